@@ -1,0 +1,32 @@
+"""Random streams as pure functions of (seed, stream, index), drawn on the CPU.
+
+No generator's state has to survive an interruption: the order and the augmentation of any iteration can be drawn anew,
+and devices differ by rounding only.
+"""
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+
+def generator(seed: int, stream: str, index: int = 0) -> torch.Generator:
+    """A CPU generator of its own for one use; `stream` says which."""
+    digest = hashlib.blake2b(f"{seed}/{stream}/{index}".encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
+
+
+def batch_indices(seed: int, iteration: int, batch_size: int, pictures: int) -> Tensor:
+    """Which pictures the `iteration`-th batch (from 0) holds: int64 (batch_size,).
+
+    Batches are cut from one endless row of permutations, so every batch is full, and each picture comes once an epoch.
+    """
+    start = iteration * batch_size
+    parts = []
+    while batch_size > 0:
+        epoch, offset = divmod(start, pictures)
+        order = torch.randperm(pictures, generator=generator(seed, "order", epoch))
+        part = order[offset : offset + batch_size]
+        parts.append(part)
+        start, batch_size = start + len(part), batch_size - len(part)
+    return torch.cat(parts)

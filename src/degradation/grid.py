@@ -1,0 +1,93 @@
+"""A grid: the runs that a command line stands for, by Hydra's own composition and sweeper. Free of torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, open_dict
+
+from degradation import config as schema
+from degradation.config import CONF, Config
+from degradation.data.content import content
+from degradation.environment import EnvironmentProblem, check_torch_pair
+from degradation.identity import run_id
+from degradation.records.store import Record
+
+
+@dataclass(frozen=True)
+class GridRun:
+    """One run of a grid, trained or not."""
+
+    config: Config
+    run_id: str
+    record: Record
+
+
+def grid_run(config: Config) -> GridRun:
+    identifier = run_id(config, content(config.data))
+    return GridRun(config, identifier, Record(config.record_root, identifier))
+
+
+def expand(overrides: list[str]) -> list[GridRun]:
+    """The distinct runs of `experiments/train.py OVERRIDES`, in the sweep's order.
+
+    Raises ConfigError, or Hydra's own exception for an override that does not parse or compose.
+    """
+    schema.register()
+    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        # the base configuration of a sweep has no swept value: Hydra composes it without them
+        parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+        fixed = [given for given in overrides if not parser.parse_override(given).is_sweep_override()]
+        base = compose("config", fixed, return_hydra_config=True)
+        swept = [f"{key}={value}" for key, value in (base.hydra.sweeper.params or {}).items()]
+        (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides([*swept, *overrides]), max_batch_size=None)
+        runs = [grid_run(schema.read(compose("config", job))) for job in jobs]
+    return list({run.run_id: run for run in runs}.values())
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What the launcher needs to know of a job before it spends a process on it."""
+
+    label: str
+    skip: bool
+    work: float  # in any unit that is the same for all jobs of a sweep
+
+
+def preflight(cfg: DictConfig) -> Admission:
+    """Called by the launcher for each job before the first starts. Raises ConfigError: then none starts."""
+    cfg = cfg.copy()
+    with open_dict(cfg):
+        cfg.pop("hydra", None)
+    run = grid_run(schema.read(cfg))
+    try:
+        check_torch_pair()
+    except EnvironmentProblem as problem:
+        raise schema.ConfigError(str(problem)) from None
+    done = run.record.outcome() is not None
+    return Admission(run.run_id, done, float(run.config.schedule.iterations * run.config.model.depth))
+
+
+def title(runs: list[GridRun]) -> str:
+    """The experiment's name: that of its runs."""
+    return runs[0].config.name
+
+
+def root(runs: list[GridRun]) -> Path:
+    return Path(runs[0].config.record_root)
+
+
+def described(run: GridRun) -> dict[str, Any]:
+    """What the frame shows of a run that has no record yet."""
+    return {
+        "run_id": run.run_id,
+        "family": schema.family(run.config.model),
+        "depth": run.config.model.depth,
+        "shortcut": run.config.model.shortcut,
+        "seed": run.config.seed,
+        "data": run.config.data.name,
+    }

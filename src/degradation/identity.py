@@ -1,0 +1,54 @@
+"""The run id: a hash of every value that changes a run's numbers, defaults included (design: content-addressed runs).
+
+Left out: where and how a run is carried out (device, threads, paths, tracking, the experiment it belongs to), and what
+only the analysis reads (`data.margin`).
+"""
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+from degradation.config import Config, family, warmup_of
+
+# Raised when the code's numbers change on purpose: every id changes with it, and old records stay what they are.
+NUMERICS_VERSION = 1
+
+# A key added after a release, with the value that reproduces what the code did before it existed. While it has that value
+# it is left out of the hash, so that older records keep their ids.
+ADDED_LATER: dict[str, Any] = {}
+
+
+def hashed_values(config: Config, content: str) -> dict[str, Any]:
+    """All values that the id covers. `content` identifies the data set's content (`degradation.data.content`)."""
+    data = asdict(config.data)
+    for key in ("root", "margin"):
+        del data[key]
+    warmup = warmup_of(config)
+    schedule = asdict(config.schedule) | {"warmup": None}
+    if warmup is not None:
+        schedule["warmup"] = {key: value for key, value in asdict(warmup).items() if key != "from_depth"}
+    values: dict[str, Any] = {
+        "numerics_version": NUMERICS_VERSION,
+        "seed": config.seed,
+        "data": data | {"content": content},
+        "model": asdict(config.model),
+        "optim": asdict(config.optim),
+        "schedule": schedule,
+        "precision": asdict(config.precision),
+    }
+    for dotted, old_value in ADDED_LATER.items():
+        *groups, key = dotted.split(".")
+        holder = values
+        for group in groups:
+            holder = holder[group]
+        if holder[key] == old_value:
+            del holder[key]
+    return values
+
+
+def run_id(config: Config, content: str) -> str:
+    """Such as `residual-d56-s3-1f2e3d4c`."""
+    canonical = json.dumps(hashed_values(config, content), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    digest = hashlib.sha256(canonical.encode()).hexdigest()[:8]
+    return f"{family(config.model)}-d{config.model.depth}-s{config.seed}-{digest}"

@@ -1,0 +1,40 @@
+"""What a record is made of: the names of its files, its states, and the form of its rows."""
+
+from enum import StrEnum
+
+SCHEMA_VERSION = 1
+
+RUN = "run.json"  # written once: configuration, id, schema version, census, the data's checksum
+ATTEMPTS = "attempts.jsonl"  # two lines an attempt (start, end): all that has a clock
+METRICS = "metrics.jsonl"  # a row an evaluation; no clock, so that a repeat is identical byte for byte
+CHECKPOINT = "checkpoint.pt"  # the latest resumable state; removed when the run is done
+SNAPSHOTS = "snapshots"  # weights at declared iterations
+WEIGHTS = "weights.pt"  # final
+DONE = "DONE"  # a manifest: the outcome and the checksums of the rest
+LOCK = "lock"
+
+# The keys of a row of metrics, the same words in W&B, tables and figures. Errors are in percent, losses are mean
+# cross-entropies in nats. All are of the last iteration of the row, but `running` ones: those are averages over the
+# training pictures seen since the row before (train mode, augmented).
+ITERATION = "iteration"
+LR = "lr"
+RUNNING_ERROR, RUNNING_LOSS = "train/running_error", "train/running_loss"
+AUGMENTED_ERROR, AUGMENTED_LOSS = "train/augmented_error", "train/augmented_loss"
+CLEAN_ERROR, CLEAN_LOSS = "train/clean_error", "train/clean_loss"
+TEST_ERROR, TEST_LOSS = "test/error", "test/loss"
+WARMUP_END = "schedule/warmup_end"  # in the rows after it: the iteration at which the warm-up ended
+
+
+class State(StrEnum):
+    """Derived from a record's files and its lock, never stored."""
+
+    MISSING = "missing"
+    RUNNING = "running"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    DIVERGED = "diverged"
+    DONE = "done"
+
+
+class RecordError(Exception):
+    """A record that cannot be trusted: which file, what is wrong, what to do."""

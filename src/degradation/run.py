@@ -1,0 +1,200 @@
+"""One run, wired: skipped if done, resumed if partial, else started; its outcome recorded. Alone in knowing all parts."""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from hydra.errors import CompactHydraException
+
+from degradation.config import Config, ConfigError, family
+from degradation.data.content import content
+from degradation.data.datasets import DataProblem, Dataset, load
+from degradation.environment import EnvironmentProblem, check_torch_pair, describe
+from degradation.grid import grid_run
+from degradation.identity import NUMERICS_VERSION, hashed_values
+from degradation.models.census import census
+from degradation.records.schema import ATTEMPTS, CHECKPOINT, METRICS, SNAPSHOTS, WEIGHTS, RecordError, State
+from degradation.records.store import Record, Row, mark_of
+from degradation.tracking.mirror import Log, mirror
+from degradation.training import checkpoint
+from degradation.training.fit import Diverged, Metrics, Progress, Snapshot, Training, fit
+from degradation.training.step import choose_device, make_reproducible
+from hydra_plugins.pool_launcher.progress import report_progress
+
+log = logging.getLogger(__name__)
+
+
+class Interrupted(CompactHydraException):
+    """The run was asked to stop; its checkpoint is saved."""
+
+
+class RunFailed(CompactHydraException):
+    """The run's failure, in one line; it stands in the record too."""
+
+
+def train(config: Config) -> State:
+    """Bring one run to its end and return its state. Raises RunFailed, Interrupted, ConfigError."""
+    run = grid_run(config)
+    record = run.record
+    try:
+        check_torch_pair()
+        with record.lock():
+            if outcome := record.outcome():
+                log.info("%s: %s already", run.run_id, outcome)
+                return outcome
+            return _attempt(config, record)
+    except (EnvironmentProblem, RecordError, DataProblem) as problem:
+        raise RunFailed(f"{run.run_id}: {problem}") from None
+
+
+def _attempt(config: Config, record: Record) -> State:
+    """One attempt, its start and its end in attempts.jsonl. A failure is recorded with its reason."""
+    device = choose_device(config.device)
+    make_reproducible(config.threads)
+    record.clean()
+    number = sum("start" in row for row in record.rows(ATTEMPTS)) + 1
+    record.append(ATTEMPTS, {"attempt": number, "start": time.time(), "device": _device_name(device), **describe()})
+    end: dict[str, Any] = {"attempt": number}
+    try:
+        with stop_requests() as stop:
+            outcome = _train(config, record, device, stop)
+        end |= {"outcome": str(outcome)}
+        return outcome
+    except Interrupted as error:
+        end |= {"outcome": "interrupted", "reason": str(error)}
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        end |= {"outcome": str(State.FAILED), "reason": reason}
+        if isinstance(error, ConfigError | RecordError | DataProblem):
+            raise
+        log.exception("%s failed", record.run_id)
+        raise RunFailed(f"{record.run_id}: {reason}") from error
+    finally:
+        record.append(ATTEMPTS, end | {"end": time.time()})
+
+
+def _train(config: Config, record: Record, device: torch.device, stop: threading.Event) -> State:
+    dataset = load(config.data)
+    description = describe_run(config, record.run_id, dataset)
+    record.create(description)
+    training = Training(config, dataset, device)
+    rows = _resume(config, record, training, device)
+    total = config.schedule.iterations
+    outcome = State.DONE
+    with mirror(config.tracking, record.root, wandb_identity(config, record, description), rows) as send:
+        for event in fit(training):
+            match event:
+                case Progress(iteration):
+                    report_progress(iteration, total)
+                    if stop.is_set():
+                        _save(record, training)
+                        raise Interrupted(f"{record.run_id}: stopped at iteration {iteration}; its checkpoint is saved")
+                    if iteration % config.schedule.evaluate_every == 0 and iteration < total:
+                        _save(record, training)
+                case Metrics(row):
+                    _keep(record, row, send)
+                case Snapshot(iteration, weights):
+                    record.write(f"{SNAPSHOTS}/{iteration:08d}.pt", checkpoint.dump(weights))
+                case Diverged(iteration):
+                    log.warning("%s: the loss is not finite at iteration %d", record.run_id, iteration)
+                    outcome = State.DIVERGED
+    record.write(WEIGHTS, checkpoint.dump(checkpoint.weights(training.network)))
+    record.finish(outcome)
+    return outcome
+
+
+def _keep(record: Record, row: Row, send: Log) -> None:
+    record.append(METRICS, row)  # the disk first: W&B is the mirror
+    send(row)
+    log.info(
+        "%s  iteration %6d  clean training error %5.1f %%  test error %5.1f %%",
+        record.run_id, row["iteration"], row["train/clean_error"], row["test/error"],
+    )  # fmt: skip
+
+
+def _save(record: Record, training: Training) -> None:
+    state = {"run_id": record.run_id, "device": training.device.type, "training": training.state()}
+    record.write(CHECKPOINT, checkpoint.dump(state))
+
+
+def _resume(config: Config, record: Record, training: Training, device: torch.device) -> list[Row]:
+    """Set `training` to the checkpoint and cut the rows after it; without a sound one, start anew. Returns the rows kept."""
+    rows: list[Row] = []
+    if record.path(CHECKPOINT).exists():
+        try:
+            saved = checkpoint.load(record.path(CHECKPOINT).read_bytes())
+        except checkpoint.CheckpointProblem as problem:
+            log.warning("%s: %s cannot be read (%s); training starts anew", record.run_id, CHECKPOINT, problem)
+            saved = None
+        if saved is not None:
+            if saved["device"] != device.type and not config.allow_device_change:
+                raise ConfigError(
+                    f"device: {record.run_id} was begun on {saved['device']}, and {device.type!r} is not allowed to go on"
+                    f" with it; allowed: {saved['device']}, or allow_device_change=true"
+                )
+            done = saved["training"]["iteration"]
+            kept = [row for row in record.rows(METRICS) if row["iteration"] <= done]
+            if len(kept) == done // config.schedule.evaluate_every:
+                training.restore(saved["training"])
+                rows = kept
+                log.info("%s: goes on from iteration %d", record.run_id, done)
+            else:
+                log.warning("%s: %s lacks rows; training starts anew", record.run_id, METRICS)
+    record.keep_rows(METRICS, rows)
+    return rows
+
+
+def describe_run(config: Config, run_id: str, dataset: Dataset) -> dict[str, Any]:
+    """What run.json holds of a run; the same for every attempt on any machine."""
+    counted = census(config.model, dataset.channels, dataset.side, dataset.classes)
+    return {
+        "run_id": run_id,
+        "family": family(config.model),
+        "numerics_version": NUMERICS_VERSION,
+        "config": hashed_values(config, content(config.data)),
+        "data": {
+            "name": config.data.name,
+            "checksum": dataset.checksum(),
+            "classes": dataset.classes,
+            "train": len(dataset.train.labels),
+            "test": len(dataset.test.labels),
+        },
+        "census": asdict(counted),
+    }
+
+
+def wandb_identity(config: Config, record: Record, description: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": f"{record.run_id}-{mark_of(record.root)}",
+        "name": record.run_id,
+        "group": config.name,
+        "job_type": "train",
+        "tags": [family(config.model), f"depth-{config.model.depth}", config.data.name],
+        "config": description,
+    }
+
+
+def _device_name(device: torch.device) -> str:
+    return f"{device.type}: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
+
+
+@contextmanager
+def stop_requests() -> Iterator[threading.Event]:
+    """SIGTERM and Ctrl-C set an event that is looked at between iterations, where the state is whole."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    previous = {kind: signal.signal(kind, lambda *_: stop.set()) for kind in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for kind, handler in previous.items():
+            signal.signal(kind, handler)

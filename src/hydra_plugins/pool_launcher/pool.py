@@ -1,0 +1,228 @@
+"""A queue of jobs over slots: one process a job, from a fork server that has imported the heavy packages already.
+
+A job that raises or is killed is told as failed, and the others go on. The process that a slot's environment is set in
+has not touched CUDA, so a job sees its own GPU only.
+"""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+from hydra_plugins.pool_launcher.progress import Display, connect
+
+POLL = 0.25  # seconds
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for one job at a time, with the environment its process gets."""
+
+    name: str
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    label: str
+    function: Callable[[], Any]
+    work: float  # in one unit for all jobs: longest first, and the estimate of the time left
+    log: Path  # takes the process's stdout and stderr
+
+
+@dataclass(frozen=True)
+class Result:
+    value: Any = None
+    error: str | None = None  # one line; None where the job returned
+
+
+class Stopped(Exception):
+    """The pool was asked to stop by a signal, and its jobs have ended."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(signum).name}")
+        self.signum = signum
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs this process may use, without touching CUDA: CUDA_VISIBLE_DEVICES, else what the driver lists."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        return [name for name in given.split(",") if name.strip() and name.strip() != "-1"]
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return []
+    listed = subprocess.run([program, "-L"], capture_output=True, text=True, check=False)
+    return [str(index) for index, line in enumerate(listed.stdout.splitlines()) if line.startswith("GPU ")]
+
+
+def slots(device: str, count: int | None, slots_per_gpu: int, threads: int, gpus: Sequence[str]) -> list[Slot]:
+    """Where jobs run: shares of GPUs for `cuda` (or `auto` with GPUs), one for `mps`, else cores.
+
+    `count` caps the slots of GPUs, and sets those of cores (None: as many as there are cores for `threads` each).
+    """
+    if device in ("cuda", "auto") and gpus:
+        # shares of one GPU are far apart in the list, so that a capped list is spread over the GPUs
+        shares = [
+            Slot(f"gpu {gpu} share {share}", {"CUDA_VISIBLE_DEVICES": gpu}) for share in range(slots_per_gpu) for gpu in gpus
+        ]
+        return shares[:count]
+    if device == "mps":
+        return [Slot("mps")]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return [Slot(f"core {index}") for index in range(count or max(1, cores // threads))]
+
+
+class _Running:
+    """A job in its process."""
+
+    def __init__(self, context: Any, index: int, job: Job, slot: Slot) -> None:
+        self.index, self.job, self.slot = index, job, slot
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        self.connection, theirs = multiprocessing.Pipe(duplex=False)
+        self.process: ForkServerProcess = context.Process(
+            target=_child, args=(cloudpickle.dumps(job.function), slot.environment, str(job.log), theirs), name=job.label
+        )
+        self.process.start()
+        theirs.close()
+        self.result: Result | None = None
+
+    def receive(self, display: Display) -> None:
+        try:
+            while self.connection.poll():
+                kind, *values = self.connection.recv()
+                if kind == "progress":
+                    display.progress(self.index, *values, self.job.work)
+                elif kind == "returned":
+                    self.result = Result(value=cloudpickle.loads(values[0]))
+                else:
+                    self.result = Result(error=values[0])
+        except EOFError:
+            pass  # the process has ended
+
+    def ended(self) -> Result:
+        self.process.join()
+        self.connection.close()
+        code = self.process.exitcode
+        if self.result is not None:
+            return self.result
+        how = f"killed by {signal.Signals(-code).name}" if code and code < 0 else f"ended with exit status {code}"
+        return Result(error=f"its process was {how}" if code and code < 0 else f"its process {how}")
+
+
+class Pool:
+    """Runs jobs over slots. `preload`: modules that the fork server imports once."""
+
+    def __init__(self, slots: Sequence[Slot], preload: Sequence[str] = (), grace: float = 20.0) -> None:
+        self.slots = list(slots)
+        self.grace = grace
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload(list(preload))
+        self.running: list[_Running] = []
+        self.stopped_by: int | None = None
+
+    def run(self, jobs: Sequence[Job], display: Display | None = None) -> list[Result]:
+        """Results in the order of the jobs; the longest start first. Raises Stopped after SIGINT or SIGTERM."""
+        display = display or Display(len(jobs))
+        display.work_total += sum(job.work for job in jobs)
+        results: dict[int, Result] = {}
+        queue = sorted(range(len(jobs)), key=lambda index: -jobs[index].work)
+        free = list(self.slots)
+        with self._signals():
+            while queue or self.running:
+                while free and queue and self.stopped_by is None:
+                    index = queue.pop(0)
+                    self.running.append(_Running(self.context, index, jobs[index], free.pop(0)))
+                    display.progress(index, 0, 0, jobs[index].work)
+                self._wait(display)
+                for ended in [one for one in self.running if one.process.exitcode is not None]:
+                    ended.receive(display)
+                    result = ended.ended()
+                    self.running.remove(ended)
+                    free.append(ended.slot)
+                    results[ended.index] = result
+                    display.ended(ended.index, ended.job.work, failed=result.error is not None)
+                    if result.error is not None:
+                        display.say(f"failed: {ended.job.label}: {result.error} (log: {ended.job.log})")
+                if self.stopped_by is not None:
+                    self._stop(display)
+                    raise Stopped(self.stopped_by)
+        return [results[index] for index in range(len(jobs))]
+
+    def _wait(self, display: Display) -> None:
+        wait([one.process.sentinel for one in self.running] + [one.connection for one in self.running], timeout=POLL)
+        for one in self.running:
+            one.receive(display)
+        display.draw()
+
+    def _stop(self, display: Display) -> None:
+        """SIGTERM to every job, then `grace` seconds to save a checkpoint, then SIGKILL."""
+        if self.running:
+            display.say(f"stopping {len(self.running)} runs; each saves its checkpoint")
+        for one in self.running:
+            one.process.terminate()
+        deadline = time.monotonic() + self.grace
+        for one in self.running:
+            one.process.join(max(0.0, deadline - time.monotonic()))
+            if one.process.exitcode is None:
+                one.process.kill()
+                one.process.join()
+        self.running.clear()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(signum: int, _: Any) -> None:
+            self.stopped_by = signum
+
+        previous = {kind: signal.signal(kind, note) for kind in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for kind, handler in previous.items():
+                signal.signal(kind, handler)
+
+
+def _child(function: bytes, environment: dict[str, str], log: str, connection: Connection) -> None:
+    """The life of a job's process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which sends SIGTERM
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.environ.update(environment)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    connect(connection)
+    try:
+        value = cloudpickle.loads(function)()
+        connection.send(("returned", cloudpickle.dumps(value)))
+    except BaseException as error:
+        traceback.print_exc()
+        connection.send(("raised", (str(error) or type(error).__name__).splitlines()[0]))
+    finally:
+        connection.close()
+
+
+def _end_with_parent() -> None:
+    """A job does not outlive its parent: SIGTERM, as if the parent had sent it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
