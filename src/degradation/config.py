@@ -3,6 +3,8 @@
 Values live in conf/; nothing here states a default.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +27,26 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "tracking.mode": ("offline", "online", "auto", "disabled"),
     "device": ("auto", "cpu", "cuda", "mps"),
 }
+# keys, the words for what is allowed, the test
+RANGES: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
+    ("model.width optim.batch_size threads", "1 or more", lambda value: value >= 1),
+    ("schedule.iterations schedule.evaluate_every", "1 or more", lambda value: value >= 1),
+    ("data.pad data.margin optim.weight_decay", "0 or more", lambda value: 0 <= value < math.inf),
+    ("optim.lr schedule.factor tracking.init_timeout", "a positive number", lambda value: 0 < value < math.inf),
+    ("optim.momentum", "from 0 up to, but not, 1", lambda value: 0 <= value < 1),
+    ("seed", "0 to 2**63 - 1", lambda value: 0 <= value < 2**63),
+    ("data.size", "null, or 1 or more", lambda value: value is None or value >= 1),
+    (
+        "name tracking.project",
+        "a name without / \\ :",
+        lambda value: value.strip(" .") and not set(value) & set("/\\:"),
+    ),
+)
 LAYERS_PER_STAGE_UNIT = {"basic": 6, "bottleneck": 9}
 STAGES = 3
+
+
+Refuse = Callable[[str, str], None]  # key, what is allowed
 
 
 class ConfigError(CompactHydraException):
@@ -156,39 +176,29 @@ def check(config: Config) -> None:
     def refuse(key: str, allowed: str) -> None:
         raise ConfigError(f"{key}: {select(config, key)!r} is not allowed; allowed: {allowed}")
 
-    for key, choices in CHOICES.items():
-        if select(config, key) not in choices:
-            refuse(key, ", ".join(choices))
-    for key in ("model.width", "optim.batch_size", "schedule.iterations", "schedule.evaluate_every", "threads"):
-        if select(config, key) < 1:
-            refuse(key, "1 or more")
-    for key in ("data.pad", "data.margin", "optim.weight_decay"):
-        if not 0 <= select(config, key) < float("inf"):
-            refuse(key, "0 or more")
-    for key in ("optim.lr", "schedule.factor", "tracking.init_timeout"):
-        if not 0 < select(config, key) < float("inf"):
-            refuse(key, "a positive number")
-    if not 0 <= config.optim.momentum < 1:
-        refuse("optim.momentum", "from 0 up to, but not, 1")
-    if not 0 <= config.seed < 2**63:
-        refuse("seed", "0 to 2**63 - 1")
-    if config.data.size is not None and config.data.size < 1:
-        refuse("data.size", "null, or 1 or more")
-    for key in ("name", "tracking.project"):
-        if not select(config, key).strip() or set(select(config, key)) & set("/\\:"):
-            refuse(key, "a name without / \\ :")
+    _check_values(config, refuse)
     _check_depth(config, refuse)
     _check_schedule(config, refuse)
 
 
-def _check_depth(config: Config, refuse: Any) -> None:
+def _check_values(config: Config, refuse: Refuse) -> None:
+    for key, choices in CHOICES.items():
+        if select(config, key) not in choices:
+            refuse(key, ", ".join(choices))
+    for keys, allowed, holds in RANGES:
+        for key in keys.split():
+            if not holds(select(config, key)):
+                refuse(key, allowed)
+
+
+def _check_depth(config: Config, refuse: Refuse) -> None:
     unit = LAYERS_PER_STAGE_UNIT[config.model.block]
     if config.model.depth < unit + 2 or (config.model.depth - 2) % unit:
         examples = ", ".join(str(unit * n + 2) for n in (1, 3, 5, 7, 9))
         refuse("model.depth", f"{unit}n+2 with {config.model.block} blocks, such as {examples}")
 
 
-def _check_schedule(config: Config, refuse: Any) -> None:
+def _check_schedule(config: Config, refuse: Refuse) -> None:
     schedule = config.schedule
     end = schedule.iterations
     milestones = schedule.milestones

@@ -13,7 +13,7 @@ PACKAGES = ("torch", "torchvision", "hydra-core", "wandb", "numpy", "scikit-lear
 TORCHVISION_MINOR_AHEAD = 15  # torchvision 0.29 is built for torch 2.14, 0.15 was for 2.0
 
 
-class EnvironmentProblem(Exception):
+class InstallationError(Exception):
     """The installation cannot give the numbers that were asked for."""
 
 
@@ -25,19 +25,21 @@ def _version(package: str) -> str | None:
 
 
 def check_torch_pair(torch: str | None = None, torchvision: str | None = None) -> None:
-    """Raise EnvironmentProblem unless torch and torchvision are installed, of matching releases and one build."""
+    """Raise InstallationError unless torch and torchvision are installed, of matching releases and one build."""
     torch = torch or _version("torch")
     torchvision = torchvision or _version("torchvision")
     mend = "install both from one index (`make setup`, with TORCH_INDEX= for another build)"
     if torch is None or torchvision is None:
-        raise EnvironmentProblem(f"torch is {torch or 'missing'}, torchvision is {torchvision or 'missing'}: {mend}")
+        raise InstallationError(f"torch is {torch or 'missing'}, torchvision is {torchvision or 'missing'}: {mend}")
     torch_release, _, torch_build = torch.partition("+")
     torchvision_release, _, torchvision_build = torchvision.partition("+")
     expected = int(torch_release.split(".")[1]) + TORCHVISION_MINOR_AHEAD
     if int(torchvision_release.split(".")[1]) != expected:
-        raise EnvironmentProblem(f"torchvision {torchvision} does not belong to torch {torch} (0.{expected} does): {mend}")
+        raise InstallationError(
+            f"torchvision {torchvision} does not belong to torch {torch} (0.{expected} does): {mend}"
+        )
     if torch_build and torchvision_build and torch_build != torchvision_build:
-        raise EnvironmentProblem(f"torch {torch} and torchvision {torchvision} are different builds: {mend}")
+        raise InstallationError(f"torch {torch} and torchvision {torchvision} are different builds: {mend}")
 
 
 @cache
@@ -47,7 +49,9 @@ def commit() -> str | None:
     git = ["git", "-C", str(here)]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
-        dirty = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10)
+        dirty = subprocess.run(
+            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True, timeout=10
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, open_dict
 from degradation import config as schema
 from degradation.config import CONF, Config
 from degradation.data.content import content
-from degradation.environment import EnvironmentProblem, check_torch_pair
+from degradation.environment import InstallationError, check_torch_pair
 from degradation.identity import run_id
 from degradation.records.store import Record
 
@@ -66,7 +66,7 @@ def preflight(cfg: DictConfig) -> Admission:
     run = grid_run(schema.read(cfg))
     try:
         check_torch_pair()
-    except EnvironmentProblem as problem:
+    except InstallationError as problem:
         raise schema.ConfigError(str(problem)) from None
     done = run.record.outcome() is not None
     return Admission(run.run_id, done, float(run.config.schedule.iterations * run.config.model.depth))

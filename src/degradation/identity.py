@@ -14,8 +14,8 @@ from degradation.config import Config, family, warmup_of
 # Raised when the code's numbers change on purpose: every id changes with it, and old records stay what they are.
 NUMERICS_VERSION = 1
 
-# A key added after a release, with the value that reproduces what the code did before it existed. While it has that value
-# it is left out of the hash, so that older records keep their ids.
+# A key added after a release, with the value that reproduces what the code did before it existed. While it has that
+# value it is left out of the hash, so that older records keep their ids.
 ADDED_LATER: dict[str, Any] = {}
 
 

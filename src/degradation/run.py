@@ -1,4 +1,4 @@
-"""One run, wired: skipped if done, resumed if partial, else started; its outcome recorded. Alone in knowing all parts."""
+"""One run, wired: skipped if done, resumed if partial, else started; its outcome recorded."""
 
 import logging
 import signal
@@ -14,8 +14,8 @@ from hydra.errors import CompactHydraException
 
 from degradation.config import Config, ConfigError, family
 from degradation.data.content import content
-from degradation.data.datasets import DataProblem, Dataset, load
-from degradation.environment import EnvironmentProblem, check_torch_pair, describe
+from degradation.data.datasets import DataError, Dataset, load
+from degradation.environment import InstallationError, check_torch_pair, describe
 from degradation.grid import grid_run
 from degradation.identity import NUMERICS_VERSION, hashed_values
 from degradation.models.census import census
@@ -49,7 +49,7 @@ def train(config: Config) -> State:
                 log.info("%s: %s already", run.run_id, outcome)
                 return outcome
             return _attempt(config, record)
-    except (EnvironmentProblem, RecordError, DataProblem) as problem:
+    except (InstallationError, RecordError, DataError) as problem:
         raise RunFailed(f"{run.run_id}: {problem}") from None
 
 
@@ -72,7 +72,7 @@ def _attempt(config: Config, record: Record) -> State:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         end |= {"outcome": str(State.FAILED), "reason": reason}
-        if isinstance(error, ConfigError | RecordError | DataProblem):
+        if isinstance(error, ConfigError | RecordError | DataError):
             raise
         log.exception("%s failed", record.run_id)
         raise RunFailed(f"{record.run_id}: {reason}") from error
@@ -125,19 +125,19 @@ def _save(record: Record, training: Training) -> None:
 
 
 def _resume(config: Config, record: Record, training: Training, device: torch.device) -> list[Row]:
-    """Set `training` to the checkpoint and cut the rows after it; without a sound one, start anew. Returns the rows kept."""
+    """Set `training` to the checkpoint and cut the rows after it, or start anew. Returns the rows kept."""
     rows: list[Row] = []
     if record.path(CHECKPOINT).exists():
         try:
             saved = checkpoint.load(record.path(CHECKPOINT).read_bytes())
-        except checkpoint.CheckpointProblem as problem:
+        except checkpoint.CheckpointError as problem:
             log.warning("%s: %s cannot be read (%s); training starts anew", record.run_id, CHECKPOINT, problem)
             saved = None
         if saved is not None:
             if saved["device"] != device.type and not config.allow_device_change:
                 raise ConfigError(
-                    f"device: {record.run_id} was begun on {saved['device']}, and {device.type!r} is not allowed to go on"
-                    f" with it; allowed: {saved['device']}, or allow_device_change=true"
+                    f"device: {record.run_id} was begun on {saved['device']}, and {device.type!r} is not allowed to go"
+                    f" on with it; allowed: {saved['device']}, or allow_device_change=true"
                 )
             done = saved["training"]["iteration"]
             kept = [row for row in record.rows(METRICS) if row["iteration"] <= done]

@@ -1,4 +1,4 @@
-"""Normalise, pad, crop and flip a batch of resident uint8 pictures in one gather, on any device (He et al. 2015, 4.2)."""
+"""Normalise, pad, crop and flip a batch of resident pictures in one gather, on any device (He et al. 2015, 4.2)."""
 
 from dataclasses import dataclass
 
@@ -35,8 +35,8 @@ def statistics(pictures: Tensor, normalisation: str) -> tuple[Tensor, Tensor]:
     """
     total = torch.zeros(pictures.shape[1:], dtype=torch.float64)
     squares = torch.zeros_like(total)
-    for chunk in pictures.split(STATISTICS_CHUNK):
-        values = chunk.double()
+    for start in range(0, len(pictures), STATISTICS_CHUNK):
+        values = pictures[start : start + STATISTICS_CHUNK].double()
         total += values.sum(0)
         squares += values.square().sum(0)
     mean = total / len(pictures)

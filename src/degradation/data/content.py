@@ -28,7 +28,9 @@ def folder_root(data: Data) -> Path:
     root = Path(str(data.root)).expanduser()
     for split in SPLITS:
         if not (root / split).is_dir():
-            raise ConfigError(f"data.root: {str(root)!r} has no folder {split!r}; it needs train/<class>/ and test/<class>/")
+            raise ConfigError(
+                f"data.root: {str(root)!r} has no folder {split!r}; it needs train/<class>/ and test/<class>/"
+            )
     classes = {split: class_names(root, split) for split in SPLITS}
     if classes["train"] != classes["test"] or len(classes["train"]) < 2:
         raise ConfigError(f"data.root: {str(root)!r} must have the same two or more classes in train and test")

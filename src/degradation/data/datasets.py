@@ -48,16 +48,18 @@ class Dataset:
         return digest.hexdigest()
 
 
-class DataProblem(Exception):
+class DataError(Exception):
     """A file that is missing, incomplete or not what it should be: its name and what was wrong."""
 
 
 def load(data: Data) -> Dataset:
-    """Raises ConfigError (a wrong key), DataProblem (a wrong file)."""
-    return {"digits": _digits, "cifar10": _cifar10, "image_folder": _image_folder}[data.name](data)
+    """Raises ConfigError (a wrong key), DataError (a wrong file)."""
+    if data.name == "digits":
+        return _digits()
+    return {"cifar10": _cifar10, "image_folder": _image_folder}[data.name](data)
 
 
-def _digits(data: Data) -> Dataset:
+def _digits() -> Dataset:
     """1,797 handwritten 8x8 pictures (values 0 to 16): a fixed stratified split of 1,500 / 297."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -86,23 +88,23 @@ def _fetch_cifar10(root: Path) -> Path:
                 download_url(CIFAR10.url, str(root), filename=CIFAR10_ARCHIVE, md5=CIFAR10.tgz_md5)
             except Exception as error:
                 archive.unlink(missing_ok=True)
-                raise DataProblem(f"{archive}: could not be downloaded ({error}); put it there by hand") from None
+                raise DataError(f"{archive}: could not be downloaded ({error}); put it there by hand") from None
     return archive
 
 
 def read_cifar10(archive: Path, sha256: str) -> Dataset:
-    """The pictures of a CIFAR-10 archive whose SHA-256 is `sha256`. Raises DataProblem."""
+    """The pictures of a CIFAR-10 archive whose SHA-256 is `sha256`. Raises DataError."""
     packed = archive.read_bytes()
     found = hashlib.sha256(packed).hexdigest()
     if found != sha256:
-        raise DataProblem(f"{archive}: SHA-256 is {found}, expected {sha256}; delete the file to download it again")
+        raise DataError(f"{archive}: SHA-256 is {found}, expected {sha256}; delete the file to download it again")
 
     with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
 
         def batch(name: str) -> Split:
             member = tar.extractfile(f"cifar-10-batches-py/{name}")
             if member is None:
-                raise DataProblem(f"{archive}: holds no {name}")
+                raise DataError(f"{archive}: holds no {name}")
             values = pickle.loads(member.read(), encoding="latin1")  # trusted: the archive's checksum was right
             shaped = torch.from_numpy(np.array(values["data"], dtype=np.uint8).reshape(-1, 3, 32, 32))
             return Split(shaped, torch.tensor(values["labels"], dtype=torch.int64))
@@ -132,7 +134,7 @@ def _image_folder(data: Data) -> Dataset:
             arrays = _decode(root, data.size)
             if writable:
                 temporary = cached.with_suffix(".tmp.npz")
-                np.savez(temporary, **arrays)
+                np.savez(temporary, allow_pickle=False, **arrays)
                 temporary.replace(cached)
     parts = {key: torch.from_numpy(value) for key, value in arrays.items()}
     return Dataset(
@@ -154,7 +156,7 @@ def _decode(root: Path, size: int | None) -> dict[str, np.ndarray]:
                 with Image.open(path) as image:
                     rgb = image.convert("RGB")
             except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-                raise DataProblem(f"{path}: is not a readable picture ({error})") from None
+                raise DataError(f"{path}: is not a readable picture ({error})") from None
             if size is not None and rgb.size != (size, size):
                 rgb = rgb.resize((size, size), Image.Resampling.BILINEAR)
             array = np.asarray(rgb).transpose(2, 0, 1)
@@ -167,7 +169,7 @@ def _decode(root: Path, size: int | None) -> dict[str, np.ndarray]:
             decoded.append(array)
             labels.append(label)
         if not decoded:
-            raise DataProblem(f"{root / split}: holds no .jpg, .jpeg or .png picture")
+            raise DataError(f"{root / split}: holds no .jpg, .jpeg or .png picture")
         arrays[f"{split}_pictures"] = np.stack(decoded)
         arrays[f"{split}_labels"] = np.array(labels, dtype=np.int64)
     return arrays

@@ -32,7 +32,8 @@ class Block(nn.Module, ABC):
 class BasicBlock(Block):
     """3x3, 3x3, BN after each, no bias (He et al. 2015, figure 5 left).
 
-    `downsample` is any module on the shortcut path; None is the identity. (B, in, H, W) -> (B, out, H/stride, W/stride).
+    `downsample` is any module on the shortcut path; None is the identity.
+    (B, in, H, W) -> (B, out, H/stride, W/stride).
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """The networks of He et al. 2015, 4.2, for small pictures: one class, plain or residual by the argument `shortcut`.
 
 A 3x3 stem, three stages of n blocks with width, 2 and 4 times width filters, the first block of stages 2 and 3 with
-stride 2, global average pooling, one linear layer. Depth is 6n+2 with basic blocks, 9n+2 with bottlenecks. With width 16,
-3 channels and 10 classes, plain and residual with option A have the same parameters:
+stride 2, global average pooling, one linear layer. Depth is 6n+2 with basic blocks, 9n+2 with bottlenecks. With
+width 16, 3 channels and 10 classes, plain and residual with option A have the same parameters:
 
     depth       20       32       44       56       110        1202
     parameters  269,722  464,154  658,586  853,018  1,727,962  19,421,274

@@ -101,12 +101,16 @@ class Record:
             raise RecordError(f"{self.path(name)}: missing") from None
         expected = (self.manifest() or {"files": {}})["files"].get(name)
         if expected is not None and hashlib.sha256(content).hexdigest() != expected["sha256"]:
-            raise RecordError(f"{self.path(name)}: its checksum differs from the one in {DONE}; delete the run's folder")
+            raise RecordError(
+                f"{self.path(name)}: its checksum differs from the one in {DONE}; delete the run's folder"
+            )
         return content
 
     def create(self, description: Row) -> None:
         """Write run.json, once; what an earlier attempt wrote must be the same. Raises RecordError."""
-        content = json.dumps({"schema_version": SCHEMA_VERSION, **description}, indent=1, sort_keys=True).encode() + b"\n"
+        content = (
+            json.dumps({"schema_version": SCHEMA_VERSION, **description}, indent=1, sort_keys=True).encode() + b"\n"
+        )
         if self.path(RUN).exists():
             if self.path(RUN).read_bytes() != content:
                 raise RecordError(f"{self.path(RUN)}: was written for other values under the same id; move it away")
@@ -161,7 +165,12 @@ class Record:
 
     def finish(self, outcome: State) -> None:
         """Seal the record: checksums of all its files, then the checkpoint goes."""
-        names = [RUN, METRICS, WEIGHTS, *sorted(f"{SNAPSHOTS}/{path.name}" for path in self.path(SNAPSHOTS).glob("*.pt"))]
+        names = [
+            RUN,
+            METRICS,
+            WEIGHTS,
+            *sorted(f"{SNAPSHOTS}/{path.name}" for path in self.path(SNAPSHOTS).glob("*.pt")),
+        ]
         files = {}
         for name in names:
             if self.path(name).exists():

@@ -71,11 +71,11 @@ def _start_or_fall_back(tracking: Tracking, root: Path, identity: dict[str, Any]
 def mirror(tracking: Tracking, root: Path, identity: dict[str, Any], rows: Iterable[dict[str, Any]]) -> Iterator[Log]:
     """A function that sends a row to W&B. `rows`, those of an earlier attempt, are sent first.
 
-    `identity` holds wandb.init's id, name, group, job_type, tags and config. The first failure is told once and ends the
-    mirroring. An exception inside the `with` marks the W&B run as failed.
+    `identity` holds wandb.init's id, name, group, job_type, tags and config. The first failure is told once and ends
+    the mirroring. An exception inside the `with` marks the W&B run as failed.
     """
     if tracking.mode == "disabled":
-        yield lambda row: None
+        yield lambda _: None
         return
     run = _start_or_fall_back(tracking, root, identity)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-class CheckpointProblem(Exception):
+class CheckpointError(Exception):
     """Bytes that are no checkpoint of this code."""
 
 
@@ -19,11 +19,11 @@ def dump(state: Any) -> bytes:
 
 
 def load(content: bytes) -> Any:
-    """Tensors come back on the CPU. Raises CheckpointProblem."""
+    """Tensors come back on the CPU. Raises CheckpointError."""
     try:
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise CheckpointProblem(str(error).splitlines()[0]) from None
+        raise CheckpointError(str(error).splitlines()[0]) from None
 
 
 def weights(network: torch.nn.Module) -> dict[str, Tensor]:

@@ -37,5 +37,6 @@ def clean_batches(pictures: Pictures) -> Iterator[tuple[Tensor, Tensor]]:
 
 def augmented_batches(pictures: Pictures, data: Data, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
     """Every picture once, augmented as in training."""
-    for index in torch.arange(len(pictures)).split(EVALUATION_BATCH):
+    for start in range(0, len(pictures), EVALUATION_BATCH):
+        index = torch.arange(start, min(start + EVALUATION_BATCH, len(pictures)))
         yield pictures.augmented_batch(index, draw_offsets(len(index), data, generator))

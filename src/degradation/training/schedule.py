@@ -3,11 +3,13 @@
 from degradation.config import Schedule, Warmup
 
 
-def learning_rate(iteration: int, lr: float, schedule: Schedule, warmup: Warmup | None, warmup_end: int | None) -> float:
+def learning_rate(
+    iteration: int, lr: float, schedule: Schedule, warmup: Warmup | None, warmup_end: int | None
+) -> float:
     """The rate of the update that follows `iteration` updates (He et al. 2015, 4.2).
 
-    `warmup_end` is the number of updates after which the warm-up ended, None while it lasts. After it the rate is what it
-    would have been without a warm-up.
+    `warmup_end` is the number of updates after which the warm-up ended, None while it lasts. After it the rate is what
+    it would have been without a warm-up.
     """
     if warmup is not None and warmup_end is None:
         return warmup.lr

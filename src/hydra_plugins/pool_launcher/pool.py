@@ -77,7 +77,9 @@ def slots(device: str, count: int | None, slots_per_gpu: int, threads: int, gpus
     if device in ("cuda", "auto") and gpus:
         # shares of one GPU are far apart in the list, so that a capped list is spread over the GPUs
         shares = [
-            Slot(f"gpu {gpu} share {share}", {"CUDA_VISIBLE_DEVICES": gpu}) for share in range(slots_per_gpu) for gpu in gpus
+            Slot(f"gpu {gpu} share {share}", {"CUDA_VISIBLE_DEVICES": gpu})
+            for share in range(slots_per_gpu)
+            for gpu in gpus
         ]
         return shares[:count]
     if device == "mps":
@@ -94,7 +96,9 @@ class _Running:
         job.log.parent.mkdir(parents=True, exist_ok=True)
         self.connection, theirs = multiprocessing.Pipe(duplex=False)
         self.process: ForkServerProcess = context.Process(
-            target=_child, args=(cloudpickle.dumps(job.function), slot.environment, str(job.log), theirs), name=job.label
+            target=_child,
+            args=(cloudpickle.dumps(job.function), slot.environment, str(job.log), theirs),
+            name=job.label,
         )
         self.process.start()
         theirs.close()
@@ -105,7 +109,7 @@ class _Running:
             while self.connection.poll():
                 kind, *values = self.connection.recv()
                 if kind == "progress":
-                    display.progress(self.index, *values, self.job.work)
+                    display.progress(self.index, *values)
                 elif kind == "returned":
                     self.result = Result(value=cloudpickle.loads(values[0]))
                 else:
@@ -146,7 +150,7 @@ class Pool:
                 while free and queue and self.stopped_by is None:
                     index = queue.pop(0)
                     self.running.append(_Running(self.context, index, jobs[index], free.pop(0)))
-                    display.progress(index, 0, 0, jobs[index].work)
+                    display.begun(index, jobs[index].work)
                 self._wait(display)
                 for ended in [one for one in self.running if one.process.exitcode is not None]:
                     ended.receive(display)
@@ -154,7 +158,7 @@ class Pool:
                     self.running.remove(ended)
                     free.append(ended.slot)
                     results[ended.index] = result
-                    display.ended(ended.index, ended.job.work, failed=result.error is not None)
+                    display.ended(ended.index, failed=result.error is not None)
                     if result.error is not None:
                         display.say(f"failed: {ended.job.label}: {result.error} (log: {ended.job.log})")
                 if self.stopped_by is not None:

@@ -1,5 +1,6 @@
 """How far the jobs of a pool are: reported by the jobs, drawn by the parent."""
 
+import contextlib
 import sys
 import time
 from dataclasses import dataclass, field
@@ -25,10 +26,8 @@ def report_progress(iteration: int, total: int) -> None:
     if _connection is None or now - _last < INTERVAL:
         return
     _last = now
-    try:
+    with contextlib.suppress(OSError):  # the parent is gone; the job is told by a signal
         _connection.send(("progress", iteration, total))
-    except OSError:
-        pass  # the parent is gone; the job is told by a signal
 
 
 def duration(seconds: float) -> str:
@@ -50,28 +49,33 @@ class Display:
     failed: int = 0
     work_total: float = 0.0
     work_done: float = 0.0  # of ended jobs
-    running: dict[int, tuple[int, int, float]] = field(default_factory=dict)  # job: iteration, of, work
+    work: dict[int, float] = field(default_factory=dict)  # of running jobs
+    running: dict[int, tuple[int, int]] = field(default_factory=dict)  # job: iteration, of
     started: float = field(default_factory=time.monotonic)
     iterations_ended: int = 0
     first: dict[int, int] = field(default_factory=dict)  # job: the iteration it began at
     drawn: float = 0.0
 
-    def progress(self, job: int, iteration: int, total: int, work: float) -> None:
-        self.first.setdefault(job, iteration)
-        self.running[job] = (iteration, total, work)
+    def begun(self, job: int, work: float) -> None:
+        self.work[job] = work
+        self.running[job] = (0, 0)
 
-    def ended(self, job: int, work: float, failed: bool) -> None:
-        iteration, _, _ = self.running.pop(job, (0, 0, 0.0))
+    def progress(self, job: int, iteration: int, total: int) -> None:
+        self.first.setdefault(job, iteration)
+        self.running[job] = (iteration, total)
+
+    def ended(self, job: int, failed: bool) -> None:
+        iteration, _ = self.running.pop(job)
         self.iterations_ended += iteration - self.first.pop(job, iteration)
-        self.work_done += work
+        self.work_done += self.work.pop(job)
         self.failed += failed
         self.done += not failed
 
     def line(self, now: float) -> str:
         """`12/30 runs done, 2 running, 0 failed | 48.2 iterations/s | about 3 min 05 s left`."""
         elapsed = max(now - self.started, 1e-9)
-        work = self.work_done + sum(w * i / t for i, t, w in self.running.values() if t)
-        iterations = self.iterations_ended + sum(i - self.first[job] for job, (i, _, _) in self.running.items())
+        work = self.work_done + sum(self.work[job] * i / of for job, (i, of) in self.running.items() if of)
+        iterations = self.iterations_ended + sum(i - self.first.get(job, i) for job, (i, _) in self.running.items())
         text = f"{self.done}/{self.total} runs done, {len(self.running)} running, {self.failed} failed"
         text += f" | {iterations / elapsed:.1f} iterations/s"
         if work > 0:

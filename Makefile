@@ -1,0 +1,62 @@
+# Everything a person does, and CI too. `make help` lists it.
+EXPERIMENT ?= quick
+# Narrow or widen the experiment's grid: SEEDS=0,1 DEPTHS=20,56; anything else of conf/ by ARGS="optim.lr=0.02 device=cuda".
+SEEDS ?=
+DEPTHS ?=
+ARGS ?=
+# Another build of torch and torchvision: TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+PYTHON ?= python3
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+OVERRIDES = experiment=$(EXPERIMENT) $(if $(SEEDS),seed=$(SEEDS)) $(if $(DEPTHS),model.depth=$(DEPTHS)) $(ARGS)
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup reproduce status report test test-slow check bench clean
+
+help: ## List what there is
+	@echo "make TARGET [EXPERIMENT=$(EXPERIMENT)] [SEEDS=0,1,2] [DEPTHS=20,56] [ARGS=\"key=value ...\"]"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{printf "  %-10s %s\n", $$1, $$2}'
+
+setup: $(INSTALLED) ## Make .venv with the pinned packages (TORCH_INDEX= picks a CPU or CUDA build of torch)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "$(PYTHON) is not Python 3.11 to 3.13: give one by PYTHON=python3.12"; exit 1; }
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV); torch is large, so this may take some minutes"
+	@$(if $(TORCH_INDEX),$(RUN) -m pip install --quiet --index-url $(TORCH_INDEX) -c constraints.txt torch torchvision)
+	@$(RUN) -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@$(RUN) -c 'from degradation.environment import check_torch_pair; check_torch_pair()'
+	@touch $@
+
+reproduce: $(INSTALLED) ## Train the experiment's runs (those not done yet), then verdicts, figures and report
+	@$(RUN) experiments/train.py $(OVERRIDES); status=$$?; \
+	if [ $$status -lt 128 ]; then $(RUN) experiments/report.py $(OVERRIDES) || exit 1; fi; exit $$status
+
+status: $(INSTALLED) ## Tell the state of each run of the experiment
+	@$(RUN) experiments/status.py $(OVERRIDES)
+
+report: $(INSTALLED) ## Verdicts, figures and report of what is there already
+	@$(RUN) experiments/report.py $(OVERRIDES)
+
+test: $(INSTALLED) ## The fast tests (under 3 minutes)
+	@$(RUN) -m pytest -q -n 2 -m "not slow"
+
+test-slow: $(INSTALLED) ## The tests that train for minutes
+	@$(RUN) -m pytest -q -m slow
+
+check: $(INSTALLED) ## Formatting, lint, types and the direction of imports
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+bench: $(INSTALLED) ## Time the experiment's runs against the bare training loop of the same runs
+	@$(RUN) experiments/bench.py $(OVERRIDES)
+
+clean: ## Remove what can be made again: reports, logs, caches; never the records in runs/
+	@rm -rf reports multirun outputs build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache src/*.egg-info
+	@find src analysis experiments tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Turn records into tables, verdicts and figures. Free of torch."""

@@ -1,0 +1,1 @@
+"""One file a figure: (frame, axes) -> axes. Looks are in style.py."""

@@ -1,0 +1,69 @@
+"""Error against iteration, a line a depth, plain left and residual right (He et al. 2015, figure 6)."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.figures.style import CHANCE, depth_style
+from analysis.frame import Frame
+from degradation.records.schema import CLEAN_ERROR, ITERATION, TEST_ERROR
+
+FAMILIES = ("plain", "residual")
+
+
+def draw(frame: Frame, ax: Axes, family: str) -> Axes:
+    """Bold: mean test error; thin: mean clean training error; the band spans the runs' training errors."""
+    curves = frame.curves[frame.curves["family"] == family]
+    depths = sorted(int(depth) for depth in frame.runs["depth"].unique())
+    for index, depth in enumerate(depths):
+        part = curves[curves["depth"] == depth]
+        if part.empty:
+            continue
+        style = depth_style(index, len(depths))
+        at = part.groupby(ITERATION)
+        train, test = at[CLEAN_ERROR], at[TEST_ERROR]
+        mean = train.mean()
+        ax.plot(mean.index, mean.to_numpy(), linewidth=1.1, **style)
+        ax.fill_between(
+            mean.index, train.min().to_numpy(), train.max().to_numpy(), alpha=0.15, color=style["color"], lw=0
+        )
+        ax.plot(mean.index, test.mean().to_numpy(), linewidth=2.6, **style)
+    _lr_drops(frame, ax)
+    chance = frame.runs["chance"].dropna()
+    if len(chance):
+        ax.axhline(chance.max(), **CHANCE)
+    ax.set_xlabel("iteration")
+    ax.set_title(f"{family} nets")
+    return ax
+
+
+def _lr_drops(frame: Frame, ax: Axes) -> None:
+    """A thin line where the learning rate falls, when it is the same for all runs."""
+    milestones = frame.runs.get("config.schedule.milestones")
+    if milestones is None or milestones.dropna().nunique() != 1:
+        return
+    for milestone in milestones.dropna().iloc[0].strip("[]").split(","):
+        if milestone.strip():
+            ax.axvline(int(milestone), color="0.75", linewidth=0.8, zorder=0)
+
+
+def figure(frame: Frame) -> Figure:
+    """Both families on one scale."""
+    canvas = Figure(figsize=(10, 4.8), layout="constrained")
+    axes = canvas.subplots(1, 2, sharey=True, sharex=True)
+    for ax, family in zip(axes, FAMILIES, strict=True):
+        draw(frame, ax, family)
+    axes[0].set_ylabel("error (%)")
+    axes[0].set_ylim(bottom=0)
+    depths = sorted(int(depth) for depth in frame.runs["depth"].unique())
+    handles = [
+        Line2D([], [], linewidth=2, label=f"{depth} layers", **depth_style(index, len(depths)))
+        for index, depth in enumerate(depths)
+    ]
+    handles += [
+        Line2D([], [], color="0.2", linewidth=1.1, label="training (clean), band: all runs"),
+        Line2D([], [], color="0.2", linewidth=2.6, label="test"),
+        Line2D([], [], label="chance", **CHANCE),
+    ]
+    canvas.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4), frameon=False)
+    return canvas

@@ -1,0 +1,80 @@
+"""Error against depth: every run a point, mean and interval a family; the degradation and its fix in one picture."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.figures.style import CHANCE, FAMILIES
+from analysis.frame import OVER, Frame, by_depth
+from analysis.statistics import student
+from degradation.records.schema import CLEAN_ERROR, TEST_ERROR
+
+PANELS = {CLEAN_ERROR: "Training error (clean)", TEST_ERROR: "Test error"}
+
+
+def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
+    """`metric` (percent) of the last iteration, on an axis where depths are evenly spaced."""
+    runs = frame.runs[frame.runs["state"].isin([*OVER])]
+    depths = sorted(int(depth) for depth in frame.runs["depth"].unique())
+    place = {depth: index for index, depth in enumerate(depths)}
+    for shift, (family, style) in zip((-0.08, 0.08), FAMILIES.items(), strict=True):
+        groups = by_depth(runs, family)
+        if not groups:
+            continue
+        intervals = {depth: student(part[metric].tolist()) for depth, part in groups.items()}
+        x = [place[depth] + shift for depth in groups]
+        means = [one.mean for one in intervals.values()]
+        ax.plot(x, means, label=f"{family} (mean)", linewidth=2, markersize=6, **style)
+        known = [(at, one) for at, one in zip(x, intervals.values(), strict=True) if one.n > 1]
+        if known:
+            low = [one.mean - one.low for _, one in known]
+            high = [one.high - one.mean for _, one in known]
+            ax.errorbar(
+                [at for at, _ in known], [one.mean for _, one in known], [low, high],
+                fmt="none", ecolor=style["color"], capsize=4, linewidth=1.2,
+            )  # fmt: skip
+        for at, part in zip(x, groups.values(), strict=True):
+            for state, mark in (("done", "o"), ("diverged", "x")):
+                values = part.loc[part["state"] == state, metric]
+                ax.scatter(
+                    [at] * len(values), values, s=20 if mark == "o" else 50, marker=mark, alpha=0.6,
+                    color=style["color"], linewidths=0.6 if mark == "o" else 2, zorder=3,
+                )  # fmt: skip
+        _annotate(ax, family, x, means)
+    _chance(ax, frame)
+    ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
+    ax.set_xlim(-0.5, len(depths) - 0.5)
+    ax.set_xlabel("depth (layers)")
+    ax.set_title(PANELS[metric])
+    return ax
+
+
+def _annotate(ax: Axes, family: str, x: list[float], means: list[float]) -> None:
+    """The mean beside its mark: plain to the upper left, residual below, so that they stay apart near zero."""
+    for at, mean in zip(x, means, strict=True):
+        text = f"{mean:.1f}"
+        if family == "plain":
+            ax.annotate(text, (at, mean), (-6, 7), textcoords="offset points", ha="right", color="#A34700", fontsize=9)
+        else:
+            ax.annotate(
+                text, (at, mean), (0, -15), textcoords="offset points", ha="center", color="#00568A", fontsize=9
+            )
+
+
+def _chance(ax: Axes, frame: Frame) -> None:
+    chance = frame.runs["chance"].dropna()
+    if len(chance):
+        ax.axhline(chance.max(), label=f"chance ({chance.max():g} %)", **CHANCE)
+
+
+def figure(frame: Frame) -> Figure:
+    """Training error left, test error right, one scale."""
+    canvas = Figure(figsize=(10, 4.6), layout="constrained")
+    left, right = canvas.subplots(1, 2, sharey=True)
+    draw(frame, left, CLEAN_ERROR)
+    draw(frame, right, TEST_ERROR)
+    left.set_ylabel("error of the last iteration (%)")
+    left.set_ylim(bottom=-9)
+    left.set_yticks([tick for tick in left.get_yticks() if 0 <= tick <= 100])
+    handles, labels = left.get_legend_handles_labels()
+    canvas.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    return canvas

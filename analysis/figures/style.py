@@ -1,0 +1,52 @@
+"""One colour, line and marker a family, for print and for colour-blind readers (Okabe and Ito's palette)."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+FAMILIES: dict[str, dict[str, Any]] = {
+    "plain": {"color": "#D55E00", "linestyle": "--", "marker": "s"},
+    "residual": {"color": "#0072B2", "linestyle": "-", "marker": "o"},
+}
+CHANCE: dict[str, Any] = {"color": "0.4", "linestyle": ":", "linewidth": 1.2}
+# a line style and a colour a depth, so that neither alone has to tell them apart
+DASHES: list[Any] = ["-", (0, (6, 2)), (0, (3, 1.5)), (0, (1, 1)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1))]
+
+SETTINGS: dict[str, Any] = {
+    "font.size": 11,
+    "axes.titlesize": 12,
+    "axes.labelsize": 11,
+    "legend.fontsize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "0.9",
+    "axes.axisbelow": True,
+    "savefig.bbox": "tight",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "resnet-degradation",  # the same figure is the same file
+}
+
+
+def apply() -> None:
+    """Before any figure is made; the Agg backend needs no screen."""
+    matplotlib.use("Agg")
+    for key, value in SETTINGS.items():
+        matplotlib.rcParams[key] = value  # type: ignore[index]
+
+
+def depth_style(index: int, count: int) -> dict[str, Any]:
+    """Of the index-th of `count` depths, shallowest first: from light to dark."""
+    place = 0.8 - 0.8 * index / max(count - 1, 1)
+    return {"color": colormaps["viridis"](place), "linestyle": DASHES[index % len(DASHES)]}
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """PNG and SVG without a date in them."""
+    paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
+    figure.savefig(paths[0], dpi=160, metadata={"Software": ""})
+    figure.savefig(paths[1], metadata={"Date": None})
+    return paths

@@ -1,0 +1,150 @@
+"""The report of an experiment: verdicts, figures, summary.csv, runs.csv and one self-contained report.html."""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader
+from matplotlib.figure import Figure
+
+from analysis.claims import Claim, judge
+from analysis.figures import curves, depth, style
+from analysis.frame import OVER, Frame, conditions
+from analysis.statistics import student
+from degradation.records.schema import CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR, State
+from degradation.records.store import write_atomically
+
+FIGURES = {
+    "error-against-depth": (
+        depth.figure,
+        "Error of the last iteration against depth. Points are runs, lines are means over seeds, bars are Student 95 % "
+        "intervals of the mean; crosses are diverged runs, counted at chance.",
+    ),
+    "error-against-iteration": (
+        curves.figure,
+        "Error against iteration, a line a depth (mean over seeds): thin is the clean training error with a band over "
+        "all runs, bold is the test error. Vertical lines: the learning rate falls.",
+    ),
+}
+RUN_COLUMNS = [
+    "run_id", "family", "depth", "seed", "state", "reason", "iteration", "train/running_error", "train/augmented_error",
+    CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR, "untrained", "parameters", "multiply_adds", "device", "seconds",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one condition of the runs showed."""
+
+    label: str
+    claims: list[Claim]
+    summary: pd.DataFrame
+    figures: dict[str, Path]  # name: PNG
+
+
+@dataclass(frozen=True)
+class Report:
+    folder: Path
+    parts: list[Part]
+    runs: pd.DataFrame
+
+    @property
+    def page(self) -> Path:
+        return self.folder / "report.html"
+
+    def verdict_table(self) -> str:
+        """A line a claim, for a terminal."""
+        lines = []
+        for part in self.parts:
+            if part.label:
+                lines.append(part.label)
+            for claim in part.claims:
+                lines.append(f"  {claim.name:<15} {claim.verdict:<13} {claim.evidence[0] if claim.evidence else ''}")
+                lines += [f"  {'':<15} {'':<13} {more}" for more in claim.evidence[1:]]
+        return "\n".join(lines)
+
+
+def summarise(runs: pd.DataFrame) -> pd.DataFrame:
+    """A row a family and depth: runs by state, and the errors' mean and Student 95 % interval over seeds."""
+    rows = []
+    for (family, layers), part in runs.groupby(["family", "depth"]):
+        over = part[part["state"].isin([*OVER])]
+        row: dict[str, Any] = {"family": family, "depth": layers}
+        row |= {str(state): int((part["state"] == state).sum()) for state in State}
+        for name, metric in (
+            ("train_clean_error", CLEAN_ERROR),
+            ("test_error", TEST_ERROR),
+            ("train_clean_loss", CLEAN_LOSS),
+        ):
+            values = over[metric].dropna().tolist()
+            interval = student(values) if values else None
+            for key in ("mean", "low", "high", "n"):
+                row[f"{name}_{key}"] = getattr(interval, key) if interval else None
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def build(frame: Frame, folder: Path, name: str, command: str, margin: float) -> Report:
+    """Write everything under `folder` and return what was found. `margin` is in points of training error."""
+    style.apply()
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = []
+    cut = conditions(frame)
+    for index, (label, part) in enumerate(cut):
+        suffix = "" if len(cut) == 1 else f"-{index + 1}"
+        figures = {}
+        for stem, (make, _) in FIGURES.items():
+            drawn: Figure = make(part)
+            figures[stem] = style.save(drawn, folder / f"{stem}{suffix}")[0]
+        parts.append(Part(label, judge(part.runs, margin), summarise(part.runs), figures))
+    runs = frame.runs[[column for column in RUN_COLUMNS if column in frame.runs]]
+    summary = pd.concat([part.summary.assign(condition=part.label) for part in parts])
+    _write_csv(folder / "summary.csv", summary)
+    _write_csv(folder / "runs.csv", runs)
+    report = Report(folder, parts, runs)
+    write_atomically(report.page, _page(report, frame, name, command, margin).encode())
+    return report
+
+
+def _write_csv(path: Path, table: pd.DataFrame) -> None:
+    write_atomically(path, table.to_csv(index=False, float_format="%.6g").encode())
+
+
+def _page(report: Report, frame: Frame, name: str, command: str, margin: float) -> str:
+    """HTML with the figures inside; everything shown is escaped."""
+    environment = Environment(
+        loader=PackageLoader("analysis", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["number"] = _number
+    parts = [
+        {
+            "label": part.label,
+            "claims": part.claims,
+            "summary": part.summary.to_dict("records"),
+            "figures": [
+                {"name": stem, "data": base64.b64encode(path.read_bytes()).decode(), "caption": FIGURES[stem][1]}
+                for stem, path in part.figures.items()
+            ],
+        }
+        for part in report.parts
+    ]
+    states = report.runs["state"].value_counts().to_dict()
+    sources = frame.runs.dropna(subset=["device"]) if "device" in frame.runs else frame.runs.head(0)
+    return environment.get_template("report.html.j2").render(
+        name=name,
+        command=command,
+        margin=margin,
+        parts=parts,
+        states=states,
+        data=sorted(frame.runs["data"].dropna().unique()),
+        devices=sorted(sources["device"].unique()) if len(sources) else [],
+        commits=sorted(sources["commit"].dropna().unique()) if len(sources) else [],
+        versions=sorted({", ".join(f"{k} {v}" for k, v in row.items()) for row in sources.get("versions", [])}),
+        runs=report.runs.to_dict("records"),
+    )
+
+
+def _number(value: Any, digits: int = 2) -> str:
+    return "-" if value is None or pd.isna(value) else f"{value:.{digits}f}"

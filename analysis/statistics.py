@@ -1,0 +1,79 @@
+"""Intervals and tests on a handful of seeded runs. Errors are in percent, differences in points."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+LEVEL = 0.95
+PERMUTATIONS = 9999
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Student's t interval of a mean over n runs; low and high are NaN for one run."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """mean(a) - mean(b) with Welch's bounds: each of `lower` and `upper` alone has 95 %; `low` to `high` has 95 %."""
+
+    mean: float
+    lower: float
+    upper: float
+    low: float
+    high: float
+
+
+def student(values: Sequence[float], level: float = LEVEL) -> Interval:
+    """Mean and two-sided t interval over runs."""
+    array = np.asarray(values, dtype=float)
+    n, mean = len(array), float(np.mean(array))
+    if n < 2:
+        return Interval(mean, float("nan"), float("nan"), n)
+    half = float(stats.t.ppf((1 + level) / 2, n - 1) * np.std(array, ddof=1) / np.sqrt(n))
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def welch(a: Sequence[float], b: Sequence[float], level: float = LEVEL) -> Difference:
+    """mean(a) - mean(b), unequal variances, two or more runs each.
+
+    Where neither varies at all (both at zero error, say) the bounds are the difference itself.
+    """
+    x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    if min(len(x), len(y)) < 2:
+        raise ValueError("Welch's bounds need two runs on each side")
+    mean = float(x.mean() - y.mean())
+    share_x, share_y = x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)
+    error = float(np.sqrt(share_x + share_y))
+    if error == 0:
+        return Difference(mean, mean, mean, mean, mean)
+    freedom = (share_x + share_y) ** 2 / (share_x**2 / (len(x) - 1) + share_y**2 / (len(y) - 1))
+    one_sided = float(stats.t.ppf(level, freedom)) * error
+    two_sided = float(stats.t.ppf((1 + level) / 2, freedom)) * error
+    return Difference(mean, mean - one_sided, mean + one_sided, mean - two_sided, mean + two_sided)
+
+
+def rising_trend(depths: Sequence[float], values: Sequence[float]) -> tuple[float, float]:
+    """Jonckheere-Terpstra: does the error rise with depth? Returns Kendall's tau-b and the one-sided p by permutation.
+
+    Runs are exchanged freely, since a seed is not a block across depths. The generator is seeded.
+    """
+    x, y = np.asarray(depths, dtype=float), np.asarray(values, dtype=float)
+    upper = np.triu_indices(len(x), 1)
+    steps = np.sign(x[:, None] - x[None, :])[upper]
+
+    def concordance(order: np.ndarray) -> float:
+        shuffled = y[order]
+        return float((steps * np.sign(shuffled[:, None] - shuffled[None, :])[upper]).sum())
+
+    generator = np.random.default_rng(0)
+    observed = concordance(np.arange(len(x)))
+    as_high = sum(concordance(generator.permutation(len(x))) >= observed for _ in range(PERMUTATIONS))
+    return float(stats.kendalltau(x, y).statistic), (1 + as_high) / (1 + PERMUTATIONS)

@@ -1,0 +1,93 @@
+"""Verdicts, figures and report.html of a grid: the same words as train.py takes, or a filter over records.
+
+python experiments/report.py experiment=quick
+python experiments/report.py -m model=plain,residual model.depth=20,56 seed=0,1
+python experiments/report.py --records runs --where 'family == "plain" and depth < 60' --name shallow-plain
+"""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from analysis.frame import Frame, load, load_where
+from analysis.report import Report, build
+from degradation import grid
+from degradation.config import CONF, ConfigError, Tracking
+from degradation.records.schema import RecordError
+from degradation.records.store import mark_of
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("overrides", nargs="*", help="as for train.py: experiment=NAME, key=value, key=value1,value2")
+    parser.add_argument("-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit")
+    parser.add_argument("--records", type=Path, help="report all records under this folder instead of a grid")
+    parser.add_argument("--where", help="with --records: a pandas query over the table of runs")
+    parser.add_argument("--name", default="records", help="with --records: the report's name")
+    parser.add_argument("--reports", type=Path, default=Path("reports"), help="where the report's folder goes")
+    given = parser.parse_args()
+    if given.where and not given.records:
+        parser.error("--where needs --records")
+    if given.records and given.overrides:
+        parser.error("give overrides or --records, not both")
+    return given
+
+
+def from_records(given: argparse.Namespace) -> Report:
+    frame: Frame = load_where(given.records, given.where)
+    names = sorted(frame.runs["data"].dropna().unique())
+    if len(names) != 1:
+        raise RecordError(
+            f"--where: the runs are of several data sets ({', '.join(names)}); keep one: data == {names[0]!r}"
+        )
+    margin = OmegaConf.load(CONF / "data" / f"{names[0]}.yaml").margin
+    command = shlex.join(["python", "experiments/report.py", *sys.argv[1:]])
+    return build(frame, given.reports / given.name, given.name, command, margin)
+
+
+def from_grid(given: argparse.Namespace) -> tuple[Report, Tracking]:
+    runs = grid.expand(given.overrides)
+    name, config = grid.title(runs), runs[0].config
+    frame = load(config.record_root, [grid.described(run) for run in runs])
+    words = [*(["-m"] if given.multirun else []), *given.overrides]
+    command = "\n".join(shlex.join(["python", f"experiments/{script}.py", *words]) for script in ("train", "report"))
+    return build(frame, given.reports / name, name, command, config.data.margin), config.tracking
+
+
+def mirror(report: Report, root: Path, tracking: Tracking) -> None:
+    """Show the report in W&B too, as a run of job type `analysis`."""
+    from degradation.tracking.mirror import mirror_analysis
+
+    name = report.folder.name
+    identity = {"id": f"report-{name}-{mark_of(root)}", "name": f"report {name}", "group": name, "job_type": "analysis"}
+    figures = {stem + part.label: path for part in report.parts for stem, path in part.figures.items()}
+    tables = {"summary" + part.label: part.summary for part in report.parts}
+    mirror_analysis(tracking, root, identity, tables, figures)
+
+
+def main() -> int:
+    given = arguments()
+    try:
+        if given.records:
+            report = from_records(given)
+        else:
+            report, tracking = from_grid(given)
+            if not (report.runs["state"] == "missing").all():
+                mirror(report, grid.root(grid.expand(given.overrides)), tracking)
+    except (ConfigError, RecordError, HydraException, OmegaConfBaseException) as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    states = report.runs["state"].value_counts()
+    print(f"{report.folder.name}: {len(report.runs)} runs ({', '.join(f'{n} {state}' for state, n in states.items())})")
+    print(report.verdict_table())
+    print(f"report: {report.page}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
