@@ -61,8 +61,11 @@ def load_where(root: Path | str, query: str | None) -> Frame:
 
     Raises RecordError where the query does not fit the frame, or no run is left.
     """
-    frame = load(root, [{"run_id": identifier} for identifier in run_ids(root)])
-    if query and len(frame.runs):
+    found = [{"run_id": identifier} for identifier in run_ids(root)]
+    if not found:
+        raise RecordError(f"{root}: holds no record")
+    frame = load(root, found)
+    if query:
         try:
             kept = frame.runs.query(query)
         except Exception as error:
@@ -71,7 +74,7 @@ def load_where(root: Path | str, query: str | None) -> Frame:
             ) from None
         frame = frame.where(kept.index)
     if frame.runs.empty:
-        raise RecordError(f"{root}: holds no record" + (f" for which {query!r} is true" if query else ""))
+        raise RecordError(f"{root}: holds no record for which {query!r} is true")
     return frame
 
 

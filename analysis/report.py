@@ -99,7 +99,7 @@ def build(frame: Frame, folder: Path, name: str, command: str, margin: float) ->
             drawn: Figure = make(part)
             figures[stem] = style.save(drawn, folder / f"{stem}{suffix}")[0]
         parts.append(Part(label, judge(part.runs, margin), summarise(part.runs), figures))
-    runs = frame.runs[[column for column in RUN_COLUMNS if column in frame.runs]]
+    runs = frame.runs.reindex(columns=RUN_COLUMNS)
     summary = pd.concat([part.summary.assign(condition=part.label) for part in parts])
     _write_csv(folder / "summary.csv", summary)
     _write_csv(folder / "runs.csv", runs)

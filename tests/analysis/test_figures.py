@@ -1,0 +1,89 @@
+"""What is plotted is what was measured."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from analysis.figures import curves, depth, style
+from analysis.statistics import student
+
+ERRORS = {
+    "plain": {20: [1.5, 1.7, 1.6], 56: [51.0, 53.0, 50.0], 110: [89.0, 88.0, 90.0]},
+    "residual": {20: [0.9, 0.7, 0.8], 56: [0.7, 0.5, 0.4], 110: [0.3, 0.5, 0.4]},
+}
+
+
+@pytest.fixture
+def ax():
+    style.apply()
+    return Figure().subplots()
+
+
+def test_every_run_is_a_point_and_the_line_is_the_mean(frame_of, ax):
+    depth.draw(frame_of(ERRORS), ax, "train/clean_error")
+    points = sorted(float(y) for collection in ax.collections for _, y in np.atleast_2d(collection.get_offsets()))
+    drawn = [y for y in points if not np.isnan(y)]
+    runs = sorted(error for depths in ERRORS.values() for values in depths.values() for error in values)
+    assert set(np.round(runs, 6)) <= set(np.round(drawn, 6))
+    lines = {line.get_label(): line.get_ydata() for line in ax.lines}
+    for family, depths in ERRORS.items():
+        assert lines[f"{family} (mean)"] == pytest.approx([np.mean(values) for values in depths.values()])
+    assert lines["chance (90 %)"] == pytest.approx([90, 90])
+
+
+def test_bars_are_students_intervals(frame_of, ax):
+    depth.draw(frame_of(ERRORS), ax, "train/clean_error")
+    bars = [segment for collection in ax.collections if hasattr(collection, "get_segments")
+            for segment in collection.get_segments()]  # fmt: skip
+    spans = sorted((float(bar[0][1]), float(bar[1][1])) for bar in bars)
+    expected = sorted(
+        (one.low, one.high) for depths in ERRORS.values() for one in (student(values) for values in depths.values())
+    )
+    assert np.allclose(spans, expected)
+
+
+def test_a_diverged_run_is_drawn_at_chance_with_a_mark_of_its_own(frame_of, ax):
+    frame = frame_of(ERRORS)
+    frame.runs.loc[frame.runs["run_id"] == "plain-d110-s2", "state"] = "diverged"
+    depth.draw(frame, ax, "train/clean_error")
+    crosses = [collection for collection in ax.collections if list(getattr(collection, "get_sizes", list)()) == [50]]
+    drawn = [float(collection.get_offsets()[0][1]) for collection in crosses if len(collection.get_offsets())]
+    assert drawn == [90.0]
+
+
+def test_test_error_stands_beside_on_the_same_scale(frame_of):
+    left, right = depth.figure(frame_of(ERRORS)).axes
+    assert left.get_ylim() == right.get_ylim()
+    assert [ax.get_title() for ax in (left, right)] == ["Training error (clean)", "Test error"]
+    assert [tick.get_text() for tick in left.get_xticklabels()] == ["20", "56", "110"]
+    means = right.lines[0].get_ydata()
+    assert means == pytest.approx([np.mean(values) + 2 for values in ERRORS["plain"].values()])
+
+
+def test_curves_are_means_over_seeds_of_training_and_test_error(frame_of, ax):
+    frame = frame_of(ERRORS)
+    curves.draw(frame, ax, "plain")
+    lines = [line.get_ydata() for line in ax.lines if len(line.get_ydata()) == 2]
+    assert np.allclose(lines[0], [1.6 * 1.5, 1.6])
+    assert np.allclose(lines[1], [3.6, 3.6])
+    left, right = curves.figure(frame).axes
+    assert left.get_ylim() == right.get_ylim()
+
+
+def test_depths_are_told_apart_by_colour_and_by_dash():
+    styles = [style.depth_style(index, 5) for index in range(5)]
+    assert len({str(one["linestyle"]) for one in styles}) == 5
+    assert len({tuple(one["color"]) for one in styles}) == 5
+
+
+def test_the_same_frame_gives_the_same_files(frame_of, tmp_path):
+    style.apply()
+    files = [style.save(depth.figure(frame_of(ERRORS)), tmp_path / name) for name in ("a", "b")]
+    for one, other in zip(*files, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_frame_with_one_family_or_one_seed_is_drawn(frame_of):
+    for errors in ({"plain": {20: [1.0]}}, {"residual": {20: [1.0, 2.0], 56: [3.0, 4.0]}}):
+        depth.figure(frame_of(errors))
+        curves.figure(frame_of(errors))

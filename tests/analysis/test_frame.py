@@ -1,0 +1,100 @@
+"""The frame shows every run, whatever became of it."""
+
+import pytest
+
+from analysis.frame import conditions, load, load_where
+from degradation.grid import described, grid_run
+from degradation.records.schema import ATTEMPTS, METRICS, RecordError, State
+from degradation.records.store import Record
+
+CONFIG = {"model": {"depth": 20, "shortcut": "none"}, "seed": 0, "schedule": {"iterations": 80, "milestones": [40]}}
+
+
+def write(root, identifier, outcome=None, errors=(30.0, 10.0), family="plain", **config):
+    record = Record(root, identifier)
+    merged = {**CONFIG, **config}
+    record.create(
+        {
+            "run_id": identifier, "family": family, "config": merged, "data": {"name": "digits", "classes": 10},
+            "census": {"parameters": 1, "multiply_adds": 2},
+        }
+    )  # fmt: skip
+    record.append(ATTEMPTS, {"attempt": 1, "start": 10.0, "device": "cpu", "commit": "c", "versions": {}})
+    for index, error in enumerate(errors):
+        record.append(METRICS, {"iteration": 40 * (index + 1), "train/clean_error": error, "train/clean_loss": 0.1,
+                                "test/error": error + 1, "lr": 0.1})  # fmt: skip
+    if outcome is not None:
+        record.append(ATTEMPTS, {"attempt": 1, "end": 15.0, "outcome": str(outcome)})
+        if outcome is not State.FAILED:
+            record.finish(outcome)
+    return {"run_id": identifier}
+
+
+def test_the_result_is_the_last_iterations_and_never_the_best(tmp_path):
+    """Pitfall 3: the lowest error over all epochs reported as the result."""
+    frame = load(tmp_path, [write(tmp_path, "a", State.DONE, errors=(3.0, 1.0, 7.0))])
+    assert frame.runs.loc[0, "train/clean_error"] == 7.0
+    assert frame.runs.loc[0, "test/error"] == 8.0
+    assert frame.runs.loc[0, "seconds"] == 5.0
+    assert frame.curves["train/clean_error"].tolist() == [3.0, 1.0, 7.0]
+
+
+def test_every_state_stays_visible(tmp_path, tiny):
+    expected = [
+        write(tmp_path, "done", State.DONE),
+        write(tmp_path, "diverged", State.DIVERGED, errors=(30.0,)),
+        write(tmp_path, "failed", State.FAILED),
+        write(tmp_path, "partial"),
+        described(grid_run(tiny(f"record_root={tmp_path}"))) | {"run_id": "missing"},
+    ]
+    runs = load(tmp_path, expected).runs.set_index("run_id")
+    assert {name: runs.loc[name, "state"] for name in runs.index} == {name: name for name in runs.index}
+    assert len(runs) == 5
+    assert runs.loc["diverged", "train/clean_error"] == 90.0  # chance on ten classes
+    assert runs["train/clean_error"].notna().sum() == 2
+    assert bool(runs.loc["diverged", "untrained"])
+    assert not bool(runs.loc["done", "untrained"])
+    assert runs.loc["partial", "iteration"] == 80
+
+
+def test_a_record_of_another_schema_is_shown_with_its_reason(tmp_path):
+    write(tmp_path, "a")
+    (tmp_path / "a/run.json").write_text('{"schema_version": 7}')
+    runs = load(tmp_path, [{"run_id": "a", "family": "plain", "depth": 20, "seed": 0, "shortcut": "none"}]).runs
+    assert runs.loc[0, "state"] == "failed"
+    assert "schema version 7" in runs.loc[0, "reason"]
+
+
+def test_a_filter_over_records(tmp_path):
+    for seed in range(3):
+        write(tmp_path, f"r{seed}", State.DONE, seed=seed)
+    assert load_where(tmp_path, "seed > 0").runs["run_id"].tolist() == ["r1", "r2"]
+    with pytest.raises(RecordError, match="holds no record for which 'seed > 7' is true"):
+        load_where(tmp_path, "seed > 7")
+    with pytest.raises(RecordError, match=r"--where: 'sed > 7' does not fit: .*columns: run_id"):
+        load_where(tmp_path, "sed > 7")
+
+
+def test_runs_that_differ_in_more_than_family_depth_and_seed_are_not_mixed(tmp_path):
+    expected = [
+        write(tmp_path, f"{lr}-{seed}", State.DONE, seed=seed, optim={"lr": lr})
+        for lr in (0.1, 0.01)
+        for seed in (0, 1)
+    ]
+    parts = conditions(load(tmp_path, expected))
+    assert [(label, len(part.runs), len(part.curves)) for label, part in parts] == [
+        ("optim.lr=0.01", 2, 4),
+        ("optim.lr=0.1", 2, 4),
+    ]
+
+
+def test_plain_nets_stand_beside_each_of_several_shortcuts(tmp_path):
+    expected = [write(tmp_path, "plain", State.DONE)]
+    for shortcut in "AB":
+        model = {"depth": 20, "shortcut": shortcut}
+        expected.append(write(tmp_path, f"r-{shortcut}", State.DONE, family="residual", model=model))
+    parts = conditions(load(tmp_path, expected))
+    assert [(label, sorted(part.runs["run_id"])) for label, part in parts] == [
+        ("shortcut A", ["plain", "r-A"]),
+        ("shortcut B", ["plain", "r-B"]),
+    ]

@@ -1,0 +1,66 @@
+"""The report is one self-contained page, escaped, with its tables beside it."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from analysis.report import build, summarise
+from analysis.statistics import student
+
+ERRORS = {
+    "plain": {20: [1.5, 1.7, 1.6], 56: [51.0, 53.0, 50.0]},
+    "residual": {20: [0.9, 0.7, 0.8], 56: [0.7, 0.5, 0.4]},
+}
+
+
+@pytest.fixture
+def report(frame_of, tmp_path):
+    frame = frame_of(ERRORS)
+    frame.runs.loc[0, "reason"] = "<script>alert('x')</script>"
+    return build(frame, tmp_path / "r", "mine <b>", "python x.py 'a<b'", 2.0)
+
+
+def test_the_page_is_self_contained_and_escaped(report):
+    page = report.page.read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "mine &lt;b&gt;" in page
+    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    assert page.count("data:image/png;base64,") == 2
+    assert "reproduced" in page
+
+
+def test_the_summary_counts_states_and_gives_intervals(report):
+    table = pd.read_csv(report.folder / "summary.csv")
+    assert len(table) == 4
+    row = table[(table["family"] == "plain") & (table["depth"] == 56)].iloc[0]
+    interval = student(ERRORS["plain"][56])
+    assert row["train_clean_error_mean"] == pytest.approx(interval.mean, rel=1e-5)
+    assert row["train_clean_error_low"] == pytest.approx(interval.low, rel=1e-5)
+    assert (row["done"], row["missing"], row["diverged"]) == (3, 0, 0)
+
+
+def test_every_run_is_in_runs_csv(report):
+    assert len(pd.read_csv(report.folder / "runs.csv")) == 12
+
+
+def test_figures_are_png_and_svg(report):
+    for stem in ("error-against-depth", "error-against-iteration"):
+        assert (report.folder / f"{stem}.png").stat().st_size > 10_000
+        assert (report.folder / f"{stem}.svg").read_text().startswith("<?xml")
+
+
+def test_the_terminal_table_has_every_verdict(report):
+    lines = report.verdict_table().splitlines()
+    heads = [line for line in lines if re.match(r"  \w", line)]
+    assert [line[2:17].strip() for line in heads] == ["degradation", "no degradation", "the fix"]
+    assert all("reproduced" in line for line in heads)
+
+
+def test_a_summary_of_nothing_finished_has_no_numbers(frame_of):
+    frame = frame_of({"plain": {20: [1.0]}})
+    frame.runs["state"] = "missing"
+    summary = summarise(frame.runs)
+    assert summary.loc[0, "missing"] == 1
+    assert pd.isna(summary.loc[0, "train_clean_error_mean"])

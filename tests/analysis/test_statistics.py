@@ -1,0 +1,67 @@
+"""Intervals and tests against scipy, tables and enumeration."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis.statistics import rising_trend, student, welch
+
+A, B = [52.0, 47.5, 56.5], [1.6, 1.3, 2.1, 1.9]
+
+
+def test_students_interval_is_the_textbooks():
+    interval = student([1.0, 2.0, 3.0])
+    assert interval.mean == 2
+    assert interval.high - 2 == pytest.approx(4.302653 / math.sqrt(3), rel=1e-6)  # t(0.975, 2 degrees of freedom)
+    assert math.isnan(student([1.0]).low)
+
+
+def test_welchs_bounds_are_scipys():
+    difference = welch(A, B)
+    two = stats.ttest_ind(A, B, equal_var=False).confidence_interval(0.95)
+    lower = stats.ttest_ind(A, B, equal_var=False, alternative="greater").confidence_interval(0.95).low
+    upper = stats.ttest_ind(A, B, equal_var=False, alternative="less").confidence_interval(0.95).high
+    assert (difference.low, difference.high) == pytest.approx((two.low, two.high))
+    assert (difference.lower, difference.upper) == pytest.approx((lower, upper))
+    assert difference.mean == pytest.approx(np.mean(A) - np.mean(B))
+
+
+def test_runs_that_do_not_vary_have_an_exact_difference():
+    assert welch([0.0, 0.0], [0.5, 0.5]).upper == -0.5
+
+
+def test_one_run_has_no_bounds():
+    with pytest.raises(ValueError, match="two runs"):
+        welch([1.0], B)
+
+
+def test_the_lower_bound_covers_as_it_says():
+    """Simulated: a one-sided 95 % bound lies above the truth in about 5 % of the cases."""
+    generator = np.random.default_rng(0)
+    above = sum(welch(generator.normal(2, 1, 3), generator.normal(0, 0.3, 3)).lower > 2 for _ in range(4000))
+    assert 0.03 < above / 4000 < 0.07
+
+
+def test_the_trend_tests_p_is_that_of_enumeration():
+    depths, values = [20, 20, 32, 32, 44], [1.0, 2.0, 1.5, 3.0, 2.5]
+    x = np.array(depths)
+
+    def concordance(y):
+        return sum(np.sign(x[j] - x[i]) * np.sign(y[j] - y[i]) for i in range(5) for j in range(i + 1, 5))
+
+    orders = [concordance(order) for order in itertools.permutations(values)]
+    exact = np.mean([order >= concordance(values) for order in orders])
+    tau, p = rising_trend(depths, values)
+    assert p == pytest.approx(exact, abs=0.015)
+    assert tau == pytest.approx(stats.kendalltau(depths, values).statistic)
+
+
+def test_the_trend_is_the_same_in_every_call_and_one_sided():
+    depths = [d for d in (20, 32, 44, 56) for _ in range(3)]
+    rising = rising_trend(depths, range(12))
+    assert rising == rising_trend(depths, range(12))
+    assert rising[1] < 0.001
+    assert rising_trend(depths, range(12, 0, -1))[1] > 0.99

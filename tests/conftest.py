@@ -1,0 +1,104 @@
+"""What the tests share: composed configurations, tiny runs, hand-made frames."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+
+from analysis.frame import Frame
+from degradation import config as schema
+from degradation.config import CONF, Config
+
+# eight layers, four filters, twelve iterations: a fraction of a second
+TINY = [
+    "model.depth=8",
+    "model.width=4",
+    "optim.batch_size=32",
+    "schedule.iterations=12",
+    "schedule.milestones=[6]",
+    "schedule.evaluate_every=4",
+    "schedule.snapshots=[6]",
+    "tracking=disabled",
+    "device=cpu",
+]
+
+Compose = Callable[..., Config]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def compose_config() -> Compose:
+    """overrides -> checked Config."""
+
+    def composed(*overrides: str) -> Config:
+        schema.register()
+        with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+            return schema.read(compose("config", list(overrides)))
+
+    return composed
+
+
+@pytest.fixture
+def tiny(compose_config: Compose, tmp_path: Path) -> Compose:
+    """overrides -> Config of a tiny run with its records under tmp_path/runs."""
+    return lambda *overrides: compose_config(*TINY, f"record_root={tmp_path / 'runs'}", *overrides)
+
+
+@pytest.fixture(scope="session")
+def tiny_overrides() -> list[str]:
+    return list(TINY)
+
+
+def make_frame(errors: dict[str, dict[int, list[float]]], **columns: Any) -> Frame:
+    """A frame of done runs on ten classes: {family: {depth: [clean training error of each seed]}}."""
+    rows = [
+        {
+            "run_id": f"{family}-d{depth}-s{seed}",
+            "family": family,
+            "depth": depth,
+            "seed": seed,
+            "shortcut": "none" if family == "plain" else "A",
+            "data": "digits",
+            "state": "done",
+            "chance": 90.0,
+            "iterations": 400,
+            "iteration": 400,
+            "train/clean_error": error,
+            "train/clean_loss": error / 100,
+            "test/error": min(error + 2, 100.0),
+            "device": "cpu",
+            "commit": "c",
+            "untrained": error >= 88,
+            "reason": None,
+            "config.schedule.milestones": "[200, 300]",
+            **columns,
+        }
+        for family, depths in errors.items()
+        for depth, values in depths.items()
+        for seed, error in enumerate(values)
+    ]
+    keys = ("run_id", "family", "depth", "seed")
+    curves = [
+        {key: row[key] for key in keys}
+        | {
+            "iteration": iteration,
+            "train/clean_error": row["train/clean_error"] * factor,
+            "test/error": row["test/error"],
+        }
+        for row in rows
+        for iteration, factor in ((200, 1.5), (400, 1.0))
+    ]
+    return Frame(pd.DataFrame(rows), pd.DataFrame(curves))
+
+
+@pytest.fixture(scope="session")
+def frame_of() -> Callable[..., Frame]:
+    return make_frame

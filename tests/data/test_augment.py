@@ -1,0 +1,74 @@
+"""The one gather equals padding, cropping and flipping picture by picture."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from degradation.config import Data
+from degradation.data.augment import Offsets, Pictures, draw_offsets, statistics
+from degradation.data.datasets import Split
+from degradation.data.streams import generator
+
+
+@pytest.fixture(scope="module")
+def split():
+    source = torch.Generator().manual_seed(1)
+    pictures = torch.randint(0, 256, (20, 3, 8, 8), dtype=torch.uint8, generator=source)
+    return Split(pictures, torch.arange(20) % 5)
+
+
+@pytest.mark.parametrize("normalisation", ["channel", "pixel"])
+def test_the_gather_equals_pad_crop_flip(split, normalisation):
+    data = Data("digits", None, None, 2, True, normalisation, 2.0)
+    mean, deviation = statistics(split.pictures, normalisation)
+    pictures = Pictures(split, mean, deviation, torch.device("cpu"))
+    index = torch.tensor([3, 3, 7, 19, 0, 5])
+    offsets = draw_offsets(len(index), data, torch.Generator().manual_seed(0))
+    batch, labels = pictures.augmented_batch(index, offsets)
+    assert labels.tolist() == split.labels[index].tolist()
+    for got, which, row, column, flip in zip(batch, index, *vars(offsets).values(), strict=True):
+        padded = F.pad((split.pictures[which].float() - mean) / deviation, (2, 2, 2, 2))  # zeros: the mean picture
+        expected = padded[:, 2 + row : 10 + row, 2 + column : 10 + column]
+        torch.testing.assert_close(got, expected.flip(2) if flip else expected, rtol=0, atol=0)
+
+
+def test_each_picture_has_a_crop_of_its_own_over_all_offsets():
+    data = Data("digits", None, None, 1, True, "channel", 2.0)
+    offsets = draw_offsets(500, data, generator(0, "augmentation", 3))
+    assert set(offsets.row.tolist()) == set(offsets.column.tolist()) == {-1, 0, 1}
+    assert 150 < offsets.flip.sum() < 350
+    assert not (offsets.row == offsets.column).all()
+
+
+def test_no_pad_and_no_flip_leave_the_picture(split):
+    mean, deviation = statistics(split.pictures, "channel")
+    pictures = Pictures(split, mean, deviation, torch.device("cpu"))
+    data = Data("digits", None, None, 0, False, "channel", 2.0)
+    batch, _ = pictures.augmented_batch(torch.arange(20), draw_offsets(20, data, torch.Generator()))
+    assert torch.equal(batch, pictures.plain_batch(0, 20)[0])
+
+
+def test_statistics_are_those_of_these_training_pictures_and_no_others(split):
+    """Pitfall 6: ImageNet's channel statistics on other pictures."""
+    mean, deviation = statistics(split.pictures, "channel")
+    values = split.pictures.double()
+    torch.testing.assert_close(mean.flatten(), values.mean((0, 2, 3)).float())
+    torch.testing.assert_close(deviation.flatten(), values.std((0, 2, 3), correction=0).float())
+    normalised = Pictures(split, mean, deviation, torch.device("cpu")).plain_batch(0, 20)[0]
+    torch.testing.assert_close(normalised.mean((0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(normalised.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-5, rtol=0)
+
+
+def test_pixel_normalisation_subtracts_the_per_pixel_mean_only(split):
+    mean, deviation = statistics(split.pictures, "pixel")
+    torch.testing.assert_close(mean, split.pictures.double().mean(0).float())
+    assert deviation.unique().tolist() == [255.0]
+
+
+def test_the_padding_is_the_mean_picture(split):
+    mean, deviation = statistics(split.pictures, "pixel")
+    pictures = Pictures(split, mean, deviation, torch.device("cpu"))
+    down = Offsets(torch.tensor([4]), torch.tensor([0]), torch.tensor([False]))
+    batch, _ = pictures.augmented_batch(torch.tensor([0]), down)
+    assert torch.equal(batch[0, :, 4:], torch.zeros(3, 4, 8))
+    assert bool((batch[0, :, :4] != 0).any())

@@ -1,0 +1,102 @@
+"""The schema refuses what makes no sense, in one line that names the key."""
+
+import subprocess
+import sys
+
+import pytest
+
+from degradation.config import CONF, ConfigError, family, warmup_of
+
+ROOT = CONF.parent
+BAD = [
+    ("model.depth=21", "model.depth"),
+    ("model.depth=2", "model.depth"),
+    ("model.shortcut=D", "model.shortcut"),
+    ("model.block=wide", "model.block"),
+    ("model.width=0", "model.width"),
+    ("optim.batch_size=0", "optim.batch_size"),
+    ("optim.lr=0", "optim.lr"),
+    ("optim.lr=nan", "optim.lr"),
+    ("optim.lr=inf", "optim.lr"),
+    ("optim.momentum=1", "optim.momentum"),
+    ("optim.weight_decay=-1", "optim.weight_decay"),
+    ("schedule.iterations=0", "schedule.iterations"),
+    ("schedule.evaluate_every=0", "schedule.evaluate_every"),
+    ("schedule.factor=0", "schedule.factor"),
+    ("schedule.milestones=[200,400]", "schedule.milestones"),
+    ("schedule.milestones=[300,200]", "schedule.milestones"),
+    ("schedule.milestones=[0]", "schedule.milestones"),
+    ("schedule.snapshots=[400]", "schedule.snapshots"),
+    ("schedule.snapshots=[-1]", "schedule.snapshots"),
+    ("seed=-1", "seed"),
+    ("threads=0", "threads"),
+    ("device=tpu", "device"),
+    ("precision.dtype=fp16", "precision.dtype"),
+    ("tracking.mode=cloud", "tracking.mode"),
+    ("tracking.init_timeout=0", "tracking.init_timeout"),
+    ("tracking.project=a/b", "tracking.project"),
+    ("name=../x", "name"),
+    ("data.name=mnist", "data.name"),
+    ("data.normalisation=imagenet", "data.normalisation"),
+    ("data.pad=-1", "data.pad"),
+    ("data.size=0", "data.size"),
+    ("data.margin=-1", "data.margin"),
+]
+
+
+@pytest.mark.parametrize(("override", "key"), BAD)
+def test_a_bad_value_is_refused_with_its_key(compose_config, override, key):
+    with pytest.raises(ConfigError) as refusal:
+        compose_config(override)
+    message = str(refusal.value)
+    assert message.startswith(f"{key}: ")
+    assert "allowed: " in message
+    assert "\n" not in message
+
+
+def test_bottlenecks_come_in_nines(compose_config):
+    with pytest.raises(
+        ConfigError, match=r"^model\.depth: 32 .*allowed: 9n\+2 with bottleneck blocks, such as 11, 29,"
+    ):
+        compose_config("model.block=bottleneck", "model.depth=32")
+    assert compose_config("model.block=bottleneck", "model.depth=29").model.depth == 29
+
+
+def test_a_warm_up_must_end_before_the_first_drop(compose_config):
+    with pytest.raises(ConfigError, match=r"^schedule\.warmup\.max_iterations: "):
+        compose_config("schedule=paper", "model.depth=110", "schedule.warmup.max_iterations=40000")
+
+
+def test_only_deep_networks_have_the_papers_warm_up(compose_config):
+    assert warmup_of(compose_config("schedule=paper", "model.depth=56")) is None
+    assert warmup_of(compose_config("schedule=paper", "model.depth=110")).lr == 0.01
+
+
+def test_plain_and_residual_differ_in_one_key(compose_config):
+    plain, residual = compose_config("model=plain"), compose_config("model=residual")
+    assert (family(plain.model), family(residual.model)) == ("plain", "residual")
+    plain.model.shortcut = residual.model.shortcut
+    assert plain == residual
+
+
+def test_an_unknown_key_is_refused_and_nothing_is_written(tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "experiments/train.py"), "model.dpth=3"],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "model.dpth" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("question", ["--help", "--cfg=job", "--info=defaults"])
+def test_questions_are_answered_without_importing_torch_or_wandb(question):
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = ['train.py', {question.split('=')!r}[0], *{question.split('=')!r}[1:]]\n"
+        "try:\n    runpy.run_path('experiments/train.py', run_name='__main__')\n"
+        "except SystemExit:\n    pass\n"
+        "assert not {'torch', 'torchvision', 'wandb', 'sklearn', 'pandas'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)

@@ -1,0 +1,177 @@
+"""The pool: a job that raises or is killed does not take others along; slots are never shared."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hydra_plugins.pool_launcher.pool import Job, Pool, Slot, slots
+from hydra_plugins.pool_launcher.progress import Display, duration
+
+CORES = [Slot("core 0"), Slot("core 1")]
+
+
+def jobs_of(tmp_path, functions):
+    return [Job(f"job {i}", function, 1.0, tmp_path / f"{i}.log") for i, function in enumerate(functions)]
+
+
+def kill_myself():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail():
+    print("before the end")
+    raise ValueError("first line\nsecond line")
+
+
+def quiet(total):
+    return Display(total, stream=io.StringIO())
+
+
+def test_a_job_that_raises_and_one_that_is_killed_are_told_and_the_others_finish(tmp_path):
+    display = quiet(4)
+    jobs = jobs_of(tmp_path, [lambda: "one", fail, kill_myself, lambda: "two"])
+    results = Pool(CORES).run(jobs, display)
+    assert [result.value for result in results] == ["one", None, None, "two"]
+    assert [result.error for result in results] == [None, "first line", "its process was killed by SIGKILL", None]
+    assert (display.done, display.failed) == (2, 2)
+    told = display.stream.getvalue()
+    assert f"failed: job 1: first line (log: {tmp_path / '1.log'})" in told
+    assert "failed: job 2: its process was killed by SIGKILL" in told
+    log = (tmp_path / "1.log").read_text()
+    assert "before the end" in log
+    assert "ValueError: first line" in log
+
+
+def test_each_job_has_a_process_and_the_longest_starts_first(tmp_path):
+    order = tmp_path / "order"
+
+    def note(index):
+        with open(order, "a") as file:
+            file.write(f"{index}\n")
+        return os.getpid()
+
+    jobs = [Job(str(i), lambda i=i: note(i), float(work), tmp_path / f"{i}.log") for i, work in enumerate((1, 3, 2))]
+    results = Pool([Slot("one")]).run(jobs, quiet(3))
+    assert order.read_text().split() == ["1", "2", "0"]
+    assert len({result.value for result in results} | {os.getpid()}) == 4
+
+
+@pytest.mark.parametrize(("gpus", "shares"), [(1, 1), (2, 1), (2, 2), (8, 4)])
+def test_no_two_jobs_hold_one_slot_at_once_and_each_sees_its_own_gpu(tmp_path, gpus, shares):
+    """Pretended GPUs: a job takes a file named after its slot, exclusively."""
+    places = slots("cuda", None, shares, 1, [str(gpu) for gpu in range(gpus)])
+    assert len({place.name for place in places}) == len(places) == gpus * shares
+    held = tmp_path / "held"
+    held.mkdir()
+
+    def job():
+        gpu = os.environ["CUDA_VISIBLE_DEVICES"]
+        for share in range(shares):
+            try:
+                os.close(os.open(held / f"{gpu}-{share}", os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                continue
+            (held / f"{gpu}-{share}").unlink()
+            return gpu
+        raise RuntimeError(f"more than {shares} jobs on GPU {gpu}")
+
+    count = min(12, 2 * len(places))
+    results = Pool(places).run(jobs_of(tmp_path, [job] * count), quiet(count))
+    assert [result.error for result in results] == [None] * count
+    assert {result.value for result in results} <= {str(gpu) for gpu in range(gpus)}
+
+
+def test_slots_of_a_cpu_machine_are_its_cores(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
+    assert len(slots("cpu", None, 1, 1, ["0"])) == 6
+    assert len(slots("cpu", None, 1, 4, [])) == 1
+    assert len(slots("auto", 3, 1, 1, [])) == 3
+    assert slots("cpu", None, 1, 1, ["0"])[0].environment == {}
+
+
+def test_a_capped_list_of_gpu_slots_is_spread_over_the_gpus():
+    assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in slots("auto", 3, 2, 1, ["0", "5"])] == ["0", "5", "0"]
+
+
+STOPPED = """
+import os, signal, sys, threading
+from pathlib import Path
+from hydra_plugins.pool_launcher.pool import Job, Pool, Slot, Stopped
+folder = Path(sys.argv[1])
+
+def job():
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    (folder / f"started-{os.getpid()}").touch()
+    print(os.getpid(), flush=True)
+    stop.wait()
+    (folder / f"saved-{os.getpid()}").touch()
+
+if __name__ == "__main__":
+    try:
+        Pool([Slot("a"), Slot("b")]).run([Job(str(i), job, 1.0, folder / f"{i}.log") for i in range(3)])
+    except Stopped as stopped:
+        sys.exit(128 + stopped.signum)
+"""
+
+
+def alive(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text() if sys.platform == "linux" else ""
+        os.kill(pid, 0)
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+    return ") Z " not in status  # a zombie has ended; its parent has not asked yet
+
+
+def until(condition):
+    """Poll; the test's end is the condition, the number only keeps a broken pool from hanging the suite."""
+    for _ in range(1200):
+        if condition():
+            return
+        time.sleep(0.05)
+    pytest.fail("the condition never held")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_stopping_the_parent_stops_the_children(tmp_path, how):
+    script = tmp_path / "script.py"
+    script.write_text(STOPPED)
+    with subprocess.Popen([sys.executable, str(script), str(tmp_path)], stderr=subprocess.PIPE, text=True) as parent:
+        until(lambda: len(list(tmp_path.glob("started-*"))) == 2)
+        pids = [int(path.name.split("-")[1]) for path in tmp_path.glob("started-*")]
+        parent.send_signal(how)
+        code = parent.wait()
+    until(lambda: not any(alive(pid) for pid in pids))
+    assert code == (-how if how is signal.SIGKILL else 128 + how)
+    assert len(list(tmp_path.glob("started-*"))) == 2  # the third never began
+    assert len(list(tmp_path.glob("saved-*"))) == 2  # each had the time to save
+
+
+def test_the_line_tells_what_is_done_and_what_is_left():
+    display = Display(4, stream=io.StringIO(), work_total=40.0, started=0.0)
+    for job in (0, 1):
+        display.begun(job, 10.0)
+    for iteration in (0, 100):
+        display.progress(0, iteration, 100)
+        display.progress(1, iteration // 2, 100)
+    display.ended(0, failed=False)
+    assert display.line(10.0) == "1/4 runs done, 1 running, 0 failed | 15.0 iterations/s | about 17 s left"
+    display.ended(1, failed=True)
+    assert display.line(10.0).startswith("1/4 runs done, 0 running, 1 failed")
+
+
+def test_nothing_is_drawn_where_the_output_is_no_terminal():
+    display = quiet(1)
+    display.draw()
+    assert display.stream.getvalue() == ""
+
+
+def test_durations():
+    assert [duration(s) for s in (0, 59.6, 185, 3600 * 26 + 60)] == ["0 s", "1 min 00 s", "3 min 05 s", "26 h 01 min"]

@@ -1,0 +1,164 @@
+"""One run on disk: repeated, interrupted, failed, skipped."""
+
+import json
+import signal
+
+import pytest
+import torch
+
+from degradation import run as run_module
+from degradation.config import ConfigError
+from degradation.grid import grid_run
+from degradation.records.schema import ATTEMPTS, CHECKPOINT, METRICS, SNAPSHOTS, WEIGHTS, State
+from degradation.run import Interrupted, RunFailed, train
+from degradation.training import checkpoint
+
+
+def final(record):
+    """What a repeat must equal: the metrics' bytes, the final weights, the snapshot."""
+    tensors = [checkpoint.load(record.read(name)) for name in (WEIGHTS, f"{SNAPSHOTS}/00000006.pt")]
+    return record.read(METRICS), tensors
+
+
+def assert_same(one, other):
+    assert one[0] == other[0]
+    for a, b in zip(one[1], other[1], strict=True):
+        assert a.keys() == b.keys()
+        assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.fixture
+def undisturbed(tiny, tmp_path):
+    config = tiny(f"record_root={tmp_path / 'undisturbed'}")
+    assert train(config) is State.DONE
+    return final(grid_run(config).record)
+
+
+def test_a_repeat_in_another_root_is_byte_identical(tiny, tmp_path, undisturbed):
+    config = tiny(f"record_root={tmp_path / 'again'}", "tracking=offline")
+    train(config)
+    assert_same(final(grid_run(config).record), undisturbed)
+
+
+@pytest.mark.parametrize("iteration", range(1, 12))
+def test_a_run_stopped_at_any_iteration_resumes_to_the_same_bytes(tiny, undisturbed, monkeypatch, iteration):
+    config = tiny()
+
+    def stop_here(at, _):
+        if at == iteration:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(run_module, "report_progress", stop_here)
+    with pytest.raises(Interrupted, match=f"stopped at iteration {iteration};"):
+        train(config)
+    record = grid_run(config).record
+    assert record.state() is State.PARTIAL
+    monkeypatch.undo()
+    assert train(config) is State.DONE
+    assert_same(final(record), undisturbed)
+    outcomes = [row["outcome"] for row in record.rows(ATTEMPTS) if "outcome" in row]
+    assert outcomes == ["interrupted", "done"]
+
+
+class Killed(BaseException):
+    """Stands for a process that ends on the spot: nothing after it is written."""
+
+
+@pytest.mark.parametrize("iteration", range(1, 12))
+def test_a_run_killed_at_any_iteration_resumes_to_the_same_bytes(tiny, undisturbed, monkeypatch, iteration):
+    config = tiny()
+
+    def die_here(at, _):
+        if at == iteration:
+            raise Killed
+
+    monkeypatch.setattr(run_module, "report_progress", die_here)
+    with pytest.raises(Killed):
+        train(config)
+    monkeypatch.undo()
+    record = grid_run(config).record
+    with open(record.path(METRICS), "ab") as file:
+        file.write(b'{"iteration":99,"torn')
+    assert train(config) is State.DONE
+    assert_same(final(record), undisturbed)
+
+
+def test_a_broken_checkpoint_is_told_and_the_run_starts_anew(tiny, undisturbed, monkeypatch, caplog):
+    config = tiny()
+    monkeypatch.setattr(run_module, "report_progress", lambda at, _: at == 9 and signal.raise_signal(signal.SIGINT))
+    with pytest.raises(Interrupted):
+        train(config)
+    monkeypatch.undo()
+    record = grid_run(config).record
+    record.path(CHECKPOINT).write_bytes(record.path(CHECKPOINT).read_bytes()[:-100])
+    train(config)
+    assert "checkpoint.pt cannot be read" in caplog.text
+    assert_same(final(record), undisturbed)
+
+
+def test_a_done_run_is_skipped(tiny, monkeypatch):
+    config = tiny()
+    train(config)
+    monkeypatch.setattr(run_module, "Training", lambda *_: pytest.fail("trained again"))
+    assert train(config) is State.DONE
+
+
+def test_a_failure_is_recorded_with_its_reason_and_tried_again(tiny, monkeypatch):
+    config = tiny()
+
+    def broken(*_):
+        raise MemoryError("out of memory")
+
+    monkeypatch.setattr(run_module, "Training", broken)
+    with pytest.raises(RunFailed, match="MemoryError: out of memory"):
+        train(config)
+    record = grid_run(config).record
+    assert record.state() is State.FAILED
+    assert record.rows(ATTEMPTS)[-1]["reason"] == "MemoryError: out of memory"
+    monkeypatch.undo()
+    assert train(config) is State.DONE
+
+
+def test_a_diverged_run_is_a_result(tiny):
+    config = tiny("optim.lr=1e30")
+    assert train(config) is State.DIVERGED
+    record = grid_run(config).record
+    assert record.state() is State.DIVERGED
+    assert record.rows(ATTEMPTS)[-1]["outcome"] == "diverged"
+    assert train(config) is State.DIVERGED  # not trained again
+
+
+def test_a_run_is_not_resumed_on_another_class_of_device_unless_asked(tiny, monkeypatch):
+    config = tiny()
+    monkeypatch.setattr(run_module, "report_progress", lambda at, _: at == 5 and signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(Interrupted):
+        train(config)
+    monkeypatch.undo()
+    record = grid_run(config).record
+    saved = checkpoint.load(record.read(CHECKPOINT))
+    record.write(CHECKPOINT, checkpoint.dump(saved | {"device": "cuda"}))
+    with pytest.raises(ConfigError, match=r"^device: .*was begun on cuda"):
+        train(config)
+    assert train(tiny("allow_device_change=true")) is State.DONE
+
+
+def test_a_device_that_is_not_there_is_refused(tiny):
+    missing = "mps" if not torch.backends.mps.is_available() else "cuda"
+    with pytest.raises(ConfigError, match=rf"^device: '{missing}' is not there; allowed on this machine: auto, .*cpu"):
+        train(tiny(f"device={missing}"))
+
+
+def test_the_record_describes_the_run_without_a_clock(tiny):
+    config = tiny()
+    train(config)
+    record = grid_run(config).record
+    described = record.describe()
+    assert described["census"]["parameters"] > 0
+    assert described["data"]["classes"] == 10
+    assert len(described["data"]["checksum"]) == 64
+    assert described["config"]["optim"]["momentum"] == 0.9
+    start, end = record.rows(ATTEMPTS)
+    assert torch.__version__.startswith(start["versions"]["torch"])
+    assert start["device"] == "cpu"
+    assert end["end"] >= start["start"]
+    assert json.loads(record.path("DONE").read_text())["outcome"] == "done"
