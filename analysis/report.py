@@ -39,6 +39,7 @@ class Part:
     """What one condition of the runs showed."""
 
     label: str
+    margin: float  # points
     claims: list[Claim]
     summary: pd.DataFrame
     figures: dict[str, Path]  # name: PNG
@@ -55,14 +56,14 @@ class Report:
         return self.folder / "report.html"
 
     def verdict_table(self) -> str:
-        """A line a claim, for a terminal."""
+        """A claim with its verdict, the line that it rests on and its notes, for a terminal."""
         lines = []
         for part in self.parts:
             if part.label:
                 lines.append(part.label)
             for claim in part.claims:
-                lines.append(f"  {claim.name:<15} {claim.verdict:<13} {claim.evidence[0] if claim.evidence else ''}")
-                lines += [f"  {'':<15} {'':<13} {more}" for more in claim.evidence[1:]]
+                lines.append(f"  {claim.name:<15} {claim.verdict:<13} {claim.decisive}")
+                lines += [f"  {'':<15} {'':<13} {note}" for note in claim.notes]
         return "\n".join(lines)
 
 
@@ -86,8 +87,8 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def build(frame: Frame, folder: Path, name: str, command: str, margin: float) -> Report:
-    """Write everything under `folder` and return what was found. `margin` is in points of training error."""
+def build(frame: Frame, folder: Path, name: str, command: str, margins: dict[str, float]) -> Report:
+    """Write everything under `folder` and return what was found. `margins`: points of training error by data set."""
     style.apply()
     folder.mkdir(parents=True, exist_ok=True)
     parts = []
@@ -98,13 +99,14 @@ def build(frame: Frame, folder: Path, name: str, command: str, margin: float) ->
         for stem, (make, _) in FIGURES.items():
             drawn: Figure = make(part)
             figures[stem] = style.save(drawn, folder / f"{stem}{suffix}")[0]
-        parts.append(Part(label, judge(part.runs, margin), summarise(part.runs), figures))
+        margin = margins[part.runs["data"].iloc[0]]
+        parts.append(Part(label, margin, judge(part.runs, margin), summarise(part.runs), figures))
     runs = frame.runs.reindex(columns=RUN_COLUMNS)
     summary = pd.concat([part.summary.assign(condition=part.label) for part in parts])
     _write_csv(folder / "summary.csv", summary)
     _write_csv(folder / "runs.csv", runs)
     report = Report(folder, parts, runs)
-    write_atomically(report.page, _page(report, frame, name, command, margin).encode())
+    write_atomically(report.page, _page(report, frame, name, command).encode())
     return report
 
 
@@ -112,7 +114,7 @@ def _write_csv(path: Path, table: pd.DataFrame) -> None:
     write_atomically(path, table.to_csv(index=False, float_format="%.6g").encode())
 
 
-def _page(report: Report, frame: Frame, name: str, command: str, margin: float) -> str:
+def _page(report: Report, frame: Frame, name: str, command: str) -> str:
     """HTML with the figures inside; everything shown is escaped."""
     environment = Environment(
         loader=PackageLoader("analysis", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -121,6 +123,7 @@ def _page(report: Report, frame: Frame, name: str, command: str, margin: float) 
     parts = [
         {
             "label": part.label,
+            "margin": part.margin,
             "claims": part.claims,
             "summary": part.summary.to_dict("records"),
             "figures": [
@@ -135,7 +138,6 @@ def _page(report: Report, frame: Frame, name: str, command: str, margin: float) 
     return environment.get_template("report.html.j2").render(
         name=name,
         command=command,
-        margin=margin,
         parts=parts,
         states=states,
         data=sorted(frame.runs["data"].dropna().unique()),

@@ -3,7 +3,7 @@
 python experiments/bench.py experiment=quick
 
 Bare is the same networks, batches, augmentation and updates over the same slots and fork server: no evaluation, no
-records, no W&B, no Hydra. The two take turns, seed by seed, so that a machine whose speed drifts does not favour either.
+records, no W&B, no Hydra. The two take turns, seed by seed, so that a machine whose speed drifts favours neither.
 """
 
 import subprocess

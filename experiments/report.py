@@ -40,23 +40,20 @@ def arguments() -> argparse.Namespace:
 
 def from_records(given: argparse.Namespace) -> Report:
     frame: Frame = load_where(given.records, given.where)
-    names = sorted(frame.runs["data"].dropna().unique())
-    if len(names) != 1:
-        raise RecordError(
-            f"--where: the runs are of several data sets ({', '.join(names)}); keep one: data == {names[0]!r}"
-        )
-    margin = OmegaConf.load(CONF / "data" / f"{names[0]}.yaml").margin
+    names = frame.runs["data"].dropna().unique()
+    margins = {name: float(OmegaConf.load(CONF / "data" / f"{name}.yaml").margin) for name in names}
     command = shlex.join(["python", "experiments/report.py", *sys.argv[1:]])
-    return build(frame, given.reports / given.name, given.name, command, margin)
+    return build(frame, given.reports / given.name, given.name, command, margins)
 
 
 def from_grid(given: argparse.Namespace) -> tuple[Report, Tracking]:
     runs = grid.expand(given.overrides)
     name, config = grid.title(runs), runs[0].config
+    margins = {run.config.data.name: run.config.data.margin for run in runs}
     frame = load(config.record_root, [grid.described(run) for run in runs])
     words = [*(["-m"] if given.multirun else []), *given.overrides]
     command = "\n".join(shlex.join(["python", f"experiments/{script}.py", *words]) for script in ("train", "report"))
-    return build(frame, given.reports / name, name, command, config.data.margin), config.tracking
+    return build(frame, given.reports / name, name, command, margins), config.tracking
 
 
 def mirror(report: Report, root: Path, tracking: Tracking) -> None:

@@ -40,7 +40,7 @@ def test_a_repeat_in_another_root_is_byte_identical(tiny, tmp_path, undisturbed)
     assert_same(final(grid_run(config).record), undisturbed)
 
 
-@pytest.mark.parametrize("iteration", range(1, 12))
+@pytest.mark.parametrize("iteration", range(1, 13))
 def test_a_run_stopped_at_any_iteration_resumes_to_the_same_bytes(tiny, undisturbed, monkeypatch, iteration):
     config = tiny()
 
@@ -64,7 +64,7 @@ class Killed(BaseException):
     """Stands for a process that ends on the spot: nothing after it is written."""
 
 
-@pytest.mark.parametrize("iteration", range(1, 12))
+@pytest.mark.parametrize("iteration", range(1, 13))
 def test_a_run_killed_at_any_iteration_resumes_to_the_same_bytes(tiny, undisturbed, monkeypatch, iteration):
     config = tiny()
 
@@ -80,6 +80,31 @@ def test_a_run_killed_at_any_iteration_resumes_to_the_same_bytes(tiny, undisturb
     with open(record.path(METRICS), "ab") as file:
         file.write(b'{"iteration":99,"torn')
     assert train(config) is State.DONE
+    assert_same(final(record), undisturbed)
+
+
+def test_a_last_row_off_the_interval_does_not_confuse_a_resume(tiny, monkeypatch, caplog):
+    config = tiny("schedule.iterations=10")
+    monkeypatch.setattr(run_module, "report_progress", lambda at, _: at == 10 and signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(Interrupted):
+        train(config)
+    monkeypatch.undo()
+    caplog.set_level("INFO")
+    assert train(config) is State.DONE
+    assert "goes on from iteration 10" in caplog.text
+    assert [row["iteration"] for row in grid_run(config).record.rows(METRICS)] == [4, 8, 10]
+
+
+def test_rows_that_are_lost_before_the_checkpoint_start_the_run_anew(tiny, undisturbed, monkeypatch, caplog):
+    config = tiny()
+    monkeypatch.setattr(run_module, "report_progress", lambda at, _: at == 9 and signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(Interrupted):
+        train(config)
+    monkeypatch.undo()
+    record = grid_run(config).record
+    record.path(METRICS).write_bytes(record.path(METRICS).read_bytes()[:-5])
+    train(config)
+    assert "metrics.jsonl lacks rows" in caplog.text
     assert_same(final(record), undisturbed)
 
 
@@ -146,6 +171,7 @@ def test_a_device_that_is_not_there_is_refused(tiny):
     missing = "mps" if not torch.backends.mps.is_available() else "cuda"
     with pytest.raises(ConfigError, match=rf"^device: '{missing}' is not there; allowed on this machine: auto, .*cpu"):
         train(tiny(f"device={missing}"))
+    assert not grid_run(tiny()).record.folder.exists()
 
 
 def test_the_record_describes_the_run_without_a_clock(tiny):

@@ -44,18 +44,18 @@ def train(config: Config) -> State:
     record = run.record
     try:
         check_torch_pair()
+        device = choose_device(config.device)
         with record.lock():
             if outcome := record.outcome():
                 log.info("%s: %s already", run.run_id, outcome)
                 return outcome
-            return _attempt(config, record)
+            return _attempt(config, record, device)
     except (InstallationError, RecordError, DataError) as problem:
         raise RunFailed(f"{run.run_id}: {problem}") from None
 
 
-def _attempt(config: Config, record: Record) -> State:
+def _attempt(config: Config, record: Record, device: torch.device) -> State:
     """One attempt, its start and its end in attempts.jsonl. A failure is recorded with its reason."""
-    device = choose_device(config.device)
     make_reproducible(config.threads)
     record.clean()
     number = sum("start" in row for row in record.rows(ATTEMPTS)) + 1
@@ -85,7 +85,7 @@ def _train(config: Config, record: Record, device: torch.device, stop: threading
     description = describe_run(config, record.run_id, dataset)
     record.create(description)
     training = Training(config, dataset, device)
-    rows = _resume(config, record, training, device)
+    rows = _resume(config, record, training)
     total = config.schedule.iterations
     outcome = State.DONE
     with mirror(config.tracking, record.root, wandb_identity(config, record, description), rows) as send:
@@ -94,11 +94,12 @@ def _train(config: Config, record: Record, device: torch.device, stop: threading
                 case Progress(iteration):
                     report_progress(iteration, total)
                     if stop.is_set():
-                        _save(record, training)
+                        _save(record, training, rows)
                         raise Interrupted(f"{record.run_id}: stopped at iteration {iteration}; its checkpoint is saved")
                     if iteration % config.schedule.evaluate_every == 0 and iteration < total:
-                        _save(record, training)
+                        _save(record, training, rows)
                 case Metrics(row):
+                    rows.append(row)
                     _keep(record, row, send)
                 case Snapshot(iteration, weights):
                     record.write(f"{SNAPSHOTS}/{iteration:08d}.pt", checkpoint.dump(weights))
@@ -119,36 +120,42 @@ def _keep(record: Record, row: Row, send: Log) -> None:
     )  # fmt: skip
 
 
-def _save(record: Record, training: Training) -> None:
-    state = {"run_id": record.run_id, "device": training.device.type, "training": training.state()}
+def _save(record: Record, training: Training, rows: list[Row]) -> None:
+    state = {"device": training.device.type, "rows": len(rows), "training": training.state()}
     record.write(CHECKPOINT, checkpoint.dump(state))
 
 
-def _resume(config: Config, record: Record, training: Training, device: torch.device) -> list[Row]:
+def _resume(config: Config, record: Record, training: Training) -> list[Row]:
     """Set `training` to the checkpoint and cut the rows after it, or start anew. Returns the rows kept."""
-    rows: list[Row] = []
-    if record.path(CHECKPOINT).exists():
-        try:
-            saved = checkpoint.load(record.path(CHECKPOINT).read_bytes())
-        except checkpoint.CheckpointError as problem:
-            log.warning("%s: %s cannot be read (%s); training starts anew", record.run_id, CHECKPOINT, problem)
-            saved = None
-        if saved is not None:
-            if saved["device"] != device.type and not config.allow_device_change:
-                raise ConfigError(
-                    f"device: {record.run_id} was begun on {saved['device']}, and {device.type!r} is not allowed to go"
-                    f" on with it; allowed: {saved['device']}, or allow_device_change=true"
-                )
-            done = saved["training"]["iteration"]
-            kept = [row for row in record.rows(METRICS) if row["iteration"] <= done]
-            if len(kept) == done // config.schedule.evaluate_every:
-                training.restore(saved["training"])
-                rows = kept
-                log.info("%s: goes on from iteration %d", record.run_id, done)
-            else:
-                log.warning("%s: %s lacks rows; training starts anew", record.run_id, METRICS)
+    rows = []
+    saved = _read_checkpoint(record)
+    if saved is not None:
+        begun_on, now_on = saved["device"], training.device.type
+        if begun_on != now_on and not config.allow_device_change:
+            raise ConfigError(
+                f"device: {record.run_id} was begun on {begun_on}, and {now_on!r} is not allowed to go on with it;"
+                f" allowed: {begun_on}, or allow_device_change=true"
+            )
+        training.restore(saved["training"])
+        rows = record.rows(METRICS)[: saved["rows"]]
+        log.info("%s: goes on from iteration %d", record.run_id, training.iteration)
     record.keep_rows(METRICS, rows)
     return rows
+
+
+def _read_checkpoint(record: Record) -> dict[str, Any] | None:
+    """The latest state to go on from; None, told, where it or the rows before it cannot be trusted."""
+    if not record.path(CHECKPOINT).exists():
+        return None
+    try:
+        saved: dict[str, Any] = checkpoint.load(record.read(CHECKPOINT))
+    except checkpoint.CheckpointError as problem:
+        log.warning("%s: %s cannot be read (%s); training starts anew", record.run_id, CHECKPOINT, problem)
+        return None
+    if len(record.rows(METRICS)) < saved["rows"]:
+        log.warning("%s: %s lacks rows; training starts anew", record.run_id, METRICS)
+        return None
+    return saved
 
 
 def describe_run(config: Config, run_id: str, dataset: Dataset) -> dict[str, Any]:

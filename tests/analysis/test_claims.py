@@ -28,7 +28,7 @@ def test_one_seed_tests_nothing(frame_of):
     }
     claims = judge(frame_of(one).runs, 2.0)
     assert [claim.verdict for claim in claims] == [Verdict.NOT_TESTED] * 3
-    assert "one seed" in claims[0].evidence[0]
+    assert "one seed" in claims[0].decisive
 
 
 def test_wide_intervals_are_inconclusive(frame_of):
@@ -56,7 +56,7 @@ def test_a_run_without_an_end_leaves_its_claims_untested_and_is_named(frame_of, 
     frame.runs.loc[frame.runs["run_id"] == "plain-d56-s1", ["state", "train/clean_error"]] = [state, float("nan")]
     claims = judge(frame.runs, 2.0)
     assert [claim.verdict for claim in claims] == [Verdict.NOT_TESTED, Verdict.REPRODUCED, Verdict.NOT_TESTED]
-    assert claims[0].evidence == [f"1 plain runs are {state}: plain-d56-s1"]
+    assert claims[0].evidence == [f"1 of 9 plain runs is {state}: plain-d56-s1"]
 
 
 def test_a_diverged_run_counts_at_chance_and_is_told(frame_of):
@@ -65,7 +65,7 @@ def test_a_diverged_run_counts_at_chance_and_is_told(frame_of):
     frame.runs.loc[frame.runs["run_id"] == "residual-d56-s2", "state"] = "diverged"
     claims = judge(frame.runs, 2.0)
     assert claims[1].verdict is Verdict.INCONCLUSIVE  # with the run left out it would have been reproduced
-    assert "1 of 3 runs of residual-56 diverged and count at chance" in claims[1].evidence
+    assert "1 of 3 runs of residual-56 diverged and count at chance" in claims[1].notes
     assert verdicts(frame_of({"plain": PLAIN, "residual": {**RESIDUAL, 56: [0.7, 0.5]}}))[1] is Verdict.REPRODUCED
 
 
@@ -74,8 +74,8 @@ def test_an_untrained_plain_net_is_told_apart_from_degradation(frame_of):
     residual = {**RESIDUAL, 110: [0.5, 0.4, 0.6]}
     claims = judge(frame_of({"plain": untrained, "residual": residual}).runs, 2.0)
     assert claims[0].verdict is Verdict.REPRODUCED
-    assert claims[0].evidence[0].startswith("56 minus 20 layers: +49.73 points")
-    assert any("plain-110 is untrained (89.1 %" in line for line in claims[0].evidence)
+    assert claims[0].decisive.startswith("56 minus 20 layers: +49.73 points, 95 % lower bound +")
+    assert "plain-110 is untrained: 89.1 %, within 2 points of chance" in claims[0].notes
     only = {20: PLAIN[20], 110: [89.0, 88.5, 89.9]}
     assert judge(frame_of({"plain": only, "residual": residual}).runs, 2.0)[0].verdict is Verdict.INCONCLUSIVE
 
@@ -95,7 +95,7 @@ def test_a_family_or_a_depth_alone_tests_nothing(frame_of):
 def test_classes_of_device_are_not_mixed_in_silence(frame_of):
     frame = frame_of({"plain": PLAIN, "residual": RESIDUAL})
     frame.runs.loc[0, "device"] = "cuda: NVIDIA"
-    assert any("different classes of device: cpu, cuda" in line for line in judge(frame.runs, 2.0)[0].evidence)
+    assert any("different classes of device: cpu, cuda" in line for line in judge(frame.runs, 2.0)[0].notes)
 
 
 def test_a_rising_mean_without_a_trend_is_not_enough(frame_of):

@@ -18,7 +18,7 @@ ERRORS = {
 def report(frame_of, tmp_path):
     frame = frame_of(ERRORS)
     frame.runs.loc[0, "reason"] = "<script>alert('x')</script>"
-    return build(frame, tmp_path / "r", "mine <b>", "python x.py 'a<b'", 2.0)
+    return build(frame, tmp_path / "r", "mine <b>", "python x.py 'a<b'", {"digits": 2.0})
 
 
 def test_the_page_is_self_contained_and_escaped(report):

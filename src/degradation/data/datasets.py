@@ -84,10 +84,11 @@ def _fetch_cifar10(root: Path) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / f".{CIFAR10_ARCHIVE}.lock"):  # runs that start at once download once
         if not archive.exists():
+            part = f"{CIFAR10_ARCHIVE}.part"  # a download that was cut off never has the archive's name
             try:
-                download_url(CIFAR10.url, str(root), filename=CIFAR10_ARCHIVE, md5=CIFAR10.tgz_md5)
+                download_url(CIFAR10.url, str(root), filename=part, md5=CIFAR10.tgz_md5)
+                (root / part).replace(archive)
             except Exception as error:
-                archive.unlink(missing_ok=True)
                 raise DataError(f"{archive}: could not be downloaded ({error}); put it there by hand") from None
     return archive
 

@@ -1,5 +1,6 @@
 """The one reader and writer of records: atomic, append-only, checked. No other file knows how a record lies on disk."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -74,7 +75,11 @@ def mark_of(root: Path) -> str:
     """Six letters that tell this record root from every other one (W&B ids are unique for ever)."""
     path = root / ".mark"
     if not path.exists():
-        write_atomically(path, secrets.token_hex(3).encode())
+        own = root / f"{TEMPORARY}mark-{secrets.token_hex(4)}"
+        write_atomically(own, secrets.token_hex(3).encode())
+        with contextlib.suppress(FileExistsError):  # of runs that start at once, the first one's mark holds for all
+            os.link(own, path)
+        own.unlink()
     return path.read_text()
 
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -16,7 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,7 @@ class _Running:
         self.index, self.job, self.slot = index, job, slot
         job.log.parent.mkdir(parents=True, exist_ok=True)
         self.connection, theirs = multiprocessing.Pipe(duplex=False)
-        self.process: ForkServerProcess = context.Process(
+        self.process = context.Process(
             target=_child,
             args=(cloudpickle.dumps(job.function), slot.environment, str(job.log), theirs),
             name=job.label,
@@ -133,8 +133,10 @@ class Pool:
     def __init__(self, slots: Sequence[Slot], preload: Sequence[str] = (), grace: float = 20.0) -> None:
         self.slots = list(slots)
         self.grace = grace
-        self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(list(preload))
+        # on macOS a process that has loaded Apple's frameworks, as torch does, cannot be forked safely
+        self.context: Any = multiprocessing.get_context("spawn" if sys.platform == "darwin" else "forkserver")
+        if self.context.get_start_method() == "forkserver":
+            self.context.set_forkserver_preload(list(preload))
         self.running: list[_Running] = []
         self.stopped_by: int | None = None
 
