@@ -18,7 +18,7 @@ INSTALLED := $(VENV)/.installed
 
 help: ## List what there is
 	@echo "make TARGET [EXPERIMENT=$(EXPERIMENT)] [SEEDS=0,1,2] [DEPTHS=20,56] [ARGS=\"key=value ...\"]"
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{printf "  %-10s %s\n", $$1, $$2}'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(if $(TORCH_INDEX),other-torch) $(INSTALLED) ## Make .venv with the pinned packages (TORCH_INDEX= picks a CPU or CUDA build of torch)
 

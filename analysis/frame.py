@@ -8,52 +8,65 @@ from typing import Any
 
 import pandas as pd
 
-from degradation.records.schema import ATTEMPTS, CLEAN_ERROR, ITERATION, METRICS, TEST_ERROR, RecordError, State
+from degradation.records.schema import (
+    ATTEMPTS,
+    CLEAN_ERROR,
+    CLEAN_LOSS,
+    ITERATION,
+    LR,
+    METRICS,
+    RUN,
+    TEST_ERROR,
+    TEST_LOSS,
+    RecordError,
+    State,
+)
 from degradation.records.store import Record, run_ids
 
 OVER = (State.DONE, State.DIVERGED)
 UNTRAINED_WITHIN = 2.0  # points of chance error
-# What may differ between the runs that one claim compares; anything else that differs makes another condition.
-COMPARED = ("config.model.shortcut", "config.model.depth", "config.seed")
+COMPARED = ("config.model.depth", "config.seed")  # what may differ between the runs of one condition, beside the family
+WARMUP = "config.schedule.warmup."
+# columns that every frame has, whatever its records hold
+MEASURED = (ITERATION, LR, CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR, TEST_LOSS, "chance", "parameters", "multiply_adds")
+TOLD = ("reason", "device", "commit", "versions")
 
 
 @dataclass(frozen=True)
 class Frame:
-    """`runs`: a row a run, expected or found. `curves`: a row an evaluation of a run."""
+    """`runs`: a row a run, expected or found. `curves`: a row an evaluation. `left_out`: unreadable records."""
 
     runs: pd.DataFrame
     curves: pd.DataFrame
+    left_out: tuple[str, ...] = ()
 
     def where(self, index: pd.Index) -> "Frame":
         """The runs at these places of `runs`, with their curves."""
         runs = self.runs.loc[index]
-        return Frame(runs, self.curves[self.curves["run_id"].isin(runs["run_id"])])
+        return Frame(runs, self.curves[self.curves["run_id"].isin(runs["run_id"])], self.left_out)
 
 
 def load(root: Path | str, expected: Sequence[dict[str, Any]]) -> Frame:
-    """The frame of these runs (dicts with run_id, family, depth, shortcut, seed, data), whatever became of them."""
-    rows, curves = [], []
+    """The frame of these runs, whatever became of them.
+
+    `expected`: a dict a run with `run_id`, and with `family` and `config` as in run.json where they are known.
+    """
+    rows, curves, left_out = [], [], []
     for run in expected:
         row, curve = _read(Record(root, run["run_id"]), run)
-        rows.append(row)
-        curves.extend(curve)
-    runs = pd.DataFrame(rows)
-    for column in (
-        "lr",
-        "train/clean_error",
-        "train/clean_loss",
-        "test/error",
-        "parameters",
-        "chance",
-        "reason",
-        "device",
-    ):
+        if "family" in row:
+            rows.append(row)
+            curves.extend(curve)
+        else:
+            left_out.append(f"{row['run_id']}: {row['state']}, {row.get('reason', 'no run.json yet')}")
+    runs = pd.DataFrame(rows, columns=None if rows else ["run_id", "family", "depth", "seed", "state"])
+    for column in (*MEASURED, *TOLD):
         if column not in runs:
-            runs[column] = None if column in ("reason", "device") else float("nan")
+            runs[column] = float("nan") if column in MEASURED else None
     runs["untrained"] = runs[CLEAN_ERROR] >= runs["chance"] - UNTRAINED_WITHIN
     runs = runs.sort_values(["family", "depth", "seed", "run_id"], kind="stable").reset_index(drop=True)
     columns = ["run_id", "family", "depth", "seed", ITERATION, CLEAN_ERROR, TEST_ERROR]
-    return Frame(runs, pd.DataFrame(curves) if curves else pd.DataFrame(columns=columns))
+    return Frame(runs, pd.DataFrame(curves) if curves else pd.DataFrame(columns=columns), tuple(left_out))
 
 
 def load_where(root: Path | str, query: str | None) -> Frame:
@@ -65,6 +78,8 @@ def load_where(root: Path | str, query: str | None) -> Frame:
     if not found:
         raise RecordError(f"{root}: holds no record")
     frame = load(root, found)
+    if frame.runs.empty:
+        raise RecordError(f"{root}: holds no record that can be read: {'; '.join(frame.left_out)}")
     if query:
         try:
             kept = frame.runs.query(query)
@@ -79,49 +94,68 @@ def load_where(root: Path | str, query: str | None) -> Frame:
 
 
 def _read(record: Record, run: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A run's row and its curve."""
     state = record.state()
-    row: dict[str, Any] = {**run, "state": str(state)}
-    if state is State.MISSING:
-        return row, []
     attempts = record.rows(ATTEMPTS)
-    starts = [attempt for attempt in attempts if "start" in attempt]
-    if starts:
-        last = starts[-1]
-        row |= {
-            "device": last["device"],
-            "commit": last["commit"],
-            "versions": last["versions"],
-            "attempts": len(starts),
-        }
-        row["seconds"] = sum(b["end"] - a["start"] for a, b in pairwise(attempts) if "end" in b)
-    if attempts and "reason" in attempts[-1]:
-        row["reason"] = attempts[-1]["reason"]
-    try:
-        description = record.describe()
-    except RecordError as problem:
-        return row | {"state": str(State.FAILED), "reason": str(problem)}, []
+    row: dict[str, Any] = {"run_id": run["run_id"], "state": str(state), **_of_attempts(attempts)}
+    description = dict(run)
+    if record.path(RUN).exists():
+        try:
+            description |= record.describe()
+        except RecordError as problem:
+            state = State.FAILED
+            row |= {"state": str(state), "reason": str(problem)}
+    if "config" not in description:
+        return row, []
     config = description["config"]
     row |= {
         "family": description["family"],
         "depth": config["model"]["depth"],
         "shortcut": config["model"]["shortcut"],
         "seed": config["seed"],
-        "data": description["data"]["name"],
-        "chance": 100 * (1 - 1 / description["data"]["classes"]),
-        "iterations": config["schedule"]["iterations"],
-        **description["census"],
+        "data": config["data"]["name"],
+        **description.get("census", {}),
         **dict(_flat("config", config)),
     }
+    if "data" in description:
+        row["chance"] = 100 * (1 - 1 / description["data"]["classes"])
     metrics = record.rows(METRICS)
     if state is State.DIVERGED:
         # a result, not a gap: it counts as chance, and leaving it out would flatter the networks that diverge
-        row |= {CLEAN_ERROR: row["chance"], TEST_ERROR: row["chance"]}
+        at_chance = {CLEAN_ERROR: row["chance"], TEST_ERROR: row["chance"]}
+        row |= at_chance
+        reached = metrics[-1][ITERATION] if metrics else 0
+        metrics += [{ITERATION: at, **at_chance} for at in _evaluations(config) if at > reached]
     elif state is State.DONE:
         row |= metrics[-1]  # the last iteration's, never the best one's
     elif metrics:
         row[ITERATION] = metrics[-1][ITERATION]
-    who = {key: row[key] for key in ("run_id", "family", "depth", "seed")}
+    who = {key: row[key] for key in ("run_id", "family", "depth", "seed", "state")}
     return row, [who | metric for metric in metrics]
+
+
+def _evaluations(config: dict[str, Any]) -> list[int]:
+    """The iterations at which a run is evaluated."""
+    schedule = config["schedule"]
+    every, last = schedule["evaluate_every"], schedule["iterations"]
+    return sorted({*range(every, last + 1, every), last})
+
+
+def _of_attempts(attempts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Where and how long a run was trained: over all its attempts."""
+    starts = [attempt for attempt in attempts if "start" in attempt]
+    if not starts:
+        return {}
+    told: dict[str, Any] = {
+        "device": " + ".join(dict.fromkeys(start["device"] for start in starts)),
+        "commit": starts[-1]["commit"],
+        "versions": starts[-1]["versions"],
+        "attempts": len(starts),
+        "seconds": sum(b["end"] - a["start"] for a, b in pairwise(attempts) if "start" in a and "end" in b),
+    }
+    if "reason" in attempts[-1]:
+        told["reason"] = attempts[-1]["reason"]
+    return told
 
 
 def _flat(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -135,29 +169,29 @@ def _flat(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 def conditions(frame: Frame) -> list[tuple[str, Frame]]:
     """The frame cut so that within a part nothing but family, depth and seed differs: (what is particular, part).
 
-    Runs without a record have no configuration here; they stand in every part. Plain nets are compared with each of
-    several shortcuts in turn.
+    A plain net has no shortcut and a shallow net may have no warm-up: such a run stands in every part that it fits.
     """
     runs = frame.runs
-    keys = [column for column in map(str, runs) if column.startswith("config.") and column not in COMPARED]
-    varying = [key for key in keys if runs.dropna(subset=["iterations"])[key].nunique(dropna=False) > 1]
-    parts = [("", runs)]
-    if varying:
-        absent = runs["iterations"].isna()
-        known = runs[~absent]
-        parts = [
-            (", ".join(f"{key.removeprefix('config.')}={value}" for key, value in zip(varying, values, strict=True)),
-             runs[absent | runs.index.isin(part.index)])
-            for values, part in known.groupby(varying, dropna=False)
-        ]  # fmt: skip
-    cut = []
-    for label, part in parts:
-        shortcuts = sorted(part.loc[part["family"] != "plain", "shortcut"].dropna().unique())
-        for shortcut in shortcuts if len(shortcuts) > 1 else [None]:
-            kept = part if shortcut is None else part[(part["family"] == "plain") | (part["shortcut"] == shortcut)]
-            name = ", ".join(filter(None, [label, f"shortcut {shortcut}" if shortcut else ""]))
-            cut.append((name, frame.where(kept.index)))
-    return cut
+    keys = [key for key in map(str, runs) if key.startswith("config.") and key not in COMPARED]
+    values = runs[keys].astype(object).where(runs[keys].notna(), None)
+    fits_all = pd.DataFrame(False, index=runs.index, columns=keys)
+    for key in keys:
+        if key == "config.model.shortcut":
+            fits_all[key] = runs["family"] == "plain"
+        elif key.startswith(WARMUP.removesuffix(".")):
+            fits_all[key] = values[key].isna()
+    varying = [key for key in keys if values.loc[~fits_all[key], key].nunique(dropna=False) > 1]
+    if not varying:
+        return [("", frame)]
+    whole = values.loc[~fits_all[varying].any(axis=1), varying]
+    if whole.empty:
+        whole = values[varying]
+    parts = []
+    for _, particular in whole.drop_duplicates().sort_values(varying, key=lambda column: column.map(str)).iterrows():
+        fits = ((values[varying] == particular) | fits_all[varying]).all(axis=1)
+        label = ", ".join(f"{key.removeprefix('config.')}={particular[key]}" for key in varying)
+        parts.append((label, frame.where(runs.index[fits])))
+    return parts
 
 
 def by_depth(runs: pd.DataFrame, family: str) -> dict[int, pd.DataFrame]:

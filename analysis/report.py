@@ -29,8 +29,9 @@ FIGURES = {
     ),
 }
 RUN_COLUMNS = [
-    "run_id", "family", "depth", "seed", "state", "reason", "iteration", "train/running_error", "train/augmented_error",
-    CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR, "untrained", "parameters", "multiply_adds", "device", "seconds",
+    "run_id", "data", "family", "shortcut", "depth", "seed", "condition", "state", "reason", "iteration",
+    "train/running_error", "train/augmented_error", CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR, "untrained", "parameters",
+    "multiply_adds", "device", "seconds",
 ]  # fmt: skip
 
 
@@ -50,6 +51,7 @@ class Report:
     folder: Path
     parts: list[Part]
     runs: pd.DataFrame
+    left_out: tuple[str, ...]
 
     @property
     def page(self) -> Path:
@@ -61,9 +63,10 @@ class Report:
         for part in self.parts:
             if part.label:
                 lines.append(part.label)
-            for claim in part.claims:
-                lines.append(f"  {claim.name:<15} {claim.verdict:<13} {claim.decisive}")
-                lines += [f"  {'':<15} {'':<13} {note}" for note in claim.notes]
+            lines += [f"  {claim.name:<15} {claim.verdict:<13} {claim.decisive}" for claim in part.claims]
+            notes = dict.fromkeys(note for claim in part.claims for note in claim.notes)
+            lines += [f"  note: {note}" for note in notes]
+        lines += [f"left out: {told}" for told in self.left_out]
         return "\n".join(lines)
 
 
@@ -91,6 +94,8 @@ def build(frame: Frame, folder: Path, name: str, command: str, margins: dict[str
     """Write everything under `folder` and return what was found. `margins`: points of training error by data set."""
     style.apply()
     folder.mkdir(parents=True, exist_ok=True)
+    for stale in (path for stem in FIGURES for path in folder.glob(f"{stem}*")):
+        stale.unlink()
     parts = []
     cut = conditions(frame)
     for index, (label, part) in enumerate(cut):
@@ -101,13 +106,22 @@ def build(frame: Frame, folder: Path, name: str, command: str, margins: dict[str
             figures[stem] = style.save(drawn, folder / f"{stem}{suffix}")[0]
         margin = margins[part.runs["data"].iloc[0]]
         parts.append(Part(label, margin, judge(part.runs, margin), summarise(part.runs), figures))
-    runs = frame.runs.reindex(columns=RUN_COLUMNS)
+    runs = frame.runs.assign(condition=_condition(frame.runs["run_id"], parts, cut)).reindex(columns=RUN_COLUMNS)
     summary = pd.concat([part.summary.assign(condition=part.label) for part in parts])
     _write_csv(folder / "summary.csv", summary)
     _write_csv(folder / "runs.csv", runs)
-    report = Report(folder, parts, runs)
+    report = Report(folder, parts, runs, frame.left_out)
     write_atomically(report.page, _page(report, frame, name, command).encode())
     return report
+
+
+def _condition(run_ids: pd.Series, parts: list[Part], cut: list[tuple[str, Frame]]) -> list[str]:
+    """The part that each run stands in; empty for a run that fits several."""
+    labels: dict[str, str] = {}
+    for part, (_, of_part) in zip(parts, cut, strict=True):
+        for run in of_part.runs["run_id"]:
+            labels[run] = "" if run in labels else part.label
+    return [labels[run] for run in run_ids]
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:
@@ -134,17 +148,18 @@ def _page(report: Report, frame: Frame, name: str, command: str) -> str:
         for part in report.parts
     ]
     states = report.runs["state"].value_counts().to_dict()
-    sources = frame.runs.dropna(subset=["device"]) if "device" in frame.runs else frame.runs.head(0)
+    sources = frame.runs.dropna(subset=["device"])
     return environment.get_template("report.html.j2").render(
         name=name,
         command=command,
         parts=parts,
         states=states,
         data=sorted(frame.runs["data"].dropna().unique()),
-        devices=sorted(sources["device"].unique()) if len(sources) else [],
-        commits=sorted(sources["commit"].dropna().unique()) if len(sources) else [],
-        versions=sorted({", ".join(f"{k} {v}" for k, v in row.items()) for row in sources.get("versions", [])}),
+        devices=sorted(sources["device"].unique()),
+        commits=sorted(sources["commit"].dropna().unique()),
+        versions=sorted({", ".join(f"{k} {v}" for k, v in row.items()) for row in sources["versions"]}),
         runs=report.runs.to_dict("records"),
+        left_out=frame.left_out,
     )
 
 

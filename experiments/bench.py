@@ -20,8 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from degradation import grid
 from degradation.config import CONF, Config
-from hydra_plugins.pool_launcher.pool import Job, Pool, slots, visible_gpus
-from hydra_plugins.pool_launcher.progress import duration
+from hydra_plugins.pool_launcher import Job, Pool, Stopped, duration, slots, visible_gpus
 
 TRAIN = Path(__file__).with_name("train.py")
 
@@ -87,4 +86,7 @@ def main(overrides: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (KeyboardInterrupt, Stopped):
+        sys.exit(130)

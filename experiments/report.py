@@ -46,14 +46,17 @@ def from_records(given: argparse.Namespace) -> Report:
     return build(frame, given.reports / given.name, given.name, command, margins)
 
 
-def from_grid(given: argparse.Namespace) -> tuple[Report, Tracking]:
+def from_grid(given: argparse.Namespace) -> Report:
     runs = grid.expand(given.overrides)
     name, config = grid.title(runs), runs[0].config
     margins = {run.config.data.name: run.config.data.margin for run in runs}
     frame = load(config.record_root, [grid.described(run) for run in runs])
     words = [*(["-m"] if given.multirun else []), *given.overrides]
     command = "\n".join(shlex.join(["python", f"experiments/{script}.py", *words]) for script in ("train", "report"))
-    return build(frame, given.reports / name, name, command, margins), config.tracking
+    report = build(frame, given.reports / name, name, command, margins)
+    if (frame.runs["state"] != "missing").any():
+        mirror(report, grid.root(runs), config.tracking)
+    return report
 
 
 def mirror(report: Report, root: Path, tracking: Tracking) -> None:
@@ -61,21 +64,27 @@ def mirror(report: Report, root: Path, tracking: Tracking) -> None:
     from degradation.tracking.mirror import mirror_analysis
 
     name = report.folder.name
-    identity = {"id": f"report-{name}-{mark_of(root)}", "name": f"report {name}", "group": name, "job_type": "analysis"}
-    figures = {stem + part.label: path for part in report.parts for stem, path in part.figures.items()}
-    tables = {"summary" + part.label: part.summary for part in report.parts}
-    mirror_analysis(tracking, root, identity, tables, figures)
+
+    def identify() -> dict[str, str]:
+        return {
+            "id": f"report-{name}-{mark_of(root)}",
+            "name": f"report {name}",
+            "group": name,
+            "job_type": "analysis",
+        }
+
+    tables, figures = {"runs": report.runs}, {}
+    for part in report.parts:
+        place = f"/{part.label}" if part.label else ""
+        tables[f"summary{place}"] = part.summary
+        figures |= {f"{stem}{place}": path for stem, path in part.figures.items()}
+    mirror_analysis(tracking, root, identify, tables, figures)
 
 
 def main() -> int:
     given = arguments()
     try:
-        if given.records:
-            report = from_records(given)
-        else:
-            report, tracking = from_grid(given)
-            if not (report.runs["state"] == "missing").all():
-                mirror(report, grid.root(grid.expand(given.overrides)), tracking)
+        report = from_records(given) if given.records else from_grid(given)
     except (ConfigError, RecordError, HydraException, OmegaConfBaseException) as problem:
         print(problem, file=sys.stderr)
         return 1
@@ -87,4 +96,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -5,6 +5,8 @@ python experiments/train.py -m model=plain,residual model.depth=20,56 seed=0,1
 python experiments/train.py experiment=quick
 """
 
+import sys
+
 import hydra
 from omegaconf import DictConfig
 
@@ -15,10 +17,17 @@ schema.register()
 
 @hydra.main(version_base="1.3", config_path=str(schema.CONF), config_name="config")
 def main(cfg: DictConfig) -> str:
-    from degradation.run import train  # torch and wandb are imported in the job, so that --help answers at once
+    from degradation.run import Interrupted, train  # torch and wandb are imported here, so that --help answers at once
 
-    return str(train(schema.read(cfg)))
+    try:
+        return str(train(schema.read(cfg)))
+    except Interrupted as stopped:
+        print(stopped, file=sys.stderr)
+        sys.exit(128 + stopped.signum)  # ends a sweep by Hydra's own launcher too, as it should here
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -78,6 +78,9 @@ def make_frame(errors: dict[str, dict[int, list[float]]], **columns: Any) -> Fra
             "commit": "c",
             "untrained": error >= 88,
             "reason": None,
+            "versions": {},
+            "parameters": 269434,
+            "multiply_adds": 2516608,
             "config.schedule.milestones": "[200, 300]",
             **columns,
         }
@@ -85,7 +88,7 @@ def make_frame(errors: dict[str, dict[int, list[float]]], **columns: Any) -> Fra
         for depth, values in depths.items()
         for seed, error in enumerate(values)
     ]
-    keys = ("run_id", "family", "depth", "seed")
+    keys = ("run_id", "family", "depth", "seed", "state")
     curves = [
         {key: row[key] for key in keys}
         | {

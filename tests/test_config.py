@@ -67,6 +67,12 @@ def test_a_warm_up_must_end_before_the_first_drop(compose_config):
         compose_config("schedule=paper", "model.depth=110", "schedule.warmup.max_iterations=40000")
 
 
+@pytest.mark.parametrize(("key", "value"), [("lr", "0"), ("lr", "inf"), ("below", "-1"), ("window", "0")])
+def test_a_warm_up_has_positive_numbers(compose_config, key, value):
+    with pytest.raises(ConfigError, match=rf"^schedule\.warmup\.{key}: "):
+        compose_config("schedule=paper", "model.depth=110", f"schedule.warmup.{key}={value}")
+
+
 def test_only_deep_networks_have_the_papers_warm_up(compose_config):
     assert warmup_of(compose_config("schedule=paper", "model.depth=56")) is None
     assert warmup_of(compose_config("schedule=paper", "model.depth=110")).lr == 0.01
@@ -93,10 +99,13 @@ def test_an_unknown_key_is_refused_and_nothing_is_written(tmp_path):
 @pytest.mark.parametrize("question", ["--help", "--cfg=job", "--info=defaults"])
 def test_questions_are_answered_without_importing_torch_or_wandb(question):
     code = (
-        "import runpy, sys\n"
-        f"sys.argv = ['train.py', {question.split('=')!r}[0], *{question.split('=')!r}[1:]]\n"
-        "try:\n    runpy.run_path('experiments/train.py', run_name='__main__')\n"
-        "except SystemExit:\n    pass\n"
-        "assert not {'torch', 'torchvision', 'wandb', 'sklearn', 'pandas'} & set(sys.modules)\n"
+        "import atexit, runpy, sys\n"
+        "heavy = {'torch', 'torchvision', 'wandb', 'sklearn', 'pandas'}\n"
+        "atexit.register(lambda: print('imported:', sorted(heavy & set(sys.modules))))\n"
+        "runpy.run_path('experiments/train.py', run_name='__main__')\n"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+    asked = subprocess.run(
+        [sys.executable, "-c", code, *question.split("=")], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert len(asked.stdout.splitlines()) > 20
+    assert asked.stdout.splitlines()[-1] == "imported: []"

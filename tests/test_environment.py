@@ -22,6 +22,8 @@ def test_pairs_that_fit(torch, torchvision):
         ("2.14.1", "0.28.0", "does not belong"),
         ("2.13.0", "0.29.1", "does not belong"),
         ("2.14.1+cpu", "0.29.1+cu130", "builds"),
+        ("2.14.1+cpu", "0.29.1", "builds"),
+        ("3.1.0", "0.16.0", "does not belong"),
     ],
 )
 def test_pairs_that_do_not(torch, torchvision, what):

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hydra_plugins.pool_launcher.pool import Job, Pool, Slot, slots
-from hydra_plugins.pool_launcher.progress import Display, duration
+from hydra_plugins.pool_launcher import Display, Job, Pool, Slot, duration, slots
 
 CORES = [Slot("core 0"), Slot("core 1")]
 
@@ -64,7 +63,7 @@ def test_each_job_has_a_process_and_the_longest_starts_first(tmp_path):
 
 @pytest.mark.parametrize(("gpus", "shares"), [(1, 1), (2, 1), (2, 2), (8, 4)])
 def test_no_two_jobs_hold_one_slot_at_once_and_each_sees_its_own_gpu(tmp_path, gpus, shares):
-    """Pretended GPUs: a job takes a file named after its slot, exclusively."""
+    """Pretended GPUs: each job of the first round takes a file of its GPU and keeps it until all slots are taken."""
     places = slots("cuda", None, shares, 1, [str(gpu) for gpu in range(gpus)])
     assert len({place.name for place in places}) == len(places) == gpus * shares
     held = tmp_path / "held"
@@ -77,21 +76,54 @@ def test_no_two_jobs_hold_one_slot_at_once_and_each_sees_its_own_gpu(tmp_path, g
                 os.close(os.open(held / f"{gpu}-{share}", os.O_CREAT | os.O_EXCL))
             except FileExistsError:
                 continue
-            (held / f"{gpu}-{share}").unlink()
+            until(lambda: len(list(held.iterdir())) == len(places))
             return gpu
         raise RuntimeError(f"more than {shares} jobs on GPU {gpu}")
 
-    count = min(12, 2 * len(places))
-    results = Pool(places).run(jobs_of(tmp_path, [job] * count), quiet(count))
-    assert [result.error for result in results] == [None] * count
-    assert {result.value for result in results} <= {str(gpu) for gpu in range(gpus)}
+    results = Pool(places).run(jobs_of(tmp_path, [job] * len(places)), quiet(len(places)))
+    assert [result.error for result in results] == [None] * len(places)
+    assert sorted(result.value for result in results) == sorted([str(gpu) for gpu in range(gpus)] * shares)
+
+
+def test_more_jobs_than_slots_wait_for_a_free_one(tmp_path):
+    """Never more than two at once: each job takes one of two files, and fails where there is none."""
+
+    def job():
+        for place in ("a", "b"):
+            try:
+                os.close(os.open(tmp_path / place, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                continue
+            (tmp_path / place).unlink()
+            return place
+        raise RuntimeError("a third job at once")
+
+    results = Pool(CORES).run(jobs_of(tmp_path, [job] * 12), quiet(12))
+    assert [result.error for result in results] == [None] * 12
+
+
+def test_a_fork_server_that_dies_does_not_take_its_jobs_along(tmp_path):
+    def job():
+        os.kill(os.getppid(), signal.SIGKILL)
+        until(lambda: os.getppid() == 1 or not alive(parent))
+        return "done"
+
+    parent = os.getpid() + 10**7  # no such process: the second condition holds at once
+    results = Pool([Slot("one")]).run(jobs_of(tmp_path, [job]), quiet(1))
+    assert results[0].value == "done"
 
 
 def test_slots_of_a_cpu_machine_are_its_cores(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
     assert len(slots("cpu", None, 1, 1, ["0"])) == 6
     assert len(slots("cpu", None, 1, 4, [])) == 1
+    assert len(slots("cpu", 3, 1, 0, [])) == 3
+    monkeypatch.setattr(sys, "platform", "linux")
     assert len(slots("auto", 3, 1, 1, [])) == 3
+    assert slots("cuda", None, 1, 1, []) == []
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    assert [slot.name for slot in slots("auto", None, 1, 1, [])] == ["mps"]
     assert slots("cpu", None, 1, 1, ["0"])[0].environment == {}
 
 
@@ -102,7 +134,7 @@ def test_a_capped_list_of_gpu_slots_is_spread_over_the_gpus():
 STOPPED = """
 import os, signal, sys, threading
 from pathlib import Path
-from hydra_plugins.pool_launcher.pool import Job, Pool, Slot, Stopped
+from hydra_plugins.pool_launcher import Job, Pool, Slot, Stopped
 folder = Path(sys.argv[1])
 
 def job():

@@ -139,6 +139,11 @@ def test_a_failure_is_recorded_with_its_reason_and_tried_again(tiny, monkeypatch
         train(config)
     record = grid_run(config).record
     assert record.state() is State.FAILED
+    with open(record.path(ATTEMPTS), "ab") as file:
+        file.write(b'{"attempt":2,"torn')  # a kill in the middle of a line
+    with pytest.raises(RunFailed, match="MemoryError: out of memory"):
+        train(config)
+    assert [row["attempt"] for row in record.rows(ATTEMPTS)] == [1, 1, 2, 2]
     assert record.rows(ATTEMPTS)[-1]["reason"] == "MemoryError: out of memory"
     monkeypatch.undo()
     assert train(config) is State.DONE
@@ -165,6 +170,23 @@ def test_a_run_is_not_resumed_on_another_class_of_device_unless_asked(tiny, monk
     with pytest.raises(ConfigError, match=r"^device: .*was begun on cuda"):
         train(config)
     assert train(tiny("allow_device_change=true")) is State.DONE
+
+
+def test_an_evaluation_that_overflows_is_not_divergence(tiny, compose_config):
+    """A plain-110 after one iteration: BN's moving averages have hardly moved, its training loss is finite."""
+    keys = ["schedule.iterations=2", "schedule.milestones=[]", "schedule.snapshots=[]", "schedule.evaluate_every=1"]
+    config = tiny("model=plain", "model.depth=110", "model.width=16", "optim.batch_size=128", *keys)
+    assert train(config) is State.DONE
+    rows = grid_run(config).record.rows(METRICS)
+    assert [row["iteration"] for row in rows] == [1, 2]
+    assert rows[0]["train/clean_loss"] is None
+    assert rows[0]["train/running_loss"] is not None
+
+
+def test_a_record_root_that_is_a_file_is_one_line(tiny, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFailed, match="Not a directory|File exists"):
+        train(tiny(f"record_root={tmp_path / 'file'}"))
 
 
 def test_a_device_that_is_not_there_is_refused(tiny):

@@ -5,15 +5,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.figures.style import CHANCE, depth_style
-from analysis.frame import Frame
+from analysis.frame import OVER, Frame
 from degradation.records.schema import CLEAN_ERROR, ITERATION, TEST_ERROR
 
 FAMILIES = ("plain", "residual")
 
 
 def draw(frame: Frame, ax: Axes, family: str) -> Axes:
-    """Bold: mean test error; thin: mean clean training error; the band spans the runs' training errors."""
-    curves = frame.curves[frame.curves["family"] == family]
+    """Bold: mean test error; thin: mean clean training error; the band spans the runs' training errors.
+
+    Of runs that are over; from its divergence on, a diverged run is at chance.
+    """
+    over = frame.runs.loc[frame.runs["state"].isin([*OVER]), "run_id"]
+    curves = frame.curves[(frame.curves["family"] == family) & frame.curves["run_id"].isin(over)]
     depths = sorted(int(depth) for depth in frame.runs["depth"].unique())
     for index, depth in enumerate(depths):
         part = curves[curves["depth"] == depth]

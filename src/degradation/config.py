@@ -209,7 +209,7 @@ def _check_schedule(config: Config, refuse: Refuse) -> None:
     if schedule.warmup is None:
         return
     for key in ("lr", "window", "max_iterations", "below"):
-        if not getattr(schedule.warmup, key) > 0:
+        if not 0 < getattr(schedule.warmup, key) < math.inf:
             refuse(f"schedule.warmup.{key}", "a positive number")
     first_drop = min([*milestones, end])
     if schedule.warmup.max_iterations > first_drop:

@@ -34,11 +34,11 @@ def check_torch_pair(torch: str | None = None, torchvision: str | None = None) -
     torch_release, _, torch_build = torch.partition("+")
     torchvision_release, _, torchvision_build = torchvision.partition("+")
     expected = int(torch_release.split(".")[1]) + TORCHVISION_MINOR_AHEAD
-    if int(torchvision_release.split(".")[1]) != expected:
+    if torch_release.split(".")[0] != "2" or torchvision_release.split(".")[:2] != ["0", str(expected)]:
         raise InstallationError(
             f"torchvision {torchvision} does not belong to torch {torch} (0.{expected} does): {mend}"
         )
-    if torch_build and torchvision_build and torch_build != torchvision_build:
+    if torch_build != torchvision_build:
         raise InstallationError(f"torch {torch} and torchvision {torchvision} are different builds: {mend}")
 
 

@@ -14,7 +14,7 @@ from degradation import config as schema
 from degradation.config import CONF, Config
 from degradation.data.content import content
 from degradation.environment import InstallationError, check_torch_pair
-from degradation.identity import run_id
+from degradation.identity import hashed_values, run_id
 from degradation.records.store import Record
 
 
@@ -54,8 +54,8 @@ class Admission:
     """What the launcher needs to know of a job before it spends a process on it."""
 
     label: str
-    skip: bool
     work: float  # in any unit that is the same for all jobs of a sweep
+    outcome: str | None  # of a run that is over already
 
 
 def preflight(cfg: DictConfig) -> Admission:
@@ -68,8 +68,7 @@ def preflight(cfg: DictConfig) -> Admission:
         check_torch_pair()
     except InstallationError as problem:
         raise schema.ConfigError(str(problem)) from None
-    done = run.record.outcome() is not None
-    return Admission(run.run_id, done, float(run.config.schedule.iterations * run.config.model.depth))
+    return Admission(run.run_id, float(run.config.schedule.iterations * run.config.model.depth), run.record.outcome())
 
 
 def title(runs: list[GridRun]) -> str:
@@ -82,12 +81,9 @@ def root(runs: list[GridRun]) -> Path:
 
 
 def described(run: GridRun) -> dict[str, Any]:
-    """What the frame shows of a run that has no record yet."""
+    """What the frame shows of a run that has no record yet, in the form of a record's run.json."""
     return {
         "run_id": run.run_id,
         "family": schema.family(run.config.model),
-        "depth": run.config.model.depth,
-        "shortcut": run.config.model.shortcut,
-        "seed": run.config.seed,
-        "data": run.config.data.name,
+        "config": hashed_values(run.config, content(run.config.data)),
     }

@@ -25,13 +25,23 @@ from degradation.tracking.mirror import Log, mirror
 from degradation.training import checkpoint
 from degradation.training.fit import Diverged, Metrics, Progress, Snapshot, Training, fit
 from degradation.training.step import choose_device, make_reproducible
-from hydra_plugins.pool_launcher.progress import report_progress
+from hydra_plugins.pool_launcher import report_progress
 
 log = logging.getLogger(__name__)
 
 
 class Interrupted(CompactHydraException):
-    """The run was asked to stop; its checkpoint is saved."""
+    """The run was asked to stop by a signal; its checkpoint is saved."""
+
+    def __init__(self, message: str, signum: int) -> None:
+        super().__init__(message)
+        self.signum = signum
+
+
+class StopRequest:
+    """Set by a signal, looked at between iterations, where the state is whole."""
+
+    signum: int | None = None
 
 
 class RunFailed(CompactHydraException):
@@ -50,7 +60,7 @@ def train(config: Config) -> State:
                 log.info("%s: %s already", run.run_id, outcome)
                 return outcome
             return _attempt(config, record, device)
-    except (InstallationError, RecordError, DataError) as problem:
+    except (InstallationError, RecordError, DataError, OSError) as problem:
         raise RunFailed(f"{run.run_id}: {problem}") from None
 
 
@@ -58,8 +68,11 @@ def _attempt(config: Config, record: Record, device: torch.device) -> State:
     """One attempt, its start and its end in attempts.jsonl. A failure is recorded with its reason."""
     make_reproducible(config.threads)
     record.clean()
-    number = sum("start" in row for row in record.rows(ATTEMPTS)) + 1
-    record.append(ATTEMPTS, {"attempt": number, "start": time.time(), "device": _device_name(device), **describe()})
+    earlier = record.rows(ATTEMPTS)
+    record.keep_rows(ATTEMPTS, earlier)  # a torn last line would hide what is appended
+    number = sum("start" in row for row in earlier) + 1
+    where = {"device": _device_name(device), "threads": config.threads, **describe()}
+    record.append(ATTEMPTS, {"attempt": number, "start": time.time(), **where})
     end: dict[str, Any] = {"attempt": number}
     try:
         with stop_requests() as stop:
@@ -72,15 +85,18 @@ def _attempt(config: Config, record: Record, device: torch.device) -> State:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         end |= {"outcome": str(State.FAILED), "reason": reason}
-        if isinstance(error, ConfigError | RecordError | DataError):
+        if isinstance(error, ConfigError | RecordError | DataError | OSError):
             raise
         log.exception("%s failed", record.run_id)
         raise RunFailed(f"{record.run_id}: {reason}") from error
     finally:
-        record.append(ATTEMPTS, end | {"end": time.time()})
+        try:
+            record.append(ATTEMPTS, end | {"end": time.time()})
+        except OSError as error:  # a full disk: the reason that is raised says more
+            log.warning("%s: the end of the attempt could not be recorded (%s)", record.run_id, error)
 
 
-def _train(config: Config, record: Record, device: torch.device, stop: threading.Event) -> State:
+def _train(config: Config, record: Record, device: torch.device, stop: StopRequest) -> State:
     dataset = load(config.data)
     description = describe_run(config, record.run_id, dataset)
     record.create(description)
@@ -88,14 +104,15 @@ def _train(config: Config, record: Record, device: torch.device, stop: threading
     rows = _resume(config, record, training)
     total = config.schedule.iterations
     outcome = State.DONE
-    with mirror(config.tracking, record.root, wandb_identity(config, record, description), rows) as send:
+    with mirror(config.tracking, record.root, lambda: wandb_identity(config, record, description), rows) as send:
         for event in fit(training):
             match event:
                 case Progress(iteration):
                     report_progress(iteration, total)
-                    if stop.is_set():
+                    if stop.signum is not None:
                         _save(record, training, rows)
-                        raise Interrupted(f"{record.run_id}: stopped at iteration {iteration}; its checkpoint is saved")
+                        told = f"{record.run_id}: stopped at iteration {iteration}; its checkpoint is saved"
+                        raise Interrupted(told, stop.signum)
                     if iteration % config.schedule.evaluate_every == 0 and iteration < total:
                         _save(record, training, rows)
                 case Metrics(row):
@@ -193,13 +210,18 @@ def _device_name(device: torch.device) -> str:
 
 
 @contextmanager
-def stop_requests() -> Iterator[threading.Event]:
-    """SIGTERM and Ctrl-C set an event that is looked at between iterations, where the state is whole."""
-    stop = threading.Event()
+def stop_requests() -> Iterator[StopRequest]:
+    """SIGTERM and Ctrl-C ask for a stop. Where Ctrl-C is ignored, as in a pool's job, it stays so."""
+    stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    previous = {kind: signal.signal(kind, lambda *_: stop.set()) for kind in (signal.SIGTERM, signal.SIGINT)}
+
+    def ask(signum: int, _: Any) -> None:
+        stop.signum = signum
+
+    kinds = [kind for kind in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(kind) is not signal.SIG_IGN]
+    previous = {kind: signal.signal(kind, ask) for kind in kinds}
     try:
         yield stop
     finally:

@@ -7,7 +7,12 @@ from degradation.grid import described, grid_run
 from degradation.records.schema import ATTEMPTS, METRICS, RecordError, State
 from degradation.records.store import Record
 
-CONFIG = {"model": {"depth": 20, "shortcut": "none"}, "seed": 0, "schedule": {"iterations": 80, "milestones": [40]}}
+CONFIG = {
+    "model": {"depth": 20, "shortcut": "none"},
+    "seed": 0,
+    "data": {"name": "digits"},
+    "schedule": {"iterations": 120, "milestones": [40], "evaluate_every": 40},
+}
 
 
 def write(root, identifier, outcome=None, errors=(30.0, 10.0), family="plain", **config):
@@ -57,10 +62,33 @@ def test_every_state_stays_visible(tmp_path, tiny):
     assert runs.loc["partial", "iteration"] == 80
 
 
+def test_a_diverged_run_stays_in_the_curves_at_chance(tmp_path):
+    """Pitfall 10: it has no rows after it diverged, and a mean over the others would flatter."""
+    frame = load(tmp_path, [write(tmp_path, "diverged", State.DIVERGED, errors=(30.0,))])
+    assert frame.curves[["iteration", "train/clean_error", "test/error"]].to_numpy().tolist() == [
+        [40, 30.0, 31.0],
+        [80, 90.0, 90.0],
+        [120, 90.0, 90.0],
+    ]
+
+
+def test_a_run_that_failed_before_it_was_described_keeps_its_reason(tmp_path, tiny):
+    run = grid_run(tiny(f"record_root={tmp_path}"))
+    run.record.folder.mkdir()
+    run.record.append(ATTEMPTS, {"attempt": 1, "start": 1.0, "device": "cpu", "commit": None, "versions": {}})
+    run.record.append(ATTEMPTS, {"attempt": 1, "end": 2.0, "outcome": "failed", "reason": "the archive is torn"})
+    expected = load(tmp_path, [described(run)])
+    assert expected.runs.loc[0, ["state", "reason", "depth"]].tolist() == ["failed", "the archive is torn", 8]
+    with pytest.raises(RecordError, match="holds no record that can be read: .*failed, the archive is torn"):
+        load_where(tmp_path, None)
+    write(tmp_path, "other", State.DONE)
+    assert load_where(tmp_path, None).left_out == (f"{run.run_id}: failed, the archive is torn",)
+
+
 def test_a_record_of_another_schema_is_shown_with_its_reason(tmp_path):
     write(tmp_path, "a")
     (tmp_path / "a/run.json").write_text('{"schema_version": 7}')
-    runs = load(tmp_path, [{"run_id": "a", "family": "plain", "depth": 20, "seed": 0, "shortcut": "none"}]).runs
+    runs = load(tmp_path, [{"run_id": "a", "family": "plain", "config": CONFIG}]).runs
     assert runs.loc[0, "state"] == "failed"
     assert "schema version 7" in runs.loc[0, "reason"]
 
@@ -95,6 +123,17 @@ def test_plain_nets_stand_beside_each_of_several_shortcuts(tmp_path):
         expected.append(write(tmp_path, f"r-{shortcut}", State.DONE, family="residual", model=model))
     parts = conditions(load(tmp_path, expected))
     assert [(label, sorted(part.runs["run_id"])) for label, part in parts] == [
-        ("shortcut A", ["plain", "r-A"]),
-        ("shortcut B", ["plain", "r-B"]),
+        ("model.shortcut=A", ["plain", "r-A"]),
+        ("model.shortcut=B", ["plain", "r-B"]),
+    ]
+
+
+def test_missing_runs_stand_in_their_own_condition(tmp_path):
+    done = [write(tmp_path, f"s{seed}", State.DONE, seed=seed, optim={"lr": 0.01}) for seed in (0, 1)]
+    missing = [{"run_id": f"m{seed}", "family": "plain", "config": {**CONFIG, "seed": seed, "optim": {"lr": 0.1}}}
+               for seed in (0, 1)]  # fmt: skip
+    parts = conditions(load(tmp_path, done + missing))
+    assert [(label, part.runs["state"].unique().tolist()) for label, part in parts] == [
+        ("optim.lr=0.01", ["done"]),
+        ("optim.lr=0.1", ["missing"]),
     ]

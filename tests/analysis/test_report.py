@@ -58,6 +58,23 @@ def test_the_terminal_table_has_every_verdict(report):
     assert all("reproduced" in line for line in heads)
 
 
+def test_two_conditions_have_a_part_each(frame_of, tmp_path):
+    """And what a report over one condition leaves behind is not taken for the new one's."""
+    frame = frame_of(ERRORS, **{"config.optim.lr": 0.01})
+    build(frame, tmp_path, "one", "", {"digits": 2.0})
+    assert (tmp_path / "error-against-depth.png").exists()
+    frame.runs.loc[frame.runs["seed"] == 2, "config.optim.lr"] = 0.1
+    report = build(frame, tmp_path, "two", "", {"digits": 2.0})
+    assert [part.label for part in report.parts] == ["optim.lr=0.01", "optim.lr=0.1"]
+    assert sorted(path.name for path in tmp_path.glob("error-against-depth*.png")) == [
+        "error-against-depth-1.png",
+        "error-against-depth-2.png",
+    ]
+    one, two = (part.figures["error-against-depth"].read_bytes() for part in report.parts)
+    assert one != two
+    assert set(pd.read_csv(tmp_path / "runs.csv")["condition"]) == {"optim.lr=0.01", "optim.lr=0.1"}
+
+
 def test_a_summary_of_nothing_finished_has_no_numbers(frame_of):
     frame = frame_of({"plain": {20: [1.0]}})
     frame.runs["state"] = "missing"

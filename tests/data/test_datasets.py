@@ -112,6 +112,14 @@ def test_a_broken_picture_is_named(tmp_path):
         load(folder_data(root))
 
 
+def test_a_class_without_pictures_is_named(tmp_path):
+    root = make_folder(tmp_path)
+    for picture in (root / "train/dog").iterdir():
+        picture.unlink()
+    with pytest.raises(DataError, match=r"train/dog: holds no \.jpg, \.jpeg or \.png picture"):
+        load(folder_data(root))
+
+
 def test_a_folder_without_its_splits_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"^data\.root: .*no folder 'train'"):
         content(folder_data(tmp_path))

@@ -130,7 +130,7 @@ def test_plain_and_residual_begin_with_the_same_weights():
 
 def test_initialisation_is_he_normal_fan_out():
     net = network(width=32)
-    weight = net.layer3[1].conv1.weight  # 128 filters of 3x3
+    weight = net.layer3[0].conv1.weight  # 64 channels to 128 filters of 3x3
     assert weight.std().item() == pytest.approx((2 / (9 * 128)) ** 0.5, rel=0.02)
 
 

@@ -28,6 +28,10 @@ def test_rows_come_at_fixed_iterations_under_the_records_names(tiny, digits):
     _, seen = events(tiny("schedule.iterations=10"), digits)
     rows = [event.row for event in seen if isinstance(event, Metrics)]
     assert [row["iteration"] for row in rows] == [4, 8, 10]  # the last iteration has a row, whatever the interval
+    # of the 2 batches of 32 since the row before
+    wrong = rows[2]["train/running_error"] * 64 / 100
+    assert 0 < wrong <= 64
+    assert wrong == pytest.approx(round(wrong))
     names = {value for key, value in vars(schema).items() if key.endswith(("_ERROR", "_LOSS"))}
     assert set(rows[0]) == names | {schema.ITERATION, schema.LR}
     assert rows[0]["lr"] == 0.01
@@ -66,7 +70,21 @@ def test_the_three_training_errors_are_three_measurements(tiny, digits):
         logits = again.network(pictures)
     assert row["train/clean_error"] == pytest.approx(100 * (logits.argmax(1) != labels).float().mean().item())
     assert row["train/clean_loss"] == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-5)
+    with torch.no_grad():
+        pictures, labels = again.test.plain_batch(0, 297)
+        assert row["test/error"] == pytest.approx(
+            100 * (again.network.eval()(pictures).argmax(1) != labels).float().mean()
+        )
     assert len({row["train/running_error"], row["train/augmented_error"], row["train/clean_error"]}) == 3
+
+
+def test_both_splits_are_normalised_by_the_training_pictures(tiny, digits):
+    """Pitfall 6, and no look at the test pictures."""
+    training = Training(tiny(), digits, CPU)
+    values = digits.train.pictures.double()
+    for pictures in (training.train, training.test):
+        assert pictures.mean.unique().item() == pytest.approx(values.mean().item())
+        assert pictures.deviation.item() == pytest.approx(values.std(correction=0).item())
 
 
 def test_evaluation_does_not_change_training(tiny, digits):

@@ -14,7 +14,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from degradation.config import ConfigError, Data
-from degradation.data.content import CACHE, CIFAR10_ARCHIVE, CIFAR10_SHA256, content, folder_root, pictures
+from degradation.data.content import CACHE, CIFAR10_ARCHIVE, CIFAR10_SHA256, class_names, content, folder_root, pictures
 
 DIGITS_TEST = 297
 
@@ -141,7 +141,7 @@ def _image_folder(data: Data) -> Dataset:
     return Dataset(
         Split(parts["train_pictures"], parts["train_labels"]),
         Split(parts["test_pictures"], parts["test_labels"]),
-        classes=int(parts["train_labels"].max()) + 1,
+        classes=len(class_names(root, "train")),
     )
 
 
@@ -169,8 +169,9 @@ def _decode(root: Path, size: int | None) -> dict[str, np.ndarray]:
                 )
             decoded.append(array)
             labels.append(label)
-        if not decoded:
-            raise DataError(f"{root / split}: holds no .jpg, .jpeg or .png picture")
+        for label, name in enumerate(class_names(root, split)):
+            if label not in labels:
+                raise DataError(f"{root / split / name}: holds no .jpg, .jpeg or .png picture")
         arrays[f"{split}_pictures"] = np.stack(decoded)
         arrays[f"{split}_labels"] = np.array(labels, dtype=np.int64)
     return arrays

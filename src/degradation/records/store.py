@@ -1,6 +1,6 @@
 """The one reader and writer of records: atomic, append-only, checked. No other file knows how a record lies on disk."""
 
-import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -74,12 +74,10 @@ def _fsync_folder(folder: Path) -> None:
 def mark_of(root: Path) -> str:
     """Six letters that tell this record root from every other one (W&B ids are unique for ever)."""
     path = root / ".mark"
-    if not path.exists():
-        own = root / f"{TEMPORARY}mark-{secrets.token_hex(4)}"
-        write_atomically(own, secrets.token_hex(3).encode())
-        with contextlib.suppress(FileExistsError):  # of runs that start at once, the first one's mark holds for all
-            os.link(own, path)
-        own.unlink()
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / ".mark.lock"):  # runs start at once
+        if not path.exists():
+            write_atomically(path, secrets.token_hex(3).encode())
     return path.read_text()
 
 
@@ -238,15 +236,17 @@ class Record:
             raise RecordError(f"{self.folder}: another process is training this run") from None
 
     def locked(self) -> bool:
-        if not self.path(LOCK).exists():
-            return False
+        """Does a process hold the run? Asked by a shared lock, so that two who ask do not see each other."""
         try:
-            with FileLock(self.path(LOCK), timeout=0):
-                return False
-        except Timeout:
+            with open(self.path(LOCK), "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
             return True
+        return False
 
 
 def run_ids(root: Path | str) -> list[str]:
-    """The ids of all records under a root, sorted."""
-    return sorted(path.parent.name for path in Path(root).glob(f"*/{RUN}"))
+    """The ids of all records under a root, begun or done, sorted."""
+    return sorted({path.parent.name for name in (RUN, ATTEMPTS) for path in Path(root).glob(f"*/{name}")})

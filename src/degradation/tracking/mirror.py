@@ -5,6 +5,7 @@ Nothing private is sent: no console, no git state, no host, no hardware, unless 
 
 import logging
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,9 @@ def _start(tracking: Tracking, root: Path, mode: str, identity: dict[str, Any]) 
         init_timeout=tracking.init_timeout,
     )
     root.mkdir(parents=True, exist_ok=True)
+    # what an earlier attempt mirrored offline is sent again from the record: one folder an id, all can be synced
+    for superseded in (root / "wandb").glob(f"offline-run-*-{identity['id']}"):
+        shutil.rmtree(superseded, ignore_errors=True)
     run = wandb.init(
         project=tracking.project,
         entity=tracking.entity,
@@ -70,23 +74,25 @@ def _start_or_fall_back(tracking: Tracking, root: Path, identity: dict[str, Any]
 
 
 @contextmanager
-def mirror(tracking: Tracking, root: Path, identity: dict[str, Any], rows: Iterable[dict[str, Any]]) -> Iterator[Log]:
+def mirror(
+    tracking: Tracking, root: Path, identify: Callable[[], dict[str, Any]], rows: Iterable[dict[str, Any]]
+) -> Iterator[Log]:
     """A function that sends a row to W&B. `rows`, those of an earlier attempt, are sent first.
 
-    `identity` holds wandb.init's id, name, group, job_type, tags and config. The first failure is told once and ends
+    `identify()` gives wandb.init's id, name, group, job_type, tags and config. The first failure is told once and ends
     the mirroring. An exception inside the `with` marks the W&B run as failed.
     """
     if tracking.mode == "disabled":
         yield lambda _: None
         return
-    run = _start_or_fall_back(tracking, root, identity)
+    run = _start_or_fall_back(tracking, root, identify())
 
     def send(row: dict[str, Any]) -> None:
         nonlocal run
         if run is None:
             return
         try:
-            run.log(row, step=row.get("iteration"))
+            run.log({key: value for key, value in row.items() if value is not None}, step=row.get("iteration"))
         except Exception as error:
             log.warning("W&B stopped mirroring (%s); the record on disk goes on", error)
             run = None
@@ -106,14 +112,18 @@ def mirror(tracking: Tracking, root: Path, identity: dict[str, Any], rows: Itera
 
 
 def mirror_analysis(
-    tracking: Tracking, root: Path, identity: dict[str, Any], tables: dict[str, Any], figures: dict[str, Path]
+    tracking: Tracking,
+    root: Path,
+    identify: Callable[[], dict[str, Any]],
+    tables: dict[str, Any],
+    figures: dict[str, Path],
 ) -> None:
     """The report's tables (pandas frames) and figures (PNG files) as one W&B run of job type `analysis`."""
     if tracking.mode == "disabled":
         return
     import wandb
 
-    with mirror(tracking, root, identity, []) as send:
+    with mirror(tracking, root, identify, []) as send:
         send(
             {name: wandb.Table(dataframe=frame) for name, frame in tables.items()}
             | {name: wandb.Image(str(path)) for name, path in figures.items()}

@@ -27,7 +27,7 @@ from degradation.training.step import make_optimizer, memory_format, update
 class Metrics:
     """A row; its keys are those of records/schema.py."""
 
-    row: dict[str, int | float]
+    row: dict[str, int | float | None]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Diverged:
-    """The loss became NaN or infinite at this iteration: the end."""
+    """The training loss became NaN or infinite at this iteration: the end."""
 
     iteration: int
 
@@ -120,8 +120,12 @@ class Training:
             if warmup_is_over(self.iteration, self.recent_errors, self.warmup):
                 self.warmup_end, self.recent_errors = self.iteration, []
 
-    def metrics(self) -> dict[str, int | float]:
-        """The row of this iteration; starts new running averages."""
+    def metrics(self) -> dict[str, int | float | None]:
+        """The row of this iteration; starts new running averages.
+
+        The loss of an evaluation is None where it is not finite: with BN's moving averages a deep plain net overflows
+        in its first iterations, though it trains.
+        """
         config = self.config
         augmentation = generator(config.seed, "evaluation", self.iteration)
         clean_error, clean_loss = evaluate(self.network, clean_batches(self.train), config.precision)
@@ -130,22 +134,26 @@ class Training:
         )
         test_error, test_loss = evaluate(self.network, clean_batches(self.test), config.precision)
         seen = self.running_batches * config.optim.batch_size
-        row: dict[str, int | float] = {
+        row: dict[str, int | float | None] = {
             "iteration": self.iteration,
             "lr": self.lr,
             "train/running_error": 100 * self.running_wrong.item() / seen,
             "train/running_loss": self.running_loss.item() / self.running_batches,
             "train/augmented_error": augmented_error,
-            "train/augmented_loss": augmented_loss,
+            "train/augmented_loss": _finite(augmented_loss),
             "train/clean_error": clean_error,
-            "train/clean_loss": clean_loss,
+            "train/clean_loss": _finite(clean_loss),
             "test/error": test_error,
-            "test/loss": test_loss,
+            "test/loss": _finite(test_loss),
         }
         if self.warmup_end is not None:
             row["schedule/warmup_end"] = self.warmup_end
         self._reset_running()
         return row
+
+
+def _finite(loss: float) -> float | None:
+    return loss if math.isfinite(loss) else None
 
 
 def fit(training: Training) -> Iterator[Event]:
@@ -160,11 +168,7 @@ def fit(training: Training) -> Iterator[Event]:
             if diverged_at := int(training.diverged_at.item()):
                 yield Diverged(diverged_at)
                 return
-            row = training.metrics()
-            if not all(math.isfinite(value) for value in row.values()):
-                yield Diverged(iteration)
-                return
-            yield Metrics(row)
+            yield Metrics(training.metrics())
         if iteration in schedule.snapshots:
             yield Snapshot(iteration, weights(training.network))
         yield Progress(iteration)

@@ -20,8 +20,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from hydra_plugins.pool_launcher.pool import Job, Pool, Result, Stopped, slots, visible_gpus
-from hydra_plugins.pool_launcher.progress import Display, duration
+from hydra_plugins.pool_launcher import Display, Job, Pool, Result, Slot, Stopped, duration, slots, visible_gpus
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +35,8 @@ class PoolConfig:
     device: str = "cpu"
     threads: int = 1
     preload: list[str] = field(default_factory=list)
-    # Dotted name of a function that gets a job's configuration and returns something with `label`, `skip` and `work`.
-    # An exception in it stops the sweep before anything has started.
+    # Dotted name of a function that gets a job's configuration and returns something with `label`, `work` and `outcome`
+    # (None where the job has to run). An exception in it stops the sweep before anything has started.
     preflight: str | None = None
     grace: float = 20.0
 
@@ -53,13 +52,9 @@ class PoolLauncher(Launcher):
     """One process a job, over slots of cores or GPUs."""
 
     def __init__(self, preflight: str | None, preload: list[str], grace: float, **slot_options: Any) -> None:
-        count, per_gpu = slot_options["slots"], slot_options["slots_per_gpu"]
-        if (count is not None and count < 1) or per_gpu < 1:
-            raise CompactHydraException("hydra.launcher.slots, hydra.launcher.slots_per_gpu: allowed: 1 or more")
         self.preflight = _function(preflight) if preflight else None
         self.preload, self.grace = preload, grace
-        device, threads = slot_options["device"], slot_options["threads"]
-        self.slots = slots(device, count, per_gpu, threads, visible_gpus())
+        self.slot_options = slot_options
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
@@ -69,7 +64,7 @@ class PoolLauncher(Launcher):
         sweep_dir = Path(str(self.config.hydra.sweep.dir))
         started = time.monotonic()
         jobs: dict[int, Job] = {}  # position in the batch: job
-        skipped: set[int] = set()
+        skipped: dict[int, str] = {}  # position: outcome
         for position, overrides in enumerate(job_overrides):
             index = initial_job_idx + position
             config = self._compose(list(overrides), index)
@@ -77,24 +72,36 @@ class PoolLauncher(Launcher):
             if self.preflight is not None:
                 admission = self.preflight(config)
                 label, work = admission.label, admission.work
-                if admission.skip:
-                    skipped.add(position)
+                if admission.outcome is not None:
+                    skipped[position] = admission.outcome
                     continue
             function = partial(_run, self.hydra_context, self.task_function, config, Singleton.get_state())
-            jobs[position] = Job(label, function, work, sweep_dir / f"{index}.log")
+            jobs[position] = Job(label, function, work, sweep_dir / f"{label if self.preflight else index}.log")
         display = Display(len(job_overrides), done=len(skipped))
+        places = self._slots()
         if jobs:
             before = f"{len(skipped)} of {len(job_overrides)} are done already; " if skipped else ""
-            display.say(f"{before}{len(jobs)} to run, {min(len(self.slots), len(jobs))} at once")
-        pool = Pool(self.slots, self.preload, self.grace)
+            display.say(f"{before}{len(jobs)} to run, {min(len(places), len(jobs))} at once")
+        pool = Pool(places, self.preload, self.grace)
         try:
             results = dict(zip(jobs, pool.run(list(jobs.values()), display), strict=True))
         except Stopped as stopped:
             display.say(f"{stopped}: {display.done} of {display.total} done; the same command goes on from here")
             sys.exit(128 + stopped.signum)
         returns = [self._job_return(list(o), results.get(i)) for i, o in enumerate(job_overrides)]
-        display.say(_summary(returns, len(skipped), time.monotonic() - started))
+        display.say(_summary(returns, list(skipped.values()), time.monotonic() - started))
         return returns
+
+    def _slots(self) -> list[Slot]:
+        given = self.slot_options
+        for key in ("slots", "slots_per_gpu"):
+            if given[key] is not None and given[key] < 1:
+                raise CompactHydraException(f"hydra.launcher.{key}: {given[key]} is not allowed; allowed: 1 or more")
+        gpus = visible_gpus() if given["device"] in ("auto", "cuda") else []
+        places = slots(given["device"], given["slots"], given["slots_per_gpu"], given["threads"], gpus)
+        if not places:
+            raise CompactHydraException("device: 'cuda' is not there; allowed on this machine: auto, cpu")
+        return places
 
     def _compose(self, overrides: list[str], index: int) -> DictConfig:
         config = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
@@ -136,11 +143,10 @@ def _run(context: HydraContext, task: TaskFunction, config: DictConfig, state: A
     return returned.return_value
 
 
-def _summary(returns: list[JobReturn], skipped: int, seconds: float) -> str:
+def _summary(returns: list[JobReturn], skipped: list[str], seconds: float) -> str:
     """Such as `30 runs: 28 done, 2 diverged, 0 failed in 5 min 47 s`."""
     failed = sum(one.status == JobStatus.FAILED for one in returns)
-    values = Counter(str(one._return_value or "done") for one in returns if one.status == JobStatus.COMPLETED)
-    if skipped:
-        values["done before"], values["done"] = skipped, values["done"] - skipped
+    ran = [one for one in returns if one.status == JobStatus.COMPLETED and one._return_value is not None]
+    values = Counter(str(one._return_value) for one in ran) + Counter(f"{outcome} before" for outcome in skipped)
     parts = [f"{count} {word}" for word, count in values.items() if count]
     return f"{len(returns)} runs: {', '.join([*parts, f'{failed} failed'])} in {duration(seconds)}"

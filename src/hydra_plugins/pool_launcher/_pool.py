@@ -6,6 +6,7 @@ has not touched CUDA, so a job sees its own GPU only.
 
 import multiprocessing
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -16,13 +17,15 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 import cloudpickle
 
-from hydra_plugins.pool_launcher.progress import Display, connect
+from hydra_plugins.pool_launcher._progress import Display, connect
 
 POLL = 0.25  # seconds
 
@@ -63,14 +66,14 @@ def visible_gpus() -> list[str]:
     if given is not None:
         return [name for name in given.split(",") if name.strip() and name.strip() != "-1"]
     program = shutil.which("nvidia-smi")
-    if program is None:
+    if program is None or "+cpu" in version("torch"):
         return []
-    listed = subprocess.run([program, "-L"], capture_output=True, text=True, check=False)
+    listed = subprocess.run([program, "-L"], capture_output=True, text=True, check=False, timeout=60)
     return [str(index) for index, line in enumerate(listed.stdout.splitlines()) if line.startswith("GPU ")]
 
 
 def slots(device: str, count: int | None, slots_per_gpu: int, threads: int, gpus: Sequence[str]) -> list[Slot]:
-    """Where jobs run: shares of GPUs for `cuda` (or `auto` with GPUs), one for `mps`, else cores.
+    """Where jobs run: shares of GPUs for `cuda`, one slot for `mps`, else cores; `auto` is the first of these there is.
 
     `count` caps the slots of GPUs, and sets those of cores (None: as many as there are cores for `threads` each).
     """
@@ -82,10 +85,12 @@ def slots(device: str, count: int | None, slots_per_gpu: int, threads: int, gpus
             for gpu in gpus
         ]
         return shares[:count]
-    if device == "mps":
+    if device == "cuda":
+        return []
+    if device == "mps" or (device == "auto" and (sys.platform, platform.machine()) == ("darwin", "arm64")):
         return [Slot("mps")]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return [Slot(f"core {index}") for index in range(count or max(1, cores // threads))]
+    return [Slot(f"core {index}") for index in range(count or max(1, cores // max(1, threads)))]
 
 
 class _Running:
@@ -103,6 +108,7 @@ class _Running:
         self.process.start()
         theirs.close()
         self.result: Result | None = None
+        self.over = False
 
     def receive(self, display: Display) -> None:
         try:
@@ -115,9 +121,12 @@ class _Running:
                 else:
                     self.result = Result(error=values[0])
         except EOFError:
-            pass  # the process has ended
+            # The end of the job's pipe, and not what the fork server says of its children: when that is killed its
+            # jobs go on, and their slots are not free.
+            self.over = True
 
-    def ended(self) -> Result:
+    def outcome(self) -> Result:
+        """What became of the job whose process is over."""
         self.process.join()
         self.connection.close()
         code = self.process.exitcode
@@ -154,22 +163,21 @@ class Pool:
                     self.running.append(_Running(self.context, index, jobs[index], free.pop(0)))
                     display.begun(index, jobs[index].work)
                 self._wait(display)
-                for ended in [one for one in self.running if one.process.exitcode is not None]:
-                    ended.receive(display)
-                    result = ended.ended()
+                if self.stopped_by is not None:
+                    self._stop(display)
+                    raise Stopped(self.stopped_by)
+                for ended in [one for one in self.running if one.over]:
+                    result = ended.outcome()
                     self.running.remove(ended)
                     free.append(ended.slot)
                     results[ended.index] = result
                     display.ended(ended.index, failed=result.error is not None)
                     if result.error is not None:
                         display.say(f"failed: {ended.job.label}: {result.error} (log: {ended.job.log})")
-                if self.stopped_by is not None:
-                    self._stop(display)
-                    raise Stopped(self.stopped_by)
         return [results[index] for index in range(len(jobs))]
 
     def _wait(self, display: Display) -> None:
-        wait([one.process.sentinel for one in self.running] + [one.connection for one in self.running], timeout=POLL)
+        wait([one.connection for one in self.running], timeout=POLL)
         for one in self.running:
             one.receive(display)
         display.draw()
@@ -197,6 +205,12 @@ class Pool:
         def note(signum: int, _: Any) -> None:
             self.stopped_by = signum
 
+        # A signal to the whole process group must not end the fork server before its jobs have saved their state: it
+        # starts with SIGTERM ignored, as it does with SIGINT by itself. Each job sets its own handlers.
+        before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if self.context.get_start_method() == "forkserver":
+            forkserver.ensure_running()
+        signal.signal(signal.SIGTERM, before)
         previous = {kind: signal.signal(kind, note) for kind in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
