@@ -185,7 +185,7 @@ def test_an_evaluation_that_overflows_is_not_divergence(tiny, compose_config):
 
 def test_a_record_root_that_is_a_file_is_one_line(tiny, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunFailed, match="Not a directory|File exists"):
+    with pytest.raises(RunFailed, match=r"Not a directory|File exists"):
         train(tiny(f"record_root={tmp_path / 'file'}"))
 
 

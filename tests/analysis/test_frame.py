@@ -79,7 +79,7 @@ def test_a_run_that_failed_before_it_was_described_keeps_its_reason(tmp_path, ti
     run.record.append(ATTEMPTS, {"attempt": 1, "end": 2.0, "outcome": "failed", "reason": "the archive is torn"})
     expected = load(tmp_path, [described(run)])
     assert expected.runs.loc[0, ["state", "reason", "depth"]].tolist() == ["failed", "the archive is torn", 8]
-    with pytest.raises(RecordError, match="holds no record that can be read: .*failed, the archive is torn"):
+    with pytest.raises(RecordError, match=r"holds no record that can be read: .*failed, the archive is torn"):
         load_where(tmp_path, None)
     write(tmp_path, "other", State.DONE)
     assert load_where(tmp_path, None).left_out == (f"{run.run_id}: failed, the archive is torn",)
