@@ -11,13 +11,14 @@ import hydra
 from omegaconf import DictConfig
 
 from degradation import config as schema
+from degradation.interruption import Interrupted
 
 schema.register()
 
 
 @hydra.main(version_base="1.3", config_path=str(schema.CONF), config_name="config")
 def main(cfg: DictConfig) -> str:
-    from degradation.run import Interrupted, train  # torch and wandb are imported here, so that --help answers at once
+    from degradation.run import train  # torch and wandb are imported here, so that --help answers at once
 
     try:
         return str(train(schema.read(cfg)))

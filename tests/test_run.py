@@ -9,8 +9,9 @@ import torch
 from degradation import run as run_module
 from degradation.config import ConfigError
 from degradation.grid import grid_run
+from degradation.interruption import Interrupted
 from degradation.records.schema import ATTEMPTS, CHECKPOINT, METRICS, SNAPSHOTS, WEIGHTS, State
-from degradation.run import Interrupted, RunFailed, train
+from degradation.run import RunFailed, train
 from degradation.training import checkpoint
 
 

@@ -14,8 +14,9 @@ from PIL import Image
 from degradation import run as run_module
 from degradation.config import Tracking
 from degradation.grid import grid_run
+from degradation.interruption import Interrupted
 from degradation.records.schema import METRICS, State
-from degradation.run import Interrupted, train
+from degradation.run import train
 from degradation.tracking.mirror import mirror, mirror_analysis
 
 WANDB = Path(sys.executable).with_name("wandb")

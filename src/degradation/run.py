@@ -1,11 +1,7 @@
 """One run, wired: skipped if done, resumed if partial, else started; its outcome recorded."""
 
 import logging
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -18,6 +14,7 @@ from degradation.data.datasets import DataError, Dataset, load
 from degradation.environment import InstallationError, check_torch_pair, describe
 from degradation.grid import grid_run
 from degradation.identity import NUMERICS_VERSION, hashed_values
+from degradation.interruption import Interrupted, StopRequest, stop_requests
 from degradation.models.census import census
 from degradation.records.schema import ATTEMPTS, CHECKPOINT, METRICS, SNAPSHOTS, WEIGHTS, RecordError, State
 from degradation.records.store import Record, Row, mark_of
@@ -28,20 +25,6 @@ from degradation.training.step import choose_device, make_reproducible
 from hydra_plugins.pool_launcher import report_progress
 
 log = logging.getLogger(__name__)
-
-
-class Interrupted(CompactHydraException):
-    """The run was asked to stop by a signal; its checkpoint is saved."""
-
-    def __init__(self, message: str, signum: int) -> None:
-        super().__init__(message)
-        self.signum = signum
-
-
-class StopRequest:
-    """Set by a signal, looked at between iterations, where the state is whole."""
-
-    signum: int | None = None
 
 
 class RunFailed(CompactHydraException):
@@ -207,23 +190,3 @@ def wandb_identity(config: Config, record: Record, description: dict[str, Any]) 
 
 def _device_name(device: torch.device) -> str:
     return f"{device.type}: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
-
-
-@contextmanager
-def stop_requests() -> Iterator[StopRequest]:
-    """SIGTERM and Ctrl-C ask for a stop. Where Ctrl-C is ignored, as in a pool's job, it stays so."""
-    stop = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def ask(signum: int, _: Any) -> None:
-        stop.signum = signum
-
-    kinds = [kind for kind in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(kind) is not signal.SIG_IGN]
-    previous = {kind: signal.signal(kind, ask) for kind in kinds}
-    try:
-        yield stop
-    finally:
-        for kind, handler in previous.items():
-            signal.signal(kind, handler)
