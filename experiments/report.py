@@ -85,7 +85,7 @@ def main() -> int:
     given = arguments()
     try:
         report = from_records(given) if given.records else from_grid(given)
-    except (ConfigError, RecordError, HydraException, OmegaConfBaseException) as problem:
+    except (ConfigError, RecordError, HydraException, OmegaConfBaseException, OSError) as problem:
         print(problem, file=sys.stderr)
         return 1
     states = report.runs["state"].value_counts()
