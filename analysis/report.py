@@ -13,8 +13,8 @@ from analysis.claims import Claim, judge
 from analysis.figures import curves, depth, style
 from analysis.frame import OVER, Frame, conditions
 from analysis.statistics import student
+from degradation.records.files import write_atomically
 from degradation.records.schema import CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR, State
-from degradation.records.store import write_atomically
 
 FIGURES = {
     "error-against-depth": (

@@ -28,6 +28,14 @@ def assert_same(one, other):
         assert all(torch.equal(a[name], b[name]) for name in a)
 
 
+def interrupt(config, monkeypatch, iteration, signum=signal.SIGTERM):
+    """Start the run and send its process a signal right after this iteration."""
+    with monkeypatch.context() as patched:
+        patched.setattr(run_module, "report_progress", lambda at, _: at == iteration and signal.raise_signal(signum))
+        with pytest.raises(Interrupted, match=f"stopped at iteration {iteration};"):
+            train(config)
+
+
 @pytest.fixture
 def undisturbed(tiny, tmp_path):
     config = tiny(f"record_root={tmp_path / 'undisturbed'}")
@@ -45,16 +53,9 @@ def test_a_repeat_in_another_root_is_byte_identical(tiny, tmp_path, undisturbed)
 def test_a_run_stopped_at_any_iteration_resumes_to_the_same_bytes(tiny, undisturbed, monkeypatch, iteration):
     config = tiny()
 
-    def stop_here(at, _):
-        if at == iteration:
-            signal.raise_signal(signal.SIGTERM)
-
-    monkeypatch.setattr(run_module, "report_progress", stop_here)
-    with pytest.raises(Interrupted, match=f"stopped at iteration {iteration};"):
-        train(config)
+    interrupt(config, monkeypatch, iteration)
     record = grid_run(config).record
     assert record.state() is State.PARTIAL
-    monkeypatch.undo()
     assert train(config) is State.DONE
     assert_same(final(record), undisturbed)
     outcomes = [row["outcome"] for row in record.rows(ATTEMPTS) if "outcome" in row]
@@ -86,10 +87,7 @@ def test_a_run_killed_at_any_iteration_resumes_to_the_same_bytes(tiny, undisturb
 
 def test_a_last_row_off_the_interval_does_not_confuse_a_resume(tiny, monkeypatch, caplog):
     config = tiny("schedule.iterations=10")
-    monkeypatch.setattr(run_module, "report_progress", lambda at, _: at == 10 and signal.raise_signal(signal.SIGTERM))
-    with pytest.raises(Interrupted):
-        train(config)
-    monkeypatch.undo()
+    interrupt(config, monkeypatch, 10, signal.SIGTERM)
     caplog.set_level("INFO")
     assert train(config) is State.DONE
     assert "goes on from iteration 10" in caplog.text
@@ -98,10 +96,7 @@ def test_a_last_row_off_the_interval_does_not_confuse_a_resume(tiny, monkeypatch
 
 def test_rows_that_are_lost_before_the_checkpoint_start_the_run_anew(tiny, undisturbed, monkeypatch, caplog):
     config = tiny()
-    monkeypatch.setattr(run_module, "report_progress", lambda at, _: at == 9 and signal.raise_signal(signal.SIGTERM))
-    with pytest.raises(Interrupted):
-        train(config)
-    monkeypatch.undo()
+    interrupt(config, monkeypatch, 9, signal.SIGTERM)
     record = grid_run(config).record
     record.path(METRICS).write_bytes(record.path(METRICS).read_bytes()[:-5])
     train(config)
@@ -111,10 +106,7 @@ def test_rows_that_are_lost_before_the_checkpoint_start_the_run_anew(tiny, undis
 
 def test_a_broken_checkpoint_is_told_and_the_run_starts_anew(tiny, undisturbed, monkeypatch, caplog):
     config = tiny()
-    monkeypatch.setattr(run_module, "report_progress", lambda at, _: at == 9 and signal.raise_signal(signal.SIGINT))
-    with pytest.raises(Interrupted):
-        train(config)
-    monkeypatch.undo()
+    interrupt(config, monkeypatch, 9, signal.SIGINT)
     record = grid_run(config).record
     record.path(CHECKPOINT).write_bytes(record.path(CHECKPOINT).read_bytes()[:-100])
     train(config)
@@ -161,10 +153,7 @@ def test_a_diverged_run_is_a_result(tiny):
 
 def test_a_run_is_not_resumed_on_another_class_of_device_unless_asked(tiny, monkeypatch):
     config = tiny()
-    monkeypatch.setattr(run_module, "report_progress", lambda at, _: at == 5 and signal.raise_signal(signal.SIGTERM))
-    with pytest.raises(Interrupted):
-        train(config)
-    monkeypatch.undo()
+    interrupt(config, monkeypatch, 5, signal.SIGTERM)
     record = grid_run(config).record
     saved = checkpoint.load(record.read(CHECKPOINT))
     record.write(CHECKPOINT, checkpoint.dump(saved | {"device": "cuda"}))

@@ -15,7 +15,7 @@ CHANCE: dict[str, Any] = {"color": "0.4", "linestyle": ":", "linewidth": 1.2}
 # a line style and a colour a depth, so that neither alone has to tell them apart
 DASHES: list[Any] = ["-", (0, (6, 2)), (0, (3, 1.5)), (0, (1, 1)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1))]
 
-SETTINGS: dict[str, Any] = {
+SETTINGS: Any = {
     "font.size": 11,
     "axes.titlesize": 12,
     "axes.labelsize": 11,
@@ -34,8 +34,7 @@ SETTINGS: dict[str, Any] = {
 def apply() -> None:
     """Before any figure is made; the Agg backend needs no screen."""
     matplotlib.use("Agg")
-    for key, value in SETTINGS.items():
-        matplotlib.rcParams[key] = value  # type: ignore[index]
+    matplotlib.rcParams.update(SETTINGS)
 
 
 def depth_style(index: int, count: int) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from degradation.grid import grid_run
 from degradation.identity import NUMERICS_VERSION, hashed_values
 from degradation.interruption import Interrupted, StopRequest, stop_requests
 from degradation.models.census import census
+from degradation.records.files import Row
 from degradation.records.schema import ATTEMPTS, CHECKPOINT, METRICS, SNAPSHOTS, WEIGHTS, RecordError, State
-from degradation.records.store import Record, Row, mark_of
+from degradation.records.store import Record, mark_of
 from degradation.tracking.mirror import Log, mirror
 from degradation.training import checkpoint
 from degradation.training.fit import Diverged, Metrics, Progress, Snapshot, Training, fit

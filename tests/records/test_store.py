@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
+from degradation.records.files import decode_row, encode_row
 from degradation.records.schema import ATTEMPTS, CHECKPOINT, DONE, METRICS, RUN, WEIGHTS, RecordError, State
-from degradation.records.store import Record, decode_row, encode_row, mark_of, run_ids
+from degradation.records.store import Record, mark_of, run_ids
 
 ROWS = [
     {"iteration": 40, "lr": 0.1, "test/error": 12.345678901234567},

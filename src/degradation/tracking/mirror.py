@@ -3,17 +3,19 @@
 Nothing private is sent: no console, no git state, no host, no hardware, unless `tracking.system_metrics` asks for them.
 """
 
+import glob
 import logging
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from degradation.config import Tracking
 
 log = logging.getLogger(__name__)
+Mode = Literal["online", "offline"]
 Log = Callable[[dict[str, Any]], None]
 
 # W&B's groups of metrics, each drawn against the iteration, its summary the last value (never the best)
@@ -28,7 +30,7 @@ def _has_key() -> bool:
     return bool(os.environ.get("WANDB_API_KEY")) or get_netrc_auth(server) is not None
 
 
-def _start(tracking: Tracking, root: Path, mode: str, identity: dict[str, Any]) -> Any:
+def _start(tracking: Tracking, root: Path, mode: Mode, identity: dict[str, Any]) -> Any:
     import wandb
 
     os.environ["WANDB_ERROR_REPORTING"] = "false"
@@ -46,13 +48,13 @@ def _start(tracking: Tracking, root: Path, mode: str, identity: dict[str, Any]) 
     )
     root.mkdir(parents=True, exist_ok=True)
     # what an earlier attempt mirrored offline is sent again from the record: one folder an id, all can be synced
-    for superseded in (root / "wandb").glob(f"offline-run-*-{identity['id']}"):
+    for superseded in (root / "wandb").glob(f"offline-run-*-{glob.escape(identity['id'])}"):
         shutil.rmtree(superseded, ignore_errors=True)
     run = wandb.init(
         project=tracking.project,
         entity=tracking.entity,
         dir=root,
-        mode=mode,  # type: ignore[arg-type]
+        mode=mode,
         resume="allow",
         settings=settings,
         **identity,
@@ -64,12 +66,13 @@ def _start(tracking: Tracking, root: Path, mode: str, identity: dict[str, Any]) 
 
 def _start_or_fall_back(tracking: Tracking, root: Path, identity: dict[str, Any]) -> Any:
     """A W&B run, or None where even an offline one cannot be opened."""
-    mode = tracking.mode if tracking.mode != "auto" else ("online" if _has_key() else "offline")
-    for attempt in dict.fromkeys((mode, "offline")):
+    online = tracking.mode == "online" or (tracking.mode == "auto" and _has_key())
+    modes: list[Mode] = ["online", "offline"] if online else ["offline"]
+    for mode in modes:
         try:
-            return _start(tracking, root, attempt, identity)
+            return _start(tracking, root, mode, identity)
         except Exception as error:
-            log.warning("W&B (%s) does not answer: %s", attempt, str(error).splitlines()[0] if str(error) else error)
+            log.warning("W&B (%s) does not answer: %s", mode, str(error).splitlines()[0] if str(error) else error)
     return None
 
 

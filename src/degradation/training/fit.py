@@ -62,7 +62,7 @@ class Training:
         self.test = Pictures(dataset.test, mean, deviation, device)
         network = Network(config.model, dataset.channels, dataset.classes)
         initialise(network, generator(config.seed, "initialisation"))
-        self.network = network.to(device=device, memory_format=memory_format(config.precision))  # type: ignore[call-overload]
+        self.network = network.to(device).to(memory_format=memory_format(config.precision))
         self.network.train()
         self.optimizer = make_optimizer(self.network, config.optim)
         self.iteration = 0  # updates done

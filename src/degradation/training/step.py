@@ -53,6 +53,6 @@ def update(
         logits = network(pictures)
     loss = F.cross_entropy(logits.float(), labels)
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(loss)
     optimizer.step()
     return loss.detach(), (logits.detach().argmax(1) != labels).sum()

@@ -4,8 +4,9 @@ The modules with a leading underscore are not scanned by Hydra, which would exec
 classes of each.
 """
 
-from hydra_plugins.pool_launcher._pool import Job, Pool, Result, Slot, Stopped, slots, visible_gpus
+from hydra_plugins.pool_launcher._pool import Job, Pool, Result, Stopped
 from hydra_plugins.pool_launcher._progress import Display, duration, report_progress
+from hydra_plugins.pool_launcher._slots import Slot, slots, visible_gpus
 
 __all__ = [
     "Display",

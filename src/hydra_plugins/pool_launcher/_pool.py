@@ -6,18 +6,14 @@ has not touched CUDA, so a job sees its own GPU only.
 
 import multiprocessing
 import os
-import platform
-import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from importlib.metadata import version
+from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -26,16 +22,9 @@ from typing import Any
 import cloudpickle
 
 from hydra_plugins.pool_launcher._progress import Display, connect
+from hydra_plugins.pool_launcher._slots import Slot
 
 POLL = 0.25  # seconds
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A place for one job at a time, with the environment its process gets."""
-
-    name: str
-    environment: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,39 +47,6 @@ class Stopped(Exception):
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signum).name}")
         self.signum = signum
-
-
-def visible_gpus() -> list[str]:
-    """The GPUs this process may use, without touching CUDA: CUDA_VISIBLE_DEVICES, else what the driver lists."""
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given is not None:
-        return [name for name in given.split(",") if name.strip() and name.strip() != "-1"]
-    program = shutil.which("nvidia-smi")
-    if program is None or "+cpu" in version("torch"):
-        return []
-    listed = subprocess.run([program, "-L"], capture_output=True, text=True, check=False, timeout=60)
-    return [str(index) for index, line in enumerate(listed.stdout.splitlines()) if line.startswith("GPU ")]
-
-
-def slots(device: str, count: int | None, slots_per_gpu: int, threads: int, gpus: Sequence[str]) -> list[Slot]:
-    """Where jobs run: shares of GPUs for `cuda`, one slot for `mps`, else cores; `auto` is the first of these there is.
-
-    `count` caps the slots of GPUs, and sets those of cores (None: as many as there are cores for `threads` each).
-    """
-    if device in ("cuda", "auto") and gpus:
-        # shares of one GPU are far apart in the list, so that a capped list is spread over the GPUs
-        shares = [
-            Slot(f"gpu {gpu} share {share}", {"CUDA_VISIBLE_DEVICES": gpu})
-            for share in range(slots_per_gpu)
-            for gpu in gpus
-        ]
-        return shares[:count]
-    if device == "cuda":
-        return []
-    if device == "mps" or (device == "auto" and (sys.platform, platform.machine()) == ("darwin", "arm64")):
-        return [Slot("mps")]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return [Slot(f"core {index}") for index in range(count or max(1, cores // max(1, threads)))]
 
 
 class _Running:

@@ -9,25 +9,29 @@ from typing import TextIO
 
 INTERVAL = 0.2  # seconds between two reports of a job
 
-_connection: Connection | None = None
-_last = 0.0
+
+class _Reporter:
+    """A job's end of the pipe to its parent; silent outside a pool."""
+
+    def __init__(self) -> None:
+        self.connection: Connection | None = None
+        self.last = 0.0
+
+    def connect(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def report(self, iteration: int, total: int) -> None:
+        now = time.monotonic()
+        if self.connection is None or now - self.last < INTERVAL:
+            return
+        self.last = now
+        with contextlib.suppress(OSError):  # the parent is gone; the job is told by a signal
+            self.connection.send(("progress", iteration, total))
 
 
-def connect(connection: Connection) -> None:
-    """Called in a job's process: where its reports go."""
-    global _connection  # noqa: PLW0603 - a process runs one job
-    _connection = connection
-
-
-def report_progress(iteration: int, total: int) -> None:
-    """Called by the job; does nothing outside a pool."""
-    global _last  # noqa: PLW0603
-    now = time.monotonic()
-    if _connection is None or now - _last < INTERVAL:
-        return
-    _last = now
-    with contextlib.suppress(OSError):  # the parent is gone; the job is told by a signal
-        _connection.send(("progress", iteration, total))
+_reporter = _Reporter()  # a process runs one job
+connect = _reporter.connect
+report_progress = _reporter.report
 
 
 def duration(seconds: float) -> str:
