@@ -63,12 +63,14 @@ def degradation(runs: pd.DataFrame, margin: float) -> Claim:
         f"trend over {len(trained)} depths, {len(kept)} runs: Kendall's tau {tau:.2f},"
         f" one-sided p = {p:.4f} by permutation",
     ]
-    rising = p < SIGNIFICANCE or len(trained) == 2  # between two depths the difference is the trend
+    two_depths = len(trained) == 2  # the difference is the trend, and its bound the sharper test of the two
+    rising = two_depths or p < SIGNIFICANCE
     if rising and difference.lower > margin:
         verdict = Verdict.REPRODUCED
     else:
         verdict = Verdict.CONTRADICTED if difference.upper < margin else Verdict.INCONCLUSIVE
-    decisive = f"{deepest} minus {shallowest} layers: {_bound(difference, 'lower')}, trend p = {p:.4f}"
+    decisive = f"{deepest} minus {shallowest} layers: {_bound(difference, 'lower')}"
+    decisive += "" if two_depths else f", trend p = {p:.4f}"
     return Claim(name, statement, verdict, decisive, evidence, notes)
 
 

@@ -17,6 +17,16 @@ def test_the_papers_finding_is_reproduced(frame_of):
     assert verdicts(frame_of({"plain": PLAIN, "residual": RESIDUAL})) == [Verdict.REPRODUCED] * 3
 
 
+def test_the_trend_is_asked_from_three_depths_on(frame_of):
+    """With two depths and two seeds its p cannot fall below 1/6, whatever the runs are."""
+    three = judge(frame_of({"plain": PLAIN}).runs, 2.0)[0]
+    two = judge(frame_of({"plain": {20: [1.5, 1.6], 56: [51.0, 51.2]}}).runs, 2.0)[0]
+    assert (three.verdict, two.verdict) == (Verdict.REPRODUCED, Verdict.REPRODUCED)
+    assert "trend p = " in three.decisive
+    assert "trend" not in two.decisive
+    assert any("p = 0.1" in line for line in two.evidence)
+
+
 def test_with_the_labels_swapped_nothing_is_reproduced(frame_of):
     swapped = frame_of({"plain": RESIDUAL, "residual": PLAIN})
     assert verdicts(swapped) == [Verdict.CONTRADICTED] * 3
