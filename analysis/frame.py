@@ -1,21 +1,24 @@
 """Records to tidy tables. Failed, diverged, missing and partial runs stay visible: no run is dropped in silence."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from degradation.identity import ADDED_LATER
 from degradation.records.schema import (
     ATTEMPTS,
+    AUGMENTED_ERROR,
     CLEAN_ERROR,
     CLEAN_LOSS,
     ITERATION,
     LR,
     METRICS,
     RUN,
+    RUNNING_ERROR,
     TEST_ERROR,
     TEST_LOSS,
     RecordError,
@@ -25,35 +28,43 @@ from degradation.records.store import Record, run_ids
 
 OVER = (State.DONE, State.DIVERGED)
 UNTRAINED_WITHIN = 2.0  # points of chance error
-COMPARED = ("config.model.depth", "config.seed")  # what may differ between the runs of one condition, beside the family
-WARMUP = "config.schedule.warmup."
+TRAINING_ERROR = "training_error"  # the one of the three that the claims and figures are about
+TRAINING_ERRORS = {"clean": CLEAN_ERROR, "augmented": AUGMENTED_ERROR, "running": RUNNING_ERROR}
+AT_START = "training_error_at_start"  # of a constructed network, before it is trained on
 # columns that every frame has, whatever its records hold
-MEASURED = (ITERATION, LR, CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR, TEST_LOSS, "chance", "parameters", "multiply_adds")
+MEASURED = (
+    ITERATION, LR, TRAINING_ERROR, AT_START, CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR, TEST_LOSS, "chance", "parameters",
+    "multiply_adds", "activations",
+)  # fmt: skip
 TOLD = ("reason", "device", "commit", "versions")
 
 
 @dataclass(frozen=True)
 class Frame:
-    """`runs`: a row a run, expected or found. `curves`: a row an evaluation. `left_out`: unreadable records."""
+    """`runs`: a row a run, expected or found. `curves`: a row an evaluation. `left_out`: unreadable records.
+
+    `kind` says which training error `training_error` is: clean, augmented, running.
+    """
 
     runs: pd.DataFrame
     curves: pd.DataFrame
     left_out: tuple[str, ...] = ()
+    kind: str = "clean"
 
     def where(self, index: pd.Index) -> "Frame":
         """The runs at these places of `runs`, with their curves."""
         runs = self.runs.loc[index]
-        return Frame(runs, self.curves[self.curves["run_id"].isin(runs["run_id"])], self.left_out)
+        return replace(self, runs=runs, curves=self.curves[self.curves["run_id"].isin(runs["run_id"])])
 
 
-def load(root: Path | str, expected: Sequence[dict[str, Any]]) -> Frame:
-    """The frame of these runs, whatever became of them.
+def load(root: Path | str, expected: Sequence[dict[str, Any]], kind: str = "clean") -> Frame:
+    """The frame of these runs, whatever became of them. `kind`: of training error.
 
     `expected`: a dict a run with `run_id`, and with `family` and `config` as in run.json where they are known.
     """
     rows, curves, left_out = [], [], []
     for run in expected:
-        row, curve = _read(Record(root, run["run_id"]), run)
+        row, curve = _read(Record(root, run["run_id"]), run, TRAINING_ERRORS[kind])
         if "family" in row:
             rows.append(row)
             curves.extend(curve)
@@ -63,13 +74,13 @@ def load(root: Path | str, expected: Sequence[dict[str, Any]]) -> Frame:
     for column in (*MEASURED, *TOLD):
         if column not in runs:
             runs[column] = float("nan") if column in MEASURED else None
-    runs["untrained"] = runs[CLEAN_ERROR] >= runs["chance"] - UNTRAINED_WITHIN
+    runs["untrained"] = runs[TRAINING_ERROR] >= runs["chance"] - UNTRAINED_WITHIN
     runs = runs.sort_values(["family", "depth", "seed", "run_id"], kind="stable").reset_index(drop=True)
-    columns = ["run_id", "family", "depth", "seed", ITERATION, CLEAN_ERROR, TEST_ERROR]
-    return Frame(runs, pd.DataFrame(curves) if curves else pd.DataFrame(columns=columns), tuple(left_out))
+    columns = ["run_id", "family", "depth", "seed", ITERATION, TRAINING_ERROR, TEST_ERROR]
+    return Frame(runs, pd.DataFrame(curves) if curves else pd.DataFrame(columns=columns), tuple(left_out), kind)
 
 
-def load_where(root: Path | str, query: str | None) -> Frame:
+def load_where(root: Path | str, query: str | None, kind: str = "clean") -> Frame:
     """The frame of all records under a root that a pandas query holds for, such as `family == "plain" and depth < 60`.
 
     Raises RecordError where the query does not fit the frame, or no run is left.
@@ -77,7 +88,7 @@ def load_where(root: Path | str, query: str | None) -> Frame:
     found = [{"run_id": identifier} for identifier in run_ids(root)]
     if not found:
         raise RecordError(f"{root}: holds no record")
-    frame = load(root, found)
+    frame = load(root, found, kind)
     if frame.runs.empty:
         raise RecordError(f"{root}: holds no record that can be read: {'; '.join(frame.left_out)}")
     if query:
@@ -93,8 +104,8 @@ def load_where(root: Path | str, query: str | None) -> Frame:
     return frame
 
 
-def _read(record: Record, run: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A run's row and its curve."""
+def _read(record: Record, run: dict[str, Any], metric: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A run's row and its curve. `metric`: the row key that is the training error."""
     state = record.state()
     attempts = record.rows(ATTEMPTS)
     row: dict[str, Any] = {"run_id": run["run_id"], "state": str(state), **_of_attempts(attempts)}
@@ -115,14 +126,17 @@ def _read(record: Record, run: dict[str, Any]) -> tuple[dict[str, Any], list[dic
         "seed": config["seed"],
         "data": config["data"]["name"],
         **description.get("census", {}),
+        **{f"config.{key}": value for key, value in ADDED_LATER.items()},
         **dict(_flat("config", config)),
     }
     if "data" in description:
         row["chance"] = 100 * (1 - 1 / description["data"]["classes"])
-    metrics = record.rows(METRICS)
+    metrics = [measured | {TRAINING_ERROR: measured.get(metric)} for measured in record.rows(METRICS)]
+    if metrics and metrics[0][ITERATION] == 0:
+        row[AT_START] = metrics[0][CLEAN_ERROR]  # a network that has not trained has no running error
     if state is State.DIVERGED:
         # a result, not a gap: it counts as chance, and leaving it out would flatter the networks that diverge
-        at_chance = {CLEAN_ERROR: row["chance"], TEST_ERROR: row["chance"]}
+        at_chance = {TRAINING_ERROR: row["chance"], CLEAN_ERROR: row["chance"], TEST_ERROR: row["chance"]}
         row |= at_chance
         reached = metrics[-1][ITERATION] if metrics else 0
         metrics += [{ITERATION: at, **at_chance} for at in _evaluations(config) if at > reached]
@@ -164,34 +178,6 @@ def _flat(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from _flat(f"{prefix}.{key}", value)
         else:
             yield f"{prefix}.{key}", str(value) if isinstance(value, list) else value
-
-
-def conditions(frame: Frame) -> list[tuple[str, Frame]]:
-    """The frame cut so that within a part nothing but family, depth and seed differs: (what is particular, part).
-
-    A plain net has no shortcut and a shallow net may have no warm-up: such a run stands in every part that it fits.
-    """
-    runs = frame.runs
-    keys = [key for key in map(str, runs) if key.startswith("config.") and key not in COMPARED]
-    values = runs[keys].astype(object).where(runs[keys].notna(), None)
-    fits_all = pd.DataFrame(False, index=runs.index, columns=keys)
-    for key in keys:
-        if key == "config.model.shortcut":
-            fits_all[key] = runs["family"] == "plain"
-        elif key.startswith(WARMUP.removesuffix(".")):
-            fits_all[key] = values[key].isna()
-    varying = [key for key in keys if values.loc[~fits_all[key], key].nunique(dropna=False) > 1]
-    if not varying:
-        return [("", frame)]
-    whole = values.loc[~fits_all[varying].any(axis=1), varying]
-    if whole.empty:
-        whole = values[varying]
-    parts = []
-    for _, particular in whole.drop_duplicates().sort_values(varying, key=lambda column: column.map(str)).iterrows():
-        fits = ((values[varying] == particular) | fits_all[varying]).all(axis=1)
-        label = ", ".join(f"{key.removeprefix('config.')}={particular[key]}" for key in varying)
-        parts.append((label, frame.where(runs.index[fits])))
-    return parts
 
 
 def by_depth(runs: pd.DataFrame, family: str) -> dict[int, pd.DataFrame]:

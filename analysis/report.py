@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from analysis.claims import Claim, judge
 from analysis.figures import curves, depth, style
-from analysis.frame import OVER, Frame, conditions
+from analysis.conditions import conditions
+from analysis.frame import OVER, Frame
 from analysis.statistics import student
 from degradation.records.files import write_atomically
 from degradation.records.schema import CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR, State

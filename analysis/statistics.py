@@ -22,7 +22,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference:
-    """mean(a) - mean(b) with Welch's bounds: each of `lower` and `upper` alone has 95 %; `low` to `high` has 95 %."""
+    """A difference of means with its bounds: each of `lower` and `upper` alone has 95 %; `low` to `high` has 95 %."""
 
     mean: float
     lower: float
@@ -55,6 +55,19 @@ def welch(a: Sequence[float], b: Sequence[float], level: float = LEVEL) -> Diffe
     if error == 0:
         return Difference(mean, mean, mean, mean, mean)
     freedom = (share_x + share_y) ** 2 / (share_x**2 / (len(x) - 1) + share_y**2 / (len(y) - 1))
+    return _difference(mean, error, float(freedom), level)
+
+
+def paired(a: Sequence[float], b: Sequence[float], level: float = LEVEL) -> Difference:
+    """mean(a - b) with Student's bounds, for two measurements of each run, two or more runs."""
+    differences = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
+    n = len(differences)
+    if n < 2:
+        raise ValueError("Student's bounds need two runs")
+    return _difference(float(differences.mean()), float(differences.std(ddof=1) / np.sqrt(n)), n - 1, level)
+
+
+def _difference(mean: float, error: float, freedom: float, level: float) -> Difference:
     one_sided = float(stats.t.ppf(level, freedom)) * error
     two_sided = float(stats.t.ppf((1 + level) / 2, freedom)) * error
     return Difference(mean, mean - one_sided, mean + one_sided, mean - two_sided, mean + two_sided)

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from analysis.frame import Frame
 from degradation import config as schema
-from degradation.config import CONF, Config
+from degradation.config import CONF, Config, Model
 
 # eight layers, four filters, twelve iterations: a fraction of a second
 TINY = [
@@ -55,6 +56,12 @@ def tiny(compose_config: Compose, tmp_path: Path) -> Compose:
 @pytest.fixture(scope="session")
 def tiny_overrides() -> list[str]:
     return list(TINY)
+
+
+@pytest.fixture(scope="session")
+def make_model() -> Callable[..., Model]:
+    """keys -> Model: conf/model/residual.yaml with these keys changed."""
+    return lambda **keys: Model(**{**OmegaConf.load(CONF / "model/residual.yaml"), **keys})
 
 
 def make_frame(errors: dict[str, dict[int, list[float]]], **columns: Any) -> Frame:

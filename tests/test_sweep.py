@@ -11,10 +11,11 @@ import time
 
 import pytest
 
-from analysis.frame import conditions, load
+from analysis.conditions import conditions
+from analysis.frame import load
 from degradation.config import CONF
 from degradation.grid import described, expand
-from degradation.models.cifar import Network
+from degradation.models.network import Network
 from degradation.records.schema import State
 from degradation.records.store import Record, run_ids
 

@@ -8,21 +8,25 @@ from typing import Any
 import torch
 from hydra.errors import CompactHydraException
 
-from degradation.config import Config, ConfigError, family
+from degradation.config import Config, ConfigError, family, parent_of
 from degradation.data.content import content
-from degradation.data.datasets import DataError, Dataset, load
+from degradation.data.datasets import DataError, Dataset
+from degradation.data.feeds import load
+from degradation.data.imagenet import ImageNet
 from degradation.environment import InstallationError, check_torch_pair, describe
 from degradation.grid import grid_run
 from degradation.identity import NUMERICS_VERSION, hashed_values
 from degradation.interruption import Interrupted, StopRequest, stop_requests
 from degradation.models.census import census
+from degradation.models.construction import grow
+from degradation.models.network import Network
 from degradation.records.files import Row
 from degradation.records.schema import ATTEMPTS, CHECKPOINT, METRICS, SNAPSHOTS, WEIGHTS, RecordError, State
 from degradation.records.store import Record, mark_of
 from degradation.tracking.mirror import Log, mirror
 from degradation.training import checkpoint
 from degradation.training.fit import Diverged, Metrics, Progress, Snapshot, Training, fit
-from degradation.training.step import choose_device, make_reproducible
+from degradation.training.step import choose_device, make_reproducible, memory_format
 from hydra_plugins.pool_launcher import report_progress
 
 log = logging.getLogger(__name__)
@@ -32,14 +36,25 @@ class RunFailed(CompactHydraException):
     """The run's failure, in one line; it stands in the record too."""
 
 
-def train(config: Config) -> State:
-    """Bring one run to its end and return its state. Raises RunFailed, Interrupted, ConfigError."""
+LOCK_WAIT = 1.0  # seconds: a reader of the state holds the lock for an instant
+AS_LONG_AS_IT_TAKES = -1.0  # filelock's word for it
+
+
+def train(config: Config, wait: float = LOCK_WAIT) -> State:
+    """Bring one run to its end and return its state. Raises RunFailed, Interrupted, ConfigError.
+
+    A constructed network's parent is trained first where that has not been done; if another process is at it, that is
+    waited for. `wait`: seconds to wait for a process that trains this run.
+    """
     run = grid_run(config)
     record = run.record
     try:
         check_torch_pair()
         device = choose_device(config.device)
-        with record.lock():
+        parent = parent_of(config)
+        if parent is not None and record.outcome() is None:
+            train(parent, wait=AS_LONG_AS_IT_TAKES)
+        with record.lock(wait):
             if outcome := record.outcome():
                 log.info("%s: %s already", run.run_id, outcome)
                 return outcome
@@ -86,6 +101,8 @@ def _train(config: Config, record: Record, device: torch.device, stop: StopReque
     record.create(description)
     training = Training(config, dataset, device)
     rows = _resume(config, record, training)
+    if training.iteration == 0:
+        _construct(config, training)
     total = config.schedule.iterations
     outcome = State.DONE
     with mirror(config.tracking, record.root, lambda: wandb_identity(config, record, description), rows) as send:
@@ -112,6 +129,21 @@ def _train(config: Config, record: Record, device: torch.device, stop: StopReque
     return outcome
 
 
+def _construct(config: Config, training: Training) -> None:
+    """Start from the parent's trained network, grown, where the configuration says so."""
+    parent = parent_of(config)
+    if parent is None:
+        return
+    run = grid_run(parent)
+    if run.record.outcome() is not State.DONE:
+        raise RecordError(f"{run.run_id}: is {run.record.state()}, so no network can be constructed from it")
+    channels, classes = training.network.conv1.in_channels, training.network.fc.out_features
+    shallow = Network(parent.model, channels, classes)
+    shallow.load_state_dict(checkpoint.load(run.record.read(WEIGHTS)))
+    shallow = shallow.to(training.device).to(memory_format=memory_format(config.precision)).eval()
+    training.start_from(grow(shallow, config.model, lambda: (pictures for pictures, _ in training.feed.clean("train"))))
+
+
 def _keep(record: Record, row: Row, send: Log) -> None:
     record.append(METRICS, row)  # the disk first: W&B is the mirror
     send(row)
@@ -129,7 +161,7 @@ def _save(record: Record, training: Training, rows: list[Row]) -> None:
 def _resume(config: Config, record: Record, training: Training) -> list[Row]:
     """Set `training` to the checkpoint and cut the rows after it, or start anew. Returns the rows kept."""
     rows = []
-    saved = _read_checkpoint(record)
+    saved = _read_checkpoint(record, set(training.state()))
     if saved is not None:
         begun_on, now_on = saved["device"], training.device.type
         if begun_on != now_on and not config.allow_device_change:
@@ -144,7 +176,7 @@ def _resume(config: Config, record: Record, training: Training) -> list[Row]:
     return rows
 
 
-def _read_checkpoint(record: Record) -> dict[str, Any] | None:
+def _read_checkpoint(record: Record, expected: set[str]) -> dict[str, Any] | None:
     """The latest state to go on from; None, told, where it or the rows before it cannot be trusted."""
     if not record.path(CHECKPOINT).exists():
         return None
@@ -153,15 +185,20 @@ def _read_checkpoint(record: Record) -> dict[str, Any] | None:
     except checkpoint.CheckpointError as problem:
         log.warning("%s: %s cannot be read (%s); training starts anew", record.run_id, CHECKPOINT, problem)
         return None
+    if set(saved["training"]) != expected:
+        log.warning("%s: %s is another release's; training starts anew", record.run_id, CHECKPOINT)
+        return None
     if len(record.rows(METRICS)) < saved["rows"]:
         log.warning("%s: %s lacks rows; training starts anew", record.run_id, METRICS)
         return None
     return saved
 
 
-def describe_run(config: Config, run_id: str, dataset: Dataset) -> dict[str, Any]:
+def describe_run(config: Config, run_id: str, dataset: Dataset | ImageNet) -> dict[str, Any]:
     """What run.json holds of a run; the same for every attempt on any machine."""
     counted = census(config.model, dataset.channels, dataset.side, dataset.classes)
+    parent = parent_of(config)
+    validation = {"validation": config.data.validation} if config.data.validation else {}
     return {
         "run_id": run_id,
         "family": family(config.model),
@@ -171,10 +208,12 @@ def describe_run(config: Config, run_id: str, dataset: Dataset) -> dict[str, Any
             "name": config.data.name,
             "checksum": dataset.checksum(),
             "classes": dataset.classes,
-            "train": len(dataset.train.labels),
-            "test": len(dataset.test.labels),
+            "train": len(dataset.train),
+            "test": len(dataset.test),
+            **validation,
         },
         "census": asdict(counted),
+        **({"parent": grid_run(parent).run_id} if parent is not None else {}),
     }
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from analysis.frame import conditions, load, load_where
+from analysis.conditions import conditions
+from analysis.frame import load, load_where
 from degradation.grid import described, grid_run
 from degradation.records.schema import ATTEMPTS, METRICS, RecordError, State
 from degradation.records.store import Record

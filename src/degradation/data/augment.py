@@ -48,15 +48,18 @@ def statistics(pictures: Tensor, normalisation: str) -> tuple[Tensor, Tensor]:
 
 
 class Pictures:
-    """A split that lives on a device, and hands out normalised batches."""
+    """A split that lives on a device, and hands out normalised batches.
 
-    def __init__(self, split: Split, mean: Tensor, deviation: Tensor, device: torch.device) -> None:
+    `normalise`: before_padding (the padding is the mean picture) or after_padding (it is black).
+    """
+
+    def __init__(self, split: Split, mean: Tensor, deviation: Tensor, device: torch.device, normalise: str) -> None:
         self.pictures = split.pictures.to(device)
         self.labels = split.labels.to(device)
         shape = self.pictures.shape[1:]
         self.mean = mean.expand(shape).contiguous().to(device)
         self.deviation = deviation.to(device)
-        self.device = device
+        self.device, self.black_padding = device, normalise == "after_padding"
         self.channel = torch.arange(shape[0], device=device).view(1, -1, 1, 1)
         self.position = torch.arange(shape[1], device=device)
 
@@ -69,7 +72,7 @@ class Pictures:
         return normalised, self.labels[start:stop]
 
     def augmented_batch(self, index: Tensor, offsets: Offsets) -> tuple[Tensor, Tensor]:
-        """Normalised, then zero-padded, cropped and flipped: padding is the mean picture.
+        """Zero-padded, cropped and flipped; normalised before, or after.
 
         index: int64 (B,) on the CPU. Returns float32 (B, C, H, W), int64 (B,).
         """
@@ -82,5 +85,7 @@ class Pictures:
         inside = ((row >= 0) & (row < side))[:, :, None] & ((column >= 0) & (column < side))[:, None, :]
         row, column = row.clamp(0, side - 1)[:, None, :, None], column.clamp(0, side - 1)[:, None, None, :]
         values = self.pictures[index[:, None, None, None], self.channel, row, column].float()
+        if self.black_padding:
+            return (values * inside[:, None] - self.mean) / self.deviation, self.labels[index]
         normalised = (values - self.mean[self.channel, row, column]) / self.deviation
         return normalised * inside[:, None], self.labels[index]

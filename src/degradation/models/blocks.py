@@ -1,40 +1,85 @@
-"""The two blocks of He et al. 2015 (figure 5). Plain and residual blocks differ in one argument, `residual`.
+"""The blocks of He et al. 2015 (figure 5) and of 2016. Plain and residual blocks differ in one argument, `residual`.
 
-y = ReLU(F(x) + x) with a shortcut, y = ReLU(F(x)) without: the last ReLU stays in both.
+    order post (2015):  y = ReLU(F(x) + x), F = conv BN ReLU conv BN;    plain: y = ReLU(F(x)), the last ReLU stays
+    order pre (2016):   y = F(x) + x,       F = BN ReLU conv BN ReLU conv;    plain: y = F(x)
+
+In the order `pre` a projection reads the activated input, ReLU(BN(x)), and the identity the raw one (as in the authors'
+code). The first block of a network has no BN and ReLU before its first convolution: those of the stem are its own
+(He et al. 2016, appendix).
 """
 
-from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from degradation.models.shortcuts import ZeroPadding
 
-class Block(nn.Module, ABC):
-    """The shortcut path, the addition and the last ReLU; `convolutions` is F."""
+
+class Block(nn.Module):
+    """Convolutions with BN and the shortcut; F's layers are conv1, bn1, conv2, bn2 ...
+
+    `shape` holds (in, out, kernel, stride) of each convolution; `downsample` is any module on the shortcut path, None
+    the identity.
+    """
 
     expansion = 1
 
-    def __init__(self, downsample: nn.Module | None, residual: bool) -> None:
+    def __init__(
+        self,
+        shape: list[tuple[int, int, int, int]],
+        downsample: nn.Module | None,
+        residual: bool,
+        order: str,
+        first: bool,
+    ) -> None:
         super().__init__()
-        self.downsample = downsample
-        self.residual = residual
+        self.residual, self.order, self.first = residual, order, first
+        self.layers = len(shape)
+        for number, (inner, outer, kernel, stride) in enumerate(shape, start=1):
+            convolution = nn.Conv2d(inner, outer, kernel, stride=stride, padding=kernel // 2, bias=False)
+            if order == "post":
+                self.add_module(f"conv{number}", convolution)
+                self.add_module(f"bn{number}", nn.BatchNorm2d(outer))
+            else:
+                if number > 1 or not first:
+                    self.add_module(f"bn{number}", nn.BatchNorm2d(inner))
+                self.add_module(f"conv{number}", convolution)
+        self.downsample = downsample  # last, so that weights published elsewhere load by position
 
-    @abstractmethod
-    def convolutions(self, x: Tensor) -> Tensor: ...
+    def pairs(self) -> Iterator[tuple[nn.Module, nn.Module | None]]:
+        """Each convolution with its BN: after it in the order post, before it in the order pre."""
+        for number in range(1, self.layers + 1):
+            yield getattr(self, f"conv{number}"), getattr(self, f"bn{number}", None)
+
+    def convolutions(self, x: Tensor) -> Tensor:
+        """F; in the order pre its input is the activated x."""
+        for number, (convolution, norm) in enumerate(self.pairs(), start=1):
+            if self.order == "post":
+                x = convolution(x) if norm is None else norm(convolution(x))
+                x = F.relu(x, inplace=True) if number < self.layers else x
+            else:
+                x = x if number == 1 or norm is None else F.relu(norm(x), inplace=True)
+                x = convolution(x)
+        return x
+
+    def shortcut(self, x: Tensor, activated: Tensor) -> Tensor:
+        """The shortcut path, of the raw and the activated input."""
+        if self.downsample is None:
+            return x
+        y: Tensor = self.downsample(x if isinstance(self.downsample, ZeroPadding) else activated)
+        return y
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.convolutions(x)
+        activated = x if self.order == "post" or self.first else F.relu(self.bn1(x), inplace=True)
+        y = self.convolutions(activated)
         if self.residual:
-            y = y + (x if self.downsample is None else self.downsample(x))
-        return F.relu(y, inplace=True)
+            y = y + self.shortcut(x, activated)
+        return F.relu(y, inplace=True) if self.order == "post" else y
 
 
 class BasicBlock(Block):
-    """3x3, 3x3, BN after each, no bias (He et al. 2015, figure 5 left).
-
-    `downsample` is any module on the shortcut path; None is the identity.
-    (B, in, H, W) -> (B, out, H/stride, W/stride).
-    """
+    """3x3, 3x3 (He et al. 2015, figure 5 left). (B, in, H, W) -> (B, out, H/stride, W/stride)."""
 
     def __init__(
         self,
@@ -43,23 +88,18 @@ class BasicBlock(Block):
         stride: int = 1,
         downsample: nn.Module | None = None,
         residual: bool = True,
+        order: str = "post",
+        first: bool = False,
     ) -> None:
-        super().__init__(downsample, residual)
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(out_channels)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(out_channels)
-
-    def convolutions(self, x: Tensor) -> Tensor:
-        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        y: Tensor = self.bn2(self.conv2(x))
-        return y
+        shape = [(in_channels, out_channels, 3, stride), (out_channels, out_channels, 3, 1)]
+        super().__init__(shape, downsample, residual, order, first)
 
 
 class Bottleneck(Block):
-    """1x1 reduce, 3x3 (with the stride), 1x1 expand by 4 (He et al. 2015, figure 5 right).
+    """1x1 reduce, 3x3, 1x1 expand by 4 (He et al. 2015, figure 5 right).
 
-    `out_channels` is the inner width: (B, in, H, W) -> (B, 4 * out, H/stride, W/stride).
+    `out_channels` is the inner width: (B, in, H, W) -> (B, 4 * out, H/stride, W/stride). The stride is on the 3x3, or
+    with `stride_on_first` on the first 1x1.
     """
 
     expansion = 4
@@ -71,20 +111,17 @@ class Bottleneck(Block):
         stride: int = 1,
         downsample: nn.Module | None = None,
         residual: bool = True,
+        order: str = "post",
+        first: bool = False,
+        stride_on_first: bool = False,
     ) -> None:
-        super().__init__(downsample, residual)
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(out_channels)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, stride=stride, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(out_channels)
-        self.conv3 = nn.Conv2d(out_channels, out_channels * self.expansion, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(out_channels * self.expansion)
-
-    def convolutions(self, x: Tensor) -> Tensor:
-        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        x = F.relu(self.bn2(self.conv2(x)), inplace=True)
-        y: Tensor = self.bn3(self.conv3(x))
-        return y
+        strides = (stride, 1) if stride_on_first else (1, stride)
+        shape = [
+            (in_channels, out_channels, 1, strides[0]),
+            (out_channels, out_channels, 3, strides[1]),
+            (out_channels, out_channels * self.expansion, 1, 1),
+        ]
+        super().__init__(shape, downsample, residual, order, first)
 
 
 BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {"basic": BasicBlock, "bottleneck": Bottleneck}

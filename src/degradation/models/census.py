@@ -1,4 +1,4 @@
-"""Count a network's parameters and multiply-adds without running it (He et al. 2015, tables 1 and 6)."""
+"""Count a network's parameters, multiply-adds and activations without running it (He et al. 2015, tables 1 and 6)."""
 
 from dataclasses import dataclass
 
@@ -6,29 +6,58 @@ import torch
 from torch import Tensor, nn
 
 from degradation.config import Model
-from degradation.models.cifar import Network
+from degradation.models.network import Network
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer with parameters. Shape: what it gives for one picture."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    parameters: int
+    multiply_adds: int  # of convolutions and linear layers, forward
+    activations: int  # output values of convolutions and linear layers
 
 
 @dataclass(frozen=True)
 class Census:
     parameters: int
-    multiply_adds: int  # of convolutions and linear layers, forward, for one picture
+    multiply_adds: int
+    activations: int
 
 
-def census(model: Model, channels: int, side: int, classes: int) -> Census:
-    """The census for pictures of `channels` x `side` x `side`."""
+def layers(model: Model, channels: int, side: int, classes: int) -> list[Layer]:
+    """Every layer in the order of the forward pass, for one picture of `channels` x `side` x `side`."""
     with torch.device("meta"):
         network = Network(model, channels, classes).eval()
         picture = torch.empty(1, channels, side, side)
-    multiply_adds = 0
+    names = {module: name for name, module in network.named_modules()}
+    found: list[Layer] = []
 
     def count(module: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal multiply_adds
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            # each output value costs one multiply-add for each weight of its filter
-            multiply_adds += output.numel() * module.weight[0].numel()
+        weighted = isinstance(module, nn.Conv2d | nn.Linear)
+        parameters = sum(parameter.numel() for parameter in module.parameters(recurse=False))
+        if not parameters:
+            return
+        # each output value costs one multiply-add for each weight of its filter
+        multiply_adds = output.numel() * module.weight[0].numel() if isinstance(module, nn.Conv2d | nn.Linear) else 0
+        activations = output.numel() if weighted else 0
+        kind = type(module).__name__
+        found.append(Layer(names[module], kind, tuple(output.shape[1:]), parameters, multiply_adds, activations))
 
     for module in network.modules():
         module.register_forward_hook(count)
     network(picture)
-    return Census(sum(p.numel() for p in network.parameters()), multiply_adds)
+    return found
+
+
+def census(model: Model, channels: int, side: int, classes: int) -> Census:
+    """The totals over all layers."""
+    every = layers(model, channels, side, classes)
+    return Census(
+        sum(layer.parameters for layer in every),
+        sum(layer.multiply_adds for layer in every),
+        sum(layer.activations for layer in every),
+    )

@@ -22,7 +22,10 @@ RUNNING_ERROR, RUNNING_LOSS = "train/running_error", "train/running_loss"
 AUGMENTED_ERROR, AUGMENTED_LOSS = "train/augmented_error", "train/augmented_loss"
 CLEAN_ERROR, CLEAN_LOSS = "train/clean_error", "train/clean_loss"
 TEST_ERROR, TEST_LOSS = "test/error", "test/loss"
+VALIDATION_ERROR, VALIDATION_LOSS = "validation/error", "validation/loss"  # where training pictures are held out
+TEN_CROP_ERROR, TEN_CROP_TOP5_ERROR = "test/ten_crop_error", "test/ten_crop_top5_error"  # ImageNet
 WARMUP_END = "schedule/warmup_end"  # in the rows after it: the iteration at which the warm-up ended
+PLATEAUS = "schedule/plateaus"  # how often the rate has been lowered since the error stood still
 
 
 class State(StrEnum):

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -66,12 +67,15 @@ class Record:
         return content
 
     def create(self, description: Row) -> None:
-        """Write run.json, once; what an earlier attempt wrote must be the same. Raises RecordError."""
+        """Write run.json, once. Raises RecordError.
+
+        What an earlier attempt wrote must say the same; an earlier release may have said less.
+        """
         content = (
             json.dumps({"schema_version": SCHEMA_VERSION, **description}, indent=1, sort_keys=True).encode() + b"\n"
         )
         if self.path(RUN).exists():
-            if self.path(RUN).read_bytes() != content:
+            if not _agrees(self.describe(), json.loads(content)):
                 raise RecordError(f"{self.path(RUN)}: was written for other values under the same id; move it away")
             return
         self.write(RUN, content)
@@ -201,6 +205,13 @@ class Record:
         except BlockingIOError:
             return True
         return False
+
+
+def _agrees(earlier: Any, now: Any) -> bool:
+    """Does everything that was said earlier still hold?"""
+    if isinstance(earlier, dict) and isinstance(now, dict):
+        return all(key in now and _agrees(value, now[key]) for key, value in earlier.items())
+    return bool(earlier == now)
 
 
 def run_ids(root: Path | str) -> list[str]:

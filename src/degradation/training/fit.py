@@ -6,21 +6,23 @@ may be taken there, at any iteration.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from degradation.config import Config, warmup_of
-from degradation.data.augment import Pictures, draw_offsets, statistics
+from degradation.config import Config, Plateau, warmup_of
 from degradation.data.datasets import Dataset
-from degradation.data.streams import batch_indices, generator
-from degradation.models.cifar import Network, initialise
+from degradation.data.feeds import make_feed
+from degradation.data.imagenet import ImageNet
+from degradation.data.streams import generator
+from degradation.models.network import Network, initialise
 from degradation.training.checkpoint import weights
-from degradation.training.evaluate import augmented_batches, clean_batches, evaluate
-from degradation.training.schedule import learning_rate, warmup_is_over
-from degradation.training.step import make_optimizer, memory_format, update
+from degradation.training.evaluate import evaluate, exact_statistics
+from degradation.training.schedule import Transitions, learning_rate, stands_still, warmup_is_over
+from degradation.training.step import make_optimizer, memory_format, set_learning_rate, update
 
 
 @dataclass(frozen=True)
@@ -54,23 +56,27 @@ Event = Metrics | Snapshot | Progress | Diverged
 class Training:
     """A network with its optimizer, its data and all that a resume needs."""
 
-    def __init__(self, config: Config, dataset: Dataset, device: torch.device) -> None:
+    def __init__(self, config: Config, dataset: Dataset | ImageNet, device: torch.device) -> None:
         self.config, self.device = config, device
         self.warmup = warmup_of(config)
-        mean, deviation = statistics(dataset.train.pictures, config.data.normalisation)
-        self.train = Pictures(dataset.train, mean, deviation, device)
-        self.test = Pictures(dataset.test, mean, deviation, device)
+        self.feed = make_feed(dataset, config, device)
         network = Network(config.model, dataset.channels, dataset.classes)
-        initialise(network, generator(config.seed, "initialisation"))
-        self.network = network.to(device).to(memory_format=memory_format(config.precision))
-        self.network.train()
-        self.optimizer = make_optimizer(self.network, config.optim)
+        initialise(network, generator(config.seed, "initialisation"), config.model.initialisation)
+        self.start_from(network)
         self.iteration = 0  # updates done
+        self.batches = self.feed.batches(0)
         self.lr = 0.0  # of the last update
-        self.warmup_end: int | None = None
+        self.transitions = Transitions()
         self.recent_errors: list[float] = []  # percent, of the last batches of the warm-up
+        self.test_errors: list[float] = []  # percent, of the evaluations since the last plateau
         self._reset_running()
         self.diverged_at = torch.zeros((), dtype=torch.int64, device=device)  # 0: not
+
+    def start_from(self, network: Network) -> None:
+        """Train this network, with an optimizer that has no memory."""
+        self.network = network.to(self.device).to(memory_format=memory_format(self.config.precision))
+        self.network.train()
+        self.optimizer = make_optimizer(self.network, self.config.optim)
 
     def _reset_running(self) -> None:
         self.running_loss = torch.zeros((), device=self.device)  # sum over batches of the mean loss
@@ -84,8 +90,9 @@ class Training:
             "optimizer": self.optimizer.state_dict(),
             "iteration": self.iteration,
             "lr": self.lr,
-            "warmup_end": self.warmup_end,
+            "transitions": asdict(self.transitions),
             "recent_errors": self.recent_errors,
+            "test_errors": self.test_errors,
             "running": [self.running_loss, self.running_wrong, self.running_batches],
             "diverged_at": self.diverged_at,
         }
@@ -95,7 +102,9 @@ class Training:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.iteration, self.lr = state["iteration"], state["lr"]
-        self.warmup_end, self.recent_errors = state["warmup_end"], list(state["recent_errors"])
+        self.batches = self.feed.batches(self.iteration)
+        self.transitions = Transitions(**state["transitions"])
+        self.recent_errors, self.test_errors = list(state["recent_errors"]), list(state["test_errors"])
         loss, wrong, self.running_batches = state["running"]
         self.running_loss, self.running_wrong = loss.to(self.device), wrong.to(self.device)
         self.diverged_at = state["diverged_at"].to(self.device)
@@ -103,64 +112,85 @@ class Training:
     def step(self) -> None:
         """One update, and what is summed over updates."""
         config = self.config
-        size = config.optim.batch_size
-        index = batch_indices(config.seed, self.iteration, size, len(self.train))
-        offsets = draw_offsets(size, config.data, generator(config.seed, "augmentation", self.iteration))
-        pictures, labels = self.train.augmented_batch(index, offsets)
-        self.lr = learning_rate(self.iteration, config.optim.lr, config.schedule, self.warmup, self.warmup_end)
-        loss, wrong = update(self.network, self.optimizer, self.lr, pictures, labels, config.precision)
+        pictures, labels = next(self.batches)
+        self.lr = learning_rate(self.iteration, config.optim.lr, config.schedule, self.warmup, self.transitions)
+        set_learning_rate(self.optimizer, self.lr, config.optim.momentum_form)
+        loss, wrong = update(
+            self.network, self.optimizer, pictures, labels, config.precision, config.model.bn_parts
+        )
         self.iteration += 1
         self.running_loss += loss
         self.running_wrong += wrong
         self.running_batches += 1
         first = (self.diverged_at == 0) & ~torch.isfinite(loss)
         self.diverged_at = torch.where(first, self.iteration, self.diverged_at)
-        if self.warmup is not None and self.warmup_end is None:
-            self.recent_errors = [*self.recent_errors, 100 * wrong.item() / size][-self.warmup.window :]
+        if self.warmup is not None and self.transitions.warmup_end is None:
+            error = 100 * wrong.item() / config.optim.batch_size
+            self.recent_errors = [*self.recent_errors, error][-self.warmup.window :]
             if warmup_is_over(self.iteration, self.recent_errors, self.warmup):
-                self.warmup_end, self.recent_errors = self.iteration, []
+                self.transitions.warmup_end, self.recent_errors = self.iteration, []
 
     def metrics(self) -> dict[str, int | float | None]:
-        """The row of this iteration; starts new running averages.
+        """The row of this iteration; starts new running averages. At iteration 0 it has neither those nor an lr.
 
         The loss of an evaluation is None where it is not finite: with BN's moving averages a deep plain net overflows
         in its first iterations, though it trains.
         """
-        config = self.config
-        augmentation = generator(config.seed, "evaluation", self.iteration)
-        clean_error, clean_loss = evaluate(self.network, clean_batches(self.train), config.precision)
-        augmented_error, augmented_loss = evaluate(
-            self.network, augmented_batches(self.train, config.data, augmentation), config.precision
-        )
-        test_error, test_loss = evaluate(self.network, clean_batches(self.test), config.precision)
-        seen = self.running_batches * config.optim.batch_size
-        row: dict[str, int | float | None] = {
-            "iteration": self.iteration,
-            "lr": self.lr,
-            "train/running_error": 100 * self.running_wrong.item() / seen,
-            "train/running_loss": self.running_loss.item() / self.running_batches,
-            "train/augmented_error": augmented_error,
-            "train/augmented_loss": _finite(augmented_loss),
-            "train/clean_error": clean_error,
-            "train/clean_loss": _finite(clean_loss),
-            "test/error": test_error,
-            "test/loss": _finite(test_loss),
-        }
-        if self.warmup_end is not None:
-            row["schedule/warmup_end"] = self.warmup_end
+        row: dict[str, int | float | None] = {"iteration": self.iteration}
+        if self.running_batches:
+            seen = self.running_batches * self.config.optim.batch_size
+            row["lr"] = self.lr
+            row["train/running_error"] = 100 * self.running_wrong.item() / seen
+            row["train/running_loss"] = self.running_loss.item() / self.running_batches
+        exact = self.config.model.bn_statistics == "exact"
+        with exact_statistics(self.network, self.feed.clean("train"), self.config.precision) if exact else nullcontext():
+            row |= self._errors()
+        if self.transitions.warmup_end is not None:
+            row["schedule/warmup_end"] = self.transitions.warmup_end
+        plateau = self.config.schedule.plateau
+        if plateau is not None:
+            self._watch_plateau(plateau, float(row["test/error"] or 0.0))
+            row["schedule/plateaus"] = len(self.transitions.plateaus)
         self._reset_running()
         return row
 
+    def _errors(self) -> dict[str, int | float | None]:
+        """Every error and loss of the network as it is."""
+        precision = self.config.precision
+        found: dict[str, int | float | None] = {}
+        parts = {
+            "train/clean_": self.feed.clean("train"),
+            "train/augmented_": self.feed.augmented(self.iteration),
+            "test/": self.feed.clean("test"),
+        }
+        if "validation" in self.feed.sizes:
+            parts["validation/"] = self.feed.clean("validation")
+        for name, batches in parts.items():
+            measured = evaluate(self.network, batches, precision)
+            found[f"{name}error"] = measured.error
+            found[f"{name}loss"] = measured.loss if math.isfinite(measured.loss) else None
+        views = self.feed.ten_crop()
+        if views is not None:
+            measured = evaluate(self.network, views, precision)
+            found["test/ten_crop_error"] = measured.error
+            found["test/ten_crop_top5_error"] = measured.top5_error
+        return found
 
-def _finite(loss: float) -> float | None:
-    return loss if math.isfinite(loss) else None
+    def _watch_plateau(self, plateau: Plateau, test_error: float) -> None:
+        self.test_errors.append(test_error)
+        if stands_still(self.test_errors, plateau):
+            self.transitions.plateaus.append(self.iteration)
+            self.test_errors = []
 
 
 def fit(training: Training) -> Iterator[Event]:
     """Events up to the last iteration; ends early, with `Diverged`, where a loss is not finite."""
     schedule = training.config.schedule
-    if training.iteration == 0 and 0 in schedule.snapshots:
-        yield Snapshot(0, weights(training.network))
+    if training.iteration == 0:
+        if 0 in schedule.snapshots:
+            yield Snapshot(0, weights(training.network))
+        if training.config.model.grown_from is not None:
+            yield Metrics(training.metrics())  # what the construction alone has reached
     while training.iteration < schedule.iterations:
         training.step()
         iteration = training.iteration

@@ -36,21 +36,51 @@ def memory_format(precision: Precision) -> torch.memory_format:
 
 
 def make_optimizer(network: nn.Module, optim: Optim) -> torch.optim.SGD:
-    """SGD with momentum in PyTorch's form, weight decay on all parameters (He et al. 2015, 4.2)."""
+    """SGD with momentum (He et al. 2015, 4.2); weight decay on all parameters, or on weights only.
+
+    `weights` are those of convolutions and linear layers: not the biases, and not BN's scale and shift.
+    """
+    decayed, spared = [], []
+    for module in network.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            weight = name == "weight" and isinstance(module, nn.Conv2d | nn.Linear)
+            (decayed if weight or optim.decay == "all" else spared).append(parameter)
+    groups = [{"params": decayed}, *([{"params": spared, "weight_decay": 0.0}] if spared else [])]
     return torch.optim.SGD(
-        network.parameters(), lr=optim.lr, momentum=optim.momentum, weight_decay=optim.weight_decay, foreach=True
+        groups, lr=optim.lr, momentum=optim.momentum, weight_decay=optim.weight_decay, foreach=True
     )
 
 
-def update(
-    network: nn.Module, optimizer: torch.optim.SGD, lr: float, pictures: Tensor, labels: Tensor, precision: Precision
-) -> tuple[Tensor, Tensor]:
-    """One update. Returns the batch's mean loss and its number of wrong pictures, detached, on the device."""
+def set_learning_rate(optimizer: torch.optim.SGD, lr: float, momentum_form: str) -> None:
+    """Set the rate of the next update.
+
+    Caffe's velocity is m v + lr g where PyTorch's is m v + g: the same while lr stays, and where it jumps Caffe's keeps
+    the size that the old rate gave it. So here PyTorch's is scaled by old over new.
+    """
     for group in optimizer.param_groups:
+        if momentum_form == "caffe" and group["lr"] != lr:
+            for parameter in group["params"]:
+                if (velocity := optimizer.state[parameter].get("momentum_buffer")) is not None:
+                    velocity.mul_(group["lr"] / lr)
         group["lr"] = lr
+
+
+def update(
+    network: nn.Module,
+    optimizer: torch.optim.SGD,
+    pictures: Tensor,
+    labels: Tensor,
+    precision: Precision,
+    bn_parts: int = 1,
+) -> tuple[Tensor, Tensor]:
+    """One update. Returns the batch's mean loss and its number of wrong pictures, detached, on the device.
+
+    With several `bn_parts` each part of the batch passes by itself, so BN normalises it by its own statistics, and moves
+    its averages once a part.
+    """
     pictures = pictures.contiguous(memory_format=memory_format(precision))
     with autocast(pictures.device, precision):
-        logits = network(pictures)
+        logits = torch.cat([network(part) for part in pictures.chunk(bn_parts)]) if bn_parts > 1 else network(pictures)
     loss = F.cross_entropy(logits.float(), labels)
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)

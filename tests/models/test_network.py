@@ -5,61 +5,33 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from degradation.config import Model
 from degradation.data.streams import generator
-from degradation.models.blocks import BasicBlock, Bottleneck
-from degradation.models.census import census
-from degradation.models.cifar import Network, initialise
+from degradation.models.blocks import BasicBlock, Block, Bottleneck
+from degradation.models.network import Network, initialise
 from degradation.models.shortcuts import ZeroPadding, shortcut_module
 
-# depth: parameters, millions of multiply-adds; computed from the architecture, the paper prints them rounded
-COUNTS = {
-    20: (269_722, 40.6),
-    32: (464_154, 68.9),
-    44: (658_586, 97.2),
-    56: (853_018, 125.5),
-    110: (1_727_962, 252.9),
-    1202: (19_421_274, 2829.2),
-}
-PRINTED = {20: 0.27, 32: 0.46, 44: 0.66, 56: 0.85, 110: 1.7, 1202: 19.4}  # millions, He et al. 2015, table 6
 
 
-def network(shortcut="A", block="basic", depth=20, width=4, channels=3):
-    net = Network(Model(shortcut, block, depth, width), channels, 10)
-    initialise(net, generator(0, "initialisation"))
-    return net
+@pytest.fixture
+def network(make_model):
+    def made(shortcut="A", block="basic", depth=20, width=4, channels=3, **keys):
+        model = make_model(shortcut=shortcut, block=block, depth=depth, width=width, **keys)
+        net = Network(model, channels, 10)
+        initialise(net, generator(0, "initialisation"), model.initialisation)
+        return net
+
+    return made
 
 
-@pytest.mark.parametrize("depth", COUNTS)
-def test_plain_and_residual_have_the_papers_parameters(depth):
-    """Pitfalls 2 and 7: shortcuts that are projections after all, ImageNet's widths."""
-    plain, residual = (census(Model(shortcut, "basic", depth, 16), 3, 32, 10) for shortcut in ("none", "A"))
-    assert plain == residual
-    assert residual.parameters == COUNTS[depth][0]
-    assert round(residual.multiply_adds / 1e6, 1) == COUNTS[depth][1]
-    assert abs(residual.parameters / 1e6 - PRINTED[depth]) <= (0.05 if depth >= 110 else 0.005)
-
-
-def test_the_census_counts_what_the_network_has():
-    net = network()
-    assert census(Model("A", "basic", 20, 4), 3, 32, 10).parameters == sum(p.numel() for p in net.parameters())
-
-
-def test_option_b_adds_two_projections():
-    a, b = (census(Model(shortcut, "basic", 56, 16), 3, 32, 10).parameters for shortcut in "AB")
-    assert b - a == 2752
-
-
-def test_option_c_projects_in_every_block():
-    net = network("C")
-    blocks = [module for module in net.modules() if isinstance(module, BasicBlock)]
+def test_option_c_projects_in_every_block(network):
+    blocks = list(network("C").blocks())
     assert len(blocks) == 9
     assert all(isinstance(block.downsample, nn.Sequential) for block in blocks)
 
 
 @pytest.mark.parametrize("shortcut", ["none", "A", "B", "C"])
 @pytest.mark.parametrize(("block", "depth"), [("basic", 20), ("bottleneck", 29)])
-def test_shapes(shortcut, block, depth):
+def test_shapes(network, shortcut, block, depth):
     net = network(shortcut, block, depth).eval()
     assert net(torch.randn(2, 3, 32, 32)).shape == (2, 10)
     weights = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear) and m.weight.shape[-1] != 1]
@@ -69,7 +41,7 @@ def test_shapes(shortcut, block, depth):
 
 
 @pytest.mark.parametrize(("side", "sides"), [(32, (32, 16, 8)), (8, (8, 4, 2))])
-def test_the_stages_halve_the_picture(side, sides):
+def test_the_stages_halve_the_picture(network, side, sides):
     net, seen = network(), []
     for stage in (net.layer1, net.layer2, net.layer3):
         stage.register_forward_hook(lambda _m, _i, output: seen.append(tuple(output.shape[1:])))
@@ -106,6 +78,14 @@ def test_the_zero_padding_shortcut_has_no_parameters_and_pads_after_the_old_chan
     assert torch.equal(y[:, 4:], torch.zeros(2, 4, 3, 3))
 
 
+def test_the_new_channels_may_be_on_either_side():
+    x = torch.randn(2, 4, 6, 6)
+    y = ZeroPadding(4, 9, stride=2, either_side=True)(x)
+    assert torch.equal(y[:, 2:6], x[:, :, ::2, ::2])
+    assert torch.equal(y[:, :2], torch.zeros(2, 2, 3, 3))
+    assert torch.equal(y[:, 6:], torch.zeros(2, 3, 3, 3))
+
+
 def test_where_shapes_agree_only_option_c_has_a_module():
     assert [shortcut_module(option, 8, 8, 1) is None for option in ("none", "A", "B", "C")] == [True, True, True, False]
 
@@ -122,20 +102,57 @@ def test_both_variants_end_in_a_relu_and_differ_by_x_alone(make, residual):
     assert torch.equal(block(x), F.relu(inner + x) if residual else F.relu(inner))
 
 
-def test_plain_and_residual_begin_with_the_same_weights():
+def test_plain_and_residual_begin_with_the_same_weights(network):
     plain, residual = network("none").state_dict(), network("A").state_dict()
     assert plain.keys() == residual.keys()
     assert all(torch.equal(plain[name], residual[name]) for name in plain)
 
 
-def test_initialisation_is_he_normal_fan_out():
-    net = network(width=32)
+@pytest.mark.parametrize(("initialisation", "fan"), [("fan_out", 9 * 128), ("fan_in", 9 * 64)])
+def test_initialisation_is_he_normal(network, initialisation, fan):
+    net = network(width=32, initialisation=initialisation)
     weight = net.layer3[0].conv1.weight  # 64 channels to 128 filters of 3x3
-    assert weight.std().item() == pytest.approx((2 / (9 * 128)) ** 0.5, rel=0.02)
+    assert weight.std().item() == pytest.approx((2 / fan) ** 0.5, rel=0.02)
 
 
-def test_channels_last_changes_no_more_than_rounding():
+def test_channels_last_changes_no_more_than_rounding(network):
     net, x = network().eval(), torch.randn(4, 3, 32, 32)
     with torch.no_grad():
         expected = net(x)
         torch.testing.assert_close(net.to(memory_format=torch.channels_last)(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_order_pre_ends_without_a_relu_and_its_shortcut_is_clean():
+    """He et al. 2016: y = x + F(x), nothing after the addition; F = conv(ReLU(BN(conv(ReLU(BN(x))))))."""
+    torch.manual_seed(0)
+    block = BasicBlock(8, 8, order="pre").eval()
+    x = torch.randn(3, 8, 5, 5)
+    inner = block.conv2(F.relu(block.bn2(block.conv1(F.relu(block.bn1(x))))))
+    torch.testing.assert_close(block(x), x + inner)
+    plain = BasicBlock(8, 8, order="pre", residual=False).eval()
+    plain.load_state_dict(block.state_dict())
+    torch.testing.assert_close(plain(x), inner)
+    assert bool((block(x) < 0).any())
+
+
+def test_preactivation_nets_have_as_many_layers_as_the_others(network):
+    """Both families; the first block has the stem's BN and ReLU, and one more follows the last."""
+    for shortcut in ("none", "A"):
+        pre, post = network(shortcut, order="pre"), network(shortcut)
+        kinds = [[type(m).__name__ for m in net.modules() if not list(m.children())] for net in (pre, post)]
+        assert sorted(kinds[0]) == sorted(kinds[1])
+        assert not hasattr(next(pre.blocks()), "bn1")
+        assert pre.bn_last is not None
+
+
+def test_a_bottlenecks_stride_may_be_on_the_first_1x1(network):
+    for stride, expected in (("3x3", (1, 2, 1)), ("1x1", (2, 1, 1))):
+        block = network(block="bottleneck", depth=29, bottleneck_stride=stride).layer2[0]
+        assert tuple(convolution.stride[0] for convolution, _ in block.pairs()) == expected
+
+
+def test_blocks_come_from_the_input_to_the_output(network):
+    blocks = list(network(depth=56).blocks())
+    assert len(blocks) == 27
+    assert all(isinstance(block, Block) for block in blocks)
+    assert [block.conv1.out_channels for block in blocks] == [4] * 9 + [8] * 9 + [16] * 9

@@ -1,0 +1,88 @@
+"""What training reads: normalised batches on a device, of pictures in memory or streamed from disk."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from degradation.config import Config, Data
+from degradation.data import datasets
+from degradation.data.augment import Pictures, draw_offsets, statistics
+from degradation.data.datasets import Dataset
+from degradation.data.imagenet import ImageNet, StreamFeed, open_imagenet
+from degradation.data.streams import batch_indices, generator
+
+EVALUATION_BATCH = 250  # small enough for a core's cache: a quarter faster than 500 on digits
+
+Batch = tuple[Tensor, Tensor]  # float32 (B, C, H, W), int64 (B,)
+
+
+class Feed(Protocol):
+    """Batches of one run; what is random in them depends on the seed and the iteration alone."""
+
+    sizes: dict[str, int]  # pictures by split: train, test, and validation where there is one
+
+    def batches(self, start: int) -> Iterator[Batch]:
+        """Training batches, augmented, from an iteration on, without an end."""
+        ...
+
+    def clean(self, split: str) -> Iterator[Batch]:
+        """The pictures of a split in their order, un-augmented (the single original view)."""
+        ...
+
+    def augmented(self, iteration: int) -> Iterator[Batch]:
+        """The training pictures in their order, augmented as in training."""
+        ...
+
+    def ten_crop(self) -> Iterator[Batch] | None:
+        """The test pictures as ten crops, (B, 10, C, H, W); None where they are tested on one view only."""
+        ...
+
+
+class ResidentFeed:
+    """Pictures that live on the device (He et al. 2015, 4.2)."""
+
+    def __init__(self, dataset: Dataset, config: Config, device: torch.device) -> None:
+        self.config = config
+        mean, deviation = statistics(dataset.train.pictures, config.data.normalisation)
+        splits = {"train": dataset.train, "test": dataset.test}
+        if dataset.validation is not None:
+            splits["validation"] = dataset.validation
+        self.pictures = {
+            name: Pictures(split, mean, deviation, device, config.data.normalise) for name, split in splits.items()
+        }
+        self.sizes = {name: len(pictures) for name, pictures in self.pictures.items()}
+
+    def batches(self, start: int) -> Iterator[Batch]:
+        seed, size = self.config.seed, self.config.optim.batch_size
+        iteration = start
+        while True:
+            index = batch_indices(seed, iteration, size, self.sizes["train"])
+            offsets = draw_offsets(size, self.config.data, generator(seed, "augmentation", iteration))
+            yield self.pictures["train"].augmented_batch(index, offsets)
+            iteration += 1
+
+    def clean(self, split: str) -> Iterator[Batch]:
+        for start in range(0, self.sizes[split], EVALUATION_BATCH):
+            yield self.pictures[split].plain_batch(start, start + EVALUATION_BATCH)
+
+    def augmented(self, iteration: int) -> Iterator[Batch]:
+        stream = generator(self.config.seed, "evaluation", iteration)
+        for start in range(0, self.sizes["train"], EVALUATION_BATCH):
+            index = torch.arange(start, min(start + EVALUATION_BATCH, self.sizes["train"]))
+            yield self.pictures["train"].augmented_batch(index, draw_offsets(len(index), self.config.data, stream))
+
+    def ten_crop(self) -> None:
+        return None
+
+
+def load(data: Data) -> Dataset | ImageNet:
+    """The pictures of any data set. Raises ConfigError (a wrong key), DataError (a wrong file)."""
+    return open_imagenet(data) if data.stream is not None else datasets.load(data)
+
+
+def make_feed(dataset: Dataset | ImageNet, config: Config, device: torch.device) -> Feed:
+    if isinstance(dataset, ImageNet):
+        return StreamFeed(dataset, config, device)
+    return ResidentFeed(dataset, config, device)

@@ -1,0 +1,66 @@
+"""The solution by construction: a trained plain net, deeper, computes the same (He et al. 2015, section 1)."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from degradation.models.construction import _exact_inverse, grow
+from degradation.models.network import Network
+
+
+@pytest.fixture
+def shallow(make_model):
+    """A plain-8 whose BN layers have seen data, in eval mode, in the memory format of training."""
+    torch.manual_seed(0)
+    net = Network(make_model(shortcut="none", depth=8, width=8), 1, 10).to(memory_format=torch.channels_last)
+    with torch.no_grad():
+        for _ in range(100):
+            net(pictures())
+    return net.eval()
+
+
+def pictures():
+    return torch.randn(64, 1, 8, 8)
+
+
+@pytest.mark.parametrize("depth", [14, 20, 56])
+def test_a_grown_net_gives_the_same_logits_exactly(shallow, make_model, depth):
+    torch.manual_seed(1)
+    seen = [pictures() for _ in range(3)]
+    deep = grow(shallow, make_model(shortcut="none", depth=depth, width=8, grown_from=8), lambda: iter(seen))
+    deep = deep.to(memory_format=torch.channels_last)
+    assert len(list(deep.blocks())) == (depth - 2) // 2
+    with torch.inference_mode():
+        x = pictures()
+        assert torch.equal(deep(x), shallow(x))
+
+
+def test_in_train_mode_a_grown_net_is_the_same_up_to_the_batches_statistics(shallow, make_model):
+    """So that training begins at the solution, and does not destroy it before the first update."""
+    torch.manual_seed(1)
+    seen = [pictures() for _ in range(8)]
+    model = make_model(shortcut="none", depth=20, width=8, grown_from=8)
+    deep = grow(shallow, model, lambda: iter(seen)).train()
+    x = torch.cat(seen)
+    with torch.no_grad():
+        before, after = shallow.train()(x), deep(x)
+    assert (before - after).abs().max() < 0.3 * before.std()
+
+
+def test_depth_and_parameters_are_those_of_the_deeper_net(shallow, make_model):
+    model = make_model(shortcut="none", depth=20, width=8, grown_from=8)
+    deep = grow(shallow, model, lambda: [pictures()])
+    assert {n: p.shape for n, p in deep.named_parameters()} == {
+        n: p.shape for n, p in Network(model, 1, 10).named_parameters()
+    }
+    assert all(parameter.requires_grad for parameter in deep.parameters())
+
+
+def test_the_scale_undoes_the_normalisation_exactly():
+    variance = torch.cat([torch.zeros(3), torch.logspace(-12, 6, 20_000)])
+    scale, undone = _exact_inverse(variance, 1e-5)
+    mean = torch.linspace(0, 50, len(variance))
+    x = torch.rand(3, len(variance), 2, 2) * 100
+    assert torch.equal(F.batch_norm(x, mean, undone, scale, mean, training=False, eps=1e-5), x)
+    torch.testing.assert_close(undone + 1e-5, variance + 1e-5, rtol=1e-5, atol=0)
+    torch.testing.assert_close(scale, torch.sqrt(variance + 1e-5), rtol=1e-5, atol=0)
