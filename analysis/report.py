@@ -10,8 +10,8 @@ from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
 from analysis.claims import Claim, judge
-from analysis.figures import curves, depth, style
 from analysis.conditions import conditions
+from analysis.figures import curves, depth, style
 from analysis.frame import OVER, Frame
 from analysis.statistics import student
 from degradation.records.files import write_atomically

@@ -1,18 +1,16 @@
-"""Error against iteration, a line a depth, plain left and residual right (He et al. 2015, figure 6)."""
+"""Error against iteration, a line a depth, a panel a family (He et al. 2015, figure 6)."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures.style import CHANCE, depth_style
-from analysis.frame import OVER, Frame
-from degradation.records.schema import CLEAN_ERROR, ITERATION, TEST_ERROR
-
-FAMILIES = ("plain", "residual")
+from analysis.figures.style import CHANCE, FAMILIES, depth_style
+from analysis.frame import OVER, TRAINING_ERROR, Frame
+from degradation.records.schema import ITERATION, TEST_ERROR
 
 
 def draw(frame: Frame, ax: Axes, family: str) -> Axes:
-    """Bold: mean test error; thin: mean clean training error; the band spans the runs' training errors.
+    """Bold: mean test error; thin: mean training error; the band spans the runs' training errors.
 
     Of runs that are over; from its divergence on, a diverged run is at chance.
     """
@@ -20,12 +18,12 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
     curves = frame.curves[(frame.curves["family"] == family) & frame.curves["run_id"].isin(over)]
     depths = sorted(int(depth) for depth in frame.runs["depth"].unique())
     for index, depth in enumerate(depths):
-        part = curves[curves["depth"] == depth]
+        part = curves[(curves["depth"] == depth) & (curves[ITERATION] > 0)]
         if part.empty:
             continue
         style = depth_style(index, len(depths))
         at = part.groupby(ITERATION)
-        train, test = at[CLEAN_ERROR], at[TEST_ERROR]
+        train, test = at[TRAINING_ERROR], at[TEST_ERROR]
         mean = train.mean()
         ax.plot(mean.index, mean.to_numpy(), linewidth=1.1, **style)
         ax.fill_between(
@@ -52,10 +50,11 @@ def _lr_drops(frame: Frame, ax: Axes) -> None:
 
 
 def figure(frame: Frame) -> Figure:
-    """Both families on one scale."""
-    canvas = Figure(figsize=(10, 4.8), layout="constrained")
-    axes = canvas.subplots(1, 2, sharey=True, sharex=True)
-    for ax, family in zip(axes, FAMILIES, strict=True):
+    """All families on one scale."""
+    families = [family for family in FAMILIES if family in set(frame.runs["family"])]
+    canvas = Figure(figsize=(max(5 * len(families), 7), 4.8), layout="constrained")
+    axes = canvas.subplots(1, max(len(families), 1), sharey=True, sharex=True, squeeze=False)[0]
+    for ax, family in zip(axes, families, strict=False):
         draw(frame, ax, family)
     axes[0].set_ylabel("error (%)")
     axes[0].set_ylim(bottom=0)
@@ -65,7 +64,7 @@ def figure(frame: Frame) -> Figure:
         for index, depth in enumerate(depths)
     ]
     handles += [
-        Line2D([], [], color="0.2", linewidth=1.1, label="training (clean), band: all runs"),
+        Line2D([], [], color="0.2", linewidth=1.1, label=f"training ({frame.kind}), band: all runs"),
         Line2D([], [], color="0.2", linewidth=2.6, label="test"),
         Line2D([], [], label="chance", **CHANCE),
     ]

@@ -3,12 +3,12 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.style import CHANCE, FAMILIES
-from analysis.frame import OVER, Frame, by_depth
+from analysis.figures.style import CHANCE, FAMILIES, TEXT
+from analysis.frame import OVER, TRAINING_ERROR, Frame, by_depth
 from analysis.statistics import Interval, student
-from degradation.records.schema import CLEAN_ERROR, TEST_ERROR
+from degradation.records.schema import TEST_ERROR
 
-PANELS = {CLEAN_ERROR: "Training error (clean)", TEST_ERROR: "Test error"}
+SHIFT = 0.08  # families stand side by side at each depth
 
 
 def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
@@ -16,10 +16,9 @@ def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
     runs = frame.runs[frame.runs["state"].isin([*OVER])]
     depths = sorted(int(depth) for depth in frame.runs["depth"].unique())
     place = {depth: index for index, depth in enumerate(depths)}
-    for shift, (family, style) in zip((-0.08, 0.08), FAMILIES.items(), strict=True):
-        groups = by_depth(runs, family)
-        if not groups:
-            continue
+    present = [family for family in FAMILIES if family in set(runs["family"])]
+    for index, family in enumerate(present):
+        groups, style, shift = by_depth(runs, family), FAMILIES[family], SHIFT * (2 * index - len(present) + 1)
         intervals = {depth: student(part[metric].tolist()) for depth, part in groups.items()}
         x = [place[depth] + shift for depth in groups]
         means = [one.mean for one in intervals.values()]
@@ -44,7 +43,7 @@ def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
     ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
     ax.set_xlim(-0.5, len(depths) - 0.5)
     ax.set_xlabel("depth (layers)")
-    ax.set_title(PANELS[metric])
+    ax.set_title("Test error" if metric == TEST_ERROR else f"Training error ({frame.kind})")
     return ax
 
 
@@ -52,15 +51,15 @@ def _annotate(ax: Axes, family: str, x: list[float], intervals: list[Interval]) 
     """The mean beside its mark: plain to the upper left, residual below its bar, so that they stay apart near zero."""
     for at, one in zip(x, intervals, strict=True):
         text = f"{one.mean:.1f}"
-        if family == "plain":
+        if family.startswith("plain"):
             ax.annotate(
-                text, (at, one.mean), (-6, 7), textcoords="offset points", ha="right", color="#A34700", fontsize=9
+                text, (at, one.mean), (-6, 7), textcoords="offset points", ha="right", color=TEXT[family], fontsize=9
             )
         else:
             under = one.low if one.n > 1 else one.mean
             ax.annotate(
                 text, (at, min(under, one.mean)), (0, -7), textcoords="offset points", ha="center", va="top",
-                color="#00568A", fontsize=9,
+                color=TEXT[family], fontsize=9,
             )  # fmt: skip
 
 
@@ -74,7 +73,7 @@ def figure(frame: Frame) -> Figure:
     """Training error left, test error right, one scale."""
     canvas = Figure(figsize=(10, 4.6), layout="constrained")
     left, right = canvas.subplots(1, 2, sharey=True)
-    draw(frame, left, CLEAN_ERROR)
+    draw(frame, left, TRAINING_ERROR)
     draw(frame, right, TEST_ERROR)
     left.set_ylabel("error of the last iteration (%)")
     left.set_ylim(bottom=-9)

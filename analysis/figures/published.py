@@ -20,7 +20,7 @@ MARKS: dict[str, dict[str, Any]] = {
     "P2": {"marker": "v", "color": "0.35", "shift": 0.34},
 }
 LABELS = {
-    "H15": "He et al. 2015 (thick bar: read off figure 6; open: best of 5)",
+    "H15": "He et al. 2015 (plain: off figure 6, bar: a range; open: best of 5)",
     "P1": "a-martyn/resnet, one seed",
     "P2": "nabla0001/resnet, ± s.d. of 5 runs",
 }
@@ -45,19 +45,23 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
             drawn = values[(part["state"] == state) & (values <= top)]
             ax.scatter([at - 0.1] * len(drawn), drawn, s=16, marker=mark, color=colour, alpha=0.6, linewidths=1)
         mean = student(values.tolist())
+        if beyond := int((values > top).sum()):
+            text = f"{mean.mean:.1f}" if mean.mean > top else f"{beyond} of {mean.n} runs"
+            _beyond(ax, at, text, colour, "right")
         if mean.mean > top:
-            _beyond(ax, at, f"{mean.mean:.1f}", colour)
             continue
         ax.plot([at], [mean.mean], FAMILIES[family]["marker"], color=colour, markersize=7)
+        under = mean.mean
         if mean.n > 1:
             ax.errorbar([at], [mean.mean], [[mean.mean - mean.low], [mean.high - mean.mean]], ecolor=colour, capsize=4)
-        ax.annotate(f"{mean.mean:.2f}", (at, mean.mean), (-12, 0), textcoords="offset points", ha="right", va="center",
-                    color=colour, fontsize=9)  # fmt: skip
+            under = max(mean.low, bottom)
+        text_at: Any = {"textcoords": "offset points", "ha": "center", "va": "top"}
+        ax.annotate(f"{mean.mean:.2f}", (at, under), (-2, -6), color=colour, fontsize=9, **text_at)
     for one in of_family:
         _published(ax, place[one.depth], one)
     ax.set_ylim(bottom, top)
     ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
-    ax.set_xlim(-0.6, len(depths) - 0.4)
+    ax.set_xlim(-0.6, len(depths) - 0.35)
     ax.set_xlabel("depth (layers)")
     ax.set_title(f"{family} nets" + ("" if groups else ": no run of the paper's protocol"))
     return ax
@@ -70,23 +74,24 @@ def _ours(frame: Frame) -> pd.DataFrame:
 def _published(ax: Axes, place: int, one: Published) -> None:
     """A mark with its standard deviation; a bar where it is a range; an arrow where it is beyond the axis."""
     mark = MARKS[one.source]
-    at, color = place + mark["shift"], mark["color"]
+    at, color = place + mark["shift"] + 0.12 * one.best, mark["color"]
     if one.value is not None:
         face = "none" if one.best else color
         ax.errorbar([at], [one.value], one.sd, fmt=mark["marker"], color=color, mfc=face, markersize=6, capsize=3)
     elif one.low is not None and one.high is not None:
         ax.plot([at, at], [one.low, one.high], color=color, linewidth=5, solid_capstyle="butt")
     else:
-        _beyond(ax, at, one.shown(), color)
+        _beyond(ax, at, one.shown(), color, "left")
 
 
-def _beyond(ax: Axes, at: float, text: str, color: str) -> None:
-    """An arrow to the top edge with the value that lies above it."""
+def _beyond(ax: Axes, at: float, text: str, color: str, side: str) -> None:
+    """An arrow to the top edge, for what lies above it, with a text that ends (`right`) or begins (`left`) at it."""
     bottom, top = ax.get_ylim()
     tail = top - 0.1 * (top - bottom)
     arrow = {"arrowstyle": "-|>", "color": color, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
     ax.annotate("", (at, top), (at, tail), arrowprops=arrow)
-    ax.annotate(text, (at, tail), (0, -3), textcoords="offset points", ha="center", va="top", color=color, fontsize=9)
+    offset = -5 if side == "right" else 5
+    ax.annotate(text, (at, tail), (offset, 0), textcoords="offset points", ha=side, color=color, fontsize=9)
 
 
 def figure(frame: Frame) -> Figure:

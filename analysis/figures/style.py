@@ -10,7 +10,15 @@ from matplotlib.figure import Figure
 FAMILIES: dict[str, dict[str, Any]] = {
     "plain": {"color": "#D55E00", "linestyle": "--", "marker": "s"},
     "residual": {"color": "#0072B2", "linestyle": "-", "marker": "o"},
+    "constructed": {"color": "#009E73", "linestyle": "-.", "marker": "^"},
+    "plain-preactivation": {"color": "#CC79A7", "linestyle": "--", "marker": "D"},
+    "preactivation": {"color": "#56B4E9", "linestyle": "-", "marker": "v"},
 }
+# the same, dark enough for small print
+TEXT = {
+    "plain": "#A34700", "residual": "#00568A", "constructed": "#006B4F", "plain-preactivation": "#8F3F70",
+    "preactivation": "#1B6D9C",
+}  # fmt: skip
 CHANCE: dict[str, Any] = {"color": "0.4", "linestyle": ":", "linewidth": 1.2}
 # a line style and a colour a depth, so that neither alone has to tell them apart
 DASHES: list[Any] = ["-", (0, (6, 2)), (0, (3, 1.5)), (0, (1, 1)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1))]

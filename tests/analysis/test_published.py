@@ -259,3 +259,11 @@ def test_without_runs_of_the_protocol_the_published_points_stand_alone(frame_of)
     left, right = drawn.figure(frame).axes
     assert left.get_title() == "plain nets: no run of the paper's protocol"
     assert "2.00" not in {text.get_text() for text in right.texts}
+
+
+def test_a_run_beyond_the_axis_is_told_where_the_mean_is_within_it(frame_of):
+    frame = paper_frame(frame_of, {56: [7.0, 7.1, 7.2, 7.0, 90.0]}, {44: [24.0, 25.0]})
+    frame.runs.loc[frame.runs["test/error"] == 90, "state"] = "diverged"
+    left, right = drawn.figure(frame).axes
+    assert left.get_ylim() == (5, 25.5)
+    assert "1 of 5 runs" in {text.get_text() for text in right.texts}

@@ -27,9 +27,6 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
 
 @dataclass(frozen=True)
 class Dataset:

@@ -73,7 +73,7 @@ def open_imagenet(data: Data) -> ImageNet:
 
 
 class StreamFeed:
-    """Normalised float32 (B, 3, crop, crop) and int64 (B,) on a device. Batches raise DataError for a broken picture."""
+    """Normalised float32 (B, 3, crop, crop) and int64 (B,) on a device. Batches raise DataError (a broken picture)."""
 
     def __init__(self, source: ImageNet, config: Config, device: torch.device) -> None:
         self.source, self.config, self.device = source, config, device

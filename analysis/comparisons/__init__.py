@@ -1,0 +1,18 @@
+"""Claims across conditions: what changes when one thing beside family, depth and seed does.
+
+Which comparison there is follows from the runs themselves, so a sweep of the user's own has it too. One file each.
+"""
+
+from analysis.comparisons import construction, learning_rate, longer, order, shortcuts
+from analysis.comparisons.base import Comparison
+from analysis.conditions import varying
+from analysis.frame import Frame
+
+__all__ = ["Comparison", "compare"]
+
+
+def compare(frame: Frame, margin: float) -> list[Comparison]:
+    """All comparisons that apply to these runs. `margin` is in points."""
+    keys = varying(frame.runs)
+    kinds = (shortcuts, longer, order, learning_rate, construction)
+    return [kind.make(frame, margin) for kind in kinds if kind.applies(frame, keys)]

@@ -1,0 +1,43 @@
+"""BN and ReLU before each convolution, or after it (He et al. 2016)."""
+
+import pandas as pd
+
+from analysis.comparisons.base import BARS, Comparison, table_of
+from analysis.evidence import Claim, Verdict, all_bounds, bound, difference_of, notes_on, untestable
+from analysis.figures import against
+from analysis.frame import Frame, by_depth
+
+ORDER = "config.model.order"
+
+
+def applies(frame: Frame, keys: list[str]) -> bool:
+    return keys == [ORDER]
+
+
+def make(frame: Frame, margin: float) -> Comparison:
+    runs = frame.runs
+    claims = [_no_worse(runs, "preactivation", "residual", margin)]
+    caption = f"Training error by the order of convolution, BN and ReLU: post (2015), pre (2016). {BARS}"
+    figures = {"order": (against.figure(frame, ORDER, "order", connected=False), caption)}
+    return Comparison("order", "Pre-activation", claims, table_of(runs, ORDER), figures)
+
+
+def _no_worse(runs: pd.DataFrame, one: str, other: str, margin: float) -> Claim:
+    """At every depth the training error of family `one` is less than a margin above that of `other`."""
+    statement = f"{one} nets: at no depth a training error {margin:g} points or more above the {other} net's"
+    first, second = by_depth(runs, one), by_depth(runs, other)
+    if reasons := untestable({one: first, other: second}, depths=1):
+        return Claim(one, statement, Verdict.NOT_TESTED, reasons[0], reasons)
+    differences = {depth: difference_of(first[depth], second[depth]) for depth in sorted(first.keys() & second.keys())}
+    if not differences:
+        return Claim(one, statement, Verdict.NOT_TESTED, "no depth in common", [])
+    worst = max(differences, key=lambda depth: differences[depth].upper)
+    if all(difference.upper < margin for difference in differences.values()):
+        verdict = Verdict.REPRODUCED
+    elif any(difference.lower > margin for difference in differences.values()):
+        verdict = Verdict.CONTRADICTED
+    else:
+        verdict = Verdict.INCONCLUSIVE
+    evidence = [f"{one} minus {other}, {depth} layers: {all_bounds(each)}" for depth, each in differences.items()]
+    decisive = f"at worst {worst} layers, {one} minus {other}: {bound(differences[worst], 'upper')}"
+    return Claim(one, statement, verdict, decisive, evidence, notes_on(runs, first, second))

@@ -1,0 +1,95 @@
+"""A claim's verdict and what it rests on: the words that all claims share.
+
+Absence is shown by a bound, never by a test that failed to reject. Every run counts, diverged ones at chance.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import pandas as pd
+
+from analysis.frame import OVER, TRAINING_ERROR, UNTRAINED_WITHIN
+from analysis.statistics import Difference, welch
+
+NAMED = 3  # runs that the evidence names before it counts the rest
+
+
+class Verdict(StrEnum):
+    REPRODUCED = "reproduced"
+    CONTRADICTED = "contradicted"
+    INCONCLUSIVE = "inconclusive"
+    NOT_TESTED = "not tested"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`decisive` is what the verdict rests on, `evidence` all of it, `notes` what a reader must know besides."""
+
+    name: str
+    statement: str
+    verdict: Verdict
+    decisive: str
+    evidence: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+Groups = dict[int, pd.DataFrame]
+
+
+def untestable(families: dict[str, Groups], depths: int) -> list[str]:
+    """Why the claim cannot be tested on these runs: depths, runs or seeds that it lacks. Empty where it can."""
+    reasons = []
+    for family, groups in families.items():
+        if len(groups) < depths:
+            reasons.append(f"needs {depths} depth{'s' if depths > 1 else ''} of {family} nets, has {len(groups)}")
+        runs = pd.concat(groups.values()) if groups else pd.DataFrame({"state": []})
+        for state, absent in runs[~runs["state"].isin([*OVER])].groupby("state"):
+            named = absent["run_id"].tolist()
+            more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+            verb = "is" if len(named) == 1 else "are"
+            reasons.append(
+                f"{len(named)} of {len(runs)} {family} runs {verb} {state}: {', '.join(named[:NAMED])}{more}"
+            )
+        few = [str(depth) for depth, part in groups.items() if len(part) < 2]
+        if few:
+            reasons.append(f"{family} nets of {', '.join(few)} layers have one seed; an interval needs two")
+    return reasons
+
+
+def untrained(part: pd.DataFrame) -> bool:
+    """Is the mean of a depth's runs within two points of chance? Told apart from degradation."""
+    return bool(part[TRAINING_ERROR].mean() >= part["chance"].mean() - UNTRAINED_WITHIN)
+
+
+def difference_of(a: pd.DataFrame, b: pd.DataFrame) -> Difference:
+    return welch(a[TRAINING_ERROR].tolist(), b[TRAINING_ERROR].tolist())
+
+
+def bound(difference: Difference, side: str) -> str:
+    return f"{difference.mean:+.2f} points, 95 % {side} bound {getattr(difference, side):+.2f}"
+
+
+def all_bounds(difference: Difference) -> str:
+    return (
+        f"{difference.mean:+.2f} points (Welch: one-sided 95 % bounds {difference.lower:+.2f}, {difference.upper:+.2f};"
+        f" two-sided 95 % interval {difference.low:+.2f} to {difference.high:+.2f})"
+    )
+
+
+def notes_on(runs: pd.DataFrame, *families: Groups) -> list[str]:
+    """What a reader must know beside the numbers."""
+    notes = []
+    for groups in families:
+        for depth, part in groups.items():
+            family = part["family"].iloc[0]
+            if untrained(part):
+                error = part[TRAINING_ERROR].mean()
+                notes.append(
+                    f"{family}-{depth} is untrained: {error:.1f} %, within {UNTRAINED_WITHIN:g} points of chance"
+                )
+            if diverged := int((part["state"] == "diverged").sum()):
+                notes.append(f"{diverged} of {len(part)} runs of {family}-{depth} diverged and count at chance")
+    kinds = sorted(runs["device"].dropna().str.split(":").str[0].unique())
+    if len(kinds) > 1:
+        notes.append(f"the runs are from different classes of device: {', '.join(kinds)}")
+    return notes
