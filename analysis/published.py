@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.claims import Claim, Verdict
+from analysis.evidence import Claim, Verdict
 from analysis.frame import OVER, UNTRAINED_WITHIN
 from analysis.reference import (
     MULTIPLY_ADDS,

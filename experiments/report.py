@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from analysis.frame import Frame, load, load_where
+from analysis.frame import TRAINING_ERRORS, Frame, load, load_where
 from analysis.report import Report, build
 from degradation import grid
 from degradation.config import CONF, ConfigError, Tracking
@@ -29,6 +29,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--records", type=Path, help="report all records under this folder instead of a grid")
     parser.add_argument("--where", help="with --records: a pandas query over the table of runs")
     parser.add_argument("--name", default="records", help="with --records: the report's name")
+    parser.add_argument(
+        "--training-error", choices=list(TRAINING_ERRORS), default="clean", help="with --records: what claims are about"
+    )
     parser.add_argument("--reports", type=Path, default=Path("reports"), help="where the report's folder goes")
     given = parser.parse_args()
     if given.where and not given.records:
@@ -39,7 +42,7 @@ def arguments() -> argparse.Namespace:
 
 
 def from_records(given: argparse.Namespace) -> Report:
-    frame: Frame = load_where(given.records, given.where)
+    frame: Frame = load_where(given.records, given.where, given.training_error)
     names = frame.runs["data"].dropna().unique()
     margins = {name: float(OmegaConf.load(CONF / "data" / f"{name}.yaml").margin) for name in names}
     command = shlex.join(["python", "experiments/report.py", *sys.argv[1:]])
@@ -50,7 +53,7 @@ def from_grid(given: argparse.Namespace) -> Report:
     runs = grid.expand(given.overrides)
     name, config = grid.title(runs), runs[0].config
     margins = {run.config.data.name: run.config.data.margin for run in runs}
-    frame = load(config.record_root, [grid.described(run) for run in runs])
+    frame = load(config.record_root, [grid.described(run) for run in runs], config.training_error)
     words = [*(["-m"] if given.multirun else []), *given.overrides]
     command = "\n".join(shlex.join(["python", f"experiments/{script}.py", *words]) for script in ("train", "report"))
     report = build(frame, given.reports / name, name, command, margins)
@@ -73,12 +76,12 @@ def mirror(report: Report, root: Path, tracking: Tracking) -> None:
             "job_type": "analysis",
         }
 
-    tables, figures = {"runs": report.runs}, {}
-    for part in report.parts:
-        place = f"/{part.label}" if part.label else ""
-        tables[f"summary{place}"] = part.summary
-        figures |= {f"{stem}{place}": path for stem, path in part.figures.items()}
-    mirror_analysis(tracking, root, identify, tables, figures)
+    tables = {"runs": report.runs}
+    for index, section in enumerate(report.sections):
+        tables |= section.tables
+        if section.summary is not None:
+            tables[f"summary-{index + 1}"] = section.summary
+    mirror_analysis(tracking, root, identify, tables, report.figures())
 
 
 def main() -> int:

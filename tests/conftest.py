@@ -78,6 +78,8 @@ def make_frame(errors: dict[str, dict[int, list[float]]], **columns: Any) -> Fra
             "chance": 90.0,
             "iterations": 400,
             "iteration": 400,
+            "training_error": error,
+            "training_error_at_start": float("nan"),
             "train/clean_error": error,
             "train/clean_loss": error / 100,
             "test/error": min(error + 2, 100.0),
@@ -88,7 +90,9 @@ def make_frame(errors: dict[str, dict[int, list[float]]], **columns: Any) -> Fra
             "versions": {},
             "parameters": 269434,
             "multiply_adds": 2516608,
+            "activations": 11786,
             "config.schedule.milestones": "[200, 300]",
+            "config.model.shortcut": "none" if family.startswith("plain") or family == "constructed" else "A",
             **columns,
         }
         for family, depths in errors.items()
@@ -100,7 +104,7 @@ def make_frame(errors: dict[str, dict[int, list[float]]], **columns: Any) -> Fra
         {key: row[key] for key in keys}
         | {
             "iteration": iteration,
-            "train/clean_error": row["train/clean_error"] * factor,
+            "training_error": row["training_error"] * factor,
             "test/error": row["test/error"],
         }
         for row in rows

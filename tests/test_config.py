@@ -41,13 +41,39 @@ BAD = [
     ("data.pad=-1", "data.pad"),
     ("data.size=0", "data.size"),
     ("data.margin=-1", "data.margin"),
+    ("data.normalise=never", "data.normalise"),
+    ("data.validation=-1", "data.validation"),
+    ("data=imagenet data.root=x data.stream=null", "data.stream"),
+    ("data=imagenet data.root=x data.stream.scale=[200,480]", "data.stream.scale"),
+    ("data=imagenet data.root=x data.stream.scale=[480,256]", "data.stream.scale"),
+    ("data=imagenet data.root=x data.stream.test_scale=200", "data.stream.test_scale"),
+    ("data=imagenet data.root=x data.stream.workers=-1", "data.stream.workers"),
+    ("data=imagenet data.root=x data.normalisation=pixel", "data.normalisation"),
+    ("data=imagenet data.root=x data.validation=5", "data.validation"),
+    ("model.order=both", "model.order"),
+    ("model.new_channels=before", "model.new_channels"),
+    ("model.bottleneck_stride=2x2", "model.bottleneck_stride"),
+    ("model.initialisation=zero", "model.initialisation"),
+    ("model.bn_statistics=none", "model.bn_statistics"),
+    ("model.bn_parts=3", "model.bn_parts"),
+    ("model.layout=resnext", "model.layout"),
+    ("model=imagenet_residual model.depth=50", "model.depth"),
+    ("model=imagenet_residual model.block=bottleneck", "model.depth"),
+    ("model=constructed model.depth=14", "model.grown_from"),
+    ("model=constructed model.depth=56 model.grown_from=21", "model.grown_from"),
+    ("model=constructed model.depth=56 model.shortcut=A", "model.grown_from"),
+    ("model=constructed model.depth=56 model.order=pre", "model.grown_from"),
+    ("optim.momentum_form=nesterov", "optim.momentum_form"),
+    ("optim.decay=none", "optim.decay"),
+    ("schedule=imagenet schedule.plateau.patience=0", "schedule.plateau.patience"),
+    ("training_error=best", "training_error"),
 ]
 
 
 @pytest.mark.parametrize(("override", "key"), BAD)
 def test_a_bad_value_is_refused_with_its_key(compose_config, override, key):
     with pytest.raises(ConfigError) as refusal:
-        compose_config(override)
+        compose_config(*override.split())
     message = str(refusal.value)
     assert message.startswith(f"{key}: ")
     assert "allowed: " in message
@@ -65,6 +91,11 @@ def test_bottlenecks_come_in_nines(compose_config):
 def test_a_warm_up_must_end_before_the_first_drop(compose_config):
     with pytest.raises(ConfigError, match=r"^schedule\.warmup\.max_iterations: "):
         compose_config("schedule=paper", "model.depth=110", "schedule.warmup.max_iterations=40000")
+
+
+def test_a_warm_up_needs_one_of_its_two_ends(compose_config):
+    with pytest.raises(ConfigError, match=r"^schedule\.warmup\.\w+: None is not allowed"):
+        compose_config("schedule=paper", "schedule.warmup.below=null", "schedule.warmup.max_iterations=null")
 
 
 @pytest.mark.parametrize(("key", "value"), [("lr", "0"), ("lr", "inf"), ("below", "-1"), ("window", "0")])

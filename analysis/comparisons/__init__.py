@@ -12,7 +12,7 @@ __all__ = ["Comparison", "compare"]
 
 
 def compare(frame: Frame, margin: float) -> list[Comparison]:
-    """All comparisons that apply to these runs. `margin` is in points."""
+    """All comparisons that these runs allow. `margin` is in points."""
     keys = varying(frame.runs)
-    kinds = (shortcuts, longer, order, learning_rate, construction)
-    return [kind.make(frame, margin) for kind in kinds if kind.applies(frame, keys)]
+    made = [kind.make(frame, keys, margin) for kind in (shortcuts, longer, order, learning_rate, construction)]
+    return [comparison for comparison in made if comparison is not None]

@@ -11,16 +11,14 @@ from analysis.statistics import paired
 FAMILY = "constructed"
 
 
-def applies(frame: Frame, keys: list[str]) -> bool:
-    return FAMILY in set(frame.runs["family"]) and not keys
-
-
-def make(frame: Frame, margin: float) -> Comparison:
+def make(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
+    if FAMILY not in set(frame.runs["family"]) or keys:
+        return None
     runs = frame.runs
     claims = [exists(runs), not_found(runs, margin), kept(runs, margin)]
     caption = (
-        "Training error of plain nets from scratch, of the nets constructed from a trained shallow one before any training "
-        f"of their own, and of the same after training on with the whole schedule. {BARS}"
+        "Training error of plain nets from scratch, of the nets constructed from a trained shallow one before any "
+        f"training of their own, and of the same after training on with the whole schedule. {BARS}"
     )
     figures = {"construction": (construction.figure(frame), caption)}
     return Comparison("construction", "The solution by construction", claims, _table(runs), figures)

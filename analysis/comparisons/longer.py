@@ -10,11 +10,9 @@ from analysis.frame import Frame
 ITERATIONS = "config.schedule.iterations"
 
 
-def applies(frame: Frame, keys: list[str]) -> bool:
-    return ITERATIONS in keys and all(key.startswith("config.schedule.") for key in keys)
-
-
-def make(frame: Frame, margin: float) -> Comparison:
+def make(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
+    if ITERATIONS not in keys or not all(key.startswith("config.schedule.") for key in keys):
+        return None
     runs = frame.runs
     longest = runs[ITERATIONS].max()
     claim = degradation(runs[runs[ITERATIONS] == longest], margin, pair_of(runs))

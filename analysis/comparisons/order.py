@@ -10,11 +10,9 @@ from analysis.frame import Frame, by_depth
 ORDER = "config.model.order"
 
 
-def applies(frame: Frame, keys: list[str]) -> bool:
-    return keys == [ORDER]
-
-
-def make(frame: Frame, margin: float) -> Comparison:
+def make(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
+    if keys != [ORDER]:
+        return None
     runs = frame.runs
     claims = [_no_worse(runs, "preactivation", "residual", margin)]
     caption = f"Training error by the order of convolution, BN and ReLU: post (2015), pre (2016). {BARS}"

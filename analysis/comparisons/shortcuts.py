@@ -11,20 +11,21 @@ from analysis.frame import Frame, by_depth
 SHORTCUT = "config.model.shortcut"
 
 
-def applies(frame: Frame, keys: list[str]) -> bool:
-    return keys == [SHORTCUT]
-
-
-def make(frame: Frame, margin: float) -> Comparison:
+def make(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
+    if keys != [SHORTCUT]:
+        return None
     runs = frame.runs
-    claim = projections(runs)
+    claim = projections(runs, margin)
     caption = f"Training error of the last iteration by shortcut. {BARS}"
     figures = {"shortcuts": (against.figure(frame, SHORTCUT, "shortcut", connected=False), caption)}
     return Comparison("shortcuts", "Shortcuts: none, A, B, C", [claim], table_of(runs, SHORTCUT), figures)
 
 
-def projections(runs: pd.DataFrame) -> Claim:
-    """At the deepest plain net that trains: is each difference between options below half of the gap to plain?"""
+def projections(runs: pd.DataFrame, margin: float) -> Claim:
+    """At the deepest plain net that trains: is each difference between options below half of the gap to plain?
+
+    The gap itself must be above the margin: where there is none, nothing is to be compared.
+    """
     name = "projections"
     statement = "A, B and C differ from each other by less than half of what shortcuts gain over plain"
     pair = pair_of(runs)
@@ -52,7 +53,7 @@ def projections(runs: pd.DataFrame) -> Claim:
             least = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
             spans.append((max(abs(low), abs(high)), least, f"{one} minus {other}"))
     most, _, worst = max(spans)
-    if most < gap.lower / 2:
+    if gap.lower > margin and most < gap.lower / 2:
         verdict = Verdict.REPRODUCED
     else:
         least = max(one[1] for one in spans)

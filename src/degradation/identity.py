@@ -1,7 +1,7 @@
 """The run id: a hash of every value that changes a run's numbers, defaults included (design: content-addressed runs).
 
-Left out: where and how a run is carried out (device, threads, workers, paths, tracking, the experiment it belongs to), and
-what only the analysis reads (`data.margin`, `training_error`).
+Left out: where and how a run is carried out (device, threads, workers, paths, tracking, the experiment it belongs to),
+and what only the analysis reads (`data.margin`, `training_error`).
 """
 
 import hashlib

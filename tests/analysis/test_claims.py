@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from analysis.claims import Verdict, judge
+from analysis.claims import judge
+from analysis.evidence import Verdict
 
 PLAIN = {20: [1.5, 1.7, 1.6], 32: [5.1, 8.3, 6.5], 56: [51.0, 53.0, 50.0]}
 RESIDUAL = {20: [0.9, 0.7, 0.8], 32: [0.3, 0.5, 0.4], 56: [0.7, 0.5, 0.4]}

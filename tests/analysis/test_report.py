@@ -5,7 +5,8 @@ import re
 import pandas as pd
 import pytest
 
-from analysis.report import build, summarise
+from analysis.report import build
+from analysis.sections import summarise
 from analysis.statistics import student
 
 ERRORS = {
@@ -36,8 +37,8 @@ def test_the_summary_counts_states_and_gives_intervals(report):
     assert len(table) == 4
     row = table[(table["family"] == "plain") & (table["depth"] == 56)].iloc[0]
     interval = student(ERRORS["plain"][56])
-    assert row["train_clean_error_mean"] == pytest.approx(interval.mean, rel=1e-5)
-    assert row["train_clean_error_low"] == pytest.approx(interval.low, rel=1e-5)
+    assert row["training_error_mean"] == pytest.approx(interval.mean, rel=1e-5)
+    assert row["training_error_low"] == pytest.approx(interval.low, rel=1e-5)
     assert (row["done"], row["missing"], row["diverged"]) == (3, 0, 0)
 
 
@@ -65,12 +66,12 @@ def test_two_conditions_have_a_part_each(frame_of, tmp_path):
     assert (tmp_path / "error-against-depth.png").exists()
     frame.runs.loc[frame.runs["seed"] == 2, "config.optim.lr"] = 0.1
     report = build(frame, tmp_path, "two", "", {"digits": 2.0})
-    assert [part.label for part in report.parts] == ["optim.lr=0.01", "optim.lr=0.1"]
+    assert [section.title for section in report.sections] == ["Learning rate", "optim.lr=0.01", "optim.lr=0.1"]
     assert sorted(path.name for path in tmp_path.glob("error-against-depth*.png")) == [
         "error-against-depth-1.png",
         "error-against-depth-2.png",
     ]
-    one, two = (part.figures["error-against-depth"].read_bytes() for part in report.parts)
+    one, two = (report.figures()[f"error-against-depth-{number}"].read_bytes() for number in (1, 2))
     assert one != two
     assert set(pd.read_csv(tmp_path / "runs.csv")["condition"]) == {"optim.lr=0.01", "optim.lr=0.1"}
 
@@ -80,4 +81,4 @@ def test_a_summary_of_nothing_finished_has_no_numbers(frame_of):
     frame.runs["state"] = "missing"
     summary = summarise(frame.runs)
     assert summary.loc[0, "missing"] == 1
-    assert pd.isna(summary.loc[0, "train_clean_error_mean"])
+    assert pd.isna(summary.loc[0, "training_error_mean"])

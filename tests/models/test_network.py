@@ -11,7 +11,6 @@ from degradation.models.network import Network, initialise
 from degradation.models.shortcuts import ZeroPadding, shortcut_module
 
 
-
 @pytest.fixture
 def network(make_model):
     def made(shortcut="A", block="basic", depth=20, width=4, channels=3, **keys):

@@ -32,7 +32,9 @@ class Tape:
         shape = (1, -1, 1, 1)
 
         def normalised(x):
-            return (x - mean.view(shape)) / torch.sqrt(variance.view(shape) + EPS) * scale.view(shape) + shift.view(shape)
+            return (x - mean.view(shape)) / torch.sqrt(variance.view(shape) + EPS) * scale.view(shape) + shift.view(
+                shape
+            )
 
         return normalised
 

@@ -71,7 +71,8 @@ class Block(nn.Module):
         return y
 
     def forward(self, x: Tensor) -> Tensor:
-        activated = x if self.order == "post" or self.first else F.relu(self.bn1(x), inplace=True)
+        raw_is_activated = self.order == "post" or self.first
+        activated = x if raw_is_activated else F.relu(self.get_submodule("bn1")(x), inplace=True)
         y = self.convolutions(activated)
         if self.residual:
             y = y + self.shortcut(x, activated)

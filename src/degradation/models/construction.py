@@ -1,8 +1,9 @@
-"""The solution by construction (He et al. 2015, section 1): a trained plain net, made deeper without changing what it does.
+"""The solution by construction (He et al. 2015, section 1): a trained plain net, made deeper, does what it did.
 
-The added layers are identities at the end of each stage: convolutions that copy, BN that undoes itself, ReLU on an input
-that is not negative already. BN is given the statistics of what passes through it as both its moving averages and its
-scale and shift, so that it is the identity in eval mode exactly, and in train mode up to the batch's own statistics.
+The added layers are identities at the end of each stage: convolutions that copy, BN that undoes itself, ReLU on an
+input that is not negative already. BN is given the statistics of what passes through it as both its moving averages
+and its scale and shift, so that it is the identity in eval mode exactly, and in train mode up to the batch's own
+statistics.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,8 +23,9 @@ STEPS = 16  # representable numbers above the variance that are tried
 def grow(shallow: Network, model: Model, batches: Callable[[], Iterable[Tensor]]) -> Network:
     """A network of `model`, deeper than `shallow` by identity blocks.
 
-    shallow: a trained plain net in eval mode (order post, basic blocks). batches: the normalised pictures, (B, C, H, W),
-    over which the added BN layers' statistics are taken. In one memory format both nets give the same logits, bit for bit.
+    shallow: a trained plain net in eval mode (order post, basic blocks). batches: the normalised pictures (B, C, H, W)
+    over which the added BN layers' statistics are taken. In one memory format both nets give the same logits, bit for
+    bit.
     """
     deep = Network(model, shallow.conv1.in_channels, shallow.fc.out_features).to(shallow.conv1.weight)
     for name in ("conv1", "bn1", "fc"):
@@ -58,7 +60,8 @@ def _make_identity(block: nn.Module, mean: Tensor, variance: Tensor) -> None:
     """Give a block's layers the values with which it copies its input, where that is not negative."""
     assert isinstance(block, Block)
     for convolution, norm in block.pairs():
-        assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+        assert isinstance(convolution, nn.Conv2d)
+        assert isinstance(norm, nn.BatchNorm2d)
         nn.init.dirac_(convolution.weight)
         scale, undone = _exact_inverse(variance, norm.eps)
         norm.running_mean, norm.running_var = mean.clone(), undone

@@ -1,8 +1,8 @@
 """The networks of He et al. 2015 and 2016: one class; plain, residual and pre-activation nets differ in its arguments.
 
 Layout cifar (4.2): a 3x3 stem, three stages of n blocks with width, 2 and 4 times width filters; depth is 6n+2 with
-basic blocks, 9n+2 with bottlenecks. With width 16, 3 channels and 10 classes, plain nets and residual ones with option A
-have the same parameters:
+basic blocks, 9n+2 with bottlenecks. With width 16, 3 channels and 10 classes, plain nets and residual ones with
+option A have the same parameters:
 
     depth       20       32       44       56       110        1202
     parameters  269,722  464,154  658,586  853,018  1,727,962  19,421,274
@@ -14,6 +14,7 @@ parameters by position are the stem's, the blocks' in their order (a shortcut's 
 
 import math
 from collections.abc import Iterator
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -80,8 +81,9 @@ def make_block(model: Model, in_channels: int, inner: int, stride: int, first: b
     return BLOCKS[model.block](*given)
 
 
-def initialise(network: nn.Module, generator: torch.Generator, mode: str = "fan_out") -> None:
+def initialise(network: nn.Module, generator: torch.Generator, initialisation: str = "fan_out") -> None:
     """He normal for convolutions, PyTorch's uniform for the linear layer, BN at 1 and 0; from one stream."""
+    mode: Literal["fan_in", "fan_out"] = "fan_in" if initialisation == "fan_in" else "fan_out"
     for module in _drawing_order(network):
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu", generator=generator)

@@ -22,7 +22,7 @@ class Measured:
 
 
 def evaluate(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], precision: Precision) -> Measured:
-    """Over all pictures of the batches, (B, C, H, W); or (B, views, C, H, W): by the mean of the views' probabilities."""
+    """Over all pictures of the batches: (B, C, H, W), or (B, views, C, H, W), judged by the mean probability."""
     network.eval()
     seen, wrong, beyond, loss = 0, 0.0, 0.0, 0.0
     with torch.inference_mode():
@@ -44,7 +44,7 @@ def _logits(network: nn.Module, pictures: Tensor, precision: Precision) -> Tenso
     with autocast(flat.device, precision):
         logits: Tensor = network(flat.contiguous(memory_format=memory_format(precision)))
     logits = logits.float()
-    return logits.softmax(1).unflatten(0, (-1, views)).mean(1).log() if views else logits
+    return logits.softmax(1).view(-1, views, logits.shape[1]).mean(1).log() if views else logits
 
 
 @contextmanager

@@ -6,7 +6,6 @@ may be taken there, at any iteration.
 
 import math
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -115,9 +114,7 @@ class Training:
         pictures, labels = next(self.batches)
         self.lr = learning_rate(self.iteration, config.optim.lr, config.schedule, self.warmup, self.transitions)
         set_learning_rate(self.optimizer, self.lr, config.optim.momentum_form)
-        loss, wrong = update(
-            self.network, self.optimizer, pictures, labels, config.precision, config.model.bn_parts
-        )
+        loss, wrong = update(self.network, self.optimizer, pictures, labels, config.precision, config.model.bn_parts)
         self.iteration += 1
         self.running_loss += loss
         self.running_wrong += wrong
@@ -142,8 +139,10 @@ class Training:
             row["lr"] = self.lr
             row["train/running_error"] = 100 * self.running_wrong.item() / seen
             row["train/running_loss"] = self.running_loss.item() / self.running_batches
-        exact = self.config.model.bn_statistics == "exact"
-        with exact_statistics(self.network, self.feed.clean("train"), self.config.precision) if exact else nullcontext():
+        if self.config.model.bn_statistics == "exact":
+            with exact_statistics(self.network, self.feed.clean("train"), self.config.precision):
+                row |= self._errors()
+        else:
             row |= self._errors()
         if self.transitions.warmup_end is not None:
             row["schedule/warmup_end"] = self.transitions.warmup_end

@@ -1,5 +1,7 @@
 """One update of the weights, in fp32 or under bf16 autocast, the same on every device."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -40,15 +42,16 @@ def make_optimizer(network: nn.Module, optim: Optim) -> torch.optim.SGD:
 
     `weights` are those of convolutions and linear layers: not the biases, and not BN's scale and shift.
     """
-    decayed, spared = [], []
+    decayed: list[Tensor] = []
+    spared: list[Tensor] = []  # from weight decay
     for module in network.modules():
         for name, parameter in module.named_parameters(recurse=False):
             weight = name == "weight" and isinstance(module, nn.Conv2d | nn.Linear)
             (decayed if weight or optim.decay == "all" else spared).append(parameter)
-    groups = [{"params": decayed}, *([{"params": spared, "weight_decay": 0.0}] if spared else [])]
-    return torch.optim.SGD(
-        groups, lr=optim.lr, momentum=optim.momentum, weight_decay=optim.weight_decay, foreach=True
-    )
+    groups: list[dict[str, Any]] = [{"params": decayed}]
+    if spared:
+        groups.append({"params": spared, "weight_decay": 0.0})
+    return torch.optim.SGD(groups, lr=optim.lr, momentum=optim.momentum, weight_decay=optim.weight_decay, foreach=True)
 
 
 def set_learning_rate(optimizer: torch.optim.SGD, lr: float, momentum_form: str) -> None:
@@ -75,8 +78,8 @@ def update(
 ) -> tuple[Tensor, Tensor]:
     """One update. Returns the batch's mean loss and its number of wrong pictures, detached, on the device.
 
-    With several `bn_parts` each part of the batch passes by itself, so BN normalises it by its own statistics, and moves
-    its averages once a part.
+    With several `bn_parts` each part of the batch passes by itself, so BN normalises it by its own statistics, and
+    moves its averages once a part.
     """
     pictures = pictures.contiguous(memory_format=memory_format(precision))
     with autocast(pictures.device, precision):

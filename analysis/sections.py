@@ -1,0 +1,100 @@
+"""What a report is made of: a section for each comparison across conditions, then one for each condition."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis import published
+from analysis.claims import judge
+from analysis.comparisons import compare
+from analysis.conditions import conditions
+from analysis.evidence import Claim
+from analysis.figures import curves, depth
+from analysis.figures import published as published_figure
+from analysis.frame import OVER, TRAINING_ERROR, Frame
+from analysis.statistics import student
+from degradation.records.schema import CLEAN_LOSS, TEST_ERROR, State
+
+FIGURES: dict[str, tuple[Callable[[Frame], Figure], str]] = {
+    "error-against-depth": (
+        depth.figure,
+        "Error of the last iteration against depth. Points are runs, lines are means over seeds, bars are Student 95 % "
+        "intervals of the mean; crosses are diverged runs, counted at chance.",
+    ),
+    "error-against-iteration": (
+        curves.figure,
+        "Error against iteration, a line a depth (mean over seeds): thin is the training error with a band over all "
+        "runs, bold is the test error. Vertical lines: the learning rate falls.",
+    ),
+}
+PUBLISHED = (
+    "Test error of the last iteration beside the published ones: ours with Student 95 % intervals over seeds, the "
+    "paper's (table 6; plain nets read off figure 6 by eye) and two public reproductions'."
+)
+COUNTED = ("parameters", "multiply_adds", "activations")
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str  # empty where there is one condition only
+    margin: float  # points
+    claims: list[Claim]
+    figures: dict[str, tuple[Figure, str]]  # name of the file: figure, caption
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)  # name of the file: table
+    summary: pd.DataFrame | None = None  # of a condition
+    run_ids: tuple[str, ...] = ()  # of a condition
+
+
+def sections(frame: Frame, margins: dict[str, float]) -> list[Section]:
+    """All of a report. `margins`: points of training error by data set."""
+    found: list[Section] = []
+    names = frame.runs["data"].dropna().unique()
+    if len(names) == 1:
+        margin = margins[names[0]]
+        found = [
+            Section(one.title, margin, one.claims, one.figures, {one.name: one.table}) for one in compare(frame, margin)
+        ]
+    cut = conditions(frame)
+    for index, (label, part) in enumerate(cut):
+        suffix = "" if len(cut) == 1 else f"-{index + 1}"
+        found.append(_condition(label, part, margins[part.runs["data"].iloc[0]], suffix))
+    return found
+
+
+def _condition(label: str, part: Frame, margin: float, suffix: str) -> Section:
+    """Runs that differ in family, depth and seed only; the published numbers beside those of the paper's protocol."""
+    figures = {f"{stem}{suffix}": (make(part), caption) for stem, (make, caption) in FIGURES.items()}
+    tables = {}
+    against_paper = published.compare(part.runs, margin)
+    if against_paper:
+        figures[f"published{suffix}"] = (published_figure.figure(part), PUBLISHED)
+        tables[f"published{suffix}"] = published.table(part.runs)
+    imagenet = published.imagenet_table(part.runs)
+    if len(imagenet):
+        tables[f"published-imagenet{suffix}"] = imagenet
+    claims = [*judge(part.runs, margin), *against_paper]
+    return Section(label, margin, claims, figures, tables, summarise(part.runs), tuple(part.runs["run_id"]))
+
+
+def summarise(runs: pd.DataFrame) -> pd.DataFrame:
+    """A row a family and depth: runs by state, errors with their Student 95 % interval over seeds, and the census."""
+    rows = []
+    for (family, layers), part in runs.groupby(["family", "depth"]):
+        over = part[part["state"].isin([*OVER])]
+        row: dict[str, Any] = {"family": family, "depth": layers}
+        row |= {str(state): int((part["state"] == state).sum()) for state in State}
+        for name, metric in (
+            ("training_error", TRAINING_ERROR),
+            ("test_error", TEST_ERROR),
+            ("train_clean_loss", CLEAN_LOSS),
+        ):
+            values = over[metric].dropna().tolist()
+            interval = student(values) if values else None
+            for key in ("mean", "low", "high", "n"):
+                row[f"{name}_{key}"] = getattr(interval, key) if interval else None
+        row |= {name: part[name].dropna().max() for name in COUNTED}
+        rows.append(row)
+    return pd.DataFrame(rows)
