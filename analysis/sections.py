@@ -34,6 +34,7 @@ PUBLISHED = (
     "Test error of the last iteration beside the published ones: ours with Student 95 % intervals over seeds, the "
     "paper's (table 6; plain nets read off figure 6 by eye) and two public reproductions'."
 )
+DEGRADATION = "Degradation and its fix"  # of one condition, where a comparison comes before it
 COUNTED = ("parameters", "multiply_adds", "activations")
 
 
@@ -60,7 +61,8 @@ def sections(frame: Frame, margins: dict[str, float]) -> list[Section]:
     cut = conditions(frame)
     for index, (label, part) in enumerate(cut):
         suffix = "" if len(cut) == 1 else f"-{index + 1}"
-        found.append(_condition(label, part, margins[part.runs["data"].iloc[0]], suffix))
+        title = label or (DEGRADATION if found else "")
+        found.append(_condition(title, part, margins[part.runs["data"].iloc[0]], suffix))
     return found
 
 

@@ -29,7 +29,7 @@ def _table(runs: pd.DataFrame) -> pd.DataFrame:
         family="constructed, before training", **{TRAINING_ERROR: runs[AT_START]}
     )
     at_start["test/error"] = float("nan")
-    return table_of(pd.concat([runs, at_start]), "config.data.name").drop(columns="data.name")
+    return table_of(pd.concat([runs, at_start]), "data").drop(columns="data")
 
 
 def exists(runs: pd.DataFrame) -> Claim:

@@ -21,17 +21,21 @@ LINES = (
 SHIFT = 0.12
 
 
-def draw(frame: Frame, ax: Axes) -> Axes:
-    """Depths are evenly spaced; points are runs, bars Student intervals over seeds."""
+def draw(frame: Frame, ax: Axes, families: tuple[str, ...]) -> float:
+    """Points are runs, bars Student intervals over seeds. Returns the top of what is drawn, in percent."""
     runs = frame.runs[frame.runs["state"].isin([*OVER])]
     depths = sorted(int(depth) for depth in frame.runs["depth"].unique())
+    top = 0.0
     for index, (label, family, column, style) in enumerate(LINES):
+        if family not in families:
+            continue
         groups = {depth: part[column].dropna().tolist() for depth, part in by_depth(runs, family).items()}
         groups = {depth: values for depth, values in groups.items() if values}
         x = [depths.index(depth) + SHIFT * (index - 1) for depth in groups]
         means = [student(values) for values in groups.values()]
         ax.plot(x, [one.mean for one in means], label=label, linewidth=2, markersize=6, **style)
         for at, values, one in zip(x, groups.values(), means, strict=True):
+            top = max(top, *values, one.high if one.n > 1 else 0.0)
             ax.scatter([at] * len(values), values, s=20, alpha=0.6, color=style["color"], linewidths=0.6, zorder=3)
             if one.n > 1:
                 ax.errorbar(
@@ -43,26 +47,24 @@ def draw(frame: Frame, ax: Axes) -> Axes:
                     f"{one.mean:.1f}", (at, one.mean), (-6, 7), textcoords="offset points", ha="right",
                     color=TEXT["plain"], fontsize=9,
                 )  # fmt: skip
-    chance = frame.runs["chance"].dropna()
-    if len(chance):
-        ax.axhline(chance.max(), label=f"chance ({chance.max():g} %)", **CHANCE)
     ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
     ax.set_xlim(-0.5, len(depths) - 0.5)
     ax.set_xlabel("depth (layers)")
-    return ax
+    return top
 
 
 def figure(frame: Frame) -> Figure:
     """All on the left; the constructed nets alone, enlarged, on the right."""
     canvas = Figure(figsize=(10, 4.6), layout="constrained")
     whole, near = canvas.subplots(1, 2)
-    draw(frame, whole)
-    draw(frame, near)
-    constructed = frame.runs[frame.runs["family"] == "constructed"]
-    top = constructed[[AT_START, TRAINING_ERROR]].max().max()
-    near.set_ylim(-0.05 * max(top, 1), 1.25 * max(top, 1))
-    near.set_title("enlarged: the constructed nets")
-    whole.set_title("all")
+    draw(frame, whole, ("plain", "constructed"))
+    top = draw(frame, near, ("constructed",))
+    near.set_ylim(-0.05 * top - 0.05, 1.05 * top + 0.05)
+    near.set_title("enlarged: the constructed nets alone")
+    whole.set_title("plain and constructed nets")
+    chance = frame.runs["chance"].dropna()
+    if len(chance):
+        whole.axhline(chance.max(), label=f"chance ({chance.max():g} %)", **CHANCE)
     whole.set_ylabel(f"training error ({frame.kind}), %")
     whole.set_ylim(bottom=-4)
     handles, labels = whole.get_legend_handles_labels()

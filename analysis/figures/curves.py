@@ -18,7 +18,7 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
     curves = frame.curves[(frame.curves["family"] == family) & frame.curves["run_id"].isin(over)]
     depths = sorted(int(depth) for depth in frame.runs["depth"].unique())
     for index, depth in enumerate(depths):
-        part = curves[(curves["depth"] == depth) & (curves[ITERATION] > 0)]
+        part = curves[curves["depth"] == depth]
         if part.empty:
             continue
         style = depth_style(index, len(depths))
