@@ -2,27 +2,23 @@
 
 import logging
 import time
-from dataclasses import asdict
 from typing import Any
 
 import torch
 from hydra.errors import CompactHydraException
 
-from degradation.config import Config, ConfigError, family, parent_of
-from degradation.data.content import content
-from degradation.data.datasets import DataError, Dataset
+from degradation.config import Config, ConfigError, parent_of
+from degradation.data.content import DataError
 from degradation.data.feeds import load
-from degradation.data.imagenet import ImageNet
+from degradation.description import describe_run, wandb_identity
 from degradation.environment import InstallationError, check_torch_pair, describe
 from degradation.grid import grid_run
-from degradation.identity import NUMERICS_VERSION, hashed_values
 from degradation.interruption import Interrupted, StopRequest, stop_requests
-from degradation.models.census import census
 from degradation.models.construction import grow
 from degradation.models.network import Network
 from degradation.records.files import Row
 from degradation.records.schema import ATTEMPTS, CHECKPOINT, METRICS, SNAPSHOTS, WEIGHTS, RecordError, State
-from degradation.records.store import Record, mark_of
+from degradation.records.store import Record
 from degradation.tracking.mirror import Log, mirror
 from degradation.training import checkpoint
 from degradation.training.fit import Diverged, Metrics, Progress, Snapshot, Training, fit
@@ -192,40 +188,6 @@ def _read_checkpoint(record: Record, expected: set[str]) -> dict[str, Any] | Non
         log.warning("%s: %s lacks rows; training starts anew", record.run_id, METRICS)
         return None
     return saved
-
-
-def describe_run(config: Config, run_id: str, dataset: Dataset | ImageNet) -> dict[str, Any]:
-    """What run.json holds of a run; the same for every attempt on any machine."""
-    counted = census(config.model, dataset.channels, dataset.side, dataset.classes)
-    parent = parent_of(config)
-    validation = {"validation": config.data.validation} if config.data.validation else {}
-    return {
-        "run_id": run_id,
-        "family": family(config.model),
-        "numerics_version": NUMERICS_VERSION,
-        "config": hashed_values(config, content(config.data)),
-        "data": {
-            "name": config.data.name,
-            "checksum": dataset.checksum(),
-            "classes": dataset.classes,
-            "train": len(dataset.train),
-            "test": len(dataset.test),
-            **validation,
-        },
-        "census": asdict(counted),
-        **({"parent": grid_run(parent).run_id} if parent is not None else {}),
-    }
-
-
-def wandb_identity(config: Config, record: Record, description: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "id": f"{record.run_id}-{mark_of(record.root)}",
-        "name": record.run_id,
-        "group": config.name,
-        "job_type": "train",
-        "tags": [family(config.model), f"depth-{config.model.depth}", config.data.name],
-        "config": description,
-    }
 
 
 def _device_name(device: torch.device) -> str:

@@ -130,7 +130,8 @@ def test_a_held_lock_is_seen_from_another_process_and_goes_with_its_holder(recor
         assert record.state() is State.PARTIAL
 
 
-def test_run_json_is_written_once(record):
+def test_run_json_is_written_once(tmp_path):
+    record = Record(tmp_path, "plain-d20-s0-00000000")
     written = {"run_id": record.run_id, "census": {"parameters": 1}}
     record.create(written)
     content = record.path(RUN).read_bytes()
