@@ -14,7 +14,7 @@ OVERRIDES = experiment=$(EXPERIMENT) $(if $(SEEDS),seed=$(SEEDS)) $(if $(DEPTHS)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup other-torch reproduce status report test test-slow check bench clean
+.PHONY: help setup other-torch reproduce status report census test test-slow check bench clean
 
 help: ## List what there is
 	@echo "make TARGET [EXPERIMENT=$(EXPERIMENT)] [SEEDS=0,1,2] [DEPTHS=20,56] [ARGS=\"key=value ...\"]"
@@ -45,6 +45,9 @@ status: $(INSTALLED) ## Tell the state of each run of the experiment
 
 report: $(INSTALLED) ## Verdicts, figures and report of what is there already
 	@$(RUN) experiments/report.py $(OVERRIDES)
+
+census: $(INSTALLED) ## Parameters, multiply-adds and activations of the experiment's networks
+	@$(RUN) experiments/census.py $(OVERRIDES)
 
 test: $(INSTALLED) ## The fast tests (under 3 minutes)
 	@$(RUN) -m pytest -q -n 2 -m "not slow"
