@@ -170,8 +170,11 @@ def test_a_comparison_has_its_figure_table_and_verdicts_in_the_report(frame_of, 
         "construction": constructed(frame_of, {20: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]}),
     }
     for name, frame in frames.items():
-        report = build(frame, tmp_path / name, name, "", {"digits": 2.0})
-        assert (tmp_path / name / f"{name}.png").stat().st_size > 10_000
-        assert len(pd.read_csv(tmp_path / name / f"{name}.csv")) >= 4
-        assert report.sections[0].claims[0].name in report.page.read_text()
-        assert report.verdict_table().splitlines()[0] == report.sections[0].title
+        (comparison,) = compare(frame, 2.0)
+        assert set(comparison.figures) == {name}
+        assert len(comparison.table) >= 4
+    report = build(frames["construction"], tmp_path, "mine", "", {"digits": 2.0})
+    assert (tmp_path / "construction.png").stat().st_size > 10_000
+    assert len(pd.read_csv(tmp_path / "construction.csv")) == len(comparison.table)
+    assert "not found" in report.page.read_text()
+    assert report.verdict_table().splitlines()[0] == "The solution by construction"
