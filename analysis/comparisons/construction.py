@@ -15,7 +15,7 @@ def make(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
     if FAMILY not in set(frame.runs["family"]) or keys:
         return None
     runs = frame.runs
-    claims = [exists(runs), not_found(runs, margin), kept(runs, margin)]
+    claims = [exists(runs), not_found(runs, margin), kept(frame, margin)]
     caption = (
         "Training error of plain nets from scratch, of the nets constructed from a trained shallow one before any "
         f"training of their own, and of the same after training on with the whole schedule. {BARS}"
@@ -82,19 +82,23 @@ def not_found(runs: pd.DataFrame, margin: float) -> Claim:
     return Claim(name, statement, verdict, decisive, evidence, notes)
 
 
-def kept(runs: pd.DataFrame, margin: float) -> Claim:
-    """Does SGD keep the solution? After minus before training on, seed by seed, an upper bound at every depth."""
+def kept(frame: Frame, margin: float) -> Claim:
+    """Does SGD keep the solution? After minus before training on, seed by seed, an upper bound at every depth.
+
+    How far it went away in between is told beside it.
+    """
     name = "kept"
     statement = f"training on from the constructed net ends less than {margin:g} points above it, at every depth"
-    groups = by_depth(runs, FAMILY)
+    groups = by_depth(frame.runs, FAMILY)
     if reasons := untestable({FAMILY: groups}, depths=1):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     differences = {
         depth: paired(part[TRAINING_ERROR].tolist(), part[AT_START].tolist()) for depth, part in groups.items()
     }
+    on_the_way = frame.curves[frame.curves["family"] == FAMILY].groupby("depth")[TRAINING_ERROR].max()
     evidence = [
         f"after minus before, {depth} layers: {d.mean:+.2f} points (Student over seeds: one-sided 95 % bounds"
-        f" {d.lower:+.2f}, {d.upper:+.2f})"
+        f" {d.lower:+.2f}, {d.upper:+.2f}); highest of all evaluations on the way: {on_the_way[depth]:.1f} %"
         for depth, d in differences.items()
     ]
     worst = max(differences, key=lambda depth: differences[depth].upper)
@@ -105,4 +109,4 @@ def kept(runs: pd.DataFrame, margin: float) -> Claim:
     else:
         verdict = Verdict.INCONCLUSIVE
     decisive = f"at worst {worst} layers, after minus before: {bound(differences[worst], 'upper')}"
-    return Claim(name, statement, verdict, decisive, evidence, notes_on(runs, groups))
+    return Claim(name, statement, verdict, decisive, evidence, notes_on(frame.runs, groups))

@@ -119,6 +119,7 @@ def test_the_construction(frame_of):
     assert {name: claim.verdict for name, claim in claims.items()} == dict.fromkeys(
         ("construction", "not found", "kept"), Verdict.REPRODUCED
     )
+    assert "highest of all evaluations on the way: 0.4 %" in claims["kept"].evidence[-1]  # 1.5 times 0.3, halfway
     assert claims["not found"].decisive.startswith("from scratch minus constructed, 56 layers: +49.73 points")
 
 
