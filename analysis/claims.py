@@ -64,7 +64,8 @@ def degradation(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0]) -> Cla
         verdict = Verdict.REPRODUCED
     else:
         verdict = Verdict.CONTRADICTED if difference.upper < margin else Verdict.INCONCLUSIVE
-    decisive = f"{deepest} minus {shallowest} layers: {bound(difference, 'lower')}"
+    side = "upper" if verdict is Verdict.CONTRADICTED else "lower"
+    decisive = f"{deepest} minus {shallowest} layers: {bound(difference, side)}"
     decisive += "" if two_depths else f", trend p = {p:.4f}"
     return Claim(name, statement, verdict, decisive, evidence, notes)
 
@@ -84,8 +85,6 @@ def no_degradation(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0]) -> 
         depth: difference_of(part, groups[shallowest]) for depth, part in groups.items() if depth > shallowest
     }
     evidence = [f"{depth} minus {shallowest} layers: {all_bounds(one)}" for depth, one in differences.items()]
-    worst = max(differences, key=lambda depth: differences[depth].upper)
-    decisive = f"at worst {worst} minus {shallowest} layers: {bound(differences[worst], 'upper')}"
     if untrained(groups[shallowest]):
         verdict = Verdict.INCONCLUSIVE  # nothing to compare with
     elif all(one.upper < margin for one in differences.values()):
@@ -94,6 +93,9 @@ def no_degradation(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0]) -> 
         verdict = Verdict.CONTRADICTED
     else:
         verdict = Verdict.INCONCLUSIVE
+    side = "lower" if verdict is Verdict.CONTRADICTED else "upper"
+    worst = max(differences, key=lambda depth: getattr(differences[depth], side))
+    decisive = f"at worst {worst} minus {shallowest} layers: {bound(differences[worst], side)}"
     return Claim(name, statement, verdict, decisive, evidence, notes_on(runs, groups))
 
 
@@ -123,5 +125,6 @@ def fix(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0]) -> Claim:
         verdict = Verdict.REPRODUCED
     else:
         verdict = Verdict.CONTRADICTED if decisive.upper < margin else Verdict.INCONCLUSIVE
-    line = f"{pair.plain} minus {pair.residual}, {deepest} layers: {bound(decisive, 'lower')}"
+    side = "upper" if verdict is Verdict.CONTRADICTED else "lower"
+    line = f"{pair.plain} minus {pair.residual}, {deepest} layers: {bound(decisive, side)}"
     return Claim(name, statement, verdict, line, evidence, notes)

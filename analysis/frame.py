@@ -133,7 +133,7 @@ def _read(record: Record, run: dict[str, Any], metric: str) -> tuple[dict[str, A
         row["chance"] = 100 * (1 - 1 / description["data"]["classes"])
     metrics = [measured | {TRAINING_ERROR: measured.get(metric)} for measured in record.rows(METRICS)]
     if metrics and metrics[0][ITERATION] == 0:
-        row[AT_START] = metrics[0][CLEAN_ERROR]  # a network that has not trained has no running error
+        row[AT_START] = metrics[0][TRAINING_ERROR]  # None for `running`: the network has not trained yet
     if state is State.DIVERGED:
         # a result, not a gap: it counts as chance, and leaving it out would flatter the networks that diverge
         at_chance = {TRAINING_ERROR: row["chance"], CLEAN_ERROR: row["chance"], TEST_ERROR: row["chance"]}

@@ -9,9 +9,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from degradation.identity import ADDED_LATER
-from degradation.records.schema import AUGMENTED_ERROR, CLEAN_ERROR, TEST_ERROR
+from degradation.records.schema import (
+    AUGMENTED_ERROR,
+    CLEAN_ERROR,
+    TEN_CROP_ERROR,
+    TEN_CROP_TOP5_ERROR,
+    TEST_ERROR,
+)
 
-TEN_CROP_ERROR, TEN_CROP_TOP5_ERROR = "test/ten_crop_error", "test/ten_crop_top5_error"
 PARAMETERS, MULTIPLY_ADDS = "parameters", "multiply_adds"  # multiply-adds of one picture's forward pass
 
 SOURCES = {

@@ -140,7 +140,7 @@ def _number(value: Any, digits: int = 2) -> str:
 
 
 def _cell(value: Any) -> str:
-    """A table's value: counts in full, measurements to two digits."""
+    """A table's value: counts in full, measurements to two digits, small ones to three that count."""
     if isinstance(value, float) and not value.is_integer():
-        return _number(value)
+        return f"{value:.3g}" if abs(value) < 0.1 else _number(value)
     return _number(value, 0) if isinstance(value, int | float) else str(value)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis import published
+from analysis import published, published_tables
 from analysis.claims import judge
 from analysis.comparisons import compare
 from analysis.conditions import conditions
@@ -70,14 +70,13 @@ def _condition(label: str, part: Frame, margin: float, suffix: str) -> Section:
     """Runs that differ in family, depth and seed only; the published numbers beside those of the paper's protocol."""
     figures = {f"{stem}{suffix}": (make(part), caption) for stem, (make, caption) in FIGURES.items()}
     tables = {}
-    against_paper = published.compare(part.runs, margin)
-    if against_paper:
+    cifar10, imagenet = published_tables.table(part.runs), published_tables.imagenet_table(part.runs)
+    if len(cifar10):
         figures[f"published{suffix}"] = (published_figure.figure(part), PUBLISHED)
-        tables[f"published{suffix}"] = published.table(part.runs)
-    imagenet = published.imagenet_table(part.runs)
+        tables[f"published{suffix}"] = cifar10
     if len(imagenet):
         tables[f"published-imagenet{suffix}"] = imagenet
-    claims = [*judge(part.runs, margin), *against_paper]
+    claims = [*judge(part.runs, margin), *published.compare(part.runs, margin)]
     return Section(label, margin, claims, figures, tables, summarise(part.runs), tuple(part.runs["run_id"]))
 
 

@@ -27,7 +27,7 @@ TRAIN = Path(__file__).with_name("train.py")
 
 def bare(config: Config) -> None:
     """The training loop and nothing else."""
-    from degradation.data.datasets import load
+    from degradation.data.feeds import load
     from degradation.training.fit import Training
     from degradation.training.step import choose_device, make_reproducible
 
@@ -71,6 +71,9 @@ def main(overrides: list[str]) -> int:
         print(problem, file=sys.stderr)
         return 1
     whole_total = bare_total = 0.0
+    if any(run.config.model.grown_from is not None for run in runs):
+        print("model.grown_from: a constructed network is not timed, since it begins from another run", file=sys.stderr)
+        return 1
     for seed, of_seed in groupby(runs, key=lambda run: run.config.seed):
         with tempfile.TemporaryDirectory() as folder:
             part = list(of_seed)

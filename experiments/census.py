@@ -1,8 +1,10 @@
 """Parameters, multiply-adds and activations of every network of a grid: the same words as train.py takes.
 
+Counted for one picture, forward, from the architecture: nothing is downloaded and nothing trained.
+
 python experiments/census.py experiment=paper
 python experiments/census.py data=cifar10 model=residual model.depth=56 --layers
-python experiments/census.py model=imagenet_residual model.block=bottleneck model.depth=50 --picture 3 224 1000
+python experiments/census.py experiment=imagenet_bottleneck model.bottleneck_stride=3x3,1x1
 """
 
 import argparse
@@ -16,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from degradation import grid
 from degradation.config import Model, family
 
+Picture = tuple[int, ...]  # channels, side in pixels, classes
 TOLD = ("layout", "order", "block", "shortcut", "depth", "width", "bottleneck_stride")
 
 
@@ -28,7 +31,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--picture", nargs=3, type=int, metavar=("CHANNELS", "SIDE", "CLASSES"), help="instead of the data set's"
     )
-    return parser.parse_args()
+    return parser.parse_intermixed_args()
 
 
 def show(table: pd.DataFrame, csv: bool) -> None:
@@ -45,21 +48,24 @@ def main() -> int:
 
     given = arguments()
     try:
-        runs = grid.expand(given.overrides)
-        picture = tuple(given.picture) if given.picture else shape(runs[0].config.data)
+        # nothing is read of the data sets that have one published form: a root is needed by none of them
+        configs = grid.configurations(["data.root=unread", *given.overrides])
+        nets: dict[str, tuple[Model, Picture]] = {}
+        for config in configs:
+            picture = tuple(given.picture) if given.picture else shape(config.data)
+            nets[repr((config.model, picture))] = config.model, picture
     except (HydraException, OmegaConfBaseException, DataError) as problem:
         print(problem, file=sys.stderr)
         return 1
-    models: dict[str, Model] = {repr(run.config.model): run.config.model for run in runs}
     rows = []
-    for model in models.values():
+    for model, picture in nets.values():
         told = {key: getattr(model, key) for key in TOLD if key != "bottleneck_stride" or model.block == "bottleneck"}
-        rows.append({"family": family(model), **told, **asdict(census(model, *picture))})
-    channels, side, classes = picture
-    print(f"pictures of {channels}x{side}x{side}, {classes} classes; for one picture, forward", file=sys.stderr)
+        channels, side, classes = picture
+        size = {"picture": f"{channels}x{side}x{side}", "classes": classes}
+        rows.append({"family": family(model), **told, **size, **asdict(census(model, *picture))})
     show(pd.DataFrame(rows).fillna(""), given.csv)
     if given.layers:
-        for model in models.values():
+        for model, picture in nets.values():
             print(f"\n{family(model)}-{model.depth}")
             found = [asdict(layer) | {"shape": "x".join(map(str, layer.shape))} for layer in layers(model, *picture)]
             show(pd.DataFrame(found), given.csv)

@@ -11,13 +11,12 @@ import sys
 from pathlib import Path
 
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from analysis.frame import TRAINING_ERRORS, Frame, load, load_where
 from analysis.report import Report, build
 from degradation import grid
-from degradation.config import CONF, ConfigError, Tracking
+from degradation.config import ConfigError, Tracking
 from degradation.records.schema import RecordError
 from degradation.records.store import mark_of
 
@@ -33,7 +32,7 @@ def arguments() -> argparse.Namespace:
         "--training-error", choices=list(TRAINING_ERRORS), default="clean", help="with --records: what claims are about"
     )
     parser.add_argument("--reports", type=Path, default=Path("reports"), help="where the report's folder goes")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     if given.where and not given.records:
         parser.error("--where needs --records")
     if given.records and given.overrides:
@@ -44,7 +43,7 @@ def arguments() -> argparse.Namespace:
 def from_records(given: argparse.Namespace) -> Report:
     frame: Frame = load_where(given.records, given.where, given.training_error)
     names = frame.runs["data"].dropna().unique()
-    margins = {name: float(OmegaConf.load(CONF / "data" / f"{name}.yaml").margin) for name in names}
+    margins = {name: grid.default_margin(name) for name in names}
     command = shlex.join(["python", "experiments/report.py", *sys.argv[1:]])
     return build(frame, given.reports / given.name, given.name, command, margins)
 

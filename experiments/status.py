@@ -15,7 +15,7 @@ def main() -> int:
     parser.add_argument("overrides", nargs="*")
     parser.add_argument("-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit")
     try:
-        runs = grid.expand(parser.parse_args().overrides)
+        runs = grid.expand(parser.parse_intermixed_args().overrides)
     except (HydraException, OmegaConfBaseException) as problem:
         print(problem, file=sys.stderr)
         return 1

@@ -17,8 +17,7 @@ CPU = torch.device("cpu")
 AMBIGUITIES = [
     "data.validation=100", "model.bn_parts=2", "model.bn_statistics=exact", "data.normalisation=pixel",
     "data.normalise=after_padding", "optim.momentum_form=caffe", "optim.decay=weights", "model.initialisation=fan_in",
-    "model.new_channels=either_side", "model.bottleneck_stride=1x1", "model.order=pre", "model=constructed",
-    "model.layout=imagenet model.depth=18",
+    "model.new_channels=either_side", "model.order=pre", "model=constructed", "model.layout=imagenet model.depth=18",
 ]  # fmt: skip
 # those that change the very first update's loss, or what follows from it
 TRAINED = [
@@ -37,6 +36,36 @@ def last_row(config):
 def test_each_changes_the_identity(compose_config, override):
     plain, changed = compose_config(), compose_config(*override.split())
     assert run_id(plain, content(plain.data)) != run_id(changed, content(changed.data))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "model.block=bottleneck model.depth=29 model.bottleneck_stride=1x1",
+        "schedule=paper model.depth=110 schedule.warmup.below=70",
+        "schedule=paper model.depth=110 schedule.warmup.below=null",
+        "schedule=paper model.depth=110 schedule.warmup.max_iterations=null",
+        "schedule=paper model.depth=110 schedule.warmup.window=50",
+    ],
+)
+def test_those_of_some_networks_change_the_identity_of_these(compose_config, words):
+    *given, override = words.split()
+    one, other = compose_config(*given), compose_config(*given, override)
+    assert run_id(one, content(one.data)) != run_id(other, content(other.data))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "model.bottleneck_stride=1x1",
+        "model=plain model.new_channels=either_side",
+        "data.pad=0 data.normalise=after_padding",
+    ],
+)
+def test_what_has_no_effect_on_a_network_is_not_part_of_its_id(compose_config, words):
+    *given, override = words.split()
+    one, other = compose_config(*given), compose_config(*given, override)
+    assert run_id(one, content(one.data)) == run_id(other, content(other.data))
 
 
 @pytest.mark.parametrize("override", TRAINED)

@@ -68,14 +68,12 @@ def test_a_parent_that_diverged_is_one_line(tiny):
     assert grid_run(config).record.state() is State.FAILED
 
 
-def test_two_that_start_at_once_train_the_parent_once(tiny, tmp_path, tiny_overrides):
-    """The second waits for the first's lock on the parent."""
-    words = [*tiny_overrides, f"record_root={tmp_path / 'runs'}", "model=constructed", "model.grown_from=8"]
-    both = [
-        subprocess.Popen([sys.executable, str(TRAIN), *words, f"model.depth={depth}"], cwd=tmp_path)
-        for depth in (14, 20)
-    ]
-    assert [process.wait() for process in both] == [0, 0]
+def test_a_parents_own_job_and_its_children_that_start_at_once_train_it_once(tiny, tmp_path, tiny_overrides):
+    """Who comes second waits for the first's lock."""
+    words = [*tiny_overrides, f"record_root={tmp_path / 'runs'}"]
+    jobs = [["model=plain", "model.depth=8"], [*GROWN], [*GROWN[:1], *GROWN[2:], "model.depth=14"]]
+    started = [subprocess.Popen([sys.executable, str(TRAIN), *words, *job], cwd=tmp_path) for job in jobs]
+    assert [process.wait() for process in started] == [0, 0, 0]
     parent = grid_run(parent_of(tiny(*GROWN))).record
     starts = [row for row in parent.rows("attempts.jsonl") if "start" in row]
     assert len(starts) == 1

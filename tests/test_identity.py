@@ -51,7 +51,7 @@ def test_a_warm_up_that_a_network_does_not_have_is_not_part_of_its_id(compose_co
 
 
 def test_a_key_added_later_keeps_older_ids_while_it_reproduces_them(compose_config, monkeypatch):
-    monkeypatch.setattr(identity, "ADDED_LATER", {"model.width": 16})
+    monkeypatch.setitem(identity.ADDED_LATER, "model.width", 16)
     reproduces = identity.hashed_values(compose_config(), "")
     assert "width" not in reproduces["model"]
     assert identity.hashed_values(compose_config("model.width=8"), "")["model"]["width"] == 8

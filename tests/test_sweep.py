@@ -14,13 +14,12 @@ import pytest
 from analysis.conditions import conditions
 from analysis.frame import load
 from degradation.config import CONF
-from degradation.grid import described, expand
-from degradation.models.network import Network
+from degradation.config.invariants import CHOICES
+from degradation.grid import default_margin, described, expand
 from degradation.records.schema import State
 from degradation.records.store import Record, run_ids
 
 ROOT = CONF.parent
-EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 GRID = ["model=plain,residual", "model.depth=8,14", "seed=0,1"]
 
 
@@ -32,15 +31,6 @@ def python(script, *words, cwd):
         text=True,
         check=False,
     )
-
-
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_experiment_composes_and_its_networks_build(experiment):
-    runs = expand([f"experiment={experiment}"])
-    assert len({run.run_id for run in runs}) == len(runs)
-    assert {run.config.name for run in runs} == {experiment}
-    for model in {tuple(vars(run.config.model).values()): run.config.model for run in runs}.values():
-        Network(model, 1, 10)
 
 
 def test_quick_is_thirty_runs():
@@ -131,6 +121,11 @@ def test_a_bad_filter_is_one_line(tmp_path):
     done = python("report.py", "--records", str(tmp_path), cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.strip() == f"{tmp_path}: holds no record"
+
+
+@pytest.mark.parametrize("name", CHOICES["data.name"])
+def test_every_data_set_has_a_margin(name):
+    assert default_margin(name) == (2.0 if name == "digits" else 0.5)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

@@ -37,5 +37,8 @@ def _no_worse(runs: pd.DataFrame, one: str, other: str, margin: float) -> Claim:
     else:
         verdict = Verdict.INCONCLUSIVE
     evidence = [f"{one} minus {other}, {depth} layers: {all_bounds(each)}" for depth, each in differences.items()]
-    decisive = f"at worst {worst} layers, {one} minus {other}: {bound(differences[worst], 'upper')}"
+    side = "upper"
+    if verdict is Verdict.CONTRADICTED:
+        worst, side = max(differences, key=lambda depth: differences[depth].lower), "lower"
+    decisive = f"at worst {worst} layers, {one} minus {other}: {bound(differences[worst], side)}"
     return Claim(one, statement, verdict, decisive, evidence, notes_on(runs, first, second))

@@ -37,6 +37,12 @@ def expand(overrides: list[str]) -> list[GridRun]:
 
     Raises ConfigError, or Hydra's own exception for an override that does not parse or compose.
     """
+    runs = [grid_run(config) for config in configurations(overrides)]
+    return list({run.run_id: run for run in runs}.values())
+
+
+def configurations(overrides: list[str]) -> list[Config]:
+    """As `expand`, without the ids, and so without a look at the data."""
     schema.register()
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         # the base configuration of a sweep has no swept value: Hydra composes it without them
@@ -45,8 +51,14 @@ def expand(overrides: list[str]) -> list[GridRun]:
         base = compose("config", fixed, return_hydra_config=True)
         swept = [f"{key}={value}" for key, value in (base.hydra.sweeper.params or {}).items()]
         (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides([*swept, *overrides]), max_batch_size=None)
-        runs = [grid_run(schema.read(compose("config", job))) for job in jobs]
-    return list({run.run_id: run for run in runs}.values())
+        return [schema.read(compose("config", job)) for job in jobs]
+
+
+def default_margin(data: str) -> float:
+    """The margin of a data set in conf/, in points of training error."""
+    schema.register()
+    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        return float(compose("config", [f"data={data}"]).data.margin)
 
 
 @dataclass(frozen=True)

@@ -35,12 +35,22 @@ ADDED_LATER: dict[str, Any] = {
 
 
 def hashed_values(config: Config, content: str) -> dict[str, Any]:
-    """All values that the id covers. `content` identifies the data set's content (`degradation.data.content`)."""
+    """All values that the id covers; those that have no effect here at their default.
+
+    `content` identifies the data set's content (`degradation.data.content`).
+    """
     data = asdict(config.data)
     for key in ("root", "margin"):
         del data[key]
     if data["stream"] is not None:
         del data["stream"]["workers"]
+    if config.data.pad == 0:
+        data["normalise"] = ADDED_LATER["data.normalise"]
+    model = asdict(config.model)
+    if config.model.shortcut != "A":
+        model["new_channels"] = ADDED_LATER["model.new_channels"]
+    if config.model.block != "bottleneck":
+        model["bottleneck_stride"] = ADDED_LATER["model.bottleneck_stride"]
     warmup = warmup_of(config)
     schedule = asdict(config.schedule) | {"warmup": None}
     if warmup is not None:
@@ -49,7 +59,7 @@ def hashed_values(config: Config, content: str) -> dict[str, Any]:
         "numerics_version": NUMERICS_VERSION,
         "seed": config.seed,
         "data": data | {"content": content},
-        "model": asdict(config.model),
+        "model": model,
         "optim": asdict(config.optim),
         "schedule": schedule,
         "precision": asdict(config.precision),

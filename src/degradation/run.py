@@ -18,7 +18,7 @@ from degradation.models.construction import grow
 from degradation.models.network import Network
 from degradation.records.files import Row
 from degradation.records.schema import ATTEMPTS, CHECKPOINT, METRICS, SNAPSHOTS, WEIGHTS, RecordError, State
-from degradation.records.store import Record
+from degradation.records.store import AS_LONG_AS_IT_TAKES, Record
 from degradation.tracking.mirror import Log, mirror
 from degradation.training import checkpoint
 from degradation.training.fit import Diverged, Metrics, Progress, Snapshot, Training, fit
@@ -32,15 +32,11 @@ class RunFailed(CompactHydraException):
     """The run's failure, in one line; it stands in the record too."""
 
 
-LOCK_WAIT = 1.0  # seconds: a reader of the state holds the lock for an instant
-AS_LONG_AS_IT_TAKES = -1.0  # filelock's word for it
-
-
-def train(config: Config, wait: float = LOCK_WAIT) -> State:
+def train(config: Config) -> State:
     """Bring one run to its end and return its state. Raises RunFailed, Interrupted, ConfigError.
 
-    A constructed network's parent is trained first where that has not been done; if another process is at it, that is
-    waited for. `wait`: seconds to wait for a process that trains this run.
+    If another process is at it, that is waited for. A constructed network's parent is trained first where that has not
+    been done.
     """
     run = grid_run(config)
     record = run.record
@@ -49,8 +45,10 @@ def train(config: Config, wait: float = LOCK_WAIT) -> State:
         device = choose_device(config.device)
         parent = parent_of(config)
         if parent is not None and record.outcome() is None:
-            train(parent, wait=AS_LONG_AS_IT_TAKES)
-        with record.lock(wait):
+            train(parent)
+        if record.locked():
+            log.info("%s: another process is training it; waiting", run.run_id)
+        with record.lock(AS_LONG_AS_IT_TAKES):
             if outcome := record.outcome():
                 log.info("%s: %s already", run.run_id, outcome)
                 return outcome

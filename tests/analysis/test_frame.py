@@ -138,3 +138,20 @@ def test_missing_runs_stand_in_their_own_condition(tmp_path):
         ("optim.lr=0.01", ["done"]),
         ("optim.lr=0.1", ["missing"]),
     ]
+
+
+def test_every_run_stands_in_a_part_whatever_it_differs_in(frame_of):
+    """A plain net has any shortcut, but its learning rate is none of the residual nets'."""
+    frame = frame_of({"plain": {20: [1.0]}, "residual": {20: [1.0, 2.0]}}, **{"config.optim.lr": 0.1})
+    residual = frame.runs["family"] == "residual"
+    frame.runs.loc[residual, "config.model.shortcut"] = ["A", "B"]
+    frame.runs.loc[~residual, "config.optim.lr"] = 0.01
+    parts = conditions(frame)
+    assert len(parts) == 3
+    assert set(frame.runs["run_id"]) == {run for _, part in parts for run in part.runs["run_id"]}
+
+
+def test_a_null_is_a_value_like_others(frame_of):
+    frame = frame_of({"plain": {20: [1.0, 2.0]}}, **{"config.data.size": None})
+    frame.runs["config.data.size"] = [None, 32]
+    assert sorted(label for label, _ in conditions(frame)) == ["data.size=32", "data.size=null"]

@@ -27,6 +27,8 @@ from degradation.records.schema import (
     State,
 )
 
+AS_LONG_AS_IT_TAKES = -1.0  # seconds to wait for a lock, in filelock's words
+
 
 def mark_of(root: Path) -> str:
     """Six letters that tell this record root from every other one (W&B ids are unique for ever)."""
@@ -186,7 +188,7 @@ class Record:
     def lock(self, timeout: float = 1.0) -> Iterator[None]:
         """Hold the run for this process; the kernel lets go of it when the process ends. Raises RecordError.
 
-        Waits `timeout` seconds, since a reader of the state holds the lock for an instant.
+        Waits `timeout` seconds: a second at least makes sense, since a reader of the state holds it for an instant.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
