@@ -40,10 +40,11 @@ class Report:
     def verdict_table(self) -> str:
         """A claim with its verdict, the line that it rests on and its notes, for a terminal."""
         lines = []
+        width = max(15, *(len(claim.name) for section in self.sections for claim in section.claims))
         for section in self.sections:
             if section.title:
                 lines.append(section.title)
-            lines += [f"  {claim.name:<15} {claim.verdict:<13} {claim.decisive}" for claim in section.claims]
+            lines += [f"  {claim.name:<{width}} {claim.verdict:<13} {claim.decisive}" for claim in section.claims]
             notes = dict.fromkeys(note for claim in section.claims for note in claim.notes)
             lines += [f"  note: {note}" for note in notes]
         lines += [f"left out: {told}" for told in self.left_out]

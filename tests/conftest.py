@@ -92,6 +92,7 @@ def make_frame(errors: dict[str, dict[int, list[float]]], **columns: Any) -> Fra
             "multiply_adds": 2516608,
             "activations": 11786,
             "config.schedule.milestones": "[200, 300]",
+            "config.model.bn_statistics": "moving",
             "config.model.grown_from": 20 if family == "constructed" else None,
             "config.model.shortcut": "none" if family.startswith("plain") or family == "constructed" else "A",
             **columns,

@@ -144,6 +144,14 @@ def test_a_constructed_net_may_be_better_than_its_parent(frame_of):
     assert claims_of(frame)["construction"].verdict is Verdict.REPRODUCED
 
 
+def test_with_exact_statistics_the_construction_is_not_exact_and_is_not_judged(frame_of):
+    frame = constructed(frame_of, {20: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]})
+    frame.runs["config.model.bn_statistics"] = "exact"
+    claims = claims_of(frame)
+    assert claims["construction"].verdict is Verdict.NOT_TESTED
+    assert claims["kept"].verdict is Verdict.REPRODUCED
+
+
 def test_the_construction_has_no_running_error_to_compare(frame_of):
     frame = replace(constructed(frame_of, {20: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]}), kind="running")
     assert {claim.verdict for claim in claims_of(frame).values()} == {Verdict.NOT_TESTED}

@@ -97,10 +97,8 @@ def _check_model(config: Config, refuse: Refuse) -> None:
         refuse("model.bn_parts", f"a divisor of optim.batch_size ({config.optim.batch_size})")
     if model.grown_from is None:
         return
-    kind = (model.layout, model.shortcut, model.order, model.block, model.bn_statistics)
-    if kind != ("cifar", "none", "post", "basic", "moving"):
-        allowed = "null, but for plain nets of basic blocks in the cifar layout, order post, with moving BN statistics"
-        refuse("model.grown_from", allowed)
+    if (model.layout, model.shortcut, model.order, model.block) != ("cifar", "none", "post", "basic"):
+        refuse("model.grown_from", "null, but for plain nets of basic blocks in the cifar layout, order post")
     if not 8 <= model.grown_from <= model.depth or (model.grown_from - 2) % LAYERS_PER_STAGE_UNIT["basic"]:
         refuse("model.grown_from", f"null, or 6n+2 and at most model.depth ({model.depth})")
 
