@@ -99,14 +99,14 @@ def _page(report: Report, frame: Frame, name: str, command: str) -> str:
     environment = Environment(
         loader=PackageLoader("analysis", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"number": _number, "cell": _cell}
+    environment.filters["number"] = _number
     shown = [
         {
             "title": section.title,
             "margin": section.margin,
             "claims": section.claims,
             "summary": None if section.summary is None else section.summary.to_dict("records"),
-            "tables": [(list(table), table.to_numpy().tolist()) for table in section.tables.values()],
+            "tables": [_as_text(table) for table in section.tables.values()],
             "figures": [
                 {"name": stem, "data": _inlined(report.folder / f"{stem}.png"), "caption": caption}
                 for stem, (_, caption) in section.figures.items()
@@ -140,8 +140,16 @@ def _number(value: Any, digits: int = 2) -> str:
     return "-" if value is None or pd.isna(value) else f"{value:,.{digits}f}"
 
 
-def _cell(value: Any) -> str:
-    """A table's value: counts in full, measurements to two digits, small ones to three that count."""
-    if isinstance(value, float) and not value.is_integer():
-        return f"{value:.3g}" if abs(value) < 0.1 else _number(value)
-    return _number(value, 0) if isinstance(value, int | float) else str(value)
+def _as_text(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Column names and rows."""
+    columns = [str(column) for column in table]
+    return columns, [[_cell(column, row[column]) for column in columns] for row in table.to_dict("records")]
+
+
+def _cell(column: str, value: Any) -> str:
+    """A table's value: percentages to two digits, counts in full, keys as they were given."""
+    if column.rpartition("_")[2] in ("mean", "low", "high"):
+        return _number(value)
+    if isinstance(value, int | float) and not pd.isna(value):
+        return f"{value:,.0f}" if float(value).is_integer() else f"{value:g}"
+    return "-" if pd.isna(value) else str(value)
