@@ -1,12 +1,18 @@
 """Error against iteration, a line a depth, a panel a family (He et al. 2015, figure 6)."""
 
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.figures.style import CHANCE, FAMILIES, depth_style
 from analysis.frame import OVER, TRAINING_ERROR, Frame
+from analysis.reference import paper_protocol, published
 from degradation.records.schema import ITERATION, TEST_ERROR
+
+PAPERS_TOP = 25.0  # percent: about the scale of the paper's figure 6, which does not draw plain-110 either
+PAPER: dict[str, Any] = {"marker": "D", "markersize": 7, "markeredgecolor": "0.1", "linestyle": "none", "zorder": 4}
 
 
 def draw(frame: Frame, ax: Axes, family: str) -> Axes:
@@ -30,6 +36,7 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
             mean.index, train.min().to_numpy(), train.max().to_numpy(), alpha=0.15, color=style["color"], lw=0
         )
         ax.plot(mean.index, test.mean().to_numpy(), linewidth=2.6, **style)
+        _published(frame, ax, family, depth, style["color"])
     _lr_drops(frame, ax)
     chance = frame.runs["chance"].dropna()
     if len(chance):
@@ -37,6 +44,19 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
     ax.set_xlabel("iteration")
     ax.set_title(f"{family} nets")
     return ax
+
+
+def _published(frame: Frame, ax: Axes, family: str, depth: int, color: Any) -> None:
+    """The paper's test error at the end of its curve, beside runs of its protocol; a bar where it is a range."""
+    runs = frame.runs[paper_protocol(frame.runs) & (frame.runs["family"] == family) & (frame.runs["depth"] == depth)]
+    if runs.empty:
+        return
+    end = float(runs["config.schedule.iterations"].max())
+    for one in published(data="cifar10", family=family, depth=depth, metric=TEST_ERROR, source="H15", best=False):
+        if one.value is not None:
+            ax.plot([end], [one.value], color=color, clip_on=False, **PAPER)
+        elif one.low is not None and one.high is not None:
+            ax.plot([end, end], [one.low, one.high], color=color, linewidth=6, solid_capstyle="butt", clip_on=False)
 
 
 def _lr_drops(frame: Frame, ax: Axes) -> None:
@@ -68,5 +88,9 @@ def figure(frame: Frame) -> Figure:
         Line2D([], [], color="0.2", linewidth=2.6, label="test"),
         Line2D([], [], label="chance", **CHANCE),
     ]
+    if paper_protocol(frame.runs).any():
+        label = "test error of He et al. 2015 (plain: off figure 6, bar: a range)"
+        handles.append(Line2D([], [], color="0.6", label=label, **PAPER))
+        axes[0].set_ylim(top=PAPERS_TOP)
     canvas.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4), frameon=False)
     return canvas

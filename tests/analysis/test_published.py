@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from analysis.claims import Verdict
+from analysis.figures import curves, style
 from analysis.figures import published as drawn
-from analysis.figures import style
 from analysis.frame import Frame
 from analysis.published import compare, gap
 from analysis.published_tables import imagenet_table, table
@@ -252,6 +252,18 @@ def full(frame_of):
     plain = {20: [9.3, 9.6, 9.4], 32: [9.9, 10.3, 10.1], 44: [11.2, 11.9, 11.5], 56: [12.7, 13.3, 13.0],
              110: [88.0, 89.0, 90.0]}  # fmt: skip
     return paper_frame(frame_of, residual, plain)
+
+
+def test_the_papers_test_errors_stand_at_the_end_of_the_curves(frame_of):
+    """Figure 6; only for runs of its protocol, and on its scale."""
+    frame = paper_frame(frame_of, {20: [8.6, 8.8], 56: [7.0, 7.1]}, {20: [9.2, 9.4], 110: [70.0, 80.0]})
+    plain, residual = curves.figure(frame).axes
+    marks = [line.get_xydata().tolist() for line in residual.lines if line.get_marker() == "D"]
+    assert marks == [[[64000, 8.75]], [[64000, 6.97]]]
+    assert [[64000, 9.0], [64000, 9.5]] in [line.get_xydata().tolist() for line in plain.lines]
+    assert plain.get_ylim() == (0, 25)
+    other = paper_frame(frame_of, {20: [8.6, 8.8]}, **{"config.data.name": "image_folder"})
+    assert not [line for line in curves.figure(other).axes[0].lines if line.get_marker() == "D"]
 
 
 def test_the_figure_shows_ours_and_the_published_on_one_scale(frame_of):
