@@ -18,15 +18,15 @@ def draw(frame: Frame, ax: Axes, key: str, depth: int, connected: bool) -> Axes:
     runs = frame.runs[frame.runs["state"].isin([*OVER]) & (frame.runs["depth"] == depth)]
     values = ordered(frame.runs[key])
     present = [family for family in FAMILIES if family in set(frame.runs["family"])]
-    for index, family in enumerate(present):
+    beside = {value: [f for f in present if ((runs["family"] == f) & (runs[key] == value)).any()] for value in values}
+    for family in present:
         style = dict(FAMILIES[family])
-        shift = WIDTH * (index - (len(present) - 1) / 2)
         places, means = [], []
         for place, value in enumerate(values):
             errors = runs.loc[(runs["family"] == family) & (runs[key] == value), TRAINING_ERROR].tolist()
             if not errors:
                 continue
-            one, at = student(errors), place + shift
+            one, at = student(errors), place + WIDTH * (beside[value].index(family) - (len(beside[value]) - 1) / 2)
             ax.scatter([at] * len(errors), errors, s=20, alpha=0.6, color=style["color"], linewidths=0.6, zorder=3)
             if one.n > 1:
                 ax.errorbar(

@@ -144,6 +144,20 @@ def test_preactivation_nets_have_as_many_layers_as_the_others(network):
         assert pre.bn_last is not None
 
 
+@pytest.mark.parametrize(("block", "depth"), [("basic", 20), ("bottleneck", 29)])
+def test_without_shortcuts_the_order_makes_no_difference(network, block, depth):
+    """Convolution, BN and ReLU take turns either way; so a plain pre-activation net is the plain net, block by block."""
+    post, pre = (network("none", block, depth, order=order).eval() for order in ("post", "pre"))
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for one, other in zip(post.parameters(), pre.parameters(), strict=True):
+            one.copy_(torch.rand_like(one) - 0.3)
+            other.copy_(one)
+    x = torch.randn(4, 3, 16, 16)
+    with torch.inference_mode():
+        torch.testing.assert_close(pre(x), post(x))
+
+
 def test_a_bottlenecks_stride_may_be_on_the_first_1x1(network):
     for stride, expected in (("3x3", (1, 2, 1)), ("1x1", (2, 1, 1))):
         block = network(block="bottleneck", depth=29, bottleneck_stride=stride).layer2[0]
