@@ -146,7 +146,7 @@ def test_preactivation_nets_have_as_many_layers_as_the_others(network):
 
 @pytest.mark.parametrize(("block", "depth"), [("basic", 20), ("bottleneck", 29)])
 def test_without_shortcuts_the_order_makes_no_difference(network, block, depth):
-    """Convolution, BN and ReLU take turns either way; so a plain pre-activation net is the plain net, block by block."""
+    """Convolution, BN and ReLU take turns either way: a plain pre-activation net is the plain net."""
     post, pre = (network("none", block, depth, order=order).eval() for order in ("post", "pre"))
     torch.manual_seed(0)
     with torch.no_grad():
