@@ -28,14 +28,23 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "training_error": ("clean", "augmented", "running"),
     "device": ("auto", "cpu", "cuda", "mps"),
 }
+PROBES = ("gradient_flow", "responses", "identity", "shattering", "lesions", "paths")
 # keys, the words for what is allowed, the test
 RANGES: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
     ("model.width model.bn_parts optim.batch_size threads", "1 or more", lambda value: value >= 1),
     ("schedule.iterations schedule.evaluate_every", "1 or more", lambda value: value >= 1),
     ("data.pad data.margin data.validation optim.weight_decay", "0 or more", lambda value: 0 <= value < math.inf),
-    ("optim.lr schedule.factor tracking.init_timeout", "a positive number", lambda value: 0 < value < math.inf),
+    ("probes.early landscape.parts", "1 or more", lambda value: value >= 1),
+    ("probes.batch_size", "2 or more", lambda value: value >= 2),
+    ("landscape.line landscape.square", "an odd number, 3 or more", lambda value: value >= 3 and value % 2 == 1),
+    ("landscape.pictures", "null, or 1 or more", lambda value: value is None or value >= 1),
+    (
+        "landscape.reach optim.lr schedule.factor tracking.init_timeout",
+        "a positive number",
+        lambda value: 0 < value < math.inf,
+    ),
     ("optim.momentum", "from 0 up to, but not, 1", lambda value: 0 <= value < 1),
-    ("seed", "0 to 2**63 - 1", lambda value: 0 <= value < 2**63),
+    ("seed landscape.seed", "0 to 2**63 - 1", lambda value: 0 <= value < 2**63),
     ("data.size", "null, or 1 or more", lambda value: value is None or value >= 1),
     (
         "name tracking.project",
@@ -70,6 +79,7 @@ def check(config: Config) -> None:
     _check_data(config, refuse)
     _check_schedule(config, refuse)
     _check_warmup(config, refuse)
+    _check_probes(config, refuse)
 
 
 def _check_values(config: Config, refuse: Refuse) -> None:
@@ -155,3 +165,12 @@ def _check_warmup(config: Config, refuse: Refuse) -> None:
     first_drop = min([*schedule.milestones, schedule.iterations])
     if warmup.max_iterations is not None and warmup.max_iterations > first_drop:
         refuse("schedule.warmup.max_iterations", f"at most {first_drop}, where the schedule's first part ends")
+
+
+def _check_probes(config: Config, refuse: Refuse) -> None:
+    for key in ("training", "afterwards"):
+        names = getattr(config.probes, key)
+        if not set(names) <= set(PROBES) or len(set(names)) < len(names):
+            refuse(f"probes.{key}", f"different ones of {', '.join(PROBES)}")
+    if not 0 <= config.landscape.part < config.landscape.parts:
+        refuse("landscape.part", f"0 to {config.landscape.parts - 1} (landscape.parts is {config.landscape.parts})")

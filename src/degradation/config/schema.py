@@ -107,6 +107,29 @@ class Precision:
 
 
 @dataclass
+class Probes:
+    """What is measured inside a network (degradation.probes); it changes no number of the training."""
+
+    training: list[str] = MISSING  # taken while training: at initialisation, early, before each lr drop, at the end
+    early: int = MISSING  # iterations
+    afterwards: list[str] = MISSING  # taken by explain.py on a record's snapshots and weights
+    batch_size: int = MISSING  # training pictures, un-augmented, that a probe sees
+
+
+@dataclass
+class Landscape:
+    """The loss around a trained network, on a line and a square along filter-normalised directions (Li et al. 2018)."""
+
+    line: int = MISSING  # points on the line
+    square: int = MISSING  # points on each side of the square
+    reach: float = MISSING  # both go from -reach to reach; 1 is as far as the weights' own norm
+    pictures: int | None = MISSING  # training pictures that the loss is measured on; null: all
+    seed: int = MISSING  # of the directions
+    parts: int = MISSING  # jobs that share the points of one network
+    part: int = MISSING  # which of them this is
+
+
+@dataclass
 class Tracking:
     mode: str = MISSING
     project: str = MISSING
@@ -131,6 +154,8 @@ class Config:
     optim: Optim = MISSING
     schedule: Schedule = MISSING
     precision: Precision = MISSING
+    probes: Probes = MISSING
+    landscape: Landscape = MISSING
     tracking: Tracking = MISSING
 
 
@@ -158,6 +183,13 @@ def warmup_of(config: Config) -> Warmup | None:
     warmup = config.schedule.warmup
     has_one = warmup is not None and config.model.grown_from is None and config.model.depth >= warmup.from_depth
     return warmup if has_one else None
+
+
+def probe_iterations(config: Config) -> list[int]:
+    """The iterations after which probes are taken: none, the early one, before each drop of the rate, the last."""
+    schedule = config.schedule
+    early = min(config.probes.early, schedule.iterations)
+    return sorted({0, early, *schedule.milestones, schedule.iterations})
 
 
 def parent_of(config: Config) -> Config | None:

@@ -36,6 +36,7 @@ class Block(nn.Module):
         super().__init__()
         self.residual, self.order, self.first = residual, order, first
         self.layers = len(shape)
+        self.keeps_shape = shape[0][0] == shape[-1][1] and all(stride == 1 for *_, stride in shape)
         for number, (inner, outer, kernel, stride) in enumerate(shape, start=1):
             convolution = nn.Conv2d(inner, outer, kernel, stride=stride, padding=kernel // 2, bias=False)
             if order == "post":
@@ -51,6 +52,12 @@ class Block(nn.Module):
         """Each convolution with its BN: after it in the order post, before it in the order pre."""
         for number in range(1, self.layers + 1):
             yield getattr(self, f"conv{number}"), getattr(self, f"bn{number}", None)
+
+    def activate(self, x: Tensor) -> Tensor:
+        """What the first convolution reads: in the order pre ReLU(BN(x)), else x, which is activated already."""
+        if self.order == "post" or self.first:
+            return x
+        return F.relu(self.get_submodule("bn1")(x), inplace=True)
 
     def convolutions(self, x: Tensor) -> Tensor:
         """F; in the order pre its input is the activated x."""
@@ -71,8 +78,7 @@ class Block(nn.Module):
         return y
 
     def forward(self, x: Tensor) -> Tensor:
-        raw_is_activated = self.order == "post" or self.first
-        activated = x if raw_is_activated else F.relu(self.get_submodule("bn1")(x), inplace=True)
+        activated = self.activate(x)
         y = self.convolutions(activated)
         if self.residual:
             y = y + self.shortcut(x, activated)

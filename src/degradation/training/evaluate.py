@@ -1,7 +1,6 @@
 """Error and loss of a network in eval mode: BN with its moving averages, or exact ones; no gradient."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -27,7 +26,7 @@ def evaluate(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], preci
     seen, wrong, beyond, loss = 0, 0.0, 0.0, 0.0
     with torch.inference_mode():
         for pictures, labels in batches:
-            logits = _logits(network, pictures, precision)
+            logits = logits_of(network, pictures, precision)
             loss += F.cross_entropy(logits, labels, reduction="sum").item()
             wrong += (logits.argmax(1) != labels).sum().item()
             top = logits.topk(min(TOP, logits.shape[1])).indices
@@ -37,7 +36,7 @@ def evaluate(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], preci
     return Measured(100 * wrong / seen, loss / seen, 100 * beyond / seen)
 
 
-def _logits(network: nn.Module, pictures: Tensor, precision: Precision) -> Tensor:
+def logits_of(network: nn.Module, pictures: Tensor, precision: Precision) -> Tensor:
     """float32 (B, classes); of several views, the logarithm of their mean probability."""
     views = pictures.shape[1] if pictures.dim() == 5 else 0
     flat = pictures.flatten(0, 1) if views else pictures
@@ -45,31 +44,3 @@ def _logits(network: nn.Module, pictures: Tensor, precision: Precision) -> Tenso
         logits: Tensor = network(flat.contiguous(memory_format=memory_format(precision)))
     logits = logits.float()
     return logits.softmax(1).view(-1, views, logits.shape[1]).mean(1).log() if views else logits
-
-
-@contextmanager
-def exact_statistics(
-    network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], precision: Precision
-) -> Iterator[None]:
-    """Inside, BN's moving averages are exact ones over the batches: the mean of the batches' statistics.
-
-    Outside they are as they were, so that training goes on unchanged.
-    """
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    kept = [{name: value.clone() for name, value in norm.named_buffers()} for norm in norms]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # PyTorch's word for a cumulative average
-    network.train()
-    with torch.no_grad():
-        for pictures, _ in batches:
-            with autocast(pictures.device, precision):
-                network(pictures.contiguous(memory_format=memory_format(precision)))
-    try:
-        yield
-    finally:
-        for norm, buffers, momentum in zip(norms, kept, momenta, strict=True):
-            norm.momentum = momentum
-            for name, value in buffers.items():
-                norm.get_buffer(name).copy_(value)

@@ -18,8 +18,9 @@ from degradation.data.feeds import make_feed
 from degradation.data.imagenet import ImageNet
 from degradation.data.streams import generator
 from degradation.models.network import Network, initialise
+from degradation.models.normalisation import exact_statistics
 from degradation.training.checkpoint import weights
-from degradation.training.evaluate import evaluate, exact_statistics
+from degradation.training.evaluate import evaluate, logits_of
 from degradation.training.schedule import Transitions, learning_rate, stands_still, warmup_is_over
 from degradation.training.step import make_optimizer, memory_format, set_learning_rate, update
 
@@ -140,7 +141,10 @@ class Training:
             row["train/running_error"] = 100 * self.running_wrong.item() / seen
             row["train/running_loss"] = self.running_loss.item() / self.running_batches
         if self.config.model.bn_statistics == "exact":
-            with exact_statistics(self.network, self.feed.clean("train"), self.config.precision):
+            batches = (pictures for pictures, _ in self.feed.clean("train"))
+            with exact_statistics(
+                self.network, batches, lambda batch: logits_of(self.network, batch, self.config.precision)
+            ):
                 row |= self._errors()
         else:
             row |= self._errors()
