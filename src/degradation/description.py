@@ -10,6 +10,8 @@ from degradation.data.imagenet import ImageNet
 from degradation.grid import grid_run
 from degradation.identity import NUMERICS_VERSION, hashed_values
 from degradation.models.census import census
+from degradation.records.files import Row
+from degradation.records.schema import ITERATION, PROBE, TABLE
 from degradation.records.store import Record, mark_of
 
 
@@ -34,6 +36,11 @@ def describe_run(config: Config, run_id: str, dataset: Dataset | ImageNet) -> di
         "census": asdict(counted),
         **({"parent": grid_run(parent).run_id} if parent is not None else {}),
     }
+
+
+def shown_in_wandb(row: Row) -> Row:
+    """A row of probes as W&B has it: its table under the probe's name."""
+    return {ITERATION: row[ITERATION], f"probes/{row[PROBE]}": row[TABLE]}
 
 
 def wandb_identity(config: Config, record: Record, description: dict[str, Any]) -> dict[str, Any]:

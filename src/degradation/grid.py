@@ -70,8 +70,8 @@ class Admission:
     outcome: str | None  # of a run that is over already
 
 
-def preflight(cfg: DictConfig) -> Admission:
-    """Called by the launcher for each job before the first starts. Raises ConfigError: then none starts."""
+def admitted(cfg: DictConfig) -> GridRun:
+    """The run of a job, checked before any job has started. Raises ConfigError: then none starts."""
     cfg = cfg.copy()
     with open_dict(cfg):
         cfg.pop("hydra", None)
@@ -80,6 +80,12 @@ def preflight(cfg: DictConfig) -> Admission:
         check_torch_pair()
     except InstallationError as problem:
         raise schema.ConfigError(str(problem)) from None
+    return run
+
+
+def preflight(cfg: DictConfig) -> Admission:
+    """For train.py; called by the launcher for each job."""
+    run = admitted(cfg)
     return Admission(run.run_id, float(run.config.schedule.iterations * run.config.model.depth), run.record.outcome())
 
 

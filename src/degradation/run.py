@@ -10,18 +10,30 @@ from hydra.errors import CompactHydraException
 from degradation.config import Config, ConfigError, parent_of
 from degradation.data.content import DataError
 from degradation.data.feeds import load
-from degradation.description import describe_run, wandb_identity
+from degradation.description import describe_run, shown_in_wandb, wandb_identity
 from degradation.environment import InstallationError, check_torch_pair, describe
 from degradation.grid import grid_run
 from degradation.interruption import Interrupted, StopRequest, stop_requests
 from degradation.models.construction import grow
 from degradation.models.network import Network
 from degradation.records.files import Row
-from degradation.records.schema import ATTEMPTS, CHECKPOINT, METRICS, SNAPSHOTS, WEIGHTS, RecordError, State
+from degradation.records.schema import (
+    ATTEMPTS,
+    ITERATION,
+    METRICS,
+    PROBE,
+    PROBES,
+    SNAPSHOTS,
+    TABLE,
+    WEIGHTS,
+    RecordError,
+    State,
+)
 from degradation.records.store import AS_LONG_AS_IT_TAKES, Record
+from degradation.resumption import in_order, resume, save
 from degradation.tracking.mirror import Log, mirror
 from degradation.training import checkpoint
-from degradation.training.fit import Diverged, Metrics, Progress, Snapshot, Training, fit
+from degradation.training.fit import Diverged, Metrics, Probed, Progress, Snapshot, Training, fit
 from degradation.training.step import choose_device, make_reproducible, memory_format
 from hydra_plugins.pool_launcher import report_progress
 
@@ -94,25 +106,31 @@ def _train(config: Config, record: Record, device: torch.device, stop: StopReque
     description = describe_run(config, record.run_id, dataset)
     record.create(description)
     training = Training(config, dataset, device)
-    rows = _resume(config, record, training)
+    kept = resume(config, record, training)
     if training.iteration == 0:
         _construct(config, training)
     total = config.schedule.iterations
     outcome = State.DONE
-    with mirror(config.tracking, record.root, lambda: wandb_identity(config, record, description), rows) as send:
+    known = in_order(kept)
+    with mirror(config.tracking, record.root, lambda: wandb_identity(config, record, description), known) as send:
         for event in fit(training):
             match event:
                 case Progress(iteration):
                     report_progress(iteration, total)
                     if stop.signum is not None:
-                        _save(record, training, rows)
+                        save(record, training, kept)
                         told = f"{record.run_id}: stopped at iteration {iteration}; its checkpoint is saved"
                         raise Interrupted(told, stop.signum)
                     if iteration % config.schedule.evaluate_every == 0 and iteration < total:
-                        _save(record, training, rows)
+                        save(record, training, kept)
                 case Metrics(row):
-                    rows.append(row)
                     _keep(record, row, send)
+                    kept[METRICS].append(row)
+                case Probed(iteration, probe, table):
+                    probed = {PROBE: probe, ITERATION: iteration, TABLE: table}
+                    record.append(PROBES, probed)
+                    send(shown_in_wandb(probed))
+                    kept[PROBES].append(probed)
                 case Snapshot(iteration, weights):
                     record.write(f"{SNAPSHOTS}/{iteration:08d}.pt", checkpoint.dump(weights))
                 case Diverged(iteration):
@@ -145,47 +163,6 @@ def _keep(record: Record, row: Row, send: Log) -> None:
         "%s  iteration %6d  clean training error %5.1f %%  test error %5.1f %%",
         record.run_id, row["iteration"], row["train/clean_error"], row["test/error"],
     )  # fmt: skip
-
-
-def _save(record: Record, training: Training, rows: list[Row]) -> None:
-    state = {"device": training.device.type, "rows": len(rows), "training": training.state()}
-    record.write(CHECKPOINT, checkpoint.dump(state))
-
-
-def _resume(config: Config, record: Record, training: Training) -> list[Row]:
-    """Set `training` to the checkpoint and cut the rows after it, or start anew. Returns the rows kept."""
-    rows = []
-    saved = _read_checkpoint(record, set(training.state()))
-    if saved is not None:
-        begun_on, now_on = saved["device"], training.device.type
-        if begun_on != now_on and not config.allow_device_change:
-            raise ConfigError(
-                f"device: {record.run_id} was begun on {begun_on}, and {now_on!r} is not allowed to go on with it;"
-                f" allowed: {begun_on}, or allow_device_change=true"
-            )
-        training.restore(saved["training"])
-        rows = record.rows(METRICS)[: saved["rows"]]
-        log.info("%s: goes on from iteration %d", record.run_id, training.iteration)
-    record.keep_rows(METRICS, rows)
-    return rows
-
-
-def _read_checkpoint(record: Record, expected: set[str]) -> dict[str, Any] | None:
-    """The latest state to go on from; None, told, where it or the rows before it cannot be trusted."""
-    if not record.path(CHECKPOINT).exists():
-        return None
-    try:
-        saved: dict[str, Any] = checkpoint.load(record.read(CHECKPOINT))
-    except checkpoint.CheckpointError as problem:
-        log.warning("%s: %s cannot be read (%s); training starts anew", record.run_id, CHECKPOINT, problem)
-        return None
-    if set(saved["training"]) != expected:
-        log.warning("%s: %s is another release's; training starts anew", record.run_id, CHECKPOINT)
-        return None
-    if len(record.rows(METRICS)) < saved["rows"]:
-        log.warning("%s: %s lacks rows; training starts anew", record.run_id, METRICS)
-        return None
-    return saved
 
 
 def _device_name(device: torch.device) -> str:

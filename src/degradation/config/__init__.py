@@ -7,6 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from degradation.config.invariants import ConfigError, check
+from degradation.config.probing import END, PROBES, SNAPSHOTS, START, fits
 from degradation.config.schema import (
     BF16,
     Config,
@@ -31,6 +32,10 @@ from degradation.config.schema import (
 __all__ = [
     "BF16",
     "CONF",
+    "END",
+    "PROBES",
+    "SNAPSHOTS",
+    "START",
     "Config",
     "ConfigError",
     "Data",
@@ -46,6 +51,7 @@ __all__ = [
     "Warmup",
     "check",
     "family",
+    "fits",
     "parent_of",
     "probe_iterations",
     "read",

@@ -6,6 +6,7 @@ from typing import Any
 
 from hydra.errors import CompactHydraException
 
+from degradation.config.probing import PROBES
 from degradation.config.schema import BF16, FP32, IMAGENET_STAGES, LAYERS_PER_STAGE_UNIT, Config
 
 # key -> the values it may have
@@ -28,7 +29,6 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "training_error": ("clean", "augmented", "running"),
     "device": ("auto", "cpu", "cuda", "mps"),
 }
-PROBES = ("gradient_flow", "responses", "identity", "shattering", "lesions", "paths")
 # keys, the words for what is allowed, the test
 RANGES: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
     ("model.width model.bn_parts optim.batch_size threads", "1 or more", lambda value: value >= 1),

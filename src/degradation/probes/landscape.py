@@ -4,33 +4,13 @@ Two random directions, each filter of them as long as the network's own; biases 
 normalises by the moving averages of the trained network, as there.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from degradation.config import Landscape
 from degradation.models.network import Network
-
-
-@dataclass(frozen=True)
-class Point:
-    shape: str  # line or square
-    x: float
-    y: float
-
-
-def points(landscape: Landscape) -> list[Point]:
-    """All points, those of the line first; the network itself is in the middle of both."""
-    line, side = (_evenly(count, landscape.reach) for count in (landscape.line, landscape.square))
-    return [*(Point("line", x, 0.0) for x in line), *(Point("square", x, y) for y in side for x in side)]
-
-
-def _evenly(count: int, reach: float) -> list[float]:
-    middle = (count - 1) // 2
-    return [reach * (index - middle) / middle for index in range(count)]
 
 
 def direction(network: Network, generator: torch.Generator) -> dict[str, Tensor]:
@@ -52,12 +32,12 @@ class Surface:
         self.network, self.along = network.eval(), along
         self.centre = {name: value.detach().clone() for name, value in network.named_parameters() if name in along[0]}
 
-    def measure(self, point: Point, batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[float, float]:
-        """Mean cross-entropy in nats and error in percent, over the pictures of the batches."""
+    def measure(self, x: float, y: float, batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[float, float]:
+        """At w + x d_1 + y d_2: mean cross-entropy in nats, error in percent, over the pictures of the batches."""
         parameters = dict(self.network.named_parameters())
         with torch.no_grad():
             for name, value in self.centre.items():
-                moved = torch.add(value, self.along[0][name], alpha=point.x).add_(self.along[1][name], alpha=point.y)
+                moved = torch.add(value, self.along[0][name], alpha=x).add_(self.along[1][name], alpha=y)
                 parameters[name].copy_(moved)
         loss, wrong, seen = 0.0, 0, 0
         with torch.inference_mode():
@@ -67,8 +47,3 @@ class Surface:
                 wrong += int((logits.argmax(1) != labels).sum())
                 seen += len(labels)
         return loss / seen, 100 * wrong / seen
-
-
-def share(landscape: Landscape) -> Iterator[Point]:
-    """The points of this part: every so-manieth, so that parts take equally long."""
-    return iter(points(landscape)[landscape.part :: landscape.parts])

@@ -7,6 +7,8 @@ SCHEMA_VERSION = 1
 RUN = "run.json"  # written once: configuration, id, schema version, census, the data's checksum
 ATTEMPTS = "attempts.jsonl"  # two lines an attempt (start, end): all that has a clock
 METRICS = "metrics.jsonl"  # a row an evaluation; no clock, so that a repeat is identical byte for byte
+PROBES = "probes.jsonl"  # a row a probe and iteration: those of the training, then those that were taken afterwards
+LANDSCAPE = "landscape"  # the loss around the final weights, a row a point, a file a part
 CHECKPOINT = "checkpoint.pt"  # the latest resumable state; removed when the run is done
 SNAPSHOTS = "snapshots"  # weights at declared iterations
 WEIGHTS = "weights.pt"  # final
@@ -26,6 +28,9 @@ VALIDATION_ERROR, VALIDATION_LOSS = "validation/error", "validation/loss"  # whe
 TEN_CROP_ERROR, TEN_CROP_TOP5_ERROR = "test/ten_crop_error", "test/ten_crop_top5_error"  # ImageNet
 WARMUP_END = "schedule/warmup_end"  # in the rows after it: the iteration at which the warm-up ended
 PLATEAUS = "schedule/plateaus"  # how often the rate has been lowered since the error stood still
+
+# A row of probes: which, after which iteration, and what it found as named columns (degradation.probes).
+PROBE, TABLE = "probe", "table"
 
 
 class State(StrEnum):

@@ -197,6 +197,12 @@ class Record:
         except Timeout:
             raise RecordError(f"{self.folder}: another process is training this run") from None
 
+    @contextmanager
+    def lock_file(self, name: str) -> Iterator[None]:
+        """Hold one appended file for this process, as long as others may write others."""
+        with FileLock(self.path(f"{name}.lock")):
+            yield
+
     def locked(self) -> bool:
         """Does a process hold the run? Asked by a shared lock, so that two who ask do not see each other."""
         try:

@@ -76,6 +76,15 @@ def _start_or_fall_back(tracking: Tracking, root: Path, identity: dict[str, Any]
     return None
 
 
+def _shown(value: Any) -> Any:
+    """Named columns as a W&B table; anything else as it is."""
+    if not isinstance(value, dict):
+        return value
+    import wandb
+
+    return wandb.Table(columns=[*value], data=[list(row) for row in zip(*value.values(), strict=True)])
+
+
 @contextmanager
 def mirror(
     tracking: Tracking, root: Path, identify: Callable[[], dict[str, Any]], rows: Iterable[dict[str, Any]]
@@ -95,7 +104,7 @@ def mirror(
         if run is None:
             return
         try:
-            run.log({key: value for key, value in row.items() if value is not None}, step=row.get("iteration"))
+            run.log({key: _shown(value) for key, value in row.items() if value is not None}, step=row.get("iteration"))
         except Exception as error:
             log.warning("W&B stopped mirroring (%s); the record on disk goes on", error)
             run = None

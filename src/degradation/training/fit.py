@@ -12,13 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from degradation.config import Config, Plateau, warmup_of
+from degradation.config import Config, Plateau, fits, probe_iterations, warmup_of
 from degradation.data.datasets import Dataset
 from degradation.data.feeds import make_feed
 from degradation.data.imagenet import ImageNet
 from degradation.data.streams import generator
 from degradation.models.network import Network, initialise
 from degradation.models.normalisation import exact_statistics
+from degradation.probes import Table, probe_batch, take
 from degradation.training.checkpoint import weights
 from degradation.training.evaluate import evaluate, logits_of
 from degradation.training.schedule import Transitions, learning_rate, stands_still, warmup_is_over
@@ -39,6 +40,15 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class Probed:
+    """What a probe found after this iteration."""
+
+    iteration: int
+    probe: str
+    table: Table
+
+
+@dataclass(frozen=True)
 class Progress:
     iteration: int
 
@@ -50,7 +60,7 @@ class Diverged:
     iteration: int
 
 
-Event = Metrics | Snapshot | Progress | Diverged
+Event = Metrics | Snapshot | Probed | Progress | Diverged
 
 
 class Training:
@@ -179,6 +189,13 @@ class Training:
             found["test/ten_crop_top5_error"] = measured.top5_error
         return found
 
+    def probes(self) -> Iterator[Probed]:
+        """What the configured probes find in the network as it is; training goes on as if they were not."""
+        for name in self.config.probes.training:
+            if fits(name, self.config.model.shortcut):
+                batch = probe_batch(name, self.feed, self.config.probes.batch_size)
+                yield Probed(self.iteration, name, take(name, self.network, batch, self.config.seed, self.iteration))
+
     def _watch_plateau(self, plateau: Plateau, test_error: float) -> None:
         self.test_errors.append(test_error)
         if stands_still(self.test_errors, plateau):
@@ -188,12 +205,13 @@ class Training:
 
 def fit(training: Training) -> Iterator[Event]:
     """Events up to the last iteration; ends early, with `Diverged`, where a loss is not finite."""
-    schedule = training.config.schedule
+    schedule, probed = training.config.schedule, probe_iterations(training.config)
     if training.iteration == 0:
         if 0 in schedule.snapshots:
             yield Snapshot(0, weights(training.network))
         if training.config.model.grown_from is not None:
             yield Metrics(training.metrics())  # what the construction alone has reached
+        yield from training.probes()
     while training.iteration < schedule.iterations:
         training.step()
         iteration = training.iteration
@@ -204,4 +222,6 @@ def fit(training: Training) -> Iterator[Event]:
             yield Metrics(training.metrics())
         if iteration in schedule.snapshots:
             yield Snapshot(iteration, weights(training.network))
+        if iteration in probed:
+            yield from training.probes()
         yield Progress(iteration)

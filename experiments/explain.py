@@ -1,0 +1,28 @@
+"""Take the probes inside the trained networks of a run, or of a grid: the same words as train.py takes.
+
+python experiments/explain.py experiment=quick
+python experiments/explain.py model=residual model.depth=56 seed=1 probes.afterwards=[paths]
+"""
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from degradation import config as schema
+
+schema.register()
+
+
+@hydra.main(version_base="1.3", config_path=str(schema.CONF), config_name="explain")
+def main(cfg: DictConfig) -> str:
+    from degradation.explain import explain  # torch and wandb are imported here, so that --help answers at once
+
+    return explain(schema.read(cfg))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

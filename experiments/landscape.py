@@ -1,0 +1,30 @@
+"""Measure the loss around trained networks (Li et al. 2018): the same words as train.py takes; points run in parallel.
+
+python experiments/landscape.py experiment=quick
+python experiments/landscape.py experiment=quick model.depth=110 landscape.square=51 landscape.pictures=500
+
+Points that are measured already are not measured again. An experiment's nets are those the nets of 20 and 56 layers, seed 0.
+"""
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from degradation import config as schema
+
+schema.register()
+
+
+@hydra.main(version_base="1.3", config_path=str(schema.CONF), config_name="landscape")
+def main(cfg: DictConfig) -> str:
+    from degradation.explain import landscape
+
+    return landscape(schema.read(cfg))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

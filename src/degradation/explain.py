@@ -1,0 +1,156 @@
+"""Why: what is measured inside the networks of a run that is over, from its snapshots and weights."""
+
+import logging
+from collections.abc import Callable, Iterator
+
+import torch
+from hydra.errors import CompactHydraException
+from torch import Tensor
+
+from degradation.config import Config
+from degradation.data.content import DataError
+from degradation.data.datasets import Dataset
+from degradation.data.feeds import Feed, load, make_feed
+from degradation.data.imagenet import ImageNet
+from degradation.data.streams import generator
+from degradation.description import shown_in_wandb, wandb_identity
+from degradation.environment import InstallationError, check_torch_pair
+from degradation.grid import GridRun, grid_run
+from degradation.models.network import Network, initialise
+from degradation.plan import NOTHING_LEFT, points_left, probes_left, training_pictures
+from degradation.probes import probe_batch, take
+from degradation.probes.landscape import Surface, direction
+from degradation.records.schema import ITERATION, LANDSCAPE, PROBE, SNAPSHOTS, TABLE, WEIGHTS, RecordError, State
+from degradation.records.schema import PROBES as FILE
+from degradation.records.store import AS_LONG_AS_IT_TAKES, Record
+from degradation.tracking.mirror import mirror
+from degradation.training import checkpoint
+from degradation.training.step import choose_device, make_reproducible, memory_format
+from hydra_plugins.pool_launcher import report_progress
+
+log = logging.getLogger(__name__)
+
+
+class NotExplained(CompactHydraException):
+    """Why a run cannot be explained, in one line."""
+
+
+def explain(config: Config) -> str:
+    """Take the probes that a run's record lacks, and mirror them all. Raises NotExplained, ConfigError."""
+    return _of_done_run(config, _take_probes)
+
+
+def landscape(config: Config) -> str:
+    """Measure the points of this part that a run's record lacks. Raises NotExplained, ConfigError."""
+    return _of_done_run(config, _measure_points)
+
+
+def _of_done_run(config: Config, measure: Callable[[GridRun, torch.device], None]) -> str:
+    run = grid_run(config)
+    try:
+        check_torch_pair()
+        device = choose_device(config.device)
+        make_reproducible(config.threads)
+        outcome = run.record.outcome()
+        if outcome is State.DIVERGED:
+            return str(outcome)
+        if outcome is None:
+            raise RecordError(f"is {run.record.state()}; train it first (make reproduce, or experiments/train.py)")
+        measure(run, device)
+    except (InstallationError, RecordError, DataError, checkpoint.CheckpointError, OSError) as problem:
+        raise NotExplained(f"{run.run_id}: {problem}") from None
+    return NOTHING_LEFT
+
+
+def _take_probes(run: GridRun, device: torch.device) -> None:
+    config, record = run.config, run.record
+    with record.lock(AS_LONG_AS_IT_TAKES):
+        record.keep_rows(FILE, record.rows(FILE))  # a torn last line would hide what is appended
+        left = probes_left(config, record)
+        if not left:
+            return
+        dataset = load(config.data)
+        feed = make_feed(dataset, config, device)
+        network = Network(config.model, dataset.channels, dataset.classes)
+        held = None  # the iteration that the network's weights are of
+        for number, (name, iteration) in enumerate(left):
+            if iteration != held:
+                network = _network_at(iteration, config, record, dataset, device)
+                held = iteration
+            table = take(name, network, probe_batch(name, feed, config.probes.batch_size), config.seed, iteration)
+            record.append(FILE, {PROBE: name, ITERATION: iteration, TABLE: table})
+            log.info("%s  iteration %6d  %s", run.run_id, iteration, name)
+            report_progress(number + 1, len(left))
+        _mirror(config, record)
+
+
+def _network_at(
+    iteration: int, config: Config, record: Record, dataset: Dataset | ImageNet, device: torch.device
+) -> Network:
+    """The run's network after so many iterations. Raises RecordError where its weights are not there."""
+    network = Network(config.model, dataset.channels, dataset.classes)
+    snapshot = f"{SNAPSHOTS}/{iteration:08d}.pt"
+    if iteration == config.schedule.iterations:
+        network.load_state_dict(checkpoint.load(record.read(WEIGHTS)))
+    elif iteration > 0 or record.path(snapshot).exists():
+        network.load_state_dict(checkpoint.load(record.read(snapshot)))
+    else:
+        initialise(network, generator(config.seed, "initialisation"), config.model.initialisation)
+    return network.to(device).to(memory_format=memory_format(config.precision))
+
+
+def _mirror(config: Config, record: Record) -> None:
+    """All probes of a run as a W&B run of their own: that of the training is closed."""
+
+    def identify() -> dict[str, object]:
+        identity = wandb_identity(config, record, record.describe())
+        return identity | {
+            "id": f"{identity['id']}-why",
+            "name": f"{record.run_id} why",
+            "job_type": "explain",
+        }
+
+    with mirror(config.tracking, record.root, identify, []) as send:
+        for row in sorted(record.rows(FILE), key=lambda row: int(row[ITERATION])):
+            send(shown_in_wandb(row))
+
+
+def _measure_points(run: GridRun, device: torch.device) -> None:
+    """One row a point, as soon as it is known, in a file of this part."""
+    config, record = run.config, run.record
+    asked = config.landscape
+    name = f"{LANDSCAPE}/{asked.part + 1:03d}-of-{asked.parts:03d}.jsonl"
+    pictures = training_pictures(asked, record)
+    record.path(LANDSCAPE).mkdir(exist_ok=True)
+    with record.lock_file(name):
+        record.keep_rows(name, record.rows(name))
+        left = points_left(asked, pictures, record)
+        if not left:
+            return
+        dataset = load(config.data)
+        feed = make_feed(dataset, config, device)
+        network = _network_at(config.schedule.iterations, config, record, dataset, device)
+        along = [direction(network, generator(asked.seed, "landscape", index)) for index in (1, 2)]
+        surface = Surface(network.to(memory_format=torch.channels_last), (along[0], along[1]))  # the fastest
+        for number, point in enumerate(left):
+            loss, error = surface.measure(point.x, point.y, _first(feed, pictures))
+            where = {"shape": point.shape, "x": point.x, "y": point.y}
+            what = {
+                "points": asked.line if point.shape == "line" else asked.square,
+                "reach": asked.reach,
+                "pictures": pictures,
+                "directions": asked.seed,
+            }
+            finite = torch.isfinite(torch.tensor(loss)).item()
+            record.append(name, where | what | {"loss": loss if finite else None, "error": error})
+            report_progress(number + 1, len(left))
+
+
+def _first(feed: Feed, pictures: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of the first so many training pictures, un-augmented."""
+    left = pictures
+    for batch, labels in feed.clean("train"):
+        yield batch[:left].contiguous(memory_format=torch.channels_last), labels[:left]
+        left -= len(labels)
+        if left <= 0:
+            return

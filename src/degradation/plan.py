@@ -1,0 +1,96 @@
+"""What is still to be measured inside the networks of a done run. Free of torch."""
+
+from dataclasses import dataclass
+
+from omegaconf import DictConfig
+
+from degradation.config import END, PROBES, SNAPSHOTS, START, Config, Landscape, fits
+from degradation.grid import Admission, GridRun, admitted
+from degradation.records.schema import ITERATION, LANDSCAPE, PROBE, State
+from degradation.records.schema import PROBES as FILE
+from degradation.records.store import Record
+
+NOTHING_LEFT = "explained"
+
+
+@dataclass(frozen=True)
+class Point:
+    """Of the loss around a network, in lengths of its weights along the two directions."""
+
+    shape: str  # line or square
+    x: float
+    y: float
+
+
+def probes_left(config: Config, record: Record) -> list[tuple[str, int]]:
+    """(probe, iteration) of all that can be taken of the record's snapshots and weights and has not been."""
+    schedule = config.schedule
+    moments = {
+        START: [0] if config.model.grown_from is None or 0 in schedule.snapshots else [],
+        SNAPSHOTS: schedule.snapshots,
+        END: [schedule.iterations],
+    }
+    names = dict.fromkeys([*config.probes.training, *config.probes.afterwards])
+    taken = {(row[PROBE], row[ITERATION]) for row in record.rows(FILE)}
+    wanted = {
+        (name, iteration)
+        for name in names
+        if fits(name, config.model.shortcut)
+        for moment in PROBES[name].at
+        for iteration in moments[moment]
+    }
+    return sorted(wanted - taken, key=lambda one: (one[1], list(names).index(one[0])))
+
+
+def points(landscape: Landscape) -> list[Point]:
+    """All points, those of the line first; the network itself is in the middle of both."""
+    line, side = (_evenly(count, landscape.reach) for count in (landscape.line, landscape.square))
+    return [*(Point("line", x, 0.0) for x in line), *(Point("square", x, y) for y in side for x in side)]
+
+
+def _evenly(count: int, reach: float) -> list[float]:
+    middle = (count - 1) // 2
+    return [reach * (index - middle) / middle for index in range(count)]
+
+
+def points_left(landscape: Landscape, pictures: int, record: Record) -> list[Point]:
+    """Those of this part that no part has measured: every so-manieth, so that parts take equally long."""
+    asked = {"reach": landscape.reach, "pictures": pictures, "directions": landscape.seed}
+    counts = {"line": landscape.line, "square": landscape.square}
+    measured = {
+        Point(row["shape"], row["x"], row["y"])
+        for path in sorted(record.path(LANDSCAPE).glob("*.jsonl"))
+        for row in record.rows(f"{LANDSCAPE}/{path.name}")
+        if asked.items() <= row.items() and row["points"] == counts[row["shape"]]
+    }
+    return [point for point in points(landscape)[landscape.part :: landscape.parts] if point not in measured]
+
+
+def training_pictures(landscape: Landscape, record: Record) -> int:
+    """How many the loss is measured on. Raises RecordError where the record lacks its description."""
+    there = int(record.describe()["data"]["train"])
+    return there if landscape.pictures is None else min(landscape.pictures, there)
+
+
+def preflight(cfg: DictConfig) -> Admission:
+    """For explain.py; called by the launcher for each job. A run that is not done is told by the job itself."""
+    run = admitted(cfg)
+    left = probes_left(run.config, run.record)
+    return Admission(run.run_id, float(run.config.model.depth), _outcome(run, bool(left)))
+
+
+def landscape_preflight(cfg: DictConfig) -> Admission:
+    """For landscape.py."""
+    run = admitted(cfg)
+    landscape, done = run.config.landscape, run.record.outcome() is State.DONE
+    left = not done or points_left(landscape, training_pictures(landscape, run.record), run.record)
+    label = f"{run.run_id}-landscape-{landscape.part + 1}-of-{landscape.parts}"
+    return Admission(label, float(run.config.model.depth), _outcome(run, bool(left)))
+
+
+def _outcome(run: GridRun, left: bool) -> str | None:
+    """What the launcher tells of a job that has nothing to do."""
+    state = run.record.outcome()
+    if state is State.DIVERGED:
+        return str(state)
+    return NOTHING_LEFT if state is State.DONE and not left else None
