@@ -1,13 +1,14 @@
 """Records to tidy tables. Failed, diverged, missing and partial runs stay visible: no run is dropped in silence."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from analysis.probes import of_runs, probe_tables
 from degradation.identity import ADDED_LATER
 from degradation.records.schema import (
     ATTEMPTS,
@@ -43,18 +44,20 @@ TOLD = ("reason", "device", "commit", "versions")
 class Frame:
     """`runs`: a row a run, expected or found. `curves`: a row an evaluation. `left_out`: unreadable records.
 
-    `kind` says which training error `training_error` is: clean, augmented, running.
+    `kind` says which training error `training_error` is: clean, augmented, running. `probes`: probe: its rows.
     """
 
     runs: pd.DataFrame
     curves: pd.DataFrame
     left_out: tuple[str, ...] = ()
     kind: str = "clean"
+    probes: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     def where(self, index: pd.Index) -> "Frame":
         """The runs at these places of `runs`, with their curves."""
         runs = self.runs.loc[index]
-        return replace(self, runs=runs, curves=self.curves[self.curves["run_id"].isin(runs["run_id"])])
+        curves = self.curves[self.curves["run_id"].isin(runs["run_id"])]
+        return replace(self, runs=runs, curves=curves, probes=of_runs(self.probes, runs["run_id"]))
 
 
 def load(root: Path | str, expected: Sequence[dict[str, Any]], kind: str = "clean") -> Frame:
@@ -77,7 +80,8 @@ def load(root: Path | str, expected: Sequence[dict[str, Any]], kind: str = "clea
     runs["untrained"] = runs[TRAINING_ERROR] >= runs["chance"] - UNTRAINED_WITHIN
     runs = runs.sort_values(["family", "depth", "seed", "run_id"], kind="stable").reset_index(drop=True)
     columns = ["run_id", "family", "depth", "seed", ITERATION, TRAINING_ERROR, TEST_ERROR]
-    return Frame(runs, pd.DataFrame(curves) if curves else pd.DataFrame(columns=columns), tuple(left_out), kind)
+    found = pd.DataFrame(curves) if curves else pd.DataFrame(columns=columns)
+    return Frame(runs, found, tuple(left_out), kind, probe_tables(root, runs))
 
 
 def load_where(root: Path | str, query: str | None, kind: str = "clean") -> Frame:

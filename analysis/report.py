@@ -104,6 +104,7 @@ def _page(report: Report, frame: Frame, name: str, command: str) -> str:
         {
             "title": section.title,
             "margin": section.margin,
+            "introduction": section.introduction,
             "claims": section.claims,
             "summary": None if section.summary is None else section.summary.to_dict("records"),
             "tables": [_as_text(table) for table in section.tables.values()],

@@ -16,6 +16,7 @@ from analysis.figures import curves, depth
 from analysis.figures import published as published_figure
 from analysis.frame import OVER, TRAINING_ERROR, Frame
 from analysis.statistics import student
+from analysis.why import explain
 from degradation.records.schema import CLEAN_LOSS, TEST_ERROR, State
 
 FIGURES: dict[str, tuple[Callable[[Frame], Figure], str]] = {
@@ -42,12 +43,13 @@ COUNTED = ("parameters", "multiply_adds", "activations")
 @dataclass(frozen=True)
 class Section:
     title: str  # empty where there is one condition only
-    margin: float  # points
+    margin: float | None  # points; None where the claims are about something else
     claims: list[Claim]
     figures: dict[str, tuple[Figure, str]]  # name of the file: figure, caption
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)  # name of the file: table
     summary: pd.DataFrame | None = None  # of a condition
     run_ids: tuple[str, ...] = ()  # of a condition
+    introduction: str = ""
 
 
 def sections(frame: Frame, margins: dict[str, float]) -> list[Section]:
@@ -64,7 +66,25 @@ def sections(frame: Frame, margins: dict[str, float]) -> list[Section]:
         suffix = "" if len(cut) == 1 else f"-{index + 1}"
         title = label or (DEGRADATION if found else "")
         found.append(_condition(title, part, margins[part.runs["data"].iloc[0]], suffix))
+    for index, (label, part) in enumerate(cut):
+        suffix = "" if len(cut) == 1 else f"-{index + 1}"
+        found += _why(label, part, margins[part.runs["data"].iloc[0]], suffix)
     return found
+
+
+def _why(label: str, part: Frame, margin: float, suffix: str) -> list[Section]:
+    """What the probes inside these runs' networks found, a section a mechanism."""
+    return [
+        Section(
+            f"Why: {one.title}{f' ({label})' if label else ''}",
+            None,
+            one.claims,
+            {f"{stem}{suffix}": shown for stem, shown in one.figures.items()},
+            {f"{one.name}{suffix}": one.table} if len(one.table) else {},
+            introduction=one.introduction,
+        )
+        for one in explain(part, margin)
+    ]
 
 
 def _condition(label: str, part: Frame, margin: float, suffix: str) -> Section:

@@ -60,11 +60,16 @@ def welch(a: Sequence[float], b: Sequence[float], level: float = LEVEL) -> Diffe
 
 def paired(a: Sequence[float], b: Sequence[float], level: float = LEVEL) -> Difference:
     """mean(a - b) with Student's bounds, for two measurements of each run, two or more runs."""
-    differences = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
-    n = len(differences)
-    if n < 2:
+    return one_mean((np.asarray(a, dtype=float) - np.asarray(b, dtype=float)).tolist(), level)
+
+
+def one_mean(values: Sequence[float], level: float = LEVEL) -> Difference:
+    """The mean of two or more runs with Student's bounds: its difference from 0."""
+    array = np.asarray(values, dtype=float)
+    if len(array) < 2:
         raise ValueError("Student's bounds need two runs")
-    return _difference(float(differences.mean()), float(differences.std(ddof=1) / np.sqrt(n)), n - 1, level)
+    error = float(array.std(ddof=1) / np.sqrt(len(array)))
+    return _difference(float(array.mean()), error, len(array) - 1, level)
 
 
 def _difference(mean: float, error: float, freedom: float, level: float) -> Difference:

@@ -3,7 +3,7 @@
 python experiments/landscape.py experiment=quick
 python experiments/landscape.py experiment=quick model.depth=110 landscape.square=51 landscape.pictures=500
 
-Points that are measured already are not measured again. An experiment's nets are those the nets of 20 and 56 layers, seed 0.
+Points that are measured already are not measured again. Of an experiment: the nets of 20 and 56 layers of seed 0.
 """
 
 import sys

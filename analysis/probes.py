@@ -1,0 +1,48 @@
+"""What the probes of the runs found, as one tidy table a probe."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from degradation.records.schema import ITERATION, LANDSCAPE, PROBE, PROBES, TABLE
+from degradation.records.store import Record
+
+WHO = ("run_id", "family", "depth", "seed")
+LAST = "config.schedule.iterations"
+START, END = "initialisation", "end"  # the other moments are told by their iteration
+
+
+def probe_tables(root: Path | str, runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Probe: its rows with who they are of, `iteration` and, in words, `moment`; `landscape` with its points.
+
+    Of the runs that are done: what a run that is still trained has found so far is of no figure yet.
+    """
+    found: dict[str, list[pd.DataFrame]] = {}
+    for run in runs[runs["state"] == "done"].to_dict("records"):
+        for name, table in _tables(Record(root, run["run_id"])):
+            who: dict[str, Any] = {key: run[key] for key in WHO}
+            if ITERATION in table:
+                who["moment"] = [_moment(iteration, run[LAST]) for iteration in table[ITERATION]]
+            found.setdefault(name, []).append(table.assign(**who))
+    return {name: pd.concat(tables, ignore_index=True) for name, tables in found.items()}
+
+
+def _tables(record: Record) -> Iterator[tuple[str, pd.DataFrame]]:
+    for row in record.rows(PROBES):
+        yield row[PROBE], pd.DataFrame({ITERATION: row[ITERATION], **row[TABLE]})
+    files = sorted(path.name for path in record.path(LANDSCAPE).glob("*.jsonl"))
+    points = [row for name in files for row in record.rows(f"{LANDSCAPE}/{name}")]
+    if points:
+        yield LANDSCAPE, pd.DataFrame(points).drop_duplicates(ignore_index=True)
+
+
+def _moment(iteration: int, last: int) -> str:
+    return {0: START, last: END}.get(iteration, f"iteration {iteration}")
+
+
+def of_runs(probes: dict[str, pd.DataFrame], run_ids: pd.Series) -> dict[str, pd.DataFrame]:
+    """The tables of these runs alone; a probe that none of them has is left out."""
+    kept = {name: table[table["run_id"].isin(run_ids)] for name, table in probes.items()}
+    return {name: table for name, table in kept.items() if len(table)}

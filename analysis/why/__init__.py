@@ -1,0 +1,17 @@
+"""Why plain nets degrade and what the shortcut does: what the probes found, in the order in which it explains."""
+
+from analysis.frame import Frame
+from analysis.why import gradient_flow
+from analysis.why.base import Explanation, Make
+
+__all__ = ["Explanation", "explain"]
+
+PARTS: tuple[Make, ...] = (gradient_flow.make,)
+
+
+def explain(frame: Frame, margin: float) -> list[Explanation]:
+    """All that the runs of one condition have been probed for; nothing where they have not. `margin` is in points."""
+    if not frame.probes:
+        return []
+    made = [make(frame, margin) for make in PARTS]
+    return [explanation for explanation in made if explanation is not None]

@@ -1,0 +1,40 @@
+"""What a part of the section *Why* is made of: a mechanism, what was measured of it, and what that says."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.evidence import Claim, Verdict
+from analysis.frame import Frame
+
+
+@dataclass(frozen=True)
+class Explanation:
+    name: str  # of its files
+    title: str
+    introduction: str  # what is measured, how, and what to look for, for a reader who knows backpropagation
+    claims: list[Claim]
+    table: pd.DataFrame
+    figures: dict[str, tuple[Figure, str]] = field(default_factory=dict)  # name: figure, caption
+
+
+Make = Callable[[Frame, float], Explanation | None]  # the frame of one condition, the margin in points
+
+
+def few_seeds(values: pd.DataFrame) -> list[str]:
+    """Why no interval can be made of these values a run: the families and depths that have one seed."""
+    seeds = values.groupby(["family", "depth"])["seed"].nunique().reset_index()
+    few = seeds[seeds["seed"] < 2].to_dict("records")
+    return [f"{one['family']} nets of {one['depth']} layers have one seed; an interval needs two" for one in few]
+
+
+def not_tested(name: str, statement: str, reasons: list[str]) -> Claim:
+    return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
+
+
+def by_family(values: pd.DataFrame, family: str, column: str) -> dict[int, list[float]]:
+    """The values of a family's runs at each depth, shallowest first."""
+    part = values[values["family"] == family]
+    return {int(str(depth)): group[column].dropna().tolist() for depth, group in part.groupby("depth")}
