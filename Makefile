@@ -14,7 +14,7 @@ OVERRIDES = experiment=$(EXPERIMENT) $(if $(SEEDS),seed=$(SEEDS)) $(if $(DEPTHS)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup other-torch reproduce status report census test test-slow check bench clean
+.PHONY: help setup other-torch reproduce explain status report census test test-slow check bench clean
 
 help: ## List what there is
 	@echo "make TARGET [EXPERIMENT=$(EXPERIMENT)] [SEEDS=0,1,2] [DEPTHS=20,56] [ARGS=\"key=value ...\"]"
@@ -38,6 +38,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 reproduce: $(INSTALLED) ## Train the experiment's runs (those not done yet), then verdicts, figures and report
 	@$(RUN) experiments/train.py $(OVERRIDES); status=$$?; \
+	if [ $$status -lt 128 ]; then $(RUN) experiments/report.py $(OVERRIDES) || exit 1; fi; exit $$status
+
+explain: $(INSTALLED) ## Train what is missing, look inside the networks (probes, loss landscapes), and add "Why" to the report
+	@$(RUN) experiments/train.py $(OVERRIDES) && $(RUN) experiments/explain.py $(OVERRIDES) \
+		&& $(RUN) experiments/landscape.py $(OVERRIDES); status=$$?; \
 	if [ $$status -lt 128 ]; then $(RUN) experiments/report.py $(OVERRIDES) || exit 1; fi; exit $$status
 
 status: $(INSTALLED) ## Tell the state of each run of the experiment

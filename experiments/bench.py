@@ -1,9 +1,9 @@
-"""Time an experiment's runs against the bare training loop of the same runs, in one go.
+"""Time an experiment's runs against the bare training loop of the same runs, and with probes against without.
 
 python experiments/bench.py experiment=quick
 
 Bare is the same networks, batches, augmentation and updates over the same slots and fork server: no evaluation, no
-records, no W&B, no Hydra. The two take turns, seed by seed, so that a machine whose speed drifts favours neither.
+records, no W&B, no Hydra. All take turns, seed by seed, so that a machine whose speed drifts favours none.
 """
 
 import subprocess
@@ -70,7 +70,7 @@ def main(overrides: list[str]) -> int:
     except (HydraException, OmegaConfBaseException) as problem:
         print(problem, file=sys.stderr)
         return 1
-    whole_total = bare_total = 0.0
+    whole_total = bare_total = without_total = 0.0
     if any(run.config.model.grown_from is not None for run in runs):
         print("model.grown_from: a constructed network is not timed, since it begins from another run", file=sys.stderr)
         return 1
@@ -78,12 +78,17 @@ def main(overrides: list[str]) -> int:
         with tempfile.TemporaryDirectory() as folder:
             part = list(of_seed)
             alone = time_bare(part, Path(folder))
-            whole = time_sweep(overrides, seed, Path(folder))
-            print(f"seed {seed}: {len(part)} runs, bare {alone:.1f} s, whole {whole:.1f} s, ratio {whole / alone:.3f}")
-            bare_total, whole_total = bare_total + alone, whole_total + whole
+            whole = time_sweep(overrides, seed, Path(folder) / "whole")
+            without = time_sweep([*overrides, "probes=none"], seed, Path(folder) / "without")
+            print(
+                f"seed {seed}: {len(part)} runs, bare {alone:.1f} s, whole {whole:.1f} s, ratio {whole / alone:.3f};"
+                f" without probes {without:.1f} s, so they cost {100 * (whole / without - 1):+.1f} %"
+            )
+            bare_total, whole_total, without_total = bare_total + alone, whole_total + whole, without_total + without
     print(
         f"{len(runs)} runs: bare training loop {duration(bare_total)}, whole {duration(whole_total)},"
-        f" ratio {whole_total / bare_total:.3f}"
+        f" ratio {whole_total / bare_total:.3f}; without probes {duration(without_total)},"
+        f" so they cost {100 * (whole_total / without_total - 1):+.1f} %"
     )
     return 0
 

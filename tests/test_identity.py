@@ -19,7 +19,7 @@ CHANGES = [
 ]  # fmt: skip
 KEEPS = [
     "device=cpu", "threads=2", "record_root=elsewhere", "tracking=online", "name=mine", "data.root=elsewhere",
-    "data.margin=1", "allow_device_change=true",
+    "data.margin=1", "allow_device_change=true", "probes=none", "probes.early=3", "landscape.square=51",
 ]  # fmt: skip
 
 

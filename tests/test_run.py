@@ -10,15 +10,15 @@ from degradation import run as run_module
 from degradation.config import ConfigError
 from degradation.grid import grid_run
 from degradation.interruption import Interrupted
-from degradation.records.schema import ATTEMPTS, CHECKPOINT, METRICS, SNAPSHOTS, WEIGHTS, State
+from degradation.records.schema import ATTEMPTS, CHECKPOINT, METRICS, PROBES, SNAPSHOTS, WEIGHTS, State
 from degradation.run import RunFailed, train
 from degradation.training import checkpoint
 
 
 def final(record):
-    """What a repeat must equal: the metrics' bytes, the final weights, the snapshot."""
+    """What a repeat must equal: the metrics' and the probes' bytes, the final weights, the snapshot."""
     tensors = [checkpoint.load(record.read(name)) for name in (WEIGHTS, f"{SNAPSHOTS}/00000006.pt")]
-    return record.read(METRICS), tensors
+    return record.read(METRICS) + record.read(PROBES), tensors
 
 
 def assert_same(one, other):
@@ -34,6 +34,27 @@ def interrupt(config, monkeypatch, iteration, signum=signal.SIGTERM):
         patched.setattr(run_module, "report_progress", lambda at, _: at == iteration and signal.raise_signal(signum))
         with pytest.raises(Interrupted, match=f"stopped at iteration {iteration};"):
             train(config)
+
+
+def test_probes_are_rows_at_the_start_early_before_each_drop_and_at_the_end(tiny):
+    config = tiny("probes.early=2")
+    train(config)
+    rows = grid_run(config).record.rows(PROBES)
+    taken = [(row["iteration"], row["probe"]) for row in rows]
+    assert taken == [(at, name) for at in (0, 2, 6, 12) for name in ("gradient_flow", "responses")]
+    assert all(len({len(values) for values in row["table"].values()}) == 1 for row in rows)
+
+
+def test_a_record_of_a_release_without_probes_is_resumed(tiny, undisturbed, monkeypatch):
+    config = tiny("probes=none")
+    interrupt(config, monkeypatch, 5)
+    record = grid_run(config).record
+    saved = checkpoint.load(record.read(CHECKPOINT))
+    del saved["probes"]
+    record.write(CHECKPOINT, checkpoint.dump(saved))
+    record.path(PROBES).unlink()
+    assert train(config) is State.DONE
+    assert record.read(METRICS) in undisturbed[0]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from degradation import run as run_module
 from degradation.config import Tracking
 from degradation.grid import grid_run
 from degradation.interruption import Interrupted
-from degradation.records.schema import METRICS, State
+from degradation.records.schema import METRICS, PROBES, State
 from degradation.run import train
 from degradation.tracking.mirror import mirror, mirror_analysis
 
@@ -35,8 +35,25 @@ def read_back(folder):
     for record in inspect(folder):
         if record["type"] == "history":
             assert record["history"]["step"]["num"] == record["history"]["item"]["iteration"]
-            rows.append({key: value for key, value in record["history"]["item"].items() if not key.startswith("_")})
+            item = record["history"]["item"]
+            rows.append({key: value for key, value in item.items() if not key.startswith("_")})
     return rows
+
+
+def split(rows):
+    """Rows of metrics, and (iteration, probe) of the tables, in their order."""
+    probed, metrics = [], []
+    for row in rows:
+        tables = [key for key in row if key.startswith("probes/") and key.endswith("._type")]
+        probed += [(row["iteration"], key.removeprefix("probes/").removesuffix("._type")) for key in sorted(tables)]
+        metric = {key: value for key, value in row.items() if not key.startswith("probes/")}
+        metrics += [metric] if len(metric) > 1 else []
+    return metrics, probed
+
+
+def mirrored(record):
+    """What `split` gives where W&B has all that the record has."""
+    return record.rows(METRICS), [(row["iteration"], row["probe"]) for row in record.rows(PROBES)]
 
 
 def offline_runs(root):
@@ -48,9 +65,13 @@ def test_what_wandb_reads_back_equals_the_record_row_for_row(tiny):
     train(config)
     record = grid_run(config).record
     (folder,) = offline_runs(record.root)
-    rows = record.rows(METRICS)
-    assert len(rows) == 3
-    assert read_back(folder) == rows
+    assert len(record.rows(METRICS)) == 3
+    assert len(record.rows(PROBES)) == 2 * 4
+    assert split(read_back(folder)) == mirrored(record)
+    row = record.rows(PROBES)[0]
+    (path,) = folder.rglob("media/table/probes/gradient_flow_0_*.table.json")
+    table = json.loads(path.read_text())
+    assert dict(zip(table["columns"], map(list, zip(*table["data"], strict=True)), strict=True)) == row["table"]
     records = inspect(folder)
     (run,) = (told["run"] for told in records if told["type"] == "run")
     assert run["run_id"].startswith(record.run_id + "-")
@@ -79,7 +100,7 @@ def test_a_resumed_run_is_replayed_whole_into_the_newest_segment(tiny, monkeypat
     assert len(offline_runs(record.root)) == 1
     train(config)
     (newest,) = offline_runs(record.root)  # the superseded segment is gone, so that a sync sends each row once
-    assert read_back(newest) == record.rows(METRICS)
+    assert split(read_back(newest)) == mirrored(record)
 
 
 def test_nothing_private_is_sent_by_default(tiny, monkeypatch):

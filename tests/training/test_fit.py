@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from degradation.data.datasets import load
 from degradation.records import schema
 from degradation.training import checkpoint
-from degradation.training.fit import Diverged, Metrics, Progress, Snapshot, Training, fit
+from degradation.training.fit import Diverged, Metrics, Probed, Progress, Snapshot, Training, fit
 
 CPU = torch.device("cpu")
 
@@ -88,6 +88,30 @@ def test_both_splits_are_normalised_by_the_training_pictures(tiny, digits):
         assert pictures.deviation.item() == pytest.approx(values.std(correction=0).item())
 
 
+ALL = "[gradient_flow,responses,identity,shattering,lesions,paths]"
+
+
+@pytest.mark.parametrize(
+    "keys", [(), ("model=plain",), ("model=preactivation",), ("model.shortcut=B", "precision=bf16")], ids=str
+)
+def test_probes_do_not_change_training(tiny, digits, keys):
+    """Every probe at every moment, and none: the same weights, averages and rows."""
+    probed, seen = events(tiny(*keys, f"probes.training={ALL}", "probes.early=3"), digits)
+    bare, expected = events(tiny(*keys, "probes=none"), digits)
+    assert {event.iteration for event in seen if isinstance(event, Probed)} == {0, 3, 6, 12}
+    assert [e for e in seen if isinstance(e, Metrics)] == [e for e in expected if isinstance(e, Metrics)]
+    for name, value in bare.network.state_dict().items():
+        assert torch.equal(value, probed.network.state_dict()[name]), name
+    states = [training.optimizer.state_dict()["state"] for training in (probed, bare)]
+    for one, other in zip(*(state.values() for state in states), strict=True):
+        assert torch.equal(one["momentum_buffer"], other["momentum_buffer"])
+
+
+def test_a_probe_that_needs_shortcuts_is_not_taken_of_plain_nets(tiny, digits):
+    _, seen = events(tiny("model=plain", f"probes.training={ALL}"), digits)
+    assert {e.probe for e in seen if isinstance(e, Probed)} == {"gradient_flow", "responses", "shattering", "lesions"}
+
+
 def test_evaluation_does_not_change_training(tiny, digits):
     often, _ = events(tiny("schedule.evaluate_every=1"), digits)
     rarely, _ = events(tiny("schedule.evaluate_every=12"), digits)
@@ -153,7 +177,10 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_its_iteration(tiny, digits):
 
 
 def test_bf16_trains_to_other_numbers(tiny, digits):
-    rows = [events(tiny(f"precision={kind}"), digits)[1][-2].row for kind in ("fp32", "bf16")]
+    rows = []
+    for kind in ("fp32", "bf16"):
+        _, seen = events(tiny(f"precision={kind}"), digits)
+        rows.append([event.row for event in seen if isinstance(event, Metrics)][-1])
     assert rows[0]["train/clean_loss"] != rows[1]["train/clean_loss"]
     assert rows[0]["train/clean_loss"] == pytest.approx(rows[1]["train/clean_loss"], rel=0.1)
 

@@ -125,6 +125,8 @@ class Landscape:
     reach: float = MISSING  # both go from -reach to reach; 1 is as far as the weights' own norm
     pictures: int | None = MISSING  # training pictures that the loss is measured on; null: all
     seed: int = MISSING  # of the directions
+    depths: str = MISSING  # of an experiment's networks those of these depths and seeds, in Hydra's words for a sweep
+    seeds: str = MISSING
     parts: int = MISSING  # jobs that share the points of one network
     part: int = MISSING  # which of them this is
 

@@ -1,0 +1,52 @@
+import pytest
+import torch
+
+from degradation.data.streams import generator
+from degradation.probes.lesions import lesions
+
+FLIP = [(1.0, 0.5), (1.0, -2.0), (1.0, 0.5)]  # f: the second block alone changes the sign, with a shortcut and without
+
+
+def rows(table):
+    return [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
+
+
+@pytest.mark.parametrize("residual", [True, False])
+def test_a_net_with_one_block_that_matters_by_hand(linear, residual):
+    pictures, labels = torch.full((6, 1, 1, 1), 0.3), torch.ones(6, dtype=torch.int64)
+    found = rows(lesions(linear(FLIP, residual), pictures, labels, generator(0, "lesions"), repeats=12))
+    assert [row["error"] for row in found if row["kind"] == "none"] == [0.0]
+    alone = {row["block"]: row["error"] for row in found if row["kind"] == "delete" and row["number"] == 1}
+    assert alone == {0: 0.0, 1: 100.0, 2: 0.0}
+    pairs = [row["error"] for row in found if row["kind"] == "delete" and row["number"] == 2]
+    assert set(pairs) == {0.0, 100.0}  # with the second block or without it
+    assert {row["error"] for row in found if row["kind"] == "delete" and row["number"] == 3} == {100.0}
+    swaps = [row["error"] for row in found if row["kind"] == "swap"]
+    assert swaps == [0.0] * len(swaps)  # numbers commute
+    assert len(swaps) == 12 * 3
+
+
+def test_zero_blocks_can_be_deleted_and_swapped_at_no_cost(network, batch):
+    net = network(depth=14).eval()
+    with torch.no_grad():
+        for block in net.blocks():
+            block.conv1.weight.zero_()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    found = rows(lesions(net, *batch, generator(0, "lesions")))
+    assert len({row["error"] for row in found}) == 1
+    assert {row["block"] for row in found if row["block"] is not None} == set(range(6))
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_a_plain_block_that_changes_the_shape_cannot_be_deleted(network, batch):
+    found = rows(lesions(network(depth=14, shortcut="none"), *batch, generator(0, "lesions")))
+    assert {row["block"] for row in found if row["block"] is not None} == {0, 1, 3, 5}
+    assert max(row["number"] for row in found) == 4
+
+
+def test_swaps_stay_within_a_stage_and_so_fit(network, batch):
+    net = network(depth=20)
+    found = rows(lesions(net, *batch, generator(1, "lesions")))
+    assert len({row["error"] for row in found if row["kind"] == "swap"}) > 1
+    again = rows(lesions(net, *batch, generator(1, "lesions")))
+    assert found == again

@@ -1,0 +1,48 @@
+import pytest
+import torch
+from torch import nn
+
+from degradation.data.streams import generator
+from degradation.probes.shattering import shattering
+
+
+class Kink(nn.Module):
+    """Logits (|x|, 0) of one pixel: the gradient's sign is that of x."""
+
+    def forward(self, x):
+        return torch.stack([x.abs().flatten(1).sum(1), torch.zeros(len(x))], 1)
+
+
+def test_a_linear_network_has_correlation_one_at_any_distance(linear):
+    pictures = torch.rand(8, 1, 1, 1, generator=generator(0, "test")) + 0.1
+    labels = torch.zeros(8, dtype=torch.int64)
+    table = shattering(linear([(0.5, 2.0)], True), pictures, labels, generator(0, "lines"), 4, 9)
+    assert table["distance"] == pytest.approx([k / 8 for k in range(9)])
+    assert table["correlation"] == pytest.approx([1.0] * 9)
+
+
+def test_a_kink_in_the_middle_by_hand():
+    """64 points from -1 to 1: of the 64 - k pairs at lag k <= 32, k are on both sides of the kink, and count -1."""
+    pictures = torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1)
+    table = shattering(Kink(), pictures, torch.zeros(2, dtype=torch.int64), generator(0, "lines"), 3, 64)
+    assert table["correlation"][:33] == pytest.approx([1 - 2 * k / (64 - k) for k in range(33)])
+
+
+def test_each_point_depends_on_itself_alone(network, batch):
+    """BN normalises by the batch of pictures: the same lines in other company give the same gradients."""
+    net = network()
+    fine = shattering(net, *batch, generator(0, "lines"), 2, 33)
+    coarse = shattering(net, *batch, generator(0, "lines"), 2, 3)
+    assert fine["correlation"][32] == pytest.approx(coarse["correlation"][2])  # the two ends
+    assert 0 < fine["correlation"][1] < 1
+
+
+def test_deep_plain_nets_shatter_and_residual_ones_less(network, batch):
+    """Balduzzi et al. 2017: in a plain net the gradient at a near-by point is soon unrelated."""
+    near = {}
+    for shortcut in ("none", "A"):
+        for depth in (8, 32):
+            table = shattering(network(shortcut=shortcut, depth=depth), *batch, generator(0, "lines"))
+            near[shortcut, depth] = table["correlation"][1]
+    assert near["none", 32] < 0.3 < near["A", 32]
+    assert near["none", 32] < near["none", 8]

@@ -1,0 +1,184 @@
+"""Probes and landscapes taken of records after the fact."""
+
+import pytest
+import torch
+
+from degradation import explain as explain_module
+from degradation.explain import NotExplained, explain, landscape
+from degradation.grid import grid_run
+from degradation.plan import Point, points, points_left, preflight, probes_left
+from degradation.records.schema import LANDSCAPE, PROBES, SNAPSHOTS, WEIGHTS, State
+from degradation.run import train
+from degradation.training import checkpoint
+
+SMALL = ("landscape.line=5", "landscape.square=3", "landscape.pictures=300", "landscape.parts=2")
+
+
+@pytest.fixture
+def done(tiny):
+    """overrides -> (config, record) of a trained run."""
+
+    def trained(*overrides):
+        config = tiny(*overrides)
+        train(config)
+        return config, grid_run(config).record
+
+    return trained
+
+
+def taken(record):
+    return [(row["probe"], row["iteration"]) for row in record.rows(PROBES)]
+
+
+def test_what_training_has_not_probed_is_taken_once_at_the_start_of_the_snapshots_and_at_the_end(done):
+    config, record = done()
+    during = record.read(PROBES)
+    assert explain(config) == "explained"
+    assert taken(record)[8:] == [
+        ("identity", 0), ("shattering", 0), ("paths", 0),
+        ("identity", 6),
+        ("identity", 12), ("shattering", 12), ("lesions", 12), ("paths", 12),
+    ]  # fmt: skip
+    assert record.read(PROBES).startswith(during)
+    assert record.state() is State.DONE
+    whole = record.read(PROBES)
+    assert explain(config) == "explained"
+    assert record.read(PROBES) == whole
+    assert probes_left(config, record) == []
+
+
+def test_a_record_without_probes_gets_the_rows_that_training_would_have_written(done, tmp_path):
+    """Same networks, same pictures: to the bit. `early` has no snapshot, so it cannot be had any more."""
+    _, probed = done("probes.early=6")
+    config, bare = done("probes=none", f"record_root={tmp_path / 'bare'}")
+    bare.path(PROBES).unlink()  # as an earlier release left it
+    config.probes.training = ["gradient_flow", "responses"]
+    explain(config)
+    assert bare.rows(PROBES) == probed.rows(PROBES)
+
+
+def test_torn_and_changed_rows_are_taken_again(done):
+    config, record = done()
+    explain(config)
+    whole = record.read(PROBES)
+    torn = bytearray(whole[:-40])
+    torn[len(whole) * 9 // 10] ^= 1
+    record.write(PROBES, bytes(torn))
+    assert record.state() is State.DONE  # the run itself is sound
+    explain(config)
+    assert record.read(PROBES) == whole
+
+
+def test_a_constructed_net_has_no_start_unless_it_was_kept(tiny):
+    config = tiny("model=constructed", "model.depth=14", "model.grown_from=8")
+    record = grid_run(config).record
+    assert {iteration for _, iteration in probes_left(config, record)} == {6, 12}
+
+
+@pytest.mark.parametrize("measure", [explain, landscape])
+def test_a_run_that_is_not_done_is_refused_in_one_line(tiny, measure):
+    with pytest.raises(NotExplained, match=r"^residual-d8-s0-\w+: is missing; train it first") as refused:
+        measure(tiny())
+    assert "\n" not in str(refused.value)
+
+
+def test_a_diverged_run_has_nothing_to_explain(tiny):
+    config = tiny("optim.lr=1e30")
+    train(config)
+    assert explain(config) == landscape(config) == "diverged"
+
+
+def test_broken_weights_are_told_by_name(done):
+    config, record = done()
+    content = bytearray(record.path(WEIGHTS).read_bytes())
+    content[len(content) // 2] ^= 1
+    record.path(WEIGHTS).write_bytes(content)
+    with pytest.raises(NotExplained, match=r"weights\.pt: its checksum differs"):
+        explain(config)
+    record.path(f"{SNAPSHOTS}/00000006.pt").unlink()
+    with pytest.raises(NotExplained, match="is partial; train it first"):
+        explain(config)
+
+
+def landscape_rows(record):
+    paths = sorted(record.path(LANDSCAPE).glob("*.jsonl"))
+    return [row for path in paths for row in record.rows(f"{LANDSCAPE}/{path.name}")]
+
+
+def test_the_parts_of_a_landscape_are_all_its_points_once(done):
+    config, record = done(*SMALL)
+    for part in range(2):
+        config.landscape.part = part
+        assert landscape(config) == "explained"
+    rows = landscape_rows(record)
+    measured = [Point(row["shape"], row["x"], row["y"]) for row in rows]
+    assert sorted(map(str, measured)) == sorted(map(str, points(config.landscape)))
+    centre = {(row["loss"], row["error"]) for row in rows if row["x"] == row["y"] == 0}
+    assert len(centre) == 1
+    assert {row["pictures"] for row in rows} == {300}
+
+
+def test_the_centre_is_the_clean_training_loss_of_the_record(done):
+    config, record = done(*SMALL[:2], "landscape.parts=1")
+    landscape(config)
+    centre = next(row for row in landscape_rows(record) if row["x"] == row["y"] == 0)
+    last = record.rows("metrics.jsonl")[-1]
+    assert centre["loss"] == pytest.approx(last["train/clean_loss"], rel=1e-5)
+    assert centre["error"] == last["train/clean_error"]
+
+
+@pytest.mark.parametrize("after", [0, 3, 6])
+def test_a_killed_landscape_goes_on_with_the_points_that_are_missing(done, tmp_path, monkeypatch, after):
+    config, record = done(*SMALL[:3], "landscape.parts=1")
+    landscape(config)
+    whole = landscape_rows(record)
+    (file,) = record.path(LANDSCAPE).glob("*.jsonl")
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:after]) + b'{"torn')
+    measured = []
+    surface = explain_module.Surface
+
+    class Counting(surface):
+        def measure(self, x, y, batches):
+            measured.append((x, y))
+            return super().measure(x, y, batches)
+
+    monkeypatch.setattr(explain_module, "Surface", Counting)
+    landscape(config)
+    assert landscape_rows(record) == whole
+    assert len(measured) == len(whole) - after
+
+
+def test_another_number_of_parts_finds_what_is_measured(done):
+    config, record = done(*SMALL)
+    landscape(config)  # the first of two parts
+    config.landscape.parts = 1
+    assert len(points_left(config.landscape, 300, record)) == 7
+    config.landscape.reach = 0.5
+    assert len(points_left(config.landscape, 300, record)) == 14
+
+
+def test_a_landscape_does_not_change_the_weights_on_disk(done):
+    config, record = done(*SMALL)
+    before = checkpoint.load(record.read(WEIGHTS))
+    landscape(config)
+    after = checkpoint.load(record.read(WEIGHTS))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_the_launcher_is_told_what_has_nothing_left(tiny, compose_config):
+    from hydra import compose, initialize_config_dir
+
+    from degradation.config import CONF
+
+    config = tiny()
+    train(config)
+    explain(config)
+    words = [f"record_root={config.record_root}", "model.depth=8", "model.width=4", "optim.batch_size=32"]
+    schedule = ["iterations=12", "milestones=[6]", "evaluate_every=4", "snapshots=[6]"]
+    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        cfg = compose("explain", [*words, *(f"schedule.{key}" for key in schedule)])
+        told = preflight(cfg)
+        other = preflight(compose("explain", [*words, *(f"schedule.{key}" for key in schedule), "seed=1"]))
+    assert (told.label, told.outcome) == (grid_run(config).run_id, "explained")
+    assert other.outcome is None
