@@ -1,0 +1,106 @@
+"""Probes on disk to tidy tables, and to the report's sections."""
+
+import pandas as pd
+import pytest
+
+from analysis.frame import load
+from analysis.probes import probe_tables
+from analysis.report import build
+from degradation.explain import explain, landscape
+from degradation.grid import described, grid_run
+from degradation.records.schema import PROBES
+from degradation.run import train
+
+GRID = [(model, depth, seed) for model in ("plain", "residual") for depth in (8, 14) for seed in (0, 1)]
+PARTS = [
+    "convergence", "gradient-flow", "shattering", "identity", "paths", "responses", "lesions", "landscape",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def explained(compose_config, tiny_overrides, tmp_path_factory):
+    """The runs of a small grid, trained and explained; landscapes of seed 0."""
+    root = tmp_path_factory.mktemp("explained")
+    small = ["landscape.line=5", "landscape.square=3", "landscape.pictures=100", "landscape.parts=1"]
+    keys = [*tiny_overrides, *small, f"record_root={root}", "schedule.evaluate_every=1"]
+    runs = []
+    for model, depth, seed in GRID:
+        config = compose_config(*keys, f"model={model}", f"model.depth={depth}", f"seed={seed}")
+        train(config)
+        explain(config)
+        if seed == 0:
+            landscape(config)
+        runs.append(grid_run(config))
+    return root, [described(run) for run in runs]
+
+
+def test_a_table_has_a_row_a_block_with_who_and_when(explained):
+    root, expected = explained
+    table = load(root, expected).probes["gradient_flow"]
+    rows = {("plain", 8): 4, ("plain", 14): 7, ("residual", 8): 4, ("residual", 14): 7}  # blocks, and the last output
+    for (family, depth), blocks in rows.items():
+        part = table[(table["family"] == family) & (table["depth"] == depth)]
+        assert len(part) == blocks * 2 * len(part["iteration"].unique())
+        assert set(part["seed"]) == {0, 1}
+    assert dict(table[["iteration", "moment"]].drop_duplicates().to_numpy()) == {
+        0: "initialisation", 1: "iteration 1", 6: "iteration 6", 12: "end",
+    }  # fmt: skip
+
+
+def test_a_landscape_is_a_table_of_points(explained):
+    root, expected = explained
+    table = load(root, expected).probes["landscape"]
+    assert table.groupby("run_id").size().tolist() == [5 + 9] * 4
+    assert set(table["seed"]) == {0}
+
+
+def test_a_frame_of_some_runs_has_their_probes_alone(explained):
+    root, expected = explained
+    frame = load(root, expected)
+    part = frame.where(frame.runs.index[frame.runs["family"] == "plain"])
+    assert set(part.probes["gradient_flow"]["family"]) == {"plain"}
+    assert "identity" not in part.probes  # plain nets have none
+
+
+def test_runs_that_are_not_done_have_no_probes_yet(explained):
+    root, expected = explained
+    runs = load(root, expected).runs.assign(state="partial")
+    assert probe_tables(root, runs) == {}
+
+
+def test_the_report_explains_in_order_and_says_what_each_part_measures(explained, tmp_path):
+    root, expected = explained
+    report = build(load(root, expected), tmp_path, "mine", "python x.py", {"digits": 2.0})
+    why = [section for section in report.sections if section.title.startswith("Why: ")]
+    assert [next(iter(section.tables)) for section in why] == PARTS
+    assert all(len(section.introduction) > 200 for section in why)
+    assert all(section.figures and all(len(caption) > 80 for _, caption in section.figures.values()) for section in why)
+    page = report.page.read_text()
+    for section in why:
+        assert section.title.replace("'", "&#39;") in page
+    assert all((tmp_path / f"{part}.csv").exists() for part in PARTS)
+    assert "Why: " in report.verdict_table()
+
+
+def test_without_probes_there_is_no_such_part(explained, tmp_path):
+    root, expected = explained
+    frame = load(root, expected)
+    bare = pd.DataFrame(frame.runs)
+    report = build(type(frame)(bare, frame.curves), tmp_path, "mine", "python x.py", {"digits": 2.0})
+    assert not [section for section in report.sections if section.title.startswith("Why")]
+
+
+def test_a_torn_row_hides_itself_and_no_other(explained, tmp_path):
+    root, expected = explained
+    frame = load(root, expected)
+    record_file = root / frame.runs["run_id"].iloc[0] / PROBES
+    content = record_file.read_bytes()
+    record_file.write_bytes(content[:-10])
+    try:
+        torn = load(root, expected).probes
+    finally:
+        record_file.write_bytes(content)
+    whole = frame.probes
+    lost = sum(len(whole[name]) - len(torn[name]) for name in whole)
+    last = whole["lesions"] if frame.runs["family"].iloc[0] == "plain" else whole["paths"]
+    assert lost == (last["run_id"] == frame.runs["run_id"].iloc[0]).sum()
