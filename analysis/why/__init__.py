@@ -1,12 +1,24 @@
-"""Why plain nets degrade and what the shortcut does: what the probes found, in the order in which it explains."""
+"""Why plain nets degrade and what the shortcut does: what the probes found, in the order in which it explains.
+
+First what degradation is (slow), then what it is not (vanishing gradients) and what goes with it (shattered ones), then
+what the shortcut does to the gradient and to the signal, and last what a net so built is like.
+"""
 
 from analysis.frame import Frame
-from analysis.why import gradient_flow
+from analysis.why import gradient_flow, identity, landscape, lesions, paths, responses, shattering
 from analysis.why.base import Explanation, Make
 
 __all__ = ["Explanation", "explain"]
 
-PARTS: tuple[Make, ...] = (gradient_flow.make,)
+PARTS: tuple[Make, ...] = (
+    gradient_flow.make,
+    shattering.make,
+    identity.make,
+    paths.make,
+    responses.make,
+    lesions.make,
+    landscape.make,
+)
 
 
 def explain(frame: Frame, margin: float) -> list[Explanation]:

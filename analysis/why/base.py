@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.evidence import Claim, Verdict
+from analysis.evidence import NAMED, Claim, Verdict
 from analysis.frame import Frame
 
 
@@ -38,3 +38,11 @@ def by_family(values: pd.DataFrame, family: str, column: str) -> dict[int, list[
     """The values of a family's runs at each depth, shallowest first."""
     part = values[values["family"] == family]
     return {int(str(depth)): group[column].dropna().tolist() for depth, group in part.groupby("depth")}
+
+
+def unprobed(runs: pd.DataFrame, probed: pd.DataFrame) -> list[str]:
+    """What of these runs the probe was not taken of: some named, the rest counted."""
+    missing = runs[~runs["run_id"].isin(probed["run_id"])]
+    named = [f"{run_id} ({state})" for run_id, state in zip(missing["run_id"], missing["state"], strict=True)]
+    more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+    return [f"{len(named)} of {len(runs)} runs not probed: {', '.join(named[:NAMED])}{more}"] if named else []

@@ -77,7 +77,7 @@ def test_exact_arithmetic_needs_no_second_seed(explained):
     explanation = explained(table_of(seeds=1))
     assert explanation.claims[0].verdict is Verdict.REPRODUCED
     assert explanation.claims[0].notes == [
-        "2 of 4 runs have not been probed: residual-d8-s1, residual-d14-s1",
+        "2 of 4 runs not probed: residual-d8-s1 (done), residual-d14-s1 (done)",
     ]
 
 

@@ -126,3 +126,9 @@ def test_what_the_scale_does_not_show_is_told(probed):
     assert "1 of 81 points are above it and drawn at its end, 1 are not finite and left white" in caption
     assert "Shown: residual-d20-s0." in caption  # the other seeds are not
     assert make(frame, 2.0).table["not_finite"].tolist() == [1, 1, 1]
+
+
+def test_a_surface_that_is_nowhere_finite_is_left_white(probed):
+    explanation = make(probed({"plain": {20: [1.0]}}, lambda x, y: nan), 2.0)
+    assert "25 are not finite and left white" in explanation.figures["landscape"][1]
+    assert np.isnan(explanation.table["not_convex_square_share"].iloc[0])

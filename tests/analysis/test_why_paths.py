@@ -109,12 +109,3 @@ def test_the_figure_draws_numbers_norms_and_shares(probed):
     assert count.get_ylim() == total.get_ylim()
     shares = sorted(float(y) for points in depths.collections for _, y in points.get_offsets())
     assert shares == pytest.approx([0.25, 0.25, 0.75, 0.75])
-
-
-def test_a_norm_too_small_for_the_arithmetic_is_not_drawn(probed):
-    frame = probed([SHORT, SHORT])
-    table = frame.probes["paths"].copy()
-    table.loc[(table["length"] == 4) & (table["run_id"] == "residual-d20-s1"), "path_gradient"] = 0.0
-    ax = make(replace(frame, probes={"paths": table}), 2.0).figures["paths"][0].axes[1]
-    lines = {line.get_label(): line for line in ax.lines}
-    assert list(lines["end"].get_xdata()) == [0, 2, 3]

@@ -8,8 +8,6 @@ The left side is the backward pass of the whole network, the right side vector-J
 2016, equation 5).
 """
 
-import copy
-
 import torch
 from torch import Tensor
 
@@ -17,7 +15,7 @@ from degradation.models.blocks import Block
 from degradation.models.network import Network
 from degradation.models.normalisation import batch_statistics
 from degradation.probes.table import Table, column
-from degradation.probes.terms import Terms, loss_through_blocks, stages_of
+from degradation.probes.terms import Terms, in_float64, loss_through_blocks, stages_of
 
 
 def identity(network: Network, pictures: Tensor, labels: Tensor) -> Table:
@@ -27,8 +25,7 @@ def identity(network: Network, pictures: Tensor, labels: Tensor) -> Table:
     `shortcut_share`: the shortcut's term projected on the gradient, over its length (the two shares add up to 1);
     `relative_difference`: of the two sides. BN normalises by the batch, as in training. Networks with shortcuts only.
     """
-    exact = copy.deepcopy(network).to("cpu" if pictures.device.type == "mps" else pictures.device).double()
-    pictures, labels = pictures.to(exact.fc.weight), labels.to(exact.fc.weight.device)
+    exact, pictures, labels = in_float64(network, pictures, labels)
     blocks, stages = list(exact.blocks()), stages_of(exact)
     rows = []
     with batch_statistics(exact), torch.enable_grad():

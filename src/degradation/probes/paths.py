@@ -12,7 +12,7 @@ from torch import Tensor
 from degradation.models.network import Network
 from degradation.models.normalisation import batch_statistics
 from degradation.probes.table import Table, column
-from degradation.probes.terms import Terms, loss_through_blocks
+from degradation.probes.terms import Terms, in_float64, loss_through_blocks
 
 LENGTHS = 16  # at which single paths are sampled
 SAMPLES = 8  # paths a length
@@ -26,9 +26,10 @@ def paths(
 
     `path_gradient`: of one path's, the mean over `samples` random paths (None for lengths that are not sampled).
     `sum_gradient`: of the sum over all paths of that length, exactly: dE/dx_0 is a polynomial in t where each block's
-    Jacobian is S + t F', and this is its coefficient. BN normalises by the batch. Networks with shortcuts only.
+    Jacobian is S + t F', and this is its coefficient. BN normalises by the batch. In float64: a long path carries
+    1e-30 of the gradient. Networks with shortcuts only.
     """
-    pictures, labels = pictures[:PICTURES], labels[:PICTURES]
+    network, pictures, labels = in_float64(network, pictures[:PICTURES], labels[:PICTURES])
     blocks = list(network.blocks())
     n = len(blocks)
     with batch_statistics(network), torch.enable_grad():

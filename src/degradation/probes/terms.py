@@ -7,6 +7,8 @@ With x' = ReLU(S(x) + F(x)) (He et al. 2015) or x' = S(x) + F(x) (He et al. 2016
 S is the identity, or the shortcut's Jacobian where it changes the shape; a plain block has no such term.
 """
 
+import copy
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -42,6 +44,13 @@ class Terms:
 
     def _masked(self, gradient: Tensor) -> Tensor:
         return gradient if self.mask is None else gradient * self.mask
+
+
+def in_float64(network: Network, pictures: Tensor, labels: Tensor) -> tuple[Network, Tensor, Tensor]:
+    """A copy of the network and its batch in float64, on a device that has it."""
+    device = torch.device("cpu") if pictures.device.type == "mps" else pictures.device
+    exact = copy.deepcopy(network).to(device).double()
+    return exact, pictures.to(device).double(), labels.to(device)
 
 
 def loss_through_blocks(network: Network, pictures: Tensor, labels: Tensor) -> tuple[Tensor, list[Tensor]]:

@@ -1,0 +1,100 @@
+"""Do gradients shatter? Their correlation at neighbouring inputs, at initialisation (Balduzzi et al. 2017)."""
+
+import math
+
+import pandas as pd
+
+from analysis.claims import Pair, pair_of
+from analysis.evidence import Claim, Verdict
+from analysis.figures import shattering as figure
+from analysis.frame import Frame
+from analysis.probes import START
+from analysis.statistics import student
+from analysis.why import per_run
+from analysis.why.base import Explanation, not_tested
+
+TITLE = "are gradients of neighbouring inputs alike?"
+INTRODUCTION = (
+    "A gradient tells what a very small step does. A step of SGD is not very small, and it is meant to help more "
+    "pictures than those of the batch. Both work only if the gradient at a slightly different place is much the same. "
+    "Balduzzi et al. 2017 found that in deep plain nets it is not: the gradients at two inputs that nearly coincide "
+    "are as unlike as white noise. They call this shattered gradients. Their norms may be healthy all the same. The "
+    "same is to be expected of slightly changed weights, which change the input of every later layer. Then a step that "
+    "helps one picture does not help its neighbour, the next batch undoes it, and SGD makes little headway. Here "
+    "straight lines are drawn from one picture to another, and at 65 points of each the gradient of the logit of the "
+    "first picture's class by the input is taken. The correlation is the cosine of the gradients at two points of a "
+    "line, averaged over all pairs of points that are equally far apart and over 16 lines. A linear net has 1 at "
+    "every distance, white noise has 0 at every distance above 0. Shortcuts add a part that does not shatter, so if "
+    "this is how they help, residual nets should keep a higher correlation than plain nets of their depth."
+)
+CAPTION = (
+    "Left: correlation (cosine) of the gradients at two inputs against the distance between them, in lengths of the "
+    "line from one picture to another. A column a family, a row a moment of the training, a line a depth (mean over "
+    "seeds; the band spans all runs). A line that stays high means gradients that change slowly; one that drops at "
+    "once to the dotted line is white noise: gradients that have shattered. A line that starts below 1 has points "
+    "whose gradient is 0, which count as unlike. Right: the correlation at the smallest distance above 0, at "
+    "initialisation, against depth: every run a point, the mean with Student's 95 % interval."
+)
+
+
+def make(frame: Frame, _margin: float) -> Explanation | None:
+    table = frame.probes.get("shattering")
+    if table is None:
+        return None
+    values = nearest(table)
+    at_start = values[values["moment"] == START]
+    notes = per_run.notes_on(frame, at_start, "correlation")
+    claims = [shattered(at_start, pair_of(frame.runs), notes)]
+    figures = {"shattering": (figure.figure(table, at_start), CAPTION)}
+    return Explanation("shattering", TITLE, INTRODUCTION, claims, summary(values), figures)
+
+
+def nearest(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a run and moment: its correlation at the smallest distance above 0."""
+    apart = table[table["distance"] > 0]
+    least = apart.groupby(["run_id", "iteration"])["distance"].transform("min")
+    columns = ["family", "depth", "seed", "run_id", "iteration", "moment", "distance", "correlation"]
+    return apart.loc[apart["distance"] == least, columns].astype({"correlation": float}).reset_index(drop=True)
+
+
+def shattered(values: pd.DataFrame, pair: Pair, notes: list[str]) -> Claim:
+    """Plain: a fall over depth. Residual minus plain: a Welch lower bound above 0 at every depth that both have."""
+    name = "shattered gradients"
+    statement = (
+        f"at initialisation the gradients of neighbouring inputs are less alike the deeper the {pair.plain} net, and "
+        f"more alike in the {pair.residual} net of each depth"
+    )
+    if reasons := per_run.lacking(values, (pair.plain, pair.residual), depths=2):
+        return not_tested(name, statement, reasons)
+    plain, residual = (per_run.groups_of(values, family, "correlation") for family in (pair.plain, pair.residual))
+    deeper, gaps = per_run.fall(plain), per_run.gaps(residual, plain)
+    gap = per_run.above_everywhere(gaps)
+    parts = [
+        (deeper.verdict, f"{pair.plain}, {deeper.decisive}"),
+        (gap, f"{pair.residual} minus {pair.plain}, at worst {per_run.weakest(gaps, gap)}"),
+    ]
+    found = [part for part, _ in parts]
+    verdict = next(one for one in (Verdict.CONTRADICTED, Verdict.INCONCLUSIVE, Verdict.REPRODUCED) if one in found)
+    decisive = "; ".join(line for part, line in parts if part is verdict)
+    evidence = [f"{pair.plain}, {line}" for line in deeper.evidence]
+    for depth, one in gaps.items():
+        means = f"{_mean(plain[depth])} {pair.plain}, {_mean(residual[depth])} {pair.residual}"
+        evidence.append(f"{depth} layers: {means}; {pair.residual} minus {pair.plain} {per_run.told(one)}")
+    return Claim(name, statement, verdict, decisive, evidence, notes)
+
+
+def _mean(values: list[float]) -> str:
+    return f"{sum(values) / len(values):.3f}"
+
+
+def summary(values: pd.DataFrame) -> pd.DataFrame:
+    """A row a family, depth and moment: the correlation at the smallest distance, Student's interval over seeds."""
+    rows = []
+    for (family, depth, _), part in values.groupby(["family", "depth", "iteration"]):
+        known = part["correlation"].dropna().tolist()
+        one = student(known) if known else None
+        low, mean, high = (one.low, one.mean, one.high) if one else (math.nan, math.nan, math.nan)
+        row = {"family": family, "depth": depth, "moment": part["moment"].iloc[0], "runs": len(known)}
+        row["distance"] = f"{part['distance'].iloc[0]:.4g}"
+        rows.append(row | {"correlation": f"{mean:.3f}", "low": f"{low:.3f}", "high": f"{high:.3f}"})
+    return pd.DataFrame(rows)
