@@ -19,6 +19,7 @@ RUN_COLUMNS = [
     "train/running_error", "train/augmented_error", CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR, "training_error_at_start",
     "untrained", "parameters", "multiply_adds", "activations", "device", "seconds",
 ]  # fmt: skip
+PIXELS = 96  # an inch, on a page
 MADE = "report-files.txt"  # what the last report wrote, so that the next one leaves nothing stale
 
 
@@ -107,10 +108,15 @@ def _page(report: Report, frame: Frame, name: str, command: str) -> str:
             "introduction": section.introduction,
             "claims": section.claims,
             "summary": None if section.summary is None else section.summary.to_dict("records"),
-            "tables": [_as_text(table) for table in section.tables.values()],
+            "tables": [(f"{stem}.csv", *_as_text(table)) for stem, table in section.tables.items()],
             "figures": [
-                {"name": stem, "data": _inlined(report.folder / f"{stem}.png"), "caption": caption}
-                for stem, (_, caption) in section.figures.items()
+                {
+                    "name": stem,
+                    "data": _inlined(report.folder / f"{stem}.png"),
+                    "width": round(figure.get_figwidth() * PIXELS),
+                    "caption": caption,
+                }
+                for stem, (figure, caption) in section.figures.items()
             ],
         }
         for section in report.sections
@@ -149,6 +155,8 @@ def _as_text(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 
 def _cell(column: str, value: Any) -> str:
     """A table's value: percentages to two digits, counts in full, keys as they were given."""
+    if isinstance(value, str):
+        return value
     if column.rpartition("_")[2] in ("mean", "low", "high"):
         return _number(value)
     if isinstance(value, int | float) and not pd.isna(value):

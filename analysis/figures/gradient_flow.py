@@ -44,6 +44,8 @@ def figure(table: pd.DataFrame) -> Figure:
         ax.set_title(moment)
     for ax in axes[-1]:
         ax.set_xlabel("block")
+        for label, side in zip(ax.get_xticklabels(), ("left", "center", "right"), strict=True):
+            label.set_horizontalalignment(side)
     handles = [
         Line2D([], [], linewidth=2, label=f"{depth} layers", **depth_style(index, len(depths)))
         for index, depth in enumerate(depths)
