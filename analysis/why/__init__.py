@@ -5,12 +5,13 @@ what the shortcut does to the gradient and to the signal, and last what a net so
 """
 
 from analysis.frame import Frame
-from analysis.why import gradient_flow, identity, landscape, lesions, paths, responses, shattering
+from analysis.why import convergence, gradient_flow, identity, landscape, lesions, paths, responses, shattering
 from analysis.why.base import Explanation, Make
 
 __all__ = ["Explanation", "explain"]
 
 PARTS: tuple[Make, ...] = (
+    convergence.make,
     gradient_flow.make,
     shattering.make,
     identity.make,

@@ -1,0 +1,59 @@
+"""When runs reached an error: each time lies between two evaluations, or after the last one."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+
+from analysis.frame import TRAINING_ERROR
+from degradation.records.schema import ITERATION
+
+THRESHOLDS = (Fraction(3, 4), Fraction(1, 2), Fraction(1, 4), Fraction(1, 8))  # of chance error
+
+
+def times_of(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """A row a run and threshold: it was reached in (after, by] iterations; `by` is infinite where it was not.
+
+    A diverged run is at chance from then on: where it was not there before, it never was.
+    """
+    rows = []
+    evaluations = dict(iter(curves[curves[ITERATION] > 0].groupby("run_id")))
+    for run in runs.to_dict("records"):
+        if run["run_id"] not in evaluations:
+            continue  # failed before its first evaluation, and so not over
+        curve = evaluations[run["run_id"]].dropna(subset=[TRAINING_ERROR]).sort_values(ITERATION)
+        at, error = curve[ITERATION].astype(float).tolist(), curve[TRAINING_ERROR].tolist()
+        for share in THRESHOLDS:
+            first = next((i for i, one in enumerate(error) if one <= float(share) * run["chance"]), len(at))
+            who = {key: run[key] for key in ("run_id", "family", "depth", "seed", "state")}
+            ends = {"after": [0.0, *at][first], "by": [*at, math.inf][first], "last": [0.0, *at][-1]}
+            rows.append(who | {"threshold": float(share)} | ends)
+    return pd.DataFrame(rows)
+
+
+def counts_of(times: pd.DataFrame) -> list[str]:
+    """A line a depth, of one threshold: how many runs reached it, and when."""
+    return [
+        f"{depth} layers: {np.isfinite(part['by']).sum()} of {len(part)} runs reached it,"
+        f" {_median(part)} iterations in the median; {np.isinf(part['by']).sum()} censored"
+        for depth, part in times.groupby("depth")
+    ]
+
+
+def _median(part: pd.DataFrame) -> str:
+    """Of the intervals, the middle one; of two, the later."""
+    middle = part.sort_values("by").iloc[len(part) // 2]
+    return f"> {middle['last']:,.0f}" if math.isinf(middle["by"]) else f"{middle['after']:,.0f} to {middle['by']:,.0f}"
+
+
+def summary(times: pd.DataFrame) -> pd.DataFrame:
+    """A row a family and depth: for each share of chance error the runs that reached it and the median's interval."""
+    rows = []
+    for (family, depth), of_depth in times.groupby(["family", "depth"]):
+        row = {"family": family, "depth": depth, "runs": of_depth["run_id"].nunique()}
+        for share in THRESHOLDS:
+            part = of_depth[of_depth["threshold"] == float(share)]
+            row |= {f"reached {share}": int(np.isfinite(part["by"]).sum()), f"iterations to {share}": _median(part)}
+        rows.append(row)
+    return pd.DataFrame(rows)

@@ -1,0 +1,126 @@
+"""Convergence rate: times by hand, each verdict, censored runs told, and what is drawn."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.evidence import Verdict
+from analysis.figures import style
+from analysis.why import convergence
+from analysis.why.times import times_of
+
+EVERY, LAST = 40, 400
+# iterations to half of chance (45 %) by depth, a value a seed; None: never
+SLOW = {20: [60, 70, 90], 32: [110, 130, 150], 44: [190, 210, 260], 56: [None] * 3, 110: [None] * 3}
+FLAT = {depth: [130, 150, 170] for depth in (20, 32, 44, 56, 110)}
+
+
+def runs_and_curves(frame_of, times):
+    """A frame whose runs' errors fall linearly from 90 %, and pass 45 % at these iterations."""
+    frame = frame_of({family: {depth: [1.0] * len(v) for depth, v in of.items()} for family, of in times.items()})
+    rows = []
+    for run in frame.runs.to_dict("records"):
+        half = times[run["family"]][run["depth"]][run["seed"]]
+        for iteration in range(EVERY, LAST + 1, EVERY):
+            error = 80.0 if half is None else max(0.0, 90 - 45 * iteration / half)
+            who = {key: run[key] for key in ("run_id", "family", "depth", "seed", "state")}
+            rows.append(who | {"iteration": iteration, "training_error": error})
+    return replace(frame, curves=pd.DataFrame(rows), probes={"gradient_flow": pd.DataFrame()})
+
+
+@pytest.fixture
+def explained(frame_of):
+    style.apply()
+    return lambda **times: convergence.make(runs_and_curves(frame_of, times), 2.0)
+
+
+def claim(explanation, name):
+    return next(one for one in explanation.claims if one.name.startswith(name))
+
+
+def test_a_time_lies_between_two_evaluations_or_after_the_last(frame_of):
+    frame = runs_and_curves(frame_of, {"plain": {20: [60, 80], 56: [None, 400]}})
+    times = times_of(frame.runs, frame.curves)
+    half = times[times["threshold"] == 0.5].set_index("run_id")
+    assert tuple(half.loc["plain-d20-s0", ["after", "by"]]) == (40, 80)
+    assert tuple(half.loc["plain-d20-s1", ["after", "by"]]) == (40, 80)  # at 80 it is there
+    assert tuple(half.loc["plain-d56-s0", ["after", "by"]]) == (400, math.inf)
+    assert tuple(half.loc["plain-d56-s1", ["after", "by"]]) == (360, 400)
+    assert set(times["threshold"]) == {0.75, 0.5, 0.25, 0.125}
+
+
+def test_a_diverged_run_never_got_there(frame_of):
+    frame = runs_and_curves(frame_of, {"plain": {20: [60, 80]}})
+    frame.curves.loc[frame.curves["run_id"] == "plain-d20-s0", "training_error"] = 90.0
+    times = times_of(frame.runs.assign(state="diverged"), frame.curves)
+    assert times.loc[times["run_id"] == "plain-d20-s0", "by"].tolist() == [math.inf] * 4
+
+
+def test_times_that_double_every_so_many_layers_are_exponential(explained):
+    times = {8: [44, 46, 70], 20: [60, 90, 95], 32: [110, 130, 150], 44: [210, 230, 260], 56: [350, 390, None]}
+    found = claim(explained(plain=times), "exponentially slow")
+    assert found.verdict is Verdict.REPRODUCED
+    assert "3 of 3 runs reached it" in found.evidence[3]
+    assert "2 of 3 runs reached it, 360 to 400 iterations in the median; 1 censored" in found.evidence[-1]
+    assert any("without it, deep nets look faster" in note for note in found.notes)
+
+
+def test_times_that_fall_with_depth_contradict(explained):
+    falling = {20: [290, 310, 330], 32: [190, 210, 230], 44: [110, 130, 150], 56: [70, 90, 100]}
+    assert claim(explained(plain=falling), "exponentially slow").verdict is Verdict.CONTRADICTED
+
+
+def test_times_of_a_power_of_depth_contradict(explained):
+    power = {depth: [11 * depth**0.75 * f for f in (0.98, 1.0, 1.02)] for depth in (8, 14, 20, 32, 56, 110)}
+    found = claim(explained(plain=power), "exponentially slow")
+    assert found.verdict is Verdict.CONTRADICTED
+    assert "exponential minus power law -" in found.decisive
+
+
+def test_flat_times_are_inconclusive(explained):
+    assert claim(explained(plain=FLAT), "exponentially slow").verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    "times", [{20: [60], 32: [130], 44: [210]}, {20: [60, 70], 32: [130, 140]}, {d: [None] * 2 for d in (20, 32, 44)}]
+)
+def test_one_seed_two_depths_or_no_time_at_all_is_not_tested(explained, times):
+    assert claim(explained(plain=times), "exponentially slow").verdict is Verdict.NOT_TESTED
+
+
+def test_residual_nets_that_stay_fast_do_not_slow_so(explained):
+    found = claim(explained(plain=SLOW, residual=FLAT), "no such slowing")
+    assert found.verdict is Verdict.REPRODUCED
+    swapped = claim(explained(plain=FLAT, residual=SLOW), "no such slowing")
+    assert swapped.verdict is Verdict.CONTRADICTED
+    same = claim(explained(plain=SLOW, residual=SLOW), "no such slowing")
+    assert same.verdict is Verdict.INCONCLUSIVE
+
+
+def test_every_run_is_drawn_and_censored_ones_as_open_triangles(explained):
+    ((canvas, _),) = explained(plain=SLOW, residual=FLAT).figures.values()
+    first = canvas.axes[0]
+    triangles = [line for line in first.lines if line.get_marker() == "^"]
+    assert len(triangles) == 6
+    assert all(line.get_ydata()[0] == LAST for line in triangles)
+    marks = [line for line in first.lines if line.get_marker() in ("s", "o")]
+    assert len(marks) == 9 + 15
+    fits = [line for line in first.lines if len(line.get_ydata()) == 200]
+    assert len(fits) == 2
+    slopes = [np.diff(np.log(line.get_ydata())) for line in fits]
+    assert np.allclose(slopes[0], slopes[0][0])  # exponential: a straight line on this scale
+    assert slopes[1][0] > slopes[1][-1]
+
+
+def test_the_table_counts_and_tells_the_medians(explained):
+    table = explained(plain=SLOW).table.set_index("depth")
+    assert table.loc[20, "iterations to 1/2"] == "40 to 80"
+    assert table.loc[56, "iterations to 1/2"] == "> 400"
+    assert table["reached 1/2"].tolist() == [3, 3, 3, 0, 0]
+
+
+def test_one_depth_has_no_such_part(explained):
+    assert explained(plain={20: [60, 70]}) is None
