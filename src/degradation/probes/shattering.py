@@ -37,7 +37,7 @@ def shattering(
         logits = network.eval()(x)
         network.train(was_training)
         (gradient,) = torch.autograd.grad(logits.gather(1, chosen[:, None]).sum(), x)
-    direction = F.normalize(gradient.view(lines, points, -1).double(), dim=2)
+    direction = F.normalize(gradient.reshape(lines, points, -1).double(), dim=2)
     cosines = direction @ direction.transpose(1, 2)  # (lines, points, points)
     apart = range(points)
     return {
