@@ -41,9 +41,12 @@ reproduce: $(INSTALLED) ## Train the experiment's runs (those not done yet), the
 	if [ $$status -lt 128 ]; then $(RUN) experiments/report.py $(OVERRIDES) || exit 1; fi; exit $$status
 
 explain: $(INSTALLED) ## Train what is missing, look inside the networks (probes, loss landscapes), and add "Why" to the report
-	@$(RUN) experiments/train.py $(OVERRIDES) && $(RUN) experiments/explain.py $(OVERRIDES) \
-		&& $(RUN) experiments/landscape.py $(OVERRIDES); status=$$?; \
-	if [ $$status -lt 128 ]; then $(RUN) experiments/report.py $(OVERRIDES) || exit 1; fi; exit $$status
+	@$(RUN) experiments/status.py $(OVERRIDES) > /dev/null
+	@worst=0; for script in train explain landscape report; do \
+		$(RUN) experiments/$$script.py $(OVERRIDES); status=$$?; \
+		if [ $$status -gt $$worst ]; then worst=$$status; fi; \
+		if [ $$status -ge 128 ]; then break; fi; \
+	done; exit $$worst
 
 status: $(INSTALLED) ## Tell the state of each run of the experiment
 	@$(RUN) experiments/status.py $(OVERRIDES)

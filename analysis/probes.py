@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from degradation.records.schema import ITERATION, LANDSCAPE, PROBE, PROBES, TABLE
+from degradation.records.schema import DEVICE, ITERATION, LANDSCAPE, PICTURES, PROBE, PROBES, TABLE
 from degradation.records.store import Record
 
 WHO = ("run_id", "family", "depth", "seed")
@@ -30,10 +30,13 @@ def probe_tables(root: Path | str, runs: pd.DataFrame) -> dict[str, pd.DataFrame
 
 
 def _tables(record: Record) -> Iterator[tuple[str, pd.DataFrame]]:
-    for row in record.rows(PROBES):
-        yield row[PROBE], pd.DataFrame({ITERATION: row[ITERATION], **row[TABLE]})
+    for row in record.sound_rows(PROBES):
+        table = pd.DataFrame({ITERATION: row[ITERATION], **row[TABLE]})
+        # None, which stands for what is not finite, is NaN among numbers, and a column of nothing else is one too
+        empty = [name for name in table if table[name].isna().all()]
+        yield row[PROBE], table.astype(dict.fromkeys(empty, float)).assign(pictures=row[PICTURES], device=row[DEVICE])
     files = sorted(path.name for path in record.path(LANDSCAPE).glob("*.jsonl"))
-    points = [row for name in files for row in record.rows(f"{LANDSCAPE}/{name}")]
+    points = [row for name in files for row in record.sound_rows(f"{LANDSCAPE}/{name}")]
     if points:
         yield LANDSCAPE, pd.DataFrame(points).drop_duplicates(ignore_index=True)
 

@@ -49,7 +49,9 @@ def draw_shares(times: pd.DataFrame, ax: Axes) -> Axes:
         style = depth_style(index, len(thresholds))
         x = medians.index.to_numpy(dtype=float) + SHIFT * (index - (len(thresholds) - 1) / 2)
         never = np.isinf(medians.to_numpy())
-        ax.plot(x, medians.where(~never, last), linewidth=1.6, **style)
+        known = ~(never & np.roll(never, 1))  # no line from one censored median to the next: it would look level
+        known[0] = True
+        ax.plot(x, medians.where(~never, last).where(known), linewidth=1.6, **style)
         ax.plot(x[~never], medians[~never], marker="o", markersize=5, linestyle="none", color=style["color"])
         ax.plot(x[never], last[never], color=style["color"], **NEVER)
     return ax

@@ -1,4 +1,4 @@
-"""The norm of dE/dx over the blocks, a row a family, a column a moment of the training, a line a depth."""
+"""The norm of a gradient over the blocks, a row a family, a column a moment of the training, a line a depth."""
 
 import numpy as np
 import pandas as pd
@@ -12,13 +12,16 @@ from degradation.records.schema import ITERATION
 LEAST = 1e-14  # what is smaller is drawn there
 
 
-def draw(table: pd.DataFrame, ax: Axes, depths: list[int]) -> Axes:
-    """`table`: rows of one family and iteration. The place of a block is its share of the way from input to output."""
+def draw(table: pd.DataFrame, ax: Axes, depths: list[int], column: str) -> Axes:
+    """`table`: rows of one family and iteration; `column`: the norm.
+
+    The place of a block is its share of the way from input to output.
+    """
     for index, depth in enumerate(depths):
         part = table[table["depth"] == depth]
         if part.empty:
             continue
-        norms = part.pivot_table(index="block", columns="seed", values="input_gradient").clip(lower=LEAST)
+        norms = part.pivot_table(index="block", columns="seed", values=column).clip(lower=LEAST)
         place = norms.index / max(int(norms.index.max()), 1)
         style = depth_style(index, len(depths))
         ax.plot(place, 10 ** np.log10(norms).mean(axis=1), linewidth=2, **style)
@@ -29,7 +32,7 @@ def draw(table: pd.DataFrame, ax: Axes, depths: list[int]) -> Axes:
     return ax
 
 
-def figure(table: pd.DataFrame) -> Figure:
+def figure(table: pd.DataFrame, column: str, label: str) -> Figure:
     """All families and moments on one scale."""
     families = [family for family in FAMILIES if family in set(table["family"])]
     moments = table.drop_duplicates(ITERATION).sort_values(ITERATION)
@@ -38,14 +41,14 @@ def figure(table: pd.DataFrame) -> Figure:
     axes = canvas.subplots(len(families), len(moments), sharex=True, sharey=True, squeeze=False)
     for row, family in zip(axes, families, strict=True):
         for ax, (_, moment) in zip(row, moments.iterrows(), strict=True):
-            draw(table[(table["family"] == family) & (table[ITERATION] == moment[ITERATION])], ax, depths)
-        row[0].set_ylabel(f"{family}\nnorm of dE/dx")
+            draw(table[(table["family"] == family) & (table[ITERATION] == moment[ITERATION])], ax, depths, column)
+        row[0].set_ylabel(f"{family}\n{label}")
     for ax, moment in zip(axes[0], moments["moment"], strict=True):
         ax.set_title(moment)
     for ax in axes[-1]:
         ax.set_xlabel("block")
-        for label, side in zip(ax.get_xticklabels(), ("left", "center", "right"), strict=True):
-            label.set_horizontalalignment(side)
+        for tick, side in zip(ax.get_xticklabels(), ("left", "center", "right"), strict=True):
+            tick.set_horizontalalignment(side)
     handles = [
         Line2D([], [], linewidth=2, label=f"{depth} layers", **depth_style(index, len(depths)))
         for index, depth in enumerate(depths)

@@ -9,7 +9,7 @@ from analysis.evidence import Claim, Verdict
 from analysis.figures import gradient_flow as figure
 from analysis.frame import Frame
 from analysis.statistics import one_mean
-from analysis.why.base import Explanation, few_seeds, not_tested
+from analysis.why.base import Explanation, few_seeds, not_tested, unprobed
 from degradation.records.schema import ITERATION
 
 SPAN = 100.0  # largest over smallest norm across the blocks: two orders of magnitude
@@ -24,7 +24,11 @@ INTRODUCTION = (
 CAPTION = (
     "Norm of dE/dx at the input of each block, a row a family, a column a moment of the training, a line a depth "
     "(geometric mean over seeds; the band spans all runs). The backward pass goes from right, where the loss is, to "
-    "left, where the picture is. The scale is logarithmic: a straight slope is a constant factor a block."
+    "left, where the picture is. The scale is logarithmic: a straight slope is a constant factor a block. What is "
+    "below 1e-14 is drawn there."
+)
+CAPTION_OF_WEIGHTS = (
+    "The same for the weights: norm of dE/dW over the convolutions of each block, which is what a step of SGD changes."
 )
 
 
@@ -34,56 +38,78 @@ def make(frame: Frame, _margin: float) -> Explanation | None:
         return None
     spans = spans_of(table)
     pair = pair_of(frame.runs)
-    claims = [healthy(spans, family) for family in (pair.residual, pair.plain) if family in set(spans["family"])]
-    figures = {"gradient-flow": (figure.figure(table), CAPTION)}
+    present = [family for family in (pair.residual, pair.plain) if family in set(spans["family"])]
+    claims = [healthy(spans, frame.runs, family) for family in present]
+    figures = {
+        "gradient-flow": (figure.figure(table, "input_gradient", "norm of dE/dx"), CAPTION),
+        "gradient-flow-weights": (figure.figure(table, "weight_gradient", "norm of dE/dW"), CAPTION_OF_WEIGHTS),
+    }
     return Explanation("gradient-flow", TITLE, INTRODUCTION, claims, summary(spans), figures)
 
 
 def spans_of(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a run and iteration: norms of dE/dx at the first block and behind the last, and the span over all."""
+    """A row a run and iteration: norms of dE/dx at the first block and behind the last, and the span over all.
+
+    The span, largest over smallest, is NaN where a norm is not finite, or is none. `weight_span`: that of dE/dW.
+    """
     rows = []
     keys = ["family", "depth", "seed", "run_id", ITERATION, "moment"]
-    for _, part in table.groupby(keys, sort=True):
-        norms = part.sort_values("block")["input_gradient"].astype(float)
-        least, most = norms.min(), norms.max()
-        known = bool(norms.notna().all()) and least > 0
+    for _, part in table.sort_values("block", kind="stable").groupby(keys, sort=True):
+        norms, of_weights = part["input_gradient"], part["weight_gradient"].iloc[:-1]  # the last is no block's
         rows.append(
             part[keys].iloc[0].to_dict()
             | {
                 "first": norms.iloc[0],
                 "last": norms.iloc[-1],
-                "span": most / least if known else math.inf,
-                "grows_backwards": int(norms.argmax()) < int(norms.argmin()) if known else False,
+                "span": _span(norms),
+                "weight_span": _span(of_weights),
+                "grows_backwards": int(norms.fillna(math.inf).argmax()) < int(norms.fillna(math.inf).argmin()),
             }
         )
     return pd.DataFrame(rows)
 
 
-def healthy(spans: pd.DataFrame, family: str) -> Claim:
+def _span(norms: pd.Series) -> float:
+    known = bool(norms.notna().all()) and float(norms.min()) > 0
+    return float(norms.max() / norms.min()) if known else math.nan
+
+
+def healthy(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
     """Does the gradient keep its size? A Student bound on log10 of the span, at every depth and probe."""
     name = f"healthy norms, {family}"
     statement = f"{family} nets: at every depth and probe the norm of dE/dx spans less than a factor of {SPAN:g}"
     spans = spans[spans["family"] == family]
+    notes = unprobed(runs[runs["family"] == family], spans)
     if reasons := few_seeds(spans):
-        return not_tested(name, statement, reasons)
+        return not_tested(name, statement, [*reasons, *notes])
     limit = math.log10(SPAN)
-    worst, bounds, evidence = "", [], []
+    bounds, evidence, unbounded = [], [], []
     for depth, of_depth in spans.groupby("depth"):
         told = []
         for _, part in of_depth.groupby(ITERATION):
-            logarithms = [math.log10(span) if math.isfinite(span) else 308.0 for span in part["span"]]
-            one = one_mean(logarithms)
-            bounds.append((one, f"{depth} layers, {part['moment'].iloc[0]}"))
-            told.append(f"{part['moment'].iloc[0]} {_word(part)} ({_factor(one.mean)})")
+            moment = part["moment"].iloc[0]
+            where, known = f"{depth} layers, {moment}", part["span"].dropna()
+            if len(known) < len(part):
+                unbounded.append(f"{where}: no gradient, or none that is finite, in {len(part) - len(known)} runs")
+            elif len(known) < 2:
+                notes.append(f"{where}: one run, no bound")
+            else:
+                bounds.append((one_mean([math.log10(span) for span in known]), where))
+            told.append(f"{moment} {_word(part)} ({_factor(known.map(math.log10).mean())})")
         evidence.append(f"{depth} layers: {', '.join(told)}")
-    if all(one.upper < limit for one, _ in bounds):
-        verdict = Verdict.REPRODUCED
+    over = [one for one, _ in bounds if one.lower > limit]
+    if over or not bounds:
+        verdict = Verdict.CONTRADICTED if over else Verdict.INCONCLUSIVE
     else:
-        verdict = Verdict.CONTRADICTED if any(one.lower > limit for one, _ in bounds) else Verdict.INCONCLUSIVE
-    side = "lower" if verdict is Verdict.CONTRADICTED else "upper"
-    one, worst = max(bounds, key=lambda bound: float(getattr(bound[0], side)))
-    decisive = f"at worst {worst}: factor {_factor(one.mean)}, 95 % {side} bound {_factor(getattr(one, side))}"
-    return Claim(name, statement, verdict, decisive, evidence)
+        within = not unbounded and all(one.upper < limit for one, _ in bounds)
+        verdict = Verdict.REPRODUCED if within else Verdict.INCONCLUSIVE
+    decisive = "; ".join(unbounded)
+    if bounds:
+        side = "lower" if verdict is Verdict.CONTRADICTED else "upper"
+        one, worst = max(bounds, key=lambda bound: float(getattr(bound[0], side)))
+        line = f"at worst {worst}: factor {_factor(one.mean)}, 95 % {side} bound {_factor(getattr(one, side))}"
+        decisive = "; ".join([line, *unbounded])
+    return Claim(name, statement, verdict, decisive, evidence, notes)
 
 
 def _word(part: pd.DataFrame) -> str:
@@ -94,6 +120,8 @@ def _word(part: pd.DataFrame) -> str:
 
 
 def _factor(logarithm: float) -> str:
+    if math.isnan(logarithm):
+        return "not finite"
     value = 10.0 ** min(logarithm, 300.0)
     return f"{value:.0f}" if 1 <= value < 10_000 else f"{value:.1g}"
 
@@ -103,7 +131,8 @@ def summary(spans: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (family, depth, iteration), part in spans.groupby(["family", "depth", ITERATION]):
         row = {"family": family, "depth": depth, ITERATION: iteration, "pattern": _word(part), "runs": len(part)}
-        for name in ("first", "last", "span"):
-            row[f"{name}_gmean"] = f"{10 ** part[name].map(math.log10).mean():.3g}" if (part[name] > 0).all() else "0"
+        for name in ("first", "last", "span", "weight_span"):
+            known = bool((part[name] > 0).all())
+            row[f"{name}_gmean"] = f"{10 ** part[name].map(math.log10).mean():.3g}" if known else "not finite"
         rows.append(row)
     return pd.DataFrame(rows)

@@ -44,11 +44,15 @@ def make(frame: Frame, margin: float) -> Explanation | None:
     table = marked(table, pair, frame.probes.get("identity"))
     errors, chance = errors_of(table), float(frame.runs["chance"].max())
     figures = {
-        "lesions": (figure.figure(errors, chance), CAPTION),
+        "lesions": (figure.figure(errors, chance), f"{CAPTION} Measured on {_pictures(table)} test pictures."),
         "lesions-alone": (figure.figure_alone(table, chance), CAPTION_ALONE),
     }
     claim = lesions(errors, frame.runs, margin, pair)
     return Explanation("lesions", TITLE, INTRODUCTION, [claim], summary(errors), figures)
+
+
+def _pictures(table: pd.DataFrame) -> str:
+    return " or ".join(f"{count:,}" for count in sorted(table["pictures"].unique()))
 
 
 def alone(table: pd.DataFrame) -> pd.Series:

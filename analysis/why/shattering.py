@@ -31,8 +31,8 @@ CAPTION = (
     "Left: correlation (cosine) of the gradients at two inputs against the distance between them, in lengths of the "
     "line from one picture to another. A column a family, a row a moment of the training, a line a depth (mean over "
     "seeds; the band spans all runs). A line that stays high means gradients that change slowly; one that drops at "
-    "once to the dotted line is white noise: gradients that have shattered. A line that starts below 1 has points "
-    "whose gradient is 0, which count as unlike. Right: the correlation at the smallest distance above 0, at "
+    "once to the dotted line is white noise: gradients that have shattered. Points that have no gradient at all "
+    "are in no pair. Right: the correlation at the smallest distance above 0, at "
     "initialisation, against depth: every run a point, the mean with Student's 95 % interval."
 )
 

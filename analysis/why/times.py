@@ -32,6 +32,12 @@ def times_of(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def censored_at(times: pd.DataFrame, last: float) -> pd.DataFrame:
+    """As if no run had been followed past this iteration."""
+    late = times["by"] > last
+    return times.assign(after=times["after"].clip(upper=last), by=times["by"].mask(late, math.inf))
+
+
 def counts_of(times: pd.DataFrame) -> list[str]:
     """A line a depth, of one threshold: how many runs reached it, and when."""
     return [
@@ -57,3 +63,11 @@ def summary(times: pd.DataFrame) -> pd.DataFrame:
             row |= {f"reached {share}": int(np.isfinite(part["by"]).sum()), f"iterations to {share}": _median(part)}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def milestones(runs: pd.DataFrame) -> list[int]:
+    """After how many iterations the learning rate falls, where it is the same for all runs."""
+    told = runs.get("config.schedule.milestones", pd.Series(dtype=object)).dropna()
+    if told.nunique() != 1:
+        return []
+    return [int(one) for one in told.iloc[0].strip("[]").split(",") if one.strip()]

@@ -10,8 +10,9 @@ from degradation.data.imagenet import ImageNet
 from degradation.grid import grid_run
 from degradation.identity import NUMERICS_VERSION, hashed_values
 from degradation.models.census import census
+from degradation.probes import Table
 from degradation.records.files import Row
-from degradation.records.schema import ITERATION, PROBE, TABLE
+from degradation.records.schema import DEVICE, ITERATION, PICTURES, PROBE, TABLE
 from degradation.records.store import Record, mark_of
 
 
@@ -36,6 +37,11 @@ def describe_run(config: Config, run_id: str, dataset: Dataset | ImageNet) -> di
         "census": asdict(counted),
         **({"parent": grid_run(parent).run_id} if parent is not None else {}),
     }
+
+
+def probe_row(probe: str, iteration: int, pictures: int, device: str, table: Table) -> Row:
+    """What probes.jsonl holds of one probe of one network."""
+    return {PROBE: probe, ITERATION: iteration, PICTURES: pictures, DEVICE: device, TABLE: table}
 
 
 def shown_in_wandb(row: Row) -> Row:

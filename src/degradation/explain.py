@@ -1,26 +1,26 @@
 """Why: what is measured inside the networks of a run that is over, from its snapshots and weights."""
 
 import logging
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
 
 import torch
 from hydra.errors import CompactHydraException
-from torch import Tensor
 
 from degradation.config import Config
 from degradation.data.content import DataError
 from degradation.data.datasets import Dataset
-from degradation.data.feeds import Feed, load, make_feed
+from degradation.data.feeds import load, make_feed
 from degradation.data.imagenet import ImageNet
 from degradation.data.streams import generator
-from degradation.description import shown_in_wandb, wandb_identity
+from degradation.description import probe_row, shown_in_wandb, wandb_identity
 from degradation.environment import InstallationError, check_torch_pair
 from degradation.grid import GridRun, grid_run
 from degradation.models.network import Network, initialise
-from degradation.plan import NOTHING_LEFT, points_left, probes_left, training_pictures
-from degradation.probes import probe_batch, take
+from degradation.plan import NOTHING_LEFT, points_left, probes_left, specification
+from degradation.probes import as_evaluated, probe_batch, take
 from degradation.probes.landscape import Surface, direction
-from degradation.records.schema import ITERATION, LANDSCAPE, PROBE, SNAPSHOTS, TABLE, WEIGHTS, RecordError, State
+from degradation.records.schema import DEVICE, ITERATION, LANDSCAPE, SNAPSHOTS, WEIGHTS, RecordError, State
 from degradation.records.schema import PROBES as FILE
 from degradation.records.store import AS_LONG_AS_IT_TAKES, Record
 from degradation.tracking.mirror import mirror
@@ -64,8 +64,10 @@ def _of_done_run(config: Config, measure: Callable[[GridRun, torch.device], None
 
 def _take_probes(run: GridRun, device: torch.device) -> None:
     config, record = run.config, run.record
+    if record.locked():
+        log.info("%s: another process is at it; waiting", run.run_id)
     with record.lock(AS_LONG_AS_IT_TAKES):
-        record.keep_rows(FILE, record.rows(FILE))  # a torn last line would hide what is appended
+        record.keep_rows(FILE, record.sound_rows(FILE))  # a torn last line would hide what is appended
         left = probes_left(config, record)
         if not left:
             return
@@ -77,8 +79,10 @@ def _take_probes(run: GridRun, device: torch.device) -> None:
             if iteration != held:
                 network = _network_at(iteration, config, record, dataset, device)
                 held = iteration
-            table = take(name, network, probe_batch(name, feed, config.probes.batch_size), config.seed, iteration)
-            record.append(FILE, {PROBE: name, ITERATION: iteration, TABLE: table})
+            batch = probe_batch(name, feed, config.probes)
+            with as_evaluated(network, config.model, feed):
+                table = take(name, network, batch, config.seed, iteration)
+            record.append(FILE, probe_row(name, iteration, len(batch[1]), device.type, table))
             log.info("%s  iteration %6d  %s", run.run_id, iteration, name)
             report_progress(number + 1, len(left))
         _mirror(config, record)
@@ -100,18 +104,19 @@ def _network_at(
 
 
 def _mirror(config: Config, record: Record) -> None:
-    """All probes of a run as a W&B run of their own: that of the training is closed."""
+    """All probes of a run as a W&B run of their own: that of the training is closed, and its steps only rise."""
+    rows = sorted(record.sound_rows(FILE), key=lambda row: int(row[ITERATION]))
 
     def identify() -> dict[str, object]:
         identity = wandb_identity(config, record, record.describe())
         return identity | {
-            "id": f"{identity['id']}-why",
+            "id": f"{identity['id']}-why-{len(rows)}",
             "name": f"{record.run_id} why",
             "job_type": "explain",
         }
 
     with mirror(config.tracking, record.root, identify, []) as send:
-        for row in sorted(record.rows(FILE), key=lambda row: int(row[ITERATION])):
+        for row in rows:
             send(shown_in_wandb(row))
 
 
@@ -120,37 +125,22 @@ def _measure_points(run: GridRun, device: torch.device) -> None:
     config, record = run.config, run.record
     asked = config.landscape
     name = f"{LANDSCAPE}/{asked.part + 1:03d}-of-{asked.parts:03d}.jsonl"
-    pictures = training_pictures(asked, record)
     record.path(LANDSCAPE).mkdir(exist_ok=True)
     with record.lock_file(name):
-        record.keep_rows(name, record.rows(name))
-        left = points_left(asked, pictures, record)
+        record.keep_rows(name, record.sound_rows(name))
+        left = points_left(asked, record)
         if not left:
             return
         dataset = load(config.data)
         feed = make_feed(dataset, config, device)
         network = _network_at(config.schedule.iterations, config, record, dataset, device)
         along = [direction(network, generator(asked.seed, "landscape", index)) for index in (1, 2)]
-        surface = Surface(network.to(memory_format=torch.channels_last), (along[0], along[1]))  # the fastest
-        for number, point in enumerate(left):
-            loss, error = surface.measure(point.x, point.y, _first(feed, pictures))
-            where = {"shape": point.shape, "x": point.x, "y": point.y}
-            what = {
-                "points": asked.line if point.shape == "line" else asked.square,
-                "reach": asked.reach,
-                "pictures": pictures,
-                "directions": asked.seed,
-            }
-            finite = torch.isfinite(torch.tensor(loss)).item()
-            record.append(name, where | what | {"loss": loss if finite else None, "error": error})
-            report_progress(number + 1, len(left))
-
-
-def _first(feed: Feed, pictures: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of the first so many training pictures, un-augmented."""
-    left = pictures
-    for batch, labels in feed.clean("train"):
-        yield batch[:left].contiguous(memory_format=torch.channels_last), labels[:left]
-        left -= len(labels)
-        if left <= 0:
-            return
+        with as_evaluated(network, config.model, feed):
+            surface = Surface(network.to(memory_format=torch.channels_last), (along[0], along[1]))  # the fastest
+            for number, point in enumerate(left):
+                loss, error = surface.measure(point.x, point.y, feed.sample("train", asked.pictures))
+                where = {"shape": point.shape, "x": point.x, "y": point.y}
+                count = asked.line if point.shape == "line" else asked.square
+                found = {"points": count, "loss": loss if math.isfinite(loss) else None, "error": error}
+                record.append(name, where | specification(asked) | {DEVICE: device.type} | found)
+                report_progress(number + 1, len(left))

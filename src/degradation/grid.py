@@ -67,7 +67,7 @@ class Admission:
 
     label: str
     work: float  # in any unit that is the same for all jobs of a sweep
-    outcome: str | None  # of a run that is over already
+    settled: str | None  # why there is nothing to do, such as `done before`
 
 
 def admitted(cfg: DictConfig) -> GridRun:
@@ -86,7 +86,8 @@ def admitted(cfg: DictConfig) -> GridRun:
 def preflight(cfg: DictConfig) -> Admission:
     """For train.py; called by the launcher for each job."""
     run = admitted(cfg)
-    return Admission(run.run_id, float(run.config.schedule.iterations * run.config.model.depth), run.record.outcome())
+    outcome, work = run.record.outcome(), float(run.config.schedule.iterations * run.config.model.depth)
+    return Admission(run.run_id, work, f"{outcome} before" if outcome else None)
 
 
 def title(runs: list[GridRun]) -> str:

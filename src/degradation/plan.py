@@ -1,6 +1,7 @@
 """What is still to be measured inside the networks of a done run. Free of torch."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -31,7 +32,7 @@ def probes_left(config: Config, record: Record) -> list[tuple[str, int]]:
         END: [schedule.iterations],
     }
     names = dict.fromkeys([*config.probes.training, *config.probes.afterwards])
-    taken = {(row[PROBE], row[ITERATION]) for row in record.rows(FILE)}
+    taken = {(row[PROBE], row[ITERATION]) for row in record.sound_rows(FILE)}
     wanted = {
         (name, iteration)
         for name in names
@@ -53,44 +54,46 @@ def _evenly(count: int, reach: float) -> list[float]:
     return [reach * (index - middle) / middle for index in range(count)]
 
 
-def points_left(landscape: Landscape, pictures: int, record: Record) -> list[Point]:
+def points_left(landscape: Landscape, record: Record) -> list[Point]:
     """Those of this part that no part has measured: every so-manieth, so that parts take equally long."""
-    asked = {"reach": landscape.reach, "pictures": pictures, "directions": landscape.seed}
+    asked = specification(landscape)
     counts = {"line": landscape.line, "square": landscape.square}
     measured = {
         Point(row["shape"], row["x"], row["y"])
         for path in sorted(record.path(LANDSCAPE).glob("*.jsonl"))
-        for row in record.rows(f"{LANDSCAPE}/{path.name}")
+        for row in record.sound_rows(f"{LANDSCAPE}/{path.name}")
         if asked.items() <= row.items() and row["points"] == counts[row["shape"]]
     }
     return [point for point in points(landscape)[landscape.part :: landscape.parts] if point not in measured]
 
 
-def training_pictures(landscape: Landscape, record: Record) -> int:
-    """How many the loss is measured on. Raises RecordError where the record lacks its description."""
-    there = int(record.describe()["data"]["train"])
-    return there if landscape.pictures is None else min(landscape.pictures, there)
+def specification(landscape: Landscape) -> dict[str, Any]:
+    """What points must have in common to be of one landscape, beside their number; `pictures`: None for all."""
+    return {"reach": landscape.reach, "pictures": landscape.pictures, "directions": landscape.seed}
 
 
 def preflight(cfg: DictConfig) -> Admission:
     """For explain.py; called by the launcher for each job. A run that is not done is told by the job itself."""
     run = admitted(cfg)
     left = probes_left(run.config, run.record)
-    return Admission(run.run_id, float(run.config.model.depth), _outcome(run, bool(left)))
+    return Admission(run.run_id, float(run.config.model.depth), _settled(run, bool(left)))
 
 
 def landscape_preflight(cfg: DictConfig) -> Admission:
     """For landscape.py."""
     run = admitted(cfg)
-    landscape, done = run.config.landscape, run.record.outcome() is State.DONE
-    left = not done or points_left(landscape, training_pictures(landscape, run.record), run.record)
-    label = f"{run.run_id}-landscape-{landscape.part + 1}-of-{landscape.parts}"
-    return Admission(label, float(run.config.model.depth), _outcome(run, bool(left)))
+    asked, work = run.config.landscape, float(run.config.model.depth)
+    label = f"{run.run_id}-landscape-{asked.part + 1}-of-{asked.parts}"
+    for key, value in (("depths", run.config.model.depth), ("seeds", run.config.seed)):
+        among = getattr(asked, key)
+        if among is not None and value not in among:
+            return Admission(label, work, f"not among landscape.{key}")
+    return Admission(label, work, _settled(run, bool(points_left(asked, run.record))))
 
 
-def _outcome(run: GridRun, left: bool) -> str | None:
+def _settled(run: GridRun, left: bool) -> str | None:
     """What the launcher tells of a job that has nothing to do."""
     state = run.record.outcome()
     if state is State.DIVERGED:
         return str(state)
-    return NOTHING_LEFT if state is State.DONE and not left else None
+    return f"{NOTHING_LEFT} before" if state is State.DONE and not left else None

@@ -10,7 +10,7 @@ from hydra.errors import CompactHydraException
 from degradation.config import Config, ConfigError, parent_of
 from degradation.data.content import DataError
 from degradation.data.feeds import load
-from degradation.description import describe_run, shown_in_wandb, wandb_identity
+from degradation.description import describe_run, probe_row, shown_in_wandb, wandb_identity
 from degradation.environment import InstallationError, check_torch_pair, describe
 from degradation.grid import grid_run
 from degradation.interruption import Interrupted, StopRequest, stop_requests
@@ -19,12 +19,9 @@ from degradation.models.network import Network
 from degradation.records.files import Row
 from degradation.records.schema import (
     ATTEMPTS,
-    ITERATION,
     METRICS,
-    PROBE,
     PROBES,
     SNAPSHOTS,
-    TABLE,
     WEIGHTS,
     RecordError,
     State,
@@ -126,8 +123,8 @@ def _train(config: Config, record: Record, device: torch.device, stop: StopReque
                 case Metrics(row):
                     _keep(record, row, send)
                     kept[METRICS].append(row)
-                case Probed(iteration, probe, table):
-                    probed = {PROBE: probe, ITERATION: iteration, TABLE: table}
+                case Probed(iteration, probe, pictures, table):
+                    probed = probe_row(probe, iteration, pictures, device.type, table)
                     record.append(PROBES, probed)
                     send(shown_in_wandb(probed))
                     kept[PROBES].append(probed)

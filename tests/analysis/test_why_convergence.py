@@ -63,9 +63,29 @@ def test_times_that_double_every_so_many_layers_are_exponential(explained):
     times = {8: [44, 46, 70], 20: [60, 90, 95], 32: [110, 130, 150], 44: [210, 230, 260], 56: [350, 390, None]}
     found = claim(explained(plain=times), "exponentially slow")
     assert found.verdict is Verdict.REPRODUCED
-    assert "3 of 3 runs reached it" in found.evidence[3]
+    assert "3 of 3 runs reached it" in found.evidence[-5]
     assert "2 of 3 runs reached it, 360 to 400 iterations in the median; 1 censored" in found.evidence[-1]
     assert any("without it, deep nets look faster" in note for note in found.notes)
+
+
+def test_what_the_falling_rate_and_the_other_shares_say_is_told(explained):
+    """Censored at the first milestone (200), the late runs no longer tell an exponential from a power of depth."""
+    found = claim(explained(plain=SLOW), "exponentially slow")
+    early = next(line for line in found.evidence if "first falls, at 200" in line)
+    assert float(early.rsplit(" ", 1)[1]) < float(found.decisive.split("power law ")[1].split(" ")[0])
+    shares = [line.split(" of ")[0] for line in found.evidence if line.startswith("at ") and "chance error: " in line]
+    assert shares == ["at 3/4", "at 1/4", "at 1/8"]
+
+
+def test_medians_that_were_never_reached_are_joined_by_no_line(explained):
+    ((canvas, _),) = explained(plain=SLOW).figures.values()
+    half = next(
+        line
+        for line in canvas.axes[1].lines
+        if line.get_label() and len(line.get_ydata()) == 5 and line.get_ydata()[0] == 80
+    )  # 20 layers: the median run is there at 80
+    assert np.isnan(half.get_ydata()[-1])
+    assert half.get_ydata()[-2] == LAST
 
 
 def test_times_that_fall_with_depth_contradict(explained):
@@ -73,11 +93,21 @@ def test_times_that_fall_with_depth_contradict(explained):
     assert claim(explained(plain=falling), "exponentially slow").verdict is Verdict.CONTRADICTED
 
 
-def test_times_of_a_power_of_depth_contradict(explained):
+def test_times_of_a_power_of_depth_contradict(frame_of):
     power = {depth: [11 * depth**0.75 * f for f in (0.98, 1.0, 1.02)] for depth in (8, 14, 20, 32, 56, 110)}
-    found = claim(explained(plain=power), "exponentially slow")
+    frame = runs_and_curves(frame_of, {"plain": power})
+    frame = replace(frame, runs=frame.runs.assign(**{"config.schedule.milestones": "[]"}))
+    found = claim(convergence.make(frame, 2.0), "exponentially slow")
     assert found.verdict is Verdict.CONTRADICTED
     assert "exponential minus power law -" in found.decisive
+
+
+def test_what_holds_only_past_the_first_fall_of_the_rate_is_inconclusive(explained):
+    """Up to 200 iterations two depths alone are timed, through which both forms pass."""
+    times = {20: [60, 70, 90], 32: [130, 140, 150], 44: [250, 270, 290], 56: [None] * 3, 110: [None] * 3}
+    found = claim(explained(plain=times), "exponentially slow")
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "censored at the first fall of the rate" in found.decisive
 
 
 def test_flat_times_are_inconclusive(explained):

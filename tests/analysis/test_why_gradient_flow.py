@@ -1,5 +1,7 @@
 """Gradient flow: its spans by hand, each verdict, each word for a pattern, and what is drawn."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,7 +24,7 @@ def table_of(norms, seeds=2, spread=1.0):
             "run_id": f"{family}-d{depth}-s{seed}", "family": family, "depth": depth, "seed": seed,
             "iteration": iteration, "moment": moments.get(iteration, f"iteration {iteration}"),
             "block": block, "stage": 1, "input_gradient": norm * spread ** (seed * (block == 0)),
-            "weight_gradient": None if block == len(values) - 1 else norm,
+            "weight_gradient": math.nan if block == len(values) - 1 else norm,
         }
         for family, depths in norms.items()
         for depth, iterations in depths.items()
@@ -34,7 +36,8 @@ def table_of(norms, seeds=2, spread=1.0):
 
 
 def verdict_of(norms, family="plain", **keys):
-    return healthy(spans_of(table_of({family: norms}, **keys)), family)
+    table = table_of({family: norms}, **keys)
+    return healthy(spans_of(table), table.drop_duplicates("run_id").assign(state="done"), family)
 
 
 def test_spans_are_largest_over_smallest_norm():
@@ -71,9 +74,32 @@ def test_one_seed_is_not_tested():
 
 
 @pytest.mark.parametrize("broken", [0.0, float("nan")])
-def test_a_norm_that_is_zero_or_not_finite_is_no_healthy_one(broken):
-    claim = verdict_of({20: {0: [broken, 1.0, 1.0]}})
+def test_a_norm_that_is_zero_or_not_finite_has_no_span_and_is_told(broken):
+    claim = verdict_of({20: {0: [broken, 1.0, 1.0]}, 56: {0: LEVEL}})
+    assert claim.verdict is Verdict.INCONCLUSIVE
+    assert "20 layers, initialisation: no gradient, or none that is finite, in 2 runs" in claim.decisive
+    assert "(not finite)" in claim.evidence[0]
+
+
+def test_a_net_that_explodes_contradicts_whatever_another_has():
+    claim = verdict_of({20: {0: [0.0, 1.0, 1.0]}, 56: {0: EXPLODING}})
     assert claim.verdict is Verdict.CONTRADICTED
+
+
+def test_a_moment_that_one_run_alone_was_probed_at_has_no_bound():
+    """A run of a release without probes has no early one."""
+    table = table_of({"plain": {20: {0: LEVEL, 40: EXPLODING, 400: LEVEL}}})
+    table = table[(table["iteration"] != 40) | (table["seed"] == 0)]
+    claim = healthy(spans_of(table), table.drop_duplicates("run_id").assign(state="done"), "plain")
+    assert claim.verdict is Verdict.REPRODUCED
+    assert claim.notes == ["20 layers, iteration 40: one run, no bound"]
+
+
+def test_runs_that_were_not_probed_are_told():
+    table = table_of({"plain": {20: {0: LEVEL}}}, seeds=3)
+    runs = table.drop_duplicates("run_id").assign(state=["done", "done", "diverged"])
+    claim = healthy(spans_of(table[table["seed"] < 2]), runs, "plain")
+    assert claim.notes == ["1 of 3 runs not probed: plain-d20-s2 (diverged)"]
 
 
 def test_the_table_has_geometric_means():
@@ -90,7 +116,7 @@ def test_both_families_have_a_claim_and_the_figure_draws_their_geometric_means(f
     explanation = make(frame, 2.0)
     assert [claim.name for claim in explanation.claims] == ["healthy norms, residual", "healthy norms, plain"]
     style.apply()
-    canvas = figure.figure(table)
+    canvas = figure.figure(table, "input_gradient", "norm of dE/dx")
     assert len(canvas.axes) == 4
     lines = [line.get_ydata() for line in canvas.axes[0].lines]
     assert np.allclose(lines[0], [2.0, *LEVEL[1:]])  # seeds 1 and 4 at the first block: 2
@@ -100,7 +126,9 @@ def test_both_families_have_a_claim_and_the_figure_draws_their_geometric_means(f
 
 def test_one_family_one_depth_and_one_seed_are_drawn():
     style.apply()
-    figure.figure(table_of({"residual": {20: {0: LEVEL}}}, seeds=1))
+    table = table_of({"residual": {20: {0: LEVEL}}}, seeds=1)
+    for column in ("input_gradient", "weight_gradient"):
+        figure.figure(table, column, "norm")
 
 
 def test_a_frame_without_the_probe_has_no_such_part(frame_of):

@@ -44,6 +44,16 @@ def test_a_plain_block_that_changes_the_shape_cannot_be_deleted(network, batch):
     assert max(row["number"] for row in found) == 4
 
 
+def test_a_block_that_has_no_other_of_its_stage_is_not_swapped(network, batch):
+    """Of 14 layers the first stage alone has two blocks that keep the shape: their swap is the only one."""
+    found = rows(lesions(network(depth=14), *batch, generator(0, "lesions")))
+    assert {row["number"] for row in found if row["kind"] == "swap"} == {1, 2}
+    single = {row["error"] for row in found if row["kind"] == "swap" and row["number"] == 1}
+    assert len(single) == 1
+    none = rows(lesions(network(depth=8), *batch, generator(0, "lesions")))
+    assert not [row for row in none if row["kind"] == "swap"]
+
+
 def test_swaps_stay_within_a_stage_and_so_fit(network, batch):
     net = network(depth=20)
     found = rows(lesions(net, *batch, generator(1, "lesions")))

@@ -46,3 +46,15 @@ def test_deep_plain_nets_shatter_and_residual_ones_less(network, batch):
             near[shortcut, depth] = table["correlation"][1]
     assert near["none", 32] < 0.3 < near["A", 32]
     assert near["none", 32] < near["none", 8]
+
+
+def test_a_tiny_gradient_has_a_direction_too_and_none_is_in_no_pair(linear):
+    """1e-30 of a gradient is as alike as the gradient; where there is none at all nothing is said."""
+    pictures, labels = torch.rand(4, 1, 1, 1, generator=generator(0, "test")) + 0.1, torch.zeros(4, dtype=torch.int64)
+    net = linear([(0.5, 2.0)], True)
+    with torch.no_grad():
+        net.fc.weight.mul_(1e-30)
+    assert shattering(net, pictures, labels, generator(0, "lines"), 2, 5)["correlation"] == pytest.approx([1.0] * 5)
+    with torch.no_grad():
+        net.fc.weight.zero_()
+    assert shattering(net, pictures, labels, generator(0, "lines"), 2, 5)["correlation"] == [None] * 5

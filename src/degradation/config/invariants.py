@@ -37,7 +37,7 @@ RANGES: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
     ("probes.early landscape.parts", "1 or more", lambda value: value >= 1),
     ("probes.batch_size", "2 or more", lambda value: value >= 2),
     ("landscape.line landscape.square", "an odd number, 3 or more", lambda value: value >= 3 and value % 2 == 1),
-    ("landscape.pictures", "null, or 1 or more", lambda value: value is None or value >= 1),
+    ("landscape.pictures probes.test_pictures", "null, or 1 or more", lambda value: value is None or value >= 1),
     (
         "landscape.reach optim.lr schedule.factor tracking.init_timeout",
         "a positive number",

@@ -114,6 +114,7 @@ class Probes:
     early: int = MISSING  # iterations
     afterwards: list[str] = MISSING  # taken by explain.py on a record's snapshots and weights
     batch_size: int = MISSING  # training pictures, un-augmented, that a probe sees
+    test_pictures: int | None = MISSING  # test pictures that lesions see, at most; null: all
 
 
 @dataclass
@@ -125,8 +126,8 @@ class Landscape:
     reach: float = MISSING  # both go from -reach to reach; 1 is as far as the weights' own norm
     pictures: int | None = MISSING  # training pictures that the loss is measured on; null: all
     seed: int = MISSING  # of the directions
-    depths: str = MISSING  # of an experiment's networks those of these depths and seeds, in Hydra's words for a sweep
-    seeds: str = MISSING
+    depths: list[int] | None = MISSING  # of a grid's networks those of these depths (null: all) have one
+    seeds: list[int] | None = MISSING  # and of these seeds
     parts: int = MISSING  # jobs that share the points of one network
     part: int = MISSING  # which of them this is
 
@@ -188,7 +189,10 @@ def warmup_of(config: Config) -> Warmup | None:
 
 
 def probe_iterations(config: Config) -> list[int]:
-    """The iterations after which probes are taken: none, the early one, before each drop of the rate, the last."""
+    """The iterations after which probes are taken: none, the early one, before each milestone, the last.
+
+    A drop of the rate at a plateau is not known beforehand; training takes probes there too.
+    """
     schedule = config.schedule
     early = min(config.probes.early, schedule.iterations)
     return sorted({0, early, *schedule.milestones, schedule.iterations})

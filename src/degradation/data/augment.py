@@ -71,6 +71,11 @@ class Pictures:
         normalised = (self.pictures[start:stop].float() - self.mean) / self.deviation
         return normalised, self.labels[start:stop]
 
+    def plain_at(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """As `plain_batch`, at these indices: int64 (B,) on the CPU."""
+        index = index.to(self.device)
+        return (self.pictures[index].float() - self.mean) / self.deviation, self.labels[index]
+
     def augmented_batch(self, index: Tensor, offsets: Offsets) -> tuple[Tensor, Tensor]:
         """Zero-padded, cropped and flipped; normalised before, or after.
 

@@ -11,7 +11,7 @@ from degradation.data import datasets
 from degradation.data.augment import Pictures, draw_offsets, statistics
 from degradation.data.datasets import Dataset
 from degradation.data.imagenet import ImageNet, StreamFeed, open_imagenet
-from degradation.data.streams import batch_indices, generator
+from degradation.data.streams import batch_indices, generator, spread
 
 EVALUATION_BATCH = 250  # small enough for a core's cache: a quarter faster than 500 on digits
 
@@ -33,6 +33,10 @@ class Feed(Protocol):
 
     def clean(self, split: str) -> Iterator[Batch]:
         """The pictures of a split in their order, un-augmented (the single original view)."""
+        ...
+
+    def sample(self, split: str, pictures: int | None) -> Iterator[Batch]:
+        """So many pictures of those that `clean` gives (None: all), spread evenly over them, in their order."""
         ...
 
     def augmented(self, iteration: int) -> Iterator[Batch]:
@@ -70,6 +74,11 @@ class ResidentFeed:
     def clean(self, split: str) -> Iterator[Batch]:
         for start in range(0, self.sizes[split], EVALUATION_BATCH):
             yield self.pictures[split].plain_batch(start, start + EVALUATION_BATCH)
+
+    def sample(self, split: str, pictures: int | None) -> Iterator[Batch]:
+        index = spread(pictures, self.sizes[split])
+        for start in range(0, len(index), EVALUATION_BATCH):
+            yield self.pictures[split].plain_at(index[start : start + EVALUATION_BATCH])
 
     def augmented(self, iteration: int) -> Iterator[Batch]:
         stream = generator(self.config.seed, "evaluation", iteration)

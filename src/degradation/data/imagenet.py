@@ -21,7 +21,7 @@ from torchvision.transforms.v2 import functional as v2
 from degradation.config import Config, ConfigError, Data, Stream
 from degradation.data.content import DataError, Listing, folder_root, listing
 from degradation.data.image_folder import rgb_picture
-from degradation.data.streams import generator
+from degradation.data.streams import generator, spread
 
 EVALUATION_BATCH = 64
 # of pictures in [0, 1], by red, green, blue: as torchvision's reference training
@@ -82,7 +82,7 @@ class StreamFeed:
         evaluated = min(source.stream.train_evaluated, self.sizes["train"])
         everything = {"train": evaluated, "test": self.sizes["test"]}
         # the training pictures that are measured are spread evenly over the listing, so that all classes occur
-        self.measured = {name: torch.arange(n) * self.sizes[name] // n for name, n in everything.items()}
+        self.measured = {name: spread(n, self.sizes[name]) for name, n in everything.items()}
 
     def batches(self, start: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Training batches, augmented, from iteration `start` on, without an end."""
@@ -99,6 +99,11 @@ class StreamFeed:
         """Un-augmented: the centre of the test pictures, or of `stream.train_evaluated` training pictures."""
         return self._read(split, partial(centre_view, self.source.stream), self._measured_keys(split))
 
+    def sample(self, split: str, pictures: int | None) -> Iterator[tuple[Tensor, Tensor]]:
+        """So many of the pictures of `clean`, spread evenly over them."""
+        index = self.measured[split][spread(pictures, len(self.measured[split]))]
+        return self._read(split, partial(centre_view, self.source.stream), self._keys(index))
+
     def augmented(self, iteration: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The training pictures of `clean`, augmented as in training."""
         first = iteration * len(self.measured["train"])
@@ -114,9 +119,11 @@ class StreamFeed:
         return partial(augmented_view, self.source.stream, self.config.data.flip, self.config.seed, name)
 
     def _measured_keys(self, split: str, first: int = 0) -> Iterator[list[Key]]:
-        for start in range(0, len(self.measured[split]), EVALUATION_BATCH):
-            index = self.measured[split][start : start + EVALUATION_BATCH]
-            yield list(zip(index.tolist(), count(first + start)))
+        yield from self._keys(self.measured[split], first)
+
+    def _keys(self, index: Tensor, first: int = 0) -> Iterator[list[Key]]:
+        for start in range(0, len(index), EVALUATION_BATCH):
+            yield list(zip(index[start : start + EVALUATION_BATCH].tolist(), count(first + start)))
 
     def _read(self, split: str, view: View, keys: Iterable[list[Key]]) -> Iterator[tuple[Tensor, Tensor]]:
         loader = DataLoader(

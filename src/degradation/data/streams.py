@@ -16,6 +16,15 @@ def generator(seed: int, stream: str, index: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
 
 
+def spread(count: int | None, pictures: int) -> Tensor:
+    """So many indices (all for None, and at most all) spread evenly over the pictures, rising: int64.
+
+    A folder's pictures stand class by class, so its first ones would be of one class.
+    """
+    count = pictures if count is None else min(count, pictures)
+    return torch.arange(count) * pictures // count
+
+
 def batch_indices(seed: int, iteration: int, batch_size: int, pictures: int) -> Tensor:
     """Which pictures the `iteration`-th batch (from 0) holds: int64 (batch_size,).
 

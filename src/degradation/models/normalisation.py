@@ -13,7 +13,10 @@ def norms_of(network: nn.Module) -> list[nn.BatchNorm2d]:
 
 @contextmanager
 def batch_statistics(network: nn.Module) -> Iterator[None]:
-    """Inside, BN normalises by each batch's own statistics, as in training, and its moving averages stay."""
+    """Inside, BN normalises by each batch's own statistics, as in training, and its moving averages stay.
+
+    By those of the whole batch, whatever `model.bn_parts` is.
+    """
     was_training, norms = network.training, norms_of(network)
     tracked = [norm.track_running_stats for norm in norms]
     for norm in norms:

@@ -3,15 +3,17 @@
 No probe changes the network or the training that it is taken in.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
-from degradation.config import PROBES
+from degradation.config import PROBES, Model, Probes
 from degradation.data.feeds import Batch, Feed
 from degradation.data.streams import generator
 from degradation.models.network import Network
+from degradation.models.normalisation import exact_statistics
 from degradation.probes.gradient_flow import gradient_flow
 from degradation.probes.identity import identity
 from degradation.probes.lesions import lesions
@@ -20,9 +22,7 @@ from degradation.probes.responses import responses
 from degradation.probes.shattering import shattering
 from degradation.probes.table import Table
 
-__all__ = ["Table", "probe_batch", "take"]
-
-TEST_PICTURES = 2000  # at most
+__all__ = ["Table", "as_evaluated", "probe_batch", "take"]
 
 
 MEASURES: dict[str, Callable[[Network, Tensor, Tensor, torch.Generator], Table]] = {
@@ -35,19 +35,24 @@ MEASURES: dict[str, Callable[[Network, Tensor, Tensor, torch.Generator], Table]]
 }
 
 
-def probe_batch(name: str, feed: Feed, batch_size: int) -> Batch:
-    """The un-augmented pictures that a probe sees: the first of the training pictures, or the test pictures."""
+def probe_batch(name: str, feed: Feed, config: Probes) -> Batch:
+    """The un-augmented pictures that a probe sees, spread evenly over its split, so that all classes occur."""
     split = PROBES[name].split
-    wanted = batch_size if split == "train" else TEST_PICTURES
-    pictures, labels = [], []
-    for batch, of_batch in feed.clean(split):
-        pictures.append(batch)
-        labels.append(of_batch)
-        if sum(map(len, labels)) >= wanted:
-            break
-    return torch.cat(pictures)[:wanted], torch.cat(labels)[:wanted]
+    wanted = config.batch_size if split == "train" else config.test_pictures
+    pictures, labels = zip(*feed.sample(split, wanted), strict=True)
+    return torch.cat(pictures), torch.cat(labels)
 
 
 def take(name: str, network: Network, batch: Batch, seed: int, iteration: int) -> Table:
     """The table of a probe; what is random in it depends on the run's seed and the iteration alone."""
     return MEASURES[name](network, *batch, generator(seed, f"probe/{name}", iteration))
+
+
+@contextmanager
+def as_evaluated(network: Network, model: Model, feed: Feed) -> Iterator[None]:
+    """Inside, BN's moving averages are those with which the run is evaluated: exact ones, where the model asks so."""
+    if model.bn_statistics == "moving":
+        yield
+        return
+    with exact_statistics(network, (pictures for pictures, _ in feed.clean("train"))):
+        yield

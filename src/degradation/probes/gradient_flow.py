@@ -19,8 +19,8 @@ def gradient_flow(network: Network, pictures: Tensor, labels: Tensor) -> Table:
     with batch_statistics(network), torch.enable_grad():
         loss, inputs = loss_through_blocks(network, pictures, labels)
         gradients = torch.autograd.grad(loss, [*inputs, *(weight for block in weights for weight in block)])
-    of_inputs = [gradient.double().norm().item() for gradient in gradients[: len(inputs)]]
-    squares = [gradient.double().square().sum().item() for gradient in gradients[len(inputs) :]]
+    of_inputs = [gradient.cpu().double().norm().item() for gradient in gradients[: len(inputs)]]
+    squares = [gradient.cpu().double().square().sum().item() for gradient in gradients[len(inputs) :]]
     layers = iter(squares)
     of_weights = [sum(next(layers) for _ in block) ** 0.5 for block in weights]
     return {

@@ -42,7 +42,7 @@ class Surface:
         loss, wrong, seen = 0.0, 0, 0
         with torch.inference_mode():
             for pictures, labels in batches:
-                logits = self.network(pictures)
+                logits = self.network(pictures.contiguous(memory_format=torch.channels_last))
                 loss += F.cross_entropy(logits, labels, reduction="sum").item()
                 wrong += int((logits.argmax(1) != labels).sum())
                 seen += len(labels)

@@ -45,9 +45,10 @@ def lesions(
         for repeat in range(repeats):
             chosen = torch.randperm(len(same), generator=generator)[:number].tolist()
             measure("delete", number, repeat, _without(blocks, {same[index] for index in chosen}))
-    for number in _numbers(1, len(same)):
+    partners = _partners(network, same)
+    for number in _numbers(1, len(partners)):
         for repeat in range(repeats):
-            measure("swap", number, repeat, _swapped(network, same, number, generator))
+            measure("swap", number, repeat, _swapped(blocks, partners, number, generator))
     network.train(was_training)
     names = ("kind", "number", "repeat", "block", "error")
     return {name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
@@ -75,13 +76,21 @@ def _shortcut_of(block: Block) -> Layer:
     return layer
 
 
-def _swapped(network: Network, same: list[int], number: int, generator: torch.Generator) -> list[Layer]:
-    """The blocks after so many swaps of two that keep the shape and are of one stage."""
-    order, stages = list(network.blocks()), stages_of(network)
+def _partners(network: Network, same: list[int]) -> dict[int, list[int]]:
+    """Block that keeps the shape: the others of its stage; without those that have no other."""
+    stages = stages_of(network)
+    found = {one: [other for other in same if stages[other] == stages[one] and other != one] for one in same}
+    return {one: others for one, others in found.items() if others}
+
+
+def _swapped(
+    blocks: list[Block], partners: dict[int, list[int]], number: int, generator: torch.Generator
+) -> list[Layer]:
+    """The blocks after so many swaps of two."""
+    order, movable = list(blocks), list(partners)
     for _ in range(number):
-        one = same[int(torch.randint(len(same), (), generator=generator))]
-        partners = [other for other in same if stages[other] == stages[one] and other != one] or [one]
-        other = partners[int(torch.randint(len(partners), (), generator=generator))]
+        one = movable[int(torch.randint(len(movable), (), generator=generator))]
+        other = partners[one][int(torch.randint(len(partners[one]), (), generator=generator))]
         order[one], order[other] = order[other], order[one]
     return list(order)
 

@@ -16,7 +16,6 @@ from degradation.probes.terms import Terms, in_float64, loss_through_blocks
 
 LENGTHS = 16  # at which single paths are sampled
 SAMPLES = 8  # paths a length
-PICTURES = 32  # a path's gradient is a mean over pictures: few are enough
 
 
 def paths(
@@ -29,7 +28,7 @@ def paths(
     Jacobian is S + t F', and this is its coefficient. BN normalises by the batch. In float64: a long path carries
     1e-30 of the gradient. Networks with shortcuts only.
     """
-    network, pictures, labels = in_float64(network, pictures[:PICTURES], labels[:PICTURES])
+    network, pictures, labels = in_float64(network, pictures, labels)
     blocks = list(network.blocks())
     n = len(blocks)
     with batch_statistics(network), torch.enable_grad():

@@ -8,6 +8,7 @@ S is the identity, or the shortcut's Jacobian where it changes the shape; a plai
 """
 
 import copy
+import math
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,8 @@ from torch import Tensor
 
 from degradation.models.blocks import Block
 from degradation.models.network import Network
+
+PICTURES = 32  # in float64 at most: what is checked there holds for any number, and deep networks' graphs are large
 
 
 class Terms:
@@ -27,7 +30,6 @@ class Terms:
         self.passed = block.shortcut(self.x, activated) if block.residual else None
         total = self.convolved if self.passed is None else self.convolved + self.passed
         self.mask = total.detach() > 0 if block.order == "post" else None
-        self.output = (F.relu(total) if block.order == "post" else total).detach()
 
     def by_shortcut(self, gradient: Tensor) -> Tensor:
         """S^T M times the gradient of E by the block's output."""
@@ -47,7 +49,8 @@ class Terms:
 
 
 def in_float64(network: Network, pictures: Tensor, labels: Tensor) -> tuple[Network, Tensor, Tensor]:
-    """A copy of the network and its batch in float64, on a device that has it."""
+    """A copy of the network and some pictures of its batch in float64, on a device that has it."""
+    pictures, labels = pictures[:: math.ceil(len(pictures) / PICTURES)], labels[:: math.ceil(len(labels) / PICTURES)]
     device = torch.device("cpu") if pictures.device.type == "mps" else pictures.device
     exact = copy.deepcopy(network).to(device).double()
     return exact, pictures.to(device).double(), labels.to(device)

@@ -29,8 +29,9 @@ TEN_CROP_ERROR, TEN_CROP_TOP5_ERROR = "test/ten_crop_error", "test/ten_crop_top5
 WARMUP_END = "schedule/warmup_end"  # in the rows after it: the iteration at which the warm-up ended
 PLATEAUS = "schedule/plateaus"  # how often the rate has been lowered since the error stood still
 
-# A row of probes: which, after which iteration, and what it found as named columns (degradation.probes).
-PROBE, TABLE = "probe", "table"
+# A row of probes: which, after which iteration, of how many pictures, on which class of device, and what it found as
+# named columns (degradation.probes).
+PROBE, PICTURES, DEVICE, TABLE = "probe", "pictures", "device", "table"
 
 
 class State(StrEnum):

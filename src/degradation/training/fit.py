@@ -19,7 +19,7 @@ from degradation.data.imagenet import ImageNet
 from degradation.data.streams import generator
 from degradation.models.network import Network, initialise
 from degradation.models.normalisation import exact_statistics
-from degradation.probes import Table, probe_batch, take
+from degradation.probes import Table, as_evaluated, probe_batch, take
 from degradation.training.checkpoint import weights
 from degradation.training.evaluate import evaluate, logits_of
 from degradation.training.schedule import Transitions, learning_rate, stands_still, warmup_is_over
@@ -45,6 +45,7 @@ class Probed:
 
     iteration: int
     probe: str
+    pictures: int
     table: Table
 
 
@@ -192,9 +193,12 @@ class Training:
     def probes(self) -> Iterator[Probed]:
         """What the configured probes find in the network as it is; training goes on as if they were not."""
         for name in self.config.probes.training:
-            if fits(name, self.config.model.shortcut):
-                batch = probe_batch(name, self.feed, self.config.probes.batch_size)
-                yield Probed(self.iteration, name, take(name, self.network, batch, self.config.seed, self.iteration))
+            if not fits(name, self.config.model.shortcut):
+                continue
+            pictures, labels = probe_batch(name, self.feed, self.config.probes)
+            with as_evaluated(self.network, self.config.model, self.feed):
+                table = take(name, self.network, (pictures, labels), self.config.seed, self.iteration)
+            yield Probed(self.iteration, name, len(labels), table)
 
     def _watch_plateau(self, plateau: Plateau, test_error: float) -> None:
         self.test_errors.append(test_error)
@@ -222,6 +226,6 @@ def fit(training: Training) -> Iterator[Event]:
             yield Metrics(training.metrics())
         if iteration in schedule.snapshots:
             yield Snapshot(iteration, weights(training.network))
-        if iteration in probed:
+        if iteration in probed or training.transitions.plateaus[-1:] == [iteration]:
             yield from training.probes()
         yield Progress(iteration)

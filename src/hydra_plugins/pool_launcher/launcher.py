@@ -35,8 +35,8 @@ class PoolConfig:
     device: str = "cpu"
     threads: int = 1
     preload: list[str] = field(default_factory=list)
-    # Dotted name of a function that gets a job's configuration and returns something with `label`, `work` and `outcome`
-    # (None where the job has to run). An exception in it stops the sweep before anything has started.
+    # Dotted name of a function that gets a job's configuration and returns something with `label`, `work` and `settled`
+    # (None where the job has to run, else why not). An exception in it stops the sweep before anything has started.
     preflight: str | None = None
     grace: float = 20.0
 
@@ -64,7 +64,7 @@ class PoolLauncher(Launcher):
         sweep_dir = Path(str(self.config.hydra.sweep.dir))
         started = time.monotonic()
         jobs: dict[int, Job] = {}  # position in the batch: job
-        skipped: dict[int, str] = {}  # position: outcome
+        skipped: dict[int, str] = {}  # position: why
         for position, overrides in enumerate(job_overrides):
             index = initial_job_idx + position
             config = self._compose(list(overrides), index)
@@ -72,15 +72,15 @@ class PoolLauncher(Launcher):
             if self.preflight is not None:
                 admission = self.preflight(config)
                 label, work = admission.label, admission.work
-                if admission.outcome is not None:
-                    skipped[position] = admission.outcome
+                if admission.settled is not None:
+                    skipped[position] = admission.settled
                     continue
             function = partial(_run, self.hydra_context, self.task_function, config, Singleton.get_state())
             jobs[position] = Job(label, function, work, sweep_dir / f"{label if self.preflight else index}.log")
         display = Display(len(job_overrides), done=len(skipped))
         places = self._slots()
         if jobs:
-            before = f"{len(skipped)} of {len(job_overrides)} are done already; " if skipped else ""
+            before = f"{len(skipped)} of {len(job_overrides)} are settled already; " if skipped else ""
             display.say(f"{before}{len(jobs)} to run, {min(len(places), len(jobs))} at once")
         pool = Pool(places, self.preload, self.grace)
         try:
@@ -147,6 +147,6 @@ def _summary(returns: list[JobReturn], skipped: list[str], seconds: float) -> st
     """Such as `30 runs: 28 done, 2 diverged, 0 failed in 5 min 47 s`."""
     failed = sum(one.status == JobStatus.FAILED for one in returns)
     ran = [one for one in returns if one.status == JobStatus.COMPLETED and one._return_value is not None]
-    values = Counter(str(one._return_value) for one in ran) + Counter(f"{outcome} before" for outcome in skipped)
+    values = Counter(str(one._return_value) for one in ran) + Counter(skipped)
     parts = [f"{count} {word}" for word, count in values.items() if count]
     return f"{len(returns)} runs: {', '.join([*parts, f'{failed} failed'])} in {duration(seconds)}"
