@@ -26,7 +26,8 @@ def rows_of(run, alone, shift):
     found += [("delete", 2, repeat, None, error + shift) for repeat, error in enumerate(SETS)]
     found += [("swap", number, 0, None, 10.0 * number + shift) for number in (1, 2)]
     table = pd.DataFrame(found, columns=["kind", "number", "repeat", "block", "error"])
-    return table.assign(iteration=400, moment="end", **{key: run[key] for key in ("run_id", "family", "depth", "seed")})
+    who = {key: run[key] for key in ("run_id", "family", "depth", "seed")}
+    return table.assign(iteration=400, moment="end", pictures=297, **who)
 
 
 @pytest.fixture
