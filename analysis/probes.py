@@ -38,7 +38,9 @@ def _tables(record: Record) -> Iterator[tuple[str, pd.DataFrame]]:
     files = sorted(path.name for path in record.path(LANDSCAPE).glob("*.jsonl"))
     points = [row for name in files for row in record.sound_rows(f"{LANDSCAPE}/{name}")]
     if points:
-        yield LANDSCAPE, pd.DataFrame(points).drop_duplicates(ignore_index=True)
+        table = pd.DataFrame(points).drop_duplicates(ignore_index=True)
+        counts = ["all" if count is None or pd.isna(count) else f"{count:.0f}" for count in table[PICTURES]]
+        yield LANDSCAPE, table.assign(pictures=counts)
 
 
 def _moment(iteration: int, last: int) -> str:

@@ -21,7 +21,7 @@ PARTS = [
 def explained(compose_config, tiny_overrides, tmp_path_factory):
     """The runs of a small grid, trained and explained; landscapes of seed 0."""
     root = tmp_path_factory.mktemp("explained")
-    small = ["landscape.line=5", "landscape.square=3", "landscape.pictures=100", "landscape.parts=1"]
+    small = ["landscape.line=5", "landscape.square=3", "landscape.parts=1"]
     keys = [*tiny_overrides, *small, f"record_root={root}", "schedule.evaluate_every=1"]
     runs = []
     for model, depth, seed in GRID:
@@ -60,6 +60,7 @@ def test_a_landscape_is_a_table_of_points(explained):
     table = load(root, expected).probes["landscape"]
     assert table.groupby("run_id").size().tolist() == [5 + 9] * 4
     assert set(table["seed"]) == {0}
+    assert set(table["pictures"]) == {"all"}
 
 
 def test_a_frame_of_some_runs_has_their_probes_alone(explained):

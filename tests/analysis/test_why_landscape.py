@@ -25,7 +25,7 @@ def rows_of(run, loss, points=POINTS, directions=0):
     rows = [("line", x, 0.0) for x in at] + [("square", x, y) for y in at for x in at]
     table = pd.DataFrame(rows, columns=["shape", "x", "y"])
     table["loss"] = [loss(x, y) for _, x, y in rows]
-    table = table.assign(error=10.0, points=points, reach=1.0, pictures=100, directions=directions)
+    table = table.assign(error=10.0, points=points, reach=1.0, pictures="100", directions=directions)
     return table.assign(**{key: run[key] for key in ("run_id", "family", "depth", "seed")})
 
 
