@@ -58,7 +58,7 @@ census: $(INSTALLED) ## Parameters, multiply-adds and activations of the experim
 	@$(RUN) experiments/census.py $(OVERRIDES)
 
 test: $(INSTALLED) ## The fast tests (under 3 minutes)
-	@$(RUN) -m pytest -q -n 2 -m "not slow"
+	@$(RUN) -m pytest -q -n 4 --dist worksteal -m "not slow"
 
 test-slow: $(INSTALLED) ## The tests that train for minutes
 	@$(RUN) -m pytest -q -m slow

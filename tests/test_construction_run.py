@@ -68,6 +68,7 @@ def test_a_parent_that_diverged_is_one_line(tiny):
     assert grid_run(config).record.state() is State.FAILED
 
 
+@pytest.mark.slow
 def test_a_parents_own_job_and_its_children_that_start_at_once_train_it_once(tiny, tmp_path, tiny_overrides):
     """Who comes second waits for the first's lock."""
     words = [*tiny_overrides, f"record_root={tmp_path / 'runs'}"]

@@ -171,9 +171,9 @@ def test_another_number_of_parts_finds_what_is_measured(done):
         (("model.depth=20,110", "seed=0", "landscape.depths=[110]"), {("plain", 110), ("residual", 110)}),
     ],
 )
-def test_of_an_experiment_some_networks_have_a_landscape_in_parts(words, expected):
+def test_of_an_experiment_some_networks_have_a_landscape_in_parts(words, expected, tmp_path):
     """Those of landscape.depths and .seeds that are in the grid, each in all its parts."""
-    jobs = jobs_of(["experiment=quick", "landscape.parts=2", *words])
+    jobs = jobs_of(["experiment=quick", "landscape.parts=2", f"record_root={tmp_path}", *words])
     told = [landscape_preflight(cfg) for cfg in jobs]
     asked = [cfg for cfg, one in zip(jobs, told, strict=True) if one.settled is None]
     nets = Counter(("residual" if cfg.model.shortcut == "A" else "plain", cfg.model.depth) for cfg in asked)

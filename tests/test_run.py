@@ -57,9 +57,9 @@ def test_a_record_of_a_release_without_probes_is_resumed(tiny, undisturbed, monk
     assert record.read(METRICS) in undisturbed[0]
 
 
-@pytest.fixture
-def undisturbed(tiny, tmp_path):
-    config = tiny(f"record_root={tmp_path / 'undisturbed'}")
+@pytest.fixture(scope="module")
+def undisturbed(compose_config, tiny_overrides, tmp_path_factory):
+    config = compose_config(*tiny_overrides, f"record_root={tmp_path_factory.mktemp('undisturbed')}")
     assert train(config) is State.DONE
     return final(grid_run(config).record)
 

@@ -20,7 +20,7 @@ from degradation.records.schema import State
 from degradation.records.store import Record, run_ids
 
 ROOT = CONF.parent
-GRID = ["model=plain,residual", "model.depth=8,14", "seed=0,1"]
+GRID = ["model=plain,residual", "model.depth=8,14", "seed=0,1", "probes=none"]
 
 
 def python(script, *words, cwd):
@@ -60,6 +60,7 @@ def test_two_experiments_that_share_a_run_share_its_id():
     assert two[0].run_id in {run.run_id for run in one}
 
 
+@pytest.mark.slow
 def test_a_sweep_trains_once_repairs_what_is_missing_and_is_reported(tmp_path, tiny_overrides):
     words = ["-m", *tiny_overrides, *GRID, "name=mine"]
     first = python("train.py", *words, cwd=tmp_path)

@@ -11,6 +11,7 @@ from degradation.grid import described, grid_run
 from degradation.records.schema import PROBES
 from degradation.run import train
 
+pytestmark = pytest.mark.slow
 GRID = [(model, depth, seed) for model in ("plain", "residual") for depth in (8, 14) for seed in (0, 1)]
 PARTS = [
     "convergence", "gradient-flow", "shattering", "identity", "paths", "responses", "lesions", "landscape",
