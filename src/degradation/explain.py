@@ -70,6 +70,7 @@ def _take_probes(run: GridRun, device: torch.device) -> None:
         record.keep_rows(FILE, record.sound_rows(FILE))  # a torn last line would hide what is appended
         left = probes_left(config, record)
         if not left:
+            log.info("%s: %s already", run.run_id, NOTHING_LEFT)
             return
         dataset = load(config.data)
         feed = make_feed(dataset, config, device)
