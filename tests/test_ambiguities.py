@@ -10,7 +10,7 @@ from degradation.data.datasets import load
 from degradation.identity import run_id
 from degradation.models.census import census
 from degradation.models.normalisation import exact_statistics
-from degradation.training.evaluate import evaluate
+from degradation.training.evaluate import as_evaluated, evaluate
 from degradation.training.fit import Metrics, Training, fit
 from degradation.training.step import make_optimizer, set_learning_rate
 
@@ -122,6 +122,16 @@ def test_exact_statistics_are_those_of_the_training_pictures_and_leave_training_
     row, again = last_row(tiny("model.bn_statistics=exact")), last_row(tiny())
     assert row["train/running_loss"] == again["train/running_loss"]
     assert row["train/clean_loss"] != again["train/clean_loss"]
+
+
+def test_probes_see_the_network_as_it_is_evaluated_and_training_does_not(tiny):
+    for keys, exact in ((), False), (("model.bn_statistics=exact",), True):
+        training = Training(tiny(*keys), load(tiny().data), CPU)
+        before = training.network.bn1.running_mean.clone()
+        with as_evaluated(training.network, training.config, training.feed):
+            inside = training.network.bn1.running_mean.clone()
+        assert torch.equal(before, inside) is not exact
+        assert torch.equal(before, training.network.bn1.running_mean)
 
 
 @pytest.mark.parametrize("form", ["pytorch", "caffe"])

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from analysis.figures import bands
 from analysis.figures.style import CHANCE, FAMILIES, TEXT, depth_style
 
 KINDS = {"delete": ("deleted", "blocks deleted"), "swap": ("swapped", "swaps of two blocks")}
@@ -21,9 +22,7 @@ def draw(errors: pd.DataFrame, ax: Axes, depths: list[int]) -> Axes:
         if part.empty:
             continue
         runs = part.pivot_table(index="share", columns="seed", values="error")
-        style = depth_style(index, len(depths))
-        ax.plot(runs.index, runs.mean(axis=1), linewidth=2, **style)
-        ax.fill_between(runs.index, runs.min(axis=1), runs.max(axis=1), alpha=0.15, color=style["color"], lw=0)
+        bands.draw(runs, ax, depth_style(index, len(depths)))
     return ax
 
 

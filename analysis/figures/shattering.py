@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures import per_run
+from analysis.figures import bands, per_run
 from analysis.figures.style import CHANCE, FAMILIES, depth_style
 from degradation.records.schema import ITERATION
 
@@ -20,9 +20,7 @@ def draw(table: pd.DataFrame, ax: Axes, depths: list[int]) -> Axes:
         if part.empty:
             continue
         lines = part.pivot_table(index="distance", columns="seed", values="correlation")
-        style = depth_style(index, len(depths))
-        ax.plot(lines.index, lines.mean(axis=1), linewidth=2, **style)
-        ax.fill_between(lines.index, lines.min(axis=1), lines.max(axis=1), alpha=0.15, color=style["color"], lw=0)
+        bands.draw(lines, ax, depth_style(index, len(depths)))
     ax.axhline(0, **CHANCE)
     ax.set_xlim(0, FARTHEST)
     return ax

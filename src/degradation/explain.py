@@ -18,13 +18,14 @@ from degradation.environment import InstallationError, check_torch_pair
 from degradation.grid import GridRun, grid_run
 from degradation.models.network import Network, initialise
 from degradation.plan import NOTHING_LEFT, points_left, probes_left, specification
-from degradation.probes import as_evaluated, probe_batch, take
+from degradation.probes import probe_batch, take
 from degradation.probes.landscape import Surface, direction
 from degradation.records.schema import DEVICE, ITERATION, LANDSCAPE, SNAPSHOTS, WEIGHTS, RecordError, State
 from degradation.records.schema import PROBES as FILE
 from degradation.records.store import AS_LONG_AS_IT_TAKES, Record
 from degradation.tracking.mirror import mirror
 from degradation.training import checkpoint
+from degradation.training.evaluate import as_evaluated
 from degradation.training.step import choose_device, make_reproducible, memory_format
 from hydra_plugins.pool_launcher import report_progress
 
@@ -81,7 +82,7 @@ def _take_probes(run: GridRun, device: torch.device) -> None:
                 network = _network_at(iteration, config, record, dataset, device)
                 held = iteration
             batch = probe_batch(name, feed, config.probes)
-            with as_evaluated(network, config.model, feed):
+            with as_evaluated(network, config, feed):
                 table = take(name, network, batch, config.seed, iteration)
             record.append(FILE, probe_row(name, iteration, len(batch[1]), device.type, table))
             log.info("%s  iteration %6d  %s", run.run_id, iteration, name)
@@ -136,7 +137,7 @@ def _measure_points(run: GridRun, device: torch.device) -> None:
         feed = make_feed(dataset, config, device)
         network = _network_at(config.schedule.iterations, config, record, dataset, device)
         along = [direction(network, generator(asked.seed, "landscape", index)) for index in (1, 2)]
-        with as_evaluated(network, config.model, feed):
+        with as_evaluated(network, config, feed):
             surface = Surface(network.to(memory_format=torch.channels_last), (along[0], along[1]))  # the fastest
             for number, point in enumerate(left):
                 loss, error = surface.measure(point.x, point.y, feed.sample("train", asked.pictures))

@@ -8,7 +8,7 @@ from degradation.data.datasets import Dataset, Split
 from degradation.data.feeds import ResidentFeed
 from degradation.data.streams import generator
 from degradation.models.network import Network, initialise
-from degradation.probes import as_evaluated, probe_batch, take
+from degradation.probes import probe_batch, take
 
 TAKEN = [(name, shortcut) for name in PROBES for shortcut in ("none", "B") if fits(name, shortcut)]
 
@@ -48,19 +48,3 @@ def test_a_probe_sees_pictures_of_all_classes_though_a_folder_is_sorted_by_class
     assert len(pictures) == len(found) == seen
     assert set(found.tolist()) == {0, 1, 2, 3}
     assert found.tolist() == sorted(found.tolist())
-
-
-def test_lesions_see_the_network_as_it_is_evaluated(make_model):
-    """With exact BN statistics where the model asks for them, and its own averages again afterwards."""
-    network = Network(make_model(bn_statistics="exact", depth=8, width=4), 1, 2)
-
-    class Feed:
-        def clean(self, _split):
-            return iter([(torch.randn(16, 1, 8, 8, generator=generator(0, "test")) + 3, torch.zeros(16))])
-
-    with as_evaluated(network, make_model(bn_statistics="exact"), Feed()):
-        exact = network.bn1.running_mean.clone()
-    assert torch.count_nonzero(network.bn1.running_mean) == 0
-    assert torch.count_nonzero(exact) == 4
-    with as_evaluated(network, make_model(), Feed()):
-        assert torch.count_nonzero(network.bn1.running_mean) == 0

@@ -3,17 +3,15 @@
 No probe changes the network or the training that it is taken in.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from degradation.config import PROBES, Model, Probes
+from degradation.config import PROBES, Probes
 from degradation.data.feeds import Batch, Feed
 from degradation.data.streams import generator
 from degradation.models.network import Network
-from degradation.models.normalisation import exact_statistics
 from degradation.probes.gradient_flow import gradient_flow
 from degradation.probes.identity import identity
 from degradation.probes.lesions import lesions
@@ -22,7 +20,7 @@ from degradation.probes.responses import responses
 from degradation.probes.shattering import shattering
 from degradation.probes.table import Table
 
-__all__ = ["Table", "as_evaluated", "probe_batch", "take"]
+__all__ = ["Table", "probe_batch", "take"]
 
 
 MEASURES: dict[str, Callable[[Network, Tensor, Tensor, torch.Generator], Table]] = {
@@ -46,13 +44,3 @@ def probe_batch(name: str, feed: Feed, config: Probes) -> Batch:
 def take(name: str, network: Network, batch: Batch, seed: int, iteration: int) -> Table:
     """The table of a probe; what is random in it depends on the run's seed and the iteration alone."""
     return MEASURES[name](network, *batch, generator(seed, f"probe/{name}", iteration))
-
-
-@contextmanager
-def as_evaluated(network: Network, model: Model, feed: Feed) -> Iterator[None]:
-    """Inside, BN's moving averages are those with which the run is evaluated: exact ones, where the model asks so."""
-    if model.bn_statistics == "moving":
-        yield
-        return
-    with exact_statistics(network, (pictures for pictures, _ in feed.clean("train"))):
-        yield

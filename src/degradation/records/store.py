@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -108,25 +109,16 @@ class Record:
 
     def rows(self, name: str) -> list[Row]:
         """The sound rows from the start; what follows a torn or changed line is not trusted."""
-        try:
-            content = self.path(name).read_bytes()
-        except FileNotFoundError:
-            return []
-        rows = []
-        for line in content.splitlines(keepends=True):
-            row = decode_row(line)
-            if row is None:
-                break
-            rows.append(row)
-        return rows
+        return [row for row in takewhile(lambda row: row is not None, self._decoded(name)) if row is not None]
 
     def sound_rows(self, name: str) -> list[Row]:
         """All rows whose checksum holds, of a file whose rows do not depend on each other."""
-        try:
-            lines = self.path(name).read_bytes().splitlines(keepends=True)
-        except FileNotFoundError:
-            return []
-        return [row for row in map(decode_row, lines) if row is not None]
+        return [row for row in self._decoded(name) if row is not None]
+
+    def _decoded(self, name: str) -> Iterator[Row | None]:
+        """Each line's row, None for a torn or changed one."""
+        path = self.path(name)
+        yield from map(decode_row, path.read_bytes().splitlines(keepends=True) if path.exists() else [])
 
     def keep_rows(self, name: str, rows: list[Row]) -> None:
         """Make these rows the file's content: what a resume cuts off is trained again."""

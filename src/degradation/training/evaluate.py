@@ -1,13 +1,16 @@
 """Error and loss of a network in eval mode: BN with its moving averages, or exact ones; no gradient."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from degradation.config import Precision
+from degradation.config import Config, Precision
+from degradation.data.feeds import Feed
+from degradation.models.normalisation import exact_statistics
 from degradation.training.step import autocast, memory_format
 
 TOP = 5
@@ -44,3 +47,14 @@ def logits_of(network: nn.Module, pictures: Tensor, precision: Precision) -> Ten
         logits: Tensor = network(flat.contiguous(memory_format=memory_format(precision)))
     logits = logits.float()
     return logits.softmax(1).view(-1, views, logits.shape[1]).mean(1).log() if views else logits
+
+
+@contextmanager
+def as_evaluated(network: nn.Module, config: Config, feed: Feed) -> Iterator[None]:
+    """Inside, BN's moving averages are those that a run is evaluated with: exact ones, where the model asks so."""
+    if config.model.bn_statistics == "moving":
+        yield
+        return
+    batches = (pictures for pictures, _ in feed.clean("train"))
+    with exact_statistics(network, batches, lambda batch: logits_of(network, batch, config.precision)):
+        yield

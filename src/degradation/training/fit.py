@@ -18,10 +18,9 @@ from degradation.data.feeds import make_feed
 from degradation.data.imagenet import ImageNet
 from degradation.data.streams import generator
 from degradation.models.network import Network, initialise
-from degradation.models.normalisation import exact_statistics
-from degradation.probes import Table, as_evaluated, probe_batch, take
+from degradation.probes import Table, probe_batch, take
 from degradation.training.checkpoint import weights
-from degradation.training.evaluate import evaluate, logits_of
+from degradation.training.evaluate import as_evaluated, evaluate
 from degradation.training.schedule import Transitions, learning_rate, stands_still, warmup_is_over
 from degradation.training.step import make_optimizer, memory_format, set_learning_rate, update
 
@@ -151,13 +150,7 @@ class Training:
             row["lr"] = self.lr
             row["train/running_error"] = 100 * self.running_wrong.item() / seen
             row["train/running_loss"] = self.running_loss.item() / self.running_batches
-        if self.config.model.bn_statistics == "exact":
-            batches = (pictures for pictures, _ in self.feed.clean("train"))
-            with exact_statistics(
-                self.network, batches, lambda batch: logits_of(self.network, batch, self.config.precision)
-            ):
-                row |= self._errors()
-        else:
+        with as_evaluated(self.network, self.config, self.feed):
             row |= self._errors()
         if self.transitions.warmup_end is not None:
             row["schedule/warmup_end"] = self.transitions.warmup_end
@@ -196,7 +189,7 @@ class Training:
             if not fits(name, self.config.model.shortcut):
                 continue
             pictures, labels = probe_batch(name, self.feed, self.config.probes)
-            with as_evaluated(self.network, self.config.model, self.feed):
+            with as_evaluated(self.network, self.config, self.feed):
                 table = take(name, self.network, (pictures, labels), self.config.seed, self.iteration)
             yield Probed(self.iteration, name, len(labels), table)
 
