@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
-from analysis.figures import per_run
+from analysis.figures import bands, per_run
 from analysis.figures.style import CHANCE, FAMILIES, depth_style
 
 SHIFT = 0.06  # families stand side by side at each depth
@@ -23,9 +23,7 @@ def draw(table: pd.DataFrame, ax: Axes, depths: list[int], by_magnitude: bool) -
         if by_magnitude:
             ordered = [layers[seed].sort_values(ascending=False, ignore_index=True) for seed in layers]
             layers = pd.concat(ordered, axis=1).set_axis(range(1, len(layers) + 1))
-        style = depth_style(index, len(depths))
-        ax.plot(layers.index, layers.mean(axis=1), linewidth=1.6, **style)
-        ax.fill_between(layers.index, layers.min(axis=1), layers.max(axis=1), alpha=0.15, color=style["color"], lw=0)
+        bands.draw(layers, ax, depth_style(index, len(depths)))
     ax.axhline(1, **CHANCE)
     return ax
 

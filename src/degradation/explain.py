@@ -20,8 +20,7 @@ from degradation.models.network import Network, initialise
 from degradation.plan import NOTHING_LEFT, points_left, probes_left, specification
 from degradation.probes import probe_batch, take
 from degradation.probes.landscape import Surface, direction
-from degradation.records.schema import DEVICE, ITERATION, LANDSCAPE, SNAPSHOTS, WEIGHTS, RecordError, State
-from degradation.records.schema import PROBES as FILE
+from degradation.records.schema import DEVICE, ITERATION, LANDSCAPE, PROBES, SNAPSHOTS, WEIGHTS, RecordError, State
 from degradation.records.store import AS_LONG_AS_IT_TAKES, Record
 from degradation.tracking.mirror import mirror
 from degradation.training import checkpoint
@@ -68,7 +67,7 @@ def _take_probes(run: GridRun, device: torch.device) -> None:
     if record.locked():
         log.info("%s: another process is at it; waiting", run.run_id)
     with record.lock(AS_LONG_AS_IT_TAKES):
-        record.keep_rows(FILE, record.sound_rows(FILE))  # a torn last line would hide what is appended
+        record.keep_rows(PROBES, record.sound_rows(PROBES))  # a torn last line would hide what is appended
         left = probes_left(config, record)
         if not left:
             log.info("%s: %s already", run.run_id, NOTHING_LEFT)
@@ -84,7 +83,7 @@ def _take_probes(run: GridRun, device: torch.device) -> None:
             batch = probe_batch(name, feed, config.probes)
             with as_evaluated(network, config, feed):
                 table = take(name, network, batch, config.seed, iteration)
-            record.append(FILE, probe_row(name, iteration, len(batch[1]), device.type, table))
+            record.append(PROBES, probe_row(name, iteration, len(batch[1]), device.type, table))
             log.info("%s  iteration %6d  %s", run.run_id, iteration, name)
             report_progress(number + 1, len(left))
         _mirror(config, record)
@@ -107,7 +106,7 @@ def _network_at(
 
 def _mirror(config: Config, record: Record) -> None:
     """All probes of a run as a W&B run of their own: that of the training is closed, and its steps only rise."""
-    rows = sorted(record.sound_rows(FILE), key=lambda row: int(row[ITERATION]))
+    rows = sorted(record.sound_rows(PROBES), key=lambda row: int(row[ITERATION]))
 
     def identify() -> dict[str, object]:
         identity = wandb_identity(config, record, record.describe())

@@ -5,10 +5,9 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from degradation.config import END, PROBES, SNAPSHOTS, START, Config, Landscape, fits
+from degradation.config import AT_END, AT_SNAPSHOTS, AT_START, PROBE_KINDS, Config, Landscape, fits
 from degradation.grid import Admission, GridRun, admitted
-from degradation.records.schema import ITERATION, LANDSCAPE, PROBE, State
-from degradation.records.schema import PROBES as FILE
+from degradation.records.schema import ITERATION, LANDSCAPE, PROBE, PROBES, State
 from degradation.records.store import Record
 
 NOTHING_LEFT = "explained"
@@ -27,17 +26,17 @@ def probes_left(config: Config, record: Record) -> list[tuple[str, int]]:
     """(probe, iteration) of all that can be taken of the record's snapshots and weights and has not been."""
     schedule = config.schedule
     moments = {
-        START: [0] if config.model.grown_from is None or 0 in schedule.snapshots else [],
-        SNAPSHOTS: schedule.snapshots,
-        END: [schedule.iterations],
+        AT_START: [0] if config.model.grown_from is None or 0 in schedule.snapshots else [],
+        AT_SNAPSHOTS: schedule.snapshots,
+        AT_END: [schedule.iterations],
     }
     names = dict.fromkeys([*config.probes.training, *config.probes.afterwards])
-    taken = {(row[PROBE], row[ITERATION]) for row in record.sound_rows(FILE)}
+    taken = {(row[PROBE], row[ITERATION]) for row in record.sound_rows(PROBES)}
     wanted = {
         (name, iteration)
         for name in names
         if fits(name, config.model.shortcut)
-        for moment in PROBES[name].at
+        for moment in PROBE_KINDS[name].at
         for iteration in moments[moment]
     }
     return sorted(wanted - taken, key=lambda one: (one[1], list(names).index(one[0])))

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from degradation.config import PROBES, fits
+from degradation.config import PROBE_KINDS, fits
 from degradation.data.datasets import Dataset, Split
 from degradation.data.feeds import ResidentFeed
 from degradation.data.streams import generator
 from degradation.models.network import Network, initialise
 from degradation.probes import probe_batch, take
 
-TAKEN = [(name, shortcut) for name in PROBES for shortcut in ("none", "B") if fits(name, shortcut)]
+TAKEN = [(name, shortcut) for name in PROBE_KINDS for shortcut in ("none", "B") if fits(name, shortcut)]
 
 
 @pytest.mark.parametrize(("name", "shortcut"), TAKEN)

@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from degradation.config.invariants import ConfigError, check
-from degradation.config.probing import END, PROBES, SNAPSHOTS, START, fits
+from degradation.config.probing import AT_END, AT_SNAPSHOTS, AT_START, PROBE_KINDS, fits
 from degradation.config.schema import (
     BF16,
     Config,
@@ -30,12 +30,12 @@ from degradation.config.schema import (
 )
 
 __all__ = [
+    "AT_END",
+    "AT_SNAPSHOTS",
+    "AT_START",
     "BF16",
     "CONF",
-    "END",
-    "PROBES",
-    "SNAPSHOTS",
-    "START",
+    "PROBE_KINDS",
     "Config",
     "ConfigError",
     "Data",

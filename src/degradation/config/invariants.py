@@ -6,7 +6,7 @@ from typing import Any
 
 from hydra.errors import CompactHydraException
 
-from degradation.config.probing import PROBES
+from degradation.config.probing import PROBE_KINDS
 from degradation.config.schema import BF16, FP32, IMAGENET_STAGES, LAYERS_PER_STAGE_UNIT, Config
 
 # key -> the values it may have
@@ -170,7 +170,7 @@ def _check_warmup(config: Config, refuse: Refuse) -> None:
 def _check_probes(config: Config, refuse: Refuse) -> None:
     for key in ("training", "afterwards"):
         names = getattr(config.probes, key)
-        if not set(names) <= set(PROBES) or len(set(names)) < len(names):
-            refuse(f"probes.{key}", f"different ones of {', '.join(PROBES)}")
+        if not set(names) <= set(PROBE_KINDS) or len(set(names)) < len(names):
+            refuse(f"probes.{key}", f"different ones of {', '.join(PROBE_KINDS)}")
     if not 0 <= config.landscape.part < config.landscape.parts:
         refuse("landscape.part", f"0 to {config.landscape.parts - 1} (landscape.parts is {config.landscape.parts})")

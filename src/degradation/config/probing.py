@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-START, SNAPSHOTS, END = "start", "snapshots", "end"
+AT_START, AT_SNAPSHOTS, AT_END = "start", "snapshots", "end"
 
 
 @dataclass(frozen=True)
@@ -12,16 +12,16 @@ class ProbeKind:
     needs_shortcuts: bool = False
 
 
-PROBES: dict[str, ProbeKind] = {
-    "gradient_flow": ProbeKind((START, SNAPSHOTS, END)),
-    "responses": ProbeKind((START, SNAPSHOTS, END)),
-    "identity": ProbeKind((START, SNAPSHOTS, END), needs_shortcuts=True),
-    "shattering": ProbeKind((START, END)),
-    "lesions": ProbeKind((END,), split="test"),
-    "paths": ProbeKind((START, END), needs_shortcuts=True),
+PROBE_KINDS: dict[str, ProbeKind] = {
+    "gradient_flow": ProbeKind((AT_START, AT_SNAPSHOTS, AT_END)),
+    "responses": ProbeKind((AT_START, AT_SNAPSHOTS, AT_END)),
+    "identity": ProbeKind((AT_START, AT_SNAPSHOTS, AT_END), needs_shortcuts=True),
+    "shattering": ProbeKind((AT_START, AT_END)),
+    "lesions": ProbeKind((AT_END,), split="test"),
+    "paths": ProbeKind((AT_START, AT_END), needs_shortcuts=True),
 }
 
 
 def fits(name: str, shortcut: str) -> bool:
     """Can this probe be taken of networks with this shortcut?"""
-    return shortcut != "none" or not PROBES[name].needs_shortcuts
+    return shortcut != "none" or not PROBE_KINDS[name].needs_shortcuts

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from degradation.config import PROBES, Probes
+from degradation.config import PROBE_KINDS, Probes
 from degradation.data.feeds import Batch, Feed
 from degradation.data.streams import generator
 from degradation.models.network import Network
@@ -35,7 +35,7 @@ MEASURES: dict[str, Callable[[Network, Tensor, Tensor, torch.Generator], Table]]
 
 def probe_batch(name: str, feed: Feed, config: Probes) -> Batch:
     """The un-augmented pictures that a probe sees, spread evenly over its split, so that all classes occur."""
-    split = PROBES[name].split
+    split = PROBE_KINDS[name].split
     wanted = config.batch_size if split == "train" else config.test_pictures
     pictures, labels = zip(*feed.sample(split, wanted), strict=True)
     return torch.cat(pictures), torch.cat(labels)
