@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader
 from analysis.figures import style
 from analysis.frame import TRAINING_ERROR, Frame
 from analysis.sections import Section, sections
-from degradation.records.files import write_atomically
+from degradation.files import write_atomically
 from degradation.records.schema import CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR
 
 RUN_COLUMNS = [

@@ -7,11 +7,11 @@ from degradation.config import Config, family, parent_of
 from degradation.data.content import content
 from degradation.data.datasets import Dataset
 from degradation.data.imagenet import ImageNet
+from degradation.files import Row
 from degradation.grid import grid_run
 from degradation.identity import NUMERICS_VERSION, hashed_values
 from degradation.models.census import census
 from degradation.probes import Table
-from degradation.records.files import Row
 from degradation.records.schema import DEVICE, ITERATION, PICTURES, PROBE, TABLE
 from degradation.records.store import Record, mark_of
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from degradation.config import Config, ConfigError
 from degradation.description import shown_in_wandb
-from degradation.records.files import Row
+from degradation.files import Row
 from degradation.records.schema import CHECKPOINT, ITERATION, METRICS, PROBES
 from degradation.records.store import Record
 from degradation.training import checkpoint

@@ -12,11 +12,11 @@ from degradation.data.content import DataError
 from degradation.data.feeds import load
 from degradation.description import describe_run, probe_row, shown_in_wandb, wandb_identity
 from degradation.environment import InstallationError, check_torch_pair, describe
+from degradation.files import Row
 from degradation.grid import grid_run
 from degradation.interruption import Interrupted, StopRequest, stop_requests
 from degradation.models.construction import grow
 from degradation.models.network import Network
-from degradation.records.files import Row
 from degradation.records.schema import (
     ATTEMPTS,
     METRICS,

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from degradation.records.files import decode_row, encode_row
+from degradation.files import decode_row, encode_row
 from degradation.records.schema import ATTEMPTS, CHECKPOINT, DONE, METRICS, RUN, WEIGHTS, RecordError, State
 from degradation.records.store import Record, mark_of, run_ids
 

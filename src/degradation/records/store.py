@@ -3,7 +3,6 @@
 import fcntl
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from degradation.records.files import TEMPORARY, Row, decode_row, encode_row, write_atomically
+from degradation.files import TEMPORARY, Row, append_row, decode_row, encode_row, write_atomically
 from degradation.records.schema import (
     ATTEMPTS,
     CHECKPOINT,
@@ -102,10 +101,7 @@ class Record:
     # --- appended rows
 
     def append(self, name: str, row: Row) -> None:
-        with open(self.path(name), "ab") as file:
-            file.write(encode_row(row))
-            file.flush()
-            os.fsync(file.fileno())
+        append_row(self.path(name), row)
 
     def rows(self, name: str) -> list[Row]:
         """The sound rows from the start; what follows a torn or changed line is not trusted."""

@@ -1,0 +1,145 @@
+"""How anything reaches the disk and comes back: whole, checked, or not at all.
+
+A row carries the checksum of its own line, a document that of its values, a sealed file that of its content. Links and
+pipes are not followed: what is planted in a folder of ours cannot lead out of it.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import stat
+import zlib
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+CHECKSUM = "crc32"  # of a row
+DIGEST = "sha256"  # of a document or a sealed file
+TEMPORARY = ".tmp-"
+SEALED = b"sha256 "  # the head of a sealed file
+
+
+class Damaged(Exception):
+    """Content that is not what was written: what is wrong with it."""
+
+
+def encode_row(row: Row) -> bytes:
+    """One line of JSON that carries the checksum of the rest of itself."""
+    body = json.dumps(row, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return f'{body[:-1]},"{CHECKSUM}":"{zlib.crc32(body.encode()):08x}"}}\n'.encode()
+
+
+def decode_row(line: bytes) -> Row | None:
+    """The row, or None where the line is torn, its checksum is wrong, or it is no row at all."""
+    head, separator, tail = line.rpartition(f',"{CHECKSUM}":"'.encode())
+    body = head + b"}"
+    if not separator or tail != f'{zlib.crc32(body):08x}"}}\n'.encode():
+        return None
+    row = _from_json(body)
+    return row if isinstance(row, dict) else None
+
+
+def encode_document(values: Row) -> bytes:
+    """JSON to be read by people, with the checksum of its values among them."""
+    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    return json.dumps({**values, DIGEST: digest}, indent=1, sort_keys=True).encode() + b"\n"
+
+
+def decode_document(content: bytes) -> tuple[Row, bool]:
+    """The values, and whether they carried a checksum (those of the first release did not). Raises Damaged."""
+    values = _from_json(content)
+    if not isinstance(values, dict):
+        raise Damaged("is not the JSON that was written")
+    if DIGEST not in values:
+        return values, False
+    del values[DIGEST]
+    if encode_document(values) != content:
+        raise Damaged("does not fit its own checksum")
+    return values, True
+
+
+def _from_json(content: bytes) -> Any:
+    """None where it is no JSON; nesting without end and numbers without end are none either."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def seal(content: bytes) -> bytes:
+    """The content after a line that holds its checksum."""
+    return SEALED + hashlib.sha256(content).hexdigest().encode() + b"\n" + content
+
+
+def unseal(sealed: bytes) -> bytes:
+    """The content of a sealed file. Raises Damaged."""
+    head, _, content = sealed.partition(b"\n")
+    if head != SEALED + hashlib.sha256(content).hexdigest().encode():
+        raise Damaged("does not fit its own checksum")
+    return content
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a regular file. Raises OSError, for a link, a pipe or a device too."""
+    descriptor = os.open(
+        path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    )  # opening a pipe would wait for its other end
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(f"{path} is not a regular file")
+        return file.read()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """The whole content under `path`, or nothing: a temporary name, fsync, rename, fsync of the folder."""
+    make_folder(path.parent)
+    temporary = path.parent / f"{TEMPORARY}{path.name}-{secrets.token_hex(4)}"
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _fsync_folder(path.parent)
+
+
+def append_row(path: Path, row: Row) -> None:
+    """One row more, on the disk when this returns; where it does not fit, the file stays as it was."""
+    new = not path.exists()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
+    try:
+        before = os.fstat(descriptor).st_size
+        try:
+            with open(descriptor, "ab", closefd=False) as file:
+                file.write(encode_row(row))
+            os.fsync(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, before)
+            raise
+    finally:
+        os.close(descriptor)
+    if new:
+        _fsync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """The folder and those above it, there after a power cut too."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _fsync_folder(folder.parent)
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
