@@ -16,8 +16,9 @@ from analysis.frame import load
 from degradation.config import CONF
 from degradation.config.invariants import CHOICES
 from degradation.grid import default_margin, described, expand
+from degradation.records.root import run_ids
 from degradation.records.schema import State
-from degradation.records.store import Record, run_ids
+from degradation.records.store import Record
 
 ROOT = CONF.parent
 GRID = ["model=plain,residual", "model.depth=8,14", "seed=0,1", "probes=none"]

@@ -27,8 +27,16 @@ class Damaged(Exception):
 
 def encode_row(row: Row) -> bytes:
     """One line of JSON that carries the checksum of the rest of itself."""
-    body = json.dumps(row, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return f'{body[:-1]},"{CHECKSUM}":"{zlib.crc32(body.encode()):08x}"}}\n'.encode()
+    return f'{_compact(row)[:-1]},"{CHECKSUM}":"{row_checksum(row)}"}}\n'.encode()
+
+
+def row_checksum(row: Row) -> str:
+    """The one that its line carries."""
+    return f"{zlib.crc32(_compact(row).encode()):08x}"
+
+
+def _compact(values: Row) -> str:
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def decode_row(line: bytes) -> Row | None:
@@ -43,8 +51,7 @@ def decode_row(line: bytes) -> Row | None:
 
 def encode_document(values: Row) -> bytes:
     """JSON to be read by people, with the checksum of its values among them."""
-    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    digest = hashlib.sha256(_compact(values).encode()).hexdigest()
     return json.dumps({**values, DIGEST: digest}, indent=1, sort_keys=True).encode() + b"\n"
 
 

@@ -17,22 +17,32 @@ from degradation.grid import grid_run
 from degradation.interruption import Interrupted, StopRequest, stop_requests
 from degradation.models.construction import grow
 from degradation.models.network import Network
+from degradation.records.locks import AS_LONG_AS_IT_TAKES
+from degradation.records.manifest import manifest_of
 from degradation.records.schema import (
     ATTEMPTS,
+    CHECKPOINT,
+    DONE,
+    ITERATION,
+    MANIFEST,
     METRICS,
+    OUTCOME,
     PROBES,
+    REASON,
+    RUN,
+    SECONDS,
     SNAPSHOTS,
     WEIGHTS,
     RecordError,
     State,
 )
-from degradation.records.store import AS_LONG_AS_IT_TAKES, Record
-from degradation.resumption import in_order, resume, save
+from degradation.records.store import Record
+from degradation.resumption import Kept, in_order, resume, save
 from degradation.tracking.mirror import Log, mirror
 from degradation.training import checkpoint
 from degradation.training.fit import Diverged, Metrics, Probed, Progress, Snapshot, Training, fit
 from degradation.training.step import choose_device, make_reproducible, memory_format
-from hydra_plugins.pool_launcher import report_progress
+from hydra_plugins.pool_launcher import report_progress, tell
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +55,7 @@ def train(config: Config) -> State:
     """Bring one run to its end and return its state. Raises RunFailed, Interrupted, ConfigError.
 
     If another process is at it, that is waited for. A constructed network's parent is trained first where that has not
-    been done.
+    been done. A run that is over is trained again where a file of it is not what training wrote.
     """
     run = grid_run(config)
     record = run.record
@@ -53,89 +63,121 @@ def train(config: Config) -> State:
         check_torch_pair()
         device = choose_device(config.device)
         parent = parent_of(config)
-        if parent is not None and record.outcome() is None:
+        if parent is not None and record.outcome(every_byte=True) is None:
             train(parent)
         if record.locked():
-            log.info("%s: another process is training it; waiting", run.run_id)
+            tell(f"{run.run_id}: another process is training it; waiting for that")
         with record.lock(AS_LONG_AS_IT_TAKES):
-            if outcome := record.outcome():
+            record.clean()
+            outcome = record.outcome(every_byte=True)
+            if outcome is None and record.restore():
+                log.warning("%s: %s was damaged; restored from %s", run.run_id, DONE, ATTEMPTS)
+                outcome = record.outcome()
+            if outcome is not None:
                 log.info("%s: %s already", run.run_id, outcome)
+                record.path(CHECKPOINT).unlink(missing_ok=True)  # killed between the last two things that a run does
+                _tell_lost_probes(record)
                 return outcome
             return _attempt(config, record, device)
     except (InstallationError, RecordError, DataError, OSError) as problem:
         raise RunFailed(f"{run.run_id}: {problem}") from None
 
 
+def _tell_lost_probes(record: Record) -> None:
+    """Rows of probes carry their own checksums: a damaged one costs that row, and not the run."""
+    lost = record.lost_probes()
+    if lost:
+        tell(f"{record.run_id}: {lost} rows of {PROBES} are damaged or lost; explain.py takes again those it can")
+
+
 def _attempt(config: Config, record: Record, device: torch.device) -> State:
     """One attempt, its start and its end in attempts.jsonl. A failure is recorded with its reason."""
     make_reproducible(config.threads)
-    record.clean()
-    earlier = record.rows(ATTEMPTS)
+    earlier = record.sound_rows(ATTEMPTS)
     record.keep_rows(ATTEMPTS, earlier)  # a torn last line would hide what is appended
     number = sum("start" in row for row in earlier) + 1
     where = {"device": _device_name(device), "threads": config.threads, **describe()}
     record.append(ATTEMPTS, {"attempt": number, "start": time.time(), **where})
+    began = time.monotonic()
     end: dict[str, Any] = {"attempt": number}
     try:
         with stop_requests() as stop:
-            outcome = _train(config, record, device, stop)
-        end |= {"outcome": str(outcome)}
-        return outcome
+            return _train(config, record, device, stop, end)
     except Interrupted as error:
-        end |= {"outcome": "interrupted", "reason": str(error)}
+        end |= {OUTCOME: "interrupted", REASON: str(error)}
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        end |= {"outcome": str(State.FAILED), "reason": reason}
+        end |= {OUTCOME: str(State.FAILED), REASON: reason}
         if isinstance(error, ConfigError | RecordError | DataError | OSError):
             raise
         log.exception("%s failed", record.run_id)
         raise RunFailed(f"{record.run_id}: {reason}") from error
     finally:
         try:
-            record.append(ATTEMPTS, end | {"end": time.time()})
+            record.append(ATTEMPTS, end | {"end": time.time(), SECONDS: time.monotonic() - began})
         except OSError as error:  # a full disk: the reason that is raised says more
             log.warning("%s: the end of the attempt could not be recorded (%s)", record.run_id, error)
 
 
-def _train(config: Config, record: Record, device: torch.device, stop: StopRequest) -> State:
+def _train(config: Config, record: Record, device: torch.device, stop: StopRequest, end: Row) -> State:
+    """`end`, the attempt's last line, is filled as far as it is known."""
     dataset = load(config.data)
     description = describe_run(config, record.run_id, dataset)
-    record.create(description)
+    files = {RUN: record.create(description)}
+    if outcome := record.outcome(every_byte=True):
+        log.warning("%s: %s was damaged; it is as it was", record.run_id, RUN)
+        end |= {OUTCOME: str(outcome), MANIFEST: record.manifest()}
+        return outcome
+    if record.path(DONE).exists():
+        log.warning("%s: %s; trained anew", record.run_id, record.misfit(every_byte=True))
+        record.reopen()
     training = Training(config, dataset, device)
     kept = resume(config, record, training)
     if training.iteration == 0:
         _construct(config, training)
-    total = config.schedule.iterations
+    end[ITERATION] = training.iteration
     outcome = State.DONE
-    known = in_order(kept)
-    with mirror(config.tracking, record.root, lambda: wandb_identity(config, record, description), known) as send:
+    sent = in_order(kept)
+    with mirror(config.tracking, record.root, lambda: wandb_identity(config, record, description), sent) as send:
         for event in fit(training):
+            end[ITERATION] = training.iteration  # a failure comes after it
             match event:
                 case Progress(iteration):
-                    report_progress(iteration, total)
-                    if stop.signum is not None:
-                        save(record, training, kept)
-                        told = f"{record.run_id}: stopped at iteration {iteration}; its checkpoint is saved"
-                        raise Interrupted(told, stop.signum)
-                    if iteration % config.schedule.evaluate_every == 0 and iteration < total:
-                        save(record, training, kept)
+                    _progress(config, record, training, kept, stop, iteration)
                 case Metrics(row):
                     _keep(record, row, send)
-                    kept[METRICS].append(row)
+                    kept.metrics.append(row)
                 case Probed(iteration, probe, pictures, table):
                     probed = probe_row(probe, iteration, pictures, device.type, table)
                     record.append(PROBES, probed)
                     send(shown_in_wandb(probed))
-                    kept[PROBES].append(probed)
+                    kept.probes.append(probed)
                 case Snapshot(iteration, weights):
-                    record.write(f"{SNAPSHOTS}/{iteration:08d}.pt", checkpoint.dump(weights))
+                    name = f"{SNAPSHOTS}/{iteration:08d}.pt"
+                    kept.snapshots[name] = record.write(name, checkpoint.dump(weights))
                 case Diverged(iteration):
                     log.warning("%s: the loss is not finite at iteration %d", record.run_id, iteration)
-                    outcome = State.DIVERGED
-    record.write(WEIGHTS, checkpoint.dump(checkpoint.weights(training.network)))
-    record.finish(outcome)
+                    outcome, end[ITERATION] = State.DIVERGED, iteration
+    files |= kept.snapshots
+    files[WEIGHTS] = record.write(WEIGHTS, checkpoint.dump(checkpoint.weights(training.network)))
+    manifest = manifest_of(outcome, end[ITERATION], files, kept.metrics, kept.probes)
+    record.finish(manifest)
+    end |= {OUTCOME: str(outcome), MANIFEST: manifest}
     return outcome
+
+
+def _progress(
+    config: Config, record: Record, training: Training, kept: Kept, stop: StopRequest, iteration: int
+) -> None:
+    """The state is whole: told, and saved where a stop is asked for or a row has been written. Raises Interrupted."""
+    total = config.schedule.iterations
+    report_progress(iteration, total)
+    if stop.signum is not None:
+        save(record, training, kept)
+        raise Interrupted(f"{record.run_id}: stopped at iteration {iteration}; its checkpoint is saved", stop.signum)
+    if iteration % config.schedule.evaluate_every == 0 and iteration < total:
+        save(record, training, kept)
 
 
 def _construct(config: Config, training: Training) -> None:

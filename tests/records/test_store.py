@@ -7,9 +7,21 @@ import sys
 
 import pytest
 
-from degradation.files import decode_row, encode_row
-from degradation.records.schema import ATTEMPTS, CHECKPOINT, DONE, METRICS, RUN, WEIGHTS, RecordError, State
-from degradation.records.store import Record, mark_of, run_ids
+from degradation.files import decode_row, encode_document, encode_row
+from degradation.records.manifest import fingerprint, manifest_of
+from degradation.records.root import mark_of, run_ids
+from degradation.records.schema import (
+    ATTEMPTS,
+    CHECKPOINT,
+    DONE,
+    METRICS,
+    PROBES,
+    RUN,
+    WEIGHTS,
+    RecordError,
+    State,
+)
+from degradation.records.store import Record
 
 ROWS = [
     {"iteration": 40, "lr": 0.1, "test/error": 12.345678901234567},
@@ -24,6 +36,16 @@ def record(tmp_path):
     for row in ROWS:
         record.append(METRICS, row)
     return record
+
+
+def finish(record, outcome=State.DONE):
+    """As run.py does: fingerprints from when the files were written."""
+    files = {RUN: fingerprint(record.path(RUN).read_bytes()), WEIGHTS: record.write(WEIGHTS, b"weights")}
+    files["snapshots/00000040.pt"] = record.write("snapshots/00000040.pt", b"snapshot")
+    probes = record.rows(PROBES)
+    manifest = manifest_of(outcome, 80, files, record.rows(METRICS), probes)
+    record.finish(manifest)
+    return manifest
 
 
 def test_a_row_comes_back_exactly():
@@ -86,8 +108,7 @@ def test_states_follow_from_the_files(tmp_path, record):
     record.append(ATTEMPTS, {"attempt": 1, "end": 1, "outcome": "failed", "reason": "because"})
     assert record.state() is State.FAILED
     record.write(CHECKPOINT, b"state")
-    record.write(WEIGHTS, b"weights")
-    record.finish(State.DONE)
+    finish(record)
     assert record.state() is State.DONE
     assert not record.path(CHECKPOINT).exists()
 
@@ -95,7 +116,7 @@ def test_states_follow_from_the_files(tmp_path, record):
 @pytest.mark.parametrize("name", [METRICS, RUN])
 def test_a_done_record_that_was_changed_is_not_done(record, name):
     record.append(ATTEMPTS, {"attempt": 1, "start": 0})
-    record.finish(State.DONE)
+    finish(record)
     content = bytearray(record.path(name).read_bytes())
     content[len(content) // 2] ^= 1
     record.path(name).write_bytes(content)
@@ -104,8 +125,7 @@ def test_a_done_record_that_was_changed_is_not_done(record, name):
 
 
 def test_weights_that_were_changed_are_not_read(record):
-    record.write(WEIGHTS, b"weights")
-    record.finish(State.DONE)
+    finish(record)
     record.path(WEIGHTS).write_bytes(b"wEights")
     with pytest.raises(RecordError, match=r"weights\.pt: its checksum differs"):
         record.read(WEIGHTS)
@@ -143,15 +163,15 @@ def test_run_json_is_written_once(tmp_path):
 
 
 def test_an_unknown_schema_version_is_refused(record):
-    record.path(RUN).write_text(json.dumps({"schema_version": 99}))
-    with pytest.raises(RecordError, match="schema version 99"):
-        record.describe()
+    for name in (RUN, DONE):
+        record.write(name, encode_document({"schema_version": 99}))
+    for refused in (record.describe, record.state, lambda: record.create({"run_id": record.run_id})):
+        with pytest.raises(RecordError, match=r"schema version 99, this code reads 1, 2; read it with the release"):
+            refused()
 
 
 def test_the_manifest_names_every_file(record):
-    record.write(WEIGHTS, b"w")
-    record.write("snapshots/00000040.pt", b"s")
-    record.finish(State.DIVERGED)
+    finish(record, State.DIVERGED)
     assert set(record.manifest()["files"]) == {RUN, METRICS, WEIGHTS, "snapshots/00000040.pt"}
     assert json.loads(record.path(DONE).read_text())["outcome"] == "diverged"
 

@@ -2,7 +2,8 @@
 
 from enum import StrEnum
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE = (1, 2)  # run.json and DONE of version 1 carry no checksum of their own
 
 RUN = "run.json"  # written once: configuration, id, schema version, census, the data's checksum
 ATTEMPTS = "attempts.jsonl"  # two lines an attempt (start, end): all that has a clock
@@ -12,7 +13,7 @@ LANDSCAPE = "landscape"  # the loss around the final weights, a row a point, a f
 CHECKPOINT = "checkpoint.pt"  # the latest resumable state; removed when the run is done
 SNAPSHOTS = "snapshots"  # weights at declared iterations
 WEIGHTS = "weights.pt"  # final
-DONE = "DONE"  # a manifest: the outcome and the checksums of the rest
+DONE = "DONE"  # a manifest: the outcome and the checksums of all that training wrote
 LOCK = "lock"
 
 # The keys of a row of metrics, the same words in W&B, tables and figures. Errors are in percent, losses are mean
@@ -32,6 +33,10 @@ PLATEAUS = "schedule/plateaus"  # how often the rate has been lowered since the 
 # A row of probes: which, after which iteration, of how many pictures, on which class of device, and what it found as
 # named columns (degradation.probes).
 PROBE, PICTURES, DEVICE, TABLE = "probe", "pictures", "device", "table"
+
+# The last line of an attempt: how it ended, why, after how many iterations, and how long it took by a clock that only
+# goes forwards. That of an attempt which ended the run has the manifest too, so that a damaged DONE can be restored.
+OUTCOME, REASON, SECONDS, MANIFEST = "outcome", "reason", "seconds", "manifest"
 
 
 class State(StrEnum):

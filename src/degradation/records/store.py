@@ -1,47 +1,48 @@
 """The one reader and writer of records. No other file knows where a record's parts lie."""
 
-import fcntl
-import hashlib
-import json
-import secrets
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from degradation.files import TEMPORARY, Row, append_row, decode_row, encode_row, write_atomically
+from degradation.files import (
+    TEMPORARY,
+    Damaged,
+    Row,
+    append_row,
+    decode_document,
+    decode_row,
+    encode_document,
+    encode_row,
+    make_folder,
+    read_file,
+    row_checksum,
+    write_atomically,
+)
+from degradation.records.locks import AS_LONG_AS_IT_TAKES, Held, hold, is_held
+from degradation.records.manifest import Manifest, fingerprint, is_manifest, misfit
 from degradation.records.schema import (
     ATTEMPTS,
     CHECKPOINT,
     DONE,
     LOCK,
-    METRICS,
+    MANIFEST,
+    OUTCOME,
+    PROBES,
+    READABLE,
     RUN,
     SCHEMA_VERSION,
-    SNAPSHOTS,
-    WEIGHTS,
     RecordError,
     State,
 )
 
-AS_LONG_AS_IT_TAKES = -1.0  # seconds to wait for a lock, in filelock's words
-
-
-def mark_of(root: Path) -> str:
-    """Six letters that tell this record root from every other one (W&B ids are unique for ever)."""
-    path = root / ".mark"
-    root.mkdir(parents=True, exist_ok=True)
-    with FileLock(root / ".mark.lock"):  # runs start at once
-        if not path.exists():
-            write_atomically(path, secrets.token_hex(3).encode())
-    return path.read_text()
+log = logging.getLogger(__name__)
 
 
 class Record:
-    """The record of one run: the folder `root/run_id`."""
+    """The record of one run: the folder `root/run_id`. What cannot be read, or is not ours, raises RecordError."""
 
     def __init__(self, root: Path | str, run_id: str) -> None:
         self.root, self.run_id = Path(root), run_id
@@ -52,51 +53,78 @@ class Record:
 
     # --- whole files
 
-    def write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes) -> Row:
+        """Returns the fingerprint of what was written."""
         write_atomically(self.path(name), content)
+        return fingerprint(content)
 
     def read(self, name: str) -> bytes:
-        """The content of a file; checked against the manifest where the run is done. Raises RecordError."""
-        try:
-            content = self.path(name).read_bytes()
-        except FileNotFoundError:
-            raise RecordError(f"{self.path(name)}: missing") from None
+        """The content of a file; checked against the manifest where the run is done."""
+        content = self._content(name)
+        if content is None:
+            raise RecordError(f"{self.path(name)}: missing")
         expected = (self.manifest() or {"files": {}})["files"].get(name)
-        if expected is not None and hashlib.sha256(content).hexdigest() != expected["sha256"]:
-            raise RecordError(
-                f"{self.path(name)}: its checksum differs from the one in {DONE}; delete the run's folder"
-            )
+        if expected is not None and fingerprint(content) != expected:
+            raise RecordError(f"{self.path(name)}: its checksum differs from the one in {DONE}; train the run again")
         return content
 
-    def create(self, description: Row) -> None:
-        """Write run.json, once. Raises RecordError.
+    def _content(self, name: str) -> bytes | None:
+        """None where there is no such file."""
+        try:
+            return read_file(self.path(name))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise RecordError(f"{self.path(name)}: cannot be read ({error.strerror or error})") from None
+
+    def _document(self, name: str) -> Row | None:
+        """The values of a document of a version that this code reads; None where there is none. Raises Damaged."""
+        content = self._content(name)
+        if content is None:
+            return None
+        values, checked = decode_document(content)
+        found = values.get("schema_version")
+        if found not in READABLE:
+            raise RecordError(
+                f"{self.path(name)}: schema version {found!r}, this code reads {', '.join(map(str, READABLE))};"
+                " read it with the release that wrote it, or give another record_root"
+            )
+        if not checked and found != READABLE[0]:
+            raise Damaged("lacks its checksum")
+        return values
+
+    def create(self, description: Row) -> Row:
+        """Write run.json, once, and return its fingerprint. What is damaged is told and written anew.
 
         What an earlier attempt wrote must say the same; an earlier release may have said less.
         """
-        content = (
-            json.dumps({"schema_version": SCHEMA_VERSION, **description}, indent=1, sort_keys=True).encode() + b"\n"
-        )
-        if self.path(RUN).exists():
-            if not _agrees(self.describe(), json.loads(content)):
+        try:
+            earlier = self._document(RUN)
+        except Damaged as problem:
+            log.warning("%s: %s %s; it is written anew", self.run_id, RUN, problem)
+            earlier = None
+        if earlier is not None:
+            earlier.pop("schema_version")
+            if not _agrees(earlier, description):
                 raise RecordError(f"{self.path(RUN)}: was written for other values under the same id; move it away")
-            return
-        self.write(RUN, content)
+            return fingerprint(self._content(RUN) or b"")
+        return self.write(RUN, encode_document({"schema_version": SCHEMA_VERSION, **description}))
 
     def describe(self) -> Row:
-        """What run.json holds. Raises RecordError."""
+        """What run.json holds."""
+        self.read(RUN)
         try:
-            description: Row = json.loads(self.read(RUN))
-        except ValueError:
-            raise RecordError(f"{self.path(RUN)}: is not JSON; delete the run's folder") from None
-        found = description.get("schema_version")
-        if found != SCHEMA_VERSION:
-            raise RecordError(f"{self.path(RUN)}: schema version {found}, this code reads {SCHEMA_VERSION}")
-        return description
+            return self._document(RUN) or {}
+        except Damaged as problem:
+            raise RecordError(f"{self.path(RUN)}: {problem}; train the run again") from None
 
     def clean(self) -> None:
-        """Remove what a killed attempt left half-written."""
-        for stray in self.folder.rglob(f"{TEMPORARY}*"):
-            stray.unlink()
+        """Remove what a killed attempt left behind. A link among a record's files is refused: it leads away."""
+        for path in self.folder.rglob("*"):
+            if path.is_symlink():
+                raise RecordError(f"{path}: is a link, and a record has none; remove it")
+            if path.name.startswith(TEMPORARY):
+                path.unlink()
 
     # --- appended rows
 
@@ -113,60 +141,70 @@ class Record:
 
     def _decoded(self, name: str) -> Iterator[Row | None]:
         """Each line's row, None for a torn or changed one."""
-        path = self.path(name)
-        yield from map(decode_row, path.read_bytes().splitlines(keepends=True) if path.exists() else [])
+        yield from map(decode_row, (self._content(name) or b"").splitlines(keepends=True))
 
     def keep_rows(self, name: str, rows: list[Row]) -> None:
         """Make these rows the file's content: what a resume cuts off is trained again."""
         content = b"".join(encode_row(row) for row in rows)
-        if not self.path(name).exists() or self.path(name).read_bytes() != content:
+        if self._content(name) != content:
             self.write(name, content)
 
     # --- outcome and state
 
-    def finish(self, outcome: State) -> None:
-        """Seal the record: checksums of all its files, then the checkpoint goes."""
-        names = [
-            RUN,
-            METRICS,
-            WEIGHTS,
-            *sorted(f"{SNAPSHOTS}/{path.name}" for path in self.path(SNAPSHOTS).glob("*.pt")),
-        ]
-        files = {}
-        for name in names:
-            if self.path(name).exists():
-                content = self.path(name).read_bytes()
-                files[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        manifest = {"schema_version": SCHEMA_VERSION, "outcome": str(outcome), "files": files}
-        self.write(DONE, json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
+    def finish(self, manifest: Manifest) -> None:
+        """Seal the record, then the checkpoint goes."""
+        self.write(DONE, encode_document(manifest))
         self.path(CHECKPOINT).unlink(missing_ok=True)
 
-    def manifest(self) -> Row | None:
-        """What DONE holds, or None where it is missing or unreadable."""
+    def manifest(self) -> Manifest | None:
+        """What DONE holds, or None where it is missing or damaged."""
         try:
-            manifest: Row = json.loads(self.path(DONE).read_bytes())
-        except (FileNotFoundError, ValueError):
+            manifest = self._document(DONE)
+        except Damaged:
             return None
-        return manifest if manifest.get("schema_version") == SCHEMA_VERSION and "files" in manifest else None
+        return manifest if manifest is not None and is_manifest(manifest) else None
 
-    def sealed(self) -> bool:
-        """Is the run over, with every file there in its full length, and the small ones unchanged?"""
+    def misfit(self, every_byte: bool = False) -> str | None:
+        """What keeps the run from being over, in a line; None where it is over and every file is what was written."""
         manifest = self.manifest()
         if manifest is None:
+            return f"{self.path(DONE)}: missing or damaged"
+        return misfit(self.folder, manifest, every_byte)
+
+    def outcome(self, every_byte: bool = False) -> State | None:
+        """Done or diverged; None while the run is not over, or no more."""
+        manifest = self.manifest()
+        return State(manifest["outcome"]) if manifest and not misfit(self.folder, manifest, every_byte) else None
+
+    def settled(self) -> State | None:
+        """The outcome where nothing is left to do, not even to tidy up."""
+        return None if self.path(CHECKPOINT).exists() else self.outcome(every_byte=True)
+
+    def restore(self) -> bool:
+        """Write a damaged DONE anew where the last attempt's line has it and all files fit it."""
+        if self.manifest() is not None or not (attempts := self.sound_rows(ATTEMPTS)):
             return False
-        try:
-            for name, expected in manifest["files"].items():
-                if self.path(name).stat().st_size != expected["bytes"]:
-                    return False
-            self.read(RUN), self.read(METRICS)
-        except (FileNotFoundError, RecordError):
+        manifest = attempts[-1].get(MANIFEST)
+        if not manifest or misfit(self.folder, manifest, every_byte=True):
             return False
+        self.finish(manifest)
         return True
 
-    def outcome(self) -> State | None:
-        """Done or diverged; None while the run is not over."""
-        manifest = self.manifest() if self.sealed() else None
-        return State(manifest["outcome"]) if manifest else None
+    def reopen(self) -> None:
+        """The run is to be trained again: it is over no more."""
+        self.path(DONE).unlink(missing_ok=True)
+
+    def training_probes(self) -> list[Row] | None:
+        """The rows of probes that training took, of a run that is over; None where the manifest does not tell."""
+        wanted = (self.manifest() or {}).get(PROBES)
+        if wanted is None:
+            return None
+        return [row for row in self.sound_rows(PROBES) if row_checksum(row) in wanted]
+
+    def lost_probes(self) -> int:
+        """How many rows of probes training took that are there no more."""
+        taken = self.training_probes()
+        return 0 if taken is None else len(set((self.manifest() or {})[PROBES]) - set(map(row_checksum, taken)))
 
     def state(self) -> State:
         if not self.folder.exists():
@@ -175,40 +213,33 @@ class Record:
             return outcome
         if self.locked():
             return State.RUNNING
-        attempts = self.rows(ATTEMPTS)
-        if attempts and attempts[-1].get("outcome") == State.FAILED:
+        attempts = self.sound_rows(ATTEMPTS)
+        if attempts and attempts[-1].get(OUTCOME) == State.FAILED:
             return State.FAILED
         return State.PARTIAL if attempts else State.MISSING
 
     @contextmanager
     def lock(self, timeout: float = 1.0) -> Iterator[None]:
-        """Hold the run for this process; the kernel lets go of it when the process ends. Raises RecordError.
+        """Hold the run for this process; the kernel lets go of it when the process ends.
 
         Waits `timeout` seconds: a second at least makes sense, since a reader of the state holds it for an instant.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         try:
-            with FileLock(self.path(LOCK), timeout=timeout):
+            with hold(self.path(LOCK), timeout):
                 yield
-        except Timeout:
+        except Held:
             raise RecordError(f"{self.folder}: another process is training this run") from None
 
     @contextmanager
     def lock_file(self, name: str) -> Iterator[None]:
         """Hold one appended file for this process, as long as others may write others."""
-        with FileLock(self.path(f"{name}.lock")):
+        with hold(self.path(f"{name}.lock"), AS_LONG_AS_IT_TAKES):
             yield
 
     def locked(self) -> bool:
-        """Does a process hold the run? Asked by a shared lock, so that two who ask do not see each other."""
-        try:
-            with open(self.path(LOCK), "rb") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
+        """Does a process hold the run?"""
+        return is_held(self.path(LOCK))
 
 
 def _agrees(earlier: Any, now: Any) -> bool:
@@ -216,8 +247,3 @@ def _agrees(earlier: Any, now: Any) -> bool:
     if isinstance(earlier, dict) and isinstance(now, dict):
         return all(key in now and _agrees(value, now[key]) for key, value in earlier.items())
     return bool(earlier == now)
-
-
-def run_ids(root: Path | str) -> list[str]:
-    """The ids of all records under a root, begun or done, sorted."""
-    return sorted({path.parent.name for name in (RUN, ATTEMPTS) for path in Path(root).glob(f"*/{name}")})

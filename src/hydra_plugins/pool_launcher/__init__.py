@@ -5,7 +5,7 @@ classes of each.
 """
 
 from hydra_plugins.pool_launcher._pool import Job, Pool, Result, Stopped
-from hydra_plugins.pool_launcher._progress import Display, duration, report_progress
+from hydra_plugins.pool_launcher._progress import Display, duration, report_progress, tell
 from hydra_plugins.pool_launcher._slots import Slot, slots, visible_gpus
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "duration",
     "report_progress",
     "slots",
+    "tell",
     "visible_gpus",
 ]

@@ -4,6 +4,7 @@ A job that raises or is killed is told as failed, and the others go on. The proc
 has not touched CUDA, so a job sees its own GPU only.
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -33,6 +34,7 @@ class Job:
     function: Callable[[], Any]
     work: float  # in one unit for all jobs: longest first, and the estimate of the time left
     log: Path  # takes the process's stdout and stderr
+    held: Callable[[], bool] = lambda: False  # is somebody else at it? Then the other jobs go first
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class _Running:
                 kind, *values = self.connection.recv()
                 if kind == "progress":
                     display.progress(self.index, *values)
+                elif kind == "told":
+                    display.say(*values)
                 elif kind == "returned":
                     self.result = Result(value=cloudpickle.loads(values[0]))
                 else:
@@ -115,7 +119,8 @@ class Pool:
         with self._signals():
             while queue or self.running:
                 while free and queue and self.stopped_by is None:
-                    index = queue.pop(0)
+                    index = self._next(queue, jobs)
+                    queue.remove(index)
                     self.running.append(_Running(self.context, index, jobs[index], free.pop(0)))
                     display.begun(index, jobs[index].work)
                 self._wait(display)
@@ -129,8 +134,14 @@ class Pool:
                     results[ended.index] = result
                     display.ended(ended.index, failed=result.error is not None)
                     if result.error is not None:
-                        display.say(f"failed: {ended.job.label}: {result.error} (log: {ended.job.log})")
+                        error = result.error.removeprefix(f"{ended.job.label}: ")
+                        display.say(f"failed: {ended.job.label}: {error} (log: {ended.job.log})")
         return [results[index] for index in range(len(jobs))]
+
+    @staticmethod
+    def _next(queue: list[int], jobs: Sequence[Job]) -> int:
+        """The first that nobody else is at; where somebody is at all of them, the first, which then waits."""
+        return next((index for index in queue if not jobs[index].held()), queue[0])
 
     def _wait(self, display: Display) -> None:
         wait([one.connection for one in self.running], timeout=POLL)
@@ -190,7 +201,8 @@ def _child(function: bytes, environment: dict[str, str], log: str, connection: C
         value = cloudpickle.loads(function)()
         connection.send(("returned", cloudpickle.dumps(value)))
     except BaseException as error:
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # the log is on a full disk
+            traceback.print_exc()
         connection.send(("raised", (str(error) or type(error).__name__).splitlines()[0]))
     finally:
         connection.close()

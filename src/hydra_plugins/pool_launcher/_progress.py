@@ -1,12 +1,14 @@
 """How far the jobs of a pool are: reported by the jobs, drawn by the parent."""
 
 import contextlib
+import logging
 import sys
 import time
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import TextIO
 
+log = logging.getLogger(__name__)
 INTERVAL = 0.2  # seconds between two reports of a job
 
 
@@ -22,16 +24,26 @@ class _Reporter:
 
     def report(self, iteration: int, total: int) -> None:
         now = time.monotonic()
-        if self.connection is None or now - self.last < INTERVAL:
+        if now - self.last < INTERVAL:
             return
         self.last = now
-        with contextlib.suppress(OSError):  # the parent is gone; the job is told by a signal
-            self.connection.send(("progress", iteration, total))
+        self._send("progress", iteration, total)
+
+    def tell(self, message: str) -> None:
+        """A line for whoever watches the sweep; outside a pool it goes to the log alone."""
+        log.warning("%s", message)
+        self._send("told", message)
+
+    def _send(self, *values: object) -> None:
+        if self.connection is not None:
+            with contextlib.suppress(OSError):  # the parent is gone; the job is told by a signal
+                self.connection.send(values)
 
 
 _reporter = _Reporter()  # a process runs one job
 connect = _reporter.connect
 report_progress = _reporter.report
+tell = _reporter.tell
 
 
 def duration(seconds: float) -> str:

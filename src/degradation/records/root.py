@@ -1,0 +1,46 @@
+"""A record root: the folder that holds the records of many runs."""
+
+import logging
+import secrets
+from pathlib import Path
+
+from filelock import FileLock
+
+from degradation.files import append_row, decode_row, make_folder, read_file
+from degradation.records.schema import ATTEMPTS, RUN
+
+log = logging.getLogger(__name__)
+MARK = ".mark"
+
+
+def mark_of(root: Path) -> str:
+    """Six letters that tell this record root from every other one (W&B ids are unique for ever)."""
+    path = root / MARK
+    make_folder(root)
+    with FileLock(root / f"{MARK}.lock"):  # runs start at once
+        mark = _read_mark(path)
+        if mark is None:
+            mark = secrets.token_hex(3)
+            path.unlink(missing_ok=True)
+            append_row(path, {"mark": mark})
+    return mark
+
+
+def _read_mark(path: Path) -> str | None:
+    """None where there is none, or none that is sound; releases before wrote the bare letters."""
+    try:
+        content = read_file(path)
+    except OSError:
+        return None
+    row = decode_row(content)
+    if row is not None:
+        return str(row["mark"])
+    if len(content) == 6 and content.isalnum():
+        return content.decode()
+    log.warning("%s: is damaged; W&B will know this record root under a new mark", path)
+    return None
+
+
+def run_ids(root: Path | str) -> list[str]:
+    """The ids of all records under a root, begun or done, sorted."""
+    return sorted({path.parent.name for name in (RUN, ATTEMPTS) for path in Path(root).glob(f"*/{name}")})
