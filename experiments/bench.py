@@ -6,6 +6,7 @@ Bare is the same networks, batches, augmentation and updates over the same slots
 records, no W&B, no Hydra. All take turns, seed by seed, so that a machine whose speed drifts favours none.
 """
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -14,12 +15,11 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from hydra.errors import HydraException
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from degradation import grid
-from degradation.config import CONF, Config
+from degradation.command import Parser, run_script
+from degradation.config import CONF, Config, ConfigError
 from hydra_plugins.pool_launcher import Job, Pool, Stopped, duration, slots, visible_gpus
 
 TRAIN = Path(__file__).with_name("train.py")
@@ -46,7 +46,10 @@ def time_bare(runs: list[grid.GridRun], folder: Path) -> float:
         Job(run.run_id, partial(bare, run.config), run.config.model.depth, folder / f"{run.run_id}.log") for run in runs
     ]
     started = time.monotonic()
-    results = Pool(places, launcher.preload).run(jobs)
+    try:
+        results = Pool(places, launcher.preload).run(jobs)
+    except Stopped as stopped:
+        sys.exit(128 + stopped.signum)
     seconds = time.monotonic() - started
     if failed := [result.error for result in results if result.error]:
         raise SystemExit(f"a bare run failed: {failed[0]}")
@@ -64,16 +67,14 @@ def time_sweep(overrides: list[str], seed: int, folder: Path) -> float:
     return seconds
 
 
-def main(overrides: list[str]) -> int:
-    try:
-        runs = sorted(grid.expand(overrides), key=lambda run: run.config.seed)
-    except (HydraException, OmegaConfBaseException) as problem:
-        print(problem, file=sys.stderr)
-        return 1
+def main() -> None:
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("overrides", nargs="*", help="as for train.py")
+    overrides = parser.parse_intermixed_args().overrides
+    runs = sorted(grid.expand(overrides), key=lambda run: run.config.seed)
     whole_total = bare_total = without_total = 0.0
     if any(run.config.model.grown_from is not None for run in runs):
-        print("model.grown_from: a constructed network is not timed, since it begins from another run", file=sys.stderr)
-        return 1
+        raise ConfigError("model.grown_from: a constructed network is not timed, since it begins from another run")
     for seed, of_seed in groupby(runs, key=lambda run: run.config.seed):
         with tempfile.TemporaryDirectory() as folder:
             part = list(of_seed)
@@ -90,11 +91,7 @@ def main(overrides: list[str]) -> int:
         f" ratio {whole_total / bare_total:.3f}; without probes {duration(without_total)},"
         f" so they cost {100 * (whole_total / without_total - 1):+.1f} %"
     )
-    return 0
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except (KeyboardInterrupt, Stopped):
-        sys.exit(130)
+    run_script(main)

@@ -8,14 +8,12 @@ python experiments/census.py experiment=imagenet_bottleneck model.bottleneck_str
 """
 
 import argparse
-import sys
 from dataclasses import asdict
 
 import pandas as pd
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
 
 from degradation import grid
+from degradation.command import Parser, run_script
 from degradation.config import Model, family
 
 Picture = tuple[int, ...]  # channels, side in pixels, classes
@@ -23,7 +21,7 @@ TOLD = ("layout", "order", "block", "shortcut", "depth", "width", "bottleneck_st
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("overrides", nargs="*")
     parser.add_argument("-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit")
     parser.add_argument("--layers", action="store_true", help="every layer of each network too")
@@ -31,7 +29,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--picture", nargs=3, type=int, metavar=("CHANNELS", "SIDE", "CLASSES"), help="instead of the data set's"
     )
-    return parser.parse_intermixed_args()
+    given = parser.parse_intermixed_args()
+    if given.picture and min(given.picture) < 1:
+        parser.error(f"--picture: {given.picture} is not allowed; allowed: whole numbers, 1 or more")
+    return given
 
 
 def show(table: pd.DataFrame, csv: bool) -> None:
@@ -41,22 +42,17 @@ def show(table: pd.DataFrame, csv: bool) -> None:
         print(table.to_string(index=False, formatters=dict.fromkeys(table.select_dtypes("number"), "{:,}".format)))
 
 
-def main() -> int:
-    from degradation.data.datasets import DataError
+def main() -> None:
     from degradation.data.feeds import shape
     from degradation.models.census import census, layers
 
     given = arguments()
-    try:
-        # nothing is read of the data sets that have one published form: a root is needed by none of them
-        configs = grid.configurations(["data.root=unread", *given.overrides])
-        nets: dict[str, tuple[Model, Picture]] = {}
-        for config in configs:
-            picture = tuple(given.picture) if given.picture else shape(config.data)
-            nets[repr((config.model, picture))] = config.model, picture
-    except (HydraException, OmegaConfBaseException, DataError) as problem:
-        print(problem, file=sys.stderr)
-        return 1
+    # nothing is read of the data sets that have one published form: a root is needed by none of them
+    configs = grid.configurations(["data.root=unread", *given.overrides])
+    nets: dict[str, tuple[Model, Picture]] = {}
+    for config in configs:
+        picture = tuple(given.picture) if given.picture else shape(config.data)
+        nets[repr((config.model, picture))] = config.model, picture
     rows = []
     for model, picture in nets.values():
         told = {key: getattr(model, key) for key in TOLD if key != "bottleneck_stride" or model.block == "bottleneck"}
@@ -69,11 +65,7 @@ def main() -> int:
             print(f"\n{family(model)}-{model.depth}")
             found = [asdict(layer) | {"shape": "x".join(map(str, layer.shape))} for layer in layers(model, *picture)]
             show(pd.DataFrame(found), given.csv)
-    return 0
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run_script(main)

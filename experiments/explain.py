@@ -4,12 +4,11 @@ python experiments/explain.py experiment=quick
 python experiments/explain.py model=residual model.depth=56 seed=1 probes.afterwards=[paths]
 """
 
-import sys
-
 import hydra
 from omegaconf import DictConfig
 
 from degradation import config as schema
+from degradation.command import run_hydra_script
 
 schema.register()
 
@@ -22,7 +21,4 @@ def main(cfg: DictConfig) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run_hydra_script(main, "explain")

@@ -6,12 +6,11 @@ python experiments/landscape.py experiment=quick model.depth=110 landscape.squar
 Points that are measured already are not measured again. Of an experiment: the nets of 20 and 56 layers of seed 0.
 """
 
-import sys
-
 import hydra
 from omegaconf import DictConfig
 
 from degradation import config as schema
+from degradation.command import run_hydra_script
 
 schema.register()
 
@@ -24,7 +23,4 @@ def main(cfg: DictConfig) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run_hydra_script(main, "landscape")

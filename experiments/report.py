@@ -10,19 +10,16 @@ import shlex
 import sys
 from pathlib import Path
 
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
 from analysis.frame import TRAINING_ERRORS, Frame, load, load_where
 from analysis.report import Report, build
 from degradation import grid
-from degradation.config import ConfigError, Tracking
-from degradation.records.schema import RecordError
-from degradation.records.store import mark_of
+from degradation.command import Parser, run_script
+from degradation.config import NAME, Tracking, shown
+from degradation.records.root import mark_of
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("overrides", nargs="*", help="as for train.py: experiment=NAME, key=value, key=value1,value2")
     parser.add_argument("-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit")
     parser.add_argument("--records", type=Path, help="report all records under this folder instead of a grid")
@@ -37,6 +34,8 @@ def arguments() -> argparse.Namespace:
         parser.error("--where needs --records")
     if given.records and given.overrides:
         parser.error("give overrides or --records, not both")
+    if not NAME.holds(given.name):
+        parser.error(f"--name: {shown(given.name)} is not allowed; allowed: {NAME.allowed}")
     return given
 
 
@@ -52,7 +51,7 @@ def from_grid(given: argparse.Namespace) -> Report:
     runs = grid.expand(given.overrides)
     name, config = grid.title(runs), runs[0].config
     margins = {run.config.data.name: run.config.data.margin for run in runs}
-    frame = load(config.record_root, [grid.described(run) for run in runs], config.training_error)
+    frame = load(grid.root(runs), [grid.described(run) for run in runs], config.training_error)
     words = [*(["-m"] if given.multirun else []), *given.overrides]
     command = "\n".join(shlex.join(["python", f"experiments/{script}.py", *words]) for script in ("train", "report"))
     report = build(frame, given.reports / name, name, command, margins)
@@ -83,22 +82,14 @@ def mirror(report: Report, root: Path, tracking: Tracking) -> None:
     mirror_analysis(tracking, root, identify, tables, report.figures())
 
 
-def main() -> int:
+def main() -> None:
     given = arguments()
-    try:
-        report = from_records(given) if given.records else from_grid(given)
-    except (ConfigError, RecordError, HydraException, OmegaConfBaseException, OSError) as problem:
-        print(problem, file=sys.stderr)
-        return 1
+    report = from_records(given) if given.records else from_grid(given)
     states = report.runs["state"].value_counts()
     print(f"{report.folder.name}: {len(report.runs)} runs ({', '.join(f'{n} {state}' for state, n in states.items())})")
     print(report.verdict_table())
     print(f"report: {report.page}")
-    return 0
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run_script(main)

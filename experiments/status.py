@@ -1,24 +1,15 @@
 """Every run of a grid with its state. The same words as train.py takes: experiment=NAME, key=value, -m."""
 
-import argparse
-import sys
-
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
 from analysis.frame import load
 from degradation import grid
+from degradation.command import Parser, run_script
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main() -> None:
+    parser = Parser(description=__doc__)
     parser.add_argument("overrides", nargs="*")
     parser.add_argument("-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit")
-    try:
-        runs = grid.expand(parser.parse_intermixed_args().overrides)
-    except (HydraException, OmegaConfBaseException) as problem:
-        print(problem, file=sys.stderr)
-        return 1
+    runs = grid.expand(parser.parse_intermixed_args().overrides)
     table = load(grid.root(runs), [grid.described(run) for run in runs]).runs
     for row in table.to_dict("records"):
         reached = f"iteration {row['iteration']:.0f}" if row.get("iteration", 0) > 0 else ""
@@ -26,11 +17,7 @@ def main() -> int:
         print(f"{row['run_id']:<30} {row['state']:<9} {reached:<16} {reason}".rstrip())
     states = table["state"].value_counts()
     print(f"{len(table)} runs: {', '.join(f'{count} {state}' for state, count in states.items())}")
-    return 0
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run_script(main)

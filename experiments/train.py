@@ -11,6 +11,7 @@ import hydra
 from omegaconf import DictConfig
 
 from degradation import config as schema
+from degradation.command import run_hydra_script
 from degradation.interruption import Interrupted
 
 schema.register()
@@ -18,17 +19,18 @@ schema.register()
 
 @hydra.main(version_base="1.3", config_path=str(schema.CONF), config_name="config")
 def main(cfg: DictConfig) -> str:
+    from degradation.grid import check_record_root
+
+    config = schema.read(cfg)
+    check_record_root(config)
     from degradation.run import train  # torch and wandb are imported here, so that --help answers at once
 
     try:
-        return str(train(schema.read(cfg)))
+        return str(train(config))
     except Interrupted as stopped:
         print(stopped, file=sys.stderr)
         sys.exit(128 + stopped.signum)  # ends a sweep by Hydra's own launcher too, as it should here
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run_hydra_script(main, "config")

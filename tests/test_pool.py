@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hydra_plugins.pool_launcher import Display, Job, Pool, Slot, duration, slots
+from hydra_plugins.pool_launcher import Display, Job, Pool, Slot, duration, slots, tell
 
 CORES = [Slot("core 0"), Slot("core 1")]
 
@@ -100,6 +100,46 @@ def test_more_jobs_than_slots_wait_for_a_free_one(tmp_path):
 
     results = Pool(CORES).run(jobs_of(tmp_path, [job] * 12), quiet(12))
     assert [result.error for result in results] == [None] * 12
+
+
+def test_jobs_that_another_process_is_at_come_last(tmp_path):
+    order = tmp_path / "order"
+
+    def note(index):
+        with open(order, "a") as file:
+            file.write(f"{index}\n")
+
+    free = tmp_path / "free"
+    held = [lambda: not free.exists(), lambda: True, lambda: False]
+    jobs = [Job(str(i), lambda i=i: note(i), 1.0, tmp_path / f"{i}.log", held[i]) for i in range(3)]
+    free.touch()
+    Pool([Slot("one")]).run(jobs, quiet(3))
+    assert order.read_text().split() == ["0", "2", "1"]
+
+
+def test_what_a_job_tells_is_shown_while_the_others_go_on(tmp_path):
+    def job():
+        from hydra_plugins.pool_launcher import tell  # that of the job's process
+
+        tell("waits for another")
+
+    display = quiet(1)
+    Pool([Slot("one")]).run(jobs_of(tmp_path, [job]), display)
+    assert display.stream.getvalue() == "waits for another\n"
+
+
+def test_what_is_told_outside_a_pool_is_logged(caplog):
+    tell("waits for another")
+    assert "waits for another" in caplog.text
+
+
+def test_a_label_is_told_once(tmp_path):
+    def failing():
+        raise ValueError("job 0: because")
+
+    display = quiet(1)
+    Pool([Slot("one")]).run(jobs_of(tmp_path, [failing]), display)
+    assert "failed: job 0: because (log: " in display.stream.getvalue()
 
 
 def test_a_fork_server_that_dies_does_not_take_its_jobs_along(tmp_path):

@@ -143,7 +143,7 @@ def test_a_done_run_is_skipped(tiny, monkeypatch):
     assert train(config) is State.DONE
 
 
-def test_a_failure_is_recorded_with_its_reason_and_tried_again(tiny, monkeypatch):
+def test_a_failure_is_recorded_with_its_reason_and_tried_again(tiny, monkeypatch, caplog):
     config = tiny()
 
     def broken(*_):
@@ -158,6 +158,7 @@ def test_a_failure_is_recorded_with_its_reason_and_tried_again(tiny, monkeypatch
         file.write(b'{"attempt":2,"torn')  # a kill in the middle of a line
     with pytest.raises(RunFailed, match="MemoryError: out of memory"):
         train(config)
+    assert "1 torn or changed lines in attempts.jsonl are left out" in caplog.text
     assert [row["attempt"] for row in record.rows(ATTEMPTS)] == [1, 1, 2, 2]
     assert record.rows(ATTEMPTS)[-1]["reason"] == "MemoryError: out of memory"
     monkeypatch.undo()

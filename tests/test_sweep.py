@@ -13,8 +13,7 @@ import pytest
 
 from analysis.conditions import conditions
 from analysis.frame import load
-from degradation.config import CONF
-from degradation.config.invariants import CHOICES
+from degradation.config import CHOICES, CONF
 from degradation.grid import default_margin, described, expand
 from degradation.records.root import run_ids
 from degradation.records.schema import State
@@ -111,12 +110,9 @@ def test_a_failing_run_is_told_recorded_and_the_others_finish(tmp_path, tiny_ove
 def test_a_bad_value_in_a_sweep_stops_it_before_anything_starts(tmp_path, tiny_overrides):
     done = python("train.py", "-m", *tiny_overrides, "model.depth=8,9", cwd=tmp_path)
     assert done.returncode != 0
-    refusal, *rest = done.stderr.splitlines()
-    assert refusal == "model.depth: 9 is not allowed; allowed: 6n+2 with basic blocks, such as 8, 20, 32, 44, 56"
-    assert [line for line in rest if line] == [
-        "Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace."
-    ]
-    assert not (tmp_path / "runs").exists()
+    allowed = "6n+2 with basic blocks, such as 8, 20, 32, 44, 56"
+    assert done.stderr == f"model.depth: 9 is not allowed; allowed: {allowed}\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_bad_filter_is_one_line(tmp_path):
@@ -179,7 +175,7 @@ def test_a_bad_value_for_the_launcher_is_one_line_and_nothing_is_written(tmp_pat
     assert done.returncode != 0
     assert done.stderr.startswith(f"{override.split('=')[0]}: ")
     assert "Traceback" not in done.stderr
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["multirun.yaml"]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 @pytest.mark.slow

@@ -1,5 +1,9 @@
 """A grid: the runs that a command line stands for, by Hydra's own composition and sweeper. Free of torch."""
 
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +15,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, open_dict
 
 from degradation import config as schema
-from degradation.config import CONF, Config
+from degradation.config import CONF, Config, ConfigError
 from degradation.data.content import content
 from degradation.environment import InstallationError, check_torch_pair
 from degradation.identity import hashed_values, run_id
+from degradation.records.schema import RecordError
 from degradation.records.store import Record
 
 
@@ -43,19 +48,38 @@ def expand(overrides: list[str]) -> list[GridRun]:
 
 def configurations(overrides: list[str]) -> list[Config]:
     """As `expand`, without the ids, and so without a look at the data."""
-    schema.register()
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        # the base configuration of a sweep has no swept value: Hydra composes it without them
-        parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-        fixed = [given for given in overrides if not parser.parse_override(given).is_sweep_override()]
-        base = compose("config", fixed, return_hydra_config=True)
+    schema.check_words(overrides)
+    with _based(overrides, "config") as base:
         swept = [f"{key}={value}" for key, value in (base.hydra.sweeper.params or {}).items()]
-        (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides([*swept, *overrides]), max_batch_size=None)
+        parsed = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides([*swept, *overrides])
+        (jobs,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
+        if not jobs:
+            raise ConfigError("the sweep is empty: a key has no value to sweep over; allowed: value1,value2")
         return [schema.read(compose("config", job)) for job in jobs]
 
 
+@contextmanager
+def _based(overrides: Sequence[str], config_name: str) -> Iterator[DictConfig]:
+    """Hydra's composition, and in it the base configuration of a sweep, which has none of the swept values."""
+    schema.register()
+    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        fixed = [word for word, one in zip(overrides, parsed, strict=True) if not one.is_sweep_override()]
+        yield compose(config_name, fixed, return_hydra_config=True)
+
+
+def sweep_folder(overrides: Sequence[str], config_name: str) -> Path:
+    """Where a sweep of these words keeps its logs."""
+    with _based(overrides, config_name) as base:
+        return Path(str(base.hydra.sweep.dir))
+
+
 def default_margin(data: str) -> float:
-    """The margin of a data set in conf/, in points of training error."""
+    """The margin of a data set in conf/, in points of training error. Raises ConfigError: a record may name any."""
+    if data not in schema.CHOICES["data.name"]:
+        raise ConfigError(
+            f"data: {schema.shown(data)} is not allowed; allowed: {', '.join(schema.CHOICES['data.name'])}"
+        )
     schema.register()
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         return float(compose("config", [f"data={data}"]).data.margin)
@@ -68,6 +92,7 @@ class Admission:
     label: str
     work: float  # in any unit that is the same for all jobs of a sweep
     settled: str | None  # why there is nothing to do, such as `done before`
+    held: Callable[[], bool] = lambda: False  # is another process at it? Then others go first
 
 
 def admitted(cfg: DictConfig) -> GridRun:
@@ -75,19 +100,50 @@ def admitted(cfg: DictConfig) -> GridRun:
     cfg = cfg.copy()
     with open_dict(cfg):
         cfg.pop("hydra", None)
-    run = grid_run(schema.read(cfg))
+    config = schema.read(cfg)
+    run = grid_run(config)
     try:
         check_torch_pair()
     except InstallationError as problem:
-        raise schema.ConfigError(str(problem)) from None
+        raise ConfigError(str(problem)) from None
+    check_record_root(config)
     return run
+
+
+def check_record_root(config: Config) -> None:
+    """Raise ConfigError where nothing can be written there, but for a run that is over; nothing is left behind."""
+    folder = Path(config.record_root).absolute()
+    try:
+        while True:
+            try:
+                folder.lstat()
+                break
+            except FileNotFoundError:
+                folder = folder.parent
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as problem:
+        if not _is_over(grid_run(config).record):
+            told = f"record_root: {schema.shown(config.record_root)} cannot be written to ({problem.strerror})"
+            raise ConfigError(f"{told}; allowed: a folder that can be, or that can be made") from None
+
+
+def _is_over(record: Record) -> bool:
+    try:
+        return record.outcome() is not None
+    except (RecordError, OSError):
+        return False
 
 
 def preflight(cfg: DictConfig) -> Admission:
     """For train.py; called by the launcher for each job."""
     run = admitted(cfg)
-    outcome, work = run.record.outcome(), float(run.config.schedule.iterations * run.config.model.depth)
-    return Admission(run.run_id, work, f"{outcome} before" if outcome else None)
+    work = float(run.config.schedule.iterations * run.config.model.depth)
+    try:
+        outcome = run.record.settled()
+    except RecordError:  # told by the job itself, while the others go on
+        outcome = None
+    return Admission(run.run_id, work, f"{outcome} before" if outcome else None, run.record.locked)
 
 
 def title(runs: list[GridRun]) -> str:
@@ -96,7 +152,16 @@ def title(runs: list[GridRun]) -> str:
 
 
 def root(runs: list[GridRun]) -> Path:
-    return Path(runs[0].config.record_root)
+    """The folder of their records, which may not be there yet. Raises ConfigError where it cannot be read."""
+    folder = Path(runs[0].config.record_root)
+    try:
+        os.scandir(folder).close()
+    except FileNotFoundError:
+        pass
+    except OSError as problem:
+        told = f"record_root: {schema.shown(str(folder))} cannot be read ({problem.strerror})"
+        raise ConfigError(f"{told}; allowed: a folder of records") from None
+    return folder
 
 
 def described(run: GridRun) -> dict[str, Any]:

@@ -93,6 +93,9 @@ def _tell_lost_probes(record: Record) -> None:
 def _attempt(config: Config, record: Record, device: torch.device) -> State:
     """One attempt, its start and its end in attempts.jsonl. A failure is recorded with its reason."""
     make_reproducible(config.threads)
+    for name in (ATTEMPTS, METRICS, PROBES):
+        if damaged := record.damaged_lines(name):
+            log.warning("%s: %d torn or changed lines in %s are left out", record.run_id, damaged, name)
     earlier = record.sound_rows(ATTEMPTS)
     record.keep_rows(ATTEMPTS, earlier)  # a torn last line would hide what is appended
     number = sum("start" in row for row in earlier) + 1

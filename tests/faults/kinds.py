@@ -55,7 +55,8 @@ def damage(change: Callable[[bytes, random.Random], bytes]) -> Kind:
     """A file of a record changed between two starts: of runs that are over, and of runs that were killed."""
 
     def inject(trial: Trial, seeds: Sequence[int], numbers: Numbers, rng: random.Random) -> None:
-        killed = {seed: ("job killed", number) for seed, number in list(zip(seeds, numbers, strict=True))[::2]}
+        # not before there is a file
+        killed = {seed: ("job killed", max(8, number)) for seed, number in list(zip(seeds, numbers, strict=True))[::2]}
         expect(trial.run(seeds, killed), 0, 1)
         trial.forget_strikes()
         for seed in seeds:

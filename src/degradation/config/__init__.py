@@ -1,13 +1,15 @@
 """What a run is made of: the schema, what it may hold, and the way from Hydra's composition to both."""
 
-from pathlib import Path
+from dataclasses import fields, is_dataclass
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from degradation.config.invariants import ConfigError, check
+from degradation.config.invariants import check
 from degradation.config.probing import AT_END, AT_SNAPSHOTS, AT_START, PROBE_KINDS, fits
+from degradation.config.refusals import in_one_line, unknown_key
 from degradation.config.schema import (
     BF16,
     Config,
@@ -28,13 +30,18 @@ from degradation.config.schema import (
     stages,
     warmup_of,
 )
+from degradation.config.telling import ConfigError, shown
+from degradation.config.values import CHOICES, NAME
+from degradation.config.words import CONF, check_words
 
 __all__ = [
     "AT_END",
     "AT_SNAPSHOTS",
     "AT_START",
     "BF16",
+    "CHOICES",
     "CONF",
+    "NAME",
     "PROBE_KINDS",
     "Config",
     "ConfigError",
@@ -50,17 +57,17 @@ __all__ = [
     "Tracking",
     "Warmup",
     "check",
+    "check_words",
     "family",
     "fits",
     "parent_of",
     "probe_iterations",
     "read",
     "register",
+    "shown",
     "stages",
     "warmup_of",
 ]
-
-CONF = Path(__file__).resolve().parents[3] / "conf"
 
 
 def register() -> None:
@@ -73,8 +80,19 @@ def read(cfg: DictConfig) -> Config:
     try:
         config = OmegaConf.to_object(cfg)
     except OmegaConfBaseException as error:
-        raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from None
+        raise ConfigError(in_one_line(error)) from None
     if not isinstance(config, Config):
         raise ConfigError("the configuration lacks `- schema` at the head of its defaults list")
+    _refuse_added(config)
     check(config)
     return config
+
+
+def _refuse_added(part: Any, place: str = "") -> None:
+    """`+model.dpth=3` gives OmegaConf's object an attribute more, which nothing would read."""
+    known = [field.name for field in fields(part)]
+    for key, value in vars(part).items():
+        if key not in known:
+            raise ConfigError(unknown_key(place + key, known))
+        if is_dataclass(value):
+            _refuse_added(value, f"{place}{key}.")

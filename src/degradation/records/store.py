@@ -143,6 +143,10 @@ class Record:
         """Each line's row, None for a torn or changed one."""
         yield from map(decode_row, (self._content(name) or b"").splitlines(keepends=True))
 
+    def damaged_lines(self, name: str) -> int:
+        """How many lines are torn or changed."""
+        return sum(row is None for row in self._decoded(name))
+
     def keep_rows(self, name: str, rows: list[Row]) -> None:
         """Make these rows the file's content: what a resume cuts off is trained again."""
         content = b"".join(encode_row(row) for row in rows)

@@ -1,13 +1,20 @@
 """Places for jobs on this machine: cores, GPUs, or shares of one."""
 
+import logging
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
+
+log = logging.getLogger(__name__)
+
+LISTED = re.compile(r"^GPU (\d+): ", re.MULTILINE)  # a line of `nvidia-smi -L`
+DRIVER_SECONDS = 20  # a driver that is loaded anew takes some
 
 
 @dataclass(frozen=True)
@@ -19,15 +26,37 @@ class Slot:
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs this process may use, without touching CUDA: CUDA_VISIBLE_DEVICES, else what the driver lists."""
+    """The GPUs this process may use, without touching CUDA: CUDA_VISIBLE_DEVICES, else what the driver lists.
+
+    None, told, where the driver does not answer.
+    """
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     if given is not None:
-        return [name for name in given.split(",") if name.strip() and name.strip() != "-1"]
+        return [name.strip() for name in given.split(",") if name.strip() not in ("", "-1")]
     program = shutil.which("nvidia-smi")
-    if program is None or "+cpu" in version("torch"):
+    if program is None or "+cpu" in _torch():
         return []
-    listed = subprocess.run([program, "-L"], capture_output=True, text=True, check=False, timeout=60)
-    return [str(index) for index, line in enumerate(listed.stdout.splitlines()) if line.startswith("GPU ")]
+    try:
+        listed = subprocess.run(
+            [program, "-L"], capture_output=True, text=True, errors="replace", check=True, timeout=DRIVER_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        problem = f"did not answer in {DRIVER_SECONDS} s"
+    except subprocess.CalledProcessError as error:
+        problem = f"ended with status {error.returncode}"
+    except OSError as error:
+        problem = f"cannot be started ({error.strerror})"
+    else:
+        return LISTED.findall(listed.stdout)
+    log.warning("nvidia-smi %s: no GPU is used; CUDA_VISIBLE_DEVICES=0 says that there is one", problem)
+    return []
+
+
+def _torch() -> str:
+    try:
+        return version("torch")
+    except PackageNotFoundError:
+        return ""
 
 
 def slots(device: str, count: int | None, slots_per_gpu: int, threads: int, gpus: Sequence[str]) -> list[Slot]:

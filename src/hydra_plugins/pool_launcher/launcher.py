@@ -35,8 +35,9 @@ class PoolConfig:
     device: str = "cpu"
     threads: int = 1
     preload: list[str] = field(default_factory=list)
-    # Dotted name of a function that gets a job's configuration and returns something with `label`, `work` and `settled`
-    # (None where the job has to run, else why not). An exception in it stops the sweep before anything has started.
+    # Dotted name of a function that gets a job's configuration and returns something with `label`, `work`, `settled`
+    # (None where the job has to run, else why not) and `held` (a function: is another process at it now?). An exception
+    # in it stops the sweep before anything has started.
     preflight: str | None = None
     grace: float = 20.0
 
@@ -61,6 +62,8 @@ class PoolLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         setup_globals()
+        if not job_overrides:
+            raise CompactHydraException("the sweep is empty: a key has no value to sweep over; allowed: value1,value2")
         sweep_dir = Path(str(self.config.hydra.sweep.dir))
         started = time.monotonic()
         jobs: dict[int, Job] = {}  # position in the batch: job
@@ -68,15 +71,16 @@ class PoolLauncher(Launcher):
         for position, overrides in enumerate(job_overrides):
             index = initial_job_idx + position
             config = self._compose(list(overrides), index)
-            label, work = " ".join(filter_overrides(overrides)), 1.0
+            label, work, held = " ".join(filter_overrides(overrides)), 1.0, _nobody
             if self.preflight is not None:
                 admission = self.preflight(config)
-                label, work = admission.label, admission.work
+                label, work, held = admission.label, admission.work, admission.held
                 if admission.settled is not None:
                     skipped[position] = admission.settled
                     continue
             function = partial(_run, self.hydra_context, self.task_function, config, Singleton.get_state())
-            jobs[position] = Job(label, function, work, sweep_dir / f"{label if self.preflight else index}.log")
+            file = sweep_dir / f"{label if self.preflight else index}.log"
+            jobs[position] = Job(label, function, work, file, held)
         display = Display(len(job_overrides), done=len(skipped))
         places = self._slots()
         if jobs:
@@ -118,6 +122,10 @@ class PoolLauncher(Launcher):
             job_return.status = JobStatus.FAILED if failed else JobStatus.COMPLETED
             job_return.return_value = JobFailed(result.error) if failed else result.value
         return job_return
+
+
+def _nobody() -> bool:
+    return False
 
 
 def _function(dotted: str) -> Callable[[DictConfig], Any]:
