@@ -7,6 +7,8 @@ ARGS ?=
 # Another build of torch and torchvision: TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 PYTHON ?= python3
+# Faults of each kind in `make faults`
+EACH ?= 20
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -14,7 +16,7 @@ OVERRIDES = experiment=$(EXPERIMENT) $(if $(SEEDS),seed=$(SEEDS)) $(if $(DEPTHS)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup other-torch reproduce explain status report census test test-slow check bench clean
+.PHONY: help setup other-torch reproduce explain status report sync census test test-slow faults check bench clean
 
 help: ## List what there is
 	@echo "make TARGET [EXPERIMENT=$(EXPERIMENT)] [SEEDS=0,1,2] [DEPTHS=20,56] [ARGS=\"key=value ...\"]"
@@ -54,6 +56,9 @@ status: $(INSTALLED) ## Tell the state of each run of the experiment
 report: $(INSTALLED) ## Verdicts, figures and report of what is there already
 	@$(RUN) experiments/report.py $(OVERRIDES)
 
+sync: $(INSTALLED) ## Send to W&B what it lacks of the experiment's records (needs a key)
+	@$(RUN) experiments/sync.py $(OVERRIDES)
+
 census: $(INSTALLED) ## Parameters, multiply-adds and activations of the experiment's networks
 	@$(RUN) experiments/census.py $(OVERRIDES)
 
@@ -62,6 +67,9 @@ test: $(INSTALLED) ## The fast tests (under 3 minutes)
 
 test-slow: $(INSTALLED) ## The tests that train for minutes
 	@$(RUN) -m pytest -q -m slow
+
+faults: $(INSTALLED) ## Strike a small sweep with 20 faults of each kind and compare it with an undisturbed one (EACH=20)
+	@$(RUN) tests/faults --each $(EACH)
 
 check: $(INSTALLED) ## Formatting, lint, types and the direction of imports
 	@$(VENV)/bin/ruff check .

@@ -3,13 +3,16 @@
 Absence is shown by a bound, never by a test that failed to reject. Every run counts, diverged ones at chance.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import pandas as pd
 
-from analysis.frame import OVER, TRAINING_ERROR, UNTRAINED_WITHIN
+from analysis.frame import ENDED_AT, OVER, TRAINING_ERROR, UNTRAINED_WITHIN
 from analysis.statistics import Difference, welch
+from degradation.records.schema import State
 
 NAMED = 3  # runs that the evidence names before it counts the rest
 
@@ -44,7 +47,7 @@ def untestable(families: dict[str, Groups], depths: int) -> list[str]:
             reasons.append(f"needs {depths} depth{'s' if depths > 1 else ''} of {family} nets, has {len(groups)}")
         runs = pd.concat(groups.values()) if groups else pd.DataFrame({"state": []})
         for state, absent in runs[~runs["state"].isin([*OVER])].groupby("state"):
-            named = absent["run_id"].tolist()
+            named = [_named(run) for run in absent.to_dict("records")]
             more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
             verb = "is" if len(named) == 1 else "are"
             reasons.append(
@@ -54,6 +57,29 @@ def untestable(families: dict[str, Groups], depths: int) -> list[str]:
         if few:
             reasons.append(f"{family} nets of {', '.join(few)} layers have one seed; an interval needs two")
     return reasons
+
+
+def ended_at(run: Mapping[Any, Any]) -> str:
+    """Such as `at iteration 7`, of a run that diverged or failed; empty where that is not known."""
+    at = run.get(ENDED_AT)
+    known = run["state"] in (State.DIVERGED, State.FAILED) and at is not None and not pd.isna(at)
+    return f"at iteration {at:,.0f}" if known else ""
+
+
+def _named(run: Mapping[Any, Any]) -> str:
+    """A run that has no result, with what is known of its failure."""
+    reason = run.get("reason") if run["state"] == State.FAILED else None
+    told = [part for part in (ended_at(run), reason) if isinstance(part, str) and part]
+    return f"{run['run_id']} ({': '.join(told)})" if told else str(run["run_id"])
+
+
+def diverged_of(part: pd.DataFrame, net: str) -> list[str]:
+    """A line where some of these runs diverged: how many, when, and how they count."""
+    diverged = part[part["state"] == State.DIVERGED].to_dict("records")
+    if not diverged:
+        return []
+    at = ", ".join(filter(None, map(ended_at, diverged)))
+    return [f"{len(diverged)} of {len(part)} runs of {net} diverged{f' ({at})' if at else ''} and count at chance"]
 
 
 def untrained(part: pd.DataFrame) -> bool:
@@ -87,8 +113,7 @@ def notes_on(runs: pd.DataFrame, *families: Groups) -> list[str]:
                 notes.append(
                     f"{family}-{depth} is untrained: {error:.1f} %, within {UNTRAINED_WITHIN:g} points of chance"
                 )
-            if diverged := int((part["state"] == "diverged").sum()):
-                notes.append(f"{diverged} of {len(part)} runs of {family}-{depth} diverged and count at chance")
+            notes += diverged_of(part, f"{family}-{depth}")
     kinds = sorted(runs["device"].dropna().str.split(":").str[0].unique())
     if len(kinds) > 1:
         notes.append(f"the runs are from different classes of device: {', '.join(kinds)}")

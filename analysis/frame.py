@@ -1,6 +1,6 @@
 """Records to tidy tables. Failed, diverged, missing and partial runs stay visible: no run is dropped in silence."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -8,41 +8,49 @@ from typing import Any
 
 import pandas as pd
 
+from analysis import described, fitting
 from analysis.probes import of_runs, probe_tables
+from analysis.sound import read_rows
+from degradation.config.telling import escaped, is_unbroken
 from degradation.identity import ADDED_LATER
+from degradation.records.root import run_ids
 from degradation.records.schema import (
     ATTEMPTS,
     AUGMENTED_ERROR,
     CLEAN_ERROR,
     CLEAN_LOSS,
+    DONE,
     ITERATION,
     LR,
     METRICS,
+    REASON,
     RUN,
     RUNNING_ERROR,
+    SECONDS,
     TEST_ERROR,
     TEST_LOSS,
     RecordError,
     State,
 )
-from degradation.records.store import Record, run_ids
+from degradation.records.store import Record
 
 OVER = (State.DONE, State.DIVERGED)
 UNTRAINED_WITHIN = 2.0  # points of chance error
 TRAINING_ERROR = "training_error"  # the one of the three that the claims and figures are about
 TRAINING_ERRORS = {"clean": CLEAN_ERROR, "augmented": AUGMENTED_ERROR, "running": RUNNING_ERROR}
 AT_START = "training_error_at_start"  # of a constructed network, before it is trained on
+ENDED_AT = "ended_at"  # the iteration at which the last attempt diverged, failed or was stopped
 # columns that every frame has, whatever its records hold
 MEASURED = (
-    ITERATION, LR, TRAINING_ERROR, AT_START, CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR, TEST_LOSS, "chance", "parameters",
-    "multiply_adds", "activations",
+    ITERATION, LR, TRAINING_ERROR, AT_START, CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR, TEST_LOSS, "chance", ENDED_AT,
+    *described.COUNTED,
 )  # fmt: skip
 TOLD = ("reason", "device", "commit", "versions")
 
 
 @dataclass(frozen=True)
 class Frame:
-    """`runs`: a row a run, expected or found. `curves`: a row an evaluation. `left_out`: unreadable records.
+    """`runs`: a row a run, expected or found. `curves`: a row an evaluation. `left_out`: records and rows, a line each.
 
     `kind` says which training error `training_error` is: clean, augmented, running. `probes`: probe: its rows.
     """
@@ -65,23 +73,26 @@ def load(root: Path | str, expected: Sequence[dict[str, Any]], kind: str = "clea
 
     `expected`: a dict a run with `run_id`, and with `family` and `config` as in run.json where they are known.
     """
-    rows, curves, left_out = [], [], []
+    rows, curves = [], []
+    left_out: list[str] = []
     for run in expected:
-        row, curve = _read(Record(root, run["run_id"]), run, TRAINING_ERRORS[kind])
+        row, curve = _read(Record(root, run["run_id"]), run, TRAINING_ERRORS[kind], left_out)
         if "family" in row:
             rows.append(row)
             curves.extend(curve)
         else:
-            left_out.append(f"{row['run_id']}: {row['state']}, {row.get('reason', 'no run.json yet')}")
+            left_out.append(f"{escaped(row['run_id'])}: {row['state']}, {row.get('reason', 'no run.json yet')}")
     runs = pd.DataFrame(rows, columns=None if rows else ["run_id", "family", "depth", "seed", "state"])
     for column in (*MEASURED, *TOLD):
         if column not in runs:
             runs[column] = float("nan") if column in MEASURED else None
+    runs = runs.astype(dict.fromkeys((TRAINING_ERROR, "chance", ENDED_AT), float))  # not None, which cannot be compared
     runs["untrained"] = runs[TRAINING_ERROR] >= runs["chance"] - UNTRAINED_WITHIN
     runs = runs.sort_values(["family", "depth", "seed", "run_id"], kind="stable").reset_index(drop=True)
     columns = ["run_id", "family", "depth", "seed", ITERATION, TRAINING_ERROR, TEST_ERROR]
     found = pd.DataFrame(curves) if curves else pd.DataFrame(columns=columns)
-    return Frame(runs, found, tuple(left_out), kind, probe_tables(root, runs))
+    probes = probe_tables(root, runs, left_out)
+    return Frame(runs, found, tuple(left_out), kind, probes)
 
 
 def load_where(root: Path | str, query: str | None, kind: str = "clean") -> Frame:
@@ -108,18 +119,20 @@ def load_where(root: Path | str, query: str | None, kind: str = "clean") -> Fram
     return frame
 
 
-def _read(record: Record, run: dict[str, Any], metric: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _read(
+    record: Record, run: dict[str, Any], metric: str, left_out: list[str]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A run's row and its curve. `metric`: the row key that is the training error."""
-    state = record.state()
-    attempts = record.rows(ATTEMPTS)
-    row: dict[str, Any] = {"run_id": run["run_id"], "state": str(state), **_of_attempts(attempts)}
-    description = dict(run)
-    if record.path(RUN).exists():
-        try:
-            description |= record.describe()
-        except RecordError as problem:
-            state = State.FAILED
-            row |= {"state": str(state), "reason": str(problem)}
+    row: dict[str, Any] = {"run_id": run["run_id"]}
+    try:
+        state, description = _describe(record, run, left_out)
+        row |= _of_attempts(read_rows(record, ATTEMPTS, fitting.attempt, left_out))
+    except (RecordError, OSError, ValueError) as problem:  # the last: names in a manifest that no file can have
+        state, description = State.FAILED, run
+        row["reason"] = escaped(str(problem))
+        if "config" in run:
+            left_out.append(f"{run['run_id']}: {row['reason']}")
+    row["state"] = str(state)
     if "config" not in description:
         return row, []
     config = description["config"]
@@ -129,15 +142,19 @@ def _read(record: Record, run: dict[str, Any], metric: str) -> tuple[dict[str, A
         "shortcut": config["model"]["shortcut"],
         "seed": config["seed"],
         "data": config["data"]["name"],
-        **description.get("census", {}),
+        **{name: value for name, value in description.get("census", {}).items() if name in described.COUNTED},
         **{f"config.{key}": value for key, value in ADDED_LATER.items()},
-        **dict(_flat("config", config)),
+        **described.columns(config),
     }
     if "data" in description:
         row["chance"] = 100 * (1 - 1 / description["data"]["classes"])
-    metrics = [measured | {TRAINING_ERROR: measured.get(metric)} for measured in record.rows(METRICS)]
+    rows = read_rows(record, METRICS, fitting.metric, left_out, in_order=True)
+    metrics = [measured | {TRAINING_ERROR: measured.get(metric)} for measured in rows]
     if metrics and metrics[0][ITERATION] == 0:
         row[AT_START] = metrics[0][TRAINING_ERROR]  # None for `running`: the network has not trained yet
+    if state in OVER and ("chance" not in row or (state is State.DONE and not metrics)):
+        state = State.FAILED
+        row |= {"state": str(state), "reason": f"{record.folder}: lacks {METRICS if 'chance' in row else RUN}"}
     if state is State.DIVERGED:
         # a result, not a gap: it counts as chance, and leaving it out would flatter the networks that diverge
         at_chance = {TRAINING_ERROR: row["chance"], CLEAN_ERROR: row["chance"], TEST_ERROR: row["chance"]}
@@ -152,6 +169,21 @@ def _read(record: Record, run: dict[str, Any], metric: str) -> tuple[dict[str, A
     return row, [who | metric for metric in metrics]
 
 
+def _describe(record: Record, run: dict[str, Any], left_out: list[str]) -> tuple[State, dict[str, Any]]:
+    """The run's state, and what is known of it. Raises RecordError, OSError, ValueError: it cannot be shown."""
+    if not is_unbroken(record.run_id):
+        raise RecordError("its name is not that of a run")
+    state = record.state()
+    if not record.path(RUN).exists():
+        return state, run
+    description = record.describe()
+    if problem := described.misfit(description, record.run_id):
+        raise RecordError(f"{record.path(RUN)}: {problem}")
+    if state not in (*OVER, State.RUNNING) and record.path(DONE).exists():  # it was over once
+        left_out.append(escaped(f"{record.run_id}: {record.misfit()}; it is {state} until it is trained again"))
+    return state, run | description
+
+
 def _evaluations(config: dict[str, Any]) -> list[int]:
     """The iterations at which a run is evaluated."""
     schedule = config["schedule"]
@@ -160,28 +192,29 @@ def _evaluations(config: dict[str, Any]) -> list[int]:
 
 
 def _of_attempts(attempts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Where and how long a run was trained: over all its attempts."""
+    """Where and how long a run was trained, over all its attempts, and how the last one ended."""
     starts = [attempt for attempt in attempts if "start" in attempt]
     if not starts:
         return {}
+    versions = starts[-1]["versions"]
     told: dict[str, Any] = {
-        "device": " + ".join(dict.fromkeys(start["device"] for start in starts)),
-        "commit": starts[-1]["commit"],
-        "versions": starts[-1]["versions"],
+        "device": " + ".join(dict.fromkeys(escaped(start["device"]) for start in starts)),
+        "commit": None if starts[-1]["commit"] is None else escaped(starts[-1]["commit"]),
+        "versions": {escaped(name): None if it is None else escaped(it) for name, it in versions.items()},
         "attempts": len(starts),
-        "seconds": sum(b["end"] - a["start"] for a, b in pairwise(attempts) if "start" in a and "end" in b),
+        "seconds": sum(_seconds(a, b) for a, b in pairwise(attempts) if "end" in b),
+        ENDED_AT: attempts[-1].get(ITERATION),
     }
-    if "reason" in attempts[-1]:
-        told["reason"] = attempts[-1]["reason"]
+    if REASON in attempts[-1]:
+        told["reason"] = escaped(attempts[-1][REASON])
     return told
 
 
-def _flat(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(f"{prefix}.{key}", value)
-        else:
-            yield f"{prefix}.{key}", str(value) if isinstance(value, list) else value
+def _seconds(before: dict[str, Any], end: dict[str, Any]) -> float:
+    """How long an attempt took; of earlier releases by a clock that may have been set back meanwhile."""
+    if SECONDS in end:
+        return float(end[SECONDS])
+    return max(0.0, end["end"] - before["start"]) if "start" in before else 0.0
 
 
 def by_depth(runs: pd.DataFrame, family: str) -> dict[int, pd.DataFrame]:

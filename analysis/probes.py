@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis import fitting
+from analysis.sound import read_rows
 from degradation.records.schema import DEVICE, ITERATION, LANDSCAPE, PICTURES, PROBE, PROBES, TABLE
 from degradation.records.store import Record
 
@@ -14,14 +16,16 @@ LAST = "config.schedule.iterations"
 START, END = "initialisation", "end"  # the other moments are told by their iteration
 
 
-def probe_tables(root: Path | str, runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def probe_tables(root: Path | str, runs: pd.DataFrame, left_out: list[str]) -> dict[str, pd.DataFrame]:
     """Probe: its rows with who they are of, `iteration` and, in words, `moment`; `landscape` with its points.
+
+    `left_out` gets a line for each file of which rows are damaged or make no sense.
 
     Of the runs that are done: what a run that is still trained has found so far is of no figure yet.
     """
     found: dict[str, list[pd.DataFrame]] = {}
     for run in runs[runs["state"] == "done"].to_dict("records"):
-        for name, table in _tables(Record(root, run["run_id"])):
+        for name, table in _tables(Record(root, run["run_id"]), left_out):
             who: dict[str, Any] = {key: run[key] for key in WHO}
             if ITERATION in table:
                 who["moment"] = [_moment(iteration, run[LAST]) for iteration in table[ITERATION]]
@@ -29,16 +33,16 @@ def probe_tables(root: Path | str, runs: pd.DataFrame) -> dict[str, pd.DataFrame
     return {name: pd.concat(tables, ignore_index=True) for name, tables in found.items()}
 
 
-def _tables(record: Record) -> Iterator[tuple[str, pd.DataFrame]]:
-    for row in record.sound_rows(PROBES):
+def _tables(record: Record, left_out: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
+    for row in read_rows(record, PROBES, fitting.probe, left_out):
         table = pd.DataFrame({ITERATION: row[ITERATION], **row[TABLE]})
         # None, which stands for what is not finite, is NaN among numbers, and a column of nothing else is one too
         empty = [name for name in table if table[name].isna().all()]
         yield row[PROBE], table.astype(dict.fromkeys(empty, float)).assign(pictures=row[PICTURES], device=row[DEVICE])
     files = sorted(path.name for path in record.path(LANDSCAPE).glob("*.jsonl"))
-    points = [row for name in files for row in record.sound_rows(f"{LANDSCAPE}/{name}")]
+    points = [row for name in files for row in read_rows(record, f"{LANDSCAPE}/{name}", fitting.point, left_out)]
     if points:
-        table = pd.DataFrame(points).drop_duplicates(ignore_index=True)
+        table = pd.DataFrame(points)[[*fitting.POINT]].drop_duplicates(ignore_index=True)
         counts = ["all" if count is None or pd.isna(count) else f"{count:.0f}" for count in table[PICTURES]]
         yield LANDSCAPE, table.assign(pictures=counts)
 

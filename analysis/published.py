@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.evidence import Claim, Verdict
+from analysis.evidence import Claim, Verdict, diverged_of
 from analysis.frame import OVER, UNTRAINED_WITHIN
 from analysis.reference import (
     Published,
@@ -160,8 +160,7 @@ def _notes(part: pd.DataFrame, net: str) -> list[str]:
     notes = [f"precision of the runs beside the paper's: {', '.join(sorted(part['config.precision.dtype'].unique()))}"]
     if (error := part[TEST_ERROR].mean()) >= part["chance"].mean() - UNTRAINED_WITHIN:
         notes.append(f"{net} is untrained: test error {error:.1f} %, within {UNTRAINED_WITHIN:g} points of chance")
-    if diverged := int((part["state"] == State.DIVERGED).sum()):
-        notes.append(f"{diverged} of {len(part)} runs of {net} diverged and count at chance")
+    notes += diverged_of(part, net)
     kinds = sorted(part["device"].dropna().str.split(":").str[0].unique())
     if len(kinds) > 1:
         notes.append(f"the runs of {net} are from different classes of device: {', '.join(kinds)}")

@@ -8,19 +8,22 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 
+from analysis.evidence import ended_at
 from analysis.figures import style
-from analysis.frame import TRAINING_ERROR, Frame
+from analysis.frame import ENDED_AT, TRAINING_ERROR, Frame
 from analysis.sections import Section, sections
-from degradation.files import write_atomically
+from degradation.files import read_file, write_atomically
 from degradation.records.schema import CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR
 
 RUN_COLUMNS = [
     "run_id", "data", "family", "shortcut", "depth", "seed", "condition", "state", "reason", "iteration",
-    "train/running_error", "train/augmented_error", CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR, "training_error_at_start",
-    "untrained", "parameters", "multiply_adds", "activations", "device", "seconds",
+    ENDED_AT, "train/running_error", "train/augmented_error", CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR,
+    "training_error_at_start", "untrained", "parameters", "multiply_adds", "activations", "device", "seconds",
 ]  # fmt: skip
 PIXELS = 96  # an inch, on a page
 MADE = "report-files.txt"  # what the last report wrote, so that the next one leaves nothing stale
+KINDS = (".png", ".svg", ".csv")  # of files that are named there
+FORMULA = ("=", "+", "-", "@")  # a spreadsheet runs a cell that begins so
 
 
 @dataclass(frozen=True)
@@ -68,16 +71,19 @@ def build(frame: Frame, folder: Path, name: str, command: str, margins: dict[str
     summary = pd.concat([one.summary.assign(condition=one.title) for one in found if one.summary is not None])
     written += [_write_csv(folder / "summary.csv", summary), _write_csv(folder / "runs.csv", runs)]
     report = Report(folder, found, runs, frame.left_out)
-    write_atomically(report.page, _page(report, frame, name, command).encode())
+    write_atomically(report.page, _page(report, frame, name, command).encode(errors="backslashreplace"))
     write_atomically(folder / MADE, "".join(f"{path.name}\n" for path in written).encode())
     return report
 
 
 def _remove_stale(folder: Path) -> None:
     """Take away what the last report here has written, and nothing else."""
-    made = folder / MADE
-    for name in made.read_text().split() if made.exists() else ():
-        if Path(name).name == name:
+    try:
+        names = read_file(folder / MADE).decode().split()
+    except (OSError, UnicodeDecodeError):  # none, or none of ours
+        return
+    for name in names:
+        if Path(name).name == name and name.endswith(KINDS):
             (folder / name).unlink(missing_ok=True)
 
 
@@ -91,8 +97,14 @@ def _condition(run_ids: pd.Series, found: list[Section]) -> list[str]:
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> Path:
-    write_atomically(path, table.to_csv(index=False, float_format="%.6g").encode())
+    text = table.map(_harmless).to_csv(index=False, float_format="%.6g")
+    write_atomically(path, text.encode(errors="backslashreplace"))
     return path
+
+
+def _harmless(value: Any) -> Any:
+    """A text that a spreadsheet would run begins with an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def _page(report: Report, frame: Frame, name: str, command: str) -> str:
@@ -133,7 +145,7 @@ def _page(report: Report, frame: Frame, name: str, command: str) -> str:
         devices=sorted(sources["device"].unique()),
         commits=sorted(sources["commit"].dropna().unique()),
         versions=sorted({", ".join(f"{k} {v}" for k, v in row.items()) for row in sources["versions"]}),
-        runs=report.runs.to_dict("records"),
+        runs=[run | {"when": ended_at(run)} for run in report.runs.to_dict("records")],
         constructed=bool(frame.runs[TRAINING_ERROR + "_at_start"].notna().any()),
         left_out=frame.left_out,
     )

@@ -1,8 +1,20 @@
-"""torch and torchvision are checked as a pair."""
+"""What a run needs around it: it is there, or what is missing is said in one line at the start."""
+
+import logging
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import pytest
+import torch
 
-from degradation.environment import InstallationError, check_torch_pair
+from degradation import environment
+from degradation.config import ConfigError
+from degradation.environment import InstallationError, check_torch_pair, commit, missing_library
+from degradation.training import step
+from degradation.training.step import check_precision, choose_device
+from hydra_plugins.pool_launcher import _slots, visible_gpus
 
 
 def test_the_installed_pair_fits():
@@ -29,3 +41,253 @@ def test_pairs_that_fit(torch, torchvision):
 def test_pairs_that_do_not(torch, torchvision, what):
     with pytest.raises(InstallationError, match=what):
         check_torch_pair(torch, torchvision)
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """An installation of torch with one library, of eight bytes."""
+    library = tmp_path / "torch/lib/libtorch.so"
+    library.parent.mkdir(parents=True)
+    library.write_bytes(b"8 bytes!")
+    record = "torch/lib/libtorch.so,sha256=a,8\ntorch/__init__.py,sha256=b,3\ntorch-2.dist-info/RECORD,,\n"
+    found = SimpleNamespace(read_text=lambda _: record, locate_file=lambda name: tmp_path / name)
+    monkeypatch.setattr(environment, "distribution", lambda _: found)
+    missing_library.cache_clear()
+    yield library
+    missing_library.cache_clear()
+
+
+@pytest.mark.parametrize("left", [None, b"", b"8 byte", b"nine byte"])
+def test_a_library_of_torch_that_is_not_whole_is_named_before_it_is_imported(installed, left):
+    check_torch_pair()
+    missing_library.cache_clear()
+    installed.unlink() if left is None else installed.write_bytes(left)
+    what = "is installed without its library" if left is None else "'s library"
+    with pytest.raises(InstallationError, match=rf"^torch ?{what} {installed}.*: install both from one index") as told:
+        check_torch_pair()
+    assert "\n" not in str(told.value)
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """name, text -> a shell script of that name, the only program on PATH."""
+
+    def put(name, text):
+        path = tmp_path / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    commit.cache_clear()
+    yield put
+    commit.cache_clear()
+
+
+HANG = "exec /bin/sleep 600"
+
+
+@pytest.mark.parametrize("git", [None, "exit 128", HANG, r"printf '\377\376'", "kill -9 $$"])
+def test_without_an_answer_of_git_the_commit_is_not_known(program, monkeypatch, git):
+    monkeypatch.setattr(environment, "GIT_SECONDS", 0.2)
+    if git is not None:
+        program("git", git)
+    assert commit() is None
+
+
+def test_git_is_asked_about_this_clone_and_writes_nothing(program, monkeypatch):
+    """A hook sets GIT_DIR for what it starts."""
+    monkeypatch.setenv("GIT_DIR", "/elsewhere")
+    program("git", 'echo "$GIT_DIR $GIT_OPTIONAL_LOCKS ${GIT_CEILING_DIRECTORIES:+set}"')
+    assert commit() == "0 set+"
+
+
+LIST = "echo 'GPU 0: NVIDIA (UUID: GPU-1)'; echo '  MIG 1g (UUID: MIG-1)'; echo 'GPU 2: NVIDIA (UUID: GPU-2)'"
+
+
+@pytest.mark.parametrize(
+    ("driver", "gpus", "told"),
+    [
+        (None, [], ""),
+        (LIST, ["0", "2"], ""),
+        ("echo 'No devices were found'", [], ""),
+        (r"printf 'GPU \377\376: x\nGPU x: y\n\000GPU 1'", [], ""),
+        ("echo 'NVIDIA-SMI has failed'; exit 9", [], "ended with status 9"),
+        (HANG, [], "did not answer in 0.2 s"),
+        ("kill -9 $$", [], "ended with status -9"),
+    ],
+    ids=["missing", "two", "none", "nonsense", "failing", "hanging", "killed"],
+)
+def test_a_driver_that_does_not_answer_is_told_and_no_gpu_is_used(program, monkeypatch, caplog, driver, gpus, told):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(_slots, "version", lambda _: "2.14.0+cu130")
+    monkeypatch.setattr(_slots, "DRIVER_SECONDS", 0.2)
+    if driver is not None:
+        program("nvidia-smi", driver)
+    assert visible_gpus() == gpus
+    assert [record.getMessage().startswith(f"nvidia-smi {told}: no GPU") for record in caplog.records] == [True] * bool(
+        told
+    )
+
+
+def test_a_driver_that_cannot_be_started_is_told(program, monkeypatch, caplog, tmp_path):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(_slots, "version", lambda _: "2.14.0")
+    program("nvidia-smi", "")
+    (tmp_path / "bin/nvidia-smi").write_bytes(b"\x00 no program")
+    assert visible_gpus() == []
+    assert "nvidia-smi cannot be started (Exec format error)" in caplog.text
+
+
+@pytest.mark.parametrize(("given", "gpus"), [("", []), ("-1", []), ("0", ["0"]), (" 1, GPU-a ,", ["1", "GPU-a"])])
+def test_the_gpus_that_are_named_are_taken(monkeypatch, given, gpus):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    assert visible_gpus() == gpus
+
+
+def test_a_gpu_that_is_gone_is_refused_where_it_is_asked_for(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert choose_device("auto").type == choose_device("cuda").type == "cuda"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match=r"^device: 'cuda' is not there; allowed on this machine: auto, cpu$"):
+        choose_device("cuda")
+
+
+@pytest.mark.parametrize("kind", ["cuda", "mps"])
+def test_bf16_is_refused_on_a_device_that_has_none(compose_config, monkeypatch, kind):
+    bf16, fp32 = (compose_config(f"precision={name}").precision for name in ("bf16", "fp32"))
+    there = []
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bool(there))
+    monkeypatch.setattr(torch.backends.mps, "is_macos_or_newer", lambda *_: bool(there))
+    with pytest.raises(ConfigError, match=rf"^precision\.dtype: 'bf16' is not allowed on this {kind} device; .*fp32$"):
+        check_precision(torch.device(kind), bf16)
+    check_precision(torch.device(kind), fp32)
+    there.append(True)
+    check_precision(torch.device(kind), bf16)
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_bf16_on_a_processor_without_it_is_told_once(compose_config, monkeypatch, caplog, native):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": native})
+    step._tell_of_emulation.cache_clear()
+    for precision in ("fp32", "bf16", "bf16"):
+        check_precision(torch.device("cpu"), compose_config(f"precision={precision}").precision)
+    step._tell_of_emulation.cache_clear()
+    assert [record.levelno for record in caplog.records] == [] if native else [logging.WARNING]
+
+
+# --- whole commands
+
+TRAIN = environment.Path(environment.__file__).parents[2] / "experiments/train.py"
+
+
+def train(*words, cwd, script=TRAIN, **variables):
+    return subprocess.run(
+        [sys.executable, str(script), *words],
+        cwd=cwd,
+        env=os.environ | variables,
+        capture_output=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        check=False,
+    )
+
+
+def metrics_of(root):
+    return {path.parent.name: path.read_bytes() for path in root.glob("*/metrics.jsonl")}
+
+
+@pytest.fixture(scope="module")
+def plain_run(tiny_overrides, tmp_path_factory):
+    """The metrics of a run in plain circumstances."""
+    folder = tmp_path_factory.mktemp("plain")
+    done = train(*tiny_overrides, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return metrics_of(folder / "runs")
+
+
+@pytest.mark.slow
+def test_bf16_without_instructions_for_it_trains(tiny_overrides, tmp_path):
+    """An older processor, pretended: oneDNN and ATen are kept to AVX2."""
+    script = tmp_path / "older.py"
+    script.write_text(
+        "import runpy, sys, torch\n"
+        "torch.cpu.get_capabilities = lambda: {'avx2': True, 'avx512_bf16': False}\n"
+        "sys.argv[0] = sys.argv.pop(1)\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    older = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+    done = train(str(TRAIN), *tiny_overrides, "precision=bf16", cwd=tmp_path, script=script, **older)
+    assert done.returncode == 0, done.stderr
+    assert len(metrics_of(tmp_path / "runs")) == 1
+
+
+@pytest.mark.slow
+def test_no_compiler_is_needed(tiny_overrides, tmp_path, plain_run):
+    (tmp_path / "bin").mkdir()
+    variables = {"CC": "/nonexistent", "CXX": "/nonexistent", "PATH": str(tmp_path / "bin")}
+    done = train(*tiny_overrides, cwd=tmp_path, **variables)
+    assert done.returncode == 0, done.stderr
+    assert metrics_of(tmp_path / "runs") == plain_run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["C", "C.UTF-8"])
+def test_paths_with_spaces_and_any_letters_and_another_working_directory(tiny_overrides, tmp_path, plain_run, language):
+    cwd = tmp_path / "a folder Ωü (1) 'q' $x"
+    cwd.mkdir()
+    root = tmp_path / "récords of mine"
+    done = train(*tiny_overrides, f"record_root='{root}'", cwd=cwd, LANG=language, LC_ALL=language)
+    assert done.returncode == 0, done.stderr
+    assert metrics_of(root) == plain_run
+    sweep = train("-m", *tiny_overrides, "seed=0,1", cwd=cwd, LANG=language, LC_ALL=language)
+    assert sweep.returncode == 0, sweep.stderr
+    assert plain_run.items() <= metrics_of(cwd / "runs").items()
+
+
+@pytest.mark.slow
+def test_a_read_only_source_tree_trains(tiny_overrides, tmp_path, plain_run):
+    """The folders of the source are without a permission to write, and root, who needs none, has them mounted so."""
+    import shutil
+
+    source = TRAIN.parents[1]
+    copy = tmp_path / "source"
+    for name in ("src", "analysis", "experiments", "conf"):
+        shutil.copytree(source / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "ledger"))
+    for path in [copy, *copy.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    (tmp_path / "cwd").mkdir()
+    words = [sys.executable, str(copy / "experiments/train.py"), *tiny_overrides]
+    if os.geteuid() == 0:
+        mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+        words = ["unshare", "--mount", "sh", "-c", mount, str(copy), *words]
+    variables = os.environ | {"PYTHONPATH": f"{copy / 'src'}:{copy}"}
+    done = subprocess.run(words, cwd=tmp_path / "cwd", env=variables, capture_output=True, text=True, check=False)
+    for path in [copy, *copy.rglob("*")]:
+        path.chmod(0o755)
+    if done.returncode and ("unshare" in done.stderr or "mount:" in done.stderr):
+        pytest.skip(f"root may not mount here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    assert metrics_of(tmp_path / "cwd/runs") == plain_run
+    assert not list(copy.rglob("__pycache__"))
+
+
+@pytest.mark.slow
+def test_a_clock_that_is_set_back_changes_no_number(tiny_overrides, tmp_path, plain_run):
+    script = tmp_path / "backwards.py"
+    script.write_text(
+        "import runpy, sys, time, itertools\n"
+        "ticks = itertools.count(2e9, -1000)\n"
+        "time.time = lambda: next(ticks)\n"
+        "sys.argv[0] = sys.argv.pop(1)\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    done = train(str(TRAIN), *tiny_overrides, cwd=tmp_path, script=script)
+    assert done.returncode == 0, done.stderr
+    assert metrics_of(tmp_path / "runs") == plain_run
+    report = TRAIN.with_name("report.py")
+    shown = train("--records", "runs", "--name", "x", cwd=tmp_path, script=report)
+    assert shown.returncode == 0, shown.stderr
+    header, row = (tmp_path / "reports/x/runs.csv").read_text().splitlines()
+    assert float(row.split(",")[header.split(",").index("seconds")]) >= 0

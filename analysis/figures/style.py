@@ -1,11 +1,14 @@
 """One colour, line and marker a family, for print and for colour-blind readers (Okabe and Ito's palette)."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 from matplotlib import colormaps
 from matplotlib.figure import Figure
+
+from degradation.files import write_atomically
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "plain": {"color": "#D55E00", "linestyle": "--", "marker": "s"},
@@ -52,8 +55,13 @@ def depth_style(index: int, count: int) -> dict[str, Any]:
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """PNG and SVG without a date in them."""
-    paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
-    figure.savefig(paths[0], dpi=160, metadata={"Software": ""})
-    figure.savefig(paths[1], metadata={"Date": None})
-    return paths
+    """PNG and SVG without a date in them, each whole or not there."""
+    kinds: dict[str, dict[str, Any]] = {
+        ".png": {"dpi": 160, "metadata": {"Software": ""}},
+        ".svg": {"metadata": {"Date": None}},
+    }
+    for suffix, options in kinds.items():
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=suffix[1:], **options)
+        write_atomically(stem.with_suffix(suffix), drawn.getvalue())
+    return [stem.with_suffix(suffix) for suffix in kinds]

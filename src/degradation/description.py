@@ -1,4 +1,4 @@
-"""What is told of a run: to its record, and to W&B."""
+"""What is told of a run to its record."""
 
 from dataclasses import asdict
 from typing import Any
@@ -13,7 +13,6 @@ from degradation.identity import NUMERICS_VERSION, hashed_values
 from degradation.models.census import census
 from degradation.probes import Table
 from degradation.records.schema import DEVICE, ITERATION, PICTURES, PROBE, TABLE
-from degradation.records.store import Record, mark_of
 
 
 def describe_run(config: Config, run_id: str, dataset: Dataset | ImageNet) -> dict[str, Any]:
@@ -42,19 +41,3 @@ def describe_run(config: Config, run_id: str, dataset: Dataset | ImageNet) -> di
 def probe_row(probe: str, iteration: int, pictures: int, device: str, table: Table) -> Row:
     """What probes.jsonl holds of one probe of one network."""
     return {PROBE: probe, ITERATION: iteration, PICTURES: pictures, DEVICE: device, TABLE: table}
-
-
-def shown_in_wandb(row: Row) -> Row:
-    """A row of probes as W&B has it: its table under the probe's name."""
-    return {ITERATION: row[ITERATION], f"probes/{row[PROBE]}": row[TABLE]}
-
-
-def wandb_identity(config: Config, record: Record, description: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "id": f"{record.run_id}-{mark_of(record.root)}",
-        "name": record.run_id,
-        "group": config.name,
-        "job_type": "train",
-        "tags": [family(config.model), f"depth-{config.model.depth}", config.data.name],
-        "config": description,
-    }

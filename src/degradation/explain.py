@@ -13,20 +13,22 @@ from degradation.data.datasets import Dataset
 from degradation.data.feeds import load, make_feed
 from degradation.data.imagenet import ImageNet
 from degradation.data.streams import generator
-from degradation.description import probe_row, shown_in_wandb, wandb_identity
+from degradation.description import probe_row
 from degradation.environment import InstallationError, check_torch_pair
 from degradation.grid import GridRun, grid_run
 from degradation.models.network import Network, initialise
 from degradation.plan import NOTHING_LEFT, points_left, probes_left, specification
 from degradation.probes import probe_batch, take
 from degradation.probes.landscape import Surface, direction
-from degradation.records.schema import DEVICE, ITERATION, LANDSCAPE, PROBES, SNAPSHOTS, WEIGHTS, RecordError, State
-from degradation.records.store import AS_LONG_AS_IT_TAKES, Record
+from degradation.records.locks import AS_LONG_AS_IT_TAKES
+from degradation.records.schema import DEVICE, LANDSCAPE, PROBES, SNAPSHOTS, WEIGHTS, RecordError, State
+from degradation.records.store import Record
 from degradation.tracking.mirror import mirror
+from degradation.tracking.mirrored import explained_run
 from degradation.training import checkpoint
 from degradation.training.evaluate import as_evaluated
-from degradation.training.step import choose_device, make_reproducible, memory_format
-from hydra_plugins.pool_launcher import report_progress
+from degradation.training.step import check_precision, choose_device, make_reproducible, memory_format
+from hydra_plugins.pool_launcher import report_progress, tell
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ def _of_done_run(config: Config, measure: Callable[[GridRun, torch.device], None
     try:
         check_torch_pair()
         device = choose_device(config.device)
+        check_precision(device, config.precision)
         make_reproducible(config.threads)
         outcome = run.record.outcome()
         if outcome is State.DIVERGED:
@@ -57,16 +60,22 @@ def _of_done_run(config: Config, measure: Callable[[GridRun, torch.device], None
         if outcome is None:
             raise RecordError(f"is {run.record.state()}; train it first (make reproduce, or experiments/train.py)")
         measure(run, device)
-    except (InstallationError, RecordError, DataError, checkpoint.CheckpointError, OSError) as problem:
+    except (InstallationError, RecordError, DataError, OSError) as problem:
         raise NotExplained(f"{run.run_id}: {problem}") from None
+    except (torch.OutOfMemoryError, MemoryError) as problem:
+        reason = f"{type(problem).__name__}: {problem}".splitlines()[0]
+        raise NotExplained(f"{run.run_id}: {reason}; fewer pictures need less memory") from None
     return NOTHING_LEFT
 
 
 def _take_probes(run: GridRun, device: torch.device) -> None:
     config, record = run.config, run.record
     if record.locked():
-        log.info("%s: another process is at it; waiting", run.run_id)
+        tell(f"{run.run_id}: another process is at it; waiting for that")
     with record.lock(AS_LONG_AS_IT_TAKES):
+        record.clean()
+        if damaged := record.damaged_lines(PROBES):
+            log.warning("%s: %d torn or changed lines in %s are left out", run.run_id, damaged, PROBES)
         record.keep_rows(PROBES, record.sound_rows(PROBES))  # a torn last line would hide what is appended
         left = probes_left(config, record)
         if not left:
@@ -96,29 +105,27 @@ def _network_at(
     network = Network(config.model, dataset.channels, dataset.classes)
     snapshot = f"{SNAPSHOTS}/{iteration:08d}.pt"
     if iteration == config.schedule.iterations:
-        network.load_state_dict(checkpoint.load(record.read(WEIGHTS)))
+        _load(network, record, WEIGHTS)
     elif iteration > 0 or record.path(snapshot).exists():
-        network.load_state_dict(checkpoint.load(record.read(snapshot)))
+        _load(network, record, snapshot)
     else:
         initialise(network, generator(config.seed, "initialisation"), config.model.initialisation)
     return network.to(device).to(memory_format=memory_format(config.precision))
 
 
+def _load(network: Network, record: Record, name: str) -> None:
+    try:
+        network.load_state_dict(checkpoint.load(record.read(name)))
+    except (checkpoint.CheckpointError, RuntimeError, TypeError, AttributeError) as problem:
+        wrong = problem if isinstance(problem, checkpoint.CheckpointError) else "is of another network"
+        raise RecordError(f"{record.path(name)}: {wrong}; train the run again") from None
+
+
 def _mirror(config: Config, record: Record) -> None:
-    """All probes of a run as a W&B run of their own: that of the training is closed, and its steps only rise."""
-    rows = sorted(record.sound_rows(PROBES), key=lambda row: int(row[ITERATION]))
-
-    def identify() -> dict[str, object]:
-        identity = wandb_identity(config, record, record.describe())
-        return identity | {
-            "id": f"{identity['id']}-why-{len(rows)}",
-            "name": f"{record.run_id} why",
-            "job_type": "explain",
-        }
-
-    with mirror(config.tracking, record.root, identify, []) as send:
-        for row in rows:
-            send(shown_in_wandb(row))
+    """All probes of a run as a W&B run of their own."""
+    explained = explained_run(config, record)
+    with mirror(config.tracking, record.root, lambda: explained.identity, explained.rows):
+        pass
 
 
 def _measure_points(run: GridRun, device: torch.device) -> None:

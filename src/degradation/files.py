@@ -5,6 +5,7 @@ pipes are not followed: what is planted in a folder of ours cannot lead out of i
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -91,12 +92,10 @@ def unseal(sealed: bytes) -> bytes:
 
 def read_file(path: Path) -> bytes:
     """The content of a regular file. Raises OSError, for a link, a pipe or a device too."""
-    descriptor = os.open(
-        path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-    )  # opening a pipe would wait for its other end
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(f"{path} is not a regular file")
+    # without O_NONBLOCK the other end of a pipe would be waited for
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         return file.read()
 
 

@@ -1,5 +1,6 @@
 """What is still to be measured inside the networks of a done run. Free of torch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ from omegaconf import DictConfig
 
 from degradation.config import AT_END, AT_SNAPSHOTS, AT_START, PROBE_KINDS, Config, Landscape, fits
 from degradation.grid import Admission, GridRun, admitted
-from degradation.records.schema import ITERATION, LANDSCAPE, PROBE, PROBES, State
+from degradation.records.schema import ITERATION, LANDSCAPE, PROBE, PROBES, RecordError, State
 from degradation.records.store import Record
 
 NOTHING_LEFT = "explained"
@@ -74,8 +75,8 @@ def specification(landscape: Landscape) -> dict[str, Any]:
 def preflight(cfg: DictConfig) -> Admission:
     """For explain.py; called by the launcher for each job. A run that is not done is told by the job itself."""
     run = admitted(cfg)
-    left = probes_left(run.config, run.record)
-    return Admission(run.run_id, float(run.config.model.depth), _settled(run, bool(left)))
+    settled = _settled(run, lambda: bool(probes_left(run.config, run.record)))
+    return Admission(run.run_id, float(run.config.model.depth), settled, run.record.locked)
 
 
 def landscape_preflight(cfg: DictConfig) -> Admission:
@@ -87,12 +88,15 @@ def landscape_preflight(cfg: DictConfig) -> Admission:
         among = getattr(asked, key)
         if among is not None and value not in among:
             return Admission(label, work, f"not among landscape.{key}")
-    return Admission(label, work, _settled(run, bool(points_left(asked, run.record))))
+    return Admission(label, work, _settled(run, lambda: bool(points_left(asked, run.record))))
 
 
-def _settled(run: GridRun, left: bool) -> str | None:
-    """What the launcher tells of a job that has nothing to do."""
-    state = run.record.outcome()
-    if state is State.DIVERGED:
-        return str(state)
-    return f"{NOTHING_LEFT} before" if state is State.DONE and not left else None
+def _settled(run: GridRun, left: Callable[[], bool]) -> str | None:
+    """What the launcher tells of a job that has nothing to do. A record that cannot be read is told by the job."""
+    try:
+        state = run.record.outcome()
+        if state is State.DIVERGED:
+            return str(state)
+        return f"{NOTHING_LEFT} before" if state is State.DONE and not left() else None
+    except RecordError:
+        return None

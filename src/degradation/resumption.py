@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from degradation.config import Config, ConfigError
-from degradation.description import shown_in_wandb
 from degradation.files import Damaged, Row, seal, unseal
 from degradation.records.manifest import fingerprint
-from degradation.records.schema import CHECKPOINT, ITERATION, METRICS, PROBES, RecordError
+from degradation.records.schema import CHECKPOINT, METRICS, PROBES, RecordError
 from degradation.records.store import Record
 from degradation.training import checkpoint
 from degradation.training.fit import Training
@@ -62,12 +61,6 @@ def resume(config: Config, record: Record, training: Training) -> Kept:
     record.keep_rows(METRICS, kept.metrics)
     record.keep_rows(PROBES, kept.probes)
     return kept
-
-
-def in_order(kept: Kept) -> list[Row]:
-    """What W&B has been sent, in the order of the iterations."""
-    rows = [*kept.metrics, *map(shown_in_wandb, kept.probes)]
-    return sorted(rows, key=lambda row: int(row[ITERATION]))
 
 
 def _saved(record: Record, expected: set[str]) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from hydra.errors import CompactHydraException
 from degradation.config import Config, ConfigError, parent_of
 from degradation.data.content import DataError
 from degradation.data.feeds import load
-from degradation.description import describe_run, probe_row, shown_in_wandb, wandb_identity
+from degradation.description import describe_run, probe_row
 from degradation.environment import InstallationError, check_torch_pair, describe
 from degradation.files import Row
 from degradation.grid import grid_run
@@ -37,11 +37,12 @@ from degradation.records.schema import (
     State,
 )
 from degradation.records.store import Record
-from degradation.resumption import Kept, in_order, resume, save
+from degradation.resumption import Kept, resume, save
 from degradation.tracking.mirror import Log, mirror
+from degradation.tracking.mirrored import in_order, shown_in_wandb, wandb_identity
 from degradation.training import checkpoint
 from degradation.training.fit import Diverged, Metrics, Probed, Progress, Snapshot, Training, fit
-from degradation.training.step import choose_device, make_reproducible, memory_format
+from degradation.training.step import check_precision, choose_device, make_reproducible, memory_format
 from hydra_plugins.pool_launcher import report_progress, tell
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ def train(config: Config) -> State:
     try:
         check_torch_pair()
         device = choose_device(config.device)
+        check_precision(device, config.precision)
         parent = parent_of(config)
         if parent is not None and record.outcome(every_byte=True) is None:
             train(parent)
@@ -141,7 +143,7 @@ def _train(config: Config, record: Record, device: torch.device, stop: StopReque
         _construct(config, training)
     end[ITERATION] = training.iteration
     outcome = State.DONE
-    sent = in_order(kept)
+    sent = in_order(kept.metrics, kept.probes)
     with mirror(config.tracking, record.root, lambda: wandb_identity(config, record, description), sent) as send:
         for event in fit(training):
             end[ITERATION] = training.iteration  # a failure comes after it

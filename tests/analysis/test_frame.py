@@ -5,7 +5,8 @@ import pytest
 from analysis.conditions import conditions
 from analysis.frame import load, load_where
 from degradation.grid import described, grid_run
-from degradation.records.schema import ATTEMPTS, METRICS, RecordError, State
+from degradation.records.manifest import manifest_of
+from degradation.records.schema import ATTEMPTS, METRICS, RUN, RecordError, State
 from degradation.records.store import Record
 
 CONFIG = {
@@ -19,7 +20,7 @@ CONFIG = {
 def write(root, identifier, outcome=None, errors=(30.0, 10.0), family="plain", **config):
     record = Record(root, identifier)
     merged = {**CONFIG, **config}
-    record.create(
+    fingerprint = record.create(
         {
             "run_id": identifier, "family": family, "config": merged, "data": {"name": "digits", "classes": 10},
             "census": {"parameters": 1, "multiply_adds": 2},
@@ -32,7 +33,7 @@ def write(root, identifier, outcome=None, errors=(30.0, 10.0), family="plain", *
     if outcome is not None:
         record.append(ATTEMPTS, {"attempt": 1, "end": 15.0, "outcome": str(outcome)})
         if outcome is not State.FAILED:
-            record.finish(outcome)
+            record.finish(manifest_of(outcome, 120, {RUN: fingerprint}, record.rows(METRICS), []))
     return {"run_id": identifier}
 
 

@@ -75,7 +75,7 @@ def test_a_frame_of_some_runs_has_their_probes_alone(explained):
 def test_runs_that_are_not_done_have_no_probes_yet(explained):
     root, expected = explained
     runs = load(root, expected).runs.assign(state="partial")
-    assert probe_tables(root, runs) == {}
+    assert probe_tables(root, runs, []) == {}
 
 
 def test_the_report_explains_in_order_and_says_what_each_part_measures(explained, tmp_path):

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pandas as pd
 import pytest
 
-from analysis.frame import _flat
+from analysis.described import columns
 from analysis.reference import ANY, CIFAR10, IMAGENET, SOURCES, imagenet_protocol, paper_protocol, published
 from degradation.identity import hashed_values
 
@@ -116,7 +116,7 @@ def protocol_runs(compose_config):
 
     def composed(experiment, *overrides):
         config = compose_config(*experiments[experiment], *overrides)
-        return pd.DataFrame([{"depth": config.model.depth, **dict(_flat("config", hashed_values(config, "content")))}])
+        return pd.DataFrame([{"depth": config.model.depth, **columns(hashed_values(config, "content"))}])
 
     return composed
 
@@ -210,6 +210,6 @@ def test_no_key_of_the_configuration_escapes_the_protocols(compose_config):
                                (("data=imagenet", "data.root=x", "schedule=imagenet"), IMAGENET)):  # fmt: skip
         whole = asdict(compose_config(*overrides))
         groups = {name: whole[name] for name in ("data", "model", "optim", "schedule", "precision")}
-        keys = {key.removeprefix("config.") for key, _ in _flat("config", groups)}
+        keys = {key.removeprefix("config.") for key in columns(groups)}
         assert {key for key in keys - allowed.keys() - free if not key.startswith(by_functions)} == set()
     assert ANY.keys() <= CIFAR10.keys() & IMAGENET.keys()

@@ -7,6 +7,7 @@ nothing is left over, and the sweep did what it promises; else it is lost.
 
 import argparse
 import csv
+import os
 import random
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kinds import KINDS, RUNS_EACH, unmount
-from sweep import TINY, Lost, Trial, compare, ids_of
+from sweep import TINY, Lost, NotTried, Trial, compare, ids_of
 
 from degradation.records.store import Record
 
@@ -42,10 +43,11 @@ class Tally:
     kind: str
     injected: int = 0
     lost: list[str] = field(default_factory=list)
+    not_tried: str | None = None
 
     @property
     def row(self) -> list[str | int]:
-        return [self.kind, self.injected, self.injected - len(self.lost), len(self.lost)]
+        return [self.kind, self.injected, max(0, self.injected - len(self.lost)), len(self.lost)]
 
 
 def calls_of_a_run(folder: Path) -> int:
@@ -68,16 +70,20 @@ def attempt(kind: str, trial: Trial, reference: Path, seeds: list[int], calls: i
         trial.tracking = "offline"
     try:
         KINDS[kind](trial, seeds, spread(len(seeds), calls, rng), rng)
-        trial.finish(seeds)
+        trial.expect(trial.run(seeds), 0)  # the same command once more, undisturbed
+    except NotTried as problem:
+        tally.not_tried = f"{kind}: {problem}"
+        return tally
     except (Lost, subprocess.TimeoutExpired) as problem:
-        tally.lost.append(f"{kind}: {problem}")
+        trial.lost.append(str(problem))
     tally.injected = trial.strikes()
     for seed in seeds:
         record = trial.record(seed)
         try:
             compare(record, Record(reference, record.run_id))
         except Exception as problem:  # of a record that is lost anything may be raised
-            tally.lost.append(f"{kind}: {problem}")
+            trial.lost.append(str(problem))
+    tally.lost = [f"{kind}: {told}" for told in trial.lost]
     unmount(trial.folder)
     return tally
 
@@ -90,6 +96,7 @@ def main() -> int:
     parser.add_argument("--broken", choices=["checksum", "lock", "fsync", "torn rows"], help="leave a safeguard out")
     parser.add_argument("--out", type=Path, default=Path("reports/faults"), help="where the table goes")
     given = parser.parse_args()
+    _as_root_of_a_namespace()
     started = time.monotonic()
     scratch = Path(tempfile.mkdtemp(prefix="faults-"))
     seeds = {
@@ -121,6 +128,16 @@ def main() -> int:
     return 0
 
 
+def _as_root_of_a_namespace() -> None:
+    """A user may make a small file system in a namespace of their own, where the system has them."""
+    unshare = shutil.which("unshare")
+    if os.geteuid() == 0 or unshare is None:
+        return
+    space = [unshare, "--map-root-user", "--mount"]
+    if subprocess.run([*space, "true"], capture_output=True, check=False).returncode == 0:
+        os.execv(unshare, [*space, sys.executable, *sys.argv])
+
+
 def report(tallies: list[Tally], calls: int, out: Path, seconds: float) -> None:
     head = ["fault", "injected", "survived", "lost"]
     total = ["all", *(sum(int(tally.row[place]) for tally in tallies) for place in (1, 2, 3))]
@@ -133,6 +150,8 @@ def report(tallies: list[Tally], calls: int, out: Path, seconds: float) -> None:
     for tally in tallies:
         for line in tally.lost:
             print(f"lost: {line}")
+        if tally.not_tried:
+            print(f"not tried: {tally.not_tried}")
     print(f"{calls} calls in a run's life; {seconds:.0f} s; table: {out / 'faults.csv'}")
 
 

@@ -21,6 +21,8 @@ from degradation.data.content import (
     FASHION_MNIST_SHA256,
     DataError,
 )
+from degradation.data.opening import opened, shown
+from degradation.files import write_atomically
 
 # {train,test}_pictures: uint8 (N, C, H, W); {train,test}_labels: int64 (N,)
 Arrays = dict[str, np.ndarray]
@@ -72,7 +74,7 @@ def fetch(root: Path, name: str, sha256: str, elsewhere: Iterable[Path] = ()) ->
     except DataError:
         raise
     except Exception as error:  # whatever a network or a disk does
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = shown(" ".join(str(error).split())) or type(error).__name__
         raise DataError(f"{path}: could not be downloaded ({reason}); put it there by hand") from None
     return _checked(path, sha256)
 
@@ -94,14 +96,16 @@ def _download(path: Path, sha256: str) -> bytes:
             if attempt == len(urls):
                 raise
     content = _checked(part, sha256)
-    part.replace(path)
+    write_atomically(path, content)
+    part.unlink()
     return content
 
 
 def _checked(path: Path, sha256: str) -> bytes:
     """What the file holds. Raises DataError where it is not what was published."""
     try:
-        content = path.read_bytes()
+        with opened(path) as file:
+            content = file.read()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     of = ""

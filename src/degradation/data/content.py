@@ -1,8 +1,9 @@
 """Which pictures a data set holds, told without torch: part of a run's identity, by content and not by path."""
 
+import contextlib
 import hashlib
-import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from degradation.config import ConfigError, Data
+from degradation.config.telling import is_unbroken
+from degradation.data.opening import cache_folder, check_regular, opened, shown, tell
+from degradation.files import Damaged, decode_document, encode_document, read_file, write_atomically
 
 CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
 CIFAR10_SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
@@ -30,7 +34,7 @@ PUBLISHED = {
 }
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
 SPLITS = {"image_folder": ("train", "test"), "imagenet": ("train", "val")}
-CACHE = ".degradation"  # folder beside the pictures; holds the digest of a listing and the decoded arrays
+SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class DataError(Exception):
@@ -67,26 +71,46 @@ def folder_root(data: Data) -> Path:
     root = Path(str(data.root)).expanduser()
     train, test = SPLITS[data.name]
     for split in (train, test):
-        if not (root / split).is_dir():
+        if not os.path.isdir(root / split):
             raise ConfigError(
                 f"data.root: {str(root)!r} has no folder {split!r}; it needs {train}/<class>/ and {test}/<class>/"
             )
     classes = class_names(root, train)
     if classes != class_names(root, test) or len(classes) < 2:
         raise ConfigError(f"data.root: {str(root)!r} must have the same two or more classes in {train} and {test}")
+    for name in classes:
+        if not is_unbroken(name):
+            raise ConfigError(
+                f"data.root: the class folder {str(root / train / name)!r} is not allowed; allowed: names in UTF-8"
+                " without control characters"
+            )
     return root
 
 
 def class_names(root: Path, split: str) -> list[str]:
-    return sorted(path.name for path in (root / split).iterdir() if path.is_dir() and not path.name.startswith("."))
+    """Raises ConfigError."""
+    return [entry.name for entry in _entries(root / split) if entry.is_dir() and not entry.name.startswith(".")]
 
 
 def pictures(root: Path, split: str) -> Iterator[tuple[int, Path]]:
-    """Class index and path of every picture, in a fixed order."""
+    """Class index and path of every picture, in a fixed order. Raises ConfigError."""
     for index, name in enumerate(class_names(root, split)):
-        for path in sorted((root / split / name).iterdir()):
-            if path.suffix.lower() in PICTURE_SUFFIXES:
-                yield index, path
+        for entry in _entries(root / split / name):
+            if entry.name.lower().endswith(PICTURE_SUFFIXES):
+                yield index, Path(entry.path)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What a folder holds, by name. Raises ConfigError."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise unreadable(folder, error) from None
+
+
+def unreadable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"data.root: {shown(path)} cannot be read ({error.strerror})")
 
 
 @lru_cache(maxsize=1)  # a sweep asks for every run, and ImageNet has 1.3 million pictures
@@ -110,41 +134,67 @@ def listing(root: Path) -> tuple[Listing, Listing, str]:
 
 
 def _sizes(folder: Path) -> list[tuple[str, int]]:
-    """Name and bytes of every picture of a class."""
-    try:
-        with os.scandir(folder) as entries:
-            found = [entry for entry in entries if entry.name.lower().endswith(PICTURE_SUFFIXES)]
-            sizes = sorted((entry.name, entry.stat().st_size) for entry in found)
-    except OSError as error:
-        raise ConfigError(f"data.root: {error.filename} cannot be read ({error.strerror})") from None
+    """Name and bytes of every picture of a class. Raises ConfigError."""
+    found = [entry for entry in _entries(folder) if entry.name.lower().endswith(PICTURE_SUFFIXES)]
+    sizes = [(entry.name, _status(entry).st_size) for entry in found]
     if not sizes:
-        raise ConfigError(f"data.root: {folder} holds no .jpg, .jpeg or .png picture")
+        raise ConfigError(f"data.root: {shown(folder)} holds no .jpg, .jpeg or .png picture")
     return sizes
 
 
+def _status(entry: os.DirEntry[str] | Path) -> os.stat_result:
+    """Of a picture, behind a link too. Raises ConfigError where it is not there, or not a regular file."""
+    try:
+        status = entry.stat()
+        check_regular(status)
+    except OSError as error:
+        raise unreadable(Path(entry), error) from None
+    return status
+
+
 def folder_digest(root: Path) -> str:
-    """SHA-256 over names and bytes of all pictures. The digest of an unchanged listing (name, size, time) is kept."""
+    """SHA-256 over names and bytes of all pictures. The digest of an unchanged listing (name, size, time) is kept.
+
+    Raises ConfigError.
+    """
     seen = hashlib.sha256()
     files = []
     for split in SPLITS["image_folder"]:
         for _, path in pictures(root, split):
-            status = path.stat()
-            name = path.relative_to(root).as_posix()
-            seen.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+            status = _status(path)
+            name = os.fsencode(path.relative_to(root).as_posix())
+            seen.update(name + f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
             files.append((name, path))
-    memory = root / CACHE / "digest.json"
-    try:
-        known = json.loads(memory.read_text())
-        if known["listing"] == seen.hexdigest():
-            return str(known["content"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # no memory of this listing: read the pictures
+    folder = cache_folder(root)
+    memory = None if folder is None else folder / "digest.json"
+    known = None if memory is None else _remembered(memory, seen.hexdigest())
+    if known is not None:
+        return known
     total = hashlib.sha256()
     for name, path in files:
-        total.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
-    try:
-        memory.parent.mkdir(exist_ok=True)
-        memory.write_text(json.dumps({"listing": seen.hexdigest(), "content": total.hexdigest()}))
-    except OSError:
-        pass  # a read-only folder: the digest is computed every time
+        try:
+            with opened(path) as file:
+                total.update(name + b"\0" + hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise unreadable(path, error) from None
+    if memory is not None:
+        with contextlib.suppress(OSError):  # a read-only folder, a full disk: the digest is computed every time
+            write_atomically(memory, encode_document({"listing": seen.hexdigest(), "content": total.hexdigest()}))
     return total.hexdigest()
+
+
+def _remembered(memory: Path, listing: str) -> str | None:
+    """The digest that was kept for this listing; None, told where the file is damaged, where there is none."""
+    try:
+        known, checked = decode_document(read_file(memory))
+        if not checked:
+            raise Damaged("carries no checksum (damaged, or of an earlier release)")
+    except FileNotFoundError:
+        return None
+    except (OSError, Damaged) as problem:
+        tell(f"{shown(memory)}: {shown(problem)}; the pictures are read again")
+        return None
+    content = known.get("content")
+    if known.get("listing") != listing or not isinstance(content, str):  # of other pictures
+        return None
+    return content if SHA256.fullmatch(content) else None

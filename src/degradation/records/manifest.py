@@ -51,4 +51,6 @@ def misfit(folder: Path, manifest: Manifest, every_byte: bool) -> str | None:
                 return f"{path}: its checksum differs from the one in {DONE}"
         except OSError as error:
             return f"{path}: cannot be read ({error.strerror or error})"
+        except ValueError:  # no name that a file can have
+            return f"{folder / DONE}: names {name!r}"
     return None

@@ -1,6 +1,7 @@
 """W&B as a mirror of what is on disk: it may fail at any time, and training goes on.
 
 Nothing private is sent: no console, no git state, no host, no hardware, unless `tracking.system_metrics` asks for them.
+What W&B lacks in the end is sent from the record by degradation.tracking.sync.
 """
 
 import glob
@@ -8,32 +9,89 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from degradation.config import Tracking
+from degradation.tracking.session import Session, WandbError, session
 
 log = logging.getLogger(__name__)
 Mode = Literal["online", "offline"]
 Log = Callable[[dict[str, Any]], None]
 
+STEP = "iteration"
 # W&B's groups of metrics, each drawn against the iteration, its summary the last value (never the best)
 METRIC_GROUPS = ("lr", "train/*", "test/*", "schedule/*")
+ROOM = 2**17  # bytes: wandb writes by blocks of 32 KiB
+LATER = "`make sync` sends it later"
+NO_KEY = "no API key: `wandb login`, or set WANDB_API_KEY"
 
 
-def _has_key() -> bool:
+def has_key() -> bool:
     """Is there an API key where wandb looks for one: the environment or ~/.netrc?"""
     from requests.utils import get_netrc_auth
 
     server = os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")
-    return bool(os.environ.get("WANDB_API_KEY")) or get_netrc_auth(server) is not None
+    given = any(os.environ.get(name) for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE"))
+    return given or get_netrc_auth(server) is not None
+
+
+def scratch_of(root: Path, run_id: str) -> Path:
+    return root / "wandb" / f".tmp-{run_id}"
+
+
+class MirroredRun:
+    """One W&B run. What is logged of an iteration is sent as one step: it is there whole, or not at all.
+
+    Its methods raise WandbError.
+    """
+
+    def __init__(self, held: Session, tracking: Tracking, root: Path, mode: Mode, identity: dict[str, Any]) -> None:
+        if mode == "online" and not has_key():
+            raise WandbError(NO_KEY)  # on a terminal wandb would ask for one, and wait
+        self.held, held.refused = held, False
+        self.offline_in = root if mode == "offline" else None
+        self.run = held.call(lambda: _start(tracking, root, mode, identity))
+        self.pending: dict[str, Any] = {}
+        self.there = self.run.starting_step  # steps below this one are on the server
+
+    def add(self, row: dict[str, Any]) -> None:
+        if row.get(STEP) != self.pending.get(STEP):
+            self.flush()
+        self.pending |= {key: value for key, value in row.items() if value is not None}
+
+    def flush(self) -> None:
+        row, self.pending = self.pending, {}
+        step = row.get(STEP)
+        if row and (step is None or step >= self.there):
+            self.held.call(
+                lambda: self.run.log({key: _shown(value) for key, value in row.items()}, step=step, commit=True)
+            )
+
+    def save(self, name: str, content: bytes) -> None:
+        """A file of the run."""
+        folder = self.held.scratch / "saved"
+
+        def save() -> None:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+            self.run.save(glob.escape(str(folder / name)), base_path=str(folder), policy="now")
+
+        self.held.call(save)
+
+    def finish(self, exit_code: int) -> None:
+        self.held.call(lambda: self.run.finish(exit_code=exit_code))
+        if self.held.refused:
+            raise WandbError("the server refused what it was sent")
+        if self.offline_in is not None and shutil.disk_usage(self.offline_in).free < ROOM:
+            raise WandbError("the disk is full, and wandb says nothing of rows that it could not write")
 
 
 def _start(tracking: Tracking, root: Path, mode: Mode, identity: dict[str, Any]) -> Any:
     import wandb
 
-    os.environ["WANDB_ERROR_REPORTING"] = "false"
     private = not tracking.system_metrics
     settings = wandb.Settings(
         console="off",
@@ -45,10 +103,13 @@ def _start(tracking: Tracking, root: Path, mode: Mode, identity: dict[str, Any])
         x_save_requirements=not private,
         host="anonymous" if private else None,
         init_timeout=tracking.init_timeout,
+        finish_timeout=tracking.init_timeout,
+        finish_timeout_raises=True,
+        x_skip_transaction_log=mode == "online",  # what a full disk would lose is not sent; we have the record for that
+        stop_fn=lambda: None,  # W&B's page has a button that would interrupt the training
     )
-    root.mkdir(parents=True, exist_ok=True)
     # what an earlier attempt mirrored offline is sent again from the record: one folder an id, all can be synced
-    for superseded in (root / "wandb").glob(f"offline-run-*-{glob.escape(identity['id'])}"):
+    for superseded in (root / "wandb").glob(f"*run-*-{glob.escape(identity['id'])}"):
         shutil.rmtree(superseded, ignore_errors=True)
     run = wandb.init(
         project=tracking.project,
@@ -59,30 +120,61 @@ def _start(tracking: Tracking, root: Path, mode: Mode, identity: dict[str, Any])
         settings=settings,
         **identity,
     )
+    if mode == "offline" and os.environ.get("WANDB_DATA_DIR") == str(scratch_of(root, identity["id"])):
+        os.environ["WANDB_DATA_DIR"] = str(Path(run.dir).parent)  # where `wandb sync` looks for the tables
     for name in METRIC_GROUPS:
-        run.define_metric(name, step_metric="iteration", summary="last")
+        run.define_metric(name, step_metric=STEP, summary="last")
     return run
 
 
-def _start_or_fall_back(tracking: Tracking, root: Path, identity: dict[str, Any]) -> Any:
-    """A W&B run, or None where even an offline one cannot be opened."""
-    online = tracking.mode == "online" or (tracking.mode == "auto" and _has_key())
-    modes: list[Mode] = ["online", "offline"] if online else ["offline"]
-    for mode in modes:
-        try:
-            return _start(tracking, root, mode, identity)
-        except Exception as error:
-            log.warning("W&B (%s) does not answer: %s", mode, str(error).splitlines()[0] if str(error) else error)
-    return None
-
-
 def _shown(value: Any) -> Any:
-    """Named columns as a W&B table; anything else as it is."""
-    if not isinstance(value, dict):
-        return value
+    """Named columns as a W&B table, a file as a picture, a function's value; anything else as it is."""
     import wandb
 
+    if callable(value):
+        return value()
+    if isinstance(value, Path):
+        return wandb.Image(str(value))
+    if not isinstance(value, dict):
+        return value
     return wandb.Table(columns=[*value], data=[list(row) for row in zip(*value.values(), strict=True)])
+
+
+class _Mirror:
+    """A run of W&B, or none any more: the first failure is told, once, and ends the mirroring."""
+
+    def __init__(self) -> None:
+        self.run: MirroredRun | None = None
+        self.told = False
+
+    def start(self, held: Session, tracking: Tracking, root: Path, identity: dict[str, Any]) -> None:
+        online = tracking.mode == "online" or (tracking.mode == "auto" and has_key())
+        modes: list[Mode] = ["online", "offline"] if online else ["offline"]
+        for mode in modes:
+            try:
+                if self.told:
+                    held.restart()
+                self.run = MirroredRun(held, tracking, root, mode, identity)
+                return
+            except WandbError as error:
+                self.tell("W&B (%s) does not answer: %s; %s", mode, error, LATER)
+
+    def send(self, row: dict[str, Any]) -> None:
+        if self.run is not None:
+            self.attempt(lambda run: run.add(row))
+
+    def attempt(self, what: Callable[[MirroredRun], None]) -> None:
+        if self.run is None:
+            return
+        try:
+            what(self.run)
+        except WandbError as error:
+            self.tell("W&B stopped mirroring (%s); the record on disk is whole, and %s", error, LATER)
+            self.run = None
+
+    def tell(self, message: str, *values: object) -> None:
+        log.log(logging.DEBUG if self.told else logging.WARNING, message, *values)
+        self.told = True
 
 
 @contextmanager
@@ -91,36 +183,29 @@ def mirror(
 ) -> Iterator[Log]:
     """A function that sends a row to W&B. `rows`, those of an earlier attempt, are sent first.
 
-    `identify()` gives wandb.init's id, name, group, job_type, tags and config. The first failure is told once and ends
-    the mirroring. An exception inside the `with` marks the W&B run as failed.
+    `identify()` gives wandb.init's id, name, group, job_type, tags and config. What the server has already is not sent
+    twice. The first failure is told once and ends the mirroring. An exception inside the `with` marks the W&B run as
+    failed.
     """
     if tracking.mode == "disabled":
         yield lambda _: None
         return
-    run = _start_or_fall_back(tracking, root, identify())
-
-    def send(row: dict[str, Any]) -> None:
-        nonlocal run
-        if run is None:
-            return
+    identity, mirrored = identify(), _Mirror()
+    with ExitStack() as stack:
         try:
-            run.log({key: _shown(value) for key, value in row.items() if value is not None}, step=row.get("iteration"))
-        except Exception as error:
-            log.warning("W&B stopped mirroring (%s); the record on disk goes on", error)
-            run = None
-
-    for row in rows:
-        send(row)
-    code = 1
-    try:
-        yield send
-        code = 0
-    finally:
-        if run is not None:
-            try:
-                run.finish(exit_code=code)
-            except Exception as error:
-                log.warning("W&B could not be closed (%s); the record on disk is whole", error)
+            held = stack.enter_context(session(scratch_of(root, identity["id"]), tracking.init_timeout))
+            mirrored.start(held, tracking, root, identity)
+        except (OSError, WandbError) as error:
+            mirrored.tell("W&B cannot be started (%s); the record on disk is whole, and %s", error, LATER)
+        for row in rows:
+            mirrored.send(row)
+        code = 1
+        try:
+            yield mirrored.send
+            mirrored.attempt(MirroredRun.flush)  # where training failed, the last iteration may not be whole
+            code = 0
+        finally:
+            mirrored.attempt(lambda run: run.finish(code))
 
 
 def mirror_analysis(
@@ -131,12 +216,11 @@ def mirror_analysis(
     figures: dict[str, Path],
 ) -> None:
     """The report's tables (pandas frames) and figures (PNG files) as one W&B run of job type `analysis`."""
-    if tracking.mode == "disabled":
-        return
+    with mirror(tracking, root, identify, []) as send:
+        send({name: partial(_table, frame) for name, frame in tables.items()} | figures)
+
+
+def _table(frame: Any) -> Any:
     import wandb
 
-    with mirror(tracking, root, identify, []) as send:
-        send(
-            {name: wandb.Table(dataframe=frame) for name, frame in tables.items()}
-            | {name: wandb.Image(str(path)) for name, path in figures.items()}
-        )
+    return wandb.Table(dataframe=frame)

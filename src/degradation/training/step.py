@@ -1,5 +1,7 @@
 """One update of the weights, in fp32 or under bf16 autocast, the same on every device."""
 
+import logging
+from functools import cache
 from typing import Any
 
 import torch
@@ -7,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from degradation.config import BF16, ConfigError, Optim, Precision
+
+log = logging.getLogger(__name__)
 
 
 def choose_device(name: str) -> torch.device:
@@ -18,6 +22,31 @@ def choose_device(name: str) -> torch.device:
         kinds = ", ".join(["auto", *(kind for kind, available in there.items() if available)])
         raise ConfigError(f"device: {name!r} is not there; allowed on this machine: {kinds}")
     return torch.device(name)
+
+
+def check_precision(device: torch.device, precision: Precision) -> None:
+    """Raise ConfigError where the device has no bf16 and it is asked for; a CPU emulates it, which is told once."""
+    if precision.dtype != BF16:
+        return
+    if device.type == "cpu":
+        _tell_of_emulation()
+    elif not _has_bf16(device):
+        raise ConfigError(f"precision.dtype: {BF16!r} is not allowed on this {device.type} device; allowed: fp32")
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.backends.mps.is_macos_or_newer(14, 0))
+
+
+@cache
+def _tell_of_emulation() -> None:
+    """Once a process, where the processor has no instructions for bf16: the numbers are as good, the speed is not."""
+    if not any(there for name, there in torch.cpu.get_capabilities().items() if "bf16" in name):
+        log.warning(
+            "precision.dtype: this processor has no %s of its own, so it is emulated; fp32 is faster here", BF16
+        )
 
 
 def make_reproducible(threads: int) -> None:

@@ -1,0 +1,37 @@
+"""What of a record can be shown, and in words what of it is left out: a right checksum makes no sense of a row."""
+
+from analysis.fitting import Misfit
+from degradation.config.telling import escaped
+from degradation.files import Row, decode_row, read_file
+from degradation.records.store import Record
+
+TORN = "torn or changed"
+
+
+def read_rows(record: Record, name: str, misfit: Misfit, left_out: list[str], in_order: bool = False) -> list[Row]:
+    """The rows of a file that fit; `left_out` gets a line where there are others.
+
+    `in_order`: rows build on each other, so that what follows one that is left out is not trusted either.
+    """
+    try:
+        lines = read_file(record.path(name)).splitlines(keepends=True)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        left_out.append(f"{escaped(record.run_id)}: {name} cannot be read ({error.strerror or 'no regular file'})")
+        return []
+    kept: list[Row] = []
+    first = ""
+    for number, line in enumerate(lines, start=1):
+        row = decode_row(line)
+        problem = TORN if row is None else misfit(row, kept)
+        if row is not None and problem is None:
+            kept.append(row)
+            continue
+        first = first or f"line {number}: {problem}"
+        if in_order:
+            break
+    if first:
+        lost, total = len(lines) - len(kept), len(lines)
+        left_out.append(f"{escaped(record.run_id)}: {name}, {lost} of {total} lines ({first})")
+    return kept

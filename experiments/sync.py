@@ -1,0 +1,40 @@
+"""Send W&B what it lacks of a grid's runs, from their records. The same words as train.py takes.
+
+python experiments/sync.py experiment=quick tracking.entity=me
+"""
+
+import argparse
+
+from hydra.errors import CompactHydraException
+
+from degradation import grid
+from degradation.command import Parser, run_script
+from degradation.tracking.session import WandbError
+from degradation.tracking.sync import Synced, connect
+
+
+class NotSynced(CompactHydraException):
+    """Why no more can be sent, in one line."""
+
+
+def main() -> int:
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("overrides", nargs="*", help="as for train.py: experiment=NAME, key=value, key=value1,value2")
+    parser.add_argument("-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit")
+    runs = grid.expand(parser.parse_intermixed_args().overrides)
+    told: list[Synced] = []
+    try:
+        with connect(runs[0].config.tracking, grid.root(runs)) as server:
+            for run in runs:
+                for synced in server.sync(run.config, run.record):
+                    print(f"{synced.run_id:<34} {synced.told}", flush=True)
+                    told.append(synced)
+    except WandbError as problem:
+        raise NotSynced(f"W&B: {problem}") from None
+    whole = sum(synced.whole for synced in told)
+    print(f"{len(told)} W&B runs: {whole} whole on the server, {len(told) - whole} not")
+    return 0 if whole == len(told) else 1
+
+
+if __name__ == "__main__":
+    run_script(main)

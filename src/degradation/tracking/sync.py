@@ -1,0 +1,159 @@
+"""What W&B lacks is sent from the record, which is the truth: each row once, and confirmed by the server."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from degradation.config import Config, Tracking
+from degradation.files import make_folder
+from degradation.records.locks import Held, hold
+from degradation.records.schema import ITERATION, RecordError
+from degradation.records.store import Record
+from degradation.tracking.mirror import NO_KEY, MirroredRun, has_key, scratch_of
+from degradation.tracking.mirrored import Mirrored, mirrored_runs
+from degradation.tracking.session import Session, WandbError, session
+
+PATIENCE = 1.0  # seconds, with another one that sends from the same records
+TABLES = "media/table"  # where a W&B run has the files of its tables
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What became of one W&B run: a line, and whether the server has all of it now."""
+
+    run_id: str
+    told: str
+    whole: bool
+
+
+@dataclass(frozen=True)
+class _There:
+    """What the server has of a run: its number of steps, the last of them, and how it ended."""
+
+    count: int
+    last: int
+    state: str
+    lost: dict[str, bytes]  # by name: tables that its rows point at and that were never uploaded
+
+
+class Server:
+    """The server of `tracking`, asked through wandb. Raises WandbError where it does not answer."""
+
+    def __init__(self, held: Session, tracking: Tracking, root: Path) -> None:
+        self.held, self.tracking, self.root = held, tracking, root
+        self.api = held.call(self._connect)
+        self.entity = tracking.entity or held.call(lambda: self.api.default_entity)
+
+    def _connect(self) -> Any:
+        import wandb
+
+        return wandb.Api(timeout=max(1, round(self.tracking.init_timeout)))
+
+    def sync(self, config: Config, record: Record) -> Iterator[Synced]:
+        """What becomes of each W&B run of a record; none where it has no rows yet."""
+        if not record.folder.exists():
+            return
+        if record.locked():
+            yield Synced(record.run_id, "is being trained now; ask again when it is over", False)
+            return
+        try:
+            with record.lock():
+                for mirrored in mirrored_runs(config, record):
+                    yield self._send(mirrored)
+        except RecordError as problem:
+            yield Synced(record.run_id, str(problem), False)
+
+    def _send(self, mirrored: Mirrored) -> Synced:
+        name, before = mirrored.identity["name"], self._there(mirrored)
+        if _whole(before, mirrored):
+            return Synced(name, "there already", True)
+        try:
+            self._transmit(mirrored, before.lost)
+        except WandbError as error:
+            return Synced(name, f"not sent: {error}", False)
+        after = self._there(mirrored)
+        if not _whole(after, mirrored):
+            lost = f", {len(after.lost)} tables are missing" if after.lost else ""
+            return Synced(name, f"not whole: the server has {after.count} of {len(mirrored.steps)} rows{lost}", False)
+        return Synced(name, f"sent {after.count - before.count} of {len(mirrored.steps)} rows", True)
+
+    def _there(self, mirrored: Mirrored) -> _There:
+        return self.held.call(lambda: self._ask(mirrored))
+
+    def _ask(self, mirrored: Mirrored) -> _There:
+        import wandb
+
+        self.api.flush()
+        try:
+            run = self.api.run(f"{self.entity}/{self.tracking.project}/{mirrored.identity['id']}")
+        except wandb.errors.CommError as error:
+            if "Could not find run" in str(error):
+                return _There(0, -1, "missing", {})
+            raise
+        lost = _lost_tables(run, mirrored)
+        return _There(int(run.historyLineCount or 0), int(run.lastHistoryStep), run.state, lost)
+
+    def _transmit(self, mirrored: Mirrored, lost: dict[str, bytes]) -> None:
+        run = MirroredRun(self.held, self.tracking, self.root, "online", mirrored.identity)
+        for name, content in lost.items():
+            run.save(name, content)
+        for row in mirrored.rows:
+            run.add(row)
+        run.flush()
+        run.finish(mirrored.exit_code)
+
+
+def _lost_tables(run: Any, mirrored: Mirrored) -> dict[str, bytes]:
+    """A row goes before the files of its tables do, so those of the last rows may be lost."""
+    tables = {
+        (int(row[ITERATION]), key): value
+        for row in mirrored.rows
+        for key, value in row.items()
+        if isinstance(value, dict)
+    }
+    if not tables:
+        return {}
+    there = {file.name for file in run.files(pattern=f"{TABLES}/%")}
+    return {
+        value["path"]: _content(tables[row[ITERATION], key])
+        for row in run.scan_history(use_cache=False)
+        for key, value in row.items()
+        if (row.get(ITERATION), key) in tables and isinstance(value, dict) and _is_table(value.get("path"))
+        if value["path"] not in there
+    }
+
+
+def _is_table(path: Any) -> bool:
+    """Is it the name of a table's file? The server says so, and we write a file of this name."""
+    return isinstance(path, str) and path.startswith(f"{TABLES}/") and ".." not in path
+
+
+def _content(table: dict[str, list[Any]]) -> bytes:
+    """What W&B writes of a table, to the byte: its name holds its checksum."""
+    rows = [list(row) for row in zip(*table.values(), strict=True)]
+    return json.dumps({"columns": [*table], "data": rows}, separators=(",", ":")).encode()
+
+
+def _whole(there: _There, mirrored: Mirrored) -> bool:
+    """Are all steps there, and is the run closed as it should be?"""
+    closed = there.state == "finished" if mirrored.exit_code == 0 else there.state in ("finished", "failed")
+    return closed and not there.lost and there.count >= len(mirrored.steps) and there.last >= mirrored.steps[-1]
+
+
+@contextmanager
+def connect(tracking: Tracking, root: Path) -> Iterator[Server]:
+    """Raises WandbError, without a key or where no server answers, and OSError."""
+    if tracking.mode == "disabled":
+        raise WandbError("tracking.mode: 'disabled', so nothing is sent; allowed: offline, online, auto")
+    if not has_key():
+        raise WandbError(f"{NO_KEY}; nothing is lost, the records have everything")
+    make_folder(root / "wandb")
+    lock, scratch = root / "wandb" / ".sync.lock", scratch_of(root, "sync")
+    try:
+        with hold(lock, PATIENCE), session(scratch, tracking.init_timeout) as held:
+            yield Server(held, tracking, root)
+    except Held:
+        raise WandbError(f"{root}: another process is sending these records") from None

@@ -1,0 +1,258 @@
+"""A stand-in for W&B's server on 127.0.0.1: what the real client and the real wandb-core say to it is kept.
+
+It knows runs (history by line, files, artifacts in so far as they are acknowledged) and can refuse, be silent or stall.
+"""
+
+import base64
+import gzip
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import quote, unquote
+
+KEY = "0123456789abcdef" * 2 + "01234567"  # forty letters, as a key has
+ENTITY = "somebody"  # of the key
+
+
+@dataclass
+class StoredRun:
+    """What the server has of one run."""
+
+    display_name: str | None = None
+    group: str | None = None
+    job_type: str | None = None
+    tags: list[str] = field(default_factory=list)
+    config: str = "{}"
+    state: str = "running"
+    lines: dict[int, str] = field(default_factory=dict)  # of the history, by number
+    summary: str = "{}"
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [json.loads(self.lines[number]) for number in sorted(self.lines)]
+
+    def last_step(self) -> int:
+        rows = self.rows()
+        return rows[-1]["_step"] if rows else -1
+
+
+class StandIn(ThreadingHTTPServer):
+    """`refuse`: status for every request, or for those whose path or operation matches `refusing`; None: all is well.
+
+    `silent`: requests are accepted and not answered. `absent`: connections are closed at once.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.runs: dict[tuple[str, str, str], StoredRun] = {}
+        self.requests: list[str] = []  # operations, and paths of what is no GraphQL
+        self.bodies: list[bytes] = []
+        self.refuse: int | None = None
+        self.refusing = ""
+        self.silent, self.absent = threading.Event(), threading.Event()
+        self.key = KEY
+        self.guard = threading.RLock()
+        self.closing = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def run(self, run_id: str, project: str = "resnet-degradation", entity: str = ENTITY) -> StoredRun:
+        return self.runs[entity, project, run_id]
+
+    def sent(self) -> list[str]:
+        """The requests that change something."""
+        reading = re.compile(r"^(Viewer|GetViewer|ServerFeaturesQuery|Run\w*|GetDefaultEntity|HistoryPage)$")
+        return [request for request in self.requests if not reading.match(request)]
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        return not self.absent.is_set()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that is killed in the middle is what is tested."""
+
+
+@contextmanager
+def stand_in() -> Iterator[StandIn]:
+    server = StandIn()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.closing.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: StandIn
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing on the console."""
+
+    def _body(self) -> bytes:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        return gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
+
+    def _answer(self, status: int, content: Any = None) -> None:
+        body = json.dumps(content if content is not None else {}).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _serve(self) -> None:
+        server, path, body = self.server, unquote(self.path), self._body()
+        if server.absent.is_set():
+            self.close_connection = True
+            return
+        asked = json.loads(body) if path == "/graphql" else {}
+        found = re.search(r"(?:query|mutation)\s+(\w+)", asked.get("query", ""))
+        name = found[1] if found else path
+        with server.guard:
+            server.requests.append(name)
+            server.bodies.append(body)
+        if server.silent.is_set():
+            server.closing.wait()
+            return
+        if server.refuse is not None and re.search(server.refusing, name):
+            self._answer(server.refuse, {"errors": [{"message": "the stand-in refuses"}], "error": "refused"})
+            return
+        expected = "Basic " + base64.b64encode(f"api:{server.key}".encode()).decode()
+        if not path.startswith("/storage/") and self.headers.get("Authorization") != expected:
+            self._answer(401, {"errors": [{"message": "user is not logged in"}]})
+            return
+        with server.guard:
+            if path == "/graphql":
+                self._answer(200, self._graphql(name, asked.get("variables") or {}))
+            elif path.startswith("/files/"):
+                self._file_stream(path, json.loads(body))
+            else:
+                self._storage(path, body)
+
+    def _file_stream(self, path: str, sent: dict[str, Any]) -> None:
+        _, _, entity, project, run_id, *_ = path.split("/")
+        run = self.server.runs[entity, project, run_id]
+        history = (sent.get("files") or {}).get("wandb-history.jsonl")
+        if history:
+            for number, line in enumerate(history["content"], history["offset"]):
+                run.lines[number] = line
+        summary = (sent.get("files") or {}).get("wandb-summary.json")
+        if summary:
+            run.summary = summary["content"][-1]
+        if sent.get("complete"):
+            run.state = "failed" if sent.get("exitcode") else "finished"
+        self._answer(200, {"exitcode": None, "limits": {}})
+
+    def _storage(self, path: str, body: bytes) -> None:
+        if path.startswith("/storage/run/"):
+            entity, project, run_id, name = path.removeprefix("/storage/run/").split("/", 3)
+            self.server.runs[entity, project, run_id].files[name] = body
+        self._answer(200)
+
+    def _graphql(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
+        handler = getattr(self, f"_on_{re.sub(r'(?<=[a-z])(?=[A-Z])', '_', name).lower()}", None)
+        return {"data": handler(given)} if handler else {"errors": [{"message": f"{name} is not known here"}]}
+
+    def _on_viewer(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"viewer": {"id": "1", "entity": ENTITY, "username": ENTITY, "flags": "{}", "teams": {"edges": []}}}
+
+    def _on_server_features_query(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"serverInfo": {"features": []}}
+
+    def _on_run_resume_status(self, given: dict[str, Any]) -> dict[str, Any]:
+        entity = given.get("entity") or ENTITY
+        run = self.server.runs.get((entity, given["project"], given["name"]))
+        project = {"id": "p", "name": given["project"], "entity": {"id": "e", "name": entity}}
+        if run is None:
+            return {"model": {**project, "bucket": None}}
+        tail = [run.lines[number] for number in sorted(run.lines)][-1:]
+        bucket = {
+            "id": given["name"],
+            "name": given["name"],
+            "displayName": run.display_name,
+            "summaryMetrics": run.summary,
+            "historyLineCount": len(run.lines),
+            "logLineCount": 0,
+            "eventsLineCount": 0,
+            "historyTail": json.dumps(tail),
+            "eventsTail": "[]",
+            "config": run.config,
+            "tags": run.tags,
+            "wandbConfig": json.dumps({"t": 1}),  # without it wandb-core takes the run for one that never began
+        }
+        return {"model": {**project, "bucket": bucket}}
+
+    def _on_upsert_bucket(self, given: dict[str, Any]) -> dict[str, Any]:
+        entity, project, name = given.get("entity") or ENTITY, given["project"], given["name"]
+        inserted = (entity, project, name) not in self.server.runs
+        run = self.server.runs.setdefault((entity, project, name), StoredRun())
+        run.display_name = given.get("displayName") or run.display_name
+        run.group, run.job_type = given.get("groupName") or run.group, given.get("jobType") or run.job_type
+        run.tags, run.config = given.get("tags") or run.tags, given.get("config") or run.config
+        run.state = "running"
+        owner = {"id": "p", "name": project, "entity": {"id": "e", "name": entity}}
+        bucket = {"id": name, "name": name, "displayName": run.display_name, "config": run.config, "project": owner}
+        return {"upsertBucket": {"bucket": {**bucket, "historyLineCount": len(run.lines)}, "inserted": inserted}}
+
+    def _on_get_default_entity(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"viewer": {"id": "1", "entity": ENTITY}}
+
+    def _on_run(self, given: dict[str, Any]) -> dict[str, Any]:
+        run = self.server.runs.get((given["entity"], given["project"], given["name"]))
+        if run is None:
+            return {"project": {"run": None}}
+        told = {
+            "id": given["name"],
+            "projectId": "1",
+            "name": given["name"],
+            "displayName": run.display_name,
+            "state": run.state,
+            "tags": run.tags,
+            "config": run.config,
+            "summaryMetrics": run.summary,
+            "systemMetrics": "{}",
+            "historyLineCount": len(run.lines),
+            "historyKeys": {"lastStep": run.last_step()},
+            "user": {"name": ENTITY, "username": ENTITY},
+        }
+        return {"project": {"run": told}}
+
+    _on_run_history_keys = _on_run
+
+    def _on_run_files(self, given: dict[str, Any]) -> dict[str, Any]:
+        run = self.server.runs[given["entity"], given["project"], given["name"]]
+        prefix = (given["pattern"] or "").rstrip("%")
+        names = sorted(name for name in run.files if name.startswith(prefix))
+        edges = [{"node": {"id": name, "name": name}, "cursor": name} for name in names]
+        files = {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}
+        return {"project": {"internalId": "1", "run": {"fileCount": len(names), "files": files}}}
+
+    def _on_run_parquet_history(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"project": {"run": {"parquetHistory": {"parquetUrls": [], "liveData": []}}}}
+
+    def _on_history_page(self, given: dict[str, Any]) -> dict[str, Any]:
+        run = self.server.runs[given["entity"], given["project"], given["run"]]
+        rows = [json.dumps(row) for row in run.rows() if given["minStep"] <= row["_step"] < given["maxStep"]]
+        return {"project": {"run": {"history": rows}}}
+
+    def _on_create_run_files(self, given: dict[str, Any]) -> dict[str, Any]:
+        folder = f"{self.server.url}/storage/run/{given['entity']}/{given['project']}/{given['run']}"
+        files = [{"name": name, "uploadUrl": f"{folder}/{quote(name)}"} for name in given["files"]]
+        return {"createRunFiles": {"runID": given["run"], "uploadHeaders": [], "files": files}}
+
+
+for method in ("GET", "POST", "PUT"):
+    setattr(_Handler, f"do_{method}", _Handler._serve)
