@@ -10,7 +10,8 @@ from degradation import run as run_module
 from degradation.config import CONF, parent_of
 from degradation.grid import grid_run
 from degradation.models.network import Network
-from degradation.records.schema import METRICS, WEIGHTS, State
+from degradation.records.manifest import manifest_of
+from degradation.records.schema import METRICS, RUN, WEIGHTS, State
 from degradation.run import RunFailed, train
 from degradation.training import checkpoint
 
@@ -60,9 +61,9 @@ def test_a_parent_that_diverged_is_one_line(tiny):
     config = tiny(*GROWN)
     parent = grid_run(parent_of(config)).record
     with parent.lock():
-        parent.create({"run_id": parent.run_id})
+        files = {RUN: parent.create({"run_id": parent.run_id})}
         parent.append(METRICS, {"iteration": 4})
-        parent.finish(State.DIVERGED)
+        parent.finish(manifest_of(State.DIVERGED, 4, files, parent.rows(METRICS), []))
     with pytest.raises(RunFailed, match=rf"{parent.run_id}: is diverged, so no network can be constructed from it"):
         train(config)
     assert grid_run(config).record.state() is State.FAILED

@@ -165,12 +165,38 @@ def test_a_failure_is_recorded_with_its_reason_and_tried_again(tiny, monkeypatch
     assert train(config) is State.DONE
 
 
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate"), RuntimeError("CUDA error: lost")]
+)
+def test_an_error_in_the_middle_is_recorded_with_its_iteration(tiny, monkeypatch, error):
+    """No memory, or a GPU that vanishes: the reason and the last whole iteration; the next start goes on before it."""
+    config = tiny()
+    step = run_module.Training.step
+
+    def failing(self):
+        if self.iteration == 6:
+            raise error
+        step(self)
+
+    monkeypatch.setattr(run_module.Training, "step", failing)
+    with pytest.raises(RunFailed, match=f": {type(error).__name__}: CUDA"):
+        train(config)
+    record = grid_run(config).record
+    end = record.rows(ATTEMPTS)[-1]
+    assert (end["outcome"], end["iteration"]) == ("failed", 6)
+    assert end["reason"] == f"{type(error).__name__}: {error}".splitlines()[0]
+    assert 0 <= end["seconds"] < end["end"]
+    monkeypatch.undo()
+    assert train(config) is State.DONE
+
+
 def test_a_diverged_run_is_a_result(tiny):
     config = tiny("optim.lr=1e30")
     assert train(config) is State.DIVERGED
     record = grid_run(config).record
     assert record.state() is State.DIVERGED
     assert record.rows(ATTEMPTS)[-1]["outcome"] == "diverged"
+    assert record.rows(ATTEMPTS)[-1]["iteration"] == record.manifest()["iteration"] <= 4
     assert train(config) is State.DIVERGED  # not trained again
 
 

@@ -27,7 +27,7 @@ TINY = [
     "schedule.evaluate_every=4", "schedule.snapshots=[6]", "probes.early=6", "probes.afterwards=[]", "device=cpu",
 ]  # fmt: skip
 TOKEN = "FAULT_TRIAL"  # an environment variable by which every process of a sweep is known
-PATIENCE = 120.0  # seconds; only a broken product keeps a process that long
+PATIENCE = 120.0  # seconds, and as many for each ten runs; only a broken product keeps a process that long
 
 
 def ids_of(seeds: Sequence[int]) -> dict[int, str]:
@@ -118,7 +118,7 @@ class Trial:
         self, seeds: Sequence[int], strikes: dict[int, tuple[str, int]] | None = None, script: str = "train"
     ) -> int:
         """The exit status; no process of the sweep is left when this returns. Raises Lost."""
-        code = self.start(seeds, strikes or {}, script).wait(PATIENCE)
+        code = self.start(seeds, strikes or {}, script).wait(PATIENCE * (1 + len(seeds) / 10))
         self.no_orphans()
         return code
 
