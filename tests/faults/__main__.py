@@ -23,7 +23,7 @@ from sweep import TINY, Lost, NotTried, Trial, compare, ids_of
 
 from degradation.records.store import Record
 
-LANES = 2  # kinds that are tried at once
+LANES = 3  # kinds that are tried at once; a sweep waits for its processes more than it computes
 COUNT = """
 import sys
 from pathlib import Path
