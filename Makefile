@@ -66,7 +66,7 @@ test: $(INSTALLED) ## The fast tests (under 3 minutes)
 	@$(RUN) -m pytest -q -n 4 --dist worksteal -m "not slow"
 
 test-slow: $(INSTALLED) ## The tests that train for minutes
-	@$(RUN) -m pytest -q -m slow
+	@$(RUN) -m pytest -q -n 2 --dist worksteal -m slow
 
 faults: $(INSTALLED) ## Strike a small sweep with 20 faults of each kind and compare it with an undisturbed one (EACH=20)
 	@$(RUN) tests/faults --each $(EACH)

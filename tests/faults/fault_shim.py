@@ -104,7 +104,7 @@ def kill_job(_: Disk, __: str, ___: tuple[Any, ...]) -> None:
 def tear_and_kill_job(_: Disk, name: str, args: tuple[Any, ...]) -> None:
     """Half of what is being written is there."""
     if name == "fsync" and stat.S_ISREG(os.fstat(args[0]).st_mode):
-        os.ftruncate(args[0], os.fstat(args[0]).st_size - 17)
+        os.ftruncate(args[0], max(0, os.fstat(args[0]).st_size - 17))
     _kill(os.getpid())
 
 
