@@ -34,7 +34,11 @@ def probe_tables(root: Path | str, runs: pd.DataFrame, left_out: list[str]) -> d
 
 
 def _tables(record: Record, left_out: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
-    for row in read_rows(record, PROBES, fitting.probe, left_out):
+    told = len(left_out)
+    rows = read_rows(record, PROBES, fitting.probe, left_out)
+    if len(left_out) == told and (lost := record.lost_probes()):
+        left_out.append(f"{record.run_id}: {PROBES}, {lost} rows that were written are not there")
+    for row in rows:
         table = pd.DataFrame({ITERATION: row[ITERATION], **row[TABLE]})
         # None, which stands for what is not finite, is NaN among numbers, and a column of nothing else is one too
         empty = [name for name in table if table[name].isna().all()]

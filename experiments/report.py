@@ -8,6 +8,8 @@ python experiments/report.py --records runs --where 'family == "plain" and depth
 import argparse
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from analysis.frame import TRAINING_ERRORS, Frame, load, load_where
@@ -15,6 +17,8 @@ from analysis.report import Report, build
 from degradation import grid
 from degradation.command import Parser, run_script
 from degradation.config import NAME, Tracking, shown
+from degradation.files import make_folder
+from degradation.records.locks import AS_LONG_AS_IT_TAKES, hold
 from degradation.records.root import mark_of
 
 
@@ -44,20 +48,29 @@ def from_records(given: argparse.Namespace) -> Report:
     names = frame.runs["data"].dropna().unique()
     margins = {name: grid.default_margin(name) for name in names}
     command = shlex.join(["python", "experiments/report.py", *sys.argv[1:]])
-    return build(frame, given.reports / given.name, given.name, command, margins)
+    with alone(given.reports / given.name) as folder:
+        return build(frame, folder, given.name, command, margins)
 
 
-def from_grid(given: argparse.Namespace) -> Report:
-    runs = grid.expand(given.overrides)
+def from_grid(given: argparse.Namespace, runs: list[grid.GridRun]) -> Report:
     name, config = grid.title(runs), runs[0].config
     margins = {run.config.data.name: run.config.data.margin for run in runs}
     frame = load(grid.root(runs), [grid.described(run) for run in runs], config.training_error)
     words = [*(["-m"] if given.multirun else []), *given.overrides]
     command = "\n".join(shlex.join(["python", f"experiments/{script}.py", *words]) for script in ("train", "report"))
-    report = build(frame, given.reports / name, name, command, margins)
-    if (frame.runs["state"] != "missing").any():
-        mirror(report, grid.root(runs), config.tracking)
+    with alone(given.reports / name) as folder:
+        report = build(frame, folder, name, command, margins)
+        if (frame.runs["state"] != "missing").any():
+            mirror(report, grid.root(runs), config.tracking)
     return report
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[Path]:
+    """Nobody else writes a report of this name meanwhile: it would take away the figures that this one shows."""
+    make_folder(folder)
+    with hold(folder / ".lock", AS_LONG_AS_IT_TAKES):
+        yield folder
 
 
 def mirror(report: Report, root: Path, tracking: Tracking) -> None:
@@ -84,7 +97,8 @@ def mirror(report: Report, root: Path, tracking: Tracking) -> None:
 
 def main() -> None:
     given = arguments()
-    report = from_records(given) if given.records else from_grid(given)
+    runs = [] if given.records else grid.expand(given.overrides)
+    report = from_grid(given, runs) if runs else from_records(given)
     states = report.runs["state"].value_counts()
     print(f"{report.folder.name}: {len(report.runs)} runs ({', '.join(f'{n} {state}' for state, n in states.items())})")
     print(report.verdict_table())

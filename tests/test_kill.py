@@ -153,7 +153,7 @@ def fail_from(number, problem, record, patched):
 
 
 def damaged(content, name):
-    """Text cut at every length, else at 200 seeded ones; and with a byte changed at the same places."""
+    """Text cut at every length, else at 200 seeded ones; and with a byte changed at the same places, in two ways."""
     if name.endswith(".pt"):
         stream = torch.Generator().manual_seed(0)
         places = torch.randint(len(content), (200,), generator=stream).tolist()
@@ -161,7 +161,8 @@ def damaged(content, name):
         places = range(len(content))
     for place in places:
         yield content[:place]
-        yield content[:place] + bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :]
+        for other in {content[place] ^ 1 << place % 8, ord("e")} - {content[place]}:  # 1544 -> 1e44; 4544 -> 4e544
+            yield content[:place] + bytes([other]) + content[place + 1 :]
 
 
 DONE_FILES = ["run.json", "metrics.jsonl", "DONE", "weights.pt", f"{SNAPSHOTS}/00000006.pt"]

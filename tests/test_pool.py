@@ -47,6 +47,17 @@ def test_a_job_that_raises_and_one_that_is_killed_are_told_and_the_others_finish
     assert "ValueError: first line" in log
 
 
+def test_a_log_that_cannot_be_written_is_told_and_the_job_goes_on(tmp_path):
+    display = quiet(2)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    paths = [tmp_path / "file" / "1.log", tmp_path / "folder"]
+    jobs = [Job(path.name, lambda: print("shown to nobody") or "one", 1.0, path) for path in paths]
+    assert [result.value for result in Pool(CORES).run(jobs, display)] == ["one", "one"]
+    for path in paths:
+        assert f"{path}: cannot be written" in display.stream.getvalue()
+
+
 def test_each_job_has_a_process_and_the_longest_starts_first(tmp_path):
     order = tmp_path / "order"
 

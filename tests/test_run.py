@@ -46,18 +46,6 @@ def test_probes_are_rows_at_the_start_early_before_each_drop_and_at_the_end(tiny
     assert all(len({len(values) for values in row["table"].values()}) == 1 for row in rows)
 
 
-def test_a_record_of_a_release_without_probes_is_resumed(tiny, undisturbed, monkeypatch):
-    config = tiny("probes=none")
-    interrupt(config, monkeypatch, 5)
-    record = grid_run(config).record
-    saved = checkpoint.load(unseal(record.read(CHECKPOINT)))
-    del saved["probes"], saved["snapshots"]
-    record.write(CHECKPOINT, checkpoint.dump(saved))
-    record.path(PROBES).unlink()
-    assert train(config) is State.DONE
-    assert record.read(METRICS) in undisturbed[0]
-
-
 @pytest.fixture(scope="module")
 def undisturbed(compose_config, tiny_overrides, tmp_path_factory):
     config = compose_config(*tiny_overrides, f"record_root={tmp_path_factory.mktemp('undisturbed')}")
@@ -133,6 +121,45 @@ def test_a_broken_checkpoint_is_told_and_the_run_starts_anew(tiny, undisturbed, 
     record.path(CHECKPOINT).write_bytes(record.path(CHECKPOINT).read_bytes()[:-100])
     train(config)
     assert "checkpoint.pt does not fit its own checksum; training starts anew" in caplog.text
+    assert_same(final(record), undisturbed)
+
+
+def not_sealed(saved):
+    """As the first release wrote it: nothing would tell that it was damaged."""
+    return checkpoint.dump(saved)
+
+
+def of_another_release(saved):
+    return seal(checkpoint.dump({key: value for key, value in saved.items() if key != "probes"}))
+
+
+def of_another_network(saved):
+    """The first tensors are restored before the one that does not fit is met."""
+    network = saved["training"]["network"]
+    last = list(network)[-1]
+    return seal(
+        checkpoint.dump(saved | {"training": saved["training"] | {"network": network | {last: network[last][:5]}}})
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (not_sealed, "does not fit its own checksum"),
+        (of_another_release, "is another release's"),
+        (of_another_network, "is of another network"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_told_and_the_run_starts_anew(
+    tiny, undisturbed, monkeypatch, caplog, change, told
+):
+    config = tiny()
+    interrupt(config, monkeypatch, 9)
+    record = grid_run(config).record
+    record.write(CHECKPOINT, change(checkpoint.load(unseal(record.read(CHECKPOINT)))))
+    assert train(config) is State.DONE
+    assert f"checkpoint.pt {told}" in caplog.text
+    assert "training starts anew" in caplog.text
     assert_same(final(record), undisturbed)
 
 

@@ -161,6 +161,15 @@ def test_where_w_and_b_has_no_folder_it_is_told_once_and_training_goes_on(tiny, 
     assert len(record.rows(METRICS)) == 3
 
 
+def test_where_the_mark_cannot_be_written_it_is_told_once_and_training_goes_on(tiny, caplog):
+    config = tiny("tracking=offline")
+    record = grid_run(config).record
+    (record.root / ".mark").mkdir(parents=True)
+    assert train(config) is State.DONE
+    assert caplog.text.count("W&B cannot be started") == 1
+    assert len(record.rows(METRICS)) == 3
+
+
 def test_a_full_disk_under_an_offline_run_is_told_since_wandb_says_nothing(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=4096))
     with mirror(OFFLINE, tmp_path, lambda: {"id": "x"}, []) as send:

@@ -8,12 +8,14 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import secrets
 import stat
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 Row = dict[str, Any]
 CHECKSUM = "crc32"  # of a row
@@ -70,11 +72,18 @@ def decode_document(content: bytes) -> tuple[Row, bool]:
 
 
 def _from_json(content: bytes) -> Any:
-    """None where it is no JSON; nesting without end and numbers without end are none either."""
+    """None where it is no JSON; nesting without end and numbers that are not finite are none either."""
     try:
-        return json.loads(content)
+        return json.loads(content, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError):
         return None
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(number)
+    return value
 
 
 def seal(content: bytes) -> bytes:
@@ -90,12 +99,19 @@ def unseal(sealed: bytes) -> bytes:
     return content
 
 
-def read_file(path: Path) -> bytes:
-    """The content of a regular file. Raises OSError, for a link, a pipe or a device too."""
+@contextlib.contextmanager
+def open_file(path: Path) -> Iterator[IO[bytes]]:
+    """A regular file, to be read. Raises OSError, for a link, a pipe or a device too."""
     # without O_NONBLOCK the other end of a pipe would be waited for
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        yield file
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a regular file. Raises OSError."""
+    with open_file(path) as file:
         return file.read()
 
 

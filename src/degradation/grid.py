@@ -19,7 +19,7 @@ from degradation.config import CONF, Config, ConfigError
 from degradation.data.content import content
 from degradation.environment import InstallationError, check_torch_pair
 from degradation.identity import hashed_values, run_id
-from degradation.records.schema import RecordError
+from degradation.records.schema import PROBES, RecordError
 from degradation.records.store import Record
 
 
@@ -141,9 +141,10 @@ def preflight(cfg: DictConfig) -> Admission:
     work = float(run.config.schedule.iterations * run.config.model.depth)
     try:
         outcome = run.record.settled()
-    except RecordError:  # told by the job itself, while the others go on
-        outcome = None
-    return Admission(run.run_id, work, f"{outcome} before" if outcome else None, run.record.locked)
+        lost = f", but for rows of {PROBES}" if outcome and run.record.lost_probes() else ""
+    except (RecordError, OSError):  # told by the job itself, while the others go on
+        outcome, lost = None, ""
+    return Admission(run.run_id, work, f"{outcome} before{lost}" if outcome else None, run.record.locked)
 
 
 def title(runs: list[GridRun]) -> str:

@@ -1,6 +1,7 @@
 """The state that an interrupted run goes on from: its checkpoint, and the rows and snapshots up to it."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,9 @@ from degradation.training import checkpoint
 from degradation.training.fit import Training
 
 log = logging.getLogger(__name__)
+
+
+SAVED = {"device", "rows", "probes", "snapshots", "training"}
 
 
 class Unusable(Exception):
@@ -34,33 +38,43 @@ def save(record: Record, training: Training, kept: Kept) -> None:
     record.write(CHECKPOINT, seal(checkpoint.dump(state)))
 
 
-def resume(config: Config, record: Record, training: Training) -> Kept:
-    """Set `training` to the checkpoint and cut the rows after it, or start anew, told. Returns what is kept."""
-    kept = Kept()
+def resume(config: Config, record: Record, begin: Callable[[], Training]) -> tuple[Training, Kept]:
+    """A training at the checkpoint, and the rows after it cut off; or one from its beginning, told where it is anew."""
+    training, kept = begin(), Kept()
     try:
         saved = _saved(record, set(training.state()))
+        if saved is not None:
+            _check_device(config, record, saved["device"], training.device.type)
+            _restore(training, saved["training"])
     except Unusable as problem:
         log.warning("%s: %s; training starts anew", record.run_id, problem)
-        saved = None
+        training, saved = begin(), None
     if saved is not None:
-        begun_on, now_on = saved["device"], training.device.type
-        if begun_on != now_on and not config.allow_device_change:
-            raise ConfigError(
-                f"device: {record.run_id} was begun on {begun_on}, and {now_on!r} is not allowed to go on with it;"
-                f" allowed: {begun_on}, or allow_device_change=true"
-            )
-        try:
-            training.restore(saved["training"])
-        except Exception as error:  # tensors of other shapes raise one thing, values of other types another
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            raise RecordError(f"{record.path(CHECKPOINT)}: is of another network ({reason}); delete it") from None
         kept.metrics = record.rows(METRICS)[: saved["rows"]]
         kept.probes = record.rows(PROBES)[: saved["probes"]]
         kept.snapshots = saved["snapshots"]
         log.info("%s: goes on from iteration %d", record.run_id, training.iteration)
     record.keep_rows(METRICS, kept.metrics)
     record.keep_rows(PROBES, kept.probes)
-    return kept
+    return training, kept
+
+
+def _check_device(config: Config, record: Record, begun_on: str, now_on: str) -> None:
+    """Raises ConfigError."""
+    if begun_on != now_on and not config.allow_device_change:
+        raise ConfigError(
+            f"device: {record.run_id} was begun on {begun_on}, and {now_on!r} is not allowed to go on with it;"
+            f" allowed: {begun_on}, or allow_device_change=true"
+        )
+
+
+def _restore(training: Training, state: dict[str, Any]) -> None:
+    """Raises Unusable; then the training is neither what it was nor what was saved."""
+    try:
+        training.restore(state)
+    except Exception as error:  # tensors of other shapes raise one thing, values of other types another
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise Unusable(f"{CHECKPOINT} is of another network ({reason})") from None
 
 
 def _saved(record: Record, expected: set[str]) -> dict[str, Any] | None:
@@ -68,14 +82,11 @@ def _saved(record: Record, expected: set[str]) -> dict[str, Any] | None:
     if not record.path(CHECKPOINT).exists():
         return None
     try:
-        content = record.read(CHECKPOINT)
-        # the first release did not seal its checkpoints; a zip file begins with PK
-        saved: dict[str, Any] = checkpoint.load(unseal(content) if not content.startswith(b"PK") else content)
+        saved: dict[str, Any] = checkpoint.load(unseal(record.read(CHECKPOINT)))
     except (Damaged, checkpoint.CheckpointError) as problem:
         raise Unusable(f"{CHECKPOINT} {problem}") from None
-    if not isinstance(saved, dict) or not {"device", "rows"} < set(saved) or set(saved.get("training", ())) != expected:
+    if not isinstance(saved, dict) or set(saved) != SAVED or set(saved["training"]) != expected:
         raise Unusable(f"{CHECKPOINT} is another release's")
-    saved = {"probes": 0, "snapshots": {}, **saved}  # earlier releases had no probes, and trusted their snapshots
     for name, count in ((METRICS, saved["rows"]), (PROBES, saved["probes"])):
         if len(record.rows(name)) < count:
             raise Unusable(f"{name} lacks rows")

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from degradation.interruption import Interrupted, StopRequest, stop_requests
 from degradation.models.construction import grow
 from degradation.models.network import Network
 from degradation.records.locks import AS_LONG_AS_IT_TAKES
-from degradation.records.manifest import manifest_of
+from degradation.records.manifest import Manifest, manifest_of
 from degradation.records.schema import (
     ATTEMPTS,
     CHECKPOINT,
@@ -73,7 +74,7 @@ def train(config: Config) -> State:
             record.clean()
             outcome = record.outcome(every_byte=True)
             if outcome is None and record.restore():
-                log.warning("%s: %s was damaged; restored from %s", run.run_id, DONE, ATTEMPTS)
+                log.warning("%s: %s was missing or damaged; restored from %s", run.run_id, DONE, ATTEMPTS)
                 outcome = record.outcome()
             if outcome is not None:
                 log.info("%s: %s already", run.run_id, outcome)
@@ -107,7 +108,8 @@ def _attempt(config: Config, record: Record, device: torch.device) -> State:
     end: dict[str, Any] = {"attempt": number}
     try:
         with stop_requests() as stop:
-            return _train(config, record, device, stop, end)
+            manifest = _train(config, record, device, stop, end)
+        end |= {OUTCOME: manifest["outcome"], MANIFEST: manifest}
     except Interrupted as error:
         end |= {OUTCOME: "interrupted", REASON: str(error)}
         raise
@@ -123,22 +125,22 @@ def _attempt(config: Config, record: Record, device: torch.device) -> State:
             record.append(ATTEMPTS, end | {"end": time.time(), SECONDS: time.monotonic() - began})
         except OSError as error:  # a full disk: the reason that is raised says more
             log.warning("%s: the end of the attempt could not be recorded (%s)", record.run_id, error)
+    record.finish(manifest)  # after that line, which a damaged DONE is restored from
+    return State(manifest["outcome"])
 
 
-def _train(config: Config, record: Record, device: torch.device, stop: StopRequest, end: Row) -> State:
+def _train(config: Config, record: Record, device: torch.device, stop: StopRequest, end: Row) -> Manifest:
     """`end`, the attempt's last line, is filled as far as it is known."""
     dataset = load(config.data)
     description = describe_run(config, record.run_id, dataset)
     files = {RUN: record.create(description)}
-    if outcome := record.outcome(every_byte=True):
+    if (before := record.manifest()) and record.outcome(every_byte=True):
         log.warning("%s: %s was damaged; it is as it was", record.run_id, RUN)
-        end |= {OUTCOME: str(outcome), MANIFEST: record.manifest()}
-        return outcome
+        return before
     if record.path(DONE).exists():
         log.warning("%s: %s; trained anew", record.run_id, record.misfit(every_byte=True))
         record.reopen()
-    training = Training(config, dataset, device)
-    kept = resume(config, record, training)
+    training, kept = resume(config, record, partial(Training, config, dataset, device))
     if training.iteration == 0:
         _construct(config, training)
     end[ITERATION] = training.iteration
@@ -166,10 +168,7 @@ def _train(config: Config, record: Record, device: torch.device, stop: StopReque
                     outcome, end[ITERATION] = State.DIVERGED, iteration
     files |= kept.snapshots
     files[WEIGHTS] = record.write(WEIGHTS, checkpoint.dump(checkpoint.weights(training.network)))
-    manifest = manifest_of(outcome, end[ITERATION], files, kept.metrics, kept.probes)
-    record.finish(manifest)
-    end |= {OUTCOME: str(outcome), MANIFEST: manifest}
-    return outcome
+    return manifest_of(outcome, end[ITERATION], files, kept.metrics, kept.probes)
 
 
 def _progress(

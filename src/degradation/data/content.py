@@ -13,7 +13,7 @@ import numpy as np
 
 from degradation.config import ConfigError, Data
 from degradation.config.telling import is_unbroken
-from degradation.data.opening import cache_folder, check_regular, opened, shown, tell
+from degradation.data.opening import cache_folder, check_regular, opened, shown, warn_once
 from degradation.files import Damaged, decode_document, encode_document, read_file, write_atomically
 
 CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
@@ -192,7 +192,7 @@ def _remembered(memory: Path, listing: str) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, Damaged) as problem:
-        tell(f"{shown(memory)}: {shown(problem)}; the pictures are read again")
+        warn_once(f"{shown(memory)}: {shown(problem)}; the pictures are read again")
         return None
     content = known.get("content")
     if known.get("listing") != listing or not isinstance(content, str):  # of other pictures

@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from degradation.config import ConfigError, Data
 from degradation.data.content import SPLITS, DataError, class_names, content, folder_root, pictures
-from degradation.data.opening import cache_folder, opened, shown, tell
+from degradation.data.opening import cache_folder, opened, shown, warn_once
 from degradation.files import Damaged, make_folder, read_file, seal, unseal, write_atomically
 
 Arrays = dict[str, np.ndarray]  # {train,test}_pictures: uint8 (N, 3, H, W); {train,test}_labels: int64 (N,)
@@ -46,7 +46,7 @@ def _cached(path: Path, size: int | None) -> Arrays | None:
         return None
     except (OSError, Damaged) as problem:
         why = shown(problem)
-        tell(f"{shown(path)}: {why} (damaged, or of an earlier release); the pictures are decoded again")
+        warn_once(f"{shown(path)}: {why} (damaged, or of an earlier release); the pictures are decoded again")
         return None
 
 
@@ -79,7 +79,7 @@ def _keep(path: Path, arrays: Arrays) -> None:
     try:
         write_atomically(path, seal(packed.getvalue()))
     except OSError as error:
-        tell(f"{shown(path)}: cannot be written ({error.strerror}); every run decodes the pictures anew")
+        warn_once(f"{shown(path)}: cannot be written ({error.strerror}); every run decodes the pictures anew")
 
 
 def rgb_picture(path: Path) -> Image.Image:

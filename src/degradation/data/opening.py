@@ -27,7 +27,7 @@ def shown(name: object) -> str:
 
 
 @cache
-def tell(message: str) -> None:
+def warn_once(message: str) -> None:
     """One warning a process, however often the same thing is met."""
     log.warning("%s", message)
 
@@ -50,6 +50,6 @@ def cache_folder(root: Path) -> Path | None:
     """Where decoded pictures are kept; None where a link stands there, which could lead anywhere."""
     folder = root / CACHE
     if folder.is_symlink():
-        tell(f"{shown(folder)}: is a link, which is not followed; nothing is kept there")
+        warn_once(f"{shown(folder)}: is a link, which is not followed; nothing is kept there")
         return None
     return folder

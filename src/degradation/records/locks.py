@@ -7,6 +7,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from degradation.files import open_file
+
 AS_LONG_AS_IT_TAKES = -1.0  # seconds to wait for a lock, in filelock's words
 
 
@@ -17,20 +19,24 @@ class Held(Exception):
 @contextmanager
 def hold(path: Path, timeout: float) -> Iterator[None]:
     """Hold the lock; wait for it so many seconds. Raises Held."""
+    lock = FileLock(path, timeout=timeout)
     try:
-        with FileLock(path, timeout=timeout):
-            yield
+        lock.acquire()
     except Timeout:
         raise Held from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def is_held(path: Path) -> bool:
-    """Asked by a shared lock, so that two who ask do not see each other."""
+    """Asked by a shared lock, so that two who ask do not see each other. What is no lock is held by nobody."""
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
     except BlockingIOError:
         return True
+    except OSError:
+        return False
     return False

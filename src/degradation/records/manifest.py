@@ -1,14 +1,34 @@
 """DONE: what a run that is over consists of, file by file, so that whatever changes later is seen."""
 
+import errno
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from degradation.files import Row, encode_row, read_file, row_checksum
-from degradation.records.schema import DONE, METRICS, PROBES, RUN, SCHEMA_VERSION, State
+from degradation.records.schema import (
+    DONE,
+    METRICS,
+    PROBES,
+    RUN,
+    SCHEMA_VERSION,
+    SNAPSHOTS,
+    WEIGHTS,
+    RecordError,
+    State,
+)  # fmt: skip
 
 Manifest = dict[str, Any]
+FILE = re.compile(rf"{re.escape(RUN)}|{re.escape(METRICS)}|{re.escape(WEIGHTS)}|{SNAPSHOTS}/\d+\.pt")
+NOT_THERE = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.EINVAL,
+)  # or another thing is there
 SMALL = (RUN, METRICS)  # what the analysis reads is compared byte by byte even where the rest is only measured
 
 
@@ -32,14 +52,28 @@ def manifest_of(
     }
 
 
-def is_manifest(values: Row) -> bool:
-    return isinstance(values.get("files"), dict) and values.get("outcome") in (State.DONE, State.DIVERGED)
+def is_manifest(values: Any) -> TypeGuard[Manifest]:
+    """Has it the form of one? A right checksum says nothing of that."""
+    if not isinstance(values, dict) or values.get("outcome") not in (State.DONE, State.DIVERGED):
+        return False
+    files, probes = values.get("files"), values.get(PROBES, [])
+    return (
+        isinstance(files, dict)
+        and all(FILE.fullmatch(name) and _is_fingerprint(value) for name, value in files.items())
+        and isinstance(probes, list)
+        and all(isinstance(checksum, str) for checksum in probes)
+    )
+
+
+def _is_fingerprint(value: Any) -> bool:
+    return isinstance(value, dict) and {key: type(part) for key, part in value.items()} == {"bytes": int, "sha256": str}
 
 
 def misfit(folder: Path, manifest: Manifest, every_byte: bool) -> str | None:
     """The first file that is not what the manifest says, and how; None where all are.
 
-    Without `every_byte` weights and snapshots are only measured, not read.
+    Without `every_byte` weights and snapshots are only measured, not read. Raises RecordError where a file cannot be
+    read now: that is no damage, and a sound run is not to be thrown away for it.
     """
     for name, expected in manifest["files"].items():
         path = folder / name
@@ -50,7 +84,8 @@ def misfit(folder: Path, manifest: Manifest, every_byte: bool) -> str | None:
             elif fingerprint(read_file(path)) != expected:
                 return f"{path}: its checksum differs from the one in {DONE}"
         except OSError as error:
-            return f"{path}: cannot be read ({error.strerror or error})"
-        except ValueError:  # no name that a file can have
-            return f"{folder / DONE}: names {name!r}"
+            told = f"{path}: cannot be read ({error.strerror or error})"
+            if error.errno not in NOT_THERE:
+                raise RecordError(told) from None
+            return told
     return None

@@ -1,6 +1,7 @@
 """A record root: the folder that holds the records of many runs."""
 
 import logging
+import re
 import secrets
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from degradation.records.schema import ATTEMPTS, RUN
 
 log = logging.getLogger(__name__)
 MARK = ".mark"
+MARKS = re.compile("[0-9a-f]{6}")
 
 
 def mark_of(root: Path) -> str:
@@ -32,11 +34,9 @@ def _read_mark(path: Path) -> str | None:
         content = read_file(path)
     except OSError:
         return None
-    row = decode_row(content)
-    if row is not None:
-        return str(row["mark"])
-    if len(content) == 6 and content.isalnum():
-        return content.decode()
+    mark = str((decode_row(content) or {}).get("mark", content.decode(errors="replace")))
+    if MARKS.fullmatch(mark):  # it becomes a part of paths
+        return mark
     log.warning("%s: is damaged; W&B will know this record root under a new mark", path)
     return None
 

@@ -1,6 +1,7 @@
 """The one reader and writer of records. No other file knows where a record's parts lie."""
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import takewhile
@@ -63,8 +64,7 @@ class Record:
         content = self._content(name)
         if content is None:
             raise RecordError(f"{self.path(name)}: missing")
-        expected = (self.manifest() or {"files": {}})["files"].get(name)
-        if expected is not None and fingerprint(content) != expected:
+        if not self._fits_manifest(name):
             raise RecordError(f"{self.path(name)}: its checksum differs from the one in {DONE}; train the run again")
         return content
 
@@ -76,6 +76,11 @@ class Record:
             return None
         except OSError as error:
             raise RecordError(f"{self.path(name)}: cannot be read ({error.strerror or error})") from None
+
+    def _fits_manifest(self, name: str) -> bool:
+        """False where the manifest of a run that is over says otherwise of a file."""
+        expected = (self.manifest() or {"files": {}})["files"].get(name)
+        return expected is None or fingerprint(self._content(name) or b"") == expected
 
     def _document(self, name: str) -> Row | None:
         """The values of a document of a version that this code reads; None where there is none. Raises Damaged."""
@@ -100,6 +105,8 @@ class Record:
         """
         try:
             earlier = self._document(RUN)
+            if earlier is not None and earlier["schema_version"] == READABLE[0] and not self._fits_manifest(RUN):
+                raise Damaged(f"differs from the one in {DONE}")
         except Damaged as problem:
             log.warning("%s: %s %s; it is written anew", self.run_id, RUN, problem)
             earlier = None
@@ -182,14 +189,14 @@ class Record:
 
     def settled(self) -> State | None:
         """The outcome where nothing is left to do, not even to tidy up."""
-        return None if self.path(CHECKPOINT).exists() else self.outcome(every_byte=True)
+        return None if os.path.exists(self.path(CHECKPOINT)) else self.outcome(every_byte=True)
 
     def restore(self) -> bool:
-        """Write a damaged DONE anew where the last attempt's line has it and all files fit it."""
+        """Write a missing or damaged DONE anew where the last attempt's line has it and all files fit it."""
         if self.manifest() is not None or not (attempts := self.sound_rows(ATTEMPTS)):
             return False
         manifest = attempts[-1].get(MANIFEST)
-        if not manifest or misfit(self.folder, manifest, every_byte=True):
+        if not is_manifest(manifest) or misfit(self.folder, manifest, every_byte=True):
             return False
         self.finish(manifest)
         return True
@@ -211,7 +218,7 @@ class Record:
         return 0 if taken is None else len(set((self.manifest() or {})[PROBES]) - set(map(row_checksum, taken)))
 
     def state(self) -> State:
-        if not self.folder.exists():
+        if not os.path.exists(self.folder):
             return State.MISSING
         if outcome := self.outcome():
             return outcome

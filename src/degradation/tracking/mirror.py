@@ -190,9 +190,10 @@ def mirror(
     if tracking.mode == "disabled":
         yield lambda _: None
         return
-    identity, mirrored = identify(), _Mirror()
+    mirrored = _Mirror()
     with ExitStack() as stack:
         try:
+            identity = identify()
             held = stack.enter_context(session(scratch_of(root, identity["id"]), tracking.init_timeout))
             mirrored.start(held, tracking, root, identity)
         except (OSError, WandbError) as error:

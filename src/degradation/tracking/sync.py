@@ -63,8 +63,10 @@ class Server:
             with record.lock():
                 for mirrored in mirrored_runs(config, record):
                     yield self._send(mirrored)
-        except RecordError as problem:
+        except (RecordError, OSError) as problem:
             yield Synced(record.run_id, str(problem), False)
+        except (KeyError, TypeError, ValueError) as problem:  # a right checksum makes no sense of a row
+            yield Synced(record.run_id, f"has rows that make no sense ({type(problem).__name__}: {problem})", False)
 
     def _send(self, mirrored: Mirrored) -> Synced:
         name, before = mirrored.identity["name"], self._there(mirrored)
@@ -73,6 +75,7 @@ class Server:
         try:
             self._transmit(mirrored, before.lost)
         except WandbError as error:
+            self.held.restart()
             return Synced(name, f"not sent: {error}", False)
         after = self._there(mirrored)
         if not _whole(after, mirrored):

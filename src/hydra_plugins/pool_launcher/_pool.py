@@ -56,7 +56,8 @@ class _Running:
 
     def __init__(self, context: Any, index: int, job: Job, slot: Slot) -> None:
         self.index, self.job, self.slot = index, job, slot
-        job.log.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # told by the job, which goes on without a log
+            job.log.parent.mkdir(parents=True, exist_ok=True)
         self.connection, theirs = multiprocessing.Pipe(duplex=False)
         self.process = context.Process(
             target=_child,
@@ -191,7 +192,11 @@ def _child(function: bytes, environment: dict[str, str], log: str, connection: C
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which sends SIGTERM
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.update(environment)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError as problem:
+        connection.send(("told", f"{log}: cannot be written ({problem.strerror}); the job goes on without it"))
+        descriptor = os.open(os.devnull, os.O_WRONLY)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
