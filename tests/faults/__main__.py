@@ -7,6 +7,7 @@ nothing is left over, and the sweep did what it promises; else it is lost.
 
 import argparse
 import csv
+import json
 import os
 import random
 import shutil
@@ -14,77 +15,86 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kinds import KINDS, RUNS_EACH, unmount
-from sweep import TINY, Lost, NotTried, Trial, compare, ids_of
+from comparison import compare, leftovers
+from kinds import KINDS, MIRRORED, unmount
+from safeguards import SAFEGUARDS
+from sweep import TINY, Lost, NotTried, Trial, ids_of
 
 from degradation.records.store import Record
 
 LANES = 3  # kinds that are tried at once; a sweep waits for its processes more than it computes
 COUNT = """
-import sys
+import json, sys
 from pathlib import Path
 import fault_shim
 from degradation.grid import expand
 from degradation.run import train
-(run,) = expand(sys.argv[1:])
-disk = fault_shim.Disk(run.record.root, {})
+runs = dict(zip(["", *fault_shim.COUNTED], expand(sys.argv[1:])))
+disk = fault_shim.Disk(next(iter(runs.values())).record.root, {run.run_id: (fault, 0) for fault, run in runs.items()})
 disk.install()
-train(run.config)
-print(disk.count[run.run_id])
+for run in runs.values():
+    train(run.config)
+print(json.dumps({fault: disk.count[run.run_id] for fault, run in runs.items()}))
 """
 
 
 @dataclass
 class Tally:
     kind: str
+    asked: int
     injected: int = 0
     lost: list[str] = field(default_factory=list)
     not_tried: str | None = None
+    seconds: float = 0.0
 
     @property
     def row(self) -> list[str | int]:
         return [self.kind, self.injected, max(0, self.injected - len(self.lost)), len(self.lost)]
 
+    @property
+    def missing(self) -> int:
+        """Faults that were to come and did not: then nothing is known of them."""
+        return 0 if self.not_tried else self.asked - self.injected
 
-def calls_of_a_run(folder: Path) -> int:
-    """How often a run reaches the disk."""
-    words = [*TINY[1:], "seed=0", f"record_root={folder}", "tracking=disabled"]
+
+def calls_of_a_run(folder: Path) -> dict[str, int]:
+    """How often a run does what each fault counts; under "" how often it changes the disk."""
+    words = [*TINY[1:], f"seed={','.join(map(str, range(9)))}", f"record_root={folder}", "tracking=offline"]
     done = subprocess.run(
         [sys.executable, "-c", COUNT, *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
     )
-    return int(done.stdout.split()[-1])
+    counted: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
+    return defaultdict(lambda: counted[""], counted)
 
 
-def spread(count: int, calls: int, rng: random.Random) -> list[int]:
-    """One call in each of `count` equal parts of a run's life."""
-    return [1 + int((place + rng.random()) / count * calls) for place in range(count)]
-
-
-def attempt(kind: str, trial: Trial, reference: Path, seeds: list[int], calls: int, rng: random.Random) -> Tally:
-    tally = Tally(kind)
-    if kind == "wandb-core killed":
+def attempt(kind: str, trial: Trial, reference: Path, seeds: list[int]) -> Tally:
+    tally, began = Tally(kind, len(seeds)), time.monotonic()
+    if kind in MIRRORED:
         trial.tracking = "offline"
     try:
-        KINDS[kind](trial, seeds, spread(len(seeds), calls, rng), rng)
+        KINDS[kind](trial, seeds)
         trial.expect(trial.run(seeds), 0)  # the same command once more, undisturbed
     except NotTried as problem:
         tally.not_tried = f"{kind}: {problem}"
         return tally
-    except (Lost, subprocess.TimeoutExpired) as problem:
+    except Lost as problem:
         trial.lost.append(str(problem))
-    tally.injected = trial.strikes()
+    tally.injected = trial.strikes
     for seed in seeds:
         record = trial.record(seed)
         try:
             compare(record, Record(reference, record.run_id))
         except Exception as problem:  # of a record that is lost anything may be raised
             trial.lost.append(str(problem))
+    trial.lost += [f"left over: {path}" for path in leftovers(trial.root, trial.ids.values())]
     tally.lost = [f"{kind}: {told}" for told in trial.lost]
-    unmount(trial.folder)
+    unmount(trial)
+    tally.seconds = time.monotonic() - began
     return tally
 
 
@@ -93,35 +103,30 @@ def main() -> int:
     parser.add_argument("--each", type=int, default=20, help="faults of each kind")
     parser.add_argument("--seed", type=int, default=0, help="of the schedule")
     parser.add_argument("--kinds", nargs="*", choices=[*KINDS], default=[*KINDS], metavar="KIND")
-    parser.add_argument("--broken", choices=["checksum", "lock", "fsync", "torn rows"], help="leave a safeguard out")
+    parser.add_argument("--broken", choices=SAFEGUARDS, help="leave a safeguard out")
     parser.add_argument("--out", type=Path, default=Path("reports/faults"), help="where the table goes")
     given = parser.parse_args()
     _as_root_of_a_namespace()
     started = time.monotonic()
     scratch = Path(tempfile.mkdtemp(prefix="faults-"))
-    seeds = {
-        kind: list(range(1000 * place, 1000 * place + given.each * RUNS_EACH.get(kind, 1)))
-        for place, kind in enumerate(KINDS, start=1)
-        if kind in given.kinds
-    }
-    everyone = [seed for part in seeds.values() for seed in part]
-    ids = ids_of(everyone)
+    seeds = list(range(given.each))  # the same for each kind, each with a record root of its own
+    ids = ids_of(seeds)
     undisturbed = Trial(scratch / "undisturbed", ids)
-    if (code := undisturbed.run(everyone)) != 0:
-        print(f"the undisturbed sweep ended with {code}:\n{undisturbed.told()}", file=sys.stderr)
+    start = undisturbed.run(seeds)
+    if start.process.returncode != 0:
+        print(f"the undisturbed sweep ended with {start.process.returncode}:\n{start.told}", file=sys.stderr)
         return 1
     calls = calls_of_a_run(scratch / "counted")
     with ThreadPoolExecutor(LANES) as lanes:
-        tallies = [
-            lanes.submit(
-                attempt, kind, Trial(scratch / kind.replace(" ", "-"), ids, given.broken), undisturbed.root, part,
-                calls, random.Random(f"{given.seed} {kind}"),
-            )
-            for kind, part in seeds.items()
-        ]  # fmt: skip
+        tallies = []
+        for kind in given.kinds:
+            folder, rng = scratch / kind.replace(" ", "-").replace("/", ""), random.Random(f"{given.seed} {kind}")
+            trial = Trial(folder, ids, calls, rng, given.broken)
+            tallies.append(lanes.submit(attempt, kind, trial, undisturbed.root, seeds))
         results = [tally.result() for tally in tallies]
-    report(results, calls, given.out, time.monotonic() - started)
-    if any(tally.lost for tally in results):
+    report(results, given.out)
+    print(f"{dict(calls)} {time.monotonic() - started:.0f} s; table: {given.out / 'faults.csv'}")
+    if any(tally.lost or tally.missing for tally in results):
         print(f"the sweeps are kept in {scratch}")
         return 1
     shutil.rmtree(scratch)
@@ -138,21 +143,23 @@ def _as_root_of_a_namespace() -> None:
         os.execv(unshare, [*space, sys.executable, *sys.argv])
 
 
-def report(tallies: list[Tally], calls: int, out: Path, seconds: float) -> None:
+def report(tallies: list[Tally], out: Path) -> None:
     head = ["fault", "injected", "survived", "lost"]
     total = ["all", *(sum(int(tally.row[place]) for tally in tallies) for place in (1, 2, 3))]
     rows = [*(tally.row for tally in tallies), total]
     out.mkdir(parents=True, exist_ok=True)
     with open(out / "faults.csv", "w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([head, *rows])
-    for row in [head, *rows]:
-        print(f"{row[0]:<24}{row[1]:>10}{row[2]:>10}{row[3]:>10}")
+    times = [f"{tally.seconds:.0f} s" for tally in tallies]
+    for row, seconds in zip([head, *rows], ["", *times, ""], strict=True):
+        print(f"{row[0]:<24}{row[1]:>10}{row[2]:>10}{row[3]:>10}{seconds:>10}")
     for tally in tallies:
         for line in tally.lost:
             print(f"lost: {line}")
+        if tally.missing:
+            print(f"missing: {tally.kind}: {tally.missing} of {tally.asked} faults did not come")
         if tally.not_tried:
             print(f"not tried: {tally.not_tried}")
-    print(f"{calls} calls in a run's life; {seconds:.0f} s; table: {out / 'faults.csv'}")
 
 
 if __name__ == "__main__":

@@ -1,138 +1,134 @@
-"""Strikes a training process at a chosen call by which it reaches the disk: before any fsync, rename or unlink.
+"""Strikes a training process at a chosen call by which it reaches the disk.
 
 Preloaded by the pool's fork server of a faulted sweep (`hydra.launcher.preload`), told by FAULTS in the environment:
 {"root": record root, "strikes": {run id: [fault, number of the call]}, "broken": a safeguard to leave out, or null}.
 The product knows nothing of it.
 """
 
+import errno
 import json
 import multiprocessing
 import os
-import shutil
 import signal
-import stat
+import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests/test_kill.py loads this file by its path
+from watched_disk import Call, WatchedDisk
 
 STRUCK = "struck"  # the runs that have been struck, a line each
 BALLAST = "ballast"  # fills the file system that the record root is on
+RELEASED = "released-"  # and a run's id: it is held no more
+HELD_SECONDS = 20.0  # at most
 
 
-class Disk:
-    """Counts a process's calls run by run, and knows what of them a power cut would undo."""
+class Disk(WatchedDisk):
+    """Counts a process's calls run by run, and strikes at the call that each run is to be struck at."""
 
     def __init__(self, root: Path, strikes: dict[str, tuple[str, int]], covers: bool = True) -> None:
-        self.root, self.strikes = root.resolve(), strikes
-        self.covers = covers  # does an fsync do what it is for?
+        super().__init__(root, covers)
+        self.strikes = strikes
         self.count: Counter[str] = Counter()
-        self.durable: dict[int, int] = {}  # inode: bytes that an fsync has covered
-        self.undone: list[tuple[Path, bytes | None]] = []  # a name that its folder's fsync has not covered: what it was
+        self.error: int | None = None  # what every call of a struck run fails with
 
-    def install(self) -> None:
-        for name in ("fsync", "replace", "unlink", "open", "mkdir"):
-            setattr(os, name, partial(self._called, name, getattr(os, name)))
-
-    def _called(self, name: str, real: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        path = _path_of(args[-1] if name == "replace" else args[0])
-        if path is None or not path.is_relative_to(self.root):
-            return real(*args, **options)
-        if name in ("fsync", "replace", "unlink"):
-            run = next(iter(path.relative_to(self.root).parts), "")
+    def before(self, call: Call) -> None:
+        run = self.run_of(call)
+        fault, number = self.strikes.get(run, ("", 0))
+        if COUNTED.get(fault, changes_the_disk)(self, call):
             self.count[run] += 1
-            fault, number = self.strikes.get(run, ("", 0))
             if self.count[run] == number:
                 with open(self.root.parent / STRUCK, "a") as file:
                     file.write(f"{run}\n")
-                FAULTS[fault](self, name, args)
-        if name in ("replace", "open", "mkdir") and not path.is_dir():
-            self._will_change(name, path, args)
-        result = real(*args, **options)
-        if name == "fsync" and self.covers:
-            self._is_durable(path, args[0])
-        return result
+                FAULTS[fault](self, call)
+        if self.error is not None and run in self.strikes:
+            raise OSError(self.error, os.strerror(self.error), str(call[1]))
 
-    def _will_change(self, name: str, path: Path, args: tuple[Any, ...]) -> None:
-        if name == "open" and (path.exists() or not args[1] & os.O_CREAT):
-            return
-        before = path.read_bytes() if path.is_file() else None
-        if name == "replace":
-            source = os.stat(args[0])
-            if self.durable.get(source.st_ino, -1) < source.st_size:
-                Path(args[0]).write_bytes(b"")  # renamed before its content was on the disk
-        self.undone.append((path, before))
-
-    def _is_durable(self, path: Path, descriptor: int) -> None:
-        status = os.fstat(descriptor)
-        if stat.S_ISDIR(status.st_mode):
-            self.undone = [(name, before) for name, before in self.undone if name.parent != path]
-        else:
-            self.durable[status.st_ino] = status.st_size
-
-    def undo(self) -> None:
-        """What is left after a power cut: nothing that no fsync has covered."""
-        for path, before in reversed(self.undone):
-            if before is not None:
-                path.write_bytes(before)
-            elif path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+    def run_of(self, call: Call) -> str:
+        return next(iter(call[1].relative_to(self.root).parts), "")
 
 
-def _path_of(what: Any) -> Path | None:
-    if isinstance(what, int):
-        what = os.readlink(f"/proc/self/fd/{what}")
-    return Path(os.path.abspath(os.fspath(what))) if isinstance(what, str | Path) else None
+# --- which calls a fault counts
 
 
-def _kill(pid: int, signum: int = signal.SIGKILL) -> None:
-    os.kill(pid, signum)
+def changes_the_disk(_: Disk, call: Call) -> bool:
+    return call[0] in ("fsync", "replace", "unlink")
 
 
-def _launcher() -> int:
-    parent = multiprocessing.parent_process()
-    return parent.pid if parent is not None and parent.pid is not None else os.getppid()
+def is_any(_: Disk, __: Call) -> bool:
+    return True
 
 
-def kill_job(_: Disk, __: str, ___: tuple[Any, ...]) -> None:
-    _kill(os.getpid())
+def ends_a_write(disk: Disk, call: Call) -> bool:
+    """Something is in the file that no fsync has covered yet."""
+    name, path, _ = call
+    if name != "fsync" or not path.is_file():
+        return False
+    status = path.stat()
+    return status.st_size > disk.durable.get(status.st_ino, 0)
 
 
-def tear_and_kill_job(_: Disk, name: str, args: tuple[Any, ...]) -> None:
+def has_wandb_core(disk: Disk, call: Call) -> bool:
+    return changes_the_disk(disk, call) and bool(_cores())
+
+
+def _cores() -> list[int]:
+    """The wandb-core processes of this one."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            program = (folder / "cmdline").read_bytes().split(b"\0")[0]
+        except OSError:
+            continue
+        if parent == os.getpid() and program.endswith(b"wandb-core"):
+            found.append(int(folder.name))
+    return found
+
+
+# --- the faults; each gets the call before which it comes
+
+
+def kill_job(_: Disk, __: Call) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def tear_and_kill_job(disk: Disk, call: Call) -> None:
     """Half of what is being written is there."""
-    if name == "fsync" and stat.S_ISREG(os.fstat(args[0]).st_mode):
-        os.ftruncate(args[0], max(0, os.fstat(args[0]).st_size - 17))
-    _kill(os.getpid())
+    if ends_a_write(disk, call):
+        status = os.fstat(call[2][0])
+        before = disk.durable.get(status.st_ino, 0)
+        os.ftruncate(call[2][0], before + (status.st_size - before) // 2)
+    kill_job(disk, call)
 
 
-def kill_launcher(_: Disk, __: str, ___: tuple[Any, ...]) -> None:
-    _kill(_launcher())
+def signal_launcher(_: Disk, __: Call, signum: int = signal.SIGKILL) -> None:
+    """Where there is one: a process that no launcher has started is on its own."""
+    if (launcher := multiprocessing.parent_process()) is not None:
+        os.kill(launcher.pid or 0, signum)
 
 
-def kill_both(_: Disk, __: str, ___: tuple[Any, ...]) -> None:
-    _kill(_launcher())
-    _kill(os.getpid())
+def kill_both(disk: Disk, call: Call) -> None:
+    signal_launcher(disk, call)
+    kill_job(disk, call)
 
 
-def terminate(_: Disk, __: str, ___: tuple[Any, ...]) -> None:
-    _kill(_launcher(), signal.SIGTERM)
-
-
-def interrupt(_: Disk, __: str, ___: tuple[Any, ...]) -> None:
+def interrupt(_: Disk, __: Call) -> None:
     """Ctrl-C on a terminal reaches the whole process group."""
-    os.killpg(os.getpgid(_launcher()), signal.SIGINT)
+    if (launcher := multiprocessing.parent_process()) is not None:
+        os.killpg(os.getpgid(launcher.pid or 0), signal.SIGINT)
 
 
-def cut_power(disk: Disk, _: str, __: tuple[Any, ...]) -> None:
-    _kill(_launcher())
-    disk.undo()
-    _kill(os.getpid())
+def cut_power(disk: Disk, call: Call, **lost: bool) -> None:
+    signal_launcher(disk, call)
+    disk.undo(**lost)
+    kill_job(disk, call)
 
 
-def fill_disk(disk: Disk, _: str, __: tuple[Any, ...]) -> None:
+def fill_disk(disk: Disk, _: Call) -> None:
     with open(disk.root.parent / BALLAST, "wb", buffering=0) as file:
         size = 2**16
         while size:
@@ -142,47 +138,55 @@ def fill_disk(disk: Disk, _: str, __: tuple[Any, ...]) -> None:
                 size //= 2
 
 
-def kill_wandb(_: Disk, __: str, ___: tuple[Any, ...]) -> None:
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            program = (folder / "cmdline").read_bytes().split(b"\0")[0]
-        except OSError:
-            continue
-        if parent == os.getpid() and program.endswith(b"wandb-core"):
-            _kill(int(folder.name))
+def fail(disk: Disk, call: Call, error: int, for_ever: bool) -> None:
+    """A write that fails has written half."""
+    name, path, args = call
+    if name == "write":
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+        os.write(descriptor, args[0][: len(args[0]) // 2])
+        os.close(descriptor)
+    disk.error = error if for_ever else None
+    raise OSError(error, os.strerror(error), str(path))
 
 
-FAULTS: dict[str, Callable[[Disk, str, tuple[Any, ...]], None]] = {
+def hold(disk: Disk, call: Call) -> None:
+    """Until another process is known to be at the same run."""
+    released = disk.root.parent / f"{RELEASED}{disk.run_of(call)}"
+    deadline = time.monotonic() + HELD_SECONDS
+    while not released.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def kill_wandb(_: Disk, __: Call) -> None:
+    for pid in _cores():
+        os.kill(pid, signal.SIGKILL)
+
+
+ERRORS = {
+    f"{errno.errorcode[error]}{' from then on' if for_ever else ''}": (error, for_ever)
+    for for_ever in (False, True)
+    for error in (errno.EIO, errno.ENOSPC, errno.EACCES)
+}
+# the disk may have written some of it all the same, in any order
+POWER_CUTS = {"power cut": {}, "power cut, rows lost": {"files": False}, "power cut, files lost": {"rows": False}}
+FAULTS: dict[str, Callable[[Disk, Call], None]] = {
     "job killed": kill_job,
     "job killed in a write": tear_and_kill_job,
-    "launcher killed": kill_launcher,
+    "launcher killed": signal_launcher,
     "both killed": kill_both,
-    "SIGTERM": terminate,
+    "SIGTERM": partial(signal_launcher, signum=signal.SIGTERM),
     "Ctrl-C": interrupt,
-    "power cut": cut_power,
+    **{fault: partial(cut_power, **lost) for fault, lost in POWER_CUTS.items()},
     "disk full": fill_disk,
+    **{fault: partial(fail, error=error, for_ever=for_ever) for fault, (error, for_ever) in ERRORS.items()},
+    "held": hold,
     "wandb-core killed": kill_wandb,
 }
-
-
-def leave_out(safeguard: str) -> None:
-    """Break the product on purpose: the trial must tell it."""
-    import contextlib
-
-    from degradation import files, resumption
-    from degradation.records import manifest, store
-
-    if safeguard == "checksum":
-        files.unseal = resumption.unseal = lambda sealed: sealed.partition(b"\n")[2]
-        manifest.fingerprint = store.fingerprint = resumption.fingerprint = lambda content: {
-            "bytes": len(content),
-            "sha256": "",
-        }
-    elif safeguard == "lock":
-        store.hold = lambda path, timeout: contextlib.nullcontext(path.touch())
-    elif safeguard == "torn rows":
-        files.decode_row = store.decode_row = json.loads
+COUNTED: dict[str, Callable[[Disk, Call], bool]] = {  # else `changes_the_disk`
+    "job killed in a write": ends_a_write,
+    "wandb-core killed": has_wandb_core,
+    **dict.fromkeys(ERRORS, is_any),
+}
 
 
 def install() -> None:
@@ -190,6 +194,8 @@ def install() -> None:
     strikes = {run: (fault, number) for run, (fault, number) in told["strikes"].items()}
     Disk(Path(told["root"]), strikes, covers=told["broken"] != "fsync").install()
     if told["broken"]:
+        from safeguards import leave_out
+
         leave_out(told["broken"])
 
 

@@ -1,134 +1,125 @@
 """The kinds of faults: each strikes fresh runs of a small sweep, and starts the sweep again."""
 
 import os
-import pickle
-import random
+import re
 import subprocess
-from collections.abc import Callable, Sequence
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle
 
-from fault_shim import BALLAST
-from sweep import NotTried, Trial
+from damage import corrupted_checkpoint, damage, flipped, torn
+from fault_shim import BALLAST, ERRORS, HELD_SECONDS, POWER_CUTS, RELEASED
+from sweep import NotTried, Start, Trial
 
-from degradation.records.schema import ATTEMPTS, CHECKPOINT, State
+from degradation.records.schema import ATTEMPTS
 
-Numbers = Sequence[int]  # of calls, by victim: spread evenly over a run's life
-Kind = Callable[[Trial, Sequence[int], Numbers, random.Random], None]
+Kind = Callable[[Trial, Sequence[int]], None]
 AT_ONCE = 5  # victims in one start, where a fault hits one job alone
 TMPFS = "size=16m"
+DAMAGE = re.compile("starts anew|torn or changed|(written|trained) anew")
 
 
-def whole_sweep(fault: str, *allowed: int) -> Kind:
+def whole_sweep(status: int, *faults: str) -> Kind:
     """A fault that ends the whole sweep: one victim a start; the same start goes on with the victim before."""
 
-    def inject(trial: Trial, seeds: Sequence[int], numbers: Numbers, _: random.Random) -> None:
+    def inject(trial: Trial, seeds: Sequence[int]) -> None:
+        moments = trial.moments(faults[0], len(seeds))
         before: list[int] = []
-        for seed, number in zip(seeds, numbers, strict=True):
-            trial.expect(trial.run([*before, seed], {seed: (fault, number)}), *allowed)
+        for seed, fault, moment in zip(seeds, cycle(faults), moments, strict=False):
+            start = trial.run([*before, seed], {seed: (fault, moment)})
+            trial.expect(start, status)
+            _no_damage(trial, start, before)
             before = [seed]
+        start = trial.run(before)
+        trial.expect(start, 0)
+        _no_damage(trial, start, before)
 
     return inject
 
 
-def one_job(fault: str, *allowed: int) -> Kind:
-    """A fault that hits a job: the others of the sweep finish, and those hit before are done after the next start."""
-
-    def inject(trial: Trial, seeds: Sequence[int], numbers: Numbers, _: random.Random) -> None:
-        before: list[int] = []
-        for first in range(0, len(seeds), AT_ONCE):
-            part = list(seeds[first : first + AT_ONCE])
-            strikes = {seed: (fault, numbers[first + place]) for place, seed in enumerate(part)}
-            trial.expect(trial.run([*before, *part], strikes), *allowed)
-            if undone := [seed for seed in before if trial.record(seed).state() is not State.DONE]:
-                trial.lost.append(f"seeds {undone} are not done, though no fault hit them")
-            before = part
-
-    return inject
+def _no_damage(trial: Trial, start: Start, seeds: Sequence[int]) -> None:
+    """What was on the disk is there: nothing is torn and no progress is lost."""
+    for seed in seeds:
+        told = [line for line in start.log_of(trial.ids[seed]).splitlines() if DAMAGE.search(line)]
+        trial.promise(not told, f"what was written is not there: {' / '.join(told)}")
 
 
-def damage(change: Callable[[bytes, random.Random], bytes]) -> Kind:
-    """A file of a record changed between two starts: of runs that are over, and of runs that were killed."""
+def _batches(trial: Trial, seeds: Sequence[int], *faults: str) -> Iterator[tuple[Start, dict[int, str]]]:
+    """Starts with faults that hit one job each, and who was hit by what. Those of the start before are then done."""
+    strikes = dict(zip(seeds, zip(cycle(faults), trial.moments(faults[0], len(seeds)), strict=False), strict=True))
+    before: list[int] = []
+    for first in range(0, len(seeds), AT_ONCE):
+        part = list(seeds[first : first + AT_ONCE])
+        start = trial.run([*before, *part], {seed: strikes[seed] for seed in part})
+        trial.expect_done(before)
+        yield start, {seed: strikes[seed][0] for seed in part}
+        before = part
 
-    def inject(trial: Trial, seeds: Sequence[int], numbers: Numbers, rng: random.Random) -> None:
-        # not before there is a file
-        killed = {seed: ("job killed", max(8, number)) for seed, number in list(zip(seeds, numbers, strict=True))[::2]}
-        trial.expect(trial.run(seeds, killed), 0, 1)
-        trial.forget_strikes()
-        for seed in seeds:
-            record = trial.record(seed)
-            files = sorted(path for path in record.folder.rglob("*") if path.is_file() and path.stat().st_size)
-            path = rng.choice(files)
-            path.write_bytes(change(path.read_bytes(), rng))
-            trial.struck(record.run_id)
-        trial.expect(trial.run(seeds), 0)
-        lost_rows = [seed for seed in seeds if trial.record(seed).lost_probes()]
-        if lost_rows:  # of runs that are over: not worth a training
-            trial.expect(trial.run(lost_rows, script="explain"), 0)
+
+def job_killed(fault: str) -> Kind:
+    """The others finish; every one that was killed is told in a line."""
+
+    def inject(trial: Trial, seeds: Sequence[int]) -> None:
+        for start, victims in _batches(trial, seeds, fault):
+            trial.expect(start, 1)
+            for seed in victims:
+                lines = start.failures(trial.ids[seed])
+                told = len(lines) == 1 and "its process was killed by SIGKILL" in lines[0]
+                trial.promise(told, f"{trial.ids[seed]}: was killed, and what was told is {lines}")
 
     return inject
 
 
-def torn(content: bytes, rng: random.Random) -> bytes:
-    return content[: rng.randrange(len(content))]
+def io_error(trial: Trial, seeds: Sequence[int]) -> None:
+    """A call fails, or every call from then on: the run fails in one line, or goes on."""
+    for start, victims in _batches(trial, seeds, *ERRORS):
+        trial.expect_failures(start, victims, [os.strerror(ERRORS[fault][0]) for fault in victims.values()])
 
 
-def flipped(content: bytes, rng: random.Random) -> bytes:
-    place = rng.randrange(len(content))
-    return content[:place] + bytes([content[place] ^ 1 << rng.randrange(8)]) + content[place + 1 :]
+def wandb_core_killed(trial: Trial, seeds: Sequence[int]) -> None:
+    """Training goes on, and one line says that nothing is mirrored any more."""
+    for start, victims in _batches(trial, seeds, "wandb-core killed"):
+        trial.expect(start, 0)
+        trial.expect_done(victims)
+        for seed in victims:
+            told = [line for line in start.log_of(trial.ids[seed]).splitlines() if line.startswith("W&B ")]
+            trial.promise(len(told) == 1, f"{trial.ids[seed]}: wandb-core was killed, and what was told is {told}")
 
 
-class Planted:
-    """Pickled, it would run a command when it is read."""
-
-    def __init__(self, command: str) -> None:
-        self.command = command
-
-    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
-        return os.system, (self.command,)
-
-
-def corrupted_checkpoint(trial: Trial, seeds: Sequence[int], numbers: Numbers, rng: random.Random) -> None:
-    """Torn, changed, replaced by noise or by a pickle that runs code."""
-    ran = trial.folder / "code-was-run"
-    changes: list[Callable[[bytes, random.Random], bytes]] = [
-        torn,
-        flipped,
-        lambda content, rng: rng.randbytes(len(content)),
-        lambda _, __: pickle.dumps(Planted(f"touch '{ran}'")),
-    ]
-    end = max(numbers)
-    late = [end // 2 + number // 2 - 2 for number in numbers]  # the second half of a run's life has a checkpoint
-    trial.expect(trial.run(seeds, {seed: ("job killed", number) for seed, number in zip(seeds, late, strict=True)}), 1)
-    trial.forget_strikes()
-    for place, seed in enumerate(seeds):
-        record = trial.record(seed)
-        path = record.path(CHECKPOINT)
-        if not path.exists():
-            trial.lost.append(f"{record.run_id}: was killed without a checkpoint, so nothing is tried")
-            continue
-        path.write_bytes(changes[place % len(changes)](path.read_bytes(), rng))
-        trial.struck(record.run_id)
-    trial.expect(trial.run(seeds), 0)
-    if ran.exists():
-        trial.lost.append("a checkpoint ran code")
-
-
-def two_sweeps(trial: Trial, seeds: Sequence[int], _: Numbers, __: random.Random) -> None:
-    """Both end well, and every run was trained once, by one of them."""
-    for pair in zip(seeds[::2], seeds[1::2], strict=True):
-        both = [trial.start(pair, {}) for _ in range(2)]
+def two_sweeps(trial: Trial, seeds: Sequence[int]) -> None:
+    """Started at once. Whichever is first at a run is held there until the other has come to it and says so."""
+    moments = dict(zip(seeds, trial.moments("held", len(seeds)), strict=True))
+    told = 0
+    for first in range(0, len(seeds), AT_ONCE):
+        part = seeds[first : first + AT_ONCE]
+        strikes = {seed: ("held", moments[seed]) for seed in part}
+        both = [trial.start(part, strikes, "train", f"hydra.launcher.slots={AT_ONCE}") for _ in range(2)]
+        told += _release(trial, both, part)
         for one in both:
-            trial.expect(one.wait(), 0)
-        trial.no_orphans()
-        for each in pair:
-            record = trial.record(each)
-            starts = sum("start" in row for row in record.sound_rows(ATTEMPTS))
-            if starts != 1:
-                trial.lost.append(f"{record.run_id}: trained {starts} times")
-        trial.struck(" and ".join(map(str, pair)))
+            trial.wait(one)
+            trial.expect(one, 0)
+        for seed in part:
+            starts = sum("start" in row for row in trial.record(seed).sound_rows(ATTEMPTS))
+            trial.promise(starts == 1, f"{trial.ids[seed]}: trained {starts} times")
+    trial.forget_strikes(len(seeds))
+    for _ in range(told):
+        trial.struck("two sweeps")
 
 
-def disk_full(trial: Trial, seeds: Sequence[int], numbers: Numbers, _: random.Random) -> None:
+def _release(trial: Trial, both: Sequence[Start], seeds: Sequence[int]) -> int:
+    """Let each run go on that both are known to be at; returns how many these were."""
+    left = {trial.ids[seed] for seed in seeds}
+    deadline = time.monotonic() + 3 * HELD_SECONDS
+    while left and time.monotonic() < deadline and any(one.process.poll() is None for one in both):
+        told = "".join(one.told for one in both)
+        for run in [run for run in left if f"{run}: another process is training it" in told]:
+            (trial.folder / f"{RELEASED}{run}").touch()
+            left.remove(run)
+        time.sleep(0.05)  # polls; what is waited for is a line
+    return len(seeds) - len(left)
+
+
+def disk_full(trial: Trial, seeds: Sequence[int]) -> None:
     """On a small file system of its own, which is filled to the last byte at some call and freed for the next start."""
     trial.folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
@@ -137,33 +128,33 @@ def disk_full(trial: Trial, seeds: Sequence[int], numbers: Numbers, _: random.Ra
     if done.returncode:
         raise NotTried(f"no small file system can be made here ({done.stderr.strip()})")
     before: list[int] = []
-    for seed, number in zip(seeds, numbers, strict=True):
-        code = trial.run([*before, seed], {seed: ("disk full", number)})
-        trial.expect(code, 0, 1)
-        if code and "No space left on device" not in trial.told():
-            trial.lost.append("a full disk was not told")
+    for seed, moment in zip(seeds, trial.moments("disk full", len(seeds)), strict=True):
+        part = [*before, seed]
+        start = trial.run(part, {seed: ("disk full", moment)})
+        trial.expect_failures(start, part, ["No space left on device"] * len(part))
         (trial.folder / BALLAST).unlink(missing_ok=True)
-        before = [*before, seed] if code else []
+        before = [seed for seed in part if trial.undone(seed)]
 
 
-def unmount(folder: Path) -> None:
-    if os.path.ismount(folder):
-        subprocess.run(["umount", "--lazy", str(folder)], check=False)
+def unmount(trial: Trial) -> None:
+    if os.path.ismount(trial.folder):
+        subprocess.run(["umount", "--lazy", str(trial.folder)], check=False)
 
 
-RUNS_EACH = {"two sweeps at once": 2}  # else one run a fault
+MIRRORED = ("job killed", "wandb-core killed")  # with W&B, offline
 KINDS: dict[str, Kind] = {
-    "launcher killed": whole_sweep("launcher killed", -9),
-    "job killed": one_job("job killed", 1),
-    "job killed in a write": one_job("job killed in a write", 1),
-    "both killed": whole_sweep("both killed", -9),
-    "power cut": whole_sweep("power cut", -9),
-    "SIGTERM": whole_sweep("SIGTERM", 143),
-    "Ctrl-C": whole_sweep("Ctrl-C", 130),
+    "launcher killed": whole_sweep(-9, "launcher killed"),
+    "job killed": job_killed("job killed"),
+    "job killed in a write": job_killed("job killed in a write"),
+    "both killed": whole_sweep(-9, "both killed"),
+    "power cut": whole_sweep(-9, *POWER_CUTS),
+    "SIGTERM": whole_sweep(143, "SIGTERM"),
+    "Ctrl-C": whole_sweep(130, "Ctrl-C"),
     "torn record file": damage(torn),
     "flipped byte": damage(flipped),
     "corrupted checkpoint": corrupted_checkpoint,
     "disk full": disk_full,
+    "I/O error": io_error,
     "two sweeps at once": two_sweeps,
-    "wandb-core killed": one_job("wandb-core killed", 0),
+    "wandb-core killed": wandb_core_killed,
 }

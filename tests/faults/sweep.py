@@ -1,7 +1,8 @@
-"""A small sweep as a user starts it, and the comparison of what it leaves with what an undisturbed one leaves."""
+"""A small sweep as a user starts it, with faults in it, and what it told."""
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -9,15 +10,12 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import torch
 from fault_shim import STRUCK
 
 from degradation.grid import expand
-from degradation.records.schema import ATTEMPTS, METRICS, PROBES, SNAPSHOTS, WEIGHTS, State
+from degradation.records.schema import State
 from degradation.records.store import Record
-from degradation.training import checkpoint
 
 HERE = Path(__file__).resolve().parent
 EXPERIMENTS = HERE.parents[1] / "experiments"
@@ -26,8 +24,10 @@ TINY = [
     "-m", "model.depth=8", "model.width=4", "optim.batch_size=32", "schedule.iterations=12", "schedule.milestones=[6]",
     "schedule.evaluate_every=4", "schedule.snapshots=[6]", "probes.early=6", "probes.afterwards=[]", "device=cpu",
 ]  # fmt: skip
+PRELOAD = ["fault_shim", "torch", "torchvision", "sklearn.datasets", "degradation.run"]
 TOKEN = "FAULT_TRIAL"  # an environment variable by which every process of a sweep is known
 PATIENCE = 120.0  # seconds, and as many for each ten runs; only a broken product keeps a process that long
+Strikes = dict[int, tuple[str, int]]  # seed: the fault and the number of the call at which it comes
 
 
 def ids_of(seeds: Sequence[int]) -> dict[int, str]:
@@ -44,33 +44,114 @@ class Lost(Exception):
 
 
 @dataclass
+class Start:
+    """One start of a sweep: its process, and where it tells what."""
+
+    process: subprocess.Popen[bytes]
+    console: Path
+    logs: Path  # of its jobs
+
+    @property
+    def told(self) -> str:
+        return self.console.read_text(errors="replace")
+
+    def log_of(self, run_id: str) -> str:
+        path = self.logs / f"{run_id}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def failures(self, run_id: str) -> list[str]:
+        """The lines that say why a run has failed."""
+        return [line for line in self.told.splitlines() if line.startswith(f"failed: {run_id}: ")]
+
+    def names(self, run_id: str, word: str) -> bool:
+        """Is the word told of this run, on the console or in the job's log?"""
+        lines = self.log_of(run_id).splitlines() + [line for line in self.told.splitlines() if run_id in line]
+        return any(word in line for line in lines)
+
+
+@dataclass
 class Trial:
     """One record root with its sweeps; each start has processes that are known by the root's name."""
 
     folder: Path
     ids: dict[int, str]  # seed: run id
+    calls: dict[str, int] = field(default_factory=dict)  # fault: how many calls of a run's life it counts
+    rng: random.Random = field(default_factory=random.Random)
     broken: str | None = None  # a safeguard that is left out on purpose
     tracking: str = "disabled"
-    logs: int = field(default=0)
+    starts: int = 0
     lost: list[str] = field(default_factory=list)  # promises that were not kept
 
     @property
     def root(self) -> Path:
         return self.folder / "runs"
 
-    def words(self, seeds: Iterable[int]) -> list[str]:
-        listed = ",".join(map(str, seeds))
-        return [*TINY, f"seed={listed}", f"record_root={self.root}", f"tracking={self.tracking}"]
-
     def record(self, seed: int) -> Record:
         return Record(self.root, self.ids[seed])
 
-    def start(
-        self, seeds: Sequence[int], strikes: dict[int, tuple[str, int]], script: str = "train"
-    ) -> subprocess.Popen[bytes]:
-        """`strikes`: seed: the fault and the number of the call at which it comes."""
+    def moments(self, fault: str, count: int, first: float = 0.0, last: float = 1.0) -> list[int]:
+        """One call in each of `count` equal parts of a run's life, or of the part of it that is given."""
+        places = [first + (last - first) * (place + self.rng.random()) / count for place in range(count)]
+        return [1 + int(place * self.calls[fault]) for place in places]
+
+    # --- what is promised
+
+    def promise(self, kept: object, otherwise: str) -> None:
+        if not kept:
+            self.lost.append(otherwise)
+
+    def expect(self, start: Start, *allowed: int) -> None:
+        """The exit status, and that it was told in lines."""
+        code = start.process.returncode
+        told = "".join(start.told.strip().splitlines()[-1:])
+        self.promise(code in allowed, f"a sweep ended with {code} and not {' or '.join(map(str, allowed))}: {told}")
+        self.promise("Traceback" not in start.told, f"a traceback was told: {told}")
+
+    def expect_done(self, seeds: Iterable[int]) -> None:
+        """Of runs that no fault has hit."""
+        undone = [seed for seed in seeds if self.undone(seed)]
+        self.promise(not undone, f"seeds {undone} are not done, though no fault hit them")
+
+    def expect_failures(self, start: Start, seeds: Iterable[int], reasons: Iterable[str]) -> None:
+        """Each of these runs is done, or has failed in one line that says why; the exit status says so too."""
+        failed = False
+        for seed, reason in zip(seeds, reasons, strict=True):
+            lines = start.failures(self.ids[seed])
+            self.promise(lines or not self.undone(seed), f"{self.ids[seed]}: failed, and nobody told")
+            self.promise(all(reason in line for line in lines), f"{self.ids[seed]}: told {lines} and not {reason!r}")
+            self.promise(len(lines) < 2, f"{self.ids[seed]}: told twice {lines}")
+            failed = failed or bool(lines)
+        self.expect(start, 1 if failed else 0)
+
+    def undone(self, seed: int) -> bool:
+        return self.record(seed).state() is not State.DONE
+
+    # --- strikes
+
+    @property
+    def strikes(self) -> int:
+        """How many faults have come so far."""
+        path = self.folder / STRUCK
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+    def struck(self, what: str) -> None:
+        """Note a fault that came from outside."""
+        with open(self.folder / STRUCK, "a") as file:
+            file.write(f"{what}\n")
+
+    def forget_strikes(self, expected: int) -> None:
+        """Those so far only prepared what is tried."""
+        self.promise(self.strikes == expected, f"{self.strikes} of {expected} jobs were killed beforehand")
+        (self.folder / STRUCK).unlink(missing_ok=True)
+
+    # --- processes
+
+    def start(self, seeds: Iterable[int], strikes: Strikes, script: str = "train", *words: str) -> Start:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.logs += 1
+        self.starts += 1
+        name = f"{self.folder.name}-{self.starts}"
+        scratch, logs = self.folder.with_name("tmp"), self.folder / "logs" / str(self.starts)
+        scratch.mkdir(exist_ok=True)
         told = {
             "root": str(self.root),
             "strikes": {self.ids[seed]: strike for seed, strike in strikes.items()},
@@ -78,59 +159,39 @@ class Trial:
         }
         environment = os.environ | {
             "FAULTS": json.dumps(told), TOKEN: str(self.folder), "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1",
+            "TMPDIR": str(scratch),
         }  # fmt: skip
-        words = self.words(seeds)
-        if script == "train":
-            preload = "[fault_shim,torch,torchvision,sklearn.datasets,degradation.run]"
-            words += [f"hydra.launcher.preload={preload}", f"hydra.sweep.dir={self.folder / 'logs'}"]
-        log = self.folder.with_name(f"{self.folder.name}-{self.logs}.log")
-        with open(log, "wb") as output:
-            return subprocess.Popen(
-                [sys.executable, str(EXPERIMENTS / f"{script}.py"), *words],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, cwd=self.folder,
+        preload = [*PRELOAD, *(["wandb"] if self.tracking != "disabled" else [])]
+        command = [
+            sys.executable, str(EXPERIMENTS / f"{script}.py"), *TINY, f"seed={','.join(map(str, seeds))}",
+            f"record_root={self.root}", f"tracking={self.tracking}", f"hydra.sweep.dir={logs}",
+            f"hydra.launcher.preload=[{','.join(preload)}]", *words,
+        ]  # fmt: skip
+        console = self.folder.with_name(f"{name}.log")
+        with open(console, "wb") as output:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, cwd=self.folder,
                 start_new_session=True,
             )  # fmt: skip
+        return Start(process, console, logs)
 
-    def expect(self, code: int, *allowed: int) -> None:
-        if code not in allowed:
-            told = "".join(self.told().strip().splitlines()[-1:])
-            self.lost.append(f"a sweep ended with {code} and not {' or '.join(map(str, allowed))}: {told}")
+    def run(self, seeds: Sequence[int], strikes: Strikes | None = None, script: str = "train") -> Start:
+        """A start that is over; no process of it is left. Raises Lost."""
+        start = self.start(seeds, strikes or {}, script)
+        self.wait(start, PATIENCE * (1 + len(seeds) / 10))
+        return start
 
-    def struck(self, what: str) -> None:
-        """Note a fault that came from outside."""
-        with open(self.folder / STRUCK, "a") as file:
-            file.write(f"{what}\n")
-
-    def strikes(self) -> int:
-        """How many faults have come so far."""
-        path = self.folder / STRUCK
-        return len(path.read_text().splitlines()) if path.exists() else 0
-
-    def forget_strikes(self) -> None:
-        """Those so far only prepared what is tried."""
-        (self.folder / STRUCK).unlink(missing_ok=True)
-
-    def told(self) -> str:
-        """What the last start printed."""
-        return self.folder.with_name(f"{self.folder.name}-{self.logs}.log").read_text(errors="replace")
-
-    def run(
-        self, seeds: Sequence[int], strikes: dict[int, tuple[str, int]] | None = None, script: str = "train"
-    ) -> int:
-        """The exit status; no process of the sweep is left when this returns. Raises Lost."""
-        code = self.start(seeds, strikes or {}, script).wait(PATIENCE * (1 + len(seeds) / 10))
-        self.no_orphans()
-        return code
-
-    def no_orphans(self) -> None:
-        """Wait until every process has ended: a job saves its state first. Raises Lost."""
-        deadline = time.monotonic() + PATIENCE
-        while left := self.processes():
+    def wait(self, start: Start, seconds: float = PATIENCE) -> None:
+        """Until every process has ended: a job saves its state first. Raises Lost."""
+        deadline = time.monotonic() + seconds
+        while start.process.poll() is None or self.processes():
             if time.monotonic() > deadline:
+                left = self.processes()
                 for pid in left:
                     os.kill(pid, signal.SIGKILL)
-                raise Lost(f"{len(left)} processes outlived their sweep")
-            time.sleep(0.02)  # polls; what is asked for is that they end
+                start.process.wait()
+                raise Lost(f"{len(left)} processes did not end within {seconds:.0f} s")
+            time.sleep(0.05)  # polls; what is asked for is that they end
 
     def processes(self) -> list[int]:
         """Those of this trial's sweeps."""
@@ -147,32 +208,3 @@ class Trial:
 
 def _is_zombie(folder: Path) -> bool:
     return ") Z " in (folder / "stat").read_text()
-
-
-def compare(record: Record, reference: Record) -> None:
-    """Raises Lost where the run is not what an undisturbed one is, bit for bit, or something is left behind."""
-    if record.outcome(every_byte=True) is not State.DONE:
-        raise Lost(f"{record.run_id}: {record.misfit(every_byte=True)}")
-    if record.read(METRICS) != reference.read(METRICS):
-        raise Lost(f"{record.run_id}: {METRICS} differs")
-    if _probes(record) != _probes(reference):
-        raise Lost(f"{record.run_id}: {PROBES} differs")
-    for name in (WEIGHTS, *(f"{SNAPSHOTS}/{path.name}" for path in reference.path(SNAPSHOTS).iterdir())):
-        one, other = checkpoint.load(record.read(name)), checkpoint.load(reference.read(name))
-        if one.keys() != other.keys() or not all(torch.equal(one[key], other[key]) for key in one):
-            raise Lost(f"{record.run_id}: {name} differs")
-    left, expected = _files(record), _files(reference)
-    if left != expected:
-        raise Lost(f"{record.run_id}: files {sorted(left ^ expected)}")
-    starts = [row["attempt"] for row in record.rows(ATTEMPTS) if "start" in row]
-    if starts != list(range(1, len(starts) + 1)):
-        raise Lost(f"{record.run_id}: attempts {starts}")
-
-
-def _probes(record: Record) -> list[tuple[int, str, Any]]:
-    """Those taken again after they were lost stand behind the others."""
-    return sorted((row["iteration"], row["probe"], json.dumps(row)) for row in record.rows(PROBES))
-
-
-def _files(record: Record) -> set[str]:
-    return {str(path.relative_to(record.folder)) for path in record.folder.rglob("*") if path.is_file()}
