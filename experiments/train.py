@@ -3,6 +3,7 @@
 python experiments/train.py model=plain model.depth=56 seed=1
 python experiments/train.py -m model=plain,residual model.depth=20,56 seed=0,1
 python experiments/train.py experiment=quick
+torchrun --nproc-per-node 2 experiments/train.py data=imagenet ... model.bn_parts=2
 """
 
 import sys
@@ -23,10 +24,18 @@ def main(cfg: DictConfig) -> str:
 
     config = schema.read(cfg)
     check_record_root(config)
-    from degradation.run import train  # torch and wandb are imported here, so that --help answers at once
+    from degradation.run import follow, train  # torch and wandb are imported here, so that --help answers at once
+    from degradation.training.group import joined
 
     try:
-        return str(train(config))
+        with joined(config) as group:
+            if not group.leads:
+                follow(config, group)
+                return ""
+            try:
+                return str(train(config, group))
+            finally:
+                group.dismiss()
     except Interrupted as stopped:
         print(stopped, file=sys.stderr)
         sys.exit(128 + stopped.signum)  # ends a sweep by Hydra's own launcher too, as it should here

@@ -97,6 +97,8 @@ class Admission:
 
 def admitted(cfg: DictConfig) -> GridRun:
     """The run of a job, checked before any job has started. Raises ConfigError: then none starts."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        raise ConfigError("torchrun: a sweep is not allowed under it; allowed: one run, each key with one value")
     cfg = cfg.copy()
     with open_dict(cfg):
         cfg.pop("hydra", None)

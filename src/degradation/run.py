@@ -43,6 +43,7 @@ from degradation.tracking.mirror import Log, mirror
 from degradation.tracking.mirrored import in_order, shown_in_wandb, wandb_identity
 from degradation.training import checkpoint
 from degradation.training.fit import Diverged, Metrics, Probed, Progress, Snapshot, Training, fit
+from degradation.training.group import ALONE, Group
 from degradation.training.step import check_precision, choose_device, make_reproducible, memory_format
 from hydra_plugins.pool_launcher import report_progress, tell
 
@@ -53,8 +54,10 @@ class RunFailed(CompactHydraException):
     """The run's failure, in one line; it stands in the record too."""
 
 
-def train(config: Config) -> State:
+def train(config: Config, group: Group = ALONE) -> State:
     """Bring one run to its end and return its state. Raises RunFailed, Interrupted, ConfigError.
+
+    `group`: the processes that train it together; this is the first, and the others are at `follow`.
 
     If another process is at it, that is waited for. A constructed network's parent is trained first where that has not
     been done. A run that is over is trained again where a file of it is not what training wrote.
@@ -81,7 +84,7 @@ def train(config: Config) -> State:
                 record.path(CHECKPOINT).unlink(missing_ok=True)  # killed between the last two things that a run does
                 _tell_lost_probes(record)
                 return outcome
-            return _attempt(config, record, device)
+            return _attempt(config, record, device, group)
     except (InstallationError, RecordError, DataError, OSError) as problem:
         raise RunFailed(f"{run.run_id}: {problem}") from None
 
@@ -93,7 +96,22 @@ def _tell_lost_probes(record: Record) -> None:
         tell(f"{record.run_id}: {lost} rows of {PROBES} are damaged or lost; explain.py takes again those it can")
 
 
-def _attempt(config: Config, record: Record, device: torch.device) -> State:
+def follow(config: Config, group: Group) -> None:
+    """What every process of a group but the first does: it trains its share, and writes nothing."""
+    make_reproducible(config.threads)
+    state = group.receive()
+    if state is None:
+        return
+    training = Training(config, load(config.data), choose_device(config.device))
+    training.restore(state)
+    training.share(group)
+    with stop_requests() as stop:
+        for event in fit(training):
+            if isinstance(event, Progress) and group.stop_asked(stop.signum) is not None:
+                return
+
+
+def _attempt(config: Config, record: Record, device: torch.device, group: Group) -> State:
     """One attempt, its start and its end in attempts.jsonl. A failure is recorded with its reason."""
     make_reproducible(config.threads)
     for name in (ATTEMPTS, METRICS, PROBES):
@@ -102,13 +120,13 @@ def _attempt(config: Config, record: Record, device: torch.device) -> State:
     earlier = record.sound_rows(ATTEMPTS)
     record.keep_rows(ATTEMPTS, earlier)  # a torn last line would hide what is appended
     number = sum("start" in row for row in earlier) + 1
-    where = {"device": _device_name(device), "threads": config.threads, **describe()}
+    where = {"device": _device_name(device), "threads": config.threads, "processes": group.share.count, **describe()}
     record.append(ATTEMPTS, {"attempt": number, "start": time.time(), **where})
     began = time.monotonic()
     end: dict[str, Any] = {"attempt": number}
     try:
         with stop_requests() as stop:
-            manifest = _train(config, record, device, stop, end)
+            manifest = _train(config, record, device, group, stop, end)
         end |= {OUTCOME: manifest["outcome"], MANIFEST: manifest}
     except Interrupted as error:
         end |= {OUTCOME: "interrupted", REASON: str(error)}
@@ -129,7 +147,7 @@ def _attempt(config: Config, record: Record, device: torch.device) -> State:
     return State(manifest["outcome"])
 
 
-def _train(config: Config, record: Record, device: torch.device, stop: StopRequest, end: Row) -> Manifest:
+def _train(config: Config, record: Record, device: torch.device, group: Group, stop: StopRequest, end: Row) -> Manifest:
     """`end`, the attempt's last line, is filled as far as it is known."""
     dataset = load(config.data)
     description = describe_run(config, record.run_id, dataset)
@@ -143,6 +161,8 @@ def _train(config: Config, record: Record, device: torch.device, stop: StopReque
     training, kept = resume(config, record, partial(Training, config, dataset, device))
     if training.iteration == 0:
         _construct(config, training)
+    group.start(training.state())
+    training.share(group)
     end[ITERATION] = training.iteration
     outcome = State.DONE
     sent = in_order(kept.metrics, kept.probes)
@@ -177,9 +197,10 @@ def _progress(
     """The state is whole: told, and saved where a stop is asked for or a row has been written. Raises Interrupted."""
     total = config.schedule.iterations
     report_progress(iteration, total)
-    if stop.signum is not None:
+    signum = training.group.stop_asked(stop.signum)
+    if signum is not None:
         save(record, training, kept)
-        raise Interrupted(f"{record.run_id}: stopped at iteration {iteration}; its checkpoint is saved", stop.signum)
+        raise Interrupted(f"{record.run_id}: stopped at iteration {iteration}; its checkpoint is saved", signum)
     if iteration % config.schedule.evaluate_every == 0 and iteration < total:
         save(record, training, kept)
 

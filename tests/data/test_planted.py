@@ -70,7 +70,7 @@ def test_a_digest_that_is_damaged_anywhere_is_told_and_made_again(kept, caplog):
     sound, name = digest.read_bytes(), content(data)
     for how, damaged in changed(sound, None):
         digest.write_bytes(damaged)
-        content_module.tell.cache_clear()
+        content_module.warn_once.cache_clear()
         caplog.clear()
         assert content(data) == name, how
         assert [record.getMessage().startswith(f"{digest}: ") for record in caplog.records] == [True], how
@@ -89,7 +89,7 @@ def test_a_damaged_cache_is_told_once_by_name_and_made_again(kept, caplog):
     sound = cache.read_bytes()
     for _, damaged in changed(sound, 5):
         cache.write_bytes(damaged)
-        content_module.tell.cache_clear()
+        content_module.warn_once.cache_clear()
         caplog.clear()
         assert load(data).checksum() == load(data).checksum() == checksum
         (told,) = caplog.records

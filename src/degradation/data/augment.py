@@ -7,6 +7,7 @@ from torch import Tensor
 
 from degradation.config import Data
 from degradation.data.datasets import Split
+from degradation.data.streams import Share
 
 STATISTICS_CHUNK = 8192
 
@@ -18,6 +19,9 @@ class Offsets:
     row: Tensor  # int64 (B,), -pad to pad
     column: Tensor  # int64 (B,), -pad to pad
     flip: Tensor  # bool (B,)
+
+    def of(self, share: Share) -> "Offsets":
+        return Offsets(share.of(self.row), share.of(self.column), share.of(self.flip))
 
 
 def draw_offsets(batch: int, data: Data, generator: torch.Generator) -> Offsets:

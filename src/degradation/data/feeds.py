@@ -11,7 +11,7 @@ from degradation.data import datasets
 from degradation.data.augment import Pictures, draw_offsets, statistics
 from degradation.data.datasets import Dataset
 from degradation.data.imagenet import ImageNet, StreamFeed, open_imagenet
-from degradation.data.streams import batch_indices, generator, spread
+from degradation.data.streams import WHOLE, Share, batch_indices, generator, spread
 
 EVALUATION_BATCH = 250  # small enough for a core's cache: a quarter faster than 500 on digits
 
@@ -27,23 +27,23 @@ class Feed(Protocol):
 
     sizes: dict[str, int]  # pictures by split: train, test, and validation where there is one
 
-    def batches(self, start: int) -> Iterator[Batch]:
-        """Training batches, augmented, from an iteration on, without an end."""
+    def batches(self, start: int, share: Share = WHOLE) -> Iterator[Batch]:
+        """Training batches, augmented, from an iteration on, without an end; or a share of each of them."""
         ...
 
-    def clean(self, split: str) -> Iterator[Batch]:
-        """The pictures of a split in their order, un-augmented (the single original view)."""
+    def clean(self, split: str, share: Share = WHOLE) -> Iterator[Batch]:
+        """The pictures of a split in their order, un-augmented (the original view); or a share of the batches."""
         ...
 
     def sample(self, split: str, pictures: int | None) -> Iterator[Batch]:
         """So many pictures of those that `clean` gives (None: all), spread evenly over them, in their order."""
         ...
 
-    def augmented(self, iteration: int) -> Iterator[Batch]:
-        """The training pictures in their order, augmented as in training."""
+    def augmented(self, iteration: int, share: Share = WHOLE) -> Iterator[Batch]:
+        """The training pictures in their order, augmented as in training; or a share of the batches."""
         ...
 
-    def ten_crop(self) -> Iterator[Batch] | None:
+    def ten_crop(self, share: Share = WHOLE) -> Iterator[Batch] | None:
         """The test pictures as ten crops, (B, 10, C, H, W); None where they are tested on one view only."""
         ...
 
@@ -62,32 +62,35 @@ class ResidentFeed:
         }
         self.sizes = {name: len(pictures) for name, pictures in self.pictures.items()}
 
-    def batches(self, start: int) -> Iterator[Batch]:
+    def batches(self, start: int, share: Share = WHOLE) -> Iterator[Batch]:
         seed, size = self.config.seed, self.config.optim.batch_size
         iteration = start
         while True:
             index = batch_indices(seed, iteration, size, self.sizes["train"])
             offsets = draw_offsets(size, self.config.data, generator(seed, "augmentation", iteration))
-            yield self.pictures["train"].augmented_batch(index, offsets)
+            yield self.pictures["train"].augmented_batch(share.of(index), offsets.of(share))
             iteration += 1
 
-    def clean(self, split: str) -> Iterator[Batch]:
-        for start in range(0, self.sizes[split], EVALUATION_BATCH):
-            yield self.pictures[split].plain_batch(start, start + EVALUATION_BATCH)
+    def clean(self, split: str, share: Share = WHOLE) -> Iterator[Batch]:
+        for number, start in enumerate(range(0, self.sizes[split], EVALUATION_BATCH)):
+            if share.has(number):
+                yield self.pictures[split].plain_batch(start, start + EVALUATION_BATCH)
 
     def sample(self, split: str, pictures: int | None) -> Iterator[Batch]:
         index = spread(pictures, self.sizes[split])
         for start in range(0, len(index), EVALUATION_BATCH):
             yield self.pictures[split].plain_at(index[start : start + EVALUATION_BATCH])
 
-    def augmented(self, iteration: int) -> Iterator[Batch]:
+    def augmented(self, iteration: int, share: Share = WHOLE) -> Iterator[Batch]:
         stream = generator(self.config.seed, "evaluation", iteration)
-        for start in range(0, self.sizes["train"], EVALUATION_BATCH):
+        for number, start in enumerate(range(0, self.sizes["train"], EVALUATION_BATCH)):
             index = torch.arange(start, min(start + EVALUATION_BATCH, self.sizes["train"]))
-            yield self.pictures["train"].augmented_batch(index, draw_offsets(len(index), self.config.data, stream))
+            offsets = draw_offsets(len(index), self.config.data, stream)
+            if share.has(number):
+                yield self.pictures["train"].augmented_batch(index, offsets)
 
-    def ten_crop(self) -> None:
-        return None
+    def ten_crop(self, share: Share = WHOLE) -> None:
+        """None: these pictures are tested on the single original view."""
 
 
 def load(data: Data) -> Dataset | ImageNet:

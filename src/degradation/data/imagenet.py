@@ -21,7 +21,7 @@ from torchvision.transforms.v2 import functional as v2
 from degradation.config import Config, ConfigError, Data, Stream
 from degradation.data.content import DataError, Listing, folder_root, listing
 from degradation.data.image_folder import rgb_picture
-from degradation.data.streams import generator, spread
+from degradation.data.streams import WHOLE, Share, generator, spread
 
 EVALUATION_BATCH = 64
 # of pictures in [0, 1], by red, green, blue: as torchvision's reference training
@@ -84,46 +84,46 @@ class StreamFeed:
         # the training pictures that are measured are spread evenly over the listing, so that all classes occur
         self.measured = {name: spread(n, self.sizes[name]) for name, n in everything.items()}
 
-    def batches(self, start: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Training batches, augmented, from iteration `start` on, without an end."""
+    def batches(self, start: int, share: Share = WHOLE) -> Iterator[tuple[Tensor, Tensor]]:
+        """Training batches, augmented, from iteration `start` on, without an end; or a share of each of them."""
         seed, size = self.config.seed, self.config.optim.batch_size
 
         def keys() -> Iterator[list[Key]]:
             for iteration in count(start):
                 index = batch_of_order(seed, iteration, size, self.sizes["train"])
-                yield list(zip(index.tolist(), count(iteration * size)))
+                draws = torch.arange(iteration * size, (iteration + 1) * size)
+                yield list(zip(share.of(index).tolist(), share.of(draws).tolist(), strict=True))
 
         return self._read("train", self._augmentation("augmentation"), keys())
 
-    def clean(self, split: str) -> Iterator[tuple[Tensor, Tensor]]:
+    def clean(self, split: str, share: Share = WHOLE) -> Iterator[tuple[Tensor, Tensor]]:
         """Un-augmented: the centre of the test pictures, or of `stream.train_evaluated` training pictures."""
-        return self._read(split, partial(centre_view, self.source.stream), self._measured_keys(split))
+        return self._read(split, partial(centre_view, self.source.stream), self._keys(self.measured[split], 0, share))
 
     def sample(self, split: str, pictures: int | None) -> Iterator[tuple[Tensor, Tensor]]:
         """So many of the pictures of `clean`, spread evenly over them."""
         index = self.measured[split][spread(pictures, len(self.measured[split]))]
         return self._read(split, partial(centre_view, self.source.stream), self._keys(index))
 
-    def augmented(self, iteration: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def augmented(self, iteration: int, share: Share = WHOLE) -> Iterator[tuple[Tensor, Tensor]]:
         """The training pictures of `clean`, augmented as in training."""
-        first = iteration * len(self.measured["train"])
-        return self._read("train", self._augmentation("evaluation"), self._measured_keys("train", first))
+        index = self.measured["train"]
+        keys = self._keys(index, iteration * len(index), share)
+        return self._read("train", self._augmentation("evaluation"), keys)
 
-    def ten_crop(self) -> Iterator[tuple[Tensor, Tensor]] | None:
+    def ten_crop(self, share: Share = WHOLE) -> Iterator[tuple[Tensor, Tensor]] | None:
         """The test pictures as float32 (B, 10, 3, crop, crop); None where `stream.ten_crop` is off."""
         if not self.source.stream.ten_crop:
             return None
-        return self._read("test", partial(ten_views, self.source.stream), self._measured_keys("test"))
+        return self._read("test", partial(ten_views, self.source.stream), self._keys(self.measured["test"], 0, share))
 
     def _augmentation(self, name: str) -> View:
         return partial(augmented_view, self.source.stream, self.config.data.flip, self.config.seed, name)
 
-    def _measured_keys(self, split: str, first: int = 0) -> Iterator[list[Key]]:
-        yield from self._keys(self.measured[split], first)
-
-    def _keys(self, index: Tensor, first: int = 0) -> Iterator[list[Key]]:
-        for start in range(0, len(index), EVALUATION_BATCH):
-            yield list(zip(index[start : start + EVALUATION_BATCH].tolist(), count(first + start)))
+    def _keys(self, index: Tensor, first: int = 0, share: Share = WHOLE) -> Iterator[list[Key]]:
+        for number, start in enumerate(range(0, len(index), EVALUATION_BATCH)):
+            if share.has(number):
+                yield list(zip(index[start : start + EVALUATION_BATCH].tolist(), count(first + start)))
 
     def _read(self, split: str, view: View, keys: Iterable[list[Key]]) -> Iterator[tuple[Tensor, Tensor]]:
         loader = DataLoader(

@@ -5,9 +5,30 @@ and devices differ by rounding only.
 """
 
 import hashlib
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Share:
+    """The equal part of every batch that one of several processes has."""
+
+    rank: int
+    count: int
+
+    def of(self, values: Tensor) -> Tensor:
+        """A slice of the first dimension, whose length the count divides."""
+        size = len(values) // self.count
+        return values[self.rank * size : (self.rank + 1) * size]
+
+    def has(self, number: int) -> bool:
+        """Is the batch of this number one of this process, where whole batches are shared out?"""
+        return number % self.count == self.rank
+
+
+WHOLE = Share(0, 1)
 
 
 def generator(seed: int, stream: str, index: int = 0) -> torch.Generator:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from degradation.config import Config, Precision
 from degradation.data.feeds import Feed
 from degradation.models.normalisation import exact_statistics
-from degradation.training.step import autocast, memory_format
+from degradation.training.group import ALONE, Group
+from degradation.training.step import at_least_float32, autocast, memory_format
 
 TOP = 5
 
@@ -23,10 +24,15 @@ class Measured:
     top5_error: float  # percent: the label is not among the five likeliest classes
 
 
-def evaluate(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], precision: Precision) -> Measured:
-    """Over all pictures of the batches: (B, C, H, W), or (B, views, C, H, W), judged by the mean probability."""
+def evaluate(
+    network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], precision: Precision, group: Group = ALONE
+) -> Measured:
+    """Over all pictures of the batches: (B, C, H, W), or (B, views, C, H, W), judged by the mean probability.
+
+    Each process of a group gives batches of its own, and gets what was measured over those of all.
+    """
     network.eval()
-    seen, wrong, beyond, loss = 0, 0.0, 0.0, 0.0
+    seen, wrong, beyond, loss = 0.0, 0.0, 0.0, 0.0
     with torch.inference_mode():
         for pictures, labels in batches:
             logits = logits_of(network, pictures, precision)
@@ -36,16 +42,19 @@ def evaluate(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], preci
             beyond += (top != labels[:, None]).all(1).sum().item()
             seen += len(labels)
     network.train()
+    if not group.alone:
+        sums = torch.tensor([seen, wrong, beyond, loss], dtype=torch.float64)
+        seen, wrong, beyond, loss = group.total(sums).tolist()
     return Measured(100 * wrong / seen, loss / seen, 100 * beyond / seen)
 
 
 def logits_of(network: nn.Module, pictures: Tensor, precision: Precision) -> Tensor:
-    """float32 (B, classes); of several views, the logarithm of their mean probability."""
+    """float32, or float64 of such a network (B, classes); of several views, the logarithm of their mean probability."""
     views = pictures.shape[1] if pictures.dim() == 5 else 0
     flat = pictures.flatten(0, 1) if views else pictures
     with autocast(flat.device, precision):
         logits: Tensor = network(flat.contiguous(memory_format=memory_format(precision)))
-    logits = logits.float()
+    logits = at_least_float32(logits)
     return logits.softmax(1).view(-1, views, logits.shape[1]).mean(1).log() if views else logits
 
 

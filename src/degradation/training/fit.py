@@ -21,6 +21,7 @@ from degradation.models.network import Network, initialise
 from degradation.probes import Table, probe_batch, take
 from degradation.training.checkpoint import weights
 from degradation.training.evaluate import as_evaluated, evaluate
+from degradation.training.group import ALONE, Group
 from degradation.training.schedule import Transitions, learning_rate, stands_still, warmup_is_over
 from degradation.training.step import make_optimizer, memory_format, set_learning_rate, update
 
@@ -67,7 +68,7 @@ class Training:
     """A network with its optimizer, its data and all that a resume needs."""
 
     def __init__(self, config: Config, dataset: Dataset | ImageNet, device: torch.device) -> None:
-        self.config, self.device = config, device
+        self.config, self.device, self.group = config, device, ALONE
         self.warmup = warmup_of(config)
         self.feed = make_feed(dataset, config, device)
         network = Network(config.model, dataset.channels, dataset.classes)
@@ -87,6 +88,13 @@ class Training:
         self.network = network.to(self.device).to(memory_format=memory_format(self.config.precision))
         self.network.train()
         self.optimizer = make_optimizer(self.network, self.config.optim)
+        self.parallel = self.group.parallel(self.network, self.config.model.bn_parts)
+
+    def share(self, group: Group) -> None:
+        """Go on from here as one of a group of processes, all of which stand at the same state."""
+        self.group = group
+        self.parallel = group.parallel(self.network, self.config.model.bn_parts)
+        self.batches = self.feed.batches(self.iteration, group.share)
 
     def _reset_running(self) -> None:
         self.running_loss = torch.zeros((), device=self.device)  # sum over batches of the mean loss
@@ -112,7 +120,7 @@ class Training:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.iteration, self.lr = state["iteration"], state["lr"]
-        self.batches = self.feed.batches(self.iteration)
+        self.batches = self.feed.batches(self.iteration, self.group.share)
         self.transitions = Transitions(**state["transitions"])
         self.recent_errors, self.test_errors = list(state["recent_errors"]), list(state["test_errors"])
         loss, wrong, self.running_batches = state["running"]
@@ -125,7 +133,9 @@ class Training:
         pictures, labels = next(self.batches)
         self.lr = learning_rate(self.iteration, config.optim.lr, config.schedule, self.warmup, self.transitions)
         set_learning_rate(self.optimizer, self.lr, config.optim.momentum_form)
-        loss, wrong = update(self.network, self.optimizer, pictures, labels, config.precision, config.model.bn_parts)
+        with self.group.averaging(self.network, config.model.bn_parts):
+            loss, wrong = update(self.parallel, self.optimizer, pictures, labels, config.precision)
+        loss, wrong = self.group.total(loss) / self.group.share.count, self.group.total(wrong)
         self.iteration += 1
         self.running_loss += loss
         self.running_wrong += wrong
@@ -163,22 +173,22 @@ class Training:
 
     def _errors(self) -> dict[str, int | float | None]:
         """Every error and loss of the network as it is."""
-        precision = self.config.precision
+        precision, share = self.config.precision, self.group.share
         found: dict[str, int | float | None] = {}
         parts = {
-            "train/clean_": self.feed.clean("train"),
-            "train/augmented_": self.feed.augmented(self.iteration),
-            "test/": self.feed.clean("test"),
+            "train/clean_": self.feed.clean("train", share),
+            "train/augmented_": self.feed.augmented(self.iteration, share),
+            "test/": self.feed.clean("test", share),
         }
         if "validation" in self.feed.sizes:
-            parts["validation/"] = self.feed.clean("validation")
+            parts["validation/"] = self.feed.clean("validation", share)
         for name, batches in parts.items():
-            measured = evaluate(self.network, batches, precision)
+            measured = evaluate(self.network, batches, precision, self.group)
             found[f"{name}error"] = measured.error
             found[f"{name}loss"] = measured.loss if math.isfinite(measured.loss) else None
-        views = self.feed.ten_crop()
+        views = self.feed.ten_crop(share)
         if views is not None:
-            measured = evaluate(self.network, views, precision)
+            measured = evaluate(self.network, views, precision, self.group)
             found["test/ten_crop_error"] = measured.error
             found["test/ten_crop_top5_error"] = measured.top5_error
         return found

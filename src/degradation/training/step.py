@@ -66,6 +66,11 @@ def memory_format(precision: Precision) -> torch.memory_format:
     return torch.channels_last if precision.channels_last else torch.contiguous_format
 
 
+def at_least_float32(logits: Tensor) -> Tensor:
+    """bf16 as float32; float64 stays."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
 def make_optimizer(network: nn.Module, optim: Optim) -> torch.optim.SGD:
     """SGD with momentum (He et al. 2015, 4.2); weight decay on all parameters, or on weights only.
 
@@ -103,17 +108,12 @@ def update(
     pictures: Tensor,
     labels: Tensor,
     precision: Precision,
-    bn_parts: int = 1,
 ) -> tuple[Tensor, Tensor]:
-    """One update. Returns the batch's mean loss and its number of wrong pictures, detached, on the device.
-
-    With several `bn_parts` each part of the batch passes by itself, so BN normalises it by its own statistics, and
-    moves its averages once a part.
-    """
+    """One update. Returns the batch's mean loss and its number of wrong pictures, detached, on the device."""
     pictures = pictures.contiguous(memory_format=memory_format(precision))
     with autocast(pictures.device, precision):
-        logits = torch.cat([network(part) for part in pictures.chunk(bn_parts)]) if bn_parts > 1 else network(pictures)
-    loss = F.cross_entropy(logits.float(), labels)
+        logits: Tensor = network(pictures)
+    loss = F.cross_entropy(at_least_float32(logits), labels)
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     optimizer.step()
