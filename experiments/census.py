@@ -12,8 +12,8 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from degradation import grid
 from degradation.command import Parser, run_script
+from degradation.composition import configurations
 from degradation.config import Model, family
 
 Picture = tuple[int, ...]  # channels, side in pixels, classes
@@ -48,7 +48,7 @@ def main() -> None:
 
     given = arguments()
     # nothing is read of the data sets that have one published form: a root is needed by none of them
-    configs = grid.configurations(["data.root=unread", *given.overrides])
+    configs = configurations(["data.root=unread", *given.overrides])
     nets: dict[str, tuple[Model, Picture]] = {}
     for config in configs:
         picture = tuple(given.picture) if given.picture else shape(config.data)

@@ -16,6 +16,7 @@ from analysis.frame import TRAINING_ERRORS, Frame, load, load_where
 from analysis.report import Report, build
 from degradation import grid
 from degradation.command import Parser, run_script
+from degradation.composition import default_margin
 from degradation.config import NAME, Tracking, shown
 from degradation.files import make_folder
 from degradation.records.locks import AS_LONG_AS_IT_TAKES, hold
@@ -46,7 +47,7 @@ def arguments() -> argparse.Namespace:
 def from_records(given: argparse.Namespace) -> Report:
     frame: Frame = load_where(given.records, given.where, given.training_error)
     names = frame.runs["data"].dropna().unique()
-    margins = {name: grid.default_margin(name) for name in names}
+    margins = {name: default_margin(name) for name in names}
     command = shlex.join(["python", "experiments/report.py", *sys.argv[1:]])
     with alone(given.reports / given.name) as folder:
         return build(frame, folder, given.name, command, margins)

@@ -14,7 +14,8 @@ import pytest
 from analysis.conditions import conditions
 from analysis.frame import load
 from degradation.config import CHOICES, CONF
-from degradation.grid import default_margin, described, expand
+from degradation.composition import default_margin
+from degradation.grid import described, expand
 from degradation.records.root import run_ids
 from degradation.records.schema import State
 from degradation.records.store import Record

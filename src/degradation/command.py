@@ -128,7 +128,7 @@ class _WithoutPreamble:
 
 def _take_back(config_name: str, overrides: Sequence[str], began: int) -> None:
     """Remove the description of a sweep that Hydra writes before it looks at the sweep's values."""
-    from degradation.grid import sweep_folder
+    from degradation.composition import sweep_folder
 
     try:
         folder = sweep_folder(overrides, config_name)

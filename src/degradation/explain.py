@@ -17,12 +17,12 @@ from degradation.description import probe_row
 from degradation.environment import InstallationError, check_torch_pair
 from degradation.grid import GridRun, grid_run
 from degradation.models.network import Network, initialise
-from degradation.plan import NOTHING_LEFT, points_left, probes_left, specification
 from degradation.probes import probe_batch, take
 from degradation.probes.landscape import Surface, direction
 from degradation.records.locks import AS_LONG_AS_IT_TAKES
 from degradation.records.schema import DEVICE, LANDSCAPE, PROBES, SNAPSHOTS, WEIGHTS, RecordError, State
 from degradation.records.store import Record
+from degradation.remaining import NOTHING_LEFT, points_left, probes_left, specification
 from degradation.tracking.mirror import mirror
 from degradation.tracking.mirrored import explained_run
 from degradation.training import checkpoint

@@ -1,21 +1,17 @@
-"""A grid: the runs that a command line stands for, by Hydra's own composition and sweeper. Free of torch."""
+"""A grid: the runs that a command line stands for, and what is known of each before it starts. Free of torch."""
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, open_dict
 
 from degradation import config as schema
-from degradation.config import CONF, Config, ConfigError
+from degradation.composition import configurations
+from degradation.config import Config, ConfigError
 from degradation.data.content import content
 from degradation.environment import InstallationError, check_torch_pair
 from degradation.identity import hashed_values, run_id
@@ -44,45 +40,6 @@ def expand(overrides: list[str]) -> list[GridRun]:
     """
     runs = [grid_run(config) for config in configurations(overrides)]
     return list({run.run_id: run for run in runs}.values())
-
-
-def configurations(overrides: list[str]) -> list[Config]:
-    """As `expand`, without the ids, and so without a look at the data."""
-    schema.check_words(overrides)
-    with _based(overrides, "config") as base:
-        swept = [f"{key}={value}" for key, value in (base.hydra.sweeper.params or {}).items()]
-        parsed = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides([*swept, *overrides])
-        (jobs,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
-        if not jobs:
-            raise ConfigError("the sweep is empty: a key has no value to sweep over; allowed: value1,value2")
-        return [schema.read(compose("config", job)) for job in jobs]
-
-
-@contextmanager
-def _based(overrides: Sequence[str], config_name: str) -> Iterator[DictConfig]:
-    """Hydra's composition, and in it the base configuration of a sweep, which has none of the swept values."""
-    schema.register()
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-        fixed = [word for word, one in zip(overrides, parsed, strict=True) if not one.is_sweep_override()]
-        yield compose(config_name, fixed, return_hydra_config=True)
-
-
-def sweep_folder(overrides: Sequence[str], config_name: str) -> Path:
-    """Where a sweep of these words keeps its logs."""
-    with _based(overrides, config_name) as base:
-        return Path(str(base.hydra.sweep.dir))
-
-
-def default_margin(data: str) -> float:
-    """The margin of a data set in conf/, in points of training error. Raises ConfigError: a record may name any."""
-    if data not in schema.CHOICES["data.name"]:
-        raise ConfigError(
-            f"data: {schema.shown(data)} is not allowed; allowed: {', '.join(schema.CHOICES['data.name'])}"
-        )
-    schema.register()
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        return float(compose("config", [f"data={data}"]).data.margin)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from degradation.data.streams import generator
-from degradation.plan import points
+from degradation.remaining import points
 from degradation.probes.landscape import Surface, direction
 
 
