@@ -16,7 +16,7 @@ OVERRIDES = experiment=$(EXPERIMENT) $(if $(SEEDS),seed=$(SEEDS)) $(if $(DEPTHS)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup other-torch reproduce explain status report sync census test test-slow faults check bench clean
+.PHONY: help setup other-torch reproduce explain status report sync plan census test test-slow faults check bench clean
 
 help: ## List what there is
 	@echo "make TARGET [EXPERIMENT=$(EXPERIMENT)] [SEEDS=0,1,2] [DEPTHS=20,56] [ARGS=\"key=value ...\"]"
@@ -58,6 +58,9 @@ report: $(INSTALLED) ## Verdicts, figures and report of what is there already
 
 sync: $(INSTALLED) ## Send to W&B what it lacks of the experiment's records (needs a key)
 	@$(RUN) experiments/sync.py $(OVERRIDES)
+
+plan: $(INSTALLED) ## What the experiment costs before it is started (ARGS="--device cuda --devices 8")
+	@$(RUN) experiments/plan.py $(OVERRIDES)
 
 census: $(INSTALLED) ## Parameters, multiply-adds and activations of the experiment's networks
 	@$(RUN) experiments/census.py $(OVERRIDES)
