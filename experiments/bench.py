@@ -20,7 +20,8 @@ from omegaconf import OmegaConf
 from degradation import grid
 from degradation.command import Parser, run_script
 from degradation.config import CONF, Config, ConfigError
-from hydra_plugins.pool_launcher import Job, Pool, Stopped, duration, slots, visible_gpus
+from hydra_plugins.pool_launcher import Pool, slots, visible_gpus
+from hydra_plugins.sweep_launcher import Job, Stopped, duration
 
 TRAIN = Path(__file__).with_name("train.py")
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hydra_plugins.pool_launcher import Display, Job, Pool, Slot, duration, slots, tell
+from hydra_plugins.pool_launcher import Pool, Slot, slots, tell
+from hydra_plugins.sweep_launcher import Display, Job, duration
 
 CORES = [Slot("core 0"), Slot("core 1")]
 
@@ -185,7 +186,8 @@ def test_a_capped_list_of_gpu_slots_is_spread_over_the_gpus():
 STOPPED = """
 import os, signal, sys, threading
 from pathlib import Path
-from hydra_plugins.pool_launcher import Job, Pool, Slot, Stopped
+from hydra_plugins.pool_launcher import Pool, Slot
+from hydra_plugins.sweep_launcher import Job, Stopped
 folder = Path(sys.argv[1])
 
 def job():

@@ -109,7 +109,7 @@ def _raised_in(trace: TracebackType | None) -> str:
 
 def _is_of_the_pool(error: Exception) -> bool:
     """Has the pool told it already, as one of the failed runs of a sweep?"""
-    launcher = sys.modules.get("hydra_plugins.pool_launcher.launcher")
+    launcher = sys.modules.get("hydra_plugins.sweep_launcher")
     return launcher is not None and isinstance(error, launcher.JobFailed)
 
 

@@ -21,6 +21,7 @@ Row = dict[str, Any]
 CHECKSUM = "crc32"  # of a row
 DIGEST = "sha256"  # of a document or a sealed file
 TEMPORARY = ".tmp-"
+TAIL = len(f',"{CHECKSUM}":"00000000"}}\n')  # bytes of a line that its checksum is not of
 SEALED = b"sha256 "  # the head of a sealed file
 
 
@@ -42,14 +43,37 @@ def _compact(values: Row) -> str:
     return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def line_checksum(line: bytes) -> str | None:
+    """The one that a line carries, or None where the line is torn or its checksum is wrong."""
+    checksum = f"{zlib.crc32(_body(line)):08x}"
+    return checksum if line[-TAIL:] == f',"{CHECKSUM}":"{checksum}"}}\n'.encode() else None
+
+
+def _body(line: bytes) -> bytes:
+    """The row that a line is of, without its checksum."""
+    return line[:-TAIL] + b"}"
+
+
 def decode_row(line: bytes) -> Row | None:
     """The row, or None where the line is torn, its checksum is wrong, or it is no row at all."""
-    head, separator, tail = line.rpartition(f',"{CHECKSUM}":"'.encode())
-    body = head + b"}"
-    if not separator or tail != f'{zlib.crc32(body):08x}"}}\n'.encode():
-        return None
-    row = _from_json(body)
+    row = None if line_checksum(line) is None else _from_json(_body(line))
     return row if isinstance(row, dict) else None
+
+
+def decode_rows(lines: list[bytes]) -> list[Row] | None:
+    """What `decode_row` says of all lines, at once and in half the time; None where it has to be asked of each.
+
+    A number that no float holds is infinite here, and it is for the caller to refuse it. So is a value that is a list
+    or a dict: of lines that are no JSON each, but are together, one row at least has such a value.
+    """
+    if None in map(line_checksum, lines):
+        return None
+    try:
+        # no text of JSON goes over a line's end, and each body ends with a brace
+        rows = MANY_DECODER.decode((b"[" + b",\n".join(map(_body, lines)) + b"]").decode())
+    except (ValueError, RecursionError):
+        return None
+    return rows if len(rows) == len(lines) and all(isinstance(row, dict) for row in rows) else None
 
 
 def encode_document(values: Row) -> bytes:
@@ -74,7 +98,7 @@ def decode_document(content: bytes) -> tuple[Row, bool]:
 def _from_json(content: bytes) -> Any:
     """None where it is no JSON; nesting without end and numbers that are not finite are none either."""
     try:
-        return json.loads(content, parse_float=_finite, parse_constant=_finite)
+        return DECODER.decode(content.decode())
     except (ValueError, RecursionError):
         return None
 
@@ -84,6 +108,11 @@ def _finite(number: str) -> float:
     if not math.isfinite(value):
         raise ValueError(number)
     return value
+
+
+# made once: json.loads makes one for every call that has options
+DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
+MANY_DECODER = json.JSONDecoder(parse_constant=_finite)  # floats in C, which costs half as much
 
 
 def seal(content: bytes) -> bytes:

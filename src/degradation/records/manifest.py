@@ -3,11 +3,11 @@
 import errno
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from degradation.files import Row, encode_row, read_file, row_checksum
+from degradation.files import Row, encode_row, row_checksum
 from degradation.records.schema import (
     DONE,
     METRICS,
@@ -69,8 +69,8 @@ def _is_fingerprint(value: Any) -> bool:
     return isinstance(value, dict) and {key: type(part) for key, part in value.items()} == {"bytes": int, "sha256": str}
 
 
-def misfit(folder: Path, manifest: Manifest, every_byte: bool) -> str | None:
-    """The first file that is not what the manifest says, and how; None where all are.
+def misfit(folder: Path, manifest: Manifest, every_byte: bool, read: Callable[[str], bytes]) -> str | None:
+    """The first file that is not what the manifest says, and how; None where all are. `read`: a file by its name.
 
     Without `every_byte` weights and snapshots are only measured, not read. Raises RecordError where a file cannot be
     read now: that is no damage, and a sound run is not to be thrown away for it.
@@ -81,7 +81,7 @@ def misfit(folder: Path, manifest: Manifest, every_byte: bool) -> str | None:
             if not every_byte and name not in SMALL and not path.is_symlink():
                 if path.stat().st_size != expected["bytes"]:
                     return f"{path}: has another length than in {DONE}"
-            elif fingerprint(read_file(path)) != expected:
+            elif fingerprint(read(name)) != expected:
                 return f"{path}: its checksum differs from the one in {DONE}"
         except OSError as error:
             told = f"{path}: cannot be read ({error.strerror or error})"

@@ -17,6 +17,7 @@ from degradation.files import (
     decode_row,
     encode_document,
     encode_row,
+    line_checksum,
     make_folder,
     read_file,
     row_checksum,
@@ -64,29 +65,30 @@ class Record:
         content = self._content(name)
         if content is None:
             raise RecordError(f"{self.path(name)}: missing")
-        if not self._fits_manifest(name):
+        if not self._fits_manifest(name, content):
             raise RecordError(f"{self.path(name)}: its checksum differs from the one in {DONE}; train the run again")
         return content
+
+    def unchecked(self, name: str) -> bytes:
+        """The content of a file as it is. Raises OSError."""
+        return read_file(self.path(name))
 
     def _content(self, name: str) -> bytes | None:
         """None where there is no such file."""
         try:
-            return read_file(self.path(name))
+            return self.unchecked(name)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise RecordError(f"{self.path(name)}: cannot be read ({error.strerror or error})") from None
 
-    def _fits_manifest(self, name: str) -> bool:
+    def _fits_manifest(self, name: str, content: bytes) -> bool:
         """False where the manifest of a run that is over says otherwise of a file."""
         expected = (self.manifest() or {"files": {}})["files"].get(name)
-        return expected is None or fingerprint(self._content(name) or b"") == expected
+        return expected is None or fingerprint(content) == expected
 
-    def _document(self, name: str) -> Row | None:
-        """The values of a document of a version that this code reads; None where there is none. Raises Damaged."""
-        content = self._content(name)
-        if content is None:
-            return None
+    def _document(self, name: str, content: bytes) -> Row:
+        """The values of a document of a version that this code reads. Raises Damaged."""
         values, checked = decode_document(content)
         found = values.get("schema_version")
         if found not in READABLE:
@@ -103,25 +105,24 @@ class Record:
 
         What an earlier attempt wrote must say the same; an earlier release may have said less.
         """
-        try:
-            earlier = self._document(RUN)
-            if earlier is not None and earlier["schema_version"] == READABLE[0] and not self._fits_manifest(RUN):
-                raise Damaged(f"differs from the one in {DONE}")
-        except Damaged as problem:
-            log.warning("%s: %s %s; it is written anew", self.run_id, RUN, problem)
-            earlier = None
-        if earlier is not None:
-            earlier.pop("schema_version")
-            if not _agrees(earlier, description):
-                raise RecordError(f"{self.path(RUN)}: was written for other values under the same id; move it away")
-            return fingerprint(self._content(RUN) or b"")
+        if (content := self._content(RUN)) is not None:
+            try:
+                earlier = self._document(RUN, content)
+                if earlier.pop("schema_version") == READABLE[0] and not self._fits_manifest(RUN, content):
+                    raise Damaged(f"differs from the one in {DONE}")
+            except Damaged as problem:
+                log.warning("%s: %s %s; it is written anew", self.run_id, RUN, problem)
+            else:
+                if not _agrees(earlier, description):
+                    raise RecordError(f"{self.path(RUN)}: was written for other values under the same id; move it away")
+                return fingerprint(content)
         return self.write(RUN, encode_document({"schema_version": SCHEMA_VERSION, **description}))
 
     def describe(self) -> Row:
         """What run.json holds."""
-        self.read(RUN)
+        content = self.read(RUN)
         try:
-            return self._document(RUN) or {}
+            return self._document(RUN, content)
         except Damaged as problem:
             raise RecordError(f"{self.path(RUN)}: {problem}; train the run again") from None
 
@@ -169,23 +170,26 @@ class Record:
 
     def manifest(self) -> Manifest | None:
         """What DONE holds, or None where it is missing or damaged."""
+        content = self._content(DONE)
         try:
-            manifest = self._document(DONE)
+            manifest = None if content is None else self._document(DONE, content)
         except Damaged:
             return None
-        return manifest if manifest is not None and is_manifest(manifest) else None
+        return manifest if is_manifest(manifest) else None
 
     def misfit(self, every_byte: bool = False) -> str | None:
         """What keeps the run from being over, in a line; None where it is over and every file is what was written."""
         manifest = self.manifest()
         if manifest is None:
             return f"{self.path(DONE)}: missing or damaged"
-        return misfit(self.folder, manifest, every_byte)
+        return misfit(self.folder, manifest, every_byte, self.unchecked)
 
     def outcome(self, every_byte: bool = False) -> State | None:
         """Done or diverged; None while the run is not over, or no more."""
         manifest = self.manifest()
-        return State(manifest["outcome"]) if manifest and not misfit(self.folder, manifest, every_byte) else None
+        if manifest is None or misfit(self.folder, manifest, every_byte, self.unchecked):
+            return None
+        return State(manifest["outcome"])
 
     def settled(self) -> State | None:
         """The outcome where nothing is left to do, not even to tidy up."""
@@ -196,7 +200,7 @@ class Record:
         if self.manifest() is not None or not (attempts := self.sound_rows(ATTEMPTS)):
             return False
         manifest = attempts[-1].get(MANIFEST)
-        if not is_manifest(manifest) or misfit(self.folder, manifest, every_byte=True):
+        if not is_manifest(manifest) or misfit(self.folder, manifest, True, self.unchecked):
             return False
         self.finish(manifest)
         return True
@@ -214,8 +218,9 @@ class Record:
 
     def lost_probes(self) -> int:
         """How many rows of probes training took that are there no more."""
-        taken = self.training_probes()
-        return 0 if taken is None else len(set((self.manifest() or {})[PROBES]) - set(map(row_checksum, taken)))
+        taken = (self.manifest() or {}).get(PROBES, [])
+        lines = (self._content(PROBES) or b"").splitlines(keepends=True)
+        return len(set(taken) - set(map(line_checksum, lines)))
 
     def state(self) -> State:
         if not os.path.exists(self.folder):

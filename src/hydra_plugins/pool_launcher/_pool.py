@@ -12,43 +12,19 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any
 
 import cloudpickle
 
-from hydra_plugins.pool_launcher._progress import Display, connect
+from hydra_plugins.pool_launcher._progress import connect
 from hydra_plugins.pool_launcher._slots import Slot
+from hydra_plugins.sweep_launcher import Display, Job, Result, Stopped
 
 POLL = 0.25  # seconds
-
-
-@dataclass(frozen=True)
-class Job:
-    label: str
-    function: Callable[[], Any]
-    work: float  # in one unit for all jobs: longest first, and the estimate of the time left
-    log: Path  # takes the process's stdout and stderr
-    held: Callable[[], bool] = lambda: False  # is somebody else at it? Then the other jobs go first
-
-
-@dataclass(frozen=True)
-class Result:
-    value: Any = None
-    error: str | None = None  # one line; None where the job returned
-
-
-class Stopped(Exception):
-    """The pool was asked to stop by a signal, and its jobs have ended."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(signum).name}")
-        self.signum = signum
 
 
 class _Running:
@@ -135,8 +111,7 @@ class Pool:
                     results[ended.index] = result
                     display.ended(ended.index, failed=result.error is not None)
                     if result.error is not None:
-                        error = result.error.removeprefix(f"{ended.job.label}: ")
-                        display.say(f"failed: {ended.job.label}: {error} (log: {ended.job.log})")
+                        display.failure(ended.job.label, result.error, ended.job.log)
         return [results[index] for index in range(len(jobs))]
 
     @staticmethod
