@@ -4,6 +4,8 @@ EXPERIMENT ?= quick
 SEEDS ?=
 DEPTHS ?=
 ARGS ?=
+# Where the runs are trained: pool (this machine), slurm
+LAUNCHER ?=
 # Another build of torch and torchvision: TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 PYTHON ?= python3
@@ -12,14 +14,15 @@ EACH ?= 20
 
 VENV := .venv
 RUN := $(VENV)/bin/python
-OVERRIDES = experiment=$(EXPERIMENT) $(if $(SEEDS),seed=$(SEEDS)) $(if $(DEPTHS),model.depth=$(DEPTHS)) $(ARGS)
+OVERRIDES = experiment=$(EXPERIMENT) $(if $(SEEDS),seed=$(SEEDS)) $(if $(DEPTHS),model.depth=$(DEPTHS)) \
+	$(if $(LAUNCHER),hydra/launcher=$(LAUNCHER)) $(ARGS)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help setup other-torch reproduce explain status report sync plan census test test-slow faults check bench clean
 
 help: ## List what there is
-	@echo "make TARGET [EXPERIMENT=$(EXPERIMENT)] [SEEDS=0,1,2] [DEPTHS=20,56] [ARGS=\"key=value ...\"]"
+	@echo "make TARGET [EXPERIMENT=$(EXPERIMENT)] [SEEDS=0,1,2] [DEPTHS=20,56] [LAUNCHER=slurm] [ARGS=\"key=value ...\"]"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(if $(TORCH_INDEX),other-torch) $(INSTALLED) ## Make .venv with the pinned packages (TORCH_INDEX= picks a CPU or CUDA build of torch)

@@ -1,0 +1,1 @@
+"""A Hydra launcher: a SLURM job array, by submitit."""
