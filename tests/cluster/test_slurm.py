@@ -128,7 +128,7 @@ def test_the_waiting_process_may_die_and_the_same_command_waits_for_its_jobs(slu
     assert second.returncode == 0, told
     assert "0 submitted" in told
     assert "3 runs: 3 done" in told
-    assert len(list((logs / ".submitit").glob("*_*"))) == 3
+    assert len(list((logs / ".submitit").glob("[0-9]*_*"))) == 3
 
 
 def test_ctrl_c_ends_the_waiting_only(slurm, tmp_path):

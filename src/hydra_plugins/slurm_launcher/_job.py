@@ -39,4 +39,6 @@ class Resumable:
 
     def _ask(self, _: int, __: FrameType | None) -> None:
         self.out_of_time = True
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            raise SystemExit(0)  # the run has not begun, or is over: there is nothing to save
         os.kill(os.getpid(), signal.SIGTERM)
