@@ -15,7 +15,7 @@ from degradation.config import Config, ConfigError
 from degradation.data.content import content
 from degradation.environment import InstallationError, check_torch_pair
 from degradation.identity import hashed_values, run_id
-from degradation.records.schema import PROBES, RecordError
+from degradation.records.schema import ATTEMPTS, PROBES, RecordError
 from degradation.records.store import Record
 
 
@@ -50,6 +50,7 @@ class Admission:
     work: float  # in any unit that is the same for all jobs of a sweep
     settled: str | None  # why there is nothing to do, such as `done before`
     held: Callable[[], bool] = lambda: False  # is another process at it? Then others go first
+    warning: str | None = None  # a line for whoever watches
 
 
 def admitted(cfg: DictConfig) -> GridRun:
@@ -100,10 +101,17 @@ def preflight(cfg: DictConfig) -> Admission:
     work = float(run.config.schedule.iterations * run.config.model.depth)
     try:
         outcome = run.record.settled()
-        lost = f", but for rows of {PROBES}" if outcome and run.record.lost_probes() else ""
+        warning = _damaged(run.record) if outcome else None
     except (RecordError, OSError):  # told by the job itself, while the others go on
-        outcome, lost = None, ""
-    return Admission(run.run_id, work, f"{outcome} before{lost}" if outcome else None, run.record.locked)
+        outcome, warning = None, None
+    return Admission(run.run_id, work, f"{outcome} before" if outcome else None, run.record.locked, warning)
+
+
+def _damaged(record: Record) -> str | None:
+    """Rows on which no number depends: a damaged one costs that row, and not the run."""
+    found = {PROBES: record.lost_probes(), ATTEMPTS: record.damaged_lines(ATTEMPTS)}
+    told = " and ".join(f"{lines} rows of {name}" for name, lines in found.items() if lines)
+    return f"{told} are damaged or lost; explain.py takes again those of probes that it can" if told else None
 
 
 def title(runs: list[GridRun]) -> str:

@@ -2,6 +2,8 @@
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -71,9 +73,7 @@ def train(config: Config, group: Group = ALONE) -> State:
         parent = parent_of(config)
         if parent is not None and record.outcome(every_byte=True) is None:
             train(parent)
-        if record.locked():
-            tell(f"{run.run_id}: another process is training it; waiting for that")
-        with record.lock(AS_LONG_AS_IT_TAKES):
+        with _waited_for(record):
             record.clean()
             outcome = record.outcome(every_byte=True)
             if outcome is None and record.restore():
@@ -82,18 +82,22 @@ def train(config: Config, group: Group = ALONE) -> State:
             if outcome is not None:
                 log.info("%s: %s already", run.run_id, outcome)
                 record.path(CHECKPOINT).unlink(missing_ok=True)  # killed between the last two things that a run does
-                _tell_lost_probes(record)
                 return outcome
             return _attempt(config, record, device, group)
     except (InstallationError, RecordError, DataError, OSError) as problem:
         raise RunFailed(f"{run.run_id}: {problem}") from None
 
 
-def _tell_lost_probes(record: Record) -> None:
-    """Rows of probes carry their own checksums: a damaged one costs that row, and not the run."""
-    lost = record.lost_probes()
-    if lost:
-        tell(f"{record.run_id}: {lost} rows of {PROBES} are damaged or lost; explain.py takes again those it can")
+@contextmanager
+def _waited_for(record: Record) -> Iterator[None]:
+    """The run's lock; that another process has it is told."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(record.lock())
+        except RecordError:
+            tell(f"{record.run_id}: another process is training it; waiting for that")
+            stack.enter_context(record.lock(AS_LONG_AS_IT_TAKES))
+        yield
 
 
 def follow(config: Config, group: Group) -> None:

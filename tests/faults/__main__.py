@@ -125,7 +125,7 @@ def main() -> int:
             tallies.append(lanes.submit(attempt, kind, trial, undisturbed.root, seeds))
         results = [tally.result() for tally in tallies]
     report(results, given.out)
-    print(f"{dict(calls)} {time.monotonic() - started:.0f} s; table: {given.out / 'faults.csv'}")
+    print(f"{calls['']} calls in a run's life; {time.monotonic() - started:.0f} s; table: {given.out / 'faults.csv'}")
     if any(tally.lost or tally.missing for tally in results):
         print(f"the sweeps are kept in {scratch}")
         return 1

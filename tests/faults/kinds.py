@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
 
 from damage import corrupted_checkpoint, damage, flipped, torn
-from fault_shim import BALLAST, ERRORS, HELD_SECONDS, POWER_CUTS, RELEASED
-from sweep import NotTried, Start, Trial
+from fault_shim import BALLAST, ERRORS, POWER_CUTS, RELEASED
+from sweep import PATIENCE, NotTried, Start, Trial
 
 from degradation.records.schema import ATTEMPTS
 
@@ -94,29 +94,25 @@ def two_sweeps(trial: Trial, seeds: Sequence[int]) -> None:
         part = seeds[first : first + AT_ONCE]
         strikes = {seed: ("held", moments[seed]) for seed in part}
         both = [trial.start(part, strikes, "train", f"hydra.launcher.slots={AT_ONCE}") for _ in range(2)]
-        told += _release(trial, both, part)
+        left, deadline = {trial.ids[seed] for seed in part}, time.monotonic() + PATIENCE
+        while any(one.process.poll() is None for one in both) and time.monotonic() < deadline:
+            for run in [run for run in left if any(one.waits(run) for one in both)]:
+                (trial.folder / f"{RELEASED}{run}").touch()
+                left.remove(run)
+            time.sleep(0.05)  # polls; what is waited for is a line
         for one in both:
             trial.wait(one)
             trial.expect(one, 0)
+        # two that look at the lock in the same instant see nobody; the second finds it done when it gets the lock
+        told += sum(
+            any(one.waits(run) or one.finds_done(run) for one in both) for run in map(trial.ids.__getitem__, part)
+        )
         for seed in part:
             starts = sum("start" in row for row in trial.record(seed).sound_rows(ATTEMPTS))
             trial.promise(starts == 1, f"{trial.ids[seed]}: trained {starts} times")
     trial.forget_strikes(len(seeds))
     for _ in range(told):
         trial.struck("two sweeps")
-
-
-def _release(trial: Trial, both: Sequence[Start], seeds: Sequence[int]) -> int:
-    """Let each run go on that both are known to be at; returns how many these were."""
-    left = {trial.ids[seed] for seed in seeds}
-    deadline = time.monotonic() + 3 * HELD_SECONDS
-    while left and time.monotonic() < deadline and any(one.process.poll() is None for one in both):
-        told = "".join(one.told for one in both)
-        for run in [run for run in left if f"{run}: another process is training it" in told]:
-            (trial.folder / f"{RELEASED}{run}").touch()
-            left.remove(run)
-        time.sleep(0.05)  # polls; what is waited for is a line
-    return len(seeds) - len(left)
 
 
 def disk_full(trial: Trial, seeds: Sequence[int]) -> None:

@@ -63,6 +63,14 @@ class Start:
         """The lines that say why a run has failed."""
         return [line for line in self.told.splitlines() if line.startswith(f"failed: {run_id}: ")]
 
+    def waits(self, run_id: str) -> bool:
+        """Does it say that another process is at the run?"""
+        return f"{run_id}: another process is training it; waiting" in self.told
+
+    def finds_done(self, run_id: str) -> bool:
+        """Has a job, begun when the run was not done yet, found that it is?"""
+        return f"{run_id}: done already" in self.log_of(run_id)
+
     def names(self, run_id: str, word: str) -> bool:
         """Is the word told of this run, on the console or in the job's log?"""
         lines = self.log_of(run_id).splitlines() + [line for line in self.told.splitlines() if run_id in line]

@@ -15,6 +15,9 @@ AS_LONG_AS_IT_TAKES = -1.0  # seconds to wait for a lock, in filelock's words
 class Held(Exception):
     """Another process holds the lock."""
 
+    def __str__(self) -> str:
+        return "another process is at it"
+
 
 @contextmanager
 def hold(path: Path, timeout: float) -> Iterator[None]:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from degradation.config import Tracking
+from degradation.files import TEMPORARY
+from degradation.records.locks import Held
 from degradation.tracking.session import Session, WandbError, session
 
 log = logging.getLogger(__name__)
@@ -39,7 +41,7 @@ def has_key() -> bool:
 
 
 def scratch_of(root: Path, run_id: str) -> Path:
-    return root / "wandb" / f".tmp-{run_id}"
+    return root / "wandb" / f"{TEMPORARY}{run_id}"
 
 
 class MirroredRun:
@@ -196,7 +198,7 @@ def mirror(
             identity = identify()
             held = stack.enter_context(session(scratch_of(root, identity["id"]), tracking.init_timeout))
             mirrored.start(held, tracking, root, identity)
-        except (OSError, WandbError) as error:
+        except (OSError, WandbError, Held) as error:
             mirrored.tell("W&B cannot be started (%s); the record on disk is whole, and %s", error, LATER)
         for row in rows:
             mirrored.send(row)

@@ -14,12 +14,15 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from degradation.config.telling import escaped
+from degradation.files import TEMPORARY
 from degradation.interruption import Interrupted
+from degradation.records.locks import hold, is_held
+from degradation.records.schema import LOCK
 
 log = logging.getLogger(__name__)
 Returned = TypeVar("Returned")
@@ -105,22 +108,24 @@ class Session:
 
 @contextmanager
 def session(scratch: Path, patience: float) -> Iterator[Session]:
-    """`scratch`: a folder that exists only as long as the session. Raises OSError, WandbError."""
+    """`scratch`: a folder that exists only as long as the session. Raises OSError, WandbError, Held."""
     os.environ["WANDB_ERROR_REPORTING"] = "false"
-    shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed
-    scratch.mkdir(parents=True)
-    held = Session(scratch, patience)
-    ours = [name for name in CACHES if name not in os.environ]
-    os.environ.update(dict.fromkeys(ours, str(scratch)))
-    try:
+    for stale in (scratch, *scratch.parent.glob(f"{TEMPORARY}*")):
+        if not is_held(stale / LOCK):  # of a process that was killed
+            shutil.rmtree(stale, ignore_errors=True)
+    scratch.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, scratch, ignore_errors=True)
+        stack.enter_context(hold(scratch / LOCK, 0.0))
+        held = Session(scratch, patience)
+        stack.callback(held.close)
+        ours = [name for name in CACHES if name not in os.environ]
+        os.environ.update(dict.fromkeys(ours, str(scratch)))
+        for name in ours:
+            stack.callback(os.environ.pop, name, None)
         _import_wandb()
         held.open()
         yield held
-    finally:
-        held.close()
-        for name in ours:
-            os.environ.pop(name, None)
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _tear_down() -> None:

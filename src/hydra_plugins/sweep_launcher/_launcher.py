@@ -52,12 +52,13 @@ class Stopped(Exception):
 
 class SweepLauncher(Launcher):
     """`preflight`: the dotted name of a function that gets a job's configuration and returns something with `label`,
-    `work`, `settled` (None where the job has to run, else why not) and `held` (a function: is another process at it
-    now?). An exception in it stops the sweep before anything has started.
+    `work`, `settled` (None where the job has to run, else why not), `held` (a function: is another process at it now?)
+    and `warning` (None, or a line to be told). An exception in it stops the sweep before anything has started.
     """
 
     def __init__(self, preflight: str | None) -> None:
         self.preflight = _function(preflight) if preflight else None
+        self.warnings: list[str] = []
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
@@ -83,6 +84,8 @@ class SweepLauncher(Launcher):
             else:
                 jobs[position] = job
         display = Display(len(job_overrides), done=len(skipped))
+        for warning in self.warnings:
+            display.say(warning)
         settled = f"{len(skipped)} of {len(job_overrides)} are settled already; " if skipped else ""
         try:
             results = dict(zip(jobs, self.run(list(jobs.values()), display, settled), strict=True)) if jobs else {}
@@ -105,6 +108,8 @@ class SweepLauncher(Launcher):
         if self.preflight is not None:
             admission = self.preflight(config)
             label, work, held = admission.label, admission.work, admission.held
+            if admission.warning is not None:
+                self.warnings.append(f"{label}: {admission.warning}")
             if admission.settled is not None:
                 return str(admission.settled)
         function = partial(_run, self.hydra_context, self.task_function, config, Singleton.get_state())
