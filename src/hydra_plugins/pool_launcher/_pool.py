@@ -22,7 +22,7 @@ import cloudpickle
 
 from hydra_plugins.pool_launcher._progress import connect
 from hydra_plugins.pool_launcher._slots import Slot
-from hydra_plugins.sweep_launcher import Display, Job, Result, Stopped
+from hydra_plugins.sweep_launcher import Display, Job, Result, Stopped, output_to
 
 POLL = 0.25  # seconds
 
@@ -167,14 +167,9 @@ def _child(function: bytes, environment: dict[str, str], log: str, connection: C
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which sends SIGTERM
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.update(environment)
-    try:
-        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    except OSError as problem:
-        connection.send(("told", f"{log}: cannot be written ({problem.strerror}); the job goes on without it"))
-        descriptor = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
+    problem = output_to(log)
+    if problem is not None:
+        connection.send(("told", f"{problem}; the job goes on without it"))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     connect(connection)
     try:

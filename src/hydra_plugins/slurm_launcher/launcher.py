@@ -3,11 +3,8 @@
 import contextlib
 import os
 import re
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +15,7 @@ from omegaconf import OmegaConf
 
 from hydra_plugins.slurm_launcher._job import Resumable
 from hydra_plugins.slurm_launcher._queue import waiting_or_running
-from hydra_plugins.sweep_launcher import Display, Job, Result, Stopped, SweepLauncher
+from hydra_plugins.sweep_launcher import Display, Job, Result, Stopped, SweepLauncher, noted_signals
 
 POLL = 2.0  # seconds
 LATE = 15.0  # seconds that a shared file system may take to show a result
@@ -73,7 +70,7 @@ class SlurmLauncher(SweepLauncher):
             display.say(f"{job.label}: job {submitted[job.label].job_id} (log: {job.log})")
         if not self.wait:
             return [Result("submitted") for _ in jobs]
-        with _signals() as stopped:
+        with noted_signals() as stopped:
             return _Watch(jobs, submitted, display, stopped).results()
 
     def _submit(self, jobs: Sequence[Job]) -> dict[str, Any]:
@@ -157,19 +154,3 @@ class _Watch:
         if time.monotonic() - self.gone.setdefault(label, time.monotonic()) < LATE:
             return None
         return Result(error=f"job {job.job_id} was ended by SLURM or a signal, and left no result")
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """SIGINT and SIGTERM are noted, and end the waiting only."""
-    noted: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield noted
-        return
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    before = {kind: signal.signal(kind, lambda signum, _: noted.append(signum)) for kind in kinds}
-    try:
-        yield noted
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)

@@ -6,5 +6,16 @@ classes of each.
 
 from hydra_plugins.sweep_launcher._display import Display, duration
 from hydra_plugins.sweep_launcher._launcher import Job, JobFailed, Result, Stopped, SweepLauncher
+from hydra_plugins.sweep_launcher._process import noted_signals, output_to
 
-__all__ = ["Display", "Job", "JobFailed", "Result", "Stopped", "SweepLauncher", "duration"]
+__all__ = [
+    "Display",
+    "Job",
+    "JobFailed",
+    "Result",
+    "Stopped",
+    "SweepLauncher",
+    "duration",
+    "noted_signals",
+    "output_to",
+]

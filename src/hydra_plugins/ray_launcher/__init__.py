@@ -1,0 +1,1 @@
+"""A Hydra launcher: tasks of a Ray cluster."""
