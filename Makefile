@@ -4,7 +4,7 @@ EXPERIMENT ?= quick
 SEEDS ?=
 DEPTHS ?=
 ARGS ?=
-# Where the runs are trained: pool (this machine), slurm
+# Where the runs are trained: pool (this machine), slurm, ray
 LAUNCHER ?=
 # Another build of torch and torchvision: TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
@@ -19,11 +19,11 @@ OVERRIDES = experiment=$(EXPERIMENT) $(if $(SEEDS),seed=$(SEEDS)) $(if $(DEPTHS)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup other-torch reproduce explain status report sync plan census test test-slow faults check bench clean
+.PHONY: help setup other-torch reproduce explain status report sync plan census test test-slow test-cluster growth faults check bench clean
 
 help: ## List what there is
 	@echo "make TARGET [EXPERIMENT=$(EXPERIMENT)] [SEEDS=0,1,2] [DEPTHS=20,56] [LAUNCHER=slurm] [ARGS=\"key=value ...\"]"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(if $(TORCH_INDEX),other-torch) $(INSTALLED) ## Make .venv with the pinned packages (TORCH_INDEX= picks a CPU or CUDA build of torch)
 
@@ -69,10 +69,16 @@ census: $(INSTALLED) ## Parameters, multiply-adds and activations of the experim
 	@$(RUN) experiments/census.py $(OVERRIDES)
 
 test: $(INSTALLED) ## The fast tests (under 3 minutes)
-	@$(RUN) -m pytest -q -n 4 --dist worksteal -m "not slow"
+	@$(RUN) -m pytest -q -n 4 --dist worksteal -m "not slow and not cluster"
 
 test-slow: $(INSTALLED) ## The tests that train for minutes
 	@$(RUN) -m pytest -q -n 2 --dist worksteal -m slow
+
+test-cluster: $(INSTALLED) ## Sweeps on a SLURM of one node (needs slurm-wlm and munge) and on a Ray of two (needs the extra `ray`)
+	@$(RUN) -m pytest -q -m cluster
+
+growth: $(INSTALLED) ## Time status and report against the number of runs: 100, 1,000 and 10,000 generated ones
+	@$(RUN) tests/growth
 
 faults: $(INSTALLED) ## Strike a small sweep with 20 faults of each kind and compare it with an undisturbed one (EACH=20)
 	@$(RUN) tests/faults --each $(EACH)

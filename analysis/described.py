@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import is_dataclass
+from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 from analysis.fitting import is_count, is_name, is_number
@@ -69,10 +70,10 @@ def _misfit_of_config(config: Row) -> str | None:
 
 def _mistyped(value: Any, kind: Any, key: str) -> str | None:
     """The first dotted key whose value is not of the schema's type; one that the schema lacks may hold any scalar."""
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         if not isinstance(value, dict):
             return key
-        types = get_type_hints(kind)
+        types = _types(kind)
         found = (_mistyped(one, types.get(name), f"{key}.{name}".lstrip(".")) for name, one in value.items())
         return next((wrong for wrong in found if wrong is not None), None)
     if kind is None:
@@ -90,6 +91,9 @@ def _mistyped(value: Any, kind: Any, key: str) -> str | None:
         str: is_name(value),
     }[kind]
     return None if fits else key
+
+
+_types = cache(get_type_hints)  # which evaluates the annotations anew in every call
 
 
 def _misfit_of_id(config: Row, run_id: str) -> str | None:

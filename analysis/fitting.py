@@ -4,7 +4,8 @@ Each function says in a few words what is wrong with a row, after those that wer
 """
 
 import math
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from degradation.config.telling import is_unbroken
@@ -111,6 +112,38 @@ def metric(row: Row, before: list[Row]) -> str | None:
     return None
 
 
+def all_metrics(rows: list[Row]) -> bool:
+    """Does `metric` find no misfit in any row? Asked by columns; where the rows differ in their keys it is not known.
+
+    False, which costs time only, is also said of rows that `metric` has to judge.
+    """
+    keys = tuple(rows[0])
+    if not {ITERATION, CLEAN_ERROR, TEST_ERROR} <= {*keys} or any(tuple(row) != keys for row in rows):
+        return False
+    columns = dict(zip(keys, zip(*map(dict.values, rows), strict=True), strict=True))
+    iterations = columns.pop(ITERATION)
+    rise = {*map(type, iterations)} == {int} and all(map(operator.lt, iterations, iterations[1:]))
+    if not (rise and is_count(iterations[0]) and is_count(iterations[-1])):
+        return False
+    return all(
+        (key == LR or key.startswith(METRIC_GROUPS))
+        and _all_numbers(column, key.endswith("_error") or key == TEST_ERROR, key in (CLEAN_ERROR, TEST_ERROR))
+        for key, column in columns.items()
+    )
+
+
+def _all_numbers(column: Sequence[Any], percents: bool, needed: bool) -> bool:
+    kinds = {*map(type, column)}  # not isinstance: a flag is no number
+    if type(None) in kinds:
+        if needed:
+            return False
+        column = [value for value in column if value is not None]
+    if not kinds <= {int, float, type(None)}:
+        return False
+    fits = is_percent if percents else is_number
+    return not column or (fits(min(column)) and fits(max(column)))
+
+
 # --- rows of probes.jsonl
 
 NORM = or_null(is_size)
@@ -132,6 +165,10 @@ TABLES: dict[str, dict[str, Fits]] = {
 }  # fmt: skip
 
 
+def _are_cells(column: list[Any]) -> bool:
+    return _all_numbers(column, percents=False, needed=False) or all(map(_is_cell, column))
+
+
 def _is_cell(value: Any) -> bool:
     return value is None or is_flag(value) or is_number(value) or is_name(value)
 
@@ -143,7 +180,7 @@ def probe(row: Row, before: list[Row]) -> str | None:
     if any((row[PROBE], row[ITERATION]) == (one[PROBE], one[ITERATION]) for one in before):
         return "is there twice"
     table = row[TABLE]
-    if not all(isinstance(column, list) and all(map(_is_cell, column)) for column in table.values()):
+    if not all(isinstance(column, list) and _are_cells(column) for column in table.values()):
         return f"{TABLE} is wrong"
     if len({len(column) for column in table.values()} - {0}) != 1 or ITERATION in table:
         return f"{TABLE} has no rows"

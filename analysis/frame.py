@@ -6,13 +6,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis import described, fitting
 from analysis.probes import of_runs, probe_tables
 from analysis.sound import read_rows
 from degradation.config.telling import escaped, is_unbroken
 from degradation.identity import ADDED_LATER
+from degradation.records.look import Look
 from degradation.records.root import run_ids
 from degradation.records.schema import (
     ATTEMPTS,
@@ -32,7 +35,6 @@ from degradation.records.schema import (
     RecordError,
     State,
 )
-from degradation.records.store import Record
 
 OVER = (State.DONE, State.DIVERGED)
 UNTRAINED_WITHIN = 2.0  # points of chance error
@@ -46,6 +48,10 @@ MEASURED = (
     *described.COUNTED,
 )  # fmt: skip
 TOLD = ("reason", "device", "commit", "versions")
+WHO = ["run_id", "family", "depth", "seed", "state"]
+
+Curve = dict[str, NDArray[Any]]  # of a run, a value an evaluation
+NO_CURVE: Curve = {ITERATION: np.empty(0, int), TRAINING_ERROR: np.empty(0), TEST_ERROR: np.empty(0)}
 
 
 @dataclass(frozen=True)
@@ -73,26 +79,25 @@ def load(root: Path | str, expected: Sequence[dict[str, Any]], kind: str = "clea
 
     `expected`: a dict a run with `run_id`, and with `family` and `config` as in run.json where they are known.
     """
-    rows, curves = [], []
+    rows: list[dict[str, Any]] = []
+    curves: list[Curve] = []
     left_out: list[str] = []
     for run in expected:
-        row, curve = _read(Record(root, run["run_id"]), run, TRAINING_ERRORS[kind], left_out)
+        row, curve = _read(Look(root, run["run_id"]), run, TRAINING_ERRORS[kind], left_out)
         if "family" in row:
             rows.append(row)
-            curves.extend(curve)
+            curves.append(curve)
         else:
             left_out.append(f"{escaped(row['run_id'])}: {row['state']}, {row.get('reason', 'no run.json yet')}")
-    runs = pd.DataFrame(rows, columns=None if rows else ["run_id", "family", "depth", "seed", "state"])
+    runs = pd.DataFrame(rows, columns=None if rows else WHO)
     for column in (*MEASURED, *TOLD):
         if column not in runs:
             runs[column] = float("nan") if column in MEASURED else None
     runs = runs.astype(dict.fromkeys((TRAINING_ERROR, "chance", ENDED_AT), float))  # not None, which cannot be compared
     runs["untrained"] = runs[TRAINING_ERROR] >= runs["chance"] - UNTRAINED_WITHIN
     runs = runs.sort_values(["family", "depth", "seed", "run_id"], kind="stable").reset_index(drop=True)
-    columns = ["run_id", "family", "depth", "seed", ITERATION, TRAINING_ERROR, TEST_ERROR]
-    found = pd.DataFrame(curves) if curves else pd.DataFrame(columns=columns)
     probes = probe_tables(root, runs, left_out)
-    return Frame(runs, found, tuple(left_out), kind, probes)
+    return Frame(runs, _table(rows, curves), tuple(left_out), kind, probes)
 
 
 def load_where(root: Path | str, query: str | None, kind: str = "clean") -> Frame:
@@ -119,9 +124,7 @@ def load_where(root: Path | str, query: str | None, kind: str = "clean") -> Fram
     return frame
 
 
-def _read(
-    record: Record, run: dict[str, Any], metric: str, left_out: list[str]
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _read(record: Look, run: dict[str, Any], metric: str, left_out: list[str]) -> tuple[dict[str, Any], Curve]:
     """A run's row and its curve. `metric`: the row key that is the training error."""
     row: dict[str, Any] = {"run_id": run["run_id"]}
     try:
@@ -134,7 +137,7 @@ def _read(
             left_out.append(f"{run['run_id']}: {row['reason']}")
     row["state"] = str(state)
     if "config" not in description:
-        return row, []
+        return row, NO_CURVE
     config = description["config"]
     row |= {
         "family": description["family"],
@@ -148,10 +151,10 @@ def _read(
     }
     if "data" in description:
         row["chance"] = 100 * (1 - 1 / description["data"]["classes"])
-    rows = read_rows(record, METRICS, fitting.metric, left_out, in_order=True)
-    metrics = [measured | {TRAINING_ERROR: measured.get(metric)} for measured in rows]
+    metrics = read_rows(record, METRICS, fitting.metric, left_out, in_order=True, all_fit=fitting.all_metrics)
+    curve = _curve(metrics, metric)
     if metrics and metrics[0][ITERATION] == 0:
-        row[AT_START] = metrics[0][TRAINING_ERROR]  # None for `running`: the network has not trained yet
+        row[AT_START] = metrics[0].get(metric)  # None for `running`: the network has not trained yet
     if state in OVER and ("chance" not in row or (state is State.DONE and not metrics)):
         state = State.FAILED
         row |= {"state": str(state), "reason": f"{record.folder}: lacks {METRICS if 'chance' in row else RUN}"}
@@ -160,16 +163,34 @@ def _read(
         at_chance = {TRAINING_ERROR: row["chance"], CLEAN_ERROR: row["chance"], TEST_ERROR: row["chance"]}
         row |= at_chance
         reached = metrics[-1][ITERATION] if metrics else 0
-        metrics += [{ITERATION: at, **at_chance} for at in _evaluations(config) if at > reached]
+        at = np.array([at for at in _evaluations(config) if at > reached], int)
+        after = {ITERATION: at} | {name: np.full(len(at), row["chance"]) for name in (TRAINING_ERROR, TEST_ERROR)}
+        curve = {name: np.concatenate([curve[name], after[name]]) for name in curve}
     elif state is State.DONE:
-        row |= metrics[-1]  # the last iteration's, never the best one's
+        row |= metrics[-1] | {TRAINING_ERROR: metrics[-1].get(metric)}  # the last iteration's, never the best one's
     elif metrics:
         row[ITERATION] = metrics[-1][ITERATION]
-    who = {key: row[key] for key in ("run_id", "family", "depth", "seed", "state")}
-    return row, [who | metric for metric in metrics]
+    return row, curve
 
 
-def _describe(record: Record, run: dict[str, Any], left_out: list[str]) -> tuple[State, dict[str, Any]]:
+def _curve(metrics: list[dict[str, Any]], metric: str) -> Curve:
+    def column(key: str) -> NDArray[Any]:
+        return np.array([row.get(key) for row in metrics], float)  # what is not known is NaN
+
+    at = np.array([row[ITERATION] for row in metrics], int)
+    return {ITERATION: at, TRAINING_ERROR: column(metric), TEST_ERROR: column(TEST_ERROR)}
+
+
+def _table(rows: list[dict[str, Any]], curves: list[Curve]) -> pd.DataFrame:
+    """A row an evaluation, with who it is of. Made of columns: a dict a row would take ten times the memory."""
+    evaluations = [len(curve[ITERATION]) for curve in curves]
+    who = pd.DataFrame(rows, columns=WHO).iloc[np.repeat(np.arange(len(rows)), evaluations)].reset_index(drop=True)
+    return who.assign(
+        **{name: np.concatenate([none, *(one[name] for one in curves)]) for name, none in NO_CURVE.items()}
+    )
+
+
+def _describe(record: Look, run: dict[str, Any], left_out: list[str]) -> tuple[State, dict[str, Any]]:
     """The run's state, and what is known of it. Raises RecordError, OSError, ValueError: it cannot be shown."""
     if not is_unbroken(record.run_id):
         raise RecordError("its name is not that of a run")

@@ -1,15 +1,16 @@
 """What the probes of the runs found, as one tidy table a probe."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis import fitting
 from analysis.sound import read_rows
+from degradation.files import Row
+from degradation.records.look import Look
 from degradation.records.schema import DEVICE, ITERATION, LANDSCAPE, PICTURES, PROBE, PROBES, TABLE
-from degradation.records.store import Record
 
 WHO = ("run_id", "family", "depth", "seed")
 LAST = "config.schedule.iterations"
@@ -23,32 +24,66 @@ def probe_tables(root: Path | str, runs: pd.DataFrame, left_out: list[str]) -> d
 
     Of the runs that are done: what a run that is still trained has found so far is of no figure yet.
     """
-    found: dict[str, list[pd.DataFrame]] = {}
-    for run in runs[runs["state"] == "done"].to_dict("records"):
-        for name, table in _tables(Record(root, run["run_id"]), left_out):
-            who: dict[str, Any] = {key: run[key] for key in WHO}
-            if ITERATION in table:
-                who["moment"] = [_moment(iteration, run[LAST]) for iteration in table[ITERATION]]
-            found.setdefault(name, []).append(table.assign(**who))
-    return {name: pd.concat(tables, ignore_index=True) for name, tables in found.items()}
+    tables: dict[str, _Table] = {}
+    landscapes: list[pd.DataFrame] = []
+    for run in runs[runs["state"] == "done"].reindex(columns=[*WHO, LAST]).to_dict("records"):
+        who: dict[str, Any] = {key: run[key] for key in WHO}
+        record = Look(root, run["run_id"])
+        for row in _rows(record, left_out):
+            head = {ITERATION: row[ITERATION], PICTURES: row[PICTURES], DEVICE: row[DEVICE], **who}
+            head["moment"] = _moment(row[ITERATION], run[LAST])
+            tables.setdefault(row[PROBE], _Table()).add(head, row[TABLE])
+        if points := _points(record, left_out):
+            landscapes.append(_landscape(points).assign(**who))
+    found = {name: table.frame() for name, table in tables.items()}
+    return found | ({LANDSCAPE: pd.concat(landscapes, ignore_index=True)} if landscapes else {})
 
 
-def _tables(record: Record, left_out: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
+class _Table:
+    """Grows by the rows of a probe, column by column: a frame a row of the file would take most of a report's time."""
+
+    def __init__(self) -> None:
+        self.heads: list[dict[str, Any]] = []
+        self.lengths: list[int] = []
+        self.columns: dict[str, list[Any]] = {}
+        self.length = 0
+
+    def add(self, head: dict[str, Any], table: dict[str, list[Any]]) -> None:
+        """`head`: of all rows of `table`. A column that one table lacks, or has empty, is of nothing there."""
+        length = max(map(len, table.values()))
+        for name in [name for name in table if name not in self.columns]:
+            self.columns[name] = [None] * self.length
+        for name, column in self.columns.items():
+            column.extend(table.get(name) or [None] * length)
+        self.heads.append(head)
+        self.lengths.append(length)
+        self.length += length
+
+    def frame(self) -> pd.DataFrame:
+        """None, which stands for what is not finite, is NaN among numbers, and a column of nothing else is one too."""
+        found = pd.DataFrame(self.columns)
+        empty = [name for name in found if found[name].isna().all()]
+        heads = pd.DataFrame(self.heads).iloc[np.repeat(np.arange(len(self.heads)), self.lengths)]
+        return found.astype(dict.fromkeys(empty, float)).assign(**{str(name): heads[name].to_numpy() for name in heads})
+
+
+def _rows(record: Look, left_out: list[str]) -> list[Row]:
     told = len(left_out)
     rows = read_rows(record, PROBES, fitting.probe, left_out)
     if len(left_out) == told and (lost := record.lost_probes()):
         left_out.append(f"{record.run_id}: {PROBES}, {lost} rows that were written are not there")
-    for row in rows:
-        table = pd.DataFrame({ITERATION: row[ITERATION], **row[TABLE]})
-        # None, which stands for what is not finite, is NaN among numbers, and a column of nothing else is one too
-        empty = [name for name in table if table[name].isna().all()]
-        yield row[PROBE], table.astype(dict.fromkeys(empty, float)).assign(pictures=row[PICTURES], device=row[DEVICE])
+    return rows
+
+
+def _points(record: Look, left_out: list[str]) -> list[Row]:
     files = sorted(path.name for path in record.path(LANDSCAPE).glob("*.jsonl"))
-    points = [row for name in files for row in read_rows(record, f"{LANDSCAPE}/{name}", fitting.point, left_out)]
-    if points:
-        table = pd.DataFrame(points)[[*fitting.POINT]].drop_duplicates(ignore_index=True)
-        counts = ["all" if count is None or pd.isna(count) else f"{count:.0f}" for count in table[PICTURES]]
-        yield LANDSCAPE, table.assign(pictures=counts)
+    return [row for name in files for row in read_rows(record, f"{LANDSCAPE}/{name}", fitting.point, left_out)]
+
+
+def _landscape(points: list[Row]) -> pd.DataFrame:
+    table = pd.DataFrame(points, columns=[*fitting.POINT]).drop_duplicates(ignore_index=True)
+    counts = ["all" if count is None or pd.isna(count) else f"{count:.0f}" for count in table[PICTURES]]
+    return table.assign(pictures=counts)
 
 
 def _moment(iteration: int, last: int) -> str:

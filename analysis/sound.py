@@ -1,25 +1,37 @@
 """What of a record can be shown, and in words what of it is left out: a right checksum makes no sense of a row."""
 
+from collections.abc import Callable
+
 from analysis.fitting import Misfit
 from degradation.config.telling import escaped
-from degradation.files import Row, decode_row, read_file
-from degradation.records.store import Record
+from degradation.files import Row, decode_row, decode_rows
+from degradation.records.look import Look
 
 TORN = "torn or changed"
 
 
-def read_rows(record: Record, name: str, misfit: Misfit, left_out: list[str], in_order: bool = False) -> list[Row]:
+def read_rows(
+    record: Look,
+    name: str,
+    misfit: Misfit,
+    left_out: list[str],
+    in_order: bool = False,
+    all_fit: Callable[[list[Row]], bool] | None = None,
+) -> list[Row]:
     """The rows of a file that fit; `left_out` gets a line where there are others.
 
-    `in_order`: rows build on each other, so that what follows one that is left out is not trusted either.
+    `in_order`: rows build on each other, so that what follows one that is left out is not trusted either. `all_fit`:
+    the quick way to the same for rows of numbers; where it does not hold, each row is asked for its misfit.
     """
     try:
-        lines = read_file(record.path(name)).splitlines(keepends=True)
+        lines = record.unchecked(name).splitlines(keepends=True)
     except FileNotFoundError:
         return []
     except OSError as error:
         left_out.append(f"{escaped(record.run_id)}: {name} cannot be read ({error.strerror or 'no regular file'})")
         return []
+    if all_fit is not None and (rows := decode_rows(lines)) and all_fit(rows):
+        return rows
     kept: list[Row] = []
     first = ""
     for number, line in enumerate(lines, start=1):

@@ -13,8 +13,8 @@ from degradation import explain as explain_module
 from degradation.config import CONF
 from degradation.explain import NotExplained, explain, landscape
 from degradation.grid import grid_run
-from degradation.remaining import Point, landscape_preflight, points, points_left, preflight, probes_left
 from degradation.records.schema import LANDSCAPE, PROBES, SNAPSHOTS, WEIGHTS, State
+from degradation.remaining import Point, landscape_preflight, points, points_left, preflight, probes_left
 from degradation.run import train
 
 SMALL = ("landscape.line=5", "landscape.square=3", "landscape.pictures=300", "landscape.parts=2")

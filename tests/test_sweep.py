@@ -13,8 +13,8 @@ import pytest
 
 from analysis.conditions import conditions
 from analysis.frame import load
-from degradation.config import CHOICES, CONF
 from degradation.composition import default_margin
+from degradation.config import CHOICES, CONF
 from degradation.grid import described, expand
 from degradation.records.root import run_ids
 from degradation.records.schema import State

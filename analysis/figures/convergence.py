@@ -24,15 +24,18 @@ def draw(times: pd.DataFrame, ax: Axes, fits: list[Fit], fitted: str) -> Axes:
     families = [family for family in FAMILIES if family in set(times["family"])]
     for place, family in enumerate(families):
         color, marker = FAMILIES[family]["color"], FAMILIES[family]["marker"]
-        for _, part in times[times["family"] == family].groupby("depth"):
+        for _, part in times[times["family"] == family].sort_values("seed").groupby("depth"):
             middle = (len(part) - 1) / 2
-            for index, run in enumerate(part.sort_values("seed").to_dict("records")):
-                x = run["depth"] + SHIFT * (index - middle + (place - (len(families) - 1) / 2) * (2 * middle + 2))
-                if math.isinf(run["by"]):
-                    ax.plot([x], [run["last"]], color=color, **NEVER)
-                else:
-                    ax.plot([x, x], [max(run["after"], 1), run["by"]], color=color, linewidth=1.3, alpha=0.6)
-                    ax.plot([x], [run["by"]], color=color, marker=marker, markersize=5, linestyle="none", zorder=3)
+            shift = np.arange(len(part)) - middle + (place - (len(families) - 1) / 2) * (2 * middle + 2)
+            x, by = part["depth"].to_numpy() + SHIFT * shift, part["by"].to_numpy()
+            never = np.isinf(by)
+            ax.plot(x[never], part["last"].to_numpy()[never], color=color, **NEVER)
+            x, after, by = x[~never], part["after"].clip(lower=1).to_numpy()[~never], by[~never]
+            # one line for all runs, which NaN cuts: an artist a run would take minutes to draw
+            apart = np.full(len(x), math.nan)
+            ends = (np.column_stack(columns).ravel() for columns in ((x, x, apart), (after, by, apart)))
+            ax.plot(*ends, color=color, linewidth=1.3, alpha=0.6)
+            ax.plot(x, by, color=color, marker=marker, markersize=5, linestyle="none", zorder=3)
     depths = np.linspace(times["depth"].min(), times["depth"].max(), 200)
     for one in fits:
         look = "-" if one.form == EXPONENTIAL else (0, (5, 2))

@@ -1,5 +1,6 @@
 """Figure 7 of He et al. 2015: layer responses in order and sorted, a line a depth; the runs' means against depth."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
@@ -21,8 +22,8 @@ def draw(table: pd.DataFrame, ax: Axes, depths: list[int], by_magnitude: bool) -
             continue
         layers = part.pivot_table(index="layer", columns="seed", values="deviation")
         if by_magnitude:
-            ordered = [layers[seed].sort_values(ascending=False, ignore_index=True) for seed in layers]
-            layers = pd.concat(ordered, axis=1).set_axis(range(1, len(layers) + 1))
+            ordered = -np.sort(-layers.to_numpy(), axis=0)  # what is not known is last
+            layers = pd.DataFrame(ordered, index=range(1, len(layers) + 1))
         bands.draw(layers, ax, depth_style(index, len(depths)))
     ax.axhline(1, **CHANCE)
     return ax

@@ -5,8 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib import colormaps
+from matplotlib.artist import Artist
+from matplotlib.collections import Collection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from degradation.files import write_atomically
 
@@ -25,6 +29,8 @@ TEXT = {
 CHANCE: dict[str, Any] = {"color": "0.4", "linestyle": ":", "linewidth": 1.2}
 # a line style and a colour a depth, so that neither alone has to tell them apart
 DASHES: list[Any] = ["-", (0, (6, 2)), (0, (3, 1.5)), (0, (1, 1)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1))]
+
+MANY = 500  # marks of one artist, which an SVG has as one picture from there on
 
 SETTINGS: Any = {
     "font.size": 11,
@@ -60,8 +66,17 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         ".png": {"dpi": 160, "metadata": {"Software": ""}},
         ".svg": {"metadata": {"Date": None}},
     }
+    for artist in figure.findobj(lambda one: isinstance(one, Line2D | Collection)):
+        artist.set_rasterized(_marks(artist) > MANY)
     for suffix, options in kinds.items():
         drawn = io.BytesIO()
         figure.savefig(drawn, format=suffix[1:], **options)
         write_atomically(stem.with_suffix(suffix), drawn.getvalue())
     return [stem.with_suffix(suffix) for suffix in kinds]
+
+
+def _marks(artist: Artist) -> int:
+    """How many points a line has, or how many marks a scatter."""
+    if isinstance(artist, Line2D):
+        return int(np.shape(artist.get_xydata())[0])
+    return int(np.shape(artist.get_offsets())[0]) if isinstance(artist, Collection) else 0

@@ -1,8 +1,11 @@
 """Does the gradient vanish? Its size at every block, over training (He et al. 2015, 4.1: healthy norms, under BN)."""
 
 import math
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.claims import pair_of
 from analysis.evidence import Claim, Verdict
@@ -12,6 +15,7 @@ from analysis.statistics import one_mean
 from analysis.why.base import Explanation, few_seeds, not_tested, unprobed
 from degradation.records.schema import ITERATION
 
+Array = NDArray[Any]
 SPAN = 100.0  # largest over smallest norm across the blocks: two orders of magnitude
 TITLE = "does the gradient vanish?"
 INTRODUCTION = (
@@ -52,26 +56,34 @@ def spans_of(table: pd.DataFrame) -> pd.DataFrame:
 
     The span, largest over smallest, is NaN where a norm is not finite, or is none. `weight_span`: that of dE/dW.
     """
-    rows = []
     keys = ["family", "depth", "seed", "run_id", ITERATION, "moment"]
-    for _, part in table.sort_values("block", kind="stable").groupby(keys, sort=True):
-        norms, of_weights = part["input_gradient"], part["weight_gradient"].iloc[:-1]  # the last is no block's
-        rows.append(
-            part[keys].iloc[0].to_dict()
-            | {
-                "first": norms.iloc[0],
-                "last": norms.iloc[-1],
-                "span": _span(norms),
-                "weight_span": _span(of_weights),
-                "grows_backwards": int(norms.fillna(math.inf).argmax()) < int(norms.fillna(math.inf).argmin()),
-            }
-        )
-    return pd.DataFrame(rows)
+    blocks = table.sort_values([*keys, "block"], kind="stable")
+    begins = np.flatnonzero(~blocks.duplicated(keys))  # of each run and iteration, the place of its first block
+    ends = np.append(begins[1:], len(blocks)) - 1
+    norms, of_weights = (blocks[f"{one}_gradient"].to_numpy(float, copy=True) for one in ("input", "weight"))
+    of_weights[ends] = np.where(ends > begins, of_weights[begins], math.nan)  # the last is no block's: one that counts
+    spans = {
+        "first": norms[begins],
+        "last": norms[ends],
+        "span": _spans(norms, begins),
+        "weight_span": _spans(of_weights, begins),
+        "grows_backwards": _place(np.maximum, norms, begins) < _place(np.minimum, norms, begins),
+    }
+    return blocks.iloc[begins][keys].reset_index(drop=True).assign(**spans)
 
 
-def _span(norms: pd.Series) -> float:
-    known = bool(norms.notna().all()) and float(norms.min()) > 0
-    return float(norms.max() / norms.min()) if known else math.nan
+def _spans(norms: Array, begins: Array) -> Array:
+    least, most = (extreme.reduceat(norms, begins) for extreme in (np.minimum, np.maximum))  # NaN where one is
+    spans: Array = np.divide(most, least, out=np.full(len(begins), math.nan), where=least > 0)
+    return spans
+
+
+def _place(extreme: np.ufunc, norms: Array, begins: Array) -> Array:
+    """Of each run and iteration the first block of the largest or smallest norm; what is not finite is the largest."""
+    known = np.where(np.isnan(norms), math.inf, norms)
+    found = np.repeat(extreme.reduceat(known, begins), np.diff(begins, append=len(norms)))
+    first: Array = np.minimum.reduceat(np.where(known == found, np.arange(len(norms)), len(norms)), begins)
+    return first
 
 
 def healthy(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:

@@ -58,7 +58,8 @@ def make(frame: Frame, _margin: float) -> Explanation | None:
 def means_of(table: pd.DataFrame) -> pd.DataFrame:
     """A row a run and moment: the mean deviation over its layers; NaN where that of a layer is."""
     keys = ["family", "depth", "seed", "run_id", "iteration", "moment"]
-    return table.groupby(keys)["deviation"].agg(lambda layers: layers.astype(float).mean(skipna=False)).reset_index()
+    layers = table.astype({"deviation": float}).groupby(keys)["deviation"]
+    return layers.mean().where(layers.count() == layers.size()).reset_index()
 
 
 def weaker(values: pd.DataFrame, pair: Pair, notes: list[str]) -> Claim:

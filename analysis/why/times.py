@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 
-from analysis.frame import TRAINING_ERROR
+from analysis.frame import TRAINING_ERROR, WHO
 from degradation.records.schema import ITERATION
 
 THRESHOLDS = (Fraction(3, 4), Fraction(1, 2), Fraction(1, 4), Fraction(1, 8))  # of chance error
@@ -18,17 +18,21 @@ def times_of(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     A diverged run is at chance from then on: where it was not there before, it never was.
     """
     rows = []
-    evaluations = dict(iter(curves[curves[ITERATION] > 0].groupby("run_id")))
-    for run in runs.to_dict("records"):
-        if run["run_id"] not in evaluations:
+    trained = curves[curves[ITERATION] > 0]
+    places = trained.groupby("run_id").indices
+    iterations, errors = (trained[name].to_numpy(float) for name in (ITERATION, TRAINING_ERROR))
+    for run in runs[[*WHO, "chance"]].to_dict("records"):
+        if run["run_id"] not in places:
             continue  # failed before its first evaluation, and so not over
-        curve = evaluations[run["run_id"]].dropna(subset=[TRAINING_ERROR]).sort_values(ITERATION)
-        at, error = curve[ITERATION].astype(float).tolist(), curve[TRAINING_ERROR].tolist()
+        known = places[run["run_id"]]
+        known = known[~np.isnan(errors[known])]
+        known = known[np.argsort(iterations[known], kind="stable")]
+        error, ends = errors[known], [0.0, *iterations[known].tolist(), math.inf]
         for share in THRESHOLDS:
-            first = next((i for i, one in enumerate(error) if one <= float(share) * run["chance"]), len(at))
-            who = {key: run[key] for key in ("run_id", "family", "depth", "seed", "state")}
-            ends = {"after": [0.0, *at][first], "by": [*at, math.inf][first], "last": [0.0, *at][-1]}
-            rows.append(who | {"threshold": float(share)} | ends)
+            there = np.flatnonzero(error <= float(share) * run["chance"])
+            first = int(there[0]) if len(there) else len(known)
+            row = {key: run[key] for key in WHO} | {"threshold": float(share)}
+            rows.append(row | {"after": ends[first], "by": ends[first + 1], "last": ends[-2]})
     return pd.DataFrame(rows)
 
 

@@ -87,3 +87,13 @@ def test_a_frame_with_one_family_or_one_seed_is_drawn(frame_of):
     for errors in ({"plain": {20: [1.0]}}, {"residual": {20: [1.0, 2.0], 56: [3.0, 4.0]}}):
         depth.figure(frame_of(errors))
         curves.figure(frame_of(errors))
+
+
+@pytest.mark.parametrize(("marks", "pictures"), [(500, 0), (501, 2)])
+def test_an_svg_has_many_marks_as_one_picture(ax, tmp_path, marks, pictures):
+    """A scatter and a line; the axes, the texts and a few marks stay drawn as lines."""
+    ax.scatter(range(marks), range(marks))
+    ax.plot(range(marks), range(marks), zorder=5)
+    ax.plot([0, 1], [0, 1], zorder=3.5)
+    style.save(ax.figure, tmp_path / "a")
+    assert (tmp_path / "a.svg").read_text().count("<image") == pictures

@@ -43,7 +43,7 @@ def test_the_result_is_the_last_iterations_and_never_the_best(tmp_path):
     assert frame.runs.loc[0, "train/clean_error"] == 7.0
     assert frame.runs.loc[0, "test/error"] == 8.0
     assert frame.runs.loc[0, "seconds"] == 5.0
-    assert frame.curves["train/clean_error"].tolist() == [3.0, 1.0, 7.0]
+    assert frame.curves["training_error"].tolist() == [3.0, 1.0, 7.0]
 
 
 def test_every_state_stays_visible(tmp_path, tiny):
@@ -67,7 +67,7 @@ def test_every_state_stays_visible(tmp_path, tiny):
 def test_a_diverged_run_stays_in_the_curves_at_chance(tmp_path):
     """Pitfall 10: it has no rows after it diverged, and a mean over the others would flatter."""
     frame = load(tmp_path, [write(tmp_path, "diverged", State.DIVERGED, errors=(30.0,))])
-    assert frame.curves[["iteration", "train/clean_error", "test/error"]].to_numpy().tolist() == [
+    assert frame.curves[["iteration", "training_error", "test/error"]].to_numpy().tolist() == [
         [40, 30.0, 31.0],
         [80, 90.0, 90.0],
         [120, 90.0, 90.0],
@@ -156,3 +156,14 @@ def test_a_null_is_a_value_like_others(frame_of):
     frame = frame_of({"plain": {20: [1.0, 2.0]}}, **{"config.data.size": None})
     frame.runs["config.data.size"] = [None, 32]
     assert sorted(label for label, _ in conditions(frame)) == ["data.size=32", "data.size=null"]
+
+
+def test_curves_hold_who_and_three_columns_of_numbers_whatever_else_the_rows_have(tmp_path):
+    expected = [write(tmp_path, "a", State.DONE), write(tmp_path, "b", errors=(), seed=1), {"run_id": "absent"}]
+    frame = load(tmp_path, expected)
+    assert frame.curves.dtypes[["iteration", "training_error", "test/error"]].tolist() == [int, float, float]
+    assert frame.curves[["run_id", "seed", "state"]].to_numpy().tolist() == [["a", 0, "done"]] * 2
+    assert len(frame.curves.columns) == 8
+    running = load(tmp_path, expected, "running")
+    assert running.curves["training_error"].isna().tolist() == [True, True]
+    assert load(tmp_path, []).curves.empty

@@ -388,3 +388,25 @@ def test_whatever_stands_in_a_record_the_frame_is_made(tmp_path):
 
 def test_each_probe_that_the_analysis_reads_is_checked():
     assert set(fitting.TABLES) == set(PROBE_KINDS)
+
+
+def test_tables_of_a_probe_that_differ_in_their_columns_are_one_table(tmp_path):
+    """What a table lacks, or is none, is NaN; a column is of numbers, texts or flags as it is."""
+    tables = [
+        {"a": [1, 2], "kept": [True, False], "none": [None, None]},
+        {"a": [None], "late": ["x"], "kept": [True], "empty": []},
+    ]
+    for number, table in enumerate(tables):
+        rows = lines({"probe": "mine", "iteration": 120 * number, "pictures": number, "device": "cpu", "table": table})
+        write(tmp_path, f"r{number}", describe(f"r{number}", number), probes=rows)
+    frame = load_where(tmp_path, None)
+    assert frame.left_out == ()
+    found = frame.probes["mine"]
+    assert found[["run_id", "seed", "iteration", "moment", "pictures"]].to_numpy().tolist() == [
+        ["r0", 0, 0, "initialisation", 0], ["r0", 0, 0, "initialisation", 0], ["r1", 1, 120, "end", 1],
+    ]  # fmt: skip
+    assert found["a"].fillna(-1).tolist() == [1.0, 2.0, -1.0]
+    assert found["late"].fillna("").tolist() == ["", "", "x"]
+    assert found["kept"].tolist() == [True, False, True]
+    assert found["none"].isna().all()
+    assert found["none"].dtype == found["empty"].dtype == float

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from analysis import statistics
 from analysis.statistics import rising_trend, student, welch
 
 A, B = [52.0, 47.5, 56.5], [1.6, 1.3, 2.1, 1.9]
@@ -65,3 +66,19 @@ def test_the_trend_is_the_same_in_every_call_and_one_sided():
     assert rising == rising_trend(depths, range(12))
     assert rising[1] < 0.001
     assert rising_trend(depths, range(12, 0, -1))[1] > 0.99
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_trend_counts_every_pair_once_whatever_is_tied(monkeypatch, seed):
+    """Beside the definition, a sum over all pairs, under the same permutations."""
+    monkeypatch.setattr(statistics, "PERMUTATIONS", 300)
+    data = np.random.default_rng(seed)
+    x, y = data.integers(1, 5, 14) * 12, data.integers(0, 8, 14) / 2
+    pairs = list(itertools.combinations(range(14), 2))
+    generator = np.random.default_rng(0)
+
+    def concordance(order):
+        return sum(np.sign(x[j] - x[i]) * np.sign(y[order[j]] - y[order[i]]) for i, j in pairs)
+
+    as_high = sum(concordance(generator.permutation(14)) >= concordance(range(14)) for _ in range(300))
+    assert rising_trend(x, y)[1] == (1 + as_high) / 301

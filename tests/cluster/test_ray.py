@@ -15,7 +15,7 @@ from degradation.training import checkpoint
 
 Cluster = pytest.importorskip("ray.cluster_utils").Cluster
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.cluster
 TRAIN = str(CONF.parent / "experiments/train.py")
 SWEEP = [
     "model=plain,residual", "model.depth=8,20", "seed=0,1", "model.width=4", "optim.batch_size=32",

@@ -16,7 +16,7 @@ from degradation.grid import expand
 from degradation.records.schema import ATTEMPTS, METRICS, OUTCOME, WEIGHTS, State
 from degradation.training import checkpoint
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.cluster
 TRAIN = str(CONF.parent / "experiments/train.py")
 # eight short runs, of which those of 110 layers reach the time limit
 SWEEP = [

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from degradation.data.streams import generator
-from degradation.remaining import points
 from degradation.probes.landscape import Surface, direction
+from degradation.remaining import points
 
 
 def test_each_filter_of_a_direction_is_as_long_as_the_networks(network):

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from degradation.files import Damaged, decode_document, decode_row, encode_document, encode_row, row_checksum
-from degradation.records import manifest as manifests
+from degradation.records import store
 from degradation.records.locks import Held, hold, is_held
 from degradation.records.manifest import is_manifest, manifest_of
 from degradation.records.root import MARK, mark_of
@@ -49,7 +49,7 @@ def test_a_file_that_cannot_be_read_now_is_no_damage(record, monkeypatch, proble
     def refuse(path):
         raise OSError(problem, os.strerror(problem), str(path))
 
-    monkeypatch.setattr(manifests, "read_file", refuse)
+    monkeypatch.setattr(store, "read_file", refuse)
     with pytest.raises(RecordError, match=rf"cannot be read \({os.strerror(problem)}\)"):
         record.outcome(every_byte=True)
 
