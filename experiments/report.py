@@ -18,7 +18,6 @@ from degradation import grid
 from degradation.command import Parser, run_script
 from degradation.composition import default_margin
 from degradation.config import NAME, Tracking, shown
-from degradation.files import make_folder
 from degradation.records.locks import AS_LONG_AS_IT_TAKES, hold
 from degradation.records.root import mark_of
 
@@ -69,7 +68,7 @@ def from_grid(given: argparse.Namespace, runs: list[grid.GridRun]) -> Report:
 @contextmanager
 def alone(folder: Path) -> Iterator[Path]:
     """Nobody else writes a report of this name meanwhile: it would take away the figures that this one shows."""
-    make_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     with hold(folder / ".lock", AS_LONG_AS_IT_TAKES):
         yield folder
 

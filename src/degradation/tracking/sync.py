@@ -153,10 +153,17 @@ def connect(tracking: Tracking, root: Path) -> Iterator[Server]:
         raise WandbError("tracking.mode: 'disabled', so nothing is sent; allowed: offline, online, auto")
     if not has_key():
         raise WandbError(f"{NO_KEY}; nothing is lost, the records have everything")
+    with alone(tracking, root, "sync", "another process is sending these records") as held:
+        yield Server(held, tracking, root)
+
+
+@contextmanager
+def alone(tracking: Tracking, root: Path, name: str, busy: str) -> Iterator[Session]:
+    """wandb for one process a record root and purpose. Raises WandbError, also where another has it, and OSError."""
     make_folder(root / "wandb")
-    lock, scratch = root / "wandb" / ".sync.lock", scratch_of(root, "sync")
+    lock, scratch = root / "wandb" / f".{name}.lock", scratch_of(root, name)
     try:
         with hold(lock, PATIENCE), session(scratch, tracking.init_timeout) as held:
-            yield Server(held, tracking, root)
+            yield held
     except Held:
-        raise WandbError(f"{root}: another process is sending these records") from None
+        raise WandbError(f"{root}: {busy}") from None
