@@ -19,7 +19,7 @@ OVERRIDES = experiment=$(EXPERIMENT) $(if $(SEEDS),seed=$(SEEDS)) $(if $(DEPTHS)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup other-torch reproduce explain status report sync plan census test test-slow test-cluster growth faults check bench clean
+.PHONY: help setup other-torch reproduce explain status report sync pull plan census test test-slow test-cluster growth faults check bench clean
 
 help: ## List what there is
 	@echo "make TARGET [EXPERIMENT=$(EXPERIMENT)] [SEEDS=0,1,2] [DEPTHS=20,56] [LAUNCHER=slurm] [ARGS=\"key=value ...\"]"
@@ -61,6 +61,9 @@ report: $(INSTALLED) ## Verdicts, figures and report of what is there already
 
 sync: $(INSTALLED) ## Send to W&B what it lacks of the experiment's records (needs a key)
 	@$(RUN) experiments/sync.py $(OVERRIDES)
+
+pull: $(INSTALLED) ## Bring the runs of a W&B project into records under pulled/ (ARGS="tracking.entity=me"; EXPERIMENT= only its runs)
+	@$(RUN) experiments/pull.py $(if $(filter-out file,$(origin EXPERIMENT)),--group $(EXPERIMENT)) $(ARGS)
 
 plan: $(INSTALLED) ## What the experiment costs before it is started (ARGS="--device cuda --devices 8")
 	@$(RUN) experiments/plan.py $(OVERRIDES)

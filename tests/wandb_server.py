@@ -58,6 +58,7 @@ class StandIn(ThreadingHTTPServer):
         self.refusing = ""
         self.silent, self.absent = threading.Event(), threading.Event()
         self.key = KEY
+        self.most_a_page: int | None = None  # of runs; None: as many as are asked for
         self.guard = threading.RLock()
         self.closing = threading.Event()
 
@@ -214,23 +215,26 @@ class _Handler(BaseHTTPRequestHandler):
         run = self.server.runs.get((given["entity"], given["project"], given["name"]))
         if run is None:
             return {"project": {"run": None}}
-        told = {
-            "id": given["name"],
-            "projectId": "1",
-            "name": given["name"],
-            "displayName": run.display_name,
-            "state": run.state,
-            "tags": run.tags,
-            "config": run.config,
-            "summaryMetrics": run.summary,
-            "systemMetrics": "{}",
-            "historyLineCount": len(run.lines),
-            "historyKeys": {"lastStep": run.last_step()},
-            "user": {"name": ENTITY, "username": ENTITY},
-        }
-        return {"project": {"run": told}}
+        return {"project": {"run": _told(given["name"], run)}}
 
     _on_run_history_keys = _on_run
+
+    def _on_runs(self, given: dict[str, Any]) -> dict[str, Any]:
+        """A page of a project's runs, those for which the filters hold, in the order in which they began."""
+        owner, wanted = (given["entity"], given["project"]), json.loads(given["filters"])
+        found = [(name, run) for (*of, name), run in self.server.runs.items() if tuple(of) == owner]
+        if not found:
+            return {"project": None}
+        kept = [_told(name, run) for name, run in found]
+        kept = [node for node in kept if all(node[key] == value for key, value in wanted.items())]
+        for node in kept:
+            del node["config"], node["summaryMetrics"], node["systemMetrics"]  # a listing does not ask for them
+        begin = int(given.get("cursor") or 0)
+        edges = [{"node": node, "cursor": str(number)} for number, node in enumerate(kept, 1)]
+        page = edges[begin : begin + (self.server.most_a_page or given["perPage"])]
+        info = {"endCursor": None, "hasNextPage": begin + len(page) < len(kept)}
+        runs = {"edges": page, "pageInfo": info}
+        return {"project": {"internalId": "1", "runCount": len(kept), "readOnly": False, "runs": runs}}
 
     def _on_run_files(self, given: dict[str, Any]) -> dict[str, Any]:
         run = self.server.runs[given["entity"], given["project"], given["name"]]
@@ -252,6 +256,26 @@ class _Handler(BaseHTTPRequestHandler):
         folder = f"{self.server.url}/storage/run/{given['entity']}/{given['project']}/{given['run']}"
         files = [{"name": name, "uploadUrl": f"{folder}/{quote(name)}"} for name in given["files"]]
         return {"createRunFiles": {"runID": given["run"], "uploadHeaders": [], "files": files}}
+
+
+def _told(name: str, run: StoredRun) -> dict[str, Any]:
+    """What the server tells of a run."""
+    return {
+        "id": name,
+        "projectId": "1",
+        "name": name,
+        "displayName": run.display_name,
+        "state": run.state,
+        "group": run.group,
+        "jobType": run.job_type,
+        "tags": run.tags,
+        "config": run.config,
+        "summaryMetrics": run.summary,
+        "systemMetrics": "{}",
+        "historyLineCount": len(run.lines),
+        "historyKeys": {"lastStep": run.last_step()},
+        "user": {"name": ENTITY, "username": ENTITY},
+    }
 
 
 for method in ("GET", "POST", "PUT"):
