@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -73,28 +74,52 @@ def test_each_job_has_a_process_and_the_longest_starts_first(tmp_path):
     assert len({result.value for result in results} | {os.getpid()}) == 4
 
 
-@pytest.mark.parametrize(("gpus", "shares"), [(1, 1), (2, 1), (2, 2), (8, 4)])
-def test_no_two_jobs_hold_one_slot_at_once_and_each_sees_its_own_gpu(tmp_path, gpus, shares):
-    """Pretended GPUs: each job of the first round takes a file of its GPU and keeps it until all slots are taken."""
-    places = slots("cuda", None, shares, 1, [str(gpu) for gpu in range(gpus)])
-    assert len({place.name for place in places}) == len(places) == gpus * shares
-    held = tmp_path / "held"
-    held.mkdir()
+def twelve_jobs(folder, shares, at_once):
+    """Uneven ones, each of which holds a file of its GPU while it runs, and fails where all `shares` are held.
 
-    def job():
+    The first round ends when `at_once` jobs hold one, so that as many as there are slots have run at the same time.
+    """
+    (folder / "held").mkdir()
+    full = folder / "full"
+
+    def job(index):
         gpu = os.environ["CUDA_VISIBLE_DEVICES"]
         for share in range(shares):
+            held = folder / "held" / f"{gpu}-{share}"
             try:
-                os.close(os.open(held / f"{gpu}-{share}", os.O_CREAT | os.O_EXCL))
+                os.close(os.open(held, os.O_CREAT | os.O_EXCL))
             except FileExistsError:
                 continue
-            until(lambda: len(list(held.iterdir())) == len(places))
-            return gpu
+            if len(os.listdir(folder / "held")) == at_once:
+                full.touch()
+            until(full.exists)
+            sum(range((index * 7 % 12) * 100_000))
+            held.unlink()
+            return held.name
+        full.touch()
         raise RuntimeError(f"more than {shares} jobs on GPU {gpu}")
 
-    results = Pool(places).run(jobs_of(tmp_path, [job] * len(places)), quiet(len(places)))
-    assert [result.error for result in results] == [None] * len(places)
-    assert sorted(result.value for result in results) == sorted([str(gpu) for gpu in range(gpus)] * shares)
+    return jobs_of(folder, [partial(job, index) for index in range(12)])
+
+
+@pytest.mark.parametrize("gpus", [1, 2, 8])
+@pytest.mark.parametrize("shares", [1, 2, 3, 4])
+def test_no_two_of_twelve_uneven_jobs_hold_one_slot_and_each_sees_its_own_gpu(tmp_path, gpus, shares):
+    """Pretended GPUs: a list of names, which no driver knows."""
+    places = slots("cuda", None, shares, 1, [str(gpu) for gpu in range(gpus)])
+    assert len({place.name for place in places}) == len(places) == gpus * shares
+    at_once = min(12, len(places))
+    results = Pool(places).run(twelve_jobs(tmp_path, shares, at_once), quiet(12))
+    assert [result.error for result in results] == [None] * 12
+    assert {result.value.split("-")[0] for result in results} == {str(gpu) for gpu in range(gpus)}
+    assert len({result.value for result in results}) == at_once
+
+
+def test_a_slot_that_is_given_twice_is_told_by_the_jobs_that_hold_it(tmp_path):
+    """Else the test above could not fail."""
+    places = slots("cuda", None, 1, 1, ["0", "0"])
+    results = Pool(places).run(twelve_jobs(tmp_path, 1, 2), quiet(12))
+    assert "more than 1 jobs on GPU 0" in [result.error for result in results]
 
 
 def test_more_jobs_than_slots_wait_for_a_free_one(tmp_path):
