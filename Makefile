@@ -80,8 +80,8 @@ test-slow: $(INSTALLED) ## The tests that train for minutes
 test-cluster: $(INSTALLED) ## Sweeps on a SLURM of one node (needs slurm-wlm and munge) and on a Ray of two (needs the extra `ray`)
 	@$(RUN) -m pytest -q -m cluster
 
-growth: $(INSTALLED) ## Time status and report against the number of runs: 100, 1,000 and 10,000 generated ones
-	@$(RUN) tests/growth
+growth: $(INSTALLED) ## Time status, report and pull against the number of runs: 100, 1,000 and 10,000 generated ones
+	@PYTHONPATH=. $(RUN) tests/growth
 
 faults: $(INSTALLED) ## Strike a small sweep with 20 faults of each kind and compare it with an undisturbed one (EACH=20)
 	@$(RUN) tests/faults --each $(EACH)

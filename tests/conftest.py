@@ -1,6 +1,6 @@
-"""What the tests share: composed configurations, tiny runs, hand-made frames."""
+"""What the tests share: composed configurations, tiny runs, hand-made frames, a W&B server."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from analysis.frame import Frame
 from degradation import config as schema
 from degradation.config import CONF, Config, Model
+from tests.wandb_server import KEY, StandIn, stand_in
 
 # eight layers, four filters, twelve iterations: a fraction of a second
 TINY = [
@@ -51,6 +52,16 @@ def compose_config() -> Compose:
 def tiny(compose_config: Compose, tmp_path: Path) -> Compose:
     """overrides -> Config of a tiny run with its records under tmp_path/runs."""
     return lambda *overrides: compose_config(*TINY, f"record_root={tmp_path / 'runs'}", *overrides)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[StandIn]:
+    """A stand-in for W&B's server, known to wandb by its environment, with a key."""
+    with stand_in() as running:
+        monkeypatch.setenv("WANDB_BASE_URL", running.url)
+        monkeypatch.setenv("WANDB_API_KEY", KEY)
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -25,20 +25,9 @@ from degradation.tracking.mirrored import training_run
 from degradation.tracking.pull import connect
 from degradation.tracking.pulled import Judge, Refused, description_of, metrics_of
 from degradation.tracking.session import WandbError
-from tests.wandb_server import ENTITY, KEY, StoredRun, stand_in
+from tests.wandb_server import ENTITY, PROJECT, StoredRun
 
-PROJECT = "resnet-degradation"
 JUDGE = Judge(described.misfit, fitting.metric)
-
-
-@pytest.fixture
-def server(monkeypatch, tmp_path):
-    """The stand-in, known to wandb by its environment, with a key."""
-    with stand_in() as running:
-        monkeypatch.setenv("WANDB_BASE_URL", running.url)
-        monkeypatch.setenv("WANDB_API_KEY", KEY)
-        monkeypatch.setenv("HOME", str(tmp_path / "home"))
-        yield running
 
 
 @pytest.fixture

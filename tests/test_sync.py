@@ -22,19 +22,7 @@ from degradation.tracking import session as session_module
 from degradation.tracking.mirrored import mirrored_runs, training_run
 from degradation.tracking.session import WandbError
 from degradation.tracking.sync import connect
-from tests.wandb_server import KEY, stand_in
-
-PROJECT = "resnet-degradation"
-
-
-@pytest.fixture
-def server(monkeypatch, tmp_path):
-    """The stand-in, known to wandb by its environment, with a key."""
-    with stand_in() as running:
-        monkeypatch.setenv("WANDB_BASE_URL", running.url)
-        monkeypatch.setenv("WANDB_API_KEY", KEY)
-        monkeypatch.setenv("HOME", str(tmp_path / "home"))
-        yield running
+from tests.wandb_server import KEY
 
 
 @pytest.fixture

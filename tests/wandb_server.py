@@ -8,7 +8,7 @@ import gzip
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 
 KEY = "0123456789abcdef" * 2 + "01234567"  # forty letters, as a key has
 ENTITY = "somebody"  # of the key
+PROJECT = "resnet-degradation"  # the default of conf/tracking
 
 
 @dataclass
@@ -29,7 +30,7 @@ class StoredRun:
     tags: list[str] = field(default_factory=list)
     config: str = "{}"
     state: str = "running"
-    lines: dict[int, str] = field(default_factory=dict)  # of the history, by number
+    lines: Mapping[int, str] = field(default_factory=dict)  # of the history, by number
     summary: str = "{}"
     files: dict[str, bytes] = field(default_factory=dict)
 
@@ -37,8 +38,7 @@ class StoredRun:
         return [json.loads(self.lines[number]) for number in sorted(self.lines)]
 
     def last_step(self) -> int:
-        rows = self.rows()
-        return rows[-1]["_step"] if rows else -1
+        return json.loads(self.lines[max(self.lines)])["_step"] if self.lines else -1
 
 
 class StandIn(ThreadingHTTPServer):
@@ -66,7 +66,7 @@ class StandIn(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
-    def run(self, run_id: str, project: str = "resnet-degradation", entity: str = ENTITY) -> StoredRun:
+    def run(self, run_id: str, project: str = PROJECT, entity: str = ENTITY) -> StoredRun:
         return self.runs[entity, project, run_id]
 
     def sent(self) -> list[str]:
@@ -98,6 +98,7 @@ def stand_in() -> Iterator[StandIn]:
 class _Handler(BaseHTTPRequestHandler):
     server: StandIn
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: Any) -> None:
         """Nothing on the console."""
@@ -225,15 +226,18 @@ class _Handler(BaseHTTPRequestHandler):
         found = [(name, run) for (*of, name), run in self.server.runs.items() if tuple(of) == owner]
         if not found:
             return {"project": None}
-        kept = [_told(name, run) for name, run in found]
-        kept = [node for node in kept if all(node[key] == value for key, value in wanted.items())]
-        for node in kept:
-            del node["config"], node["summaryMetrics"], node["systemMetrics"]  # a listing does not ask for them
+        kept = [
+            (name, run)
+            for name, run in found
+            if all({"jobType": run.job_type, "group": run.group}[key] == value for key, value in wanted.items())
+        ]
         begin = int(given.get("cursor") or 0)
-        edges = [{"node": node, "cursor": str(number)} for number, node in enumerate(kept, 1)]
-        page = edges[begin : begin + (self.server.most_a_page or given["perPage"])]
-        info = {"endCursor": None, "hasNextPage": begin + len(page) < len(kept)}
-        runs = {"edges": page, "pageInfo": info}
+        end = begin + (self.server.most_a_page or given["perPage"])
+        nodes = [_told(name, run) for name, run in kept[begin:end]]
+        for node in nodes:
+            del node["config"], node["summaryMetrics"], node["systemMetrics"]  # a listing does not ask for them
+        edges = [{"node": node, "cursor": str(number)} for number, node in enumerate(nodes, begin + 1)]
+        runs = {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": end < len(kept)}}
         return {"project": {"internalId": "1", "runCount": len(kept), "readOnly": False, "runs": runs}}
 
     def _on_run_files(self, given: dict[str, Any]) -> dict[str, Any]:

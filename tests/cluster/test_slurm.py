@@ -9,12 +9,12 @@ import time
 
 import pytest
 import torch
-from one_node_slurm import ClusterError, cluster, install
 
 from degradation.config import CONF
 from degradation.grid import expand
 from degradation.records.schema import ATTEMPTS, METRICS, OUTCOME, WEIGHTS, State
 from degradation.training import checkpoint
+from tests.cluster.one_node_slurm import ClusterError, cluster, install
 
 pytestmark = pytest.mark.cluster
 TRAIN = str(CONF.parent / "experiments/train.py")

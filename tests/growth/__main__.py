@@ -1,23 +1,27 @@
-"""Time and memory of status.py and report.py against the number of runs: no faster than linearly, by generated records.
+"""Time and memory of status.py, report.py and pull.py against the number of runs, by generated records.
 
-A command has 20 % more than ten times as long for ten times the runs. The report of 10,000 runs has 30 s, or 60 s with
-their probes. What is written: a line a command and size, wall time in seconds and largest resident memory in MB.
+They may grow as the number of runs does, and by 20 % more. The report of 10,000 runs has 30 s, or 60 s with probes.
+pull.py asks a stand-in for W&B's server on this machine, whose time is in it. What is written: a line a command and
+size, wall time in seconds and largest resident memory in MB.
 """
 
 import argparse
 import csv
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import nullcontext
 from dataclasses import astuple, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 
-from records import overrides, seeds, write
+from tests.growth.records import NAME, overrides, seeds, write
+from tests.growth.served import served
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
-COMMANDS = ("status", "report")
+COMMANDS = ("status", "report", "pull")
 SLACK = 1.2
 LARGEST = 10_000
 REPORT_SECONDS, PROBED_REPORT_SECONDS = 30.0, 60.0  # the report of so many runs takes no longer
@@ -40,12 +44,20 @@ class Row:
 
 
 def measure(command: str, root: Path, runs: int) -> Row:
-    words = [str(EXPERIMENTS / f"{command}.py"), *overrides(root, runs)]
-    if command == "report":
-        words += ["--reports", str(root.parent / "reports")]
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURE, sys.executable, *words], stdout=subprocess.PIPE, text=True, check=True
-    )
+    words = {
+        "status": overrides(root, runs),
+        "report": [*overrides(root, runs), "--reports", str(root.parent / "reports")],
+        "pull": [f"record_root={root}", "tracking=online", "--into", str(root.parent / f"pulled-{runs}")],
+    }
+    measured = [sys.executable, str(EXPERIMENTS / f"{command}.py"), *words[command]]
+    with served(root, NAME) if command == "pull" else nullcontext({}) as environment:
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURE, *measured],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            env=os.environ | environment,
+        )
     seconds, peak = map(float, done.stdout.split())
     return Row(command, runs, round(seconds, 2), round(peak, 1))
 
@@ -90,7 +102,8 @@ def main() -> int:
             for command in COMMANDS:
                 rows.append(measure(command, root, runs))
                 print("".join(f"{value!s:<18}" for value in astuple(rows[-1])).rstrip(), flush=True)
-            shutil.rmtree(root)
+            for folder in scratch.iterdir():
+                shutil.rmtree(folder)
     finally:
         shutil.rmtree(scratch)
     given.out.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,7 @@ from degradation.records.schema import ATTEMPTS, METRICS, PROBES, RUN, SNAPSHOTS
 from degradation.records.store import Record
 from degradation.training import checkpoint
 
+NAME = "growth"
 FAMILIES = ("plain", "residual")
 DEPTHS = (8, 14, 20, 26, 32)
 EVALUATIONS, EVERY = 200, 40
@@ -37,7 +38,7 @@ VERSIONS = {"python": "3.12.0", "torch": "2.14.0"}
 def overrides(root: Path, runs: int) -> list[str]:
     """The words of train.py, status.py and report.py that stand for so many runs."""
     return [
-        "-m", "name=growth", f"model={','.join(FAMILIES)}", f"model.depth={','.join(map(str, DEPTHS))}",
+        "-m", f"name={NAME}", f"model={','.join(FAMILIES)}", f"model.depth={','.join(map(str, DEPTHS))}",
         f"seed=range(0,{seeds(runs)})", f"schedule.iterations={EVALUATIONS * EVERY}",
         f"schedule.evaluate_every={EVERY}", "schedule.milestones=[4000,6000]", "schedule.snapshots=[4000,6000]",
         "tracking=disabled", "device=cpu", f"record_root={root}",

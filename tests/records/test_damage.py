@@ -54,16 +54,21 @@ def test_a_file_that_cannot_be_read_now_is_no_damage(record, monkeypatch, proble
         record.outcome(every_byte=True)
 
 
-@pytest.mark.parametrize("place", ["nothing", "link", "folder", "pipe"])
-def test_another_thing_in_the_place_of_a_file_is_damage(record, place):
-    path = record.path(WEIGHTS)
-    path.unlink()
+def put(place, path):
+    """What stands where a file should be."""
     if place == "link":
         path.symlink_to("/dev/zero")
     elif place == "folder":
         path.mkdir()
     elif place == "pipe":
         os.mkfifo(path)
+
+
+@pytest.mark.parametrize("place", ["nothing", "link", "folder", "pipe"])
+def test_another_thing_in_the_place_of_a_file_is_damage(record, place):
+    path = record.path(WEIGHTS)
+    path.unlink()
+    put(place, path)
     assert WEIGHTS in record.misfit(every_byte=True)
 
 
@@ -164,12 +169,7 @@ def test_a_mark_of_the_first_release_stays(tmp_path):
 @pytest.mark.parametrize("place", ["nothing", "link", "folder", "pipe"])
 def test_what_is_no_lock_is_held_by_nobody(tmp_path, place):
     path = tmp_path / "lock"
-    if place == "link":
-        path.symlink_to("/dev/zero")
-    elif place == "folder":
-        path.mkdir()
-    elif place == "pipe":
-        os.mkfifo(path)
+    put(place, path)
     assert not is_held(path)
 
 

@@ -22,13 +22,8 @@ from degradation.records.schema import (
 
 Manifest = dict[str, Any]
 FILE = re.compile(rf"{re.escape(RUN)}|{re.escape(METRICS)}|{re.escape(WEIGHTS)}|{SNAPSHOTS}/\d+\.pt")
-NOT_THERE = (
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.ELOOP,
-    errno.EINVAL,
-)  # or another thing is there
+# or another thing is there
+NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL)
 SMALL = (RUN, METRICS)  # what the analysis reads is compared byte by byte even where the rest is only measured
 
 

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from degradation.tracking.sync import alone
 
 RUNS_A_PAGE = 200
 STEPS_A_PAGE = 10_000  # as many rows are asked for, so none of a page is left out by sampling
+ROWS_A_CALL = 50  # each call has a clock of its own; few enough that the pages of one call come in its time
 FINISHED = "finished"  # W&B's word for an exit status of 0
 
 
@@ -116,8 +118,9 @@ class Project:
         return Contents(description, metrics, State.DIVERGED)
 
     def _rows(self, scan: Any) -> Iterator[Row]:
-        while (row := self.held.call(lambda: next(scan, None))) is not None:
-            yield row
+        rows = (row for row in scan)  # wandb's scan begins anew with each iter()
+        while some := self.held.call(lambda: [*islice(rows, ROWS_A_CALL)]):
+            yield from some
 
 
 class _Counted:

@@ -1,0 +1,48 @@
+"""The generated runs as W&B's server has them after they were mirrored: rows are read when they are asked for."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+from degradation.records.root import run_ids
+from degradation.records.schema import ITERATION, METRICS
+from degradation.records.store import Record
+from tests.wandb_server import ENTITY, KEY, PROJECT, StoredRun, stand_in
+
+
+class _Lines(Mapping[int, str]):
+    """Those of a run's history: 10,000 runs of them would not fit into a laptop's memory."""
+
+    def __init__(self, root: Path, run_id: str) -> None:
+        self.of = root, run_id
+
+    def __getitem__(self, number: int) -> str:
+        return _lines(*self.of)[number]
+
+    def __len__(self) -> int:
+        return len(_lines(*self.of))
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self)))
+
+
+@lru_cache(maxsize=2)
+def _lines(root: Path, run_id: str) -> list[str]:
+    rows = Record(root, run_id).rows(METRICS)
+    return [json.dumps({key: value for key, value in row.items() if value is not None} | {"_step": row[ITERATION]})
+            for row in rows]  # fmt: skip
+
+
+@contextmanager
+def served(root: Path, group: str) -> Iterator[dict[str, str]]:
+    """Yields the environment in which wandb takes the stand-in for its server."""
+    with stand_in() as server:
+        for run_id in run_ids(root):
+            described = Record(root, run_id).describe()
+            config = json.dumps({key: {"value": one} for key, one in described.items() if key != "schema_version"})
+            lines = _Lines(root, run_id)
+            run = StoredRun(run_id, group, "train", [], config, "finished", lines)
+            server.runs[ENTITY, PROJECT, f"{run_id}-000000"] = run
+        yield {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY}

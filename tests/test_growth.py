@@ -1,0 +1,52 @@
+"""The measure of growth: it tells what grows faster than the number of runs, and its records are as trained ones."""
+
+import csv
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from analysis.frame import load_where
+from degradation.config import CONF
+from tests.growth.__main__ import REPORT_SECONDS, Row, problems
+from tests.growth.records import EVALUATIONS, NETS, write
+
+REPOSITORY = CONF.parent
+LINEAR = [Row("report", 100, 3.0, 190.0), Row("report", 1000, 5.0, 220.0), Row("report", 10_000, 29.0, 520.0)]
+
+
+@pytest.mark.parametrize(
+    ("index", "change", "told"),
+    [
+        (1, {"wall_seconds": 36.5}, "report: time grew 12.2 times from 100 to 1000 runs"),
+        (2, {"peak_resident_mb": 3000.0}, "report: memory grew 13.6 times from 1000 to 10000 runs"),
+        (2, {"wall_seconds": 31.0}, "report: 31.0 s for 10000 runs; allowed: 30 s"),
+    ],
+)
+def test_what_grows_faster_than_linearly_or_takes_too_long_is_told(index, change, told):
+    assert problems(LINEAR, REPORT_SECONDS) == []
+    rows = [replace(row, **change) if row is LINEAR[index] else row for row in LINEAR]
+    assert problems(rows, REPORT_SECONDS) == [told]
+
+
+def test_generated_records_are_whole_and_hold_every_evaluation(tmp_path):
+    write(tmp_path / "runs", 2 * NETS)
+    frame = load_where(tmp_path / "runs", None)
+    assert frame.left_out == ()
+    assert len(frame.runs) == 2 * NETS
+    assert set(frame.curves.groupby("run_id").size()) == {EVALUATIONS}
+    assert set(frame.runs["state"]) == {"done"}
+
+
+@pytest.mark.slow
+def test_status_report_and_pull_of_generated_records_are_measured(tmp_path):
+    words = [sys.executable, "tests/growth", "--runs", "20", "30", "--out", tmp_path]
+    subprocess.run(words, cwd=REPOSITORY, env=os.environ | {"PYTHONPATH": "."}, check=True)
+    with open(tmp_path / "growth.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["command"], row["runs"]) for row in rows] == [
+        (command, runs) for runs in ("20", "30") for command in ("status", "report", "pull")
+    ]
+    assert all(float(row["wall_seconds"]) > 0 and float(row["peak_resident_mb"]) > 10 for row in rows)
