@@ -1,11 +1,14 @@
 """The slurm launcher on a real SLURM of one node: killed and timed-out jobs, and the same records as the pool's."""
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,15 +21,15 @@ from tests.cluster.one_node_slurm import ClusterError, cluster, install
 
 pytestmark = pytest.mark.cluster
 TRAIN = str(CONF.parent / "experiments/train.py")
-# eight short runs, of which those of 110 layers reach the time limit
+# eight short runs
 SWEEP = [
     "model=plain,residual", "model.depth=8,14,20,110", "model.width=4", "optim.batch_size=32",
     "schedule.iterations=300",
     "schedule.milestones=[150]", "schedule.evaluate_every=20", "schedule.snapshots=[150]", "probes=none",
     "tracking=disabled", "device=cpu",
 ]  # fmt: skip
-# a minute is the shortest limit that SLURM has; the warning comes so long before it
-SLURM = ["hydra/launcher=slurm", "hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=45"]
+# a minute is the shortest limit that SLURM has; the warning comes so long before it, or up to half a minute earlier
+SLURM = ["hydra/launcher=slurm", "hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=10"]
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,25 @@ def until(holds):
     return found
 
 
+def until_out_of_time(record):
+    """The run stands still, however fast this machine is, until SLURM has told it that its time is over."""
+    (start,) = until(lambda: record.rows(METRICS) and record.rows(ATTEMPTS))
+    process, told = start["process"], 1 << (signal.SIGUSR2 - 1)
+    os.kill(process, signal.SIGSTOP)
+    until(lambda: pending(process) & told or len(record.rows(ATTEMPTS)) > 1)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGCONT)
+
+
+def pending(process):
+    """The signals that a process has been sent and has not handled."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except FileNotFoundError:  # it is over
+        return 0
+    return int(re.search(r"^ShdPnd:\s*(\w+)", status, re.MULTILINE)[1], 16)
+
+
 def records(folder):
     return [run.record for run in expand([*SWEEP, f"record_root={folder / 'runs'}"])]
 
@@ -69,16 +91,18 @@ def pool(tmp_path_factory):
     return records(folder)
 
 
-def test_a_sweep_of_which_a_job_is_killed_and_others_reach_their_time_limit(slurm, pool, tmp_path):
+def test_a_sweep_of_which_a_job_is_killed_and_one_reaches_its_time_limit(slurm, pool, tmp_path):
     folder = tmp_path / "sweep"
     victim, limited = (
         next(record for record in records(folder) if record.run_id.startswith(f"{family}-d110"))
         for family in ("residual", "plain")
     )
     first = start(folder, slurm, *SLURM)
+    waiting = ThreadPoolExecutor(1).submit(until_out_of_time, limited)
     until(lambda: victim.rows(METRICS))  # it has been trained for a while
     number = (folder / f"multirun/{victim.run_id}.log").resolve().parent.name
     subprocess.run(["scancel", "--signal=KILL", number], env=slurm, check=True)
+    waiting.result()
     told = first.communicate()[1]
     assert first.returncode == 1, told
     assert "8 submitted" in told
@@ -143,6 +167,14 @@ def test_ctrl_c_ends_the_waiting_only(slurm, tmp_path):
     assert "the jobs that were submitted go on" in told
     second = start(folder, slurm, *few, *SLURM)
     assert second.wait() == 0
+
+
+def test_a_warning_before_the_job_has_begun_is_no_warning(tmp_path):
+    first = start(tmp_path / "sweep", os.environ, *SLURM[:2], "hydra.launcher.signal_delay_s=45")
+    told = first.communicate()[1]
+    assert first.returncode == 1
+    assert told.startswith("hydra.launcher.signal_delay_s: 45 is not allowed; allowed: 1 to 29 ")
+    assert told.count("\n") == 1
 
 
 def test_without_slurm_it_is_one_line(tmp_path):

@@ -18,6 +18,7 @@ from hydra_plugins.slurm_launcher._queue import waiting_or_running
 from hydra_plugins.sweep_launcher import Display, Job, Result, Stopped, SweepLauncher, noted_signals
 
 POLL = 2.0  # seconds
+EARLY = 30  # seconds that SLURM's signal may come before it is due, since it looks at the time so often
 LATE = 15.0  # seconds that a shared file system may take to show a result
 FILES = ".submitit"  # below the sweep's folder: a folder a job, with what submitit writes
 RAISED = re.compile(r"^(\w+\.)+\w+: ")  # how the last line of a traceback begins
@@ -57,9 +58,11 @@ class SlurmLauncher(SweepLauncher):
         self.wait = wait
         plain = {key: OmegaConf.to_container(v) if OmegaConf.is_config(v) else v for key, v in resources.items()}
         given = {key: value for key, value in plain.items() if value is not None}
+        self.limit, self.warning = resources["timeout_min"], resources["signal_delay_s"]
         self.resources = {key if key in GENERAL else f"slurm_{key}": value for key, value in given.items()}
 
     def run(self, jobs: Sequence[Job], display: Display, settled: str) -> list[Result]:
+        self._check_time()
         submitted = self._queued_before(jobs)
         new = [job for job in jobs if job.label not in submitted]
         if new:
@@ -72,6 +75,15 @@ class SlurmLauncher(SweepLauncher):
             return [Result("submitted") for _ in jobs]
         with noted_signals() as stopped:
             return _Watch(jobs, submitted, display, stopped).results()
+
+    def _check_time(self) -> None:
+        """A job that is told that its time is over before it has begun would be killed by that."""
+        latest = 60 * self.limit - EARLY - 1
+        if not 1 <= self.warning <= latest:
+            raise CompactHydraException(
+                f"hydra.launcher.signal_delay_s: {self.warning} is not allowed; allowed: 1 to {latest} with a limit of"
+                f" {self.limit} min, since SLURM may send the signal {EARLY} s early"
+            )
 
     def _submit(self, jobs: Sequence[Job]) -> dict[str, Any]:
         """submitit's job by label; each has its log under its label."""
