@@ -88,6 +88,7 @@ def test_devices_share_the_runs_the_longest_first():
     assert makespan([], 2) == 0
 
 
+@pytest.mark.slow
 def test_the_command_tells_it(tmp_path):
     def told(*words):
         script = CONF.parent / "experiments/plan.py"

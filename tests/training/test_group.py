@@ -54,7 +54,8 @@ def losses_in_float64(config, group):
     }
 
 
-@pytest.mark.parametrize("shortcut", [pytest.param("none", marks=pytest.mark.slow), "A"])
+@pytest.mark.slow
+@pytest.mark.parametrize("shortcut", ["none", "A"])
 def test_two_processes_equal_one_with_bn_batches_of_half_the_size(tiny, tiny_overrides, tmp_path, shortcut):
     words = ["model.bn_parts=2", "schedule.iterations=50", f"model.shortcut={shortcut}", "optim.lr=0.1"]
     expected = losses_in_float64(tiny(*words), ALONE)
