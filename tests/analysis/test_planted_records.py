@@ -3,18 +3,12 @@
 import copy
 import os
 import random
-import re
 
 import pytest
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from analysis import fitting
 from analysis.claims import judge
-from analysis.described import FAMILIES
-from analysis.figures import style
 from analysis.frame import load, load_where
-from analysis.report import build
 from degradation.config import PROBE_KINDS
 from degradation.files import encode_document, encode_row
 from degradation.records.manifest import manifest_of
@@ -236,13 +230,6 @@ def test_the_iteration_of_a_divergence_and_of_a_failure_is_shown(tmp_path):
     assert "1 of 4 plain runs is failed: c (at iteration 1,234: OutOfMemoryError: 3 GiB)" in evidence
 
 
-def test_the_verdicts_say_when_runs_diverged(frame_of):
-    frame = frame_of({"plain": {20: [1.0, 2.0], 56: [5.0, 90.0]}}, ended_at=None)
-    frame.runs.loc[3, ["state", "ended_at"]] = ["diverged", 9]
-    notes = judge(frame.runs, 2.0)[0].notes
-    assert "1 of 2 runs of plain-56 diverged (at iteration 9) and count at chance" in notes
-
-
 @pytest.mark.parametrize(
     ("end", "seconds"),
     [({"end": 15.0}, 5.0), ({"end": 4.0}, 0.0), ({"end": 4.0, "seconds": 7.5}, 7.5), ({"end": 1e9, "seconds": 2}, 2.0)],
@@ -253,97 +240,11 @@ def test_a_clock_that_jumps_makes_no_time_negative(tmp_path, end, seconds):
     assert load_where(tmp_path, None).runs.loc[0, "seconds"] == seconds
 
 
-@pytest.fixture(scope="module")
-def planted(frame_of, tmp_path_factory):
-    """A report of a frame with planted texts, in a folder where a report's list of files was planted."""
-    frame = frame_of({"plain": {20: [1.5, 1.7], 56: [51.0, 53.0]}, "residual": {20: [0.9, 0.7]}}, ended_at=None)
-    texts = {
-        "run_id": f"=1+1{HTML}",
-        "reason": f"@SUM(A1){HTML}\udcff",
-        "device": f"cpu: {HTML}$\\frac{{",
-        "commit": HTML,
-    }
-    for column, text in texts.items():
-        frame.runs.loc[0, column] = text
-    frame.runs.loc[:1, ["state", "ended_at"]] = [["failed", 1234], ["diverged", 7]]
-    frame.runs.at[0, "versions"] = {HTML: HTML}
-    folder = tmp_path_factory.mktemp("planted") / "report"
-    folder.mkdir()
-    for path in (folder / "precious.txt", folder.parent / "outside.csv"):
-        path.write_text("precious")
-    (folder / "report-files.txt").write_text("../outside.csv\nprecious.txt\n..\n/etc/x.csv\n")
-    shown = type(frame)(frame.runs, frame.curves, (HTML,))
-    return build(shown, folder, f"{HTML}\udcfe$\\frac{{", HTML, {"digits": 2.0})
-
-
-def test_whatever_is_shown_is_escaped(planted):
-    page = planted.page.read_text()
-    assert "<script" not in page
-    assert page.count("</pre>") == 1
-    escaped = "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&#34;&lt;/pre&gt;{{7*7}}"
-    shown = ("<title>%s", "<pre>%s", "Commit: %s", "cpu: %s", "@SUM(A1)%s", "=1+1%s", "<li>%s</li>")
-    assert [text for text in shown if text.replace("%s", escaped) not in page] == []
-    assert f"{escaped} {escaped}" in page  # a version
-    assert r"\udcfe" in page  # and what cannot be written is written out
-
-
-def test_what_is_left_out_is_told_in_the_terminal(planted):
-    assert planted.verdict_table().splitlines()[-1] == f"left out: {HTML}"
-
-
-def test_every_run_says_when_it_failed_or_diverged(planted):
-    page = planted.page.read_text()
-    assert "<td>failed at iteration 1,234: @SUM" in page
-    assert "<td>diverged at iteration 7</td>" in page
-
-
-def test_no_cell_is_a_formula(planted):
-    text = (planted.folder / "runs.csv").read_text()
-    assert "'=1+1" in text
-    assert "'@SUM" in text
-    assert r"\udcff" in text
-    assert not re.search(r'(^|,)"?[=@]', text, re.MULTILINE)
-
-
-def test_no_figure_shows_a_text_of_a_record(planted):
-    """So that nothing in one is taken for TeX."""
-    figures = [figure for section in planted.sections for figure, _ in section.figures.values()]
-    texts = [text.get_text() for figure in figures for text in figure.findobj(Text)]
-    assert any("plain" in text for text in texts)
-    assert not any("frac{" in text or "script" in text for text in texts)
-
-
-def test_a_planted_list_of_files_takes_away_no_other(planted):
-    for path in (planted.folder / "precious.txt", planted.folder.parent / "outside.csv"):
-        assert path.read_text() == "precious"
-
-
-def test_families_are_those_that_have_a_style():
-    assert set(FAMILIES) == set(style.FAMILIES)
-
-
 def test_a_record_whose_name_cannot_be_shown_is_left_out(tmp_path):
     write(tmp_path, "sound")
     write(tmp_path, "x\x1b[31m\n")
     frame = load_where(tmp_path, None)
     assert frame.left_out == (r"x\x1b[31m\n: failed, its name is not that of a run",)
-
-
-def test_figures_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    """A full disk in the middle leaves what was there before, and nothing half-written."""
-    figure = Figure(figsize=(1, 1))
-    style.save(figure, tmp_path / "a")
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert sorted(before) == ["a.png", "a.svg"]
-
-    def full(_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    figure.text(0, 0, "another")
-    with pytest.raises(OSError, match="No space left"):
-        style.save(figure, tmp_path / "a")
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 VALUES = (None, True, -1, 0, 2, 10**18, 10**400, 1e308, 1e-320, "", HTML, "\ud800", [], ["a"], {"a": 1}, [[1]])

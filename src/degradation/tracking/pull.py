@@ -18,10 +18,10 @@ from degradation.config.telling import shown
 from degradation.files import Row
 from degradation.records.schema import ITERATION, State
 from degradation.tracking.kept import STAGING, Contents, check_root, difference, keep
-from degradation.tracking.mirror import NO_KEY, has_key
 from degradation.tracking.pulled import Judge, Refused, description_of, is_run_id, metrics_of
 from degradation.tracking.session import Session, WandbError
 from degradation.tracking.sync import alone
+from degradation.tracking.wandb_run import NO_KEY, has_key
 
 RUNS_A_PAGE = 200
 STEPS_A_PAGE = 10_000  # as many rows are asked for, so none of a page is left out by sampling

@@ -12,9 +12,9 @@ from degradation.files import make_folder
 from degradation.records.locks import Held, hold
 from degradation.records.schema import ITERATION, RecordError
 from degradation.records.store import Record
-from degradation.tracking.mirror import NO_KEY, MirroredRun, has_key, scratch_of
 from degradation.tracking.mirrored import Mirrored, mirrored_runs
 from degradation.tracking.session import Session, WandbError, session
+from degradation.tracking.wandb_run import NO_KEY, MirroredRun, has_key, scratch_of
 
 PATIENCE = 1.0  # seconds, with another one that sends from the same records
 TABLES = "media/table"  # where a W&B run has the files of its tables
