@@ -25,7 +25,7 @@ from degradation.tracking.mirrored import training_run
 from degradation.tracking.pull import connect
 from degradation.tracking.pulled import Judge, Refused, description_of, metrics_of
 from degradation.tracking.session import WandbError
-from tests.wandb_server import ENTITY, PROJECT, StoredRun
+from tests.wandb_server import ENTITY, PROJECT, finished_run, line_of
 
 JUDGE = Judge(described.misfit, fitting.metric)
 
@@ -62,9 +62,7 @@ def planted(server, config, mark="000000", **changes):
     """The run of a record as the server has it after the mirror has ended; returns it."""
     identity = training_run(config, record_of(config)).identity
     description, rows = sent_of(config)
-    lines = {number: json.dumps({**row, "_step": row["iteration"]}) for number, row in enumerate(rows)}
-    told = json.dumps({key: {"value": value} for key, value in description.items()})
-    run = StoredRun(identity["name"], identity["group"], "train", [], told, "finished", lines)
+    run = finished_run(identity["name"], identity["group"], description, dict(enumerate(map(line_of, rows))))
     server.runs[ENTITY, PROJECT, f"{identity['name']}-{mark}"] = replace(run, **changes)
     return server.runs[ENTITY, PROJECT, f"{identity['name']}-{mark}"]
 

@@ -168,13 +168,16 @@ def test_the_papers_grid_is_one_condition():
     assert len(frame.runs) == 10
 
 
-@pytest.mark.parametrize("override", ["threads=0", "hydra.launcher.slots=0", "name=../../evil"])
-def test_a_bad_value_for_the_launcher_is_one_line_and_nothing_is_written(tmp_path, tiny_overrides, override):
+TOO_EARLY = "hydra.launcher.signal_delay_s=45 hydra.launcher.timeout_min=1 hydra/launcher=slurm"
+
+
+@pytest.mark.parametrize("words", ["threads=0", "hydra.launcher.slots=0", "name=../../evil", TOO_EARLY])
+def test_a_bad_value_for_the_launcher_is_one_line_and_nothing_is_written(tmp_path, tiny_overrides, words):
     folder = tmp_path / "a/b"
     folder.mkdir(parents=True)
-    done = python("train.py", "-m", *tiny_overrides, override, cwd=folder)
+    done = python("train.py", "-m", *tiny_overrides, *words.split(), cwd=folder)
     assert done.returncode != 0
-    assert done.stderr.startswith(f"{override.split('=')[0]}: ")
+    assert done.stderr.startswith(f"{words.split('=')[0]}: ")
     assert "Traceback" not in done.stderr
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 

@@ -41,6 +41,18 @@ class StoredRun:
         return json.loads(self.lines[max(self.lines)])["_step"] if self.lines else -1
 
 
+def finished_run(name: str, group: str, description: dict[str, Any], lines: Mapping[int, str]) -> StoredRun:
+    """What the server has of a training after the mirror has ended. `lines`: by `line_of`."""
+    config = json.dumps({key: {"value": value} for key, value in description.items()})
+    return StoredRun(name, group, "train", [], config, "finished", lines)
+
+
+def line_of(row: dict[str, Any]) -> str:
+    """The line of the history that a row becomes; what was None is not there."""
+    kept = {key: value for key, value in row.items() if value is not None}
+    return json.dumps({**kept, "_step": row["iteration"]})
+
+
 class StandIn(ThreadingHTTPServer):
     """`refuse`: status for every request, or for those whose path or operation matches `refusing`; None: all is well.
 
@@ -98,7 +110,7 @@ def stand_in() -> Iterator[StandIn]:
 class _Handler(BaseHTTPRequestHandler):
     server: StandIn
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+    disable_nagle_algorithm = True  # else the body waits until the client has acknowledged the headers
 
     def log_message(self, *_: Any) -> None:
         """Nothing on the console."""
@@ -149,8 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
         run = self.server.runs[entity, project, run_id]
         history = (sent.get("files") or {}).get("wandb-history.jsonl")
         if history:
-            for number, line in enumerate(history["content"], history["offset"]):
-                run.lines[number] = line
+            run.lines = {**run.lines, **dict(enumerate(history["content"], history["offset"]))}
         summary = (sent.get("files") or {}).get("wandb-summary.json")
         if summary:
             run.summary = summary["content"][-1]

@@ -1,27 +1,16 @@
 """The ray launcher on a real cluster of two nodes, of which one is killed in the middle. Needs the extra `ray`."""
 
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
-import torch
 
-from degradation.config import CONF
-from degradation.grid import expand
-from degradation.records.schema import ATTEMPTS, METRICS, OUTCOME, WEIGHTS, State
-from degradation.training import checkpoint
+from degradation.records.schema import ATTEMPTS, METRICS, OUTCOME
+from tests.cluster.short_sweeps import assert_equal, records, start, told, until
 
 Cluster = pytest.importorskip("ray.cluster_utils").Cluster
 
 pytestmark = pytest.mark.cluster
-TRAIN = str(CONF.parent / "experiments/train.py")
-SWEEP = [
-    "model=plain,residual", "model.depth=8,20", "seed=0,1", "model.width=4", "optim.batch_size=32",
-    "schedule.iterations=300", "schedule.milestones=[150]", "schedule.evaluate_every=20", "schedule.snapshots=[150]",
-    "probes=none", "tracking=disabled", "device=cpu",
-]  # fmt: skip
+GRID = ["model=plain,residual", "model.depth=8,20", "seed=0,1"]
 
 
 @pytest.fixture
@@ -33,48 +22,31 @@ def cluster():
     cluster.shutdown()
 
 
-def command(folder, *words):
-    return [sys.executable, TRAIN, "-m", *SWEEP, f"record_root={folder / 'runs'}", *words]
-
-
-def start(folder, *words):
-    folder.mkdir(exist_ok=True)
-    return subprocess.Popen(command(folder, *words), cwd=folder, stderr=subprocess.PIPE, text=True)
-
-
-def records(folder):
-    return [run.record for run in expand([*SWEEP, f"record_root={folder / 'runs'}"])]
-
-
 def test_a_node_is_killed_in_the_middle_and_the_same_command_ends_every_run(cluster, tmp_path):
     cluster, nodes = cluster
     address = ["hydra/launcher=ray", f"hydra.launcher.address={cluster.address}"]
     pool = tmp_path / "pool"
-    pool.mkdir()
-    subprocess.run(command(pool), cwd=pool, check=True)
+    assert start(pool, *GRID).wait() == 0
 
     folder = tmp_path / "sweep"
-    first = start(folder, *address)
-    while sum(bool(record.rows(METRICS)) for record in records(folder)) < 2:  # both nodes are at it
-        time.sleep(0.1)
+    first = start(folder, *GRID, *address)
+    trained = records(folder, *GRID)
+    until(lambda: sum(bool(record.rows(METRICS)) for record in trained) >= 2)  # both nodes are at it
     cluster.remove_node(nodes[0], allow_graceful=False)
-    told = first.communicate()[1]
-    assert first.returncode == 1, told
-    assert "8 to run on Ray (2 CPUs, 0 GPUs)" in told
-    assert told.count("failed: ") == 1
-    assert "its process was lost" in told
-    assert "7 done, 1 failed" in told
+    lines = told(first)
+    assert first.returncode == 1, lines
+    assert "8 to run on Ray (2 CPUs, 0 GPUs)" in lines
+    assert lines.count("failed: ") == 1
+    assert "its process was lost" in lines
+    assert "7 done, 1 failed" in lines
 
-    second = start(folder, *address)
-    told = second.communicate()[1]
-    assert second.returncode == 0, told
-    assert "7 of 8 are settled already; 1 to run on Ray (1 CPUs, 0 GPUs)" in told
+    second = start(folder, *GRID, *address)
+    lines = told(second)
+    assert second.returncode == 0, lines
+    assert "7 of 8 are settled already; 1 to run on Ray (1 CPUs, 0 GPUs)" in lines
 
-    for record, expected in zip(records(folder), records(pool), strict=True):
-        assert record.outcome(every_byte=True) is State.DONE
-        assert record.read(METRICS) == expected.read(METRICS)
-        one, other = (checkpoint.load(each.read(WEIGHTS)) for each in (record, expected))
-        assert all(torch.equal(one[name], other[name]) for name in one)
+    assert_equal(trained, records(pool, *GRID))
+    for record in trained:
         ends = [row[OUTCOME] for row in record.rows(ATTEMPTS) if OUTCOME in row]
         assert ends == ["done"]  # none was trained twice
 
@@ -82,16 +54,15 @@ def test_a_node_is_killed_in_the_middle_and_the_same_command_ends_every_run(clus
 def test_ctrl_c_saves_every_checkpoint(cluster, tmp_path):
     cluster, _ = cluster
     folder = tmp_path / "sweep"
-    few = ["model=residual", "model.depth=20", "schedule.iterations=2000"]
+    few = ["model.depth=20", "seed=0,1", "schedule.iterations=2000"]
     address = ["hydra/launcher=ray", f"hydra.launcher.address={cluster.address}"]
     first = start(folder, *few, *address)
-    begun = [run.record for run in expand([*SWEEP, *few, f"record_root={folder / 'runs'}"])]
-    while not all(record.rows(METRICS) for record in begun):
-        time.sleep(0.1)
+    begun = records(folder, *few)
+    until(lambda: all(record.rows(METRICS) for record in begun))
     first.send_signal(signal.SIGINT)
-    told = first.communicate()[1]
-    assert first.returncode == 128 + signal.SIGINT, told
-    assert "stopping 2 jobs" in told
+    lines = told(first)
+    assert first.returncode == 128 + signal.SIGINT, lines
+    assert "stopping 2 jobs" in lines
     for record in begun:
         assert record.rows(ATTEMPTS)[-1][OUTCOME] == "interrupted"
         assert not record.locked()
@@ -99,7 +70,7 @@ def test_ctrl_c_saves_every_checkpoint(cluster, tmp_path):
 
 def test_without_a_cluster_it_is_one_line(tmp_path):
     first = start(tmp_path / "sweep", "hydra/launcher=ray", "hydra.launcher.address=127.0.0.1:1")
-    told = first.communicate()[1]
+    lines = told(first)
     assert first.returncode == 1
-    assert told.startswith("hydra.launcher.address: '127.0.0.1:1': ")
-    assert told.count("\n") == 1, told
+    assert lines.startswith("hydra.launcher.address: '127.0.0.1:1': ")
+    assert lines.count("\n") == 1, lines

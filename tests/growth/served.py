@@ -1,15 +1,14 @@
 """The generated runs as W&B's server has them after they were mirrored: rows are read when they are asked for."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
 from degradation.records.root import run_ids
-from degradation.records.schema import ITERATION, METRICS
+from degradation.records.schema import METRICS
 from degradation.records.store import Record
-from tests.wandb_server import ENTITY, KEY, PROJECT, StoredRun, stand_in
+from tests.wandb_server import ENTITY, KEY, PROJECT, finished_run, line_of, stand_in
 
 
 class _Lines(Mapping[int, str]):
@@ -30,9 +29,7 @@ class _Lines(Mapping[int, str]):
 
 @lru_cache(maxsize=2)
 def _lines(root: Path, run_id: str) -> list[str]:
-    rows = Record(root, run_id).rows(METRICS)
-    return [json.dumps({key: value for key, value in row.items() if value is not None} | {"_step": row[ITERATION]})
-            for row in rows]  # fmt: skip
+    return [*map(line_of, Record(root, run_id).rows(METRICS))]
 
 
 @contextmanager
@@ -41,8 +38,7 @@ def served(root: Path, group: str) -> Iterator[dict[str, str]]:
     with stand_in() as server:
         for run_id in run_ids(root):
             described = Record(root, run_id).describe()
-            config = json.dumps({key: {"value": one} for key, one in described.items() if key != "schema_version"})
-            lines = _Lines(root, run_id)
-            run = StoredRun(run_id, group, "train", [], config, "finished", lines)
+            del described["schema_version"]
+            run = finished_run(run_id, group, described, _Lines(root, run_id))
             server.runs[ENTITY, PROJECT, f"{run_id}-000000"] = run
         yield {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY}

@@ -18,7 +18,7 @@ from hydra_plugins.slurm_launcher._queue import waiting_or_running
 from hydra_plugins.sweep_launcher import Display, Job, Result, Stopped, SweepLauncher, noted_signals
 
 POLL = 2.0  # seconds
-EARLY = 30  # seconds that SLURM's signal may come before it is due, since it looks at the time so often
+EARLY = 30  # seconds that SLURM's signal may come before it is due: it looks at the time so often (its manual says 60)
 LATE = 15.0  # seconds that a shared file system may take to show a result
 FILES = ".submitit"  # below the sweep's folder: a folder a job, with what submitit writes
 RAISED = re.compile(r"^(\w+\.)+\w+: ")  # how the last line of a traceback begins
