@@ -10,7 +10,7 @@ from degradation.composition import based, configurations
 
 GRIDS = [
     ["experiment=quick", "seed=0,1"],  # early probes refer to schedule.evaluate_every
-    ["experiment=learning_rate_digits", "seed=0,1", "model.depth=8,14"],
+    ["experiment=learning_rate_digits", "seed=0", "model.depth=8,14"],
     ["experiment=construction_digits", "seed=3"],
     ["schedule.evaluate_every=40,80", "seed=0,1"],
     ["optim.lr=1,0.1,1e-2", "name='3',b", "data.margin=1,2", "data.flip=true,false"],

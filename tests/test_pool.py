@@ -102,8 +102,11 @@ def twelve_jobs(folder, shares, at_once):
     return jobs_of(folder, [partial(job, index) for index in range(12)])
 
 
-@pytest.mark.parametrize("gpus", [1, 2, 8])
-@pytest.mark.parametrize("shares", [1, 2, 3, 4])
+QUICK = [(1, 1), (2, 2), (8, 4)]
+OTHERS = [(gpus, shares) for gpus in (1, 2, 8) for shares in (1, 2, 3, 4) if (gpus, shares) not in QUICK]
+
+
+@pytest.mark.parametrize(("gpus", "shares"), [*QUICK, *(pytest.param(*one, marks=pytest.mark.slow) for one in OTHERS)])
 def test_no_two_of_twelve_uneven_jobs_hold_one_slot_and_each_sees_its_own_gpu(tmp_path, gpus, shares):
     """Pretended GPUs: a list of names, which no driver knows."""
     places = slots("cuda", None, shares, 1, [str(gpu) for gpu in range(gpus)])
