@@ -8,7 +8,17 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.evidence import Claim, Verdict, all_bounds, bound, difference_of, notes_on, untestable, untrained
+from analysis.evidence import (
+    Claim,
+    Verdict,
+    all_bounds,
+    bound,
+    decide_below,
+    difference_of,
+    notes_on,
+    untestable,
+    untrained,
+)
 from analysis.frame import TRAINING_ERROR, by_depth
 from analysis.statistics import rising_trend
 
@@ -73,7 +83,7 @@ def degradation(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0]) -> Cla
 def no_degradation(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0]) -> Claim:
     """No deeper residual net is worse than the shallowest by the margin: an upper bound at every depth.
 
-    All must hold, so no correction for their number is needed (intersection-union).
+    Contradicted where any is worse, with Holm's correction for their number (`decide_below`).
     """
     name = "no degradation"
     statement = f"{pair.residual} nets: no depth has a training error {margin:g} points or more above the shallowest's"
@@ -85,17 +95,10 @@ def no_degradation(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0]) -> 
         depth: difference_of(part, groups[shallowest]) for depth, part in groups.items() if depth > shallowest
     }
     evidence = [f"{depth} minus {shallowest} layers: {all_bounds(one)}" for depth, one in differences.items()]
-    if untrained(groups[shallowest]):
-        verdict = Verdict.INCONCLUSIVE  # nothing to compare with
-    elif all(one.upper < margin for one in differences.values()):
-        verdict = Verdict.REPRODUCED
-    elif any(one.lower > margin for one in differences.values()):
-        verdict = Verdict.CONTRADICTED
-    else:
-        verdict = Verdict.INCONCLUSIVE
-    side = "lower" if verdict is Verdict.CONTRADICTED else "upper"
-    worst = max(differences, key=lambda depth: getattr(differences[depth], side))
-    decisive = f"at worst {worst} minus {shallowest} layers: {bound(differences[worst], side)}"
+    found = decide_below(differences, margin)
+    verdict = Verdict.INCONCLUSIVE if untrained(groups[shallowest]) else found.verdict  # nothing to compare with
+    line = bound(differences[found.worst], found.side, found.together)
+    decisive = f"at worst {found.worst} minus {shallowest} layers: {line}"
     return Claim(name, statement, verdict, decisive, evidence, notes_on(runs, groups))
 
 

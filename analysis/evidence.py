@@ -3,16 +3,19 @@
 Absence is shown by a bound, never by a test that failed to reject. Every run counts, diverged ones at chance.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pandas as pd
 
 from analysis.frame import ENDED_AT, OVER, TRAINING_ERROR, UNTRAINED_WITHIN
-from analysis.statistics import Difference, welch
+from analysis.statistics import LEVEL, Difference, holm, simultaneous, welch
 from degradation.records.schema import State
+
+Key = TypeVar("Key")  # what tells the differences of one claim apart, such as a depth
 
 NAMED = 3  # runs that the evidence names before it counts the rest
 
@@ -91,8 +94,58 @@ def difference_of(a: pd.DataFrame, b: pd.DataFrame) -> Difference:
     return welch(a[TRAINING_ERROR].tolist(), b[TRAINING_ERROR].tolist())
 
 
-def bound(difference: Difference, side: str) -> str:
-    return f"{difference.mean:+.2f} points, 95 % {side} bound {getattr(difference, side):+.2f}"
+@dataclass(frozen=True)
+class Decision(Generic[Key]):
+    """A verdict about several differences, and the one that it rests on."""
+
+    verdict: Verdict
+    worst: Key
+    side: str  # of that one's bound: lower, upper
+    together: int  # how many bounds hold together with 95 %: 1 where each must hold alone
+
+
+def decide_below(differences: Mapping[Key, Difference], margin: float) -> Decision[Key]:
+    """Is every difference below the margin?
+
+    Reproduced: each one-sided 95 % upper bound is. All must hold, so no correction for their number is needed
+    (intersection-union). Contradicted: at least one is above the margin. Any of them may do that by chance, so their
+    number counts: Holm's procedure, of which the lower bound that is shown is the first step. A difference that is NaN
+    allows neither.
+    """
+    if any(holm([one.p_above(margin) for one in differences.values()])):
+        level = simultaneous(len(differences))
+        worst = max(differences, key=lambda key: _known(differences[key].lower_at(level), -math.inf))
+        return Decision(Verdict.CONTRADICTED, worst, "lower", len(differences))
+    all_below = all(one.upper < margin for one in differences.values())
+    worst = max(differences, key=lambda key: _known(differences[key].upper, math.inf))
+    return Decision(Verdict.REPRODUCED if all_below else Verdict.INCONCLUSIVE, worst, "upper", 1)
+
+
+def decide_above(differences: Mapping[Key, Difference], margin: float) -> Decision[Key]:
+    """Is every difference above the margin? The mirror image of `decide_below`."""
+    mirrored = {key: Difference(-one.mean, one.error, one.freedom) for key, one in differences.items()}
+    decision = decide_below(mirrored, -margin)
+    side = {"lower": "upper", "upper": "lower"}[decision.side]
+    return Decision(decision.verdict, decision.worst, side, decision.together)
+
+
+def _known(value: float, instead: float) -> float:
+    return instead if math.isnan(value) else value
+
+
+def bound(difference: Difference, side: str, together: int = 1) -> str:
+    """Its mean and one bound, in points. `together`: how many such bounds hold with 95 % (Decision)."""
+    return f"{difference.mean:+.2f} points, {bound_name(side, together)} {bound_value(difference, side, together):+.2f}"
+
+
+def bound_value(difference: Difference, side: str, together: int = 1) -> float:
+    level = simultaneous(together)
+    return difference.lower_at(level) if side == "lower" else difference.upper_at(level)
+
+
+def bound_name(side: str, together: int = 1) -> str:
+    """Such as `95 % lower bound` or `95 % lower bound (Holm, 4 together)`."""
+    return f"{100 * LEVEL:.0f} % {side} bound" + (f" (Holm, {together} together)" if together > 1 else "")
 
 
 def all_bounds(difference: Difference) -> str:

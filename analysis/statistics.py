@@ -22,13 +22,52 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference of means with its bounds: each of `lower` and `upper` alone has 95 %; `low` to `high` has 95 %."""
+    """A difference of means with its standard error and Student's degrees of freedom; every bound follows from these.
+
+    Each of `lower` and `upper` alone has 95 %; `low` to `high` has 95 %. Where the error is 0 all bounds are the mean.
+    """
 
     mean: float
-    lower: float
-    upper: float
-    low: float
-    high: float
+    error: float
+    freedom: float
+
+    def lower_at(self, level: float) -> float:
+        """The one-sided lower bound of this confidence level."""
+        return self.mean - self._half_width(level)
+
+    def upper_at(self, level: float) -> float:
+        """The one-sided upper bound of this confidence level."""
+        return self.mean + self._half_width(level)
+
+    @property
+    def lower(self) -> float:
+        return self.lower_at(LEVEL)
+
+    @property
+    def upper(self) -> float:
+        return self.upper_at(LEVEL)
+
+    @property
+    def low(self) -> float:
+        return self.lower_at((1 + LEVEL) / 2)
+
+    @property
+    def high(self) -> float:
+        return self.upper_at((1 + LEVEL) / 2)
+
+    def p_above(self, margin: float) -> float:
+        """One-sided p of "at most the margin": small where the difference is clearly above it."""
+        distance = self.mean - margin
+        if self.error == 0:
+            return float(distance <= 0)
+        return float(stats.t.sf(distance / self.error, self.freedom))
+
+    def p_below(self, margin: float) -> float:
+        """One-sided p of "at least the margin": small where the difference is clearly below it."""
+        return Difference(-self.mean, self.error, self.freedom).p_above(-margin)
+
+    def _half_width(self, level: float) -> float:
+        return float(stats.t.ppf(level, self.freedom)) * self.error if self.error else 0.0
 
 
 def student(values: Sequence[float], level: float = LEVEL) -> Interval:
@@ -41,7 +80,7 @@ def student(values: Sequence[float], level: float = LEVEL) -> Interval:
     return Interval(mean, mean - half, mean + half, n)
 
 
-def welch(a: Sequence[float], b: Sequence[float], level: float = LEVEL) -> Difference:
+def welch(a: Sequence[float], b: Sequence[float]) -> Difference:
     """mean(a) - mean(b), unequal variances, two or more runs each.
 
     Where neither varies at all (both at zero error, say) the bounds are the difference itself.
@@ -53,29 +92,39 @@ def welch(a: Sequence[float], b: Sequence[float], level: float = LEVEL) -> Diffe
     share_x, share_y = x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)
     error = float(np.sqrt(share_x + share_y))
     if error == 0:
-        return Difference(mean, mean, mean, mean, mean)
+        return Difference(mean, 0.0, float(len(x) + len(y) - 2))
     freedom = (share_x + share_y) ** 2 / (share_x**2 / (len(x) - 1) + share_y**2 / (len(y) - 1))
-    return _difference(mean, error, float(freedom), level)
+    return Difference(mean, error, float(freedom))
 
 
-def paired(a: Sequence[float], b: Sequence[float], level: float = LEVEL) -> Difference:
+def paired(a: Sequence[float], b: Sequence[float]) -> Difference:
     """mean(a - b) with Student's bounds, for two measurements of each run, two or more runs."""
-    return one_mean((np.asarray(a, dtype=float) - np.asarray(b, dtype=float)).tolist(), level)
+    return one_mean((np.asarray(a, dtype=float) - np.asarray(b, dtype=float)).tolist())
 
 
-def one_mean(values: Sequence[float], level: float = LEVEL) -> Difference:
+def one_mean(values: Sequence[float]) -> Difference:
     """The mean of two or more runs with Student's bounds: its difference from 0."""
     array = np.asarray(values, dtype=float)
     if len(array) < 2:
         raise ValueError("Student's bounds need two runs")
     error = float(array.std(ddof=1) / np.sqrt(len(array)))
-    return _difference(float(array.mean()), error, len(array) - 1, level)
+    return Difference(float(array.mean()), error, float(len(array) - 1))
 
 
-def _difference(mean: float, error: float, freedom: float, level: float) -> Difference:
-    one_sided = float(stats.t.ppf(level, freedom)) * error
-    two_sided = float(stats.t.ppf((1 + level) / 2, freedom)) * error
-    return Difference(mean, mean - one_sided, mean + one_sided, mean - two_sided, mean + two_sided)
+def simultaneous(count: int) -> float:
+    """The level of each of `count` one-sided bounds that together hold with 95 % (Bonferroni; Holm's first step)."""
+    return 1 - (1 - LEVEL) / max(count, 1)
+
+
+def holm(p_values: Sequence[float]) -> list[bool]:
+    """Which of these hypotheses Holm 1979 rejects: in 95 % of the cases none that is true. A p that is NaN never is."""
+    known = np.nan_to_num(np.asarray(p_values, dtype=float), nan=1.0)
+    rejected = [False] * len(known)
+    for rank, index in enumerate(np.argsort(known, kind="stable")):
+        if not known[index] < (1 - LEVEL) / (len(known) - rank):
+            break
+        rejected[int(index)] = True
+    return rejected
 
 
 def rising_trend(depths: Sequence[float], values: Sequence[float]) -> tuple[float, float]:

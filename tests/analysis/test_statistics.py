@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from analysis import statistics
-from analysis.statistics import rising_trend, student, welch
+from analysis.statistics import Difference, holm, rising_trend, simultaneous, student, welch
 
 A, B = [52.0, 47.5, 56.5], [1.6, 1.3, 2.1, 1.9]
 
@@ -32,6 +32,41 @@ def test_welchs_bounds_are_scipys():
 
 def test_runs_that_do_not_vary_have_an_exact_difference():
     assert welch([0.0, 0.0], [0.5, 0.5]).upper == -0.5
+
+
+def test_p_values_are_scipys_at_a_margin():
+    difference = welch(A, B)
+    shifted = np.array(A) - 3.5
+    above = stats.ttest_ind(shifted, B, equal_var=False, alternative="greater").pvalue
+    below = stats.ttest_ind(shifted, B, equal_var=False, alternative="less").pvalue
+    assert (difference.p_above(3.5), difference.p_below(3.5)) == pytest.approx((above, below))
+
+
+def test_a_bound_at_the_margin_has_p_of_5_percent():
+    difference = welch(A, B)
+    assert difference.p_above(difference.lower) == pytest.approx(0.05)
+    assert difference.p_below(difference.upper) == pytest.approx(0.05)
+
+
+def test_without_spread_p_is_0_or_1():
+    exact = Difference(0.5, 0.0, 4.0)
+    assert (exact.p_above(0.4), exact.p_above(0.5), exact.p_below(0.5), exact.p_below(0.6)) == (0, 1, 1, 0)
+
+
+def test_holm_steps_down_from_the_smallest_p():
+    assert holm([0.012, 0.04, 0.02, 0.3]) == [True, False, False, False]  # 0.05/4, then 0.02 > 0.05/3
+    assert holm([0.012, 0.04, 0.016, 0.02]) == [True, True, True, True]  # 0.05/4, /3, /2, /1
+    assert holm([0.0125]) == [True]
+    assert holm([0.013, 0.9, 0.9, 0.9]) == [False] * 4
+    assert holm([math.nan, 0.02]) == [False, True]
+    assert holm([]) == []
+
+
+def test_simultaneous_bounds_are_bonferronis():
+    assert simultaneous(1) == 0.95
+    assert simultaneous(4) == pytest.approx(0.9875)
+    one = welch(A, B)
+    assert one.p_above(one.lower_at(simultaneous(4))) == pytest.approx(0.0125)
 
 
 def test_one_run_has_no_bounds():
