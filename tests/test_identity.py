@@ -1,9 +1,14 @@
 """Run ids: pinned, changed by every value that changes the numbers and by nothing else."""
 
+from pathlib import Path
+
+import pandas as pd
 import pytest
 
 from degradation import identity
+from degradation.config import parent_of
 from degradation.data.content import content
+from degradation.grid import expand
 from degradation.identity import run_id
 
 PINNED = {
@@ -65,3 +70,77 @@ def test_the_content_of_the_data_is_part_of_the_id(compose_config):
 def test_seed_zero_is_a_seed(compose_config):
     assert "-s0-" in identifier(compose_config("seed=0"))
     assert identifier(compose_config("seed=00")) == identifier(compose_config("seed=0"))
+
+
+WITHOUT_EFFECT = [
+    ("optim.weight_decay=0", "optim.decay=weights"),
+    ("optim.momentum=0", "optim.momentum_form=caffe"),
+    ("schedule.milestones=[]", "schedule.factor=0.5"),
+    ("schedule=paper model.depth=110 schedule.warmup.below=null", "schedule.warmup.window=7"),
+]
+
+
+@pytest.mark.parametrize(("given", "override"), WITHOUT_EFFECT)
+def test_a_value_without_effect_is_not_part_of_the_id(compose_config, given, override):
+    base = given.split()
+    assert identifier(compose_config(*base, override)) == identifier(compose_config(*base))
+
+
+@pytest.mark.parametrize(("given", "override"), WITHOUT_EFFECT)
+def test_the_same_value_with_effect_is_part_of_the_id(compose_config, given, override):
+    base = [] if given.startswith(("optim", "schedule.m")) else ["schedule=paper", "model.depth=110"]
+    assert identifier(compose_config(*base, override)) != identifier(compose_config(*base))
+
+
+def test_ids_of_runs_without_effect_are_the_presets(compose_config):
+    """The value that stands for 'no effect' is the one that presets have, so that earlier ids stay."""
+    config = compose_config("schedule.milestones=[]")
+    assert identity.hashed_values(config, "")["schedule"]["factor"] == config.schedule.factor
+    warm = compose_config("schedule=paper", "model.depth=110", "schedule.warmup.below=null")
+    assert identity.hashed_values(warm, "")["schedule"]["warmup"]["window"] == warm.schedule.warmup.window
+
+
+def test_the_factor_counts_where_a_plateau_lowers_the_rate(compose_config):
+    base = ["data=imagenet", "data.root=r", "schedule=imagenet"]
+    values = [identity.hashed_values(compose_config(*base, f"schedule.factor={f}"), "") for f in (0.1, 0.5)]
+    assert values[0] != values[1]
+
+
+GROWN = ["model=constructed", "model.depth=116", "model.grown_from=110", "schedule=paper"]
+
+
+def test_constructed_runs_of_different_parents_differ(compose_config):
+    """The parent's warm-up is no value of the constructed run, which has none itself."""
+    first, second = (compose_config(*GROWN, f"schedule.warmup.lr={lr}") for lr in (0.01, 0.02))
+    assert identifier(parent_of(first)) != identifier(parent_of(second))
+    assert identifier(first) != identifier(second)
+    assert identifier(first) == identifier(compose_config(*GROWN, "schedule.warmup.lr=0.01"))
+
+
+def test_constructed_runs_of_the_ledger_keep_their_ids(compose_config):
+    for depth, expected in {20: "constructed-d20-s0-d8c8c1c0", 110: "constructed-d110-s0-2a1ed759"}.items():
+        config = compose_config("experiment=construction_digits", "model=constructed", f"model.depth={depth}")
+        assert identifier(config) == expected
+
+
+LEDGER = Path(__file__).parents[1] / "experiments/ledger"
+
+
+@pytest.mark.parametrize("name", ["quick", *sorted(path.parent.name for path in LEDGER.glob("*_digits/runs.csv"))])
+def test_ids_of_the_ledgers_runs_are_those_of_today(name):
+    published = set(pd.read_csv(LEDGER / name / "runs.csv")["run_id"])
+    assert {run.run_id for run in expand([f"experiment={name}"])} == published
+
+
+@pytest.mark.parametrize(
+    ("overrides", "version"),
+    [
+        ([], 1),
+        (["data.validation=100"], 1),
+        (["model.bn_statistics=exact"], 2),
+        (["data=imagenet", "data.root=r", "schedule=imagenet"], 2),
+        (["data=imagenet", "data.root=r", "schedule=imagenet", "data.validation=0"], 1),
+    ],
+)
+def test_only_runs_whose_numbers_changed_have_a_new_version(compose_config, overrides, version):
+    assert identity.hashed_values(compose_config(*overrides), "")["numerics_version"] == version

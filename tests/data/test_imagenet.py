@@ -15,7 +15,8 @@ from degradation.data.streams import batch_indices
 
 CPU = torch.device("cpu")
 SIZES = [(30, 24), (24, 40), (25, 25), (50, 21), (22, 22), (26, 33)]
-SMALL = ("data.stream.crop=16", "data.stream.scale=[18,24]", "data.stream.test_scale=20", "data.stream.workers=0")
+SMALL = ("data.stream.crop=16", "data.stream.scale=[18,24]", "data.stream.test_scale=20", "data.stream.workers=0",
+         "data.validation=0")  # fmt: skip
 
 
 def noise(size, mode="RGB"):
@@ -67,12 +68,33 @@ def test_the_folders_are_listed(root, feed):
     assert feed().sizes == {"train": 8, "test": 4}
 
 
+def test_held_out_images_are_neither_trained_on_nor_lost(feed):
+    whole, split = feed(), feed("data.validation=3")
+    assert split.sizes == {"train": 5, "test": 4, "validation": 3}
+    parts = [set(split.source.train.names.tolist()), set(split.source.validation.names.tolist())]
+    assert parts[0].isdisjoint(parts[1])
+    assert parts[0] | parts[1] == set(whole.source.train.names.tolist())
+    assert split.source.checksum() == whole.source.checksum()
+    trained = [image for images, _ in islice(split.batches(0), 20) for image in images]
+    assert len(trained) == 60
+    labels = torch.cat([labels for _, labels in split.clean("validation")])
+    assert labels.tolist() == split.source.validation.labels.tolist()
+
+
+def test_mixed_batches_are_the_measured_images_once(feed):
+    clean = torch.cat([images for images, _ in feed().clean("train")])
+    mixed = torch.cat([images for images, _ in feed().mixed()])
+    assert len(mixed) == len(clean) == 8
+    assert not torch.equal(mixed, clean)
+    assert sorted(mixed.flatten(1).sum(1).tolist()) == pytest.approx(sorted(clean.flatten(1).sum(1).tolist()))
+
+
 def test_the_listing_is_known_by_names_and_sizes(root, feed, compose_config, tmp_path_factory):
     before = feed().source.checksum()
     assert content(feed().config.data) == f"listing:{before[:16]}"
     moved = tmp_path_factory.mktemp("moved") / "there"
     root.rename(moved)
-    data = compose_config("data=imagenet", f"data.root={moved}").data
+    data = compose_config("data=imagenet", f"data.root={moved}", "data.validation=0").data
     assert open_imagenet(data).checksum() == before
     (moved / "val/n01/n01_0.JPEG").write_bytes(b"of another size")
     listing.cache_clear()

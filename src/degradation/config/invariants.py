@@ -53,6 +53,8 @@ def _check_model(config: Config, refuse: Refuse) -> None:
 def _check_data(config: Config, refuse: Refuse) -> None:
     if config.data.name != "digits" and config.data.root is None:
         refuse("data.root", f"the path of a folder, for data.name={config.data.name}")
+    if config.data.name != "image_folder" and config.data.size is not None:
+        refuse("data.size", f"null, for data.name={config.data.name}: only the images of an image_folder are resized")
     stream = config.data.stream
     if (stream is not None) != (config.data.name == "imagenet"):
         refuse("data.stream", "null, but for data=imagenet, which needs one")
@@ -64,8 +66,6 @@ def _check_data(config: Config, refuse: Refuse) -> None:
         refuse("data.stream.test_scale", f"{stream.crop} (the crop) or more")
     if config.data.normalisation != "channel":
         refuse("data.normalisation", "channel, where pictures are streamed")
-    if config.data.validation:
-        refuse("data.validation", "0, where pictures are streamed")
 
 
 def _check_schedule(config: Config, refuse: Refuse) -> None:

@@ -83,7 +83,11 @@ class Warmup:
 
 @dataclass
 class Plateau:
-    """Lower the learning rate when the test error stops falling (He et al. 2015, 3.4, for ImageNet)."""
+    """Lower the learning rate when the error stops falling (He et al. 2015, 3.4, for ImageNet).
+
+    The error is that of the training images that are held out (`data.validation`). With none it is the test error,
+    which then decides when the rate drops and is no fair test any more.
+    """
 
     patience: int = MISSING  # evaluations in a row
     improvement: float = MISSING  # points below the best so far that count as progress

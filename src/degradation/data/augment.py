@@ -23,6 +23,19 @@ class Offsets:
     def of(self, share: Share) -> "Offsets":
         return Offsets(share.of(self.row), share.of(self.column), share.of(self.flip))
 
+    def at(self, index: Tensor) -> "Offsets":
+        """Those of the images at these places: int64 (B,)."""
+        return Offsets(self.row[index], self.column[index], self.flip[index])
+
+
+def concatenate(parts: list[Offsets]) -> Offsets:
+    """The offsets of several batches, one after the other."""
+    return Offsets(
+        torch.cat([part.row for part in parts]),
+        torch.cat([part.column for part in parts]),
+        torch.cat([part.flip for part in parts]),
+    )
+
 
 def draw_offsets(batch: int, data: Data, generator: torch.Generator) -> Offsets:
     """An own crop (and flip) for each picture."""

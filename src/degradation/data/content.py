@@ -51,6 +51,10 @@ class Listing:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def where(self, chosen: np.ndarray) -> "Listing":
+        """The images for which `chosen`, bool (N,), is true."""
+        return Listing(self.names[chosen], self.labels[chosen])
+
 
 def content(data: Data) -> str:
     """A name for the pictures. Raises ConfigError.

@@ -77,13 +77,16 @@ def load(data: Data) -> Dataset:
     classes = int(train.labels.max()) + 1
     if data.validation == 0:
         return Dataset(train, test, classes)
-    held_out = _held_out(data.validation, len(train.labels))
+    held_out = held_out_images(data.validation, len(train.labels))
     rest, validation = (Split(train.pictures[place], train.labels[place]) for place in (~held_out, held_out))
     return Dataset(rest, test, classes, validation, held_out)
 
 
-def _held_out(validation: int, pictures: int) -> Tensor:
-    """The last `validation` of a fixed shuffle, as bool (pictures,); both parts keep the set's own order."""
+def held_out_images(validation: int, pictures: int) -> Tensor:
+    """Which training images are held out: the last `validation` of a fixed shuffle, as bool (pictures,).
+
+    Both parts keep the set's own order. Raises ConfigError.
+    """
     if validation >= pictures:
         raise ConfigError(
             f"data.validation: {validation} is not allowed; allowed: less than the {pictures} training pictures"

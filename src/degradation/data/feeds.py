@@ -8,11 +8,12 @@ from torch import Tensor
 
 from degradation.config import Config, Data
 from degradation.data import datasets
-from degradation.data.augment import Pictures, draw_offsets, statistics
+from degradation.data.augment import Offsets, Pictures, concatenate, draw_offsets, statistics
 from degradation.data.datasets import Dataset
 from degradation.data.imagenet import ImageNet, StreamFeed, open_imagenet
-from degradation.data.streams import WHOLE, Share, batch_indices, generator, spread
+from degradation.data.streams import WHOLE, Share, batch_indices, generator, mixed, spread
 
+DRAWN_AT_ONCE = 250  # images whose evaluation offsets are drawn in one call; another number would give other offsets
 EVALUATION_BATCH = 250  # small enough for a core's cache: a quarter faster than 500 on digits
 
 # channels, side in pixels, classes
@@ -37,6 +38,10 @@ class Feed(Protocol):
 
     def sample(self, split: str, pictures: int | None) -> Iterator[Batch]:
         """So many pictures of those that `clean` gives (None: all), spread evenly over them, in their order."""
+        ...
+
+    def mixed(self) -> Iterator[Batch]:
+        """The training images of `clean` in batches of which each is a fair sample of all, whatever their order."""
         ...
 
     def augmented(self, iteration: int, share: Share = WHOLE) -> Iterator[Batch]:
@@ -81,13 +86,23 @@ class ResidentFeed:
         for start in range(0, len(index), EVALUATION_BATCH):
             yield self.pictures[split].plain_at(index[start : start + EVALUATION_BATCH])
 
+    def mixed(self) -> Iterator[Batch]:
+        for index in mixed(self.sizes["train"], EVALUATION_BATCH):
+            yield self.pictures["train"].plain_at(index)
+
     def augmented(self, iteration: int, share: Share = WHOLE) -> Iterator[Batch]:
-        stream = generator(self.config.seed, "evaluation", iteration)
+        offsets = self._evaluation_offsets(iteration)
         for number, start in enumerate(range(0, self.sizes["train"], EVALUATION_BATCH)):
-            index = torch.arange(start, min(start + EVALUATION_BATCH, self.sizes["train"]))
-            offsets = draw_offsets(len(index), self.config.data, stream)
             if share.has(number):
-                yield self.pictures["train"].augmented_batch(index, offsets)
+                index = torch.arange(start, min(start + EVALUATION_BATCH, self.sizes["train"]))
+                yield self.pictures["train"].augmented_batch(index, offsets.at(index))
+
+    def _evaluation_offsets(self, iteration: int) -> Offsets:
+        """Those of every training image in the evaluation after this iteration, however the images are batched."""
+        stream = generator(self.config.seed, "evaluation", iteration)
+        images = self.sizes["train"]
+        sizes = [min(DRAWN_AT_ONCE, images - start) for start in range(0, images, DRAWN_AT_ONCE)]
+        return concatenate([draw_offsets(size, self.config.data, stream) for size in sizes])
 
     def ten_crop(self, share: Share = WHOLE) -> None:
         """None: these pictures are tested on the single original view."""

@@ -20,8 +20,9 @@ from torchvision.transforms.v2 import functional as v2
 
 from degradation.config import Config, ConfigError, Data, Stream
 from degradation.data.content import DataError, Listing, folder_root, listing
+from degradation.data.datasets import held_out_images
 from degradation.data.image_folder import rgb_picture
-from degradation.data.streams import WHOLE, Share, generator, spread
+from degradation.data.streams import WHOLE, Share, generator, mixed, spread
 
 EVALUATION_BATCH = 64
 # of pictures in [0, 1], by red, green, blue: as torchvision's reference training
@@ -46,6 +47,7 @@ class ImageNet:
     train: Listing
     test: Listing
     digest: str
+    validation: Listing | None = None  # training images that are held out
 
     @property
     def classes(self) -> int:
@@ -69,7 +71,11 @@ def open_imagenet(data: Data) -> ImageNet:
     if data.stream is None:
         raise ConfigError("data.stream: null is not allowed for data.name=imagenet")
     root = folder_root(data)
-    return ImageNet(root, data.stream, *listing(root))
+    train, test, digest = listing(root)
+    if data.validation == 0:
+        return ImageNet(root, data.stream, train, test, digest)
+    held_out = held_out_images(data.validation, len(train)).numpy()
+    return ImageNet(root, data.stream, train.where(~held_out), test, digest, train.where(held_out))
 
 
 class StreamFeed:
@@ -78,11 +84,12 @@ class StreamFeed:
     def __init__(self, source: ImageNet, config: Config, device: torch.device) -> None:
         self.source, self.config, self.device = source, config, device
         self.splits = {"train": source.train, "test": source.test}
+        if source.validation is not None:
+            self.splits["validation"] = source.validation
         self.sizes = {name: len(split) for name, split in self.splits.items()}
-        evaluated = min(source.stream.train_evaluated, self.sizes["train"])
-        everything = {"train": evaluated, "test": self.sizes["test"]}
         # the training pictures that are measured are spread evenly over the listing, so that all classes occur
-        self.measured = {name: spread(n, self.sizes[name]) for name, n in everything.items()}
+        evaluated = self.sizes | {"train": min(source.stream.train_evaluated, self.sizes["train"])}
+        self.measured = {name: spread(count, self.sizes[name]) for name, count in evaluated.items()}
 
     def batches(self, start: int, share: Share = WHOLE) -> Iterator[tuple[Tensor, Tensor]]:
         """Training batches, augmented, from iteration `start` on, without an end; or a share of each of them."""
@@ -104,6 +111,13 @@ class StreamFeed:
         """So many of the pictures of `clean`, spread evenly over them."""
         index = self.measured[split][spread(pictures, len(self.measured[split]))]
         return self._read(split, partial(centre_view, self.source.stream), self._keys(index))
+
+    def mixed(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The training images of `clean`, each batch a fair sample of all of them."""
+        measured = self.measured["train"]
+        batches = mixed(len(measured), EVALUATION_BATCH)
+        keys = ([(index, 0) for index in measured[batch].tolist()] for batch in batches)
+        return self._read("train", partial(centre_view, self.source.stream), keys)
 
     def augmented(self, iteration: int, share: Share = WHOLE) -> Iterator[tuple[Tensor, Tensor]]:
         """The training pictures of `clean`, augmented as in training."""

@@ -5,6 +5,7 @@ and devices differ by rounding only.
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 import torch
@@ -44,6 +45,16 @@ def spread(count: int | None, pictures: int) -> Tensor:
     """
     count = pictures if count is None else min(count, pictures)
     return torch.arange(count) * pictures // count
+
+
+def mixed(pictures: int, batch_size: int) -> list[Tensor]:
+    """All indices, each once, in batches that are fair samples of the set whatever its order: int64 (<= batch_size,).
+
+    The order is a permutation that is the same for every run. Batches differ in size by one at most: a last batch of a
+    few images would be no fair sample.
+    """
+    order = torch.randperm(pictures, generator=generator(0, "mixed"))
+    return list(torch.tensor_split(order, math.ceil(pictures / batch_size)))
 
 
 def batch_indices(seed: int, iteration: int, batch_size: int, pictures: int) -> Tensor:

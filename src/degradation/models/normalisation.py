@@ -1,4 +1,4 @@
-"""Which statistics BN normalises by: a batch's own, or exact ones; its moving averages are as they were afterwards."""
+"""Which statistics BN normalises by: a batch's own, or exact ones; its moving averages are restored afterwards."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -34,26 +34,69 @@ def batch_statistics(network: nn.Module) -> Iterator[None]:
 def exact_statistics(
     network: nn.Module, batches: Iterable[Tensor], forward: Callable[[Tensor], Tensor] | None = None
 ) -> Iterator[None]:
-    """Inside, BN's moving averages are exact ones over the batches: the mean of the batches' statistics.
+    """Inside, BN's moving averages are the mean and variance of its input over all images of the batches.
 
-    `forward` passes a batch through the network, where that is not `network(batch)`. Outside the averages are as they
-    were, so that training goes on unchanged.
+    Means and squares are summed over images, channels apart, so neither the batches' sizes nor their order weighs.
+    The signal is normalised by each batch's own statistics on its way, as in training (precise BN, Wu and Johnson
+    2021), so a batch should hold a fair sample of the classes: one of two images is no such sample, and one with a
+    single value per channel cannot be normalised at all (ValueError, from PyTorch).
+
+    Args:
+        batches: float (B, C, H, W), on the network's device.
+        forward: passes a batch through the network, where that is not `network(batch)`.
+
+    Outside the averages are as they were, so that training continues unchanged.
     """
     was_training, norms = network.training, norms_of(network)
     kept = [{name: value.clone() for name, value in norm.named_buffers()} for norm in norms]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # PyTorch's word for a cumulative average
+    pools = [_Pool() for _ in norms]
+    hooks = [norm.register_forward_pre_hook(pool.add) for norm, pool in zip(norms, pools, strict=True)]
     network.train()
-    with torch.no_grad():
-        for pictures in batches:
-            (forward or network)(pictures)
-    network.train(was_training)
+    try:
+        with torch.no_grad():
+            for images in batches:
+                (forward or network)(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+        network.train(was_training)
+        _restore(norms, kept)
+    for norm, pool in zip(norms, pools, strict=True):
+        pool.give(norm)
     try:
         yield
     finally:
-        for norm, buffers, momentum in zip(norms, kept, momenta, strict=True):
-            norm.momentum = momentum
-            for name, value in buffers.items():
-                norm.get_buffer(name).copy_(value)
+        _restore(norms, kept)
+
+
+def _restore(norms: list[nn.BatchNorm2d], kept: list[dict[str, Tensor]]) -> None:
+    for norm, buffers in zip(norms, kept, strict=True):
+        for name, value in buffers.items():
+            norm.get_buffer(name).copy_(value)
+
+
+class _Pool:
+    """Mean and sum of squared deviations of each channel, of all batches seen so far (Chan et al. 1979)."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = torch.zeros((), dtype=torch.float64)
+        self.squares = torch.zeros((), dtype=torch.float64)
+
+    def add(self, _norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        """A forward pre-hook: takes what a BN layer is about to normalise, (B, C, H, W)."""
+        values = inputs[0].detach().float()
+        variance, mean = torch.var_mean(values, (0, 2, 3), correction=0)
+        variance, mean = variance.cpu().double(), mean.cpu().double()  # some devices have no float64
+        count = values.numel() // values.shape[1]
+        total = self.count + count
+        apart = mean - self.mean
+        self.squares = self.squares + variance * count + apart.square() * self.count * count / total
+        self.mean = self.mean + apart * count / total
+        self.count = total
+
+    def give(self, norm: nn.BatchNorm2d) -> None:
+        """Make them the moving averages of a layer, unless it has seen nothing."""
+        if self.count:
+            norm.get_buffer("running_mean").copy_(self.mean)
+            norm.get_buffer("running_var").copy_(self.squares / self.count)

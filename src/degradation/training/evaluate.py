@@ -64,6 +64,6 @@ def as_evaluated(network: nn.Module, config: Config, feed: Feed) -> Iterator[Non
     if config.model.bn_statistics == "moving":
         yield
         return
-    batches = (pictures for pictures, _ in feed.clean("train"))
+    batches = (images for images, _ in feed.mixed())
     with exact_statistics(network, batches, lambda batch: logits_of(network, batch, config.precision)):
         yield

@@ -79,7 +79,8 @@ class Training:
         self.lr = 0.0  # of the last update
         self.transitions = Transitions()
         self.recent_errors: list[float] = []  # percent, of the last batches of the warm-up
-        self.test_errors: list[float] = []  # percent, of the evaluations since the last plateau
+        # percent, of the evaluations since the last plateau: of held-out images, or of test images where there are none
+        self.watched_errors: list[float] = []
         self._reset_running()
         self.diverged_at = torch.zeros((), dtype=torch.int64, device=device)  # 0: not
 
@@ -110,7 +111,7 @@ class Training:
             "lr": self.lr,
             "transitions": asdict(self.transitions),
             "recent_errors": self.recent_errors,
-            "test_errors": self.test_errors,
+            "test_errors": self.watched_errors,  # under the name that checkpoints have always had
             "running": [self.running_loss, self.running_wrong, self.running_batches],
             "diverged_at": self.diverged_at,
         }
@@ -122,7 +123,7 @@ class Training:
         self.iteration, self.lr = state["iteration"], state["lr"]
         self.batches = self.feed.batches(self.iteration, self.group.share)
         self.transitions = Transitions(**state["transitions"])
-        self.recent_errors, self.test_errors = list(state["recent_errors"]), list(state["test_errors"])
+        self.recent_errors, self.watched_errors = list(state["recent_errors"]), list(state["test_errors"])
         loss, wrong, self.running_batches = state["running"]
         self.running_loss, self.running_wrong = loss.to(self.device), wrong.to(self.device)
         self.diverged_at = state["diverged_at"].to(self.device)
@@ -166,7 +167,8 @@ class Training:
             row["schedule/warmup_end"] = self.transitions.warmup_end
         plateau = self.config.schedule.plateau
         if plateau is not None:
-            self._watch_plateau(plateau, float(row["test/error"] or 0.0))
+            watched = "validation/error" if "validation/error" in row else "test/error"
+            self._watch_plateau(plateau, float(row[watched] or 0.0))
             row["schedule/plateaus"] = len(self.transitions.plateaus)
         self._reset_running()
         return row
@@ -203,11 +205,11 @@ class Training:
                 table = take(name, self.network, (pictures, labels), self.config.seed, self.iteration)
             yield Probed(self.iteration, name, len(labels), table)
 
-    def _watch_plateau(self, plateau: Plateau, test_error: float) -> None:
-        self.test_errors.append(test_error)
-        if stands_still(self.test_errors, plateau):
+    def _watch_plateau(self, plateau: Plateau, error: float) -> None:
+        self.watched_errors.append(error)
+        if stands_still(self.watched_errors, plateau):
             self.transitions.plateaus.append(self.iteration)
-            self.test_errors = []
+            self.watched_errors = []
 
 
 def fit(training: Training) -> Iterator[Event]:

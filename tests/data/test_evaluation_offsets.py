@@ -1,0 +1,59 @@
+"""The augmented training error: each image's crop and flip in an evaluation is its own, however images are batched."""
+
+import pytest
+import torch
+
+from degradation.data import feeds
+from degradation.data.augment import draw_offsets
+from degradation.data.datasets import load
+from degradation.data.feeds import make_feed
+from degradation.data.streams import Share, generator
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def augmented(tiny, monkeypatch):
+    """(seed, iteration, batch) -> the images of an evaluation, float32 (N, C, H, W)."""
+    dataset = load(tiny().data)
+
+    def made(seed=0, iteration=40, batch=250, flip=True):
+        monkeypatch.setattr(feeds, "EVALUATION_BATCH", batch)
+        feed = make_feed(dataset, tiny(f"seed={seed}", f"data.flip={flip}"), CPU)
+        return torch.cat([images for images, _ in feed.augmented(iteration)])
+
+    return made
+
+
+@pytest.mark.parametrize("batch", [128, 500, 1500, 7])
+def test_augmentation_does_not_depend_on_the_batch(augmented, batch):
+    assert torch.equal(augmented(batch=batch), augmented(batch=250))
+
+
+def test_augmentation_depends_on_seed_and_iteration(augmented):
+    first = augmented()
+    assert torch.equal(first, augmented())
+    assert not torch.equal(first, augmented(seed=1))
+    assert not torch.equal(first, augmented(iteration=80))
+
+
+def test_offsets_are_those_of_earlier_records(tiny):
+    """One stream per evaluation, drawn 250 images at a time: the numbers of all existing runs rest on it."""
+    config = tiny("seed=3")
+    feed = make_feed(load(config.data), config, CPU)
+    stream = generator(3, "evaluation", 80)
+    expected = []
+    for start in range(0, 1500, 250):
+        offsets = draw_offsets(250, config.data, stream)
+        expected.append(feed.pictures["train"].augmented_batch(torch.arange(start, start + 250), offsets)[0])
+    assert torch.equal(torch.cat([images for images, _ in feed.augmented(80)]), torch.cat(expected))
+
+
+def test_shares_of_an_evaluation_are_its_batches(tiny):
+    config = tiny()
+    feed = make_feed(load(config.data), config, CPU)
+    whole = [images for images, _ in feed.augmented(8)]
+    shared = [[images for images, _ in feed.augmented(8, Share(rank, 2))] for rank in range(2)]
+    assert [len(part) for part in shared] == [3, 3]
+    for number, images in enumerate(whole):
+        assert torch.equal(images, shared[number % 2][number // 2])

@@ -1,0 +1,49 @@
+"""Which error a plateau of the learning rate is found in: that of held-out images, or of test images without any."""
+
+import pytest
+import torch
+
+from degradation.data.datasets import load
+from degradation.training import fit as fit_module
+from degradation.training.evaluate import Measured
+from degradation.training.fit import Metrics, Training, fit
+
+CPU = torch.device("cpu")
+PLATEAU = ["schedule=imagenet", "schedule.plateau.patience=1", "schedule.plateau.improvement=0", "probes=none"]
+FALLING, STUCK = [50.0, 40.0, 30.0], [50.0, 60.0, 70.0]
+
+
+@pytest.fixture
+def plateaus(tiny, monkeypatch):
+    """(overrides, test errors, validation errors) -> how often the rate has dropped after each of three evaluations."""
+
+    def found(overrides, test, validation):
+        config = tiny(*PLATEAU, *overrides)
+        training = Training(config, load(config.data), CPU)
+        sizes = training.feed.sizes
+        left = {sizes["test"]: list(test)} | ({sizes["validation"]: list(validation)} if "validation" in sizes else {})
+
+        def measured(_network, batches, *_):
+            seen = sum(len(labels) for _, labels in batches)
+            return Measured(left[seen].pop(0) if seen in left else 0.0, 0.0, 0.0)
+
+        monkeypatch.setattr(fit_module, "evaluate", measured)
+        return [event.row["schedule/plateaus"] for event in fit(training) if isinstance(event, Metrics)]
+
+    return found
+
+
+def test_with_held_out_images_their_error_decides(plateaus):
+    assert plateaus(["data.validation=500"], test=FALLING, validation=STUCK) == [0, 1, 1]
+    assert plateaus(["data.validation=500"], test=STUCK, validation=FALLING) == [0, 0, 0]
+
+
+def test_without_held_out_images_the_test_error_decides(plateaus):
+    assert plateaus([], test=STUCK, validation=[]) == [0, 1, 1]
+    assert plateaus([], test=FALLING, validation=[]) == [0, 0, 0]
+
+
+def test_imagenet_holds_images_out_by_default(compose_config):
+    config = compose_config("data=imagenet", "data.root=ROOT", "schedule=imagenet")
+    assert config.data.validation == 10000
+    assert config.schedule.plateau is not None
