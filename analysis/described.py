@@ -13,6 +13,7 @@ from degradation.config import Config
 from degradation.config.telling import shown
 from degradation.config.values import RULES
 from degradation.files import Row
+from degradation.identity import PARENT
 
 FAMILIES = ("plain", "residual", "constructed", "plain-preactivation", "preactivation")
 COUNTED = ("parameters", "multiply_adds", "activations")
@@ -73,7 +74,7 @@ def _mistyped(value: Any, kind: Any, key: str) -> str | None:
     if isinstance(kind, type) and is_dataclass(kind):
         if not isinstance(value, dict):
             return key
-        types = _types(kind)
+        types = _types(kind) | {PARENT: Config}
         found = (_mistyped(one, types.get(name), f"{key}.{name}".lstrip(".")) for name, one in value.items())
         return next((wrong for wrong in found if wrong is not None), None)
     if kind is None:

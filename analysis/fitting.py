@@ -177,7 +177,7 @@ def probe(row: Row, before: list[Row]) -> str | None:
     needed = {PROBE: is_name, ITERATION: is_count, PICTURES: is_count, DEVICE: is_name}
     if unfit := _unfit(row, {**needed, TABLE: lambda table: isinstance(table, dict)}, {}):
         return unfit
-    if any((row[PROBE], row[ITERATION]) == (one[PROBE], one[ITERATION]) for one in before):
+    if any(_sample(row) == _sample(one) for one in before):
         return "is there twice"
     table = row[TABLE]
     if not all(isinstance(column, list) and _are_cells(column) for column in table.values()):
@@ -188,6 +188,11 @@ def probe(row: Row, before: list[Row]) -> str | None:
         if name not in table or not all(map(fits, table[name])):
             return f"column {name} is missing or wrong"
     return None
+
+
+def _sample(row: Row) -> tuple[Any, ...]:
+    """What a row of probes is of: another number of images is another sample, and may be taken too."""
+    return row[PROBE], row[ITERATION], row[PICTURES]
 
 
 # --- rows of landscape/

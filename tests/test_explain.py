@@ -14,7 +14,7 @@ from degradation.config import CONF
 from degradation.explain import NotExplained, explain, landscape
 from degradation.grid import grid_run
 from degradation.records.schema import LANDSCAPE, PROBES, SNAPSHOTS, WEIGHTS, State
-from degradation.remaining import Point, landscape_preflight, points, points_left, preflight, probes_left
+from degradation.remaining import Point, images_asked, landscape_preflight, points, points_left, preflight, probes_left
 from degradation.run import train
 
 SMALL = ("landscape.line=5", "landscape.square=3", "landscape.pictures=300", "landscape.parts=2")
@@ -217,3 +217,46 @@ def test_the_launcher_is_told_what_has_nothing_left(tiny, compose_config):
         other = preflight(compose("explain", [*words, *(f"schedule.{key}" for key in schedule), "seed=1"]))
     assert (told.label, told.settled) == (grid_run(config).run_id, "explained before")
     assert other.settled is None
+
+
+def sizes(record, probe):
+    return {row["iteration"]: row["pictures"] for row in record.rows(PROBES) if row["probe"] == probe}
+
+
+def test_another_number_of_images_is_another_sample(done, tiny):
+    """It was silently ignored: nothing seemed to be left to take."""
+    config, record = done()
+    explain(config)
+    taken_before = len(record.rows(PROBES))
+    config.probes.batch_size = 64
+    left = probes_left(config, record)
+    assert ("gradient_flow", 12) in left
+    assert ("lesions", 12) not in left  # its number of test images is the same
+    explain(config)
+    assert probes_left(config, record) == []
+    assert sizes(record, "gradient_flow")[12] == 64
+    assert len(record.rows(PROBES)) == taken_before + len(left)
+    config.probes.batch_size = 128
+    assert probes_left(config, record) == []
+
+
+def test_more_images_than_there_are_is_all_of_them(done):
+    config, record = done()
+    config.probes.test_pictures = 2000
+    explain(config)
+    assert sizes(record, "lesions")[12] == 297
+    config.probes.test_pictures = None
+    assert probes_left(config, record) == []
+    config.probes.test_pictures = 50
+    assert probes_left(config, record) == [("lesions", 12)]
+
+
+def test_images_asked_are_those_of_the_split(compose_config):
+    data = {"train": 1000, "test": 40}
+    config = compose_config("probes.batch_size=300", "probes.test_pictures=null")
+    asked = images_asked(config, data)
+    assert (asked["gradient_flow"], asked["paths"], asked["lesions"]) == (300, 300, 40)
+    streamed = compose_config(
+        "data=imagenet", "data.root=r", "data.stream.train_evaluated=200", "probes.batch_size=300"
+    )
+    assert images_asked(streamed, data)["gradient_flow"] == 200

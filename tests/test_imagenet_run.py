@@ -13,7 +13,7 @@ WORDS = [
     "data=imagenet", "data.stream.crop=64", "data.stream.scale=[70,90]", "data.stream.test_scale=70",
     "data.stream.train_evaluated=6", "model=imagenet_residual", "model.depth=18", "model.width=4", "schedule=imagenet",
     "schedule.iterations=6", "schedule.evaluate_every=2", "schedule.snapshots=[]", "schedule.plateau.patience=1",
-    "schedule.plateau.improvement=100", "optim.lr=0.1", "optim.batch_size=4",
+    "schedule.plateau.improvement=100", "optim.lr=0.1", "optim.batch_size=4", "data.validation=2",
 ]  # fmt: skip
 
 
@@ -45,13 +45,16 @@ def test_a_run_has_one_crop_and_ten_crop_errors_and_lowers_its_rate(tiny_imagene
     record = grid_run(config).record
     rows = record.rows(METRICS)
     assert [row["iteration"] for row in rows] == [2, 4, 6]
-    assert all({"test/error", "test/ten_crop_error", "test/ten_crop_top5_error"} <= set(row) for row in rows)
+    assert all(
+        {"test/error", "validation/error", "test/ten_crop_error", "test/ten_crop_top5_error"} <= set(row)
+        for row in rows
+    )
     # no evaluation makes 100 points of progress: the rate falls after the second, and that one begins anew
     assert [row["schedule/plateaus"] for row in rows] == [0, 1, 1]
     assert [row["lr"] for row in rows] == pytest.approx([0.1, 0.1, 0.01])
     described = record.describe()
     assert described["data"] | {"checksum": ""} == {
-        "name": "imagenet", "checksum": "", "classes": 2, "train": 10, "test": 6
+        "name": "imagenet", "checksum": "", "classes": 2, "train": 8, "test": 6, "validation": 2, "commonest": 4
     }  # fmt: skip
 
 

@@ -3,13 +3,16 @@
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+from torch import Tensor
+
 from degradation.config import Config, family, parent_of
 from degradation.data.content import content
 from degradation.data.datasets import Dataset
 from degradation.data.imagenet import ImageNet
 from degradation.files import Row
 from degradation.grid import grid_run
-from degradation.identity import NUMERICS_VERSION, hashed_values
+from degradation.identity import hashed_values, numerics_version
 from degradation.models.census import census
 from degradation.probes import Table
 from degradation.records.schema import DEVICE, ITERATION, PICTURES, PROBE, TABLE
@@ -23,7 +26,7 @@ def describe_run(config: Config, run_id: str, dataset: Dataset | ImageNet) -> di
     return {
         "run_id": run_id,
         "family": family(config.model),
-        "numerics_version": NUMERICS_VERSION,
+        "numerics_version": numerics_version(config),
         "config": hashed_values(config, content(config.data)),
         "data": {
             "name": config.data.name,
@@ -31,11 +34,17 @@ def describe_run(config: Config, run_id: str, dataset: Dataset | ImageNet) -> di
             "classes": dataset.classes,
             "train": len(dataset.train),
             "test": len(dataset.test),
+            "commonest": _commonest(dataset.train.labels),
             **validation,
         },
         "census": asdict(counted),
         **({"parent": grid_run(parent).run_id} if parent is not None else {}),
     }
+
+
+def _commonest(labels: Tensor | np.ndarray) -> int:
+    """How many training images the commonest class has: naming it always is the best that chance can do."""
+    return int(np.bincount(np.asarray(labels)).max())
 
 
 def probe_row(probe: str, iteration: int, pictures: int, device: str, table: Table) -> Row:

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from degradation.config import AT_END, AT_SNAPSHOTS, AT_START, PROBE_KINDS, Config, Landscape, fits
 from degradation.grid import Admission, GridRun, admitted
-from degradation.records.schema import ITERATION, LANDSCAPE, PROBE, PROBES, RecordError, State
+from degradation.records.schema import ITERATION, LANDSCAPE, PICTURES, PROBE, PROBES, RecordError, State
 from degradation.records.store import Record
 
 NOTHING_LEFT = "explained"
@@ -24,7 +24,10 @@ class Point:
 
 
 def probes_left(config: Config, record: Record) -> list[tuple[str, int]]:
-    """(probe, iteration) of all that can be taken of the record's snapshots and weights and has not been."""
+    """(probe, iteration) of all that can be taken of the record's snapshots and weights and has not been.
+
+    A row of as many images as are asked for now counts; one of another number is of another sample. Raises RecordError.
+    """
     schedule = config.schedule
     moments = {
         AT_START: [0] if config.model.grown_from is None or 0 in schedule.snapshots else [],
@@ -32,7 +35,9 @@ def probes_left(config: Config, record: Record) -> list[tuple[str, int]]:
         AT_END: [schedule.iterations],
     }
     names = dict.fromkeys([*config.probes.training, *config.probes.afterwards])
-    taken = {(row[PROBE], row[ITERATION]) for row in record.sound_rows(PROBES)}
+    rows = record.sound_rows(PROBES)
+    asked = images_asked(config, record.describe()["data"]) if rows else {}
+    taken = {(row[PROBE], row[ITERATION]) for row in rows if row[PICTURES] == asked.get(row[PROBE])}
     wanted = {
         (name, iteration)
         for name in names
@@ -41,6 +46,21 @@ def probes_left(config: Config, record: Record) -> list[tuple[str, int]]:
         for iteration in moments[moment]
     }
     return sorted(wanted - taken, key=lambda one: (one[1], list(names).index(one[0])))
+
+
+def images_asked(config: Config, data: dict[str, Any]) -> dict[str, int]:
+    """How many images each probe is to see: as many as its key says, and at most those that its split has.
+
+    data: run.json's, with the number of images of each split. Those of a streamed training set that are measured are
+    `stream.train_evaluated` at most.
+    """
+    stream = config.data.stream
+    there = {"train": data["train"], "test": data["test"]}
+    if stream is not None:
+        there["train"] = min(there["train"], stream.train_evaluated)
+    keys = {"train": config.probes.batch_size, "test": config.probes.test_pictures}
+    asked = {split: there[split] if key is None else min(key, there[split]) for split, key in keys.items()}
+    return {name: asked[kind.split] for name, kind in PROBE_KINDS.items()}
 
 
 def points(landscape: Landscape) -> list[Point]:

@@ -16,7 +16,8 @@ from degradation.training.fit import Training
 log = logging.getLogger(__name__)
 
 
-SAVED = {"device", "rows", "probes", "snapshots", "training"}
+SAVED = {"device", "threads", "rows", "probes", "snapshots", "training"}
+ADDED_LATER = {"threads"}  # a checkpoint of an earlier release lacks it
 
 
 class Unusable(Exception):
@@ -34,7 +35,8 @@ class Kept:
 
 def save(record: Record, training: Training, kept: Kept) -> None:
     held = {"rows": len(kept.metrics), "probes": len(kept.probes), "snapshots": kept.snapshots}
-    state = {"device": training.device.type, **held, "training": training.state()}
+    where = {"device": training.device.type, "threads": training.config.threads}
+    state = {**where, **held, "training": training.state()}
     record.write(CHECKPOINT, seal(checkpoint.dump(state)))
 
 
@@ -45,6 +47,7 @@ def resume(config: Config, record: Record, begin: Callable[[], Training]) -> tup
         saved = _saved(record, set(training.state()))
         if saved is not None:
             _check_device(config, record, saved["device"], training.device.type)
+            _check_threads(config, record, saved.get("threads"), training.device.type)
             _restore(training, saved["training"])
     except Unusable as problem:
         log.warning("%s: %s; training starts anew", record.run_id, problem)
@@ -68,6 +71,19 @@ def _check_device(config: Config, record: Record, begun_on: str, now_on: str) ->
         )
 
 
+def _check_threads(config: Config, record: Record, begun_with: int | None, device: str) -> None:
+    """Sums are cut in as many parts as there are threads, so their number changes a CPU's bits. Raises ConfigError.
+
+    begun_with: None where an earlier release did not record it.
+    """
+    if device != "cpu" or begun_with in (None, config.threads) or config.allow_device_change:
+        return
+    raise ConfigError(
+        f"threads: {config.threads} is not allowed, since {record.run_id} was begun with {begun_with} and another"
+        f" number changes its bits; allowed: {begun_with}, or allow_device_change=true"
+    )
+
+
 def _restore(training: Training, state: dict[str, Any]) -> None:
     """Raises Unusable; then the training is neither what it was nor what was saved."""
     try:
@@ -85,7 +101,7 @@ def _saved(record: Record, expected: set[str]) -> dict[str, Any] | None:
         saved: dict[str, Any] = checkpoint.load(unseal(record.read(CHECKPOINT)))
     except (Damaged, checkpoint.CheckpointError) as problem:
         raise Unusable(f"{CHECKPOINT} {problem}") from None
-    if not isinstance(saved, dict) or set(saved) != SAVED or set(saved["training"]) != expected:
+    if not isinstance(saved, dict) or set(saved) | ADDED_LATER != SAVED or set(saved["training"]) != expected:
         raise Unusable(f"{CHECKPOINT} is another release's")
     for name, count in ((METRICS, saved["rows"]), (PROBES, saved["probes"])):
         if len(record.rows(name)) < count:

@@ -54,8 +54,12 @@ def training_run(config: Config, record: Record) -> Mirrored:
 
 
 def explained_run(config: Config, record: Record) -> Mirrored:
-    """All probes of a record as a run of their own: that of the training is closed. Raises RecordError."""
-    rows = in_order([], record.sound_rows(PROBES))
+    """All probes of a record as a run of their own: that of the training is closed. Raises RecordError.
+
+    Where a probe was taken of several numbers of images at one iteration, W&B has the latest: its key is one.
+    """
+    latest = {(row[PROBE], row[ITERATION]): row for row in record.sound_rows(PROBES)}
+    rows = in_order([], latest.values())
     identity = wandb_identity(config, record, _description(record))
     own = {"id": f"{identity['id']}-why-{len(rows)}", "name": f"{record.run_id} why", "job_type": "explain"}
     return Mirrored(identity | own, rows)

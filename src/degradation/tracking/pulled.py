@@ -14,7 +14,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from degradation.config import Config, Model, family
 from degradation.config.telling import is_unbroken, shown
 from degradation.files import Row
-from degradation.identity import ADDED_LATER
+from degradation.identity import ADDED_LATER, PARENT
 from degradation.records.schema import (
     AUGMENTED_ERROR,
     AUGMENTED_LOSS,
@@ -71,7 +71,7 @@ def description_of(run_id: str, sent: Any, judge: Judge) -> Row:
 
 def _misfit(description: Row) -> str | None:
     data, config = description["data"], description["config"]
-    if not TEXTS | COUNTS <= {*data} <= TEXTS | COUNTS | {"validation"}:
+    if not TEXTS | COUNTS <= {*data} <= TEXTS | COUNTS | {"validation", "commonest"}:
         return "data has other keys"
     if not all(isinstance(data[key], str) and is_unbroken(data[key]) for key in TEXTS):
         return "data.name or data.checksum is wrong"
@@ -105,7 +105,7 @@ def _typed(value: Any, kind: Any) -> Any:
     if isinstance(kind, type) and is_dataclass(kind):
         if not isinstance(value, dict):
             return value
-        types = _types(kind)
+        types = _types(kind) | {PARENT: Config}
         return {name: _typed(one, types.get(name)) for name, one in value.items()}
     if get_origin(kind) is list and isinstance(value, list):
         return [_typed(one, get_args(kind)[0]) for one in value]
