@@ -16,7 +16,7 @@ from analysis.figures.style import FAMILIES, depth_style
 SHIFT = 0.9  # layers between runs of one depth
 BEYOND = 10.0  # of the last iteration: how far up the fits are followed
 NEVER: dict[str, Any] = {"marker": "^", "markerfacecolor": "white", "markersize": 9, "linestyle": "none", "zorder": 4}
-FALLS: dict[str, Any] = {"color": "0.55", "linewidth": 0.9, "linestyle": (0, (2, 3)), "zorder": 0}
+DROPS: dict[str, Any] = {"color": "0.55", "linewidth": 0.9, "linestyle": (0, (2, 3)), "zorder": 0}
 
 
 def draw(times: pd.DataFrame, ax: Axes, fits: list[Fit], fitted: str) -> Axes:
@@ -77,7 +77,7 @@ def figure(times: pd.DataFrame, fits: list[Fit], fitted: str, threshold: float, 
         ax.set_xticks(depths, [str(depth) for depth in depths])
         ax.axhspan(last, BEYOND * last, color="0.94", lw=0, zorder=-1)
         for milestone in milestones:
-            ax.axhline(milestone, **FALLS)
+            ax.axhline(milestone, **DROPS)
     first = times["by"].min()
     axes[0].set_ylim((min(first, last) / 2, BEYOND * last))
     axes[0].set_ylabel("iterations until the training error is there")

@@ -6,17 +6,28 @@ from fractions import Fraction
 
 import pandas as pd
 
-from analysis.censored import EXPONENTIAL, POWER, Degenerate, Fit, fit
-from analysis.claims import pair_of
+from analysis.censored import EXPONENTIAL, POWER, Degenerate, Fit, discrimination, fit
+from analysis.claims import SIGNIFICANCE, pair_of
 from analysis.evidence import Claim, Verdict, untestable
 from analysis.figures import convergence as figure
 from analysis.frame import OVER, Frame, by_depth
+from analysis.statistics import LEVEL
 from analysis.why.base import Explanation, not_tested
-from analysis.why.times import THRESHOLDS, censored_at, counts_of, milestones, summary, times_of
+from analysis.why.times import (
+    THRESHOLDS,
+    censored_at,
+    counts_of,
+    evaluations_of,
+    milestones,
+    summary,
+    times_of,
+)
 
 HALF = Fraction(1, 2)  # what the first claim is about, whatever the data set
 CLEARLY = 2.0  # log-likelihood by which one form must be the better: e^2, seven times as likely
-LAYERS = 10  # that a factor is told for
+ENOUGH = 0.8  # probability of a clear preference for the true form, below which a design cannot be counted on
+LAYERS = 10  # that a factor is given for
+OTHER = {EXPONENTIAL: POWER, POWER: EXPONENTIAL}
 TITLE = "is it a wall, or slow?"
 INTRODUCTION = (
     "A deep plain net may be unable to learn, or it may learn slowly. He et al. 2015 (4.1) conjecture the second: "
@@ -25,17 +36,20 @@ INTRODUCTION = (
     "the growth is exponential. If they grow like a power of depth, doubling the depth multiplies them by the same "
     "factor. A run is looked at only now and then, so its time is known to lie between two evaluations. A run that "
     "never gets there is not left out: its time is known to be longer than the training. Both growths are fitted by "
-    "maximum likelihood to all runs, and the one under which the runs are likelier is preferred. Such a fit supposes "
-    "that every run gets there at last. It cannot tell a very slow net from one that is stuck: only a longer training "
-    "can."
+    "maximum likelihood to all runs, and the one under which the runs are likelier is preferred. A drop of the "
+    "learning rate changes how fast a net learns, so the two are compared over the iterations before the first drop: a "
+    "run that gets there later counts as longer than that. Such a fit supposes that every run gets there at last. It "
+    "cannot tell a very slow net from one that is stuck: only a longer training can."
 )
 CAPTION = (
     "Left: iterations until the training error is half of chance error, against depth. A mark is a run, at the first "
     "evaluation that finds it there. Its line goes down to the evaluation before: the true time lies on it. An open "
     "triangle is a run that never got there: its true time is above the triangle, beyond the training (grey). On this "
-    "scale exponential growth is a straight line and a power of depth bends to the right. Middle and right: the same "
+    "scale exponential growth is a straight line and a power of depth bends to the right. Both are fitted to what is "
+    "known at the first drop of the learning rate. Middle and right: the same "
     "for four shares of chance error, the median over seeds of each depth. Where fewer than half of the runs got there "
-    "the median is an open triangle. Dotted: the learning rate falls, which slows what comes after."
+    "the median is an open triangle. Dotted: the learning rate drops. A net that is still learning then first learns "
+    "faster, so times beyond that line are not those of one learning rate."
 )
 
 
@@ -48,106 +62,133 @@ def make(frame: Frame, _margin: float) -> Explanation | None:
         return None
     plain = times[times["family"] == pair.plain]
     residual = times[times["family"] == pair.residual]
-    slopes, others = ({share: _fitted(EXPONENTIAL, part, share) for share in THRESHOLDS} for part in (plain, residual))
-    fits = {EXPONENTIAL: slopes[HALF], POWER: _fitted(POWER, plain, HALF)}
+    drops = milestones(runs)
+    fits = fits_before(plain, drops)
     claims = []
     if pair.plain in families:
-        claims.append(slow(runs, plain, fits, pair.plain))
+        claims.append(slow(runs, plain, evaluations_of(runs, frame.curves), pair.plain))
     if pair.residual in families:
+        slopes, others = (
+            {share: fitted(EXPONENTIAL, part, share) for share in THRESHOLDS} for part in (plain, residual)
+        )
         claims.append(no_such_slowing(runs, slopes, others, (pair.plain, pair.residual)))
     drawn = [one for one in fits.values() if isinstance(one, Fit)]
-    figures = {"convergence": (figure.figure(times, drawn, pair.plain, float(HALF), milestones(runs)), CAPTION)}
+    figures = {"convergence": (figure.figure(times, drawn, pair.plain, float(HALF), drops), CAPTION)}
     return Explanation("convergence", TITLE, INTRODUCTION, claims, summary(times), figures)
 
 
-def _fitted(form: str, times: pd.DataFrame, share: Fraction) -> Fit | str:
+def fitted(form: str, times: pd.DataFrame, share: Fraction) -> Fit | str:
     """The fit, or why there is none."""
-    part = times[times["threshold"] == float(share)]
+    of_share = times[times["threshold"] == float(share)]
     try:
-        return fit(form, part["depth"], part["after"], part["by"])
+        return fit(form, of_share["depth"], of_share["after"], of_share["by"])
     except Degenerate as problem:
         return str(problem)
 
 
-def slow(runs: pd.DataFrame, times: pd.DataFrame, fits: Mapping[str, Fit | str], family: str) -> Claim:
-    """Is the growth exponential? A bound on the slope, and the likelihood beside that of a power of depth.
+def fits_before(times: pd.DataFrame, drops: list[int]) -> dict[str, Fit | str]:
+    """Both forms, to half of chance error, as far as the runs are known at the first drop of the learning rate."""
+    window = censored_at(times, drops[0]) if drops else times
+    return {form: fitted(form, window, HALF) for form in (EXPONENTIAL, POWER)}
 
-    Both must also hold where no run is followed past the first fall of the rate: a deep net that is late is late at a
-    lower rate too, which looks like growth with depth.
+
+def form_verdict(exponential: Fit, power: Fit) -> Verdict:
+    """Is the growth exponential? A bound on the slope, and the likelihood beside that of a power of depth."""
+    better = exponential.log_likelihood - power.log_likelihood
+    if better >= CLEARLY and exponential.lower > 0:
+        return Verdict.REPRODUCED
+    if better <= -CLEARLY or exponential.upper < 0:
+        return Verdict.CONTRADICTED
+    return Verdict.INCONCLUSIVE
+
+
+def slow(runs: pd.DataFrame, times: pd.DataFrame, evaluations: list[int], family: str) -> Claim:
+    """The verdict of `form_verdict` on the iterations before the first drop of the learning rate.
+
+    Only those are at one learning rate. After a drop the error of a net that is still learning first falls faster, and
+    at a far lower rate hardly at all, so later times are too short or too long by an amount that nothing here tells.
+    The fit to the whole training is part of the evidence.
     """
     name = "exponentially slow"
     statement = f"{family} nets: the number of iterations to half of chance error grows exponentially with depth"
-    groups = by_depth(runs, family)
+    groups, drops = by_depth(runs, family), milestones(runs)
     counts = counts_of(times[times["threshold"] == float(HALF)])
     if reasons := untestable({family: groups}, depths=3):  # a line and a curve both pass through two points
         return not_tested(name, statement, [*reasons, *counts])
+    fits = fits_before(times, drops)
     exponential, power = fits[EXPONENTIAL], fits[POWER]
+    when = f" before the learning rate drops, at {drops[0]} iterations" if drops else ""
     if not isinstance(exponential, Fit) or not isinstance(power, Fit):
-        return not_tested(name, statement, [f"half of chance error, {family}: {exponential}", *counts])
+        return not_tested(name, statement, [f"half of chance error, {family}{when}: {exponential}", *counts])
+    verdict = form_verdict(exponential, power)
     better = exponential.log_likelihood - power.log_likelihood
-    pairs: list[tuple[Fit | str, Fit | str]] = [(exponential, power)]
     side = "upper" if exponential.upper < 0 else "lower"
     decisive = (
         f"factor per {LAYERS} layers {factor(exponential.b)}, 95 % {side} bound {factor(getattr(exponential, side))}; "
-        f"log-likelihood of exponential minus power law {better:+.2f} (clear from {CLEARLY:g} on)"
+        f"log-likelihood of exponential minus power law {better:+.2f} (clear from {CLEARLY:g} on){when}"
     )
-    if falls := milestones(runs):
-        early = censored_at(times, falls[0])
-        one, other = (_fitted(form, early, HALF) for form in (EXPONENTIAL, POWER))
-        pairs.append((one, other))
-        if isinstance(one, Fit) and isinstance(other, Fit):
-            decisive += f", censored at the first fall of the rate {one.log_likelihood - other.log_likelihood:+.2f}"
-    if all(_holds(*pair) for pair in pairs):
-        verdict = Verdict.REPRODUCED
-    else:
-        verdict = Verdict.CONTRADICTED if all(_fails(*pair) for pair in pairs) else Verdict.INCONCLUSIVE
-    deepest = max(groups)
+    deepest, last = max(groups), drops[0] if drops else times["last"].max()
+    window = [one for one in evaluations if one <= last]
+    depths = times.loc[times["threshold"] == float(HALF), "depth"].tolist()
+    told_apart = {
+        form: preferred(truth, depths, window) for form, truth in ((EXPONENTIAL, exponential), (POWER, power))
+    }
     evidence = [
         f"exponential: {all_bounds(exponential)}; log-likelihood {exponential.log_likelihood:.2f}",
         f"power law: doubling the depth multiplies the iterations by {2**power.b:.2f}"
         f" (one-sided 95 % bounds {2**power.lower:.2f}, {2**power.upper:.2f});"
         f" log-likelihood {power.log_likelihood:.2f}",
         f"at {deepest} layers the exponential fit expects {exponential.time(deepest):,.0f} iterations and the power law"
-        f" {power.time(deepest):,.0f}; past {times['last'].max():,.0f} no run was trained",
-        *_elsewhere(times, milestones(runs)),
+        f" {power.time(deepest):,.0f}; past {last:,.0f} nothing is used",
+        f"in repetitions of this design the true form would be preferred by {CLEARLY:g} about so often: the exponential"
+        f" fit, if true, in {100 * told_apart[EXPONENTIAL]:.0f} %; the power law, if true, in"
+        f" {100 * told_apart[POWER]:.0f} %",
+        *_elsewhere(times, drops),
         *counts,
     ]
-    return Claim(name, statement, verdict, decisive, evidence, _notes(runs, groups, (exponential, power)))
+    notes = _notes(runs, groups, (exponential, power))
+    if min(told_apart.values()) < ENOUGH:
+        notes.insert(0, _undecidable(told_apart))
+    return Claim(name, statement, verdict, decisive, evidence, notes)
 
 
-def _holds(exponential: Fit | str, power: Fit | str) -> bool:
-    if not isinstance(exponential, Fit) or not isinstance(power, Fit):
-        return False
-    return exponential.lower > 0 and exponential.log_likelihood - power.log_likelihood >= CLEARLY
+def preferred(truth: Fit, depths: list[float], evaluations: list[int]) -> float:
+    """About how probable a clear preference for this form is in a repetition of the design, if the fit is true."""
+    return discrimination(truth, OTHER[truth.form], depths, evaluations).probability(CLEARLY)
 
 
-def _fails(exponential: Fit | str, power: Fit | str) -> bool:
-    if not isinstance(exponential, Fit) or not isinstance(power, Fit):
-        return False
-    return exponential.upper < 0 or power.log_likelihood - exponential.log_likelihood >= CLEARLY
+def _undecidable(told_apart: Mapping[str, float]) -> str:
+    chances = " and ".join(f"{100 * chance:.0f} %" for chance in told_apart.values())
+    return (
+        f"this design cannot be counted on to tell the forms apart: were the exponential fit or the power law true, the"
+        f" true one would be clearly preferred in about {chances} of repetitions; {100 * ENOUGH:.0f} % would be enough"
+    )
 
 
-def _elsewhere(times: pd.DataFrame, falls: list[int]) -> list[str]:
-    """The fits where no run is followed past the first fall of the rate, and at the other shares."""
-    told = [(f"at {share} of chance error", times, share) for share in THRESHOLDS if share != HALF]
-    if falls:
-        early = censored_at(times, falls[0])
-        told.insert(0, (f"with every run censored where the learning rate first falls, at {falls[0]}", early, HALF))
+def _elsewhere(times: pd.DataFrame, drops: list[int]) -> list[str]:
+    """The fits over the whole training, where the learning rate drops in it, and at the other shares."""
+    places = [(f"at {share} of chance error", share) for share in THRESHOLDS if share != HALF]
+    if drops:
+        places = [(f"{where}, whole training", share) for where, share in places]
+        places.insert(0, ("whole training, past the drops of the learning rate", HALF))
     lines = []
-    for where, part, share in told:
-        one, other = (_fitted(form, part, share) for form in (EXPONENTIAL, POWER))
-        if isinstance(one, Fit) and isinstance(other, Fit):
-            better = one.log_likelihood - other.log_likelihood
-            lines.append(f"{where}: {all_bounds(one)}; exponential minus power law {better:+.2f}")
+    for where, share in places:
+        exponential, power = (fitted(form, times, share) for form in (EXPONENTIAL, POWER))
+        if isinstance(exponential, Fit) and isinstance(power, Fit):
+            better = exponential.log_likelihood - power.log_likelihood
+            lines.append(f"{where}: {all_bounds(exponential)}; exponential minus power law {better:+.2f}")
         else:
-            lines.append(f"{where}: {one}")
+            lines.append(f"{where}: {exponential}")
     return lines
 
 
 def _notes(runs: pd.DataFrame, groups: Mapping[int, pd.DataFrame], fits: tuple[Fit, ...]) -> list[str]:
     notes = ["a run that never got there counts as later than its last iteration; without it, deep nets look faster"]
-    if falls := milestones(runs):
-        notes.append(f"the learning rate falls after {' and '.join(map(str, falls))} iterations, which slows all nets")
+    if drops := milestones(runs):
+        notes.append(
+            f"the learning rate drops after {' and '.join(map(str, drops))} iterations; a net that is still learning "
+            f"at the first drop learns faster for a while, so what comes after {drops[0]} is not at one learning rate"
+        )
     if diverged := sum(int((part["state"] == "diverged").sum()) for part in groups.values()):
         notes.append(f"{diverged} runs diverged and are at chance from then on")
     if any(one.at_floor for one in fits):
@@ -163,9 +204,10 @@ def no_such_slowing(
 ) -> Claim:
     """At every share at which both slopes can be fitted, the residual's upper bound is below the plain's lower.
 
-    All must hold, so no correction for their number is needed (intersection-union); a share cannot be picked. Not at
+    All must hold, so no correction for their number is needed (intersection-union); a share cannot be picked. It is
+    contradicted where the opposite holds at any share, at bounds of 1 - 0.05/m of m shares (Holm's first step). Not at
     half alone: the rule was made when the curves of `quick` were known, whose residual nets all pass half before they
-    are first evaluated.
+    are first evaluated. The whole training counts, drops of the learning rate included, for both families alike.
     """
     without, with_shortcuts = families
     name = f"no such slowing, {with_shortcuts}"
@@ -187,21 +229,41 @@ def no_such_slowing(
         evidence.append(f"{share} of chance error: {'; '.join(told)}")
     if not both:
         return not_tested(name, statement, ["there is no share at which both factors can be fitted", *evidence])
-    if all(other.upper < one.lower for one, other in both.values()):
-        verdict = Verdict.REPRODUCED
-    elif any(other.lower > one.upper for one, other in both.values()):
-        verdict = Verdict.CONTRADICTED
-    else:
-        verdict = Verdict.INCONCLUSIVE
-    sides = ("lower", "upper") if verdict is Verdict.CONTRADICTED else ("upper", "lower")
-    gaps = {share: getattr(two, sides[0]) - getattr(one, sides[1]) for share, (one, two) in both.items()}
+    verdict = slowing_verdict(both)
+    opposite = verdict is Verdict.CONTRADICTED
+    level = opposite_level(len(both)) if opposite else LEVEL
+    gaps = {share: _gap(*fits, level, opposite) for share, fits in both.items()}
     worst = max(gaps, key=lambda share: gaps[share])
-    bounds = (getattr(both[worst][1], sides[0]), getattr(both[worst][0], sides[1]))
+    plain_fit, residual_fit = both[worst]
+    side = -1 if opposite else 1
+    of_residual, of_plain = (factor(residual_fit.bound(level, side)), factor(plain_fit.bound(level, -side)))
+    sides = ("lower", "upper") if opposite else ("upper", "lower")
     decisive = (
-        f"at worst of {len(both)} shares, {worst} of chance error, factor per {LAYERS} layers: {with_shortcuts} 95 % "
-        f"{sides[0]} bound {factor(bounds[0])}, {without} 95 % {sides[1]} bound {factor(bounds[1])}"
+        f"at worst of {len(both)} shares, {worst} of chance error, factor per {LAYERS} layers: {with_shortcuts} "
+        f"{100 * level:.4g} % {sides[0]} bound {of_residual}, {without} {100 * level:.4g} % {sides[1]} bound {of_plain}"
     )
     return Claim(name, statement, verdict, decisive, evidence)
+
+
+def slowing_verdict(fits: Mapping[Fraction, tuple[Fit, Fit]]) -> Verdict:
+    """`fits`: of the plain and the residual family at each share. All must hold; one opposite contradicts."""
+    if all(_gap(plain, residual, LEVEL, opposite=False) < 0 for plain, residual in fits.values()):
+        return Verdict.REPRODUCED
+    level = opposite_level(len(fits))
+    if any(_gap(plain, residual, level, opposite=True) > 0 for plain, residual in fits.values()):
+        return Verdict.CONTRADICTED
+    return Verdict.INCONCLUSIVE
+
+
+def opposite_level(shares: int) -> float:
+    """Of the bounds of which any one contradicts: one chance in twenty for all of them together (Holm's first step)."""
+    return 1 - SIGNIFICANCE / shares
+
+
+def _gap(plain: Fit, residual: Fit, level: float, opposite: bool) -> float:
+    """The residual's upper bound minus the plain's lower; `opposite`: its lower bound minus the plain's upper."""
+    side = -1 if opposite else 1
+    return residual.bound(level, side) - plain.bound(level, -side)
 
 
 def factor(slope: float) -> str:

@@ -69,8 +69,14 @@ def summary(times: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def evaluations_of(runs: pd.DataFrame, curves: pd.DataFrame) -> list[int]:
+    """The iterations at which these runs were evaluated after training began, ascending."""
+    of_runs = curves[curves["run_id"].isin(runs["run_id"]) & (curves[ITERATION] > 0)]
+    return sorted(int(iteration) for iteration in of_runs[ITERATION].unique())
+
+
 def milestones(runs: pd.DataFrame) -> list[int]:
-    """After how many iterations the learning rate falls, where it is the same for all runs."""
+    """After how many iterations the learning rate drops, where that is the same for all runs."""
     told = runs.get("config.schedule.milestones", pd.Series(dtype=object)).dropna()
     if told.nunique() != 1:
         return []

@@ -1,10 +1,12 @@
 """The regression of censored times: known parameters, least squares as its limit, and what dropping runs would do."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.censored import EXPONENTIAL, POWER, Degenerate, fit, resolution
+from analysis.censored import EXPONENTIAL, FORMS, POWER, Degenerate, discrimination, fit, resolution
 
 DEPTHS = np.repeat([20.0, 32.0, 44.0, 56.0, 110.0], 12)
 
@@ -104,3 +106,30 @@ def test_a_line_through_every_interval_does_not_make_the_slope_certain():
     assert found.b == pytest.approx(np.log(2) / 10, rel=1e-3)
     assert found.lower < found.b < found.upper
     assert found.upper - found.lower > 0.02
+
+
+def test_a_bound_of_a_higher_level_is_further_out():
+    found = fit(EXPONENTIAL, DEPTHS, *looked_at(simulated(3.0, 0.05, 0.3), 40.0, 400.0))
+    assert found.bound(0.95, 1) == found.upper
+    assert found.bound(0.975, -1) == found.low
+    assert found.bound(0.9875, -1) < found.low < found.lower < found.b < found.upper < found.bound(0.9875, 1)
+
+
+@pytest.mark.parametrize(("every", "last"), [(10.0, 1000.0), (40.0, 200.0)])
+@pytest.mark.parametrize(
+    ("form", "other", "a", "b"), [(EXPONENTIAL, POWER, 3.0, 0.05), (POWER, EXPONENTIAL, -0.6, 1.5)]
+)
+def test_discrimination_is_what_simulation_finds(every, last, form, other, a, b):
+    """Mean and spread of the difference of log-likelihoods, and how often it is clear, without a simulation."""
+    depths = np.repeat([14.0, 20, 26, 32, 38, 44], 4)
+    generator, differences = np.random.default_rng(1), []
+    for _ in range(150):
+        times = np.exp(a + b * FORMS[form](depths) + 0.2 * generator.normal(size=len(depths)))
+        seen = looked_at(times, every, last)
+        true, false = (fit(one, depths, *seen).log_likelihood for one in (form, other))
+        differences.append(true - false)
+    truth = replace(fit(form, depths, *seen), a=a, b=b, sigma=0.2)
+    found = discrimination(truth, other, depths, np.arange(every, last + 1, every))
+    assert found.mean == pytest.approx(np.mean(differences), abs=0.35)
+    assert found.deviation == pytest.approx(np.std(differences), rel=0.2)
+    assert found.probability(2) == pytest.approx(np.mean(np.array(differences) >= 2), abs=0.15)
