@@ -19,7 +19,7 @@ OVERRIDES = experiment=$(EXPERIMENT) $(if $(SEEDS),seed=$(SEEDS)) $(if $(DEPTHS)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup other-torch reproduce explain status report sync pull plan census test test-slow test-cluster growth faults check bench clean
+.PHONY: help setup other-torch reproduce explain status report sync pull plan census power test test-slow test-cluster growth faults check bench clean
 
 help: ## List what there is
 	@echo "make TARGET [EXPERIMENT=$(EXPERIMENT)] [SEEDS=0,1,2] [DEPTHS=20,56] [LAUNCHER=slurm] [ARGS=\"key=value ...\"]"
@@ -70,6 +70,9 @@ plan: $(INSTALLED) ## What the experiment costs before it is started (ARGS="--de
 
 census: $(INSTALLED) ## Parameters, multiply-adds and activations of the experiment's networks
 	@$(RUN) experiments/census.py $(OVERRIDES)
+
+power: $(INSTALLED) ## Simulate how probable each verdict on quick's claims is, for docs/verdicts.md (minutes)
+	@$(RUN) experiments/power.py
 
 test: $(INSTALLED) ## The fast tests (under 3 minutes)
 	@$(RUN) -m pytest -q -n 4 --dist worksteal -m "not slow and not cluster"

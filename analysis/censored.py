@@ -130,8 +130,8 @@ def discrimination(truth: Fit, other: str, depths: ArrayLike, evaluations: Array
 
     `depths`: one per run. `evaluations`: the iterations at which every run is evaluated, ascending. The expected
     log-likelihood is maximised over the parameters of the other form, so that what is left is what no parameters of it
-    can imitate. That both are fitted to few runs is not counted: with 24 runs a true form is preferred by 2 in up to a tenth
-    of repetitions more than this says.
+    can imitate. That both are fitted to few runs is not counted: with 24 runs a true form is preferred by 2 in up to a
+    tenth of repetitions more than this says.
     """
     depth, runs = np.unique(np.asarray(depths, dtype=float), return_counts=True)
     ends = _logarithms(np.concatenate([[0.0], np.asarray(evaluations, dtype=float), [np.inf]]))

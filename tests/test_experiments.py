@@ -15,7 +15,7 @@ EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 RUNS = {
     "paper": 10, "quick": 10, "deep": 2, "short": 4, "shortcuts": 8, "bottleneck": 6, "preactivation": 12, "longer": 8,
     "learning_rate": 16, "construction": 10, "imagenet": 8, "imagenet_bottleneck": 3,
-    "preactivation_digits": 8, "bottleneck_digits": 4,
+    "preactivation_digits": 8, "bottleneck_digits": 4, "convergence": 7,
 }  # fmt: skip
 CLASSES = {"digits": (1, 10), "cifar10": (3, 10), "imagenet": (3, 1000)}
 
@@ -57,16 +57,16 @@ def test_every_experiment_composes_and_every_network_in_it_is_built(pictures, na
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_has_the_seeds_that_its_claims_need(name):
-    """Three, and the paper's own five for its own protocol; an overlay inherits them."""
+    """Three; the paper's own five for its own protocol; twelve where the power needs them. An overlay inherits them."""
     overlay, seeds = name, None
     while seeds is None:
         values = OmegaConf.load(CONF / "experiment" / f"{overlay}.yaml")
         seeds = OmegaConf.select(values, "hydra.sweeper.params.seed")
         overlay = next(iter(values.defaults))
-    assert seeds == ("0,1,2,3,4" if name == "paper" else "0,1,2")
+    assert seeds == {"paper": "0,1,2,3,4", "convergence_digits": "0,1,2,3,4,5,6,7,8,9,10,11"}.get(name, "0,1,2")
 
 
 def test_what_is_not_about_cifars_or_imagenets_own_numbers_has_a_digits_version():
-    own_numbers = {"paper", "deep", "short", "imagenet", "imagenet_bottleneck", "quick"}
-    of_digits = {name for name in EXPERIMENTS if name.endswith("_digits")}
+    own_numbers = {"paper", "deep", "short", "imagenet", "imagenet_bottleneck", "quick", "convergence_digits"}
+    of_digits = {name for name in EXPERIMENTS if name.endswith("_digits")} - own_numbers
     assert {f"{name}_digits" for name in set(EXPERIMENTS) - own_numbers - of_digits} == of_digits

@@ -1,0 +1,57 @@
+"""Frames of runs that no one trained: only what the claims read."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.frame import UNTRAINED_WITHIN, WHO, Frame
+from analysis.power.published import Nets
+
+CHANCE = 90.0  # digits: ten classes
+IMAGES = 1500  # digits' training images: an error is a multiple of 100/1500
+SEEDS = 3
+LAST = 400  # iterations
+
+
+def frame(nets: Nets, generator: np.random.Generator) -> Frame:
+    """Finished runs whose training errors are drawn from these, as whole images, between 0 and 100 %."""
+    rows = [
+        _run(family, depth, seed, float(np.clip(round(error * IMAGES / 100), 0, IMAGES) * 100 / IMAGES))
+        for family, depths in nets.items()
+        for depth, normal in depths.items()
+        for seed, error in enumerate(normal.draw(generator, SEEDS))
+    ]
+    return Frame(pd.DataFrame(rows), pd.DataFrame(columns=[*WHO, "iteration", "training_error", "test/error"]))
+
+
+def probed(runs: pd.DataFrame, probe: str, rows: list[dict[str, Any]]) -> Frame:
+    """The frame of runs of which one probe was taken. `rows`: of its table, each with `run_id`."""
+    table = pd.DataFrame(rows).merge(runs[["run_id", "family", "depth", "seed"]], on="run_id")
+    return Frame(runs, pd.DataFrame(), probes={probe: table})
+
+
+def run_id(family: str, depth: int, seed: int) -> str:
+    return f"{family}-d{depth}-s{seed}"
+
+
+def _run(family: str, depth: int, seed: int, error: float) -> dict[str, Any]:
+    return {
+        "run_id": run_id(family, depth, seed),
+        "family": family,
+        "depth": depth,
+        "seed": seed,
+        "shortcut": "none" if family == "plain" else "A",
+        "data": "digits",
+        "state": "done",
+        "chance": CHANCE,
+        "iterations": LAST,
+        "iteration": LAST,
+        "training_error": error,
+        "train/clean_error": error,
+        "untrained": error >= CHANCE - UNTRAINED_WITHIN,
+        "device": "cpu",
+        "reason": None,
+        "config.schedule.milestones": "[200, 300]",
+        "config.schedule.iterations": LAST,
+    }

@@ -1,0 +1,155 @@
+"""The claims about iterations to an error: times drawn by a fitted growth, known as well as a design's evaluations."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.censored import EXPONENTIAL, FORMS, POWER, Degenerate, Fit, fit
+from analysis.evidence import Verdict
+from analysis.power.simulation import AS_SEEN, NO_EFFECT, Case
+from analysis.why.convergence import fits_before, fitted, form_verdict, slowing_verdict
+from analysis.why.times import THRESHOLDS
+
+Array = NDArray[np.float64]
+DOUBTFUL = 1.5  # by which the spread of a few runs may be underestimated
+
+
+@dataclass(frozen=True)
+class Design:
+    """When and how often plain nets of which depths are evaluated."""
+
+    depths: tuple[int, ...]
+    seeds: int
+    every: int  # iterations between evaluations
+    last: int  # iteration
+    drops: tuple[int, ...] = ()  # of the learning rate
+
+    @property
+    def window(self) -> int:
+        """The last iteration that the claim about the form reads."""
+        return min(self.drops, default=self.last)
+
+    @property
+    def runs(self) -> Array:
+        """The depth of every run."""
+        return np.repeat(np.array(self.depths, dtype=float), self.seeds)
+
+    def seen(self, times: Array, last: int) -> tuple[Array, Array]:
+        """(after, by] of these times; `by` is infinite where the time is after the last evaluation."""
+        by = np.ceil(times / self.every) * self.every
+        never = by > last
+        return np.where(never, last, by - self.every), np.where(never, np.inf, by)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Times of a form of depth, lognormal about it."""
+
+    form: str
+    a: float
+    b: float
+    sigma: float
+
+    @classmethod
+    def of(cls, fit: Fit) -> "Growth":
+        return cls(fit.form, fit.a, fit.b, fit.sigma)
+
+    def times(self, depths: Array, noise: Array) -> Array:
+        return np.asarray(np.exp(self.a + self.b * FORMS[self.form](depths) + self.sigma * noise))
+
+
+@dataclass(frozen=True)
+class FormDraw:
+    """One repetition of a design under a growth: is the growth exponential?"""
+
+    design: Design
+    growth: Growth
+
+    def __call__(self, generator: np.random.Generator) -> Verdict:
+        depths = self.design.runs
+        times = self.growth.times(depths, generator.normal(size=len(depths)))
+        after, by = self.design.seen(times, self.design.window)
+        try:
+            return form_verdict(fit(EXPONENTIAL, depths, after, by), fit(POWER, depths, after, by))
+        except Degenerate:
+            return Verdict.NOT_TESTED
+
+
+def growths_of(times: pd.DataFrame, drops: tuple[int, ...]) -> dict[str, Growth]:
+    """Both forms fitted to the plain nets of the published runs. Raises Degenerate."""
+    fits = fits_before(times[times["family"] == "plain"], list(drops))
+    return {form: _growth(fit) for form, fit in fits.items()}
+
+
+def _growth(fit: Fit | str) -> Growth:
+    if isinstance(fit, str):
+        raise Degenerate(fit)
+    return Growth.of(fit)
+
+
+def form_cases(times: pd.DataFrame, designs: Mapping[str, Design]) -> Iterator[Case]:
+    """`times`: of the first of the designs, whose fits are the truths of all."""
+    growths = growths_of(times, next(iter(designs.values())).drops)
+    exponential = growths[EXPONENTIAL]
+    shallowest = float(times["depth"].min())
+    level = exponential.a + exponential.b * shallowest
+    truths = {
+        "exponential, as fitted": exponential,
+        "power law, as fitted": growths[POWER],
+        f"exponential, spread x {DOUBTFUL:g}": replace(exponential, sigma=DOUBTFUL * exponential.sigma),
+        f"power law, spread x {DOUBTFUL:g}": replace(growths[POWER], sigma=DOUBTFUL * growths[POWER].sigma),
+        f"{NO_EFFECT}: every depth as plain-{shallowest:g}": replace(exponential, a=level, b=0.0),
+    }
+    for name, design in designs.items():
+        for truth, growth in truths.items():
+            yield Case(f"exponentially slow ({name})", truth, FormDraw(design, growth))
+
+
+@dataclass(frozen=True)
+class SlowingDraw:
+    """One repetition: do residual nets slow less? A run that is late to one share is as late to the others."""
+
+    design: Design
+    growths: Mapping[Fraction, tuple[Growth, Growth]]  # of plain and residual nets, to each share
+
+    def __call__(self, generator: np.random.Generator) -> Verdict:
+        depths = self.design.runs
+        noises = generator.normal(size=(2, len(depths)))
+        fits: dict[Fraction, tuple[Fit, Fit]] = {}
+        for share, growths in self.growths.items():
+            seen = [
+                self.design.seen(growth.times(depths, noise), self.design.last)
+                for growth, noise in zip(growths, noises, strict=True)
+            ]
+            try:
+                plain, residual = (fit(EXPONENTIAL, depths, *one) for one in seen)
+            except Degenerate:
+                continue
+            fits[share] = (plain, residual)
+        return slowing_verdict(fits) if fits else Verdict.NOT_TESTED
+
+
+def slowing_cases(times: pd.DataFrame, design: Design) -> Iterator[Case]:
+    """The shares at which both families can be fitted in the published runs; elsewhere no growth is known."""
+    seen: dict[Fraction, tuple[Growth, Growth]] = {}
+    plain: dict[Fraction, Growth] = {}
+    for share in THRESHOLDS:
+        fits = [fitted(EXPONENTIAL, times[times["family"] == family], share) for family in ("plain", "residual")]
+        known = [Growth.of(fit) for fit in fits if isinstance(fit, Fit)]
+        if isinstance(fits[0], Fit):
+            plain[share] = known[0]
+        if len(known) == len(fits):
+            seen[share] = (known[0], known[1])
+    truths = {
+        AS_SEEN: seen,
+        f"{NO_EFFECT}: residual nets as plain ones, which is the margin": {
+            share: (growth, growth) for share, growth in plain.items()
+        },
+        "residual and plain nets exchanged": {share: (other, one) for share, (one, other) in seen.items()},
+    }
+    for truth, growths in truths.items():
+        yield Case("no such slowing, residual", truth, SlowingDraw(design, growths))
