@@ -15,7 +15,7 @@ from analysis.why.convergence import fits_before, fitted, form_verdict, slowing_
 from analysis.why.times import THRESHOLDS
 
 Array = NDArray[np.float64]
-DOUBTFUL = 1.5  # by which the spread of a few runs may be underestimated
+DOUBTFUL = 2.0  # by which the spread of three runs may be underestimated
 
 
 @dataclass(frozen=True)
