@@ -10,9 +10,11 @@ import pandas as pd
 
 from analysis.evidence import (
     Claim,
+    Compare,
     Verdict,
-    all_bounds,
     bound,
+    compared,
+    decide_above,
     decide_below,
     difference_of,
     notes_on,
@@ -42,13 +44,20 @@ def pair_of(runs: pd.DataFrame) -> Pair:
     return next((pair for pair in PAIRS if {pair.plain, pair.residual} & present), PAIRS[0])
 
 
-def judge(runs: pd.DataFrame, margin: float) -> list[Claim]:
-    """The claims about these runs, which differ in family, depth and seed only. `margin` is in points."""
+def judge(runs: pd.DataFrame, margin: float, compare: Compare = difference_of) -> list[Claim]:
+    """The claims about these runs, which differ in family, depth and seed only. `margin` is in points.
+
+    `compare` measures the difference of the training errors of two groups of them.
+    """
     pair = pair_of(runs)
-    return [degradation(runs, margin, pair), no_degradation(runs, margin, pair), fix(runs, margin, pair)]
+    return [
+        degradation(runs, margin, pair, compare),
+        no_degradation(runs, margin, pair, compare),
+        fix(runs, margin, pair, compare),
+    ]
 
 
-def degradation(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0]) -> Claim:
+def degradation(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0], compare: Compare = difference_of) -> Claim:
     """Deeper plain nets have a higher training error: a rising trend, and a bound on deepest minus shallowest."""
     name = "degradation"
     statement = f"{pair.plain} nets: training error rises with depth, by more than {margin:g} points"
@@ -60,27 +69,25 @@ def degradation(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0]) -> Cla
     if len(trained) < 2:
         return Claim(name, statement, Verdict.INCONCLUSIVE, "fewer than two depths trained at all", [], notes)
     shallowest, deepest = min(trained), max(trained)
-    difference = difference_of(trained[deepest], trained[shallowest])
+    difference = compare(trained[deepest], trained[shallowest])
     kept = pd.concat(trained.values())
     tau, p = rising_trend(kept["depth"].tolist(), kept[TRAINING_ERROR].tolist())
     evidence = [
-        f"{deepest} minus {shallowest} layers: {all_bounds(difference)}",
+        f"{deepest} minus {shallowest} layers: {compared(difference, trained[deepest], trained[shallowest])}",
         f"trend over {len(trained)} depths, {len(kept)} runs: Kendall's tau {tau:.2f},"
         f" one-sided p = {p:.4f} by permutation",
     ]
     two_depths = len(trained) == 2  # the difference is the trend, and its bound the sharper test of the two
     rising = two_depths or p < SIGNIFICANCE
-    if rising and difference.lower > margin:
-        verdict = Verdict.REPRODUCED
-    else:
-        verdict = Verdict.CONTRADICTED if difference.upper < margin else Verdict.INCONCLUSIVE
-    side = "upper" if verdict is Verdict.CONTRADICTED else "lower"
-    decisive = f"{deepest} minus {shallowest} layers: {bound(difference, side)}"
-    decisive += "" if two_depths else f", trend p = {p:.4f}"
-    return Claim(name, statement, verdict, decisive, evidence, notes)
+    decision = decide_above({deepest: difference}, margin)
+    lacks_trend = decision.verdict is Verdict.REPRODUCED and not rising
+    verdict = Verdict.INCONCLUSIVE if lacks_trend else decision.verdict
+    line = f"{deepest} minus {shallowest} layers: {bound(difference, decision.side)}"
+    line += "" if two_depths else f", trend p = {p:.4f}"
+    return Claim(name, statement, verdict, line, evidence, notes)
 
 
-def no_degradation(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0]) -> Claim:
+def no_degradation(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0], compare: Compare = difference_of) -> Claim:
     """No deeper residual net is worse than the shallowest by the margin: an upper bound at every depth.
 
     Contradicted where any is worse, with Holm's correction for their number (`decide_below`).
@@ -91,18 +98,19 @@ def no_degradation(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0]) -> 
     if reasons := untestable({pair.residual: groups}, depths=2):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     shallowest = min(groups)
-    differences = {
-        depth: difference_of(part, groups[shallowest]) for depth, part in groups.items() if depth > shallowest
-    }
-    evidence = [f"{depth} minus {shallowest} layers: {all_bounds(one)}" for depth, one in differences.items()]
-    found = decide_below(differences, margin)
-    verdict = Verdict.INCONCLUSIVE if untrained(groups[shallowest]) else found.verdict  # nothing to compare with
-    line = bound(differences[found.worst], found.side, found.together)
-    decisive = f"at worst {found.worst} minus {shallowest} layers: {line}"
+    differences = {depth: compare(part, groups[shallowest]) for depth, part in groups.items() if depth > shallowest}
+    evidence = [
+        f"{depth} minus {shallowest} layers: {compared(difference, groups[depth], groups[shallowest])}"
+        for depth, difference in differences.items()
+    ]
+    decision = decide_below(differences, margin)
+    verdict = Verdict.INCONCLUSIVE if untrained(groups[shallowest]) else decision.verdict  # nothing to compare with
+    line = bound(differences[decision.worst], decision.side, decision.together)
+    decisive = f"at worst {decision.worst} minus {shallowest} layers: {line}"
     return Claim(name, statement, verdict, decisive, evidence, notes_on(runs, groups))
 
 
-def fix(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0]) -> Claim:
+def fix(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0], compare: Compare = difference_of) -> Claim:
     """A residual net trains better than the plain net of its depth: a bound at the deepest plain net that trained."""
     name = "the fix"
     statement = (
@@ -116,18 +124,13 @@ def fix(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0]) -> Claim:
     trained = [depth for depth in depths if not untrained(plain[depth])]
     if not trained:
         return Claim(name, statement, Verdict.NOT_TESTED, "no depth in common at which a plain net trains", [], notes)
-    differences = {depth: difference_of(plain[depth], residual[depth]) for depth in depths}
+    differences = {depth: compare(plain[depth], residual[depth]) for depth in depths}
     evidence = [
-        f"{pair.plain} minus {pair.residual}, {depth} layers: {all_bounds(one)}"
+        f"{pair.plain} minus {pair.residual}, {depth} layers: {compared(difference, plain[depth], residual[depth])}"
         + ("" if depth in trained else "; this plain net is untrained")
-        for depth, one in differences.items()
+        for depth, difference in differences.items()
     ]
     deepest = max(trained)
-    decisive = differences[deepest]
-    if decisive.lower > margin:
-        verdict = Verdict.REPRODUCED
-    else:
-        verdict = Verdict.CONTRADICTED if decisive.upper < margin else Verdict.INCONCLUSIVE
-    side = "upper" if verdict is Verdict.CONTRADICTED else "lower"
-    line = f"{pair.plain} minus {pair.residual}, {deepest} layers: {bound(decisive, side)}"
-    return Claim(name, statement, verdict, line, evidence, notes)
+    decision = decide_above({deepest: differences[deepest]}, margin)
+    line = f"{pair.plain} minus {pair.residual}, {deepest} layers: {bound(differences[deepest], decision.side)}"
+    return Claim(name, statement, decision.verdict, line, evidence, notes)

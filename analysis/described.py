@@ -30,13 +30,25 @@ def misfit(description: Row, run_id: str) -> str | None:
         return f"is of another run, {shown(description.get('run_id'))}"
     if description.get("family") not in FAMILIES:
         return f"family: {shown(description.get('family'))} is not allowed"
-    if not isinstance(data, dict) or not is_count(data.get("classes")) or data["classes"] < 2:
-        return "data.classes is missing or wrong"
+    if problem := _misfit_of_data(data):
+        return problem
     if not isinstance(census, dict) or not all(is_count(value) for value in census.values()):
         return "census is missing or wrong"
     if not isinstance(config, dict):
         return "config is missing"
     return _misfit_of_config(config) or _misfit_of_id(config, run_id)
+
+
+def _misfit_of_data(data: Any) -> str | None:
+    """Its classes, and the numbers of images that it may hold: of training, of testing, of the commonest class."""
+    if not isinstance(data, dict) or not is_count(data.get("classes")) or data["classes"] < 2:
+        return "data.classes is missing or wrong"
+    for key in ("train", "test", "commonest"):
+        if key in data and not (is_count(data[key]) and data[key] >= 1):
+            return f"data.{key} is wrong"
+    if "commonest" in data and data["commonest"] > data.get("train", 0):
+        return "data.commonest is wrong"
+    return None
 
 
 def columns(config: Row) -> dict[str, Any]:

@@ -4,15 +4,15 @@ Absence is shown by a bound, never by a test that failed to reject. Every run co
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 import pandas as pd
 
-from analysis.frame import ENDED_AT, OVER, TRAINING_ERROR, UNTRAINED_WITHIN
-from analysis.statistics import LEVEL, Difference, holm, simultaneous, welch
+from analysis.frame import ENDED_AT, ERROR_STEP, OVER, TRAINING_ERROR, UNTRAINED_WITHIN
+from analysis.statistics import LEVEL, Bounds, Difference, holm, paired, simultaneous, welch
 from degradation.records.schema import State
 
 Key = TypeVar("Key")  # what tells the differences of one claim apart, such as a depth
@@ -40,12 +40,18 @@ class Claim:
 
 
 Groups = dict[int, pd.DataFrame]
+Compare = Callable[[pd.DataFrame, pd.DataFrame], Bounds]  # the training error of some runs minus that of others
 
 
 def untestable(families: dict[str, Groups], depths: int) -> list[str]:
-    """Why the claim cannot be tested on these runs: depths, runs or seeds that it lacks. Empty where it can."""
+    """Why the claim cannot be tested on these runs: empty where it can.
+
+    Depths, runs or seeds that it lacks, and seeds that are there twice.
+    """
     reasons = []
     for family, groups in families.items():
+        for depth, part in groups.items():
+            reasons += repeated(part, f"{family}-{depth}")
         if len(groups) < depths:
             reasons.append(f"needs {depths} depth{'s' if depths > 1 else ''} of {family} nets, has {len(groups)}")
         runs = pd.concat(groups.values()) if groups else pd.DataFrame({"state": []})
@@ -60,6 +66,23 @@ def untestable(families: dict[str, Groups], depths: int) -> list[str]:
         if few:
             reasons.append(f"{family} nets of {', '.join(few)} layers have one seed; an interval needs two")
     return reasons
+
+
+def repeated(part: pd.DataFrame, net: str) -> list[str]:
+    """A reason for each seed that more than one finished run of a network has; a mean would count that seed twice.
+
+    Such runs differ in something that the configuration does not show, and which of them is meant cannot be known.
+    """
+    finished = part[part["state"].isin([*OVER])]
+    return [
+        f"seed {seed} of {net} is there {_times(len(runs))}: run ids {', '.join(map(str, runs['run_id']))}"
+        for seed, runs in finished.groupby("seed")
+        if len(runs) > 1
+    ]
+
+
+def _times(count: int) -> str:
+    return "twice" if count == 2 else f"{count} times"
 
 
 def ended_at(run: Mapping[Any, Any]) -> str:
@@ -86,12 +109,35 @@ def diverged_of(part: pd.DataFrame, net: str) -> list[str]:
 
 
 def untrained(part: pd.DataFrame) -> bool:
-    """Is the mean of a depth's runs within two points of chance? Told apart from degradation."""
+    """Is the mean of a depth's runs within two points of chance? Kept apart from degradation.
+
+    This is the one rule for a depth; the frame's column `untrained` says the same of a single run.
+    """
     return bool(part[TRAINING_ERROR].mean() >= part["chance"].mean() - UNTRAINED_WITHIN)
 
 
 def difference_of(a: pd.DataFrame, b: pd.DataFrame) -> Difference:
-    return welch(a[TRAINING_ERROR].tolist(), b[TRAINING_ERROR].tolist())
+    """The training error of runs a minus that of b, by Welch: whichever seeds they have."""
+    return welch(a[TRAINING_ERROR].tolist(), b[TRAINING_ERROR].tolist(), resolution_of(a, b))
+
+
+def resolution_of(*parts: pd.DataFrame, column: str = ERROR_STEP) -> float:
+    """The largest step in which an error of these runs moves, in points; 0 where none is known."""
+    step = pd.concat([part[column] for part in parts]).astype(float).max()
+    return 0.0 if pd.isna(step) else float(step)
+
+
+def paired_by_seed(a: pd.DataFrame, b: pd.DataFrame) -> Difference | None:
+    """The same difference within each seed; None where the two have not the same seeds, two or more.
+
+    Runs of one seed share the order of the data, the augmentation and the initialisation, so that this bound may be
+    the closer one. It stands beside the verdict, which rests on Welch's (analysis.statistics).
+    """
+    first, second = (part.set_index("seed")[TRAINING_ERROR].sort_index() for part in (a, b))
+    seeds = first.index
+    if len(seeds) < 2 or not seeds.is_unique or not seeds.equals(second.index):
+        return None
+    return paired(first.tolist(), second.tolist(), resolution_of(a, b))
 
 
 @dataclass(frozen=True)
@@ -104,7 +150,7 @@ class Decision(Generic[Key]):
     together: int  # how many bounds hold together with 95 %: 1 where each must hold alone
 
 
-def decide_below(differences: Mapping[Key, Difference], margin: float) -> Decision[Key]:
+def decide_below(differences: Mapping[Key, Bounds], margin: float) -> Decision[Key]:
     """Is every difference below the margin?
 
     Reproduced: each one-sided 95 % upper bound is. All must hold, so no correction for their number is needed
@@ -121,9 +167,9 @@ def decide_below(differences: Mapping[Key, Difference], margin: float) -> Decisi
     return Decision(Verdict.REPRODUCED if all_below else Verdict.INCONCLUSIVE, worst, "upper", 1)
 
 
-def decide_above(differences: Mapping[Key, Difference], margin: float) -> Decision[Key]:
+def decide_above(differences: Mapping[Key, Bounds], margin: float) -> Decision[Key]:
     """Is every difference above the margin? The mirror image of `decide_below`."""
-    mirrored = {key: Difference(-one.mean, one.error, one.freedom) for key, one in differences.items()}
+    mirrored = {key: difference.mirrored() for key, difference in differences.items()}
     decision = decide_below(mirrored, -margin)
     side = {"lower": "upper", "upper": "lower"}[decision.side]
     return Decision(decision.verdict, decision.worst, side, decision.together)
@@ -133,12 +179,12 @@ def _known(value: float, instead: float) -> float:
     return instead if math.isnan(value) else value
 
 
-def bound(difference: Difference, side: str, together: int = 1) -> str:
+def bound(difference: Bounds, side: str, together: int = 1) -> str:
     """Its mean and one bound, in points. `together`: how many such bounds hold with 95 % (Decision)."""
     return f"{difference.mean:+.2f} points, {bound_name(side, together)} {bound_value(difference, side, together):+.2f}"
 
 
-def bound_value(difference: Difference, side: str, together: int = 1) -> float:
+def bound_value(difference: Bounds, side: str, together: int = 1) -> float:
     level = simultaneous(together)
     return difference.lower_at(level) if side == "lower" else difference.upper_at(level)
 
@@ -148,11 +194,20 @@ def bound_name(side: str, together: int = 1) -> str:
     return f"{100 * LEVEL:.0f} % {side} bound" + (f" (Holm, {together} together)" if together > 1 else "")
 
 
-def all_bounds(difference: Difference) -> str:
+def all_bounds(difference: Bounds, method: str | None = None) -> str:
+    """Its mean with every bound, in points. `method`: whose bounds they are, where the difference does not say."""
     return (
-        f"{difference.mean:+.2f} points (Welch: one-sided 95 % bounds {difference.lower:+.2f}, {difference.upper:+.2f};"
-        f" two-sided 95 % interval {difference.low:+.2f} to {difference.high:+.2f})"
+        f"{difference.mean:+.2f} points ({method or difference.method}: one-sided 95 % bounds {difference.lower:+.2f},"
+        f" {difference.upper:+.2f}; two-sided 95 % interval {difference.low:+.2f} to {difference.high:+.2f})"
     )
+
+
+def compared(difference: Bounds, a: pd.DataFrame, b: pd.DataFrame) -> str:
+    """All bounds of the difference of runs a and b; where they have the same seeds, those by seed beside them."""
+    by_seed = paired_by_seed(a, b) if isinstance(difference, Difference) else None
+    if by_seed is None:
+        return all_bounds(difference)
+    return f"{all_bounds(difference)}; paired by seed: one-sided 95 % bounds {by_seed.lower:+.2f}, {by_seed.upper:+.2f}"
 
 
 def notes_on(runs: pd.DataFrame, *families: Groups) -> list[str]:

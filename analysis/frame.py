@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis import described, fitting
+from analysis import described, error_scale, fitting
 from analysis.probes import of_runs, probe_tables
 from analysis.sound import read_rows
 from degradation.config.telling import escaped, is_unbroken
@@ -41,11 +41,12 @@ UNTRAINED_WITHIN = 2.0  # points of chance error
 TRAINING_ERROR = "training_error"  # the one of the three that the claims and figures are about
 TRAINING_ERRORS = {"clean": CLEAN_ERROR, "augmented": AUGMENTED_ERROR, "running": RUNNING_ERROR}
 AT_START = "training_error_at_start"  # of a constructed network, before it is trained on
+ERROR_STEP, TEST_STEP = "error_step", "test_step"  # points in which the training error and the test error move
 ENDED_AT = "ended_at"  # the iteration at which the last attempt diverged, failed or was stopped
 # columns that every frame has, whatever its records hold
 MEASURED = (
     ITERATION, LR, TRAINING_ERROR, AT_START, CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR, TEST_LOSS, "chance", ENDED_AT,
-    *described.COUNTED,
+    ERROR_STEP, TEST_STEP, *described.COUNTED,
 )  # fmt: skip
 TOLD = ("reason", "device", "commit", "versions")
 WHO = ["run_id", "family", "depth", "seed", "state"]
@@ -93,7 +94,9 @@ def load(root: Path | str, expected: Sequence[dict[str, Any]], kind: str = "clea
     for column in (*MEASURED, *TOLD):
         if column not in runs:
             runs[column] = float("nan") if column in MEASURED else None
-    runs = runs.astype(dict.fromkeys((TRAINING_ERROR, "chance", ENDED_AT), float))  # not None, which cannot be compared
+    numbers = (TRAINING_ERROR, "chance", ENDED_AT, ERROR_STEP, TEST_STEP)
+    runs = runs.astype(dict.fromkeys(numbers, float))  # not None, which cannot be compared
+    # of one run: whether a depth is untrained is a matter of its runs' mean (analysis.evidence.untrained)
     runs["untrained"] = runs[TRAINING_ERROR] >= runs["chance"] - UNTRAINED_WITHIN
     runs = runs.sort_values(["family", "depth", "seed", "run_id"], kind="stable").reset_index(drop=True)
     probes = probe_tables(root, runs, left_out)
@@ -150,7 +153,11 @@ def _read(record: Look, run: dict[str, Any], metric: str, left_out: list[str]) -
         **described.columns(config),
     }
     if "data" in description:
-        row["chance"] = 100 * (1 - 1 / description["data"]["classes"])
+        row |= {
+            "chance": error_scale.chance(description),
+            ERROR_STEP: error_scale.training_step(description, metric),
+            TEST_STEP: error_scale.test_step(description),
+        }
     metrics = read_rows(record, METRICS, fitting.metric, left_out, in_order=True, all_fit=fitting.all_metrics)
     curve = _curve(metrics, metric)
     if metrics and metrics[0][ITERATION] == 0:

@@ -1,7 +1,18 @@
-"""Intervals and tests on a handful of seeded runs. Errors are in percent, differences in points."""
+"""Intervals and tests on a handful of seeded runs. Errors are in percent, differences in points.
 
+Welch's bounds and the free permutation take runs as independent. Runs of one seed share the order of the data, the
+augmentation and the initialisation across families, so their errors, if they are related, rise and fall together. A
+difference then varies less than Welch's error says, and both are conservative: they err to the side of no verdict.
+
+`resolution` is the step in which the values move: an error over N images moves in steps of 100 / N. Values that are
+equal on that scale are not known better than to it, so each group's variance is at least that of a uniform rounding
+error, resolution^2 / 12. It is 0 where the step is not known, which bounds nothing.
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy import stats
@@ -21,23 +32,35 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A difference of means with its standard error and Student's degrees of freedom; every bound follows from these.
+class Bounds(ABC):
+    """A difference that is known by bounds at any level.
 
-    Each of `lower` and `upper` alone has 95 %; `low` to `high` has 95 %. Where the error is 0 all bounds are the mean.
+    Each of `lower` and `upper` alone has 95 %; `low` to `high` has 95 %.
     """
 
-    mean: float
-    error: float
-    freedom: float
+    method: ClassVar[str]  # whose bounds they are
 
+    mean: float
+
+    @abstractmethod
     def lower_at(self, level: float) -> float:
         """The one-sided lower bound of this confidence level."""
-        return self.mean - self._half_width(level)
 
+    @abstractmethod
     def upper_at(self, level: float) -> float:
         """The one-sided upper bound of this confidence level."""
-        return self.mean + self._half_width(level)
+
+    @abstractmethod
+    def p_above(self, margin: float) -> float:
+        """One-sided p of "at most the margin": small where the difference is clearly above it."""
+
+    @abstractmethod
+    def p_below(self, margin: float) -> float:
+        """One-sided p of "at least the margin": small where the difference is clearly below it."""
+
+    @abstractmethod
+    def mirrored(self) -> "Bounds":
+        """The same difference, taken the other way round."""
 
     @property
     def lower(self) -> float:
@@ -55,60 +78,128 @@ class Difference:
     def high(self) -> float:
         return self.upper_at((1 + LEVEL) / 2)
 
+
+@dataclass(frozen=True)
+class Difference(Bounds):
+    """A difference of means with its standard error and Student's degrees of freedom; every bound follows from these.
+
+    Where the error is 0 all bounds are the mean.
+    """
+
+    method = "Welch"
+
+    error: float
+    freedom: float
+
+    def lower_at(self, level: float) -> float:
+        return self.mean - self._half_width(level)
+
+    def upper_at(self, level: float) -> float:
+        return self.mean + self._half_width(level)
+
     def p_above(self, margin: float) -> float:
-        """One-sided p of "at most the margin": small where the difference is clearly above it."""
         distance = self.mean - margin
         if self.error == 0:
             return float(distance <= 0)
         return float(stats.t.sf(distance / self.error, self.freedom))
 
     def p_below(self, margin: float) -> float:
-        """One-sided p of "at least the margin": small where the difference is clearly below it."""
-        return Difference(-self.mean, self.error, self.freedom).p_above(-margin)
+        return self.mirrored().p_above(-margin)
+
+    def mirrored(self) -> "Difference":
+        return Difference(-self.mean, self.error, self.freedom)
 
     def _half_width(self, level: float) -> float:
         return float(stats.t.ppf(level, self.freedom)) * self.error if self.error else 0.0
 
 
-def student(values: Sequence[float], level: float = LEVEL) -> Interval:
-    """Mean and two-sided t interval over runs."""
+@dataclass(frozen=True)
+class DifferenceOfLeast(Bounds):
+    """The least of k means minus the least of m others, where the same values also say which one is the least.
+
+    The bounds pay for that choice. "The least of a is below the least of b by the margin" holds if some mean of a is so
+    far below every mean of b. One a out of k is chosen, which Bonferroni's k pays for; that it holds for every b is
+    asked of each at the whole level (intersection-union). The other side is the mirror image.
+    """
+
+    method = "Welch, with the choice of the best paid for"
+
+    pairs: tuple[tuple[Difference, ...], ...]  # k rows of m: each mean of a minus each of b
+
+    def lower_at(self, level: float) -> float:
+        return -self.mirrored().upper_at(level)
+
+    def upper_at(self, level: float) -> float:
+        each = 1 - (1 - level) / len(self.pairs)
+        return float(np.min([np.max([pair.upper_at(each) for pair in row]) for row in self.pairs]))
+
+    def p_above(self, margin: float) -> float:
+        return self.mirrored().p_below(-margin)
+
+    def p_below(self, margin: float) -> float:
+        p = np.min([np.max([pair.p_below(margin) for pair in row]) for row in self.pairs])
+        return min(1.0, len(self.pairs) * float(p))
+
+    def mirrored(self) -> "DifferenceOfLeast":
+        pairs = tuple(tuple(pair.mirrored() for pair in column) for column in zip(*self.pairs, strict=True))
+        return DifferenceOfLeast(-self.mean, pairs)
+
+
+def student(values: Sequence[float], level: float = LEVEL, resolution: float = 0.0) -> Interval:
+    """Mean and two-sided t interval over runs, as wide as the values' resolution asks for."""
     array = np.asarray(values, dtype=float)
     n, mean = len(array), float(np.mean(array))
     if n < 2:
         return Interval(mean, float("nan"), float("nan"), n)
-    half = float(stats.t.ppf((1 + level) / 2, n - 1) * np.std(array, ddof=1) / np.sqrt(n))
+    half = float(stats.t.ppf((1 + level) / 2, n - 1) * np.sqrt(_variance(array, resolution) / n))
     return Interval(mean, mean - half, mean + half, n)
 
 
-def welch(a: Sequence[float], b: Sequence[float]) -> Difference:
+def welch(a: Sequence[float], b: Sequence[float], resolution: float = 0.0) -> Difference:
     """mean(a) - mean(b), unequal variances, two or more runs each.
 
-    Where neither varies at all (both at zero error, say) the bounds are the difference itself.
+    Where neither varies and no resolution is known, the bounds are the difference itself.
     """
     x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     if min(len(x), len(y)) < 2:
         raise ValueError("Welch's bounds need two runs on each side")
     mean = float(x.mean() - y.mean())
-    share_x, share_y = x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)
+    share_x, share_y = _variance(x, resolution) / len(x), _variance(y, resolution) / len(y)
     error = float(np.sqrt(share_x + share_y))
     if error == 0:
         return Difference(mean, 0.0, float(len(x) + len(y) - 2))
     freedom = (share_x + share_y) ** 2 / (share_x**2 / (len(x) - 1) + share_y**2 / (len(y) - 1))
-    return Difference(mean, error, float(freedom))
+    return Difference(mean, error, freedom)
 
 
-def paired(a: Sequence[float], b: Sequence[float]) -> Difference:
-    """mean(a - b) with Student's bounds, for two measurements of each run, two or more runs."""
-    return one_mean((np.asarray(a, dtype=float) - np.asarray(b, dtype=float)).tolist())
+def least_of(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]], resolution: float = 0.0) -> DifferenceOfLeast:
+    """The least mean of the groups of a minus the least of those of b; two or more values in each group."""
+    pairs = tuple(tuple(welch(x, y, resolution) for y in b) for x in a)
+    mean = np.min([np.mean(x) for x in a]) - np.min([np.mean(y) for y in b])
+    return DifferenceOfLeast(float(mean), pairs)
 
 
-def one_mean(values: Sequence[float]) -> Difference:
+def paired(a: Sequence[float], b: Sequence[float], resolution: float = 0.0) -> Difference:
+    """mean(a - b) with Student's bounds, for two measurements of each run, two or more runs.
+
+    Both measurements have the resolution, so the variance of a - b is at least twice that of one rounding error.
+    """
+    differences = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
+    return one_mean(differences.tolist(), resolution * float(np.sqrt(2)))
+
+
+def one_mean(values: Sequence[float], resolution: float = 0.0) -> Difference:
     """The mean of two or more runs with Student's bounds: its difference from 0."""
     array = np.asarray(values, dtype=float)
     if len(array) < 2:
         raise ValueError("Student's bounds need two runs")
-    error = float(array.std(ddof=1) / np.sqrt(len(array)))
+    error = float(np.sqrt(_variance(array, resolution) / len(array)))
     return Difference(float(array.mean()), error, float(len(array) - 1))
+
+
+def _variance(values: np.ndarray, resolution: float) -> float:
+    """The sample variance, at least that of a uniform rounding error; NaN where a value is."""
+    return float(np.maximum(values.var(ddof=1), resolution**2 / 12))
 
 
 def simultaneous(count: int) -> float:

@@ -3,7 +3,20 @@
 import pandas as pd
 
 from analysis.comparisons.base import BARS, Comparison, table_of
-from analysis.evidence import Claim, Verdict, all_bounds, bound, difference_of, notes_on, untestable, untrained
+from analysis.evidence import (
+    Claim,
+    Verdict,
+    bound,
+    compared,
+    decide_above,
+    decide_below,
+    difference_of,
+    notes_on,
+    repeated,
+    resolution_of,
+    untestable,
+    untrained,
+)
 from analysis.figures import construction
 from analysis.frame import AT_START, TRAINING_ERROR, Frame, by_depth
 from analysis.statistics import paired
@@ -53,7 +66,10 @@ def exists(frame: Frame) -> Claim:
     if (groups[min(groups)]["config.model.bn_statistics"] == "exact").any():
         reason = "the construction undoes BN's moving averages; exact statistics are taken anew, batch by batch"
         return Claim(name, statement, Verdict.NOT_TESTED, reason, [reason])
-    told, base = _grown_from(frame)
+    told, parents, column = _grown_from(frame)
+    if reasons := repeated(parents, told):
+        return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
+    base = parents.set_index("seed")[column]
     evidence, worst = [], float("-inf")
     for depth, part in groups.items():
         higher = (part.set_index("seed")[AT_START] - base).dropna()
@@ -67,16 +83,16 @@ def exists(frame: Frame) -> Claim:
     return Claim(name, statement, verdict, decisive, evidence)
 
 
-def _grown_from(frame: Frame) -> tuple[str, pd.Series]:
-    """In words, and its training error by seed."""
+def _grown_from(frame: Frame) -> tuple[str, pd.DataFrame, str]:
+    """In words, its runs, and the column of theirs that holds the training error."""
     runs = frame.runs
     grown = runs[runs["family"] == FAMILY]
     depth = grown["config.model.grown_from"].iloc[0]
     parents = runs[(runs["family"] == "plain") & (runs["depth"] == depth)]
     if frame.kind == "clean" and len(parents):
-        return f"the trained plain-{depth:g}", parents.set_index("seed")[TRAINING_ERROR]
+        return f"the trained plain-{depth:g}", parents, TRAINING_ERROR
     shallowest = grown[grown["depth"] == grown["depth"].min()]
-    return f"constructed-{grown['depth'].min()} before training", shallowest.set_index("seed")[AT_START]
+    return f"constructed-{grown['depth'].min()} before training", shallowest, AT_START
 
 
 def not_found(runs: pd.DataFrame, margin: float) -> Claim:
@@ -95,19 +111,20 @@ def not_found(runs: pd.DataFrame, margin: float) -> Claim:
         return Claim(name, statement, Verdict.NOT_TESTED, "no deeper depth at which a plain net trains", [], notes)
     start = {depth: groups[depth].assign(**{TRAINING_ERROR: groups[depth][AT_START]}) for depth in depths}
     differences = {depth: difference_of(plain[depth], start[depth]) for depth in depths}
-    evidence = [f"from scratch minus constructed, {depth} layers: {all_bounds(d)}" for depth, d in differences.items()]
+    evidence = [
+        f"from scratch minus constructed, {depth} layers: {compared(difference, plain[depth], start[depth])}"
+        for depth, difference in differences.items()
+    ]
     deepest = max(trained)
-    if differences[deepest].lower > margin:
-        verdict = Verdict.REPRODUCED
-    else:
-        verdict = Verdict.CONTRADICTED if differences[deepest].upper < margin else Verdict.INCONCLUSIVE
-    decisive = f"from scratch minus constructed, {deepest} layers: {bound(differences[deepest], 'lower')}"
-    return Claim(name, statement, verdict, decisive, evidence, notes)
+    decision = decide_above({deepest: differences[deepest]}, margin)
+    decisive = f"from scratch minus constructed, {deepest} layers: {bound(differences[deepest], decision.side)}"
+    return Claim(name, statement, decision.verdict, decisive, evidence, notes)
 
 
 def kept(frame: Frame, margin: float) -> Claim:
     """Does SGD keep the solution? After minus before training on, seed by seed, an upper bound at every depth.
 
+    Contradicted where any depth ends above, with Holm's correction for their number (`decide_below`).
     How far it went away in between is told beside it.
     """
     name = "kept"
@@ -116,7 +133,8 @@ def kept(frame: Frame, margin: float) -> Claim:
     if reasons := untestable({FAMILY: groups}, depths=1):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     differences = {
-        depth: paired(part[TRAINING_ERROR].tolist(), part[AT_START].tolist()) for depth, part in groups.items()
+        depth: paired(part[TRAINING_ERROR].tolist(), part[AT_START].tolist(), resolution_of(part))
+        for depth, part in groups.items()
     }
     on_the_way = frame.curves[frame.curves["family"] == FAMILY].groupby("depth")[TRAINING_ERROR].max()
     furthest = on_the_way.idxmax()
@@ -130,15 +148,7 @@ def kept(frame: Frame, margin: float) -> Claim:
         f" {d.lower:+.2f}, {d.upper:+.2f}); highest of all evaluations on the way: {on_the_way[depth]:.1f} %"
         for depth, d in differences.items()
     ]
-    worst = max(differences, key=lambda depth: differences[depth].upper)
-    if all(difference.upper < margin for difference in differences.values()):
-        verdict = Verdict.REPRODUCED
-    elif any(difference.lower > margin for difference in differences.values()):
-        verdict = Verdict.CONTRADICTED
-    else:
-        verdict = Verdict.INCONCLUSIVE
-    side = "upper"
-    if verdict is Verdict.CONTRADICTED:
-        worst, side = max(differences, key=lambda depth: differences[depth].lower), "lower"
-    decisive = f"at worst {worst} layers, after minus before: {bound(differences[worst], side)}"
-    return Claim(name, statement, verdict, decisive, evidence, notes)
+    decision = decide_below(differences, margin)
+    line = bound(differences[decision.worst], decision.side, decision.together)
+    decisive = f"at worst {decision.worst} layers, after minus before: {line}"
+    return Claim(name, statement, decision.verdict, decisive, evidence, notes)

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis.comparisons.base import BARS, Comparison, table_of
-from analysis.evidence import Claim, Verdict, all_bounds, bound, difference_of, notes_on, untestable
+from analysis.evidence import Claim, Verdict, bound, compared, decide_below, difference_of, notes_on, untestable
 from analysis.figures import against
 from analysis.frame import Frame, by_depth
 
@@ -21,7 +21,7 @@ def make(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
 
 
 def _no_worse(runs: pd.DataFrame, one: str, other: str, margin: float) -> Claim:
-    """At every depth the training error of family `one` is less than a margin above that of `other`."""
+    """At every depth the training error of `one` is less than a margin above that of `other` (`decide_below`)."""
     statement = f"{one} nets: at no depth a training error {margin:g} points or more above the {other} net's"
     first, second = by_depth(runs, one), by_depth(runs, other)
     if reasons := untestable({one: first, other: second}, depths=1):
@@ -29,16 +29,11 @@ def _no_worse(runs: pd.DataFrame, one: str, other: str, margin: float) -> Claim:
     differences = {depth: difference_of(first[depth], second[depth]) for depth in sorted(first.keys() & second.keys())}
     if not differences:
         return Claim(one, statement, Verdict.NOT_TESTED, "no depth in common", [])
-    worst = max(differences, key=lambda depth: differences[depth].upper)
-    if all(difference.upper < margin for difference in differences.values()):
-        verdict = Verdict.REPRODUCED
-    elif any(difference.lower > margin for difference in differences.values()):
-        verdict = Verdict.CONTRADICTED
-    else:
-        verdict = Verdict.INCONCLUSIVE
-    evidence = [f"{one} minus {other}, {depth} layers: {all_bounds(each)}" for depth, each in differences.items()]
-    side = "upper"
-    if verdict is Verdict.CONTRADICTED:
-        worst, side = max(differences, key=lambda depth: differences[depth].lower), "lower"
-    decisive = f"at worst {worst} layers, {one} minus {other}: {bound(differences[worst], side)}"
-    return Claim(one, statement, verdict, decisive, evidence, notes_on(runs, first, second))
+    evidence = [
+        f"{one} minus {other}, {depth} layers: {compared(difference, first[depth], second[depth])}"
+        for depth, difference in differences.items()
+    ]
+    decision = decide_below(differences, margin)
+    line = bound(differences[decision.worst], decision.side, decision.together)
+    decisive = f"at worst {decision.worst} layers, {one} minus {other}: {line}"
+    return Claim(one, statement, decision.verdict, decisive, evidence, notes_on(runs, first, second))

@@ -4,9 +4,10 @@ import pandas as pd
 
 from analysis.claims import pair_of
 from analysis.comparisons.base import BARS, Comparison, table_of
-from analysis.evidence import Claim, Verdict, all_bounds, bound, difference_of, notes_on, untestable, untrained
+from analysis.evidence import Claim, Verdict, compared, difference_of, notes_on, untestable, untrained
 from analysis.figures import against
 from analysis.frame import Frame, by_depth
+from analysis.statistics import Difference, simultaneous
 
 SHORTCUT = "config.model.shortcut"
 
@@ -24,7 +25,8 @@ def make(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
 def projections(runs: pd.DataFrame, margin: float) -> Claim:
     """At the deepest plain net that trains: is each difference between options below half of the gap to plain?
 
-    The gap itself must be above the margin: where there is none, nothing is to be compared.
+    The gap itself must be above the margin: where there is none, nothing is to be compared. Which bounds are set
+    against each other: `_verdict`.
     """
     name = "projections"
     statement = "A, B and C differ from each other by less than half of what shortcuts gain over plain"
@@ -42,24 +44,38 @@ def projections(runs: pd.DataFrame, margin: float) -> Claim:
     depth = max(trained)
     first = min(groups)
     gap = difference_of(plain[depth], groups[first][depth])
-    evidence = [f"{pair.plain} minus {first}, {depth} layers: {all_bounds(gap)}"]
-    spans = []
+    evidence = [f"{pair.plain} minus {first}, {depth} layers: {compared(gap, plain[depth], groups[first][depth])}"]
+    between = {}
     named = sorted(groups)
     for index, one in enumerate(named):
         for other in named[index + 1 :]:
             difference = difference_of(groups[one][depth], groups[other][depth])
-            evidence.append(f"{one} minus {other}, {depth} layers: {all_bounds(difference)}")
-            low, high = difference.low, difference.high
-            least = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
-            spans.append((max(abs(low), abs(high)), least, f"{one} minus {other}"))
-    most, _, worst = max(spans)
-    if gap.lower > margin and most < gap.lower / 2:
-        verdict = Verdict.REPRODUCED
-    else:
-        least = max(one[1] for one in spans)
-        verdict = Verdict.CONTRADICTED if least > max(gap.upper, 0) / 2 else Verdict.INCONCLUSIVE
-    decisive = (
-        f"{depth} layers: at most {most:.2f} points between options ({worst}, 95 % interval), gap to plain"
-        f" {bound(gap, 'lower')}"
-    )
-    return Claim(name, statement, verdict, decisive, evidence, notes)
+            line = compared(difference, groups[one][depth], groups[other][depth])
+            evidence.append(f"{one} minus {other}, {depth} layers: {line}")
+            between[f"{one} minus {other}"] = difference
+    verdict, line = _verdict(between, gap, margin)
+    return Claim(name, statement, verdict, f"{depth} layers: {line}", evidence, notes)
+
+
+def _verdict(between: dict[str, Difference], gap: Difference, margin: float) -> tuple[Verdict, str]:
+    """The differences between options against half of the gap to plain: the verdict, and the line that it rests on.
+
+    Reproduced: each difference is so small. Two bounds are needed for it, one of the difference and one of the gap, so
+    each has 97.5 % and both have 95 %. Contradicted: any difference is so large, and all bounds hold together with 95 %
+    (Bonferroni): those of each difference on either side, and that of the gap.
+    """
+    most = {name: max(abs(each.low), abs(each.high)) for name, each in between.items()}
+    worst = max(most, key=lambda name: most[name])
+    small = f"at most {most[worst]:.2f} points between options ({worst}), gap to plain {gap.mean:+.2f} points"
+    small += f", at least {gap.low:+.2f} (bounds of 97.5 % each)"
+    if gap.lower > margin and all(size < gap.low / 2 for size in most.values()):
+        return Verdict.REPRODUCED, small
+    together = 2 * len(between) + 1
+    level = simultaneous(together)
+    least = {name: max(each.lower_at(level), -each.upper_at(level)) for name, each in between.items()}
+    worst = max(least, key=lambda name: least[name])
+    at_most = gap.upper_at(level)
+    if any(size > max(at_most, 0) / 2 for size in least.values()):
+        line = f"at least {least[worst]:.2f} points between options ({worst}), gap to plain {gap.mean:+.2f} points"
+        return Verdict.CONTRADICTED, f"{line}, at most {at_most:+.2f} ({together} bounds, together 95 %)"
+    return Verdict.INCONCLUSIVE, small

@@ -57,7 +57,7 @@ def test_test_error_stands_beside_on_the_same_scale(frame_of):
     assert [ax.get_title() for ax in (left, right)] == ["Training error (clean)", "Test error"]
     assert [tick.get_text() for tick in left.get_xticklabels()] == ["20", "56", "110"]
     means = right.lines[0].get_ydata()
-    assert means == pytest.approx([np.mean(values) + 2 for values in ERRORS["plain"].values()])
+    assert means == pytest.approx([48.6 - np.mean(values) / 2 for values in ERRORS["plain"].values()])
 
 
 def test_curves_are_means_over_seeds_of_training_and_test_error(frame_of, ax):
@@ -65,7 +65,7 @@ def test_curves_are_means_over_seeds_of_training_and_test_error(frame_of, ax):
     curves.draw(frame, ax, "plain")
     lines = [line.get_ydata() for line in ax.lines if len(line.get_ydata()) == 2]
     assert np.allclose(lines[0], [1.6 * 1.5, 1.6])
-    assert np.allclose(lines[1], [3.6, 3.6])
+    assert np.allclose(lines[1], [47.8 / 1.5, 47.8])
     left, right = curves.figure(frame).axes
     assert left.get_ylim() == right.get_ylim()
 
