@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from degradation.files import Row
 from degradation.records.schema import RUNNING_ERROR
 
@@ -46,7 +48,9 @@ def _evaluated(description: Row) -> float:
     """The training images that the clean and the augmented error are measured on: of streamed data only a part."""
     images = float(description["data"].get("train", NOT_KNOWN))
     stream: dict[str, Any] | None = description["config"]["data"].get("stream")
-    return images if stream is None else min(images, stream.get("train_evaluated", NOT_KNOWN))
+    if stream is None:
+        return images
+    return float(np.minimum(images, stream.get("train_evaluated", NOT_KNOWN)))  # NaN where either is
 
 
 def _running(config: Row) -> float:

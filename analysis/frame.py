@@ -94,7 +94,7 @@ def load(root: Path | str, expected: Sequence[dict[str, Any]], kind: str = "clea
     for column in (*MEASURED, *TOLD):
         if column not in runs:
             runs[column] = float("nan") if column in MEASURED else None
-    numbers = (TRAINING_ERROR, "chance", ENDED_AT, ERROR_STEP, TEST_STEP)
+    numbers = (TRAINING_ERROR, AT_START, "chance", ENDED_AT, ERROR_STEP, TEST_STEP)
     runs = runs.astype(dict.fromkeys(numbers, float))  # not None, which cannot be compared
     # of one run: whether a depth is untrained is a matter of its runs' mean (analysis.evidence.untrained)
     runs["untrained"] = runs[TRAINING_ERROR] >= runs["chance"] - UNTRAINED_WITHIN

@@ -14,8 +14,8 @@ from analysis.conditions import conditions
 from analysis.evidence import Claim
 from analysis.figures import curves, depth
 from analysis.figures import published as published_figure
-from analysis.frame import OVER, TRAINING_ERROR, Frame
-from analysis.statistics import student
+from analysis.frame import TRAINING_ERROR, Frame
+from analysis.summary import columns_of, note_on, over_seeds
 from analysis.why import explain
 from degradation.records.schema import CLEAN_LOSS, TEST_ERROR, State
 
@@ -105,7 +105,6 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     """A row a family and depth: runs by state, errors with their Student 95 % interval over seeds, and the census."""
     rows = []
     for (family, layers), part in runs.groupby(["family", "depth"]):
-        over = part[part["state"].isin([*OVER])]
         row: dict[str, Any] = {"family": family, "depth": layers}
         row |= {str(state): int((part["state"] == state).sum()) for state in State}
         for name, metric in (
@@ -113,10 +112,7 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
             ("test_error", TEST_ERROR),
             ("train_clean_loss", CLEAN_LOSS),
         ):
-            values = over[metric].dropna().tolist()
-            interval = student(values) if values else None
-            for key in ("mean", "low", "high", "n"):
-                row[f"{name}_{key}"] = getattr(interval, key) if interval else None
+            row |= columns_of(over_seeds(part, metric), name, ("mean", "low", "high", "n"))
         row |= {name: part[name].dropna().max() for name in COUNTED}
-        rows.append(row)
+        rows.append(row | note_on(part, f"{family}-{layers}"))
     return pd.DataFrame(rows)

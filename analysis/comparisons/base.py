@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from analysis.evidence import Claim
 from analysis.frame import OVER, TRAINING_ERROR
-from analysis.statistics import student
+from analysis.summary import columns_of, note_on, over_seeds
 from degradation.records.schema import TEST_ERROR
 
 BARS = "Points are runs, bars are Student 95 % intervals of the mean over seeds."
@@ -27,13 +27,11 @@ def table_of(runs: pd.DataFrame, key: str) -> pd.DataFrame:
     """A row a value of `key`, family and depth: the errors' mean and Student 95 % interval over seeds."""
     rows: list[dict[str, Any]] = []
     for (value, family, depth), part in runs.groupby([key, "family", "depth"], sort=True):
-        over = part[part["state"].isin([*OVER])]
-        row: dict[str, Any] = {key.removeprefix("config."): value, "family": family, "depth": depth, "runs": len(over)}
+        finished = int(part["state"].isin([*OVER]).sum())
+        row: dict[str, Any] = {key.removeprefix("config."): value, "family": family, "depth": depth, "runs": finished}
         for name, metric in (("training_error", TRAINING_ERROR), ("test_error", TEST_ERROR)):
-            interval = student(over[metric].tolist()) if len(over) else None
-            for part_name in ("mean", "low", "high"):
-                row[f"{name}_{part_name}"] = getattr(interval, part_name) if interval else None
+            row |= columns_of(over_seeds(part, metric), name, ("mean", "low", "high"))
         for name in ("parameters", "multiply_adds"):
             row[name] = part[name].dropna().max()
-        rows.append(row)
+        rows.append(row | note_on(part, f"{family}-{depth}"))
     return pd.DataFrame(rows)

@@ -5,6 +5,7 @@ import pytest
 
 from analysis.claims import judge
 from analysis.evidence import Verdict
+from analysis.statistics import simultaneous, welch
 
 PLAIN = {20: [1.5, 1.7, 1.6], 32: [5.1, 8.3, 6.5], 56: [51.0, 53.0, 50.0]}
 RESIDUAL = {20: [0.9, 0.7, 0.8], 32: [0.3, 0.5, 0.4], 56: [0.7, 0.5, 0.4]}
@@ -113,3 +114,105 @@ def test_a_rising_mean_without_a_trend_is_not_enough(frame_of):
     humped = frame_of({"plain": {20: [1.0, 1.1], 32: [60.0, 61.0], 44: [50.0, 51.0], 56: [8.0, 8.1]}})
     assert isinstance(humped.runs, pd.DataFrame)
     assert verdicts(humped)[0] is Verdict.INCONCLUSIVE
+
+
+# what each claim rests on in these runs: the difference, and whether it must be above the margin or below it
+BUMP = {20: RESIDUAL[20], 32: [2.1, 3.4, 2.6], 56: RESIDUAL[56]}
+RESTS_ON = {
+    "degradation": (welch(PLAIN[56], PLAIN[20]), "above"),
+    "no degradation": (welch(BUMP[32], BUMP[20]), "below"),
+    "the fix": (welch(PLAIN[56], BUMP[56]), "above"),
+}
+
+
+def claim_at(frame_of, name, margin):
+    frame = frame_of({"plain": PLAIN, "residual": BUMP})
+    return {claim.name: claim for claim in judge(frame.runs, margin)}[name]
+
+
+@pytest.mark.parametrize("name", RESTS_ON)
+@pytest.mark.parametrize("beyond", [-1e-6, 1e-6])
+def test_each_claim_is_reproduced_up_to_its_bound(frame_of, name, beyond):
+    difference, asked = RESTS_ON[name]
+    inside = (beyond < 0) == (asked == "above")
+    side, value = ("lower", difference.lower) if asked == "above" else ("upper", difference.upper)
+    claim = claim_at(frame_of, name, value + beyond)
+    assert claim.verdict is (Verdict.REPRODUCED if inside else Verdict.INCONCLUSIVE)
+    assert f"{difference.mean:+.2f} points, 95 % {side} bound {value:+.2f}" in claim.decisive
+
+
+@pytest.mark.parametrize("name", RESTS_ON)
+@pytest.mark.parametrize("beyond", [-1e-6, 1e-6])
+def test_each_claim_is_contradicted_from_its_bound_on(frame_of, name, beyond):
+    """Degradation and the fix rest on one difference; no degradation on the worse of two, which pays for both."""
+    difference, asked = RESTS_ON[name]
+    value = difference.upper if asked == "above" else difference.lower_at(simultaneous(2))
+    outside = (beyond > 0) == (asked == "above")
+    claim = claim_at(frame_of, name, value + beyond)
+    assert claim.verdict is (Verdict.CONTRADICTED if outside else Verdict.INCONCLUSIVE)
+    if outside:
+        shown = f"upper bound {value:+.2f}" if asked == "above" else f"lower bound (Holm, 2 together) {value:+.2f}"
+        assert shown in claim.decisive
+
+
+def test_a_rise_within_the_margin_does_not_contradict_no_degradation(frame_of):
+    """The lower bound is above 0, so the rise is real; it is below the margin, so it is not what is claimed."""
+    raised = {20: [1.0, 1.1, 0.9], 56: [2.0, 2.1, 1.9]}
+    assert welch(raised[56], raised[20]).lower > 0.5
+    assert verdicts(frame_of({"plain": PLAIN, "residual": raised}))[1] is Verdict.REPRODUCED
+    assert verdicts(frame_of({"plain": PLAIN, "residual": raised}), margin=1.0)[1] is Verdict.INCONCLUSIVE
+
+
+def test_a_fix_within_the_margin_is_none(frame_of):
+    both = {"plain": {20: [1.0, 1.1, 0.9]}, "residual": {20: [0.1, 0.2, 0.0]}}
+    assert welch(both["plain"][20], both["residual"][20]).lower > 0.5
+    assert verdicts(frame_of(both))[2] is Verdict.CONTRADICTED
+    assert verdicts(frame_of(both), margin=0.9)[2] is Verdict.INCONCLUSIVE
+
+
+def test_the_trend_is_that_of_the_training_error(frame_of):
+    """The hand-made test errors fall with depth."""
+    frame = frame_of({"plain": PLAIN})
+    means = frame.runs.groupby("depth")["test/error"].mean()
+    assert means.is_monotonic_decreasing
+    claim = judge(frame.runs, 2.0)[0]
+    assert any(line.startswith("trend over 3 depths, 9 runs: Kendall's tau 0.8") for line in claim.evidence)
+    assert claim.verdict is Verdict.REPRODUCED
+
+
+def test_the_fix_is_judged_at_the_deepest_plain_net_that_trains(frame_of):
+    plain = {20: [30.0, 31.0, 30.5], 56: [40.0, 41.0, 40.5], 110: [89.0, 88.5, 89.5]}
+    residual = {depth: [0.1, 0.2, 0.3] for depth in plain}
+    claim = judge(frame_of({"plain": plain, "residual": residual}).runs, 2.0)[2]
+    assert claim.decisive.startswith("plain minus residual, 56 layers: +40.30 points")
+    assert claim.evidence[2].endswith("; this plain net is untrained")
+    assert len(claim.evidence) == 3
+
+
+def test_two_finished_runs_of_one_seed_leave_their_claims_untested(frame_of):
+    """Such as runs with and without a warm-up: a mean over both would be of no experiment."""
+    frame = frame_of({"plain": PLAIN, "residual": RESIDUAL})
+    frame.runs.loc[frame.runs["run_id"] == "residual-d56-s2", "seed"] = 1
+    claims = judge(frame.runs, 2.0)
+    assert [claim.verdict for claim in claims] == [Verdict.REPRODUCED, Verdict.NOT_TESTED, Verdict.NOT_TESTED]
+    assert claims[1].decisive == "seed 1 of residual-56 is there twice: run ids residual-d56-s1, residual-d56-s2"
+
+
+def test_equal_errors_are_known_to_their_step_only(frame_of):
+    """Exactly 2 points apart: without the step the bound would be exact, and the verdict too."""
+    errors = {"plain": {20: [1.0] * 3, 56: [3.0] * 3}}
+    assert verdicts(frame_of(errors), margin=1.99)[0] is Verdict.REPRODUCED
+    assert verdicts(frame_of(errors, error_step=1 / 15), margin=1.99)[0] is Verdict.INCONCLUSIVE
+    assert verdicts(frame_of(errors, error_step=1 / 15), margin=1.95)[0] is Verdict.REPRODUCED
+
+
+def test_bounds_by_seed_stand_beside_welchs(frame_of):
+    """Depths of one family and families at one depth; the verdict rests on Welch's."""
+    claims = judge(frame_of({"plain": PLAIN, "residual": RESIDUAL}).runs, 2.0)
+    for claim in claims:
+        lines = [line for line in claim.evidence if "minus" in line]
+        assert lines
+        assert all("; paired by seed: one-sided 95 % bounds" in line for line in lines)
+        assert "paired" not in claim.decisive
+    fewer = {**RESIDUAL, 56: RESIDUAL[56][:2]}
+    assert "paired" not in judge(frame_of({"plain": PLAIN, "residual": fewer}).runs, 2.0)[2].evidence[-1]

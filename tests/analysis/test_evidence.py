@@ -3,10 +3,24 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from analysis.evidence import Verdict, bound, decide_above, decide_below
-from analysis.statistics import Difference, welch
+from analysis.evidence import (
+    Verdict,
+    bound,
+    compared,
+    decide_above,
+    decide_below,
+    difference_of,
+    paired_by_seed,
+    repeated,
+    resolution_of,
+    untestable,
+    untrained,
+)
+from analysis.frame import UNTRAINED_WITHIN, by_depth
+from analysis.statistics import Difference, least_of, paired, welch
 
 EXACT = {20: Difference(0.1, 0.0, 4.0), 56: Difference(0.4, 0.0, 4.0)}
 
@@ -73,3 +87,81 @@ def test_no_more_than_5_percent_contradict_by_chance(depths):
         }
         contradicted += decide_below(differences, 2.0).verdict is Verdict.CONTRADICTED
     assert contradicted / trials < 0.065
+
+
+def groups_of(frame_of, values, **columns):
+    return by_depth(frame_of({"residual": values}, **columns).runs, "residual")
+
+
+def test_a_seed_that_is_there_twice_is_named_and_not_averaged(frame_of):
+    groups = groups_of(frame_of, {20: [1.0, 2.0], 110: [1.0, 2.0, 3.0]})
+    groups[110]["seed"] = [0, 1, 0]
+    told = "seed 0 of residual-110 is there twice: run ids residual-d110-s0, residual-d110-s2"
+    assert untestable({"residual": groups}, depths=2) == [told]
+    groups[110]["seed"] = [0, 0, 0]
+    assert untestable({"residual": groups}, depths=2)[0].startswith("seed 0 of residual-110 is there 3 times: run ids ")
+
+
+def test_only_finished_runs_are_there_twice(frame_of):
+    part = groups_of(frame_of, {110: [1.0, 2.0]})[110].assign(seed=0)
+    assert repeated(part.assign(state=["done", "diverged"]), "net") != []
+    for state in ("missing", "running", "partial", "failed"):
+        assert repeated(part.assign(state=["done", state]), "net") == []
+
+
+def test_the_same_seeds_are_compared_seed_by_seed(frame_of):
+    groups = groups_of(frame_of, {20: [1.0, 2.0, 4.0], 56: [7.0, 5.5, 9.0]})
+    shuffled = groups[56].iloc[[2, 0, 1]]
+    expected = paired([7.0, 5.5, 9.0], [1.0, 2.0, 4.0])
+    assert paired_by_seed(shuffled, groups[20]) == expected
+    line = compared(difference_of(shuffled, groups[20]), shuffled, groups[20])
+    assert "points (Welch: one-sided 95 % bounds " in line
+    assert line.endswith(f"; paired by seed: one-sided 95 % bounds {expected.lower:+.2f}, {expected.upper:+.2f}")
+
+
+def test_other_seeds_are_not_paired(frame_of):
+    groups = groups_of(frame_of, {20: [1.0, 2.0, 4.0], 56: [7.0, 5.5, 9.0]})
+    groups[20]["seed"] = [0, 1, 3]
+    assert paired_by_seed(groups[56], groups[20]) is None
+    assert "paired" not in compared(difference_of(groups[56], groups[20]), groups[56], groups[20])
+
+
+def test_one_seed_or_a_seed_that_is_there_twice_is_not_paired(frame_of):
+    part = groups_of(frame_of, {20: [1.0, 2.0, 4.0]})[20]
+    assert paired_by_seed(part, part) is not None
+    assert paired_by_seed(part.iloc[:1], part.iloc[:1]) is None
+    assert paired_by_seed(part.assign(seed=[0, 1, 1]), part.assign(seed=[0, 1, 1])) is None
+
+
+def test_a_difference_knows_the_step_of_its_errors(frame_of):
+    groups = groups_of(frame_of, {20: [1.0] * 3, 56: [1.2] * 3}, error_step=0.0667)
+    assert difference_of(groups[56], groups[20]) == welch([1.2] * 3, [1.0] * 3, 0.0667)
+    assert paired_by_seed(groups[56], groups[20]) == paired([1.2] * 3, [1.0] * 3, 0.0667)
+    groups[20]["error_step"] = [0.1, math.nan, math.nan]
+    assert resolution_of(groups[56], groups[20]) == 0.1
+    unknown = groups_of(frame_of, {20: [1.0] * 3})[20]
+    assert resolution_of(unknown, unknown) == 0.0
+
+
+@pytest.mark.parametrize(("beyond", "expected"), [(0.0, True), (-0.01, False)])
+def test_a_depth_is_untrained_by_the_mean_of_its_runs(frame_of, beyond, expected):
+    """One run alone, of which the frame's column speaks, may be on the other side."""
+    limit = 90.0 - UNTRAINED_WITHIN + beyond
+    part = groups_of(frame_of, {20: [limit - 8, limit + 1, limit + 7]})[20]
+    assert untrained(part) is expected
+    assert untrained(groups_of(frame_of, {20: [limit]})[20]) is expected
+
+
+def test_the_best_of_several_is_decided_like_one_difference():
+    """Both sides of its bounds."""
+    difference = least_of([[5.0, 5.2, 5.1], [6.0, 6.3, 6.1]], [[1.0, 1.3, 1.1], [0.9, 1.2, 1.3]])
+    for beyond, above, below in (
+        (-1e-6, Verdict.REPRODUCED, Verdict.CONTRADICTED),
+        (1e-6, Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE),
+    ):
+        assert decide_above({56: difference}, difference.lower + beyond).verdict is above
+        assert decide_below({56: difference}, difference.lower + beyond).verdict is below
+        assert decide_below({56: difference}, difference.upper - beyond).verdict is above
+        assert decide_above({56: difference}, difference.upper - beyond).verdict is below
+    part = pd.DataFrame({"seed": [0, 1], "training_error": [1.0, 2.0]})
+    assert "with the choice of the best paid for: one-sided" in compared(difference, part, part)

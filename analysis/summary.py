@@ -1,0 +1,40 @@
+"""Errors over the seeds of one network, as tables show them."""
+
+from typing import Any
+
+import pandas as pd
+
+from analysis.evidence import repeated, resolution_of
+from analysis.frame import ERROR_STEP, OVER, TEST_STEP, TRAINING_ERROR
+from analysis.statistics import Interval, student
+from degradation.records.schema import TEST_ERROR
+
+NOTE = "note"  # a table's column, where there is something to say
+STEPS = {TRAINING_ERROR: ERROR_STEP, TEST_ERROR: TEST_STEP}
+
+
+def over_seeds(part: pd.DataFrame, metric: str) -> Interval | None:
+    """Mean and Student 95 % interval of a metric over the finished runs that have it; None where none has.
+
+    Equal errors leave an interval as wide as the step in which they move. Nothing is averaged where a seed is there
+    twice: mean and interval are NaN then, and `n` still counts the runs.
+    """
+    finished = part[part["state"].isin([*OVER])]
+    values = finished[metric].dropna().tolist()
+    if not values:
+        return None
+    if repeated(finished, ""):
+        return Interval(float("nan"), float("nan"), float("nan"), len(values))
+    resolution = resolution_of(finished, column=STEPS[metric]) if metric in STEPS else 0.0
+    return student(values, resolution=resolution)
+
+
+def columns_of(interval: Interval | None, name: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    """Such as `test_error_mean`; None for each where there is no interval."""
+    return {f"{name}_{key}": getattr(interval, key) if interval else None for key in keys}
+
+
+def note_on(part: pd.DataFrame, net: str) -> dict[str, str]:
+    """Why these runs are not averaged; empty where they are."""
+    reasons = repeated(part, net)
+    return {NOTE: "; ".join(reasons)} if reasons else {}
