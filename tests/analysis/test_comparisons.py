@@ -2,17 +2,21 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.claims import no_degradation
 from analysis.comparisons import compare
-from analysis.comparisons.learning_rate import at_best_rate
+from analysis.comparisons.base import table_of
+from analysis.comparisons.learning_rate import at_best_rate, at_best_rates
 from analysis.conditions import conditions
 from analysis.evidence import Verdict
 from analysis.figures import style
 from analysis.frame import Frame
 from analysis.report import build
-from analysis.statistics import paired
+from analysis.sections import summarise
+from analysis.statistics import least_of, paired, simultaneous, student, welch
 
 PLAIN = {20: [1.5, 1.7, 1.6], 56: [51.0, 53.0, 50.0]}
 LOW = {20: [0.9, 0.7, 0.8], 56: [0.7, 0.5, 0.4]}
@@ -230,3 +234,232 @@ def test_a_comparison_has_its_figure_table_and_verdicts_in_the_report(frame_of, 
     assert len(pd.read_csv(tmp_path / "construction.csv")) == len(comparison.table)
     assert "not found" in report.page.read_text()
     assert report.verdict_table().splitlines()[0] == "The solution by construction"
+
+
+def verdict_at(claims, name, margin):
+    claim = claims(margin)[name]
+    return claim.verdict, claim.decisive
+
+
+def both_sides(claims, name, value, below, above):
+    """The verdicts of a claim with its margin just below and just above a bound. `claims`: margin -> claims by name."""
+    found = [verdict_at(claims, name, value + beyond) for beyond in (-1e-6, 1e-6)]
+    assert [verdict for verdict, _ in found] == [below, above]
+    return found
+
+
+NOISY_LOW = {20: [0.9, 0.7, 0.8], 56: [2.4, 3.9, 3.1]}
+
+
+def test_pre_activation_is_judged_at_its_bounds(joined):
+    frame = joined(({"residual": LOW}, {"config.model.order": "post"}),
+                   ({"preactivation": NOISY_LOW}, {"config.model.order": "pre"}))  # fmt: skip
+    worst = welch(NOISY_LOW[56], LOW[56])
+
+    def claims(margin):
+        return claims_of(frame, margin)
+
+    found = both_sides(claims, "preactivation", worst.upper, Verdict.INCONCLUSIVE, Verdict.REPRODUCED)
+    assert found[1][1].endswith(
+        f"preactivation minus residual: {worst.mean:+.2f} points, 95 % upper bound {worst.upper:+.2f}"
+    )
+    least = worst.lower_at(simultaneous(2))
+    found = both_sides(claims, "preactivation", least, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE)
+    assert found[0][1].endswith(f"points, 95 % lower bound (Holm, 2 together) {least:+.2f}")
+
+
+AFTER = {20: [0.5, 0.6, 0.4], 56: [4.1, 5.9, 6.3]}
+START = (1.5, 3.1, 4.4)  # by seed: related to the errors afterwards, so that bounds by seed are closer
+
+
+def test_what_training_on_keeps_is_judged_seed_by_seed_at_its_bounds(frame_of):
+    frame = constructed(frame_of, AFTER, START)
+    worst, unpaired = paired(AFTER[56], list(START)), welch(AFTER[56], list(START))
+    assert unpaired.upper - worst.upper > 0.5
+
+    def claims(margin):
+        return claims_of(frame, margin)
+
+    found = both_sides(claims, "kept", worst.upper, Verdict.INCONCLUSIVE, Verdict.REPRODUCED)
+    assert found[1][1].endswith(f"after minus before: {worst.mean:+.2f} points, 95 % upper bound {worst.upper:+.2f}")
+    least = worst.lower_at(simultaneous(2))
+    found = both_sides(claims, "kept", least, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE)
+    assert found[0][1].endswith(f"95 % lower bound (Holm, 2 together) {least:+.2f}")
+
+
+def test_what_training_does_not_find_is_judged_at_its_bounds(frame_of):
+    frame = constructed(frame_of, AFTER, START)
+    difference = welch(PLAIN[56], list(START))
+
+    def claims(margin):
+        return claims_of(frame, margin)
+
+    found = both_sides(claims, "not found", difference.lower, Verdict.REPRODUCED, Verdict.INCONCLUSIVE)
+    assert found[0][1].endswith(f"95 % lower bound {difference.lower:+.2f}")
+    found = both_sides(claims, "not found", difference.upper, Verdict.INCONCLUSIVE, Verdict.CONTRADICTED)
+    assert found[1][1].endswith(f"95 % upper bound {difference.upper:+.2f}")  # the side that the verdict rests on
+    assert "; paired by seed: one-sided" in claims(2.0)["not found"].evidence[-1]
+
+
+def test_a_construction_is_exact_up_to_rounding(frame_of):
+    for above, verdict in ((0.0499, Verdict.REPRODUCED), (0.0501, Verdict.CONTRADICTED)):
+        frame = constructed(frame_of, {20: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]})
+        frame.runs.loc[frame.runs["run_id"] == "constructed-d56-s1", "training_error_at_start"] += above
+        assert claims_of(frame)["construction"].verdict is verdict
+
+
+def test_a_parent_that_is_there_twice_leaves_the_construction_untested(frame_of):
+    frame = constructed(frame_of, {20: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]})
+    frame.runs.loc[frame.runs["run_id"] == "plain-d20-s2", "seed"] = 0
+    claims = claims_of(frame)
+    assert [claims[name].verdict for name in ("construction", "not found", "kept")] == [
+        Verdict.NOT_TESTED, Verdict.NOT_TESTED, Verdict.REPRODUCED,
+    ]  # fmt: skip
+    assert "seed 0 of the trained plain-20 is there twice: run ids" in claims["construction"].decisive
+
+
+OPTIONS = {"A": [1.0, 1.3, 1.1], "B": [9.2, 9.6, 9.1], "C": [2.0, 2.2, 1.9]}
+
+
+@pytest.mark.parametrize("shift", [-1e-6, 1e-6])
+def test_projections_are_judged_at_their_bounds(joined, shift):
+    """Plain runs moved as a whole until the bound of the gap stands at twice a bound of the worst difference, B - A."""
+    worst = welch(OPTIONS["B"], OPTIONS["A"])
+    shape = welch(PLAIN[56], OPTIONS["A"])
+
+    def verdict(move):
+        frame = joined(
+            ({"plain": {56: [error + move for error in PLAIN[56]]}}, shortcut("none")),
+            *(({"residual": {56: errors}}, shortcut(option)) for option, errors in OPTIONS.items()),
+        )
+        claim = claims_of(frame)["projections"]
+        return claim.verdict, claim.decisive
+
+    found, line = verdict(2 * worst.high - shape.low + shift)
+    assert found is (Verdict.REPRODUCED if shift > 0 else Verdict.INCONCLUSIVE)
+    assert line.startswith(f"56 layers: at most {worst.high:.2f} points between options (A minus B)")
+    level = simultaneous(7)  # three differences on either side, and the gap
+    found, line = verdict(2 * worst.lower_at(level) - shape.upper_at(level) + shift)
+    assert found is (Verdict.CONTRADICTED if shift < 0 else Verdict.INCONCLUSIVE)
+    if shift < 0:
+        assert f"at least {worst.lower_at(level):.2f} points between options (A minus B)" in line
+        assert line.endswith("(7 bounds, together 95 %)")
+
+
+def test_a_gap_within_the_margin_leaves_projections_open(joined):
+    options = {"A": [1.0, 1.0, 1.0], "B": [1.0, 1.0, 1.0]}
+    frame = joined(
+        ({"plain": {56: [3.0, 3.0, 3.0]}}, shortcut("none")),
+        *(({"residual": {56: errors}}, shortcut(option)) for option, errors in options.items()),
+    )
+    assert claims_of(frame, margin=1.9)["projections"].verdict is Verdict.REPRODUCED
+    assert claims_of(frame, margin=2.1)["projections"].verdict is Verdict.INCONCLUSIVE
+
+
+# errors by rate
+PLAIN_56 = {0.01: [50.0, 52.0, 51.5], 0.1: [54.0, 53.0, 55.5]}
+RESIDUAL_56 = {0.01: [1.0, 1.4, 0.9], 0.1: [0.8, 1.1, 0.6]}
+RESIDUAL_20 = {0.01: [0.8, 0.9, 0.7], 0.1: [0.7, 1.0, 0.6]}
+
+
+def test_at_its_best_rate_a_net_is_judged_at_bounds_that_pay_for_the_choice(joined):
+    frame = joined(
+        *(
+            ({"plain": {56: PLAIN_56[lr]}, "residual": {20: RESIDUAL_20[lr], 56: RESIDUAL_56[lr]}},
+             {"config.optim.lr": lr})
+            for lr in (0.01, 0.1)
+        )
+    )  # fmt: skip
+
+    def claims(margin):
+        return claims_of(frame, margin)
+
+    plain, deep, shallow = (list(net.values()) for net in (PLAIN_56, RESIDUAL_56, RESIDUAL_20))
+    fixed, flat = least_of(plain, deep), least_of(deep, shallow)
+    assert fixed.lower < welch(PLAIN_56[0.01], RESIDUAL_56[0.1]).lower
+    found = both_sides(claims, "the fix, best lr", fixed.lower, Verdict.REPRODUCED, Verdict.INCONCLUSIVE)
+    assert found[0][1].endswith(f"{fixed.mean:+.2f} points, 95 % lower bound {fixed.lower:+.2f}")
+    both_sides(claims, "the fix, best lr", fixed.upper, Verdict.INCONCLUSIVE, Verdict.CONTRADICTED)
+    both_sides(claims, "no degradation, best lr", flat.upper, Verdict.INCONCLUSIVE, Verdict.REPRODUCED)
+    both_sides(claims, "no degradation, best lr", flat.lower, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE)
+    assert any("the bounds pay for that choice" in note for note in claims(2.0)["the fix, best lr"].notes)
+
+
+def test_a_noisy_deep_net_is_not_called_flat_by_its_luckiest_rate(joined):
+    """3 points of spread at four rates that are alike, an excess of exactly the margin."""
+    generator = np.random.default_rng(0)
+    paid, unpaid, trials = 0, 0, 60
+    for _ in range(trials):
+        parts = [
+            ({"residual": {20: generator.normal(20, 0.2, 3).tolist(), 56: generator.normal(22, 3, 3).tolist()}},
+             {"config.optim.lr": lr})
+            for lr in (0.01, 0.03, 0.1, 0.3)
+        ]  # fmt: skip
+        frame = joined(*parts)
+        best, _ = at_best_rate(frame.runs)
+        assert len(best) == 6
+        paid += no_degradation(best, 2.0, compare=at_best_rates(frame.runs)).verdict is Verdict.REPRODUCED
+        unpaid += no_degradation(best, 2.0).verdict is Verdict.REPRODUCED
+    assert paid / trials <= 0.07
+    assert unpaid / trials >= 0.1
+
+
+def test_two_seeds_at_a_rate_are_said_to_be_few(joined):
+    two, three = ({"plain": {20: [1.0] * seeds, 56: [50.0] * seeds}} for seeds in (2, 3))
+    for errors, few in ((two, True), (three, False)):
+        frame = joined(*((errors, {"config.optim.lr": lr}) for lr in (0.01, 0.1)))
+        notes = claims_of(frame)["degradation, best lr"].notes
+        assert any("with two seeds at a rate" in note for note in notes) is few
+
+
+def test_a_rate_with_one_seed_leaves_the_best_unknown(joined):
+    frame = joined(
+        ({"plain": {20: [1.0], 56: [50.0]}}, {"config.optim.lr": 0.01}),
+        ({"plain": {20: [0.9, 1.0], 56: [49.0, 50.0]}}, {"config.optim.lr": 0.1}),
+    )
+    claim = claims_of(frame)["degradation, best lr"]
+    assert claim.verdict is Verdict.NOT_TESTED
+    assert claim.decisive == "plain-20 has one seed at lr 0.01; an interval needs two"
+
+
+def test_a_seed_that_is_there_twice_at_any_rate_leaves_the_best_unknown(joined):
+    both = {"plain": PLAIN, "residual": LOW}
+    frame = joined(*((both, {"config.optim.lr": lr}) for lr in (0.01, 0.1)))
+    frame.runs.loc[frame.runs["run_id"] == "plain-d20-s2-1", "seed"] = 0
+    claims = claims_of(frame)
+    assert {claim.verdict for claim in claims.values()} == {Verdict.NOT_TESTED}
+    assert "seed 0 of plain-20 at lr 0.1 is there twice" in claims["the fix, best lr"].decisive
+
+
+@pytest.mark.parametrize("table", [summarise, lambda runs: table_of(runs, "data")])
+def test_tables_average_no_seed_that_is_there_twice(frame_of, table):
+    frame = frame_of({"plain": PLAIN})
+    frame.runs.loc[frame.runs["run_id"] == "plain-d56-s2", "seed"] = 0
+    rows = table(frame.runs).set_index("depth")
+    for name in ("training_error", "test_error"):
+        assert rows.loc[56, [f"{name}_mean", f"{name}_low", f"{name}_high"]].isna().all()
+        assert rows.loc[20, f"{name}_mean"] > 0
+    assert rows.loc[56, "note"] == "seed 0 of plain-56 is there twice: run ids plain-d56-s0, plain-d56-s2"
+    assert pd.isna(rows.loc[20, "note"])
+    assert "note" not in table(frame_of({"plain": PLAIN}).runs)
+
+
+@pytest.mark.parametrize("table", [summarise, lambda runs: table_of(runs, "data")])
+def test_tables_hold_the_errors_that_they_name_as_wide_as_their_steps(frame_of, table):
+    equal = {"plain": {20: [1.5] * 3}}
+    row = table(frame_of(equal, error_step=0.5, test_step=0.8).runs).iloc[0]
+    assert row["training_error_mean"] == 1.5
+    assert row["test_error_mean"] == pytest.approx(47.85)
+    assert row["training_error_high"] == pytest.approx(student([1.5] * 3, resolution=0.5).high)
+    assert row["test_error_high"] == pytest.approx(student([47.85] * 3, resolution=0.8).high)
+
+
+def test_tables_leave_out_what_is_not_finished(frame_of):
+    frame = frame_of({"plain": PLAIN})
+    frame.runs.loc[frame.runs["run_id"] == "plain-d56-s2", "state"] = "partial"
+    frame.runs.loc[frame.runs["run_id"] == "plain-d56-s1", "state"] = "diverged"
+    row = table_of(frame.runs, "data").set_index("depth").loc[56]
+    assert (row["training_error_mean"], row["runs"]) == (52.0, 2)
+    row = summarise(frame.runs).set_index("depth").loc[56]
+    assert (row["training_error_mean"], row["training_error_n"], row["done"], row["diverged"]) == (52.0, 2, 1, 1)
+    assert row["partial"] == 1
