@@ -221,7 +221,8 @@ def holm(p_values: Sequence[float]) -> list[bool]:
 def rising_trend(depths: Sequence[float], values: Sequence[float]) -> tuple[float, float]:
     """Jonckheere-Terpstra: does the error rise with depth? Returns Kendall's tau-b and the one-sided p by permutation.
 
-    Runs are exchanged freely, since a seed is not a block across depths. The generator is seeded.
+    Runs are exchanged freely, as if a seed were no block across depths; where runs of one seed rise and fall together,
+    the p is too large rather than too small. The generator is seeded.
     """
     x, y = np.asarray(depths, dtype=float), np.asarray(values, dtype=float)
     groups, group = np.unique(x, return_inverse=True)

@@ -97,6 +97,13 @@ def test_an_untrained_residual_net_contradicts_no_degradation(frame_of):
     assert verdicts(frame)[1] is Verdict.CONTRADICTED
 
 
+def test_beside_an_untrained_shallow_net_nothing_is_flat_or_worse(frame_of):
+    """Deeper nets that train, or that do not either, say nothing about depth then."""
+    for deeper in ([0.7, 0.5, 0.4], [89.0, 88.9, 89.1], [89.9, 89.9, 89.9]):
+        residual = {20: [88.5, 88.6, 88.4], 56: deeper}
+        assert verdicts(frame_of({"plain": PLAIN, "residual": residual}), margin=1.0)[1] is Verdict.INCONCLUSIVE
+
+
 def test_a_family_or_a_depth_alone_tests_nothing(frame_of):
     assert verdicts(frame_of({"plain": PLAIN})) == [Verdict.REPRODUCED, Verdict.NOT_TESTED, Verdict.NOT_TESTED]
     assert (

@@ -2,14 +2,13 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from analysis.claims import no_degradation
 from analysis.comparisons import compare
 from analysis.comparisons.base import table_of
-from analysis.comparisons.learning_rate import at_best_rate, at_best_rates
+from analysis.comparisons.learning_rate import at_best_rate
 from analysis.conditions import conditions
 from analysis.evidence import Verdict
 from analysis.figures import style
@@ -385,23 +384,15 @@ def test_at_its_best_rate_a_net_is_judged_at_bounds_that_pay_for_the_choice(join
     assert any("the bounds pay for that choice" in note for note in claims(2.0)["the fix, best lr"].notes)
 
 
-def test_a_noisy_deep_net_is_not_called_flat_by_its_luckiest_rate(joined):
-    """3 points of spread at four rates that are alike, an excess of exactly the margin."""
-    generator = np.random.default_rng(0)
-    paid, unpaid, trials = 0, 0, 60
-    for _ in range(trials):
-        parts = [
-            ({"residual": {20: generator.normal(20, 0.2, 3).tolist(), 56: generator.normal(22, 3, 3).tolist()}},
-             {"config.optim.lr": lr})
-            for lr in (0.01, 0.03, 0.1, 0.3)
-        ]  # fmt: skip
-        frame = joined(*parts)
-        best, _ = at_best_rate(frame.runs)
-        assert len(best) == 6
-        paid += no_degradation(best, 2.0, compare=at_best_rates(frame.runs)).verdict is Verdict.REPRODUCED
-        unpaid += no_degradation(best, 2.0).verdict is Verdict.REPRODUCED
-    assert paid / trials <= 0.07
-    assert unpaid / trials >= 0.1
+def test_a_noisy_net_is_not_called_flat_by_its_luckiest_rate(joined):
+    """Of four rates with a spread of some points, one came out low and close together by chance."""
+    deep = {0.01: [24.9, 20.3, 26.1], 0.03: [20.2, 19.4, 20.8], 0.1: [23.8, 18.9, 22.7], 0.3: [19.2, 25.4, 23.9]}
+    shallow = [20.0, 20.1, 19.9]
+    frame = joined(*(({"residual": {20: shallow, 56: deep[lr]}}, {"config.optim.lr": lr}) for lr in deep))
+    best, told = at_best_rate(frame.runs)
+    assert told[0].endswith("residual-56 0.03")
+    assert no_degradation(best, 2.0).verdict is Verdict.REPRODUCED
+    assert claims_of(frame)["no degradation, best lr"].verdict is Verdict.INCONCLUSIVE
 
 
 def test_two_seeds_at_a_rate_are_said_to_be_few(joined):
