@@ -74,10 +74,10 @@ def repeated(part: pd.DataFrame, net: str) -> list[str]:
     Such runs differ in something that the configuration does not show, and which of them is meant cannot be known.
     """
     finished = part[part["state"].isin([*OVER])]
+    several = finished[finished["seed"].duplicated(keep=False)]
     return [
         f"seed {seed} of {net} is there {_times(len(runs))}: run ids {', '.join(map(str, runs['run_id']))}"
-        for seed, runs in finished.groupby("seed")
-        if len(runs) > 1
+        for seed, runs in several.groupby("seed")
     ]
 
 
