@@ -225,4 +225,10 @@ def notes_on(runs: pd.DataFrame, *families: Groups) -> list[str]:
     kinds = sorted(runs["device"].dropna().str.split(":").str[0].unique())
     if len(kinds) > 1:
         notes.append(f"the runs are from different classes of device: {', '.join(kinds)}")
+    threads = sorted(runs.loc[runs["device"] == "cpu", "threads"].dropna().unique())
+    if len(threads) > 1:
+        notes.append(
+            "the runs were trained with different numbers of CPU threads, which changes their bits:"
+            f" {', '.join(threads)}"
+        )
     return notes

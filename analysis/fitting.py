@@ -92,7 +92,7 @@ END: dict[str, Fits] = {REASON: is_text, ITERATION: or_null(is_count), SECONDS: 
 
 def attempt(row: Row, _before: list[Row]) -> str | None:
     if "start" in row:
-        return _unfit(row, {"start": is_number, **START}, {})
+        return _unfit(row, {"start": is_number, **START}, {"threads": is_count})
     return _unfit(row, {"end": is_number}, {OUTCOME: is_text, **END})
 
 

@@ -48,7 +48,7 @@ MEASURED = (
     ITERATION, LR, TRAINING_ERROR, AT_START, CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR, TEST_LOSS, "chance", ENDED_AT,
     ERROR_STEP, TEST_STEP, *described.COUNTED,
 )  # fmt: skip
-TOLD = ("reason", "device", "commit", "versions")
+TOLD = ("reason", "device", "threads", "commit", "versions")
 WHO = ["run_id", "family", "depth", "seed", "state"]
 
 Curve = dict[str, NDArray[Any]]  # of a run, a value an evaluation
@@ -231,6 +231,7 @@ def _of_attempts(attempts: list[dict[str, Any]]) -> dict[str, Any]:
         "versions": {escaped(name): None if it is None else escaped(it) for name, it in versions.items()},
         "attempts": len(starts),
         "seconds": sum(_seconds(a, b) for a, b in pairwise(attempts) if "end" in b),
+        "threads": " + ".join(dict.fromkeys(str(start["threads"]) for start in starts if "threads" in start)) or None,
         ENDED_AT: attempts[-1].get(ITERATION),
     }
     if REASON in attempts[-1]:

@@ -103,6 +103,7 @@ def make_frame(errors: dict[str, dict[int, list[float]]], **columns: Any) -> Fra
             "train/running_error": 72.9 - error / 5,
             "test/error": 48.6 - error / 2,
             "device": "cpu",
+            "threads": "1",
             "commit": "c",
             "untrained": error >= 88,
             "reason": None,

@@ -117,6 +117,16 @@ def test_classes_of_device_are_not_mixed_in_silence(frame_of):
     assert any("different classes of device: cpu, cuda" in line for line in judge(frame.runs, 2.0)[0].notes)
 
 
+def test_numbers_of_threads_are_not_mixed_in_silence(frame_of):
+    frame = frame_of({"plain": PLAIN, "residual": RESIDUAL})
+    assert not any("threads" in note for claim in judge(frame.runs, 2.0) for note in claim.notes)
+    frame.runs.loc[0, "threads"] = "1 + 2"  # resumed with another number
+    note = "the runs were trained with different numbers of CPU threads, which changes their bits: 1, 1 + 2"
+    assert note in judge(frame.runs, 2.0)[0].notes
+    frame.runs["device"] = "cuda: NVIDIA"
+    assert not any("threads" in note for claim in judge(frame.runs, 2.0) for note in claim.notes)
+
+
 def test_a_rising_mean_without_a_trend_is_not_enough(frame_of):
     humped = frame_of({"plain": {20: [1.0, 1.1], 32: [60.0, 61.0], 44: [50.0, 51.0], 56: [8.0, 8.1]}})
     assert isinstance(humped.runs, pd.DataFrame)

@@ -199,7 +199,10 @@ def write_distinct(root, outcome, rows=3, with_start=False):
     }  # fmt: skip
     fingerprint = record.create(description)
     versions = {"torch": "2.0"}
-    record.append(ATTEMPTS, {"attempt": 1, "start": 10.0, "device": "cuda: X", "commit": "abc", "versions": versions})
+    record.append(
+        ATTEMPTS,
+        {"attempt": 1, "start": 10.0, "device": "cuda: X", "threads": 3, "commit": "abc", "versions": versions},
+    )
     before = [
         {key: value + 3 - number for key, value in LAST.items()} | {"iteration": 40 * number} for number in (1, 2)
     ]
@@ -224,7 +227,14 @@ def test_each_column_of_a_run_holds_what_its_name_says(tmp_path, kind):
     at_start = {"clean": 42.75, "augmented": 47.25, "running": math.nan}[kind]
     assert row["training_error_at_start"] == pytest.approx(at_start, nan_ok=True)
     who = {"run_id": "distinct", "family": "residual", "depth": 26, "seed": 7, "shortcut": "B", "state": "done"}
-    told = {"device": "cuda: X", "commit": "abc", "versions": {"torch": "2.0"}, "seconds": 4.5, "attempts": 1}
+    told = {
+        "device": "cuda: X",
+        "commit": "abc",
+        "versions": {"torch": "2.0"},
+        "seconds": 4.5,
+        "attempts": 1,
+        "threads": "3",
+    }
     scale = {"chance": 88.0, "test_step": 0.4, "data": "digits", "config.schedule.milestones": "[40]"}
     assert {key: row[key] for key in {**who, **told, **scale}} == {**who, **told, **scale}
     assert not row["untrained"]
