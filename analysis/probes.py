@@ -12,6 +12,7 @@ from degradation.files import Row
 from degradation.records.look import Look
 from degradation.records.schema import DEVICE, ITERATION, LANDSCAPE, PICTURES, PROBE, PROBES, TABLE
 
+NAMED = 3  # runs that a sentence names before it counts the rest
 WHO = ("run_id", "family", "depth", "seed")
 LAST = "config.schedule.iterations"
 START, END = "initialisation", "end"  # the other moments are told by their iteration
@@ -88,6 +89,23 @@ def _landscape(points: list[Row]) -> pd.DataFrame:
 
 def _moment(iteration: int, last: int) -> str:
     return {0: START, last: END}.get(iteration, f"iteration {iteration}")
+
+
+def of_one_size(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of one probe that were measured on as many images as most runs have, and a sentence on the others.
+
+    Numbers of different samples are not averaged. Of two sizes that equally many runs have, the larger is kept.
+    """
+    if PICTURES not in table or table[PICTURES].nunique() < 2:
+        return table, []
+    moments = table.drop_duplicates(["run_id", ITERATION, PICTURES])
+    counts = moments.groupby(PICTURES)["run_id"].agg(["nunique", "size"]).sort_index()
+    size = max(counts.index, key=lambda pictures: (*counts.loc[pictures], pictures))
+    kept = table[table[PICTURES] == size]
+    excluded = table.loc[table[PICTURES] != size, ["run_id", PICTURES]].drop_duplicates().sort_values("run_id")
+    others = [f"{run} ({count} images)" for run, count in excluded.itertuples(index=False)]
+    named = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
+    return kept, [f"Shown is what was measured on {size} images; not shown is what was measured on others: {named}."]
 
 
 def of_runs(probes: dict[str, pd.DataFrame], run_ids: pd.Series) -> dict[str, pd.DataFrame]:

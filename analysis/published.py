@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.evidence import Claim, Verdict, diverged_of
-from analysis.frame import OVER, UNTRAINED_WITHIN
+from analysis.evidence import NAMED, Claim, Verdict, diverged_of, untrained
+from analysis.frame import OVER, TRAINING_ERROR, UNTRAINED_WITHIN
 from analysis.reference import (
     Published,
+    departures,
     imagenet_protocol,
     paper_protocol,
     published,
@@ -37,9 +38,10 @@ KINDS = {
 
 
 def compare(runs: pd.DataFrame, margin: float) -> list[Claim]:
-    """A claim for each network that the paper has an error of. Empty where no run follows its protocols.
+    """A claim for each network that the paper has an error of, and one that says why the others are not compared.
 
-    The runs differ in family, depth and seed only. `margin` is in points of test error.
+    Empty for data that it has no errors of. The runs differ in family, depth and seed only. `margin` is in points of
+    test error.
     """
     claims = []
     for (family, depth), part in runs[paper_protocol(runs)].groupby(["family", "depth"]):
@@ -54,7 +56,27 @@ def compare(runs: pd.DataFrame, margin: float) -> list[Claim]:
             # an error that stands in both tables is one
             errors = {paper.value: paper for paper in found if paper.metric == metric}
             claims += [_claim(part, paper, f"within {margin:g} points of ", margin) for paper in errors.values()]
-    return claims
+    return [*claims, *_not_compared(runs)]
+
+
+def _not_compared(runs: pd.DataFrame) -> Iterator[Claim]:
+    """A claim that is not tested, with the reasons, where runs on the paper's data have no published number beside."""
+    reasons = departures(runs)
+    for data, follows in (("cifar10", paper_protocol(runs)), ("imagenet", imagenet_protocol(runs))):
+        for (family, shortcut, depth), _ in runs[follows].groupby(["family", "shortcut", "depth"]):
+            found = published(data=data, family=family, shortcut=shortcut, depth=depth)
+            if not any(paper.metric in KINDS for paper in found):
+                reasons.append(f"no error of {family}-{depth} is published")
+    if not reasons:
+        return
+    named = "; ".join(reasons[:NAMED]) + (f"; and {len(reasons) - NAMED} more" if len(reasons) > NAMED else "")
+    yield Claim(
+        "published numbers",
+        "the errors are those that were published for the same nets",
+        Verdict.NOT_TESTED,
+        f"not compared with published numbers: {named}",
+        reasons,
+    )
 
 
 def gap(values: Sequence[float], one: Published) -> Interval:
@@ -158,8 +180,9 @@ def _untestable(part: pd.DataFrame, net: str) -> list[str]:
 
 def _notes(part: pd.DataFrame, net: str) -> list[str]:
     notes = [f"precision of the runs beside the paper's: {', '.join(sorted(part['config.precision.dtype'].unique()))}"]
-    if (error := part[TEST_ERROR].mean()) >= part["chance"].mean() - UNTRAINED_WITHIN:
-        notes.append(f"{net} is untrained: test error {error:.1f} %, within {UNTRAINED_WITHIN:g} points of chance")
+    if untrained(part):
+        error = part[TRAINING_ERROR].mean()
+        notes.append(f"{net} is untrained: training error {error:.1f} %, within {UNTRAINED_WITHIN:g} points of chance")
     notes += diverged_of(part, net)
     kinds = sorted(part["device"].dropna().str.split(":").str[0].unique())
     if len(kinds) > 1:

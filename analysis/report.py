@@ -1,6 +1,7 @@
 """The report of an experiment: verdicts, figures, tables and one self-contained report.html."""
 
 import base64
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,11 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 
-from analysis.evidence import ended_at
+from analysis.evidence import Claim, ended_at
 from analysis.figures import style
 from analysis.frame import ENDED_AT, TRAINING_ERROR, Frame
 from analysis.sections import Section, sections
+from analysis.why.base import Check
 from degradation.files import read_file, write_atomically
 from degradation.records.schema import CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR
 
@@ -21,9 +23,12 @@ RUN_COLUMNS = [
     "training_error_at_start", "untrained", "parameters", "multiply_adds", "activations", "device", "seconds",
 ]  # fmt: skip
 PIXELS = 96  # an inch, on a page
+EXACT = 2**53  # a float has every whole number up to here
+FROM, BELOW = 1e3, 1e7  # between them a number is printed to its ones
 MADE = "report-files.txt"  # what the last report wrote, so that the next one leaves nothing stale
 KINDS = (".png", ".svg", ".csv")  # of files that are named there
-FORMULA = ("=", "+", "-", "@")  # a spreadsheet runs a cell that begins so
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet may run a cell that begins so
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")  # which it does not
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Report:
         for section in self.sections:
             if section.title:
                 lines.append(section.title)
-            lines += [f"  {claim.name:<{width}} {claim.verdict:<13} {claim.decisive}" for claim in section.claims]
+            lines += [f"  {claim.name:<{width}} {_outcome(claim):<13} {claim.decisive}" for claim in section.claims]
             notes = dict.fromkeys(note for claim in section.claims for note in claim.notes)
             lines += [f"  note: {note}" for note in notes]
         lines += [f"left out: {told}" for told in self.left_out]
@@ -97,14 +102,25 @@ def _condition(run_ids: pd.Series, found: list[Section]) -> list[str]:
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> Path:
-    text = table.map(_harmless).to_csv(index=False, float_format="%.6g")
+    text = table.map(_harmless).to_csv(index=False, float_format=_in_full)
     write_atomically(path, text.encode(errors="backslashreplace"))
     return path
 
 
+def _in_full(value: float) -> str:
+    """A count that is a float, since some are not known, with all its digits; other numbers with six."""
+    return f"{value:.0f}" if value.is_integer() and abs(value) < EXACT else f"{value:.6g}"
+
+
 def _harmless(value: Any) -> Any:
-    """A text that a spreadsheet would run begins with an apostrophe."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    """A text that a spreadsheet would run as a formula begins with an apostrophe; a number, in a text too, is left."""
+    is_formula = isinstance(value, str) and value.startswith(FORMULA) and not NUMBER.fullmatch(value)
+    return f"'{value}" if is_formula else value
+
+
+def _outcome(claim: Claim) -> str:
+    """A claim's verdict; whether a check holds."""
+    return claim.outcome if isinstance(claim, Check) else str(claim.verdict)
 
 
 def _page(report: Report, frame: Frame, name: str, command: str) -> str:
@@ -118,7 +134,8 @@ def _page(report: Report, frame: Frame, name: str, command: str) -> str:
             "title": section.title,
             "margin": section.margin,
             "introduction": section.introduction,
-            "claims": section.claims,
+            "claims": [claim for claim in section.claims if not isinstance(claim, Check)],
+            "checks": [claim for claim in section.claims if isinstance(claim, Check)],
             "summary": None if section.summary is None else section.summary.to_dict("records"),
             "tables": [(f"{stem}.csv", *_as_text(table)) for stem, table in section.tables.items()],
             "figures": [
@@ -166,11 +183,20 @@ def _as_text(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 
 
 def _cell(column: str, value: Any) -> str:
-    """A table's value: percentages to two digits, counts in full, keys as they were given."""
+    """A table's value: errors in percent to two digits, counts in full, other numbers to four significant digits."""
     if isinstance(value, str):
         return value
-    if column.rpartition("_")[2] in ("mean", "low", "high"):
+    if pd.isna(value):
+        return "-"
+    if not isinstance(value, int | float):
+        return str(value)
+    if _is_percent(column):
         return _number(value)
-    if isinstance(value, int | float) and not pd.isna(value):
-        return f"{value:,.0f}" if float(value).is_integer() else f"{value:g}"
-    return "-" if pd.isna(value) else str(value)
+    if float(value).is_integer() or FROM <= abs(value) < BELOW:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def _is_percent(column: str) -> bool:
+    of_error = "error" in column or column.startswith("increase")
+    return of_error and column.rpartition("_")[2] in ("mean", "low", "high")

@@ -4,9 +4,13 @@ First what degradation is (slow), then what it is not (vanishing gradients) and 
 what the shortcut does to the gradient and to the signal, and last what a net so built is like.
 """
 
+from dataclasses import replace
+
 from analysis.frame import Frame
+from analysis.probes import of_one_size
 from analysis.why import convergence, gradient_flow, identity, landscape, lesions, paths, responses, shattering
 from analysis.why.base import Explanation, Make
+from degradation.records.schema import LANDSCAPE
 
 __all__ = ["Explanation", "explain"]
 
@@ -26,5 +30,17 @@ def explain(frame: Frame, margin: float) -> list[Explanation]:
     """All that the runs of one condition have been probed for; nothing where they have not. `margin` is in points."""
     if not frame.probes:
         return []
+    chosen = {name: of_one_size(table) for name, table in frame.probes.items() if name != LANDSCAPE}  # has its own rule
+    tables = {name: table for name, (table, _) in chosen.items()}
+    frame = replace(frame, probes=frame.probes | tables)
     made = [make(frame, margin) for make in PARTS]
-    return [explanation for explanation in made if explanation is not None]
+    excluded = {name: sentences for name, (_, sentences) in chosen.items() if sentences}
+    return [_with_notes(one, excluded.get(one.name.replace("-", "_"), [])) for one in made if one is not None]
+
+
+def _with_notes(explanation: Explanation, sentences: list[str]) -> Explanation:
+    """With these sentences in the introduction, and as notes of each claim, which a terminal shows too."""
+    if not sentences:
+        return explanation
+    claims = [replace(claim, notes=[*sentences, *claim.notes]) for claim in explanation.claims]
+    return replace(explanation, claims=claims, introduction=" ".join([explanation.introduction, *sentences]))

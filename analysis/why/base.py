@@ -6,8 +6,21 @@ from dataclasses import dataclass, field
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.evidence import NAMED, Claim, Verdict
+from analysis.evidence import NAMED, Claim, Verdict, bound_name, bound_value
 from analysis.frame import Frame
+from analysis.statistics import Difference
+
+
+class Check(Claim):
+    """Arithmetic that must hold whatever the nets are like: no finding, since nothing measured could contradict it.
+
+    It fails where the code or the numbers of a record are wrong. A report lists it apart from the claims.
+    """
+
+    @property
+    def outcome(self) -> str:
+        outcomes = {Verdict.REPRODUCED: "holds", Verdict.CONTRADICTED: "FAILS", Verdict.INCONCLUSIVE: "not known"}
+        return outcomes.get(self.verdict, str(self.verdict))
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,12 @@ def not_tested(name: str, statement: str, reasons: list[str]) -> Claim:
     return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
 
 
+def bounded(difference: Difference, side: str, together: int, show: Callable[[float], str], unit: str = "") -> str:
+    """A difference and the bound that a verdict rests on (analysis.evidence.Decision); `show` formats both."""
+    mean, value = show(difference.mean), show(bound_value(difference, side, together))
+    return f"{mean}{unit}, {bound_name(side, together)} {value}"
+
+
 def by_family(values: pd.DataFrame, family: str, column: str) -> dict[int, list[float]]:
     """The values of a family's runs at each depth, shallowest first."""
     part = values[values["family"] == family]
@@ -41,8 +60,8 @@ def by_family(values: pd.DataFrame, family: str, column: str) -> dict[int, list[
 
 
 def unprobed(runs: pd.DataFrame, probed: pd.DataFrame) -> list[str]:
-    """What of these runs the probe was not taken of: some named, the rest counted."""
+    """The runs without rows of the probe that is shown: some named, the rest counted."""
     missing = runs[~runs["run_id"].isin(probed["run_id"])]
     named = [f"{run_id} ({state})" for run_id, state in zip(missing["run_id"], missing["state"], strict=True)]
     more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
-    return [f"{len(named)} of {len(runs)} runs not probed: {', '.join(named[:NAMED])}{more}"] if named else []
+    return [f"{len(named)} of {len(runs)} runs without this probe: {', '.join(named[:NAMED])}{more}"] if named else []

@@ -8,11 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.claims import pair_of
-from analysis.evidence import Claim, Verdict
+from analysis.evidence import Claim, Verdict, decide_below
 from analysis.figures import gradient_flow as figure
 from analysis.frame import Frame
-from analysis.statistics import one_mean
-from analysis.why.base import Explanation, few_seeds, not_tested, unprobed
+from analysis.statistics import Difference, one_mean
+from analysis.why.base import Explanation, bounded, few_seeds, not_tested, unprobed
 from degradation.records.schema import ITERATION
 
 Array = NDArray[Any]
@@ -87,7 +87,10 @@ def _place(extreme: np.ufunc, norms: Array, begins: Array) -> Array:
 
 
 def healthy(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
-    """Does the gradient keep its size? A Student bound on log10 of the span, at every depth and probe."""
+    """Does the gradient keep its size? A Student bound on log10 of the span, at every depth and probe.
+
+    Contradicted where any is above the limit, with Holm's correction for their number (`decide_below`).
+    """
     name = f"healthy norms, {family}"
     statement = f"{family} nets: at every depth and probe the norm of dE/dx spans less than a factor of {SPAN:g}"
     spans = spans[spans["family"] == family]
@@ -95,7 +98,8 @@ def healthy(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
     if reasons := few_seeds(spans):
         return not_tested(name, statement, [*reasons, *notes])
     limit = math.log10(SPAN)
-    bounds, evidence, unbounded = [], [], []
+    logarithms: dict[str, Difference] = {}  # of the span, at each depth and moment
+    evidence, unbounded = [], []
     for depth, of_depth in spans.groupby("depth"):
         told = []
         for _, part in of_depth.groupby(ITERATION):
@@ -106,21 +110,17 @@ def healthy(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
             elif len(known) < 2:
                 notes.append(f"{where}: one run, no bound")
             else:
-                bounds.append((one_mean([math.log10(span) for span in known]), where))
+                logarithms[where] = one_mean([math.log10(span) for span in known])
             told.append(f"{moment} {_word(part)} ({_factor(known.map(math.log10).mean())})")
         evidence.append(f"{depth} layers: {', '.join(told)}")
-    over = [one for one, _ in bounds if one.lower > limit]
-    if over or not bounds:
-        verdict = Verdict.CONTRADICTED if over else Verdict.INCONCLUSIVE
-    else:
-        within = not unbounded and all(one.upper < limit for one, _ in bounds)
-        verdict = Verdict.REPRODUCED if within else Verdict.INCONCLUSIVE
-    decisive = "; ".join(unbounded)
-    if bounds:
-        side = "lower" if verdict is Verdict.CONTRADICTED else "upper"
-        one, worst = max(bounds, key=lambda bound: float(getattr(bound[0], side)))
-        line = f"at worst {worst}: factor {_factor(one.mean)}, 95 % {side} bound {_factor(getattr(one, side))}"
-        decisive = "; ".join([line, *unbounded])
+    if not logarithms:
+        return Claim(name, statement, Verdict.INCONCLUSIVE, "; ".join(unbounded), evidence, notes)
+    found = decide_below(logarithms, limit)
+    verdict = found.verdict
+    if unbounded and verdict is Verdict.REPRODUCED:
+        verdict = Verdict.INCONCLUSIVE
+    line = bounded(logarithms[found.worst], found.side, found.together, _factor)
+    decisive = "; ".join([f"at worst {found.worst}: factor {line} (limit {SPAN:g})", *unbounded])
     return Claim(name, statement, verdict, decisive, evidence, notes)
 
 
@@ -139,12 +139,12 @@ def _factor(logarithm: float) -> str:
 
 
 def summary(spans: pd.DataFrame) -> pd.DataFrame:
-    """A row a family, depth and moment: geometric means over seeds."""
+    """A row per family, depth and moment: geometric means over seeds; NaN where a norm is zero or not finite."""
     rows = []
     for (family, depth, iteration), part in spans.groupby(["family", "depth", ITERATION]):
         row = {"family": family, "depth": depth, ITERATION: iteration, "pattern": _word(part), "runs": len(part)}
         for name in ("first", "last", "span", "weight_span"):
             known = bool((part[name] > 0).all())
-            row[f"{name}_gmean"] = f"{10 ** part[name].map(math.log10).mean():.3g}" if known else "not finite"
+            row[f"{name}_gmean"] = 10 ** part[name].map(math.log10).mean() if known else math.nan
         rows.append(row)
     return pd.DataFrame(rows)

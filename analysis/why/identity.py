@@ -3,11 +3,11 @@
 import pandas as pd
 
 from analysis.claims import pair_of
-from analysis.evidence import Claim, Verdict
+from analysis.evidence import Verdict
 from analysis.figures import identity as figure
 from analysis.frame import Frame
 from analysis.why import per_run
-from analysis.why.base import Explanation
+from analysis.why.base import Check, Explanation
 from degradation.records.schema import ITERATION
 
 ROUNDING = 1e-10  # float64 has 16 digits; sums over a whole net lose a few of them
@@ -28,9 +28,10 @@ INTRODUCTION = (
     "changes the shape, the shortcut cannot be the identity: its Jacobian S stands in the place of the 1 (option A: "
     "take every second pixel, add channels of zeros; a projection: its matrix). So a block of 2015 has "
     "dE/dx_l = S^T M dE/dx_(l+1) + F'^T M dE/dx_(l+1). Here both sides are computed in float64, the left by the "
-    "backward pass of the whole net, the right from its parts. They must agree to rounding. Then the sizes of the two "
-    "terms tell how much of the gradient comes by the shortcut. Its share is the length of its term along the "
-    "gradient, over the gradient's own length, so that the shares of the two paths add up to 1."
+    "backward pass of the whole net, the right from its parts. They must agree to rounding, in every net: this is a "
+    "check of the bookkeeping and no finding. Then the sizes of the two terms tell how much of the gradient comes by "
+    "the shortcut. Its share is the length of its term along the gradient, over the gradient's own length, so that the "
+    "shares of the two paths add up to 1."
 )
 CAPTION = (
     "The two terms of dE/dx_l at each block of the nets with shortcuts: by the shortcut (S^T M g) and through the "
@@ -57,12 +58,12 @@ def make(frame: Frame, _margin: float) -> Explanation | None:
     if table.empty:
         return None
     values = shares(table)
-    claims = [exact(table, values, per_run.notes_on(frame, values, "shortcut_share"))]
+    checks = [exact(table, values, per_run.notes_on(frame, values, "shortcut_share"))]
     figures = {
         "identity": (figure.figure(table), CAPTION),
         "shortcut-share": (figure.share_figure(values, family), SHARE_CAPTION),
     }
-    return Explanation("identity", TITLE, INTRODUCTION, claims, summary(table), figures)
+    return Explanation("identity", TITLE, INTRODUCTION, [*checks], summary(table), figures)
 
 
 def shares(table: pd.DataFrame) -> pd.DataFrame:
@@ -72,9 +73,9 @@ def shares(table: pd.DataFrame) -> pd.DataFrame:
     return blocks.agg(lambda share: share.astype(float).mean(skipna=False)).reset_index()
 
 
-def exact(table: pd.DataFrame, values: pd.DataFrame, notes: list[str]) -> Claim:
+def exact(table: pd.DataFrame, values: pd.DataFrame, notes: list[str]) -> Check:
     """Exact arithmetic, so no interval: the largest relative difference of the two sides over all that was probed."""
-    name = "the identity"
+    name = "check: the identity"
     statement = (
         "the gradient at a block's input is the sum of the shortcut's term and the convolutions' term, to rounding"
     )
@@ -99,7 +100,7 @@ def exact(table: pd.DataFrame, values: pd.DataFrame, notes: list[str]) -> Claim:
             for _, part in of_depth.groupby(ITERATION)
         ]
         evidence.append(f"{depth} layers, the shortcut's share of the gradient (mean over blocks): {', '.join(told)}")
-    return Claim(name, statement, verdict, decisive, evidence, notes)
+    return Check(name, statement, verdict, decisive, evidence, notes)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -115,10 +116,10 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
                 "moment": part["moment"].iloc[0],
                 "form": form,
                 "runs": part["run_id"].nunique(),
-                "by_shortcut": f"{shortcut.mean():.3f}",
-                "by_convolutions": f"{convolutions.mean():.3f}",
-                "shortcut_share": f"{numbers['shortcut_share'].mean():.3f}",
-                "worst_difference": f"{part['relative_difference'].astype(float).max():.1e}",
+                "by_shortcut": shortcut.mean(),
+                "by_convolutions": convolutions.mean(),
+                "shortcut_share": numbers["shortcut_share"].mean(),
+                "worst_difference": part["relative_difference"].astype(float).max(),
             }
         )
     return pd.DataFrame(rows)

@@ -1,5 +1,7 @@
 """What does the loss look like around the trained net? (Li et al. 2018, section 4). A picture, so no claim."""
 
+import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,8 @@ from analysis.why.base import Explanation
 
 SPECIFICATION = ["points", "reach", "pictures", "directions"]
 COUNTS = {"line": 1, "square": 2}  # dimensions
-ROUNDING = 1e-6  # of the loss: a second difference above minus that is none
+WINDOW = 5  # points a side, within which a smooth surface is fitted
+OFF = 0.1  # decades (a quarter of the loss): a point further from the smooth surface is off it
 TITLE = "what does the loss look like around the trained net?"
 INTRODUCTION = (
     "The weights of a trained net are one point in a space of very many dimensions. From there two random directions "
@@ -22,9 +25,12 @@ INTRODUCTION = (
     "every net. Biases and the parameters of batch normalisation stay as they are, and it goes on with the moving "
     "averages of the trained net, as in that work. A smooth bowl, whose contours are rings, means that the slope "
     "points to the middle from wherever one starts, which is easy for gradient descent. A ragged surface, with "
-    "islands, ridges and sudden walls, means that the slope at one place tells little about the next. Two directions "
-    "of very many are a small sample: what looks like a bowl here can be ragged in others, so this is a picture and "
-    "not a test."
+    "islands, ridges and sudden walls, means that the slope at one place tells little about the next. How ragged it "
+    "is, the table says: at each point the quadratic surface that fits the 24 points around it best (on a line, the 4 "
+    "beside it) is compared with the point itself, both as log10 of the loss, since the loss spans many decades and "
+    "its largest values would hide all else. A bowl is near its fits nearly everywhere, except perhaps beside the net, "
+    "where its bottom is sharp. Two directions of very many are a small sample: what looks like a bowl here can be "
+    "ragged in others, so this is a picture and not a test."
 )
 SCALE = "All panels have one scale{clipped}. The axes are in units of the weights' own norm, the net is in the middle."
 CAPTION = "The loss (log10 of nats) around the trained nets: a row a family, a column a depth, the cross is the net. "
@@ -102,22 +108,42 @@ def _clipped(drawn: pd.DataFrame, limits: tuple[float, float]) -> str:
     return f" ({', '.join(words)})" if words else ""
 
 
-def not_convex(loss: np.ndarray, axes: tuple[int, ...]) -> float:
-    """The share of the inner points where the second difference along one of the axes is negative.
+def roughness(loss: np.ndarray) -> tuple[float, float]:
+    """How far log10 of the loss is from a smooth surface, over the points of a line or square with neighbours around.
 
-    Points beside a loss that is not finite are not counted. NaN where no point is left.
+    At each point from the quadratic that fits its neighbours best, in a window of WINDOW points a side, without the
+    point itself. Returns the mean distance in decades, and the share of the points that are more than OFF away. Windows
+    with a loss that is not finite are not counted; NaN where no window is left.
     """
-    inner = tuple(slice(1, -1) for _ in axes)
-    curvatures = []
-    for axis in axes:
-        other = tuple(slice(None) if axis == one else slice(1, -1) for one in axes)
-        curvatures.append(np.diff(loss[other], 2, axis=axis))
-    stacked = np.stack(curvatures)
-    known = np.isfinite(stacked).all(axis=0)
-    if not known.any():
-        return float("nan")
-    negative = (stacked < -ROUNDING * np.abs(loss[inner])).any(axis=0)
-    return float(negative[known].mean())
+    if min(loss.shape) < WINDOW:
+        return math.nan, math.nan
+    height = np.log10(np.maximum(loss, figure.LEAST))  # NaN stays
+    windows = np.lib.stride_tricks.sliding_window_view(height, (WINDOW,) * loss.ndim)
+    of_point = windows.reshape(-1, WINDOW**loss.ndim)
+    middle = of_point.shape[1] // 2
+    fitted = np.delete(of_point, middle, axis=1) @ _smoothing(loss.ndim)
+    distances = np.abs(of_point[:, middle] - fitted)
+    known = distances[np.isfinite(distances)]
+    if not len(known):
+        return math.nan, math.nan
+    return float(known.mean()), float((known > OFF).mean())
+
+
+@cache
+def _smoothing(dimensions: int) -> np.ndarray:
+    """The weights of a point's neighbours in the value, at the point, of their least-squares quadratic."""
+    side = np.arange(WINDOW) - WINDOW // 2
+    places = np.stack(np.meshgrid(*[side] * dimensions, indexing="ij"), axis=-1).reshape(-1, dimensions)
+    neighbours = np.delete(places, len(places) // 2, axis=0)
+    powers = [(i, j) for i in range(dimensions) for j in range(i, dimensions)]
+    terms = [np.ones(len(neighbours)), *neighbours.T, *(neighbours[:, i] * neighbours[:, j] for i, j in powers)]
+    weights: np.ndarray = np.linalg.pinv(np.stack(terms, axis=1))[0]  # the constant: the value in the middle
+    return weights
+
+
+def _rough(shape: str, loss: np.ndarray) -> dict[str, float]:
+    decades, share = roughness(loss)
+    return {f"{shape}_off_smooth_decades": decades, f"{shape}_off_smooth_share": share}
 
 
 def summary(line: pd.DataFrame, square: pd.DataFrame) -> pd.DataFrame:
@@ -135,8 +161,8 @@ def summary(line: pd.DataFrame, square: pd.DataFrame) -> pd.DataFrame:
             distance = (on_square["x"] ** 2 + on_square["y"] ** 2) ** 0.5
             row["loss_halfway"] = on_square.loc[(distance - reach / 2).abs() <= step / 2, "loss"].mean()
             row |= {"loss_largest": on_square["loss"].max(), "not_finite": int(on_square["loss"].isna().sum())}
-            row["not_convex_square_share"] = not_convex(grid.to_numpy(), (0, 1))
+            row |= _rough("square", grid.to_numpy(float))
         if len(on_line):
-            row["not_convex_line_share"] = not_convex(on_line.sort_values("x")["loss"].to_numpy(), (0,))
+            row |= _rough("line", on_line.sort_values("x")["loss"].to_numpy(float))
         rows.append(row)
     return pd.DataFrame(rows)

@@ -5,9 +5,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.claims import Pair, pair_of
-from analysis.evidence import Claim, Verdict, all_bounds, bound
+from analysis.evidence import Claim, all_bounds, bound, decide_above, untrained
 from analysis.figures import lesions as figure
-from analysis.frame import Frame
+from analysis.frame import UNTRAINED_WITHIN, Frame, by_depth
 from analysis.statistics import Difference, student, welch
 from analysis.why.base import Explanation, by_family, few_seeds, not_tested, unprobed
 
@@ -95,7 +95,10 @@ def errors_of(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def lesions(errors: pd.DataFrame, runs: pd.DataFrame, margin: float, pair: Pair) -> Claim:
-    """One block costs a residual net less than a plain one: a Welch lower bound at every depth that trained plain."""
+    """One block costs a residual net less than a plain one: a Welch lower bound at every depth that trained plain.
+
+    Contradicted where it does at any depth not, with Holm's correction for their number (`decide_above`).
+    """
     name = "lesions"
     statement = (
         f"deleting one block costs a {pair.residual} net less than a {pair.plain} net of its depth, by more than "
@@ -103,9 +106,10 @@ def lesions(errors: pd.DataFrame, runs: pd.DataFrame, margin: float, pair: Pair)
     )
     single = errors[alone(errors) & errors["family"].isin([pair.plain, pair.residual])]
     plain, residual = (by_family(single, family, "increase") for family in (pair.plain, pair.residual))
-    untrained = runs[(runs["family"] == pair.plain) & runs["untrained"].astype(bool)]
-    left_out = sorted(set(untrained["depth"]) & plain.keys())
-    notes = [f"{pair.plain}-{depth} is left out: untrained in at least one run, nothing to lose" for depth in left_out]
+    without_training = {depth for depth, part in by_depth(runs, pair.plain).items() if untrained(part)}
+    left_out = sorted(without_training & plain.keys())
+    reason = f"untrained, its mean within {UNTRAINED_WITHIN:g} points of chance: nothing to lose"
+    notes = [f"{pair.plain}-{depth} is left out: {reason}" for depth in left_out]
     notes += unprobed(runs[runs["family"].isin([pair.plain, pair.residual])], errors)
     depths = [depth for depth in sorted(plain.keys() & residual.keys()) if depth not in left_out]
     if not depths:
@@ -115,15 +119,10 @@ def lesions(errors: pd.DataFrame, runs: pd.DataFrame, margin: float, pair: Pair)
         return not_tested(name, statement, [*reasons, *notes])
     differences = {depth: welch(plain[depth], residual[depth]) for depth in depths}
     evidence = [_line(single[single["depth"] == depth], pair, one) for depth, one in differences.items()]
-    if any(one.upper < margin for one in differences.values()):
-        verdict = Verdict.CONTRADICTED
-    else:
-        reproduced = all(one.lower > margin for one in differences.values())
-        verdict = Verdict.REPRODUCED if reproduced else Verdict.INCONCLUSIVE
-    side = "upper" if verdict is Verdict.CONTRADICTED else "lower"
-    worst = min(differences, key=lambda depth: float(getattr(differences[depth], side)))
-    decisive = f"at worst {worst} layers, {pair.plain} minus {pair.residual}: {bound(differences[worst], side)}"
-    return Claim(name, statement, verdict, decisive, evidence, notes)
+    found = decide_above(differences, margin)
+    line = bound(differences[found.worst], found.side, found.together)
+    decisive = f"at worst {found.worst} layers, {pair.plain} minus {pair.residual}: {line}"
+    return Claim(name, statement, found.verdict, decisive, evidence, notes)
 
 
 def _line(of_depth: pd.DataFrame, pair: Pair, one: Difference) -> str:

@@ -5,12 +5,12 @@ from typing import Any
 import pandas as pd
 
 from analysis.claims import pair_of
-from analysis.evidence import Claim, Verdict
+from analysis.evidence import Claim, Verdict, decide_below
 from analysis.figures import paths as figure
 from analysis.frame import Frame
 from analysis.probes import END, START
 from analysis.statistics import Difference, one_mean, student
-from analysis.why.base import Explanation, by_family, few_seeds, not_tested, unprobed
+from analysis.why.base import Explanation, bounded, by_family, few_seeds, not_tested, unprobed
 from degradation.records.schema import ITERATION
 
 HELD = 0.95  # of the gradient's norms, by the lengths that are named; as much is left below as above
@@ -74,7 +74,11 @@ def lengths_of(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def short_paths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
-    """Is the effective length below n/2 at the end? A Student bound at every depth."""
+    """Is the effective length below n/2 at the end? A Student bound at every depth.
+
+    Contradicted where it is above at any, with Holm's correction for their number (`decide_below`). The claim is about
+    a direction, without a margin of size, so its decisive line says how far below n/2 it is.
+    """
     name = "short paths"
     statement = f"{family} nets: the gradient comes by paths shorter than the mean path, at the end and at every depth"
     end = lengths[(lengths["moment"] == END) & (lengths["family"] == family)]
@@ -92,19 +96,18 @@ def short_paths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim
     bounds = {depth: one_mean(values) for depth, values in over.items()}
     start = lengths[(lengths["moment"] == START) & (lengths["family"] == family)]
     evidence = [_line(end[end["depth"] == depth], start[start["depth"] == depth], one) for depth, one in bounds.items()]
-    if any(one.lower > 0 for one in bounds.values()):
-        verdict = Verdict.CONTRADICTED
-    else:
-        reproduced = not notes and all(one.upper < 0 for one in bounds.values())
-        verdict = Verdict.REPRODUCED if reproduced else Verdict.INCONCLUSIVE
-    side = "lower" if verdict is Verdict.CONTRADICTED else "upper"
-    worst = max(bounds, key=lambda depth: float(getattr(bounds[depth], side)))
-    one = bounds[worst]
-    decisive = (
-        f"at worst {worst} layers: effective length minus n/2 {one.mean:+.2f} blocks, 95 % {side} bound "
-        f"{getattr(one, side):+.2f}"
-    )
+    found = decide_below(bounds, 0.0)
+    verdict = found.verdict
+    if notes and verdict is Verdict.REPRODUCED:  # of a run it is not known
+        verdict = Verdict.INCONCLUSIVE
+    n = int(end.loc[end["depth"] == found.worst, "blocks"].iloc[0])
+    line = bounded(bounds[found.worst], found.side, found.together, _blocks, unit=" blocks")
+    decisive = f"at worst {found.worst} layers, of {n} blocks: effective length minus n/2 = {n / 2:g}: {line}"
     return Claim(name, statement, verdict, decisive, evidence, [*notes, *unprobed_runs])
+
+
+def _blocks(value: float) -> str:
+    return f"{value:+.2f}"
 
 
 def _line(end: pd.DataFrame, start: pd.DataFrame, one: Difference) -> str:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.claims import SIGNIFICANCE
-from analysis.evidence import NAMED, Verdict
+from analysis.evidence import NAMED, Decision, Verdict, decide_below
 from analysis.frame import Frame, by_depth
 from analysis.statistics import Difference, rising_trend, welch
-from analysis.why.base import few_seeds, unprobed
+from analysis.why.base import bounded, few_seeds, unprobed
 
 Groups = dict[int, list[float]]  # depth: a number a run; NaN where it is not known
 
@@ -35,8 +35,8 @@ def told(one: Difference) -> str:
     return f"{one.mean:+.4f} (Welch: one-sided 95 % bounds {one.lower:+.4f}, {one.upper:+.4f})"
 
 
-def bounded(one: Difference, side: str) -> str:
-    return f"{one.mean:+.4f}, 95 % {side} bound {getattr(one, side):+.4f}"
+def shown(value: float) -> str:
+    return f"{value:+.4f}"
 
 
 def gaps(larger: Groups, smaller: Groups) -> dict[int, Difference]:
@@ -44,28 +44,18 @@ def gaps(larger: Groups, smaller: Groups) -> dict[int, Difference]:
     return {depth: welch(larger[depth], smaller[depth]) for depth in sorted(larger.keys() & smaller.keys())}
 
 
-def above_everywhere(differences: dict[int, Difference]) -> Verdict:
-    """All must hold, so no correction for their number is needed (intersection-union)."""
-    if all(one.lower > 0 for one in differences.values()):
-        return Verdict.REPRODUCED
-    return Verdict.CONTRADICTED if any(one.upper < 0 for one in differences.values()) else Verdict.INCONCLUSIVE
-
-
-def weakest(differences: dict[int, Difference], verdict: Verdict) -> str:
-    """The depth on which the verdict of `above_everywhere` rests, with its bound."""
-    side, unknown = ("upper", math.inf) if verdict is Verdict.CONTRADICTED else ("lower", -math.inf)
-
-    def value(depth: int) -> float:
-        found = float(getattr(differences[depth], side))
-        return unknown if math.isnan(found) else found
-
-    depth = min(differences, key=value)
-    return f"{depth} layers: {bounded(differences[depth], side)}"
+def at_worst(differences: dict[int, Difference], decision: Decision[int]) -> str:
+    """The depth on which the verdict rests, with its bound."""
+    line = bounded(differences[decision.worst], decision.side, decision.together, shown)
+    return f"{decision.worst} layers: {line}"
 
 
 @dataclass(frozen=True)
 class Fall:
-    """Does a number fall over depth: a trend (asked from three depths on) and a bound on deepest minus shallowest."""
+    """Does a number fall over depth, by more than the margin?
+
+    A trend (required from three depths on), and a bound on deepest minus shallowest.
+    """
 
     difference: Difference
     p: float  # one-sided, by permutation; NaN where a run's number is not known
@@ -73,19 +63,27 @@ class Fall:
     shallowest: int
     deepest: int
     depths: int
+    margin: float = 0.0
+
+    @property
+    def has_trend(self) -> bool:
+        return self.depths == 2 or self.p < SIGNIFICANCE
 
     @property
     def verdict(self) -> Verdict:
-        trend = self.depths == 2 or self.p < SIGNIFICANCE
-        if trend and self.difference.upper < 0:
-            return Verdict.REPRODUCED
-        return Verdict.CONTRADICTED if self.difference.lower > 0 else Verdict.INCONCLUSIVE
+        decision = decide_below({self.deepest: self.difference}, -self.margin)
+        if decision.verdict is Verdict.REPRODUCED and not self.has_trend:
+            return Verdict.INCONCLUSIVE
+        return decision.verdict
 
     @property
     def decisive(self) -> str:
-        side = "lower" if self.verdict is Verdict.CONTRADICTED else "upper"
+        return self.line("lower" if self.verdict is Verdict.CONTRADICTED else "upper")
+
+    def line(self, side: str, together: int = 1) -> str:
         trend = "" if self.depths == 2 else f", falling trend p = {self.p:.4f}"
-        return f"{self.deepest} minus {self.shallowest} layers: {bounded(self.difference, side)}{trend}"
+        line = bounded(self.difference, side, together, shown)
+        return f"{self.deepest} minus {self.shallowest} layers: {line}{trend}"
 
     @property
     def evidence(self) -> list[str]:
@@ -96,14 +94,14 @@ class Fall:
         ]
 
 
-def fall(groups: Groups) -> Fall:
+def fall(groups: Groups, margin: float = 0.0) -> Fall:
     shallowest, deepest = min(groups), max(groups)
     pairs = [(depth, value) for depth, values in groups.items() for value in values]
     tau, p = math.nan, math.nan
     if all(math.isfinite(value) for _, value in pairs):
         rise, p = rising_trend([depth for depth, _ in pairs], [-value for _, value in pairs])
         tau = -rise
-    return Fall(welch(groups[deepest], groups[shallowest]), p, tau, shallowest, deepest, len(groups))
+    return Fall(welch(groups[deepest], groups[shallowest]), p, tau, shallowest, deepest, len(groups), margin)
 
 
 def notes_on(frame: Frame, values: pd.DataFrame, column: str) -> list[str]:

@@ -5,11 +5,11 @@ import math
 import pandas as pd
 
 from analysis.claims import Pair, pair_of
-from analysis.evidence import Claim, Verdict
+from analysis.evidence import Claim, Decision, Verdict, decide_above
 from analysis.figures import shattering as figure
 from analysis.frame import Frame
 from analysis.probes import START
-from analysis.statistics import student
+from analysis.statistics import Difference, student
 from analysis.why import per_run
 from analysis.why.base import Explanation, not_tested
 
@@ -36,6 +36,9 @@ CAPTION = (
     "initialisation, against depth: every run a point, the mean with Student's 95 % interval."
 )
 
+FALL = 0  # stands for the plain nets' fall among the depths at which the families are compared
+SCALE = "(correlation: 1 alike, 0 white noise)"
+
 
 def make(frame: Frame, _margin: float) -> Explanation | None:
     table = frame.probes.get("shattering")
@@ -58,7 +61,11 @@ def nearest(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def shattered(values: pd.DataFrame, pair: Pair, notes: list[str]) -> Claim:
-    """Plain: a fall over depth. Residual minus plain: a Welch lower bound above 0 at every depth that both have."""
+    """Plain: a fall over depth. Residual minus plain: a Welch lower bound above 0 at every depth that both have.
+
+    All must hold. Contradicted where any of these bounds is on the other side, with Holm's correction for their number,
+    the fall's among them (`decide_above`). The claim is about directions, without a margin of size.
+    """
     name = "shattered gradients"
     statement = (
         f"at initialisation the gradients of neighbouring inputs are less alike the deeper the {pair.plain} net, and "
@@ -68,19 +75,41 @@ def shattered(values: pd.DataFrame, pair: Pair, notes: list[str]) -> Claim:
         return not_tested(name, statement, reasons)
     plain, residual = (per_run.groups_of(values, family, "correlation") for family in (pair.plain, pair.residual))
     deeper, gaps = per_run.fall(plain), per_run.gaps(residual, plain)
-    gap = per_run.above_everywhere(gaps)
-    parts = [
-        (deeper.verdict, f"{pair.plain}, {deeper.decisive}"),
-        (gap, f"{pair.residual} minus {pair.plain}, at worst {per_run.weakest(gaps, gap)}"),
-    ]
-    found = [part for part, _ in parts]
-    verdict = next(one for one in (Verdict.CONTRADICTED, Verdict.INCONCLUSIVE, Verdict.REPRODUCED) if one in found)
-    decisive = "; ".join(line for part, line in parts if part is verdict)
+    fallen = Difference(-deeper.difference.mean, deeper.difference.error, deeper.difference.freedom)
+    together = decide_above({FALL: fallen, **gaps}, 0.0)
+    verdict = together.verdict
+    if verdict is Verdict.REPRODUCED and not deeper.has_trend:
+        verdict = Verdict.INCONCLUSIVE
+    decisive = _decisive(verdict, together, deeper, gaps, pair)
     evidence = [f"{pair.plain}, {line}" for line in deeper.evidence]
     for depth, one in gaps.items():
         means = f"{_mean(plain[depth])} {pair.plain}, {_mean(residual[depth])} {pair.residual}"
         evidence.append(f"{depth} layers: {means}; {pair.residual} minus {pair.plain} {per_run.told(one)}")
     return Claim(name, statement, verdict, decisive, evidence, notes)
+
+
+def _decisive(
+    verdict: Verdict, together: Decision[int], deeper: per_run.Fall, gaps: dict[int, Difference], pair: Pair
+) -> str:
+    """The bound that contradicts, or the weakest of each part that the verdict rests on."""
+    between = f"{pair.residual} minus {pair.plain}, at worst"
+    if verdict is Verdict.CONTRADICTED:
+        if together.worst == FALL:  # as a fall it is upside down, and so is its bound
+            return f"{pair.plain}, {deeper.line('lower', together.together)} {SCALE}"
+        return f"{between} {per_run.at_worst(gaps, together)} {SCALE}"
+    weakest = Decision(verdict, min(gaps, key=lambda depth: _lower(gaps[depth])), "lower", 1)
+    falls = deeper.verdict is Verdict.REPRODUCED
+    leads = all(gap.lower > 0 for gap in gaps.values())
+    lines = []
+    if not falls or verdict is Verdict.REPRODUCED:
+        lines.append(f"{pair.plain}, {deeper.line('upper')}")
+    if not leads or verdict is Verdict.REPRODUCED:
+        lines.append(f"{between} {per_run.at_worst(gaps, weakest)}")
+    return f"{'; '.join(lines)} {SCALE}"
+
+
+def _lower(gap: Difference) -> float:
+    return -math.inf if math.isnan(gap.lower) else gap.lower
 
 
 def _mean(values: list[float]) -> str:
@@ -95,6 +124,6 @@ def summary(values: pd.DataFrame) -> pd.DataFrame:
         one = student(known) if known else None
         low, mean, high = (one.low, one.mean, one.high) if one else (math.nan, math.nan, math.nan)
         row = {"family": family, "depth": depth, "moment": part["moment"].iloc[0], "runs": len(known)}
-        row["distance"] = f"{part['distance'].iloc[0]:.4g}"
-        rows.append(row | {"correlation": f"{mean:.3f}", "low": f"{low:.3f}", "high": f"{high:.3f}"})
+        row["distance"] = part["distance"].iloc[0]
+        rows.append(row | {"correlation": mean, "low": low, "high": high})
     return pd.DataFrame(rows)

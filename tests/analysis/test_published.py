@@ -168,13 +168,42 @@ def test_a_seed_that_stands_twice_is_of_several_conditions(frame_of):
     assert "a seed stands twice" in claim.decisive
 
 
-def test_only_runs_of_the_protocol_are_compared(frame_of):
-    for column, value in (("config.data.name", "image_folder"), ("config.schedule.iterations", 6400)):
-        runs = paper_frame(frame_of, {56: RESIDUAL_56}, **{column: value}).runs
-        assert compare(runs, 0.5) == []
-        assert table(runs).empty
+def test_data_without_published_errors_is_not_compared(frame_of):
+    runs = paper_frame(frame_of, {56: RESIDUAL_56}, **{"config.data.name": "image_folder"}).runs
+    assert compare(runs, 0.5) == []
+    assert table(runs).empty
     assert compare(frame_of({"residual": {56: RESIDUAL_56}}).runs, 0.5) == []
-    assert compare(paper_frame(frame_of, {26: RESIDUAL_56}).runs, 0.5) == []  # no published error
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"config.schedule.iterations": 6400}, "schedule.iterations is 6400, the paper's protocol has 64000"),
+        ({"config.optim.lr": 0.05}, "optim.lr is 0.05, the paper's protocol has 0.1"),
+        ({"depth": 26}, "no error of residual-26 is published"),
+    ],
+)
+def test_a_run_that_is_not_compared_says_why(frame_of, changes, reason):
+    runs = paper_frame(frame_of, {56: RESIDUAL_56}, **changes).runs
+    (claim,) = compare(runs, 0.5)
+    assert (claim.name, claim.verdict) == ("published numbers", Verdict.NOT_TESTED)
+    assert claim.decisive == f"not compared with published numbers: {reason}"
+    assert table(runs).empty or changes == {"depth": 26}
+
+
+def test_many_reasons_are_counted_and_all_in_the_evidence(frame_of):
+    changes = {f"config.{key}": 0.3 for key in ("optim.lr", "optim.momentum", "optim.weight_decay", "schedule.factor")}
+    (claim,) = compare(paper_frame(frame_of, {56: RESIDUAL_56}, **changes).runs, 0.5)
+    assert claim.decisive.endswith("; and 1 more")
+    assert len(claim.evidence) == 4
+
+
+def test_nets_that_are_compared_stand_beside_those_that_are_not(frame_of):
+    runs = paper_frame(frame_of, {20: [8.7, 8.8], 56: RESIDUAL_56}).runs
+    runs.loc[runs["depth"] == 20, "config.model.width"] = 32
+    claims = compare(runs, 0.5)
+    assert [claim.name for claim in claims] == ["published residual-56", "published numbers"]
+    assert claims[1].evidence == ["model.width is 32, the paper's protocol has 16"]
 
 
 def test_table_6_with_ours_beside_it(frame_of):
