@@ -62,6 +62,36 @@ def test_one_moment_of_one_depth_contradicts(norms, word):
     assert f"initialisation {word}" in claim.evidence[1]
 
 
+# Three seeds: the logarithms of the spans are a step of log10(1.1) = 0.0414 apart, so the standard error of their mean
+# is 0.0414 / sqrt(3) = 0.0239, and the one-sided 95 % bounds are 2.92 of it away: a factor of 1.174.
+@pytest.mark.parametrize(
+    ("mean", "verdict"),
+    [
+        (100 / 1.18, Verdict.REPRODUCED),
+        (100 / 1.17, Verdict.INCONCLUSIVE),  # the mean is below the limit, its upper bound is not
+        (100 * 1.17, Verdict.INCONCLUSIVE),
+        (100 * 1.18, Verdict.CONTRADICTED),
+    ],
+)
+def test_the_bound_decides_on_both_sides_and_not_the_mean(mean, verdict):
+    claim = verdict_of({20: {0: [mean / 1.1, 1.0, 1.0, 1.0]}}, seeds=3, spread=1.1)
+    assert claim.verdict is verdict
+    side = "lower" if verdict is Verdict.CONTRADICTED else "upper"
+    assert f"95 % {side} bound" in claim.decisive
+    assert claim.decisive.endswith("(limit 100)")
+
+
+def test_one_of_several_bounds_contradicts_only_by_more():
+    """One-sided p = 0.036 alone: with a second depth it would have to be below 0.025."""
+    norms = [100 * 1.212 / 1.1, 1.0, 1.0, 1.0]  # 3.5 standard errors above
+    assert verdict_of({20: {0: norms}}, seeds=3, spread=1.1).verdict is Verdict.CONTRADICTED
+    two = {20: {0: norms}, 56: {0: LEVEL}}
+    assert verdict_of(two, seeds=3, spread=1.1).verdict is Verdict.INCONCLUSIVE
+    claim = verdict_of({20: {0: EXPLODING}, 56: {0: LEVEL}}, seeds=3, spread=1.1)
+    assert claim.verdict is Verdict.CONTRADICTED
+    assert "95 % lower bound (Holm, 2 together) 9e+05" in claim.decisive
+
+
 def test_seeds_that_disagree_are_inconclusive():
     claim = verdict_of({20: {0: [60.0, 1.0, 1.0, 1.0]}}, spread=3.0)  # spans of 60 and 180
     assert claim.verdict is Verdict.INCONCLUSIVE
@@ -99,13 +129,20 @@ def test_runs_that_were_not_probed_are_told():
     table = table_of({"plain": {20: {0: LEVEL}}}, seeds=3)
     runs = table.drop_duplicates("run_id").assign(state=["done", "done", "diverged"])
     claim = healthy(spans_of(table[table["seed"] < 2]), runs, "plain")
-    assert claim.notes == ["1 of 3 runs not probed: plain-d20-s2 (diverged)"]
+    assert claim.notes == ["1 of 3 runs without this probe: plain-d20-s2 (diverged)"]
 
 
 def test_the_table_has_geometric_means():
     table = summary(spans_of(table_of({"plain": {20: {0: [1.0, 1.0]}}}, spread=4.0)))
-    assert table.loc[0, "first_gmean"] == "2"
+    assert table.loc[0, "first_gmean"] == pytest.approx(2)
     assert table.loc[0, "runs"] == 2
+
+
+@pytest.mark.parametrize("broken", [0.0, math.nan])
+def test_a_norm_that_is_not_known_has_no_mean_in_the_table(broken):
+    table = summary(spans_of(table_of({"plain": {20: {0: [broken, 1.0, 1.0]}}})))
+    assert math.isnan(table.loc[0, "first_gmean"])
+    assert table.loc[0, "last_gmean"] == pytest.approx(1)
 
 
 def test_both_families_have_a_claim_and_the_figure_draws_their_geometric_means(frame_of):
@@ -116,6 +153,10 @@ def test_both_families_have_a_claim_and_the_figure_draws_their_geometric_means(f
     explanation = make(frame, 2.0)
     assert [claim.name for claim in explanation.claims] == ["healthy norms, residual", "healthy norms, plain"]
     style.apply()
+    table["weight_gradient"] *= 3
+    drawn = {name: canvas.axes[0].lines[0].get_ydata() for name, (canvas, _) in make(frame, 2.0).figures.items()}
+    assert np.allclose(drawn["gradient-flow"], [2.0, *LEVEL[1:]])
+    assert np.allclose(drawn["gradient-flow-weights"], 3 * np.array(LEVEL[:-1]))
     canvas = figure.figure(table, "input_gradient", "norm of dE/dx")
     assert len(canvas.axes) == 4
     lines = [line.get_ydata() for line in canvas.axes[0].lines]

@@ -11,6 +11,7 @@ from analysis.evidence import Verdict
 from analysis.figures import identity as figures
 from analysis.figures import style
 from analysis.why import identity
+from analysis.why.base import Check
 
 MOMENTS = {0: "initialisation", 200: "iteration 200", 400: "end"}
 
@@ -38,6 +39,16 @@ def explained(frame_of):
         return identity.make(replace(frame, probes={"identity": table}), 2.0)
 
     return made
+
+
+@pytest.mark.parametrize(("difference", "outcome"), [(9e-11, "holds"), (1.1e-10, "FAILS"), (math.nan, "not known")])
+def test_it_is_a_check_and_no_finding(explained, difference, outcome):
+    table = table_of()
+    table.loc[5, "relative_difference"] = difference
+    (check,) = explained(table).claims
+    assert isinstance(check, Check)
+    assert check.name == "check: the identity"
+    assert check.outcome == outcome
 
 
 def test_equal_to_rounding_is_reproduced(explained):
@@ -77,7 +88,7 @@ def test_exact_arithmetic_needs_no_second_seed(explained):
     explanation = explained(table_of(seeds=1))
     assert explanation.claims[0].verdict is Verdict.REPRODUCED
     assert explanation.claims[0].notes == [
-        "2 of 4 runs not probed: residual-d8-s1 (done), residual-d14-s1 (done)",
+        "2 of 4 runs without this probe: residual-d8-s1 (done), residual-d14-s1 (done)",
     ]
 
 

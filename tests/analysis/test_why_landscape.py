@@ -9,7 +9,7 @@ import pytest
 
 from analysis.figures import landscape as figure
 from analysis.figures import style
-from analysis.why.landscape import make, not_convex
+from analysis.why.landscape import make, roughness
 
 POINTS = 5
 AT = np.linspace(-1, 1, POINTS)
@@ -31,6 +31,9 @@ def rows_of(run, loss, points=POINTS, directions=0):
 
 def bowl(x, y):
     return 0.1 + x**2 + y**2
+
+
+LOSSES = bowl(AT[None, :], AT[:, None])
 
 
 @pytest.fixture
@@ -59,17 +62,62 @@ def test_the_table_of_a_bowl_by_hand(probed):
     assert row["loss_largest"] == pytest.approx(2.1)
     # at 0.25 to 0.75 from the middle: four points at 0.5, four at 0.5 sqrt 2
     assert row["loss_halfway"] == pytest.approx(0.1 + (4 * 0.25 + 4 * 0.5) / 8)
-    assert (row["not_convex_square_share"], row["not_convex_line_share"], row["not_finite"]) == (0, 0, 0)
+    # at the one point with neighbours around: log10 of the loss is 0.82 decades below the quadratic of its neighbours
+    assert row["square_off_smooth_decades"] == pytest.approx(roughness(LOSSES)[0])
+    assert (row["square_off_smooth_share"], row["line_off_smooth_share"], row["not_finite"]) == (1, 1, 0)
 
 
-def test_where_a_surface_is_not_convex():
-    assert not_convex(AT**2, (0,)) == 0
-    assert not_convex(np.array([0.0, 1.0, 0.0, 1.0, 0.0]), (0,)) == pytest.approx(2 / 3)
-    saddle = AT[None, :] ** 2 - AT[:, None] ** 2
-    assert not_convex(saddle, (0, 1)) == 1
-    assert not_convex(np.full(5, 2.3), (0,)) == 0
-    assert not_convex(np.array([0.0, nan, 0.0, 1.0, 0.0]), (0,)) == 1  # one point is known
-    assert np.isnan(not_convex(np.array([0.0, nan, 0.0]), (0,)))
+SIDE = np.linspace(-1, 1, 25)
+X, Y = np.meshgrid(SIDE, SIDE)
+BOWL = 10 ** (-5 + 5 * (X**2 + Y**2))  # ten decades from the middle to a corner
+HOLE = 2.3 - 2.2 * np.exp(-(X**2 + Y**2) / 0.1)  # a smooth hole in a plateau, which is convex nearly nowhere
+
+
+def waves(seed=0):
+    """A made chaotic surface: waves of a few points' length to all sides, of standard deviation 1."""
+    generator = np.random.default_rng(seed)
+    kx, ky, phase = generator.uniform(-1, 1, (3, 24, 1, 1))
+    return np.sin(2 * np.pi * (5 * kx * X + 5 * ky * Y + phase)).sum(axis=0) / np.sqrt(12)
+
+
+def test_a_quadratic_of_the_logarithm_is_smooth_whatever_it_spans():
+    assert roughness(BOWL) == (pytest.approx(0, abs=1e-12), 0)
+    assert roughness(BOWL[12]) == (pytest.approx(0, abs=1e-12), 0)
+
+
+def test_a_point_off_a_plane_is_off_by_its_height():
+    """Its 24 neighbours are fitted by the plane, and at each of these it alone is off."""
+    loss = 10 ** (X + 2 * Y)[:5, :5]
+    loss[2, 2] *= 10**0.3
+    assert roughness(loss) == (pytest.approx(0.3), 1)
+    line = np.array([1.0, 1.0, 1.0, 10**0.09, 1.0, 1.0, 1.0])
+    # alone 0.09; its neighbours at one and at two points: weights 2/3 and -1/6 of it
+    assert roughness(line) == (pytest.approx((0.09 + 2 * 0.06) / 3), 0)
+    assert roughness(line[1:-1]) == (pytest.approx(0.09), 0)
+    assert roughness(np.array([1.0, 1.0, 10**0.11, 1.0, 1.0])) == (pytest.approx(0.11), 1)
+
+
+@pytest.mark.parametrize("smooth", [BOWL, HOLE, 0.02 + 1e4 * (X**2 + Y**2) ** 3, 0.1 + 100 * (X**2 + Y**2)])
+def test_chaos_is_told_from_a_bowl_of_many_decades(smooth):
+    decades, share = roughness(smooth)
+    assert decades < 0.02
+    assert share < 0.05
+    chaotic_decades, chaotic_share = roughness(smooth * 10 ** (0.3 * waves()))  # a factor of two, up and down
+    assert chaotic_decades > 0.15
+    assert chaotic_share > 0.5
+
+
+def test_what_is_not_finite_or_too_small_is_not_counted():
+    loss = BOWL.copy()
+    loss[12, 12] = nan
+    loss[0, 0] = 1.0  # a corner is no window's middle, but in one
+    decades, share = roughness(loss)
+    assert 0 < decades < 0.01
+    assert share == pytest.approx(1 / (21**2 - 25))
+    assert np.isnan(roughness(np.full((5, 5), nan))).all()
+    assert np.isnan(roughness(BOWL[:4])).all()
+    assert np.isnan(roughness(np.ones(4))).all()
+    assert roughness(np.zeros(5)) == (0, 0)
 
 
 def test_contours_are_log10_of_the_loss_and_all_panels_have_one_scale(probed):
@@ -131,4 +179,4 @@ def test_what_the_scale_does_not_show_is_told(probed):
 def test_a_surface_that_is_nowhere_finite_is_left_white(probed):
     explanation = make(probed({"plain": {20: [1.0]}}, lambda x, y: nan), 2.0)
     assert "25 are not finite and left white" in explanation.figures["landscape"][1]
-    assert np.isnan(explanation.table["not_convex_square_share"].iloc[0])
+    assert np.isnan(explanation.table["square_off_smooth_share"].iloc[0])

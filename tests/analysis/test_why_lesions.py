@@ -10,6 +10,7 @@ from analysis.evidence import Verdict
 from analysis.figures import style
 from analysis.why.lesions import make
 
+INTACT = {"plain": 20.0, "residual": 2.0}  # so that an error is not its increase
 ALONE = {"plain": {0: 80.0, 2: 90.0}, "residual": {0: 4.0, 1: 60.0, 2: 6.0}}  # block 1 changes the shape
 SETS = [40.0, 60.0]  # two sets of two blocks
 
@@ -20,8 +21,8 @@ def _style():
 
 
 def rows_of(run, alone, shift):
-    """One run's table: intact 2 %, each block deleted alone, then two sets of two, then one and two swaps."""
-    found = [("none", 0, 0, None, 2.0)]
+    """One run's table: intact, each block deleted alone, then two sets of two, then one and two swaps."""
+    found = [("none", 0, 0, None, INTACT[run["family"]])]
     found += [("delete", 1, 0, block, error + shift) for block, error in alone.items()]
     found += [("delete", 2, repeat, None, error + shift) for repeat, error in enumerate(SETS)]
     found += [("swap", number, 0, None, 10.0 * number + shift) for number in (1, 2)]
@@ -32,12 +33,16 @@ def rows_of(run, alone, shift):
 
 @pytest.fixture
 def probed(frame_of):
-    """{family: {depth: training error of each seed}} and {family: {block: error}} -> a frame with lesions."""
+    """{family: {depth: training error of each seed}} and {family: {block: error}} -> a frame with lesions.
+
+    {(family, depth): {block: error}} for one depth.
+    """
 
     def made(errors, alone=ALONE, shifts=(0.0, 0.5, 1.0)):
         frame = frame_of(errors)
         runs = frame.runs.to_dict("records")
-        tables = [rows_of(run, alone[run["family"]], shifts[run["seed"]]) for run in runs]
+        of_run = [alone.get((run["family"], run["depth"]), alone[run["family"]]) for run in runs]
+        tables = [rows_of(run, blocks, shifts[run["seed"]]) for run, blocks in zip(runs, of_run, strict=True)]
         return replace(frame, probes={"lesions": pd.concat(tables, ignore_index=True)})
 
     return made
@@ -64,24 +69,57 @@ def test_the_table_holds_means_over_blocks_and_sets_without_those_that_change_th
     ("residual", "verdict"),
     [
         ({0: 4.0, 1: 99.0, 2: 6.0}, Verdict.REPRODUCED),
-        ({0: 80.0, 1: 2.0, 2: 90.0}, Verdict.CONTRADICTED),  # as much as plain, whatever block 1 costs
-        ({0: 78.0, 1: 2.0, 2: 88.0}, Verdict.INCONCLUSIVE),  # two points less, the margin itself
+        ({0: 62.0, 1: 2.0, 2: 72.0}, Verdict.CONTRADICTED),  # 65 points, as plain, whatever block 1 costs
+        ({0: 60.0, 1: 2.0, 2: 70.0}, Verdict.INCONCLUSIVE),  # two points less, the margin itself
     ],
 )
 def test_verdicts(probed, residual, verdict):
     (claim,) = make(probed(TRAINED, {**ALONE, "residual": residual}), 2.0).claims
     assert claim.verdict is verdict
     side = "upper" if verdict is Verdict.CONTRADICTED else "lower"
-    assert f"20 layers, plain minus residual: {85 - (residual[0] + residual[2]) / 2:+.2f}" in claim.decisive
+    increase = (residual[0] + residual[2]) / 2 - INTACT["residual"]
+    assert f"20 layers, plain minus residual: {65 - increase:+.2f}" in claim.decisive
     assert f"95 % {side} bound" in claim.decisive
 
 
+# The shifts have a standard deviation of 0.5, so the difference has a standard error of 0.408 with 4 degrees of
+# freedom: the one-sided 95 % bounds are 2.13 * 0.408 = 0.87 away.
+@pytest.mark.parametrize(
+    ("difference", "verdict"),
+    [
+        (2.9, Verdict.REPRODUCED),
+        (2.8, Verdict.INCONCLUSIVE),
+        (1.2, Verdict.INCONCLUSIVE),
+        (1.1, Verdict.CONTRADICTED),
+    ],
+)
+def test_the_bound_decides_on_both_sides_of_the_margin(probed, difference, verdict):
+    residual = dict.fromkeys((0, 1, 2), INTACT["residual"] + 65 - difference)
+    assert make(probed(TRAINED, {**ALONE, "residual": residual}), 2.0).claims[0].verdict is verdict
+
+
+def test_one_of_several_depths_contradicts_only_by_more(probed):
+    """1.1 points contradict alone (p = 0.046); of two depths one has to be below 0.025."""
+    errors = {family: {20: [1.0] * 3, 32: [1.0] * 3} for family in TRAINED}
+    for difference, verdict in ((1.1, Verdict.INCONCLUSIVE), (0.5, Verdict.CONTRADICTED)):
+        weak = dict.fromkeys((0, 1, 2), INTACT["residual"] + 65 - difference)
+        (claim,) = make(probed(errors, {**ALONE, ("residual", 32): weak}), 2.0).claims
+        assert claim.verdict is verdict
+    assert claim.decisive.startswith(
+        "at worst 32 layers, plain minus residual: +0.50 points, 95 % upper bound (Holm, 2"
+    )
+
+
 def test_a_depth_whose_plain_net_did_not_train_is_left_out_and_told(probed):
-    errors = {family: {**depths, 56: [89.0, 30.0, 89.5]} for family, depths in TRAINED.items()}
+    errors = {family: {**depths, 56: [89.0, 86.0, 89.5]} for family, depths in TRAINED.items()}
     (claim,) = make(probed(errors), 2.0).claims
     assert claim.verdict is Verdict.REPRODUCED
     assert len(claim.evidence) == 1
-    assert any("plain-56 is left out" in note for note in claim.notes)
+    assert "plain-56 is left out: untrained, its mean within 2 points of chance: nothing to lose" in claim.notes
+    errors["plain"][56] = [89.0, 30.0, 89.5]  # the mean of the depth decides, as in the other claims
+    (claim,) = make(probed(errors), 2.0).claims
+    assert len(claim.evidence) == 2
+    assert not any("left out" in note for note in claim.notes)
     (claim,) = make(probed({"plain": {56: [89.0, 89.0]}, "residual": {56: [1.0, 1.0]}}), 2.0).claims
     assert claim.verdict is Verdict.NOT_TESTED
 
@@ -91,7 +129,7 @@ def test_one_seed_or_one_family_is_no_test_and_is_drawn(probed, errors):
     explanation = make(probed(errors), 2.0)
     assert explanation.claims[0].verdict is Verdict.NOT_TESTED
     lines = explanation.figures["lesions"][0].axes[0].lines
-    assert lines[0].get_ydata()[0] == pytest.approx(2.0)
+    assert lines[0].get_ydata()[0] == pytest.approx(INTACT[min(errors)])
 
 
 def test_a_run_that_was_not_probed_is_told(probed):
@@ -99,7 +137,7 @@ def test_a_run_that_was_not_probed_is_told(probed):
     table = frame.probes["lesions"]
     kept = table[table["run_id"] != "residual-d20-s1"]
     (claim,) = make(replace(frame, probes={"lesions": kept}), 2.0).claims
-    assert any("1 of 6 runs not probed: residual-d20-s1 (done)" in note for note in claim.notes)
+    assert any("1 of 6 runs without this probe: residual-d20-s1 (done)" in note for note in claim.notes)
 
 
 def test_without_plain_nets_the_probe_of_the_identity_tells_what_changes_the_shape(probed):
@@ -113,10 +151,10 @@ def test_without_plain_nets_the_probe_of_the_identity_tells_what_changes_the_sha
 def test_the_figure_draws_the_means_and_the_band_of_all_runs(probed):
     canvas = make(probed(TRAINED), 2.0).figures["lesions"][0]
     plain_deleted, residual_deleted, plain_swapped, _ = canvas.axes
-    for ax, expected in ((plain_deleted, [2, 85.5, 50.5]), (residual_deleted, [2, 5.5, 50.5])):
+    for ax, expected in ((plain_deleted, [20, 85.5, 50.5]), (residual_deleted, [2, 5.5, 50.5])):
         assert ax.lines[0].get_xdata() == pytest.approx([0, 0.5, 1])
         assert ax.lines[0].get_ydata() == pytest.approx(expected)
-    assert plain_swapped.lines[0].get_ydata() == pytest.approx([2, 10.5, 20.5])
+    assert plain_swapped.lines[0].get_ydata() == pytest.approx([20, 10.5, 20.5])
     assert plain_deleted.lines[1].get_ydata() == pytest.approx([90, 90])  # chance
     band = plain_deleted.collections[0].get_paths()[0].vertices
     assert {85.0, 86.0} <= {round(y, 6) for _, y in band}

@@ -79,8 +79,40 @@ def test_every_depth_counts(probed):
     table.loc[at_32, "sum_gradient"] = [*LONG, *LONG]
     (claim,) = make(replace(frame, probes={"paths": table}), 2.0).claims
     assert claim.verdict is Verdict.CONTRADICTED
-    assert claim.decisive.startswith("at worst 32 layers: effective length minus n/2 +1.00")
+    assert claim.decisive == (
+        "at worst 32 layers, of 4 blocks: effective length minus n/2 = 2: +1.00 blocks, 95 % lower bound"
+        " (Holm, 2 together) +1.00"
+    )
     assert len(claim.evidence) == 2
+
+
+def ends_of(over):
+    """Norms at lengths 0 and 4 alone, so that the effective length is 2 and so much more; three seeds, 0.1 apart."""
+    return [[1 - (2 + one) / 4, 0.0, 0.0, 0.0, (2 + one) / 4] for one in (over - 0.1, over, over + 0.1)]
+
+
+# a standard error of 0.1 / sqrt(3) with 2 degrees of freedom: the bounds are 2.92 * 0.0577 = 0.169 away
+@pytest.mark.parametrize(
+    ("over", "verdict"),
+    [
+        (-0.17, Verdict.REPRODUCED),
+        (-0.16, Verdict.INCONCLUSIVE),
+        (0.16, Verdict.INCONCLUSIVE),
+        (0.17, Verdict.CONTRADICTED),
+    ],
+)
+def test_the_bound_decides_on_both_sides_of_zero(probed, over, verdict):
+    assert make(probed(ends_of(over)), 2.0).claims[0].verdict is verdict
+
+
+def test_one_of_several_depths_contradicts_only_by_more(probed):
+    """+0.2 contradicts alone (p = 0.037); of two depths one has to be below 0.025: +0.25 is."""
+    for over, verdict in ((0.2, Verdict.INCONCLUSIVE), (0.25, Verdict.CONTRADICTED)):
+        frame = probed(ends_of(-1.0), depths=(20, 32))
+        table = frame.probes["paths"].copy()
+        at_32 = (table["depth"] == 32) & (table["moment"] == "end")
+        table.loc[at_32, "sum_gradient"] = np.ravel(ends_of(over))
+        assert make(replace(frame, probes={"paths": table}), 2.0).claims[0].verdict is verdict
 
 
 def test_a_gradient_that_is_not_finite_is_told_and_never_reproduces(probed):

@@ -55,8 +55,8 @@ def test_weaker_than_plain_and_weaker_with_depth(explained):
     assert deeper.decisive.startswith("20 minus 8 layers: -0.4000, 95 % upper bound -0.38")
     assert deeper.evidence[-1] == "means over seeds: 8 layers: 0.8000, 14 layers: 0.6000, 20 layers: 0.4000"
     row = explanation.table.set_index(["family", "depth"]).loc[("residual", 20)]
-    assert (row["deviation_initialisation"], row["deviation_end"]) == ("1.0000", "0.4000")
-    assert (row["deviation_end_least"], row["deviation_end_most"]) == ("0.3900", "0.4100")
+    assert (row["deviation_initialisation"], row["deviation_end"]) == pytest.approx((1.0, 0.4))
+    assert (row["deviation_end_least"], row["deviation_end_most"]) == pytest.approx((0.39, 0.41))
 
 
 def test_one_depth_at_which_plain_is_weaker_contradicts(explained):
@@ -67,9 +67,45 @@ def test_one_depth_at_which_plain_is_weaker_contradicts(explained):
     assert explanation.claims[1].decisive.startswith("14 minus 8 layers: +0.7000, 95 % lower bound")
 
 
-def test_no_difference_is_inconclusive(explained):
-    means = {"plain": {8: 1.0, 14: 1.0}, "residual": {8: 1.0, 14: 1.0}}
-    assert set(verdicts(explained(table_of(means))).values()) == {Verdict.INCONCLUSIVE}
+@pytest.mark.parametrize("difference", [0.0, 0.002, -0.002])
+def test_a_difference_that_is_surely_small_contradicts(explained, difference):
+    """Also one that is surely there: the claims are about a size."""
+    table = table_of({"plain": {8: 1.0, 14: 1.0}, "residual": {8: 1.0 - difference, 14: 1.0 - 2 * difference}})
+    explanation = explained(table)
+    assert set(verdicts(explanation).values()) == {Verdict.CONTRADICTED}
+    weaker, deeper = explanation.claims
+    assert weaker.decisive.endswith("(margin 0.05): negligible")
+    assert deeper.decisive.endswith("(margin 0.05): negligible")
+
+
+# the difference of two means of three seeds has a standard error of 0.01 sqrt(2 / 3) = 0.00816 with 4 degrees of
+# freedom: the one-sided 95 % bounds are 2.13 * 0.00816 = 0.0174 away
+AROUND_THE_MARGIN = [
+    (0.068, Verdict.REPRODUCED), (0.067, Verdict.INCONCLUSIVE), (0.033, Verdict.INCONCLUSIVE),
+    (0.032, Verdict.CONTRADICTED), (-0.2, Verdict.CONTRADICTED),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("difference", "verdict"), AROUND_THE_MARGIN)
+def test_weaker_by_the_margin_from_both_sides(explained, difference, verdict):
+    claim = explained(table_of({"plain": {8: 1.0}, "residual": {8: 1.0 - difference}})).claims[0]
+    assert claim.verdict is verdict
+    assert claim.decisive.endswith("the other way round") == (difference < 0)
+
+
+@pytest.mark.parametrize(("difference", "verdict"), AROUND_THE_MARGIN)
+def test_weaker_with_depth_by_the_margin_from_both_sides(explained, difference, verdict):
+    claim = explained(table_of({"residual": {8: 1.0, 14: 1.0 - difference}})).claims[1]
+    assert claim.verdict is verdict
+    assert claim.decisive.endswith("the other way round") == (difference < 0)
+
+
+def test_one_of_several_depths_contradicts_only_by_more(explained):
+    """0.032 contradicts alone (p = 0.046); of two depths one has to be below 0.025: 0.02 is."""
+    for difference, verdict in ((0.032, Verdict.INCONCLUSIVE), (0.02, Verdict.CONTRADICTED)):
+        claim = explained(table_of({"plain": {8: 1.0, 14: 1.0}, "residual": {8: 0.5, 14: 1 - difference}})).claims[0]
+        assert claim.verdict is verdict
+    assert "at worst 14 layers: +0.0200, 95 % upper bound (Holm, 2 together)" in claim.decisive
 
 
 def test_a_bound_without_a_trend_is_inconclusive(explained):

@@ -48,11 +48,13 @@ def test_a_fall_in_plain_nets_and_a_lead_at_every_depth(explained):
     fall, lead = claim.decisive.split("; ")
     assert fall.startswith("plain, 20 minus 8 layers: -0.7000, 95 % upper bound -0.68")
     assert fall.endswith("falling trend p = 0.0007")  # exactly 3! 3! 3! / 9! = 0.0006
+    assert claim.decisive.endswith("(correlation: 1 alike, 0 white noise)")
     assert lead.startswith("residual minus plain, at worst 8 layers: +0.1500, 95 % lower bound +0.13")
     assert claim.evidence[-1].startswith("20 layers: 0.100 plain, 0.850 residual; residual minus plain +0.7500")
     assert claim.notes == []
     row = explanation.table.set_index(["family", "depth", "moment"]).loc[("plain", 20, "initialisation")]
-    assert (row["distance"], row["correlation"], row["low"], row["high"]) == ("0.1", "0.100", "0.075", "0.125")
+    assert row[["distance", "correlation"]].tolist() == pytest.approx([0.1, 0.1])
+    assert row[["low", "high"]].tolist() == pytest.approx([0.0752, 0.1248], abs=1e-4)  # 4.30 * 0.01 / sqrt(3)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,49 @@ def test_either_part_may_contradict(explained, means, decisive):
     assert claim.verdict is Verdict.CONTRADICTED
     assert claim.decisive.startswith(decisive)
     assert "; " not in claim.decisive
+
+
+# Each bound has a standard error of 0.01 sqrt(2 / 3) = 0.00816 with 4 degrees of freedom: alone it is 0.0174 away, as
+# one of four (three gaps and the fall) 3.495 * 0.00816 = 0.0285.
+@pytest.mark.parametrize(
+    ("lead", "verdict"),
+    [
+        (0.018, Verdict.REPRODUCED),
+        (0.017, Verdict.INCONCLUSIVE),
+        (-0.028, Verdict.INCONCLUSIVE),
+        (-0.029, Verdict.CONTRADICTED),
+    ],
+)
+def test_a_lead_at_its_bound_from_both_sides(explained, lead, verdict):
+    (claim,) = explained(table_of(SHATTERED | {"residual": {8: 0.8 + lead, 14: 0.9, 20: 0.85}})).claims
+    assert claim.verdict is verdict
+    if verdict is Verdict.CONTRADICTED:
+        assert "95 % upper bound (Holm, 4 together) -0.0005" in claim.decisive
+
+
+@pytest.mark.parametrize(
+    ("rise", "verdict"),
+    [
+        (-0.018, Verdict.REPRODUCED),
+        (-0.017, Verdict.INCONCLUSIVE),
+        (0.0257, Verdict.INCONCLUSIVE),
+        (0.0263, Verdict.CONTRADICTED),
+    ],
+)
+def test_a_fall_at_its_bound_from_both_sides(explained, rise, verdict):
+    """Of two depths, where the difference is the trend; one of three bounds is 3.186 * 0.00816 = 0.0260 away."""
+    (claim,) = explained(table_of({"plain": {8: 0.3, 14: 0.3 + rise}, "residual": {8: 0.9, 14: 0.9}})).claims
+    assert claim.verdict is verdict
+    if verdict is Verdict.CONTRADICTED:
+        assert "14 minus 8 layers: +0.0263, 95 % lower bound (Holm, 3 together) +0.0003" in claim.decisive
+
+
+def test_a_bound_without_a_trend_is_inconclusive(explained):
+    """Deepest below shallowest, and the one between above both."""
+    (claim,) = explained(table_of(SHATTERED | {"plain": {8: 0.5, 14: 0.8, 20: 0.4}})).claims
+    assert claim.verdict is Verdict.INCONCLUSIVE
+    assert claim.decisive.startswith("plain, 20 minus 8 layers: -0.1000, 95 % upper bound -0.08")
+    assert "residual minus plain" not in claim.decisive
 
 
 @pytest.mark.parametrize(
