@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from analysis.figures import curves, depth, style
+from analysis.figures import against, construction, curves, depth, learning_rate_map, style
+from analysis.frame import AT_START, TRAINING_ERROR
 from analysis.statistics import student
 
 ERRORS = {
@@ -51,21 +52,99 @@ def test_a_diverged_run_is_drawn_at_chance_with_a_mark_of_its_own(frame_of, ax):
     assert drawn == [90.0]
 
 
+@pytest.fixture
+def columns_apart(frame_of):
+    """A frame in which no two errors agree: the one that the claims are about (augmented, here), the clean one, that
+    before training, and the test error, which falls where the others rise. Chance is 75 %."""
+
+    def made(errors=ERRORS, **columns):
+        frame = frame_of(errors, chance=75.0, **columns)
+        runs, at = frame.runs, frame.curves
+        runs["train/clean_error"] = runs[TRAINING_ERROR] / 2
+        runs[AT_START] = runs[TRAINING_ERROR] / 3
+        runs["test/error"] = 100 - 0.9 * runs[TRAINING_ERROR]
+        at["test/error"] = 100 - 0.8 * at[TRAINING_ERROR]
+        return frame
+
+    return made
+
+
+def means_of(frame, family, column=TRAINING_ERROR, **where):
+    runs = frame.runs[frame.runs["family"] == family]
+    for key, value in where.items():
+        runs = runs[runs[key] == value]
+    return runs.groupby("depth")[column].mean().tolist()
+
+
+def drawn_lines(ax):
+    return {line.get_label(): np.asarray(line.get_ydata(), float) for line in ax.lines}
+
+
+def test_error_against_depth_draws_the_column_it_names(columns_apart):
+    frame = columns_apart()
+    for ax, column in zip(depth.figure(frame).axes, (TRAINING_ERROR, "test/error"), strict=True):
+        lines = drawn_lines(ax)
+        for family in ERRORS:
+            assert lines[f"{family} (mean)"] == pytest.approx(means_of(frame, family, column))
+        assert lines["chance (75 %)"] == pytest.approx([75, 75])
+
+
+def test_curves_draw_training_thin_and_test_bold(columns_apart):
+    frame = columns_apart({"plain": ERRORS["plain"]})
+    (ax,) = curves.figure(frame).axes
+    for width, column in ((1.1, TRAINING_ERROR), (2.6, "test/error")):
+        drawn = [line.get_ydata().tolist() for line in ax.lines if line.get_linewidth() == width]
+        expected = frame.curves.groupby(["depth", "iteration"])[column].mean().unstack().to_numpy()
+        assert np.allclose(drawn, expected)
+    assert [75, 75] in [list(line.get_ydata()) for line in ax.lines]
+
+
+def test_error_against_a_key_draws_training_error(columns_apart, ax):
+    frame = columns_apart({"plain": {20: [1.0, 3.0, 30.0, 50.0]}, "residual": {20: [2.0, 4.0, 8.0, 6.0]}})
+    frame.runs["config.optim.lr"] = [0.1, 0.1, 0.01, 0.01] * 2
+    against.draw(frame, ax, "config.optim.lr", 20, connected=True)
+    lines = drawn_lines(ax)
+    assert lines["plain"] == pytest.approx([40, 2])  # the smaller rate first
+    assert lines["residual"] == pytest.approx([7, 3])
+    assert lines["chance (75 %)"] == pytest.approx([75, 75])
+
+
+def test_the_map_of_rates_draws_training_error_up_to_chance(columns_apart):
+    frame = columns_apart({"plain": {20: [1.0, 3.0, 30.0, 50.0], 56: [5.0, 7.0, 60.0, 62.0]}})
+    frame.runs["config.optim.lr"] = [0.1, 0.1, 0.01, 0.01] * 2
+    image = learning_rate_map.figure(frame).axes[0].images[0]
+    assert np.allclose(image.get_array(), [[40, 61], [2, 6]])
+    assert image.get_clim() == (0, 75)
+
+
+def test_the_construction_draws_the_error_before_and_after(columns_apart):
+    frame = columns_apart({"plain": ERRORS["plain"], "constructed": ERRORS["residual"]})
+    whole, near = construction.figure(frame).axes
+    for ax in (whole, near):
+        lines = drawn_lines(ax)
+        assert lines["constructed, before training"] == pytest.approx(means_of(frame, "constructed", AT_START))
+        assert lines["constructed, trained on"] == pytest.approx(means_of(frame, "constructed"))
+    assert drawn_lines(whole)["plain, from scratch"] == pytest.approx(means_of(frame, "plain"))
+    assert drawn_lines(whole)["chance (75 %)"] == pytest.approx([75, 75])
+
+
 def test_test_error_stands_beside_on_the_same_scale(frame_of):
-    left, right = depth.figure(frame_of(ERRORS)).axes
+    frame = frame_of(ERRORS)
+    left, right = depth.figure(frame).axes
     assert left.get_ylim() == right.get_ylim()
     assert [ax.get_title() for ax in (left, right)] == ["Training error (clean)", "Test error"]
     assert [tick.get_text() for tick in left.get_xticklabels()] == ["20", "56", "110"]
     means = right.lines[0].get_ydata()
-    assert means == pytest.approx([48.6 - np.mean(values) / 2 for values in ERRORS["plain"].values()])
+    assert means == pytest.approx(means_of(frame, "plain", "test/error"))
 
 
 def test_curves_are_means_over_seeds_of_training_and_test_error(frame_of, ax):
     frame = frame_of(ERRORS)
     curves.draw(frame, ax, "plain")
     lines = [line.get_ydata() for line in ax.lines if len(line.get_ydata()) == 2]
+    at = frame.curves[(frame.curves["family"] == "plain") & (frame.curves["depth"] == 20)].groupby("iteration")
     assert np.allclose(lines[0], [1.6 * 1.5, 1.6])
-    assert np.allclose(lines[1], [47.8 / 1.5, 47.8])
+    assert np.allclose(lines[1], at["test/error"].mean())
     left, right = curves.figure(frame).axes
     assert left.get_ylim() == right.get_ylim()
 
