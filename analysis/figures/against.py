@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.style import CHANCE, FAMILIES, TEXT
+from analysis.figures.style import CHANCE, FAMILIES, TEXT, chance_label
 from analysis.frame import OVER, TRAINING_ERROR, Frame
 from analysis.statistics import student
 
@@ -42,7 +42,7 @@ def draw(frame: Frame, ax: Axes, key: str, depth: int, connected: bool) -> Axes:
         ax.plot(places, means, label=family, linestyle=line if connected else "none", markersize=6, **style)
     chance = frame.runs["chance"].dropna()
     if len(chance):
-        ax.axhline(chance.max(), label=f"chance ({chance.max():g} %)", **CHANCE)
+        ax.axhline(chance.max(), label=chance_label(chance.max()), **CHANCE)
     ax.set_xticks(range(len(values)), [str(value) for value in values])
     ax.set_xlim(-0.5, len(values) - 0.4)
     ax.set_title(f"{depth} layers")

@@ -3,7 +3,7 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.style import CHANCE, FAMILIES, TEXT
+from analysis.figures.style import CHANCE, FAMILIES, TEXT, chance_label
 from analysis.frame import AT_START, OVER, TRAINING_ERROR, Frame, by_depth
 from analysis.statistics import student
 
@@ -64,7 +64,7 @@ def figure(frame: Frame) -> Figure:
     whole.set_title("plain and constructed nets")
     chance = frame.runs["chance"].dropna()
     if len(chance):
-        whole.axhline(chance.max(), label=f"chance ({chance.max():g} %)", **CHANCE)
+        whole.axhline(chance.max(), label=chance_label(chance.max()), **CHANCE)
     whole.set_ylabel(f"training error ({frame.kind}), %")
     whole.set_ylim(bottom=-4)
     handles, labels = whole.get_legend_handles_labels()

@@ -3,7 +3,7 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.style import CHANCE, FAMILIES, TEXT
+from analysis.figures.style import CHANCE, FAMILIES, TEXT, chance_label
 from analysis.frame import OVER, TRAINING_ERROR, Frame, by_depth
 from analysis.statistics import Interval, student
 from degradation.records.schema import TEST_ERROR
@@ -66,7 +66,7 @@ def _annotate(ax: Axes, family: str, x: list[float], intervals: list[Interval]) 
 def _chance(ax: Axes, frame: Frame) -> None:
     chance = frame.runs["chance"].dropna()
     if len(chance):
-        ax.axhline(chance.max(), label=f"chance ({chance.max():g} %)", **CHANCE)
+        ax.axhline(chance.max(), label=chance_label(chance.max()), **CHANCE)
 
 
 def figure(frame: Frame) -> Figure:

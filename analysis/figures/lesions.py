@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures import bands
-from analysis.figures.style import CHANCE, FAMILIES, TEXT, depth_style
+from analysis.figures.style import CHANCE, FAMILIES, TEXT, chance_label, depth_style
 
 KINDS = {"delete": ("deleted", "blocks deleted"), "swap": ("swapped", "swaps of two blocks")}
 INTACT: dict[str, Any] = {"color": "0.35", "linestyle": "--", "linewidth": 1}
@@ -61,7 +61,7 @@ def figure(errors: pd.DataFrame, chance: float) -> Figure:
         Line2D([], [], linewidth=2, label=f"{depth} layers", **depth_style(index, len(depths)))
         for index, depth in enumerate(depths)
     ]
-    handles.append(Line2D([], [], label=f"chance ({chance:g} %)", **CHANCE))
+    handles.append(Line2D([], [], label=chance_label(chance), **CHANCE))
     canvas.legend(
         handles=handles, loc="outside lower center", ncols=min(len(handles), 4 * len(families)), frameon=False
     )
@@ -94,7 +94,7 @@ def figure_alone(table: pd.DataFrame, chance: float) -> Figure:
         Line2D([], [], marker="x", label="a run, block that changes the shape", **dots),
         Line2D([], [], color="0.25", linewidth=1.5, label="mean over seeds"),
         Line2D([], [], label="intact (mean)", **INTACT),
-        Line2D([], [], label=f"chance ({chance:g} %)", **CHANCE),
+        Line2D([], [], label=chance_label(chance), **CHANCE),
     ]
     canvas.legend(handles=handles, loc="outside lower center", ncols=3 if len(depths) < 4 else 5, frameon=False)
     return canvas

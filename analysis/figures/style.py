@@ -54,6 +54,11 @@ def apply() -> None:
     matplotlib.rcParams.update(SETTINGS)
 
 
+def chance_label(chance: float) -> str:
+    """`chance`: error in percent, which has many digits where the classes are not equally frequent."""
+    return f"chance ({chance:.4g} %)"
+
+
 def depth_style(index: int, count: int) -> dict[str, Any]:
     """Of the index-th of `count` depths, shallowest first: from light to dark."""
     place = 0.8 - 0.8 * index / max(count - 1, 1)

@@ -161,6 +161,17 @@ def test_the_figure_draws_the_means_and_the_band_of_all_runs(probed):
     assert len({ax.get_ylim() for ax in canvas.axes}) == 1
 
 
+def test_chance_is_drawn_where_the_data_have_it(probed):
+    """The commonest of unbalanced classes is more than a tenth."""
+    frame = probed(TRAINED)
+    frame.runs["chance"] = 100 * 8 / 9
+    figures = make(frame, 2.0).figures
+    for name in ("lesions", "lesions-alone"):
+        canvas = figures[name][0]
+        assert [canvas.axes[0].lines[-1].get_ydata()[0]] == pytest.approx([100 * 8 / 9])
+        assert "chance (88.89 %)" in [text.get_text() for text in canvas.legends[0].get_texts()]
+
+
 def test_every_single_deletion_is_a_point_and_those_that_change_the_shape_are_crosses(probed):
     canvas = make(probed(TRAINED), 2.0).figures["lesions-alone"][0]
     residual = canvas.axes[1]
