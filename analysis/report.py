@@ -107,7 +107,7 @@ def _write_csv(path: Path, table: pd.DataFrame) -> Path:
     return path
 
 
-def _in_full(value: float) -> str:
+def _in_full(value: Any) -> str:
     """A count that is a float, since some are not known, with all its digits; other numbers with six."""
     return f"{value:.0f}" if value.is_integer() and abs(value) < EXACT else f"{value:.6g}"
 
