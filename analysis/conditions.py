@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.frame import Frame
+from degradation.identity import PARENT
 
 COMPARED = ("config.model.depth", "config.seed")  # what may differ between the runs of one condition, beside the family
 WARMUP = "config.schedule.warmup"
@@ -28,6 +29,8 @@ def _particulars(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             fits_any[key] = values[key] == "none"
         elif key == GROWN_FROM:
             fits_any[key] = values[key] == NULL
+        elif key.startswith(f"config.{PARENT}."):
+            fits_any[key] = ~_constructed(values)
     without = _without_warmup(values)
     too_shallow = without & (_constructed(values) | _shallower(runs["depth"], runs.loc[~without, "depth"]))
     for key in _of_warmup(keys):

@@ -134,7 +134,7 @@ def published(**wanted: object) -> list[Published]:
 
 # Allowed values per key. The second half of ANY is what the papers leave open (paper.md, ambiguities), and precision.
 ANY: dict[str, tuple[object, ...]] = {
-    "data.flip": (True,), "data.validation": (0,), "model.order": ("post",), "schedule.factor": (0.1,),
+    "data.flip": (True,), "model.order": ("post",), "schedule.factor": (0.1,),
     "optim.lr": (0.1,), "optim.momentum": (0.9,), "optim.weight_decay": (1e-4,),
     "data.normalise": ("before_padding", "after_padding"), "model.new_channels": ("after", "either_side"),
     "model.bottleneck_stride": ("3x3", "1x1"), "model.initialisation": ("fan_out", "fan_in"),
@@ -147,13 +147,18 @@ ANY: dict[str, tuple[object, ...]] = {
 # not: BN's own error grows with them (Wu and He 2018, figure 1: the same down to 16 images, worse from 8 on).
 CIFAR10_PARTS = (1, 2)
 IMAGENET_PARTS = (1, 2, 4, 8)
+# Training images that may be held out. The paper does not say in which error it saw the plateau of ImageNet's training;
+# 10,000 of 1.28 million images, by which ours does, are 0.8 % less to train on.
+IMAGENET_VALIDATION = (0, 10_000)
 CIFAR10 = ANY | {
-    "data.name": ("cifar10",), "data.pad": (4,), "data.normalisation": ("pixel",), "model.layout": ("cifar",),
+    "data.name": ("cifar10",), "data.validation": (0,), "data.pad": (4,), "data.normalisation": ("pixel",),
+    "model.layout": ("cifar",),
     "model.shortcut": ("none", "A"), "model.block": ("basic",), "model.width": (16,), "model.bn_parts": CIFAR10_PARTS,
     "optim.batch_size": (128,), "schedule.iterations": (64000,), "schedule.milestones": ("[32000, 48000]",),
 }  # fmt: skip
 IMAGENET = ANY | {
-    "data.name": ("imagenet",), "data.pad": (0,), "data.normalisation": ("channel",), "data.stream.crop": (224,),
+    "data.name": ("imagenet",), "data.validation": IMAGENET_VALIDATION, "data.pad": (0,),
+    "data.normalisation": ("channel",), "data.stream.crop": (224,),
     "data.stream.scale": ("[256, 480]",), "data.stream.colour": (0.1,), "data.stream.test_scale": (256,),
     "model.layout": ("imagenet",), "model.shortcut": ("none", "A", "B", "C"), "model.block": ("basic", "bottleneck"),
     "model.width": (64,), "model.bn_parts": IMAGENET_PARTS, "optim.batch_size": (256,),

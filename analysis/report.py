@@ -20,7 +20,8 @@ from degradation.records.schema import CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR
 RUN_COLUMNS = [
     "run_id", "data", "family", "shortcut", "depth", "seed", "condition", "state", "reason", "iteration",
     ENDED_AT, "train/running_error", "train/augmented_error", CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR,
-    "training_error_at_start", "untrained", "parameters", "multiply_adds", "activations", "device", "seconds",
+    "training_error_at_start", "untrained", "parameters", "multiply_adds", "activations", "device", "threads",
+    "seconds",
 ]  # fmt: skip
 PIXELS = 96  # an inch, on a page
 EXACT = 2**53  # a float has every whole number up to here

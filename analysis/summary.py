@@ -5,28 +5,34 @@ from typing import Any
 import pandas as pd
 
 from analysis.evidence import repeated, resolution_of
-from analysis.frame import ERROR_STEP, OVER, TEST_STEP, TRAINING_ERROR
+from analysis.frame import AT_START, ERROR_STEP, OVER, TEST_STEP, TRAINING_ERROR
 from analysis.statistics import Interval, student
 from degradation.records.schema import TEST_ERROR
 
 NOTE = "note"  # a table's column, where there is something to say
-STEPS = {TRAINING_ERROR: ERROR_STEP, TEST_ERROR: TEST_STEP}
+STEPS = {TRAINING_ERROR: ERROR_STEP, AT_START: ERROR_STEP, TEST_ERROR: TEST_STEP}
+
+
+def interval_of(part: pd.DataFrame, metric: str) -> Interval:
+    """Mean and Student 95 % interval of a metric over runs that all have it.
+
+    Equal errors leave an interval as wide as the step in which they move.
+    """
+    resolution = resolution_of(part, column=STEPS[metric]) if metric in STEPS else 0.0
+    return student(part[metric].tolist(), resolution=resolution)
 
 
 def over_seeds(part: pd.DataFrame, metric: str) -> Interval | None:
     """Mean and Student 95 % interval of a metric over the finished runs that have it; None where none has.
 
-    Equal errors leave an interval as wide as the step in which they move. Nothing is averaged where a seed is there
-    twice: mean and interval are NaN then, and `n` still counts the runs.
+    Nothing is averaged where a seed is there twice: mean and interval are NaN then, and `n` still counts the runs.
     """
-    finished = part[part["state"].isin([*OVER])]
-    values = finished[metric].dropna().tolist()
-    if not values:
+    finished = part[part["state"].isin([*OVER]) & part[metric].notna()]
+    if finished.empty:
         return None
     if repeated(finished, ""):
-        return Interval(float("nan"), float("nan"), float("nan"), len(values))
-    resolution = resolution_of(finished, column=STEPS[metric]) if metric in STEPS else 0.0
-    return student(values, resolution=resolution)
+        return Interval(float("nan"), float("nan"), float("nan"), len(finished))
+    return interval_of(finished, metric)
 
 
 def columns_of(interval: Interval | None, name: str, keys: tuple[str, ...]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures.style import CHANCE, FAMILIES, TEXT, chance_label
 from analysis.frame import OVER, TRAINING_ERROR, Frame
-from analysis.statistics import student
+from analysis.summary import interval_of
 
 WIDTH = 0.16  # families stand side by side
 
@@ -23,10 +23,12 @@ def draw(frame: Frame, ax: Axes, key: str, depth: int, connected: bool) -> Axes:
         style = dict(FAMILIES[family])
         places, means = [], []
         for place, value in enumerate(values):
-            errors = runs.loc[(runs["family"] == family) & (runs[key] == value), TRAINING_ERROR].tolist()
+            part = runs[(runs["family"] == family) & (runs[key] == value)]
+            errors = part[TRAINING_ERROR].tolist()
             if not errors:
                 continue
-            one, at = student(errors), place + WIDTH * (beside[value].index(family) - (len(beside[value]) - 1) / 2)
+            one = interval_of(part, TRAINING_ERROR)
+            at = place + WIDTH * (beside[value].index(family) - (len(beside[value]) - 1) / 2)
             ax.scatter([at] * len(errors), errors, s=20, alpha=0.6, color=style["color"], linewidths=0.6, zorder=3)
             if one.n > 1:
                 ax.errorbar(

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures.style import CHANCE, FAMILIES, TEXT, chance_label
 from analysis.frame import AT_START, OVER, TRAINING_ERROR, Frame, by_depth
-from analysis.statistics import student
+from analysis.summary import interval_of
 
 # label, family, column, look
 LINES = (
@@ -29,10 +29,10 @@ def draw(frame: Frame, ax: Axes, families: tuple[str, ...]) -> float:
     for index, (label, family, column, style) in enumerate(LINES):
         if family not in families:
             continue
-        groups = {depth: part[column].dropna().tolist() for depth, part in by_depth(runs, family).items()}
-        groups = {depth: values for depth, values in groups.items() if values}
+        parts = {depth: part[part[column].notna()] for depth, part in by_depth(runs, family).items()}
+        groups = {depth: part[column].tolist() for depth, part in parts.items() if len(part)}
         x = [depths.index(depth) + SHIFT * (index - 1) for depth in groups]
-        means = [student(values) for values in groups.values()]
+        means = [interval_of(parts[depth], column) for depth in groups]
         ax.plot(x, [one.mean for one in means], label=label, linewidth=2, markersize=6, **style)
         for at, values, one in zip(x, groups.values(), means, strict=True):
             top = max(top, *values, one.high if one.n > 1 else 0.0)

@@ -5,7 +5,8 @@ from matplotlib.figure import Figure
 
 from analysis.figures.style import CHANCE, FAMILIES, TEXT, chance_label
 from analysis.frame import OVER, TRAINING_ERROR, Frame, by_depth
-from analysis.statistics import Interval, student
+from analysis.statistics import Interval
+from analysis.summary import interval_of
 from degradation.records.schema import TEST_ERROR
 
 SHIFT = 0.08  # families stand side by side at each depth
@@ -19,7 +20,7 @@ def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
     present = [family for family in FAMILIES if family in set(runs["family"])]
     for index, family in enumerate(present):
         groups, style, shift = by_depth(runs, family), FAMILIES[family], SHIFT * (2 * index - len(present) + 1)
-        intervals = {depth: student(part[metric].tolist()) for depth, part in groups.items()}
+        intervals = {depth: interval_of(part, metric) for depth, part in groups.items()}
         x = [place[depth] + shift for depth in groups]
         means = [one.mean for one in intervals.values()]
         ax.plot(x, means, label=f"{family} (mean)", linewidth=2, markersize=6, **style)

@@ -161,6 +161,20 @@ def test_a_constructed_net_has_no_warmup_at_any_depth(joined):
     ]
 
 
+def test_constructed_nets_of_other_parents_are_apart(joined):
+    """Their parents had other warm-ups; nets from scratch stand beside each."""
+    frame = joined(
+        ("scratch", {"plain": {20: [1.0], 110: [60.0]}}, config_of()),
+        ("one", {"constructed": {116: [1.0]}}, config_of(**{"parent.schedule.warmup.lr": 0.01})),
+        ("other", {"constructed": {116: [2.0]}}, config_of(**{"parent.schedule.warmup.lr": 0.02})),
+    )
+    assert_nothing_twice(frame)
+    assert parts_of(frame) == [
+        ["one:constructed-116", "scratch:plain-110", "scratch:plain-20"],
+        ["other:constructed-116", "scratch:plain-110", "scratch:plain-20"],
+    ]
+
+
 @pytest.mark.parametrize("group", ["schedule.plateau.patience", "data.stream.crop", "data.size", "model.new_key"])
 def test_null_is_a_value_in_every_other_group(joined, group):
     frame = joined(
