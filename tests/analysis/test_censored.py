@@ -133,3 +133,17 @@ def test_discrimination_is_what_simulation_finds(every, last, form, other, a, b)
     assert found.mean == pytest.approx(np.mean(differences), abs=0.35)
     assert found.deviation == pytest.approx(np.std(differences), rel=0.2)
     assert found.probability(2) == pytest.approx(np.mean(np.array(differences) >= 2), abs=0.15)
+
+
+def test_discrimination_varies_as_runs_do_about_their_mean():
+    """Where times are known well each run prefers the true form by much: by how much varies less than it is."""
+    depths, generator = np.repeat([14.0, 26, 44], 4), np.random.default_rng(2)
+    differences = []
+    for _ in range(100):
+        seen = looked_at(np.exp(3 + 0.05 * depths + 0.04 * generator.normal(size=len(depths))), 1.0, 400.0)
+        true, false = (fit(form, depths, *seen).log_likelihood for form in (EXPONENTIAL, POWER))
+        differences.append(true - false)
+    truth = replace(fit(EXPONENTIAL, depths, *seen), a=3.0, b=0.05, sigma=0.04)
+    found = discrimination(truth, POWER, depths, np.arange(1, 401))
+    assert found.mean > 0.9 * len(depths)
+    assert found.deviation == pytest.approx(np.std(differences), rel=0.25)
