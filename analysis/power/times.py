@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from analysis.censored import EXPONENTIAL, FORMS, POWER, Degenerate, Fit, fit
 from analysis.evidence import Verdict
 from analysis.power.simulation import AS_SEEN, NO_EFFECT, Case
-from analysis.why.convergence import fits_before, fitted, form_verdict, slowing_verdict
+from analysis.why.convergence import HALF, fits_before, fitted, form_verdict, slowing_verdict
 from analysis.why.times import THRESHOLDS
 
 Array = NDArray[np.float64]
+START = 20.0  # iterations that every net may need, whatever its depth
 DOUBTFUL = 2.0  # by which the spread of three runs may be underestimated
 
 
@@ -47,19 +48,28 @@ class Design:
 
 @dataclass(frozen=True)
 class Growth:
-    """Times of a form of depth, lognormal about it."""
+    """Times of a form of depth, lognormal about it, after a `start` that every net needs."""
 
     form: str
     a: float
     b: float
     sigma: float
+    start: float = 0.0  # iterations
 
     @classmethod
     def of(cls, fit: Fit) -> "Growth":
         return cls(fit.form, fit.a, fit.b, fit.sigma)
 
     def times(self, depths: Array, noise: Array) -> Array:
-        return np.asarray(np.exp(self.a + self.b * FORMS[self.form](depths) + self.sigma * noise))
+        median = self.start + np.exp(self.a + self.b * FORMS[self.form](depths))
+        return np.asarray(median * np.exp(self.sigma * noise))
+
+    def delayed(self, start: float, shallow: float, deep: float) -> "Growth":
+        """A power of depth after so many iterations, with this growth's median times at two depths."""
+        z = np.log([shallow, deep])
+        rest = np.log(self.times(np.array([shallow, deep]), np.zeros(2)) - start)
+        b = float((rest[1] - rest[0]) / (z[1] - z[0]))
+        return Growth(POWER, float(rest[0] - b * z[0]), b, self.sigma, start)
 
 
 @dataclass(frozen=True)
@@ -95,13 +105,17 @@ def form_cases(times: pd.DataFrame, designs: Mapping[str, Design]) -> Iterator[C
     """`times`: of the first of the designs, whose fits are the truths of all."""
     growths = growths_of(times, next(iter(designs.values())).drops)
     exponential = growths[EXPONENTIAL]
-    shallowest = float(times["depth"].min())
+    timed = times.loc[
+        (times["family"] == "plain") & np.isfinite(times["by"]) & (times["threshold"] == float(HALF)), "depth"
+    ]
+    shallowest, deepest = float(timed.min()), float(timed.max())
     level = exponential.a + exponential.b * shallowest
     truths = {
         "exponential, as fitted": exponential,
         "power law, as fitted": growths[POWER],
         f"exponential, spread x {DOUBTFUL:g}": replace(exponential, sigma=DOUBTFUL * exponential.sigma),
         f"power law, spread x {DOUBTFUL:g}": replace(growths[POWER], sigma=DOUBTFUL * growths[POWER].sigma),
+        f"neither: a power of depth after {START:g} iterations": exponential.delayed(START, shallowest, deepest),
         f"{NO_EFFECT}: every depth as plain-{shallowest:g}": replace(exponential, a=level, b=0.0),
     }
     for name, design in designs.items():

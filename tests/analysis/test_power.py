@@ -133,6 +133,13 @@ def test_growth_is_lognormal_about_its_form():
     assert Growth(POWER, 0.0, 2.0, 0.0).times(depths, np.zeros(2)) == pytest.approx([100, 400])
 
 
+def test_a_delayed_growth_has_the_same_times_at_two_depths():
+    growth, two = Growth(EXPONENTIAL, 3.0, 0.04, 0.1), np.array([20.0, 44.0])
+    delayed = growth.delayed(20.0, *two)
+    assert delayed.times(two, np.ones(2)) == pytest.approx(growth.times(two, np.ones(2)))
+    assert delayed.times(np.array([1e-9]), np.zeros(1)) == pytest.approx(20.0)
+
+
 def test_deepest_nets_of_the_design_have_time(growths, design):
     """Two standard deviations above the median of the slower form, at the deepest."""
     deepest = np.array([float(max(design.depths))])
