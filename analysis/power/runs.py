@@ -8,8 +8,9 @@ import pandas as pd
 from analysis.frame import UNTRAINED_WITHIN, WHO, Frame
 from analysis.power.published import Nets
 
-CHANCE = 90.0  # digits: ten classes
-IMAGES = 1500  # digits' training images: an error is a multiple of 100/1500
+IMAGES = 1500  # digits' training images
+STEP = 100 / IMAGES  # points: every training error is a multiple of it
+CHANCE = 89.8  # digits: the commonest class has 153 of them
 SEEDS = 3
 LAST = 400  # iterations
 
@@ -17,7 +18,7 @@ LAST = 400  # iterations
 def frame(nets: Nets, generator: np.random.Generator) -> Frame:
     """Finished runs whose training errors are drawn from these, as whole images, between 0 and 100 %."""
     rows = [
-        _run(family, depth, seed, float(np.clip(round(error * IMAGES / 100), 0, IMAGES) * 100 / IMAGES))
+        _run(family, depth, seed, float(np.clip(round(error / STEP), 0, IMAGES) * STEP))
         for family, depths in nets.items()
         for depth, normal in depths.items()
         for seed, error in enumerate(normal.draw(generator, SEEDS))
@@ -45,12 +46,14 @@ def _run(family: str, depth: int, seed: int, error: float) -> dict[str, Any]:
         "data": "digits",
         "state": "done",
         "chance": CHANCE,
+        "error_step": STEP,
         "iterations": LAST,
         "iteration": LAST,
         "training_error": error,
         "train/clean_error": error,
         "untrained": error >= CHANCE - UNTRAINED_WITHIN,
         "device": "cpu",
+        "threads": "1",
         "reason": None,
         "config.schedule.milestones": "[200, 300]",
         "config.schedule.iterations": LAST,
