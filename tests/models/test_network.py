@@ -114,6 +114,44 @@ def test_initialisation_is_he_normal(network, initialisation, fan):
     assert weight.std().item() == pytest.approx((2 / fan) ** 0.5, rel=0.02)
 
 
+@pytest.mark.parametrize("width", [4, 64])
+def test_the_linear_layer_begins_uniform_within_its_bound(network, width):
+    """PyTorch's own: weights and biases of n inputs between -1/sqrt(n) and 1/sqrt(n)."""
+    layer = network(width=width).fc
+    bound = (4 * width) ** -0.5
+    for values in (layer.weight, layer.bias):
+        assert values.abs().max() <= bound
+        assert values.abs().max() > 0.7 * bound
+    assert layer.weight.abs().max() > 0.97 * bound
+    assert layer.weight.mean().item() == pytest.approx(0, abs=0.1 * bound)
+    assert layer.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.1)
+
+
+def test_batch_normalisation_begins_at_one_and_zero(network):
+    norms = [module for module in network().modules() if isinstance(module, nn.BatchNorm2d)]
+    assert len(norms) == 19
+    for norm in norms:
+        assert set(norm.weight.tolist()) == set(norm.running_var.tolist()) == {1.0}
+        assert set(norm.bias.tolist()) == set(norm.running_mean.tolist()) == {0.0}
+
+
+def test_initialisation_draws_from_its_stream_alone(make_model):
+    """Every convolution and the linear layer; the global stream is neither read nor moved."""
+    nets = [Network(make_model(depth=8, width=4, shortcut="C"), 3, 10) for _ in range(3)]
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    for net, seed in zip(nets, (1, 1, 2), strict=True):
+        initialise(net, generator(seed, "initialisation"))
+    assert torch.equal(torch.get_rng_state(), before)
+    one, same, other = (net.state_dict() for net in nets)
+    drawn = [name for name, value in one.items() if value.dim() > 1 or name == "fc.bias"]
+    assert len(drawn) == 1 + 3 * 3 + 2  # the stem, three blocks with their projections, the linear layer
+    for name in drawn:
+        assert torch.equal(one[name], same[name])
+        assert not torch.equal(one[name], other[name])
+    assert len({one[name].flatten()[0].item() for name in drawn}) == len(drawn)
+
+
 def test_channels_last_changes_no_more_than_rounding(network):
     net, x = network().eval(), torch.randn(4, 3, 32, 32)
     with torch.no_grad():

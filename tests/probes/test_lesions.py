@@ -60,3 +60,38 @@ def test_swaps_stay_within_a_stage_and_so_fit(network, batch):
     assert len({row["error"] for row in found if row["kind"] == "swap"}) > 1
     again = rows(lesions(net, *batch, generator(1, "lesions")))
     assert found == again
+
+
+@torch.no_grad()
+def test_a_deleted_block_keeps_its_shortcut_and_last_relu(network):
+    """Its shortcut turns the sign, so ReLU leaves zeros; then the bias decides, and without ReLU the sign would."""
+    net = network(shortcut="B").eval()
+    last = list(net.blocks())[-1]
+    last.downsample[0].weight.zero_()[:, 0] = -1.0
+    net.fc.weight.zero_()[1] = -1.0  # the second class likes what is negative
+    net.fc.bias.zero_()[0] = 1e-3
+    pictures, labels = torch.rand(6, 1, 8, 8, dtype=torch.float64), torch.zeros(6, dtype=torch.int64)
+    seen = []
+    hook = last.downsample.register_forward_hook(lambda _m, _i, output: seen.append(output))
+    found = rows(lesions(net, pictures, labels, generator(0, "lesions")))
+    hook.remove()
+    assert all(bool((output.mean((2, 3)).sum(1) < -1e-3).all()) for output in seen)
+    assert [row["error"] for row in found if row["block"] == 2] == [0.0]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("order", ["post", "pre"])
+def test_deleted_blocks_are_what_their_shortcut_gives(network, batch, order):
+    """Every block alone, measured again with its convolutions at zero: in both orders, over projections too."""
+    net = network(depth=14, shortcut="B", order=order).eval()
+    images = batch[0]
+    labels = net(images).argmax(1)
+    found = rows(lesions(net, images, labels, generator(0, "lesions")))
+    alone = {row["block"]: row["error"] for row in found if row["block"] is not None}
+    expected = {}
+    for number, block in enumerate(net.blocks()):
+        hook = block.conv2.register_forward_hook(lambda _m, _i, output: torch.zeros_like(output))
+        expected[number] = 100 * (net(images).argmax(1) != labels).double().mean().item()
+        hook.remove()
+    assert alone == expected
+    assert len(set(alone.values())) > 1

@@ -1,0 +1,160 @@
+"""Every column of a row of metrics, measured a second time without the code that measures it."""
+
+import copy
+from itertools import islice
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from degradation.data.datasets import Dataset, Split, load
+from degradation.data.feeds import make_feed
+from degradation.training.fit import Metrics, Progress, Training, fit
+
+CPU = torch.device("cpu")
+BATCH = 32
+KEYS = ("data.validation=100", "optim.lr=0.05", "optim.momentum=0.5")
+
+
+@pytest.fixture(scope="module")
+def dataset(compose_config):
+    return load(compose_config("data.validation=100").data)
+
+
+def normalised(dataset, images):
+    """By mean and standard deviation of the training images."""
+    training = dataset.train.pictures.double()
+    return ((images.double() - training.mean()) / training.std(correction=0)).float()
+
+
+@torch.no_grad()
+def error_and_loss(network, images, labels):
+    """Percent, and nats."""
+    logits = network(images)
+    wrong = (logits.argmax(1) != labels).double().mean().item()
+    return 100 * wrong, F.cross_entropy(logits, labels).item()
+
+
+def as_pair(row, name):
+    return row[f"{name}error"], row[f"{name}loss"]
+
+
+def train_to(config, dataset, iteration):
+    """A training that stands at this iteration, and its last row."""
+    training = Training(config, dataset, CPU)
+    for event in fit(training):
+        if isinstance(event, Metrics):
+            row = event.row
+        if event == Progress(iteration):
+            return training, row
+    raise AssertionError("training ended before")
+
+
+@pytest.fixture(scope="module")
+def at_eight(compose_config, tiny_overrides, dataset):
+    """After eight iterations, the second row of the run."""
+    return train_to(compose_config(*tiny_overrides, *KEYS), dataset, 8)
+
+
+@pytest.mark.parametrize(
+    ("column", "split"), [("train/clean_", "train"), ("test/", "test"), ("validation/", "validation")]
+)
+def test_clean_columns_are_those_of_their_own_images(at_eight, dataset, column, split):
+    training, row = at_eight
+    network = copy.deepcopy(training.network).eval()
+    images = getattr(dataset, split)
+    expected = error_and_loss(network, normalised(dataset, images.pictures), images.labels)
+    assert as_pair(row, column) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_splits_are_told_apart_by_the_row(at_eight):
+    """Else the test above could not see one in place of another."""
+    _, row = at_eight
+    names = ("train/clean_", "train/augmented_", "train/running_", "test/", "validation/")
+    assert len({row[f"{name}error"] for name in names}) == len(names)
+    assert len({row[f"{name}loss"] for name in names}) == len(names)
+
+
+def test_augmented_columns_are_of_augmented_training_images(at_eight, dataset):
+    training, row = at_eight
+    batches = list(make_feed(dataset, training.config, CPU).augmented(8))
+    images, labels = torch.cat([batch[0] for batch in batches]), torch.cat([batch[1] for batch in batches])
+    assert torch.equal(labels, dataset.train.labels)
+    assert not torch.allclose(images, normalised(dataset, dataset.train.pictures))
+    network = copy.deepcopy(training.network).eval()
+    assert as_pair(row, "train/augmented_") == pytest.approx(error_and_loss(network, images, labels), rel=1e-5)
+
+
+def test_running_columns_are_of_the_batches_since_the_last_row(compose_config, tiny_overrides, dataset, at_eight):
+    """In train mode, before each update."""
+    config = compose_config(*tiny_overrides, *KEYS)
+    training, _ = train_to(config, dataset, 4)
+    batches = list(islice(make_feed(dataset, config, CPU).batches(4), 4))
+    measured = []
+    for images, labels in batches:
+        measured.append(error_and_loss(copy.deepcopy(training.network).train(), images, labels))
+        training.step()
+    errors, losses = zip(*measured, strict=True)
+    _, row = at_eight
+    assert as_pair(row, "train/running_") == pytest.approx((sum(errors) / 4, sum(losses) / 4), rel=1e-5)
+
+
+def test_a_row_without_validation_has_no_column_of_it(tiny, compose_config):
+    _, row = train_to(tiny(), load(compose_config().data), 4)
+    assert not [name for name in row if name.startswith("validation")]
+
+
+def test_the_rate_of_a_row_is_that_of_its_last_update(tiny, dataset):
+    """The sixth update has the rate before the milestone, the seventh that after it."""
+    config = tiny(*KEYS, "schedule.evaluate_every=1", "schedule.milestones=[6,9]", "schedule.factor=0.5")
+    rows = [event.row for event in fit(Training(config, dataset, CPU)) if isinstance(event, Metrics)]
+    assert [row["iteration"] for row in rows] == list(range(1, 13))
+    assert [row["lr"] for row in rows] == [0.05] * 6 + [0.025] * 3 + [0.0125] * 3
+
+
+def test_the_rate_of_a_row_is_the_rate_of_the_optimizer(tiny, dataset):
+    training = Training(tiny(*KEYS, "schedule.evaluate_every=1"), dataset, CPU)
+    for event in fit(training):
+        if isinstance(event, Metrics):
+            assert {group["lr"] for group in training.optimizer.param_groups} == {event.row["lr"]}
+
+
+PLATEAU = (
+    "data.validation=64", "schedule=imagenet", "schedule.iterations=12", "schedule.evaluate_every=1",
+    "schedule.milestones=[]", "schedule.snapshots=[]", "schedule.plateau.patience=2",
+    "schedule.plateau.improvement=100", "optim.lr=0.1", "probes=none",
+)  # fmt: skip
+
+
+@pytest.fixture
+def begin(tiny, dataset):
+    """A training on few images, of which no evaluation makes 100 points of progress: each third one is a plateau."""
+    train, test, validation = (
+        Split(split.pictures[:64], split.labels[:64]) for split in (dataset.train, dataset.test, dataset.validation)
+    )
+    few = Dataset(train, test, 10, validation)
+    return lambda: Training(tiny(*PLATEAU), few, CPU)
+
+
+def rows_of(events):
+    return [event.row for event in events if isinstance(event, Metrics)]
+
+
+def test_plateaus_are_counted_and_lower_the_next_rate(begin):
+    rows = rows_of(fit(begin()))
+    assert [row["schedule/plateaus"] for row in rows] == [0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4]
+    assert [row["lr"] for row in rows] == pytest.approx([0.1] * 3 + [0.01] * 3 + [0.001] * 3 + [0.0001] * 3)
+
+
+@pytest.mark.parametrize("stop_after", range(1, 12))
+def test_a_resume_keeps_the_errors_since_the_last_plateau(begin, stop_after):
+    expected = rows_of(fit(begin()))
+    first = begin()
+    events = []
+    for event in fit(first):
+        events.append(event)
+        if event == Progress(stop_after):
+            break
+    second = begin()
+    second.restore(copy.deepcopy(first.state()))
+    assert rows_of([*events, *fit(second)]) == expected

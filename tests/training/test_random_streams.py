@@ -1,0 +1,145 @@
+"""What is random in a run is drawn from its seed, by one stream for each use."""
+
+import pytest
+import torch
+
+from degradation import explain as explain_module
+from degradation import probes
+from degradation.data import feeds, streams
+from degradation.data.datasets import load
+from degradation.explain import explain, landscape
+from degradation.grid import grid_run
+from degradation.models.network import Network, initialise
+from degradation.records.schema import PROBES, State
+from degradation.run import train
+from degradation.training import fit as fit_module
+from degradation.training.fit import Probed, Training, fit
+from degradation.training.step import memory_format
+
+CPU = torch.device("cpu")
+FOUR_UPDATES = ("schedule.iterations=4", "schedule.milestones=[]", "schedule.snapshots=[]", "probes=none")
+
+
+@pytest.fixture(scope="module")
+def digits(compose_config):
+    return load(compose_config().data)
+
+
+def trained_weights(config, dataset):
+    training = Training(config, dataset, CPU)
+    for _ in fit(training):
+        pass
+    return torch.cat([parameter.detach().flatten() for parameter in training.network.parameters()])
+
+
+def seed_only(patched, name):
+    """Draw every stream but this one from the seed 0."""
+
+    def generator(seed, stream, index=0):
+        return streams_generator(seed if stream == name else 0, stream, index)
+
+    streams_generator = streams.generator
+    for module in (streams, feeds, fit_module):
+        patched.setattr(module, "generator", generator)
+
+
+@pytest.mark.parametrize("stream", ["order", "augmentation", "initialisation"])
+def test_each_stream_alone_makes_seeds_differ(tiny, digits, monkeypatch, stream):
+    expected = trained_weights(tiny("seed=0", *FOUR_UPDATES), digits)
+    seed_only(monkeypatch, stream)
+    found = [trained_weights(tiny(f"seed={seed}", *FOUR_UPDATES), digits) for seed in (0, 1)]
+    assert torch.equal(found[0], expected)
+    assert not torch.equal(found[1], expected)
+
+
+def test_no_other_stream_enters_training(tiny, digits, monkeypatch):
+    """Global streams neither: with the seed 0 for order, augmentation and initialisation all seeds are one."""
+    expected = trained_weights(tiny("seed=0", *FOUR_UPDATES), digits)
+    seed_only(monkeypatch, "none of them")
+    torch.manual_seed(5)
+    assert torch.equal(trained_weights(tiny("seed=1", *FOUR_UPDATES), digits), expected)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 7])
+@pytest.mark.parametrize("initialisation", ["fan_out", "fan_in"])
+def test_a_network_begins_at_its_seeds_initialisation(tiny, digits, seed, initialisation):
+    config = tiny(f"seed={seed}", f"model.initialisation={initialisation}")
+    expected = Network(config.model, 1, 10)
+    initialise(expected, streams.generator(seed, "initialisation"), initialisation)
+    found = Training(config, digits, CPU).network.state_dict()
+    assert all(torch.equal(value, found[name]) for name, value in expected.state_dict().items())
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Every probe returns the first numbers of the stream that it is given."""
+
+    def draw(_network, _images, _labels, random):
+        return {"drawn": torch.rand(3, generator=random).tolist()}
+
+    monkeypatch.setattr(probes, "MEASURES", dict.fromkeys(probes.MEASURES, draw))
+
+
+def expected_draw(seed, name, iteration):
+    return torch.rand(3, generator=streams.generator(seed, f"probe/{name}", iteration)).tolist()
+
+
+ALL = "gradient_flow,responses,identity,shattering,lesions,paths"
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_probes_in_training_draw_from_seed_name_iteration(tiny, digits, drawn, seed):
+    config = tiny(f"seed={seed}", f"probes.training=[{ALL}]", "probes.early=3")
+    taken = [event for event in fit(Training(config, digits, CPU)) if isinstance(event, Probed)]
+    assert {(event.probe, event.iteration) for event in taken} == {
+        (name, iteration) for name in ALL.split(",") for iteration in (0, 3, 6, 12)
+    }
+    for event in taken:
+        assert event.table["drawn"] == expected_draw(seed, event.probe, event.iteration)
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_probes_afterwards_draw_from_seed_name_iteration(tiny, drawn, seed):
+    config = tiny(f"seed={seed}", "probes.training=[]", f"probes.afterwards=[{ALL}]")
+    assert train(config) is State.DONE
+    explain(config)
+    rows = grid_run(config).record.rows(PROBES)
+    assert {row["iteration"] for row in rows} == {0, 6, 12}
+    assert {row["probe"] for row in rows} == set(ALL.split(","))
+    for row in rows:
+        assert row["table"]["drawn"] == expected_draw(seed, row["probe"], row["iteration"])
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_what_is_probed_at_iteration_0_is_the_seeds_network(tiny, seed):
+    """No snapshot of it is kept: it is initialised again."""
+    config = tiny(f"seed={seed}", "probes.training=[]", "probes.afterwards=[responses]")
+    assert train(config) is State.DONE
+    explain(config)
+    afterwards = grid_run(config).record.rows(PROBES)[0]
+    network = Network(config.model, 1, 10)
+    initialise(network, streams.generator(seed, "initialisation"))
+    network = network.to(memory_format=memory_format(config.precision))
+    feed = feeds.make_feed(load(config.data), config, CPU)
+    batch = probes.probe_batch("responses", feed, config.probes)
+    assert afterwards["iteration"] == 0
+    assert afterwards["table"] == probes.take("responses", network, batch, seed, 0)
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_a_landscape_draws_its_directions_from_its_own_seed(tiny, monkeypatch, seed):
+    """Two of them, whatever the run's seed."""
+    draws = []
+
+    def direction(network, random):
+        draws.append(torch.rand(3, generator=torch.Generator().set_state(random.get_state())).tolist())
+        return real_direction(network, random)
+
+    real_direction = explain_module.direction
+    monkeypatch.setattr(explain_module, "direction", direction)
+    small = ("landscape.line=3", "landscape.square=3", "landscape.pictures=50", f"landscape.seed={seed}")
+    config = tiny("seed=2", "probes=none", *small)
+    assert train(config) is State.DONE
+    landscape(config)
+    expected = [torch.rand(3, generator=streams.generator(seed, "landscape", index)).tolist() for index in (1, 2)]
+    assert draws == expected
