@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from degradation import run as run_module
 from degradation.files import SEALED
 from degradation.grid import grid_run
 from degradation.records.schema import ATTEMPTS, METRICS, PROBES, SNAPSHOTS, WEIGHTS, State
@@ -75,27 +76,63 @@ def in_a_child(action) -> int:
 STRIKES = ["job killed", "job killed in a write", "power cut", "power cut, rows lost", "power cut, files lost"]
 
 
+def note_what_is_saved(path, patched):
+    """In a child: append the iteration of each checkpoint when its write has returned, and so has promised it."""
+
+    def save(record, training, kept):
+        saving(record, training, kept)
+        with open(path, "a") as file:
+            file.write(f"{training.iteration}\n")
+
+    saving = run_module.save
+    patched.setattr(run_module, "save", save)
+
+
+def count_updates(patched):
+    """A list that gets an entry for every update of the weights."""
+    updates = []
+
+    def step(training):
+        updates.append(training.iteration)
+        stepping(training)
+
+    stepping = run_module.Training.step
+    patched.setattr(run_module.Training, "step", step)
+    return updates
+
+
 @pytest.mark.parametrize("fault", STRIKES)
 @pytest.mark.parametrize("step", [RARELY, pytest.param(1, marks=pytest.mark.slow)])
-def test_a_run_that_ends_at_any_call_goes_on_to_the_same_bytes(tiny, tmp_path, shim, whole, fault, step):
+def test_a_run_that_ends_at_any_call_goes_on_to_the_same_bytes(tiny, tmp_path, shim, whole, monkeypatch, fault, step):
+    """And from the last checkpoint that was promised: a run trained again from its start has the same bytes too."""
     number, code = 1 + STRIKES.index(fault), -signal.SIGKILL
-    killed = 0
+    killed = saved_before_a_strike = 0
     while code == -signal.SIGKILL:
         config = tiny(f"record_root={tmp_path / str(number)}")
         record = grid_run(config).record
+        record.root.mkdir()  # the disk that is watched lies below it, so a power cut would undo its making for ever
+        promised = tmp_path / f"promised-{number}"
+        promised.touch()
 
-        def strike(record=record, config=config, number=number):
+        def strike(record=record, config=config, number=number, promised=promised):
             shim.FAULTS["now"] = shim.FAULTS[fault]
             shim.Disk(record.root, {record.run_id: ("now", number)}).install()
+            note_what_is_saved(promised, monkeypatch)
             train(config)
 
         code = in_a_child(strike)
         assert code in (0, -signal.SIGKILL)
         killed += code != 0
-        assert train(config) is State.DONE
+        last = max(map(int, promised.read_text().split()), default=0)
+        saved_before_a_strike += code != 0 and last > 0
+        with monkeypatch.context() as patched:
+            updates = count_updates(patched)
+            assert train(config) is State.DONE
+        assert not updates or min(updates) >= last, (number, last, updates)
         assert_whole(record, whole)
         number += step
     assert killed * step > 40  # the calls of a run's life
+    assert saved_before_a_strike
 
 
 @pytest.mark.parametrize("problem", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO])

@@ -182,15 +182,36 @@ def test_a_label_is_told_once(tmp_path):
     assert "failed: job 0: because (log: " in display.stream.getvalue()
 
 
-def test_a_fork_server_that_dies_does_not_take_its_jobs_along(tmp_path):
-    def job():
-        os.kill(os.getppid(), signal.SIGKILL)
-        until(lambda: os.getppid() == 1 or not alive(parent))
+class Rounds(Display):
+    """Makes a file when the pool has looked at its jobs three times since another file was made."""
+
+    def __init__(self, since, then):
+        super().__init__(2, stream=io.StringIO())
+        self.since, self.then, self.rounds = since, then, 0
+
+    def draw(self):
+        self.rounds += self.since.exists()
+        if self.rounds == 3:
+            self.then.touch()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="jobs have no fork server")
+def test_jobs_outlive_their_fork_server(tmp_path):
+    """The pool learns that the server is dead while its job runs: that is neither a result, nor is the slot free."""
+    dead, released, finished = tmp_path / "dead", tmp_path / "released", tmp_path / "finished"
+
+    def first():
+        server = os.getppid()
+        os.kill(server, signal.SIGKILL)
+        until(lambda: os.getppid() != server)
+        dead.touch()
+        until(released.exists)
+        finished.touch()
         return "done"
 
-    parent = os.getpid() + 10**7  # no such process: the second condition holds at once
-    results = Pool([Slot("one")]).run(jobs_of(tmp_path, [job]), quiet(1))
-    assert results[0].value == "done"
+    results = Pool([Slot("one")]).run(jobs_of(tmp_path, [first, finished.exists]), Rounds(dead, released))
+    assert [result.error for result in results] == [None, None]
+    assert [result.value for result in results] == ["done", True]
 
 
 def test_slots_of_a_cpu_machine_are_its_cores(monkeypatch):

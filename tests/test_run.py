@@ -2,6 +2,7 @@
 
 import json
 import signal
+from contextlib import ExitStack
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from degradation.files import seal, unseal
 from degradation.grid import grid_run
 from degradation.interruption import Interrupted
 from degradation.records.schema import ATTEMPTS, CHECKPOINT, METRICS, PROBES, SNAPSHOTS, WEIGHTS, State
+from degradation.records.store import Record
 from degradation.run import RunFailed, train
 from degradation.training import checkpoint
 
@@ -168,6 +170,56 @@ def test_a_done_run_is_skipped(tiny, monkeypatch):
     train(config)
     monkeypatch.setattr(run_module, "Training", lambda *_: pytest.fail("trained again"))
     assert train(config) is State.DONE
+
+
+def test_a_run_that_another_process_trains_is_waited_for(tiny, monkeypatch):
+    """Nothing is trained or written while the lock is held; then the run is done already."""
+    config = tiny()
+    record = grid_run(config).record
+    told, trained = [], []
+    with ExitStack() as other_process:
+        other_process.enter_context(record.lock())
+        before = sorted(path.name for path in record.folder.iterdir())
+
+        def finish_elsewhere(line):
+            told.append(line)
+            assert sorted(path.name for path in record.folder.iterdir()) == before
+            monkeypatch.undo()
+            other_process.close()
+            assert train(config) is State.DONE
+            monkeypatch.setattr(run_module, "Training", lambda *_: trained.append("twice"))
+
+        monkeypatch.setattr(run_module, "tell", finish_elsewhere)
+        assert train(config) is State.DONE
+    assert told == [f"{record.run_id}: another process is training it; waiting for that"]
+    assert trained == []
+    assert [row["attempt"] for row in record.rows(ATTEMPTS)] == [1, 1]
+
+
+def test_a_run_is_locked_from_its_first_to_its_last_write(tiny, monkeypatch):
+    config = tiny()
+    record = grid_run(config).record
+    held = []
+
+    def note(write):
+        def call(*args):
+            held.append(record.locked())
+            return write(*args)
+
+        return call
+
+    for name in ("write", "append", "finish"):
+        monkeypatch.setattr(Record, name, note(getattr(Record, name)))
+    assert train(config) is State.DONE
+    assert len(held) > 10
+    assert all(held)
+    assert not record.locked()
+
+
+def test_an_interrupted_run_is_locked_no_more(tiny, monkeypatch):
+    config = tiny()
+    interrupt(config, monkeypatch, 5)
+    assert not grid_run(config).record.locked()
 
 
 def test_a_failure_is_recorded_with_its_reason_and_tried_again(tiny, monkeypatch, caplog):

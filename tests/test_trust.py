@@ -12,7 +12,7 @@ import torch
 
 from degradation.config import CONF
 from degradation.explain import NotExplained, explain
-from degradation.files import encode_document
+from degradation.files import encode_document, seal
 from degradation.grid import grid_run
 from degradation.records.schema import CHECKPOINT, DONE, METRICS, RUN, SNAPSHOTS, WEIGHTS, State
 from degradation.run import RunFailed, train
@@ -51,11 +51,18 @@ def test_the_trap_works(tmp_path):
 
 
 @pytest.mark.parametrize("form", [0, 1])
-def test_a_planted_checkpoint_does_nothing_and_the_run_starts_anew(tiny, mark, form):
+@pytest.mark.parametrize(
+    ("wrap", "reason"),
+    [(bytes, "does not fit its own checksum"), (seal, "is damaged, or holds more than tensors and plain values")],
+    ids=["bare", "sealed"],
+)
+def test_a_planted_checkpoint_does_nothing(tiny, mark, caplog, form, wrap, reason):
+    """Nor where its seal is right, which whoever plants it can write too: then `weights_only` alone keeps it out."""
     config = tiny("probes=none")
     record = grid_run(config).record
-    record.write(CHECKPOINT, planted_pickles(mark)[form])
+    record.write(CHECKPOINT, wrap(planted_pickles(mark)[form]))
     assert train(config) is State.DONE
+    assert f"{CHECKPOINT} {reason}" in caplog.text
 
 
 @pytest.mark.slow
