@@ -11,6 +11,9 @@ TORCH_INDEX ?=
 PYTHON ?= python3
 # Faults of each kind in `make faults`
 EACH ?= 20
+# Changes of the code in `make mutants`, and the paths that they are drawn from: ONLY=analysis, ONLY=src/degradation/models
+COUNT ?= 400
+ONLY ?=
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -19,7 +22,7 @@ OVERRIDES = experiment=$(EXPERIMENT) $(if $(SEEDS),seed=$(SEEDS)) $(if $(DEPTHS)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup other-torch reproduce explain status report sync pull plan census power test test-slow test-cluster growth faults check bench clean
+.PHONY: help setup other-torch reproduce explain status report sync pull plan census power test test-slow test-cluster growth faults mutants check bench clean
 
 help: ## List what there is
 	@echo "make TARGET [EXPERIMENT=$(EXPERIMENT)] [SEEDS=0,1,2] [DEPTHS=20,56] [LAUNCHER=slurm] [ARGS=\"key=value ...\"]"
@@ -89,6 +92,10 @@ growth: $(INSTALLED) ## Time status, report and pull against the number of runs:
 
 faults: $(INSTALLED) ## Strike a small sweep with 20 faults of each kind and compare it with an undisturbed one (EACH=20)
 	@$(RUN) tests/faults --each $(EACH)
+
+mutants: $(INSTALLED) ## Change 400 places of the code that decides numbers, one at a time: which do the tests notice? (COUNT=20 ONLY=analysis)
+	@$(RUN) -m pip install --quiet -c constraints.txt -e '.[dev,mutants]'
+	@$(RUN) tests/mutants --count $(COUNT) --only "$(ONLY)"
 
 check: $(INSTALLED) ## Formatting, lint, types and the direction of imports
 	@$(VENV)/bin/ruff check .
