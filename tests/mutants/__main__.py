@@ -8,7 +8,6 @@ Prints the share that is noticed, module by module, and writes the changes that 
 
 import argparse
 import difflib
-import fnmatch
 import multiprocessing
 import os
 import random
@@ -33,15 +32,13 @@ UNCHANGED_TIMEOUT_S = 1200.0
 TIMEOUT_FACTOR, TIMEOUT_LEAST_S = 3.0, 60.0  # of the time that the unchanged code's tests take
 
 
-def tests_of(path: Path) -> str:
-    name = path.relative_to(ROOT).as_posix()
-    return next(tests for pattern, tests in TESTS.items() if fnmatch.fnmatch(name, pattern))
-
-
 def sources(only: str) -> list[Path]:
     """The files that have mutants."""
-    paths = {path for pattern in TESTS for path in ROOT.glob(pattern)}
-    return sorted(path for path in paths if path.relative_to(ROOT).as_posix().startswith(only))
+    return [ROOT / name for name in sorted(TESTS) if name.startswith(only)]
+
+
+def tests_of(path: Path) -> str:
+    return TESTS[path.relative_to(ROOT).as_posix()]
 
 
 def diff(mutant: Mutant) -> list[str]:
@@ -124,13 +121,15 @@ def _be_pytest(tests: str) -> None:
     code = 3
     try:
         os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         silence = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(silence, stream)
         import pytest
 
         options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow and not cluster"]
-        code = int(pytest.main([*options, f"--basetemp={Path.cwd()}/tmp", *tests.split()]))
+        places = [str(path) for pattern in tests.split() for path in sorted(Path().glob(pattern))]
+        code = int(pytest.main([*options, f"--basetemp={Path.cwd()}/tmp", *places]))
     finally:
         os._exit(code)
 
