@@ -12,7 +12,7 @@ PYTHON ?= python3
 # Faults of each kind in `make faults`
 EACH ?= 20
 # Changes of the code in `make mutants`, and the paths that they are drawn from: ONLY=analysis, ONLY=src/degradation/models
-COUNT ?= 400
+COUNT ?= 300
 ONLY ?=
 
 VENV := .venv
@@ -93,7 +93,7 @@ growth: $(INSTALLED) ## Time status, report and pull against the number of runs:
 faults: $(INSTALLED) ## Strike a small sweep with 20 faults of each kind and compare it with an undisturbed one (EACH=20)
 	@$(RUN) tests/faults --each $(EACH)
 
-mutants: $(INSTALLED) ## Change 400 places of the code that decides numbers, one at a time: which do the tests notice? (COUNT=20 ONLY=analysis)
+mutants: $(INSTALLED) ## Change 300 places of the code that decides numbers, one at a time: which do the tests notice? (COUNT=20 ONLY=analysis)
 	@$(RUN) -m pip install --quiet -c constraints.txt -e '.[dev,mutants]'
 	@$(RUN) tests/mutants --count $(COUNT) --only "$(ONLY)"
 
