@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -155,16 +156,18 @@ def unchanged(tests: str) -> tuple[str, bool, float]:
 
 def measure(sample: list[Mutant], workers: int) -> Iterator[tuple[Mutant, bool]]:
     """Each mutant as soon as it is known whether it is noticed."""
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        context = multiprocessing.get_context("fork")
-        with context.Pool(workers, prepare, (folder,)) as pool:
-            timeouts = {}
-            for tests, passed, seconds in pool.imap_unordered(unchanged, {tests_of(one.path) for one in sample}):
-                if not passed:
-                    sys.exit(f"these fail on the code as it is: {tests}")
-                timeouts[tests] = max(TIMEOUT_LEAST_S, TIMEOUT_FACTOR * seconds)
-            jobs = [(mutant, timeouts[tests_of(mutant.path)]) for mutant in sample]
-            yield from pool.imap_unordered(is_noticed, jobs)
+    context = multiprocessing.get_context("fork")
+    with (
+        tempfile.TemporaryDirectory(prefix="mutants-") as folder,
+        ProcessPoolExecutor(workers, context, prepare, (folder,)) as pool,  # a Pool's daemons could not have children
+    ):
+        timeouts = {}
+        for tests, passed, seconds in pool.map(unchanged, sorted({tests_of(one.path) for one in sample})):
+            if not passed:
+                sys.exit(f"these fail on the code as it is: {tests}")
+            timeouts[tests] = max(TIMEOUT_LEAST_S, TIMEOUT_FACTOR * seconds)
+        jobs = [(mutant, timeouts[tests_of(mutant.path)]) for mutant in sample]
+        yield from pool.map(is_noticed, jobs)
 
 
 def main() -> None:
