@@ -5,7 +5,7 @@ training/group.py has no row: several processes are tested by slow tests.
 
 TRAINING = "tests/training/test_[!g]*.py"
 FILES = "tests/data/test_datasets.py tests/data/test_bad_data.py tests/data/test_imagenet.py tests/data/test_planted.py"
-CLAIMS = "tests/analysis/test_claims*.py tests/analysis/test_comparisons*.py"
+CLAIMS = "tests/analysis/test_claims*.py tests/analysis/test_evidence*.py tests/analysis/test_comparisons*.py"
 
 TESTS: dict[str, str] = {
     "src/degradation/models/blocks.py": "tests/models tests/probes",
