@@ -41,7 +41,7 @@ def test_statistics_are_those_of_all_images_at_once(layer, images, size):
     with torch.no_grad():
         whole = layer[0](images).double()
     torch.testing.assert_close(mean.double(), whole.mean((0, 2, 3)), rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(variance.double(), whole.var((0, 2, 3), correction=0), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(variance.double(), whole.var((0, 2, 3)), rtol=1e-5, atol=1e-6)
 
 
 def test_the_order_of_the_images_does_not_matter(layer, images):
@@ -52,6 +52,16 @@ def test_the_order_of_the_images_does_not_matter(layer, images):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 
 
+def test_one_batch_has_pytorchs_own_statistics(layer, images):
+    """To the bit: probes that normalise by one batch have rested on them."""
+    mean, variance = statistics_of(layer, [images])
+    layer[1].momentum = 1.0
+    with torch.no_grad():
+        layer.train()(images)
+    assert torch.equal(mean, layer[1].running_mean)
+    assert torch.equal(variance, layer[1].running_var)
+
+
 def test_variance_survives_a_large_mean(layer, images):
     """Sums of squares in float32 would lose it: the mean is 10,000 standard deviations from 0."""
     with torch.no_grad():
@@ -59,7 +69,7 @@ def test_variance_survives_a_large_mean(layer, images):
         layer[0].weight[:, 0, 1, 1] = 1
     far = images + 1e4
     _, variance = statistics_of(layer, far.split(64))
-    assert variance[0].item() == pytest.approx(far[:, 0].double().var(correction=0).item(), rel=1e-3)
+    assert variance[0].item() == pytest.approx(far[:, 0].double().var().item(), rel=1e-3)
 
 
 def test_training_state_is_restored_even_after_an_error(layer, images):

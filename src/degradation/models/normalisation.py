@@ -49,16 +49,21 @@ def exact_statistics(
     """
     was_training, norms = network.training, norms_of(network)
     kept = [{name: value.clone() for name, value in norm.named_buffers()} for norm in norms]
+    momenta = [norm.momentum for norm in norms]
     pools = [_Pool() for _ in norms]
-    hooks = [norm.register_forward_pre_hook(pool.add) for norm, pool in zip(norms, pools, strict=True)]
+    hooks = [norm.register_forward_hook(pool.add) for norm, pool in zip(norms, pools, strict=True)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = 1.0  # the moving averages are then those of the latest batch alone
     network.train()
     try:
         with torch.no_grad():
             for images in batches:
                 (forward or network)(images)
     finally:
-        for hook in hooks:
+        for norm, hook, momentum in zip(norms, hooks, momenta, strict=True):
             hook.remove()
+            norm.momentum = momentum
         network.train(was_training)
         _restore(norms, kept)
     for norm, pool in zip(norms, pools, strict=True):
@@ -79,24 +84,23 @@ class _Pool:
     """Mean and sum of squared deviations of each channel, of all batches seen so far (Chan et al. 1979)."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = 0  # values of one channel
         self.mean = torch.zeros((), dtype=torch.float64)
         self.squares = torch.zeros((), dtype=torch.float64)
 
-    def add(self, _norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        """A forward pre-hook: takes what a BN layer is about to normalise, (B, C, H, W)."""
-        values = inputs[0].detach().float()
-        variance, mean = torch.var_mean(values, (0, 2, 3), correction=0)
-        variance, mean = variance.cpu().double(), mean.cpu().double()  # some devices have no float64
-        count = values.numel() // values.shape[1]
+    def add(self, norm: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
+        """A forward hook of a BN layer whose moving averages are those of the batch (B, C, H, W) it has just seen."""
+        count = inputs[0].numel() // inputs[0].shape[1]
+        mean = norm.get_buffer("running_mean").cpu().double()  # some devices have no float64
+        squares = norm.get_buffer("running_var").cpu().double() * (count - 1)
         total = self.count + count
         apart = mean - self.mean
-        self.squares = self.squares + variance * count + apart.square() * self.count * count / total
+        self.squares = self.squares + squares + apart.square() * self.count * count / total
         self.mean = self.mean + apart * count / total
         self.count = total
 
     def give(self, norm: nn.BatchNorm2d) -> None:
-        """Make them the moving averages of a layer, unless it has seen nothing."""
+        """Make them the moving averages of a layer, unless it has seen nothing. The variance is PyTorch's, by n - 1."""
         if self.count:
             norm.get_buffer("running_mean").copy_(self.mean)
-            norm.get_buffer("running_var").copy_(self.squares / self.count)
+            norm.get_buffer("running_var").copy_(self.squares / (self.count - 1))
