@@ -16,7 +16,7 @@ GRIDS = [
     ["optim.lr=1,0.1,1e-2", "name='3',b", "data.margin=1,2", "data.flip=true,false"],
     ["schedule={milestones:[5]}", "schedule.factor=0.1,0.2"],
     ["model=plain,residual", "model.shortcut=A,B", "model.depth=8,20", "seed=range(3)"],
-    ["data.size=null,8", "schedule.warmup=null", "tracking.entity=me,null"],
+    ["data=image_folder", "data.root=x", "data.size=null,8", "schedule.warmup=null", "tracking.entity=me,null"],
     ["name=a,'${seed}'", "data.flip=true,3"],
     ["+experiment=quick", "~hydra.sweeper.params.seed", "seed=7,8"],
 ]
@@ -40,7 +40,9 @@ def outcome(function, overrides):
         return type(error), str(error)
 
 
-@pytest.mark.parametrize("overrides", GRIDS, ids=" ".join)
+@pytest.mark.parametrize(
+    "overrides", [GRIDS[0], *(pytest.param(grid, marks=pytest.mark.slow) for grid in GRIDS[1:])], ids=" ".join
+)
 def test_a_grid_is_what_hydra_composes_job_by_job(overrides):
     quickly, expected = outcome(configurations, overrides), outcome(one_by_one, overrides)
     assert quickly == expected

@@ -167,7 +167,11 @@ def test_another_number_of_parts_finds_what_is_measured(done):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("model.depth=20,44,56", "seed=0,1"), {("plain", 20), ("plain", 56), ("residual", 20), ("residual", 56)}),
+        pytest.param(
+            ("model.depth=20,44,56", "seed=0,1"),
+            {("plain", 20), ("plain", 56), ("residual", 20), ("residual", 56)},
+            marks=pytest.mark.slow,
+        ),
         (("model.depth=20,110", "seed=0", "landscape.depths=[110]"), {("plain", 110), ("residual", 110)}),
     ],
 )

@@ -58,6 +58,7 @@ def test_a_run_has_one_crop_and_ten_crop_errors_and_lowers_its_rate(tiny_imagene
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_number_of_reading_processes_changes_neither_the_id_nor_a_bit(tiny_imagenet):
     alone, two = tiny_imagenet("alone", "data.stream.workers=0"), tiny_imagenet("two", "data.stream.workers=2")
     assert grid_run(alone).run_id == grid_run(two).run_id

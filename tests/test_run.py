@@ -290,6 +290,7 @@ def test_a_run_is_not_resumed_on_another_class_of_device_unless_asked(tiny, monk
     assert train(tiny("allow_device_change=true")) is State.DONE
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_overflows_is_not_divergence(tiny, compose_config):
     """A plain-110 after one iteration: BN's moving averages have hardly moved, its training loss is finite."""
     keys = ["schedule.iterations=2", "schedule.milestones=[]", "schedule.snapshots=[]", "schedule.evaluate_every=1"]

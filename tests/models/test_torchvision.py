@@ -9,7 +9,10 @@ from degradation.models.network import Network
 NETS = {18: "basic", 34: "basic", 50: "bottleneck", 101: "bottleneck", 152: "bottleneck"}
 
 
-@pytest.mark.parametrize(("depth", "block"), NETS.items())
+@pytest.mark.parametrize(
+    ("depth", "block"),
+    [pytest.param(depth, block, marks=[pytest.mark.slow] * (depth > 100)) for depth, block in NETS.items()],
+)
 def test_state_dicts_load_both_ways_and_outputs_agree(make_model, depth, block):
     torch.manual_seed(0)
     theirs = getattr(torchvision.models, f"resnet{depth}")(weights=None).eval()
