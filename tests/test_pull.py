@@ -257,7 +257,7 @@ def figures_of(root):
     """What figures and claims are drawn from: runs without what a clock or a device says, and curves."""
     frame = load_where(root, None)
     assert frame.left_out == ()
-    clocks = ["device", "commit", "versions", "attempts", "seconds"]
+    clocks = ["device", "threads", "commit", "versions", "attempts", "seconds"]
     return frame.runs.drop(columns=clocks), frame.curves
 
 
