@@ -117,6 +117,31 @@ def test_classes_of_device_are_not_mixed_in_silence(frame_of):
     assert any("different classes of device: cpu, cuda" in line for line in judge(frame.runs, 2.0)[0].notes)
 
 
+def test_what_is_not_tested_says_why_in_its_line(frame_of):
+    """The line that a terminal shows is the first reason, whichever claim it is."""
+    one = {family: {20: [1.0], 56: [2.0]} for family in ("plain", "residual")}
+    claims = judge(frame_of(one).runs, 2.0)
+    assert [claim.verdict for claim in claims] == [Verdict.NOT_TESTED] * 3
+    for claim in claims:
+        assert claim.decisive == claim.evidence[0]
+        assert "have one seed; an interval needs two" in claim.decisive
+
+
+def test_one_trained_depth_is_inconclusive_without_evidence(frame_of):
+    claim = judge(frame_of({"plain": {20: [1.0, 1.1], 110: [89.0, 89.5]}}).runs, 2.0)[0]
+    assert (claim.verdict, claim.decisive, claim.evidence) == (
+        Verdict.INCONCLUSIVE, "fewer than two depths trained at all", [],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("missing", "line"), [(3, "s0, {0}1, {0}2"), (5, "s0, {0}1, {0}2 and 2 more")])
+def test_more_than_three_missing_runs_are_counted(frame_of, missing, line):
+    frame = frame_of({"plain": {20: [1.0] * 5, 56: [50.0] * 5}})
+    frame.runs.loc[frame.runs["run_id"].isin([f"plain-d56-s{seed}" for seed in range(missing)]), "state"] = "missing"
+    named = "plain-d56-" + line.format("plain-d56-s")
+    assert judge(frame.runs, 2.0)[0].decisive == f"{missing} of 10 plain runs are missing: {named}"
+
+
 def test_numbers_of_threads_are_not_mixed_in_silence(frame_of):
     frame = frame_of({"plain": PLAIN, "residual": RESIDUAL})
     assert not any("threads" in note for claim in judge(frame.runs, 2.0) for note in claim.notes)

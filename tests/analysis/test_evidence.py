@@ -165,3 +165,13 @@ def test_the_best_of_several_is_decided_like_one_difference():
         assert decide_above({56: difference}, difference.upper - beyond).verdict is below
     part = pd.DataFrame({"seed": [0, 1], "training_error": [1.0, 2.0]})
     assert "with the choice of the best paid for: one-sided" in compared(difference, part, part)
+
+
+@pytest.mark.parametrize("known", ["first", "second"])
+def test_a_difference_knows_the_step_of_either_side(frame_of, known):
+    """Runs that all agree leave no spread; what they are known to is the larger step of the two sides."""
+    frame = frame_of({"plain": {20: [1.0, 1.0], 56: [3.0, 3.0]}})
+    deep, shallow = (frame.runs[frame.runs["depth"] == depth] for depth in (56, 20))
+    steps = {"first": (0.5, float("nan")), "second": (float("nan"), 0.5)}[known]
+    difference = difference_of(deep.assign(error_step=steps[0]), shallow.assign(error_step=steps[1]))
+    assert difference.error == pytest.approx(math.sqrt(2 * 0.5**2 / 12 / 2))

@@ -6,7 +6,7 @@ import torch
 from degradation.data.datasets import load
 from degradation.training import fit as fit_module
 from degradation.training.evaluate import Measured
-from degradation.training.fit import Metrics, Training, fit
+from degradation.training.fit import Metrics, Probed, Training, fit
 
 CPU = torch.device("cpu")
 PLATEAU = ["schedule=imagenet", "schedule.plateau.patience=1", "schedule.plateau.improvement=0", "probes=none"]
@@ -41,6 +41,16 @@ def test_with_held_out_images_their_error_decides(plateaus):
 def test_without_held_out_images_the_test_error_decides(plateaus):
     assert plateaus([], test=STUCK, validation=[]) == [0, 1, 1]
     assert plateaus([], test=FALLING, validation=[]) == [0, 0, 0]
+
+
+def test_probes_are_taken_where_the_rate_drops(tiny):
+    """A plateau is no iteration that is known beforehand: the snapshot of a moment comes with the drop itself."""
+    keys = [*PLATEAU[:1], "schedule.plateau.patience=1", "schedule.plateau.improvement=100", "probes.early=2"]
+    config = tiny(*keys, "probes.training=[gradient_flow]", "data.validation=500", "schedule.evaluate_every=3")
+    training = Training(config, load(config.data), CPU)
+    probed = [event.iteration for event in fit(training) if isinstance(event, Probed)]
+    assert training.transitions.plateaus == [6, 12]  # the second of two evaluations without progress, each time
+    assert probed == [0, 2, 6, 12]
 
 
 def test_imagenet_holds_images_out_by_default(compose_config):
