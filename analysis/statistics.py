@@ -19,6 +19,7 @@ from scipy import stats
 
 LEVEL = 0.95
 PERMUTATIONS = 9999
+CELLS_AT_ONCE = 200_000  # of the tables that permutations are counted in: a few megabytes
 
 
 @dataclass(frozen=True)
@@ -228,16 +229,27 @@ def rising_trend(depths: Sequence[float], values: Sequence[float]) -> tuple[floa
     groups, group = np.unique(x, return_inverse=True)
     ranks, rank = np.unique(y, return_inverse=True)
 
-    def concordance(order: np.ndarray) -> int:
-        """Pairs that rise with depth minus pairs that fall: from a table of counts, since the pairs are too many."""
-        cells = group * len(ranks) + rank[order]
-        counts = np.bincount(cells, minlength=len(groups) * len(ranks)).reshape(len(groups), len(ranks))
-        shallower = counts.cumsum(axis=0) - counts
-        up_to = shallower.cumsum(axis=1)
-        lower, higher = up_to - shallower, up_to[:, -1:] - up_to
-        return int((counts * (lower - higher)).sum())
+    cells = len(groups) * len(ranks)
+
+    def concordances(orders: np.ndarray) -> np.ndarray:
+        """Pairs that rise with depth minus pairs that fall, for each order of the values.
+
+        int (orders, runs) -> int (orders,). From a table of counts for each order, since the pairs are too many.
+        """
+        table = np.arange(len(orders))[:, None] * cells
+        places = (table + group * len(ranks) + rank[orders]).ravel()
+        counts = np.bincount(places, minlength=len(orders) * cells).reshape(-1, len(groups), len(ranks))
+        shallower = counts.cumsum(axis=1) - counts
+        up_to = shallower.cumsum(axis=2)
+        lower, higher = up_to - shallower, up_to[:, :, -1:] - up_to
+        return np.asarray((counts * (lower - higher)).sum(axis=(1, 2)))
 
     generator = np.random.default_rng(0)
-    observed = concordance(np.arange(len(x)))
-    as_high = sum(concordance(generator.permutation(len(x))) >= observed for _ in range(PERMUTATIONS))
+    observed = concordances(np.arange(len(x))[None])[0]
+    at_once = max(1, CELLS_AT_ONCE // cells)
+    as_high = 0
+    for start in range(0, PERMUTATIONS, at_once):
+        count = min(at_once, PERMUTATIONS - start)
+        orders = np.stack([generator.permutation(len(x)) for _ in range(count)])
+        as_high += int((concordances(orders) >= observed).sum())
     return float(stats.kendalltau(x, y).statistic), (1 + as_high) / (1 + PERMUTATIONS)

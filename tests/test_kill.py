@@ -205,7 +205,9 @@ def done(compose_config, tiny_overrides, tmp_path_factory):
     return grid_run(config).record
 
 
-@pytest.mark.parametrize("name", DONE_FILES)
+@pytest.mark.parametrize(
+    "name", [*DONE_FILES[:2], *(pytest.param(name, marks=pytest.mark.slow) for name in DONE_FILES[2:])]
+)
 def test_any_damage_to_a_run_that_is_over_is_seen_and_named(done, name):
     content = done.path(name).read_bytes()
     try:
@@ -220,7 +222,9 @@ def test_any_damage_to_a_run_that_is_over_is_seen_and_named(done, name):
     assert done.outcome(every_byte=True) is State.DONE
 
 
-@pytest.mark.parametrize("name", [METRICS, PROBES, ATTEMPTS])
+@pytest.mark.parametrize(
+    "name", [METRICS, *(pytest.param(name, marks=pytest.mark.slow) for name in (PROBES, ATTEMPTS))]
+)
 def test_no_damaged_row_is_ever_read(done, name):
     content = done.path(name).read_bytes()
     rows = done.rows(name)

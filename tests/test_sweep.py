@@ -127,7 +127,7 @@ def test_every_data_set_has_a_margin(name):
     assert default_margin(name) == (2.0 if name == "digits" else 0.5)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_stopped_sweep_says_so_and_goes_on_from_there(tmp_path, tiny_overrides, how):
     """The signal goes to the whole process group, as a terminal and a cluster send it."""
     words = ["-m", *tiny_overrides, "schedule.iterations=100000", "schedule.evaluate_every=1000", "seed=0,1,2"]

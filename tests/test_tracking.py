@@ -92,6 +92,7 @@ def test_what_wandb_reads_back_equals_the_record_row_for_row(tiny):
         assert metric["summary"] == {"last": True}
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_replayed_whole_into_the_newest_segment(tiny, monkeypatch):
     config = tiny("tracking=offline")
     monkeypatch.setattr(run_module, "report_progress", lambda at, _: at == 9 and signal.raise_signal(signal.SIGTERM))
@@ -300,6 +301,7 @@ def test_the_settings_keep_the_console_and_the_machine_private(tmp_path, monkeyp
     assert settings.stop_fn() is None  # a button on W&B's page would send SIGINT
 
 
+@pytest.mark.slow
 def test_a_report_is_mirrored_as_an_analysis_run(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "figure.png")
     tables = {"summary": pd.DataFrame({"family": ["plain"], "error": [1.5]})}

@@ -1,5 +1,6 @@
 """Simulated power: what is drawn is what the tables say, and each claim is asked; the design of convergence_digits."""
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -63,7 +64,8 @@ def test_truths_seen_are_those_of_the_tables():
     table = pd.read_csv(LEDGER / "runs.csv").groupby(["family", "depth"])["train/clean_error"]
     for (family, depth), deviation in table.std().items():
         assert errors[family][depth].mean == pytest.approx(table.mean()[family, depth], rel=1e-4)
-        assert errors[family][depth].deviation == pytest.approx(deviation, rel=1e-3, abs=1e-4)
+        least = 100 / 1500 / math.sqrt(12)  # what three equal errors are known to: the step in which they move
+        assert errors[family][depth].deviation == pytest.approx(max(deviation, least), rel=1e-3, abs=1e-4)
     lesions = pd.read_csv(LEDGER / "lesions.csv").set_index(["family", "depth", "lesion", "number"])
     increase = published.increases(LEDGER)["plain"][44]
     assert increase.mean == pytest.approx(lesions.loc[("plain", 44, "delete", 1), "increase_mean"])
@@ -83,6 +85,7 @@ def test_drawn_errors_are_whole_images_about_the_mean():
     assert table.groupby("depth")["untrained"].all().to_dict() == {20: False, 56: False, 110: True}
 
 
+@pytest.mark.slow
 def test_every_claim_of_quick_is_simulated_under_each_truth(cases):
     assert {claim for claim, _ in cases} == CLAIMS
     for case in cases.values():
@@ -161,6 +164,7 @@ def test_convergence_digits_tells_the_forms_apart(growths, design, form, spread)
     assert chances[wrong] <= 0.05
 
 
+@pytest.mark.slow
 def test_quick_cannot_tell_the_forms_apart(growths):
     for form, growth in growths.items():
         chances = simulate(Case(form, "as fitted", FormDraw(QUICK, growth)), 50)

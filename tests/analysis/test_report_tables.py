@@ -90,6 +90,7 @@ def is_text(column):
     return column in TEXT or column.startswith(TEXT_BEGINS)
 
 
+@pytest.mark.slow
 def test_each_kind_of_table_is_there(reports):
     stems = {stem for report in reports for stem in written(report)}
     assert stems >= {
@@ -98,6 +99,7 @@ def test_each_kind_of_table_is_there(reports):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_numbers_are_read_back_as_numbers(reports):
     for report in reports:
         for stem, table in written(report).items():
@@ -111,6 +113,7 @@ def test_numbers_are_read_back_as_numbers(reports):
                 )
 
 
+@pytest.mark.slow
 def test_a_negative_number_is_no_formula(reports):
     read = pd.read_csv(reports[0].folder / "shattering.csv").set_index(["family", "depth", "moment"])
     assert read.loc[("plain", 14, "initialisation"), "correlation"] == pytest.approx(-0.02)
@@ -118,6 +121,7 @@ def test_a_negative_number_is_no_formula(reports):
     assert "'" not in (reports[0].folder / "shattering.csv").read_text()
 
 
+@pytest.mark.slow
 def test_a_count_has_all_its_digits_where_others_are_not_known(reports):
     read = pd.read_csv(reports[2].folder / "published.csv").set_index("depth")
     assert read.loc[110, "G_parameters"] == 1_727_962

@@ -178,6 +178,7 @@ def test_welch_errs_less_than_5_percent_where_seeds_pair(correlation):
     assert 0.04 < by_seed.min() <= by_seed.max() < 0.06  # as it says, whatever the correlation
 
 
+@pytest.mark.slow
 def test_the_free_permutation_errs_less_than_5_percent_where_seeds_pair(monkeypatch):
     monkeypatch.setattr(statistics, "PERMUTATIONS", 199)
     generator = np.random.default_rng(0)

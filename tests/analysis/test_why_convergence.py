@@ -161,6 +161,7 @@ def test_one_seed_two_depths_or_no_time_at_all_is_not_tested(explained, times):
     assert claim(explained(plain=times), "exponentially slow").verdict is Verdict.NOT_TESTED
 
 
+@pytest.mark.slow
 def test_residual_nets_that_stay_fast_do_not_slow_so(explained):
     found = claim(explained(plain=SLOW, residual=FLAT), "no such slowing")
     assert found.verdict is Verdict.REPRODUCED
@@ -198,6 +199,7 @@ def gap_at(plain, residual, level):
     return plain.bound(level, 1) - residual.bound(level, -1)
 
 
+@pytest.mark.slow
 def test_the_level_of_a_contradiction_is_in_its_line(explained):
     found = claim(explained(plain=FLAT, residual=SLOW), "no such slowing")
     shares = int(found.decisive.split("at worst of ")[1].split(" ")[0])

@@ -33,7 +33,7 @@ def imagenet(count):
     return lambda **keys: count(224, 1000, layout="imagenet", width=64, **keys)
 
 
-@pytest.mark.parametrize("depth", COUNTS)
+@pytest.mark.parametrize("depth", [pytest.param(n, marks=[pytest.mark.slow] * (n > 1000)) for n in COUNTS])
 def test_plain_and_residual_have_the_papers_parameters(count, depth):
     """Pitfalls 2 and 7: shortcuts that are projections after all, ImageNet's widths."""
     plain, residual = (count(depth=depth, shortcut=shortcut) for shortcut in ("none", "A"))
