@@ -94,6 +94,7 @@ def test_a_sweep_trains_once_repairs_what_is_missing_and_is_reported(tmp_path, t
     assert "shallow: 4 runs (4 done)" in filtered.stdout
 
 
+@pytest.mark.slow
 def test_a_failing_run_is_told_recorded_and_the_others_finish(tmp_path, tiny_overrides):
     words = ["-m", *tiny_overrides, "data.pad=0,1", "seed=0,1"]
     ids = {run.config.seed: run.run_id for run in expand([*tiny_overrides, "data.pad=1", "seed=0,1"])}
@@ -147,6 +148,7 @@ def test_a_stopped_sweep_says_so_and_goes_on_from_there(tmp_path, tiny_overrides
     assert len(list(tmp_path.glob("runs/*/checkpoint.pt"))) == 2
 
 
+@pytest.mark.slow
 def test_a_stopped_single_run_ends_with_the_signals_status(tmp_path, tiny_overrides):
     words = [*tiny_overrides, "schedule.iterations=100000", "schedule.evaluate_every=1000"]
     command = [sys.executable, str(ROOT / "experiments/train.py"), *words]
