@@ -11,7 +11,7 @@ from degradation.identity import run_id
 from degradation.models.census import census
 from degradation.models.normalisation import exact_statistics
 from degradation.training.evaluate import as_evaluated, evaluate
-from degradation.training.fit import Metrics, Training, fit
+from degradation.training.fit import Metrics, Probed, Training, fit
 from degradation.training.step import make_optimizer, set_learning_rate
 
 CPU = torch.device("cpu")
@@ -139,6 +139,17 @@ def test_probes_see_the_network_as_it_is_evaluated_and_training_does_not(tiny):
             inside = training.network.bn1.running_mean.clone()
         assert torch.equal(before, inside) is not exact
         assert torch.equal(before, training.network.bn1.running_mean)
+
+
+def test_a_probe_of_training_has_the_statistics_of_its_evaluation(tiny):
+    """Lesions begin with the intact net on all test images: that is the row's test error, exact statistics or not."""
+    for keys in ((), ("model.bn_statistics=exact",)):
+        config = tiny(*keys, "probes.training=[lesions]", "optim.lr=0.05")
+        events = list(fit(Training(config, load(config.data), CPU)))
+        (table,) = [event.table for event in events if isinstance(event, Probed) and event.iteration == 12]
+        row = [event.row for event in events if isinstance(event, Metrics)][-1]
+        assert table["kind"][0] == "none"
+        assert table["error"][0] == pytest.approx(row["test/error"])
 
 
 @pytest.mark.parametrize("form", ["pytorch", "caffe"])
