@@ -213,6 +213,7 @@ def test_a_paired_difference_by_hand():
     assert difference.lower == pytest.approx(2 - 2.920 / 3**0.5, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_comparison_has_its_figure_table_and_verdicts_in_the_report(frame_of, joined, tmp_path):
     style.apply()
     both, pre = {"plain": PLAIN, "residual": LOW}, {"preactivation": LOW}

@@ -59,6 +59,7 @@ def test_the_terminal_table_has_every_verdict(report):
     assert all("reproduced" in line for line in heads)
 
 
+@pytest.mark.slow
 def test_two_conditions_have_a_part_each(frame_of, tmp_path):
     """And what a report over one condition leaves behind is not taken for the new one's."""
     frame = frame_of(ERRORS, **{"config.optim.lr": 0.01})

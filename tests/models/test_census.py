@@ -90,6 +90,7 @@ def test_the_layers_of_a_small_net_by_hand(make_model):
     assert total.activations == 3 * 4 * 64 + 2 * 8 * 16 + 2 * 16 * 4 + 10
 
 
+@pytest.mark.slow
 def test_any_width_and_depth_is_allocated_nowhere(make_model):
     assert census(make_model(depth=1202, width=160), 3, 32, 10).parameters > 1e9
     assert isinstance(Network(make_model(depth=8), 3, 10).conv1, nn.Conv2d)
