@@ -66,20 +66,21 @@ def exists(frame: Frame) -> Claim:
     if (groups[min(groups)]["config.model.bn_statistics"] == "exact").any():
         reason = "the construction undoes BN's moving averages; exact statistics are taken anew, batch by batch"
         return Claim(name, statement, Verdict.NOT_TESTED, reason, [reason])
-    told, parents, column = _grown_from(frame)
-    if reasons := repeated(parents, told):
+    parent, parents, column = _grown_from(frame)
+    if reasons := repeated(parents, parent):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     base = parents.set_index("seed")[column]
     evidence, worst = [], float("-inf")
     for depth, part in groups.items():
         higher = (part.set_index("seed")[AT_START] - base).dropna()
         if len(higher) < len(part):
-            reason = f"{told}: not known for every seed of {depth} layers"
+            reason = f"{parent}: not known for every seed of {depth} layers"
             return Claim(name, statement, Verdict.NOT_TESTED, reason, [reason])
         worst = max(worst, float(higher.max()))
-        evidence.append(f"{depth} layers minus {told}: {higher.min():+.3g} to {higher.max():+.3g} points, seed by seed")
+        span = f"{higher.min():+.3g} to {higher.max():+.3g} points"
+        evidence.append(f"{depth} layers minus {parent}: {span}, seed by seed")
     verdict = Verdict.REPRODUCED if worst <= ROUNDING else Verdict.CONTRADICTED
-    decisive = f"{len(groups)} depths, at worst {worst:+.3g} points above {told} (rounding: {ROUNDING:g})"
+    decisive = f"{len(groups)} depths, at worst {worst:+.3g} points above {parent} (rounding: {ROUNDING:g})"
     return Claim(name, statement, verdict, decisive, evidence)
 
 
@@ -125,7 +126,7 @@ def kept(frame: Frame, margin: float) -> Claim:
     """Does SGD keep the solution? After minus before training on, seed by seed, an upper bound at every depth.
 
     Contradicted where any depth ends above, with Holm's correction for their number (`decide_below`).
-    How far it went away in between is told beside it.
+    How far it went away in between stands beside it.
     """
     name = "kept"
     statement = f"training on from the constructed net ends less than {margin:g} points above it, at every depth"

@@ -28,7 +28,7 @@ def make(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
     if keys != [LR]:
         return None
     runs = frame.runs
-    best, told = at_best_rate(runs)
+    best, notes = at_best_rate(runs)
     if reasons := _incomplete(runs):
         claims = [
             replace(claim, verdict=Verdict.NOT_TESTED, decisive=reasons[0], evidence=list(reasons))
@@ -36,7 +36,7 @@ def make(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
         ]
     else:
         claims = judge(best, margin, at_best_rates(runs))
-    claims = [replace(claim, name=f"{claim.name}, best lr", notes=claim.notes + told) for claim in claims]
+    claims = [replace(claim, name=f"{claim.name}, best lr", notes=claim.notes + notes) for claim in claims]
     pair = pair_of(runs)
     for lr, part in runs.groupby(LR):
         for one in (no_degradation(part, margin, pair), fix(part, margin, pair)):
@@ -87,17 +87,17 @@ def at_best_rate(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
     The rate is chosen by the runs that are then compared, which the bounds have to pay for (`at_best_rates`).
     """
-    kept, told, at_edge = [], [], []
+    kept, chosen, at_edge = [], [], []
     for (family, depth), part in runs.groupby(["family", "depth"]):
         over = part[part["state"].isin([*OVER])]
         means = over.groupby(LR)[TRAINING_ERROR].mean()
         lr = means.idxmin() if len(means) else part[LR].min()
         kept.append(part[part[LR] == lr])
-        told.append(f"{family}-{depth} {lr:g}")
+        chosen.append(f"{family}-{depth} {lr:g}")
         if lr in (part[LR].min(), part[LR].max()):
             at_edge.append(f"{family}-{depth}")
     notes = [
-        f"best lr by the mean of the same runs: {', '.join(told)}",
+        f"best lr by the mean of the same runs: {', '.join(chosen)}",
         "the bounds pay for that choice: they hold whichever rate is the best (Bonferroni over the rates of one net)",
     ]
     if runs.groupby(["family", "depth", LR])["seed"].nunique().min() == 2:
