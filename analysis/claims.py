@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.evidence import (
+from analysis.claim import (
     Claim,
     Compare,
     Verdict,

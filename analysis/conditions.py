@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.frame import Frame
-from degradation.identity import PARENT
+from degradation.run_id import PARENT
 
 COMPARED = ("config.model.depth", "config.seed")  # what may differ between the runs of one condition, beside the family
 WARMUP = "config.schedule.warmup"

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis import described, error_scale, fitting
+from analysis import error_scale
 from analysis.probes import of_runs, probe_tables
-from analysis.sound import read_rows
-from degradation.config.telling import escaped, is_unbroken
-from degradation.identity import ADDED_LATER
-from degradation.records.look import Look
+from degradation.config.errors import escaped, is_unbroken
+from degradation.records import metadata_validation, row_validation
+from degradation.records.cached_reader import Look
+from degradation.records.reader import read_rows
 from degradation.records.root import run_ids
 from degradation.records.schema import (
     ATTEMPTS,
@@ -35,6 +35,7 @@ from degradation.records.schema import (
     RecordError,
     State,
 )
+from degradation.run_id import ADDED_LATER
 
 OVER = (State.DONE, State.DIVERGED)
 UNTRAINED_WITHIN = 2.0  # points of chance error
@@ -46,7 +47,7 @@ ENDED_AT = "ended_at"  # the iteration at which the last attempt diverged, faile
 # columns that every frame has, whatever its records hold
 MEASURED = (
     ITERATION, LR, TRAINING_ERROR, AT_START, CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR, TEST_LOSS, "chance", ENDED_AT,
-    ERROR_STEP, TEST_STEP, *described.COUNTED,
+    ERROR_STEP, TEST_STEP, *metadata_validation.COUNTED,
 )  # fmt: skip
 TOLD = ("reason", "device", "threads", "commit", "versions")
 WHO = ["run_id", "family", "depth", "seed", "state"]
@@ -96,7 +97,7 @@ def load(root: Path | str, expected: Sequence[dict[str, Any]], kind: str = "clea
             runs[column] = float("nan") if column in MEASURED else None
     numbers = (TRAINING_ERROR, AT_START, "chance", ENDED_AT, ERROR_STEP, TEST_STEP)
     runs = runs.astype(dict.fromkeys(numbers, float))  # not None, which cannot be compared
-    # of one run: whether a depth is untrained is a matter of its runs' mean (analysis.evidence.untrained)
+    # of one run: whether a depth is untrained is a matter of its runs' mean (analysis.claim.untrained)
     runs["untrained"] = runs[TRAINING_ERROR] >= runs["chance"] - UNTRAINED_WITHIN
     runs = runs.sort_values(["family", "depth", "seed", "run_id"], kind="stable").reset_index(drop=True)
     probes = probe_tables(root, runs, left_out)
@@ -132,7 +133,7 @@ def _read(record: Look, run: dict[str, Any], metric: str, left_out: list[str]) -
     row: dict[str, Any] = {"run_id": run["run_id"]}
     try:
         state, description = _describe(record, run, left_out)
-        row |= _of_attempts(read_rows(record, ATTEMPTS, fitting.attempt, left_out))
+        row |= _of_attempts(read_rows(record, ATTEMPTS, row_validation.attempt, left_out))
     except (RecordError, OSError, ValueError) as problem:  # the last: names in a manifest that no file can have
         state, description = State.FAILED, run
         row["reason"] = escaped(str(problem))
@@ -148,9 +149,9 @@ def _read(record: Look, run: dict[str, Any], metric: str, left_out: list[str]) -
         "shortcut": config["model"]["shortcut"],
         "seed": config["seed"],
         "data": config["data"]["name"],
-        **{name: value for name, value in description.get("census", {}).items() if name in described.COUNTED},
+        **{name: value for name, value in description.get("census", {}).items() if name in metadata_validation.COUNTED},
         **{f"config.{key}": value for key, value in ADDED_LATER.items()},
-        **described.columns(config),
+        **metadata_validation.columns(config),
     }
     if "data" in description:
         row |= {
@@ -158,7 +159,9 @@ def _read(record: Look, run: dict[str, Any], metric: str, left_out: list[str]) -
             ERROR_STEP: error_scale.training_step(description, metric),
             TEST_STEP: error_scale.test_step(description),
         }
-    metrics = read_rows(record, METRICS, fitting.metric, left_out, in_order=True, all_fit=fitting.all_metrics)
+    metrics = read_rows(
+        record, METRICS, row_validation.metric, left_out, in_order=True, all_fit=row_validation.all_metrics
+    )
     curve = _curve(metrics, metric)
     if metrics and metrics[0][ITERATION] == 0:
         row[AT_START] = metrics[0].get(metric)  # None for `running`: the network has not trained yet
@@ -205,7 +208,7 @@ def _describe(record: Look, run: dict[str, Any], left_out: list[str]) -> tuple[S
     if not record.path(RUN).exists():
         return state, run
     description = record.describe()
-    if problem := described.misfit(description, record.run_id):
+    if problem := metadata_validation.misfit(description, record.run_id):
         raise RecordError(f"{record.path(RUN)}: {problem}")
     if state not in (*OVER, State.RUNNING) and record.path(DONE).exists():  # it was over once
         left_out.append(escaped(f"{record.run_id}: {record.misfit()}; it is {state} until it is trained again"))

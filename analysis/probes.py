@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import fitting
-from analysis.sound import read_rows
-from degradation.files import Row
-from degradation.records.look import Look
+from degradation.durable_io import Row
+from degradation.records import row_validation
+from degradation.records.cached_reader import Look
+from degradation.records.reader import read_rows
 from degradation.records.schema import DEVICE, ITERATION, LANDSCAPE, PICTURES, PROBE, PROBES, TABLE
 
 NAMED = 3  # runs that a sentence names before it counts the rest
@@ -70,7 +70,7 @@ class _Table:
 
 def _rows(record: Look, left_out: list[str]) -> list[Row]:
     told = len(left_out)
-    rows = read_rows(record, PROBES, fitting.probe, left_out)
+    rows = read_rows(record, PROBES, row_validation.probe, left_out)
     if len(left_out) == told and (lost := record.lost_probes()):
         left_out.append(f"{record.run_id}: {PROBES}, {lost} rows that were written are not there")
     return rows
@@ -78,11 +78,11 @@ def _rows(record: Look, left_out: list[str]) -> list[Row]:
 
 def _points(record: Look, left_out: list[str]) -> list[Row]:
     files = sorted(path.name for path in record.path(LANDSCAPE).glob("*.jsonl"))
-    return [row for name in files for row in read_rows(record, f"{LANDSCAPE}/{name}", fitting.point, left_out)]
+    return [row for name in files for row in read_rows(record, f"{LANDSCAPE}/{name}", row_validation.point, left_out)]
 
 
 def _landscape(points: list[Row]) -> pd.DataFrame:
-    table = pd.DataFrame(points, columns=[*fitting.POINT]).drop_duplicates(ignore_index=True)
+    table = pd.DataFrame(points, columns=[*row_validation.POINT]).drop_duplicates(ignore_index=True)
     counts = ["all" if count is None or pd.isna(count) else f"{count:.0f}" for count in table[PICTURES]]
     return table.assign(pictures=counts)
 

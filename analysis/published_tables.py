@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame import OVER
-from analysis.published import values_of
-from analysis.reference import (
+from analysis.published_claims import values_of
+from analysis.published_values import (
     MULTIPLY_ADDS,
     PARAMETERS,
     imagenet_protocol,

@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 
-from analysis.evidence import Claim, ended_at
+from analysis.claim import Claim, ended_at
 from analysis.figures import style
 from analysis.frame import ENDED_AT, TRAINING_ERROR, Frame
+from analysis.mechanisms.base import Check
 from analysis.sections import Section, sections
-from analysis.why.base import Check
-from degradation.files import read_file, write_atomically
+from degradation.durable_io import read_file, write_atomically
 from degradation.records.schema import CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR
 
 RUN_COLUMNS = [

@@ -7,26 +7,26 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis import published, published_tables
+from analysis import published_claims, published_tables
+from analysis.claim import Claim
 from analysis.claims import judge
 from analysis.comparisons import compare
 from analysis.conditions import conditions
-from analysis.evidence import Claim
-from analysis.figures import curves, depth
+from analysis.figures import error_vs_depth, learning_curves
 from analysis.figures import published as published_figure
 from analysis.frame import TRAINING_ERROR, Frame
+from analysis.mechanisms import explain
 from analysis.summary import columns_of, note_on, over_seeds
-from analysis.why import explain
 from degradation.records.schema import CLEAN_LOSS, TEST_ERROR, State
 
 FIGURES: dict[str, tuple[Callable[[Frame], Figure], str]] = {
     "error-against-depth": (
-        depth.figure,
+        error_vs_depth.figure,
         "Error of the last iteration against depth. Points are runs, lines are means over seeds, bars are Student 95 % "
         "intervals of the mean; crosses are diverged runs, counted at chance.",
     ),
     "error-against-iteration": (
-        curves.figure,
+        learning_curves.figure,
         "Error against iteration, a line a depth (mean over seeds): thin is the training error with a band over all "
         "runs, bold is the test error. Vertical lines: the learning rate falls. For runs of the paper's protocol: its "
         "test errors, and its scale, so that curves above 25 % are not drawn.",
@@ -97,7 +97,7 @@ def _condition(label: str, part: Frame, margin: float, suffix: str) -> Section:
         tables[f"published{suffix}"] = cifar10
     if len(imagenet):
         tables[f"published-imagenet{suffix}"] = imagenet
-    claims = [*judge(part.runs, margin), *published.compare(part.runs, margin)]
+    claims = [*judge(part.runs, margin), *published_claims.compare(part.runs, margin)]
     return Section(label, margin, claims, figures, tables, summarise(part.runs), tuple(part.runs["run_id"]))
 
 

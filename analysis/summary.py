@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.evidence import repeated, resolution_of
+from analysis.claim import repeated, resolution_of
 from analysis.frame import AT_START, ERROR_STEP, OVER, TEST_STEP, TRAINING_ERROR
 from analysis.statistics import Interval, student
 from degradation.records.schema import TEST_ERROR

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from degradation import grid
-from degradation.command import Parser, run_script
+from degradation.cli import Parser, run_script
 from degradation.config import CONF, Config, ConfigError
+from degradation.sweep import jobs
 from hydra_plugins.pool_launcher import Pool, slots, visible_gpus
 from hydra_plugins.sweep_launcher import Job, Stopped, duration
 
@@ -28,9 +28,9 @@ TRAIN = Path(__file__).with_name("train.py")
 
 def bare(config: Config) -> None:
     """The training loop and nothing else."""
-    from degradation.data.feeds import load
-    from degradation.training.fit import Training
-    from degradation.training.step import choose_device, make_reproducible
+    from degradation.data.loaders import load
+    from degradation.training.optimizer import choose_device, make_reproducible
+    from degradation.training.trainer import Training
 
     make_reproducible(config.threads)
     training = Training(config, load(config.data), choose_device(config.device))
@@ -38,7 +38,7 @@ def bare(config: Config) -> None:
         training.step()
 
 
-def time_bare(runs: list[grid.GridRun], folder: Path) -> float:
+def time_bare(runs: list[jobs.GridRun], folder: Path) -> float:
     """Seconds, in a process of its own fork server as the sweep has one."""
     launcher = OmegaConf.load(CONF / "hydra/launcher/pool.yaml")
     config = runs[0].config
@@ -72,7 +72,7 @@ def main() -> None:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("overrides", nargs="*", help="as for train.py")
     overrides = parser.parse_intermixed_args().overrides
-    runs = sorted(grid.expand(overrides), key=lambda run: run.config.seed)
+    runs = sorted(jobs.expand(overrides), key=lambda run: run.config.seed)
     whole_total = bare_total = without_total = 0.0
     if any(run.config.model.grown_from is not None for run in runs):
         raise ConfigError("model.grown_from: a constructed network is not timed, since it begins from another run")

@@ -12,9 +12,9 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from degradation.command import Parser, run_script
-from degradation.composition import configurations
+from degradation.cli import Parser, run_script
 from degradation.config import Model, family
+from degradation.sweep.expand import configurations
 
 Picture = tuple[int, ...]  # channels, side in pixels, classes
 TOLD = ("layout", "order", "block", "shortcut", "depth", "width", "bottleneck_stride")
@@ -43,8 +43,8 @@ def show(table: pd.DataFrame, csv: bool) -> None:
 
 
 def main() -> None:
-    from degradation.data.feeds import shape
-    from degradation.models.census import census, layers
+    from degradation.data.loaders import shape
+    from degradation.models.complexity import census, layers
 
     given = arguments()
     # nothing is read of the data sets that have one published form: a root is needed by none of them

@@ -8,14 +8,14 @@ import hydra
 from omegaconf import DictConfig
 
 from degradation import config as schema
-from degradation.command import run_hydra_script
+from degradation.cli import run_hydra_script
 
 schema.register()
 
 
 @hydra.main(version_base="1.3", config_path=str(schema.CONF), config_name="explain")
 def main(cfg: DictConfig) -> str:
-    from degradation.explain import explain  # torch and wandb are imported here, so that --help answers at once
+    from degradation.run_probes import explain  # torch and wandb are imported here, so that --help answers at once
 
     return explain(schema.read(cfg))
 

@@ -10,14 +10,14 @@ import hydra
 from omegaconf import DictConfig
 
 from degradation import config as schema
-from degradation.command import run_hydra_script
+from degradation.cli import run_hydra_script
 
 schema.register()
 
 
 @hydra.main(version_base="1.3", config_path=str(schema.CONF), config_name="landscape")
 def main(cfg: DictConfig) -> str:
-    from degradation.explain import landscape
+    from degradation.run_probes import landscape
 
     return landscape(schema.read(cfg))
 

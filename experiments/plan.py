@@ -12,9 +12,9 @@ import argparse
 import pandas as pd
 from omegaconf import OmegaConf
 
-from degradation import grid
-from degradation.command import Parser, run_script
+from degradation.cli import Parser, run_script
 from degradation.config import CONF, Config
+from degradation.sweep import jobs
 from hydra_plugins.pool_launcher import slots, visible_gpus
 
 
@@ -42,12 +42,12 @@ def devices_here(config: Config) -> int:
 
 
 def main() -> None:
-    from degradation.plan import ASSUMED, makespan, measured, plan
-    from degradation.training.step import choose_device
+    from degradation.sweep.cost import ASSUMED, makespan, measured, plan
+    from degradation.training.optimizer import choose_device
 
     given = arguments()
-    runs = grid.expand(given.overrides)
-    config, root = runs[0].config, grid.root(runs)
+    runs = jobs.expand(given.overrides)
+    config, root = runs[0].config, jobs.root(runs)
     device = given.device or choose_device(config.device).type
     rates = [] if given.rate else measured(root, device, config)
     kind = device.partition(":")[0]
@@ -67,7 +67,7 @@ def main() -> None:
         "left": "{:,}".format, "multiply_adds": "{:,}".format, "hours": "{:,.2f}".format,
     }))  # fmt: skip
     states = ", ".join(f"{number} {state}" for state, number in table["state"].value_counts().items())
-    print(f"{grid.title(runs)}: {len(planned)} runs ({states})")
+    print(f"{jobs.title(runs)}: {len(planned)} runs ({states})")
     left, every, work = (table[name].sum() for name in ("left", "iterations", "work"))
     print(f"left: {left:,} of {every:,} iterations, {work:.3g} multiply-adds (an update costs three forward passes)")
     how = "as given" if given.rate else "assumed, not measured: --rate gives another"

@@ -18,12 +18,12 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.frame import OVER, load
+from analysis.mechanisms.time_to_threshold import times_of
 from analysis.power import Design, all_cases, simulate
 from analysis.power.cases import TIMES
-from analysis.why.times import times_of
-from degradation import grid
-from degradation.command import Parser, run_script
+from degradation.cli import Parser, run_script
 from degradation.config import ConfigError
+from degradation.sweep import jobs
 
 LEDGER = Path(__file__).parent / "ledger/quick"
 PAGE = Path(__file__).parents[1] / "docs/verdicts.md"
@@ -51,7 +51,7 @@ def arguments() -> argparse.Namespace:
 
 def design_of(experiment: str) -> Design:
     """Of the plain nets of an experiment."""
-    configs = [run.config for run in grid.expand([f"experiment={experiment}"])]
+    configs = [run.config for run in jobs.expand([f"experiment={experiment}"])]
     plain = [config for config in configs if config.model.shortcut == "none"]
     schedule = plain[0].schedule
     return Design(
@@ -64,13 +64,13 @@ def design_of(experiment: str) -> Design:
 
 
 def margin_of(experiment: str) -> float:
-    return grid.expand([f"experiment={experiment}"])[0].config.data.margin
+    return jobs.expand([f"experiment={experiment}"])[0].config.data.margin
 
 
 def write_times(records: Path, ledger: Path) -> None:
     """The table that the published ones lack: when each run reached each share of chance error."""
-    runs = grid.expand([f"experiment={DESIGNS[0]}", f"record_root={records}"])
-    frame = load(records, [grid.described(run) for run in runs])
+    runs = jobs.expand([f"experiment={DESIGNS[0]}", f"record_root={records}"])
+    frame = load(records, [jobs.described(run) for run in runs])
     unfinished = frame.runs[~frame.runs["state"].isin([*OVER])]
     if len(unfinished):
         raise ConfigError(f"--records: {len(unfinished)} runs of {DESIGNS[0]} in {records} are not finished")

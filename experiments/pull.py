@@ -12,16 +12,16 @@ from pathlib import Path
 
 from hydra.errors import CompactHydraException
 
-from analysis import described, fitting
-from degradation.command import Parser, run_script
-from degradation.composition import configurations
-from degradation.config.telling import escaped
-from degradation.tracking.kept import compared
+from degradation.cli import Parser, run_script
+from degradation.config.errors import escaped
+from degradation.records import metadata_validation, row_validation
+from degradation.sweep.expand import configurations
 from degradation.tracking.pull import Pulled, connect
-from degradation.tracking.pulled import Judge
-from degradation.tracking.session import WandbError
+from degradation.tracking.pull_validation import Judge
+from degradation.tracking.pulled_record import compared
+from degradation.tracking.wandb_process import WandbError
 
-JUDGE = Judge(described.misfit, fitting.metric)
+JUDGE = Judge(metadata_validation.misfit, row_validation.metric)
 
 
 class NotPulled(CompactHydraException):

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from analysis.frame import TRAINING_ERRORS, Frame, load, load_where
 from analysis.report import Report, build
-from degradation import grid
-from degradation.command import Parser, run_script
-from degradation.composition import default_margin
+from degradation.cli import Parser, run_script
 from degradation.config import NAME, Tracking, shown
 from degradation.records.locks import AS_LONG_AS_IT_TAKES, hold
 from degradation.records.root import mark_of
+from degradation.sweep import jobs
+from degradation.sweep.expand import default_margin
 
 
 def arguments() -> argparse.Namespace:
@@ -52,16 +52,16 @@ def from_records(given: argparse.Namespace) -> Report:
         return build(frame, folder, given.name, command, margins)
 
 
-def from_grid(given: argparse.Namespace, runs: list[grid.GridRun]) -> Report:
-    name, config = grid.title(runs), runs[0].config
+def from_grid(given: argparse.Namespace, runs: list[jobs.GridRun]) -> Report:
+    name, config = jobs.title(runs), runs[0].config
     margins = {run.config.data.name: run.config.data.margin for run in runs}
-    frame = load(grid.root(runs), [grid.described(run) for run in runs], config.training_error)
+    frame = load(jobs.root(runs), [jobs.described(run) for run in runs], config.training_error)
     words = [*(["-m"] if given.multirun else []), *given.overrides]
     command = "\n".join(shlex.join(["python", f"experiments/{script}.py", *words]) for script in ("train", "report"))
     with alone(given.reports / name) as folder:
         report = build(frame, folder, name, command, margins)
         if (frame.runs["state"] != "missing").any():
-            mirror(report, grid.root(runs), config.tracking)
+            mirror(report, jobs.root(runs), config.tracking)
     return report
 
 
@@ -97,7 +97,7 @@ def mirror(report: Report, root: Path, tracking: Tracking) -> None:
 
 def main() -> None:
     given = arguments()
-    runs = [] if given.records else grid.expand(given.overrides)
+    runs = [] if given.records else jobs.expand(given.overrides)
     report = from_grid(given, runs) if runs else from_records(given)
     states = report.runs["state"].value_counts()
     print(f"{report.folder.name}: {len(report.runs)} runs ({', '.join(f'{n} {state}' for state, n in states.items())})")

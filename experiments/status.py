@@ -1,16 +1,16 @@
 """Every run of a grid with its state. The same words as train.py takes: experiment=NAME, key=value, -m."""
 
 from analysis.frame import load
-from degradation import grid
-from degradation.command import Parser, run_script
+from degradation.cli import Parser, run_script
+from degradation.sweep import jobs
 
 
 def main() -> None:
     parser = Parser(description=__doc__)
     parser.add_argument("overrides", nargs="*")
     parser.add_argument("-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit")
-    runs = grid.expand(parser.parse_intermixed_args().overrides)
-    table = load(grid.root(runs), [grid.described(run) for run in runs]).runs
+    runs = jobs.expand(parser.parse_intermixed_args().overrides)
+    table = load(jobs.root(runs), [jobs.described(run) for run in runs]).runs
     for row in table.to_dict("records"):
         reached = f"iteration {row['iteration']:.0f}" if row.get("iteration", 0) > 0 else ""
         reason = row["reason"] if isinstance(row["reason"], str) else ""

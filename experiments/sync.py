@@ -7,10 +7,10 @@ import argparse
 
 from hydra.errors import CompactHydraException
 
-from degradation import grid
-from degradation.command import Parser, run_script
-from degradation.tracking.session import WandbError
+from degradation.cli import Parser, run_script
+from degradation.sweep import jobs
 from degradation.tracking.sync import Synced, connect
+from degradation.tracking.wandb_process import WandbError
 
 
 class NotSynced(CompactHydraException):
@@ -21,10 +21,10 @@ def main() -> int:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("overrides", nargs="*", help="as for train.py: experiment=NAME, key=value, key=value1,value2")
     parser.add_argument("-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit")
-    runs = grid.expand(parser.parse_intermixed_args().overrides)
+    runs = jobs.expand(parser.parse_intermixed_args().overrides)
     told: list[Synced] = []
     try:
-        with connect(runs[0].config.tracking, grid.root(runs)) as server:
+        with connect(runs[0].config.tracking, jobs.root(runs)) as server:
             for run in runs:
                 for synced in server.sync(run.config, run.record):
                     print(f"{synced.run_id:<34} {synced.told}", flush=True)

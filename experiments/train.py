@@ -12,20 +12,20 @@ import hydra
 from omegaconf import DictConfig
 
 from degradation import config as schema
-from degradation.command import run_hydra_script
-from degradation.interruption import Interrupted
+from degradation.cli import run_hydra_script
+from degradation.signals import Interrupted
 
 schema.register()
 
 
 @hydra.main(version_base="1.3", config_path=str(schema.CONF), config_name="config")
 def main(cfg: DictConfig) -> str:
-    from degradation.grid import check_record_root
+    from degradation.sweep.jobs import check_record_root
 
     config = schema.read(cfg)
     check_record_root(config)
     from degradation.run import follow, train  # torch and wandb are imported here, so that --help answers at once
-    from degradation.training.group import joined
+    from degradation.training.distributed import joined
 
     try:
         with joined(config) as group:

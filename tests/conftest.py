@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from analysis.frame import Frame
 from degradation import config as schema
 from degradation.config import CONF, Config, Model
-from tests.wandb_server import KEY, StandIn, stand_in
+from tests.support.wandb_server import KEY, StandIn, stand_in
 
 # eight layers, four filters, twelve iterations: a fraction of a second
 TINY = [

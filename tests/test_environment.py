@@ -12,8 +12,8 @@ import torch
 from degradation import environment
 from degradation.config import ConfigError
 from degradation.environment import InstallationError, check_torch_pair, commit, missing_library
-from degradation.training import step
-from degradation.training.step import check_precision, choose_device
+from degradation.training import optimizer
+from degradation.training.optimizer import check_precision, choose_device
 from hydra_plugins.pool_launcher import _slots, visible_gpus
 
 
@@ -170,10 +170,10 @@ def test_bf16_is_refused_on_a_device_that_has_none(compose_config, monkeypatch, 
 @pytest.mark.parametrize("native", [False, True])
 def test_bf16_on_a_processor_without_it_is_told_once(compose_config, monkeypatch, caplog, native):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": native})
-    step._tell_of_emulation.cache_clear()
+    optimizer._tell_of_emulation.cache_clear()
     for precision in ("fp32", "bf16", "bf16"):
         check_precision(torch.device("cpu"), compose_config(f"precision={precision}").precision)
-    step._tell_of_emulation.cache_clear()
+    optimizer._tell_of_emulation.cache_clear()
     assert [record.levelno for record in caplog.records] == [] if native else [logging.WARNING]
 
 

@@ -9,18 +9,18 @@ import torch
 
 from degradation import run as run_module
 from degradation.config import ConfigError
-from degradation.files import seal, unseal
-from degradation.grid import grid_run
-from degradation.interruption import Interrupted
+from degradation.durable_io import seal, unseal
+from degradation.records.record import Record
 from degradation.records.schema import ATTEMPTS, CHECKPOINT, METRICS, PROBES, SNAPSHOTS, WEIGHTS, State
-from degradation.records.store import Record
 from degradation.run import RunFailed, train
-from degradation.training import checkpoint
+from degradation.signals import Interrupted
+from degradation.sweep.jobs import grid_run
+from degradation.training import serialization
 
 
 def final(record):
     """What a repeat must equal: the metrics' and the probes' bytes, the final weights, the snapshot."""
-    tensors = [checkpoint.load(record.read(name)) for name in (WEIGHTS, f"{SNAPSHOTS}/00000006.pt")]
+    tensors = [serialization.load(record.read(name)) for name in (WEIGHTS, f"{SNAPSHOTS}/00000006.pt")]
     return record.read(METRICS) + record.read(PROBES), tensors
 
 
@@ -128,11 +128,11 @@ def test_a_broken_checkpoint_is_told_and_the_run_starts_anew(tiny, undisturbed, 
 
 def not_sealed(saved):
     """As the first release wrote it: nothing would tell that it was damaged."""
-    return checkpoint.dump(saved)
+    return serialization.dump(saved)
 
 
 def of_another_release(saved):
-    return seal(checkpoint.dump({key: value for key, value in saved.items() if key != "probes"}))
+    return seal(serialization.dump({key: value for key, value in saved.items() if key != "probes"}))
 
 
 def of_another_network(saved):
@@ -140,7 +140,7 @@ def of_another_network(saved):
     network = saved["training"]["network"]
     last = list(network)[-1]
     return seal(
-        checkpoint.dump(saved | {"training": saved["training"] | {"network": network | {last: network[last][:5]}}})
+        serialization.dump(saved | {"training": saved["training"] | {"network": network | {last: network[last][:5]}}})
     )
 
 
@@ -158,7 +158,7 @@ def test_a_checkpoint_that_does_not_fit_is_told_and_the_run_starts_anew(
     config = tiny()
     interrupt(config, monkeypatch, 9)
     record = grid_run(config).record
-    record.write(CHECKPOINT, change(checkpoint.load(unseal(record.read(CHECKPOINT)))))
+    record.write(CHECKPOINT, change(serialization.load(unseal(record.read(CHECKPOINT)))))
     assert train(config) is State.DONE
     assert f"checkpoint.pt {told}" in caplog.text
     assert "training starts anew" in caplog.text
@@ -283,8 +283,8 @@ def test_a_run_is_not_resumed_on_another_class_of_device_unless_asked(tiny, monk
     config = tiny()
     interrupt(config, monkeypatch, 5, signal.SIGTERM)
     record = grid_run(config).record
-    saved = checkpoint.load(unseal(record.read(CHECKPOINT)))
-    record.write(CHECKPOINT, seal(checkpoint.dump(saved | {"device": "cuda"})))
+    saved = serialization.load(unseal(record.read(CHECKPOINT)))
+    record.write(CHECKPOINT, seal(serialization.dump(saved | {"device": "cuda"})))
     with pytest.raises(ConfigError, match=r"^device: .*was begun on cuda"):
         train(config)
     assert train(tiny("allow_device_change=true")) is State.DONE

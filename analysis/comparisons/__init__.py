@@ -3,7 +3,7 @@
 Which comparison there is follows from the runs themselves, so a sweep of the user's own has it too. One file each.
 """
 
-from analysis.comparisons import construction, learning_rate, longer, order, shortcuts
+from analysis.comparisons import construction, learning_rate, preactivation, schedule_length, shortcuts
 from analysis.comparisons.base import Comparison
 from analysis.conditions import varying
 from analysis.frame import Frame
@@ -14,5 +14,8 @@ __all__ = ["Comparison", "compare"]
 def compare(frame: Frame, margin: float) -> list[Comparison]:
     """All comparisons that these runs allow. `margin` is in points."""
     keys = varying(frame.runs)
-    made = [kind.make(frame, keys, margin) for kind in (shortcuts, longer, order, learning_rate, construction)]
+    made = [
+        kind.make(frame, keys, margin)
+        for kind in (shortcuts, schedule_length, preactivation, learning_rate, construction)
+    ]
     return [comparison for comparison in made if comparison is not None]

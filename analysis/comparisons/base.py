@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.evidence import Claim
+from analysis.claim import Claim
 from analysis.frame import OVER, TRAINING_ERROR
 from analysis.summary import columns_of, note_on, over_seeds
 from degradation.records.schema import TEST_ERROR

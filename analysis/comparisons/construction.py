@@ -2,8 +2,7 @@
 
 import pandas as pd
 
-from analysis.comparisons.base import BARS, Comparison, table_of
-from analysis.evidence import (
+from analysis.claim import (
     Claim,
     Verdict,
     bound,
@@ -17,6 +16,7 @@ from analysis.evidence import (
     untestable,
     untrained,
 )
+from analysis.comparisons.base import BARS, Comparison, table_of
 from analysis.figures import construction
 from analysis.frame import AT_START, TRAINING_ERROR, Frame, by_depth
 from analysis.statistics import paired

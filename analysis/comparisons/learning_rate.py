@@ -14,9 +14,9 @@ from dataclasses import replace
 
 import pandas as pd
 
+from analysis.claim import Compare, Verdict, repeated, resolution_of
 from analysis.claims import fix, judge, no_degradation, pair_of
 from analysis.comparisons.base import Comparison, table_of
-from analysis.evidence import Compare, Verdict, repeated, resolution_of
 from analysis.figures import learning_rate_map
 from analysis.frame import OVER, TRAINING_ERROR, Frame
 from analysis.statistics import DifferenceOfLeast, least_of

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
+from analysis.claim import Claim, Verdict, compared, difference_of, notes_on, untestable, untrained
 from analysis.claims import pair_of
 from analysis.comparisons.base import BARS, Comparison, table_of
-from analysis.evidence import Claim, Verdict, compared, difference_of, notes_on, untestable, untrained
-from analysis.figures import against
+from analysis.figures import error_vs_factor
 from analysis.frame import Frame, by_depth
 from analysis.statistics import Difference, simultaneous
 
@@ -18,7 +18,7 @@ def make(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
     runs = frame.runs
     claim = projections(runs, margin)
     caption = f"Training error of the last iteration by shortcut. {BARS}"
-    figures = {"shortcuts": (against.figure(frame, SHORTCUT, "shortcut", connected=False), caption)}
+    figures = {"shortcuts": (error_vs_factor.figure(frame, SHORTCUT, "shortcut", connected=False), caption)}
     return Comparison("shortcuts", "Shortcuts: none, A, B, C", [claim], table_of(runs, SHORTCUT), figures)
 
 

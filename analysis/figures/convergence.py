@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.censored import EXPONENTIAL, Fit
 from analysis.figures.style import FAMILIES, depth_style
+from analysis.interval_censoring import EXPONENTIAL, Fit
 
 SHIFT = 0.9  # layers between runs of one depth
 BEYOND = 10.0  # of the last iteration: how far up the fits are followed

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from analysis.figures.style import FAMILIES
 from analysis.frame import OVER, Frame, by_depth
-from analysis.reference import Published, paper_protocol, published
+from analysis.published_values import Published, paper_protocol, published
 from analysis.statistics import student
 from degradation.records.schema import TEST_ERROR
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
-from analysis.figures import bands, per_run
+from analysis.figures import bands, mean_interval
 from analysis.figures.style import CHANCE, FAMILIES, depth_style
 
 SHIFT = 0.06  # families stand side by side at each depth
@@ -68,7 +68,7 @@ def _beside(right: SubFigure, means: pd.DataFrame, families: list[str], depths: 
             part = means[means["family"] == family].groupby("depth")["deviation"]
             groups = {int(str(depth)): values.tolist() for depth, values in part}
             style = FAMILIES[family] | {"label": family}
-            per_run.draw(groups, ax, depths, SHIFT * (2 * index - len(group) + 1), style)
+            mean_interval.draw(groups, ax, depths, SHIFT * (2 * index - len(group) + 1), style)
         ax.set_ylabel("standard deviation\nof the response")
         ax.ticklabel_format(axis="y", useOffset=False)
     axes[0].set_title("mean over a run's layers")

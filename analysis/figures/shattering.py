@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures import bands, per_run
+from analysis.figures import bands, mean_interval
 from analysis.figures.style import CHANCE, FAMILIES, depth_style
 from degradation.records.schema import ITERATION
 
@@ -54,7 +54,7 @@ def figure(table: pd.DataFrame, nearest: pd.DataFrame) -> Figure:
         groups = {int(str(depth)): part["correlation"].tolist() for depth, part in
                   nearest[nearest["family"] == family].groupby("depth")}  # fmt: skip
         style = FAMILIES[family] | {"label": family}
-        per_run.draw(groups, ax, depths, SHIFT * (2 * index - len(families) + 1), style)
+        mean_interval.draw(groups, ax, depths, SHIFT * (2 * index - len(families) + 1), style)
     ax.axhline(0, **CHANCE)
     ax.set_ylim(grid[0][0].get_ylim())
     ax.set_title("at initialisation, smallest distance")

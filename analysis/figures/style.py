@@ -12,7 +12,7 @@ from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from degradation.files import write_atomically
+from degradation.durable_io import write_atomically
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "plain": {"color": "#D55E00", "linestyle": "--", "marker": "s"},

@@ -12,12 +12,12 @@ from unittest import mock
 
 import numpy as np
 
-from analysis.evidence import Verdict
+from analysis.claim import Verdict
+from analysis.mechanisms import gradient_flow, lesions, paths, responses, shattering
 from analysis.power import published, runs
 from analysis.power.published import Nets, Normal
 from analysis.power.simulation import AS_SEEN, NO_EFFECT, Case, verdict_of
 from analysis.probes import END, START
-from analysis.why import gradient_flow, lesions, paths, responses, shattering
 
 LOG_SPAN = 0.11  # standard deviation over seeds of log10 of a span, median over quick's networks; in no table
 HEALTHY, LIMIT = 1.0, 2.0  # log10 of a span of 10, and of the span that the claim allows

@@ -10,7 +10,7 @@ from unittest import mock
 import numpy as np
 
 from analysis import statistics
-from analysis.evidence import Claim, Verdict
+from analysis.claim import Claim, Verdict
 
 AS_SEEN, NO_EFFECT = "as seen", "no effect"  # truths that most claims have
 PERMUTATIONS = 199  # of a trend's p-value here; 9,999 in a report, where they are computed once

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.censored import EXPONENTIAL, FORMS, POWER, Degenerate, Fit, fit
-from analysis.evidence import Verdict
+from analysis.claim import Verdict
+from analysis.interval_censoring import EXPONENTIAL, FORMS, POWER, Degenerate, Fit, fit
+from analysis.mechanisms.convergence import HALF, fits_before, fitted, form_verdict, slowing_verdict
+from analysis.mechanisms.time_to_threshold import THRESHOLDS
 from analysis.power.simulation import AS_SEEN, NO_EFFECT, Case
-from analysis.why.convergence import HALF, fits_before, fitted, form_verdict, slowing_verdict
-from analysis.why.times import THRESHOLDS
 
 Array = NDArray[np.float64]
 START = 20.0  # iterations that every net may need, whatever its depth

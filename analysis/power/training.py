@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from analysis.claim import Verdict
 from analysis.claims import judge
-from analysis.evidence import Verdict
 from analysis.power import runs
 from analysis.power.published import Nets, Normal
 from analysis.power.simulation import AS_SEEN, NO_EFFECT, Case, verdict_of

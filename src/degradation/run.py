@@ -10,18 +10,17 @@ from typing import Any
 import torch
 from hydra.errors import CompactHydraException
 
+from degradation.checkpointing import Kept, resume, save
 from degradation.config import Config, ConfigError, parent_of
-from degradation.data.content import DataError
-from degradation.data.feeds import load
-from degradation.description import describe_run, probe_row
+from degradation.data.fingerprint import DataError
+from degradation.data.loaders import load
+from degradation.durable_io import Row
 from degradation.environment import InstallationError, check_torch_pair, describe
-from degradation.files import Row
-from degradation.grid import grid_run
-from degradation.interruption import Interrupted, StopRequest, stop_requests
 from degradation.models.construction import grow
 from degradation.models.network import Network
 from degradation.records.locks import AS_LONG_AS_IT_TAKES
 from degradation.records.manifest import Manifest, manifest_of
+from degradation.records.record import Record
 from degradation.records.schema import (
     ATTEMPTS,
     CHECKPOINT,
@@ -39,14 +38,15 @@ from degradation.records.schema import (
     RecordError,
     State,
 )
-from degradation.records.store import Record
-from degradation.resumption import Kept, resume, save
+from degradation.run_metadata import describe_run, probe_row
+from degradation.signals import Interrupted, StopRequest, stop_requests
+from degradation.sweep.jobs import grid_run
 from degradation.tracking.mirror import Log, mirror
-from degradation.tracking.mirrored import in_order, shown_in_wandb, wandb_identity
-from degradation.training import checkpoint
-from degradation.training.fit import Diverged, Metrics, Probed, Progress, Snapshot, Training, fit
-from degradation.training.group import ALONE, Group
-from degradation.training.step import check_precision, choose_device, make_reproducible, memory_format
+from degradation.tracking.wandb_rows import in_order, shown_in_wandb, wandb_identity
+from degradation.training import serialization
+from degradation.training.distributed import ALONE, Group
+from degradation.training.optimizer import check_precision, choose_device, make_reproducible, memory_format
+from degradation.training.trainer import Diverged, Metrics, Probed, Progress, Snapshot, Training, fit
 from hydra_plugins.pool_launcher import report_progress, tell
 
 log = logging.getLogger(__name__)
@@ -186,12 +186,12 @@ def _train(config: Config, record: Record, device: torch.device, group: Group, s
                     kept.probes.append(probed)
                 case Snapshot(iteration, weights):
                     name = f"{SNAPSHOTS}/{iteration:08d}.pt"
-                    kept.snapshots[name] = record.write(name, checkpoint.dump(weights))
+                    kept.snapshots[name] = record.write(name, serialization.dump(weights))
                 case Diverged(iteration):
                     log.warning("%s: the loss is not finite at iteration %d", record.run_id, iteration)
                     outcome, end[ITERATION] = State.DIVERGED, iteration
     files |= kept.snapshots
-    files[WEIGHTS] = record.write(WEIGHTS, checkpoint.dump(checkpoint.weights(training.network)))
+    files[WEIGHTS] = record.write(WEIGHTS, serialization.dump(serialization.weights(training.network)))
     return manifest_of(outcome, end[ITERATION], files, kept.metrics, kept.probes)
 
 
@@ -219,7 +219,7 @@ def _construct(config: Config, training: Training) -> None:
         raise RecordError(f"{run.run_id}: is {run.record.state()}, so no network can be constructed from it")
     channels, classes = training.network.conv1.in_channels, training.network.fc.out_features
     shallow = Network(parent.model, channels, classes)
-    shallow.load_state_dict(checkpoint.load(run.record.read(WEIGHTS)))
+    shallow.load_state_dict(serialization.load(run.record.read(WEIGHTS)))
     shallow = shallow.to(training.device).to(memory_format=memory_format(config.precision)).eval()
     training.start_from(grow(shallow, config.model, lambda: (pictures for pictures, _ in training.feed.clean("train"))))
 

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
+from analysis.claim import Verdict
 from analysis.claims import judge
-from analysis.evidence import Verdict
 from analysis.statistics import simultaneous, welch
 
 PLAIN = {20: [1.5, 1.7, 1.6], 32: [5.1, 8.3, 6.5], 56: [51.0, 53.0, 50.0]}

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from analysis.claim import Verdict
 from analysis.claims import no_degradation
 from analysis.comparisons import compare
 from analysis.comparisons.base import table_of
 from analysis.comparisons.learning_rate import at_best_rate
 from analysis.conditions import conditions
-from analysis.evidence import Verdict
 from analysis.figures import style
 from analysis.frame import Frame
 from analysis.report import build

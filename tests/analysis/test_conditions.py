@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
+from analysis.claim import Verdict
 from analysis.claims import judge
 from analysis.conditions import conditions, varying
-from analysis.evidence import Verdict
 from analysis.frame import Frame
 
 WARMUP = {"lr": 0.01, "below": 80.0, "window": 100, "max_iterations": 400}

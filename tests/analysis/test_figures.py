@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from analysis.figures import against, construction, curves, depth, learning_rate_map, style
+from analysis.figures import construction, error_vs_depth, error_vs_factor, learning_curves, learning_rate_map, style
 from analysis.frame import AT_START, TRAINING_ERROR
 from analysis.statistics import student
 
@@ -21,7 +21,7 @@ def ax():
 
 
 def test_every_run_is_a_point_and_the_line_is_the_mean(frame_of, ax):
-    depth.draw(frame_of(ERRORS), ax, "train/clean_error")
+    error_vs_depth.draw(frame_of(ERRORS), ax, "train/clean_error")
     points = sorted(float(y) for collection in ax.collections for _, y in np.atleast_2d(collection.get_offsets()))
     drawn = [y for y in points if not np.isnan(y)]
     runs = sorted(error for depths in ERRORS.values() for values in depths.values() for error in values)
@@ -33,7 +33,7 @@ def test_every_run_is_a_point_and_the_line_is_the_mean(frame_of, ax):
 
 
 def test_bars_are_students_intervals(frame_of, ax):
-    depth.draw(frame_of(ERRORS), ax, "train/clean_error")
+    error_vs_depth.draw(frame_of(ERRORS), ax, "train/clean_error")
     bars = [segment for collection in ax.collections if hasattr(collection, "get_segments")
             for segment in collection.get_segments()]  # fmt: skip
     spans = sorted((float(bar[0][1]), float(bar[1][1])) for bar in bars)
@@ -46,7 +46,7 @@ def test_bars_are_students_intervals(frame_of, ax):
 def test_a_diverged_run_is_drawn_at_chance_with_a_mark_of_its_own(frame_of, ax):
     frame = frame_of(ERRORS)
     frame.runs.loc[frame.runs["run_id"] == "plain-d110-s2", "state"] = "diverged"
-    depth.draw(frame, ax, "train/clean_error")
+    error_vs_depth.draw(frame, ax, "train/clean_error")
     crosses = [collection for collection in ax.collections if list(getattr(collection, "get_sizes", list)()) == [50]]
     drawn = [float(collection.get_offsets()[0][1]) for collection in crosses if len(collection.get_offsets())]
     assert drawn == [90.0]
@@ -82,7 +82,7 @@ def drawn_lines(ax):
 
 def test_error_against_depth_draws_the_column_it_names(columns_apart):
     frame = columns_apart()
-    for ax, column in zip(depth.figure(frame).axes, (TRAINING_ERROR, "test/error"), strict=True):
+    for ax, column in zip(error_vs_depth.figure(frame).axes, (TRAINING_ERROR, "test/error"), strict=True):
         lines = drawn_lines(ax)
         for family in ERRORS:
             assert lines[f"{family} (mean)"] == pytest.approx(means_of(frame, family, column))
@@ -91,7 +91,7 @@ def test_error_against_depth_draws_the_column_it_names(columns_apart):
 
 def test_curves_draw_training_thin_and_test_bold(columns_apart):
     frame = columns_apart({"plain": ERRORS["plain"]})
-    (ax,) = curves.figure(frame).axes
+    (ax,) = learning_curves.figure(frame).axes
     for width, column in ((1.1, TRAINING_ERROR), (2.6, "test/error")):
         drawn = [line.get_ydata().tolist() for line in ax.lines if line.get_linewidth() == width]
         expected = frame.curves.groupby(["depth", "iteration"])[column].mean().unstack().to_numpy()
@@ -102,7 +102,7 @@ def test_curves_draw_training_thin_and_test_bold(columns_apart):
 def test_error_against_a_key_draws_training_error(columns_apart, ax):
     frame = columns_apart({"plain": {20: [1.0, 3.0, 30.0, 50.0]}, "residual": {20: [2.0, 4.0, 8.0, 6.0]}})
     frame.runs["config.optim.lr"] = [0.1, 0.1, 0.01, 0.01] * 2
-    against.draw(frame, ax, "config.optim.lr", 20, connected=True)
+    error_vs_factor.draw(frame, ax, "config.optim.lr", 20, connected=True)
     lines = drawn_lines(ax)
     assert lines["plain"] == pytest.approx([40, 2])  # the smaller rate first
     assert lines["residual"] == pytest.approx([7, 3])
@@ -130,7 +130,7 @@ def test_the_construction_draws_the_error_before_and_after(columns_apart):
 
 def test_test_error_stands_beside_on_the_same_scale(frame_of):
     frame = frame_of(ERRORS)
-    left, right = depth.figure(frame).axes
+    left, right = error_vs_depth.figure(frame).axes
     assert left.get_ylim() == right.get_ylim()
     assert [ax.get_title() for ax in (left, right)] == ["Training error (clean)", "Test error"]
     assert [tick.get_text() for tick in left.get_xticklabels()] == ["20", "56", "110"]
@@ -140,12 +140,12 @@ def test_test_error_stands_beside_on_the_same_scale(frame_of):
 
 def test_curves_are_means_over_seeds_of_training_and_test_error(frame_of, ax):
     frame = frame_of(ERRORS)
-    curves.draw(frame, ax, "plain")
+    learning_curves.draw(frame, ax, "plain")
     lines = [line.get_ydata() for line in ax.lines if len(line.get_ydata()) == 2]
     at = frame.curves[(frame.curves["family"] == "plain") & (frame.curves["depth"] == 20)].groupby("iteration")
     assert np.allclose(lines[0], [1.6 * 1.5, 1.6])
     assert np.allclose(lines[1], at["test/error"].mean())
-    left, right = curves.figure(frame).axes
+    left, right = learning_curves.figure(frame).axes
     assert left.get_ylim() == right.get_ylim()
 
 
@@ -157,15 +157,15 @@ def test_depths_are_told_apart_by_colour_and_by_dash():
 
 def test_the_same_frame_gives_the_same_files(frame_of, tmp_path):
     style.apply()
-    files = [style.save(depth.figure(frame_of(ERRORS)), tmp_path / name) for name in ("a", "b")]
+    files = [style.save(error_vs_depth.figure(frame_of(ERRORS)), tmp_path / name) for name in ("a", "b")]
     for one, other in zip(*files, strict=True):
         assert one.read_bytes() == other.read_bytes()
 
 
 def test_a_frame_with_one_family_or_one_seed_is_drawn(frame_of):
     for errors in ({"plain": {20: [1.0]}}, {"residual": {20: [1.0, 2.0], 56: [3.0, 4.0]}}):
-        depth.figure(frame_of(errors))
-        curves.figure(frame_of(errors))
+        error_vs_depth.figure(frame_of(errors))
+        learning_curves.figure(frame_of(errors))
 
 
 @pytest.mark.parametrize(("marks", "pictures"), [(500, 0), (501, 2)])

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from analysis import error_scale
+from analysis.claim import untrained
 from analysis.conditions import conditions
-from analysis.evidence import untrained
 from analysis.frame import load, load_where
-from degradation.grid import described, grid_run
 from degradation.records.manifest import manifest_of
+from degradation.records.record import Record
 from degradation.records.schema import ATTEMPTS, METRICS, RUN, RecordError, State
-from degradation.records.store import Record
+from degradation.sweep.jobs import described, grid_run
 
 CONFIG = {
     "model": {"depth": 20, "shortcut": "none"},

@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.censored import EXPONENTIAL, POWER
-from analysis.evidence import Verdict
+from analysis.claim import Verdict
+from analysis.interval_censoring import EXPONENTIAL, POWER
+from analysis.mechanisms.convergence import OTHER
 from analysis.power import Case, Design, all_cases, published, runs, simulate
 from analysis.power.cases import TIMES
 from analysis.power.published import Normal
 from analysis.power.times import FormDraw, Growth, growths_of
 from analysis.statistics import student
-from analysis.why.convergence import OTHER
 from degradation.config import CONF
-from degradation.grid import expand
+from degradation.sweep.jobs import expand
 
 ROOT = CONF.parent
 LEDGER = ROOT / "experiments/ledger/quick"

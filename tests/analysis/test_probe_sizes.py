@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from tests.analysis.mechanisms.test_gradient_flow import EXPLODING, LEVEL, table_of
 
 from analysis.figures import style
+from analysis.mechanisms import explain
 from analysis.probes import of_one_size
 from analysis.report import build
-from analysis.why import explain
-from tests.analysis.test_why_gradient_flow import EXPLODING, LEVEL, table_of
 
 
 def sized(pictures, norms=LEVEL, seeds=(0, 1, 2)):

@@ -6,10 +6,10 @@ import pytest
 from analysis.frame import load
 from analysis.probes import probe_tables
 from analysis.report import build
-from degradation.explain import explain, landscape
-from degradation.grid import described, grid_run
 from degradation.records.schema import PROBES
 from degradation.run import train
+from degradation.run_probes import explain, landscape
+from degradation.sweep.jobs import described, grid_run
 
 pytestmark = pytest.mark.slow
 GRID = [(model, depth, seed) for model in ("plain", "residual") for depth in (8, 14) for seed in (0, 1)]

@@ -6,6 +6,7 @@ from math import comb
 import numpy as np
 import pandas as pd
 import pytest
+from tests.analysis.test_published_claims import imagenet_runs, paper_frame
 
 from analysis.figures import style
 from analysis.frame import Frame
@@ -18,7 +19,6 @@ from tests.analysis import (
     test_why_responses,
     test_why_shattering,
 )
-from tests.analysis.test_published import imagenet_runs, paper_frame
 
 ERRORS = {family: {depth: [1.0, 2.0, 4.0] for depth in (8, 14, 20)} for family in ("plain", "residual")}
 SHATTERED = {"plain": {8: 0.1, 14: -0.02, 20: -0.03}, "residual": {8: 0.9, 14: 0.8, 20: 0.7}}

@@ -8,9 +8,9 @@ import time
 import torch
 
 from degradation.config import CONF
-from degradation.grid import expand
 from degradation.records.schema import METRICS, WEIGHTS, State
-from degradation.training import checkpoint
+from degradation.sweep.jobs import expand
+from degradation.training import serialization
 
 TRAIN = str(CONF.parent / "experiments/train.py")
 SHORT = [
@@ -53,5 +53,5 @@ def assert_equal(trained, expected):
     for record, other in zip(trained, expected, strict=True):
         assert record.outcome(every_byte=True) is State.DONE
         assert record.read(METRICS) == other.read(METRICS)
-        ours, theirs = (checkpoint.load(one.read(WEIGHTS)) for one in (record, other))
+        ours, theirs = (serialization.load(one.read(WEIGHTS)) for one in (record, other))
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from degradation.records.schema import ATTEMPTS, METRICS, OUTCOME, State
-from tests.cluster.one_node_slurm import ClusterError, cluster, install
 from tests.cluster.short_sweeps import assert_equal, records, start, told, until
+from tests.support.one_node_slurm import ClusterError, cluster, install
 
 pytestmark = pytest.mark.cluster
 GRID = ["model=plain,residual", "model.depth=8,14,20,110"]

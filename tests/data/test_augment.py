@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from degradation.data.augment import Offsets, Pictures, draw_offsets, statistics
 from degradation.data.datasets import Split
-from degradation.data.streams import generator
+from degradation.data.random_streams import generator
 
 
 @pytest.fixture(scope="module")

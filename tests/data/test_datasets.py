@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 
 from degradation.config import ConfigError
-from degradation.data.content import content, folder_digest
 from degradation.data.datasets import DataError, load
+from degradation.data.fingerprint import content, folder_digest
 
 # of all digits, in their order
 DIGITS = "d83b6f95abe36f06efb235c546197d64409c37af59c85177e5a3f5acbc2ca365"

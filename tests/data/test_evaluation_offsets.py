@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from degradation.data import feeds
+from degradation.data import loaders
 from degradation.data.augment import draw_offsets
 from degradation.data.datasets import load
-from degradation.data.feeds import make_feed
-from degradation.data.streams import Share, generator
+from degradation.data.loaders import make_feed
+from degradation.data.random_streams import Share, generator
 
 CPU = torch.device("cpu")
 
@@ -18,7 +18,7 @@ def augmented(tiny, monkeypatch):
     dataset = load(tiny().data)
 
     def made(seed=0, iteration=40, batch=250, flip=True):
-        monkeypatch.setattr(feeds, "EVALUATION_BATCH", batch)
+        monkeypatch.setattr(loaders, "EVALUATION_BATCH", batch)
         feed = make_feed(dataset, tiny(f"seed={seed}", f"data.flip={flip}"), CPU)
         return torch.cat([images for images, _ in feed.augmented(iteration)])
 

@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 
 from degradation.config import ConfigError
-from degradation.data.content import DataError, content, listing
+from degradation.data.fingerprint import DataError, content, listing
 from degradation.data.imagenet import StreamFeed, augmented_view, batch_of_order, open_imagenet
-from degradation.data.streams import batch_indices
+from degradation.data.random_streams import batch_indices
 
 CPU = torch.device("cpu")
 SIZES = [(30, 24), (24, 40), (25, 25), (50, 21), (22, 22), (26, 33)]

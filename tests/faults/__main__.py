@@ -25,14 +25,14 @@ from kinds import KINDS, MIRRORED, unmount
 from safeguards import SAFEGUARDS
 from sweep import TINY, Lost, NotTried, Trial, ids_of
 
-from degradation.records.store import Record
+from degradation.records.record import Record
 
 LANES = 3  # kinds that are tried at once; a sweep waits for its processes more than it computes
 COUNT = """
 import json, sys
 from pathlib import Path
 import fault_shim
-from degradation.grid import expand
+from degradation.sweep.jobs import expand
 from degradation.run import train
 runs = dict(zip(["", *fault_shim.COUNTED], expand(sys.argv[1:])))
 disk = fault_shim.Disk(next(iter(runs.values())).record.root, {run.run_id: (fault, 0) for fault, run in runs.items()})

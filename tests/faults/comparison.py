@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from sweep import Lost
 
-from degradation.files import TEMPORARY
+from degradation.durable_io import TEMPORARY
+from degradation.records.record import Record
 from degradation.records.root import MARK
 from degradation.records.schema import ATTEMPTS, METRICS, PROBES, SNAPSHOTS, WEIGHTS, State
-from degradation.records.store import Record
-from degradation.training import checkpoint
+from degradation.training import serialization
 
 WANDB = "wandb"  # the folder of its offline runs
 
@@ -26,7 +26,7 @@ def compare(record: Record, reference: Record) -> None:
     if _probes(record) != _probes(reference):
         raise Lost(f"{record.run_id}: {PROBES} differs")
     for name in (WEIGHTS, *(f"{SNAPSHOTS}/{path.name}" for path in reference.path(SNAPSHOTS).iterdir())):
-        one, other = checkpoint.load(record.read(name)), checkpoint.load(reference.read(name))
+        one, other = serialization.load(record.read(name)), serialization.load(reference.read(name))
         if one.keys() != other.keys() or not all(torch.equal(one[key], other[key]) for key in one):
             raise Lost(f"{record.run_id}: {name} differs")
     left, expected = _files(record), _files(reference)

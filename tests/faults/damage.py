@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 from sweep import Trial
 
-from degradation.files import unseal
+from degradation.durable_io import unseal
+from degradation.records.record import Record
 from degradation.records.schema import ATTEMPTS, CHECKPOINT, DONE, METRICS, PROBES, RUN, SNAPSHOTS
-from degradation.records.store import Record
-from degradation.training import checkpoint
+from degradation.training import serialization
 
 Change = Callable[[bytes, random.Random], bytes]
 
@@ -56,7 +56,7 @@ def _read_by_the_next_start(record: Record, over: bool) -> list[str]:
         return [*(record.manifest() or {})["files"], DONE, PROBES, ATTEMPTS]
     names = [RUN, ATTEMPTS, METRICS, PROBES, CHECKPOINT]
     if record.path(CHECKPOINT).exists():
-        names += checkpoint.load(unseal(record.read(CHECKPOINT)))[SNAPSHOTS]
+        names += serialization.load(unseal(record.read(CHECKPOINT)))[SNAPSHOTS]
     return [name for name in names if record.path(name).exists() and record.path(name).stat().st_size]
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # tests/test_kill.py loads this file by its path
+sys.path.insert(0, str(Path(__file__).parent))  # tests/robustness/test_kill.py loads this file by its path
 from watched_disk import Call, WatchedDisk
 
 STRUCK = "struck"  # the runs that have been struck, a line each

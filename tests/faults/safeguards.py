@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from degradation import files, resumption
-from degradation.records import manifest, store
+from degradation import checkpointing, durable_io
+from degradation.records import manifest
+from degradation.records import record as record_module
 
 
 def leave_out(safeguard: str) -> None:
@@ -38,19 +39,19 @@ def _without_checksums() -> None:
     def unchecked(sealed: bytes) -> bytes:
         return sealed.partition(b"\n")[2]
 
-    files.unseal = resumption.unseal = unchecked
-    manifest.fingerprint = store.fingerprint = resumption.fingerprint = only_measured
+    durable_io.unseal = checkpointing.unseal = unchecked
+    manifest.fingerprint = record_module.fingerprint = checkpointing.fingerprint = only_measured
 
 
 def _without_locks() -> None:
     def not_held(path: Path, timeout: float) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext(path.touch())
 
-    store.hold = not_held
+    record_module.hold = not_held
 
 
 def _with_torn_rows() -> None:
-    files.decode_row = store.decode_row = json.loads
+    durable_io.decode_row = record_module.decode_row = json.loads
 
 
 LEFT_OUT: dict[str, Callable[[], None]] = {

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from fault_shim import STRUCK
 
-from degradation.grid import expand
+from degradation.records.record import Record
 from degradation.records.schema import State
-from degradation.records.store import Record
+from degradation.sweep.jobs import expand
 
 HERE = Path(__file__).resolve().parent
 EXPERIMENTS = HERE.parents[1] / "experiments"

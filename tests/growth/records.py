@@ -15,15 +15,15 @@ from unittest.mock import patch
 import torch
 
 from degradation.config import Config, Model, check, family, probe_iterations
-from degradation.data.feeds import load
-from degradation.description import describe_run, probe_row
-from degradation.files import Row, encode_row
-from degradation.grid import configurations, grid_run
-from degradation.identity import hashed_values
+from degradation.data.loaders import load
+from degradation.durable_io import Row, encode_row
 from degradation.records.manifest import fingerprint, manifest_of
+from degradation.records.record import Record
 from degradation.records.schema import ATTEMPTS, METRICS, PROBES, RUN, SNAPSHOTS, WEIGHTS, State
-from degradation.records.store import Record
-from degradation.training import checkpoint
+from degradation.run_id import hashed_values
+from degradation.run_metadata import describe_run, probe_row
+from degradation.sweep.jobs import configurations, grid_run
+from degradation.training import serialization
 
 NAME = "growth"
 FAMILIES = ("plain", "residual")
@@ -114,7 +114,7 @@ def _described(shortcut: str, depth: int, config: Config) -> Row:
 
 @cache
 def _some_weights() -> bytes:
-    return checkpoint.dump({"fc.bias": torch.zeros(10)})
+    return serialization.dump({"fc.bias": torch.zeros(10)})
 
 
 def _metrics(config: Config, rng: random.Random) -> Iterator[Row]:

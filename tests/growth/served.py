@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
+from degradation.records.record import Record
 from degradation.records.root import run_ids
 from degradation.records.schema import METRICS
-from degradation.records.store import Record
-from tests.wandb_server import ENTITY, KEY, PROJECT, finished_run, line_of, stand_in
+from tests.support.wandb_server import ENTITY, KEY, PROJECT, finished_run, line_of, stand_in
 
 
 class _Lines(Mapping[int, str]):

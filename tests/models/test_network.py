@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from degradation.data.streams import generator
+from degradation.data.random_streams import generator
 from degradation.models.blocks import BasicBlock, Block, Bottleneck
 from degradation.models.network import Network, initialise
 from degradation.models.shortcuts import ZeroPadding, shortcut_module

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from degradation.data.streams import generator
+from degradation.data.random_streams import generator
 from degradation.models.blocks import BasicBlock
 from degradation.models.network import Network, initialise
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from degradation.data.streams import generator
+from degradation.data.random_streams import generator
 from degradation.probes.landscape import Surface, direction
-from degradation.remaining import points
+from degradation.sweep.pending import points
 
 
 def test_each_filter_of_a_direction_is_as_long_as_the_networks(network):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from degradation.data.streams import generator
+from degradation.data.random_streams import generator
 from degradation.probes.lesions import lesions
 
 FLIP = [(1.0, 0.5), (1.0, -2.0), (1.0, 0.5)]  # f: the second block alone changes the sign, with a shortcut and without

@@ -3,11 +3,11 @@ from itertools import combinations
 import pytest
 import torch
 
-from degradation.data.streams import generator
-from degradation.models.normalisation import batch_statistics
+from degradation.data.random_streams import generator
+from degradation.models.batchnorm import batch_statistics
+from degradation.probes.block_gradients import Terms, loss_through_blocks
 from degradation.probes.gradient_flow import gradient_flow
 from degradation.probes.paths import paths
-from degradation.probes.terms import Terms, loss_through_blocks
 
 
 def test_a_three_block_linear_net_by_hand(linear):

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from degradation.data.streams import generator
+from degradation.data.random_streams import generator
 from degradation.probes.shattering import shattering
 
 

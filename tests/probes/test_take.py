@@ -5,8 +5,8 @@ import torch
 
 from degradation.config import PROBE_KINDS, fits
 from degradation.data.datasets import Dataset, Split
-from degradation.data.feeds import ResidentFeed
-from degradation.data.streams import generator
+from degradation.data.loaders import ResidentFeed
+from degradation.data.random_streams import generator
 from degradation.models.network import Network, initialise
 from degradation.probes import probe_batch, take
 

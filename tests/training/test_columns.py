@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from degradation.data.datasets import Dataset, Split, load
-from degradation.data.feeds import make_feed
-from degradation.training.fit import Metrics, Progress, Training, fit
+from degradation.data.loaders import make_feed
+from degradation.training.trainer import Metrics, Progress, Training, fit
 
 CPU = torch.device("cpu")
 BATCH = 32

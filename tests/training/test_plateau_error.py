@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from degradation.data.datasets import load
-from degradation.training import fit as fit_module
+from degradation.training import trainer as fit_module
 from degradation.training.evaluate import Measured
-from degradation.training.fit import Metrics, Probed, Training, fit
+from degradation.training.trainer import Metrics, Probed, Training, fit
 
 CPU = torch.device("cpu")
 PLATEAU = ["schedule=imagenet", "schedule.plateau.patience=1", "schedule.plateau.improvement=0", "probes=none"]

@@ -3,18 +3,18 @@
 import pytest
 import torch
 
-from degradation import explain as explain_module
 from degradation import probes
-from degradation.data import feeds, streams
+from degradation import run_probes as explain_module
+from degradation.data import loaders, random_streams
 from degradation.data.datasets import load
-from degradation.explain import explain, landscape
-from degradation.grid import grid_run
 from degradation.models.network import Network, initialise
 from degradation.records.schema import PROBES, State
 from degradation.run import train
-from degradation.training import fit as fit_module
-from degradation.training.fit import Probed, Training, fit
-from degradation.training.step import memory_format
+from degradation.run_probes import explain, landscape
+from degradation.sweep.jobs import grid_run
+from degradation.training import trainer as fit_module
+from degradation.training.optimizer import memory_format
+from degradation.training.trainer import Probed, Training, fit
 
 CPU = torch.device("cpu")
 FOUR_UPDATES = ("schedule.iterations=4", "schedule.milestones=[]", "schedule.snapshots=[]", "probes=none")
@@ -38,8 +38,8 @@ def seed_only(patched, name):
     def generator(seed, stream, index=0):
         return streams_generator(seed if stream == name else 0, stream, index)
 
-    streams_generator = streams.generator
-    for module in (streams, feeds, fit_module):
+    streams_generator = random_streams.generator
+    for module in (random_streams, loaders, fit_module):
         patched.setattr(module, "generator", generator)
 
 
@@ -65,7 +65,7 @@ def test_no_other_stream_enters_training(tiny, digits, monkeypatch):
 def test_a_network_begins_at_its_seeds_initialisation(tiny, digits, seed, initialisation):
     config = tiny(f"seed={seed}", f"model.initialisation={initialisation}")
     expected = Network(config.model, 1, 10)
-    initialise(expected, streams.generator(seed, "initialisation"), initialisation)
+    initialise(expected, random_streams.generator(seed, "initialisation"), initialisation)
     found = Training(config, digits, CPU).network.state_dict()
     assert all(torch.equal(value, found[name]) for name, value in expected.state_dict().items())
 
@@ -81,7 +81,7 @@ def drawn(monkeypatch):
 
 
 def expected_draw(seed, name, iteration):
-    return torch.rand(3, generator=streams.generator(seed, f"probe/{name}", iteration)).tolist()
+    return torch.rand(3, generator=random_streams.generator(seed, f"probe/{name}", iteration)).tolist()
 
 
 ALL = "gradient_flow,responses,identity,shattering,lesions,paths"
@@ -118,9 +118,9 @@ def test_what_is_probed_at_iteration_0_is_the_seeds_network(tiny, seed):
     explain(config)
     afterwards = grid_run(config).record.rows(PROBES)[0]
     network = Network(config.model, 1, 10)
-    initialise(network, streams.generator(seed, "initialisation"))
+    initialise(network, random_streams.generator(seed, "initialisation"))
     network = network.to(memory_format=memory_format(config.precision))
-    feed = feeds.make_feed(load(config.data), config, CPU)
+    feed = loaders.make_feed(load(config.data), config, CPU)
     batch = probes.probe_batch("responses", feed, config.probes)
     assert afterwards["iteration"] == 0
     assert afterwards["table"] == probes.take("responses", network, batch, seed, 0)
@@ -141,5 +141,7 @@ def test_a_landscape_draws_its_directions_from_its_own_seed(tiny, monkeypatch, s
     config = tiny("seed=2", "probes=none", *small)
     assert train(config) is State.DONE
     landscape(config)
-    expected = [torch.rand(3, generator=streams.generator(seed, "landscape", index)).tolist() for index in (1, 2)]
+    expected = [
+        torch.rand(3, generator=random_streams.generator(seed, "landscape", index)).tolist() for index in (1, 2)
+    ]
     assert draws == expected

@@ -7,7 +7,7 @@ import torch
 
 from degradation.config import warmup_of
 from degradation.data.datasets import Dataset, Split
-from degradation.training import fit
+from degradation.training import trainer
 from degradation.training.schedule import Transitions, learning_rate, stands_still, warmup_is_over
 
 
@@ -42,9 +42,9 @@ def train_on(monkeypatch):
             wrong = errors(training.iteration) * config.optim.batch_size / 100
             return torch.tensor(1.0), torch.tensor(round(wrong))
 
-        monkeypatch.setattr(fit, "update", update)
+        monkeypatch.setattr(trainer, "update", update)
         images = Split(torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64))
-        training = fit.Training(config, Dataset(images, images, 2), torch.device("cpu"))
+        training = trainer.Training(config, Dataset(images, images, 2), torch.device("cpu"))
         training.batches = repeat((None, None))
         return training
 
@@ -155,11 +155,11 @@ def test_the_end_is_the_last_iteration(tiny, train_on):
     """As many updates as the schedule has, one `Progress` after each, and the snapshot of m before its drop."""
     config = tiny("schedule.iterations=7", "schedule.evaluate_every=100", "schedule.snapshots=[6]", "probes=none")
     training = train_on(config, lambda _: 50.0)
-    events = list(fit.fit(training))
+    events = list(trainer.fit(training))
     assert training.iteration == 7
-    assert [event.iteration for event in events if isinstance(event, fit.Progress)] == list(range(1, 8))
-    assert [event.iteration for event in events if isinstance(event, fit.Snapshot)] == [6]
-    assert [event.row["iteration"] for event in events if isinstance(event, fit.Metrics)] == [7]
+    assert [event.iteration for event in events if isinstance(event, trainer.Progress)] == list(range(1, 8))
+    assert [event.iteration for event in events if isinstance(event, trainer.Snapshot)] == [6]
+    assert [event.row["iteration"] for event in events if isinstance(event, trainer.Metrics)] == [7]
 
 
 def test_a_few_good_batches_do_not_end_the_warm_up(compose_config):

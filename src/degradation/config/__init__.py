@@ -7,9 +7,11 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from degradation.config.invariants import check
+from degradation.config.cross_field import check
+from degradation.config.errors import ConfigError, shown
+from degradation.config.hydra_errors import in_one_line, unknown_key
+from degradation.config.overrides import CONF, check_words
 from degradation.config.probing import AT_END, AT_SNAPSHOTS, AT_START, PROBE_KINDS, fits
-from degradation.config.refusals import in_one_line, unknown_key
 from degradation.config.schema import (
     BF16,
     Config,
@@ -30,9 +32,7 @@ from degradation.config.schema import (
     stages,
     warmup_of,
 )
-from degradation.config.telling import ConfigError, shown
 from degradation.config.values import CHOICES, NAME
-from degradation.config.words import CONF, check_words
 
 __all__ = [
     "AT_END",

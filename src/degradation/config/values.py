@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from degradation.config.errors import is_unbroken
 from degradation.config.probing import PROBE_KINDS
 from degradation.config.schema import BF16, FP32, Config
-from degradation.config.telling import is_unbroken
 
 # key -> the values it may have
 CHOICES: dict[str, tuple[str, ...]] = {

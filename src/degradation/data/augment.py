@@ -7,7 +7,7 @@ from torch import Tensor
 
 from degradation.config import Data
 from degradation.data.datasets import Split
-from degradation.data.streams import Share
+from degradation.data.random_streams import Share
 
 STATISTICS_CHUNK = 8192
 

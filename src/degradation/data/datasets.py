@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from degradation.config import ConfigError, Data
-from degradation.data.archives import Arrays, cifar10, cifar100, fashion_mnist
-from degradation.data.content import DataError
+from degradation.data.downloads import Arrays, cifar10, cifar100, fashion_mnist
+from degradation.data.fingerprint import DataError
 from degradation.data.image_folder import image_folder
 
 __all__ = ["DataError", "Dataset", "Split", "load"]

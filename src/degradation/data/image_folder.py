@@ -10,9 +10,9 @@ from filelock import FileLock
 from PIL import Image, UnidentifiedImageError
 
 from degradation.config import ConfigError, Data
-from degradation.data.content import SPLITS, DataError, class_names, content, folder_root, pictures
-from degradation.data.opening import cache_folder, opened, shown, warn_once
-from degradation.files import Damaged, make_folder, read_file, seal, unseal, write_atomically
+from degradation.data.fingerprint import SPLITS, DataError, class_names, content, folder_root, pictures
+from degradation.data.safe_open import cache_folder, opened, shown, warn_once
+from degradation.durable_io import Damaged, make_folder, read_file, seal, unseal, write_atomically
 
 Arrays = dict[str, np.ndarray]  # {train,test}_pictures: uint8 (N, 3, H, W); {train,test}_labels: int64 (N,)
 # what a .jpg or .png may hold; Pillow would start Ghostscript for an EPS

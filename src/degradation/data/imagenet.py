@@ -19,10 +19,10 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.v2 import functional as v2
 
 from degradation.config import Config, ConfigError, Data, Stream
-from degradation.data.content import DataError, Listing, folder_root, listing
 from degradation.data.datasets import held_out_images
+from degradation.data.fingerprint import DataError, Listing, folder_root, listing
 from degradation.data.image_folder import rgb_picture
-from degradation.data.streams import WHOLE, Share, generator, mixed, spread
+from degradation.data.random_streams import WHOLE, Share, generator, mixed, spread
 
 EVALUATION_BATCH = 64
 # of pictures in [0, 1], by red, green, blue: as torchvision's reference training

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from degradation.config import PROBE_KINDS, Probes
-from degradation.data.feeds import Batch, Feed
-from degradation.data.streams import generator
+from degradation.data.loaders import Batch, Feed
+from degradation.data.random_streams import generator
 from degradation.models.network import Network
 from degradation.probes.gradient_flow import gradient_flow
-from degradation.probes.identity import identity
+from degradation.probes.gradient_identity import identity
 from degradation.probes.lesions import lesions
 from degradation.probes.paths import paths
 from degradation.probes.responses import responses

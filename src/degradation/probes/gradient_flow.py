@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
+from degradation.models.batchnorm import batch_statistics
 from degradation.models.network import Network
-from degradation.models.normalisation import batch_statistics
+from degradation.probes.block_gradients import loss_through_blocks, stages_of
 from degradation.probes.table import Table, column
-from degradation.probes.terms import loss_through_blocks, stages_of
 
 
 def gradient_flow(network: Network, pictures: Tensor, labels: Tensor) -> Table:

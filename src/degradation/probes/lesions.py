@@ -8,8 +8,8 @@ from torch import Tensor
 
 from degradation.models.blocks import Block
 from degradation.models.network import Network
+from degradation.probes.block_gradients import stages_of
 from degradation.probes.table import Table
-from degradation.probes.terms import stages_of
 
 REPEATS = 5
 NUMBERS = 8  # of deleted blocks, or of swaps, from 1 to all, that are tried

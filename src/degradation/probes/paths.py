@@ -9,10 +9,10 @@ import math
 import torch
 from torch import Tensor
 
+from degradation.models.batchnorm import batch_statistics
 from degradation.models.network import Network
-from degradation.models.normalisation import batch_statistics
+from degradation.probes.block_gradients import Terms, in_float64, loss_through_blocks
 from degradation.probes.table import Table, column
-from degradation.probes.terms import Terms, in_float64, loss_through_blocks
 
 LENGTHS = 16  # at which single paths are sampled
 SAMPLES = 8  # paths a length

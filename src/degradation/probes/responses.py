@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from degradation.models.batchnorm import batch_statistics
 from degradation.models.network import Network
-from degradation.models.normalisation import batch_statistics
 from degradation.probes.table import Table, column
 
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from degradation.models.batchnorm import exact_statistics
 from degradation.models.network import Network
-from degradation.models.normalisation import exact_statistics
 from degradation.probes.table import Table, column
 
 LINES = 16

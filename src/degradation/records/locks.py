@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from degradation.files import open_file
+from degradation.durable_io import open_file
 
 AS_LONG_AS_IT_TAKES = -1.0  # seconds to wait for a lock, in filelock's words
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from degradation.files import Row, encode_row, row_checksum
+from degradation.durable_io import Row, encode_row, row_checksum
 from degradation.records.schema import (
     DONE,
     METRICS,

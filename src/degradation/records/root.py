@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from degradation.files import append_row, decode_row, make_folder, read_file
+from degradation.durable_io import append_row, decode_row, make_folder, read_file
 from degradation.records.schema import ATTEMPTS, RUN
 
 log = logging.getLogger(__name__)

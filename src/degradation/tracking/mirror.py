@@ -12,7 +12,7 @@ from typing import Any
 
 from degradation.config import Tracking
 from degradation.records.locks import Held
-from degradation.tracking.session import Session, WandbError, session
+from degradation.tracking.wandb_process import Session, WandbError, session
 from degradation.tracking.wandb_run import MirroredRun, Mode, has_key, scratch_of
 
 log = logging.getLogger(__name__)

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from degradation.config import Tracking
-from degradation.config.telling import shown
-from degradation.files import Row
+from degradation.config.errors import shown
+from degradation.durable_io import Row
 from degradation.records.schema import ITERATION, State
-from degradation.tracking.kept import STAGING, Contents, check_root, difference, keep
-from degradation.tracking.pulled import Judge, Refused, description_of, is_run_id, metrics_of
-from degradation.tracking.session import Session, WandbError
+from degradation.tracking.pull_validation import Judge, Refused, description_of, is_run_id, metrics_of
+from degradation.tracking.pulled_record import STAGING, Contents, check_root, difference, keep
 from degradation.tracking.sync import alone
+from degradation.tracking.wandb_process import Session, WandbError
 from degradation.tracking.wandb_run import NO_KEY, has_key
 
 RUNS_A_PAGE = 200

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from degradation.config import Config, Tracking
-from degradation.files import make_folder
+from degradation.durable_io import make_folder
 from degradation.records.locks import Held, hold
+from degradation.records.record import Record
 from degradation.records.schema import ITERATION, RecordError
-from degradation.records.store import Record
-from degradation.tracking.mirrored import Mirrored, mirrored_runs
-from degradation.tracking.session import Session, WandbError, session
+from degradation.tracking.wandb_process import Session, WandbError, session
+from degradation.tracking.wandb_rows import Mirrored, mirrored_runs
 from degradation.tracking.wandb_run import NO_KEY, MirroredRun, has_key, scratch_of
 
 PATIENCE = 1.0  # seconds, with another one that sends from the same records

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from degradation.config import Tracking
-from degradation.files import TEMPORARY
-from degradation.tracking.session import Session, WandbError
+from degradation.durable_io import TEMPORARY
+from degradation.tracking.wandb_process import Session, WandbError
 
 Mode = Literal["online", "offline"]
 

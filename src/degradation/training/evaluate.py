@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from degradation.config import Config, Precision
-from degradation.data.feeds import Feed
-from degradation.models.normalisation import exact_statistics
-from degradation.training.group import ALONE, Group
-from degradation.training.step import at_least_float32, autocast, memory_format
+from degradation.data.loaders import Feed
+from degradation.models.batchnorm import exact_statistics
+from degradation.training.distributed import ALONE, Group
+from degradation.training.optimizer import at_least_float32, autocast, memory_format
 
 TOP = 5
 

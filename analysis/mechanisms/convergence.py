@@ -1,0 +1,278 @@
+"""Is it a wall, or slow? Iterations to an error, against depth (He et al. 2015, 4.1: "exponentially low" rates)."""
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+
+import pandas as pd
+
+from analysis.claim import Claim, Verdict, untestable
+from analysis.claims import SIGNIFICANCE, pair_of
+from analysis.figures import convergence as figure
+from analysis.frame import OVER, Frame, by_depth
+from analysis.interval_censoring import EXPONENTIAL, POWER, Degenerate, Fit, discrimination, fit
+from analysis.mechanisms.base import Explanation, not_tested
+from analysis.mechanisms.time_to_threshold import (
+    THRESHOLDS,
+    censored_at,
+    counts_of,
+    evaluations_of,
+    milestones,
+    summary,
+    times_of,
+)
+from analysis.statistics import LEVEL
+
+HALF = Fraction(1, 2)  # what the first claim is about, whatever the data set
+CLEARLY = 2.0  # log-likelihood by which one form must be the better: e^2, seven times as likely
+ENOUGH = 0.8  # probability of a clear preference for the true form, below which a design cannot be counted on
+LAYERS = 10  # that a factor is given for
+OTHER = {EXPONENTIAL: POWER, POWER: EXPONENTIAL}
+TITLE = "is it a wall, or slow?"
+INTRODUCTION = (
+    "A deep plain net may be unable to learn, or it may learn slowly. He et al. 2015 (4.1) conjecture the second: "
+    "that its rate of convergence is exponentially low. Here the iterations that every run needs to bring its training "
+    "error down to a share of chance error are set against depth. If each layer multiplies them by the same factor, "
+    "the growth is exponential. If they grow like a power of depth, doubling the depth multiplies them by the same "
+    "factor. A run is looked at only now and then, so its time is known to lie between two evaluations. A run that "
+    "never gets there is not left out: its time is known to be longer than the training. Both growths are fitted by "
+    "maximum likelihood to all runs, and the one under which the runs are likelier is preferred. A drop of the "
+    "learning rate changes how fast a net learns, so the two are compared over the iterations before the first drop: a "
+    "run that gets there later counts as longer than that. Such a fit supposes that every run gets there at last. It "
+    "cannot tell a very slow net from one that is stuck: only a longer training can."
+)
+CAPTION = (
+    "Left: iterations until the training error is half of chance error, against depth. A mark is a run, at the first "
+    "evaluation that finds it there. Its line goes down to the evaluation before: the true time lies on it. An open "
+    "triangle is a run that never got there: its true time is above the triangle, beyond the training (grey). On this "
+    "scale exponential growth is a straight line and a power of depth bends to the right. Both are fitted to what is "
+    "known at the first drop of the learning rate. Middle and right: the same "
+    "for four shares of chance error, the median over seeds of each depth. Where fewer than half of the runs got there "
+    "the median is an open triangle. Dotted: the learning rate drops. A net that is still learning then first learns "
+    "faster, so times beyond that line are not those of one learning rate."
+)
+
+
+def make(frame: Frame, _margin: float) -> Explanation | None:
+    pair = pair_of(frame.runs)
+    families = [family for family in (pair.plain, pair.residual) if family in set(frame.runs["family"])]
+    runs = frame.runs[frame.runs["family"].isin(families)]
+    times = times_of(runs[runs["state"].isin([*OVER])], frame.curves)
+    if times.empty or times.groupby("family")["depth"].nunique().max() < 2:
+        return None
+    plain = times[times["family"] == pair.plain]
+    residual = times[times["family"] == pair.residual]
+    drops = milestones(runs)
+    fits = fits_before(plain, drops)
+    claims = []
+    if pair.plain in families:
+        claims.append(slow(runs, plain, evaluations_of(runs, frame.curves), pair.plain))
+    if pair.residual in families:
+        slopes, others = (
+            {share: fitted(EXPONENTIAL, part, share) for share in THRESHOLDS} for part in (plain, residual)
+        )
+        claims.append(no_such_slowing(runs, slopes, others, (pair.plain, pair.residual)))
+    drawn = [one for one in fits.values() if isinstance(one, Fit)]
+    figures = {"convergence": (figure.figure(times, drawn, pair.plain, float(HALF), drops), CAPTION)}
+    return Explanation("convergence", TITLE, INTRODUCTION, claims, summary(times), figures)
+
+
+def fitted(form: str, times: pd.DataFrame, share: Fraction) -> Fit | str:
+    """The fit, or why there is none."""
+    of_share = times[times["threshold"] == float(share)]
+    try:
+        return fit(form, of_share["depth"], of_share["after"], of_share["by"])
+    except Degenerate as problem:
+        return str(problem)
+
+
+def fits_before(times: pd.DataFrame, drops: list[int]) -> dict[str, Fit | str]:
+    """Both forms, to half of chance error, as far as the runs are known at the first drop of the learning rate."""
+    window = censored_at(times, drops[0]) if drops else times
+    return {form: fitted(form, window, HALF) for form in (EXPONENTIAL, POWER)}
+
+
+def form_verdict(exponential: Fit, power: Fit) -> Verdict:
+    """Is the growth exponential? A bound on the slope, and the likelihood beside that of a power of depth."""
+    better = exponential.log_likelihood - power.log_likelihood
+    if better >= CLEARLY and exponential.lower > 0:
+        return Verdict.REPRODUCED
+    if better <= -CLEARLY or exponential.upper < 0:
+        return Verdict.CONTRADICTED
+    return Verdict.INCONCLUSIVE
+
+
+def slow(runs: pd.DataFrame, times: pd.DataFrame, evaluations: list[int], family: str) -> Claim:
+    """The verdict of `form_verdict` on the iterations before the first drop of the learning rate.
+
+    Only those are at one learning rate. After a drop the error of a net that is still learning first falls faster, and
+    at a far lower rate hardly at all, so later times are too short or too long by an amount that nothing here tells.
+    The fit to the whole training is part of the evidence.
+    """
+    name = "exponentially slow"
+    statement = f"{family} nets: the number of iterations to half of chance error grows exponentially with depth"
+    groups, drops = by_depth(runs, family), milestones(runs)
+    counts = counts_of(times[times["threshold"] == float(HALF)])
+    if reasons := untestable({family: groups}, depths=3):  # a line and a curve both pass through two points
+        return not_tested(name, statement, [*reasons, *counts])
+    fits = fits_before(times, drops)
+    exponential, power = fits[EXPONENTIAL], fits[POWER]
+    when = f" before the learning rate drops, at {drops[0]} iterations" if drops else ""
+    if not isinstance(exponential, Fit) or not isinstance(power, Fit):
+        return not_tested(name, statement, [f"half of chance error, {family}{when}: {exponential}", *counts])
+    verdict = form_verdict(exponential, power)
+    better = exponential.log_likelihood - power.log_likelihood
+    side = "upper" if exponential.upper < 0 else "lower"
+    decisive = (
+        f"factor per {LAYERS} layers {factor(exponential.b)}, 95 % {side} bound {factor(getattr(exponential, side))}; "
+        f"log-likelihood of exponential minus power law {better:+.2f} (clear from {CLEARLY:g} on){when}"
+    )
+    deepest, last = max(groups), drops[0] if drops else times["last"].max()
+    window = [one for one in evaluations if one <= last]
+    depths = times.loc[times["threshold"] == float(HALF), "depth"].tolist()
+    told_apart = {
+        form: preferred(truth, depths, window) for form, truth in ((EXPONENTIAL, exponential), (POWER, power))
+    }
+    evidence = [
+        f"exponential: {all_bounds(exponential)}; log-likelihood {exponential.log_likelihood:.2f}",
+        f"power law: doubling the depth multiplies the iterations by {2**power.b:.2f}"
+        f" (one-sided 95 % bounds {2**power.lower:.2f}, {2**power.upper:.2f});"
+        f" log-likelihood {power.log_likelihood:.2f}",
+        f"at {deepest} layers the exponential fit expects {exponential.time(deepest):,.0f} iterations and the power law"
+        f" {power.time(deepest):,.0f}; past {last:,.0f} nothing is used",
+        f"in repetitions of this design the true form would be preferred by {CLEARLY:g} about so often: the exponential"
+        f" fit, if true, in {100 * told_apart[EXPONENTIAL]:.0f} %; the power law, if true, in"
+        f" {100 * told_apart[POWER]:.0f} %",
+        *_elsewhere(times, drops),
+        *counts,
+    ]
+    notes = _notes(runs, groups, (exponential, power))
+    if min(told_apart.values()) < ENOUGH:
+        notes.insert(0, _undecidable(told_apart))
+    return Claim(name, statement, verdict, decisive, evidence, notes)
+
+
+def preferred(truth: Fit, depths: list[float], evaluations: list[int]) -> float:
+    """About how probable a clear preference for this form is in a repetition of the design, if the fit is true."""
+    return discrimination(truth, OTHER[truth.form], depths, evaluations).probability(CLEARLY)
+
+
+def _undecidable(told_apart: Mapping[str, float]) -> str:
+    chances = " and ".join(f"{100 * chance:.0f} %" for chance in told_apart.values())
+    return (
+        f"this design cannot be counted on to tell the forms apart: were the exponential fit or the power law true, the"
+        f" true one would be clearly preferred in about {chances} of repetitions; {100 * ENOUGH:.0f} % would be enough"
+    )
+
+
+def _elsewhere(times: pd.DataFrame, drops: list[int]) -> list[str]:
+    """The fits over the whole training, where the learning rate drops in it, and at the other shares."""
+    places = [(f"at {share} of chance error", share) for share in THRESHOLDS if share != HALF]
+    if drops:
+        places = [(f"{where}, whole training", share) for where, share in places]
+        places.insert(0, ("whole training, past the drops of the learning rate", HALF))
+    lines = []
+    for where, share in places:
+        exponential, power = (fitted(form, times, share) for form in (EXPONENTIAL, POWER))
+        if isinstance(exponential, Fit) and isinstance(power, Fit):
+            better = exponential.log_likelihood - power.log_likelihood
+            lines.append(f"{where}: {all_bounds(exponential)}; exponential minus power law {better:+.2f}")
+        else:
+            lines.append(f"{where}: {exponential}")
+    return lines
+
+
+def _notes(runs: pd.DataFrame, groups: Mapping[int, pd.DataFrame], fits: tuple[Fit, ...]) -> list[str]:
+    notes = ["a run that never got there counts as later than its last iteration; without it, deep nets look faster"]
+    if drops := milestones(runs):
+        notes.append(
+            f"the learning rate drops after {' and '.join(map(str, drops))} iterations; a net that is still learning "
+            f"at the first drop learns faster for a while, so what comes after {drops[0]} is not at one learning rate"
+        )
+    if diverged := sum(int((part["state"] == "diverged").sum()) for part in groups.values()):
+        notes.append(f"{diverged} runs diverged and are at chance from then on")
+    if any(one.at_floor for one in fits):
+        notes.append(f"the spread of log time is held at {fits[0].floor:.2f}, the least that the evaluations resolve")
+    return notes
+
+
+def no_such_slowing(
+    runs: pd.DataFrame,
+    plain: Mapping[Fraction, Fit | str],
+    residual: Mapping[Fraction, Fit | str],
+    families: tuple[str, str],
+) -> Claim:
+    """At every share at which both slopes can be fitted, the residual's upper bound is below the plain's lower.
+
+    All must hold, so no correction for their number is needed (intersection-union); a share cannot be picked. It is
+    contradicted where the opposite holds at any share, at bounds of 1 - 0.05/m of m shares (Holm's first step). Not at
+    half alone: the rule was made when the curves of `quick` were known, whose residual nets all pass half before they
+    are first evaluated. The whole training counts, drops of the learning rate included, for both families alike.
+    """
+    without, with_shortcuts = families
+    name = f"no such slowing, {with_shortcuts}"
+    statement = (
+        f"{with_shortcuts} nets: the iterations to a share of chance error grow by a smaller factor a layer than "
+        f"{without} nets' do, at every share at which both factors can be fitted"
+    )
+    if reasons := untestable({family: by_depth(runs, family) for family in families}, depths=2):
+        return not_tested(name, statement, reasons)
+    both: dict[Fraction, tuple[Fit, Fit]] = {}
+    evidence = []
+    for share in THRESHOLDS:
+        one, other = plain[share], residual[share]
+        if isinstance(one, Fit) and isinstance(other, Fit):
+            both[share] = one, other
+        told = [
+            f"{f} {all_bounds(x) if isinstance(x, Fit) else x}" for f, x in zip(families, (one, other), strict=True)
+        ]
+        evidence.append(f"{share} of chance error: {'; '.join(told)}")
+    if not both:
+        return not_tested(name, statement, ["there is no share at which both factors can be fitted", *evidence])
+    verdict = slowing_verdict(both)
+    opposite = verdict is Verdict.CONTRADICTED
+    level = opposite_level(len(both)) if opposite else LEVEL
+    gaps = {share: _gap(*fits, level, opposite) for share, fits in both.items()}
+    worst = max(gaps, key=lambda share: gaps[share])
+    plain_fit, residual_fit = both[worst]
+    side = -1 if opposite else 1
+    of_residual, of_plain = (factor(residual_fit.bound(level, side)), factor(plain_fit.bound(level, -side)))
+    sides = ("lower", "upper") if opposite else ("upper", "lower")
+    decisive = (
+        f"at worst of {len(both)} shares, {worst} of chance error, factor per {LAYERS} layers: {with_shortcuts} "
+        f"{100 * level:.4g} % {sides[0]} bound {of_residual}, {without} {100 * level:.4g} % {sides[1]} bound {of_plain}"
+    )
+    return Claim(name, statement, verdict, decisive, evidence)
+
+
+def slowing_verdict(fits: Mapping[Fraction, tuple[Fit, Fit]]) -> Verdict:
+    """`fits`: of the plain and the residual family at each share. All must hold; one opposite contradicts."""
+    if all(_gap(plain, residual, LEVEL, opposite=False) < 0 for plain, residual in fits.values()):
+        return Verdict.REPRODUCED
+    level = opposite_level(len(fits))
+    if any(_gap(plain, residual, level, opposite=True) > 0 for plain, residual in fits.values()):
+        return Verdict.CONTRADICTED
+    return Verdict.INCONCLUSIVE
+
+
+def opposite_level(shares: int) -> float:
+    """Of the bounds of which any one contradicts: one chance in twenty for all of them together (Holm's first step)."""
+    return 1 - SIGNIFICANCE / shares
+
+
+def _gap(plain: Fit, residual: Fit, level: float, opposite: bool) -> float:
+    """The residual's upper bound minus the plain's lower; `opposite`: its lower bound minus the plain's upper."""
+    side = -1 if opposite else 1
+    return residual.bound(level, side) - plain.bound(level, -side)
+
+
+def factor(slope: float) -> str:
+    """What so many layers multiply the time by."""
+    return f"{math.exp(min(LAYERS * slope, 700.0)):.3g}" if slope < math.inf else "unbounded"
+
+
+def all_bounds(one: Fit) -> str:
+    return (
+        f"factor per {LAYERS} layers {factor(one.b)} (one-sided 95 % bounds {factor(one.lower)}, {factor(one.upper)};"
+        f" two-sided 95 % interval {factor(one.low)} to {factor(one.high)})"
+    )

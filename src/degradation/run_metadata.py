@@ -1,0 +1,52 @@
+"""What is told of a run to its record."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from degradation.config import Config, family, parent_of
+from degradation.data.datasets import Dataset
+from degradation.data.fingerprint import content
+from degradation.data.imagenet import ImageNet
+from degradation.durable_io import Row
+from degradation.models.complexity import census
+from degradation.probes import Table
+from degradation.records.schema import DEVICE, ITERATION, PICTURES, PROBE, TABLE
+from degradation.run_id import hashed_values, numerics_version
+from degradation.sweep.jobs import grid_run
+
+
+def describe_run(config: Config, run_id: str, dataset: Dataset | ImageNet) -> dict[str, Any]:
+    """What run.json holds of a run; the same for every attempt on any machine."""
+    counted = census(config.model, dataset.channels, dataset.side, dataset.classes)
+    parent = parent_of(config)
+    validation = {"validation": config.data.validation} if config.data.validation else {}
+    return {
+        "run_id": run_id,
+        "family": family(config.model),
+        "numerics_version": numerics_version(config),
+        "config": hashed_values(config, content(config.data)),
+        "data": {
+            "name": config.data.name,
+            "checksum": dataset.checksum(),
+            "classes": dataset.classes,
+            "train": len(dataset.train),
+            "test": len(dataset.test),
+            "commonest": _commonest(dataset.train.labels),
+            **validation,
+        },
+        "census": asdict(counted),
+        **({"parent": grid_run(parent).run_id} if parent is not None else {}),
+    }
+
+
+def _commonest(labels: Tensor | np.ndarray) -> int:
+    """How many training images the commonest class has: naming it always is the best that chance can do."""
+    return int(np.bincount(np.asarray(labels)).max())
+
+
+def probe_row(probe: str, iteration: int, pictures: int, device: str, table: Table) -> Row:
+    """What probes.jsonl holds of one probe of one network."""
+    return {PROBE: probe, ITERATION: iteration, PICTURES: pictures, DEVICE: device, TABLE: table}

@@ -1,0 +1,154 @@
+"""Why: what is measured inside the networks of a run that is over, from its snapshots and weights."""
+
+import logging
+import math
+from collections.abc import Callable
+
+import torch
+from hydra.errors import CompactHydraException
+
+from degradation.config import Config
+from degradation.data.datasets import Dataset
+from degradation.data.fingerprint import DataError
+from degradation.data.imagenet import ImageNet
+from degradation.data.loaders import load, make_feed
+from degradation.data.random_streams import generator
+from degradation.environment import InstallationError, check_torch_pair
+from degradation.models.network import Network, initialise
+from degradation.probes import probe_batch, take
+from degradation.probes.landscape import Surface, direction
+from degradation.records.locks import AS_LONG_AS_IT_TAKES
+from degradation.records.record import Record
+from degradation.records.schema import DEVICE, LANDSCAPE, PROBES, SNAPSHOTS, WEIGHTS, RecordError, State
+from degradation.run_metadata import probe_row
+from degradation.sweep.jobs import GridRun, grid_run
+from degradation.sweep.pending import NOTHING_LEFT, points_left, probes_left, specification
+from degradation.tracking.mirror import mirror
+from degradation.tracking.wandb_rows import explained_run
+from degradation.training import serialization
+from degradation.training.evaluate import as_evaluated
+from degradation.training.optimizer import check_precision, choose_device, make_reproducible, memory_format
+from hydra_plugins.pool_launcher import report_progress, tell
+
+log = logging.getLogger(__name__)
+
+
+class NotExplained(CompactHydraException):
+    """Why a run cannot be explained, in one line."""
+
+
+def explain(config: Config) -> str:
+    """Take the probes that a run's record lacks, and mirror them all. Raises NotExplained, ConfigError."""
+    return _of_done_run(config, _take_probes)
+
+
+def landscape(config: Config) -> str:
+    """Measure the points of this part that a run's record lacks. Raises NotExplained, ConfigError."""
+    return _of_done_run(config, _measure_points)
+
+
+def _of_done_run(config: Config, measure: Callable[[GridRun, torch.device], None]) -> str:
+    run = grid_run(config)
+    try:
+        check_torch_pair()
+        device = choose_device(config.device)
+        check_precision(device, config.precision)
+        make_reproducible(config.threads)
+        outcome = run.record.outcome()
+        if outcome is State.DIVERGED:
+            return str(outcome)
+        if outcome is None:
+            raise RecordError(f"is {run.record.state()}; train it first (make reproduce, or experiments/train.py)")
+        measure(run, device)
+    except (InstallationError, RecordError, DataError, OSError) as problem:
+        raise NotExplained(f"{run.run_id}: {problem}") from None
+    except (torch.OutOfMemoryError, MemoryError) as problem:
+        reason = f"{type(problem).__name__}: {problem}".splitlines()[0]
+        raise NotExplained(f"{run.run_id}: {reason}; fewer pictures need less memory") from None
+    return NOTHING_LEFT
+
+
+def _take_probes(run: GridRun, device: torch.device) -> None:
+    config, record = run.config, run.record
+    if record.locked():
+        tell(f"{run.run_id}: another process is at it; waiting for that")
+    with record.lock(AS_LONG_AS_IT_TAKES):
+        record.clean()
+        if damaged := record.damaged_lines(PROBES):
+            log.warning("%s: %d torn or changed lines in %s are left out", run.run_id, damaged, PROBES)
+        record.keep_rows(PROBES, record.sound_rows(PROBES))  # a torn last line would hide what is appended
+        left = probes_left(config, record)
+        if not left:
+            log.info("%s: %s already", run.run_id, NOTHING_LEFT)
+            return
+        dataset = load(config.data)
+        feed = make_feed(dataset, config, device)
+        network = Network(config.model, dataset.channels, dataset.classes)
+        held = None  # the iteration that the network's weights are of
+        for number, (name, iteration) in enumerate(left):
+            if iteration != held:
+                network = _network_at(iteration, config, record, dataset, device)
+                held = iteration
+            batch = probe_batch(name, feed, config.probes)
+            with as_evaluated(network, config, feed):
+                table = take(name, network, batch, config.seed, iteration)
+            record.append(PROBES, probe_row(name, iteration, len(batch[1]), device.type, table))
+            log.info("%s  iteration %6d  %s", run.run_id, iteration, name)
+            report_progress(number + 1, len(left))
+        _mirror(config, record)
+
+
+def _network_at(
+    iteration: int, config: Config, record: Record, dataset: Dataset | ImageNet, device: torch.device
+) -> Network:
+    """The run's network after so many iterations. Raises RecordError where its weights are not there."""
+    network = Network(config.model, dataset.channels, dataset.classes)
+    snapshot = f"{SNAPSHOTS}/{iteration:08d}.pt"
+    if iteration == config.schedule.iterations:
+        _load(network, record, WEIGHTS)
+    elif iteration > 0 or record.path(snapshot).exists():
+        _load(network, record, snapshot)
+    else:
+        initialise(network, generator(config.seed, "initialisation"), config.model.initialisation)
+    return network.to(device).to(memory_format=memory_format(config.precision))
+
+
+def _load(network: Network, record: Record, name: str) -> None:
+    try:
+        network.load_state_dict(serialization.load(record.read(name)))
+    except (serialization.CheckpointError, RuntimeError, TypeError, AttributeError) as problem:
+        wrong = problem if isinstance(problem, serialization.CheckpointError) else "is of another network"
+        raise RecordError(f"{record.path(name)}: {wrong}; train the run again") from None
+
+
+def _mirror(config: Config, record: Record) -> None:
+    """All probes of a run as a W&B run of their own."""
+    explained = explained_run(config, record)
+    with mirror(config.tracking, record.root, lambda: explained.identity, explained.rows):
+        pass
+
+
+def _measure_points(run: GridRun, device: torch.device) -> None:
+    """One row a point, as soon as it is known, in a file of this part."""
+    config, record = run.config, run.record
+    asked = config.landscape
+    name = f"{LANDSCAPE}/{asked.part + 1:03d}-of-{asked.parts:03d}.jsonl"
+    record.path(LANDSCAPE).mkdir(exist_ok=True)
+    with record.lock_file(name):
+        record.keep_rows(name, record.sound_rows(name))
+        left = points_left(asked, record)
+        if not left:
+            return
+        dataset = load(config.data)
+        feed = make_feed(dataset, config, device)
+        network = _network_at(config.schedule.iterations, config, record, dataset, device)
+        along = [direction(network, generator(asked.seed, "landscape", index)) for index in (1, 2)]
+        with as_evaluated(network, config, feed):
+            surface = Surface(network.to(memory_format=torch.channels_last), (along[0], along[1]))  # the fastest
+            for number, point in enumerate(left):
+                loss, error = surface.measure(point.x, point.y, feed.sample("train", asked.pictures))
+                where = {"shape": point.shape, "x": point.x, "y": point.y}
+                count = asked.line if point.shape == "line" else asked.square
+                found = {"points": count, "loss": loss if math.isfinite(loss) else None, "error": error}
+                record.append(name, where | specification(asked) | {DEVICE: device.type} | found)
+                report_progress(number + 1, len(left))

@@ -1,0 +1,141 @@
+"""A grid: the runs that a command line stands for, and what is known of each before it starts. Free of torch."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, open_dict
+
+from degradation import config as schema
+from degradation.config import Config, ConfigError
+from degradation.data.fingerprint import content
+from degradation.environment import InstallationError, check_torch_pair
+from degradation.records.record import Record
+from degradation.records.schema import ATTEMPTS, PROBES, RecordError
+from degradation.run_id import hashed_values, run_id
+from degradation.sweep.expand import configurations
+
+
+@dataclass(frozen=True)
+class GridRun:
+    """One run of a grid, trained or not."""
+
+    config: Config
+    run_id: str
+    record: Record
+
+
+def grid_run(config: Config) -> GridRun:
+    identifier = run_id(config, content(config.data))
+    return GridRun(config, identifier, Record(config.record_root, identifier))
+
+
+def expand(overrides: list[str]) -> list[GridRun]:
+    """The distinct runs of `experiments/train.py OVERRIDES`, in the sweep's order.
+
+    Raises ConfigError, or Hydra's own exception for an override that does not parse or compose.
+    """
+    runs = [grid_run(config) for config in configurations(overrides)]
+    return list({run.run_id: run for run in runs}.values())
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What the launcher needs to know of a job before it spends a process on it."""
+
+    label: str
+    work: float  # in any unit that is the same for all jobs of a sweep
+    settled: str | None  # why there is nothing to do, such as `done before`
+    held: Callable[[], bool] = lambda: False  # is another process at it? Then others go first
+    warning: str | None = None  # a line for whoever watches
+
+
+def admitted(cfg: DictConfig) -> GridRun:
+    """The run of a job, checked before any job has started. Raises ConfigError: then none starts."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        raise ConfigError("torchrun: a sweep is not allowed under it; allowed: one run, each key with one value")
+    cfg = cfg.copy()
+    with open_dict(cfg):
+        cfg.pop("hydra", None)
+    config = schema.read(cfg)
+    run = grid_run(config)
+    try:
+        check_torch_pair()
+    except InstallationError as problem:
+        raise ConfigError(str(problem)) from None
+    check_record_root(config)
+    return run
+
+
+def check_record_root(config: Config) -> None:
+    """Raise ConfigError where nothing can be written there, but for a run that is over; nothing is left behind."""
+    folder = Path(config.record_root).absolute()
+    try:
+        while True:
+            try:
+                folder.lstat()
+                break
+            except FileNotFoundError:
+                folder = folder.parent
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as problem:
+        if not _is_over(grid_run(config).record):
+            told = f"record_root: {schema.shown(config.record_root)} cannot be written to ({problem.strerror})"
+            raise ConfigError(f"{told}; allowed: a folder that can be, or that can be made") from None
+
+
+def _is_over(record: Record) -> bool:
+    try:
+        return record.outcome() is not None
+    except (RecordError, OSError):
+        return False
+
+
+def preflight(cfg: DictConfig) -> Admission:
+    """For train.py; called by the launcher for each job."""
+    run = admitted(cfg)
+    work = float(run.config.schedule.iterations * run.config.model.depth)
+    try:
+        outcome = run.record.settled()
+        warning = _damaged(run.record) if outcome else None
+    except (RecordError, OSError):  # told by the job itself, while the others go on
+        outcome, warning = None, None
+    return Admission(run.run_id, work, f"{outcome} before" if outcome else None, run.record.locked, warning)
+
+
+def _damaged(record: Record) -> str | None:
+    """Rows on which no number depends: a damaged one costs that row, and not the run."""
+    found = {PROBES: record.lost_probes(), ATTEMPTS: record.damaged_lines(ATTEMPTS)}
+    told = " and ".join(f"{lines} rows of {name}" for name, lines in found.items() if lines)
+    return f"{told} are damaged or lost; explain.py takes again those of probes that it can" if told else None
+
+
+def title(runs: list[GridRun]) -> str:
+    """The experiment's name: that of its runs."""
+    return runs[0].config.name
+
+
+def root(runs: list[GridRun]) -> Path:
+    """The folder of their records, which may not be there yet. Raises ConfigError where it cannot be read."""
+    folder = Path(runs[0].config.record_root)
+    try:
+        os.scandir(folder).close()
+    except FileNotFoundError:
+        pass
+    except OSError as problem:
+        told = f"record_root: {schema.shown(str(folder))} cannot be read ({problem.strerror})"
+        raise ConfigError(f"{told}; allowed: a folder of records") from None
+    return folder
+
+
+def described(run: GridRun) -> dict[str, Any]:
+    """What the frame shows of a run that has no record yet, in the form of a record's run.json."""
+    return {
+        "run_id": run.run_id,
+        "family": schema.family(run.config.model),
+        "config": hashed_values(run.config, content(run.config.data)),
+    }

@@ -1,0 +1,122 @@
+"""What is still to be measured inside the networks of a done run. Free of torch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig
+
+from degradation.config import AT_END, AT_SNAPSHOTS, AT_START, PROBE_KINDS, Config, Landscape, fits
+from degradation.records.record import Record
+from degradation.records.schema import ITERATION, LANDSCAPE, PICTURES, PROBE, PROBES, RecordError, State
+from degradation.sweep.jobs import Admission, GridRun, admitted
+
+NOTHING_LEFT = "explained"
+
+
+@dataclass(frozen=True)
+class Point:
+    """Of the loss around a network, in lengths of its weights along the two directions."""
+
+    shape: str  # line or square
+    x: float
+    y: float
+
+
+def probes_left(config: Config, record: Record) -> list[tuple[str, int]]:
+    """(probe, iteration) of all that can be taken of the record's snapshots and weights and has not been.
+
+    A row of as many images as are asked for now counts; one of another number is of another sample. Raises RecordError.
+    """
+    schedule = config.schedule
+    moments = {
+        AT_START: [0] if config.model.grown_from is None or 0 in schedule.snapshots else [],
+        AT_SNAPSHOTS: schedule.snapshots,
+        AT_END: [schedule.iterations],
+    }
+    names = dict.fromkeys([*config.probes.training, *config.probes.afterwards])
+    rows = record.sound_rows(PROBES)
+    asked = images_asked(config, record.describe()["data"]) if rows else {}
+    taken = {(row[PROBE], row[ITERATION]) for row in rows if row[PICTURES] == asked.get(row[PROBE])}
+    wanted = {
+        (name, iteration)
+        for name in names
+        if fits(name, config.model.shortcut)
+        for moment in PROBE_KINDS[name].at
+        for iteration in moments[moment]
+    }
+    return sorted(wanted - taken, key=lambda one: (one[1], list(names).index(one[0])))
+
+
+def images_asked(config: Config, data: dict[str, Any]) -> dict[str, int]:
+    """How many images each probe is to see: as many as its key says, and at most those that its split has.
+
+    data: run.json's, with the number of images of each split. Those of a streamed training set that are measured are
+    `stream.train_evaluated` at most.
+    """
+    stream = config.data.stream
+    there = {"train": data["train"], "test": data["test"]}
+    if stream is not None:
+        there["train"] = min(there["train"], stream.train_evaluated)
+    keys = {"train": config.probes.batch_size, "test": config.probes.test_pictures}
+    asked = {split: there[split] if key is None else min(key, there[split]) for split, key in keys.items()}
+    return {name: asked[kind.split] for name, kind in PROBE_KINDS.items()}
+
+
+def points(landscape: Landscape) -> list[Point]:
+    """All points, those of the line first; the network itself is in the middle of both."""
+    line, side = (_evenly(count, landscape.reach) for count in (landscape.line, landscape.square))
+    return [*(Point("line", x, 0.0) for x in line), *(Point("square", x, y) for y in side for x in side)]
+
+
+def _evenly(count: int, reach: float) -> list[float]:
+    middle = (count - 1) // 2
+    return [reach * (index - middle) / middle for index in range(count)]
+
+
+def points_left(landscape: Landscape, record: Record) -> list[Point]:
+    """Those of this part that no part has measured: every so-manieth, so that parts take equally long."""
+    asked = specification(landscape)
+    counts = {"line": landscape.line, "square": landscape.square}
+    measured = {
+        Point(row["shape"], row["x"], row["y"])
+        for path in sorted(record.path(LANDSCAPE).glob("*.jsonl"))
+        for row in record.sound_rows(f"{LANDSCAPE}/{path.name}")
+        if asked.items() <= row.items() and row["points"] == counts[row["shape"]]
+    }
+    return [point for point in points(landscape)[landscape.part :: landscape.parts] if point not in measured]
+
+
+def specification(landscape: Landscape) -> dict[str, Any]:
+    """What points must have in common to be of one landscape, beside their number; `pictures`: None for all."""
+    return {"reach": landscape.reach, "pictures": landscape.pictures, "directions": landscape.seed}
+
+
+def preflight(cfg: DictConfig) -> Admission:
+    """For explain.py; called by the launcher for each job. A run that is not done is told by the job itself."""
+    run = admitted(cfg)
+    settled = _settled(run, lambda: bool(probes_left(run.config, run.record)))
+    return Admission(run.run_id, float(run.config.model.depth), settled, run.record.locked)
+
+
+def landscape_preflight(cfg: DictConfig) -> Admission:
+    """For landscape.py."""
+    run = admitted(cfg)
+    asked, work = run.config.landscape, float(run.config.model.depth)
+    label = f"{run.run_id}-landscape-{asked.part + 1}-of-{asked.parts}"
+    for key, value in (("depths", run.config.model.depth), ("seeds", run.config.seed)):
+        among = getattr(asked, key)
+        if among is not None and value not in among:
+            return Admission(label, work, f"not among landscape.{key}")
+    return Admission(label, work, _settled(run, lambda: bool(points_left(asked, run.record))))
+
+
+def _settled(run: GridRun, left: Callable[[], bool]) -> str | None:
+    """What the launcher tells of a job that has nothing to do. A record that cannot be read is told by the job."""
+    try:
+        state = run.record.outcome()
+        if state is State.DIVERGED:
+            return str(state)
+        return f"{NOTHING_LEFT} before" if state is State.DONE and not left() else None
+    except RecordError:
+        return None

@@ -1,0 +1,236 @@
+"""Train one network: a generator of events, from the iteration at which its state stands to the end.
+
+It knows nothing of records: who listens decides what is kept. After each `Progress` the state is whole, so a checkpoint
+may be taken there, at any iteration.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from degradation.config import Config, Plateau, fits, probe_iterations, warmup_of
+from degradation.data.datasets import Dataset
+from degradation.data.imagenet import ImageNet
+from degradation.data.loaders import make_feed
+from degradation.data.random_streams import generator
+from degradation.models.network import Network, initialise
+from degradation.probes import Table, probe_batch, take
+from degradation.training.distributed import ALONE, Group
+from degradation.training.evaluate import as_evaluated, evaluate
+from degradation.training.optimizer import make_optimizer, memory_format, set_learning_rate, update
+from degradation.training.schedule import Transitions, learning_rate, stands_still, warmup_is_over
+from degradation.training.serialization import weights
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """A row; its keys are those of records/schema.py."""
+
+    row: dict[str, int | float | None]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    iteration: int
+    weights: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What a probe found after this iteration."""
+
+    iteration: int
+    probe: str
+    pictures: int
+    table: Table
+
+
+@dataclass(frozen=True)
+class Progress:
+    iteration: int
+
+
+@dataclass(frozen=True)
+class Diverged:
+    """The training loss became NaN or infinite at this iteration: the end."""
+
+    iteration: int
+
+
+Event = Metrics | Snapshot | Probed | Progress | Diverged
+
+
+class Training:
+    """A network with its optimizer, its data and all that a resume needs."""
+
+    def __init__(self, config: Config, dataset: Dataset | ImageNet, device: torch.device) -> None:
+        self.config, self.device, self.group = config, device, ALONE
+        self.warmup = warmup_of(config)
+        self.feed = make_feed(dataset, config, device)
+        network = Network(config.model, dataset.channels, dataset.classes)
+        initialise(network, generator(config.seed, "initialisation"), config.model.initialisation)
+        self.start_from(network)
+        self.iteration = 0  # updates done
+        self.batches = self.feed.batches(0)
+        self.lr = 0.0  # of the last update
+        self.transitions = Transitions()
+        self.recent_errors: list[float] = []  # percent, of the last batches of the warm-up
+        # percent, of the evaluations since the last plateau: of held-out images, or of test images where there are none
+        self.watched_errors: list[float] = []
+        self._reset_running()
+        self.diverged_at = torch.zeros((), dtype=torch.int64, device=device)  # 0: not
+
+    def start_from(self, network: Network) -> None:
+        """Train this network, with an optimizer that has no memory."""
+        self.network = network.to(self.device).to(memory_format=memory_format(self.config.precision))
+        self.network.train()
+        self.optimizer = make_optimizer(self.network, self.config.optim)
+        self.parallel = self.group.parallel(self.network, self.config.model.bn_parts)
+
+    def share(self, group: Group) -> None:
+        """Go on from here as one of a group of processes, all of which stand at the same state."""
+        self.group = group
+        self.parallel = group.parallel(self.network, self.config.model.bn_parts)
+        self.batches = self.feed.batches(self.iteration, group.share)
+
+    def _reset_running(self) -> None:
+        self.running_loss = torch.zeros((), device=self.device)  # sum over batches of the mean loss
+        self.running_wrong = torch.zeros((), dtype=torch.int64, device=self.device)
+        self.running_batches = 0
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next iteration depends on; random streams depend on the iteration alone."""
+        return {
+            "network": weights(self.network),
+            "optimizer": self.optimizer.state_dict(),
+            "iteration": self.iteration,
+            "lr": self.lr,
+            "transitions": asdict(self.transitions),
+            "recent_errors": self.recent_errors,
+            "test_errors": self.watched_errors,  # under the name that checkpoints have always had
+            "running": [self.running_loss, self.running_wrong, self.running_batches],
+            "diverged_at": self.diverged_at,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a `state()`, on any device."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.iteration, self.lr = state["iteration"], state["lr"]
+        self.batches = self.feed.batches(self.iteration, self.group.share)
+        self.transitions = Transitions(**state["transitions"])
+        self.recent_errors, self.watched_errors = list(state["recent_errors"]), list(state["test_errors"])
+        loss, wrong, self.running_batches = state["running"]
+        self.running_loss, self.running_wrong = loss.to(self.device), wrong.to(self.device)
+        self.diverged_at = state["diverged_at"].to(self.device)
+
+    def step(self) -> None:
+        """One update, and what is summed over updates."""
+        config = self.config
+        pictures, labels = next(self.batches)
+        self.lr = learning_rate(self.iteration, config.optim.lr, config.schedule, self.warmup, self.transitions)
+        set_learning_rate(self.optimizer, self.lr, config.optim.momentum_form)
+        with self.group.averaging(self.network, config.model.bn_parts):
+            loss, wrong = update(self.parallel, self.optimizer, pictures, labels, config.precision)
+        loss, wrong = self.group.total(loss) / self.group.share.count, self.group.total(wrong)
+        self.iteration += 1
+        self.running_loss += loss
+        self.running_wrong += wrong
+        self.running_batches += 1
+        first = (self.diverged_at == 0) & ~torch.isfinite(loss)
+        self.diverged_at = torch.where(first, self.iteration, self.diverged_at)
+        if self.warmup is not None and self.transitions.warmup_end is None:
+            error = 100 * wrong.item() / config.optim.batch_size
+            self.recent_errors = [*self.recent_errors, error][-self.warmup.window :]
+            if warmup_is_over(self.iteration, self.recent_errors, self.warmup):
+                self.transitions.warmup_end, self.recent_errors = self.iteration, []
+
+    def metrics(self) -> dict[str, int | float | None]:
+        """The row of this iteration; starts new running averages. At iteration 0 it has neither those nor an lr.
+
+        The loss of an evaluation is None where it is not finite: with BN's moving averages a deep plain net overflows
+        in its first iterations, though it trains.
+        """
+        row: dict[str, int | float | None] = {"iteration": self.iteration}
+        if self.running_batches:
+            seen = self.running_batches * self.config.optim.batch_size
+            row["lr"] = self.lr
+            row["train/running_error"] = 100 * self.running_wrong.item() / seen
+            row["train/running_loss"] = self.running_loss.item() / self.running_batches
+        with as_evaluated(self.network, self.config, self.feed):
+            row |= self._errors()
+        if self.transitions.warmup_end is not None:
+            row["schedule/warmup_end"] = self.transitions.warmup_end
+        plateau = self.config.schedule.plateau
+        if plateau is not None:
+            watched = "validation/error" if "validation/error" in row else "test/error"
+            self._watch_plateau(plateau, float(row[watched] or 0.0))
+            row["schedule/plateaus"] = len(self.transitions.plateaus)
+        self._reset_running()
+        return row
+
+    def _errors(self) -> dict[str, int | float | None]:
+        """Every error and loss of the network as it is."""
+        precision, share = self.config.precision, self.group.share
+        found: dict[str, int | float | None] = {}
+        parts = {
+            "train/clean_": self.feed.clean("train", share),
+            "train/augmented_": self.feed.augmented(self.iteration, share),
+            "test/": self.feed.clean("test", share),
+        }
+        if "validation" in self.feed.sizes:
+            parts["validation/"] = self.feed.clean("validation", share)
+        for name, batches in parts.items():
+            measured = evaluate(self.network, batches, precision, self.group)
+            found[f"{name}error"] = measured.error
+            found[f"{name}loss"] = measured.loss if math.isfinite(measured.loss) else None
+        views = self.feed.ten_crop(share)
+        if views is not None:
+            measured = evaluate(self.network, views, precision, self.group)
+            found["test/ten_crop_error"] = measured.error
+            found["test/ten_crop_top5_error"] = measured.top5_error
+        return found
+
+    def probes(self) -> Iterator[Probed]:
+        """What the configured probes find in the network as it is; training goes on as if they were not."""
+        for name in self.config.probes.training:
+            if not fits(name, self.config.model.shortcut):
+                continue
+            pictures, labels = probe_batch(name, self.feed, self.config.probes)
+            with as_evaluated(self.network, self.config, self.feed):
+                table = take(name, self.network, (pictures, labels), self.config.seed, self.iteration)
+            yield Probed(self.iteration, name, len(labels), table)
+
+    def _watch_plateau(self, plateau: Plateau, error: float) -> None:
+        self.watched_errors.append(error)
+        if stands_still(self.watched_errors, plateau):
+            self.transitions.plateaus.append(self.iteration)
+            self.watched_errors = []
+
+
+def fit(training: Training) -> Iterator[Event]:
+    """Events up to the last iteration; ends early, with `Diverged`, where a loss is not finite."""
+    schedule, probed = training.config.schedule, probe_iterations(training.config)
+    if training.iteration == 0:
+        if 0 in schedule.snapshots:
+            yield Snapshot(0, weights(training.network))
+        if training.config.model.grown_from is not None:
+            yield Metrics(training.metrics())  # what the construction alone has reached
+        yield from training.probes()
+    while training.iteration < schedule.iterations:
+        training.step()
+        iteration = training.iteration
+        if iteration % schedule.evaluate_every == 0 or iteration == schedule.iterations:
+            if diverged_at := int(training.diverged_at.item()):
+                yield Diverged(diverged_at)
+                return
+            yield Metrics(training.metrics())
+        if iteration in schedule.snapshots:
+            yield Snapshot(iteration, weights(training.network))
+        if iteration in probed or training.transitions.plateaus[-1:] == [iteration]:
+            yield from training.probes()
+        yield Progress(iteration)

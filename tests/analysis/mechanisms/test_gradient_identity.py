@@ -1,0 +1,134 @@
+"""The gradient argument: exact to rounding or not, and the shortcut's share of the gradient."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.claim import Verdict
+from analysis.figures import gradient_identity as figures
+from analysis.figures import style
+from analysis.mechanisms import gradient_identity
+from analysis.mechanisms.base import Check
+
+MOMENTS = {0: "initialisation", 200: "iteration 200", 400: "end"}
+
+
+def table_of(depths=(8, 14), seeds=2, difference=1e-15, family="residual"):
+    """(depth - 2) / 2 blocks; lengths 3 and 4 of 5, the share 0.36 of each block and 0.1 a moment more."""
+    rows = []
+    for depth in depths:
+        for seed in range(seeds):
+            for late, (iteration, moment) in enumerate(MOMENTS.items()):
+                for block in range((depth - 2) // 2):
+                    row = {"family": family, "depth": depth, "seed": seed, "run_id": f"{family}-d{depth}-s{seed}"}
+                    row |= {"iteration": iteration, "moment": moment, "block": block, "form": "block"}
+                    row |= {"shape_change": block == 1, "gradient": 5.0, "by_shortcut": 3.0, "by_convolutions": 4.0}
+                    rows.append(row | {"shortcut_share": 0.36 + 0.1 * late, "relative_difference": difference})
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def explained(frame_of):
+    style.apply()
+
+    def made(table):
+        frame = frame_of({"plain": {8: [1.0, 1.0]}, "residual": {8: [1.0, 1.0], 14: [1.0, 1.0]}})
+        return gradient_identity.make(replace(frame, probes={"identity": table}), 2.0)
+
+    return made
+
+
+@pytest.mark.parametrize(("difference", "outcome"), [(9e-11, "holds"), (1.1e-10, "FAILS"), (math.nan, "not known")])
+def test_it_is_a_check_and_no_finding(explained, difference, outcome):
+    table = table_of()
+    table.loc[5, "relative_difference"] = difference
+    (check,) = explained(table).claims
+    assert isinstance(check, Check)
+    assert check.name == "check: the identity"
+    assert check.outcome == outcome
+
+
+def test_equal_to_rounding_is_reproduced(explained):
+    table = table_of()
+    table.loc[3, "relative_difference"] = 2e-14
+    (claim,) = explained(table).claims
+    assert claim.verdict is Verdict.REPRODUCED
+    assert claim.decisive == (
+        "largest relative difference of the two sides 2.0e-14 (limit 1e-10), over 54 equations in 4 runs"
+    )
+    assert claim.evidence[:2] == [
+        "blocks that keep the shape: at worst 2.0e-14, 42 equations",
+        "blocks that change the shape: at worst 1.0e-15, 12 equations",
+    ]
+    assert claim.evidence[2].endswith("initialisation 36%, iteration 200 46%, end 56%")
+    assert claim.notes == []
+
+
+def test_one_equation_that_does_not_hold_contradicts(explained):
+    table = table_of()
+    table.loc[5, "relative_difference"] = 1.1e-10
+    assert explained(table).claims[0].verdict is Verdict.CONTRADICTED
+
+
+def test_an_equation_without_a_difference_is_told_and_leaves_it_open(explained):
+    table = table_of()
+    table.loc[5, ["relative_difference", "shortcut_share"]] = math.nan
+    (claim,) = explained(table).claims
+    assert claim.verdict is Verdict.INCONCLUSIVE
+    assert "1 of them without one" in claim.decisive
+    assert claim.notes == [
+        "not a finite number in 1 runs, so what needs them is not shown: residual-d8-s0",
+    ]
+
+
+def test_exact_arithmetic_needs_no_second_seed(explained):
+    explanation = explained(table_of(seeds=1))
+    assert explanation.claims[0].verdict is Verdict.REPRODUCED
+    assert explanation.claims[0].notes == [
+        "2 of 4 runs without this probe: residual-d8-s1 (done), residual-d14-s1 (done)",
+    ]
+
+
+def test_the_stage_form_is_told_apart(explained):
+    table = table_of()
+    stage = table[table["block"] == 2].assign(form="stage", shape_change=False, relative_difference=4e-13)
+    explanation = explained(pd.concat([table, stage]))
+    assert "from a block to its stage's end: at worst 4.0e-13, 12 equations" in explanation.claims[0].evidence
+    assert set(explanation.table["form"]) == {"block", "stage"}
+
+
+def test_without_the_table_or_residual_nets_there_is_no_part(explained, frame_of):
+    assert gradient_identity.make(frame_of({"plain": {8: [1.0]}}), 2.0) is None
+    assert explained(table_of(family="plain")) is None
+
+
+def test_the_figure_draws_both_terms_relative_to_the_gradient():
+    canvas = figures.figure(table_of(depths=(8, 14, 20, 32, 44)))
+    axes = np.array(canvas.axes).reshape(2, 3)
+    assert [ax.get_title() for ax in axes[0]] == ["8 layers", "20 layers", "44 layers"]
+    assert [ax.get_ylabel().split("\n")[0] for ax in axes[:, 0]] == ["initialisation", "end"]
+    for ax in axes.flat:
+        shortcut, convolutions = ax.lines
+        assert shortcut.get_ydata() == pytest.approx(0.6)
+        assert convolutions.get_ydata() == pytest.approx(0.8)
+        assert [patch.get_x() for patch in ax.patches] == [1.5]  # block 2 changes the shape
+    assert axes[0, 0].lines[0].get_xdata().tolist() == [1, 2, 3]
+
+
+def test_the_share_is_drawn_at_the_first_and_the_last_moment(explained):
+    values = gradient_identity.shares(table_of())
+    (ax,) = figures.share_figure(values, "residual").axes
+    lines = {line.get_label(): line.get_ydata() for line in ax.lines if not line.get_label().startswith("_")}
+    assert set(lines) == {"initialisation", "end"}
+    assert lines["initialisation"] == pytest.approx([0.36, 0.36])
+    assert lines["end"] == pytest.approx([0.56, 0.56])
+
+
+def test_one_depth_and_one_seed_can_be_drawn(explained):
+    explanation = explained(table_of(depths=(8,), seeds=1))
+    assert set(explanation.figures) == {"identity", "shortcut-share"}
+    for canvas, _ in explanation.figures.values():
+        canvas.canvas.draw()

@@ -1,0 +1,182 @@
+"""The loss around the nets: what is drawn is what was measured, on one scale, and what is not there is told."""
+
+from dataclasses import replace
+from math import nan
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.figures import landscape as figure
+from analysis.figures import style
+from analysis.mechanisms.landscape import make, roughness
+
+POINTS = 5
+AT = np.linspace(-1, 1, POINTS)
+
+
+@pytest.fixture(autouse=True)
+def _style():
+    style.apply()
+
+
+def rows_of(run, loss, points=POINTS, directions=0):
+    at = np.linspace(-1, 1, points)
+    rows = [("line", x, 0.0) for x in at] + [("square", x, y) for y in at for x in at]
+    table = pd.DataFrame(rows, columns=["shape", "x", "y"])
+    table["loss"] = [loss(x, y) for _, x, y in rows]
+    table = table.assign(error=10.0, points=points, reach=1.0, pictures="100", directions=directions)
+    return table.assign(**{key: run[key] for key in ("run_id", "family", "depth", "seed")})
+
+
+def bowl(x, y):
+    return 0.1 + x**2 + y**2
+
+
+LOSSES = bowl(AT[None, :], AT[:, None])
+
+
+@pytest.fixture
+def probed(frame_of):
+    def made(errors, loss=bowl, **options):
+        frame = frame_of(errors)
+        tables = [rows_of(run, loss, **options) for run in frame.runs.to_dict("records")]
+        return replace(frame, probes={"landscape": pd.concat(tables, ignore_index=True)})
+
+    return made
+
+
+BOTH = {"plain": {20: [1.0], 56: [50.0]}, "residual": {20: [1.0], 56: [1.0]}}
+
+
+def test_without_the_probe_there_is_no_part(frame_of):
+    assert make(frame_of(BOTH), 2.0) is None
+
+
+def test_the_table_of_a_bowl_by_hand(probed):
+    explanation = make(probed({"residual": {20: [1.0]}}), 2.0)
+    assert explanation.claims == []
+    (row,) = explanation.table.to_dict("records")
+    assert row["loss"] == pytest.approx(0.1)
+    assert row["error"] == 10.0
+    assert row["loss_largest"] == pytest.approx(2.1)
+    # at 0.25 to 0.75 from the middle: four points at 0.5, four at 0.5 sqrt 2
+    assert row["loss_halfway"] == pytest.approx(0.1 + (4 * 0.25 + 4 * 0.5) / 8)
+    # at the one point with neighbours around: log10 of the loss is 0.82 decades below the quadratic of its neighbours
+    assert row["square_off_smooth_decades"] == pytest.approx(roughness(LOSSES)[0])
+    assert (row["square_off_smooth_share"], row["line_off_smooth_share"], row["not_finite"]) == (1, 1, 0)
+
+
+SIDE = np.linspace(-1, 1, 25)
+X, Y = np.meshgrid(SIDE, SIDE)
+BOWL = 10 ** (-5 + 5 * (X**2 + Y**2))  # ten decades from the middle to a corner
+HOLE = 2.3 - 2.2 * np.exp(-(X**2 + Y**2) / 0.1)  # a smooth hole in a plateau, which is convex nearly nowhere
+
+
+def waves(seed=0):
+    """A made chaotic surface: waves of a few points' length to all sides, of standard deviation 1."""
+    generator = np.random.default_rng(seed)
+    kx, ky, phase = generator.uniform(-1, 1, (3, 24, 1, 1))
+    return np.sin(2 * np.pi * (5 * kx * X + 5 * ky * Y + phase)).sum(axis=0) / np.sqrt(12)
+
+
+def test_a_quadratic_of_the_logarithm_is_smooth_whatever_it_spans():
+    assert roughness(BOWL) == (pytest.approx(0, abs=1e-12), 0)
+    assert roughness(BOWL[12]) == (pytest.approx(0, abs=1e-12), 0)
+
+
+def test_a_point_off_a_plane_is_off_by_its_height():
+    """Its 24 neighbours are fitted by the plane, and at each of these it alone is off."""
+    loss = 10 ** (X + 2 * Y)[:5, :5]
+    loss[2, 2] *= 10**0.3
+    assert roughness(loss) == (pytest.approx(0.3), 1)
+    line = np.array([1.0, 1.0, 1.0, 10**0.09, 1.0, 1.0, 1.0])
+    # alone 0.09; its neighbours at one and at two points: weights 2/3 and -1/6 of it
+    assert roughness(line) == (pytest.approx((0.09 + 2 * 0.06) / 3), 0)
+    assert roughness(line[1:-1]) == (pytest.approx(0.09), 0)
+    assert roughness(np.array([1.0, 1.0, 10**0.11, 1.0, 1.0])) == (pytest.approx(0.11), 1)
+
+
+@pytest.mark.parametrize("smooth", [BOWL, HOLE, 0.02 + 1e4 * (X**2 + Y**2) ** 3, 0.1 + 100 * (X**2 + Y**2)])
+def test_chaos_is_told_from_a_bowl_of_many_decades(smooth):
+    decades, share = roughness(smooth)
+    assert decades < 0.02
+    assert share < 0.05
+    chaotic_decades, chaotic_share = roughness(smooth * 10 ** (0.3 * waves()))  # a factor of two, up and down
+    assert chaotic_decades > 0.15
+    assert chaotic_share > 0.5
+
+
+def test_what_is_not_finite_or_too_small_is_not_counted():
+    loss = BOWL.copy()
+    loss[12, 12] = nan
+    loss[0, 0] = 1.0  # a corner is no window's middle, but in one
+    decades, share = roughness(loss)
+    assert 0 < decades < 0.01
+    assert share == pytest.approx(1 / (21**2 - 25))
+    assert np.isnan(roughness(np.full((5, 5), nan))).all()
+    assert np.isnan(roughness(BOWL[:4])).all()
+    assert np.isnan(roughness(np.ones(4))).all()
+    assert roughness(np.zeros(5)) == (0, 0)
+
+
+def test_contours_are_log10_of_the_loss_and_all_panels_have_one_scale(probed):
+    canvas = make(probed(BOTH), 2.0).figures["landscape"][0]
+    panels = canvas.axes[:4]
+    assert [ax.get_title() for ax in panels[:2]] == ["20 layers", "56 layers"]
+    levels = [tuple(ax.collections[0].levels) for ax in panels]
+    assert len(set(levels)) == 1
+    assert levels[0][0] == pytest.approx(-1)  # log10 of 0.1
+    assert levels[0][-1] >= np.log10(1.35)
+    x, y, height = figure.grid_of(rows_of({"run_id": "a", "family": "plain", "depth": 20, "seed": 0}, bowl).loc[5:])
+    assert height[2, 2] == pytest.approx(-1)
+    assert (x[0, -1], y[-1, 0]) == (1, 1)
+
+
+def test_the_line_draws_loss_and_error_of_every_net(probed):
+    canvas = make(probed({"plain": {20: [1.0, 1.0]}, "residual": {20: [1.0]}}), 2.0).figures["landscape-line"][0]
+    plain_loss, plain_error, residual_loss, _ = canvas.axes
+    assert (len(plain_loss.lines), len(residual_loss.lines)) == (2, 1)
+    assert plain_loss.lines[0].get_ydata() == pytest.approx(0.1 + AT**2)
+    assert plain_error.lines[0].get_ydata() == pytest.approx(10)
+    assert plain_loss.get_ylim() == residual_loss.get_ylim()
+
+
+def test_a_grid_that_is_not_complete_is_told_and_not_drawn(probed):
+    frame = probed(BOTH)
+    table = frame.probes["landscape"]
+    gone = (table["run_id"] == "plain-d56-s0") & (table["shape"] == "square") & (table["x"] == 1)
+    explanation = make(replace(frame, probes={"landscape": table[~gone]}), 2.0)
+    assert "the square of plain-d56-s0, of which 20 of 25 points are there" in explanation.introduction
+    assert not explanation.figures["landscape"][0].axes[1].collections
+    assert len(explanation.table) == 4  # its line is there
+
+
+def test_of_two_specifications_the_finer_is_shown_once_it_is_complete(probed):
+    coarse, fine = (probed(BOTH, points=points).probes["landscape"] for points in (5, 7))
+    frame = probed(BOTH)
+    explanation = make(replace(frame, probes={"landscape": pd.concat([coarse, fine])}), 2.0)
+    assert "2 specifications of the square were measured; shown: 7 points" in explanation.introduction
+    begun = fine[(fine["shape"] == "line") | (fine["x"] == 1)]
+    explanation = make(replace(frame, probes={"landscape": pd.concat([coarse, begun])}), 2.0)
+    assert "of the square were measured; shown: 5 points" in explanation.introduction
+    explanation = make(replace(frame, probes={"landscape": begun[begun["shape"] == "square"]}), 2.0)
+    assert explanation.figures == {}
+    assert explanation.table.empty
+
+
+def test_what_the_scale_does_not_show_is_told(probed):
+    def wild(x, y):
+        return nan if (x, y) == (1, 1) else 1e6 if (x, y) == (-1, -1) else bowl(x, y)
+
+    frame = probed({"residual": {20: [1.0, 1.0, 1.0]}}, wild, points=9)
+    caption = make(frame, 2.0).figures["landscape"][1]
+    assert "1 of 81 points are above it and drawn at its end, 1 are not finite and left white" in caption
+    assert "Shown: residual-d20-s0." in caption  # the other seeds are not
+    assert make(frame, 2.0).table["not_finite"].tolist() == [1, 1, 1]
+
+
+def test_a_surface_that_is_nowhere_finite_is_left_white(probed):
+    explanation = make(probed({"plain": {20: [1.0]}}, lambda x, y: nan), 2.0)
+    assert "25 are not finite and left white" in explanation.figures["landscape"][1]
+    assert np.isnan(explanation.table["square_off_smooth_share"].iloc[0])

@@ -1,0 +1,250 @@
+"""Published files: used where they are, downloaded once, and believed only when their checksum is right."""
+
+import gzip
+import io
+import multiprocessing
+import pickle
+import tarfile
+import time
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from degradation.data import downloads as downloads_module
+from degradation.data.datasets import DataError, load
+from degradation.data.downloads import fetch, read_cifar10, read_idx
+from degradation.data.fingerprint import content
+
+BYTES = b"what was published"
+RIGHT = sha256(BYTES).hexdigest()
+
+
+def make_archive(folder, batches):
+    """A .tar.gz of pickles, as bytes."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as tar:
+        for name, value in batches.items():
+            packed = pickle.dumps(value)
+            info = tarfile.TarInfo(f"{folder}/{name}")
+            info.size = len(packed)
+            tar.addfile(info, io.BytesIO(packed))
+    return stream.getvalue()
+
+
+def make_idx(array):
+    return bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
+
+
+@pytest.fixture
+def downloads(monkeypatch):
+    """{url: bytes or exception} to fill in, and the urls that were asked for."""
+    served, asked = {}, []
+
+    def download_url(url, root, filename):
+        asked.append(url)
+        value = served[url]
+        if isinstance(value, Exception):
+            Path(root, filename).write_bytes(BYTES[:4])
+            raise value
+        Path(root, filename).write_bytes(value)
+
+    monkeypatch.setattr("torchvision.datasets.utils.download_url", download_url)
+    return served, asked
+
+
+CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
+CIFAR100_URL = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
+
+
+def test_a_file_that_is_there_is_used(tmp_path, downloads):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/b").write_bytes(BYTES)
+    assert fetch(tmp_path, "b", RIGHT, [tmp_path / "nowhere", tmp_path / "elsewhere"]) == BYTES
+    (tmp_path / "b").write_bytes(BYTES)
+    assert fetch(tmp_path, "b", RIGHT) == BYTES
+    assert downloads[1] == []
+
+
+@pytest.mark.parametrize("wrong", [b"something else", BYTES[:-5], b""], ids=["wrong", "half", "empty"])
+def test_a_wrong_or_half_file_is_told_by_name_and_checksum(tmp_path, wrong):
+    (tmp_path / "b").write_bytes(wrong)
+    with pytest.raises(DataError) as told:
+        fetch(tmp_path, "b", RIGHT)
+    checksums = f"SHA-256 is {sha256(wrong).hexdigest()}, expected {RIGHT}"
+    assert str(told.value) == f"{tmp_path / 'b'}: {checksums}; delete the file to download it again"
+
+
+class Malicious:
+    def __reduce__(self):
+        return (pytest.fail, ("a pickle was executed",))
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_nothing_in_a_wrong_archive_is_unpickled(tmp_path, compose_config, name):
+    folder = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}[name]
+    archive = {"cifar10": downloads_module.CIFAR10_ARCHIVE, "cifar100": downloads_module.CIFAR100_ARCHIVE}[name]
+    members = dict.fromkeys(("data_batch_1", "train", "test"), Malicious())
+    (tmp_path / archive).write_bytes(make_archive(folder, members))
+    with pytest.raises(DataError, match=rf"{archive}: SHA-256 is [0-9a-f]{{64}}, expected (6d958be0|85cd44d0)"):
+        load(compose_config(f"data={name}", f"data.root={tmp_path}").data)
+
+
+def test_a_missing_file_is_downloaded_from_where_torchvision_has_it(tmp_path, downloads):
+    served, asked = downloads
+    served[CIFAR10_URL] = BYTES
+    for _ in range(2):
+        assert fetch(tmp_path / "new", downloads_module.CIFAR10_ARCHIVE, RIGHT) == BYTES
+    assert asked == [CIFAR10_URL]
+
+
+def test_a_download_that_was_cut_off_never_has_the_files_name(tmp_path, downloads):
+    served, asked = downloads
+    served[CIFAR100_URL] = OSError("the line\nwent dead")
+    path = tmp_path / downloads_module.CIFAR100_ARCHIVE
+    with pytest.raises(DataError, match=r"cifar-100-python\.tar\.gz: could not be downloaded \(the line went dead\)"):
+        fetch(tmp_path, path.name, RIGHT)
+    assert not path.exists()
+    served[CIFAR100_URL] = BYTES[:-5]  # a server that closes the connection early
+    half = sha256(BYTES[:-5]).hexdigest()
+    with pytest.raises(
+        DataError, match=rf"cifar-100-python\.tar\.gz\.part: SHA-256 is {half}, expected {RIGHT}; start"
+    ):
+        fetch(tmp_path, path.name, RIGHT)
+    assert not path.exists()
+    served[CIFAR100_URL] = BYTES
+    assert fetch(tmp_path, path.name, RIGHT) == path.read_bytes() == BYTES
+    assert len(asked) == 3
+
+
+def test_another_mirror_is_asked_where_one_fails(tmp_path, downloads, monkeypatch):
+    served, asked = downloads
+    monkeypatch.setattr("torchvision.datasets.FashionMNIST.mirrors", ["http://one/", "http://two/"])
+    served |= {"http://one/b": OSError("gone"), "http://two/b": BYTES}
+    assert fetch(tmp_path, "b", RIGHT) == BYTES
+    assert asked == ["http://one/b", "http://two/b"]
+
+
+def test_two_processes_that_start_at_once_download_once(tmp_path, monkeypatch):
+    context = multiprocessing.get_context("fork")  # the children have the replaced download
+    together, results = context.Barrier(2), context.Queue()
+
+    def download_url(url, root, filename):
+        with (tmp_path / "count").open("a") as file:
+            file.write(f"{url}\n")
+        Path(root, filename).write_bytes(BYTES[:4])
+        time.sleep(0.3)
+        Path(root, filename).write_bytes(BYTES)
+
+    def child():
+        together.wait(30)
+        results.put(fetch(tmp_path / "root", downloads_module.CIFAR10_ARCHIVE, RIGHT))
+
+    monkeypatch.setattr("torchvision.datasets.utils.download_url", download_url)
+    children = [context.Process(target=child) for _ in range(2)]
+    for process in children:
+        process.start()
+    assert [results.get(timeout=60) for _ in children] == [BYTES, BYTES]
+    for process in children:
+        process.join(30)
+    assert (tmp_path / "count").read_text().splitlines() == [CIFAR10_URL]
+
+
+def test_cifar10_is_read_in_its_order(tmp_path, compose_config, monkeypatch):
+    names = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
+    pictures = np.arange(6 * 2 * 3072).reshape(6, 2, 3072) % 251
+    values = {name: {"data": pictures[i].astype(np.uint8), "labels": [i, i + 1]} for i, name in enumerate(names)}
+    packed = make_archive("cifar-10-batches-py", values)
+    (tmp_path / downloads_module.CIFAR10_ARCHIVE).write_bytes(packed)
+    monkeypatch.setattr(downloads_module, "CIFAR10_SHA256", sha256(packed).hexdigest())
+    dataset = load(compose_config("data=cifar10", f"data.root={tmp_path}").data)
+    assert dataset.train.pictures.shape == (10, 3, 32, 32)
+    assert dataset.train.labels.tolist() == [0, 1, 1, 2, 2, 3, 3, 4, 4, 5]
+    assert dataset.test.labels.tolist() == [5, 6]
+    # channel, row, column: the second picture's green value at row 3, column 5
+    assert int(dataset.train.pictures[1, 1, 3, 5]) == pictures[0, 1, 1024 + 3 * 32 + 5]
+
+
+def test_cifar100_has_its_fine_labels(tmp_path, compose_config, monkeypatch):
+    pictures = (np.arange(5 * 3072).reshape(5, 3072) % 251).astype(np.uint8)
+    train = {"data": pictures[:3], "fine_labels": [99, 0, 41], "coarse_labels": [19, 0, 8]}
+    test = {"data": pictures[3:], "fine_labels": [7, 99], "coarse_labels": [1, 19]}
+    packed = make_archive("cifar-100-python", {"train": train, "test": test, "meta": {}})
+    (tmp_path / downloads_module.CIFAR100_ARCHIVE).write_bytes(packed)
+    monkeypatch.setattr(downloads_module, "CIFAR100_SHA256", sha256(packed).hexdigest())
+    dataset = load(compose_config("data=cifar100", f"data.root={tmp_path}").data)
+    assert (dataset.train.labels.tolist(), dataset.test.labels.tolist()) == ([99, 0, 41], [7, 99])
+    assert (dataset.classes, dataset.channels, dataset.side) == (100, 3, 32)
+    assert int(dataset.test.pictures[0, 2, 31, 1]) == pictures[3, 2048 + 31 * 32 + 1]
+
+
+def test_an_archive_without_its_members_is_told():
+    with pytest.raises(DataError, match=r"^a\.tar\.gz: holds no cifar-10-batches-py/data_batch_1"):
+        read_cifar10(Path("a.tar.gz"), make_archive("other", {"data_batch_1": {}}))
+
+
+@pytest.fixture
+def fashion(tmp_path, monkeypatch):
+    """Arrays of a small Fashion-MNIST, and a function that writes its four files to a folder."""
+    arrays = {
+        "train-images-idx3-ubyte.gz": (np.arange(6 * 28 * 28) % 251).astype(np.uint8).reshape(6, 28, 28),
+        "train-labels-idx1-ubyte.gz": np.array([9, 0, 3, 1, 9, 2], np.uint8),
+        "t10k-images-idx3-ubyte.gz": np.full((2, 28, 28), 7, np.uint8),
+        "t10k-labels-idx1-ubyte.gz": np.array([4, 9], np.uint8),
+    }
+    digests = {name: sha256(make_idx(array)).hexdigest() for name, array in arrays.items()}
+    monkeypatch.setattr(downloads_module, "FASHION_MNIST_SHA256", digests)
+    monkeypatch.setattr(downloads_module, "DEBIAN_FASHION_MNIST", tmp_path / "debian")
+
+    def write(folder, level=9):
+        folder.mkdir(parents=True)
+        for name, array in arrays.items():
+            (folder / name).write_bytes(gzip.compress(make_idx(array), level))
+
+    return arrays, write
+
+
+@pytest.mark.parametrize(("place", "level"), [("root", 9), ("root/FashionMNIST/raw", 6), ("debian", 1)])
+def test_fashion_mnist_is_found_however_it_was_compressed(tmp_path, compose_config, fashion, downloads, place, level):
+    arrays, write = fashion
+    write(tmp_path / place, level)
+    dataset = load(compose_config("data=fashion_mnist", f"data.root={tmp_path / 'root'}").data)
+    assert dataset.train.pictures.shape == (6, 1, 28, 28)
+    assert dataset.test.pictures.shape == (2, 1, 28, 28)
+    assert dataset.classes == 10
+    assert dataset.train.labels.tolist() == [9, 0, 3, 1, 9, 2]
+    assert int(dataset.train.pictures[4, 0, 3, 5]) == arrays["train-images-idx3-ubyte.gz"][4, 3, 5]
+    assert downloads[1] == []
+
+
+def test_a_half_downloaded_fashion_mnist_is_told(tmp_path, compose_config, fashion):
+    _, write = fashion
+    write(tmp_path / "root")
+    path = tmp_path / "root/train-images-idx3-ubyte.gz"
+    data = compose_config("data=fashion_mnist", f"data.root={path.parent}").data
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(
+        DataError, match=rf"{path.name}: SHA-256 of what it holds is [0-9a-f]{{64}}, expected [0-9a-f]{{64}}"
+    ):
+        load(data)
+    path.write_bytes(b"<html>404</html>")
+    with pytest.raises(
+        DataError, match=rf"{path.name}: is no gzip file .* expected SHA-256 of what it holds: [0-9a-f]{{64}}"
+    ):
+        load(data)
+
+
+@pytest.mark.parametrize("wrong", [b"", b"\0\0\x08\1\0\0\0\3ab", b"\0\0\x0d\1\0\0\0\2ab", b"\0\0\x08\0"])
+def test_what_is_no_idx_file_is_told(wrong):
+    with pytest.raises(DataError, match=r"^f: is no idx file"):
+        read_idx(Path("f"), wrong)
+
+
+def test_published_sets_have_a_fixed_content(compose_config):
+    contents = {name: content(compose_config(f"data={name}").data) for name in ("cifar10", "cifar100", "fashion_mnist")}
+    assert contents == {
+        "cifar10": "sha256:6d958be074577803",
+        "cifar100": "sha256:85cd44d02ba64377",
+        "fashion_mnist": "sha256:d1fd84a877f3b78f",
+    }

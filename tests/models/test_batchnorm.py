@@ -1,0 +1,127 @@
+"""Exact BN statistics: those of all images, whatever their order and however they are cut into batches."""
+
+import pytest
+import torch
+from torch import nn
+
+from degradation.data.datasets import Dataset, Split, load
+from degradation.data.loaders import EVALUATION_BATCH, make_feed
+from degradation.data.random_streams import mixed
+from degradation.models.batchnorm import exact_statistics
+from degradation.training.evaluate import as_evaluated, evaluate
+from degradation.training.trainer import Progress, Training, fit
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def layer():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4))
+
+
+@pytest.fixture
+def images():
+    """251 of two kinds in class order, the last one far from all others."""
+    torch.manual_seed(1)
+    values = torch.randn(251, 3, 8, 8)
+    values[125:] += 2
+    values[250] += 5
+    return values
+
+
+def statistics_of(layer, batches):
+    with exact_statistics(layer, batches):
+        return layer[1].running_mean.clone(), layer[1].running_var.clone()
+
+
+@pytest.mark.parametrize("size", [251, 250, 125, 64, 1])
+def test_statistics_are_those_of_all_images_at_once(layer, images, size):
+    mean, variance = statistics_of(layer, images.split(size))
+    with torch.no_grad():
+        whole = layer[0](images).double()
+    torch.testing.assert_close(mean.double(), whole.mean((0, 2, 3)), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(variance.double(), whole.var((0, 2, 3)), rtol=1e-5, atol=1e-6)
+
+
+def test_the_order_of_the_images_does_not_matter(layer, images):
+    shuffled = images[torch.randperm(251, generator=torch.Generator().manual_seed(2))]
+    for one, other in zip(
+        statistics_of(layer, images.split(64)), statistics_of(layer, shuffled.split(64)), strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_one_batch_has_pytorchs_own_statistics(layer, images):
+    """To the bit: probes that normalise by one batch have rested on them."""
+    mean, variance = statistics_of(layer, [images])
+    layer[1].momentum = 1.0
+    with torch.no_grad():
+        layer.train()(images)
+    assert torch.equal(mean, layer[1].running_mean)
+    assert torch.equal(variance, layer[1].running_var)
+
+
+def test_variance_survives_a_large_mean(layer, images):
+    """Sums of squares in float32 would lose it: the mean is 10,000 standard deviations from 0."""
+    with torch.no_grad():
+        layer[0].weight.zero_()
+        layer[0].weight[:, 0, 1, 1] = 1
+    far = images + 1e4
+    _, variance = statistics_of(layer, far.split(64))
+    assert variance[0].item() == pytest.approx(far[:, 0].double().var().item(), rel=1e-3)
+
+
+def test_training_state_is_restored_even_after_an_error(layer, images):
+    before = {name: value.clone() for name, value in layer.state_dict().items()}
+    layer.eval()
+    with pytest.raises(RuntimeError), exact_statistics(layer, [images[:, :2]]):  # a channel is missing
+        pass
+    with exact_statistics(layer, [images]):
+        assert not layer.training
+    assert not layer.training
+    assert not layer[1]._forward_pre_hooks
+    for name, value in layer.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+@pytest.mark.parametrize(("images", "size"), [(251, 250), (1500, 250), (500, 250), (1, 250), (7, 3)])
+def test_mixed_batches_hold_each_image_once(images, size):
+    batches = mixed(images, size)
+    assert sorted(torch.cat(batches).tolist()) == list(range(images))
+    lengths = [len(batch) for batch in batches]
+    assert max(lengths) <= size
+    assert max(lengths) - min(lengths) <= 1
+
+
+def test_mixed_batches_of_sorted_images_hold_all_classes(tiny):
+    dataset = in_class_order(load(tiny().data))
+    feed = make_feed(dataset, tiny(), CPU)
+    for _, labels in feed.mixed():
+        assert len(labels) == EVALUATION_BATCH
+        assert torch.bincount(labels, minlength=10).min() >= 10  # 25 expected
+
+
+def test_a_sorted_data_set_is_evaluated_like_a_shuffled_one(compose_config):
+    """Images stand class by class in a folder. Batches of one or two classes doubled and quintupled the error."""
+    config = compose_config(
+        "model=plain", "model.depth=14", "model.width=8", "optim.lr=0.05", "model.bn_statistics=exact",
+        "schedule.iterations=90", "schedule.milestones=[60]", "schedule.snapshots=[]", "probes=none", "device=cpu",
+    )  # fmt: skip
+    shuffled = load(config.data)
+    training = Training(config, shuffled, CPU)
+    for event in fit(training):
+        if event == Progress(80):
+            break
+    losses = []
+    for dataset in (shuffled, in_class_order(shuffled)):
+        feed = make_feed(dataset, config, CPU)
+        with as_evaluated(training.network, config, feed):
+            losses.append(evaluate(training.network, feed.clean("train"), config.precision).loss)
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+
+
+def in_class_order(dataset):
+    order = torch.argsort(dataset.train.labels, stable=True)
+    train = Split(dataset.train.pictures[order], dataset.train.labels[order])
+    return Dataset(train, dataset.test, dataset.classes)

@@ -1,0 +1,72 @@
+import pytest
+import torch
+
+from degradation.models.batchnorm import batch_statistics
+from degradation.probes.block_gradients import Terms, loss_through_blocks
+from degradation.probes.gradient_identity import identity
+
+NETS = [
+    {"order": order, "shortcut": shortcut, "block": block, "depth": 14 if block == "basic" else 20}
+    for order in ("post", "pre")
+    for shortcut in ("A", "B", "C")
+    for block in ("basic", "bottleneck")
+]
+
+
+@pytest.mark.parametrize("keys", NETS, ids=lambda keys: "-".join(map(str, keys.values())))
+def test_both_sides_agree_to_rounding(network, batch, keys):
+    """Blocks of 2015 with their masks, changes of shape, and stages of pre-activation nets."""
+    table = identity(network(**keys), *batch)
+    assert max(table["relative_difference"]) < 1e-13
+    forms = list(zip(table["form"], table["shape_change"], strict=True))
+    assert ("block", True) in forms
+    assert ("block", False) in forms
+    stages = [block for form, block in zip(table["form"], table["block"], strict=True) if form == "stage"]
+    identities = [0, 1, 3, 5] if keys["block"] == "basic" else [1, 3, 5]  # after each change of shape
+    assert stages == (identities if keys["order"] == "pre" and keys["shortcut"] != "C" else [])
+
+
+def test_a_two_block_linear_net_by_hand(linear):
+    table = identity(linear([(0.5, 2.0), (3.0, 0.25)], residual=True), torch.full((1, 1, 1, 1), 0.3), torch.tensor([0]))
+    assert table["form"] == ["block", "block", "stage", "stage"]
+    factors = [1.0, 0.75, 1.75 * 2 - 1, 0.75]  # of the convolutions' term, beside 1
+    for row, factor in enumerate(factors):
+        after = table["by_shortcut"][row]
+        assert table["by_convolutions"][row] == pytest.approx(factor * after)
+        assert table["gradient"][row] == pytest.approx((1 + factor) * after)
+        assert table["shortcut_share"][row] == pytest.approx(1 / (1 + factor))
+
+
+def test_zero_blocks_pass_the_whole_gradient_by_the_shortcut(network, batch):
+    net = network(order="pre", depth=14)
+    with torch.no_grad():
+        for block in net.blocks():
+            block.conv2.weight.zero_()
+    table = identity(net, *batch)
+    assert table["shortcut_share"] == pytest.approx([1.0] * len(table["block"]))
+    assert table["by_convolutions"] == [0.0] * len(table["block"])
+
+
+def test_without_the_mask_the_equation_of_2015_is_wrong(network, batch):
+    """The check can fail: the ReLU after the addition is not to be left out."""
+    net = network()
+    with batch_statistics(net):
+        loss, inputs = loss_through_blocks(net, *batch)
+        gradients = torch.autograd.grad(loss, inputs)
+        terms = Terms(next(net.blocks()), inputs[0])
+        terms.mask = None
+        wrong = terms.by_shortcut(gradients[1]) + terms.by_convolutions(gradients[1])
+    assert (wrong - gradients[0]).norm() > 0.1 * gradients[0].norm()
+
+
+def test_the_shares_of_the_two_terms_add_up_to_one(network, batch):
+    """And so the convolutions' share is what the shortcut's leaves."""
+    net = network()
+    table = identity(net, *batch)
+    with batch_statistics(net):
+        loss, inputs = loss_through_blocks(net, *batch)
+        gradients = torch.autograd.grad(loss, inputs)
+        for number, block in enumerate(net.blocks()):
+            by_convolutions = Terms(block, inputs[number]).by_convolutions(gradients[number + 1])
+            share = (by_convolutions * gradients[number]).sum() / gradients[number].square().sum()
+            assert share.item() + table["shortcut_share"][number] == pytest.approx(1)

@@ -1,0 +1,185 @@
+"""Records: atomic, append-only, checked; the state is derived."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from degradation.durable_io import decode_row, encode_document, encode_row
+from degradation.records.manifest import fingerprint, manifest_of
+from degradation.records.record import Record
+from degradation.records.root import mark_of, run_ids
+from degradation.records.schema import (
+    ATTEMPTS,
+    CHECKPOINT,
+    DONE,
+    METRICS,
+    PROBES,
+    RUN,
+    WEIGHTS,
+    RecordError,
+    State,
+)
+
+ROWS = [
+    {"iteration": 40, "lr": 0.1, "test/error": 12.345678901234567},
+    {"iteration": 80, "lr": 0.01, "test/error": 0.0},
+]
+
+
+@pytest.fixture
+def record(tmp_path):
+    record = Record(tmp_path, "plain-d20-s0-00000000")
+    record.create({"run_id": record.run_id})
+    for row in ROWS:
+        record.append(METRICS, row)
+    return record
+
+
+def finish(record, outcome=State.DONE):
+    """As run.py does: fingerprints from when the files were written."""
+    files = {RUN: fingerprint(record.path(RUN).read_bytes()), WEIGHTS: record.write(WEIGHTS, b"weights")}
+    files["snapshots/00000040.pt"] = record.write("snapshots/00000040.pt", b"snapshot")
+    probes = record.rows(PROBES)
+    manifest = manifest_of(outcome, 80, files, record.rows(METRICS), probes)
+    record.finish(manifest)
+    return manifest
+
+
+def test_a_row_comes_back_exactly():
+    for row in ROWS:
+        assert decode_row(encode_row(row)) == row
+
+
+def test_a_row_that_is_not_finite_is_refused():
+    with pytest.raises(ValueError, match="JSON"):
+        encode_row({"loss": float("nan")})
+
+
+def test_a_torn_last_line_is_left_out_at_every_length(record):
+    whole = record.path(METRICS).read_bytes()
+    first = len(encode_row(ROWS[0]))
+    for length in range(len(whole)):
+        record.path(METRICS).write_bytes(whole[:length])
+        assert record.rows(METRICS) == (ROWS[:1] if length >= first else [])
+
+
+def test_any_changed_byte_of_a_row_is_seen():
+    line = encode_row(ROWS[0])
+    for position in range(len(line)):
+        changed = bytearray(line)
+        changed[position] ^= 1
+        assert decode_row(bytes(changed)) is None
+
+
+def test_what_follows_a_changed_line_is_not_trusted(record):
+    content = record.path(METRICS).read_bytes().replace(b'"lr":0.1', b'"lr":0.2')
+    record.path(METRICS).write_bytes(content)
+    assert record.rows(METRICS) == []
+
+
+def test_keep_rows_cuts_and_is_byte_identical(record):
+    before = record.path(METRICS).read_bytes()
+    record.keep_rows(METRICS, ROWS)
+    assert record.path(METRICS).read_bytes() == before
+    record.keep_rows(METRICS, ROWS[:1])
+    assert record.rows(METRICS) == ROWS[:1]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(record, monkeypatch):
+    record.write(WEIGHTS, b"old")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        record.write(WEIGHTS, b"new")
+    assert record.path(WEIGHTS).read_bytes() == b"old"
+    assert not list(record.folder.glob(".tmp-*"))
+
+
+def test_states_follow_from_the_files(tmp_path, record):
+    assert Record(tmp_path, "absent").state() is State.MISSING
+    record.append(ATTEMPTS, {"attempt": 1, "start": 0})
+    assert record.state() is State.PARTIAL
+    record.append(ATTEMPTS, {"attempt": 1, "end": 1, "outcome": "failed", "reason": "because"})
+    assert record.state() is State.FAILED
+    record.write(CHECKPOINT, b"state")
+    finish(record)
+    assert record.state() is State.DONE
+    assert not record.path(CHECKPOINT).exists()
+
+
+@pytest.mark.parametrize("name", [METRICS, RUN])
+def test_a_done_record_that_was_changed_is_not_done(record, name):
+    record.append(ATTEMPTS, {"attempt": 1, "start": 0})
+    finish(record)
+    content = bytearray(record.path(name).read_bytes())
+    content[len(content) // 2] ^= 1
+    record.path(name).write_bytes(content)
+    assert record.outcome() is None
+    assert record.state() is State.PARTIAL
+
+
+def test_weights_that_were_changed_are_not_read(record):
+    finish(record)
+    record.path(WEIGHTS).write_bytes(b"wEights")
+    with pytest.raises(RecordError, match=r"weights\.pt: its checksum differs"):
+        record.read(WEIGHTS)
+
+
+def test_a_held_lock_is_seen_from_another_process_and_goes_with_its_holder(record):
+    record.append(ATTEMPTS, {"attempt": 1, "start": 0})
+    code = (
+        "import sys; from degradation.records.record import Record\n"
+        f"with Record({str(record.root)!r}, {record.run_id!r}).lock():\n"
+        "    print('held', flush=True); sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout.readline() == "held\n"
+        assert record.state() is State.RUNNING
+        with pytest.raises(RecordError, match="another process"), record.lock(timeout=0):
+            pass
+        holder.kill()
+        holder.wait()
+        assert record.state() is State.PARTIAL
+
+
+def test_run_json_is_written_once(tmp_path):
+    record = Record(tmp_path, "plain-d20-s0-00000000")
+    written = {"run_id": record.run_id, "census": {"parameters": 1}}
+    record.create(written)
+    content = record.path(RUN).read_bytes()
+    for other in ({"census": {"parameters": 2}}, {"run_id": "another"}):
+        with pytest.raises(RecordError, match="other values"):
+            record.create(written | other)
+    record.create(written | {"census": {"parameters": 1, "activations": 3}})  # a later release says more
+    assert record.path(RUN).read_bytes() == content
+
+
+def test_an_unknown_schema_version_is_refused(record):
+    for name in (RUN, DONE):
+        record.write(name, encode_document({"schema_version": 99}))
+    for refused in (record.describe, record.state, lambda: record.create({"run_id": record.run_id})):
+        with pytest.raises(RecordError, match=r"schema version 99, this code reads 1, 2; read it with the release"):
+            refused()
+
+
+def test_the_manifest_names_every_file(record):
+    finish(record, State.DIVERGED)
+    assert set(record.manifest()["files"]) == {RUN, METRICS, WEIGHTS, "snapshots/00000040.pt"}
+    assert json.loads(record.path(DONE).read_text())["outcome"] == "diverged"
+
+
+def test_record_roots_have_marks_of_their_own(tmp_path):
+    assert mark_of(tmp_path / "a") == mark_of(tmp_path / "a") != mark_of(tmp_path / "b")
+
+
+def test_run_ids_lists_records_only(record):
+    (record.root / "wandb").mkdir()
+    assert run_ids(record.root) == [record.run_id]

@@ -1,0 +1,296 @@
+"""A folder of pictures that somebody else has filled: what is damaged is made again, what is planted does nothing."""
+
+import json
+import os
+import pickle
+import random
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from degradation.config import ConfigError
+from degradation.data import fingerprint as content_module
+from degradation.data.datasets import load
+from degradation.data.downloads import fetch
+from degradation.data.fingerprint import DataError, content, listing
+from degradation.data.image_folder import _unpacked, rgb_picture
+from degradation.data.imagenet import open_imagenet
+from degradation.durable_io import Damaged, encode_document, seal, unseal
+
+CLASSES = ("cat", "dog")
+
+
+def make_folder(root, classes=CLASSES, splits=("train", "test")):
+    """One picture of 2x2 a class."""
+    generator = np.random.default_rng(0)
+    for split in splits:
+        for name in classes:
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            Image.fromarray(generator.integers(0, 256, (2, 2, 3), dtype=np.uint8)).save(folder / "0.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def data_at(compose_config):
+    """A root with any characters -> its Data."""
+    config = compose_config("data=image_folder", "data.root=somewhere").data
+
+    def made(root):
+        config.root = str(root)
+        return config
+
+    return made
+
+
+@pytest.fixture
+def kept(tmp_path, data_at, caplog):
+    """A folder with its digest and its cache: data, the two files, the checksum of the pictures."""
+    data = data_at(make_folder(tmp_path))
+    checksum = load(data).checksum()
+    (cache,) = tmp_path.glob(".degradation/*.npz")
+    caplog.clear()
+    return data, tmp_path / ".degradation/digest.json", cache, checksum
+
+
+def changed(sound, count):
+    """Truncated at every length (or, of a long file, `count` seeded ones), and with a byte flipped at such places."""
+    seeded = random.Random(0)
+    places = range(len(sound)) if count is None else sorted(seeded.sample(range(len(sound)), count))
+    for place in places:
+        yield f"cut at {place}", sound[:place]
+        yield f"flipped at {place}", sound[:place] + bytes([sound[place] ^ (1 << place % 8)]) + sound[place + 1 :]
+
+
+def test_a_digest_that_is_damaged_anywhere_is_told_and_made_again(kept, caplog):
+    data, digest, _, _ = kept
+    sound, name = digest.read_bytes(), content(data)
+    for how, damaged in changed(sound, None):
+        digest.write_bytes(damaged)
+        content_module.warn_once.cache_clear()
+        caplog.clear()
+        assert content(data) == name, how
+        assert [record.getMessage().startswith(f"{digest}: ") for record in caplog.records] == [True], how
+        assert digest.read_bytes() == sound, how
+
+
+def test_a_cache_that_is_damaged_anywhere_is_seen(kept):
+    sound = kept[2].read_bytes()
+    for how, damaged in changed(sound, None):
+        with pytest.raises(Damaged):
+            pytest.fail(f"{how}: {_unpacked(unseal(damaged), None)}")
+
+
+def test_a_damaged_cache_is_told_once_by_name_and_made_again(kept, caplog):
+    data, _, cache, checksum = kept
+    sound = cache.read_bytes()
+    for _, damaged in changed(sound, 5):
+        cache.write_bytes(damaged)
+        content_module.warn_once.cache_clear()
+        caplog.clear()
+        assert load(data).checksum() == load(data).checksum() == checksum
+        (told,) = caplog.records
+        assert told.getMessage().startswith(f"{cache}: does not fit its own checksum")
+        assert cache.read_bytes() == sound
+
+
+class Malicious:
+    def __reduce__(self):
+        return (pytest.fail, ("a pickle was executed",))
+
+
+def packed(tmp_path, save=np.savez, **arrays):
+    save(tmp_path / "planted.npz", **arrays)
+    return (tmp_path / "planted.npz").read_bytes()
+
+
+def arrays_of(**others):
+    pictures, labels = np.zeros((2, 3, 2, 2), np.uint8), np.array([0, 1])
+    return {
+        "train_pictures": pictures, "train_labels": labels, "test_pictures": pictures, "test_labels": labels
+    } | others  # fmt: skip
+
+
+PLANTED = {
+    "a pickle": lambda at: pickle.dumps(Malicious()),
+    "a pickle in an archive": lambda at: packed(at, train_pictures=np.array([Malicious()], dtype=object)),
+    "other types": lambda at: packed(at, **arrays_of(test_labels=np.array([0.5, 1.5]))),
+    "other shapes": lambda at: packed(at, **arrays_of(test_pictures=np.zeros((2, 3, 2, 5), np.uint8))),
+    "a number": lambda at: packed(at, **arrays_of(train_pictures=np.uint8(3))),
+    "fewer labels": lambda at: packed(at, **arrays_of(train_labels=np.array([0]))),
+    "negative labels": lambda at: packed(at, **arrays_of(train_labels=np.array([-1, 0]))),
+    "one that grows": lambda at: packed(
+        at, np.savez_compressed, **arrays_of(train_pictures=np.zeros((2, 3, 999, 999), np.uint8))
+    ),
+    "nothing": packed,
+}
+
+
+@pytest.mark.parametrize("what", PLANTED)
+def test_a_planted_cache_with_a_right_checksum_is_not_believed(kept, what, tmp_path_factory):
+    data, _, cache, checksum = kept
+    cache.write_bytes(seal(PLANTED[what](tmp_path_factory.mktemp("planted"))))
+    assert load(data).checksum() == checksum
+
+
+@pytest.mark.parametrize("how", ["unsealed", "another file's name", "no digest"])
+def test_a_planted_digest_leads_nowhere(kept, how):
+    data, digest, _, checksum = kept
+    name, listed = content(data), json.loads(digest.read_bytes())["listing"]
+    planted = {"listing": listed, "content": "0" * 64 if how == "unsealed" else "../../../outside"}
+    if how == "no digest":
+        planted["content"] = {"a": 1}
+    digest.write_bytes(json.dumps(planted).encode() if how == "unsealed" else encode_document(planted))
+    assert content(data) == name
+    assert load(data).checksum() == checksum
+
+
+def test_caches_of_an_earlier_release_are_made_again(kept):
+    data, digest, cache, checksum = kept
+    digest.write_text(json.dumps({key: json.loads(digest.read_bytes())[key] for key in ("listing", "content")}))
+    cache.write_bytes(unseal(cache.read_bytes()))
+    assert load(data).checksum() == checksum
+    assert cache.read_bytes().startswith(b"sha256 ")
+    assert "sha256" in json.loads(digest.read_bytes())
+
+
+@pytest.mark.parametrize("what", ["digest", "cache", "folder", "lock"])
+def test_links_in_place_of_what_we_keep_are_not_followed(kept, what, tmp_path_factory):
+    data, digest, cache, checksum = kept
+    outside = tmp_path_factory.mktemp("outside") / "precious"
+    place = {"digest": digest, "cache": cache, "folder": digest.parent, "lock": cache.with_suffix(".lock")}[what]
+    if what == "folder":
+        for path in place.iterdir():
+            path.unlink()
+        place.rmdir()
+        outside.mkdir()
+    else:
+        place.unlink(missing_ok=True)
+        outside.write_text("precious")
+    place.symlink_to(outside)
+    assert load(data).checksum() == checksum
+    assert list(outside.iterdir()) == [] if what == "folder" else outside.read_text() == "precious"
+
+
+@pytest.mark.parametrize("made", ["pipe", "device", "folder", "dangling", "link to a pipe"])
+def test_what_is_no_file_is_named_and_not_opened(tmp_path, data_at, made, compose_config):
+    """A pipe would wait for ever for its other end, and /dev/zero never ends."""
+    root = make_folder(tmp_path, splits=("train", "test", "val"))
+    for split in ("test", "val"):
+        path = root / split / "dog/1.jpg"
+        if made == "pipe":
+            os.mkfifo(path)
+        elif made == "folder":
+            path.mkdir()
+        elif made == "link to a pipe":
+            os.mkfifo(tmp_path / f"{split}-pipe")
+            path.symlink_to(tmp_path / f"{split}-pipe")
+        else:
+            path.symlink_to("/dev/zero" if made == "device" else tmp_path / "nowhere")
+    why = "No such file or directory" if made == "dangling" else "it is not a regular file"
+    with pytest.raises(ConfigError, match=rf"^data\.root: \S+/test/dog/1\.jpg cannot be read \({why}\)$"):
+        content(data_at(root))
+    listing.cache_clear()
+    with pytest.raises(ConfigError, match=rf"^data\.root: \S+/val/dog/1\.jpg cannot be read \({why}\)$"):
+        open_imagenet(compose_config("data=imagenet", f"data.root={root}").data)
+    with pytest.raises(DataError, match=rf"1\.jpg: is not a readable picture \(({why}|Is a directory)\)"):
+        rgb_picture(root / "test/dog/1.jpg")
+
+
+def test_a_pipe_in_place_of_an_archive_is_named(tmp_path):
+    os.mkfifo(tmp_path / "a.tar.gz")
+    with pytest.raises(DataError, match=r"a\.tar\.gz: cannot be read \(it is not a regular file\)"):
+        fetch(tmp_path, "a.tar.gz", "0" * 64)
+
+
+def test_links_to_pictures_are_pictures(tmp_path, data_at):
+    root = make_folder(tmp_path / "linked")
+    elsewhere = tmp_path / "elsewhere.png"
+    (root / "train/cat/0.png").rename(elsewhere)
+    (root / "train/cat/0.png").symlink_to(elsewhere)
+    (root / "train/dog").rename(tmp_path / "dogs")
+    (root / "train/dog").symlink_to(tmp_path / "dogs")
+    assert load(data_at(root)).checksum() == load(data_at(make_folder(tmp_path / "plain"))).checksum()
+
+
+def chunk(kind, body):
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(side):
+    """A PNG of the given side whose pixels are not there."""
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 2 2\n%%EndComments\n(pwned) print\nshowpage\n"
+
+
+@pytest.mark.parametrize(
+    ("planted", "why"),
+    [
+        (png(9_500), "Image size (90250000 pixels) exceeds limit"),  # Pillow itself only warns
+        (png(14_000), "Image size (196000000 pixels) exceeds limit"),
+        (b"root:x:0:0:root:/root:/bin/sh\n", "none of JPEG, PNG"),
+        (EPS, "none of JPEG, PNG"),
+        (pickle.dumps(Malicious()), "none of JPEG, PNG"),
+        (b"", "none of JPEG, PNG"),
+    ],
+    ids=["bomb", "large bomb", "a system file", "a program for Ghostscript", "a pickle", "empty"],
+)
+def test_a_planted_picture_is_one_line_that_names_it(tmp_path, data_at, planted, why):
+    root = make_folder(tmp_path / "root")
+    (tmp_path / "outside").write_bytes(planted)
+    (root / "train/dog/x\x1b[31m\n.png").symlink_to(tmp_path / "outside")
+    with pytest.raises(DataError) as told:
+        load(data_at(root))
+    assert str(told.value).startswith(rf"{root}/train/dog/x\x1b[31m\n.png: is not a readable picture ({why}")
+    assert str(told.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["red\x1b[31m", "two\nlines", os.fsdecode(b"\xff\xfe")])
+def test_a_class_whose_name_cannot_be_shown_is_refused(tmp_path, data_at, name):
+    data = data_at(make_folder(tmp_path, ("cat", name)))
+    with pytest.raises(ConfigError, match=r"^data\.root: the class folder '.*' is not allowed; allowed: ") as told:
+        load(data)
+    assert str(told.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "name", ["<script>alert(1)<", "ΔΕΛΤΑ Ü", "$(touch pwned)", "{{7*7}}", "%(name)s", "\u202eright", "..."]
+)
+def test_a_class_with_any_other_name_is_a_class(tmp_path, data_at, name):
+    root = make_folder(tmp_path, ("cat", name)) if name != "..." else make_folder(tmp_path)
+    dataset = load(data_at(root))
+    assert dataset.classes == 2
+    assert sorted(os.listdir(tmp_path)) == [".degradation", "test", "train"]
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, data_at, monkeypatch):
+    root = make_folder(tmp_path)
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("train/dog"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ConfigError, match=r"^data\.root: .*train/dog cannot be read \(Permission denied\)$"):
+        content(data_at(root))
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OSError(30, "Read-only file system")])
+def test_pictures_that_cannot_be_cached_are_used_all_the_same(tmp_path, data_at, monkeypatch, caplog, error):
+    def full(*_):
+        raise error
+
+    for module in ("content", "image_folder"):
+        monkeypatch.setattr(f"degradation.data.{module}.write_atomically", full)
+    data = data_at(make_folder(tmp_path))
+    assert len(load(data).train) == 2
+    (told,) = caplog.records
+    assert told.getMessage().endswith(f"cannot be written ({error.strerror}); every run decodes the pictures anew")

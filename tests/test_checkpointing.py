@@ -1,0 +1,67 @@
+"""The number of threads cuts a CPU's sums, so a run must be resumed with the number that it was begun with."""
+
+import pytest
+
+from degradation.config import ConfigError
+from degradation.durable_io import seal, unseal
+from degradation.records.schema import ATTEMPTS, CHECKPOINT, METRICS, State
+from degradation.run import train
+from degradation.sweep.jobs import grid_run
+from degradation.training import serialization
+from degradation.training.trainer import Training
+
+
+@pytest.fixture
+def interrupted(tiny, monkeypatch):
+    """A run that has failed after its second evaluation, with the checkpoint of iteration 8."""
+    step = Training.step
+
+    def fail_at_10(training):
+        if training.iteration == 10:
+            raise RuntimeError("made to fail")
+        step(training)
+
+    config = tiny("threads=1")
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "step", fail_at_10)
+        with pytest.raises(Exception, match="made to fail"):
+            train(config)
+    return config
+
+
+def test_other_threads_at_resume_are_refused(tiny, interrupted):
+    record = grid_run(interrupted).record
+    before = record.read(CHECKPOINT)
+    with pytest.raises(
+        ConfigError, match=r"^threads: 2 is not allowed, since residual.* was begun with 1 .*allowed: 1"
+    ):
+        train(tiny("threads=2"))
+    assert record.read(CHECKPOINT) == before
+    assert train(interrupted) is State.DONE
+
+
+def test_other_threads_may_be_allowed(tiny, interrupted):
+    assert train(tiny("threads=2", "allow_device_change=true")) is State.DONE
+    starts = [row for row in grid_run(interrupted).record.rows(ATTEMPTS) if "start" in row]
+    assert [row["threads"] for row in starts] == [1, 2]
+
+
+def test_a_checkpoint_of_an_earlier_release_is_resumed(tiny, interrupted):
+    """It does not say how many threads there were."""
+    record = grid_run(interrupted).record
+    state = serialization.load(unseal(record.read(CHECKPOINT)))
+    assert state.pop("threads") == 1
+    record.write(CHECKPOINT, seal(serialization.dump(state)))
+    assert train(tiny("threads=2")) is State.DONE
+    ends = [row for row in record.rows(ATTEMPTS) if "end" in row]
+    assert len(record.rows(METRICS)) == 3
+    assert ends[-1]["iteration"] == 12
+
+
+def test_a_device_other_than_a_cpu_has_no_such_limit(tiny, interrupted, monkeypatch):
+    from degradation import checkpointing
+
+    record = grid_run(interrupted).record
+    checkpointing._check_threads(tiny("threads=2"), record, 1, "cuda")
+    with pytest.raises(ConfigError):
+        checkpointing._check_threads(tiny("threads=2"), record, 1, "cpu")

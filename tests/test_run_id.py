@@ -1,0 +1,146 @@
+"""Run ids: pinned, changed by every value that changes the numbers and by nothing else."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from degradation import run_id as run_id_module
+from degradation.config import parent_of
+from degradation.data.fingerprint import content
+from degradation.run_id import run_id
+from degradation.sweep.jobs import expand
+
+PINNED = {
+    (): "residual-d20-s0-89440b24",
+    ("model=plain", "model.depth=56", "seed=3"): "plain-d56-s3-be84004f",
+    ("experiment=paper", "model.depth=110", "seed=4"): "residual-d110-s4-b9315beb",
+}
+CHANGES = [
+    "seed=1", "model.shortcut=B", "model.depth=26", "model.width=8", "optim.lr=0.02", "optim.momentum=0.8",
+    "optim.weight_decay=0", "optim.batch_size=64", "schedule.iterations=401", "schedule.milestones=[200]",
+    "schedule.factor=0.2", "schedule.evaluate_every=50", "schedule.snapshots=[]", "precision=bf16",
+    "precision.channels_last=false", "data.pad=0", "data.flip=true", "data.normalisation=pixel", "data=cifar10",
+]  # fmt: skip
+KEEPS = [
+    "device=cpu", "threads=2", "record_root=elsewhere", "tracking=online", "name=mine", "data.root=elsewhere",
+    "data.margin=1", "allow_device_change=true", "probes=none", "probes.early=3", "landscape.square=51",
+]  # fmt: skip
+
+
+def identifier(config):
+    return run_id(config, content(config.data))
+
+
+@pytest.mark.parametrize("overrides", PINNED)
+def test_ids_are_pinned(compose_config, overrides):
+    assert identifier(compose_config(*overrides)) == PINNED[overrides]
+
+
+@pytest.mark.parametrize("override", CHANGES)
+def test_what_changes_the_numbers_changes_the_id(compose_config, override):
+    assert identifier(compose_config(override)) != identifier(compose_config())
+
+
+@pytest.mark.parametrize("override", KEEPS)
+def test_what_does_not_change_the_numbers_keeps_the_id(compose_config, override):
+    assert identifier(compose_config(override)) == identifier(compose_config())
+
+
+def test_a_warm_up_that_a_network_does_not_have_is_not_part_of_its_id(compose_config):
+    with_key = compose_config("schedule=paper", "model.depth=56")
+    without = compose_config("schedule=paper", "model.depth=56", "schedule.warmup=null")
+    assert identifier(with_key) == identifier(without)
+    deep = [compose_config("schedule=paper", "model.depth=110", f"schedule.warmup.lr={lr}") for lr in (0.01, 0.02)]
+    assert identifier(deep[0]) != identifier(deep[1])
+
+
+def test_a_key_added_later_keeps_older_ids_while_it_reproduces_them(compose_config, monkeypatch):
+    monkeypatch.setitem(run_id_module.ADDED_LATER, "model.width", 16)
+    reproduces = run_id_module.hashed_values(compose_config(), "")
+    assert "width" not in reproduces["model"]
+    assert run_id_module.hashed_values(compose_config("model.width=8"), "")["model"]["width"] == 8
+
+
+def test_the_content_of_the_data_is_part_of_the_id(compose_config):
+    config = compose_config()
+    assert run_id(config, "one") != run_id(config, "another")
+
+
+def test_seed_zero_is_a_seed(compose_config):
+    assert "-s0-" in identifier(compose_config("seed=0"))
+    assert identifier(compose_config("seed=00")) == identifier(compose_config("seed=0"))
+
+
+WITHOUT_EFFECT = [
+    ("optim.weight_decay=0", "optim.decay=weights"),
+    ("optim.momentum=0", "optim.momentum_form=caffe"),
+    ("schedule.milestones=[]", "schedule.factor=0.5"),
+    ("schedule=paper model.depth=110 schedule.warmup.below=null", "schedule.warmup.window=7"),
+]
+
+
+@pytest.mark.parametrize(("given", "override"), WITHOUT_EFFECT)
+def test_a_value_without_effect_is_not_part_of_the_id(compose_config, given, override):
+    base = given.split()
+    assert identifier(compose_config(*base, override)) == identifier(compose_config(*base))
+
+
+@pytest.mark.parametrize(("given", "override"), WITHOUT_EFFECT)
+def test_the_same_value_with_effect_is_part_of_the_id(compose_config, given, override):
+    base = [] if given.startswith(("optim", "schedule.m")) else ["schedule=paper", "model.depth=110"]
+    assert identifier(compose_config(*base, override)) != identifier(compose_config(*base))
+
+
+def test_ids_of_runs_without_effect_are_the_presets(compose_config):
+    """The value that stands for 'no effect' is the one that presets have, so that earlier ids stay."""
+    config = compose_config("schedule.milestones=[]")
+    assert run_id_module.hashed_values(config, "")["schedule"]["factor"] == config.schedule.factor
+    warm = compose_config("schedule=paper", "model.depth=110", "schedule.warmup.below=null")
+    assert run_id_module.hashed_values(warm, "")["schedule"]["warmup"]["window"] == warm.schedule.warmup.window
+
+
+def test_the_factor_counts_where_a_plateau_lowers_the_rate(compose_config):
+    base = ["data=imagenet", "data.root=r", "schedule=imagenet"]
+    values = [run_id_module.hashed_values(compose_config(*base, f"schedule.factor={f}"), "") for f in (0.1, 0.5)]
+    assert values[0] != values[1]
+
+
+GROWN = ["model=constructed", "model.depth=116", "model.grown_from=110", "schedule=paper"]
+
+
+def test_constructed_runs_of_different_parents_differ(compose_config):
+    """The parent's warm-up is no value of the constructed run, which has none itself."""
+    first, second = (compose_config(*GROWN, f"schedule.warmup.lr={lr}") for lr in (0.01, 0.02))
+    assert identifier(parent_of(first)) != identifier(parent_of(second))
+    assert identifier(first) != identifier(second)
+    assert identifier(first) == identifier(compose_config(*GROWN, "schedule.warmup.lr=0.01"))
+
+
+def test_constructed_runs_of_the_ledger_keep_their_ids(compose_config):
+    for depth, expected in {20: "constructed-d20-s0-d8c8c1c0", 110: "constructed-d110-s0-2a1ed759"}.items():
+        config = compose_config("experiment=construction_digits", "model=constructed", f"model.depth={depth}")
+        assert identifier(config) == expected
+
+
+LEDGER = Path(__file__).parents[1] / "experiments/ledger"
+
+
+@pytest.mark.parametrize("name", ["quick", *sorted(path.parent.name for path in LEDGER.glob("*_digits/runs.csv"))])
+def test_ids_of_the_ledgers_runs_are_those_of_today(name):
+    published = set(pd.read_csv(LEDGER / name / "runs.csv")["run_id"])
+    assert {run.run_id for run in expand([f"experiment={name}"])} == published
+
+
+@pytest.mark.parametrize(
+    ("overrides", "version"),
+    [
+        ([], 1),
+        (["data.validation=100"], 1),
+        (["model.bn_statistics=exact"], 2),
+        (["data=imagenet", "data.root=r", "schedule=imagenet"], 2),
+        (["data=imagenet", "data.root=r", "schedule=imagenet", "data.validation=0"], 1),
+    ],
+)
+def test_only_runs_whose_numbers_changed_have_a_new_version(compose_config, overrides, version):
+    assert run_id_module.hashed_values(compose_config(*overrides), "")["numerics_version"] == version

@@ -1,0 +1,67 @@
+"""ImageNet's layout, pictures from disk, its plateau and its ten crops, end to end on a made tree."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from degradation.data.fingerprint import listing
+from degradation.records.schema import METRICS, State
+from degradation.run import train
+from degradation.sweep.jobs import grid_run
+
+WORDS = [
+    "data=imagenet", "data.stream.crop=64", "data.stream.scale=[70,90]", "data.stream.test_scale=70",
+    "data.stream.train_evaluated=6", "model=imagenet_residual", "model.depth=18", "model.width=4", "schedule=imagenet",
+    "schedule.iterations=6", "schedule.evaluate_every=2", "schedule.snapshots=[]", "schedule.plateau.patience=1",
+    "schedule.plateau.improvement=100", "optim.lr=0.1", "optim.batch_size=4", "data.validation=2",
+]  # fmt: skip
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    generator = np.random.default_rng(0)
+    for split, count in (("train", 5), ("val", 3)):
+        for name in ("n01440764", "n01443537"):
+            (tmp_path / "data" / split / name).mkdir(parents=True)
+            for index in range(count):
+                pixels = generator.integers(0, 256, (80 + index, 96, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(tmp_path / "data" / split / name / f"{index}.JPEG")
+    yield tmp_path / "data"
+    listing.cache_clear()
+
+
+@pytest.fixture
+def tiny_imagenet(compose_config, pictures, tmp_path):
+    def composed(root, *overrides):
+        places = [f"data.root={pictures}", f"record_root={tmp_path / root}", "tracking=disabled", "device=cpu"]
+        return compose_config(*WORDS, *places, *overrides)
+
+    return composed
+
+
+def test_a_run_has_one_crop_and_ten_crop_errors_and_lowers_its_rate(tiny_imagenet):
+    config = tiny_imagenet("runs", "data.stream.workers=0")
+    assert train(config) is State.DONE
+    record = grid_run(config).record
+    rows = record.rows(METRICS)
+    assert [row["iteration"] for row in rows] == [2, 4, 6]
+    assert all(
+        {"test/error", "validation/error", "test/ten_crop_error", "test/ten_crop_top5_error"} <= set(row)
+        for row in rows
+    )
+    # no evaluation makes 100 points of progress: the rate falls after the second, and that one begins anew
+    assert [row["schedule/plateaus"] for row in rows] == [0, 1, 1]
+    assert [row["lr"] for row in rows] == pytest.approx([0.1, 0.1, 0.01])
+    described = record.describe()
+    assert described["data"] | {"checksum": ""} == {
+        "name": "imagenet", "checksum": "", "classes": 2, "train": 8, "test": 6, "validation": 2, "commonest": 4
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_number_of_reading_processes_changes_neither_the_id_nor_a_bit(tiny_imagenet):
+    alone, two = tiny_imagenet("alone", "data.stream.workers=0"), tiny_imagenet("two", "data.stream.workers=2")
+    assert grid_run(alone).run_id == grid_run(two).run_id
+    for config in (alone, two):
+        train(config)
+    assert grid_run(alone).record.read(METRICS) == grid_run(two).record.read(METRICS)

@@ -1,0 +1,274 @@
+"""Probes and landscapes taken of records after the fact."""
+
+from collections import Counter
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from degradation import config as schema
+from degradation import run_probes as explain_module
+from degradation.config import CONF
+from degradation.records.schema import LANDSCAPE, PROBES, SNAPSHOTS, WEIGHTS, State
+from degradation.run import train
+from degradation.run_probes import NotExplained, explain, landscape
+from degradation.sweep.jobs import grid_run
+from degradation.sweep.pending import (
+    Point,
+    images_asked,
+    landscape_preflight,
+    points,
+    points_left,
+    preflight,
+    probes_left,
+)
+
+SMALL = ("landscape.line=5", "landscape.square=3", "landscape.pictures=300", "landscape.parts=2")
+
+
+@pytest.fixture
+def done(tiny):
+    """overrides -> (config, record) of a trained run."""
+
+    def trained(*overrides):
+        config = tiny(*overrides)
+        train(config)
+        return config, grid_run(config).record
+
+    return trained
+
+
+def taken(record):
+    return [(row["probe"], row["iteration"]) for row in record.rows(PROBES)]
+
+
+def test_what_training_has_not_probed_is_taken_once_at_the_start_of_the_snapshots_and_at_the_end(done):
+    config, record = done()
+    during = record.read(PROBES)
+    assert explain(config) == "explained"
+    assert taken(record)[8:] == [
+        ("identity", 0), ("shattering", 0), ("paths", 0),
+        ("identity", 6),
+        ("identity", 12), ("shattering", 12), ("lesions", 12), ("paths", 12),
+    ]  # fmt: skip
+    assert record.read(PROBES).startswith(during)
+    assert record.state() is State.DONE
+    whole = record.read(PROBES)
+    assert explain(config) == "explained"
+    assert record.read(PROBES) == whole
+    assert probes_left(config, record) == []
+
+
+def test_a_record_without_probes_gets_the_rows_that_training_would_have_written(done, tmp_path):
+    """Same networks, same pictures: to the bit. `early` has no snapshot, so it cannot be had any more."""
+    _, probed = done("probes.early=6")
+    config, bare = done("probes=none", f"record_root={tmp_path / 'bare'}")
+    bare.path(PROBES).unlink()  # as an earlier release left it
+    config.probes.training = ["gradient_flow", "responses"]
+    explain(config)
+    assert bare.rows(PROBES) == probed.rows(PROBES)
+
+
+def test_torn_and_changed_rows_are_taken_again(done):
+    config, record = done()
+    explain(config)
+    whole = record.read(PROBES)
+    torn = bytearray(whole[:-40])
+    torn[100] ^= 1  # in the first row: those after it are sound
+    record.write(PROBES, bytes(torn))
+    assert record.state() is State.DONE  # the run itself is sound
+    explain(config)
+    assert sorted(record.read(PROBES).splitlines()) == sorted(whole.splitlines())
+
+
+def test_a_constructed_net_has_no_start_unless_it_was_kept(tiny):
+    config = tiny("model=constructed", "model.depth=14", "model.grown_from=8")
+    record = grid_run(config).record
+    assert {iteration for _, iteration in probes_left(config, record)} == {6, 12}
+
+
+@pytest.mark.parametrize("measure", [explain, landscape])
+def test_a_run_that_is_not_done_is_refused_in_one_line(tiny, measure):
+    with pytest.raises(NotExplained, match=r"^residual-d8-s0-\w+: is missing; train it first") as refused:
+        measure(tiny())
+    assert "\n" not in str(refused.value)
+
+
+def test_a_diverged_run_has_nothing_to_explain(tiny):
+    config = tiny("optim.lr=1e30")
+    train(config)
+    assert explain(config) == landscape(config) == "diverged"
+
+
+def test_broken_weights_are_told_by_name(done):
+    config, record = done()
+    content = bytearray(record.path(WEIGHTS).read_bytes())
+    content[len(content) // 2] ^= 1
+    record.path(WEIGHTS).write_bytes(content)
+    with pytest.raises(NotExplained, match=r"weights\.pt: its checksum differs"):
+        explain(config)
+    record.path(f"{SNAPSHOTS}/00000006.pt").unlink()
+    with pytest.raises(NotExplained, match="is partial; train it first"):
+        explain(config)
+
+
+def landscape_rows(record):
+    paths = sorted(record.path(LANDSCAPE).glob("*.jsonl"))
+    return [row for path in paths for row in record.rows(f"{LANDSCAPE}/{path.name}")]
+
+
+def test_the_parts_of_a_landscape_are_all_its_points_once(done):
+    config, record = done(*SMALL)
+    for part in range(2):
+        config.landscape.part = part
+        assert landscape(config) == "explained"
+    rows = landscape_rows(record)
+    measured = [Point(row["shape"], row["x"], row["y"]) for row in rows]
+    assert sorted(map(str, measured)) == sorted(map(str, points(config.landscape)))
+    centre = {(row["loss"], row["error"]) for row in rows if row["x"] == row["y"] == 0}
+    assert len(centre) == 1
+    assert {row["pictures"] for row in rows} == {300}
+
+
+def test_the_centre_is_the_clean_training_loss_of_the_record(done):
+    config, record = done(*SMALL[:2], "landscape.parts=1")
+    landscape(config)
+    centre = next(row for row in landscape_rows(record) if row["x"] == row["y"] == 0)
+    last = record.rows("metrics.jsonl")[-1]
+    assert centre["loss"] == pytest.approx(last["train/clean_loss"], rel=1e-5)
+    assert centre["error"] == last["train/clean_error"]
+
+
+@pytest.mark.parametrize("after", [0, 3, 6])
+def test_a_killed_landscape_goes_on_with_the_points_that_are_missing(done, tmp_path, monkeypatch, after):
+    config, record = done(*SMALL[:3], "landscape.parts=1")
+    landscape(config)
+    whole = landscape_rows(record)
+    (file,) = record.path(LANDSCAPE).glob("*.jsonl")
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:after]) + b'{"torn')
+    measured = []
+    surface = explain_module.Surface
+
+    class Counting(surface):
+        def measure(self, x, y, batches):
+            measured.append((x, y))
+            return super().measure(x, y, batches)
+
+    monkeypatch.setattr(explain_module, "Surface", Counting)
+    landscape(config)
+    assert landscape_rows(record) == whole
+    assert len(measured) == len(whole) - after
+
+
+def test_another_number_of_parts_finds_what_is_measured(done):
+    config, record = done(*SMALL)
+    landscape(config)  # the first of two parts
+    config.landscape.parts = 1
+    assert len(points_left(config.landscape, record)) == 7
+    config.landscape.reach = 0.5
+    assert len(points_left(config.landscape, record)) == 14
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        pytest.param(
+            ("model.depth=20,44,56", "seed=0,1"),
+            {("plain", 20), ("plain", 56), ("residual", 20), ("residual", 56)},
+            marks=pytest.mark.slow,
+        ),
+        (("model.depth=20,110", "seed=0", "landscape.depths=[110]"), {("plain", 110), ("residual", 110)}),
+    ],
+)
+def test_of_an_experiment_some_networks_have_a_landscape_in_parts(words, expected, tmp_path):
+    """Those of landscape.depths and .seeds that are in the grid, each in all its parts."""
+    jobs = jobs_of(["experiment=quick", "landscape.parts=2", f"record_root={tmp_path}", *words])
+    told = [landscape_preflight(cfg) for cfg in jobs]
+    asked = [cfg for cfg, one in zip(jobs, told, strict=True) if one.settled is None]
+    nets = Counter(("residual" if cfg.model.shortcut == "A" else "plain", cfg.model.depth) for cfg in asked)
+    assert nets == dict.fromkeys(expected, 2)
+    assert {cfg.landscape.part for cfg in asked} == {0, 1}
+    assert {cfg.seed for cfg in asked} == {0}
+    assert {one.settled for one in told} - {None} <= {"not among landscape.depths", "not among landscape.seeds"}
+
+
+@pytest.mark.parametrize("experiment", sorted(path.stem for path in (CONF / "experiment").glob("*.yaml")))
+def test_the_depths_that_have_a_landscape_are_in_the_experiments_grid(experiment):
+    schema.register()
+    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        composed = compose("landscape", [f"experiment={experiment}"], return_hydra_config=True)
+    grid = {int(depth) for depth in composed.hydra.sweeper.params["model.depth"].split(",")}
+    assert composed.landscape.depths
+    assert set(composed.landscape.depths) <= grid
+
+
+def jobs_of(words):
+    """The configurations of a sweep of landscape.py, by Hydra's own sweeper."""
+    schema.register()
+    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+        fixed = [word for word in words if not parser.parse_override(word).is_sweep_override()]
+        base = compose("landscape", fixed, return_hydra_config=True)
+        swept = [f"{key}={value}" for key, value in base.hydra.sweeper.params.items()]
+        (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides([*swept, *words]), max_batch_size=None)
+        return [compose("landscape", job) for job in jobs]
+
+
+def test_the_launcher_is_told_what_has_nothing_left(tiny, compose_config):
+    config = tiny()
+    train(config)
+    explain(config)
+    words = [f"record_root={config.record_root}", "model.depth=8", "model.width=4", "optim.batch_size=32"]
+    schedule = ["iterations=12", "milestones=[6]", "evaluate_every=4", "snapshots=[6]"]
+    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        cfg = compose("explain", [*words, *(f"schedule.{key}" for key in schedule)])
+        told = preflight(cfg)
+        other = preflight(compose("explain", [*words, *(f"schedule.{key}" for key in schedule), "seed=1"]))
+    assert (told.label, told.settled) == (grid_run(config).run_id, "explained before")
+    assert other.settled is None
+
+
+def sizes(record, probe):
+    return {row["iteration"]: row["pictures"] for row in record.rows(PROBES) if row["probe"] == probe}
+
+
+def test_another_number_of_images_is_another_sample(done, tiny):
+    """It was silently ignored: nothing seemed to be left to take."""
+    config, record = done()
+    explain(config)
+    taken_before = len(record.rows(PROBES))
+    config.probes.batch_size = 64
+    left = probes_left(config, record)
+    assert ("gradient_flow", 12) in left
+    assert ("lesions", 12) not in left  # its number of test images is the same
+    explain(config)
+    assert probes_left(config, record) == []
+    assert sizes(record, "gradient_flow")[12] == 64
+    assert len(record.rows(PROBES)) == taken_before + len(left)
+    config.probes.batch_size = 128
+    assert probes_left(config, record) == []
+
+
+def test_more_images_than_there_are_is_all_of_them(done):
+    config, record = done()
+    config.probes.test_pictures = 2000
+    explain(config)
+    assert sizes(record, "lesions")[12] == 297
+    config.probes.test_pictures = None
+    assert probes_left(config, record) == []
+    config.probes.test_pictures = 50
+    assert probes_left(config, record) == [("lesions", 12)]
+
+
+def test_images_asked_are_those_of_the_split(compose_config):
+    data = {"train": 1000, "test": 40}
+    config = compose_config("probes.batch_size=300", "probes.test_pictures=null")
+    asked = images_asked(config, data)
+    assert (asked["gradient_flow"], asked["paths"], asked["lesions"]) == (300, 300, 40)
+    streamed = compose_config(
+        "data=imagenet", "data.root=r", "data.stream.train_evaluated=200", "probes.batch_size=300"
+    )
+    assert images_asked(streamed, data)["gradient_flow"] == 200

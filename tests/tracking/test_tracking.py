@@ -1,0 +1,316 @@
+"""W&B mirrors the record: row for row, replayed after a resume, and never in training's way."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+import wandb
+from PIL import Image
+
+from degradation import run as run_module
+from degradation.config import Tracking
+from degradation.records.schema import METRICS, PROBES, State
+from degradation.run import train
+from degradation.signals import Interrupted
+from degradation.sweep.jobs import grid_run
+from degradation.tracking.mirror import mirror, mirror_analysis
+
+WANDB = Path(sys.executable).with_name("wandb")
+OFFLINE = Tracking("offline", "resnet-degradation", None, 20.0, False)
+
+
+def inspect(folder):
+    """The records of an offline W&B run, by W&B's own reader."""
+    told = subprocess.run([WANDB, "leet", "inspect", "--json", folder], capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in told.stdout.splitlines()]
+
+
+def read_back(folder):
+    """Its rows."""
+    rows = []
+    for record in inspect(folder):
+        if record["type"] == "history":
+            assert record["history"]["step"]["num"] == record["history"]["item"]["iteration"]
+            item = record["history"]["item"]
+            rows.append({key: value for key, value in item.items() if not key.startswith("_")})
+    return rows
+
+
+def split(rows):
+    """Rows of metrics, and (iteration, probe) of the tables, in their order."""
+    probed, metrics = [], []
+    for row in rows:
+        tables = [key for key in row if key.startswith("probes/") and key.endswith("._type")]
+        probed += [(row["iteration"], key.removeprefix("probes/").removesuffix("._type")) for key in sorted(tables)]
+        metric = {key: value for key, value in row.items() if not key.startswith("probes/")}
+        metrics += [metric] if len(metric) > 1 else []
+    return metrics, probed
+
+
+def mirrored(record):
+    """What `split` gives where W&B has all that the record has."""
+    return record.rows(METRICS), [(row["iteration"], row["probe"]) for row in record.rows(PROBES)]
+
+
+def offline_runs(root):
+    return sorted((root / "wandb").glob("offline-run-*"))
+
+
+def test_what_wandb_reads_back_equals_the_record_row_for_row(tiny):
+    config = tiny("tracking=offline", "name=mine")
+    train(config)
+    record = grid_run(config).record
+    (folder,) = offline_runs(record.root)
+    assert len(record.rows(METRICS)) == 3
+    assert len(record.rows(PROBES)) == 2 * 4
+    assert split(read_back(folder)) == mirrored(record)
+    row = record.rows(PROBES)[0]
+    (path,) = folder.rglob("media/table/probes/gradient_flow_0_*.table.json")
+    table = json.loads(path.read_text())
+    assert dict(zip(table["columns"], map(list, zip(*table["data"], strict=True)), strict=True)) == row["table"]
+    records = inspect(folder)
+    (run,) = (told["run"] for told in records if told["type"] == "run")
+    assert run["run_id"].startswith(record.run_id + "-")
+    assert (run["run_group"], run["job_type"]) == ("mine", "train")
+    assert set(run["tags"]) == {"residual", "depth-8", "digits"}
+    # Pitfall 3: what W&B shows of a run is the last value, never the best; everything is drawn against the iteration
+    metrics = [told["metric"] for told in records if told["type"] == "metric"]
+    assert {metric.get("name") or metric["glob_name"] for metric in metrics} == {
+        "lr",
+        "train/*",
+        "test/*",
+        "schedule/*",
+    }
+    for metric in metrics:
+        assert metric["step_metric"] == "iteration"
+        assert metric["summary"] == {"last": True}
+
+
+@pytest.mark.slow
+def test_a_resumed_run_is_replayed_whole_into_the_newest_segment(tiny, monkeypatch):
+    config = tiny("tracking=offline")
+    monkeypatch.setattr(run_module, "report_progress", lambda at, _: at == 9 and signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(Interrupted):
+        train(config)
+    monkeypatch.undo()
+    record = grid_run(config).record
+    assert len(offline_runs(record.root)) == 1
+    train(config)
+    (newest,) = offline_runs(record.root)  # the superseded segment is gone, so that a sync sends each row once
+    assert split(read_back(newest)) == mirrored(record)
+
+
+def test_nothing_private_is_sent_by_default(tiny, monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
+    config = tiny("tracking=offline")
+    train(config)
+    root = grid_run(config).record.root
+    (folder,) = offline_runs(root)
+    assert not list(folder.rglob("requirements.txt"))
+    assert not list(folder.rglob("wandb-metadata.json"))
+    records = inspect(folder)
+    # where the tables of an offline run lie is for `wandb sync` on this machine; tests/tracking/test_sync.py sees what is sent
+    told = json.dumps([record for record in records if record["type"] != "artifact"])
+    assert "a" * 40 not in json.dumps(records)
+    assert str(Path.cwd()) not in told
+    assert str(root) not in told
+    (run,) = (record["run"] for record in records if record["type"] == "run")
+    assert run["host"] == "anonymous"
+    assert not {record["type"] for record in records} & {"stats", "output", "output_raw", "environment"}
+
+
+class BrokenRun:
+    starting_step, dir = 0, "files"
+
+    def __init__(self):
+        self.calls = 0
+
+    def define_metric(self, *_, **__):
+        pass
+
+    def log(self, *_, **__):
+        self.calls += 1
+        raise ConnectionResetError("wandb-core is gone")
+
+    def finish(self, **_):
+        raise ConnectionResetError("wandb-core is gone")
+
+
+def test_a_broken_wandb_is_told_once_and_training_goes_on(tiny, monkeypatch, caplog):
+    broken = BrokenRun()
+    monkeypatch.setattr(wandb, "init", lambda **_: broken)
+    config = tiny("tracking=offline")
+    assert train(config) is State.DONE
+    assert broken.calls == 1
+    assert caplog.text.count("W&B stopped mirroring") == 1
+    assert len(grid_run(config).record.rows(METRICS)) == 3
+
+
+def test_where_w_and_b_has_no_folder_it_is_told_once_and_training_goes_on(tiny, caplog):
+    config = tiny("tracking=offline")
+    record = grid_run(config).record
+    record.root.mkdir()
+    (record.root / "wandb").write_text("in the way")
+    assert train(config) is State.DONE
+    assert caplog.text.count("W&B") == 1
+    assert len(record.rows(METRICS)) == 3
+
+
+def test_where_the_mark_cannot_be_written_it_is_told_once_and_training_goes_on(tiny, caplog):
+    config = tiny("tracking=offline")
+    record = grid_run(config).record
+    (record.root / ".mark").mkdir(parents=True)
+    assert train(config) is State.DONE
+    assert caplog.text.count("W&B cannot be started") == 1
+    assert len(record.rows(METRICS)) == 3
+
+
+def test_a_full_disk_under_an_offline_run_is_told_since_wandb_says_nothing(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=4096))
+    with mirror(OFFLINE, tmp_path, lambda: {"id": "x"}, []) as send:
+        send({"iteration": 0, "lr": 0.1})
+    assert caplog.text.count("W&B") == 1
+    assert "the disk is full" in caplog.text
+
+
+def test_an_iteration_is_sent_as_one_step_and_only_if_it_is_whole(tmp_path, monkeypatch):
+    logged = []
+
+    class Run(BrokenRun):
+        starting_step = 4
+
+        def log(self, row, step, commit):
+            logged.append((step, row, commit))
+
+        def finish(self, exit_code):
+            logged.append(exit_code)
+
+    monkeypatch.setattr(wandb, "init", lambda **_: Run())
+    earlier = [{"iteration": 0, "a": 1}, {"iteration": 4, "a": 2}]
+
+    def training():
+        with mirror(OFFLINE, tmp_path, lambda: {"id": "x"}, earlier) as send:
+            send({"iteration": 4, "b": 3, "c": None})
+            send({"iteration": 8, "a": 4})
+            raise ValueError("training")
+
+    with pytest.raises(ValueError, match="training"):
+        training()
+    assert logged == [(4, {"iteration": 4, "a": 2, "b": 3}, True), 1]
+
+
+@pytest.mark.parametrize("raised", [SystemExit(3), ConnectionResetError("gone"), GeneratorExit()])
+def test_nothing_of_wandbs_reaches_the_training_but_ctrl_c(tmp_path, monkeypatch, raised):
+    def init(**_):
+        sys.exit = sys.excepthook = None
+        raise raised
+
+    hooks = sys.exit, sys.excepthook
+    monkeypatch.setattr(wandb, "init", init)
+    with mirror(OFFLINE, tmp_path, lambda: {"id": "x"}, []) as send:
+        send({"iteration": 0})
+    raised = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt), mirror(OFFLINE, tmp_path, lambda: {"id": "x"}, []):
+        pass
+    assert (sys.exit, sys.excepthook) == hooks
+
+
+def test_online_falls_back_to_offline_and_says_so(tmp_path, monkeypatch, caplog):
+    modes = []
+
+    def init(**given):
+        modes.append(given["mode"])
+        if given["mode"] == "online":
+            raise wandb.errors.CommError("no route to host")
+        return BrokenRun()
+
+    monkeypatch.setattr(wandb, "init", init)
+    monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
+    online = Tracking("online", "p", None, 1.0, False)
+    with mirror(online, tmp_path, lambda: {"id": "x"}, []):
+        pass
+    assert modes == ["online", "offline"]
+    assert "W&B (online) does not answer: no route to host" in caplog.text
+
+
+def test_online_without_a_key_wandb_is_not_asked_since_it_would_ask_for_one(tmp_path, monkeypatch, caplog):
+    modes = []
+    monkeypatch.setattr(wandb, "init", lambda **given: modes.append(given["mode"]) or BrokenRun())
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    with mirror(Tracking("online", "p", None, 1.0, False), tmp_path, lambda: {"id": "x"}, []):
+        pass
+    assert modes == ["offline"]
+    assert "no API key" in caplog.text
+
+
+@pytest.mark.parametrize(("key", "mode"), [("a" * 40, "online"), (None, "offline")])
+def test_auto_is_online_only_where_a_key_is_set(tmp_path, monkeypatch, key, mode):
+    modes = []
+    monkeypatch.setattr(wandb, "init", lambda **given: modes.append(given["mode"]) or BrokenRun())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    if key:
+        monkeypatch.setenv("WANDB_API_KEY", key)
+    else:
+        monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    with mirror(Tracking("auto", "p", None, 1.0, False), tmp_path, lambda: {"id": "x"}, []):
+        pass
+    assert modes == [mode]
+
+
+def test_disabled_never_imports_a_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(wandb, "init", lambda **_: pytest.fail("W&B was started"))
+    with mirror(Tracking("disabled", "p", None, 1.0, False), tmp_path, lambda: pytest.fail("asked"), []) as send:
+        send({"iteration": 1})
+
+
+def test_an_exception_inside_marks_the_wandb_run_as_failed(tmp_path, monkeypatch):
+    codes = []
+
+    class Run(BrokenRun):
+        def finish(self, exit_code):
+            codes.append(exit_code)
+
+    monkeypatch.setattr(wandb, "init", lambda **_: Run())
+    with mirror(OFFLINE, tmp_path, lambda: {"id": "x"}, []):
+        pass
+    with pytest.raises(ValueError, match="training"), mirror(OFFLINE, tmp_path, lambda: {"id": "x"}, []):
+        raise ValueError("training")
+    assert codes == [0, 1]
+
+
+def test_the_settings_keep_the_console_and_the_machine_private(tmp_path, monkeypatch):
+    given = {}
+    monkeypatch.setattr(wandb, "init", lambda **arguments: given.update(arguments) or BrokenRun())
+    with mirror(OFFLINE, tmp_path, lambda: {"id": "x"}, []):
+        pass
+    settings = given["settings"]
+    assert settings.console == "off"
+    assert settings.disable_git
+    assert settings.x_disable_meta
+    assert settings.x_disable_machine_info
+    assert settings.x_disable_stats
+    assert not settings.save_code
+    assert settings.stop_fn() is None  # a button on W&B's page would send SIGINT
+
+
+@pytest.mark.slow
+def test_a_report_is_mirrored_as_an_analysis_run(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "figure.png")
+    tables = {"summary": pd.DataFrame({"family": ["plain"], "error": [1.5]})}
+    for _ in range(2):
+        mirror_analysis(
+            OFFLINE, tmp_path, lambda: {"id": "report", "job_type": "analysis"}, tables, {"f": tmp_path / "figure.png"}
+        )
+    (folder,) = offline_runs(tmp_path)
+    (row,) = [told["history"]["item"] for told in inspect(folder) if told["type"] == "history"]
+    assert row["summary._type"] == "table-file"
+    assert row["f._type"] == "image-file"
+    assert [path.name for path in folder.rglob("*.png")]

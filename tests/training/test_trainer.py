@@ -1,0 +1,212 @@
+"""Training: its rows, its three training errors, its end."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from degradation.data.datasets import load
+from degradation.records import schema
+from degradation.training import serialization
+from degradation.training.trainer import Diverged, Metrics, Probed, Progress, Snapshot, Training, fit
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def digits(compose_config):
+    return load(compose_config().data)
+
+
+def events(config, dataset):
+    training = Training(config, dataset, CPU)
+    return training, list(fit(training))
+
+
+def test_rows_come_at_fixed_iterations_under_the_records_names(tiny, digits):
+    _, seen = events(tiny("schedule.iterations=10"), digits)
+    rows = [event.row for event in seen if isinstance(event, Metrics)]
+    assert [row["iteration"] for row in rows] == [4, 8, 10]  # the last iteration has a row, whatever the interval
+    # of the 2 batches of 32 since the row before
+    wrong = rows[2]["train/running_error"] * 64 / 100
+    assert 0 < wrong <= 64
+    assert wrong == pytest.approx(round(wrong))
+    names = {value for key, value in vars(schema).items() if key.endswith(("_ERROR", "_LOSS"))}
+    names -= {schema.VALIDATION_ERROR, schema.VALIDATION_LOSS, schema.TEN_CROP_ERROR, schema.TEN_CROP_TOP5_ERROR}
+    assert set(rows[0]) == names | {schema.ITERATION, schema.LR}
+    assert rows[0]["lr"] == 0.01
+    assert rows[2]["lr"] == pytest.approx(0.001)
+
+
+def test_snapshots_are_taken_after_the_declared_iterations(tiny, digits):
+    training, seen = events(tiny("schedule.snapshots=[0,6]"), digits)
+    snapshots = {event.iteration: event.weights for event in seen if isinstance(event, Snapshot)}
+    assert list(snapshots) == [0, 6]
+    name = "layer1.0.conv1.weight"
+    final = training.network.state_dict()[name]
+    assert not torch.equal(snapshots[0][name], snapshots[6][name])
+    assert not torch.equal(snapshots[6][name], final)
+
+
+def test_the_three_training_errors_are_three_measurements(tiny, digits):
+    """Pitfall 5: training error from train mode on augmented pictures only. Each is measured again by hand."""
+    training = Training(tiny(), digits, CPU)
+    losses, wrong = [], 0
+    for event in fit(training):
+        if isinstance(event, Metrics):
+            row = event.row
+            break
+    again = Training(tiny(), digits, CPU)
+    for _ in range(4):
+        before_loss, before_wrong = again.running_loss.item(), again.running_wrong.item()
+        again.step()
+        losses.append(again.running_loss.item() - before_loss)
+        wrong += again.running_wrong.item() - before_wrong
+    assert row["train/running_error"] == 100 * wrong / (4 * 32)
+    assert row["train/running_loss"] == pytest.approx(sum(losses) / 4)
+    again.network.eval()
+    with torch.no_grad():
+        pictures, labels = again.feed.pictures["train"].plain_batch(0, 1500)
+        logits = again.network(pictures)
+    assert row["train/clean_error"] == pytest.approx(100 * (logits.argmax(1) != labels).float().mean().item())
+    assert row["train/clean_loss"] == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-5)
+    with torch.no_grad():
+        pictures, labels = again.feed.pictures["test"].plain_batch(0, 297)
+        assert row["test/error"] == pytest.approx(
+            100 * (again.network.eval()(pictures).argmax(1) != labels).float().mean()
+        )
+    assert len({row["train/running_error"], row["train/augmented_error"], row["train/clean_error"]}) == 3
+
+
+def test_both_splits_are_normalised_by_the_training_pictures(tiny, digits):
+    """Pitfall 6, and no look at the test pictures."""
+    training = Training(tiny(), digits, CPU)
+    values = digits.train.pictures.double()
+    for pictures in training.feed.pictures.values():
+        assert pictures.mean.unique().item() == pytest.approx(values.mean().item())
+        assert pictures.deviation.item() == pytest.approx(values.std(correction=0).item())
+
+
+ALL = "[gradient_flow,responses,identity,shattering,lesions,paths]"
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        (),
+        pytest.param(("model=plain",), marks=pytest.mark.slow),
+        pytest.param(("model=preactivation",), marks=pytest.mark.slow),
+        pytest.param(("model.shortcut=B", "precision=bf16"), marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+def test_probes_do_not_change_training(tiny, digits, keys):
+    """Every probe at every moment, and none: the same weights, averages and rows."""
+    probed, seen = events(tiny(*keys, f"probes.training={ALL}", "probes.early=3"), digits)
+    bare, expected = events(tiny(*keys, "probes=none"), digits)
+    assert {event.iteration for event in seen if isinstance(event, Probed)} == {0, 3, 6, 12}
+    assert [e for e in seen if isinstance(e, Metrics)] == [e for e in expected if isinstance(e, Metrics)]
+    for name, value in bare.network.state_dict().items():
+        assert torch.equal(value, probed.network.state_dict()[name]), name
+    states = [training.optimizer.state_dict()["state"] for training in (probed, bare)]
+    for one, other in zip(*(state.values() for state in states), strict=True):
+        assert torch.equal(one["momentum_buffer"], other["momentum_buffer"])
+
+
+def test_a_probe_that_needs_shortcuts_is_not_taken_of_plain_nets(tiny, digits):
+    _, seen = events(tiny("model=plain", f"probes.training={ALL}"), digits)
+    assert {e.probe for e in seen if isinstance(e, Probed)} == {"gradient_flow", "responses", "shattering", "lesions"}
+
+
+def test_evaluation_does_not_change_training(tiny, digits):
+    often, _ = events(tiny("schedule.evaluate_every=1"), digits)
+    rarely, _ = events(tiny("schedule.evaluate_every=12"), digits)
+    for name, value in often.network.state_dict().items():
+        assert torch.equal(value, rarely.network.state_dict()[name]), name
+
+
+@pytest.mark.parametrize(
+    "stop_after", [1, 6, 11, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3, 4, 5, 7, 8, 9, 10))]
+)
+def test_a_state_taken_at_any_iteration_goes_on_bit_for_bit(tiny, digits, stop_after):
+    """Pitfall 9: a resume that loses the optimiser's state, the schedule's position or the data order."""
+    config = tiny()
+    whole, expected = events(config, digits)
+    first = Training(config, digits, CPU)
+    seen = []
+    for event in fit(first):
+        seen.append(event)
+        if event == Progress(stop_after):
+            break
+    saved = serialization.load(serialization.dump(first.state()))
+    second = Training(config, digits, CPU)
+    second.restore(saved)
+    seen += fit(second)
+    rows = [[event.row for event in part if isinstance(event, Metrics)] for part in (seen, expected)]
+    assert rows[0] == rows[1]
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(value, second.network.state_dict()[name]), name
+
+
+def test_a_warm_up_is_a_transition_in_the_rows_and_survives_a_resume(tiny, digits):
+    keys = {"lr": 0.001, "below": 1.0, "window": 2, "max_iterations": 5, "from_depth": 8}
+    config = tiny("schedule=paper", *(f"schedule.warmup.{key}={value}" for key, value in keys.items()))
+    _, seen = events(config, digits)
+    rows = [event.row for event in seen if isinstance(event, Metrics)]
+    assert [row["lr"] for row in rows] == pytest.approx([0.001, 0.001, 0.001])  # 4: warm-up; 8 and 12: after the drop
+    assert ["schedule/warmup_end" in row for row in rows] == [False, True, True]
+    assert rows[1]["schedule/warmup_end"] == 5
+    half = Training(config, digits, CPU)
+    for event in fit(half):
+        if event == Progress(3):
+            break
+    resumed = Training(config, digits, CPU)
+    resumed.restore(serialization.load(serialization.dump(half.state())))
+    assert [event.row for event in fit(resumed) if isinstance(event, Metrics)] == rows
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_at_its_iteration(tiny, digits):
+    training = Training(tiny(), digits, CPU)
+    seen = []
+    for event in fit(training):
+        seen.append(event)
+        if event == Progress(5):
+            with torch.no_grad():
+                training.network.fc.weight.fill_(math.nan)
+    assert seen[-1] == Diverged(6)
+    assert [event.row["iteration"] for event in seen if isinstance(event, Metrics)] == [4]
+
+
+def test_bf16_trains_to_other_numbers(tiny, digits):
+    rows = []
+    for kind in ("fp32", "bf16"):
+        _, seen = events(tiny(f"precision={kind}"), digits)
+        rows.append([event.row for event in seen if isinstance(event, Metrics)][-1])
+    assert rows[0]["train/clean_loss"] != rows[1]["train/clean_loss"]
+    assert rows[0]["train/clean_loss"] == pytest.approx(rows[1]["train/clean_loss"], rel=0.1)
+
+
+def test_weight_decay_and_momentum_are_as_the_paper_has_them(tiny, digits):
+    """One update by hand: g = dE/dw + 1e-4 w on every parameter, v = g, w = w - lr v; then v = 0.9 v + g."""
+    training = Training(tiny(), digits, CPU)
+    name = "layer1.0.bn1.weight"  # decayed too
+    parameter = dict(training.network.named_parameters())[name]
+    velocity = torch.zeros_like(parameter)
+    for _ in range(2):
+        before = parameter.detach().clone()
+        training.step()
+        velocity = 0.9 * velocity + parameter.grad + 1e-4 * before
+        torch.testing.assert_close(parameter.detach(), before - 0.01 * velocity)
+
+
+def test_a_checkpoint_that_would_run_code_is_refused():
+    import pickle
+
+    class Malicious:
+        def __reduce__(self):
+            return (pytest.fail, ("a pickle was executed",))
+
+    for content in (pickle.dumps(Malicious()), b"", b"torn", serialization.dump({"a": torch.ones(3)})[:-30]):
+        with pytest.raises(serialization.CheckpointError):
+            serialization.load(content)
