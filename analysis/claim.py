@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import pandas as pd
 
-from analysis.frame import ENDED_AT, ERROR_STEP, OVER, TRAINING_ERROR, UNTRAINED_WITHIN
+from analysis.frame import ENDED_AT, ERROR_STEP, FINISHED_STATES, TRAINING_ERROR, UNTRAINED_WITHIN
 from analysis.statistics import LEVEL, Bounds, Difference, holm, paired, simultaneous, welch
 from degradation.records.schema import State
 
@@ -40,10 +40,12 @@ class Claim:
 
 
 Groups = dict[int, pd.DataFrame]
-Compare = Callable[[pd.DataFrame, pd.DataFrame], Bounds]  # the training error of some runs minus that of others
+Compare = Callable[
+    [pd.DataFrame, pd.DataFrame], Bounds
+]  # the training error of some runs minus that of others
 
 
-def untestable(families: dict[str, Groups], depths: int) -> list[str]:
+def missing_requirements(families: dict[str, Groups], depths: int) -> list[str]:
     """Why the claim cannot be tested on these runs: empty where it can.
 
     Depths, runs or seeds that it lacks, and seeds that are there twice.
@@ -53,9 +55,11 @@ def untestable(families: dict[str, Groups], depths: int) -> list[str]:
         for depth, part in groups.items():
             reasons += repeated(part, f"{family}-{depth}")
         if len(groups) < depths:
-            reasons.append(f"needs {depths} depth{'s' if depths > 1 else ''} of {family} nets, has {len(groups)}")
+            reasons.append(
+                f"needs {depths} depth{'s' if depths > 1 else ''} of {family} nets, has {len(groups)}"
+            )
         runs = pd.concat(groups.values()) if groups else pd.DataFrame({"state": []})
-        for state, absent in runs[~runs["state"].isin([*OVER])].groupby("state"):
+        for state, absent in runs[~runs["state"].isin([*FINISHED_STATES])].groupby("state"):
             named = [_named(run) for run in absent.to_dict("records")]
             more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
             verb = "is" if len(named) == 1 else "are"
@@ -64,7 +68,9 @@ def untestable(families: dict[str, Groups], depths: int) -> list[str]:
             )
         few = [str(depth) for depth, part in groups.items() if len(part) < 2]
         if few:
-            reasons.append(f"{family} nets of {', '.join(few)} layers have one seed; an interval needs two")
+            reasons.append(
+                f"{family} nets of {', '.join(few)} layers have one seed; an interval needs two"
+            )
     return reasons
 
 
@@ -73,7 +79,7 @@ def repeated(part: pd.DataFrame, net: str) -> list[str]:
 
     Such runs differ in something that the configuration does not show, and which of them is meant cannot be known.
     """
-    finished = part[part["state"].isin([*OVER])]
+    finished = part[part["state"].isin([*FINISHED_STATES])]
     several = finished[finished["seed"].duplicated(keep=False)]
     return [
         f"seed {seed} of {net} is there {_times(len(runs))}: run ids {', '.join(map(str, runs['run_id']))}"
@@ -105,7 +111,9 @@ def diverged_of(part: pd.DataFrame, net: str) -> list[str]:
     if not diverged:
         return []
     at = ", ".join(filter(None, map(ended_at, diverged)))
-    return [f"{len(diverged)} of {len(part)} runs of {net} diverged{f' ({at})' if at else ''} and count at chance"]
+    return [
+        f"{len(diverged)} of {len(part)} runs of {net} diverged{f' ({at})' if at else ''} and count at chance"
+    ]
 
 
 def untrained(part: pd.DataFrame) -> bool:
@@ -160,7 +168,9 @@ def decide_below(differences: Mapping[Key, Bounds], margin: float) -> Decision[K
     """
     if any(holm([one.p_above(margin) for one in differences.values()])):
         level = simultaneous(len(differences))
-        worst = max(differences, key=lambda key: _known(differences[key].lower_at(level), -math.inf))
+        worst = max(
+            differences, key=lambda key: _known(differences[key].lower_at(level), -math.inf)
+        )
         return Decision(Verdict.CONTRADICTED, worst, "lower", len(differences))
     all_below = all(one.upper < margin for one in differences.values())
     worst = max(differences, key=lambda key: _known(differences[key].upper, math.inf))
@@ -191,10 +201,12 @@ def bound_value(difference: Bounds, side: str, together: int = 1) -> float:
 
 def bound_name(side: str, together: int = 1) -> str:
     """Such as `95 % lower bound` or `95 % lower bound (Holm, 4 together)`."""
-    return f"{100 * LEVEL:.0f} % {side} bound" + (f" (Holm, {together} together)" if together > 1 else "")
+    return f"{100 * LEVEL:.0f} % {side} bound" + (
+        f" (Holm, {together} together)" if together > 1 else ""
+    )
 
 
-def all_bounds(difference: Bounds, method: str | None = None) -> str:
+def format_interval(difference: Bounds, method: str | None = None) -> str:
     """Its mean with every bound, in points. `method`: whose bounds they are, where the difference does not say."""
     return (
         f"{difference.mean:+.2f} points ({method or difference.method}: one-sided 95 % bounds {difference.lower:+.2f},"
@@ -206,11 +218,11 @@ def compared(difference: Bounds, a: pd.DataFrame, b: pd.DataFrame) -> str:
     """All bounds of the difference of runs a and b; where they have the same seeds, those by seed beside them."""
     by_seed = paired_by_seed(a, b) if isinstance(difference, Difference) else None
     if by_seed is None:
-        return all_bounds(difference)
-    return f"{all_bounds(difference)}; paired by seed: one-sided 95 % bounds {by_seed.lower:+.2f}, {by_seed.upper:+.2f}"
+        return format_interval(difference)
+    return f"{format_interval(difference)}; paired by seed: one-sided 95 % bounds {by_seed.lower:+.2f}, {by_seed.upper:+.2f}"
 
 
-def notes_on(runs: pd.DataFrame, *families: Groups) -> list[str]:
+def caveats(runs: pd.DataFrame, *families: Groups) -> list[str]:
     """What a reader must know beside the numbers."""
     notes = []
     for groups in families:

@@ -13,12 +13,12 @@ from analysis.claim import (
     Compare,
     Verdict,
     bound,
+    caveats,
     compared,
     decide_above,
     decide_below,
     difference_of,
-    notes_on,
-    untestable,
+    missing_requirements,
     untrained,
 )
 from analysis.frame import TRAINING_ERROR, by_depth
@@ -57,17 +57,23 @@ def judge(runs: pd.DataFrame, margin: float, compare: Compare = difference_of) -
     ]
 
 
-def degradation(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0], compare: Compare = difference_of) -> Claim:
+def degradation(
+    runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0], compare: Compare = difference_of
+) -> Claim:
     """Deeper plain nets have a higher training error: a rising trend, and a bound on deepest minus shallowest."""
     name = "degradation"
-    statement = f"{pair.plain} nets: training error rises with depth, by more than {margin:g} points"
+    statement = (
+        f"{pair.plain} nets: training error rises with depth, by more than {margin:g} points"
+    )
     groups = by_depth(runs, pair.plain)
-    if reasons := untestable({pair.plain: groups}, depths=2):
+    if reasons := missing_requirements({pair.plain: groups}, depths=2):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     trained = {depth: part for depth, part in groups.items() if not untrained(part)}
-    notes = notes_on(runs, groups)
+    notes = caveats(runs, groups)
     if len(trained) < 2:
-        return Claim(name, statement, Verdict.INCONCLUSIVE, "fewer than two depths trained at all", [], notes)
+        return Claim(
+            name, statement, Verdict.INCONCLUSIVE, "fewer than two depths trained at all", [], notes
+        )
     shallowest, deepest = min(trained), max(trained)
     difference = compare(trained[deepest], trained[shallowest])
     kept = pd.concat(trained.values())
@@ -77,7 +83,9 @@ def degradation(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0], compar
         f"trend over {len(trained)} depths, {len(kept)} runs: Kendall's tau {tau:.2f},"
         f" one-sided p = {p:.4f} by permutation",
     ]
-    two_depths = len(trained) == 2  # the difference is the trend, and its bound the sharper test of the two
+    two_depths = (
+        len(trained) == 2
+    )  # the difference is the trend, and its bound the sharper test of the two
     rising = two_depths or p < SIGNIFICANCE
     decision = decide_above({deepest: difference}, margin)
     lacks_trend = decision.verdict is Verdict.REPRODUCED and not rising
@@ -87,7 +95,9 @@ def degradation(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0], compar
     return Claim(name, statement, verdict, line, evidence, notes)
 
 
-def no_degradation(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0], compare: Compare = difference_of) -> Claim:
+def no_degradation(
+    runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0], compare: Compare = difference_of
+) -> Claim:
     """No deeper residual net is worse than the shallowest by the margin: an upper bound at every depth.
 
     Contradicted where any is worse, with Holm's correction for their number (`decide_below`).
@@ -95,35 +105,48 @@ def no_degradation(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0], com
     name = "no degradation"
     statement = f"{pair.residual} nets: no depth has a training error {margin:g} points or more above the shallowest's"
     groups = by_depth(runs, pair.residual)
-    if reasons := untestable({pair.residual: groups}, depths=2):
+    if reasons := missing_requirements({pair.residual: groups}, depths=2):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     shallowest = min(groups)
-    differences = {depth: compare(part, groups[shallowest]) for depth, part in groups.items() if depth > shallowest}
+    differences = {
+        depth: compare(part, groups[shallowest])
+        for depth, part in groups.items()
+        if depth > shallowest
+    }
     evidence = [
         f"{depth} minus {shallowest} layers: {compared(difference, groups[depth], groups[shallowest])}"
         for depth, difference in differences.items()
     ]
     decision = decide_below(differences, margin)
-    verdict = Verdict.INCONCLUSIVE if untrained(groups[shallowest]) else decision.verdict  # nothing to compare with
+    verdict = (
+        Verdict.INCONCLUSIVE if untrained(groups[shallowest]) else decision.verdict
+    )  # nothing to compare with
     line = bound(differences[decision.worst], decision.side, decision.together)
     decisive = f"at worst {decision.worst} minus {shallowest} layers: {line}"
-    return Claim(name, statement, verdict, decisive, evidence, notes_on(runs, groups))
+    return Claim(name, statement, verdict, decisive, evidence, caveats(runs, groups))
 
 
-def fix(runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0], compare: Compare = difference_of) -> Claim:
+def fix(
+    runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0], compare: Compare = difference_of
+) -> Claim:
     """A residual net trains better than the plain net of its depth: a bound at the deepest plain net that trained."""
     name = "the fix"
-    statement = (
-        f"at the deepest plain net that trains, shortcuts lower the training error by more than {margin:g} points"
-    )
+    statement = f"at the deepest plain net that trains, shortcuts lower the training error by more than {margin:g} points"
     plain, residual = by_depth(runs, pair.plain), by_depth(runs, pair.residual)
-    if reasons := untestable({pair.plain: plain, pair.residual: residual}, depths=1):
+    if reasons := missing_requirements({pair.plain: plain, pair.residual: residual}, depths=1):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
-    notes = notes_on(runs, plain, residual)
+    notes = caveats(runs, plain, residual)
     depths = sorted(plain.keys() & residual.keys())
     trained = [depth for depth in depths if not untrained(plain[depth])]
     if not trained:
-        return Claim(name, statement, Verdict.NOT_TESTED, "no depth in common at which a plain net trains", [], notes)
+        return Claim(
+            name,
+            statement,
+            Verdict.NOT_TESTED,
+            "no depth in common at which a plain net trains",
+            [],
+            notes,
+        )
     differences = {depth: compare(plain[depth], residual[depth]) for depth in depths}
     evidence = [
         f"{pair.plain} minus {pair.residual}, {depth} layers: {compared(difference, plain[depth], residual[depth])}"

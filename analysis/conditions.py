@@ -9,7 +9,10 @@ import pandas as pd
 from analysis.frame import Frame
 from degradation.run_id import PARENT
 
-COMPARED = ("config.model.depth", "config.seed")  # what may differ between the runs of one condition, beside the family
+COMPARED = (
+    "config.model.depth",
+    "config.seed",
+)  # what may differ between the runs of one condition, beside the family
 WARMUP = "config.schedule.warmup"
 GROWN_FROM = "config.model.grown_from"
 NULL = "null"  # stands for no value: pandas finds none equal to itself
@@ -32,7 +35,9 @@ def _particulars(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         elif key.startswith(f"config.{PARENT}."):
             fits_any[key] = ~_constructed(values)
     without = _without_warmup(values)
-    too_shallow = without & (_constructed(values) | _shallower(runs["depth"], runs.loc[~without, "depth"]))
+    too_shallow = without & (
+        _constructed(values) | _shallower(runs["depth"], runs.loc[~without, "depth"])
+    )
     for key in _of_warmup(keys):
         fits_any[key] = too_shallow
     return values, fits_any
@@ -78,21 +83,35 @@ def conditions(frame: Frame) -> list[tuple[str, Frame]]:
         return [("", frame)]
     values, fits_any = _particulars(runs)
     whole = values.loc[~fits_any[keys].any(axis=1), keys]
-    particulars = [row for _, row in whole.drop_duplicates().sort_values(keys, key=_ranks).iterrows()]
+    particulars = [
+        row for _, row in whole.drop_duplicates().sort_values(keys, key=_ranks).iterrows()
+    ]
     fitting = [_fits(runs["depth"], values, fits_any, one) for one in particulars]
     alone = ~pd.DataFrame([pd.Series(False, index=runs.index), *fitting]).any()
-    while alone.any():  # differs from each of these in a value that it has: makes a condition of its own
+    while (
+        alone.any()
+    ):  # differs from each of these in a value that it has: makes a condition of its own
         particulars.append(values.loc[alone, keys].iloc[0])
         fitting.append(_fits(runs["depth"], values, fits_any, particulars[-1]))
         alone &= ~fitting[-1]
     apart = [place for place in range(len(fitting)) if not _stands_in_another(place, fitting)]
-    particulars, fitting = [particulars[place] for place in apart], [fitting[place] for place in apart]
+    particulars, fitting = (
+        [particulars[place] for place in apart],
+        [fitting[place] for place in apart],
+    )
     named = _telling(pd.DataFrame(particulars))
-    labels = [", ".join(f"{key.removeprefix('config.')}={_shown(one[key])}" for key in named) for one in particulars]
-    return [(label, frame.where(runs.index[fits])) for label, fits in zip(labels, fitting, strict=True)]
+    labels = [
+        ", ".join(f"{key.removeprefix('config.')}={_shown(one[key])}" for key in named)
+        for one in particulars
+    ]
+    return [
+        (label, frame.where(runs.index[fits])) for label, fits in zip(labels, fitting, strict=True)
+    ]
 
 
-def _fits(depths: pd.Series, values: pd.DataFrame, fits_any: pd.DataFrame, particular: pd.Series) -> "pd.Series[bool]":
+def _fits(
+    depths: pd.Series, values: pd.DataFrame, fits_any: pd.DataFrame, particular: pd.Series
+) -> "pd.Series[bool]":
     """Which runs stand in the part that is described by `particular`, a value per key that varies.
 
     A net without a warm-up stands beside those that have this one where it is shallower than each of them.
@@ -121,7 +140,9 @@ def _telling(distinct: pd.DataFrame) -> list[str]:
     """The fewest keys, numbers first, that tell the conditions apart; the others follow from them."""
     kept: list[str] = []
     for key in sorted(map(str, distinct), key=lambda key: isinstance(distinct[key].iloc[0], str)):
-        if not kept or len(distinct[[*kept, key]].drop_duplicates()) > len(distinct[kept].drop_duplicates()):
+        if not kept or len(distinct[[*kept, key]].drop_duplicates()) > len(
+            distinct[kept].drop_duplicates()
+        ):
             kept.append(key)
     return [key for key in map(str, distinct) if key in kept]
 

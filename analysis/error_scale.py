@@ -50,7 +50,9 @@ def _evaluated(description: Row) -> float:
     stream: dict[str, Any] | None = description["config"]["data"].get("stream")
     if stream is None:
         return images
-    return float(np.minimum(images, stream.get("train_evaluated", NOT_KNOWN)))  # NaN where either is
+    return float(
+        np.minimum(images, stream.get("train_evaluated", NOT_KNOWN))
+    )  # NaN where either is
 
 
 def _running(config: Row) -> float:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from analysis import error_scale
 from analysis.probes import of_runs, probe_tables
-from degradation.config.errors import escaped, is_unbroken
+from degradation.config.errors import escape, is_unbroken
 from degradation.records import metadata_validation, row_validation
-from degradation.records.cached_reader import Look
+from degradation.records.cached_reader import CachedRecord
 from degradation.records.reader import read_rows
 from degradation.records.root import run_ids
 from degradation.records.schema import (
@@ -35,25 +35,32 @@ from degradation.records.schema import (
     RecordError,
     State,
 )
-from degradation.run_id import ADDED_LATER
+from degradation.run_id import HASH_DEFAULTS
 
-OVER = (State.DONE, State.DIVERGED)
+FINISHED_STATES = (State.DONE, State.DIVERGED)
 UNTRAINED_WITHIN = 2.0  # points of chance error
 TRAINING_ERROR = "training_error"  # the one of the three that the claims and figures are about
 TRAINING_ERRORS = {"clean": CLEAN_ERROR, "augmented": AUGMENTED_ERROR, "running": RUNNING_ERROR}
 AT_START = "training_error_at_start"  # of a constructed network, before it is trained on
-ERROR_STEP, TEST_STEP = "error_step", "test_step"  # points in which the training error and the test error move
+ERROR_STEP, TEST_STEP = (
+    "error_step",
+    "test_step",
+)  # points in which the training error and the test error move
 ENDED_AT = "ended_at"  # the iteration at which the last attempt diverged, failed or was stopped
 # columns that every frame has, whatever its records hold
 MEASURED = (
     ITERATION, LR, TRAINING_ERROR, AT_START, CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR, TEST_LOSS, "chance", ENDED_AT,
     ERROR_STEP, TEST_STEP, *metadata_validation.COUNTED,
 )  # fmt: skip
-TOLD = ("reason", "device", "threads", "commit", "versions")
-WHO = ["run_id", "family", "depth", "seed", "state"]
+INFO_COLUMNS = ("reason", "device", "threads", "commit", "versions")
+RUN_COLUMNS = ["run_id", "family", "depth", "seed", "state"]
 
 Curve = dict[str, NDArray[Any]]  # of a run, a value an evaluation
-NO_CURVE: Curve = {ITERATION: np.empty(0, int), TRAINING_ERROR: np.empty(0), TEST_ERROR: np.empty(0)}
+NO_CURVE: Curve = {
+    ITERATION: np.empty(0, int),
+    TRAINING_ERROR: np.empty(0),
+    TEST_ERROR: np.empty(0),
+}
 
 
 @dataclass(frozen=True)
@@ -85,21 +92,25 @@ def load(root: Path | str, expected: Sequence[dict[str, Any]], kind: str = "clea
     curves: list[Curve] = []
     left_out: list[str] = []
     for run in expected:
-        row, curve = _read(Look(root, run["run_id"]), run, TRAINING_ERRORS[kind], left_out)
+        row, curve = _read(CachedRecord(root, run["run_id"]), run, TRAINING_ERRORS[kind], left_out)
         if "family" in row:
             rows.append(row)
             curves.append(curve)
         else:
-            left_out.append(f"{escaped(row['run_id'])}: {row['state']}, {row.get('reason', 'no run.json yet')}")
-    runs = pd.DataFrame(rows, columns=None if rows else WHO)
-    for column in (*MEASURED, *TOLD):
+            left_out.append(
+                f"{escape(row['run_id'])}: {row['state']}, {row.get('reason', 'no run.json yet')}"
+            )
+    runs = pd.DataFrame(rows, columns=None if rows else RUN_COLUMNS)
+    for column in (*MEASURED, *INFO_COLUMNS):
         if column not in runs:
             runs[column] = float("nan") if column in MEASURED else None
     numbers = (TRAINING_ERROR, AT_START, "chance", ENDED_AT, ERROR_STEP, TEST_STEP)
     runs = runs.astype(dict.fromkeys(numbers, float))  # not None, which cannot be compared
     # of one run: whether a depth is untrained is a matter of its runs' mean (analysis.claim.untrained)
     runs["untrained"] = runs[TRAINING_ERROR] >= runs["chance"] - UNTRAINED_WITHIN
-    runs = runs.sort_values(["family", "depth", "seed", "run_id"], kind="stable").reset_index(drop=True)
+    runs = runs.sort_values(["family", "depth", "seed", "run_id"], kind="stable").reset_index(
+        drop=True
+    )
     probes = probe_tables(root, runs, left_out)
     return Frame(runs, _table(rows, curves), tuple(left_out), kind, probes)
 
@@ -128,15 +139,21 @@ def load_where(root: Path | str, query: str | None, kind: str = "clean") -> Fram
     return frame
 
 
-def _read(record: Look, run: dict[str, Any], metric: str, left_out: list[str]) -> tuple[dict[str, Any], Curve]:
+def _read(
+    record: CachedRecord, run: dict[str, Any], metric: str, left_out: list[str]
+) -> tuple[dict[str, Any], Curve]:
     """A run's row and its curve. `metric`: the row key that is the training error."""
     row: dict[str, Any] = {"run_id": run["run_id"]}
     try:
         state, description = _describe(record, run, left_out)
         row |= _of_attempts(read_rows(record, ATTEMPTS, row_validation.attempt, left_out))
-    except (RecordError, OSError, ValueError) as problem:  # the last: names in a manifest that no file can have
+    except (
+        RecordError,
+        OSError,
+        ValueError,
+    ) as problem:  # the last: names in a manifest that no file can have
         state, description = State.FAILED, run
-        row["reason"] = escaped(str(problem))
+        row["reason"] = escape(str(problem))
         if "config" in run:
             left_out.append(f"{run['run_id']}: {row['reason']}")
     row["state"] = str(state)
@@ -149,8 +166,12 @@ def _read(record: Look, run: dict[str, Any], metric: str, left_out: list[str]) -
         "shortcut": config["model"]["shortcut"],
         "seed": config["seed"],
         "data": config["data"]["name"],
-        **{name: value for name, value in description.get("census", {}).items() if name in metadata_validation.COUNTED},
-        **{f"config.{key}": value for key, value in ADDED_LATER.items()},
+        **{
+            name: value
+            for name, value in description.get("census", {}).items()
+            if name in metadata_validation.COUNTED
+        },
+        **{f"config.{key}": value for key, value in HASH_DEFAULTS.items()},
         **metadata_validation.columns(config),
     }
     if "data" in description:
@@ -160,24 +181,42 @@ def _read(record: Look, run: dict[str, Any], metric: str, left_out: list[str]) -
             TEST_STEP: error_scale.test_step(description),
         }
     metrics = read_rows(
-        record, METRICS, row_validation.metric, left_out, in_order=True, all_fit=row_validation.all_metrics
+        record,
+        METRICS,
+        row_validation.metric,
+        left_out,
+        in_order=True,
+        all_fit=row_validation.all_metrics,
     )
     curve = _curve(metrics, metric)
     if metrics and metrics[0][ITERATION] == 0:
-        row[AT_START] = metrics[0].get(metric)  # None for `running`: the network has not trained yet
-    if state in OVER and ("chance" not in row or (state is State.DONE and not metrics)):
+        row[AT_START] = metrics[0].get(
+            metric
+        )  # None for `running`: the network has not trained yet
+    if state in FINISHED_STATES and ("chance" not in row or (state is State.DONE and not metrics)):
         state = State.FAILED
-        row |= {"state": str(state), "reason": f"{record.folder}: lacks {METRICS if 'chance' in row else RUN}"}
+        row |= {
+            "state": str(state),
+            "reason": f"{record.folder}: lacks {METRICS if 'chance' in row else RUN}",
+        }
     if state is State.DIVERGED:
         # a result, not a gap: it counts as chance, and leaving it out would flatter the networks that diverge
-        at_chance = {TRAINING_ERROR: row["chance"], CLEAN_ERROR: row["chance"], TEST_ERROR: row["chance"]}
+        at_chance = {
+            TRAINING_ERROR: row["chance"],
+            CLEAN_ERROR: row["chance"],
+            TEST_ERROR: row["chance"],
+        }
         row |= at_chance
         reached = metrics[-1][ITERATION] if metrics else 0
         at = np.array([at for at in _evaluations(config) if at > reached], int)
-        after = {ITERATION: at} | {name: np.full(len(at), row["chance"]) for name in (TRAINING_ERROR, TEST_ERROR)}
+        after = {ITERATION: at} | {
+            name: np.full(len(at), row["chance"]) for name in (TRAINING_ERROR, TEST_ERROR)
+        }
         curve = {name: np.concatenate([curve[name], after[name]]) for name in curve}
     elif state is State.DONE:
-        row |= metrics[-1] | {TRAINING_ERROR: metrics[-1].get(metric)}  # the last iteration's, never the best one's
+        row |= metrics[-1] | {
+            TRAINING_ERROR: metrics[-1].get(metric)
+        }  # the last iteration's, never the best one's
     elif metrics:
         row[ITERATION] = metrics[-1][ITERATION]
     return row, curve
@@ -194,13 +233,22 @@ def _curve(metrics: list[dict[str, Any]], metric: str) -> Curve:
 def _table(rows: list[dict[str, Any]], curves: list[Curve]) -> pd.DataFrame:
     """A row an evaluation, with who it is of. Made of columns: a dict a row would take ten times the memory."""
     evaluations = [len(curve[ITERATION]) for curve in curves]
-    who = pd.DataFrame(rows, columns=WHO).iloc[np.repeat(np.arange(len(rows)), evaluations)].reset_index(drop=True)
+    who = (
+        pd.DataFrame(rows, columns=RUN_COLUMNS)
+        .iloc[np.repeat(np.arange(len(rows)), evaluations)]
+        .reset_index(drop=True)
+    )
     return who.assign(
-        **{name: np.concatenate([none, *(one[name] for one in curves)]) for name, none in NO_CURVE.items()}
+        **{
+            name: np.concatenate([none, *(one[name] for one in curves)])
+            for name, none in NO_CURVE.items()
+        }
     )
 
 
-def _describe(record: Look, run: dict[str, Any], left_out: list[str]) -> tuple[State, dict[str, Any]]:
+def _describe(
+    record: CachedRecord, run: dict[str, Any], left_out: list[str]
+) -> tuple[State, dict[str, Any]]:
     """The run's state, and what is known of it. Raises RecordError, OSError, ValueError: it cannot be shown."""
     if not is_unbroken(record.run_id):
         raise RecordError("its name is not that of a run")
@@ -208,10 +256,16 @@ def _describe(record: Look, run: dict[str, Any], left_out: list[str]) -> tuple[S
     if not record.path(RUN).exists():
         return state, run
     description = record.describe()
-    if problem := metadata_validation.misfit(description, record.run_id):
+    if problem := metadata_validation.find_mismatch(description, record.run_id):
         raise RecordError(f"{record.path(RUN)}: {problem}")
-    if state not in (*OVER, State.RUNNING) and record.path(DONE).exists():  # it was over once
-        left_out.append(escaped(f"{record.run_id}: {record.misfit()}; it is {state} until it is trained again"))
+    if (
+        state not in (*FINISHED_STATES, State.RUNNING) and record.path(DONE).exists()
+    ):  # it was over once
+        left_out.append(
+            escape(
+                f"{record.run_id}: {record.find_mismatch()}; it is {state} until it is trained again"
+            )
+        )
     return state, run | description
 
 
@@ -229,16 +283,21 @@ def _of_attempts(attempts: list[dict[str, Any]]) -> dict[str, Any]:
         return {}
     versions = starts[-1]["versions"]
     told: dict[str, Any] = {
-        "device": " + ".join(dict.fromkeys(escaped(start["device"]) for start in starts)),
-        "commit": None if starts[-1]["commit"] is None else escaped(starts[-1]["commit"]),
-        "versions": {escaped(name): None if it is None else escaped(it) for name, it in versions.items()},
+        "device": " + ".join(dict.fromkeys(escape(start["device"]) for start in starts)),
+        "commit": None if starts[-1]["commit"] is None else escape(starts[-1]["commit"]),
+        "versions": {
+            escape(name): None if it is None else escape(it) for name, it in versions.items()
+        },
         "attempts": len(starts),
         "seconds": sum(_seconds(a, b) for a, b in pairwise(attempts) if "end" in b),
-        "threads": " + ".join(dict.fromkeys(str(start["threads"]) for start in starts if "threads" in start)) or None,
+        "threads": " + ".join(
+            dict.fromkeys(str(start["threads"]) for start in starts if "threads" in start)
+        )
+        or None,
         ENDED_AT: attempts[-1].get(ITERATION),
     }
     if REASON in attempts[-1]:
-        told["reason"] = escaped(attempts[-1][REASON])
+        told["reason"] = escape(attempts[-1][REASON])
     return told
 
 
@@ -251,4 +310,6 @@ def _seconds(before: dict[str, Any], end: dict[str, Any]) -> float:
 
 def by_depth(runs: pd.DataFrame, family: str) -> dict[int, pd.DataFrame]:
     """The runs of a family at each depth, shallowest first."""
-    return {int(str(depth)): part for depth, part in runs[runs["family"] == family].groupby("depth")}
+    return {
+        int(str(depth)): part for depth, part in runs[runs["family"] == family].groupby("depth")
+    }

@@ -17,13 +17,15 @@ from analysis.statistics import LEVEL
 Array = NDArray[np.float64]
 EXPONENTIAL, POWER = "exponential", "power law"
 FORMS: dict[str, Callable[[Array], Array]] = {EXPONENTIAL: np.asarray, POWER: np.log}
-DOUBLINGS = 40  # of the step in which a bound is looked for; one that is not found by then is infinite
+DOUBLINGS = (
+    40  # of the step in which a bound is looked for; one that is not found by then is infinite
+)
 LOG_ROOT = math.log(2 * math.pi) / 2  # of the normal's density
 LARGEST = 100.0  # sigma: e to the hundredth says nothing
 LEAST = -30.0  # logarithm of a probability that counts
 
 
-class Degenerate(ValueError):
+class DegenerateSample(ValueError):
     """These times do not determine a slope; the message says why."""
 
 
@@ -44,7 +46,9 @@ class Fit:
     floor: float  # of sigma: see resolution
     freedom: int  # runs whose time is known from both sides, less the two parameters of the line
     step: float  # of b, in which a bound is first looked for
-    loss: Callable[[float], float] = field(repr=False, compare=False)  # of log-likelihood, where the slope is this
+    loss: Callable[[float], float] = field(
+        repr=False, compare=False
+    )  # of log-likelihood, where the slope is this
 
     @property
     def at_floor(self) -> bool:
@@ -94,7 +98,7 @@ def fit(form: str, depths: ArrayLike, after: ArrayLike, by: ArrayLike) -> Fit:
     depth, start, end = (np.asarray(values, dtype=float) for values in (depths, after, by))
     located = (start > 0) & np.isfinite(end)
     if problem := _problem(depth, start, end, located):
-        raise Degenerate(problem)
+        raise DegenerateSample(problem)
     lower, upper = _logarithms(start), _logarithms(end)
     z = FORMS[form](depth)
     centre, scale = float(z.mean()), float(z.std())
@@ -106,11 +110,15 @@ def fit(form: str, depths: ArrayLike, after: ArrayLike, by: ArrayLike) -> Fit:
 
     def loss(b: float) -> float:
         shift = b * scale * place
-        profile = _maximise(lower - shift, upper - shift, design[:, :1], np.array([level]), sigma, floor)[0]
+        profile = _maximise(
+            lower - shift, upper - shift, design[:, :1], np.array([level]), sigma, floor
+        )[0]
         return float(best - profile)
 
     b, step = float(slope) / scale, sigma / math.sqrt(len(place)) / scale
-    return Fit(form, float(level) - b * centre, b, sigma, best, floor, int(located.sum()) - 2, step, loss)
+    return Fit(
+        form, float(level) - b * centre, b, sigma, best, floor, int(located.sum()) - 2, step, loss
+    )
 
 
 @dataclass(frozen=True)
@@ -125,7 +133,9 @@ class Discrimination:
         return float(stats.norm.sf((least - self.mean) / self.deviation))
 
 
-def discrimination(truth: Fit, other: str, depths: ArrayLike, evaluations: ArrayLike) -> Discrimination:
+def discrimination(
+    truth: Fit, other: str, depths: ArrayLike, evaluations: ArrayLike
+) -> Discrimination:
     """What a design can tell, if `truth` is true, about the `other` form: without a simulation.
 
     `depths`: one per run. `evaluations`: the iterations at which every run is evaluated, ascending. The expected
@@ -138,10 +148,17 @@ def discrimination(truth: Fit, other: str, depths: ArrayLike, evaluations: Array
     group = np.repeat(np.arange(len(depth)), len(ends) - 1)
     lower, upper = np.tile(ends[:-1], len(depth)), np.tile(ends[1:], len(depth))
     median = np.log(truth.time(depth))
-    log_true = _log_probability((lower - median[group]) / truth.sigma, (upper - median[group]) / truth.sigma)
+    log_true = _log_probability(
+        (lower - median[group]) / truth.sigma, (upper - median[group]) / truth.sigma
+    )
 
     possible = log_true > LEAST  # an interval in which no run ever is has no part in the means
-    group, lower, upper, log_true = group[possible], lower[possible], upper[possible], log_true[possible]
+    group, lower, upper, log_true = (
+        group[possible],
+        lower[possible],
+        upper[possible],
+        log_true[possible],
+    )
     probability = np.exp(log_true)
     z = FORMS[other](depth)[group]
     design = np.column_stack([np.ones_like(z), (z - z.mean()) / z.std()])
@@ -172,7 +189,11 @@ def _problem(depth: Array, after: Array, by: Array, located: NDArray[np.bool_]) 
     if len(known) < 2:
         plural = "" if len(known) == 1 else "s"
         return f"the time is known from both sides at {len(known)} depth{plural}; a slope needs 2"
-    return "" if located.sum() > 2 else "the time of 2 runs is known from both sides; a spread about a slope needs 3"
+    return (
+        ""
+        if located.sum() > 2
+        else "the time of 2 runs is known from both sides; a spread about a slope needs 3"
+    )
 
 
 def resolution(after: ArrayLike, by: ArrayLike) -> float:
@@ -188,7 +209,13 @@ def resolution(after: ArrayLike, by: ArrayLike) -> float:
 
 
 def _maximise(
-    lower: Array, upper: Array, design: Array, start: Array, sigma: float, floor: float, weight: Array | None = None
+    lower: Array,
+    upper: Array,
+    design: Array,
+    start: Array,
+    sigma: float,
+    floor: float,
+    weight: Array | None = None,
 ) -> tuple[float, Array, float]:
     """The log-likelihood at its maximum, the coefficients there, sigma there. Concave in coefficients/sigma, 1/sigma.
 
@@ -202,9 +229,14 @@ def _maximise(
         inverse, line = parameters[-1], design @ parameters[:-1]
         low, high = inverse * lower - line, inverse * upper - line
         value = _log_probability(low, high)
-        at_low, at_high = (times * np.exp(-(end**2) / 2 - LOG_ROOT - value) for end in (low, high))  # 0 where infinite
+        at_low, at_high = (
+            times * np.exp(-(end**2) / 2 - LOG_ROOT - value) for end in (low, high)
+        )  # 0 where infinite
         of_line = at_low - at_high
-        ends = np.where(np.isfinite(upper), upper, 0) * at_high - np.where(np.isfinite(lower), lower, 0) * at_low
+        ends = (
+            np.where(np.isfinite(upper), upper, 0) * at_high
+            - np.where(np.isfinite(lower), lower, 0) * at_low
+        )
         return -float((times * value).sum()), -np.append(of_line @ design, ends.sum())
 
     result: Any = minimize(

@@ -8,17 +8,19 @@ import pandas as pd
 
 from degradation.durable_io import Row
 from degradation.records import row_validation
-from degradation.records.cached_reader import Look
+from degradation.records.cached_reader import CachedRecord
 from degradation.records.reader import read_rows
 from degradation.records.schema import DEVICE, ITERATION, LANDSCAPE, PICTURES, PROBE, PROBES, TABLE
 
 NAMED = 3  # runs that a sentence names before it counts the rest
-WHO = ("run_id", "family", "depth", "seed")
+RUN_COLUMNS = ("run_id", "family", "depth", "seed")
 LAST = "config.schedule.iterations"
 START, END = "initialisation", "end"  # the other moments are told by their iteration
 
 
-def probe_tables(root: Path | str, runs: pd.DataFrame, left_out: list[str]) -> dict[str, pd.DataFrame]:
+def probe_tables(
+    root: Path | str, runs: pd.DataFrame, left_out: list[str]
+) -> dict[str, pd.DataFrame]:
     """Probe: its rows with who they are of, `iteration` and, in words, `moment`; `landscape` with its points.
 
     `left_out` gets a line for each file of which rows are damaged or make no sense.
@@ -27,9 +29,11 @@ def probe_tables(root: Path | str, runs: pd.DataFrame, left_out: list[str]) -> d
     """
     tables: dict[str, _Table] = {}
     landscapes: list[pd.DataFrame] = []
-    for run in runs[runs["state"] == "done"].reindex(columns=[*WHO, LAST]).to_dict("records"):
-        who: dict[str, Any] = {key: run[key] for key in WHO}
-        record = Look(root, run["run_id"])
+    for run in (
+        runs[runs["state"] == "done"].reindex(columns=[*RUN_COLUMNS, LAST]).to_dict("records")
+    ):
+        who: dict[str, Any] = {key: run[key] for key in RUN_COLUMNS}
+        record = CachedRecord(root, run["run_id"])
         for row in _rows(record, left_out):
             head = {ITERATION: row[ITERATION], PICTURES: row[PICTURES], DEVICE: row[DEVICE], **who}
             head["moment"] = _moment(row[ITERATION], run[LAST])
@@ -65,10 +69,12 @@ class _Table:
         found = pd.DataFrame(self.columns)
         empty = [name for name in found if found[name].isna().all()]
         heads = pd.DataFrame(self.heads).iloc[np.repeat(np.arange(len(self.heads)), self.lengths)]
-        return found.astype(dict.fromkeys(empty, float)).assign(**{str(name): heads[name].to_numpy() for name in heads})
+        return found.astype(dict.fromkeys(empty, float)).assign(
+            **{str(name): heads[name].to_numpy() for name in heads}
+        )
 
 
-def _rows(record: Look, left_out: list[str]) -> list[Row]:
+def _rows(record: CachedRecord, left_out: list[str]) -> list[Row]:
     told = len(left_out)
     rows = read_rows(record, PROBES, row_validation.probe, left_out)
     if len(left_out) == told and (lost := record.lost_probes()):
@@ -76,14 +82,20 @@ def _rows(record: Look, left_out: list[str]) -> list[Row]:
     return rows
 
 
-def _points(record: Look, left_out: list[str]) -> list[Row]:
+def _points(record: CachedRecord, left_out: list[str]) -> list[Row]:
     files = sorted(path.name for path in record.path(LANDSCAPE).glob("*.jsonl"))
-    return [row for name in files for row in read_rows(record, f"{LANDSCAPE}/{name}", row_validation.point, left_out)]
+    return [
+        row
+        for name in files
+        for row in read_rows(record, f"{LANDSCAPE}/{name}", row_validation.point, left_out)
+    ]
 
 
 def _landscape(points: list[Row]) -> pd.DataFrame:
     table = pd.DataFrame(points, columns=[*row_validation.POINT]).drop_duplicates(ignore_index=True)
-    counts = ["all" if count is None or pd.isna(count) else f"{count:.0f}" for count in table[PICTURES]]
+    counts = [
+        "all" if count is None or pd.isna(count) else f"{count:.0f}" for count in table[PICTURES]
+    ]
     return table.assign(pictures=counts)
 
 
@@ -102,10 +114,18 @@ def of_one_size(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     counts = moments.groupby(PICTURES)["run_id"].agg(["nunique", "size"]).sort_index()
     size = max(counts.index, key=lambda pictures: (*counts.loc[pictures], pictures))
     kept = table[table[PICTURES] == size]
-    excluded = table.loc[table[PICTURES] != size, ["run_id", PICTURES]].drop_duplicates().sort_values("run_id")
+    excluded = (
+        table.loc[table[PICTURES] != size, ["run_id", PICTURES]]
+        .drop_duplicates()
+        .sort_values("run_id")
+    )
     others = [f"{run} ({count} images)" for run, count in excluded.itertuples(index=False)]
-    named = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
-    return kept, [f"Shown is what was measured on {size} images; not shown is what was measured on others: {named}."]
+    named = ", ".join(others[:NAMED]) + (
+        f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+    )
+    return kept, [
+        f"Shown is what was measured on {size} images; not shown is what was measured on others: {named}."
+    ]
 
 
 def of_runs(probes: dict[str, pd.DataFrame], run_ids: pd.Series) -> dict[str, pd.DataFrame]:

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.claim import NAMED, Claim, Verdict, diverged_of, untrained
-from analysis.frame import OVER, TRAINING_ERROR, UNTRAINED_WITHIN
+from analysis.frame import FINISHED_STATES, TRAINING_ERROR, UNTRAINED_WITHIN
 from analysis.published_values import (
     Published,
     departures,
@@ -45,17 +45,28 @@ def compare(runs: pd.DataFrame, margin: float) -> list[Claim]:
     """
     claims = []
     for (family, depth), part in runs[paper_protocol(runs)].groupby(["family", "depth"]):
-        for paper in published(data="cifar10", family=family, depth=depth, source="H15", best=False):
+        for paper in published(
+            data="cifar10", family=family, depth=depth, source="H15", best=False
+        ):
             if paper.metric == TEST_ERROR:
                 claims.append(_claim(part, paper, f"within {margin:g} points of ", margin))
             elif paper.metric == CLEAN_ERROR:
-                claims.append(_claim(part, paper, "", 0.0))  # the bound that the paper gives is the margin
-    for (family, shortcut, depth), part in runs[imagenet_protocol(runs)].groupby(["family", "shortcut", "depth"]):
-        found = published(data="imagenet", family=family, shortcut=shortcut, depth=depth, source="H15")
+                claims.append(
+                    _claim(part, paper, "", 0.0)
+                )  # the bound that the paper gives is the margin
+    for (family, shortcut, depth), part in runs[imagenet_protocol(runs)].groupby(
+        ["family", "shortcut", "depth"]
+    ):
+        found = published(
+            data="imagenet", family=family, shortcut=shortcut, depth=depth, source="H15"
+        )
         for metric in (TEN_CROP_ERROR, TEN_CROP_TOP5_ERROR):
             # an error that stands in both tables is one
             errors = {paper.value: paper for paper in found if paper.metric == metric}
-            claims += [_claim(part, paper, f"within {margin:g} points of ", margin) for paper in errors.values()]
+            claims += [
+                _claim(part, paper, f"within {margin:g} points of ", margin)
+                for paper in errors.values()
+            ]
     return [*claims, *_not_compared(runs)]
 
 
@@ -69,7 +80,9 @@ def _not_compared(runs: pd.DataFrame) -> Iterator[Claim]:
                 reasons.append(f"no error of {family}-{depth} is published")
     if not reasons:
         return
-    named = "; ".join(reasons[:NAMED]) + (f"; and {len(reasons) - NAMED} more" if len(reasons) > NAMED else "")
+    named = "; ".join(reasons[:NAMED]) + (
+        f"; and {len(reasons) - NAMED} more" if len(reasons) > NAMED else ""
+    )
     yield Claim(
         "published numbers",
         "the errors are those that were published for the same nets",
@@ -89,7 +102,9 @@ def gap(values: Sequence[float], one: Published) -> Interval:
     if one.value is None:
         low = -np.inf if one.low is None else one.low
         high = np.inf if one.high is None else one.high
-        mean, lower, upper = (x - float(np.clip(x, low, high)) for x in (ours.mean, ours.low, ours.high))
+        mean, lower, upper = (
+            x - float(np.clip(x, low, high)) for x in (ours.mean, ours.low, ours.high)
+        )
         return Interval(mean, lower, upper, ours.n)
     mean = ours.mean - one.value
     if one.sd is None or one.runs is None or ours.n < 2:
@@ -112,7 +127,9 @@ def judged(difference: Interval, margin: float) -> Verdict:
 
 
 def _claim(part: pd.DataFrame, paper: Published, closeness: str, margin: float) -> Claim:
-    net = f"{paper.family}-{paper.depth}" + (f" {paper.shortcut}" if paper.data == "imagenet" else "")
+    net = f"{paper.family}-{paper.depth}" + (
+        f" {paper.shortcut}" if paper.data == "imagenet" else ""
+    )
     suffix, kind = KINDS[paper.metric]
     name = f"published {net}{suffix}"
     statement = f"{net}: mean {kind} {closeness}{paper.shown()} % (H15 {paper.where})"
@@ -139,7 +156,9 @@ def _beside(part: pd.DataFrame, paper: Published) -> Iterator[str]:
     values = values_of(part, TEST_ERROR)
     if paper.value is not None and paper.sd is None:
         mean, n = float(np.mean(values)), len(values)
-        half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * np.std(values, ddof=1) * np.sqrt(1 + 1 / n))
+        half = float(
+            stats.t.ppf((1 + LEVEL) / 2, n - 1) * np.std(values, ddof=1) * np.sqrt(1 + 1 / n)
+        )
         yield f"one further run of ours: {mean - half:.2f} to {mean + half:.2f} % (95 % prediction interval, {n} runs)"
     for one in published(data=paper.data, family=paper.family, depth=paper.depth):
         if one.best:
@@ -162,14 +181,16 @@ def _line(values: Sequence[float], one: Published) -> str:
         return f"ours {ours.mean:.{digits}f} %, {interval}, against {theirs}"
     interval = f"95 % interval {difference.low:+.2f} to {difference.high:+.2f} over {ours.n} runs"
     kind = "Student" if one.sd is None else "Welch"
-    return f"ours {ours.mean:.2f} % minus {theirs}: {difference.mean:+.2f} points, {kind} {interval}"
+    return (
+        f"ours {ours.mean:.2f} % minus {theirs}: {difference.mean:+.2f} points, {kind} {interval}"
+    )
 
 
 def _untestable(part: pd.DataFrame, net: str) -> list[str]:
     """Why the mean over these runs cannot be compared. A run without an end is not left out in silence."""
     reasons = [
         f"{len(absent)} of {len(part)} runs of {net} {'is' if len(absent) == 1 else 'are'} {state}"
-        for state, absent in part[~part["state"].isin([*OVER])].groupby("state")
+        for state, absent in part[~part["state"].isin([*FINISHED_STATES])].groupby("state")
     ]
     if part["seed"].duplicated().any():
         reasons.append(f"{net}: a seed stands twice, so these runs are of several conditions")
@@ -179,10 +200,14 @@ def _untestable(part: pd.DataFrame, net: str) -> list[str]:
 
 
 def _notes(part: pd.DataFrame, net: str) -> list[str]:
-    notes = [f"precision of the runs beside the paper's: {', '.join(sorted(part['config.precision.dtype'].unique()))}"]
+    notes = [
+        f"precision of the runs beside the paper's: {', '.join(sorted(part['config.precision.dtype'].unique()))}"
+    ]
     if untrained(part):
         error = part[TRAINING_ERROR].mean()
-        notes.append(f"{net} is untrained: training error {error:.1f} %, within {UNTRAINED_WITHIN:g} points of chance")
+        notes.append(
+            f"{net} is untrained: training error {error:.1f} %, within {UNTRAINED_WITHIN:g} points of chance"
+        )
     notes += diverged_of(part, net)
     kinds = sorted(part["device"].dropna().str.split(":").str[0].unique())
     if len(kinds) > 1:
@@ -194,7 +219,9 @@ def values_of(part: pd.DataFrame, metric: str) -> list[float]:
     """The metric of the runs that are over, in percent; a diverged run's is chance (of five guesses for top-5)."""
     if metric not in part:
         return []
-    over = part[part["state"].isin([*OVER])]
+    over = part[part["state"].isin([*FINISHED_STATES])]
     guesses = 5 if metric == TEN_CROP_TOP5_ERROR else 1
     chance = 100 - guesses * (100 - over["chance"])
-    return over[metric].where(over["state"] != State.DIVERGED, chance).dropna().astype(float).tolist()
+    return (
+        over[metric].where(over["state"] != State.DIVERGED, chance).dropna().astype(float).tolist()
+    )

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.frame import OVER
+from analysis.frame import FINISHED_STATES
 from analysis.published_claims import values_of
 from analysis.published_values import (
     MULTIPLY_ADDS,
@@ -15,7 +15,13 @@ from analysis.published_values import (
     published,
 )
 from analysis.statistics import Interval, student
-from degradation.records.schema import AUGMENTED_ERROR, CLEAN_ERROR, TEN_CROP_ERROR, TEN_CROP_TOP5_ERROR, TEST_ERROR
+from degradation.records.schema import (
+    AUGMENTED_ERROR,
+    CLEAN_ERROR,
+    TEN_CROP_ERROR,
+    TEN_CROP_TOP5_ERROR,
+    TEST_ERROR,
+)
 
 SIZES = (PARAMETERS, MULTIPLY_ADDS)
 NO_RUN = Interval(np.nan, np.nan, np.nan, 0)
@@ -30,7 +36,11 @@ def table(runs: pd.DataFrame) -> pd.DataFrame:
 
     Ours: mean, Student 95 % interval over runs and n, in percent. The published errors are text, as they were printed.
     """
-    metrics = {"train_clean_error": CLEAN_ERROR, "train_augmented_error": AUGMENTED_ERROR, "test_error": TEST_ERROR}
+    metrics = {
+        "train_clean_error": CLEAN_ERROR,
+        "train_augmented_error": AUGMENTED_ERROR,
+        "test_error": TEST_ERROR,
+    }
     cells: Cells = {
         "H15_train_error": {"source": "H15", "metric": CLEAN_ERROR},
         "H15_test_error": {"source": "H15", "metric": TEST_ERROR},
@@ -66,7 +76,10 @@ def _table(runs: pd.DataFrame, data: str, metrics: Metrics, cells: Cells) -> pd.
     rows = []
     for (family, shortcut, depth), part in runs.groupby(["family", "shortcut", "depth"]):
         net = {"family": family, "shortcut": shortcut, "depth": depth}
-        row: dict[str, Any] = {**net, "without_end": int((~part["state"].isin([*OVER])).sum())}
+        row: dict[str, Any] = {
+            **net,
+            "without_end": int((~part["state"].isin([*FINISHED_STATES])).sum()),
+        }
         for name, metric in metrics.items():
             values = values_of(part, metric)
             ours = student(values) if values else NO_RUN

@@ -15,9 +15,12 @@ from degradation.records.schema import (
     TEN_CROP_TOP5_ERROR,
     TEST_ERROR,
 )
-from degradation.run_id import ADDED_LATER
+from degradation.run_id import HASH_DEFAULTS
 
-PARAMETERS, MULTIPLY_ADDS = "parameters", "multiply_adds"  # multiply-adds of one picture's forward pass
+PARAMETERS, MULTIPLY_ADDS = (
+    "parameters",
+    "multiply_adds",
+)  # multiply-adds of one picture's forward pass
 
 SOURCES = {
     "H15": "He et al. 2015, Deep Residual Learning for Image Recognition (CVPR 2016)",
@@ -44,7 +47,9 @@ class Published:
     sd: float | None = None
     runs: int | None = None
     block: str = "basic"
-    stride: str | None = None  # the convolution of a bottleneck that has the stride, where the value depends on it
+    stride: str | None = (
+        None  # the convolution of a bottleneck that has the stride, where the value depends on it
+    )
     by_eye: bool = False  # read off a figure
     best: bool = False  # the best of `runs`: no mean is compared with it
     note: str = ""
@@ -59,7 +64,9 @@ class Published:
             )
         if self.low is None:
             return f"below {self.high:g}"
-        return f"above {self.low:g}" if self.high is None else f"{about}{self.low:g} to {self.high:g}"
+        return (
+            f"above {self.low:g}" if self.high is None else f"{about}{self.low:g} to {self.high:g}"
+        )
 
 
 PLAIN, A, B, C = ("plain", "none"), ("residual", "A"), ("residual", "B"), ("residual", "C")
@@ -102,7 +109,12 @@ def _cifar() -> Iterable[Published]:
 
 def _imagenet() -> Iterable[Published]:
     name, deep = "imagenet", "bottleneck"
-    for net, depth, top1 in ((PLAIN, 18, 27.94), (PLAIN, 34, 28.54), (A, 18, 27.88), (A, 34, 25.03)):
+    for net, depth, top1 in (
+        (PLAIN, 18, 27.94),
+        (PLAIN, 34, 28.54),
+        (A, 18, 27.88),
+        (A, 34, 25.03),
+    ):
         yield Published(name, *net, depth, TEN_CROP_ERROR, "H15", "table 2", top1)
     # table 3 has its 50 layers and more with option B
     for net, depth, top1, top5 in (
@@ -121,7 +133,17 @@ def _imagenet() -> Iterable[Published]:
     ):  # fmt: skip
         yield Published(name, *B, depth, MULTIPLY_ADDS, "H15", "table 1", printed, block=deep)
         for stride, macs in (("1x1", first), ("3x3", second)):
-            yield Published(name, *B, depth, MULTIPLY_ADDS, "G", "table 1's layers", macs, block=deep, stride=stride)
+            yield Published(
+                name,
+                *B,
+                depth,
+                MULTIPLY_ADDS,
+                "G",
+                "table 1's layers",
+                macs,
+                block=deep,
+                stride=stride,
+            )
 
 
 PUBLISHED = (*_cifar(), *_imagenet())
@@ -129,7 +151,11 @@ PUBLISHED = (*_cifar(), *_imagenet())
 
 def published(**wanted: object) -> list[Published]:
     """The published numbers with these values of their fields: `published(data="cifar10", depth=56)`."""
-    return [one for one in PUBLISHED if all(getattr(one, field) == value for field, value in wanted.items())]
+    return [
+        one
+        for one in PUBLISHED
+        if all(getattr(one, field) == value for field, value in wanted.items())
+    ]
 
 
 # Allowed values per key. The second half of ANY is what the papers leave open (paper.md, ambiguities), and precision.
@@ -165,7 +191,10 @@ IMAGENET = ANY | {
     "schedule.iterations": (600000,), "schedule.milestones": ("[]",),
 }  # fmt: skip
 WARMED_FROM = 110  # layers
-WARMUP_ITERATIONS = (400, 2000)  # allowed limit where there is one: the paper's warm-up took about 400
+WARMUP_ITERATIONS = (
+    400,
+    2000,
+)  # allowed limit where there is one: the paper's warm-up took about 400
 NONE = "null"  # a group of keys that a run does not have, in words
 # the groups of keys that are judged as one, and what the protocols have there
 GROWN_FROM, PLATEAU, WARMUP = "model.grown_from", "schedule.plateau", "schedule.warmup"
@@ -174,7 +203,11 @@ CIFAR10_GROUPS = {
     PLATEAU: NONE,
     WARMUP: f"{NONE} below {WARMED_FROM} layers, and from there on lr 0.01 until the training error is below 80 %",
 }
-IMAGENET_GROUPS = {GROWN_FROM: NONE, PLATEAU: "a drop of the rate when the error stops falling", WARMUP: NONE}
+IMAGENET_GROUPS = {
+    GROWN_FROM: NONE,
+    PLATEAU: "a drop of the rate when the error stops falling",
+    WARMUP: NONE,
+}
 
 
 def paper_protocol(runs: pd.DataFrame) -> "pd.Series[bool]":
@@ -204,7 +237,9 @@ def departures(runs: pd.DataFrame) -> list[str]:
         table = table_of(on_data)
         for key in map(str, table):
             expected = groups[key] if key in groups else " or ".join(map(str, allowed[key]))
-            for value in dict.fromkeys(_shown(run, key) for _, run in on_data[table[key]].iterrows()):
+            for value in dict.fromkeys(
+                _shown(run, key) for _, run in on_data[table[key]].iterrows()
+            ):
                 lines[f"{key} is {value}, the paper's protocol has {expected}"] = None
     return list(lines)
 
@@ -222,19 +257,29 @@ def _departures_from_cifar10(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _departures_from_imagenet(runs: pd.DataFrame) -> pd.DataFrame:
-    groups = {GROWN_FROM: _has(runs, GROWN_FROM), PLATEAU: ~_has(runs, PLATEAU), WARMUP: _has(runs, WARMUP)}
+    groups = {
+        GROWN_FROM: _has(runs, GROWN_FROM),
+        PLATEAU: ~_has(runs, PLATEAU),
+        WARMUP: _has(runs, WARMUP),
+    }
     return _not_allowed(runs, IMAGENET).assign(**groups)
 
 
 def _not_allowed(runs: pd.DataFrame, allowed: dict[str, tuple[object, ...]]) -> pd.DataFrame:
-    return pd.DataFrame({key: ~_column(runs, key).isin(list(values)) for key, values in allowed.items()})
+    return pd.DataFrame(
+        {key: ~_column(runs, key).isin(list(values)) for key, values in allowed.items()}
+    )
 
 
 def _column(runs: pd.DataFrame, key: str) -> pd.Series:
     """A configuration's value per run; where a record is older than the key, the value that the code had then."""
     name = f"config.{key}"
-    column = runs[name].astype(object) if name in runs else pd.Series(None, index=runs.index, dtype=object)
-    return column.where(column.notna(), ADDED_LATER.get(key))
+    column = (
+        runs[name].astype(object)
+        if name in runs
+        else pd.Series(None, index=runs.index, dtype=object)
+    )
+    return column.where(column.notna(), HASH_DEFAULTS.get(key))
 
 
 def _group(runs: pd.DataFrame, key: str) -> list[str]:
@@ -253,8 +298,15 @@ def _shown(run: pd.Series, key: str) -> str:
     if key not in CIFAR10_GROUPS:
         value = _column(frame, key).iloc[0]
         return NONE if pd.isna(value) else _number(value)
-    values = {name.removeprefix(f"config.{key}").lstrip("."): run[name] for name in _group(frame, key)}
-    return ", ".join(f"{name} {_number(value)}".strip() for name, value in values.items() if pd.notna(value)) or NONE
+    values = {
+        name.removeprefix(f"config.{key}").lstrip("."): run[name] for name in _group(frame, key)
+    }
+    return (
+        ", ".join(
+            f"{name} {_number(value)}".strip() for name, value in values.items() if pd.notna(value)
+        )
+        or NONE
+    )
 
 
 def _number(value: object) -> str:
@@ -264,7 +316,13 @@ def _number(value: object) -> str:
 
 def _papers_warmup(runs: pd.DataFrame) -> "pd.Series[bool]":
     """lr 0.01 until the running error is below 80 %, or for so many iterations, whichever is first."""
-    below, limit = (_column(runs, f"schedule.warmup.{key}").astype(float) for key in ("below", "max_iterations"))
+    below, limit = (
+        _column(runs, f"schedule.warmup.{key}").astype(float) for key in ("below", "max_iterations")
+    )
     by_error = (below == 80) & _column(runs, "schedule.warmup.window").isin([100])
-    ends = (by_error | below.isna()) & (limit.between(*WARMUP_ITERATIONS) | limit.isna()) & (by_error | limit.notna())
+    ends = (
+        (by_error | below.isna())
+        & (limit.between(*WARMUP_ITERATIONS) | limit.isna())
+        & (by_error | limit.notna())
+    )
     return _column(runs, "schedule.warmup.lr").isin([0.01]) & ends

@@ -17,7 +17,7 @@ from analysis.sections import Section, sections
 from degradation.durable_io import read_file, write_atomically
 from degradation.records.schema import CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR
 
-RUN_COLUMNS = [
+TABLE_COLUMNS = [
     "run_id", "data", "family", "shortcut", "depth", "seed", "condition", "state", "reason", "iteration",
     ENDED_AT, "train/running_error", "train/augmented_error", CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR,
     "training_error_at_start", "untrained", "parameters", "multiply_adds", "activations", "device", "threads",
@@ -45,7 +45,11 @@ class Report:
 
     def figures(self) -> dict[str, Path]:
         """Name: PNG."""
-        return {stem: self.folder / f"{stem}.png" for section in self.sections for stem in section.figures}
+        return {
+            stem: self.folder / f"{stem}.png"
+            for section in self.sections
+            for stem in section.figures
+        }
 
     def verdict_table(self) -> str:
         """A claim with its verdict, the line that it rests on and its notes, for a terminal."""
@@ -54,7 +58,10 @@ class Report:
         for section in self.sections:
             if section.title:
                 lines.append(section.title)
-            lines += [f"  {claim.name:<{width}} {_outcome(claim):<13} {claim.decisive}" for claim in section.claims]
+            lines += [
+                f"  {claim.name:<{width}} {_outcome(claim):<13} {claim.decisive}"
+                for claim in section.claims
+            ]
             notes = dict.fromkeys(note for claim in section.claims for note in claim.notes)
             lines += [f"  note: {note}" for note in notes]
         lines += [f"left out: {told}" for told in self.left_out]
@@ -73,11 +80,17 @@ def build(frame: Frame, folder: Path, name: str, command: str, margins: dict[str
             written += style.save(figure, folder / stem)
         for stem, table in section.tables.items():
             written.append(_write_csv(folder / f"{stem}.csv", table))
-    runs = frame.runs.assign(condition=_condition(frame.runs["run_id"], found)).reindex(columns=RUN_COLUMNS)
-    summary = pd.concat([one.summary.assign(condition=one.title) for one in found if one.summary is not None])
+    runs = frame.runs.assign(condition=_condition(frame.runs["run_id"], found)).reindex(
+        columns=TABLE_COLUMNS
+    )
+    summary = pd.concat(
+        [one.summary.assign(condition=one.title) for one in found if one.summary is not None]
+    )
     written += [_write_csv(folder / "summary.csv", summary), _write_csv(folder / "runs.csv", runs)]
     report = Report(folder, found, runs, frame.left_out)
-    write_atomically(report.page, _page(report, frame, name, command).encode(errors="backslashreplace"))
+    write_atomically(
+        report.page, _page(report, frame, name, command).encode(errors="backslashreplace")
+    )
     write_atomically(folder / MADE, "".join(f"{path.name}\n" for path in written).encode())
     return report
 
@@ -115,7 +128,9 @@ def _in_full(value: Any) -> str:
 
 def _harmless(value: Any) -> Any:
     """A text that a spreadsheet would run as a formula begins with an apostrophe; a number, in a text too, is left."""
-    is_formula = isinstance(value, str) and value.startswith(FORMULA) and not NUMBER.fullmatch(value)
+    is_formula = (
+        isinstance(value, str) and value.startswith(FORMULA) and not NUMBER.fullmatch(value)
+    )
     return f"'{value}" if is_formula else value
 
 
@@ -162,7 +177,9 @@ def _page(report: Report, frame: Frame, name: str, command: str) -> str:
         data=sorted(frame.runs["data"].dropna().unique()),
         devices=sorted(sources["device"].unique()),
         commits=sorted(sources["commit"].dropna().unique()),
-        versions=sorted({", ".join(f"{k} {v}" for k, v in row.items()) for row in sources["versions"]}),
+        versions=sorted(
+            {", ".join(f"{k} {v}" for k, v in row.items()) for row in sources["versions"]}
+        ),
         runs=[run | {"when": ended_at(run)} for run in report.runs.to_dict("records")],
         constructed=bool(frame.runs[TRAINING_ERROR + "_at_start"].notna().any()),
         left_out=frame.left_out,
@@ -180,7 +197,9 @@ def _number(value: Any, digits: int = 2) -> str:
 def _as_text(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Column names and rows."""
     columns = [str(column) for column in table]
-    return columns, [[_cell(column, row[column]) for column in columns] for row in table.to_dict("records")]
+    return columns, [
+        [_cell(column, row[column]) for column in columns] for row in table.to_dict("records")
+    ]
 
 
 def _cell(column: str, value: Any) -> str:

@@ -15,7 +15,7 @@ from analysis.conditions import conditions
 from analysis.figures import error_vs_depth, learning_curves
 from analysis.figures import published as published_figure
 from analysis.frame import TRAINING_ERROR, Frame
-from analysis.mechanisms import explain
+from analysis.mechanisms import explain_mechanisms
 from analysis.summary import columns_of, note_on, over_seeds
 from degradation.records.schema import CLEAN_LOSS, TEST_ERROR, State
 
@@ -59,7 +59,8 @@ def sections(frame: Frame, margins: dict[str, float]) -> list[Section]:
     if len(names) == 1:
         margin = margins[names[0]]
         found = [
-            Section(one.title, margin, one.claims, one.figures, {one.name: one.table}) for one in compare(frame, margin)
+            Section(one.title, margin, one.claims, one.figures, {one.name: one.table})
+            for one in compare(frame, margin)
         ]
     cut = conditions(frame)
     for index, (label, part) in enumerate(cut):
@@ -83,22 +84,29 @@ def _why(label: str, part: Frame, margin: float, suffix: str) -> list[Section]:
             {f"{one.name}{suffix}": one.table} if len(one.table) else {},
             introduction=one.introduction,
         )
-        for one in explain(part, margin)
+        for one in explain_mechanisms(part, margin)
     ]
 
 
 def _condition(label: str, part: Frame, margin: float, suffix: str) -> Section:
     """Runs that differ in family, depth and seed only; the published numbers beside those of the paper's protocol."""
-    figures = {f"{stem}{suffix}": (make(part), caption) for stem, (make, caption) in FIGURES.items()}
+    figures = {
+        f"{stem}{suffix}": (make(part), caption) for stem, (make, caption) in FIGURES.items()
+    }
     tables = {}
-    cifar10, imagenet = published_tables.table(part.runs), published_tables.imagenet_table(part.runs)
+    cifar10, imagenet = (
+        published_tables.table(part.runs),
+        published_tables.imagenet_table(part.runs),
+    )
     if len(cifar10):
         figures[f"published{suffix}"] = (published_figure.figure(part), PUBLISHED)
         tables[f"published{suffix}"] = cifar10
     if len(imagenet):
         tables[f"published-imagenet{suffix}"] = imagenet
     claims = [*judge(part.runs, margin), *published_claims.compare(part.runs, margin)]
-    return Section(label, margin, claims, figures, tables, summarise(part.runs), tuple(part.runs["run_id"]))
+    return Section(
+        label, margin, claims, figures, tables, summarise(part.runs), tuple(part.runs["run_id"])
+    )
 
 
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:

@@ -142,7 +142,9 @@ class DifferenceOfLeast(Bounds):
         return min(1.0, len(self.pairs) * float(p))
 
     def mirrored(self) -> "DifferenceOfLeast":
-        pairs = tuple(tuple(pair.mirrored() for pair in column) for column in zip(*self.pairs, strict=True))
+        pairs = tuple(
+            tuple(pair.mirrored() for pair in column) for column in zip(*self.pairs, strict=True)
+        )
         return DifferenceOfLeast(-self.mean, pairs)
 
 
@@ -173,7 +175,9 @@ def welch(a: Sequence[float], b: Sequence[float], resolution: float = 0.0) -> Di
     return Difference(mean, error, freedom)
 
 
-def least_of(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]], resolution: float = 0.0) -> DifferenceOfLeast:
+def least_of(
+    a: Sequence[Sequence[float]], b: Sequence[Sequence[float]], resolution: float = 0.0
+) -> DifferenceOfLeast:
     """The least mean of the groups of a minus the least of those of b; two or more values in each group."""
     pairs = tuple(tuple(welch(x, y, resolution) for y in b) for x in a)
     mean = np.min([np.mean(x) for x in a]) - np.min([np.mean(y) for y in b])
@@ -238,7 +242,9 @@ def rising_trend(depths: Sequence[float], values: Sequence[float]) -> tuple[floa
         """
         table = np.arange(len(orders))[:, None] * cells
         places = (table + group * len(ranks) + rank[orders]).ravel()
-        counts = np.bincount(places, minlength=len(orders) * cells).reshape(-1, len(groups), len(ranks))
+        counts = np.bincount(places, minlength=len(orders) * cells).reshape(
+            -1, len(groups), len(ranks)
+        )
         shallower = counts.cumsum(axis=1) - counts
         up_to = shallower.cumsum(axis=2)
         lower, higher = up_to - shallower, up_to[:, :, -1:] - up_to

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.claim import repeated, resolution_of
-from analysis.frame import AT_START, ERROR_STEP, OVER, TEST_STEP, TRAINING_ERROR
+from analysis.frame import AT_START, ERROR_STEP, FINISHED_STATES, TEST_STEP, TRAINING_ERROR
 from analysis.statistics import Interval, student
 from degradation.records.schema import TEST_ERROR
 
@@ -27,7 +27,7 @@ def over_seeds(part: pd.DataFrame, metric: str) -> Interval | None:
 
     Nothing is averaged where a seed is there twice: mean and interval are NaN then, and `n` still counts the runs.
     """
-    finished = part[part["state"].isin([*OVER]) & part[metric].notna()]
+    finished = part[part["state"].isin([*FINISHED_STATES]) & part[metric].notna()]
     if finished.empty:
         return None
     if repeated(finished, ""):

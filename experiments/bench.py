@@ -42,9 +42,17 @@ def time_bare(runs: list[jobs.GridRun], folder: Path) -> float:
     """Seconds, in a process of its own fork server as the sweep has one."""
     launcher = OmegaConf.load(CONF / "hydra/launcher/pool.yaml")
     config = runs[0].config
-    places = slots(config.device, launcher.slots, launcher.slots_per_gpu, config.threads, visible_gpus())
+    places = slots(
+        config.device, launcher.slots, launcher.slots_per_gpu, config.threads, visible_gpus()
+    )
     jobs = [
-        Job(run.run_id, partial(bare, run.config), run.config.model.depth, folder / f"{run.run_id}.log") for run in runs
+        Job(
+            run.run_id,
+            partial(bare, run.config),
+            run.config.model.depth,
+            folder / f"{run.run_id}.log",
+        )
+        for run in runs
     ]
     started = time.monotonic()
     try:
@@ -59,7 +67,12 @@ def time_bare(runs: list[jobs.GridRun], folder: Path) -> float:
 
 def time_sweep(overrides: list[str], seed: int, folder: Path) -> float:
     """Seconds of train.py as a user starts it, with fresh records."""
-    words = [*overrides, f"seed={seed}", f"record_root={folder / 'runs'}", f"hydra.sweep.dir={folder / 'logs'}"]
+    words = [
+        *overrides,
+        f"seed={seed}",
+        f"record_root={folder / 'runs'}",
+        f"hydra.sweep.dir={folder / 'logs'}",
+    ]
     started = time.monotonic()
     done = subprocess.run([sys.executable, str(TRAIN), *words], check=False)
     seconds = time.monotonic() - started
@@ -75,7 +88,9 @@ def main() -> None:
     runs = sorted(jobs.expand(overrides), key=lambda run: run.config.seed)
     whole_total = bare_total = without_total = 0.0
     if any(run.config.model.grown_from is not None for run in runs):
-        raise ConfigError("model.grown_from: a constructed network is not timed, since it begins from another run")
+        raise ConfigError(
+            "model.grown_from: a constructed network is not timed, since it begins from another run"
+        )
     for seed, of_seed in groupby(runs, key=lambda run: run.config.seed):
         with tempfile.TemporaryDirectory() as folder:
             part = list(of_seed)
@@ -86,7 +101,11 @@ def main() -> None:
                 f"seed {seed}: {len(part)} runs, bare {alone:.1f} s, whole {whole:.1f} s, ratio {whole / alone:.3f};"
                 f" without probes {without:.1f} s, so they cost {100 * (whole / without - 1):+.1f} %"
             )
-            bare_total, whole_total, without_total = bare_total + alone, whole_total + whole, without_total + without
+            bare_total, whole_total, without_total = (
+                bare_total + alone,
+                whole_total + whole,
+                without_total + without,
+            )
     print(
         f"{len(runs)} runs: bare training loop {duration(bare_total)}, whole {duration(whole_total)},"
         f" ratio {whole_total / bare_total:.3f}; without probes {duration(without_total)},"

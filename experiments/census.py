@@ -23,15 +23,23 @@ TOLD = ("layout", "order", "block", "shortcut", "depth", "width", "bottleneck_st
 def arguments() -> argparse.Namespace:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("overrides", nargs="*")
-    parser.add_argument("-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit")
+    parser.add_argument(
+        "-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit"
+    )
     parser.add_argument("--layers", action="store_true", help="every layer of each network too")
     parser.add_argument("--csv", action="store_true", help="as CSV")
     parser.add_argument(
-        "--picture", nargs=3, type=int, metavar=("CHANNELS", "SIDE", "CLASSES"), help="instead of the data set's"
+        "--picture",
+        nargs=3,
+        type=int,
+        metavar=("CHANNELS", "SIDE", "CLASSES"),
+        help="instead of the data set's",
     )
     given = parser.parse_intermixed_args()
     if given.picture and min(given.picture) < 1:
-        parser.error(f"--picture: {given.picture} is not allowed; allowed: whole numbers, 1 or more")
+        parser.error(
+            f"--picture: {given.picture} is not allowed; allowed: whole numbers, 1 or more"
+        )
     return given
 
 
@@ -39,12 +47,16 @@ def show(table: pd.DataFrame, csv: bool) -> None:
     if csv:
         print(table.to_csv(index=False), end="")
     else:
-        print(table.to_string(index=False, formatters=dict.fromkeys(table.select_dtypes("number"), "{:,}".format)))
+        print(
+            table.to_string(
+                index=False, formatters=dict.fromkeys(table.select_dtypes("number"), "{:,}".format)
+            )
+        )
 
 
 def main() -> None:
     from degradation.data.loaders import shape
-    from degradation.models.complexity import census, layers
+    from degradation.models.complexity import layers, measure_complexity
 
     given = arguments()
     # nothing is read of the data sets that have one published form: a root is needed by none of them
@@ -55,15 +67,24 @@ def main() -> None:
         nets[repr((config.model, picture))] = config.model, picture
     rows = []
     for model, picture in nets.values():
-        told = {key: getattr(model, key) for key in TOLD if key != "bottleneck_stride" or model.block == "bottleneck"}
+        told = {
+            key: getattr(model, key)
+            for key in TOLD
+            if key != "bottleneck_stride" or model.block == "bottleneck"
+        }
         channels, side, classes = picture
         size = {"picture": f"{channels}x{side}x{side}", "classes": classes}
-        rows.append({"family": family(model), **told, **size, **asdict(census(model, *picture))})
+        rows.append(
+            {"family": family(model), **told, **size, **asdict(measure_complexity(model, *picture))}
+        )
     show(pd.DataFrame(rows).fillna(""), given.csv)
     if given.layers:
         for model, picture in nets.values():
             print(f"\n{family(model)}-{model.depth}")
-            found = [asdict(layer) | {"shape": "x".join(map(str, layer.shape))} for layer in layers(model, *picture)]
+            found = [
+                asdict(layer) | {"shape": "x".join(map(str, layer.shape))}
+                for layer in layers(model, *picture)
+            ]
             show(pd.DataFrame(found), given.csv)
 
 

@@ -15,7 +15,9 @@ schema.register()
 
 @hydra.main(version_base="1.3", config_path=str(schema.CONF), config_name="explain")
 def main(cfg: DictConfig) -> str:
-    from degradation.run_probes import explain  # torch and wandb are imported here, so that --help answers at once
+    from degradation.run_probes import (
+        explain,
+    )  # torch and wandb are imported here, so that --help answers at once
 
     return explain(schema.read(cfg))
 

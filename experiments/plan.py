@@ -20,13 +20,24 @@ from hydra_plugins.pool_launcher import slots, visible_gpus
 
 def arguments() -> argparse.Namespace:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("overrides", nargs="*", help="as for train.py: experiment=NAME, key=value, key=value1,value2")
-    parser.add_argument("-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit")
     parser.add_argument(
-        "--device", help="cpu, cuda, mps, or the beginning of a name in the records; else this machine's"
+        "overrides",
+        nargs="*",
+        help="as for train.py: experiment=NAME, key=value, key=value1,value2",
     )
-    parser.add_argument("--devices", type=int, help="runs at once; else as many as this machine would train")
-    parser.add_argument("--rate", type=float, help="10^9 multiply-adds a second of one run, forward and backward")
+    parser.add_argument(
+        "-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit"
+    )
+    parser.add_argument(
+        "--device",
+        help="cpu, cuda, mps, or the beginning of a name in the records; else this machine's",
+    )
+    parser.add_argument(
+        "--devices", type=int, help="runs at once; else as many as this machine would train"
+    )
+    parser.add_argument(
+        "--rate", type=float, help="10^9 multiply-adds a second of one run, forward and backward"
+    )
     given = parser.parse_intermixed_args()
     for name in ("devices", "rate"):
         value = getattr(given, name)
@@ -38,11 +49,13 @@ def arguments() -> argparse.Namespace:
 def devices_here(config: Config) -> int:
     """How many runs the pool would train at once on this machine."""
     launcher = OmegaConf.load(CONF / "hydra/launcher/pool.yaml")
-    return len(slots(config.device, launcher.slots, launcher.slots_per_gpu, config.threads, visible_gpus()))
+    return len(
+        slots(config.device, launcher.slots, launcher.slots_per_gpu, config.threads, visible_gpus())
+    )
 
 
 def main() -> None:
-    from degradation.sweep.cost import ASSUMED, makespan, measured, plan
+    from degradation.sweep.cost import ASSUMED_SPEEDS, makespan, measured, plan
     from degradation.training.optimizer import choose_device
 
     given = arguments()
@@ -51,9 +64,11 @@ def main() -> None:
     device = given.device or choose_device(config.device).type
     rates = [] if given.rate else measured(root, device, config)
     kind = device.partition(":")[0]
-    if not rates and not given.rate and kind not in ASSUMED:
-        Parser().error(f"--device: no record in {root} is of {device!r}; allowed: {', '.join(ASSUMED)}, or give --rate")
-    assumed = given.rate * 1e9 if given.rate else ASSUMED.get(kind, 0.0)
+    if not rates and not given.rate and kind not in ASSUMED_SPEEDS:
+        Parser().error(
+            f"--device: no record in {root} is of {device!r}; allowed: {', '.join(ASSUMED_SPEEDS)}, or give --rate"
+        )
+    assumed = given.rate * 1e9 if given.rate else ASSUMED_SPEEDS.get(kind, 0.0)
     planned = plan(runs, rates, assumed)
     count = given.devices or devices_here(config)
     table = pd.DataFrame(vars(one) for one in planned)
@@ -66,15 +81,21 @@ def main() -> None:
     print(shown.reset_index().to_string(index=False, formatters={
         "left": "{:,}".format, "multiply_adds": "{:,}".format, "hours": "{:,.2f}".format,
     }))  # fmt: skip
-    states = ", ".join(f"{number} {state}" for state, number in table["state"].value_counts().items())
+    states = ", ".join(
+        f"{number} {state}" for state, number in table["state"].value_counts().items()
+    )
     print(f"{jobs.title(runs)}: {len(planned)} runs ({states})")
     left, every, work = (table[name].sum() for name in ("left", "iterations", "work"))
-    print(f"left: {left:,} of {every:,} iterations, {work:.3g} multiply-adds (an update costs three forward passes)")
+    print(
+        f"left: {left:,} of {every:,} iterations, {work:.3g} multiply-adds (an update costs three forward passes)"
+    )
     how = "as given" if given.rate else "assumed, not measured: --rate gives another"
     like = f"as of {len(rates)} runs in {root} on {device} ({config.threads} threads, {config.precision.dtype})"
     print(f"rate: {like if rates else f'{assumed:.3g} multiply-adds a second, {how}'}")
     together = makespan(table["seconds"], count)
-    print(f"hours: {table['seconds'].sum() / 3600:,.2f} of one device; {together / 3600:,.2f} on {count} at once")
+    print(
+        f"hours: {table['seconds'].sum() / 3600:,.2f} of one device; {together / 3600:,.2f} on {count} at once"
+    )
     kept, besides = table["bytes"].sum() / 1e9, count * table["checkpoint"].max() / 1e9
     print(f"disk: {kept:,.2f} GB, and {besides:,.2f} GB while runs are trained")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.frame import OVER, load
+from analysis.frame import FINISHED_STATES, load
 from analysis.mechanisms.time_to_threshold import times_of
 from analysis.power import Design, all_cases, simulate
 from analysis.power.cases import TIMES
@@ -35,13 +35,19 @@ COLUMNS = ("reproduced", "contradicted", "inconclusive", "not tested")
 def arguments() -> argparse.Namespace:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=400, help="of each case (default: 400)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one per core)")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one per core)"
+    )
     parser.add_argument("--ledger", type=Path, default=LEDGER, help="the folder of quick's tables")
     parser.add_argument(
-        "--records", type=Path, help="write times.csv of the ledger from the records in this folder first"
+        "--records",
+        type=Path,
+        help="write times.csv of the ledger from the records in this folder first",
     )
     parser.add_argument("--page", type=Path, default=PAGE, help="the page that holds the table")
-    parser.add_argument("--only", help="print the cases whose claim has this in its name, and write nothing")
+    parser.add_argument(
+        "--only", help="print the cases whose claim has this in its name, and write nothing"
+    )
     requested = parser.parse_args()
     for name in ("repetitions", "jobs"):
         if getattr(requested, name) < 1:
@@ -71,13 +77,17 @@ def write_times(records: Path, ledger: Path) -> None:
     """The table that the published ones lack: when each run reached each share of chance error."""
     runs = jobs.expand([f"experiment={DESIGNS[0]}", f"record_root={records}"])
     frame = load(records, [jobs.described(run) for run in runs])
-    unfinished = frame.runs[~frame.runs["state"].isin([*OVER])]
+    unfinished = frame.runs[~frame.runs["state"].isin([*FINISHED_STATES])]
     if len(unfinished):
-        raise ConfigError(f"--records: {len(unfinished)} runs of {DESIGNS[0]} in {records} are not finished")
+        raise ConfigError(
+            f"--records: {len(unfinished)} runs of {DESIGNS[0]} in {records} are not finished"
+        )
     times_of(frame.runs, frame.curves).to_csv(ledger / TIMES, index=False)
 
 
-def row_of(index: int, ledger: Path, margin: float, designs: dict[str, Design], repetitions: int) -> dict[str, object]:
+def row_of(
+    index: int, ledger: Path, margin: float, designs: dict[str, Design], repetitions: int
+) -> dict[str, object]:
     """A process makes all cases and simulates one: a case holds functions, which no pickle carries."""
     case = all_cases(ledger, margin, designs)[index]
     shares = simulate(case, repetitions)
@@ -107,14 +117,26 @@ def main() -> None:
     designs = {name: design_of(name) for name in DESIGNS}
     margin = margin_of(DESIGNS[0])
     cases = all_cases(requested.ledger, margin, designs)
-    chosen = [index for index, case in enumerate(cases) if not requested.only or requested.only in case.claim]
-    job = partial(row_of, ledger=requested.ledger, margin=margin, designs=designs, repetitions=requested.repetitions)
+    chosen = [
+        index
+        for index, case in enumerate(cases)
+        if not requested.only or requested.only in case.claim
+    ]
+    job = partial(
+        row_of,
+        ledger=requested.ledger,
+        margin=margin,
+        designs=designs,
+        repetitions=requested.repetitions,
+    )
     with ProcessPoolExecutor(requested.jobs, mp_context=get_context("spawn")) as pool:
         table = pd.DataFrame(pool.map(job, chosen))
     shown = markdown(table)
     print(shown)
     if not requested.only:
-        replace_table(requested.page, f"{requested.repetitions} repetitions of each case, in %:\n\n{shown}")
+        replace_table(
+            requested.page, f"{requested.repetitions} repetitions of each case, in %:\n\n{shown}"
+        )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 from hydra.errors import CompactHydraException
 
 from degradation.cli import Parser, run_script
-from degradation.config.errors import escaped
+from degradation.config.errors import escape
 from degradation.records import metadata_validation, row_validation
 from degradation.sweep.expand import configurations
 from degradation.tracking.pull import Pulled, connect
@@ -21,7 +21,7 @@ from degradation.tracking.pull_validation import Judge
 from degradation.tracking.pulled_record import compared
 from degradation.tracking.wandb_process import WandbError
 
-JUDGE = Judge(metadata_validation.misfit, row_validation.metric)
+JUDGE = Judge(metadata_validation.find_mismatch, row_validation.metric)
 
 
 class NotPulled(CompactHydraException):
@@ -30,11 +30,21 @@ class NotPulled(CompactHydraException):
 
 def arguments() -> argparse.Namespace:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("overrides", nargs="*", help="as for train.py; of them tracking and record_root are used")
-    parser.add_argument("-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit")
-    parser.add_argument("--group", help="only the runs of this W&B group, which is the experiment's name")
-    parser.add_argument("--into", type=Path, default=Path("pulled"), help="the record root to pull into: pulled")
-    parser.add_argument("--compare", type=Path, help="the record root to compare with: record_root, where it exists")
+    parser.add_argument(
+        "overrides", nargs="*", help="as for train.py; of them tracking and record_root are used"
+    )
+    parser.add_argument(
+        "-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit"
+    )
+    parser.add_argument(
+        "--group", help="only the runs of this W&B group, which is the experiment's name"
+    )
+    parser.add_argument(
+        "--into", type=Path, default=Path("pulled"), help="the record root to pull into: pulled"
+    )
+    parser.add_argument(
+        "--compare", type=Path, help="the record root to compare with: record_root, where it exists"
+    )
     return parser.parse_intermixed_args()
 
 
@@ -54,26 +64,32 @@ def main() -> int:
                 done.append(refused)
             for run_id, copies in listing.copies.items():
                 pulled = project.pull(run_id, copies)
-                comparison = compared(local, run_id, pulled.contents) if local and pulled.contents else ""
+                comparison = (
+                    compared(local, run_id, pulled.contents) if local and pulled.contents else ""
+                )
                 tell(pulled, comparison)
                 done.append(Pulled(run_id, pulled.told, pulled.whole))
                 comparisons.append(comparison)
     except WandbError as problem:
         raise NotPulled(f"W&B: {problem}") from None
     whole = sum(one.whole for one in done)
-    print(f"{len(done)} runs: {whole} whole in {given.into}, {len(done) - whole} not{counted(comparisons, local)}")
+    print(
+        f"{len(done)} runs: {whole} whole in {given.into}, {len(done) - whole} not{counted(comparisons, local)}"
+    )
     return 0 if whole == len(done) else 1
 
 
 def tell(pulled: Pulled, comparison: str) -> None:
     told = f"{pulled.run_id:<34} {'; '.join(filter(None, (pulled.told, comparison)))}"
-    print(escaped(told), flush=True)
+    print(escape(told), flush=True)
 
 
 def counted(comparisons: list[str], local: Path | None) -> str:
     if local is None:
         return ""
-    equal, missing = (sum(one.startswith(how) for one in comparisons) for how in ("equal", "not in"))
+    equal, missing = (
+        sum(one.startswith(how) for one in comparisons) for how in ("equal", "not in")
+    )
     others = sum(map(bool, comparisons)) - equal - missing
     return f"; compared with {local}: {equal} equal, {others} different or damaged, {missing} not there"
 

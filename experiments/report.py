@@ -15,31 +15,45 @@ from pathlib import Path
 from analysis.frame import TRAINING_ERRORS, Frame, load, load_where
 from analysis.report import Report, build
 from degradation.cli import Parser, run_script
-from degradation.config import NAME, Tracking, shown
-from degradation.records.locks import AS_LONG_AS_IT_TAKES, hold
-from degradation.records.root import mark_of
+from degradation.config import NAME, Tracking
+from degradation.config.errors import quote
+from degradation.records.locks import NO_TIMEOUT, hold
+from degradation.records.root import root_token
 from degradation.sweep import jobs
 from degradation.sweep.expand import default_margin
 
 
 def arguments() -> argparse.Namespace:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("overrides", nargs="*", help="as for train.py: experiment=NAME, key=value, key=value1,value2")
-    parser.add_argument("-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit")
-    parser.add_argument("--records", type=Path, help="report all records under this folder instead of a grid")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        help="as for train.py: experiment=NAME, key=value, key=value1,value2",
+    )
+    parser.add_argument(
+        "-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit"
+    )
+    parser.add_argument(
+        "--records", type=Path, help="report all records under this folder instead of a grid"
+    )
     parser.add_argument("--where", help="with --records: a pandas query over the table of runs")
     parser.add_argument("--name", default="records", help="with --records: the report's name")
     parser.add_argument(
-        "--training-error", choices=list(TRAINING_ERRORS), default="clean", help="with --records: what claims are about"
+        "--training-error",
+        choices=list(TRAINING_ERRORS),
+        default="clean",
+        help="with --records: what claims are about",
     )
-    parser.add_argument("--reports", type=Path, default=Path("reports"), help="where the report's folder goes")
+    parser.add_argument(
+        "--reports", type=Path, default=Path("reports"), help="where the report's folder goes"
+    )
     given = parser.parse_intermixed_args()
     if given.where and not given.records:
         parser.error("--where needs --records")
     if given.records and given.overrides:
         parser.error("give overrides or --records, not both")
     if not NAME.holds(given.name):
-        parser.error(f"--name: {shown(given.name)} is not allowed; allowed: {NAME.allowed}")
+        parser.error(f"--name: {quote(given.name)} is not allowed; allowed: {NAME.allowed}")
     return given
 
 
@@ -57,7 +71,9 @@ def from_grid(given: argparse.Namespace, runs: list[jobs.GridRun]) -> Report:
     margins = {run.config.data.name: run.config.data.margin for run in runs}
     frame = load(jobs.root(runs), [jobs.described(run) for run in runs], config.training_error)
     words = [*(["-m"] if given.multirun else []), *given.overrides]
-    command = "\n".join(shlex.join(["python", f"experiments/{script}.py", *words]) for script in ("train", "report"))
+    command = "\n".join(
+        shlex.join(["python", f"experiments/{script}.py", *words]) for script in ("train", "report")
+    )
     with alone(given.reports / name) as folder:
         report = build(frame, folder, name, command, margins)
         if (frame.runs["state"] != "missing").any():
@@ -69,7 +85,7 @@ def from_grid(given: argparse.Namespace, runs: list[jobs.GridRun]) -> Report:
 def alone(folder: Path) -> Iterator[Path]:
     """Nobody else writes a report of this name meanwhile: it would take away the figures that this one shows."""
     folder.mkdir(parents=True, exist_ok=True)
-    with hold(folder / ".lock", AS_LONG_AS_IT_TAKES):
+    with hold(folder / ".lock", NO_TIMEOUT):
         yield folder
 
 
@@ -81,7 +97,7 @@ def mirror(report: Report, root: Path, tracking: Tracking) -> None:
 
     def identify() -> dict[str, str]:
         return {
-            "id": f"report-{name}-{mark_of(root)}",
+            "id": f"report-{name}-{root_token(root)}",
             "name": f"report {name}",
             "group": name,
             "job_type": "analysis",
@@ -100,7 +116,9 @@ def main() -> None:
     runs = [] if given.records else jobs.expand(given.overrides)
     report = from_grid(given, runs) if runs else from_records(given)
     states = report.runs["state"].value_counts()
-    print(f"{report.folder.name}: {len(report.runs)} runs ({', '.join(f'{n} {state}' for state, n in states.items())})")
+    print(
+        f"{report.folder.name}: {len(report.runs)} runs ({', '.join(f'{n} {state}' for state, n in states.items())})"
+    )
     print(report.verdict_table())
     print(f"report: {report.page}")
 

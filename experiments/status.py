@@ -8,7 +8,9 @@ from degradation.sweep import jobs
 def main() -> None:
     parser = Parser(description=__doc__)
     parser.add_argument("overrides", nargs="*")
-    parser.add_argument("-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit")
+    parser.add_argument(
+        "-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit"
+    )
     runs = jobs.expand(parser.parse_intermixed_args().overrides)
     table = load(jobs.root(runs), [jobs.described(run) for run in runs]).runs
     for row in table.to_dict("records"):

@@ -19,8 +19,14 @@ class NotSynced(CompactHydraException):
 
 def main() -> int:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("overrides", nargs="*", help="as for train.py: experiment=NAME, key=value, key=value1,value2")
-    parser.add_argument("-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        help="as for train.py: experiment=NAME, key=value, key=value1,value2",
+    )
+    parser.add_argument(
+        "-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit"
+    )
     runs = jobs.expand(parser.parse_intermixed_args().overrides)
     told: list[Synced] = []
     try:

@@ -24,13 +24,16 @@ def main(cfg: DictConfig) -> str:
 
     config = schema.read(cfg)
     check_record_root(config)
-    from degradation.run import follow, train  # torch and wandb are imported here, so that --help answers at once
-    from degradation.training.distributed import joined
+    from degradation.run import (
+        run_worker,
+        train,
+    )  # torch and wandb are imported here, so that --help answers at once
+    from degradation.training.distributed import init_distributed
 
     try:
-        with joined(config) as group:
-            if not group.leads:
-                follow(config, group)
+        with init_distributed(config) as group:
+            if not group.is_main:
+                run_worker(config, group)
                 return ""
             try:
                 return str(train(config, group))
@@ -38,7 +41,9 @@ def main(cfg: DictConfig) -> str:
                 group.dismiss()
     except Interrupted as stopped:
         print(stopped, file=sys.stderr)
-        sys.exit(128 + stopped.signum)  # ends a sweep by Hydra's own launcher too, as it should here
+        sys.exit(
+            128 + stopped.signum
+        )  # ends a sweep by Hydra's own launcher too, as it should here
 
 
 if __name__ == "__main__":

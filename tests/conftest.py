@@ -114,7 +114,9 @@ def make_frame(errors: dict[str, dict[int, list[float]]], **columns: Any) -> Fra
             "config.schedule.milestones": "[200, 300]",
             "config.model.bn_statistics": "moving",
             "config.model.grown_from": 20 if family == "constructed" else None,
-            "config.model.shortcut": "none" if family.startswith("plain") or family == "constructed" else "A",
+            "config.model.shortcut": "none"
+            if family.startswith("plain") or family == "constructed"
+            else "A",
             **columns,
         }
         for family, depths in errors.items()

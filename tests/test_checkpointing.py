@@ -33,7 +33,8 @@ def test_other_threads_at_resume_are_refused(tiny, interrupted):
     record = grid_run(interrupted).record
     before = record.read(CHECKPOINT)
     with pytest.raises(
-        ConfigError, match=r"^threads: 2 is not allowed, since residual.* was begun with 1 .*allowed: 1"
+        ConfigError,
+        match=r"^threads: 2 is not allowed, since residual.* was begun with 1 .*allowed: 1",
     ):
         train(tiny("threads=2"))
     assert record.read(CHECKPOINT) == before

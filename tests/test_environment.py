@@ -22,7 +22,8 @@ def test_the_installed_pair_fits():
 
 
 @pytest.mark.parametrize(
-    ("torch", "torchvision"), [("2.14.1", "0.29.1"), ("2.14.1+cpu", "0.29.1+cpu"), ("2.15.0", "0.30.0")]
+    ("torch", "torchvision"),
+    [("2.14.1", "0.29.1"), ("2.14.1+cpu", "0.29.1+cpu"), ("2.15.0", "0.30.0")],
 )
 def test_pairs_that_fit(torch, torchvision):
     check_torch_pair(torch, torchvision)
@@ -63,7 +64,9 @@ def test_a_library_of_torch_that_is_not_whole_is_named_before_it_is_imported(ins
     missing_library.cache_clear()
     installed.unlink() if left is None else installed.write_bytes(left)
     what = "is installed without its library" if left is None else "'s library"
-    with pytest.raises(InstallationError, match=rf"^torch ?{what} {installed}.*: install both from one index") as told:
+    with pytest.raises(
+        InstallationError, match=rf"^torch ?{what} {installed}.*: install both from one index"
+    ) as told:
         check_torch_pair()
     assert "\n" not in str(told.value)
 
@@ -118,16 +121,18 @@ LIST = "echo 'GPU 0: NVIDIA (UUID: GPU-1)'; echo '  MIG 1g (UUID: MIG-1)'; echo 
     ],
     ids=["missing", "two", "none", "nonsense", "failing", "hanging", "killed"],
 )
-def test_a_driver_that_does_not_answer_is_told_and_no_gpu_is_used(program, monkeypatch, caplog, driver, gpus, told):
+def test_a_driver_that_does_not_answer_is_told_and_no_gpu_is_used(
+    program, monkeypatch, caplog, driver, gpus, told
+):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(_slots, "version", lambda _: "2.14.0+cu130")
     monkeypatch.setattr(_slots, "DRIVER_SECONDS", 0.2)
     if driver is not None:
         program("nvidia-smi", driver)
     assert visible_gpus() == gpus
-    assert [record.getMessage().startswith(f"nvidia-smi {told}: no GPU") for record in caplog.records] == [True] * bool(
-        told
-    )
+    assert [
+        record.getMessage().startswith(f"nvidia-smi {told}: no GPU") for record in caplog.records
+    ] == [True] * bool(told)
 
 
 def test_a_driver_that_cannot_be_started_is_told(program, monkeypatch, caplog, tmp_path):
@@ -139,7 +144,9 @@ def test_a_driver_that_cannot_be_started_is_told(program, monkeypatch, caplog, t
     assert "nvidia-smi cannot be started (Exec format error)" in caplog.text
 
 
-@pytest.mark.parametrize(("given", "gpus"), [("", []), ("-1", []), ("0", ["0"]), (" 1, GPU-a ,", ["1", "GPU-a"])])
+@pytest.mark.parametrize(
+    ("given", "gpus"), [("", []), ("-1", []), ("0", ["0"]), (" 1, GPU-a ,", ["1", "GPU-a"])]
+)
 def test_the_gpus_that_are_named_are_taken(monkeypatch, given, gpus):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
     assert visible_gpus() == gpus
@@ -150,7 +157,9 @@ def test_a_gpu_that_is_gone_is_refused_where_it_is_asked_for(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert choose_device("auto").type == choose_device("cuda").type == "cuda"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ConfigError, match=r"^device: 'cuda' is not there; allowed on this machine: auto, cpu$"):
+    with pytest.raises(
+        ConfigError, match=r"^device: 'cuda' is not there; allowed on this machine: auto, cpu$"
+    ):
         choose_device("cuda")
 
 
@@ -160,7 +169,10 @@ def test_bf16_is_refused_on_a_device_that_has_none(compose_config, monkeypatch, 
     there = []
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bool(there))
     monkeypatch.setattr(torch.backends.mps, "is_macos_or_newer", lambda *_: bool(there))
-    with pytest.raises(ConfigError, match=rf"^precision\.dtype: 'bf16' is not allowed on this {kind} device; .*fp32$"):
+    with pytest.raises(
+        ConfigError,
+        match=rf"^precision\.dtype: 'bf16' is not allowed on this {kind} device; .*fp32$",
+    ):
         check_precision(torch.device(kind), bf16)
     check_precision(torch.device(kind), fp32)
     there.append(True)
@@ -169,7 +181,9 @@ def test_bf16_is_refused_on_a_device_that_has_none(compose_config, monkeypatch, 
 
 @pytest.mark.parametrize("native", [False, True])
 def test_bf16_on_a_processor_without_it_is_told_once(compose_config, monkeypatch, caplog, native):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": native})
+    monkeypatch.setattr(
+        torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": native}
+    )
     optimizer._tell_of_emulation.cache_clear()
     for precision in ("fp32", "bf16", "bf16"):
         check_precision(torch.device("cpu"), compose_config(f"precision={precision}").precision)
@@ -218,7 +232,9 @@ def test_bf16_without_instructions_for_it_trains(tiny_overrides, tmp_path):
         "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
     older = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
-    done = train(str(TRAIN), *tiny_overrides, "precision=bf16", cwd=tmp_path, script=script, **older)
+    done = train(
+        str(TRAIN), *tiny_overrides, "precision=bf16", cwd=tmp_path, script=script, **older
+    )
     assert done.returncode == 0, done.stderr
     assert len(metrics_of(tmp_path / "runs")) == 1
 
@@ -234,7 +250,9 @@ def test_no_compiler_is_needed(tiny_overrides, tmp_path, plain_run):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("language", ["C", "C.UTF-8"])
-def test_paths_with_spaces_and_any_letters_and_another_working_directory(tiny_overrides, tmp_path, plain_run, language):
+def test_paths_with_spaces_and_any_letters_and_another_working_directory(
+    tiny_overrides, tmp_path, plain_run, language
+):
     cwd = tmp_path / "a folder Ωü (1) 'q' $x"
     cwd.mkdir()
     root = tmp_path / "récords of mine"
@@ -254,7 +272,9 @@ def test_a_read_only_source_tree_trains(tiny_overrides, tmp_path, plain_run):
     source = TRAIN.parents[1]
     copy = tmp_path / "source"
     for name in ("src", "analysis", "experiments", "conf"):
-        shutil.copytree(source / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "ledger"))
+        shutil.copytree(
+            source / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "ledger")
+        )
     for path in [copy, *copy.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     (tmp_path / "cwd").mkdir()
@@ -263,7 +283,9 @@ def test_a_read_only_source_tree_trains(tiny_overrides, tmp_path, plain_run):
         mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
         words = ["unshare", "--mount", "sh", "-c", mount, str(copy), *words]
     variables = os.environ | {"PYTHONPATH": f"{copy / 'src'}:{copy}"}
-    done = subprocess.run(words, cwd=tmp_path / "cwd", env=variables, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        words, cwd=tmp_path / "cwd", env=variables, capture_output=True, text=True, check=False
+    )
     for path in [copy, *copy.rglob("*")]:
         path.chmod(0o755)
     if done.returncode and ("unshare" in done.stderr or "mount:" in done.stderr):

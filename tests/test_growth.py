@@ -14,7 +14,11 @@ from tests.growth.__main__ import REPORT_SECONDS, Row, problems
 from tests.growth.records import EVALUATIONS, NETS, write
 
 REPOSITORY = CONF.parent
-LINEAR = [Row("report", 100, 3.0, 190.0), Row("report", 1000, 5.0, 220.0), Row("report", 10_000, 29.0, 520.0)]
+LINEAR = [
+    Row("report", 100, 3.0, 190.0),
+    Row("report", 1000, 5.0, 220.0),
+    Row("report", 10_000, 29.0, 520.0),
+]
 
 
 @pytest.mark.parametrize(
@@ -49,4 +53,6 @@ def test_status_report_and_pull_of_generated_records_are_measured(tmp_path):
     assert [(row["command"], row["runs"]) for row in rows] == [
         (command, runs) for runs in ("20", "30") for command in ("status", "report", "pull")
     ]
-    assert all(float(row["wall_seconds"]) > 0 and float(row["peak_resident_mb"]) > 10 for row in rows)
+    assert all(
+        float(row["wall_seconds"]) > 0 and float(row["peak_resident_mb"]) > 10 for row in rows
+    )

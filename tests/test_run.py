@@ -11,7 +11,15 @@ from degradation import run as run_module
 from degradation.config import ConfigError
 from degradation.durable_io import seal, unseal
 from degradation.records.record import Record
-from degradation.records.schema import ATTEMPTS, CHECKPOINT, METRICS, PROBES, SNAPSHOTS, WEIGHTS, State
+from degradation.records.schema import (
+    ATTEMPTS,
+    CHECKPOINT,
+    METRICS,
+    PROBES,
+    SNAPSHOTS,
+    WEIGHTS,
+    State,
+)
 from degradation.run import RunFailed, train
 from degradation.signals import Interrupted
 from degradation.sweep.jobs import grid_run
@@ -20,7 +28,9 @@ from degradation.training import serialization
 
 def final(record):
     """What a repeat must equal: the metrics' and the probes' bytes, the final weights, the snapshot."""
-    tensors = [serialization.load(record.read(name)) for name in (WEIGHTS, f"{SNAPSHOTS}/00000006.pt")]
+    tensors = [
+        serialization.load(record.read(name)) for name in (WEIGHTS, f"{SNAPSHOTS}/00000006.pt")
+    ]
     return record.read(METRICS) + record.read(PROBES), tensors
 
 
@@ -34,7 +44,11 @@ def assert_same(one, other):
 def interrupt(config, monkeypatch, iteration, signum=signal.SIGTERM):
     """Start the run and send its process a signal right after this iteration."""
     with monkeypatch.context() as patched:
-        patched.setattr(run_module, "report_progress", lambda at, _: at == iteration and signal.raise_signal(signum))
+        patched.setattr(
+            run_module,
+            "report_progress",
+            lambda at, _: at == iteration and signal.raise_signal(signum),
+        )
         with pytest.raises(Interrupted, match=f"stopped at iteration {iteration};"):
             train(config)
 
@@ -50,7 +64,9 @@ def test_probes_are_rows_at_the_start_early_before_each_drop_and_at_the_end(tiny
 
 @pytest.fixture(scope="module")
 def undisturbed(compose_config, tiny_overrides, tmp_path_factory):
-    config = compose_config(*tiny_overrides, f"record_root={tmp_path_factory.mktemp('undisturbed')}")
+    config = compose_config(
+        *tiny_overrides, f"record_root={tmp_path_factory.mktemp('undisturbed')}"
+    )
     assert train(config) is State.DONE
     return final(grid_run(config).record)
 
@@ -62,7 +78,9 @@ def test_a_repeat_in_another_root_is_byte_identical(tiny, tmp_path, undisturbed)
 
 
 @pytest.mark.parametrize("iteration", range(1, 13))
-def test_a_run_stopped_at_any_iteration_resumes_to_the_same_bytes(tiny, undisturbed, monkeypatch, iteration):
+def test_a_run_stopped_at_any_iteration_resumes_to_the_same_bytes(
+    tiny, undisturbed, monkeypatch, iteration
+):
     config = tiny()
 
     interrupt(config, monkeypatch, iteration)
@@ -79,7 +97,9 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("iteration", range(1, 13))
-def test_a_run_killed_at_any_iteration_resumes_to_the_same_bytes(tiny, undisturbed, monkeypatch, iteration):
+def test_a_run_killed_at_any_iteration_resumes_to_the_same_bytes(
+    tiny, undisturbed, monkeypatch, iteration
+):
     config = tiny()
 
     def die_here(at, _):
@@ -106,7 +126,9 @@ def test_a_last_row_off_the_interval_does_not_confuse_a_resume(tiny, monkeypatch
     assert [row["iteration"] for row in grid_run(config).record.rows(METRICS)] == [4, 8, 10]
 
 
-def test_rows_that_are_lost_before_the_checkpoint_start_the_run_anew(tiny, undisturbed, monkeypatch, caplog):
+def test_rows_that_are_lost_before_the_checkpoint_start_the_run_anew(
+    tiny, undisturbed, monkeypatch, caplog
+):
     config = tiny()
     interrupt(config, monkeypatch, 9, signal.SIGTERM)
     record = grid_run(config).record
@@ -116,7 +138,9 @@ def test_rows_that_are_lost_before_the_checkpoint_start_the_run_anew(tiny, undis
     assert_same(final(record), undisturbed)
 
 
-def test_a_broken_checkpoint_is_told_and_the_run_starts_anew(tiny, undisturbed, monkeypatch, caplog):
+def test_a_broken_checkpoint_is_told_and_the_run_starts_anew(
+    tiny, undisturbed, monkeypatch, caplog
+):
     config = tiny()
     interrupt(config, monkeypatch, 9, signal.SIGINT)
     record = grid_run(config).record
@@ -140,7 +164,10 @@ def of_another_network(saved):
     network = saved["training"]["network"]
     last = list(network)[-1]
     return seal(
-        serialization.dump(saved | {"training": saved["training"] | {"network": network | {last: network[last][:5]}}})
+        serialization.dump(
+            saved
+            | {"training": saved["training"] | {"network": network | {last: network[last][:5]}}}
+        )
     )
 
 
@@ -245,7 +272,11 @@ def test_a_failure_is_recorded_with_its_reason_and_tried_again(tiny, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "error", [torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate"), RuntimeError("CUDA error: lost")]
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate"),
+        RuntimeError("CUDA error: lost"),
+    ],
 )
 def test_an_error_in_the_middle_is_recorded_with_its_iteration(tiny, monkeypatch, error):
     """No memory, or a GPU that vanishes: the reason and the last whole iteration; the next start goes on before it."""
@@ -293,7 +324,12 @@ def test_a_run_is_not_resumed_on_another_class_of_device_unless_asked(tiny, monk
 @pytest.mark.slow
 def test_an_evaluation_that_overflows_is_not_divergence(tiny, compose_config):
     """A plain-110 after one iteration: BN's moving averages have hardly moved, its training loss is finite."""
-    keys = ["schedule.iterations=2", "schedule.milestones=[]", "schedule.snapshots=[]", "schedule.evaluate_every=1"]
+    keys = [
+        "schedule.iterations=2",
+        "schedule.milestones=[]",
+        "schedule.snapshots=[]",
+        "schedule.evaluate_every=1",
+    ]
     config = tiny("model=plain", "model.depth=110", "model.width=16", "optim.batch_size=128", *keys)
     assert train(config) is State.DONE
     rows = grid_run(config).record.rows(METRICS)
@@ -310,7 +346,10 @@ def test_a_record_root_that_is_a_file_is_one_line(tiny, tmp_path):
 
 def test_a_device_that_is_not_there_is_refused(tiny):
     missing = "mps" if not torch.backends.mps.is_available() else "cuda"
-    with pytest.raises(ConfigError, match=rf"^device: '{missing}' is not there; allowed on this machine: auto, .*cpu"):
+    with pytest.raises(
+        ConfigError,
+        match=rf"^device: '{missing}' is not there; allowed on this machine: auto, .*cpu",
+    ):
         train(tiny(f"device={missing}"))
     assert not grid_run(tiny()).record.folder.exists()
 

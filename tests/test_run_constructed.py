@@ -28,7 +28,12 @@ def test_its_parent_is_trained_first_and_its_first_row_is_the_parents_error(tiny
     assert record.describe()["parent"] == parent.run_id
     start, *rest = record.rows(METRICS)
     end = parent.rows(METRICS)[-1]
-    for key in ("train/clean_error", "test/error", "train/clean_loss", "test/loss"):  # augmentation is drawn anew
+    for key in (
+        "train/clean_error",
+        "test/error",
+        "train/clean_loss",
+        "test/loss",
+    ):  # augmentation is drawn anew
         assert start[key] == pytest.approx(end[key], rel=1e-6), key
     assert start["iteration"] == 0
     assert {"lr", "train/running_error"}.isdisjoint(start)
@@ -52,7 +57,9 @@ def test_a_parent_that_is_done_is_not_trained_again(tiny, monkeypatch):
     config = tiny(*GROWN)
     train(parent_of(config))
     calls = []
-    monkeypatch.setattr(run_module, "_attempt", lambda one, *_: calls.append(one.model.depth) or State.DONE)
+    monkeypatch.setattr(
+        run_module, "_attempt", lambda one, *_: calls.append(one.model.depth) or State.DONE
+    )
     train(config)
     assert calls == [20]
 
@@ -64,17 +71,23 @@ def test_a_parent_that_diverged_is_one_line(tiny):
         files = {RUN: parent.create({"run_id": parent.run_id})}
         parent.append(METRICS, {"iteration": 4})
         parent.finish(manifest_of(State.DIVERGED, 4, files, parent.rows(METRICS), []))
-    with pytest.raises(RunFailed, match=rf"{parent.run_id}: is diverged, so no network can be constructed from it"):
+    with pytest.raises(
+        RunFailed, match=rf"{parent.run_id}: is diverged, so no network can be constructed from it"
+    ):
         train(config)
     assert grid_run(config).record.state() is State.FAILED
 
 
 @pytest.mark.slow
-def test_a_parents_own_job_and_its_children_that_start_at_once_train_it_once(tiny, tmp_path, tiny_overrides):
+def test_a_parents_own_job_and_its_children_that_start_at_once_train_it_once(
+    tiny, tmp_path, tiny_overrides
+):
     """Who comes second waits for the first's lock."""
     words = [*tiny_overrides, f"record_root={tmp_path / 'runs'}"]
     jobs = [["model=plain", "model.depth=8"], [*GROWN], [*GROWN[:1], *GROWN[2:], "model.depth=14"]]
-    started = [subprocess.Popen([sys.executable, str(TRAIN), *words, *job], cwd=tmp_path) for job in jobs]
+    started = [
+        subprocess.Popen([sys.executable, str(TRAIN), *words, *job], cwd=tmp_path) for job in jobs
+    ]
     assert [process.wait() for process in started] == [0, 0, 0]
     parent = grid_run(parent_of(tiny(*GROWN))).record
     starts = [row for row in parent.rows("attempts.jsonl") if "start" in row]

@@ -7,7 +7,7 @@ import pytest
 
 from degradation import run_id as run_id_module
 from degradation.config import parent_of
-from degradation.data.fingerprint import content
+from degradation.data.fingerprint import data_fingerprint
 from degradation.run_id import run_id
 from degradation.sweep.jobs import expand
 
@@ -29,7 +29,7 @@ KEEPS = [
 
 
 def identifier(config):
-    return run_id(config, content(config.data))
+    return run_id(config, data_fingerprint(config.data))
 
 
 @pytest.mark.parametrize("overrides", PINNED)
@@ -51,12 +51,15 @@ def test_a_warm_up_that_a_network_does_not_have_is_not_part_of_its_id(compose_co
     with_key = compose_config("schedule=paper", "model.depth=56")
     without = compose_config("schedule=paper", "model.depth=56", "schedule.warmup=null")
     assert identifier(with_key) == identifier(without)
-    deep = [compose_config("schedule=paper", "model.depth=110", f"schedule.warmup.lr={lr}") for lr in (0.01, 0.02)]
+    deep = [
+        compose_config("schedule=paper", "model.depth=110", f"schedule.warmup.lr={lr}")
+        for lr in (0.01, 0.02)
+    ]
     assert identifier(deep[0]) != identifier(deep[1])
 
 
 def test_a_key_added_later_keeps_older_ids_while_it_reproduces_them(compose_config, monkeypatch):
-    monkeypatch.setitem(run_id_module.ADDED_LATER, "model.width", 16)
+    monkeypatch.setitem(run_id_module.HASH_DEFAULTS, "model.width", 16)
     reproduces = run_id_module.hashed_values(compose_config(), "")
     assert "width" not in reproduces["model"]
     assert run_id_module.hashed_values(compose_config("model.width=8"), "")["model"]["width"] == 8
@@ -88,7 +91,9 @@ def test_a_value_without_effect_is_not_part_of_the_id(compose_config, given, ove
 
 @pytest.mark.parametrize(("given", "override"), WITHOUT_EFFECT)
 def test_the_same_value_with_effect_is_part_of_the_id(compose_config, given, override):
-    base = [] if given.startswith(("optim", "schedule.m")) else ["schedule=paper", "model.depth=110"]
+    base = (
+        [] if given.startswith(("optim", "schedule.m")) else ["schedule=paper", "model.depth=110"]
+    )
     assert identifier(compose_config(*base, override)) != identifier(compose_config(*base))
 
 
@@ -97,12 +102,18 @@ def test_ids_of_runs_without_effect_are_the_presets(compose_config):
     config = compose_config("schedule.milestones=[]")
     assert run_id_module.hashed_values(config, "")["schedule"]["factor"] == config.schedule.factor
     warm = compose_config("schedule=paper", "model.depth=110", "schedule.warmup.below=null")
-    assert run_id_module.hashed_values(warm, "")["schedule"]["warmup"]["window"] == warm.schedule.warmup.window
+    assert (
+        run_id_module.hashed_values(warm, "")["schedule"]["warmup"]["window"]
+        == warm.schedule.warmup.window
+    )
 
 
 def test_the_factor_counts_where_a_plateau_lowers_the_rate(compose_config):
     base = ["data=imagenet", "data.root=r", "schedule=imagenet"]
-    values = [run_id_module.hashed_values(compose_config(*base, f"schedule.factor={f}"), "") for f in (0.1, 0.5)]
+    values = [
+        run_id_module.hashed_values(compose_config(*base, f"schedule.factor={f}"), "")
+        for f in (0.1, 0.5)
+    ]
     assert values[0] != values[1]
 
 
@@ -118,15 +129,22 @@ def test_constructed_runs_of_different_parents_differ(compose_config):
 
 
 def test_constructed_runs_of_the_ledger_keep_their_ids(compose_config):
-    for depth, expected in {20: "constructed-d20-s0-d8c8c1c0", 110: "constructed-d110-s0-2a1ed759"}.items():
-        config = compose_config("experiment=construction_digits", "model=constructed", f"model.depth={depth}")
+    for depth, expected in {
+        20: "constructed-d20-s0-d8c8c1c0",
+        110: "constructed-d110-s0-2a1ed759",
+    }.items():
+        config = compose_config(
+            "experiment=construction_digits", "model=constructed", f"model.depth={depth}"
+        )
         assert identifier(config) == expected
 
 
 LEDGER = Path(__file__).parents[1] / "experiments/ledger"
 
 
-@pytest.mark.parametrize("name", ["quick", *sorted(path.parent.name for path in LEDGER.glob("*_digits/runs.csv"))])
+@pytest.mark.parametrize(
+    "name", ["quick", *sorted(path.parent.name for path in LEDGER.glob("*_digits/runs.csv"))]
+)
 def test_ids_of_the_ledgers_runs_are_those_of_today(name):
     published = set(pd.read_csv(LEDGER / name / "runs.csv")["run_id"])
     assert {run.run_id for run in expand([f"experiment={name}"])} == published
@@ -143,4 +161,6 @@ def test_ids_of_the_ledgers_runs_are_those_of_today(name):
     ],
 )
 def test_only_runs_whose_numbers_changed_have_a_new_version(compose_config, overrides, version):
-    assert run_id_module.hashed_values(compose_config(*overrides), "")["numerics_version"] == version
+    assert (
+        run_id_module.hashed_values(compose_config(*overrides), "")["numerics_version"] == version
+    )

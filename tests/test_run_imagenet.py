@@ -33,7 +33,12 @@ def pictures(tmp_path):
 @pytest.fixture
 def tiny_imagenet(compose_config, pictures, tmp_path):
     def composed(root, *overrides):
-        places = [f"data.root={pictures}", f"record_root={tmp_path / root}", "tracking=disabled", "device=cpu"]
+        places = [
+            f"data.root={pictures}",
+            f"record_root={tmp_path / root}",
+            "tracking=disabled",
+            "device=cpu",
+        ]
         return compose_config(*WORDS, *places, *overrides)
 
     return composed
@@ -46,7 +51,8 @@ def test_a_run_has_one_crop_and_ten_crop_errors_and_lowers_its_rate(tiny_imagene
     rows = record.rows(METRICS)
     assert [row["iteration"] for row in rows] == [2, 4, 6]
     assert all(
-        {"test/error", "validation/error", "test/ten_crop_error", "test/ten_crop_top5_error"} <= set(row)
+        {"test/error", "validation/error", "test/ten_crop_error", "test/ten_crop_top5_error"}
+        <= set(row)
         for row in rows
     )
     # no evaluation makes 100 points of progress: the rate falls after the second, and that one begins anew
@@ -60,7 +66,10 @@ def test_a_run_has_one_crop_and_ten_crop_errors_and_lowers_its_rate(tiny_imagene
 
 @pytest.mark.slow
 def test_the_number_of_reading_processes_changes_neither_the_id_nor_a_bit(tiny_imagenet):
-    alone, two = tiny_imagenet("alone", "data.stream.workers=0"), tiny_imagenet("two", "data.stream.workers=2")
+    alone, two = (
+        tiny_imagenet("alone", "data.stream.workers=0"),
+        tiny_imagenet("two", "data.stream.workers=2"),
+    )
     assert grid_run(alone).run_id == grid_run(two).run_id
     for config in (alone, two):
         train(config)

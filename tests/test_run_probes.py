@@ -44,7 +44,9 @@ def taken(record):
     return [(row["probe"], row["iteration"]) for row in record.rows(PROBES)]
 
 
-def test_what_training_has_not_probed_is_taken_once_at_the_start_of_the_snapshots_and_at_the_end(done):
+def test_what_training_has_not_probed_is_taken_once_at_the_start_of_the_snapshots_and_at_the_end(
+    done,
+):
     config, record = done()
     during = record.read(PROBES)
     assert explain(config) == "explained"
@@ -91,7 +93,9 @@ def test_a_constructed_net_has_no_start_unless_it_was_kept(tiny):
 
 @pytest.mark.parametrize("measure", [explain, landscape])
 def test_a_run_that_is_not_done_is_refused_in_one_line(tiny, measure):
-    with pytest.raises(NotExplained, match=r"^residual-d8-s0-\w+: is missing; train it first") as refused:
+    with pytest.raises(
+        NotExplained, match=r"^residual-d8-s0-\w+: is missing; train it first"
+    ) as refused:
         measure(tiny())
     assert "\n" not in str(refused.value)
 
@@ -142,7 +146,9 @@ def test_the_centre_is_the_clean_training_loss_of_the_record(done):
 
 
 @pytest.mark.parametrize("after", [0, 3, 6])
-def test_a_killed_landscape_goes_on_with_the_points_that_are_missing(done, tmp_path, monkeypatch, after):
+def test_a_killed_landscape_goes_on_with_the_points_that_are_missing(
+    done, tmp_path, monkeypatch, after
+):
     config, record = done(*SMALL[:3], "landscape.parts=1")
     landscape(config)
     whole = landscape_rows(record)
@@ -180,7 +186,10 @@ def test_another_number_of_parts_finds_what_is_measured(done):
             {("plain", 20), ("plain", 56), ("residual", 20), ("residual", 56)},
             marks=pytest.mark.slow,
         ),
-        (("model.depth=20,110", "seed=0", "landscape.depths=[110]"), {("plain", 110), ("residual", 110)}),
+        (
+            ("model.depth=20,110", "seed=0", "landscape.depths=[110]"),
+            {("plain", 110), ("residual", 110)},
+        ),
     ],
 )
 def test_of_an_experiment_some_networks_have_a_landscape_in_parts(words, expected, tmp_path):
@@ -188,14 +197,21 @@ def test_of_an_experiment_some_networks_have_a_landscape_in_parts(words, expecte
     jobs = jobs_of(["experiment=quick", "landscape.parts=2", f"record_root={tmp_path}", *words])
     told = [landscape_preflight(cfg) for cfg in jobs]
     asked = [cfg for cfg, one in zip(jobs, told, strict=True) if one.settled is None]
-    nets = Counter(("residual" if cfg.model.shortcut == "A" else "plain", cfg.model.depth) for cfg in asked)
+    nets = Counter(
+        ("residual" if cfg.model.shortcut == "A" else "plain", cfg.model.depth) for cfg in asked
+    )
     assert nets == dict.fromkeys(expected, 2)
     assert {cfg.landscape.part for cfg in asked} == {0, 1}
     assert {cfg.seed for cfg in asked} == {0}
-    assert {one.settled for one in told} - {None} <= {"not among landscape.depths", "not among landscape.seeds"}
+    assert {one.settled for one in told} - {None} <= {
+        "not among landscape.depths",
+        "not among landscape.seeds",
+    }
 
 
-@pytest.mark.parametrize("experiment", sorted(path.stem for path in (CONF / "experiment").glob("*.yaml")))
+@pytest.mark.parametrize(
+    "experiment", sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+)
 def test_the_depths_that_have_a_landscape_are_in_the_experiments_grid(experiment):
     schema.register()
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
@@ -213,7 +229,9 @@ def jobs_of(words):
         fixed = [word for word in words if not parser.parse_override(word).is_sweep_override()]
         base = compose("landscape", fixed, return_hydra_config=True)
         swept = [f"{key}={value}" for key, value in base.hydra.sweeper.params.items()]
-        (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides([*swept, *words]), max_batch_size=None)
+        (jobs,) = BasicSweeper.split_arguments(
+            parser.parse_overrides([*swept, *words]), max_batch_size=None
+        )
         return [compose("landscape", job) for job in jobs]
 
 
@@ -221,18 +239,27 @@ def test_the_launcher_is_told_what_has_nothing_left(tiny, compose_config):
     config = tiny()
     train(config)
     explain(config)
-    words = [f"record_root={config.record_root}", "model.depth=8", "model.width=4", "optim.batch_size=32"]
+    words = [
+        f"record_root={config.record_root}",
+        "model.depth=8",
+        "model.width=4",
+        "optim.batch_size=32",
+    ]
     schedule = ["iterations=12", "milestones=[6]", "evaluate_every=4", "snapshots=[6]"]
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         cfg = compose("explain", [*words, *(f"schedule.{key}" for key in schedule)])
         told = preflight(cfg)
-        other = preflight(compose("explain", [*words, *(f"schedule.{key}" for key in schedule), "seed=1"]))
+        other = preflight(
+            compose("explain", [*words, *(f"schedule.{key}" for key in schedule), "seed=1"])
+        )
     assert (told.label, told.settled) == (grid_run(config).run_id, "explained before")
     assert other.settled is None
 
 
 def sizes(record, probe):
-    return {row["iteration"]: row["pictures"] for row in record.rows(PROBES) if row["probe"] == probe}
+    return {
+        row["iteration"]: row["pictures"] for row in record.rows(PROBES) if row["probe"] == probe
+    }
 
 
 def test_another_number_of_images_is_another_sample(done, tiny):

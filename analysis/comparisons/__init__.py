@@ -3,7 +3,13 @@
 Which comparison there is follows from the runs themselves, so a sweep of the user's own has it too. One file each.
 """
 
-from analysis.comparisons import construction, learning_rate, preactivation, schedule_length, shortcuts
+from analysis.comparisons import (
+    construction,
+    learning_rate,
+    preactivation,
+    schedule_length,
+    shortcuts,
+)
 from analysis.comparisons.base import Comparison
 from analysis.conditions import varying
 from analysis.frame import Frame

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.claim import Claim
-from analysis.frame import OVER, TRAINING_ERROR
+from analysis.frame import FINISHED_STATES, TRAINING_ERROR
 from analysis.summary import columns_of, note_on, over_seeds
 from degradation.records.schema import TEST_ERROR
 
@@ -27,8 +27,13 @@ def table_of(runs: pd.DataFrame, key: str) -> pd.DataFrame:
     """A row a value of `key`, family and depth: the errors' mean and Student 95 % interval over seeds."""
     rows: list[dict[str, Any]] = []
     for (value, family, depth), part in runs.groupby([key, "family", "depth"], sort=True):
-        finished = int(part["state"].isin([*OVER]).sum())
-        row: dict[str, Any] = {key.removeprefix("config."): value, "family": family, "depth": depth, "runs": finished}
+        finished = int(part["state"].isin([*FINISHED_STATES]).sum())
+        row: dict[str, Any] = {
+            key.removeprefix("config."): value,
+            "family": family,
+            "depth": depth,
+            "runs": finished,
+        }
         for name, metric in (("training_error", TRAINING_ERROR), ("test_error", TEST_ERROR)):
             row |= columns_of(over_seeds(part, metric), name, ("mean", "low", "high"))
         for name in ("parameters", "multiply_adds"):

@@ -6,14 +6,14 @@ from analysis.claim import (
     Claim,
     Verdict,
     bound,
+    caveats,
     compared,
     decide_above,
     decide_below,
     difference_of,
-    notes_on,
+    missing_requirements,
     repeated,
     resolution_of,
-    untestable,
     untrained,
 )
 from analysis.comparisons.base import BARS, Comparison, table_of
@@ -27,7 +27,7 @@ TITLE = "The solution by construction"
 ROUNDING = 0.05
 
 
-def make(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
+def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
     runs = frame.runs
     if FAMILY not in set(runs["family"]) or keys:
         return None
@@ -61,7 +61,7 @@ def exists(frame: Frame) -> Claim:
     name = "construction"
     statement = "a deeper plain net has a solution no worse than the shallow one's: grown, it has its training error"
     groups = by_depth(frame.runs, FAMILY)
-    if reasons := untestable({FAMILY: groups}, depths=2):
+    if reasons := missing_requirements({FAMILY: groups}, depths=2):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     if (groups[min(groups)]["config.model.bn_statistics"] == "exact").any():
         reason = "the construction undoes BN's moving averages; exact statistics are taken anew, batch by batch"
@@ -99,18 +99,25 @@ def _grown_from(frame: Frame) -> tuple[str, pd.DataFrame, str]:
 def not_found(runs: pd.DataFrame, margin: float) -> Claim:
     """Training from scratch ends above the constructed solution: a bound at the deepest plain net that trains."""
     name = "not found"
-    statement = (
-        f"trained from scratch, a deeper plain net ends more than {margin:g} points above its constructed solution"
-    )
+    statement = f"trained from scratch, a deeper plain net ends more than {margin:g} points above its constructed solution"
     plain, groups = by_depth(runs, "plain"), by_depth(runs, FAMILY)
-    if reasons := untestable({"plain": plain, FAMILY: groups}, depths=2):
+    if reasons := missing_requirements({"plain": plain, FAMILY: groups}, depths=2):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
-    notes = notes_on(runs, plain)
+    notes = caveats(runs, plain)
     depths = [depth for depth in sorted(plain.keys() & groups.keys()) if depth > min(groups)]
     trained = [depth for depth in depths if not untrained(plain[depth])]
     if not trained:
-        return Claim(name, statement, Verdict.NOT_TESTED, "no deeper depth at which a plain net trains", [], notes)
-    start = {depth: groups[depth].assign(**{TRAINING_ERROR: groups[depth][AT_START]}) for depth in depths}
+        return Claim(
+            name,
+            statement,
+            Verdict.NOT_TESTED,
+            "no deeper depth at which a plain net trains",
+            [],
+            notes,
+        )
+    start = {
+        depth: groups[depth].assign(**{TRAINING_ERROR: groups[depth][AT_START]}) for depth in depths
+    }
     differences = {depth: difference_of(plain[depth], start[depth]) for depth in depths}
     evidence = [
         f"from scratch minus constructed, {depth} layers: {compared(difference, plain[depth], start[depth])}"
@@ -131,15 +138,17 @@ def kept(frame: Frame, margin: float) -> Claim:
     name = "kept"
     statement = f"training on from the constructed net ends less than {margin:g} points above it, at every depth"
     groups = by_depth(frame.runs, FAMILY)
-    if reasons := untestable({FAMILY: groups}, depths=1):
+    if reasons := missing_requirements({FAMILY: groups}, depths=1):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     differences = {
         depth: paired(part[TRAINING_ERROR].tolist(), part[AT_START].tolist(), resolution_of(part))
         for depth, part in groups.items()
     }
-    on_the_way = frame.curves[frame.curves["family"] == FAMILY].groupby("depth")[TRAINING_ERROR].max()
+    on_the_way = (
+        frame.curves[frame.curves["family"] == FAMILY].groupby("depth")[TRAINING_ERROR].max()
+    )
     furthest = on_the_way.idxmax()
-    notes = notes_on(frame.runs, groups)
+    notes = caveats(frame.runs, groups)
     notes.append(
         f"kept is about the end: on the way the error of constructed-{furthest} rose to {on_the_way.max():.1f} %"
         " at the highest of all evaluations"

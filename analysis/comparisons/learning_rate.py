@@ -18,13 +18,13 @@ from analysis.claim import Compare, Verdict, repeated, resolution_of
 from analysis.claims import fix, judge, no_degradation, pair_of
 from analysis.comparisons.base import Comparison, table_of
 from analysis.figures import learning_rate_map
-from analysis.frame import OVER, TRAINING_ERROR, Frame
+from analysis.frame import FINISHED_STATES, TRAINING_ERROR, Frame
 from analysis.statistics import DifferenceOfLeast, least_of
 
 LR = "config.optim.lr"
 
 
-def make(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
+def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
     if keys != [LR]:
         return None
     runs = frame.runs
@@ -36,7 +36,9 @@ def make(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
         ]
     else:
         claims = judge(best, margin, at_best_rates(runs))
-    claims = [replace(claim, name=f"{claim.name}, best lr", notes=claim.notes + notes) for claim in claims]
+    claims = [
+        replace(claim, name=f"{claim.name}, best lr", notes=claim.notes + notes) for claim in claims
+    ]
     pair = pair_of(runs)
     for lr, part in runs.groupby(LR):
         for one in (no_degradation(part, margin, pair), fix(part, margin, pair)):
@@ -56,14 +58,17 @@ def _incomplete(runs: pd.DataFrame) -> list[str]:
     """
     reasons = [
         f"{len(part)} of {len(runs)} runs are {state}, so a best rate is not known"
-        for state, part in runs[~runs["state"].isin([*OVER])].groupby("state")
+        for state, part in runs[~runs["state"].isin([*FINISHED_STATES])].groupby("state")
     ]
     for (family, depth, lr), part in runs.groupby(["family", "depth", LR]):
         net = f"{family}-{depth}"
         reasons += repeated(part, f"{net} at lr {lr:g}")
         if part["seed"].nunique() < 2:
             reasons.append(f"{net} has one seed at lr {lr:g}; an interval needs two")
-    tried = {tuple(sorted(zip(part[LR], part["seed"], strict=True))) for _, part in runs.groupby(["family", "depth"])}
+    tried = {
+        tuple(sorted(zip(part[LR], part["seed"], strict=True)))
+        for _, part in runs.groupby(["family", "depth"])
+    }
     if len(tried) > 1:
         reasons.append("not every net was trained at the same rates with the same seeds")
     return reasons
@@ -89,7 +94,7 @@ def at_best_rate(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """
     kept, chosen, at_edge = [], [], []
     for (family, depth), part in runs.groupby(["family", "depth"]):
-        over = part[part["state"].isin([*OVER])]
+        over = part[part["state"].isin([*FINISHED_STATES])]
         means = over.groupby(LR)[TRAINING_ERROR].mean()
         lr = means.idxmin() if len(means) else part[LR].min()
         kept.append(part[part[LR] == lr])
@@ -101,7 +106,11 @@ def at_best_rate(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         "the bounds pay for that choice: they hold whichever rate is the best (Bonferroni over the rates of one net)",
     ]
     if runs.groupby(["family", "depth", LR])["seed"].nunique().min() == 2:
-        notes.append("with two seeds at a rate, bounds that pay for the choice seldom decide; three seeds mostly do")
+        notes.append(
+            "with two seeds at a rate, bounds that pay for the choice seldom decide; three seeds mostly do"
+        )
     if at_edge:
-        notes.append(f"best at the edge of the rates tried, so a better one may lie beyond: {', '.join(at_edge)}")
+        notes.append(
+            f"best at the edge of the rates tried, so a better one may lie beyond: {', '.join(at_edge)}"
+        )
     return pd.concat(kept), notes

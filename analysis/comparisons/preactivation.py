@@ -2,7 +2,16 @@
 
 import pandas as pd
 
-from analysis.claim import Claim, Verdict, bound, compared, decide_below, difference_of, notes_on, untestable
+from analysis.claim import (
+    Claim,
+    Verdict,
+    bound,
+    caveats,
+    compared,
+    decide_below,
+    difference_of,
+    missing_requirements,
+)
 from analysis.comparisons.base import BARS, Comparison, table_of
 from analysis.figures import error_vs_factor
 from analysis.frame import Frame, by_depth
@@ -10,12 +19,14 @@ from analysis.frame import Frame, by_depth
 ORDER = "config.model.order"
 
 
-def make(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
+def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
     if keys != [ORDER]:
         return None
     runs = frame.runs
     claims = [_no_worse(runs, "preactivation", "residual", margin)]
-    caption = f"Training error by the order of convolution, BN and ReLU: post (2015), pre (2016). {BARS}"
+    caption = (
+        f"Training error by the order of convolution, BN and ReLU: post (2015), pre (2016). {BARS}"
+    )
     figures = {"order": (error_vs_factor.figure(frame, ORDER, "order", connected=False), caption)}
     return Comparison("order", "Pre-activation", claims, table_of(runs, ORDER), figures)
 
@@ -24,9 +35,12 @@ def _no_worse(runs: pd.DataFrame, one: str, other: str, margin: float) -> Claim:
     """At every depth the training error of `one` is less than a margin above that of `other` (`decide_below`)."""
     statement = f"{one} nets: at no depth a training error {margin:g} points or more above the {other} net's"
     first, second = by_depth(runs, one), by_depth(runs, other)
-    if reasons := untestable({one: first, other: second}, depths=1):
+    if reasons := missing_requirements({one: first, other: second}, depths=1):
         return Claim(one, statement, Verdict.NOT_TESTED, reasons[0], reasons)
-    differences = {depth: difference_of(first[depth], second[depth]) for depth in sorted(first.keys() & second.keys())}
+    differences = {
+        depth: difference_of(first[depth], second[depth])
+        for depth in sorted(first.keys() & second.keys())
+    }
     if not differences:
         return Claim(one, statement, Verdict.NOT_TESTED, "no depth in common", [])
     evidence = [
@@ -36,4 +50,4 @@ def _no_worse(runs: pd.DataFrame, one: str, other: str, margin: float) -> Claim:
     decision = decide_below(differences, margin)
     line = bound(differences[decision.worst], decision.side, decision.together)
     decisive = f"at worst {decision.worst} layers, {one} minus {other}: {line}"
-    return Claim(one, statement, decision.verdict, decisive, evidence, notes_on(runs, first, second))
+    return Claim(one, statement, decision.verdict, decisive, evidence, caveats(runs, first, second))

@@ -10,7 +10,7 @@ from analysis.frame import Frame
 ITERATIONS = "config.schedule.iterations"
 
 
-def make(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
+def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
     if ITERATIONS not in keys or not all(key.startswith("config.schedule.") for key in keys):
         return None
     runs = frame.runs
@@ -18,9 +18,16 @@ def make(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
     claim = degradation(runs[runs[ITERATIONS] == longest], margin, pair_of(runs))
     evidence = list(claim.evidence)
     for iterations, part in runs[runs[ITERATIONS] < longest].groupby(ITERATIONS):
-        evidence.append(f"for comparison, {iterations} iterations: {degradation(part, margin, pair_of(runs)).decisive}")
+        evidence.append(
+            f"for comparison, {iterations} iterations: {degradation(part, margin, pair_of(runs)).decisive}"
+        )
     statement = f"degradation stays, by more than {margin:g} points, after {longest} iterations"
     claim = replace(claim, name="longer training", statement=statement, evidence=evidence)
     caption = f"Training error at the end of schedules of different lengths. {BARS}"
-    figures = {"longer": (error_vs_factor.figure(frame, ITERATIONS, "iterations of the whole schedule"), caption)}
+    figures = {
+        "longer": (
+            error_vs_factor.figure(frame, ITERATIONS, "iterations of the whole schedule"),
+            caption,
+        )
+    }
     return Comparison("longer", "Longer training", [claim], table_of(runs, ITERATIONS), figures)

@@ -2,7 +2,15 @@
 
 import pandas as pd
 
-from analysis.claim import Claim, Verdict, compared, difference_of, notes_on, untestable, untrained
+from analysis.claim import (
+    Claim,
+    Verdict,
+    caveats,
+    compared,
+    difference_of,
+    missing_requirements,
+    untrained,
+)
 from analysis.claims import pair_of
 from analysis.comparisons.base import BARS, Comparison, table_of
 from analysis.figures import error_vs_factor
@@ -12,14 +20,18 @@ from analysis.statistics import Difference, simultaneous
 SHORTCUT = "config.model.shortcut"
 
 
-def make(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
+def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
     if keys != [SHORTCUT]:
         return None
     runs = frame.runs
     claim = projections(runs, margin)
     caption = f"Training error of the last iteration by shortcut. {BARS}"
-    figures = {"shortcuts": (error_vs_factor.figure(frame, SHORTCUT, "shortcut", connected=False), caption)}
-    return Comparison("shortcuts", "Shortcuts: none, A, B, C", [claim], table_of(runs, SHORTCUT), figures)
+    figures = {
+        "shortcuts": (error_vs_factor.figure(frame, SHORTCUT, "shortcut", connected=False), caption)
+    }
+    return Comparison(
+        "shortcuts", "Shortcuts: none, A, B, C", [claim], table_of(runs, SHORTCUT), figures
+    )
 
 
 def projections(runs: pd.DataFrame, margin: float) -> Claim:
@@ -29,22 +41,35 @@ def projections(runs: pd.DataFrame, margin: float) -> Claim:
     against each other: `_verdict`.
     """
     name = "projections"
-    statement = "A, B and C differ from each other by less than half of what shortcuts gain over plain"
+    statement = (
+        "A, B and C differ from each other by less than half of what shortcuts gain over plain"
+    )
     pair = pair_of(runs)
     plain = by_depth(runs, pair.plain)
-    options = {str(value): part for value, part in runs[runs["family"] == pair.residual].groupby(SHORTCUT)}
+    options = {
+        str(value): part for value, part in runs[runs["family"] == pair.residual].groupby(SHORTCUT)
+    }
     groups = {option: by_depth(part, pair.residual) for option, part in options.items()}
-    if reasons := untestable({pair.plain: plain, **groups}, depths=1):
+    if reasons := missing_requirements({pair.plain: plain, **groups}, depths=1):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
-    notes = notes_on(runs, plain, *groups.values())
+    notes = caveats(runs, plain, *groups.values())
     shared = set(plain).intersection(*groups.values())
     trained = [depth for depth in shared if not untrained(plain[depth])]
     if not trained:
-        return Claim(name, statement, Verdict.NOT_TESTED, "no depth in common at which a plain net trains", [], notes)
+        return Claim(
+            name,
+            statement,
+            Verdict.NOT_TESTED,
+            "no depth in common at which a plain net trains",
+            [],
+            notes,
+        )
     depth = max(trained)
     first = min(groups)
     gap = difference_of(plain[depth], groups[first][depth])
-    evidence = [f"{pair.plain} minus {first}, {depth} layers: {compared(gap, plain[depth], groups[first][depth])}"]
+    evidence = [
+        f"{pair.plain} minus {first}, {depth} layers: {compared(gap, plain[depth], groups[first][depth])}"
+    ]
     between = {}
     named = sorted(groups)
     for index, one in enumerate(named):
@@ -72,10 +97,15 @@ def _verdict(between: dict[str, Difference], gap: Difference, margin: float) -> 
         return Verdict.REPRODUCED, small
     together = 2 * len(between) + 1
     level = simultaneous(together)
-    least = {name: max(each.lower_at(level), -each.upper_at(level)) for name, each in between.items()}
+    least = {
+        name: max(each.lower_at(level), -each.upper_at(level)) for name, each in between.items()
+    }
     worst = max(least, key=lambda name: least[name])
     at_most = gap.upper_at(level)
     if any(size > max(at_most, 0) / 2 for size in least.values()):
         line = f"at least {least[worst]:.2f} points between options ({worst}), gap to plain {gap.mean:+.2f} points"
-        return Verdict.CONTRADICTED, f"{line}, at most {at_most:+.2f} ({together} bounds, together 95 %)"
+        return (
+            Verdict.CONTRADICTED,
+            f"{line}, at most {at_most:+.2f} ({together} bounds, together 95 %)",
+        )
     return Verdict.INCONCLUSIVE, small

@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.style import CHANCE, FAMILIES, TEXT, chance_label
-from analysis.frame import AT_START, OVER, TRAINING_ERROR, Frame, by_depth
+from analysis.frame import AT_START, FINISHED_STATES, TRAINING_ERROR, Frame, by_depth
 from analysis.summary import interval_of
 
 # label, family, column, look
@@ -23,20 +23,30 @@ SHIFT = 0.12
 
 def draw(frame: Frame, ax: Axes, families: tuple[str, ...]) -> float:
     """Points are runs, bars Student intervals over seeds. Returns the top of what is drawn, in percent."""
-    runs = frame.runs[frame.runs["state"].isin([*OVER])]
+    runs = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
     depths = sorted(int(depth) for depth in frame.runs["depth"].unique())
     top = 0.0
     for index, (label, family, column, style) in enumerate(LINES):
         if family not in families:
             continue
-        parts = {depth: part[part[column].notna()] for depth, part in by_depth(runs, family).items()}
+        parts = {
+            depth: part[part[column].notna()] for depth, part in by_depth(runs, family).items()
+        }
         groups = {depth: part[column].tolist() for depth, part in parts.items() if len(part)}
         x = [depths.index(depth) + SHIFT * (index - 1) for depth in groups]
         means = [interval_of(parts[depth], column) for depth in groups]
         ax.plot(x, [one.mean for one in means], label=label, linewidth=2, markersize=6, **style)
         for at, values, one in zip(x, groups.values(), means, strict=True):
             top = max(top, *values, one.high if one.n > 1 else 0.0)
-            ax.scatter([at] * len(values), values, s=20, alpha=0.6, color=style["color"], linewidths=0.6, zorder=3)
+            ax.scatter(
+                [at] * len(values),
+                values,
+                s=20,
+                alpha=0.6,
+                color=style["color"],
+                linewidths=0.6,
+                zorder=3,
+            )
             if one.n > 1:
                 ax.errorbar(
                     [at], [one.mean], [[one.mean - one.low], [one.high - one.mean]], fmt="none",

@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.style import CHANCE, FAMILIES, TEXT, chance_label
-from analysis.frame import OVER, TRAINING_ERROR, Frame, by_depth
+from analysis.frame import FINISHED_STATES, TRAINING_ERROR, Frame, by_depth
 from analysis.statistics import Interval
 from analysis.summary import interval_of
 from degradation.records.schema import TEST_ERROR
@@ -14,12 +14,16 @@ SHIFT = 0.08  # families stand side by side at each depth
 
 def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
     """`metric` (percent) of the last iteration, on an axis where depths are evenly spaced."""
-    runs = frame.runs[frame.runs["state"].isin([*OVER])]
+    runs = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
     depths = sorted(int(depth) for depth in frame.runs["depth"].unique())
     place = {depth: index for index, depth in enumerate(depths)}
     present = [family for family in FAMILIES if family in set(runs["family"])]
     for index, family in enumerate(present):
-        groups, style, shift = by_depth(runs, family), FAMILIES[family], SHIFT * (2 * index - len(present) + 1)
+        groups, style, shift = (
+            by_depth(runs, family),
+            FAMILIES[family],
+            SHIFT * (2 * index - len(present) + 1),
+        )
         intervals = {depth: interval_of(part, metric) for depth, part in groups.items()}
         x = [place[depth] + shift for depth in groups]
         means = [one.mean for one in intervals.values()]
@@ -54,7 +58,13 @@ def _annotate(ax: Axes, family: str, x: list[float], intervals: list[Interval]) 
         text = f"{one.mean:.1f}"
         if family.startswith("plain"):
             ax.annotate(
-                text, (at, one.mean), (-6, 7), textcoords="offset points", ha="right", color=TEXT[family], fontsize=9
+                text,
+                (at, one.mean),
+                (-6, 7),
+                textcoords="offset points",
+                ha="right",
+                color=TEXT[family],
+                fontsize=9,
             )
         else:
             under = one.low if one.n > 1 else one.mean

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.style import CHANCE, FAMILIES, TEXT, chance_label
-from analysis.frame import OVER, TRAINING_ERROR, Frame
+from analysis.frame import FINISHED_STATES, TRAINING_ERROR, Frame
 from analysis.summary import interval_of
 
 WIDTH = 0.16  # families stand side by side
@@ -15,10 +15,13 @@ WIDTH = 0.16  # families stand side by side
 
 def draw(frame: Frame, ax: Axes, key: str, depth: int, connected: bool) -> Axes:
     """`key`: a column of the frame; its values are evenly spaced."""
-    runs = frame.runs[frame.runs["state"].isin([*OVER]) & (frame.runs["depth"] == depth)]
+    runs = frame.runs[frame.runs["state"].isin([*FINISHED_STATES]) & (frame.runs["depth"] == depth)]
     values = ordered(frame.runs[key])
     present = [family for family in FAMILIES if family in set(frame.runs["family"])]
-    beside = {value: [f for f in present if ((runs["family"] == f) & (runs[key] == value)).any()] for value in values}
+    beside = {
+        value: [f for f in present if ((runs["family"] == f) & (runs[key] == value)).any()]
+        for value in values
+    }
     for family in present:
         style = dict(FAMILIES[family])
         places, means = [], []
@@ -29,19 +32,39 @@ def draw(frame: Frame, ax: Axes, key: str, depth: int, connected: bool) -> Axes:
                 continue
             one = interval_of(part, TRAINING_ERROR)
             at = place + WIDTH * (beside[value].index(family) - (len(beside[value]) - 1) / 2)
-            ax.scatter([at] * len(errors), errors, s=20, alpha=0.6, color=style["color"], linewidths=0.6, zorder=3)
+            ax.scatter(
+                [at] * len(errors),
+                errors,
+                s=20,
+                alpha=0.6,
+                color=style["color"],
+                linewidths=0.6,
+                zorder=3,
+            )
             if one.n > 1:
                 ax.errorbar(
                     [at], [one.mean], [[one.mean - one.low], [one.high - one.mean]], fmt="none",
                     ecolor=style["color"], capsize=4, linewidth=1.2,
                 )  # fmt: skip
             ax.annotate(
-                f"{one.mean:.1f}", (at, one.mean), (7, 4), textcoords="offset points", color=TEXT[family], fontsize=9
+                f"{one.mean:.1f}",
+                (at, one.mean),
+                (7, 4),
+                textcoords="offset points",
+                color=TEXT[family],
+                fontsize=9,
             )
             places.append(at)
             means.append(one.mean)
         line = style.pop("linestyle")
-        ax.plot(places, means, label=family, linestyle=line if connected else "none", markersize=6, **style)
+        ax.plot(
+            places,
+            means,
+            label=family,
+            linestyle=line if connected else "none",
+            markersize=6,
+            **style,
+        )
     chance = frame.runs["chance"].dropna()
     if len(chance):
         ax.axhline(chance.max(), label=chance_label(chance.max()), **CHANCE)

@@ -25,7 +25,9 @@ def draw(table: pd.DataFrame, ax: Axes, depths: list[int], column: str) -> Axes:
         place = norms.index / max(int(norms.index.max()), 1)
         style = depth_style(index, len(depths))
         ax.plot(place, 10 ** np.log10(norms).mean(axis=1), linewidth=2, **style)
-        ax.fill_between(place, norms.min(axis=1), norms.max(axis=1), alpha=0.15, color=style["color"], lw=0)
+        ax.fill_between(
+            place, norms.min(axis=1), norms.max(axis=1), alpha=0.15, color=style["color"], lw=0
+        )
     ax.set_yscale("log")
     ax.set_xlim(0, 1)
     ax.set_xticks([0, 0.5, 1], ["first", "", "last"])
@@ -37,11 +39,18 @@ def figure(table: pd.DataFrame, column: str, label: str) -> Figure:
     families = [family for family in FAMILIES if family in set(table["family"])]
     moments = table.drop_duplicates(ITERATION).sort_values(ITERATION)
     depths = sorted(int(depth) for depth in table["depth"].unique())
-    canvas = Figure(figsize=(max(2.7 * len(moments), 6), 2.9 * len(families) + 0.8), layout="constrained")
+    canvas = Figure(
+        figsize=(max(2.7 * len(moments), 6), 2.9 * len(families) + 0.8), layout="constrained"
+    )
     axes = canvas.subplots(len(families), len(moments), sharex=True, sharey=True, squeeze=False)
     for row, family in zip(axes, families, strict=True):
         for ax, (_, moment) in zip(row, moments.iterrows(), strict=True):
-            draw(table[(table["family"] == family) & (table[ITERATION] == moment[ITERATION])], ax, depths, column)
+            draw(
+                table[(table["family"] == family) & (table[ITERATION] == moment[ITERATION])],
+                ax,
+                depths,
+                column,
+            )
         row[0].set_ylabel(f"{family}\n{label}")
     for ax, moment in zip(axes[0], moments["moment"], strict=True):
         ax.set_title(moment)

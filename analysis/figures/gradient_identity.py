@@ -21,19 +21,35 @@ SHIFT = 0.06  # moments stand side by side at each depth
 def _terms(family: str) -> dict[str, dict[str, Any]]:
     """The column of each term with its label and style; the convolutions' is grey."""
     return {
-        "by_shortcut": {"label": "by the shortcut, S^T M g", "color": FAMILIES[family]["color"], "linestyle": "-"},
-        "by_convolutions": {"label": "through the convolutions, F'^T M g", "color": "0.25", "linestyle": "--"},
+        "by_shortcut": {
+            "label": "by the shortcut, S^T M g",
+            "color": FAMILIES[family]["color"],
+            "linestyle": "-",
+        },
+        "by_convolutions": {
+            "label": "through the convolutions, F'^T M g",
+            "color": "0.25",
+            "linestyle": "--",
+        },
     }
 
 
 def draw(table: pd.DataFrame, ax: Axes) -> Axes:
     """`table`: rows of one family, depth and iteration, form `block`. Blocks are counted from 1."""
     for column, style in _terms(str(table["family"].iloc[0])).items():
-        relative = table[column].astype(float) / table["gradient"].astype(float)  # NaN where the gradient is 0
-        runs = table.assign(relative=relative).pivot(index="block", columns="run_id", values="relative")
+        relative = table[column].astype(float) / table["gradient"].astype(
+            float
+        )  # NaN where the gradient is 0
+        runs = table.assign(relative=relative).pivot(
+            index="block", columns="run_id", values="relative"
+        )
         place = runs.index + 1
-        ax.plot(place, runs.mean(axis=1), linewidth=2, marker="." if len(runs) < 12 else "", **style)
-        ax.fill_between(place, runs.min(axis=1), runs.max(axis=1), alpha=0.2, color=style["color"], lw=0)
+        ax.plot(
+            place, runs.mean(axis=1), linewidth=2, marker="." if len(runs) < 12 else "", **style
+        )
+        ax.fill_between(
+            place, runs.min(axis=1), runs.max(axis=1), alpha=0.2, color=style["color"], lw=0
+        )
     for block in table.loc[table["shape_change"].astype(bool), "block"].unique():
         ax.axvspan(block + 0.5, block + 1.5, zorder=0, **STRIP)
     ax.set_xlim(0.5, table["block"].max() + 1.5)
@@ -54,7 +70,9 @@ def figure(table: pd.DataFrame) -> Figure:
     if len(depths) > COLUMNS:
         depths = [depths[0], depths[len(depths) // 2], depths[-1]]
     moments = _first_and_last(table)
-    canvas = Figure(figsize=(max(4.4 * len(depths), 6), 2.8 * len(moments) + 0.8), layout="constrained")
+    canvas = Figure(
+        figsize=(max(4.4 * len(depths), 6), 2.8 * len(moments) + 0.8), layout="constrained"
+    )
     axes = canvas.subplots(len(moments), len(depths), sharex="col", sharey=True, squeeze=False)
     for row, (_, moment) in zip(axes, moments.iterrows(), strict=True):
         for ax, depth in zip(row, depths, strict=True):
@@ -68,7 +86,8 @@ def figure(table: pd.DataFrame) -> Figure:
         ax.set_xlabel("block l (1: next to the picture)")
     axes[0, 0].set_ylim(bottom=0)
     handles: list[Line2D | Patch] = [
-        Line2D([], [], linewidth=2, **style) for style in _terms(str(table["family"].iloc[0])).values()
+        Line2D([], [], linewidth=2, **style)
+        for style in _terms(str(table["family"].iloc[0])).values()
     ]
     handles.append(Patch(label="the block changes the shape", **STRIP))
     canvas.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
@@ -83,7 +102,9 @@ def share_figure(values: pd.DataFrame, family: str) -> Figure:
     ax = canvas.subplots()
     for index, (_, moment) in enumerate(moments.iterrows()):
         part = values[values[ITERATION] == moment[ITERATION]]
-        groups = {int(str(depth)): of["shortcut_share"].tolist() for depth, of in part.groupby("depth")}
+        groups = {
+            int(str(depth)): of["shortcut_share"].tolist() for depth, of in part.groupby("depth")
+        }
         style = FAMILIES[family] | {"label": str(moment["moment"])}
         if index == 0 and len(moments) > 1:
             style |= {"color": "0.45", "linestyle": ":"}

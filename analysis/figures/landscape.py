@@ -48,7 +48,9 @@ def draw(table: pd.DataFrame, ax: Axes, limits: tuple[float, float]) -> Axes:
     x, y, height = grid_of(table)
     levels, clipped = np.linspace(*limits, LEVELS + 1), np.ma.clip(height, *limits)
     ax.contourf(x, y, clipped, levels=levels, cmap=COLOURS)
-    ax.contour(x, y, clipped, levels=levels[1:-1], colors="white", linewidths=0.6, linestyles="solid")
+    ax.contour(
+        x, y, clipped, levels=levels[1:-1], colors="white", linewidths=0.6, linestyles="solid"
+    )
     ax.plot([0], [0], marker="+", color="#D55E00", markersize=9, markeredgewidth=2)
     ax.set_aspect("equal")
     ax.grid(visible=False)
@@ -64,7 +66,10 @@ def draw_surface(table: pd.DataFrame, ax: Any, limits: tuple[float, float]) -> A
     ax.set_zlim(*limits)
     ax.view_init(elev=32, azim=-60)
     ax.tick_params(labelsize=8, pad=-2)
-    ax.set(xticks=[table["x"].min(), 0, table["x"].max()], yticks=[table["y"].min(), 0, table["y"].max()])
+    ax.set(
+        xticks=[table["x"].min(), 0, table["x"].max()],
+        yticks=[table["y"].min(), 0, table["y"].max()],
+    )
     return ax
 
 
@@ -74,7 +79,9 @@ def draw_line(table: pd.DataFrame, ax: Axes, column: str, depths: list[int]) -> 
         depth = int(part["depth"].iloc[0])
         ordered = part.sort_values("x")
         values = ordered[column].clip(lower=LEAST) if column == "loss" else ordered[column]
-        ax.plot(ordered["x"], values, linewidth=1.6, **depth_style(depths.index(depth), len(depths)))
+        ax.plot(
+            ordered["x"], values, linewidth=1.6, **depth_style(depths.index(depth), len(depths))
+        )
     return ax
 
 
@@ -102,7 +109,15 @@ def figure_surfaces(table: pd.DataFrame, limits: tuple[float, float]) -> Figure:
                 draw_surface(part, ax, limits)
             else:
                 ax.set_axis_off()
-        row[0].text2D(-0.02, 0.5, family, transform=row[0].transAxes, rotation=90, va="center", color=TEXT[family])
+        row[0].text2D(
+            -0.02,
+            0.5,
+            family,
+            transform=row[0].transAxes,
+            rotation=90,
+            va="center",
+            color=TEXT[family],
+        )
     _bar(canvas, axes, limits)
     return canvas
 
@@ -130,14 +145,23 @@ def figure_line(table: pd.DataFrame) -> Figure:
     return canvas
 
 
-def _panels(table: pd.DataFrame, projection: str | None = None) -> tuple[Figure, Any, list[str], list[int]]:
+def _panels(
+    table: pd.DataFrame, projection: str | None = None
+) -> tuple[Figure, Any, list[str], list[int]]:
     """A panel a family (rows) and depth (columns), the depths as titles."""
     families = [family for family in FAMILIES if family in set(table["family"])]
     depths = sorted(int(depth) for depth in table["depth"].unique())
-    canvas = Figure(figsize=(min(3.1 * len(depths) + 1.2, 15), 3 * len(families) + 0.5), layout="constrained")
+    canvas = Figure(
+        figsize=(min(3.1 * len(depths) + 1.2, 15), 3 * len(families) + 0.5), layout="constrained"
+    )
     flat = projection is None
     axes = canvas.subplots(
-        len(families), len(depths), squeeze=False, sharex=flat, sharey=flat, subplot_kw={"projection": projection}
+        len(families),
+        len(depths),
+        squeeze=False,
+        sharex=flat,
+        sharey=flat,
+        subplot_kw={"projection": projection},
     )
     for ax, depth in zip(axes[0], depths, strict=True):
         ax.set_title(f"{depth} layers")
@@ -146,4 +170,6 @@ def _panels(table: pd.DataFrame, projection: str | None = None) -> tuple[Figure,
 
 def _bar(canvas: Figure, axes: Any, limits: tuple[float, float]) -> None:
     colours = ScalarMappable(Normalize(*limits), colormaps[COLOURS])
-    canvas.colorbar(colours, ax=axes.ravel().tolist(), label="log10 of the loss", shrink=0.8, extend="max")
+    canvas.colorbar(
+        colours, ax=axes.ravel().tolist(), label="log10 of the loss", shrink=0.8, extend="max"
+    )

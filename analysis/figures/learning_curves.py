@@ -7,12 +7,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.figures.style import CHANCE, FAMILIES, depth_style
-from analysis.frame import OVER, TRAINING_ERROR, Frame
+from analysis.frame import FINISHED_STATES, TRAINING_ERROR, Frame
 from analysis.published_values import paper_protocol, published
 from degradation.records.schema import ITERATION, TEST_ERROR
 
-PAPERS_TOP = 25.0  # percent: about the scale of the paper's figure 6, which does not draw plain-110 either
-PAPER: dict[str, Any] = {"marker": "D", "markersize": 7, "markeredgecolor": "0.1", "linestyle": "none", "zorder": 4}
+PAPERS_TOP = (
+    25.0  # percent: about the scale of the paper's figure 6, which does not draw plain-110 either
+)
+PAPER: dict[str, Any] = {
+    "marker": "D",
+    "markersize": 7,
+    "markeredgecolor": "0.1",
+    "linestyle": "none",
+    "zorder": 4,
+}
 
 
 def draw(frame: Frame, ax: Axes, family: str) -> Axes:
@@ -20,7 +28,7 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
 
     Of runs that are over; from its divergence on, a diverged run is at chance.
     """
-    over = frame.runs.loc[frame.runs["state"].isin([*OVER]), "run_id"]
+    over = frame.runs.loc[frame.runs["state"].isin([*FINISHED_STATES]), "run_id"]
     curves = frame.curves[(frame.curves["family"] == family) & frame.curves["run_id"].isin(over)]
     depths = sorted(int(depth) for depth in frame.runs["depth"].unique())
     for index, depth in enumerate(depths):
@@ -33,7 +41,12 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
         mean = train.mean()
         ax.plot(mean.index, mean.to_numpy(), linewidth=1.1, **style)
         ax.fill_between(
-            mean.index, train.min().to_numpy(), train.max().to_numpy(), alpha=0.15, color=style["color"], lw=0
+            mean.index,
+            train.min().to_numpy(),
+            train.max().to_numpy(),
+            alpha=0.15,
+            color=style["color"],
+            lw=0,
         )
         ax.plot(mean.index, test.mean().to_numpy(), linewidth=2.6, **style)
         _published(frame, ax, family, depth, style["color"])
@@ -48,15 +61,28 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
 
 def _published(frame: Frame, ax: Axes, family: str, depth: int, color: Any) -> None:
     """The paper's test error at the end of its curve, beside runs of its protocol; a bar where it is a range."""
-    runs = frame.runs[paper_protocol(frame.runs) & (frame.runs["family"] == family) & (frame.runs["depth"] == depth)]
+    runs = frame.runs[
+        paper_protocol(frame.runs)
+        & (frame.runs["family"] == family)
+        & (frame.runs["depth"] == depth)
+    ]
     if runs.empty:
         return
     end = float(runs["config.schedule.iterations"].max())
-    for one in published(data="cifar10", family=family, depth=depth, metric=TEST_ERROR, source="H15", best=False):
+    for one in published(
+        data="cifar10", family=family, depth=depth, metric=TEST_ERROR, source="H15", best=False
+    ):
         if one.value is not None:
             ax.plot([end], [one.value], color=color, clip_on=False, **PAPER)
         elif one.low is not None and one.high is not None:
-            ax.plot([end, end], [one.low, one.high], color=color, linewidth=6, solid_capstyle="butt", clip_on=False)
+            ax.plot(
+                [end, end],
+                [one.low, one.high],
+                color=color,
+                linewidth=6,
+                solid_capstyle="butt",
+                clip_on=False,
+            )
 
 
 def _lr_drops(frame: Frame, ax: Axes) -> None:
@@ -84,7 +110,9 @@ def figure(frame: Frame) -> Figure:
         for index, depth in enumerate(depths)
     ]
     handles += [
-        Line2D([], [], color="0.2", linewidth=1.1, label=f"training ({frame.kind}), band: all runs"),
+        Line2D(
+            [], [], color="0.2", linewidth=1.1, label=f"training ({frame.kind}), band: all runs"
+        ),
         Line2D([], [], color="0.2", linewidth=2.6, label="test"),
         Line2D([], [], label="chance", **CHANCE),
     ]
@@ -92,5 +120,7 @@ def figure(frame: Frame) -> Figure:
         label = "test error of He et al. 2015 (plain: off figure 6, bar: a range)"
         handles.append(Line2D([], [], color="0.6", label=label, **PAPER))
         axes[0].set_ylim(top=PAPERS_TOP)
-    canvas.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4), frameon=False)
+    canvas.legend(
+        handles=handles, loc="outside lower center", ncols=min(len(handles), 4), frameon=False
+    )
     return canvas

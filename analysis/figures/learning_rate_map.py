@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.figures.style import FAMILIES
-from analysis.frame import OVER, TRAINING_ERROR, Frame
+from analysis.frame import FINISHED_STATES, TRAINING_ERROR, Frame
 
 LR = "config.optim.lr"
 DARK = 0.55  # share of the scale from which a number is printed in black
@@ -15,7 +15,7 @@ DARK = 0.55  # share of the scale from which a number is printed in black
 
 def draw(frame: Frame, ax: Axes, family: str, top: float) -> Axes:
     """Rows are rates, columns depths; the lowest error of each column is framed. `top`: percent at the scale's end."""
-    runs = frame.runs[frame.runs["state"].isin([*OVER])]
+    runs = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
     rates = sorted(frame.runs[LR].unique())
     depths = sorted(int(depth) for depth in frame.runs["depth"].unique())
     means = (
@@ -29,11 +29,20 @@ def draw(frame: Frame, ax: Axes, family: str, top: float) -> Axes:
         for row in range(len(rates)):
             value = means[row, column]
             text = "-" if np.isnan(value) else f"{value:.1f}"
-            ax.text(column, row, text, ha="center", va="center", color="black" if value > DARK * top else "white")
+            ax.text(
+                column,
+                row,
+                text,
+                ha="center",
+                va="center",
+                color="black" if value > DARK * top else "white",
+            )
         if not np.isnan(means[:, column]).all():
             best = int(np.nanargmin(means[:, column]))
             corner = (column - 0.48, best - 0.48)
-            ax.add_patch(Rectangle(corner, 0.96, 0.96, fill=False, edgecolor="#D55E00", linewidth=2.5))
+            ax.add_patch(
+                Rectangle(corner, 0.96, 0.96, fill=False, edgecolor="#D55E00", linewidth=2.5)
+            )
     ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
     ax.set_yticks(range(len(rates)), [f"{rate:g}" for rate in rates])
     ax.set_xlabel("depth (layers)")

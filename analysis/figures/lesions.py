@@ -34,7 +34,14 @@ def draw_alone(table: pd.DataFrame, ax: Axes) -> Axes:
     ax.plot(means.index + 1, means, color=style["color"], linewidth=1.5)
     for changes, marker, size in ((False, ".", 14), (True, "x", 34)):
         part = single[single["changes_shape"].astype(bool) == changes]
-        ax.scatter(part["block"] + 1, part["error"], color=style["color"], marker=marker, s=size, linewidths=1.2)
+        ax.scatter(
+            part["block"] + 1,
+            part["error"],
+            color=style["color"],
+            marker=marker,
+            s=size,
+            linewidths=1.2,
+        )
     ax.axhline(table.loc[table["kind"] == "none", "error"].mean(), **INTACT)
     return ax
 
@@ -63,7 +70,10 @@ def figure(errors: pd.DataFrame, chance: float) -> Figure:
     ]
     handles.append(Line2D([], [], label=chance_label(chance), **CHANCE))
     canvas.legend(
-        handles=handles, loc="outside lower center", ncols=min(len(handles), 4 * len(families)), frameon=False
+        handles=handles,
+        loc="outside lower center",
+        ncols=min(len(handles), 4 * len(families)),
+        frameon=False,
     )
     return canvas
 
@@ -72,7 +82,10 @@ def figure_alone(table: pd.DataFrame, chance: float) -> Figure:
     """A row a family, a column a depth, one scale. `table`: with `changes_shape`."""
     families = [family for family in FAMILIES if family in set(table["family"])]
     depths = sorted(int(depth) for depth in table["depth"].unique())
-    canvas = Figure(figsize=(min(max(2.9 * len(depths), 6.5), 15), 2.8 * len(families) + 0.8), layout="constrained")
+    canvas = Figure(
+        figsize=(min(max(2.9 * len(depths), 6.5), 15), 2.8 * len(families) + 0.8),
+        layout="constrained",
+    )
     axes = canvas.subplots(len(families), len(depths), sharex="col", sharey=True, squeeze=False)
     for row, family in zip(axes, families, strict=True):
         for ax, depth in zip(row, depths, strict=True):
@@ -96,5 +109,10 @@ def figure_alone(table: pd.DataFrame, chance: float) -> Figure:
         Line2D([], [], label="intact (mean)", **INTACT),
         Line2D([], [], label=chance_label(chance), **CHANCE),
     ]
-    canvas.legend(handles=handles, loc="outside lower center", ncols=3 if len(depths) < 4 else 5, frameon=False)
+    canvas.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=3 if len(depths) < 4 else 5,
+        frameon=False,
+    )
     return canvas

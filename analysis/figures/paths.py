@@ -25,8 +25,17 @@ def draw(table: pd.DataFrame, ax: Axes, column: str, logarithmic: bool = False) 
     if not logarithmic:
         style.pop("marker")
     runs = table.pivot_table(index="length", columns="run_id", values=column)
-    ax.plot(runs.index, runs.mean(axis=1), linewidth=2, markersize=5, label=table["moment"].iloc[0], **style)
-    ax.fill_between(runs.index, runs.min(axis=1), runs.max(axis=1), alpha=0.2, color=style["color"], lw=0)
+    ax.plot(
+        runs.index,
+        runs.mean(axis=1),
+        linewidth=2,
+        markersize=5,
+        label=table["moment"].iloc[0],
+        **style,
+    )
+    ax.fill_between(
+        runs.index, runs.min(axis=1), runs.max(axis=1), alpha=0.2, color=style["color"], lw=0
+    )
     return ax
 
 
@@ -37,8 +46,15 @@ def draw_depths(lengths: pd.DataFrame, ax: Axes) -> Axes:
         part = lengths[lengths["moment"] == moment].dropna(subset="effective")
         share = part["effective"] / part["blocks"]
         means = share.groupby(part["depth"]).mean()
-        ax.plot([places[depth] for depth in means.index], means, color=style["color"], linestyle=style["linestyle"])
-        ax.scatter(part["depth"].map(places), share, color=style["color"], marker=style["marker"], s=28)
+        ax.plot(
+            [places[depth] for depth in means.index],
+            means,
+            color=style["color"],
+            linestyle=style["linestyle"],
+        )
+        ax.scatter(
+            part["depth"].map(places), share, color=style["color"], marker=style["marker"], s=28
+        )
     ax.axhline(0.5, **HALF)
     ax.set_xticks(list(places.values()), [str(depth) for depth in places])
     ax.set_ylim(0, 1)
@@ -56,7 +72,9 @@ def figure(table: pd.DataFrame, lengths: pd.DataFrame) -> Figure:
     for row, family in zip(axes, families, strict=True):
         part = table[(table["family"] == family) & table["moment"].isin(MOMENTS)]
         part = part[part["depth"] == part["depth"].max()]
-        totals = part.groupby(["run_id", "moment"])["sum_gradient"].transform(lambda norms: norms.sum(skipna=False))
+        totals = part.groupby(["run_id", "moment"])["sum_gradient"].transform(
+            lambda norms: norms.sum(skipna=False)
+        )
         part = part.assign(share=part["sum_gradient"] / totals.where(totals > 0))
         of_family = lengths[lengths["family"] == family]
         _three(part, of_family[of_family["depth"] == part["depth"].max()], row[:3])
@@ -83,7 +101,13 @@ def _three(part: pd.DataFrame, lengths: pd.DataFrame, axes: Any) -> None:
             draw(of_moment, total, "share")
         effective = lengths.loc[lengths["moment"] == moment, "effective"].mean()
         colour, line = MOMENTS[moment]["color"], MOMENTS[moment]["linestyle"]
-        total.axvline(effective, color=colour, linestyle=line, linewidth=1, label=f"effective length, {moment}")
+        total.axvline(
+            effective,
+            color=colour,
+            linestyle=line,
+            linewidth=1,
+            label=f"effective length, {moment}",
+        )
     for ax in axes:
         ax.axvline(n / 2, label="n/2, the mean path", **HALF)
         ax.set_xlim(0, n)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.figures.style import FAMILIES
-from analysis.frame import OVER, Frame, by_depth
+from analysis.frame import FINISHED_STATES, Frame, by_depth
 from analysis.published_values import Published, paper_protocol, published
 from analysis.statistics import student
 from degradation.records.schema import TEST_ERROR
@@ -25,7 +25,10 @@ LABELS = {
     "P2": "nabla0001/resnet, ± s.d. of 5 runs",
 }
 OURS_AT = -0.15
-SCALE, FURTHEST = (5.0, 15.0), 30.0  # percent: the axis; it is widened for runs up to FURTHEST, the rest are arrows
+SCALE, FURTHEST = (
+    (5.0, 15.0),
+    30.0,
+)  # percent: the axis; it is widened for runs up to FURTHEST, the rest are arrows
 
 
 def draw(frame: Frame, ax: Axes, family: str) -> Axes:
@@ -43,7 +46,15 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
         at, values = place[depth] + OURS_AT, part[TEST_ERROR].astype(float)
         for state, mark in (("done", "o"), ("diverged", "x")):
             drawn = values[(part["state"] == state) & (values <= top)]
-            ax.scatter([at - 0.1] * len(drawn), drawn, s=16, marker=mark, color=colour, alpha=0.6, linewidths=1)
+            ax.scatter(
+                [at - 0.1] * len(drawn),
+                drawn,
+                s=16,
+                marker=mark,
+                color=colour,
+                alpha=0.6,
+                linewidths=1,
+            )
         mean = student(values.tolist())
         if beyond := int((values > top).sum()):
             text = f"{mean.mean:.1f}" if mean.mean > top else f"{beyond} of {mean.n} runs"
@@ -53,7 +64,13 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
         ax.plot([at], [mean.mean], FAMILIES[family]["marker"], color=colour, markersize=7)
         under = mean.mean
         if mean.n > 1:
-            ax.errorbar([at], [mean.mean], [[mean.mean - mean.low], [mean.high - mean.mean]], ecolor=colour, capsize=4)
+            ax.errorbar(
+                [at],
+                [mean.mean],
+                [[mean.mean - mean.low], [mean.high - mean.mean]],
+                ecolor=colour,
+                capsize=4,
+            )
             under = max(mean.low, bottom)
         text_at: Any = {"textcoords": "offset points", "ha": "center", "va": "top"}
         ax.annotate(f"{mean.mean:.2f}", (at, under), (-2, -6), color=colour, fontsize=9, **text_at)
@@ -68,7 +85,7 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
 
 
 def _ours(frame: Frame) -> pd.DataFrame:
-    return frame.runs[frame.runs["state"].isin([*OVER]) & paper_protocol(frame.runs)]
+    return frame.runs[frame.runs["state"].isin([*FINISHED_STATES]) & paper_protocol(frame.runs)]
 
 
 def _published(ax: Axes, place: int, one: Published) -> None:
@@ -77,7 +94,16 @@ def _published(ax: Axes, place: int, one: Published) -> None:
     at, color = place + mark["shift"] + 0.12 * one.best, mark["color"]
     if one.value is not None:
         face = "none" if one.best else color
-        ax.errorbar([at], [one.value], one.sd, fmt=mark["marker"], color=color, mfc=face, markersize=6, capsize=3)
+        ax.errorbar(
+            [at],
+            [one.value],
+            one.sd,
+            fmt=mark["marker"],
+            color=color,
+            mfc=face,
+            markersize=6,
+            capsize=3,
+        )
     elif one.low is not None and one.high is not None:
         ax.plot([at, at], [one.low, one.high], color=color, linewidth=5, solid_capstyle="butt")
     else:
@@ -91,7 +117,9 @@ def _beyond(ax: Axes, at: float, text: str, color: str, side: str) -> None:
     arrow = {"arrowstyle": "-|>", "color": color, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
     ax.annotate("", (at, top), (at, tail), arrowprops=arrow)
     offset = -5 if side == "right" else 5
-    ax.annotate(text, (at, tail), (offset, 0), textcoords="offset points", ha=side, color=color, fontsize=9)
+    ax.annotate(
+        text, (at, tail), (offset, 0), textcoords="offset points", ha=side, color=color, fontsize=9
+    )
 
 
 def figure(frame: Frame) -> Figure:
@@ -104,13 +132,23 @@ def figure(frame: Frame) -> Figure:
     for ax, family in ((left, "plain"), (right, "residual")):
         draw(frame, ax, family)
     left.set_ylabel("test error of the last iteration (%)")
-    handles = [Line2D([], [], color="0.2", marker="o", markersize=3, linestyle="", label="a run of ours")]
+    handles = [
+        Line2D([], [], color="0.2", marker="o", markersize=3, linestyle="", label="a run of ours")
+    ]
     handles += [
         Line2D([], [], markersize=7, label=f"our mean, Student 95 % ({family})", **style | {"linestyle": ""})
         for family, style in FAMILIES.items() if family in ("plain", "residual")
     ]  # fmt: skip
     handles += [
-        Line2D([], [], linestyle="", markersize=6, marker=mark["marker"], color=mark["color"], label=LABELS[source])
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            markersize=6,
+            marker=mark["marker"],
+            color=mark["color"],
+            label=LABELS[source],
+        )
         for source, mark in MARKS.items()
     ]
     canvas.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)

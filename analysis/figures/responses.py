@@ -58,7 +58,9 @@ def figure(table: pd.DataFrame, means: pd.DataFrame) -> Figure:
     return canvas
 
 
-def _beside(right: SubFigure, means: pd.DataFrame, families: list[str], depths: list[int], wide: bool) -> None:
+def _beside(
+    right: SubFigure, means: pd.DataFrame, families: list[str], depths: list[int], wide: bool
+) -> None:
     """All families above, below those with shortcuts alone: their fall may be too small for the common scale."""
     shown = [families, [family for family in families if not family.startswith("plain")]]
     shown = shown if shown[1] and len(families) > 1 else shown[:1]

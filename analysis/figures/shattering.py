@@ -31,7 +31,9 @@ def figure(table: pd.DataFrame, nearest: pd.DataFrame) -> Figure:
     families = [family for family in FAMILIES if family in set(table["family"])]
     moments = table.drop_duplicates(ITERATION).sort_values(ITERATION)
     depths = sorted(int(depth) for depth in table["depth"].unique())
-    canvas = Figure(figsize=(4.2 * len(families) + 4.4, 2.9 * len(moments) + 0.8), layout="constrained")
+    canvas = Figure(
+        figsize=(4.2 * len(families) + 4.4, 2.9 * len(moments) + 0.8), layout="constrained"
+    )
     left, right = canvas.subfigures(1, 2, width_ratios=[4.2 * len(families), 4.4], squeeze=False)[0]
     grid = left.subplots(len(moments), len(families), sharex=True, sharey=True, squeeze=False)
     for row, (_, moment) in zip(grid, moments.iterrows(), strict=True):

@@ -28,7 +28,14 @@ TEXT = {
 }  # fmt: skip
 CHANCE: dict[str, Any] = {"color": "0.4", "linestyle": ":", "linewidth": 1.2}
 # a line style and a colour a depth, so that neither alone has to tell them apart
-DASHES: list[Any] = ["-", (0, (6, 2)), (0, (3, 1.5)), (0, (1, 1)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1))]
+DASHES: list[Any] = [
+    "-",
+    (0, (6, 2)),
+    (0, (3, 1.5)),
+    (0, (1, 1)),
+    (0, (6, 2, 1, 2)),
+    (0, (3, 1, 1, 1, 1, 1)),
+]
 
 MANY = 500  # marks of one artist, which an SVG has as one picture from there on
 

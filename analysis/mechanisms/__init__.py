@@ -17,34 +17,40 @@ from analysis.mechanisms import (
     responses,
     shattering,
 )
-from analysis.mechanisms.base import Explanation, Make
+from analysis.mechanisms.base import Build, Explanation
 from analysis.probes import of_one_size
 from degradation.records.schema import LANDSCAPE
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["Explanation", "explain_mechanisms"]
 
-PARTS: tuple[Make, ...] = (
-    convergence.make,
-    gradient_flow.make,
-    shattering.make,
-    gradient_identity.make,
-    paths.make,
-    responses.make,
-    lesions.make,
-    landscape.make,
+PARTS: tuple[Build, ...] = (
+    convergence.build,
+    gradient_flow.build,
+    shattering.build,
+    gradient_identity.build,
+    paths.build,
+    responses.build,
+    lesions.build,
+    landscape.build,
 )
 
 
-def explain(frame: Frame, margin: float) -> list[Explanation]:
+def explain_mechanisms(frame: Frame, margin: float) -> list[Explanation]:
     """All that the runs of one condition have been probed for; nothing where they have not. `margin` is in points."""
     if not frame.probes:
         return []
-    chosen = {name: of_one_size(table) for name, table in frame.probes.items() if name != LANDSCAPE}  # has its own rule
+    chosen = {
+        name: of_one_size(table) for name, table in frame.probes.items() if name != LANDSCAPE
+    }  # has its own rule
     tables = {name: table for name, (table, _) in chosen.items()}
     frame = replace(frame, probes=frame.probes | tables)
     made = [make(frame, margin) for make in PARTS]
     excluded = {name: sentences for name, (_, sentences) in chosen.items() if sentences}
-    return [_with_notes(one, excluded.get(one.name.replace("-", "_"), [])) for one in made if one is not None]
+    return [
+        _with_notes(one, excluded.get(one.name.replace("-", "_"), []))
+        for one in made
+        if one is not None
+    ]
 
 
 def _with_notes(explanation: Explanation, sentences: list[str]) -> Explanation:
@@ -52,4 +58,6 @@ def _with_notes(explanation: Explanation, sentences: list[str]) -> Explanation:
     if not sentences:
         return explanation
     claims = [replace(claim, notes=[*sentences, *claim.notes]) for claim in explanation.claims]
-    return replace(explanation, claims=claims, introduction=" ".join([explanation.introduction, *sentences]))
+    return replace(
+        explanation, claims=claims, introduction=" ".join([explanation.introduction, *sentences])
+    )

@@ -19,7 +19,11 @@ class Check(Claim):
 
     @property
     def outcome(self) -> str:
-        outcomes = {Verdict.REPRODUCED: "holds", Verdict.CONTRADICTED: "FAILS", Verdict.INCONCLUSIVE: "not known"}
+        outcomes = {
+            Verdict.REPRODUCED: "holds",
+            Verdict.CONTRADICTED: "FAILS",
+            Verdict.INCONCLUSIVE: "not known",
+        }
         return outcomes.get(self.verdict, str(self.verdict))
 
 
@@ -27,27 +31,36 @@ class Check(Claim):
 class Explanation:
     name: str  # of its files
     title: str
-    introduction: str  # what is measured, how, and what to look for, for a reader who knows backpropagation
+    introduction: (
+        str  # what is measured, how, and what to look for, for a reader who knows backpropagation
+    )
     claims: list[Claim]
     table: pd.DataFrame
     figures: dict[str, tuple[Figure, str]] = field(default_factory=dict)  # name: figure, caption
 
 
-Make = Callable[[Frame, float], Explanation | None]  # the frame of one condition, the margin in points
+Build = Callable[
+    [Frame, float], Explanation | None
+]  # the frame of one condition, the margin in points
 
 
 def few_seeds(values: pd.DataFrame) -> list[str]:
     """Why no interval can be made of these values a run: the families and depths that have one seed."""
     seeds = values.groupby(["family", "depth"])["seed"].nunique().reset_index()
     few = seeds[seeds["seed"] < 2].to_dict("records")
-    return [f"{one['family']} nets of {one['depth']} layers have one seed; an interval needs two" for one in few]
+    return [
+        f"{one['family']} nets of {one['depth']} layers have one seed; an interval needs two"
+        for one in few
+    ]
 
 
 def not_tested(name: str, statement: str, reasons: list[str]) -> Claim:
     return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
 
 
-def bounded(difference: Difference, side: str, together: int, show: Callable[[float], str], unit: str = "") -> str:
+def bounded(
+    difference: Difference, side: str, together: int, show: Callable[[float], str], unit: str = ""
+) -> str:
     """A difference and the bound that a verdict rests on (analysis.claim.Decision); `show` formats both."""
     mean, value = show(difference.mean), show(bound_value(difference, side, together))
     return f"{mean}{unit}, {bound_name(side, together)} {value}"
@@ -56,12 +69,21 @@ def bounded(difference: Difference, side: str, together: int, show: Callable[[fl
 def by_family(values: pd.DataFrame, family: str, column: str) -> dict[int, list[float]]:
     """The values of a family's runs at each depth, shallowest first."""
     part = values[values["family"] == family]
-    return {int(str(depth)): group[column].dropna().tolist() for depth, group in part.groupby("depth")}
+    return {
+        int(str(depth)): group[column].dropna().tolist() for depth, group in part.groupby("depth")
+    }
 
 
 def unprobed(runs: pd.DataFrame, probed: pd.DataFrame) -> list[str]:
     """The runs without rows of the probe that is shown: some named, the rest counted."""
     missing = runs[~runs["run_id"].isin(probed["run_id"])]
-    named = [f"{run_id} ({state})" for run_id, state in zip(missing["run_id"], missing["state"], strict=True)]
+    named = [
+        f"{run_id} ({state})"
+        for run_id, state in zip(missing["run_id"], missing["state"], strict=True)
+    ]
     more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
-    return [f"{len(named)} of {len(runs)} runs without this probe: {', '.join(named[:NAMED])}{more}"] if named else []
+    return (
+        [f"{len(named)} of {len(runs)} runs without this probe: {', '.join(named[:NAMED])}{more}"]
+        if named
+        else []
+    )

@@ -6,11 +6,18 @@ from fractions import Fraction
 
 import pandas as pd
 
-from analysis.claim import Claim, Verdict, untestable
+from analysis.claim import Claim, Verdict, missing_requirements
 from analysis.claims import SIGNIFICANCE, pair_of
 from analysis.figures import convergence as figure
-from analysis.frame import OVER, Frame, by_depth
-from analysis.interval_censoring import EXPONENTIAL, POWER, Degenerate, Fit, discrimination, fit
+from analysis.frame import FINISHED_STATES, Frame, by_depth
+from analysis.interval_censoring import (
+    EXPONENTIAL,
+    POWER,
+    DegenerateSample,
+    Fit,
+    discrimination,
+    fit,
+)
 from analysis.mechanisms.base import Explanation, not_tested
 from analysis.mechanisms.time_to_threshold import (
     THRESHOLDS,
@@ -53,11 +60,13 @@ CAPTION = (
 )
 
 
-def make(frame: Frame, _margin: float) -> Explanation | None:
+def build(frame: Frame, _margin: float) -> Explanation | None:
     pair = pair_of(frame.runs)
-    families = [family for family in (pair.plain, pair.residual) if family in set(frame.runs["family"])]
+    families = [
+        family for family in (pair.plain, pair.residual) if family in set(frame.runs["family"])
+    ]
     runs = frame.runs[frame.runs["family"].isin(families)]
-    times = times_of(runs[runs["state"].isin([*OVER])], frame.curves)
+    times = times_of(runs[runs["state"].isin([*FINISHED_STATES])], frame.curves)
     if times.empty or times.groupby("family")["depth"].nunique().max() < 2:
         return None
     plain = times[times["family"] == pair.plain]
@@ -69,11 +78,14 @@ def make(frame: Frame, _margin: float) -> Explanation | None:
         claims.append(slow(runs, plain, evaluations_of(runs, frame.curves), pair.plain))
     if pair.residual in families:
         slopes, others = (
-            {share: fitted(EXPONENTIAL, part, share) for share in THRESHOLDS} for part in (plain, residual)
+            {share: fitted(EXPONENTIAL, part, share) for share in THRESHOLDS}
+            for part in (plain, residual)
         )
         claims.append(no_such_slowing(runs, slopes, others, (pair.plain, pair.residual)))
     drawn = [one for one in fits.values() if isinstance(one, Fit)]
-    figures = {"convergence": (figure.figure(times, drawn, pair.plain, float(HALF), drops), CAPTION)}
+    figures = {
+        "convergence": (figure.figure(times, drawn, pair.plain, float(HALF), drops), CAPTION)
+    }
     return Explanation("convergence", TITLE, INTRODUCTION, claims, summary(times), figures)
 
 
@@ -82,7 +94,7 @@ def fitted(form: str, times: pd.DataFrame, share: Fraction) -> Fit | str:
     of_share = times[times["threshold"] == float(share)]
     try:
         return fit(form, of_share["depth"], of_share["after"], of_share["by"])
-    except Degenerate as problem:
+    except DegenerateSample as problem:
         return str(problem)
 
 
@@ -113,13 +125,17 @@ def slow(runs: pd.DataFrame, times: pd.DataFrame, evaluations: list[int], family
     statement = f"{family} nets: the number of iterations to half of chance error grows exponentially with depth"
     groups, drops = by_depth(runs, family), milestones(runs)
     counts = counts_of(times[times["threshold"] == float(HALF)])
-    if reasons := untestable({family: groups}, depths=3):  # a line and a curve both pass through two points
+    if reasons := missing_requirements(
+        {family: groups}, depths=3
+    ):  # a line and a curve both pass through two points
         return not_tested(name, statement, [*reasons, *counts])
     fits = fits_before(times, drops)
     exponential, power = fits[EXPONENTIAL], fits[POWER]
     when = f" before the learning rate drops, at {drops[0]} iterations" if drops else ""
     if not isinstance(exponential, Fit) or not isinstance(power, Fit):
-        return not_tested(name, statement, [f"half of chance error, {family}{when}: {exponential}", *counts])
+        return not_tested(
+            name, statement, [f"half of chance error, {family}{when}: {exponential}", *counts]
+        )
     verdict = form_verdict(exponential, power)
     better = exponential.log_likelihood - power.log_likelihood
     side = "upper" if exponential.upper < 0 else "lower"
@@ -131,10 +147,11 @@ def slow(runs: pd.DataFrame, times: pd.DataFrame, evaluations: list[int], family
     window = [one for one in evaluations if one <= last]
     depths = times.loc[times["threshold"] == float(HALF), "depth"].tolist()
     told_apart = {
-        form: preferred(truth, depths, window) for form, truth in ((EXPONENTIAL, exponential), (POWER, power))
+        form: preferred(truth, depths, window)
+        for form, truth in ((EXPONENTIAL, exponential), (POWER, power))
     }
     evidence = [
-        f"exponential: {all_bounds(exponential)}; log-likelihood {exponential.log_likelihood:.2f}",
+        f"exponential: {format_interval(exponential)}; log-likelihood {exponential.log_likelihood:.2f}",
         f"power law: doubling the depth multiplies the iterations by {2**power.b:.2f}"
         f" (one-sided 95 % bounds {2**power.lower:.2f}, {2**power.upper:.2f});"
         f" log-likelihood {power.log_likelihood:.2f}",
@@ -176,14 +193,20 @@ def _elsewhere(times: pd.DataFrame, drops: list[int]) -> list[str]:
         exponential, power = (fitted(form, times, share) for form in (EXPONENTIAL, POWER))
         if isinstance(exponential, Fit) and isinstance(power, Fit):
             better = exponential.log_likelihood - power.log_likelihood
-            lines.append(f"{where}: {all_bounds(exponential)}; exponential minus power law {better:+.2f}")
+            lines.append(
+                f"{where}: {format_interval(exponential)}; exponential minus power law {better:+.2f}"
+            )
         else:
             lines.append(f"{where}: {exponential}")
     return lines
 
 
-def _notes(runs: pd.DataFrame, groups: Mapping[int, pd.DataFrame], fits: tuple[Fit, ...]) -> list[str]:
-    notes = ["a run that never got there counts as later than its last iteration; without it, deep nets look faster"]
+def _notes(
+    runs: pd.DataFrame, groups: Mapping[int, pd.DataFrame], fits: tuple[Fit, ...]
+) -> list[str]:
+    notes = [
+        "a run that never got there counts as later than its last iteration; without it, deep nets look faster"
+    ]
     if drops := milestones(runs):
         notes.append(
             f"the learning rate drops after {' and '.join(map(str, drops))} iterations; a net that is still learning "
@@ -192,7 +215,9 @@ def _notes(runs: pd.DataFrame, groups: Mapping[int, pd.DataFrame], fits: tuple[F
     if diverged := sum(int((part["state"] == "diverged").sum()) for part in groups.values()):
         notes.append(f"{diverged} runs diverged and are at chance from then on")
     if any(one.at_floor for one in fits):
-        notes.append(f"the spread of log time is held at {fits[0].floor:.2f}, the least that the evaluations resolve")
+        notes.append(
+            f"the spread of log time is held at {fits[0].floor:.2f}, the least that the evaluations resolve"
+        )
     return notes
 
 
@@ -215,7 +240,9 @@ def no_such_slowing(
         f"{with_shortcuts} nets: the iterations to a share of chance error grow by a smaller factor a layer than "
         f"{without} nets' do, at every share at which both factors can be fitted"
     )
-    if reasons := untestable({family: by_depth(runs, family) for family in families}, depths=2):
+    if reasons := missing_requirements(
+        {family: by_depth(runs, family) for family in families}, depths=2
+    ):
         return not_tested(name, statement, reasons)
     both: dict[Fraction, tuple[Fit, Fit]] = {}
     evidence = []
@@ -224,11 +251,14 @@ def no_such_slowing(
         if isinstance(one, Fit) and isinstance(other, Fit):
             both[share] = one, other
         told = [
-            f"{f} {all_bounds(x) if isinstance(x, Fit) else x}" for f, x in zip(families, (one, other), strict=True)
+            f"{f} {format_interval(x) if isinstance(x, Fit) else x}"
+            for f, x in zip(families, (one, other), strict=True)
         ]
         evidence.append(f"{share} of chance error: {'; '.join(told)}")
     if not both:
-        return not_tested(name, statement, ["there is no share at which both factors can be fitted", *evidence])
+        return not_tested(
+            name, statement, ["there is no share at which both factors can be fitted", *evidence]
+        )
     verdict = slowing_verdict(both)
     opposite = verdict is Verdict.CONTRADICTED
     level = opposite_level(len(both)) if opposite else LEVEL
@@ -236,7 +266,10 @@ def no_such_slowing(
     worst = max(gaps, key=lambda share: gaps[share])
     plain_fit, residual_fit = both[worst]
     side = -1 if opposite else 1
-    of_residual, of_plain = (factor(residual_fit.bound(level, side)), factor(plain_fit.bound(level, -side)))
+    of_residual, of_plain = (
+        factor(residual_fit.bound(level, side)),
+        factor(plain_fit.bound(level, -side)),
+    )
     sides = ("lower", "upper") if opposite else ("upper", "lower")
     decisive = (
         f"at worst of {len(both)} shares, {worst} of chance error, factor per {LAYERS} layers: {with_shortcuts} "
@@ -271,7 +304,7 @@ def factor(slope: float) -> str:
     return f"{math.exp(min(LAYERS * slope, 700.0)):.3g}" if slope < math.inf else "unbounded"
 
 
-def all_bounds(one: Fit) -> str:
+def format_interval(one: Fit) -> str:
     return (
         f"factor per {LAYERS} layers {factor(one.b)} (one-sided 95 % bounds {factor(one.lower)}, {factor(one.upper)};"
         f" two-sided 95 % interval {factor(one.low)} to {factor(one.high)})"

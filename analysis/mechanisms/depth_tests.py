@@ -16,12 +16,19 @@ Groups = dict[int, list[float]]  # depth: a number a run; NaN where it is not kn
 
 def groups_of(values: pd.DataFrame, family: str, column: str) -> Groups:
     """`values`: a row a run. NaN stays: a bound that needs it is not known, and holds for nothing."""
-    return {depth: part[column].astype(float).tolist() for depth, part in by_depth(values, family).items()}
+    return {
+        depth: part[column].astype(float).tolist()
+        for depth, part in by_depth(values, family).items()
+    }
 
 
-def lacking(values: pd.DataFrame, families: tuple[str, ...], depths: int) -> list[str]:
+def missing_requirements(values: pd.DataFrame, families: tuple[str, ...], depths: int) -> list[str]:
     """Why a claim over these families cannot be tested: families, depths in common or seeds that are missing."""
-    reasons = [f"no {family} net has been probed" for family in families if family not in set(values["family"])]
+    reasons = [
+        f"no {family} net has been probed"
+        for family in families
+        if family not in set(values["family"])
+    ]
     if reasons:
         return reasons
     common = set.intersection(*(set(by_depth(values, family)) for family in families))
@@ -41,7 +48,10 @@ def shown(value: float) -> str:
 
 def gaps(larger: Groups, smaller: Groups) -> dict[int, Difference]:
     """The first family minus the other, at each depth that both have."""
-    return {depth: welch(larger[depth], smaller[depth]) for depth in sorted(larger.keys() & smaller.keys())}
+    return {
+        depth: welch(larger[depth], smaller[depth])
+        for depth in sorted(larger.keys() & smaller.keys())
+    }
 
 
 def at_worst(differences: dict[int, Difference], decision: Decision[int]) -> str:
@@ -51,7 +61,7 @@ def at_worst(differences: dict[int, Difference], decision: Decision[int]) -> str
 
 
 @dataclass(frozen=True)
-class Fall:
+class DecreasingTrend:
     """Does a number fall over depth, by more than the margin?
 
     A trend (required from three depths on), and a bound on deepest minus shallowest.
@@ -94,21 +104,27 @@ class Fall:
         ]
 
 
-def fall(groups: Groups, margin: float = 0.0) -> Fall:
+def decreasing_trend(groups: Groups, margin: float = 0.0) -> DecreasingTrend:
     shallowest, deepest = min(groups), max(groups)
     pairs = [(depth, value) for depth, values in groups.items() for value in values]
     tau, p = math.nan, math.nan
     if all(math.isfinite(value) for _, value in pairs):
         rise, p = rising_trend([depth for depth, _ in pairs], [-value for _, value in pairs])
         tau = -rise
-    return Fall(welch(groups[deepest], groups[shallowest]), p, tau, shallowest, deepest, len(groups), margin)
+    return DecreasingTrend(
+        welch(groups[deepest], groups[shallowest]), p, tau, shallowest, deepest, len(groups), margin
+    )
 
 
-def notes_on(frame: Frame, values: pd.DataFrame, column: str) -> list[str]:
+def caveats(frame: Frame, values: pd.DataFrame, column: str) -> list[str]:
     """Runs that the claims are not about, and runs whose number is not finite."""
     notes = unprobed(frame.runs[frame.runs["family"].isin(set(values["family"]))], values)
     unknown = values.loc[values[column].isna(), "run_id"].tolist()
     if unknown:
-        named = ", ".join(unknown[:NAMED]) + (f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else "")
-        notes.append(f"not a finite number in {len(unknown)} runs, so what needs them is not shown: {named}")
+        named = ", ".join(unknown[:NAMED]) + (
+            f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
+        )
+        notes.append(
+            f"not a finite number in {len(unknown)} runs, so what needs them is not shown: {named}"
+        )
     return notes

@@ -31,12 +31,10 @@ CAPTION = (
     "left, where the picture is. The scale is logarithmic: a straight slope is a constant factor a block. What is "
     "below 1e-14 is drawn there."
 )
-CAPTION_OF_WEIGHTS = (
-    "The same for the weights: norm of dE/dW over the convolutions of each block, which is what a step of SGD changes."
-)
+CAPTION_OF_WEIGHTS = "The same for the weights: norm of dE/dW over the convolutions of each block, which is what a step of SGD changes."
 
 
-def make(frame: Frame, _margin: float) -> Explanation | None:
+def build(frame: Frame, _margin: float) -> Explanation | None:
     table = frame.probes.get("gradient_flow")
     if table is None:
         return None
@@ -46,7 +44,10 @@ def make(frame: Frame, _margin: float) -> Explanation | None:
     claims = [healthy(spans, frame.runs, family) for family in present]
     figures = {
         "gradient-flow": (figure.figure(table, "input_gradient", "norm of dE/dx"), CAPTION),
-        "gradient-flow-weights": (figure.figure(table, "weight_gradient", "norm of dE/dW"), CAPTION_OF_WEIGHTS),
+        "gradient-flow-weights": (
+            figure.figure(table, "weight_gradient", "norm of dE/dW"),
+            CAPTION_OF_WEIGHTS,
+        ),
     }
     return Explanation("gradient-flow", TITLE, INTRODUCTION, claims, summary(spans), figures)
 
@@ -58,10 +59,16 @@ def spans_of(table: pd.DataFrame) -> pd.DataFrame:
     """
     keys = ["family", "depth", "seed", "run_id", ITERATION, "moment"]
     blocks = table.sort_values([*keys, "block"], kind="stable")
-    begins = np.flatnonzero(~blocks.duplicated(keys))  # of each run and iteration, the place of its first block
+    begins = np.flatnonzero(
+        ~blocks.duplicated(keys)
+    )  # of each run and iteration, the place of its first block
     ends = np.append(begins[1:], len(blocks)) - 1
-    norms, of_weights = (blocks[f"{one}_gradient"].to_numpy(float, copy=True) for one in ("input", "weight"))
-    of_weights[ends] = np.where(ends > begins, of_weights[begins], math.nan)  # the last is no block's: one that counts
+    norms, of_weights = (
+        blocks[f"{one}_gradient"].to_numpy(float, copy=True) for one in ("input", "weight")
+    )
+    of_weights[ends] = np.where(
+        ends > begins, of_weights[begins], math.nan
+    )  # the last is no block's: one that counts
     spans = {
         "first": norms[begins],
         "last": norms[ends],
@@ -73,7 +80,9 @@ def spans_of(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _spans(norms: Array, begins: Array) -> Array:
-    least, most = (extreme.reduceat(norms, begins) for extreme in (np.minimum, np.maximum))  # NaN where one is
+    least, most = (
+        extreme.reduceat(norms, begins) for extreme in (np.minimum, np.maximum)
+    )  # NaN where one is
     spans: Array = np.divide(most, least, out=np.full(len(begins), math.nan), where=least > 0)
     return spans
 
@@ -82,7 +91,9 @@ def _place(extreme: np.ufunc, norms: Array, begins: Array) -> Array:
     """Of each run and iteration the first block of the largest or smallest norm; what is not finite is the largest."""
     known = np.where(np.isnan(norms), math.inf, norms)
     found = np.repeat(extreme.reduceat(known, begins), np.diff(begins, append=len(norms)))
-    first: Array = np.minimum.reduceat(np.where(known == found, np.arange(len(norms)), len(norms)), begins)
+    first: Array = np.minimum.reduceat(
+        np.where(known == found, np.arange(len(norms)), len(norms)), begins
+    )
     return first
 
 
@@ -106,7 +117,9 @@ def healthy(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
             moment = part["moment"].iloc[0]
             where, known = f"{depth} layers, {moment}", part["span"].dropna()
             if len(known) < len(part):
-                unbounded.append(f"{where}: no gradient, or none that is finite, in {len(part) - len(known)} runs")
+                unbounded.append(
+                    f"{where}: no gradient, or none that is finite, in {len(part) - len(known)} runs"
+                )
             elif len(known) < 2:
                 notes.append(f"{where}: one run, no bound")
             else:
@@ -142,7 +155,13 @@ def summary(spans: pd.DataFrame) -> pd.DataFrame:
     """A row per family, depth and moment: geometric means over seeds; NaN where a norm is zero or not finite."""
     rows = []
     for (family, depth, iteration), part in spans.groupby(["family", "depth", ITERATION]):
-        row = {"family": family, "depth": depth, ITERATION: iteration, "pattern": _word(part), "runs": len(part)}
+        row = {
+            "family": family,
+            "depth": depth,
+            ITERATION: iteration,
+            "pattern": _word(part),
+            "runs": len(part),
+        }
         for name in ("first", "last", "span", "weight_span"):
             known = bool((part[name] > 0).all())
             row[f"{name}_gmean"] = 10 ** part[name].map(math.log10).mean() if known else math.nan

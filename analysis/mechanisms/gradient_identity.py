@@ -49,7 +49,7 @@ SHARE_CAPTION = (
 )
 
 
-def make(frame: Frame, _margin: float) -> Explanation | None:
+def build(frame: Frame, _margin: float) -> Explanation | None:
     table = frame.probes.get("identity")
     if table is None:
         return None
@@ -58,7 +58,7 @@ def make(frame: Frame, _margin: float) -> Explanation | None:
     if table.empty:
         return None
     values = shares(table)
-    checks = [exact(table, values, depth_tests.notes_on(frame, values, "shortcut_share"))]
+    checks = [exact(table, values, depth_tests.caveats(frame, values, "shortcut_share"))]
     figures = {
         "identity": (figure.figure(table), CAPTION),
         "shortcut-share": (figure.share_figure(values, family), SHARE_CAPTION),
@@ -76,9 +76,7 @@ def shares(table: pd.DataFrame) -> pd.DataFrame:
 def exact(table: pd.DataFrame, values: pd.DataFrame, notes: list[str]) -> Check:
     """Exact arithmetic, so no interval: the largest relative difference of the two sides over all that was probed."""
     name = "check: the identity"
-    statement = (
-        "the gradient at a block's input is the sum of the shortcut's term and the convolutions' term, to rounding"
-    )
+    statement = "the gradient at a block's input is the sum of the shortcut's term and the convolutions' term, to rounding"
     differences = table["relative_difference"].astype(float)
     worst, unknown = differences.max(), int(differences.isna().sum())
     verdict = Verdict.INCONCLUSIVE if unknown else Verdict.REPRODUCED
@@ -99,7 +97,9 @@ def exact(table: pd.DataFrame, values: pd.DataFrame, notes: list[str]) -> Check:
             f"{part['moment'].iloc[0]} {part['shortcut_share'].mean(skipna=False):.0%}"
             for _, part in of_depth.groupby(ITERATION)
         ]
-        evidence.append(f"{depth} layers, the shortcut's share of the gradient (mean over blocks): {', '.join(told)}")
+        evidence.append(
+            f"{depth} layers, the shortcut's share of the gradient (mean over blocks): {', '.join(told)}"
+        )
     return Check(name, statement, verdict, decisive, evidence, notes)
 
 
@@ -107,8 +107,12 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     """A row a depth, moment and form: means over blocks and seeds, and the largest difference of the two sides."""
     rows = []
     for (family, depth, _, form), part in table.groupby(["family", "depth", ITERATION, "form"]):
-        numbers = part[["gradient", "by_shortcut", "by_convolutions", "shortcut_share"]].astype(float)
-        shortcut, convolutions = (numbers[f"by_{term}"] / numbers["gradient"] for term in ("shortcut", "convolutions"))
+        numbers = part[["gradient", "by_shortcut", "by_convolutions", "shortcut_share"]].astype(
+            float
+        )
+        shortcut, convolutions = (
+            numbers[f"by_{term}"] / numbers["gradient"] for term in ("shortcut", "convolutions")
+        )
         rows.append(
             {
                 "family": family,

@@ -44,7 +44,7 @@ CAPTION_LINE = (
 )
 
 
-def make(frame: Frame, _margin: float) -> Explanation | None:
+def build(frame: Frame, _margin: float) -> Explanation | None:
     table = frame.probes.get("landscape")
     if table is None:
         return None
@@ -60,7 +60,10 @@ def make(frame: Frame, _margin: float) -> Explanation | None:
         names = ", ".join(sorted(map(str, drawn["run_id"].unique())))
         caption += f" Shown: {names}." if len(drawn) < len(square) else ""
         figures["landscape"] = (figure.figure(drawn, limits), CAPTION + caption)
-        figures["landscape-surfaces"] = (figure.figure_surfaces(drawn, limits), CAPTION_SURFACES + caption)
+        figures["landscape-surfaces"] = (
+            figure.figure_surfaces(drawn, limits),
+            CAPTION_SURFACES + caption,
+        )
     if len(line):
         figures["landscape-line"] = (figure.figure_line(line), CAPTION_LINE)
     introduction = " ".join([INTRODUCTION, *told])
@@ -86,7 +89,9 @@ def chosen(table: pd.DataFrame, shape: str, told: list[str]) -> pd.DataFrame:
             f"Not shown: the {shape} of {run_id}, of which {count} of {best[0] ** COUNTS[shape]} points are there."
         )
     if len(complete) > 1:
-        told.append(f"{len(complete)} specifications of the {shape} were measured; shown: {_words(best)}.")
+        told.append(
+            f"{len(complete)} specifications of the {shape} were measured; shown: {_words(best)}."
+        )
     same = (part[SPECIFICATION] == list(best)).all(axis=1)
     return part[same & part["run_id"].isin(asked.loc[asked["complete"], "run_id"])]
 
@@ -99,9 +104,14 @@ def _words(specification: Any) -> str:
 def _clipped(drawn: pd.DataFrame, limits: tuple[float, float]) -> str:
     """What the scale does not show, in words: values beyond it have the colour of its end."""
     finite = drawn["loss"].dropna()
-    outside = [(np.sum(finite > 10 ** limits[1]), "above"), (np.sum(finite < 10 ** limits[0]), "below")]
+    outside = [
+        (np.sum(finite > 10 ** limits[1]), "above"),
+        (np.sum(finite < 10 ** limits[0]), "below"),
+    ]
     words = [
-        f"{number} of {len(drawn)} points are {side} it and drawn at its end" for number, side in outside if number
+        f"{number} of {len(drawn)} points are {side} it and drawn at its end"
+        for number, side in outside
+        if number
     ]
     if missing := int(drawn["loss"].isna().sum()):
         words.append(f"{missing} are not finite and left white")
@@ -133,11 +143,19 @@ def roughness(loss: np.ndarray) -> tuple[float, float]:
 def _smoothing(dimensions: int) -> np.ndarray:
     """The weights of a point's neighbours in the value, at the point, of their least-squares quadratic."""
     side = np.arange(WINDOW) - WINDOW // 2
-    places = np.stack(np.meshgrid(*[side] * dimensions, indexing="ij"), axis=-1).reshape(-1, dimensions)
+    places = np.stack(np.meshgrid(*[side] * dimensions, indexing="ij"), axis=-1).reshape(
+        -1, dimensions
+    )
     neighbours = np.delete(places, len(places) // 2, axis=0)
     powers = [(i, j) for i in range(dimensions) for j in range(i, dimensions)]
-    terms = [np.ones(len(neighbours)), *neighbours.T, *(neighbours[:, i] * neighbours[:, j] for i, j in powers)]
-    weights: np.ndarray = np.linalg.pinv(np.stack(terms, axis=1))[0]  # the constant: the value in the middle
+    terms = [
+        np.ones(len(neighbours)),
+        *neighbours.T,
+        *(neighbours[:, i] * neighbours[:, j] for i, j in powers),
+    ]
+    weights: np.ndarray = np.linalg.pinv(np.stack(terms, axis=1))[
+        0
+    ]  # the constant: the value in the middle
     return weights
 
 
@@ -159,8 +177,13 @@ def summary(line: pd.DataFrame, square: pd.DataFrame) -> pd.DataFrame:
             grid = figure.square_of(on_square)
             step, reach = float(np.diff(grid.columns)[0]), float(grid.columns.max())
             distance = (on_square["x"] ** 2 + on_square["y"] ** 2) ** 0.5
-            row["loss_halfway"] = on_square.loc[(distance - reach / 2).abs() <= step / 2, "loss"].mean()
-            row |= {"loss_largest": on_square["loss"].max(), "not_finite": int(on_square["loss"].isna().sum())}
+            row["loss_halfway"] = on_square.loc[
+                (distance - reach / 2).abs() <= step / 2, "loss"
+            ].mean()
+            row |= {
+                "loss_largest": on_square["loss"].max(),
+                "not_finite": int(on_square["loss"].isna().sum()),
+            }
             row |= _rough("square", grid.to_numpy(float))
         if len(on_line):
             row |= _rough("line", on_line.sort_values("x")["loss"].to_numpy(float))

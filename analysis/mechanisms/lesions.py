@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.claim import Claim, all_bounds, bound, decide_above, untrained
+from analysis.claim import Claim, bound, decide_above, format_interval, untrained
 from analysis.claims import Pair, pair_of
 from analysis.figures import lesions as figure
 from analysis.frame import UNTRAINED_WITHIN, Frame, by_depth
@@ -37,14 +37,17 @@ CAPTION_ALONE = (
 )
 
 
-def make(frame: Frame, margin: float) -> Explanation | None:
+def build(frame: Frame, margin: float) -> Explanation | None:
     pair, table = pair_of(frame.runs), frame.probes.get("lesions")
     if table is None:
         return None
     table = marked(table, pair, frame.probes.get("identity"))
     errors, chance = errors_of(table), float(frame.runs["chance"].max())
     figures = {
-        "lesions": (figure.figure(errors, chance), f"{CAPTION} Measured on {_pictures(table)} test pictures."),
+        "lesions": (
+            figure.figure(errors, chance),
+            f"{CAPTION} Measured on {_pictures(table)} test pictures.",
+        ),
         "lesions-alone": (figure.figure_alone(table, chance), CAPTION_ALONE),
     }
     claim = lesions(errors, frame.runs, margin, pair)
@@ -75,7 +78,11 @@ def marked(table: pd.DataFrame, pair: Pair, identity: pd.DataFrame | None) -> pd
         for depth, part in identity[identity["shape_change"].astype(bool)].groupby("depth"):
             changing.setdefault(int(str(depth)), set(part["block"]))
     places = zip(alone(table), table["depth"], table["block"], strict=True)
-    return table.assign(changes_shape=[bool(one) and block in changing.get(depth, ()) for one, depth, block in places])
+    return table.assign(
+        changes_shape=[
+            bool(one) and block in changing.get(depth, ()) for one, depth, block in places
+        ]
+    )
 
 
 def errors_of(table: pd.DataFrame) -> pd.DataFrame:
@@ -84,7 +91,12 @@ def errors_of(table: pd.DataFrame) -> pd.DataFrame:
     `share`: the number over that of the blocks that keep the shape. `intact`: the error without a lesion.
     """
     keys = ["family", "depth", "seed", "run_id"]
-    errors = table[~table["changes_shape"]].groupby([*keys, "kind", "number"])["error"].mean().reset_index()
+    errors = (
+        table[~table["changes_shape"]]
+        .groupby([*keys, "kind", "number"])["error"]
+        .mean()
+        .reset_index()
+    )
     intact = errors[errors["kind"] == "none"].set_index("run_id")["error"]
     most = errors.groupby("run_id")["number"].max().clip(lower=1)
     return errors.assign(
@@ -105,20 +117,28 @@ def lesions(errors: pd.DataFrame, runs: pd.DataFrame, margin: float, pair: Pair)
         f"{margin:g} points of test error"
     )
     single = errors[alone(errors) & errors["family"].isin([pair.plain, pair.residual])]
-    plain, residual = (by_family(single, family, "increase") for family in (pair.plain, pair.residual))
-    without_training = {depth for depth, part in by_depth(runs, pair.plain).items() if untrained(part)}
+    plain, residual = (
+        by_family(single, family, "increase") for family in (pair.plain, pair.residual)
+    )
+    without_training = {
+        depth for depth, part in by_depth(runs, pair.plain).items() if untrained(part)
+    }
     left_out = sorted(without_training & plain.keys())
     reason = f"untrained, its mean within {UNTRAINED_WITHIN:g} points of chance: nothing to lose"
     notes = [f"{pair.plain}-{depth} is left out: {reason}" for depth in left_out]
     notes += unprobed(runs[runs["family"].isin([pair.plain, pair.residual])], errors)
     depths = [depth for depth in sorted(plain.keys() & residual.keys()) if depth not in left_out]
     if not depths:
-        reasons = [f"no depth at which a trained {pair.plain} net and a {pair.residual} net both lost a block"]
+        reasons = [
+            f"no depth at which a trained {pair.plain} net and a {pair.residual} net both lost a block"
+        ]
         return not_tested(name, statement, [*reasons, *notes])
     if reasons := few_seeds(single[single["depth"].isin(depths)]):
         return not_tested(name, statement, [*reasons, *notes])
     differences = {depth: welch(plain[depth], residual[depth]) for depth in depths}
-    evidence = [_line(single[single["depth"] == depth], pair, one) for depth, one in differences.items()]
+    evidence = [
+        _line(single[single["depth"] == depth], pair, one) for depth, one in differences.items()
+    ]
     found = decide_above(differences, margin)
     line = bound(differences[found.worst], found.side, found.together)
     decisive = f"at worst {found.worst} layers, {pair.plain} minus {pair.residual}: {line}"
@@ -128,16 +148,27 @@ def lesions(errors: pd.DataFrame, runs: pd.DataFrame, margin: float, pair: Pair)
 def _line(of_depth: pd.DataFrame, pair: Pair, one: Difference) -> str:
     """With the intact errors: the nearer to chance a net is, the less it can lose."""
     means = of_depth.groupby("family")[["intact", "increase"]].mean()
-    told = [f"{name} {means.loc[name, 'increase']:+.2f} from {means.loc[name, 'intact']:.2f} %" for name in means.index]
+    told = [
+        f"{name} {means.loc[name, 'increase']:+.2f} from {means.loc[name, 'intact']:.2f} %"
+        for name in means.index
+    ]
     line = f"{of_depth['depth'].iloc[0]} layers, one block deleted: {', '.join(told)}"
-    return f"{line}; {pair.plain} minus {pair.residual} {all_bounds(one)}"
+    return f"{line}; {pair.plain} minus {pair.residual} {format_interval(one)}"
 
 
 def summary(errors: pd.DataFrame) -> pd.DataFrame:
     """A row a family, depth, kind and number: the error's mean and Student interval over runs, and its increase."""
     rows: list[dict[str, Any]] = []
-    for (family, depth, kind, number), part in errors.groupby(["family", "depth", "kind", "number"], sort=True):
-        row = {"family": family, "depth": depth, "lesion": kind, "number": number, "runs": len(part)}
+    for (family, depth, kind, number), part in errors.groupby(
+        ["family", "depth", "kind", "number"], sort=True
+    ):
+        row = {
+            "family": family,
+            "depth": depth,
+            "lesion": kind,
+            "number": number,
+            "runs": len(part),
+        }
         one = student(part["error"].tolist())
         row |= {"test_error_mean": one.mean, "test_error_low": one.low, "test_error_high": one.high}
         rows.append(row | {"increase_mean": part["increase"].mean()})

@@ -8,12 +8,21 @@ from analysis.claim import Claim, Verdict, decide_below
 from analysis.claims import pair_of
 from analysis.figures import paths as figure
 from analysis.frame import Frame
-from analysis.mechanisms.base import Explanation, bounded, by_family, few_seeds, not_tested, unprobed
+from analysis.mechanisms.base import (
+    Explanation,
+    bounded,
+    by_family,
+    few_seeds,
+    not_tested,
+    unprobed,
+)
 from analysis.probes import END, START
 from analysis.statistics import Difference, one_mean, student
 from degradation.records.schema import ITERATION
 
-HELD = 0.95  # of the gradient's norms, by the lengths that are named; as much is left below as above
+HELD = (
+    0.95  # of the gradient's norms, by the lengths that are named; as much is left below as above
+)
 TITLE = "by which paths does the gradient come?"
 INTRODUCTION = (
     "On its way back from the loss, the gradient meets n blocks in a residual net. At each it can go through the "
@@ -40,7 +49,7 @@ CAPTION = (
 )
 
 
-def make(frame: Frame, _margin: float) -> Explanation | None:
+def build(frame: Frame, _margin: float) -> Explanation | None:
     table = frame.probes.get("paths")
     if table is None:
         return None
@@ -83,19 +92,28 @@ def short_paths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim
     statement = f"{family} nets: the gradient comes by paths shorter than the mean path, at the end and at every depth"
     end = lengths[(lengths["moment"] == END) & (lengths["family"] == family)]
     if end.empty:
-        return not_tested(name, statement, [f"no {family} net was probed at the end of its training"])
+        return not_tested(
+            name, statement, [f"no {family} net was probed at the end of its training"]
+        )
     if reasons := few_seeds(end):
         return not_tested(name, statement, reasons)
     over = by_family(end, family, "over")  # NaN is left out here and told below
     unknown = end[end["over"].isna()]
-    notes = [f"the gradient of {run_id} is zero or not finite: left out" for run_id in unknown["run_id"]]
+    notes = [
+        f"the gradient of {run_id} is zero or not finite: left out" for run_id in unknown["run_id"]
+    ]
     unprobed_runs = unprobed(runs[runs["family"] == family], end)
     if few := [depth for depth, values in over.items() if len(values) < 2]:
-        reasons = [f"{family}-{depth}: fewer than two runs whose gradient is known" for depth in few]
+        reasons = [
+            f"{family}-{depth}: fewer than two runs whose gradient is known" for depth in few
+        ]
         return not_tested(name, statement, [*reasons, *notes])
     bounds = {depth: one_mean(values) for depth, values in over.items()}
     start = lengths[(lengths["moment"] == START) & (lengths["family"] == family)]
-    evidence = [_line(end[end["depth"] == depth], start[start["depth"] == depth], one) for depth, one in bounds.items()]
+    evidence = [
+        _line(end[end["depth"] == depth], start[start["depth"] == depth], one)
+        for depth, one in bounds.items()
+    ]
     found = decide_below(bounds, 0.0)
     verdict = found.verdict
     if notes and verdict is Verdict.REPRODUCED:  # of a run it is not known
@@ -123,13 +141,24 @@ def _line(end: pd.DataFrame, start: pd.DataFrame, one: Difference) -> str:
 def summary(lengths: pd.DataFrame) -> pd.DataFrame:
     """A row a family, depth and moment: the effective length's mean and Student interval over runs."""
     rows: list[dict[str, Any]] = []
-    for (family, depth, iteration), part in lengths.groupby(["family", "depth", ITERATION], sort=True):
+    for (family, depth, iteration), part in lengths.groupby(
+        ["family", "depth", ITERATION], sort=True
+    ):
         known = part.dropna(subset="effective")
-        row = {"family": family, "depth": depth, ITERATION: iteration, "runs": len(part), "runs_known": len(known)}
+        row = {
+            "family": family,
+            "depth": depth,
+            ITERATION: iteration,
+            "runs": len(part),
+            "runs_known": len(known),
+        }
         row |= {"blocks": part["blocks"].iloc[0], "mean_path": part["blocks"].iloc[0] / 2}
         if len(known):
             interval = student(known["effective"].tolist())
-            row |= {f"effective_length_{name}": getattr(interval, name) for name in ("mean", "low", "high")}
+            row |= {
+                f"effective_length_{name}": getattr(interval, name)
+                for name in ("mean", "low", "high")
+            }
             row |= {"95_percent_from": known["from"].min(), "95_percent_to": known["to"].max()}
         rows.append(row)
     return pd.DataFrame(rows)

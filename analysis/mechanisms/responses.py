@@ -39,7 +39,7 @@ CAPTION = (
 SMALL = 0.05
 
 
-def make(frame: Frame, _margin: float) -> Explanation | None:
+def build(frame: Frame, _margin: float) -> Explanation | None:
     table = frame.probes.get("responses")
     if table is None:
         return None
@@ -49,12 +49,16 @@ def make(frame: Frame, _margin: float) -> Explanation | None:
     values = means_of(table)
     at_end = values[values["moment"] == END]
     pair = pair_of(frame.runs)
-    residual = notes_on(frame, at_end, pair.residual)
+    residual = caveats(frame, at_end, pair.residual)
     claims = [
-        weaker(at_end, pair, [*notes_on(frame, at_end, pair.plain), *residual]),
+        weaker(at_end, pair, [*caveats(frame, at_end, pair.plain), *residual]),
         weaker_with_depth(at_end, pair.residual, residual),
     ]
-    figures = {} if at_end.empty else {"responses": (figure.figure(table[table["moment"] == END], at_end), CAPTION)}
+    figures = (
+        {}
+        if at_end.empty
+        else {"responses": (figure.figure(table[table["moment"] == END], at_end), CAPTION)}
+    )
     return Explanation("responses", TITLE, INTRODUCTION, claims, summary(values), figures)
 
 
@@ -75,9 +79,11 @@ def weaker(values: pd.DataFrame, pair: Pair, notes: list[str]) -> Claim:
         f"{pair.residual} nets end with standard deviations of layer responses that are smaller than those of"
         f" {pair.plain} nets, by more than {SMALL:g}"
     )
-    if reasons := depth_tests.lacking(values, (pair.plain, pair.residual), depths=1):
+    if reasons := depth_tests.missing_requirements(values, (pair.plain, pair.residual), depths=1):
         return not_tested(name, statement, reasons)
-    plain, residual = (depth_tests.groups_of(values, family, "deviation") for family in (pair.plain, pair.residual))
+    plain, residual = (
+        depth_tests.groups_of(values, family, "deviation") for family in (pair.plain, pair.residual)
+    )
     gaps = depth_tests.gaps(plain, residual)
     found = decide_above(gaps, SMALL)
     decisive = f"{pair.plain} minus {pair.residual}, at worst {depth_tests.at_worst(gaps, found)} (margin {SMALL:g})"
@@ -105,10 +111,10 @@ def weaker_with_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Cl
         f"the deeper a {family} net, the smaller the standard deviations of its layer responses at the end, by more"
         f" than {SMALL:g} from the shallowest to the deepest"
     )
-    if reasons := depth_tests.lacking(values, (family,), depths=2):
+    if reasons := depth_tests.missing_requirements(values, (family,), depths=2):
         return not_tested(name, statement, reasons)
     groups = depth_tests.groups_of(values, family, "deviation")
-    found = depth_tests.fall(groups, SMALL)
+    found = depth_tests.decreasing_trend(groups, SMALL)
     decisive = f"{found.decisive} (margin {SMALL:g})"
     if found.verdict is Verdict.CONTRADICTED:
         fallen = found.difference
@@ -122,7 +128,7 @@ def _mean(values: list[float]) -> str:
     return f"{sum(values) / len(values):.4f}"
 
 
-def notes_on(frame: Frame, values: pd.DataFrame, family: str) -> list[str]:
+def caveats(frame: Frame, values: pd.DataFrame, family: str) -> list[str]:
     """Untrained runs among others: what a layer of a net that has learned nothing answers is of no trained net."""
     values = values[values["family"] == family]
     probed = frame.runs[frame.runs["run_id"].isin(values["run_id"])]
@@ -132,7 +138,7 @@ def notes_on(frame: Frame, values: pd.DataFrame, family: str) -> list[str]:
         for depth, part in probed.groupby("depth")["untrained"]
         if part.any()
     ]
-    return [*untrained, *depth_tests.notes_on(frame, values, "deviation")]
+    return [*untrained, *depth_tests.caveats(frame, values, "deviation")]
 
 
 def summary(values: pd.DataFrame) -> pd.DataFrame:

@@ -40,13 +40,13 @@ FALL = 0  # stands for the plain nets' fall among the depths at which the famili
 SCALE = "(correlation: 1 alike, 0 white noise)"
 
 
-def make(frame: Frame, _margin: float) -> Explanation | None:
+def build(frame: Frame, _margin: float) -> Explanation | None:
     table = frame.probes.get("shattering")
     if table is None:
         return None
     values = nearest(table)
     at_start = values[values["moment"] == START]
-    notes = depth_tests.notes_on(frame, at_start, "correlation")
+    notes = depth_tests.caveats(frame, at_start, "correlation")
     claims = [shattered(at_start, pair_of(frame.runs), notes)]
     figures = {"shattering": (figure.figure(table, at_start), CAPTION)}
     return Explanation("shattering", TITLE, INTRODUCTION, claims, summary(values), figures)
@@ -56,8 +56,21 @@ def nearest(table: pd.DataFrame) -> pd.DataFrame:
     """A row a run and moment: its correlation at the smallest distance above 0."""
     apart = table[table["distance"] > 0]
     least = apart.groupby(["run_id", "iteration"])["distance"].transform("min")
-    columns = ["family", "depth", "seed", "run_id", "iteration", "moment", "distance", "correlation"]
-    return apart.loc[apart["distance"] == least, columns].astype({"correlation": float}).reset_index(drop=True)
+    columns = [
+        "family",
+        "depth",
+        "seed",
+        "run_id",
+        "iteration",
+        "moment",
+        "distance",
+        "correlation",
+    ]
+    return (
+        apart.loc[apart["distance"] == least, columns]
+        .astype({"correlation": float})
+        .reset_index(drop=True)
+    )
 
 
 def shattered(values: pd.DataFrame, pair: Pair, notes: list[str]) -> Claim:
@@ -71,10 +84,13 @@ def shattered(values: pd.DataFrame, pair: Pair, notes: list[str]) -> Claim:
         f"at initialisation the gradients of neighbouring inputs are less alike the deeper the {pair.plain} net, and "
         f"more alike in the {pair.residual} net of each depth"
     )
-    if reasons := depth_tests.lacking(values, (pair.plain, pair.residual), depths=2):
+    if reasons := depth_tests.missing_requirements(values, (pair.plain, pair.residual), depths=2):
         return not_tested(name, statement, reasons)
-    plain, residual = (depth_tests.groups_of(values, family, "correlation") for family in (pair.plain, pair.residual))
-    deeper, gaps = depth_tests.fall(plain), depth_tests.gaps(residual, plain)
+    plain, residual = (
+        depth_tests.groups_of(values, family, "correlation")
+        for family in (pair.plain, pair.residual)
+    )
+    deeper, gaps = depth_tests.decreasing_trend(plain), depth_tests.gaps(residual, plain)
     fallen = Difference(-deeper.difference.mean, deeper.difference.error, deeper.difference.freedom)
     together = decide_above({FALL: fallen, **gaps}, 0.0)
     verdict = together.verdict
@@ -84,12 +100,18 @@ def shattered(values: pd.DataFrame, pair: Pair, notes: list[str]) -> Claim:
     evidence = [f"{pair.plain}, {line}" for line in deeper.evidence]
     for depth, one in gaps.items():
         means = f"{_mean(plain[depth])} {pair.plain}, {_mean(residual[depth])} {pair.residual}"
-        evidence.append(f"{depth} layers: {means}; {pair.residual} minus {pair.plain} {depth_tests.told(one)}")
+        evidence.append(
+            f"{depth} layers: {means}; {pair.residual} minus {pair.plain} {depth_tests.told(one)}"
+        )
     return Claim(name, statement, verdict, decisive, evidence, notes)
 
 
 def _decisive(
-    verdict: Verdict, together: Decision[int], deeper: depth_tests.Fall, gaps: dict[int, Difference], pair: Pair
+    verdict: Verdict,
+    together: Decision[int],
+    deeper: depth_tests.DecreasingTrend,
+    gaps: dict[int, Difference],
+    pair: Pair,
 ) -> str:
     """The bound that contradicts, or the weakest of each part that the verdict rests on."""
     between = f"{pair.residual} minus {pair.plain}, at worst"
@@ -123,7 +145,12 @@ def summary(values: pd.DataFrame) -> pd.DataFrame:
         known = part["correlation"].dropna().tolist()
         one = student(known) if known else None
         low, mean, high = (one.low, one.mean, one.high) if one else (math.nan, math.nan, math.nan)
-        row = {"family": family, "depth": depth, "moment": part["moment"].iloc[0], "runs": len(known)}
+        row = {
+            "family": family,
+            "depth": depth,
+            "moment": part["moment"].iloc[0],
+            "runs": len(known),
+        }
         row["distance"] = part["distance"].iloc[0]
         rows.append(row | {"correlation": mean, "low": low, "high": high})
     return pd.DataFrame(rows)

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 
-from analysis.frame import TRAINING_ERROR, WHO
+from analysis.frame import RUN_COLUMNS, TRAINING_ERROR
 from degradation.records.schema import ITERATION
 
 THRESHOLDS = (Fraction(3, 4), Fraction(1, 2), Fraction(1, 4), Fraction(1, 8))  # of chance error
@@ -21,7 +21,7 @@ def times_of(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     trained = curves[curves[ITERATION] > 0]
     places = trained.groupby("run_id").indices
     iterations, errors = (trained[name].to_numpy(float) for name in (ITERATION, TRAINING_ERROR))
-    for run in runs[[*WHO, "chance"]].to_dict("records"):
+    for run in runs[[*RUN_COLUMNS, "chance"]].to_dict("records"):
         if run["run_id"] not in places:
             continue  # failed before its first evaluation, and so not over
         known = places[run["run_id"]]
@@ -31,7 +31,7 @@ def times_of(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
         for share in THRESHOLDS:
             there = np.flatnonzero(error <= float(share) * run["chance"])
             first = int(there[0]) if len(there) else len(known)
-            row = {key: run[key] for key in WHO} | {"threshold": float(share)}
+            row = {key: run[key] for key in RUN_COLUMNS} | {"threshold": float(share)}
             rows.append(row | {"after": ends[first], "by": ends[first + 1], "last": ends[-2]})
     return pd.DataFrame(rows)
 
@@ -54,7 +54,11 @@ def counts_of(times: pd.DataFrame) -> list[str]:
 def _median(part: pd.DataFrame) -> str:
     """Of the intervals, the middle one; of two, the later."""
     middle = part.sort_values("by").iloc[len(part) // 2]
-    return f"> {middle['last']:,.0f}" if math.isinf(middle["by"]) else f"{middle['after']:,.0f} to {middle['by']:,.0f}"
+    return (
+        f"> {middle['last']:,.0f}"
+        if math.isinf(middle["by"])
+        else f"{middle['after']:,.0f} to {middle['by']:,.0f}"
+    )
 
 
 def summary(times: pd.DataFrame) -> pd.DataFrame:
@@ -64,7 +68,10 @@ def summary(times: pd.DataFrame) -> pd.DataFrame:
         row = {"family": family, "depth": depth, "runs": of_depth["run_id"].nunique()}
         for share in THRESHOLDS:
             part = of_depth[of_depth["threshold"] == float(share)]
-            row |= {f"reached {share}": int(np.isfinite(part["by"]).sum()), f"iterations to {share}": _median(part)}
+            row |= {
+                f"reached {share}": int(np.isfinite(part["by"]).sum()),
+                f"iterations to {share}": _median(part),
+            }
         rows.append(row)
     return pd.DataFrame(rows)
 

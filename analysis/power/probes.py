@@ -23,7 +23,9 @@ LOG_SPAN = 0.11  # standard deviation over seeds of log10 of a span, median over
 HEALTHY, LIMIT = 1.0, 2.0  # log10 of a span of 10, and of the span that the claim allows
 RELEVANT = 0.05  # a difference of standard deviations of responses, which begin at 1
 Rows = Callable[[np.random.Generator], list[dict[str, Any]]]
-Found = tuple[ModuleType, str, str, str, Rows]  # module, probe, claim, truth, rows of the probe's table
+Found = tuple[
+    ModuleType, str, str, str, Rows
+]  # module, probe, claim, truth, rows of the probe's table
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ def _norms(ledger: Path) -> Iterator[Found]:
             AS_SEEN: seen,
             "a factor of 10 at every depth and probe": healthy,
             "a factor of 100 at every depth and probe": at_limit,
-            "a factor of 100 at one depth and probe, else 10": healthy | {deepest: Normal(LIMIT, LOG_SPAN)},
+            "a factor of 100 at one depth and probe, else 10": healthy
+            | {deepest: Normal(LIMIT, LOG_SPAN)},
         }
         name = f"healthy norms, {family}"
         for truth, of_truth in truths.items():
@@ -86,8 +89,14 @@ def _flow(family: str, spans: dict[tuple[int, int], Normal]) -> Rows:
             moment = {0: START, runs.LAST: END}.get(iteration, f"iteration {iteration}")
             logs = np.maximum(normal.draw(generator, runs.SEEDS), 0.0)
             for seed, log in enumerate(logs):
-                head = {"run_id": runs.run_id(family, depth, seed), "iteration": iteration, "moment": moment}
-                found.append(head | {"block": 0, "input_gradient": 10.0**log, "weight_gradient": 1.0})
+                head = {
+                    "run_id": runs.run_id(family, depth, seed),
+                    "iteration": iteration,
+                    "moment": moment,
+                }
+                found.append(
+                    head | {"block": 0, "input_gradient": 10.0**log, "weight_gradient": 1.0}
+                )
                 found.append(head | {"block": 1, "input_gradient": 1.0, "weight_gradient": 1.0})
         return found
 
@@ -110,7 +119,10 @@ def _shattering(seen: Nets) -> Iterator[Found]:
 
 def _correlation(value: float) -> list[dict[str, Any]]:
     head = {"iteration": 0, "moment": START}
-    return [head | {"distance": 0.0, "correlation": 1.0}, head | {"distance": 1 / 64, "correlation": value}]
+    return [
+        head | {"distance": 0.0, "correlation": 1.0},
+        head | {"distance": 1 / 64, "correlation": value},
+    ]
 
 
 def _paths(seen: Nets) -> Iterator[Found]:
@@ -135,7 +147,11 @@ def _lengths(excess: dict[int, Normal]) -> Rows:
             n = (depth - 2) // 2
             shares = np.clip((n / 2 + normal.draw(generator, runs.SEEDS)) / n, 0.0, 1.0)
             for seed, share in enumerate(shares):
-                head = {"run_id": runs.run_id("residual", depth, seed), "iteration": runs.LAST, "moment": END}
+                head = {
+                    "run_id": runs.run_id("residual", depth, seed),
+                    "iteration": runs.LAST,
+                    "moment": END,
+                }
                 found.append(head | {"length": 0, "sum_gradient": 1 - share})
                 found.append(head | {"length": n, "sum_gradient": share})
         return found
@@ -146,7 +162,10 @@ def _lengths(excess: dict[int, Normal]) -> Rows:
 def _responses(seen: Nets) -> Iterator[Found]:
     shallow = min(seen["residual"].items())[1]
     weakest = min(seen["plain"])
-    equal = {depth: Normal(seen["plain"][depth].mean, normal.deviation) for depth, normal in seen["residual"].items()}
+    equal = {
+        depth: Normal(seen["plain"][depth].mean, normal.deviation)
+        for depth, normal in seen["residual"].items()
+    }
     less = {depth: normal.shifted(-RELEVANT) for depth, normal in equal.items()}
     truths: dict[str, list[tuple[str, Nets]]] = {
         "weaker responses": [
@@ -175,13 +194,19 @@ def _response(value: float) -> list[dict[str, Any]]:
 def _lesions(errors: Nets, seen: Nets, margin: float) -> Iterator[Found]:
     name, plain, residual = "lesions", seen["plain"], seen["residual"]
     deepest = max(depth for depth in plain if errors["plain"][depth].mean < runs.CHANCE - 2)
-    at_margin = {depth: Normal(residual[depth].mean + margin, normal.deviation) for depth, normal in plain.items()}
-    none = {depth: Normal(residual[depth].mean, normal.deviation) for depth, normal in plain.items()}
+    at_margin = {
+        depth: Normal(residual[depth].mean + margin, normal.deviation)
+        for depth, normal in plain.items()
+    }
+    none = {
+        depth: Normal(residual[depth].mean, normal.deviation) for depth, normal in plain.items()
+    }
     truths: dict[str, Nets] = {
         AS_SEEN: seen,
         NO_EFFECT: seen | {"plain": none},
         f"{margin:g} points at every depth": seen | {"plain": at_margin},
-        f"{margin:g} points at {deepest} layers, else as seen": seen | {"plain": plain | {deepest: at_margin[deepest]}},
+        f"{margin:g} points at {deepest} layers, else as seen": seen
+        | {"plain": plain | {deepest: at_margin[deepest]}},
     }
     for truth, nets in truths.items():
         yield lesions, "lesions", name, truth, _per_run(nets, _lesion)
@@ -190,7 +215,10 @@ def _lesions(errors: Nets, seen: Nets, margin: float) -> Iterator[Found]:
 def _lesion(value: float) -> list[dict[str, Any]]:
     """Errors without a block less and with: only their difference counts."""
     head = {"iteration": runs.LAST, "moment": END, "pictures": 297, "block": 0}
-    return [head | {"kind": "none", "number": 0, "error": 0.0}, head | {"kind": "delete", "number": 1, "error": value}]
+    return [
+        head | {"kind": "none", "number": 0, "error": 0.0},
+        head | {"kind": "delete", "number": 1, "error": value},
+    ]
 
 
 def _per_run(nets: Nets, rows_of: Callable[[float], list[dict[str, Any]]]) -> Rows:

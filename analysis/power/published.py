@@ -40,13 +40,17 @@ def deviation_of(low: float, high: float, runs: int) -> float:
 
 
 def training_errors(ledger: Path) -> Nets:
-    return _nets(pd.read_csv(ledger / "summary.csv"), _of_interval("training_error_{}", "training_error_n"))
+    return _nets(
+        pd.read_csv(ledger / "summary.csv"), _of_interval("training_error_{}", "training_error_n")
+    )
 
 
 def correlations(ledger: Path) -> Nets:
     """Of the gradients at neighbouring inputs, at initialisation."""
     table = pd.read_csv(ledger / "shattering.csv")
-    return _nets(table[table["moment"] == "initialisation"], _of_interval("{}", "runs", mean="correlation"))
+    return _nets(
+        table[table["moment"] == "initialisation"], _of_interval("{}", "runs", mean="correlation")
+    )
 
 
 def excess_lengths(ledger: Path) -> Nets:
@@ -61,7 +65,10 @@ def responses(ledger: Path) -> Nets:
     """Standard deviations of layer responses at the end; their spread over three seeds, from their range."""
 
     def normal(row: dict[str, Any]) -> Normal:
-        return Normal(row["deviation_end"], (row["deviation_end_most"] - row["deviation_end_least"]) / RANGE_OF_THREE)
+        return Normal(
+            row["deviation_end"],
+            (row["deviation_end_most"] - row["deviation_end_least"]) / RANGE_OF_THREE,
+        )
 
     return _nets(pd.read_csv(ledger / "responses.csv"), normal)
 
@@ -86,7 +93,9 @@ def log_spans(ledger: Path, deviation: float) -> dict[str, dict[tuple[int, int],
     found: dict[str, dict[tuple[int, int], Normal]] = {}
     for row in pd.read_csv(ledger / "gradient-flow.csv").to_dict("records"):
         place = (int(row["depth"]), int(row["iteration"]))
-        found.setdefault(row["family"], {})[place] = Normal(math.log10(row["span_gmean"]), deviation)
+        found.setdefault(row["family"], {})[place] = Normal(
+            math.log10(row["span_gmean"]), deviation
+        )
     return found
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.frame import UNTRAINED_WITHIN, WHO, Frame
+from analysis.frame import RUN_COLUMNS, UNTRAINED_WITHIN, Frame
 from analysis.power.published import Nets
 
 IMAGES = 1500  # digits' training images
@@ -23,7 +23,10 @@ def frame(nets: Nets, generator: np.random.Generator) -> Frame:
         for depth, normal in depths.items()
         for seed, error in enumerate(normal.draw(generator, SEEDS))
     ]
-    return Frame(pd.DataFrame(rows), pd.DataFrame(columns=[*WHO, "iteration", "training_error", "test/error"]))
+    return Frame(
+        pd.DataFrame(rows),
+        pd.DataFrame(columns=[*RUN_COLUMNS, "iteration", "training_error", "test/error"]),
+    )
 
 
 def probed(runs: pd.DataFrame, probe: str, rows: list[dict[str, Any]]) -> Frame:

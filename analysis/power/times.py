@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.claim import Verdict
-from analysis.interval_censoring import EXPONENTIAL, FORMS, POWER, Degenerate, Fit, fit
+from analysis.interval_censoring import EXPONENTIAL, FORMS, POWER, DegenerateSample, Fit, fit
 from analysis.mechanisms.convergence import HALF, fits_before, fitted, form_verdict, slowing_verdict
 from analysis.mechanisms.time_to_threshold import THRESHOLDS
 from analysis.power.simulation import AS_SEEN, NO_EFFECT, Case
@@ -85,7 +85,7 @@ class FormDraw:
         after, by = self.design.seen(times, self.design.window)
         try:
             return form_verdict(fit(EXPONENTIAL, depths, after, by), fit(POWER, depths, after, by))
-        except Degenerate:
+        except DegenerateSample:
             return Verdict.NOT_TESTED
 
 
@@ -97,7 +97,7 @@ def growths_of(times: pd.DataFrame, drops: tuple[int, ...]) -> dict[str, Growth]
 
 def _growth(fit: Fit | str) -> Growth:
     if isinstance(fit, str):
-        raise Degenerate(fit)
+        raise DegenerateSample(fit)
     return Growth.of(fit)
 
 
@@ -106,16 +106,25 @@ def form_cases(times: pd.DataFrame, designs: Mapping[str, Design]) -> Iterator[C
     growths = growths_of(times, next(iter(designs.values())).drops)
     exponential = growths[EXPONENTIAL]
     timed = times.loc[
-        (times["family"] == "plain") & np.isfinite(times["by"]) & (times["threshold"] == float(HALF)), "depth"
+        (times["family"] == "plain")
+        & np.isfinite(times["by"])
+        & (times["threshold"] == float(HALF)),
+        "depth",
     ]
     shallowest, deepest = float(timed.min()), float(timed.max())
     level = exponential.a + exponential.b * shallowest
     truths = {
         "exponential, as fitted": exponential,
         "power law, as fitted": growths[POWER],
-        f"exponential, spread x {DOUBTFUL:g}": replace(exponential, sigma=DOUBTFUL * exponential.sigma),
-        f"power law, spread x {DOUBTFUL:g}": replace(growths[POWER], sigma=DOUBTFUL * growths[POWER].sigma),
-        f"neither: a power of depth after {START:g} iterations": exponential.delayed(START, shallowest, deepest),
+        f"exponential, spread x {DOUBTFUL:g}": replace(
+            exponential, sigma=DOUBTFUL * exponential.sigma
+        ),
+        f"power law, spread x {DOUBTFUL:g}": replace(
+            growths[POWER], sigma=DOUBTFUL * growths[POWER].sigma
+        ),
+        f"neither: a power of depth after {START:g} iterations": exponential.delayed(
+            START, shallowest, deepest
+        ),
         f"{NO_EFFECT}: every depth as plain-{shallowest:g}": replace(exponential, a=level, b=0.0),
     }
     for name, design in designs.items():
@@ -141,7 +150,7 @@ class SlowingDraw:
             ]
             try:
                 plain, residual = (fit(EXPONENTIAL, depths, *one) for one in seen)
-            except Degenerate:
+            except DegenerateSample:
                 continue
             fits[share] = (plain, residual)
         return slowing_verdict(fits) if fits else Verdict.NOT_TESTED
@@ -152,7 +161,10 @@ def slowing_cases(times: pd.DataFrame, design: Design) -> Iterator[Case]:
     seen: dict[Fraction, tuple[Growth, Growth]] = {}
     plain: dict[Fraction, Growth] = {}
     for share in THRESHOLDS:
-        fits = [fitted(EXPONENTIAL, times[times["family"] == family], share) for family in ("plain", "residual")]
+        fits = [
+            fitted(EXPONENTIAL, times[times["family"] == family], share)
+            for family in ("plain", "residual")
+        ]
         known = [Growth.of(fit) for fit in fits if isinstance(fit, Fit)]
         if isinstance(fits[0], Fit):
             plain[share] = known[0]
@@ -163,7 +175,9 @@ def slowing_cases(times: pd.DataFrame, design: Design) -> Iterator[Case]:
         f"{NO_EFFECT}: residual nets as plain ones, which is the margin": {
             share: (growth, growth) for share, growth in plain.items()
         },
-        "residual and plain nets exchanged": {share: (other, one) for share, (one, other) in seen.items()},
+        "residual and plain nets exchanged": {
+            share: (other, one) for share, (one, other) in seen.items()
+        },
     }
     for truth, growths in truths.items():
         yield Case("no such slowing, residual", truth, SlowingDraw(design, growths))

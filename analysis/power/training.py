@@ -16,7 +16,10 @@ def training_cases(seen: Nets, margin: float) -> Iterator[Case]:
     shallow = {family: min(depths.items())[1] for family, depths in seen.items()}
     flat = {family: dict.fromkeys(depths, shallow[family]) for family, depths in seen.items()}
     deepest = {family: max(depths) for family, depths in seen.items()}
-    rising = {depth: shallow["plain"].shifted(margin * place) for depth, place in _places(seen["plain"]).items()}
+    rising = {
+        depth: shallow["plain"].shifted(margin * place)
+        for depth, place in _places(seen["plain"]).items()
+    }
     above = {
         depth: shallow["residual"].shifted(margin if depth > min(seen["residual"]) else 0.0)
         for depth in seen["residual"]
@@ -44,7 +47,9 @@ def training_cases(seen: Nets, margin: float) -> Iterator[Case]:
     for name, of_claim in truths.items():
         for truth, nets in of_claim:
 
-            def draw(generator: np.random.Generator, name: str = name, nets: Nets = nets) -> Verdict:
+            def draw(
+                generator: np.random.Generator, name: str = name, nets: Nets = nets
+            ) -> Verdict:
                 return verdict_of(judge(runs.frame(nets, generator).runs, margin), name)
 
             yield Case(name, truth, draw)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from degradation.config import Config, ConfigError
-from degradation.durable_io import Damaged, Row, seal, unseal
+from degradation.durable_io import CorruptData, Row, seal, unseal
 from degradation.records.manifest import fingerprint
 from degradation.records.record import Record
 from degradation.records.schema import CHECKPOINT, METRICS, PROBES, RecordError
@@ -20,12 +20,12 @@ SAVED = {"device", "threads", "rows", "probes", "snapshots", "training"}
 ADDED_LATER = {"threads"}  # a checkpoint of an earlier release lacks it
 
 
-class Unusable(Exception):
+class UnusableCheckpoint(Exception):
     """Why training cannot go on from the checkpoint, in a line."""
 
 
 @dataclass
-class Kept:
+class ResumeState:
     """What the record holds of the run up to the iteration that training stands at."""
 
     metrics: list[Row] = field(default_factory=list)
@@ -33,23 +33,25 @@ class Kept:
     snapshots: dict[str, Row] = field(default_factory=dict)  # file: its fingerprint
 
 
-def save(record: Record, training: Training, kept: Kept) -> None:
+def save(record: Record, training: Training, kept: ResumeState) -> None:
     held = {"rows": len(kept.metrics), "probes": len(kept.probes), "snapshots": kept.snapshots}
     where = {"device": training.device.type, "threads": training.config.threads}
     state = {**where, **held, "training": training.state()}
     record.write(CHECKPOINT, seal(serialization.dump(state)))
 
 
-def resume(config: Config, record: Record, begin: Callable[[], Training]) -> tuple[Training, Kept]:
+def resume(
+    config: Config, record: Record, begin: Callable[[], Training]
+) -> tuple[Training, ResumeState]:
     """A training at the checkpoint, and the rows after it cut off; or one from its beginning, told where it is anew."""
-    training, kept = begin(), Kept()
+    training, kept = begin(), ResumeState()
     try:
         saved = _saved(record, set(training.state()))
         if saved is not None:
             _check_device(config, record, saved["device"], training.device.type)
             _check_threads(config, record, saved.get("threads"), training.device.type)
             _restore(training, saved["training"])
-    except Unusable as problem:
+    except UnusableCheckpoint as problem:
         log.warning("%s: %s; training starts anew", record.run_id, problem)
         training, saved = begin(), None
     if saved is not None:
@@ -57,8 +59,8 @@ def resume(config: Config, record: Record, begin: Callable[[], Training]) -> tup
         kept.probes = record.rows(PROBES)[: saved["probes"]]
         kept.snapshots = saved["snapshots"]
         log.info("%s: goes on from iteration %d", record.run_id, training.iteration)
-    record.keep_rows(METRICS, kept.metrics)
-    record.keep_rows(PROBES, kept.probes)
+    record.rewrite_rows(METRICS, kept.metrics)
+    record.rewrite_rows(PROBES, kept.probes)
     return training, kept
 
 
@@ -88,9 +90,11 @@ def _restore(training: Training, state: dict[str, Any]) -> None:
     """Raises Unusable; then the training is neither what it was nor what was saved."""
     try:
         training.restore(state)
-    except Exception as error:  # tensors of other shapes raise one thing, values of other types another
+    except (
+        Exception
+    ) as error:  # tensors of other shapes raise one thing, values of other types another
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise Unusable(f"{CHECKPOINT} is of another network ({reason})") from None
+        raise UnusableCheckpoint(f"{CHECKPOINT} is of another network ({reason})") from None
 
 
 def _saved(record: Record, expected: set[str]) -> dict[str, Any] | None:
@@ -99,18 +103,22 @@ def _saved(record: Record, expected: set[str]) -> dict[str, Any] | None:
         return None
     try:
         saved: dict[str, Any] = serialization.load(unseal(record.read(CHECKPOINT)))
-    except (Damaged, serialization.CheckpointError) as problem:
-        raise Unusable(f"{CHECKPOINT} {problem}") from None
-    if not isinstance(saved, dict) or set(saved) | ADDED_LATER != SAVED or set(saved["training"]) != expected:
-        raise Unusable(f"{CHECKPOINT} is another release's")
+    except (CorruptData, serialization.CheckpointError) as problem:
+        raise UnusableCheckpoint(f"{CHECKPOINT} {problem}") from None
+    if (
+        not isinstance(saved, dict)
+        or set(saved) | ADDED_LATER != SAVED
+        or set(saved["training"]) != expected
+    ):
+        raise UnusableCheckpoint(f"{CHECKPOINT} is another release's")
     for name, count in ((METRICS, saved["rows"]), (PROBES, saved["probes"])):
         if len(record.rows(name)) < count:
-            raise Unusable(f"{name} lacks rows")
+            raise UnusableCheckpoint(f"{name} lacks rows")
     for name, written in saved["snapshots"].items():
         try:
             sound = fingerprint(record.read(name)) == written
         except RecordError as problem:
-            raise Unusable(str(problem)) from None
+            raise UnusableCheckpoint(str(problem)) from None
         if not sound:
-            raise Unusable(f"{name} does not fit its checksum")
+            raise UnusableCheckpoint(f"{name} does not fit its checksum")
     return saved

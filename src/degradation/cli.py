@@ -15,12 +15,19 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from degradation.config import check_words
-from degradation.config.errors import ConfigError, escaped
-from degradation.config.hydra_errors import in_one_line
+from degradation.config.errors import ConfigError, escape
+from degradation.config.hydra_errors import format_hydra_error
 
 FULL_ERROR = "HYDRA_FULL_ERROR"  # 1: a user wants tracebacks
-HYDRAS = ("hydra", "omegaconf", "antlr4", "yaml")  # packages in which what fails was given by the user
-PREAMBLE = "Error executing job with overrides: "  # Hydra writes it before it raises what a job has raised
+HYDRAS = (
+    "hydra",
+    "omegaconf",
+    "antlr4",
+    "yaml",
+)  # packages in which what fails was given by the user
+PREAMBLE = (
+    "Error executing job with overrides: "  # Hydra writes it before it raises what a job has raised
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -38,10 +45,10 @@ def run_script(main: Callable[[], int | None]) -> NoReturn:
     except KeyboardInterrupt:
         status = 130
     except Exception as error:
-        if with_traceback or not is_told(error):
+        if with_traceback or not is_user_error(error):
             raise
         if not _is_of_the_pool(error):
-            print(line_of(error), file=sys.stderr)
+            print(format_error(error), file=sys.stderr)
         status = 1
     sys.exit(status)
 
@@ -52,14 +59,18 @@ def run_hydra_script(main: Callable[[], Any], config_name: str) -> NoReturn:
     def started() -> None:
         given = Parser(parents=[get_args_parser()], add_help=False).parse_args()
         if given.experimental_rerun is not None:
-            raise ConfigError("--experimental-rerun: is not allowed, since it executes what is in a file")
+            raise ConfigError(
+                "--experimental-rerun: is not allowed, since it executes what is in a file"
+            )
         if not given.shell_completion:
             check_words(given.overrides)
         if os.environ.get(FULL_ERROR) == "1":
             main()
             return
         os.environ[FULL_ERROR] = "1"  # Hydra then raises what it would print in lines of its own
-        warnings.filterwarnings("error", "provider=.* is not available", UserWarning)  # a search path
+        warnings.filterwarnings(
+            "error", "provider=.* is not available", UserWarning
+        )  # a search path
         began = time.time_ns()
         try:
             with redirect_stderr(cast(TextIO, _WithoutPreamble(sys.stderr))):
@@ -72,29 +83,36 @@ def run_hydra_script(main: Callable[[], Any], config_name: str) -> NoReturn:
     run_script(started)
 
 
-def is_told(error: Exception) -> bool:
+def is_user_error(error: Exception) -> bool:
     """Is it something that a user can mend, and no bug?"""
     from degradation.data.fingerprint import DataError
     from degradation.environment import InstallationError
     from degradation.records.schema import RecordError
 
-    kinds = (HydraException, OmegaConfBaseException, OSError, RecordError, DataError, InstallationError)
+    kinds = (
+        HydraException,
+        OmegaConfBaseException,
+        OSError,
+        RecordError,
+        DataError,
+        InstallationError,
+    )
     return isinstance(error, kinds) or _raised_in(error.__traceback__) in HYDRAS
 
 
-def line_of(error: Exception) -> str:
+def format_error(error: Exception) -> str:
     """What is told of it: the key or the file first."""
     if type(error).__module__.partition(".")[0] in HYDRAS and isinstance(
         error, HydraException | OmegaConfBaseException
     ):
-        return in_one_line(error)
+        return format_hydra_error(error)
     told = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         told = f"{error.filename}: {error.strerror}"
     elif not isinstance(error, HydraException) and _raised_in(error.__traceback__) in HYDRAS:
         null = "; allowed: keys of parts that are not null" if "NoneType" in told else ""
         told = f"{' '.join(sys.argv[1:])}: {told.splitlines()[0]}{null}"
-    return escaped(told)
+    return escape(told)
 
 
 def _raised_in(trace: TracebackType | None) -> str:

@@ -25,7 +25,7 @@ TAIL = len(f',"{CHECKSUM}":"00000000"}}\n')  # bytes of a line that its checksum
 SEALED = b"sha256 "  # the head of a sealed file
 
 
-class Damaged(Exception):
+class CorruptData(Exception):
     """Content that is not what was written: what is wrong with it."""
 
 
@@ -86,12 +86,12 @@ def decode_document(content: bytes) -> tuple[Row, bool]:
     """The values, and whether they carried a checksum (those of the first release did not). Raises Damaged."""
     values = _from_json(content)
     if not isinstance(values, dict):
-        raise Damaged("is not the JSON that was written")
+        raise CorruptData("is not the JSON that was written")
     if DIGEST not in values:
         return values, False
     del values[DIGEST]
     if encode_document(values) != content:
-        raise Damaged("does not fit its own checksum")
+        raise CorruptData("does not fit its own checksum")
     return values, True
 
 
@@ -124,7 +124,7 @@ def unseal(sealed: bytes) -> bytes:
     """The content of a sealed file. Raises Damaged."""
     head, _, content = sealed.partition(b"\n")
     if head != SEALED + hashlib.sha256(content).hexdigest().encode():
-        raise Damaged("does not fit its own checksum")
+        raise CorruptData("does not fit its own checksum")
     return content
 
 
@@ -132,7 +132,9 @@ def unseal(sealed: bytes) -> bytes:
 def open_file(path: Path) -> Iterator[IO[bytes]]:
     """A regular file, to be read. Raises OSError, for a link, a pipe or a device too."""
     # without O_NONBLOCK the other end of a pipe would be waited for
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
+    with open(
+        path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    ) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         yield file

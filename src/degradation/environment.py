@@ -32,16 +32,23 @@ def check_torch_pair(torch: str | None = None, torchvision: str | None = None) -
     torch = torch or _version("torch")
     torchvision = torchvision or _version("torchvision")
     if torch is None or torchvision is None:
-        raise InstallationError(f"torch is {torch or 'missing'}, torchvision is {torchvision or 'missing'}: {MEND}")
+        raise InstallationError(
+            f"torch is {torch or 'missing'}, torchvision is {torchvision or 'missing'}: {MEND}"
+        )
     torch_release, _, torch_build = torch.partition("+")
     torchvision_release, _, torchvision_build = torchvision.partition("+")
     expected = int(torch_release.split(".")[1]) + TORCHVISION_MINOR_AHEAD
-    if torch_release.split(".")[0] != "2" or torchvision_release.split(".")[:2] != ["0", str(expected)]:
+    if torch_release.split(".")[0] != "2" or torchvision_release.split(".")[:2] != [
+        "0",
+        str(expected),
+    ]:
         raise InstallationError(
             f"torchvision {torchvision} does not belong to torch {torch} (0.{expected} does): {MEND}"
         )
     if torch_build != torchvision_build:
-        raise InstallationError(f"torch {torch} and torchvision {torchvision} are different builds: {MEND}")
+        raise InstallationError(
+            f"torch {torch} and torchvision {torchvision} are different builds: {MEND}"
+        )
     if not given and (problem := missing_library("torch") or missing_library("torchvision")):
         raise InstallationError(f"{problem}: {MEND}")
 
@@ -78,7 +85,12 @@ def commit() -> str | None:
     try:
         for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "-uno"]):
             answer = subprocess.run(
-                [*git, *words], capture_output=True, text=True, check=True, timeout=GIT_SECONDS, env=environment
+                [*git, *words],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=GIT_SECONDS,
+                env=environment,
             )
             answers.append(answer.stdout.strip())
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
@@ -99,7 +111,10 @@ def describe() -> dict[str, Any]:
     """Commit, versions, host and process, for the record's attempts."""
     return {
         "commit": commit(),
-        "versions": {"python": platform.python_version(), **{package: _version(package) for package in PACKAGES}},
+        "versions": {
+            "python": platform.python_version(),
+            **{package: _version(package) for package in PACKAGES},
+        },
         "host": socket.gethostname(),
         "system": f"{platform.system()} {platform.machine()}",
         "process": os.getpid(),

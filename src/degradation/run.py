@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from hydra.errors import CompactHydraException
 
-from degradation.checkpointing import Kept, resume, save
+from degradation.checkpointing import ResumeState, resume, save
 from degradation.config import Config, ConfigError, parent_of
 from degradation.data.fingerprint import DataError
 from degradation.data.loaders import load
@@ -18,7 +18,7 @@ from degradation.durable_io import Row
 from degradation.environment import InstallationError, check_torch_pair, describe
 from degradation.models.construction import grow
 from degradation.models.network import Network
-from degradation.records.locks import AS_LONG_AS_IT_TAKES
+from degradation.records.locks import NO_TIMEOUT
 from degradation.records.manifest import Manifest, manifest_of
 from degradation.records.record import Record
 from degradation.records.schema import (
@@ -44,9 +44,22 @@ from degradation.sweep.jobs import grid_run
 from degradation.tracking.mirror import Log, mirror
 from degradation.tracking.wandb_rows import in_order, shown_in_wandb, wandb_identity
 from degradation.training import serialization
-from degradation.training.distributed import ALONE, Group
-from degradation.training.optimizer import check_precision, choose_device, make_reproducible, memory_format
-from degradation.training.trainer import Diverged, Metrics, Probed, Progress, Snapshot, Training, fit
+from degradation.training.distributed import SINGLE, WorkerGroup
+from degradation.training.optimizer import (
+    check_precision,
+    choose_device,
+    make_reproducible,
+    memory_format,
+)
+from degradation.training.trainer import (
+    Diverged,
+    Metrics,
+    Probed,
+    Progress,
+    Snapshot,
+    Training,
+    fit,
+)
 from hydra_plugins.pool_launcher import report_progress, tell
 
 log = logging.getLogger(__name__)
@@ -56,7 +69,7 @@ class RunFailed(CompactHydraException):
     """The run's failure, in one line; it stands in the record too."""
 
 
-def train(config: Config, group: Group = ALONE) -> State:
+def train(config: Config, group: WorkerGroup = SINGLE) -> State:
     """Bring one run to its end and return its state. Raises RunFailed, Interrupted, ConfigError.
 
     `group`: the processes that train it together; this is the first, and the others are at `follow`.
@@ -71,17 +84,21 @@ def train(config: Config, group: Group = ALONE) -> State:
         device = choose_device(config.device)
         check_precision(device, config.precision)
         parent = parent_of(config)
-        if parent is not None and record.outcome(every_byte=True) is None:
+        if parent is not None and record.outcome(verify_contents=True) is None:
             train(parent)
         with _waited_for(record):
             record.clean()
-            outcome = record.outcome(every_byte=True)
+            outcome = record.outcome(verify_contents=True)
             if outcome is None and record.restore():
-                log.warning("%s: %s was missing or damaged; restored from %s", run.run_id, DONE, ATTEMPTS)
+                log.warning(
+                    "%s: %s was missing or damaged; restored from %s", run.run_id, DONE, ATTEMPTS
+                )
                 outcome = record.outcome()
             if outcome is not None:
                 log.info("%s: %s already", run.run_id, outcome)
-                record.path(CHECKPOINT).unlink(missing_ok=True)  # killed between the last two things that a run does
+                record.path(CHECKPOINT).unlink(
+                    missing_ok=True
+                )  # killed between the last two things that a run does
                 return outcome
             return _attempt(config, record, device, group)
     except (InstallationError, RecordError, DataError, OSError) as problem:
@@ -96,11 +113,11 @@ def _waited_for(record: Record) -> Iterator[None]:
             stack.enter_context(record.lock())
         except RecordError:
             tell(f"{record.run_id}: another process is training it; waiting for that")
-            stack.enter_context(record.lock(AS_LONG_AS_IT_TAKES))
+            stack.enter_context(record.lock(NO_TIMEOUT))
         yield
 
 
-def follow(config: Config, group: Group) -> None:
+def run_worker(config: Config, group: WorkerGroup) -> None:
     """What every process of a group but the first does: it trains its share, and writes nothing."""
     make_reproducible(config.threads)
     state = group.receive()
@@ -115,16 +132,23 @@ def follow(config: Config, group: Group) -> None:
                 return
 
 
-def _attempt(config: Config, record: Record, device: torch.device, group: Group) -> State:
+def _attempt(config: Config, record: Record, device: torch.device, group: WorkerGroup) -> State:
     """One attempt, its start and its end in attempts.jsonl. A failure is recorded with its reason."""
     make_reproducible(config.threads)
     for name in (ATTEMPTS, METRICS, PROBES):
-        if damaged := record.damaged_lines(name):
-            log.warning("%s: %d torn or changed lines in %s are left out", record.run_id, damaged, name)
-    earlier = record.sound_rows(ATTEMPTS)
-    record.keep_rows(ATTEMPTS, earlier)  # a torn last line would hide what is appended
+        if damaged := record.corrupt_lines(name):
+            log.warning(
+                "%s: %d torn or changed lines in %s are left out", record.run_id, damaged, name
+            )
+    earlier = record.valid_rows(ATTEMPTS)
+    record.rewrite_rows(ATTEMPTS, earlier)  # a torn last line would hide what is appended
     number = sum("start" in row for row in earlier) + 1
-    where = {"device": _device_name(device), "threads": config.threads, "processes": group.share.count, **describe()}
+    where = {
+        "device": _device_name(device),
+        "threads": config.threads,
+        "processes": group.share.count,
+        **describe(),
+    }
     record.append(ATTEMPTS, {"attempt": number, "start": time.time(), **where})
     began = time.monotonic()
     end: dict[str, Any] = {"attempt": number}
@@ -146,21 +170,32 @@ def _attempt(config: Config, record: Record, device: torch.device, group: Group)
         try:
             record.append(ATTEMPTS, end | {"end": time.time(), SECONDS: time.monotonic() - began})
         except OSError as error:  # a full disk: the reason that is raised says more
-            log.warning("%s: the end of the attempt could not be recorded (%s)", record.run_id, error)
+            log.warning(
+                "%s: the end of the attempt could not be recorded (%s)", record.run_id, error
+            )
     record.finish(manifest)  # after that line, which a damaged DONE is restored from
     return State(manifest["outcome"])
 
 
-def _train(config: Config, record: Record, device: torch.device, group: Group, stop: StopRequest, end: Row) -> Manifest:
+def _train(
+    config: Config,
+    record: Record,
+    device: torch.device,
+    group: WorkerGroup,
+    stop: StopRequest,
+    end: Row,
+) -> Manifest:
     """`end`, the attempt's last line, is filled as far as it is known."""
     dataset = load(config.data)
     description = describe_run(config, record.run_id, dataset)
     files = {RUN: record.create(description)}
-    if (before := record.manifest()) and record.outcome(every_byte=True):
+    if (before := record.manifest()) and record.outcome(verify_contents=True):
         log.warning("%s: %s was damaged; it is as it was", record.run_id, RUN)
         return before
     if record.path(DONE).exists():
-        log.warning("%s: %s; trained anew", record.run_id, record.misfit(every_byte=True))
+        log.warning(
+            "%s: %s; trained anew", record.run_id, record.find_mismatch(verify_contents=True)
+        )
         record.reopen()
     training, kept = resume(config, record, partial(Training, config, dataset, device))
     if training.iteration == 0:
@@ -170,7 +205,9 @@ def _train(config: Config, record: Record, device: torch.device, group: Group, s
     end[ITERATION] = training.iteration
     outcome = State.DONE
     sent = in_order(kept.metrics, kept.probes)
-    with mirror(config.tracking, record.root, lambda: wandb_identity(config, record, description), sent) as send:
+    with mirror(
+        config.tracking, record.root, lambda: wandb_identity(config, record, description), sent
+    ) as send:
         for event in fit(training):
             end[ITERATION] = training.iteration  # a failure comes after it
             match event:
@@ -188,15 +225,24 @@ def _train(config: Config, record: Record, device: torch.device, group: Group, s
                     name = f"{SNAPSHOTS}/{iteration:08d}.pt"
                     kept.snapshots[name] = record.write(name, serialization.dump(weights))
                 case Diverged(iteration):
-                    log.warning("%s: the loss is not finite at iteration %d", record.run_id, iteration)
+                    log.warning(
+                        "%s: the loss is not finite at iteration %d", record.run_id, iteration
+                    )
                     outcome, end[ITERATION] = State.DIVERGED, iteration
     files |= kept.snapshots
-    files[WEIGHTS] = record.write(WEIGHTS, serialization.dump(serialization.weights(training.network)))
+    files[WEIGHTS] = record.write(
+        WEIGHTS, serialization.dump(serialization.weights(training.network))
+    )
     return manifest_of(outcome, end[ITERATION], files, kept.metrics, kept.probes)
 
 
 def _progress(
-    config: Config, record: Record, training: Training, kept: Kept, stop: StopRequest, iteration: int
+    config: Config,
+    record: Record,
+    training: Training,
+    kept: ResumeState,
+    stop: StopRequest,
+    iteration: int,
 ) -> None:
     """The state is whole: told, and saved where a stop is asked for or a row has been written. Raises Interrupted."""
     total = config.schedule.iterations
@@ -204,7 +250,9 @@ def _progress(
     signum = training.group.stop_asked(stop.signum)
     if signum is not None:
         save(record, training, kept)
-        raise Interrupted(f"{record.run_id}: stopped at iteration {iteration}; its checkpoint is saved", signum)
+        raise Interrupted(
+            f"{record.run_id}: stopped at iteration {iteration}; its checkpoint is saved", signum
+        )
     if iteration % config.schedule.evaluate_every == 0 and iteration < total:
         save(record, training, kept)
 
@@ -216,12 +264,20 @@ def _construct(config: Config, training: Training) -> None:
         return
     run = grid_run(parent)
     if run.record.outcome() is not State.DONE:
-        raise RecordError(f"{run.run_id}: is {run.record.state()}, so no network can be constructed from it")
+        raise RecordError(
+            f"{run.run_id}: is {run.record.state()}, so no network can be constructed from it"
+        )
     channels, classes = training.network.conv1.in_channels, training.network.fc.out_features
     shallow = Network(parent.model, channels, classes)
     shallow.load_state_dict(serialization.load(run.record.read(WEIGHTS)))
     shallow = shallow.to(training.device).to(memory_format=memory_format(config.precision)).eval()
-    training.start_from(grow(shallow, config.model, lambda: (pictures for pictures, _ in training.feed.clean("train"))))
+    training.start_from(
+        grow(
+            shallow,
+            config.model,
+            lambda: (pictures for pictures, _ in training.feed.clean("train")),
+        )
+    )
 
 
 def _keep(record: Record, row: Row, send: Log) -> None:
@@ -234,4 +290,8 @@ def _keep(record: Record, row: Row, send: Log) -> None:
 
 
 def _device_name(device: torch.device) -> str:
-    return f"{device.type}: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
+    return (
+        f"{device.type}: {torch.cuda.get_device_name(device)}"
+        if device.type == "cuda"
+        else device.type
+    )

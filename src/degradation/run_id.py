@@ -14,11 +14,13 @@ from degradation.config import Config, family, parent_of, warmup_of
 # Raised when the code's numbers change on purpose: the id changes with it, and old records stay what they are. A
 # correction that concerns some runs raises it for those alone (`numerics_version`).
 NUMERICS_VERSION = 1
-CORRECTED_VERSION = 2  # of runs with exact BN statistics, and of those whose plateau is one of the validation error
+CORRECTED_VERSION = (
+    2  # of runs with exact BN statistics, and of those whose plateau is one of the validation error
+)
 
 # A key added after a release, with the value that reproduces what the code did before it existed. While it has that
 # value it is left out of the hash, so that older records keep their ids.
-ADDED_LATER: dict[str, Any] = {
+HASH_DEFAULTS: dict[str, Any] = {
     "data.normalise": "before_padding",
     "data.validation": 0,
     "data.stream": None,
@@ -35,9 +37,7 @@ ADDED_LATER: dict[str, Any] = {
     "schedule.plateau": None,
 }
 
-PARENT = (
-    "parent"  # of a constructed network: in what the run that it is grown from differs, in the form of a configuration
-)
+PARENT = "parent"  # of a constructed network: in what the run that it is grown from differs, in the form of a configuration
 
 # What a value without effect is hashed as: the one that the presets of conf/ have, so that their ids stay.
 WITHOUT_EFFECT: dict[str, Any] = {
@@ -77,7 +77,7 @@ def hashed_values(config: Config, content: str) -> dict[str, Any]:
     }
     if parent := _parent_values(config):
         values[PARENT] = parent
-    for dotted, old_value in ADDED_LATER.items():
+    for dotted, old_value in HASH_DEFAULTS.items():
         *groups, key = dotted.split(".")
         holder = values
         for group in groups:
@@ -94,25 +94,25 @@ def _data_values(config: Config) -> dict[str, Any]:
     if data["stream"] is not None:
         del data["stream"]["workers"]
     if config.data.pad == 0:
-        data["normalise"] = ADDED_LATER["data.normalise"]
+        data["normalise"] = HASH_DEFAULTS["data.normalise"]
     return data
 
 
 def _model_values(config: Config) -> dict[str, Any]:
     model = asdict(config.model)
     if config.model.shortcut != "A":
-        model["new_channels"] = ADDED_LATER["model.new_channels"]
+        model["new_channels"] = HASH_DEFAULTS["model.new_channels"]
     if config.model.block != "bottleneck":
-        model["bottleneck_stride"] = ADDED_LATER["model.bottleneck_stride"]
+        model["bottleneck_stride"] = HASH_DEFAULTS["model.bottleneck_stride"]
     return model
 
 
 def _optim_values(config: Config) -> dict[str, Any]:
     optim = asdict(config.optim)
     if config.optim.momentum == 0:
-        optim["momentum_form"] = ADDED_LATER["optim.momentum_form"]
+        optim["momentum_form"] = HASH_DEFAULTS["optim.momentum_form"]
     if config.optim.weight_decay == 0:
-        optim["decay"] = ADDED_LATER["optim.decay"]
+        optim["decay"] = HASH_DEFAULTS["optim.decay"]
     return optim
 
 
@@ -147,6 +147,8 @@ def _parent_values(config: Config) -> dict[str, Any]:
 
 def run_id(config: Config, content: str) -> str:
     """Such as `residual-d56-s3-1f2e3d4c`."""
-    canonical = json.dumps(hashed_values(config, content), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    canonical = json.dumps(
+        hashed_values(config, content), sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
     digest = hashlib.sha256(canonical.encode()).hexdigest()[:8]
     return f"{family(config.model)}-d{config.model.depth}-s{config.seed}-{digest}"

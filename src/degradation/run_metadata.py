@@ -8,10 +8,10 @@ from torch import Tensor
 
 from degradation.config import Config, family, parent_of
 from degradation.data.datasets import Dataset
-from degradation.data.fingerprint import content
+from degradation.data.fingerprint import data_fingerprint
 from degradation.data.imagenet import ImageNet
 from degradation.durable_io import Row
-from degradation.models.complexity import census
+from degradation.models.complexity import measure_complexity
 from degradation.probes import Table
 from degradation.records.schema import DEVICE, ITERATION, PICTURES, PROBE, TABLE
 from degradation.run_id import hashed_values, numerics_version
@@ -20,14 +20,14 @@ from degradation.sweep.jobs import grid_run
 
 def describe_run(config: Config, run_id: str, dataset: Dataset | ImageNet) -> dict[str, Any]:
     """What run.json holds of a run; the same for every attempt on any machine."""
-    counted = census(config.model, dataset.channels, dataset.side, dataset.classes)
+    counted = measure_complexity(config.model, dataset.channels, dataset.side, dataset.classes)
     parent = parent_of(config)
     validation = {"validation": config.data.validation} if config.data.validation else {}
     return {
         "run_id": run_id,
         "family": family(config.model),
         "numerics_version": numerics_version(config),
-        "config": hashed_values(config, content(config.data)),
+        "config": hashed_values(config, data_fingerprint(config.data)),
         "data": {
             "name": config.data.name,
             "checksum": dataset.checksum(),

@@ -11,23 +11,36 @@ from degradation.config import Config
 from degradation.data.datasets import Dataset
 from degradation.data.fingerprint import DataError
 from degradation.data.imagenet import ImageNet
-from degradation.data.loaders import load, make_feed
+from degradation.data.loaders import build_loader, load
 from degradation.data.random_streams import generator
 from degradation.environment import InstallationError, check_torch_pair
 from degradation.models.network import Network, initialise
-from degradation.probes import probe_batch, take
+from degradation.probes import measure_probe, probe_batch
 from degradation.probes.landscape import Surface, direction
-from degradation.records.locks import AS_LONG_AS_IT_TAKES
+from degradation.records.locks import NO_TIMEOUT
 from degradation.records.record import Record
-from degradation.records.schema import DEVICE, LANDSCAPE, PROBES, SNAPSHOTS, WEIGHTS, RecordError, State
+from degradation.records.schema import (
+    DEVICE,
+    LANDSCAPE,
+    PROBES,
+    SNAPSHOTS,
+    WEIGHTS,
+    RecordError,
+    State,
+)
 from degradation.run_metadata import probe_row
 from degradation.sweep.jobs import GridRun, grid_run
-from degradation.sweep.pending import NOTHING_LEFT, points_left, probes_left, specification
+from degradation.sweep.pending import SKIP_REASON, points_left, probes_left, specification
 from degradation.tracking.mirror import mirror
 from degradation.tracking.wandb_rows import explained_run
 from degradation.training import serialization
-from degradation.training.evaluate import as_evaluated
-from degradation.training.optimizer import check_precision, choose_device, make_reproducible, memory_format
+from degradation.training.evaluate import eval_batchnorm
+from degradation.training.optimizer import (
+    check_precision,
+    choose_device,
+    make_reproducible,
+    memory_format,
+)
 from hydra_plugins.pool_launcher import report_progress, tell
 
 log = logging.getLogger(__name__)
@@ -58,31 +71,37 @@ def _of_done_run(config: Config, measure: Callable[[GridRun, torch.device], None
         if outcome is State.DIVERGED:
             return str(outcome)
         if outcome is None:
-            raise RecordError(f"is {run.record.state()}; train it first (make reproduce, or experiments/train.py)")
+            raise RecordError(
+                f"is {run.record.state()}; train it first (make reproduce, or experiments/train.py)"
+            )
         measure(run, device)
     except (InstallationError, RecordError, DataError, OSError) as problem:
         raise NotExplained(f"{run.run_id}: {problem}") from None
     except (torch.OutOfMemoryError, MemoryError) as problem:
         reason = f"{type(problem).__name__}: {problem}".splitlines()[0]
         raise NotExplained(f"{run.run_id}: {reason}; fewer pictures need less memory") from None
-    return NOTHING_LEFT
+    return SKIP_REASON
 
 
 def _take_probes(run: GridRun, device: torch.device) -> None:
     config, record = run.config, run.record
     if record.locked():
         tell(f"{run.run_id}: another process is at it; waiting for that")
-    with record.lock(AS_LONG_AS_IT_TAKES):
+    with record.lock(NO_TIMEOUT):
         record.clean()
-        if damaged := record.damaged_lines(PROBES):
-            log.warning("%s: %d torn or changed lines in %s are left out", run.run_id, damaged, PROBES)
-        record.keep_rows(PROBES, record.sound_rows(PROBES))  # a torn last line would hide what is appended
+        if damaged := record.corrupt_lines(PROBES):
+            log.warning(
+                "%s: %d torn or changed lines in %s are left out", run.run_id, damaged, PROBES
+            )
+        record.rewrite_rows(
+            PROBES, record.valid_rows(PROBES)
+        )  # a torn last line would hide what is appended
         left = probes_left(config, record)
         if not left:
-            log.info("%s: %s already", run.run_id, NOTHING_LEFT)
+            log.info("%s: %s already", run.run_id, SKIP_REASON)
             return
         dataset = load(config.data)
-        feed = make_feed(dataset, config, device)
+        feed = build_loader(dataset, config, device)
         network = Network(config.model, dataset.channels, dataset.classes)
         held = None  # the iteration that the network's weights are of
         for number, (name, iteration) in enumerate(left):
@@ -90,8 +109,8 @@ def _take_probes(run: GridRun, device: torch.device) -> None:
                 network = _network_at(iteration, config, record, dataset, device)
                 held = iteration
             batch = probe_batch(name, feed, config.probes)
-            with as_evaluated(network, config, feed):
-                table = take(name, network, batch, config.seed, iteration)
+            with eval_batchnorm(network, config, feed):
+                table = measure_probe(name, network, batch, config.seed, iteration)
             record.append(PROBES, probe_row(name, iteration, len(batch[1]), device.type, table))
             log.info("%s  iteration %6d  %s", run.run_id, iteration, name)
             report_progress(number + 1, len(left))
@@ -99,7 +118,11 @@ def _take_probes(run: GridRun, device: torch.device) -> None:
 
 
 def _network_at(
-    iteration: int, config: Config, record: Record, dataset: Dataset | ImageNet, device: torch.device
+    iteration: int,
+    config: Config,
+    record: Record,
+    dataset: Dataset | ImageNet,
+    device: torch.device,
 ) -> Network:
     """The run's network after so many iterations. Raises RecordError where its weights are not there."""
     network = Network(config.model, dataset.channels, dataset.classes)
@@ -117,7 +140,11 @@ def _load(network: Network, record: Record, name: str) -> None:
     try:
         network.load_state_dict(serialization.load(record.read(name)))
     except (serialization.CheckpointError, RuntimeError, TypeError, AttributeError) as problem:
-        wrong = problem if isinstance(problem, serialization.CheckpointError) else "is of another network"
+        wrong = (
+            problem
+            if isinstance(problem, serialization.CheckpointError)
+            else "is of another network"
+        )
         raise RecordError(f"{record.path(name)}: {wrong}; train the run again") from None
 
 
@@ -135,20 +162,28 @@ def _measure_points(run: GridRun, device: torch.device) -> None:
     name = f"{LANDSCAPE}/{asked.part + 1:03d}-of-{asked.parts:03d}.jsonl"
     record.path(LANDSCAPE).mkdir(exist_ok=True)
     with record.lock_file(name):
-        record.keep_rows(name, record.sound_rows(name))
+        record.rewrite_rows(name, record.valid_rows(name))
         left = points_left(asked, record)
         if not left:
             return
         dataset = load(config.data)
-        feed = make_feed(dataset, config, device)
+        feed = build_loader(dataset, config, device)
         network = _network_at(config.schedule.iterations, config, record, dataset, device)
         along = [direction(network, generator(asked.seed, "landscape", index)) for index in (1, 2)]
-        with as_evaluated(network, config, feed):
-            surface = Surface(network.to(memory_format=torch.channels_last), (along[0], along[1]))  # the fastest
+        with eval_batchnorm(network, config, feed):
+            surface = Surface(
+                network.to(memory_format=torch.channels_last), (along[0], along[1])
+            )  # the fastest
             for number, point in enumerate(left):
-                loss, error = surface.measure(point.x, point.y, feed.sample("train", asked.pictures))
+                loss, error = surface.measure(
+                    point.x, point.y, feed.sample("train", asked.pictures)
+                )
                 where = {"shape": point.shape, "x": point.x, "y": point.y}
                 count = asked.line if point.shape == "line" else asked.square
-                found = {"points": count, "loss": loss if math.isfinite(loss) else None, "error": error}
+                found = {
+                    "points": count,
+                    "loss": loss if math.isfinite(loss) else None,
+                    "error": error,
+                }
                 record.append(name, where | specification(asked) | {DEVICE: device.type} | found)
                 report_progress(number + 1, len(left))

@@ -34,7 +34,11 @@ def stop_requests() -> Iterator[StopRequest]:
     def ask(signum: int, _: Any) -> None:
         stop.signum = signum
 
-    kinds = [kind for kind in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(kind) is not signal.SIG_IGN]
+    kinds = [
+        kind
+        for kind in (signal.SIGTERM, signal.SIGINT)
+        if signal.getsignal(kind) is not signal.SIG_IGN
+    ]
     previous = {kind: signal.signal(kind, ask) for kind in kinds}
     try:
         yield stop

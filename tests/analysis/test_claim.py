@@ -13,10 +13,10 @@ from analysis.claim import (
     decide_above,
     decide_below,
     difference_of,
+    missing_requirements,
     paired_by_seed,
     repeated,
     resolution_of,
-    untestable,
     untrained,
 )
 from analysis.frame import UNTRAINED_WITHIN, by_depth
@@ -33,11 +33,18 @@ def difference_with(side: str, value: float, together: int = 1) -> Difference:
     return Difference(value - shift, 1.0, 4.0)
 
 
-@pytest.mark.parametrize(("beyond", "verdict"), [(-1e-6, Verdict.REPRODUCED), (1e-6, Verdict.INCONCLUSIVE)])
+@pytest.mark.parametrize(
+    ("beyond", "verdict"), [(-1e-6, Verdict.REPRODUCED), (1e-6, Verdict.INCONCLUSIVE)]
+)
 def test_below_is_reproduced_up_to_the_margin(beyond, verdict):
     differences = {32: Difference(-9.0, 1.0, 4.0), 56: difference_with("upper", 2.0 + beyond)}
     decision = decide_below(differences, 2.0)
-    assert (decision.verdict, decision.worst, decision.side, decision.together) == (verdict, 56, "upper", 1)
+    assert (decision.verdict, decision.worst, decision.side, decision.together) == (
+        verdict,
+        56,
+        "upper",
+        1,
+    )
 
 
 @pytest.mark.parametrize("others", [0, 1, 3])
@@ -66,7 +73,10 @@ def test_an_unknown_difference_allows_neither_verdict():
     assert decide_below({20: EXACT[20], 56: unknown}, 2.0).verdict is Verdict.INCONCLUSIVE
     assert decide_below({20: EXACT[20], 56: unknown}, 2.0).worst == 56
     assert decide_above({20: EXACT[20], 56: unknown}, -2.0).verdict is Verdict.INCONCLUSIVE
-    assert decide_below({20: Difference(9.0, 0.0, 4.0), 56: unknown}, 2.0).verdict is Verdict.CONTRADICTED
+    assert (
+        decide_below({20: Difference(9.0, 0.0, 4.0), 56: unknown}, 2.0).verdict
+        is Verdict.CONTRADICTED
+    )
 
 
 def test_a_bound_says_how_many_hold_together():
@@ -97,9 +107,11 @@ def test_a_seed_that_is_there_twice_is_named_and_not_averaged(frame_of):
     groups = groups_of(frame_of, {20: [1.0, 2.0], 110: [1.0, 2.0, 3.0]})
     groups[110]["seed"] = [0, 1, 0]
     told = "seed 0 of residual-110 is there twice: run ids residual-d110-s0, residual-d110-s2"
-    assert untestable({"residual": groups}, depths=2) == [told]
+    assert missing_requirements({"residual": groups}, depths=2) == [told]
     groups[110]["seed"] = [0, 0, 0]
-    assert untestable({"residual": groups}, depths=2)[0].startswith("seed 0 of residual-110 is there 3 times: run ids ")
+    assert missing_requirements({"residual": groups}, depths=2)[0].startswith(
+        "seed 0 of residual-110 is there 3 times: run ids "
+    )
 
 
 def test_only_finished_runs_are_there_twice(frame_of):
@@ -116,7 +128,9 @@ def test_the_same_seeds_are_compared_seed_by_seed(frame_of):
     assert paired_by_seed(shuffled, groups[20]) == expected
     line = compared(difference_of(shuffled, groups[20]), shuffled, groups[20])
     assert "points (Welch: one-sided 95 % bounds " in line
-    assert line.endswith(f"; paired by seed: one-sided 95 % bounds {expected.lower:+.2f}, {expected.upper:+.2f}")
+    assert line.endswith(
+        f"; paired by seed: one-sided 95 % bounds {expected.lower:+.2f}, {expected.upper:+.2f}"
+    )
 
 
 def test_other_seeds_are_not_paired(frame_of):
@@ -173,5 +187,7 @@ def test_a_difference_knows_the_step_of_either_side(frame_of, known):
     frame = frame_of({"plain": {20: [1.0, 1.0], 56: [3.0, 3.0]}})
     deep, shallow = (frame.runs[frame.runs["depth"] == depth] for depth in (56, 20))
     steps = {"first": (0.5, float("nan")), "second": (float("nan"), 0.5)}[known]
-    difference = difference_of(deep.assign(error_step=steps[0]), shallow.assign(error_step=steps[1]))
+    difference = difference_of(
+        deep.assign(error_step=steps[0]), shallow.assign(error_step=steps[1])
+    )
     assert difference.error == pytest.approx(math.sqrt(2 * 0.5**2 / 12 / 2))

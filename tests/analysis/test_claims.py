@@ -36,7 +36,8 @@ def test_with_the_labels_swapped_nothing_is_reproduced(frame_of):
 
 def test_one_seed_tests_nothing(frame_of):
     one = {
-        family: {d: v[:1] for d, v in depths.items()} for family, depths in (("plain", PLAIN), ("residual", RESIDUAL))
+        family: {d: v[:1] for d, v in depths.items()}
+        for family, depths in (("plain", PLAIN), ("residual", RESIDUAL))
     }
     claims = judge(frame_of(one).runs, 2.0)
     assert [claim.verdict for claim in claims] == [Verdict.NOT_TESTED] * 3
@@ -44,7 +45,9 @@ def test_one_seed_tests_nothing(frame_of):
 
 
 def test_wide_intervals_are_inconclusive(frame_of):
-    noisy = frame_of({"plain": {20: [2.0, 9.0], 56: [5.0, 30.0]}, "residual": {20: [1.0, 8.0], 56: [1.0, 9.0]}})
+    noisy = frame_of(
+        {"plain": {20: [2.0, 9.0], 56: [5.0, 30.0]}, "residual": {20: [1.0, 8.0], 56: [1.0, 9.0]}}
+    )
     assert verdicts(noisy) == [Verdict.INCONCLUSIVE] * 3
 
 
@@ -53,7 +56,9 @@ def test_a_difference_within_the_margin_contradicts_degradation_and_shows_its_ab
     assert verdicts(frame_of({"plain": flat, "residual": flat})) == [
         Verdict.CONTRADICTED, Verdict.REPRODUCED, Verdict.CONTRADICTED,
     ]  # fmt: skip
-    assert verdicts(frame_of({"plain": flat, "residual": flat}), margin=0.1)[0] is Verdict.REPRODUCED
+    assert (
+        verdicts(frame_of({"plain": flat, "residual": flat}), margin=0.1)[0] is Verdict.REPRODUCED
+    )
 
 
 def test_every_deeper_residual_depth_must_hold_not_only_the_deepest(frame_of):
@@ -65,9 +70,16 @@ def test_every_deeper_residual_depth_must_hold_not_only_the_deepest(frame_of):
 def test_a_run_without_an_end_leaves_its_claims_untested_and_is_named(frame_of, state):
     """Pitfall 10: a failed run dropped from a mean."""
     frame = frame_of({"plain": PLAIN, "residual": RESIDUAL})
-    frame.runs.loc[frame.runs["run_id"] == "plain-d56-s1", ["state", "train/clean_error"]] = [state, float("nan")]
+    frame.runs.loc[frame.runs["run_id"] == "plain-d56-s1", ["state", "train/clean_error"]] = [
+        state,
+        float("nan"),
+    ]
     claims = judge(frame.runs, 2.0)
-    assert [claim.verdict for claim in claims] == [Verdict.NOT_TESTED, Verdict.REPRODUCED, Verdict.NOT_TESTED]
+    assert [claim.verdict for claim in claims] == [
+        Verdict.NOT_TESTED,
+        Verdict.REPRODUCED,
+        Verdict.NOT_TESTED,
+    ]
     assert claims[0].evidence == [f"1 of 9 plain runs is {state}: plain-d56-s1"]
 
 
@@ -76,9 +88,14 @@ def test_a_diverged_run_counts_at_chance_and_is_told(frame_of):
     frame = frame_of({"plain": PLAIN, "residual": {**RESIDUAL, 56: [0.7, 0.5, 90.0]}})
     frame.runs.loc[frame.runs["run_id"] == "residual-d56-s2", "state"] = "diverged"
     claims = judge(frame.runs, 2.0)
-    assert claims[1].verdict is Verdict.INCONCLUSIVE  # with the run left out it would have been reproduced
+    assert (
+        claims[1].verdict is Verdict.INCONCLUSIVE
+    )  # with the run left out it would have been reproduced
     assert "1 of 3 runs of residual-56 diverged and count at chance" in claims[1].notes
-    assert verdicts(frame_of({"plain": PLAIN, "residual": {**RESIDUAL, 56: [0.7, 0.5]}}))[1] is Verdict.REPRODUCED
+    assert (
+        verdicts(frame_of({"plain": PLAIN, "residual": {**RESIDUAL, 56: [0.7, 0.5]}}))[1]
+        is Verdict.REPRODUCED
+    )
 
 
 def test_an_untrained_plain_net_is_told_apart_from_degradation(frame_of):
@@ -89,7 +106,10 @@ def test_an_untrained_plain_net_is_told_apart_from_degradation(frame_of):
     assert claims[0].decisive.startswith("56 minus 20 layers: +49.73 points, 95 % lower bound +")
     assert "plain-110 is untrained: 89.1 %, within 2 points of chance" in claims[0].notes
     only = {20: PLAIN[20], 110: [89.0, 88.5, 89.9]}
-    assert judge(frame_of({"plain": only, "residual": residual}).runs, 2.0)[0].verdict is Verdict.INCONCLUSIVE
+    assert (
+        judge(frame_of({"plain": only, "residual": residual}).runs, 2.0)[0].verdict
+        is Verdict.INCONCLUSIVE
+    )
 
 
 def test_an_untrained_residual_net_contradicts_no_degradation(frame_of):
@@ -101,20 +121,30 @@ def test_beside_an_untrained_shallow_net_nothing_is_flat_or_worse(frame_of):
     """Deeper nets that train, or that do not either, say nothing about depth then."""
     for deeper in ([0.7, 0.5, 0.4], [89.0, 88.9, 89.1], [89.9, 89.9, 89.9]):
         residual = {20: [88.5, 88.6, 88.4], 56: deeper}
-        assert verdicts(frame_of({"plain": PLAIN, "residual": residual}), margin=1.0)[1] is Verdict.INCONCLUSIVE
+        assert (
+            verdicts(frame_of({"plain": PLAIN, "residual": residual}), margin=1.0)[1]
+            is Verdict.INCONCLUSIVE
+        )
 
 
 def test_a_family_or_a_depth_alone_tests_nothing(frame_of):
-    assert verdicts(frame_of({"plain": PLAIN})) == [Verdict.REPRODUCED, Verdict.NOT_TESTED, Verdict.NOT_TESTED]
+    assert verdicts(frame_of({"plain": PLAIN})) == [
+        Verdict.REPRODUCED,
+        Verdict.NOT_TESTED,
+        Verdict.NOT_TESTED,
+    ]
     assert (
-        verdicts(frame_of({"plain": {20: PLAIN[20]}, "residual": {20: RESIDUAL[20]}}))[:2] == [Verdict.NOT_TESTED] * 2
+        verdicts(frame_of({"plain": {20: PLAIN[20]}, "residual": {20: RESIDUAL[20]}}))[:2]
+        == [Verdict.NOT_TESTED] * 2
     )
 
 
 def test_classes_of_device_are_not_mixed_in_silence(frame_of):
     frame = frame_of({"plain": PLAIN, "residual": RESIDUAL})
     frame.runs.loc[0, "device"] = "cuda: NVIDIA"
-    assert any("different classes of device: cpu, cuda" in line for line in judge(frame.runs, 2.0)[0].notes)
+    assert any(
+        "different classes of device: cpu, cuda" in line for line in judge(frame.runs, 2.0)[0].notes
+    )
 
 
 def test_what_is_not_tested_says_why_in_its_line(frame_of):
@@ -134,10 +164,14 @@ def test_one_trained_depth_is_inconclusive_without_evidence(frame_of):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("missing", "line"), [(3, "s0, {0}1, {0}2"), (5, "s0, {0}1, {0}2 and 2 more")])
+@pytest.mark.parametrize(
+    ("missing", "line"), [(3, "s0, {0}1, {0}2"), (5, "s0, {0}1, {0}2 and 2 more")]
+)
 def test_more_than_three_missing_runs_are_counted(frame_of, missing, line):
     frame = frame_of({"plain": {20: [1.0] * 5, 56: [50.0] * 5}})
-    frame.runs.loc[frame.runs["run_id"].isin([f"plain-d56-s{seed}" for seed in range(missing)]), "state"] = "missing"
+    frame.runs.loc[
+        frame.runs["run_id"].isin([f"plain-d56-s{seed}" for seed in range(missing)]), "state"
+    ] = "missing"
     named = "plain-d56-" + line.format("plain-d56-s")
     assert judge(frame.runs, 2.0)[0].decisive == f"{missing} of 10 plain runs are missing: {named}"
 
@@ -153,7 +187,9 @@ def test_numbers_of_threads_are_not_mixed_in_silence(frame_of):
 
 
 def test_a_rising_mean_without_a_trend_is_not_enough(frame_of):
-    humped = frame_of({"plain": {20: [1.0, 1.1], 32: [60.0, 61.0], 44: [50.0, 51.0], 56: [8.0, 8.1]}})
+    humped = frame_of(
+        {"plain": {20: [1.0, 1.1], 32: [60.0, 61.0], 44: [50.0, 51.0], 56: [8.0, 8.1]}}
+    )
     assert isinstance(humped.runs, pd.DataFrame)
     assert verdicts(humped)[0] is Verdict.INCONCLUSIVE
 
@@ -193,7 +229,11 @@ def test_each_claim_is_contradicted_from_its_bound_on(frame_of, name, beyond):
     claim = claim_at(frame_of, name, value + beyond)
     assert claim.verdict is (Verdict.CONTRADICTED if outside else Verdict.INCONCLUSIVE)
     if outside:
-        shown = f"upper bound {value:+.2f}" if asked == "above" else f"lower bound (Holm, 2 together) {value:+.2f}"
+        shown = (
+            f"upper bound {value:+.2f}"
+            if asked == "above"
+            else f"lower bound (Holm, 2 together) {value:+.2f}"
+        )
         assert shown in claim.decisive
 
 
@@ -202,7 +242,10 @@ def test_a_rise_within_the_margin_does_not_contradict_no_degradation(frame_of):
     raised = {20: [1.0, 1.1, 0.9], 56: [2.0, 2.1, 1.9]}
     assert welch(raised[56], raised[20]).lower > 0.5
     assert verdicts(frame_of({"plain": PLAIN, "residual": raised}))[1] is Verdict.REPRODUCED
-    assert verdicts(frame_of({"plain": PLAIN, "residual": raised}), margin=1.0)[1] is Verdict.INCONCLUSIVE
+    assert (
+        verdicts(frame_of({"plain": PLAIN, "residual": raised}), margin=1.0)[1]
+        is Verdict.INCONCLUSIVE
+    )
 
 
 def test_a_fix_within_the_margin_is_none(frame_of):
@@ -218,7 +261,9 @@ def test_the_trend_is_that_of_the_training_error(frame_of):
     means = frame.runs.groupby("depth")["test/error"].mean()
     assert means.is_monotonic_decreasing
     claim = judge(frame.runs, 2.0)[0]
-    assert any(line.startswith("trend over 3 depths, 9 runs: Kendall's tau 0.8") for line in claim.evidence)
+    assert any(
+        line.startswith("trend over 3 depths, 9 runs: Kendall's tau 0.8") for line in claim.evidence
+    )
     assert claim.verdict is Verdict.REPRODUCED
 
 
@@ -236,8 +281,15 @@ def test_two_finished_runs_of_one_seed_leave_their_claims_untested(frame_of):
     frame = frame_of({"plain": PLAIN, "residual": RESIDUAL})
     frame.runs.loc[frame.runs["run_id"] == "residual-d56-s2", "seed"] = 1
     claims = judge(frame.runs, 2.0)
-    assert [claim.verdict for claim in claims] == [Verdict.REPRODUCED, Verdict.NOT_TESTED, Verdict.NOT_TESTED]
-    assert claims[1].decisive == "seed 1 of residual-56 is there twice: run ids residual-d56-s1, residual-d56-s2"
+    assert [claim.verdict for claim in claims] == [
+        Verdict.REPRODUCED,
+        Verdict.NOT_TESTED,
+        Verdict.NOT_TESTED,
+    ]
+    assert (
+        claims[1].decisive
+        == "seed 1 of residual-56 is there twice: run ids residual-d56-s1, residual-d56-s2"
+    )
 
 
 def test_equal_errors_are_known_to_their_step_only(frame_of):
@@ -257,4 +309,7 @@ def test_bounds_by_seed_stand_beside_welchs(frame_of):
         assert all("; paired by seed: one-sided 95 % bounds" in line for line in lines)
         assert "paired" not in claim.decisive
     fewer = {**RESIDUAL, 56: RESIDUAL[56][:2]}
-    assert "paired" not in judge(frame_of({"plain": PLAIN, "residual": fewer}).runs, 2.0)[2].evidence[-1]
+    assert (
+        "paired"
+        not in judge(frame_of({"plain": PLAIN, "residual": fewer}).runs, 2.0)[2].evidence[-1]
+    )

@@ -31,7 +31,10 @@ def joined(frame_of):
         for number, frame in enumerate(frames):
             for table in (frame.runs, frame.curves):
                 table["run_id"] = table["run_id"] + f"-{number}"
-        runs, curves = (pd.concat([getattr(f, name) for f in frames], ignore_index=True) for name in ("runs", "curves"))
+        runs, curves = (
+            pd.concat([getattr(f, name) for f in frames], ignore_index=True)
+            for name in ("runs", "curves")
+        )
         return Frame(runs, curves)
 
     return made
@@ -56,7 +59,9 @@ def shortcut(option):
 )
 def test_projections(joined, b, verdict):
     frame = joined(
-        ({"plain": PLAIN}, shortcut("none")), ({"residual": LOW}, shortcut("A")), ({"residual": b}, shortcut("B"))
+        ({"plain": PLAIN}, shortcut("none")),
+        ({"residual": LOW}, shortcut("A")),
+        ({"residual": b}, shortcut("B")),
     )
     claims = claims_of(frame)
     assert {name: claim.verdict for name, claim in claims.items()} == {"projections": verdict}
@@ -66,33 +71,45 @@ def test_projections(joined, b, verdict):
 
 def test_where_plain_does_not_degrade_there_is_no_gap_to_compare_with(joined):
     frame = joined(
-        ({"plain": LOW}, shortcut("none")), ({"residual": LOW}, shortcut("A")), ({"residual": LOW}, shortcut("B"))
+        ({"plain": LOW}, shortcut("none")),
+        ({"residual": LOW}, shortcut("A")),
+        ({"residual": LOW}, shortcut("B")),
     )
     assert claims_of(frame)["projections"].verdict is not Verdict.REPRODUCED
 
 
 def schedule(iterations):
-    return {"config.schedule.iterations": iterations, "config.schedule.milestones": f"[{iterations // 2}]"}
+    return {
+        "config.schedule.iterations": iterations,
+        "config.schedule.milestones": f"[{iterations // 2}]",
+    }
 
 
-@pytest.mark.parametrize(("after", "verdict"), [(PLAIN, Verdict.REPRODUCED), (LOW, Verdict.CONTRADICTED)])
+@pytest.mark.parametrize(
+    ("after", "verdict"), [(PLAIN, Verdict.REPRODUCED), (LOW, Verdict.CONTRADICTED)]
+)
 def test_longer_training(joined, after, verdict):
     """The verdict is the longest schedule's; the shorter ones stand in the evidence."""
     frame = joined(
-        ({"plain": PLAIN, "residual": LOW}, schedule(400)), ({"plain": after, "residual": LOW}, schedule(1200))
+        ({"plain": PLAIN, "residual": LOW}, schedule(400)),
+        ({"plain": after, "residual": LOW}, schedule(1200)),
     )
     claim = claims_of(frame)["longer training"]
     assert claim.verdict is verdict
     assert "after 1200 iterations" in claim.statement
-    assert claim.evidence[-1].startswith("for comparison, 400 iterations: 56 minus 20 layers: +49.73 points")
+    assert claim.evidence[-1].startswith(
+        "for comparison, 400 iterations: 56 minus 20 layers: +49.73 points"
+    )
 
 
 @pytest.mark.parametrize(
-    ("pre", "verdict"), [(LOW, Verdict.REPRODUCED), (HIGH, Verdict.CONTRADICTED), ({20: [1.0]}, Verdict.NOT_TESTED)]
+    ("pre", "verdict"),
+    [(LOW, Verdict.REPRODUCED), (HIGH, Verdict.CONTRADICTED), ({20: [1.0]}, Verdict.NOT_TESTED)],
 )
 def test_preactivation(joined, pre, verdict):
     frame = joined(
-        ({"residual": LOW}, {"config.model.order": "post"}), ({"preactivation": pre}, {"config.model.order": "pre"})
+        ({"residual": LOW}, {"config.model.order": "post"}),
+        ({"preactivation": pre}, {"config.model.order": "pre"}),
     )
     assert claims_of(frame)["preactivation"].verdict is verdict
 
@@ -100,8 +117,14 @@ def test_preactivation(joined, pre, verdict):
 def test_each_family_is_judged_at_its_own_best_rate(joined):
     """Plain-56 is best at 0.01, the residual nets at 0.1; plain-20 at 0.1."""
     frame = joined(
-        ({"plain": {20: [3.0, 3.1, 3.2], 56: [50.0, 51.0, 52.0]}, "residual": HIGH}, {"config.optim.lr": 0.01}),
-        ({"plain": {20: [1.0, 1.1, 1.2], 56: [88.0, 89.0, 88.5]}, "residual": LOW}, {"config.optim.lr": 0.1}),
+        (
+            {"plain": {20: [3.0, 3.1, 3.2], 56: [50.0, 51.0, 52.0]}, "residual": HIGH},
+            {"config.optim.lr": 0.01},
+        ),
+        (
+            {"plain": {20: [1.0, 1.1, 1.2], 56: [88.0, 89.0, 88.5]}, "residual": LOW},
+            {"config.optim.lr": 0.1},
+        ),
     )
     best, told = at_best_rate(frame.runs)
     assert told[0].endswith("plain-20 0.1, plain-56 0.01, residual-20 0.1, residual-56 0.1")
@@ -109,14 +132,20 @@ def test_each_family_is_judged_at_its_own_best_rate(joined):
     claims = claims_of(frame)
     assert [claim.verdict for claim in claims.values()] == [Verdict.REPRODUCED] * 3
     assert claims["degradation, best lr"].decisive.startswith("56 minus 20 layers: +49.90 points")
-    assert any(line.startswith("lr 0.01, the fix: ") for line in claims["the fix, best lr"].evidence)
-    assert any("best lr by the mean of the same runs" in note for note in claims["the fix, best lr"].notes)
+    assert any(
+        line.startswith("lr 0.01, the fix: ") for line in claims["the fix, best lr"].evidence
+    )
+    assert any(
+        "best lr by the mean of the same runs" in note for note in claims["the fix, best lr"].notes
+    )
 
 
 def constructed(frame_of, after, start=(1.5, 1.7, 1.6)):
     frame = frame_of({"plain": PLAIN, "constructed": after})
     grown = frame.runs["family"] == "constructed"
-    frame.runs.loc[grown, "training_error_at_start"] = [start[seed] for seed in frame.runs.loc[grown, "seed"]]
+    frame.runs.loc[grown, "training_error_at_start"] = [
+        start[seed] for seed in frame.runs.loc[grown, "seed"]
+    ]
     return frame
 
 
@@ -125,8 +154,12 @@ def test_the_construction(frame_of):
     assert {name: claim.verdict for name, claim in claims.items()} == dict.fromkeys(
         ("construction", "not found", "kept"), Verdict.REPRODUCED
     )
-    assert "highest of all evaluations on the way: 0.4 %" in claims["kept"].evidence[-1]  # 1.5 times 0.3, halfway
-    assert claims["not found"].decisive.startswith("from scratch minus constructed, 56 layers: +49.73 points")
+    assert (
+        "highest of all evaluations on the way: 0.4 %" in claims["kept"].evidence[-1]
+    )  # 1.5 times 0.3, halfway
+    assert claims["not found"].decisive.startswith(
+        "from scratch minus constructed, 56 layers: +49.73 points"
+    )
 
 
 def test_a_construction_that_is_wrong_or_lost_is_told(frame_of):
@@ -135,7 +168,8 @@ def test_a_construction_that_is_wrong_or_lost_is_told(frame_of):
     claims = claims_of(frame)
     assert claims["construction"].verdict is Verdict.CONTRADICTED
     assert (
-        claims["construction"].decisive == "2 depths, at worst +0.1 points above the trained plain-20 (rounding: 0.05)"
+        claims["construction"].decisive
+        == "2 depths, at worst +0.1 points above the trained plain-20 (rounding: 0.05)"
     )
     assert claims["kept"].verdict is Verdict.CONTRADICTED
     assert "95 % lower bound" in claims["kept"].decisive  # the side that the verdict rests on
@@ -156,7 +190,9 @@ def test_with_exact_statistics_the_construction_is_not_exact_and_is_not_judged(f
 
 
 def test_the_construction_has_no_running_error_to_compare(frame_of):
-    frame = replace(constructed(frame_of, {20: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]}), kind="running")
+    frame = replace(
+        constructed(frame_of, {20: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]}), kind="running"
+    )
     assert {claim.verdict for claim in claims_of(frame).values()} == {Verdict.NOT_TESTED}
 
 
@@ -165,7 +201,10 @@ def test_nets_that_are_grown_from_different_depths_are_not_averaged(frame_of, jo
     frames[1].runs.loc[frames[1].runs["family"] == "constructed", "config.model.grown_from"] = 26
     both = Frame(pd.concat([one.runs for one in frames], ignore_index=True), frames[0].curves)
     assert compare(both, 2.0) == []
-    assert [label for label, _ in conditions(both)] == ["model.grown_from=20", "model.grown_from=26"]
+    assert [label for label, _ in conditions(both)] == [
+        "model.grown_from=20",
+        "model.grown_from=26",
+    ]
 
 
 def test_constructed_nets_with_one_seed_are_not_tested(frame_of):
@@ -183,12 +222,16 @@ def test_a_best_rate_is_not_known_while_runs_are_missing(joined):
     missing.runs.loc[missing.runs["config.optim.lr"] == 0.1, "state"] = "missing"
     claims = claims_of(missing)
     assert {claim.verdict for claim in claims.values()} == {Verdict.NOT_TESTED}
-    assert claims["the fix, best lr"].decisive == "12 of 24 runs are missing, so a best rate is not known"
+    assert (
+        claims["the fix, best lr"].decisive
+        == "12 of 24 runs are missing, so a best rate is not known"
+    )
 
 
 def test_nets_tried_at_different_rates_are_not_set_side_by_side(joined):
     frame = joined(
-        ({"plain": PLAIN, "residual": LOW}, {"config.optim.lr": 0.01}), ({"residual": LOW}, {"config.optim.lr": 0.1})
+        ({"plain": PLAIN, "residual": LOW}, {"config.optim.lr": 0.01}),
+        ({"residual": LOW}, {"config.optim.lr": 0.1}),
     )
     assert {claim.verdict for claim in claims_of(frame).values()} == {Verdict.NOT_TESTED}
 
@@ -222,7 +265,9 @@ def test_a_comparison_has_its_figure_table_and_verdicts_in_the_report(frame_of, 
         "shortcuts": joined(({"plain": PLAIN}, shortcut("none")), *options),
         "learning-rate": joined(*((both, {"config.optim.lr": lr}) for lr in (0.01, 0.1))),
         "longer": joined(*((both, schedule(length)) for length in (400, 1200))),
-        "order": joined((both, {"config.model.order": "post"}), (pre, {"config.model.order": "pre"})),
+        "order": joined(
+            (both, {"config.model.order": "post"}), (pre, {"config.model.order": "pre"})
+        ),
         "construction": constructed(frame_of, {20: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]}),
     }
     for name, frame in frames.items():
@@ -259,7 +304,9 @@ def test_pre_activation_is_judged_at_its_bounds(joined):
     def claims(margin):
         return claims_of(frame, margin)
 
-    found = both_sides(claims, "preactivation", worst.upper, Verdict.INCONCLUSIVE, Verdict.REPRODUCED)
+    found = both_sides(
+        claims, "preactivation", worst.upper, Verdict.INCONCLUSIVE, Verdict.REPRODUCED
+    )
     assert found[1][1].endswith(
         f"preactivation minus residual: {worst.mean:+.2f} points, 95 % upper bound {worst.upper:+.2f}"
     )
@@ -269,7 +316,11 @@ def test_pre_activation_is_judged_at_its_bounds(joined):
 
 
 AFTER = {20: [0.5, 0.6, 0.4], 56: [4.1, 5.9, 6.3]}
-START = (1.5, 3.1, 4.4)  # by seed: related to the errors afterwards, so that bounds by seed are closer
+START = (
+    1.5,
+    3.1,
+    4.4,
+)  # by seed: related to the errors afterwards, so that bounds by seed are closer
 
 
 def test_what_training_on_keeps_is_judged_seed_by_seed_at_its_bounds(frame_of):
@@ -281,7 +332,9 @@ def test_what_training_on_keeps_is_judged_seed_by_seed_at_its_bounds(frame_of):
         return claims_of(frame, margin)
 
     found = both_sides(claims, "kept", worst.upper, Verdict.INCONCLUSIVE, Verdict.REPRODUCED)
-    assert found[1][1].endswith(f"after minus before: {worst.mean:+.2f} points, 95 % upper bound {worst.upper:+.2f}")
+    assert found[1][1].endswith(
+        f"after minus before: {worst.mean:+.2f} points, 95 % upper bound {worst.upper:+.2f}"
+    )
     least = worst.lower_at(simultaneous(2))
     found = both_sides(claims, "kept", least, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE)
     assert found[0][1].endswith(f"95 % lower bound (Holm, 2 together) {least:+.2f}")
@@ -294,17 +347,25 @@ def test_what_training_does_not_find_is_judged_at_its_bounds(frame_of):
     def claims(margin):
         return claims_of(frame, margin)
 
-    found = both_sides(claims, "not found", difference.lower, Verdict.REPRODUCED, Verdict.INCONCLUSIVE)
+    found = both_sides(
+        claims, "not found", difference.lower, Verdict.REPRODUCED, Verdict.INCONCLUSIVE
+    )
     assert found[0][1].endswith(f"95 % lower bound {difference.lower:+.2f}")
-    found = both_sides(claims, "not found", difference.upper, Verdict.INCONCLUSIVE, Verdict.CONTRADICTED)
-    assert found[1][1].endswith(f"95 % upper bound {difference.upper:+.2f}")  # the side that the verdict rests on
+    found = both_sides(
+        claims, "not found", difference.upper, Verdict.INCONCLUSIVE, Verdict.CONTRADICTED
+    )
+    assert found[1][1].endswith(
+        f"95 % upper bound {difference.upper:+.2f}"
+    )  # the side that the verdict rests on
     assert "; paired by seed: one-sided" in claims(2.0)["not found"].evidence[-1]
 
 
 def test_a_construction_is_exact_up_to_rounding(frame_of):
     for above, verdict in ((0.0499, Verdict.REPRODUCED), (0.0501, Verdict.CONTRADICTED)):
         frame = constructed(frame_of, {20: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]})
-        frame.runs.loc[frame.runs["run_id"] == "constructed-d56-s1", "training_error_at_start"] += above
+        frame.runs.loc[frame.runs["run_id"] == "constructed-d56-s1", "training_error_at_start"] += (
+            above
+        )
         assert claims_of(frame)["construction"].verdict is verdict
 
 
@@ -315,7 +376,9 @@ def test_a_parent_that_is_there_twice_leaves_the_construction_untested(frame_of)
     assert [claims[name].verdict for name in ("construction", "not found", "kept")] == [
         Verdict.NOT_TESTED, Verdict.NOT_TESTED, Verdict.REPRODUCED,
     ]  # fmt: skip
-    assert "seed 0 of the trained plain-20 is there twice: run ids" in claims["construction"].decisive
+    assert (
+        "seed 0 of the trained plain-20 is there twice: run ids" in claims["construction"].decisive
+    )
 
 
 OPTIONS = {"A": [1.0, 1.3, 1.1], "B": [9.2, 9.6, 9.1], "C": [2.0, 2.2, 1.9]}
@@ -337,7 +400,9 @@ def test_projections_are_judged_at_their_bounds(joined, shift):
 
     found, line = verdict(2 * worst.high - shape.low + shift)
     assert found is (Verdict.REPRODUCED if shift > 0 else Verdict.INCONCLUSIVE)
-    assert line.startswith(f"56 layers: at most {worst.high:.2f} points between options (A minus B)")
+    assert line.startswith(
+        f"56 layers: at most {worst.high:.2f} points between options (A minus B)"
+    )
     level = simultaneous(7)  # three differences on either side, and the gap
     found, line = verdict(2 * worst.lower_at(level) - shape.upper_at(level) + shift)
     assert found is (Verdict.CONTRADICTED if shift < 0 else Verdict.INCONCLUSIVE)
@@ -377,19 +442,34 @@ def test_at_its_best_rate_a_net_is_judged_at_bounds_that_pay_for_the_choice(join
     plain, deep, shallow = (list(net.values()) for net in (PLAIN_56, RESIDUAL_56, RESIDUAL_20))
     fixed, flat = least_of(plain, deep), least_of(deep, shallow)
     assert fixed.lower < welch(PLAIN_56[0.01], RESIDUAL_56[0.1]).lower
-    found = both_sides(claims, "the fix, best lr", fixed.lower, Verdict.REPRODUCED, Verdict.INCONCLUSIVE)
+    found = both_sides(
+        claims, "the fix, best lr", fixed.lower, Verdict.REPRODUCED, Verdict.INCONCLUSIVE
+    )
     assert found[0][1].endswith(f"{fixed.mean:+.2f} points, 95 % lower bound {fixed.lower:+.2f}")
     both_sides(claims, "the fix, best lr", fixed.upper, Verdict.INCONCLUSIVE, Verdict.CONTRADICTED)
-    both_sides(claims, "no degradation, best lr", flat.upper, Verdict.INCONCLUSIVE, Verdict.REPRODUCED)
-    both_sides(claims, "no degradation, best lr", flat.lower, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE)
-    assert any("the bounds pay for that choice" in note for note in claims(2.0)["the fix, best lr"].notes)
+    both_sides(
+        claims, "no degradation, best lr", flat.upper, Verdict.INCONCLUSIVE, Verdict.REPRODUCED
+    )
+    both_sides(
+        claims, "no degradation, best lr", flat.lower, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE
+    )
+    assert any(
+        "the bounds pay for that choice" in note for note in claims(2.0)["the fix, best lr"].notes
+    )
 
 
 def test_a_noisy_net_is_not_called_flat_by_its_luckiest_rate(joined):
     """Of four rates with a spread of some points, one came out low and close together by chance."""
-    deep = {0.01: [24.9, 20.3, 26.1], 0.03: [20.2, 19.4, 20.8], 0.1: [23.8, 18.9, 22.7], 0.3: [19.2, 25.4, 23.9]}
+    deep = {
+        0.01: [24.9, 20.3, 26.1],
+        0.03: [20.2, 19.4, 20.8],
+        0.1: [23.8, 18.9, 22.7],
+        0.3: [19.2, 25.4, 23.9],
+    }
     shallow = [20.0, 20.1, 19.9]
-    frame = joined(*(({"residual": {20: shallow, 56: deep[lr]}}, {"config.optim.lr": lr}) for lr in deep))
+    frame = joined(
+        *(({"residual": {20: shallow, 56: deep[lr]}}, {"config.optim.lr": lr}) for lr in deep)
+    )
     best, told = at_best_rate(frame.runs)
     assert told[0].endswith("residual-56 0.03")
     assert no_degradation(best, 2.0).verdict is Verdict.REPRODUCED
@@ -431,7 +511,10 @@ def test_tables_average_no_seed_that_is_there_twice(frame_of, table):
     for name in ("training_error", "test_error"):
         assert rows.loc[56, [f"{name}_mean", f"{name}_low", f"{name}_high"]].isna().all()
         assert rows.loc[20, f"{name}_mean"] > 0
-    assert rows.loc[56, "note"] == "seed 0 of plain-56 is there twice: run ids plain-d56-s0, plain-d56-s2"
+    assert (
+        rows.loc[56, "note"]
+        == "seed 0 of plain-56 is there twice: run ids plain-d56-s0, plain-d56-s2"
+    )
     assert pd.isna(rows.loc[20, "note"])
     assert "note" not in table(frame_of({"plain": PLAIN}).runs)
 
@@ -453,5 +536,10 @@ def test_tables_leave_out_what_is_not_finished(frame_of):
     row = table_of(frame.runs, "data").set_index("depth").loc[56]
     assert (row["training_error_mean"], row["runs"]) == (52.0, 2)
     row = summarise(frame.runs).set_index("depth").loc[56]
-    assert (row["training_error_mean"], row["training_error_n"], row["done"], row["diverged"]) == (52.0, 2, 1, 1)
+    assert (row["training_error_mean"], row["training_error_n"], row["done"], row["diverged"]) == (
+        52.0,
+        2,
+        1,
+        1,
+    )
     assert row["partial"] == 1

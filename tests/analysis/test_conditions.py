@@ -16,7 +16,11 @@ BY_ERROR = WARMUP | {"max_iterations": None}
 def config_of(warmup=None, **keys):
     """Columns of a record's configuration; `warmup`: a group of keys, or null."""
     group = {f"config.schedule.warmup.{key}": value for key, value in (warmup or {}).items()}
-    return {"config.schedule.warmup": None, **group, **{f"config.{key}": value for key, value in keys.items()}}
+    return {
+        "config.schedule.warmup": None,
+        **group,
+        **{f"config.{key}": value for key, value in keys.items()},
+    }
 
 
 @pytest.fixture
@@ -31,7 +35,10 @@ def joined(frame_of):
             for table in (one.runs, one.curves):
                 table["run_id"] = f"{name}:" + table["run_id"]
             frames.append(one)
-        tables = [pd.concat([getattr(one, name) for one in frames], ignore_index=True) for name in ("runs", "curves")]
+        tables = [
+            pd.concat([getattr(one, name) for one in frames], ignore_index=True)
+            for name in ("runs", "curves")
+        ]
         return Frame(*tables)
 
     return made
@@ -41,7 +48,10 @@ def parts_of(frame):
     """The nets of each part, such as `warm:residual-110`, without their seeds."""
     return [
         sorted(
-            {f"{run['run_id'].split(':')[0]}:{run['family']}-{run['depth']}" for run in part.runs.to_dict("records")}
+            {
+                f"{run['run_id'].split(':')[0]}:{run['family']}-{run['depth']}"
+                for run in part.runs.to_dict("records")
+            }
         )
         for _, part in conditions(frame)
     ]
@@ -61,8 +71,14 @@ def test_a_warmup_switched_off_is_another_condition(joined):
         ("warm", {"residual": {110: [0.4, 0.5, 0.6]}}, config_of(WARMUP)),
     )
     assert_nothing_twice(frame)
-    assert parts_of(frame) == [["cold:residual-20", "warm:residual-110"], ["cold:residual-110", "cold:residual-20"]]
-    assert [label for label, _ in conditions(frame)] == ["schedule.warmup.lr=0.01", "schedule.warmup.lr=null"]
+    assert parts_of(frame) == [
+        ["cold:residual-20", "warm:residual-110"],
+        ["cold:residual-110", "cold:residual-20"],
+    ]
+    assert [label for label, _ in conditions(frame)] == [
+        "schedule.warmup.lr=0.01",
+        "schedule.warmup.lr=null",
+    ]
     (_, warm), (_, cold) = conditions(frame)
     verdicts = [judge(part.runs, 2.0)[1].verdict for part in (warm, cold)]
     assert verdicts == [Verdict.REPRODUCED, Verdict.CONTRADICTED]
@@ -71,7 +87,11 @@ def test_a_warmup_switched_off_is_another_condition(joined):
 
 def test_a_net_too_shallow_for_a_warmup_stands_beside_warm_ones(joined):
     frame = joined(
-        ("short", {"plain": {20: [1.0, 2.0], 56: [5.0, 6.0]}, "residual": {20: [1.0, 1.0]}}, config_of()),
+        (
+            "short",
+            {"plain": {20: [1.0, 2.0], 56: [5.0, 6.0]}, "residual": {20: [1.0, 1.0]}},
+            config_of(),
+        ),
         ("warm", {"plain": {110: [60.0, 70.0]}, "residual": {110: [0.5, 0.6]}}, config_of(WARMUP)),
     )
     assert varying(frame.runs) == []
@@ -99,7 +119,10 @@ def test_warmups_of_different_lengths_are_apart(joined):
         ("other", {"residual": {110: [0.6]}}, config_of(OTHER_WARMUP)),
     )
     assert_nothing_twice(frame)
-    assert parts_of(frame) == [["one:residual-110", "short:residual-20"], ["other:residual-110", "short:residual-20"]]
+    assert parts_of(frame) == [
+        ["one:residual-110", "short:residual-20"],
+        ["other:residual-110", "short:residual-20"],
+    ]
 
 
 def test_a_null_inside_a_warmup_is_a_value(joined):
@@ -125,8 +148,13 @@ def test_how_deep_a_warmup_begins_may_differ_between_rates(joined):
         ("b", {"residual": {56: [1.0], 110: [0.5]}}, config_of(WARMUP, **{"optim.lr": 0.2})),
     )
     assert_nothing_twice(frame)
-    assert parts_of(frame) == [["a:residual-110", "a:residual-56"], ["b:residual-110", "b:residual-56"]]
-    assert "config.schedule.warmup.lr" in varying(frame.runs)  # so no comparison takes the rate for the only difference
+    assert parts_of(frame) == [
+        ["a:residual-110", "a:residual-56"],
+        ["b:residual-110", "b:residual-56"],
+    ]
+    assert "config.schedule.warmup.lr" in varying(
+        frame.runs
+    )  # so no comparison takes the rate for the only difference
 
 
 def test_a_warmup_at_one_rate_alone_is_no_comparison_of_rates(joined):
@@ -136,7 +164,10 @@ def test_a_warmup_at_one_rate_alone_is_no_comparison_of_rates(joined):
         ("b", {"residual": {110: [0.5]}}, config_of(WARMUP, **{"optim.lr": 0.2})),
     )
     assert_nothing_twice(frame)
-    assert parts_of(frame) == [["a:residual-110", "a:residual-20"], ["b:residual-110", "b:residual-20"]]
+    assert parts_of(frame) == [
+        ["a:residual-110", "a:residual-20"],
+        ["b:residual-110", "b:residual-20"],
+    ]
     assert "config.schedule.warmup.lr" in varying(frame.runs)
 
 
@@ -175,7 +206,9 @@ def test_constructed_nets_of_other_parents_are_apart(joined):
     ]
 
 
-@pytest.mark.parametrize("group", ["schedule.plateau.patience", "data.stream.crop", "data.size", "model.new_key"])
+@pytest.mark.parametrize(
+    "group", ["schedule.plateau.patience", "data.stream.crop", "data.size", "model.new_key"]
+)
 def test_null_is_a_value_in_every_other_group(joined, group):
     frame = joined(
         ("with", {"residual": {20: [1.0], 110: [1.0]}}, config_of(**{group: 6})),
@@ -189,7 +222,11 @@ def test_plain_nets_stand_beside_every_shortcut_with_and_without_warmup(joined):
     """Two shortcuts, and a warm-up that was switched off: four conditions, and none of plain nets alone."""
     shortcuts = {"config.model.shortcut": "B"}
     frame = joined(
-        ("cold", {"plain": {20: [1.0], 110: [60.0]}, "residual": {20: [1.0], 110: [1.0]}}, config_of()),
+        (
+            "cold",
+            {"plain": {20: [1.0], 110: [60.0]}, "residual": {20: [1.0], 110: [1.0]}},
+            config_of(),
+        ),
         ("cold B", {"residual": {20: [1.0], 110: [1.0]}}, config_of() | shortcuts),
         ("warm", {"plain": {110: [60.0]}, "residual": {110: [1.0]}}, config_of(WARMUP)),
         ("warm B", {"residual": {110: [1.0]}}, config_of(WARMUP) | shortcuts),

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from analysis.figures import construction, error_vs_depth, error_vs_factor, learning_curves, learning_rate_map, style
+from analysis.figures import (
+    construction,
+    error_vs_depth,
+    error_vs_factor,
+    learning_curves,
+    learning_rate_map,
+    style,
+)
 from analysis.frame import AT_START, TRAINING_ERROR
 from analysis.statistics import student
 
@@ -22,13 +29,21 @@ def ax():
 
 def test_every_run_is_a_point_and_the_line_is_the_mean(frame_of, ax):
     error_vs_depth.draw(frame_of(ERRORS), ax, "train/clean_error")
-    points = sorted(float(y) for collection in ax.collections for _, y in np.atleast_2d(collection.get_offsets()))
+    points = sorted(
+        float(y)
+        for collection in ax.collections
+        for _, y in np.atleast_2d(collection.get_offsets())
+    )
     drawn = [y for y in points if not np.isnan(y)]
-    runs = sorted(error for depths in ERRORS.values() for values in depths.values() for error in values)
+    runs = sorted(
+        error for depths in ERRORS.values() for values in depths.values() for error in values
+    )
     assert set(np.round(runs, 6)) <= set(np.round(drawn, 6))
     lines = {line.get_label(): line.get_ydata() for line in ax.lines}
     for family, depths in ERRORS.items():
-        assert lines[f"{family} (mean)"] == pytest.approx([np.mean(values) for values in depths.values()])
+        assert lines[f"{family} (mean)"] == pytest.approx(
+            [np.mean(values) for values in depths.values()]
+        )
     assert lines["chance (90 %)"] == pytest.approx([90, 90])
 
 
@@ -38,7 +53,9 @@ def test_bars_are_students_intervals(frame_of, ax):
             for segment in collection.get_segments()]  # fmt: skip
     spans = sorted((float(bar[0][1]), float(bar[1][1])) for bar in bars)
     expected = sorted(
-        (one.low, one.high) for depths in ERRORS.values() for one in (student(values) for values in depths.values())
+        (one.low, one.high)
+        for depths in ERRORS.values()
+        for one in (student(values) for values in depths.values())
     )
     assert np.allclose(spans, expected)
 
@@ -47,8 +64,16 @@ def test_a_diverged_run_is_drawn_at_chance_with_a_mark_of_its_own(frame_of, ax):
     frame = frame_of(ERRORS)
     frame.runs.loc[frame.runs["run_id"] == "plain-d110-s2", "state"] = "diverged"
     error_vs_depth.draw(frame, ax, "train/clean_error")
-    crosses = [collection for collection in ax.collections if list(getattr(collection, "get_sizes", list)()) == [50]]
-    drawn = [float(collection.get_offsets()[0][1]) for collection in crosses if len(collection.get_offsets())]
+    crosses = [
+        collection
+        for collection in ax.collections
+        if list(getattr(collection, "get_sizes", list)()) == [50]
+    ]
+    drawn = [
+        float(collection.get_offsets()[0][1])
+        for collection in crosses
+        if len(collection.get_offsets())
+    ]
     assert drawn == [90.0]
 
 
@@ -82,7 +107,9 @@ def drawn_lines(ax):
 
 def test_error_against_depth_draws_the_column_it_names(columns_apart):
     frame = columns_apart()
-    for ax, column in zip(error_vs_depth.figure(frame).axes, (TRAINING_ERROR, "test/error"), strict=True):
+    for ax, column in zip(
+        error_vs_depth.figure(frame).axes, (TRAINING_ERROR, "test/error"), strict=True
+    ):
         lines = drawn_lines(ax)
         for family in ERRORS:
             assert lines[f"{family} (mean)"] == pytest.approx(means_of(frame, family, column))
@@ -100,7 +127,9 @@ def test_curves_draw_training_thin_and_test_bold(columns_apart):
 
 
 def test_error_against_a_key_draws_training_error(columns_apart, ax):
-    frame = columns_apart({"plain": {20: [1.0, 3.0, 30.0, 50.0]}, "residual": {20: [2.0, 4.0, 8.0, 6.0]}})
+    frame = columns_apart(
+        {"plain": {20: [1.0, 3.0, 30.0, 50.0]}, "residual": {20: [2.0, 4.0, 8.0, 6.0]}}
+    )
     frame.runs["config.optim.lr"] = [0.1, 0.1, 0.01, 0.01] * 2
     error_vs_factor.draw(frame, ax, "config.optim.lr", 20, connected=True)
     lines = drawn_lines(ax)
@@ -122,7 +151,9 @@ def test_the_construction_draws_the_error_before_and_after(columns_apart):
     whole, near = construction.figure(frame).axes
     for ax in (whole, near):
         lines = drawn_lines(ax)
-        assert lines["constructed, before training"] == pytest.approx(means_of(frame, "constructed", AT_START))
+        assert lines["constructed, before training"] == pytest.approx(
+            means_of(frame, "constructed", AT_START)
+        )
         assert lines["constructed, trained on"] == pytest.approx(means_of(frame, "constructed"))
     assert drawn_lines(whole)["plain, from scratch"] == pytest.approx(means_of(frame, "plain"))
     assert drawn_lines(whole)["chance (75 %)"] == pytest.approx([75, 75])
@@ -142,7 +173,9 @@ def test_curves_are_means_over_seeds_of_training_and_test_error(frame_of, ax):
     frame = frame_of(ERRORS)
     learning_curves.draw(frame, ax, "plain")
     lines = [line.get_ydata() for line in ax.lines if len(line.get_ydata()) == 2]
-    at = frame.curves[(frame.curves["family"] == "plain") & (frame.curves["depth"] == 20)].groupby("iteration")
+    at = frame.curves[(frame.curves["family"] == "plain") & (frame.curves["depth"] == 20)].groupby(
+        "iteration"
+    )
     assert np.allclose(lines[0], [1.6 * 1.5, 1.6])
     assert np.allclose(lines[1], at["test/error"].mean())
     left, right = learning_curves.figure(frame).axes
@@ -157,7 +190,9 @@ def test_depths_are_told_apart_by_colour_and_by_dash():
 
 def test_the_same_frame_gives_the_same_files(frame_of, tmp_path):
     style.apply()
-    files = [style.save(error_vs_depth.figure(frame_of(ERRORS)), tmp_path / name) for name in ("a", "b")]
+    files = [
+        style.save(error_vs_depth.figure(frame_of(ERRORS)), tmp_path / name) for name in ("a", "b")
+    ]
     for one, other in zip(*files, strict=True):
         assert one.read_bytes() == other.read_bytes()
 

@@ -22,7 +22,9 @@ CONFIG = {
 }
 
 
-def write(root, identifier, outcome=None, errors=(30.0, 10.0), family="plain", images=None, **config):
+def write(
+    root, identifier, outcome=None, errors=(30.0, 10.0), family="plain", images=None, **config
+):
     """`images`: what run.json says of the data beside its classes."""
     record = Record(root, identifier)
     merged = {**CONFIG, **config}
@@ -33,7 +35,9 @@ def write(root, identifier, outcome=None, errors=(30.0, 10.0), family="plain", i
             "census": {"parameters": 1, "multiply_adds": 2},
         }
     )  # fmt: skip
-    record.append(ATTEMPTS, {"attempt": 1, "start": 10.0, "device": "cpu", "commit": "c", "versions": {}})
+    record.append(
+        ATTEMPTS, {"attempt": 1, "start": 10.0, "device": "cpu", "commit": "c", "versions": {}}
+    )
     for index, error in enumerate(errors):
         record.append(METRICS, {"iteration": 40 * (index + 1), "train/clean_error": error, "train/clean_loss": 0.1,
                                 "test/error": error + 1, "lr": 0.1})  # fmt: skip
@@ -62,7 +66,9 @@ def test_every_state_stays_visible(tmp_path, tiny):
         described(grid_run(tiny(f"record_root={tmp_path}"))) | {"run_id": "missing"},
     ]
     runs = load(tmp_path, expected).runs.set_index("run_id")
-    assert {name: runs.loc[name, "state"] for name in runs.index} == {name: name for name in runs.index}
+    assert {name: runs.loc[name, "state"] for name in runs.index} == {
+        name: name for name in runs.index
+    }
     assert len(runs) == 5
     assert runs.loc["diverged", "train/clean_error"] == 90.0  # chance on ten classes
     assert runs["train/clean_error"].notna().sum() == 2
@@ -84,11 +90,21 @@ def test_a_diverged_run_stays_in_the_curves_at_chance(tmp_path):
 def test_a_run_that_failed_before_it_was_described_keeps_its_reason(tmp_path, tiny):
     run = grid_run(tiny(f"record_root={tmp_path}"))
     run.record.folder.mkdir()
-    run.record.append(ATTEMPTS, {"attempt": 1, "start": 1.0, "device": "cpu", "commit": None, "versions": {}})
-    run.record.append(ATTEMPTS, {"attempt": 1, "end": 2.0, "outcome": "failed", "reason": "the archive is torn"})
+    run.record.append(
+        ATTEMPTS, {"attempt": 1, "start": 1.0, "device": "cpu", "commit": None, "versions": {}}
+    )
+    run.record.append(
+        ATTEMPTS, {"attempt": 1, "end": 2.0, "outcome": "failed", "reason": "the archive is torn"}
+    )
     expected = load(tmp_path, [described(run)])
-    assert expected.runs.loc[0, ["state", "reason", "depth"]].tolist() == ["failed", "the archive is torn", 8]
-    with pytest.raises(RecordError, match=r"holds no record that can be read: .*failed, the archive is torn"):
+    assert expected.runs.loc[0, ["state", "reason", "depth"]].tolist() == [
+        "failed",
+        "the archive is torn",
+        8,
+    ]
+    with pytest.raises(
+        RecordError, match=r"holds no record that can be read: .*failed, the archive is torn"
+    ):
         load_where(tmp_path, None)
     write(tmp_path, "other", State.DONE)
     assert load_where(tmp_path, None).left_out == (f"{run.run_id}: failed, the archive is torn",)
@@ -129,7 +145,9 @@ def test_plain_nets_stand_beside_each_of_several_shortcuts(tmp_path):
     expected = [write(tmp_path, "plain", State.DONE)]
     for shortcut in "AB":
         model = {"depth": 20, "shortcut": shortcut}
-        expected.append(write(tmp_path, f"r-{shortcut}", State.DONE, family="residual", model=model))
+        expected.append(
+            write(tmp_path, f"r-{shortcut}", State.DONE, family="residual", model=model)
+        )
     parts = conditions(load(tmp_path, expected))
     assert [(label, sorted(part.runs["run_id"])) for label, part in parts] == [
         ("model.shortcut=A", ["plain", "r-A"]),
@@ -138,7 +156,9 @@ def test_plain_nets_stand_beside_each_of_several_shortcuts(tmp_path):
 
 
 def test_missing_runs_stand_in_their_own_condition(tmp_path):
-    done = [write(tmp_path, f"s{seed}", State.DONE, seed=seed, optim={"lr": 0.01}) for seed in (0, 1)]
+    done = [
+        write(tmp_path, f"s{seed}", State.DONE, seed=seed, optim={"lr": 0.01}) for seed in (0, 1)
+    ]
     missing = [{"run_id": f"m{seed}", "family": "plain", "config": {**CONFIG, "seed": seed, "optim": {"lr": 0.1}}}
                for seed in (0, 1)]  # fmt: skip
     parts = conditions(load(tmp_path, done + missing))
@@ -150,7 +170,9 @@ def test_missing_runs_stand_in_their_own_condition(tmp_path):
 
 def test_every_run_stands_in_a_part_whatever_it_differs_in(frame_of):
     """A plain net has any shortcut, but its learning rate is none of the residual nets'."""
-    frame = frame_of({"plain": {20: [1.0]}, "residual": {20: [1.0, 2.0]}}, **{"config.optim.lr": 0.1})
+    frame = frame_of(
+        {"plain": {20: [1.0]}, "residual": {20: [1.0, 2.0]}}, **{"config.optim.lr": 0.1}
+    )
     residual = frame.runs["family"] == "residual"
     frame.runs.loc[residual, "config.model.shortcut"] = ["A", "B"]
     frame.runs.loc[~residual, "config.optim.lr"] = 0.01
@@ -166,9 +188,17 @@ def test_a_null_is_a_value_like_others(frame_of):
 
 
 def test_curves_hold_who_and_three_columns_of_numbers_whatever_else_the_rows_have(tmp_path):
-    expected = [write(tmp_path, "a", State.DONE), write(tmp_path, "b", errors=(), seed=1), {"run_id": "absent"}]
+    expected = [
+        write(tmp_path, "a", State.DONE),
+        write(tmp_path, "b", errors=(), seed=1),
+        {"run_id": "absent"},
+    ]
     frame = load(tmp_path, expected)
-    assert frame.curves.dtypes[["iteration", "training_error", "test/error"]].tolist() == [int, float, float]
+    assert frame.curves.dtypes[["iteration", "training_error", "test/error"]].tolist() == [
+        int,
+        float,
+        float,
+    ]
     assert frame.curves[["run_id", "seed", "state"]].to_numpy().tolist() == [["a", 0, "done"]] * 2
     assert len(frame.curves.columns) == 8
     running = load(tmp_path, expected, "running")
@@ -201,12 +231,22 @@ def write_distinct(root, outcome, rows=3, with_start=False):
     versions = {"torch": "2.0"}
     record.append(
         ATTEMPTS,
-        {"attempt": 1, "start": 10.0, "device": "cuda: X", "threads": 3, "commit": "abc", "versions": versions},
+        {
+            "attempt": 1,
+            "start": 10.0,
+            "device": "cuda: X",
+            "threads": 3,
+            "commit": "abc",
+            "versions": versions,
+        },
     )
     before = [
-        {key: value + 3 - number for key, value in LAST.items()} | {"iteration": 40 * number} for number in (1, 2)
+        {key: value + 3 - number for key, value in LAST.items()} | {"iteration": 40 * number}
+        for number in (1, 2)
     ]
-    start = {key: value + 30 for key, value in LAST.items() if "running" not in key and key != "lr"} | {"iteration": 0}
+    start = {
+        key: value + 30 for key, value in LAST.items() if "running" not in key and key != "lr"
+    } | {"iteration": 0}
     for row in [*([start] if with_start else []), *[*before, LAST][:rows]]:
         record.append(METRICS, row)
     end = {} if outcome is None else {"outcome": str(outcome)}
@@ -226,7 +266,14 @@ def test_each_column_of_a_run_holds_what_its_name_says(tmp_path, kind):
     assert row["training_error"] == KINDS[kind]
     at_start = {"clean": 42.75, "augmented": 47.25, "running": math.nan}[kind]
     assert row["training_error_at_start"] == pytest.approx(at_start, nan_ok=True)
-    who = {"run_id": "distinct", "family": "residual", "depth": 26, "seed": 7, "shortcut": "B", "state": "done"}
+    who = {
+        "run_id": "distinct",
+        "family": "residual",
+        "depth": 26,
+        "seed": 7,
+        "shortcut": "B",
+        "state": "done",
+    }
     told = {
         "device": "cuda: X",
         "commit": "abc",
@@ -235,7 +282,12 @@ def test_each_column_of_a_run_holds_what_its_name_says(tmp_path, kind):
         "attempts": 1,
         "threads": "3",
     }
-    scale = {"chance": 88.0, "test_step": 0.4, "data": "digits", "config.schedule.milestones": "[40]"}
+    scale = {
+        "chance": 88.0,
+        "test_step": 0.4,
+        "data": "digits",
+        "config.schedule.milestones": "[40]",
+    }
     assert {key: row[key] for key in {**who, **told, **scale}} == {**who, **told, **scale}
     assert not row["untrained"]
 
@@ -247,17 +299,23 @@ def test_each_column_of_a_curve_holds_what_its_name_says(tmp_path, kind):
     assert curves["iteration"].tolist() == [40, 80, 120]
     assert curves["training_error"].tolist() == [last + 2, last + 1, last]
     assert curves["test/error"].tolist() == [35.125, 34.125, 33.125]
-    assert curves[["run_id", "family", "depth", "seed", "state"]].drop_duplicates().to_numpy().tolist() == [
-        ["distinct", "residual", 26, 7, "done"]
-    ]
+    assert curves[
+        ["run_id", "family", "depth", "seed", "state"]
+    ].drop_duplicates().to_numpy().tolist() == [["distinct", "residual", 26, 7, "done"]]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_diverged_run_is_at_chance_whatever_its_last_row_says(tmp_path, kind):
     frame = load(tmp_path, [write_distinct(tmp_path, State.DIVERGED, rows=2)], kind)
     row = frame.runs.iloc[0]
-    assert row[["training_error", "train/clean_error", "test/error", "chance"]].tolist() == [88.0] * 4
-    assert (row["state"], row["ended_at"], row["reason"]) == ("diverged", 97, "the loss is not finite")
+    assert (
+        row[["training_error", "train/clean_error", "test/error", "chance"]].tolist() == [88.0] * 4
+    )
+    assert (row["state"], row["ended_at"], row["reason"]) == (
+        "diverged",
+        97,
+        "the loss is not finite",
+    )
     assert row["untrained"]
     assert frame.curves["training_error"].tolist() == [KINDS[kind] + 2, KINDS[kind] + 1, 88.0]
     assert frame.curves["test/error"].tolist() == [35.125, 34.125, 88.0]
@@ -287,12 +345,16 @@ def test_chance_is_that_of_the_commonest_class(tmp_path):
     digits = {**CONFIG["data"], "content": "digits-1500-297"}
     folder = {"name": "image_folder", "content": "sha256:0123"}
     expected = [
-        write(tmp_path, "new", State.DIVERGED, images={"train": 1000, "commonest": 600}, data=digits),
+        write(
+            tmp_path, "new", State.DIVERGED, images={"train": 1000, "commonest": 600}, data=digits
+        ),
         write(tmp_path, "old-digits", State.DIVERGED, images={"train": 1500}, data=digits),
         write(tmp_path, "old-folder", State.DIVERGED, images={"train": 1000}, data=folder),
     ]
     runs = load(tmp_path, expected).runs.set_index("run_id")
-    assert runs["chance"].to_dict() == pytest.approx({"new": 40.0, "old-digits": 89.8, "old-folder": 90.0})
+    assert runs["chance"].to_dict() == pytest.approx(
+        {"new": 40.0, "old-digits": 89.8, "old-folder": 90.0}
+    )
     for column in ("training_error", "test/error"):
         assert runs[column].tolist() == runs["chance"].tolist()
 

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.interval_censoring import EXPONENTIAL, FORMS, POWER, Degenerate, discrimination, fit, resolution
+from analysis.interval_censoring import (
+    EXPONENTIAL,
+    FORMS,
+    POWER,
+    DegenerateSample,
+    discrimination,
+    fit,
+    resolution,
+)
 
 DEPTHS = np.repeat([20.0, 32.0, 44.0, 56.0, 110.0], 12)
 
@@ -64,17 +72,25 @@ def test_dropping_the_censored_runs_would_flatter():
 
 def test_a_later_censoring_moves_the_slope_up():
     depths = [20, 20, 32, 32, 44, 44, 56, 56]
-    after, by = [40.0, 80, 80, 120, 160, 200, 400, 400], [80.0, 120, 120, 160, 200, 240, np.inf, np.inf]
+    after, by = (
+        [40.0, 80, 80, 120, 160, 200, 400, 400],
+        [80.0, 120, 120, 160, 200, 240, np.inf, np.inf],
+    )
     early = fit(EXPONENTIAL, depths, after, by)
     late = fit(EXPONENTIAL, depths, [*after[:-2], 2000, 2000], by)
     assert late.b > early.b
 
 
 def test_the_form_that_made_the_times_is_the_likelier_one():
-    for made, a, z in ((EXPONENTIAL, 3.0, lambda depth: 0.05 * depth), (POWER, 0.0, lambda depth: 2 * np.log(depth))):
+    for made, a, z in (
+        (EXPONENTIAL, 3.0, lambda depth: 0.05 * depth),
+        (POWER, 0.0, lambda depth: 2 * np.log(depth)),
+    ):
         times = simulated(a, 1.0, 0.2, z)
         after, by = looked_at(times, 10.0, 1e9)
-        likelihoods = {form: fit(form, DEPTHS, after, by).log_likelihood for form in (EXPONENTIAL, POWER)}
+        likelihoods = {
+            form: fit(form, DEPTHS, after, by).log_likelihood for form in (EXPONENTIAL, POWER)
+        }
         assert max(likelihoods, key=likelihoods.get) == made
     power = fit(POWER, DEPTHS, after, by)
     assert power.low <= 2 <= power.high
@@ -86,12 +102,16 @@ def test_the_form_that_made_the_times_is_the_likelier_one():
     [
         ([400.0] * 6, [np.inf] * 6, "none of 6 runs reached it"),
         ([0.0] * 6, [40.0] * 6, "all 6 runs had reached it by their first evaluation"),
-        ([40.0, 80, 40, 400, 400, 400], [80.0, 120, 80, np.inf, np.inf, np.inf], "at 1 depth; a slope needs 2"),
+        (
+            [40.0, 80, 40, 400, 400, 400],
+            [80.0, 120, 80, np.inf, np.inf, np.inf],
+            "at 1 depth; a slope needs 2",
+        ),
         ([40.0, 400, 400, 80, 400, 400], [80.0, np.inf, np.inf, 120, np.inf, np.inf], "needs 3"),
     ],
 )
 def test_times_that_determine_no_slope_are_refused(after, by, message):
-    with pytest.raises(Degenerate, match=message):
+    with pytest.raises(DegenerateSample, match=message):
         fit(EXPONENTIAL, [20, 20, 20, 56, 56, 56], after, by)
 
 
@@ -112,7 +132,14 @@ def test_a_bound_of_a_higher_level_is_further_out():
     found = fit(EXPONENTIAL, DEPTHS, *looked_at(simulated(3.0, 0.05, 0.3), 40.0, 400.0))
     assert found.bound(0.95, 1) == found.upper
     assert found.bound(0.975, -1) == found.low
-    assert found.bound(0.9875, -1) < found.low < found.lower < found.b < found.upper < found.bound(0.9875, 1)
+    assert (
+        found.bound(0.9875, -1)
+        < found.low
+        < found.lower
+        < found.b
+        < found.upper
+        < found.bound(0.9875, 1)
+    )
 
 
 @pytest.mark.parametrize(("every", "last"), [(10.0, 1000.0), (40.0, 200.0)])
@@ -140,7 +167,9 @@ def test_discrimination_varies_as_runs_do_about_their_mean():
     depths, generator = np.repeat([14.0, 26, 44], 4), np.random.default_rng(2)
     differences = []
     for _ in range(100):
-        seen = looked_at(np.exp(3 + 0.05 * depths + 0.04 * generator.normal(size=len(depths))), 1.0, 400.0)
+        seen = looked_at(
+            np.exp(3 + 0.05 * depths + 0.04 * generator.normal(size=len(depths))), 1.0, 400.0
+        )
         true, false = (fit(form, depths, *seen).log_likelihood for form in (EXPONENTIAL, POWER))
         differences.append(true - false)
     truth = replace(fit(EXPONENTIAL, depths, *seen), a=3.0, b=0.05, sigma=0.04)

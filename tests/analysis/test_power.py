@@ -64,8 +64,12 @@ def test_truths_seen_are_those_of_the_tables():
     table = pd.read_csv(LEDGER / "runs.csv").groupby(["family", "depth"])["train/clean_error"]
     for (family, depth), deviation in table.std().items():
         assert errors[family][depth].mean == pytest.approx(table.mean()[family, depth], rel=1e-4)
-        least = 100 / 1500 / math.sqrt(12)  # what three equal errors are known to: the step in which they move
-        assert errors[family][depth].deviation == pytest.approx(max(deviation, least), rel=1e-3, abs=1e-4)
+        least = (
+            100 / 1500 / math.sqrt(12)
+        )  # what three equal errors are known to: the step in which they move
+        assert errors[family][depth].deviation == pytest.approx(
+            max(deviation, least), rel=1e-3, abs=1e-4
+        )
     lesions = pd.read_csv(LEDGER / "lesions.csv").set_index(["family", "depth", "lesion", "number"])
     increase = published.increases(LEDGER)["plain"][44]
     assert increase.mean == pytest.approx(lesions.loc[("plain", 44, "delete", 1), "increase_mean"])
@@ -90,8 +94,14 @@ def test_every_claim_of_quick_is_simulated_under_each_truth(cases):
     assert {claim for claim, _ in cases} == CLAIMS
     for case in cases.values():
         assert sum(simulate(case, 1).values()) == 1
-    seen = {claim for claim, truth in cases if truth.startswith(("as seen", "exponential, as fitted"))}
-    none = {claim for claim, truth in cases if truth.startswith(("no effect", "a factor of 10 at every"))}
+    seen = {
+        claim for claim, truth in cases if truth.startswith(("as seen", "exponential, as fitted"))
+    }
+    none = {
+        claim
+        for claim, truth in cases
+        if truth.startswith(("no effect", "a factor of 10 at every"))
+    }
     assert seen == none == CLAIMS
 
 
@@ -118,7 +128,14 @@ def test_a_case_repeats_and_differs_from_the_next(cases):
 
     def noise(truth):
         seen = []
-        simulate(Case("claim", truth, lambda generator: seen.append(generator.normal()) or Verdict.REPRODUCED), 1)
+        simulate(
+            Case(
+                "claim",
+                truth,
+                lambda generator: seen.append(generator.normal()) or Verdict.REPRODUCED,
+            ),
+            1,
+        )
         return seen
 
     assert noise("one") == noise("one") != noise("another")
@@ -132,7 +149,9 @@ def test_times_are_known_between_two_evaluations():
 
 def test_growth_is_lognormal_about_its_form():
     depths = np.array([10.0, 20.0])
-    assert Growth(EXPONENTIAL, 1.0, 0.1, 0.5).times(depths, np.array([0.0, 1.0])) == pytest.approx(np.exp([2, 3.5]))
+    assert Growth(EXPONENTIAL, 1.0, 0.1, 0.5).times(depths, np.array([0.0, 1.0])) == pytest.approx(
+        np.exp([2, 3.5])
+    )
     assert Growth(POWER, 0.0, 2.0, 0.0).times(depths, np.zeros(2)) == pytest.approx([100, 400])
 
 

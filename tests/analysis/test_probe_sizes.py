@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from tests.analysis.mechanisms.test_gradient_flow import EXPLODING, LEVEL, table_of
 
 from analysis.figures import style
-from analysis.mechanisms import explain
+from analysis.mechanisms import explain_mechanisms
 from analysis.probes import of_one_size
 from analysis.report import build
+from tests.analysis.mechanisms.test_gradient_flow import EXPLODING, LEVEL, table_of
 
 
 def sized(pictures, norms=LEVEL, seeds=(0, 1, 2)):
@@ -57,7 +57,9 @@ def test_of_sizes_of_the_same_runs_the_one_with_most_moments_is_kept():
     kept, sentences = of_one_size(pd.concat([sized(128), late[late["iteration"] == 400]]))
     assert set(kept["pictures"]) == {128}
     assert not kept.duplicated(["run_id", "iteration", "block"]).any()
-    assert sentences[0].endswith("plain-d20-s0 (256 images), plain-d20-s1 (256 images), plain-d20-s2 (256 images).")
+    assert sentences[0].endswith(
+        "plain-d20-s0 (256 images), plain-d20-s1 (256 images), plain-d20-s2 (256 images)."
+    )
 
 
 def test_many_runs_of_another_size_are_counted():
@@ -73,17 +75,22 @@ def test_many_runs_of_another_size_are_counted():
 
 def test_a_run_of_another_size_changes_no_number_and_is_named(probed):
     """On another sample its gradients explode, which would contradict the claim."""
-    alone = explain(probed(sized(128, seeds=(0, 1))), 2.0)
-    mixed = explain(probed(sized(128, seeds=(0, 1)), sized(32, EXPLODING, seeds=(2,))), 2.0)
-    (before,), (after,) = ([one for one in found if one.name == "gradient-flow"] for found in (alone, mixed))
+    alone = explain_mechanisms(probed(sized(128, seeds=(0, 1))), 2.0)
+    mixed = explain_mechanisms(
+        probed(sized(128, seeds=(0, 1)), sized(32, EXPLODING, seeds=(2,))), 2.0
+    )
+    (before,), (after,) = (
+        [one for one in found if one.name == "gradient-flow"] for found in (alone, mixed)
+    )
     pd.testing.assert_frame_equal(before.table, after.table)
     assert after.claims[0].verdict is before.claims[0].verdict
     assert after.claims[0].decisive == before.claims[0].decisive
-    sentence = (
-        "Shown is what was measured on 128 images; not shown is what was measured on others: plain-d20-s2 (32 images)."
-    )
+    sentence = "Shown is what was measured on 128 images; not shown is what was measured on others: plain-d20-s2 (32 images)."
     assert after.introduction.endswith(sentence)
-    assert after.claims[0].notes == [sentence, "1 of 3 runs without this probe: plain-d20-s2 (done)"]
+    assert after.claims[0].notes == [
+        sentence,
+        "1 of 3 runs without this probe: plain-d20-s2 (done)",
+    ]
     assert sentence not in before.introduction
 
 

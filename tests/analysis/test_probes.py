@@ -12,7 +12,9 @@ from degradation.run_probes import explain, landscape
 from degradation.sweep.jobs import described, grid_run
 
 pytestmark = pytest.mark.slow
-GRID = [(model, depth, seed) for model in ("plain", "residual") for depth in (8, 14) for seed in (0, 1)]
+GRID = [
+    (model, depth, seed) for model in ("plain", "residual") for depth in (8, 14) for seed in (0, 1)
+]
 PARTS = [
     "convergence", "gradient-flow", "shattering", "identity", "paths", "responses", "lesions", "landscape",
 ]  # fmt: skip
@@ -38,7 +40,12 @@ def explained(compose_config, tiny_overrides, tmp_path_factory):
 def test_a_table_has_a_row_a_block_with_who_and_when(explained):
     root, expected = explained
     table = load(root, expected).probes["gradient_flow"]
-    rows = {("plain", 8): 4, ("plain", 14): 7, ("residual", 8): 4, ("residual", 14): 7}  # blocks, and the last output
+    rows = {
+        ("plain", 8): 4,
+        ("plain", 14): 7,
+        ("residual", 8): 4,
+        ("residual", 14): 7,
+    }  # blocks, and the last output
     for (family, depth), blocks in rows.items():
         part = table[(table["family"] == family) & (table["depth"] == depth)]
         assert len(part) == blocks * 2 * len(part["iteration"].unique())
@@ -84,7 +91,10 @@ def test_the_report_explains_in_order_and_says_what_each_part_measures(explained
     why = [section for section in report.sections if section.title.startswith("Why: ")]
     assert [next(iter(section.tables)) for section in why] == PARTS
     assert all(len(section.introduction) > 200 for section in why)
-    assert all(section.figures and all(len(caption) > 80 for _, caption in section.figures.values()) for section in why)
+    assert all(
+        section.figures and all(len(caption) > 80 for _, caption in section.figures.values())
+        for section in why
+    )
     page = report.page.read_text()
     for section in why:
         assert section.title.replace("'", "&#39;") in page
@@ -96,7 +106,9 @@ def test_without_probes_there_is_no_such_part(explained, tmp_path):
     root, expected = explained
     frame = load(root, expected)
     bare = pd.DataFrame(frame.runs)
-    report = build(type(frame)(bare, frame.curves), tmp_path, "mine", "python x.py", {"digits": 2.0})
+    report = build(
+        type(frame)(bare, frame.curves), tmp_path, "mine", "python x.py", {"digits": 2.0}
+    )
     assert not [section for section in report.sections if section.title.startswith("Why")]
 
 

@@ -26,7 +26,9 @@ RESIDUAL_56 = [6.9, 7.0, 7.1]
 def paper_frame(frame_of, residual=None, plain=None, **columns):
     """{depth: [test errors]} as runs of the paper's protocol; training error: two points less, or 0."""
     errors = {"residual": residual or {}, "plain": plain or {}}
-    frame = frame_of(errors, data="cifar10", **{f"config.{key}": value for key, value in CIFAR10.items()})
+    frame = frame_of(
+        errors, data="cifar10", **{f"config.{key}": value for key, value in CIFAR10.items()}
+    )
     runs = frame.runs
     runs["test/error"] = runs["train/clean_error"]
     runs["train/clean_error"] = (runs["test/error"] - 2).clip(lower=0)
@@ -50,7 +52,10 @@ def of(claims, name):
     [
         ([6.9, 7.0, 7.1], Verdict.REPRODUCED),  # 7.0 +- 0.248, so -0.218 to +0.278 from 6.97
         ([8.4, 8.5, 8.6], Verdict.CONTRADICTED),
-        ([5.4, 5.5, 5.6], Verdict.CONTRADICTED),  # better than the paper by more than the margin is not its number
+        (
+            [5.4, 5.5, 5.6],
+            Verdict.CONTRADICTED,
+        ),  # better than the paper by more than the margin is not its number
         ([6.5, 7.0, 7.5], Verdict.INCONCLUSIVE),
         ([7.0], Verdict.NOT_TESTED),
     ],
@@ -68,12 +73,19 @@ def test_the_interval_is_students_about_an_exact_value(frame_of):
     )
     assert any("taken as exact" in note for note in claim.notes)
     assert "precision of the runs beside the paper's: bf16" in claim.notes
-    assert any(line.startswith("one further run of ours: 6.50 to 7.50 %") for line in claim.evidence)
-    assert any("for information: ours 0.05 % (mean of 3 runs), P1 0.04 %" in line for line in claim.evidence)
+    assert any(
+        line.startswith("one further run of ours: 6.50 to 7.50 %") for line in claim.evidence
+    )
+    assert any(
+        "for information: ours 0.05 % (mean of 3 runs), P1 0.04 %" in line
+        for line in claim.evidence
+    )
 
 
 def test_a_published_spread_widens_the_interval():
-    (paper,) = published(data="cifar10", family="residual", depth=110, source="H15", metric="test/error", best=False)
+    (paper,) = published(
+        data="cifar10", family="residual", depth=110, source="H15", metric="test/error", best=False
+    )
     ours = [6.45, 6.61, 6.77, 6.61, 6.61]
     difference = gap(ours, paper)
     # standard errors sqrt(0.0128 / 5) = 0.0506 and 0.16 / sqrt(5) = 0.0716: 0.0876, 7.2 degrees of freedom
@@ -102,7 +114,9 @@ def test_the_best_of_five_is_never_compared_with_a_mean(frame_of):
 
 
 def test_a_range_is_compared_by_the_distance_to_it(frame_of):
-    claims = compare(paper_frame(frame_of, plain={20: [9.2, 9.25, 9.3], 56: [14.4, 14.5, 14.6]}).runs, 0.5)
+    claims = compare(
+        paper_frame(frame_of, plain={20: [9.2, 9.25, 9.3], 56: [14.4, 14.5, 14.6]}).runs, 0.5
+    )
     within, above = of(claims, "published plain-20"), of(claims, "published plain-56")
     assert (within.verdict, above.verdict) == (Verdict.REPRODUCED, Verdict.CONTRADICTED)
     assert within.decisive == (
@@ -136,16 +150,25 @@ def test_the_training_error_of_1202_layers_is_below_a_tenth(frame_of, training, 
     frame = paper_frame(frame_of, {1202: [7.9, 7.93, 7.96]})
     frame.runs["train/clean_error"] = training
     claims = compare(frame.runs, 0.5)
-    assert [claim.name for claim in claims] == ["published residual-1202", "published residual-1202, training"]
+    assert [claim.name for claim in claims] == [
+        "published residual-1202",
+        "published residual-1202, training",
+    ]
     assert claims[1].verdict is verdict
-    assert "against below 0.1 % (H15 section 4.2; the kind of training error is not printed)" in claims[1].decisive
+    assert (
+        "against below 0.1 % (H15 section 4.2; the kind of training error is not printed)"
+        in claims[1].decisive
+    )
 
 
 @pytest.mark.parametrize("state", ["missing", "failed", "running", "partial"])
 def test_a_run_without_an_end_leaves_its_net_untested(frame_of, state):
     """Pitfall 10."""
     frame = paper_frame(frame_of, {20: [8.7, 8.75, 8.8], 56: RESIDUAL_56})
-    frame.runs.loc[frame.runs["run_id"] == "residual-d56-s1", ["state", "test/error"]] = [state, np.nan]
+    frame.runs.loc[frame.runs["run_id"] == "residual-d56-s1", ["state", "test/error"]] = [
+        state,
+        np.nan,
+    ]
     claims = compare(frame.runs, 0.5)
     assert [claim.verdict for claim in claims] == [Verdict.REPRODUCED, Verdict.NOT_TESTED]
     assert claims[1].decisive == f"1 of 3 runs of residual-56 is {state}"
@@ -158,7 +181,9 @@ def test_a_diverged_run_counts_at_chance(frame_of):
     (claim,) = compare(frame.runs, 0.5)
     assert claim.verdict is Verdict.INCONCLUSIVE
     assert "1 of 3 runs of residual-56 diverged and count at chance" in claim.notes
-    assert table(frame.runs).loc[0, "train_augmented_error_mean"] == pytest.approx((0.05 + 0.05 + 90) / 3)
+    assert table(frame.runs).loc[0, "train_augmented_error_mean"] == pytest.approx(
+        (0.05 + 0.05 + 90) / 3
+    )
 
 
 def test_a_seed_that_stands_twice_is_of_several_conditions(frame_of):
@@ -178,7 +203,10 @@ def test_data_without_published_errors_is_not_compared(frame_of):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"config.schedule.iterations": 6400}, "schedule.iterations is 6400, the paper's protocol has 64000"),
+        (
+            {"config.schedule.iterations": 6400},
+            "schedule.iterations is 6400, the paper's protocol has 64000",
+        ),
         ({"config.optim.lr": 0.05}, "optim.lr is 0.05, the paper's protocol has 0.1"),
         ({"depth": 26}, "no error of residual-26 is published"),
     ],
@@ -192,7 +220,10 @@ def test_a_run_that_is_not_compared_says_why(frame_of, changes, reason):
 
 
 def test_many_reasons_are_counted_and_all_in_the_evidence(frame_of):
-    changes = {f"config.{key}": 0.3 for key in ("optim.lr", "optim.momentum", "optim.weight_decay", "schedule.factor")}
+    changes = {
+        f"config.{key}": 0.3
+        for key in ("optim.lr", "optim.momentum", "optim.weight_decay", "schedule.factor")
+    }
     (claim,) = compare(paper_frame(frame_of, {56: RESIDUAL_56}, **changes).runs, 0.5)
     assert claim.decisive.endswith("; and 1 more")
     assert len(claim.evidence) == 4
@@ -207,15 +238,23 @@ def test_nets_that_are_compared_stand_beside_those_that_are_not(frame_of):
 
 
 def test_table_6_with_ours_beside_it(frame_of):
-    rows = table(paper_frame(frame_of, {56: RESIDUAL_56, 110: [6.6], 1202: [8.0]}, {20: [9.2, 9.4]}).runs)
+    rows = table(
+        paper_frame(frame_of, {56: RESIDUAL_56, 110: [6.6], 1202: [8.0]}, {20: [9.2, 9.4]}).runs
+    )
     rows = rows.set_index(["family", "depth"])
     residual = rows.loc[("residual", 56)]
     assert residual[["test_error_mean", "test_error_n"]].tolist() == pytest.approx([7.0, 3])
-    assert residual[["test_error_low", "test_error_high"]].tolist() == pytest.approx([6.752, 7.248], abs=1e-3)
+    assert residual[["test_error_low", "test_error_high"]].tolist() == pytest.approx(
+        [6.752, 7.248], abs=1e-3
+    )
     assert residual[["H15_test_error", "P1_train_augmented_error", "P1_test_error", "P2_test_error"]].tolist() == [
         "6.97", "0.04", "7.46", "7.40 ± 0.27",
     ]  # fmt: skip
-    assert residual[["H15_parameters", "G_parameters", "G_multiply_adds"]].tolist() == [0.85e6, 853018, 125.5e6]
+    assert residual[["H15_parameters", "G_parameters", "G_multiply_adds"]].tolist() == [
+        0.85e6,
+        853018,
+        125.5e6,
+    ]
     assert rows.loc[("residual", 110), "H15_test_error"] == "6.61 ± 0.16; 6.43 (best of 5)"
     assert rows.loc[("residual", 1202), "H15_train_error"] == "below 0.1"
     assert rows.loc[("plain", 20), "H15_test_error"] == "~9 to 9.5"
@@ -232,19 +271,29 @@ def imagenet_runs(frame_of):
     for key, value in (CIFAR10 | allowed).items():
         runs[f"config.{key}"] = value
     runs["config.model.shortcut"] = runs["shortcut"]
-    runs["test/error"], runs["test/ten_crop_error"], runs["test/ten_crop_top5_error"] = 27.0, 25.1, 7.8
+    runs["test/error"], runs["test/ten_crop_error"], runs["test/ten_crop_top5_error"] = (
+        27.0,
+        25.1,
+        7.8,
+    )
     return runs
 
 
 def test_tables_2_and_3_with_ours_beside_them(frame_of):
     runs = imagenet_runs(frame_of)
-    runs.loc[2, ["state", "test/ten_crop_error", "test/ten_crop_top5_error"]] = ["diverged", np.nan, np.nan]
+    runs.loc[2, ["state", "test/ten_crop_error", "test/ten_crop_top5_error"]] = [
+        "diverged",
+        np.nan,
+        np.nan,
+    ]
     rows = imagenet_table(runs).set_index("family")
     assert rows.loc["plain", "H15_table_3_ten_crop_top5_error"] == "10.02"
     assert rows.loc["residual", "H15_table_2_ten_crop_error"] == "25.03"
     assert rows.loc["residual", "H15_multiply_adds"] == 3.6e9
     assert rows.loc["residual", "ten_crop_error_mean"] == pytest.approx((25.1 + 99.9) / 2)
-    assert rows.loc["residual", "ten_crop_top5_error_mean"] == pytest.approx((7.8 + 99.5) / 2)  # five of 1,000
+    assert rows.loc["residual", "ten_crop_top5_error_mean"] == pytest.approx(
+        (7.8 + 99.5) / 2
+    )  # five of 1,000
 
 
 def test_imagenets_ten_crop_errors_are_claims_of_their_own(frame_of):
@@ -256,9 +305,9 @@ def test_imagenets_ten_crop_errors_are_claims_of_their_own(frame_of):
         "published residual-34 A, top-1": Verdict.REPRODUCED, "published residual-34 A, top-5": Verdict.REPRODUCED,
     }  # fmt: skip
     runs["test/ten_crop_error"] = 28.0
-    assert [c.verdict for c in compare(runs, 0.5) if c.name == "published residual-34 A, top-1"] == [
-        Verdict.CONTRADICTED
-    ]
+    assert [
+        c.verdict for c in compare(runs, 0.5) if c.name == "published residual-34 A, top-1"
+    ] == [Verdict.CONTRADICTED]
     without = runs.drop(columns=["test/ten_crop_error", "test/ten_crop_top5_error"])
     assert {claim.verdict for claim in compare(without, 0.5)} == {Verdict.NOT_TESTED}
 
@@ -285,14 +334,18 @@ def full(frame_of):
 
 def test_the_papers_test_errors_stand_at_the_end_of_the_curves(frame_of):
     """Figure 6; only for runs of its protocol, and on its scale."""
-    frame = paper_frame(frame_of, {20: [8.6, 8.8], 56: [7.0, 7.1]}, {20: [9.2, 9.4], 110: [70.0, 80.0]})
+    frame = paper_frame(
+        frame_of, {20: [8.6, 8.8], 56: [7.0, 7.1]}, {20: [9.2, 9.4], 110: [70.0, 80.0]}
+    )
     plain, residual = learning_curves.figure(frame).axes
     marks = [line.get_xydata().tolist() for line in residual.lines if line.get_marker() == "D"]
     assert marks == [[[64000, 8.75]], [[64000, 6.97]]]
     assert [[64000, 9.0], [64000, 9.5]] in [line.get_xydata().tolist() for line in plain.lines]
     assert plain.get_ylim() == (0, 25)
     other = paper_frame(frame_of, {20: [8.6, 8.8]}, **{"config.data.name": "image_folder"})
-    assert not [line for line in learning_curves.figure(other).axes[0].lines if line.get_marker() == "D"]
+    assert not [
+        line for line in learning_curves.figure(other).axes[0].lines if line.get_marker() == "D"
+    ]
 
 
 def test_the_figure_shows_ours_and_the_published_on_one_scale(frame_of):
@@ -300,7 +353,14 @@ def test_the_figure_shows_ours_and_the_published_on_one_scale(frame_of):
     frame = full(frame_of)
     left, right = drawn.figure(frame).axes
     assert left.get_ylim() == right.get_ylim() == (5, 15)
-    assert [tick.get_text() for tick in right.get_xticklabels()] == ["20", "32", "44", "56", "110", "1202"]
+    assert [tick.get_text() for tick in right.get_xticklabels()] == [
+        "20",
+        "32",
+        "44",
+        "56",
+        "110",
+        "1202",
+    ]
     marks = [float(y) for line in right.lines for y in np.atleast_1d(line.get_ydata())]
     for error in (8.75, 7.51, 7.17, 6.97, 6.61, 6.43, 7.93, 8.04, 8.51, 7.40, 7.14):
         assert error in marks

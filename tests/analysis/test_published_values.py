@@ -22,7 +22,9 @@ from degradation.run_id import hashed_values
 
 
 def error(family, depth, source, metric="test/error", **wanted):
-    (one,) = published(data="cifar10", family=family, depth=depth, source=source, metric=metric, **wanted)
+    (one,) = published(
+        data="cifar10", family=family, depth=depth, source=source, metric=metric, **wanted
+    )
     return one
 
 
@@ -60,8 +62,16 @@ def test_figure_6_is_read_by_eye():
     assert [(one.value, one.low, one.high) for one in plain.values()] == [
         (None, 9, 9.5), (10, None, None), (12, None, None), (None, 13, 13.5), (None, 60, None),
     ]  # fmt: skip
-    assert [one.by_eye for one in plain.values()] == [True] * 4 + [False]  # the caption says that 110 is above 60
-    assert [one.shown() for one in plain.values()] == ["~9 to 9.5", "~10", "~12", "~13 to 13.5", "above 60"]
+    assert [one.by_eye for one in plain.values()] == [True] * 4 + [
+        False
+    ]  # the caption says that 110 is above 60
+    assert [one.shown() for one in plain.values()] == [
+        "~9 to 9.5",
+        "~10",
+        "~12",
+        "~13 to 13.5",
+        "above 60",
+    ]
 
 
 def test_public_reproductions():
@@ -102,7 +112,9 @@ def test_imagenet_tables_2_and_3():
 
 def test_imagenet_multiply_adds_depend_on_the_bottlenecks_stride():
     def giga(**wanted):
-        return [one.value / 1e9 for one in published(data="imagenet", metric="multiply_adds", **wanted)]
+        return [
+            one.value / 1e9 for one in published(data="imagenet", metric="multiply_adds", **wanted)
+        ]
 
     assert giga(source="H15", family="residual") == pytest.approx([1.8, 3.6, 3.8, 7.6, 11.3])
     assert giga(source="G", stride="1x1") == pytest.approx([3.86, 7.57, 11.28])
@@ -127,7 +139,9 @@ def protocol_runs(compose_config):
 
     def composed(experiment, *overrides):
         config = compose_config(*experiments[experiment], *overrides)
-        return pd.DataFrame([{"depth": config.model.depth, **columns(hashed_values(config, "content"))}])
+        return pd.DataFrame(
+            [{"depth": config.model.depth, **columns(hashed_values(config, "content"))}]
+        )
 
     return composed
 
@@ -192,7 +206,10 @@ def test_what_departs_from_the_protocol_is_named(protocol_runs, experiment, over
 
 
 def test_each_value_that_departs_is_named_once(protocol_runs):
-    parts = [protocol_runs("paper", *one) for one in ((), ("optim.lr=0.05",), ("optim.lr=0.05", "seed=1"))]
+    parts = [
+        protocol_runs("paper", *one)
+        for one in ((), ("optim.lr=0.05",), ("optim.lr=0.05", "seed=1"))
+    ]
     parts.append(protocol_runs("paper", "optim.lr=0.2", "model.depth=110"))
     assert departures(pd.concat(parts, ignore_index=True)) == [
         "optim.lr is 0.05, the paper's protocol has 0.1",
@@ -206,7 +223,9 @@ def test_a_value_that_no_record_has_is_named(protocol_runs):
 
 
 def test_a_rate_lowered_at_a_plateau_is_another_protocol(protocol_runs):
-    assert paper_protocol(protocol_runs("paper").assign(**{"config.schedule.plateau.patience": 6})).tolist() == [False]
+    assert paper_protocol(
+        protocol_runs("paper").assign(**{"config.schedule.plateau.patience": 6})
+    ).tolist() == [False]
 
 
 def test_a_jpeg_edition_is_never_compared_even_where_all_else_agrees(protocol_runs):
@@ -241,7 +260,9 @@ def test_imagenet_as_the_paper_trained_it(protocol_runs):
 @pytest.mark.parametrize("parts", [1, 2, 4, 8])
 def test_imagenets_batch_may_be_cut_into_parts_of_32(protocol_runs, parts):
     """As on eight GPUs, in the authors' next paper; see the comment in reference.py."""
-    assert imagenet_protocol(protocol_runs("imagenet", f"model.bn_parts={parts}")).tolist() == [True]
+    assert imagenet_protocol(protocol_runs("imagenet", f"model.bn_parts={parts}")).tolist() == [
+        True
+    ]
 
 
 def test_the_readmes_run_on_several_gpus_is_compared(protocol_runs):
@@ -274,5 +295,7 @@ def test_no_key_of_the_configuration_escapes_the_protocols(compose_config):
         whole = asdict(compose_config(*overrides))
         groups = {name: whole[name] for name in ("data", "model", "optim", "schedule", "precision")}
         keys = {key.removeprefix("config.") for key in columns(groups)}
-        assert {key for key in keys - allowed.keys() - free if not key.startswith(by_functions)} == set()
+        assert {
+            key for key in keys - allowed.keys() - free if not key.startswith(by_functions)
+        } == set()
     assert ANY.keys() <= CIFAR10.keys() & IMAGENET.keys()

@@ -67,7 +67,11 @@ def test_two_conditions_have_a_part_each(frame_of, tmp_path):
     assert (tmp_path / "error-against-depth.png").exists()
     frame.runs.loc[frame.runs["seed"] == 2, "config.optim.lr"] = 0.1
     report = build(frame, tmp_path, "two", "", {"digits": 2.0})
-    assert [section.title for section in report.sections] == ["Learning rate", "optim.lr=0.01", "optim.lr=0.1"]
+    assert [section.title for section in report.sections] == [
+        "Learning rate",
+        "optim.lr=0.01",
+        "optim.lr=0.1",
+    ]
     assert sorted(path.name for path in tmp_path.glob("error-against-depth*.png")) == [
         "error-against-depth-1.png",
         "error-against-depth-2.png",

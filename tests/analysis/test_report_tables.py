@@ -6,21 +6,23 @@ from math import comb
 import numpy as np
 import pandas as pd
 import pytest
-from tests.analysis.test_published_claims import imagenet_runs, paper_frame
 
 from analysis.figures import style
 from analysis.frame import Frame
 from analysis.report import _harmless, build
-from tests.analysis import (
-    test_why_gradient_flow,
-    test_why_identity,
-    test_why_landscape,
-    test_why_lesions,
-    test_why_responses,
-    test_why_shattering,
+from tests.analysis.mechanisms import (
+    test_gradient_flow,
+    test_gradient_identity,
+    test_landscape,
+    test_lesions,
+    test_responses,
+    test_shattering,
 )
+from tests.analysis.test_published_claims import imagenet_runs, paper_frame
 
-ERRORS = {family: {depth: [1.0, 2.0, 4.0] for depth in (8, 14, 20)} for family in ("plain", "residual")}
+ERRORS = {
+    family: {depth: [1.0, 2.0, 4.0] for depth in (8, 14, 20)} for family in ("plain", "residual")
+}
 SHATTERED = {"plain": {8: 0.1, 14: -0.02, 20: -0.03}, "residual": {8: 0.9, 14: 0.8, 20: 0.7}}
 # the columns of text; all others hold numbers
 TEXT = {
@@ -51,38 +53,55 @@ def reports(frame_of, tmp_path_factory):
     frame = frame_of(ERRORS, attempts=1)
     runs = frame.runs.to_dict("records")
     residual = [run for run in runs if run["family"] == "residual"]
-    alone = test_why_lesions.ALONE
-    norms = {family: {depth: {0: test_why_gradient_flow.LEVEL} for depth in (8, 14, 20)} for family in ERRORS}
+    alone = test_lesions.ALONE
+    norms = {
+        family: {depth: {0: test_gradient_flow.LEVEL} for depth in (8, 14, 20)} for family in ERRORS
+    }
     norms |= {"constructed": {20: {0: [0.0, 1.0, 1.0]}}}  # without a gradient
     probes = {
-        "gradient_flow": test_why_gradient_flow.table_of(norms),
-        "shattering": test_why_shattering.table_of(SHATTERED),
-        "identity": test_why_identity.table_of(depths=(8, 14, 20)),
+        "gradient_flow": test_gradient_flow.table_of(norms),
+        "shattering": test_shattering.table_of(SHATTERED),
+        "identity": test_gradient_identity.table_of(depths=(8, 14, 20)),
         "paths": pd.concat([paths_of(run) for run in residual], ignore_index=True),
-        "responses": test_why_responses.table_of({family: {8: 1.0, 14: 0.9, 20: 0.8} for family in ERRORS}),
-        "lesions": pd.concat([test_why_lesions.rows_of(run, alone[run["family"]], 0.5) for run in runs]),
-        "landscape": pd.concat([test_why_landscape.rows_of(run, test_why_landscape.bowl) for run in runs[:2]]),
+        "responses": test_responses.table_of({family: {8: 1.0, 14: 0.9, 20: 0.8} for family in ERRORS}),
+        "lesions": pd.concat([test_lesions.rows_of(run, alone[run["family"]], 0.5) for run in runs]),
+        "landscape": pd.concat([test_landscape.rows_of(run, test_landscape.bowl) for run in runs[:2]]),
     }  # fmt: skip
     rates = [frame_of(ERRORS, **{"config.optim.lr": rate}) for rate in (0.05, 0.1)]
     for number, one in enumerate(rates):
         for table in (one.runs, one.curves):
             table["run_id"] = f"{number}:" + table["run_id"]
-    both = [pd.concat([getattr(one, name) for one in rates], ignore_index=True) for name in ("runs", "curves")]
-    cifar10 = paper_frame(frame_of, {56: [6.9, 7.0], 110: [6.5, 6.6], 26: [8.0, 9.0]}, {20: [9.0, 9.1]})
+    both = [
+        pd.concat([getattr(one, name) for one in rates], ignore_index=True)
+        for name in ("runs", "curves")
+    ]
+    cifar10 = paper_frame(
+        frame_of, {56: [6.9, 7.0], 110: [6.5, 6.6], 26: [8.0, 9.0]}, {20: [9.0, 9.1]}
+    )
     imagenet = Frame(imagenet_runs(frame_of), frame.curves)
     cifar10.runs.loc[cifar10.runs["depth"] == 26, ["parameters", "multiply_adds"]] = np.nan
     frames = (replace(frame, probes=probes), Frame(*both), cifar10, imagenet)
     margins = {"digits": 2.0, "cifar10": 0.5}
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(style, "save", unpainted)  # the tables are what is tested, and painting takes a minute
-        return [build(one, tmp_path_factory.mktemp("tables"), "mine", "", margins) for one in frames]
+        patched.setattr(
+            style, "save", unpainted
+        )  # the tables are what is tested, and painting takes a minute
+        return [
+            build(one, tmp_path_factory.mktemp("tables"), "mine", "", margins) for one in frames
+        ]
 
 
 def written(report):
     """File name: what was to be written there."""
     tables = {stem: table for section in report.sections for stem, table in section.tables.items()}
-    assert sorted(path.stem for path in report.folder.glob("*.csv")) == sorted([*tables, "summary", "runs"])
-    summaries = [one.summary.assign(condition=one.title) for one in report.sections if one.summary is not None]
+    assert sorted(path.stem for path in report.folder.glob("*.csv")) == sorted(
+        [*tables, "summary", "runs"]
+    )
+    summaries = [
+        one.summary.assign(condition=one.title)
+        for one in report.sections
+        if one.summary is not None
+    ]
     return tables | {"runs": report.runs, "summary": pd.concat(summaries)}
 
 
@@ -108,14 +127,16 @@ def test_numbers_are_read_back_as_numbers(reports):
             for column in filter(lambda one: not is_text(one), read):
                 assert pd.api.types.is_numeric_dtype(read[column]), f"{stem}: {column}"
                 expected = pd.to_numeric(table[column]).to_numpy(float)
-                assert np.allclose(read[column].to_numpy(float), expected, rtol=1e-5, equal_nan=True), (
-                    f"{stem}: {column}"
-                )
+                assert np.allclose(
+                    read[column].to_numpy(float), expected, rtol=1e-5, equal_nan=True
+                ), f"{stem}: {column}"
 
 
 @pytest.mark.slow
 def test_a_negative_number_is_no_formula(reports):
-    read = pd.read_csv(reports[0].folder / "shattering.csv").set_index(["family", "depth", "moment"])
+    read = pd.read_csv(reports[0].folder / "shattering.csv").set_index(
+        ["family", "depth", "moment"]
+    )
     assert read.loc[("plain", 14, "initialisation"), "correlation"] == pytest.approx(-0.02)
     assert (read.loc[("plain", 20, "initialisation"), ["correlation", "low"]] < 0).all()
     assert "'" not in (reports[0].folder / "shattering.csv").read_text()
@@ -130,7 +151,23 @@ def test_a_count_has_all_its_digits_where_others_are_not_known(reports):
 
 
 @pytest.mark.parametrize(
-    "text", ["-0.022", "+5", "-1", "-.5", "1e-3", "-1.5e+10", "-3.", "word", "a-b", "", "0.1 - 0.2", -0.5, 3, None]
+    "text",
+    [
+        "-0.022",
+        "+5",
+        "-1",
+        "-.5",
+        "1e-3",
+        "-1.5e+10",
+        "-3.",
+        "word",
+        "a-b",
+        "",
+        "0.1 - 0.2",
+        -0.5,
+        3,
+        None,
+    ],
 )
 def test_what_no_spreadsheet_runs_stays_as_it_is(text):
     assert _harmless(text) == text

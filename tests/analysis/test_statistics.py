@@ -28,15 +28,21 @@ A, B = [52.0, 47.5, 56.5], [1.6, 1.3, 2.1, 1.9]
 def test_students_interval_is_the_textbooks():
     interval = student([1.0, 2.0, 3.0])
     assert interval.mean == 2
-    assert interval.high - 2 == pytest.approx(4.302653 / math.sqrt(3), rel=1e-6)  # t(0.975, 2 degrees of freedom)
+    assert interval.high - 2 == pytest.approx(
+        4.302653 / math.sqrt(3), rel=1e-6
+    )  # t(0.975, 2 degrees of freedom)
     assert math.isnan(student([1.0]).low)
 
 
 def test_welchs_bounds_are_scipys():
     difference = welch(A, B)
     two = stats.ttest_ind(A, B, equal_var=False).confidence_interval(0.95)
-    lower = stats.ttest_ind(A, B, equal_var=False, alternative="greater").confidence_interval(0.95).low
-    upper = stats.ttest_ind(A, B, equal_var=False, alternative="less").confidence_interval(0.95).high
+    lower = (
+        stats.ttest_ind(A, B, equal_var=False, alternative="greater").confidence_interval(0.95).low
+    )
+    upper = (
+        stats.ttest_ind(A, B, equal_var=False, alternative="less").confidence_interval(0.95).high
+    )
     assert (difference.low, difference.high) == pytest.approx((two.low, two.high))
     assert (difference.lower, difference.upper) == pytest.approx((lower, upper))
     assert difference.mean == pytest.approx(np.mean(A) - np.mean(B))
@@ -62,11 +68,21 @@ def test_a_bound_at_the_margin_has_p_of_5_percent():
 
 def test_without_spread_p_is_0_or_1():
     exact = Difference(0.5, 0.0, 4.0)
-    assert (exact.p_above(0.4), exact.p_above(0.5), exact.p_below(0.5), exact.p_below(0.6)) == (0, 1, 1, 0)
+    assert (exact.p_above(0.4), exact.p_above(0.5), exact.p_below(0.5), exact.p_below(0.6)) == (
+        0,
+        1,
+        1,
+        0,
+    )
 
 
 def test_holm_steps_down_from_the_smallest_p():
-    assert holm([0.012, 0.04, 0.02, 0.3]) == [True, False, False, False]  # 0.05/4, then 0.02 > 0.05/3
+    assert holm([0.012, 0.04, 0.02, 0.3]) == [
+        True,
+        False,
+        False,
+        False,
+    ]  # 0.05/4, then 0.02 > 0.05/3
     assert holm([0.012, 0.04, 0.016, 0.02]) == [True, True, True, True]  # 0.05/4, /3, /2, /1
     assert holm([0.0125]) == [True]
     assert holm([0.013, 0.9, 0.9, 0.9]) == [False] * 4
@@ -89,7 +105,9 @@ def test_one_run_has_no_bounds():
 def test_the_lower_bound_covers_as_it_says():
     """Simulated: a one-sided 95 % bound lies above the truth in about 5 % of the cases."""
     generator = np.random.default_rng(0)
-    above = sum(welch(generator.normal(2, 1, 3), generator.normal(0, 0.3, 3)).lower > 2 for _ in range(4000))
+    above = sum(
+        welch(generator.normal(2, 1, 3), generator.normal(0, 0.3, 3)).lower > 2 for _ in range(4000)
+    )
     assert 0.03 < above / 4000 < 0.07
 
 
@@ -98,7 +116,9 @@ def test_the_trend_tests_p_is_that_of_enumeration():
     x = np.array(depths)
 
     def concordance(y):
-        return sum(np.sign(x[j] - x[i]) * np.sign(y[j] - y[i]) for i in range(5) for j in range(i + 1, 5))
+        return sum(
+            np.sign(x[j] - x[i]) * np.sign(y[j] - y[i]) for i in range(5) for j in range(i + 1, 5)
+        )
 
     orders = [concordance(order) for order in itertools.permutations(values)]
     exact = np.mean([order >= concordance(values) for order in orders])
@@ -127,7 +147,9 @@ def test_the_trend_counts_every_pair_once_whatever_is_tied(monkeypatch, seed):
     def concordance(order):
         return sum(np.sign(x[j] - x[i]) * np.sign(y[order[j]] - y[order[i]]) for i, j in pairs)
 
-    as_high = sum(concordance(generator.permutation(14)) >= concordance(range(14)) for _ in range(300))
+    as_high = sum(
+        concordance(generator.permutation(14)) >= concordance(range(14)) for _ in range(300)
+    )
     assert rising_trend(x, y)[1] == (1 + as_high) / 301
 
 
@@ -152,19 +174,26 @@ def test_a_spread_above_the_step_stays_what_it_is():
 
 def test_students_interval_has_the_width_of_the_step():
     interval = student([0.0, 0.0, 0.0], resolution=STEP)
-    assert (interval.low, interval.high) == pytest.approx((-4.302653 * ROUNDING / 3**0.5, 4.302653 * ROUNDING / 3**0.5))
+    assert (interval.low, interval.high) == pytest.approx(
+        (-4.302653 * ROUNDING / 3**0.5, 4.302653 * ROUNDING / 3**0.5)
+    )
     assert one_mean([0.0, 0.0, 0.0], STEP).error == pytest.approx(ROUNDING / 3**0.5)
 
 
 def test_a_paired_difference_is_rounded_twice():
-    assert paired([1.0, 2.0], [0.0, 1.0], STEP).error == pytest.approx(STEP / math.sqrt(6) / math.sqrt(2))
+    assert paired([1.0, 2.0], [0.0, 1.0], STEP).error == pytest.approx(
+        STEP / math.sqrt(6) / math.sqrt(2)
+    )
     assert paired([1.0, 2.0], [0.0, 1.0]).error == 0
 
 
 def correlated(generator, correlation, depths=2):
     """Errors of three seeds in each of several groups; those of one seed rise and fall together."""
     common = generator.normal(size=3)
-    return [np.sqrt(correlation) * common + np.sqrt(1 - correlation) * generator.normal(size=3) for _ in range(depths)]
+    return [
+        np.sqrt(correlation) * common + np.sqrt(1 - correlation) * generator.normal(size=3)
+        for _ in range(depths)
+    ]
 
 
 @pytest.mark.parametrize("correlation", [0.5, 0.9])
@@ -183,7 +212,10 @@ def test_the_free_permutation_errs_less_than_5_percent_where_seeds_pair(monkeypa
     monkeypatch.setattr(statistics, "PERMUTATIONS", 199)
     generator = np.random.default_rng(0)
     depths = np.repeat([20, 32, 44, 56], 3)
-    p = [rising_trend(depths, np.concatenate(correlated(generator, 0.8, depths=4)))[1] for _ in range(300)]
+    p = [
+        rising_trend(depths, np.concatenate(correlated(generator, 0.8, depths=4)))[1]
+        for _ in range(300)
+    ]
     assert np.mean(np.array(p) <= 0.05) < 0.03
 
 
@@ -232,7 +264,9 @@ def test_p_of_the_least_is_5_percent_at_its_bound():
         ([2, 2, 2, 2], 0.2, [0, 3, 3, 3], 3.0),
     ],
 )
-def test_the_least_is_bounded_wrongly_in_5_percent_at_most(deep, deep_spread, shallow, shallow_spread):
+def test_the_least_is_bounded_wrongly_in_5_percent_at_most(
+    deep, deep_spread, shallow, shallow_spread
+):
     """Three runs, four groups, a true difference of 2 of the least. Ignoring the choice: 14 % in the first case."""
     generator = np.random.default_rng(0)
     trials, below, above = 250, 0, 0

@@ -51,7 +51,7 @@ def until(holds):
 def assert_equal(trained, expected):
     """Every run is done, with the same rows and weights."""
     for record, other in zip(trained, expected, strict=True):
-        assert record.outcome(every_byte=True) is State.DONE
+        assert record.outcome(verify_contents=True) is State.DONE
         assert record.read(METRICS) == other.read(METRICS)
         ours, theirs = (serialization.load(one.read(WEIGHTS)) for one in (record, other))
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)

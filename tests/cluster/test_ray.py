@@ -31,7 +31,9 @@ def test_a_node_is_killed_in_the_middle_and_the_same_command_ends_every_run(clus
     folder = tmp_path / "sweep"
     first = start(folder, *GRID, *address)
     trained = records(folder, *GRID)
-    until(lambda: sum(bool(record.rows(METRICS)) for record in trained) >= 2)  # both nodes are at it
+    until(
+        lambda: sum(bool(record.rows(METRICS)) for record in trained) >= 2
+    )  # both nodes are at it
     cluster.remove_node(nodes[0], allow_graceful=False)
     lines = told(first)
     assert first.returncode == 1, lines

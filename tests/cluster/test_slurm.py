@@ -60,7 +60,11 @@ def pool(tmp_path_factory):
 def test_a_sweep_of_which_a_job_is_killed_and_one_reaches_its_time_limit(slurm, pool, tmp_path):
     folder = tmp_path / "sweep"
     victim, limited = (
-        next(record for record in records(folder, *GRID) if record.run_id.startswith(f"{family}-d110"))
+        next(
+            record
+            for record in records(folder, *GRID)
+            if record.run_id.startswith(f"{family}-d110")
+        )
         for family in ("residual", "plain")
     )
     first = start(folder, *GRID, *SLURM, environment=slurm)

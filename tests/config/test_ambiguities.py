@@ -6,11 +6,11 @@ from torch import nn
 
 from degradation.config import parent_of
 from degradation.data.datasets import load
-from degradation.data.fingerprint import content
+from degradation.data.fingerprint import data_fingerprint
 from degradation.models.batchnorm import exact_statistics
-from degradation.models.complexity import census
+from degradation.models.complexity import measure_complexity
 from degradation.run_id import run_id
-from degradation.training.evaluate import as_evaluated, evaluate
+from degradation.training.evaluate import eval_batchnorm, evaluate
 from degradation.training.optimizer import make_optimizer, set_learning_rate
 from degradation.training.trainer import Metrics, Probed, Training, fit
 
@@ -36,7 +36,9 @@ def last_row(config):
 @pytest.mark.parametrize("override", AMBIGUITIES)
 def test_each_changes_the_identity(compose_config, override):
     plain, changed = compose_config(), compose_config(*override.split())
-    assert run_id(plain, content(plain.data)) != run_id(changed, content(changed.data))
+    assert run_id(plain, data_fingerprint(plain.data)) != run_id(
+        changed, data_fingerprint(changed.data)
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,7 @@ def test_each_changes_the_identity(compose_config, override):
 def test_those_of_some_networks_change_the_identity_of_these(compose_config, words):
     *given, override = words.split()
     one, other = compose_config(*given), compose_config(*given, override)
-    assert run_id(one, content(one.data)) != run_id(other, content(other.data))
+    assert run_id(one, data_fingerprint(one.data)) != run_id(other, data_fingerprint(other.data))
 
 
 @pytest.mark.parametrize(
@@ -66,14 +68,17 @@ def test_those_of_some_networks_change_the_identity_of_these(compose_config, wor
 def test_what_has_no_effect_on_a_network_is_not_part_of_its_id(compose_config, words):
     *given, override = words.split()
     one, other = compose_config(*given), compose_config(*given, override)
-    assert run_id(one, content(one.data)) == run_id(other, content(other.data))
+    assert run_id(one, data_fingerprint(one.data)) == run_id(other, data_fingerprint(other.data))
 
 
 @pytest.mark.parametrize("override", TRAINED)
 def test_each_changes_the_training(tiny, override):
     """Twelve iterations with a drop of the rate at the sixth; momentum's form and the decay show in the loss."""
     keys = ("optim.lr=0.1", "optim.weight_decay=0.01")
-    assert last_row(tiny(*keys))["train/clean_loss"] != last_row(tiny(*keys, override))["train/clean_loss"]
+    assert (
+        last_row(tiny(*keys))["train/clean_loss"]
+        != last_row(tiny(*keys, override))["train/clean_loss"]
+    )
 
 
 def test_validation_pictures_are_not_trained_on_and_have_an_error_of_their_own(tiny):
@@ -89,13 +94,19 @@ def test_validation_pictures_are_not_trained_on_and_have_an_error_of_their_own(t
     pictures = ((held_out.double() - values.mean()) / values.std(correction=0)).float()
     with torch.no_grad():
         logits = training.network.eval()(pictures)
-    assert row["validation/error"] == pytest.approx(100 * (logits.argmax(1) != labels).double().mean().item())
-    assert row["validation/loss"] == pytest.approx(nn.functional.cross_entropy(logits, labels).item(), rel=1e-5)
+    assert row["validation/error"] == pytest.approx(
+        100 * (logits.argmax(1) != labels).double().mean().item()
+    )
+    assert row["validation/loss"] == pytest.approx(
+        nn.functional.cross_entropy(logits, labels).item(), rel=1e-5
+    )
 
 
 def test_two_parts_are_normalised_apart(tiny):
     """The batch's statistics are those of each half, as if on two GPUs; the averages move once a half."""
-    one, two = (Training(tiny(f"model.bn_parts={parts}"), load(tiny().data), CPU) for parts in (1, 2))
+    one, two = (
+        Training(tiny(f"model.bn_parts={parts}"), load(tiny().data), CPU) for parts in (1, 2)
+    )
     pictures, _ = next(two.feed.batches(0))
     expected = two.network.conv1(pictures).detach()
     mean = torch.zeros(4)
@@ -104,7 +115,10 @@ def test_two_parts_are_normalised_apart(tiny):
     for training in (one, two):
         training.step()
     torch.testing.assert_close(two.network.bn1.running_mean, mean)
-    assert (one.network.bn1.num_batches_tracked.item(), two.network.bn1.num_batches_tracked.item()) == (1, 2)
+    assert (
+        one.network.bn1.num_batches_tracked.item(),
+        two.network.bn1.num_batches_tracked.item(),
+    ) == (1, 2)
 
 
 def test_exact_statistics_are_those_of_the_training_pictures_and_leave_training_alone(tiny):
@@ -113,18 +127,24 @@ def test_exact_statistics_are_those_of_the_training_pictures_and_leave_training_
     training.step()
     network = training.network
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    pictures, labels = training.feed.pictures["train"].plain_batch(0, 1500)
+    pictures, labels = training.feed.pictures["train"].eval_batch(0, 1500)
     with exact_statistics(network, [pictures]):
         with torch.no_grad():
             first = network.conv1(pictures)
-        torch.testing.assert_close(network.bn1.running_mean, first.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(network.bn1.running_var, first.var((0, 2, 3)), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            network.bn1.running_mean, first.mean((0, 2, 3)), rtol=1e-4, atol=1e-5
+        )
+        torch.testing.assert_close(
+            network.bn1.running_var, first.var((0, 2, 3)), rtol=1e-4, atol=1e-5
+        )
         exact = evaluate(network, [(pictures, labels)], config.precision)
     moving = evaluate(network, [(pictures, labels)], config.precision)
     assert exact.loss != moving.loss
     with torch.no_grad():
         batch = nn.functional.cross_entropy(network.train()(pictures), labels).item()
-    assert exact.loss == pytest.approx(batch, rel=1e-2)  # in eval mode with them as in train mode on all pictures
+    assert exact.loss == pytest.approx(
+        batch, rel=1e-2
+    )  # in eval mode with them as in train mode on all pictures
     network.load_state_dict(before)
     row, again = last_row(tiny("model.bn_statistics=exact")), last_row(tiny())
     assert row["train/running_loss"] == again["train/running_loss"]
@@ -135,7 +155,7 @@ def test_probes_see_the_network_as_it_is_evaluated_and_training_does_not(tiny):
     for keys, exact in ((), False), (("model.bn_statistics=exact",), True):
         training = Training(tiny(*keys), load(tiny().data), CPU)
         before = training.network.bn1.running_mean.clone()
-        with as_evaluated(training.network, training.config, training.feed):
+        with eval_batchnorm(training.network, training.config, training.feed):
             inside = training.network.bn1.running_mean.clone()
         assert torch.equal(before, inside) is not exact
         assert torch.equal(before, training.network.bn1.running_mean)
@@ -146,7 +166,9 @@ def test_a_probe_of_training_has_the_statistics_of_its_evaluation(tiny):
     for keys in ((), ("model.bn_statistics=exact",)):
         config = tiny(*keys, "probes.training=[lesions]", "optim.lr=0.05")
         events = list(fit(Training(config, load(config.data), CPU)))
-        (table,) = [event.table for event in events if isinstance(event, Probed) and event.iteration == 12]
+        (table,) = [
+            event.table for event in events if isinstance(event, Probed) and event.iteration == 12
+        ]
         row = [event.row for event in events if isinstance(event, Metrics)][-1]
         assert table["kind"][0] == "none"
         assert table["error"][0] == pytest.approx(row["test/error"])
@@ -158,7 +180,9 @@ def test_the_two_momenta_differ_where_the_rate_jumps(compose_config, form):
     layer = nn.Linear(1, 1, bias=False)
     with torch.no_grad():
         layer.weight.zero_()
-    optim = compose_config(f"optim.momentum_form={form}", "optim.weight_decay=0", "optim.lr=0.1").optim
+    optim = compose_config(
+        f"optim.momentum_form={form}", "optim.weight_decay=0", "optim.lr=0.1"
+    ).optim
     optimizer = make_optimizer(layer, optim)
     velocity, weight = 0.0, 0.0
     for lr in (0.1, 0.1, 0.01, 0.01):
@@ -173,23 +197,38 @@ def test_the_two_momenta_differ_where_the_rate_jumps(compose_config, form):
 def test_weight_decay_may_spare_biases_and_bn(tiny):
     config = tiny("optim.decay=weights")
     training = Training(config, load(config.data), CPU)
-    decayed = {id(p) for group in training.optimizer.param_groups if group["weight_decay"] for p in group["params"]}
-    named = {name for name, parameter in training.network.named_parameters() if id(parameter) in decayed}
+    decayed = {
+        id(p)
+        for group in training.optimizer.param_groups
+        if group["weight_decay"]
+        for p in group["params"]
+    }
+    named = {
+        name for name, parameter in training.network.named_parameters() if id(parameter) in decayed
+    }
     everything = {name for name, _ in training.network.named_parameters()}
     assert named == {name for name in everything if "conv" in name or name == "fc.weight"}
-    assert len([p for group in training.optimizer.param_groups for p in group["params"]]) == len(everything)
+    assert len([p for group in training.optimizer.param_groups for p in group["params"]]) == len(
+        everything
+    )
 
 
 def test_the_bottlenecks_stride_changes_the_multiply_adds(make_model):
     on_3x3, on_1x1 = (
-        census(make_model(block="bottleneck", depth=29, bottleneck_stride=stride), 3, 32, 10)
+        measure_complexity(
+            make_model(block="bottleneck", depth=29, bottleneck_stride=stride), 3, 32, 10
+        )
         for stride in ("3x3", "1x1")
     )
     assert on_1x1.multiply_adds < on_3x3.multiply_adds
 
 
-def test_a_constructed_networks_parent_is_the_same_run_at_the_depth_that_it_grew_from(compose_config):
+def test_a_constructed_networks_parent_is_the_same_run_at_the_depth_that_it_grew_from(
+    compose_config,
+):
     config = compose_config("model=constructed", "model.depth=56", "seed=3")
     parent, plain = parent_of(config), compose_config("model=plain", "model.depth=20", "seed=3")
-    assert run_id(parent, content(parent.data)) == run_id(plain, content(plain.data))
+    assert run_id(parent, data_fingerprint(parent.data)) == run_id(
+        plain, data_fingerprint(plain.data)
+    )
     assert parent_of(parent) is None

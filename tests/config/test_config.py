@@ -12,7 +12,8 @@ ROOT = CONF.parent
 
 def test_bottlenecks_come_in_nines(compose_config):
     with pytest.raises(
-        ConfigError, match=r"^model\.depth: 32 .*allowed: 9n\+2 with bottleneck blocks, such as 11, 29,"
+        ConfigError,
+        match=r"^model\.depth: 32 .*allowed: 9n\+2 with bottleneck blocks, such as 11, 29,",
     ):
         compose_config("model.block=bottleneck", "model.depth=32")
     assert compose_config("model.block=bottleneck", "model.depth=29").model.depth == 29
@@ -24,8 +25,12 @@ def test_a_warm_up_must_end_before_the_first_drop(compose_config):
 
 
 def test_a_warm_up_needs_one_of_its_two_ends(compose_config):
-    with pytest.raises(ConfigError, match=r"^schedule\.warmup\.max_iterations: None is not allowed"):
-        compose_config("schedule=paper", "schedule.warmup.below=null", "schedule.warmup.max_iterations=null")
+    with pytest.raises(
+        ConfigError, match=r"^schedule\.warmup\.max_iterations: None is not allowed"
+    ):
+        compose_config(
+            "schedule=paper", "schedule.warmup.below=null", "schedule.warmup.max_iterations=null"
+        )
 
 
 def test_only_deep_networks_have_the_papers_warm_up(compose_config):
@@ -60,7 +65,11 @@ def test_questions_are_answered_without_importing_torch_or_wandb(question):
         "runpy.run_path('experiments/train.py', run_name='__main__')\n"
     )
     asked = subprocess.run(
-        [sys.executable, "-c", code, *question.split("=")], cwd=ROOT, check=True, capture_output=True, text=True
+        [sys.executable, "-c", code, *question.split("=")],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     assert len(asked.stdout.splitlines()) > 20
     assert asked.stdout.splitlines()[-1] == "imported: []"

@@ -47,10 +47,17 @@ def test_every_experiment_composes_and_every_network_in_it_is_built(pictures, na
             assert sum(block.layers for block in blocks) + 2 == config.model.depth
             if data != "cifar10":
                 continue
-            assert (config.optim.momentum, config.optim.weight_decay, config.optim.batch_size) == (0.9, 1e-4, 128)
+            assert (config.optim.momentum, config.optim.weight_decay, config.optim.batch_size) == (
+                0.9,
+                1e-4,
+                128,
+            )
             assert (config.model.width, config.data.pad, config.data.flip) == (16, 4, True)
             if name not in ("short", "longer"):
-                assert (config.schedule.iterations, config.schedule.milestones) == (64_000, [32_000, 48_000])
+                assert (config.schedule.iterations, config.schedule.milestones) == (
+                    64_000,
+                    [32_000, 48_000],
+                )
             if name != "learning_rate":
                 assert config.optim.lr == 0.1
 
@@ -63,10 +70,20 @@ def test_every_experiment_has_the_seeds_that_its_claims_need(name):
         values = OmegaConf.load(CONF / "experiment" / f"{overlay}.yaml")
         seeds = OmegaConf.select(values, "hydra.sweeper.params.seed")
         overlay = next(iter(values.defaults))
-    assert seeds == {"paper": "0,1,2,3,4", "convergence_digits": "0,1,2,3,4,5,6,7,8,9,10,11"}.get(name, "0,1,2")
+    assert seeds == {"paper": "0,1,2,3,4", "convergence_digits": "0,1,2,3,4,5,6,7,8,9,10,11"}.get(
+        name, "0,1,2"
+    )
 
 
 def test_what_is_not_about_cifars_or_imagenets_own_numbers_has_a_digits_version():
-    own_numbers = {"paper", "deep", "short", "imagenet", "imagenet_bottleneck", "quick", "convergence_digits"}
+    own_numbers = {
+        "paper",
+        "deep",
+        "short",
+        "imagenet",
+        "imagenet_bottleneck",
+        "quick",
+        "convergence_digits",
+    }
     of_digits = {name for name in EXPERIMENTS if name.endswith("_digits")} - own_numbers
     assert {f"{name}_digits" for name in set(EXPERIMENTS) - own_numbers - of_digits} == of_digits

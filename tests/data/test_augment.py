@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from degradation.data.augment import Offsets, Pictures, draw_offsets, statistics
+from degradation.data.augment import ImageBatches, Offsets, draw_offsets, statistics
 from degradation.data.datasets import Split
 from degradation.data.random_streams import generator
 
@@ -27,13 +27,15 @@ def data(compose_config):
 @pytest.mark.parametrize("normalisation", ["channel", "pixel"])
 def test_the_gather_equals_pad_crop_flip(split, data, normalisation):
     mean, deviation = statistics(split.pictures, normalisation)
-    pictures = Pictures(split, mean, deviation, torch.device("cpu"), "before_padding")
+    pictures = ImageBatches(split, mean, deviation, torch.device("cpu"), "before_padding")
     index = torch.tensor([3, 3, 7, 19, 0, 5])
     offsets = draw_offsets(len(index), data(pad=2, flip=True), torch.Generator().manual_seed(0))
     batch, labels = pictures.augmented_batch(index, offsets)
     assert labels.tolist() == split.labels[index].tolist()
     for got, which, row, column, flip in zip(batch, index, *vars(offsets).values(), strict=True):
-        padded = F.pad((split.pictures[which].float() - mean) / deviation, (2, 2, 2, 2))  # zeros: the mean picture
+        padded = F.pad(
+            (split.pictures[which].float() - mean) / deviation, (2, 2, 2, 2)
+        )  # zeros: the mean picture
         expected = padded[:, 2 + row : 10 + row, 2 + column : 10 + column]
         torch.testing.assert_close(got, expected.flip(2) if flip else expected, rtol=0, atol=0)
 
@@ -42,7 +44,7 @@ def test_the_gather_equals_pad_crop_flip(split, data, normalisation):
 def test_after_padding_black_is_normalised_too(split, data, normalisation):
     """The mean of each pixel is that of its place in the crop."""
     mean, deviation = statistics(split.pictures, normalisation)
-    pictures = Pictures(split, mean, deviation, torch.device("cpu"), "after_padding")
+    pictures = ImageBatches(split, mean, deviation, torch.device("cpu"), "after_padding")
     index = torch.arange(20)
     offsets = draw_offsets(20, data(pad=2, flip=True), torch.Generator().manual_seed(0))
     batch, _ = pictures.augmented_batch(index, offsets)
@@ -62,10 +64,10 @@ def test_each_picture_has_a_crop_of_its_own_over_all_offsets(data):
 
 def test_no_pad_and_no_flip_leave_the_picture(split, data):
     mean, deviation = statistics(split.pictures, "channel")
-    pictures = Pictures(split, mean, deviation, torch.device("cpu"), "before_padding")
+    pictures = ImageBatches(split, mean, deviation, torch.device("cpu"), "before_padding")
     unchanged = draw_offsets(20, data(pad=0, flip=False), torch.Generator())
     batch, _ = pictures.augmented_batch(torch.arange(20), unchanged)
-    assert torch.equal(batch, pictures.plain_batch(0, 20)[0])
+    assert torch.equal(batch, pictures.eval_batch(0, 20)[0])
 
 
 def test_statistics_are_those_of_these_training_pictures_and_no_others(split):
@@ -74,9 +76,13 @@ def test_statistics_are_those_of_these_training_pictures_and_no_others(split):
     values = split.pictures.double()
     torch.testing.assert_close(mean.flatten(), values.mean((0, 2, 3)).float())
     torch.testing.assert_close(deviation.flatten(), values.std((0, 2, 3), correction=0).float())
-    normalised = Pictures(split, mean, deviation, torch.device("cpu"), "before_padding").plain_batch(0, 20)[0]
+    normalised = ImageBatches(
+        split, mean, deviation, torch.device("cpu"), "before_padding"
+    ).eval_batch(0, 20)[0]
     torch.testing.assert_close(normalised.mean((0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
-    torch.testing.assert_close(normalised.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        normalised.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-5, rtol=0
+    )
 
 
 def test_pixel_normalisation_subtracts_the_per_pixel_mean_only(split):
@@ -87,7 +93,7 @@ def test_pixel_normalisation_subtracts_the_per_pixel_mean_only(split):
 
 def test_the_padding_is_the_mean_picture(split):
     mean, deviation = statistics(split.pictures, "pixel")
-    pictures = Pictures(split, mean, deviation, torch.device("cpu"), "before_padding")
+    pictures = ImageBatches(split, mean, deviation, torch.device("cpu"), "before_padding")
     down = Offsets(torch.tensor([4]), torch.tensor([0]), torch.tensor([False]))
     batch, _ = pictures.augmented_batch(torch.tensor([0]), down)
     assert torch.equal(batch[0, :, 4:], torch.zeros(3, 4, 8))

@@ -7,7 +7,7 @@ from PIL import Image
 
 from degradation.config import ConfigError
 from degradation.data.datasets import DataError, load
-from degradation.data.fingerprint import content, folder_digest
+from degradation.data.fingerprint import data_fingerprint, folder_digest
 
 # of all digits, in their order
 DIGITS = "d83b6f95abe36f06efb235c546197d64409c37af59c85177e5a3f5acbc2ca365"
@@ -43,7 +43,11 @@ def test_digits_are_a_fixed_stratified_split(digits_data):
 
 def test_validation_pictures_are_held_out_of_training(digits_data):
     whole, split = load(digits_data()), load(digits_data(150))
-    assert (len(split.train.labels), len(split.validation.labels), len(split.test.labels)) == (1350, 150, 297)
+    assert (len(split.train.labels), len(split.validation.labels), len(split.test.labels)) == (
+        1350,
+        150,
+        297,
+    )
     assert torch.equal(split.train.pictures, whole.train.pictures[~split.held_out])
     assert torch.equal(split.validation.pictures, whole.train.pictures[split.held_out])
     assert torch.equal(split.validation.labels, whole.train.labels[split.held_out])
@@ -63,7 +67,10 @@ def test_the_checksum_is_that_of_all_pictures_whatever_the_split(digits_data):
 
 @pytest.mark.parametrize("validation", [1500, 5000])
 def test_validation_takes_not_all_of_the_training_pictures(digits_data, validation):
-    with pytest.raises(ConfigError, match=rf"^data\.validation: {validation} .*less than the 1500 training pictures"):
+    with pytest.raises(
+        ConfigError,
+        match=rf"^data\.validation: {validation} .*less than the 1500 training pictures",
+    ):
         load(digits_data(validation))
 
 
@@ -91,7 +98,7 @@ def test_an_image_folder_is_decoded_once_and_cached(tmp_path, monkeypatch, folde
 
 def test_an_image_folder_is_known_by_content_and_not_by_place(tmp_path, folder_data):
     one, two = make_folder(tmp_path / "one"), make_folder(tmp_path / "two")
-    assert content(folder_data(one)) == content(folder_data(two))
+    assert data_fingerprint(folder_data(one)) == data_fingerprint(folder_data(two))
     picture = two / "train/cat/0.png"
     Image.new("RGB", (6, 6)).save(picture)
     assert folder_digest(one) != folder_digest(two)
@@ -122,8 +129,8 @@ def test_a_class_without_pictures_is_named(tmp_path, folder_data):
 
 def test_a_folder_without_its_splits_is_refused(tmp_path, folder_data):
     with pytest.raises(ConfigError, match=r"^data\.root: .*no folder 'train'"):
-        content(folder_data(tmp_path))
+        data_fingerprint(folder_data(tmp_path))
     make_folder(tmp_path)
     (tmp_path / "train/mouse").mkdir()
     with pytest.raises(ConfigError, match="same two or more classes"):
-        content(folder_data(tmp_path))
+        data_fingerprint(folder_data(tmp_path))

@@ -15,7 +15,7 @@ import pytest
 from degradation.data import downloads as downloads_module
 from degradation.data.datasets import DataError, load
 from degradation.data.downloads import fetch, read_cifar10, read_idx
-from degradation.data.fingerprint import content
+from degradation.data.fingerprint import data_fingerprint
 
 BYTES = b"what was published"
 RIGHT = sha256(BYTES).hexdigest()
@@ -34,7 +34,11 @@ def make_archive(folder, batches):
 
 
 def make_idx(array):
-    return bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
+    return (
+        bytes([0, 0, 8, array.ndim])
+        + b"".join(n.to_bytes(4, "big") for n in array.shape)
+        + array.tobytes()
+    )
 
 
 @pytest.fixture
@@ -67,7 +71,9 @@ def test_a_file_that_is_there_is_used(tmp_path, downloads):
     assert downloads[1] == []
 
 
-@pytest.mark.parametrize("wrong", [b"something else", BYTES[:-5], b""], ids=["wrong", "half", "empty"])
+@pytest.mark.parametrize(
+    "wrong", [b"something else", BYTES[:-5], b""], ids=["wrong", "half", "empty"]
+)
 def test_a_wrong_or_half_file_is_told_by_name_and_checksum(tmp_path, wrong):
     (tmp_path / "b").write_bytes(wrong)
     with pytest.raises(DataError) as told:
@@ -84,10 +90,15 @@ class Malicious:
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])
 def test_nothing_in_a_wrong_archive_is_unpickled(tmp_path, compose_config, name):
     folder = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}[name]
-    archive = {"cifar10": downloads_module.CIFAR10_ARCHIVE, "cifar100": downloads_module.CIFAR100_ARCHIVE}[name]
+    archive = {
+        "cifar10": downloads_module.CIFAR10_ARCHIVE,
+        "cifar100": downloads_module.CIFAR100_ARCHIVE,
+    }[name]
     members = dict.fromkeys(("data_batch_1", "train", "test"), Malicious())
     (tmp_path / archive).write_bytes(make_archive(folder, members))
-    with pytest.raises(DataError, match=rf"{archive}: SHA-256 is [0-9a-f]{{64}}, expected (6d958be0|85cd44d0)"):
+    with pytest.raises(
+        DataError, match=rf"{archive}: SHA-256 is [0-9a-f]{{64}}, expected (6d958be0|85cd44d0)"
+    ):
         load(compose_config(f"data={name}", f"data.root={tmp_path}").data)
 
 
@@ -103,13 +114,17 @@ def test_a_download_that_was_cut_off_never_has_the_files_name(tmp_path, download
     served, asked = downloads
     served[CIFAR100_URL] = OSError("the line\nwent dead")
     path = tmp_path / downloads_module.CIFAR100_ARCHIVE
-    with pytest.raises(DataError, match=r"cifar-100-python\.tar\.gz: could not be downloaded \(the line went dead\)"):
+    with pytest.raises(
+        DataError,
+        match=r"cifar-100-python\.tar\.gz: could not be downloaded \(the line went dead\)",
+    ):
         fetch(tmp_path, path.name, RIGHT)
     assert not path.exists()
     served[CIFAR100_URL] = BYTES[:-5]  # a server that closes the connection early
     half = sha256(BYTES[:-5]).hexdigest()
     with pytest.raises(
-        DataError, match=rf"cifar-100-python\.tar\.gz\.part: SHA-256 is {half}, expected {RIGHT}; start"
+        DataError,
+        match=rf"cifar-100-python\.tar\.gz\.part: SHA-256 is {half}, expected {RIGHT}; start",
     ):
         fetch(tmp_path, path.name, RIGHT)
     assert not path.exists()
@@ -154,7 +169,10 @@ def test_two_processes_that_start_at_once_download_once(tmp_path, monkeypatch):
 def test_cifar10_is_read_in_its_order(tmp_path, compose_config, monkeypatch):
     names = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
     pictures = np.arange(6 * 2 * 3072).reshape(6, 2, 3072) % 251
-    values = {name: {"data": pictures[i].astype(np.uint8), "labels": [i, i + 1]} for i, name in enumerate(names)}
+    values = {
+        name: {"data": pictures[i].astype(np.uint8), "labels": [i, i + 1]}
+        for i, name in enumerate(names)
+    }
     packed = make_archive("cifar-10-batches-py", values)
     (tmp_path / downloads_module.CIFAR10_ARCHIVE).write_bytes(packed)
     monkeypatch.setattr(downloads_module, "CIFAR10_SHA256", sha256(packed).hexdigest())
@@ -188,7 +206,9 @@ def test_an_archive_without_its_members_is_told():
 def fashion(tmp_path, monkeypatch):
     """Arrays of a small Fashion-MNIST, and a function that writes its four files to a folder."""
     arrays = {
-        "train-images-idx3-ubyte.gz": (np.arange(6 * 28 * 28) % 251).astype(np.uint8).reshape(6, 28, 28),
+        "train-images-idx3-ubyte.gz": (np.arange(6 * 28 * 28) % 251)
+        .astype(np.uint8)
+        .reshape(6, 28, 28),
         "train-labels-idx1-ubyte.gz": np.array([9, 0, 3, 1, 9, 2], np.uint8),
         "t10k-images-idx3-ubyte.gz": np.full((2, 28, 28), 7, np.uint8),
         "t10k-labels-idx1-ubyte.gz": np.array([4, 9], np.uint8),
@@ -205,8 +225,12 @@ def fashion(tmp_path, monkeypatch):
     return arrays, write
 
 
-@pytest.mark.parametrize(("place", "level"), [("root", 9), ("root/FashionMNIST/raw", 6), ("debian", 1)])
-def test_fashion_mnist_is_found_however_it_was_compressed(tmp_path, compose_config, fashion, downloads, place, level):
+@pytest.mark.parametrize(
+    ("place", "level"), [("root", 9), ("root/FashionMNIST/raw", 6), ("debian", 1)]
+)
+def test_fashion_mnist_is_found_however_it_was_compressed(
+    tmp_path, compose_config, fashion, downloads, place, level
+):
     arrays, write = fashion
     write(tmp_path / place, level)
     dataset = load(compose_config("data=fashion_mnist", f"data.root={tmp_path / 'root'}").data)
@@ -225,24 +249,31 @@ def test_a_half_downloaded_fashion_mnist_is_told(tmp_path, compose_config, fashi
     data = compose_config("data=fashion_mnist", f"data.root={path.parent}").data
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(
-        DataError, match=rf"{path.name}: SHA-256 of what it holds is [0-9a-f]{{64}}, expected [0-9a-f]{{64}}"
+        DataError,
+        match=rf"{path.name}: SHA-256 of what it holds is [0-9a-f]{{64}}, expected [0-9a-f]{{64}}",
     ):
         load(data)
     path.write_bytes(b"<html>404</html>")
     with pytest.raises(
-        DataError, match=rf"{path.name}: is no gzip file .* expected SHA-256 of what it holds: [0-9a-f]{{64}}"
+        DataError,
+        match=rf"{path.name}: is no gzip file .* expected SHA-256 of what it holds: [0-9a-f]{{64}}",
     ):
         load(data)
 
 
-@pytest.mark.parametrize("wrong", [b"", b"\0\0\x08\1\0\0\0\3ab", b"\0\0\x0d\1\0\0\0\2ab", b"\0\0\x08\0"])
+@pytest.mark.parametrize(
+    "wrong", [b"", b"\0\0\x08\1\0\0\0\3ab", b"\0\0\x0d\1\0\0\0\2ab", b"\0\0\x08\0"]
+)
 def test_what_is_no_idx_file_is_told(wrong):
     with pytest.raises(DataError, match=r"^f: is no idx file"):
         read_idx(Path("f"), wrong)
 
 
 def test_published_sets_have_a_fixed_content(compose_config):
-    contents = {name: content(compose_config(f"data={name}").data) for name in ("cifar10", "cifar100", "fashion_mnist")}
+    contents = {
+        name: data_fingerprint(compose_config(f"data={name}").data)
+        for name in ("cifar10", "cifar100", "fashion_mnist")
+    }
     assert contents == {
         "cifar10": "sha256:6d958be074577803",
         "cifar100": "sha256:85cd44d02ba64377",

@@ -6,8 +6,8 @@ import torch
 from degradation.data import loaders
 from degradation.data.augment import draw_offsets
 from degradation.data.datasets import load
-from degradation.data.loaders import make_feed
-from degradation.data.random_streams import Share, generator
+from degradation.data.loaders import build_loader
+from degradation.data.random_streams import Shard, generator
 
 CPU = torch.device("cpu")
 
@@ -19,7 +19,7 @@ def augmented(tiny, monkeypatch):
 
     def made(seed=0, iteration=40, batch=250, flip=True):
         monkeypatch.setattr(loaders, "EVALUATION_BATCH", batch)
-        feed = make_feed(dataset, tiny(f"seed={seed}", f"data.flip={flip}"), CPU)
+        feed = build_loader(dataset, tiny(f"seed={seed}", f"data.flip={flip}"), CPU)
         return torch.cat([images for images, _ in feed.augmented(iteration)])
 
     return made
@@ -40,20 +40,22 @@ def test_augmentation_depends_on_seed_and_iteration(augmented):
 def test_offsets_are_those_of_earlier_records(tiny):
     """One stream per evaluation, drawn 250 images at a time: the numbers of all existing runs rest on it."""
     config = tiny("seed=3")
-    feed = make_feed(load(config.data), config, CPU)
+    feed = build_loader(load(config.data), config, CPU)
     stream = generator(3, "evaluation", 80)
     expected = []
     for start in range(0, 1500, 250):
         offsets = draw_offsets(250, config.data, stream)
-        expected.append(feed.pictures["train"].augmented_batch(torch.arange(start, start + 250), offsets)[0])
+        expected.append(
+            feed.pictures["train"].augmented_batch(torch.arange(start, start + 250), offsets)[0]
+        )
     assert torch.equal(torch.cat([images for images, _ in feed.augmented(80)]), torch.cat(expected))
 
 
 def test_shares_of_an_evaluation_are_its_batches(tiny):
     config = tiny()
-    feed = make_feed(load(config.data), config, CPU)
+    feed = build_loader(load(config.data), config, CPU)
     whole = [images for images, _ in feed.augmented(8)]
-    shared = [[images for images, _ in feed.augmented(8, Share(rank, 2))] for rank in range(2)]
+    shared = [[images for images, _ in feed.augmented(8, Shard(rank, 2))] for rank in range(2)]
     assert [len(part) for part in shared] == [3, 3]
     for number, images in enumerate(whole):
         assert torch.equal(images, shared[number % 2][number // 2])

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from degradation.config import ConfigError
-from degradation.data.fingerprint import DataError, content, listing
-from degradation.data.imagenet import StreamFeed, augmented_view, batch_of_order, open_imagenet
+from degradation.data.fingerprint import DataError, data_fingerprint, listing
+from degradation.data.imagenet import StreamingLoader, augmented_view, batch_of_order, open_imagenet
 from degradation.data.random_streams import batch_indices
 
 CPU = torch.device("cpu")
@@ -46,21 +46,31 @@ def feed(root, compose_config):
     """overrides -> StreamFeed of the made tree."""
 
     def made(*overrides):
-        config = compose_config("data=imagenet", f"data.root={root}", *SMALL, "optim.batch_size=3", *overrides)
-        return StreamFeed(open_imagenet(config.data), config, CPU)
+        config = compose_config(
+            "data=imagenet", f"data.root={root}", *SMALL, "optim.batch_size=3", *overrides
+        )
+        return StreamingLoader(open_imagenet(config.data), config, CPU)
 
     return made
 
 
 def equal(one, two):
     return len(one) == len(two) > 0 and all(
-        torch.equal(a, b) for left, right in zip(one, two, strict=True) for a, b in zip(left, right, strict=True)
+        torch.equal(a, b)
+        for left, right in zip(one, two, strict=True)
+        for a, b in zip(left, right, strict=True)
     )
 
 
 def test_the_folders_are_listed(root, feed):
     source = feed().source
-    assert (source.classes, source.channels, source.side, len(source.train), len(source.test)) == (2, 3, 16, 8, 4)
+    assert (source.classes, source.channels, source.side, len(source.train), len(source.test)) == (
+        2,
+        3,
+        16,
+        8,
+        4,
+    )
     assert source.train.labels.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
     assert [name.decode() for name in source.test.names[:3]] == [
         "val/n01/n01_0.JPEG", "val/n01/n01_1.JPEG", "val/n02/n02_0.JPEG"
@@ -86,12 +96,14 @@ def test_mixed_batches_are_the_measured_images_once(feed):
     mixed = torch.cat([images for images, _ in feed().mixed()])
     assert len(mixed) == len(clean) == 8
     assert not torch.equal(mixed, clean)
-    assert sorted(mixed.flatten(1).sum(1).tolist()) == pytest.approx(sorted(clean.flatten(1).sum(1).tolist()))
+    assert sorted(mixed.flatten(1).sum(1).tolist()) == pytest.approx(
+        sorted(clean.flatten(1).sum(1).tolist())
+    )
 
 
 def test_the_listing_is_known_by_names_and_sizes(root, feed, compose_config, tmp_path_factory):
     before = feed().source.checksum()
-    assert content(feed().config.data) == f"listing:{before[:16]}"
+    assert data_fingerprint(feed().config.data) == f"listing:{before[:16]}"
     moved = tmp_path_factory.mktemp("moved") / "there"
     root.rename(moved)
     data = compose_config("data=imagenet", f"data.root={moved}", "data.validation=0").data
@@ -103,7 +115,9 @@ def test_the_listing_is_known_by_names_and_sizes(root, feed, compose_config, tmp
 
 def test_folders_that_are_no_imagenet_are_refused(root, feed):
     (root / "val/n02").rename(root / "val/n03")
-    with pytest.raises(ConfigError, match=r"^data\.root: .* same two or more classes in train and val"):
+    with pytest.raises(
+        ConfigError, match=r"^data\.root: .* same two or more classes in train and val"
+    ):
         feed()
     (root / "val/n03").rename(root / "val/n02")
     for picture in (root / "train/n01").iterdir():
@@ -112,7 +126,8 @@ def test_folders_that_are_no_imagenet_are_refused(root, feed):
         feed()
     (root / "val").rename(root / "test")
     with pytest.raises(
-        ConfigError, match=r"^data\.root: .*has no folder 'val'; it needs train/<class>/ and val/<class>/"
+        ConfigError,
+        match=r"^data\.root: .*has no folder 'val'; it needs train/<class>/ and val/<class>/",
     ):
         feed()
 
@@ -128,7 +143,11 @@ def test_the_order_is_that_of_every_other_data_set(batch, pictures):
 def test_batches_hold_the_pictures_of_the_order(feed):
     stream = feed()
     for iteration, (pictures, labels) in enumerate(islice(stream.batches(0), 4)):
-        assert (pictures.shape, pictures.dtype, labels.dtype) == ((3, 3, 16, 16), torch.float32, torch.int64)
+        assert (pictures.shape, pictures.dtype, labels.dtype) == (
+            (3, 3, 16, 16),
+            torch.float32,
+            torch.int64,
+        )
         index = batch_indices(0, iteration, 3, 8)
         assert labels.tolist() == stream.source.train.labels[index].tolist()
 
@@ -165,19 +184,30 @@ def test_seeds_and_iterations_differ(feed):
 
 
 def views(feed, count, picture, flip=True):
-    return [augmented_view(feed.source.stream, flip, 0, "augmentation", picture, draw) for draw in range(count)]
+    return [
+        augmented_view(feed.source.stream, flip, 0, "augmentation", picture, draw)
+        for draw in range(count)
+    ]
 
 
 def test_a_crop_is_a_window_of_the_scaled_picture_or_its_mirror_image(feed):
     picture = noise((20, 18))
     stream = feed("data.stream.scale=[18,18]", "data.stream.colour=0")
     pixels = torch.tensor(np.asarray(picture)).permute(2, 0, 1)
-    windows = {(top, left): pixels[:, top : top + 16, left : left + 16] for top in range(3) for left in range(5)}
+    windows = {
+        (top, left): pixels[:, top : top + 16, left : left + 16]
+        for top in range(3)
+        for left in range(5)
+    }
     seen = []
     for crop, colour in views(stream, 300, picture):
         assert colour.tolist() == [0, 0, 0]
-        seen.extend((*place, False) for place, window in windows.items() if torch.equal(crop, window))
-        seen.extend((*place, True) for place, window in windows.items() if torch.equal(crop, window.flip(2)))
+        seen.extend(
+            (*place, False) for place, window in windows.items() if torch.equal(crop, window)
+        )
+        seen.extend(
+            (*place, True) for place, window in windows.items() if torch.equal(crop, window.flip(2))
+        )
     assert len(seen) == 300
     assert len(set(seen)) == 30  # every place, either way round
     assert 120 < sum(mirrored for *_, mirrored in seen) < 180
@@ -189,7 +219,9 @@ def test_the_shorter_side_is_drawn_from_the_whole_range(feed, monkeypatch):
     from torchvision.transforms.v2 import functional
 
     sides, resize = [], functional.resize
-    monkeypatch.setattr(functional, "resize", lambda picture, size: (sides.extend(size), resize(picture, size))[1])
+    monkeypatch.setattr(
+        functional, "resize", lambda picture, size: (sides.extend(size), resize(picture, size))[1]
+    )
     views(feed(), 150, noise((30, 24)))
     assert sorted(set(sides)) == list(range(18, 25))
 
@@ -214,7 +246,9 @@ def test_the_clean_view_is_the_centre_and_normalised(root, feed):
     assert labels.tolist() == [0, 0, 1, 1]
     white = torch.tensor([2.2489, 2.4286, 2.6400])  # (1 - mean) / deviation
     for picture in pictures[:2]:
-        torch.testing.assert_close(picture, white[:, None, None].expand(3, 16, 16), atol=1e-4, rtol=0)
+        torch.testing.assert_close(
+            picture, white[:, None, None].expand(3, 16, 16), atol=1e-4, rtol=0
+        )
 
 
 def test_training_pictures_are_measured_on_a_fixed_part_of_all_classes(feed):
@@ -242,13 +276,22 @@ def test_ten_crops_are_corners_centre_and_mirror_images(root, feed):
     assert torch.equal(crops[:, 4], centre)
     # of the mirrored picture: its left corners are the mirrored right ones
     assert torch.equal(crops[:, 5:9], crops[:, [1, 0, 3, 2]].flip(4))
-    assert torch.equal(crops[1:, 9], crops[1:, 4].flip(3))  # the first one's width of 25 has no exact centre of 16
+    assert torch.equal(
+        crops[1:, 9], crops[1:, 4].flip(3)
+    )  # the first one's width of 25 has no exact centre of 16
     path = root / "val/n02/n02_1.JPEG"  # a square
     with Image.open(path) as image:
-        pixels = torch.tensor(np.asarray(image.resize((20, 20), Image.Resampling.BILINEAR))).permute(2, 0, 1) / 255
+        pixels = (
+            torch.tensor(np.asarray(image.resize((20, 20), Image.Resampling.BILINEAR))).permute(
+                2, 0, 1
+            )
+            / 255
+        )
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     square = (pixels - mean[:, None, None]) / deviation[:, None, None]
-    for crop, (top, left) in zip(crops[3, :5], [(0, 0), (0, 4), (4, 0), (4, 4), (2, 2)], strict=True):
+    for crop, (top, left) in zip(
+        crops[3, :5], [(0, 0), (0, 4), (4, 0), (4, 4), (2, 2)], strict=True
+    ):
         torch.testing.assert_close(crop, square[:, top : top + 16, left : left + 16])
     assert feed("data.stream.ten_crop=false").ten_crop() is None
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from degradation.data.datasets import Dataset, Split
-from degradation.data.loaders import ResidentFeed
-from degradation.data.random_streams import Share, generator
+from degradation.data.loaders import ResidentLoader
+from degradation.data.random_streams import Shard, generator
 
 CPU = torch.device("cpu")
 IMAGES, SIDE, PAD, BATCH = 20, 8, 2, 6
@@ -24,9 +24,14 @@ def lit_images(count):
 @pytest.fixture
 def feed(compose_config):
     def build(*overrides, count=IMAGES):
-        keys = (f"data.pad={PAD}", "data.flip=true", "data.normalise=after_padding", f"optim.batch_size={BATCH}")
+        keys = (
+            f"data.pad={PAD}",
+            "data.flip=true",
+            "data.normalise=after_padding",
+            f"optim.batch_size={BATCH}",
+        )
         config = compose_config(*keys, *overrides)
-        return ResidentFeed(Dataset(lit_images(count), lit_images(5), count), config, CPU)
+        return ResidentLoader(Dataset(lit_images(count), lit_images(5), count), config, CPU)
 
     return build
 
@@ -111,7 +116,7 @@ def test_the_augmentation_depends_on_no_order_and_no_global_stream(feed):
 def test_shares_of_a_batch_are_its_parts(feed, count):
     """Images, labels and augmentation of each process are its slice of what one process has."""
     whole = list(islice(feed().batches(5), 3))
-    shares = [list(islice(feed().batches(5, Share(rank, count)), 3)) for rank in range(count)]
+    shares = [list(islice(feed().batches(5, Shard(rank, count)), 3)) for rank in range(count)]
     for number, (images, labels) in enumerate(whole):
         parts = [share[number] for share in shares]
         assert torch.equal(torch.cat([part[0] for part in parts]), images)
@@ -152,7 +157,7 @@ def test_shares_of_an_evaluation_are_its_batches(feed, kind):
     whole = evaluation()
     assert len(whole) == 5
     for rank in (0, 1):
-        part = evaluation(Share(rank, 2))
+        part = evaluation(Shard(rank, 2))
         assert len(part) == len(whole[rank::2])
         for (images, labels), (expected, expected_labels) in zip(part, whole[rank::2], strict=True):
             assert torch.equal(images, expected)
@@ -161,7 +166,15 @@ def test_shares_of_an_evaluation_are_its_batches(feed, kind):
 
 def test_streams_differ_in_seed_name_and_index():
     """And 64 bits decide: no two of these begin alike."""
-    names = ("order", "augmentation", "evaluation", "initialisation", "landscape", "probe/lesions", "probe/paths")
+    names = (
+        "order",
+        "augmentation",
+        "evaluation",
+        "initialisation",
+        "landscape",
+        "probe/lesions",
+        "probe/paths",
+    )
     draws = {
         tuple(torch.rand(4, generator=generator(seed, name, index)).tolist())
         for seed in (0, 1, 10, 11)
@@ -173,4 +186,10 @@ def test_streams_differ_in_seed_name_and_index():
 
 def test_a_stream_is_pinned_for_ever():
     """Other numbers here would change every run."""
-    assert torch.randint(1000, (5,), generator=generator(3, "order", 2)).tolist() == [537, 531, 26, 336, 348]
+    assert torch.randint(1000, (5,), generator=generator(3, "order", 2)).tolist() == [
+        537,
+        531,
+        26,
+        336,
+        348,
+    ]

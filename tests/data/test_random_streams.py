@@ -6,7 +6,9 @@ from degradation.data.random_streams import batch_indices, generator
 
 
 def test_every_picture_comes_once_an_epoch():
-    batches = torch.cat([batch_indices(0, iteration, 7, 10) for iteration in range(10)])  # 70 = 7 epochs of 10
+    batches = torch.cat(
+        [batch_indices(0, iteration, 7, 10) for iteration in range(10)]
+    )  # 70 = 7 epochs of 10
     for epoch in batches.view(7, 10):
         assert sorted(epoch.tolist()) == list(range(10))
     assert not torch.equal(batches[:10], batches[10:20])

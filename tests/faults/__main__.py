@@ -64,9 +64,18 @@ class Tally:
 
 def calls_of_a_run(folder: Path) -> dict[str, int]:
     """How often a run does what each fault counts; under "" how often it changes the disk."""
-    words = [*TINY[1:], f"seed={','.join(map(str, range(9)))}", f"record_root={folder}", "tracking=offline"]
+    words = [
+        *TINY[1:],
+        f"seed={','.join(map(str, range(9)))}",
+        f"record_root={folder}",
+        "tracking=offline",
+    ]
     done = subprocess.run(
-        [sys.executable, "-c", COUNT, *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        [sys.executable, "-c", COUNT, *words],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     counted: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
     return defaultdict(lambda: counted[""], counted)
@@ -99,12 +108,16 @@ def attempt(kind: str, trial: Trial, reference: Path, seeds: list[int]) -> Tally
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--each", type=int, default=20, help="faults of each kind")
     parser.add_argument("--seed", type=int, default=0, help="of the schedule")
     parser.add_argument("--kinds", nargs="*", choices=[*KINDS], default=[*KINDS], metavar="KIND")
     parser.add_argument("--broken", choices=SAFEGUARDS, help="leave a safeguard out")
-    parser.add_argument("--out", type=Path, default=Path("reports/faults"), help="where the table goes")
+    parser.add_argument(
+        "--out", type=Path, default=Path("reports/faults"), help="where the table goes"
+    )
     given = parser.parse_args()
     _as_root_of_a_namespace()
     started = time.monotonic()
@@ -114,18 +127,26 @@ def main() -> int:
     undisturbed = Trial(scratch / "undisturbed", ids)
     start = undisturbed.run(seeds)
     if start.process.returncode != 0:
-        print(f"the undisturbed sweep ended with {start.process.returncode}:\n{start.told}", file=sys.stderr)
+        print(
+            f"the undisturbed sweep ended with {start.process.returncode}:\n{start.told}",
+            file=sys.stderr,
+        )
         return 1
     calls = calls_of_a_run(scratch / "counted")
     with ThreadPoolExecutor(LANES) as lanes:
         tallies = []
         for kind in given.kinds:
-            folder, rng = scratch / kind.replace(" ", "-").replace("/", ""), random.Random(f"{given.seed} {kind}")
+            folder, rng = (
+                scratch / kind.replace(" ", "-").replace("/", ""),
+                random.Random(f"{given.seed} {kind}"),
+            )
             trial = Trial(folder, ids, calls, rng, given.broken)
             tallies.append(lanes.submit(attempt, kind, trial, undisturbed.root, seeds))
         results = [tally.result() for tally in tallies]
     report(results, given.out)
-    print(f"{calls['']} calls in a run's life; {time.monotonic() - started:.0f} s; table: {given.out / 'faults.csv'}")
+    print(
+        f"{calls['']} calls in a run's life; {time.monotonic() - started:.0f} s; table: {given.out / 'faults.csv'}"
+    )
     if any(tally.lost or tally.missing for tally in results):
         print(f"the sweeps are kept in {scratch}")
         return 1

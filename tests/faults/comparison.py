@@ -10,7 +10,7 @@ from sweep import Lost
 
 from degradation.durable_io import TEMPORARY
 from degradation.records.record import Record
-from degradation.records.root import MARK
+from degradation.records.root import TOKEN_FILE
 from degradation.records.schema import ATTEMPTS, METRICS, PROBES, SNAPSHOTS, WEIGHTS, State
 from degradation.training import serialization
 
@@ -19,28 +19,31 @@ WANDB = "wandb"  # the folder of its offline runs
 
 def compare(record: Record, reference: Record) -> None:
     """Raises Lost where the run is not what an undisturbed one is, bit for bit, or something is left behind."""
-    if record.outcome(every_byte=True) is not State.DONE:
-        raise Lost(f"{record.run_id}: {record.misfit(every_byte=True)}")
+    if record.outcome(verify_contents=True) is not State.DONE:
+        raise Lost(f"{record.run_id}: {record.find_mismatch(verify_contents=True)}")
     if record.read(METRICS) != reference.read(METRICS):
         raise Lost(f"{record.run_id}: {METRICS} differs")
     if _probes(record) != _probes(reference):
         raise Lost(f"{record.run_id}: {PROBES} differs")
-    for name in (WEIGHTS, *(f"{SNAPSHOTS}/{path.name}" for path in reference.path(SNAPSHOTS).iterdir())):
+    for name in (
+        WEIGHTS,
+        *(f"{SNAPSHOTS}/{path.name}" for path in reference.path(SNAPSHOTS).iterdir()),
+    ):
         one, other = serialization.load(record.read(name)), serialization.load(reference.read(name))
         if one.keys() != other.keys() or not all(torch.equal(one[key], other[key]) for key in one):
             raise Lost(f"{record.run_id}: {name} differs")
     left, expected = _files(record), _files(reference)
     if left != expected:
         raise Lost(f"{record.run_id}: files {sorted(left ^ expected)}")
-    starts = [row["attempt"] for row in record.sound_rows(ATTEMPTS) if "start" in row]
-    damaged = record.damaged_lines(ATTEMPTS)  # of a run that was over they stay, and are told
+    starts = [row["attempt"] for row in record.valid_rows(ATTEMPTS) if "start" in row]
+    damaged = record.corrupt_lines(ATTEMPTS)  # of a run that was over they stay, and are told
     if starts != sorted(set(starts)) or max(starts, default=0) > len(starts) + damaged:
         raise Lost(f"{record.run_id}: attempts {starts}")
 
 
 def leftovers(root: Path, run_ids: Iterable[str]) -> list[str]:
     """What is under a record root and should not be: anything temporary, anything beside the records."""
-    known = {*run_ids, WANDB, MARK, f"{MARK}.lock"}
+    known = {*run_ids, WANDB, TOKEN_FILE, f"{TOKEN_FILE}.lock"}
     return sorted(
         str(path.relative_to(root))
         for path in root.rglob("*")
@@ -54,4 +57,6 @@ def _probes(record: Record) -> list[tuple[int, str, Any]]:
 
 
 def _files(record: Record) -> set[str]:
-    return {str(path.relative_to(record.folder)) for path in record.folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(record.folder)) for path in record.folder.rglob("*") if path.is_file()
+    }

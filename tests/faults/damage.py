@@ -19,7 +19,9 @@ def damage(change: Change) -> Callable[[Trial, Sequence[int]], None]:
     """A file of a record is changed: of runs that are over, and of runs that were killed."""
 
     def inject(trial: Trial, seeds: Sequence[int]) -> None:
-        killed = _kill(trial, seeds, seeds[::2], first=0.2, last=0.8)  # when there are files, and all are needed
+        killed = _kill(
+            trial, seeds, seeds[::2], first=0.2, last=0.8
+        )  # when there are files, and all are needed
         damaged = {}
         for seed in seeds:
             record = trial.record(seed)
@@ -40,7 +42,9 @@ def damage(change: Change) -> Callable[[Trial, Sequence[int]], None]:
     return inject
 
 
-def _kill(trial: Trial, seeds: Sequence[int], victims: Sequence[int], first: float, last: float) -> Sequence[int]:
+def _kill(
+    trial: Trial, seeds: Sequence[int], victims: Sequence[int], first: float, last: float
+) -> Sequence[int]:
     """Train all of them, and kill some in this part of their lives."""
     moments = trial.moments("job killed", len(victims), first, last)
     strikes = {seed: ("job killed", moment) for seed, moment in zip(victims, moments, strict=True)}
@@ -57,12 +61,18 @@ def _read_by_the_next_start(record: Record, over: bool) -> list[str]:
     names = [RUN, ATTEMPTS, METRICS, PROBES, CHECKPOINT]
     if record.path(CHECKPOINT).exists():
         names += serialization.load(unseal(record.read(CHECKPOINT)))[SNAPSHOTS]
-    return [name for name in names if record.path(name).exists() and record.path(name).stat().st_size]
+    return [
+        name for name in names if record.path(name).exists() and record.path(name).stat().st_size
+    ]
 
 
 def torn(content: bytes, rng: random.Random) -> bytes:
     """Cut within a line: rows of which the last ones are missing are sound."""
-    return content[: rng.choice([place for place in range(1, len(content)) if content[place - 1 : place] != b"\n"])]
+    return content[
+        : rng.choice(
+            [place for place in range(1, len(content)) if content[place - 1 : place] != b"\n"]
+        )
+    ]
 
 
 def flipped(content: bytes, rng: random.Random) -> bytes:
@@ -99,5 +109,8 @@ def corrupted_checkpoint(trial: Trial, seeds: Sequence[int]) -> None:
     start = trial.run(seeds)
     trial.expect(start, 0)
     for seed in seeds:
-        trial.promise(start.names(trial.ids[seed], CHECKPOINT), f"{trial.ids[seed]}: nobody told of {CHECKPOINT}")
+        trial.promise(
+            start.names(trial.ids[seed], CHECKPOINT),
+            f"{trial.ids[seed]}: nobody told of {CHECKPOINT}",
+        )
     trial.promise(not ran.exists(), "a checkpoint ran code")

@@ -17,7 +17,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # tests/robustness/test_kill.py loads this file by its path
+sys.path.insert(
+    0, str(Path(__file__).parent)
+)  # tests/robustness/test_kill.py loads this file by its path
 from watched_disk import Call, WatchedDisk
 
 STRUCK = "struck"  # the runs that have been struck, a line each
@@ -29,7 +31,9 @@ HELD_SECONDS = 20.0  # at most
 class Disk(WatchedDisk):
     """Counts a process's calls run by run, and strikes at the call that each run is to be struck at."""
 
-    def __init__(self, root: Path, strikes: dict[str, tuple[str, int]], covers: bool = True) -> None:
+    def __init__(
+        self, root: Path, strikes: dict[str, tuple[str, int]], covers: bool = True
+    ) -> None:
         super().__init__(root, covers)
         self.strikes = strikes
         self.count: Counter[str] = Counter()
@@ -168,7 +172,11 @@ ERRORS = {
     for error in (errno.EIO, errno.ENOSPC, errno.EACCES)
 }
 # the disk may have written some of it all the same, in any order
-POWER_CUTS = {"power cut": {}, "power cut, rows lost": {"files": False}, "power cut, files lost": {"rows": False}}
+POWER_CUTS = {
+    "power cut": {},
+    "power cut, rows lost": {"files": False},
+    "power cut, files lost": {"rows": False},
+}
 FAULTS: dict[str, Callable[[Disk, Call], None]] = {
     "job killed": kill_job,
     "job killed in a write": tear_and_kill_job,
@@ -178,7 +186,10 @@ FAULTS: dict[str, Callable[[Disk, Call], None]] = {
     "Ctrl-C": interrupt,
     **{fault: partial(cut_power, **lost) for fault, lost in POWER_CUTS.items()},
     "disk full": fill_disk,
-    **{fault: partial(fail, error=error, for_ever=for_ever) for fault, (error, for_ever) in ERRORS.items()},
+    **{
+        fault: partial(fail, error=error, for_ever=for_ever)
+        for fault, (error, for_ever) in ERRORS.items()
+    },
     "held": hold,
     "wandb-core killed": kill_wandb,
 }

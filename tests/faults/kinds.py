@@ -44,9 +44,17 @@ def _no_damage(trial: Trial, start: Start, seeds: Sequence[int]) -> None:
         trial.promise(not told, f"what was written is not there: {' / '.join(told)}")
 
 
-def _batches(trial: Trial, seeds: Sequence[int], *faults: str) -> Iterator[tuple[Start, dict[int, str]]]:
+def _batches(
+    trial: Trial, seeds: Sequence[int], *faults: str
+) -> Iterator[tuple[Start, dict[int, str]]]:
     """Starts with faults that hit one job each, and who was hit by what. Those of the start before are then done."""
-    strikes = dict(zip(seeds, zip(cycle(faults), trial.moments(faults[0], len(seeds)), strict=False), strict=True))
+    strikes = dict(
+        zip(
+            seeds,
+            zip(cycle(faults), trial.moments(faults[0], len(seeds)), strict=False),
+            strict=True,
+        )
+    )
     before: list[int] = []
     for first in range(0, len(seeds), AT_ONCE):
         part = list(seeds[first : first + AT_ONCE])
@@ -73,7 +81,9 @@ def job_killed(fault: str) -> Kind:
 def io_error(trial: Trial, seeds: Sequence[int]) -> None:
     """A call fails, or every call from then on: the run fails in one line, or goes on."""
     for start, victims in _batches(trial, seeds, *ERRORS):
-        trial.expect_failures(start, victims, [os.strerror(ERRORS[fault][0]) for fault in victims.values()])
+        trial.expect_failures(
+            start, victims, [os.strerror(ERRORS[fault][0]) for fault in victims.values()]
+        )
 
 
 def wandb_core_killed(trial: Trial, seeds: Sequence[int]) -> None:
@@ -82,8 +92,15 @@ def wandb_core_killed(trial: Trial, seeds: Sequence[int]) -> None:
         trial.expect(start, 0)
         trial.expect_done(victims)
         for seed in victims:
-            told = [line for line in start.log_of(trial.ids[seed]).splitlines() if line.startswith("W&B ")]
-            trial.promise(len(told) == 1, f"{trial.ids[seed]}: wandb-core was killed, and what was told is {told}")
+            told = [
+                line
+                for line in start.log_of(trial.ids[seed]).splitlines()
+                if line.startswith("W&B ")
+            ]
+            trial.promise(
+                len(told) == 1,
+                f"{trial.ids[seed]}: wandb-core was killed, and what was told is {told}",
+            )
 
 
 def two_sweeps(trial: Trial, seeds: Sequence[int]) -> None:
@@ -93,7 +110,9 @@ def two_sweeps(trial: Trial, seeds: Sequence[int]) -> None:
     for first in range(0, len(seeds), AT_ONCE):
         part = seeds[first : first + AT_ONCE]
         strikes = {seed: ("held", moments[seed]) for seed in part}
-        both = [trial.start(part, strikes, "train", f"hydra.launcher.slots={AT_ONCE}") for _ in range(2)]
+        both = [
+            trial.start(part, strikes, "train", f"hydra.launcher.slots={AT_ONCE}") for _ in range(2)
+        ]
         left, deadline = {trial.ids[seed] for seed in part}, time.monotonic() + PATIENCE
         while any(one.process.poll() is None for one in both) and time.monotonic() < deadline:
             for run in [run for run in left if any(one.waits(run) for one in both)]:
@@ -105,10 +124,11 @@ def two_sweeps(trial: Trial, seeds: Sequence[int]) -> None:
             trial.expect(one, 0)
         # two that look at the lock in the same instant see nobody; the second finds it done when it gets the lock
         told += sum(
-            any(one.waits(run) or one.finds_done(run) for one in both) for run in map(trial.ids.__getitem__, part)
+            any(one.waits(run) or one.finds_done(run) for one in both)
+            for run in map(trial.ids.__getitem__, part)
         )
         for seed in part:
-            starts = sum("start" in row for row in trial.record(seed).sound_rows(ATTEMPTS))
+            starts = sum("start" in row for row in trial.record(seed).valid_rows(ATTEMPTS))
             trial.promise(starts == 1, f"{trial.ids[seed]}: trained {starts} times")
     trial.forget_strikes(len(seeds))
     for _ in range(told):
@@ -119,7 +139,10 @@ def disk_full(trial: Trial, seeds: Sequence[int]) -> None:
     """On a small file system of its own, which is filled to the last byte at some call and freed for the next start."""
     trial.folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", TMPFS, "faults", str(trial.folder)], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", TMPFS, "faults", str(trial.folder)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise NotTried(f"no small file system can be made here ({done.stderr.strip()})")

@@ -26,13 +26,18 @@ TINY = [
 ]  # fmt: skip
 PRELOAD = ["fault_shim", "torch", "torchvision", "sklearn.datasets", "degradation.run"]
 TOKEN = "FAULT_TRIAL"  # an environment variable by which every process of a sweep is known
-PATIENCE = 120.0  # seconds, and as many for each ten runs; only a broken product keeps a process that long
+PATIENCE = (
+    120.0  # seconds, and as many for each ten runs; only a broken product keeps a process that long
+)
 Strikes = dict[int, tuple[str, int]]  # seed: the fault and the number of the call at which it comes
 
 
 def ids_of(seeds: Sequence[int]) -> dict[int, str]:
     """The run ids of the sweep over these seeds."""
-    return {run.config.seed: run.run_id for run in expand([*TINY[1:], f"seed={','.join(map(str, seeds))}"])}
+    return {
+        run.config.seed: run.run_id
+        for run in expand([*TINY[1:], f"seed={','.join(map(str, seeds))}"])
+    }
 
 
 class NotTried(Exception):
@@ -73,7 +78,9 @@ class Start:
 
     def names(self, run_id: str, word: str) -> bool:
         """Is the word told of this run, on the console or in the job's log?"""
-        lines = self.log_of(run_id).splitlines() + [line for line in self.told.splitlines() if run_id in line]
+        lines = self.log_of(run_id).splitlines() + [
+            line for line in self.told.splitlines() if run_id in line
+        ]
         return any(word in line for line in lines)
 
 
@@ -83,7 +90,9 @@ class Trial:
 
     folder: Path
     ids: dict[int, str]  # seed: run id
-    calls: dict[str, int] = field(default_factory=dict)  # fault: how many calls of a run's life it counts
+    calls: dict[str, int] = field(
+        default_factory=dict
+    )  # fault: how many calls of a run's life it counts
     rng: random.Random = field(default_factory=random.Random)
     broken: str | None = None  # a safeguard that is left out on purpose
     tracking: str = "disabled"
@@ -99,7 +108,9 @@ class Trial:
 
     def moments(self, fault: str, count: int, first: float = 0.0, last: float = 1.0) -> list[int]:
         """One call in each of `count` equal parts of a run's life, or of the part of it that is given."""
-        places = [first + (last - first) * (place + self.rng.random()) / count for place in range(count)]
+        places = [
+            first + (last - first) * (place + self.rng.random()) / count for place in range(count)
+        ]
         return [1 + int(place * self.calls[fault]) for place in places]
 
     # --- what is promised
@@ -112,7 +123,10 @@ class Trial:
         """The exit status, and that it was told in lines."""
         code = start.process.returncode
         told = "".join(start.told.strip().splitlines()[-1:])
-        self.promise(code in allowed, f"a sweep ended with {code} and not {' or '.join(map(str, allowed))}: {told}")
+        self.promise(
+            code in allowed,
+            f"a sweep ended with {code} and not {' or '.join(map(str, allowed))}: {told}",
+        )
         self.promise("Traceback" not in start.told, f"a traceback was told: {told}")
 
     def expect_done(self, seeds: Iterable[int]) -> None:
@@ -125,8 +139,13 @@ class Trial:
         failed = False
         for seed, reason in zip(seeds, reasons, strict=True):
             lines = start.failures(self.ids[seed])
-            self.promise(lines or not self.undone(seed), f"{self.ids[seed]}: failed, and nobody told")
-            self.promise(all(reason in line for line in lines), f"{self.ids[seed]}: told {lines} and not {reason!r}")
+            self.promise(
+                lines or not self.undone(seed), f"{self.ids[seed]}: failed, and nobody told"
+            )
+            self.promise(
+                all(reason in line for line in lines),
+                f"{self.ids[seed]}: told {lines} and not {reason!r}",
+            )
             self.promise(len(lines) < 2, f"{self.ids[seed]}: told twice {lines}")
             failed = failed or bool(lines)
         self.expect(start, 1 if failed else 0)
@@ -149,12 +168,16 @@ class Trial:
 
     def forget_strikes(self, expected: int) -> None:
         """Those so far only prepared what is tried."""
-        self.promise(self.strikes == expected, f"{self.strikes} of {expected} jobs were killed beforehand")
+        self.promise(
+            self.strikes == expected, f"{self.strikes} of {expected} jobs were killed beforehand"
+        )
         (self.folder / STRUCK).unlink(missing_ok=True)
 
     # --- processes
 
-    def start(self, seeds: Iterable[int], strikes: Strikes, script: str = "train", *words: str) -> Start:
+    def start(
+        self, seeds: Iterable[int], strikes: Strikes, script: str = "train", *words: str
+    ) -> Start:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.starts += 1
         name = f"{self.folder.name}-{self.starts}"
@@ -183,7 +206,9 @@ class Trial:
             )  # fmt: skip
         return Start(process, console, logs)
 
-    def run(self, seeds: Sequence[int], strikes: Strikes | None = None, script: str = "train") -> Start:
+    def run(
+        self, seeds: Sequence[int], strikes: Strikes | None = None, script: str = "train"
+    ) -> Start:
         """A start that is over; no process of it is left. Raises Lost."""
         start = self.start(seeds, strikes or {}, script)
         self.wait(start, PATIENCE * (1 + len(seeds) / 10))
@@ -207,7 +232,9 @@ class Trial:
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
             try:
-                if mark in (folder / "environ").read_bytes().split(b"\0") and not _is_zombie(folder):
+                if mark in (folder / "environ").read_bytes().split(b"\0") and not _is_zombie(
+                    folder
+                ):
                     found.append(int(folder.name))
             except OSError:
                 continue

@@ -27,7 +27,9 @@ class WatchedDisk:
         self.covers = covers  # does an fsync of a file do what it is for?
         self.durable: dict[int, int] = {}  # inode: bytes that an fsync has covered
         self.written: dict[Path, bool] = {}  # are rows appended to it?
-        self.undone: list[tuple[Path, bytes | None]] = []  # a name that its folder's fsync has not covered: what it was
+        self.undone: list[
+            tuple[Path, bytes | None]
+        ] = []  # a name that its folder's fsync has not covered: what it was
 
     def install(self) -> None:
         for name in ("fsync", "replace", "unlink", "open", "mkdir"):
@@ -38,10 +40,14 @@ class WatchedDisk:
         path = self._below(args[-1] if name == "replace" else args[0])
         flags = args[1] if name == "open" else 0
         return (
-            real(*args, **options) if path is None else self.called((name, path, args), partial(real, **options), flags)
+            real(*args, **options)
+            if path is None
+            else self.called((name, path, args), partial(real, **options), flags)
         )
 
-    def _open(self, real: Callable[..., Any], file: Any, mode: str = "r", *args: Any, **options: Any) -> Any:
+    def _open(
+        self, real: Callable[..., Any], file: Any, mode: str = "r", *args: Any, **options: Any
+    ) -> Any:
         path = self._below(file)
         if path is None or mode not in FLAGS or args or not set(options) <= {"opener", "closefd"}:
             return real(file, mode, *args, **options)
@@ -72,7 +78,9 @@ class WatchedDisk:
         elif flags & (os.O_WRONLY | os.O_RDWR):
             self.written[path] = bool(flags & os.O_APPEND)
             status = path.stat()
-            self.durable[status.st_ino] = 0 if fresh else self.durable.get(status.st_ino, status.st_size)
+            self.durable[status.st_ino] = (
+                0 if fresh else self.durable.get(status.st_ino, status.st_size)
+            )
         return result
 
     def _below(self, what: Any) -> Path | None:
@@ -97,7 +105,9 @@ class WatchedDisk:
         for path, appended in self.written.items():
             if (rows if appended else files) and path.is_file():
                 status = path.stat()
-                os.truncate(path, min(status.st_size, self.durable.get(status.st_ino, status.st_size)))
+                os.truncate(
+                    path, min(status.st_size, self.durable.get(status.st_ino, status.st_size))
+                )
         for path, before in reversed(self.undone if files else []):
             if before is not None:
                 path.write_bytes(before)

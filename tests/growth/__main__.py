@@ -47,7 +47,12 @@ def measure(command: str, root: Path, runs: int) -> Row:
     words = {
         "status": overrides(root, runs),
         "report": [*overrides(root, runs), "--reports", str(root.parent / "reports")],
-        "pull": [f"record_root={root}", "tracking=online", "--into", str(root.parent / f"pulled-{runs}")],
+        "pull": [
+            f"record_root={root}",
+            "tracking=online",
+            "--into",
+            str(root.parent / f"pulled-{runs}"),
+        ],
     }
     measured = [sys.executable, str(EXPERIMENTS / f"{command}.py"), *words[command]]
     with served(root, NAME) if command == "pull" else nullcontext({}) as environment:
@@ -66,7 +71,9 @@ def problems(rows: list[Row], allowed: float) -> list[str]:
     """What has grown faster than the number of runs, or takes too long. `allowed`: seconds for the largest report."""
     told = []
     for command in COMMANDS:
-        of_command = sorted((row for row in rows if row.command == command), key=lambda row: row.runs)
+        of_command = sorted(
+            (row for row in rows if row.command == command), key=lambda row: row.runs
+        )
         for fewer, more in pairwise(of_command):
             times = more.runs / fewer.runs
             told += [
@@ -85,10 +92,16 @@ def problems(rows: list[Row], allowed: float) -> list[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, nargs="+", default=[100, 1000, 10_000], help="sizes of the ledger")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--runs", type=int, nargs="+", default=[100, 1000, 10_000], help="sizes of the ledger"
+    )
     parser.add_argument("--probes", action="store_true", help="records with tables of two probes")
-    parser.add_argument("--out", type=Path, default=Path("reports/growth"), help="where growth.csv goes")
+    parser.add_argument(
+        "--out", type=Path, default=Path("reports/growth"), help="where growth.csv goes"
+    )
     given = parser.parse_args()
     for runs in given.runs:
         seeds(runs)  # refused before anything is written

@@ -62,7 +62,9 @@ def write(root: Path, runs: int, probes: bool = False) -> None:
 def every_configuration(root: Path, runs: int) -> Iterator[Config]:
     """What Hydra would compose, which takes a tenth of a second a run: composed once, then varied."""
     words = [
-        word for word in overrides(root, runs)[1:] if word.partition("=")[0] not in ("model", "model.depth", "seed")
+        word
+        for word in overrides(root, runs)[1:]
+        if word.partition("=")[0] not in ("model", "model.depth", "seed")
     ]
     for kind in FAMILIES:
         (base,) = configurations([*words, f"model={kind}"])
@@ -73,18 +75,27 @@ def every_configuration(root: Path, runs: int) -> Iterator[Config]:
 
 
 def _write(config: Config, with_probes: bool) -> None:
-    run, rng = grid_run(config), random.Random(f"{config.model.shortcut} {config.model.depth} {config.seed}")
+    run, rng = (
+        grid_run(config),
+        random.Random(f"{config.model.shortcut} {config.model.depth} {config.seed}"),
+    )
     record, kind = run.record, family(config.model)
     deepest = kind == "plain" and config.model.depth == max(DEPTHS)
     outcome = State.DIVERGED if deepest and rng.random() < DIVERGED else State.DONE
-    last = config.schedule.iterations if outcome is State.DONE else EVERY * rng.randrange(1, EVALUATIONS)
+    last = (
+        config.schedule.iterations
+        if outcome is State.DONE
+        else EVERY * rng.randrange(1, EVALUATIONS)
+    )
     metrics = [row for row in _metrics(config, rng) if row["iteration"] <= last]
     probed = list(_probes(config, rng)) if with_probes else []
     content = b"".join(map(encode_row, metrics))
     files = {RUN: record.create(_description(config, run.run_id))}
-    files |= {name: record.write(name, _some_weights()) for name in (f"{SNAPSHOTS}/00004000.pt", WEIGHTS)}
+    files |= {
+        name: record.write(name, _some_weights()) for name in (f"{SNAPSHOTS}/00004000.pt", WEIGHTS)
+    }
     files[METRICS] = record.write(METRICS, content)
-    record.keep_rows(PROBES, probed)
+    record.rewrite_rows(PROBES, probed)
     manifest = manifest_of(outcome, last, files, [], probed)
     manifest["files"][METRICS] = fingerprint(content)
     _attempt(record, rng, manifest, last, outcome)
@@ -93,14 +104,24 @@ def _write(config: Config, with_probes: bool) -> None:
 
 def _attempt(record: Record, rng: random.Random, manifest: Row, last: int, outcome: State) -> None:
     took = rng.uniform(100, 200)
-    start = {"attempt": 1, "start": 1.7e9, "device": "cpu", "threads": 1, "commit": "0" * 40, "versions": VERSIONS}
+    start = {
+        "attempt": 1,
+        "start": 1.7e9,
+        "device": "cpu",
+        "threads": 1,
+        "commit": "0" * 40,
+        "versions": VERSIONS,
+    }
     end = {"attempt": 1, "end": 1.7e9 + took, "seconds": took, "iteration": last}
-    record.keep_rows(ATTEMPTS, [start, end | {"outcome": str(outcome), "manifest": manifest}])
+    record.rewrite_rows(ATTEMPTS, [start, end | {"outcome": str(outcome), "manifest": manifest}])
 
 
 def _description(config: Config, run_id: str) -> Row:
     described = _described(config.model.shortcut, config.model.depth, config)
-    return described | {"run_id": run_id, "config": hashed_values(config, described["config"]["data"]["content"])}
+    return described | {
+        "run_id": run_id,
+        "config": hashed_values(config, described["config"]["data"]["content"]),
+    }
 
 
 _KNOWN: dict[tuple[str, int], Row] = {}  # a census takes a network
@@ -120,7 +141,9 @@ def _some_weights() -> bytes:
 def _metrics(config: Config, rng: random.Random) -> Iterator[Row]:
     """The error falls from chance to where this net ends; that of a plain net is the higher the deeper it is."""
     end = _end(config.model) * rng.lognormvariate(0, 0.3)
-    slowness = (60 if config.model.shortcut != "none" else 15 * config.model.depth) * rng.lognormvariate(0, 0.3)
+    slowness = (
+        60 if config.model.shortcut != "none" else 15 * config.model.depth
+    ) * rng.lognormvariate(0, 0.3)
     for iteration in range(EVERY, config.schedule.iterations + 1, EVERY):
         error = end + (CHANCE - end) * math.exp(-iteration / slowness)
         lr = config.optim.lr * 0.1 ** sum(iteration > one for one in config.schedule.milestones)

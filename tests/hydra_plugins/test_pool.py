@@ -18,7 +18,10 @@ CORES = [Slot("core 0"), Slot("core 1")]
 
 
 def jobs_of(tmp_path, functions):
-    return [Job(f"job {i}", function, 1.0, tmp_path / f"{i}.log") for i, function in enumerate(functions)]
+    return [
+        Job(f"job {i}", function, 1.0, tmp_path / f"{i}.log")
+        for i, function in enumerate(functions)
+    ]
 
 
 def kill_myself():
@@ -39,7 +42,12 @@ def test_a_job_that_raises_and_one_that_is_killed_are_told_and_the_others_finish
     jobs = jobs_of(tmp_path, [lambda: "one", fail, kill_myself, lambda: "two"])
     results = Pool(CORES).run(jobs, display)
     assert [result.value for result in results] == ["one", None, None, "two"]
-    assert [result.error for result in results] == [None, "first line", "its process was killed by SIGKILL", None]
+    assert [result.error for result in results] == [
+        None,
+        "first line",
+        "its process was killed by SIGKILL",
+        None,
+    ]
     assert (display.done, display.failed) == (2, 2)
     told = display.stream.getvalue()
     assert f"failed: job 1: first line (log: {tmp_path / '1.log'})" in told
@@ -68,7 +76,10 @@ def test_each_job_has_a_process_and_the_longest_starts_first(tmp_path):
             file.write(f"{index}\n")
         return os.getpid()
 
-    jobs = [Job(str(i), lambda i=i: note(i), float(work), tmp_path / f"{i}.log") for i, work in enumerate((1, 3, 2))]
+    jobs = [
+        Job(str(i), lambda i=i: note(i), float(work), tmp_path / f"{i}.log")
+        for i, work in enumerate((1, 3, 2))
+    ]
     results = Pool([Slot("one")]).run(jobs, quiet(3))
     assert order.read_text().split() == ["1", "2", "0"]
     assert len({result.value for result in results} | {os.getpid()}) == 4
@@ -103,11 +114,17 @@ def twelve_jobs(folder, shares, at_once):
 
 
 QUICK = [(2, 2)]
-OTHERS = [(gpus, shares) for gpus in (1, 2, 8) for shares in (1, 2, 3, 4) if (gpus, shares) not in QUICK]
+OTHERS = [
+    (gpus, shares) for gpus in (1, 2, 8) for shares in (1, 2, 3, 4) if (gpus, shares) not in QUICK
+]
 
 
-@pytest.mark.parametrize(("gpus", "shares"), [*QUICK, *(pytest.param(*one, marks=pytest.mark.slow) for one in OTHERS)])
-def test_no_two_of_twelve_uneven_jobs_hold_one_slot_and_each_sees_its_own_gpu(tmp_path, gpus, shares):
+@pytest.mark.parametrize(
+    ("gpus", "shares"), [*QUICK, *(pytest.param(*one, marks=pytest.mark.slow) for one in OTHERS)]
+)
+def test_no_two_of_twelve_uneven_jobs_hold_one_slot_and_each_sees_its_own_gpu(
+    tmp_path, gpus, shares
+):
     """Pretended GPUs: a list of names, which no driver knows."""
     places = slots("cuda", None, shares, 1, [str(gpu) for gpu in range(gpus)])
     assert len({place.name for place in places}) == len(places) == gpus * shares
@@ -209,7 +226,9 @@ def test_jobs_outlive_their_fork_server(tmp_path):
         finished.touch()
         return "done"
 
-    results = Pool([Slot("one")]).run(jobs_of(tmp_path, [first, finished.exists]), Rounds(dead, released))
+    results = Pool([Slot("one")]).run(
+        jobs_of(tmp_path, [first, finished.exists]), Rounds(dead, released)
+    )
     assert [result.error for result in results] == [None, None]
     assert [result.value for result in results] == ["done", True]
 
@@ -229,7 +248,9 @@ def test_slots_of_a_cpu_machine_are_its_cores(monkeypatch):
 
 
 def test_a_capped_list_of_gpu_slots_is_spread_over_the_gpus():
-    assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in slots("auto", 3, 2, 1, ["0", "5"])] == ["0", "5", "0"]
+    assert [
+        slot.environment["CUDA_VISIBLE_DEVICES"] for slot in slots("auto", 3, 2, 1, ["0", "5"])
+    ] == ["0", "5", "0"]
 
 
 STOPPED = """
@@ -277,7 +298,9 @@ def until(condition):
 def test_stopping_the_parent_stops_the_children(tmp_path, how):
     script = tmp_path / "script.py"
     script.write_text(STOPPED)
-    with subprocess.Popen([sys.executable, str(script), str(tmp_path)], stderr=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path)], stderr=subprocess.PIPE, text=True
+    ) as parent:
         until(lambda: len(list(tmp_path.glob("started-*"))) == 2)
         pids = [int(path.name.split("-")[1]) for path in tmp_path.glob("started-*")]
         parent.send_signal(how)
@@ -296,7 +319,10 @@ def test_the_line_tells_what_is_done_and_what_is_left():
         display.progress(0, iteration, 100)
         display.progress(1, iteration // 2, 100)
     display.ended(0, failed=False)
-    assert display.line(10.0) == "1/4 runs done, 1 running, 0 failed | 15.0 iterations/s | about 17 s left"
+    assert (
+        display.line(10.0)
+        == "1/4 runs done, 1 running, 0 failed | 15.0 iterations/s | about 17 s left"
+    )
     display.ended(1, failed=True)
     assert display.line(10.0).startswith("1/4 runs done, 0 running, 1 failed")
 
@@ -308,4 +334,9 @@ def test_nothing_is_drawn_where_the_output_is_no_terminal():
 
 
 def test_durations():
-    assert [duration(s) for s in (0, 59.6, 185, 3600 * 26 + 60)] == ["0 s", "1 min 00 s", "3 min 05 s", "26 h 01 min"]
+    assert [duration(s) for s in (0, 59.6, 185, 3600 * 26 + 60)] == [
+        "0 s",
+        "1 min 00 s",
+        "3 min 05 s",
+        "26 h 01 min",
+    ]

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from degradation.data.datasets import Dataset, Split, load
-from degradation.data.loaders import EVALUATION_BATCH, make_feed
+from degradation.data.loaders import EVALUATION_BATCH, build_loader
 from degradation.data.random_streams import mixed
 from degradation.models.batchnorm import exact_statistics
-from degradation.training.evaluate import as_evaluated, evaluate
+from degradation.training.evaluate import eval_batchnorm, evaluate
 from degradation.training.trainer import Progress, Training, fit
 
 CPU = torch.device("cpu")
@@ -47,7 +47,9 @@ def test_statistics_are_those_of_all_images_at_once(layer, images, size):
 def test_the_order_of_the_images_does_not_matter(layer, images):
     shuffled = images[torch.randperm(251, generator=torch.Generator().manual_seed(2))]
     for one, other in zip(
-        statistics_of(layer, images.split(64)), statistics_of(layer, shuffled.split(64)), strict=True
+        statistics_of(layer, images.split(64)),
+        statistics_of(layer, shuffled.split(64)),
+        strict=True,
     ):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 
@@ -75,7 +77,10 @@ def test_variance_survives_a_large_mean(layer, images):
 def test_training_state_is_restored_even_after_an_error(layer, images):
     before = {name: value.clone() for name, value in layer.state_dict().items()}
     layer.eval()
-    with pytest.raises(RuntimeError), exact_statistics(layer, [images[:, :2]]):  # a channel is missing
+    with (
+        pytest.raises(RuntimeError),
+        exact_statistics(layer, [images[:, :2]]),
+    ):  # a channel is missing
         pass
     with exact_statistics(layer, [images]):
         assert not layer.training
@@ -85,7 +90,9 @@ def test_training_state_is_restored_even_after_an_error(layer, images):
         assert torch.equal(value, before[name]), name
 
 
-@pytest.mark.parametrize(("images", "size"), [(251, 250), (1500, 250), (500, 250), (1, 250), (7, 3)])
+@pytest.mark.parametrize(
+    ("images", "size"), [(251, 250), (1500, 250), (500, 250), (1, 250), (7, 3)]
+)
 def test_mixed_batches_hold_each_image_once(images, size):
     batches = mixed(images, size)
     assert sorted(torch.cat(batches).tolist()) == list(range(images))
@@ -96,7 +103,7 @@ def test_mixed_batches_hold_each_image_once(images, size):
 
 def test_mixed_batches_of_sorted_images_hold_all_classes(tiny):
     dataset = in_class_order(load(tiny().data))
-    feed = make_feed(dataset, tiny(), CPU)
+    feed = build_loader(dataset, tiny(), CPU)
     for _, labels in feed.mixed():
         assert len(labels) == EVALUATION_BATCH
         assert torch.bincount(labels, minlength=10).min() >= 10  # 25 expected
@@ -115,8 +122,8 @@ def test_a_sorted_data_set_is_evaluated_like_a_shuffled_one(compose_config):
             break
     losses = []
     for dataset in (shuffled, in_class_order(shuffled)):
-        feed = make_feed(dataset, config, CPU)
-        with as_evaluated(training.network, config, feed):
+        feed = build_loader(dataset, config, CPU)
+        with eval_batchnorm(training.network, config, feed):
             losses.append(evaluate(training.network, feed.clean("train"), config.precision).loss)
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from degradation.models.complexity import census, layers
+from degradation.models.complexity import layers, measure_complexity
 from degradation.models.network import Network
 
 # depth: parameters, millions of multiply-adds; computed from the architecture, the paper prints them rounded
@@ -16,16 +16,29 @@ COUNTS = {
     110: (1_727_962, 252.9),
     1202: (19_421_274, 2829.2),
 }
-PRINTED = {20: 0.27, 32: 0.46, 44: 0.66, 56: 0.85, 110: 1.7, 1202: 19.4}  # millions, He et al. 2015, table 6
+PRINTED = {
+    20: 0.27,
+    32: 0.46,
+    44: 0.66,
+    56: 0.85,
+    110: 1.7,
+    1202: 19.4,
+}  # millions, He et al. 2015, table 6
 # He et al. 2015, table 1, thousand millions of multiply-adds: as printed, and computed with the stride on the 3x3
 IMAGENET = {(18, "basic", "A"): 1.8, (34, "basic", "A"): 3.6}
-BOTTLENECK = {50: (3.86, 4.09), 101: (7.57, 7.80), 152: (11.28, 11.51)}  # stride on the first 1x1, on the 3x3
+BOTTLENECK = {
+    50: (3.86, 4.09),
+    101: (7.57, 7.80),
+    152: (11.28, 11.51),
+}  # stride on the first 1x1, on the 3x3
 PRINTED_BOTTLENECK = {50: 3.8, 101: 7.6, 152: 11.3}
 
 
 @pytest.fixture
 def count(make_model):
-    return lambda side=32, classes=10, **keys: census(make_model(**keys), 3, side, classes)
+    return lambda side=32, classes=10, **keys: measure_complexity(
+        make_model(**keys), 3, side, classes
+    )
 
 
 @pytest.fixture
@@ -33,7 +46,9 @@ def imagenet(count):
     return lambda **keys: count(224, 1000, layout="imagenet", width=64, **keys)
 
 
-@pytest.mark.parametrize("depth", [pytest.param(n, marks=[pytest.mark.slow] * (n > 1000)) for n in COUNTS])
+@pytest.mark.parametrize(
+    "depth", [pytest.param(n, marks=[pytest.mark.slow] * (n > 1000)) for n in COUNTS]
+)
 def test_plain_and_residual_have_the_papers_parameters(count, depth):
     """Pitfalls 2 and 7: shortcuts that are projections after all, ImageNet's widths."""
     plain, residual = (count(depth=depth, shortcut=shortcut) for shortcut in ("none", "A"))
@@ -50,7 +65,9 @@ def test_option_b_adds_two_projections(count):
 
 @pytest.mark.parametrize(("depth", "block", "shortcut"), IMAGENET)
 def test_imagenet_nets_have_the_papers_multiply_adds(imagenet, depth, block, shortcut):
-    plain, residual = (imagenet(depth=depth, block=block, shortcut=kind) for kind in ("none", shortcut))
+    plain, residual = (
+        imagenet(depth=depth, block=block, shortcut=kind) for kind in ("none", shortcut)
+    )
     assert plain == residual
     assert round(residual.multiply_adds / 1e9, 1) == IMAGENET[(depth, block, shortcut)]
 
@@ -62,9 +79,13 @@ def test_resnet_34_with_projections(imagenet):
 @pytest.mark.parametrize("depth", BOTTLENECK)
 def test_the_bottlenecks_stride_decides_the_multiply_adds(imagenet, depth):
     on_1x1, on_3x3 = (
-        imagenet(depth=depth, block="bottleneck", shortcut="B", bottleneck_stride=stride) for stride in ("1x1", "3x3")
+        imagenet(depth=depth, block="bottleneck", shortcut="B", bottleneck_stride=stride)
+        for stride in ("1x1", "3x3")
     )
-    assert (round(on_1x1.multiply_adds / 1e9, 2), round(on_3x3.multiply_adds / 1e9, 2)) == BOTTLENECK[depth]
+    assert (
+        round(on_1x1.multiply_adds / 1e9, 2),
+        round(on_3x3.multiply_adds / 1e9, 2),
+    ) == BOTTLENECK[depth]
     assert abs(on_1x1.multiply_adds / 1e9 - PRINTED_BOTTLENECK[depth]) < 0.1
     assert on_1x1.parameters == on_3x3.parameters
 
@@ -75,23 +96,34 @@ def test_the_census_counts_what_the_network_has(make_model, keys):
     found = layers(model, 3, 32, 10)
     net = Network(model, 3, 10)
     assert sum(layer.parameters for layer in found) == sum(p.numel() for p in net.parameters())
-    assert {layer.name for layer in found} == {n for n, m in net.named_modules() if list(m.parameters(recurse=False))}
+    assert {layer.name for layer in found} == {
+        n for n, m in net.named_modules() if list(m.parameters(recurse=False))
+    }
 
 
 def test_the_layers_of_a_small_net_by_hand(make_model):
     """Eight layers, width 4, pictures of 3 x 8 x 8, option A."""
     found = {layer.name: layer for layer in layers(make_model(depth=8, width=4), 3, 8, 10)}
     stem, deep, linear = found["conv1"], found["layer2.0.conv1"], found["fc"]
-    assert (stem.shape, stem.parameters, stem.multiply_adds, stem.activations) == ((4, 8, 8), 108, 108 * 64, 4 * 64)
+    assert (stem.shape, stem.parameters, stem.multiply_adds, stem.activations) == (
+        (4, 8, 8),
+        108,
+        108 * 64,
+        4 * 64,
+    )
     assert (deep.shape, deep.parameters, deep.multiply_adds) == ((8, 4, 4), 288, 288 * 16)
     assert (linear.parameters, linear.multiply_adds, linear.activations) == (170, 160, 10)
-    assert (found["bn1"].parameters, found["bn1"].multiply_adds, found["bn1"].activations) == (8, 0, 0)
-    total = census(make_model(depth=8, width=4), 3, 8, 10)
+    assert (found["bn1"].parameters, found["bn1"].multiply_adds, found["bn1"].activations) == (
+        8,
+        0,
+        0,
+    )
+    total = measure_complexity(make_model(depth=8, width=4), 3, 8, 10)
     assert total.activations == 3 * 4 * 64 + 2 * 8 * 16 + 2 * 16 * 4 + 10
 
 
 @pytest.mark.slow
 def test_any_width_and_depth_is_allocated_nowhere(make_model):
-    assert census(make_model(depth=1202, width=160), 3, 32, 10).parameters > 1e9
+    assert measure_complexity(make_model(depth=1202, width=160), 3, 32, 10).parameters > 1e9
     assert isinstance(Network(make_model(depth=8), 3, 10).conv1, nn.Conv2d)
     assert torch.get_default_device().type == "cpu"

@@ -12,7 +12,9 @@ from degradation.models.network import Network
 def shallow(make_model):
     """A plain-8 whose BN layers have seen data, in eval mode, in the memory format of training."""
     torch.manual_seed(0)
-    net = Network(make_model(shortcut="none", depth=8, width=8), 1, 10).to(memory_format=torch.channels_last)
+    net = Network(make_model(shortcut="none", depth=8, width=8), 1, 10).to(
+        memory_format=torch.channels_last
+    )
     with torch.no_grad():
         for _ in range(100):
             net(pictures())
@@ -27,7 +29,9 @@ def pictures():
 def test_a_grown_net_gives_the_same_logits_exactly(shallow, make_model, depth):
     torch.manual_seed(1)
     seen = [pictures() for _ in range(3)]
-    deep = grow(shallow, make_model(shortcut="none", depth=depth, width=8, grown_from=8), lambda: iter(seen))
+    deep = grow(
+        shallow, make_model(shortcut="none", depth=depth, width=8, grown_from=8), lambda: iter(seen)
+    )
     deep = deep.to(memory_format=torch.channels_last)
     assert len(list(deep.blocks())) == (depth - 2) // 2
     with torch.inference_mode():

@@ -33,7 +33,9 @@ def test_option_c_projects_in_every_block(network):
 def test_shapes(network, shortcut, block, depth):
     net = network(shortcut, block, depth).eval()
     assert net(torch.randn(2, 3, 32, 32)).shape == (2, 10)
-    weights = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear) and m.weight.shape[-1] != 1]
+    weights = [
+        m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear) and m.weight.shape[-1] != 1
+    ]
     assert len([m for m in net.modules() if isinstance(m, BasicBlock | Bottleneck)]) == 9
     if block == "basic":
         assert len(weights) == depth
@@ -59,7 +61,11 @@ def test_the_source_documents_examples_run_unchanged():
 
 def test_blocks_are_as_the_source_document_has_them():
     bottleneck = Bottleneck(64, 16, stride=2)
-    assert [c.kernel_size for c in (bottleneck.conv1, bottleneck.conv2, bottleneck.conv3)] == [(1, 1), (3, 3), (1, 1)]
+    assert [c.kernel_size for c in (bottleneck.conv1, bottleneck.conv2, bottleneck.conv3)] == [
+        (1, 1),
+        (3, 3),
+        (1, 1),
+    ]
     assert (bottleneck.conv1.stride, bottleneck.conv2.stride) == ((1, 1), (2, 2))
     for block in (bottleneck, BasicBlock(8, 8)):
         convolutions = [m for m in block.modules() if isinstance(m, nn.Conv2d)]
@@ -86,11 +92,18 @@ def test_the_new_channels_may_be_on_either_side():
 
 
 def test_where_shapes_agree_only_option_c_has_a_module():
-    assert [shortcut_module(option, 8, 8, 1) is None for option in ("none", "A", "B", "C")] == [True, True, True, False]
+    assert [shortcut_module(option, 8, 8, 1) is None for option in ("none", "A", "B", "C")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize("residual", [True, False])
-@pytest.mark.parametrize("make", [lambda r: BasicBlock(8, 8, residual=r), lambda r: Bottleneck(8, 2, residual=r)])
+@pytest.mark.parametrize(
+    "make", [lambda r: BasicBlock(8, 8, residual=r), lambda r: Bottleneck(8, 2, residual=r)]
+)
 def test_both_variants_end_in_a_relu_and_differ_by_x_alone(make, residual):
     """Pitfall 4: the last ReLU is missing in the plain variant only."""
     torch.manual_seed(0)
@@ -145,7 +158,9 @@ def test_initialisation_draws_from_its_stream_alone(make_model):
     assert torch.equal(torch.get_rng_state(), before)
     one, same, other = (net.state_dict() for net in nets)
     drawn = [name for name, value in one.items() if value.dim() > 1 or name == "fc.bias"]
-    assert len(drawn) == 1 + 3 * 3 + 2  # the stem, three blocks with their projections, the linear layer
+    assert (
+        len(drawn) == 1 + 3 * 3 + 2
+    )  # the stem, three blocks with their projections, the linear layer
     for name in drawn:
         assert torch.equal(one[name], same[name])
         assert not torch.equal(one[name], other[name])
@@ -156,7 +171,9 @@ def test_channels_last_changes_no_more_than_rounding(network):
     net, x = network().eval(), torch.randn(4, 3, 32, 32)
     with torch.no_grad():
         expected = net(x)
-        torch.testing.assert_close(net.to(memory_format=torch.channels_last)(x), expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            net.to(memory_format=torch.channels_last)(x), expected, rtol=1e-4, atol=1e-5
+        )
 
 
 def test_the_order_pre_ends_without_a_relu_and_its_shortcut_is_clean():
@@ -176,7 +193,10 @@ def test_preactivation_nets_have_as_many_layers_as_the_others(network):
     """Both families; the first block has the stem's BN and ReLU, and one more follows the last."""
     for shortcut in ("none", "A"):
         pre, post = network(shortcut, order="pre"), network(shortcut)
-        kinds = [[type(m).__name__ for m in net.modules() if not list(m.children())] for net in (pre, post)]
+        kinds = [
+            [type(m).__name__ for m in net.modules() if not list(m.children())]
+            for net in (pre, post)
+        ]
         assert sorted(kinds[0]) == sorted(kinds[1])
         assert not hasattr(next(pre.blocks()), "bn1")
         assert pre.bn_last is not None

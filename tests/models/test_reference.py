@@ -20,7 +20,9 @@ class Tape:
 
     def __init__(self, network):
         self.parameters = [p.detach() for p in network.parameters()]
-        self.statistics = [b for name, b in network.named_buffers() if not name.endswith("num_batches_tracked")]
+        self.statistics = [
+            b for name, b in network.named_buffers() if not name.endswith("num_batches_tracked")
+        ]
 
     def convolution(self, stride, padding):
         weight = self.parameters.pop(0)
@@ -32,9 +34,9 @@ class Tape:
         shape = (1, -1, 1, 1)
 
         def normalised(x):
-            return (x - mean.view(shape)) / torch.sqrt(variance.view(shape) + EPS) * scale.view(shape) + shift.view(
+            return (x - mean.view(shape)) / torch.sqrt(variance.view(shape) + EPS) * scale.view(
                 shape
-            )
+            ) + shift.view(shape)
 
         return normalised
 
@@ -52,7 +54,11 @@ def forward(network, x, *, blocks, shortcut, order, block, layout, new_channels,
             if block == "basic":
                 shape = [(stride, 1), (1, 1)]
             else:
-                shape = [(stride, 0), (1, 1), (1, 0)] if stride_on == "1x1" else [(1, 0), (stride, 1), (1, 0)]
+                shape = (
+                    [(stride, 0), (1, 1), (1, 0)]
+                    if stride_on == "1x1"
+                    else [(1, 0), (stride, 1), (1, 0)]
+                )
             first = stage == index == 0
             x = one_block(tape, x, shape, shortcut, order, first, new_channels, stride)
     if order == "pre":
@@ -86,7 +92,9 @@ def one_block(tape, x, shape, shortcut, order, first, new_channels, stride):
             more = y.shape[1] - raw.shape[1]
             before = more // 2 if new_channels == "either_side" else 0
             zeros = torch.zeros(len(x), more, *y.shape[2:])
-            y = y + torch.cat([zeros[:, :before], raw[:, :, ::stride, ::stride], zeros[:, before:]], 1)
+            y = y + torch.cat(
+                [zeros[:, :before], raw[:, :, ::stride, ::stride], zeros[:, before:]], 1
+            )
     return F.relu(y) if order == "post" else y
 
 
@@ -94,7 +102,11 @@ def randomised(network):
     """Every array random, so that none may be mistaken for another."""
     torch.manual_seed(0)
     for array in [*network.parameters(), *(b for b in network.buffers() if b.is_floating_point())]:
-        array.data = torch.rand_like(array) * 0.5 + 0.5 if array.dim() == 1 else torch.randn_like(array) * 0.2
+        array.data = (
+            torch.rand_like(array) * 0.5 + 0.5
+            if array.dim() == 1
+            else torch.randn_like(array) * 0.2
+        )
     return network.eval()
 
 
@@ -114,17 +126,31 @@ def test_cifar_nets(make_model, shortcut, order, kind, new_channels, stride_on):
     network = randomised(Network(model, 3, 10))
     x = torch.randn(2, 3, 16, 16)
     with torch.inference_mode():
-        expected = forward(network, x, blocks=(2, 2, 2), layout="cifar", stride_on=stride_on, **keys)
+        expected = forward(
+            network, x, blocks=(2, 2, 2), layout="cifar", stride_on=stride_on, **keys
+        )
         torch.testing.assert_close(network(x), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("shortcut", ["none", "A", "B", "C"])
 @pytest.mark.parametrize("order", ["post", "pre"])
-@pytest.mark.parametrize(("block", "depth", "blocks"), [("basic", 18, (2, 2, 2, 2)), ("bottleneck", 50, (3, 4, 6, 3))])
+@pytest.mark.parametrize(
+    ("block", "depth", "blocks"), [("basic", 18, (2, 2, 2, 2)), ("bottleneck", 50, (3, 4, 6, 3))]
+)
 def test_imagenet_nets(make_model, shortcut, order, block, depth, blocks):
     keys = {"shortcut": shortcut, "order": order, "block": block}
-    network = randomised(Network(make_model(layout="imagenet", depth=depth, width=4, **keys), 3, 7)).double()
+    network = randomised(
+        Network(make_model(layout="imagenet", depth=depth, width=4, **keys), 3, 7)
+    ).double()
     x = torch.randn(2, 3, 64, 64, dtype=torch.float64)
     with torch.inference_mode():
-        expected = forward(network, x, blocks=blocks, layout="imagenet", new_channels="after", stride_on="3x3", **keys)
+        expected = forward(
+            network,
+            x,
+            blocks=blocks,
+            layout="imagenet",
+            new_channels="after",
+            stride_on="3x3",
+            **keys,
+        )
         torch.testing.assert_close(network(x), expected)

@@ -11,7 +11,10 @@ NETS = {18: "basic", 34: "basic", 50: "bottleneck", 101: "bottleneck", 152: "bot
 
 @pytest.mark.parametrize(
     ("depth", "block"),
-    [pytest.param(depth, block, marks=[pytest.mark.slow] * (depth > 100)) for depth, block in NETS.items()],
+    [
+        pytest.param(depth, block, marks=[pytest.mark.slow] * (depth > 100))
+        for depth, block in NETS.items()
+    ],
 )
 def test_state_dicts_load_both_ways_and_outputs_agree(make_model, depth, block):
     torch.manual_seed(0)
@@ -25,4 +28,6 @@ def test_state_dicts_load_both_ways_and_outputs_agree(make_model, depth, block):
         again = getattr(torchvision.models, f"resnet{depth}")(weights=None).eval()
         again.load_state_dict(ours.state_dict(), strict=True)
         torch.testing.assert_close(again(pictures), theirs(pictures), rtol=0, atol=0)
-    assert [name for name, _ in ours.named_parameters()] == [name for name, _ in theirs.named_parameters()]
+    assert [name for name, _ in ours.named_parameters()] == [
+        name for name, _ in theirs.named_parameters()
+    ]

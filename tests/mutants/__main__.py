@@ -26,7 +26,16 @@ from operators import Mutant, changes_of
 from tests_of import TESTS
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("src", "analysis", "conf", "experiments", "tests", "pyproject.toml", "Makefile", "README.md")
+COPIED = (
+    "src",
+    "analysis",
+    "conf",
+    "experiments",
+    "tests",
+    "pyproject.toml",
+    "Makefile",
+    "README.md",
+)
 SURVIVORS = ROOT / "build" / "mutants.txt"
 EQUIVALENT = Path(__file__).parent / "equivalent.txt"
 UNCHANGED_TIMEOUT_S = 1200.0
@@ -122,13 +131,24 @@ def _be_pytest(tests: str) -> None:
     code = 3
     try:
         os.setsid()
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+        signal.signal(
+            signal.SIGINT, signal.default_int_handler
+        )  # a shell's background jobs ignore it
         silence = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(silence, stream)
         import pytest
 
-        options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow and not cluster"]
+        options = [
+            "-x",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:xdist",
+            "-m",
+            "not slow and not cluster",
+        ]
         places = [str(path) for pattern in tests.split() for path in sorted(Path().glob(pattern))]
         code = int(pytest.main([*options, f"--basetemp={Path.cwd()}/tmp", *places]))
     finally:
@@ -159,10 +179,14 @@ def measure(sample: list[Mutant], workers: int) -> Iterator[tuple[Mutant, bool]]
     context = multiprocessing.get_context("fork")
     with (
         tempfile.TemporaryDirectory(prefix="mutants-") as folder,
-        ProcessPoolExecutor(workers, context, prepare, (folder,)) as pool,  # a Pool's daemons could not have children
+        ProcessPoolExecutor(
+            workers, context, prepare, (folder,)
+        ) as pool,  # a Pool's daemons could not have children
     ):
         timeouts = {}
-        for tests, passed, seconds in pool.map(unchanged, sorted({tests_of(one.path) for one in sample})):
+        for tests, passed, seconds in pool.map(
+            unchanged, sorted({tests_of(one.path) for one in sample})
+        ):
             if not passed:
                 sys.exit(f"these fail on the code as it is: {tests}")
             timeouts[tests] = max(TIMEOUT_LEAST_S, TIMEOUT_FACTOR * seconds)
@@ -171,7 +195,9 @@ def measure(sample: list[Mutant], workers: int) -> Iterator[tuple[Mutant, bool]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--count", type=int, default=300, help="mutants in the sample")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--only", default="", help="files whose path begins with this")

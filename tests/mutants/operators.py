@@ -54,7 +54,10 @@ def _changes(node: cst.CSTNode, inside: bool) -> Iterator[tuple[cst.CSTNode, cst
             if isinstance(node, kind):
                 changes = list(operator(node))
                 # of a text's three changes (marked, lower case, upper case) one is enough
-                yield from ((node, change) for change in (changes[:1] if operator is operator_string else changes))
+                yield from (
+                    (node, change)
+                    for change in (changes[:1] if operator is operator_string else changes)
+                )
     for child in node.children:
         enters = isinstance(node, cst.FunctionDef) and child is node.body
         yield from _changes(child, inside or enters)
@@ -67,5 +70,7 @@ def _decides_no_number(node: cst.CSTNode) -> bool:
     if isinstance(node, cst.Arg):
         return node.keyword is not None and node.keyword.value in NO_NUMBER
     if isinstance(node, cst.Call):
-        return cst.Module([]).code_for_node(node.func).startswith(("log.", "refuse", "tell", "super"))
+        return (
+            cst.Module([]).code_for_node(node.func).startswith(("log.", "refuse", "tell", "super"))
+        )
     return False

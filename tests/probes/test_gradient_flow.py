@@ -53,6 +53,10 @@ def test_zero_blocks_leave_the_gradient_level_within_a_stage(network, batch):
             block.conv2.weight.zero_()
     table = gradient_flow(net, *batch)
     for stage in (1, 2, 3):  # a stage's first block gets its gradient across the change of shape
-        norms = [norm for of, norm in zip(table["stage"], table["input_gradient"], strict=True) if of == stage]
+        norms = [
+            norm
+            for of, norm in zip(table["stage"], table["input_gradient"], strict=True)
+            if of == stage
+        ]
         inside = norms[1:] if stage > 1 else norms
         assert inside == pytest.approx([inside[0]] * len(inside), rel=1e-12)

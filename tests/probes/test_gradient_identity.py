@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from degradation.models.batchnorm import batch_statistics
-from degradation.probes.block_gradients import Terms, loss_through_blocks
-from degradation.probes.gradient_identity import identity
+from degradation.probes.block_gradients import BlockGradients, loss_through_blocks
+from degradation.probes.gradient_identity import gradient_identity
 
 NETS = [
     {"order": order, "shortcut": shortcut, "block": block, "depth": 14 if block == "basic" else 20}
@@ -16,18 +16,26 @@ NETS = [
 @pytest.mark.parametrize("keys", NETS, ids=lambda keys: "-".join(map(str, keys.values())))
 def test_both_sides_agree_to_rounding(network, batch, keys):
     """Blocks of 2015 with their masks, changes of shape, and stages of pre-activation nets."""
-    table = identity(network(**keys), *batch)
+    table = gradient_identity(network(**keys), *batch)
     assert max(table["relative_difference"]) < 1e-13
     forms = list(zip(table["form"], table["shape_change"], strict=True))
     assert ("block", True) in forms
     assert ("block", False) in forms
-    stages = [block for form, block in zip(table["form"], table["block"], strict=True) if form == "stage"]
-    identities = [0, 1, 3, 5] if keys["block"] == "basic" else [1, 3, 5]  # after each change of shape
+    stages = [
+        block for form, block in zip(table["form"], table["block"], strict=True) if form == "stage"
+    ]
+    identities = (
+        [0, 1, 3, 5] if keys["block"] == "basic" else [1, 3, 5]
+    )  # after each change of shape
     assert stages == (identities if keys["order"] == "pre" and keys["shortcut"] != "C" else [])
 
 
 def test_a_two_block_linear_net_by_hand(linear):
-    table = identity(linear([(0.5, 2.0), (3.0, 0.25)], residual=True), torch.full((1, 1, 1, 1), 0.3), torch.tensor([0]))
+    table = gradient_identity(
+        linear([(0.5, 2.0), (3.0, 0.25)], residual=True),
+        torch.full((1, 1, 1, 1), 0.3),
+        torch.tensor([0]),
+    )
     assert table["form"] == ["block", "block", "stage", "stage"]
     factors = [1.0, 0.75, 1.75 * 2 - 1, 0.75]  # of the convolutions' term, beside 1
     for row, factor in enumerate(factors):
@@ -42,7 +50,7 @@ def test_zero_blocks_pass_the_whole_gradient_by_the_shortcut(network, batch):
     with torch.no_grad():
         for block in net.blocks():
             block.conv2.weight.zero_()
-    table = identity(net, *batch)
+    table = gradient_identity(net, *batch)
     assert table["shortcut_share"] == pytest.approx([1.0] * len(table["block"]))
     assert table["by_convolutions"] == [0.0] * len(table["block"])
 
@@ -53,7 +61,7 @@ def test_without_the_mask_the_equation_of_2015_is_wrong(network, batch):
     with batch_statistics(net):
         loss, inputs = loss_through_blocks(net, *batch)
         gradients = torch.autograd.grad(loss, inputs)
-        terms = Terms(next(net.blocks()), inputs[0])
+        terms = BlockGradients(next(net.blocks()), inputs[0])
         terms.mask = None
         wrong = terms.by_shortcut(gradients[1]) + terms.by_convolutions(gradients[1])
     assert (wrong - gradients[0]).norm() > 0.1 * gradients[0].norm()
@@ -62,11 +70,13 @@ def test_without_the_mask_the_equation_of_2015_is_wrong(network, batch):
 def test_the_shares_of_the_two_terms_add_up_to_one(network, batch):
     """And so the convolutions' share is what the shortcut's leaves."""
     net = network()
-    table = identity(net, *batch)
+    table = gradient_identity(net, *batch)
     with batch_statistics(net):
         loss, inputs = loss_through_blocks(net, *batch)
         gradients = torch.autograd.grad(loss, inputs)
         for number, block in enumerate(net.blocks()):
-            by_convolutions = Terms(block, inputs[number]).by_convolutions(gradients[number + 1])
+            by_convolutions = BlockGradients(block, inputs[number]).by_convolutions(
+                gradients[number + 1]
+            )
             share = (by_convolutions * gradients[number]).sum() / gradients[number].square().sum()
             assert share.item() + table["shortcut_share"][number] == pytest.approx(1)

@@ -26,7 +26,9 @@ def test_each_filter_of_a_direction_is_as_long_as_the_networks(network):
 def test_the_loss_of_a_linear_net_by_hand(linear):
     """One block, f = ab: h = x (1 + (a + s)(b + t)) c when its two middle weights are moved by s and t."""
     net = linear([(0.5, 2.0)], residual=True)
-    moved = {name: torch.zeros_like(value) for name, value in net.named_parameters() if value.dim() > 1}
+    moved = {
+        name: torch.zeros_like(value) for name, value in net.named_parameters() if value.dim() > 1
+    }
     along = ({k: v.clone() for k, v in moved.items()}, {k: v.clone() for k, v in moved.items()})
     along[0]["layer1.0.conv1.weight"][0, 0, 1, 1] = 0.5
     along[1]["layer1.0.conv2.weight"][0, 0, 1, 1] = 2.0
@@ -53,8 +55,12 @@ def test_in_the_middle_is_the_network_itself_in_eval_mode(network, batch):
 
 
 def test_the_points_are_even_and_their_middle_is_the_network(compose_config):
-    landscape = compose_config("landscape.line=5", "landscape.square=3", "landscape.reach=0.5").landscape
+    landscape = compose_config(
+        "landscape.line=5", "landscape.square=3", "landscape.reach=0.5"
+    ).landscape
     found = points(landscape)
     assert [point.x for point in found[:5]] == [-0.5, -0.25, 0.0, 0.25, 0.5]
-    assert {(point.x, point.y) for point in found[5:]} == {(x, y) for x in (-0.5, 0, 0.5) for y in (-0.5, 0, 0.5)}
+    assert {(point.x, point.y) for point in found[5:]} == {
+        (x, y) for x in (-0.5, 0, 0.5) for y in (-0.5, 0, 0.5)
+    }
     assert len(found) == 5 + 9

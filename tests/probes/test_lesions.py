@@ -4,7 +4,11 @@ import torch
 from degradation.data.random_streams import generator
 from degradation.probes.lesions import lesions
 
-FLIP = [(1.0, 0.5), (1.0, -2.0), (1.0, 0.5)]  # f: the second block alone changes the sign, with a shortcut and without
+FLIP = [
+    (1.0, 0.5),
+    (1.0, -2.0),
+    (1.0, 0.5),
+]  # f: the second block alone changes the sign, with a shortcut and without
 
 
 def rows(table):
@@ -14,13 +18,21 @@ def rows(table):
 @pytest.mark.parametrize("residual", [True, False])
 def test_a_net_with_one_block_that_matters_by_hand(linear, residual):
     pictures, labels = torch.full((6, 1, 1, 1), 0.3), torch.ones(6, dtype=torch.int64)
-    found = rows(lesions(linear(FLIP, residual), pictures, labels, generator(0, "lesions"), repeats=12))
+    found = rows(
+        lesions(linear(FLIP, residual), pictures, labels, generator(0, "lesions"), repeats=12)
+    )
     assert [row["error"] for row in found if row["kind"] == "none"] == [0.0]
-    alone = {row["block"]: row["error"] for row in found if row["kind"] == "delete" and row["number"] == 1}
+    alone = {
+        row["block"]: row["error"]
+        for row in found
+        if row["kind"] == "delete" and row["number"] == 1
+    }
     assert alone == {0: 0.0, 1: 100.0, 2: 0.0}
     pairs = [row["error"] for row in found if row["kind"] == "delete" and row["number"] == 2]
     assert set(pairs) == {0.0, 100.0}  # with the second block or without it
-    assert {row["error"] for row in found if row["kind"] == "delete" and row["number"] == 3} == {100.0}
+    assert {row["error"] for row in found if row["kind"] == "delete" and row["number"] == 3} == {
+        100.0
+    }
     swaps = [row["error"] for row in found if row["kind"] == "swap"]
     assert swaps == [0.0] * len(swaps)  # numbers commute
     assert len(swaps) == 12 * 3
@@ -70,7 +82,10 @@ def test_a_deleted_block_keeps_its_shortcut_and_last_relu(network):
     last.downsample[0].weight.zero_()[:, 0] = -1.0
     net.fc.weight.zero_()[1] = -1.0  # the second class likes what is negative
     net.fc.bias.zero_()[0] = 1e-3
-    pictures, labels = torch.rand(6, 1, 8, 8, dtype=torch.float64), torch.zeros(6, dtype=torch.int64)
+    pictures, labels = (
+        torch.rand(6, 1, 8, 8, dtype=torch.float64),
+        torch.zeros(6, dtype=torch.int64),
+    )
     seen = []
     hook = last.downsample.register_forward_hook(lambda _m, _i, output: seen.append(output))
     found = rows(lesions(net, pictures, labels, generator(0, "lesions")))

@@ -36,4 +36,6 @@ def test_in_the_order_pre_it_is_what_the_convolution_gives(network, batch):
 
 
 def test_a_bottlenecks_kernels_are_told(network, batch):
-    assert responses(network(block="bottleneck", depth=11), batch[0])["kernel"] == [3] + [1, 3, 1] * 3
+    assert (
+        responses(network(block="bottleneck", depth=11), batch[0])["kernel"] == [3] + [1, 3, 1] * 3
+    )

@@ -24,7 +24,9 @@ def test_a_linear_network_has_correlation_one_at_any_distance(linear):
 def test_a_kink_in_the_middle_by_hand():
     """64 points from -1 to 1: of the 64 - k pairs at lag k <= 32, k are on both sides of the kink, and count -1."""
     pictures = torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1)
-    table = shattering(Kink(), pictures, torch.zeros(2, dtype=torch.int64), generator(0, "lines"), 3, 64)
+    table = shattering(
+        Kink(), pictures, torch.zeros(2, dtype=torch.int64), generator(0, "lines"), 3, 64
+    )
     assert table["correlation"][:33] == pytest.approx([1 - 2 * k / (64 - k) for k in range(33)])
 
 
@@ -42,7 +44,9 @@ def test_deep_plain_nets_shatter_and_residual_ones_less(network, batch):
     near = {}
     for shortcut in ("none", "A"):
         for depth in (8, 32):
-            table = shattering(network(shortcut=shortcut, depth=depth), *batch, generator(0, "lines"))
+            table = shattering(
+                network(shortcut=shortcut, depth=depth), *batch, generator(0, "lines")
+            )
             near[shortcut, depth] = table["correlation"][1]
     assert near["none", 32] < 0.3 < near["A", 32]
     assert near["none", 32] < near["none", 8]
@@ -50,11 +54,18 @@ def test_deep_plain_nets_shatter_and_residual_ones_less(network, batch):
 
 def test_a_tiny_gradient_has_a_direction_too_and_none_is_in_no_pair(linear):
     """1e-30 of a gradient is as alike as the gradient; where there is none at all nothing is said."""
-    pictures, labels = torch.rand(4, 1, 1, 1, generator=generator(0, "test")) + 0.1, torch.zeros(4, dtype=torch.int64)
+    pictures, labels = (
+        torch.rand(4, 1, 1, 1, generator=generator(0, "test")) + 0.1,
+        torch.zeros(4, dtype=torch.int64),
+    )
     net = linear([(0.5, 2.0)], True)
     with torch.no_grad():
         net.fc.weight.mul_(1e-30)
-    assert shattering(net, pictures, labels, generator(0, "lines"), 2, 5)["correlation"] == pytest.approx([1.0] * 5)
+    assert shattering(net, pictures, labels, generator(0, "lines"), 2, 5)[
+        "correlation"
+    ] == pytest.approx([1.0] * 5)
     with torch.no_grad():
         net.fc.weight.zero_()
-    assert shattering(net, pictures, labels, generator(0, "lines"), 2, 5)["correlation"] == [None] * 5
+    assert (
+        shattering(net, pictures, labels, generator(0, "lines"), 2, 5)["correlation"] == [None] * 5
+    )

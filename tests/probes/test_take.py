@@ -3,14 +3,19 @@
 import pytest
 import torch
 
-from degradation.config import PROBE_KINDS, fits
+from degradation.config import PROBE_SPECS, is_applicable
 from degradation.data.datasets import Dataset, Split
-from degradation.data.loaders import ResidentFeed
+from degradation.data.loaders import ResidentLoader
 from degradation.data.random_streams import generator
 from degradation.models.network import Network, initialise
-from degradation.probes import probe_batch, take
+from degradation.probes import measure_probe, probe_batch
 
-TAKEN = [(name, shortcut) for name in PROBE_KINDS for shortcut in ("none", "B") if fits(name, shortcut)]
+TAKEN = [
+    (name, shortcut)
+    for name in PROBE_SPECS
+    for shortcut in ("none", "B")
+    if is_applicable(name, shortcut)
+]
 
 
 @pytest.mark.parametrize(("name", "shortcut"), TAKEN)
@@ -20,10 +25,12 @@ def test_colour_pictures_in_channels_last_and_no_trace_left(make_model, name, sh
     initialise(network, generator(0, "initialisation"))
     pictures = torch.randn(12, 3, 8, 8, generator=generator(0, "test"))
     batch = pictures, torch.arange(12) % 5
-    expected = take(name, network, batch, 0, 0)
+    expected = measure_probe(name, network, batch, 0, 0)
     network = network.to(memory_format=torch.channels_last).train()
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    found = take(name, network, (pictures.contiguous(memory_format=torch.channels_last), batch[1]), 0, 0)
+    found = measure_probe(
+        name, network, (pictures.contiguous(memory_format=torch.channels_last), batch[1]), 0, 0
+    )
     for column, values in expected.items():
         for one, other in zip(found[column], values, strict=True):
             number = isinstance(other, float)
@@ -31,19 +38,31 @@ def test_colour_pictures_in_channels_last_and_no_trace_left(make_model, name, sh
     assert network.training
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
-    assert take(name, network, (pictures, batch[1]), 0, 1).keys() == expected.keys()
+    assert measure_probe(name, network, (pictures, batch[1]), 0, 1).keys() == expected.keys()
 
 
 @pytest.mark.parametrize(
     ("name", "size", "seen"),
-    [("identity", 6, 6), ("identity", 4, 4), ("identity", 999, 20), ("lesions", 2, 10), ("lesions", None, 20)],
+    [
+        ("identity", 6, 6),
+        ("identity", 4, 4),
+        ("identity", 999, 20),
+        ("lesions", 2, 10),
+        ("lesions", None, 20),
+    ],
 )
-def test_a_probe_sees_pictures_of_all_classes_though_a_folder_is_sorted_by_class(compose_config, name, size, seen):
+def test_a_probe_sees_pictures_of_all_classes_though_a_folder_is_sorted_by_class(
+    compose_config, name, size, seen
+):
     """So many spread evenly; lesions see test pictures."""
     labels = torch.arange(20) // 5  # five of each of four classes
-    splits = [Split(torch.full((20, 1, 8, 8), value, dtype=torch.uint8), labels) for value in (10, 20)]
-    config = compose_config(f"probes.batch_size={size or 2}", f"probes.test_pictures={10 if size else 'null'}")
-    feed = ResidentFeed(Dataset(*splits, 4), config, torch.device("cpu"))
+    splits = [
+        Split(torch.full((20, 1, 8, 8), value, dtype=torch.uint8), labels) for value in (10, 20)
+    ]
+    config = compose_config(
+        f"probes.batch_size={size or 2}", f"probes.test_pictures={10 if size else 'null'}"
+    )
+    feed = ResidentLoader(Dataset(*splits, 4), config, torch.device("cpu"))
     pictures, found = probe_batch(name, feed, config.probes)
     assert len(pictures) == len(found) == seen
     assert set(found.tolist()) == {0, 1, 2, 3}

@@ -3,7 +3,7 @@
 import pytest
 
 from degradation.records import record as record_module
-from degradation.records.cached_reader import Look
+from degradation.records.cached_reader import CachedRecord
 from degradation.records.manifest import manifest_of
 from degradation.records.record import Record
 from degradation.records.schema import DONE, METRICS, PROBES, RUN, RecordError, State
@@ -22,7 +22,13 @@ def record(tmp_path):
 
 def ask(look):
     """All that a table of runs asks."""
-    return look.state(), look.describe(), look.unchecked(METRICS), look.misfit(), look.lost_probes()
+    return (
+        look.state(),
+        look.describe(),
+        look.unchecked(METRICS),
+        look.find_mismatch(),
+        look.lost_probes(),
+    )
 
 
 def test_each_file_is_read_once(record, monkeypatch):
@@ -33,38 +39,38 @@ def test_each_file_is_read_once(record, monkeypatch):
         return real(path)
 
     monkeypatch.setattr(record_module, "read_file", counted)
-    ask(Look(record.root, record.run_id))
+    ask(CachedRecord(record.root, record.run_id))
     assert sorted(read) == sorted([DONE, RUN, METRICS, PROBES])
 
 
 def test_a_look_says_what_the_record_says(record):
-    assert ask(Look(record.root, record.run_id)) == ask(record)
+    assert ask(CachedRecord(record.root, record.run_id)) == ask(record)
 
 
 def test_what_changes_after_the_check_is_not_shown(record):
-    look = Look(record.root, record.run_id)
+    look = CachedRecord(record.root, record.run_id)
     found = ask(look)
     for name in (METRICS, RUN, DONE, PROBES):
         record.path(name).write_bytes(b"x")
     assert ask(look) == found
-    assert Look(record.root, record.run_id).state() is State.MISSING
+    assert CachedRecord(record.root, record.run_id).state() is State.MISSING
 
 
 def test_what_was_not_there_is_not_there_later(record):
     content = record.path(DONE).read_bytes()
     record.path(DONE).unlink()
-    look = Look(record.root, record.run_id)
+    look = CachedRecord(record.root, record.run_id)
     assert look.outcome() is None
     record.path(DONE).write_bytes(content)
     assert look.outcome() is None
-    assert "missing or damaged" in look.misfit()
+    assert "missing or damaged" in look.find_mismatch()
     assert record.outcome() is State.DONE
 
 
 def test_a_link_is_refused_again_and_again(record):
     record.path(RUN).unlink()
     record.path(RUN).symlink_to("/dev/zero")
-    look = Look(record.root, record.run_id)
+    look = CachedRecord(record.root, record.run_id)
     for _ in range(2):
         with pytest.raises(RecordError, match=r"run\.json: cannot be read"):
             look.describe()

@@ -7,13 +7,39 @@ import pytest
 
 from degradation.durable_io import decode_rows, encode_row
 from degradation.records import row_validation
-from degradation.records.cached_reader import Look
+from degradation.records.cached_reader import CachedRecord
 from degradation.records.reader import read_rows
 from degradation.records.record import Record
 from degradation.records.schema import METRICS
 
-VALUES = (None, True, -1, 0, 2, 100, 101, 0.5, 1e299, 1e300, 10**400, "", "a", [], {"a": 1}, float(2**53), 2**53)
-KEYS = ("iteration", "lr", "train/clean_error", "test/error", "train/x_error", "schedule/plateaus", "state")
+VALUES = (
+    None,
+    True,
+    -1,
+    0,
+    2,
+    100,
+    101,
+    0.5,
+    1e299,
+    1e300,
+    10**400,
+    "",
+    "a",
+    [],
+    {"a": 1},
+    float(2**53),
+    2**53,
+)
+KEYS = (
+    "iteration",
+    "lr",
+    "train/clean_error",
+    "test/error",
+    "train/x_error",
+    "schedule/plateaus",
+    "state",
+)
 
 
 def row(iteration):
@@ -34,7 +60,14 @@ def both_ways(root, content):
     found = []
     for all_fit in (row_validation.all_metrics, None):
         left_out = []
-        rows = read_rows(Look(root, "a"), METRICS, row_validation.metric, left_out, in_order=True, all_fit=all_fit)
+        rows = read_rows(
+            CachedRecord(root, "a"),
+            METRICS,
+            row_validation.metric,
+            left_out,
+            in_order=True,
+            all_fit=all_fit,
+        )
         found.append((rows, left_out))
     return found
 
@@ -62,7 +95,10 @@ def changed(content, seeded):
 
 
 def test_both_ways_agree_on_600_seeded_changes(tmp_path):
-    content, seeded = b"".join(encode_row(row(40 * number)) for number in range(1, 5)), random.Random(0)
+    content, seeded = (
+        b"".join(encode_row(row(40 * number)) for number in range(1, 5)),
+        random.Random(0),
+    )
     quick = 0
     for _ in range(600):
         broken = changed(content, seeded)
@@ -81,7 +117,10 @@ PLANTED = {
     "too large for a float": [line(b"{" + NUMBERS + b"1e999}")],
     "not a number": [line(b"{" + NUMBERS + b"NaN}")],
     "two rows in a line": [line(b"{" + NUMBERS + b"1},{" + NUMBERS.replace(b"40", b"80") + b"1}")],
-    "a row over two lines": [line(b"{" + NUMBERS + b'[{"a":1}'), line(b'{"b":1}]},{' + NUMBERS + b"2}")],
+    "a row over two lines": [
+        line(b"{" + NUMBERS + b'[{"a":1}'),
+        line(b'{"b":1}]},{' + NUMBERS + b"2}"),
+    ],
     "a key over two lines": [line(b'{"test/x}'), line(b'{y":1},{"test/x},{y":1}')],
     "a key twice": [line(b'{"iteration":1,' + NUMBERS + b"1}")],
     "no text": [line(b"{" + NUMBERS + b'1,"test/\xff":1}')],

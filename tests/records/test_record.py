@@ -10,7 +10,7 @@ import pytest
 from degradation.durable_io import decode_row, encode_document, encode_row
 from degradation.records.manifest import fingerprint, manifest_of
 from degradation.records.record import Record
-from degradation.records.root import mark_of, run_ids
+from degradation.records.root import root_token, run_ids
 from degradation.records.schema import (
     ATTEMPTS,
     CHECKPOINT,
@@ -40,7 +40,10 @@ def record(tmp_path):
 
 def finish(record, outcome=State.DONE):
     """As run.py does: fingerprints from when the files were written."""
-    files = {RUN: fingerprint(record.path(RUN).read_bytes()), WEIGHTS: record.write(WEIGHTS, b"weights")}
+    files = {
+        RUN: fingerprint(record.path(RUN).read_bytes()),
+        WEIGHTS: record.write(WEIGHTS, b"weights"),
+    }
     files["snapshots/00000040.pt"] = record.write("snapshots/00000040.pt", b"snapshot")
     probes = record.rows(PROBES)
     manifest = manifest_of(outcome, 80, files, record.rows(METRICS), probes)
@@ -82,9 +85,9 @@ def test_what_follows_a_changed_line_is_not_trusted(record):
 
 def test_keep_rows_cuts_and_is_byte_identical(record):
     before = record.path(METRICS).read_bytes()
-    record.keep_rows(METRICS, ROWS)
+    record.rewrite_rows(METRICS, ROWS)
     assert record.path(METRICS).read_bytes() == before
-    record.keep_rows(METRICS, ROWS[:1])
+    record.rewrite_rows(METRICS, ROWS[:1])
     assert record.rows(METRICS) == ROWS[:1]
 
 
@@ -158,15 +161,23 @@ def test_run_json_is_written_once(tmp_path):
     for other in ({"census": {"parameters": 2}}, {"run_id": "another"}):
         with pytest.raises(RecordError, match="other values"):
             record.create(written | other)
-    record.create(written | {"census": {"parameters": 1, "activations": 3}})  # a later release says more
+    record.create(
+        written | {"census": {"parameters": 1, "activations": 3}}
+    )  # a later release says more
     assert record.path(RUN).read_bytes() == content
 
 
 def test_an_unknown_schema_version_is_refused(record):
     for name in (RUN, DONE):
         record.write(name, encode_document({"schema_version": 99}))
-    for refused in (record.describe, record.state, lambda: record.create({"run_id": record.run_id})):
-        with pytest.raises(RecordError, match=r"schema version 99, this code reads 1, 2; read it with the release"):
+    for refused in (
+        record.describe,
+        record.state,
+        lambda: record.create({"run_id": record.run_id}),
+    ):
+        with pytest.raises(
+            RecordError, match=r"schema version 99, this code reads 1, 2; read it with the release"
+        ):
             refused()
 
 
@@ -177,7 +188,7 @@ def test_the_manifest_names_every_file(record):
 
 
 def test_record_roots_have_marks_of_their_own(tmp_path):
-    assert mark_of(tmp_path / "a") == mark_of(tmp_path / "a") != mark_of(tmp_path / "b")
+    assert root_token(tmp_path / "a") == root_token(tmp_path / "a") != root_token(tmp_path / "b")
 
 
 def test_run_ids_lists_records_only(record):

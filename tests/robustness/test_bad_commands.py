@@ -24,34 +24,66 @@ EXPERIMENTS = CONF.parent / "experiments"
 ABSENT = "mps" if torch.cuda.is_available() else "cuda"
 # script, its words, what the line begins with or holds
 COMMANDS = [
-    ("train", "model.dpth=3", "model.dpth: there is no such key (is depth meant?); allowed in model: layout, "),
+    (
+        "train",
+        "model.dpth=3",
+        "model.dpth: there is no such key (is depth meant?); allowed in model: layout, ",
+    ),
     ("train", "model=nosuch", "model: 'nosuch' is not allowed; allowed: constructed, "),
     ("train", "experiment=nosuch", "experiment: 'nosuch' is not allowed; allowed: bottleneck, "),
     ("train", "experiment=null", "experiment: None is not allowed; allowed: bottleneck, "),
     ("train", "+experiment=quick", "experiment: has a value already; allowed: "),
-    ("train", "model=${oc.env:HOME}", "model: '${oc.env:HOME}' is not allowed; allowed: constructed, "),
+    (
+        "train",
+        "model=${oc.env:HOME}",
+        "model: '${oc.env:HOME}' is not allowed; allowed: constructed, ",
+    ),
     ("train", "model=3", "model: 3 is not allowed; allowed: constructed, "),
     ("train", "model=[plain,residual]", "model: ['plain', 'residual'] is not allowed; allowed: "),
-    ("train", "hydra/launcher=nosuch", "hydra/launcher: 'nosuch' is not allowed; allowed: basic, pool"),
+    (
+        "train",
+        "hydra/launcher=nosuch",
+        "hydra/launcher: 'nosuch' is not allowed; allowed: basic, pool",
+    ),
     ("train", "=3", "'=3': has no key; allowed: key=value"),
     ("train", "seed", "seed: does not parse (missing EQUAL"),
     ("train", "seed=[1", "seed=[1: does not parse"),
     ("train", "a b=1", "a b=1: does not parse (a character "),
-    ("train", "name=${nosuch}", "name: does not resolve (Interpolation key 'nosuch' not found); allowed: "),
+    (
+        "train",
+        "name=${nosuch}",
+        "name: does not resolve (Interpolation key 'nosuch' not found); allowed: ",
+    ),
     ("train", "seed=1,2", "seed: '1,2' is not one value; allowed: one"),
     ("train", "seed=range(3)", "seed: 'range(3)' is not one value; allowed: one"),
-    ("train", f"device={ABSENT}", f"device: '{ABSENT}' is not there; allowed on this machine: auto, cpu"),
-    ("train", "record_root=file/below", "record_root: 'file/below' cannot be written to (Not a directory); allowed: "),
+    (
+        "train",
+        f"device={ABSENT}",
+        f"device: '{ABSENT}' is not there; allowed on this machine: auto, cpu",
+    ),
+    (
+        "train",
+        "record_root=file/below",
+        "record_root: 'file/below' cannot be written to (Not a directory); allowed: ",
+    ),
     ("train", "-m model.depth=8,9", "model.depth: 9 is not allowed; allowed: 6n+2"),
     ("train", "-m seed=range(0,0)", "seed: 'range(0,0)' has no value to sweep over; allowed: "),
     ("train", "-m seed=range(0,9,0)", "seed: 'range(0,9,0)' has no value to sweep over; allowed: "),
-    ("train", "-m seed=interval(0,1)", "seed: 'interval(0,1)' has no value to sweep over; allowed: "),
+    (
+        "train",
+        "-m seed=interval(0,1)",
+        "seed: 'interval(0,1)' has no value to sweep over; allowed: ",
+    ),
     ("train", "-m model=glob(zz*)", "model: 'glob(zz*)' has no value to sweep over; allowed: "),
     ("train", "-m seed=range(0,9999999999)", "seed: makes a sweep of "),
     ("train", "--nosuch", "unrecognized arguments: --nosuch; --help shows what is allowed"),
     ("train", "--config", "ambiguous option: --config could match "),
     ("train", "--cfg=nosuch", "argument --cfg/-c: invalid choice: 'nosuch'"),
-    ("train", "--config-name=nosuch", "--config-name: 'nosuch' is not allowed; allowed: config, explain, landscape"),
+    (
+        "train",
+        "--config-name=nosuch",
+        "--config-name: 'nosuch' is not allowed; allowed: config, explain, landscape",
+    ),
     ("train", "--config-dir=nosuch", "Additional config directory "),
     ("train", "--resolve", "--resolve: The --resolve flag can only be used "),
     ("train", "--experimental-rerun=planted", "--experimental-rerun: is not allowed"),
@@ -75,32 +107,80 @@ COMMANDS = [
 # as those, of what Hydra has to compose as a whole first
 COMPOSED = [
     ("train", "hydra.searchpath=[nosuch]", "hydra.searchpath=[nosuch]: provider="),
-    ("train", "hydra.job.env_copy=[NO_SUCH_VARIABLE]", "hydra.job.env_copy=[NO_SUCH_VARIABLE]: 'NO_SUCH_VARIABLE'"),
-    ("train", "-m hydra.launcher.preflight=nosuch.f", "Error in call to target 'hydra_plugins.pool_launcher."),
+    (
+        "train",
+        "hydra.job.env_copy=[NO_SUCH_VARIABLE]",
+        "hydra.job.env_copy=[NO_SUCH_VARIABLE]: 'NO_SUCH_VARIABLE'",
+    ),
+    (
+        "train",
+        "-m hydra.launcher.preflight=nosuch.f",
+        "Error in call to target 'hydra_plugins.pool_launcher.",
+    ),
     ("train", "-m hydra.sweep.dir=file/below", "file/below: Not a directory"),
     ("explain", "", "residual-d20-s0-89440b24: is missing; train it first"),
     ("explain", "record_root=file", "residual-d20-s0-89440b24: file/residual-d20-s0-89440b24/"),
-    ("status", "record_root=file", "record_root: 'file' cannot be read (Not a directory); allowed: "),
-    ("report", "record_root=file", "record_root: 'file' cannot be read (Not a directory); allowed: "),
+    (
+        "status",
+        "record_root=file",
+        "record_root: 'file' cannot be read (Not a directory); allowed: ",
+    ),
+    (
+        "report",
+        "record_root=file",
+        "record_root: 'file' cannot be read (Not a directory); allowed: ",
+    ),
     ("report", "--reports=file", "file/custom: Not a directory"),
     ("train", "model.depth=deep", "model.depth: 'deep' is not allowed; allowed: a whole number"),
     ("train", "model.depth=", "model.depth: '' is not allowed; allowed: "),
     ("train", "schedule.warmup.lr=1", "schedule.warmup.lr=1: "),
     ("train", "data=imagenet", "data.root: has no value; allowed: "),
-    ("train", "record_root=file", "record_root: 'file' cannot be written to (Not a directory); allowed: "),
+    (
+        "train",
+        "record_root=file",
+        "record_root: 'file' cannot be written to (Not a directory); allowed: ",
+    ),
     ("train", "record_root=dangling", "record_root: 'dangling' cannot be written to"),
-    ("train", "record_root=/proc/nosuch/below", "record_root: '/proc/nosuch/below' cannot be written to"),
+    (
+        "train",
+        "record_root=/proc/nosuch/below",
+        "record_root: '/proc/nosuch/below' cannot be written to",
+    ),
     ("train", "-m seed=a,b", "seed: 'a' is not allowed; allowed: a whole number"),
-    ("train", "-m model.depth=8 record_root=file/below", "record_root: 'file/below' cannot be written to"),
-    ("train", "-m hydra.launcher.slots=0", "hydra.launcher.slots: 0 is not allowed; allowed: 1 or more"),
-    ("train", "-m hydra.launcher.slots=some", "hydra.launcher.slots: 'some' is not allowed; allowed: null, or a whole"),
+    (
+        "train",
+        "-m model.depth=8 record_root=file/below",
+        "record_root: 'file/below' cannot be written to",
+    ),
+    (
+        "train",
+        "-m hydra.launcher.slots=0",
+        "hydra.launcher.slots: 0 is not allowed; allowed: 1 or more",
+    ),
+    (
+        "train",
+        "-m hydra.launcher.slots=some",
+        "hydra.launcher.slots: 'some' is not allowed; allowed: null, or a whole",
+    ),
     ("train", "-m hydra.nosuch=1", "hydra.nosuch: there is no such key; allowed in hydra: run, "),
-    ("train", "hydra.mode=walk", "hydra.mode: 'walk' is not allowed; allowed: null, or RUN, MULTIRUN"),
+    (
+        "train",
+        "hydra.mode=walk",
+        "hydra.mode: 'walk' is not allowed; allowed: null, or RUN, MULTIRUN",
+    ),
     ("train", "--cfg=job model.dpth=3", "model.dpth: there is no such key"),
     ("explain", "probes.early=0", "probes.early: 0 is not allowed; allowed: "),
-    ("landscape", "landscape.parts=1 landscape.depths=[0]", "landscape.depths: [0] is not allowed; allowed: "),
+    (
+        "landscape",
+        "landscape.parts=1 landscape.depths=[0]",
+        "landscape.depths: [0] is not allowed; allowed: ",
+    ),
     ("status", "seed=a,b", "seed: 'a' is not allowed; allowed: a whole number"),
-    ("bench", "experiment=construction_digits seed=0", "model.grown_from: a constructed network is not timed"),
+    (
+        "bench",
+        "experiment=construction_digits seed=0",
+        "model.grown_from: a constructed network is not timed",
+    ),
 ]
 
 
@@ -156,9 +236,12 @@ class Planted:
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize(
-    ("script", "words", "line"), [*COMMANDS, *(pytest.param(*case, marks=pytest.mark.slow) for case in COMPOSED)]
+    ("script", "words", "line"),
+    [*COMMANDS, *(pytest.param(*case, marks=pytest.mark.slow) for case in COMPOSED)],
 )
-def test_a_bad_command_line_is_one_line_and_nothing_is_written(place, tmp_path, script, words, line):
+def test_a_bad_command_line_is_one_line_and_nothing_is_written(
+    place, tmp_path, script, words, line
+):
     before = contents(place)
     split = [words] if words == "a b=1" else words.split()
     status, told = command(script, *split, cwd=place, told=tmp_path / "told")
@@ -181,7 +264,9 @@ def test_a_filter_that_does_not_fit_is_one_line(place, tmp_path, tiny):
     train(replace(tiny(), record_root=str(place / "runs")))
     before = contents(place)
     for query, line in FILTERS.items():
-        status, told = command("report", "--records=runs", f"--where={query}", cwd=place, told=tmp_path / "told")
+        status, told = command(
+            "report", "--records=runs", f"--where={query}", cwd=place, told=tmp_path / "told"
+        )
         assert told.startswith(line), told
         assert is_unbroken(told[:-1])
         assert status == 1

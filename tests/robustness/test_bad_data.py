@@ -9,7 +9,12 @@ from PIL import Image
 
 from degradation.cli import run_script
 from degradation.config.errors import is_unbroken
-from degradation.data.fingerprint import CIFAR10_ARCHIVE, CIFAR100_ARCHIVE, FASHION_MNIST_SHA256, listing
+from degradation.data.fingerprint import (
+    CIFAR10_ARCHIVE,
+    CIFAR100_ARCHIVE,
+    FASHION_MNIST_SHA256,
+    listing,
+)
 from degradation.run import train
 
 
@@ -70,7 +75,11 @@ def instead(root):
 FIRST = "train/cat/0.png"
 # data set, what is wrong with the tree, what the line holds
 FOLDERS = [
-    ("image_folder", lambda root: emptied("train")(root) or (root / "train").rmdir(), "data.root: "),
+    (
+        "image_folder",
+        lambda root: emptied("train")(root) or (root / "train").rmdir(),
+        "data.root: ",
+    ),
     ("image_folder", lambda root: emptied("test")(root) or (root / "test").rmdir(), "data.root: "),
     ("image_folder", emptied("train"), "data.root: "),
     ("image_folder", emptied("test"), "data.root: "),
@@ -81,10 +90,22 @@ FOLDERS = [
     ("image_folder", without("test", "dog"), "test/dog: holds no "),
     ("image_folder", broken_line, r"data/train/a\nb' is not allowed; allowed: "),
     ("image_folder", lambda root: (root / FIRST).write_bytes(b"no picture"), f"{FIRST}: "),
-    ("image_folder", lambda root: (root / FIRST).write_bytes((root / FIRST).read_bytes()[:40]), f"{FIRST}: "),
+    (
+        "image_folder",
+        lambda root: (root / FIRST).write_bytes((root / FIRST).read_bytes()[:40]),
+        f"{FIRST}: ",
+    ),
     ("image_folder", lambda root: (root / FIRST).write_bytes(b""), f"{FIRST}: "),
-    ("image_folder", lambda root: picture(root / FIRST, (5, 5)), "data.size: null is not allowed: "),
-    ("image_folder", lambda root: picture(root / FIRST, (4, 5)), "data.size: null is not allowed: "),
+    (
+        "image_folder",
+        lambda root: picture(root / FIRST, (5, 5)),
+        "data.size: null is not allowed: ",
+    ),
+    (
+        "image_folder",
+        lambda root: picture(root / FIRST, (4, 5)),
+        "data.size: null is not allowed: ",
+    ),
     ("imagenet", emptied("train"), "data.root: "),
     ("imagenet", lambda root: emptied("val")(root) or (root / "val").rmdir(), "data.root: "),
     ("imagenet", renamed, "data.root: "),
@@ -122,14 +143,22 @@ def refused(capsys, main):
 def on(compose_config):
     """A data set, its root and a record root -> Config."""
     words = {
-        data: ["data.root=/", *(["model=imagenet_residual", "model.depth=18"] if data == "imagenet" else [])]
+        data: [
+            "data.root=/",
+            *(["model=imagenet_residual", "model.depth=18"] if data == "imagenet" else []),
+        ]
         for data in ("image_folder", "imagenet", "cifar10", "cifar100", "fashion_mnist")
     }
-    configs = {data: compose_config(f"data={data}", *words[data], "tracking=disabled", "device=cpu") for data in words}
+    configs = {
+        data: compose_config(f"data={data}", *words[data], "tracking=disabled", "device=cpu")
+        for data in words
+    }
 
     def placed(data, root, record_root):
         config = configs[data]
-        return replace(config, data=replace(config.data, root=str(root)), record_root=str(record_root))
+        return replace(
+            config, data=replace(config.data, root=str(root)), record_root=str(record_root)
+        )
 
     return placed
 
@@ -147,7 +176,9 @@ def test_a_bad_folder_of_pictures_is_one_line(tmp_path, capsys, on, data, change
 
 
 @pytest.mark.parametrize(("data", "name", "content"), ARCHIVES)
-def test_an_archive_that_is_not_the_published_one_is_one_line(tmp_path, capsys, on, data, name, content):
+def test_an_archive_that_is_not_the_published_one_is_one_line(
+    tmp_path, capsys, on, data, name, content
+):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / name).write_bytes(content)
     told = refused(capsys, lambda: train(on(data, tmp_path / "data", tmp_path / "runs")))
@@ -158,4 +189,7 @@ def test_an_archive_that_is_not_the_published_one_is_one_line(tmp_path, capsys, 
 
 def test_more_validation_than_pictures_is_one_line(tmp_path, capsys, tiny):
     told = refused(capsys, lambda: train(tiny("data.validation=1500")))
-    assert "data.validation: 1500 is not allowed; allowed: less than the 1500 training pictures" in told
+    assert (
+        "data.validation: 1500 is not allowed; allowed: less than the 1500 training pictures"
+        in told
+    )

@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 from degradation import config as schema
 from degradation.config import CONF, Config
 from degradation.config.errors import is_unbroken
-from degradation.config.hydra_errors import in_one_line
+from degradation.config.hydra_errors import format_hydra_error
 
 # the words beside which a part is there that is null by default
 CONTEXTS = {
@@ -123,7 +123,10 @@ TOGETHER = [
     ("model=constructed model.depth=14", "model.grown_from"),
     ("model=constructed model.depth=56 model.shortcut=A", "model.grown_from"),
     ("model=constructed model.depth=56 model.order=pre", "model.grown_from"),
-    ("schedule=paper schedule.warmup.below=null schedule.warmup.max_iterations=null", "schedule.warmup.max_iterations"),
+    (
+        "schedule=paper schedule.warmup.below=null schedule.warmup.max_iterations=null",
+        "schedule.warmup.max_iterations",
+    ),
     ("model.dpth=3", "model.dpth"),
     ("+model.dpth=3", "model.dpth"),
     ("nosuch=3", "nosuch"),
@@ -158,11 +161,17 @@ def wrong_types(key: str) -> list[str]:
     hint = SCHEMA[key]
     may_be_null = isinstance(hint, types.UnionType)
     inner = next(one for one in get_args(hint) if one is not type(None)) if may_be_null else hint
-    given = values(TYPES[inner.__name__]) if isinstance(inner, type) and not get_args(inner) else ["x", "3", "{a:1}"]
+    given = (
+        values(TYPES[inner.__name__])
+        if isinstance(inner, type) and not get_args(inner)
+        else ["x", "3", "{a:1}"]
+    )
     return [one for one in given if not (one == "null" and may_be_null)]
 
 
-VALUES = [(key, value) for key in BAD for value in dict.fromkeys([*values(BAD[key]), *wrong_types(key)])]
+VALUES = [
+    (key, value) for key in BAD for value in dict.fromkeys([*values(BAD[key]), *wrong_types(key)])
+]
 
 
 @cache
@@ -181,7 +190,7 @@ def refusal(*words):
         ConfigLoaderImpl._apply_overrides_to_config(given, cfg)
         schema.read(cfg)
     except HydraException as error:
-        return in_one_line(error)
+        return format_hydra_error(error)
     return f"{words} are taken"
 
 
@@ -204,7 +213,9 @@ def test_every_key_of_the_schema_has_a_bad_value():
 
 
 def test_there_are_as_many_cases_as_are_promised():
-    assert len(VALUES) + len(TOGETHER) > 400  # beside those in test_bad_commands and data/test_bad_data
+    assert (
+        len(VALUES) + len(TOGETHER) > 400
+    )  # beside those in test_bad_commands and data/test_bad_data
 
 
 @pytest.mark.parametrize("key", SCHEMA)

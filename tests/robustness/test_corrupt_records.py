@@ -5,20 +5,39 @@ import os
 
 import pytest
 
-from degradation.durable_io import Damaged, decode_document, decode_row, encode_document, encode_row, row_checksum
+from degradation.durable_io import (
+    CorruptData,
+    decode_document,
+    decode_row,
+    encode_document,
+    encode_row,
+    row_checksum,
+)
 from degradation.records import record as record_module
-from degradation.records.locks import Held, hold, is_held
+from degradation.records.locks import LockTimeout, hold, is_held
 from degradation.records.manifest import is_manifest, manifest_of
 from degradation.records.record import Record
-from degradation.records.root import MARK, mark_of
-from degradation.records.schema import ATTEMPTS, DONE, METRICS, PROBES, RUN, WEIGHTS, RecordError, State
+from degradation.records.root import TOKEN_FILE, root_token
+from degradation.records.schema import (
+    ATTEMPTS,
+    DONE,
+    METRICS,
+    PROBES,
+    RUN,
+    WEIGHTS,
+    RecordError,
+    State,
+)
 
 
 @pytest.fixture
 def record(tmp_path):
     """A run that is over."""
     record = Record(tmp_path, "plain-d20-s0-00000000")
-    files = {RUN: record.create({"run_id": record.run_id}), WEIGHTS: record.write(WEIGHTS, b"weights")}
+    files = {
+        RUN: record.create({"run_id": record.run_id}),
+        WEIGHTS: record.write(WEIGHTS, b"weights"),
+    }
     record.append(METRICS, {"iteration": 40})
     for iteration in (0, 40):
         record.append(PROBES, {"iteration": iteration})
@@ -39,7 +58,7 @@ def row_with(text):
 @pytest.mark.parametrize("number", [b"4e544", b"-4e544", b"NaN", b"Infinity", b"-Infinity"])
 def test_a_number_that_is_not_finite_is_damage(number):
     assert decode_row(row_with(number)) is None
-    with pytest.raises(Damaged):
+    with pytest.raises(CorruptData):
         decode_document(b'{"loss": ' + number + b', "sha256": "0"}')
     assert decode_row(row_with(b"4e44")) == {"loss": 4e44}
 
@@ -51,7 +70,7 @@ def test_a_file_that_cannot_be_read_now_is_no_damage(record, monkeypatch, proble
 
     monkeypatch.setattr(record_module, "read_file", refuse)
     with pytest.raises(RecordError, match=rf"cannot be read \({os.strerror(problem)}\)"):
-        record.outcome(every_byte=True)
+        record.outcome(verify_contents=True)
 
 
 def put(place, path):
@@ -69,7 +88,7 @@ def test_another_thing_in_the_place_of_a_file_is_damage(record, place):
     path = record.path(WEIGHTS)
     path.unlink()
     put(place, path)
-    assert WEIGHTS in record.misfit(every_byte=True)
+    assert WEIGHTS in record.find_mismatch(verify_contents=True)
 
 
 def without(values, *keys):
@@ -123,7 +142,7 @@ def test_rows_of_probes_that_are_gone_are_counted(record):
     assert record.path(PROBES).read_bytes().startswith(line)
     record.path(PROBES).write_bytes(line)
     assert record.lost_probes() == 1
-    assert record.damaged_lines(PROBES) == 0
+    assert record.corrupt_lines(PROBES) == 0
     record.path(PROBES).unlink()
     assert record.lost_probes() == 2
 
@@ -137,8 +156,11 @@ def test_a_run_json_of_the_first_release_that_was_changed_is_written_anew(record
     assert record.create({"run_id": record.run_id}) == manifest["files"][RUN]
     record.path(RUN).write_bytes(old.replace(b"d20", b"d56"))
     record.create({"run_id": record.run_id})
-    assert decode_document(record.path(RUN).read_bytes()) == ({"run_id": record.run_id, "schema_version": 2}, True)
-    assert RUN in record.misfit()  # so that the run is trained anew
+    assert decode_document(record.path(RUN).read_bytes()) == (
+        {"run_id": record.run_id, "schema_version": 2},
+        True,
+    )
+    assert RUN in record.find_mismatch()  # so that the run is trained anew
 
 
 @pytest.mark.parametrize(
@@ -154,16 +176,16 @@ def test_a_run_json_of_the_first_release_that_was_changed_is_written_anew(record
     ],
 )
 def test_a_mark_is_six_digits_and_nothing_else(tmp_path, content):
-    (tmp_path / MARK).write_bytes(content)
-    mark = mark_of(tmp_path)
+    (tmp_path / TOKEN_FILE).write_bytes(content)
+    mark = root_token(tmp_path)
     assert len(mark) == 6
     assert set(mark) <= set("0123456789abcdef")
-    assert mark_of(tmp_path) == mark
+    assert root_token(tmp_path) == mark
 
 
 def test_a_mark_of_the_first_release_stays(tmp_path):
-    (tmp_path / MARK).write_bytes(b"ab12cd")
-    assert mark_of(tmp_path) == "ab12cd"
+    (tmp_path / TOKEN_FILE).write_bytes(b"ab12cd")
+    assert root_token(tmp_path) == "ab12cd"
 
 
 @pytest.mark.parametrize("place", ["nothing", "link", "folder", "pipe"])
@@ -174,8 +196,8 @@ def test_what_is_no_lock_is_held_by_nobody(tmp_path, place):
 
 
 def test_a_lock_is_not_blamed_for_what_is_raised_while_it_is_held(tmp_path):
-    inside = Held("inside")
-    with pytest.raises(Held) as raised, hold(tmp_path / "lock", 0.0):
+    inside = LockTimeout("inside")
+    with pytest.raises(LockTimeout) as raised, hold(tmp_path / "lock", 0.0):
         raise inside
     assert raised.value is inside
     assert not is_held(tmp_path / "lock")

@@ -13,7 +13,10 @@ pytestmark = pytest.mark.slow
 
 def trial(tmp_path, *words):
     return subprocess.run(
-        [sys.executable, str(FAULTS), *words, "--out", str(tmp_path)], capture_output=True, text=True, check=False
+        [sys.executable, str(FAULTS), *words, "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -25,7 +28,11 @@ def test_every_kind_of_fault_is_survived(tmp_path):
     assert len(rows) == 15
     for kind, row in rows.items():
         if f"not tried: {kind}" not in done.stdout:
-            assert int(row["injected"]) == int(row["survived"]) == (2 if kind != "all" else int(row["injected"]))
+            assert (
+                int(row["injected"])
+                == int(row["survived"])
+                == (2 if kind != "all" else int(row["injected"]))
+            )
             assert int(row["lost"]) == 0
 
 
@@ -35,7 +42,11 @@ def test_every_kind_of_fault_is_survived(tmp_path):
         ("checksum", "flipped byte", ["was damaged in", "metrics.jsonl differs"]),
         ("checksum", "corrupted checkpoint", ["nobody told of checkpoint.pt"]),
         ("lock", "two sweeps at once", ["trained 2 times", "6 of 6 faults did not come"]),
-        ("fsync", "power cut", ["metrics.jsonl lacks rows", "checkpoint.pt does not fit"]),  # appended, and whole
+        (
+            "fsync",
+            "power cut",
+            ["metrics.jsonl lacks rows", "checkpoint.pt does not fit"],
+        ),  # appended, and whole
         ("torn rows", "job killed in a write", ["metrics.jsonl differs"]),
     ],
 )

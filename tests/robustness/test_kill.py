@@ -32,20 +32,24 @@ def shim():
 
 @pytest.fixture(scope="module")
 def whole(compose_config, tiny_overrides, tmp_path_factory):
-    config = compose_config(*tiny_overrides, f"record_root={tmp_path_factory.mktemp('undisturbed')}")
+    config = compose_config(
+        *tiny_overrides, f"record_root={tmp_path_factory.mktemp('undisturbed')}"
+    )
     assert train(config) is State.DONE
     return final(grid_run(config).record)
 
 
 def final(record):
     """What every repeat must equal."""
-    weights = [serialization.load(record.read(name)) for name in (WEIGHTS, f"{SNAPSHOTS}/00000006.pt")]
+    weights = [
+        serialization.load(record.read(name)) for name in (WEIGHTS, f"{SNAPSHOTS}/00000006.pt")
+    ]
     return record.read(METRICS), record.read(PROBES), weights
 
 
 def assert_whole(record, whole):
     """Done, equal to the undisturbed run, and nothing left behind."""
-    assert record.outcome(every_byte=True) is State.DONE
+    assert record.outcome(verify_contents=True) is State.DONE
     found = final(record)
     assert found[:2] == whole[:2]
     for one, other in zip(found[2], whole[2], strict=True):
@@ -74,7 +78,13 @@ def in_a_child(action) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-STRIKES = ["job killed", "job killed in a write", "power cut", "power cut, rows lost", "power cut, files lost"]
+STRIKES = [
+    "job killed",
+    "job killed in a write",
+    "power cut",
+    "power cut, rows lost",
+    "power cut, files lost",
+]
 
 
 def note_what_is_saved(path, patched):
@@ -106,10 +116,15 @@ def count_updates(patched):
     ("step", "fault"),
     [
         *((RARELY, fault) for fault in STRIKES[1:3]),
-        *(pytest.param(step, fault, marks=pytest.mark.slow) for step, fault in product((1,), STRIKES)),
+        *(
+            pytest.param(step, fault, marks=pytest.mark.slow)
+            for step, fault in product((1,), STRIKES)
+        ),
     ],
 )
-def test_a_run_that_ends_at_any_call_goes_on_to_the_same_bytes(tiny, tmp_path, shim, whole, monkeypatch, fault, step):
+def test_a_run_that_ends_at_any_call_goes_on_to_the_same_bytes(
+    tiny, tmp_path, shim, whole, monkeypatch, fault, step
+):
     """And from the last checkpoint that was promised: a run trained again from its start has the same bytes too."""
     number, code = 1 + STRIKES.index(fault), -signal.SIGKILL
     killed = saved_before_a_strike = 0
@@ -140,9 +155,13 @@ def test_a_run_that_ends_at_any_call_goes_on_to_the_same_bytes(tiny, tmp_path, s
     assert saved_before_a_strike
 
 
-@pytest.mark.parametrize("problem", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO])
+@pytest.mark.parametrize(
+    "problem", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO]
+)
 @pytest.mark.parametrize("step", [34, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_disk_that_fails_at_any_call_fails_the_run_in_one_line(tiny, tmp_path, shim, whole, problem, step):
+def test_a_disk_that_fails_at_any_call_fails_the_run_in_one_line(
+    tiny, tmp_path, shim, whole, problem, step
+):
     """From that call on, every write fails; then the disk is mended, and the same command goes on."""
     number, failed = 1 + problem % 16, True  # other calls for each problem
     failures = 0
@@ -175,7 +194,11 @@ def fail_from(number, problem, record, patched):
     def failing(real, which):
         def call(*args, **options):
             nonlocal count
-            path = os.readlink(f"/proc/self/fd/{args[0]}") if isinstance(args[0], int) else os.fspath(args[which])
+            path = (
+                os.readlink(f"/proc/self/fd/{args[0]}")
+                if isinstance(args[0], int)
+                else os.fspath(args[which])
+            )
             if path.startswith(str(record.folder)):
                 count += 1
                 if count >= number:
@@ -197,7 +220,9 @@ def damaged(content, name):
         places = range(len(content))
     for place in places:
         yield content[:place]
-        for other in {content[place] ^ 1 << place % 8, ord("e")} - {content[place]}:  # 1544 -> 1e44; 4544 -> 4e544
+        for other in {content[place] ^ 1 << place % 8, ord("e")} - {
+            content[place]
+        }:  # 1544 -> 1e44; 4544 -> 4e544
             yield content[:place] + bytes([other]) + content[place + 1 :]
 
 
@@ -212,20 +237,21 @@ def done(compose_config, tiny_overrides, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "name", [*DONE_FILES[:2], *(pytest.param(name, marks=pytest.mark.slow) for name in DONE_FILES[2:])]
+    "name",
+    [*DONE_FILES[:2], *(pytest.param(name, marks=pytest.mark.slow) for name in DONE_FILES[2:])],
 )
 def test_any_damage_to_a_run_that_is_over_is_seen_and_named(done, name):
     content = done.path(name).read_bytes()
     try:
         for broken in damaged(content, name):
             done.path(name).write_bytes(broken)
-            told = done.misfit(every_byte=True)
+            told = done.find_mismatch(verify_contents=True)
             assert told is not None
             assert name in told
-            assert done.outcome(every_byte=True) is None
+            assert done.outcome(verify_contents=True) is None
     finally:
         done.path(name).write_bytes(content)
-    assert done.outcome(every_byte=True) is State.DONE
+    assert done.outcome(verify_contents=True) is State.DONE
 
 
 @pytest.mark.parametrize(
@@ -237,7 +263,7 @@ def test_no_damaged_row_is_ever_read(done, name):
     try:
         for broken in damaged(content, name):
             done.path(name).write_bytes(broken)
-            found = done.sound_rows(name)
+            found = done.valid_rows(name)
             assert len(found) < len(rows)
             assert all(row in rows for row in found)
     finally:
@@ -251,12 +277,16 @@ def test_a_run_that_is_over_and_damaged_becomes_what_it_was(tiny, whole, name, c
     record = grid_run(config).record
     content = record.path(name).read_bytes()
     place = len(content) // 3
-    record.path(name).write_bytes(content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :])
+    record.path(name).write_bytes(
+        content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :]
+    )
     assert train(config) is State.DONE
     assert name in caplog.text
     assert_whole(record, whole)
     # what can be known without training again is not trained again
-    trained = sum("metrics.jsonl" in line for line in record.path(ATTEMPTS).read_text().splitlines())
+    trained = sum(
+        "metrics.jsonl" in line for line in record.path(ATTEMPTS).read_text().splitlines()
+    )
     assert ("trained anew" in caplog.text) == (name not in ("run.json", "DONE"))
     assert trained == (1 if name == "DONE" else 2)
 
@@ -278,7 +308,7 @@ def test_any_damage_to_a_checkpoint_is_seen_and_training_starts_anew(tiny, shim,
     assert checkpointing._saved(record, expected)["training"]["iteration"] == 8
     for broken in damaged(content, "checkpoint.pt"):
         record.path("checkpoint.pt").write_bytes(broken)
-        with pytest.raises(checkpointing.Unusable, match=r"checkpoint\.pt"):
+        with pytest.raises(checkpointing.UnusableCheckpoint, match=r"checkpoint\.pt"):
             checkpointing._saved(record, expected)
     assert train(config) is State.DONE
     assert_whole(record, whole)

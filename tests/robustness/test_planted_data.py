@@ -15,10 +15,10 @@ from degradation.config import ConfigError
 from degradation.data import fingerprint as content_module
 from degradation.data.datasets import load
 from degradation.data.downloads import fetch
-from degradation.data.fingerprint import DataError, content, listing
+from degradation.data.fingerprint import DataError, data_fingerprint, listing
 from degradation.data.image_folder import _unpacked, rgb_picture
 from degradation.data.imagenet import open_imagenet
-from degradation.durable_io import Damaged, encode_document, seal, unseal
+from degradation.durable_io import CorruptData, encode_document, seal, unseal
 
 CLASSES = ("cat", "dog")
 
@@ -30,7 +30,9 @@ def make_folder(root, classes=CLASSES, splits=("train", "test")):
         for name in classes:
             folder = root / split / name
             folder.mkdir(parents=True)
-            Image.fromarray(generator.integers(0, 256, (2, 2, 3), dtype=np.uint8)).save(folder / "0.png")
+            Image.fromarray(generator.integers(0, 256, (2, 2, 3), dtype=np.uint8)).save(
+                folder / "0.png"
+            )
     return root
 
 
@@ -62,25 +64,30 @@ def changed(sound, count):
     places = range(len(sound)) if count is None else sorted(seeded.sample(range(len(sound)), count))
     for place in places:
         yield f"cut at {place}", sound[:place]
-        yield f"flipped at {place}", sound[:place] + bytes([sound[place] ^ (1 << place % 8)]) + sound[place + 1 :]
+        yield (
+            f"flipped at {place}",
+            sound[:place] + bytes([sound[place] ^ (1 << place % 8)]) + sound[place + 1 :],
+        )
 
 
 def test_a_digest_that_is_damaged_anywhere_is_told_and_made_again(kept, caplog):
     data, digest, _, _ = kept
-    sound, name = digest.read_bytes(), content(data)
+    sound, name = digest.read_bytes(), data_fingerprint(data)
     for how, damaged in changed(sound, None):
         digest.write_bytes(damaged)
         content_module.warn_once.cache_clear()
         caplog.clear()
-        assert content(data) == name, how
-        assert [record.getMessage().startswith(f"{digest}: ") for record in caplog.records] == [True], how
+        assert data_fingerprint(data) == name, how
+        assert [record.getMessage().startswith(f"{digest}: ") for record in caplog.records] == [
+            True
+        ], how
         assert digest.read_bytes() == sound, how
 
 
 def test_a_cache_that_is_damaged_anywhere_is_seen(kept):
     sound = kept[2].read_bytes()
     for how, damaged in changed(sound, None):
-        with pytest.raises(Damaged):
+        with pytest.raises(CorruptData):
             pytest.fail(f"{how}: {_unpacked(unseal(damaged), None)}")
 
 
@@ -116,9 +123,13 @@ def arrays_of(**others):
 
 PLANTED = {
     "a pickle": lambda at: pickle.dumps(Malicious()),
-    "a pickle in an archive": lambda at: packed(at, train_pictures=np.array([Malicious()], dtype=object)),
+    "a pickle in an archive": lambda at: packed(
+        at, train_pictures=np.array([Malicious()], dtype=object)
+    ),
     "other types": lambda at: packed(at, **arrays_of(test_labels=np.array([0.5, 1.5]))),
-    "other shapes": lambda at: packed(at, **arrays_of(test_pictures=np.zeros((2, 3, 2, 5), np.uint8))),
+    "other shapes": lambda at: packed(
+        at, **arrays_of(test_pictures=np.zeros((2, 3, 2, 5), np.uint8))
+    ),
     "a number": lambda at: packed(at, **arrays_of(train_pictures=np.uint8(3))),
     "fewer labels": lambda at: packed(at, **arrays_of(train_labels=np.array([0]))),
     "negative labels": lambda at: packed(at, **arrays_of(train_labels=np.array([-1, 0]))),
@@ -139,18 +150,22 @@ def test_a_planted_cache_with_a_right_checksum_is_not_believed(kept, what, tmp_p
 @pytest.mark.parametrize("how", ["unsealed", "another file's name", "no digest"])
 def test_a_planted_digest_leads_nowhere(kept, how):
     data, digest, _, checksum = kept
-    name, listed = content(data), json.loads(digest.read_bytes())["listing"]
+    name, listed = data_fingerprint(data), json.loads(digest.read_bytes())["listing"]
     planted = {"listing": listed, "content": "0" * 64 if how == "unsealed" else "../../../outside"}
     if how == "no digest":
         planted["content"] = {"a": 1}
-    digest.write_bytes(json.dumps(planted).encode() if how == "unsealed" else encode_document(planted))
-    assert content(data) == name
+    digest.write_bytes(
+        json.dumps(planted).encode() if how == "unsealed" else encode_document(planted)
+    )
+    assert data_fingerprint(data) == name
     assert load(data).checksum() == checksum
 
 
 def test_caches_of_an_earlier_release_are_made_again(kept):
     data, digest, cache, checksum = kept
-    digest.write_text(json.dumps({key: json.loads(digest.read_bytes())[key] for key in ("listing", "content")}))
+    digest.write_text(
+        json.dumps({key: json.loads(digest.read_bytes())[key] for key in ("listing", "content")})
+    )
     cache.write_bytes(unseal(cache.read_bytes()))
     assert load(data).checksum() == checksum
     assert cache.read_bytes().startswith(b"sha256 ")
@@ -161,7 +176,12 @@ def test_caches_of_an_earlier_release_are_made_again(kept):
 def test_links_in_place_of_what_we_keep_are_not_followed(kept, what, tmp_path_factory):
     data, digest, cache, checksum = kept
     outside = tmp_path_factory.mktemp("outside") / "precious"
-    place = {"digest": digest, "cache": cache, "folder": digest.parent, "lock": cache.with_suffix(".lock")}[what]
+    place = {
+        "digest": digest,
+        "cache": cache,
+        "folder": digest.parent,
+        "lock": cache.with_suffix(".lock"),
+    }[what]
     if what == "folder":
         for path in place.iterdir():
             path.unlink()
@@ -191,12 +211,18 @@ def test_what_is_no_file_is_named_and_not_opened(tmp_path, data_at, made, compos
         else:
             path.symlink_to("/dev/zero" if made == "device" else tmp_path / "nowhere")
     why = "No such file or directory" if made == "dangling" else "it is not a regular file"
-    with pytest.raises(ConfigError, match=rf"^data\.root: \S+/test/dog/1\.jpg cannot be read \({why}\)$"):
-        content(data_at(root))
+    with pytest.raises(
+        ConfigError, match=rf"^data\.root: \S+/test/dog/1\.jpg cannot be read \({why}\)$"
+    ):
+        data_fingerprint(data_at(root))
     listing.cache_clear()
-    with pytest.raises(ConfigError, match=rf"^data\.root: \S+/val/dog/1\.jpg cannot be read \({why}\)$"):
+    with pytest.raises(
+        ConfigError, match=rf"^data\.root: \S+/val/dog/1\.jpg cannot be read \({why}\)$"
+    ):
         open_imagenet(compose_config("data=imagenet", f"data.root={root}").data)
-    with pytest.raises(DataError, match=rf"1\.jpg: is not a readable picture \(({why}|Is a directory)\)"):
+    with pytest.raises(
+        DataError, match=rf"1\.jpg: is not a readable picture \(({why}|Is a directory)\)"
+    ):
         rgb_picture(root / "test/dog/1.jpg")
 
 
@@ -213,7 +239,9 @@ def test_links_to_pictures_are_pictures(tmp_path, data_at):
     (root / "train/cat/0.png").symlink_to(elsewhere)
     (root / "train/dog").rename(tmp_path / "dogs")
     (root / "train/dog").symlink_to(tmp_path / "dogs")
-    assert load(data_at(root)).checksum() == load(data_at(make_folder(tmp_path / "plain"))).checksum()
+    assert (
+        load(data_at(root)).checksum() == load(data_at(make_folder(tmp_path / "plain"))).checksum()
+    )
 
 
 def chunk(kind, body):
@@ -247,20 +275,25 @@ def test_a_planted_picture_is_one_line_that_names_it(tmp_path, data_at, planted,
     (root / "train/dog/x\x1b[31m\n.png").symlink_to(tmp_path / "outside")
     with pytest.raises(DataError) as told:
         load(data_at(root))
-    assert str(told.value).startswith(rf"{root}/train/dog/x\x1b[31m\n.png: is not a readable picture ({why}")
+    assert str(told.value).startswith(
+        rf"{root}/train/dog/x\x1b[31m\n.png: is not a readable picture ({why}"
+    )
     assert str(told.value).isprintable()
 
 
 @pytest.mark.parametrize("name", ["red\x1b[31m", "two\nlines", os.fsdecode(b"\xff\xfe")])
 def test_a_class_whose_name_cannot_be_shown_is_refused(tmp_path, data_at, name):
     data = data_at(make_folder(tmp_path, ("cat", name)))
-    with pytest.raises(ConfigError, match=r"^data\.root: the class folder '.*' is not allowed; allowed: ") as told:
+    with pytest.raises(
+        ConfigError, match=r"^data\.root: the class folder '.*' is not allowed; allowed: "
+    ) as told:
         load(data)
     assert str(told.value).isprintable()
 
 
 @pytest.mark.parametrize(
-    "name", ["<script>alert(1)<", "ΔΕΛΤΑ Ü", "$(touch pwned)", "{{7*7}}", "%(name)s", "\u202eright", "..."]
+    "name",
+    ["<script>alert(1)<", "ΔΕΛΤΑ Ü", "$(touch pwned)", "{{7*7}}", "%(name)s", "\u202eright", "..."],
 )
 def test_a_class_with_any_other_name_is_a_class(tmp_path, data_at, name):
     root = make_folder(tmp_path, ("cat", name)) if name != "..." else make_folder(tmp_path)
@@ -279,12 +312,18 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, data_at, monkeypatch)
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(ConfigError, match=r"^data\.root: .*train/dog cannot be read \(Permission denied\)$"):
-        content(data_at(root))
+    with pytest.raises(
+        ConfigError, match=r"^data\.root: .*train/dog cannot be read \(Permission denied\)$"
+    ):
+        data_fingerprint(data_at(root))
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OSError(30, "Read-only file system")])
-def test_pictures_that_cannot_be_cached_are_used_all_the_same(tmp_path, data_at, monkeypatch, caplog, error):
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), OSError(30, "Read-only file system")]
+)
+def test_pictures_that_cannot_be_cached_are_used_all_the_same(
+    tmp_path, data_at, monkeypatch, caplog, error
+):
     def full(*_):
         raise error
 
@@ -293,4 +332,6 @@ def test_pictures_that_cannot_be_cached_are_used_all_the_same(tmp_path, data_at,
     data = data_at(make_folder(tmp_path))
     assert len(load(data).train) == 2
     (told,) = caplog.records
-    assert told.getMessage().endswith(f"cannot be written ({error.strerror}); every run decodes the pictures anew")
+    assert told.getMessage().endswith(
+        f"cannot be written ({error.strerror}); every run decodes the pictures anew"
+    )

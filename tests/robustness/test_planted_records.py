@@ -8,12 +8,21 @@ import pytest
 
 from analysis.claims import judge
 from analysis.frame import load, load_where
-from degradation.config import PROBE_KINDS
+from degradation.config import PROBE_SPECS
 from degradation.durable_io import encode_document, encode_row
 from degradation.records import row_validation
 from degradation.records.manifest import manifest_of
 from degradation.records.record import Record
-from degradation.records.schema import ATTEMPTS, DONE, METRICS, PROBES, RUN, SCHEMA_VERSION, RecordError, State
+from degradation.records.schema import (
+    ATTEMPTS,
+    DONE,
+    METRICS,
+    PROBES,
+    RUN,
+    SCHEMA_VERSION,
+    RecordError,
+    State,
+)
 
 HTML = "<script>alert('x')</script>\"</pre>{{7*7}}"
 TABLE = {"layer": [1, 2], "kernel": [3, 3], "deviation": [0.5, None]}
@@ -36,7 +45,13 @@ def describe(name, seed=0, family="plain"):
 
 
 def row(iteration, error=10.0):
-    return {"iteration": iteration, "train/clean_error": error, "train/clean_loss": 0.1, "test/error": error, "lr": 0.1}
+    return {
+        "iteration": iteration,
+        "train/clean_error": error,
+        "train/clean_loss": 0.1,
+        "test/error": error,
+        "lr": 0.1,
+    }
 
 
 def lines(*rows):
@@ -46,13 +61,23 @@ def lines(*rows):
 def write(root, name, description=None, outcome=State.DONE, end=None, **files):
     """A record as training leaves it, its manifest made of whatever it holds. `files`: by stem, their content."""
     record = Record(root, name)
-    described = {"schema_version": SCHEMA_VERSION, **(describe(name) if description is None else description)}
+    described = {
+        "schema_version": SCHEMA_VERSION,
+        **(describe(name) if description is None else description),
+    }
     prints = {RUN: record.write(RUN, encode_document(described))}
-    record.write(ATTEMPTS, files.get("attempts") or lines(START, {"end": 15.0, "outcome": str(outcome), **(end or {})}))
+    record.write(
+        ATTEMPTS,
+        files.get("attempts")
+        or lines(START, {"end": 15.0, "outcome": str(outcome), **(end or {})}),
+    )
     rows = [row(40), row(80), row(120)]
     record.write(METRICS, files.get("metrics") or lines(*rows))
     record.write(PROBES, files.get("probes") or lines(PROBE, PROBE | {"iteration": 120}))
-    record.write("landscape/001-of-001.jsonl", files.get("landscape") or lines(*(POINT | {"x": x} for x in (-1, 0, 1))))
+    record.write(
+        "landscape/001-of-001.jsonl",
+        files.get("landscape") or lines(*(POINT | {"x": x} for x in (-1, 0, 1))),
+    )
     if outcome in (State.DONE, State.DIVERGED):
         manifest = manifest_of(outcome, 120, prints, rows, [])
         manifest["files"][METRICS] = record.write(METRICS, record.path(METRICS).read_bytes())
@@ -104,7 +129,9 @@ def test_a_run_json_that_makes_no_sense_is_left_out_and_told(tmp_path, key, valu
     assert told.isprintable()
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"null", b"7", b'"x"', b"[" * 100_000, b"{" * 9, b"\xff", b"NaN"])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"null", b"7", b'"x"', b"[" * 100_000, b"{" * 9, b"\xff", b"NaN"]
+)
 def test_a_run_json_of_any_other_kind_is_left_out_and_told(tmp_path, content):
     write(tmp_path, "sound")
     Record(tmp_path, "planted").write(RUN, content)
@@ -194,7 +221,9 @@ def test_damaged_lines_are_counted(tmp_path, file):
     write(tmp_path, "a")
     write(tmp_path, "b", describe("b", seed=1), outcome=State.FAILED)
     name = "landscape/001-of-001.jsonl" if file == "landscape" else f"{file}.jsonl"
-    run = "a" if file in ("probes", "landscape") else "b"  # the former are read of runs that are done alone
+    run = (
+        "a" if file in ("probes", "landscape") else "b"
+    )  # the former are read of runs that are done alone
     sound = (tmp_path / run / name).read_bytes()
     (tmp_path / run / name).write_bytes(sound[:-5])
     frame = load_where(tmp_path, None)
@@ -210,29 +239,49 @@ def test_a_run_that_was_over_and_is_damaged_is_told(tmp_path, name):
     frame = load_where(tmp_path, None)
     assert frame.runs.loc[0, "state"] == "partial"
     what = "missing or damaged" if name == DONE else "its checksum differs from the one in DONE"
-    assert frame.left_out[0] == f"a: {tmp_path / 'a' / name}: {what}; it is partial until it is trained again"
+    assert (
+        frame.left_out[0]
+        == f"a: {tmp_path / 'a' / name}: {what}; it is partial until it is trained again"
+    )
 
 
 def test_what_follows_a_damaged_line_of_the_metrics_is_left_out_with_it(tmp_path):
     torn = lines(row(40))[:-9] + b"\n" + lines(row(80), row(120))
     write(tmp_path, "a", outcome=State.FAILED, metrics=torn)
-    assert load_where(tmp_path, None).left_out == ("a: metrics.jsonl, 3 of 3 lines (line 1: torn or changed)",)
+    assert load_where(tmp_path, None).left_out == (
+        "a: metrics.jsonl, 3 of 3 lines (line 1: torn or changed)",
+    )
 
 
 def test_the_iteration_of_a_divergence_and_of_a_failure_is_shown(tmp_path):
     write(tmp_path, "a")
     write(tmp_path, "b", describe("b", 1), State.DIVERGED, {"iteration": 7}, metrics=lines(row(40)))
-    write(tmp_path, "c", describe("c", 2), State.FAILED, {"iteration": 1234, "reason": "OutOfMemoryError: 3 GiB"})
-    write(tmp_path, "d", describe("d", 3), State.DIVERGED, metrics=lines(row(40)))  # of an earlier release
+    write(
+        tmp_path,
+        "c",
+        describe("c", 2),
+        State.FAILED,
+        {"iteration": 1234, "reason": "OutOfMemoryError: 3 GiB"},
+    )
+    write(
+        tmp_path, "d", describe("d", 3), State.DIVERGED, metrics=lines(row(40))
+    )  # of an earlier release
     frame = load_where(tmp_path, None)
     assert frame.runs["ended_at"].fillna(-1).tolist() == [-1, 7, 1234, -1]
     evidence = [line for claim in judge(frame.runs, 2.0) for line in claim.evidence]
-    assert "1 of 4 plain runs is failed: c (at iteration 1,234: OutOfMemoryError: 3 GiB)" in evidence
+    assert (
+        "1 of 4 plain runs is failed: c (at iteration 1,234: OutOfMemoryError: 3 GiB)" in evidence
+    )
 
 
 @pytest.mark.parametrize(
     ("end", "seconds"),
-    [({"end": 15.0}, 5.0), ({"end": 4.0}, 0.0), ({"end": 4.0, "seconds": 7.5}, 7.5), ({"end": 1e9, "seconds": 2}, 2.0)],
+    [
+        ({"end": 15.0}, 5.0),
+        ({"end": 4.0}, 0.0),
+        ({"end": 4.0, "seconds": 7.5}, 7.5),
+        ({"end": 1e9, "seconds": 2}, 2.0),
+    ],
     ids=["no jump", "set back", "set back, measured", "set forward, measured"],
 )
 def test_a_clock_that_jumps_makes_no_time_negative(tmp_path, end, seconds):
@@ -247,7 +296,24 @@ def test_a_record_whose_name_cannot_be_shown_is_left_out(tmp_path):
     assert frame.left_out == (r"x\x1b[31m\n: failed, its name is not that of a run",)
 
 
-VALUES = (None, True, -1, 0, 2, 10**18, 10**400, 1e308, 1e-320, "", HTML, "\ud800", [], ["a"], {"a": 1}, [[1]])
+VALUES = (
+    None,
+    True,
+    -1,
+    0,
+    2,
+    10**18,
+    10**400,
+    1e308,
+    1e-320,
+    "",
+    HTML,
+    "\ud800",
+    [],
+    ["a"],
+    {"a": 1},
+    [[1]],
+)
 
 
 def mutated(value, seeded):
@@ -288,7 +354,7 @@ def test_whatever_stands_in_a_record_the_frame_is_made(tmp_path):
 
 
 def test_each_probe_that_the_analysis_reads_is_checked():
-    assert set(row_validation.TABLES) == set(PROBE_KINDS)
+    assert set(row_validation.TABLES) == set(PROBE_SPECS)
 
 
 def test_tables_of_a_probe_that_differ_in_their_columns_are_one_table(tmp_path):
@@ -298,7 +364,15 @@ def test_tables_of_a_probe_that_differ_in_their_columns_are_one_table(tmp_path):
         {"a": [None], "late": ["x"], "kept": [True], "empty": []},
     ]
     for number, table in enumerate(tables):
-        rows = lines({"probe": "mine", "iteration": 120 * number, "pictures": number, "device": "cpu", "table": table})
+        rows = lines(
+            {
+                "probe": "mine",
+                "iteration": 120 * number,
+                "pictures": number,
+                "device": "cpu",
+                "table": table,
+            }
+        )
         write(tmp_path, f"r{number}", describe(f"r{number}", number), probes=rows)
     frame = load_where(tmp_path, None)
     assert frame.left_out == ()

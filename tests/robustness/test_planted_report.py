@@ -18,7 +18,9 @@ HTML = "<script>alert('x')</script>\"</pre>{{7*7}}"
 @pytest.fixture(scope="module")
 def planted(frame_of, tmp_path_factory):
     """A report of a frame with planted texts, in a folder where a report's list of files was planted."""
-    frame = frame_of({"plain": {20: [1.5, 1.7], 56: [51.0, 53.0]}, "residual": {20: [0.9, 0.7]}}, ended_at=None)
+    frame = frame_of(
+        {"plain": {20: [1.5, 1.7], 56: [51.0, 53.0]}, "residual": {20: [0.9, 0.7]}}, ended_at=None
+    )
     texts = {
         "run_id": f"=1+1{HTML}",
         "reason": f"@SUM(A1){HTML}\udcff",

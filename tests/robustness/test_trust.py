@@ -53,7 +53,10 @@ def test_the_trap_works(tmp_path):
 @pytest.mark.parametrize("form", [0, 1])
 @pytest.mark.parametrize(
     ("wrap", "reason"),
-    [(bytes, "does not fit its own checksum"), (seal, "is damaged, or holds more than tensors and plain values")],
+    [
+        (bytes, "does not fit its own checksum"),
+        (seal, "is damaged, or holds more than tensors and plain values"),
+    ],
     ids=["bare", "sealed"],
 )
 def test_a_planted_checkpoint_does_nothing(tiny, mark, caplog, form, wrap, reason):
@@ -75,8 +78,12 @@ def test_planted_weights_do_nothing_though_the_manifest_fits_them(tiny, mark, fo
     record = grid_run(config).record
     manifest = record.manifest()
     manifest["files"][name] = record.write(name, planted_pickles(mark)[form])
-    record.write(DONE, encode_document({key: value for key, value in manifest.items() if key != "sha256"}))
-    with pytest.raises(NotExplained, match=r"^residual-d8-s0-\w+: .* holds more than tensors") as told:
+    record.write(
+        DONE, encode_document({key: value for key, value in manifest.items() if key != "sha256"})
+    )
+    with pytest.raises(
+        NotExplained, match=r"^residual-d8-s0-\w+: .* holds more than tensors"
+    ) as told:
         explain(config)
     assert str(told.value).isprintable()
 
@@ -109,7 +116,9 @@ def test_a_planted_link_leads_nowhere(tiny, tmp_path, name):
 
 def test_only_weights_are_read(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(torch, "load", lambda *_, **options: asked.append(options["weights_only"]) or {})
+    monkeypatch.setattr(
+        torch, "load", lambda *_, **options: asked.append(options["weights_only"]) or {}
+    )
     serialization.load(b"")
     assert asked == [True]
 
@@ -135,7 +144,14 @@ def test_no_key_or_value_of_the_environment_is_ever_written(tiny_overrides, tmp_
     environment = os.environ | SECRETS | {"HOME": str(home), "TMPDIR": str(tmp_path)}
 
     def run(script, *given):
-        command = [sys.executable, str(SCRIPTS / script), *tiny_overrides, "tracking=offline", "seed=0,1", *given]
+        command = [
+            sys.executable,
+            str(SCRIPTS / script),
+            *tiny_overrides,
+            "tracking=offline",
+            "seed=0,1",
+            *given,
+        ]
         return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, check=False)
 
     pictures = cwd / "pictures"
@@ -143,7 +159,12 @@ def test_no_key_or_value_of_the_environment_is_ever_written(tiny_overrides, tmp_
         (pictures / place).mkdir(parents=True)
         (pictures / place / "broken.png").write_bytes(b"")
     failing = ("data=image_folder", f"data.root={pictures}")
-    done = [run("train.py", "-m"), run("train.py", "-m", *failing), run("report.py", "-m"), run("status.py", *failing)]
+    done = [
+        run("train.py", "-m"),
+        run("train.py", "-m", *failing),
+        run("report.py", "-m"),
+        run("status.py", *failing),
+    ]
     assert [one.returncode for one in done] == [0, 1, 0, 0], [one.stderr.decode() for one in done]
     written = {path: path.read_bytes() for path in cwd.rglob("*") if path.is_file()}
     names = {path.relative_to(cwd).parts[0] for path in written}

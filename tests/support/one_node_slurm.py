@@ -20,14 +20,32 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "scancel", "squeue", "sinfo")
+PROGRAMS = (
+    "munged",
+    "slurmctld",
+    "slurmd",
+    "sbatch",
+    "srun",
+    "scontrol",
+    "scancel",
+    "squeue",
+    "sinfo",
+)
 PACKAGES = ("slurm-wlm", "munge")
 ACCOUNTING_PROGRAMS = ("slurmdbd", "mariadbd", "sacctmgr", "sacct")
 ACCOUNTING_PACKAGES = ("slurmdbd", "mariadb-server-core")
-SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # the daemons' folders, which a person's PATH may lack
+SYSTEM_PATH = (
+    "/usr/local/sbin:/usr/sbin:/sbin"  # the daemons' folders, which a person's PATH may lack
+)
 PATIENCE = 60.0  # seconds for a daemon to answer
 POLL = 0.1
-STAND_INS = ("null", "zero", "full", "random", "urandom")  # a GPU must be a device file; none of these is opened
+STAND_INS = (
+    "null",
+    "zero",
+    "full",
+    "random",
+    "urandom",
+)  # a GPU must be a device file; none of these is opened
 TERMINATING = (signal.SIGTERM, signal.SIGHUP)
 
 # No cgroups or memory limits: what works in a container. A requeued job waits for cred_expire seconds, and the state of
@@ -102,7 +120,10 @@ def install(accounting: bool = False) -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise ClusterError(f"{', '.join(absent)} not found: as root on Debian or Ubuntu, {how}")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in ("apt-get update -q", how.replace("install", "install -q --no-install-recommends")):
+    for command in (
+        "apt-get update -q",
+        how.replace("install", "install -q --no-install-recommends"),
+    ):
         ended = subprocess.run(command.split(), check=False, env=environment, stdout=sys.stderr)
     if ended.returncode != 0:
         raise ClusterError(f"`{how}` failed; see above")
@@ -121,7 +142,11 @@ def cluster(
     install(accounting)
     with ExitStack() as stack:
         if folder is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slurm-", ignore_cleanup_errors=True)))
+            folder = Path(
+                stack.enter_context(
+                    tempfile.TemporaryDirectory(prefix="slurm-", ignore_cleanup_errors=True)
+                )
+            )
         folder = folder.resolve()
         environment = _configure(folder, cores or os.cpu_count() or 1, gpus, accounting)
         daemons: list[subprocess.Popen[bytes]] = []
@@ -130,8 +155,17 @@ def cluster(
         def start(*command: str) -> None:
             daemons.append(_daemon(list(command), folder, environment))
 
-        munged = ["munged", "--foreground", "--force"]  # --force: a temporary folder's parent is open to all
-        files = {"socket": "munge.socket", "key-file": "munge.key", "pid-file": "munged.pid", "seed-file": "munge.seed"}
+        munged = [
+            "munged",
+            "--foreground",
+            "--force",
+        ]  # --force: a temporary folder's parent is open to all
+        files = {
+            "socket": "munge.socket",
+            "key-file": "munge.key",
+            "pid-file": "munged.pid",
+            "seed-file": "munge.seed",
+        }
         munged += [f"--{flag}={folder / name}" for flag, name in files.items()]
         start(*munged)
         _until((folder / "munge.socket").exists, "munged", folder)
@@ -142,9 +176,17 @@ def cluster(
             asked = ("sacctmgr", "-n", "list", "user")
             _until(lambda: bool(_asked(*asked, environment=environment)), "slurmdbd", folder)
         start("slurmctld", "-D")
-        _until(lambda: _asked("scontrol", "ping", environment=environment).endswith("UP"), "slurmctld", folder)
+        _until(
+            lambda: _asked("scontrol", "ping", environment=environment).endswith("UP"),
+            "slurmctld",
+            folder,
+        )
         start("slurmd", "-D", "-N", _host())
-        _until(lambda: _asked("sinfo", "-ho", "%T", environment=environment) == "idle", "slurmd", folder)
+        _until(
+            lambda: _asked("sinfo", "-ho", "%T", environment=environment) == "idle",
+            "slurmd",
+            folder,
+        )
         stack.callback(_cancel_all, environment)
         yield environment
 
@@ -182,7 +224,9 @@ def _configure(folder: Path, cores: int, gpus: int, accounting: bool) -> dict[st
             folder=folder,
             host=_host(),
             user=_user(),
-            accounting=ACCOUNTING.format(**where) if accounting else "AccountingStorageType=accounting_storage/none",
+            accounting=ACCOUNTING.format(**where)
+            if accounting
+            else "AccountingStorageType=accounting_storage/none",
             cores=cores,
             gpus=gpus,
             megabytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
@@ -193,8 +237,16 @@ def _configure(folder: Path, cores: int, gpus: int, accounting: bool) -> dict[st
     lines = [f"Name=gpu File=/dev/{device} Flags=nvidia_gpu_env\n" for device in STAND_INS[:gpus]]
     (folder / "gres.conf").write_text("".join(lines))
     (folder / "cgroup.conf").write_text("")
-    others = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SBATCH_"))}
-    return others | {"SLURM_CONF": str(conf), "PATH": _path(), "MYSQL_UNIX_PORT": f"{folder}/mariadb.socket"}
+    others = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SLURM_", "SBATCH_"))
+    }
+    return others | {
+        "SLURM_CONF": str(conf),
+        "PATH": _path(),
+        "MYSQL_UNIX_PORT": f"{folder}/mariadb.socket",
+    }
 
 
 def _user() -> str:
@@ -217,7 +269,9 @@ def _free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def _daemon(command: list[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+def _daemon(
+    command: list[str], folder: Path, environment: dict[str, str]
+) -> subprocess.Popen[bytes]:
     """In a session of its own, so that Ctrl-C does not reach it, and ended with this process even by SIGKILL."""
     with (folder / f"{command[0]}.log").open("ab") as log:
         return subprocess.Popen(
@@ -245,7 +299,9 @@ def _until(ready: Callable[[], bool], daemon: str, folder: Path) -> None:
     while not ready():
         if time.monotonic() > deadline:
             lines = (folder / f"{daemon}.log").read_text(errors="replace").splitlines()
-            raise ClusterError(f"{daemon} is not ready after {PATIENCE:.0f} s: " + " | ".join(lines[-3:]))
+            raise ClusterError(
+                f"{daemon} is not ready after {PATIENCE:.0f} s: " + " | ".join(lines[-3:])
+            )
         time.sleep(POLL)
 
 
@@ -287,10 +343,14 @@ def _processes(conf: str) -> list[int]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Run a command with a SLURM cluster of one node around it.")
+    parser = argparse.ArgumentParser(
+        description="Run a command with a SLURM cluster of one node around it."
+    )
     parser.add_argument("--cores", type=int, help="of the node, whatever the machine has")
     parser.add_argument("--gpus", type=int, default=0, help="of the node, whatever the machine has")
-    parser.add_argument("--accounting", action="store_true", help="sacct answers, by slurmdbd and a MariaDB")
+    parser.add_argument(
+        "--accounting", action="store_true", help="sacct answers, by slurmdbd and a MariaDB"
+    )
     parser.add_argument("command", nargs="+", metavar="COMMAND", help="after --")
     given = parser.parse_args()
     for kind in TERMINATING:

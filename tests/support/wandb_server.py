@@ -41,7 +41,9 @@ class StoredRun:
         return json.loads(self.lines[max(self.lines)])["_step"] if self.lines else -1
 
 
-def finished_run(name: str, group: str, description: dict[str, Any], lines: Mapping[int, str]) -> StoredRun:
+def finished_run(
+    name: str, group: str, description: dict[str, Any], lines: Mapping[int, str]
+) -> StoredRun:
     """What the server has of a training after the mirror has ended. `lines`: by `line_of`."""
     config = json.dumps({key: {"value": value} for key, value in description.items()})
     return StoredRun(name, group, "train", [], config, "finished", lines)
@@ -83,7 +85,9 @@ class StandIn(ThreadingHTTPServer):
 
     def sent(self) -> list[str]:
         """The requests that change something."""
-        reading = re.compile(r"^(Viewer|GetViewer|ServerFeaturesQuery|Run\w*|GetDefaultEntity|HistoryPage)$")
+        reading = re.compile(
+            r"^(Viewer|GetViewer|ServerFeaturesQuery|Run\w*|GetDefaultEntity|HistoryPage)$"
+        )
         return [request for request in self.requests if not reading.match(request)]
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
@@ -96,7 +100,9 @@ class StandIn(ThreadingHTTPServer):
 @contextmanager
 def stand_in() -> Iterator[StandIn]:
     server = StandIn()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    )
     thread.start()
     try:
         yield server
@@ -110,7 +116,9 @@ def stand_in() -> Iterator[StandIn]:
 class _Handler(BaseHTTPRequestHandler):
     server: StandIn
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else the body waits until the client has acknowledged the headers
+    disable_nagle_algorithm = (
+        True  # else the body waits until the client has acknowledged the headers
+    )
 
     def log_message(self, *_: Any) -> None:
         """Nothing on the console."""
@@ -142,7 +150,9 @@ class _Handler(BaseHTTPRequestHandler):
             server.closing.wait()
             return
         if server.refuse is not None and re.search(server.refusing, name):
-            self._answer(server.refuse, {"errors": [{"message": "the stand-in refuses"}], "error": "refused"})
+            self._answer(
+                server.refuse, {"errors": [{"message": "the stand-in refuses"}], "error": "refused"}
+            )
             return
         expected = "Basic " + base64.b64encode(f"api:{server.key}".encode()).decode()
         if not path.startswith("/storage/") and self.headers.get("Authorization") != expected:
@@ -177,10 +187,22 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _graphql(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
         handler = getattr(self, f"_on_{re.sub(r'(?<=[a-z])(?=[A-Z])', '_', name).lower()}", None)
-        return {"data": handler(given)} if handler else {"errors": [{"message": f"{name} is not known here"}]}
+        return (
+            {"data": handler(given)}
+            if handler
+            else {"errors": [{"message": f"{name} is not known here"}]}
+        )
 
     def _on_viewer(self, _: dict[str, Any]) -> dict[str, Any]:
-        return {"viewer": {"id": "1", "entity": ENTITY, "username": ENTITY, "flags": "{}", "teams": {"edges": []}}}
+        return {
+            "viewer": {
+                "id": "1",
+                "entity": ENTITY,
+                "username": ENTITY,
+                "flags": "{}",
+                "teams": {"edges": []},
+            }
+        }
 
     def _on_server_features_query(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"serverInfo": {"features": []}}
@@ -204,7 +226,9 @@ class _Handler(BaseHTTPRequestHandler):
             "eventsTail": "[]",
             "config": run.config,
             "tags": run.tags,
-            "wandbConfig": json.dumps({"t": 1}),  # without it wandb-core takes the run for one that never began
+            "wandbConfig": json.dumps(
+                {"t": 1}
+            ),  # without it wandb-core takes the run for one that never began
         }
         return {"model": {**project, "bucket": bucket}}
 
@@ -213,12 +237,26 @@ class _Handler(BaseHTTPRequestHandler):
         inserted = (entity, project, name) not in self.server.runs
         run = self.server.runs.setdefault((entity, project, name), StoredRun())
         run.display_name = given.get("displayName") or run.display_name
-        run.group, run.job_type = given.get("groupName") or run.group, given.get("jobType") or run.job_type
+        run.group, run.job_type = (
+            given.get("groupName") or run.group,
+            given.get("jobType") or run.job_type,
+        )
         run.tags, run.config = given.get("tags") or run.tags, given.get("config") or run.config
         run.state = "running"
         owner = {"id": "p", "name": project, "entity": {"id": "e", "name": entity}}
-        bucket = {"id": name, "name": name, "displayName": run.display_name, "config": run.config, "project": owner}
-        return {"upsertBucket": {"bucket": {**bucket, "historyLineCount": len(run.lines)}, "inserted": inserted}}
+        bucket = {
+            "id": name,
+            "name": name,
+            "displayName": run.display_name,
+            "config": run.config,
+            "project": owner,
+        }
+        return {
+            "upsertBucket": {
+                "bucket": {**bucket, "historyLineCount": len(run.lines)},
+                "inserted": inserted,
+            }
+        }
 
     def _on_get_default_entity(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"viewer": {"id": "1", "entity": ENTITY}}
@@ -240,16 +278,27 @@ class _Handler(BaseHTTPRequestHandler):
         kept = [
             (name, run)
             for name, run in found
-            if all({"jobType": run.job_type, "group": run.group}[key] == value for key, value in wanted.items())
+            if all(
+                {"jobType": run.job_type, "group": run.group}[key] == value
+                for key, value in wanted.items()
+            )
         ]
         begin = int(given.get("cursor") or 0)
         end = begin + (self.server.most_a_page or given["perPage"])
         nodes = [_told(name, run) for name, run in kept[begin:end]]
         for node in nodes:
-            del node["config"], node["summaryMetrics"], node["systemMetrics"]  # a listing does not ask for them
-        edges = [{"node": node, "cursor": str(number)} for number, node in enumerate(nodes, begin + 1)]
+            del (
+                node["config"],
+                node["summaryMetrics"],
+                node["systemMetrics"],
+            )  # a listing does not ask for them
+        edges = [
+            {"node": node, "cursor": str(number)} for number, node in enumerate(nodes, begin + 1)
+        ]
         runs = {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": end < len(kept)}}
-        return {"project": {"internalId": "1", "runCount": len(kept), "readOnly": False, "runs": runs}}
+        return {
+            "project": {"internalId": "1", "runCount": len(kept), "readOnly": False, "runs": runs}
+        }
 
     def _on_run_files(self, given: dict[str, Any]) -> dict[str, Any]:
         run = self.server.runs[given["entity"], given["project"], given["name"]]
@@ -264,11 +313,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _on_history_page(self, given: dict[str, Any]) -> dict[str, Any]:
         run = self.server.runs[given["entity"], given["project"], given["run"]]
-        rows = [json.dumps(row) for row in run.rows() if given["minStep"] <= row["_step"] < given["maxStep"]]
+        rows = [
+            json.dumps(row)
+            for row in run.rows()
+            if given["minStep"] <= row["_step"] < given["maxStep"]
+        ]
         return {"project": {"run": {"history": rows}}}
 
     def _on_create_run_files(self, given: dict[str, Any]) -> dict[str, Any]:
-        folder = f"{self.server.url}/storage/run/{given['entity']}/{given['project']}/{given['run']}"
+        folder = (
+            f"{self.server.url}/storage/run/{given['entity']}/{given['project']}/{given['run']}"
+        )
         files = [{"name": name, "uploadUrl": f"{folder}/{quote(name)}"} for name in given["files"]]
         return {"createRunFiles": {"runID": given["run"], "uploadHeaders": [], "files": files}}
 

@@ -13,14 +13,14 @@ from degradation.run import train
 from degradation.sweep.cost import PASSES, Measured, makespan, measured, plan, rate_of
 from degradation.sweep.jobs import grid_run
 
-RESNET_20 = (
-    40_551_040  # multiply-adds; He et al. 2015 give none for CIFAR: counted layer by layer in the census's tests
-)
+RESNET_20 = 40_551_040  # multiply-adds; He et al. 2015 give none for CIFAR: counted layer by layer in the census's tests
 
 
 def test_what_is_left_at_a_given_rate(compose_config, tmp_path):
     """64,000 updates of 128 pictures, three passes each."""
-    config = compose_config("experiment=paper", "model.depth=20", f"record_root={tmp_path}", "seed=0")
+    config = compose_config(
+        "experiment=paper", "model.depth=20", f"record_root={tmp_path}", "seed=0"
+    )
     (one,) = plan([grid_run(config)], [], 1e12)
     assert (one.state, one.left, one.multiply_adds) == (State.MISSING, 64_000, RESNET_20)
     assert one.work == 64_000 * 128 * RESNET_20 * PASSES
@@ -42,7 +42,10 @@ def test_the_rate_of_a_run_that_is_done_is_that_of_a_like_device_only(done):
     assert one == Measured(multiply_adds, 12 * 32 * multiply_adds * PASSES / seconds)
     assert measured(record.root, "cuda", done) == []
     assert measured(record.root, "cpu", replace(done, threads=2)) == []
-    assert measured(record.root, "cpu", replace(done, precision=replace(done.precision, dtype="bf16"))) == []
+    assert (
+        measured(record.root, "cpu", replace(done, precision=replace(done.precision, dtype="bf16")))
+        == []
+    )
     # the same run once more would take as long
     (again,) = plan([grid_run(replace(done, seed=1))], [one], 1.0)
     assert again.seconds == pytest.approx(seconds)
@@ -52,7 +55,7 @@ def test_a_run_that_was_resumed_or_is_planted_tells_no_rate(done):
     record = grid_run(done).record
     record.append(ATTEMPTS, {"attempt": 2, "start": 0.0})
     assert measured(record.root, "cpu", done) == []
-    record.keep_rows(ATTEMPTS, [{"attempt": 1}, {"attempt": 1, "outcome": "done"}])
+    record.rewrite_rows(ATTEMPTS, [{"attempt": 1}, {"attempt": 1, "outcome": "done"}])
     assert measured(record.root, "cpu", done) == []
 
 
@@ -93,7 +96,11 @@ def test_the_command_tells_it(tmp_path):
     def told(*words):
         script = CONF.parent / "experiments/plan.py"
         done = subprocess.run(
-            [sys.executable, str(script), *words], cwd=tmp_path, capture_output=True, text=True, check=False
+            [sys.executable, str(script), *words],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return done.returncode, done.stdout + done.stderr
 
@@ -102,12 +109,17 @@ def test_the_command_tells_it(tmp_path):
     assert "paper: 50 runs (50 missing)" in text
     assert "left: 3,200,000 of 3,200,000 iterations" in text
     assert "rate: 5e+11 multiply-adds a second, as given" in text
-    alone, together = map(float, re.search(r"hours: ([\d.]+) of one device; ([\d.]+) on 8 at once", text).groups())
+    alone, together = map(
+        float, re.search(r"hours: ([\d.]+) of one device; ([\d.]+) on 8 at once", text).groups()
+    )
     assert alone / 8 <= together < alone / 7
     assert list(tmp_path.iterdir()) == []
     for words, line in (
         (["--devices=0"], "--devices: 0 is not allowed; allowed: more than 0"),
-        (["--device=tpu"], "--device: no record in runs is of 'tpu'; allowed: cpu, mps, cuda, or give --rate"),
+        (
+            ["--device=tpu"],
+            "--device: no record in runs is of 'tpu'; allowed: cpu, mps, cuda, or give --rate",
+        ),
     ):
         status, text = told("experiment=quick", *words)
         assert status == 1

@@ -16,7 +16,13 @@ GRIDS = [
     ["optim.lr=1,0.1,1e-2", "name='3',b", "data.margin=1,2", "data.flip=true,false"],
     ["schedule={milestones:[5]}", "schedule.factor=0.1,0.2"],
     ["model=plain,residual", "model.shortcut=A,B", "model.depth=8,20", "seed=range(3)"],
-    ["data=image_folder", "data.root=x", "data.size=null,8", "schedule.warmup=null", "tracking.entity=me,null"],
+    [
+        "data=image_folder",
+        "data.root=x",
+        "data.size=null,8",
+        "schedule.warmup=null",
+        "tracking.entity=me,null",
+    ],
     ["name=a,'${seed}'", "data.flip=true,3"],
     ["+experiment=quick", "~hydra.sweeper.params.seed", "seed=7,8"],
 ]
@@ -28,7 +34,9 @@ def one_by_one(overrides):
 
     with based(overrides, "config") as base:
         swept = [f"{key}={value}" for key, value in (base.hydra.sweeper.params or {}).items()]
-        parsed = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides([*swept, *overrides])
+        parsed = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(
+            [*swept, *overrides]
+        )
         (jobs,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
         return [schema.read(compose("config", job)) for job in jobs]
 
@@ -41,7 +49,9 @@ def outcome(function, overrides):
 
 
 @pytest.mark.parametrize(
-    "overrides", [GRIDS[0], *(pytest.param(grid, marks=pytest.mark.slow) for grid in GRIDS[1:])], ids=" ".join
+    "overrides",
+    [GRIDS[0], *(pytest.param(grid, marks=pytest.mark.slow) for grid in GRIDS[1:])],
+    ids=" ".join,
 )
 def test_a_grid_is_what_hydra_composes_job_by_job(overrides):
     quickly, expected = outcome(configurations, overrides), outcome(one_by_one, overrides)
@@ -73,5 +83,7 @@ def test_a_network_is_composed_once_whatever_the_number_of_seeds(monkeypatch):
         return compose(*given, **named)
 
     monkeypatch.setattr(expand, "compose", counted)
-    assert len(configurations(["model=plain,residual", "model.depth=8,14", "seed=range(100)"])) == 400
+    assert (
+        len(configurations(["model=plain,residual", "model.depth=8,14", "seed=range(100)"])) == 400
+    )
     assert len(composed) == 3  # the base, and one of each model

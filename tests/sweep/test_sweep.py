@@ -38,14 +38,20 @@ def test_quick_is_thirty_runs():
     runs = expand(["experiment=quick"])
     assert len(runs) == 30
     assert {run.config.model.depth for run in runs} == {20, 32, 44, 56, 110}
-    assert all(run.config.model.width == 16 and run.config.schedule.iterations == 400 for run in runs)
+    assert all(
+        run.config.model.width == 16 and run.config.schedule.iterations == 400 for run in runs
+    )
     assert all(run.config.optim.lr == 0.01 and run.config.precision.dtype == "fp32" for run in runs)
 
 
 def test_paper_is_the_papers_protocol():
     for run in expand(["experiment=paper", "seed=0"]):
         config = run.config
-        assert (config.optim.lr, config.optim.momentum, config.optim.weight_decay) == (0.1, 0.9, 1e-4)
+        assert (config.optim.lr, config.optim.momentum, config.optim.weight_decay) == (
+            0.1,
+            0.9,
+            1e-4,
+        )
         assert (config.optim.batch_size, config.data.pad, config.data.flip) == (128, 4, True)
         assert config.data.normalisation == "pixel"
 
@@ -74,12 +80,18 @@ def test_a_sweep_trains_once_repairs_what_is_missing_and_is_reported(tmp_path, t
     again = python("train.py", *words, cwd=tmp_path)
     assert again.returncode == 0
     assert "8 runs: 8 done before, 0 failed in" in again.stderr
-    assert all(sum("start" in row for row in Record(tmp_path / "runs", i).rows("attempts.jsonl")) == 1 for i in ids)
+    assert all(
+        sum("start" in row for row in Record(tmp_path / "runs", i).rows("attempts.jsonl")) == 1
+        for i in ids
+    )
 
     shutil.rmtree(tmp_path / "runs" / ids[3])
     status = python("status.py", *words, cwd=tmp_path)
     assert f"{ids[3]} " in status.stdout
-    assert status.stdout.splitlines()[-1] in ("8 runs: 7 done, 1 missing", "8 runs: 1 missing, 7 done")
+    assert status.stdout.splitlines()[-1] in (
+        "8 runs: 7 done, 1 missing",
+        "8 runs: 1 missing, 7 done",
+    )
     before = {i: (tmp_path / "runs" / i / "DONE").stat().st_mtime_ns for i in ids if i != ids[3]}
     third = python("train.py", *words, cwd=tmp_path)
     assert "8 runs: 1 done, 7 done before, 0 failed" in third.stderr
@@ -90,14 +102,18 @@ def test_a_sweep_trains_once_repairs_what_is_missing_and_is_reported(tmp_path, t
     assert report.returncode == 0, report.stderr
     assert "mine: 8 runs (8 done)" in report.stdout
     assert (tmp_path / "reports/mine/report.html").exists()
-    filtered = python("report.py", "--records", "runs", "--where", "depth == 8", "--name", "shallow", cwd=tmp_path)
+    filtered = python(
+        "report.py", "--records", "runs", "--where", "depth == 8", "--name", "shallow", cwd=tmp_path
+    )
     assert "shallow: 4 runs (4 done)" in filtered.stdout
 
 
 @pytest.mark.slow
 def test_a_failing_run_is_told_recorded_and_the_others_finish(tmp_path, tiny_overrides):
     words = ["-m", *tiny_overrides, "data.pad=0,1", "seed=0,1"]
-    ids = {run.config.seed: run.run_id for run in expand([*tiny_overrides, "data.pad=1", "seed=0,1"])}
+    ids = {
+        run.config.seed: run.run_id for run in expand([*tiny_overrides, "data.pad=1", "seed=0,1"])
+    }
     broken = tmp_path / "runs" / ids[1]
     broken.mkdir(parents=True)
     (broken / "run.json").write_text(json.dumps({"schema_version": 1, "run_id": "something else"}))
@@ -128,12 +144,22 @@ def test_every_data_set_has_a_margin(name):
     assert default_margin(name) == (2.0 if name == "digits" else 0.5)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_stopped_sweep_says_so_and_goes_on_from_there(tmp_path, tiny_overrides, how):
     """The signal goes to the whole process group, as a terminal and a cluster send it."""
-    words = ["-m", *tiny_overrides, "schedule.iterations=100000", "schedule.evaluate_every=1000", "seed=0,1,2"]
+    words = [
+        "-m",
+        *tiny_overrides,
+        "schedule.iterations=100000",
+        "schedule.evaluate_every=1000",
+        "seed=0,1,2",
+    ]
     sweep = [sys.executable, str(ROOT / "experiments/train.py"), *words]
-    with subprocess.Popen(sweep, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True) as started:
+    with subprocess.Popen(
+        sweep, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as started:
         while len(list(tmp_path.glob("runs/*/metrics.jsonl"))) < 2:
             assert started.poll() is None
             time.sleep(0.05)  # the condition is polled; the sleep decides nothing
@@ -143,7 +169,9 @@ def test_a_stopped_sweep_says_so_and_goes_on_from_there(tmp_path, tiny_overrides
     assert "Traceback" not in told
     assert "failed" not in told
     assert "0 of 3 done; the same command goes on from here" in told
-    states = [run.record.state() for run in expand([*words[1:], f"record_root={tmp_path / 'runs'}"])]
+    states = [
+        run.record.state() for run in expand([*words[1:], f"record_root={tmp_path / 'runs'}"])
+    ]
     assert states == [State.PARTIAL, State.PARTIAL, State.MISSING]
     assert len(list(tmp_path.glob("runs/*/checkpoint.pt"))) == 2
 
@@ -173,8 +201,12 @@ def test_the_papers_grid_is_one_condition():
 TOO_EARLY = "hydra.launcher.signal_delay_s=45 hydra.launcher.timeout_min=1 hydra/launcher=slurm"
 
 
-@pytest.mark.parametrize("words", ["threads=0", "hydra.launcher.slots=0", "name=../../evil", TOO_EARLY])
-def test_a_bad_value_for_the_launcher_is_one_line_and_nothing_is_written(tmp_path, tiny_overrides, words):
+@pytest.mark.parametrize(
+    "words", ["threads=0", "hydra.launcher.slots=0", "name=../../evil", TOO_EARLY]
+)
+def test_a_bad_value_for_the_launcher_is_one_line_and_nothing_is_written(
+    tmp_path, tiny_overrides, words
+):
     folder = tmp_path / "a/b"
     folder.mkdir(parents=True)
     done = python("train.py", "-m", *tiny_overrides, *words.split(), cwd=folder)
@@ -190,8 +222,14 @@ def test_the_degradation_and_its_fix_show_on_digits(tmp_path):
     words = ["experiment=quick", "model.depth=20,56", "tracking=disabled"]
     assert python("train.py", *words, cwd=tmp_path).returncode == 0
     report = python("report.py", *words, cwd=tmp_path)
-    line = re.compile(r"^  (\S.*?) +(reproduced|contradicted|inconclusive|not tested) ", re.MULTILINE)
+    line = re.compile(
+        r"^  (\S.*?) +(reproduced|contradicted|inconclusive|not tested) ", re.MULTILINE
+    )
     verdicts = dict(line.findall(report.stdout))
     told = ("degradation", "no degradation", "the fix", "healthy norms, residual")
-    assert {name: verdicts[name] for name in told} == dict.fromkeys(told, "reproduced"), report.stdout
-    assert verdicts["healthy norms, plain"] == "contradicted"  # gradients explode backwards at initialisation
+    assert {name: verdicts[name] for name in told} == dict.fromkeys(told, "reproduced"), (
+        report.stdout
+    )
+    assert (
+        verdicts["healthy norms, plain"] == "contradicted"
+    )  # gradients explode backwards at initialisation

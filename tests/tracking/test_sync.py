@@ -50,7 +50,9 @@ def stored(server, mirrored, **where):
         for key, value in shown.items():
             if isinstance(value, dict):
                 table = json.loads(run.files[value["path"]])
-                shown[key] = dict(zip(table["columns"], map(list, zip(*table["data"], strict=True)), strict=True))
+                shown[key] = dict(
+                    zip(table["columns"], map(list, zip(*table["data"], strict=True)), strict=True)
+                )
         rows.append(shown)
     return rows
 
@@ -59,7 +61,9 @@ def steps_of(mirrored):
     """The rows that it should have: those of one iteration are one."""
     steps = {}
     for row in mirrored.rows:
-        steps.setdefault(row["iteration"], {}).update({key: v for key, v in row.items() if v is not None})
+        steps.setdefault(row["iteration"], {}).update(
+            {key: v for key, v in row.items() if v is not None}
+        )
     return list(steps.values())
 
 
@@ -67,7 +71,9 @@ def assert_whole(server, config, **where):
     record = record_of(config)
     for mirrored in mirrored_runs(config, record):
         assert stored(server, mirrored, **where) == steps_of(mirrored)
-        assert server.run(mirrored.identity["id"], **where).state == ("failed" if mirrored.exit_code else "finished")
+        assert server.run(mirrored.identity["id"], **where).state == (
+            "failed" if mirrored.exit_code else "finished"
+        )
 
 
 def at(iteration, what):
@@ -75,20 +81,34 @@ def at(iteration, what):
     return lambda done, _: what() if done == iteration else None
 
 
-def test_online_w_and_b_has_what_the_record_has_and_nothing_is_left_to_send(online, server, tmp_path, monkeypatch):
+def test_online_w_and_b_has_what_the_record_has_and_nothing_is_left_to_send(
+    online, server, tmp_path, monkeypatch
+):
     importlib.import_module("wandb")  # what that makes, it removes at the process's end
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
-    hooks = sys.exit, sys.excepthook, [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)]
+    hooks = (
+        sys.exit,
+        sys.excepthook,
+        [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)],
+    )
     config = online()
     train(config)
     assert_whole(server, config)
     record = record_of(config)
-    assert len(training_run(config, record).rows) == len(record.rows(METRICS)) + len(record.rows(PROBES)) == 11
+    assert (
+        len(training_run(config, record).rows)
+        == len(record.rows(METRICS)) + len(record.rows(PROBES))
+        == 11
+    )
     sent = len(server.sent())
     assert sync(config) == [("there already", True)]
     assert len(server.sent()) == sent
-    assert (sys.exit, sys.excepthook, [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)]) == hooks
+    assert (
+        sys.exit,
+        sys.excepthook,
+        [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)],
+    ) == hooks
     assert list((tmp_path / "temporary").iterdir()) == []
     assert not (tmp_path / "home").exists()
     assert not list(record.root.rglob(".tmp-*"))
@@ -101,7 +121,9 @@ def kill_core():
     core.wait()
 
 
-def test_where_wandb_core_is_killed_training_goes_on_and_sync_sends_the_rest(online, server, monkeypatch, caplog):
+def test_where_wandb_core_is_killed_training_goes_on_and_sync_sends_the_rest(
+    online, server, monkeypatch, caplog
+):
     monkeypatch.setattr(run_module, "report_progress", at(6, kill_core))
     config = online()
     assert train(config) is State.DONE
@@ -125,7 +147,11 @@ def test_a_resumed_run_has_each_row_once(online, server, monkeypatch):
     run = server.run(training_run(config, record_of(config)).identity["id"])
     before = dict(run.lines)
     assert run.state == "failed"
-    assert [row["iteration"] for row in run.rows()] == [0, 4, 6]  # that of 8 may not have been whole
+    assert [row["iteration"] for row in run.rows()] == [
+        0,
+        4,
+        6,
+    ]  # that of 8 may not have been whole
     monkeypatch.undo()
     monkeypatch.setenv("WANDB_BASE_URL", server.url)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
@@ -172,7 +198,9 @@ def test_a_server_in_trouble_costs_one_warning_and_no_row(
     monkeypatch.setattr(run_module, "report_progress", at(iteration, begin))
     config = online(probes, "tracking.init_timeout=2")
     assert train(config) is State.DONE
-    assert [record.levelname for record in caplog.records if "W&B" in record.message].count("WARNING") == 1
+    assert [record.levelname for record in caplog.records if "W&B" in record.message].count(
+        "WARNING"
+    ) == 1
     assert record_of(config).outcome() is State.DONE
     assert len(record_of(config).rows(METRICS)) == 3
     assert all(run.state != "finished" for run in server.runs.values())
@@ -185,7 +213,9 @@ def test_a_server_in_trouble_costs_one_warning_and_no_row(
 
 
 @pytest.mark.slow
-def test_a_wrong_key_is_told_by_training_and_by_sync_and_loses_nothing(online, server, monkeypatch, caplog):
+def test_a_wrong_key_is_told_by_training_and_by_sync_and_loses_nothing(
+    online, server, monkeypatch, caplog
+):
     monkeypatch.setenv("WANDB_API_KEY", "f" * 40)
     config = online()
     assert train(config) is State.DONE
@@ -200,7 +230,9 @@ def test_a_wrong_key_is_told_by_training_and_by_sync_and_loses_nothing(online, s
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["online", "offline"])
-def test_entity_and_project_are_where_it_goes_and_the_key_stays_out_of_every_file(online, server, capfd, mode):
+def test_entity_and_project_are_where_it_goes_and_the_key_stays_out_of_every_file(
+    online, server, capfd, mode
+):
     config = online("tracking.entity=a team", "tracking.project=elsewhere", f"tracking.mode={mode}")
     train(config)
     root = record_of(config).root
@@ -249,7 +281,9 @@ def words(config):
 
 def run_sync(*given):
     script = Path(__file__).parents[2] / "experiments" / "sync.py"
-    return subprocess.run([sys.executable, script, *given], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, script, *given], capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.slow
@@ -271,7 +305,9 @@ def test_the_command_tells_a_line_a_run_and_what_is_in_the_way(tiny, server, mon
         "1 W&B runs: 1 whole on the server, 0 not",
     ]
     assert run_sync("model.dpth=8").returncode == 1
-    assert run_sync(*words(config), "tracking=disabled").stderr.startswith("W&B: tracking.mode: 'disabled'")
+    assert run_sync(*words(config), "tracking=disabled").stderr.startswith(
+        "W&B: tracking.mode: 'disabled'"
+    )
     server.absent.set()
     gone = run_sync(*words(config), "tracking.init_timeout=2")
     monkeypatch.delenv("WANDB_API_KEY")
@@ -298,7 +334,9 @@ def test_no_wandb_core_outlives_a_job_that_is_killed(server, tmp_path):
     )
     for silent in (False, True):
         job = subprocess.Popen(
-            [sys.executable, "-c", script, tmp_path / "runs"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-c", script, tmp_path / "runs"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         core = os.pidfd_open(int(job.stdout.readline()))
         if silent:
@@ -314,10 +352,17 @@ def test_no_wandb_core_outlives_a_job_that_is_killed(server, tmp_path):
 def test_a_sweep_of_the_pool_leaves_no_temporary_file(tiny, server, tmp_path, monkeypatch):
     config = tiny("tracking=online")
     script = Path(__file__).parents[2] / "experiments" / "train.py"
-    sweep = ["seed=0,1", "hydra/launcher=pool", "tracking=online", f"hydra.sweep.dir={tmp_path / 'logs'}"]
+    sweep = [
+        "seed=0,1",
+        "hydra/launcher=pool",
+        "tracking=online",
+        f"hydra.sweep.dir={tmp_path / 'logs'}",
+    ]
     with tempfile.TemporaryDirectory() as temporary:  # of a short name: sockets lie in it
         monkeypatch.setenv("TMPDIR", temporary)
-        told = subprocess.run([sys.executable, script, "-m", *words(config), *sweep], capture_output=True, check=False)
+        told = subprocess.run(
+            [sys.executable, script, "-m", *words(config), *sweep], capture_output=True, check=False
+        )
         assert told.returncode == 0, told.stderr
         assert os.listdir(temporary) == []
     assert sorted(run.state for run in server.runs.values()) == ["finished", "finished"]

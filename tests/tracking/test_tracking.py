@@ -27,7 +27,9 @@ OFFLINE = Tracking("offline", "resnet-degradation", None, 20.0, False)
 
 def inspect(folder):
     """The records of an offline W&B run, by W&B's own reader."""
-    told = subprocess.run([WANDB, "leet", "inspect", "--json", folder], capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        [WANDB, "leet", "inspect", "--json", folder], capture_output=True, text=True, check=True
+    )
     return [json.loads(line) for line in told.stdout.splitlines()]
 
 
@@ -47,7 +49,10 @@ def split(rows):
     probed, metrics = [], []
     for row in rows:
         tables = [key for key in row if key.startswith("probes/") and key.endswith("._type")]
-        probed += [(row["iteration"], key.removeprefix("probes/").removesuffix("._type")) for key in sorted(tables)]
+        probed += [
+            (row["iteration"], key.removeprefix("probes/").removesuffix("._type"))
+            for key in sorted(tables)
+        ]
         metric = {key: value for key, value in row.items() if not key.startswith("probes/")}
         metrics += [metric] if len(metric) > 1 else []
     return metrics, probed
@@ -73,7 +78,10 @@ def test_what_wandb_reads_back_equals_the_record_row_for_row(tiny):
     row = record.rows(PROBES)[0]
     (path,) = folder.rglob("media/table/probes/gradient_flow_0_*.table.json")
     table = json.loads(path.read_text())
-    assert dict(zip(table["columns"], map(list, zip(*table["data"], strict=True)), strict=True)) == row["table"]
+    assert (
+        dict(zip(table["columns"], map(list, zip(*table["data"], strict=True)), strict=True))
+        == row["table"]
+    )
     records = inspect(folder)
     (run,) = (told["run"] for told in records if told["type"] == "run")
     assert run["run_id"].startswith(record.run_id + "-")
@@ -95,14 +103,18 @@ def test_what_wandb_reads_back_equals_the_record_row_for_row(tiny):
 @pytest.mark.slow
 def test_a_resumed_run_is_replayed_whole_into_the_newest_segment(tiny, monkeypatch):
     config = tiny("tracking=offline")
-    monkeypatch.setattr(run_module, "report_progress", lambda at, _: at == 9 and signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(
+        run_module, "report_progress", lambda at, _: at == 9 and signal.raise_signal(signal.SIGTERM)
+    )
     with pytest.raises(Interrupted):
         train(config)
     monkeypatch.undo()
     record = grid_run(config).record
     assert len(offline_runs(record.root)) == 1
     train(config)
-    (newest,) = offline_runs(record.root)  # the superseded segment is gone, so that a sync sends each row once
+    (newest,) = offline_runs(
+        record.root
+    )  # the superseded segment is gone, so that a sync sends each row once
     assert split(read_back(newest)) == mirrored(record)
 
 
@@ -122,7 +134,12 @@ def test_nothing_private_is_sent_by_default(tiny, monkeypatch):
     assert str(root) not in told
     (run,) = (record["run"] for record in records if record["type"] == "run")
     assert run["host"] == "anonymous"
-    assert not {record["type"] for record in records} & {"stats", "output", "output_raw", "environment"}
+    assert not {record["type"] for record in records} & {
+        "stats",
+        "output",
+        "output_raw",
+        "environment",
+    }
 
 
 class BrokenRun:
@@ -171,7 +188,9 @@ def test_where_the_mark_cannot_be_written_it_is_told_once_and_training_goes_on(t
     assert len(record.rows(METRICS)) == 3
 
 
-def test_a_full_disk_under_an_offline_run_is_told_since_wandb_says_nothing(tmp_path, monkeypatch, caplog):
+def test_a_full_disk_under_an_offline_run_is_told_since_wandb_says_nothing(
+    tmp_path, monkeypatch, caplog
+):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=4096))
     with mirror(OFFLINE, tmp_path, lambda: {"id": "x"}, []) as send:
         send({"iteration": 0, "lr": 0.1})
@@ -239,7 +258,9 @@ def test_online_falls_back_to_offline_and_says_so(tmp_path, monkeypatch, caplog)
     assert "W&B (online) does not answer: no route to host" in caplog.text
 
 
-def test_online_without_a_key_wandb_is_not_asked_since_it_would_ask_for_one(tmp_path, monkeypatch, caplog):
+def test_online_without_a_key_wandb_is_not_asked_since_it_would_ask_for_one(
+    tmp_path, monkeypatch, caplog
+):
     modes = []
     monkeypatch.setattr(wandb, "init", lambda **given: modes.append(given["mode"]) or BrokenRun())
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
@@ -267,7 +288,9 @@ def test_auto_is_online_only_where_a_key_is_set(tmp_path, monkeypatch, key, mode
 
 def test_disabled_never_imports_a_run(tmp_path, monkeypatch):
     monkeypatch.setattr(wandb, "init", lambda **_: pytest.fail("W&B was started"))
-    with mirror(Tracking("disabled", "p", None, 1.0, False), tmp_path, lambda: pytest.fail("asked"), []) as send:
+    with mirror(
+        Tracking("disabled", "p", None, 1.0, False), tmp_path, lambda: pytest.fail("asked"), []
+    ) as send:
         send({"iteration": 1})
 
 
@@ -281,7 +304,10 @@ def test_an_exception_inside_marks_the_wandb_run_as_failed(tmp_path, monkeypatch
     monkeypatch.setattr(wandb, "init", lambda **_: Run())
     with mirror(OFFLINE, tmp_path, lambda: {"id": "x"}, []):
         pass
-    with pytest.raises(ValueError, match="training"), mirror(OFFLINE, tmp_path, lambda: {"id": "x"}, []):
+    with (
+        pytest.raises(ValueError, match="training"),
+        mirror(OFFLINE, tmp_path, lambda: {"id": "x"}, []),
+    ):
         raise ValueError("training")
     assert codes == [0, 1]
 
@@ -307,7 +333,11 @@ def test_a_report_is_mirrored_as_an_analysis_run(tmp_path):
     tables = {"summary": pd.DataFrame({"family": ["plain"], "error": [1.5]})}
     for _ in range(2):
         mirror_analysis(
-            OFFLINE, tmp_path, lambda: {"id": "report", "job_type": "analysis"}, tables, {"f": tmp_path / "figure.png"}
+            OFFLINE,
+            tmp_path,
+            lambda: {"id": "report", "job_type": "analysis"},
+            tables,
+            {"f": tmp_path / "figure.png"},
         )
     (folder,) = offline_runs(tmp_path)
     (row,) = [told["history"]["item"] for told in inspect(folder) if told["type"] == "history"]

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from degradation.data.datasets import Dataset, Split, load
-from degradation.data.loaders import make_feed
+from degradation.data.loaders import build_loader
 from degradation.training.trainer import Metrics, Progress, Training, fit
 
 CPU = torch.device("cpu")
@@ -57,7 +57,8 @@ def at_eight(compose_config, tiny_overrides, dataset):
 
 
 @pytest.mark.parametrize(
-    ("column", "split"), [("train/clean_", "train"), ("test/", "test"), ("validation/", "validation")]
+    ("column", "split"),
+    [("train/clean_", "train"), ("test/", "test"), ("validation/", "validation")],
 )
 def test_clean_columns_are_those_of_their_own_images(at_eight, dataset, column, split):
     training, row = at_eight
@@ -77,26 +78,35 @@ def test_the_splits_are_told_apart_by_the_row(at_eight):
 
 def test_augmented_columns_are_of_augmented_training_images(at_eight, dataset):
     training, row = at_eight
-    batches = list(make_feed(dataset, training.config, CPU).augmented(8))
-    images, labels = torch.cat([batch[0] for batch in batches]), torch.cat([batch[1] for batch in batches])
+    batches = list(build_loader(dataset, training.config, CPU).augmented(8))
+    images, labels = (
+        torch.cat([batch[0] for batch in batches]),
+        torch.cat([batch[1] for batch in batches]),
+    )
     assert torch.equal(labels, dataset.train.labels)
     assert not torch.allclose(images, normalised(dataset, dataset.train.pictures))
     network = copy.deepcopy(training.network).eval()
-    assert as_pair(row, "train/augmented_") == pytest.approx(error_and_loss(network, images, labels), rel=1e-5)
+    assert as_pair(row, "train/augmented_") == pytest.approx(
+        error_and_loss(network, images, labels), rel=1e-5
+    )
 
 
-def test_running_columns_are_of_the_batches_since_the_last_row(compose_config, tiny_overrides, dataset, at_eight):
+def test_running_columns_are_of_the_batches_since_the_last_row(
+    compose_config, tiny_overrides, dataset, at_eight
+):
     """In train mode, before each update."""
     config = compose_config(*tiny_overrides, *KEYS)
     training, _ = train_to(config, dataset, 4)
-    batches = list(islice(make_feed(dataset, config, CPU).batches(4), 4))
+    batches = list(islice(build_loader(dataset, config, CPU).batches(4), 4))
     measured = []
     for images, labels in batches:
         measured.append(error_and_loss(copy.deepcopy(training.network).train(), images, labels))
         training.step()
     errors, losses = zip(*measured, strict=True)
     _, row = at_eight
-    assert as_pair(row, "train/running_") == pytest.approx((sum(errors) / 4, sum(losses) / 4), rel=1e-5)
+    assert as_pair(row, "train/running_") == pytest.approx(
+        (sum(errors) / 4, sum(losses) / 4), rel=1e-5
+    )
 
 
 def test_a_row_without_validation_has_no_column_of_it(tiny, compose_config):
@@ -106,8 +116,12 @@ def test_a_row_without_validation_has_no_column_of_it(tiny, compose_config):
 
 def test_the_rate_of_a_row_is_that_of_its_last_update(tiny, dataset):
     """The sixth update has the rate before the milestone, the seventh that after it."""
-    config = tiny(*KEYS, "schedule.evaluate_every=1", "schedule.milestones=[6,9]", "schedule.factor=0.5")
-    rows = [event.row for event in fit(Training(config, dataset, CPU)) if isinstance(event, Metrics)]
+    config = tiny(
+        *KEYS, "schedule.evaluate_every=1", "schedule.milestones=[6,9]", "schedule.factor=0.5"
+    )
+    rows = [
+        event.row for event in fit(Training(config, dataset, CPU)) if isinstance(event, Metrics)
+    ]
     assert [row["iteration"] for row in rows] == list(range(1, 13))
     assert [row["lr"] for row in rows] == [0.05] * 6 + [0.025] * 3 + [0.0125] * 3
 
@@ -130,7 +144,8 @@ PLATEAU = (
 def begin(tiny, dataset):
     """A training on few images, of which no evaluation makes 100 points of progress: each third one is a plateau."""
     train, test, validation = (
-        Split(split.pictures[:64], split.labels[:64]) for split in (dataset.train, dataset.test, dataset.validation)
+        Split(split.pictures[:64], split.labels[:64])
+        for split in (dataset.train, dataset.test, dataset.validation)
     )
     few = Dataset(train, test, 10, validation)
     return lambda: Training(tiny(*PLATEAU), few, CPU)
@@ -143,11 +158,14 @@ def rows_of(events):
 def test_plateaus_are_counted_and_lower_the_next_rate(begin):
     rows = rows_of(fit(begin()))
     assert [row["schedule/plateaus"] for row in rows] == [0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4]
-    assert [row["lr"] for row in rows] == pytest.approx([0.1] * 3 + [0.01] * 3 + [0.001] * 3 + [0.0001] * 3)
+    assert [row["lr"] for row in rows] == pytest.approx(
+        [0.1] * 3 + [0.01] * 3 + [0.001] * 3 + [0.0001] * 3
+    )
 
 
 @pytest.mark.parametrize(
-    "stop_after", [2, 7, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 3, 4, 5, 6, 8, 9, 10, 11))]
+    "stop_after",
+    [2, 7, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 3, 4, 5, 6, 8, 9, 10, 11))],
 )
 def test_a_resume_keeps_the_errors_since_the_last_plateau(begin, stop_after):
     expected = rows_of(fit(begin()))

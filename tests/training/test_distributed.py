@@ -12,12 +12,12 @@ import torch
 
 from degradation.config import CONF
 from degradation.data.loaders import load
-from degradation.data.random_streams import Share
+from degradation.data.random_streams import Shard
 from degradation.records.schema import ATTEMPTS, METRICS, OUTCOME, REASON, State
 from degradation.run import train
 from degradation.sweep.jobs import expand
 from degradation.training import serialization
-from degradation.training.distributed import ALONE, joined
+from degradation.training.distributed import SINGLE, init_distributed
 from degradation.training.trainer import Training
 
 TRAIN = str(CONF.parent / "experiments" / "train.py")
@@ -25,8 +25,17 @@ TRAIN = str(CONF.parent / "experiments" / "train.py")
 
 def torchrun(script, *words, processes=2):
     """Its exit status and what it printed."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    done = subprocess.run([*command, script, *map(str, words)], capture_output=True, text=True, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        str(processes),
+    ]
+    done = subprocess.run(
+        [*command, script, *map(str, words)], capture_output=True, text=True, check=False
+    )
     return done.returncode, done.stdout + done.stderr
 
 
@@ -56,9 +65,16 @@ def losses_in_float64(config, group):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shortcut", ["none", "A"])
-def test_two_processes_equal_one_with_bn_batches_of_half_the_size(tiny, tiny_overrides, tmp_path, shortcut):
-    words = ["model.bn_parts=2", "schedule.iterations=50", f"model.shortcut={shortcut}", "optim.lr=0.1"]
-    expected = losses_in_float64(tiny(*words), ALONE)
+def test_two_processes_equal_one_with_bn_batches_of_half_the_size(
+    tiny, tiny_overrides, tmp_path, shortcut
+):
+    words = [
+        "model.bn_parts=2",
+        "schedule.iterations=50",
+        f"model.shortcut={shortcut}",
+        "optim.lr=0.1",
+    ]
+    expected = losses_in_float64(tiny(*words), SINGLE)
     status, told = torchrun(__file__, "losses", tmp_path, *tiny_overrides, *words)
     assert status == 0, told
     first, second = (serialization.load((tmp_path / f"{rank}.pt").read_bytes()) for rank in (0, 1))
@@ -83,11 +99,13 @@ def shared(tiny, tiny_overrides, tmp_path):
 
 
 def assert_trained(record, expected):
-    assert record.outcome(every_byte=True) is State.DONE
+    assert record.outcome(verify_contents=True) is State.DONE
     rows = record.rows(METRICS)
     assert [row["iteration"] for row in rows] == [4, 8, 12]
     for row, other in zip(rows, expected, strict=True):
-        assert row == pytest.approx(other, rel=1e-3, abs=0.2)  # a picture of 1,437 may fall on the other side
+        assert row == pytest.approx(
+            other, rel=1e-3, abs=0.2
+        )  # a picture of 1,437 may fall on the other side
     starts = [row["attempt"] for row in record.rows(ATTEMPTS) if "start" in row]
     assert starts == list(range(1, len(starts) + 1))
 
@@ -154,14 +172,14 @@ def test_what_cannot_be_shared_is_one_line(tiny_overrides, tmp_path):
 def test_shares_are_all_of_a_batch_in_its_order():
     batch = torch.arange(24)
     for count in (1, 2, 3, 8):
-        shares = [Share(rank, count) for rank in range(count)]
+        shares = [Shard(rank, count) for rank in range(count)]
         assert torch.equal(torch.cat([share.of(batch) for share in shares]), batch)
         assert all(sum(share.has(number) for share in shares) == 1 for number in range(9))
 
 
 def losses(folder, *words):
     (run,) = expand(list(words))
-    with joined(run.config) as group:
+    with init_distributed(run.config) as group:
         found = losses_in_float64(run.config, group)
         Path(folder, f"{group.share.rank}.pt").write_bytes(serialization.dump(found))
 

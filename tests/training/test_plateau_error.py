@@ -5,11 +5,16 @@ import torch
 
 from degradation.data.datasets import load
 from degradation.training import trainer as fit_module
-from degradation.training.evaluate import Measured
+from degradation.training.evaluate import EvalResult
 from degradation.training.trainer import Metrics, Probed, Training, fit
 
 CPU = torch.device("cpu")
-PLATEAU = ["schedule=imagenet", "schedule.plateau.patience=1", "schedule.plateau.improvement=0", "probes=none"]
+PLATEAU = [
+    "schedule=imagenet",
+    "schedule.plateau.patience=1",
+    "schedule.plateau.improvement=0",
+    "probes=none",
+]
 FALLING, STUCK = [50.0, 40.0, 30.0], [50.0, 60.0, 70.0]
 
 
@@ -21,14 +26,18 @@ def plateaus(tiny, monkeypatch):
         config = tiny(*PLATEAU, *overrides)
         training = Training(config, load(config.data), CPU)
         sizes = training.feed.sizes
-        left = {sizes["test"]: list(test)} | ({sizes["validation"]: list(validation)} if "validation" in sizes else {})
+        left = {sizes["test"]: list(test)} | (
+            {sizes["validation"]: list(validation)} if "validation" in sizes else {}
+        )
 
         def measured(_network, batches, *_):
             seen = sum(len(labels) for _, labels in batches)
-            return Measured(left[seen].pop(0) if seen in left else 0.0, 0.0, 0.0)
+            return EvalResult(left[seen].pop(0) if seen in left else 0.0, 0.0, 0.0)
 
         monkeypatch.setattr(fit_module, "evaluate", measured)
-        return [event.row["schedule/plateaus"] for event in fit(training) if isinstance(event, Metrics)]
+        return [
+            event.row["schedule/plateaus"] for event in fit(training) if isinstance(event, Metrics)
+        ]
 
     return found
 
@@ -45,11 +54,21 @@ def test_without_held_out_images_the_test_error_decides(plateaus):
 
 def test_probes_are_taken_where_the_rate_drops(tiny):
     """A plateau is no iteration that is known beforehand: the snapshot of a moment comes with the drop itself."""
-    keys = [*PLATEAU[:1], "schedule.plateau.patience=1", "schedule.plateau.improvement=100", "probes.early=2"]
-    config = tiny(*keys, "probes.training=[gradient_flow]", "data.validation=500", "schedule.evaluate_every=3")
+    keys = [
+        *PLATEAU[:1],
+        "schedule.plateau.patience=1",
+        "schedule.plateau.improvement=100",
+        "probes.early=2",
+    ]
+    config = tiny(
+        *keys, "probes.training=[gradient_flow]", "data.validation=500", "schedule.evaluate_every=3"
+    )
     training = Training(config, load(config.data), CPU)
     probed = [event.iteration for event in fit(training) if isinstance(event, Probed)]
-    assert training.transitions.plateaus == [6, 12]  # the second of two evaluations without progress, each time
+    assert training.transitions.plateaus == [
+        6,
+        12,
+    ]  # the second of two evaluations without progress, each time
     assert probed == [0, 2, 6, 12]
 
 

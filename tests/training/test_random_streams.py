@@ -17,7 +17,12 @@ from degradation.training.optimizer import memory_format
 from degradation.training.trainer import Probed, Training, fit
 
 CPU = torch.device("cpu")
-FOUR_UPDATES = ("schedule.iterations=4", "schedule.milestones=[]", "schedule.snapshots=[]", "probes=none")
+FOUR_UPDATES = (
+    "schedule.iterations=4",
+    "schedule.milestones=[]",
+    "schedule.snapshots=[]",
+    "probes=none",
+)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +86,9 @@ def drawn(monkeypatch):
 
 
 def expected_draw(seed, name, iteration):
-    return torch.rand(3, generator=random_streams.generator(seed, f"probe/{name}", iteration)).tolist()
+    return torch.rand(
+        3, generator=random_streams.generator(seed, f"probe/{name}", iteration)
+    ).tolist()
 
 
 ALL = "gradient_flow,responses,identity,shattering,lesions,paths"
@@ -120,10 +127,10 @@ def test_what_is_probed_at_iteration_0_is_the_seeds_network(tiny, seed):
     network = Network(config.model, 1, 10)
     initialise(network, random_streams.generator(seed, "initialisation"))
     network = network.to(memory_format=memory_format(config.precision))
-    feed = loaders.make_feed(load(config.data), config, CPU)
+    feed = loaders.build_loader(load(config.data), config, CPU)
     batch = probes.probe_batch("responses", feed, config.probes)
     assert afterwards["iteration"] == 0
-    assert afterwards["table"] == probes.take("responses", network, batch, seed, 0)
+    assert afterwards["table"] == probes.measure_probe("responses", network, batch, seed, 0)
 
 
 @pytest.mark.parametrize("seed", [0, 5])
@@ -132,16 +139,24 @@ def test_a_landscape_draws_its_directions_from_its_own_seed(tiny, monkeypatch, s
     draws = []
 
     def direction(network, random):
-        draws.append(torch.rand(3, generator=torch.Generator().set_state(random.get_state())).tolist())
+        draws.append(
+            torch.rand(3, generator=torch.Generator().set_state(random.get_state())).tolist()
+        )
         return real_direction(network, random)
 
     real_direction = explain_module.direction
     monkeypatch.setattr(explain_module, "direction", direction)
-    small = ("landscape.line=3", "landscape.square=3", "landscape.pictures=50", f"landscape.seed={seed}")
+    small = (
+        "landscape.line=3",
+        "landscape.square=3",
+        "landscape.pictures=50",
+        f"landscape.seed={seed}",
+    )
     config = tiny("seed=2", "probes=none", *small)
     assert train(config) is State.DONE
     landscape(config)
     expected = [
-        torch.rand(3, generator=random_streams.generator(seed, "landscape", index)).tolist() for index in (1, 2)
+        torch.rand(3, generator=random_streams.generator(seed, "landscape", index)).tolist()
+        for index in (1, 2)
     ]
     assert draws == expected

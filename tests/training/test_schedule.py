@@ -8,13 +8,20 @@ import torch
 from degradation.config import warmup_of
 from degradation.data.datasets import Dataset, Split
 from degradation.training import trainer
-from degradation.training.schedule import Transitions, learning_rate, stands_still, warmup_is_over
+from degradation.training.schedule import (
+    ScheduleState,
+    has_plateaued,
+    has_warmup_ended,
+    learning_rate,
+)
 
 
 def rates(config, transitions=None):
     """iteration -> the rate of the update that follows it."""
-    given, warmup = transitions or Transitions(), warmup_of(config)
-    return lambda iteration: learning_rate(iteration, config.optim.lr, config.schedule, warmup, given)
+    given, warmup = transitions or ScheduleState(), warmup_of(config)
+    return lambda iteration: learning_rate(
+        iteration, config.optim.lr, config.schedule, warmup, given
+    )
 
 
 def test_the_quick_schedule_at_its_edges(compose_config):
@@ -43,7 +50,9 @@ def train_on(monkeypatch):
             return torch.tensor(1.0), torch.tensor(round(wrong))
 
         monkeypatch.setattr(trainer, "update", update)
-        images = Split(torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64))
+        images = Split(
+            torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64)
+        )
         training = trainer.Training(config, Dataset(images, images, 2), torch.device("cpu"))
         training.batches = repeat((None, None))
         return training
@@ -55,8 +64,13 @@ def train_on(monkeypatch):
 @pytest.mark.parametrize("errors", ["learns", "never learns"])
 def test_the_warm_up_returns_to_the_full_rate(compose_config, train_on, family, errors):
     """Pitfall 1: a 110-layer warm-up whose rate never returns to 0.1; a plain-110 may never get below 80 %."""
-    config = compose_config("experiment=paper", f"model={family}", "model.depth=110", "optim.batch_size=2500")
-    batch_errors = {"learns": lambda iteration: 90.0 - iteration / 25, "never learns": lambda _: 90.0}
+    config = compose_config(
+        "experiment=paper", f"model={family}", "model.depth=110", "optim.batch_size=2500"
+    )
+    batch_errors = {
+        "learns": lambda iteration: 90.0 - iteration / 25,
+        "never learns": lambda _: 90.0,
+    }
     training, seen = train_on(config, batch_errors[errors]), []
     while training.transitions.warmup_end is None and training.iteration < 3000:
         training.step()
@@ -78,7 +92,12 @@ BOUNDED = {"lr": 0.001, "below": 50.0, "window": 3, "max_iterations": 9, "from_d
 def warm(tiny, *overrides, **keys):
     words = [f"schedule.warmup.{key}={value}" for key, value in {**BOUNDED, **keys}.items()]
     return tiny(
-        "schedule=paper", "optim.lr=0.01", "optim.batch_size=100", "schedule.milestones=[10]", *words, *overrides
+        "schedule=paper",
+        "optim.lr=0.01",
+        "optim.batch_size=100",
+        "schedule.milestones=[10]",
+        *words,
+        *overrides,
     )
 
 
@@ -88,8 +107,14 @@ def warm(tiny, *overrides, **keys):
         ([49.0, 49.0, 49.0], 3),  # not before the window is full
         ([49.0, 50.0, 51.0], 9),  # the limit itself is not below it
         ([49.0, 50.0, 50.0], 3),
-        ([99.0, 99.0, 99.0, 50.0, 49.0, 50.0], 6),  # what has left the window counts no more: over all it is 74
-        ([49.0, 49.0, 99.0, 99.0, 99.0], 9),  # a few good batches at the start are none of the window either
+        (
+            [99.0, 99.0, 99.0, 50.0, 49.0, 50.0],
+            6,
+        ),  # what has left the window counts no more: over all it is 74
+        (
+            [49.0, 49.0, 99.0, 99.0, 99.0],
+            9,
+        ),  # a few good batches at the start are none of the window either
         ([], 9),
     ],
 )
@@ -130,14 +155,16 @@ def test_a_warm_up_is_that_of_nets_from_its_depth_on(tiny, train_on, from_depth,
 
 
 def test_a_constructed_net_has_no_warm_up(tiny):
-    assert warmup_of(warm(tiny, "model=constructed", "model.depth=14", "model.grown_from=8")) is None
+    assert (
+        warmup_of(warm(tiny, "model=constructed", "model.depth=14", "model.grown_from=8")) is None
+    )
 
 
 def test_milestones_passed_in_the_warm_up_count_after_it(tiny):
     """He et al. 2015, 4.2: the schedule is counted from the first iteration, not from the warm-up's end."""
     config = warm(tiny, max_iterations="null")
-    assert rates(config, Transitions(warmup_end=9))(9) == pytest.approx(0.01)
-    assert rates(config, Transitions(warmup_end=11))(11) == pytest.approx(0.001)
+    assert rates(config, ScheduleState(warmup_end=9))(9) == pytest.approx(0.01)
+    assert rates(config, ScheduleState(warmup_end=11))(11) == pytest.approx(0.001)
 
 
 @pytest.mark.parametrize("factor", [0.1, 0.5])
@@ -146,37 +173,53 @@ def test_the_rate_drops_by_the_factor_at_each_milestone(tiny, factor):
     config = tiny("optim.lr=0.08", "schedule.milestones=[3,6]", f"schedule.factor={factor}")
     assert [rates(config)(at) for at in (0, 2)] == pytest.approx([0.08] * 2)
     assert [rates(config)(at) for at in (3, 5)] == pytest.approx([0.08 * factor] * 2)
-    assert [rates(config)(at) for at in (6, 11, 12, 10_000)] == pytest.approx([0.08 * factor**2] * 4)
-    once = Transitions(plateaus=[1])
-    assert [rates(config, once)(at) for at in (2, 3, 6)] == pytest.approx([0.08 * factor**n for n in (1, 2, 3)])
+    assert [rates(config)(at) for at in (6, 11, 12, 10_000)] == pytest.approx(
+        [0.08 * factor**2] * 4
+    )
+    once = ScheduleState(plateaus=[1])
+    assert [rates(config, once)(at) for at in (2, 3, 6)] == pytest.approx(
+        [0.08 * factor**n for n in (1, 2, 3)]
+    )
 
 
 def test_the_end_is_the_last_iteration(tiny, train_on):
     """As many updates as the schedule has, one `Progress` after each, and the snapshot of m before its drop."""
-    config = tiny("schedule.iterations=7", "schedule.evaluate_every=100", "schedule.snapshots=[6]", "probes=none")
+    config = tiny(
+        "schedule.iterations=7",
+        "schedule.evaluate_every=100",
+        "schedule.snapshots=[6]",
+        "probes=none",
+    )
     training = train_on(config, lambda _: 50.0)
     events = list(trainer.fit(training))
     assert training.iteration == 7
-    assert [event.iteration for event in events if isinstance(event, trainer.Progress)] == list(range(1, 8))
+    assert [event.iteration for event in events if isinstance(event, trainer.Progress)] == list(
+        range(1, 8)
+    )
     assert [event.iteration for event in events if isinstance(event, trainer.Snapshot)] == [6]
     assert [event.row["iteration"] for event in events if isinstance(event, trainer.Metrics)] == [7]
 
 
 def test_a_few_good_batches_do_not_end_the_warm_up(compose_config):
     warmup = warmup_of(compose_config("experiment=paper", "model.depth=110"))
-    assert not warmup_is_over(50, [10.0] * 50, warmup)
-    assert warmup_is_over(100, [79.0] * 100, warmup)
-    assert not warmup_is_over(100, [80.0] * 100, warmup)
+    assert not has_warmup_ended(50, [10.0] * 50, warmup)
+    assert has_warmup_ended(100, [79.0] * 100, warmup)
+    assert not has_warmup_ended(100, [80.0] * 100, warmup)
 
 
 def test_either_end_of_a_warm_up_may_be_switched_off(compose_config):
     by_time, by_error = (
-        warmup_of(compose_config("experiment=paper", "model.depth=110", f"schedule.warmup.{key}=null"))
+        warmup_of(
+            compose_config("experiment=paper", "model.depth=110", f"schedule.warmup.{key}=null")
+        )
         for key in ("below", "max_iterations")
     )
     learnt, stuck = [10.0] * 100, [90.0] * 100
-    assert [warmup_is_over(at, learnt, by_time) for at in (1999, 2000)] == [False, True]
-    assert [warmup_is_over(60_000, errors, by_error) for errors in (stuck, learnt)] == [False, True]
+    assert [has_warmup_ended(at, learnt, by_time) for at in (1999, 2000)] == [False, True]
+    assert [has_warmup_ended(60_000, errors, by_error) for errors in (stuck, learnt)] == [
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -198,16 +241,16 @@ def test_a_plateau_is_patience_without_improvement(compose_config, errors, still
     """Two evaluations in a row without 1 point of progress."""
     plateau = compose_config("schedule=imagenet").schedule.plateau
     plateau.patience, plateau.improvement = 2, 1.0
-    assert stands_still(errors, plateau) is still
+    assert has_plateaued(errors, plateau) is still
 
 
 @pytest.mark.parametrize("patience", [1, 2, 5])
 def test_a_plateau_needs_exactly_its_patience(compose_config, patience):
     plateau = compose_config("schedule=imagenet").schedule.plateau
     plateau.patience, plateau.improvement = patience, 0.1
-    assert not stands_still([50.0] * patience, plateau)
-    assert stands_still([50.0] * (patience + 1), plateau)
-    assert not stands_still([51.0, *[50.0] * patience], plateau)  # the first of them was progress
+    assert not has_plateaued([50.0] * patience, plateau)
+    assert has_plateaued([50.0] * (patience + 1), plateau)
+    assert not has_plateaued([51.0, *[50.0] * patience], plateau)  # the first of them was progress
 
 
 def test_the_rate_falls_when_the_error_stands_still(compose_config):
@@ -215,7 +258,7 @@ def test_the_rate_falls_when_the_error_stands_still(compose_config):
     config = compose_config("schedule=imagenet", "optim.lr=0.1")
     plateau = config.schedule.plateau
     plateau.patience, plateau.improvement = 2, 1.0
-    assert not stands_still([50.0, 49.5], plateau)  # two evaluations, and none before them
-    assert stands_still([50.0, 49.5, 49.1], plateau)
-    assert not stands_still([50.0, 49.5, 48.9], plateau)
-    assert rates(config, Transitions(plateaus=[5000, 9000]))(400_000) == pytest.approx(0.001)
+    assert not has_plateaued([50.0, 49.5], plateau)  # two evaluations, and none before them
+    assert has_plateaued([50.0, 49.5, 49.1], plateau)
+    assert not has_plateaued([50.0, 49.5, 48.9], plateau)
+    assert rates(config, ScheduleState(plateaus=[5000, 9000]))(400_000) == pytest.approx(0.001)

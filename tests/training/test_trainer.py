@@ -9,7 +9,15 @@ import torch.nn.functional as F
 from degradation.data.datasets import load
 from degradation.records import schema
 from degradation.training import serialization
-from degradation.training.trainer import Diverged, Metrics, Probed, Progress, Snapshot, Training, fit
+from degradation.training.trainer import (
+    Diverged,
+    Metrics,
+    Probed,
+    Progress,
+    Snapshot,
+    Training,
+    fit,
+)
 
 CPU = torch.device("cpu")
 
@@ -27,13 +35,22 @@ def events(config, dataset):
 def test_rows_come_at_fixed_iterations_under_the_records_names(tiny, digits):
     _, seen = events(tiny("schedule.iterations=10"), digits)
     rows = [event.row for event in seen if isinstance(event, Metrics)]
-    assert [row["iteration"] for row in rows] == [4, 8, 10]  # the last iteration has a row, whatever the interval
+    assert [row["iteration"] for row in rows] == [
+        4,
+        8,
+        10,
+    ]  # the last iteration has a row, whatever the interval
     # of the 2 batches of 32 since the row before
     wrong = rows[2]["train/running_error"] * 64 / 100
     assert 0 < wrong <= 64
     assert wrong == pytest.approx(round(wrong))
     names = {value for key, value in vars(schema).items() if key.endswith(("_ERROR", "_LOSS"))}
-    names -= {schema.VALIDATION_ERROR, schema.VALIDATION_LOSS, schema.TEN_CROP_ERROR, schema.TEN_CROP_TOP5_ERROR}
+    names -= {
+        schema.VALIDATION_ERROR,
+        schema.VALIDATION_LOSS,
+        schema.TEN_CROP_ERROR,
+        schema.TEN_CROP_TOP5_ERROR,
+    }
     assert set(rows[0]) == names | {schema.ITERATION, schema.LR}
     assert rows[0]["lr"] == 0.01
     assert rows[2]["lr"] == pytest.approx(0.001)
@@ -67,16 +84,23 @@ def test_the_three_training_errors_are_three_measurements(tiny, digits):
     assert row["train/running_loss"] == pytest.approx(sum(losses) / 4)
     again.network.eval()
     with torch.no_grad():
-        pictures, labels = again.feed.pictures["train"].plain_batch(0, 1500)
+        pictures, labels = again.feed.pictures["train"].eval_batch(0, 1500)
         logits = again.network(pictures)
-    assert row["train/clean_error"] == pytest.approx(100 * (logits.argmax(1) != labels).float().mean().item())
-    assert row["train/clean_loss"] == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-5)
+    assert row["train/clean_error"] == pytest.approx(
+        100 * (logits.argmax(1) != labels).float().mean().item()
+    )
+    assert row["train/clean_loss"] == pytest.approx(
+        F.cross_entropy(logits, labels).item(), rel=1e-5
+    )
     with torch.no_grad():
-        pictures, labels = again.feed.pictures["test"].plain_batch(0, 297)
+        pictures, labels = again.feed.pictures["test"].eval_batch(0, 297)
         assert row["test/error"] == pytest.approx(
             100 * (again.network.eval()(pictures).argmax(1) != labels).float().mean()
         )
-    assert len({row["train/running_error"], row["train/augmented_error"], row["train/clean_error"]}) == 3
+    assert (
+        len({row["train/running_error"], row["train/augmented_error"], row["train/clean_error"]})
+        == 3
+    )
 
 
 def test_both_splits_are_normalised_by_the_training_pictures(tiny, digits):
@@ -106,7 +130,9 @@ def test_probes_do_not_change_training(tiny, digits, keys):
     probed, seen = events(tiny(*keys, f"probes.training={ALL}", "probes.early=3"), digits)
     bare, expected = events(tiny(*keys, "probes=none"), digits)
     assert {event.iteration for event in seen if isinstance(event, Probed)} == {0, 3, 6, 12}
-    assert [e for e in seen if isinstance(e, Metrics)] == [e for e in expected if isinstance(e, Metrics)]
+    assert [e for e in seen if isinstance(e, Metrics)] == [
+        e for e in expected if isinstance(e, Metrics)
+    ]
     for name, value in bare.network.state_dict().items():
         assert torch.equal(value, probed.network.state_dict()[name]), name
     states = [training.optimizer.state_dict()["state"] for training in (probed, bare)]
@@ -116,7 +142,12 @@ def test_probes_do_not_change_training(tiny, digits, keys):
 
 def test_a_probe_that_needs_shortcuts_is_not_taken_of_plain_nets(tiny, digits):
     _, seen = events(tiny("model=plain", f"probes.training={ALL}"), digits)
-    assert {e.probe for e in seen if isinstance(e, Probed)} == {"gradient_flow", "responses", "shattering", "lesions"}
+    assert {e.probe for e in seen if isinstance(e, Probed)} == {
+        "gradient_flow",
+        "responses",
+        "shattering",
+        "lesions",
+    }
 
 
 def test_evaluation_does_not_change_training(tiny, digits):
@@ -127,7 +158,8 @@ def test_evaluation_does_not_change_training(tiny, digits):
 
 
 @pytest.mark.parametrize(
-    "stop_after", [1, 6, 11, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3, 4, 5, 7, 8, 9, 10))]
+    "stop_after",
+    [1, 6, 11, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3, 4, 5, 7, 8, 9, 10))],
 )
 def test_a_state_taken_at_any_iteration_goes_on_bit_for_bit(tiny, digits, stop_after):
     """Pitfall 9: a resume that loses the optimiser's state, the schedule's position or the data order."""
@@ -143,7 +175,9 @@ def test_a_state_taken_at_any_iteration_goes_on_bit_for_bit(tiny, digits, stop_a
     second = Training(config, digits, CPU)
     second.restore(saved)
     seen += fit(second)
-    rows = [[event.row for event in part if isinstance(event, Metrics)] for part in (seen, expected)]
+    rows = [
+        [event.row for event in part if isinstance(event, Metrics)] for part in (seen, expected)
+    ]
     assert rows[0] == rows[1]
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, second.network.state_dict()[name]), name
@@ -151,10 +185,14 @@ def test_a_state_taken_at_any_iteration_goes_on_bit_for_bit(tiny, digits, stop_a
 
 def test_a_warm_up_is_a_transition_in_the_rows_and_survives_a_resume(tiny, digits):
     keys = {"lr": 0.001, "below": 1.0, "window": 2, "max_iterations": 5, "from_depth": 8}
-    config = tiny("schedule=paper", *(f"schedule.warmup.{key}={value}" for key, value in keys.items()))
+    config = tiny(
+        "schedule=paper", *(f"schedule.warmup.{key}={value}" for key, value in keys.items())
+    )
     _, seen = events(config, digits)
     rows = [event.row for event in seen if isinstance(event, Metrics)]
-    assert [row["lr"] for row in rows] == pytest.approx([0.001, 0.001, 0.001])  # 4: warm-up; 8 and 12: after the drop
+    assert [row["lr"] for row in rows] == pytest.approx(
+        [0.001, 0.001, 0.001]
+    )  # 4: warm-up; 8 and 12: after the drop
     assert ["schedule/warmup_end" in row for row in rows] == [False, True, True]
     assert rows[1]["schedule/warmup_end"] == 5
     half = Training(config, digits, CPU)
@@ -207,6 +245,11 @@ def test_a_checkpoint_that_would_run_code_is_refused():
         def __reduce__(self):
             return (pytest.fail, ("a pickle was executed",))
 
-    for content in (pickle.dumps(Malicious()), b"", b"torn", serialization.dump({"a": torch.ones(3)})[:-30]):
+    for content in (
+        pickle.dumps(Malicious()),
+        b"",
+        b"torn",
+        serialization.dump({"a": torch.ones(3)})[:-30],
+    ):
         with pytest.raises(serialization.CheckpointError):
             serialization.load(content)

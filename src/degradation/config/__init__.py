@@ -8,10 +8,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from degradation.config.cross_field import check
-from degradation.config.errors import ConfigError, shown
-from degradation.config.hydra_errors import in_one_line, unknown_key
+from degradation.config.errors import ConfigError, quote
+from degradation.config.hydra_errors import format_hydra_error, unknown_key
 from degradation.config.overrides import CONF, check_words
-from degradation.config.probing import AT_END, AT_SNAPSHOTS, AT_START, PROBE_KINDS, fits
+from degradation.config.probing import AT_END, AT_SNAPSHOTS, AT_START, PROBE_SPECS, is_applicable
 from degradation.config.schema import (
     BF16,
     Config,
@@ -42,7 +42,7 @@ __all__ = [
     "CHOICES",
     "CONF",
     "NAME",
-    "PROBE_KINDS",
+    "PROBE_SPECS",
     "Config",
     "ConfigError",
     "Data",
@@ -59,12 +59,12 @@ __all__ = [
     "check",
     "check_words",
     "family",
-    "fits",
+    "is_applicable",
     "parent_of",
     "probe_iterations",
+    "quote",
     "read",
     "register",
-    "shown",
     "stages",
     "warmup_of",
 ]
@@ -80,7 +80,7 @@ def read(cfg: DictConfig) -> Config:
     try:
         config = OmegaConf.to_object(cfg)
     except OmegaConfBaseException as error:
-        raise ConfigError(in_one_line(error)) from None
+        raise ConfigError(format_hydra_error(error)) from None
     if not isinstance(config, Config):
         raise ConfigError("the configuration lacks `- schema` at the head of its defaults list")
     _refuse_added(config)

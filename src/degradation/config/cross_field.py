@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from degradation.config.errors import ConfigError, shown
+from degradation.config.errors import ConfigError, quote
 from degradation.config.schema import IMAGENET_STAGES, LAYERS_PER_STAGE_UNIT, Config
 from degradation.config.values import RULES, is_there, select
 
@@ -13,7 +13,7 @@ def check(config: Config) -> None:
     """Refuse a configuration that makes no sense. Raises ConfigError."""
 
     def refuse(key: str, allowed: str) -> None:
-        raise ConfigError(f"{key}: {shown(select(config, key))} is not allowed; allowed: {allowed}")
+        raise ConfigError(f"{key}: {quote(select(config, key))} is not allowed; allowed: {allowed}")
 
     _check_values(config, refuse)
     _check_model(config, refuse)
@@ -34,7 +34,10 @@ def _check_model(config: Config, refuse: Refuse) -> None:
     if model.layout == "imagenet":
         depths = IMAGENET_STAGES[model.block]
         if model.depth not in depths:
-            refuse("model.depth", f"{', '.join(map(str, depths))} with {model.block} blocks in the imagenet layout")
+            refuse(
+                "model.depth",
+                f"{', '.join(map(str, depths))} with {model.block} blocks in the imagenet layout",
+            )
     else:
         unit = LAYERS_PER_STAGE_UNIT[model.block]
         if model.depth < unit + 2 or (model.depth - 2) % unit:
@@ -44,9 +47,20 @@ def _check_model(config: Config, refuse: Refuse) -> None:
         refuse("model.bn_parts", f"a divisor of optim.batch_size ({config.optim.batch_size})")
     if model.grown_from is None:
         return
-    if (model.layout, model.shortcut, model.order, model.block) != ("cifar", "none", "post", "basic"):
-        refuse("model.grown_from", "null, but for plain nets of basic blocks in the cifar layout, order post")
-    if not 8 <= model.grown_from <= model.depth or (model.grown_from - 2) % LAYERS_PER_STAGE_UNIT["basic"]:
+    if (model.layout, model.shortcut, model.order, model.block) != (
+        "cifar",
+        "none",
+        "post",
+        "basic",
+    ):
+        refuse(
+            "model.grown_from",
+            "null, but for plain nets of basic blocks in the cifar layout, order post",
+        )
+    if (
+        not 8 <= model.grown_from <= model.depth
+        or (model.grown_from - 2) % LAYERS_PER_STAGE_UNIT["basic"]
+    ):
         refuse("model.grown_from", f"null, or 6n+2 and at most model.depth ({model.depth})")
 
 
@@ -54,7 +68,10 @@ def _check_data(config: Config, refuse: Refuse) -> None:
     if config.data.name != "digits" and config.data.root is None:
         refuse("data.root", f"the path of a folder, for data.name={config.data.name}")
     if config.data.name != "image_folder" and config.data.size is not None:
-        refuse("data.size", f"null, for data.name={config.data.name}: only the images of an image_folder are resized")
+        refuse(
+            "data.size",
+            f"null, for data.name={config.data.name}: only the images of an image_folder are resized",
+        )
     stream = config.data.stream
     if (stream is not None) != (config.data.name == "imagenet"):
         refuse("data.stream", "null, but for data=imagenet, which needs one")
@@ -74,8 +91,13 @@ def _check_schedule(config: Config, refuse: Refuse) -> None:
     milestones = schedule.milestones
     if milestones != sorted(set(milestones)) or any(not 0 < m < end for m in milestones):
         refuse("schedule.milestones", f"rising iterations inside the schedule, 1 to {end - 1}")
-    if schedule.snapshots != sorted(set(schedule.snapshots)) or any(not 0 <= s < end for s in schedule.snapshots):
-        refuse("schedule.snapshots", f"rising iterations before the last, 0 to {end - 1} (the final weights are kept)")
+    if schedule.snapshots != sorted(set(schedule.snapshots)) or any(
+        not 0 <= s < end for s in schedule.snapshots
+    ):
+        refuse(
+            "schedule.snapshots",
+            f"rising iterations before the last, 0 to {end - 1} (the final weights are kept)",
+        )
 
 
 def _check_warmup(config: Config, refuse: Refuse) -> None:
@@ -83,12 +105,21 @@ def _check_warmup(config: Config, refuse: Refuse) -> None:
     if warmup is None:
         return
     if warmup.below is None and warmup.max_iterations is None:
-        refuse("schedule.warmup.max_iterations", "a whole number, since schedule.warmup.below is null too")
+        refuse(
+            "schedule.warmup.max_iterations",
+            "a whole number, since schedule.warmup.below is null too",
+        )
     first_drop = min([*schedule.milestones, schedule.iterations])
     if warmup.max_iterations is not None and warmup.max_iterations > first_drop:
-        refuse("schedule.warmup.max_iterations", f"at most {first_drop}, where the schedule's first part ends")
+        refuse(
+            "schedule.warmup.max_iterations",
+            f"at most {first_drop}, where the schedule's first part ends",
+        )
 
 
 def _check_landscape(config: Config, refuse: Refuse) -> None:
     if not 0 <= config.landscape.part < config.landscape.parts:
-        refuse("landscape.part", f"0 to {config.landscape.parts - 1} (landscape.parts is {config.landscape.parts})")
+        refuse(
+            "landscape.part",
+            f"0 to {config.landscape.parts - 1} (landscape.parts is {config.landscape.parts})",
+        )

@@ -8,7 +8,9 @@ from hydra.errors import CompactHydraException
 LONGEST = 80  # characters of a value that are shown
 # Unicode's categories: control characters, halves of pairs (bytes that are no UTF-8), ends of lines and paragraphs
 BREAKING = ("Cc", "Cs", "Zl", "Zp")
-INVISIBLE = "Cf"  # part of some languages' words, but also what turns the direction of a line around
+INVISIBLE = (
+    "Cf"  # part of some languages' words, but also what turns the direction of a line around
+)
 
 
 def is_unbroken(text: str) -> bool:
@@ -16,15 +18,17 @@ def is_unbroken(text: str) -> bool:
     return not any(unicodedata.category(character) in BREAKING for character in text)
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """The text with line breaks, control characters and the like written out, as `\\n` or `\\x1b`."""
     return "".join(
-        one.encode("unicode_escape").decode() if unicodedata.category(one) in (*BREAKING, INVISIBLE) else one
+        one.encode("unicode_escape").decode()
+        if unicodedata.category(one) in (*BREAKING, INVISIBLE)
+        else one
         for one in text
     )
 
 
-def shown(value: Any) -> str:
+def quote(value: Any) -> str:
     """A value in quotes, cut where it is too long to be read."""
     text = repr(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"
@@ -34,4 +38,4 @@ class ConfigError(CompactHydraException):
     """A value that is not allowed: one line that names the key, what was wrong and what is allowed."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(escaped(message))
+        super().__init__(escape(message))

@@ -17,20 +17,22 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from degradation.config.errors import escaped, shown
+from degradation.config.errors import escape, quote
 from degradation.config.overrides import options
 from degradation.config.schema import Config
 from degradation.config.values import RULES
 
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-MERGING = "Error merging override "  # what Hydra's refusal of a value begins with; the override follows
+MERGING = (
+    "Error merging override "  # what Hydra's refusal of a value begins with; the override follows
+)
 PARSES = "key=value, and quotes around a value that holds any of , : = [ ] { } ( ) or a space"
 LONGEST = 1000  # characters of a line
 
 
-def in_one_line(error: Exception) -> str:
+def format_hydra_error(error: Exception) -> str:
     """The refusal in one line."""
-    line = escaped(_told(error))
+    line = escape(_told(error))
     return line if len(line) <= LONGEST else f"{line[:LONGEST]}..."
 
 
@@ -44,12 +46,16 @@ def _told(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, given = error.missing_cfg_file.rpartition("/")
         allowed = ", ".join(error.options or options(group))
-        return f"{group or '--config-name'}: {shown(given)} is not allowed; allowed: {allowed}"
+        return f"{group or '--config-name'}: {quote(given)} is not allowed; allowed: {allowed}"
     if isinstance(error, OverrideParseException):
-        reason = str(error).partition("See http")[0].removeprefix(f"Error parsing override '{error.override}'")
+        reason = (
+            str(error)
+            .partition("See http")[0]
+            .removeprefix(f"Error parsing override '{error.override}'")
+        )
         if reason.startswith("LexerNoViableAlt"):
             reason = "a character that means nothing there"
-        return f"{shown(error.override)[1:-1]}: does not parse ({_flat(reason)}); allowed: {PARSES}"
+        return f"{quote(error.override)[1:-1]}: does not parse ({_flat(reason)}); allowed: {PARSES}"
     return _of_composition(str(error) or type(error).__name__)
 
 
@@ -57,7 +63,7 @@ def _of_composition(told: str) -> str:
     """What Hydra says in words only."""
     if "Ambiguous value" in told or "requires --multirun" in told:
         key, _, given = told.partition("'")[2].partition("'")[0].partition("=")
-        return f"{key}: {shown(given)} is not one value; allowed: one, a list as [1,2], or -m before it for a sweep"
+        return f"{key}: {quote(given)} is not one value; allowed: one, a list as [1,2], or -m before it for a sweep"
     if told.startswith("Multiple values for "):
         group = told.removeprefix("Multiple values for ").partition(". ")[0]
         return f"{group}: has a value already; allowed: {group}=NAME, without the +"
@@ -82,7 +88,7 @@ def _of_key(error: OmegaConfBaseException, given: str = "") -> str:
         return f"{key}: does not resolve ({told}); {allowed}"
     if "does not support deletion" in reason:
         return f"{key}: cannot be taken away; allowed: another value"
-    value = shown(given) if given or error.value is None else shown(error.value)
+    value = quote(given) if given or error.value is None else quote(error.value)
     return f"{key}: {value} is not allowed; {allowed}"
 
 
@@ -92,7 +98,9 @@ def unknown_key(key: str, known: list[str]) -> str:
     close = get_close_matches(leaf, known, n=1)
     meant = f" (is {close[0]} meant?)" if close else ""
     allowed = ", ".join(known) or "none"
-    return f"{key}: there is no such key{meant}; allowed{f' in {place}' if place else ''}: {allowed}"
+    return (
+        f"{key}: there is no such key{meant}; allowed{f' in {place}' if place else ''}: {allowed}"
+    )
 
 
 def _unknown(key: str, error: OmegaConfBaseException) -> str:
@@ -107,7 +115,11 @@ def allowed_of(key: str, holder: type | None = None) -> str:
         return RULES[plain].allowed
     expected: Any = Config
     for part in plain.split("."):
-        expected = typing.get_type_hints(_one(expected)).get(part) if is_dataclass(_one(expected)) else None
+        expected = (
+            typing.get_type_hints(_one(expected)).get(part)
+            if is_dataclass(_one(expected))
+            else None
+        )
     if expected is None and holder is not None and is_dataclass(holder):
         expected = typing.get_type_hints(holder).get(plain.rpartition(".")[2])
     return in_words(expected)

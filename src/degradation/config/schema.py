@@ -20,10 +20,16 @@ class Stream:
 
     crop: int = MISSING  # side of the pictures that the network sees
     scale: list[int] = MISSING  # training: the shorter side is drawn from this range
-    colour: float = MISSING  # standard deviation of the colour augmentation (Krizhevsky et al. 2012); 0: none
+    colour: float = (
+        MISSING  # standard deviation of the colour augmentation (Krizhevsky et al. 2012); 0: none
+    )
     test_scale: int = MISSING  # testing: the shorter side
-    ten_crop: bool = MISSING  # measure the error over ten crops too (corners, centre, and their mirror images)
-    train_evaluated: int = MISSING  # training pictures that clean and augmented training error are measured on
+    ten_crop: bool = (
+        MISSING  # measure the error over ten crops too (corners, centre, and their mirror images)
+    )
+    train_evaluated: int = (
+        MISSING  # training pictures that clean and augmented training error are measured on
+    )
     workers: int = MISSING  # processes that read; they change no number
 
 
@@ -31,12 +37,20 @@ class Stream:
 class Data:
     name: str = MISSING
     root: str | None = MISSING  # folder of the files; None where they ship with a package
-    size: int | None = MISSING  # image_folder: side to resize to; None: the pictures have one size already
+    size: int | None = (
+        MISSING  # image_folder: side to resize to; None: the pictures have one size already
+    )
     pad: int = MISSING  # zero padding on each side before the random crop; 0: no crop
     flip: bool = MISSING  # random horizontal flip
-    normalisation: str = MISSING  # channel: mean and standard deviation a channel; pixel: per-pixel mean only
-    normalise: str = MISSING  # before_padding: the padding is the mean picture; after_padding: it is black
-    validation: int = MISSING  # the last so many training pictures are held out, and their error is recorded
+    normalisation: str = (
+        MISSING  # channel: mean and standard deviation a channel; pixel: per-pixel mean only
+    )
+    normalise: str = (
+        MISSING  # before_padding: the padding is the mean picture; after_padding: it is black
+    )
+    validation: int = (
+        MISSING  # the last so many training pictures are held out, and their error is recorded
+    )
     stream: Stream | None = MISSING
     margin: float = MISSING  # points of training error that a claim's bound must clear
 
@@ -53,8 +67,12 @@ class Model:
     bottleneck_stride: str = MISSING  # the convolution of a bottleneck that has the stride
     initialisation: str = MISSING  # He normal by fan_out or fan_in
     bn_parts: int = MISSING  # parts of a batch that BN normalises apart (2: as on two GPUs)
-    bn_statistics: str = MISSING  # evaluation with BN's moving averages, or exact ones over the training pictures
-    grown_from: int | None = MISSING  # depth of the trained plain net that this one is constructed from
+    bn_statistics: str = (
+        MISSING  # evaluation with BN's moving averages, or exact ones over the training pictures
+    )
+    grown_from: int | None = (
+        MISSING  # depth of the trained plain net that this one is constructed from
+    )
 
 
 @dataclass
@@ -63,7 +81,9 @@ class Optim:
     momentum: float = MISSING
     momentum_form: str = MISSING  # pytorch: v = m v + g, w -= lr v; caffe: v = m v + lr g, w -= v
     weight_decay: float = MISSING
-    decay: str = MISSING  # of all parameters, or of the weights of convolutions and linear layers only
+    decay: str = (
+        MISSING  # of all parameters, or of the weights of convolutions and linear layers only
+    )
     batch_size: int = MISSING
 
 
@@ -75,7 +95,9 @@ class Warmup:
     """
 
     lr: float = MISSING
-    below: float | None = MISSING  # percent: ends when the mean running error over `window` iterations is below
+    below: float | None = (
+        MISSING  # percent: ends when the mean running error over `window` iterations is below
+    )
     window: int = MISSING
     max_iterations: int | None = MISSING  # ends here at the latest
     from_depth: int = MISSING  # shallower networks have no warm-up
@@ -114,7 +136,9 @@ class Precision:
 class Probes:
     """What is measured inside a network (degradation.probes); it changes no number of the training."""
 
-    training: list[str] = MISSING  # taken while training: at initialisation, early, before each lr drop, at the end
+    training: list[str] = (
+        MISSING  # taken while training: at initialisation, early, before each lr drop, at the end
+    )
     early: int = MISSING  # iterations
     afterwards: list[str] = MISSING  # taken by explain.py on a record's snapshots and weights
     batch_size: int = MISSING  # training pictures, un-augmented, that a probe sees
@@ -130,7 +154,9 @@ class Landscape:
     reach: float = MISSING  # both go from -reach to reach; 1 is as far as the weights' own norm
     pictures: int | None = MISSING  # training pictures that the loss is measured on; null: all
     seed: int = MISSING  # of the directions
-    depths: list[int] | None = MISSING  # of a grid's networks those of these depths (null: all) have one
+    depths: list[int] | None = (
+        MISSING  # of a grid's networks those of these depths (null: all) have one
+    )
     seeds: list[int] | None = MISSING  # and of these seeds
     parts: int = MISSING  # jobs that share the points of one network
     part: int = MISSING  # which of them this is
@@ -155,7 +181,9 @@ class Config:
     threads: int = MISSING
     allow_device_change: bool = MISSING
     record_root: str = MISSING
-    training_error: str = MISSING  # which of the three training errors the claims and figures are about
+    training_error: str = (
+        MISSING  # which of the three training errors the claims and figures are about
+    )
     data: Data = MISSING
     model: Model = MISSING
     optim: Optim = MISSING
@@ -188,7 +216,11 @@ def warmup_of(config: Config) -> Warmup | None:
     A constructed network has none: it has begun to learn already.
     """
     warmup = config.schedule.warmup
-    has_one = warmup is not None and config.model.grown_from is None and config.model.depth >= warmup.from_depth
+    has_one = (
+        warmup is not None
+        and config.model.grown_from is None
+        and config.model.depth >= warmup.from_depth
+    )
     return warmup if has_one else None
 
 
@@ -206,4 +238,6 @@ def parent_of(config: Config) -> Config | None:
     """The run whose trained network a constructed network is grown from."""
     if config.model.grown_from is None:
         return None
-    return replace(config, model=replace(config.model, depth=config.model.grown_from, grown_from=None))
+    return replace(
+        config, model=replace(config.model, depth=config.model.grown_from, grown_from=None)
+    )

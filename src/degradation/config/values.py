@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from degradation.config.errors import is_unbroken
-from degradation.config.probing import PROBE_KINDS
+from degradation.config.probing import PROBE_SPECS
 from degradation.config.schema import BF16, FP32, Config
 
 # key -> the values it may have
@@ -61,11 +61,19 @@ def _odd(high: int) -> Rule:
 POSITIVE = Rule("a positive number", lambda value: 0 < value < math.inf)
 NOT_NEGATIVE = Rule("a number, 0 or more", lambda value: 0 <= value < math.inf)
 SEED = Rule("a whole number, 0 to 2**63 - 1", lambda value: 0 <= value < 2**63)
-COUNT, SIDE, ITERATIONS, BATCH = _whole(1, 10**9), _whole(1, 16384), _whole(1, 10**9), _whole(1, 2**20)
+COUNT, SIDE, ITERATIONS, BATCH = (
+    _whole(1, 10**9),
+    _whole(1, 16384),
+    _whole(1, 10**9),
+    _whole(1, 2**20),
+)
 NAME = Rule(
     f"a name of at most {LONGEST_NAME} characters, without / \\ : and line breaks",
     lambda value: (
-        value.strip(" .") and len(value) <= LONGEST_NAME and not set(value) & set("/\\:") and is_unbroken(value)
+        value.strip(" .")
+        and len(value) <= LONGEST_NAME
+        and not set(value) & set("/\\:")
+        and is_unbroken(value)
     ),
 )
 FOLDER = Rule(
@@ -78,8 +86,8 @@ FOLDER = Rule(
     ),
 )
 PROBES = Rule(
-    f"different ones of {', '.join(PROBE_KINDS)}",
-    lambda names: set(names) <= set(PROBE_KINDS) and len(set(names)) == len(names),
+    f"different ones of {', '.join(PROBE_SPECS)}",
+    lambda names: set(names) <= set(PROBE_SPECS) and len(set(names)) == len(names),
 )
 CHOSEN = {key: Rule(", ".join(choices), choices.__contains__) for key, choices in CHOICES.items()}
 RULES: dict[str, Rule] = CHOSEN | {
@@ -93,7 +101,9 @@ RULES: dict[str, Rule] = CHOSEN | {
     "data.validation": _whole(0, 10**9),
     "data.margin": _number(0, 100),
     "data.stream.crop": SIDE,
-    "data.stream.scale": Rule("two sides in pixels, such as [256,480]", lambda sides: len(sides) == 2),
+    "data.stream.scale": Rule(
+        "two sides in pixels, such as [256,480]", lambda sides: len(sides) == 2
+    ),
     "data.stream.colour": _number(0, 100),
     "data.stream.test_scale": SIDE,
     "data.stream.train_evaluated": COUNT,

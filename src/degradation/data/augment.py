@@ -7,7 +7,7 @@ from torch import Tensor
 
 from degradation.config import Data
 from degradation.data.datasets import Split
-from degradation.data.random_streams import Share
+from degradation.data.random_streams import Shard
 
 STATISTICS_CHUNK = 8192
 
@@ -20,7 +20,7 @@ class Offsets:
     column: Tensor  # int64 (B,), -pad to pad
     flip: Tensor  # bool (B,)
 
-    def of(self, share: Share) -> "Offsets":
+    def of(self, share: Shard) -> "Offsets":
         return Offsets(share.of(self.row), share.of(self.column), share.of(self.flip))
 
     def at(self, index: Tensor) -> "Offsets":
@@ -40,7 +40,11 @@ def concatenate(parts: list[Offsets]) -> Offsets:
 def draw_offsets(batch: int, data: Data, generator: torch.Generator) -> Offsets:
     """An own crop (and flip) for each picture."""
     crop = torch.randint(-data.pad, data.pad + 1, (2, batch), generator=generator)
-    flip = torch.rand(batch, generator=generator) < 0.5 if data.flip else torch.zeros(batch, dtype=torch.bool)
+    flip = (
+        torch.rand(batch, generator=generator) < 0.5
+        if data.flip
+        else torch.zeros(batch, dtype=torch.bool)
+    )
     return Offsets(crop[0], crop[1], flip)
 
 
@@ -64,13 +68,15 @@ def statistics(pictures: Tensor, normalisation: str) -> tuple[Tensor, Tensor]:
     return centre.float(), variance.sqrt().float()
 
 
-class Pictures:
+class ImageBatches:
     """A split that lives on a device, and hands out normalised batches.
 
     `normalise`: before_padding (the padding is the mean picture) or after_padding (it is black).
     """
 
-    def __init__(self, split: Split, mean: Tensor, deviation: Tensor, device: torch.device, normalise: str) -> None:
+    def __init__(
+        self, split: Split, mean: Tensor, deviation: Tensor, device: torch.device, normalise: str
+    ) -> None:
         self.pictures = split.pictures.to(device)
         self.labels = split.labels.to(device)
         shape = self.pictures.shape[1:]
@@ -83,12 +89,12 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def plain_batch(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+    def eval_batch(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Normalised pictures float32 (B, C, H, W) and labels int64 (B,), un-augmented, in their order."""
         normalised = (self.pictures[start:stop].float() - self.mean) / self.deviation
         return normalised, self.labels[start:stop]
 
-    def plain_at(self, index: Tensor) -> tuple[Tensor, Tensor]:
+    def eval_batch_at(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """As `plain_batch`, at these indices: int64 (B,) on the CPU."""
         index = index.to(self.device)
         return (self.pictures[index].float() - self.mean) / self.deviation, self.labels[index]
@@ -100,12 +106,19 @@ class Pictures:
         """
         side = len(self.position)
         index = index.to(self.device)
-        row = self.position + offsets.row.to(self.device)[:, None]  # (B, H): the source row of each row
+        row = (
+            self.position + offsets.row.to(self.device)[:, None]
+        )  # (B, H): the source row of each row
         backwards = side - 1 - self.position
         column = torch.where(offsets.flip.to(self.device)[:, None], backwards, self.position)
         column = column + offsets.column.to(self.device)[:, None]  # (B, W)
-        inside = ((row >= 0) & (row < side))[:, :, None] & ((column >= 0) & (column < side))[:, None, :]
-        row, column = row.clamp(0, side - 1)[:, None, :, None], column.clamp(0, side - 1)[:, None, None, :]
+        inside = ((row >= 0) & (row < side))[:, :, None] & ((column >= 0) & (column < side))[
+            :, None, :
+        ]
+        row, column = (
+            row.clamp(0, side - 1)[:, None, :, None],
+            column.clamp(0, side - 1)[:, None, None, :],
+        )
         values = self.pictures[index[:, None, None, None], self.channel, row, column].float()
         if self.black_padding:
             return (values * inside[:, None] - self.mean) / self.deviation, self.labels[index]

@@ -34,7 +34,9 @@ class Dataset:
     test: Split
     classes: int
     validation: Split | None = None
-    held_out: Tensor | None = None  # bool (training pictures,): which of them, in the set's own order, are `validation`
+    held_out: Tensor | None = (
+        None  # bool (training pictures,): which of them, in the set's own order, are `validation`
+    )
 
     @property
     def channels(self) -> int:
@@ -55,7 +57,9 @@ class Dataset:
     def _whole_train(self) -> Split:
         if self.validation is None or self.held_out is None:
             return self.train
-        pictures = self.train.pictures.new_empty((len(self.held_out), *self.train.pictures.shape[1:]))
+        pictures = self.train.pictures.new_empty(
+            (len(self.held_out), *self.train.pictures.shape[1:])
+        )
         labels = self.train.labels.new_empty(len(self.held_out))
         for split, place in ((self.train, ~self.held_out), (self.validation, self.held_out)):
             pictures[place], labels[place] = split.pictures, split.labels
@@ -71,14 +75,19 @@ def load(data: Data) -> Dataset:
     else:
         arrays = PUBLISHED[data.name](Path(str(data.root)).expanduser())
     train, test = (
-        Split(torch.from_numpy(arrays[f"{split}_pictures"]), torch.from_numpy(arrays[f"{split}_labels"]))
+        Split(
+            torch.from_numpy(arrays[f"{split}_pictures"]),
+            torch.from_numpy(arrays[f"{split}_labels"]),
+        )
         for split in ("train", "test")
     )
     classes = int(train.labels.max()) + 1
     if data.validation == 0:
         return Dataset(train, test, classes)
     held_out = held_out_images(data.validation, len(train.labels))
-    rest, validation = (Split(train.pictures[place], train.labels[place]) for place in (~held_out, held_out))
+    rest, validation = (
+        Split(train.pictures[place], train.labels[place]) for place in (~held_out, held_out)
+    )
     return Dataset(rest, test, classes, validation, held_out)
 
 
@@ -93,7 +102,9 @@ def held_out_images(validation: int, pictures: int) -> Tensor:
         )
     held_out = torch.zeros(pictures, dtype=torch.bool)
     # numpy promises that RandomState's streams never change
-    held_out[torch.from_numpy(np.random.RandomState(0).permutation(pictures)[pictures - validation :])] = True
+    held_out[
+        torch.from_numpy(np.random.RandomState(0).permutation(pictures)[pictures - validation :])
+    ] = True
     return held_out
 
 
@@ -103,7 +114,9 @@ def _digits() -> Arrays:
     from sklearn.model_selection import train_test_split
 
     everything, labels = load_digits(return_X_y=True)
-    train, test = train_test_split(np.arange(len(labels)), test_size=DIGITS_TEST, stratify=labels, random_state=0)
+    train, test = train_test_split(
+        np.arange(len(labels)), test_size=DIGITS_TEST, stratify=labels, random_state=0
+    )
     grey, label = everything.astype(np.uint8).reshape(-1, 1, 8, 8), labels.astype(np.int64)
     splits = {"train": train, "test": test}
     parts = {f"{name}_pictures": grey[index] for name, index in splits.items()}

@@ -27,7 +27,9 @@ from degradation.durable_io import write_atomically
 # {train,test}_pictures: uint8 (N, C, H, W); {train,test}_labels: int64 (N,)
 Arrays = dict[str, np.ndarray]
 
-DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # of Debian's package dataset-fashion-mnist
+DEBIAN_FASHION_MNIST = Path(
+    "/usr/share/datasets/fashion-mnist"
+)  # of Debian's package dataset-fashion-mnist
 TORCHVISION_FASHION_MNIST = Path("FashionMNIST", "raw")  # below the root that torchvision is given
 IDX_BYTES = 0x08  # an idx file's element type: unsigned byte
 IDX_LIMIT = 64 * 2**20  # bytes; the largest of the four files has 47 million
@@ -75,7 +77,9 @@ def fetch(root: Path, name: str, sha256: str, elsewhere: Iterable[Path] = ()) ->
         raise
     except Exception as error:  # whatever a network or a disk does
         reason = shown(" ".join(str(error).split())) or type(error).__name__
-        raise DataError(f"{path}: could not be downloaded ({reason}); put it there by hand") from None
+        raise DataError(
+            f"{path}: could not be downloaded ({reason}); put it there by hand"
+        ) from None
     return _checked(path, sha256)
 
 
@@ -85,10 +89,14 @@ def _download(path: Path, sha256: str) -> bytes:
     from torchvision.datasets.utils import download_url
 
     known = {CIFAR10.filename: [CIFAR10.url], CIFAR100.filename: [CIFAR100.url]}
-    urls = known.get(path.name) or [f"{mirror.rstrip('/')}/{path.name}" for mirror in FashionMNIST.mirrors]
+    urls = known.get(path.name) or [
+        f"{mirror.rstrip('/')}/{path.name}" for mirror in FashionMNIST.mirrors
+    ]
     part = path.with_name(f"{path.name}.part")
     for attempt, url in enumerate(urls, start=1):
-        part.unlink(missing_ok=True)  # torchvision would take what is left of an older download for the whole
+        part.unlink(
+            missing_ok=True
+        )  # torchvision would take what is left of an older download for the whole
         try:
             download_url(url, str(path.parent), filename=part.name)
             break
@@ -133,22 +141,30 @@ def _remedy(path: Path) -> str:
 def read_cifar10(archive: Path, packed: bytes) -> Arrays:
     """The pictures of an archive whose checksum was right. Raises DataError."""
     names = [f"data_batch_{index}" for index in range(1, 6)]
-    return _read_cifar(archive, packed, "cifar-10-batches-py", {"train": names, "test": ["test_batch"]}, "labels")
+    return _read_cifar(
+        archive, packed, "cifar-10-batches-py", {"train": names, "test": ["test_batch"]}, "labels"
+    )
 
 
 def read_cifar100(archive: Path, packed: bytes) -> Arrays:
     """As `read_cifar10`, with the fine labels."""
-    return _read_cifar(archive, packed, "cifar-100-python", {"train": ["train"], "test": ["test"]}, "fine_labels")
+    return _read_cifar(
+        archive, packed, "cifar-100-python", {"train": ["train"], "test": ["test"]}, "fine_labels"
+    )
 
 
-def _read_cifar(archive: Path, packed: bytes, folder: str, members: dict[str, list[str]], key: str) -> Arrays:
+def _read_cifar(
+    archive: Path, packed: bytes, folder: str, members: dict[str, list[str]], key: str
+) -> Arrays:
     arrays: Arrays = {}
     with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
         for split, names in members.items():
             batches = [_member(archive, tar, f"{folder}/{name}") for name in names]
             data = np.concatenate([np.asarray(batch["data"], dtype=np.uint8) for batch in batches])
             arrays[f"{split}_pictures"] = data.reshape(-1, 3, 32, 32)
-            arrays[f"{split}_labels"] = np.concatenate([np.asarray(batch[key], dtype=np.int64) for batch in batches])
+            arrays[f"{split}_labels"] = np.concatenate(
+                [np.asarray(batch[key], dtype=np.int64) for batch in batches]
+            )
     return arrays
 
 
@@ -159,7 +175,9 @@ def _member(archive: Path, tar: tarfile.TarFile, name: str) -> dict[str, Any]:
         member = None
     if member is None:
         raise DataError(f"{archive}: holds no {name}")
-    values: dict[str, Any] = pickle.loads(member.read(), encoding="latin1")  # trusted: the archive's checksum was right
+    values: dict[str, Any] = pickle.loads(
+        member.read(), encoding="latin1"
+    )  # trusted: the archive's checksum was right
     return values
 
 
@@ -168,6 +186,10 @@ def read_idx(path: Path, content: bytes) -> np.ndarray:
     axes = content[3] if len(content) > 3 else 0
     start = 4 + 4 * axes
     shape = tuple(int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4))
-    if axes == 0 or content[:3] != bytes([0, 0, IDX_BYTES]) or len(content) != start + math.prod(shape):
+    if (
+        axes == 0
+        or content[:3] != bytes([0, 0, IDX_BYTES])
+        or len(content) != start + math.prod(shape)
+    ):
         raise DataError(f"{path}: is no idx file of bytes")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()

@@ -14,7 +14,13 @@ import numpy as np
 from degradation.config import ConfigError, Data
 from degradation.config.errors import is_unbroken
 from degradation.data.safe_open import cache_folder, check_regular, opened, shown, warn_once
-from degradation.durable_io import Damaged, decode_document, encode_document, read_file, write_atomically
+from degradation.durable_io import (
+    CorruptData,
+    decode_document,
+    encode_document,
+    read_file,
+    write_atomically,
+)
 
 CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
 CIFAR10_SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
@@ -56,7 +62,7 @@ class Listing:
         return Listing(self.names[chosen], self.labels[chosen])
 
 
-def content(data: Data) -> str:
+def data_fingerprint(data: Data) -> str:
     """A name for the pictures. Raises ConfigError.
 
     Fixed for the sets that have one published form; a digest of every byte for an image folder; for ImageNet a digest
@@ -81,7 +87,9 @@ def folder_root(data: Data) -> Path:
             )
     classes = class_names(root, train)
     if classes != class_names(root, test) or len(classes) < 2:
-        raise ConfigError(f"data.root: {str(root)!r} must have the same two or more classes in {train} and {test}")
+        raise ConfigError(
+            f"data.root: {str(root)!r} must have the same two or more classes in {train} and {test}"
+        )
     for name in classes:
         if not is_unbroken(name):
             raise ConfigError(
@@ -93,7 +101,11 @@ def folder_root(data: Data) -> Path:
 
 def class_names(root: Path, split: str) -> list[str]:
     """Raises ConfigError."""
-    return [entry.name for entry in _entries(root / split) if entry.is_dir() and not entry.name.startswith(".")]
+    return [
+        entry.name
+        for entry in _entries(root / split)
+        if entry.is_dir() and not entry.name.startswith(".")
+    ]
 
 
 def pictures(root: Path, split: str) -> Iterator[tuple[int, Path]]:
@@ -132,7 +144,9 @@ def listing(root: Path) -> tuple[Listing, Listing, str]:
                 digest.update(relative + f"\0{size}\n".encode())
                 names.append(relative)
             counts.append(len(sizes))
-        listings.append(Listing(np.array(names), np.repeat(np.arange(len(counts), dtype=np.int64), counts)))
+        listings.append(
+            Listing(np.array(names), np.repeat(np.arange(len(counts), dtype=np.int64), counts))
+        )
     train, test = listings
     return train, test, digest.hexdigest()
 
@@ -182,8 +196,12 @@ def folder_digest(root: Path) -> str:
         except OSError as error:
             raise unreadable(path, error) from None
     if memory is not None:
-        with contextlib.suppress(OSError):  # a read-only folder, a full disk: the digest is computed every time
-            write_atomically(memory, encode_document({"listing": seen.hexdigest(), "content": total.hexdigest()}))
+        with contextlib.suppress(
+            OSError
+        ):  # a read-only folder, a full disk: the digest is computed every time
+            write_atomically(
+                memory, encode_document({"listing": seen.hexdigest(), "content": total.hexdigest()})
+            )
     return total.hexdigest()
 
 
@@ -192,13 +210,15 @@ def _remembered(memory: Path, listing: str) -> str | None:
     try:
         known, checked = decode_document(read_file(memory))
         if not checked:
-            raise Damaged("carries no checksum (damaged, or of an earlier release)")
+            raise CorruptData("carries no checksum (damaged, or of an earlier release)")
     except FileNotFoundError:
         return None
-    except (OSError, Damaged) as problem:
+    except (OSError, CorruptData) as problem:
         warn_once(f"{shown(memory)}: {shown(problem)}; the pictures are read again")
         return None
-    content = known.get("content")
-    if known.get("listing") != listing or not isinstance(content, str):  # of other pictures
+    data_fingerprint = known.get("content")
+    if known.get("listing") != listing or not isinstance(
+        data_fingerprint, str
+    ):  # of other pictures
         return None
-    return content if SHA256.fullmatch(content) else None
+    return data_fingerprint if SHA256.fullmatch(data_fingerprint) else None

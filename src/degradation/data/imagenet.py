@@ -22,14 +22,16 @@ from degradation.config import Config, ConfigError, Data, Stream
 from degradation.data.datasets import held_out_images
 from degradation.data.fingerprint import DataError, Listing, folder_root, listing
 from degradation.data.image_folder import rgb_picture
-from degradation.data.random_streams import WHOLE, Share, generator, mixed, spread
+from degradation.data.random_streams import WHOLE, Shard, generator, mixed, spread
 
 EVALUATION_BATCH = 64
 # of pictures in [0, 1], by red, green, blue: as torchvision's reference training
 MEAN, DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 # principal components of ImageNet's colours in [0, 1], as in fb.resnet.torch: a variance a column of directions
 COLOUR_VARIANCES = torch.tensor([0.2175, 0.0188, 0.0045])
-COLOUR_DIRECTIONS = torch.tensor([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]])
+COLOUR_DIRECTIONS = torch.tensor(
+    [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]]
+)
 NO_COLOUR = torch.zeros(3)
 
 Key = tuple[int, int]  # which picture of a split, and the index of its randomness
@@ -78,7 +80,7 @@ def open_imagenet(data: Data) -> ImageNet:
     return ImageNet(root, data.stream, train.where(~held_out), test, digest, train.where(held_out))
 
 
-class StreamFeed:
+class StreamingLoader:
     """Normalised float32 (B, 3, crop, crop) and int64 (B,) on a device. Batches raise DataError (a broken picture)."""
 
     def __init__(self, source: ImageNet, config: Config, device: torch.device) -> None:
@@ -91,7 +93,7 @@ class StreamFeed:
         evaluated = self.sizes | {"train": min(source.stream.train_evaluated, self.sizes["train"])}
         self.measured = {name: spread(count, self.sizes[name]) for name, count in evaluated.items()}
 
-    def batches(self, start: int, share: Share = WHOLE) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, start: int, share: Shard = WHOLE) -> Iterator[tuple[Tensor, Tensor]]:
         """Training batches, augmented, from iteration `start` on, without an end; or a share of each of them."""
         seed, size = self.config.seed, self.config.optim.batch_size
 
@@ -103,9 +105,13 @@ class StreamFeed:
 
         return self._read("train", self._augmentation("augmentation"), keys())
 
-    def clean(self, split: str, share: Share = WHOLE) -> Iterator[tuple[Tensor, Tensor]]:
+    def clean(self, split: str, share: Shard = WHOLE) -> Iterator[tuple[Tensor, Tensor]]:
         """Un-augmented: the centre of the test pictures, or of `stream.train_evaluated` training pictures."""
-        return self._read(split, partial(centre_view, self.source.stream), self._keys(self.measured[split], 0, share))
+        return self._read(
+            split,
+            partial(centre_view, self.source.stream),
+            self._keys(self.measured[split], 0, share),
+        )
 
     def sample(self, split: str, pictures: int | None) -> Iterator[tuple[Tensor, Tensor]]:
         """So many of the pictures of `clean`, spread evenly over them."""
@@ -119,27 +125,37 @@ class StreamFeed:
         keys = ([(index, 0) for index in measured[batch].tolist()] for batch in batches)
         return self._read("train", partial(centre_view, self.source.stream), keys)
 
-    def augmented(self, iteration: int, share: Share = WHOLE) -> Iterator[tuple[Tensor, Tensor]]:
+    def augmented(self, iteration: int, share: Shard = WHOLE) -> Iterator[tuple[Tensor, Tensor]]:
         """The training pictures of `clean`, augmented as in training."""
         index = self.measured["train"]
         keys = self._keys(index, iteration * len(index), share)
         return self._read("train", self._augmentation("evaluation"), keys)
 
-    def ten_crop(self, share: Share = WHOLE) -> Iterator[tuple[Tensor, Tensor]] | None:
+    def ten_crop(self, share: Shard = WHOLE) -> Iterator[tuple[Tensor, Tensor]] | None:
         """The test pictures as float32 (B, 10, 3, crop, crop); None where `stream.ten_crop` is off."""
         if not self.source.stream.ten_crop:
             return None
-        return self._read("test", partial(ten_views, self.source.stream), self._keys(self.measured["test"], 0, share))
+        return self._read(
+            "test",
+            partial(ten_views, self.source.stream),
+            self._keys(self.measured["test"], 0, share),
+        )
 
     def _augmentation(self, name: str) -> View:
-        return partial(augmented_view, self.source.stream, self.config.data.flip, self.config.seed, name)
+        return partial(
+            augmented_view, self.source.stream, self.config.data.flip, self.config.seed, name
+        )
 
-    def _keys(self, index: Tensor, first: int = 0, share: Share = WHOLE) -> Iterator[list[Key]]:
+    def _keys(self, index: Tensor, first: int = 0, share: Shard = WHOLE) -> Iterator[list[Key]]:
         for number, start in enumerate(range(0, len(index), EVALUATION_BATCH)):
             if share.has(number):
-                yield list(zip(index[start : start + EVALUATION_BATCH].tolist(), count(first + start)))
+                yield list(
+                    zip(index[start : start + EVALUATION_BATCH].tolist(), count(first + start))
+                )
 
-    def _read(self, split: str, view: View, keys: Iterable[list[Key]]) -> Iterator[tuple[Tensor, Tensor]]:
+    def _read(
+        self, split: str, view: View, keys: Iterable[list[Key]]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         loader = DataLoader(
             _Reader(self.source.root, self.splits[split], view),
             batch_sampler=keys,
@@ -167,7 +183,10 @@ class _Reader(Dataset[Parts | DataError]):
     def __getitems__(self, keys: list[Key]) -> Parts | DataError:
         # an error is handed over as a value: one that is raised arrives as the text of a traceback
         try:
-            views = [self.view(rgb_picture(self.root / fsdecode(self.listed.names[i])), draw) for i, draw in keys]
+            views = [
+                self.view(rgb_picture(self.root / fsdecode(self.listed.names[i])), draw)
+                for i, draw in keys
+            ]
         except DataError as error:
             return error
         pictures, colours = (torch.stack(parts) for parts in zip(*views, strict=True))

@@ -8,31 +8,36 @@ from torch import Tensor
 
 from degradation.config import Config, Data
 from degradation.data import datasets
-from degradation.data.augment import Offsets, Pictures, concatenate, draw_offsets, statistics
+from degradation.data.augment import ImageBatches, Offsets, concatenate, draw_offsets, statistics
 from degradation.data.datasets import Dataset
-from degradation.data.imagenet import ImageNet, StreamFeed, open_imagenet
-from degradation.data.random_streams import WHOLE, Share, batch_indices, generator, mixed, spread
+from degradation.data.imagenet import ImageNet, StreamingLoader, open_imagenet
+from degradation.data.random_streams import WHOLE, Shard, batch_indices, generator, mixed, spread
 
 DRAWN_AT_ONCE = 250  # images whose evaluation offsets are drawn in one call; another number would give other offsets
 EVALUATION_BATCH = 250  # small enough for a core's cache: a quarter faster than 500 on digits
 
 # channels, side in pixels, classes
-SHAPES = {"digits": (1, 8, 10), "cifar10": (3, 32, 10), "cifar100": (3, 32, 100), "fashion_mnist": (1, 28, 10)}
+SHAPES = {
+    "digits": (1, 8, 10),
+    "cifar10": (3, 32, 10),
+    "cifar100": (3, 32, 100),
+    "fashion_mnist": (1, 28, 10),
+}
 IMAGENET_CLASSES = 1000
 
 Batch = tuple[Tensor, Tensor]  # float32 (B, C, H, W), int64 (B,)
 
 
-class Feed(Protocol):
+class Loader(Protocol):
     """Batches of one run; what is random in them depends on the seed and the iteration alone."""
 
     sizes: dict[str, int]  # pictures by split: train, test, and validation where there is one
 
-    def batches(self, start: int, share: Share = WHOLE) -> Iterator[Batch]:
+    def batches(self, start: int, share: Shard = WHOLE) -> Iterator[Batch]:
         """Training batches, augmented, from an iteration on, without an end; or a share of each of them."""
         ...
 
-    def clean(self, split: str, share: Share = WHOLE) -> Iterator[Batch]:
+    def clean(self, split: str, share: Shard = WHOLE) -> Iterator[Batch]:
         """The pictures of a split in their order, un-augmented (the original view); or a share of the batches."""
         ...
 
@@ -44,16 +49,16 @@ class Feed(Protocol):
         """The training images of `clean` in batches of which each is a fair sample of all, whatever their order."""
         ...
 
-    def augmented(self, iteration: int, share: Share = WHOLE) -> Iterator[Batch]:
+    def augmented(self, iteration: int, share: Shard = WHOLE) -> Iterator[Batch]:
         """The training pictures in their order, augmented as in training; or a share of the batches."""
         ...
 
-    def ten_crop(self, share: Share = WHOLE) -> Iterator[Batch] | None:
+    def ten_crop(self, share: Shard = WHOLE) -> Iterator[Batch] | None:
         """The test pictures as ten crops, (B, 10, C, H, W); None where they are tested on one view only."""
         ...
 
 
-class ResidentFeed:
+class ResidentLoader:
     """Pictures that live on the device (He et al. 2015, 4.2)."""
 
     def __init__(self, dataset: Dataset, config: Config, device: torch.device) -> None:
@@ -63,34 +68,37 @@ class ResidentFeed:
         if dataset.validation is not None:
             splits["validation"] = dataset.validation
         self.pictures = {
-            name: Pictures(split, mean, deviation, device, config.data.normalise) for name, split in splits.items()
+            name: ImageBatches(split, mean, deviation, device, config.data.normalise)
+            for name, split in splits.items()
         }
         self.sizes = {name: len(pictures) for name, pictures in self.pictures.items()}
 
-    def batches(self, start: int, share: Share = WHOLE) -> Iterator[Batch]:
+    def batches(self, start: int, share: Shard = WHOLE) -> Iterator[Batch]:
         seed, size = self.config.seed, self.config.optim.batch_size
         iteration = start
         while True:
             index = batch_indices(seed, iteration, size, self.sizes["train"])
-            offsets = draw_offsets(size, self.config.data, generator(seed, "augmentation", iteration))
+            offsets = draw_offsets(
+                size, self.config.data, generator(seed, "augmentation", iteration)
+            )
             yield self.pictures["train"].augmented_batch(share.of(index), offsets.of(share))
             iteration += 1
 
-    def clean(self, split: str, share: Share = WHOLE) -> Iterator[Batch]:
+    def clean(self, split: str, share: Shard = WHOLE) -> Iterator[Batch]:
         for number, start in enumerate(range(0, self.sizes[split], EVALUATION_BATCH)):
             if share.has(number):
-                yield self.pictures[split].plain_batch(start, start + EVALUATION_BATCH)
+                yield self.pictures[split].eval_batch(start, start + EVALUATION_BATCH)
 
     def sample(self, split: str, pictures: int | None) -> Iterator[Batch]:
         index = spread(pictures, self.sizes[split])
         for start in range(0, len(index), EVALUATION_BATCH):
-            yield self.pictures[split].plain_at(index[start : start + EVALUATION_BATCH])
+            yield self.pictures[split].eval_batch_at(index[start : start + EVALUATION_BATCH])
 
     def mixed(self) -> Iterator[Batch]:
         for index in mixed(self.sizes["train"], EVALUATION_BATCH):
-            yield self.pictures["train"].plain_at(index)
+            yield self.pictures["train"].eval_batch_at(index)
 
-    def augmented(self, iteration: int, share: Share = WHOLE) -> Iterator[Batch]:
+    def augmented(self, iteration: int, share: Shard = WHOLE) -> Iterator[Batch]:
         offsets = self._evaluation_offsets(iteration)
         for number, start in enumerate(range(0, self.sizes["train"], EVALUATION_BATCH)):
             if share.has(number):
@@ -104,7 +112,7 @@ class ResidentFeed:
         sizes = [min(DRAWN_AT_ONCE, images - start) for start in range(0, images, DRAWN_AT_ONCE)]
         return concatenate([draw_offsets(size, self.config.data, stream) for size in sizes])
 
-    def ten_crop(self, share: Share = WHOLE) -> None:
+    def ten_crop(self, share: Shard = WHOLE) -> None:
         """None: these pictures are tested on the single original view."""
 
 
@@ -123,7 +131,7 @@ def shape(data: Data) -> tuple[int, int, int]:
     return dataset.channels, dataset.side, dataset.classes
 
 
-def make_feed(dataset: Dataset | ImageNet, config: Config, device: torch.device) -> Feed:
+def build_loader(dataset: Dataset | ImageNet, config: Config, device: torch.device) -> Loader:
     if isinstance(dataset, ImageNet):
-        return StreamFeed(dataset, config, device)
-    return ResidentFeed(dataset, config, device)
+        return StreamingLoader(dataset, config, device)
+    return ResidentLoader(dataset, config, device)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Share:
+class Shard:
     """The equal part of every batch that one of several processes has."""
 
     rank: int
@@ -29,7 +29,7 @@ class Share:
         return number % self.count == self.rank
 
 
-WHOLE = Share(0, 1)
+WHOLE = Shard(0, 1)
 
 
 def generator(seed: int, stream: str, index: int = 0) -> torch.Generator:

@@ -14,7 +14,7 @@ from functools import cache
 from io import BufferedReader
 from pathlib import Path
 
-from degradation.config.errors import escaped
+from degradation.config.errors import escape
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ CACHE = ".degradation"  # folder beside the pictures; holds the digest of a list
 
 def shown(name: object) -> str:
     """One line: control characters, line breaks and bytes that are no UTF-8 are written out."""
-    return escaped(str(name))
+    return escape(str(name))
 
 
 @cache

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 
-def norms_of(network: nn.Module) -> list[nn.BatchNorm2d]:
+def batchnorm_layers(network: nn.Module) -> list[nn.BatchNorm2d]:
     return [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
@@ -17,7 +17,7 @@ def batch_statistics(network: nn.Module) -> Iterator[None]:
 
     By those of the whole batch, whatever `model.bn_parts` is.
     """
-    was_training, norms = network.training, norms_of(network)
+    was_training, norms = network.training, batchnorm_layers(network)
     tracked = [norm.track_running_stats for norm in norms]
     for norm in norms:
         norm.track_running_stats = False
@@ -47,7 +47,7 @@ def exact_statistics(
 
     Outside the averages are as they were, so that training continues unchanged.
     """
-    was_training, norms = network.training, norms_of(network)
+    was_training, norms = network.training, batchnorm_layers(network)
     kept = [{name: value.clone() for name, value in norm.named_buffers()} for norm in norms]
     momenta = [norm.momentum for norm in norms]
     pools = [_Pool() for _ in norms]

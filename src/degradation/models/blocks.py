@@ -38,7 +38,9 @@ class Block(nn.Module):
         self.layers = len(shape)
         self.keeps_shape = shape[0][0] == shape[-1][1] and all(stride == 1 for *_, stride in shape)
         for number, (inner, outer, kernel, stride) in enumerate(shape, start=1):
-            convolution = nn.Conv2d(inner, outer, kernel, stride=stride, padding=kernel // 2, bias=False)
+            convolution = nn.Conv2d(
+                inner, outer, kernel, stride=stride, padding=kernel // 2, bias=False
+            )
             if order == "post":
                 self.add_module(f"conv{number}", convolution)
                 self.add_module(f"bn{number}", nn.BatchNorm2d(outer))
@@ -131,4 +133,7 @@ class Bottleneck(Block):
         super().__init__(shape, downsample, residual, order, first)
 
 
-BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {"basic": BasicBlock, "bottleneck": Bottleneck}
+BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {
+    "basic": BasicBlock,
+    "bottleneck": Bottleneck,
+}

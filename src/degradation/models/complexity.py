@@ -22,7 +22,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Census:
+class Complexity:
     parameters: int
     multiply_adds: int
     activations: int
@@ -42,10 +42,18 @@ def layers(model: Model, channels: int, side: int, classes: int) -> list[Layer]:
         if not parameters:
             return
         # each output value costs one multiply-add for each weight of its filter
-        multiply_adds = output.numel() * module.weight[0].numel() if isinstance(module, nn.Conv2d | nn.Linear) else 0
+        multiply_adds = (
+            output.numel() * module.weight[0].numel()
+            if isinstance(module, nn.Conv2d | nn.Linear)
+            else 0
+        )
         activations = output.numel() if weighted else 0
         kind = type(module).__name__
-        found.append(Layer(names[module], kind, tuple(output.shape[1:]), parameters, multiply_adds, activations))
+        found.append(
+            Layer(
+                names[module], kind, tuple(output.shape[1:]), parameters, multiply_adds, activations
+            )
+        )
 
     for module in network.modules():
         module.register_forward_hook(count)
@@ -53,10 +61,10 @@ def layers(model: Model, channels: int, side: int, classes: int) -> list[Layer]:
     return found
 
 
-def census(model: Model, channels: int, side: int, classes: int) -> Census:
+def measure_complexity(model: Model, channels: int, side: int, classes: int) -> Complexity:
     """The totals over all layers."""
     every = layers(model, channels, side, classes)
-    return Census(
+    return Complexity(
         sum(layer.parameters for layer in every),
         sum(layer.multiply_adds for layer in every),
         sum(layer.activations for layer in every),

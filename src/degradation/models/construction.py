@@ -27,12 +27,17 @@ def grow(shallow: Network, model: Model, batches: Callable[[], Iterable[Tensor]]
     over which the added BN layers' statistics are taken. In one memory format both nets give the same logits, bit for
     bit.
     """
-    deep = Network(model, shallow.conv1.in_channels, shallow.fc.out_features).to(shallow.conv1.weight)
+    deep = Network(model, shallow.conv1.in_channels, shallow.fc.out_features).to(
+        shallow.conv1.weight
+    )
     for name in ("conv1", "bn1", "fc"):
         deep.get_submodule(name).load_state_dict(shallow.get_submodule(name).state_dict())
     for stage in shallow.stages:
         mean, variance = _statistics(shallow, stage, batches())
-        old, new = list(shallow.get_submodule(stage).children()), list(deep.get_submodule(stage).children())
+        old, new = (
+            list(shallow.get_submodule(stage).children()),
+            list(deep.get_submodule(stage).children()),
+        )
         for source, target in zip(old, new[: len(old)], strict=True):
             target.load_state_dict(source.state_dict())
         for target in new[len(old) :]:
@@ -44,7 +49,9 @@ def _statistics(network: Network, stage: str, batches: Iterable[Tensor]) -> tupl
     """Mean and variance of each channel of a stage's output over pictures and positions, summed in float64."""
     total, squares, count = torch.zeros(()), torch.zeros(()), 0
     seen: list[Tensor] = []
-    hook = network.get_submodule(stage).register_forward_hook(lambda _m, _i, output: seen.append(output))
+    hook = network.get_submodule(stage).register_forward_hook(
+        lambda _m, _i, output: seen.append(output)
+    )
     for pictures in batches:
         network(pictures)
         values = seen.pop().double()
@@ -84,8 +91,12 @@ def _exact_inverse(variance: Tensor, eps: float) -> tuple[Tensor, Tensor]:
         candidate = variance + distance * step
         middle = torch.sqrt(candidate + eps)
         for direction in (0, torch.inf, -torch.inf):
-            scale = torch.nextafter(middle, torch.full_like(middle, direction)) if direction else middle
-            factor = F.batch_norm(one, zero, candidate, scale, zero, training=False, eps=eps).flatten()
+            scale = (
+                torch.nextafter(middle, torch.full_like(middle, direction)) if direction else middle
+            )
+            factor = F.batch_norm(
+                one, zero, candidate, scale, zero, training=False, eps=eps
+            ).flatten()
             fits = (factor == 1) & open_
             found_scale[fits], found_variance[fits] = scale[fits], candidate[fits]
             open_ &= ~fits

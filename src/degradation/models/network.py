@@ -32,7 +32,9 @@ class Network(nn.Module):
         super().__init__()
         self.layout = model.layout
         kernel, stride = (7, 2) if model.layout == "imagenet" else (3, 1)
-        self.conv1 = nn.Conv2d(channels, model.width, kernel, stride=stride, padding=kernel // 2, bias=False)
+        self.conv1 = nn.Conv2d(
+            channels, model.width, kernel, stride=stride, padding=kernel // 2, bias=False
+        )
         self.bn1 = nn.BatchNorm2d(model.width)
         in_channels = model.width
         self.stages: list[str] = []
@@ -41,7 +43,9 @@ class Network(nn.Module):
             layer = nn.Sequential()
             for index in range(blocks):
                 stride = 2 if stage > 0 and index == 0 else 1
-                layer.append(make_block(model, in_channels, inner, stride, first=stage == index == 0))
+                layer.append(
+                    make_block(model, in_channels, inner, stride, first=stage == index == 0)
+                )
                 in_channels = inner * BLOCKS[model.block].expansion
             self.stages.append(f"layer{stage + 1}")
             self.add_module(self.stages[-1], layer)
@@ -74,19 +78,25 @@ class Network(nn.Module):
 def make_block(model: Model, in_channels: int, inner: int, stride: int, first: bool) -> Block:
     """One block of a model with its shortcut; `inner` is the number of filters of its 3x3 convolutions."""
     out_channels = inner * BLOCKS[model.block].expansion
-    downsample = shortcut_module(model.shortcut, in_channels, out_channels, stride, model.order, model.new_channels)
+    downsample = shortcut_module(
+        model.shortcut, in_channels, out_channels, stride, model.order, model.new_channels
+    )
     given = (in_channels, inner, stride, downsample, model.shortcut != "none", model.order, first)
     if model.block == "bottleneck":
         return Bottleneck(*given, stride_on_first=model.bottleneck_stride == "1x1")
     return BLOCKS[model.block](*given)
 
 
-def initialise(network: nn.Module, generator: torch.Generator, initialisation: str = "fan_out") -> None:
+def initialise(
+    network: nn.Module, generator: torch.Generator, initialisation: str = "fan_out"
+) -> None:
     """He normal for convolutions, PyTorch's uniform for the linear layer, BN at 1 and 0; from one stream."""
     mode: Literal["fan_in", "fan_out"] = "fan_in" if initialisation == "fan_in" else "fan_out"
     for module in _drawing_order(network):
         if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu", generator=generator)
+            nn.init.kaiming_normal_(
+                module.weight, mode=mode, nonlinearity="relu", generator=generator
+            )
         elif isinstance(module, nn.Linear):
             bound = 1 / math.sqrt(module.in_features)
             nn.init.uniform_(module.weight, -bound, bound, generator=generator)

@@ -8,39 +8,39 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from degradation.config import PROBE_KINDS, Probes
-from degradation.data.loaders import Batch, Feed
+from degradation.config import PROBE_SPECS, Probes
+from degradation.data.loaders import Batch, Loader
 from degradation.data.random_streams import generator
 from degradation.models.network import Network
 from degradation.probes.gradient_flow import gradient_flow
-from degradation.probes.gradient_identity import identity
+from degradation.probes.gradient_identity import gradient_identity
 from degradation.probes.lesions import lesions
 from degradation.probes.paths import paths
 from degradation.probes.responses import responses
 from degradation.probes.shattering import shattering
 from degradation.probes.table import Table
 
-__all__ = ["Table", "probe_batch", "take"]
+__all__ = ["Table", "measure_probe", "probe_batch"]
 
 
 MEASURES: dict[str, Callable[[Network, Tensor, Tensor, torch.Generator], Table]] = {
     "gradient_flow": lambda network, pictures, labels, _: gradient_flow(network, pictures, labels),
     "responses": lambda network, pictures, _labels, _: responses(network, pictures),
-    "identity": lambda network, pictures, labels, _: identity(network, pictures, labels),
+    "identity": lambda network, pictures, labels, _: gradient_identity(network, pictures, labels),
     "shattering": shattering,
     "lesions": lesions,
     "paths": paths,
 }
 
 
-def probe_batch(name: str, feed: Feed, config: Probes) -> Batch:
+def probe_batch(name: str, feed: Loader, config: Probes) -> Batch:
     """The un-augmented pictures that a probe sees, spread evenly over its split, so that all classes occur."""
-    split = PROBE_KINDS[name].split
+    split = PROBE_SPECS[name].split
     wanted = config.batch_size if split == "train" else config.test_pictures
     pictures, labels = zip(*feed.sample(split, wanted), strict=True)
     return torch.cat(pictures), torch.cat(labels)
 
 
-def take(name: str, network: Network, batch: Batch, seed: int, iteration: int) -> Table:
+def measure_probe(name: str, network: Network, batch: Batch, seed: int, iteration: int) -> Table:
     """The table of a probe; what is random in it depends on the run's seed and the iteration alone."""
     return MEASURES[name](network, *batch, generator(seed, f"probe/{name}", iteration))

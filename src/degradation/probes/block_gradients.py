@@ -17,10 +17,10 @@ from torch import Tensor
 from degradation.models.blocks import Block
 from degradation.models.network import Network
 
-PICTURES = 32  # in float64 at most: what is checked there holds for any number, and deep networks' graphs are large
+MAX_IMAGES = 32  # in float64 at most: what is checked there holds for any number, and deep networks' graphs are large
 
 
-class Terms:
+class BlockGradients:
     """A block at one input x; its graph is kept, so that both terms can be taken of many gradients."""
 
     def __init__(self, block: Block, x: Tensor) -> None:
@@ -42,21 +42,30 @@ class Terms:
 
     def by_convolutions(self, gradient: Tensor) -> Tensor:
         """F'^T M times the gradient of E by the block's output."""
-        return torch.autograd.grad(self.convolved, self.x, self._masked(gradient), retain_graph=True)[0]
+        return torch.autograd.grad(
+            self.convolved, self.x, self._masked(gradient), retain_graph=True
+        )[0]
 
     def _masked(self, gradient: Tensor) -> Tensor:
         return gradient if self.mask is None else gradient * self.mask
 
 
-def in_float64(network: Network, pictures: Tensor, labels: Tensor) -> tuple[Network, Tensor, Tensor]:
+def in_float64(
+    network: Network, pictures: Tensor, labels: Tensor
+) -> tuple[Network, Tensor, Tensor]:
     """A copy of the network and some pictures of its batch in float64, on a device that has it."""
-    pictures, labels = pictures[:: math.ceil(len(pictures) / PICTURES)], labels[:: math.ceil(len(labels) / PICTURES)]
+    pictures, labels = (
+        pictures[:: math.ceil(len(pictures) / MAX_IMAGES)],
+        labels[:: math.ceil(len(labels) / MAX_IMAGES)],
+    )
     device = torch.device("cpu") if pictures.device.type == "mps" else pictures.device
     exact = copy.deepcopy(network).to(device).double()
     return exact, pictures.to(device).double(), labels.to(device)
 
 
-def loss_through_blocks(network: Network, pictures: Tensor, labels: Tensor) -> tuple[Tensor, list[Tensor]]:
+def loss_through_blocks(
+    network: Network, pictures: Tensor, labels: Tensor
+) -> tuple[Tensor, list[Tensor]]:
     """The mean loss E of a batch with its graph, and each block's input x_0 to x_{n-1} and the last output x_n."""
     x = network.stem(pictures)
     inputs = [x]
@@ -69,5 +78,7 @@ def loss_through_blocks(network: Network, pictures: Tensor, labels: Tensor) -> t
 def stages_of(network: Network) -> list[int]:
     """The stage, from 1, of each block."""
     return [
-        number for number, stage in enumerate(network.stages, start=1) for _ in network.get_submodule(stage).children()
+        number
+        for number, stage in enumerate(network.stages, start=1)
+        for _ in network.get_submodule(stage).children()
     ]

@@ -15,12 +15,19 @@ def gradient_flow(network: Network, pictures: Tensor, labels: Tensor) -> Table:
     `input_gradient` is that of dE/dx_l, over all pictures, channels and positions; `weight_gradient` that of dE/dW_l,
     over the weights of the block's convolutions (None for n). BN normalises by the batch, as in training.
     """
-    weights = [[convolution.get_parameter("weight") for convolution, _ in block.pairs()] for block in network.blocks()]
+    weights = [
+        [convolution.get_parameter("weight") for convolution, _ in block.pairs()]
+        for block in network.blocks()
+    ]
     with batch_statistics(network), torch.enable_grad():
         loss, inputs = loss_through_blocks(network, pictures, labels)
-        gradients = torch.autograd.grad(loss, [*inputs, *(weight for block in weights for weight in block)])
+        gradients = torch.autograd.grad(
+            loss, [*inputs, *(weight for block in weights for weight in block)]
+        )
     of_inputs = [gradient.cpu().double().norm().item() for gradient in gradients[: len(inputs)]]
-    squares = [gradient.cpu().double().square().sum().item() for gradient in gradients[len(inputs) :]]
+    squares = [
+        gradient.cpu().double().square().sum().item() for gradient in gradients[len(inputs) :]
+    ]
     layers = iter(squares)
     of_weights = [sum(next(layers) for _ in block) ** 0.5 for block in weights]
     return {

@@ -14,11 +14,16 @@ from torch import Tensor
 from degradation.models.batchnorm import batch_statistics
 from degradation.models.blocks import Block
 from degradation.models.network import Network
-from degradation.probes.block_gradients import Terms, in_float64, loss_through_blocks, stages_of
+from degradation.probes.block_gradients import (
+    BlockGradients,
+    in_float64,
+    loss_through_blocks,
+    stages_of,
+)
 from degradation.probes.table import Table, column
 
 
-def identity(network: Network, pictures: Tensor, labels: Tensor) -> Table:
+def gradient_identity(network: Network, pictures: Tensor, labels: Tensor) -> Table:
     """A row a block l and form: `block` (x_{l+1} to x_l) and, in the order pre, `stage` (the stage's end x_L to x_l).
 
     `gradient`, `by_shortcut`, `by_convolutions`: Euclidean norms of the left side and of the right side's two terms;
@@ -32,10 +37,12 @@ def identity(network: Network, pictures: Tensor, labels: Tensor) -> Table:
         loss, inputs = loss_through_blocks(exact, pictures, labels)
         gradients = torch.autograd.grad(loss, inputs)
         for number, block in enumerate(blocks):
-            terms = Terms(block, inputs[number])
+            terms = BlockGradients(block, inputs[number])
             after = gradients[number + 1]
             found = _row(gradients[number], terms.by_shortcut(after), terms.by_convolutions(after))
-            rows.append({"form": "block", "block": number, "shape_change": not block.keeps_shape, **found})
+            rows.append(
+                {"form": "block", "block": number, "shape_change": not block.keeps_shape, **found}
+            )
         for number in range(len(blocks)):
             end = _end_of_stage(blocks, stages, number)
             if end is not None:

@@ -28,16 +28,26 @@ def direction(network: Network, generator: torch.Generator) -> dict[str, Tensor]
 class Surface:
     """The loss and error of a network moved along two directions; the network is changed."""
 
-    def __init__(self, network: Network, along: tuple[dict[str, Tensor], dict[str, Tensor]]) -> None:
+    def __init__(
+        self, network: Network, along: tuple[dict[str, Tensor], dict[str, Tensor]]
+    ) -> None:
         self.network, self.along = network.eval(), along
-        self.centre = {name: value.detach().clone() for name, value in network.named_parameters() if name in along[0]}
+        self.centre = {
+            name: value.detach().clone()
+            for name, value in network.named_parameters()
+            if name in along[0]
+        }
 
-    def measure(self, x: float, y: float, batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[float, float]:
+    def measure(
+        self, x: float, y: float, batches: Iterable[tuple[Tensor, Tensor]]
+    ) -> tuple[float, float]:
         """At w + x d_1 + y d_2: mean cross-entropy in nats, error in percent, over the pictures of the batches."""
         parameters = dict(self.network.named_parameters())
         with torch.no_grad():
             for name, value in self.centre.items():
-                moved = torch.add(value, self.along[0][name], alpha=x).add_(self.along[1][name], alpha=y)
+                moved = torch.add(value, self.along[0][name], alpha=x).add_(
+                    self.along[1][name], alpha=y
+                )
                 parameters[name].copy_(moved)
         loss, wrong, seen = 0.0, 0, 0
         with torch.inference_mode():

@@ -19,7 +19,11 @@ Layer = Callable[[Tensor], Tensor]
 
 
 def lesions(
-    network: Network, pictures: Tensor, labels: Tensor, generator: torch.Generator, repeats: int = REPEATS
+    network: Network,
+    pictures: Tensor,
+    labels: Tensor,
+    generator: torch.Generator,
+    repeats: int = REPEATS,
 ) -> Table:
     """A row a lesion: `kind` (none, delete, swap), `number` of blocks deleted or swaps, `repeat`, `error` in percent.
 
@@ -32,7 +36,9 @@ def lesions(
     same = [number for number, block in enumerate(blocks) if block.keeps_shape]
     rows: list[tuple[str, int, int, int | None, float]] = []
 
-    def measure(kind: str, number: int, repeat: int, order: Sequence[Layer], block: int | None = None) -> None:
+    def measure(
+        kind: str, number: int, repeat: int, order: Sequence[Layer], block: int | None = None
+    ) -> None:
         rows.append((kind, number, repeat, block, _error(network, order, pictures, labels)))
 
     was_training = network.training
@@ -61,7 +67,9 @@ def _numbers(least: int, most: int) -> list[int]:
 
 
 def _without(blocks: list[Block], deleted: set[int]) -> list[Layer]:
-    return [_shortcut_of(block) if number in deleted else block for number, block in enumerate(blocks)]
+    return [
+        _shortcut_of(block) if number in deleted else block for number, block in enumerate(blocks)
+    ]
 
 
 def _shortcut_of(block: Block) -> Layer:
@@ -79,7 +87,10 @@ def _shortcut_of(block: Block) -> Layer:
 def _partners(network: Network, same: list[int]) -> dict[int, list[int]]:
     """Block that keeps the shape: the others of its stage; without those that have no other."""
     stages = stages_of(network)
-    found = {one: [other for other in same if stages[other] == stages[one] and other != one] for one in same}
+    found = {
+        one: [other for other in same if stages[other] == stages[one] and other != one]
+        for one in same
+    }
     return {one: others for one, others in found.items() if others}
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from degradation.models.batchnorm import batch_statistics
 from degradation.models.network import Network
-from degradation.probes.block_gradients import Terms, in_float64, loss_through_blocks
+from degradation.probes.block_gradients import BlockGradients, in_float64, loss_through_blocks
 from degradation.probes.table import Table, column
 
 LENGTHS = 16  # at which single paths are sampled
@@ -19,7 +19,11 @@ SAMPLES = 8  # paths a length
 
 
 def paths(
-    network: Network, pictures: Tensor, labels: Tensor, generator: torch.Generator, samples: int = SAMPLES
+    network: Network,
+    pictures: Tensor,
+    labels: Tensor,
+    generator: torch.Generator,
+    samples: int = SAMPLES,
 ) -> Table:
     """A row a length 0 to n: `paths` of that length, and Euclidean norms of their part of dE/dx_0.
 
@@ -34,12 +38,17 @@ def paths(
     with batch_statistics(network), torch.enable_grad():
         loss, inputs = loss_through_blocks(network, pictures, labels)
         last = torch.autograd.grad(loss, inputs[-1])[0]
-        terms = [Terms(block, x) for block, x in zip(blocks, inputs, strict=False)]
+        terms = [BlockGradients(block, x) for block, x in zip(blocks, inputs, strict=False)]
         sums = _by_length(terms, last)
         sampled: dict[int, float] = {}
-        for length in sorted({round(k) for k in torch.linspace(0, n, min(LENGTHS, n + 1)).tolist()}):
+        for length in sorted(
+            {round(k) for k in torch.linspace(0, n, min(LENGTHS, n + 1)).tolist()}
+        ):
             drawn = min(samples, math.comb(n, length))
-            norms = [_along(terms, last, _choose(n, length, generator)).norm().item() for _ in range(drawn)]
+            norms = [
+                _along(terms, last, _choose(n, length, generator)).norm().item()
+                for _ in range(drawn)
+            ]
             sampled[length] = sum(norms) / drawn
     lengths = range(n + 1)
     return {
@@ -50,14 +59,19 @@ def paths(
     }
 
 
-def _by_length(terms: list[Terms], last: Tensor) -> list[Tensor]:
+def _by_length(terms: list[BlockGradients], last: Tensor) -> list[Tensor]:
     """The part of dE/dx_0 of all paths of each length."""
     sums = [last]
     for block in reversed(terms):
         shortcuts = [block.by_shortcut(gradient) for gradient in sums]
         longer = [block.by_convolutions(gradient) for gradient in sums]
         sums = [
-            *(a + b for a, b in zip(shortcuts, [torch.zeros_like(shortcuts[0]), *longer[:-1]], strict=True)),
+            *(
+                a + b
+                for a, b in zip(
+                    shortcuts, [torch.zeros_like(shortcuts[0]), *longer[:-1]], strict=True
+                )
+            ),
             longer[-1],
         ]
     return sums
@@ -67,10 +81,14 @@ def _choose(n: int, length: int, generator: torch.Generator) -> set[int]:
     return set(torch.randperm(n, generator=generator)[:length].tolist())
 
 
-def _along(terms: list[Terms], last: Tensor, convolutions: set[int]) -> Tensor:
+def _along(terms: list[BlockGradients], last: Tensor, convolutions: set[int]) -> Tensor:
     """The part of dE/dx_0 of one path: by the convolutions of these blocks, by the shortcuts of the others."""
     gradient = last
     for number in reversed(range(len(terms))):
         block = terms[number]
-        gradient = block.by_convolutions(gradient) if number in convolutions else block.by_shortcut(gradient)
+        gradient = (
+            block.by_convolutions(gradient)
+            if number in convolutions
+            else block.by_shortcut(gradient)
+        )
     return gradient

@@ -18,13 +18,18 @@ def responses(network: Network, pictures: Tensor) -> Table:
     kernels: list[int] = []
     layers: list[tuple[nn.Module, nn.Module]] = [(network.conv1, network.bn1)]
     for block in network.blocks():
-        layers += [(conv, conv if block.order == "pre" or norm is None else norm) for conv, norm in block.pairs()]
+        layers += [
+            (conv, conv if block.order == "pre" or norm is None else norm)
+            for conv, norm in block.pairs()
+        ]
     hooks = []
     for convolution, measured in layers:
         kernels.append(convolution.get_parameter("weight").shape[-1])
         # at once: the ReLU after it works in place
         hooks.append(
-            measured.register_forward_hook(lambda _module, _input, output: seen.append(output.std(correction=0).item()))
+            measured.register_forward_hook(
+                lambda _module, _input, output: seen.append(output.std(correction=0).item())
+            )
         )
     try:
         with batch_statistics(network), torch.no_grad():

@@ -34,7 +34,9 @@ def shattering(
         network.eval()
         for _ in range(lines):  # one at a time: a deep network's graph is large
             one, other = torch.randperm(len(pictures), generator=generator)[:2].tolist()
-            x = (pictures[one] + place * (pictures[other] - pictures[one])).requires_grad_()  # (points, C, H, W)
+            x = (
+                pictures[one] + place * (pictures[other] - pictures[one])
+            ).requires_grad_()  # (points, C, H, W)
             (gradient,) = torch.autograd.grad(network(x)[:, labels[one]].sum(), x)
             exact = gradient.cpu().double().flatten(1)  # a small gradient has a direction too
             direction = exact / exact.norm(dim=1, keepdim=True)  # NaN where there is none

@@ -7,7 +7,7 @@ from degradation.records.manifest import Manifest
 from degradation.records.record import Record
 
 
-class Look(Record):
+class CachedRecord(Record):
     """A record to be read only: each file once, so that the bytes that were checked are the bytes that are shown."""
 
     def __init__(self, root: Path | str, run_id: str) -> None:

@@ -9,10 +9,10 @@ from filelock import FileLock, Timeout
 
 from degradation.durable_io import open_file
 
-AS_LONG_AS_IT_TAKES = -1.0  # seconds to wait for a lock, in filelock's words
+NO_TIMEOUT = -1.0  # seconds to wait for a lock, in filelock's words
 
 
-class Held(Exception):
+class LockTimeout(Exception):
     """Another process holds the lock."""
 
     def __str__(self) -> str:
@@ -26,7 +26,7 @@ def hold(path: Path, timeout: float) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise Held from None
+        raise LockTimeout from None
     try:
         yield
     finally:

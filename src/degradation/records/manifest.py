@@ -21,10 +21,15 @@ from degradation.records.schema import (
 )  # fmt: skip
 
 Manifest = dict[str, Any]
-FILE = re.compile(rf"{re.escape(RUN)}|{re.escape(METRICS)}|{re.escape(WEIGHTS)}|{SNAPSHOTS}/\d+\.pt")
+FILE = re.compile(
+    rf"{re.escape(RUN)}|{re.escape(METRICS)}|{re.escape(WEIGHTS)}|{SNAPSHOTS}/\d+\.pt"
+)
 # or another thing is there
-NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL)
-SMALL = (RUN, METRICS)  # what the analysis reads is compared byte by byte even where the rest is only measured
+MISSING_ERRNOS = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL)
+ALWAYS_VERIFIED = (
+    RUN,
+    METRICS,
+)  # what the analysis reads is compared byte by byte even where the rest is only measured
 
 
 def fingerprint(content: bytes) -> Row:
@@ -32,7 +37,11 @@ def fingerprint(content: bytes) -> Row:
 
 
 def manifest_of(
-    outcome: State, iteration: int, files: dict[str, Row], metrics: Iterable[Row], probes: Iterable[Row]
+    outcome: State,
+    iteration: int,
+    files: dict[str, Row],
+    metrics: Iterable[Row],
+    probes: Iterable[Row],
 ) -> Manifest:
     """`files`: fingerprints from when the files were written, so that what was damaged since is not taken for sound.
 
@@ -61,26 +70,31 @@ def is_manifest(values: Any) -> TypeGuard[Manifest]:
 
 
 def _is_fingerprint(value: Any) -> bool:
-    return isinstance(value, dict) and {key: type(part) for key, part in value.items()} == {"bytes": int, "sha256": str}
+    return isinstance(value, dict) and {key: type(part) for key, part in value.items()} == {
+        "bytes": int,
+        "sha256": str,
+    }
 
 
-def misfit(folder: Path, manifest: Manifest, every_byte: bool, read: Callable[[str], bytes]) -> str | None:
+def find_mismatch(
+    folder: Path, manifest: Manifest, verify_contents: bool, read: Callable[[str], bytes]
+) -> str | None:
     """The first file that is not what the manifest says, and how; None where all are. `read`: a file by its name.
 
-    Without `every_byte` weights and snapshots are only measured, not read. Raises RecordError where a file cannot be
+    Without `verify_contents` weights and snapshots are only measured, not read. Raises RecordError where a file cannot be
     read now: that is no damage, and a sound run is not to be thrown away for it.
     """
     for name, expected in manifest["files"].items():
         path = folder / name
         try:
-            if not every_byte and name not in SMALL and not path.is_symlink():
+            if not verify_contents and name not in ALWAYS_VERIFIED and not path.is_symlink():
                 if path.stat().st_size != expected["bytes"]:
                     return f"{path}: has another length than in {DONE}"
             elif fingerprint(read(name)) != expected:
                 return f"{path}: its checksum differs from the one in {DONE}"
         except OSError as error:
             told = f"{path}: cannot be read ({error.strerror or error})"
-            if error.errno not in NOT_THERE:
+            if error.errno not in MISSING_ERRNOS:
                 raise RecordError(told) from None
             return told
     return None

@@ -1,4 +1,4 @@
-"""What run.json must hold for a run to be shown: the types and ranges of the configuration, and the id made of it."""
+"""What run.json must hold for a run to be quote: the types and ranges of the configuration, and the id made of it."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 from degradation.config import Config
-from degradation.config.errors import shown
+from degradation.config.errors import quote
 from degradation.config.values import RULES
 from degradation.durable_io import Row
 from degradation.records.row_validation import is_count, is_name, is_number
@@ -17,19 +17,26 @@ from degradation.run_id import PARENT
 
 FAMILIES = ("plain", "residual", "constructed", "plain-preactivation", "preactivation")
 COUNTED = ("parameters", "multiply_adds", "activations")
-NEEDED = ("seed", "data.name", "model.depth", "model.shortcut", "schedule.iterations", "schedule.evaluate_every")
+NEEDED = (
+    "seed",
+    "data.name",
+    "model.depth",
+    "model.shortcut",
+    "schedule.iterations",
+    "schedule.evaluate_every",
+)
 MOST_KEYS = 500
 MOST_EVALUATIONS = 100_000
 RUN_ID = re.compile(r".+-d\d+-s\d+-([0-9a-f]{8})")
 
 
-def misfit(description: Row, run_id: str) -> str | None:
+def find_mismatch(description: Row, run_id: str) -> str | None:
     """What is wrong, in a few words; None where nothing is."""
     config, data, census = (description.get(key) for key in ("config", "data", "census"))
     if description.get("run_id") != run_id:
-        return f"is of another run, {shown(description.get('run_id'))}"
+        return f"is of another run, {quote(description.get('run_id'))}"
     if description.get("family") not in FAMILIES:
-        return f"family: {shown(description.get('family'))} is not allowed"
+        return f"family: {quote(description.get('family'))} is not allowed"
     if problem := _misfit_of_data(data):
         return problem
     if not isinstance(census, dict) or not all(is_count(value) for value in census.values()):
@@ -53,7 +60,10 @@ def _misfit_of_data(data: Any) -> str | None:
 
 def columns(config: Row) -> dict[str, Any]:
     """A column a key, such as `config.optim.lr`; a list is told as text."""
-    return {f"config.{key}": str(value) if isinstance(value, list) else value for key, value in _flat("", config)}
+    return {
+        f"config.{key}": str(value) if isinstance(value, list) else value
+        for key, value in _flat("", config)
+    }
 
 
 def _flat(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -75,7 +85,7 @@ def _misfit_of_config(config: Row) -> str | None:
             return f"config.{key} is missing"
     for key, rule in RULES.items():
         if key in values and not rule.holds(values[key]):
-            return f"config.{key}: {shown(values[key])} is not allowed; allowed: {rule.allowed}"
+            return f"config.{key}: {quote(values[key])} is not allowed; allowed: {rule.allowed}"
     if values["schedule.iterations"] > MOST_EVALUATIONS * values["schedule.evaluate_every"]:
         return f"config.schedule.evaluate_every: more than {MOST_EVALUATIONS} evaluations"
     return None
@@ -87,13 +97,22 @@ def _mistyped(value: Any, kind: Any, key: str) -> str | None:
         if not isinstance(value, dict):
             return key
         types = _types(kind) | {PARENT: Config}
-        found = (_mistyped(one, types.get(name), f"{key}.{name}".lstrip(".")) for name, one in value.items())
+        found = (
+            _mistyped(one, types.get(name), f"{key}.{name}".lstrip("."))
+            for name, one in value.items()
+        )
         return next((wrong for wrong in found if wrong is not None), None)
     if kind is None:
-        return None if value is None or isinstance(value, bool) or is_number(value) or is_name(value) else key
+        return (
+            None
+            if value is None or isinstance(value, bool) or is_number(value) or is_name(value)
+            else key
+        )
     options = [option for option in get_args(kind) if option is not type(None)]
     if get_origin(kind) is list:
-        fits = isinstance(value, list) and all(_mistyped(one, options[0], key) is None for one in value)
+        fits = isinstance(value, list) and all(
+            _mistyped(one, options[0], key) is None for one in value
+        )
         return None if fits else key
     if options:
         return None if value is None else _mistyped(value, options[0], key)

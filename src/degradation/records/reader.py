@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 
-from degradation.config.errors import escaped
+from degradation.config.errors import escape
 from degradation.durable_io import Row, decode_row, decode_rows
-from degradation.records.cached_reader import Look
-from degradation.records.row_validation import Misfit
+from degradation.records.cached_reader import CachedRecord
+from degradation.records.row_validation import InvalidRow
 
 TORN = "torn or changed"
 
 
 def read_rows(
-    record: Look,
+    record: CachedRecord,
     name: str,
-    misfit: Misfit,
+    misfit: InvalidRow,
     left_out: list[str],
     in_order: bool = False,
     all_fit: Callable[[list[Row]], bool] | None = None,
@@ -28,7 +28,9 @@ def read_rows(
     except FileNotFoundError:
         return []
     except OSError as error:
-        left_out.append(f"{escaped(record.run_id)}: {name} cannot be read ({error.strerror or 'no regular file'})")
+        left_out.append(
+            f"{escape(record.run_id)}: {name} cannot be read ({error.strerror or 'no regular file'})"
+        )
         return []
     if all_fit is not None and (rows := decode_rows(lines)) and all_fit(rows):
         return rows
@@ -45,5 +47,5 @@ def read_rows(
             break
     if first:
         lost, total = len(lines) - len(kept), len(lines)
-        left_out.append(f"{escaped(record.run_id)}: {name}, {lost} of {total} lines ({first})")
+        left_out.append(f"{escape(record.run_id)}: {name}, {lost} of {total} lines ({first})")
     return kept

@@ -10,7 +10,7 @@ from typing import Any
 
 from degradation.durable_io import (
     TEMPORARY,
-    Damaged,
+    CorruptData,
     Row,
     append_row,
     decode_document,
@@ -23,8 +23,8 @@ from degradation.durable_io import (
     row_checksum,
     write_atomically,
 )
-from degradation.records.locks import AS_LONG_AS_IT_TAKES, Held, hold, is_held
-from degradation.records.manifest import Manifest, fingerprint, is_manifest, misfit
+from degradation.records.locks import NO_TIMEOUT, LockTimeout, hold, is_held
+from degradation.records.manifest import Manifest, find_mismatch, fingerprint, is_manifest
 from degradation.records.schema import (
     ATTEMPTS,
     CHECKPOINT,
@@ -66,7 +66,9 @@ class Record:
         if content is None:
             raise RecordError(f"{self.path(name)}: missing")
         if not self._fits_manifest(name, content):
-            raise RecordError(f"{self.path(name)}: its checksum differs from the one in {DONE}; train the run again")
+            raise RecordError(
+                f"{self.path(name)}: its checksum differs from the one in {DONE}; train the run again"
+            )
         return content
 
     def unchecked(self, name: str) -> bytes:
@@ -80,7 +82,9 @@ class Record:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise RecordError(f"{self.path(name)}: cannot be read ({error.strerror or error})") from None
+            raise RecordError(
+                f"{self.path(name)}: cannot be read ({error.strerror or error})"
+            ) from None
 
     def _fits_manifest(self, name: str, content: bytes) -> bool:
         """False where the manifest of a run that is over says otherwise of a file."""
@@ -97,7 +101,7 @@ class Record:
                 " read it with the release that wrote it, or give another record_root"
             )
         if not checked and found != READABLE[0]:
-            raise Damaged("lacks its checksum")
+            raise CorruptData("lacks its checksum")
         return values
 
     def create(self, description: Row) -> Row:
@@ -108,13 +112,17 @@ class Record:
         if (content := self._content(RUN)) is not None:
             try:
                 earlier = self._document(RUN, content)
-                if earlier.pop("schema_version") == READABLE[0] and not self._fits_manifest(RUN, content):
-                    raise Damaged(f"differs from the one in {DONE}")
-            except Damaged as problem:
+                if earlier.pop("schema_version") == READABLE[0] and not self._fits_manifest(
+                    RUN, content
+                ):
+                    raise CorruptData(f"differs from the one in {DONE}")
+            except CorruptData as problem:
                 log.warning("%s: %s %s; it is written anew", self.run_id, RUN, problem)
             else:
                 if not _agrees(earlier, description):
-                    raise RecordError(f"{self.path(RUN)}: was written for other values under the same id; move it away")
+                    raise RecordError(
+                        f"{self.path(RUN)}: was written for other values under the same id; move it away"
+                    )
                 return fingerprint(content)
         return self.write(RUN, encode_document({"schema_version": SCHEMA_VERSION, **description}))
 
@@ -123,7 +131,7 @@ class Record:
         content = self.read(RUN)
         try:
             return self._document(RUN, content)
-        except Damaged as problem:
+        except CorruptData as problem:
             raise RecordError(f"{self.path(RUN)}: {problem}; train the run again") from None
 
     def clean(self) -> None:
@@ -141,9 +149,13 @@ class Record:
 
     def rows(self, name: str) -> list[Row]:
         """The sound rows from the start; what follows a torn or changed line is not trusted."""
-        return [row for row in takewhile(lambda row: row is not None, self._decoded(name)) if row is not None]
+        return [
+            row
+            for row in takewhile(lambda row: row is not None, self._decoded(name))
+            if row is not None
+        ]
 
-    def sound_rows(self, name: str) -> list[Row]:
+    def valid_rows(self, name: str) -> list[Row]:
         """All rows whose checksum holds, of a file whose rows do not depend on each other."""
         return [row for row in self._decoded(name) if row is not None]
 
@@ -151,11 +163,11 @@ class Record:
         """Each line's row, None for a torn or changed one."""
         yield from map(decode_row, (self._content(name) or b"").splitlines(keepends=True))
 
-    def damaged_lines(self, name: str) -> int:
+    def corrupt_lines(self, name: str) -> int:
         """How many lines are torn or changed."""
         return sum(row is None for row in self._decoded(name))
 
-    def keep_rows(self, name: str, rows: list[Row]) -> None:
+    def rewrite_rows(self, name: str, rows: list[Row]) -> None:
         """Make these rows the file's content: what a resume cuts off is trained again."""
         content = b"".join(encode_row(row) for row in rows)
         if self._content(name) != content:
@@ -173,34 +185,36 @@ class Record:
         content = self._content(DONE)
         try:
             manifest = None if content is None else self._document(DONE, content)
-        except Damaged:
+        except CorruptData:
             return None
         return manifest if is_manifest(manifest) else None
 
-    def misfit(self, every_byte: bool = False) -> str | None:
+    def find_mismatch(self, verify_contents: bool = False) -> str | None:
         """What keeps the run from being over, in a line; None where it is over and every file is what was written."""
         manifest = self.manifest()
         if manifest is None:
             return f"{self.path(DONE)}: missing or damaged"
-        return misfit(self.folder, manifest, every_byte, self.unchecked)
+        return find_mismatch(self.folder, manifest, verify_contents, self.unchecked)
 
-    def outcome(self, every_byte: bool = False) -> State | None:
+    def outcome(self, verify_contents: bool = False) -> State | None:
         """Done or diverged; None while the run is not over, or no more."""
         manifest = self.manifest()
-        if manifest is None or misfit(self.folder, manifest, every_byte, self.unchecked):
+        if manifest is None or find_mismatch(
+            self.folder, manifest, verify_contents, self.unchecked
+        ):
             return None
         return State(manifest["outcome"])
 
     def settled(self) -> State | None:
         """The outcome where nothing is left to do, not even to tidy up."""
-        return None if os.path.exists(self.path(CHECKPOINT)) else self.outcome(every_byte=True)
+        return None if os.path.exists(self.path(CHECKPOINT)) else self.outcome(verify_contents=True)
 
     def restore(self) -> bool:
         """Write a missing or damaged DONE anew where the last attempt's line has it and all files fit it."""
-        if self.manifest() is not None or not (attempts := self.sound_rows(ATTEMPTS)):
+        if self.manifest() is not None or not (attempts := self.valid_rows(ATTEMPTS)):
             return False
         manifest = attempts[-1].get(MANIFEST)
-        if not is_manifest(manifest) or misfit(self.folder, manifest, True, self.unchecked):
+        if not is_manifest(manifest) or find_mismatch(self.folder, manifest, True, self.unchecked):
             return False
         self.finish(manifest)
         return True
@@ -214,7 +228,7 @@ class Record:
         wanted = (self.manifest() or {}).get(PROBES)
         if wanted is None:
             return None
-        return [row for row in self.sound_rows(PROBES) if row_checksum(row) in wanted]
+        return [row for row in self.valid_rows(PROBES) if row_checksum(row) in wanted]
 
     def lost_probes(self) -> int:
         """How many rows of probes training took that are there no more."""
@@ -229,7 +243,7 @@ class Record:
             return outcome
         if self.locked():
             return State.RUNNING
-        attempts = self.sound_rows(ATTEMPTS)
+        attempts = self.valid_rows(ATTEMPTS)
         if attempts and attempts[-1].get(OUTCOME) == State.FAILED:
             return State.FAILED
         return State.PARTIAL if attempts else State.MISSING
@@ -244,13 +258,13 @@ class Record:
         try:
             with hold(self.path(LOCK), timeout):
                 yield
-        except Held:
+        except LockTimeout:
             raise RecordError(f"{self.folder}: another process is training this run") from None
 
     @contextmanager
     def lock_file(self, name: str) -> Iterator[None]:
         """Hold one appended file for this process, as long as others may write others."""
-        with hold(self.path(f"{name}.lock"), AS_LONG_AS_IT_TAKES):
+        with hold(self.path(f"{name}.lock"), NO_TIMEOUT):
             yield
 
     def locked(self) -> bool:

@@ -11,16 +11,16 @@ from degradation.durable_io import append_row, decode_row, make_folder, read_fil
 from degradation.records.schema import ATTEMPTS, RUN
 
 log = logging.getLogger(__name__)
-MARK = ".mark"
-MARKS = re.compile("[0-9a-f]{6}")
+TOKEN_FILE = ".mark"
+TOKEN_PATTERN = re.compile("[0-9a-f]{6}")
 
 
-def mark_of(root: Path) -> str:
+def root_token(root: Path) -> str:
     """Six letters that tell this record root from every other one (W&B ids are unique for ever)."""
-    path = root / MARK
+    path = root / TOKEN_FILE
     make_folder(root)
-    with FileLock(root / f"{MARK}.lock"):  # runs start at once
-        mark = _read_mark(path)
+    with FileLock(root / f"{TOKEN_FILE}.lock"):  # runs start at once
+        mark = _read_token(path)
         if mark is None:
             mark = secrets.token_hex(3)
             path.unlink(missing_ok=True)
@@ -28,14 +28,14 @@ def mark_of(root: Path) -> str:
     return mark
 
 
-def _read_mark(path: Path) -> str | None:
+def _read_token(path: Path) -> str | None:
     """None where there is none, or none that is sound; releases before wrote the bare letters."""
     try:
         content = read_file(path)
     except OSError:
         return None
     mark = str((decode_row(content) or {}).get("mark", content.decode(errors="replace")))
-    if MARKS.fullmatch(mark):  # it becomes a part of paths
+    if TOKEN_PATTERN.fullmatch(mark):  # it becomes a part of paths
         return mark
     log.warning("%s: is damaged; W&B will know this record root under a new mark", path)
     return None
@@ -43,4 +43,6 @@ def _read_mark(path: Path) -> str | None:
 
 def run_ids(root: Path | str) -> list[str]:
     """The ids of all records under a root, begun or done, sorted."""
-    return sorted({path.parent.name for name in (RUN, ATTEMPTS) for path in Path(root).glob(f"*/{name}")})
+    return sorted(
+        {path.parent.name for name in (RUN, ATTEMPTS) for path in Path(root).glob(f"*/{name}")}
+    )

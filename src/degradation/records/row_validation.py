@@ -25,7 +25,7 @@ from degradation.records.schema import (
 )
 
 Fits = Callable[[Any], bool]
-Misfit = Callable[[Row, list[Row]], str | None]
+InvalidRow = Callable[[Row, list[Row]], str | None]
 LARGEST = 1e300  # a number beyond it is no measurement, and sums of such overflow
 LONGEST = 10_000  # characters of a text
 METRIC_GROUPS = ("train/", "test/", "validation/", "schedule/")
@@ -76,7 +76,14 @@ def _unfit(values: Row, needed: dict[str, Fits], optional: dict[str, Fits]) -> s
             return f"{key} is missing"
         if not fits(values[key]):
             return f"{key} is wrong"
-    return next((f"{key} is wrong" for key, fits in optional.items() if key in values and not fits(values[key])), None)
+    return next(
+        (
+            f"{key} is wrong"
+            for key, fits in optional.items()
+            if key in values and not fits(values[key])
+        ),
+        None,
+    )
 
 
 # --- rows of attempts.jsonl
@@ -100,7 +107,9 @@ def attempt(row: Row, _before: list[Row]) -> str | None:
 
 
 def metric(row: Row, before: list[Row]) -> str | None:
-    if unfit := _unfit(row, {ITERATION: is_count, CLEAN_ERROR: is_percent, TEST_ERROR: is_percent}, {}):
+    if unfit := _unfit(
+        row, {ITERATION: is_count, CLEAN_ERROR: is_percent, TEST_ERROR: is_percent}, {}
+    ):
         return unfit
     if before and row[ITERATION] <= before[-1][ITERATION]:
         return f"{ITERATION} does not rise"
@@ -118,7 +127,9 @@ def all_metrics(rows: list[Row]) -> bool:
     False, which costs time only, is also said of rows that `metric` has to judge.
     """
     keys = tuple(rows[0])
-    if not {ITERATION, CLEAN_ERROR, TEST_ERROR} <= {*keys} or any(tuple(row) != keys for row in rows):
+    if not {ITERATION, CLEAN_ERROR, TEST_ERROR} <= {*keys} or any(
+        tuple(row) != keys for row in rows
+    ):
         return False
     columns = dict(zip(keys, zip(*map(dict.values, rows), strict=True), strict=True))
     iterations = columns.pop(ITERATION)
@@ -127,7 +138,9 @@ def all_metrics(rows: list[Row]) -> bool:
         return False
     return all(
         (key == LR or key.startswith(METRIC_GROUPS))
-        and _all_numbers(column, key.endswith("_error") or key == TEST_ERROR, key in (CLEAN_ERROR, TEST_ERROR))
+        and _all_numbers(
+            column, key.endswith("_error") or key == TEST_ERROR, key in (CLEAN_ERROR, TEST_ERROR)
+        )
         for key, column in columns.items()
     )
 

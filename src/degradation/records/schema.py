@@ -7,7 +7,9 @@ READABLE = (1, 2)  # run.json and DONE of version 1 carry no checksum of their o
 
 RUN = "run.json"  # written once: configuration, id, schema version, census, the data's checksum
 ATTEMPTS = "attempts.jsonl"  # two lines an attempt (start, end): all that has a clock
-METRICS = "metrics.jsonl"  # a row an evaluation; no clock, so that a repeat is identical byte for byte
+METRICS = (
+    "metrics.jsonl"  # a row an evaluation; no clock, so that a repeat is identical byte for byte
+)
 PROBES = "probes.jsonl"  # a row a probe and iteration: those of the training, then those that were taken afterwards
 LANDSCAPE = "landscape"  # the loss around the final weights, a row a point, a file a part
 CHECKPOINT = "checkpoint.pt"  # the latest resumable state; removed when the run is done
@@ -25,7 +27,10 @@ RUNNING_ERROR, RUNNING_LOSS = "train/running_error", "train/running_loss"
 AUGMENTED_ERROR, AUGMENTED_LOSS = "train/augmented_error", "train/augmented_loss"
 CLEAN_ERROR, CLEAN_LOSS = "train/clean_error", "train/clean_loss"
 TEST_ERROR, TEST_LOSS = "test/error", "test/loss"
-VALIDATION_ERROR, VALIDATION_LOSS = "validation/error", "validation/loss"  # where training pictures are held out
+VALIDATION_ERROR, VALIDATION_LOSS = (
+    "validation/error",
+    "validation/loss",
+)  # where training pictures are held out
 TEN_CROP_ERROR, TEN_CROP_TOP5_ERROR = "test/ten_crop_error", "test/ten_crop_top5_error"  # ImageNet
 WARMUP_END = "schedule/warmup_end"  # in the rows after it: the iteration at which the warm-up ended
 PLATEAUS = "schedule/plateaus"  # how often the rate has been lowered since the error stood still

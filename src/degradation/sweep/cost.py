@@ -9,7 +9,7 @@ from statistics import median
 
 from degradation.config import Config, Model, family
 from degradation.data.loaders import shape
-from degradation.models.complexity import Census, census
+from degradation.models.complexity import Complexity, measure_complexity
 from degradation.models.network import Network
 from degradation.records.record import Record
 from degradation.records.root import run_ids
@@ -26,10 +26,12 @@ from degradation.records.schema import (
 from degradation.sweep.jobs import GridRun
 from degradation.training.serialization import dump, weights
 
-PASSES = 3  # an update costs a forward pass and twice as much backward: by the input, and by the weights
+PASSES = (
+    3  # an update costs a forward pass and twice as much backward: by the input, and by the weights
+)
 # Multiply-adds a second of a device of which no record tells. A CPU core with AVX-512 was measured at 60e9
 # (ResNet-20, batches of 128, fp32); the others are a guess at a tenth of what such a card is sold for.
-ASSUMED = {"cpu": 60e9, "mps": 300e9, "cuda": 1000e9}
+ASSUMED_SPEEDS = {"cpu": 60e9, "mps": 300e9, "cuda": 1000e9}
 ROW_BYTES = 450  # of metrics
 
 
@@ -59,7 +61,7 @@ class Planned:
 
 def plan(runs: Sequence[GridRun], rates: Sequence[Measured], assumed: float) -> list[Planned]:
     """A line a run. `assumed`: multiply-adds a second, where no rate was measured. Raises RecordError, ConfigError."""
-    sizes: dict[str, tuple[Census, int]] = {}
+    sizes: dict[str, tuple[Complexity, int]] = {}
     for run in runs:
         key = repr(run.config.model)
         if key not in sizes:
@@ -67,24 +69,32 @@ def plan(runs: Sequence[GridRun], rates: Sequence[Measured], assumed: float) -> 
     return [_planned(run, *sizes[repr(run.config.model)], rates, assumed) for run in runs]
 
 
-def _planned(run: GridRun, counted: Census, stored: int, rates: Sequence[Measured], assumed: float) -> Planned:
+def _planned(
+    run: GridRun, counted: Complexity, stored: int, rates: Sequence[Measured], assumed: float
+) -> Planned:
     config, state = run.config, run.record.state()
     rows = run.record.rows(METRICS)
     total = config.schedule.iterations
-    done = total if state in (State.DONE, State.DIVERGED) else int(rows[-1][ITERATION]) if rows else 0
+    done = (
+        total if state in (State.DONE, State.DIVERGED) else int(rows[-1][ITERATION]) if rows else 0
+    )
     rate = rate_of(counted.multiply_adds, rates) or assumed
     work = float((total - done) * config.optim.batch_size * counted.multiply_adds * PASSES)
     evaluations = math.ceil(total / config.schedule.evaluate_every)
     written = stored * (1 + len(config.schedule.snapshots)) + evaluations * ROW_BYTES
     kept = 2 * stored * 2  # with the momentum, and twice where a new one takes the old one's place
     who = family(config.model), config.model.depth, state
-    return Planned(*who, total, total - done, counted.multiply_adds, work, work / rate, written, kept)
+    return Planned(
+        *who, total, total - done, counted.multiply_adds, work, work / rate, written, kept
+    )
 
 
-def _size(model: Model, picture: tuple[int, int, int]) -> tuple[Census, int]:
+def _size(model: Model, picture: tuple[int, int, int]) -> tuple[Complexity, int]:
     """What a network consists of, and the bytes of a file of its weights."""
     channels, _, classes = picture
-    return census(model, *picture), len(dump(weights(Network(model, channels, classes))))
+    return measure_complexity(model, *picture), len(
+        dump(weights(Network(model, channels, classes)))
+    )
 
 
 def rate_of(multiply_adds: int, rates: Iterable[Measured]) -> float | None:
@@ -132,7 +142,8 @@ def _measured(record: Record, device: str, like: Config) -> Measured | None:
         return None
     multiply_adds = int(described["census"]["multiply_adds"])
     return Measured(
-        multiply_adds, end[ITERATION] * config["optim"]["batch_size"] * multiply_adds * PASSES / end[SECONDS]
+        multiply_adds,
+        end[ITERATION] * config["optim"]["batch_size"] * multiply_adds * PASSES / end[SECONDS],
     )
 
 

@@ -40,19 +40,27 @@ def configurations(overrides: Sequence[str]) -> list[Config]:
         words = parser.parse_overrides([*swept, *overrides])
         (jobs,) = BasicSweeper.split_arguments(words, max_batch_size=None)
         if not jobs:
-            raise ConfigError("the sweep is empty: a key has no value to sweep over; allowed: value1,value2")
+            raise ConfigError(
+                "the sweep is empty: a key has no value to sweep over; allowed: value1,value2"
+            )
         return list(_composed(jobs, _variable(words), cache(parser.parse_override)))
 
 
-def _composed(jobs: Sequence[Sequence[str]], variable: set[str], parse: Callable[[str], Override]) -> Iterator[Config]:
+def _composed(
+    jobs: Sequence[Sequence[str]], variable: set[str], parse: Callable[[str], Override]
+) -> Iterator[Config]:
     known: dict[tuple[str, ...], _Composition] = {}
     for job in jobs:
         words = [(word, parse(word)) for word in job]
         scalars = {
-            one.key_or_group: one.value() for _, one in words if one.key_or_group in variable and _is_scalar(one)
+            one.key_or_group: one.value()
+            for _, one in words
+            if one.key_or_group in variable and _is_scalar(one)
         }
         others = tuple(word for word, one in words if one.key_or_group not in scalars)
-        if others not in known:  # the first of its kind is composed as it is: what is wrong with it is told as ever
+        if (
+            others not in known
+        ):  # the first of its kind is composed as it is: what is wrong with it is told as ever
             known[others] = _Composition(job)
             yield known[others].config
         else:
@@ -66,7 +74,8 @@ def _variable(words: Sequence[Override]) -> set[str]:
     parts = [key for key in keys if not loader.get_group_options(key)]
     return {
         key
-        for key in _scalar_keys() & {word.key_or_group for word in words if word.is_sweep_override()}
+        for key in _scalar_keys()
+        & {word.key_or_group for word in words if word.is_sweep_override()}
         if keys.count(key) == 1 and not any(key.startswith(f"{part}.") for part in parts)
     }
 
@@ -76,15 +85,26 @@ def _scalar_keys() -> frozenset[str]:
     """Those of the configuration itself and of its parts that cannot be null."""
     own = get_type_hints(Config)
     parts = {name: get_type_hints(kind) for name, kind in own.items() if is_dataclass(kind)}
-    inner = {f"{part}.{name}" for part, hints in parts.items() for name, kind in hints.items() if kind in SCALARS}
+    inner = {
+        f"{part}.{name}"
+        for part, hints in parts.items()
+        for name, kind in hints.items()
+        if kind in SCALARS
+    }
     return frozenset(inner | {name for name, kind in own.items() if kind in SCALARS})
 
 
 def _is_scalar(word: Override) -> bool:
     """Is it `key=value`, with a value that stands for itself?"""
     value = word.value()
-    plain = isinstance(value, int | float | bool) or (isinstance(value, str) and not set("$?") & set(value))
-    return plain and word.package is None and not (word.is_add() or word.is_force_add() or word.is_delete())
+    plain = isinstance(value, int | float | bool) or (
+        isinstance(value, str) and not set("$?") & set(value)
+    )
+    return (
+        plain
+        and word.package is None
+        and not (word.is_add() or word.is_force_add() or word.is_delete())
+    )
 
 
 class _Composition:
@@ -110,7 +130,9 @@ class _Composition:
             except OmegaConfBaseException:
                 return None
         own = parts.pop("")
-        inner = {part: replace(getattr(self.config, part), **values) for part, values in parts.items()}
+        inner = {
+            part: replace(getattr(self.config, part), **values) for part, values in parts.items()
+        }
         config = replace(self.config, **own, **inner)
         schema.check(config)
         return config
@@ -133,7 +155,9 @@ def based(overrides: Sequence[str], config_name: str) -> Iterator[DictConfig]:
     schema.register()
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         parsed = OverridesParser.create().parse_overrides(list(overrides))
-        fixed = [word for word, one in zip(overrides, parsed, strict=True) if not one.is_sweep_override()]
+        fixed = [
+            word for word, one in zip(overrides, parsed, strict=True) if not one.is_sweep_override()
+        ]
         yield compose(config_name, fixed, return_hydra_config=True)
 
 
@@ -147,7 +171,7 @@ def default_margin(data: str) -> float:
     """The margin of a data set in conf/, in points of training error. Raises ConfigError: a record may name any."""
     if data not in schema.CHOICES["data.name"]:
         raise ConfigError(
-            f"data: {schema.shown(data)} is not allowed; allowed: {', '.join(schema.CHOICES['data.name'])}"
+            f"data: {schema.quote(data)} is not allowed; allowed: {', '.join(schema.CHOICES['data.name'])}"
         )
     schema.register()
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):

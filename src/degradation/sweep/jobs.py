@@ -11,7 +11,7 @@ from omegaconf import DictConfig, open_dict
 
 from degradation import config as schema
 from degradation.config import Config, ConfigError
-from degradation.data.fingerprint import content
+from degradation.data.fingerprint import data_fingerprint
 from degradation.environment import InstallationError, check_torch_pair
 from degradation.records.record import Record
 from degradation.records.schema import ATTEMPTS, PROBES, RecordError
@@ -29,7 +29,7 @@ class GridRun:
 
 
 def grid_run(config: Config) -> GridRun:
-    identifier = run_id(config, content(config.data))
+    identifier = run_id(config, data_fingerprint(config.data))
     return GridRun(config, identifier, Record(config.record_root, identifier))
 
 
@@ -43,7 +43,7 @@ def expand(overrides: list[str]) -> list[GridRun]:
 
 
 @dataclass(frozen=True)
-class Admission:
+class JobSpec:
     """What the launcher needs to know of a job before it spends a process on it."""
 
     label: str
@@ -53,10 +53,12 @@ class Admission:
     warning: str | None = None  # a line for whoever watches
 
 
-def admitted(cfg: DictConfig) -> GridRun:
+def validate_job(cfg: DictConfig) -> GridRun:
     """The run of a job, checked before any job has started. Raises ConfigError: then none starts."""
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        raise ConfigError("torchrun: a sweep is not allowed under it; allowed: one run, each key with one value")
+        raise ConfigError(
+            "torchrun: a sweep is not allowed under it; allowed: one run, each key with one value"
+        )
     cfg = cfg.copy()
     with open_dict(cfg):
         cfg.pop("hydra", None)
@@ -84,8 +86,10 @@ def check_record_root(config: Config) -> None:
             pass
     except OSError as problem:
         if not _is_over(grid_run(config).record):
-            told = f"record_root: {schema.shown(config.record_root)} cannot be written to ({problem.strerror})"
-            raise ConfigError(f"{told}; allowed: a folder that can be, or that can be made") from None
+            told = f"record_root: {schema.quote(config.record_root)} cannot be written to ({problem.strerror})"
+            raise ConfigError(
+                f"{told}; allowed: a folder that can be, or that can be made"
+            ) from None
 
 
 def _is_over(record: Record) -> bool:
@@ -95,23 +99,29 @@ def _is_over(record: Record) -> bool:
         return False
 
 
-def preflight(cfg: DictConfig) -> Admission:
+def preflight(cfg: DictConfig) -> JobSpec:
     """For train.py; called by the launcher for each job."""
-    run = admitted(cfg)
+    run = validate_job(cfg)
     work = float(run.config.schedule.iterations * run.config.model.depth)
     try:
         outcome = run.record.settled()
         warning = _damaged(run.record) if outcome else None
     except (RecordError, OSError):  # told by the job itself, while the others go on
         outcome, warning = None, None
-    return Admission(run.run_id, work, f"{outcome} before" if outcome else None, run.record.locked, warning)
+    return JobSpec(
+        run.run_id, work, f"{outcome} before" if outcome else None, run.record.locked, warning
+    )
 
 
 def _damaged(record: Record) -> str | None:
     """Rows on which no number depends: a damaged one costs that row, and not the run."""
-    found = {PROBES: record.lost_probes(), ATTEMPTS: record.damaged_lines(ATTEMPTS)}
+    found = {PROBES: record.lost_probes(), ATTEMPTS: record.corrupt_lines(ATTEMPTS)}
     told = " and ".join(f"{lines} rows of {name}" for name, lines in found.items() if lines)
-    return f"{told} are damaged or lost; explain.py takes again those of probes that it can" if told else None
+    return (
+        f"{told} are damaged or lost; explain.py takes again those of probes that it can"
+        if told
+        else None
+    )
 
 
 def title(runs: list[GridRun]) -> str:
@@ -127,7 +137,7 @@ def root(runs: list[GridRun]) -> Path:
     except FileNotFoundError:
         pass
     except OSError as problem:
-        told = f"record_root: {schema.shown(str(folder))} cannot be read ({problem.strerror})"
+        told = f"record_root: {schema.quote(str(folder))} cannot be read ({problem.strerror})"
         raise ConfigError(f"{told}; allowed: a folder of records") from None
     return folder
 
@@ -137,5 +147,5 @@ def described(run: GridRun) -> dict[str, Any]:
     return {
         "run_id": run.run_id,
         "family": schema.family(run.config.model),
-        "config": hashed_values(run.config, content(run.config.data)),
+        "config": hashed_values(run.config, data_fingerprint(run.config.data)),
     }

@@ -6,12 +6,28 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from degradation.config import AT_END, AT_SNAPSHOTS, AT_START, PROBE_KINDS, Config, Landscape, fits
+from degradation.config import (
+    AT_END,
+    AT_SNAPSHOTS,
+    AT_START,
+    PROBE_SPECS,
+    Config,
+    Landscape,
+    is_applicable,
+)
 from degradation.records.record import Record
-from degradation.records.schema import ITERATION, LANDSCAPE, PICTURES, PROBE, PROBES, RecordError, State
-from degradation.sweep.jobs import Admission, GridRun, admitted
+from degradation.records.schema import (
+    ITERATION,
+    LANDSCAPE,
+    PICTURES,
+    PROBE,
+    PROBES,
+    RecordError,
+    State,
+)
+from degradation.sweep.jobs import GridRun, JobSpec, validate_job
 
-NOTHING_LEFT = "explained"
+SKIP_REASON = "explained"
 
 
 @dataclass(frozen=True)
@@ -35,14 +51,14 @@ def probes_left(config: Config, record: Record) -> list[tuple[str, int]]:
         AT_END: [schedule.iterations],
     }
     names = dict.fromkeys([*config.probes.training, *config.probes.afterwards])
-    rows = record.sound_rows(PROBES)
+    rows = record.valid_rows(PROBES)
     asked = images_asked(config, record.describe()["data"]) if rows else {}
     taken = {(row[PROBE], row[ITERATION]) for row in rows if row[PICTURES] == asked.get(row[PROBE])}
     wanted = {
         (name, iteration)
         for name in names
-        if fits(name, config.model.shortcut)
-        for moment in PROBE_KINDS[name].at
+        if is_applicable(name, config.model.shortcut)
+        for moment in PROBE_SPECS[name].at
         for iteration in moments[moment]
     }
     return sorted(wanted - taken, key=lambda one: (one[1], list(names).index(one[0])))
@@ -59,14 +75,20 @@ def images_asked(config: Config, data: dict[str, Any]) -> dict[str, int]:
     if stream is not None:
         there["train"] = min(there["train"], stream.train_evaluated)
     keys = {"train": config.probes.batch_size, "test": config.probes.test_pictures}
-    asked = {split: there[split] if key is None else min(key, there[split]) for split, key in keys.items()}
-    return {name: asked[kind.split] for name, kind in PROBE_KINDS.items()}
+    asked = {
+        split: there[split] if key is None else min(key, there[split])
+        for split, key in keys.items()
+    }
+    return {name: asked[kind.split] for name, kind in PROBE_SPECS.items()}
 
 
 def points(landscape: Landscape) -> list[Point]:
     """All points, those of the line first; the network itself is in the middle of both."""
     line, side = (_evenly(count, landscape.reach) for count in (landscape.line, landscape.square))
-    return [*(Point("line", x, 0.0) for x in line), *(Point("square", x, y) for y in side for x in side)]
+    return [
+        *(Point("line", x, 0.0) for x in line),
+        *(Point("square", x, y) for y in side for x in side),
+    ]
 
 
 def _evenly(count: int, reach: float) -> list[float]:
@@ -81,10 +103,14 @@ def points_left(landscape: Landscape, record: Record) -> list[Point]:
     measured = {
         Point(row["shape"], row["x"], row["y"])
         for path in sorted(record.path(LANDSCAPE).glob("*.jsonl"))
-        for row in record.sound_rows(f"{LANDSCAPE}/{path.name}")
+        for row in record.valid_rows(f"{LANDSCAPE}/{path.name}")
         if asked.items() <= row.items() and row["points"] == counts[row["shape"]]
     }
-    return [point for point in points(landscape)[landscape.part :: landscape.parts] if point not in measured]
+    return [
+        point
+        for point in points(landscape)[landscape.part :: landscape.parts]
+        if point not in measured
+    ]
 
 
 def specification(landscape: Landscape) -> dict[str, Any]:
@@ -92,31 +118,31 @@ def specification(landscape: Landscape) -> dict[str, Any]:
     return {"reach": landscape.reach, "pictures": landscape.pictures, "directions": landscape.seed}
 
 
-def preflight(cfg: DictConfig) -> Admission:
+def preflight(cfg: DictConfig) -> JobSpec:
     """For explain.py; called by the launcher for each job. A run that is not done is told by the job itself."""
-    run = admitted(cfg)
-    settled = _settled(run, lambda: bool(probes_left(run.config, run.record)))
-    return Admission(run.run_id, float(run.config.model.depth), settled, run.record.locked)
+    run = validate_job(cfg)
+    settled = _skip_reason(run, lambda: bool(probes_left(run.config, run.record)))
+    return JobSpec(run.run_id, float(run.config.model.depth), settled, run.record.locked)
 
 
-def landscape_preflight(cfg: DictConfig) -> Admission:
+def landscape_preflight(cfg: DictConfig) -> JobSpec:
     """For landscape.py."""
-    run = admitted(cfg)
+    run = validate_job(cfg)
     asked, work = run.config.landscape, float(run.config.model.depth)
     label = f"{run.run_id}-landscape-{asked.part + 1}-of-{asked.parts}"
     for key, value in (("depths", run.config.model.depth), ("seeds", run.config.seed)):
         among = getattr(asked, key)
         if among is not None and value not in among:
-            return Admission(label, work, f"not among landscape.{key}")
-    return Admission(label, work, _settled(run, lambda: bool(points_left(asked, run.record))))
+            return JobSpec(label, work, f"not among landscape.{key}")
+    return JobSpec(label, work, _skip_reason(run, lambda: bool(points_left(asked, run.record))))
 
 
-def _settled(run: GridRun, left: Callable[[], bool]) -> str | None:
+def _skip_reason(run: GridRun, left: Callable[[], bool]) -> str | None:
     """What the launcher tells of a job that has nothing to do. A record that cannot be read is told by the job."""
     try:
         state = run.record.outcome()
         if state is State.DIVERGED:
             return str(state)
-        return f"{NOTHING_LEFT} before" if state is State.DONE and not left() else None
+        return f"{SKIP_REASON} before" if state is State.DONE and not left() else None
     except RecordError:
         return None

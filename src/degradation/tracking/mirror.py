@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from degradation.config import Tracking
-from degradation.records.locks import Held
-from degradation.tracking.wandb_process import Session, WandbError, session
+from degradation.records.locks import LockTimeout
+from degradation.tracking.wandb_process import WandbError, WandbProcess, session
 from degradation.tracking.wandb_run import MirroredRun, Mode, has_key, scratch_of
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,9 @@ class _Mirror:
         self.run: MirroredRun | None = None
         self.told = False
 
-    def start(self, held: Session, tracking: Tracking, root: Path, identity: dict[str, Any]) -> None:
+    def start(
+        self, held: WandbProcess, tracking: Tracking, root: Path, identity: dict[str, Any]
+    ) -> None:
         online = tracking.mode == "online" or (tracking.mode == "auto" and has_key())
         modes: list[Mode] = ["online", "offline"] if online else ["offline"]
         for mode in modes:
@@ -50,7 +52,9 @@ class _Mirror:
         try:
             what(self.run)
         except WandbError as error:
-            self.tell("W&B stopped mirroring (%s); the record on disk is whole, and %s", error, LATER)
+            self.tell(
+                "W&B stopped mirroring (%s); the record on disk is whole, and %s", error, LATER
+            )
             self.run = None
 
     def tell(self, message: str, *values: object) -> None:
@@ -60,7 +64,10 @@ class _Mirror:
 
 @contextmanager
 def mirror(
-    tracking: Tracking, root: Path, identify: Callable[[], dict[str, Any]], rows: Iterable[dict[str, Any]]
+    tracking: Tracking,
+    root: Path,
+    identify: Callable[[], dict[str, Any]],
+    rows: Iterable[dict[str, Any]],
 ) -> Iterator[Log]:
     """A function that sends a row to W&B. `rows`, those of an earlier attempt, are sent first.
 
@@ -75,16 +82,22 @@ def mirror(
     with ExitStack() as stack:
         try:
             identity = identify()
-            held = stack.enter_context(session(scratch_of(root, identity["id"]), tracking.init_timeout))
+            held = stack.enter_context(
+                session(scratch_of(root, identity["id"]), tracking.init_timeout)
+            )
             mirrored.start(held, tracking, root, identity)
-        except (OSError, WandbError, Held) as error:
-            mirrored.tell("W&B cannot be started (%s); the record on disk is whole, and %s", error, LATER)
+        except (OSError, WandbError, LockTimeout) as error:
+            mirrored.tell(
+                "W&B cannot be started (%s); the record on disk is whole, and %s", error, LATER
+            )
         for row in rows:
             mirrored.send(row)
         code = 1
         try:
             yield mirrored.send
-            mirrored.attempt(MirroredRun.flush)  # where training failed, the last iteration may not be whole
+            mirrored.attempt(
+                MirroredRun.flush
+            )  # where training failed, the last iteration may not be whole
             code = 0
         finally:
             mirrored.attempt(lambda run: run.finish(code))

@@ -14,18 +14,26 @@ from pathlib import Path
 from typing import Any
 
 from degradation.config import Tracking
-from degradation.config.errors import shown
+from degradation.config.errors import quote
 from degradation.durable_io import Row
 from degradation.records.schema import ITERATION, State
-from degradation.tracking.pull_validation import Judge, Refused, description_of, is_run_id, metrics_of
+from degradation.tracking.pull_validation import (
+    InvalidPull,
+    Judge,
+    description_of,
+    is_run_id,
+    metrics_of,
+)
 from degradation.tracking.pulled_record import STAGING, Contents, check_root, difference, keep
 from degradation.tracking.sync import alone
-from degradation.tracking.wandb_process import Session, WandbError
+from degradation.tracking.wandb_process import WandbError, WandbProcess
 from degradation.tracking.wandb_run import NO_KEY, has_key
 
 RUNS_A_PAGE = 200
 STEPS_A_PAGE = 10_000  # as many rows are asked for, so none of a page is left out by sampling
-ROWS_A_CALL = 50  # each call has a clock of its own; few enough that the pages of one call come in its time
+ROWS_A_CALL = (
+    50  # each call has a clock of its own; few enough that the pages of one call come in its time
+)
 FINISHED = "finished"  # W&B's word for an exit status of 0
 
 
@@ -50,7 +58,7 @@ class Listing:
 class Project:
     """The runs of an entity and project. Its methods raise WandbError where the server does not answer."""
 
-    def __init__(self, held: Session, tracking: Tracking, root: Path, judge: Judge) -> None:
+    def __init__(self, held: WandbProcess, tracking: Tracking, root: Path, judge: Judge) -> None:
         self.held, self.tracking, self.root, self.judge = held, tracking, root, judge
         self._connect()
         entity = tracking.entity or held.call(lambda: self.api.default_entity)
@@ -59,7 +67,9 @@ class Project:
     def _connect(self) -> None:
         import wandb
 
-        self.api: Any = self.held.call(lambda: wandb.Api(timeout=max(1, round(self.tracking.init_timeout))))
+        self.api: Any = self.held.call(
+            lambda: wandb.Api(timeout=max(1, round(self.tracking.init_timeout)))
+        )
 
     def listing(self, group: str | None) -> Listing:
         """All runs of trainings, or those of one experiment. Only names are kept: a project may have many runs."""
@@ -68,12 +78,18 @@ class Project:
         found = Listing()
         while (run := self.held.call(lambda: next(runs, None))) is not None:
             runs.objects[runs.index] = None
-            if not is_run_id(run.name) or not re.fullmatch(f"{run.name}-[0-9a-f]{{6}}", str(run.id)):
-                told = f"refused: its name, {shown(run.name)}, and its W&B id are not those of a run"
-                found.refused.append(Pulled(shown(run.id), told, False))
+            if not is_run_id(run.name) or not re.fullmatch(
+                f"{run.name}-[0-9a-f]{{6}}", str(run.id)
+            ):
+                told = (
+                    f"refused: its name, {quote(run.name)}, and its W&B id are not those of a run"
+                )
+                found.refused.append(Pulled(quote(run.id), told, False))
             else:
                 found.copies.setdefault(run.name, []).append(run.id)
-        return Listing({name: sorted(found.copies[name]) for name in sorted(found.copies)}, found.refused)
+        return Listing(
+            {name: sorted(found.copies[name]) for name in sorted(found.copies)}, found.refused
+        )
 
     def pull(self, run_id: str, copies: Iterable[str]) -> Pulled:
         """Bring a run into its record. Raises OSError too."""
@@ -82,10 +98,12 @@ class Project:
         for copy in copies:
             try:
                 sound.append((copy, self._contents(run_id, copy)))
-            except Refused as refused:
+            except InvalidPull as refused:
                 problems.append(f"{copy} refused: {refused}")
             except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-                problems.append(f"{copy} refused: it makes no sense ({type(error).__name__}: {error})")
+                problems.append(
+                    f"{copy} refused: it makes no sense ({type(error).__name__}: {error})"
+                )
             except WandbError as error:
                 problems.append(f"{copy} not pulled: {error}")
                 self.held.restart()
@@ -114,7 +132,7 @@ class Project:
         if metrics and metrics[-1][ITERATION] == description["config"]["schedule"]["iterations"]:
             return Contents(description, metrics, State.DONE)
         if rows.count < int(run.historyLineCount or 0):
-            raise Refused(f"the server gave {rows.count} of {run.historyLineCount} rows")
+            raise InvalidPull(f"the server gave {rows.count} of {run.historyLineCount} rows")
         return Contents(description, metrics, State.DIVERGED)
 
     def _rows(self, scan: Any) -> Iterator[Row]:
@@ -139,7 +157,9 @@ class _Counted:
 def connect(tracking: Tracking, root: Path, judge: Judge) -> Iterator[Project]:
     """Raises WandbError, without a key or where no server answers, RecordError and OSError."""
     if tracking.mode == "disabled":
-        raise WandbError("tracking.mode: 'disabled', so it is not asked; allowed: offline, online, auto")
+        raise WandbError(
+            "tracking.mode: 'disabled', so it is not asked; allowed: offline, online, auto"
+        )
     if not has_key():
         raise WandbError(NO_KEY)
     check_root(root)

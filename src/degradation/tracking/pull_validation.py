@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 from degradation.config import Config, Model, family
-from degradation.config.errors import is_unbroken, shown
+from degradation.config.errors import is_unbroken, quote
 from degradation.durable_io import Row
 from degradation.records.schema import (
     AUGMENTED_ERROR,
@@ -33,7 +33,7 @@ from degradation.records.schema import (
     VALIDATION_LOSS,
     WARMUP_END,
 )
-from degradation.run_id import ADDED_LATER, PARENT
+from degradation.run_id import HASH_DEFAULTS, PARENT
 
 RUN_ID = re.compile(r"[a-z-]+-d\d+-s\d+-[0-9a-f]{8}", re.ASCII)
 WHOLE = (ITERATION, WARMUP_END, PLATEAUS)
@@ -42,7 +42,7 @@ NOT_METRICS = ("_", "probes/")  # W&B's own, and tables, which are not pulled
 TEXTS, COUNTS = {"name", "checksum"}, {"classes", "train", "test"}  # of the data
 
 
-class Refused(Exception):
+class InvalidPull(Exception):
     """Why a run of W&B becomes no record, in a few words."""
 
 
@@ -58,14 +58,16 @@ def description_of(run_id: str, sent: Any, judge: Judge) -> Row:
     """run.json from the W&B run's configuration. Raises Refused where it is not that of this id."""
     needed = {"run_id", "family", "numerics_version", "config", "data", "census"}
     if not isinstance(sent, dict) or not needed <= {*sent} <= {*needed, "parent"}:
-        raise Refused(f"its configuration does not hold what {RUN} holds")
+        raise InvalidPull(f"its configuration does not hold what {RUN} holds")
     description: Row = sent | {"config": _typed(sent["config"], Config)}
     if problem := judge.description(description, run_id) or _misfit(description):
-        raise Refused(problem)
+        raise InvalidPull(problem)
     config = description["config"]
     expected = f"{_family(config['model'])}-d{config['model']['depth']}-s{config['seed']}-"
     if description["family"] != _family(config["model"]) or not run_id.startswith(expected):
-        raise Refused(f"config is that of {expected}..., not the one that the run's id is made of")
+        raise InvalidPull(
+            f"config is that of {expected}..., not the one that the run's id is made of"
+        )
     return description
 
 
@@ -96,7 +98,9 @@ def _is_count(value: Any) -> bool:
 
 def _family(model: Row) -> str:
     names = [field.name for field in fields(Model)]
-    values: dict[str, Any] = {name: model.get(name, ADDED_LATER.get(f"model.{name}")) for name in names}
+    values: dict[str, Any] = {
+        name: model.get(name, HASH_DEFAULTS.get(f"model.{name}")) for name in names
+    }
     return family(Model(**values))
 
 
@@ -135,27 +139,35 @@ def metrics_of(config: Row, sent: Iterable[Row], judge: Judge) -> list[Row]:
     kept: list[Row] = []
     expected = _evaluations(config)
     for row in sent:
-        told = {key: value for key, value in row.items() if not key.startswith(NOT_METRICS) and value is not None}
+        told = {
+            key: value
+            for key, value in row.items()
+            if not key.startswith(NOT_METRICS) and value is not None
+        }
         if not {*told} <= {ITERATION}:  # else it is of probes
             kept.append(_metric(config, told, next(expected, None)))
             if problem := judge.metric(kept[-1], kept[-2:-1]):
-                raise Refused(f"iteration {kept[-1][ITERATION]}: {problem}")
+                raise InvalidPull(f"iteration {kept[-1][ITERATION]}: {problem}")
     return kept
 
 
 def _metric(config: Row, told: Row, expected: int | None) -> Row:
     if told.get(ITERATION) != expected:
         wanted = "no row" if expected is None else f"that of {expected}"
-        raise Refused(f"has a row of iteration {shown(told.get(ITERATION))} where {wanted} belongs")
+        raise InvalidPull(
+            f"has a row of iteration {quote(told.get(ITERATION))} where {wanted} belongs"
+        )
     place = f"iteration {expected}"
     needed, losses, optional = _keys(config, int(told[ITERATION]))
     if missing := needed - {*told}:
-        raise Refused(f"{place}: {min(missing)} is missing")
+        raise InvalidPull(f"{place}: {min(missing)} is missing")
     if unknown := {*told} - needed - losses - optional:
-        raise Refused(f"{place}: {shown(min(unknown))} does not belong there")
+        raise InvalidPull(f"{place}: {quote(min(unknown))} does not belong there")
     if wrong := [key for key, value in told.items() if not _is_number(value)]:
-        raise Refused(f"{place}: {min(wrong)} is no number: {shown(told[min(wrong)])}")
-    return dict.fromkeys(losses) | {key: _number(value, int if key in WHOLE else float) for key, value in told.items()}
+        raise InvalidPull(f"{place}: {min(wrong)} is no number: {quote(told[min(wrong)])}")
+    return dict.fromkeys(losses) | {
+        key: _number(value, int if key in WHOLE else float) for key, value in told.items()
+    }
 
 
 def _keys(config: Row, iteration: int) -> tuple[set[str], set[str], set[str]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from degradation.config.errors import shown
+from degradation.config.errors import quote
 from degradation.durable_io import TEMPORARY, Row
 from degradation.records.manifest import fingerprint, manifest_of
 from degradation.records.record import Record
@@ -44,11 +44,13 @@ class Contents:
 
 def contents_of(record: Record) -> Contents:
     """Raises RecordError where the record cannot be trusted whole."""
-    if record.manifest() is not None and (problem := record.misfit()):
+    if record.manifest() is not None and (problem := record.find_mismatch()):
         raise RecordError(problem)
-    if damaged := record.damaged_lines(METRICS):
+    if damaged := record.corrupt_lines(METRICS):
         raise RecordError(f"{record.path(METRICS)}: {damaged} torn or changed lines")
-    description = {key: value for key, value in record.describe().items() if key != "schema_version"}
+    description = {
+        key: value for key, value in record.describe().items() if key != "schema_version"
+    }
     return Contents(description, record.rows(METRICS), record.outcome())
 
 
@@ -63,7 +65,7 @@ def difference(here: Contents, there: Contents) -> str | None:
             return f"{METRICS}: {lacking} lacks the rows from iteration {iteration[ITERATION]} on"
         for key in sorted({*ours, *theirs}):
             if (key in ours, ours.get(key)) != (key in theirs, theirs.get(key)):
-                values = f"{shown(theirs.get(key))} in W&B, {shown(ours.get(key))} in the record"
+                values = f"{quote(theirs.get(key))} in W&B, {quote(ours.get(key))} in the record"
                 return f"{METRICS}: iteration {ours[ITERATION]}: {key} is {values}"
     if here.outcome is not there.outcome:
         return f"it is {there.outcome or 'not over'} in W&B, {here.outcome or 'not over'} in the record"
@@ -96,14 +98,17 @@ def keep(root: Path, run_id: str, contents: Contents, source: str) -> tuple[str,
             _write(record, contents, source)
         return f"completed, {_ended(contents)}, {rows} (there were {len(there.metrics)})", True
     except RecordError as error:
-        return f"there already and damaged, left as it is: {error}; move it away and pull again", False
+        return (
+            f"there already and damaged, left as it is: {error}; move it away and pull again",
+            False,
+        )
 
 
 def _write(record: Record, contents: Contents, source: str) -> None:
     """DONE last, after the line that it is restored from."""
     record.create(contents.description)
-    record.keep_rows(METRICS, contents.metrics)
-    number = sum("start" in row for row in record.sound_rows(ATTEMPTS)) + 1
+    record.rewrite_rows(METRICS, contents.metrics)
+    number = sum("start" in row for row in record.valid_rows(ATTEMPTS)) + 1
     now = time.time()
     start = {"attempt": number, "start": now, DEVICE: FROM + source, "commit": None, "versions": {}}
     end: Row = {"attempt": number, "end": now}
@@ -136,15 +141,19 @@ def compared(root: Path, run_id: str, contents: Contents) -> str:
         problem = difference(contents_of(record), contents)
     except (RecordError, OSError) as error:
         return f"cannot be compared: {error}"
-    return f"differs from the one in {root}: {problem}" if problem else f"equal to the one in {root}"
+    return (
+        f"differs from the one in {root}: {problem}" if problem else f"equal to the one in {root}"
+    )
 
 
 def check_root(root: Path) -> None:
     """Raises RecordError where a record of a training lies: it has what W&B does not, and is nothing to pull into."""
     for run_id in run_ids(root):
         record = Record(root, run_id)
-        devices = [str(row.get(DEVICE)) for row in record.sound_rows(ATTEMPTS) if "start" in row]
+        devices = [str(row.get(DEVICE)) for row in record.valid_rows(ATTEMPTS) if "start" in row]
         if any(record.path(name).exists() for name in (WEIGHTS, CHECKPOINT)) or not all(
             device.startswith(FROM) for device in devices
         ):
-            raise RecordError(f"{root}: holds {run_id}, which was trained; give another folder to pull into by --into")
+            raise RecordError(
+                f"{root}: holds {run_id}, which was trained; give another folder to pull into by --into"
+            )

@@ -9,10 +9,10 @@ from typing import Any
 
 from degradation.config import Config, Tracking
 from degradation.durable_io import make_folder
-from degradation.records.locks import Held, hold
+from degradation.records.locks import LockTimeout, hold
 from degradation.records.record import Record
 from degradation.records.schema import ITERATION, RecordError
-from degradation.tracking.wandb_process import Session, WandbError, session
+from degradation.tracking.wandb_process import WandbError, WandbProcess, session
 from degradation.tracking.wandb_rows import Mirrored, mirrored_runs
 from degradation.tracking.wandb_run import NO_KEY, MirroredRun, has_key, scratch_of
 
@@ -42,7 +42,7 @@ class _There:
 class Server:
     """The server of `tracking`, asked through wandb. Raises WandbError where it does not answer."""
 
-    def __init__(self, held: Session, tracking: Tracking, root: Path) -> None:
+    def __init__(self, held: WandbProcess, tracking: Tracking, root: Path) -> None:
         self.held, self.tracking, self.root = held, tracking, root
         self.api = held.call(self._connect)
         self.entity = tracking.entity or held.call(lambda: self.api.default_entity)
@@ -65,8 +65,16 @@ class Server:
                     yield self._send(mirrored)
         except (RecordError, OSError) as problem:
             yield Synced(record.run_id, str(problem), False)
-        except (KeyError, TypeError, ValueError) as problem:  # a right checksum makes no sense of a row
-            yield Synced(record.run_id, f"has rows that make no sense ({type(problem).__name__}: {problem})", False)
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+        ) as problem:  # a right checksum makes no sense of a row
+            yield Synced(
+                record.run_id,
+                f"has rows that make no sense ({type(problem).__name__}: {problem})",
+                False,
+            )
 
     def _send(self, mirrored: Mirrored) -> Synced:
         name, before = mirrored.identity["name"], self._there(mirrored)
@@ -80,8 +88,14 @@ class Server:
         after = self._there(mirrored)
         if not _whole(after, mirrored):
             lost = f", {len(after.lost)} tables are missing" if after.lost else ""
-            return Synced(name, f"not whole: the server has {after.count} of {len(mirrored.steps)} rows{lost}", False)
-        return Synced(name, f"sent {after.count - before.count} of {len(mirrored.steps)} rows", True)
+            return Synced(
+                name,
+                f"not whole: the server has {after.count} of {len(mirrored.steps)} rows{lost}",
+                False,
+            )
+        return Synced(
+            name, f"sent {after.count - before.count} of {len(mirrored.steps)} rows", True
+        )
 
     def _there(self, mirrored: Mirrored) -> _There:
         return self.held.call(lambda: self._ask(mirrored))
@@ -124,7 +138,9 @@ def _lost_tables(run: Any, mirrored: Mirrored) -> dict[str, bytes]:
         value["path"]: _content(tables[row[ITERATION], key])
         for row in run.scan_history(use_cache=False)
         for key, value in row.items()
-        if (row.get(ITERATION), key) in tables and isinstance(value, dict) and _is_table(value.get("path"))
+        if (row.get(ITERATION), key) in tables
+        and isinstance(value, dict)
+        and _is_table(value.get("path"))
         if value["path"] not in there
     }
 
@@ -142,15 +158,26 @@ def _content(table: dict[str, list[Any]]) -> bytes:
 
 def _whole(there: _There, mirrored: Mirrored) -> bool:
     """Are all steps there, and is the run closed as it should be?"""
-    closed = there.state == "finished" if mirrored.exit_code == 0 else there.state in ("finished", "failed")
-    return closed and not there.lost and there.count >= len(mirrored.steps) and there.last >= mirrored.steps[-1]
+    closed = (
+        there.state == "finished"
+        if mirrored.exit_code == 0
+        else there.state in ("finished", "failed")
+    )
+    return (
+        closed
+        and not there.lost
+        and there.count >= len(mirrored.steps)
+        and there.last >= mirrored.steps[-1]
+    )
 
 
 @contextmanager
 def connect(tracking: Tracking, root: Path) -> Iterator[Server]:
     """Raises WandbError, without a key or where no server answers, and OSError."""
     if tracking.mode == "disabled":
-        raise WandbError("tracking.mode: 'disabled', so nothing is sent; allowed: offline, online, auto")
+        raise WandbError(
+            "tracking.mode: 'disabled', so nothing is sent; allowed: offline, online, auto"
+        )
     if not has_key():
         raise WandbError(f"{NO_KEY}; nothing is lost, the records have everything")
     with alone(tracking, root, "sync", "another process is sending these records") as held:
@@ -158,12 +185,12 @@ def connect(tracking: Tracking, root: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def alone(tracking: Tracking, root: Path, name: str, busy: str) -> Iterator[Session]:
+def alone(tracking: Tracking, root: Path, name: str, busy: str) -> Iterator[WandbProcess]:
     """wandb for one process a record root and purpose. Raises WandbError, also where another has it, and OSError."""
     make_folder(root / "wandb")
     lock, scratch = root / "wandb" / f".{name}.lock", scratch_of(root, name)
     try:
         with hold(lock, PATIENCE), session(scratch, tracking.init_timeout) as held:
             yield held
-    except Held:
+    except LockTimeout:
         raise WandbError(f"{root}: {busy}") from None

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from degradation.config.errors import escaped
+from degradation.config.errors import escape
 from degradation.durable_io import TEMPORARY
 from degradation.records.locks import hold, is_held
 from degradation.records.schema import LOCK
@@ -28,15 +28,20 @@ log = logging.getLogger(__name__)
 Returned = TypeVar("Returned")
 
 GRACE = 5.0  # seconds after wandb's own time limits; then wandb-core is ended, and the call with it
-REFUSED = "Fatal error while uploading data"  # wandb's words for an answer that it will not ask for again
-CACHES = ("WANDB_CACHE_DIR", "WANDB_DATA_DIR")  # what is put there in the home folder stays for ever
+REFUSED = (
+    "Fatal error while uploading data"  # wandb's words for an answer that it will not ask for again
+)
+CACHES = (
+    "WANDB_CACHE_DIR",
+    "WANDB_DATA_DIR",
+)  # what is put there in the home folder stays for ever
 
 
 class WandbError(Exception):
     """What wandb failed at, in one line."""
 
 
-class Session:
+class WandbProcess:
     """wandb for a while. `patience`: how many seconds a call may take."""
 
     def __init__(self, scratch: Path, patience: float) -> None:
@@ -55,11 +60,15 @@ class Session:
                 return function()
         except (KeyboardInterrupt, Interrupted):
             raise
-        except BaseException as error:  # wandb's sys.exit, and what is cancelled with wandb-core, are no Exceptions
+        except (
+            BaseException
+        ) as error:  # wandb's sys.exit, and what is cancelled with wandb-core, are no Exceptions
             raise WandbError(_one_line(error)) from None
         finally:
             watch.cancel()
-            sys.exit, sys.excepthook = hooks  # wandb puts its own there, which would have a say in how a process ends
+            sys.exit, sys.excepthook = (
+                hooks  # wandb puts its own there, which would have a say in how a process ends
+            )
             self.core = self.core or _core()
 
     def restart(self) -> None:
@@ -107,7 +116,7 @@ class Session:
 
 
 @contextmanager
-def session(scratch: Path, patience: float) -> Iterator[Session]:
+def session(scratch: Path, patience: float) -> Iterator[WandbProcess]:
     """`scratch`: a folder that exists only as long as the session. Raises OSError, WandbError, Held."""
     os.environ["WANDB_ERROR_REPORTING"] = "false"
     for stale in (scratch, *scratch.parent.glob(f"{TEMPORARY}*")):
@@ -117,7 +126,7 @@ def session(scratch: Path, patience: float) -> Iterator[Session]:
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, scratch, ignore_errors=True)
         stack.enter_context(hold(scratch / LOCK, 0.0))
-        held = Session(scratch, patience)
+        held = WandbProcess(scratch, patience)
         stack.callback(held.close)
         ours = [name for name in CACHES if name not in os.environ]
         os.environ.update(dict.fromkeys(ours, str(scratch)))
@@ -174,4 +183,4 @@ def _temporary_files_in(folder: Path) -> Iterator[None]:
 def _one_line(error: BaseException) -> str:
     """What it says, be it the server's words."""
     told = str(error).strip() or type(error).__name__
-    return escaped(told.splitlines()[0])
+    return escape(told.splitlines()[0])

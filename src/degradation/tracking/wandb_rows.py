@@ -7,7 +7,7 @@ from typing import Any
 from degradation.config import Config, family, probe_iterations
 from degradation.durable_io import Row
 from degradation.records.record import Record
-from degradation.records.root import mark_of
+from degradation.records.root import root_token
 from degradation.records.schema import ITERATION, METRICS, PLATEAUS, PROBE, PROBES, TABLE
 
 
@@ -37,7 +37,7 @@ def in_order(metrics: Iterable[Row], probes: Iterable[Row]) -> list[Row]:
 
 def wandb_identity(config: Config, record: Record, description: Row) -> dict[str, Any]:
     return {
-        "id": f"{record.run_id}-{mark_of(record.root)}",
+        "id": f"{record.run_id}-{root_token(record.root)}",
         "name": record.run_id,
         "group": config.name,
         "job_type": "train",
@@ -50,7 +50,11 @@ def training_run(config: Config, record: Record) -> Mirrored:
     """Raises RecordError."""
     identity = wandb_identity(config, record, _description(record))
     over = record.outcome() is not None
-    return Mirrored(identity, in_order(record.rows(METRICS), probes_of_training(config, record)), 0 if over else 1)
+    return Mirrored(
+        identity,
+        in_order(record.rows(METRICS), probes_of_training(config, record)),
+        0 if over else 1,
+    )
 
 
 def explained_run(config: Config, record: Record) -> Mirrored:
@@ -58,17 +62,24 @@ def explained_run(config: Config, record: Record) -> Mirrored:
 
     Where a probe was taken of several numbers of images at one iteration, W&B has the latest: its key is one.
     """
-    latest = {(row[PROBE], row[ITERATION]): row for row in record.sound_rows(PROBES)}
+    latest = {(row[PROBE], row[ITERATION]): row for row in record.valid_rows(PROBES)}
     rows = in_order([], latest.values())
     identity = wandb_identity(config, record, _description(record))
-    own = {"id": f"{identity['id']}-why-{len(rows)}", "name": f"{record.run_id} why", "job_type": "explain"}
+    own = {
+        "id": f"{identity['id']}-why-{len(rows)}",
+        "name": f"{record.run_id} why",
+        "job_type": "explain",
+    }
     return Mirrored(identity | own, rows)
 
 
 def mirrored_runs(config: Config, record: Record) -> list[Mirrored]:
     """The W&B runs of a record: none, one or two. Raises RecordError."""
-    taken_afterwards = len(record.sound_rows(PROBES)) > len(probes_of_training(config, record))
-    found = [training_run(config, record), *([explained_run(config, record)] if taken_afterwards else [])]
+    taken_afterwards = len(record.valid_rows(PROBES)) > len(probes_of_training(config, record))
+    found = [
+        training_run(config, record),
+        *([explained_run(config, record)] if taken_afterwards else []),
+    ]
     return [run for run in found if run.rows]
 
 
@@ -81,7 +92,7 @@ def probes_of_training(config: Config, record: Record) -> list[Row]:
         return record.rows(PROBES)  # nothing is taken afterwards before a run is over
     moments = {*probe_iterations(config), *_plateaus(record.rows(METRICS))}
     found: dict[tuple[str, int], Row] = {}
-    for row in record.sound_rows(PROBES):
+    for row in record.valid_rows(PROBES):
         if row[PROBE] in config.probes.training and row[ITERATION] in moments:
             found.setdefault((row[PROBE], row[ITERATION]), row)
     return list(found.values())

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from degradation.config import Tracking
 from degradation.durable_io import TEMPORARY
-from degradation.tracking.wandb_process import Session, WandbError
+from degradation.tracking.wandb_process import WandbError, WandbProcess
 
 Mode = Literal["online", "offline"]
 
@@ -41,7 +41,14 @@ class MirroredRun:
     Its methods raise WandbError.
     """
 
-    def __init__(self, held: Session, tracking: Tracking, root: Path, mode: Mode, identity: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        held: WandbProcess,
+        tracking: Tracking,
+        root: Path,
+        mode: Mode,
+        identity: dict[str, Any],
+    ) -> None:
         if mode == "online" and not has_key():
             raise WandbError(NO_KEY)  # on a terminal wandb would ask for one, and wait
         self.held, held.refused = held, False
@@ -60,7 +67,9 @@ class MirroredRun:
         step = row.get(STEP)
         if row and (step is None or step >= self.there):
             self.held.call(
-                lambda: self.run.log({key: _shown(value) for key, value in row.items()}, step=step, commit=True)
+                lambda: self.run.log(
+                    {key: _shown(value) for key, value in row.items()}, step=step, commit=True
+                )
             )
 
     def save(self, name: str, content: bytes) -> None:
@@ -79,7 +88,9 @@ class MirroredRun:
         if self.held.refused:
             raise WandbError("the server refused what it was sent")
         if self.offline_in is not None and shutil.disk_usage(self.offline_in).free < ROOM:
-            raise WandbError("the disk is full, and wandb says nothing of rows that it could not write")
+            raise WandbError(
+                "the disk is full, and wandb says nothing of rows that it could not write"
+            )
 
 
 def _start(tracking: Tracking, root: Path, mode: Mode, identity: dict[str, Any]) -> Any:
@@ -98,7 +109,8 @@ def _start(tracking: Tracking, root: Path, mode: Mode, identity: dict[str, Any])
         init_timeout=tracking.init_timeout,
         finish_timeout=tracking.init_timeout,
         finish_timeout_raises=True,
-        x_skip_transaction_log=mode == "online",  # what a full disk would lose is not sent; we have the record for that
+        x_skip_transaction_log=mode
+        == "online",  # what a full disk would lose is not sent; we have the record for that
         stop_fn=lambda: None,  # W&B's page has a button that would interrupt the training
     )
     # what an earlier attempt mirrored offline is sent again from the record: one folder an id, all can be synced
@@ -113,8 +125,12 @@ def _start(tracking: Tracking, root: Path, mode: Mode, identity: dict[str, Any])
         settings=settings,
         **identity,
     )
-    if mode == "offline" and os.environ.get("WANDB_DATA_DIR") == str(scratch_of(root, identity["id"])):
-        os.environ["WANDB_DATA_DIR"] = str(Path(run.dir).parent)  # where `wandb sync` looks for the tables
+    if mode == "offline" and os.environ.get("WANDB_DATA_DIR") == str(
+        scratch_of(root, identity["id"])
+    ):
+        os.environ["WANDB_DATA_DIR"] = str(
+            Path(run.dir).parent
+        )  # where `wandb sync` looks for the tables
     for name in METRIC_GROUPS:
         run.define_metric(name, step_metric=STEP, summary="last")
     return run
@@ -130,4 +146,6 @@ def _shown(value: Any) -> Any:
         return wandb.Image(str(value))
     if not isinstance(value, dict):
         return value
-    return wandb.Table(columns=[*value], data=[list(row) for row in zip(*value.values(), strict=True)])
+    return wandb.Table(
+        columns=[*value], data=[list(row) for row in zip(*value.values(), strict=True)]
+    )

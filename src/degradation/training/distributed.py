@@ -16,44 +16,48 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from degradation.config import Config, ConfigError
-from degradation.data.random_streams import WHOLE, Share
-from degradation.models.batchnorm import norms_of
+from degradation.data.random_streams import WHOLE, Shard
+from degradation.models.batchnorm import batchnorm_layers
 from degradation.training import serialization
 from degradation.training.optimizer import choose_device
 
-PATIENCE = timedelta(days=1)  # torchrun ends the others when one process has ended; a slow evaluation ends none
+PATIENCE = timedelta(
+    days=1
+)  # torchrun ends the others when one process has ended; a slow evaluation ends none
 
 
-class Group:
+class WorkerGroup:
     """One process of them, or the only one."""
 
-    def __init__(self, share: Share = WHOLE) -> None:
+    def __init__(self, share: Shard = WHOLE) -> None:
         self.share = share
         self.told = False  # do the others know what to do?
 
     @property
-    def alone(self) -> bool:
+    def is_single(self) -> bool:
         return self.share.count == 1
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         return self.share.rank == 0
 
     def parallel(self, network: nn.Module, bn_parts: int) -> nn.Module:
         """The network as it trains: this process's parts of a batch, gradients averaged over the processes."""
         parts = InParts(network, bn_parts // self.share.count)
-        return parts if self.alone else DistributedDataParallel(parts, forward_sync_buffers=False)
+        return (
+            parts if self.is_single else DistributedDataParallel(parts, forward_sync_buffers=False)
+        )
 
     def total(self, value: Tensor) -> Tensor:
         """The sum over the processes."""
-        if not self.alone:
+        if not self.is_single:
             value = value.clone()
             dist.all_reduce(value)
         return value
 
     def stop_asked(self, signum: int | None) -> int | None:
         """The signal that any of the processes has got: all stop after the same iteration."""
-        if self.alone:
+        if self.is_single:
             return signum
         asked = torch.tensor(signum or 0)
         dist.all_reduce(asked, dist.ReduceOp.MAX)
@@ -70,7 +74,7 @@ class Group:
 
     def _tell(self, content: bytes) -> None:
         self.told = True
-        if self.alone:
+        if self.is_single:
             return
         dist.broadcast(torch.tensor(len(content)), 0)
         if content:
@@ -94,11 +98,16 @@ class Group:
         One process moves them once a part, in order: r <- (1 - m) r + m s. Each process has done so for its own parts,
         from the same r, so what they have added is brought together.
         """
-        if self.alone:
+        if self.is_single:
             yield
             return
-        norms = norms_of(network)
-        buffers = [buffer for norm in norms for buffer in (norm.running_mean, norm.running_var) if buffer is not None]
+        norms = batchnorm_layers(network)
+        buffers = [
+            buffer
+            for norm in norms
+            for buffer in (norm.running_mean, norm.running_var)
+            if buffer is not None
+        ]
         before = _flat(buffers)
         yield
         mine = _flat(buffers)
@@ -115,7 +124,7 @@ class Group:
                 norm.num_batches_tracked += bn_parts - bn_parts // self.share.count
 
 
-ALONE = Group()
+SINGLE = WorkerGroup()
 
 
 class InParts(nn.Module):
@@ -138,15 +147,17 @@ def _flat(buffers: list[Tensor]) -> Tensor:
 
 def _spread(flat: Tensor, buffers: list[Tensor]) -> None:
     """The inverse of `_flat`."""
-    for buffer, values in zip(buffers, torch.split(flat, [buffer.numel() for buffer in buffers]), strict=True):
+    for buffer, values in zip(
+        buffers, torch.split(flat, [buffer.numel() for buffer in buffers]), strict=True
+    ):
         buffer.copy_(values.view_as(buffer))
 
 
 @contextmanager
-def joined(config: Config) -> Iterator[Group]:
+def init_distributed(config: Config) -> Iterator[WorkerGroup]:
     """This process among those that torchrun has started, or alone. Raises ConfigError."""
     if not dist.is_torchelastic_launched():
-        yield ALONE
+        yield SINGLE
         return
     count, local = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_RANK"])
     if config.model.bn_parts % count:
@@ -157,11 +168,13 @@ def joined(config: Config) -> Iterator[Group]:
     backend = "gloo"
     if choose_device(config.device).type == "cuda":
         if local >= torch.cuda.device_count():
-            raise ConfigError(f"device: there are {torch.cuda.device_count()} GPUs here; allowed: a process a GPU")
+            raise ConfigError(
+                f"device: there are {torch.cuda.device_count()} GPUs here; allowed: a process a GPU"
+            )
         torch.cuda.set_device(local)
         backend = "cpu:gloo,cuda:nccl"
     dist.init_process_group(backend, timeout=PATIENCE)
     try:
-        yield Group(Share(int(os.environ["RANK"]), count))
+        yield WorkerGroup(Shard(int(os.environ["RANK"]), count))
     finally:
         dist.destroy_process_group()

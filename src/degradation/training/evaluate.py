@@ -9,24 +9,27 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from degradation.config import Config, Precision
-from degradation.data.loaders import Feed
+from degradation.data.loaders import Loader
 from degradation.models.batchnorm import exact_statistics
-from degradation.training.distributed import ALONE, Group
+from degradation.training.distributed import SINGLE, WorkerGroup
 from degradation.training.optimizer import at_least_float32, autocast, memory_format
 
 TOP = 5
 
 
 @dataclass(frozen=True)
-class Measured:
+class EvalResult:
     error: float  # percent
     loss: float  # mean cross-entropy in nats
     top5_error: float  # percent: the label is not among the five likeliest classes
 
 
 def evaluate(
-    network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], precision: Precision, group: Group = ALONE
-) -> Measured:
+    network: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    precision: Precision,
+    group: WorkerGroup = SINGLE,
+) -> EvalResult:
     """Over all pictures of the batches: (B, C, H, W), or (B, views, C, H, W), judged by the mean probability.
 
     Each process of a group gives batches of its own, and gets what was measured over those of all.
@@ -42,10 +45,10 @@ def evaluate(
             beyond += (top != labels[:, None]).all(1).sum().item()
             seen += len(labels)
     network.train()
-    if not group.alone:
+    if not group.is_single:
         sums = torch.tensor([seen, wrong, beyond, loss], dtype=torch.float64)
         seen, wrong, beyond, loss = group.total(sums).tolist()
-    return Measured(100 * wrong / seen, loss / seen, 100 * beyond / seen)
+    return EvalResult(100 * wrong / seen, loss / seen, 100 * beyond / seen)
 
 
 def logits_of(network: nn.Module, pictures: Tensor, precision: Precision) -> Tensor:
@@ -59,11 +62,13 @@ def logits_of(network: nn.Module, pictures: Tensor, precision: Precision) -> Ten
 
 
 @contextmanager
-def as_evaluated(network: nn.Module, config: Config, feed: Feed) -> Iterator[None]:
+def eval_batchnorm(network: nn.Module, config: Config, feed: Loader) -> Iterator[None]:
     """Inside, BN's moving averages are those that a run is evaluated with: exact ones, where the model asks so."""
     if config.model.bn_statistics == "moving":
         yield
         return
     batches = (images for images, _ in feed.mixed())
-    with exact_statistics(network, batches, lambda batch: logits_of(network, batch, config.precision)):
+    with exact_statistics(
+        network, batches, lambda batch: logits_of(network, batch, config.precision)
+    ):
         yield

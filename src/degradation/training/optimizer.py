@@ -15,7 +15,11 @@ log = logging.getLogger(__name__)
 
 def choose_device(name: str) -> torch.device:
     """`auto` is CUDA, else MPS, else the CPU. Raises ConfigError where the one asked for is not there."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
     if name == "auto":
         name = next(kind for kind, available in there.items() if available)
     if not there[name]:
@@ -31,7 +35,9 @@ def check_precision(device: torch.device, precision: Precision) -> None:
     if device.type == "cpu":
         _tell_of_emulation()
     elif not _has_bf16(device):
-        raise ConfigError(f"precision.dtype: {BF16!r} is not allowed on this {device.type} device; allowed: fp32")
+        raise ConfigError(
+            f"precision.dtype: {BF16!r} is not allowed on this {device.type} device; allowed: fp32"
+        )
 
 
 def _has_bf16(device: torch.device) -> bool:
@@ -45,7 +51,8 @@ def _tell_of_emulation() -> None:
     """Once a process, where the processor has no instructions for bf16: the numbers are as good, the speed is not."""
     if not any(there for name, there in torch.cpu.get_capabilities().items() if "bf16" in name):
         log.warning(
-            "precision.dtype: this processor has no %s of its own, so it is emulated; fp32 is faster here", BF16
+            "precision.dtype: this processor has no %s of its own, so it is emulated; fp32 is faster here",
+            BF16,
         )
 
 
@@ -85,7 +92,9 @@ def make_optimizer(network: nn.Module, optim: Optim) -> torch.optim.SGD:
     groups: list[dict[str, Any]] = [{"params": decayed}]
     if spared:
         groups.append({"params": spared, "weight_decay": 0.0})
-    return torch.optim.SGD(groups, lr=optim.lr, momentum=optim.momentum, weight_decay=optim.weight_decay, foreach=True)
+    return torch.optim.SGD(
+        groups, lr=optim.lr, momentum=optim.momentum, weight_decay=optim.weight_decay, foreach=True
+    )
 
 
 def set_learning_rate(optimizer: torch.optim.SGD, lr: float, momentum_form: str) -> None:
@@ -102,7 +111,7 @@ def set_learning_rate(optimizer: torch.optim.SGD, lr: float, momentum_form: str)
         group["lr"] = lr
 
 
-def update(
+def train_step(
     network: nn.Module,
     optimizer: torch.optim.SGD,
     pictures: Tensor,

@@ -21,7 +21,9 @@ def load(content: bytes) -> Any:
     """Tensors come back on the CPU. Raises CheckpointError."""
     try:
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception:  # what torn or foreign bytes raise in the unpickler is anything, and says how to run them
+    except (
+        Exception
+    ):  # what torn or foreign bytes raise in the unpickler is anything, and says how to run them
         raise CheckpointError("is damaged, or holds more than tensors and plain values") from None
 
 

@@ -12,17 +12,27 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from degradation.config import Config, Plateau, fits, probe_iterations, warmup_of
+from degradation.config import Config, Plateau, is_applicable, probe_iterations, warmup_of
 from degradation.data.datasets import Dataset
 from degradation.data.imagenet import ImageNet
-from degradation.data.loaders import make_feed
+from degradation.data.loaders import build_loader
 from degradation.data.random_streams import generator
 from degradation.models.network import Network, initialise
-from degradation.probes import Table, probe_batch, take
-from degradation.training.distributed import ALONE, Group
-from degradation.training.evaluate import as_evaluated, evaluate
-from degradation.training.optimizer import make_optimizer, memory_format, set_learning_rate, update
-from degradation.training.schedule import Transitions, learning_rate, stands_still, warmup_is_over
+from degradation.probes import Table, measure_probe, probe_batch
+from degradation.training.distributed import SINGLE, WorkerGroup
+from degradation.training.evaluate import eval_batchnorm, evaluate
+from degradation.training.optimizer import (
+    make_optimizer,
+    memory_format,
+    set_learning_rate,
+    train_step,
+)
+from degradation.training.schedule import (
+    ScheduleState,
+    has_plateaued,
+    has_warmup_ended,
+    learning_rate,
+)
 from degradation.training.serialization import weights
 
 
@@ -68,16 +78,16 @@ class Training:
     """A network with its optimizer, its data and all that a resume needs."""
 
     def __init__(self, config: Config, dataset: Dataset | ImageNet, device: torch.device) -> None:
-        self.config, self.device, self.group = config, device, ALONE
+        self.config, self.device, self.group = config, device, SINGLE
         self.warmup = warmup_of(config)
-        self.feed = make_feed(dataset, config, device)
+        self.feed = build_loader(dataset, config, device)
         network = Network(config.model, dataset.channels, dataset.classes)
         initialise(network, generator(config.seed, "initialisation"), config.model.initialisation)
         self.start_from(network)
         self.iteration = 0  # updates done
         self.batches = self.feed.batches(0)
         self.lr = 0.0  # of the last update
-        self.transitions = Transitions()
+        self.transitions = ScheduleState()
         self.recent_errors: list[float] = []  # percent, of the last batches of the warm-up
         # percent, of the evaluations since the last plateau: of held-out images, or of test images where there are none
         self.watched_errors: list[float] = []
@@ -86,12 +96,14 @@ class Training:
 
     def start_from(self, network: Network) -> None:
         """Train this network, with an optimizer that has no memory."""
-        self.network = network.to(self.device).to(memory_format=memory_format(self.config.precision))
+        self.network = network.to(self.device).to(
+            memory_format=memory_format(self.config.precision)
+        )
         self.network.train()
         self.optimizer = make_optimizer(self.network, self.config.optim)
         self.parallel = self.group.parallel(self.network, self.config.model.bn_parts)
 
-    def share(self, group: Group) -> None:
+    def share(self, group: WorkerGroup) -> None:
         """Go on from here as one of a group of processes, all of which stand at the same state."""
         self.group = group
         self.parallel = group.parallel(self.network, self.config.model.bn_parts)
@@ -122,8 +134,11 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.iteration, self.lr = state["iteration"], state["lr"]
         self.batches = self.feed.batches(self.iteration, self.group.share)
-        self.transitions = Transitions(**state["transitions"])
-        self.recent_errors, self.watched_errors = list(state["recent_errors"]), list(state["test_errors"])
+        self.transitions = ScheduleState(**state["transitions"])
+        self.recent_errors, self.watched_errors = (
+            list(state["recent_errors"]),
+            list(state["test_errors"]),
+        )
         loss, wrong, self.running_batches = state["running"]
         self.running_loss, self.running_wrong = loss.to(self.device), wrong.to(self.device)
         self.diverged_at = state["diverged_at"].to(self.device)
@@ -132,10 +147,14 @@ class Training:
         """One update, and what is summed over updates."""
         config = self.config
         pictures, labels = next(self.batches)
-        self.lr = learning_rate(self.iteration, config.optim.lr, config.schedule, self.warmup, self.transitions)
+        self.lr = learning_rate(
+            self.iteration, config.optim.lr, config.schedule, self.warmup, self.transitions
+        )
         set_learning_rate(self.optimizer, self.lr, config.optim.momentum_form)
         with self.group.averaging(self.network, config.model.bn_parts):
-            loss, wrong = update(self.parallel, self.optimizer, pictures, labels, config.precision)
+            loss, wrong = train_step(
+                self.parallel, self.optimizer, pictures, labels, config.precision
+            )
         loss, wrong = self.group.total(loss) / self.group.share.count, self.group.total(wrong)
         self.iteration += 1
         self.running_loss += loss
@@ -146,7 +165,7 @@ class Training:
         if self.warmup is not None and self.transitions.warmup_end is None:
             error = 100 * wrong.item() / config.optim.batch_size
             self.recent_errors = [*self.recent_errors, error][-self.warmup.window :]
-            if warmup_is_over(self.iteration, self.recent_errors, self.warmup):
+            if has_warmup_ended(self.iteration, self.recent_errors, self.warmup):
                 self.transitions.warmup_end, self.recent_errors = self.iteration, []
 
     def metrics(self) -> dict[str, int | float | None]:
@@ -161,7 +180,7 @@ class Training:
             row["lr"] = self.lr
             row["train/running_error"] = 100 * self.running_wrong.item() / seen
             row["train/running_loss"] = self.running_loss.item() / self.running_batches
-        with as_evaluated(self.network, self.config, self.feed):
+        with eval_batchnorm(self.network, self.config, self.feed):
             row |= self._errors()
         if self.transitions.warmup_end is not None:
             row["schedule/warmup_end"] = self.transitions.warmup_end
@@ -198,16 +217,18 @@ class Training:
     def probes(self) -> Iterator[Probed]:
         """What the configured probes find in the network as it is; training goes on as if they were not."""
         for name in self.config.probes.training:
-            if not fits(name, self.config.model.shortcut):
+            if not is_applicable(name, self.config.model.shortcut):
                 continue
             pictures, labels = probe_batch(name, self.feed, self.config.probes)
-            with as_evaluated(self.network, self.config, self.feed):
-                table = take(name, self.network, (pictures, labels), self.config.seed, self.iteration)
+            with eval_batchnorm(self.network, self.config, self.feed):
+                table = measure_probe(
+                    name, self.network, (pictures, labels), self.config.seed, self.iteration
+                )
             yield Probed(self.iteration, name, len(labels), table)
 
     def _watch_plateau(self, plateau: Plateau, error: float) -> None:
         self.watched_errors.append(error)
-        if stands_still(self.watched_errors, plateau):
+        if has_plateaued(self.watched_errors, plateau):
             self.transitions.plateaus.append(self.iteration)
             self.watched_errors = []
 

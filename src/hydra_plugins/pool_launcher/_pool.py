@@ -69,18 +69,26 @@ class _Running:
         code = self.process.exitcode
         if self.result is not None:
             return self.result
-        how = f"killed by {signal.Signals(-code).name}" if code and code < 0 else f"ended with exit status {code}"
+        how = (
+            f"killed by {signal.Signals(-code).name}"
+            if code and code < 0
+            else f"ended with exit status {code}"
+        )
         return Result(error=f"its process was {how}" if code and code < 0 else f"its process {how}")
 
 
 class Pool:
     """Runs jobs over slots. `preload`: modules that the fork server imports once."""
 
-    def __init__(self, slots: Sequence[Slot], preload: Sequence[str] = (), grace: float = 20.0) -> None:
+    def __init__(
+        self, slots: Sequence[Slot], preload: Sequence[str] = (), grace: float = 20.0
+    ) -> None:
         self.slots = list(slots)
         self.grace = grace
         # on macOS a process that has loaded Apple's frameworks, as torch does, cannot be forked safely
-        self.context: Any = multiprocessing.get_context("spawn" if sys.platform == "darwin" else "forkserver")
+        self.context: Any = multiprocessing.get_context(
+            "spawn" if sys.platform == "darwin" else "forkserver"
+        )
         if self.context.get_start_method() == "forkserver":
             self.context.set_forkserver_preload(list(preload))
         self.running: list[_Running] = []

@@ -38,7 +38,12 @@ def visible_gpus() -> list[str]:
         return []
     try:
         listed = subprocess.run(
-            [program, "-L"], capture_output=True, text=True, errors="replace", check=True, timeout=DRIVER_SECONDS
+            [program, "-L"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=True,
+            timeout=DRIVER_SECONDS,
         )
     except subprocess.TimeoutExpired:
         problem = f"did not answer in {DRIVER_SECONDS} s"
@@ -48,7 +53,9 @@ def visible_gpus() -> list[str]:
         problem = f"cannot be started ({error.strerror})"
     else:
         return LISTED.findall(listed.stdout)
-    log.warning("nvidia-smi %s: no GPU is used; CUDA_VISIBLE_DEVICES=0 says that there is one", problem)
+    log.warning(
+        "nvidia-smi %s: no GPU is used; CUDA_VISIBLE_DEVICES=0 says that there is one", problem
+    )
     return []
 
 
@@ -59,7 +66,9 @@ def _torch() -> str:
         return ""
 
 
-def slots(device: str, count: int | None, slots_per_gpu: int, threads: int, gpus: Sequence[str]) -> list[Slot]:
+def slots(
+    device: str, count: int | None, slots_per_gpu: int, threads: int, gpus: Sequence[str]
+) -> list[Slot]:
     """Where jobs run: shares of GPUs for `cuda`, one slot for `mps`, else cores; `auto` is the first of these there is.
 
     `count` caps the slots of GPUs, and sets those of cores (None: as many as there are cores for `threads` each).
@@ -74,7 +83,11 @@ def slots(device: str, count: int | None, slots_per_gpu: int, threads: int, gpus
         return shares[:count]
     if device == "cuda":
         return []
-    if device == "mps" or (device == "auto" and (sys.platform, platform.machine()) == ("darwin", "arm64")):
+    if device == "mps" or (
+        device == "auto" and (sys.platform, platform.machine()) == ("darwin", "arm64")
+    ):
         return [Slot("mps")]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     return [Slot(f"core {index}") for index in range(count or max(1, cores // max(1, threads)))]

@@ -25,13 +25,17 @@ class PoolConfig:
     grace: float = 20.0
 
 
-ConfigStore.instance().store(group="hydra/launcher", name="pool_schema", node=PoolConfig, provider="pool_launcher")
+ConfigStore.instance().store(
+    group="hydra/launcher", name="pool_schema", node=PoolConfig, provider="pool_launcher"
+)
 
 
 class PoolLauncher(SweepLauncher):
     """One process a job, over slots of cores or GPUs."""
 
-    def __init__(self, preflight: str | None, preload: list[str], grace: float, **slot_options: Any) -> None:
+    def __init__(
+        self, preflight: str | None, preload: list[str], grace: float, **slot_options: Any
+    ) -> None:
         super().__init__(preflight)
         self.preload, self.grace = preload, grace
         self.slot_options = slot_options
@@ -45,9 +49,15 @@ class PoolLauncher(SweepLauncher):
         given = self.slot_options
         for key in ("slots", "slots_per_gpu"):
             if given[key] is not None and given[key] < 1:
-                raise CompactHydraException(f"hydra.launcher.{key}: {given[key]} is not allowed; allowed: 1 or more")
+                raise CompactHydraException(
+                    f"hydra.launcher.{key}: {given[key]} is not allowed; allowed: 1 or more"
+                )
         gpus = visible_gpus() if given["device"] in ("auto", "cuda") else []
-        places = slots(given["device"], given["slots"], given["slots_per_gpu"], given["threads"], gpus)
+        places = slots(
+            given["device"], given["slots"], given["slots_per_gpu"], given["threads"], gpus
+        )
         if not places:
-            raise CompactHydraException("device: 'cuda' is not there; allowed on this machine: auto, cpu")
+            raise CompactHydraException(
+                "device: 'cuda' is not there; allowed on this machine: auto, cpu"
+            )
         return places

@@ -14,7 +14,9 @@ def run_task(function: Callable[[], Any], folder: str, log: str) -> Result:
     try:
         os.chdir(folder)
         problem = output_to(log)
-        if problem is not None:  # then the records could not be either: the nodes share no file system
+        if (
+            problem is not None
+        ):  # then the records could not be either: the nodes share no file system
             return Result(error=problem)
         return Result(function())
     except BaseException as error:

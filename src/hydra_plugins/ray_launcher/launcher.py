@@ -31,7 +31,9 @@ class RayConfig:
     grace: float = 20.0
 
 
-ConfigStore.instance().store(group="hydra/launcher", name="ray_schema", node=RayConfig, provider="ray_launcher")
+ConfigStore.instance().store(
+    group="hydra/launcher", name="ray_schema", node=RayConfig, provider="ray_launcher"
+)
 
 
 class RayLauncher(SweepLauncher):
@@ -60,7 +62,9 @@ class RayLauncher(SweepLauncher):
         finally:
             ray.shutdown()
 
-    def _results(self, ray: Any, jobs: Sequence[Job], refs: dict[Any, int], display: Display) -> list[Result]:
+    def _results(
+        self, ray: Any, jobs: Sequence[Job], refs: dict[Any, int], display: Display
+    ) -> list[Result]:
         found: dict[int, Result] = {}
         with noted_signals() as stopped:
             while len(found) < len(jobs):
@@ -74,7 +78,9 @@ class RayLauncher(SweepLauncher):
                         display.failure(jobs[index].label, result.error, jobs[index].log)
                 display.draw()
                 if stopped:
-                    self._stop(ray, [ref for ref, index in refs.items() if index not in found], display)
+                    self._stop(
+                        ray, [ref for ref, index in refs.items() if index not in found], display
+                    )
                     raise Stopped(stopped[0])
         return [found[index] for index in range(len(jobs))]
 
@@ -92,10 +98,14 @@ def _connected(address: str) -> Any:
     try:
         ray: Any = importlib.import_module("ray")
     except ImportError:
-        raise CompactHydraException("hydra/launcher=ray: Ray is not installed: pip install '.[ray]'") from None
+        raise CompactHydraException(
+            "hydra/launcher=ray: Ray is not installed: pip install '.[ray]'"
+        ) from None
     try:
         _knock(address)
-        ray.init(address=address, log_to_driver=False, logging_level="error", configure_logging=False)
+        ray.init(
+            address=address, log_to_driver=False, logging_level="error", configure_logging=False
+        )
     except Exception as error:  # ConnectionError, ValueError, RuntimeError: it depends on what is wrong with an address
         told = (str(error) or type(error).__name__).splitlines()[0]
         raise CompactHydraException(

@@ -33,7 +33,10 @@ class Resumable:
                 raise
             # 7_0: the SLURM_JOB_ID of an array's last job is the array's own, and would requeue all of its jobs
             number = JobEnvironment().job_id
-            print(f"job {number} is out of time and requeued; it goes on from its checkpoint", flush=True)
+            print(
+                f"job {number} is out of time and requeued; it goes on from its checkpoint",
+                flush=True,
+            )
             subprocess.run(["scontrol", "requeue", number], check=True, timeout=PATIENCE)
             raise SystemExit(0) from None  # no result: the attempt that ends the run writes it
 

@@ -5,7 +5,16 @@ from collections.abc import Iterable
 
 PATIENCE = 60  # seconds; a busy controller takes some
 UNKNOWN = "Invalid job id"  # squeue's words where none of the jobs is known any more
-ENDING = ("COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "OUT_OF_MEMORY", "BOOT_FAIL")
+ENDING = (
+    "COMPLETED",
+    "CANCELLED",
+    "FAILED",
+    "TIMEOUT",
+    "NODE_FAIL",
+    "PREEMPTED",
+    "OUT_OF_MEMORY",
+    "BOOT_FAIL",
+)
 
 
 def waiting_or_running(ids: Iterable[str]) -> dict[str, str] | None:
@@ -16,7 +25,9 @@ def waiting_or_running(ids: Iterable[str]) -> dict[str, str] | None:
     numbers = ",".join(sorted({one.partition("_")[0] for one in wanted}))
     command = ["squeue", "--noheader", "--array", "--jobs", numbers, "--format", "%F_%K %T"]
     try:
-        asked = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        asked = subprocess.run(
+            command, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     if asked.returncode != 0 and UNKNOWN not in asked.stderr:

@@ -22,7 +22,13 @@ EARLY = 30  # seconds that SLURM's signal may come before it is due: it looks at
 LATE = 15.0  # seconds that a shared file system may take to show a result
 FILES = ".submitit"  # below the sweep's folder: a folder a job, with what submitit writes
 RAISED = re.compile(r"^(\w+\.)+\w+: ")  # how the last line of a traceback begins
-GENERAL = ("name", "timeout_min", "cpus_per_task", "gpus_per_node", "mem_gb")  # that submitit knows of every cluster
+GENERAL = (
+    "name",
+    "timeout_min",
+    "cpus_per_task",
+    "gpus_per_node",
+    "mem_gb",
+)  # that submitit knows of every cluster
 
 
 @dataclass
@@ -47,7 +53,9 @@ class SlurmConfig:
     additional_parameters: dict[str, Any] = field(default_factory=dict)
 
 
-ConfigStore.instance().store(group="hydra/launcher", name="slurm_schema", node=SlurmConfig, provider="slurm_launcher")
+ConfigStore.instance().store(
+    group="hydra/launcher", name="slurm_schema", node=SlurmConfig, provider="slurm_launcher"
+)
 
 
 class SlurmLauncher(SweepLauncher):
@@ -56,10 +64,15 @@ class SlurmLauncher(SweepLauncher):
     def __init__(self, preflight: str | None, wait: bool, **resources: Any) -> None:
         super().__init__(preflight)
         self.wait = wait
-        plain = {key: OmegaConf.to_container(v) if OmegaConf.is_config(v) else v for key, v in resources.items()}
+        plain = {
+            key: OmegaConf.to_container(v) if OmegaConf.is_config(v) else v
+            for key, v in resources.items()
+        }
         given = {key: value for key, value in plain.items() if value is not None}
         self.limit, self.warning = resources["timeout_min"], resources["signal_delay_s"]
-        self.resources = {key if key in GENERAL else f"slurm_{key}": value for key, value in given.items()}
+        self.resources = {
+            key if key in GENERAL else f"slurm_{key}": value for key, value in given.items()
+        }
 
     def run(self, jobs: Sequence[Job], display: Display, settled: str) -> list[Result]:
         self._check_time()
@@ -96,7 +109,9 @@ class SlurmLauncher(SweepLauncher):
             with executor.batch():
                 submitted = [executor.submit(Resumable(job.function)) for job in jobs]
         except (RuntimeError, ValueError, submitit.core.utils.FailedJobError) as error:
-            told = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+            told = (
+                str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+            )
             raise CompactHydraException(f"hydra/launcher=slurm: {told}") from None
         for job, one in zip(jobs, submitted, strict=True):
             with contextlib.suppress(FileNotFoundError):
@@ -109,17 +124,29 @@ class SlurmLauncher(SweepLauncher):
         import submitit
 
         folder = self.folder.resolve() / FILES
-        ids = {job.label: Path(os.readlink(job.log)).parent.name for job in jobs if job.log.is_symlink()}
+        ids = {
+            job.label: Path(os.readlink(job.log)).parent.name
+            for job in jobs
+            if job.log.is_symlink()
+        }
         there = waiting_or_running(ids.values())
         if there is None:
-            raise CompactHydraException("hydra/launcher=slurm: squeue does not answer; nothing was submitted")
-        return {label: submitit.SlurmJob(folder / "%j", number) for label, number in ids.items() if number in there}
+            raise CompactHydraException(
+                "hydra/launcher=slurm: squeue does not answer; nothing was submitted"
+            )
+        return {
+            label: submitit.SlurmJob(folder / "%j", number)
+            for label, number in ids.items()
+            if number in there
+        }
 
 
 class _Watch:
     """Waits for jobs, and tells what becomes of each."""
 
-    def __init__(self, jobs: Sequence[Job], submitted: dict[str, Any], display: Display, stopped: list[int]) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], submitted: dict[str, Any], display: Display, stopped: list[int]
+    ) -> None:
         self.jobs, self.submitted, self.display, self.stopped = jobs, submitted, display, stopped
         self.found: dict[str, Result] = {}
         self.gone: dict[str, float] = {}  # label: since when SLURM knows nothing of it
@@ -134,18 +161,24 @@ class _Watch:
             self._look()
             self.display.draw()
             if self.stopped:
-                raise Stopped(self.stopped[0], "; the jobs that were submitted go on (scancel ends them)")
+                raise Stopped(
+                    self.stopped[0], "; the jobs that were submitted go on (scancel ends them)"
+                )
             if len(self.found) < len(self.jobs):
                 time.sleep(POLL)
         return [self.found[job.label] for job in self.jobs]
 
     def _look(self) -> None:
-        left = {job.label: self.submitted[job.label] for job in self.jobs if job.label not in self.found}
+        left = {
+            job.label: self.submitted[job.label] for job in self.jobs if job.label not in self.found
+        }
         queue = waiting_or_running(one.job_id for one in left.values())
         for index, job in enumerate(self.jobs):
             if job.label not in left:
                 continue
-            result = self._result(job.label, left[job.label], there=queue is None or left[job.label].job_id in queue)
+            result = self._result(
+                job.label, left[job.label], there=queue is None or left[job.label].job_id in queue
+            )
             if result is None:
                 continue
             self.found[job.label] = result
@@ -155,7 +188,9 @@ class _Watch:
 
     def _result(self, label: str, job: Any, there: bool) -> Result | None:
         """None while the job is not over."""
-        outcome, value = job._get_outcome_and_result() if job.paths.result_pickle.exists() else ("", None)
+        outcome, value = (
+            job._get_outcome_and_result() if job.paths.result_pickle.exists() else ("", None)
+        )
         if outcome == "success":
             return Result(value)
         if there:  # an error is of an attempt that SLURM has stopped to requeue it

@@ -52,9 +52,15 @@ class Display:
     def line(self, now: float) -> str:
         """`12/30 runs done, 2 running, 0 failed | 48.2 iterations/s | about 3 min 05 s left`."""
         elapsed = max(now - self.started, 1e-9)
-        work = self.work_done + sum(self.work[job] * i / of for job, (i, of) in self.running.items() if of)
-        iterations = self.iterations_ended + sum(i - self.first.get(job, i) for job, (i, _) in self.running.items())
-        text = f"{self.done}/{self.total} runs done, {len(self.running)} running, {self.failed} failed"
+        work = self.work_done + sum(
+            self.work[job] * i / of for job, (i, of) in self.running.items() if of
+        )
+        iterations = self.iterations_ended + sum(
+            i - self.first.get(job, i) for job, (i, _) in self.running.items()
+        )
+        text = (
+            f"{self.done}/{self.total} runs done, {len(self.running)} running, {self.failed} failed"
+        )
         text += f" | {iterations / elapsed:.1f} iterations/s"
         if work > 0:
             text += f" | about {duration(elapsed * (self.work_total - work) / work)} left"

@@ -60,7 +60,9 @@ class SweepLauncher(Launcher):
         self.preflight = _function(preflight) if preflight else None
         self.warnings: list[str] = []
 
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     @abstractmethod
@@ -70,10 +72,14 @@ class SweepLauncher(Launcher):
         Raises Stopped.
         """
 
-    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
         setup_globals()
         if not job_overrides:
-            raise CompactHydraException("the sweep is empty: a key has no value to sweep over; allowed: value1,value2")
+            raise CompactHydraException(
+                "the sweep is empty: a key has no value to sweep over; allowed: value1,value2"
+            )
         started = time.monotonic()
         jobs: dict[int, Job] = {}  # position in the batch: job
         skipped: dict[int, str] = {}  # position: why
@@ -88,9 +94,15 @@ class SweepLauncher(Launcher):
             display.say(warning)
         settled = f"{len(skipped)} of {len(job_overrides)} are settled already; " if skipped else ""
         try:
-            results = dict(zip(jobs, self.run(list(jobs.values()), display, settled), strict=True)) if jobs else {}
+            results = (
+                dict(zip(jobs, self.run(list(jobs.values()), display, settled), strict=True))
+                if jobs
+                else {}
+            )
         except Stopped as stopped:
-            display.say(f"{stopped}: {display.done} of {display.total} done; the same command goes on from here")
+            display.say(
+                f"{stopped}: {display.done} of {display.total} done; the same command goes on from here"
+            )
             sys.exit(128 + stopped.signum)
         returns = [self._job_return(list(o), results.get(i)) for i, o in enumerate(job_overrides)]
         display.say(_summary(returns, list(skipped.values()), time.monotonic() - started))
@@ -112,8 +124,12 @@ class SweepLauncher(Launcher):
                 self.warnings.append(f"{label}: {admission.warning}")
             if admission.settled is not None:
                 return str(admission.settled)
-        function = partial(_run, self.hydra_context, self.task_function, config, Singleton.get_state())
-        return Job(label, function, work, self.folder / f"{label if self.preflight else index}.log", held)
+        function = partial(
+            _run, self.hydra_context, self.task_function, config, Singleton.get_state()
+        )
+        return Job(
+            label, function, work, self.folder / f"{label if self.preflight else index}.log", held
+        )
 
     def _compose(self, overrides: list[str], index: int) -> DictConfig:
         config = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
@@ -162,7 +178,11 @@ def _run(context: HydraContext, task: TaskFunction, config: DictConfig, state: A
 def _summary(returns: list[JobReturn], skipped: list[str], seconds: float) -> str:
     """Such as `30 runs: 28 done, 2 diverged, 0 failed in 5 min 47 s`."""
     failed = sum(one.status == JobStatus.FAILED for one in returns)
-    ran = [one for one in returns if one.status == JobStatus.COMPLETED and one._return_value is not None]
+    ran = [
+        one
+        for one in returns
+        if one.status == JobStatus.COMPLETED and one._return_value is not None
+    ]
     values = Counter(str(one._return_value) for one in ran) + Counter(skipped)
     parts = [f"{count} {word}" for word, count in values.items() if count]
     return f"{len(returns)} runs: {', '.join([*parts, f'{failed} failed'])} in {duration(seconds)}"

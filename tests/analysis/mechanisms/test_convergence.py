@@ -22,7 +22,9 @@ FLAT = {depth: [130, 150, 170] for depth in (20, 32, 44, 56, 110)}
 
 def runs_and_curves(frame_of, times, every=EVERY):
     """A frame whose runs' errors fall linearly from 90 %, and pass 45 % at these iterations."""
-    frame = frame_of({family: {depth: [1.0] * len(v) for depth, v in of.items()} for family, of in times.items()})
+    frame = frame_of(
+        {family: {depth: [1.0] * len(v) for depth, v in of.items()} for family, of in times.items()}
+    )
     rows = []
     for run in frame.runs.to_dict("records"):
         half = times[run["family"]][run["depth"]][run["seed"]]
@@ -36,7 +38,7 @@ def runs_and_curves(frame_of, times, every=EVERY):
 @pytest.fixture
 def explained(frame_of):
     style.apply()
-    return lambda **times: convergence.make(runs_and_curves(frame_of, times), 2.0)
+    return lambda **times: convergence.build(runs_and_curves(frame_of, times), 2.0)
 
 
 def claim(explanation, name):
@@ -62,22 +64,37 @@ def test_a_diverged_run_never_got_there(frame_of):
 
 
 def test_times_that_double_every_so_many_layers_are_exponential(explained):
-    times = {8: [44, 46, 70], 20: [60, 90, 95], 32: [110, 130, 150], 44: [210, 230, 260], 56: [350, 390, None]}
+    times = {
+        8: [44, 46, 70],
+        20: [60, 90, 95],
+        32: [110, 130, 150],
+        44: [210, 230, 260],
+        56: [350, 390, None],
+    }
     found = claim(explained(plain=times), "exponentially slow")
     assert found.verdict is Verdict.REPRODUCED
     assert "3 of 3 runs reached it" in found.evidence[-5]
-    assert "2 of 3 runs reached it, 360 to 400 iterations in the median; 1 censored" in found.evidence[-1]
+    assert (
+        "2 of 3 runs reached it, 360 to 400 iterations in the median; 1 censored"
+        in found.evidence[-1]
+    )
     assert any("without it, deep nets look faster" in note for note in found.notes)
 
 
 def test_whole_training_and_other_shares_are_evidence(explained):
     """Times after the first drop (200) are in the fit of the whole training, not in the one that decides."""
     found = claim(explained(plain=SLOW), "exponentially slow")
-    whole = next(line for line in found.evidence if line.startswith("whole training, past the drops"))
+    whole = next(
+        line for line in found.evidence if line.startswith("whole training, past the drops")
+    )
     decisive = found.decisive.split("power law ")[1].split(" ")[0]
     assert float(whole.rsplit(" ", 1)[1]) != float(decisive)
     assert found.decisive.endswith("before the learning rate drops, at 200 iterations")
-    shares = [line.split(" of ")[0] for line in found.evidence if line.startswith("at ") and "chance error" in line]
+    shares = [
+        line.split(" of ")[0]
+        for line in found.evidence
+        if line.startswith("at ") and "chance error" in line
+    ]
     assert shares == ["at 3/4", "at 1/4", "at 1/8"]
 
 
@@ -98,17 +115,26 @@ def test_times_that_fall_with_depth_contradict(explained):
 
 
 def test_times_of_a_power_of_depth_contradict(frame_of):
-    power = {depth: [11 * depth**0.75 * f for f in (0.98, 1.0, 1.02)] for depth in (8, 14, 20, 32, 56, 110)}
+    power = {
+        depth: [11 * depth**0.75 * f for f in (0.98, 1.0, 1.02)]
+        for depth in (8, 14, 20, 32, 56, 110)
+    }
     frame = runs_and_curves(frame_of, {"plain": power})
     frame = replace(frame, runs=frame.runs.assign(**{"config.schedule.milestones": "[]"}))
-    found = claim(convergence.make(frame, 2.0), "exponentially slow")
+    found = claim(convergence.build(frame, 2.0), "exponentially slow")
     assert found.verdict is Verdict.CONTRADICTED
     assert "exponential minus power law -" in found.decisive
 
 
 def test_growth_seen_after_the_drop_only_is_inconclusive(explained):
     """Up to 200 iterations two depths alone are timed, through which both forms pass."""
-    times = {20: [60, 70, 90], 32: [130, 140, 150], 44: [250, 270, 290], 56: [None] * 3, 110: [None] * 3}
+    times = {
+        20: [60, 70, 90],
+        32: [130, 140, 150],
+        44: [250, 270, 290],
+        56: [None] * 3,
+        110: [None] * 3,
+    }
     found = claim(explained(plain=times), "exponentially slow")
     assert found.verdict is Verdict.INCONCLUSIVE
 
@@ -137,15 +163,20 @@ def test_a_design_that_cannot_decide_says_so(explained):
     found = claim(explained(plain=SLOW), "exponentially slow")
     assert found.verdict is Verdict.INCONCLUSIVE
     assert found.notes[0].startswith("this design cannot be counted on to tell the forms apart")
-    first, second = (int(part.split(" ")[0]) for part in found.notes[0].split("about ")[1].split(" and "))
+    first, second = (
+        int(part.split(" ")[0]) for part in found.notes[0].split("about ")[1].split(" and ")
+    )
     assert max(first, second) < 20
 
 
 def test_a_design_that_can_decide_has_no_such_note(frame_of):
-    times = {depth: [round(8 * math.exp(0.0525 * depth) * f) for f in (0.9, 1, 1.1)] for depth in range(8, 62, 6)}
+    times = {
+        depth: [round(8 * math.exp(0.0525 * depth) * f) for f in (0.9, 1, 1.1)]
+        for depth in range(8, 62, 6)
+    }
     frame = runs_and_curves(frame_of, {"plain": times}, every=5)
     frame = replace(frame, runs=frame.runs.assign(**{"config.schedule.milestones": "[]"}))
-    found = claim(convergence.make(frame, 2.0), "exponentially slow")
+    found = claim(convergence.build(frame, 2.0), "exponentially slow")
     assert found.verdict is Verdict.REPRODUCED
     assert not any("cannot be counted on" in note for note in found.notes)
 
@@ -155,7 +186,12 @@ def test_flat_times_are_inconclusive(explained):
 
 
 @pytest.mark.parametrize(
-    "times", [{20: [60], 32: [130], 44: [210]}, {20: [60, 70], 32: [130, 140]}, {d: [None] * 2 for d in (20, 32, 44)}]
+    "times",
+    [
+        {20: [60], 32: [130], 44: [210]},
+        {20: [60, 70], 32: [130, 140]},
+        {d: [None] * 2 for d in (20, 32, 44)},
+    ],
 )
 def test_one_seed_two_depths_or_no_time_at_all_is_not_tested(explained, times):
     assert claim(explained(plain=times), "exponentially slow").verdict is Verdict.NOT_TESTED
@@ -182,12 +218,16 @@ def known(slope, deviation):
 def test_one_share_in_four_contradicts_by_a_wider_bound():
     """Holm's first step: a 95 % bound beyond the other's is not enough, one of 98.75 % is."""
     plain, alike = known(0.05, 0.1), known(0.05, 0.3)
-    slightly = known(0.05 + 0.5 * gap_at(plain, alike, 0.95) + 0.5 * gap_at(plain, alike, 0.9875), 0.3)
+    slightly = known(
+        0.05 + 0.5 * gap_at(plain, alike, 0.95) + 0.5 * gap_at(plain, alike, 0.9875), 0.3
+    )
     clearly = known(0.05 + 1.1 * gap_at(plain, alike, 0.9875), 0.3)
     assert slightly.lower > plain.upper
 
     def verdict(other, shares):
-        return slowing_verdict({share: (plain, other if share == shares[0] else alike) for share in shares})
+        return slowing_verdict(
+            {share: (plain, other if share == shares[0] else alike) for share in shares}
+        )
 
     assert verdict(slightly, [HALF]) is Verdict.CONTRADICTED
     assert verdict(slightly, THRESHOLDS) is Verdict.INCONCLUSIVE
@@ -205,7 +245,10 @@ def test_the_level_of_a_contradiction_is_in_its_line(explained):
     shares = int(found.decisive.split("at worst of ")[1].split(" ")[0])
     assert shares > 1
     assert f"residual {100 - 5 / shares:.4g} % lower bound" in found.decisive
-    assert "residual 95 % upper bound" in claim(explained(plain=SLOW, residual=FLAT), "no such slowing").decisive
+    assert (
+        "residual 95 % upper bound"
+        in claim(explained(plain=SLOW, residual=FLAT), "no such slowing").decisive
+    )
 
 
 @pytest.mark.slow
@@ -214,13 +257,17 @@ def test_equal_slopes_contradict_in_five_percent():
     depths, generator = np.repeat([20.0, 32, 44, 56], 4), np.random.default_rng(0)
     plain, verdicts = known(0.05, 1e-3), []
     for _ in range(100):
-        times = [np.exp(3 + 0.05 * depths + 0.3 * generator.normal(size=len(depths))) for _ in THRESHOLDS]
+        times = [
+            np.exp(3 + 0.05 * depths + 0.3 * generator.normal(size=len(depths))) for _ in THRESHOLDS
+        ]
         fits = {
             share: (plain, fit(EXPONENTIAL, depths, one * 0.999, one))
             for share, one in zip(THRESHOLDS, times, strict=True)
         }
         verdicts.append(slowing_verdict(fits))
-    assert 0 < verdicts.count(Verdict.CONTRADICTED) <= 0.1 * len(verdicts)  # 5 %, and two standard errors
+    assert (
+        0 < verdicts.count(Verdict.CONTRADICTED) <= 0.1 * len(verdicts)
+    )  # 5 %, and two standard errors
 
 
 def test_every_run_is_drawn_and_censored_ones_as_open_triangles(explained):
@@ -232,7 +279,9 @@ def test_every_run_is_drawn_and_censored_ones_as_open_triangles(explained):
     marks = [line for line in first.lines if line.get_marker() in ("s", "o")]
     assert sum(len(line.get_ydata()) for line in marks) == 9 + 15
     spans = [line for line in first.lines if line.get_alpha() == 0.6]
-    assert sum(int(np.isnan(line.get_ydata()).sum()) for line in spans) == 9 + 15  # each run's ends with a gap
+    assert (
+        sum(int(np.isnan(line.get_ydata()).sum()) for line in spans) == 9 + 15
+    )  # each run's ends with a gap
     fits = [line for line in first.lines if len(line.get_ydata()) == 200]
     assert len(fits) == 2
     slopes = [np.diff(np.log(line.get_ydata())) for line in fits]

@@ -9,7 +9,7 @@ import pytest
 from analysis.claim import Verdict
 from analysis.figures import gradient_flow as figure
 from analysis.figures import style
-from analysis.mechanisms.gradient_flow import healthy, make, spans_of, summary
+from analysis.mechanisms.gradient_flow import build, healthy, spans_of, summary
 
 LEVEL = [1.0, 2.0, 1.0, 0.5]  # a factor of 4
 EXPLODING = [1e5, 1e3, 10.0, 0.1]  # a factor of a million, towards the first block
@@ -107,7 +107,10 @@ def test_one_seed_is_not_tested():
 def test_a_norm_that_is_zero_or_not_finite_has_no_span_and_is_told(broken):
     claim = verdict_of({20: {0: [broken, 1.0, 1.0]}, 56: {0: LEVEL}})
     assert claim.verdict is Verdict.INCONCLUSIVE
-    assert "20 layers, initialisation: no gradient, or none that is finite, in 2 runs" in claim.decisive
+    assert (
+        "20 layers, initialisation: no gradient, or none that is finite, in 2 runs"
+        in claim.decisive
+    )
     assert "(not finite)" in claim.evidence[0]
 
 
@@ -150,11 +153,17 @@ def test_both_families_have_a_claim_and_the_figure_draws_their_geometric_means(f
     table = table_of({"plain": norms, "residual": {20: {0: LEVEL, 400: LEVEL}}}, spread=4.0)
     frame = frame_of({"plain": {20: [1.0, 2.0], 56: [50.0, 60.0]}, "residual": {20: [1.0, 2.0]}})
     frame.probes["gradient_flow"] = table
-    explanation = make(frame, 2.0)
-    assert [claim.name for claim in explanation.claims] == ["healthy norms, residual", "healthy norms, plain"]
+    explanation = build(frame, 2.0)
+    assert [claim.name for claim in explanation.claims] == [
+        "healthy norms, residual",
+        "healthy norms, plain",
+    ]
     style.apply()
     table["weight_gradient"] *= 3
-    drawn = {name: canvas.axes[0].lines[0].get_ydata() for name, (canvas, _) in make(frame, 2.0).figures.items()}
+    drawn = {
+        name: canvas.axes[0].lines[0].get_ydata()
+        for name, (canvas, _) in build(frame, 2.0).figures.items()
+    }
     assert np.allclose(drawn["gradient-flow"], [2.0, *LEVEL[1:]])
     assert np.allclose(drawn["gradient-flow-weights"], 3 * np.array(LEVEL[:-1]))
     canvas = figure.figure(table, "input_gradient", "norm of dE/dx")
@@ -173,4 +182,4 @@ def test_one_family_one_depth_and_one_seed_are_drawn():
 
 
 def test_a_frame_without_the_probe_has_no_such_part(frame_of):
-    assert make(frame_of({"plain": {20: [1.0]}}), 2.0) is None
+    assert build(frame_of({"plain": {20: [1.0]}}), 2.0) is None

@@ -23,10 +23,28 @@ def table_of(depths=(8, 14), seeds=2, difference=1e-15, family="residual"):
         for seed in range(seeds):
             for late, (iteration, moment) in enumerate(MOMENTS.items()):
                 for block in range((depth - 2) // 2):
-                    row = {"family": family, "depth": depth, "seed": seed, "run_id": f"{family}-d{depth}-s{seed}"}
-                    row |= {"iteration": iteration, "moment": moment, "block": block, "form": "block"}
-                    row |= {"shape_change": block == 1, "gradient": 5.0, "by_shortcut": 3.0, "by_convolutions": 4.0}
-                    rows.append(row | {"shortcut_share": 0.36 + 0.1 * late, "relative_difference": difference})
+                    row = {
+                        "family": family,
+                        "depth": depth,
+                        "seed": seed,
+                        "run_id": f"{family}-d{depth}-s{seed}",
+                    }
+                    row |= {
+                        "iteration": iteration,
+                        "moment": moment,
+                        "block": block,
+                        "form": "block",
+                    }
+                    row |= {
+                        "shape_change": block == 1,
+                        "gradient": 5.0,
+                        "by_shortcut": 3.0,
+                        "by_convolutions": 4.0,
+                    }
+                    rows.append(
+                        row
+                        | {"shortcut_share": 0.36 + 0.1 * late, "relative_difference": difference}
+                    )
     return pd.DataFrame(rows)
 
 
@@ -36,12 +54,14 @@ def explained(frame_of):
 
     def made(table):
         frame = frame_of({"plain": {8: [1.0, 1.0]}, "residual": {8: [1.0, 1.0], 14: [1.0, 1.0]}})
-        return gradient_identity.make(replace(frame, probes={"identity": table}), 2.0)
+        return gradient_identity.build(replace(frame, probes={"identity": table}), 2.0)
 
     return made
 
 
-@pytest.mark.parametrize(("difference", "outcome"), [(9e-11, "holds"), (1.1e-10, "FAILS"), (math.nan, "not known")])
+@pytest.mark.parametrize(
+    ("difference", "outcome"), [(9e-11, "holds"), (1.1e-10, "FAILS"), (math.nan, "not known")]
+)
 def test_it_is_a_check_and_no_finding(explained, difference, outcome):
     table = table_of()
     table.loc[5, "relative_difference"] = difference
@@ -94,14 +114,19 @@ def test_exact_arithmetic_needs_no_second_seed(explained):
 
 def test_the_stage_form_is_told_apart(explained):
     table = table_of()
-    stage = table[table["block"] == 2].assign(form="stage", shape_change=False, relative_difference=4e-13)
+    stage = table[table["block"] == 2].assign(
+        form="stage", shape_change=False, relative_difference=4e-13
+    )
     explanation = explained(pd.concat([table, stage]))
-    assert "from a block to its stage's end: at worst 4.0e-13, 12 equations" in explanation.claims[0].evidence
+    assert (
+        "from a block to its stage's end: at worst 4.0e-13, 12 equations"
+        in explanation.claims[0].evidence
+    )
     assert set(explanation.table["form"]) == {"block", "stage"}
 
 
 def test_without_the_table_or_residual_nets_there_is_no_part(explained, frame_of):
-    assert gradient_identity.make(frame_of({"plain": {8: [1.0]}}), 2.0) is None
+    assert gradient_identity.build(frame_of({"plain": {8: [1.0]}}), 2.0) is None
     assert explained(table_of(family="plain")) is None
 
 
@@ -121,7 +146,11 @@ def test_the_figure_draws_both_terms_relative_to_the_gradient():
 def test_the_share_is_drawn_at_the_first_and_the_last_moment(explained):
     values = gradient_identity.shares(table_of())
     (ax,) = figures.share_figure(values, "residual").axes
-    lines = {line.get_label(): line.get_ydata() for line in ax.lines if not line.get_label().startswith("_")}
+    lines = {
+        line.get_label(): line.get_ydata()
+        for line in ax.lines
+        if not line.get_label().startswith("_")
+    }
     assert set(lines) == {"initialisation", "end"}
     assert lines["initialisation"] == pytest.approx([0.36, 0.36])
     assert lines["end"] == pytest.approx([0.56, 0.56])

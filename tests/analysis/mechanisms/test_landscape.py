@@ -9,7 +9,7 @@ import pytest
 
 from analysis.figures import landscape as figure
 from analysis.figures import style
-from analysis.mechanisms.landscape import make, roughness
+from analysis.mechanisms.landscape import build, roughness
 
 POINTS = 5
 AT = np.linspace(-1, 1, POINTS)
@@ -25,7 +25,9 @@ def rows_of(run, loss, points=POINTS, directions=0):
     rows = [("line", x, 0.0) for x in at] + [("square", x, y) for y in at for x in at]
     table = pd.DataFrame(rows, columns=["shape", "x", "y"])
     table["loss"] = [loss(x, y) for _, x, y in rows]
-    table = table.assign(error=10.0, points=points, reach=1.0, pictures="100", directions=directions)
+    table = table.assign(
+        error=10.0, points=points, reach=1.0, pictures="100", directions=directions
+    )
     return table.assign(**{key: run[key] for key in ("run_id", "family", "depth", "seed")})
 
 
@@ -50,11 +52,11 @@ BOTH = {"plain": {20: [1.0], 56: [50.0]}, "residual": {20: [1.0], 56: [1.0]}}
 
 
 def test_without_the_probe_there_is_no_part(frame_of):
-    assert make(frame_of(BOTH), 2.0) is None
+    assert build(frame_of(BOTH), 2.0) is None
 
 
 def test_the_table_of_a_bowl_by_hand(probed):
-    explanation = make(probed({"residual": {20: [1.0]}}), 2.0)
+    explanation = build(probed({"residual": {20: [1.0]}}), 2.0)
     assert explanation.claims == []
     (row,) = explanation.table.to_dict("records")
     assert row["loss"] == pytest.approx(0.1)
@@ -64,13 +66,19 @@ def test_the_table_of_a_bowl_by_hand(probed):
     assert row["loss_halfway"] == pytest.approx(0.1 + (4 * 0.25 + 4 * 0.5) / 8)
     # at the one point with neighbours around: log10 of the loss is 0.82 decades below the quadratic of its neighbours
     assert row["square_off_smooth_decades"] == pytest.approx(roughness(LOSSES)[0])
-    assert (row["square_off_smooth_share"], row["line_off_smooth_share"], row["not_finite"]) == (1, 1, 0)
+    assert (row["square_off_smooth_share"], row["line_off_smooth_share"], row["not_finite"]) == (
+        1,
+        1,
+        0,
+    )
 
 
 SIDE = np.linspace(-1, 1, 25)
 X, Y = np.meshgrid(SIDE, SIDE)
 BOWL = 10 ** (-5 + 5 * (X**2 + Y**2))  # ten decades from the middle to a corner
-HOLE = 2.3 - 2.2 * np.exp(-(X**2 + Y**2) / 0.1)  # a smooth hole in a plateau, which is convex nearly nowhere
+HOLE = 2.3 - 2.2 * np.exp(
+    -(X**2 + Y**2) / 0.1
+)  # a smooth hole in a plateau, which is convex nearly nowhere
 
 
 def waves(seed=0):
@@ -97,12 +105,16 @@ def test_a_point_off_a_plane_is_off_by_its_height():
     assert roughness(np.array([1.0, 1.0, 10**0.11, 1.0, 1.0])) == (pytest.approx(0.11), 1)
 
 
-@pytest.mark.parametrize("smooth", [BOWL, HOLE, 0.02 + 1e4 * (X**2 + Y**2) ** 3, 0.1 + 100 * (X**2 + Y**2)])
+@pytest.mark.parametrize(
+    "smooth", [BOWL, HOLE, 0.02 + 1e4 * (X**2 + Y**2) ** 3, 0.1 + 100 * (X**2 + Y**2)]
+)
 def test_chaos_is_told_from_a_bowl_of_many_decades(smooth):
     decades, share = roughness(smooth)
     assert decades < 0.02
     assert share < 0.05
-    chaotic_decades, chaotic_share = roughness(smooth * 10 ** (0.3 * waves()))  # a factor of two, up and down
+    chaotic_decades, chaotic_share = roughness(
+        smooth * 10 ** (0.3 * waves())
+    )  # a factor of two, up and down
     assert chaotic_decades > 0.15
     assert chaotic_share > 0.5
 
@@ -121,20 +133,24 @@ def test_what_is_not_finite_or_too_small_is_not_counted():
 
 
 def test_contours_are_log10_of_the_loss_and_all_panels_have_one_scale(probed):
-    canvas = make(probed(BOTH), 2.0).figures["landscape"][0]
+    canvas = build(probed(BOTH), 2.0).figures["landscape"][0]
     panels = canvas.axes[:4]
     assert [ax.get_title() for ax in panels[:2]] == ["20 layers", "56 layers"]
     levels = [tuple(ax.collections[0].levels) for ax in panels]
     assert len(set(levels)) == 1
     assert levels[0][0] == pytest.approx(-1)  # log10 of 0.1
     assert levels[0][-1] >= np.log10(1.35)
-    x, y, height = figure.grid_of(rows_of({"run_id": "a", "family": "plain", "depth": 20, "seed": 0}, bowl).loc[5:])
+    x, y, height = figure.grid_of(
+        rows_of({"run_id": "a", "family": "plain", "depth": 20, "seed": 0}, bowl).loc[5:]
+    )
     assert height[2, 2] == pytest.approx(-1)
     assert (x[0, -1], y[-1, 0]) == (1, 1)
 
 
 def test_the_line_draws_loss_and_error_of_every_net(probed):
-    canvas = make(probed({"plain": {20: [1.0, 1.0]}, "residual": {20: [1.0]}}), 2.0).figures["landscape-line"][0]
+    canvas = build(probed({"plain": {20: [1.0, 1.0]}, "residual": {20: [1.0]}}), 2.0).figures[
+        "landscape-line"
+    ][0]
     plain_loss, plain_error, residual_loss, _ = canvas.axes
     assert (len(plain_loss.lines), len(residual_loss.lines)) == (2, 1)
     assert plain_loss.lines[0].get_ydata() == pytest.approx(0.1 + AT**2)
@@ -146,8 +162,10 @@ def test_a_grid_that_is_not_complete_is_told_and_not_drawn(probed):
     frame = probed(BOTH)
     table = frame.probes["landscape"]
     gone = (table["run_id"] == "plain-d56-s0") & (table["shape"] == "square") & (table["x"] == 1)
-    explanation = make(replace(frame, probes={"landscape": table[~gone]}), 2.0)
-    assert "the square of plain-d56-s0, of which 20 of 25 points are there" in explanation.introduction
+    explanation = build(replace(frame, probes={"landscape": table[~gone]}), 2.0)
+    assert (
+        "the square of plain-d56-s0, of which 20 of 25 points are there" in explanation.introduction
+    )
     assert not explanation.figures["landscape"][0].axes[1].collections
     assert len(explanation.table) == 4  # its line is there
 
@@ -155,12 +173,16 @@ def test_a_grid_that_is_not_complete_is_told_and_not_drawn(probed):
 def test_of_two_specifications_the_finer_is_shown_once_it_is_complete(probed):
     coarse, fine = (probed(BOTH, points=points).probes["landscape"] for points in (5, 7))
     frame = probed(BOTH)
-    explanation = make(replace(frame, probes={"landscape": pd.concat([coarse, fine])}), 2.0)
-    assert "2 specifications of the square were measured; shown: 7 points" in explanation.introduction
+    explanation = build(replace(frame, probes={"landscape": pd.concat([coarse, fine])}), 2.0)
+    assert (
+        "2 specifications of the square were measured; shown: 7 points" in explanation.introduction
+    )
     begun = fine[(fine["shape"] == "line") | (fine["x"] == 1)]
-    explanation = make(replace(frame, probes={"landscape": pd.concat([coarse, begun])}), 2.0)
+    explanation = build(replace(frame, probes={"landscape": pd.concat([coarse, begun])}), 2.0)
     assert "of the square were measured; shown: 5 points" in explanation.introduction
-    explanation = make(replace(frame, probes={"landscape": begun[begun["shape"] == "square"]}), 2.0)
+    explanation = build(
+        replace(frame, probes={"landscape": begun[begun["shape"] == "square"]}), 2.0
+    )
     assert explanation.figures == {}
     assert explanation.table.empty
 
@@ -170,13 +192,16 @@ def test_what_the_scale_does_not_show_is_told(probed):
         return nan if (x, y) == (1, 1) else 1e6 if (x, y) == (-1, -1) else bowl(x, y)
 
     frame = probed({"residual": {20: [1.0, 1.0, 1.0]}}, wild, points=9)
-    caption = make(frame, 2.0).figures["landscape"][1]
-    assert "1 of 81 points are above it and drawn at its end, 1 are not finite and left white" in caption
+    caption = build(frame, 2.0).figures["landscape"][1]
+    assert (
+        "1 of 81 points are above it and drawn at its end, 1 are not finite and left white"
+        in caption
+    )
     assert "Shown: residual-d20-s0." in caption  # the other seeds are not
-    assert make(frame, 2.0).table["not_finite"].tolist() == [1, 1, 1]
+    assert build(frame, 2.0).table["not_finite"].tolist() == [1, 1, 1]
 
 
 def test_a_surface_that_is_nowhere_finite_is_left_white(probed):
-    explanation = make(probed({"plain": {20: [1.0]}}, lambda x, y: nan), 2.0)
+    explanation = build(probed({"plain": {20: [1.0]}}, lambda x, y: nan), 2.0)
     assert "25 are not finite and left white" in explanation.figures["landscape"][1]
     assert np.isnan(explanation.table["square_off_smooth_share"].iloc[0])

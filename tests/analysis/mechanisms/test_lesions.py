@@ -8,10 +8,13 @@ import pytest
 
 from analysis.claim import Verdict
 from analysis.figures import style
-from analysis.mechanisms.lesions import make
+from analysis.mechanisms.lesions import build
 
 INTACT = {"plain": 20.0, "residual": 2.0}  # so that an error is not its increase
-ALONE = {"plain": {0: 80.0, 2: 90.0}, "residual": {0: 4.0, 1: 60.0, 2: 6.0}}  # block 1 changes the shape
+ALONE = {
+    "plain": {0: 80.0, 2: 90.0},
+    "residual": {0: 4.0, 1: 60.0, 2: 6.0},
+}  # block 1 changes the shape
 SETS = [40.0, 60.0]  # two sets of two blocks
 
 
@@ -42,7 +45,10 @@ def probed(frame_of):
         frame = frame_of(errors)
         runs = frame.runs.to_dict("records")
         of_run = [alone.get((run["family"], run["depth"]), alone[run["family"]]) for run in runs]
-        tables = [rows_of(run, blocks, shifts[run["seed"]]) for run, blocks in zip(runs, of_run, strict=True)]
+        tables = [
+            rows_of(run, blocks, shifts[run["seed"]])
+            for run, blocks in zip(runs, of_run, strict=True)
+        ]
         return replace(frame, probes={"lesions": pd.concat(tables, ignore_index=True)})
 
     return made
@@ -52,14 +58,16 @@ TRAINED = {"plain": {20: [1.0, 1.0, 1.0]}, "residual": {20: [1.0, 1.0, 1.0]}}
 
 
 def test_without_the_probe_there_is_no_part(frame_of):
-    assert make(frame_of(TRAINED), 2.0) is None
+    assert build(frame_of(TRAINED), 2.0) is None
 
 
 def test_the_table_holds_means_over_blocks_and_sets_without_those_that_change_the_shape(probed):
-    explanation = make(probed(TRAINED), 2.0)
+    explanation = build(probed(TRAINED), 2.0)
     table = explanation.table.set_index(["family", "lesion", "number"])
     assert table.loc[("plain", "delete", 1), "test_error_mean"] == pytest.approx(85.5)
-    assert table.loc[("residual", "delete", 1), "test_error_mean"] == pytest.approx(5.5)  # not block 1
+    assert table.loc[("residual", "delete", 1), "test_error_mean"] == pytest.approx(
+        5.5
+    )  # not block 1
     assert table.loc[("residual", "delete", 1), "increase_mean"] == pytest.approx(3.5)
     assert table.loc[("residual", "delete", 2), "test_error_mean"] == pytest.approx(50.5)
     assert table.loc[("plain", "none", 0), "runs"] == 3
@@ -69,12 +77,15 @@ def test_the_table_holds_means_over_blocks_and_sets_without_those_that_change_th
     ("residual", "verdict"),
     [
         ({0: 4.0, 1: 99.0, 2: 6.0}, Verdict.REPRODUCED),
-        ({0: 62.0, 1: 2.0, 2: 72.0}, Verdict.CONTRADICTED),  # 65 points, as plain, whatever block 1 costs
+        (
+            {0: 62.0, 1: 2.0, 2: 72.0},
+            Verdict.CONTRADICTED,
+        ),  # 65 points, as plain, whatever block 1 costs
         ({0: 60.0, 1: 2.0, 2: 70.0}, Verdict.INCONCLUSIVE),  # two points less, the margin itself
     ],
 )
 def test_verdicts(probed, residual, verdict):
-    (claim,) = make(probed(TRAINED, {**ALONE, "residual": residual}), 2.0).claims
+    (claim,) = build(probed(TRAINED, {**ALONE, "residual": residual}), 2.0).claims
     assert claim.verdict is verdict
     side = "upper" if verdict is Verdict.CONTRADICTED else "lower"
     increase = (residual[0] + residual[2]) / 2 - INTACT["residual"]
@@ -95,7 +106,7 @@ def test_verdicts(probed, residual, verdict):
 )
 def test_the_bound_decides_on_both_sides_of_the_margin(probed, difference, verdict):
     residual = dict.fromkeys((0, 1, 2), INTACT["residual"] + 65 - difference)
-    assert make(probed(TRAINED, {**ALONE, "residual": residual}), 2.0).claims[0].verdict is verdict
+    assert build(probed(TRAINED, {**ALONE, "residual": residual}), 2.0).claims[0].verdict is verdict
 
 
 def test_one_of_several_depths_contradicts_only_by_more(probed):
@@ -103,7 +114,7 @@ def test_one_of_several_depths_contradicts_only_by_more(probed):
     errors = {family: {20: [1.0] * 3, 32: [1.0] * 3} for family in TRAINED}
     for difference, verdict in ((1.1, Verdict.INCONCLUSIVE), (0.5, Verdict.CONTRADICTED)):
         weak = dict.fromkeys((0, 1, 2), INTACT["residual"] + 65 - difference)
-        (claim,) = make(probed(errors, {**ALONE, ("residual", 32): weak}), 2.0).claims
+        (claim,) = build(probed(errors, {**ALONE, ("residual", 32): weak}), 2.0).claims
         assert claim.verdict is verdict
     assert claim.decisive.startswith(
         "at worst 32 layers, plain minus residual: +0.50 points, 95 % upper bound (Holm, 2"
@@ -112,21 +123,32 @@ def test_one_of_several_depths_contradicts_only_by_more(probed):
 
 def test_a_depth_whose_plain_net_did_not_train_is_left_out_and_told(probed):
     errors = {family: {**depths, 56: [89.0, 86.0, 89.5]} for family, depths in TRAINED.items()}
-    (claim,) = make(probed(errors), 2.0).claims
+    (claim,) = build(probed(errors), 2.0).claims
     assert claim.verdict is Verdict.REPRODUCED
     assert len(claim.evidence) == 1
-    assert "plain-56 is left out: untrained, its mean within 2 points of chance: nothing to lose" in claim.notes
-    errors["plain"][56] = [89.0, 30.0, 89.5]  # the mean of the depth decides, as in the other claims
-    (claim,) = make(probed(errors), 2.0).claims
+    assert (
+        "plain-56 is left out: untrained, its mean within 2 points of chance: nothing to lose"
+        in claim.notes
+    )
+    errors["plain"][56] = [
+        89.0,
+        30.0,
+        89.5,
+    ]  # the mean of the depth decides, as in the other claims
+    (claim,) = build(probed(errors), 2.0).claims
     assert len(claim.evidence) == 2
     assert not any("left out" in note for note in claim.notes)
-    (claim,) = make(probed({"plain": {56: [89.0, 89.0]}, "residual": {56: [1.0, 1.0]}}), 2.0).claims
+    (claim,) = build(
+        probed({"plain": {56: [89.0, 89.0]}, "residual": {56: [1.0, 1.0]}}), 2.0
+    ).claims
     assert claim.verdict is Verdict.NOT_TESTED
 
 
-@pytest.mark.parametrize("errors", [{"plain": {20: [1.0]}, "residual": {20: [1.0]}}, {"residual": {20: [1.0, 1.0]}}])
+@pytest.mark.parametrize(
+    "errors", [{"plain": {20: [1.0]}, "residual": {20: [1.0]}}, {"residual": {20: [1.0, 1.0]}}]
+)
 def test_one_seed_or_one_family_is_no_test_and_is_drawn(probed, errors):
-    explanation = make(probed(errors), 2.0)
+    explanation = build(probed(errors), 2.0)
     assert explanation.claims[0].verdict is Verdict.NOT_TESTED
     lines = explanation.figures["lesions"][0].axes[0].lines
     assert lines[0].get_ydata()[0] == pytest.approx(INTACT[min(errors)])
@@ -136,20 +158,22 @@ def test_a_run_that_was_not_probed_is_told(probed):
     frame = probed(TRAINED)
     table = frame.probes["lesions"]
     kept = table[table["run_id"] != "residual-d20-s1"]
-    (claim,) = make(replace(frame, probes={"lesions": kept}), 2.0).claims
-    assert any("1 of 6 runs without this probe: residual-d20-s1 (done)" in note for note in claim.notes)
+    (claim,) = build(replace(frame, probes={"lesions": kept}), 2.0).claims
+    assert any(
+        "1 of 6 runs without this probe: residual-d20-s1 (done)" in note for note in claim.notes
+    )
 
 
 def test_without_plain_nets_the_probe_of_the_identity_tells_what_changes_the_shape(probed):
     frame = probed({"residual": {20: [1.0, 1.0]}})
     identity = pd.DataFrame({"depth": 20, "block": [0, 1, 2], "shape_change": [False, True, False]})
-    table = make(replace(frame, probes={**frame.probes, "identity": identity}), 2.0).table
+    table = build(replace(frame, probes={**frame.probes, "identity": identity}), 2.0).table
     row = table[(table["lesion"] == "delete") & (table["number"] == 1)].iloc[0]
     assert row["test_error_mean"] == pytest.approx(5.25)
 
 
 def test_the_figure_draws_the_means_and_the_band_of_all_runs(probed):
-    canvas = make(probed(TRAINED), 2.0).figures["lesions"][0]
+    canvas = build(probed(TRAINED), 2.0).figures["lesions"][0]
     plain_deleted, residual_deleted, plain_swapped, _ = canvas.axes
     for ax, expected in ((plain_deleted, [20, 85.5, 50.5]), (residual_deleted, [2, 5.5, 50.5])):
         assert ax.lines[0].get_xdata() == pytest.approx([0, 0.5, 1])
@@ -165,7 +189,7 @@ def test_chance_is_drawn_where_the_data_have_it(probed):
     """The commonest of unbalanced classes is more than a tenth."""
     frame = probed(TRAINED)
     frame.runs["chance"] = 100 * 8 / 9
-    figures = make(frame, 2.0).figures
+    figures = build(frame, 2.0).figures
     for name in ("lesions", "lesions-alone"):
         canvas = figures[name][0]
         assert [canvas.axes[0].lines[-1].get_ydata()[0]] == pytest.approx([100 * 8 / 9])
@@ -173,7 +197,7 @@ def test_chance_is_drawn_where_the_data_have_it(probed):
 
 
 def test_every_single_deletion_is_a_point_and_those_that_change_the_shape_are_crosses(probed):
-    canvas = make(probed(TRAINED), 2.0).figures["lesions-alone"][0]
+    canvas = build(probed(TRAINED), 2.0).figures["lesions-alone"][0]
     residual = canvas.axes[1]
     points, crosses = (np.asarray(one.get_offsets()) for one in residual.collections)
     assert sorted(map(tuple, crosses)) == [(2, 60.0), (2, 60.5), (2, 61.0)]

@@ -21,12 +21,23 @@ def table_of(means, seeds=3, kernel=3):
     for family, depths in means.items():
         for depth, mean in depths.items():
             for seed in range(seeds):
-                who = {"family": family, "depth": depth, "seed": seed, "run_id": f"{family}-d{depth}-s{seed}"}
+                who = {
+                    "family": family,
+                    "depth": depth,
+                    "seed": seed,
+                    "run_id": f"{family}-d{depth}-s{seed}",
+                }
                 at_end = mean + SPREAD[seed]
-                for layer, (size, value) in enumerate([(kernel, 0.9), (1, 50.0), (kernel, 1.1)], start=1):
+                for layer, (size, value) in enumerate(
+                    [(kernel, 0.9), (1, 50.0), (kernel, 1.1)], start=1
+                ):
                     row = who | {"layer": layer, "kernel": size}
-                    rows.append(row | {"iteration": 0, "moment": "initialisation", "deviation": 1.0})
-                    rows.append(row | {"iteration": 400, "moment": "end", "deviation": at_end * value})
+                    rows.append(
+                        row | {"iteration": 0, "moment": "initialisation", "deviation": 1.0}
+                    )
+                    rows.append(
+                        row | {"iteration": 400, "moment": "end", "deviation": at_end * value}
+                    )
     return pd.DataFrame(rows)
 
 
@@ -35,10 +46,12 @@ def explained(frame_of):
     style.apply()
 
     def made(table, errors=None):
-        families = {family: {depth: [1.0] * 3 for depth in (8, 14, 20)} for family in ("plain", "residual")}
+        families = {
+            family: {depth: [1.0] * 3 for depth in (8, 14, 20)} for family in ("plain", "residual")
+        }
         frame = frame_of(families | (errors or {}))
         frame = frame.where(frame.runs.index[frame.runs["run_id"].isin(table["run_id"])])
-        return responses.make(replace(frame, probes={"responses": table}), 2.0)
+        return responses.build(replace(frame, probes={"responses": table}), 2.0)
 
     return made
 
@@ -51,9 +64,14 @@ def test_weaker_than_plain_and_weaker_with_depth(explained):
     explanation = explained(table_of(WEAK))
     assert set(verdicts(explanation).values()) == {Verdict.REPRODUCED}
     weaker, deeper = explanation.claims
-    assert weaker.decisive.startswith("plain minus residual, at worst 8 layers: +0.2000, 95 % lower bound +0.18")
+    assert weaker.decisive.startswith(
+        "plain minus residual, at worst 8 layers: +0.2000, 95 % lower bound +0.18"
+    )
     assert deeper.decisive.startswith("20 minus 8 layers: -0.4000, 95 % upper bound -0.38")
-    assert deeper.evidence[-1] == "means over seeds: 8 layers: 0.8000, 14 layers: 0.6000, 20 layers: 0.4000"
+    assert (
+        deeper.evidence[-1]
+        == "means over seeds: 8 layers: 0.8000, 14 layers: 0.6000, 20 layers: 0.4000"
+    )
     row = explanation.table.set_index(["family", "depth"]).loc[("residual", 20)]
     assert (row["deviation_initialisation"], row["deviation_end"]) == pytest.approx((1.0, 0.4))
     assert (row["deviation_end_least"], row["deviation_end_most"]) == pytest.approx((0.39, 0.41))
@@ -63,14 +81,18 @@ def test_one_depth_at_which_plain_is_weaker_contradicts(explained):
     means = {"plain": {8: 1.0, 14: 1.0}, "residual": {8: 0.5, 14: 1.2}}
     explanation = explained(table_of(means))
     assert set(verdicts(explanation).values()) == {Verdict.CONTRADICTED}
-    assert explanation.claims[0].decisive.startswith("plain minus residual, at worst 14 layers: -0.2000, 95 % upper")
+    assert explanation.claims[0].decisive.startswith(
+        "plain minus residual, at worst 14 layers: -0.2000, 95 % upper"
+    )
     assert explanation.claims[1].decisive.startswith("14 minus 8 layers: +0.7000, 95 % lower bound")
 
 
 @pytest.mark.parametrize("difference", [0.0, 0.002, -0.002])
 def test_a_difference_that_is_surely_small_contradicts(explained, difference):
     """Also one that is surely there: the claims are about a size."""
-    table = table_of({"plain": {8: 1.0, 14: 1.0}, "residual": {8: 1.0 - difference, 14: 1.0 - 2 * difference}})
+    table = table_of(
+        {"plain": {8: 1.0, 14: 1.0}, "residual": {8: 1.0 - difference, 14: 1.0 - 2 * difference}}
+    )
     explanation = explained(table)
     assert set(verdicts(explanation).values()) == {Verdict.CONTRADICTED}
     weaker, deeper = explanation.claims
@@ -103,7 +125,9 @@ def test_weaker_with_depth_by_the_margin_from_both_sides(explained, difference, 
 def test_one_of_several_depths_contradicts_only_by_more(explained):
     """0.032 contradicts alone (p = 0.046); of two depths one has to be below 0.025: 0.02 is."""
     for difference, verdict in ((0.032, Verdict.INCONCLUSIVE), (0.02, Verdict.CONTRADICTED)):
-        claim = explained(table_of({"plain": {8: 1.0, 14: 1.0}, "residual": {8: 0.5, 14: 1 - difference}})).claims[0]
+        claim = explained(
+            table_of({"plain": {8: 1.0, 14: 1.0}, "residual": {8: 0.5, 14: 1 - difference}})
+        ).claims[0]
         assert claim.verdict is verdict
     assert "at worst 14 layers: +0.0200, 95 % upper bound (Holm, 2 together)" in claim.decisive
 
@@ -131,7 +155,9 @@ def test_one_family_is_not_compared(explained):
 
 def test_a_response_that_is_not_finite_is_told(explained):
     table = table_of(WEAK)
-    lost = (table["run_id"] == "residual-d14-s0") & (table["moment"] == "end") & (table["layer"] == 1)
+    lost = (
+        (table["run_id"] == "residual-d14-s0") & (table["moment"] == "end") & (table["layer"] == 1)
+    )
     table.loc[lost, "deviation"] = math.nan
     explanation = explained(table)
     assert set(verdicts(explanation).values()) == {Verdict.INCONCLUSIVE}
@@ -140,13 +166,17 @@ def test_a_response_that_is_not_finite_is_told(explained):
 
 
 def test_untrained_runs_count_and_are_told(explained):
-    weaker, deeper = explained(table_of(WEAK), {"plain": {8: [1.0] * 3, 14: [1.0] * 3, 20: [90.0, 89.0, 50.0]}}).claims
-    assert weaker.notes == ["2 of 3 runs of plain-20 are untrained (within 2 points of chance), and count"]
+    weaker, deeper = explained(
+        table_of(WEAK), {"plain": {8: [1.0] * 3, 14: [1.0] * 3, 20: [90.0, 89.0, 50.0]}}
+    ).claims
+    assert weaker.notes == [
+        "2 of 3 runs of plain-20 are untrained (within 2 points of chance), and count"
+    ]
     assert deeper.notes == []
 
 
 def test_without_3x3_layers_or_the_table_there_is_no_part(explained, frame_of):
-    assert responses.make(frame_of({"plain": {8: [1.0]}}), 2.0) is None
+    assert responses.build(frame_of({"plain": {8: [1.0]}}), 2.0) is None
     assert explained(table_of(WEAK, kernel=7)) is None
 
 

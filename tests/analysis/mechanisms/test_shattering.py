@@ -21,12 +21,32 @@ def table_of(means, seeds=3):
     for family, depths in means.items():
         for depth, mean in depths.items():
             for seed in range(seeds):
-                who = {"family": family, "depth": depth, "seed": seed, "run_id": f"{family}-d{depth}-s{seed}"}
+                who = {
+                    "family": family,
+                    "depth": depth,
+                    "seed": seed,
+                    "run_id": f"{family}-d{depth}-s{seed}",
+                }
                 start = mean + SPREAD[seed]
-                for distance, correlation in ((0.0, 1.0), (0.1, start), (0.2, start / 2), (0.9, 0.0)):
+                for distance, correlation in (
+                    (0.0, 1.0),
+                    (0.1, start),
+                    (0.2, start / 2),
+                    (0.9, 0.0),
+                ):
                     row = who | {"distance": distance}
-                    rows.append(row | {"iteration": 0, "moment": "initialisation", "correlation": correlation})
-                    rows.append(row | {"iteration": 400, "moment": "end", "correlation": 0.9 if distance else 1.0})
+                    rows.append(
+                        row
+                        | {"iteration": 0, "moment": "initialisation", "correlation": correlation}
+                    )
+                    rows.append(
+                        row
+                        | {
+                            "iteration": 400,
+                            "moment": "end",
+                            "correlation": 0.9 if distance else 1.0,
+                        }
+                    )
     return pd.DataFrame(rows)
 
 
@@ -35,8 +55,13 @@ def explained(frame_of):
     style.apply()
 
     def made(table):
-        frame = frame_of({family: {depth: [1.0] * 3 for depth in (8, 14, 20)} for family in ("plain", "residual")})
-        return shattering.make(replace(frame, probes={"shattering": table}), 2.0)
+        frame = frame_of(
+            {
+                family: {depth: [1.0] * 3 for depth in (8, 14, 20)}
+                for family in ("plain", "residual")
+            }
+        )
+        return shattering.build(replace(frame, probes={"shattering": table}), 2.0)
 
     return made
 
@@ -49,18 +74,29 @@ def test_a_fall_in_plain_nets_and_a_lead_at_every_depth(explained):
     assert fall.startswith("plain, 20 minus 8 layers: -0.7000, 95 % upper bound -0.68")
     assert fall.endswith("falling trend p = 0.0007")  # exactly 3! 3! 3! / 9! = 0.0006
     assert claim.decisive.endswith("(correlation: 1 alike, 0 white noise)")
-    assert lead.startswith("residual minus plain, at worst 8 layers: +0.1500, 95 % lower bound +0.13")
-    assert claim.evidence[-1].startswith("20 layers: 0.100 plain, 0.850 residual; residual minus plain +0.7500")
+    assert lead.startswith(
+        "residual minus plain, at worst 8 layers: +0.1500, 95 % lower bound +0.13"
+    )
+    assert claim.evidence[-1].startswith(
+        "20 layers: 0.100 plain, 0.850 residual; residual minus plain +0.7500"
+    )
     assert claim.notes == []
-    row = explanation.table.set_index(["family", "depth", "moment"]).loc[("plain", 20, "initialisation")]
+    row = explanation.table.set_index(["family", "depth", "moment"]).loc[
+        ("plain", 20, "initialisation")
+    ]
     assert row[["distance", "correlation"]].tolist() == pytest.approx([0.1, 0.1])
-    assert row[["low", "high"]].tolist() == pytest.approx([0.0752, 0.1248], abs=1e-4)  # 4.30 * 0.01 / sqrt(3)
+    assert row[["low", "high"]].tolist() == pytest.approx(
+        [0.0752, 0.1248], abs=1e-4
+    )  # 4.30 * 0.01 / sqrt(3)
 
 
 @pytest.mark.parametrize(
     ("means", "decisive"),
     [
-        (SHATTERED | {"residual": {8: 0.7, 14: 0.9, 20: 0.85}}, "residual minus plain, at worst 8 layers: -0.1000"),
+        (
+            SHATTERED | {"residual": {8: 0.7, 14: 0.9, 20: 0.85}},
+            "residual minus plain, at worst 8 layers: -0.1000",
+        ),
         (SHATTERED | {"plain": {8: 0.1, 14: 0.5, 20: 0.8}}, "plain, 20 minus 8 layers: +0.7000"),
     ],
 )
@@ -83,7 +119,9 @@ def test_either_part_may_contradict(explained, means, decisive):
     ],
 )
 def test_a_lead_at_its_bound_from_both_sides(explained, lead, verdict):
-    (claim,) = explained(table_of(SHATTERED | {"residual": {8: 0.8 + lead, 14: 0.9, 20: 0.85}})).claims
+    (claim,) = explained(
+        table_of(SHATTERED | {"residual": {8: 0.8 + lead, 14: 0.9, 20: 0.85}})
+    ).claims
     assert claim.verdict is verdict
     if verdict is Verdict.CONTRADICTED:
         assert "95 % upper bound (Holm, 4 together) -0.0005" in claim.decisive
@@ -100,10 +138,15 @@ def test_a_lead_at_its_bound_from_both_sides(explained, lead, verdict):
 )
 def test_a_fall_at_its_bound_from_both_sides(explained, rise, verdict):
     """Of two depths, where the difference is the trend; one of three bounds is 3.186 * 0.00816 = 0.0260 away."""
-    (claim,) = explained(table_of({"plain": {8: 0.3, 14: 0.3 + rise}, "residual": {8: 0.9, 14: 0.9}})).claims
+    (claim,) = explained(
+        table_of({"plain": {8: 0.3, 14: 0.3 + rise}, "residual": {8: 0.9, 14: 0.9}})
+    ).claims
     assert claim.verdict is verdict
     if verdict is Verdict.CONTRADICTED:
-        assert "14 minus 8 layers: +0.0263, 95 % lower bound (Holm, 3 together) +0.0003" in claim.decisive
+        assert (
+            "14 minus 8 layers: +0.0263, 95 % lower bound (Holm, 3 together) +0.0003"
+            in claim.decisive
+        )
 
 
 def test_a_bound_without_a_trend_is_inconclusive(explained):
@@ -127,10 +170,14 @@ def test_a_part_that_is_not_shown_is_inconclusive(explained, means):
 
 def test_a_correlation_that_is_not_finite_is_told_and_holds_for_nothing(explained):
     table = table_of(SHATTERED)
-    table.loc[(table["run_id"] == "plain-d14-s1") & (table["distance"] == 0.1), "correlation"] = math.nan
+    table.loc[(table["run_id"] == "plain-d14-s1") & (table["distance"] == 0.1), "correlation"] = (
+        math.nan
+    )
     (claim,) = explained(table).claims
     assert claim.verdict is Verdict.INCONCLUSIVE
-    assert claim.notes == ["not a finite number in 1 runs, so what needs them is not shown: plain-d14-s1"]
+    assert claim.notes == [
+        "not a finite number in 1 runs, so what needs them is not shown: plain-d14-s1"
+    ]
 
 
 def test_one_seed_one_depth_and_one_family_are_not_tested(explained):
@@ -145,7 +192,7 @@ def test_one_seed_one_depth_and_one_family_are_not_tested(explained):
 
 
 def test_without_the_table_there_is_no_part(frame_of):
-    assert shattering.make(frame_of({"plain": {8: [1.0]}}), 2.0) is None
+    assert shattering.build(frame_of({"plain": {8: [1.0]}}), 2.0) is None
 
 
 def test_the_figure_draws_correlations_and_their_start_against_depth():
@@ -155,7 +202,9 @@ def test_the_figure_draws_correlations_and_their_start_against_depth():
     axes = figures.figure(table, values[values["moment"] == "initialisation"]).axes
     assert [ax.get_title() for ax in axes[:2]] == ["plain", "residual"]
     plain, at_end, start = axes[0], axes[2], axes[4]
-    assert plain.lines[2].get_xdata() == pytest.approx([0, 0.1, 0.2])  # 20 layers, near distances alone
+    assert plain.lines[2].get_xdata() == pytest.approx(
+        [0, 0.1, 0.2]
+    )  # 20 layers, near distances alone
     assert plain.lines[2].get_ydata() == pytest.approx([1, 0.1, 0.05])
     assert at_end.lines[0].get_ydata() == pytest.approx([1, 0.9, 0.9])
     assert plain.lines[3].get_ydata() == pytest.approx([0, 0])  # white noise
@@ -163,5 +212,10 @@ def test_the_figure_draws_correlations_and_their_start_against_depth():
     drawn = {line.get_label(): line.get_ydata() for line in start.lines}
     assert drawn["plain"] == pytest.approx([0.8, 0.5, 0.1])
     assert drawn["residual"] == pytest.approx([0.95, 0.9, 0.85])
-    points = sorted(float(y) for one in start.collections if hasattr(one, "get_sizes") for _, y in one.get_offsets())
+    points = sorted(
+        float(y)
+        for one in start.collections
+        if hasattr(one, "get_sizes")
+        for _, y in one.get_offsets()
+    )
     assert sorted(round(y, 6) for y in points)[:3] == [0.09, 0.1, 0.11]
