@@ -21,7 +21,7 @@ def compare(frame: Frame, margin: float) -> list[Comparison]:
     """All comparisons that these runs allow. `margin` is in points."""
     keys = varying(frame.runs)
     made = [
-        kind.make(frame, keys, margin)
+        kind.build(frame, keys, margin)
         for kind in (shortcuts, schedule_length, preactivation, learning_rate, construction)
     ]
     return [comparison for comparison in made if comparison is not None]

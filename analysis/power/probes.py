@@ -46,7 +46,7 @@ class Probed:
         frame = runs.frame(self.errors, generator)
         frame = runs.probed(frame.runs, self.probe, self.rows(generator))
         with mock.patch.multiple(self.module, figure=mock.DEFAULT, summary=mock.DEFAULT):
-            explanation = self.module.make(frame, self.margin)
+            explanation = self.module.build(frame, self.margin)
         return verdict_of(explanation.claims, self.claim)
 
 

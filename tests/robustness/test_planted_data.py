@@ -327,7 +327,7 @@ def test_pictures_that_cannot_be_cached_are_used_all_the_same(
     def full(*_):
         raise error
 
-    for module in ("content", "image_folder"):
+    for module in ("fingerprint", "image_folder"):
         monkeypatch.setattr(f"degradation.data.{module}.write_atomically", full)
     data = data_at(make_folder(tmp_path))
     assert len(load(data).train) == 2

@@ -49,7 +49,7 @@ def train_on(monkeypatch):
             wrong = errors(training.iteration) * config.optim.batch_size / 100
             return torch.tensor(1.0), torch.tensor(round(wrong))
 
-        monkeypatch.setattr(trainer, "update", update)
+        monkeypatch.setattr(trainer, "train_step", update)
         images = Split(
             torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64)
         )
