@@ -18,6 +18,7 @@ from degradation.durable_io import Row
 from degradation.environment import InstallationError, check_torch_pair, describe
 from degradation.models.construction import grow
 from degradation.models.network import Network
+from degradation.progress import notify, report_progress
 from degradation.records.locks import NO_TIMEOUT
 from degradation.records.manifest import Manifest, manifest_of
 from degradation.records.record import Record
@@ -60,7 +61,6 @@ from degradation.training.trainer import (
     Training,
     fit,
 )
-from hydra_plugins.pool_launcher import report_progress, tell
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ def _waited_for(record: Record) -> Iterator[None]:
         try:
             stack.enter_context(record.lock())
         except RecordError:
-            tell(f"{record.run_id}: another process is training it; waiting for that")
+            notify(f"{record.run_id}: another process is training it; waiting for that")
             stack.enter_context(record.lock(NO_TIMEOUT))
         yield
 

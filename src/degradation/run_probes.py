@@ -17,6 +17,7 @@ from degradation.environment import InstallationError, check_torch_pair
 from degradation.models.network import Network, initialise
 from degradation.probes import measure_probe, probe_batch
 from degradation.probes.landscape import Surface, direction
+from degradation.progress import notify, report_progress
 from degradation.records.locks import NO_TIMEOUT
 from degradation.records.record import Record
 from degradation.records.schema import (
@@ -41,7 +42,6 @@ from degradation.training.optimizer import (
     make_reproducible,
     memory_format,
 )
-from hydra_plugins.pool_launcher import report_progress, tell
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def _of_done_run(config: Config, measure: Callable[[GridRun, torch.device], None
 def _take_probes(run: GridRun, device: torch.device) -> None:
     config, record = run.config, run.record
     if record.locked():
-        tell(f"{run.run_id}: another process is at it; waiting for that")
+        notify(f"{run.run_id}: another process is at it; waiting for that")
     with record.lock(NO_TIMEOUT):
         record.clean()
         if damaged := record.corrupt_lines(PROBES):

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hydra_plugins.pool_launcher import Pool, Slot, slots, tell
+from degradation import progress
+from hydra_plugins.pool_launcher import Pool, Slot, slots
 from hydra_plugins.sweep_launcher import Display, Job, duration
 
 CORES = [Slot("core 0"), Slot("core 1")]
@@ -176,17 +177,16 @@ def test_jobs_that_another_process_is_at_come_last(tmp_path):
 
 def test_what_a_job_tells_is_shown_while_the_others_go_on(tmp_path):
     def job():
-        from hydra_plugins.pool_launcher import tell  # that of the job's process
-
-        tell("waits for another")
+        progress.notify("waits for another")
 
     display = quiet(1)
-    Pool([Slot("one")]).run(jobs_of(tmp_path, [job]), display)
+    pool = Pool([Slot("one")], connect=progress.connect)
+    pool.run(jobs_of(tmp_path, [job]), display)
     assert display.stream.getvalue() == "waits for another\n"
 
 
 def test_what_is_told_outside_a_pool_is_logged(caplog):
-    tell("waits for another")
+    progress.notify("waits for another")
     assert "waits for another" in caplog.text
 
 

@@ -1,7 +1,7 @@
 """A Hydra launcher: a process a job on one machine, handed out over slots of cores or GPUs."""
 
 from hydra_plugins.pool_launcher._pool import Pool
-from hydra_plugins.pool_launcher._progress import report_progress, tell
+from hydra_plugins.pool_launcher._progress import Reporter
 from hydra_plugins.pool_launcher._slots import Slot, slots, visible_gpus
 
-__all__ = ["Pool", "Slot", "report_progress", "slots", "tell", "visible_gpus"]
+__all__ = ["Pool", "Reporter", "Slot", "slots", "visible_gpus"]

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
@@ -20,24 +20,34 @@ from typing import Any
 
 import cloudpickle
 
-from hydra_plugins.pool_launcher._progress import connect
+from hydra_plugins.pool_launcher._progress import Reporter
 from hydra_plugins.pool_launcher._slots import Slot
 from hydra_plugins.sweep_launcher import Display, Job, Result, Stopped, output_to
 
 POLL = 0.25  # seconds
 
+Connect = Callable[[Reporter], None]
+
 
 class _Running:
     """A job in its process."""
 
-    def __init__(self, context: Any, index: int, job: Job, slot: Slot) -> None:
+    def __init__(
+        self, context: Any, index: int, job: Job, slot: Slot, connect: Connect | None
+    ) -> None:
         self.index, self.job, self.slot = index, job, slot
         with contextlib.suppress(OSError):  # told by the job, which goes on without a log
             job.log.parent.mkdir(parents=True, exist_ok=True)
         self.connection, theirs = multiprocessing.Pipe(duplex=False)
         self.process = context.Process(
             target=_child,
-            args=(cloudpickle.dumps(job.function), slot.environment, str(job.log), theirs),
+            args=(
+                cloudpickle.dumps(job.function),
+                cloudpickle.dumps(connect),
+                slot.environment,
+                str(job.log),
+                theirs,
+            ),
             name=job.label,
         )
         self.process.start()
@@ -51,7 +61,7 @@ class _Running:
                 kind, *values = self.connection.recv()
                 if kind == "progress":
                     display.progress(self.index, *values)
-                elif kind == "told":
+                elif kind == "message":
                     display.say(*values)
                 elif kind == "returned":
                     self.result = Result(value=cloudpickle.loads(values[0]))
@@ -78,11 +88,19 @@ class _Running:
 
 
 class Pool:
-    """Runs jobs over slots. `preload`: modules that the fork server imports once."""
+    """Runs jobs over slots. `preload`: modules that the fork server imports once.
+
+    `connect` is called in each job's process before the job, with the Reporter that the job's progress goes through.
+    """
 
     def __init__(
-        self, slots: Sequence[Slot], preload: Sequence[str] = (), grace: float = 20.0
+        self,
+        slots: Sequence[Slot],
+        preload: Sequence[str] = (),
+        grace: float = 20.0,
+        connect: Connect | None = None,
     ) -> None:
+        self.connect = connect
         self.slots = list(slots)
         self.grace = grace
         # on macOS a process that has loaded Apple's frameworks, as torch does, cannot be forked safely
@@ -106,7 +124,10 @@ class Pool:
                 while free and queue and self.stopped_by is None:
                     index = self._next(queue, jobs)
                     queue.remove(index)
-                    self.running.append(_Running(self.context, index, jobs[index], free.pop(0)))
+                    slot = free.pop(0)
+                    self.running.append(
+                        _Running(self.context, index, jobs[index], slot, self.connect)
+                    )
                     display.begun(index, jobs[index].work)
                 self._wait(display)
                 if self.stopped_by is not None:
@@ -170,17 +191,25 @@ class Pool:
                 signal.signal(kind, handler)
 
 
-def _child(function: bytes, environment: dict[str, str], log: str, connection: Connection) -> None:
+def _child(
+    function: bytes,
+    pickled_connect: bytes,
+    environment: dict[str, str],
+    log: str,
+    connection: Connection,
+) -> None:
     """The life of a job's process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which sends SIGTERM
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.update(environment)
     problem = output_to(log)
     if problem is not None:
-        connection.send(("told", f"{problem}; the job goes on without it"))
+        connection.send(("message", f"{problem}; the job goes on without it"))
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    connect(connection)
     try:
+        connect = cloudpickle.loads(pickled_connect)
+        if connect is not None:
+            connect(Reporter(connection))
         value = cloudpickle.loads(function)()
         connection.send(("returned", cloudpickle.dumps(value)))
     except BaseException as error:

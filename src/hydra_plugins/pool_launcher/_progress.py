@@ -1,43 +1,35 @@
-"""How far a job of the pool is, and what it tells: by its pipe to the parent."""
+"""The job's end of its pipe to the pool: progress, and messages for the user."""
 
 import contextlib
-import logging
 import time
 from multiprocessing.connection import Connection
 
-log = logging.getLogger(__name__)
-INTERVAL = 0.2  # seconds between two reports of a job
+REPORT_INTERVAL_S = 0.2  # at most one progress report per job in this time
 
 
-class _Reporter:
-    """A job's end of the pipe to its parent; silent outside a pool."""
+class Reporter:
+    """Sends a job's progress and messages to the pool's process.
 
-    def __init__(self) -> None:
-        self.connection: Connection | None = None
-        self.last = 0.0
+    The pool passes one to its `connect` function in each job's process; the function makes the project's own code
+    call it. So neither this package nor the project has to know the other.
+    """
 
-    def connect(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.last_report = 0.0  # time.monotonic()
 
-    def report(self, iteration: int, total: int) -> None:
+    def report_progress(self, done: int, total: int) -> None:
+        """Report that `done` of `total` iterations are finished; calls within REPORT_INTERVAL_S are dropped."""
         now = time.monotonic()
-        if now - self.last < INTERVAL:
+        if now - self.last_report < REPORT_INTERVAL_S:
             return
-        self.last = now
-        self._send("progress", iteration, total)
+        self.last_report = now
+        self._send("progress", done, total)
 
-    def tell(self, message: str) -> None:
-        """A line for whoever watches the sweep; outside a pool it goes to the log alone."""
-        log.warning("%s", message)
-        self._send("told", message)
+    def notify(self, message: str) -> None:
+        """Show one line on the pool's terminal."""
+        self._send("message", message)
 
     def _send(self, *values: object) -> None:
-        if self.connection is not None:
-            with contextlib.suppress(OSError):  # the parent is gone; the job is told by a signal
-                self.connection.send(values)
-
-
-_reporter = _Reporter()  # a process runs one job
-connect = _reporter.connect
-report_progress = _reporter.report
-tell = _reporter.tell
+        with contextlib.suppress(OSError):  # the parent is gone; a signal stops the job soon
+            self.connection.send(values)

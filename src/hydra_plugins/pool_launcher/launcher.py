@@ -8,7 +8,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.errors import CompactHydraException
 
 from hydra_plugins.pool_launcher import Pool, Slot, slots, visible_gpus
-from hydra_plugins.sweep_launcher import Display, Job, Result, SweepLauncher
+from hydra_plugins.sweep_launcher import Display, Job, Result, SweepLauncher, import_function
 
 
 @dataclass
@@ -22,6 +22,7 @@ class PoolConfig:
     threads: int = 1
     preload: list[str] = field(default_factory=list)
     preflight: str | None = None
+    connect_progress: str | None = None
     grace: float = 20.0
 
 
@@ -34,16 +35,22 @@ class PoolLauncher(SweepLauncher):
     """One process a job, over slots of cores or GPUs."""
 
     def __init__(
-        self, preflight: str | None, preload: list[str], grace: float, **slot_options: Any
+        self,
+        preflight: str | None,
+        connect_progress: str | None,
+        preload: list[str],
+        grace: float,
+        **slot_options: Any,
     ) -> None:
         super().__init__(preflight)
+        self.connect = import_function(connect_progress) if connect_progress else None
         self.preload, self.grace = preload, grace
         self.slot_options = slot_options
 
     def run(self, jobs: Sequence[Job], display: Display, settled: str) -> list[Result]:
         places = self._slots()
         display.say(f"{settled}{len(jobs)} to run, {min(len(places), len(jobs))} at once")
-        return Pool(places, self.preload, self.grace).run(jobs, display)
+        return Pool(places, self.preload, self.grace, self.connect).run(jobs, display)
 
     def _slots(self) -> list[Slot]:
         given = self.slot_options

@@ -5,7 +5,14 @@ classes of each.
 """
 
 from hydra_plugins.sweep_launcher._display import Display, duration
-from hydra_plugins.sweep_launcher._launcher import Job, JobFailed, Result, Stopped, SweepLauncher
+from hydra_plugins.sweep_launcher._launcher import (
+    Job,
+    JobFailed,
+    Result,
+    Stopped,
+    SweepLauncher,
+    import_function,
+)
 from hydra_plugins.sweep_launcher._process import noted_signals, output_to
 
 __all__ = [
@@ -16,6 +23,7 @@ __all__ = [
     "Stopped",
     "SweepLauncher",
     "duration",
+    "import_function",
     "noted_signals",
     "output_to",
 ]

@@ -57,7 +57,7 @@ class SweepLauncher(Launcher):
     """
 
     def __init__(self, preflight: str | None) -> None:
-        self.preflight = _function(preflight) if preflight else None
+        self.preflight = import_function(preflight) if preflight else None
         self.warnings: list[str] = []
 
     def setup(
@@ -152,9 +152,10 @@ def _nobody() -> bool:
     return False
 
 
-def _function(dotted: str) -> Callable[[DictConfig], Any]:
+def import_function(dotted: str) -> Callable[..., Any]:
+    """Import and return the function with a dotted name, as `package.module.function`."""
     module, _, name = dotted.rpartition(".")
-    function: Callable[[DictConfig], Any] = getattr(importlib.import_module(module), name)
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return function
 
 
