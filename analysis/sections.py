@@ -21,12 +21,12 @@ from degradation.records.schema import CLEAN_LOSS, TEST_ERROR, State
 
 FIGURES: dict[str, tuple[Callable[[Frame], Figure], str]] = {
     "error-against-depth": (
-        error_vs_depth.figure,
+        error_vs_depth.plot,
         "Error of the last iteration against depth. Points are runs, lines are means over seeds, bars are Student 95 % "
         "intervals of the mean; crosses are diverged runs, counted at chance.",
     ),
     "error-against-iteration": (
-        learning_curves.figure,
+        learning_curves.plot,
         "Error against iteration, a line a depth (mean over seeds): thin is the training error with a band over all "
         "runs, bold is the test error. Vertical lines: the learning rate falls. For runs of the paper's protocol: its "
         "test errors, and its scale, so that curves above 25 % are not drawn.",
@@ -99,7 +99,7 @@ def _condition(label: str, part: Frame, margin: float, suffix: str) -> Section:
         published_tables.imagenet_table(part.runs),
     )
     if len(cifar10):
-        figures[f"published{suffix}"] = (published_figure.figure(part), PUBLISHED)
+        figures[f"published{suffix}"] = (published_figure.plot(part), PUBLISHED)
         tables[f"published{suffix}"] = cifar10
     if len(imagenet):
         tables[f"published-imagenet{suffix}"] = imagenet

@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.frame import FINISHED_STATES, load
-from analysis.mechanisms.time_to_threshold import times_of
+from analysis.mechanisms.time_to_threshold import measure_times
 from analysis.power import Design, all_cases, simulate
 from analysis.power.cases import TIMES
 from degradation.cli import Parser, run_script
@@ -82,7 +82,7 @@ def write_times(records: Path, ledger: Path) -> None:
         raise ConfigError(
             f"--records: {len(unfinished)} runs of {DESIGNS[0]} in {records} are not finished"
         )
-    times_of(frame.runs, frame.curves).to_csv(ledger / TIMES, index=False)
+    measure_times(frame.runs, frame.curves).to_csv(ledger / TIMES, index=False)
 
 
 def row_of(

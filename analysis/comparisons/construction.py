@@ -40,7 +40,7 @@ def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
         "Training error of plain nets from scratch, of the nets constructed from a trained shallow one before any "
         f"training of their own, and of the same after training on with the whole schedule. {BARS}"
     )
-    figures = {"construction": (construction.figure(frame), caption)}
+    figures = {"construction": (construction.plot(frame), caption)}
     return Comparison("construction", TITLE, claims, _table(runs), figures)
 
 

@@ -47,7 +47,7 @@ def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
         "Training error of the last iteration, mean over seeds, by learning rate and depth; the lowest of each column "
         "is framed. Diverged runs count at chance."
     )
-    figures = {"learning-rate": (learning_rate_map.figure(frame), caption)}
+    figures = {"learning-rate": (learning_rate_map.plot(frame), caption)}
     return Comparison("learning-rate", "Learning rate", claims, table_of(runs, LR), figures)
 
 

@@ -27,7 +27,7 @@ def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
     caption = (
         f"Training error by the order of convolution, BN and ReLU: post (2015), pre (2016). {BARS}"
     )
-    figures = {"order": (error_vs_factor.figure(frame, ORDER, "order", connected=False), caption)}
+    figures = {"order": (error_vs_factor.plot(frame, ORDER, "order", connected=False), caption)}
     return Comparison("order", "Pre-activation", claims, table_of(runs, ORDER), figures)
 
 

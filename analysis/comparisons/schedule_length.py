@@ -26,7 +26,7 @@ def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
     caption = f"Training error at the end of schedules of different lengths. {BARS}"
     figures = {
         "longer": (
-            error_vs_factor.figure(frame, ITERATIONS, "iterations of the whole schedule"),
+            error_vs_factor.plot(frame, ITERATIONS, "iterations of the whole schedule"),
             caption,
         )
     }

@@ -27,7 +27,7 @@ def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
     claim = projections(runs, margin)
     caption = f"Training error of the last iteration by shortcut. {BARS}"
     figures = {
-        "shortcuts": (error_vs_factor.figure(frame, SHORTCUT, "shortcut", connected=False), caption)
+        "shortcuts": (error_vs_factor.plot(frame, SHORTCUT, "shortcut", connected=False), caption)
     }
     return Comparison(
         "shortcuts", "Shortcuts: none, A, B, C", [claim], table_of(runs, SHORTCUT), figures

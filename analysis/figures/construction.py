@@ -63,7 +63,7 @@ def draw(frame: Frame, ax: Axes, families: tuple[str, ...]) -> float:
     return top
 
 
-def figure(frame: Frame) -> Figure:
+def plot(frame: Frame) -> Figure:
     """All on the left; the constructed nets alone, enlarged, on the right."""
     canvas = Figure(figsize=(10, 4.6), layout="constrained")
     whole, near = canvas.subplots(1, 2)

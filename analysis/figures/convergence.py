@@ -86,7 +86,7 @@ def draw_shares(times: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-def figure(
+def plot(
     times: pd.DataFrame, fits: list[Fit], fitted: str, threshold: float, milestones: list[int]
 ) -> Figure:
     """`threshold`: the share of chance error of the first panel and the fits. All panels have one scale."""

@@ -80,7 +80,7 @@ def _chance(ax: Axes, frame: Frame) -> None:
         ax.axhline(chance.max(), label=chance_label(chance.max()), **CHANCE)
 
 
-def figure(frame: Frame) -> Figure:
+def plot(frame: Frame) -> Figure:
     """Training error left, test error right, one scale."""
     canvas = Figure(figsize=(10, 4.6), layout="constrained")
     left, right = canvas.subplots(1, 2, sharey=True)

@@ -80,7 +80,7 @@ def ordered(column: pd.Series) -> list[Any]:
     return sorted(distinct, key=lambda value: (value != "none", value))
 
 
-def figure(frame: Frame, key: str, label: str, connected: bool = True) -> Figure:
+def plot(frame: Frame, key: str, label: str, connected: bool = True) -> Figure:
     """All depths on one scale."""
     depths = sorted(int(depth) for depth in frame.runs["depth"].unique())
     canvas = Figure(figsize=(max(4.4 * len(depths), 7), 4.6), layout="constrained")

@@ -34,7 +34,7 @@ def draw(table: pd.DataFrame, ax: Axes, depths: list[int], column: str) -> Axes:
     return ax
 
 
-def figure(table: pd.DataFrame, column: str, label: str) -> Figure:
+def plot(table: pd.DataFrame, column: str, label: str) -> Figure:
     """All families and moments on one scale."""
     families = [family for family in FAMILIES if family in set(table["family"])]
     moments = table.drop_duplicates(ITERATION).sort_values(ITERATION)

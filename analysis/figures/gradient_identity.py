@@ -63,7 +63,7 @@ def _first_and_last(table: pd.DataFrame) -> pd.DataFrame:
     return moments.iloc[[0, -1]] if len(moments) > 1 else moments
 
 
-def figure(table: pd.DataFrame) -> Figure:
+def plot_terms(table: pd.DataFrame) -> Figure:
     """The shallowest, a middle and the deepest depth, at the first and the last moment, on one scale."""
     table = table[table["form"] == "block"]
     depths = sorted(int(depth) for depth in table["depth"].unique())
@@ -94,7 +94,7 @@ def figure(table: pd.DataFrame) -> Figure:
     return canvas
 
 
-def share_figure(values: pd.DataFrame, family: str) -> Figure:
+def plot_share(values: pd.DataFrame, family: str) -> Figure:
     """`values`: a row a run and moment. At initialisation in grey, at the last moment in the family's colour."""
     depths = sorted(int(depth) for depth in values["depth"].unique())
     moments = _first_and_last(values)

@@ -85,7 +85,7 @@ def draw_line(table: pd.DataFrame, ax: Axes, column: str, depths: list[int]) -> 
     return ax
 
 
-def figure(table: pd.DataFrame, limits: tuple[float, float]) -> Figure:
+def plot_contours(table: pd.DataFrame, limits: tuple[float, float]) -> Figure:
     """Contours: a row a family, a column a depth."""
     canvas, axes, families, depths = _panels(table)
     for row, family in zip(axes, families, strict=True):
@@ -101,7 +101,7 @@ def figure(table: pd.DataFrame, limits: tuple[float, float]) -> Figure:
     return canvas
 
 
-def figure_surfaces(table: pd.DataFrame, limits: tuple[float, float]) -> Figure:
+def plot_surfaces(table: pd.DataFrame, limits: tuple[float, float]) -> Figure:
     canvas, axes, families, depths = _panels(table, projection="3d")
     for row, family in zip(axes, families, strict=True):
         for ax, depth in zip(row, depths, strict=True):
@@ -122,7 +122,7 @@ def figure_surfaces(table: pd.DataFrame, limits: tuple[float, float]) -> Figure:
     return canvas
 
 
-def figure_line(table: pd.DataFrame) -> Figure:
+def plot_lines(table: pd.DataFrame) -> Figure:
     """A row a family; loss and error beside one another, all rows on one scale."""
     families = [family for family in FAMILIES if family in set(table["family"])]
     depths = sorted(int(depth) for depth in table["depth"].unique())

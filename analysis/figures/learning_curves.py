@@ -95,7 +95,7 @@ def _lr_drops(frame: Frame, ax: Axes) -> None:
             ax.axvline(int(milestone), color="0.55", linewidth=0.9, linestyle=(0, (2, 3)), zorder=0)
 
 
-def figure(frame: Frame) -> Figure:
+def plot(frame: Frame) -> Figure:
     """All families on one scale."""
     families = [family for family in FAMILIES if family in set(frame.runs["family"])]
     canvas = Figure(figsize=(max(5 * len(families), 7), 4.8), layout="constrained")

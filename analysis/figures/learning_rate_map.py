@@ -51,7 +51,7 @@ def draw(frame: Frame, ax: Axes, family: str, top: float) -> Axes:
     return ax
 
 
-def figure(frame: Frame) -> Figure:
+def plot(frame: Frame) -> Figure:
     """All families on one scale, from 0 to chance."""
     families = [family for family in FAMILIES if family in set(frame.runs["family"])]
     chance = frame.runs["chance"].dropna()

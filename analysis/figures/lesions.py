@@ -46,7 +46,7 @@ def draw_alone(table: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-def figure(errors: pd.DataFrame, chance: float) -> Figure:
+def plot(errors: pd.DataFrame, chance: float) -> Figure:
     """A row a kind of lesion, a column a family, one scale. `chance`: error in percent."""
     families = [family for family in FAMILIES if family in set(errors["family"])]
     depths = sorted(int(depth) for depth in errors["depth"].unique())
@@ -78,7 +78,7 @@ def figure(errors: pd.DataFrame, chance: float) -> Figure:
     return canvas
 
 
-def figure_alone(table: pd.DataFrame, chance: float) -> Figure:
+def plot_single_deletions(table: pd.DataFrame, chance: float) -> Figure:
     """A row a family, a column a depth, one scale. `table`: with `changes_shape`."""
     families = [family for family in FAMILIES if family in set(table["family"])]
     depths = sorted(int(depth) for depth in table["depth"].unique())

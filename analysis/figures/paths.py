@@ -64,7 +64,7 @@ def draw_depths(lengths: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-def figure(table: pd.DataFrame, lengths: pd.DataFrame) -> Figure:
+def plot(table: pd.DataFrame, lengths: pd.DataFrame) -> Figure:
     """A row a family, four panels: the deepest net's three by length, and the effective length of all depths."""
     families = [family for family in FAMILIES if family in set(table["family"])]
     canvas = Figure(figsize=(15, 3.9 * len(families) + 0.5), layout="constrained")

@@ -122,7 +122,7 @@ def _beyond(ax: Axes, at: float, text: str, color: str, side: str) -> None:
     )
 
 
-def figure(frame: Frame) -> Figure:
+def plot(frame: Frame) -> Figure:
     """Both families on one scale."""
     canvas = Figure(figsize=(10, 5), layout="constrained")
     left, right = canvas.subplots(1, 2, sharey=True)

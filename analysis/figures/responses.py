@@ -29,7 +29,7 @@ def draw(table: pd.DataFrame, ax: Axes, depths: list[int], by_magnitude: bool) -
     return ax
 
 
-def figure(table: pd.DataFrame, means: pd.DataFrame) -> Figure:
+def plot(table: pd.DataFrame, means: pd.DataFrame) -> Figure:
     """`table`: layers at the end; `means`: a row a run. All families on one scale, beside them the runs' means."""
     families = [family for family in FAMILIES if family in set(table["family"])]
     depths = sorted(int(depth) for depth in table["depth"].unique())

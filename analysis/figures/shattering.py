@@ -26,7 +26,7 @@ def draw(table: pd.DataFrame, ax: Axes, depths: list[int]) -> Axes:
     return ax
 
 
-def figure(table: pd.DataFrame, nearest: pd.DataFrame) -> Figure:
+def plot(table: pd.DataFrame, nearest: pd.DataFrame) -> Figure:
     """`nearest`: a row a run at initialisation. All families and moments on one scale, the runs' numbers beside."""
     families = [family for family in FAMILIES if family in set(table["family"])]
     moments = table.drop_duplicates(ITERATION).sort_values(ITERATION)

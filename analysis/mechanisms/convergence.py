@@ -23,10 +23,10 @@ from analysis.mechanisms.time_to_threshold import (
     THRESHOLDS,
     censored_at,
     counts_of,
-    evaluations_of,
-    milestones,
+    list_evaluations,
+    read_milestones,
     summary,
-    times_of,
+    measure_times,
 )
 from analysis.statistics import LEVEL
 
@@ -34,7 +34,7 @@ HALF = Fraction(1, 2)  # what the first claim is about, whatever the data set
 CLEARLY = 2.0  # log-likelihood by which one form must be the better: e^2, seven times as likely
 ENOUGH = 0.8  # probability of a clear preference for the true form, below which a design cannot be counted on
 LAYERS = 10  # that a factor is given for
-OTHER = {EXPONENTIAL: POWER, POWER: EXPONENTIAL}
+OTHER_FORM = {EXPONENTIAL: POWER, POWER: EXPONENTIAL}
 TITLE = "is it a wall, or slow?"
 INTRODUCTION = (
     "A deep plain net may be unable to learn, or it may learn slowly. He et al. 2015 (4.1) conjecture the second: "
@@ -42,7 +42,7 @@ INTRODUCTION = (
     "error down to a share of chance error are set against depth. If each layer multiplies them by the same factor, "
     "the growth is exponential. If they grow like a power of depth, doubling the depth multiplies them by the same "
     "factor. A run is looked at only now and then, so its time is known to lie between two evaluations. A run that "
-    "never gets there is not left out: its time is known to be longer than the training. Both growths are fitted by "
+    "never gets there is not left out: its time is known to be longer than the training. Both growths are try_fit by "
     "maximum likelihood to all runs, and the one under which the runs are likelier is preferred. A drop of the "
     "learning rate changes how fast a net learns, so the two are compared over the iterations before the first drop: a "
     "run that gets there later counts as longer than that. Such a fit supposes that every run gets there at last. It "
@@ -52,7 +52,7 @@ CAPTION = (
     "Left: iterations until the training error is half of chance error, against depth. A mark is a run, at the first "
     "evaluation that finds it there. Its line goes down to the evaluation before: the true time lies on it. An open "
     "triangle is a run that never got there: its true time is above the triangle, beyond the training (grey). On this "
-    "scale exponential growth is a straight line and a power of depth bends to the right. Both are fitted to what is "
+    "scale exponential growth is a straight line and a power of depth bends to the right. Both are try_fit to what is "
     "known at the first drop of the learning rate. Middle and right: the same "
     "for four shares of chance error, the median over seeds of each depth. Where fewer than half of the runs got there "
     "the median is an open triangle. Dotted: the learning rate drops. A net that is still learning then first learns "
@@ -66,30 +66,30 @@ def build(frame: Frame, _margin: float) -> Explanation | None:
         family for family in (pair.plain, pair.residual) if family in set(frame.runs["family"])
     ]
     runs = frame.runs[frame.runs["family"].isin(families)]
-    times = times_of(runs[runs["state"].isin([*FINISHED_STATES])], frame.curves)
+    times = measure_times(runs[runs["state"].isin([*FINISHED_STATES])], frame.curves)
     if times.empty or times.groupby("family")["depth"].nunique().max() < 2:
         return None
     plain = times[times["family"] == pair.plain]
     residual = times[times["family"] == pair.residual]
-    drops = milestones(runs)
-    fits = fits_before(plain, drops)
+    drops = read_milestones(runs)
+    fits = fit_both_forms(plain, drops)
     claims = []
     if pair.plain in families:
-        claims.append(slow(runs, plain, evaluations_of(runs, frame.curves), pair.plain))
+        claims.append(slow(runs, plain, list_evaluations(runs, frame.curves), pair.plain))
     if pair.residual in families:
         slopes, others = (
-            {share: fitted(EXPONENTIAL, part, share) for share in THRESHOLDS}
+            {share: try_fit(EXPONENTIAL, part, share) for share in THRESHOLDS}
             for part in (plain, residual)
         )
         claims.append(no_such_slowing(runs, slopes, others, (pair.plain, pair.residual)))
     drawn = [one for one in fits.values() if isinstance(one, Fit)]
     figures = {
-        "convergence": (figure.figure(times, drawn, pair.plain, float(HALF), drops), CAPTION)
+        "convergence": (figure.plot(times, drawn, pair.plain, float(HALF), drops), CAPTION)
     }
     return Explanation("convergence", TITLE, INTRODUCTION, claims, summary(times), figures)
 
 
-def fitted(form: str, times: pd.DataFrame, share: Fraction) -> Fit | str:
+def try_fit(form: str, times: pd.DataFrame, share: Fraction) -> Fit | str:
     """The fit, or why there is none."""
     of_share = times[times["threshold"] == float(share)]
     try:
@@ -98,13 +98,13 @@ def fitted(form: str, times: pd.DataFrame, share: Fraction) -> Fit | str:
         return str(problem)
 
 
-def fits_before(times: pd.DataFrame, drops: list[int]) -> dict[str, Fit | str]:
+def fit_both_forms(times: pd.DataFrame, drops: list[int]) -> dict[str, Fit | str]:
     """Both forms, to half of chance error, as far as the runs are known at the first drop of the learning rate."""
     window = censored_at(times, drops[0]) if drops else times
-    return {form: fitted(form, window, HALF) for form in (EXPONENTIAL, POWER)}
+    return {form: try_fit(form, window, HALF) for form in (EXPONENTIAL, POWER)}
 
 
-def form_verdict(exponential: Fit, power: Fit) -> Verdict:
+def decide_form(exponential: Fit, power: Fit) -> Verdict:
     """Is the growth exponential? A bound on the slope, and the likelihood beside that of a power of depth."""
     better = exponential.log_likelihood - power.log_likelihood
     if better >= CLEARLY and exponential.lower > 0:
@@ -115,7 +115,7 @@ def form_verdict(exponential: Fit, power: Fit) -> Verdict:
 
 
 def slow(runs: pd.DataFrame, times: pd.DataFrame, evaluations: list[int], family: str) -> Claim:
-    """The verdict of `form_verdict` on the iterations before the first drop of the learning rate.
+    """The verdict of `decide_form` on the iterations before the first drop of the learning rate.
 
     Only those are at one learning rate. After a drop the error of a net that is still learning first falls faster, and
     at a far lower rate hardly at all, so later times are too short or too long by an amount that nothing here tells.
@@ -123,20 +123,20 @@ def slow(runs: pd.DataFrame, times: pd.DataFrame, evaluations: list[int], family
     """
     name = "exponentially slow"
     statement = f"{family} nets: the number of iterations to half of chance error grows exponentially with depth"
-    groups, drops = by_depth(runs, family), milestones(runs)
+    groups, drops = by_depth(runs, family), read_milestones(runs)
     counts = counts_of(times[times["threshold"] == float(HALF)])
     if reasons := missing_requirements(
         {family: groups}, depths=3
     ):  # a line and a curve both pass through two points
         return not_tested(name, statement, [*reasons, *counts])
-    fits = fits_before(times, drops)
+    fits = fit_both_forms(times, drops)
     exponential, power = fits[EXPONENTIAL], fits[POWER]
     when = f" before the learning rate drops, at {drops[0]} iterations" if drops else ""
     if not isinstance(exponential, Fit) or not isinstance(power, Fit):
         return not_tested(
             name, statement, [f"half of chance error, {family}{when}: {exponential}", *counts]
         )
-    verdict = form_verdict(exponential, power)
+    verdict = decide_form(exponential, power)
     better = exponential.log_likelihood - power.log_likelihood
     side = "upper" if exponential.upper < 0 else "lower"
     decisive = (
@@ -171,7 +171,7 @@ def slow(runs: pd.DataFrame, times: pd.DataFrame, evaluations: list[int], family
 
 def preferred(truth: Fit, depths: list[float], evaluations: list[int]) -> float:
     """About how probable a clear preference for this form is in a repetition of the design, if the fit is true."""
-    return discrimination(truth, OTHER[truth.form], depths, evaluations).probability(CLEARLY)
+    return discrimination(truth, OTHER_FORM[truth.form], depths, evaluations).probability(CLEARLY)
 
 
 def _undecidable(told_apart: Mapping[str, float]) -> str:
@@ -190,7 +190,7 @@ def _elsewhere(times: pd.DataFrame, drops: list[int]) -> list[str]:
         places.insert(0, ("whole training, past the drops of the learning rate", HALF))
     lines = []
     for where, share in places:
-        exponential, power = (fitted(form, times, share) for form in (EXPONENTIAL, POWER))
+        exponential, power = (try_fit(form, times, share) for form in (EXPONENTIAL, POWER))
         if isinstance(exponential, Fit) and isinstance(power, Fit):
             better = exponential.log_likelihood - power.log_likelihood
             lines.append(
@@ -207,7 +207,7 @@ def _notes(
     notes = [
         "a run that never got there counts as later than its last iteration; without it, deep nets look faster"
     ]
-    if drops := milestones(runs):
+    if drops := read_milestones(runs):
         notes.append(
             f"the learning rate drops after {' and '.join(map(str, drops))} iterations; a net that is still learning "
             f"at the first drop learns faster for a while, so what comes after {drops[0]} is not at one learning rate"
@@ -227,7 +227,7 @@ def no_such_slowing(
     residual: Mapping[Fraction, Fit | str],
     families: tuple[str, str],
 ) -> Claim:
-    """At every share at which both slopes can be fitted, the residual's upper bound is below the plain's lower.
+    """At every share at which both slopes can be try_fit, the residual's upper bound is below the plain's lower.
 
     All must hold, so no correction for their number is needed (intersection-union); a share cannot be picked. It is
     contradicted where the opposite holds at any share, at bounds of 1 - 0.05/m of m shares (Holm's first step). Not at
@@ -238,7 +238,7 @@ def no_such_slowing(
     name = f"no such slowing, {with_shortcuts}"
     statement = (
         f"{with_shortcuts} nets: the iterations to a share of chance error grow by a smaller factor a layer than "
-        f"{without} nets' do, at every share at which both factors can be fitted"
+        f"{without} nets' do, at every share at which both factors can be try_fit"
     )
     if reasons := missing_requirements(
         {family: by_depth(runs, family) for family in families}, depths=2
@@ -257,9 +257,9 @@ def no_such_slowing(
         evidence.append(f"{share} of chance error: {'; '.join(told)}")
     if not both:
         return not_tested(
-            name, statement, ["there is no share at which both factors can be fitted", *evidence]
+            name, statement, ["there is no share at which both factors can be try_fit", *evidence]
         )
-    verdict = slowing_verdict(both)
+    verdict = decide_slowing(both)
     opposite = verdict is Verdict.CONTRADICTED
     level = opposite_level(len(both)) if opposite else LEVEL
     gaps = {share: _gap(*fits, level, opposite) for share, fits in both.items()}
@@ -278,7 +278,7 @@ def no_such_slowing(
     return Claim(name, statement, verdict, decisive, evidence)
 
 
-def slowing_verdict(fits: Mapping[Fraction, tuple[Fit, Fit]]) -> Verdict:
+def decide_slowing(fits: Mapping[Fraction, tuple[Fit, Fit]]) -> Verdict:
     """`fits`: of the plain and the residual family at each share. All must hold; one opposite contradicts."""
     if all(_gap(plain, residual, LEVEL, opposite=False) < 0 for plain, residual in fits.values()):
         return Verdict.REPRODUCED

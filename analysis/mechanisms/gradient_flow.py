@@ -43,9 +43,9 @@ def build(frame: Frame, _margin: float) -> Explanation | None:
     present = [family for family in (pair.residual, pair.plain) if family in set(spans["family"])]
     claims = [healthy(spans, frame.runs, family) for family in present]
     figures = {
-        "gradient-flow": (figure.figure(table, "input_gradient", "norm of dE/dx"), CAPTION),
+        "gradient-flow": (figure.plot(table, "input_gradient", "norm of dE/dx"), CAPTION),
         "gradient-flow-weights": (
-            figure.figure(table, "weight_gradient", "norm of dE/dW"),
+            figure.plot(table, "weight_gradient", "norm of dE/dW"),
             CAPTION_OF_WEIGHTS,
         ),
     }

@@ -60,8 +60,8 @@ def build(frame: Frame, _margin: float) -> Explanation | None:
     values = shares(table)
     checks = [exact(table, values, depth_tests.caveats(frame, values, "shortcut_share"))]
     figures = {
-        "identity": (figure.figure(table), CAPTION),
-        "shortcut-share": (figure.share_figure(values, family), SHARE_CAPTION),
+        "identity": (figure.plot_terms(table), CAPTION),
+        "shortcut-share": (figure.plot_share(values, family), SHARE_CAPTION),
     }
     return Explanation("identity", TITLE, INTRODUCTION, [*checks], summary(table), figures)
 

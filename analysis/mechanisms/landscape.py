@@ -59,13 +59,13 @@ def build(frame: Frame, _margin: float) -> Explanation | None:
         caption = SCALE.format(clipped=_clipped(drawn, limits))
         names = ", ".join(sorted(map(str, drawn["run_id"].unique())))
         caption += f" Shown: {names}." if len(drawn) < len(square) else ""
-        figures["landscape"] = (figure.figure(drawn, limits), CAPTION + caption)
+        figures["landscape"] = (figure.plot_contours(drawn, limits), CAPTION + caption)
         figures["landscape-surfaces"] = (
-            figure.figure_surfaces(drawn, limits),
+            figure.plot_surfaces(drawn, limits),
             CAPTION_SURFACES + caption,
         )
     if len(line):
-        figures["landscape-line"] = (figure.figure_line(line), CAPTION_LINE)
+        figures["landscape-line"] = (figure.plot_lines(line), CAPTION_LINE)
     introduction = " ".join([INTRODUCTION, *told])
     return Explanation("landscape", TITLE, introduction, [], summary(line, square), figures)
 

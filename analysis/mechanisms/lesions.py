@@ -45,10 +45,10 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     errors, chance = errors_of(table), float(frame.runs["chance"].max())
     figures = {
         "lesions": (
-            figure.figure(errors, chance),
+            figure.plot(errors, chance),
             f"{CAPTION} Measured on {_pictures(table)} test pictures.",
         ),
-        "lesions-alone": (figure.figure_alone(table, chance), CAPTION_ALONE),
+        "lesions-alone": (figure.plot_single_deletions(table, chance), CAPTION_ALONE),
     }
     claim = lesions(errors, frame.runs, margin, pair)
     return Explanation("lesions", TITLE, INTRODUCTION, [claim], summary(errors), figures)

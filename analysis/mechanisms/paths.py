@@ -54,7 +54,7 @@ def build(frame: Frame, _margin: float) -> Explanation | None:
     if table is None:
         return None
     lengths = lengths_of(table)
-    figures = {"paths": (figure.figure(table, lengths), CAPTION)}
+    figures = {"paths": (figure.plot(table, lengths), CAPTION)}
     claim = short_paths(lengths, frame.runs, pair_of(frame.runs).residual)
     return Explanation("paths", TITLE, INTRODUCTION, [claim], summary(lengths), figures)
 

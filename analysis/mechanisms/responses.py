@@ -57,7 +57,7 @@ def build(frame: Frame, _margin: float) -> Explanation | None:
     figures = (
         {}
         if at_end.empty
-        else {"responses": (figure.figure(table[table["moment"] == END], at_end), CAPTION)}
+        else {"responses": (figure.plot(table[table["moment"] == END], at_end), CAPTION)}
     )
     return Explanation("responses", TITLE, INTRODUCTION, claims, summary(values), figures)
 

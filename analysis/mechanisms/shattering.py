@@ -48,7 +48,7 @@ def build(frame: Frame, _margin: float) -> Explanation | None:
     at_start = values[values["moment"] == START]
     notes = depth_tests.caveats(frame, at_start, "correlation")
     claims = [shattered(at_start, pair_of(frame.runs), notes)]
-    figures = {"shattering": (figure.figure(table, at_start), CAPTION)}
+    figures = {"shattering": (figure.plot(table, at_start), CAPTION)}
     return Explanation("shattering", TITLE, INTRODUCTION, claims, summary(values), figures)
 
 

@@ -12,7 +12,7 @@ from degradation.records.schema import ITERATION
 THRESHOLDS = (Fraction(3, 4), Fraction(1, 2), Fraction(1, 4), Fraction(1, 8))  # of chance error
 
 
-def times_of(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+def measure_times(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """A row a run and threshold: it was reached in (after, by] iterations; `by` is infinite where it was not.
 
     A diverged run is at chance from then on: where it was not there before, it never was.
@@ -76,13 +76,13 @@ def summary(times: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def evaluations_of(runs: pd.DataFrame, curves: pd.DataFrame) -> list[int]:
+def list_evaluations(runs: pd.DataFrame, curves: pd.DataFrame) -> list[int]:
     """The iterations at which these runs were evaluated after training began, ascending."""
     of_runs = curves[curves["run_id"].isin(runs["run_id"]) & (curves[ITERATION] > 0)]
     return sorted(int(iteration) for iteration in of_runs[ITERATION].unique())
 
 
-def milestones(runs: pd.DataFrame) -> list[int]:
+def read_milestones(runs: pd.DataFrame) -> list[int]:
     """After how many iterations the learning rate drops, where that is the same for all runs."""
     told = runs.get("config.schedule.milestones", pd.Series(dtype=object)).dropna()
     if told.nunique() != 1:

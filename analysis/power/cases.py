@@ -15,7 +15,7 @@ from analysis.power.simulation import Case
 from analysis.power.times import Design, form_cases, slowing_cases
 from analysis.power.training import training_cases
 
-TIMES = "times.csv"  # one row per run and share of chance error, as analysis.mechanisms.time_to_threshold.times_of makes them
+TIMES = "times.csv"  # one row per run and share of chance error, as analysis.mechanisms.time_to_threshold.measure_times makes them
 
 
 def all_cases(ledger: Path, margin: float, designs: Mapping[str, Design]) -> list[Case]:

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from analysis.claim import Verdict
 from analysis.interval_censoring import EXPONENTIAL, FORMS, POWER, DegenerateSample, Fit, fit
-from analysis.mechanisms.convergence import HALF, fits_before, fitted, form_verdict, slowing_verdict
+from analysis.mechanisms.convergence import (
+    HALF,
+    decide_form,
+    decide_slowing,
+    fit_both_forms,
+    try_fit,
+)
 from analysis.mechanisms.time_to_threshold import THRESHOLDS
 from analysis.power.simulation import AS_SEEN, NO_EFFECT, Case
 
@@ -84,14 +90,14 @@ class FormDraw:
         times = self.growth.times(depths, generator.normal(size=len(depths)))
         after, by = self.design.seen(times, self.design.window)
         try:
-            return form_verdict(fit(EXPONENTIAL, depths, after, by), fit(POWER, depths, after, by))
+            return decide_form(fit(EXPONENTIAL, depths, after, by), fit(POWER, depths, after, by))
         except DegenerateSample:
             return Verdict.NOT_TESTED
 
 
 def growths_of(times: pd.DataFrame, drops: tuple[int, ...]) -> dict[str, Growth]:
     """Both forms fitted to the plain nets of the published runs. Raises Degenerate."""
-    fits = fits_before(times[times["family"] == "plain"], list(drops))
+    fits = fit_both_forms(times[times["family"] == "plain"], list(drops))
     return {form: _growth(fit) for form, fit in fits.items()}
 
 
@@ -153,7 +159,7 @@ class SlowingDraw:
             except DegenerateSample:
                 continue
             fits[share] = (plain, residual)
-        return slowing_verdict(fits) if fits else Verdict.NOT_TESTED
+        return decide_slowing(fits) if fits else Verdict.NOT_TESTED
 
 
 def slowing_cases(times: pd.DataFrame, design: Design) -> Iterator[Case]:
@@ -162,7 +168,7 @@ def slowing_cases(times: pd.DataFrame, design: Design) -> Iterator[Case]:
     plain: dict[Fraction, Growth] = {}
     for share in THRESHOLDS:
         fits = [
-            fitted(EXPONENTIAL, times[times["family"] == family], share)
+            try_fit(EXPONENTIAL, times[times["family"] == family], share)
             for family in ("plain", "residual")
         ]
         known = [Growth.of(fit) for fit in fits if isinstance(fit, Fit)]

@@ -108,7 +108,7 @@ def drawn_lines(ax):
 def test_error_against_depth_draws_the_column_it_names(columns_apart):
     frame = columns_apart()
     for ax, column in zip(
-        error_vs_depth.figure(frame).axes, (TRAINING_ERROR, "test/error"), strict=True
+        error_vs_depth.plot(frame).axes, (TRAINING_ERROR, "test/error"), strict=True
     ):
         lines = drawn_lines(ax)
         for family in ERRORS:
@@ -118,7 +118,7 @@ def test_error_against_depth_draws_the_column_it_names(columns_apart):
 
 def test_curves_draw_training_thin_and_test_bold(columns_apart):
     frame = columns_apart({"plain": ERRORS["plain"]})
-    (ax,) = learning_curves.figure(frame).axes
+    (ax,) = learning_curves.plot(frame).axes
     for width, column in ((1.1, TRAINING_ERROR), (2.6, "test/error")):
         drawn = [line.get_ydata().tolist() for line in ax.lines if line.get_linewidth() == width]
         expected = frame.curves.groupby(["depth", "iteration"])[column].mean().unstack().to_numpy()
@@ -141,14 +141,14 @@ def test_error_against_a_key_draws_training_error(columns_apart, ax):
 def test_the_map_of_rates_draws_training_error_up_to_chance(columns_apart):
     frame = columns_apart({"plain": {20: [1.0, 3.0, 30.0, 50.0], 56: [5.0, 7.0, 60.0, 62.0]}})
     frame.runs["config.optim.lr"] = [0.1, 0.1, 0.01, 0.01] * 2
-    image = learning_rate_map.figure(frame).axes[0].images[0]
+    image = learning_rate_map.plot(frame).axes[0].images[0]
     assert np.allclose(image.get_array(), [[40, 61], [2, 6]])
     assert image.get_clim() == (0, 75)
 
 
 def test_the_construction_draws_the_error_before_and_after(columns_apart):
     frame = columns_apart({"plain": ERRORS["plain"], "constructed": ERRORS["residual"]})
-    whole, near = construction.figure(frame).axes
+    whole, near = construction.plot(frame).axes
     for ax in (whole, near):
         lines = drawn_lines(ax)
         assert lines["constructed, before training"] == pytest.approx(
@@ -161,7 +161,7 @@ def test_the_construction_draws_the_error_before_and_after(columns_apart):
 
 def test_test_error_stands_beside_on_the_same_scale(frame_of):
     frame = frame_of(ERRORS)
-    left, right = error_vs_depth.figure(frame).axes
+    left, right = error_vs_depth.plot(frame).axes
     assert left.get_ylim() == right.get_ylim()
     assert [ax.get_title() for ax in (left, right)] == ["Training error (clean)", "Test error"]
     assert [tick.get_text() for tick in left.get_xticklabels()] == ["20", "56", "110"]
@@ -178,7 +178,7 @@ def test_curves_are_means_over_seeds_of_training_and_test_error(frame_of, ax):
     )
     assert np.allclose(lines[0], [1.6 * 1.5, 1.6])
     assert np.allclose(lines[1], at["test/error"].mean())
-    left, right = learning_curves.figure(frame).axes
+    left, right = learning_curves.plot(frame).axes
     assert left.get_ylim() == right.get_ylim()
 
 
@@ -191,7 +191,7 @@ def test_depths_are_told_apart_by_colour_and_by_dash():
 def test_the_same_frame_gives_the_same_files(frame_of, tmp_path):
     style.apply()
     files = [
-        style.save(error_vs_depth.figure(frame_of(ERRORS)), tmp_path / name) for name in ("a", "b")
+        style.save(error_vs_depth.plot(frame_of(ERRORS)), tmp_path / name) for name in ("a", "b")
     ]
     for one, other in zip(*files, strict=True):
         assert one.read_bytes() == other.read_bytes()
@@ -199,8 +199,8 @@ def test_the_same_frame_gives_the_same_files(frame_of, tmp_path):
 
 def test_a_frame_with_one_family_or_one_seed_is_drawn(frame_of):
     for errors in ({"plain": {20: [1.0]}}, {"residual": {20: [1.0, 2.0], 56: [3.0, 4.0]}}):
-        error_vs_depth.figure(frame_of(errors))
-        learning_curves.figure(frame_of(errors))
+        error_vs_depth.plot(frame_of(errors))
+        learning_curves.plot(frame_of(errors))
 
 
 @pytest.mark.parametrize(("marks", "pictures"), [(500, 0), (501, 2)])

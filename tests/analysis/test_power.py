@@ -11,7 +11,7 @@ import pytest
 
 from analysis.claim import Verdict
 from analysis.interval_censoring import EXPONENTIAL, POWER
-from analysis.mechanisms.convergence import OTHER
+from analysis.mechanisms.convergence import OTHER_FORM
 from analysis.power import Case, Design, all_cases, published, runs, simulate
 from analysis.power.cases import TIMES
 from analysis.power.published import Normal
@@ -177,7 +177,7 @@ def test_convergence_digits_tells_the_forms_apart(growths, design, form, spread)
     wide = Growth(form, growth.a, growth.b, spread * growth.sigma)
     chances = simulate(Case(form, f"spread x {spread:g}", FormDraw(design, wide)), 100)
     right, wrong = Verdict.REPRODUCED, Verdict.CONTRADICTED
-    if OTHER[form] == EXPONENTIAL:
+    if OTHER_FORM[form] == EXPONENTIAL:
         right, wrong = wrong, right
     assert chances[right] >= 0.8
     assert chances[wrong] <= 0.05

@@ -337,21 +337,21 @@ def test_the_papers_test_errors_stand_at_the_end_of_the_curves(frame_of):
     frame = paper_frame(
         frame_of, {20: [8.6, 8.8], 56: [7.0, 7.1]}, {20: [9.2, 9.4], 110: [70.0, 80.0]}
     )
-    plain, residual = learning_curves.figure(frame).axes
+    plain, residual = learning_curves.plot(frame).axes
     marks = [line.get_xydata().tolist() for line in residual.lines if line.get_marker() == "D"]
     assert marks == [[[64000, 8.75]], [[64000, 6.97]]]
     assert [[64000, 9.0], [64000, 9.5]] in [line.get_xydata().tolist() for line in plain.lines]
     assert plain.get_ylim() == (0, 25)
     other = paper_frame(frame_of, {20: [8.6, 8.8]}, **{"config.data.name": "image_folder"})
     assert not [
-        line for line in learning_curves.figure(other).axes[0].lines if line.get_marker() == "D"
+        line for line in learning_curves.plot(other).axes[0].lines if line.get_marker() == "D"
     ]
 
 
 def test_the_figure_shows_ours_and_the_published_on_one_scale(frame_of):
     style.apply()
     frame = full(frame_of)
-    left, right = drawn.figure(frame).axes
+    left, right = drawn.plot(frame).axes
     assert left.get_ylim() == right.get_ylim() == (5, 15)
     assert [tick.get_text() for tick in right.get_xticklabels()] == [
         "20",
@@ -374,7 +374,7 @@ def test_the_figure_shows_ours_and_the_published_on_one_scale(frame_of):
 def test_without_runs_of_the_protocol_the_published_points_stand_alone(frame_of):
     frame = frame_of({"plain": {20: [1.0]}, "residual": {20: [1.0, 2.0]}})
     assert not paper_protocol(frame.runs).any()
-    left, right = drawn.figure(frame).axes
+    left, right = drawn.plot(frame).axes
     assert left.get_title() == "plain nets: no run of the paper's protocol"
     assert "2.00" not in {text.get_text() for text in right.texts}
 
@@ -382,6 +382,6 @@ def test_without_runs_of_the_protocol_the_published_points_stand_alone(frame_of)
 def test_a_run_beyond_the_axis_is_told_where_the_mean_is_within_it(frame_of):
     frame = paper_frame(frame_of, {56: [7.0, 7.1, 7.2, 7.0, 90.0]}, {44: [24.0, 25.0]})
     frame.runs.loc[frame.runs["test/error"] == 90, "state"] = "diverged"
-    left, right = drawn.figure(frame).axes
+    left, right = drawn.plot(frame).axes
     assert left.get_ylim() == (5, 25.5)
     assert "1 of 5 runs" in {text.get_text() for text in right.texts}

@@ -11,8 +11,8 @@ from analysis.claim import Verdict
 from analysis.figures import style
 from analysis.interval_censoring import EXPONENTIAL, fit
 from analysis.mechanisms import convergence
-from analysis.mechanisms.convergence import HALF, slowing_verdict
-from analysis.mechanisms.time_to_threshold import THRESHOLDS, times_of
+from analysis.mechanisms.convergence import HALF, decide_slowing
+from analysis.mechanisms.time_to_threshold import THRESHOLDS, measure_times
 
 EVERY, LAST = 40, 400
 # iterations to half of chance (45 %) by depth, a value a seed; None: never
@@ -47,7 +47,7 @@ def claim(explanation, name):
 
 def test_a_time_lies_between_two_evaluations_or_after_the_last(frame_of):
     frame = runs_and_curves(frame_of, {"plain": {20: [60, 80], 56: [None, 400]}})
-    times = times_of(frame.runs, frame.curves)
+    times = measure_times(frame.runs, frame.curves)
     half = times[times["threshold"] == 0.5].set_index("run_id")
     assert tuple(half.loc["plain-d20-s0", ["after", "by"]]) == (40, 80)
     assert tuple(half.loc["plain-d20-s1", ["after", "by"]]) == (40, 80)  # at 80 it is there
@@ -59,7 +59,7 @@ def test_a_time_lies_between_two_evaluations_or_after_the_last(frame_of):
 def test_a_diverged_run_never_got_there(frame_of):
     frame = runs_and_curves(frame_of, {"plain": {20: [60, 80]}})
     frame.curves.loc[frame.curves["run_id"] == "plain-d20-s0", "training_error"] = 90.0
-    times = times_of(frame.runs.assign(state="diverged"), frame.curves)
+    times = measure_times(frame.runs.assign(state="diverged"), frame.curves)
     assert times.loc[times["run_id"] == "plain-d20-s0", "by"].tolist() == [math.inf] * 4
 
 
@@ -225,7 +225,7 @@ def test_one_share_in_four_contradicts_by_a_wider_bound():
     assert slightly.lower > plain.upper
 
     def verdict(other, shares):
-        return slowing_verdict(
+        return decide_slowing(
             {share: (plain, other if share == shares[0] else alike) for share in shares}
         )
 
@@ -264,7 +264,7 @@ def test_equal_slopes_contradict_in_five_percent():
             share: (plain, fit(EXPONENTIAL, depths, one * 0.999, one))
             for share, one in zip(THRESHOLDS, times, strict=True)
         }
-        verdicts.append(slowing_verdict(fits))
+        verdicts.append(decide_slowing(fits))
     assert (
         0 < verdicts.count(Verdict.CONTRADICTED) <= 0.1 * len(verdicts)
     )  # 5 %, and two standard errors

@@ -166,7 +166,7 @@ def test_both_families_have_a_claim_and_the_figure_draws_their_geometric_means(f
     }
     assert np.allclose(drawn["gradient-flow"], [2.0, *LEVEL[1:]])
     assert np.allclose(drawn["gradient-flow-weights"], 3 * np.array(LEVEL[:-1]))
-    canvas = figure.figure(table, "input_gradient", "norm of dE/dx")
+    canvas = figure.plot(table, "input_gradient", "norm of dE/dx")
     assert len(canvas.axes) == 4
     lines = [line.get_ydata() for line in canvas.axes[0].lines]
     assert np.allclose(lines[0], [2.0, *LEVEL[1:]])  # seeds 1 and 4 at the first block: 2
@@ -178,7 +178,7 @@ def test_one_family_one_depth_and_one_seed_are_drawn():
     style.apply()
     table = table_of({"residual": {20: {0: LEVEL}}}, seeds=1)
     for column in ("input_gradient", "weight_gradient"):
-        figure.figure(table, column, "norm")
+        figure.plot(table, column, "norm")
 
 
 def test_a_frame_without_the_probe_has_no_such_part(frame_of):

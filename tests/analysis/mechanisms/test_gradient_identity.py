@@ -131,7 +131,7 @@ def test_without_the_table_or_residual_nets_there_is_no_part(explained, frame_of
 
 
 def test_the_figure_draws_both_terms_relative_to_the_gradient():
-    canvas = figures.figure(table_of(depths=(8, 14, 20, 32, 44)))
+    canvas = figures.plot_terms(table_of(depths=(8, 14, 20, 32, 44)))
     axes = np.array(canvas.axes).reshape(2, 3)
     assert [ax.get_title() for ax in axes[0]] == ["8 layers", "20 layers", "44 layers"]
     assert [ax.get_ylabel().split("\n")[0] for ax in axes[:, 0]] == ["initialisation", "end"]
@@ -145,7 +145,7 @@ def test_the_figure_draws_both_terms_relative_to_the_gradient():
 
 def test_the_share_is_drawn_at_the_first_and_the_last_moment(explained):
     values = gradient_identity.shares(table_of())
-    (ax,) = figures.share_figure(values, "residual").axes
+    (ax,) = figures.plot_share(values, "residual").axes
     lines = {
         line.get_label(): line.get_ydata()
         for line in ax.lines

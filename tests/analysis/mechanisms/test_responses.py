@@ -183,7 +183,7 @@ def test_without_3x3_layers_or_the_table_there_is_no_part(explained, frame_of):
 def test_the_figure_draws_layers_in_order_sorted_and_their_means():
     table = table_of(WEAK)
     table = table[(table["kernel"] == 3) & (table["moment"] == "end")]
-    axes = figures.figure(table, responses.means_of(table)).axes
+    axes = figures.plot(table, responses.means_of(table)).axes
     assert [ax.get_title() for ax in axes[:2]] == ["plain", "residual"]
     ordered, magnitude, means = axes[1], axes[3], axes[4]
     assert ordered.lines[2].get_ydata() == pytest.approx([0.36, 0.44])  # 20 layers, in order
@@ -196,7 +196,7 @@ def test_the_figure_draws_layers_in_order_sorted_and_their_means():
 def test_exploded_responses_are_drawn_on_a_logarithmic_scale_and_the_residual_nets_once_more():
     table = table_of({"plain": {8: 1.0, 14: 1000.0}, "residual": {8: 0.8, 14: 0.7}})
     table = table[(table["kernel"] == 3) & (table["moment"] == "end")]
-    axes = figures.figure(table, responses.means_of(table)).axes
+    axes = figures.plot(table, responses.means_of(table)).axes
     assert [ax.get_yscale() for ax in axes] == ["log"] * 5 + ["linear"]
     (alone,) = (line for line in axes[5].lines if line.get_label() == "residual")
     assert alone.get_ydata() == pytest.approx([0.8, 0.7])

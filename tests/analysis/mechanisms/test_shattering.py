@@ -199,7 +199,7 @@ def test_the_figure_draws_correlations_and_their_start_against_depth():
     style.apply()
     table = table_of(SHATTERED)
     values = shattering.nearest(table)
-    axes = figures.figure(table, values[values["moment"] == "initialisation"]).axes
+    axes = figures.plot(table, values[values["moment"] == "initialisation"]).axes
     assert [ax.get_title() for ax in axes[:2]] == ["plain", "residual"]
     plain, at_end, start = axes[0], axes[2], axes[4]
     assert plain.lines[2].get_xdata() == pytest.approx(
