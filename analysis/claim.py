@@ -11,7 +11,13 @@ from typing import Any, Generic, TypeVar
 
 import pandas as pd
 
-from analysis.frame import ENDED_AT, ERROR_STEP, FINISHED_STATES, TRAINING_ERROR, UNTRAINED_WITHIN
+from analysis.frame import (
+    ENDED_AT,
+    ERROR_STEP,
+    FINISHED_STATES,
+    TRAINING_ERROR,
+    UNTRAINED_WITHIN_POINTS,
+)
 from analysis.statistics import LEVEL, Bounds, Difference, holm, paired, simultaneous, welch
 from degradation.records.schema import State
 
@@ -121,7 +127,7 @@ def untrained(part: pd.DataFrame) -> bool:
 
     This is the one rule for a depth; the frame's column `untrained` says the same of a single run.
     """
-    return bool(part[TRAINING_ERROR].mean() >= part["chance"].mean() - UNTRAINED_WITHIN)
+    return bool(part[TRAINING_ERROR].mean() >= part["chance"].mean() - UNTRAINED_WITHIN_POINTS)
 
 
 def difference_of(a: pd.DataFrame, b: pd.DataFrame) -> Difference:
@@ -231,7 +237,7 @@ def caveats(runs: pd.DataFrame, *families: Groups) -> list[str]:
             if untrained(part):
                 error = part[TRAINING_ERROR].mean()
                 notes.append(
-                    f"{family}-{depth} is untrained: {error:.1f} %, within {UNTRAINED_WITHIN:g} points of chance"
+                    f"{family}-{depth} is untrained: {error:.1f} %, within {UNTRAINED_WITHIN_POINTS:g} points of chance"
                 )
             notes += diverged_of(part, f"{family}-{depth}")
     kinds = sorted(runs["device"].dropna().str.split(":").str[0].unique())

@@ -21,7 +21,7 @@ from analysis.claim import (
     missing_requirements,
     untrained,
 )
-from analysis.frame import TRAINING_ERROR, by_depth
+from analysis.frame import TRAINING_ERROR, group_by_depth
 from analysis.statistics import rising_trend
 
 SIGNIFICANCE = 0.05
@@ -65,7 +65,7 @@ def degradation(
     statement = (
         f"{pair.plain} nets: training error rises with depth, by more than {margin:g} points"
     )
-    groups = by_depth(runs, pair.plain)
+    groups = group_by_depth(runs, pair.plain)
     if reasons := missing_requirements({pair.plain: groups}, depths=2):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     trained = {depth: part for depth, part in groups.items() if not untrained(part)}
@@ -104,7 +104,7 @@ def no_degradation(
     """
     name = "no degradation"
     statement = f"{pair.residual} nets: no depth has a training error {margin:g} points or more above the shallowest's"
-    groups = by_depth(runs, pair.residual)
+    groups = group_by_depth(runs, pair.residual)
     if reasons := missing_requirements({pair.residual: groups}, depths=2):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     shallowest = min(groups)
@@ -132,7 +132,7 @@ def fix(
     """A residual net trains better than the plain net of its depth: a bound at the deepest plain net that trained."""
     name = "the fix"
     statement = f"at the deepest plain net that trains, shortcuts lower the training error by more than {margin:g} points"
-    plain, residual = by_depth(runs, pair.plain), by_depth(runs, pair.residual)
+    plain, residual = group_by_depth(runs, pair.plain), group_by_depth(runs, pair.residual)
     if reasons := missing_requirements({pair.plain: plain, pair.residual: residual}, depths=1):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     notes = caveats(runs, plain, residual)

@@ -66,19 +66,19 @@ def _shallower(depths: pd.Series, warmed: pd.Series) -> "pd.Series[bool]":
     return depths < least
 
 
-def varying(runs: pd.DataFrame) -> list[str]:
+def find_varying_keys(runs: pd.DataFrame) -> list[str]:
     """The keys in which these runs differ, beside family, depth and seed: such as `config.optim.lr`."""
     values, fits_any = _particulars(runs)
     return [key for key in map(str, values) if values.loc[~fits_any[key], key].nunique() > 1]
 
 
-def conditions(frame: Frame) -> list[tuple[str, Frame]]:
+def split_by_condition(frame: Frame) -> list[tuple[str, Frame]]:
     """The frame cut so that within a part nothing but family, depth and seed differs: (what is particular, part).
 
     Every run stands in one part at least.
     """
     runs = frame.runs
-    keys = varying(runs)
+    keys = find_varying_keys(runs)
     if not keys:
         return [("", frame)]
     values, fits_any = _particulars(runs)
@@ -105,7 +105,7 @@ def conditions(frame: Frame) -> list[tuple[str, Frame]]:
         for one in particulars
     ]
     return [
-        (label, frame.where(runs.index[fits])) for label, fits in zip(labels, fitting, strict=True)
+        (label, frame.select(runs.index[fits])) for label, fits in zip(labels, fitting, strict=True)
     ]
 
 

@@ -15,7 +15,7 @@ DIGITS_COMMONEST = 153 / 1500
 NOT_KNOWN = math.nan
 
 
-def chance(description: Row) -> float:
+def chance_error(description: Row) -> float:
     """The error in percent of a network that has learned nothing: it names the commonest class of the training images.
 
     Where run.json does not say how many images that class has, the classes count as equally large; those of digits are
@@ -32,14 +32,14 @@ def chance(description: Row) -> float:
     return float(100 * (1 - share))
 
 
-def training_step(description: Row, metric: str) -> float:
+def training_error_step(description: Row, metric: str) -> float:
     """The step in points in which this training error moves: 100 / N over N images; NaN where N is not known."""
     config = description["config"]
     images = _running(config) if metric == RUNNING_ERROR else _evaluated(description)
     return 100 / images
 
 
-def test_step(description: Row) -> float:
+def test_error_step(description: Row) -> float:
     """The step of the test error in points; NaN where it is not known."""
     return 100 / float(description["data"].get("test", NOT_KNOWN))
 

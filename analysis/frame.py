@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis import error_scale
-from analysis.probes import of_runs, probe_tables
+from analysis.probes import read_probe_tables, select_runs
 from degradation.config.errors import escape, is_unbroken
 from degradation.records import metadata_validation, row_validation
 from degradation.records.cached_reader import CachedRecord
@@ -38,25 +38,27 @@ from degradation.records.schema import (
 from degradation.run_id import HASH_DEFAULTS
 
 FINISHED_STATES = (State.DONE, State.DIVERGED)
-UNTRAINED_WITHIN = 2.0  # points of chance error
+UNTRAINED_WITHIN_POINTS = 2.0  # points of chance error
 TRAINING_ERROR = "training_error"  # the one of the three that the claims and figures are about
 TRAINING_ERRORS = {"clean": CLEAN_ERROR, "augmented": AUGMENTED_ERROR, "running": RUNNING_ERROR}
-AT_START = "training_error_at_start"  # of a constructed network, before it is trained on
+TRAINING_ERROR_AT_START = (
+    "training_error_at_start"  # of a constructed network, before it is trained on
+)
 ERROR_STEP, TEST_STEP = (
     "error_step",
     "test_step",
 )  # points in which the training error and the test error move
 ENDED_AT = "ended_at"  # the iteration at which the last attempt diverged, failed or was stopped
 # columns that every frame has, whatever its records hold
-MEASURED = (
-    ITERATION, LR, TRAINING_ERROR, AT_START, CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR, TEST_LOSS, "chance", ENDED_AT,
+NUMERIC_COLUMNS = (
+    ITERATION, LR, TRAINING_ERROR, TRAINING_ERROR_AT_START, CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR, TEST_LOSS, "chance", ENDED_AT,
     ERROR_STEP, TEST_STEP, *metadata_validation.COUNTED,
 )  # fmt: skip
 INFO_COLUMNS = ("reason", "device", "threads", "commit", "versions")
 RUN_COLUMNS = ["run_id", "family", "depth", "seed", "state"]
 
 Curve = dict[str, NDArray[Any]]  # of a run, a value an evaluation
-NO_CURVE: Curve = {
+EMPTY_CURVE: Curve = {
     ITERATION: np.empty(0, int),
     TRAINING_ERROR: np.empty(0),
     TEST_ERROR: np.empty(0),
@@ -65,22 +67,24 @@ NO_CURVE: Curve = {
 
 @dataclass(frozen=True)
 class Frame:
-    """`runs`: a row a run, expected or found. `curves`: a row an evaluation. `left_out`: records and rows, a line each.
+    """`runs`: a row a run, expected or found. `curves`: a row an evaluation. `excluded`: records and rows, a line each.
 
-    `kind` says which training error `training_error` is: clean, augmented, running. `probes`: probe: its rows.
+    `error_kind` says which training error `training_error` is: clean, augmented, running. `probes`: probe: its rows.
     """
 
     runs: pd.DataFrame
     curves: pd.DataFrame
-    left_out: tuple[str, ...] = ()
-    kind: str = "clean"
+    excluded: tuple[str, ...] = ()
+    error_kind: str = "clean"
     probes: dict[str, pd.DataFrame] = field(default_factory=dict)
 
-    def where(self, index: pd.Index) -> "Frame":
+    def select(self, index: pd.Index) -> "Frame":
         """The runs at these places of `runs`, with their curves."""
         runs = self.runs.loc[index]
         curves = self.curves[self.curves["run_id"].isin(runs["run_id"])]
-        return replace(self, runs=runs, curves=curves, probes=of_runs(self.probes, runs["run_id"]))
+        return replace(
+            self, runs=runs, curves=curves, probes=select_runs(self.probes, runs["run_id"])
+        )
 
 
 def load(root: Path | str, expected: Sequence[dict[str, Any]], kind: str = "clean") -> Frame:
@@ -90,29 +94,29 @@ def load(root: Path | str, expected: Sequence[dict[str, Any]], kind: str = "clea
     """
     rows: list[dict[str, Any]] = []
     curves: list[Curve] = []
-    left_out: list[str] = []
+    excluded: list[str] = []
     for run in expected:
-        row, curve = _read(CachedRecord(root, run["run_id"]), run, TRAINING_ERRORS[kind], left_out)
+        row, curve = _read(CachedRecord(root, run["run_id"]), run, TRAINING_ERRORS[kind], excluded)
         if "family" in row:
             rows.append(row)
             curves.append(curve)
         else:
-            left_out.append(
+            excluded.append(
                 f"{escape(row['run_id'])}: {row['state']}, {row.get('reason', 'no run.json yet')}"
             )
     runs = pd.DataFrame(rows, columns=None if rows else RUN_COLUMNS)
-    for column in (*MEASURED, *INFO_COLUMNS):
+    for column in (*NUMERIC_COLUMNS, *INFO_COLUMNS):
         if column not in runs:
-            runs[column] = float("nan") if column in MEASURED else None
-    numbers = (TRAINING_ERROR, AT_START, "chance", ENDED_AT, ERROR_STEP, TEST_STEP)
+            runs[column] = float("nan") if column in NUMERIC_COLUMNS else None
+    numbers = (TRAINING_ERROR, TRAINING_ERROR_AT_START, "chance", ENDED_AT, ERROR_STEP, TEST_STEP)
     runs = runs.astype(dict.fromkeys(numbers, float))  # not None, which cannot be compared
     # of one run: whether a depth is untrained is a matter of its runs' mean (analysis.claim.untrained)
-    runs["untrained"] = runs[TRAINING_ERROR] >= runs["chance"] - UNTRAINED_WITHIN
+    runs["untrained"] = runs[TRAINING_ERROR] >= runs["chance"] - UNTRAINED_WITHIN_POINTS
     runs = runs.sort_values(["family", "depth", "seed", "run_id"], kind="stable").reset_index(
         drop=True
     )
-    probes = probe_tables(root, runs, left_out)
-    return Frame(runs, _table(rows, curves), tuple(left_out), kind, probes)
+    probes = read_probe_tables(root, runs, excluded)
+    return Frame(runs, _table(rows, curves), tuple(excluded), kind, probes)
 
 
 def load_where(root: Path | str, query: str | None, kind: str = "clean") -> Frame:
@@ -125,7 +129,7 @@ def load_where(root: Path | str, query: str | None, kind: str = "clean") -> Fram
         raise RecordError(f"{root}: holds no record")
     frame = load(root, found, kind)
     if frame.runs.empty:
-        raise RecordError(f"{root}: holds no record that can be read: {'; '.join(frame.left_out)}")
+        raise RecordError(f"{root}: holds no record that can be read: {'; '.join(frame.excluded)}")
     if query:
         try:
             kept = frame.runs.query(query)
@@ -133,20 +137,20 @@ def load_where(root: Path | str, query: str | None, kind: str = "clean") -> Fram
             raise RecordError(
                 f"--where: {query!r} does not fit: {error}; columns: {', '.join(map(str, frame.runs))}"
             ) from None
-        frame = frame.where(kept.index)
+        frame = frame.select(kept.index)
     if frame.runs.empty:
         raise RecordError(f"{root}: holds no record for which {query!r} is true")
     return frame
 
 
 def _read(
-    record: CachedRecord, run: dict[str, Any], metric: str, left_out: list[str]
+    record: CachedRecord, run: dict[str, Any], metric: str, excluded: list[str]
 ) -> tuple[dict[str, Any], Curve]:
     """A run's row and its curve. `metric`: the row key that is the training error."""
     row: dict[str, Any] = {"run_id": run["run_id"]}
     try:
-        state, description = _describe(record, run, left_out)
-        row |= _of_attempts(read_rows(record, ATTEMPTS, row_validation.attempt, left_out))
+        state, description = _describe(record, run, excluded)
+        row |= _of_attempts(read_rows(record, ATTEMPTS, row_validation.attempt, excluded))
     except (
         RecordError,
         OSError,
@@ -155,10 +159,10 @@ def _read(
         state, description = State.FAILED, run
         row["reason"] = escape(str(problem))
         if "config" in run:
-            left_out.append(f"{run['run_id']}: {row['reason']}")
+            excluded.append(f"{run['run_id']}: {row['reason']}")
     row["state"] = str(state)
     if "config" not in description:
-        return row, NO_CURVE
+        return row, EMPTY_CURVE
     config = description["config"]
     row |= {
         "family": description["family"],
@@ -176,21 +180,21 @@ def _read(
     }
     if "data" in description:
         row |= {
-            "chance": error_scale.chance(description),
-            ERROR_STEP: error_scale.training_step(description, metric),
-            TEST_STEP: error_scale.test_step(description),
+            "chance": error_scale.chance_error(description),
+            ERROR_STEP: error_scale.training_error_step(description, metric),
+            TEST_STEP: error_scale.test_error_step(description),
         }
     metrics = read_rows(
         record,
         METRICS,
         row_validation.metric,
-        left_out,
+        excluded,
         in_order=True,
         all_fit=row_validation.all_metrics,
     )
     curve = _curve(metrics, metric)
     if metrics and metrics[0][ITERATION] == 0:
-        row[AT_START] = metrics[0].get(
+        row[TRAINING_ERROR_AT_START] = metrics[0].get(
             metric
         )  # None for `running`: the network has not trained yet
     if state in FINISHED_STATES and ("chance" not in row or (state is State.DONE and not metrics)):
@@ -241,13 +245,13 @@ def _table(rows: list[dict[str, Any]], curves: list[Curve]) -> pd.DataFrame:
     return who.assign(
         **{
             name: np.concatenate([none, *(one[name] for one in curves)])
-            for name, none in NO_CURVE.items()
+            for name, none in EMPTY_CURVE.items()
         }
     )
 
 
 def _describe(
-    record: CachedRecord, run: dict[str, Any], left_out: list[str]
+    record: CachedRecord, run: dict[str, Any], excluded: list[str]
 ) -> tuple[State, dict[str, Any]]:
     """The run's state, and what is known of it. Raises RecordError, OSError, ValueError: it cannot be shown."""
     if not is_unbroken(record.run_id):
@@ -261,7 +265,7 @@ def _describe(
     if (
         state not in (*FINISHED_STATES, State.RUNNING) and record.path(DONE).exists()
     ):  # it was over once
-        left_out.append(
+        excluded.append(
             escape(
                 f"{record.run_id}: {record.find_mismatch()}; it is {state} until it is trained again"
             )
@@ -308,7 +312,7 @@ def _seconds(before: dict[str, Any], end: dict[str, Any]) -> float:
     return max(0.0, end["end"] - before["start"]) if "start" in before else 0.0
 
 
-def by_depth(runs: pd.DataFrame, family: str) -> dict[int, pd.DataFrame]:
+def group_by_depth(runs: pd.DataFrame, family: str) -> dict[int, pd.DataFrame]:
     """The runs of a family at each depth, shallowest first."""
     return {
         int(str(depth)): part for depth, part in runs[runs["family"] == family].groupby("depth")

@@ -15,15 +15,15 @@ from degradation.records.schema import DEVICE, ITERATION, LANDSCAPE, PICTURES, P
 NAMED = 3  # runs that a sentence names before it counts the rest
 RUN_COLUMNS = ("run_id", "family", "depth", "seed")
 LAST = "config.schedule.iterations"
-START, END = "initialisation", "end"  # the other moments are told by their iteration
+INITIALISATION, END = "initialisation", "end"  # the other moments are told by their iteration
 
 
-def probe_tables(
-    root: Path | str, runs: pd.DataFrame, left_out: list[str]
+def read_probe_tables(
+    root: Path | str, runs: pd.DataFrame, excluded: list[str]
 ) -> dict[str, pd.DataFrame]:
     """Probe: its rows with who they are of, `iteration` and, in words, `moment`; `landscape` with its points.
 
-    `left_out` gets a line for each file of which rows are damaged or make no sense.
+    `excluded` gets a line for each file of which rows are damaged or make no sense.
 
     Of the runs that are done: what a run that is still trained has found so far is of no figure yet.
     """
@@ -34,11 +34,11 @@ def probe_tables(
     ):
         who: dict[str, Any] = {key: run[key] for key in RUN_COLUMNS}
         record = CachedRecord(root, run["run_id"])
-        for row in _rows(record, left_out):
+        for row in _rows(record, excluded):
             head = {ITERATION: row[ITERATION], PICTURES: row[PICTURES], DEVICE: row[DEVICE], **who}
             head["moment"] = _moment(row[ITERATION], run[LAST])
             tables.setdefault(row[PROBE], _Table()).add(head, row[TABLE])
-        if points := _points(record, left_out):
+        if points := _points(record, excluded):
             landscapes.append(_landscape(points).assign(**who))
     found = {name: table.frame() for name, table in tables.items()}
     return found | ({LANDSCAPE: pd.concat(landscapes, ignore_index=True)} if landscapes else {})
@@ -74,20 +74,20 @@ class _Table:
         )
 
 
-def _rows(record: CachedRecord, left_out: list[str]) -> list[Row]:
-    told = len(left_out)
-    rows = read_rows(record, PROBES, row_validation.probe, left_out)
-    if len(left_out) == told and (lost := record.lost_probes()):
-        left_out.append(f"{record.run_id}: {PROBES}, {lost} rows that were written are not there")
+def _rows(record: CachedRecord, excluded: list[str]) -> list[Row]:
+    told = len(excluded)
+    rows = read_rows(record, PROBES, row_validation.probe, excluded)
+    if len(excluded) == told and (lost := record.lost_probes()):
+        excluded.append(f"{record.run_id}: {PROBES}, {lost} rows that were written are not there")
     return rows
 
 
-def _points(record: CachedRecord, left_out: list[str]) -> list[Row]:
+def _points(record: CachedRecord, excluded: list[str]) -> list[Row]:
     files = sorted(path.name for path in record.path(LANDSCAPE).glob("*.jsonl"))
     return [
         row
         for name in files
-        for row in read_rows(record, f"{LANDSCAPE}/{name}", row_validation.point, left_out)
+        for row in read_rows(record, f"{LANDSCAPE}/{name}", row_validation.point, excluded)
     ]
 
 
@@ -100,10 +100,10 @@ def _landscape(points: list[Row]) -> pd.DataFrame:
 
 
 def _moment(iteration: int, last: int) -> str:
-    return {0: START, last: END}.get(iteration, f"iteration {iteration}")
+    return {0: INITIALISATION, last: END}.get(iteration, f"iteration {iteration}")
 
 
-def of_one_size(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def select_sample_size(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The rows of one probe that were measured on as many images as most runs have, and a sentence on the others.
 
     Numbers of different samples are not averaged. Of two sizes that equally many runs have, the larger is kept.
@@ -128,7 +128,7 @@ def of_one_size(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     ]
 
 
-def of_runs(probes: dict[str, pd.DataFrame], run_ids: pd.Series) -> dict[str, pd.DataFrame]:
+def select_runs(probes: dict[str, pd.DataFrame], run_ids: pd.Series) -> dict[str, pd.DataFrame]:
     """The tables of these runs alone; a probe that none of them has is left out."""
     kept = {name: table[table["run_id"].isin(run_ids)] for name, table in probes.items()}
     return {name: table for name, table in kept.items() if len(table)}

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.claim import NAMED, Claim, Verdict, diverged_of, untrained
-from analysis.frame import FINISHED_STATES, TRAINING_ERROR, UNTRAINED_WITHIN
+from analysis.frame import FINISHED_STATES, TRAINING_ERROR, UNTRAINED_WITHIN_POINTS
 from analysis.published_values import (
     Published,
     departures,
@@ -206,7 +206,7 @@ def _notes(part: pd.DataFrame, net: str) -> list[str]:
     if untrained(part):
         error = part[TRAINING_ERROR].mean()
         notes.append(
-            f"{net} is untrained: training error {error:.1f} %, within {UNTRAINED_WITHIN:g} points of chance"
+            f"{net} is untrained: training error {error:.1f} %, within {UNTRAINED_WITHIN_POINTS:g} points of chance"
         )
     notes += diverged_of(part, net)
     kinds = sorted(part["device"].dropna().str.split(":").str[0].unique())

@@ -31,7 +31,7 @@ Metrics = dict[str, str]
 Cells = dict[str, dict[str, object]]
 
 
-def table(runs: pd.DataFrame) -> pd.DataFrame:
+def build_cifar10_table(runs: pd.DataFrame) -> pd.DataFrame:
     """Table 6 with ours beside it: a row a family and depth of the runs that follow the protocol.
 
     Ours: mean, Student 95 % interval over runs and n, in percent. The published errors are text, as they were printed.
@@ -53,7 +53,7 @@ def table(runs: pd.DataFrame) -> pd.DataFrame:
     return _table(runs[paper_protocol(runs)], "cifar10", metrics, cells)
 
 
-def imagenet_table(runs: pd.DataFrame) -> pd.DataFrame:
+def build_imagenet_table(runs: pd.DataFrame) -> pd.DataFrame:
     """Tables 2 and 3 with ours beside them: as `table`, with validation errors of one crop and of ten."""
     metrics = {
         "one_crop_error": TEST_ERROR,

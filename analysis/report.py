@@ -37,7 +37,7 @@ class Report:
     folder: Path
     sections: list[Section]
     runs: pd.DataFrame
-    left_out: tuple[str, ...]
+    excluded: tuple[str, ...]
 
     @property
     def page(self) -> Path:
@@ -51,7 +51,7 @@ class Report:
             for stem in section.figures
         }
 
-    def verdict_table(self) -> str:
+    def format_verdicts(self) -> str:
         """A claim with its verdict, the line that it rests on and its notes, for a terminal."""
         lines = []
         width = max(15, *(len(claim.name) for section in self.sections for claim in section.claims))
@@ -64,7 +64,7 @@ class Report:
             ]
             notes = dict.fromkeys(note for claim in section.claims for note in claim.notes)
             lines += [f"  note: {note}" for note in notes]
-        lines += [f"left out: {told}" for told in self.left_out]
+        lines += [f"left out: {told}" for told in self.excluded]
         return "\n".join(lines)
 
 
@@ -87,7 +87,7 @@ def build(frame: Frame, folder: Path, name: str, command: str, margins: dict[str
         [one.summary.assign(condition=one.title) for one in found if one.summary is not None]
     )
     written += [_write_csv(folder / "summary.csv", summary), _write_csv(folder / "runs.csv", runs)]
-    report = Report(folder, found, runs, frame.left_out)
+    report = Report(folder, found, runs, frame.excluded)
     write_atomically(
         report.page, _page(report, frame, name, command).encode(errors="backslashreplace")
     )
@@ -170,7 +170,7 @@ def _page(report: Report, frame: Frame, name: str, command: str) -> str:
     return environment.get_template("report.html.j2").render(
         name=name,
         command=command,
-        kind=frame.kind,
+        kind=frame.error_kind,
         sections=shown,
         conditions=sum(section.summary is not None for section in report.sections),
         states=report.runs["state"].value_counts().to_dict(),
@@ -182,7 +182,7 @@ def _page(report: Report, frame: Frame, name: str, command: str) -> str:
         ),
         runs=[run | {"when": ended_at(run)} for run in report.runs.to_dict("records")],
         constructed=bool(frame.runs[TRAINING_ERROR + "_at_start"].notna().any()),
-        left_out=frame.left_out,
+        excluded=frame.excluded,
     )
 
 

@@ -11,12 +11,12 @@ from analysis import published_claims, published_tables
 from analysis.claim import Claim
 from analysis.claims import judge
 from analysis.comparisons import compare
-from analysis.conditions import conditions
+from analysis.conditions import split_by_condition
 from analysis.figures import error_vs_depth, learning_curves
 from analysis.figures import published as published_figure
 from analysis.frame import TRAINING_ERROR, Frame
 from analysis.mechanisms import explain_mechanisms
-from analysis.summary import columns_of, note_on, over_seeds
+from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
 from degradation.records.schema import CLEAN_LOSS, TEST_ERROR, State
 
 FIGURES: dict[str, tuple[Callable[[Frame], Figure], str]] = {
@@ -62,7 +62,7 @@ def sections(frame: Frame, margins: dict[str, float]) -> list[Section]:
             Section(one.title, margin, one.claims, one.figures, {one.name: one.table})
             for one in compare(frame, margin)
         ]
-    cut = conditions(frame)
+    cut = split_by_condition(frame)
     for index, (label, part) in enumerate(cut):
         suffix = "" if len(cut) == 1 else f"-{index + 1}"
         title = label or (DEGRADATION if found else "")
@@ -95,8 +95,8 @@ def _condition(label: str, part: Frame, margin: float, suffix: str) -> Section:
     }
     tables = {}
     cifar10, imagenet = (
-        published_tables.table(part.runs),
-        published_tables.imagenet_table(part.runs),
+        published_tables.build_cifar10_table(part.runs),
+        published_tables.build_imagenet_table(part.runs),
     )
     if len(cifar10):
         figures[f"published{suffix}"] = (published_figure.plot(part), PUBLISHED)
@@ -120,7 +120,9 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
             ("test_error", TEST_ERROR),
             ("train_clean_loss", CLEAN_LOSS),
         ):
-            row |= columns_of(over_seeds(part, metric), name, ("mean", "low", "high", "n"))
+            row |= interval_columns(
+                compute_finished_interval(part, metric), name, ("mean", "low", "high", "n")
+            )
         row |= {name: part[name].dropna().max() for name in COUNTED}
-        rows.append(row | note_on(part, f"{family}-{layers}"))
+        rows.append(row | repeated_seed_note(part, f"{family}-{layers}"))
     return pd.DataFrame(rows)

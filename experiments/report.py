@@ -119,7 +119,7 @@ def main() -> None:
     print(
         f"{report.folder.name}: {len(report.runs)} runs ({', '.join(f'{n} {state}' for state, n in states.items())})"
     )
-    print(report.verdict_table())
+    print(report.format_verdicts())
     print(f"report: {report.page}")
 
 

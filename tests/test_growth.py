@@ -38,7 +38,7 @@ def test_what_grows_faster_than_linearly_or_takes_too_long_is_told(index, change
 def test_generated_records_are_whole_and_hold_every_evaluation(tmp_path):
     write(tmp_path / "runs", 2 * NETS)
     frame = load_where(tmp_path / "runs", None)
-    assert frame.left_out == ()
+    assert frame.excluded == ()
     assert len(frame.runs) == 2 * NETS
     assert set(frame.curves.groupby("run_id").size()) == {EVALUATIONS}
     assert set(frame.runs["state"]) == {"done"}

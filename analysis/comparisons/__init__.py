@@ -11,7 +11,7 @@ from analysis.comparisons import (
     shortcuts,
 )
 from analysis.comparisons.base import Comparison
-from analysis.conditions import varying
+from analysis.conditions import find_varying_keys
 from analysis.frame import Frame
 
 __all__ = ["Comparison", "compare"]
@@ -19,7 +19,7 @@ __all__ = ["Comparison", "compare"]
 
 def compare(frame: Frame, margin: float) -> list[Comparison]:
     """All comparisons that these runs allow. `margin` is in points."""
-    keys = varying(frame.runs)
+    keys = find_varying_keys(frame.runs)
     made = [
         kind.build(frame, keys, margin)
         for kind in (shortcuts, schedule_length, preactivation, learning_rate, construction)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from analysis.claim import Claim
 from analysis.frame import FINISHED_STATES, TRAINING_ERROR
-from analysis.summary import columns_of, note_on, over_seeds
+from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
 from degradation.records.schema import TEST_ERROR
 
 BARS = "Points are runs, bars are Student 95 % intervals of the mean over seeds."
@@ -23,7 +23,7 @@ class Comparison:
     figures: dict[str, tuple[Figure, str]]  # name: figure, caption
 
 
-def table_of(runs: pd.DataFrame, key: str) -> pd.DataFrame:
+def build_table(runs: pd.DataFrame, key: str) -> pd.DataFrame:
     """A row a value of `key`, family and depth: the errors' mean and Student 95 % interval over seeds."""
     rows: list[dict[str, Any]] = []
     for (value, family, depth), part in runs.groupby([key, "family", "depth"], sort=True):
@@ -35,8 +35,10 @@ def table_of(runs: pd.DataFrame, key: str) -> pd.DataFrame:
             "runs": finished,
         }
         for name, metric in (("training_error", TRAINING_ERROR), ("test_error", TEST_ERROR)):
-            row |= columns_of(over_seeds(part, metric), name, ("mean", "low", "high"))
+            row |= interval_columns(
+                compute_finished_interval(part, metric), name, ("mean", "low", "high")
+            )
         for name in ("parameters", "multiply_adds"):
             row[name] = part[name].dropna().max()
-        rows.append(row | note_on(part, f"{family}-{depth}"))
+        rows.append(row | repeated_seed_note(part, f"{family}-{depth}"))
     return pd.DataFrame(rows)

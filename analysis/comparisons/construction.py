@@ -16,9 +16,9 @@ from analysis.claim import (
     resolution_of,
     untrained,
 )
-from analysis.comparisons.base import BARS, Comparison, table_of
+from analysis.comparisons.base import BARS, Comparison, build_table
 from analysis.figures import construction
-from analysis.frame import AT_START, TRAINING_ERROR, Frame, by_depth
+from analysis.frame import TRAINING_ERROR, TRAINING_ERROR_AT_START, Frame, group_by_depth
 from analysis.statistics import paired
 
 FAMILY = "constructed"
@@ -31,7 +31,7 @@ def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
     runs = frame.runs
     if FAMILY not in set(runs["family"]) or keys:
         return None
-    if frame.kind == "running":
+    if frame.error_kind == "running":
         reason = "a net that has not trained yet has no running error"
         claim = Claim("construction", "the construction's claims", Verdict.NOT_TESTED, reason)
         return Comparison("construction", TITLE, [claim], pd.DataFrame(), {})
@@ -46,10 +46,10 @@ def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
 
 def _table(runs: pd.DataFrame) -> pd.DataFrame:
     at_start = runs[runs["family"] == FAMILY].assign(
-        family="constructed, before training", **{TRAINING_ERROR: runs[AT_START]}
+        family="constructed, before training", **{TRAINING_ERROR: runs[TRAINING_ERROR_AT_START]}
     )
     at_start["test/error"] = float("nan")
-    return table_of(pd.concat([runs, at_start]), "data").drop(columns="data")
+    return build_table(pd.concat([runs, at_start]), "data").drop(columns="data")
 
 
 def exists(frame: Frame) -> Claim:
@@ -60,7 +60,7 @@ def exists(frame: Frame) -> Claim:
     """
     name = "construction"
     statement = "a deeper plain net has a solution no worse than the shallow one's: grown, it has its training error"
-    groups = by_depth(frame.runs, FAMILY)
+    groups = group_by_depth(frame.runs, FAMILY)
     if reasons := missing_requirements({FAMILY: groups}, depths=2):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     if (groups[min(groups)]["config.model.bn_statistics"] == "exact").any():
@@ -72,7 +72,7 @@ def exists(frame: Frame) -> Claim:
     base = parents.set_index("seed")[column]
     evidence, worst = [], float("-inf")
     for depth, part in groups.items():
-        higher = (part.set_index("seed")[AT_START] - base).dropna()
+        higher = (part.set_index("seed")[TRAINING_ERROR_AT_START] - base).dropna()
         if len(higher) < len(part):
             reason = f"{parent}: not known for every seed of {depth} layers"
             return Claim(name, statement, Verdict.NOT_TESTED, reason, [reason])
@@ -90,17 +90,21 @@ def _grown_from(frame: Frame) -> tuple[str, pd.DataFrame, str]:
     grown = runs[runs["family"] == FAMILY]
     depth = grown["config.model.grown_from"].iloc[0]
     parents = runs[(runs["family"] == "plain") & (runs["depth"] == depth)]
-    if frame.kind == "clean" and len(parents):
+    if frame.error_kind == "clean" and len(parents):
         return f"the trained plain-{depth:g}", parents, TRAINING_ERROR
     shallowest = grown[grown["depth"] == grown["depth"].min()]
-    return f"constructed-{grown['depth'].min()} before training", shallowest, AT_START
+    return (
+        f"constructed-{grown['depth'].min()} before training",
+        shallowest,
+        TRAINING_ERROR_AT_START,
+    )
 
 
 def not_found(runs: pd.DataFrame, margin: float) -> Claim:
     """Training from scratch ends above the constructed solution: a bound at the deepest plain net that trains."""
     name = "not found"
     statement = f"trained from scratch, a deeper plain net ends more than {margin:g} points above its constructed solution"
-    plain, groups = by_depth(runs, "plain"), by_depth(runs, FAMILY)
+    plain, groups = group_by_depth(runs, "plain"), group_by_depth(runs, FAMILY)
     if reasons := missing_requirements({"plain": plain, FAMILY: groups}, depths=2):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     notes = caveats(runs, plain)
@@ -116,7 +120,8 @@ def not_found(runs: pd.DataFrame, margin: float) -> Claim:
             notes,
         )
     start = {
-        depth: groups[depth].assign(**{TRAINING_ERROR: groups[depth][AT_START]}) for depth in depths
+        depth: groups[depth].assign(**{TRAINING_ERROR: groups[depth][TRAINING_ERROR_AT_START]})
+        for depth in depths
     }
     differences = {depth: difference_of(plain[depth], start[depth]) for depth in depths}
     evidence = [
@@ -137,11 +142,15 @@ def kept(frame: Frame, margin: float) -> Claim:
     """
     name = "kept"
     statement = f"training on from the constructed net ends less than {margin:g} points above it, at every depth"
-    groups = by_depth(frame.runs, FAMILY)
+    groups = group_by_depth(frame.runs, FAMILY)
     if reasons := missing_requirements({FAMILY: groups}, depths=1):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     differences = {
-        depth: paired(part[TRAINING_ERROR].tolist(), part[AT_START].tolist(), resolution_of(part))
+        depth: paired(
+            part[TRAINING_ERROR].tolist(),
+            part[TRAINING_ERROR_AT_START].tolist(),
+            resolution_of(part),
+        )
         for depth, part in groups.items()
     }
     on_the_way = (

@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis.claim import Compare, Verdict, repeated, resolution_of
 from analysis.claims import fix, judge, no_degradation, pair_of
-from analysis.comparisons.base import Comparison, table_of
+from analysis.comparisons.base import Comparison, build_table
 from analysis.figures import learning_rate_map
 from analysis.frame import FINISHED_STATES, TRAINING_ERROR, Frame
 from analysis.statistics import DifferenceOfLeast, least_of
@@ -28,14 +28,14 @@ def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
     if keys != [LR]:
         return None
     runs = frame.runs
-    best, notes = at_best_rate(runs)
+    best, notes = select_best_rates(runs)
     if reasons := _incomplete(runs):
         claims = [
             replace(claim, verdict=Verdict.NOT_TESTED, decisive=reasons[0], evidence=list(reasons))
             for claim in judge(best, margin)
         ]
     else:
-        claims = judge(best, margin, at_best_rates(runs))
+        claims = judge(best, margin, compare_at_best_rates(runs))
     claims = [
         replace(claim, name=f"{claim.name}, best lr", notes=claim.notes + notes) for claim in claims
     ]
@@ -48,7 +48,7 @@ def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
         "is framed. Diverged runs count at chance."
     )
     figures = {"learning-rate": (learning_rate_map.plot(frame), caption)}
-    return Comparison("learning-rate", "Learning rate", claims, table_of(runs, LR), figures)
+    return Comparison("learning-rate", "Learning rate", claims, build_table(runs, LR), figures)
 
 
 def _incomplete(runs: pd.DataFrame) -> list[str]:
@@ -74,7 +74,7 @@ def _incomplete(runs: pd.DataFrame) -> list[str]:
     return reasons
 
 
-def at_best_rates(runs: pd.DataFrame) -> Compare:
+def compare_at_best_rates(runs: pd.DataFrame) -> Compare:
     """The difference of two nets, each at its best rate of all that these runs were trained at."""
 
     def by_rate(part: pd.DataFrame) -> list[list[float]]:
@@ -87,10 +87,10 @@ def at_best_rates(runs: pd.DataFrame) -> Compare:
     return compare
 
 
-def at_best_rate(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def select_best_rates(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The runs of each family and depth at the rate with the lowest mean training error; and notes on which those are.
 
-    The rate is chosen by the runs that are then compared, which the bounds have to pay for (`at_best_rates`).
+    The rate is chosen by the runs that are then compared, which the bounds have to pay for (`compare_at_best_rates`).
     """
     kept, chosen, at_edge = [], [], []
     for (family, depth), part in runs.groupby(["family", "depth"]):

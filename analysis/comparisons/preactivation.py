@@ -12,9 +12,9 @@ from analysis.claim import (
     difference_of,
     missing_requirements,
 )
-from analysis.comparisons.base import BARS, Comparison, table_of
+from analysis.comparisons.base import BARS, Comparison, build_table
 from analysis.figures import error_vs_factor
-from analysis.frame import Frame, by_depth
+from analysis.frame import Frame, group_by_depth
 
 ORDER = "config.model.order"
 
@@ -28,13 +28,13 @@ def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
         f"Training error by the order of convolution, BN and ReLU: post (2015), pre (2016). {BARS}"
     )
     figures = {"order": (error_vs_factor.plot(frame, ORDER, "order", connected=False), caption)}
-    return Comparison("order", "Pre-activation", claims, table_of(runs, ORDER), figures)
+    return Comparison("order", "Pre-activation", claims, build_table(runs, ORDER), figures)
 
 
 def _no_worse(runs: pd.DataFrame, one: str, other: str, margin: float) -> Claim:
     """At every depth the training error of `one` is less than a margin above that of `other` (`decide_below`)."""
     statement = f"{one} nets: at no depth a training error {margin:g} points or more above the {other} net's"
-    first, second = by_depth(runs, one), by_depth(runs, other)
+    first, second = group_by_depth(runs, one), group_by_depth(runs, other)
     if reasons := missing_requirements({one: first, other: second}, depths=1):
         return Claim(one, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     differences = {

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from analysis.claims import degradation, pair_of
-from analysis.comparisons.base import BARS, Comparison, table_of
+from analysis.comparisons.base import BARS, Comparison, build_table
 from analysis.figures import error_vs_factor
 from analysis.frame import Frame
 
@@ -30,4 +30,4 @@ def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
             caption,
         )
     }
-    return Comparison("longer", "Longer training", [claim], table_of(runs, ITERATIONS), figures)
+    return Comparison("longer", "Longer training", [claim], build_table(runs, ITERATIONS), figures)

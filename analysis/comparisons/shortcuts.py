@@ -12,9 +12,9 @@ from analysis.claim import (
     untrained,
 )
 from analysis.claims import pair_of
-from analysis.comparisons.base import BARS, Comparison, table_of
+from analysis.comparisons.base import BARS, Comparison, build_table
 from analysis.figures import error_vs_factor
-from analysis.frame import Frame, by_depth
+from analysis.frame import Frame, group_by_depth
 from analysis.statistics import Difference, simultaneous
 
 SHORTCUT = "config.model.shortcut"
@@ -30,7 +30,7 @@ def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
         "shortcuts": (error_vs_factor.plot(frame, SHORTCUT, "shortcut", connected=False), caption)
     }
     return Comparison(
-        "shortcuts", "Shortcuts: none, A, B, C", [claim], table_of(runs, SHORTCUT), figures
+        "shortcuts", "Shortcuts: none, A, B, C", [claim], build_table(runs, SHORTCUT), figures
     )
 
 
@@ -45,11 +45,11 @@ def projections(runs: pd.DataFrame, margin: float) -> Claim:
         "A, B and C differ from each other by less than half of what shortcuts gain over plain"
     )
     pair = pair_of(runs)
-    plain = by_depth(runs, pair.plain)
+    plain = group_by_depth(runs, pair.plain)
     options = {
         str(value): part for value, part in runs[runs["family"] == pair.residual].groupby(SHORTCUT)
     }
-    groups = {option: by_depth(part, pair.residual) for option, part in options.items()}
+    groups = {option: group_by_depth(part, pair.residual) for option, part in options.items()}
     if reasons := missing_requirements({pair.plain: plain, **groups}, depths=1):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     notes = caveats(runs, plain, *groups.values())

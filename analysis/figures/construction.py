@@ -4,8 +4,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.style import CHANCE, FAMILIES, TEXT, chance_label
-from analysis.frame import AT_START, FINISHED_STATES, TRAINING_ERROR, Frame, by_depth
-from analysis.summary import interval_of
+from analysis.frame import (
+    FINISHED_STATES,
+    TRAINING_ERROR,
+    TRAINING_ERROR_AT_START,
+    Frame,
+    group_by_depth,
+)
+from analysis.summary import compute_interval
 
 # label, family, column, look
 LINES = (
@@ -13,7 +19,7 @@ LINES = (
     (
         "constructed, before training",
         "constructed",
-        AT_START,
+        TRAINING_ERROR_AT_START,
         {"color": "0.25", "linestyle": ":", "marker": "D"},
     ),
     ("constructed, trained on", "constructed", TRAINING_ERROR, FAMILIES["constructed"]),
@@ -30,11 +36,12 @@ def draw(frame: Frame, ax: Axes, families: tuple[str, ...]) -> float:
         if family not in families:
             continue
         parts = {
-            depth: part[part[column].notna()] for depth, part in by_depth(runs, family).items()
+            depth: part[part[column].notna()]
+            for depth, part in group_by_depth(runs, family).items()
         }
         groups = {depth: part[column].tolist() for depth, part in parts.items() if len(part)}
         x = [depths.index(depth) + SHIFT * (index - 1) for depth in groups]
-        means = [interval_of(parts[depth], column) for depth in groups]
+        means = [compute_interval(parts[depth], column) for depth in groups]
         ax.plot(x, [one.mean for one in means], label=label, linewidth=2, markersize=6, **style)
         for at, values, one in zip(x, groups.values(), means, strict=True):
             top = max(top, *values, one.high if one.n > 1 else 0.0)
@@ -75,7 +82,7 @@ def plot(frame: Frame) -> Figure:
     chance = frame.runs["chance"].dropna()
     if len(chance):
         whole.axhline(chance.max(), label=chance_label(chance.max()), **CHANCE)
-    whole.set_ylabel(f"training error ({frame.kind}), %")
+    whole.set_ylabel(f"training error ({frame.error_kind}), %")
     whole.set_ylim(bottom=-4)
     handles, labels = whole.get_legend_handles_labels()
     canvas.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)

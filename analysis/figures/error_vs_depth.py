@@ -4,9 +4,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.style import CHANCE, FAMILIES, TEXT, chance_label
-from analysis.frame import FINISHED_STATES, TRAINING_ERROR, Frame, by_depth
+from analysis.frame import FINISHED_STATES, TRAINING_ERROR, Frame, group_by_depth
 from analysis.statistics import Interval
-from analysis.summary import interval_of
+from analysis.summary import compute_interval
 from degradation.records.schema import TEST_ERROR
 
 SHIFT = 0.08  # families stand side by side at each depth
@@ -20,11 +20,11 @@ def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
     present = [family for family in FAMILIES if family in set(runs["family"])]
     for index, family in enumerate(present):
         groups, style, shift = (
-            by_depth(runs, family),
+            group_by_depth(runs, family),
             FAMILIES[family],
             SHIFT * (2 * index - len(present) + 1),
         )
-        intervals = {depth: interval_of(part, metric) for depth, part in groups.items()}
+        intervals = {depth: compute_interval(part, metric) for depth, part in groups.items()}
         x = [place[depth] + shift for depth in groups]
         means = [one.mean for one in intervals.values()]
         ax.plot(x, means, label=f"{family} (mean)", linewidth=2, markersize=6, **style)
@@ -48,7 +48,7 @@ def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
     ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
     ax.set_xlim(-0.5, len(depths) - 0.5)
     ax.set_xlabel("depth (layers)")
-    ax.set_title("Test error" if metric == TEST_ERROR else f"Training error ({frame.kind})")
+    ax.set_title("Test error" if metric == TEST_ERROR else f"Training error ({frame.error_kind})")
     return ax
 
 

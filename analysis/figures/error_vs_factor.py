@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures.style import CHANCE, FAMILIES, TEXT, chance_label
 from analysis.frame import FINISHED_STATES, TRAINING_ERROR, Frame
-from analysis.summary import interval_of
+from analysis.summary import compute_interval
 
 WIDTH = 0.16  # families stand side by side
 
@@ -30,7 +30,7 @@ def draw(frame: Frame, ax: Axes, key: str, depth: int, connected: bool) -> Axes:
             errors = part[TRAINING_ERROR].tolist()
             if not errors:
                 continue
-            one = interval_of(part, TRAINING_ERROR)
+            one = compute_interval(part, TRAINING_ERROR)
             at = place + WIDTH * (beside[value].index(family) - (len(beside[value]) - 1) / 2)
             ax.scatter(
                 [at] * len(errors),
@@ -88,7 +88,7 @@ def plot(frame: Frame, key: str, label: str, connected: bool = True) -> Figure:
     for ax, depth in zip(axes, depths, strict=True):
         draw(frame, ax, key, depth, connected)
         ax.set_xlabel(label)
-    axes[0].set_ylabel(f"training error ({frame.kind}), %")
+    axes[0].set_ylabel(f"training error ({frame.error_kind}), %")
     axes[0].set_ylim(bottom=-4)
     axes[0].set_yticks([tick for tick in axes[0].get_yticks() if 0 <= tick <= 100])
     handles, labels = axes[0].get_legend_handles_labels()

@@ -111,7 +111,11 @@ def plot(frame: Frame) -> Figure:
     ]
     handles += [
         Line2D(
-            [], [], color="0.2", linewidth=1.1, label=f"training ({frame.kind}), band: all runs"
+            [],
+            [],
+            color="0.2",
+            linewidth=1.1,
+            label=f"training ({frame.error_kind}), band: all runs",
         ),
         Line2D([], [], color="0.2", linewidth=2.6, label="test"),
         Line2D([], [], label="chance", **CHANCE),

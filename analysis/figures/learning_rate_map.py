@@ -61,5 +61,7 @@ def plot(frame: Frame) -> Figure:
     for ax, family in zip(axes, families, strict=True):
         draw(frame, ax, family, top)
     axes[0].set_ylabel("learning rate")
-    canvas.colorbar(axes[-1].images[0], ax=list(axes), label=f"training error ({frame.kind}), %")
+    canvas.colorbar(
+        axes[-1].images[0], ax=list(axes), label=f"training error ({frame.error_kind}), %"
+    )
     return canvas

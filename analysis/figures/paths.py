@@ -8,13 +8,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.style import FAMILIES
-from analysis.probes import END, START
+from analysis.probes import END, INITIALISATION
 
 ALL: dict[str, Any] = {"color": "0.55", "linewidth": 1.5}  # of all paths, whatever they carry
 HALF: dict[str, Any] = {"color": "0.25", "linestyle": ":", "linewidth": 1.5}  # n/2
 # two moments of one family: apart by colour, line and marker
 MOMENTS: dict[str, dict[str, Any]] = {
-    START: {"color": "#E69F00", "linestyle": "--", "marker": "^"},
+    INITIALISATION: {"color": "#E69F00", "linestyle": "--", "marker": "^"},
     END: {"color": "#0072B2", "linestyle": "-", "marker": "o"},
 }
 

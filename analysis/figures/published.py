@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.figures.style import FAMILIES
-from analysis.frame import FINISHED_STATES, Frame, by_depth
+from analysis.frame import FINISHED_STATES, Frame, group_by_depth
 from analysis.published_values import Published, paper_protocol, published
 from analysis.statistics import student
 from degradation.records.schema import TEST_ERROR
@@ -36,7 +36,7 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
 
     Of the runs that are over and follow the paper's protocol.
     """
-    groups = by_depth(_ours(frame), family)
+    groups = group_by_depth(_ours(frame), family)
     of_family = published(data="cifar10", family=family, metric=TEST_ERROR)
     depths = sorted({*groups, *(one.depth for one in of_family)})
     place = {depth: index for index, depth in enumerate(depths)}

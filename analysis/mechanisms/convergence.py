@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.claim import Claim, Verdict, missing_requirements
 from analysis.claims import SIGNIFICANCE, pair_of
 from analysis.figures import convergence as figure
-from analysis.frame import FINISHED_STATES, Frame, by_depth
+from analysis.frame import FINISHED_STATES, Frame, group_by_depth
 from analysis.interval_censoring import (
     EXPONENTIAL,
     POWER,
@@ -24,9 +24,9 @@ from analysis.mechanisms.time_to_threshold import (
     censored_at,
     counts_of,
     list_evaluations,
+    measure_times,
     read_milestones,
     summary,
-    measure_times,
 )
 from analysis.statistics import LEVEL
 
@@ -83,9 +83,7 @@ def build(frame: Frame, _margin: float) -> Explanation | None:
         )
         claims.append(no_such_slowing(runs, slopes, others, (pair.plain, pair.residual)))
     drawn = [one for one in fits.values() if isinstance(one, Fit)]
-    figures = {
-        "convergence": (figure.plot(times, drawn, pair.plain, float(HALF), drops), CAPTION)
-    }
+    figures = {"convergence": (figure.plot(times, drawn, pair.plain, float(HALF), drops), CAPTION)}
     return Explanation("convergence", TITLE, INTRODUCTION, claims, summary(times), figures)
 
 
@@ -123,7 +121,7 @@ def slow(runs: pd.DataFrame, times: pd.DataFrame, evaluations: list[int], family
     """
     name = "exponentially slow"
     statement = f"{family} nets: the number of iterations to half of chance error grows exponentially with depth"
-    groups, drops = by_depth(runs, family), read_milestones(runs)
+    groups, drops = group_by_depth(runs, family), read_milestones(runs)
     counts = counts_of(times[times["threshold"] == float(HALF)])
     if reasons := missing_requirements(
         {family: groups}, depths=3
@@ -241,7 +239,7 @@ def no_such_slowing(
         f"{without} nets' do, at every share at which both factors can be try_fit"
     )
     if reasons := missing_requirements(
-        {family: by_depth(runs, family) for family in families}, depths=2
+        {family: group_by_depth(runs, family) for family in families}, depths=2
     ):
         return not_tested(name, statement, reasons)
     both: dict[Fraction, tuple[Fit, Fit]] = {}

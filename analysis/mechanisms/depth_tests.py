@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.claim import NAMED, Decision, Verdict, decide_below
 from analysis.claims import SIGNIFICANCE
-from analysis.frame import Frame, by_depth
+from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.base import bounded, few_seeds, unprobed
 from analysis.statistics import Difference, rising_trend, welch
 
@@ -18,7 +18,7 @@ def groups_of(values: pd.DataFrame, family: str, column: str) -> Groups:
     """`values`: a row a run. NaN stays: a bound that needs it is not known, and holds for nothing."""
     return {
         depth: part[column].astype(float).tolist()
-        for depth, part in by_depth(values, family).items()
+        for depth, part in group_by_depth(values, family).items()
     }
 
 
@@ -31,7 +31,7 @@ def missing_requirements(values: pd.DataFrame, families: tuple[str, ...], depths
     ]
     if reasons:
         return reasons
-    common = set.intersection(*(set(by_depth(values, family)) for family in families))
+    common = set.intersection(*(set(group_by_depth(values, family)) for family in families))
     if len(common) < depths:
         plural = "s" if depths > 1 else ""
         return [f"needs {depths} depth{plural} of {' and '.join(families)} nets, has {len(common)}"]

@@ -7,7 +7,7 @@ import pandas as pd
 from analysis.claim import Claim, bound, decide_above, format_interval, untrained
 from analysis.claims import Pair, pair_of
 from analysis.figures import lesions as figure
-from analysis.frame import UNTRAINED_WITHIN, Frame, by_depth
+from analysis.frame import UNTRAINED_WITHIN_POINTS, Frame, group_by_depth
 from analysis.mechanisms.base import Explanation, by_family, few_seeds, not_tested, unprobed
 from analysis.statistics import Difference, student, welch
 
@@ -121,10 +121,12 @@ def lesions(errors: pd.DataFrame, runs: pd.DataFrame, margin: float, pair: Pair)
         by_family(single, family, "increase") for family in (pair.plain, pair.residual)
     )
     without_training = {
-        depth for depth, part in by_depth(runs, pair.plain).items() if untrained(part)
+        depth for depth, part in group_by_depth(runs, pair.plain).items() if untrained(part)
     }
     left_out = sorted(without_training & plain.keys())
-    reason = f"untrained, its mean within {UNTRAINED_WITHIN:g} points of chance: nothing to lose"
+    reason = (
+        f"untrained, its mean within {UNTRAINED_WITHIN_POINTS:g} points of chance: nothing to lose"
+    )
     notes = [f"{pair.plain}-{depth} is left out: {reason}" for depth in left_out]
     notes += unprobed(runs[runs["family"].isin([pair.plain, pair.residual])], errors)
     depths = [depth for depth in sorted(plain.keys() & residual.keys()) if depth not in left_out]

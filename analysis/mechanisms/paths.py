@@ -16,7 +16,7 @@ from analysis.mechanisms.base import (
     not_tested,
     unprobed,
 )
-from analysis.probes import END, START
+from analysis.probes import END, INITIALISATION
 from analysis.statistics import Difference, one_mean, student
 from degradation.records.schema import ITERATION
 
@@ -109,7 +109,7 @@ def short_paths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim
         ]
         return not_tested(name, statement, [*reasons, *notes])
     bounds = {depth: one_mean(values) for depth, values in over.items()}
-    start = lengths[(lengths["moment"] == START) & (lengths["family"] == family)]
+    start = lengths[(lengths["moment"] == INITIALISATION) & (lengths["family"] == family)]
     evidence = [
         _line(end[end["depth"] == depth], start[start["depth"] == depth], one)
         for depth, one in bounds.items()

@@ -5,10 +5,10 @@ import pandas as pd
 from analysis.claim import Claim, Verdict, decide_above
 from analysis.claims import Pair, pair_of
 from analysis.figures import responses as figure
-from analysis.frame import UNTRAINED_WITHIN, Frame
+from analysis.frame import UNTRAINED_WITHIN_POINTS, Frame
 from analysis.mechanisms import depth_tests
 from analysis.mechanisms.base import Explanation, not_tested
-from analysis.probes import END, START
+from analysis.probes import END, INITIALISATION
 from analysis.statistics import Difference
 
 TITLE = "are the residual functions small?"
@@ -133,7 +133,7 @@ def caveats(frame: Frame, values: pd.DataFrame, family: str) -> list[str]:
     values = values[values["family"] == family]
     probed = frame.runs[frame.runs["run_id"].isin(values["run_id"])]
     untrained = [
-        f"{int(part.sum())} of {len(part)} runs of {family}-{depth} are untrained (within {UNTRAINED_WITHIN:g} points"
+        f"{int(part.sum())} of {len(part)} runs of {family}-{depth} are untrained (within {UNTRAINED_WITHIN_POINTS:g} points"
         " of chance), and count"
         for depth, part in probed.groupby("depth")["untrained"]
         if part.any()
@@ -145,7 +145,9 @@ def summary(values: pd.DataFrame) -> pd.DataFrame:
     """A row a family and depth: the mean over layers and seeds at initialisation and at the end, the runs' range."""
     rows = []
     for (family, depth), part in values.groupby(["family", "depth"]):
-        start, end = (part.loc[part["moment"] == moment, "deviation"] for moment in (START, END))
+        start, end = (
+            part.loc[part["moment"] == moment, "deviation"] for moment in (INITIALISATION, END)
+        )
         rows.append(
             {
                 "family": family,

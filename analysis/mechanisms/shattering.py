@@ -10,7 +10,7 @@ from analysis.figures import shattering as figure
 from analysis.frame import Frame
 from analysis.mechanisms import depth_tests
 from analysis.mechanisms.base import Explanation, not_tested
-from analysis.probes import START
+from analysis.probes import INITIALISATION
 from analysis.statistics import Difference, student
 
 TITLE = "are gradients of neighbouring inputs alike?"
@@ -45,7 +45,7 @@ def build(frame: Frame, _margin: float) -> Explanation | None:
     if table is None:
         return None
     values = nearest(table)
-    at_start = values[values["moment"] == START]
+    at_start = values[values["moment"] == INITIALISATION]
     notes = depth_tests.caveats(frame, at_start, "correlation")
     claims = [shattered(at_start, pair_of(frame.runs), notes)]
     figures = {"shattering": (figure.plot(table, at_start), CAPTION)}

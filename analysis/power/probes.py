@@ -17,7 +17,7 @@ from analysis.mechanisms import gradient_flow, lesions, paths, responses, shatte
 from analysis.power import published, runs
 from analysis.power.published import Nets, Normal
 from analysis.power.simulation import AS_SEEN, NO_EFFECT, Case, verdict_of
-from analysis.probes import END, START
+from analysis.probes import END, INITIALISATION
 
 LOG_SPAN = 0.11  # standard deviation over seeds of log10 of a span, median over quick's networks; in no table
 HEALTHY, LIMIT = 1.0, 2.0  # log10 of a span of 10, and of the span that the claim allows
@@ -86,7 +86,7 @@ def _flow(family: str, spans: dict[tuple[int, int], Normal]) -> Rows:
     def rows(generator: np.random.Generator) -> list[dict[str, Any]]:
         found = []
         for (depth, iteration), normal in spans.items():
-            moment = {0: START, runs.LAST: END}.get(iteration, f"iteration {iteration}")
+            moment = {0: INITIALISATION, runs.LAST: END}.get(iteration, f"iteration {iteration}")
             logs = np.maximum(normal.draw(generator, runs.SEEDS), 0.0)
             for seed, log in enumerate(logs):
                 head = {
@@ -118,7 +118,7 @@ def _shattering(seen: Nets) -> Iterator[Found]:
 
 
 def _correlation(value: float) -> list[dict[str, Any]]:
-    head = {"iteration": 0, "moment": START}
+    head = {"iteration": 0, "moment": INITIALISATION}
     return [
         head | {"distance": 0.0, "correlation": 1.0},
         head | {"distance": 1 / 64, "correlation": value},

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.frame import RUN_COLUMNS, UNTRAINED_WITHIN, Frame
+from analysis.frame import RUN_COLUMNS, UNTRAINED_WITHIN_POINTS, Frame
 from analysis.power.published import Nets
 
 IMAGES = 1500  # digits' training images
@@ -54,7 +54,7 @@ def _run(family: str, depth: int, seed: int, error: float) -> dict[str, Any]:
         "iteration": LAST,
         "training_error": error,
         "train/clean_error": error,
-        "untrained": error >= CHANCE - UNTRAINED_WITHIN,
+        "untrained": error >= CHANCE - UNTRAINED_WITHIN_POINTS,
         "device": "cpu",
         "threads": "1",
         "reason": None,

@@ -19,7 +19,7 @@ from analysis.claim import (
     resolution_of,
     untrained,
 )
-from analysis.frame import UNTRAINED_WITHIN, by_depth
+from analysis.frame import UNTRAINED_WITHIN_POINTS, group_by_depth
 from analysis.statistics import Difference, least_of, paired, welch
 
 EXACT = {20: Difference(0.1, 0.0, 4.0), 56: Difference(0.4, 0.0, 4.0)}
@@ -100,7 +100,7 @@ def test_no_more_than_5_percent_contradict_by_chance(depths, trials):
 
 
 def groups_of(frame_of, values, **columns):
-    return by_depth(frame_of({"residual": values}, **columns).runs, "residual")
+    return group_by_depth(frame_of({"residual": values}, **columns).runs, "residual")
 
 
 def test_a_seed_that_is_there_twice_is_named_and_not_averaged(frame_of):
@@ -160,7 +160,7 @@ def test_a_difference_knows_the_step_of_its_errors(frame_of):
 @pytest.mark.parametrize(("beyond", "expected"), [(0.0, True), (-0.01, False)])
 def test_a_depth_is_untrained_by_the_mean_of_its_runs(frame_of, beyond, expected):
     """One run alone, of which the frame's column speaks, may be on the other side."""
-    limit = 90.0 - UNTRAINED_WITHIN + beyond
+    limit = 90.0 - UNTRAINED_WITHIN_POINTS + beyond
     part = groups_of(frame_of, {20: [limit - 8, limit + 1, limit + 7]})[20]
     assert untrained(part) is expected
     assert untrained(groups_of(frame_of, {20: [limit]})[20]) is expected

@@ -8,9 +8,9 @@ import pytest
 from analysis.claim import Verdict
 from analysis.claims import no_degradation
 from analysis.comparisons import compare
-from analysis.comparisons.base import table_of
-from analysis.comparisons.learning_rate import at_best_rate
-from analysis.conditions import conditions
+from analysis.comparisons.base import build_table
+from analysis.comparisons.learning_rate import select_best_rates
+from analysis.conditions import split_by_condition
 from analysis.figures import style
 from analysis.frame import Frame
 from analysis.report import build
@@ -126,7 +126,7 @@ def test_each_family_is_judged_at_its_own_best_rate(joined):
             {"config.optim.lr": 0.1},
         ),
     )
-    best, told = at_best_rate(frame.runs)
+    best, told = select_best_rates(frame.runs)
     assert told[0].endswith("plain-20 0.1, plain-56 0.01, residual-20 0.1, residual-56 0.1")
     assert len(best) == 12
     claims = claims_of(frame)
@@ -191,7 +191,7 @@ def test_with_exact_statistics_the_construction_is_not_exact_and_is_not_judged(f
 
 def test_the_construction_has_no_running_error_to_compare(frame_of):
     frame = replace(
-        constructed(frame_of, {20: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]}), kind="running"
+        constructed(frame_of, {20: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]}), error_kind="running"
     )
     assert {claim.verdict for claim in claims_of(frame).values()} == {Verdict.NOT_TESTED}
 
@@ -201,7 +201,7 @@ def test_nets_that_are_grown_from_different_depths_are_not_averaged(frame_of, jo
     frames[1].runs.loc[frames[1].runs["family"] == "constructed", "config.model.grown_from"] = 26
     both = Frame(pd.concat([one.runs for one in frames], ignore_index=True), frames[0].curves)
     assert compare(both, 2.0) == []
-    assert [label for label, _ in conditions(both)] == [
+    assert [label for label, _ in split_by_condition(both)] == [
         "model.grown_from=20",
         "model.grown_from=26",
     ]
@@ -218,7 +218,7 @@ def test_a_best_rate_is_not_known_while_runs_are_missing(joined):
     assert {claim.verdict for claim in claims_of(frame).values()} == {Verdict.REPRODUCED}
     notes = claims_of(frame)["the fix, best lr"].notes
     assert any(note.startswith("best at the edge of the rates tried") for note in notes)
-    missing = frame.where(frame.runs.index)
+    missing = frame.select(frame.runs.index)
     missing.runs.loc[missing.runs["config.optim.lr"] == 0.1, "state"] = "missing"
     claims = claims_of(missing)
     assert {claim.verdict for claim in claims.values()} == {Verdict.NOT_TESTED}
@@ -278,7 +278,7 @@ def test_a_comparison_has_its_figure_table_and_verdicts_in_the_report(frame_of, 
     assert (tmp_path / "construction.png").stat().st_size > 10_000
     assert len(pd.read_csv(tmp_path / "construction.csv")) == len(comparison.table)
     assert "not found" in report.page.read_text()
-    assert report.verdict_table().splitlines()[0] == "The solution by construction"
+    assert report.format_verdicts().splitlines()[0] == "The solution by construction"
 
 
 def verdict_at(claims, name, margin):
@@ -470,7 +470,7 @@ def test_a_noisy_net_is_not_called_flat_by_its_luckiest_rate(joined):
     frame = joined(
         *(({"residual": {20: shallow, 56: deep[lr]}}, {"config.optim.lr": lr}) for lr in deep)
     )
-    best, told = at_best_rate(frame.runs)
+    best, told = select_best_rates(frame.runs)
     assert told[0].endswith("residual-56 0.03")
     assert no_degradation(best, 2.0).verdict is Verdict.REPRODUCED
     assert claims_of(frame)["no degradation, best lr"].verdict is Verdict.INCONCLUSIVE
@@ -503,7 +503,7 @@ def test_a_seed_that_is_there_twice_at_any_rate_leaves_the_best_unknown(joined):
     assert "seed 0 of plain-20 at lr 0.1 is there twice" in claims["the fix, best lr"].decisive
 
 
-@pytest.mark.parametrize("table", [summarise, lambda runs: table_of(runs, "data")])
+@pytest.mark.parametrize("table", [summarise, lambda runs: build_table(runs, "data")])
 def test_tables_average_no_seed_that_is_there_twice(frame_of, table):
     frame = frame_of({"plain": PLAIN})
     frame.runs.loc[frame.runs["run_id"] == "plain-d56-s2", "seed"] = 0
@@ -519,7 +519,7 @@ def test_tables_average_no_seed_that_is_there_twice(frame_of, table):
     assert "note" not in table(frame_of({"plain": PLAIN}).runs)
 
 
-@pytest.mark.parametrize("table", [summarise, lambda runs: table_of(runs, "data")])
+@pytest.mark.parametrize("table", [summarise, lambda runs: build_table(runs, "data")])
 def test_tables_hold_the_errors_that_they_name_as_wide_as_their_steps(frame_of, table):
     equal = {"plain": {20: [1.5] * 3}}
     row = table(frame_of(equal, error_step=0.5, test_step=0.8).runs).iloc[0]
@@ -533,7 +533,7 @@ def test_tables_leave_out_what_is_not_finished(frame_of):
     frame = frame_of({"plain": PLAIN})
     frame.runs.loc[frame.runs["run_id"] == "plain-d56-s2", "state"] = "partial"
     frame.runs.loc[frame.runs["run_id"] == "plain-d56-s1", "state"] = "diverged"
-    row = table_of(frame.runs, "data").set_index("depth").loc[56]
+    row = build_table(frame.runs, "data").set_index("depth").loc[56]
     assert (row["training_error_mean"], row["runs"]) == (52.0, 2)
     row = summarise(frame.runs).set_index("depth").loc[56]
     assert (row["training_error_mean"], row["training_error_n"], row["done"], row["diverged"]) == (

@@ -5,7 +5,7 @@ import pytest
 
 from analysis.claim import Verdict
 from analysis.claims import judge
-from analysis.conditions import conditions, varying
+from analysis.conditions import find_varying_keys, split_by_condition
 from analysis.frame import Frame
 
 WARMUP = {"lr": 0.01, "below": 80.0, "window": 100, "max_iterations": 400}
@@ -53,12 +53,12 @@ def parts_of(frame):
                 for run in part.runs.to_dict("records")
             }
         )
-        for _, part in conditions(frame)
+        for _, part in split_by_condition(frame)
     ]
 
 
 def assert_nothing_twice(frame):
-    parts = conditions(frame)
+    parts = split_by_condition(frame)
     assert {run for _, part in parts for run in part.runs["run_id"]} == set(frame.runs["run_id"])
     for _, part in parts:
         assert not part.runs.duplicated(["family", "depth", "seed"]).any()
@@ -75,11 +75,11 @@ def test_a_warmup_switched_off_is_another_condition(joined):
         ["cold:residual-20", "warm:residual-110"],
         ["cold:residual-110", "cold:residual-20"],
     ]
-    assert [label for label, _ in conditions(frame)] == [
+    assert [label for label, _ in split_by_condition(frame)] == [
         "schedule.warmup.lr=0.01",
         "schedule.warmup.lr=null",
     ]
-    (_, warm), (_, cold) = conditions(frame)
+    (_, warm), (_, cold) = split_by_condition(frame)
     verdicts = [judge(part.runs, 2.0)[1].verdict for part in (warm, cold)]
     assert verdicts == [Verdict.REPRODUCED, Verdict.CONTRADICTED]
     assert "+60.40" in judge(cold.runs, 2.0)[1].decisive
@@ -94,8 +94,8 @@ def test_a_net_too_shallow_for_a_warmup_stands_beside_warm_ones(joined):
         ),
         ("warm", {"plain": {110: [60.0, 70.0]}, "residual": {110: [0.5, 0.6]}}, config_of(WARMUP)),
     )
-    assert varying(frame.runs) == []
-    assert [label for label, _ in conditions(frame)] == [""]
+    assert find_varying_keys(frame.runs) == []
+    assert [label for label, _ in split_by_condition(frame)] == [""]
 
 
 @pytest.mark.parametrize("depth", [56, 110])
@@ -132,7 +132,7 @@ def test_a_null_inside_a_warmup_is_a_value(joined):
         ("limited", {"residual": {110: [0.5]}}, config_of(WARMUP)),
         ("open", {"residual": {110: [0.6]}}, config_of(BY_ERROR)),
     )
-    assert varying(frame.runs) == ["config.schedule.warmup.max_iterations"]
+    assert find_varying_keys(frame.runs) == ["config.schedule.warmup.max_iterations"]
     assert_nothing_twice(frame)
     assert parts_of(frame) == [
         ["limited:residual-110", "short:residual-20"],
@@ -152,7 +152,7 @@ def test_how_deep_a_warmup_begins_may_differ_between_rates(joined):
         ["a:residual-110", "a:residual-56"],
         ["b:residual-110", "b:residual-56"],
     ]
-    assert "config.schedule.warmup.lr" in varying(
+    assert "config.schedule.warmup.lr" in find_varying_keys(
         frame.runs
     )  # so no comparison takes the rate for the only difference
 
@@ -168,7 +168,7 @@ def test_a_warmup_at_one_rate_alone_is_no_comparison_of_rates(joined):
         ["a:residual-110", "a:residual-20"],
         ["b:residual-110", "b:residual-20"],
     ]
-    assert "config.schedule.warmup.lr" in varying(frame.runs)
+    assert "config.schedule.warmup.lr" in find_varying_keys(frame.runs)
 
 
 def test_a_constructed_net_has_no_warmup_at_any_depth(joined):
@@ -178,7 +178,7 @@ def test_a_constructed_net_has_no_warmup_at_any_depth(joined):
         ("warm", {"plain": {110: [60.0]}}, config_of(WARMUP)),
         ("grown", {"constructed": {110: [1.0]}}, config_of()),
     )
-    assert varying(frame.runs) == []
+    assert find_varying_keys(frame.runs) == []
     cold = joined(
         ("short", {"plain": {20: [1.0]}}, config_of()),
         ("cold", {"plain": {110: [60.0]}}, config_of()),
@@ -215,7 +215,7 @@ def test_null_is_a_value_in_every_other_group(joined, group):
         ("without", {"residual": {20: [1.0], 110: [1.0]}}, config_of()),
     )
     assert_nothing_twice(frame)
-    assert len(conditions(frame)) == 2
+    assert len(split_by_condition(frame)) == 2
 
 
 def test_plain_nets_stand_beside_every_shortcut_with_and_without_warmup(joined):

@@ -12,7 +12,7 @@ from analysis.figures import (
     learning_rate_map,
     style,
 )
-from analysis.frame import AT_START, TRAINING_ERROR
+from analysis.frame import TRAINING_ERROR, TRAINING_ERROR_AT_START
 from analysis.statistics import student
 
 ERRORS = {
@@ -86,7 +86,7 @@ def columns_apart(frame_of):
         frame = frame_of(errors, chance=75.0, **columns)
         runs, at = frame.runs, frame.curves
         runs["train/clean_error"] = runs[TRAINING_ERROR] / 2
-        runs[AT_START] = runs[TRAINING_ERROR] / 3
+        runs[TRAINING_ERROR_AT_START] = runs[TRAINING_ERROR] / 3
         runs["test/error"] = 100 - 0.9 * runs[TRAINING_ERROR]
         at["test/error"] = 100 - 0.8 * at[TRAINING_ERROR]
         return frame
@@ -152,7 +152,7 @@ def test_the_construction_draws_the_error_before_and_after(columns_apart):
     for ax in (whole, near):
         lines = drawn_lines(ax)
         assert lines["constructed, before training"] == pytest.approx(
-            means_of(frame, "constructed", AT_START)
+            means_of(frame, "constructed", TRAINING_ERROR_AT_START)
         )
         assert lines["constructed, trained on"] == pytest.approx(means_of(frame, "constructed"))
     assert drawn_lines(whole)["plain, from scratch"] == pytest.approx(means_of(frame, "plain"))

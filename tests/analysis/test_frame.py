@@ -7,7 +7,7 @@ import pytest
 
 from analysis import error_scale
 from analysis.claim import untrained
-from analysis.conditions import conditions
+from analysis.conditions import split_by_condition
 from analysis.frame import load, load_where
 from degradation.records.manifest import manifest_of
 from degradation.records.record import Record
@@ -107,7 +107,7 @@ def test_a_run_that_failed_before_it_was_described_keeps_its_reason(tmp_path, ti
     ):
         load_where(tmp_path, None)
     write(tmp_path, "other", State.DONE)
-    assert load_where(tmp_path, None).left_out == (f"{run.run_id}: failed, the archive is torn",)
+    assert load_where(tmp_path, None).excluded == (f"{run.run_id}: failed, the archive is torn",)
 
 
 def test_a_record_of_another_schema_is_shown_with_its_reason(tmp_path):
@@ -134,7 +134,7 @@ def test_runs_that_differ_in_more_than_family_depth_and_seed_are_not_mixed(tmp_p
         for lr in (0.1, 0.01)
         for seed in (0, 1)
     ]
-    parts = conditions(load(tmp_path, expected))
+    parts = split_by_condition(load(tmp_path, expected))
     assert [(label, len(part.runs), len(part.curves)) for label, part in parts] == [
         ("optim.lr=0.01", 2, 4),
         ("optim.lr=0.1", 2, 4),
@@ -148,7 +148,7 @@ def test_plain_nets_stand_beside_each_of_several_shortcuts(tmp_path):
         expected.append(
             write(tmp_path, f"r-{shortcut}", State.DONE, family="residual", model=model)
         )
-    parts = conditions(load(tmp_path, expected))
+    parts = split_by_condition(load(tmp_path, expected))
     assert [(label, sorted(part.runs["run_id"])) for label, part in parts] == [
         ("model.shortcut=A", ["plain", "r-A"]),
         ("model.shortcut=B", ["plain", "r-B"]),
@@ -161,7 +161,7 @@ def test_missing_runs_stand_in_their_own_condition(tmp_path):
     ]
     missing = [{"run_id": f"m{seed}", "family": "plain", "config": {**CONFIG, "seed": seed, "optim": {"lr": 0.1}}}
                for seed in (0, 1)]  # fmt: skip
-    parts = conditions(load(tmp_path, done + missing))
+    parts = split_by_condition(load(tmp_path, done + missing))
     assert [(label, part.runs["state"].unique().tolist()) for label, part in parts] == [
         ("optim.lr=0.01", ["done"]),
         ("optim.lr=0.1", ["missing"]),
@@ -176,7 +176,7 @@ def test_every_run_stands_in_a_part_whatever_it_differs_in(frame_of):
     residual = frame.runs["family"] == "residual"
     frame.runs.loc[residual, "config.model.shortcut"] = ["A", "B"]
     frame.runs.loc[~residual, "config.optim.lr"] = 0.01
-    parts = conditions(frame)
+    parts = split_by_condition(frame)
     assert len(parts) == 3
     assert set(frame.runs["run_id"]) == {run for _, part in parts for run in part.runs["run_id"]}
 
@@ -184,7 +184,10 @@ def test_every_run_stands_in_a_part_whatever_it_differs_in(frame_of):
 def test_a_null_is_a_value_like_others(frame_of):
     frame = frame_of({"plain": {20: [1.0, 2.0]}}, **{"config.data.size": None})
     frame.runs["config.data.size"] = [None, 32]
-    assert sorted(label for label, _ in conditions(frame)) == ["data.size=32", "data.size=null"]
+    assert sorted(label for label, _ in split_by_condition(frame)) == [
+        "data.size=32",
+        "data.size=null",
+    ]
 
 
 def test_curves_hold_who_and_three_columns_of_numbers_whatever_else_the_rows_have(tmp_path):
@@ -414,4 +417,4 @@ def test_the_step_of_the_test_error(tmp_path):
 def test_numbers_of_images_that_cannot_be_are_refused(tmp_path, images, key):
     frame = load(tmp_path, [write(tmp_path, "a", State.DONE, images=images)])
     assert frame.runs.empty
-    assert frame.left_out[0].endswith(f"data.{key} is wrong")
+    assert frame.excluded[0].endswith(f"data.{key} is wrong")

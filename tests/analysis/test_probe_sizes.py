@@ -7,7 +7,7 @@ import pytest
 
 from analysis.figures import style
 from analysis.mechanisms import explain_mechanisms
-from analysis.probes import of_one_size
+from analysis.probes import select_sample_size
 from analysis.report import build
 from tests.analysis.mechanisms.test_gradient_flow import EXPLODING, LEVEL, table_of
 
@@ -30,7 +30,7 @@ def probed(frame_of):
 
 
 def test_one_size_is_kept_whole_and_nothing_is_said():
-    kept, sentences = of_one_size(sized(128))
+    kept, sentences = select_sample_size(sized(128))
     assert len(kept) == len(sized(128))
     assert sentences == []
 
@@ -38,7 +38,7 @@ def test_one_size_is_kept_whole_and_nothing_is_said():
 @pytest.mark.parametrize("most", [64, 128, 256])
 def test_the_size_that_most_runs_have_is_kept(most):
     table = pd.concat([sized(most, seeds=(0, 1)), sized(100, seeds=(2,))])
-    kept, sentences = of_one_size(table)
+    kept, sentences = select_sample_size(table)
     assert set(kept["pictures"]) == {most}
     assert set(kept["seed"]) == {0, 1}
     assert sentences == [
@@ -48,13 +48,13 @@ def test_the_size_that_most_runs_have_is_kept(most):
 
 
 def test_of_two_sizes_of_equally_many_runs_the_larger_is_kept():
-    kept, _ = of_one_size(pd.concat([sized(64, seeds=(0,)), sized(128, seeds=(1,))]))
+    kept, _ = select_sample_size(pd.concat([sized(64, seeds=(0,)), sized(128, seeds=(1,))]))
     assert set(kept["pictures"]) == {128}
 
 
 def test_of_sizes_of_the_same_runs_the_one_with_most_moments_is_kept():
     late = sized(256)
-    kept, sentences = of_one_size(pd.concat([sized(128), late[late["iteration"] == 400]]))
+    kept, sentences = select_sample_size(pd.concat([sized(128), late[late["iteration"] == 400]]))
     assert set(kept["pictures"]) == {128}
     assert not kept.duplicated(["run_id", "iteration", "block"]).any()
     assert sentences[0].endswith(
@@ -65,9 +65,9 @@ def test_of_sizes_of_the_same_runs_the_one_with_most_moments_is_kept():
 def test_many_runs_of_another_size_are_counted():
     others = [sized(64 + seed, seeds=(seed,)) for seed in range(3)]
     other = sized(50, seeds=(0, 1, 2))
-    _, sentences = of_one_size(pd.concat([*others, other]))
+    _, sentences = select_sample_size(pd.concat([*others, other]))
     assert "plain-d20-s2 (66 images)." in sentences[0]
-    _, sentences = of_one_size(
+    _, sentences = select_sample_size(
         pd.concat([sized(64), *others[1:], other.assign(pictures=51), other.assign(pictures=52)])
     )
     assert sentences[0].endswith(" and 5 more.")
@@ -97,5 +97,5 @@ def test_a_run_of_another_size_changes_no_number_and_is_named(probed):
 def test_the_terminal_says_which_runs_are_not_shown(probed, tmp_path):
     frame = probed(sized(128, seeds=(0, 1)), sized(32, seeds=(2,)))
     report = build(frame, tmp_path, "mine", "", {"digits": 2.0})
-    assert "plain-d20-s2 (32 images)." in report.verdict_table()
+    assert "plain-d20-s2 (32 images)." in report.format_verdicts()
     assert "plain-d20-s2 (32 images)." in report.page.read_text()

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from analysis.frame import load
-from analysis.probes import probe_tables
+from analysis.probes import read_probe_tables
 from analysis.report import build
 from degradation.records.schema import PROBES
 from degradation.run import train
@@ -74,7 +74,7 @@ def test_a_landscape_is_a_table_of_points(explained):
 def test_a_frame_of_some_runs_has_their_probes_alone(explained):
     root, expected = explained
     frame = load(root, expected)
-    part = frame.where(frame.runs.index[frame.runs["family"] == "plain"])
+    part = frame.select(frame.runs.index[frame.runs["family"] == "plain"])
     assert set(part.probes["gradient_flow"]["family"]) == {"plain"}
     assert "identity" not in part.probes  # plain nets have none
 
@@ -82,7 +82,7 @@ def test_a_frame_of_some_runs_has_their_probes_alone(explained):
 def test_runs_that_are_not_done_have_no_probes_yet(explained):
     root, expected = explained
     runs = load(root, expected).runs.assign(state="partial")
-    assert probe_tables(root, runs, []) == {}
+    assert read_probe_tables(root, runs, []) == {}
 
 
 def test_the_report_explains_in_order_and_says_what_each_part_measures(explained, tmp_path):
@@ -99,7 +99,7 @@ def test_the_report_explains_in_order_and_says_what_each_part_measures(explained
     for section in why:
         assert section.title.replace("'", "&#39;") in page
     assert all((tmp_path / f"{part}.csv").exists() for part in PARTS)
-    assert "Why: " in report.verdict_table()
+    assert "Why: " in report.format_verdicts()
 
 
 def test_without_probes_there_is_no_such_part(explained, tmp_path):

@@ -9,7 +9,7 @@ from analysis.figures import learning_curves, style
 from analysis.figures import published as drawn
 from analysis.frame import Frame
 from analysis.published_claims import compare, gap
-from analysis.published_tables import imagenet_table, table
+from analysis.published_tables import build_cifar10_table, build_imagenet_table
 from analysis.published_values import paper_protocol, published
 from analysis.statistics import student, welch
 
@@ -172,7 +172,7 @@ def test_a_run_without_an_end_leaves_its_net_untested(frame_of, state):
     claims = compare(frame.runs, 0.5)
     assert [claim.verdict for claim in claims] == [Verdict.REPRODUCED, Verdict.NOT_TESTED]
     assert claims[1].decisive == f"1 of 3 runs of residual-56 is {state}"
-    assert table(frame.runs)["without_end"].tolist() == [0, 1]
+    assert build_cifar10_table(frame.runs)["without_end"].tolist() == [0, 1]
 
 
 def test_a_diverged_run_counts_at_chance(frame_of):
@@ -181,7 +181,7 @@ def test_a_diverged_run_counts_at_chance(frame_of):
     (claim,) = compare(frame.runs, 0.5)
     assert claim.verdict is Verdict.INCONCLUSIVE
     assert "1 of 3 runs of residual-56 diverged and count at chance" in claim.notes
-    assert table(frame.runs).loc[0, "train_augmented_error_mean"] == pytest.approx(
+    assert build_cifar10_table(frame.runs).loc[0, "train_augmented_error_mean"] == pytest.approx(
         (0.05 + 0.05 + 90) / 3
     )
 
@@ -196,7 +196,7 @@ def test_a_seed_that_stands_twice_is_of_several_conditions(frame_of):
 def test_data_without_published_errors_is_not_compared(frame_of):
     runs = paper_frame(frame_of, {56: RESIDUAL_56}, **{"config.data.name": "image_folder"}).runs
     assert compare(runs, 0.5) == []
-    assert table(runs).empty
+    assert build_cifar10_table(runs).empty
     assert compare(frame_of({"residual": {56: RESIDUAL_56}}).runs, 0.5) == []
 
 
@@ -216,7 +216,7 @@ def test_a_run_that_is_not_compared_says_why(frame_of, changes, reason):
     (claim,) = compare(runs, 0.5)
     assert (claim.name, claim.verdict) == ("published numbers", Verdict.NOT_TESTED)
     assert claim.decisive == f"not compared with published numbers: {reason}"
-    assert table(runs).empty or changes == {"depth": 26}
+    assert build_cifar10_table(runs).empty or changes == {"depth": 26}
 
 
 def test_many_reasons_are_counted_and_all_in_the_evidence(frame_of):
@@ -238,7 +238,7 @@ def test_nets_that_are_compared_stand_beside_those_that_are_not(frame_of):
 
 
 def test_table_6_with_ours_beside_it(frame_of):
-    rows = table(
+    rows = build_cifar10_table(
         paper_frame(frame_of, {56: RESIDUAL_56, 110: [6.6], 1202: [8.0]}, {20: [9.2, 9.4]}).runs
     )
     rows = rows.set_index(["family", "depth"])
@@ -286,7 +286,7 @@ def test_tables_2_and_3_with_ours_beside_them(frame_of):
         np.nan,
         np.nan,
     ]
-    rows = imagenet_table(runs).set_index("family")
+    rows = build_imagenet_table(runs).set_index("family")
     assert rows.loc["plain", "H15_table_3_ten_crop_top5_error"] == "10.02"
     assert rows.loc["residual", "H15_table_2_ten_crop_error"] == "25.03"
     assert rows.loc["residual", "H15_multiply_adds"] == 3.6e9
@@ -314,7 +314,7 @@ def test_imagenets_ten_crop_errors_are_claims_of_their_own(frame_of):
 
 def test_imagenet_runs_without_ten_crops_have_a_gap(frame_of):
     runs = imagenet_runs(frame_of).drop(columns=["test/ten_crop_error", "test/ten_crop_top5_error"])
-    rows = imagenet_table(runs)
+    rows = build_imagenet_table(runs)
     assert rows["ten_crop_error_n"].tolist() == [0, 0]
     assert rows["one_crop_error_mean"].tolist() == [27.0, 27.0]
 

@@ -53,7 +53,7 @@ def test_figures_are_png_and_svg(report):
 
 
 def test_the_terminal_table_has_every_verdict(report):
-    lines = report.verdict_table().splitlines()
+    lines = report.format_verdicts().splitlines()
     heads = [line for line in lines if re.match(r"  \w", line)]
     assert [line[2:17].strip() for line in heads] == ["degradation", "no degradation", "the fix"]
     assert all("reproduced" in line for line in heads)

@@ -191,7 +191,7 @@ def test_the_page_shows_numbers_to_be_read(reports):
 
 
 def test_a_check_is_listed_apart_from_the_claims(reports):
-    lines = reports[0].verdict_table().splitlines()
+    lines = reports[0].format_verdicts().splitlines()
     (line,) = [line for line in lines if line.startswith("  check: the identity")]
     assert line.split()[3] == "holds"
     assert not [line for line in lines if line.startswith("  the identity")]

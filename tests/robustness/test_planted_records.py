@@ -124,7 +124,7 @@ def test_a_run_json_that_makes_no_sense_is_left_out_and_told(tmp_path, key, valu
     write(tmp_path, "planted", changed(describe("planted"), key, value))
     frame = load_where(tmp_path, None)
     assert frame.runs["run_id"].tolist() == ["sound"]
-    (told,) = frame.left_out
+    (told,) = frame.excluded
     assert told.startswith(f"planted: failed, {tmp_path / 'planted' / RUN}: ")
     assert told.isprintable()
 
@@ -137,7 +137,7 @@ def test_a_run_json_of_any_other_kind_is_left_out_and_told(tmp_path, content):
     Record(tmp_path, "planted").write(RUN, content)
     frame = load_where(tmp_path, None)
     assert frame.runs["run_id"].tolist() == ["sound"]
-    assert [told.split(":")[0] for told in frame.left_out] == ["planted"]
+    assert [told.split(":")[0] for told in frame.excluded] == ["planted"]
 
 
 def test_a_grid_shows_the_run_whose_record_is_left_out(tmp_path):
@@ -145,7 +145,7 @@ def test_a_grid_shows_the_run_whose_record_is_left_out(tmp_path):
     frame = load(tmp_path, [describe("a")])
     assert frame.runs.loc[0, ["state", "depth"]].tolist() == ["failed", 20]
     assert "data.classes" in frame.runs.loc[0, "reason"]
-    assert "data.classes" in frame.left_out[0]
+    assert "data.classes" in frame.excluded[0]
 
 
 def test_a_record_under_the_id_of_another_configuration_is_left_out(tmp_path):
@@ -170,7 +170,7 @@ def test_a_link_or_a_pipe_in_place_of_a_file_is_told(tmp_path, planted, name):
         path.mkdir()
     frame = load_where(tmp_path, None)
     assert "sound" in frame.runs["run_id"].tolist()
-    assert any(told.startswith("planted: ") and name in told for told in frame.left_out)
+    assert any(told.startswith("planted: ") and name in told for told in frame.excluded)
 
 
 BAD_ROWS = [
@@ -205,7 +205,7 @@ def test_rows_that_make_no_sense_are_left_out_and_counted(tmp_path, file, what, 
     write(tmp_path, "planted", **{file: lines(*rows, *[row(120)] * (total - len(rows)))})
     frame = load_where(tmp_path, None)
     name = "landscape/001-of-001.jsonl" if file == "landscape" else f"{file}.jsonl"
-    assert frame.left_out == (f"planted: {name}, {what}",)
+    assert frame.excluded == (f"planted: {name}, {what}",)
     assert frame.runs["run_id"].tolist() == ["planted", "sound"]
 
 
@@ -228,7 +228,7 @@ def test_damaged_lines_are_counted(tmp_path, file):
     (tmp_path / run / name).write_bytes(sound[:-5])
     frame = load_where(tmp_path, None)
     count = sound.count(b"\n")
-    assert frame.left_out == (f"{run}: {name}, 1 of {count} lines (line {count}: torn or changed)",)
+    assert frame.excluded == (f"{run}: {name}, 1 of {count} lines (line {count}: torn or changed)",)
 
 
 @pytest.mark.parametrize("name", [METRICS, DONE])
@@ -240,7 +240,7 @@ def test_a_run_that_was_over_and_is_damaged_is_told(tmp_path, name):
     assert frame.runs.loc[0, "state"] == "partial"
     what = "missing or damaged" if name == DONE else "its checksum differs from the one in DONE"
     assert (
-        frame.left_out[0]
+        frame.excluded[0]
         == f"a: {tmp_path / 'a' / name}: {what}; it is partial until it is trained again"
     )
 
@@ -248,7 +248,7 @@ def test_a_run_that_was_over_and_is_damaged_is_told(tmp_path, name):
 def test_what_follows_a_damaged_line_of_the_metrics_is_left_out_with_it(tmp_path):
     torn = lines(row(40))[:-9] + b"\n" + lines(row(80), row(120))
     write(tmp_path, "a", outcome=State.FAILED, metrics=torn)
-    assert load_where(tmp_path, None).left_out == (
+    assert load_where(tmp_path, None).excluded == (
         "a: metrics.jsonl, 3 of 3 lines (line 1: torn or changed)",
     )
 
@@ -293,7 +293,7 @@ def test_a_record_whose_name_cannot_be_shown_is_left_out(tmp_path):
     write(tmp_path, "sound")
     write(tmp_path, "x\x1b[31m\n")
     frame = load_where(tmp_path, None)
-    assert frame.left_out == (r"x\x1b[31m\n: failed, its name is not that of a run",)
+    assert frame.excluded == (r"x\x1b[31m\n: failed, its name is not that of a run",)
 
 
 VALUES = (
@@ -349,8 +349,8 @@ def test_whatever_stands_in_a_record_the_frame_is_made(tmp_path):
         write(tmp_path, name, **{file: lines(*rows)})
     frame = load_where(tmp_path, None)
     assert "sound" in frame.runs["run_id"].tolist()
-    assert len(frame.left_out) > 20
-    assert all(told.isprintable() for told in frame.left_out)
+    assert len(frame.excluded) > 20
+    assert all(told.isprintable() for told in frame.excluded)
 
 
 def test_each_probe_that_the_analysis_reads_is_checked():
@@ -375,7 +375,7 @@ def test_tables_of_a_probe_that_differ_in_their_columns_are_one_table(tmp_path):
         )
         write(tmp_path, f"r{number}", describe(f"r{number}", number), probes=rows)
     frame = load_where(tmp_path, None)
-    assert frame.left_out == ()
+    assert frame.excluded == ()
     found = frame.probes["mine"]
     assert found[["run_id", "seed", "iteration", "moment", "pictures"]].to_numpy().tolist() == [
         ["r0", 0, 0, "initialisation", 0], ["r0", 0, 0, "initialisation", 0], ["r1", 1, 120, "end", 1],

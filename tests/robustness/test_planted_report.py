@@ -52,7 +52,7 @@ def test_whatever_is_shown_is_escaped(planted):
 
 
 def test_what_is_left_out_is_told_in_the_terminal(planted):
-    assert planted.verdict_table().splitlines()[-1] == f"left out: {HTML}"
+    assert planted.format_verdicts().splitlines()[-1] == f"left out: {HTML}"
 
 
 def test_every_run_says_when_it_failed_or_diverged(planted):

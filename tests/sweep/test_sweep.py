@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from analysis.conditions import conditions
+from analysis.conditions import split_by_condition
 from analysis.frame import load
 from degradation.config import CHOICES, CONF
 from degradation.records.record import Record
@@ -194,7 +194,7 @@ def test_a_stopped_single_run_ends_with_the_signals_status(tmp_path, tiny_overri
 def test_the_papers_grid_is_one_condition():
     """Its 110-layer nets alone have a warm-up."""
     frame = load("nowhere", [described(run) for run in expand(["experiment=paper", "seed=0"])])
-    assert [label for label, _ in conditions(frame)] == [""]
+    assert [label for label, _ in split_by_condition(frame)] == [""]
     assert len(frame.runs) == 10
 
 

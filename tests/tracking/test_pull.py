@@ -300,7 +300,7 @@ def test_a_difference_is_told_with_its_row_and_key(trained):
 def figures_of(root):
     """What figures and claims are drawn from: runs without what a clock or a device says, and curves."""
     frame = load_where(root, None)
-    assert frame.left_out == ()
+    assert frame.excluded == ()
     clocks = ["device", "threads", "commit", "versions", "attempts", "seconds"]
     return frame.runs.drop(columns=clocks), frame.curves
 

@@ -50,7 +50,7 @@ def explained(frame_of):
             family: {depth: [1.0] * 3 for depth in (8, 14, 20)} for family in ("plain", "residual")
         }
         frame = frame_of(families | (errors or {}))
-        frame = frame.where(frame.runs.index[frame.runs["run_id"].isin(table["run_id"])])
+        frame = frame.select(frame.runs.index[frame.runs["run_id"].isin(table["run_id"])])
         return responses.build(replace(frame, probes={"responses": table}), 2.0)
 
     return made
