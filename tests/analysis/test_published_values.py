@@ -265,9 +265,9 @@ def test_imagenets_batch_may_be_cut_into_parts_of_32(protocol_runs, parts):
     ]
 
 
-def test_the_readmes_run_on_several_gpus_is_compared(protocol_runs):
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    command = re.search(r"torchrun .*?\n\n", readme, re.DOTALL)
+def test_documented_torchrun_command_is_compared(protocol_runs):
+    page = (Path(__file__).parents[2] / "docs/scaling.md").read_text()
+    command = re.search(r"torchrun --.*?\n\n", page, re.DOTALL)
     words = re.findall(r"[\w.]+=\S+", command[0])
     assert "model.bn_parts=8" in words
     assert imagenet_protocol(protocol_runs("imagenet", *words)).tolist() == [True]
