@@ -10,10 +10,9 @@ Weights and probes are not pulled: claims and error curves need neither. The sta
 import argparse
 from pathlib import Path
 
-from hydra.errors import CompactHydraException
-
 from degradation.cli import Parser, run_script
 from degradation.config.errors import escape
+from degradation.errors import UserError
 from degradation.records import metadata_validation, row_validation
 from degradation.sweep.expand import configurations
 from degradation.tracking.pull import Pulled, connect
@@ -24,7 +23,7 @@ from degradation.tracking.wandb_process import WandbError
 JUDGE = Judge(metadata_validation.find_mismatch, row_validation.metric)
 
 
-class NotPulled(CompactHydraException):
+class NotPulled(UserError):
     """Why no more can be pulled, in one line."""
 
 

@@ -5,15 +5,14 @@ python experiments/sync.py experiment=quick tracking.entity=me
 
 import argparse
 
-from hydra.errors import CompactHydraException
-
 from degradation.cli import Parser, run_script
+from degradation.errors import UserError
 from degradation.sweep import jobs
 from degradation.tracking.sync import Synced, connect
 from degradation.tracking.wandb_process import WandbError
 
 
-class NotSynced(CompactHydraException):
+class NotSynced(UserError):
     """Why no more can be sent, in one line."""
 
 

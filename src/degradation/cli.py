@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from degradation.config import check_words
 from degradation.config.errors import ConfigError, escape
 from degradation.config.hydra_errors import format_hydra_error
+from degradation.errors import UserError
 
 FULL_ERROR = "HYDRA_FULL_ERROR"  # 1: a user wants tracebacks
 HYDRAS = (
@@ -75,7 +76,7 @@ def run_hydra_script(main: Callable[[], Any], config_name: str) -> NoReturn:
         try:
             with redirect_stderr(cast(TextIO, _WithoutPreamble(sys.stderr))):
                 main()
-        except (HydraException, OmegaConfBaseException) as error:
+        except (UserError, HydraException, OmegaConfBaseException) as error:
             if not _is_of_the_pool(error):
                 _take_back(config_name, given.overrides, began)
             raise
@@ -85,18 +86,7 @@ def run_hydra_script(main: Callable[[], Any], config_name: str) -> NoReturn:
 
 def is_user_error(error: Exception) -> bool:
     """Is it something that a user can mend, and no bug?"""
-    from degradation.data.fingerprint import DataError
-    from degradation.environment import InstallationError
-    from degradation.records.schema import RecordError
-
-    kinds = (
-        HydraException,
-        OmegaConfBaseException,
-        OSError,
-        RecordError,
-        DataError,
-        InstallationError,
-    )
+    kinds = (UserError, HydraException, OmegaConfBaseException, OSError)
     return isinstance(error, kinds) or _raised_in(error.__traceback__) in HYDRAS
 
 

@@ -9,13 +9,15 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
 
+from degradation.errors import UserError
+
 PACKAGES = ("torch", "torchvision", "hydra-core", "wandb", "numpy", "scikit-learn")
 TORCHVISION_MINOR_AHEAD = 15  # torchvision 0.29 is built for torch 2.14, 0.15 was for 2.0
 MEND = "install both from one index (`make setup`, with TORCH_INDEX= for another build)"
 GIT_SECONDS = 5  # for one answer
 
 
-class InstallationError(Exception):
+class InstallationError(UserError):
     """The installation cannot give the numbers that were asked for."""
 
 

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from hydra.errors import CompactHydraException
 
 from degradation.checkpointing import ResumeState, resume, save
 from degradation.config import Config, ConfigError, parent_of
@@ -16,6 +15,7 @@ from degradation.data.fingerprint import DataError
 from degradation.data.loaders import load
 from degradation.durable_io import Row
 from degradation.environment import InstallationError, check_torch_pair, describe
+from degradation.errors import UserError
 from degradation.models.construction import grow
 from degradation.models.network import Network
 from degradation.progress import notify, report_progress
@@ -65,7 +65,7 @@ from degradation.training.trainer import (
 log = logging.getLogger(__name__)
 
 
-class RunFailed(CompactHydraException):
+class RunFailed(UserError):
     """The run's failure, in one line; it stands in the record too."""
 
 

@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable
 
 import torch
-from hydra.errors import CompactHydraException
 
 from degradation.config import Config
 from degradation.data.datasets import Dataset
@@ -14,6 +13,7 @@ from degradation.data.imagenet import ImageNet
 from degradation.data.loaders import build_loader, load
 from degradation.data.random_streams import generator
 from degradation.environment import InstallationError, check_torch_pair
+from degradation.errors import UserError
 from degradation.models.network import Network, initialise
 from degradation.probes import measure_probe, probe_batch
 from degradation.probes.landscape import Surface, direction
@@ -46,7 +46,7 @@ from degradation.training.optimizer import (
 log = logging.getLogger(__name__)
 
 
-class NotExplained(CompactHydraException):
+class NotExplained(UserError):
     """Why a run cannot be explained, in one line."""
 
 

@@ -16,9 +16,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from degradation import config as schema
+from degradation.cli import format_error
 from degradation.config import CONF, Config
 from degradation.config.errors import is_unbroken
-from degradation.config.hydra_errors import format_hydra_error
+from degradation.errors import UserError
 
 # the words beside which a part is there that is null by default
 CONTEXTS = {
@@ -189,8 +190,8 @@ def refusal(*words):
     try:
         ConfigLoaderImpl._apply_overrides_to_config(given, cfg)
         schema.read(cfg)
-    except HydraException as error:
-        return format_hydra_error(error)
+    except (UserError, HydraException) as error:
+        return format_error(error)
     return f"{words} are taken"
 
 

@@ -3,7 +3,7 @@
 import unicodedata
 from typing import Any
 
-from hydra.errors import CompactHydraException
+from degradation.errors import UserError
 
 LONGEST = 80  # characters of a value that are shown
 # Unicode's categories: control characters, halves of pairs (bytes that are no UTF-8), ends of lines and paragraphs
@@ -34,7 +34,7 @@ def quote(value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"
 
 
-class ConfigError(CompactHydraException):
+class ConfigError(UserError):
     """A value that is not allowed: one line that names the key, what was wrong and what is allowed."""
 
     def __init__(self, message: str) -> None:

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from degradation.errors import UserError
+
 SCHEMA_VERSION = 2
 READABLE = (1, 2)  # run.json and DONE of version 1 carry no checksum of their own
 
@@ -55,5 +57,5 @@ class State(StrEnum):
     DONE = "done"
 
 
-class RecordError(Exception):
+class RecordError(UserError):
     """A record that cannot be trusted: which file, what is wrong, what to do."""

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from degradation.config.errors import escape
 from degradation.durable_io import TEMPORARY
+from degradation.errors import UserError
 from degradation.records.locks import hold, is_held
 from degradation.records.schema import LOCK
 from degradation.signals import Interrupted
@@ -37,7 +38,7 @@ CACHES = (
 )  # what is put there in the home folder stays for ever
 
 
-class WandbError(Exception):
+class WandbError(UserError):
     """What wandb failed at, in one line."""
 
 
