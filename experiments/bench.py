@@ -29,11 +29,11 @@ TRAIN = Path(__file__).with_name("train.py")
 def bare(config: Config) -> None:
     """The training loop and nothing else."""
     from degradation.data.loaders import load
-    from degradation.training.optimizer import choose_device, make_reproducible
-    from degradation.training.trainer import Training
+    from degradation.training.device import choose_device, make_reproducible
+    from degradation.training.trainer import Trainer
 
     make_reproducible(config.threads)
-    training = Training(config, load(config.data), choose_device(config.device))
+    training = Trainer(config, load(config.data), choose_device(config.device))
     for _ in range(config.schedule.iterations):
         training.step()
 

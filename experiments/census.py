@@ -56,7 +56,7 @@ def show(table: pd.DataFrame, csv: bool) -> None:
 
 def main() -> None:
     from degradation.data.loaders import shape
-    from degradation.models.complexity import layers, measure_complexity
+    from degradation.models.complexity import list_layers, measure_complexity
 
     given = arguments()
     # nothing is read of the data sets that have one published form: a root is needed by none of them
@@ -83,7 +83,7 @@ def main() -> None:
             print(f"\n{family(model)}-{model.depth}")
             found = [
                 asdict(layer) | {"shape": "x".join(map(str, layer.shape))}
-                for layer in layers(model, *picture)
+                for layer in list_layers(model, *picture)
             ]
             show(pd.DataFrame(found), given.csv)
 

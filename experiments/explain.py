@@ -16,10 +16,10 @@ schema.register()
 @hydra.main(version_base="1.3", config_path=str(schema.CONF), config_name="explain")
 def main(cfg: DictConfig) -> str:
     from degradation.run_probes import (
-        explain,
+        run_probes,
     )  # torch and wandb are imported here, so that --help answers at once
 
-    return explain(schema.read(cfg))
+    return run_probes(schema.read(cfg))
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ schema.register()
 
 @hydra.main(version_base="1.3", config_path=str(schema.CONF), config_name="landscape")
 def main(cfg: DictConfig) -> str:
-    from degradation.run_probes import landscape
+    from degradation.run_probes import run_landscape
 
-    return landscape(schema.read(cfg))
+    return run_landscape(schema.read(cfg))
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def devices_here(config: Config) -> int:
 
 def main() -> None:
     from degradation.sweep.cost import ASSUMED_SPEEDS, makespan, measured, plan
-    from degradation.training.optimizer import choose_device
+    from degradation.training.device import choose_device
 
     given = arguments()
     runs = jobs.expand(given.overrides)

@@ -38,7 +38,7 @@ def main(cfg: DictConfig) -> str:
             try:
                 return str(train(config, group))
             finally:
-                group.dismiss()
+                group.send_stop()
     except Interrupted as stopped:
         print(stopped, file=sys.stderr)
         sys.exit(

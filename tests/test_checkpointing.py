@@ -8,13 +8,13 @@ from degradation.records.schema import ATTEMPTS, CHECKPOINT, METRICS, State
 from degradation.run import train
 from degradation.sweep.jobs import grid_run
 from degradation.training import serialization
-from degradation.training.trainer import Training
+from degradation.training.trainer import Trainer
 
 
 @pytest.fixture
 def interrupted(tiny, monkeypatch):
     """A run that has failed after its second evaluation, with the checkpoint of iteration 8."""
-    step = Training.step
+    step = Trainer.step
 
     def fail_at_10(training):
         if training.iteration == 10:
@@ -23,7 +23,7 @@ def interrupted(tiny, monkeypatch):
 
     config = tiny("threads=1")
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "step", fail_at_10)
+        patch.setattr(Trainer, "step", fail_at_10)
         with pytest.raises(Exception, match="made to fail"):
             train(config)
     return config

@@ -12,8 +12,8 @@ import torch
 from degradation import environment
 from degradation.config import ConfigError
 from degradation.environment import InstallationError, check_torch_pair, commit, missing_library
-from degradation.training import optimizer
-from degradation.training.optimizer import check_precision, choose_device
+from degradation.training import device
+from degradation.training.device import check_precision, choose_device
 from hydra_plugins.pool_launcher import _slots, visible_gpus
 
 
@@ -158,7 +158,7 @@ def test_a_gpu_that_is_gone_is_refused_where_it_is_asked_for(monkeypatch):
     assert choose_device("auto").type == choose_device("cuda").type == "cuda"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(
-        ConfigError, match=r"^device: 'cuda' is not there; allowed on this machine: auto, cpu$"
+        ConfigError, match=r"^device: 'cuda' is not available; allowed on this machine: auto, cpu$"
     ):
         choose_device("cuda")
 
@@ -171,7 +171,7 @@ def test_bf16_is_refused_on_a_device_that_has_none(compose_config, monkeypatch, 
     monkeypatch.setattr(torch.backends.mps, "is_macos_or_newer", lambda *_: bool(there))
     with pytest.raises(
         ConfigError,
-        match=rf"^precision\.dtype: 'bf16' is not allowed on this {kind} device; .*fp32$",
+        match=rf"^precision\.dtype: 'bf16' is not supported by this {kind} device; .*fp32$",
     ):
         check_precision(torch.device(kind), bf16)
     check_precision(torch.device(kind), fp32)
@@ -184,10 +184,10 @@ def test_bf16_on_a_processor_without_it_is_told_once(compose_config, monkeypatch
     monkeypatch.setattr(
         torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": native}
     )
-    optimizer._tell_of_emulation.cache_clear()
+    device._warn_of_emulation.cache_clear()
     for precision in ("fp32", "bf16", "bf16"):
         check_precision(torch.device("cpu"), compose_config(f"precision={precision}").precision)
-    optimizer._tell_of_emulation.cache_clear()
+    device._warn_of_emulation.cache_clear()
     assert [record.levelno for record in caplog.records] == [] if native else [logging.WARNING]
 
 

@@ -195,7 +195,7 @@ def test_a_checkpoint_that_does_not_fit_is_told_and_the_run_starts_anew(
 def test_a_done_run_is_skipped(tiny, monkeypatch):
     config = tiny()
     train(config)
-    monkeypatch.setattr(run_module, "Training", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(run_module, "Trainer", lambda *_: pytest.fail("trained again"))
     assert train(config) is State.DONE
 
 
@@ -214,7 +214,7 @@ def test_a_run_that_another_process_trains_is_waited_for(tiny, monkeypatch):
             monkeypatch.undo()
             other_process.close()
             assert train(config) is State.DONE
-            monkeypatch.setattr(run_module, "Training", lambda *_: trained.append("twice"))
+            monkeypatch.setattr(run_module, "Trainer", lambda *_: trained.append("twice"))
 
         monkeypatch.setattr(run_module, "tell", finish_elsewhere)
         assert train(config) is State.DONE
@@ -255,7 +255,7 @@ def test_a_failure_is_recorded_with_its_reason_and_tried_again(tiny, monkeypatch
     def broken(*_):
         raise MemoryError("out of memory")
 
-    monkeypatch.setattr(run_module, "Training", broken)
+    monkeypatch.setattr(run_module, "Trainer", broken)
     with pytest.raises(RunFailed, match="MemoryError: out of memory"):
         train(config)
     record = grid_run(config).record
@@ -281,14 +281,14 @@ def test_a_failure_is_recorded_with_its_reason_and_tried_again(tiny, monkeypatch
 def test_an_error_in_the_middle_is_recorded_with_its_iteration(tiny, monkeypatch, error):
     """No memory, or a GPU that vanishes: the reason and the last whole iteration; the next start goes on before it."""
     config = tiny()
-    step = run_module.Training.step
+    step = run_module.Trainer.step
 
     def failing(self):
         if self.iteration == 6:
             raise error
         step(self)
 
-    monkeypatch.setattr(run_module.Training, "step", failing)
+    monkeypatch.setattr(run_module.Trainer, "step", failing)
     with pytest.raises(RunFailed, match=f": {type(error).__name__}: CUDA"):
         train(config)
     record = grid_run(config).record
@@ -348,7 +348,7 @@ def test_a_device_that_is_not_there_is_refused(tiny):
     missing = "mps" if not torch.backends.mps.is_available() else "cuda"
     with pytest.raises(
         ConfigError,
-        match=rf"^device: '{missing}' is not there; allowed on this machine: auto, .*cpu",
+        match=rf"^device: '{missing}' is not available; allowed on this machine: auto, .*cpu",
     ):
         train(tiny(f"device={missing}"))
     assert not grid_run(tiny()).record.folder.exists()

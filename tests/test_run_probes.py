@@ -13,7 +13,7 @@ from degradation import run_probes as explain_module
 from degradation.config import CONF
 from degradation.records.schema import LANDSCAPE, PROBES, SNAPSHOTS, WEIGHTS, State
 from degradation.run import train
-from degradation.run_probes import NotExplained, explain, landscape
+from degradation.run_probes import ProbesFailed, run_landscape, run_probes
 from degradation.sweep.jobs import grid_run
 from degradation.sweep.pending import (
     Point,
@@ -49,7 +49,7 @@ def test_what_training_has_not_probed_is_taken_once_at_the_start_of_the_snapshot
 ):
     config, record = done()
     during = record.read(PROBES)
-    assert explain(config) == "explained"
+    assert run_probes(config) == "explained"
     assert taken(record)[8:] == [
         ("identity", 0), ("shattering", 0), ("paths", 0),
         ("identity", 6),
@@ -58,7 +58,7 @@ def test_what_training_has_not_probed_is_taken_once_at_the_start_of_the_snapshot
     assert record.read(PROBES).startswith(during)
     assert record.state() is State.DONE
     whole = record.read(PROBES)
-    assert explain(config) == "explained"
+    assert run_probes(config) == "explained"
     assert record.read(PROBES) == whole
     assert probes_left(config, record) == []
 
@@ -69,19 +69,19 @@ def test_a_record_without_probes_gets_the_rows_that_training_would_have_written(
     config, bare = done("probes=none", f"record_root={tmp_path / 'bare'}")
     bare.path(PROBES).unlink()  # as an earlier release left it
     config.probes.training = ["gradient_flow", "responses"]
-    explain(config)
+    run_probes(config)
     assert bare.rows(PROBES) == probed.rows(PROBES)
 
 
 def test_torn_and_changed_rows_are_taken_again(done):
     config, record = done()
-    explain(config)
+    run_probes(config)
     whole = record.read(PROBES)
     torn = bytearray(whole[:-40])
     torn[100] ^= 1  # in the first row: those after it are sound
     record.write(PROBES, bytes(torn))
     assert record.state() is State.DONE  # the run itself is sound
-    explain(config)
+    run_probes(config)
     assert sorted(record.read(PROBES).splitlines()) == sorted(whole.splitlines())
 
 
@@ -91,10 +91,10 @@ def test_a_constructed_net_has_no_start_unless_it_was_kept(tiny):
     assert {iteration for _, iteration in probes_left(config, record)} == {6, 12}
 
 
-@pytest.mark.parametrize("measure", [explain, landscape])
+@pytest.mark.parametrize("measure", [run_probes, run_landscape])
 def test_a_run_that_is_not_done_is_refused_in_one_line(tiny, measure):
     with pytest.raises(
-        NotExplained, match=r"^residual-d8-s0-\w+: is missing; train it first"
+        ProbesFailed, match=r"^residual-d8-s0-\w+: is missing; train it first"
     ) as refused:
         measure(tiny())
     assert "\n" not in str(refused.value)
@@ -103,7 +103,7 @@ def test_a_run_that_is_not_done_is_refused_in_one_line(tiny, measure):
 def test_a_diverged_run_has_nothing_to_explain(tiny):
     config = tiny("optim.lr=1e30")
     train(config)
-    assert explain(config) == landscape(config) == "diverged"
+    assert run_probes(config) == run_landscape(config) == "diverged"
 
 
 def test_broken_weights_are_told_by_name(done):
@@ -111,11 +111,11 @@ def test_broken_weights_are_told_by_name(done):
     content = bytearray(record.path(WEIGHTS).read_bytes())
     content[len(content) // 2] ^= 1
     record.path(WEIGHTS).write_bytes(content)
-    with pytest.raises(NotExplained, match=r"weights\.pt: its checksum differs"):
-        explain(config)
+    with pytest.raises(ProbesFailed, match=r"weights\.pt: its checksum differs"):
+        run_probes(config)
     record.path(f"{SNAPSHOTS}/00000006.pt").unlink()
-    with pytest.raises(NotExplained, match="is partial; train it first"):
-        explain(config)
+    with pytest.raises(ProbesFailed, match="is partial; train it first"):
+        run_probes(config)
 
 
 def landscape_rows(record):
@@ -127,7 +127,7 @@ def test_the_parts_of_a_landscape_are_all_its_points_once(done):
     config, record = done(*SMALL)
     for part in range(2):
         config.landscape.part = part
-        assert landscape(config) == "explained"
+        assert run_landscape(config) == "explained"
     rows = landscape_rows(record)
     measured = [Point(row["shape"], row["x"], row["y"]) for row in rows]
     assert sorted(map(str, measured)) == sorted(map(str, points(config.landscape)))
@@ -138,7 +138,7 @@ def test_the_parts_of_a_landscape_are_all_its_points_once(done):
 
 def test_the_centre_is_the_clean_training_loss_of_the_record(done):
     config, record = done(*SMALL[:2], "landscape.parts=1")
-    landscape(config)
+    run_landscape(config)
     centre = next(row for row in landscape_rows(record) if row["x"] == row["y"] == 0)
     last = record.rows("metrics.jsonl")[-1]
     assert centre["loss"] == pytest.approx(last["train/clean_loss"], rel=1e-5)
@@ -150,7 +150,7 @@ def test_a_killed_landscape_goes_on_with_the_points_that_are_missing(
     done, tmp_path, monkeypatch, after
 ):
     config, record = done(*SMALL[:3], "landscape.parts=1")
-    landscape(config)
+    run_landscape(config)
     whole = landscape_rows(record)
     (file,) = record.path(LANDSCAPE).glob("*.jsonl")
     lines = file.read_bytes().splitlines(keepends=True)
@@ -164,14 +164,14 @@ def test_a_killed_landscape_goes_on_with_the_points_that_are_missing(
             return super().measure(x, y, batches)
 
     monkeypatch.setattr(explain_module, "Surface", Counting)
-    landscape(config)
+    run_landscape(config)
     assert landscape_rows(record) == whole
     assert len(measured) == len(whole) - after
 
 
 def test_another_number_of_parts_finds_what_is_measured(done):
     config, record = done(*SMALL)
-    landscape(config)  # the first of two parts
+    run_landscape(config)  # the first of two parts
     config.landscape.parts = 1
     assert len(points_left(config.landscape, record)) == 7
     config.landscape.reach = 0.5
@@ -238,7 +238,7 @@ def jobs_of(words):
 def test_the_launcher_is_told_what_has_nothing_left(tiny, compose_config):
     config = tiny()
     train(config)
-    explain(config)
+    run_probes(config)
     words = [
         f"record_root={config.record_root}",
         "model.depth=8",
@@ -265,13 +265,13 @@ def sizes(record, probe):
 def test_another_number_of_images_is_another_sample(done, tiny):
     """It was silently ignored: nothing seemed to be left to take."""
     config, record = done()
-    explain(config)
+    run_probes(config)
     taken_before = len(record.rows(PROBES))
     config.probes.batch_size = 64
     left = probes_left(config, record)
     assert ("gradient_flow", 12) in left
     assert ("lesions", 12) not in left  # its number of test images is the same
-    explain(config)
+    run_probes(config)
     assert probes_left(config, record) == []
     assert sizes(record, "gradient_flow")[12] == 64
     assert len(record.rows(PROBES)) == taken_before + len(left)
@@ -282,7 +282,7 @@ def test_another_number_of_images_is_another_sample(done, tiny):
 def test_more_images_than_there_are_is_all_of_them(done):
     config, record = done()
     config.probes.test_pictures = 2000
-    explain(config)
+    run_probes(config)
     assert sizes(record, "lesions")[12] == 297
     config.probes.test_pictures = None
     assert probes_left(config, record) == []

@@ -11,7 +11,7 @@ from degradation.records.manifest import fingerprint
 from degradation.records.record import Record
 from degradation.records.schema import CHECKPOINT, METRICS, PROBES, RecordError
 from degradation.training import serialization
-from degradation.training.trainer import Training
+from degradation.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class ResumeState:
     snapshots: dict[str, Row] = field(default_factory=dict)  # file: its fingerprint
 
 
-def save(record: Record, training: Training, kept: ResumeState) -> None:
+def save(record: Record, training: Trainer, kept: ResumeState) -> None:
     held = {"rows": len(kept.metrics), "probes": len(kept.probes), "snapshots": kept.snapshots}
     where = {"device": training.device.type, "threads": training.config.threads}
     state = {**where, **held, "training": training.state()}
@@ -41,8 +41,8 @@ def save(record: Record, training: Training, kept: ResumeState) -> None:
 
 
 def resume(
-    config: Config, record: Record, begin: Callable[[], Training]
-) -> tuple[Training, ResumeState]:
+    config: Config, record: Record, begin: Callable[[], Trainer]
+) -> tuple[Trainer, ResumeState]:
     """A training at the checkpoint, and the rows after it cut off; or one from its beginning, told where it is anew."""
     training, kept = begin(), ResumeState()
     try:
@@ -86,7 +86,7 @@ def _check_threads(config: Config, record: Record, begun_with: int | None, devic
     )
 
 
-def _restore(training: Training, state: dict[str, Any]) -> None:
+def _restore(training: Trainer, state: dict[str, Any]) -> None:
     """Raises Unusable; then the training is neither what it was nor what was saved."""
     try:
         training.restore(state)

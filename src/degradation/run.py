@@ -39,26 +39,26 @@ from degradation.records.schema import (
     RecordError,
     State,
 )
-from degradation.run_metadata import describe_run, probe_row
-from degradation.signals import Interrupted, StopRequest, stop_requests
+from degradation.run_metadata import build_probe_row, describe_run
+from degradation.signals import Interrupted, StopRequest, catch_stop_signals
 from degradation.sweep.jobs import grid_run
 from degradation.tracking.mirror import Log, mirror
 from degradation.tracking.wandb_rows import in_order, shown_in_wandb, wandb_identity
 from degradation.training import serialization
-from degradation.training.distributed import SINGLE, WorkerGroup
-from degradation.training.optimizer import (
+from degradation.training.device import (
     check_precision,
     choose_device,
     make_reproducible,
     memory_format,
 )
+from degradation.training.distributed import SINGLE, WorkerGroup
 from degradation.training.trainer import (
-    Diverged,
+    Divergence,
     Metrics,
-    Probed,
+    ProbeResult,
     Progress,
     Snapshot,
-    Training,
+    Trainer,
     fit,
 )
 
@@ -120,15 +120,15 @@ def _waited_for(record: Record) -> Iterator[None]:
 def run_worker(config: Config, group: WorkerGroup) -> None:
     """What every process of a group but the first does: it trains its share, and writes nothing."""
     make_reproducible(config.threads)
-    state = group.receive()
+    state = group.receive_state()
     if state is None:
         return
-    training = Training(config, load(config.data), choose_device(config.device))
+    training = Trainer(config, load(config.data), choose_device(config.device))
     training.restore(state)
     training.share(group)
-    with stop_requests() as stop:
+    with catch_stop_signals() as stop:
         for event in fit(training):
-            if isinstance(event, Progress) and group.stop_asked(stop.signum) is not None:
+            if isinstance(event, Progress) and group.agree_on_stop(stop.signum) is not None:
                 return
 
 
@@ -146,14 +146,14 @@ def _attempt(config: Config, record: Record, device: torch.device, group: Worker
     where = {
         "device": _device_name(device),
         "threads": config.threads,
-        "processes": group.share.count,
+        "processes": group.shard.count,
         **describe(),
     }
     record.append(ATTEMPTS, {"attempt": number, "start": time.time(), **where})
     began = time.monotonic()
     end: dict[str, Any] = {"attempt": number}
     try:
-        with stop_requests() as stop:
+        with catch_stop_signals() as stop:
             manifest = _train(config, record, device, group, stop, end)
         end |= {OUTCOME: manifest["outcome"], MANIFEST: manifest}
     except Interrupted as error:
@@ -197,10 +197,10 @@ def _train(
             "%s: %s; trained anew", record.run_id, record.find_mismatch(verify_contents=True)
         )
         record.reopen()
-    training, kept = resume(config, record, partial(Training, config, dataset, device))
+    training, kept = resume(config, record, partial(Trainer, config, dataset, device))
     if training.iteration == 0:
         _construct(config, training)
-    group.start(training.state())
+    group.send_state(training.state())
     training.share(group)
     end[ITERATION] = training.iteration
     outcome = State.DONE
@@ -216,22 +216,22 @@ def _train(
                 case Metrics(row):
                     _keep(record, row, send)
                     kept.metrics.append(row)
-                case Probed(iteration, probe, pictures, table):
-                    probed = probe_row(probe, iteration, pictures, device.type, table)
+                case ProbeResult(iteration, probe, pictures, table):
+                    probed = build_probe_row(probe, iteration, pictures, device.type, table)
                     record.append(PROBES, probed)
                     send(shown_in_wandb(probed))
                     kept.probes.append(probed)
                 case Snapshot(iteration, weights):
                     name = f"{SNAPSHOTS}/{iteration:08d}.pt"
                     kept.snapshots[name] = record.write(name, serialization.dump(weights))
-                case Diverged(iteration):
+                case Divergence(iteration):
                     log.warning(
                         "%s: the loss is not finite at iteration %d", record.run_id, iteration
                     )
                     outcome, end[ITERATION] = State.DIVERGED, iteration
     files |= kept.snapshots
     files[WEIGHTS] = record.write(
-        WEIGHTS, serialization.dump(serialization.weights(training.network))
+        WEIGHTS, serialization.dump(serialization.copy_weights(training.network))
     )
     return manifest_of(outcome, end[ITERATION], files, kept.metrics, kept.probes)
 
@@ -239,7 +239,7 @@ def _train(
 def _progress(
     config: Config,
     record: Record,
-    training: Training,
+    training: Trainer,
     kept: ResumeState,
     stop: StopRequest,
     iteration: int,
@@ -247,7 +247,7 @@ def _progress(
     """The state is whole: told, and saved where a stop is asked for or a row has been written. Raises Interrupted."""
     total = config.schedule.iterations
     report_progress(iteration, total)
-    signum = training.group.stop_asked(stop.signum)
+    signum = training.group.agree_on_stop(stop.signum)
     if signum is not None:
         save(record, training, kept)
         raise Interrupted(
@@ -257,7 +257,7 @@ def _progress(
         save(record, training, kept)
 
 
-def _construct(config: Config, training: Training) -> None:
+def _construct(config: Config, training: Trainer) -> None:
     """Start from the parent's trained network, grown, where the configuration says so."""
     parent = parent_of(config)
     if parent is None:

@@ -47,6 +47,6 @@ def _commonest(labels: Tensor | np.ndarray) -> int:
     return int(np.bincount(np.asarray(labels)).max())
 
 
-def probe_row(probe: str, iteration: int, pictures: int, device: str, table: Table) -> Row:
+def build_probe_row(probe: str, iteration: int, pictures: int, device: str, table: Table) -> Row:
     """What probes.jsonl holds of one probe of one network."""
     return {PROBE: probe, ITERATION: iteration, PICTURES: pictures, DEVICE: device, TABLE: table}

@@ -15,7 +15,7 @@ from degradation.data.random_streams import generator
 from degradation.environment import InstallationError, check_torch_pair
 from degradation.errors import UserError
 from degradation.models.network import Network, initialise
-from degradation.probes import measure_probe, probe_batch
+from degradation.probes import measure_probe, sample_probe_batch
 from degradation.probes.landscape import Surface, direction
 from degradation.progress import notify, report_progress
 from degradation.records.locks import NO_TIMEOUT
@@ -29,34 +29,34 @@ from degradation.records.schema import (
     RecordError,
     State,
 )
-from degradation.run_metadata import probe_row
+from degradation.run_metadata import build_probe_row
 from degradation.sweep.jobs import GridRun, grid_run
 from degradation.sweep.pending import SKIP_REASON, points_left, probes_left, specification
 from degradation.tracking.mirror import mirror
 from degradation.tracking.wandb_rows import explained_run
 from degradation.training import serialization
-from degradation.training.evaluate import eval_batchnorm
-from degradation.training.optimizer import (
+from degradation.training.device import (
     check_precision,
     choose_device,
     make_reproducible,
     memory_format,
 )
+from degradation.training.evaluate import eval_batchnorm
 
 log = logging.getLogger(__name__)
 
 
-class NotExplained(UserError):
+class ProbesFailed(UserError):
     """Why a run cannot be explained, in one line."""
 
 
-def explain(config: Config) -> str:
-    """Take the probes that a run's record lacks, and mirror them all. Raises NotExplained, ConfigError."""
+def run_probes(config: Config) -> str:
+    """Take the probes that a run's record lacks, and mirror them all. Raises ProbesFailed, ConfigError."""
     return _of_done_run(config, _take_probes)
 
 
-def landscape(config: Config) -> str:
-    """Measure the points of this part that a run's record lacks. Raises NotExplained, ConfigError."""
+def run_landscape(config: Config) -> str:
+    """Measure the points of this part that a run's record lacks. Raises ProbesFailed, ConfigError."""
     return _of_done_run(config, _measure_points)
 
 
@@ -76,10 +76,10 @@ def _of_done_run(config: Config, measure: Callable[[GridRun, torch.device], None
             )
         measure(run, device)
     except (InstallationError, RecordError, DataError, OSError) as problem:
-        raise NotExplained(f"{run.run_id}: {problem}") from None
+        raise ProbesFailed(f"{run.run_id}: {problem}") from None
     except (torch.OutOfMemoryError, MemoryError) as problem:
         reason = f"{type(problem).__name__}: {problem}".splitlines()[0]
-        raise NotExplained(f"{run.run_id}: {reason}; fewer pictures need less memory") from None
+        raise ProbesFailed(f"{run.run_id}: {reason}; fewer pictures need less memory") from None
     return SKIP_REASON
 
 
@@ -108,10 +108,12 @@ def _take_probes(run: GridRun, device: torch.device) -> None:
             if iteration != held:
                 network = _network_at(iteration, config, record, dataset, device)
                 held = iteration
-            batch = probe_batch(name, feed, config.probes)
+            batch = sample_probe_batch(name, feed, config.probes)
             with eval_batchnorm(network, config, feed):
                 table = measure_probe(name, network, batch, config.seed, iteration)
-            record.append(PROBES, probe_row(name, iteration, len(batch[1]), device.type, table))
+            record.append(
+                PROBES, build_probe_row(name, iteration, len(batch[1]), device.type, table)
+            )
             log.info("%s  iteration %6d  %s", run.run_id, iteration, name)
             report_progress(number + 1, len(left))
         _mirror(config, record)

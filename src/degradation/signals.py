@@ -24,7 +24,7 @@ class StopRequest:
 
 
 @contextmanager
-def stop_requests() -> Iterator[StopRequest]:
+def catch_stop_signals() -> Iterator[StopRequest]:
     """SIGTERM and Ctrl-C ask for a stop. Where Ctrl-C is ignored, as in a pool's job, it stays so."""
     stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():

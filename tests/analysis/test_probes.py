@@ -8,7 +8,7 @@ from analysis.probes import read_probe_tables
 from analysis.report import build
 from degradation.records.schema import PROBES
 from degradation.run import train
-from degradation.run_probes import explain, landscape
+from degradation.run_probes import run_landscape, run_probes
 from degradation.sweep.jobs import described, grid_run
 
 pytestmark = pytest.mark.slow
@@ -30,9 +30,9 @@ def explained(compose_config, tiny_overrides, tmp_path_factory):
     for model, depth, seed in GRID:
         config = compose_config(*keys, f"model={model}", f"model.depth={depth}", f"seed={seed}")
         train(config)
-        explain(config)
+        run_probes(config)
         if seed == 0:
-            landscape(config)
+            run_landscape(config)
         runs.append(grid_run(config))
     return root, [described(run) for run in runs]
 

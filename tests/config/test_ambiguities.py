@@ -11,8 +11,8 @@ from degradation.models.batchnorm import exact_statistics
 from degradation.models.complexity import measure_complexity
 from degradation.run_id import run_id
 from degradation.training.evaluate import eval_batchnorm, evaluate
-from degradation.training.optimizer import make_optimizer, set_learning_rate
-from degradation.training.trainer import Metrics, Probed, Training, fit
+from degradation.training.optimizer import build_optimizer, set_learning_rate
+from degradation.training.trainer import Metrics, ProbeResult, Trainer, fit
 
 CPU = torch.device("cpu")
 AMBIGUITIES = [
@@ -29,7 +29,7 @@ TRAINED = [
 
 
 def last_row(config):
-    training = Training(config, load(config.data), CPU)
+    training = Trainer(config, load(config.data), CPU)
     return [event.row for event in fit(training) if isinstance(event, Metrics)][-1]
 
 
@@ -87,7 +87,7 @@ def test_validation_pictures_are_not_trained_on_and_have_an_error_of_their_own(t
     dataset, whole = load(config.data), load(tiny().data)
     assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (1000, 500, 297)
     assert dataset.checksum() == whole.checksum()
-    training = Training(config, dataset, CPU)
+    training = Trainer(config, dataset, CPU)
     row = [event.row for event in fit(training) if isinstance(event, Metrics)][-1]
     values = dataset.train.pictures.double()
     held_out, labels = whole.train.pictures[dataset.held_out], whole.train.labels[dataset.held_out]
@@ -105,7 +105,7 @@ def test_validation_pictures_are_not_trained_on_and_have_an_error_of_their_own(t
 def test_two_parts_are_normalised_apart(tiny):
     """The batch's statistics are those of each half, as if on two GPUs; the averages move once a half."""
     one, two = (
-        Training(tiny(f"model.bn_parts={parts}"), load(tiny().data), CPU) for parts in (1, 2)
+        Trainer(tiny(f"model.bn_parts={parts}"), load(tiny().data), CPU) for parts in (1, 2)
     )
     pictures, _ = next(two.feed.batches(0))
     expected = two.network.conv1(pictures).detach()
@@ -123,7 +123,7 @@ def test_two_parts_are_normalised_apart(tiny):
 
 def test_exact_statistics_are_those_of_the_training_pictures_and_leave_training_alone(tiny):
     config = tiny()
-    training = Training(config, load(config.data), CPU)
+    training = Trainer(config, load(config.data), CPU)
     training.step()
     network = training.network
     before = {name: value.clone() for name, value in network.state_dict().items()}
@@ -153,7 +153,7 @@ def test_exact_statistics_are_those_of_the_training_pictures_and_leave_training_
 
 def test_probes_see_the_network_as_it_is_evaluated_and_training_does_not(tiny):
     for keys, exact in ((), False), (("model.bn_statistics=exact",), True):
-        training = Training(tiny(*keys), load(tiny().data), CPU)
+        training = Trainer(tiny(*keys), load(tiny().data), CPU)
         before = training.network.bn1.running_mean.clone()
         with eval_batchnorm(training.network, training.config, training.feed):
             inside = training.network.bn1.running_mean.clone()
@@ -165,9 +165,11 @@ def test_a_probe_of_training_has_the_statistics_of_its_evaluation(tiny):
     """Lesions begin with the intact net on all test images: that is the row's test error, exact statistics or not."""
     for keys in ((), ("model.bn_statistics=exact",)):
         config = tiny(*keys, "probes.training=[lesions]", "optim.lr=0.05")
-        events = list(fit(Training(config, load(config.data), CPU)))
+        events = list(fit(Trainer(config, load(config.data), CPU)))
         (table,) = [
-            event.table for event in events if isinstance(event, Probed) and event.iteration == 12
+            event.table
+            for event in events
+            if isinstance(event, ProbeResult) and event.iteration == 12
         ]
         row = [event.row for event in events if isinstance(event, Metrics)][-1]
         assert table["kind"][0] == "none"
@@ -183,7 +185,7 @@ def test_the_two_momenta_differ_where_the_rate_jumps(compose_config, form):
     optim = compose_config(
         f"optim.momentum_form={form}", "optim.weight_decay=0", "optim.lr=0.1"
     ).optim
-    optimizer = make_optimizer(layer, optim)
+    optimizer = build_optimizer(layer, optim)
     velocity, weight = 0.0, 0.0
     for lr in (0.1, 0.1, 0.01, 0.01):
         set_learning_rate(optimizer, lr, optim.momentum_form)
@@ -196,7 +198,7 @@ def test_the_two_momenta_differ_where_the_rate_jumps(compose_config, form):
 
 def test_weight_decay_may_spare_biases_and_bn(tiny):
     config = tiny("optim.decay=weights")
-    training = Training(config, load(config.data), CPU)
+    training = Trainer(config, load(config.data), CPU)
     decayed = {
         id(p)
         for group in training.optimizer.param_groups

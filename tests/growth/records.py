@@ -21,7 +21,7 @@ from degradation.records.manifest import fingerprint, manifest_of
 from degradation.records.record import Record
 from degradation.records.schema import ATTEMPTS, METRICS, PROBES, RUN, SNAPSHOTS, WEIGHTS, State
 from degradation.run_id import hashed_values
-from degradation.run_metadata import describe_run, probe_row
+from degradation.run_metadata import build_probe_row, describe_run
 from degradation.sweep.jobs import configurations, grid_run
 from degradation.training import serialization
 
@@ -178,4 +178,4 @@ def _probes(config: Config, rng: random.Random) -> Iterator[Row]:
             "deviation": [rng.uniform(0.2, 1) for _ in blocks],
         }
         for name, table in (("gradient_flow", flow), ("responses", responses)):
-            yield probe_row(name, iteration, 128, "cpu", table)
+            yield build_probe_row(name, iteration, 128, "cpu", table)

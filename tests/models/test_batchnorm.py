@@ -9,7 +9,7 @@ from degradation.data.loaders import EVALUATION_BATCH, build_loader
 from degradation.data.random_streams import mixed
 from degradation.models.batchnorm import exact_statistics
 from degradation.training.evaluate import eval_batchnorm, evaluate
-from degradation.training.trainer import Progress, Training, fit
+from degradation.training.trainer import Progress, Trainer, fit
 
 CPU = torch.device("cpu")
 
@@ -116,7 +116,7 @@ def test_a_sorted_data_set_is_evaluated_like_a_shuffled_one(compose_config):
         "schedule.iterations=90", "schedule.milestones=[60]", "schedule.snapshots=[]", "probes=none", "device=cpu",
     )  # fmt: skip
     shuffled = load(config.data)
-    training = Training(config, shuffled, CPU)
+    training = Trainer(config, shuffled, CPU)
     for event in fit(training):
         if event == Progress(80):
             break

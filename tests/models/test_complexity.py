@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from degradation.models.complexity import layers, measure_complexity
+from degradation.models.complexity import list_layers, measure_complexity
 from degradation.models.network import Network
 
 # depth: parameters, millions of multiply-adds; computed from the architecture, the paper prints them rounded
@@ -93,7 +93,7 @@ def test_the_bottlenecks_stride_decides_the_multiply_adds(imagenet, depth):
 @pytest.mark.parametrize("keys", [{}, {"shortcut": "C"}, {"order": "pre", "shortcut": "B"}])
 def test_the_census_counts_what_the_network_has(make_model, keys):
     model = make_model(width=4, **keys)
-    found = layers(model, 3, 32, 10)
+    found = list_layers(model, 3, 32, 10)
     net = Network(model, 3, 10)
     assert sum(layer.parameters for layer in found) == sum(p.numel() for p in net.parameters())
     assert {layer.name for layer in found} == {
@@ -103,7 +103,7 @@ def test_the_census_counts_what_the_network_has(make_model, keys):
 
 def test_the_layers_of_a_small_net_by_hand(make_model):
     """Eight layers, width 4, pictures of 3 x 8 x 8, option A."""
-    found = {layer.name: layer for layer in layers(make_model(depth=8, width=4), 3, 8, 10)}
+    found = {layer.name: layer for layer in list_layers(make_model(depth=8, width=4), 3, 8, 10)}
     stem, deep, linear = found["conv1"], found["layer2.0.conv1"], found["fc"]
     assert (stem.shape, stem.parameters, stem.multiply_adds, stem.activations) == (
         (4, 8, 8),

@@ -8,7 +8,7 @@ from torch import nn
 from degradation.data.random_streams import generator
 from degradation.models.blocks import BasicBlock, Block, Bottleneck
 from degradation.models.network import Network, initialise
-from degradation.models.shortcuts import ZeroPadding, shortcut_module
+from degradation.models.shortcuts import ZeroPadding, build_shortcut
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_the_new_channels_may_be_on_either_side():
 
 
 def test_where_shapes_agree_only_option_c_has_a_module():
-    assert [shortcut_module(option, 8, 8, 1) is None for option in ("none", "A", "B", "C")] == [
+    assert [build_shortcut(option, 8, 8, 1) is None for option in ("none", "A", "B", "C")] == [
         True,
         True,
         True,

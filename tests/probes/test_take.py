@@ -8,7 +8,7 @@ from degradation.data.datasets import Dataset, Split
 from degradation.data.loaders import ResidentLoader
 from degradation.data.random_streams import generator
 from degradation.models.network import Network, initialise
-from degradation.probes import measure_probe, probe_batch
+from degradation.probes import measure_probe, sample_probe_batch
 
 TAKEN = [
     (name, shortcut)
@@ -63,7 +63,7 @@ def test_a_probe_sees_pictures_of_all_classes_though_a_folder_is_sorted_by_class
         f"probes.batch_size={size or 2}", f"probes.test_pictures={10 if size else 'null'}"
     )
     feed = ResidentLoader(Dataset(*splits, 4), config, torch.device("cpu"))
-    pictures, found = probe_batch(name, feed, config.probes)
+    pictures, found = sample_probe_batch(name, feed, config.probes)
     assert len(pictures) == len(found) == seen
     assert set(found.tolist()) == {0, 1, 2, 3}
     assert found.tolist() == sorted(found.tolist())

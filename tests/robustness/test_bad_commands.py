@@ -59,7 +59,7 @@ COMMANDS = [
     (
         "train",
         f"device={ABSENT}",
-        f"device: '{ABSENT}' is not there; allowed on this machine: auto, cpu",
+        f"device: '{ABSENT}' is not available; allowed on this machine: auto, cpu",
     ),
     (
         "train",

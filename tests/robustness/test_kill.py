@@ -107,8 +107,8 @@ def count_updates(patched):
         updates.append(training.iteration)
         stepping(training)
 
-    stepping = run_module.Training.step
-    patched.setattr(run_module.Training, "step", step)
+    stepping = run_module.Trainer.step
+    patched.setattr(run_module.Trainer, "step", step)
     return updates
 
 

@@ -14,7 +14,7 @@ from degradation.config import CONF
 from degradation.durable_io import encode_document, seal
 from degradation.records.schema import CHECKPOINT, DONE, METRICS, RUN, SNAPSHOTS, WEIGHTS, State
 from degradation.run import RunFailed, train
-from degradation.run_probes import NotExplained, explain
+from degradation.run_probes import ProbesFailed, run_probes
 from degradation.sweep.jobs import grid_run
 from degradation.training import serialization
 
@@ -55,7 +55,7 @@ def test_the_trap_works(tmp_path):
     ("wrap", "reason"),
     [
         (bytes, "does not fit its own checksum"),
-        (seal, "is damaged, or holds more than tensors and plain values"),
+        (seal, "is corrupt, or holds more than tensors and plain values"),
     ],
     ids=["bare", "sealed"],
 )
@@ -82,9 +82,9 @@ def test_planted_weights_do_nothing_though_the_manifest_fits_them(tiny, mark, fo
         DONE, encode_document({key: value for key, value in manifest.items() if key != "sha256"})
     )
     with pytest.raises(
-        NotExplained, match=r"^residual-d8-s0-\w+: .* holds more than tensors"
+        ProbesFailed, match=r"^residual-d8-s0-\w+: .* holds more than tensors"
     ) as told:
-        explain(config)
+        run_probes(config)
     assert str(told.value).isprintable()
 
 

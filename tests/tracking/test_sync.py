@@ -15,7 +15,7 @@ import pytest
 from degradation import run as run_module
 from degradation.records.schema import METRICS, PROBES, State
 from degradation.run import train
-from degradation.run_probes import explain
+from degradation.run_probes import run_probes
 from degradation.signals import Interrupted
 from degradation.sweep.jobs import grid_run
 from degradation.tracking import wandb_process as session_module
@@ -252,7 +252,7 @@ def test_probes_taken_afterwards_are_a_run_of_their_own_even_if_a_kill_came_befo
     config = online()
     train(config)
     config.tracking.mode = "disabled"
-    explain(config)  # as if it had been killed between the last row and W&B
+    run_probes(config)  # as if it had been killed between the last row and W&B
     config.tracking.mode = "online"
     before = len(server.runs)
     (training, why) = sync(config)
@@ -267,7 +267,7 @@ def test_probes_taken_afterwards_are_a_run_of_their_own_even_if_a_kill_came_befo
 def test_explain_sends_what_sync_would_send(online, server):
     config = online()
     train(config)
-    explain(config)
+    run_probes(config)
     assert_whole(server, config)
     assert sync(config) == [("there already", True)] * 2
 

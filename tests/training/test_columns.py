@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from degradation.data.datasets import Dataset, Split, load
 from degradation.data.loaders import build_loader
-from degradation.training.trainer import Metrics, Progress, Training, fit
+from degradation.training.trainer import Metrics, Progress, Trainer, fit
 
 CPU = torch.device("cpu")
 BATCH = 32
@@ -41,7 +41,7 @@ def as_pair(row, name):
 
 def train_to(config, dataset, iteration):
     """A training that stands at this iteration, and its last row."""
-    training = Training(config, dataset, CPU)
+    training = Trainer(config, dataset, CPU)
     for event in fit(training):
         if isinstance(event, Metrics):
             row = event.row
@@ -119,15 +119,13 @@ def test_the_rate_of_a_row_is_that_of_its_last_update(tiny, dataset):
     config = tiny(
         *KEYS, "schedule.evaluate_every=1", "schedule.milestones=[6,9]", "schedule.factor=0.5"
     )
-    rows = [
-        event.row for event in fit(Training(config, dataset, CPU)) if isinstance(event, Metrics)
-    ]
+    rows = [event.row for event in fit(Trainer(config, dataset, CPU)) if isinstance(event, Metrics)]
     assert [row["iteration"] for row in rows] == list(range(1, 13))
     assert [row["lr"] for row in rows] == [0.05] * 6 + [0.025] * 3 + [0.0125] * 3
 
 
 def test_the_rate_of_a_row_is_the_rate_of_the_optimizer(tiny, dataset):
-    training = Training(tiny(*KEYS, "schedule.evaluate_every=1"), dataset, CPU)
+    training = Trainer(tiny(*KEYS, "schedule.evaluate_every=1"), dataset, CPU)
     for event in fit(training):
         if isinstance(event, Metrics):
             assert {group["lr"] for group in training.optimizer.param_groups} == {event.row["lr"]}
@@ -148,7 +146,7 @@ def begin(tiny, dataset):
         for split in (dataset.train, dataset.test, dataset.validation)
     )
     few = Dataset(train, test, 10, validation)
-    return lambda: Training(tiny(*PLATEAU), few, CPU)
+    return lambda: Trainer(tiny(*PLATEAU), few, CPU)
 
 
 def rows_of(events):

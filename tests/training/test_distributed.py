@@ -18,7 +18,7 @@ from degradation.run import train
 from degradation.sweep.jobs import expand
 from degradation.training import serialization
 from degradation.training.distributed import SINGLE, init_distributed
-from degradation.training.trainer import Training
+from degradation.training.trainer import Trainer
 
 TRAIN = str(CONF.parent / "experiments" / "train.py")
 
@@ -41,7 +41,7 @@ def torchrun(script, *words, processes=2):
 
 def losses_in_float64(config, group):
     """Of every iteration the mean loss and this process's labels; and what the network is in the end."""
-    training = Training(config, load(config.data), torch.device("cpu"))
+    training = Trainer(config, load(config.data), torch.device("cpu"))
     training.network.double()
     training.share(group)
     batches, labels, losses = training.batches, [], []
@@ -59,7 +59,7 @@ def losses_in_float64(config, group):
     return {
         "losses": torch.stack(losses),
         "labels": torch.stack(labels),
-        "weights": serialization.weights(training.network),
+        "weights": serialization.copy_weights(training.network),
     }
 
 
@@ -181,19 +181,19 @@ def losses(folder, *words):
     (run,) = expand(list(words))
     with init_distributed(run.config) as group:
         found = losses_in_float64(run.config, group)
-        Path(folder, f"{group.share.rank}.pt").write_bytes(serialization.dump(found))
+        Path(folder, f"{group.shard.rank}.pt").write_bytes(serialization.dump(found))
 
 
 def strike(victim, kind, *words):
     """train.py, but one process gets a signal before its sixth update."""
-    step = Training.step
+    step = Trainer.step
 
     def struck(training):
         if training.iteration == 5 and os.environ["RANK"] == victim:
             os.kill(os.getpid(), signal.Signals[kind])
         step(training)
 
-    Training.step = struck
+    Trainer.step = struck
     sys.argv = [TRAIN, *words]
     runpy.run_path(TRAIN, run_name="__main__")
 

@@ -6,7 +6,7 @@ import torch
 from degradation.data.datasets import load
 from degradation.training import trainer as fit_module
 from degradation.training.evaluate import EvalResult
-from degradation.training.trainer import Metrics, Probed, Training, fit
+from degradation.training.trainer import Metrics, ProbeResult, Trainer, fit
 
 CPU = torch.device("cpu")
 PLATEAU = [
@@ -24,7 +24,7 @@ def plateaus(tiny, monkeypatch):
 
     def found(overrides, test, validation):
         config = tiny(*PLATEAU, *overrides)
-        training = Training(config, load(config.data), CPU)
+        training = Trainer(config, load(config.data), CPU)
         sizes = training.feed.sizes
         left = {sizes["test"]: list(test)} | (
             {sizes["validation"]: list(validation)} if "validation" in sizes else {}
@@ -63,8 +63,8 @@ def test_probes_are_taken_where_the_rate_drops(tiny):
     config = tiny(
         *keys, "probes.training=[gradient_flow]", "data.validation=500", "schedule.evaluate_every=3"
     )
-    training = Training(config, load(config.data), CPU)
-    probed = [event.iteration for event in fit(training) if isinstance(event, Probed)]
+    training = Trainer(config, load(config.data), CPU)
+    probed = [event.iteration for event in fit(training) if isinstance(event, ProbeResult)]
     assert training.transitions.plateaus == [
         6,
         12,

@@ -10,11 +10,11 @@ from degradation.data.datasets import load
 from degradation.models.network import Network, initialise
 from degradation.records.schema import PROBES, State
 from degradation.run import train
-from degradation.run_probes import explain, landscape
+from degradation.run_probes import run_landscape, run_probes
 from degradation.sweep.jobs import grid_run
 from degradation.training import trainer as fit_module
-from degradation.training.optimizer import memory_format
-from degradation.training.trainer import Probed, Training, fit
+from degradation.training.device import memory_format
+from degradation.training.trainer import ProbeResult, Trainer, fit
 
 CPU = torch.device("cpu")
 FOUR_UPDATES = (
@@ -31,7 +31,7 @@ def digits(compose_config):
 
 
 def trained_weights(config, dataset):
-    training = Training(config, dataset, CPU)
+    training = Trainer(config, dataset, CPU)
     for _ in fit(training):
         pass
     return torch.cat([parameter.detach().flatten() for parameter in training.network.parameters()])
@@ -71,7 +71,7 @@ def test_a_network_begins_at_its_seeds_initialisation(tiny, digits, seed, initia
     config = tiny(f"seed={seed}", f"model.initialisation={initialisation}")
     expected = Network(config.model, 1, 10)
     initialise(expected, random_streams.generator(seed, "initialisation"), initialisation)
-    found = Training(config, digits, CPU).network.state_dict()
+    found = Trainer(config, digits, CPU).network.state_dict()
     assert all(torch.equal(value, found[name]) for name, value in expected.state_dict().items())
 
 
@@ -97,7 +97,7 @@ ALL = "gradient_flow,responses,identity,shattering,lesions,paths"
 @pytest.mark.parametrize("seed", [0, 3])
 def test_probes_in_training_draw_from_seed_name_iteration(tiny, digits, drawn, seed):
     config = tiny(f"seed={seed}", f"probes.training=[{ALL}]", "probes.early=3")
-    taken = [event for event in fit(Training(config, digits, CPU)) if isinstance(event, Probed)]
+    taken = [event for event in fit(Trainer(config, digits, CPU)) if isinstance(event, ProbeResult)]
     assert {(event.probe, event.iteration) for event in taken} == {
         (name, iteration) for name in ALL.split(",") for iteration in (0, 3, 6, 12)
     }
@@ -109,7 +109,7 @@ def test_probes_in_training_draw_from_seed_name_iteration(tiny, digits, drawn, s
 def test_probes_afterwards_draw_from_seed_name_iteration(tiny, drawn, seed):
     config = tiny(f"seed={seed}", "probes.training=[]", f"probes.afterwards=[{ALL}]")
     assert train(config) is State.DONE
-    explain(config)
+    run_probes(config)
     rows = grid_run(config).record.rows(PROBES)
     assert {row["iteration"] for row in rows} == {0, 6, 12}
     assert {row["probe"] for row in rows} == set(ALL.split(","))
@@ -122,13 +122,13 @@ def test_what_is_probed_at_iteration_0_is_the_seeds_network(tiny, seed):
     """No snapshot of it is kept: it is initialised again."""
     config = tiny(f"seed={seed}", "probes.training=[]", "probes.afterwards=[responses]")
     assert train(config) is State.DONE
-    explain(config)
+    run_probes(config)
     afterwards = grid_run(config).record.rows(PROBES)[0]
     network = Network(config.model, 1, 10)
     initialise(network, random_streams.generator(seed, "initialisation"))
     network = network.to(memory_format=memory_format(config.precision))
     feed = loaders.build_loader(load(config.data), config, CPU)
-    batch = probes.probe_batch("responses", feed, config.probes)
+    batch = probes.sample_probe_batch("responses", feed, config.probes)
     assert afterwards["iteration"] == 0
     assert afterwards["table"] == probes.measure_probe("responses", network, batch, seed, 0)
 
@@ -154,7 +154,7 @@ def test_a_landscape_draws_its_directions_from_its_own_seed(tiny, monkeypatch, s
     )
     config = tiny("seed=2", "probes=none", *small)
     assert train(config) is State.DONE
-    landscape(config)
+    run_landscape(config)
     expected = [
         torch.rand(3, generator=random_streams.generator(seed, "landscape", index)).tolist()
         for index in (1, 2)

@@ -42,7 +42,7 @@ def test_the_papers_schedule_at_its_edges(compose_config):
 
 @pytest.fixture
 def train_on(monkeypatch):
-    """config, error of each batch in percent -> a Training whose batches have these errors, and no network to train."""
+    """config, error of each batch in percent -> a Trainer whose batches have these errors, and no network to train."""
 
     def build(config, errors):
         def update(*_):
@@ -53,7 +53,7 @@ def train_on(monkeypatch):
         images = Split(
             torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64)
         )
-        training = trainer.Training(config, Dataset(images, images, 2), torch.device("cpu"))
+        training = trainer.Trainer(config, Dataset(images, images, 2), torch.device("cpu"))
         training.batches = repeat((None, None))
         return training
 

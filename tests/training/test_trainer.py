@@ -10,12 +10,12 @@ from degradation.data.datasets import load
 from degradation.records import schema
 from degradation.training import serialization
 from degradation.training.trainer import (
-    Diverged,
+    Divergence,
     Metrics,
-    Probed,
+    ProbeResult,
     Progress,
     Snapshot,
-    Training,
+    Trainer,
     fit,
 )
 
@@ -28,7 +28,7 @@ def digits(compose_config):
 
 
 def events(config, dataset):
-    training = Training(config, dataset, CPU)
+    training = Trainer(config, dataset, CPU)
     return training, list(fit(training))
 
 
@@ -68,13 +68,13 @@ def test_snapshots_are_taken_after_the_declared_iterations(tiny, digits):
 
 def test_the_three_training_errors_are_three_measurements(tiny, digits):
     """Pitfall 5: training error from train mode on augmented pictures only. Each is measured again by hand."""
-    training = Training(tiny(), digits, CPU)
+    training = Trainer(tiny(), digits, CPU)
     losses, wrong = [], 0
     for event in fit(training):
         if isinstance(event, Metrics):
             row = event.row
             break
-    again = Training(tiny(), digits, CPU)
+    again = Trainer(tiny(), digits, CPU)
     for _ in range(4):
         before_loss, before_wrong = again.running_loss.item(), again.running_wrong.item()
         again.step()
@@ -105,7 +105,7 @@ def test_the_three_training_errors_are_three_measurements(tiny, digits):
 
 def test_both_splits_are_normalised_by_the_training_pictures(tiny, digits):
     """Pitfall 6, and no look at the test pictures."""
-    training = Training(tiny(), digits, CPU)
+    training = Trainer(tiny(), digits, CPU)
     values = digits.train.pictures.double()
     for pictures in training.feed.pictures.values():
         assert pictures.mean.unique().item() == pytest.approx(values.mean().item())
@@ -129,7 +129,7 @@ def test_probes_do_not_change_training(tiny, digits, keys):
     """Every probe at every moment, and none: the same weights, averages and rows."""
     probed, seen = events(tiny(*keys, f"probes.training={ALL}", "probes.early=3"), digits)
     bare, expected = events(tiny(*keys, "probes=none"), digits)
-    assert {event.iteration for event in seen if isinstance(event, Probed)} == {0, 3, 6, 12}
+    assert {event.iteration for event in seen if isinstance(event, ProbeResult)} == {0, 3, 6, 12}
     assert [e for e in seen if isinstance(e, Metrics)] == [
         e for e in expected if isinstance(e, Metrics)
     ]
@@ -142,7 +142,7 @@ def test_probes_do_not_change_training(tiny, digits, keys):
 
 def test_a_probe_that_needs_shortcuts_is_not_taken_of_plain_nets(tiny, digits):
     _, seen = events(tiny("model=plain", f"probes.training={ALL}"), digits)
-    assert {e.probe for e in seen if isinstance(e, Probed)} == {
+    assert {e.probe for e in seen if isinstance(e, ProbeResult)} == {
         "gradient_flow",
         "responses",
         "shattering",
@@ -165,14 +165,14 @@ def test_a_state_taken_at_any_iteration_goes_on_bit_for_bit(tiny, digits, stop_a
     """Pitfall 9: a resume that loses the optimiser's state, the schedule's position or the data order."""
     config = tiny()
     whole, expected = events(config, digits)
-    first = Training(config, digits, CPU)
+    first = Trainer(config, digits, CPU)
     seen = []
     for event in fit(first):
         seen.append(event)
         if event == Progress(stop_after):
             break
     saved = serialization.load(serialization.dump(first.state()))
-    second = Training(config, digits, CPU)
+    second = Trainer(config, digits, CPU)
     second.restore(saved)
     seen += fit(second)
     rows = [
@@ -195,24 +195,24 @@ def test_a_warm_up_is_a_transition_in_the_rows_and_survives_a_resume(tiny, digit
     )  # 4: warm-up; 8 and 12: after the drop
     assert ["schedule/warmup_end" in row for row in rows] == [False, True, True]
     assert rows[1]["schedule/warmup_end"] == 5
-    half = Training(config, digits, CPU)
+    half = Trainer(config, digits, CPU)
     for event in fit(half):
         if event == Progress(3):
             break
-    resumed = Training(config, digits, CPU)
+    resumed = Trainer(config, digits, CPU)
     resumed.restore(serialization.load(serialization.dump(half.state())))
     assert [event.row for event in fit(resumed) if isinstance(event, Metrics)] == rows
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_at_its_iteration(tiny, digits):
-    training = Training(tiny(), digits, CPU)
+    training = Trainer(tiny(), digits, CPU)
     seen = []
     for event in fit(training):
         seen.append(event)
         if event == Progress(5):
             with torch.no_grad():
                 training.network.fc.weight.fill_(math.nan)
-    assert seen[-1] == Diverged(6)
+    assert seen[-1] == Divergence(6)
     assert [event.row["iteration"] for event in seen if isinstance(event, Metrics)] == [4]
 
 
@@ -227,7 +227,7 @@ def test_bf16_trains_to_other_numbers(tiny, digits):
 
 def test_weight_decay_and_momentum_are_as_the_paper_has_them(tiny, digits):
     """One update by hand: g = dE/dw + 1e-4 w on every parameter, v = g, w = w - lr v; then v = 0.9 v + g."""
-    training = Training(tiny(), digits, CPU)
+    training = Trainer(tiny(), digits, CPU)
     name = "layer1.0.bn1.weight"  # decayed too
     parameter = dict(training.network.named_parameters())[name]
     velocity = torch.zeros_like(parameter)

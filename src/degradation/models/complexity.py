@@ -28,7 +28,7 @@ class Complexity:
     activations: int
 
 
-def layers(model: Model, channels: int, side: int, classes: int) -> list[Layer]:
+def list_layers(model: Model, channels: int, side: int, classes: int) -> list[Layer]:
     """Every layer in the order of the forward pass, for one picture of `channels` x `side` x `side`."""
     with torch.device("meta"):
         network = Network(model, channels, classes).eval()
@@ -63,7 +63,7 @@ def layers(model: Model, channels: int, side: int, classes: int) -> list[Layer]:
 
 def measure_complexity(model: Model, channels: int, side: int, classes: int) -> Complexity:
     """The totals over all layers."""
-    every = layers(model, channels, side, classes)
+    every = list_layers(model, channels, side, classes)
     return Complexity(
         sum(layer.parameters for layer in every),
         sum(layer.multiply_adds for layer in every),

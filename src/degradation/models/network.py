@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from degradation.config import Model, stages
 from degradation.models.blocks import BLOCKS, Block, Bottleneck
-from degradation.models.shortcuts import shortcut_module
+from degradation.models.shortcuts import build_shortcut
 
 
 class Network(nn.Module):
@@ -44,7 +44,7 @@ class Network(nn.Module):
             for index in range(blocks):
                 stride = 2 if stage > 0 and index == 0 else 1
                 layer.append(
-                    make_block(model, in_channels, inner, stride, first=stage == index == 0)
+                    build_block(model, in_channels, inner, stride, first=stage == index == 0)
                 )
                 in_channels = inner * BLOCKS[model.block].expansion
             self.stages.append(f"layer{stage + 1}")
@@ -75,10 +75,10 @@ class Network(nn.Module):
         return self.head(x)
 
 
-def make_block(model: Model, in_channels: int, inner: int, stride: int, first: bool) -> Block:
+def build_block(model: Model, in_channels: int, inner: int, stride: int, first: bool) -> Block:
     """One block of a model with its shortcut; `inner` is the number of filters of its 3x3 convolutions."""
     out_channels = inner * BLOCKS[model.block].expansion
-    downsample = shortcut_module(
+    downsample = build_shortcut(
         model.shortcut, in_channels, out_channels, stride, model.order, model.new_channels
     )
     given = (in_channels, inner, stride, downsample, model.shortcut != "none", model.order, first)

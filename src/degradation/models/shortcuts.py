@@ -32,7 +32,7 @@ def projection(
     return nn.Sequential(*layers, nn.BatchNorm2d(out_channels)) if norm else nn.Sequential(*layers)
 
 
-def shortcut_module(
+def build_shortcut(
     option: str,
     in_channels: int,
     out_channels: int,

@@ -20,7 +20,7 @@ from degradation.probes.responses import responses
 from degradation.probes.shattering import shattering
 from degradation.probes.table import Table
 
-__all__ = ["Table", "measure_probe", "probe_batch"]
+__all__ = ["Table", "measure_probe", "sample_probe_batch"]
 
 
 MEASURES: dict[str, Callable[[Network, Tensor, Tensor, torch.Generator], Table]] = {
@@ -33,7 +33,7 @@ MEASURES: dict[str, Callable[[Network, Tensor, Tensor, torch.Generator], Table]]
 }
 
 
-def probe_batch(name: str, feed: Loader, config: Probes) -> Batch:
+def sample_probe_batch(name: str, feed: Loader, config: Probes) -> Batch:
     """The un-augmented pictures that a probe sees, spread evenly over its split, so that all classes occur."""
     split = PROBE_SPECS[name].split
     wanted = config.batch_size if split == "train" else config.test_pictures

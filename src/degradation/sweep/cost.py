@@ -24,7 +24,7 @@ from degradation.records.schema import (
     State,
 )
 from degradation.sweep.jobs import GridRun
-from degradation.training.serialization import dump, weights
+from degradation.training.serialization import copy_weights, dump
 
 PASSES = (
     3  # an update costs a forward pass and twice as much backward: by the input, and by the weights
@@ -93,7 +93,7 @@ def _size(model: Model, picture: tuple[int, int, int]) -> tuple[Complexity, int]
     """What a network consists of, and the bytes of a file of its weights."""
     channels, _, classes = picture
     return measure_complexity(model, *picture), len(
-        dump(weights(Network(model, channels, classes)))
+        dump(copy_weights(Network(model, channels, classes)))
     )
 
 

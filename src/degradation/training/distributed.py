@@ -1,7 +1,8 @@
-"""The processes that train one run together, an equal share of every batch each: those that torchrun has started.
+"""The processes that train one run together, started by torchrun; each computes a share of every batch.
 
-The batches, their order and BN's parts of them do not depend on the number of processes; sums over processes differ
-from those of one process by rounding only. The first process writes the record, the others follow it.
+The batches, their order and the parts that BN normalises do not depend on the number of processes.
+Sums over processes differ from one process's sums by rounding only. The main process writes the
+record; the others only compute.
 """
 
 import os
@@ -19,69 +20,78 @@ from degradation.config import Config, ConfigError
 from degradation.data.random_streams import WHOLE, Shard
 from degradation.models.batchnorm import batchnorm_layers
 from degradation.training import serialization
-from degradation.training.optimizer import choose_device
+from degradation.training.device import choose_device
 
-PATIENCE = timedelta(
-    days=1
-)  # torchrun ends the others when one process has ended; a slow evaluation ends none
+# No slow evaluation may end a run. When a process dies, torchrun ends the others at once.
+COLLECTIVE_TIMEOUT = timedelta(days=1)
 
 
 class WorkerGroup:
-    """One process of them, or the only one."""
+    """This process within the group that trains a run, or on its own.
 
-    def __init__(self, share: Shard = WHOLE) -> None:
-        self.share = share
-        self.told = False  # do the others know what to do?
+    Attributes:
+        shard: which share of every batch this process computes.
+    """
+
+    def __init__(self, shard: Shard = WHOLE) -> None:
+        self.shard = shard
+        self._has_started = False  # do the workers know whether there is anything to train?
 
     @property
     def is_single(self) -> bool:
-        return self.share.count == 1
+        return self.shard.count == 1
 
     @property
     def is_main(self) -> bool:
-        return self.share.rank == 0
+        return self.shard.rank == 0
 
-    def parallel(self, network: nn.Module, bn_parts: int) -> nn.Module:
-        """The network as it trains: this process's parts of a batch, gradients averaged over the processes."""
-        parts = InParts(network, bn_parts // self.share.count)
-        return (
-            parts if self.is_single else DistributedDataParallel(parts, forward_sync_buffers=False)
-        )
+    def wrap(self, network: nn.Module, bn_parts: int) -> nn.Module:
+        """Return the network as it trains: BN per part, gradients averaged over the processes.
 
-    def total(self, value: Tensor) -> Tensor:
-        """The sum over the processes."""
-        if not self.is_single:
-            value = value.clone()
-            dist.all_reduce(value)
-        return value
+        Args:
+            bn_parts: parts that BN normalises separately in the whole batch; a multiple of the
+                number of processes.
+        """
+        own_parts = SplitBatch(network, bn_parts // self.shard.count)
+        if self.is_single:
+            return own_parts
+        return DistributedDataParallel(own_parts, forward_sync_buffers=False)
 
-    def stop_asked(self, signum: int | None) -> int | None:
-        """The signal that any of the processes has got: all stop after the same iteration."""
+    def sum(self, value: Tensor) -> Tensor:
+        """Return the sum of a tensor over the processes; the tensor itself is not changed."""
+        if self.is_single:
+            return value
+        total = value.clone()
+        dist.all_reduce(total)
+        return total
+
+    def agree_on_stop(self, signum: int | None) -> int | None:
+        """Return the signal that any of the processes received, so that all stop at one iteration."""
         if self.is_single:
             return signum
-        asked = torch.tensor(signum or 0)
-        dist.all_reduce(asked, dist.ReduceOp.MAX)
-        return int(asked.item()) or None
+        received = torch.tensor(signum or 0)
+        dist.all_reduce(received, dist.ReduceOp.MAX)
+        return int(received.item()) or None
 
-    def start(self, state: dict[str, Any]) -> None:
-        """The first process: hand the others the state that training begins with."""
-        self._tell(serialization.dump(state))
+    def send_state(self, state: dict[str, Any]) -> None:
+        """Send the workers the state that training starts from. Called by the main process."""
+        self._broadcast(serialization.dump(state))
 
-    def dismiss(self) -> None:
-        """The first process: there is nothing to train, or no more."""
-        if not self.told:
-            self._tell(b"")
+    def send_stop(self) -> None:
+        """Tell the workers that there is nothing to train, unless training has started already."""
+        if not self._has_started:
+            self._broadcast(b"")
 
-    def _tell(self, content: bytes) -> None:
-        self.told = True
+    def _broadcast(self, content: bytes) -> None:
+        self._has_started = True
         if self.is_single:
             return
         dist.broadcast(torch.tensor(len(content)), 0)
         if content:
             dist.broadcast(torch.frombuffer(bytearray(content), dtype=torch.uint8), 0)
 
-    def receive(self) -> dict[str, Any] | None:
-        """The others: the state to begin with; None where there is nothing to do."""
+    def receive_state(self) -> dict[str, Any] | None:
+        """Wait for the main process's state; None if there is nothing to train. Called by workers."""
         size = torch.tensor(0)
         dist.broadcast(size, 0)
         if not size:
@@ -92,89 +102,113 @@ class WorkerGroup:
         return state
 
     @contextmanager
-    def averaging(self, network: nn.Module, bn_parts: int) -> Iterator[None]:
-        """Inside is the training pass of one batch; BN's moving averages are then what one process's would be.
+    def merged_batchnorm(self, network: nn.Module, bn_parts: int) -> Iterator[None]:
+        """After the enclosed training step, give BN's moving averages the values of one process.
 
-        One process moves them once a part, in order: r <- (1 - m) r + m s. Each process has done so for its own parts,
-        from the same r, so what they have added is brought together.
+        One process updates a moving average r once per part, in order: r <- (1 - m) r + m s, with
+        momentum m and the part's statistic s. Each process of a group does so for its own parts,
+        starting from the same r. What each has added is then combined in the order of the parts.
         """
         if self.is_single:
             yield
             return
         norms = batchnorm_layers(network)
-        buffers = [
-            buffer
-            for norm in norms
-            for buffer in (norm.running_mean, norm.running_var)
-            if buffer is not None
-        ]
-        before = _flat(buffers)
+        averages = _moving_averages(norms)
+        before = _flatten(averages)
         yield
-        mine = _flat(buffers)
-        of_each = [torch.empty_like(mine) for _ in range(self.share.count)]
-        dist.all_gather(of_each, mine)
+        own = _flatten(averages)
+        of_each_process = [torch.empty_like(own) for _ in range(self.shard.count)]
+        dist.all_gather(of_each_process, own)
+
+        own_parts = bn_parts // self.shard.count
         momentum = norms[0].momentum or 0.0
-        kept = (1 - momentum) ** (bn_parts // self.share.count)
-        together = before
-        for one in of_each:
-            together = kept * together + (one - kept * before)
-        _spread(together, buffers)
+        decay = (1 - momentum) ** own_parts  # weight of the old average after one process's parts
+        merged = before
+        for after in of_each_process:
+            merged = decay * merged + (after - decay * before)
+        _unflatten(merged, averages)
         for norm in norms:
             if norm.num_batches_tracked is not None:
-                norm.num_batches_tracked += bn_parts - bn_parts // self.share.count
+                norm.num_batches_tracked += bn_parts - own_parts
 
 
 SINGLE = WorkerGroup()
 
 
-class InParts(nn.Module):
-    """A network that sees a batch in equal parts, one after the other, so that BN normalises each by itself."""
+class SplitBatch(nn.Module):
+    """A network that processes a batch in equal parts, so that BN normalises each part separately.
+
+    (B, C, H, W) -> logits (B, classes); B must be a multiple of `parts`.
+    """
 
     def __init__(self, network: nn.Module, parts: int) -> None:
         super().__init__()
         self.network, self.parts = network, parts
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         if self.parts == 1:
-            logits: Tensor = self.network(pictures)
+            logits: Tensor = self.network(images)
             return logits
-        return torch.cat([self.network(part) for part in pictures.chunk(self.parts)])
+        return torch.cat([self.network(part) for part in images.chunk(self.parts)])
 
 
-def _flat(buffers: list[Tensor]) -> Tensor:
+def _moving_averages(norms: list[nn.BatchNorm2d]) -> list[Tensor]:
+    averages = []
+    for norm in norms:
+        averages += [norm.running_mean, norm.running_var]
+    return [average for average in averages if average is not None]
+
+
+def _flatten(buffers: list[Tensor]) -> Tensor:
     return torch.cat([buffer.flatten() for buffer in buffers])
 
 
-def _spread(flat: Tensor, buffers: list[Tensor]) -> None:
-    """The inverse of `_flat`."""
-    for buffer, values in zip(
-        buffers, torch.split(flat, [buffer.numel() for buffer in buffers]), strict=True
-    ):
+def _unflatten(flat: Tensor, buffers: list[Tensor]) -> None:
+    """Copy the parts of a vector back into the buffers it was flattened from."""
+    sizes = [buffer.numel() for buffer in buffers]
+    for buffer, values in zip(buffers, torch.split(flat, sizes), strict=True):
         buffer.copy_(values.view_as(buffer))
 
 
 @contextmanager
 def init_distributed(config: Config) -> Iterator[WorkerGroup]:
-    """This process among those that torchrun has started, or alone. Raises ConfigError."""
+    """Join the processes that torchrun has started; without torchrun, yield the single process.
+
+    Raises:
+        ConfigError: the batch's BN parts cannot be shared by so many processes, or there are fewer
+            GPUs than processes.
+    """
     if not dist.is_torchelastic_launched():
         yield SINGLE
         return
-    count, local = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_RANK"])
-    if config.model.bn_parts % count:
-        raise ConfigError(
-            f"model.bn_parts: {config.model.bn_parts} is not allowed with {count} processes, since each normalises its"
-            f" share of a batch by itself; allowed: {count} and multiples of it"
-        )
-    backend = "gloo"
-    if choose_device(config.device).type == "cuda":
-        if local >= torch.cuda.device_count():
-            raise ConfigError(
-                f"device: there are {torch.cuda.device_count()} GPUs here; allowed: a process a GPU"
-            )
-        torch.cuda.set_device(local)
-        backend = "cpu:gloo,cuda:nccl"
-    dist.init_process_group(backend, timeout=PATIENCE)
+    processes = int(os.environ["WORLD_SIZE"])
+    _check_bn_parts(config.model.bn_parts, processes)
+    backend = _choose_backend(config, local_rank=int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group(backend, timeout=COLLECTIVE_TIMEOUT)
     try:
-        yield WorkerGroup(Shard(int(os.environ["RANK"]), count))
+        yield WorkerGroup(Shard(int(os.environ["RANK"]), processes))
     finally:
         dist.destroy_process_group()
+
+
+def _check_bn_parts(bn_parts: int, processes: int) -> None:
+    """Raise ConfigError if the processes cannot share the parts: each normalises its own."""
+    if bn_parts % processes:
+        raise ConfigError(
+            f"model.bn_parts: {bn_parts} is not allowed with {processes} processes, because each"
+            f" process normalises its own share of a batch; allowed: {processes} and its multiples"
+        )
+
+
+def _choose_backend(config: Config, local_rank: int) -> str:
+    """Return the backend of the configured device; on CUDA, select this process's own GPU."""
+    if choose_device(config.device).type != "cuda":
+        return "gloo"
+    gpus = torch.cuda.device_count()
+    if local_rank >= gpus:
+        raise ConfigError(
+            f"device: this machine has {gpus} GPUs; allowed: one process per GPU"
+            f" (torchrun --nproc-per-node {gpus})"
+        )
+    torch.cuda.set_device(local_rank)
+    return "cpu:gloo,cuda:nccl"  # states and signals travel as CPU tensors, gradients by NCCL

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from degradation.config import Config, Precision
 from degradation.data.loaders import Loader
 from degradation.models.batchnorm import exact_statistics
+from degradation.training.device import at_least_float32, autocast, memory_format
 from degradation.training.distributed import SINGLE, WorkerGroup
-from degradation.training.optimizer import at_least_float32, autocast, memory_format
 
 TOP = 5
 
@@ -38,7 +38,7 @@ def evaluate(
     seen, wrong, beyond, loss = 0.0, 0.0, 0.0, 0.0
     with torch.inference_mode():
         for pictures, labels in batches:
-            logits = logits_of(network, pictures, precision)
+            logits = compute_logits(network, pictures, precision)
             loss += F.cross_entropy(logits, labels, reduction="sum").item()
             wrong += (logits.argmax(1) != labels).sum().item()
             top = logits.topk(min(TOP, logits.shape[1])).indices
@@ -47,11 +47,11 @@ def evaluate(
     network.train()
     if not group.is_single:
         sums = torch.tensor([seen, wrong, beyond, loss], dtype=torch.float64)
-        seen, wrong, beyond, loss = group.total(sums).tolist()
+        seen, wrong, beyond, loss = group.sum(sums).tolist()
     return EvalResult(100 * wrong / seen, loss / seen, 100 * beyond / seen)
 
 
-def logits_of(network: nn.Module, pictures: Tensor, precision: Precision) -> Tensor:
+def compute_logits(network: nn.Module, pictures: Tensor, precision: Precision) -> Tensor:
     """float32, or float64 of such a network (B, classes); of several views, the logarithm of their mean probability."""
     views = pictures.shape[1] if pictures.dim() == 5 else 0
     flat = pictures.flatten(0, 1) if views else pictures
@@ -69,6 +69,6 @@ def eval_batchnorm(network: nn.Module, config: Config, feed: Loader) -> Iterator
         return
     batches = (images for images, _ in feed.mixed())
     with exact_statistics(
-        network, batches, lambda batch: logits_of(network, batch, config.precision)
+        network, batches, lambda batch: compute_logits(network, batch, config.precision)
     ):
         yield

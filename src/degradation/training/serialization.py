@@ -1,4 +1,4 @@
-"""Tensors and plain values to bytes and back; reading never runs code (weights_only)."""
+"""Tensors and plain values to bytes and back. Reading never runs code (`weights_only`)."""
 
 import io
 from typing import Any
@@ -8,27 +8,31 @@ from torch import Tensor
 
 
 class CheckpointError(Exception):
-    """Bytes that are no checkpoint of this code."""
+    """Bytes that this code cannot read as a checkpoint."""
 
 
 def dump(state: Any) -> bytes:
+    """Return tensors and plain values as bytes in PyTorch's own format."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     return buffer.getvalue()
 
 
 def load(content: bytes) -> Any:
-    """Tensors come back on the CPU. Raises CheckpointError."""
+    """Return what `dump` was given, with all tensors on the CPU.
+
+    Raises:
+        CheckpointError: the bytes are truncated, changed, or hold more than tensors and plain
+            values. The message does not repeat the unpickler's, which explains how to run the code.
+    """
     try:
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (
-        Exception
-    ):  # what torn or foreign bytes raise in the unpickler is anything, and says how to run them
-        raise CheckpointError("is damaged, or holds more than tensors and plain values") from None
+    except Exception:  # corrupt bytes make the unpickler raise almost any exception
+        raise CheckpointError("is corrupt, or holds more than tensors and plain values") from None
 
 
-def weights(network: torch.nn.Module) -> dict[str, Tensor]:
-    """A copy of a network's parameters and BN statistics, on the CPU, in torch's default memory format."""
+def copy_weights(network: torch.nn.Module) -> dict[str, Tensor]:
+    """Copy a network's parameters and BN statistics to the CPU, in PyTorch's default memory format."""
     return {
         name: tensor.detach().to("cpu", copy=True).contiguous(memory_format=torch.contiguous_format)
         for name, tensor in network.state_dict().items()

@@ -18,22 +18,18 @@ from degradation.data.imagenet import ImageNet
 from degradation.data.loaders import build_loader
 from degradation.data.random_streams import generator
 from degradation.models.network import Network, initialise
-from degradation.probes import Table, measure_probe, probe_batch
+from degradation.probes import Table, measure_probe, sample_probe_batch
+from degradation.training.device import memory_format
 from degradation.training.distributed import SINGLE, WorkerGroup
 from degradation.training.evaluate import eval_batchnorm, evaluate
-from degradation.training.optimizer import (
-    make_optimizer,
-    memory_format,
-    set_learning_rate,
-    train_step,
-)
+from degradation.training.optimizer import build_optimizer, set_learning_rate, train_step
 from degradation.training.schedule import (
     ScheduleState,
     has_plateaued,
     has_warmup_ended,
     learning_rate,
 )
-from degradation.training.serialization import weights
+from degradation.training.serialization import copy_weights
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Probed:
+class ProbeResult:
     """What a probe found after this iteration."""
 
     iteration: int
@@ -65,16 +61,16 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Diverged:
+class Divergence:
     """The training loss became NaN or infinite at this iteration: the end."""
 
     iteration: int
 
 
-Event = Metrics | Snapshot | Probed | Progress | Diverged
+Event = Metrics | Snapshot | ProbeResult | Progress | Divergence
 
 
-class Training:
+class Trainer:
     """A network with its optimizer, its data and all that a resume needs."""
 
     def __init__(self, config: Config, dataset: Dataset | ImageNet, device: torch.device) -> None:
@@ -100,14 +96,14 @@ class Training:
             memory_format=memory_format(self.config.precision)
         )
         self.network.train()
-        self.optimizer = make_optimizer(self.network, self.config.optim)
-        self.parallel = self.group.parallel(self.network, self.config.model.bn_parts)
+        self.optimizer = build_optimizer(self.network, self.config.optim)
+        self.parallel = self.group.wrap(self.network, self.config.model.bn_parts)
 
     def share(self, group: WorkerGroup) -> None:
         """Go on from here as one of a group of processes, all of which stand at the same state."""
         self.group = group
-        self.parallel = group.parallel(self.network, self.config.model.bn_parts)
-        self.batches = self.feed.batches(self.iteration, group.share)
+        self.parallel = group.wrap(self.network, self.config.model.bn_parts)
+        self.batches = self.feed.batches(self.iteration, group.shard)
 
     def _reset_running(self) -> None:
         self.running_loss = torch.zeros((), device=self.device)  # sum over batches of the mean loss
@@ -117,7 +113,7 @@ class Training:
     def state(self) -> dict[str, Any]:
         """Everything that the next iteration depends on; random streams depend on the iteration alone."""
         return {
-            "network": weights(self.network),
+            "network": copy_weights(self.network),
             "optimizer": self.optimizer.state_dict(),
             "iteration": self.iteration,
             "lr": self.lr,
@@ -133,7 +129,7 @@ class Training:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.iteration, self.lr = state["iteration"], state["lr"]
-        self.batches = self.feed.batches(self.iteration, self.group.share)
+        self.batches = self.feed.batches(self.iteration, self.group.shard)
         self.transitions = ScheduleState(**state["transitions"])
         self.recent_errors, self.watched_errors = (
             list(state["recent_errors"]),
@@ -151,11 +147,11 @@ class Training:
             self.iteration, config.optim.lr, config.schedule, self.warmup, self.transitions
         )
         set_learning_rate(self.optimizer, self.lr, config.optim.momentum_form)
-        with self.group.averaging(self.network, config.model.bn_parts):
+        with self.group.merged_batchnorm(self.network, config.model.bn_parts):
             loss, wrong = train_step(
                 self.parallel, self.optimizer, pictures, labels, config.precision
             )
-        loss, wrong = self.group.total(loss) / self.group.share.count, self.group.total(wrong)
+        loss, wrong = self.group.sum(loss) / self.group.shard.count, self.group.sum(wrong)
         self.iteration += 1
         self.running_loss += loss
         self.running_wrong += wrong
@@ -194,7 +190,7 @@ class Training:
 
     def _errors(self) -> dict[str, int | float | None]:
         """Every error and loss of the network as it is."""
-        precision, share = self.config.precision, self.group.share
+        precision, share = self.config.precision, self.group.shard
         found: dict[str, int | float | None] = {}
         parts = {
             "train/clean_": self.feed.clean("train", share),
@@ -214,17 +210,17 @@ class Training:
             found["test/ten_crop_top5_error"] = measured.top5_error
         return found
 
-    def probes(self) -> Iterator[Probed]:
+    def probes(self) -> Iterator[ProbeResult]:
         """What the configured probes find in the network as it is; training goes on as if they were not."""
         for name in self.config.probes.training:
             if not is_applicable(name, self.config.model.shortcut):
                 continue
-            pictures, labels = probe_batch(name, self.feed, self.config.probes)
+            pictures, labels = sample_probe_batch(name, self.feed, self.config.probes)
             with eval_batchnorm(self.network, self.config, self.feed):
                 table = measure_probe(
                     name, self.network, (pictures, labels), self.config.seed, self.iteration
                 )
-            yield Probed(self.iteration, name, len(labels), table)
+            yield ProbeResult(self.iteration, name, len(labels), table)
 
     def _watch_plateau(self, plateau: Plateau, error: float) -> None:
         self.watched_errors.append(error)
@@ -233,12 +229,12 @@ class Training:
             self.watched_errors = []
 
 
-def fit(training: Training) -> Iterator[Event]:
-    """Events up to the last iteration; ends early, with `Diverged`, where a loss is not finite."""
+def fit(training: Trainer) -> Iterator[Event]:
+    """Events up to the last iteration; ends early, with `Divergence`, where a loss is not finite."""
     schedule, probed = training.config.schedule, probe_iterations(training.config)
     if training.iteration == 0:
         if 0 in schedule.snapshots:
-            yield Snapshot(0, weights(training.network))
+            yield Snapshot(0, copy_weights(training.network))
         if training.config.model.grown_from is not None:
             yield Metrics(training.metrics())  # what the construction alone has reached
         yield from training.probes()
@@ -247,11 +243,11 @@ def fit(training: Training) -> Iterator[Event]:
         iteration = training.iteration
         if iteration % schedule.evaluate_every == 0 or iteration == schedule.iterations:
             if diverged_at := int(training.diverged_at.item()):
-                yield Diverged(diverged_at)
+                yield Divergence(diverged_at)
                 return
             yield Metrics(training.metrics())
         if iteration in schedule.snapshots:
-            yield Snapshot(iteration, weights(training.network))
+            yield Snapshot(iteration, copy_weights(training.network))
         if iteration in probed or training.transitions.plateaus[-1:] == [iteration]:
             yield from training.probes()
         yield Progress(iteration)

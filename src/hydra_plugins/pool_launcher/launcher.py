@@ -65,6 +65,6 @@ class PoolLauncher(SweepLauncher):
         )
         if not places:
             raise CompactHydraException(
-                "device: 'cuda' is not there; allowed on this machine: auto, cpu"
+                "device: 'cuda' is not available; allowed on this machine: auto, cpu"
             )
         return places

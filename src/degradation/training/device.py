@@ -1,0 +1,98 @@
+"""The device, the precision and the reproducibility of a process that runs networks."""
+
+import logging
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from degradation.config import BF16, ConfigError, Precision
+
+log = logging.getLogger(__name__)
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device of a configuration's `device` key; `auto` prefers CUDA, then MPS, then the CPU.
+
+    Raises:
+        ConfigError: this machine does not have the requested device.
+    """
+    availability = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    available = [kind for kind, is_available in availability.items() if is_available]
+    if name == "auto":
+        return torch.device(available[0])
+    if name not in available:
+        raise ConfigError(
+            f"device: {name!r} is not available; allowed on this machine:"
+            f" {', '.join(['auto', *available])}"
+        )
+    return torch.device(name)
+
+
+def check_precision(device: torch.device, precision: Precision) -> None:
+    """Check that the device supports the precision; warn once per process if a CPU emulates bf16.
+
+    Raises:
+        ConfigError: bf16 is requested and the device does not support it.
+    """
+    if precision.dtype != BF16:
+        return
+    if device.type == "cpu":
+        _warn_of_emulation()
+    elif not _supports_bf16(device):
+        raise ConfigError(
+            f"precision.dtype: {BF16!r} is not supported by this {device.type} device;"
+            " allowed: fp32"
+        )
+
+
+def _supports_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.backends.mps.is_macos_or_newer(14, 0))
+
+
+@cache
+def _warn_of_emulation() -> None:
+    """Warn if the processor has no bf16 instructions: the numbers are the same, but it is slower."""
+    capabilities = torch.cpu.get_capabilities()
+    is_native = any(has_it for name, has_it in capabilities.items() if "bf16" in name)
+    if not is_native:
+        log.warning(
+            "precision.dtype: this processor has no %s instructions and emulates them;"
+            " fp32 is faster here",
+            BF16,
+        )
+
+
+def make_reproducible(threads: int) -> None:
+    """Make every repeat on one machine bit-identical, and make fp32 mean fp32 (no TF32).
+
+    Args:
+        threads: CPU threads of one operation. Their number decides how sums are split, and so
+            changes the last bits of results on a CPU.
+    """
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    """Return the autocast context of a forward pass; it does nothing for fp32."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision.dtype == BF16)
+
+
+def memory_format(precision: Precision) -> torch.memory_format:
+    """Return the memory format of weights and batches: channels last is faster on most devices."""
+    return torch.channels_last if precision.channels_last else torch.contiguous_format
+
+
+def at_least_float32(logits: Tensor) -> Tensor:
+    """Return bf16 logits as float32, so that the loss keeps its digits; float64 logits stay float64."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
