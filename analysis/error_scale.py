@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from degradation.durable_io import Row
-from degradation.records.schema import RUNNING_ERROR
+from degradation.metrics import RUNNING_ERROR
 
 # The fixed training images of digits, of which older records do not say how many are of the commonest class
 DIGITS = "digits-1500-297"

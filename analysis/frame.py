@@ -13,25 +13,27 @@ from numpy.typing import NDArray
 from analysis import error_scale
 from analysis.probes import read_probe_tables, select_runs
 from degradation.config.errors import escape, is_unbroken
+from degradation.metrics import (
+    AUGMENTED_ERROR,
+    CLEAN_ERROR,
+    CLEAN_LOSS,
+    ITERATION,
+    LR,
+    RUNNING_ERROR,
+    TEST_ERROR,
+    TEST_LOSS,
+)
 from degradation.records import metadata_validation, row_validation
 from degradation.records.cached_reader import CachedRecord
 from degradation.records.reader import read_rows
 from degradation.records.root import run_ids
 from degradation.records.schema import (
     ATTEMPTS,
-    AUGMENTED_ERROR,
-    CLEAN_ERROR,
-    CLEAN_LOSS,
     DONE,
-    ITERATION,
-    LR,
     METRICS,
     REASON,
     RUN,
-    RUNNING_ERROR,
     SECONDS,
-    TEST_ERROR,
-    TEST_LOSS,
     RecordError,
     State,
 )

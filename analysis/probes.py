@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from degradation.durable_io import Row
+from degradation.metrics import ITERATION
 from degradation.records import row_validation
 from degradation.records.cached_reader import CachedRecord
 from degradation.records.reader import read_rows
-from degradation.records.schema import DEVICE, ITERATION, LANDSCAPE, PICTURES, PROBE, PROBES, TABLE
+from degradation.records.schema import DEVICE, LANDSCAPE, PICTURES, PROBE, PROBES, TABLE
 
 NAMED = 3  # runs that a sentence names before it counts the rest
 RUN_COLUMNS = ("run_id", "family", "depth", "seed")

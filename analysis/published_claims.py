@@ -19,14 +19,14 @@ from analysis.published_values import (
     published,
 )
 from analysis.statistics import LEVEL, Interval, student
-from degradation.records.schema import (
+from degradation.metrics import (
     AUGMENTED_ERROR,
     CLEAN_ERROR,
     TEN_CROP_ERROR,
     TEN_CROP_TOP5_ERROR,
     TEST_ERROR,
-    State,
 )
+from degradation.records.schema import State
 
 # how a claim about it is named, and the error in words
 KINDS = {

@@ -15,7 +15,7 @@ from analysis.published_values import (
     published,
 )
 from analysis.statistics import Interval, student
-from degradation.records.schema import (
+from degradation.metrics import (
     AUGMENTED_ERROR,
     CLEAN_ERROR,
     TEN_CROP_ERROR,

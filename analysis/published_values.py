@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from degradation.records.schema import (
+from degradation.metrics import (
     AUGMENTED_ERROR,
     CLEAN_ERROR,
     TEN_CROP_ERROR,

@@ -15,11 +15,18 @@ from analysis.frame import ENDED_AT, TRAINING_ERROR, Frame
 from analysis.mechanisms.base import Check
 from analysis.sections import Section, sections
 from degradation.durable_io import read_file, write_atomically
-from degradation.records.schema import CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR
+from degradation.metrics import (
+    AUGMENTED_ERROR,
+    CLEAN_ERROR,
+    CLEAN_LOSS,
+    ITERATION,
+    RUNNING_ERROR,
+    TEST_ERROR,
+)
 
 TABLE_COLUMNS = [
-    "run_id", "data", "family", "shortcut", "depth", "seed", "condition", "state", "reason", "iteration",
-    ENDED_AT, "train/running_error", "train/augmented_error", CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR,
+    "run_id", "data", "family", "shortcut", "depth", "seed", "condition", "state", "reason", ITERATION,
+    ENDED_AT, RUNNING_ERROR, AUGMENTED_ERROR, CLEAN_ERROR, CLEAN_LOSS, TEST_ERROR,
     "training_error_at_start", "untrained", "parameters", "multiply_adds", "activations", "device", "threads",
     "seconds",
 ]  # fmt: skip

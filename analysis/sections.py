@@ -17,7 +17,8 @@ from analysis.figures import published as published_figure
 from analysis.frame import TRAINING_ERROR, Frame
 from analysis.mechanisms import explain_mechanisms
 from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
-from degradation.records.schema import CLEAN_LOSS, TEST_ERROR, State
+from degradation.metrics import CLEAN_LOSS, TEST_ERROR
+from degradation.records.schema import State
 
 FIGURES: dict[str, tuple[Callable[[Frame], Figure], str]] = {
     "error-against-depth": (

@@ -13,7 +13,7 @@ from analysis.frame import (
     TRAINING_ERROR_AT_START,
 )
 from analysis.statistics import Interval, student
-from degradation.records.schema import TEST_ERROR
+from degradation.metrics import TEST_ERROR
 
 NOTE = "note"  # a table's column, where there is something to say
 STEPS = {TRAINING_ERROR: ERROR_STEP, TRAINING_ERROR_AT_START: ERROR_STEP, TEST_ERROR: TEST_STEP}

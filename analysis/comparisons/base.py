@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from analysis.claim import Claim
 from analysis.frame import FINISHED_STATES, TRAINING_ERROR
 from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
-from degradation.records.schema import TEST_ERROR
+from degradation.metrics import TEST_ERROR
 
 BARS = "Points are runs, bars are Student 95 % intervals of the mean over seeds."
 

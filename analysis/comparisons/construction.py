@@ -20,6 +20,7 @@ from analysis.comparisons.base import BARS, Comparison, build_table
 from analysis.figures import construction
 from analysis.frame import TRAINING_ERROR, TRAINING_ERROR_AT_START, Frame, group_by_depth
 from analysis.statistics import paired
+from degradation.metrics import TEST_ERROR
 
 FAMILY = "constructed"
 TITLE = "The solution by construction"
@@ -48,7 +49,7 @@ def _table(runs: pd.DataFrame) -> pd.DataFrame:
     at_start = runs[runs["family"] == FAMILY].assign(
         family="constructed, before training", **{TRAINING_ERROR: runs[TRAINING_ERROR_AT_START]}
     )
-    at_start["test/error"] = float("nan")
+    at_start[TEST_ERROR] = float("nan")
     return build_table(pd.concat([runs, at_start]), "data").drop(columns="data")
 
 

@@ -7,7 +7,7 @@ from analysis.figures.style import CHANCE, FAMILIES, TEXT, chance_label
 from analysis.frame import FINISHED_STATES, TRAINING_ERROR, Frame, group_by_depth
 from analysis.statistics import Interval
 from analysis.summary import compute_interval
-from degradation.records.schema import TEST_ERROR
+from degradation.metrics import TEST_ERROR
 
 SHIFT = 0.08  # families stand side by side at each depth
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.figures.style import FAMILIES, depth_style
-from degradation.records.schema import ITERATION
+from degradation.metrics import ITERATION
 
 LEAST = 1e-14  # what is smaller is drawn there
 

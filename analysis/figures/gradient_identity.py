@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures import mean_interval
 from analysis.figures.style import FAMILIES
-from degradation.records.schema import ITERATION
+from degradation.metrics import ITERATION
 
 COLUMNS = 3  # depths that are drawn
 STRIP: dict[str, Any] = {"color": "0.87", "lw": 0}

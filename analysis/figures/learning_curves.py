@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from analysis.figures.style import CHANCE, FAMILIES, depth_style
 from analysis.frame import FINISHED_STATES, TRAINING_ERROR, Frame
 from analysis.published_values import paper_protocol, published
-from degradation.records.schema import ITERATION, TEST_ERROR
+from degradation.metrics import ITERATION, TEST_ERROR
 
 PAPERS_TOP = (
     25.0  # percent: about the scale of the paper's figure 6, which does not draw plain-110 either

@@ -11,7 +11,7 @@ from analysis.figures.style import FAMILIES
 from analysis.frame import FINISHED_STATES, Frame, group_by_depth
 from analysis.published_values import Published, paper_protocol, published
 from analysis.statistics import student
-from degradation.records.schema import TEST_ERROR
+from degradation.metrics import TEST_ERROR
 
 # a place beside the depth, a marker and a shade a source, so that none hides another
 MARKS: dict[str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 
 from analysis.figures import bands, mean_interval
 from analysis.figures.style import CHANCE, FAMILIES, depth_style
-from degradation.records.schema import ITERATION
+from degradation.metrics import ITERATION
 
 FARTHEST = 0.3  # of a line's length: beyond it little happens
 SHIFT = 0.06  # families stand side by side at each depth

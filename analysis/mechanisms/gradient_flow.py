@@ -13,7 +13,7 @@ from analysis.figures import gradient_flow as figure
 from analysis.frame import Frame
 from analysis.mechanisms.base import Explanation, bounded, few_seeds, not_tested, unprobed
 from analysis.statistics import Difference, one_mean
-from degradation.records.schema import ITERATION
+from degradation.metrics import ITERATION
 
 Array = NDArray[Any]
 SPAN = 100.0  # largest over smallest norm across the blocks: two orders of magnitude

@@ -8,7 +8,7 @@ from analysis.figures import gradient_identity as figure
 from analysis.frame import Frame
 from analysis.mechanisms import depth_tests
 from analysis.mechanisms.base import Check, Explanation
-from degradation.records.schema import ITERATION
+from degradation.metrics import ITERATION
 
 ROUNDING = 1e-10  # float64 has 16 digits; sums over a whole net lose a few of them
 FORMS = {

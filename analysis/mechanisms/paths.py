@@ -18,7 +18,7 @@ from analysis.mechanisms.base import (
 )
 from analysis.probes import END, INITIALISATION
 from analysis.statistics import Difference, one_mean, student
-from degradation.records.schema import ITERATION
+from degradation.metrics import ITERATION
 
 HELD = (
     0.95  # of the gradient's norms, by the lengths that are named; as much is left below as above

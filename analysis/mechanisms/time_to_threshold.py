@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame import RUN_COLUMNS, TRAINING_ERROR
-from degradation.records.schema import ITERATION
+from degradation.metrics import ITERATION
 
 THRESHOLDS = (Fraction(3, 4), Fraction(1, 2), Fraction(1, 4), Fraction(1, 8))  # of chance error
 

@@ -16,6 +16,7 @@ from degradation.data.loaders import load
 from degradation.durable_io import Row
 from degradation.environment import InstallationError, check_torch_pair, describe
 from degradation.errors import UserError
+from degradation.metrics import CLEAN_ERROR, ITERATION, TEST_ERROR
 from degradation.models.construction import grow
 from degradation.models.network import Network
 from degradation.progress import notify, report_progress
@@ -26,7 +27,6 @@ from degradation.records.schema import (
     ATTEMPTS,
     CHECKPOINT,
     DONE,
-    ITERATION,
     MANIFEST,
     METRICS,
     OUTCOME,
@@ -285,7 +285,7 @@ def _keep(record: Record, row: Row, send: Log) -> None:
     send(row)
     log.info(
         "%s  iteration %6d  clean training error %5.1f %%  test error %5.1f %%",
-        record.run_id, row["iteration"], row["train/clean_error"], row["test/error"],
+        record.run_id, row[ITERATION], row[CLEAN_ERROR], row[TEST_ERROR],
     )  # fmt: skip
 
 

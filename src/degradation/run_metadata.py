@@ -11,9 +11,10 @@ from degradation.data.datasets import Dataset
 from degradation.data.fingerprint import data_fingerprint
 from degradation.data.imagenet import ImageNet
 from degradation.durable_io import Row
+from degradation.metrics import ITERATION
 from degradation.models.complexity import measure_complexity
 from degradation.probes import Table
-from degradation.records.schema import DEVICE, ITERATION, PICTURES, PROBE, TABLE
+from degradation.records.schema import DEVICE, PICTURES, PROBE, TABLE
 from degradation.run_id import hashed_values, numerics_version
 from degradation.sweep.jobs import grid_run
 

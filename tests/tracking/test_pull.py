@@ -12,19 +12,11 @@ import pandas as pd
 import pytest
 
 from analysis.frame import load_where
+from degradation.metrics import CLEAN_LOSS
 from degradation.records import metadata_validation, row_validation
 from degradation.records.record import Record
 from degradation.records.root import run_ids
-from degradation.records.schema import (
-    ATTEMPTS,
-    CLEAN_LOSS,
-    DONE,
-    METRICS,
-    RUN,
-    WEIGHTS,
-    RecordError,
-    State,
-)
+from degradation.records.schema import ATTEMPTS, DONE, METRICS, RUN, WEIGHTS, RecordError, State
 from degradation.run import train
 from degradation.sweep.jobs import grid_run
 from degradation.tracking import pulled_record as kept_module

@@ -93,6 +93,7 @@ def test_what_wandb_reads_back_equals_the_record_row_for_row(tiny):
         "lr",
         "train/*",
         "test/*",
+        "validation/*",
         "schedule/*",
     }
     for metric in metrics:

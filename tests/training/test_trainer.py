@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from degradation import metrics
 from degradation.data.datasets import load
-from degradation.records import schema
 from degradation.training import serialization
 from degradation.training.trainer import (
     Divergence,
@@ -44,14 +44,14 @@ def test_rows_come_at_fixed_iterations_under_the_records_names(tiny, digits):
     wrong = rows[2]["train/running_error"] * 64 / 100
     assert 0 < wrong <= 64
     assert wrong == pytest.approx(round(wrong))
-    names = {value for key, value in vars(schema).items() if key.endswith(("_ERROR", "_LOSS"))}
+    names = {value for key, value in vars(metrics).items() if key.endswith(("_ERROR", "_LOSS"))}
     names -= {
-        schema.VALIDATION_ERROR,
-        schema.VALIDATION_LOSS,
-        schema.TEN_CROP_ERROR,
-        schema.TEN_CROP_TOP5_ERROR,
+        metrics.VALIDATION_ERROR,
+        metrics.VALIDATION_LOSS,
+        metrics.TEN_CROP_ERROR,
+        metrics.TEN_CROP_TOP5_ERROR,
     }
-    assert set(rows[0]) == names | {schema.ITERATION, schema.LR}
+    assert set(rows[0]) == names | {metrics.ITERATION, metrics.LR}
     assert rows[0]["lr"] == 0.01
     assert rows[2]["lr"] == pytest.approx(0.001)
 

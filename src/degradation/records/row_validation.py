@@ -8,27 +8,16 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from degradation import metrics
 from degradation.config.errors import is_unbroken
 from degradation.durable_io import Row
-from degradation.records.schema import (
-    CLEAN_ERROR,
-    DEVICE,
-    ITERATION,
-    LR,
-    OUTCOME,
-    PICTURES,
-    PROBE,
-    REASON,
-    SECONDS,
-    TABLE,
-    TEST_ERROR,
-)
+from degradation.metrics import CLEAN_ERROR, ITERATION, TEST_ERROR
+from degradation.records.schema import DEVICE, OUTCOME, PICTURES, PROBE, REASON, SECONDS, TABLE
 
 Fits = Callable[[Any], bool]
 InvalidRow = Callable[[Row, list[Row]], str | None]
 LARGEST = 1e300  # a number beyond it is no measurement, and sums of such overflow
 LONGEST = 10_000  # characters of a text
-METRIC_GROUPS = ("train/", "test/", "validation/", "schedule/")
 
 
 def is_number(value: Any) -> bool:
@@ -114,9 +103,9 @@ def metric(row: Row, before: list[Row]) -> str | None:
     if before and row[ITERATION] <= before[-1][ITERATION]:
         return f"{ITERATION} does not rise"
     for key, value in row.items():
-        if key not in (ITERATION, LR) and not key.startswith(METRIC_GROUPS):
+        if not metrics.is_known(key):
             return "a key is not known"
-        if not or_null(is_percent if key.endswith("_error") else is_number)(value):
+        if not or_null(is_percent if metrics.is_percentage(key) else is_number)(value):
             return f"{key} is wrong"
     return None
 
@@ -137,10 +126,8 @@ def all_metrics(rows: list[Row]) -> bool:
     if not (rise and is_count(iterations[0]) and is_count(iterations[-1])):
         return False
     return all(
-        (key == LR or key.startswith(METRIC_GROUPS))
-        and _all_numbers(
-            column, key.endswith("_error") or key == TEST_ERROR, key in (CLEAN_ERROR, TEST_ERROR)
-        )
+        metrics.is_known(key)
+        and _all_numbers(column, metrics.is_percentage(key), key in (CLEAN_ERROR, TEST_ERROR))
         for key, column in columns.items()
     )
 

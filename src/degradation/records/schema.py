@@ -20,22 +20,7 @@ WEIGHTS = "weights.pt"  # final
 DONE = "DONE"  # a manifest: the outcome and the checksums of all that training wrote
 LOCK = "lock"
 
-# The keys of a row of metrics, the same words in W&B, tables and figures. Errors are in percent, losses are mean
-# cross-entropies in nats. All are of the last iteration of the row, but `running` ones: those are averages over the
-# training pictures seen since the row before (train mode, augmented).
-ITERATION = "iteration"
-LR = "lr"
-RUNNING_ERROR, RUNNING_LOSS = "train/running_error", "train/running_loss"
-AUGMENTED_ERROR, AUGMENTED_LOSS = "train/augmented_error", "train/augmented_loss"
-CLEAN_ERROR, CLEAN_LOSS = "train/clean_error", "train/clean_loss"
-TEST_ERROR, TEST_LOSS = "test/error", "test/loss"
-VALIDATION_ERROR, VALIDATION_LOSS = (
-    "validation/error",
-    "validation/loss",
-)  # where training pictures are held out
-TEN_CROP_ERROR, TEN_CROP_TOP5_ERROR = "test/ten_crop_error", "test/ten_crop_top5_error"  # ImageNet
-WARMUP_END = "schedule/warmup_end"  # in the rows after it: the iteration at which the warm-up ended
-PLATEAUS = "schedule/plateaus"  # how often the rate has been lowered since the error stood still
+# The columns of a row of metrics are those of degradation.metrics.
 
 # A row of probes: which, after which iteration, of how many pictures, on which class of device, and what it found as
 # named columns (degradation.probes).

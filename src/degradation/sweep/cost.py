@@ -9,6 +9,7 @@ from statistics import median
 
 from degradation.config import Config, Model, family
 from degradation.data.loaders import shape
+from degradation.metrics import ITERATION
 from degradation.models.complexity import Complexity, measure_complexity
 from degradation.models.network import Network
 from degradation.records.record import Record
@@ -16,7 +17,6 @@ from degradation.records.root import run_ids
 from degradation.records.schema import (
     ATTEMPTS,
     DEVICE,
-    ITERATION,
     METRICS,
     OUTCOME,
     SECONDS,

@@ -15,16 +15,9 @@ from degradation.config import (
     Landscape,
     is_applicable,
 )
+from degradation.metrics import ITERATION
 from degradation.records.record import Record
-from degradation.records.schema import (
-    ITERATION,
-    LANDSCAPE,
-    PICTURES,
-    PROBE,
-    PROBES,
-    RecordError,
-    State,
-)
+from degradation.records.schema import LANDSCAPE, PICTURES, PROBE, PROBES, RecordError, State
 from degradation.sweep.jobs import GridRun, JobSpec, validate_job
 
 SKIP_REASON = "explained"

@@ -16,7 +16,8 @@ from typing import Any
 from degradation.config import Tracking
 from degradation.config.errors import quote
 from degradation.durable_io import Row
-from degradation.records.schema import ITERATION, State
+from degradation.metrics import ITERATION
+from degradation.records.schema import State
 from degradation.tracking.pull_validation import (
     InvalidPull,
     Judge,

@@ -14,7 +14,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from degradation.config import Config, Model, family
 from degradation.config.errors import is_unbroken, quote
 from degradation.durable_io import Row
-from degradation.records.schema import (
+from degradation.metrics import (
     AUGMENTED_ERROR,
     AUGMENTED_LOSS,
     CLEAN_ERROR,
@@ -22,7 +22,6 @@ from degradation.records.schema import (
     ITERATION,
     LR,
     PLATEAUS,
-    RUN,
     RUNNING_ERROR,
     RUNNING_LOSS,
     TEN_CROP_ERROR,
@@ -33,6 +32,7 @@ from degradation.records.schema import (
     VALIDATION_LOSS,
     WARMUP_END,
 )
+from degradation.records.schema import RUN
 from degradation.run_id import HASH_DEFAULTS, PARENT
 
 RUN_ID = re.compile(r"[a-z-]+-d\d+-s\d+-[0-9a-f]{8}", re.ASCII)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from degradation.config.errors import quote
 from degradation.durable_io import TEMPORARY, Row
+from degradation.metrics import ITERATION
 from degradation.records.manifest import fingerprint, manifest_of
 from degradation.records.record import Record
 from degradation.records.root import run_ids
@@ -18,7 +19,6 @@ from degradation.records.schema import (
     ATTEMPTS,
     CHECKPOINT,
     DEVICE,
-    ITERATION,
     MANIFEST,
     METRICS,
     OUTCOME,

@@ -9,9 +9,10 @@ from typing import Any
 
 from degradation.config import Config, Tracking
 from degradation.durable_io import make_folder
+from degradation.metrics import ITERATION
 from degradation.records.locks import LockTimeout, hold
 from degradation.records.record import Record
-from degradation.records.schema import ITERATION, RecordError
+from degradation.records.schema import RecordError
 from degradation.tracking.wandb_process import WandbError, WandbProcess, session
 from degradation.tracking.wandb_rows import Mirrored, mirrored_runs
 from degradation.tracking.wandb_run import NO_KEY, MirroredRun, has_key, scratch_of

@@ -6,9 +6,10 @@ from typing import Any
 
 from degradation.config import Config, family, probe_iterations
 from degradation.durable_io import Row
+from degradation.metrics import ITERATION, PLATEAUS
 from degradation.records.record import Record
 from degradation.records.root import root_token
-from degradation.records.schema import ITERATION, METRICS, PLATEAUS, PROBE, PROBES, TABLE
+from degradation.records.schema import METRICS, PROBE, PROBES, TABLE
 
 
 @dataclass(frozen=True)

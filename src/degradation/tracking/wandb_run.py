@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 from degradation.config import Tracking
 from degradation.durable_io import TEMPORARY
+from degradation.metrics import GROUPS, ITERATION, LR
 from degradation.tracking.wandb_process import WandbError, WandbProcess
 
 Mode = Literal["online", "offline"]
 
-STEP = "iteration"
-# W&B's groups of metrics, each drawn against the iteration, its summary the last value (never the best)
-METRIC_GROUPS = ("lr", "train/*", "test/*", "schedule/*")
+# What W&B draws against the iteration; the summary is the last value, never the best.
+METRIC_PATTERNS = (LR, *(f"{group}*" for group in GROUPS))
 ROOM = 2**17  # bytes: wandb writes by blocks of 32 KiB
 NO_KEY = "no API key: `wandb login`, or set WANDB_API_KEY"
 
@@ -58,13 +58,13 @@ class MirroredRun:
         self.there = self.run.starting_step  # steps below this one are on the server
 
     def add(self, row: dict[str, Any]) -> None:
-        if row.get(STEP) != self.pending.get(STEP):
+        if row.get(ITERATION) != self.pending.get(ITERATION):
             self.flush()
         self.pending |= {key: value for key, value in row.items() if value is not None}
 
     def flush(self) -> None:
         row, self.pending = self.pending, {}
-        step = row.get(STEP)
+        step = row.get(ITERATION)
         if row and (step is None or step >= self.there):
             self.held.call(
                 lambda: self.run.log(
@@ -131,8 +131,8 @@ def _start(tracking: Tracking, root: Path, mode: Mode, identity: dict[str, Any])
         os.environ["WANDB_DATA_DIR"] = str(
             Path(run.dir).parent
         )  # where `wandb sync` looks for the tables
-    for name in METRIC_GROUPS:
-        run.define_metric(name, step_metric=STEP, summary="last")
+    for name in METRIC_PATTERNS:
+        run.define_metric(name, step_metric=ITERATION, summary="last")
     return run
 
 

@@ -17,6 +17,24 @@ from degradation.data.datasets import Dataset
 from degradation.data.imagenet import ImageNet
 from degradation.data.loaders import build_loader
 from degradation.data.random_streams import generator
+from degradation.metrics import (
+    AUGMENTED_ERROR,
+    AUGMENTED_LOSS,
+    CLEAN_ERROR,
+    CLEAN_LOSS,
+    ITERATION,
+    LR,
+    PLATEAUS,
+    RUNNING_ERROR,
+    RUNNING_LOSS,
+    TEN_CROP_ERROR,
+    TEN_CROP_TOP5_ERROR,
+    TEST_ERROR,
+    TEST_LOSS,
+    VALIDATION_ERROR,
+    VALIDATION_LOSS,
+    WARMUP_END,
+)
 from degradation.models.network import Network, initialise
 from degradation.probes import Table, measure_probe, sample_probe_batch
 from degradation.training.device import memory_format
@@ -34,7 +52,7 @@ from degradation.training.serialization import copy_weights
 
 @dataclass(frozen=True)
 class Metrics:
-    """A row; its keys are those of records/schema.py."""
+    """A row of metrics; its keys are those of degradation.metrics."""
 
     row: dict[str, int | float | None]
 
@@ -170,21 +188,21 @@ class Trainer:
         The loss of an evaluation is None where it is not finite: with BN's moving averages a deep plain net overflows
         in its first iterations, though it trains.
         """
-        row: dict[str, int | float | None] = {"iteration": self.iteration}
+        row: dict[str, int | float | None] = {ITERATION: self.iteration}
         if self.running_batches:
             seen = self.running_batches * self.config.optim.batch_size
-            row["lr"] = self.lr
-            row["train/running_error"] = 100 * self.running_wrong.item() / seen
-            row["train/running_loss"] = self.running_loss.item() / self.running_batches
+            row[LR] = self.lr
+            row[RUNNING_ERROR] = 100 * self.running_wrong.item() / seen
+            row[RUNNING_LOSS] = self.running_loss.item() / self.running_batches
         with eval_batchnorm(self.network, self.config, self.feed):
             row |= self._errors()
         if self.transitions.warmup_end is not None:
-            row["schedule/warmup_end"] = self.transitions.warmup_end
+            row[WARMUP_END] = self.transitions.warmup_end
         plateau = self.config.schedule.plateau
         if plateau is not None:
-            watched = "validation/error" if "validation/error" in row else "test/error"
+            watched = VALIDATION_ERROR if VALIDATION_ERROR in row else TEST_ERROR
             self._watch_plateau(plateau, float(row[watched] or 0.0))
-            row["schedule/plateaus"] = len(self.transitions.plateaus)
+            row[PLATEAUS] = len(self.transitions.plateaus)
         self._reset_running()
         return row
 
@@ -192,22 +210,23 @@ class Trainer:
         """Every error and loss of the network as it is."""
         precision, share = self.config.precision, self.group.shard
         found: dict[str, int | float | None] = {}
-        parts = {
-            "train/clean_": self.feed.clean("train", share),
-            "train/augmented_": self.feed.augmented(self.iteration, share),
-            "test/": self.feed.clean("test", share),
-        }
+        evaluations = [
+            (CLEAN_ERROR, CLEAN_LOSS, self.feed.clean("train", share)),
+            (AUGMENTED_ERROR, AUGMENTED_LOSS, self.feed.augmented(self.iteration, share)),
+            (TEST_ERROR, TEST_LOSS, self.feed.clean("test", share)),
+        ]
         if "validation" in self.feed.sizes:
-            parts["validation/"] = self.feed.clean("validation", share)
-        for name, batches in parts.items():
+            held_out = self.feed.clean("validation", share)
+            evaluations.append((VALIDATION_ERROR, VALIDATION_LOSS, held_out))
+        for error, loss, batches in evaluations:
             measured = evaluate(self.network, batches, precision, self.group)
-            found[f"{name}error"] = measured.error
-            found[f"{name}loss"] = measured.loss if math.isfinite(measured.loss) else None
+            found[error] = measured.error
+            found[loss] = measured.loss if math.isfinite(measured.loss) else None
         views = self.feed.ten_crop(share)
         if views is not None:
             measured = evaluate(self.network, views, precision, self.group)
-            found["test/ten_crop_error"] = measured.error
-            found["test/ten_crop_top5_error"] = measured.top5_error
+            found[TEN_CROP_ERROR] = measured.error
+            found[TEN_CROP_TOP5_ERROR] = measured.top5_error
         return found
 
     def probes(self) -> Iterator[ProbeResult]:

@@ -1,0 +1,280 @@
+"""The table of metrics: the key, unit and meaning of every number that an evaluation records.
+
+Each definition below adds one `Metric` to `METRICS` and gives its key a constant. Training
+computes the values, records validate them, W&B declares them and the analysis reads them, all
+from this table. A new metric therefore takes two changes: its definition here, and the code that
+computes it (`training/trainer.py`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+PERCENT, NATS, ITERATIONS, COUNT, RATE = "percent", "nats", "iterations", "count", "1"
+WHOLE_UNITS = (ITERATIONS, COUNT)  # the values of these are integers
+TRAIN, TEST, VALIDATION = "train", "test", "validation"
+
+# Whether the row of an iteration contains a metric, given the run's configuration as in run.json.
+Condition = Callable[[Mapping[str, Any], int], bool]
+
+
+def _always(_config: Mapping[str, Any], _iteration: int) -> bool:
+    return True
+
+
+def _after_training(_config: Mapping[str, Any], iteration: int) -> bool:
+    return iteration > 0
+
+
+def _with_validation_images(config: Mapping[str, Any], _iteration: int) -> bool:
+    return bool(config["data"].get("validation"))
+
+
+def _with_ten_crop(config: Mapping[str, Any], _iteration: int) -> bool:
+    stream = config["data"].get("stream") or {}
+    return bool(stream.get("ten_crop"))
+
+
+def _with_warmup(config: Mapping[str, Any], _iteration: int) -> bool:
+    return bool(config["schedule"].get("warmup"))
+
+
+def _with_plateau(config: Mapping[str, Any], _iteration: int) -> bool:
+    return bool(config["schedule"].get("plateau"))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One column of metrics.jsonl, under the same name in W&B, tables and figures.
+
+    Attributes:
+        name: the key in a row, `group/name` as W&B groups its panels.
+        unit: PERCENT, NATS (mean cross-entropy), ITERATIONS, COUNT or RATE.
+        split: the images it is measured on (TRAIN, TEST or VALIDATION); None if on no images.
+        label: what tables and figures call it.
+        description: how it is measured.
+        condition: which rows contain it.
+        required: every row that any release has written holds a number here.
+        nullable: the value is None where it was not finite.
+        optional: a row that meets the condition may still lack it.
+    """
+
+    name: str
+    unit: str
+    split: str | None
+    label: str
+    description: str
+    condition: Condition = _always
+    required: bool = False
+    nullable: bool = False
+    optional: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its values are integers."""
+        return self.unit in WHOLE_UNITS
+
+    @property
+    def group(self) -> str | None:
+        """The part of the name up to and including the slash; None for a name without one."""
+        head, slash, _ = self.name.partition("/")
+        return head + slash if slash else None
+
+
+METRICS: dict[str, Metric] = {}
+
+
+def _define(metric: Metric) -> str:
+    """Add a metric to the table and return its name."""
+    METRICS[metric.name] = metric
+    return metric.name
+
+
+ITERATION = _define(
+    Metric(
+        "iteration",
+        unit=ITERATIONS,
+        split=None,
+        label="iteration",
+        description="number of updates done",
+        required=True,
+    )
+)
+LR = _define(
+    Metric(
+        "lr",
+        unit=RATE,
+        split=None,
+        label="learning rate",
+        description="learning rate of the last update",
+        condition=_after_training,
+    )
+)
+
+# Averages since the previous row. The network changes while they are collected.
+RUNNING_ERROR = _define(
+    Metric(
+        "train/running_error",
+        unit=PERCENT,
+        split=TRAIN,
+        label="running training error",
+        description="error over the batches since the previous row, augmented, in train mode",
+        condition=_after_training,
+    )
+)
+RUNNING_LOSS = _define(
+    Metric(
+        "train/running_loss",
+        unit=NATS,
+        split=TRAIN,
+        label="running training loss",
+        description="loss over the batches since the previous row, augmented, in train mode",
+        condition=_after_training,
+    )
+)
+
+# Measured in eval mode, on the network of the row's iteration.
+AUGMENTED_ERROR = _define(
+    Metric(
+        "train/augmented_error",
+        unit=PERCENT,
+        split=TRAIN,
+        label="augmented training error",
+        description="error on augmented training images",
+    )
+)
+AUGMENTED_LOSS = _define(
+    Metric(
+        "train/augmented_loss",
+        unit=NATS,
+        split=TRAIN,
+        label="augmented training loss",
+        description="loss on augmented training images",
+        nullable=True,
+    )
+)
+CLEAN_ERROR = _define(
+    Metric(
+        "train/clean_error",
+        unit=PERCENT,
+        split=TRAIN,
+        label="clean training error",
+        description="error on training images without augmentation",
+        required=True,
+    )
+)
+CLEAN_LOSS = _define(
+    Metric(
+        "train/clean_loss",
+        unit=NATS,
+        split=TRAIN,
+        label="clean training loss",
+        description="loss on training images without augmentation",
+        nullable=True,
+    )
+)
+TEST_ERROR = _define(
+    Metric(
+        "test/error",
+        unit=PERCENT,
+        split=TEST,
+        label="test error",
+        description="error on the test images",
+        required=True,
+    )
+)
+TEST_LOSS = _define(
+    Metric(
+        "test/loss",
+        unit=NATS,
+        split=TEST,
+        label="test loss",
+        description="loss on the test images",
+        nullable=True,
+    )
+)
+VALIDATION_ERROR = _define(
+    Metric(
+        "validation/error",
+        unit=PERCENT,
+        split=VALIDATION,
+        label="validation error",
+        description="error on the training images that are held out",
+        condition=_with_validation_images,
+    )
+)
+VALIDATION_LOSS = _define(
+    Metric(
+        "validation/loss",
+        unit=NATS,
+        split=VALIDATION,
+        label="validation loss",
+        description="loss on the training images that are held out",
+        condition=_with_validation_images,
+        nullable=True,
+    )
+)
+TEN_CROP_ERROR = _define(
+    Metric(
+        "test/ten_crop_error",
+        unit=PERCENT,
+        split=TEST,
+        label="ten-crop test error",
+        description="error of the mean probability over ten crops of each test image",
+        condition=_with_ten_crop,
+    )
+)
+TEN_CROP_TOP5_ERROR = _define(
+    Metric(
+        "test/ten_crop_top5_error",
+        unit=PERCENT,
+        split=TEST,
+        label="ten-crop top-5 test error",
+        description="test images whose label is not among the five likeliest classes over ten crops",
+        condition=_with_ten_crop,
+    )
+)
+
+# The state of the schedule.
+WARMUP_END = _define(
+    Metric(
+        "schedule/warmup_end",
+        unit=ITERATIONS,
+        split=None,
+        label="end of the warm-up",
+        description="iteration at which the warm-up ended; only in the rows after it",
+        condition=_with_warmup,
+        optional=True,
+    )
+)
+PLATEAUS = _define(
+    Metric(
+        "schedule/plateaus",
+        unit=COUNT,
+        split=None,
+        label="learning-rate drops at plateaus",
+        description="how often the learning rate was lowered because the error stopped falling",
+        condition=_with_plateau,
+    )
+)
+
+GROUPS = tuple(
+    dict.fromkeys(metric.group for metric in METRICS.values() if metric.group is not None)
+)
+
+
+def is_known(name: str) -> bool:
+    """Return whether a row may hold this key: a metric of the table, or one of the same groups.
+
+    Rows of other releases may hold further metrics of a known group; they are read too.
+    """
+    return name in METRICS or name.startswith(GROUPS)
+
+
+def is_percentage(name: str) -> bool:
+    """Return whether the values of this key are percentages.
+
+    Errors that other releases measured are recognised by their name.
+    """
+    metric = METRICS.get(name)
+    return name.endswith("_error") if metric is None else metric.unit == PERCENT

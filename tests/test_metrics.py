@@ -1,0 +1,48 @@
+"""The table of metrics agrees with what training writes and with what the reader accepts."""
+
+import pytest
+
+from degradation import metrics
+from degradation.metrics import METRICS
+from degradation.records import row_validation
+
+VALUES = {
+    metrics.PERCENT: 12.5,
+    metrics.NATS: 0.5,
+    metrics.ITERATIONS: 40,
+    metrics.COUNT: 1,
+    metrics.RATE: 0.1,
+}
+
+
+def full_row():
+    return {name: VALUES[metric.unit] for name, metric in METRICS.items()}
+
+
+def test_every_metric_has_a_constant_and_a_meaning():
+    constants = {value for name, value in vars(metrics).items() if name.isupper()
+                 and isinstance(value, str)}  # fmt: skip
+    assert set(METRICS) <= constants
+    for name, metric in METRICS.items():
+        assert metric.name == name
+        assert metric.unit in VALUES
+        assert metric.split in (None, "train", "test", "validation")
+        assert metric.label
+        assert metric.description
+
+
+def test_a_row_of_every_metric_is_valid():
+    assert row_validation.metric(full_row(), []) is None
+    assert row_validation.all_metrics([full_row()])
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_value_out_of_range_is_refused(name):
+    row = full_row() | {name: 101.0 if metrics.is_percentage(name) else "text"}
+    assert row_validation.metric(row, []) == f"{name} is wrong"
+    assert not row_validation.all_metrics([row])
+
+
+def test_a_metric_of_another_release_is_read_in_a_known_group():
+    assert row_validation.metric(full_row() | {"train/median_loss": 0.1}, []) is None
+    assert row_validation.metric(full_row() | {"median_loss": 0.1}, []) == "a key is not known"
