@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis import error_scale
 from analysis.probes import read_probe_tables, select_runs
-from degradation.config.errors import escape, is_unbroken
+from degradation.config.errors import escape, is_single_line
 from degradation.metrics import (
     AUGMENTED_ERROR,
     CLEAN_ERROR,
@@ -256,7 +256,7 @@ def _describe(
     record: CachedRecord, run: dict[str, Any], excluded: list[str]
 ) -> tuple[State, dict[str, Any]]:
     """The run's state, and what is known of it. Raises RecordError, OSError, ValueError: it cannot be shown."""
-    if not is_unbroken(record.run_id):
+    if not is_single_line(record.run_id):
         raise RecordError("its name is not that of a run")
     state = record.state()
     if not record.path(RUN).exists():

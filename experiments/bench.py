@@ -38,7 +38,7 @@ def bare(config: Config) -> None:
         training.step()
 
 
-def time_bare(runs: list[jobs.GridRun], folder: Path) -> float:
+def time_bare(runs: list[jobs.SweepRun], folder: Path) -> float:
     """Seconds, in a process of its own fork server as the sweep has one."""
     launcher = OmegaConf.load(CONF / "hydra/launcher/pool.yaml")
     config = runs[0].config
@@ -85,7 +85,7 @@ def main() -> None:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("overrides", nargs="*", help="as for train.py")
     overrides = parser.parse_intermixed_args().overrides
-    runs = sorted(jobs.expand(overrides), key=lambda run: run.config.seed)
+    runs = sorted(jobs.expand_runs(overrides), key=lambda run: run.config.seed)
     whole_total = bare_total = without_total = 0.0
     if any(run.config.model.grown_from is not None for run in runs):
         raise ConfigError(

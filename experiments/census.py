@@ -14,7 +14,7 @@ import pandas as pd
 
 from degradation.cli import Parser, run_script
 from degradation.config import Model, family
-from degradation.sweep.expand import configurations
+from degradation.sweep.expand import expand_configs
 
 Picture = tuple[int, ...]  # channels, side in pixels, classes
 TOLD = ("layout", "order", "block", "shortcut", "depth", "width", "bottleneck_stride")
@@ -60,7 +60,7 @@ def main() -> None:
 
     given = arguments()
     # nothing is read of the data sets that have one published form: a root is needed by none of them
-    configs = configurations(["data.root=unread", *given.overrides])
+    configs = expand_configs(["data.root=unread", *given.overrides])
     nets: dict[str, tuple[Model, Picture]] = {}
     for config in configs:
         picture = tuple(given.picture) if given.picture else shape(config.data)

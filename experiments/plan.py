@@ -59,8 +59,8 @@ def main() -> None:
     from degradation.training.device import choose_device
 
     given = arguments()
-    runs = jobs.expand(given.overrides)
-    config, root = runs[0].config, jobs.root(runs)
+    runs = jobs.expand_runs(given.overrides)
+    config, root = runs[0].config, jobs.find_record_root(runs)
     device = given.device or choose_device(config.device).type
     rates = [] if given.rate else measured(root, device, config)
     kind = device.partition(":")[0]
@@ -84,7 +84,7 @@ def main() -> None:
     states = ", ".join(
         f"{number} {state}" for state, number in table["state"].value_counts().items()
     )
-    print(f"{jobs.title(runs)}: {len(planned)} runs ({states})")
+    print(f"{runs[0].config.name}: {len(planned)} runs ({states})")
     left, every, work = (table[name].sum() for name in ("left", "iterations", "work"))
     print(
         f"left: {left:,} of {every:,} iterations, {work:.3g} multiply-adds (an update costs three forward passes)"

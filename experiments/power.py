@@ -57,7 +57,7 @@ def arguments() -> argparse.Namespace:
 
 def design_of(experiment: str) -> Design:
     """Of the plain nets of an experiment."""
-    configs = [run.config for run in jobs.expand([f"experiment={experiment}"])]
+    configs = [run.config for run in jobs.expand_runs([f"experiment={experiment}"])]
     plain = [config for config in configs if config.model.shortcut == "none"]
     schedule = plain[0].schedule
     return Design(
@@ -70,13 +70,13 @@ def design_of(experiment: str) -> Design:
 
 
 def margin_of(experiment: str) -> float:
-    return jobs.expand([f"experiment={experiment}"])[0].config.data.margin
+    return jobs.expand_runs([f"experiment={experiment}"])[0].config.data.margin
 
 
 def write_times(records: Path, ledger: Path) -> None:
     """The table that the published ones lack: when each run reached each share of chance error."""
-    runs = jobs.expand([f"experiment={DESIGNS[0]}", f"record_root={records}"])
-    frame = load(records, [jobs.described(run) for run in runs])
+    runs = jobs.expand_runs([f"experiment={DESIGNS[0]}", f"record_root={records}"])
+    frame = load(records, [jobs.describe_planned_run(run) for run in runs])
     unfinished = frame.runs[~frame.runs["state"].isin([*FINISHED_STATES])]
     if len(unfinished):
         raise ConfigError(

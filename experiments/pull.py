@@ -14,7 +14,7 @@ from degradation.cli import Parser, run_script
 from degradation.config.errors import escape
 from degradation.errors import UserError
 from degradation.records import metadata_validation, row_validation
-from degradation.sweep.expand import configurations
+from degradation.sweep.expand import expand_configs
 from degradation.tracking.pull import Pulled, connect
 from degradation.tracking.pull_validation import Judge
 from degradation.tracking.pulled_record import compared
@@ -49,7 +49,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     given = arguments()
-    config = configurations(given.overrides)[0]
+    config = expand_configs(given.overrides)[0]
     local = given.compare or Path(config.record_root)
     if given.compare is None and (not local.exists() or local.resolve() == given.into.resolve()):
         local = None

@@ -66,10 +66,14 @@ def from_records(given: argparse.Namespace) -> Report:
         return build(frame, folder, given.name, command, margins)
 
 
-def from_grid(given: argparse.Namespace, runs: list[jobs.GridRun]) -> Report:
-    name, config = jobs.title(runs), runs[0].config
+def from_grid(given: argparse.Namespace, runs: list[jobs.SweepRun]) -> Report:
+    name, config = runs[0].config.name, runs[0].config
     margins = {run.config.data.name: run.config.data.margin for run in runs}
-    frame = load(jobs.root(runs), [jobs.described(run) for run in runs], config.training_error)
+    frame = load(
+        jobs.find_record_root(runs),
+        [jobs.describe_planned_run(run) for run in runs],
+        config.training_error,
+    )
     words = [*(["-m"] if given.multirun else []), *given.overrides]
     command = "\n".join(
         shlex.join(["python", f"experiments/{script}.py", *words]) for script in ("train", "report")
@@ -77,7 +81,7 @@ def from_grid(given: argparse.Namespace, runs: list[jobs.GridRun]) -> Report:
     with alone(given.reports / name) as folder:
         report = build(frame, folder, name, command, margins)
         if (frame.runs["state"] != "missing").any():
-            mirror(report, jobs.root(runs), config.tracking)
+            mirror(report, jobs.find_record_root(runs), config.tracking)
     return report
 
 
@@ -113,7 +117,7 @@ def mirror(report: Report, root: Path, tracking: Tracking) -> None:
 
 def main() -> None:
     given = arguments()
-    runs = [] if given.records else jobs.expand(given.overrides)
+    runs = [] if given.records else jobs.expand_runs(given.overrides)
     report = from_grid(given, runs) if runs else from_records(given)
     states = report.runs["state"].value_counts()
     print(

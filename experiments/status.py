@@ -11,8 +11,8 @@ def main() -> None:
     parser.add_argument(
         "-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit"
     )
-    runs = jobs.expand(parser.parse_intermixed_args().overrides)
-    table = load(jobs.root(runs), [jobs.described(run) for run in runs]).runs
+    runs = jobs.expand_runs(parser.parse_intermixed_args().overrides)
+    table = load(jobs.find_record_root(runs), [jobs.describe_planned_run(run) for run in runs]).runs
     for row in table.to_dict("records"):
         reached = f"iteration {row['iteration']:.0f}" if row.get("iteration", 0) > 0 else ""
         reason = row["reason"] if isinstance(row["reason"], str) else ""

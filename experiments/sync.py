@@ -26,10 +26,10 @@ def main() -> int:
     parser.add_argument(
         "-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit"
     )
-    runs = jobs.expand(parser.parse_intermixed_args().overrides)
+    runs = jobs.expand_runs(parser.parse_intermixed_args().overrides)
     told: list[Synced] = []
     try:
-        with connect(runs[0].config.tracking, jobs.root(runs)) as server:
+        with connect(runs[0].config.tracking, jobs.find_record_root(runs)) as server:
             for run in runs:
                 for synced in server.sync(run.config, run.record):
                     print(f"{synced.run_id:<34} {synced.told}", flush=True)

@@ -6,7 +6,7 @@ from degradation.config import ConfigError
 from degradation.durable_io import seal, unseal
 from degradation.records.schema import ATTEMPTS, CHECKPOINT, METRICS, State
 from degradation.run import train
-from degradation.sweep.jobs import grid_run
+from degradation.sweep.jobs import locate_run
 from degradation.training import serialization
 from degradation.training.trainer import Trainer
 
@@ -30,7 +30,7 @@ def interrupted(tiny, monkeypatch):
 
 
 def test_other_threads_at_resume_are_refused(tiny, interrupted):
-    record = grid_run(interrupted).record
+    record = locate_run(interrupted).record
     before = record.read(CHECKPOINT)
     with pytest.raises(
         ConfigError,
@@ -43,13 +43,13 @@ def test_other_threads_at_resume_are_refused(tiny, interrupted):
 
 def test_other_threads_may_be_allowed(tiny, interrupted):
     assert train(tiny("threads=2", "allow_device_change=true")) is State.DONE
-    starts = [row for row in grid_run(interrupted).record.rows(ATTEMPTS) if "start" in row]
+    starts = [row for row in locate_run(interrupted).record.rows(ATTEMPTS) if "start" in row]
     assert [row["threads"] for row in starts] == [1, 2]
 
 
 def test_a_checkpoint_of_an_earlier_release_is_resumed(tiny, interrupted):
     """It does not say how many threads there were."""
-    record = grid_run(interrupted).record
+    record = locate_run(interrupted).record
     state = serialization.load(unseal(record.read(CHECKPOINT)))
     assert state.pop("threads") == 1
     record.write(CHECKPOINT, seal(serialization.dump(state)))
@@ -62,7 +62,7 @@ def test_a_checkpoint_of_an_earlier_release_is_resumed(tiny, interrupted):
 def test_a_device_other_than_a_cpu_has_no_such_limit(tiny, interrupted, monkeypatch):
     from degradation import checkpointing
 
-    record = grid_run(interrupted).record
+    record = locate_run(interrupted).record
     checkpointing._check_threads(tiny("threads=2"), record, 1, "cuda")
     with pytest.raises(ConfigError):
         checkpointing._check_threads(tiny("threads=2"), record, 1, "cpu")

@@ -22,7 +22,7 @@ from degradation.records.schema import (
 )
 from degradation.run import RunFailed, train
 from degradation.signals import Interrupted
-from degradation.sweep.jobs import grid_run
+from degradation.sweep.jobs import locate_run
 from degradation.training import serialization
 
 
@@ -56,7 +56,7 @@ def interrupt(config, monkeypatch, iteration, signum=signal.SIGTERM):
 def test_probes_are_rows_at_the_start_early_before_each_drop_and_at_the_end(tiny):
     config = tiny("probes.early=2")
     train(config)
-    rows = grid_run(config).record.rows(PROBES)
+    rows = locate_run(config).record.rows(PROBES)
     taken = [(row["iteration"], row["probe"]) for row in rows]
     assert taken == [(at, name) for at in (0, 2, 6, 12) for name in ("gradient_flow", "responses")]
     assert all(len({len(values) for values in row["table"].values()}) == 1 for row in rows)
@@ -68,13 +68,13 @@ def undisturbed(compose_config, tiny_overrides, tmp_path_factory):
         *tiny_overrides, f"record_root={tmp_path_factory.mktemp('undisturbed')}"
     )
     assert train(config) is State.DONE
-    return final(grid_run(config).record)
+    return final(locate_run(config).record)
 
 
 def test_a_repeat_in_another_root_is_byte_identical(tiny, tmp_path, undisturbed):
     config = tiny(f"record_root={tmp_path / 'again'}", "tracking=offline")
     train(config)
-    assert_same(final(grid_run(config).record), undisturbed)
+    assert_same(final(locate_run(config).record), undisturbed)
 
 
 @pytest.mark.parametrize("iteration", range(1, 13))
@@ -84,7 +84,7 @@ def test_a_run_stopped_at_any_iteration_resumes_to_the_same_bytes(
     config = tiny()
 
     interrupt(config, monkeypatch, iteration)
-    record = grid_run(config).record
+    record = locate_run(config).record
     assert record.state() is State.PARTIAL
     assert train(config) is State.DONE
     assert_same(final(record), undisturbed)
@@ -110,7 +110,7 @@ def test_a_run_killed_at_any_iteration_resumes_to_the_same_bytes(
     with pytest.raises(Killed):
         train(config)
     monkeypatch.undo()
-    record = grid_run(config).record
+    record = locate_run(config).record
     with open(record.path(METRICS), "ab") as file:
         file.write(b'{"iteration":99,"torn')
     assert train(config) is State.DONE
@@ -123,7 +123,7 @@ def test_a_last_row_off_the_interval_does_not_confuse_a_resume(tiny, monkeypatch
     caplog.set_level("INFO")
     assert train(config) is State.DONE
     assert "goes on from iteration 10" in caplog.text
-    assert [row["iteration"] for row in grid_run(config).record.rows(METRICS)] == [4, 8, 10]
+    assert [row["iteration"] for row in locate_run(config).record.rows(METRICS)] == [4, 8, 10]
 
 
 def test_rows_that_are_lost_before_the_checkpoint_start_the_run_anew(
@@ -131,7 +131,7 @@ def test_rows_that_are_lost_before_the_checkpoint_start_the_run_anew(
 ):
     config = tiny()
     interrupt(config, monkeypatch, 9, signal.SIGTERM)
-    record = grid_run(config).record
+    record = locate_run(config).record
     record.path(METRICS).write_bytes(record.path(METRICS).read_bytes()[:-5])
     train(config)
     assert "metrics.jsonl lacks rows" in caplog.text
@@ -143,7 +143,7 @@ def test_a_broken_checkpoint_is_told_and_the_run_starts_anew(
 ):
     config = tiny()
     interrupt(config, monkeypatch, 9, signal.SIGINT)
-    record = grid_run(config).record
+    record = locate_run(config).record
     record.path(CHECKPOINT).write_bytes(record.path(CHECKPOINT).read_bytes()[:-100])
     train(config)
     assert "checkpoint.pt does not fit its own checksum; training starts anew" in caplog.text
@@ -184,7 +184,7 @@ def test_a_checkpoint_that_does_not_fit_is_told_and_the_run_starts_anew(
 ):
     config = tiny()
     interrupt(config, monkeypatch, 9)
-    record = grid_run(config).record
+    record = locate_run(config).record
     record.write(CHECKPOINT, change(serialization.load(unseal(record.read(CHECKPOINT)))))
     assert train(config) is State.DONE
     assert f"checkpoint.pt {told}" in caplog.text
@@ -202,7 +202,7 @@ def test_a_done_run_is_skipped(tiny, monkeypatch):
 def test_a_run_that_another_process_trains_is_waited_for(tiny, monkeypatch):
     """Nothing is trained or written while the lock is held; then the run is done already."""
     config = tiny()
-    record = grid_run(config).record
+    record = locate_run(config).record
     told, trained = [], []
     with ExitStack() as other_process:
         other_process.enter_context(record.lock())
@@ -225,7 +225,7 @@ def test_a_run_that_another_process_trains_is_waited_for(tiny, monkeypatch):
 
 def test_a_run_is_locked_from_its_first_to_its_last_write(tiny, monkeypatch):
     config = tiny()
-    record = grid_run(config).record
+    record = locate_run(config).record
     held = []
 
     def note(write):
@@ -246,7 +246,7 @@ def test_a_run_is_locked_from_its_first_to_its_last_write(tiny, monkeypatch):
 def test_an_interrupted_run_is_locked_no_more(tiny, monkeypatch):
     config = tiny()
     interrupt(config, monkeypatch, 5)
-    assert not grid_run(config).record.locked()
+    assert not locate_run(config).record.locked()
 
 
 def test_a_failure_is_recorded_with_its_reason_and_tried_again(tiny, monkeypatch, caplog):
@@ -258,7 +258,7 @@ def test_a_failure_is_recorded_with_its_reason_and_tried_again(tiny, monkeypatch
     monkeypatch.setattr(run_module, "Trainer", broken)
     with pytest.raises(RunFailed, match="MemoryError: out of memory"):
         train(config)
-    record = grid_run(config).record
+    record = locate_run(config).record
     assert record.state() is State.FAILED
     with open(record.path(ATTEMPTS), "ab") as file:
         file.write(b'{"attempt":2,"torn')  # a kill in the middle of a line
@@ -291,7 +291,7 @@ def test_an_error_in_the_middle_is_recorded_with_its_iteration(tiny, monkeypatch
     monkeypatch.setattr(run_module.Trainer, "step", failing)
     with pytest.raises(RunFailed, match=f": {type(error).__name__}: CUDA"):
         train(config)
-    record = grid_run(config).record
+    record = locate_run(config).record
     end = record.rows(ATTEMPTS)[-1]
     assert (end["outcome"], end["iteration"]) == ("failed", 6)
     assert end["reason"] == f"{type(error).__name__}: {error}".splitlines()[0]
@@ -303,7 +303,7 @@ def test_an_error_in_the_middle_is_recorded_with_its_iteration(tiny, monkeypatch
 def test_a_diverged_run_is_a_result(tiny):
     config = tiny("optim.lr=1e30")
     assert train(config) is State.DIVERGED
-    record = grid_run(config).record
+    record = locate_run(config).record
     assert record.state() is State.DIVERGED
     assert record.rows(ATTEMPTS)[-1]["outcome"] == "diverged"
     assert record.rows(ATTEMPTS)[-1]["iteration"] == record.manifest()["iteration"] <= 4
@@ -313,7 +313,7 @@ def test_a_diverged_run_is_a_result(tiny):
 def test_a_run_is_not_resumed_on_another_class_of_device_unless_asked(tiny, monkeypatch):
     config = tiny()
     interrupt(config, monkeypatch, 5, signal.SIGTERM)
-    record = grid_run(config).record
+    record = locate_run(config).record
     saved = serialization.load(unseal(record.read(CHECKPOINT)))
     record.write(CHECKPOINT, seal(serialization.dump(saved | {"device": "cuda"})))
     with pytest.raises(ConfigError, match=r"^device: .*was begun on cuda"):
@@ -332,7 +332,7 @@ def test_an_evaluation_that_overflows_is_not_divergence(tiny, compose_config):
     ]
     config = tiny("model=plain", "model.depth=110", "model.width=16", "optim.batch_size=128", *keys)
     assert train(config) is State.DONE
-    rows = grid_run(config).record.rows(METRICS)
+    rows = locate_run(config).record.rows(METRICS)
     assert [row["iteration"] for row in rows] == [1, 2]
     assert rows[0]["train/clean_loss"] is None
     assert rows[0]["train/running_loss"] is not None
@@ -351,13 +351,13 @@ def test_a_device_that_is_not_there_is_refused(tiny):
         match=rf"^device: '{missing}' is not available; allowed on this machine: auto, .*cpu",
     ):
         train(tiny(f"device={missing}"))
-    assert not grid_run(tiny()).record.folder.exists()
+    assert not locate_run(tiny()).record.folder.exists()
 
 
 def test_the_record_describes_the_run_without_a_clock(tiny):
     config = tiny()
     train(config)
-    record = grid_run(config).record
+    record = locate_run(config).record
     described = record.describe()
     assert described["census"]["parameters"] > 0
     assert described["data"]["classes"] == 10

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from degradation import run as run_module
-from degradation.config import CONF, parent_of
+from degradation.config import CONF, parent_config
 from degradation.models.network import Network
 from degradation.records.manifest import manifest_of
 from degradation.records.schema import METRICS, RUN, WEIGHTS, State
 from degradation.run import RunFailed, train
-from degradation.sweep.jobs import grid_run
+from degradation.sweep.jobs import locate_run
 from degradation.training import serialization
 
 TRAIN = CONF.parent / "experiments/train.py"
@@ -22,7 +22,7 @@ GROWN = ("model=constructed", "model.depth=20", "model.grown_from=8")
 def test_its_parent_is_trained_first_and_its_first_row_is_the_parents_error(tiny):
     config = tiny(*GROWN)
     assert train(config) is State.DONE
-    record, parent = grid_run(config).record, grid_run(parent_of(config)).record
+    record, parent = locate_run(config).record, locate_run(parent_config(config)).record
     assert parent.state() is State.DONE
     assert record.run_id.startswith("constructed-d20-s0-")
     assert record.describe()["parent"] == parent.run_id
@@ -44,10 +44,10 @@ def test_its_parent_is_trained_first_and_its_first_row_is_the_parents_error(tiny
 def test_it_goes_on_from_the_parents_weights_and_has_its_own(tiny):
     config = tiny(*GROWN, "optim.lr=1e-12", "optim.weight_decay=0")
     train(config)
-    weights = serialization.load(grid_run(config).record.read(WEIGHTS))
-    parent = serialization.load(grid_run(parent_of(config)).record.read(WEIGHTS))
+    weights = serialization.load(locate_run(config).record.read(WEIGHTS))
+    parent = serialization.load(locate_run(parent_config(config)).record.read(WEIGHTS))
     torch.testing.assert_close(weights["layer1.0.conv1.weight"], parent["layer1.0.conv1.weight"])
-    shallow, deep = (Network(one.model, 1, 10) for one in (parent_of(config), config))
+    shallow, deep = (Network(one.model, 1, 10) for one in (parent_config(config), config))
     shallow.load_state_dict(parent)
     deep.load_state_dict(weights)
     assert len(list(deep.blocks())) == 9
@@ -55,7 +55,7 @@ def test_it_goes_on_from_the_parents_weights_and_has_its_own(tiny):
 
 def test_a_parent_that_is_done_is_not_trained_again(tiny, monkeypatch):
     config = tiny(*GROWN)
-    train(parent_of(config))
+    train(parent_config(config))
     calls = []
     monkeypatch.setattr(
         run_module, "_attempt", lambda one, *_: calls.append(one.model.depth) or State.DONE
@@ -66,7 +66,7 @@ def test_a_parent_that_is_done_is_not_trained_again(tiny, monkeypatch):
 
 def test_a_parent_that_diverged_is_one_line(tiny):
     config = tiny(*GROWN)
-    parent = grid_run(parent_of(config)).record
+    parent = locate_run(parent_config(config)).record
     with parent.lock():
         files = {RUN: parent.create({"run_id": parent.run_id})}
         parent.append(METRICS, {"iteration": 4})
@@ -75,7 +75,7 @@ def test_a_parent_that_diverged_is_one_line(tiny):
         RunFailed, match=rf"{parent.run_id}: is diverged, so no network can be constructed from it"
     ):
         train(config)
-    assert grid_run(config).record.state() is State.FAILED
+    assert locate_run(config).record.state() is State.FAILED
 
 
 @pytest.mark.slow
@@ -89,7 +89,7 @@ def test_a_parents_own_job_and_its_children_that_start_at_once_train_it_once(
         subprocess.Popen([sys.executable, str(TRAIN), *words, *job], cwd=tmp_path) for job in jobs
     ]
     assert [process.wait() for process in started] == [0, 0, 0]
-    parent = grid_run(parent_of(tiny(*GROWN))).record
+    parent = locate_run(parent_config(tiny(*GROWN))).record
     starts = [row for row in parent.rows("attempts.jsonl") if "start" in row]
     assert len(starts) == 1
     assert parent.state() is State.DONE

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from degradation import run_id as run_id_module
-from degradation.config import parent_of
+from degradation.config import parent_config
 from degradation.data.fingerprint import data_fingerprint
 from degradation.run_id import run_id
-from degradation.sweep.jobs import expand
+from degradation.sweep.jobs import expand_runs
 
 PINNED = {
     (): "residual-d20-s0-89440b24",
@@ -123,7 +123,7 @@ GROWN = ["model=constructed", "model.depth=116", "model.grown_from=110", "schedu
 def test_constructed_runs_of_different_parents_differ(compose_config):
     """The parent's warm-up is no value of the constructed run, which has none itself."""
     first, second = (compose_config(*GROWN, f"schedule.warmup.lr={lr}") for lr in (0.01, 0.02))
-    assert identifier(parent_of(first)) != identifier(parent_of(second))
+    assert identifier(parent_config(first)) != identifier(parent_config(second))
     assert identifier(first) != identifier(second)
     assert identifier(first) == identifier(compose_config(*GROWN, "schedule.warmup.lr=0.01"))
 
@@ -147,7 +147,7 @@ LEDGER = Path(__file__).parents[1] / "experiments/ledger"
 )
 def test_ids_of_the_ledgers_runs_are_those_of_today(name):
     published = set(pd.read_csv(LEDGER / name / "runs.csv")["run_id"])
-    assert {run.run_id for run in expand([f"experiment={name}"])} == published
+    assert {run.run_id for run in expand_runs([f"experiment={name}"])} == published
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from PIL import Image
 from degradation.data.fingerprint import listing
 from degradation.records.schema import METRICS, State
 from degradation.run import train
-from degradation.sweep.jobs import grid_run
+from degradation.sweep.jobs import locate_run
 
 WORDS = [
     "data=imagenet", "data.stream.crop=64", "data.stream.scale=[70,90]", "data.stream.test_scale=70",
@@ -47,7 +47,7 @@ def tiny_imagenet(compose_config, pictures, tmp_path):
 def test_a_run_has_one_crop_and_ten_crop_errors_and_lowers_its_rate(tiny_imagenet):
     config = tiny_imagenet("runs", "data.stream.workers=0")
     assert train(config) is State.DONE
-    record = grid_run(config).record
+    record = locate_run(config).record
     rows = record.rows(METRICS)
     assert [row["iteration"] for row in rows] == [2, 4, 6]
     assert all(
@@ -70,7 +70,7 @@ def test_the_number_of_reading_processes_changes_neither_the_id_nor_a_bit(tiny_i
         tiny_imagenet("alone", "data.stream.workers=0"),
         tiny_imagenet("two", "data.stream.workers=2"),
     )
-    assert grid_run(alone).run_id == grid_run(two).run_id
+    assert locate_run(alone).run_id == locate_run(two).run_id
     for config in (alone, two):
         train(config)
-    assert grid_run(alone).record.read(METRICS) == grid_run(two).record.read(METRICS)
+    assert locate_run(alone).record.read(METRICS) == locate_run(two).record.read(METRICS)

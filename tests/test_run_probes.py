@@ -14,15 +14,15 @@ from degradation.config import CONF
 from degradation.records.schema import LANDSCAPE, PROBES, SNAPSHOTS, WEIGHTS, State
 from degradation.run import train
 from degradation.run_probes import ProbesFailed, run_landscape, run_probes
-from degradation.sweep.jobs import grid_run
+from degradation.sweep.jobs import locate_run
 from degradation.sweep.pending import (
     Point,
-    images_asked,
-    landscape_preflight,
-    points,
-    points_left,
-    preflight,
-    probes_left,
+    check_landscape_job,
+    check_probe_job,
+    count_probe_images,
+    list_pending_points,
+    list_pending_probes,
+    list_points,
 )
 
 SMALL = ("landscape.line=5", "landscape.square=3", "landscape.pictures=300", "landscape.parts=2")
@@ -35,7 +35,7 @@ def done(tiny):
     def trained(*overrides):
         config = tiny(*overrides)
         train(config)
-        return config, grid_run(config).record
+        return config, locate_run(config).record
 
     return trained
 
@@ -60,7 +60,7 @@ def test_what_training_has_not_probed_is_taken_once_at_the_start_of_the_snapshot
     whole = record.read(PROBES)
     assert run_probes(config) == "explained"
     assert record.read(PROBES) == whole
-    assert probes_left(config, record) == []
+    assert list_pending_probes(config, record) == []
 
 
 def test_a_record_without_probes_gets_the_rows_that_training_would_have_written(done, tmp_path):
@@ -87,8 +87,8 @@ def test_torn_and_changed_rows_are_taken_again(done):
 
 def test_a_constructed_net_has_no_start_unless_it_was_kept(tiny):
     config = tiny("model=constructed", "model.depth=14", "model.grown_from=8")
-    record = grid_run(config).record
-    assert {iteration for _, iteration in probes_left(config, record)} == {6, 12}
+    record = locate_run(config).record
+    assert {iteration for _, iteration in list_pending_probes(config, record)} == {6, 12}
 
 
 @pytest.mark.parametrize("measure", [run_probes, run_landscape])
@@ -130,7 +130,7 @@ def test_the_parts_of_a_landscape_are_all_its_points_once(done):
         assert run_landscape(config) == "explained"
     rows = landscape_rows(record)
     measured = [Point(row["shape"], row["x"], row["y"]) for row in rows]
-    assert sorted(map(str, measured)) == sorted(map(str, points(config.landscape)))
+    assert sorted(map(str, measured)) == sorted(map(str, list_points(config.landscape)))
     centre = {(row["loss"], row["error"]) for row in rows if row["x"] == row["y"] == 0}
     assert len(centre) == 1
     assert {row["pictures"] for row in rows} == {300}
@@ -173,9 +173,9 @@ def test_another_number_of_parts_finds_what_is_measured(done):
     config, record = done(*SMALL)
     run_landscape(config)  # the first of two parts
     config.landscape.parts = 1
-    assert len(points_left(config.landscape, record)) == 7
+    assert len(list_pending_points(config.landscape, record)) == 7
     config.landscape.reach = 0.5
-    assert len(points_left(config.landscape, record)) == 14
+    assert len(list_pending_points(config.landscape, record)) == 14
 
 
 @pytest.mark.parametrize(
@@ -195,15 +195,15 @@ def test_another_number_of_parts_finds_what_is_measured(done):
 def test_of_an_experiment_some_networks_have_a_landscape_in_parts(words, expected, tmp_path):
     """Those of landscape.depths and .seeds that are in the grid, each in all its parts."""
     jobs = jobs_of(["experiment=quick", "landscape.parts=2", f"record_root={tmp_path}", *words])
-    told = [landscape_preflight(cfg) for cfg in jobs]
-    asked = [cfg for cfg, one in zip(jobs, told, strict=True) if one.settled is None]
+    told = [check_landscape_job(cfg) for cfg in jobs]
+    asked = [cfg for cfg, one in zip(jobs, told, strict=True) if one.skip_reason is None]
     nets = Counter(
         ("residual" if cfg.model.shortcut == "A" else "plain", cfg.model.depth) for cfg in asked
     )
     assert nets == dict.fromkeys(expected, 2)
     assert {cfg.landscape.part for cfg in asked} == {0, 1}
     assert {cfg.seed for cfg in asked} == {0}
-    assert {one.settled for one in told} - {None} <= {
+    assert {one.skip_reason for one in told} - {None} <= {
         "not among landscape.depths",
         "not among landscape.seeds",
     }
@@ -248,12 +248,12 @@ def test_the_launcher_is_told_what_has_nothing_left(tiny, compose_config):
     schedule = ["iterations=12", "milestones=[6]", "evaluate_every=4", "snapshots=[6]"]
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         cfg = compose("explain", [*words, *(f"schedule.{key}" for key in schedule)])
-        told = preflight(cfg)
-        other = preflight(
+        told = check_probe_job(cfg)
+        other = check_probe_job(
             compose("explain", [*words, *(f"schedule.{key}" for key in schedule), "seed=1"])
         )
-    assert (told.label, told.settled) == (grid_run(config).run_id, "explained before")
-    assert other.settled is None
+    assert (told.label, told.skip_reason) == (locate_run(config).run_id, "explained before")
+    assert other.skip_reason is None
 
 
 def sizes(record, probe):
@@ -268,15 +268,15 @@ def test_another_number_of_images_is_another_sample(done, tiny):
     run_probes(config)
     taken_before = len(record.rows(PROBES))
     config.probes.batch_size = 64
-    left = probes_left(config, record)
+    left = list_pending_probes(config, record)
     assert ("gradient_flow", 12) in left
     assert ("lesions", 12) not in left  # its number of test images is the same
     run_probes(config)
-    assert probes_left(config, record) == []
+    assert list_pending_probes(config, record) == []
     assert sizes(record, "gradient_flow")[12] == 64
     assert len(record.rows(PROBES)) == taken_before + len(left)
     config.probes.batch_size = 128
-    assert probes_left(config, record) == []
+    assert list_pending_probes(config, record) == []
 
 
 def test_more_images_than_there_are_is_all_of_them(done):
@@ -285,17 +285,17 @@ def test_more_images_than_there_are_is_all_of_them(done):
     run_probes(config)
     assert sizes(record, "lesions")[12] == 297
     config.probes.test_pictures = None
-    assert probes_left(config, record) == []
+    assert list_pending_probes(config, record) == []
     config.probes.test_pictures = 50
-    assert probes_left(config, record) == [("lesions", 12)]
+    assert list_pending_probes(config, record) == [("lesions", 12)]
 
 
 def test_images_asked_are_those_of_the_split(compose_config):
     data = {"train": 1000, "test": 40}
     config = compose_config("probes.batch_size=300", "probes.test_pictures=null")
-    asked = images_asked(config, data)
+    asked = count_probe_images(config, data)
     assert (asked["gradient_flow"], asked["paths"], asked["lesions"]) == (300, 300, 40)
     streamed = compose_config(
         "data=imagenet", "data.root=r", "data.stream.train_evaluated=200", "probes.batch_size=300"
     )
-    assert images_asked(streamed, data)["gradient_flow"] == 200
+    assert count_probe_images(streamed, data)["gradient_flow"] == 200

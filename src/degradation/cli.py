@@ -14,7 +14,7 @@ from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from degradation.config import check_words
+from degradation.config import check_overrides
 from degradation.config.errors import ConfigError, escape
 from degradation.config.hydra_errors import format_hydra_error
 from degradation.errors import UserError
@@ -64,7 +64,7 @@ def run_hydra_script(main: Callable[[], Any], config_name: str) -> NoReturn:
                 "--experimental-rerun: is not allowed, since it executes what is in a file"
             )
         if not given.shell_completion:
-            check_words(given.overrides)
+            check_overrides(given.overrides)
         if os.environ.get(FULL_ERROR) == "1":
             main()
             return

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from degradation.checkpointing import ResumeState, resume, save
-from degradation.config import Config, ConfigError, parent_of
+from degradation.config import Config, ConfigError, parent_config
 from degradation.data.fingerprint import DataError
 from degradation.data.loaders import load
 from degradation.durable_io import Row
@@ -41,7 +41,7 @@ from degradation.records.schema import (
 )
 from degradation.run_metadata import build_probe_row, describe_run
 from degradation.signals import Interrupted, StopRequest, catch_stop_signals
-from degradation.sweep.jobs import grid_run
+from degradation.sweep.jobs import locate_run
 from degradation.tracking.mirror import Log, mirror
 from degradation.tracking.wandb_rows import in_order, shown_in_wandb, wandb_identity
 from degradation.training import serialization
@@ -77,13 +77,13 @@ def train(config: Config, group: WorkerGroup = SINGLE) -> State:
     If another process is at it, that is waited for. A constructed network's parent is trained first where that has not
     been done. A run that is over is trained again where a file of it is not what training wrote.
     """
-    run = grid_run(config)
+    run = locate_run(config)
     record = run.record
     try:
         check_torch_pair()
         device = choose_device(config.device)
         check_precision(device, config.precision)
-        parent = parent_of(config)
+        parent = parent_config(config)
         if parent is not None and record.outcome(verify_contents=True) is None:
             train(parent)
         with _waited_for(record):
@@ -259,10 +259,10 @@ def _progress(
 
 def _construct(config: Config, training: Trainer) -> None:
     """Start from the parent's trained network, grown, where the configuration says so."""
-    parent = parent_of(config)
+    parent = parent_config(config)
     if parent is None:
         return
-    run = grid_run(parent)
+    run = locate_run(parent)
     if run.record.outcome() is not State.DONE:
         raise RecordError(
             f"{run.run_id}: is {run.record.state()}, so no network can be constructed from it"

@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from degradation.config import Config, family, parent_of, warmup_of
+from degradation.config import Config, effective_warmup, family, parent_config
 
 # Raised when the code's numbers change on purpose: the id changes with it, and old records stay what they are. A
 # correction that concerns some runs raises it for those alone (`numerics_version`).
@@ -126,7 +126,7 @@ def _schedule_values(config: Config) -> dict[str, Any]:
 
 def _warmup_values(config: Config) -> dict[str, Any] | None:
     """The warm-up that this run has; how deep a network must be to have one is no value of the run."""
-    warmup = warmup_of(config)
+    warmup = effective_warmup(config)
     if warmup is None:
         return None
     values = {key: value for key, value in asdict(warmup).items() if key != "from_depth"}
@@ -140,7 +140,7 @@ def _parent_values(config: Config) -> dict[str, Any]:
 
     Its id follows from these and from this run's own values. Only the warm-up may differ: a constructed net has none.
     """
-    parent = parent_of(config)
+    parent = parent_config(config)
     warmup = None if parent is None else _warmup_values(parent)
     return {} if warmup is None else {"schedule": {"warmup": warmup}}
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from degradation.config import Config, family, parent_of
+from degradation.config import Config, family, parent_config
 from degradation.data.datasets import Dataset
 from degradation.data.fingerprint import data_fingerprint
 from degradation.data.imagenet import ImageNet
@@ -16,13 +16,13 @@ from degradation.models.complexity import measure_complexity
 from degradation.probes import Table
 from degradation.records.schema import DEVICE, PICTURES, PROBE, TABLE
 from degradation.run_id import hashed_values, numerics_version
-from degradation.sweep.jobs import grid_run
+from degradation.sweep.jobs import locate_run
 
 
 def describe_run(config: Config, run_id: str, dataset: Dataset | ImageNet) -> dict[str, Any]:
     """What run.json holds of a run; the same for every attempt on any machine."""
     counted = measure_complexity(config.model, dataset.channels, dataset.side, dataset.classes)
-    parent = parent_of(config)
+    parent = parent_config(config)
     validation = {"validation": config.data.validation} if config.data.validation else {}
     return {
         "run_id": run_id,
@@ -39,7 +39,7 @@ def describe_run(config: Config, run_id: str, dataset: Dataset | ImageNet) -> di
             **validation,
         },
         "census": asdict(counted),
-        **({"parent": grid_run(parent).run_id} if parent is not None else {}),
+        **({"parent": locate_run(parent).run_id} if parent is not None else {}),
     }
 
 

@@ -30,8 +30,13 @@ from degradation.records.schema import (
     State,
 )
 from degradation.run_metadata import build_probe_row
-from degradation.sweep.jobs import GridRun, grid_run
-from degradation.sweep.pending import SKIP_REASON, points_left, probes_left, specification
+from degradation.sweep.jobs import SweepRun, locate_run
+from degradation.sweep.pending import (
+    EXPLAINED,
+    describe_landscape,
+    list_pending_points,
+    list_pending_probes,
+)
 from degradation.tracking.mirror import mirror
 from degradation.tracking.wandb_rows import explained_run
 from degradation.training import serialization
@@ -60,8 +65,8 @@ def run_landscape(config: Config) -> str:
     return _of_done_run(config, _measure_points)
 
 
-def _of_done_run(config: Config, measure: Callable[[GridRun, torch.device], None]) -> str:
-    run = grid_run(config)
+def _of_done_run(config: Config, measure: Callable[[SweepRun, torch.device], None]) -> str:
+    run = locate_run(config)
     try:
         check_torch_pair()
         device = choose_device(config.device)
@@ -80,10 +85,10 @@ def _of_done_run(config: Config, measure: Callable[[GridRun, torch.device], None
     except (torch.OutOfMemoryError, MemoryError) as problem:
         reason = f"{type(problem).__name__}: {problem}".splitlines()[0]
         raise ProbesFailed(f"{run.run_id}: {reason}; fewer pictures need less memory") from None
-    return SKIP_REASON
+    return EXPLAINED
 
 
-def _take_probes(run: GridRun, device: torch.device) -> None:
+def _take_probes(run: SweepRun, device: torch.device) -> None:
     config, record = run.config, run.record
     if record.locked():
         notify(f"{run.run_id}: another process is at it; waiting for that")
@@ -96,9 +101,9 @@ def _take_probes(run: GridRun, device: torch.device) -> None:
         record.rewrite_rows(
             PROBES, record.valid_rows(PROBES)
         )  # a torn last line would hide what is appended
-        left = probes_left(config, record)
+        left = list_pending_probes(config, record)
         if not left:
-            log.info("%s: %s already", run.run_id, SKIP_REASON)
+            log.info("%s: %s already", run.run_id, EXPLAINED)
             return
         dataset = load(config.data)
         feed = build_loader(dataset, config, device)
@@ -157,7 +162,7 @@ def _mirror(config: Config, record: Record) -> None:
         pass
 
 
-def _measure_points(run: GridRun, device: torch.device) -> None:
+def _measure_points(run: SweepRun, device: torch.device) -> None:
     """One row a point, as soon as it is known, in a file of this part."""
     config, record = run.config, run.record
     asked = config.landscape
@@ -165,7 +170,7 @@ def _measure_points(run: GridRun, device: torch.device) -> None:
     record.path(LANDSCAPE).mkdir(exist_ok=True)
     with record.lock_file(name):
         record.rewrite_rows(name, record.valid_rows(name))
-        left = points_left(asked, record)
+        left = list_pending_points(asked, record)
         if not left:
             return
         dataset = load(config.data)
@@ -187,5 +192,7 @@ def _measure_points(run: GridRun, device: torch.device) -> None:
                     "loss": loss if math.isfinite(loss) else None,
                     "error": error,
                 }
-                record.append(name, where | specification(asked) | {DEVICE: device.type} | found)
+                record.append(
+                    name, where | describe_landscape(asked) | {DEVICE: device.type} | found
+                )
                 report_progress(number + 1, len(left))

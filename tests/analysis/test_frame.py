@@ -12,7 +12,7 @@ from analysis.frame import load, load_where
 from degradation.records.manifest import manifest_of
 from degradation.records.record import Record
 from degradation.records.schema import ATTEMPTS, METRICS, RUN, RecordError, State
-from degradation.sweep.jobs import described, grid_run
+from degradation.sweep.jobs import describe_planned_run, locate_run
 
 CONFIG = {
     "model": {"depth": 20, "shortcut": "none"},
@@ -63,7 +63,7 @@ def test_every_state_stays_visible(tmp_path, tiny):
         write(tmp_path, "diverged", State.DIVERGED, errors=(30.0,)),
         write(tmp_path, "failed", State.FAILED),
         write(tmp_path, "partial"),
-        described(grid_run(tiny(f"record_root={tmp_path}"))) | {"run_id": "missing"},
+        describe_planned_run(locate_run(tiny(f"record_root={tmp_path}"))) | {"run_id": "missing"},
     ]
     runs = load(tmp_path, expected).runs.set_index("run_id")
     assert {name: runs.loc[name, "state"] for name in runs.index} == {
@@ -88,7 +88,7 @@ def test_a_diverged_run_stays_in_the_curves_at_chance(tmp_path):
 
 
 def test_a_run_that_failed_before_it_was_described_keeps_its_reason(tmp_path, tiny):
-    run = grid_run(tiny(f"record_root={tmp_path}"))
+    run = locate_run(tiny(f"record_root={tmp_path}"))
     run.record.folder.mkdir()
     run.record.append(
         ATTEMPTS, {"attempt": 1, "start": 1.0, "device": "cpu", "commit": None, "versions": {}}
@@ -96,7 +96,7 @@ def test_a_run_that_failed_before_it_was_described_keeps_its_reason(tmp_path, ti
     run.record.append(
         ATTEMPTS, {"attempt": 1, "end": 2.0, "outcome": "failed", "reason": "the archive is torn"}
     )
-    expected = load(tmp_path, [described(run)])
+    expected = load(tmp_path, [describe_planned_run(run)])
     assert expected.runs.loc[0, ["state", "reason", "depth"]].tolist() == [
         "failed",
         "the archive is torn",

@@ -18,7 +18,7 @@ from analysis.power.published import Normal
 from analysis.power.times import FormDraw, Growth, growths_of
 from analysis.statistics import student
 from degradation.config import CONF
-from degradation.sweep.jobs import expand
+from degradation.sweep.jobs import expand_runs
 
 ROOT = CONF.parent
 LEDGER = ROOT / "experiments/ledger/quick"
@@ -43,7 +43,7 @@ def growths():
 @pytest.fixture(scope="module")
 def design():
     """That of convergence_digits, as it is composed."""
-    configs = [run.config for run in expand(["experiment=convergence_digits"])]
+    configs = [run.config for run in expand_runs(["experiment=convergence_digits"])]
     schedule = configs[0].schedule
     assert list(schedule.milestones) == []  # one learning rate throughout
     depths = tuple(sorted({config.model.depth for config in configs}))

@@ -9,7 +9,7 @@ from analysis.report import build
 from degradation.records.schema import PROBES
 from degradation.run import train
 from degradation.run_probes import run_landscape, run_probes
-from degradation.sweep.jobs import described, grid_run
+from degradation.sweep.jobs import describe_planned_run, locate_run
 
 pytestmark = pytest.mark.slow
 GRID = [
@@ -33,8 +33,8 @@ def explained(compose_config, tiny_overrides, tmp_path_factory):
         run_probes(config)
         if seed == 0:
             run_landscape(config)
-        runs.append(grid_run(config))
-    return root, [described(run) for run in runs]
+        runs.append(locate_run(config))
+    return root, [describe_planned_run(run) for run in runs]
 
 
 def test_a_table_has_a_row_a_block_with_who_and_when(explained):

@@ -9,7 +9,7 @@ import torch
 
 from degradation.config import CONF
 from degradation.records.schema import METRICS, WEIGHTS, State
-from degradation.sweep.jobs import expand
+from degradation.sweep.jobs import expand_runs
 from degradation.training import serialization
 
 TRAIN = str(CONF.parent / "experiments/train.py")
@@ -38,7 +38,7 @@ def told(process):
 
 
 def records(folder, *words):
-    return [run.record for run in expand([*SHORT, f"record_root={folder / 'runs'}", *words])]
+    return [run.record for run in expand_runs([*SHORT, f"record_root={folder / 'runs'}", *words])]
 
 
 def until(holds):

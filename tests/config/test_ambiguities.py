@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from degradation.config import parent_of
+from degradation.config import parent_config
 from degradation.data.datasets import load
 from degradation.data.fingerprint import data_fingerprint
 from degradation.models.batchnorm import exact_statistics
@@ -229,8 +229,8 @@ def test_a_constructed_networks_parent_is_the_same_run_at_the_depth_that_it_grew
     compose_config,
 ):
     config = compose_config("model=constructed", "model.depth=56", "seed=3")
-    parent, plain = parent_of(config), compose_config("model=plain", "model.depth=20", "seed=3")
+    parent, plain = parent_config(config), compose_config("model=plain", "model.depth=20", "seed=3")
     assert run_id(parent, data_fingerprint(parent.data)) == run_id(
         plain, data_fingerprint(plain.data)
     )
-    assert parent_of(parent) is None
+    assert parent_config(parent) is None

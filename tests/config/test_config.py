@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from degradation.config import CONF, ConfigError, family, warmup_of
+from degradation.config import CONF, ConfigError, effective_warmup, family
 
 ROOT = CONF.parent
 
@@ -34,8 +34,8 @@ def test_a_warm_up_needs_one_of_its_two_ends(compose_config):
 
 
 def test_only_deep_networks_have_the_papers_warm_up(compose_config):
-    assert warmup_of(compose_config("schedule=paper", "model.depth=56")) is None
-    assert warmup_of(compose_config("schedule=paper", "model.depth=110")).lr == 0.01
+    assert effective_warmup(compose_config("schedule=paper", "model.depth=56")) is None
+    assert effective_warmup(compose_config("schedule=paper", "model.depth=110")).lr == 0.01
 
 
 def test_plain_and_residual_differ_in_one_key(compose_config):

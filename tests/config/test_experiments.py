@@ -8,7 +8,7 @@ from PIL import Image
 from degradation.config import CONF
 from degradation.data.fingerprint import listing
 from degradation.models.network import Network
-from degradation.sweep.jobs import expand
+from degradation.sweep.jobs import expand_runs
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 # runs a seed
@@ -36,7 +36,7 @@ def pictures(tmp_path_factory):
 def test_every_experiment_composes_and_every_network_in_it_is_built(pictures, name):
     """And those on CIFAR-10 follow He et al. 2015, 4.2, but for what they are about."""
     large = [f"data.root={pictures}"] if name.startswith("imagenet") else []
-    runs = expand([f"experiment={name}", "seed=0", *large])
+    runs = expand_runs([f"experiment={name}", "seed=0", *large])
     assert len(runs) == RUNS.get(name, RUNS[name.removesuffix("_digits")])
     assert {run.config.name for run in runs} == {name}
     data = runs[0].config.data.name

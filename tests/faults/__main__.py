@@ -32,9 +32,9 @@ COUNT = """
 import json, sys
 from pathlib import Path
 import fault_shim
-from degradation.sweep.jobs import expand
+from degradation.sweep.jobs import expand_runs
 from degradation.run import train
-runs = dict(zip(["", *fault_shim.COUNTED], expand(sys.argv[1:])))
+runs = dict(zip(["", *fault_shim.COUNTED], expand_runs(sys.argv[1:])))
 disk = fault_shim.Disk(next(iter(runs.values())).record.root, {run.run_id: (fault, 0) for fault, run in runs.items()})
 disk.install()
 for run in runs.values():

@@ -15,7 +15,7 @@ from fault_shim import STRUCK
 
 from degradation.records.record import Record
 from degradation.records.schema import State
-from degradation.sweep.jobs import expand
+from degradation.sweep.jobs import expand_runs
 
 HERE = Path(__file__).resolve().parent
 EXPERIMENTS = HERE.parents[1] / "experiments"
@@ -36,7 +36,7 @@ def ids_of(seeds: Sequence[int]) -> dict[int, str]:
     """The run ids of the sweep over these seeds."""
     return {
         run.config.seed: run.run_id
-        for run in expand([*TINY[1:], f"seed={','.join(map(str, seeds))}"])
+        for run in expand_runs([*TINY[1:], f"seed={','.join(map(str, seeds))}"])
     }
 
 

@@ -22,7 +22,7 @@ from degradation.records.record import Record
 from degradation.records.schema import ATTEMPTS, METRICS, PROBES, RUN, SNAPSHOTS, WEIGHTS, State
 from degradation.run_id import hashed_values
 from degradation.run_metadata import build_probe_row, describe_run
-from degradation.sweep.jobs import configurations, grid_run
+from degradation.sweep.jobs import expand_configs, locate_run
 from degradation.training import serialization
 
 NAME = "growth"
@@ -67,7 +67,7 @@ def every_configuration(root: Path, runs: int) -> Iterator[Config]:
         if word.partition("=")[0] not in ("model", "model.depth", "seed")
     ]
     for kind in FAMILIES:
-        (base,) = configurations([*words, f"model={kind}"])
+        (base,) = expand_configs([*words, f"model={kind}"])
         for depth in DEPTHS:
             model = replace(base.model, depth=depth)
             check(replace(base, model=model))
@@ -76,7 +76,7 @@ def every_configuration(root: Path, runs: int) -> Iterator[Config]:
 
 def _write(config: Config, with_probes: bool) -> None:
     run, rng = (
-        grid_run(config),
+        locate_run(config),
         random.Random(f"{config.model.shortcut} {config.model.depth} {config.seed}"),
     )
     record, kind = run.record, family(config.model)

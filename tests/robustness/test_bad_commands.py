@@ -16,7 +16,7 @@ from hydra.core.global_hydra import GlobalHydra
 from degradation import config as schema
 from degradation.cli import run_script
 from degradation.config import CONF
-from degradation.config.errors import is_unbroken
+from degradation.config.errors import is_single_line
 from degradation.data.fingerprint import DataError
 from degradation.run import RunFailed, train
 
@@ -247,7 +247,7 @@ def test_a_bad_command_line_is_one_line_and_nothing_is_written(
     status, told = command(script, *split, cwd=place, told=tmp_path / "told")
     assert told.startswith(line), told
     assert told.endswith("\n")
-    assert is_unbroken(told[:-1])
+    assert is_single_line(told[:-1])
     assert status == 1
     assert contents(place) == before
 
@@ -268,7 +268,7 @@ def test_a_filter_that_does_not_fit_is_one_line(place, tmp_path, tiny):
             "report", "--records=runs", f"--where={query}", cwd=place, told=tmp_path / "told"
         )
         assert told.startswith(line), told
-        assert is_unbroken(told[:-1])
+        assert is_single_line(told[:-1])
         assert status == 1
     assert contents(place) == before
 
@@ -276,7 +276,7 @@ def test_a_filter_that_does_not_fit_is_one_line(place, tmp_path, tiny):
 def test_the_traceback_is_there_for_who_asks(monkeypatch):
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     with pytest.raises(schema.ConfigError):
-        run_script(lambda: schema.check_words(["=3"]))
+        run_script(lambda: schema.check_overrides(["=3"]))
 
 
 def test_a_bug_keeps_its_traceback():

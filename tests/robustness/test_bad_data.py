@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from degradation.cli import run_script
-from degradation.config.errors import is_unbroken
+from degradation.config.errors import is_single_line
 from degradation.data.fingerprint import (
     CIFAR10_ARCHIVE,
     CIFAR100_ARCHIVE,
@@ -135,7 +135,7 @@ def refused(capsys, main):
     told = capsys.readouterr().err
     assert ended.value.code == 1
     assert told.endswith("\n")
-    assert is_unbroken(told[:-1]), told
+    assert is_single_line(told[:-1]), told
     return told[:-1]
 
 

@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 from degradation import config as schema
 from degradation.cli import format_error
 from degradation.config import CONF, Config
-from degradation.config.errors import is_unbroken
+from degradation.config.errors import is_single_line
 from degradation.errors import UserError
 
 # the words beside which a part is there that is null by default
@@ -198,7 +198,7 @@ def refusal(*words):
 def check_line(line, named):
     assert line.startswith(named), line
     assert "allowed" in line
-    assert is_unbroken(line)
+    assert is_single_line(line)
     assert len(line) < 1100
 
 

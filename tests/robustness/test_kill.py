@@ -15,7 +15,7 @@ from degradation import run as run_module
 from degradation.durable_io import SEALED
 from degradation.records.schema import ATTEMPTS, METRICS, PROBES, SNAPSHOTS, WEIGHTS, State
 from degradation.run import RunFailed, train
-from degradation.sweep.jobs import grid_run
+from degradation.sweep.jobs import locate_run
 from degradation.training import serialization
 
 SHIM = Path(__file__).parents[1] / "faults/fault_shim.py"
@@ -36,7 +36,7 @@ def whole(compose_config, tiny_overrides, tmp_path_factory):
         *tiny_overrides, f"record_root={tmp_path_factory.mktemp('undisturbed')}"
     )
     assert train(config) is State.DONE
-    return final(grid_run(config).record)
+    return final(locate_run(config).record)
 
 
 def final(record):
@@ -130,7 +130,7 @@ def test_a_run_that_ends_at_any_call_goes_on_to_the_same_bytes(
     killed = saved_before_a_strike = 0
     while code == -signal.SIGKILL:
         config = tiny(f"record_root={tmp_path / str(number)}")
-        record = grid_run(config).record
+        record = locate_run(config).record
         promised = tmp_path / f"promised-{number}"
         promised.touch()
 
@@ -167,7 +167,7 @@ def test_a_disk_that_fails_at_any_call_fails_the_run_in_one_line(
     failures = 0
     while failed:
         config = tiny(f"record_root={tmp_path / str(number)}")
-        record = grid_run(config).record
+        record = locate_run(config).record
         with pytest.MonkeyPatch.context() as patched:
             fail_from(number, problem, record, patched)
             told = ""
@@ -233,7 +233,7 @@ DONE_FILES = ["run.json", "metrics.jsonl", "DONE", "weights.pt", f"{SNAPSHOTS}/0
 def done(compose_config, tiny_overrides, tmp_path_factory):
     config = compose_config(*tiny_overrides, f"record_root={tmp_path_factory.mktemp('done')}")
     train(config)
-    return grid_run(config).record
+    return locate_run(config).record
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_no_damaged_row_is_ever_read(done, name):
 def test_a_run_that_is_over_and_damaged_becomes_what_it_was(tiny, whole, name, caplog):
     config = tiny()
     train(config)
-    record = grid_run(config).record
+    record = locate_run(config).record
     content = record.path(name).read_bytes()
     place = len(content) // 3
     record.path(name).write_bytes(
@@ -295,7 +295,7 @@ def test_any_damage_to_a_checkpoint_is_seen_and_training_starts_anew(tiny, shim,
     from degradation import checkpointing
 
     config = tiny()
-    record = grid_run(config).record
+    record = locate_run(config).record
 
     def die():
         shim.Disk(record.root, {record.run_id: ("job killed", 40)}).install()

@@ -15,7 +15,7 @@ from degradation.durable_io import encode_document, seal
 from degradation.records.schema import CHECKPOINT, DONE, METRICS, RUN, SNAPSHOTS, WEIGHTS, State
 from degradation.run import RunFailed, train
 from degradation.run_probes import ProbesFailed, run_probes
-from degradation.sweep.jobs import grid_run
+from degradation.sweep.jobs import locate_run
 from degradation.training import serialization
 
 SCRIPTS = CONF.parent / "experiments"
@@ -62,7 +62,7 @@ def test_the_trap_works(tmp_path):
 def test_a_planted_checkpoint_does_nothing(tiny, mark, caplog, form, wrap, reason):
     """Nor where its seal is right, which whoever plants it can write too: then `weights_only` alone keeps it out."""
     config = tiny("probes=none")
-    record = grid_run(config).record
+    record = locate_run(config).record
     record.write(CHECKPOINT, wrap(planted_pickles(mark)[form]))
     assert train(config) is State.DONE
     assert f"{CHECKPOINT} {reason}" in caplog.text
@@ -75,7 +75,7 @@ def test_planted_weights_do_nothing_though_the_manifest_fits_them(tiny, mark, fo
     """explain.py reads them."""
     config = tiny()
     train(config)
-    record = grid_run(config).record
+    record = locate_run(config).record
     manifest = record.manifest()
     manifest["files"][name] = record.write(name, planted_pickles(mark)[form])
     record.write(
@@ -94,7 +94,7 @@ def test_planted_weights_do_nothing_though_the_manifest_fits_them(tiny, mark, fo
 def test_a_pickle_in_place_of_a_text_does_nothing(tiny, mark, form, name):
     config = tiny("probes=none")
     train(config)
-    record = grid_run(config).record
+    record = locate_run(config).record
     record.path(name).write_bytes(planted_pickles(mark)[form])
     with contextlib.suppress(RunFailed):
         assert train(config) is State.DONE
@@ -104,7 +104,7 @@ def test_a_pickle_in_place_of_a_text_does_nothing(tiny, mark, form, name):
 @pytest.mark.parametrize("name", [RUN, METRICS, CHECKPOINT, WEIGHTS, DONE])
 def test_a_planted_link_leads_nowhere(tiny, tmp_path, name):
     config = tiny("probes=none")
-    record = grid_run(config).record
+    record = locate_run(config).record
     outside = tmp_path / "precious"
     outside.write_text("precious")
     record.folder.mkdir(parents=True)

@@ -11,7 +11,7 @@ from degradation.config import CONF
 from degradation.records.schema import ATTEMPTS, METRICS, SECONDS, State
 from degradation.run import train
 from degradation.sweep.cost import PASSES, Measured, makespan, measured, plan, rate_of
-from degradation.sweep.jobs import grid_run
+from degradation.sweep.jobs import locate_run
 
 RESNET_20 = 40_551_040  # multiply-adds; He et al. 2015 give none for CIFAR: counted layer by layer in the census's tests
 
@@ -21,7 +21,7 @@ def test_what_is_left_at_a_given_rate(compose_config, tmp_path):
     config = compose_config(
         "experiment=paper", "model.depth=20", f"record_root={tmp_path}", "seed=0"
     )
-    (one,) = plan([grid_run(config)], [], 1e12)
+    (one,) = plan([locate_run(config)], [], 1e12)
     assert (one.state, one.left, one.multiply_adds) == (State.MISSING, 64_000, RESNET_20)
     assert one.work == 64_000 * 128 * RESNET_20 * PASSES
     assert one.seconds == one.work / 1e12
@@ -35,7 +35,7 @@ def done(tiny):
 
 
 def test_the_rate_of_a_run_that_is_done_is_that_of_a_like_device_only(done):
-    record = grid_run(done).record
+    record = locate_run(done).record
     seconds = record.rows(ATTEMPTS)[-1][SECONDS]
     (one,) = measured(record.root, "cpu", done)
     multiply_adds = record.describe()["census"]["multiply_adds"]
@@ -47,12 +47,12 @@ def test_the_rate_of_a_run_that_is_done_is_that_of_a_like_device_only(done):
         == []
     )
     # the same run once more would take as long
-    (again,) = plan([grid_run(replace(done, seed=1))], [one], 1.0)
+    (again,) = plan([locate_run(replace(done, seed=1))], [one], 1.0)
     assert again.seconds == pytest.approx(seconds)
 
 
 def test_a_run_that_was_resumed_or_is_planted_tells_no_rate(done):
-    record = grid_run(done).record
+    record = locate_run(done).record
     record.append(ATTEMPTS, {"attempt": 2, "start": 0.0})
     assert measured(record.root, "cpu", done) == []
     record.rewrite_rows(ATTEMPTS, [{"attempt": 1}, {"attempt": 1, "outcome": "done"}])
@@ -61,17 +61,17 @@ def test_a_run_that_was_resumed_or_is_planted_tells_no_rate(done):
 
 def test_what_is_done_costs_nothing_and_a_partial_run_its_rest(done, tiny):
     partial = tiny("probes=none", "seed=1")
-    record = grid_run(partial).record
+    record = locate_run(partial).record
     record.create({"run_id": record.run_id})
     record.append(ATTEMPTS, {"attempt": 1, "start": 0.0})
     record.append(METRICS, {"iteration": 8})
-    first, second = plan([grid_run(done), grid_run(partial)], [], 1e9)
+    first, second = plan([locate_run(done), locate_run(partial)], [], 1e9)
     assert (first.state, first.left, first.seconds) == (State.DONE, 0, 0.0)
     assert (second.state, second.left) == (State.PARTIAL, 4)
 
 
 def test_the_disk_space_is_what_a_run_leaves(done):
-    run = grid_run(done)
+    run = locate_run(done)
     (one,) = plan([run], [], 1e9)
     left = sum(path.stat().st_size for path in run.record.folder.rglob("*") if path.suffix == ".pt")
     assert one.bytes == pytest.approx(left, rel=0.05)

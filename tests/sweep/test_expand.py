@@ -6,7 +6,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from degradation import config as schema
-from degradation.sweep.expand import based, configurations
+from degradation.sweep.expand import based, expand_configs
 
 GRIDS = [
     ["experiment=quick", "seed=0,1"],  # early probes refer to schedule.evaluate_every
@@ -54,7 +54,7 @@ def outcome(function, overrides):
     ids=" ".join,
 )
 def test_a_grid_is_what_hydra_composes_job_by_job(overrides):
-    quickly, expected = outcome(configurations, overrides), outcome(one_by_one, overrides)
+    quickly, expected = outcome(expand_configs, overrides), outcome(one_by_one, overrides)
     assert quickly == expected
     assert repr(quickly) == repr(expected)  # 1 and 1.0 are equal, and not the same
 
@@ -68,7 +68,7 @@ def test_a_grid_is_what_hydra_composes_job_by_job(overrides):
     ids=" ".join,
 )  # fmt: skip
 def test_what_is_wrong_in_a_grid_is_told_as_it_is_of_a_single_run(overrides):
-    quickly, expected = outcome(configurations, overrides), outcome(one_by_one, overrides)
+    quickly, expected = outcome(expand_configs, overrides), outcome(one_by_one, overrides)
     assert quickly == expected
     assert isinstance(quickly, tuple)
 
@@ -84,6 +84,6 @@ def test_a_network_is_composed_once_whatever_the_number_of_seeds(monkeypatch):
 
     monkeypatch.setattr(expand, "compose", counted)
     assert (
-        len(configurations(["model=plain,residual", "model.depth=8,14", "seed=range(100)"])) == 400
+        len(expand_configs(["model=plain,residual", "model.depth=8,14", "seed=range(100)"])) == 400
     )
     assert len(composed) == 3  # the base, and one of each model

@@ -18,7 +18,7 @@ from degradation.records.record import Record
 from degradation.records.root import run_ids
 from degradation.records.schema import State
 from degradation.sweep.expand import default_margin
-from degradation.sweep.jobs import described, expand
+from degradation.sweep.jobs import describe_planned_run, expand_runs
 
 ROOT = CONF.parent
 GRID = ["model=plain,residual", "model.depth=8,14", "seed=0,1", "probes=none"]
@@ -35,7 +35,7 @@ def python(script, *words, cwd):
 
 
 def test_quick_is_thirty_runs():
-    runs = expand(["experiment=quick"])
+    runs = expand_runs(["experiment=quick"])
     assert len(runs) == 30
     assert {run.config.model.depth for run in runs} == {20, 32, 44, 56, 110}
     assert all(
@@ -45,7 +45,7 @@ def test_quick_is_thirty_runs():
 
 
 def test_paper_is_the_papers_protocol():
-    for run in expand(["experiment=paper", "seed=0"]):
+    for run in expand_runs(["experiment=paper", "seed=0"]):
         config = run.config
         assert (config.optim.lr, config.optim.momentum, config.optim.weight_decay) == (
             0.1,
@@ -57,13 +57,16 @@ def test_paper_is_the_papers_protocol():
 
 
 def test_a_grid_is_narrowed_by_the_command_line():
-    runs = expand(["experiment=quick", "seed=0", "model.depth=20,56"])
+    runs = expand_runs(["experiment=quick", "seed=0", "model.depth=20,56"])
     assert len(runs) == 4
-    assert len(expand(["model=plain"])) == 1
+    assert len(expand_runs(["model=plain"])) == 1
 
 
 def test_two_experiments_that_share_a_run_share_its_id():
-    one, two = expand(["experiment=quick"]), expand(["model=plain", "device=cpu", "name=mine"])
+    one, two = (
+        expand_runs(["experiment=quick"]),
+        expand_runs(["model=plain", "device=cpu", "name=mine"]),
+    )
     assert two[0].run_id in {run.run_id for run in one}
 
 
@@ -112,7 +115,8 @@ def test_a_sweep_trains_once_repairs_what_is_missing_and_is_reported(tmp_path, t
 def test_a_failing_run_is_told_recorded_and_the_others_finish(tmp_path, tiny_overrides):
     words = ["-m", *tiny_overrides, "data.pad=0,1", "seed=0,1"]
     ids = {
-        run.config.seed: run.run_id for run in expand([*tiny_overrides, "data.pad=1", "seed=0,1"])
+        run.config.seed: run.run_id
+        for run in expand_runs([*tiny_overrides, "data.pad=1", "seed=0,1"])
     }
     broken = tmp_path / "runs" / ids[1]
     broken.mkdir(parents=True)
@@ -170,7 +174,7 @@ def test_a_stopped_sweep_says_so_and_goes_on_from_there(tmp_path, tiny_overrides
     assert "failed" not in told
     assert "0 of 3 done; the same command goes on from here" in told
     states = [
-        run.record.state() for run in expand([*words[1:], f"record_root={tmp_path / 'runs'}"])
+        run.record.state() for run in expand_runs([*words[1:], f"record_root={tmp_path / 'runs'}"])
     ]
     assert states == [State.PARTIAL, State.PARTIAL, State.MISSING]
     assert len(list(tmp_path.glob("runs/*/checkpoint.pt"))) == 2
@@ -193,7 +197,10 @@ def test_a_stopped_single_run_ends_with_the_signals_status(tmp_path, tiny_overri
 
 def test_the_papers_grid_is_one_condition():
     """Its 110-layer nets alone have a warm-up."""
-    frame = load("nowhere", [described(run) for run in expand(["experiment=paper", "seed=0"])])
+    frame = load(
+        "nowhere",
+        [describe_planned_run(run) for run in expand_runs(["experiment=paper", "seed=0"])],
+    )
     assert [label for label, _ in split_by_condition(frame)] == [""]
     assert len(frame.runs) == 10
 

@@ -18,7 +18,7 @@ from degradation.records.record import Record
 from degradation.records.root import run_ids
 from degradation.records.schema import ATTEMPTS, DONE, METRICS, RUN, WEIGHTS, RecordError, State
 from degradation.run import train
-from degradation.sweep.jobs import grid_run
+from degradation.sweep.jobs import locate_run
 from degradation.tracking import pulled_record as kept_module
 from degradation.tracking import wandb_process as session_module
 from degradation.tracking.pull import connect
@@ -47,7 +47,7 @@ def trained(tiny):
 
 
 def record_of(config):
-    return grid_run(config).record
+    return locate_run(config).record
 
 
 def as_sent(value):

@@ -17,7 +17,7 @@ from degradation.records.schema import METRICS, PROBES, State
 from degradation.run import train
 from degradation.run_probes import run_probes
 from degradation.signals import Interrupted
-from degradation.sweep.jobs import grid_run
+from degradation.sweep.jobs import locate_run
 from degradation.tracking import wandb_process as session_module
 from degradation.tracking.sync import connect
 from degradation.tracking.wandb_process import WandbError
@@ -32,7 +32,7 @@ def online(tiny, server):
 
 
 def record_of(config):
-    return grid_run(config).record
+    return locate_run(config).record
 
 
 def sync(config):

@@ -18,7 +18,7 @@ from degradation.config import Tracking
 from degradation.records.schema import METRICS, PROBES, State
 from degradation.run import train
 from degradation.signals import Interrupted
-from degradation.sweep.jobs import grid_run
+from degradation.sweep.jobs import locate_run
 from degradation.tracking.mirror import mirror, mirror_analysis
 
 WANDB = Path(sys.executable).with_name("wandb")
@@ -70,7 +70,7 @@ def offline_runs(root):
 def test_what_wandb_reads_back_equals_the_record_row_for_row(tiny):
     config = tiny("tracking=offline", "name=mine")
     train(config)
-    record = grid_run(config).record
+    record = locate_run(config).record
     (folder,) = offline_runs(record.root)
     assert len(record.rows(METRICS)) == 3
     assert len(record.rows(PROBES)) == 2 * 4
@@ -110,7 +110,7 @@ def test_a_resumed_run_is_replayed_whole_into_the_newest_segment(tiny, monkeypat
     with pytest.raises(Interrupted):
         train(config)
     monkeypatch.undo()
-    record = grid_run(config).record
+    record = locate_run(config).record
     assert len(offline_runs(record.root)) == 1
     train(config)
     (newest,) = offline_runs(
@@ -123,7 +123,7 @@ def test_nothing_private_is_sent_by_default(tiny, monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
     config = tiny("tracking=offline")
     train(config)
-    root = grid_run(config).record.root
+    root = locate_run(config).record.root
     (folder,) = offline_runs(root)
     assert not list(folder.rglob("requirements.txt"))
     assert not list(folder.rglob("wandb-metadata.json"))
@@ -167,12 +167,12 @@ def test_a_broken_wandb_is_told_once_and_training_goes_on(tiny, monkeypatch, cap
     assert train(config) is State.DONE
     assert broken.calls == 1
     assert caplog.text.count("W&B stopped mirroring") == 1
-    assert len(grid_run(config).record.rows(METRICS)) == 3
+    assert len(locate_run(config).record.rows(METRICS)) == 3
 
 
 def test_where_w_and_b_has_no_folder_it_is_told_once_and_training_goes_on(tiny, caplog):
     config = tiny("tracking=offline")
-    record = grid_run(config).record
+    record = locate_run(config).record
     record.root.mkdir()
     (record.root / "wandb").write_text("in the way")
     assert train(config) is State.DONE
@@ -182,7 +182,7 @@ def test_where_w_and_b_has_no_folder_it_is_told_once_and_training_goes_on(tiny, 
 
 def test_where_the_mark_cannot_be_written_it_is_told_once_and_training_goes_on(tiny, caplog):
     config = tiny("tracking=offline")
-    record = grid_run(config).record
+    record = locate_run(config).record
     (record.root / ".mark").mkdir(parents=True)
     assert train(config) is State.DONE
     assert caplog.text.count("W&B cannot be started") == 1

@@ -15,7 +15,7 @@ from degradation.data.loaders import load
 from degradation.data.random_streams import Shard
 from degradation.records.schema import ATTEMPTS, METRICS, OUTCOME, REASON, State
 from degradation.run import train
-from degradation.sweep.jobs import expand
+from degradation.sweep.jobs import expand_runs
 from degradation.training import serialization
 from degradation.training.distributed import SINGLE, init_distributed
 from degradation.training.trainer import Trainer
@@ -91,10 +91,10 @@ def test_two_processes_equal_one_with_bn_batches_of_half_the_size(
 def shared(tiny, tiny_overrides, tmp_path):
     """The words of a run that two processes can train, its record, and the rows of one process."""
     words = [*tiny_overrides, "model.bn_parts=2", f"record_root={tmp_path / 'two'}"]
-    (run,) = expand(words)
+    (run,) = expand_runs(words)
     alone = tiny("model.bn_parts=2")
     assert train(alone) is State.DONE
-    (alone,) = expand([*words[:-1], f"record_root={alone.record_root}"])
+    (alone,) = expand_runs([*words[:-1], f"record_root={alone.record_root}"])
     return words, run.record, alone.record.rows(METRICS)
 
 
@@ -178,7 +178,7 @@ def test_shares_are_all_of_a_batch_in_its_order():
 
 
 def losses(folder, *words):
-    (run,) = expand(list(words))
+    (run,) = expand_runs(list(words))
     with init_distributed(run.config) as group:
         found = losses_in_float64(run.config, group)
         Path(folder, f"{group.shard.rank}.pt").write_bytes(serialization.dump(found))

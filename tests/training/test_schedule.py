@@ -5,7 +5,7 @@ from itertools import repeat
 import pytest
 import torch
 
-from degradation.config import warmup_of
+from degradation.config import effective_warmup
 from degradation.data.datasets import Dataset, Split
 from degradation.training import trainer
 from degradation.training.schedule import (
@@ -18,7 +18,7 @@ from degradation.training.schedule import (
 
 def rates(config, transitions=None):
     """iteration -> the rate of the update that follows it."""
-    given, warmup = transitions or ScheduleState(), warmup_of(config)
+    given, warmup = transitions or ScheduleState(), effective_warmup(config)
     return lambda iteration: learning_rate(
         iteration, config.optim.lr, config.schedule, warmup, given
     )
@@ -148,7 +148,7 @@ def test_a_resume_keeps_the_warm_ups_window(tiny, train_on, stop_after):
 @pytest.mark.parametrize(("from_depth", "has_one"), [(7, True), (8, True), (9, False), (14, False)])
 def test_a_warm_up_is_that_of_nets_from_its_depth_on(tiny, train_on, from_depth, has_one):
     config = warm(tiny, from_depth=from_depth)
-    assert (warmup_of(config) is not None) is has_one
+    assert (effective_warmup(config) is not None) is has_one
     training = train_on(config, lambda _: 99.0)
     training.step()
     assert training.lr == (0.001 if has_one else 0.01)
@@ -156,7 +156,8 @@ def test_a_warm_up_is_that_of_nets_from_its_depth_on(tiny, train_on, from_depth,
 
 def test_a_constructed_net_has_no_warm_up(tiny):
     assert (
-        warmup_of(warm(tiny, "model=constructed", "model.depth=14", "model.grown_from=8")) is None
+        effective_warmup(warm(tiny, "model=constructed", "model.depth=14", "model.grown_from=8"))
+        is None
     )
 
 
@@ -201,7 +202,7 @@ def test_the_end_is_the_last_iteration(tiny, train_on):
 
 
 def test_a_few_good_batches_do_not_end_the_warm_up(compose_config):
-    warmup = warmup_of(compose_config("experiment=paper", "model.depth=110"))
+    warmup = effective_warmup(compose_config("experiment=paper", "model.depth=110"))
     assert not has_warmup_ended(50, [10.0] * 50, warmup)
     assert has_warmup_ended(100, [79.0] * 100, warmup)
     assert not has_warmup_ended(100, [80.0] * 100, warmup)
@@ -209,7 +210,7 @@ def test_a_few_good_batches_do_not_end_the_warm_up(compose_config):
 
 def test_either_end_of_a_warm_up_may_be_switched_off(compose_config):
     by_time, by_error = (
-        warmup_of(
+        effective_warmup(
             compose_config("experiment=paper", "model.depth=110", f"schedule.warmup.{key}=null")
         )
         for key in ("below", "max_iterations")

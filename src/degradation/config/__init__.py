@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from degradation.config.cross_field import check
 from degradation.config.errors import ConfigError, quote
 from degradation.config.hydra_errors import format_hydra_error, unknown_key
-from degradation.config.overrides import CONF, check_words
+from degradation.config.overrides import CONF, check_overrides
 from degradation.config.probing import AT_END, AT_SNAPSHOTS, AT_START, PROBE_SPECS, is_applicable
 from degradation.config.schema import (
     BF16,
@@ -26,11 +26,11 @@ from degradation.config.schema import (
     Stream,
     Tracking,
     Warmup,
+    blocks_per_stage,
+    effective_warmup,
     family,
-    parent_of,
+    parent_config,
     probe_iterations,
-    stages,
-    warmup_of,
 )
 from degradation.config.values import CHOICES, NAME
 
@@ -56,17 +56,17 @@ __all__ = [
     "Stream",
     "Tracking",
     "Warmup",
+    "blocks_per_stage",
     "check",
-    "check_words",
+    "check_overrides",
+    "effective_warmup",
     "family",
     "is_applicable",
-    "parent_of",
+    "parent_config",
     "probe_iterations",
     "quote",
     "read",
     "register",
-    "stages",
-    "warmup_of",
 ]
 
 

@@ -13,7 +13,7 @@ INVISIBLE = (
 )
 
 
-def is_unbroken(text: str) -> bool:
+def is_single_line(text: str) -> bool:
     """Is the text one line of characters that can be written?"""
     return not any(unicodedata.category(character) in BREAKING for character in text)
 

@@ -16,7 +16,7 @@ CONF = Path(__file__).resolve().parents[3] / "conf"
 MOST_JOBS = 100_000  # of a sweep, which is composed as a whole before it starts
 
 
-def check_words(words: Sequence[str]) -> None:
+def check_overrides(words: Sequence[str]) -> None:
     """Refuse what Hydra would take for an empty or an endless sweep, or tell without naming it.
 
     Raises ConfigError, or Hydra's own exception for a word that does not parse.

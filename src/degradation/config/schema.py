@@ -203,14 +203,14 @@ def family(model: Model) -> str:
     return "plain" if model.shortcut == "none" else "residual"
 
 
-def stages(model: Model) -> tuple[int, ...]:
+def blocks_per_stage(model: Model) -> tuple[int, ...]:
     """Blocks a stage, of a model that is allowed."""
     if model.layout == "imagenet":
         return IMAGENET_STAGES[model.block][model.depth]
     return ((model.depth - 2) // LAYERS_PER_STAGE_UNIT[model.block],) * CIFAR_STAGES
 
 
-def warmup_of(config: Config) -> Warmup | None:
+def effective_warmup(config: Config) -> Warmup | None:
     """The warm-up that this run has; None for networks shallower than `schedule.warmup.from_depth`.
 
     A constructed network has none: it has begun to learn already.
@@ -234,7 +234,7 @@ def probe_iterations(config: Config) -> list[int]:
     return sorted({0, early, *schedule.milestones, schedule.iterations})
 
 
-def parent_of(config: Config) -> Config | None:
+def parent_config(config: Config) -> Config | None:
     """The run whose trained network a constructed network is grown from."""
     if config.model.grown_from is None:
         return None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from degradation.config.errors import is_unbroken
+from degradation.config.errors import is_single_line
 from degradation.config.probing import PROBE_SPECS
 from degradation.config.schema import BF16, FP32, Config
 
@@ -73,14 +73,14 @@ NAME = Rule(
         value.strip(" .")
         and len(value) <= LONGEST_NAME
         and not set(value) & set("/\\:")
-        and is_unbroken(value)
+        and is_single_line(value)
     ),
 )
 FOLDER = Rule(
     "the path of a folder, without line breaks",
     lambda value: (
         value.strip()
-        and is_unbroken(value)
+        and is_single_line(value)
         and all(len(part.encode()) <= PATH_PARTS for part in value.split("/"))
         and len(value.encode()) < 4096 - 2 * PATH_PARTS
     ),

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from degradation.config import ConfigError, Data
-from degradation.config.errors import is_unbroken
+from degradation.config.errors import is_single_line
 from degradation.data.safe_open import cache_folder, check_regular, opened, shown, warn_once
 from degradation.durable_io import (
     CorruptData,
@@ -92,7 +92,7 @@ def folder_root(data: Data) -> Path:
             f"data.root: {str(root)!r} must have the same two or more classes in {train} and {test}"
         )
     for name in classes:
-        if not is_unbroken(name):
+        if not is_single_line(name):
             raise ConfigError(
                 f"data.root: the class folder {str(root / train / name)!r} is not allowed; allowed: names in UTF-8"
                 " without control characters"

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from degradation.config import Model, stages
+from degradation.config import Model, blocks_per_stage
 from degradation.models.blocks import BLOCKS, Block, Bottleneck
 from degradation.models.shortcuts import build_shortcut
 
@@ -38,7 +38,7 @@ class Network(nn.Module):
         self.bn1 = nn.BatchNorm2d(model.width)
         in_channels = model.width
         self.stages: list[str] = []
-        for stage, blocks in enumerate(stages(model)):
+        for stage, blocks in enumerate(blocks_per_stage(model)):
             inner = model.width * 2**stage
             layer = nn.Sequential()
             for index in range(blocks):

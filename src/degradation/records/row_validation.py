@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from degradation import metrics
-from degradation.config.errors import is_unbroken
+from degradation.config.errors import is_single_line
 from degradation.durable_io import Row
 from degradation.metrics import CLEAN_ERROR, ITERATION, TEST_ERROR
 from degradation.records.schema import DEVICE, OUTCOME, PICTURES, PROBE, REASON, SECONDS, TABLE
@@ -43,7 +43,7 @@ def is_text(value: Any) -> bool:
 
 def is_name(value: Any) -> bool:
     """Text that can stand in a table, a page and a figure as it is."""
-    return is_text(value) and is_unbroken(value)
+    return is_text(value) and is_single_line(value)
 
 
 def is_flag(value: Any) -> bool:

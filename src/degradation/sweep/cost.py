@@ -23,7 +23,7 @@ from degradation.records.schema import (
     RecordError,
     State,
 )
-from degradation.sweep.jobs import GridRun
+from degradation.sweep.jobs import SweepRun
 from degradation.training.serialization import copy_weights, dump
 
 PASSES = (
@@ -59,7 +59,7 @@ class Planned:
     checkpoint: int  # bytes beside it while the run is trained
 
 
-def plan(runs: Sequence[GridRun], rates: Sequence[Measured], assumed: float) -> list[Planned]:
+def plan(runs: Sequence[SweepRun], rates: Sequence[Measured], assumed: float) -> list[Planned]:
     """A line a run. `assumed`: multiply-adds a second, where no rate was measured. Raises RecordError, ConfigError."""
     sizes: dict[str, tuple[Complexity, int]] = {}
     for run in runs:
@@ -70,7 +70,7 @@ def plan(runs: Sequence[GridRun], rates: Sequence[Measured], assumed: float) -> 
 
 
 def _planned(
-    run: GridRun, counted: Complexity, stored: int, rates: Sequence[Measured], assumed: float
+    run: SweepRun, counted: Complexity, stored: int, rates: Sequence[Measured], assumed: float
 ) -> Planned:
     config, state = run.config, run.record.state()
     rows = run.record.rows(METRICS)

@@ -28,12 +28,12 @@ REFERENCE = re.compile(r"\$\{(\w+(?:\.\w+)*)\}")
 SCALARS = (int, float, str, bool)
 
 
-def configurations(overrides: Sequence[str]) -> list[Config]:
+def expand_configs(overrides: Sequence[str]) -> list[Config]:
     """Those of `experiments/train.py OVERRIDES`, in the sweep's order; they share the parts that do not differ.
 
     Raises ConfigError, or Hydra's own exception for an override that does not parse or compose.
     """
-    schema.check_words(overrides)
+    schema.check_overrides(overrides)
     with based(overrides, "config") as base:
         swept = [f"{key}={value}" for key, value in (base.hydra.sweeper.params or {}).items()]
         parser = OverridesParser.create(GlobalHydra.instance().config_loader())

@@ -16,11 +16,11 @@ from degradation.environment import InstallationError, check_torch_pair
 from degradation.records.record import Record
 from degradation.records.schema import ATTEMPTS, PROBES, RecordError
 from degradation.run_id import hashed_values, run_id
-from degradation.sweep.expand import configurations
+from degradation.sweep.expand import expand_configs
 
 
 @dataclass(frozen=True)
-class GridRun:
+class SweepRun:
     """One run of a grid, trained or not."""
 
     config: Config
@@ -28,17 +28,17 @@ class GridRun:
     record: Record
 
 
-def grid_run(config: Config) -> GridRun:
+def locate_run(config: Config) -> SweepRun:
     identifier = run_id(config, data_fingerprint(config.data))
-    return GridRun(config, identifier, Record(config.record_root, identifier))
+    return SweepRun(config, identifier, Record(config.record_root, identifier))
 
 
-def expand(overrides: list[str]) -> list[GridRun]:
+def expand_runs(overrides: list[str]) -> list[SweepRun]:
     """The distinct runs of `experiments/train.py OVERRIDES`, in the sweep's order.
 
     Raises ConfigError, or Hydra's own exception for an override that does not parse or compose.
     """
-    runs = [grid_run(config) for config in configurations(overrides)]
+    runs = [locate_run(config) for config in expand_configs(overrides)]
     return list({run.run_id: run for run in runs}.values())
 
 
@@ -48,12 +48,12 @@ class JobSpec:
 
     label: str
     work: float  # in any unit that is the same for all jobs of a sweep
-    settled: str | None  # why there is nothing to do, such as `done before`
-    held: Callable[[], bool] = lambda: False  # is another process at it? Then others go first
+    skip_reason: str | None  # why there is nothing to do, such as `done before`
+    is_locked: Callable[[], bool] = lambda: False  # is another process at it? Then others go first
     warning: str | None = None  # a line for whoever watches
 
 
-def validate_job(cfg: DictConfig) -> GridRun:
+def validate_job(cfg: DictConfig) -> SweepRun:
     """The run of a job, checked before any job has started. Raises ConfigError: then none starts."""
     if "TORCHELASTIC_RUN_ID" in os.environ:
         raise ConfigError(
@@ -63,7 +63,7 @@ def validate_job(cfg: DictConfig) -> GridRun:
     with open_dict(cfg):
         cfg.pop("hydra", None)
     config = schema.read(cfg)
-    run = grid_run(config)
+    run = locate_run(config)
     try:
         check_torch_pair()
     except InstallationError as problem:
@@ -85,7 +85,7 @@ def check_record_root(config: Config) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as problem:
-        if not _is_over(grid_run(config).record):
+        if not _is_over(locate_run(config).record):
             told = f"record_root: {schema.quote(config.record_root)} cannot be written to ({problem.strerror})"
             raise ConfigError(
                 f"{told}; allowed: a folder that can be, or that can be made"
@@ -99,7 +99,7 @@ def _is_over(record: Record) -> bool:
         return False
 
 
-def preflight(cfg: DictConfig) -> JobSpec:
+def check_training_job(cfg: DictConfig) -> JobSpec:
     """For train.py; called by the launcher for each job."""
     run = validate_job(cfg)
     work = float(run.config.schedule.iterations * run.config.model.depth)
@@ -124,12 +124,7 @@ def _damaged(record: Record) -> str | None:
     )
 
 
-def title(runs: list[GridRun]) -> str:
-    """The experiment's name: that of its runs."""
-    return runs[0].config.name
-
-
-def root(runs: list[GridRun]) -> Path:
+def find_record_root(runs: list[SweepRun]) -> Path:
     """The folder of their records, which may not be there yet. Raises ConfigError where it cannot be read."""
     folder = Path(runs[0].config.record_root)
     try:
@@ -142,7 +137,7 @@ def root(runs: list[GridRun]) -> Path:
     return folder
 
 
-def described(run: GridRun) -> dict[str, Any]:
+def describe_planned_run(run: SweepRun) -> dict[str, Any]:
     """What the frame shows of a run that has no record yet, in the form of a record's run.json."""
     return {
         "run_id": run.run_id,

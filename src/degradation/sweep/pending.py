@@ -18,9 +18,9 @@ from degradation.config import (
 from degradation.metrics import ITERATION
 from degradation.records.record import Record
 from degradation.records.schema import LANDSCAPE, PICTURES, PROBE, PROBES, RecordError, State
-from degradation.sweep.jobs import GridRun, JobSpec, validate_job
+from degradation.sweep.jobs import JobSpec, SweepRun, validate_job
 
-SKIP_REASON = "explained"
+EXPLAINED = "explained"
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Point:
     y: float
 
 
-def probes_left(config: Config, record: Record) -> list[tuple[str, int]]:
+def list_pending_probes(config: Config, record: Record) -> list[tuple[str, int]]:
     """(probe, iteration) of all that can be taken of the record's snapshots and weights and has not been.
 
     A row of as many images as are asked for now counts; one of another number is of another sample. Raises RecordError.
@@ -45,7 +45,7 @@ def probes_left(config: Config, record: Record) -> list[tuple[str, int]]:
     }
     names = dict.fromkeys([*config.probes.training, *config.probes.afterwards])
     rows = record.valid_rows(PROBES)
-    asked = images_asked(config, record.describe()["data"]) if rows else {}
+    asked = count_probe_images(config, record.describe()["data"]) if rows else {}
     taken = {(row[PROBE], row[ITERATION]) for row in rows if row[PICTURES] == asked.get(row[PROBE])}
     wanted = {
         (name, iteration)
@@ -57,7 +57,7 @@ def probes_left(config: Config, record: Record) -> list[tuple[str, int]]:
     return sorted(wanted - taken, key=lambda one: (one[1], list(names).index(one[0])))
 
 
-def images_asked(config: Config, data: dict[str, Any]) -> dict[str, int]:
+def count_probe_images(config: Config, data: dict[str, Any]) -> dict[str, int]:
     """How many images each probe is to see: as many as its key says, and at most those that its split has.
 
     data: run.json's, with the number of images of each split. Those of a streamed training set that are measured are
@@ -75,7 +75,7 @@ def images_asked(config: Config, data: dict[str, Any]) -> dict[str, int]:
     return {name: asked[kind.split] for name, kind in PROBE_SPECS.items()}
 
 
-def points(landscape: Landscape) -> list[Point]:
+def list_points(landscape: Landscape) -> list[Point]:
     """All points, those of the line first; the network itself is in the middle of both."""
     line, side = (_evenly(count, landscape.reach) for count in (landscape.line, landscape.square))
     return [
@@ -89,9 +89,9 @@ def _evenly(count: int, reach: float) -> list[float]:
     return [reach * (index - middle) / middle for index in range(count)]
 
 
-def points_left(landscape: Landscape, record: Record) -> list[Point]:
+def list_pending_points(landscape: Landscape, record: Record) -> list[Point]:
     """Those of this part that no part has measured: every so-manieth, so that parts take equally long."""
-    asked = specification(landscape)
+    asked = describe_landscape(landscape)
     counts = {"line": landscape.line, "square": landscape.square}
     measured = {
         Point(row["shape"], row["x"], row["y"])
@@ -101,24 +101,24 @@ def points_left(landscape: Landscape, record: Record) -> list[Point]:
     }
     return [
         point
-        for point in points(landscape)[landscape.part :: landscape.parts]
+        for point in list_points(landscape)[landscape.part :: landscape.parts]
         if point not in measured
     ]
 
 
-def specification(landscape: Landscape) -> dict[str, Any]:
+def describe_landscape(landscape: Landscape) -> dict[str, Any]:
     """What points must have in common to be of one landscape, beside their number; `pictures`: None for all."""
     return {"reach": landscape.reach, "pictures": landscape.pictures, "directions": landscape.seed}
 
 
-def preflight(cfg: DictConfig) -> JobSpec:
+def check_probe_job(cfg: DictConfig) -> JobSpec:
     """For explain.py; called by the launcher for each job. A run that is not done is told by the job itself."""
     run = validate_job(cfg)
-    settled = _skip_reason(run, lambda: bool(probes_left(run.config, run.record)))
+    settled = _skip_reason(run, lambda: bool(list_pending_probes(run.config, run.record)))
     return JobSpec(run.run_id, float(run.config.model.depth), settled, run.record.locked)
 
 
-def landscape_preflight(cfg: DictConfig) -> JobSpec:
+def check_landscape_job(cfg: DictConfig) -> JobSpec:
     """For landscape.py."""
     run = validate_job(cfg)
     asked, work = run.config.landscape, float(run.config.model.depth)
@@ -127,15 +127,17 @@ def landscape_preflight(cfg: DictConfig) -> JobSpec:
         among = getattr(asked, key)
         if among is not None and value not in among:
             return JobSpec(label, work, f"not among landscape.{key}")
-    return JobSpec(label, work, _skip_reason(run, lambda: bool(points_left(asked, run.record))))
+    return JobSpec(
+        label, work, _skip_reason(run, lambda: bool(list_pending_points(asked, run.record)))
+    )
 
 
-def _skip_reason(run: GridRun, left: Callable[[], bool]) -> str | None:
+def _skip_reason(run: SweepRun, left: Callable[[], bool]) -> str | None:
     """What the launcher tells of a job that has nothing to do. A record that cannot be read is told by the job."""
     try:
         state = run.record.outcome()
         if state is State.DIVERGED:
             return str(state)
-        return f"{SKIP_REASON} before" if state is State.DONE and not left() else None
+        return f"{EXPLAINED} before" if state is State.DONE and not left() else None
     except RecordError:
         return None

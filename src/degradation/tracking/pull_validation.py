@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 from degradation.config import Config, Model, family
-from degradation.config.errors import is_unbroken, quote
+from degradation.config.errors import is_single_line, quote
 from degradation.durable_io import Row
 from degradation.metrics import (
     AUGMENTED_ERROR,
@@ -75,7 +75,7 @@ def _misfit(description: Row) -> str | None:
     data, config = description["data"], description["config"]
     if not TEXTS | COUNTS <= {*data} <= TEXTS | COUNTS | {"validation", "commonest"}:
         return "data has other keys"
-    if not all(isinstance(data[key], str) and is_unbroken(data[key]) for key in TEXTS):
+    if not all(isinstance(data[key], str) and is_single_line(data[key]) for key in TEXTS):
         return "data.name or data.checksum is wrong"
     if not all(_is_count(value) for key, value in data.items() if key not in TEXTS):
         return "data holds what is no count"

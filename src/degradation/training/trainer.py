@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from degradation.config import Config, Plateau, is_applicable, probe_iterations, warmup_of
+from degradation.config import Config, Plateau, effective_warmup, is_applicable, probe_iterations
 from degradation.data.datasets import Dataset
 from degradation.data.imagenet import ImageNet
 from degradation.data.loaders import build_loader
@@ -93,7 +93,7 @@ class Trainer:
 
     def __init__(self, config: Config, dataset: Dataset | ImageNet, device: torch.device) -> None:
         self.config, self.device, self.group = config, device, SINGLE
-        self.warmup = warmup_of(config)
+        self.warmup = effective_warmup(config)
         self.feed = build_loader(dataset, config, device)
         network = Network(config.model, dataset.channels, dataset.classes)
         initialise(network, generator(config.seed, "initialisation"), config.model.initialisation)

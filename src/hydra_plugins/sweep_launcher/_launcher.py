@@ -119,11 +119,11 @@ class SweepLauncher(Launcher):
         label, work, held = " ".join(filter_overrides(overrides)), 1.0, _nobody
         if self.preflight is not None:
             admission = self.preflight(config)
-            label, work, held = admission.label, admission.work, admission.held
+            label, work, held = admission.label, admission.work, admission.is_locked
             if admission.warning is not None:
                 self.warnings.append(f"{label}: {admission.warning}")
-            if admission.settled is not None:
-                return str(admission.settled)
+            if admission.skip_reason is not None:
+                return str(admission.skip_reason)
         function = partial(
             _run, self.hydra_context, self.task_function, config, Singleton.get_state()
         )
