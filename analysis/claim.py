@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import pandas as pd
 
-from analysis.frame import (
+from analysis.columns import (
     ENDED_AT,
     ERROR_STEP,
     FINISHED_STATES,

@@ -21,7 +21,8 @@ from analysis.claim import (
     missing_requirements,
     untrained,
 )
-from analysis.frame import TRAINING_ERROR, group_by_depth
+from analysis.columns import TRAINING_ERROR
+from analysis.frame import group_by_depth
 from analysis.statistics import rising_trend
 
 SIGNIFICANCE = 0.05

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.claim import NAMED, Claim, Verdict, diverged_of, untrained
-from analysis.frame import FINISHED_STATES, TRAINING_ERROR, UNTRAINED_WITHIN_POINTS
+from analysis.columns import FINISHED_STATES, TRAINING_ERROR, UNTRAINED_WITHIN_POINTS
 from analysis.published_values import (
     Published,
     departures,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.frame import FINISHED_STATES
+from analysis.columns import FINISHED_STATES
 from analysis.published_claims import values_of
 from analysis.published_values import (
     MULTIPLY_ADDS,

@@ -10,8 +10,9 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader
 
 from analysis.claim import Claim, ended_at
+from analysis.columns import ENDED_AT, TRAINING_ERROR
 from analysis.figures import style
-from analysis.frame import ENDED_AT, TRAINING_ERROR, Frame
+from analysis.frame import Frame
 from analysis.mechanisms.base import Check
 from analysis.sections import Section, sections
 from degradation.durable_io import read_file, write_atomically

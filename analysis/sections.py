@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 from analysis import published_claims, published_tables
 from analysis.claim import Claim
 from analysis.claims import judge
+from analysis.columns import TRAINING_ERROR
 from analysis.comparisons import compare
 from analysis.conditions import split_by_condition
 from analysis.figures import error_vs_depth, learning_curves
 from analysis.figures import published as published_figure
-from analysis.frame import TRAINING_ERROR, Frame
+from analysis.frame import Frame
 from analysis.mechanisms import explain_mechanisms
 from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
 from degradation.metrics import CLEAN_LOSS, TEST_ERROR

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.claim import repeated, resolution_of
-from analysis.frame import (
+from analysis.columns import (
     ERROR_STEP,
     FINISHED_STATES,
     TEST_STEP,

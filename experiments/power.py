@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.frame import FINISHED_STATES, load
+from analysis.columns import FINISHED_STATES
+from analysis.frame import load
 from analysis.mechanisms.time_to_threshold import measure_times
 from analysis.power import Design, all_cases, simulate
 from analysis.power.cases import TIMES

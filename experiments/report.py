@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from analysis.frame import TRAINING_ERRORS, Frame, load, load_where
+from analysis.columns import TRAINING_ERRORS
+from analysis.frame import Frame, load, load_where
 from analysis.report import Report, build
 from degradation.cli import Parser, run_script
 from degradation.config import NAME, Tracking

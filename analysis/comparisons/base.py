@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.claim import Claim
-from analysis.frame import FINISHED_STATES, TRAINING_ERROR
+from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
 from degradation.metrics import TEST_ERROR
 

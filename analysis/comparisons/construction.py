@@ -16,9 +16,10 @@ from analysis.claim import (
     resolution_of,
     untrained,
 )
+from analysis.columns import TRAINING_ERROR, TRAINING_ERROR_AT_START
 from analysis.comparisons.base import BARS, Comparison, build_table
 from analysis.figures import construction
-from analysis.frame import TRAINING_ERROR, TRAINING_ERROR_AT_START, Frame, group_by_depth
+from analysis.frame import Frame, group_by_depth
 from analysis.statistics import paired
 from degradation.metrics import TEST_ERROR
 

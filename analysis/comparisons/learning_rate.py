@@ -16,9 +16,10 @@ import pandas as pd
 
 from analysis.claim import Compare, Verdict, repeated, resolution_of
 from analysis.claims import fix, judge, no_degradation, pair_of
+from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.comparisons.base import Comparison, build_table
 from analysis.figures import learning_rate_map
-from analysis.frame import FINISHED_STATES, TRAINING_ERROR, Frame
+from analysis.frame import Frame
 from analysis.statistics import DifferenceOfLeast, least_of
 
 LR = "config.optim.lr"

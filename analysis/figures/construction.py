@@ -3,14 +3,9 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.columns import FINISHED_STATES, TRAINING_ERROR, TRAINING_ERROR_AT_START
 from analysis.figures.style import CHANCE, FAMILIES, TEXT, chance_label
-from analysis.frame import (
-    FINISHED_STATES,
-    TRAINING_ERROR,
-    TRAINING_ERROR_AT_START,
-    Frame,
-    group_by_depth,
-)
+from analysis.frame import Frame, group_by_depth
 from analysis.summary import compute_interval
 
 # label, family, column, look

@@ -3,8 +3,9 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.figures.style import CHANCE, FAMILIES, TEXT, chance_label
-from analysis.frame import FINISHED_STATES, TRAINING_ERROR, Frame, group_by_depth
+from analysis.frame import Frame, group_by_depth
 from analysis.statistics import Interval
 from analysis.summary import compute_interval
 from degradation.metrics import TEST_ERROR

@@ -6,8 +6,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.figures.style import CHANCE, FAMILIES, TEXT, chance_label
-from analysis.frame import FINISHED_STATES, TRAINING_ERROR, Frame
+from analysis.frame import Frame
 from analysis.summary import compute_interval
 
 WIDTH = 0.16  # families stand side by side

@@ -6,8 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.figures.style import CHANCE, FAMILIES, depth_style
-from analysis.frame import FINISHED_STATES, TRAINING_ERROR, Frame
+from analysis.frame import Frame
 from analysis.published_values import paper_protocol, published
 from degradation.metrics import ITERATION, TEST_ERROR
 

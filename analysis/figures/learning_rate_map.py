@@ -6,8 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.figures.style import FAMILIES
-from analysis.frame import FINISHED_STATES, TRAINING_ERROR, Frame
+from analysis.frame import Frame
 
 LR = "config.optim.lr"
 DARK = 0.55  # share of the scale from which a number is printed in black

@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from analysis.columns import FINISHED_STATES
 from analysis.figures.style import FAMILIES
-from analysis.frame import FINISHED_STATES, Frame, group_by_depth
+from analysis.frame import Frame, group_by_depth
 from analysis.published_values import Published, paper_protocol, published
 from analysis.statistics import student
 from degradation.metrics import TEST_ERROR

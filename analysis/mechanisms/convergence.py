@@ -8,8 +8,9 @@ import pandas as pd
 
 from analysis.claim import Claim, Verdict, missing_requirements
 from analysis.claims import SIGNIFICANCE, pair_of
+from analysis.columns import FINISHED_STATES
 from analysis.figures import convergence as figure
-from analysis.frame import FINISHED_STATES, Frame, group_by_depth
+from analysis.frame import Frame, group_by_depth
 from analysis.interval_censoring import (
     EXPONENTIAL,
     POWER,

@@ -6,8 +6,9 @@ import pandas as pd
 
 from analysis.claim import Claim, bound, decide_above, format_interval, untrained
 from analysis.claims import Pair, pair_of
+from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.figures import lesions as figure
-from analysis.frame import UNTRAINED_WITHIN_POINTS, Frame, group_by_depth
+from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.base import Explanation, by_family, few_seeds, not_tested, unprobed
 from analysis.statistics import Difference, student, welch
 

@@ -4,8 +4,9 @@ import pandas as pd
 
 from analysis.claim import Claim, Verdict, decide_above
 from analysis.claims import Pair, pair_of
+from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.figures import responses as figure
-from analysis.frame import UNTRAINED_WITHIN_POINTS, Frame
+from analysis.frame import Frame
 from analysis.mechanisms import depth_tests
 from analysis.mechanisms.base import Explanation, not_tested
 from analysis.probes import END, INITIALISATION

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 
-from analysis.frame import RUN_COLUMNS, TRAINING_ERROR
+from analysis.columns import RUN_COLUMNS, TRAINING_ERROR
 from degradation.metrics import ITERATION
 
 THRESHOLDS = (Fraction(3, 4), Fraction(1, 2), Fraction(1, 4), Fraction(1, 8))  # of chance error

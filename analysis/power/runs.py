@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.frame import RUN_COLUMNS, UNTRAINED_WITHIN_POINTS, Frame
+from analysis.columns import RUN_COLUMNS, UNTRAINED_WITHIN_POINTS
+from analysis.frame import Frame
 from analysis.power.published import Nets
 
 IMAGES = 1500  # digits' training images

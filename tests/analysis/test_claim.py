@@ -19,7 +19,8 @@ from analysis.claim import (
     resolution_of,
     untrained,
 )
-from analysis.frame import UNTRAINED_WITHIN_POINTS, group_by_depth
+from analysis.columns import UNTRAINED_WITHIN_POINTS
+from analysis.frame import group_by_depth
 from analysis.statistics import Difference, least_of, paired, welch
 
 EXACT = {20: Difference(0.1, 0.0, 4.0), 56: Difference(0.4, 0.0, 4.0)}

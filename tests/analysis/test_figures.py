@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from analysis.columns import TRAINING_ERROR, TRAINING_ERROR_AT_START
 from analysis.figures import (
     construction,
     error_vs_depth,
@@ -12,7 +13,6 @@ from analysis.figures import (
     learning_rate_map,
     style,
 )
-from analysis.frame import TRAINING_ERROR, TRAINING_ERROR_AT_START
 from analysis.statistics import student
 
 ERRORS = {

@@ -103,7 +103,7 @@ def test_a_run_that_failed_before_it_was_described_keeps_its_reason(tmp_path, ti
         8,
     ]
     with pytest.raises(
-        RecordError, match=r"holds no record that can be read: .*failed, the archive is torn"
+        RecordError, match=r"contains no readable records: .*failed, the archive is torn"
     ):
         load_where(tmp_path, None)
     write(tmp_path, "other", State.DONE)
@@ -122,9 +122,9 @@ def test_a_filter_over_records(tmp_path):
     for seed in range(3):
         write(tmp_path, f"r{seed}", State.DONE, seed=seed)
     assert load_where(tmp_path, "seed > 0").runs["run_id"].tolist() == ["r1", "r2"]
-    with pytest.raises(RecordError, match="holds no record for which 'seed > 7' is true"):
+    with pytest.raises(RecordError, match="contains no records for which 'seed > 7' is true"):
         load_where(tmp_path, "seed > 7")
-    with pytest.raises(RecordError, match=r"--where: 'sed > 7' does not fit: .*columns: run_id"):
+    with pytest.raises(RecordError, match=r"--where: 'sed > 7' is not a valid query: .*columns: run_id"):
         load_where(tmp_path, "sed > 7")
 
 

@@ -93,9 +93,9 @@ COMMANDS = [
     ("status", "seed=range(0,0)", "seed: 'range(0,0)' has no value to sweep over"),
     ("status", "--nosuch", "unrecognized arguments: --nosuch"),
     ("report", "experiment=nosuch", "experiment: 'nosuch' is not allowed; allowed: "),
-    ("report", "--records=nosuch", "nosuch: holds no record"),
+    ("report", "--records=nosuch", "nosuch: contains no records"),
     ("report", "--records=nosuch seed=1", "give overrides or --records, not both"),
-    ("report", "--records=file", "file: holds no record"),
+    ("report", "--records=file", "file: contains no records"),
     ("report", "--where=depth<60", "--where needs --records"),
     ("report", "--records=nosuch --name=../x", "--name: '../x' is not allowed; allowed: a name "),
     ("report", "--training-error=best", "argument --training-error: invalid choice: 'best'"),
@@ -253,9 +253,9 @@ def test_a_bad_command_line_is_one_line_and_nothing_is_written(
 
 
 FILTERS = {
-    "depth <": "--where: 'depth <' does not fit: ",
-    "nosuch == 1": "--where: 'nosuch == 1' does not fit: name 'nosuch' is not defined; columns: run_id, ",
-    "depth == 999": "runs: holds no record for which 'depth == 999' is true",
+    "depth <": "--where: 'depth <' is not a valid query: ",
+    "nosuch == 1": "--where: 'nosuch == 1' is not a valid query: name 'nosuch' is not defined; columns: run_id, ",
+    "depth == 999": "runs: contains no records for which 'depth == 999' is true",
 }
 
 

@@ -213,7 +213,7 @@ def test_a_done_run_none_of_whose_metrics_make_sense_is_failed(tmp_path):
     write(tmp_path, "a", metrics=lines({"iteration": 1}))
     runs = load_where(tmp_path, None).runs
     assert runs.loc[0, "state"] == "failed"
-    assert runs.loc[0, "reason"].endswith("lacks metrics.jsonl")
+    assert runs.loc[0, "reason"].endswith("metrics.jsonl has no valid rows")
 
 
 @pytest.mark.parametrize("file", ["attempts", "metrics", "probes", "landscape"])
@@ -241,7 +241,7 @@ def test_a_run_that_was_over_and_is_damaged_is_told(tmp_path, name):
     what = "missing or damaged" if name == DONE else "its checksum differs from the one in DONE"
     assert (
         frame.excluded[0]
-        == f"a: {tmp_path / 'a' / name}: {what}; it is partial until it is trained again"
+        == f"a: {tmp_path / 'a' / name}: {what}; it counts as partial until it is retrained"
     )
 
 
@@ -293,7 +293,7 @@ def test_a_record_whose_name_cannot_be_shown_is_left_out(tmp_path):
     write(tmp_path, "sound")
     write(tmp_path, "x\x1b[31m\n")
     frame = load_where(tmp_path, None)
-    assert frame.excluded == (r"x\x1b[31m\n: failed, its name is not that of a run",)
+    assert frame.excluded == (r"x\x1b[31m\n: failed, its folder's name is not a valid run id",)
 
 
 VALUES = (

@@ -140,7 +140,7 @@ def test_a_bad_value_in_a_sweep_stops_it_before_anything_starts(tmp_path, tiny_o
 def test_a_bad_filter_is_one_line(tmp_path):
     done = python("report.py", "--records", str(tmp_path), cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.strip() == f"{tmp_path}: holds no record"
+    assert done.stderr.strip() == f"{tmp_path}: contains no records"
 
 
 @pytest.mark.parametrize("name", CHOICES["data.name"])

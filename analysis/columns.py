@@ -1,0 +1,94 @@
+"""The columns of a frame's tables: their names, units and meaning.
+
+`Frame.runs` has one row per run:
+
+    column                   unit      meaning
+    run_id                             name of the record's folder
+    family                             plain, residual, constructed, plain-preactivation or
+                                       preactivation
+    depth                    layers    weighted layers of the network
+    seed                               seed of the run
+    state                              missing, running, partial, failed, diverged or done
+    reason                             why the run failed or diverged
+    shortcut                           none, A, B or C
+    data                               name of the data set
+    iteration                          iteration of the last evaluation
+    training_error           %         clean, augmented or running error (`Frame.error_kind`)
+    training_error_at_start  %         the same before the first update
+    train/..., test/...      %, nats   the last evaluation's metrics (degradation.records.schema)
+    lr                                 learning rate of the last iteration
+    chance                   %         error of a network that has learned nothing
+    error_step, test_step    points    steps in which the training and the test error move
+    untrained                bool      is the training error within 2 points of chance?
+    ended_at                           iteration at which the last attempt diverged, failed or
+                                       was stopped
+    parameters               count     trainable parameters
+    multiply_adds            count     multiply-adds of the forward pass of one image
+    activations              count     outputs of convolutions and the linear layer
+    device, threads                    where the run was trained; " + " joins the attempts' values
+    commit, versions                   code and libraries of the last attempt
+    attempts, seconds        count, s  number of attempts and their total duration
+    config.KEY                         each key of the configuration
+
+An error is that of the last iteration, never of the best one. It is NaN unless the run is done or
+diverged; a diverged run has the error of chance.
+
+`Frame.curves` has one row per evaluation: run_id, family, depth, seed, state, iteration,
+training_error (%) and test/error (%).
+
+`Frame.probes[NAME]` has the rows of one probe: run_id, family, depth, seed, iteration, moment,
+device, pictures (the number of images) and the columns that the probe measures.
+
+Claims read the training error, its scale (chance, error_step) and the state; conditions and the
+published comparisons read `config.KEY`; figures read the curves as well; mechanisms read the
+probes; the report reads everything.
+"""
+
+from degradation.metrics import (
+    AUGMENTED_ERROR,
+    CLEAN_ERROR,
+    CLEAN_LOSS,
+    ITERATION,
+    LR,
+    RUNNING_ERROR,
+    TEST_ERROR,
+    TEST_LOSS,
+)
+from degradation.records.metadata_validation import COUNTED
+from degradation.records.schema import State
+
+FINISHED_STATES = (State.DONE, State.DIVERGED)  # states of runs that have a result
+
+# Which training error `training_error` is, by the name that the configuration has for it.
+TRAINING_ERRORS = {"clean": CLEAN_ERROR, "augmented": AUGMENTED_ERROR, "running": RUNNING_ERROR}
+
+TRAINING_ERROR = "training_error"
+TRAINING_ERROR_AT_START = "training_error_at_start"
+CHANCE = "chance"
+ERROR_STEP = "error_step"
+TEST_STEP = "test_step"
+ENDED_AT = "ended_at"
+
+UNTRAINED_WITHIN_POINTS = 2.0  # a run this close to chance counts as untrained
+
+# The columns that every frame has, whatever its records contain.
+RUN_COLUMNS = ["run_id", "family", "depth", "seed", "state"]
+INFO_COLUMNS = ("reason", "device", "threads", "commit", "versions")
+FLOAT_COLUMNS = (
+    TRAINING_ERROR,
+    TRAINING_ERROR_AT_START,
+    CHANCE,
+    ENDED_AT,
+    ERROR_STEP,
+    TEST_STEP,
+)
+NUMERIC_COLUMNS = (
+    *FLOAT_COLUMNS,
+    ITERATION,
+    LR,
+    CLEAN_ERROR,
+    CLEAN_LOSS,
+    TEST_ERROR,
+    TEST_LOSS,
+    *COUNTED,
+)

@@ -1,0 +1,245 @@
+"""Read one record into its row of `Frame.runs` and its learning curve.
+
+A record that is missing, unfinished or corrupt yields a row too, with its state and the reason, so
+that no run disappears silently from a report.
+"""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis import error_scale
+from analysis.columns import (
+    CHANCE,
+    ENDED_AT,
+    ERROR_STEP,
+    FINISHED_STATES,
+    TEST_STEP,
+    TRAINING_ERROR,
+    TRAINING_ERROR_AT_START,
+)
+from degradation.config.errors import escape, is_single_line
+from degradation.durable_io import Row
+from degradation.metrics import CLEAN_ERROR, ITERATION, TEST_ERROR
+from degradation.records import metadata_validation, row_validation
+from degradation.records.cached_reader import CachedRecord
+from degradation.records.reader import read_rows
+from degradation.records.schema import (
+    ATTEMPTS,
+    DONE,
+    METRICS,
+    REASON,
+    RUN,
+    SECONDS,
+    RecordError,
+    State,
+)
+from degradation.run_id import HASH_DEFAULTS
+
+Curve = dict[str, NDArray[Any]]  # column: one value per evaluation of a run
+EMPTY_CURVE: Curve = {
+    ITERATION: np.empty(0, int),
+    TRAINING_ERROR: np.empty(0),
+    TEST_ERROR: np.empty(0),
+}
+
+
+def read_run(
+    record: CachedRecord, expected: Row, metric: str, excluded: list[str]
+) -> tuple[Row, Curve]:
+    """Return the row and the curve of one run, whatever the state of its record.
+
+    Args:
+        record: the record, which may be missing or corrupt.
+        expected: what is known without the record: `run_id`, and `family` and `config` if known.
+        metric: the metric that is the training error, such as `train/clean_error`.
+        excluded: receives one line per file or group of rows that cannot be used.
+
+    The row lacks `family` if neither the record nor `expected` has the configuration.
+    """
+    row: Row = {"run_id": expected["run_id"]}
+    try:
+        state, metadata = _read_metadata(record, expected, excluded)
+        attempts = read_rows(record, ATTEMPTS, row_validation.attempt, excluded)
+        row |= _summarise_attempts(attempts)
+    # ValueError: the manifest names a file that no file system accepts.
+    except (RecordError, OSError, ValueError) as error:
+        state, metadata = State.FAILED, expected
+        row["reason"] = escape(str(error))
+        if "config" in expected:
+            excluded.append(f"{expected['run_id']}: {row['reason']}")
+    row["state"] = str(state)
+    if "config" not in metadata:
+        return row, EMPTY_CURVE
+    row |= _describe_run(metadata)
+    row |= _describe_scale(metadata, metric)
+    metrics = read_rows(
+        record,
+        METRICS,
+        row_validation.metric,
+        excluded,
+        in_order=True,
+        all_fit=row_validation.all_metrics,
+    )
+    if metrics and metrics[0][ITERATION] == 0:
+        # The running error is None here: the network has not been trained yet.
+        row[TRAINING_ERROR_AT_START] = metrics[0].get(metric)
+    defect = _find_defect(state, metadata, metrics)
+    if defect:
+        state = State.FAILED
+        row |= {"state": str(state), "reason": f"{record.folder}: {defect}"}
+    curve = _build_curve(metrics, metric)
+    return _add_result(row, curve, state, metadata["config"], metrics, metric)
+
+
+def _read_metadata(record: CachedRecord, expected: Row, excluded: list[str]) -> tuple[State, Row]:
+    """Return the run's state, and `expected` completed by run.json.
+
+    Raises RecordError, OSError or ValueError if the record cannot be used.
+    """
+    if not is_single_line(record.run_id):
+        raise RecordError("its folder's name is not a valid run id")
+    state = record.state()
+    if not record.path(RUN).exists():
+        return state, expected
+    metadata = record.describe()
+    problem = metadata_validation.find_mismatch(metadata, record.run_id)
+    if problem:
+        raise RecordError(f"{record.path(RUN)}: {problem}")
+    had_finished = record.path(DONE).exists()
+    if had_finished and state not in (*FINISHED_STATES, State.RUNNING):
+        mismatch = record.find_mismatch()
+        line = f"{record.run_id}: {mismatch}; it counts as {state} until it is retrained"
+        excluded.append(escape(line))
+    return state, expected | metadata
+
+
+def _describe_run(metadata: Row) -> Row:
+    """Return the columns that run.json determines: network, data, complexity, configuration."""
+    config = metadata["config"]
+    row = {
+        "family": metadata["family"],
+        "depth": config["model"]["depth"],
+        "shortcut": config["model"]["shortcut"],
+        "seed": config["seed"],
+        "data": config["data"]["name"],
+    }
+    census = metadata.get("census", {})
+    row |= {name: census[name] for name in metadata_validation.COUNTED if name in census}
+    # Older records lack keys that were added later; the defaults say what the code did then.
+    row |= {f"config.{key}": value for key, value in HASH_DEFAULTS.items()}
+    return row | metadata_validation.columns(config)
+
+
+def _describe_scale(metadata: Row, metric: str) -> Row:
+    """Return chance and the steps of the errors; empty if the run never got to read its data."""
+    if "data" not in metadata:
+        return {}
+    return {
+        CHANCE: error_scale.chance_error(metadata),
+        ERROR_STEP: error_scale.training_error_step(metadata, metric),
+        TEST_STEP: error_scale.test_error_step(metadata),
+    }
+
+
+def _find_defect(state: State, metadata: Row, metrics: list[Row]) -> str | None:
+    """Return why the record of a finished run cannot be used; None if it can."""
+    if state not in FINISHED_STATES:
+        return None
+    if "data" not in metadata:
+        return f"{RUN} does not exist"
+    if state is State.DONE and not metrics:
+        return f"{METRICS} has no valid rows"
+    return None
+
+
+def _build_curve(metrics: list[Row], metric: str) -> Curve:
+    """Return the iterations and errors of all evaluations; what is not known is NaN."""
+    return {
+        ITERATION: np.array([row[ITERATION] for row in metrics], int),
+        TRAINING_ERROR: np.array([row.get(metric) for row in metrics], float),
+        TEST_ERROR: np.array([row.get(TEST_ERROR) for row in metrics], float),
+    }
+
+
+def _add_result(
+    row: Row, curve: Curve, state: State, config: Row, metrics: list[Row], metric: str
+) -> tuple[Row, Curve]:
+    """Return the row with the result of the last iteration, and the curve up to the end."""
+    if state is State.DIVERGED:
+        # A result, not a gap: excluding it would flatter the networks that diverge.
+        chance = row[CHANCE]
+        at_chance = dict.fromkeys((TRAINING_ERROR, CLEAN_ERROR, TEST_ERROR), chance)
+        return row | at_chance, _continue_at_chance(curve, config, chance)
+    if state is State.DONE:
+        last = metrics[-1]
+        return row | last | {TRAINING_ERROR: last.get(metric)}, curve
+    if metrics:
+        return row | {ITERATION: metrics[-1][ITERATION]}, curve
+    return row, curve
+
+
+def _continue_at_chance(curve: Curve, config: Row, chance: float) -> Curve:
+    """Return the curve of a diverged run, continued at chance through its remaining evaluations."""
+    reached = curve[ITERATION][-1] if len(curve[ITERATION]) else 0
+    remaining = [iteration for iteration in _evaluations(config) if iteration > reached]
+    errors = np.full(len(remaining), chance)
+    return {
+        ITERATION: np.concatenate([curve[ITERATION], np.array(remaining, int)]),
+        TRAINING_ERROR: np.concatenate([curve[TRAINING_ERROR], errors]),
+        TEST_ERROR: np.concatenate([curve[TEST_ERROR], errors]),
+    }
+
+
+def _evaluations(config: Row) -> list[int]:
+    """Return the iterations after which a run is evaluated."""
+    schedule = config["schedule"]
+    every, last = schedule["evaluate_every"], schedule["iterations"]
+    return sorted({*range(every, last + 1, every), last})
+
+
+def _summarise_attempts(attempts: list[Row]) -> Row:
+    """Return where and for how long a run was trained, and how its last attempt ended."""
+    starts = [attempt for attempt in attempts if "start" in attempt]
+    if not starts:
+        return {}
+    latest = starts[-1]
+    devices = [escape(start["device"]) for start in starts]
+    threads = [str(start["threads"]) for start in starts if "threads" in start]
+    row: Row = {
+        "device": _join_distinct(devices),
+        "commit": _escape_optional(latest["commit"]),
+        "versions": {
+            escape(name): _escape_optional(version) for name, version in latest["versions"].items()
+        },
+        "attempts": len(starts),
+        "seconds": sum(_duration_s(before, after) for before, after in pairwise(attempts)),
+        "threads": _join_distinct(threads) or None,
+        ENDED_AT: attempts[-1].get(ITERATION),
+    }
+    if REASON in attempts[-1]:
+        row["reason"] = escape(attempts[-1][REASON])
+    return row
+
+
+def _join_distinct(values: list[str]) -> str:
+    """Join the distinct values in order, such as `cpu + cuda: NVIDIA H100`."""
+    return " + ".join(dict.fromkeys(values))
+
+
+def _escape_optional(text: str | None) -> str | None:
+    return None if text is None else escape(text)
+
+
+def _duration_s(before: Row, after: Row) -> float:
+    """Return the seconds of an attempt, given two neighbouring rows; 0 unless the second ends one.
+
+    Records of earlier releases have wall-clock times only, and the clock may have been set back.
+    """
+    if "end" not in after:
+        return 0.0
+    if SECONDS in after:
+        return float(after[SECONDS])
+    return max(0.0, after["end"] - before["start"]) if "start" in before else 0.0
