@@ -20,20 +20,20 @@ from omegaconf import OmegaConf
 from degradation.cli import Parser, run_script
 from degradation.config import CONF, Config, ConfigError
 from degradation.sweep import jobs
-from hydra_plugins.pool_launcher import Pool, slots, visible_gpus
-from hydra_plugins.sweep_launcher import Job, Stopped, duration
+from hydra_plugins.pool_launcher import Pool, list_slots, list_visible_gpus
+from hydra_plugins.sweep_launcher import Job, Stopped, format_duration
 
 TRAIN = Path(__file__).with_name("train.py")
 
 
 def bare(config: Config) -> None:
     """The training loop and nothing else."""
-    from degradation.data.loaders import load
+    from degradation.data.datasets import load_dataset
     from degradation.training.device import choose_device, make_reproducible
     from degradation.training.trainer import Trainer
 
     make_reproducible(config.threads)
-    training = Trainer(config, load(config.data), choose_device(config.device))
+    training = Trainer(config, load_dataset(config.data), choose_device(config.device))
     for _ in range(config.schedule.iterations):
         training.step()
 
@@ -42,8 +42,8 @@ def time_bare(runs: list[jobs.SweepRun], folder: Path) -> float:
     """Seconds, in a process of its own fork server as the sweep has one."""
     launcher = OmegaConf.load(CONF / "hydra/launcher/pool.yaml")
     config = runs[0].config
-    places = slots(
-        config.device, launcher.slots, launcher.slots_per_gpu, config.threads, visible_gpus()
+    places = list_slots(
+        config.device, launcher.slots, launcher.slots_per_gpu, config.threads, list_visible_gpus()
     )
     jobs = [
         Job(
@@ -107,8 +107,8 @@ def main() -> None:
                 without_total + without,
             )
     print(
-        f"{len(runs)} runs: bare training loop {duration(bare_total)}, whole {duration(whole_total)},"
-        f" ratio {whole_total / bare_total:.3f}; without probes {duration(without_total)},"
+        f"{len(runs)} runs: bare training loop {format_duration(bare_total)}, whole {format_duration(whole_total)},"
+        f" ratio {whole_total / bare_total:.3f}; without probes {format_duration(without_total)},"
         f" so they cost {100 * (whole_total / without_total - 1):+.1f} %"
     )
 

@@ -55,7 +55,7 @@ def show(table: pd.DataFrame, csv: bool) -> None:
 
 
 def main() -> None:
-    from degradation.data.loaders import shape
+    from degradation.data.loaders import find_image_shape
     from degradation.models.complexity import list_layers, measure_complexity
 
     given = arguments()
@@ -63,7 +63,7 @@ def main() -> None:
     configs = expand_configs(["data.root=unread", *given.overrides])
     nets: dict[str, tuple[Model, Picture]] = {}
     for config in configs:
-        picture = tuple(given.picture) if given.picture else shape(config.data)
+        picture = tuple(given.picture) if given.picture else find_image_shape(config.data)
         nets[repr((config.model, picture))] = config.model, picture
     rows = []
     for model, picture in nets.values():

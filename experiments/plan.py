@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from degradation.cli import Parser, run_script
 from degradation.config import CONF, Config
 from degradation.sweep import jobs
-from hydra_plugins.pool_launcher import slots, visible_gpus
+from hydra_plugins.pool_launcher import list_slots, list_visible_gpus
 
 
 def arguments() -> argparse.Namespace:
@@ -50,7 +50,13 @@ def devices_here(config: Config) -> int:
     """How many runs the pool would train at once on this machine."""
     launcher = OmegaConf.load(CONF / "hydra/launcher/pool.yaml")
     return len(
-        slots(config.device, launcher.slots, launcher.slots_per_gpu, config.threads, visible_gpus())
+        list_slots(
+            config.device,
+            launcher.slots,
+            launcher.slots_per_gpu,
+            config.threads,
+            list_visible_gpus(),
+        )
     )
 
 

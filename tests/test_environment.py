@@ -14,7 +14,7 @@ from degradation.config import ConfigError
 from degradation.environment import InstallationError, check_torch_pair, commit, missing_library
 from degradation.training import device
 from degradation.training.device import check_precision, choose_device
-from hydra_plugins.pool_launcher import _slots, visible_gpus
+from hydra_plugins.pool_launcher import _slots, list_visible_gpus
 
 
 def test_the_installed_pair_fits():
@@ -129,7 +129,7 @@ def test_a_driver_that_does_not_answer_is_told_and_no_gpu_is_used(
     monkeypatch.setattr(_slots, "DRIVER_SECONDS", 0.2)
     if driver is not None:
         program("nvidia-smi", driver)
-    assert visible_gpus() == gpus
+    assert list_visible_gpus() == gpus
     assert [
         record.getMessage().startswith(f"nvidia-smi {told}: no GPU") for record in caplog.records
     ] == [True] * bool(told)
@@ -140,7 +140,7 @@ def test_a_driver_that_cannot_be_started_is_told(program, monkeypatch, caplog, t
     monkeypatch.setattr(_slots, "version", lambda _: "2.14.0")
     program("nvidia-smi", "")
     (tmp_path / "bin/nvidia-smi").write_bytes(b"\x00 no program")
-    assert visible_gpus() == []
+    assert list_visible_gpus() == []
     assert "nvidia-smi cannot be started (Exec format error)" in caplog.text
 
 
@@ -149,7 +149,7 @@ def test_a_driver_that_cannot_be_started_is_told(program, monkeypatch, caplog, t
 )
 def test_the_gpus_that_are_named_are_taken(monkeypatch, given, gpus):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
-    assert visible_gpus() == gpus
+    assert list_visible_gpus() == gpus
 
 
 def test_a_gpu_that_is_gone_is_refused_where_it_is_asked_for(monkeypatch):

@@ -11,8 +11,8 @@ import torch
 
 from degradation.checkpointing import ResumeState, resume, save
 from degradation.config import Config, ConfigError, parent_config
-from degradation.data.fingerprint import DataError
-from degradation.data.loaders import load
+from degradation.data.datasets import load_dataset
+from degradation.data.errors import DataError
 from degradation.durable_io import Row
 from degradation.environment import InstallationError, check_torch_pair, describe
 from degradation.errors import UserError
@@ -123,7 +123,7 @@ def run_worker(config: Config, group: WorkerGroup) -> None:
     state = group.receive_state()
     if state is None:
         return
-    training = Trainer(config, load(config.data), choose_device(config.device))
+    training = Trainer(config, load_dataset(config.data), choose_device(config.device))
     training.restore(state)
     training.share(group)
     with catch_stop_signals() as stop:
@@ -186,7 +186,7 @@ def _train(
     end: Row,
 ) -> Manifest:
     """`end`, the attempt's last line, is filled as far as it is known."""
-    dataset = load(config.data)
+    dataset = load_dataset(config.data)
     description = describe_run(config, record.run_id, dataset)
     files = {RUN: record.create(description)}
     if (before := record.manifest()) and record.outcome(verify_contents=True):
@@ -275,7 +275,7 @@ def _construct(config: Config, training: Trainer) -> None:
         grow(
             shallow,
             config.model,
-            lambda: (pictures for pictures, _ in training.feed.clean("train")),
+            lambda: (pictures for pictures, _ in training.feed.clean_batches("train")),
         )
     )
 

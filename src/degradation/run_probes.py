@@ -7,11 +7,11 @@ from collections.abc import Callable
 import torch
 
 from degradation.config import Config
-from degradation.data.datasets import Dataset
-from degradation.data.fingerprint import DataError
+from degradation.data.datasets import Dataset, load_dataset
+from degradation.data.errors import DataError
 from degradation.data.imagenet import ImageNet
-from degradation.data.loaders import build_loader, load
-from degradation.data.random_streams import generator
+from degradation.data.loaders import build_loader
+from degradation.data.random_streams import build_generator
 from degradation.environment import InstallationError, check_torch_pair
 from degradation.errors import UserError
 from degradation.models.network import Network, initialise
@@ -105,7 +105,7 @@ def _take_probes(run: SweepRun, device: torch.device) -> None:
         if not left:
             log.info("%s: %s already", run.run_id, EXPLAINED)
             return
-        dataset = load(config.data)
+        dataset = load_dataset(config.data)
         feed = build_loader(dataset, config, device)
         network = Network(config.model, dataset.channels, dataset.classes)
         held = None  # the iteration that the network's weights are of
@@ -139,7 +139,9 @@ def _network_at(
     elif iteration > 0 or record.path(snapshot).exists():
         _load(network, record, snapshot)
     else:
-        initialise(network, generator(config.seed, "initialisation"), config.model.initialisation)
+        initialise(
+            network, build_generator(config.seed, "initialisation"), config.model.initialisation
+        )
     return network.to(device).to(memory_format=memory_format(config.precision))
 
 
@@ -173,17 +175,19 @@ def _measure_points(run: SweepRun, device: torch.device) -> None:
         left = list_pending_points(asked, record)
         if not left:
             return
-        dataset = load(config.data)
+        dataset = load_dataset(config.data)
         feed = build_loader(dataset, config, device)
         network = _network_at(config.schedule.iterations, config, record, dataset, device)
-        along = [direction(network, generator(asked.seed, "landscape", index)) for index in (1, 2)]
+        along = [
+            direction(network, build_generator(asked.seed, "landscape", index)) for index in (1, 2)
+        ]
         with eval_batchnorm(network, config, feed):
             surface = Surface(
                 network.to(memory_format=torch.channels_last), (along[0], along[1])
             )  # the fastest
             for number, point in enumerate(left):
                 loss, error = surface.measure(
-                    point.x, point.y, feed.sample("train", asked.pictures)
+                    point.x, point.y, feed.sample_batches("train", asked.pictures)
                 )
                 where = {"shape": point.shape, "x": point.x, "y": point.y}
                 count = asked.line if point.shape == "line" else asked.square

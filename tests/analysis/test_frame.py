@@ -124,7 +124,9 @@ def test_a_filter_over_records(tmp_path):
     assert load_where(tmp_path, "seed > 0").runs["run_id"].tolist() == ["r1", "r2"]
     with pytest.raises(RecordError, match="contains no records for which 'seed > 7' is true"):
         load_where(tmp_path, "seed > 7")
-    with pytest.raises(RecordError, match=r"--where: 'sed > 7' is not a valid query: .*columns: run_id"):
+    with pytest.raises(
+        RecordError, match=r"--where: 'sed > 7' is not a valid query: .*columns: run_id"
+    ):
         load_where(tmp_path, "sed > 7")
 
 
@@ -363,9 +365,9 @@ def test_chance_is_that_of_the_commonest_class(tmp_path):
 
 
 def test_the_commonest_digit_is_counted(compose_config):
-    from degradation.data.datasets import load as load_data
+    from degradation.data.datasets import load_dataset
 
-    labels = load_data(compose_config("data=digits").data).train.labels
+    labels = load_dataset(compose_config("data=digits").data).train.labels
     assert np.bincount(labels).max() / len(labels) == error_scale.DIGITS_COMMONEST
 
 

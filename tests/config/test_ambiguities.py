@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from degradation.config import parent_config
-from degradation.data.datasets import load
+from degradation.data.datasets import load_dataset
 from degradation.data.fingerprint import data_fingerprint
 from degradation.models.batchnorm import exact_statistics
 from degradation.models.complexity import measure_complexity
@@ -29,7 +29,7 @@ TRAINED = [
 
 
 def last_row(config):
-    training = Trainer(config, load(config.data), CPU)
+    training = Trainer(config, load_dataset(config.data), CPU)
     return [event.row for event in fit(training) if isinstance(event, Metrics)][-1]
 
 
@@ -84,13 +84,13 @@ def test_each_changes_the_training(tiny, override):
 def test_validation_pictures_are_not_trained_on_and_have_an_error_of_their_own(tiny):
     """Measured again by hand, on the held-out pictures as the training set has them."""
     config = tiny("data.validation=500")
-    dataset, whole = load(config.data), load(tiny().data)
+    dataset, whole = load_dataset(config.data), load_dataset(tiny().data)
     assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (1000, 500, 297)
     assert dataset.checksum() == whole.checksum()
     training = Trainer(config, dataset, CPU)
     row = [event.row for event in fit(training) if isinstance(event, Metrics)][-1]
-    values = dataset.train.pictures.double()
-    held_out, labels = whole.train.pictures[dataset.held_out], whole.train.labels[dataset.held_out]
+    values = dataset.train.images.double()
+    held_out, labels = whole.train.images[dataset.held_out], whole.train.labels[dataset.held_out]
     pictures = ((held_out.double() - values.mean()) / values.std(correction=0)).float()
     with torch.no_grad():
         logits = training.network.eval()(pictures)
@@ -105,9 +105,9 @@ def test_validation_pictures_are_not_trained_on_and_have_an_error_of_their_own(t
 def test_two_parts_are_normalised_apart(tiny):
     """The batch's statistics are those of each half, as if on two GPUs; the averages move once a half."""
     one, two = (
-        Trainer(tiny(f"model.bn_parts={parts}"), load(tiny().data), CPU) for parts in (1, 2)
+        Trainer(tiny(f"model.bn_parts={parts}"), load_dataset(tiny().data), CPU) for parts in (1, 2)
     )
-    pictures, _ = next(two.feed.batches(0))
+    pictures, _ = next(two.feed.training_batches(0))
     expected = two.network.conv1(pictures).detach()
     mean = torch.zeros(4)
     for half in expected.chunk(2):
@@ -123,11 +123,11 @@ def test_two_parts_are_normalised_apart(tiny):
 
 def test_exact_statistics_are_those_of_the_training_pictures_and_leave_training_alone(tiny):
     config = tiny()
-    training = Trainer(config, load(config.data), CPU)
+    training = Trainer(config, load_dataset(config.data), CPU)
     training.step()
     network = training.network
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    pictures, labels = training.feed.pictures["train"].eval_batch(0, 1500)
+    pictures, labels = training.feed.splits["train"].eval_batch(0, 1500)
     with exact_statistics(network, [pictures]):
         with torch.no_grad():
             first = network.conv1(pictures)
@@ -153,7 +153,7 @@ def test_exact_statistics_are_those_of_the_training_pictures_and_leave_training_
 
 def test_probes_see_the_network_as_it_is_evaluated_and_training_does_not(tiny):
     for keys, exact in ((), False), (("model.bn_statistics=exact",), True):
-        training = Trainer(tiny(*keys), load(tiny().data), CPU)
+        training = Trainer(tiny(*keys), load_dataset(tiny().data), CPU)
         before = training.network.bn1.running_mean.clone()
         with eval_batchnorm(training.network, training.config, training.feed):
             inside = training.network.bn1.running_mean.clone()
@@ -165,7 +165,7 @@ def test_a_probe_of_training_has_the_statistics_of_its_evaluation(tiny):
     """Lesions begin with the intact net on all test images: that is the row's test error, exact statistics or not."""
     for keys in ((), ("model.bn_statistics=exact",)):
         config = tiny(*keys, "probes.training=[lesions]", "optim.lr=0.05")
-        events = list(fit(Trainer(config, load(config.data), CPU)))
+        events = list(fit(Trainer(config, load_dataset(config.data), CPU)))
         (table,) = [
             event.table
             for event in events
@@ -198,7 +198,7 @@ def test_the_two_momenta_differ_where_the_rate_jumps(compose_config, form):
 
 def test_weight_decay_may_spare_biases_and_bn(tiny):
     config = tiny("optim.decay=weights")
-    training = Trainer(config, load(config.data), CPU)
+    training = Trainer(config, load_dataset(config.data), CPU)
     decayed = {
         id(p)
         for group in training.optimizer.param_groups

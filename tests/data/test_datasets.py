@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 from degradation.config import ConfigError
-from degradation.data.datasets import DataError, load
+from degradation.data.datasets import load_dataset
+from degradation.data.errors import DataError
 from degradation.data.fingerprint import data_fingerprint, folder_digest
 
 # of all digits, in their order
@@ -27,13 +28,13 @@ def digits_data(compose_config):
 
 
 def test_digits_are_a_fixed_stratified_split(digits_data):
-    digits = load(digits_data())
-    assert digits.train.pictures.shape == (1500, 1, 8, 8)
-    assert digits.test.pictures.shape == (297, 1, 8, 8)
+    digits = load_dataset(digits_data())
+    assert digits.train.images.shape == (1500, 1, 8, 8)
+    assert digits.test.images.shape == (297, 1, 8, 8)
     assert (digits.channels, digits.side, digits.classes, digits.validation) == (1, 8, 10, None)
-    assert digits.train.pictures.dtype == torch.uint8
+    assert digits.train.images.dtype == torch.uint8
     assert digits.train.labels.dtype == torch.int64
-    assert int(digits.train.pictures.max()) == 16
+    assert int(digits.train.images.max()) == 16
     whole = torch.bincount(torch.cat([digits.train.labels, digits.test.labels]))
     share = torch.bincount(digits.test.labels) / whole
     assert (share - 297 / 1797).abs().max() < 0.01
@@ -42,27 +43,27 @@ def test_digits_are_a_fixed_stratified_split(digits_data):
 
 
 def test_validation_pictures_are_held_out_of_training(digits_data):
-    whole, split = load(digits_data()), load(digits_data(150))
+    whole, split = load_dataset(digits_data()), load_dataset(digits_data(150))
     assert (len(split.train.labels), len(split.validation.labels), len(split.test.labels)) == (
         1350,
         150,
         297,
     )
-    assert torch.equal(split.train.pictures, whole.train.pictures[~split.held_out])
-    assert torch.equal(split.validation.pictures, whole.train.pictures[split.held_out])
+    assert torch.equal(split.train.images, whole.train.images[~split.held_out])
+    assert torch.equal(split.validation.images, whole.train.images[split.held_out])
     assert torch.equal(split.validation.labels, whole.train.labels[split.held_out])
-    assert torch.equal(split.test.pictures, whole.test.pictures)
+    assert torch.equal(split.test.images, whole.test.images)
     assert bool((torch.bincount(split.validation.labels) > 5).all())
 
 
 def test_validation_pictures_are_the_last_of_one_fixed_shuffle(digits_data):
-    few, many = load(digits_data(5)), load(digits_data(150))
+    few, many = load_dataset(digits_data(5)), load_dataset(digits_data(150))
     assert few.held_out.nonzero().flatten().tolist() == [559, 684, 763, 835, 1216]
     assert bool(many.held_out[few.held_out].all())
 
 
 def test_the_checksum_is_that_of_all_pictures_whatever_the_split(digits_data):
-    assert load(digits_data(150)).checksum() == DIGITS
+    assert load_dataset(digits_data(150)).checksum() == DIGITS
 
 
 @pytest.mark.parametrize("validation", [1500, 5000])
@@ -71,7 +72,7 @@ def test_validation_takes_not_all_of_the_training_pictures(digits_data, validati
         ConfigError,
         match=rf"^data\.validation: {validation} .*less than the 1500 training pictures",
     ):
-        load(digits_data(validation))
+        load_dataset(digits_data(validation))
 
 
 def make_folder(root, side=6, classes=("cat", "dog"), count=3):
@@ -87,13 +88,13 @@ def make_folder(root, side=6, classes=("cat", "dog"), count=3):
 
 def test_an_image_folder_is_decoded_once_and_cached(tmp_path, monkeypatch, folder_data):
     root = make_folder(tmp_path)
-    first = load(folder_data(root))
-    assert first.train.pictures.shape == (6, 3, 6, 6)
+    first = load_dataset(folder_data(root))
+    assert first.train.images.shape == (6, 3, 6, 6)
     assert first.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
     source = np.asarray(Image.open(root / "train/dog/1.png"))
-    assert (first.train.pictures[4].numpy() == source.transpose(2, 0, 1)).all()
+    assert (first.train.images[4].numpy() == source.transpose(2, 0, 1)).all()
     monkeypatch.setattr(Image, "open", lambda *_: pytest.fail("decoded again"))
-    assert load(folder_data(root)).checksum() == first.checksum()
+    assert load_dataset(folder_data(root)).checksum() == first.checksum()
 
 
 def test_an_image_folder_is_known_by_content_and_not_by_place(tmp_path, folder_data):
@@ -108,15 +109,15 @@ def test_pictures_of_several_sizes_need_a_size(tmp_path, folder_data):
     root = make_folder(tmp_path)
     Image.new("RGB", (9, 6)).save(root / "train/cat/odd.png")
     with pytest.raises(ConfigError, match=r"^data\.size: .*odd\.png is 9x6"):
-        load(folder_data(root))
-    assert load(folder_data(root, size=5)).side == 5
+        load_dataset(folder_data(root))
+    assert load_dataset(folder_data(root, size=5)).side == 5
 
 
 def test_a_broken_picture_is_named(tmp_path, folder_data):
     root = make_folder(tmp_path)
     (root / "test/dog/broken.jpg").write_bytes(b"not a picture")
     with pytest.raises(DataError, match=r"broken\.jpg: is not a readable picture"):
-        load(folder_data(root))
+        load_dataset(folder_data(root))
 
 
 def test_a_class_without_pictures_is_named(tmp_path, folder_data):
@@ -124,7 +125,7 @@ def test_a_class_without_pictures_is_named(tmp_path, folder_data):
     for picture in (root / "train/dog").iterdir():
         picture.unlink()
     with pytest.raises(DataError, match=r"train/dog: holds no \.jpg, \.jpeg or \.png picture"):
-        load(folder_data(root))
+        load_dataset(folder_data(root))
 
 
 def test_a_folder_without_its_splits_is_refused(tmp_path, folder_data):

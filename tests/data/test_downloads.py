@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from degradation.data import downloads as downloads_module
-from degradation.data.datasets import DataError, load
+from degradation.data.datasets import load_dataset
 from degradation.data.downloads import fetch, read_cifar10, read_idx
+from degradation.data.errors import DataError
 from degradation.data.fingerprint import data_fingerprint
 
 BYTES = b"what was published"
@@ -99,7 +100,7 @@ def test_nothing_in_a_wrong_archive_is_unpickled(tmp_path, compose_config, name)
     with pytest.raises(
         DataError, match=rf"{archive}: SHA-256 is [0-9a-f]{{64}}, expected (6d958be0|85cd44d0)"
     ):
-        load(compose_config(f"data={name}", f"data.root={tmp_path}").data)
+        load_dataset(compose_config(f"data={name}", f"data.root={tmp_path}").data)
 
 
 def test_a_missing_file_is_downloaded_from_where_torchvision_has_it(tmp_path, downloads):
@@ -176,12 +177,12 @@ def test_cifar10_is_read_in_its_order(tmp_path, compose_config, monkeypatch):
     packed = make_archive("cifar-10-batches-py", values)
     (tmp_path / downloads_module.CIFAR10_ARCHIVE).write_bytes(packed)
     monkeypatch.setattr(downloads_module, "CIFAR10_SHA256", sha256(packed).hexdigest())
-    dataset = load(compose_config("data=cifar10", f"data.root={tmp_path}").data)
-    assert dataset.train.pictures.shape == (10, 3, 32, 32)
+    dataset = load_dataset(compose_config("data=cifar10", f"data.root={tmp_path}").data)
+    assert dataset.train.images.shape == (10, 3, 32, 32)
     assert dataset.train.labels.tolist() == [0, 1, 1, 2, 2, 3, 3, 4, 4, 5]
     assert dataset.test.labels.tolist() == [5, 6]
     # channel, row, column: the second picture's green value at row 3, column 5
-    assert int(dataset.train.pictures[1, 1, 3, 5]) == pictures[0, 1, 1024 + 3 * 32 + 5]
+    assert int(dataset.train.images[1, 1, 3, 5]) == pictures[0, 1, 1024 + 3 * 32 + 5]
 
 
 def test_cifar100_has_its_fine_labels(tmp_path, compose_config, monkeypatch):
@@ -191,10 +192,10 @@ def test_cifar100_has_its_fine_labels(tmp_path, compose_config, monkeypatch):
     packed = make_archive("cifar-100-python", {"train": train, "test": test, "meta": {}})
     (tmp_path / downloads_module.CIFAR100_ARCHIVE).write_bytes(packed)
     monkeypatch.setattr(downloads_module, "CIFAR100_SHA256", sha256(packed).hexdigest())
-    dataset = load(compose_config("data=cifar100", f"data.root={tmp_path}").data)
+    dataset = load_dataset(compose_config("data=cifar100", f"data.root={tmp_path}").data)
     assert (dataset.train.labels.tolist(), dataset.test.labels.tolist()) == ([99, 0, 41], [7, 99])
     assert (dataset.classes, dataset.channels, dataset.side) == (100, 3, 32)
-    assert int(dataset.test.pictures[0, 2, 31, 1]) == pictures[3, 2048 + 31 * 32 + 1]
+    assert int(dataset.test.images[0, 2, 31, 1]) == pictures[3, 2048 + 31 * 32 + 1]
 
 
 def test_an_archive_without_its_members_is_told():
@@ -233,12 +234,14 @@ def test_fashion_mnist_is_found_however_it_was_compressed(
 ):
     arrays, write = fashion
     write(tmp_path / place, level)
-    dataset = load(compose_config("data=fashion_mnist", f"data.root={tmp_path / 'root'}").data)
-    assert dataset.train.pictures.shape == (6, 1, 28, 28)
-    assert dataset.test.pictures.shape == (2, 1, 28, 28)
+    dataset = load_dataset(
+        compose_config("data=fashion_mnist", f"data.root={tmp_path / 'root'}").data
+    )
+    assert dataset.train.images.shape == (6, 1, 28, 28)
+    assert dataset.test.images.shape == (2, 1, 28, 28)
     assert dataset.classes == 10
     assert dataset.train.labels.tolist() == [9, 0, 3, 1, 9, 2]
-    assert int(dataset.train.pictures[4, 0, 3, 5]) == arrays["train-images-idx3-ubyte.gz"][4, 3, 5]
+    assert int(dataset.train.images[4, 0, 3, 5]) == arrays["train-images-idx3-ubyte.gz"][4, 3, 5]
     assert downloads[1] == []
 
 
@@ -252,13 +255,13 @@ def test_a_half_downloaded_fashion_mnist_is_told(tmp_path, compose_config, fashi
         DataError,
         match=rf"{path.name}: SHA-256 of what it holds is [0-9a-f]{{64}}, expected [0-9a-f]{{64}}",
     ):
-        load(data)
+        load_dataset(data)
     path.write_bytes(b"<html>404</html>")
     with pytest.raises(
         DataError,
         match=rf"{path.name}: is no gzip file .* expected SHA-256 of what it holds: [0-9a-f]{{64}}",
     ):
-        load(data)
+        load_dataset(data)
 
 
 @pytest.mark.parametrize(

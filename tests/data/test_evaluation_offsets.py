@@ -5,9 +5,9 @@ import torch
 
 from degradation.data import loaders
 from degradation.data.augment import draw_offsets
-from degradation.data.datasets import load
+from degradation.data.datasets import load_dataset
 from degradation.data.loaders import build_loader
-from degradation.data.random_streams import Shard, generator
+from degradation.data.random_streams import Shard, build_generator
 
 CPU = torch.device("cpu")
 
@@ -15,12 +15,12 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def augmented(tiny, monkeypatch):
     """(seed, iteration, batch) -> the images of an evaluation, float32 (N, C, H, W)."""
-    dataset = load(tiny().data)
+    dataset = load_dataset(tiny().data)
 
     def made(seed=0, iteration=40, batch=250, flip=True):
         monkeypatch.setattr(loaders, "EVALUATION_BATCH", batch)
         feed = build_loader(dataset, tiny(f"seed={seed}", f"data.flip={flip}"), CPU)
-        return torch.cat([images for images, _ in feed.augmented(iteration)])
+        return torch.cat([images for images, _ in feed.augmented_batches(iteration)])
 
     return made
 
@@ -40,22 +40,26 @@ def test_augmentation_depends_on_seed_and_iteration(augmented):
 def test_offsets_are_those_of_earlier_records(tiny):
     """One stream per evaluation, drawn 250 images at a time: the numbers of all existing runs rest on it."""
     config = tiny("seed=3")
-    feed = build_loader(load(config.data), config, CPU)
-    stream = generator(3, "evaluation", 80)
+    feed = build_loader(load_dataset(config.data), config, CPU)
+    stream = build_generator(3, "evaluation", 80)
     expected = []
     for start in range(0, 1500, 250):
         offsets = draw_offsets(250, config.data, stream)
         expected.append(
-            feed.pictures["train"].augmented_batch(torch.arange(start, start + 250), offsets)[0]
+            feed.splits["train"].augmented_batch(torch.arange(start, start + 250), offsets)[0]
         )
-    assert torch.equal(torch.cat([images for images, _ in feed.augmented(80)]), torch.cat(expected))
+    assert torch.equal(
+        torch.cat([images for images, _ in feed.augmented_batches(80)]), torch.cat(expected)
+    )
 
 
 def test_shares_of_an_evaluation_are_its_batches(tiny):
     config = tiny()
-    feed = build_loader(load(config.data), config, CPU)
-    whole = [images for images, _ in feed.augmented(8)]
-    shared = [[images for images, _ in feed.augmented(8, Shard(rank, 2))] for rank in range(2)]
+    feed = build_loader(load_dataset(config.data), config, CPU)
+    whole = [images for images, _ in feed.augmented_batches(8)]
+    shared = [
+        [images for images, _ in feed.augmented_batches(8, Shard(rank, 2))] for rank in range(2)
+    ]
     assert [len(part) for part in shared] == [3, 3]
     for number, images in enumerate(whole):
         assert torch.equal(images, shared[number % 2][number // 2])

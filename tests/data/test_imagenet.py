@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 
 from degradation.config import ConfigError
-from degradation.data.fingerprint import DataError, data_fingerprint, listing
+from degradation.data.errors import DataError
+from degradation.data.fingerprint import data_fingerprint, listing
 from degradation.data.imagenet import StreamingLoader, augmented_view, batch_of_order, open_imagenet
-from degradation.data.random_streams import batch_indices
+from degradation.data.random_streams import draw_batch_indices
 
 CPU = torch.device("cpu")
 SIZES = [(30, 24), (24, 40), (25, 25), (50, 21), (22, 22), (26, 33)]
@@ -85,15 +86,15 @@ def test_held_out_images_are_neither_trained_on_nor_lost(feed):
     assert parts[0].isdisjoint(parts[1])
     assert parts[0] | parts[1] == set(whole.source.train.names.tolist())
     assert split.source.checksum() == whole.source.checksum()
-    trained = [image for images, _ in islice(split.batches(0), 20) for image in images]
+    trained = [image for images, _ in islice(split.training_batches(0), 20) for image in images]
     assert len(trained) == 60
-    labels = torch.cat([labels for _, labels in split.clean("validation")])
+    labels = torch.cat([labels for _, labels in split.clean_batches("validation")])
     assert labels.tolist() == split.source.validation.labels.tolist()
 
 
 def test_mixed_batches_are_the_measured_images_once(feed):
-    clean = torch.cat([images for images, _ in feed().clean("train")])
-    mixed = torch.cat([images for images, _ in feed().mixed()])
+    clean = torch.cat([images for images, _ in feed().clean_batches("train")])
+    mixed = torch.cat([images for images, _ in feed().shuffled_batches()])
     assert len(mixed) == len(clean) == 8
     assert not torch.equal(mixed, clean)
     assert sorted(mixed.flatten(1).sum(1).tolist()) == pytest.approx(
@@ -136,36 +137,36 @@ def test_folders_that_are_no_imagenet_are_refused(root, feed):
 def test_the_order_is_that_of_every_other_data_set(batch, pictures):
     for seed in (0, 3):
         for iteration in range(12):
-            expected = batch_indices(seed, iteration, batch, pictures)
+            expected = draw_batch_indices(seed, iteration, batch, pictures)
             assert torch.equal(batch_of_order(seed, iteration, batch, pictures), expected)
 
 
 def test_batches_hold_the_pictures_of_the_order(feed):
     stream = feed()
-    for iteration, (pictures, labels) in enumerate(islice(stream.batches(0), 4)):
+    for iteration, (pictures, labels) in enumerate(islice(stream.training_batches(0), 4)):
         assert (pictures.shape, pictures.dtype, labels.dtype) == (
             (3, 3, 16, 16),
             torch.float32,
             torch.int64,
         )
-        index = batch_indices(0, iteration, 3, 8)
+        index = draw_batch_indices(0, iteration, 3, 8)
         assert labels.tolist() == stream.source.train.labels[index].tolist()
 
 
 def test_workers_and_interruptions_change_no_bit(feed):
     torch.manual_seed(5)
     state = torch.get_rng_state()
-    alone = list(islice(feed().batches(0), 6))
-    assert equal(alone, list(islice(feed("data.stream.workers=2").batches(0), 6)))
+    alone = list(islice(feed().training_batches(0), 6))
+    assert equal(alone, list(islice(feed("data.stream.workers=2").training_batches(0), 6)))
     torch.manual_seed(6)
-    assert equal(alone[3:], list(islice(feed().batches(3), 3)))
+    assert equal(alone[3:], list(islice(feed().training_batches(3), 3)))
     torch.set_rng_state(state)
-    next(feed().batches(0))
+    next(feed().training_batches(0))
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_workers_live_as_long_as_the_training(feed):
-    batches = feed("data.stream.workers=2").batches(0)
+    batches = feed("data.stream.workers=2").training_batches(0)
     next(batches)
     before = {process.pid for process in multiprocessing.active_children()}
     for _ in range(5):
@@ -176,9 +177,9 @@ def test_workers_live_as_long_as_the_training(feed):
 
 
 def test_seeds_and_iterations_differ(feed):
-    first = next(feed().batches(0))[0]
-    assert not torch.equal(first, next(feed("seed=1").batches(0))[0])
-    epochs = feed("optim.batch_size=8").batches(0)
+    first = next(feed().training_batches(0))[0]
+    assert not torch.equal(first, next(feed("seed=1").training_batches(0))[0])
+    epochs = feed("optim.batch_size=8").training_batches(0)
     one, two = next(epochs), next(epochs)
     assert not torch.equal(one[0].sum((0, 2, 3)), two[0].sum((0, 2, 3)))
 
@@ -242,7 +243,7 @@ def test_the_clean_view_is_the_centre_and_normalised(root, feed):
     Image.fromarray(striped).save(root / "val/n01/n01_1.png")
     (root / "val/n01/n01_1.JPEG").unlink()
     listing.cache_clear()
-    ((pictures, labels),) = feed().clean("test")
+    ((pictures, labels),) = feed().clean_batches("test")
     assert labels.tolist() == [0, 0, 1, 1]
     white = torch.tensor([2.2489, 2.4286, 2.6400])  # (1 - mean) / deviation
     for picture in pictures[:2]:
@@ -252,26 +253,26 @@ def test_the_clean_view_is_the_centre_and_normalised(root, feed):
 
 
 def test_training_pictures_are_measured_on_a_fixed_part_of_all_classes(feed):
-    ((pictures, labels),) = feed("data.stream.train_evaluated=4").clean("train")
+    ((pictures, labels),) = feed("data.stream.train_evaluated=4").clean_batches("train")
     assert (pictures.shape, labels.tolist()) == ((4, 3, 16, 16), [0, 0, 1, 1])
-    ((everything, labels),) = feed("data.stream.train_evaluated=50").clean("train")
+    ((everything, labels),) = feed("data.stream.train_evaluated=50").clean_batches("train")
     assert labels.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
     assert torch.equal(everything[::2], pictures)
 
 
 def test_the_augmented_measurement_depends_on_the_iteration_alone(feed):
     part = "data.stream.train_evaluated=4"
-    one = list(feed(part).augmented(7))
+    one = list(feed(part).augmented_batches(7))
     assert one[0][1].tolist() == [0, 0, 1, 1]
-    assert equal(one, list(feed(part, "data.stream.workers=2").augmented(7)))
-    assert not equal(one, list(feed(part).augmented(8)))
-    assert not equal(one, list(feed(part).clean("train")))
+    assert equal(one, list(feed(part, "data.stream.workers=2").augmented_batches(7)))
+    assert not equal(one, list(feed(part).augmented_batches(8)))
+    assert not equal(one, list(feed(part).clean_batches("train")))
 
 
 def test_ten_crops_are_corners_centre_and_mirror_images(root, feed):
     stream = feed()
-    ((crops, labels),) = stream.ten_crop()
-    ((centre, _),) = stream.clean("test")
+    ((crops, labels),) = stream.ten_crop_batches()
+    ((centre, _),) = stream.clean_batches("test")
     assert (crops.shape, len(labels)) == ((4, 10, 3, 16, 16), 4)
     assert torch.equal(crops[:, 4], centre)
     # of the mirrored picture: its left corners are the mirrored right ones
@@ -293,7 +294,7 @@ def test_ten_crops_are_corners_centre_and_mirror_images(root, feed):
         crops[3, :5], [(0, 0), (0, 4), (4, 0), (4, 4), (2, 2)], strict=True
     ):
         torch.testing.assert_close(crop, square[:, top : top + 16, left : left + 16])
-    assert feed("data.stream.ten_crop=false").ten_crop() is None
+    assert feed("data.stream.ten_crop=false").ten_crop_batches() is None
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -301,6 +302,6 @@ def test_a_broken_picture_is_one_line_from_any_process(root, feed, workers):
     broken = root / "val/n02/n02_1.JPEG"
     broken.write_bytes(broken.read_bytes()[:200])
     with pytest.raises(DataError) as told:
-        list(feed(f"data.stream.workers={workers}").clean("test"))
+        list(feed(f"data.stream.workers={workers}").clean_batches("test"))
     assert str(told.value).startswith(f"{broken}: is not a readable picture (")
     assert "\n" not in str(told.value)

@@ -7,7 +7,7 @@ import torch
 
 from degradation.data.datasets import Dataset, Split
 from degradation.data.loaders import ResidentLoader
-from degradation.data.random_streams import Shard, generator
+from degradation.data.random_streams import Shard, build_generator
 
 CPU = torch.device("cpu")
 IMAGES, SIDE, PAD, BATCH = 20, 8, 2, 6
@@ -38,7 +38,7 @@ def feed(compose_config):
 
 def order(feed, iterations, start=0):
     """The index of every image of these batches."""
-    return [labels.tolist() for _, labels in islice(feed.batches(start), iterations)]
+    return [labels.tolist() for _, labels in islice(feed.training_batches(start), iterations)]
 
 
 def places(batch):
@@ -49,12 +49,12 @@ def places(batch):
 
 
 def augmentation(feed, iterations, start=0):
-    return [places(batch) for batch in islice(feed.batches(start), iterations)]
+    return [places(batch) for batch in islice(feed.training_batches(start), iterations)]
 
 
 def expected_places(seed, iteration):
     """Where the bright pixel goes: the crop's offset moves it, the flip mirrors it."""
-    random = generator(seed, "augmentation", iteration)
+    random = build_generator(seed, "augmentation", iteration)
     rows, columns = torch.randint(-PAD, PAD + 1, (2, BATCH), generator=random)
     flips = torch.rand(BATCH, generator=random) < 0.5
     expected = []
@@ -68,7 +68,7 @@ def expected_places(seed, iteration):
 def test_the_order_is_a_permutation_drawn_from_the_seed(feed, seed):
     epochs = []
     for epoch in range(3):
-        epochs += torch.randperm(IMAGES, generator=generator(seed, "order", epoch)).tolist()
+        epochs += torch.randperm(IMAGES, generator=build_generator(seed, "order", epoch)).tolist()
     batches = order(feed(f"seed={seed}"), 10)  # ten batches of six are three epochs of twenty
     assert [index for batch in batches for index in batch] == epochs
 
@@ -102,7 +102,7 @@ def test_the_order_depends_on_no_augmentation_and_no_global_stream(feed):
     torch.manual_seed(1)
     assert order(feed("seed=3", "data.pad=0", "data.flip=false"), 9) == expected
     interrupted = feed("seed=3")
-    list(interrupted.augmented(4))
+    list(interrupted.augmented_batches(4))
     assert order(interrupted, 9) == expected
 
 
@@ -115,8 +115,10 @@ def test_the_augmentation_depends_on_no_order_and_no_global_stream(feed):
 @pytest.mark.parametrize("count", [2, 3])
 def test_shares_of_a_batch_are_its_parts(feed, count):
     """Images, labels and augmentation of each process are its slice of what one process has."""
-    whole = list(islice(feed().batches(5), 3))
-    shares = [list(islice(feed().batches(5, Shard(rank, count)), 3)) for rank in range(count)]
+    whole = list(islice(feed().training_batches(5), 3))
+    shares = [
+        list(islice(feed().training_batches(5, Shard(rank, count)), 3)) for rank in range(count)
+    ]
     for number, (images, labels) in enumerate(whole):
         parts = [share[number] for share in shares]
         assert torch.equal(torch.cat([part[0] for part in parts]), images)
@@ -125,17 +127,17 @@ def test_shares_of_a_batch_are_its_parts(feed, count):
 
 def test_clean_images_are_all_of_a_split_in_their_order(feed):
     made = feed(count=600)  # three evaluation batches, the last of them smaller
-    labels = torch.cat([labels for _, labels in made.clean("train")])
+    labels = torch.cat([labels for _, labels in made.clean_batches("train")])
     assert labels.tolist() == list(range(600))
-    assert {place for batch in made.clean("train") for place in places(batch)} == {LIT}
-    assert sum(len(labels) for _, labels in made.clean("test")) == 5
+    assert {place for batch in made.clean_batches("train") for place in places(batch)} == {LIT}
+    assert sum(len(labels) for _, labels in made.clean_batches("test")) == 5
 
 
 def test_augmented_images_are_all_training_images_in_their_order(feed):
     made = feed(count=600)
-    labels = torch.cat([labels for _, labels in made.augmented(0)])
+    labels = torch.cat([labels for _, labels in made.augmented_batches(0)])
     assert labels.tolist() == list(range(600))
-    seen = {place for batch in made.augmented(0) for place in places(batch)}
+    seen = {place for batch in made.augmented_batches(0) for place in places(batch)}
     assert len(seen) == 2 * (2 * PAD + 1) ** 2 - overlapping_places()
 
 
@@ -151,7 +153,11 @@ def test_shares_of_an_evaluation_are_its_batches(feed, kind):
     made = feed(count=1100)
 
     def evaluation(*share):
-        batches = made.clean("train", *share) if kind == "clean" else made.augmented(4, *share)
+        batches = (
+            made.clean_batches("train", *share)
+            if kind == "clean"
+            else made.augmented_batches(4, *share)
+        )
         return list(batches)
 
     whole = evaluation()
@@ -176,7 +182,7 @@ def test_streams_differ_in_seed_name_and_index():
         "probe/paths",
     )
     draws = {
-        tuple(torch.rand(4, generator=generator(seed, name, index)).tolist())
+        tuple(torch.rand(4, generator=build_generator(seed, name, index)).tolist())
         for seed in (0, 1, 10, 11)
         for name in names
         for index in (0, 1, 10)
@@ -186,7 +192,7 @@ def test_streams_differ_in_seed_name_and_index():
 
 def test_a_stream_is_pinned_for_ever():
     """Other numbers here would change every run."""
-    assert torch.randint(1000, (5,), generator=generator(3, "order", 2)).tolist() == [
+    assert torch.randint(1000, (5,), generator=build_generator(3, "order", 2)).tolist() == [
         537,
         531,
         26,

@@ -2,12 +2,12 @@
 
 import torch
 
-from degradation.data.random_streams import batch_indices, generator
+from degradation.data.random_streams import build_generator, draw_batch_indices
 
 
 def test_every_picture_comes_once_an_epoch():
     batches = torch.cat(
-        [batch_indices(0, iteration, 7, 10) for iteration in range(10)]
+        [draw_batch_indices(0, iteration, 7, 10) for iteration in range(10)]
     )  # 70 = 7 epochs of 10
     for epoch in batches.view(7, 10):
         assert sorted(epoch.tolist()) == list(range(10))
@@ -15,23 +15,23 @@ def test_every_picture_comes_once_an_epoch():
 
 
 def test_every_batch_is_full_even_when_larger_than_the_set():
-    assert len(batch_indices(0, 3, 25, 10)) == 25
+    assert len(draw_batch_indices(0, 3, 25, 10)) == 25
 
 
 def test_the_order_depends_on_nothing_but_seed_and_iteration():
     torch.manual_seed(1)
-    one = batch_indices(3, 41, 16, 100)
+    one = draw_batch_indices(3, 41, 16, 100)
     torch.manual_seed(2)
     torch.rand(5)
-    assert torch.equal(one, batch_indices(3, 41, 16, 100))
+    assert torch.equal(one, draw_batch_indices(3, 41, 16, 100))
 
 
 def test_seeds_and_streams_differ_and_zero_is_a_seed():
     """Pitfall 8: replicates without a seed, or a seed of 0 treated as none."""
     draws = {
-        (seed, stream): tuple(torch.rand(4, generator=generator(seed, stream)).tolist())
+        (seed, stream): tuple(torch.rand(4, generator=build_generator(seed, stream)).tolist())
         for seed in (0, 1, 2)
         for stream in ("order", "augmentation", "initialisation")
     }
     assert len(set(draws.values())) == 9
-    assert draws[0, "order"] == tuple(torch.rand(4, generator=generator(0, "order")).tolist())
+    assert draws[0, "order"] == tuple(torch.rand(4, generator=build_generator(0, "order")).tolist())

@@ -15,7 +15,7 @@ from unittest.mock import patch
 import torch
 
 from degradation.config import Config, Model, check, family, probe_iterations
-from degradation.data.loaders import load
+from degradation.data.datasets import load_dataset
 from degradation.durable_io import Row, encode_row
 from degradation.records.manifest import fingerprint, manifest_of
 from degradation.records.record import Record
@@ -129,7 +129,7 @@ _KNOWN: dict[tuple[str, int], Row] = {}  # a census takes a network
 
 def _described(shortcut: str, depth: int, config: Config) -> Row:
     if (shortcut, depth) not in _KNOWN:
-        _KNOWN[shortcut, depth] = describe_run(config, "", load(config.data))
+        _KNOWN[shortcut, depth] = describe_run(config, "", load_dataset(config.data))
     return _KNOWN[shortcut, depth]
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from degradation import progress
-from hydra_plugins.pool_launcher import Pool, Slot, slots
-from hydra_plugins.sweep_launcher import Display, Job, duration
+from hydra_plugins.pool_launcher import Pool, Slot, list_slots
+from hydra_plugins.sweep_launcher import Display, Job, format_duration
 
 CORES = [Slot("core 0"), Slot("core 1")]
 
@@ -127,7 +127,7 @@ def test_no_two_of_twelve_uneven_jobs_hold_one_slot_and_each_sees_its_own_gpu(
     tmp_path, gpus, shares
 ):
     """Pretended GPUs: a list of names, which no driver knows."""
-    places = slots("cuda", None, shares, 1, [str(gpu) for gpu in range(gpus)])
+    places = list_slots("cuda", None, shares, 1, [str(gpu) for gpu in range(gpus)])
     assert len({place.name for place in places}) == len(places) == gpus * shares
     at_once = min(12, len(places))
     results = Pool(places).run(twelve_jobs(tmp_path, shares, at_once), quiet(12))
@@ -138,7 +138,7 @@ def test_no_two_of_twelve_uneven_jobs_hold_one_slot_and_each_sees_its_own_gpu(
 
 def test_a_slot_that_is_given_twice_is_told_by_the_jobs_that_hold_it(tmp_path):
     """Else the test above could not fail."""
-    places = slots("cuda", None, 1, 1, ["0", "0"])
+    places = list_slots("cuda", None, 1, 1, ["0", "0"])
     results = Pool(places).run(twelve_jobs(tmp_path, 1, 2), quiet(12))
     assert "more than 1 jobs on GPU 0" in [result.error for result in results]
 
@@ -235,21 +235,21 @@ def test_jobs_outlive_their_fork_server(tmp_path):
 
 def test_slots_of_a_cpu_machine_are_its_cores(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
-    assert len(slots("cpu", None, 1, 1, ["0"])) == 6
-    assert len(slots("cpu", None, 1, 4, [])) == 1
-    assert len(slots("cpu", 3, 1, 0, [])) == 3
+    assert len(list_slots("cpu", None, 1, 1, ["0"])) == 6
+    assert len(list_slots("cpu", None, 1, 4, [])) == 1
+    assert len(list_slots("cpu", 3, 1, 0, [])) == 3
     monkeypatch.setattr(sys, "platform", "linux")
-    assert len(slots("auto", 3, 1, 1, [])) == 3
-    assert slots("cuda", None, 1, 1, []) == []
+    assert len(list_slots("auto", 3, 1, 1, [])) == 3
+    assert list_slots("cuda", None, 1, 1, []) == []
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr("platform.machine", lambda: "arm64")
-    assert [slot.name for slot in slots("auto", None, 1, 1, [])] == ["mps"]
-    assert slots("cpu", None, 1, 1, ["0"])[0].environment == {}
+    assert [slot.name for slot in list_slots("auto", None, 1, 1, [])] == ["mps"]
+    assert list_slots("cpu", None, 1, 1, ["0"])[0].environment == {}
 
 
 def test_a_capped_list_of_gpu_slots_is_spread_over_the_gpus():
     assert [
-        slot.environment["CUDA_VISIBLE_DEVICES"] for slot in slots("auto", 3, 2, 1, ["0", "5"])
+        slot.environment["CUDA_VISIBLE_DEVICES"] for slot in list_slots("auto", 3, 2, 1, ["0", "5"])
     ] == ["0", "5", "0"]
 
 
@@ -334,7 +334,7 @@ def test_nothing_is_drawn_where_the_output_is_no_terminal():
 
 
 def test_durations():
-    assert [duration(s) for s in (0, 59.6, 185, 3600 * 26 + 60)] == [
+    assert [format_duration(s) for s in (0, 59.6, 185, 3600 * 26 + 60)] == [
         "0 s",
         "1 min 00 s",
         "3 min 05 s",

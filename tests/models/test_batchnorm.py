@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from degradation.data.datasets import Dataset, Split, load
+from degradation.data.datasets import Dataset, Split, load_dataset
 from degradation.data.loaders import EVALUATION_BATCH, build_loader
-from degradation.data.random_streams import mixed
+from degradation.data.random_streams import shuffle_into_batches
 from degradation.models.batchnorm import exact_statistics
 from degradation.training.evaluate import eval_batchnorm, evaluate
 from degradation.training.trainer import Progress, Trainer, fit
@@ -94,7 +94,7 @@ def test_training_state_is_restored_even_after_an_error(layer, images):
     ("images", "size"), [(251, 250), (1500, 250), (500, 250), (1, 250), (7, 3)]
 )
 def test_mixed_batches_hold_each_image_once(images, size):
-    batches = mixed(images, size)
+    batches = shuffle_into_batches(images, size)
     assert sorted(torch.cat(batches).tolist()) == list(range(images))
     lengths = [len(batch) for batch in batches]
     assert max(lengths) <= size
@@ -102,9 +102,9 @@ def test_mixed_batches_hold_each_image_once(images, size):
 
 
 def test_mixed_batches_of_sorted_images_hold_all_classes(tiny):
-    dataset = in_class_order(load(tiny().data))
+    dataset = in_class_order(load_dataset(tiny().data))
     feed = build_loader(dataset, tiny(), CPU)
-    for _, labels in feed.mixed():
+    for _, labels in feed.shuffled_batches():
         assert len(labels) == EVALUATION_BATCH
         assert torch.bincount(labels, minlength=10).min() >= 10  # 25 expected
 
@@ -115,7 +115,7 @@ def test_a_sorted_data_set_is_evaluated_like_a_shuffled_one(compose_config):
         "model=plain", "model.depth=14", "model.width=8", "optim.lr=0.05", "model.bn_statistics=exact",
         "schedule.iterations=90", "schedule.milestones=[60]", "schedule.snapshots=[]", "probes=none", "device=cpu",
     )  # fmt: skip
-    shuffled = load(config.data)
+    shuffled = load_dataset(config.data)
     training = Trainer(config, shuffled, CPU)
     for event in fit(training):
         if event == Progress(80):
@@ -124,11 +124,13 @@ def test_a_sorted_data_set_is_evaluated_like_a_shuffled_one(compose_config):
     for dataset in (shuffled, in_class_order(shuffled)):
         feed = build_loader(dataset, config, CPU)
         with eval_batchnorm(training.network, config, feed):
-            losses.append(evaluate(training.network, feed.clean("train"), config.precision).loss)
+            losses.append(
+                evaluate(training.network, feed.clean_batches("train"), config.precision).loss
+            )
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
 
 
 def in_class_order(dataset):
     order = torch.argsort(dataset.train.labels, stable=True)
-    train = Split(dataset.train.pictures[order], dataset.train.labels[order])
+    train = Split(dataset.train.images[order], dataset.train.labels[order])
     return Dataset(train, dataset.test, dataset.classes)

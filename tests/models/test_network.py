@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from degradation.data.random_streams import generator
+from degradation.data.random_streams import build_generator
 from degradation.models.blocks import BasicBlock, Block, Bottleneck
 from degradation.models.network import Network, initialise
 from degradation.models.shortcuts import ZeroPadding, build_shortcut
@@ -16,7 +16,7 @@ def network(make_model):
     def made(shortcut="A", block="basic", depth=20, width=4, channels=3, **keys):
         model = make_model(shortcut=shortcut, block=block, depth=depth, width=width, **keys)
         net = Network(model, channels, 10)
-        initialise(net, generator(0, "initialisation"), model.initialisation)
+        initialise(net, build_generator(0, "initialisation"), model.initialisation)
         return net
 
     return made
@@ -154,7 +154,7 @@ def test_initialisation_draws_from_its_stream_alone(make_model):
     torch.manual_seed(7)
     before = torch.get_rng_state()
     for net, seed in zip(nets, (1, 1, 2), strict=True):
-        initialise(net, generator(seed, "initialisation"))
+        initialise(net, build_generator(seed, "initialisation"))
     assert torch.equal(torch.get_rng_state(), before)
     one, same, other = (net.state_dict() for net in nets)
     drawn = [name for name, value in one.items() if value.dim() > 1 or name == "fc.bias"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from degradation.data.random_streams import generator
+from degradation.data.random_streams import build_generator
 from degradation.models.blocks import BasicBlock
 from degradation.models.network import Network, initialise
 
@@ -47,7 +47,7 @@ def network(make_model):
 
     def build(seed=0, **keys):
         made = Network(make_model(**{"depth": 8, "width": 4, **keys}), 1, 10)
-        initialise(made, generator(seed, "initialisation"))
+        initialise(made, build_generator(seed, "initialisation"))
         return made.double()
 
     return build
@@ -56,5 +56,5 @@ def network(make_model):
 @pytest.fixture
 def batch():
     """16 pictures of 8x8 in float64, and labels."""
-    random = generator(0, "test")
+    random = build_generator(0, "test")
     return torch.randn(16, 1, 8, 8, generator=random, dtype=torch.float64), torch.arange(16) % 10

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from degradation.data.random_streams import generator
+from degradation.data.random_streams import build_generator
 from degradation.probes.landscape import Surface, direction
 from degradation.sweep.pending import points
 
@@ -12,14 +12,14 @@ from degradation.sweep.pending import points
 def test_each_filter_of_a_direction_is_as_long_as_the_networks(network):
     """Li et al. 2018, section 4: filters, and rows of the linear layer; biases and BN's parameters are not moved."""
     net = network()
-    found = direction(net, generator(0, "landscape"))
+    found = direction(net, build_generator(0, "landscape"))
     weights = {name for name, value in net.named_parameters() if value.dim() > 1}
     assert set(found) == weights
     for name, change in found.items():
         torch.testing.assert_close(
             change.flatten(1).norm(dim=1), net.get_parameter(name).detach().flatten(1).norm(dim=1)
         )
-    other = direction(net, generator(1, "landscape"))
+    other = direction(net, build_generator(1, "landscape"))
     assert not torch.equal(found["fc.weight"], other["fc.weight"])
 
 
@@ -45,7 +45,7 @@ def test_the_loss_of_a_linear_net_by_hand(linear):
 def test_in_the_middle_is_the_network_itself_in_eval_mode(network, batch):
     net = network()
     net(batch[0])  # moves BN's averages
-    along = tuple(direction(net, generator(index, "landscape")) for index in (1, 2))
+    along = tuple(direction(net, build_generator(index, "landscape")) for index in (1, 2))
     expected = F.cross_entropy(net.eval()(batch[0]), batch[1]).item()
     buffers = {name: value.clone() for name, value in net.named_buffers()}
     surface = Surface(net, along)

@@ -6,7 +6,7 @@ import torch
 from degradation.config import PROBE_SPECS, is_applicable
 from degradation.data.datasets import Dataset, Split
 from degradation.data.loaders import ResidentLoader
-from degradation.data.random_streams import generator
+from degradation.data.random_streams import build_generator
 from degradation.models.network import Network, initialise
 from degradation.probes import measure_probe, sample_probe_batch
 
@@ -22,8 +22,8 @@ TAKEN = [
 def test_colour_pictures_in_channels_last_and_no_trace_left(make_model, name, shortcut):
     """Weights, averages, gradients and mode stay; the table is that of the default memory format, to rounding."""
     network = Network(make_model(depth=14, width=4, shortcut=shortcut), 3, 5)
-    initialise(network, generator(0, "initialisation"))
-    pictures = torch.randn(12, 3, 8, 8, generator=generator(0, "test"))
+    initialise(network, build_generator(0, "initialisation"))
+    pictures = torch.randn(12, 3, 8, 8, generator=build_generator(0, "test"))
     batch = pictures, torch.arange(12) % 5
     expected = measure_probe(name, network, batch, 0, 0)
     network = network.to(memory_format=torch.channels_last).train()

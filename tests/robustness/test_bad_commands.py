@@ -17,7 +17,7 @@ from degradation import config as schema
 from degradation.cli import run_script
 from degradation.config import CONF
 from degradation.config.errors import is_single_line
-from degradation.data.fingerprint import DataError
+from degradation.data.errors import DataError
 from degradation.run import RunFailed, train
 
 EXPERIMENTS = CONF.parent / "experiments"

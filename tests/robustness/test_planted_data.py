@@ -13,9 +13,10 @@ from PIL import Image
 
 from degradation.config import ConfigError
 from degradation.data import fingerprint as content_module
-from degradation.data.datasets import load
+from degradation.data.datasets import load_dataset
 from degradation.data.downloads import fetch
-from degradation.data.fingerprint import DataError, data_fingerprint, listing
+from degradation.data.errors import DataError
+from degradation.data.fingerprint import data_fingerprint, listing
 from degradation.data.image_folder import _unpacked, rgb_picture
 from degradation.data.imagenet import open_imagenet
 from degradation.durable_io import CorruptData, encode_document, seal, unseal
@@ -52,7 +53,7 @@ def data_at(compose_config):
 def kept(tmp_path, data_at, caplog):
     """A folder with its digest and its cache: data, the two files, the checksum of the pictures."""
     data = data_at(make_folder(tmp_path))
-    checksum = load(data).checksum()
+    checksum = load_dataset(data).checksum()
     (cache,) = tmp_path.glob(".degradation/*.npz")
     caplog.clear()
     return data, tmp_path / ".degradation/digest.json", cache, checksum
@@ -98,7 +99,7 @@ def test_a_damaged_cache_is_told_once_by_name_and_made_again(kept, caplog):
         cache.write_bytes(damaged)
         content_module.warn_once.cache_clear()
         caplog.clear()
-        assert load(data).checksum() == load(data).checksum() == checksum
+        assert load_dataset(data).checksum() == load_dataset(data).checksum() == checksum
         (told,) = caplog.records
         assert told.getMessage().startswith(f"{cache}: does not fit its own checksum")
         assert cache.read_bytes() == sound
@@ -144,7 +145,7 @@ PLANTED = {
 def test_a_planted_cache_with_a_right_checksum_is_not_believed(kept, what, tmp_path_factory):
     data, _, cache, checksum = kept
     cache.write_bytes(seal(PLANTED[what](tmp_path_factory.mktemp("planted"))))
-    assert load(data).checksum() == checksum
+    assert load_dataset(data).checksum() == checksum
 
 
 @pytest.mark.parametrize("how", ["unsealed", "another file's name", "no digest"])
@@ -158,7 +159,7 @@ def test_a_planted_digest_leads_nowhere(kept, how):
         json.dumps(planted).encode() if how == "unsealed" else encode_document(planted)
     )
     assert data_fingerprint(data) == name
-    assert load(data).checksum() == checksum
+    assert load_dataset(data).checksum() == checksum
 
 
 def test_caches_of_an_earlier_release_are_made_again(kept):
@@ -167,7 +168,7 @@ def test_caches_of_an_earlier_release_are_made_again(kept):
         json.dumps({key: json.loads(digest.read_bytes())[key] for key in ("listing", "content")})
     )
     cache.write_bytes(unseal(cache.read_bytes()))
-    assert load(data).checksum() == checksum
+    assert load_dataset(data).checksum() == checksum
     assert cache.read_bytes().startswith(b"sha256 ")
     assert "sha256" in json.loads(digest.read_bytes())
 
@@ -191,7 +192,7 @@ def test_links_in_place_of_what_we_keep_are_not_followed(kept, what, tmp_path_fa
         place.unlink(missing_ok=True)
         outside.write_text("precious")
     place.symlink_to(outside)
-    assert load(data).checksum() == checksum
+    assert load_dataset(data).checksum() == checksum
     assert list(outside.iterdir()) == [] if what == "folder" else outside.read_text() == "precious"
 
 
@@ -240,7 +241,8 @@ def test_links_to_pictures_are_pictures(tmp_path, data_at):
     (root / "train/dog").rename(tmp_path / "dogs")
     (root / "train/dog").symlink_to(tmp_path / "dogs")
     assert (
-        load(data_at(root)).checksum() == load(data_at(make_folder(tmp_path / "plain"))).checksum()
+        load_dataset(data_at(root)).checksum()
+        == load_dataset(data_at(make_folder(tmp_path / "plain"))).checksum()
     )
 
 
@@ -274,7 +276,7 @@ def test_a_planted_picture_is_one_line_that_names_it(tmp_path, data_at, planted,
     (tmp_path / "outside").write_bytes(planted)
     (root / "train/dog/x\x1b[31m\n.png").symlink_to(tmp_path / "outside")
     with pytest.raises(DataError) as told:
-        load(data_at(root))
+        load_dataset(data_at(root))
     assert str(told.value).startswith(
         rf"{root}/train/dog/x\x1b[31m\n.png: is not a readable picture ({why}"
     )
@@ -287,7 +289,7 @@ def test_a_class_whose_name_cannot_be_shown_is_refused(tmp_path, data_at, name):
     with pytest.raises(
         ConfigError, match=r"^data\.root: the class folder '.*' is not allowed; allowed: "
     ) as told:
-        load(data)
+        load_dataset(data)
     assert str(told.value).isprintable()
 
 
@@ -297,7 +299,7 @@ def test_a_class_whose_name_cannot_be_shown_is_refused(tmp_path, data_at, name):
 )
 def test_a_class_with_any_other_name_is_a_class(tmp_path, data_at, name):
     root = make_folder(tmp_path, ("cat", name)) if name != "..." else make_folder(tmp_path)
-    dataset = load(data_at(root))
+    dataset = load_dataset(data_at(root))
     assert dataset.classes == 2
     assert sorted(os.listdir(tmp_path)) == [".degradation", "test", "train"]
 
@@ -330,7 +332,7 @@ def test_pictures_that_cannot_be_cached_are_used_all_the_same(
     for module in ("fingerprint", "image_folder"):
         monkeypatch.setattr(f"degradation.data.{module}.write_atomically", full)
     data = data_at(make_folder(tmp_path))
-    assert len(load(data).train) == 2
+    assert len(load_dataset(data).train) == 2
     (told,) = caplog.records
     assert told.getMessage().endswith(
         f"cannot be written ({error.strerror}); every run decodes the pictures anew"

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from degradation.data.datasets import Dataset, Split, load
+from degradation.data.datasets import Dataset, Split, load_dataset
 from degradation.data.loaders import build_loader
 from degradation.training.trainer import Metrics, Progress, Trainer, fit
 
@@ -18,12 +18,12 @@ KEYS = ("data.validation=100", "optim.lr=0.05", "optim.momentum=0.5")
 
 @pytest.fixture(scope="module")
 def dataset(compose_config):
-    return load(compose_config("data.validation=100").data)
+    return load_dataset(compose_config("data.validation=100").data)
 
 
 def normalised(dataset, images):
     """By mean and standard deviation of the training images."""
-    training = dataset.train.pictures.double()
+    training = dataset.train.images.double()
     return ((images.double() - training.mean()) / training.std(correction=0)).float()
 
 
@@ -64,7 +64,7 @@ def test_clean_columns_are_those_of_their_own_images(at_eight, dataset, column, 
     training, row = at_eight
     network = copy.deepcopy(training.network).eval()
     images = getattr(dataset, split)
-    expected = error_and_loss(network, normalised(dataset, images.pictures), images.labels)
+    expected = error_and_loss(network, normalised(dataset, images.images), images.labels)
     assert as_pair(row, column) == pytest.approx(expected, rel=1e-5)
 
 
@@ -78,13 +78,13 @@ def test_the_splits_are_told_apart_by_the_row(at_eight):
 
 def test_augmented_columns_are_of_augmented_training_images(at_eight, dataset):
     training, row = at_eight
-    batches = list(build_loader(dataset, training.config, CPU).augmented(8))
+    batches = list(build_loader(dataset, training.config, CPU).augmented_batches(8))
     images, labels = (
         torch.cat([batch[0] for batch in batches]),
         torch.cat([batch[1] for batch in batches]),
     )
     assert torch.equal(labels, dataset.train.labels)
-    assert not torch.allclose(images, normalised(dataset, dataset.train.pictures))
+    assert not torch.allclose(images, normalised(dataset, dataset.train.images))
     network = copy.deepcopy(training.network).eval()
     assert as_pair(row, "train/augmented_") == pytest.approx(
         error_and_loss(network, images, labels), rel=1e-5
@@ -97,7 +97,7 @@ def test_running_columns_are_of_the_batches_since_the_last_row(
     """In train mode, before each update."""
     config = compose_config(*tiny_overrides, *KEYS)
     training, _ = train_to(config, dataset, 4)
-    batches = list(islice(build_loader(dataset, config, CPU).batches(4), 4))
+    batches = list(islice(build_loader(dataset, config, CPU).training_batches(4), 4))
     measured = []
     for images, labels in batches:
         measured.append(error_and_loss(copy.deepcopy(training.network).train(), images, labels))
@@ -110,7 +110,7 @@ def test_running_columns_are_of_the_batches_since_the_last_row(
 
 
 def test_a_row_without_validation_has_no_column_of_it(tiny, compose_config):
-    _, row = train_to(tiny(), load(compose_config().data), 4)
+    _, row = train_to(tiny(), load_dataset(compose_config().data), 4)
     assert not [name for name in row if name.startswith("validation")]
 
 
@@ -142,7 +142,7 @@ PLATEAU = (
 def begin(tiny, dataset):
     """A training on few images, of which no evaluation makes 100 points of progress: each third one is a plateau."""
     train, test, validation = (
-        Split(split.pictures[:64], split.labels[:64])
+        Split(split.images[:64], split.labels[:64])
         for split in (dataset.train, dataset.test, dataset.validation)
     )
     few = Dataset(train, test, 10, validation)

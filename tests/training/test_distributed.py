@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from degradation.config import CONF
-from degradation.data.loaders import load
+from degradation.data.datasets import load_dataset
 from degradation.data.random_streams import Shard
 from degradation.records.schema import ATTEMPTS, METRICS, OUTCOME, REASON, State
 from degradation.run import train
@@ -41,7 +41,7 @@ def torchrun(script, *words, processes=2):
 
 def losses_in_float64(config, group):
     """Of every iteration the mean loss and this process's labels; and what the network is in the end."""
-    training = Trainer(config, load(config.data), torch.device("cpu"))
+    training = Trainer(config, load_dataset(config.data), torch.device("cpu"))
     training.network.double()
     training.share(group)
     batches, labels, losses = training.batches, [], []
@@ -173,8 +173,8 @@ def test_shares_are_all_of_a_batch_in_its_order():
     batch = torch.arange(24)
     for count in (1, 2, 3, 8):
         shares = [Shard(rank, count) for rank in range(count)]
-        assert torch.equal(torch.cat([share.of(batch) for share in shares]), batch)
-        assert all(sum(share.has(number) for share in shares) == 1 for number in range(9))
+        assert torch.equal(torch.cat([share.select(batch) for share in shares]), batch)
+        assert all(sum(share.has_batch(number) for share in shares) == 1 for number in range(9))
 
 
 def losses(folder, *words):

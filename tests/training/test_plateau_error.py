@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from degradation.data.datasets import load
+from degradation.data.datasets import load_dataset
 from degradation.training import trainer as fit_module
 from degradation.training.evaluate import EvalResult
 from degradation.training.trainer import Metrics, ProbeResult, Trainer, fit
@@ -24,7 +24,7 @@ def plateaus(tiny, monkeypatch):
 
     def found(overrides, test, validation):
         config = tiny(*PLATEAU, *overrides)
-        training = Trainer(config, load(config.data), CPU)
+        training = Trainer(config, load_dataset(config.data), CPU)
         sizes = training.feed.sizes
         left = {sizes["test"]: list(test)} | (
             {sizes["validation"]: list(validation)} if "validation" in sizes else {}
@@ -63,7 +63,7 @@ def test_probes_are_taken_where_the_rate_drops(tiny):
     config = tiny(
         *keys, "probes.training=[gradient_flow]", "data.validation=500", "schedule.evaluate_every=3"
     )
-    training = Trainer(config, load(config.data), CPU)
+    training = Trainer(config, load_dataset(config.data), CPU)
     probed = [event.iteration for event in fit(training) if isinstance(event, ProbeResult)]
     assert training.transitions.plateaus == [
         6,

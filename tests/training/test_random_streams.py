@@ -6,7 +6,7 @@ import torch
 from degradation import probes
 from degradation import run_probes as explain_module
 from degradation.data import loaders, random_streams
-from degradation.data.datasets import load
+from degradation.data.datasets import load_dataset
 from degradation.models.network import Network, initialise
 from degradation.records.schema import PROBES, State
 from degradation.run import train
@@ -27,7 +27,7 @@ FOUR_UPDATES = (
 
 @pytest.fixture(scope="module")
 def digits(compose_config):
-    return load(compose_config().data)
+    return load_dataset(compose_config().data)
 
 
 def trained_weights(config, dataset):
@@ -40,12 +40,12 @@ def trained_weights(config, dataset):
 def seed_only(patched, name):
     """Draw every stream but this one from the seed 0."""
 
-    def generator(seed, stream, index=0):
+    def build_generator(seed, stream, index=0):
         return streams_generator(seed if stream == name else 0, stream, index)
 
-    streams_generator = random_streams.generator
+    streams_generator = random_streams.build_generator
     for module in (random_streams, loaders, fit_module):
-        patched.setattr(module, "generator", generator)
+        patched.setattr(module, "build_generator", build_generator)
 
 
 @pytest.mark.parametrize("stream", ["order", "augmentation", "initialisation"])
@@ -70,7 +70,7 @@ def test_no_other_stream_enters_training(tiny, digits, monkeypatch):
 def test_a_network_begins_at_its_seeds_initialisation(tiny, digits, seed, initialisation):
     config = tiny(f"seed={seed}", f"model.initialisation={initialisation}")
     expected = Network(config.model, 1, 10)
-    initialise(expected, random_streams.generator(seed, "initialisation"), initialisation)
+    initialise(expected, random_streams.build_generator(seed, "initialisation"), initialisation)
     found = Trainer(config, digits, CPU).network.state_dict()
     assert all(torch.equal(value, found[name]) for name, value in expected.state_dict().items())
 
@@ -87,7 +87,7 @@ def drawn(monkeypatch):
 
 def expected_draw(seed, name, iteration):
     return torch.rand(
-        3, generator=random_streams.generator(seed, f"probe/{name}", iteration)
+        3, generator=random_streams.build_generator(seed, f"probe/{name}", iteration)
     ).tolist()
 
 
@@ -125,9 +125,9 @@ def test_what_is_probed_at_iteration_0_is_the_seeds_network(tiny, seed):
     run_probes(config)
     afterwards = locate_run(config).record.rows(PROBES)[0]
     network = Network(config.model, 1, 10)
-    initialise(network, random_streams.generator(seed, "initialisation"))
+    initialise(network, random_streams.build_generator(seed, "initialisation"))
     network = network.to(memory_format=memory_format(config.precision))
-    feed = loaders.build_loader(load(config.data), config, CPU)
+    feed = loaders.build_loader(load_dataset(config.data), config, CPU)
     batch = probes.sample_probe_batch("responses", feed, config.probes)
     assert afterwards["iteration"] == 0
     assert afterwards["table"] == probes.measure_probe("responses", network, batch, seed, 0)
@@ -156,7 +156,7 @@ def test_a_landscape_draws_its_directions_from_its_own_seed(tiny, monkeypatch, s
     assert train(config) is State.DONE
     run_landscape(config)
     expected = [
-        torch.rand(3, generator=random_streams.generator(seed, "landscape", index)).tolist()
+        torch.rand(3, generator=random_streams.build_generator(seed, "landscape", index)).tolist()
         for index in (1, 2)
     ]
     assert draws == expected

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from degradation import metrics
-from degradation.data.datasets import load
+from degradation.data.datasets import load_dataset
 from degradation.training import serialization
 from degradation.training.trainer import (
     Divergence,
@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def digits(compose_config):
-    return load(compose_config().data)
+    return load_dataset(compose_config().data)
 
 
 def events(config, dataset):
@@ -84,7 +84,7 @@ def test_the_three_training_errors_are_three_measurements(tiny, digits):
     assert row["train/running_loss"] == pytest.approx(sum(losses) / 4)
     again.network.eval()
     with torch.no_grad():
-        pictures, labels = again.feed.pictures["train"].eval_batch(0, 1500)
+        pictures, labels = again.feed.splits["train"].eval_batch(0, 1500)
         logits = again.network(pictures)
     assert row["train/clean_error"] == pytest.approx(
         100 * (logits.argmax(1) != labels).float().mean().item()
@@ -93,7 +93,7 @@ def test_the_three_training_errors_are_three_measurements(tiny, digits):
         F.cross_entropy(logits, labels).item(), rel=1e-5
     )
     with torch.no_grad():
-        pictures, labels = again.feed.pictures["test"].eval_batch(0, 297)
+        pictures, labels = again.feed.splits["test"].eval_batch(0, 297)
         assert row["test/error"] == pytest.approx(
             100 * (again.network.eval()(pictures).argmax(1) != labels).float().mean()
         )
@@ -106,8 +106,8 @@ def test_the_three_training_errors_are_three_measurements(tiny, digits):
 def test_both_splits_are_normalised_by_the_training_pictures(tiny, digits):
     """Pitfall 6, and no look at the test pictures."""
     training = Trainer(tiny(), digits, CPU)
-    values = digits.train.pictures.double()
-    for pictures in training.feed.pictures.values():
+    values = digits.train.images.double()
+    for pictures in training.feed.splits.values():
         assert pictures.mean.unique().item() == pytest.approx(values.mean().item())
         assert pictures.deviation.item() == pytest.approx(values.std(correction=0).item())
 

@@ -21,7 +21,7 @@ class Offsets:
     flip: Tensor  # bool (B,)
 
     def of(self, share: Shard) -> "Offsets":
-        return Offsets(share.of(self.row), share.of(self.column), share.of(self.flip))
+        return Offsets(share.select(self.row), share.select(self.column), share.select(self.flip))
 
     def at(self, index: Tensor) -> "Offsets":
         """Those of the images at these places: int64 (B,)."""
@@ -77,9 +77,9 @@ class ImageBatches:
     def __init__(
         self, split: Split, mean: Tensor, deviation: Tensor, device: torch.device, normalise: str
     ) -> None:
-        self.pictures = split.pictures.to(device)
+        self.images = split.images.to(device)
         self.labels = split.labels.to(device)
-        shape = self.pictures.shape[1:]
+        shape = self.images.shape[1:]
         self.mean = mean.expand(shape).contiguous().to(device)
         self.deviation = deviation.to(device)
         self.device, self.black_padding = device, normalise == "after_padding"
@@ -91,13 +91,13 @@ class ImageBatches:
 
     def eval_batch(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Normalised pictures float32 (B, C, H, W) and labels int64 (B,), un-augmented, in their order."""
-        normalised = (self.pictures[start:stop].float() - self.mean) / self.deviation
+        normalised = (self.images[start:stop].float() - self.mean) / self.deviation
         return normalised, self.labels[start:stop]
 
     def eval_batch_at(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """As `plain_batch`, at these indices: int64 (B,) on the CPU."""
         index = index.to(self.device)
-        return (self.pictures[index].float() - self.mean) / self.deviation, self.labels[index]
+        return (self.images[index].float() - self.mean) / self.deviation, self.labels[index]
 
     def augmented_batch(self, index: Tensor, offsets: Offsets) -> tuple[Tensor, Tensor]:
         """Zero-padded, cropped and flipped; normalised before, or after.
@@ -119,7 +119,7 @@ class ImageBatches:
             row.clamp(0, side - 1)[:, None, :, None],
             column.clamp(0, side - 1)[:, None, None, :],
         )
-        values = self.pictures[index[:, None, None, None], self.channel, row, column].float()
+        values = self.images[index[:, None, None, None], self.channel, row, column].float()
         if self.black_padding:
             return (values * inside[:, None] - self.mean) / self.deviation, self.labels[index]
         normalised = (values - self.mean[self.channel, row, column]) / self.deviation

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,10 +11,10 @@ from torch import Tensor
 
 from degradation.config import ConfigError, Data
 from degradation.data.downloads import Arrays, cifar10, cifar100, fashion_mnist
-from degradation.data.fingerprint import DataError
 from degradation.data.image_folder import image_folder
 
-__all__ = ["DataError", "Dataset", "Split", "load"]
+if TYPE_CHECKING:
+    from degradation.data.imagenet import ImageNet
 
 DIGITS_TEST = 297
 PUBLISHED = {"cifar10": cifar10, "cifar100": cifar100, "fashion_mnist": fashion_mnist}
@@ -21,7 +22,7 @@ PUBLISHED = {"cifar10": cifar10, "cifar100": cifar100, "fashion_mnist": fashion_
 
 @dataclass(frozen=True)
 class Split:
-    pictures: Tensor  # uint8 (N, C, H, W)
+    images: Tensor  # uint8 (N, C, H, W)
     labels: Tensor  # int64 (N,)
 
     def __len__(self) -> int:
@@ -40,34 +41,36 @@ class Dataset:
 
     @property
     def channels(self) -> int:
-        return self.train.pictures.shape[1]
+        return self.train.images.shape[1]
 
     @property
     def side(self) -> int:
-        return self.train.pictures.shape[2]
+        return self.train.images.shape[2]
 
     def checksum(self) -> str:
         """SHA-256 of every picture and label in the set's own order, whichever of them are held out."""
         digest = hashlib.sha256()
         for split in (self._whole_train(), self.test):
-            digest.update(split.pictures.numpy().tobytes())
+            digest.update(split.images.numpy().tobytes())
             digest.update(split.labels.numpy().tobytes())
         return digest.hexdigest()
 
     def _whole_train(self) -> Split:
         if self.validation is None or self.held_out is None:
             return self.train
-        pictures = self.train.pictures.new_empty(
-            (len(self.held_out), *self.train.pictures.shape[1:])
-        )
+        pictures = self.train.images.new_empty((len(self.held_out), *self.train.images.shape[1:]))
         labels = self.train.labels.new_empty(len(self.held_out))
         for split, place in ((self.train, ~self.held_out), (self.validation, self.held_out)):
-            pictures[place], labels[place] = split.pictures, split.labels
+            pictures[place], labels[place] = split.images, split.labels
         return Split(pictures, labels)
 
 
-def load(data: Data) -> Dataset:
-    """Raises ConfigError (a wrong key), DataError (a wrong file)."""
+def load_dataset(data: Data) -> "Dataset | ImageNet":
+    """Load a data set. Raises ConfigError (a wrong key), DataError (a wrong file)."""
+    if data.stream is not None:
+        from degradation.data.imagenet import open_imagenet
+
+        return open_imagenet(data)
     if data.name == "digits":
         arrays = _digits()
     elif data.name == "image_folder":
@@ -84,14 +87,14 @@ def load(data: Data) -> Dataset:
     classes = int(train.labels.max()) + 1
     if data.validation == 0:
         return Dataset(train, test, classes)
-    held_out = held_out_images(data.validation, len(train.labels))
+    held_out = draw_held_out(data.validation, len(train.labels))
     rest, validation = (
-        Split(train.pictures[place], train.labels[place]) for place in (~held_out, held_out)
+        Split(train.images[place], train.labels[place]) for place in (~held_out, held_out)
     )
     return Dataset(rest, test, classes, validation, held_out)
 
 
-def held_out_images(validation: int, pictures: int) -> Tensor:
+def draw_held_out(validation: int, pictures: int) -> Tensor:
     """Which training images are held out: the last `validation` of a fixed shuffle, as bool (pictures,).
 
     Both parts keep the set's own order. Raises ConfigError.

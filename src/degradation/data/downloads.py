@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
+from degradation.data.errors import DataError
 from degradation.data.fingerprint import (
     CIFAR10_ARCHIVE,
     CIFAR10_SHA256,
     CIFAR100_ARCHIVE,
     CIFAR100_SHA256,
     FASHION_MNIST_SHA256,
-    DataError,
 )
 from degradation.data.safe_open import opened, shown
 from degradation.durable_io import write_atomically

@@ -21,7 +21,6 @@ from degradation.durable_io import (
     read_file,
     write_atomically,
 )
-from degradation.errors import UserError
 
 CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
 CIFAR10_SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
@@ -42,10 +41,6 @@ PUBLISHED = {
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
 SPLITS = {"image_folder": ("train", "test"), "imagenet": ("train", "val")}
 SHA256 = re.compile("[0-9a-f]{64}")
-
-
-class DataError(UserError):
-    """A file that is missing, incomplete or not what it should be: its name and what was wrong."""
 
 
 @dataclass(frozen=True)

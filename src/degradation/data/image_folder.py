@@ -10,9 +10,9 @@ from filelock import FileLock
 from PIL import Image, UnidentifiedImageError
 
 from degradation.config import ConfigError, Data
+from degradation.data.errors import DataError
 from degradation.data.fingerprint import (
     SPLITS,
-    DataError,
     class_names,
     data_fingerprint,
     folder_root,

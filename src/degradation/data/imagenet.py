@@ -19,10 +19,17 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.v2 import functional as v2
 
 from degradation.config import Config, ConfigError, Data, Stream
-from degradation.data.datasets import held_out_images
-from degradation.data.fingerprint import DataError, Listing, folder_root, listing
+from degradation.data.datasets import draw_held_out
+from degradation.data.errors import DataError
+from degradation.data.fingerprint import Listing, folder_root, listing
 from degradation.data.image_folder import rgb_picture
-from degradation.data.random_streams import WHOLE, Shard, generator, mixed, spread
+from degradation.data.random_streams import (
+    WHOLE,
+    Shard,
+    build_generator,
+    shuffle_into_batches,
+    spread_indices,
+)
 
 EVALUATION_BATCH = 64
 # of pictures in [0, 1], by red, green, blue: as torchvision's reference training
@@ -76,7 +83,7 @@ def open_imagenet(data: Data) -> ImageNet:
     train, test, digest = listing(root)
     if data.validation == 0:
         return ImageNet(root, data.stream, train, test, digest)
-    held_out = held_out_images(data.validation, len(train)).numpy()
+    held_out = draw_held_out(data.validation, len(train)).numpy()
     return ImageNet(root, data.stream, train.where(~held_out), test, digest, train.where(held_out))
 
 
@@ -91,9 +98,11 @@ class StreamingLoader:
         self.sizes = {name: len(split) for name, split in self.splits.items()}
         # the training pictures that are measured are spread evenly over the listing, so that all classes occur
         evaluated = self.sizes | {"train": min(source.stream.train_evaluated, self.sizes["train"])}
-        self.measured = {name: spread(count, self.sizes[name]) for name, count in evaluated.items()}
+        self.measured = {
+            name: spread_indices(count, self.sizes[name]) for name, count in evaluated.items()
+        }
 
-    def batches(self, start: int, share: Shard = WHOLE) -> Iterator[tuple[Tensor, Tensor]]:
+    def training_batches(self, start: int, share: Shard = WHOLE) -> Iterator[tuple[Tensor, Tensor]]:
         """Training batches, augmented, from iteration `start` on, without an end; or a share of each of them."""
         seed, size = self.config.seed, self.config.optim.batch_size
 
@@ -101,11 +110,13 @@ class StreamingLoader:
             for iteration in count(start):
                 index = batch_of_order(seed, iteration, size, self.sizes["train"])
                 draws = torch.arange(iteration * size, (iteration + 1) * size)
-                yield list(zip(share.of(index).tolist(), share.of(draws).tolist(), strict=True))
+                yield list(
+                    zip(share.select(index).tolist(), share.select(draws).tolist(), strict=True)
+                )
 
         return self._read("train", self._augmentation("augmentation"), keys())
 
-    def clean(self, split: str, share: Shard = WHOLE) -> Iterator[tuple[Tensor, Tensor]]:
+    def clean_batches(self, split: str, share: Shard = WHOLE) -> Iterator[tuple[Tensor, Tensor]]:
         """Un-augmented: the centre of the test pictures, or of `stream.train_evaluated` training pictures."""
         return self._read(
             split,
@@ -113,25 +124,27 @@ class StreamingLoader:
             self._keys(self.measured[split], 0, share),
         )
 
-    def sample(self, split: str, pictures: int | None) -> Iterator[tuple[Tensor, Tensor]]:
+    def sample_batches(self, split: str, pictures: int | None) -> Iterator[tuple[Tensor, Tensor]]:
         """So many of the pictures of `clean`, spread evenly over them."""
-        index = self.measured[split][spread(pictures, len(self.measured[split]))]
+        index = self.measured[split][spread_indices(pictures, len(self.measured[split]))]
         return self._read(split, partial(centre_view, self.source.stream), self._keys(index))
 
-    def mixed(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def shuffled_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The training images of `clean`, each batch a fair sample of all of them."""
         measured = self.measured["train"]
-        batches = mixed(len(measured), EVALUATION_BATCH)
+        batches = shuffle_into_batches(len(measured), EVALUATION_BATCH)
         keys = ([(index, 0) for index in measured[batch].tolist()] for batch in batches)
         return self._read("train", partial(centre_view, self.source.stream), keys)
 
-    def augmented(self, iteration: int, share: Shard = WHOLE) -> Iterator[tuple[Tensor, Tensor]]:
+    def augmented_batches(
+        self, iteration: int, share: Shard = WHOLE
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """The training pictures of `clean`, augmented as in training."""
         index = self.measured["train"]
         keys = self._keys(index, iteration * len(index), share)
         return self._read("train", self._augmentation("evaluation"), keys)
 
-    def ten_crop(self, share: Shard = WHOLE) -> Iterator[tuple[Tensor, Tensor]] | None:
+    def ten_crop_batches(self, share: Shard = WHOLE) -> Iterator[tuple[Tensor, Tensor]] | None:
         """The test pictures as float32 (B, 10, 3, crop, crop); None where `stream.ten_crop` is off."""
         if not self.source.stream.ten_crop:
             return None
@@ -148,7 +161,7 @@ class StreamingLoader:
 
     def _keys(self, index: Tensor, first: int = 0, share: Shard = WHOLE) -> Iterator[list[Key]]:
         for number, start in enumerate(range(0, len(index), EVALUATION_BATCH)):
-            if share.has(number):
+            if share.has_batch(number):
                 yield list(
                     zip(index[start : start + EVALUATION_BATCH].tolist(), count(first + start))
                 )
@@ -201,7 +214,7 @@ def augmented_view(
     stream: Stream, flip: bool, seed: int, name: str, picture: Image.Image, draw: int
 ) -> tuple[Tensor, Tensor]:
     """A scale, a crop, a flip and a shift of the colours (Krizhevsky et al. 2012, 4.1), of its own for each `draw`."""
-    random = generator(seed, name, draw)
+    random = build_generator(seed, name, draw)
 
     def draw_from(low: int, high: int) -> int:
         return int(torch.randint(low, high + 1, (), generator=random))
@@ -229,7 +242,7 @@ def ten_views(stream: Stream, picture: Image.Image, _draw: int) -> tuple[Tensor,
 
 
 def batch_of_order(seed: int, iteration: int, batch_size: int, pictures: int) -> Tensor:
-    """`streams.batch_indices`, with the order of an epoch drawn once and not for every batch."""
+    """`streams.draw_batch_indices`, with the order of an epoch drawn once and not for every batch."""
     places = torch.arange(iteration * batch_size, (iteration + 1) * batch_size)
     epochs = places // pictures
     parts = [
@@ -241,4 +254,4 @@ def batch_of_order(seed: int, iteration: int, batch_size: int, pictures: int) ->
 
 @lru_cache(maxsize=1)
 def _order(seed: int, pictures: int, epoch: int) -> Tensor:
-    return torch.randperm(pictures, generator=generator(seed, "order", epoch))
+    return torch.randperm(pictures, generator=build_generator(seed, "order", epoch))

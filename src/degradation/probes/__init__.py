@@ -10,7 +10,7 @@ from torch import Tensor
 
 from degradation.config import PROBE_SPECS, Probes
 from degradation.data.loaders import Batch, Loader
-from degradation.data.random_streams import generator
+from degradation.data.random_streams import build_generator
 from degradation.models.network import Network
 from degradation.probes.gradient_flow import gradient_flow
 from degradation.probes.gradient_identity import gradient_identity
@@ -37,10 +37,10 @@ def sample_probe_batch(name: str, feed: Loader, config: Probes) -> Batch:
     """The un-augmented pictures that a probe sees, spread evenly over its split, so that all classes occur."""
     split = PROBE_SPECS[name].split
     wanted = config.batch_size if split == "train" else config.test_pictures
-    pictures, labels = zip(*feed.sample(split, wanted), strict=True)
+    pictures, labels = zip(*feed.sample_batches(split, wanted), strict=True)
     return torch.cat(pictures), torch.cat(labels)
 
 
 def measure_probe(name: str, network: Network, batch: Batch, seed: int, iteration: int) -> Table:
     """The table of a probe; what is random in it depends on the run's seed and the iteration alone."""
-    return MEASURES[name](network, *batch, generator(seed, f"probe/{name}", iteration))
+    return MEASURES[name](network, *batch, build_generator(seed, f"probe/{name}", iteration))

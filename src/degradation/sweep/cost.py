@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from degradation.config import Config, Model, family
-from degradation.data.loaders import shape
+from degradation.data.loaders import find_image_shape
 from degradation.metrics import ITERATION
 from degradation.models.complexity import Complexity, measure_complexity
 from degradation.models.network import Network
@@ -65,7 +65,7 @@ def plan(runs: Sequence[SweepRun], rates: Sequence[Measured], assumed: float) ->
     for run in runs:
         key = repr(run.config.model)
         if key not in sizes:
-            sizes[key] = _size(run.config.model, shape(run.config.data))
+            sizes[key] = _size(run.config.model, find_image_shape(run.config.data))
     return [_planned(run, *sizes[repr(run.config.model)], rates, assumed) for run in runs]
 
 

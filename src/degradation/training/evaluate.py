@@ -67,7 +67,7 @@ def eval_batchnorm(network: nn.Module, config: Config, feed: Loader) -> Iterator
     if config.model.bn_statistics == "moving":
         yield
         return
-    batches = (images for images, _ in feed.mixed())
+    batches = (images for images, _ in feed.shuffled_batches())
     with exact_statistics(
         network, batches, lambda batch: compute_logits(network, batch, config.precision)
     ):

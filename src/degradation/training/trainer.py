@@ -16,7 +16,7 @@ from degradation.config import Config, Plateau, effective_warmup, is_applicable,
 from degradation.data.datasets import Dataset
 from degradation.data.imagenet import ImageNet
 from degradation.data.loaders import build_loader
-from degradation.data.random_streams import generator
+from degradation.data.random_streams import build_generator
 from degradation.metrics import (
     AUGMENTED_ERROR,
     AUGMENTED_LOSS,
@@ -96,10 +96,12 @@ class Trainer:
         self.warmup = effective_warmup(config)
         self.feed = build_loader(dataset, config, device)
         network = Network(config.model, dataset.channels, dataset.classes)
-        initialise(network, generator(config.seed, "initialisation"), config.model.initialisation)
+        initialise(
+            network, build_generator(config.seed, "initialisation"), config.model.initialisation
+        )
         self.start_from(network)
         self.iteration = 0  # updates done
-        self.batches = self.feed.batches(0)
+        self.batches = self.feed.training_batches(0)
         self.lr = 0.0  # of the last update
         self.transitions = ScheduleState()
         self.recent_errors: list[float] = []  # percent, of the last batches of the warm-up
@@ -121,7 +123,7 @@ class Trainer:
         """Go on from here as one of a group of processes, all of which stand at the same state."""
         self.group = group
         self.parallel = group.wrap(self.network, self.config.model.bn_parts)
-        self.batches = self.feed.batches(self.iteration, group.shard)
+        self.batches = self.feed.training_batches(self.iteration, group.shard)
 
     def _reset_running(self) -> None:
         self.running_loss = torch.zeros((), device=self.device)  # sum over batches of the mean loss
@@ -147,7 +149,7 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.iteration, self.lr = state["iteration"], state["lr"]
-        self.batches = self.feed.batches(self.iteration, self.group.shard)
+        self.batches = self.feed.training_batches(self.iteration, self.group.shard)
         self.transitions = ScheduleState(**state["transitions"])
         self.recent_errors, self.watched_errors = (
             list(state["recent_errors"]),
@@ -211,18 +213,18 @@ class Trainer:
         precision, share = self.config.precision, self.group.shard
         found: dict[str, int | float | None] = {}
         evaluations = [
-            (CLEAN_ERROR, CLEAN_LOSS, self.feed.clean("train", share)),
-            (AUGMENTED_ERROR, AUGMENTED_LOSS, self.feed.augmented(self.iteration, share)),
-            (TEST_ERROR, TEST_LOSS, self.feed.clean("test", share)),
+            (CLEAN_ERROR, CLEAN_LOSS, self.feed.clean_batches("train", share)),
+            (AUGMENTED_ERROR, AUGMENTED_LOSS, self.feed.augmented_batches(self.iteration, share)),
+            (TEST_ERROR, TEST_LOSS, self.feed.clean_batches("test", share)),
         ]
         if "validation" in self.feed.sizes:
-            held_out = self.feed.clean("validation", share)
+            held_out = self.feed.clean_batches("validation", share)
             evaluations.append((VALIDATION_ERROR, VALIDATION_LOSS, held_out))
         for error, loss, batches in evaluations:
             measured = evaluate(self.network, batches, precision, self.group)
             found[error] = measured.error
             found[loss] = measured.loss if math.isfinite(measured.loss) else None
-        views = self.feed.ten_crop(share)
+        views = self.feed.ten_crop_batches(share)
         if views is not None:
             measured = evaluate(self.network, views, precision, self.group)
             found[TEN_CROP_ERROR] = measured.error

@@ -2,6 +2,6 @@
 
 from hydra_plugins.pool_launcher._pool import Pool
 from hydra_plugins.pool_launcher._progress import Reporter
-from hydra_plugins.pool_launcher._slots import Slot, slots, visible_gpus
+from hydra_plugins.pool_launcher._slots import Slot, list_slots, list_visible_gpus
 
-__all__ = ["Pool", "Reporter", "Slot", "slots", "visible_gpus"]
+__all__ = ["Pool", "Reporter", "Slot", "list_slots", "list_visible_gpus"]

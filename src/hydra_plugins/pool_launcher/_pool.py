@@ -22,7 +22,7 @@ import cloudpickle
 
 from hydra_plugins.pool_launcher._progress import Reporter
 from hydra_plugins.pool_launcher._slots import Slot
-from hydra_plugins.sweep_launcher import Display, Job, Result, Stopped, output_to
+from hydra_plugins.sweep_launcher import Display, Job, Result, Stopped, redirect_output
 
 POLL = 0.25  # seconds
 
@@ -146,7 +146,7 @@ class Pool:
     @staticmethod
     def _next(queue: list[int], jobs: Sequence[Job]) -> int:
         """The first that nobody else is at; where somebody is at all of them, the first, which then waits."""
-        return next((index for index in queue if not jobs[index].held()), queue[0])
+        return next((index for index in queue if not jobs[index].is_locked()), queue[0])
 
     def _wait(self, display: Display) -> None:
         wait([one.connection for one in self.running], timeout=POLL)
@@ -202,7 +202,7 @@ def _child(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which sends SIGTERM
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.update(environment)
-    problem = output_to(log)
+    problem = redirect_output(log)
     if problem is not None:
         connection.send(("message", f"{problem}; the job goes on without it"))
     threading.Thread(target=_end_with_parent, daemon=True).start()

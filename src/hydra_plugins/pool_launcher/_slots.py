@@ -25,7 +25,7 @@ class Slot:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def visible_gpus() -> list[str]:
+def list_visible_gpus() -> list[str]:
     """The GPUs this process may use, without touching CUDA: CUDA_VISIBLE_DEVICES, else what the driver lists.
 
     None, told, where the driver does not answer.
@@ -66,7 +66,7 @@ def _torch() -> str:
         return ""
 
 
-def slots(
+def list_slots(
     device: str, count: int | None, slots_per_gpu: int, threads: int, gpus: Sequence[str]
 ) -> list[Slot]:
     """Where jobs run: shares of GPUs for `cuda`, one slot for `mps`, else cores; `auto` is the first of these there is.

@@ -7,7 +7,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from hydra.errors import CompactHydraException
 
-from hydra_plugins.pool_launcher import Pool, Slot, slots, visible_gpus
+from hydra_plugins.pool_launcher import Pool, Slot, list_slots, list_visible_gpus
 from hydra_plugins.sweep_launcher import Display, Job, Result, SweepLauncher, import_function
 
 
@@ -59,8 +59,8 @@ class PoolLauncher(SweepLauncher):
                 raise CompactHydraException(
                     f"hydra.launcher.{key}: {given[key]} is not allowed; allowed: 1 or more"
                 )
-        gpus = visible_gpus() if given["device"] in ("auto", "cuda") else []
-        places = slots(
+        gpus = list_visible_gpus() if given["device"] in ("auto", "cuda") else []
+        places = list_slots(
             given["device"], given["slots"], given["slots_per_gpu"], given["threads"], gpus
         )
         if not places:

@@ -6,14 +6,14 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from hydra_plugins.sweep_launcher import Result, output_to
+from hydra_plugins.sweep_launcher import Result, redirect_output
 
 
 def run_task(function: Callable[[], Any], folder: str, log: str) -> Result:
     """In the folder of the sweep, which all nodes share, with a log of its own."""
     try:
         os.chdir(folder)
-        problem = output_to(log)
+        problem = redirect_output(log)
         if (
             problem is not None
         ):  # then the records could not be either: the nodes share no file system

@@ -12,7 +12,14 @@ from hydra.core.config_store import ConfigStore
 from hydra.errors import CompactHydraException
 
 from hydra_plugins.ray_launcher._task import run_task
-from hydra_plugins.sweep_launcher import Display, Job, Result, Stopped, SweepLauncher, noted_signals
+from hydra_plugins.sweep_launcher import (
+    Display,
+    Job,
+    Result,
+    Stopped,
+    SweepLauncher,
+    record_signals,
+)
 
 POLL = 0.5  # seconds
 PATIENCE = 10.0  # seconds, with a cluster that does not answer
@@ -66,7 +73,7 @@ class RayLauncher(SweepLauncher):
         self, ray: Any, jobs: Sequence[Job], refs: dict[Any, int], display: Display
     ) -> list[Result]:
         found: dict[int, Result] = {}
-        with noted_signals() as stopped:
+        with record_signals() as stopped:
             while len(found) < len(jobs):
                 waiting = [ref for ref, index in refs.items() if index not in found]
                 ready, _ = ray.wait(waiting, timeout=POLL)

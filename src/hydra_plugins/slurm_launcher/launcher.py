@@ -15,7 +15,14 @@ from omegaconf import OmegaConf
 
 from hydra_plugins.slurm_launcher._job import Resumable
 from hydra_plugins.slurm_launcher._queue import waiting_or_running
-from hydra_plugins.sweep_launcher import Display, Job, Result, Stopped, SweepLauncher, noted_signals
+from hydra_plugins.sweep_launcher import (
+    Display,
+    Job,
+    Result,
+    Stopped,
+    SweepLauncher,
+    record_signals,
+)
 
 POLL = 2.0  # seconds
 EARLY = 30  # seconds that SLURM's signal may come before it is due: it looks at the time so often (its manual says 60)
@@ -86,7 +93,7 @@ class SlurmLauncher(SweepLauncher):
             display.say(f"{job.label}: job {submitted[job.label].job_id} (log: {job.log})")
         if not self.wait:
             return [Result("submitted") for _ in jobs]
-        with noted_signals() as stopped:
+        with record_signals() as stopped:
             return _Watch(jobs, submitted, display, stopped).results()
 
     def _check_time(self) -> None:

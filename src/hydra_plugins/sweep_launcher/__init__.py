@@ -4,7 +4,7 @@ The modules with a leading underscore are not scanned by Hydra, which would exec
 classes of each.
 """
 
-from hydra_plugins.sweep_launcher._display import Display, duration
+from hydra_plugins.sweep_launcher._display import Display, format_duration
 from hydra_plugins.sweep_launcher._launcher import (
     Job,
     JobFailed,
@@ -13,7 +13,7 @@ from hydra_plugins.sweep_launcher._launcher import (
     SweepLauncher,
     import_function,
 )
-from hydra_plugins.sweep_launcher._process import noted_signals, output_to
+from hydra_plugins.sweep_launcher._process import record_signals, redirect_output
 
 __all__ = [
     "Display",
@@ -22,8 +22,8 @@ __all__ = [
     "Result",
     "Stopped",
     "SweepLauncher",
-    "duration",
+    "format_duration",
     "import_function",
-    "noted_signals",
-    "output_to",
+    "record_signals",
+    "redirect_output",
 ]

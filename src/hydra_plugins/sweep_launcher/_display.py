@@ -8,7 +8,7 @@ from typing import TextIO
 INTERVAL = 0.2  # seconds between two drawings
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Such as `3 min 05 s`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -63,7 +63,7 @@ class Display:
         )
         text += f" | {iterations / elapsed:.1f} iterations/s"
         if work > 0:
-            text += f" | about {duration(elapsed * (self.work_total - work) / work)} left"
+            text += f" | about {format_duration(elapsed * (self.work_total - work) / work)} left"
         return text
 
     def draw(self) -> None:

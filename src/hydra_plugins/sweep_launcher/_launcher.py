@@ -20,7 +20,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from hydra_plugins.sweep_launcher._display import Display, duration
+from hydra_plugins.sweep_launcher._display import Display, format_duration
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,9 @@ class Job:
     function: Callable[[], Any]
     work: float  # in one unit for all jobs: longest first, and the estimate of the time left
     log: Path  # takes the process's stdout and stderr
-    held: Callable[[], bool] = lambda: False  # is somebody else at it? Then the other jobs go first
+    is_locked: Callable[[], bool] = lambda: (
+        False
+    )  # is somebody else at it? Then the other jobs go first
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Stopped(Exception):
 
 class SweepLauncher(Launcher):
     """`preflight`: the dotted name of a function that gets a job's configuration and returns something with `label`,
-    `work`, `settled` (None where the job has to run, else why not), `held` (a function: is another process at it now?)
+    `work`, `skip_reason` (None where the job has to run, else why not), `is_locked` (a function: is another process at it now?)
     and `warning` (None, or a line to be told). An exception in it stops the sweep before anything has started.
     """
 
@@ -186,4 +188,4 @@ def _summary(returns: list[JobReturn], skipped: list[str], seconds: float) -> st
     ]
     values = Counter(str(one._return_value) for one in ran) + Counter(skipped)
     parts = [f"{count} {word}" for word, count in values.items() if count]
-    return f"{len(returns)} runs: {', '.join([*parts, f'{failed} failed'])} in {duration(seconds)}"
+    return f"{len(returns)} runs: {', '.join([*parts, f'{failed} failed'])} in {format_duration(seconds)}"

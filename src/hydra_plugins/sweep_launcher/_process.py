@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-def output_to(log: str) -> str | None:
+def redirect_output(log: str) -> str | None:
     """stdout and stderr of this process go there. Where that cannot be they go nowhere, and why not is returned."""
     told = None
     try:
@@ -22,7 +22,7 @@ def output_to(log: str) -> str | None:
 
 
 @contextmanager
-def noted_signals() -> Iterator[list[int]]:
+def record_signals() -> Iterator[list[int]]:
     """Inside, SIGINT and SIGTERM do nothing but get into the list."""
     noted: list[int] = []
     if threading.current_thread() is not threading.main_thread():
