@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from degradation.data.random_streams import build_generator
 from degradation.probes.landscape import Surface, direction
-from degradation.sweep.pending import points
+from degradation.sweep.pending import list_points
 
 
 def test_each_filter_of_a_direction_is_as_long_as_the_networks(network):
@@ -58,7 +58,7 @@ def test_the_points_are_even_and_their_middle_is_the_network(compose_config):
     landscape = compose_config(
         "landscape.line=5", "landscape.square=3", "landscape.reach=0.5"
     ).landscape
-    found = points(landscape)
+    found = list_points(landscape)
     assert [point.x for point in found[:5]] == [-0.5, -0.25, 0.0, 0.25, 0.5]
     assert {(point.x, point.y) for point in found[5:]} == {
         (x, y) for x in (-0.5, 0, 0.5) for y in (-0.5, 0, 0.5)
