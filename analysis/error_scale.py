@@ -1,63 +1,78 @@
-"""The ends and the step of an error's scale: what chance is, and in which steps an error moves."""
+"""The scale of an error: the error of chance, and the smallest step in which an error moves.
+
+Both follow from the numbers of images in run.json (`metadata` below). Older records lack some of
+these numbers; what follows from an unknown number is NaN.
+"""
 
 import math
 from typing import Any
 
-import numpy as np
-
 from degradation.durable_io import Row
 from degradation.metrics import RUNNING_ERROR
 
-# The fixed training images of digits, of which older records do not say how many are of the commonest class
-DIGITS = "digits-1500-297"
+# Older records of the digits do not say how many training images have the commonest class. The
+# fixed split has 153 of 1500.
+DIGITS_CONTENT = "digits-1500-297"
 DIGITS_COMMONEST = 153 / 1500
 
-NOT_KNOWN = math.nan
+UNKNOWN = math.nan
 
 
-def chance_error(description: Row) -> float:
-    """The error in percent of a network that has learned nothing: it names the commonest class of the training images.
+def chance_error(metadata: Row) -> float:
+    """Return the error of chance in percent: that of always naming the commonest training class.
 
-    Where run.json does not say how many images that class has, the classes count as equally large; those of digits are
-    known, and held-out images are taken to be spread as the others. The test error of a diverged run has the same
-    number, though the classes of the test images may be spread a little differently.
+    If the size of the commonest class is not recorded, the classes count as equally large, except
+    for the digits, where it is known. Held-out images are assumed to have the same distribution.
+
+    A diverged run gets this number as its test error too, although the classes of the test images
+    may be distributed slightly differently.
     """
-    data = description["data"]
+    data = metadata["data"]
     if "commonest" in data:
         share = data["commonest"] / data["train"]
-    elif description["config"]["data"].get("content") == DIGITS:
+    elif metadata["config"]["data"].get("content") == DIGITS_CONTENT:
         share = DIGITS_COMMONEST
     else:
         share = 1 / data["classes"]
     return float(100 * (1 - share))
 
 
-def training_error_step(description: Row, metric: str) -> float:
-    """The step in points in which this training error moves: 100 / N over N images; NaN where N is not known."""
-    config = description["config"]
-    images = _running(config) if metric == RUNNING_ERROR else _evaluated(description)
+def training_error_step(metadata: Row, metric: str) -> float:
+    """Return the step of a training error in points: 100 / N if it is measured on N images."""
+    if metric == RUNNING_ERROR:
+        images = _count_running_images(metadata["config"])
+    else:
+        images = _count_evaluated_images(metadata)
     return 100 / images
 
 
-def test_error_step(description: Row) -> float:
-    """The step of the test error in points; NaN where it is not known."""
-    return 100 / float(description["data"].get("test", NOT_KNOWN))
+def test_error_step(metadata: Row) -> float:
+    """Return the step of the test error in points: 100 / N for N test images."""
+    return 100 / float(metadata["data"].get("test", UNKNOWN))
 
 
-def _evaluated(description: Row) -> float:
-    """The training images that the clean and the augmented error are measured on: of streamed data only a part."""
-    images = float(description["data"].get("train", NOT_KNOWN))
-    stream: dict[str, Any] | None = description["config"]["data"].get("stream")
+def _count_evaluated_images(metadata: Row) -> float:
+    """Return how many training images the clean and the augmented error are measured on.
+
+    Streamed data are too many to evaluate all of them, so the error is that of a sample.
+    """
+    images = float(metadata["data"].get("train", UNKNOWN))
+    stream: dict[str, Any] | None = metadata["config"]["data"].get("stream")
     if stream is None:
         return images
-    return float(
-        np.minimum(images, stream.get("train_evaluated", NOT_KNOWN))
-    )  # NaN where either is
+    sample = float(stream.get("train_evaluated", UNKNOWN))
+    if math.isnan(images) or math.isnan(sample):
+        return UNKNOWN
+    return min(images, sample)
 
 
-def _running(config: Row) -> float:
-    """The training images of the last average over batches: those since the evaluation before the last one."""
+def _count_running_images(config: Row) -> float:
+    """Return how many training images the last running error is an average over.
+
+    They are those of the iterations since the evaluation before the last one.
+    """
     schedule = config["schedule"]
     last, every = schedule["iterations"], schedule["evaluate_every"]
     iterations = last % every or every
-    return float(iterations * config.get("optim", {}).get("batch_size", NOT_KNOWN))
+    batch_size = float(config.get("optim", {}).get("batch_size", UNKNOWN))
+    return iterations * batch_size

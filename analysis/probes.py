@@ -1,4 +1,4 @@
-"""What the probes of the runs found, as one tidy table a probe."""
+"""The probes' measurements of all runs, as one tidy table per probe."""
 
 from pathlib import Path
 from typing import Any
@@ -13,40 +13,57 @@ from degradation.records.cached_reader import CachedRecord
 from degradation.records.reader import read_rows
 from degradation.records.schema import DEVICE, LANDSCAPE, PICTURES, PROBE, PROBES, TABLE
 
-NAMED = 3  # runs that a sentence names before it counts the rest
-RUN_COLUMNS = ("run_id", "family", "depth", "seed")
-LAST = "config.schedule.iterations"
-INITIALISATION, END = "initialisation", "end"  # the other moments are told by their iteration
+NAMED_RUNS = 3  # a sentence names so many runs and counts the others
+ID_COLUMNS = ("run_id", "family", "depth", "seed")
+LAST_ITERATION = "config.schedule.iterations"
+INITIALISATION, END = "initialisation", "end"  # moments; all others are named by their iteration
+
+ProbeTables = dict[str, pd.DataFrame]  # probe: its table
 
 
-def read_probe_tables(
-    root: Path | str, runs: pd.DataFrame, excluded: list[str]
-) -> dict[str, pd.DataFrame]:
-    """Probe: its rows with who they are of, `iteration` and, in words, `moment`; `landscape` with its points.
+def read_probe_tables(root: Path | str, runs: pd.DataFrame, excluded: list[str]) -> ProbeTables:
+    """Return the tables of all probes that were run on the finished networks.
 
-    `excluded` gets a line for each file of which rows are damaged or make no sense.
+    A row has the columns that its probe measures, those of ID_COLUMNS, `iteration`, `moment` (the
+    iteration in words), `pictures` (the number of images) and `device`. The table `landscape` has
+    one row per point, without iteration, moment and device.
 
-    Of the runs that are done: what a run that is still trained has found so far is of no figure yet.
+    Only runs that are done count: the probes of an unfinished run are incomplete.
+
+    Args:
+        root: the folder that holds the records.
+        runs: `Frame.runs`.
+        excluded: receives one line per file with corrupt, invalid or missing rows.
     """
-    tables: dict[str, _Table] = {}
+    builders: dict[str, _TableBuilder] = {}
     landscapes: list[pd.DataFrame] = []
-    for run in (
-        runs[runs["state"] == "done"].reindex(columns=[*RUN_COLUMNS, LAST]).to_dict("records")
-    ):
-        who: dict[str, Any] = {key: run[key] for key in RUN_COLUMNS}
+    done = runs[runs["state"] == "done"].reindex(columns=[*ID_COLUMNS, LAST_ITERATION])
+    for run in done.to_dict("records"):
+        identity: dict[str, Any] = {key: run[key] for key in ID_COLUMNS}
         record = CachedRecord(root, run["run_id"])
-        for row in _rows(record, excluded):
-            head = {ITERATION: row[ITERATION], PICTURES: row[PICTURES], DEVICE: row[DEVICE], **who}
-            head["moment"] = _moment(row[ITERATION], run[LAST])
-            tables.setdefault(row[PROBE], _Table()).add(head, row[TABLE])
-        if points := _points(record, excluded):
-            landscapes.append(_landscape(points).assign(**who))
-    found = {name: table.frame() for name, table in tables.items()}
-    return found | ({LANDSCAPE: pd.concat(landscapes, ignore_index=True)} if landscapes else {})
+        for row in _read_probe_rows(record, excluded):
+            head = {
+                ITERATION: row[ITERATION],
+                PICTURES: row[PICTURES],
+                DEVICE: row[DEVICE],
+                **identity,
+                "moment": _name_moment(row[ITERATION], run[LAST_ITERATION]),
+            }
+            builders.setdefault(row[PROBE], _TableBuilder()).add(head, row[TABLE])
+        points = _read_landscape_points(record, excluded)
+        if points:
+            landscapes.append(_build_landscape(points).assign(**identity))
+    tables = {name: builder.build() for name, builder in builders.items()}
+    if landscapes:
+        tables[LANDSCAPE] = pd.concat(landscapes, ignore_index=True)
+    return tables
 
 
-class _Table:
-    """Grows by the rows of a probe, column by column: a frame a row of the file would take most of a report's time."""
+class _TableBuilder:
+    """The rows of one probe, collected by column.
+
+    Building one data frame per row of the file would take most of a report's time.
+    """
 
     def __init__(self) -> None:
         self.heads: list[dict[str, Any]] = []
@@ -55,81 +72,90 @@ class _Table:
         self.length = 0
 
     def add(self, head: dict[str, Any], table: dict[str, list[Any]]) -> None:
-        """`head`: of all rows of `table`. A column that one table lacks, or has empty, is of nothing there."""
+        """Add a table whose rows all have the values of `head`.
+
+        The values of a column that is missing or empty in this table are None.
+        """
         length = max(map(len, table.values()))
-        for name in [name for name in table if name not in self.columns]:
-            self.columns[name] = [None] * self.length
+        for name in table:
+            if name not in self.columns:
+                self.columns[name] = [None] * self.length
         for name, column in self.columns.items():
             column.extend(table.get(name) or [None] * length)
         self.heads.append(head)
         self.lengths.append(length)
         self.length += length
 
-    def frame(self) -> pd.DataFrame:
-        """None, which stands for what is not finite, is NaN among numbers, and a column of nothing else is one too."""
-        found = pd.DataFrame(self.columns)
-        empty = [name for name in found if found[name].isna().all()]
-        heads = pd.DataFrame(self.heads).iloc[np.repeat(np.arange(len(self.heads)), self.lengths)]
-        return found.astype(dict.fromkeys(empty, float)).assign(
-            **{str(name): heads[name].to_numpy() for name in heads}
-        )
+    def build(self) -> pd.DataFrame:
+        """Return the table. None becomes NaN in columns of numbers and in columns of None only."""
+        table = pd.DataFrame(self.columns)
+        empty = [name for name in table if table[name].isna().all()]
+        table = table.astype(dict.fromkeys(empty, float))
+        repeats = np.repeat(np.arange(len(self.heads)), self.lengths)
+        heads = pd.DataFrame(self.heads).iloc[repeats]
+        return table.assign(**{str(name): heads[name].to_numpy() for name in heads})
 
 
-def _rows(record: CachedRecord, excluded: list[str]) -> list[Row]:
-    told = len(excluded)
+def _read_probe_rows(record: CachedRecord, excluded: list[str]) -> list[Row]:
+    already_excluded = len(excluded)
     rows = read_rows(record, PROBES, row_validation.probe, excluded)
-    if len(excluded) == told and (lost := record.lost_probes()):
-        excluded.append(f"{record.run_id}: {PROBES}, {lost} rows that were written are not there")
+    # A line about corrupt rows accounts for them already.
+    lost = record.lost_probes() if len(excluded) == already_excluded else 0
+    if lost:
+        excluded.append(f"{record.run_id}: {PROBES}, {lost} rows that were written are missing")
     return rows
 
 
-def _points(record: CachedRecord, excluded: list[str]) -> list[Row]:
-    files = sorted(path.name for path in record.path(LANDSCAPE).glob("*.jsonl"))
-    return [
-        row
-        for name in files
-        for row in read_rows(record, f"{LANDSCAPE}/{name}", row_validation.point, excluded)
-    ]
+def _read_landscape_points(record: CachedRecord, excluded: list[str]) -> list[Row]:
+    points: list[Row] = []
+    for name in sorted(path.name for path in record.path(LANDSCAPE).glob("*.jsonl")):
+        points += read_rows(record, f"{LANDSCAPE}/{name}", row_validation.point, excluded)
+    return points
 
 
-def _landscape(points: list[Row]) -> pd.DataFrame:
+def _build_landscape(points: list[Row]) -> pd.DataFrame:
+    """Return the distinct points; `pictures` is a text here, `all` if every image was used."""
     table = pd.DataFrame(points, columns=[*row_validation.POINT]).drop_duplicates(ignore_index=True)
-    counts = [
-        "all" if count is None or pd.isna(count) else f"{count:.0f}" for count in table[PICTURES]
-    ]
-    return table.assign(pictures=counts)
+    counts = ["all" if pd.isna(count) else f"{count:.0f}" for count in table[PICTURES]]
+    return table.assign(**{PICTURES: counts})
 
 
-def _moment(iteration: int, last: int) -> str:
-    return {0: INITIALISATION, last: END}.get(iteration, f"iteration {iteration}")
+def _name_moment(iteration: int, last_iteration: int) -> str:
+    return {0: INITIALISATION, last_iteration: END}.get(iteration, f"iteration {iteration}")
 
 
 def select_sample_size(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The rows of one probe that were measured on as many images as most runs have, and a sentence on the others.
+    """Return the rows of one probe that were measured on the same number of images.
 
-    Numbers of different samples are not averaged. Of two sizes that equally many runs have, the larger is kept.
+    Measurements on samples of different sizes must not be averaged. The size that most runs have
+    is selected; of several, that with the most moments, then the largest. The second value is a
+    sentence that names the excluded runs, in a list that is empty if there are none.
     """
     if PICTURES not in table or table[PICTURES].nunique() < 2:
         return table, []
     moments = table.drop_duplicates(["run_id", ITERATION, PICTURES])
-    counts = moments.groupby(PICTURES)["run_id"].agg(["nunique", "size"]).sort_index()
-    size = max(counts.index, key=lambda pictures: (*counts.loc[pictures], pictures))
-    kept = table[table[PICTURES] == size]
-    excluded = (
-        table.loc[table[PICTURES] != size, ["run_id", PICTURES]]
-        .drop_duplicates()
-        .sort_values("run_id")
+    counts = moments.groupby(PICTURES)["run_id"].agg(["nunique", "size"])
+    ranked = counts.reset_index().sort_values(["nunique", "size", PICTURES])
+    selected_size = ranked[PICTURES].iloc[-1]
+    is_selected = table[PICTURES] == selected_size
+    other_sizes = table.loc[~is_selected, ["run_id", PICTURES]].drop_duplicates()
+    sentence = (
+        f"Only measurements on {selected_size} images are used; excluded are those on another"
+        f" number of images: {_name_runs(other_sizes.sort_values('run_id'))}."
     )
-    others = [f"{run} ({count} images)" for run, count in excluded.itertuples(index=False)]
-    named = ", ".join(others[:NAMED]) + (
-        f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
-    )
-    return kept, [
-        f"Shown is what was measured on {size} images; not shown is what was measured on others: {named}."
-    ]
+    return table[is_selected], [sentence]
 
 
-def select_runs(probes: dict[str, pd.DataFrame], run_ids: pd.Series) -> dict[str, pd.DataFrame]:
-    """The tables of these runs alone; a probe that none of them has is left out."""
-    kept = {name: table[table["run_id"].isin(run_ids)] for name, table in probes.items()}
-    return {name: table for name, table in kept.items() if len(table)}
+def _name_runs(sizes: pd.DataFrame) -> str:
+    """Return the first runs with their numbers of images, and how many more there are."""
+    names = [f"{run_id} ({size} images)" for run_id, size in sizes.itertuples(index=False)]
+    text = ", ".join(names[:NAMED_RUNS])
+    if len(names) > NAMED_RUNS:
+        text += f" and {len(names) - NAMED_RUNS} more"
+    return text
+
+
+def select_runs(tables: ProbeTables, run_ids: pd.Series) -> ProbeTables:
+    """Return the rows of these runs, without the probes that none of them has."""
+    selected = {name: table[table["run_id"].isin(run_ids)] for name, table in tables.items()}
+    return {name: table for name, table in selected.items() if len(table)}

@@ -1,4 +1,4 @@
-"""Errors over the seeds of one network, as tables show them."""
+"""Means and intervals over the seeds of one network, as tables show them."""
 
 from typing import Any
 
@@ -15,25 +15,33 @@ from analysis.columns import (
 from analysis.statistics import Interval, student
 from degradation.metrics import TEST_ERROR
 
-NOTE = "note"  # a table's column, where there is something to say
-STEPS = {TRAINING_ERROR: ERROR_STEP, TRAINING_ERROR_AT_START: ERROR_STEP, TEST_ERROR: TEST_STEP}
+NOTE = "note"  # the column that says why a row has no mean
+STEP_COLUMNS = {
+    TRAINING_ERROR: ERROR_STEP,
+    TRAINING_ERROR_AT_START: ERROR_STEP,
+    TEST_ERROR: TEST_STEP,
+}
 
 
-def compute_interval(part: pd.DataFrame, metric: str) -> Interval:
-    """Mean and Student 95 % interval of a metric over runs that all have it.
+def compute_interval(runs: pd.DataFrame, metric: str) -> Interval:
+    """Return mean and Student 95 % interval of a metric over runs that all have it.
 
-    Equal errors leave an interval as wide as the step in which they move.
+    Equal errors do not mean that there is no spread: the interval is then as wide as the step in
+    which the error moves.
     """
-    resolution = resolution_of(part, column=STEPS[metric]) if metric in STEPS else 0.0
-    return student(part[metric].tolist(), resolution=resolution)
+    resolution = 0.0
+    if metric in STEP_COLUMNS:
+        resolution = resolution_of(runs, column=STEP_COLUMNS[metric])
+    return student(runs[metric].tolist(), resolution=resolution)
 
 
-def compute_finished_interval(part: pd.DataFrame, metric: str) -> Interval | None:
-    """Mean and Student 95 % interval of a metric over the finished runs that have it; None where none has.
+def compute_finished_interval(runs: pd.DataFrame, metric: str) -> Interval | None:
+    """Return mean and Student 95 % interval over the finished runs that have the metric.
 
-    Nothing is averaged where a seed is there twice: mean and interval are NaN then, and `n` still counts the runs.
+    None if no run has it. If several runs have the same seed, nothing is averaged: mean and bounds
+    are NaN, and `n` still counts the runs.
     """
-    finished = part[part["state"].isin([*FINISHED_STATES]) & part[metric].notna()]
+    finished = runs[runs["state"].isin([*FINISHED_STATES]) & runs[metric].notna()]
     if finished.empty:
         return None
     if repeated(finished, ""):
@@ -42,11 +50,11 @@ def compute_finished_interval(part: pd.DataFrame, metric: str) -> Interval | Non
 
 
 def interval_columns(interval: Interval | None, name: str, keys: tuple[str, ...]) -> dict[str, Any]:
-    """Such as `test_error_mean`; None for each where there is no interval."""
+    """Return a table's columns, such as `test_error_mean`; all are None without an interval."""
     return {f"{name}_{key}": getattr(interval, key) if interval else None for key in keys}
 
 
-def repeated_seed_note(part: pd.DataFrame, net: str) -> dict[str, str]:
-    """Why these runs are not averaged; empty where they are."""
-    reasons = repeated(part, net)
+def repeated_seed_note(runs: pd.DataFrame, network: str) -> dict[str, str]:
+    """Return a note on why these runs are not averaged; empty if they are."""
+    reasons = repeated(runs, network)
     return {NOTE: "; ".join(reasons)} if reasons else {}

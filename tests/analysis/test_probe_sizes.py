@@ -42,8 +42,8 @@ def test_the_size_that_most_runs_have_is_kept(most):
     assert set(kept["pictures"]) == {most}
     assert set(kept["seed"]) == {0, 1}
     assert sentences == [
-        f"Shown is what was measured on {most} images; not shown is what was measured on others:"
-        " plain-d20-s2 (100 images)."
+        f"Only measurements on {most} images are used; excluded are those on another number of"
+        " images: plain-d20-s2 (100 images)."
     ]
 
 
@@ -85,7 +85,10 @@ def test_a_run_of_another_size_changes_no_number_and_is_named(probed):
     pd.testing.assert_frame_equal(before.table, after.table)
     assert after.claims[0].verdict is before.claims[0].verdict
     assert after.claims[0].decisive == before.claims[0].decisive
-    sentence = "Shown is what was measured on 128 images; not shown is what was measured on others: plain-d20-s2 (32 images)."
+    sentence = (
+        "Only measurements on 128 images are used; excluded are those on another number of images:"
+        " plain-d20-s2 (32 images)."
+    )
     assert after.introduction.endswith(sentence)
     assert after.claims[0].notes == [
         sentence,
