@@ -75,4 +75,4 @@ def _count_running_images(config: Row) -> float:
     last, every = schedule["iterations"], schedule["evaluate_every"]
     iterations = last % every or every
     batch_size = float(config.get("optim", {}).get("batch_size", UNKNOWN))
-    return iterations * batch_size
+    return float(iterations * batch_size)
