@@ -1,6 +1,5 @@
 """What a report is made of: a section for each comparison across conditions, then one for each condition."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,31 +12,13 @@ from analysis.claims import judge
 from analysis.columns import TRAINING_ERROR
 from analysis.comparisons import compare
 from analysis.conditions import split_by_condition
-from analysis.figures import error_vs_depth, learning_curves
-from analysis.figures import published as published_figure
+from analysis.figures import plot_condition
 from analysis.frame import Frame
 from analysis.mechanisms import explain_mechanisms
 from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
 from degradation.metrics import CLEAN_LOSS, TEST_ERROR
 from degradation.records.schema import State
 
-FIGURES: dict[str, tuple[Callable[[Frame], Figure], str]] = {
-    "error-against-depth": (
-        error_vs_depth.plot,
-        "Error of the last iteration against depth. Points are runs, lines are means over seeds, bars are Student 95 % "
-        "intervals of the mean; crosses are diverged runs, counted at chance.",
-    ),
-    "error-against-iteration": (
-        learning_curves.plot,
-        "Error against iteration, a line a depth (mean over seeds): thin is the training error with a band over all "
-        "runs, bold is the test error. Vertical lines: the learning rate falls. For runs of the paper's protocol: its "
-        "test errors, and its scale, so that curves above 25 % are not drawn.",
-    ),
-}
-PUBLISHED = (
-    "Test error of the last iteration beside the published ones: ours with Student 95 % intervals over seeds, the "
-    "paper's (table 6; plain nets read off figure 6 by eye) and two public reproductions'."
-)
 DEGRADATION = "Degradation and its fix"  # of one condition, where a comparison comes before it
 COUNTED = ("parameters", "multiply_adds", "activations")
 
@@ -92,16 +73,13 @@ def _why(label: str, part: Frame, margin: float, suffix: str) -> list[Section]:
 
 def _condition(label: str, part: Frame, margin: float, suffix: str) -> Section:
     """Runs that differ in family, depth and seed only; the published numbers beside those of the paper's protocol."""
-    figures = {
-        f"{stem}{suffix}": (make(part), caption) for stem, (make, caption) in FIGURES.items()
-    }
+    figures = {f"{stem}{suffix}": drawn for stem, drawn in plot_condition(part).items()}
     tables = {}
     cifar10, imagenet = (
         published_tables.build_cifar10_table(part.runs),
         published_tables.build_imagenet_table(part.runs),
     )
     if len(cifar10):
-        figures[f"published{suffix}"] = (published_figure.plot(part), PUBLISHED)
         tables[f"published{suffix}"] = cifar10
     if len(imagenet):
         tables[f"published-imagenet{suffix}"] = imagenet

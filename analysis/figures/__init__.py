@@ -1,1 +1,55 @@
-"""One file a figure: (frame, axes) -> axes. Looks are in style.py."""
+"""The figures of a report, one module per figure.
+
+Every module has the same interface. `plot(...)` returns a whole matplotlib Figure, with its axis
+labels and its legend. `draw(..., ax)` draws one panel into the given Axes and returns the Axes.
+A module with several figures names them `plot_<what>`. `CAPTION` says what is drawn, where the
+caption does not depend on the section that shows the figure.
+
+A module that also defines `ORDER` and `FILE_STEM` is a figure of every condition of an experiment;
+`plot_condition` finds it here, so that a new one costs one file.
+
+Shared by all of them: style.py (colours, line styles, writing files), layout.py (panels, axes,
+legends) and mean_interval.py (means over seeds with their intervals).
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Protocol, cast
+
+from matplotlib.figure import Figure
+
+from analysis.frame import Frame
+
+__all__ = ["plot_condition"]
+
+
+class ConditionFigure(Protocol):
+    """A module that draws a figure of one condition: runs that differ in family, depth and seed."""
+
+    ORDER: int  # place in the report
+    FILE_STEM: str  # of the files, such as "error-against-depth"
+    CAPTION: str
+
+    def applies_to(self, frame: Frame) -> bool:
+        """Return whether these runs have what the figure shows."""
+
+    def plot(self, frame: Frame) -> Figure:
+        """Return the figure of these runs."""
+
+
+def plot_condition(frame: Frame) -> dict[str, tuple[Figure, str]]:
+    """Draw all figures of one condition; return {file stem: (figure, caption)} in report order."""
+    drawn = {}
+    for module in _condition_figures():
+        if module.applies_to(frame):
+            drawn[module.FILE_STEM] = (module.plot(frame), module.CAPTION)
+    return drawn
+
+
+def _condition_figures() -> list[ConditionFigure]:
+    modules = []
+    for info in iter_modules(__path__):
+        module = import_module(f"{__name__}.{info.name}")
+        if hasattr(module, "FILE_STEM"):
+            modules.append(cast(ConditionFigure, module))
+    return sorted(modules, key=lambda module: module.ORDER)

@@ -1,84 +1,69 @@
-"""Training error against depth: plain nets from scratch, constructed nets before training and after."""
+"""Training error of plain networks and of constructed ones, before and after training them."""
+
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR, TRAINING_ERROR_AT_START
-from analysis.figures.style import CHANCE, FAMILIES, TEXT, chance_label
+from analysis.figures.layout import (
+    add_legend_of,
+    draw_chance,
+    list_depths,
+    offset,
+    print_beside,
+    set_depth_axis,
+    set_percent_axis,
+)
+from analysis.figures.mean_interval import draw_means, draw_runs
+from analysis.figures.style import FAMILY_STYLES, TEXT_COLORS
 from analysis.frame import Frame, group_by_depth
 from analysis.summary import compute_interval
 
-# label, family, column, look
+UNTRAINED_STYLE: dict[str, Any] = {"color": "0.25", "linestyle": ":", "marker": "D"}
+# label, family, column of the frame, style
 LINES = (
-    ("plain, from scratch", "plain", TRAINING_ERROR, FAMILIES["plain"]),
-    (
-        "constructed, before training",
-        "constructed",
-        TRAINING_ERROR_AT_START,
-        {"color": "0.25", "linestyle": ":", "marker": "D"},
-    ),
-    ("constructed, trained on", "constructed", TRAINING_ERROR, FAMILIES["constructed"]),
+    ("plain, from scratch", "plain", TRAINING_ERROR, FAMILY_STYLES["plain"]),
+    ("constructed, before training", "constructed", TRAINING_ERROR_AT_START, UNTRAINED_STYLE),
+    ("constructed, after training", "constructed", TRAINING_ERROR, FAMILY_STYLES["constructed"]),
 )
-SHIFT = 0.12
+LINE_DISTANCE = 0.12  # between lines at one depth; depths are 1 apart
 
 
-def draw(frame: Frame, ax: Axes, families: tuple[str, ...]) -> float:
-    """Points are runs, bars Student intervals over seeds. Returns the top of what is drawn, in percent."""
+def draw(frame: Frame, ax: Axes, families: tuple[str, ...]) -> Axes:
+    """Draw training error (percent) against depth: points are runs, bars 95 % intervals."""
     runs = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
-    depths = sorted(int(depth) for depth in frame.runs["depth"].unique())
-    top = 0.0
+    depths = list_depths(frame.runs)
     for index, (label, family, column, style) in enumerate(LINES):
         if family not in families:
             continue
-        parts = {
-            depth: part[part[column].notna()]
-            for depth, part in group_by_depth(runs, family).items()
-        }
-        groups = {depth: part[column].tolist() for depth, part in parts.items() if len(part)}
-        x = [depths.index(depth) + SHIFT * (index - 1) for depth in groups]
-        means = [compute_interval(parts[depth], column) for depth in groups]
-        ax.plot(x, [one.mean for one in means], label=label, linewidth=2, markersize=6, **style)
-        for at, values, one in zip(x, groups.values(), means, strict=True):
-            top = max(top, *values, one.high if one.n > 1 else 0.0)
-            ax.scatter(
-                [at] * len(values),
-                values,
-                s=20,
-                alpha=0.6,
-                color=style["color"],
-                linewidths=0.6,
-                zorder=3,
-            )
-            if one.n > 1:
-                ax.errorbar(
-                    [at], [one.mean], [[one.mean - one.low], [one.high - one.mean]], fmt="none",
-                    ecolor=style["color"], capsize=4, linewidth=1.2,
-                )  # fmt: skip
+        places, intervals = [], []
+        for depth, group in group_by_depth(runs[runs[column].notna()], family).items():
+            place = depths.index(depth) + offset(index, len(LINES), LINE_DISTANCE)
+            interval = compute_interval(group, column)
+            errors = group[column].tolist()
+            draw_runs([place] * len(errors), errors, ax, style["color"])
             if family == "plain":
-                ax.annotate(
-                    f"{one.mean:.1f}", (at, one.mean), (-6, 7), textcoords="offset points", ha="right",
-                    color=TEXT["plain"], fontsize=9,
-                )  # fmt: skip
-    ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
-    ax.set_xlim(-0.5, len(depths) - 0.5)
-    ax.set_xlabel("depth (layers)")
-    return top
+                text, point = f"{interval.mean:.1f}", (place, interval.mean)
+                print_beside(text, point, ax, (-6, 7), TEXT_COLORS[family], ha="right")
+            places.append(place)
+            intervals.append(interval)
+        draw_means(places, intervals, ax, style | {"label": label})
+    return set_depth_axis(ax, depths)
 
 
 def plot(frame: Frame) -> Figure:
-    """All on the left; the constructed nets alone, enlarged, on the right."""
-    canvas = Figure(figsize=(10, 4.6), layout="constrained")
-    whole, near = canvas.subplots(1, 2)
-    draw(frame, whole, ("plain", "constructed"))
-    top = draw(frame, near, ("constructed",))
-    near.set_ylim(-0.05 * top - 0.05, 1.05 * top + 0.05)
-    near.set_title("enlarged: the constructed nets alone")
-    whole.set_title("plain and constructed nets")
-    chance = frame.runs["chance"].dropna()
-    if len(chance):
-        whole.axhline(chance.max(), label=chance_label(chance.max()), **CHANCE)
-    whole.set_ylabel(f"training error ({frame.error_kind}), %")
-    whole.set_ylim(bottom=-4)
-    handles, labels = whole.get_legend_handles_labels()
-    canvas.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-    return canvas
+    """Return the figure: all networks on the left; the constructed ones alone, enlarged."""
+    figure = Figure(figsize=(10, 4.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    draw(frame, left, ("plain", "constructed"))
+    draw(frame, right, ("constructed",))
+    left.set_title("plain and constructed networks")
+    right.set_title("constructed networks alone, enlarged")
+    draw_chance(left, frame.runs["chance"])
+    set_percent_axis(left, f"training error ({frame.error_kind}), %", -4)
+    right.set_ylabel(f"training error ({frame.error_kind}), %")
+    top = right.get_ylim()[1]
+    right.set_ylim(-0.05 * top, top)  # an interval's lower end may be far below 0
+    add_legend_of(figure, left)
+    return figure

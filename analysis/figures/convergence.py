@@ -1,6 +1,7 @@
-"""Iterations to a share of chance error against depth: every run and two fits, then the medians of four shares."""
+"""Iterations to a share of chance error against depth: every run with two fits, then medians."""
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -10,156 +11,172 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures.style import FAMILIES, depth_style
+from analysis.figures.layout import add_legend, list_depths, list_families
+from analysis.figures.style import FAMILY_STYLES, LR_DROP_STYLE, depth_style
 from analysis.interval_censoring import EXPONENTIAL, Fit
 
-SHIFT = 0.9  # layers between runs of one depth
-BEYOND = 10.0  # of the last iteration: how far up the fits are followed
-NEVER: dict[str, Any] = {
+CAPTION = (
+    "Left: iterations until the training error is half of chance error, against depth. Each mark "
+    "is a run (one seed), placed at the first evaluation at which it has reached that error; the "
+    "line below it goes down to the evaluation before, and the true time lies on that line. An "
+    "open triangle is a run that never reached it: its true time lies beyond the end of training "
+    "(grey area). On this scale exponential growth is a straight line, and a power of depth bends "
+    "to the right. Both are fitted to what is known at the first learning-rate drop. Other panels: "
+    "the median over seeds at each depth, for four shares of chance error; where fewer than half "
+    "of the runs reached the error, the median is an open triangle. Thin horizontal lines: the "
+    "learning-rate drops. A network that is still learning at the first drop learns faster at "
+    "first after it, so times beyond that line do not belong to one learning rate."
+)
+RUN_DISTANCE = 0.9  # layers between the runs of one depth
+HEADROOM = 10.0  # the axis ends at this multiple of the last iteration
+CENSORED_STYLE: dict[str, Any] = {
     "marker": "^",
     "markerfacecolor": "white",
     "markersize": 9,
     "linestyle": "none",
     "zorder": 4,
 }
-DROPS: dict[str, Any] = {"color": "0.55", "linewidth": 0.9, "linestyle": (0, (2, 3)), "zorder": 0}
+FORM_LINESTYLES: dict[bool, Any] = {True: "-", False: (0, (5, 2))}  # exponential or not
+MEDIAN_WIDTH = 1.6  # points
 
 
-def draw(times: pd.DataFrame, ax: Axes, fits: list[Fit], fitted: str) -> Axes:
-    """`times`: rows of one threshold. A mark a run; `fits`: of the family `fitted`."""
-    families = [family for family in FAMILIES if family in set(times["family"])]
-    for place, family in enumerate(families):
-        color, marker = FAMILIES[family]["color"], FAMILIES[family]["marker"]
-        for _, part in times[times["family"] == family].sort_values("seed").groupby("depth"):
-            middle = (len(part) - 1) / 2
-            shift = (
-                np.arange(len(part)) - middle + (place - (len(families) - 1) / 2) * (2 * middle + 2)
-            )
-            x, by = part["depth"].to_numpy() + SHIFT * shift, part["by"].to_numpy()
-            never = np.isinf(by)
-            ax.plot(x[never], part["last"].to_numpy()[never], color=color, **NEVER)
-            x, after, by = x[~never], part["after"].clip(lower=1).to_numpy()[~never], by[~never]
-            # one line for all runs, which NaN cuts: an artist a run would take minutes to draw
-            apart = np.full(len(x), math.nan)
-            ends = (
-                np.column_stack(columns).ravel() for columns in ((x, x, apart), (after, by, apart))
-            )
-            ax.plot(*ends, color=color, linewidth=1.3, alpha=0.6)
-            ax.plot(x, by, color=color, marker=marker, markersize=5, linestyle="none", zorder=3)
+def draw(times: pd.DataFrame, ax: Axes, fits: Sequence[Fit], fitted_family: str) -> Axes:
+    """Draw one mark per run, and the fits.
+
+    `times`: rows of `time_to_threshold.measure_times` for one threshold. `fits`: to the runs of
+    `fitted_family`.
+    """
+    families = list_families(times)
+    for family_index, family in enumerate(families):
+        of_family = times[times["family"] == family].sort_values("seed")
+        for _, group in of_family.groupby("depth"):
+            centre = (len(group) - 1) / 2
+            family_shift = (family_index - (len(families) - 1) / 2) * (2 * centre + 2)
+            shifts = np.arange(len(group)) - centre + family_shift
+            places = group["depth"].to_numpy() + RUN_DISTANCE * shifts
+            _draw_runs(group, places, ax, FAMILY_STYLES[family])
     depths = np.linspace(times["depth"].min(), times["depth"].max(), 200)
-    for one in fits:
-        look = "-" if one.form == EXPONENTIAL else (0, (5, 2))
-        ax.plot(
-            depths,
-            one.time(depths),
-            color=FAMILIES[fitted]["color"],
-            linestyle=look,
-            linewidth=1.8,
-            zorder=2,
-        )
+    for fit in fits:
+        look: dict[str, Any] = {
+            "linestyle": FORM_LINESTYLES[fit.form == EXPONENTIAL],
+            "linewidth": 1.8,
+        }
+        ax.plot(depths, fit.time(depths), color=FAMILY_STYLES[fitted_family]["color"], **look)
     return ax
 
 
-def draw_shares(times: pd.DataFrame, ax: Axes) -> Axes:
-    """`times`: rows of one family. The median time against depth, a line a threshold, the easiest lightest."""
-    thresholds = sorted(times["threshold"].unique(), reverse=True)
+def _draw_runs(group: pd.DataFrame, places: np.ndarray, ax: Axes, style: dict[str, Any]) -> None:
+    """Draw the runs of one family and depth: each time with its interval, or an open triangle."""
+    color = style["color"]
+    censored = np.isinf(group["by"].to_numpy())
+    ax.plot(places[censored], group["last"].to_numpy()[censored], color=color, **CENSORED_STYLE)
+    known = places[~censored]
+    after = group["after"].clip(lower=1).to_numpy()[~censored]
+    by = group["by"].to_numpy()[~censored]
+    # All intervals are one line with gaps (NaN): an artist per run would take minutes to draw.
+    gaps = np.full(len(known), math.nan)
+    interval_x = np.column_stack([known, known, gaps]).ravel()
+    interval_y = np.column_stack([after, by, gaps]).ravel()
+    ax.plot(interval_x, interval_y, color=color, linewidth=1.3, alpha=0.6)
+    look: dict[str, Any] = {
+        "marker": style["marker"],
+        "markersize": 5,
+        "linestyle": "none",
+        "zorder": 3,
+    }
+    ax.plot(known, by, color=color, **look)
+
+
+def draw_medians(times: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the median time against depth, one line per threshold, the easiest one lightest.
+
+    `times`: rows of one family.
+    """
+    thresholds = _list_thresholds(times)
     for index, threshold in enumerate(thresholds):
-        part = times[times["threshold"] == threshold]
-        medians, last = part.groupby("depth")["by"].median(), part.groupby("depth")["last"].max()
+        by_depth = times[times["threshold"] == threshold].groupby("depth")
+        medians, last = by_depth["by"].median(), by_depth["last"].max()
         style = depth_style(index, len(thresholds))
-        x = medians.index.to_numpy(dtype=float) + SHIFT * (index - (len(thresholds) - 1) / 2)
-        never = np.isinf(medians.to_numpy())
-        known = ~(
-            never & np.roll(never, 1)
-        )  # no line from one censored median to the next: it would look level
-        known[0] = True
-        ax.plot(x, medians.where(~never, last).where(known), linewidth=1.6, **style)
-        ax.plot(
-            x[~never],
-            medians[~never],
-            marker="o",
-            markersize=5,
-            linestyle="none",
-            color=style["color"],
-        )
-        ax.plot(x[never], last[never], color=style["color"], **NEVER)
+        shift = RUN_DISTANCE * (index - (len(thresholds) - 1) / 2)
+        places = medians.index.to_numpy(dtype=float) + shift
+        censored = np.isinf(medians.to_numpy())
+        # No line joins two censored medians: it would look as if the time stayed the same.
+        joined = ~(censored & np.roll(censored, 1))
+        joined[0] = True
+        heights = medians.where(~censored, last).where(joined)
+        ax.plot(places, heights, linewidth=MEDIAN_WIDTH, **style)
+        look: dict[str, Any] = {
+            "marker": "o",
+            "markersize": 5,
+            "linestyle": "none",
+            "color": style["color"],
+        }
+        ax.plot(places[~censored], medians[~censored], **look)
+        ax.plot(places[censored], last[censored], color=style["color"], **CENSORED_STYLE)
     return ax
+
+
+def _list_thresholds(times: pd.DataFrame) -> list[float]:
+    """Return the shares of chance error, the easiest (largest) first."""
+    return sorted(times["threshold"].unique(), reverse=True)
 
 
 def plot(
-    times: pd.DataFrame, fits: list[Fit], fitted: str, threshold: float, milestones: list[int]
+    times: pd.DataFrame,
+    fits: Sequence[Fit],
+    fitted_family: str,
+    threshold: float,
+    milestones: Sequence[int],
 ) -> Figure:
-    """`threshold`: the share of chance error of the first panel and the fits. All panels have one scale."""
-    families = [family for family in FAMILIES if family in set(times["family"])]
-    depths, last = (
-        sorted(int(depth) for depth in times["depth"].unique()),
-        float(times["last"].max()),
-    )
-    canvas = Figure(figsize=(5.4 + 3.7 * len(families), 5.8), layout="constrained")
-    axes = canvas.subplots(
-        1, 1 + len(families), sharey=True, width_ratios=[1.5] + [1] * len(families)
-    )
-    draw(times[times["threshold"] == threshold], axes[0], fits, fitted)
-    axes[0].set_title(f"every run, to {Fraction(threshold)} of chance error")
+    """Return the figure; all panels have one scale.
+
+    `threshold`: the share of chance error of the first panel and of the fits. `milestones`: the
+    iterations at which the learning rate drops.
+    """
+    families = list_families(times)
+    widths = [1.5] + [1.0] * len(families)
+    figure = Figure(figsize=(5.4 + 3.7 * len(families), 5.8), layout="constrained")
+    axes = figure.subplots(1, 1 + len(families), sharey=True, width_ratios=widths)
+    draw(times[times["threshold"] == threshold], axes[0], fits, fitted_family)
+    axes[0].set_title(f"each run, to {Fraction(threshold)} of chance error")
     for ax, family in zip(axes[1:], families, strict=True):
-        draw_shares(times[times["family"] == family], ax)
-        ax.set_title(f"{family}: medians")
+        draw_medians(times[times["family"] == family], ax)
+        ax.set_title(f"{family}: medians over seeds")
+    last = float(times["last"].max())
     for ax in axes:
-        ax.set_yscale("log")
-        ax.set_xlabel("depth (layers)")
-        ax.set_xticks(depths, [str(depth) for depth in depths])
-        ax.axhspan(last, BEYOND * last, color="0.94", lw=0, zorder=-1)
-        for milestone in milestones:
-            ax.axhline(milestone, **DROPS)
-    first = times["by"].min()
-    axes[0].set_ylim((min(first, last) / 2, BEYOND * last))
-    axes[0].set_ylabel("iterations until the training error is there")
-    axes[0].text(
-        0.02, 0.98, "longer than the training", transform=axes[0].transAxes, va="top", color="0.35"
-    )
-    canvas.legend(
-        handles=_handles(times, fits, families, fitted),
-        loc="outside lower center",
-        ncols=4,
-        frameon=False,
-    )
-    return canvas
+        _set_axes(ax, list_depths(times), last, milestones)
+    axes[0].set_ylim((min(times["by"].min(), last) / 2, HEADROOM * last))
+    axes[0].set_ylabel("iterations to reach the training error")
+    corner: dict[str, Any] = {"transform": axes[0].transAxes, "va": "top", "color": "0.35"}
+    axes[0].text(0.02, 0.98, "beyond the end of training", **corner)
+    add_legend(figure, _legend_handles(times, fits, fitted_family), columns=4)
+    return figure
 
 
-def _handles(
-    times: pd.DataFrame, fits: list[Fit], families: list[str], fitted: str
-) -> list[Line2D]:
-    color = FAMILIES[fitted]["color"]
-    runs = [
-        Line2D(
-            [],
-            [],
-            color=FAMILIES[one]["color"],
-            marker=FAMILIES[one]["marker"],
-            label=f"{one}, a run",
-        )
-        for one in families
-    ]
-    never = Line2D([], [], color="0.3", label="never got there", **NEVER)
-    lines = [
-        Line2D(
-            [],
-            [],
-            color=color,
-            linestyle="-" if one.form == EXPONENTIAL else (0, (5, 2)),
-            label=f"{one.form} fit",
-        )
-        for one in fits
-    ]
-    thresholds = sorted(times["threshold"].unique(), reverse=True)
-    shares = [
-        Line2D(
-            [],
-            [],
-            linewidth=1.6,
-            label=f"to {Fraction(one)} of chance error",
-            **depth_style(i, len(thresholds)),
-        )
-        for i, one in enumerate(thresholds)
-    ]
-    return [*runs, never, *lines, *shares]
+def _set_axes(ax: Axes, depths: list[int], last: float, milestones: Sequence[int]) -> None:
+    """Set the axes of one panel, shade what is beyond `last`, and mark the learning-rate drops."""
+    ax.set_yscale("log")
+    ax.set_xlabel("depth (layers)")
+    ax.set_xticks(depths, [str(depth) for depth in depths])
+    ax.axhspan(last, HEADROOM * last, color="0.94", lw=0, zorder=-1)
+    for milestone in milestones:
+        ax.axhline(milestone, **LR_DROP_STYLE)
+
+
+def _legend_handles(times: pd.DataFrame, fits: Sequence[Fit], fitted_family: str) -> list[Line2D]:
+    handles = []
+    for family in list_families(times):
+        look: dict[str, Any] = {key: FAMILY_STYLES[family][key] for key in ("color", "marker")}
+        handles.append(Line2D([], [], label=f"{family}, one run", **look))
+    handles.append(Line2D([], [], color="0.3", label="never reached", **CENSORED_STYLE))
+    for fit in fits:
+        linestyle = FORM_LINESTYLES[fit.form == EXPONENTIAL]
+        color = FAMILY_STYLES[fitted_family]["color"]
+        label = f"{fit.form} fit ({fitted_family})"
+        handles.append(Line2D([], [], label=label, linestyle=linestyle, color=color))
+    thresholds = _list_thresholds(times)
+    for index, threshold in enumerate(thresholds):
+        label = f"to {Fraction(threshold)} of chance error"
+        style = depth_style(index, len(thresholds))
+        handles.append(Line2D([], [], linewidth=MEDIAN_WIDTH, label=label, **style))
+    return handles

@@ -1,95 +1,104 @@
-"""Error against depth: every run a point, mean and interval a family; the degradation and its fix in one picture."""
+"""Error of the last iteration against depth: the degradation problem and its fix in one figure."""
 
+from typing import Any
+
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
-from analysis.figures.style import CHANCE, FAMILIES, TEXT, chance_label
+from analysis.figures.layout import (
+    add_legend_of,
+    draw_chance,
+    list_depths,
+    list_families,
+    offset,
+    print_beside,
+    set_depth_axis,
+    set_percent_axis,
+)
+from analysis.figures.mean_interval import draw_means, draw_runs
+from analysis.figures.style import FAMILY_STYLES, TEXT_COLORS
 from analysis.frame import Frame, group_by_depth
 from analysis.statistics import Interval
 from analysis.summary import compute_interval
 from degradation.metrics import TEST_ERROR
+from degradation.records.schema import State
 
-SHIFT = 0.08  # families stand side by side at each depth
+ORDER = 1
+FILE_STEM = "error-against-depth"
+CAPTION = (
+    "Error after the last iteration against depth: training error on the left, test error on the "
+    "right, on one scale. Each point is a run (one seed), each cross a diverged run, which counts "
+    "at chance. Lines join the means over seeds, which are printed beside them; error bars are "
+    "Student's 95 % intervals of the mean. Diverged runs are included in both."
+)
+FAMILY_DISTANCE = 0.16  # between families at one depth; depths are 1 apart
+LOWEST = -9  # percent: room below 0 for the printed means
 
 
 def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
-    """`metric` (percent) of the last iteration, on an axis where depths are evenly spaced."""
+    """Draw one error against depth, with one line per family.
+
+    `metric`: the column of `frame.runs` that is drawn, in percent. Only finished runs are drawn,
+    but the axis has every depth of the frame.
+    """
     runs = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
-    depths = sorted(int(depth) for depth in frame.runs["depth"].unique())
-    place = {depth: index for index, depth in enumerate(depths)}
-    present = [family for family in FAMILIES if family in set(runs["family"])]
-    for index, family in enumerate(present):
-        groups, style, shift = (
-            group_by_depth(runs, family),
-            FAMILIES[family],
-            SHIFT * (2 * index - len(present) + 1),
-        )
-        intervals = {depth: compute_interval(part, metric) for depth, part in groups.items()}
-        x = [place[depth] + shift for depth in groups]
-        means = [one.mean for one in intervals.values()]
-        ax.plot(x, means, label=f"{family} (mean)", linewidth=2, markersize=6, **style)
-        known = [(at, one) for at, one in zip(x, intervals.values(), strict=True) if one.n > 1]
-        if known:
-            low = [one.mean - one.low for _, one in known]
-            high = [one.high - one.mean for _, one in known]
-            ax.errorbar(
-                [at for at, _ in known], [one.mean for _, one in known], [low, high],
-                fmt="none", ecolor=style["color"], capsize=4, linewidth=1.2,
-            )  # fmt: skip
-        for at, part in zip(x, groups.values(), strict=True):
-            for state, mark in (("done", "o"), ("diverged", "x")):
-                values = part.loc[part["state"] == state, metric]
-                ax.scatter(
-                    [at] * len(values), values, s=20 if mark == "o" else 50, marker=mark, alpha=0.6,
-                    color=style["color"], linewidths=0.6 if mark == "o" else 2, zorder=3,
-                )  # fmt: skip
-        _annotate(ax, family, x, list(intervals.values()))
-    _chance(ax, frame)
-    ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
-    ax.set_xlim(-0.5, len(depths) - 0.5)
-    ax.set_xlabel("depth (layers)")
+    depths = list_depths(frame.runs)
+    families = list_families(runs)
+    for index, family in enumerate(families):
+        shift = offset(index, len(families), FAMILY_DISTANCE)
+        places, intervals = [], []
+        for depth, group in group_by_depth(runs, family).items():
+            place = depths.index(depth) + shift
+            interval = compute_interval(group, metric)
+            _draw_group(group, place, ax, metric)
+            _print_mean(family, place, interval, ax)
+            places.append(place)
+            intervals.append(interval)
+        style = FAMILY_STYLES[family] | {"label": f"{family} (mean)"}
+        draw_means(places, intervals, ax, style)
+    draw_chance(ax, frame.runs["chance"])
     ax.set_title("Test error" if metric == TEST_ERROR else f"Training error ({frame.error_kind})")
-    return ax
+    return set_depth_axis(ax, depths)
 
 
-def _annotate(ax: Axes, family: str, x: list[float], intervals: list[Interval]) -> None:
-    """The mean beside its mark: plain to the upper left, residual below its bar, so that they stay apart near zero."""
-    for at, one in zip(x, intervals, strict=True):
-        text = f"{one.mean:.1f}"
-        if family.startswith("plain"):
-            ax.annotate(
-                text,
-                (at, one.mean),
-                (-6, 7),
-                textcoords="offset points",
-                ha="right",
-                color=TEXT[family],
-                fontsize=9,
-            )
-        else:
-            under = one.low if one.n > 1 else one.mean
-            ax.annotate(
-                text, (at, min(under, one.mean)), (0, -7), textcoords="offset points", ha="center", va="top",
-                color=TEXT[family], fontsize=9,
-            )  # fmt: skip
+def _draw_group(group: pd.DataFrame, place: float, ax: Axes, metric: str) -> None:
+    """Draw the runs of one family and depth: points, and crosses for diverged runs."""
+    color = FAMILY_STYLES[group["family"].iloc[0]]["color"]
+    done = group.loc[group["state"] == State.DONE, metric].tolist()
+    diverged = group.loc[group["state"] == State.DIVERGED, metric].tolist()
+    draw_runs([place] * len(done), done, ax, color)
+    crosses: dict[str, Any] = {"s": 50, "marker": "x", "alpha": 0.6, "linewidths": 2, "zorder": 3}
+    ax.scatter([place] * len(diverged), diverged, color=color, **crosses)
 
 
-def _chance(ax: Axes, frame: Frame) -> None:
-    chance = frame.runs["chance"].dropna()
-    if len(chance):
-        ax.axhline(chance.max(), label=chance_label(chance.max()), **CHANCE)
+def _print_mean(family: str, place: float, interval: Interval, ax: Axes) -> None:
+    """Print a mean beside its marker.
+
+    Plain networks to the upper left, others below the error bar, so that they do not collide where
+    both errors are near zero.
+    """
+    text = f"{interval.mean:.1f}"
+    color = TEXT_COLORS[family]
+    if family.startswith("plain"):
+        print_beside(text, (place, interval.mean), ax, (-6, 7), color, ha="right")
+    else:
+        bottom = interval.low if interval.n > 1 else interval.mean
+        print_beside(text, (place, bottom), ax, (0, -7), color, ha="center", va="top")
+
+
+def applies_to(_frame: Frame) -> bool:
+    """Return True: every condition has this figure."""
+    return True
 
 
 def plot(frame: Frame) -> Figure:
-    """Training error left, test error right, one scale."""
-    canvas = Figure(figsize=(10, 4.6), layout="constrained")
-    left, right = canvas.subplots(1, 2, sharey=True)
+    """Return the figure: training error on the left, test error on the right, on one scale."""
+    figure = Figure(figsize=(10, 4.6), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
     draw(frame, left, TRAINING_ERROR)
     draw(frame, right, TEST_ERROR)
-    left.set_ylabel("error of the last iteration (%)")
-    left.set_ylim(bottom=-9)
-    left.set_yticks([tick for tick in left.get_yticks() if 0 <= tick <= 100])
-    handles, labels = left.get_legend_handles_labels()
-    canvas.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-    return canvas
+    set_percent_axis(left, "error after the last iteration (%)", LOWEST)
+    add_legend_of(figure, left)
+    return figure

@@ -1,33 +1,48 @@
-"""The norm of a gradient over the blocks, a row a family, a column a moment of the training, a line a depth."""
+"""The norm of a gradient at every block: rows are families, columns moments, lines depths."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from analysis.figures.style import FAMILIES, depth_style
+from analysis.figures.layout import (
+    add_legend,
+    depth_handles,
+    list_depths,
+    list_families,
+    list_moments,
+)
+from analysis.figures.mean_interval import draw_curves
+from analysis.figures.style import depth_style
 from degradation.metrics import ITERATION
 
-LEAST = 1e-14  # what is smaller is drawn there
+SMALLEST = 1e-14  # smaller norms are drawn here
+CAPTION = (
+    "Norm of dE/dx at the input of each block: one row per family, one column per moment of "
+    "training, one line per depth (geometric mean over seeds; the band is the range over runs). "
+    "The backward pass runs from right, where the loss is, to left, where the image is. On the "
+    "logarithmic scale a straight slope is a constant factor per block. Norms below "
+    f"{SMALLEST:.0e} are drawn at that value."
+)
+WEIGHTS_CAPTION = (
+    "The same for the weights: norm of dE/dW over the convolutions of each block, which is what "
+    "one step of SGD changes."
+)
 
 
 def draw(table: pd.DataFrame, ax: Axes, depths: list[int], column: str) -> Axes:
-    """`table`: rows of one family and iteration; `column`: the norm.
+    """Draw the norm against the block's position, one line per depth, on a logarithmic scale.
 
-    The place of a block is its share of the way from input to output.
+    `table`: the probe's rows of one family and iteration. `column`: the norm to draw. Positions
+    are shares of the way from the first block (0) to the last (1), so that depths can be compared.
     """
     for index, depth in enumerate(depths):
-        part = table[table["depth"] == depth]
-        if part.empty:
+        rows = table[table["depth"] == depth]
+        if rows.empty:
             continue
-        norms = part.pivot_table(index="block", columns="seed", values=column).clip(lower=LEAST)
-        place = norms.index / max(int(norms.index.max()), 1)
-        style = depth_style(index, len(depths))
-        ax.plot(place, 10 ** np.log10(norms).mean(axis=1), linewidth=2, **style)
-        ax.fill_between(
-            place, norms.min(axis=1), norms.max(axis=1), alpha=0.15, color=style["color"], lw=0
-        )
+        norms = rows.pivot_table(index="block", columns="seed", values=column)
+        norms = norms.clip(lower=SMALLEST)
+        norms.index = norms.index / max(int(norms.index.max()), 1)
+        draw_curves(norms, ax, depth_style(index, len(depths)), geometric=True)
     ax.set_yscale("log")
     ax.set_xlim(0, 1)
     ax.set_xticks([0, 0.5, 1], ["first", "", "last"])
@@ -35,22 +50,18 @@ def draw(table: pd.DataFrame, ax: Axes, depths: list[int], column: str) -> Axes:
 
 
 def plot(table: pd.DataFrame, column: str, label: str) -> Figure:
-    """All families and moments on one scale."""
-    families = [family for family in FAMILIES if family in set(table["family"])]
-    moments = table.drop_duplicates(ITERATION).sort_values(ITERATION)
-    depths = sorted(int(depth) for depth in table["depth"].unique())
-    canvas = Figure(
-        figsize=(max(2.7 * len(moments), 6), 2.9 * len(families) + 0.8), layout="constrained"
-    )
-    axes = canvas.subplots(len(families), len(moments), sharex=True, sharey=True, squeeze=False)
+    """Return the figure: all families and moments on one scale.
+
+    `table`: rows of the probe `gradient_flow`. `column`: the norm to draw. `label`: its axis label.
+    """
+    families, depths, moments = list_families(table), list_depths(table), list_moments(table)
+    size = (max(2.7 * len(moments), 6), 2.9 * len(families) + 0.8)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(families), len(moments), sharex=True, sharey=True, squeeze=False)
     for row, family in zip(axes, families, strict=True):
-        for ax, (_, moment) in zip(row, moments.iterrows(), strict=True):
-            draw(
-                table[(table["family"] == family) & (table[ITERATION] == moment[ITERATION])],
-                ax,
-                depths,
-                column,
-            )
+        of_family = table[table["family"] == family]
+        for ax, iteration in zip(row, moments[ITERATION], strict=True):
+            draw(of_family[of_family[ITERATION] == iteration], ax, depths, column)
         row[0].set_ylabel(f"{family}\n{label}")
     for ax, moment in zip(axes[0], moments["moment"], strict=True):
         ax.set_title(moment)
@@ -58,9 +69,5 @@ def plot(table: pd.DataFrame, column: str, label: str) -> Figure:
         ax.set_xlabel("block")
         for tick, side in zip(ax.get_xticklabels(), ("left", "center", "right"), strict=True):
             tick.set_horizontalalignment(side)
-    handles = [
-        Line2D([], [], linewidth=2, label=f"{depth} layers", **depth_style(index, len(depths)))
-        for index, depth in enumerate(depths)
-    ]
-    canvas.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
-    return canvas
+    add_legend(figure, depth_handles(depths))
+    return figure

@@ -1,4 +1,4 @@
-"""The shortcut's and the convolutions' term of dE/dx_l over the blocks, and the shortcut's share against depth."""
+"""The two terms of the gradient at each block, and the shortcut's share of it against depth."""
 
 from typing import Any
 
@@ -9,21 +9,40 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures import mean_interval
-from analysis.figures.style import FAMILIES
+from analysis.figures.layout import add_legend, add_legend_of, list_depths, list_moments, offset
+from analysis.figures.mean_interval import draw_curves, draw_over_depth
+from analysis.figures.style import FAMILY_STYLES
 from degradation.metrics import ITERATION
 
-COLUMNS = 3  # depths that are drawn
-STRIP: dict[str, Any] = {"color": "0.87", "lw": 0}
-SHIFT = 0.06  # moments stand side by side at each depth
+TERMS_CAPTION = (
+    "The two terms of dE/dx_l at each block of the networks with shortcuts: through the shortcut "
+    "(S^T M g) and through the convolutions (F'^T M g), where g is dE/dx_(l+1); pre-activation "
+    "blocks have no mask M. Each norm is relative to that of dE/dx_l. The two vectors add up to "
+    "dE/dx_l, but their norms need not add up to 1, because the vectors are at an angle. One "
+    "column per depth, one row per moment of training; lines are means over seeds, bands the range "
+    "over runs. Grey strips mark blocks that change the shape, where the shortcut is not the "
+    "identity. Where the shortcut's line is the higher one, the larger part of the gradient "
+    "arrives without having passed through the block's convolutions."
+)
+SHARE_CAPTION = (
+    "The shortcut's share of the gradient, mean over a network's blocks, against depth. Each point "
+    "is a run; lines join the means over seeds, with Student's 95 % intervals. At 0 the whole "
+    "gradient passes through the convolutions of each block, at 1 the whole gradient comes through "
+    "the shortcuts. A rising line means that in a deeper network the convolutions of a single "
+    "block change the passing gradient less."
+)
+MAX_DEPTHS = 3  # columns of the figure
+SHAPE_CHANGE_STYLE: dict[str, Any] = {"color": "0.87", "lw": 0}
+MOMENT_DISTANCE = 0.12  # between moments at one depth; depths are 1 apart
+MAX_MARKED_BLOCKS = 11  # with more blocks, the lines have no markers
 
 
-def _terms(family: str) -> dict[str, dict[str, Any]]:
-    """The column of each term with its label and style; the convolutions' is grey."""
+def _term_styles(family: str) -> dict[str, dict[str, Any]]:
+    """Return label and line style of each term, by its column in the probe's table."""
     return {
         "by_shortcut": {
-            "label": "by the shortcut, S^T M g",
-            "color": FAMILIES[family]["color"],
+            "label": "through the shortcut, S^T M g",
+            "color": FAMILY_STYLES[family]["color"],
             "linestyle": "-",
         },
         "by_convolutions": {
@@ -35,81 +54,84 @@ def _terms(family: str) -> dict[str, dict[str, Any]]:
 
 
 def draw(table: pd.DataFrame, ax: Axes) -> Axes:
-    """`table`: rows of one family, depth and iteration, form `block`. Blocks are counted from 1."""
-    for column, style in _terms(str(table["family"].iloc[0])).items():
-        relative = table[column].astype(float) / table["gradient"].astype(
-            float
-        )  # NaN where the gradient is 0
-        runs = table.assign(relative=relative).pivot(
-            index="block", columns="run_id", values="relative"
-        )
-        place = runs.index + 1
-        ax.plot(
-            place, runs.mean(axis=1), linewidth=2, marker="." if len(runs) < 12 else "", **style
-        )
-        ax.fill_between(
-            place, runs.min(axis=1), runs.max(axis=1), alpha=0.2, color=style["color"], lw=0
-        )
+    """Draw the norms of both terms, relative to the gradient's, over the blocks, counted from 1.
+
+    `table`: rows of the probe `identity` of one family, depth and iteration, of the form `block`.
+    """
+    gradient = table["gradient"].astype(float)
+    for column, style in _term_styles(str(table["family"].iloc[0])).items():
+        relative = table[column].astype(float) / gradient  # NaN where the gradient is 0
+        runs = table.assign(relative=relative)
+        norms = runs.pivot(index="block", columns="run_id", values="relative")
+        norms.index = norms.index + 1
+        marker = "." if len(norms) <= MAX_MARKED_BLOCKS else ""
+        draw_curves(norms, ax, style | {"marker": marker})
     for block in table.loc[table["shape_change"].astype(bool), "block"].unique():
-        ax.axvspan(block + 0.5, block + 1.5, zorder=0, **STRIP)
+        ax.axvspan(block + 0.5, block + 1.5, zorder=0, **SHAPE_CHANGE_STYLE)
     ax.set_xlim(0.5, table["block"].max() + 1.5)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return ax
 
 
-def _first_and_last(table: pd.DataFrame) -> pd.DataFrame:
-    """A row of each of the first and the last moment, of the one where there is one."""
-    moments = table.drop_duplicates(ITERATION).sort_values(ITERATION)
+def _first_and_last_moment(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a row of the first and of the last moment; one row if there is one moment."""
+    moments = list_moments(table)
     return moments.iloc[[0, -1]] if len(moments) > 1 else moments
 
 
 def plot_terms(table: pd.DataFrame) -> Figure:
-    """The shallowest, a middle and the deepest depth, at the first and the last moment, on one scale."""
+    """Return the figure of both terms, on one scale.
+
+    Columns: the shallowest, a middle and the deepest depth. Rows: the first and the last moment.
+    `table`: rows of the probe `identity` of one family.
+    """
     table = table[table["form"] == "block"]
-    depths = sorted(int(depth) for depth in table["depth"].unique())
-    if len(depths) > COLUMNS:
+    depths, moments = list_depths(table), _first_and_last_moment(table)
+    if len(depths) > MAX_DEPTHS:
         depths = [depths[0], depths[len(depths) // 2], depths[-1]]
-    moments = _first_and_last(table)
-    canvas = Figure(
-        figsize=(max(4.4 * len(depths), 6), 2.8 * len(moments) + 0.8), layout="constrained"
-    )
-    axes = canvas.subplots(len(moments), len(depths), sharex="col", sharey=True, squeeze=False)
+    size = (max(4.4 * len(depths), 6), 2.8 * len(moments) + 0.8)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(moments), len(depths), sharex="col", sharey=True, squeeze=False)
     for row, (_, moment) in zip(axes, moments.iterrows(), strict=True):
+        at_moment = table[table[ITERATION] == moment[ITERATION]]
         for ax, depth in zip(row, depths, strict=True):
-            part = table[(table["depth"] == depth) & (table[ITERATION] == moment[ITERATION])]
-            if len(part):
-                draw(part, ax)
+            rows = at_moment[at_moment["depth"] == depth]
+            if len(rows):
+                draw(rows, ax)
         row[0].set_ylabel(f"{moment['moment']}\nnorm relative to dE/dx_l")
     for ax, depth in zip(axes[0], depths, strict=True):
         ax.set_title(f"{depth} layers")
     for ax in axes[-1]:
-        ax.set_xlabel("block l (1: next to the picture)")
+        ax.set_xlabel("block l (1: next to the image)")
     axes[0, 0].set_ylim(bottom=0)
-    handles: list[Line2D | Patch] = [
-        Line2D([], [], linewidth=2, **style)
-        for style in _terms(str(table["family"].iloc[0])).values()
-    ]
-    handles.append(Patch(label="the block changes the shape", **STRIP))
-    canvas.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
-    return canvas
+    add_legend(figure, _legend_handles(str(table["family"].iloc[0])))
+    return figure
+
+
+def _legend_handles(family: str) -> list[Line2D | Patch]:
+    terms = [Line2D([], [], linewidth=2, **style) for style in _term_styles(family).values()]
+    return [*terms, Patch(label="the block changes the shape", **SHAPE_CHANGE_STYLE)]
 
 
 def plot_share(values: pd.DataFrame, family: str) -> Figure:
-    """`values`: a row a run and moment. At initialisation in grey, at the last moment in the family's colour."""
-    depths = sorted(int(depth) for depth in values["depth"].unique())
-    moments = _first_and_last(values)
-    canvas = Figure(figsize=(6.4, 4.4), layout="constrained")
-    ax = canvas.subplots()
+    """Return the figure of the shortcut's share against depth, at the first and the last moment.
+
+    `values`: one row per run and moment, with the column `shortcut_share`. The first moment is
+    grey, the last one has the family's colour.
+    """
+    depths, moments = list_depths(values), _first_and_last_moment(values)
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    ax = figure.subplots()
     for index, (_, moment) in enumerate(moments.iterrows()):
-        part = values[values[ITERATION] == moment[ITERATION]]
-        groups = {
-            int(str(depth)): of["shortcut_share"].tolist() for depth, of in part.groupby("depth")
-        }
-        style = FAMILIES[family] | {"label": str(moment["moment"])}
+        groups = {}
+        for depth, group in values[values[ITERATION] == moment[ITERATION]].groupby("depth"):
+            groups[int(str(depth))] = group["shortcut_share"].tolist()
+        style = FAMILY_STYLES[family] | {"label": str(moment["moment"])}
         if index == 0 and len(moments) > 1:
             style |= {"color": "0.45", "linestyle": ":"}
-        mean_interval.draw(groups, ax, depths, SHIFT * (2 * index - len(moments) + 1), style)
+        shift = offset(index, len(moments), MOMENT_DISTANCE)
+        draw_over_depth(groups, ax, depths, shift, style)
     ax.set_ylim(min(0.0, float(values["shortcut_share"].min())), 1)
     ax.set_ylabel("the shortcut's share of dE/dx_l,\nmean over blocks")
-    canvas.legend(loc="outside lower center", ncols=2, frameon=False)
-    return canvas
+    add_legend_of(figure, ax)
+    return figure

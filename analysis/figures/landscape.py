@@ -1,4 +1,4 @@
-"""The loss around the trained nets: contours, surfaces and a line (Li et al. 2018, figures 1 and 5)."""
+"""The loss around trained networks: contours, surfaces, lines (Li et al. 2018, figures 1, 5)."""
 
 import math
 from typing import Any
@@ -10,166 +10,187 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from analysis.figures.style import FAMILIES, TEXT, depth_style
+from analysis.figures.layout import add_legend, depth_handles, list_depths, list_families
+from analysis.figures.style import TEXT_COLORS, depth_style
 
-COLOURS = "viridis"
+CONTOURS_CAPTION = (
+    "The loss (log10 of nats) around the trained networks: one row per family, one column per "
+    "depth; the cross is the trained network."
+)
+SURFACES_CAPTION = (
+    "The same as surfaces, all from one viewpoint. Height and colour are log10 of the loss, so one "
+    "unit up is ten times the loss."
+)
+LINES_CAPTION = (
+    "Loss (logarithmic) and training error along the first direction, for all measured networks: "
+    "one row per family, one line per network, one line style per depth. The trained network is at "
+    "0."
+)
+COLORMAP = "viridis"
+CROSS_COLOR = "#D55E00"
 LEVELS = 16
-LEAST = 1e-5  # nats; a loss below it is drawn there
-HIGHEST = 0.02  # share of the points that may be above the scale, so that a few do not take it all
-AXES = ("along the first direction", "along the second")
+SMALLEST = 1e-5  # nats; a smaller loss is drawn at this value
+MAX_ABOVE = 0.02  # share of the points that may lie above the scale, so that a few do not fill it
+AXIS_LABELS = ("along the first direction", "along the second")
+
+Limits = tuple[float, float]  # log10 of the loss at the lower and upper end of the scale
 
 
-def limits_of(table: pd.DataFrame) -> tuple[float, float]:
-    """log10 of the scale's ends, common to all nets: the least loss, and one that few points are above."""
-    loss = table["loss"].dropna().clip(lower=LEAST)
+def scale_limits(table: pd.DataFrame) -> Limits:
+    """Return the ends of a scale that all networks share: log10 of the loss (nats).
+
+    The lower end is the smallest loss; the upper end is exceeded by 2 % of the points. Both are
+    rounded outwards to quarters of a decade.
+    """
+    loss = table["loss"].dropna().clip(lower=SMALLEST)
     if loss.empty:
         return -1.0, 0.0  # nothing will be drawn
     low = math.floor(4 * math.log10(loss.min())) / 4
-    high = math.ceil(4 * math.log10(loss.quantile(1 - HIGHEST))) / 4
+    high = math.ceil(4 * math.log10(loss.quantile(1 - MAX_ABOVE))) / 4
     return low, max(high, low + 0.25)
 
 
-def square_of(table: pd.DataFrame) -> pd.DataFrame:
-    """One net's loss: a row a y, a column an x."""
+def square_grid(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the loss of one network's square: one row per y, one column per x."""
     return table.pivot(index="y", columns="x", values="loss")
 
 
-def grid_of(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One net's square: x, y and log10 of the loss, a row a y; masked where it is not finite."""
-    grid = square_of(table).astype(float)
+def height_grid(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return x, y and log10 of the loss of one network's square, each one row per y.
+
+    The third is a masked array: masked where the loss is not finite.
+    """
+    grid = square_grid(table).astype(float)
+    x, y = np.meshgrid(grid.columns, grid.index)
     loss = np.ma.masked_invalid(grid)
-    return *np.meshgrid(grid.columns, grid.index), np.ma.log10(np.ma.maximum(loss, LEAST))
+    return x, y, np.ma.log10(np.ma.maximum(loss, SMALLEST))
 
 
-def draw(table: pd.DataFrame, ax: Axes, limits: tuple[float, float]) -> Axes:
-    """`table`: the square of one net. `limits`: log10 of the loss at the scale's ends."""
-    x, y, height = grid_of(table)
-    levels, clipped = np.linspace(*limits, LEVELS + 1), np.ma.clip(height, *limits)
-    ax.contourf(x, y, clipped, levels=levels, cmap=COLOURS)
-    ax.contour(
-        x, y, clipped, levels=levels[1:-1], colors="white", linewidths=0.6, linestyles="solid"
-    )
-    ax.plot([0], [0], marker="+", color="#D55E00", markersize=9, markeredgewidth=2)
+def draw(table: pd.DataFrame, ax: Axes, limits: Limits) -> Axes:
+    """Draw the contours of one network's square. `limits`: see `scale_limits`."""
+    x, y, height = height_grid(table)
+    clipped = np.ma.clip(height, *limits)
+    levels = np.linspace(*limits, LEVELS + 1)
+    ax.contourf(x, y, clipped, levels=levels, cmap=COLORMAP)
+    lines: dict[str, Any] = {"colors": "white", "linewidths": 0.6, "linestyles": "solid"}
+    ax.contour(x, y, clipped, levels=levels[1:-1], **lines)
+    ax.plot([0], [0], marker="+", color=CROSS_COLOR, markersize=9, markeredgewidth=2)
     ax.set_aspect("equal")
     ax.grid(visible=False)
     return ax
 
 
-def draw_surface(table: pd.DataFrame, ax: Any, limits: tuple[float, float]) -> Any:
-    """`table`: the square of one net; heights are cut at the scale's ends. `ax`: with three axes."""
-    x, y, height = grid_of(table)
+def draw_surface(table: pd.DataFrame, ax: Any, limits: Limits) -> Any:
+    """Draw one network's square as a surface, cut off at the ends of the scale.
+
+    `ax`: Axes with the projection "3d". `limits`: see `scale_limits`.
+    """
+    x, y, height = height_grid(table)
     clipped = np.ma.clip(height, *limits).filled(np.nan)
-    fine: dict[str, Any] = {"rstride": 1, "cstride": 1, "linewidth": 0.2, "edgecolor": "0.3"}
-    ax.plot_surface(x, y, clipped, cmap=COLOURS, norm=Normalize(*limits), **fine)
+    mesh: dict[str, Any] = {"rstride": 1, "cstride": 1, "linewidth": 0.2, "edgecolor": "0.3"}
+    ax.plot_surface(x, y, clipped, cmap=COLORMAP, norm=Normalize(*limits), **mesh)
     ax.set_zlim(*limits)
     ax.view_init(elev=32, azim=-60)
     ax.tick_params(labelsize=8, pad=-2)
-    ax.set(
-        xticks=[table["x"].min(), 0, table["x"].max()],
-        yticks=[table["y"].min(), 0, table["y"].max()],
-    )
+    ax.set_xticks([table["x"].min(), 0, table["x"].max()])
+    ax.set_yticks([table["y"].min(), 0, table["y"].max()])
     return ax
 
 
-def draw_line(table: pd.DataFrame, ax: Axes, column: str, depths: list[int]) -> Axes:
-    """`table`: the lines of one family; a line a net."""
-    for _, part in table.groupby("run_id"):
-        depth = int(part["depth"].iloc[0])
-        ordered = part.sort_values("x")
-        values = ordered[column].clip(lower=LEAST) if column == "loss" else ordered[column]
-        ax.plot(
-            ordered["x"], values, linewidth=1.6, **depth_style(depths.index(depth), len(depths))
-        )
+def draw_lines(table: pd.DataFrame, ax: Axes, column: str, depths: list[int]) -> Axes:
+    """Draw `column` along the first direction, one line per network.
+
+    `table`: the lines of one family. `column`: `loss` (nats) or `error` (percent).
+    """
+    for _, points in table.groupby("run_id"):
+        depth = int(points["depth"].iloc[0])
+        ordered = points.sort_values("x")
+        values = ordered[column]
+        if column == "loss":
+            values = values.clip(lower=SMALLEST)
+        look = depth_style(depths.index(depth), len(depths))
+        ax.plot(ordered["x"], values, linewidth=1.6, **look)
     return ax
 
 
-def plot_contours(table: pd.DataFrame, limits: tuple[float, float]) -> Figure:
-    """Contours: a row a family, a column a depth."""
-    canvas, axes, families, depths = _panels(table)
-    for row, family in zip(axes, families, strict=True):
-        for ax, depth in zip(row, depths, strict=True):
-            if len(part := table[(table["family"] == family) & (table["depth"] == depth)]):
-                draw(part, ax, limits)
+def plot_contours(table: pd.DataFrame, limits: Limits) -> Figure:
+    """Return the figure of contours: one row per family, one column per depth.
+
+    `table`: the square of one network per family and depth. `limits`: see `scale_limits`.
+    """
+    figure, axes = _make_panels(table)
+    for row, family in zip(axes, list_families(table), strict=True):
+        for ax, depth in zip(row, list_depths(table), strict=True):
+            points = table[(table["family"] == family) & (table["depth"] == depth)]
+            if len(points):
+                draw(points, ax, limits)
             else:
                 ax.set_axis_off()
-        row[0].set_ylabel(f"{family}\n{AXES[1]}", color=TEXT[family])
+        row[0].set_ylabel(f"{family}\n{AXIS_LABELS[1]}", color=TEXT_COLORS[family])
     for ax in axes[-1]:
-        ax.set_xlabel(AXES[0])
-    _bar(canvas, axes, limits)
-    return canvas
+        ax.set_xlabel(AXIS_LABELS[0])
+    _add_colorbar(figure, axes, limits)
+    return figure
 
 
-def plot_surfaces(table: pd.DataFrame, limits: tuple[float, float]) -> Figure:
-    canvas, axes, families, depths = _panels(table, projection="3d")
-    for row, family in zip(axes, families, strict=True):
-        for ax, depth in zip(row, depths, strict=True):
-            if len(part := table[(table["family"] == family) & (table["depth"] == depth)]):
-                draw_surface(part, ax, limits)
+def plot_surfaces(table: pd.DataFrame, limits: Limits) -> Figure:
+    """Return the figure of surfaces, laid out as by `plot_contours`."""
+    figure, axes = _make_panels(table, projection="3d")
+    for row, family in zip(axes, list_families(table), strict=True):
+        for ax, depth in zip(row, list_depths(table), strict=True):
+            points = table[(table["family"] == family) & (table["depth"] == depth)]
+            if len(points):
+                draw_surface(points, ax, limits)
             else:
                 ax.set_axis_off()
-        row[0].text2D(
-            -0.02,
-            0.5,
-            family,
-            transform=row[0].transAxes,
-            rotation=90,
-            va="center",
-            color=TEXT[family],
-        )
-    _bar(canvas, axes, limits)
-    return canvas
+        look: dict[str, Any] = {"rotation": 90, "va": "center", "color": TEXT_COLORS[family]}
+        row[0].text2D(-0.02, 0.5, family, transform=row[0].transAxes, **look)
+    _add_colorbar(figure, axes, limits)
+    return figure
 
 
 def plot_lines(table: pd.DataFrame) -> Figure:
-    """A row a family; loss and error beside one another, all rows on one scale."""
-    families = [family for family in FAMILIES if family in set(table["family"])]
-    depths = sorted(int(depth) for depth in table["depth"].unique())
-    canvas = Figure(figsize=(11, 2.9 * len(families) + 0.8), layout="constrained")
-    axes = canvas.subplots(len(families), 2, sharex=True, sharey="col", squeeze=False)
+    """Return the figure: loss and error beside each other, one row per family, on one scale.
+
+    `table`: the lines of all networks.
+    """
+    families, depths = list_families(table), list_depths(table)
+    figure = Figure(figsize=(11, 2.9 * len(families) + 0.8), layout="constrained")
+    axes = figure.subplots(len(families), 2, sharex=True, sharey="col", squeeze=False)
     for row, family in zip(axes, families, strict=True):
         for ax, column in zip(row, ("loss", "error"), strict=True):
-            draw_line(table[table["family"] == family], ax, column, depths)
+            draw_lines(table[table["family"] == family], ax, column, depths)
         row[0].set_yscale("log")
-        row[0].set_ylabel(f"{family}\nloss, nats", color=TEXT[family])
+        row[0].set_ylabel(f"{family}\nloss, nats", color=TEXT_COLORS[family])
         row[1].set_ylabel("training error, %")
         row[1].set_ylim(0, 100)
     for ax in axes[-1]:
-        ax.set_xlabel("along the first direction, in units of the weights' norm")
-    handles = [
-        Line2D([], [], linewidth=2, label=f"{depth} layers", **depth_style(index, len(depths)))
-        for index, depth in enumerate(depths)
-    ]
-    canvas.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
-    return canvas
+        ax.set_xlabel("along the first direction (multiples of the weights' norm)")
+    add_legend(figure, depth_handles(depths))
+    return figure
 
 
-def _panels(
-    table: pd.DataFrame, projection: str | None = None
-) -> tuple[Figure, Any, list[str], list[int]]:
-    """A panel a family (rows) and depth (columns), the depths as titles."""
-    families = [family for family in FAMILIES if family in set(table["family"])]
-    depths = sorted(int(depth) for depth in table["depth"].unique())
-    canvas = Figure(
-        figsize=(min(3.1 * len(depths) + 1.2, 15), 3 * len(families) + 0.5), layout="constrained"
-    )
-    flat = projection is None
-    axes = canvas.subplots(
+def _make_panels(table: pd.DataFrame, projection: str | None = None) -> tuple[Figure, Any]:
+    """Return a figure and its Axes: one row per family, one column per depth."""
+    families, depths = list_families(table), list_depths(table)
+    size = (min(3.1 * len(depths) + 1.2, 15), 3 * len(families) + 0.5)
+    figure = Figure(figsize=size, layout="constrained")
+    is_flat = projection is None
+    axes = figure.subplots(
         len(families),
         len(depths),
         squeeze=False,
-        sharex=flat,
-        sharey=flat,
+        sharex=is_flat,
+        sharey=is_flat,
         subplot_kw={"projection": projection},
     )
     for ax, depth in zip(axes[0], depths, strict=True):
         ax.set_title(f"{depth} layers")
-    return canvas, axes, families, depths
+    return figure, axes
 
 
-def _bar(canvas: Figure, axes: Any, limits: tuple[float, float]) -> None:
-    colours = ScalarMappable(Normalize(*limits), colormaps[COLOURS])
-    canvas.colorbar(
-        colours, ax=axes.ravel().tolist(), label="log10 of the loss", shrink=0.8, extend="max"
-    )
+def _add_colorbar(figure: Figure, axes: Any, limits: Limits) -> None:
+    colors = ScalarMappable(Normalize(*limits), colormaps[COLORMAP])
+    panels = axes.ravel().tolist()
+    figure.colorbar(colors, ax=panels, label="log10 of the loss", shrink=0.8, extend="max")

@@ -1,4 +1,4 @@
-"""Error against iteration, a line a depth, a panel a family (He et al. 2015, figure 6)."""
+"""Error against iteration, one line per depth, one panel per family (He et al. 2015, figure 6)."""
 
 from typing import Any
 
@@ -7,125 +7,117 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
-from analysis.figures.style import CHANCE, FAMILIES, depth_style
+from analysis.figures.layout import (
+    add_legend,
+    depth_handles,
+    draw_lr_drops,
+    list_depths,
+    list_families,
+)
+from analysis.figures.mean_interval import draw_curves
+from analysis.figures.style import CHANCE_STYLE, depth_style
 from analysis.frame import Frame
+from analysis.lr_drops import common_milestones
 from analysis.published_values import paper_protocol, published
 from degradation.metrics import ITERATION, TEST_ERROR
 
-PAPERS_TOP = (
-    25.0  # percent: about the scale of the paper's figure 6, which does not draw plain-110 either
+ORDER = 2
+FILE_STEM = "error-against-iteration"
+CAPTION = (
+    "Error against iteration, one line per depth, mean over seeds. Thin: training error, with a "
+    "band from the lowest run to the highest. Bold: test error. Thin vertical lines: the "
+    "learning-rate drops. Dotted horizontal line: chance. Runs that follow the paper's protocol "
+    "are shown with the paper's test errors (diamonds, and bars for ranges read off its figure 6) "
+    "and on its scale, which ends at 25 %; curves above that are cut off."
 )
-PAPER: dict[str, Any] = {
+PAPER_TOP = 25.0  # percent: the scale of the paper's figure 6, which omits plain-110 as well
+PAPER_STYLE: dict[str, Any] = {
     "marker": "D",
     "markersize": 7,
     "markeredgecolor": "0.1",
     "linestyle": "none",
     "zorder": 4,
 }
+TRAINING_WIDTH, TEST_WIDTH = 1.1, 2.6  # points
 
 
 def draw(frame: Frame, ax: Axes, family: str) -> Axes:
-    """Bold: mean test error; thin: mean training error; the band spans the runs' training errors.
+    """Draw the mean training error (thin) and test error (bold) of one family, in percent.
 
-    Of runs that are over; from its divergence on, a diverged run is at chance.
+    Only finished runs are drawn. A diverged run counts at chance from its divergence on.
     """
-    over = frame.runs.loc[frame.runs["state"].isin([*FINISHED_STATES]), "run_id"]
-    curves = frame.curves[(frame.curves["family"] == family) & frame.curves["run_id"].isin(over)]
-    depths = sorted(int(depth) for depth in frame.runs["depth"].unique())
+    finished = frame.runs.loc[frame.runs["state"].isin([*FINISHED_STATES]), "run_id"]
+    is_drawn = (frame.curves["family"] == family) & frame.curves["run_id"].isin(finished)
+    curves = frame.curves[is_drawn]
+    depths = list_depths(frame.runs)
     for index, depth in enumerate(depths):
-        part = curves[curves["depth"] == depth]
-        if part.empty:
+        group = curves[curves["depth"] == depth]
+        if group.empty:
             continue
         style = depth_style(index, len(depths))
-        at = part.groupby(ITERATION)
-        train, test = at[TRAINING_ERROR], at[TEST_ERROR]
-        mean = train.mean()
-        ax.plot(mean.index, mean.to_numpy(), linewidth=1.1, **style)
-        ax.fill_between(
-            mean.index,
-            train.min().to_numpy(),
-            train.max().to_numpy(),
-            alpha=0.15,
-            color=style["color"],
-            lw=0,
-        )
-        ax.plot(mean.index, test.mean().to_numpy(), linewidth=2.6, **style)
-        _published(frame, ax, family, depth, style["color"])
-    _lr_drops(frame, ax)
+        training = group.pivot(index=ITERATION, columns="run_id", values=TRAINING_ERROR)
+        draw_curves(training, ax, style | {"linewidth": TRAINING_WIDTH})
+        test_mean = group.groupby(ITERATION)[TEST_ERROR].mean()
+        ax.plot(test_mean.index, test_mean.to_numpy(), **style, linewidth=TEST_WIDTH)
+        _draw_published(frame, ax, family, depth, style["color"])
+    draw_lr_drops(ax, common_milestones(frame.runs))
     chance = frame.runs["chance"].dropna()
     if len(chance):
-        ax.axhline(chance.max(), **CHANCE)
+        ax.axhline(chance.max(), **CHANCE_STYLE)
     ax.set_xlabel("iteration")
-    ax.set_title(f"{family} nets")
+    ax.set_title(f"{family} networks")
     return ax
 
 
-def _published(frame: Frame, ax: Axes, family: str, depth: int, color: Any) -> None:
-    """The paper's test error at the end of its curve, beside runs of its protocol; a bar where it is a range."""
-    runs = frame.runs[
-        paper_protocol(frame.runs)
-        & (frame.runs["family"] == family)
-        & (frame.runs["depth"] == depth)
-    ]
+def _draw_published(frame: Frame, ax: Axes, family: str, depth: int, color: Any) -> None:
+    """Draw the paper's test error at the end of the curve: a diamond, or a bar for a range.
+
+    Nothing is drawn unless runs of this family and depth follow the paper's protocol.
+    """
+    is_shown = (frame.runs["family"] == family) & (frame.runs["depth"] == depth)
+    runs = frame.runs[is_shown & paper_protocol(frame.runs)]
     if runs.empty:
         return
     end = float(runs["config.schedule.iterations"].max())
-    for one in published(
+    values = published(
         data="cifar10", family=family, depth=depth, metric=TEST_ERROR, source="H15", best=False
-    ):
-        if one.value is not None:
-            ax.plot([end], [one.value], color=color, clip_on=False, **PAPER)
-        elif one.low is not None and one.high is not None:
-            ax.plot(
-                [end, end],
-                [one.low, one.high],
-                color=color,
-                linewidth=6,
-                solid_capstyle="butt",
-                clip_on=False,
-            )
+    )
+    for value in values:
+        if value.value is not None:
+            ax.plot([end], [value.value], color=color, clip_on=False, **PAPER_STYLE)
+        elif value.low is not None and value.high is not None:
+            bar: dict[str, Any] = {"linewidth": 6, "solid_capstyle": "butt", "clip_on": False}
+            ax.plot([end, end], [value.low, value.high], color=color, **bar)
 
 
-def _lr_drops(frame: Frame, ax: Axes) -> None:
-    """A thin line where the learning rate falls, when it is the same for all runs."""
-    milestones = frame.runs.get("config.schedule.milestones")
-    if milestones is None or milestones.dropna().nunique() != 1:
-        return
-    for milestone in milestones.dropna().iloc[0].strip("[]").split(","):
-        if milestone.strip():
-            ax.axvline(int(milestone), color="0.55", linewidth=0.9, linestyle=(0, (2, 3)), zorder=0)
+def applies_to(_frame: Frame) -> bool:
+    """Return True: every condition has this figure."""
+    return True
 
 
 def plot(frame: Frame) -> Figure:
-    """All families on one scale."""
-    families = [family for family in FAMILIES if family in set(frame.runs["family"])]
-    canvas = Figure(figsize=(max(5 * len(families), 7), 4.8), layout="constrained")
-    axes = canvas.subplots(1, max(len(families), 1), sharey=True, sharex=True, squeeze=False)[0]
+    """Return the figure: one panel per family, all on one scale."""
+    families = list_families(frame.runs)
+    figure = Figure(figsize=(max(5 * len(families), 7), 4.8), layout="constrained")
+    axes = figure.subplots(1, max(len(families), 1), sharey=True, sharex=True, squeeze=False)[0]
     for ax, family in zip(axes, families, strict=False):
         draw(frame, ax, family)
     axes[0].set_ylabel("error (%)")
     axes[0].set_ylim(bottom=0)
-    depths = sorted(int(depth) for depth in frame.runs["depth"].unique())
-    handles = [
-        Line2D([], [], linewidth=2, label=f"{depth} layers", **depth_style(index, len(depths)))
-        for index, depth in enumerate(depths)
-    ]
-    handles += [
-        Line2D(
-            [],
-            [],
-            color="0.2",
-            linewidth=1.1,
-            label=f"training ({frame.error_kind}), band: all runs",
-        ),
-        Line2D([], [], color="0.2", linewidth=2.6, label="test"),
-        Line2D([], [], label="chance", **CHANCE),
-    ]
+    handles = [*depth_handles(list_depths(frame.runs)), *_line_handles(frame.error_kind)]
     if paper_protocol(frame.runs).any():
-        label = "test error of He et al. 2015 (plain: off figure 6, bar: a range)"
-        handles.append(Line2D([], [], color="0.6", label=label, **PAPER))
-        axes[0].set_ylim(top=PAPERS_TOP)
-    canvas.legend(
-        handles=handles, loc="outside lower center", ncols=min(len(handles), 4), frameon=False
-    )
-    return canvas
+        label = "test error of He et al. 2015 (plain: read off figure 6, bar: a range)"
+        handles.append(Line2D([], [], color="0.6", label=label, **PAPER_STYLE))
+        axes[0].set_ylim(top=PAPER_TOP)
+    add_legend(figure, handles, columns=min(len(handles), 4))
+    return figure
+
+
+def _line_handles(kind: str) -> list[Line2D]:
+    """Return the legend's entries for what is not a depth. `kind`: of training error."""
+    training = f"training ({kind}), band: range over runs"
+    return [
+        Line2D([], [], color="0.2", linewidth=TRAINING_WIDTH, label=training),
+        Line2D([], [], color="0.2", linewidth=TEST_WIDTH, label="test"),
+        Line2D([], [], label="chance", **CHANCE_STYLE),
+    ]

@@ -1,4 +1,4 @@
-"""Training error by learning rate and depth, a map a family: when does the fix show?"""
+"""Training error by learning rate and depth, one map per family: where does the fix show?"""
 
 import numpy as np
 from matplotlib import colormaps
@@ -7,62 +7,66 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
-from analysis.figures.style import FAMILIES
+from analysis.figures.layout import list_depths, list_families
 from analysis.frame import Frame
 
 LR = "config.optim.lr"
-DARK = 0.55  # share of the scale from which a number is printed in black
+BLACK_FROM = 0.55  # share of the colour scale from which numbers are printed in black, not in white
+FRAME_COLOR = "#D55E00"
 
 
 def draw(frame: Frame, ax: Axes, family: str, top: float) -> Axes:
-    """Rows are rates, columns depths; the lowest error of each column is framed. `top`: percent at the scale's end."""
-    runs = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
+    """Draw the mean training error (percent) of one family: rows are rates, columns are depths.
+
+    `top`: percent at the upper end of the colour scale. The lowest error of each depth is framed.
+    """
     rates = sorted(frame.runs[LR].unique())
-    depths = sorted(int(depth) for depth in frame.runs["depth"].unique())
-    means = (
-        runs[runs["family"] == family]
-        .pivot_table(index=LR, columns="depth", values=TRAINING_ERROR, aggfunc="mean")
-        .reindex(index=rates, columns=depths)
-        .to_numpy(dtype=float)
-    )
+    depths = list_depths(frame.runs)
+    means = _mean_errors(frame, family, rates, depths)
     ax.imshow(means, cmap=colormaps["viridis"], vmin=0, vmax=top, origin="lower", aspect="auto")
     for column in range(len(depths)):
         for row in range(len(rates)):
-            value = means[row, column]
-            text = "-" if np.isnan(value) else f"{value:.1f}"
-            ax.text(
-                column,
-                row,
-                text,
-                ha="center",
-                va="center",
-                color="black" if value > DARK * top else "white",
-            )
-        if not np.isnan(means[:, column]).all():
-            best = int(np.nanargmin(means[:, column]))
-            corner = (column - 0.48, best - 0.48)
-            ax.add_patch(
-                Rectangle(corner, 0.96, 0.96, fill=False, edgecolor="#D55E00", linewidth=2.5)
-            )
+            error = means[row, column]
+            text = "-" if np.isnan(error) else f"{error:.1f}"
+            color = "black" if error > BLACK_FROM * top else "white"
+            ax.text(column, row, text, ha="center", va="center", color=color)
+        _frame_lowest(means[:, column], column, ax)
     ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
     ax.set_yticks(range(len(rates)), [f"{rate:g}" for rate in rates])
     ax.set_xlabel("depth (layers)")
-    ax.set_title(f"{family} nets")
+    ax.set_title(f"{family} networks")
     ax.grid(visible=False)
     return ax
 
 
+def _mean_errors(frame: Frame, family: str, rates: list[float], depths: list[int]) -> np.ndarray:
+    """Return the means over seeds, rates x depths, in percent; NaN without a finished run."""
+    finished = frame.runs["state"].isin([*FINISHED_STATES])
+    runs = frame.runs[finished & (frame.runs["family"] == family)]
+    means = runs.pivot_table(index=LR, columns="depth", values=TRAINING_ERROR, aggfunc="mean")
+    errors: np.ndarray = means.reindex(index=rates, columns=depths).to_numpy(dtype=float)
+    return errors
+
+
+def _frame_lowest(errors: np.ndarray, column: int, ax: Axes) -> None:
+    """Draw a frame around the lowest error of one depth. `errors`: one per learning rate."""
+    if np.isnan(errors).all():
+        return
+    corner = (column - 0.48, int(np.nanargmin(errors)) - 0.48)
+    ax.add_patch(Rectangle(corner, 0.96, 0.96, fill=False, edgecolor=FRAME_COLOR, linewidth=2.5))
+
+
 def plot(frame: Frame) -> Figure:
-    """All families on one scale, from 0 to chance."""
-    families = [family for family in FAMILIES if family in set(frame.runs["family"])]
+    """Return the figure: one map per family, on one colour scale from 0 to chance."""
+    families = list_families(frame.runs)
     chance = frame.runs["chance"].dropna()
     top = float(chance.max()) if len(chance) else 100.0
-    canvas = Figure(figsize=(4.6 * len(families) + 1, 4.2), layout="constrained")
-    axes = canvas.subplots(1, len(families), sharey=True, squeeze=False)[0]
+    figure = Figure(figsize=(4.6 * len(families) + 1, 4.2), layout="constrained")
+    axes = figure.subplots(1, len(families), sharey=True, squeeze=False)[0]
     for ax, family in zip(axes, families, strict=True):
         draw(frame, ax, family, top)
     axes[0].set_ylabel("learning rate")
-    canvas.colorbar(
+    figure.colorbar(
         axes[-1].images[0], ax=list(axes), label=f"training error ({frame.error_kind}), %"
     )
-    return canvas
+    return figure

@@ -1,4 +1,4 @@
-"""Test error after lesions: against how many blocks were deleted or swapped, and over the one that was deleted."""
+"""Test error after lesions: against the number of deleted or swapped blocks, and block by block."""
 
 from typing import Any
 
@@ -8,111 +8,131 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures import bands
-from analysis.figures.style import CHANCE, FAMILIES, TEXT, chance_label, depth_style
+from analysis.figures.layout import (
+    add_legend,
+    depth_handles,
+    format_chance,
+    list_depths,
+    list_families,
+)
+from analysis.figures.mean_interval import draw_curves
+from analysis.figures.style import CHANCE_STYLE, FAMILY_STYLES, TEXT_COLORS, depth_style
 
+CAPTION = (
+    "Test error after blocks were deleted (top) and after pairs of blocks were swapped (bottom), "
+    "against their number as a share of the blocks that keep the shape. At 0 the network is "
+    "intact. Lines are means over seeds, bands the range over runs; within a run, the random sets "
+    "of blocks are averaged first. All panels have one scale. A jump at the left edge is a network "
+    "that fails with the first block; a gentle slope is one that loses a little with each. In a "
+    "stage with few blocks, a swap can undo the one before."
+)
+SINGLE_CAPTION = (
+    "Test error after a single block was deleted, against the position of that block: one row per "
+    "family, one column per depth. Each point is a run; the line is the mean over seeds, the "
+    "dashed line the mean error of the intact networks. Crosses are blocks that change the shape; "
+    "a plain network cannot lose those, and the claim excludes them."
+)
+# kind: row label, axis label
 KINDS = {"delete": ("deleted", "blocks deleted"), "swap": ("swapped", "swaps of two blocks")}
-INTACT: dict[str, Any] = {"color": "0.35", "linestyle": "--", "linewidth": 1}
+INTACT_STYLE: dict[str, Any] = {"color": "0.35", "linestyle": "--", "linewidth": 1}
 
 
 def draw(errors: pd.DataFrame, ax: Axes, depths: list[int]) -> Axes:
-    """`errors`: one family's, of one kind and intact: `share`, `error` in percent. A line a depth, a band of runs."""
+    """Draw the test error (percent) against the share of blocks, one line per depth.
+
+    `errors`: one row per run and number of blocks, of one family, of one kind of lesion and of the
+    intact networks; columns `share` and `error`.
+    """
     for index, depth in enumerate(depths):
-        part = errors[errors["depth"] == depth]
-        if part.empty:
+        rows = errors[errors["depth"] == depth]
+        if rows.empty:
             continue
-        runs = part.pivot_table(index="share", columns="seed", values="error")
-        bands.draw(runs, ax, depth_style(index, len(depths)))
+        curves = rows.pivot_table(index="share", columns="seed", values="error")
+        draw_curves(curves, ax, depth_style(index, len(depths)))
     return ax
 
 
-def draw_alone(table: pd.DataFrame, ax: Axes) -> Axes:
-    """`table`: rows of one family and depth. Every run is a point, crosses are blocks that change the shape."""
-    style = FAMILIES[table["family"].iloc[0]]
-    single = table[(table["kind"] == "delete") & (table["number"] == 1)]
-    means = single.groupby("block")["error"].mean()
-    ax.plot(means.index + 1, means, color=style["color"], linewidth=1.5)
-    for changes, marker, size in ((False, ".", 14), (True, "x", 34)):
-        part = single[single["changes_shape"].astype(bool) == changes]
-        ax.scatter(
-            part["block"] + 1,
-            part["error"],
-            color=style["color"],
-            marker=marker,
-            s=size,
-            linewidths=1.2,
-        )
-    ax.axhline(table.loc[table["kind"] == "none", "error"].mean(), **INTACT)
+def draw_single_deletions(table: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the test error (percent) against the deleted block, counted from 1.
+
+    `table`: rows of the probe `lesions` of one family and depth, with the column `changes_shape`.
+    """
+    color = FAMILY_STYLES[table["family"].iloc[0]]["color"]
+    deletions = table[(table["kind"] == "delete") & (table["number"] == 1)]
+    means = deletions.groupby("block")["error"].mean()
+    ax.plot(means.index + 1, means, color=color, linewidth=1.5)
+    for changes_shape, marker, size in ((False, ".", 14), (True, "x", 34)):
+        rows = deletions[deletions["changes_shape"].astype(bool) == changes_shape]
+        look: dict[str, Any] = {"marker": marker, "s": size, "linewidths": 1.2}
+        ax.scatter(rows["block"] + 1, rows["error"], color=color, **look)
+    ax.axhline(table.loc[table["kind"] == "none", "error"].mean(), **INTACT_STYLE)
     return ax
 
 
 def plot(errors: pd.DataFrame, chance: float) -> Figure:
-    """A row a kind of lesion, a column a family, one scale. `chance`: error in percent."""
-    families = [family for family in FAMILIES if family in set(errors["family"])]
-    depths = sorted(int(depth) for depth in errors["depth"].unique())
-    canvas = Figure(figsize=(max(5.2 * len(families), 6.5), 6.8), layout="constrained")
-    axes = canvas.subplots(len(KINDS), len(families), sharex=True, sharey=True, squeeze=False)
-    for row, (kind, (word, counted)) in zip(axes, KINDS.items(), strict=True):
+    """Return the figure: one row per kind of lesion, one column per family, on one scale.
+
+    `errors`: see `draw`, for all kinds and families. `chance`: error of guessing, in percent.
+    """
+    families, depths = list_families(errors), list_depths(errors)
+    figure = Figure(figsize=(max(5.2 * len(families), 6.5), 6.8), layout="constrained")
+    axes = figure.subplots(len(KINDS), len(families), sharex=True, sharey=True, squeeze=False)
+    for row, (kind, (row_label, axis_label)) in zip(axes, KINDS.items(), strict=True):
+        of_kind = errors[errors["kind"].isin(["none", kind])]
         for ax, family in zip(row, families, strict=True):
-            part = errors[(errors["family"] == family) & errors["kind"].isin(["none", kind])]
-            draw(part, ax, depths)
-            ax.axhline(chance, **CHANCE)
-            ax.set_xlabel(f"{counted} / blocks that keep the shape")
+            draw(of_kind[of_kind["family"] == family], ax, depths)
+            ax.axhline(chance, **CHANCE_STYLE)
+            ax.set_xlabel(f"{axis_label} / blocks that keep the shape")
             ax.xaxis.set_tick_params(labelbottom=True)
-        row[0].set_ylabel(f"{word}\ntest error, %")
+        row[0].set_ylabel(f"{row_label}\ntest error, %")
     for ax, family in zip(axes[0], families, strict=True):
-        ax.set_title(f"{family} nets", color=TEXT[family])
+        ax.set_title(f"{family} networks", color=TEXT_COLORS[family])
         ax.set_xlim(0, 1)
         ax.set_ylim(0, 100)
-    handles = [
-        Line2D([], [], linewidth=2, label=f"{depth} layers", **depth_style(index, len(depths)))
-        for index, depth in enumerate(depths)
-    ]
-    handles.append(Line2D([], [], label=chance_label(chance), **CHANCE))
-    canvas.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=min(len(handles), 4 * len(families)),
-        frameon=False,
-    )
-    return canvas
+    handles = [*depth_handles(depths), _chance_handle(chance)]
+    add_legend(figure, handles, columns=min(len(handles), 4 * len(families)))
+    return figure
 
 
 def plot_single_deletions(table: pd.DataFrame, chance: float) -> Figure:
-    """A row a family, a column a depth, one scale. `table`: with `changes_shape`."""
-    families = [family for family in FAMILIES if family in set(table["family"])]
-    depths = sorted(int(depth) for depth in table["depth"].unique())
-    canvas = Figure(
-        figsize=(min(max(2.9 * len(depths), 6.5), 15), 2.8 * len(families) + 0.8),
-        layout="constrained",
-    )
-    axes = canvas.subplots(len(families), len(depths), sharex="col", sharey=True, squeeze=False)
+    """Return the figure: one row per family, one column per depth, on one scale.
+
+    `table`: rows of the probe `lesions`, with the column `changes_shape`. `chance`: error of
+    guessing, in percent.
+    """
+    families, depths = list_families(table), list_depths(table)
+    size = (min(max(2.9 * len(depths), 6.5), 15), 2.8 * len(families) + 0.8)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(families), len(depths), sharex="col", sharey=True, squeeze=False)
     for row, family in zip(axes, families, strict=True):
+        of_family = table[table["family"] == family]
         for ax, depth in zip(row, depths, strict=True):
-            part = table[(table["family"] == family) & (table["depth"] == depth)]
-            if part.empty:
+            rows = of_family[of_family["depth"] == depth]
+            if rows.empty:
                 ax.text(0.5, 0.5, "no run", transform=ax.transAxes, ha="center", color="0.4")
             else:
-                draw_alone(part, ax)
-            ax.axhline(chance, **CHANCE)
+                draw_single_deletions(rows, ax)
+            ax.axhline(chance, **CHANCE_STYLE)
             ax.set_ylim(0, 100)
-        row[0].set_ylabel(f"{family}\ntest error, %", color=TEXT[family])
+        row[0].set_ylabel(f"{family}\ntest error, %", color=TEXT_COLORS[family])
     for top, bottom, depth in zip(axes[0], axes[-1], depths, strict=True):
         top.set_title(f"{depth} layers")
-        bottom.set_xlabel("block that is deleted")
+        bottom.set_xlabel("deleted block")
         bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
-    dots: dict[str, Any] = {"color": "0.25", "linestyle": ""}
-    handles = [
-        Line2D([], [], marker=".", label="a run", **dots),
-        Line2D([], [], marker="x", label="a run, block that changes the shape", **dots),
+    add_legend(figure, _single_handles(chance), columns=3 if len(depths) < 4 else 5)
+    return figure
+
+
+def _single_handles(chance: float) -> list[Line2D]:
+    point: dict[str, Any] = {"color": "0.25", "linestyle": ""}
+    return [
+        Line2D([], [], marker=".", label="one run", **point),
+        Line2D([], [], marker="x", label="one run, block that changes the shape", **point),
         Line2D([], [], color="0.25", linewidth=1.5, label="mean over seeds"),
-        Line2D([], [], label="intact (mean)", **INTACT),
-        Line2D([], [], label=chance_label(chance), **CHANCE),
+        Line2D([], [], label="intact (mean)", **INTACT_STYLE),
+        _chance_handle(chance),
     ]
-    canvas.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=3 if len(depths) < 4 else 5,
-        frameon=False,
-    )
-    return canvas
+
+
+def _chance_handle(chance: float) -> Line2D:
+    return Line2D([], [], label=format_chance(chance), **CHANCE_STYLE)

@@ -1,39 +1,89 @@
-"""One number a run against depth: every run a point, the mean and Student's 95 % interval of a group of runs."""
+"""Means over seeds and their spread: the only place where figures draw them.
 
+A number per run is drawn as a point per run, with the mean and Student's 95 % interval of each
+group of runs. A curve per run is drawn as the mean curve, with a band from the lowest run to the
+highest.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.statistics import student
+from analysis.figures.layout import set_depth_axis
+from analysis.statistics import Interval, student
+
+POINT_STYLE: dict[str, Any] = {"s": 20, "alpha": 0.6, "linewidths": 0.6, "zorder": 3}
 
 
-def draw(
-    groups: dict[int, list[float]], ax: Axes, depths: list[int], shift: float, style: dict[str, Any]
+def draw_runs(places: Sequence[float], values: Sequence[float], ax: Axes, color: Any) -> Axes:
+    """Draw one point per run."""
+    ax.scatter(places, values, color=color, **POINT_STYLE)
+    return ax
+
+
+def draw_means(
+    places: Sequence[float], intervals: Sequence[Interval], ax: Axes, style: Mapping[str, Any]
 ) -> Axes:
-    """`groups`: depth: a number a run. Depths are evenly spaced; `shift` sets a group beside another."""
-    finite = {
-        depth: [value for value in values if np.isfinite(value)] for depth, values in groups.items()
-    }
-    finite = {depth: values for depth, values in finite.items() if values}
-    x = [depths.index(depth) + shift for depth in finite]
-    intervals = [student(values) for values in finite.values()]
-    ax.plot(x, [one.mean for one in intervals], linewidth=2, markersize=6, **style)
-    half = [one.high - one.mean for one in intervals]  # NaN for one run: no bar
-    ax.errorbar(
-        x, [one.mean for one in intervals], half, fmt="none", ecolor=style["color"], capsize=4, linewidth=1.2
-    )  # fmt: skip
-    for at, values in zip(x, finite.values(), strict=True):
-        ax.scatter(
-            [at] * len(values),
-            values,
-            s=16,
-            alpha=0.6,
-            color=style["color"],
-            linewidths=0.6,
-            zorder=3,
+    """Draw the means of groups of runs, joined by a line, and each interval as an error bar.
+
+    `style`: of the line and its markers. A group of one run has no interval and no bar.
+    """
+    means = [interval.mean for interval in intervals]
+    ax.plot(places, means, **{"linewidth": 2, "markersize": 6, **style})
+    bounded = [index for index, interval in enumerate(intervals) if interval.n > 1]
+    if bounded:
+        below = [intervals[index].mean - intervals[index].low for index in bounded]
+        above = [intervals[index].high - intervals[index].mean for index in bounded]
+        ax.errorbar(
+            [places[index] for index in bounded],
+            [means[index] for index in bounded],
+            [below, above],
+            fmt="none",
+            ecolor=style["color"],
+            capsize=4,
+            linewidth=1.2,
         )
-    ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
-    ax.set_xlim(-0.5, len(depths) - 0.5)
-    ax.set_xlabel("depth (layers)")
+    return ax
+
+
+def draw_over_depth(
+    groups: Mapping[int, Sequence[float]],
+    ax: Axes,
+    depths: Sequence[int],
+    shift: float,
+    style: Mapping[str, Any],
+) -> Axes:
+    """Draw a number per run against depth: points, means and Student's 95 % intervals.
+
+    `groups`: the runs' numbers by depth; those that are not finite are not drawn. `depths`: all
+    depths of the axis, evenly spaced. `shift`: sets one family beside another.
+    """
+    places, intervals = [], []
+    for depth, values in groups.items():
+        finite = [value for value in values if np.isfinite(value)]
+        if not finite:
+            continue
+        place = depths.index(depth) + shift
+        draw_runs([place] * len(finite), finite, ax, style["color"])
+        places.append(place)
+        intervals.append(student(finite))
+    draw_means(places, intervals, ax, style)
+    return set_depth_axis(ax, depths)
+
+
+def draw_curves(
+    curves: pd.DataFrame, ax: Axes, style: Mapping[str, Any], geometric: bool = False
+) -> Axes:
+    """Draw the mean of several runs' curves, with a band from the lowest run to the highest.
+
+    `curves`: one column per run, indexed by the horizontal axis. `geometric`: draw the geometric
+    mean, for positive values on a logarithmic axis.
+    """
+    mean = 10 ** np.log10(curves).mean(axis=1) if geometric else curves.mean(axis=1)
+    ax.plot(curves.index, mean, **{"linewidth": 2, **style})
+    lowest, highest = curves.min(axis=1), curves.max(axis=1)
+    ax.fill_between(curves.index, lowest, highest, alpha=0.15, color=style["color"], lw=0)
     return ax

@@ -1,5 +1,6 @@
-"""How many paths of each length, what one of them carries, what all of them carry (Veit et al. 2016, figure 6)."""
+"""Paths by length: how many, what one carries, what all carry (Veit et al. 2016, figure 6)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -7,118 +8,136 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.style import FAMILIES
+from analysis.figures.layout import add_legend, list_families
+from analysis.figures.mean_interval import draw_curves
 from analysis.probes import END, INITIALISATION
 
-ALL: dict[str, Any] = {"color": "0.55", "linewidth": 1.5}  # of all paths, whatever they carry
-HALF: dict[str, Any] = {"color": "0.25", "linestyle": ":", "linewidth": 1.5}  # n/2
-# two moments of one family: apart by colour, line and marker
-MOMENTS: dict[str, dict[str, Any]] = {
+CAPTION = (
+    "The deepest residual network, by the length of a path, at initialisation and at the end of "
+    "training (mean over seeds; bands are the range over runs). First panel: how many of the 2^n "
+    "paths have that length, as a share of all. Second: the norm of the gradient that one such "
+    "path carries, on a logarithmic scale; a falling line means that the convolutions shrink the "
+    "gradient, a rising one that they amplify it. Third: what all paths of a length carry together "
+    "(the norm of the sum of their gradients, as a share of these norms), with the effective "
+    "lengths as vertical lines and the number of paths in grey; a curve to the left of the grey "
+    "one means that short paths carry the gradient. Fourth: the effective length divided by n, for "
+    "all depths; each point is a run, lines join the means over seeds."
+)
+COUNT_STYLE: dict[str, Any] = {"color": "0.55", "linewidth": 1.5}
+HALF_STYLE: dict[str, Any] = {"color": "0.25", "linestyle": ":", "linewidth": 1.5}
+# Two moments of one family differ in colour, line style and marker.
+MOMENT_STYLES: dict[str, dict[str, Any]] = {
     INITIALISATION: {"color": "#E69F00", "linestyle": "--", "marker": "^"},
     END: {"color": "#0072B2", "linestyle": "-", "marker": "o"},
 }
 
 
-def draw(table: pd.DataFrame, ax: Axes, column: str, logarithmic: bool = False) -> Axes:
-    """`table`: rows of one family, depth and moment. The mean of `column` over runs by length, and their band."""
-    style = dict(MOMENTS[table["moment"].iloc[0]])
-    if not logarithmic:
-        style.pop("marker")
-    runs = table.pivot_table(index="length", columns="run_id", values=column)
-    ax.plot(
-        runs.index,
-        runs.mean(axis=1),
-        linewidth=2,
-        markersize=5,
-        label=table["moment"].iloc[0],
-        **style,
-    )
-    ax.fill_between(
-        runs.index, runs.min(axis=1), runs.max(axis=1), alpha=0.2, color=style["color"], lw=0
-    )
-    return ax
+def draw(table: pd.DataFrame, ax: Axes, column: str, markers: bool = False) -> Axes:
+    """Draw the mean of `column` over runs against path length, with the range over runs.
+
+    `table`: rows of the probe `paths` of one family, depth and moment. `markers`: mark each length,
+    for a quantity that is measured at some lengths only.
+    """
+    moment = table["moment"].iloc[0]
+    style = MOMENT_STYLES[moment] | {"label": moment, "markersize": 5}
+    if not markers:
+        style["marker"] = ""
+    curves = table.pivot_table(index="length", columns="run_id", values=column)
+    return draw_curves(curves, ax, style)
 
 
-def draw_depths(lengths: pd.DataFrame, ax: Axes) -> Axes:
-    """`lengths`: rows of one family: `effective` and `blocks`. Points are runs, lines means, a moment each."""
-    places = {depth: place for place, depth in enumerate(sorted(lengths["depth"].unique()))}
-    for moment, style in MOMENTS.items():
-        part = lengths[lengths["moment"] == moment].dropna(subset="effective")
-        share = part["effective"] / part["blocks"]
-        means = share.groupby(part["depth"]).mean()
-        ax.plot(
-            [places[depth] for depth in means.index],
-            means,
-            color=style["color"],
-            linestyle=style["linestyle"],
-        )
-        ax.scatter(
-            part["depth"].map(places), share, color=style["color"], marker=style["marker"], s=28
-        )
-    ax.axhline(0.5, **HALF)
-    ax.set_xticks(list(places.values()), [str(depth) for depth in places])
+def draw_effective_lengths(lengths: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the effective length divided by n against depth: a point per run, means as lines.
+
+    `lengths`: one row per run and moment, of one family, with `effective` and `blocks` (n).
+    """
+    depths = sorted(lengths["depth"].unique())
+    places = {depth: place for place, depth in enumerate(depths)}
+    for moment, style in MOMENT_STYLES.items():
+        rows = lengths[lengths["moment"] == moment].dropna(subset="effective")
+        shares = rows["effective"] / rows["blocks"]
+        means = shares.groupby(rows["depth"]).mean()
+        line = {"color": style["color"], "linestyle": style["linestyle"]}
+        ax.plot([places[depth] for depth in means.index], means, **line)
+        at = rows["depth"].map(places)
+        ax.scatter(at, shares, color=style["color"], marker=style["marker"], s=28)
+    ax.axhline(0.5, **HALF_STYLE)
+    ax.set_xticks(list(places.values()), [str(depth) for depth in depths])
     ax.set_ylim(0, 1)
     ax.set_title("all depths")
-    ax.set_xlabel("layers")
+    ax.set_xlabel("depth (layers)")
     ax.set_ylabel("effective length / n")
     return ax
 
 
 def plot(table: pd.DataFrame, lengths: pd.DataFrame) -> Figure:
-    """A row a family, four panels: the deepest net's three by length, and the effective length of all depths."""
-    families = [family for family in FAMILIES if family in set(table["family"])]
-    canvas = Figure(figsize=(15, 3.9 * len(families) + 0.5), layout="constrained")
-    axes = canvas.subplots(len(families), 4, squeeze=False)
+    """Return the figure: one row per family, four panels each.
+
+    Three panels show the deepest network by path length, the fourth the effective length at all
+    depths. `table`: rows of the probe `paths`. `lengths`: see `draw_effective_lengths`.
+    """
+    families = list_families(table)
+    figure = Figure(figsize=(15, 3.9 * len(families) + 0.5), layout="constrained")
+    axes = figure.subplots(len(families), 4, squeeze=False)
     for row, family in zip(axes, families, strict=True):
-        part = table[(table["family"] == family) & table["moment"].isin(MOMENTS)]
-        part = part[part["depth"] == part["depth"].max()]
-        totals = part.groupby(["run_id", "moment"])["sum_gradient"].transform(
-            lambda norms: norms.sum(skipna=False)
-        )
-        part = part.assign(share=part["sum_gradient"] / totals.where(totals > 0))
         of_family = lengths[lengths["family"] == family]
-        _three(part, of_family[of_family["depth"] == part["depth"].max()], row[:3])
-        draw_depths(of_family, row[3])
-        row[0].set_title(f"{family}, {part['depth'].max()} layers: how many")
-    handles = [handle for handle in axes[0][2].lines if not str(handle.get_label()).startswith("_")]
-    canvas.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
-    return canvas
+        rows = table[(table["family"] == family) & table["moment"].isin(MOMENT_STYLES)]
+        deepest = rows["depth"].max()
+        rows = _add_shares(rows[rows["depth"] == deepest])
+        _draw_by_length(rows, of_family[of_family["depth"] == deepest], row[:3])
+        draw_effective_lengths(of_family, row[3])
+        row[0].set_title(f"{family}, {deepest} layers: number of paths")
+    handles, _ = axes[0][2].get_legend_handles_labels()
+    add_legend(figure, handles)
+    return figure
 
 
-def _three(part: pd.DataFrame, lengths: pd.DataFrame, axes: Any) -> None:
-    """`part`: rows of one family and depth; `lengths`: its runs' effective lengths."""
-    count, one, total = axes
-    n = int(part["length"].max())
-    paths = part.groupby("length")["paths"].first()
+def _add_shares(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add the column `share`: each length's norm over the sum of a run's norms at one moment.
+
+    NaN if a norm is not finite, or all are zero.
+    """
+    norms = rows.groupby(["run_id", "moment"])["sum_gradient"]
+    totals = norms.transform(_sum_of_known)
+    return rows.assign(share=rows["sum_gradient"] / totals.where(totals > 0))
+
+
+def _sum_of_known(norms: pd.Series) -> float:
+    """Return the sum; NaN if a norm is NaN."""
+    return float(norms.sum(skipna=False))
+
+
+def _draw_by_length(rows: pd.DataFrame, lengths: pd.DataFrame, axes: Sequence[Axes]) -> None:
+    """Draw three panels by path length: number of paths, one path's norm, all paths' norms.
+
+    `rows`: of one family and depth, with `share`. `lengths`: the effective lengths of its runs.
+    """
+    count, single, total = axes
+    n = int(rows["length"].max())
+    paths = rows.groupby("length")["paths"].first()
     for ax in (count, total):
-        ax.plot(paths.index, paths / paths.sum(), label="share of the paths", **ALL)
-    for moment in MOMENTS:
-        of_moment = part[part["moment"] == moment]
-        if of_moment.empty:
+        ax.plot(paths.index, paths / paths.sum(), label="share of all paths", **COUNT_STYLE)
+    for moment in MOMENT_STYLES:
+        at_moment = rows[rows["moment"] == moment]
+        if at_moment.empty:
             continue
-        draw(of_moment.dropna(subset="path_gradient"), one, "path_gradient", logarithmic=True)
-        if of_moment["share"].notna().any():
-            draw(of_moment, total, "share")
+        draw(at_moment.dropna(subset="path_gradient"), single, "path_gradient", markers=True)
+        if at_moment["share"].notna().any():
+            draw(at_moment, total, "share")
         effective = lengths.loc[lengths["moment"] == moment, "effective"].mean()
-        colour, line = MOMENTS[moment]["color"], MOMENTS[moment]["linestyle"]
-        total.axvline(
-            effective,
-            color=colour,
-            linestyle=line,
-            linewidth=1,
-            label=f"effective length, {moment}",
-        )
+        look = {key: MOMENT_STYLES[moment][key] for key in ("color", "linestyle")}
+        total.axvline(effective, label=f"effective length, {moment}", linewidth=1, **look)
     for ax in axes:
-        ax.axvline(n / 2, label="n/2, the mean path", **HALF)
+        ax.axvline(n / 2, label="n/2, the mean length", **HALF_STYLE)
         ax.set_xlim(0, n)
-        ax.set_xlabel("length of a path, blocks")
+        ax.set_xlabel("path length (blocks)")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     count.set_ylabel("share of all paths")
-    one.set_ylabel("norm of one path's dE/dx")
+    single.set_title("what one path carries")
+    single.set_ylabel("norm of one path's dE/dx")
+    single.set_yscale("log")
+    total.set_title("what all paths of a length carry")
     total.set_ylabel("share of the norms of dE/dx")
-    one.set_title("what one of them carries")
-    total.set_title("what all of one length carry")
-    one.set_yscale("log")
-    top = max(count.get_ylim()[1], total.get_ylim()[1])
+    highest = max(count.get_ylim()[1], total.get_ylim()[1])
     for ax in (count, total):
-        ax.set_ylim(0, top)
+        ax.set_ylim(0, highest)

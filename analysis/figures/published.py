@@ -1,4 +1,4 @@
-"""Test error against depth, ours beside the published (He et al. 2015, figure 6 and table 6)."""
+"""Test error against depth, ours beside published ones (He et al. 2015, figure 6 and table 6)."""
 
 from typing import Any
 
@@ -8,149 +8,157 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.columns import FINISHED_STATES
-from analysis.figures.style import FAMILIES
+from analysis.figures.layout import add_legend, print_beside
+from analysis.figures.mean_interval import draw_means
+from analysis.figures.style import FAMILY_STYLES
 from analysis.frame import Frame, group_by_depth
 from analysis.published_values import Published, paper_protocol, published
 from analysis.statistics import student
 from degradation.metrics import TEST_ERROR
+from degradation.records.schema import State
 
-# a place beside the depth, a marker and a shade a source, so that none hides another
-MARKS: dict[str, dict[str, Any]] = {
+ORDER = 3
+FILE_STEM = "published"
+CAPTION = (
+    "Test error after the last iteration against depth, ours beside published values. Ours: each "
+    "small point is a run that follows the paper's protocol; the large mark is the mean over "
+    "seeds, with Student's 95 % interval. Published: He et al. 2015 (residual networks from table "
+    "6, plain networks read off figure 6 by eye) and two public reproductions, one of them with "
+    "the standard deviation over its 5 runs. Arrows mark values above the axis."
+)
+FAMILIES = ("plain", "residual")
+# Each source has its own place beside the depth, marker and shade, so that none hides another.
+SOURCE_STYLES: dict[str, dict[str, Any]] = {
     "H15": {"marker": "D", "color": "0.1", "shift": 0.1},
     "P1": {"marker": "^", "color": "0.5", "shift": 0.22},
     "P2": {"marker": "v", "color": "0.35", "shift": 0.34},
 }
-LABELS = {
-    "H15": "He et al. 2015 (plain: off figure 6, bar: a range; open: best of 5)",
+SOURCE_LABELS = {
+    "H15": "He et al. 2015 (plain: read off figure 6, bar: a range; open: best of 5)",
     "P1": "a-martyn/resnet, one seed",
     "P2": "nabla0001/resnet, ± s.d. of 5 runs",
 }
-OURS_AT = -0.15
-SCALE, FURTHEST = (
-    (5.0, 15.0),
-    30.0,
-)  # percent: the axis; it is widened for runs up to FURTHEST, the rest are arrows
+OUR_SHIFT, RUN_SHIFT = -0.15, -0.25  # of our mean and of our runs, from the place of their depth
+BEST_SHIFT = 0.12  # of a best run, from the mean of the same source
+AXIS_RANGE = (5.0, 15.0)  # percent; widened for our runs up to HIGHEST, higher ones are arrows
+HIGHEST = 30.0  # percent
 
 
 def draw(frame: Frame, ax: Axes, family: str) -> Axes:
-    """Test error (percent) of the last iteration: ours with a Student 95 % bar, and the published.
+    """Draw the test errors (percent) of one family: our finished runs and the published values.
 
-    Of the runs that are over and follow the paper's protocol.
+    The vertical limits of `ax` must be set before: what lies above them becomes an arrow.
     """
-    groups = group_by_depth(_ours(frame), family)
-    of_family = published(data="cifar10", family=family, metric=TEST_ERROR)
-    depths = sorted({*groups, *(one.depth for one in of_family)})
-    place = {depth: index for index, depth in enumerate(depths)}
-    colour = FAMILIES[family]["color"]
+    groups = group_by_depth(_select_runs(frame), family)
+    values = published(data="cifar10", family=family, metric=TEST_ERROR)
+    depths = sorted({*groups, *(value.depth for value in values)})
     bottom, top = ax.get_ylim()
-    for depth, part in groups.items():
-        at, values = place[depth] + OURS_AT, part[TEST_ERROR].astype(float)
-        for state, mark in (("done", "o"), ("diverged", "x")):
-            drawn = values[(part["state"] == state) & (values <= top)]
-            ax.scatter(
-                [at - 0.1] * len(drawn),
-                drawn,
-                s=16,
-                marker=mark,
-                color=colour,
-                alpha=0.6,
-                linewidths=1,
-            )
-        mean = student(values.tolist())
-        if beyond := int((values > top).sum()):
-            text = f"{mean.mean:.1f}" if mean.mean > top else f"{beyond} of {mean.n} runs"
-            _beyond(ax, at, text, colour, "right")
-        if mean.mean > top:
-            continue
-        ax.plot([at], [mean.mean], FAMILIES[family]["marker"], color=colour, markersize=7)
-        under = mean.mean
-        if mean.n > 1:
-            ax.errorbar(
-                [at],
-                [mean.mean],
-                [[mean.mean - mean.low], [mean.high - mean.mean]],
-                ecolor=colour,
-                capsize=4,
-            )
-            under = max(mean.low, bottom)
-        text_at: Any = {"textcoords": "offset points", "ha": "center", "va": "top"}
-        ax.annotate(f"{mean.mean:.2f}", (at, under), (-2, -6), color=colour, fontsize=9, **text_at)
-    for one in of_family:
-        _published(ax, place[one.depth], one)
+    for depth, group in groups.items():
+        _draw_ours(group, depths.index(depth), ax)
+    for value in values:
+        _draw_published(value, depths.index(value.depth), ax)
     ax.set_ylim(bottom, top)
     ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
     ax.set_xlim(-0.6, len(depths) - 0.35)
     ax.set_xlabel("depth (layers)")
-    ax.set_title(f"{family} nets" + ("" if groups else ": no run of the paper's protocol"))
+    ax.set_title(f"{family} networks" + ("" if groups else ": no run of the paper's protocol"))
     return ax
 
 
-def _ours(frame: Frame) -> pd.DataFrame:
+def _select_runs(frame: Frame) -> pd.DataFrame:
+    """Return our finished runs that follow the paper's protocol."""
     return frame.runs[frame.runs["state"].isin([*FINISHED_STATES]) & paper_protocol(frame.runs)]
 
 
-def _published(ax: Axes, place: int, one: Published) -> None:
-    """A mark with its standard deviation; a bar where it is a range; an arrow where it is beyond the axis."""
-    mark = MARKS[one.source]
-    at, color = place + mark["shift"] + 0.12 * one.best, mark["color"]
-    if one.value is not None:
-        face = "none" if one.best else color
-        ax.errorbar(
-            [at],
-            [one.value],
-            one.sd,
-            fmt=mark["marker"],
-            color=color,
-            mfc=face,
-            markersize=6,
-            capsize=3,
-        )
-    elif one.low is not None and one.high is not None:
-        ax.plot([at, at], [one.low, one.high], color=color, linewidth=5, solid_capstyle="butt")
+def _draw_ours(group: pd.DataFrame, place: int, ax: Axes) -> None:
+    """Draw our runs of one family and depth, their mean and Student's 95 % interval."""
+    style = FAMILY_STYLES[group["family"].iloc[0]]
+    bottom, top = ax.get_ylim()
+    errors = group[TEST_ERROR].astype(float)
+    for state, marker in ((State.DONE, "o"), (State.DIVERGED, "x")):
+        drawn = errors[(group["state"] == state) & (errors <= top)]
+        look: dict[str, Any] = {"s": 16, "marker": marker, "alpha": 0.6, "linewidths": 1}
+        ax.scatter([place + RUN_SHIFT] * len(drawn), drawn, color=style["color"], **look)
+    interval = student(errors.tolist())
+    above = int((errors > top).sum())
+    if above:
+        text = f"{above} of {interval.n} runs"
+        if interval.mean > top:
+            text = f"{interval.mean:.1f}"
+        _draw_arrow(place + OUR_SHIFT, text, ax, style["color"], "right")
+    if interval.mean > top:
+        return
+    draw_means([place + OUR_SHIFT], [interval], ax, style)
+    text_at = max(interval.low, bottom) if interval.n > 1 else interval.mean
+    point = (place + OUR_SHIFT, text_at)
+    text = f"{interval.mean:.2f}"
+    print_beside(text, point, ax, (-2, -6), style["color"], ha="center", va="top")
+
+
+def _draw_published(value: Published, place: int, ax: Axes) -> None:
+    """Draw a published value: a mark with its standard deviation, a bar for a range.
+
+    A range that is open above becomes an arrow.
+    """
+    style = SOURCE_STYLES[value.source]
+    color = style["color"]
+    at = place + style["shift"] + (BEST_SHIFT if value.best else 0.0)
+    if value.value is not None:
+        look: dict[str, Any] = {
+            "fmt": style["marker"],
+            "color": color,
+            "markersize": 6,
+            "capsize": 3,
+        }
+        face = "none" if value.best else color
+        ax.errorbar([at], [value.value], value.sd, markerfacecolor=face, **look)
+    elif value.low is not None and value.high is not None:
+        ax.plot([at, at], [value.low, value.high], color=color, linewidth=5, solid_capstyle="butt")
     else:
-        _beyond(ax, at, one.shown(), color, "left")
+        _draw_arrow(at, value.shown(), ax, color, "left")
 
 
-def _beyond(ax: Axes, at: float, text: str, color: str, side: str) -> None:
-    """An arrow to the top edge, for what lies above it, with a text that ends (`right`) or begins (`left`) at it."""
+def _draw_arrow(at: float, text: str, ax: Axes, color: str, side: str) -> None:
+    """Draw an arrow to the top edge, for a value above it, with a text beside its tail.
+
+    `side`: the end of the text that is at the arrow, "left" or "right".
+    """
     bottom, top = ax.get_ylim()
     tail = top - 0.1 * (top - bottom)
     arrow = {"arrowstyle": "-|>", "color": color, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
     ax.annotate("", (at, top), (at, tail), arrowprops=arrow)
-    offset = -5 if side == "right" else 5
-    ax.annotate(
-        text, (at, tail), (offset, 0), textcoords="offset points", ha=side, color=color, fontsize=9
-    )
+    shift = (-5 if side == "right" else 5, 0)
+    print_beside(text, (at, tail), ax, shift, color, ha=side)
+
+
+def applies_to(frame: Frame) -> bool:
+    """Return whether some runs follow the paper's protocol on CIFAR-10."""
+    return bool(paper_protocol(frame.runs).any())
 
 
 def plot(frame: Frame) -> Figure:
-    """Both families on one scale."""
-    canvas = Figure(figsize=(10, 5), layout="constrained")
-    left, right = canvas.subplots(1, 2, sharey=True)
-    errors = _ours(frame)[TEST_ERROR].astype(float)
-    shown = errors[errors <= FURTHEST]
-    left.set_ylim(min(SCALE[0], shown.min() - 0.5), max(SCALE[1], shown.max() + 0.5))
-    for ax, family in ((left, "plain"), (right, "residual")):
+    """Return the figure: plain networks on the left, residual on the right, on one scale."""
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    errors = _select_runs(frame)[TEST_ERROR].astype(float)
+    drawn = errors[errors <= HIGHEST]
+    lowest, highest = AXIS_RANGE
+    left.set_ylim(min(lowest, drawn.min() - 0.5), max(highest, drawn.max() + 0.5))
+    for ax, family in zip((left, right), FAMILIES, strict=True):
         draw(frame, ax, family)
-    left.set_ylabel("test error of the last iteration (%)")
-    handles = [
-        Line2D([], [], color="0.2", marker="o", markersize=3, linestyle="", label="a run of ours")
-    ]
-    handles += [
-        Line2D([], [], markersize=7, label=f"our mean, Student 95 % ({family})", **style | {"linestyle": ""})
-        for family, style in FAMILIES.items() if family in ("plain", "residual")
-    ]  # fmt: skip
-    handles += [
-        Line2D(
-            [],
-            [],
-            linestyle="",
-            markersize=6,
-            marker=mark["marker"],
-            color=mark["color"],
-            label=LABELS[source],
-        )
-        for source, mark in MARKS.items()
-    ]
-    canvas.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
-    return canvas
+    left.set_ylabel("test error after the last iteration (%)")
+    add_legend(figure, _legend_handles(), columns=2)
+    return figure
+
+
+def _legend_handles() -> list[Line2D]:
+    run_look: dict[str, Any] = {"color": "0.2", "marker": "o", "markersize": 3, "linestyle": ""}
+    handles = [Line2D([], [], label="one of our runs", **run_look)]
+    for family in FAMILIES:
+        look = FAMILY_STYLES[family] | {"linestyle": "", "markersize": 7}
+        label = f"our mean and 95 % interval ({family})"
+        handles.append(Line2D([], [], label=label, **look))
+    for source, style in SOURCE_STYLES.items():
+        look = {"marker": style["marker"], "color": style["color"], "markersize": 6}
+        handles.append(Line2D([], [], label=SOURCE_LABELS[source], linestyle="", **look))
+    return handles

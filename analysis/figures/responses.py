@@ -1,4 +1,4 @@
-"""Figure 7 of He et al. 2015: layer responses in order and sorted, a line a depth; the runs' means against depth."""
+"""Standard deviations of layer responses (He et al. 2015, figure 7), and their means by depth."""
 
 import numpy as np
 import pandas as pd
@@ -6,76 +6,119 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
-from analysis.figures import bands, mean_interval
-from analysis.figures.style import CHANCE, FAMILIES, depth_style
+from analysis.figures.layout import (
+    add_legend,
+    add_legend_of,
+    depth_handles,
+    list_depths,
+    list_families,
+    offset,
+)
+from analysis.figures.mean_interval import draw_curves, draw_over_depth
+from analysis.figures.style import CHANCE_STYLE, FAMILY_STYLES, depth_style
 
-SHIFT = 0.06  # families stand side by side at each depth
-WIDE = 10.0  # largest over smallest: from there on the scale is logarithmic
-LEAST = 1e-6  # what is smaller is drawn there on a logarithmic scale
+CAPTION = (
+    "Standard deviation of each 3x3 layer's response at the end of training, as in figure 7 of He "
+    "et al. 2015. Top: layers in order, from the image on. Bottom: the same values sorted, largest "
+    "first. One line per depth (mean over seeds; the band is the range over runs). Where BN "
+    "follows each layer, every layer starts at 1 (dotted), so the distance from that line is what "
+    "training has done. Right: the mean over a run's layers against depth; each point is a run, "
+    "lines join the means over seeds, with Student's 95 % intervals. The lower panel shows the "
+    "networks with shortcuts alone, on its own scale, because their change may be small. Residual "
+    "below plain means weaker responses; a falling residual line means weaker with depth. The "
+    "scale is logarithmic where the values span more than a factor of 10."
+)
+FAMILY_DISTANCE = 0.12  # between families at one depth; depths are 1 apart
+WIDE_RANGE = 10.0  # from this ratio of largest to smallest on, the scale is logarithmic
+SMALLEST = 1e-6  # on a logarithmic scale, smaller values are drawn here
+BN_START = 1.0  # BN's learned scale at initialisation, and so the deviation behind it
+PANEL_WIDTH, SIDE_WIDTH = 4.4, 4.8  # inches
+YLABEL = "standard deviation\nof the response"
 
 
 def draw(table: pd.DataFrame, ax: Axes, depths: list[int], by_magnitude: bool) -> Axes:
-    """`table`: rows of one family at one moment; with `by_magnitude` each run's layers are sorted, largest first."""
+    """Draw the deviations over the layers, one line per depth.
+
+    `table`: rows of the probe `responses` of one family at one moment. `by_magnitude`: sort each
+    run's layers, largest first.
+    """
     for index, depth in enumerate(depths):
-        part = table[table["depth"] == depth]
-        if part.empty:
+        rows = table[table["depth"] == depth]
+        if rows.empty:
             continue
-        layers = part.pivot_table(index="layer", columns="seed", values="deviation")
+        layers = rows.pivot_table(index="layer", columns="seed", values="deviation")
         if by_magnitude:
-            ordered = -np.sort(-layers.to_numpy(), axis=0)  # what is not known is last
-            layers = pd.DataFrame(ordered, index=range(1, len(layers) + 1))
-        bands.draw(layers, ax, depth_style(index, len(depths)))
-    ax.axhline(1, **CHANCE)
+            layers = _sort_each_run(layers)
+        draw_curves(layers, ax, depth_style(index, len(depths)))
+    ax.axhline(BN_START, **CHANCE_STYLE)
     return ax
 
 
+def _sort_each_run(layers: pd.DataFrame) -> pd.DataFrame:
+    """Sort every column, largest first, NaN last; number the rows from 1."""
+    descending = -np.sort(-layers.to_numpy(), axis=0)
+    return pd.DataFrame(descending, index=range(1, len(layers) + 1))
+
+
 def plot(table: pd.DataFrame, means: pd.DataFrame) -> Figure:
-    """`table`: layers at the end; `means`: a row a run. All families on one scale, beside them the runs' means."""
-    families = [family for family in FAMILIES if family in set(table["family"])]
-    depths = sorted(int(depth) for depth in table["depth"].unique())
-    wide = table["deviation"].max() > WIDE * max(table["deviation"].min(), LEAST)
-    canvas = Figure(figsize=(4.4 * len(families) + 4.8, 6.6), layout="constrained")
-    left, right = canvas.subfigures(1, 2, width_ratios=[4.4 * len(families), 4.8], squeeze=False)[0]
-    grid = left.subplots(2, len(families), sharex=True, sharey=True, squeeze=False)
-    if wide:
-        table = table.assign(deviation=table["deviation"].clip(lower=LEAST))
+    """Return the figure: layers on the left, all on one scale; means over layers on the right.
+
+    `table`: rows of the probe `responses` at the end of training. `means`: one row per run, with
+    its mean `deviation` over layers.
+    """
+    smallest = max(table["deviation"].min(), SMALLEST)
+    is_wide = bool(table["deviation"].max() > WIDE_RANGE * smallest)
+    if is_wide:
+        table = table.assign(deviation=table["deviation"].clip(lower=SMALLEST))
+    widths = [PANEL_WIDTH * len(list_families(table)), SIDE_WIDTH]
+    figure = Figure(figsize=(sum(widths), 6.6), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=widths, squeeze=False)[0]
+    _plot_layers(table, left, is_wide)
+    _plot_means(means, right, list_families(table), list_depths(table), is_wide)
+    return figure
+
+
+def _plot_layers(table: pd.DataFrame, figure: SubFigure, is_wide: bool) -> None:
+    """Draw one column per family: layers in order above, sorted by magnitude below."""
+    families, depths = list_families(table), list_depths(table)
+    grid = figure.subplots(2, len(families), sharex=True, sharey=True, squeeze=False)
     for column, family in zip(grid.T, families, strict=True):
         for ax, by_magnitude in zip(column, (False, True), strict=True):
             draw(table[table["family"] == family], ax, depths, by_magnitude)
-            ax.set_yscale("log" if wide else "linear")
+            ax.set_yscale("log" if is_wide else "linear")
         column[0].set_title(family)
-        column[0].set_xlabel("3x3 layer, in order (the picture's first)")
+        column[0].set_xlabel("3x3 layer, in order (first: at the image)")
         column[1].set_xlabel("3x3 layer, sorted by magnitude")
     for row in grid:
-        row[0].set_ylabel("standard deviation\nof the response")
-    handles = [
-        Line2D([], [], linewidth=2, label=f"{depth} layers", **depth_style(index, len(depths)))
-        for index, depth in enumerate(depths)
-    ]
-    handles.append(Line2D([], [], label="BN's start", **CHANCE))
-    left.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
-    _beside(right, means, families, depths, wide)
-    return canvas
+        row[0].set_ylabel(YLABEL)
+    start = Line2D([], [], label="BN at initialisation", **CHANCE_STYLE)
+    add_legend(figure, [*depth_handles(depths), start])
 
 
-def _beside(
-    right: SubFigure, means: pd.DataFrame, families: list[str], depths: list[int], wide: bool
+def _plot_means(
+    means: pd.DataFrame, figure: SubFigure, families: list[str], depths: list[int], is_wide: bool
 ) -> None:
-    """All families above, below those with shortcuts alone: their fall may be too small for the common scale."""
-    shown = [families, [family for family in families if not family.startswith("plain")]]
-    shown = shown if shown[1] and len(families) > 1 else shown[:1]
-    axes = right.subplots(len(shown), 1, squeeze=False)[:, 0]
-    for ax, group in zip(axes, shown, strict=True):
-        for index, family in enumerate(group):
-            part = means[means["family"] == family].groupby("depth")["deviation"]
-            groups = {int(str(depth)): values.tolist() for depth, values in part}
-            style = FAMILIES[family] | {"label": family}
-            mean_interval.draw(groups, ax, depths, SHIFT * (2 * index - len(group) + 1), style)
-        ax.set_ylabel("standard deviation\nof the response")
+    """Draw all families above; below, the families with shortcuts alone, on their own scale.
+
+    The change of these may be too small for the common scale.
+    """
+    with_shortcuts = [family for family in families if not family.startswith("plain")]
+    panels = [families]
+    if with_shortcuts and len(families) > 1:
+        panels.append(with_shortcuts)
+    axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    for ax, panel in zip(axes, panels, strict=True):
+        for index, family in enumerate(panel):
+            groups = {}
+            for depth, group in means[means["family"] == family].groupby("depth"):
+                groups[int(str(depth))] = group["deviation"].tolist()
+            style = FAMILY_STYLES[family] | {"label": family}
+            shift = offset(index, len(panel), FAMILY_DISTANCE)
+            draw_over_depth(groups, ax, depths, shift, style)
+        ax.set_ylabel(YLABEL)
         ax.ticklabel_format(axis="y", useOffset=False)
     axes[0].set_title("mean over a run's layers")
-    axes[0].set_yscale("log" if wide else "linear")
-    if len(shown) > 1:
-        axes[1].set_title(f"the same, {' and '.join(shown[1])} alone (own scale)")
-    handles, labels = axes[0].get_legend_handles_labels()
-    right.legend(handles, labels, loc="outside lower center", ncols=len(families), frameon=False)
+    axes[0].set_yscale("log" if is_wide else "linear")
+    if len(panels) > 1:
+        axes[1].set_title(f"{' and '.join(with_shortcuts)} alone, own scale")
+    add_legend_of(figure, axes[0])

@@ -1,41 +1,76 @@
-"""Correlation of gradients against the distance of their inputs, a line a depth; its start against depth."""
+"""Correlation of gradients against the distance of their inputs, and its start against depth."""
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
-from analysis.figures import bands, mean_interval
-from analysis.figures.style import CHANCE, FAMILIES, depth_style
+from analysis.figures.layout import (
+    add_legend,
+    add_legend_of,
+    depth_handles,
+    list_depths,
+    list_families,
+    list_moments,
+    offset,
+)
+from analysis.figures.mean_interval import draw_curves, draw_over_depth
+from analysis.figures.style import CHANCE_STYLE, FAMILY_STYLES, depth_style
 from degradation.metrics import ITERATION
 
-FARTHEST = 0.3  # of a line's length: beyond it little happens
-SHIFT = 0.06  # families stand side by side at each depth
+CAPTION = (
+    "Left: correlation (cosine) of the gradients at two inputs against the distance between these "
+    "inputs, as a share of the line from one image to another. One column per family, one row per "
+    "moment of training, one line per depth (mean over seeds; the band is the range over runs). "
+    "A line that stays high means a gradient that changes slowly with its input. One that drops to "
+    "the dotted line at once is white noise: the gradients have shattered. Pairs with a point "
+    "without any gradient are excluded. Right: the correlation at the smallest distance above 0, "
+    "at initialisation, against depth; each point is a run, lines join the means over seeds, with "
+    "Student's 95 % intervals."
+)
+FARTHEST = 0.3  # largest distance drawn, as a share of the line: little happens beyond it
+FAMILY_DISTANCE = 0.12  # between families at one depth; depths are 1 apart
+SIDE_WIDTH = 4.4  # inches
 
 
 def draw(table: pd.DataFrame, ax: Axes, depths: list[int]) -> Axes:
-    """`table`: rows of one family and iteration. At distance 0 the correlation is 1."""
+    """Draw the correlation against distance, one line per depth; at distance 0 it is 1.
+
+    `table`: rows of the probe `shattering` of one family and iteration.
+    """
     for index, depth in enumerate(depths):
-        part = table[(table["depth"] == depth) & (table["distance"] <= FARTHEST)]
-        if part.empty:
+        rows = table[(table["depth"] == depth) & (table["distance"] <= FARTHEST)]
+        if rows.empty:
             continue
-        lines = part.pivot_table(index="distance", columns="seed", values="correlation")
-        bands.draw(lines, ax, depth_style(index, len(depths)))
-    ax.axhline(0, **CHANCE)
+        curves = rows.pivot_table(index="distance", columns="seed", values="correlation")
+        draw_curves(curves, ax, depth_style(index, len(depths)))
+    ax.axhline(0, **CHANCE_STYLE)
     ax.set_xlim(0, FARTHEST)
     return ax
 
 
 def plot(table: pd.DataFrame, nearest: pd.DataFrame) -> Figure:
-    """`nearest`: a row a run at initialisation. All families and moments on one scale, the runs' numbers beside."""
-    families = [family for family in FAMILIES if family in set(table["family"])]
-    moments = table.drop_duplicates(ITERATION).sort_values(ITERATION)
-    depths = sorted(int(depth) for depth in table["depth"].unique())
-    canvas = Figure(
-        figsize=(4.2 * len(families) + 4.4, 2.9 * len(moments) + 0.8), layout="constrained"
-    )
-    left, right = canvas.subfigures(1, 2, width_ratios=[4.2 * len(families), 4.4], squeeze=False)[0]
-    grid = left.subplots(len(moments), len(families), sharex=True, sharey=True, squeeze=False)
+    """Return the figure: all families and moments on one scale, one number per run beside them.
+
+    `table`: rows of the probe `shattering`. `nearest`: one row per run, with its `correlation` at
+    the smallest distance above 0, at initialisation.
+    """
+    families, moments = list_families(table), list_moments(table)
+    widths = [4.2 * len(families), SIDE_WIDTH]
+    figure = Figure(figsize=(sum(widths), 2.9 * len(moments) + 0.8), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=widths, squeeze=False)[0]
+    limits = _plot_distances(table, left)
+    ax = right.subplots()
+    _draw_nearest(nearest, ax, families, list_depths(table))
+    ax.set_ylim(limits)
+    add_legend_of(right, ax)
+    return figure
+
+
+def _plot_distances(table: pd.DataFrame, figure: SubFigure) -> tuple[float, float]:
+    """Draw the panels of all families and moments; return their common vertical limits."""
+    families, depths, moments = list_families(table), list_depths(table), list_moments(table)
+    grid = figure.subplots(len(moments), len(families), sharex=True, sharey=True, squeeze=False)
     for row, (_, moment) in zip(grid, moments.iterrows(), strict=True):
         at_moment = table[table[ITERATION] == moment[ITERATION]]
         for ax, family in zip(row, families, strict=True):
@@ -44,22 +79,22 @@ def plot(table: pd.DataFrame, nearest: pd.DataFrame) -> Figure:
     for ax, family in zip(grid[0], families, strict=True):
         ax.set_title(family)
     for ax in grid[-1]:
-        ax.set_xlabel("distance of the inputs (lengths of the line)")
-    handles = [
-        Line2D([], [], linewidth=2, label=f"{depth} layers", **depth_style(index, len(depths)))
-        for index, depth in enumerate(depths)
-    ]
-    handles.append(Line2D([], [], label="white noise", **CHANCE))
-    left.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
-    ax = right.subplots()
+        ax.set_xlabel("distance of inputs (share of the line)")
+    noise = Line2D([], [], label="white noise", **CHANCE_STYLE)
+    add_legend(figure, [*depth_handles(depths), noise])
+    limits: tuple[float, float] = grid[0][0].get_ylim()
+    return limits
+
+
+def _draw_nearest(nearest: pd.DataFrame, ax: Axes, families: list[str], depths: list[int]) -> None:
+    """Draw the correlation at the smallest distance above 0 against depth, one line per family."""
     for index, family in enumerate(families):
-        groups = {int(str(depth)): part["correlation"].tolist() for depth, part in
-                  nearest[nearest["family"] == family].groupby("depth")}  # fmt: skip
-        style = FAMILIES[family] | {"label": family}
-        mean_interval.draw(groups, ax, depths, SHIFT * (2 * index - len(families) + 1), style)
-    ax.axhline(0, **CHANCE)
-    ax.set_ylim(grid[0][0].get_ylim())
+        groups = {}
+        for depth, group in nearest[nearest["family"] == family].groupby("depth"):
+            groups[int(str(depth))] = group["correlation"].tolist()
+        style = FAMILY_STYLES[family] | {"label": family}
+        shift = offset(index, len(families), FAMILY_DISTANCE)
+        draw_over_depth(groups, ax, depths, shift, style)
+    ax.axhline(0, **CHANCE_STYLE)
     ax.set_title("at initialisation, smallest distance")
     ax.set_ylabel("correlation of gradients")
-    right.legend(loc="outside lower center", ncols=len(families), frameon=False)
-    return canvas

@@ -1,4 +1,8 @@
-"""One colour, line and marker a family, for print and for colour-blind readers (Okabe and Ito's palette)."""
+"""Colours, line styles and markers of all figures, and how a figure becomes a file.
+
+The palette is that of Okabe and Ito, which colour-blind readers can tell apart. Each family also
+has its own line style and marker, so that no reader depends on colour, not even in print.
+"""
 
 import io
 from pathlib import Path
@@ -14,21 +18,30 @@ from matplotlib.lines import Line2D
 
 from degradation.durable_io import write_atomically
 
-FAMILIES: dict[str, dict[str, Any]] = {
+FAMILY_STYLES: dict[str, dict[str, Any]] = {
     "plain": {"color": "#D55E00", "linestyle": "--", "marker": "s"},
     "residual": {"color": "#0072B2", "linestyle": "-", "marker": "o"},
     "constructed": {"color": "#009E73", "linestyle": "-.", "marker": "^"},
     "plain-preactivation": {"color": "#CC79A7", "linestyle": "--", "marker": "D"},
     "preactivation": {"color": "#56B4E9", "linestyle": "-", "marker": "v"},
 }
-# the same, dark enough for small print
-TEXT = {
-    "plain": "#A34700", "residual": "#00568A", "constructed": "#006B4F", "plain-preactivation": "#8F3F70",
+# The same hues, dark enough for small print.
+TEXT_COLORS = {
+    "plain": "#A34700",
+    "residual": "#00568A",
+    "constructed": "#006B4F",
+    "plain-preactivation": "#8F3F70",
     "preactivation": "#1B6D9C",
-}  # fmt: skip
-CHANCE: dict[str, Any] = {"color": "0.4", "linestyle": ":", "linewidth": 1.2}
-# a line style and a colour a depth, so that neither alone has to tell them apart
-DASHES: list[Any] = [
+}
+CHANCE_STYLE: dict[str, Any] = {"color": "0.4", "linestyle": ":", "linewidth": 1.2}
+LR_DROP_STYLE: dict[str, Any] = {
+    "color": "0.55",
+    "linewidth": 0.9,
+    "linestyle": (0, (2, 3)),
+    "zorder": 0,
+}
+# Depths differ in colour and in line style, so that either alone is enough to read a figure.
+DEPTH_LINESTYLES: list[Any] = [
     "-",
     (0, (6, 2)),
     (0, (3, 1.5)),
@@ -37,7 +50,7 @@ DASHES: list[Any] = [
     (0, (3, 1, 1, 1, 1, 1)),
 ]
 
-MANY = 500  # marks of one artist, which an SVG has as one picture from there on
+MAX_VECTOR_MARKS = 500  # an artist with more marks is embedded in an SVG as a bitmap
 
 SETTINGS: Any = {
     "font.size": 11,
@@ -51,44 +64,58 @@ SETTINGS: Any = {
     "axes.axisbelow": True,
     "savefig.bbox": "tight",
     "svg.fonttype": "path",
-    "svg.hashsalt": "resnet-degradation",  # the same figure is the same file
+    "svg.hashsalt": "resnet-degradation",  # the same figure gives the same file
 }
 
 
 def apply() -> None:
-    """Before any figure is made; the Agg backend needs no screen."""
+    """Set matplotlib up for all figures; call it before the first one is created.
+
+    The Agg backend needs no display.
+    """
     matplotlib.use("Agg")
     matplotlib.rcParams.update(SETTINGS)
 
 
-def chance_label(chance: float) -> str:
-    """`chance`: error in percent, which has many digits where the classes are not equally frequent."""
-    return f"chance ({chance:.4g} %)"
-
-
 def depth_style(index: int, count: int) -> dict[str, Any]:
-    """Of the index-th of `count` depths, shallowest first: from light to dark."""
-    place = 0.8 - 0.8 * index / max(count - 1, 1)
-    return {"color": colormaps["viridis"](place), "linestyle": DASHES[index % len(DASHES)]}
+    """Return the colour and line style of the index-th of `count` depths, shallowest first.
+
+    Colours run from light (shallow) to dark (deep).
+    """
+    position = 0.8 - 0.8 * index / max(count - 1, 1)
+    linestyle = DEPTH_LINESTYLES[index % len(DEPTH_LINESTYLES)]
+    return {"color": colormaps["viridis"](position), "linestyle": linestyle}
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """PNG and SVG without a date in them, each whole or not there."""
-    kinds: dict[str, dict[str, Any]] = {
+    """Write the figure as PNG and SVG and return both paths.
+
+    The files hold no date, so the same figure gives the same bytes. Each is written atomically.
+    """
+    formats: dict[str, dict[str, Any]] = {
         ".png": {"dpi": 160, "metadata": {"Software": ""}},
         ".svg": {"metadata": {"Date": None}},
     }
-    for artist in figure.findobj(lambda one: isinstance(one, Line2D | Collection)):
-        artist.set_rasterized(_marks(artist) > MANY)
-    for suffix, options in kinds.items():
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format=suffix[1:], **options)
-        write_atomically(stem.with_suffix(suffix), drawn.getvalue())
-    return [stem.with_suffix(suffix) for suffix in kinds]
+    for artist in figure.findobj(_has_marks):
+        artist.set_rasterized(_count_marks(artist) > MAX_VECTOR_MARKS)
+    paths = []
+    for suffix, options in formats.items():
+        contents = io.BytesIO()
+        figure.savefig(contents, format=suffix[1:], **options)
+        path = stem.with_suffix(suffix)
+        write_atomically(path, contents.getvalue())
+        paths.append(path)
+    return paths
 
 
-def _marks(artist: Artist) -> int:
-    """How many points a line has, or how many marks a scatter."""
+def _has_marks(artist: Artist) -> bool:
+    return isinstance(artist, Line2D | Collection)
+
+
+def _count_marks(artist: Artist) -> int:
+    """Return the number of points of a line, or of marks of a scatter plot."""
     if isinstance(artist, Line2D):
         return int(np.shape(artist.get_xydata())[0])
-    return int(np.shape(artist.get_offsets())[0]) if isinstance(artist, Collection) else 0
+    if isinstance(artist, Collection):
+        return int(np.shape(artist.get_offsets())[0])
+    return 0

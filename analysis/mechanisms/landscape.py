@@ -55,7 +55,7 @@ def build(frame: Frame, _margin: float) -> Explanation | None:
     if len(square):
         seeds = square.groupby(["family", "depth"])["seed"].transform("min")
         drawn = square[square["seed"] == seeds]
-        limits = figure.limits_of(drawn)
+        limits = figure.scale_limits(drawn)
         caption = SCALE.format(clipped=_clipped(drawn, limits))
         names = ", ".join(sorted(map(str, drawn["run_id"].unique())))
         caption += f" Shown: {names}." if len(drawn) < len(square) else ""
@@ -127,7 +127,7 @@ def roughness(loss: np.ndarray) -> tuple[float, float]:
     """
     if min(loss.shape) < WINDOW:
         return math.nan, math.nan
-    height = np.log10(np.maximum(loss, figure.LEAST))  # NaN stays
+    height = np.log10(np.maximum(loss, figure.SMALLEST))  # NaN stays
     windows = np.lib.stride_tricks.sliding_window_view(height, (WINDOW,) * loss.ndim)
     of_point = windows.reshape(-1, WINDOW**loss.ndim)
     middle = of_point.shape[1] // 2
@@ -174,7 +174,7 @@ def summary(line: pd.DataFrame, square: pd.DataFrame) -> pd.DataFrame:
         row |= {"loss": at["loss"].iloc[0], "error": at["error"].iloc[0]}
         on_square, on_line = (of_run[of_run["shape"] == shape] for shape in ("square", "line"))
         if len(on_square):
-            grid = figure.square_of(on_square)
+            grid = figure.square_grid(on_square)
             step, reach = float(np.diff(grid.columns)[0]), float(grid.columns.max())
             distance = (on_square["x"] ** 2 + on_square["y"] ** 2) ** 0.5
             row["loss_halfway"] = on_square.loc[

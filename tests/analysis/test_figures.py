@@ -154,7 +154,7 @@ def test_the_construction_draws_the_error_before_and_after(columns_apart):
         assert lines["constructed, before training"] == pytest.approx(
             means_of(frame, "constructed", TRAINING_ERROR_AT_START)
         )
-        assert lines["constructed, trained on"] == pytest.approx(means_of(frame, "constructed"))
+        assert lines["constructed, after training"] == pytest.approx(means_of(frame, "constructed"))
     assert drawn_lines(whole)["plain, from scratch"] == pytest.approx(means_of(frame, "plain"))
     assert drawn_lines(whole)["chance (75 %)"] == pytest.approx([75, 75])
 

@@ -375,7 +375,7 @@ def test_without_runs_of_the_protocol_the_published_points_stand_alone(frame_of)
     frame = frame_of({"plain": {20: [1.0]}, "residual": {20: [1.0, 2.0]}})
     assert not paper_protocol(frame.runs).any()
     left, right = drawn.plot(frame).axes
-    assert left.get_title() == "plain nets: no run of the paper's protocol"
+    assert left.get_title() == "plain networks: no run of the paper's protocol"
     assert "2.00" not in {text.get_text() for text in right.texts}
 
 

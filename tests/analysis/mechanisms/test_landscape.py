@@ -140,7 +140,7 @@ def test_contours_are_log10_of_the_loss_and_all_panels_have_one_scale(probed):
     assert len(set(levels)) == 1
     assert levels[0][0] == pytest.approx(-1)  # log10 of 0.1
     assert levels[0][-1] >= np.log10(1.35)
-    x, y, height = figure.grid_of(
+    x, y, height = figure.height_grid(
         rows_of({"run_id": "a", "family": "plain", "depth": 20, "seed": 0}, bowl).loc[5:]
     )
     assert height[2, 2] == pytest.approx(-1)

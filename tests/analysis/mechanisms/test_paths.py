@@ -151,7 +151,7 @@ def test_the_figure_draws_numbers_norms_and_shares(probed):
         np.array(SHORT) / 10
     )  # shares of both seeds alike
     assert lines["effective length, end"].get_xdata()[0] == pytest.approx(1)
-    assert lines["n/2, the mean path"].get_xdata()[0] == pytest.approx(2)
+    assert lines["n/2, the mean length"].get_xdata()[0] == pytest.approx(2)
     assert count.get_ylim() == total.get_ylim()
     shares = sorted(float(y) for points in depths.collections for _, y in points.get_offsets())
     assert shares == pytest.approx([0.25, 0.25, 0.75, 0.75])

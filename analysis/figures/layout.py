@@ -1,0 +1,120 @@
+"""What figures share beside their style: which families and depths they show, axes and legends."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+
+from analysis.figures.style import CHANCE_STYLE, FAMILY_STYLES, LR_DROP_STYLE, depth_style
+from degradation.metrics import ITERATION
+
+
+def list_families(table: pd.DataFrame) -> list[str]:
+    """Return the families in the column `family`, in the order of FAMILY_STYLES."""
+    present = set(table["family"])
+    return [family for family in FAMILY_STYLES if family in present]
+
+
+def list_depths(table: pd.DataFrame) -> list[int]:
+    """Return the depths in the column `depth` (layers), shallowest first."""
+    return sorted(int(depth) for depth in table["depth"].unique())
+
+
+def list_moments(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per iteration at which the networks were probed, earliest first."""
+    return table.drop_duplicates(ITERATION).sort_values(ITERATION)
+
+
+def offset(index: int, count: int, distance: float) -> float:
+    """Return the shift that sets the index-th of `count` marks beside the others at one place."""
+    return distance * (index - (count - 1) / 2)
+
+
+def set_depth_axis(ax: Axes, depths: Sequence[int]) -> Axes:
+    """Label the horizontal axis with these depths, evenly spaced at 0, 1, 2, ..."""
+    ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
+    ax.set_xlim(-0.5, len(depths) - 0.5)
+    ax.set_xlabel("depth (layers)")
+    return ax
+
+
+def set_percent_axis(ax: Axes, label: str, lowest: float) -> Axes:
+    """Label the vertical axis of an error in percent.
+
+    `lowest` may be below 0, to leave room for marks and numbers at 0; no tick is drawn there.
+    """
+    ax.set_ylabel(label)
+    ax.set_ylim(bottom=lowest)
+    ax.set_yticks([tick for tick in ax.get_yticks() if 0 <= tick <= 100])
+    return ax
+
+
+def draw_chance(ax: Axes, chances: pd.Series) -> Axes:
+    """Draw the error of guessing as a horizontal line.
+
+    `chances`: percent, one value per run. The largest is drawn; nothing if all are NaN.
+    """
+    known = chances.dropna()
+    if len(known):
+        ax.axhline(known.max(), label=format_chance(known.max()), **CHANCE_STYLE)
+    return ax
+
+
+def format_chance(chance: float) -> str:
+    """Return the legend's label of chance error, in percent.
+
+    Four significant digits, because unbalanced classes give values such as 88.89 %.
+    """
+    return f"chance ({chance:.4g} %)"
+
+
+def draw_lr_drops(ax: Axes, milestones: Sequence[int]) -> Axes:
+    """Draw a vertical line at each iteration at which the learning rate drops."""
+    for milestone in milestones:
+        ax.axvline(milestone, **LR_DROP_STYLE)
+    return ax
+
+
+def print_beside(
+    text: str,
+    point: tuple[float, float],
+    ax: Axes,
+    shift: tuple[float, float],
+    color: Any,
+    **alignment: Any,
+) -> Axes:
+    """Print a small text beside a point. `shift`: in points, right and up. `alignment`: ha, va."""
+    options: dict[str, Any] = {"textcoords": "offset points", "fontsize": 9, "color": color}
+    ax.annotate(text, point, shift, **options, **alignment)
+    return ax
+
+
+def depth_handles(depths: Sequence[int]) -> list[Line2D]:
+    """Return one legend entry per depth, in the style of `style.depth_style`."""
+    handles = []
+    for index, depth in enumerate(depths):
+        look = depth_style(index, len(depths))
+        handles.append(Line2D([], [], linewidth=2, label=f"{depth} layers", **look))
+    return handles
+
+
+def add_legend(
+    figure: Figure | SubFigure, handles: Sequence[Artist], columns: int | None = None
+) -> None:
+    """Put the legend below all panels, in one row unless `columns` says otherwise."""
+    figure.legend(
+        handles=list(handles),
+        loc="outside lower center",
+        ncols=columns or max(len(handles), 1),
+        frameon=False,
+    )
+
+
+def add_legend_of(figure: Figure | SubFigure, ax: Axes) -> None:
+    """Put a legend of the labelled artists of one panel below all panels, in one row."""
+    handles, _ = ax.get_legend_handles_labels()
+    add_legend(figure, handles)
