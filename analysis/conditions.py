@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.frame import Frame
-from degradation.run_id import PARENT
+from degradation.run_id import PARENT_KEY
 
 COMPARED = (
     "config.model.depth",
@@ -32,7 +32,7 @@ def _particulars(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             fits_any[key] = values[key] == "none"
         elif key == GROWN_FROM:
             fits_any[key] = values[key] == NULL
-        elif key.startswith(f"config.{PARENT}."):
+        elif key.startswith(f"config.{PARENT_KEY}."):
             fits_any[key] = ~_constructed(values)
     without = _without_warmup(values)
     too_shallow = without & (

@@ -27,7 +27,7 @@ from degradation.config.errors import escape
 from degradation.durable_io import Row
 from degradation.metrics import ITERATION
 from degradation.records.cached_reader import CachedRecord
-from degradation.records.root import run_ids
+from degradation.records.root import list_run_ids
 from degradation.records.schema import RecordError
 
 
@@ -89,7 +89,7 @@ def load_where(root: Path | str, query: str | None, error_kind: str = "clean") -
     A query is an expression over `Frame.runs`, such as `family == "plain" and depth < 60`; None
     selects all records. Raises RecordError if the query is invalid or selects nothing.
     """
-    expected = [{"run_id": run_id} for run_id in run_ids(root)]
+    expected = [{"run_id": run_id} for run_id in list_run_ids(root)]
     if not expected:
         raise RecordError(f"{root}: contains no records")
     frame = load(root, expected, error_kind)

@@ -11,7 +11,7 @@ from degradation.metrics import ITERATION
 from degradation.records import row_validation
 from degradation.records.cached_reader import CachedRecord
 from degradation.records.reader import read_rows
-from degradation.records.schema import DEVICE, LANDSCAPE, PICTURES, PROBE, PROBES, TABLE
+from degradation.records.schema import DEVICE, IMAGES, LANDSCAPE_DIR, PROBE, PROBES_FILE, TABLE
 
 NAMED_RUNS = 3  # a sentence names so many runs and counts the others
 ID_COLUMNS = ("run_id", "family", "depth", "seed")
@@ -44,7 +44,7 @@ def read_probe_tables(root: Path | str, runs: pd.DataFrame, excluded: list[str])
         for row in _read_probe_rows(record, excluded):
             head = {
                 ITERATION: row[ITERATION],
-                PICTURES: row[PICTURES],
+                IMAGES: row[IMAGES],
                 DEVICE: row[DEVICE],
                 **identity,
                 "moment": _name_moment(row[ITERATION], run[LAST_ITERATION]),
@@ -55,7 +55,7 @@ def read_probe_tables(root: Path | str, runs: pd.DataFrame, excluded: list[str])
             landscapes.append(_build_landscape(points).assign(**identity))
     tables = {name: builder.build() for name, builder in builders.items()}
     if landscapes:
-        tables[LANDSCAPE] = pd.concat(landscapes, ignore_index=True)
+        tables[LANDSCAPE_DIR] = pd.concat(landscapes, ignore_index=True)
     return tables
 
 
@@ -98,26 +98,30 @@ class _TableBuilder:
 
 def _read_probe_rows(record: CachedRecord, excluded: list[str]) -> list[Row]:
     already_excluded = len(excluded)
-    rows = read_rows(record, PROBES, row_validation.probe, excluded)
+    rows = read_rows(record, PROBES_FILE, row_validation.check_probe_row, excluded)
     # A line about corrupt rows accounts for them already.
-    lost = record.lost_probes() if len(excluded) == already_excluded else 0
+    lost = record.count_lost_probes() if len(excluded) == already_excluded else 0
     if lost:
-        excluded.append(f"{record.run_id}: {PROBES}, {lost} rows that were written are missing")
+        excluded.append(
+            f"{record.run_id}: {PROBES_FILE}, {lost} rows that were written are missing"
+        )
     return rows
 
 
 def _read_landscape_points(record: CachedRecord, excluded: list[str]) -> list[Row]:
     points: list[Row] = []
-    for name in sorted(path.name for path in record.path(LANDSCAPE).glob("*.jsonl")):
-        points += read_rows(record, f"{LANDSCAPE}/{name}", row_validation.point, excluded)
+    for name in sorted(path.name for path in record.path(LANDSCAPE_DIR).glob("*.jsonl")):
+        points += read_rows(
+            record, f"{LANDSCAPE_DIR}/{name}", row_validation.check_landscape_row, excluded
+        )
     return points
 
 
 def _build_landscape(points: list[Row]) -> pd.DataFrame:
     """Return the distinct points; `pictures` is a text here, `all` if every image was used."""
     table = pd.DataFrame(points, columns=[*row_validation.POINT]).drop_duplicates(ignore_index=True)
-    counts = ["all" if pd.isna(count) else f"{count:.0f}" for count in table[PICTURES]]
-    return table.assign(**{PICTURES: counts})
+    counts = ["all" if pd.isna(count) else f"{count:.0f}" for count in table[IMAGES]]
+    return table.assign(**{IMAGES: counts})
 
 
 def _name_moment(iteration: int, last_iteration: int) -> str:
@@ -131,14 +135,14 @@ def select_sample_size(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     is selected; of several, that with the most moments, then the largest. The second value is a
     sentence that names the excluded runs, in a list that is empty if there are none.
     """
-    if PICTURES not in table or table[PICTURES].nunique() < 2:
+    if IMAGES not in table or table[IMAGES].nunique() < 2:
         return table, []
-    moments = table.drop_duplicates(["run_id", ITERATION, PICTURES])
-    counts = moments.groupby(PICTURES)["run_id"].agg(["nunique", "size"])
-    ranked = counts.reset_index().sort_values(["nunique", "size", PICTURES])
-    selected_size = ranked[PICTURES].iloc[-1]
-    is_selected = table[PICTURES] == selected_size
-    other_sizes = table.loc[~is_selected, ["run_id", PICTURES]].drop_duplicates()
+    moments = table.drop_duplicates(["run_id", ITERATION, IMAGES])
+    counts = moments.groupby(IMAGES)["run_id"].agg(["nunique", "size"])
+    ranked = counts.reset_index().sort_values(["nunique", "size", IMAGES])
+    selected_size = ranked[IMAGES].iloc[-1]
+    is_selected = table[IMAGES] == selected_size
+    other_sizes = table.loc[~is_selected, ["run_id", IMAGES]].drop_duplicates()
     sentence = (
         f"Only measurements on {selected_size} images are used; excluded are those on another"
         f" number of images: {_name_runs(other_sizes.sort_values('run_id'))}."

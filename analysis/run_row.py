@@ -27,11 +27,11 @@ from degradation.records import metadata_validation, row_validation
 from degradation.records.cached_reader import CachedRecord
 from degradation.records.reader import read_rows
 from degradation.records.schema import (
-    ATTEMPTS,
-    DONE,
-    METRICS,
+    ATTEMPTS_FILE,
+    DONE_FILE,
+    METRICS_FILE,
     REASON,
-    RUN,
+    RUN_FILE,
     SECONDS,
     RecordError,
     State,
@@ -62,7 +62,7 @@ def read_run(
     row: Row = {"run_id": expected["run_id"]}
     try:
         state, metadata = _read_metadata(record, expected, excluded)
-        attempts = read_rows(record, ATTEMPTS, row_validation.attempt, excluded)
+        attempts = read_rows(record, ATTEMPTS_FILE, row_validation.check_attempt_row, excluded)
         row |= _summarise_attempts(attempts)
     # ValueError: the manifest names a file that no file system accepts.
     except (RecordError, OSError, ValueError) as error:
@@ -77,11 +77,11 @@ def read_run(
     row |= _describe_scale(metadata, metric)
     metrics = read_rows(
         record,
-        METRICS,
-        row_validation.metric,
+        METRICS_FILE,
+        row_validation.check_metrics_row,
         excluded,
         in_order=True,
-        all_fit=row_validation.all_metrics,
+        all_fit=row_validation.are_valid_metrics_rows,
     )
     if metrics and metrics[0][ITERATION] == 0:
         # The running error is None here: the network has not been trained yet.
@@ -102,13 +102,13 @@ def _read_metadata(record: CachedRecord, expected: Row, excluded: list[str]) -> 
     if not is_single_line(record.run_id):
         raise RecordError("its folder's name is not a valid run id")
     state = record.state()
-    if not record.path(RUN).exists():
+    if not record.path(RUN_FILE).exists():
         return state, expected
-    metadata = record.describe()
-    problem = metadata_validation.find_mismatch(metadata, record.run_id)
+    metadata = record.read_metadata()
+    problem = metadata_validation.check_metadata(metadata, record.run_id)
     if problem:
-        raise RecordError(f"{record.path(RUN)}: {problem}")
-    had_finished = record.path(DONE).exists()
+        raise RecordError(f"{record.path(RUN_FILE)}: {problem}")
+    had_finished = record.path(DONE_FILE).exists()
     if had_finished and state not in (*FINISHED_STATES, State.RUNNING):
         mismatch = record.find_mismatch()
         line = f"{record.run_id}: {mismatch}; it counts as {state} until it is retrained"
@@ -127,10 +127,10 @@ def _describe_run(metadata: Row) -> Row:
         "data": config["data"]["name"],
     }
     census = metadata.get("census", {})
-    row |= {name: census[name] for name in metadata_validation.COUNTED if name in census}
+    row |= {name: census[name] for name in metadata_validation.COMPLEXITY_COLUMNS if name in census}
     # Older records lack keys that were added later; the defaults say what the code did then.
     row |= {f"config.{key}": value for key, value in HASH_DEFAULTS.items()}
-    return row | metadata_validation.columns(config)
+    return row | metadata_validation.config_columns(config)
 
 
 def _describe_scale(metadata: Row, metric: str) -> Row:
@@ -149,9 +149,9 @@ def _find_defect(state: State, metadata: Row, metrics: list[Row]) -> str | None:
     if state not in FINISHED_STATES:
         return None
     if "data" not in metadata:
-        return f"{RUN} does not exist"
+        return f"{RUN_FILE} does not exist"
     if state is State.DONE and not metrics:
-        return f"{METRICS} has no valid rows"
+        return f"{METRICS_FILE} has no valid rows"
     return None
 
 

@@ -20,7 +20,7 @@ from degradation.tracking.pull_validation import Judge
 from degradation.tracking.pulled_record import compared
 from degradation.tracking.wandb_process import WandbError
 
-JUDGE = Judge(metadata_validation.find_mismatch, row_validation.metric)
+JUDGE = Judge(metadata_validation.check_metadata, row_validation.check_metrics_row)
 
 
 class NotPulled(UserError):

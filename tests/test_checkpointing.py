@@ -4,7 +4,7 @@ import pytest
 
 from degradation.config import ConfigError
 from degradation.durable_io import seal, unseal
-from degradation.records.schema import ATTEMPTS, CHECKPOINT, METRICS, State
+from degradation.records.schema import ATTEMPTS_FILE, CHECKPOINT_FILE, METRICS_FILE, State
 from degradation.run import train
 from degradation.sweep.jobs import locate_run
 from degradation.training import serialization
@@ -31,31 +31,33 @@ def interrupted(tiny, monkeypatch):
 
 def test_other_threads_at_resume_are_refused(tiny, interrupted):
     record = locate_run(interrupted).record
-    before = record.read(CHECKPOINT)
+    before = record.read(CHECKPOINT_FILE)
     with pytest.raises(
         ConfigError,
         match=r"^threads: 2 is not allowed, since residual.* was begun with 1 .*allowed: 1",
     ):
         train(tiny("threads=2"))
-    assert record.read(CHECKPOINT) == before
+    assert record.read(CHECKPOINT_FILE) == before
     assert train(interrupted) is State.DONE
 
 
 def test_other_threads_may_be_allowed(tiny, interrupted):
     assert train(tiny("threads=2", "allow_device_change=true")) is State.DONE
-    starts = [row for row in locate_run(interrupted).record.rows(ATTEMPTS) if "start" in row]
+    starts = [
+        row for row in locate_run(interrupted).record.valid_prefix(ATTEMPTS_FILE) if "start" in row
+    ]
     assert [row["threads"] for row in starts] == [1, 2]
 
 
 def test_a_checkpoint_of_an_earlier_release_is_resumed(tiny, interrupted):
     """It does not say how many threads there were."""
     record = locate_run(interrupted).record
-    state = serialization.load(unseal(record.read(CHECKPOINT)))
+    state = serialization.load(unseal(record.read(CHECKPOINT_FILE)))
     assert state.pop("threads") == 1
-    record.write(CHECKPOINT, seal(serialization.dump(state)))
+    record.write(CHECKPOINT_FILE, seal(serialization.dump(state)))
     assert train(tiny("threads=2")) is State.DONE
-    ends = [row for row in record.rows(ATTEMPTS) if "end" in row]
-    assert len(record.rows(METRICS)) == 3
+    ends = [row for row in record.valid_prefix(ATTEMPTS_FILE) if "end" in row]
+    assert len(record.valid_prefix(METRICS_FILE)) == 3
     assert ends[-1]["iteration"] == 12
 
 

@@ -32,17 +32,20 @@ def test_every_metric_has_a_constant_and_a_meaning():
 
 
 def test_a_row_of_every_metric_is_valid():
-    assert row_validation.metric(full_row(), []) is None
-    assert row_validation.all_metrics([full_row()])
+    assert row_validation.check_metrics_row(full_row(), []) is None
+    assert row_validation.are_valid_metrics_rows([full_row()])
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_a_value_out_of_range_is_refused(name):
     row = full_row() | {name: 101.0 if metrics.is_percentage(name) else "text"}
-    assert row_validation.metric(row, []) == f"{name} is wrong"
-    assert not row_validation.all_metrics([row])
+    assert row_validation.check_metrics_row(row, []) == f"{name} is wrong"
+    assert not row_validation.are_valid_metrics_rows([row])
 
 
 def test_a_metric_of_another_release_is_read_in_a_known_group():
-    assert row_validation.metric(full_row() | {"train/median_loss": 0.1}, []) is None
-    assert row_validation.metric(full_row() | {"median_loss": 0.1}, []) == "a key is not known"
+    assert row_validation.check_metrics_row(full_row() | {"train/median_loss": 0.1}, []) is None
+    assert (
+        row_validation.check_metrics_row(full_row() | {"median_loss": 0.1}, [])
+        == "a key is not known"
+    )

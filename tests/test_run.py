@@ -12,12 +12,12 @@ from degradation.config import ConfigError
 from degradation.durable_io import seal, unseal
 from degradation.records.record import Record
 from degradation.records.schema import (
-    ATTEMPTS,
-    CHECKPOINT,
-    METRICS,
-    PROBES,
-    SNAPSHOTS,
-    WEIGHTS,
+    ATTEMPTS_FILE,
+    CHECKPOINT_FILE,
+    METRICS_FILE,
+    PROBES_FILE,
+    SNAPSHOTS_DIR,
+    WEIGHTS_FILE,
     State,
 )
 from degradation.run import RunFailed, train
@@ -29,9 +29,10 @@ from degradation.training import serialization
 def final(record):
     """What a repeat must equal: the metrics' and the probes' bytes, the final weights, the snapshot."""
     tensors = [
-        serialization.load(record.read(name)) for name in (WEIGHTS, f"{SNAPSHOTS}/00000006.pt")
+        serialization.load(record.read(name))
+        for name in (WEIGHTS_FILE, f"{SNAPSHOTS_DIR}/00000006.pt")
     ]
-    return record.read(METRICS) + record.read(PROBES), tensors
+    return record.read(METRICS_FILE) + record.read(PROBES_FILE), tensors
 
 
 def assert_same(one, other):
@@ -56,7 +57,7 @@ def interrupt(config, monkeypatch, iteration, signum=signal.SIGTERM):
 def test_probes_are_rows_at_the_start_early_before_each_drop_and_at_the_end(tiny):
     config = tiny("probes.early=2")
     train(config)
-    rows = locate_run(config).record.rows(PROBES)
+    rows = locate_run(config).record.valid_prefix(PROBES_FILE)
     taken = [(row["iteration"], row["probe"]) for row in rows]
     assert taken == [(at, name) for at in (0, 2, 6, 12) for name in ("gradient_flow", "responses")]
     assert all(len({len(values) for values in row["table"].values()}) == 1 for row in rows)
@@ -88,7 +89,7 @@ def test_a_run_stopped_at_any_iteration_resumes_to_the_same_bytes(
     assert record.state() is State.PARTIAL
     assert train(config) is State.DONE
     assert_same(final(record), undisturbed)
-    outcomes = [row["outcome"] for row in record.rows(ATTEMPTS) if "outcome" in row]
+    outcomes = [row["outcome"] for row in record.valid_prefix(ATTEMPTS_FILE) if "outcome" in row]
     assert outcomes == ["interrupted", "done"]
 
 
@@ -111,7 +112,7 @@ def test_a_run_killed_at_any_iteration_resumes_to_the_same_bytes(
         train(config)
     monkeypatch.undo()
     record = locate_run(config).record
-    with open(record.path(METRICS), "ab") as file:
+    with open(record.path(METRICS_FILE), "ab") as file:
         file.write(b'{"iteration":99,"torn')
     assert train(config) is State.DONE
     assert_same(final(record), undisturbed)
@@ -123,7 +124,11 @@ def test_a_last_row_off_the_interval_does_not_confuse_a_resume(tiny, monkeypatch
     caplog.set_level("INFO")
     assert train(config) is State.DONE
     assert "goes on from iteration 10" in caplog.text
-    assert [row["iteration"] for row in locate_run(config).record.rows(METRICS)] == [4, 8, 10]
+    assert [row["iteration"] for row in locate_run(config).record.valid_prefix(METRICS_FILE)] == [
+        4,
+        8,
+        10,
+    ]
 
 
 def test_rows_that_are_lost_before_the_checkpoint_start_the_run_anew(
@@ -132,7 +137,7 @@ def test_rows_that_are_lost_before_the_checkpoint_start_the_run_anew(
     config = tiny()
     interrupt(config, monkeypatch, 9, signal.SIGTERM)
     record = locate_run(config).record
-    record.path(METRICS).write_bytes(record.path(METRICS).read_bytes()[:-5])
+    record.path(METRICS_FILE).write_bytes(record.path(METRICS_FILE).read_bytes()[:-5])
     train(config)
     assert "metrics.jsonl lacks rows" in caplog.text
     assert_same(final(record), undisturbed)
@@ -144,7 +149,7 @@ def test_a_broken_checkpoint_is_told_and_the_run_starts_anew(
     config = tiny()
     interrupt(config, monkeypatch, 9, signal.SIGINT)
     record = locate_run(config).record
-    record.path(CHECKPOINT).write_bytes(record.path(CHECKPOINT).read_bytes()[:-100])
+    record.path(CHECKPOINT_FILE).write_bytes(record.path(CHECKPOINT_FILE).read_bytes()[:-100])
     train(config)
     assert "checkpoint.pt does not fit its own checksum; training starts anew" in caplog.text
     assert_same(final(record), undisturbed)
@@ -185,7 +190,7 @@ def test_a_checkpoint_that_does_not_fit_is_told_and_the_run_starts_anew(
     config = tiny()
     interrupt(config, monkeypatch, 9)
     record = locate_run(config).record
-    record.write(CHECKPOINT, change(serialization.load(unseal(record.read(CHECKPOINT)))))
+    record.write(CHECKPOINT_FILE, change(serialization.load(unseal(record.read(CHECKPOINT_FILE)))))
     assert train(config) is State.DONE
     assert f"checkpoint.pt {told}" in caplog.text
     assert "training starts anew" in caplog.text
@@ -220,7 +225,7 @@ def test_a_run_that_another_process_trains_is_waited_for(tiny, monkeypatch):
         assert train(config) is State.DONE
     assert told == [f"{record.run_id}: another process is training it; waiting for that"]
     assert trained == []
-    assert [row["attempt"] for row in record.rows(ATTEMPTS)] == [1, 1]
+    assert [row["attempt"] for row in record.valid_prefix(ATTEMPTS_FILE)] == [1, 1]
 
 
 def test_a_run_is_locked_from_its_first_to_its_last_write(tiny, monkeypatch):
@@ -230,7 +235,7 @@ def test_a_run_is_locked_from_its_first_to_its_last_write(tiny, monkeypatch):
 
     def note(write):
         def call(*args):
-            held.append(record.locked())
+            held.append(record.is_locked())
             return write(*args)
 
         return call
@@ -240,13 +245,13 @@ def test_a_run_is_locked_from_its_first_to_its_last_write(tiny, monkeypatch):
     assert train(config) is State.DONE
     assert len(held) > 10
     assert all(held)
-    assert not record.locked()
+    assert not record.is_locked()
 
 
 def test_an_interrupted_run_is_locked_no_more(tiny, monkeypatch):
     config = tiny()
     interrupt(config, monkeypatch, 5)
-    assert not locate_run(config).record.locked()
+    assert not locate_run(config).record.is_locked()
 
 
 def test_a_failure_is_recorded_with_its_reason_and_tried_again(tiny, monkeypatch, caplog):
@@ -260,13 +265,13 @@ def test_a_failure_is_recorded_with_its_reason_and_tried_again(tiny, monkeypatch
         train(config)
     record = locate_run(config).record
     assert record.state() is State.FAILED
-    with open(record.path(ATTEMPTS), "ab") as file:
+    with open(record.path(ATTEMPTS_FILE), "ab") as file:
         file.write(b'{"attempt":2,"torn')  # a kill in the middle of a line
     with pytest.raises(RunFailed, match="MemoryError: out of memory"):
         train(config)
     assert "1 torn or changed lines in attempts.jsonl are left out" in caplog.text
-    assert [row["attempt"] for row in record.rows(ATTEMPTS)] == [1, 1, 2, 2]
-    assert record.rows(ATTEMPTS)[-1]["reason"] == "MemoryError: out of memory"
+    assert [row["attempt"] for row in record.valid_prefix(ATTEMPTS_FILE)] == [1, 1, 2, 2]
+    assert record.valid_prefix(ATTEMPTS_FILE)[-1]["reason"] == "MemoryError: out of memory"
     monkeypatch.undo()
     assert train(config) is State.DONE
 
@@ -292,7 +297,7 @@ def test_an_error_in_the_middle_is_recorded_with_its_iteration(tiny, monkeypatch
     with pytest.raises(RunFailed, match=f": {type(error).__name__}: CUDA"):
         train(config)
     record = locate_run(config).record
-    end = record.rows(ATTEMPTS)[-1]
+    end = record.valid_prefix(ATTEMPTS_FILE)[-1]
     assert (end["outcome"], end["iteration"]) == ("failed", 6)
     assert end["reason"] == f"{type(error).__name__}: {error}".splitlines()[0]
     assert 0 <= end["seconds"] < end["end"]
@@ -305,8 +310,12 @@ def test_a_diverged_run_is_a_result(tiny):
     assert train(config) is State.DIVERGED
     record = locate_run(config).record
     assert record.state() is State.DIVERGED
-    assert record.rows(ATTEMPTS)[-1]["outcome"] == "diverged"
-    assert record.rows(ATTEMPTS)[-1]["iteration"] == record.manifest()["iteration"] <= 4
+    assert record.valid_prefix(ATTEMPTS_FILE)[-1]["outcome"] == "diverged"
+    assert (
+        record.valid_prefix(ATTEMPTS_FILE)[-1]["iteration"]
+        == record.read_manifest()["iteration"]
+        <= 4
+    )
     assert train(config) is State.DIVERGED  # not trained again
 
 
@@ -314,8 +323,8 @@ def test_a_run_is_not_resumed_on_another_class_of_device_unless_asked(tiny, monk
     config = tiny()
     interrupt(config, monkeypatch, 5, signal.SIGTERM)
     record = locate_run(config).record
-    saved = serialization.load(unseal(record.read(CHECKPOINT)))
-    record.write(CHECKPOINT, seal(serialization.dump(saved | {"device": "cuda"})))
+    saved = serialization.load(unseal(record.read(CHECKPOINT_FILE)))
+    record.write(CHECKPOINT_FILE, seal(serialization.dump(saved | {"device": "cuda"})))
     with pytest.raises(ConfigError, match=r"^device: .*was begun on cuda"):
         train(config)
     assert train(tiny("allow_device_change=true")) is State.DONE
@@ -332,7 +341,7 @@ def test_an_evaluation_that_overflows_is_not_divergence(tiny, compose_config):
     ]
     config = tiny("model=plain", "model.depth=110", "model.width=16", "optim.batch_size=128", *keys)
     assert train(config) is State.DONE
-    rows = locate_run(config).record.rows(METRICS)
+    rows = locate_run(config).record.valid_prefix(METRICS_FILE)
     assert [row["iteration"] for row in rows] == [1, 2]
     assert rows[0]["train/clean_loss"] is None
     assert rows[0]["train/running_loss"] is not None
@@ -358,12 +367,12 @@ def test_the_record_describes_the_run_without_a_clock(tiny):
     config = tiny()
     train(config)
     record = locate_run(config).record
-    described = record.describe()
+    described = record.read_metadata()
     assert described["census"]["parameters"] > 0
     assert described["data"]["classes"] == 10
     assert len(described["data"]["checksum"]) == 64
     assert described["config"]["optim"]["momentum"] == 0.9
-    start, end = record.rows(ATTEMPTS)
+    start, end = record.valid_prefix(ATTEMPTS_FILE)
     assert torch.__version__.startswith(start["versions"]["torch"])
     assert start["device"] == "cpu"
     assert end["end"] >= start["start"]

@@ -9,8 +9,8 @@ import torch
 from degradation import run as run_module
 from degradation.config import CONF, parent_config
 from degradation.models.network import Network
-from degradation.records.manifest import manifest_of
-from degradation.records.schema import METRICS, RUN, WEIGHTS, State
+from degradation.records.manifest import build_manifest
+from degradation.records.schema import METRICS_FILE, RUN_FILE, WEIGHTS_FILE, State
 from degradation.run import RunFailed, train
 from degradation.sweep.jobs import locate_run
 from degradation.training import serialization
@@ -25,9 +25,9 @@ def test_its_parent_is_trained_first_and_its_first_row_is_the_parents_error(tiny
     record, parent = locate_run(config).record, locate_run(parent_config(config)).record
     assert parent.state() is State.DONE
     assert record.run_id.startswith("constructed-d20-s0-")
-    assert record.describe()["parent"] == parent.run_id
-    start, *rest = record.rows(METRICS)
-    end = parent.rows(METRICS)[-1]
+    assert record.read_metadata()["parent"] == parent.run_id
+    start, *rest = record.valid_prefix(METRICS_FILE)
+    end = parent.valid_prefix(METRICS_FILE)[-1]
     for key in (
         "train/clean_error",
         "test/error",
@@ -44,8 +44,8 @@ def test_its_parent_is_trained_first_and_its_first_row_is_the_parents_error(tiny
 def test_it_goes_on_from_the_parents_weights_and_has_its_own(tiny):
     config = tiny(*GROWN, "optim.lr=1e-12", "optim.weight_decay=0")
     train(config)
-    weights = serialization.load(locate_run(config).record.read(WEIGHTS))
-    parent = serialization.load(locate_run(parent_config(config)).record.read(WEIGHTS))
+    weights = serialization.load(locate_run(config).record.read(WEIGHTS_FILE))
+    parent = serialization.load(locate_run(parent_config(config)).record.read(WEIGHTS_FILE))
     torch.testing.assert_close(weights["layer1.0.conv1.weight"], parent["layer1.0.conv1.weight"])
     shallow, deep = (Network(one.model, 1, 10) for one in (parent_config(config), config))
     shallow.load_state_dict(parent)
@@ -68,9 +68,11 @@ def test_a_parent_that_diverged_is_one_line(tiny):
     config = tiny(*GROWN)
     parent = locate_run(parent_config(config)).record
     with parent.lock():
-        files = {RUN: parent.create({"run_id": parent.run_id})}
-        parent.append(METRICS, {"iteration": 4})
-        parent.finish(manifest_of(State.DIVERGED, 4, files, parent.rows(METRICS), []))
+        files = {RUN_FILE: parent.write_metadata({"run_id": parent.run_id})}
+        parent.append(METRICS_FILE, {"iteration": 4})
+        parent.finish(
+            build_manifest(State.DIVERGED, 4, files, parent.valid_prefix(METRICS_FILE), [])
+        )
     with pytest.raises(
         RunFailed, match=rf"{parent.run_id}: is diverged, so no network can be constructed from it"
     ):
@@ -90,6 +92,6 @@ def test_a_parents_own_job_and_its_children_that_start_at_once_train_it_once(
     ]
     assert [process.wait() for process in started] == [0, 0, 0]
     parent = locate_run(parent_config(tiny(*GROWN))).record
-    starts = [row for row in parent.rows("attempts.jsonl") if "start" in row]
+    starts = [row for row in parent.valid_prefix("attempts.jsonl") if "start" in row]
     assert len(starts) == 1
     assert parent.state() is State.DONE

@@ -8,7 +8,7 @@ import pytest
 from degradation import run_id as run_id_module
 from degradation.config import parent_config
 from degradation.data.fingerprint import data_fingerprint
-from degradation.run_id import run_id
+from degradation.run_id import compute_run_id
 from degradation.sweep.jobs import expand_runs
 
 PINNED = {
@@ -29,7 +29,7 @@ KEEPS = [
 
 
 def identifier(config):
-    return run_id(config, data_fingerprint(config.data))
+    return compute_run_id(config, data_fingerprint(config.data))
 
 
 @pytest.mark.parametrize("overrides", PINNED)
@@ -67,7 +67,7 @@ def test_a_key_added_later_keeps_older_ids_while_it_reproduces_them(compose_conf
 
 def test_the_content_of_the_data_is_part_of_the_id(compose_config):
     config = compose_config()
-    assert run_id(config, "one") != run_id(config, "another")
+    assert compute_run_id(config, "one") != compute_run_id(config, "another")
 
 
 def test_seed_zero_is_a_seed(compose_config):

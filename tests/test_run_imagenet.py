@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from degradation.data.fingerprint import listing
-from degradation.records.schema import METRICS, State
+from degradation.records.schema import METRICS_FILE, State
 from degradation.run import train
 from degradation.sweep.jobs import locate_run
 
@@ -48,7 +48,7 @@ def test_a_run_has_one_crop_and_ten_crop_errors_and_lowers_its_rate(tiny_imagene
     config = tiny_imagenet("runs", "data.stream.workers=0")
     assert train(config) is State.DONE
     record = locate_run(config).record
-    rows = record.rows(METRICS)
+    rows = record.valid_prefix(METRICS_FILE)
     assert [row["iteration"] for row in rows] == [2, 4, 6]
     assert all(
         {"test/error", "validation/error", "test/ten_crop_error", "test/ten_crop_top5_error"}
@@ -58,7 +58,7 @@ def test_a_run_has_one_crop_and_ten_crop_errors_and_lowers_its_rate(tiny_imagene
     # no evaluation makes 100 points of progress: the rate falls after the second, and that one begins anew
     assert [row["schedule/plateaus"] for row in rows] == [0, 1, 1]
     assert [row["lr"] for row in rows] == pytest.approx([0.1, 0.1, 0.01])
-    described = record.describe()
+    described = record.read_metadata()
     assert described["data"] | {"checksum": ""} == {
         "name": "imagenet", "checksum": "", "classes": 2, "train": 8, "test": 6, "validation": 2, "commonest": 4
     }  # fmt: skip
@@ -73,4 +73,4 @@ def test_the_number_of_reading_processes_changes_neither_the_id_nor_a_bit(tiny_i
     assert locate_run(alone).run_id == locate_run(two).run_id
     for config in (alone, two):
         train(config)
-    assert locate_run(alone).record.read(METRICS) == locate_run(two).record.read(METRICS)
+    assert locate_run(alone).record.read(METRICS_FILE) == locate_run(two).record.read(METRICS_FILE)

@@ -11,7 +11,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from degradation import config as schema
 from degradation import run_probes as explain_module
 from degradation.config import CONF
-from degradation.records.schema import LANDSCAPE, PROBES, SNAPSHOTS, WEIGHTS, State
+from degradation.records.schema import (
+    LANDSCAPE_DIR,
+    PROBES_FILE,
+    SNAPSHOTS_DIR,
+    WEIGHTS_FILE,
+    State,
+)
 from degradation.run import train
 from degradation.run_probes import ProbesFailed, run_landscape, run_probes
 from degradation.sweep.jobs import locate_run
@@ -41,25 +47,25 @@ def done(tiny):
 
 
 def taken(record):
-    return [(row["probe"], row["iteration"]) for row in record.rows(PROBES)]
+    return [(row["probe"], row["iteration"]) for row in record.valid_prefix(PROBES_FILE)]
 
 
 def test_what_training_has_not_probed_is_taken_once_at_the_start_of_the_snapshots_and_at_the_end(
     done,
 ):
     config, record = done()
-    during = record.read(PROBES)
+    during = record.read(PROBES_FILE)
     assert run_probes(config) == "explained"
     assert taken(record)[8:] == [
         ("identity", 0), ("shattering", 0), ("paths", 0),
         ("identity", 6),
         ("identity", 12), ("shattering", 12), ("lesions", 12), ("paths", 12),
     ]  # fmt: skip
-    assert record.read(PROBES).startswith(during)
+    assert record.read(PROBES_FILE).startswith(during)
     assert record.state() is State.DONE
-    whole = record.read(PROBES)
+    whole = record.read(PROBES_FILE)
     assert run_probes(config) == "explained"
-    assert record.read(PROBES) == whole
+    assert record.read(PROBES_FILE) == whole
     assert list_pending_probes(config, record) == []
 
 
@@ -67,22 +73,22 @@ def test_a_record_without_probes_gets_the_rows_that_training_would_have_written(
     """Same networks, same pictures: to the bit. `early` has no snapshot, so it cannot be had any more."""
     _, probed = done("probes.early=6")
     config, bare = done("probes=none", f"record_root={tmp_path / 'bare'}")
-    bare.path(PROBES).unlink()  # as an earlier release left it
+    bare.path(PROBES_FILE).unlink()  # as an earlier release left it
     config.probes.training = ["gradient_flow", "responses"]
     run_probes(config)
-    assert bare.rows(PROBES) == probed.rows(PROBES)
+    assert bare.valid_prefix(PROBES_FILE) == probed.valid_prefix(PROBES_FILE)
 
 
 def test_torn_and_changed_rows_are_taken_again(done):
     config, record = done()
     run_probes(config)
-    whole = record.read(PROBES)
+    whole = record.read(PROBES_FILE)
     torn = bytearray(whole[:-40])
     torn[100] ^= 1  # in the first row: those after it are sound
-    record.write(PROBES, bytes(torn))
+    record.write(PROBES_FILE, bytes(torn))
     assert record.state() is State.DONE  # the run itself is sound
     run_probes(config)
-    assert sorted(record.read(PROBES).splitlines()) == sorted(whole.splitlines())
+    assert sorted(record.read(PROBES_FILE).splitlines()) == sorted(whole.splitlines())
 
 
 def test_a_constructed_net_has_no_start_unless_it_was_kept(tiny):
@@ -108,19 +114,19 @@ def test_a_diverged_run_has_nothing_to_explain(tiny):
 
 def test_broken_weights_are_told_by_name(done):
     config, record = done()
-    content = bytearray(record.path(WEIGHTS).read_bytes())
+    content = bytearray(record.path(WEIGHTS_FILE).read_bytes())
     content[len(content) // 2] ^= 1
-    record.path(WEIGHTS).write_bytes(content)
+    record.path(WEIGHTS_FILE).write_bytes(content)
     with pytest.raises(ProbesFailed, match=r"weights\.pt: its checksum differs"):
         run_probes(config)
-    record.path(f"{SNAPSHOTS}/00000006.pt").unlink()
+    record.path(f"{SNAPSHOTS_DIR}/00000006.pt").unlink()
     with pytest.raises(ProbesFailed, match="is partial; train it first"):
         run_probes(config)
 
 
 def landscape_rows(record):
-    paths = sorted(record.path(LANDSCAPE).glob("*.jsonl"))
-    return [row for path in paths for row in record.rows(f"{LANDSCAPE}/{path.name}")]
+    paths = sorted(record.path(LANDSCAPE_DIR).glob("*.jsonl"))
+    return [row for path in paths for row in record.valid_prefix(f"{LANDSCAPE_DIR}/{path.name}")]
 
 
 def test_the_parts_of_a_landscape_are_all_its_points_once(done):
@@ -140,7 +146,7 @@ def test_the_centre_is_the_clean_training_loss_of_the_record(done):
     config, record = done(*SMALL[:2], "landscape.parts=1")
     run_landscape(config)
     centre = next(row for row in landscape_rows(record) if row["x"] == row["y"] == 0)
-    last = record.rows("metrics.jsonl")[-1]
+    last = record.valid_prefix("metrics.jsonl")[-1]
     assert centre["loss"] == pytest.approx(last["train/clean_loss"], rel=1e-5)
     assert centre["error"] == last["train/clean_error"]
 
@@ -152,7 +158,7 @@ def test_a_killed_landscape_goes_on_with_the_points_that_are_missing(
     config, record = done(*SMALL[:3], "landscape.parts=1")
     run_landscape(config)
     whole = landscape_rows(record)
-    (file,) = record.path(LANDSCAPE).glob("*.jsonl")
+    (file,) = record.path(LANDSCAPE_DIR).glob("*.jsonl")
     lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(b"".join(lines[:after]) + b'{"torn')
     measured = []
@@ -258,7 +264,9 @@ def test_the_launcher_is_told_what_has_nothing_left(tiny, compose_config):
 
 def sizes(record, probe):
     return {
-        row["iteration"]: row["pictures"] for row in record.rows(PROBES) if row["probe"] == probe
+        row["iteration"]: row["pictures"]
+        for row in record.valid_prefix(PROBES_FILE)
+        if row["probe"] == probe
     }
 
 
@@ -266,7 +274,7 @@ def test_another_number_of_images_is_another_sample(done, tiny):
     """It was silently ignored: nothing seemed to be left to take."""
     config, record = done()
     run_probes(config)
-    taken_before = len(record.rows(PROBES))
+    taken_before = len(record.valid_prefix(PROBES_FILE))
     config.probes.batch_size = 64
     left = list_pending_probes(config, record)
     assert ("gradient_flow", 12) in left
@@ -274,7 +282,7 @@ def test_another_number_of_images_is_another_sample(done, tiny):
     run_probes(config)
     assert list_pending_probes(config, record) == []
     assert sizes(record, "gradient_flow")[12] == 64
-    assert len(record.rows(PROBES)) == taken_before + len(left)
+    assert len(record.valid_prefix(PROBES_FILE)) == taken_before + len(left)
     config.probes.batch_size = 128
     assert list_pending_probes(config, record) == []
 

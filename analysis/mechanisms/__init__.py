@@ -19,7 +19,7 @@ from analysis.mechanisms import (
 )
 from analysis.mechanisms.base import Build, Explanation
 from analysis.probes import select_sample_size
-from degradation.records.schema import LANDSCAPE
+from degradation.records.schema import LANDSCAPE_DIR
 
 __all__ = ["Explanation", "explain_mechanisms"]
 
@@ -40,7 +40,9 @@ def explain_mechanisms(frame: Frame, margin: float) -> list[Explanation]:
     if not frame.probes:
         return []
     chosen = {
-        name: select_sample_size(table) for name, table in frame.probes.items() if name != LANDSCAPE
+        name: select_sample_size(table)
+        for name, table in frame.probes.items()
+        if name != LANDSCAPE_DIR
     }  # has its own rule
     tables = {name: table for name, (table, _) in chosen.items()}
     frame = replace(frame, probes=frame.probes | tables)

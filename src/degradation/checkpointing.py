@@ -9,7 +9,7 @@ from degradation.config import Config, ConfigError
 from degradation.durable_io import CorruptData, Row, seal, unseal
 from degradation.records.manifest import fingerprint
 from degradation.records.record import Record
-from degradation.records.schema import CHECKPOINT, METRICS, PROBES, RecordError
+from degradation.records.schema import CHECKPOINT_FILE, METRICS_FILE, PROBES_FILE, RecordError
 from degradation.training import serialization
 from degradation.training.trainer import Trainer
 
@@ -37,7 +37,7 @@ def save(record: Record, training: Trainer, kept: ResumeState) -> None:
     held = {"rows": len(kept.metrics), "probes": len(kept.probes), "snapshots": kept.snapshots}
     where = {"device": training.device.type, "threads": training.config.threads}
     state = {**where, **held, "training": training.state()}
-    record.write(CHECKPOINT, seal(serialization.dump(state)))
+    record.write(CHECKPOINT_FILE, seal(serialization.dump(state)))
 
 
 def resume(
@@ -55,12 +55,12 @@ def resume(
         log.warning("%s: %s; training starts anew", record.run_id, problem)
         training, saved = begin(), None
     if saved is not None:
-        kept.metrics = record.rows(METRICS)[: saved["rows"]]
-        kept.probes = record.rows(PROBES)[: saved["probes"]]
+        kept.metrics = record.valid_prefix(METRICS_FILE)[: saved["rows"]]
+        kept.probes = record.valid_prefix(PROBES_FILE)[: saved["probes"]]
         kept.snapshots = saved["snapshots"]
         log.info("%s: goes on from iteration %d", record.run_id, training.iteration)
-    record.rewrite_rows(METRICS, kept.metrics)
-    record.rewrite_rows(PROBES, kept.probes)
+    record.rewrite_rows(METRICS_FILE, kept.metrics)
+    record.rewrite_rows(PROBES_FILE, kept.probes)
     return training, kept
 
 
@@ -94,25 +94,25 @@ def _restore(training: Trainer, state: dict[str, Any]) -> None:
         Exception
     ) as error:  # tensors of other shapes raise one thing, values of other types another
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UnusableCheckpoint(f"{CHECKPOINT} is of another network ({reason})") from None
+        raise UnusableCheckpoint(f"{CHECKPOINT_FILE} is of another network ({reason})") from None
 
 
 def _saved(record: Record, expected: set[str]) -> dict[str, Any] | None:
     """The latest state to go on from, None where there is none. Raises Unusable."""
-    if not record.path(CHECKPOINT).exists():
+    if not record.path(CHECKPOINT_FILE).exists():
         return None
     try:
-        saved: dict[str, Any] = serialization.load(unseal(record.read(CHECKPOINT)))
+        saved: dict[str, Any] = serialization.load(unseal(record.read(CHECKPOINT_FILE)))
     except (CorruptData, serialization.CheckpointError) as problem:
-        raise UnusableCheckpoint(f"{CHECKPOINT} {problem}") from None
+        raise UnusableCheckpoint(f"{CHECKPOINT_FILE} {problem}") from None
     if (
         not isinstance(saved, dict)
         or set(saved) | ADDED_LATER != SAVED
         or set(saved["training"]) != expected
     ):
-        raise UnusableCheckpoint(f"{CHECKPOINT} is another release's")
-    for name, count in ((METRICS, saved["rows"]), (PROBES, saved["probes"])):
-        if len(record.rows(name)) < count:
+        raise UnusableCheckpoint(f"{CHECKPOINT_FILE} is another release's")
+    for name, count in ((METRICS_FILE, saved["rows"]), (PROBES_FILE, saved["probes"])):
+        if len(record.valid_prefix(name)) < count:
             raise UnusableCheckpoint(f"{name} lacks rows")
     for name, written in saved["snapshots"].items():
         try:

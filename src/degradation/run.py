@@ -21,29 +21,33 @@ from degradation.models.construction import grow
 from degradation.models.network import Network
 from degradation.progress import notify, report_progress
 from degradation.records.locks import NO_TIMEOUT
-from degradation.records.manifest import Manifest, manifest_of
+from degradation.records.manifest import Manifest, build_manifest
 from degradation.records.record import Record
 from degradation.records.schema import (
-    ATTEMPTS,
-    CHECKPOINT,
-    DONE,
+    ATTEMPTS_FILE,
+    CHECKPOINT_FILE,
+    DONE_FILE,
     MANIFEST,
-    METRICS,
+    METRICS_FILE,
     OUTCOME,
-    PROBES,
+    PROBES_FILE,
     REASON,
-    RUN,
+    RUN_FILE,
     SECONDS,
-    SNAPSHOTS,
-    WEIGHTS,
+    SNAPSHOTS_DIR,
+    WEIGHTS_FILE,
     RecordError,
     State,
 )
 from degradation.run_metadata import build_probe_row, describe_run
 from degradation.signals import Interrupted, StopRequest, catch_stop_signals
 from degradation.sweep.jobs import locate_run
-from degradation.tracking.mirror import Log, mirror
-from degradation.tracking.wandb_rows import in_order, shown_in_wandb, wandb_identity
+from degradation.tracking.mirror import SendRow, mirror
+from degradation.tracking.wandb_rows import (
+    build_init_arguments,
+    convert_probe_row,
+    merge_by_iteration,
+)
 from degradation.training import serialization
 from degradation.training.device import (
     check_precision,
@@ -87,16 +91,19 @@ def train(config: Config, group: WorkerGroup = SINGLE) -> State:
         if parent is not None and record.outcome(verify_contents=True) is None:
             train(parent)
         with _waited_for(record):
-            record.clean()
+            record.remove_leftovers()
             outcome = record.outcome(verify_contents=True)
-            if outcome is None and record.restore():
+            if outcome is None and record.restore_manifest():
                 log.warning(
-                    "%s: %s was missing or damaged; restored from %s", run.run_id, DONE, ATTEMPTS
+                    "%s: %s was missing or damaged; restored from %s",
+                    run.run_id,
+                    DONE_FILE,
+                    ATTEMPTS_FILE,
                 )
                 outcome = record.outcome()
             if outcome is not None:
                 log.info("%s: %s already", run.run_id, outcome)
-                record.path(CHECKPOINT).unlink(
+                record.path(CHECKPOINT_FILE).unlink(
                     missing_ok=True
                 )  # killed between the last two things that a run does
                 return outcome
@@ -135,13 +142,13 @@ def run_worker(config: Config, group: WorkerGroup) -> None:
 def _attempt(config: Config, record: Record, device: torch.device, group: WorkerGroup) -> State:
     """One attempt, its start and its end in attempts.jsonl. A failure is recorded with its reason."""
     make_reproducible(config.threads)
-    for name in (ATTEMPTS, METRICS, PROBES):
-        if damaged := record.corrupt_lines(name):
+    for name in (ATTEMPTS_FILE, METRICS_FILE, PROBES_FILE):
+        if damaged := record.count_corrupt_lines(name):
             log.warning(
                 "%s: %d torn or changed lines in %s are left out", record.run_id, damaged, name
             )
-    earlier = record.valid_rows(ATTEMPTS)
-    record.rewrite_rows(ATTEMPTS, earlier)  # a torn last line would hide what is appended
+    earlier = record.valid_rows(ATTEMPTS_FILE)
+    record.rewrite_rows(ATTEMPTS_FILE, earlier)  # a torn last line would hide what is appended
     number = sum("start" in row for row in earlier) + 1
     where = {
         "device": _device_name(device),
@@ -149,7 +156,7 @@ def _attempt(config: Config, record: Record, device: torch.device, group: Worker
         "processes": group.shard.count,
         **describe(),
     }
-    record.append(ATTEMPTS, {"attempt": number, "start": time.time(), **where})
+    record.append(ATTEMPTS_FILE, {"attempt": number, "start": time.time(), **where})
     began = time.monotonic()
     end: dict[str, Any] = {"attempt": number}
     try:
@@ -168,7 +175,9 @@ def _attempt(config: Config, record: Record, device: torch.device, group: Worker
         raise RunFailed(f"{record.run_id}: {reason}") from error
     finally:
         try:
-            record.append(ATTEMPTS, end | {"end": time.time(), SECONDS: time.monotonic() - began})
+            record.append(
+                ATTEMPTS_FILE, end | {"end": time.time(), SECONDS: time.monotonic() - began}
+            )
         except OSError as error:  # a full disk: the reason that is raised says more
             log.warning(
                 "%s: the end of the attempt could not be recorded (%s)", record.run_id, error
@@ -188,15 +197,15 @@ def _train(
     """`end`, the attempt's last line, is filled as far as it is known."""
     dataset = load_dataset(config.data)
     description = describe_run(config, record.run_id, dataset)
-    files = {RUN: record.create(description)}
-    if (before := record.manifest()) and record.outcome(verify_contents=True):
-        log.warning("%s: %s was damaged; it is as it was", record.run_id, RUN)
+    files = {RUN_FILE: record.write_metadata(description)}
+    if (before := record.read_manifest()) and record.outcome(verify_contents=True):
+        log.warning("%s: %s was damaged; it is as it was", record.run_id, RUN_FILE)
         return before
-    if record.path(DONE).exists():
+    if record.path(DONE_FILE).exists():
         log.warning(
             "%s: %s; trained anew", record.run_id, record.find_mismatch(verify_contents=True)
         )
-        record.reopen()
+        record.discard_manifest()
     training, kept = resume(config, record, partial(Trainer, config, dataset, device))
     if training.iteration == 0:
         _construct(config, training)
@@ -204,9 +213,12 @@ def _train(
     training.share(group)
     end[ITERATION] = training.iteration
     outcome = State.DONE
-    sent = in_order(kept.metrics, kept.probes)
+    sent = merge_by_iteration(kept.metrics, kept.probes)
     with mirror(
-        config.tracking, record.root, lambda: wandb_identity(config, record, description), sent
+        config.tracking,
+        record.root,
+        lambda: build_init_arguments(config, record, description),
+        sent,
     ) as send:
         for event in fit(training):
             end[ITERATION] = training.iteration  # a failure comes after it
@@ -218,11 +230,11 @@ def _train(
                     kept.metrics.append(row)
                 case ProbeResult(iteration, probe, pictures, table):
                     probed = build_probe_row(probe, iteration, pictures, device.type, table)
-                    record.append(PROBES, probed)
-                    send(shown_in_wandb(probed))
+                    record.append(PROBES_FILE, probed)
+                    send(convert_probe_row(probed))
                     kept.probes.append(probed)
                 case Snapshot(iteration, weights):
-                    name = f"{SNAPSHOTS}/{iteration:08d}.pt"
+                    name = f"{SNAPSHOTS_DIR}/{iteration:08d}.pt"
                     kept.snapshots[name] = record.write(name, serialization.dump(weights))
                 case Divergence(iteration):
                     log.warning(
@@ -230,10 +242,10 @@ def _train(
                     )
                     outcome, end[ITERATION] = State.DIVERGED, iteration
     files |= kept.snapshots
-    files[WEIGHTS] = record.write(
-        WEIGHTS, serialization.dump(serialization.copy_weights(training.network))
+    files[WEIGHTS_FILE] = record.write(
+        WEIGHTS_FILE, serialization.dump(serialization.copy_weights(training.network))
     )
-    return manifest_of(outcome, end[ITERATION], files, kept.metrics, kept.probes)
+    return build_manifest(outcome, end[ITERATION], files, kept.metrics, kept.probes)
 
 
 def _progress(
@@ -269,7 +281,7 @@ def _construct(config: Config, training: Trainer) -> None:
         )
     channels, classes = training.network.conv1.in_channels, training.network.fc.out_features
     shallow = Network(parent.model, channels, classes)
-    shallow.load_state_dict(serialization.load(run.record.read(WEIGHTS)))
+    shallow.load_state_dict(serialization.load(run.record.read(WEIGHTS_FILE)))
     shallow = shallow.to(training.device).to(memory_format=memory_format(config.precision)).eval()
     training.start_from(
         grow(
@@ -280,8 +292,8 @@ def _construct(config: Config, training: Trainer) -> None:
     )
 
 
-def _keep(record: Record, row: Row, send: Log) -> None:
-    record.append(METRICS, row)  # the disk first: W&B is the mirror
+def _keep(record: Record, row: Row, send: SendRow) -> None:
+    record.append(METRICS_FILE, row)  # the disk first: W&B is the mirror
     send(row)
     log.info(
         "%s  iteration %6d  clean training error %5.1f %%  test error %5.1f %%",

@@ -37,7 +37,7 @@ HASH_DEFAULTS: dict[str, Any] = {
     "schedule.plateau": None,
 }
 
-PARENT = "parent"  # of a constructed network: in what the run that it is grown from differs, in the form of a configuration
+PARENT_KEY = "parent"  # of a constructed network: in what the run that it is grown from differs, in the form of a configuration
 
 # What a value without effect is hashed as: the one that the presets of conf/ have, so that their ids stay.
 WITHOUT_EFFECT: dict[str, Any] = {
@@ -76,7 +76,7 @@ def hashed_values(config: Config, content: str) -> dict[str, Any]:
         "precision": asdict(config.precision),
     }
     if parent := _parent_values(config):
-        values[PARENT] = parent
+        values[PARENT_KEY] = parent
     for dotted, old_value in HASH_DEFAULTS.items():
         *groups, key = dotted.split(".")
         holder = values
@@ -145,7 +145,7 @@ def _parent_values(config: Config) -> dict[str, Any]:
     return {} if warmup is None else {"schedule": {"warmup": warmup}}
 
 
-def run_id(config: Config, content: str) -> str:
+def compute_run_id(config: Config, content: str) -> str:
     """Such as `residual-d56-s3-1f2e3d4c`."""
     canonical = json.dumps(
         hashed_values(config, content), sort_keys=True, separators=(",", ":"), allow_nan=False

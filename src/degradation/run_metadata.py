@@ -14,7 +14,7 @@ from degradation.durable_io import Row
 from degradation.metrics import ITERATION
 from degradation.models.complexity import measure_complexity
 from degradation.probes import Table
-from degradation.records.schema import DEVICE, PICTURES, PROBE, TABLE
+from degradation.records.schema import DEVICE, IMAGES, PROBE, TABLE
 from degradation.run_id import hashed_values, numerics_version
 from degradation.sweep.jobs import locate_run
 
@@ -50,4 +50,4 @@ def _commonest(labels: Tensor | np.ndarray) -> int:
 
 def build_probe_row(probe: str, iteration: int, pictures: int, device: str, table: Table) -> Row:
     """What probes.jsonl holds of one probe of one network."""
-    return {PROBE: probe, ITERATION: iteration, PICTURES: pictures, DEVICE: device, TABLE: table}
+    return {PROBE: probe, ITERATION: iteration, IMAGES: pictures, DEVICE: device, TABLE: table}

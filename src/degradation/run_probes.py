@@ -22,10 +22,10 @@ from degradation.records.locks import NO_TIMEOUT
 from degradation.records.record import Record
 from degradation.records.schema import (
     DEVICE,
-    LANDSCAPE,
-    PROBES,
-    SNAPSHOTS,
-    WEIGHTS,
+    LANDSCAPE_DIR,
+    PROBES_FILE,
+    SNAPSHOTS_DIR,
+    WEIGHTS_FILE,
     RecordError,
     State,
 )
@@ -38,7 +38,7 @@ from degradation.sweep.pending import (
     list_pending_probes,
 )
 from degradation.tracking.mirror import mirror
-from degradation.tracking.wandb_rows import explained_run
+from degradation.tracking.wandb_rows import read_probe_run
 from degradation.training import serialization
 from degradation.training.device import (
     check_precision,
@@ -90,16 +90,16 @@ def _of_done_run(config: Config, measure: Callable[[SweepRun, torch.device], Non
 
 def _take_probes(run: SweepRun, device: torch.device) -> None:
     config, record = run.config, run.record
-    if record.locked():
+    if record.is_locked():
         notify(f"{run.run_id}: another process is at it; waiting for that")
     with record.lock(NO_TIMEOUT):
-        record.clean()
-        if damaged := record.corrupt_lines(PROBES):
+        record.remove_leftovers()
+        if damaged := record.count_corrupt_lines(PROBES_FILE):
             log.warning(
-                "%s: %d torn or changed lines in %s are left out", run.run_id, damaged, PROBES
+                "%s: %d torn or changed lines in %s are left out", run.run_id, damaged, PROBES_FILE
             )
         record.rewrite_rows(
-            PROBES, record.valid_rows(PROBES)
+            PROBES_FILE, record.valid_rows(PROBES_FILE)
         )  # a torn last line would hide what is appended
         left = list_pending_probes(config, record)
         if not left:
@@ -117,7 +117,7 @@ def _take_probes(run: SweepRun, device: torch.device) -> None:
             with eval_batchnorm(network, config, feed):
                 table = measure_probe(name, network, batch, config.seed, iteration)
             record.append(
-                PROBES, build_probe_row(name, iteration, len(batch[1]), device.type, table)
+                PROBES_FILE, build_probe_row(name, iteration, len(batch[1]), device.type, table)
             )
             log.info("%s  iteration %6d  %s", run.run_id, iteration, name)
             report_progress(number + 1, len(left))
@@ -133,9 +133,9 @@ def _network_at(
 ) -> Network:
     """The run's network after so many iterations. Raises RecordError where its weights are not there."""
     network = Network(config.model, dataset.channels, dataset.classes)
-    snapshot = f"{SNAPSHOTS}/{iteration:08d}.pt"
+    snapshot = f"{SNAPSHOTS_DIR}/{iteration:08d}.pt"
     if iteration == config.schedule.iterations:
-        _load(network, record, WEIGHTS)
+        _load(network, record, WEIGHTS_FILE)
     elif iteration > 0 or record.path(snapshot).exists():
         _load(network, record, snapshot)
     else:
@@ -159,7 +159,7 @@ def _load(network: Network, record: Record, name: str) -> None:
 
 def _mirror(config: Config, record: Record) -> None:
     """All probes of a run as a W&B run of their own."""
-    explained = explained_run(config, record)
+    explained = read_probe_run(config, record)
     with mirror(config.tracking, record.root, lambda: explained.identity, explained.rows):
         pass
 
@@ -168,8 +168,8 @@ def _measure_points(run: SweepRun, device: torch.device) -> None:
     """One row a point, as soon as it is known, in a file of this part."""
     config, record = run.config, run.record
     asked = config.landscape
-    name = f"{LANDSCAPE}/{asked.part + 1:03d}-of-{asked.parts:03d}.jsonl"
-    record.path(LANDSCAPE).mkdir(exist_ok=True)
+    name = f"{LANDSCAPE_DIR}/{asked.part + 1:03d}-of-{asked.parts:03d}.jsonl"
+    record.path(LANDSCAPE_DIR).mkdir(exist_ok=True)
     with record.lock_file(name):
         record.rewrite_rows(name, record.valid_rows(name))
         left = list_pending_points(asked, record)

@@ -9,9 +9,9 @@ from analysis import error_scale
 from analysis.claim import untrained
 from analysis.conditions import split_by_condition
 from analysis.frame import load, load_where
-from degradation.records.manifest import manifest_of
+from degradation.records.manifest import build_manifest
 from degradation.records.record import Record
-from degradation.records.schema import ATTEMPTS, METRICS, RUN, RecordError, State
+from degradation.records.schema import ATTEMPTS_FILE, METRICS_FILE, RUN_FILE, RecordError, State
 from degradation.sweep.jobs import describe_planned_run, locate_run
 
 CONFIG = {
@@ -29,22 +29,26 @@ def write(
     record = Record(root, identifier)
     merged = {**CONFIG, **config}
     data = {"name": "digits", "classes": 10, **(images or {})}
-    fingerprint = record.create(
+    fingerprint = record.write_metadata(
         {
             "run_id": identifier, "family": family, "config": merged, "data": data,
             "census": {"parameters": 1, "multiply_adds": 2},
         }
     )  # fmt: skip
     record.append(
-        ATTEMPTS, {"attempt": 1, "start": 10.0, "device": "cpu", "commit": "c", "versions": {}}
+        ATTEMPTS_FILE, {"attempt": 1, "start": 10.0, "device": "cpu", "commit": "c", "versions": {}}
     )
     for index, error in enumerate(errors):
-        record.append(METRICS, {"iteration": 40 * (index + 1), "train/clean_error": error, "train/clean_loss": 0.1,
+        record.append(METRICS_FILE, {"iteration": 40 * (index + 1), "train/clean_error": error, "train/clean_loss": 0.1,
                                 "test/error": error + 1, "lr": 0.1})  # fmt: skip
     if outcome is not None:
-        record.append(ATTEMPTS, {"attempt": 1, "end": 15.0, "outcome": str(outcome)})
+        record.append(ATTEMPTS_FILE, {"attempt": 1, "end": 15.0, "outcome": str(outcome)})
         if outcome is not State.FAILED:
-            record.finish(manifest_of(outcome, 120, {RUN: fingerprint}, record.rows(METRICS), []))
+            record.finish(
+                build_manifest(
+                    outcome, 120, {RUN_FILE: fingerprint}, record.valid_prefix(METRICS_FILE), []
+                )
+            )
     return {"run_id": identifier}
 
 
@@ -91,10 +95,11 @@ def test_a_run_that_failed_before_it_was_described_keeps_its_reason(tmp_path, ti
     run = locate_run(tiny(f"record_root={tmp_path}"))
     run.record.folder.mkdir()
     run.record.append(
-        ATTEMPTS, {"attempt": 1, "start": 1.0, "device": "cpu", "commit": None, "versions": {}}
+        ATTEMPTS_FILE, {"attempt": 1, "start": 1.0, "device": "cpu", "commit": None, "versions": {}}
     )
     run.record.append(
-        ATTEMPTS, {"attempt": 1, "end": 2.0, "outcome": "failed", "reason": "the archive is torn"}
+        ATTEMPTS_FILE,
+        {"attempt": 1, "end": 2.0, "outcome": "failed", "reason": "the archive is torn"},
     )
     expected = load(tmp_path, [describe_planned_run(run)])
     assert expected.runs.loc[0, ["state", "reason", "depth"]].tolist() == [
@@ -232,10 +237,10 @@ def write_distinct(root, outcome, rows=3, with_start=False):
     description = {
         "run_id": "distinct", "family": "residual", "config": config, "data": data, "census": CENSUS
     }  # fmt: skip
-    fingerprint = record.create(description)
+    fingerprint = record.write_metadata(description)
     versions = {"torch": "2.0"}
     record.append(
-        ATTEMPTS,
+        ATTEMPTS_FILE,
         {
             "attempt": 1,
             "start": 10.0,
@@ -253,13 +258,17 @@ def write_distinct(root, outcome, rows=3, with_start=False):
         key: value + 30 for key, value in LAST.items() if "running" not in key and key != "lr"
     } | {"iteration": 0}
     for row in [*([start] if with_start else []), *[*before, LAST][:rows]]:
-        record.append(METRICS, row)
+        record.append(METRICS_FILE, row)
     end = {} if outcome is None else {"outcome": str(outcome)}
     if outcome is State.DIVERGED:
         end |= {"iteration": 97, "reason": "the loss is not finite"}
-    record.append(ATTEMPTS, {"attempt": 1, "end": 15.0, "seconds": 4.5, **end})
+    record.append(ATTEMPTS_FILE, {"attempt": 1, "end": 15.0, "seconds": 4.5, **end})
     if outcome is not None:
-        record.finish(manifest_of(outcome, 120, {RUN: fingerprint}, record.rows(METRICS), []))
+        record.finish(
+            build_manifest(
+                outcome, 120, {RUN_FILE: fingerprint}, record.valid_prefix(METRICS_FILE), []
+            )
+        )
     return {"run_id": "distinct"}
 
 

@@ -6,7 +6,7 @@ import pytest
 from analysis.frame import load
 from analysis.probes import read_probe_tables
 from analysis.report import build
-from degradation.records.schema import PROBES
+from degradation.records.schema import PROBES_FILE
 from degradation.run import train
 from degradation.run_probes import run_landscape, run_probes
 from degradation.sweep.jobs import describe_planned_run, locate_run
@@ -117,7 +117,7 @@ def test_a_changed_row_hides_itself_and_no_other(explained):
     root, expected = explained
     frame = load(root, expected)
     run = frame.runs["run_id"].iloc[0]
-    file = root / run / PROBES
+    file = root / run / PROBES_FILE
     content = file.read_bytes()
     file.write_bytes(content[:50] + b"x" + content[51:])
     try:

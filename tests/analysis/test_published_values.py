@@ -17,7 +17,7 @@ from analysis.published_values import (
     paper_protocol,
     published,
 )
-from degradation.records.metadata_validation import columns
+from degradation.records.metadata_validation import config_columns
 from degradation.run_id import hashed_values
 
 
@@ -140,7 +140,7 @@ def protocol_runs(compose_config):
     def composed(experiment, *overrides):
         config = compose_config(*experiments[experiment], *overrides)
         return pd.DataFrame(
-            [{"depth": config.model.depth, **columns(hashed_values(config, "content"))}]
+            [{"depth": config.model.depth, **config_columns(hashed_values(config, "content"))}]
         )
 
     return composed
@@ -294,7 +294,7 @@ def test_no_key_of_the_configuration_escapes_the_protocols(compose_config):
                                (("data=imagenet", "data.root=x", "schedule=imagenet"), IMAGENET)):  # fmt: skip
         whole = asdict(compose_config(*overrides))
         groups = {name: whole[name] for name in ("data", "model", "optim", "schedule", "precision")}
-        keys = {key.removeprefix("config.") for key in columns(groups)}
+        keys = {key.removeprefix("config.") for key in config_columns(groups)}
         assert {
             key for key in keys - allowed.keys() - free if not key.startswith(by_functions)
         } == set()

@@ -8,7 +8,7 @@ import time
 import torch
 
 from degradation.config import CONF
-from degradation.records.schema import METRICS, WEIGHTS, State
+from degradation.records.schema import METRICS_FILE, WEIGHTS_FILE, State
 from degradation.sweep.jobs import expand_runs
 from degradation.training import serialization
 
@@ -52,6 +52,6 @@ def assert_equal(trained, expected):
     """Every run is done, with the same rows and weights."""
     for record, other in zip(trained, expected, strict=True):
         assert record.outcome(verify_contents=True) is State.DONE
-        assert record.read(METRICS) == other.read(METRICS)
-        ours, theirs = (serialization.load(one.read(WEIGHTS)) for one in (record, other))
+        assert record.read(METRICS_FILE) == other.read(METRICS_FILE)
+        ours, theirs = (serialization.load(one.read(WEIGHTS_FILE)) for one in (record, other))
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from degradation.records.schema import ATTEMPTS, METRICS, OUTCOME
+from degradation.records.schema import ATTEMPTS_FILE, METRICS_FILE, OUTCOME
 from tests.cluster.short_sweeps import assert_equal, records, start, told, until
 
 Cluster = pytest.importorskip("ray.cluster_utils").Cluster
@@ -32,7 +32,7 @@ def test_a_node_is_killed_in_the_middle_and_the_same_command_ends_every_run(clus
     first = start(folder, *GRID, *address)
     trained = records(folder, *GRID)
     until(
-        lambda: sum(bool(record.rows(METRICS)) for record in trained) >= 2
+        lambda: sum(bool(record.valid_prefix(METRICS_FILE)) for record in trained) >= 2
     )  # both nodes are at it
     cluster.remove_node(nodes[0], allow_graceful=False)
     lines = told(first)
@@ -49,7 +49,7 @@ def test_a_node_is_killed_in_the_middle_and_the_same_command_ends_every_run(clus
 
     assert_equal(trained, records(pool, *GRID))
     for record in trained:
-        ends = [row[OUTCOME] for row in record.rows(ATTEMPTS) if OUTCOME in row]
+        ends = [row[OUTCOME] for row in record.valid_prefix(ATTEMPTS_FILE) if OUTCOME in row]
         assert ends == ["done"]  # none was trained twice
 
 
@@ -60,14 +60,14 @@ def test_ctrl_c_saves_every_checkpoint(cluster, tmp_path):
     address = ["hydra/launcher=ray", f"hydra.launcher.address={cluster.address}"]
     first = start(folder, *few, *address)
     begun = records(folder, *few)
-    until(lambda: all(record.rows(METRICS) for record in begun))
+    until(lambda: all(record.valid_prefix(METRICS_FILE) for record in begun))
     first.send_signal(signal.SIGINT)
     lines = told(first)
     assert first.returncode == 128 + signal.SIGINT, lines
     assert "stopping 2 jobs" in lines
     for record in begun:
-        assert record.rows(ATTEMPTS)[-1][OUTCOME] == "interrupted"
-        assert not record.locked()
+        assert record.valid_prefix(ATTEMPTS_FILE)[-1][OUTCOME] == "interrupted"
+        assert not record.is_locked()
 
 
 def test_without_a_cluster_it_is_one_line(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from degradation.records.schema import ATTEMPTS, METRICS, OUTCOME, State
+from degradation.records.schema import ATTEMPTS_FILE, METRICS_FILE, OUTCOME, State
 from tests.cluster.short_sweeps import assert_equal, records, start, told, until
 from tests.support.one_node_slurm import ClusterError, cluster, install
 
@@ -32,10 +32,12 @@ def slurm():
 
 def until_out_of_time(record):
     """The run stands still, however fast this machine is, until SLURM has told it that its time is over."""
-    (begun,) = until(lambda: record.rows(METRICS) and record.rows(ATTEMPTS))
+    (begun,) = until(
+        lambda: record.valid_prefix(METRICS_FILE) and record.valid_prefix(ATTEMPTS_FILE)
+    )
     process, warning = begun["process"], 1 << (signal.SIGUSR2 - 1)
     os.kill(process, signal.SIGSTOP)
-    until(lambda: pending(process) & warning or len(record.rows(ATTEMPTS)) > 1)
+    until(lambda: pending(process) & warning or len(record.valid_prefix(ATTEMPTS_FILE)) > 1)
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, signal.SIGCONT)
 
@@ -69,7 +71,7 @@ def test_a_sweep_of_which_a_job_is_killed_and_one_reaches_its_time_limit(slurm, 
     )
     first = start(folder, *GRID, *SLURM, environment=slurm)
     waiting = ThreadPoolExecutor(1).submit(until_out_of_time, limited)
-    until(lambda: victim.rows(METRICS))  # it has been trained for a while
+    until(lambda: victim.valid_prefix(METRICS_FILE))  # it has been trained for a while
     number = (folder / f"multirun/{victim.run_id}.log").resolve().parent.name
     subprocess.run(["scancel", "--signal=KILL", number], env=slurm, check=True)
     waiting.result()
@@ -80,7 +82,7 @@ def test_a_sweep_of_which_a_job_is_killed_and_one_reaches_its_time_limit(slurm, 
     assert f"failed: {victim.run_id}: job {number} was ended by SLURM or a signal" in lines
     assert "7 done, 1 failed" in lines
     # requeued by itself, once or more, and each time from its checkpoint
-    ends = [row[OUTCOME] for row in limited.rows(ATTEMPTS) if OUTCOME in row]
+    ends = [row[OUTCOME] for row in limited.valid_prefix(ATTEMPTS_FILE) if OUTCOME in row]
     assert len(ends) >= 2
     assert ends == ["interrupted"] * (len(ends) - 1) + ["done"]
     log = (folder / f"multirun/{limited.run_id}.log").read_text()

@@ -9,7 +9,7 @@ from degradation.data.datasets import load_dataset
 from degradation.data.fingerprint import data_fingerprint
 from degradation.models.batchnorm import exact_statistics
 from degradation.models.complexity import measure_complexity
-from degradation.run_id import run_id
+from degradation.run_id import compute_run_id
 from degradation.training.evaluate import eval_batchnorm, evaluate
 from degradation.training.optimizer import build_optimizer, set_learning_rate
 from degradation.training.trainer import Metrics, ProbeResult, Trainer, fit
@@ -36,7 +36,7 @@ def last_row(config):
 @pytest.mark.parametrize("override", AMBIGUITIES)
 def test_each_changes_the_identity(compose_config, override):
     plain, changed = compose_config(), compose_config(*override.split())
-    assert run_id(plain, data_fingerprint(plain.data)) != run_id(
+    assert compute_run_id(plain, data_fingerprint(plain.data)) != compute_run_id(
         changed, data_fingerprint(changed.data)
     )
 
@@ -54,7 +54,9 @@ def test_each_changes_the_identity(compose_config, override):
 def test_those_of_some_networks_change_the_identity_of_these(compose_config, words):
     *given, override = words.split()
     one, other = compose_config(*given), compose_config(*given, override)
-    assert run_id(one, data_fingerprint(one.data)) != run_id(other, data_fingerprint(other.data))
+    assert compute_run_id(one, data_fingerprint(one.data)) != compute_run_id(
+        other, data_fingerprint(other.data)
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,9 @@ def test_those_of_some_networks_change_the_identity_of_these(compose_config, wor
 def test_what_has_no_effect_on_a_network_is_not_part_of_its_id(compose_config, words):
     *given, override = words.split()
     one, other = compose_config(*given), compose_config(*given, override)
-    assert run_id(one, data_fingerprint(one.data)) == run_id(other, data_fingerprint(other.data))
+    assert compute_run_id(one, data_fingerprint(one.data)) == compute_run_id(
+        other, data_fingerprint(other.data)
+    )
 
 
 @pytest.mark.parametrize("override", TRAINED)
@@ -230,7 +234,7 @@ def test_a_constructed_networks_parent_is_the_same_run_at_the_depth_that_it_grew
 ):
     config = compose_config("model=constructed", "model.depth=56", "seed=3")
     parent, plain = parent_config(config), compose_config("model=plain", "model.depth=20", "seed=3")
-    assert run_id(parent, data_fingerprint(parent.data)) == run_id(
+    assert compute_run_id(parent, data_fingerprint(parent.data)) == compute_run_id(
         plain, data_fingerprint(plain.data)
     )
     assert parent_config(parent) is None

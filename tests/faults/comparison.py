@@ -11,7 +11,14 @@ from sweep import Lost
 from degradation.durable_io import TEMPORARY
 from degradation.records.record import Record
 from degradation.records.root import TOKEN_FILE
-from degradation.records.schema import ATTEMPTS, METRICS, PROBES, SNAPSHOTS, WEIGHTS, State
+from degradation.records.schema import (
+    ATTEMPTS_FILE,
+    METRICS_FILE,
+    PROBES_FILE,
+    SNAPSHOTS_DIR,
+    WEIGHTS_FILE,
+    State,
+)
 from degradation.training import serialization
 
 WANDB = "wandb"  # the folder of its offline runs
@@ -21,13 +28,13 @@ def compare(record: Record, reference: Record) -> None:
     """Raises Lost where the run is not what an undisturbed one is, bit for bit, or something is left behind."""
     if record.outcome(verify_contents=True) is not State.DONE:
         raise Lost(f"{record.run_id}: {record.find_mismatch(verify_contents=True)}")
-    if record.read(METRICS) != reference.read(METRICS):
-        raise Lost(f"{record.run_id}: {METRICS} differs")
+    if record.read(METRICS_FILE) != reference.read(METRICS_FILE):
+        raise Lost(f"{record.run_id}: {METRICS_FILE} differs")
     if _probes(record) != _probes(reference):
-        raise Lost(f"{record.run_id}: {PROBES} differs")
+        raise Lost(f"{record.run_id}: {PROBES_FILE} differs")
     for name in (
-        WEIGHTS,
-        *(f"{SNAPSHOTS}/{path.name}" for path in reference.path(SNAPSHOTS).iterdir()),
+        WEIGHTS_FILE,
+        *(f"{SNAPSHOTS_DIR}/{path.name}" for path in reference.path(SNAPSHOTS_DIR).iterdir()),
     ):
         one, other = serialization.load(record.read(name)), serialization.load(reference.read(name))
         if one.keys() != other.keys() or not all(torch.equal(one[key], other[key]) for key in one):
@@ -35,8 +42,10 @@ def compare(record: Record, reference: Record) -> None:
     left, expected = _files(record), _files(reference)
     if left != expected:
         raise Lost(f"{record.run_id}: files {sorted(left ^ expected)}")
-    starts = [row["attempt"] for row in record.valid_rows(ATTEMPTS) if "start" in row]
-    damaged = record.corrupt_lines(ATTEMPTS)  # of a run that was over they stay, and are told
+    starts = [row["attempt"] for row in record.valid_rows(ATTEMPTS_FILE) if "start" in row]
+    damaged = record.count_corrupt_lines(
+        ATTEMPTS_FILE
+    )  # of a run that was over they stay, and are told
     if starts != sorted(set(starts)) or max(starts, default=0) > len(starts) + damaged:
         raise Lost(f"{record.run_id}: attempts {starts}")
 
@@ -53,7 +62,10 @@ def leftovers(root: Path, run_ids: Iterable[str]) -> list[str]:
 
 def _probes(record: Record) -> list[tuple[int, str, Any]]:
     """Those taken again after they were lost stand behind the others."""
-    return sorted((row["iteration"], row["probe"], json.dumps(row)) for row in record.rows(PROBES))
+    return sorted(
+        (row["iteration"], row["probe"], json.dumps(row))
+        for row in record.valid_prefix(PROBES_FILE)
+    )
 
 
 def _files(record: Record) -> set[str]:

@@ -9,7 +9,15 @@ from sweep import Trial
 
 from degradation.durable_io import unseal
 from degradation.records.record import Record
-from degradation.records.schema import ATTEMPTS, CHECKPOINT, DONE, METRICS, PROBES, RUN, SNAPSHOTS
+from degradation.records.schema import (
+    ATTEMPTS_FILE,
+    CHECKPOINT_FILE,
+    DONE_FILE,
+    METRICS_FILE,
+    PROBES_FILE,
+    RUN_FILE,
+    SNAPSHOTS_DIR,
+)
 from degradation.training import serialization
 
 Change = Callable[[bytes, random.Random], bytes]
@@ -30,7 +38,7 @@ def damage(change: Change) -> Callable[[Trial, Sequence[int]], None]:
             damaged[seed] = name
             trial.struck(record.run_id)
         starts = [trial.run(seeds)]
-        lost_rows = [seed for seed in seeds if trial.record(seed).lost_probes()]
+        lost_rows = [seed for seed in seeds if trial.record(seed).count_lost_probes()]
         if lost_rows:  # of runs that are over: not worth a training
             starts.append(trial.run(lost_rows, script="explain"))
         for start in starts:
@@ -57,10 +65,10 @@ def _kill(
 def _read_by_the_next_start(record: Record, over: bool) -> list[str]:
     """The files whose damage it can see: not what a killed attempt had only begun, which is made anew."""
     if over:
-        return [*(record.manifest() or {})["files"], DONE, PROBES, ATTEMPTS]
-    names = [RUN, ATTEMPTS, METRICS, PROBES, CHECKPOINT]
-    if record.path(CHECKPOINT).exists():
-        names += serialization.load(unseal(record.read(CHECKPOINT)))[SNAPSHOTS]
+        return [*(record.read_manifest() or {})["files"], DONE_FILE, PROBES_FILE, ATTEMPTS_FILE]
+    names = [RUN_FILE, ATTEMPTS_FILE, METRICS_FILE, PROBES_FILE, CHECKPOINT_FILE]
+    if record.path(CHECKPOINT_FILE).exists():
+        names += serialization.load(unseal(record.read(CHECKPOINT_FILE)))[SNAPSHOTS_DIR]
     return [
         name for name in names if record.path(name).exists() and record.path(name).stat().st_size
     ]
@@ -102,7 +110,7 @@ def corrupted_checkpoint(trial: Trial, seeds: Sequence[int]) -> None:
     _kill(trial, seeds, seeds, first=0.55, last=0.8)  # when there is a checkpoint, and it is needed
     for place, seed in enumerate(seeds):
         record = trial.record(seed)
-        path = record.path(CHECKPOINT)
+        path = record.path(CHECKPOINT_FILE)
         if path.exists():
             path.write_bytes(changes[place % len(changes)](path.read_bytes(), trial.rng))
             trial.struck(record.run_id)
@@ -110,7 +118,7 @@ def corrupted_checkpoint(trial: Trial, seeds: Sequence[int]) -> None:
     trial.expect(start, 0)
     for seed in seeds:
         trial.promise(
-            start.names(trial.ids[seed], CHECKPOINT),
-            f"{trial.ids[seed]}: nobody told of {CHECKPOINT}",
+            start.names(trial.ids[seed], CHECKPOINT_FILE),
+            f"{trial.ids[seed]}: nobody told of {CHECKPOINT_FILE}",
         )
     trial.promise(not ran.exists(), "a checkpoint ran code")

@@ -11,7 +11,7 @@ from damage import corrupted_checkpoint, damage, flipped, torn
 from fault_shim import BALLAST, ERRORS, POWER_CUTS, RELEASED
 from sweep import PATIENCE, NotTried, Start, Trial
 
-from degradation.records.schema import ATTEMPTS
+from degradation.records.schema import ATTEMPTS_FILE
 
 Kind = Callable[[Trial, Sequence[int]], None]
 AT_ONCE = 5  # victims in one start, where a fault hits one job alone
@@ -128,7 +128,7 @@ def two_sweeps(trial: Trial, seeds: Sequence[int]) -> None:
             for run in map(trial.ids.__getitem__, part)
         )
         for seed in part:
-            starts = sum("start" in row for row in trial.record(seed).valid_rows(ATTEMPTS))
+            starts = sum("start" in row for row in trial.record(seed).valid_rows(ATTEMPTS_FILE))
             trial.promise(starts == 1, f"{trial.ids[seed]}: trained {starts} times")
     trial.forget_strikes(len(seeds))
     for _ in range(told):

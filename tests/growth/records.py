@@ -17,9 +17,17 @@ import torch
 from degradation.config import Config, Model, check, family, probe_iterations
 from degradation.data.datasets import load_dataset
 from degradation.durable_io import Row, encode_row
-from degradation.records.manifest import fingerprint, manifest_of
+from degradation.records.manifest import build_manifest, fingerprint
 from degradation.records.record import Record
-from degradation.records.schema import ATTEMPTS, METRICS, PROBES, RUN, SNAPSHOTS, WEIGHTS, State
+from degradation.records.schema import (
+    ATTEMPTS_FILE,
+    METRICS_FILE,
+    PROBES_FILE,
+    RUN_FILE,
+    SNAPSHOTS_DIR,
+    WEIGHTS_FILE,
+    State,
+)
 from degradation.run_id import hashed_values
 from degradation.run_metadata import build_probe_row, describe_run
 from degradation.sweep.jobs import expand_configs, locate_run
@@ -90,14 +98,15 @@ def _write(config: Config, with_probes: bool) -> None:
     metrics = [row for row in _metrics(config, rng) if row["iteration"] <= last]
     probed = list(_probes(config, rng)) if with_probes else []
     content = b"".join(map(encode_row, metrics))
-    files = {RUN: record.create(_description(config, run.run_id))}
+    files = {RUN_FILE: record.write_metadata(_description(config, run.run_id))}
     files |= {
-        name: record.write(name, _some_weights()) for name in (f"{SNAPSHOTS}/00004000.pt", WEIGHTS)
+        name: record.write(name, _some_weights())
+        for name in (f"{SNAPSHOTS_DIR}/00004000.pt", WEIGHTS_FILE)
     }
-    files[METRICS] = record.write(METRICS, content)
-    record.rewrite_rows(PROBES, probed)
-    manifest = manifest_of(outcome, last, files, [], probed)
-    manifest["files"][METRICS] = fingerprint(content)
+    files[METRICS_FILE] = record.write(METRICS_FILE, content)
+    record.rewrite_rows(PROBES_FILE, probed)
+    manifest = build_manifest(outcome, last, files, [], probed)
+    manifest["files"][METRICS_FILE] = fingerprint(content)
     _attempt(record, rng, manifest, last, outcome)
     record.finish(manifest)
 
@@ -113,7 +122,9 @@ def _attempt(record: Record, rng: random.Random, manifest: Row, last: int, outco
         "versions": VERSIONS,
     }
     end = {"attempt": 1, "end": 1.7e9 + took, "seconds": took, "iteration": last}
-    record.rewrite_rows(ATTEMPTS, [start, end | {"outcome": str(outcome), "manifest": manifest}])
+    record.rewrite_rows(
+        ATTEMPTS_FILE, [start, end | {"outcome": str(outcome), "manifest": manifest}]
+    )
 
 
 def _description(config: Config, run_id: str) -> Row:

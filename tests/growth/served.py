@@ -6,8 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from degradation.records.record import Record
-from degradation.records.root import run_ids
-from degradation.records.schema import METRICS
+from degradation.records.root import list_run_ids
+from degradation.records.schema import METRICS_FILE
 from tests.support.wandb_server import ENTITY, KEY, PROJECT, finished_run, line_of, stand_in
 
 
@@ -29,15 +29,15 @@ class _Lines(Mapping[int, str]):
 
 @lru_cache(maxsize=2)
 def _lines(root: Path, run_id: str) -> list[str]:
-    return [*map(line_of, Record(root, run_id).rows(METRICS))]
+    return [*map(line_of, Record(root, run_id).valid_prefix(METRICS_FILE))]
 
 
 @contextmanager
 def served(root: Path, group: str) -> Iterator[dict[str, str]]:
     """Yields the environment in which wandb takes the stand-in for its server."""
     with stand_in() as server:
-        for run_id in run_ids(root):
-            described = Record(root, run_id).describe()
+        for run_id in list_run_ids(root):
+            described = Record(root, run_id).read_metadata()
             del described["schema_version"]
             run = finished_run(run_id, group, described, _Lines(root, run_id))
             server.runs[ENTITY, PROJECT, f"{run_id}-000000"] = run

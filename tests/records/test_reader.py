@@ -10,7 +10,7 @@ from degradation.records import row_validation
 from degradation.records.cached_reader import CachedRecord
 from degradation.records.reader import read_rows
 from degradation.records.record import Record
-from degradation.records.schema import METRICS
+from degradation.records.schema import METRICS_FILE
 
 VALUES = (
     None,
@@ -56,14 +56,14 @@ def line(body):
 
 def both_ways(root, content):
     """What is read by columns where it can be, and what is read row by row: rows and what is left out."""
-    Record(root, "a").write(METRICS, content)
+    Record(root, "a").write(METRICS_FILE, content)
     found = []
-    for all_fit in (row_validation.all_metrics, None):
+    for all_fit in (row_validation.are_valid_metrics_rows, None):
         left_out = []
         rows = read_rows(
             CachedRecord(root, "a"),
-            METRICS,
-            row_validation.metric,
+            METRICS_FILE,
+            row_validation.check_metrics_row,
             left_out,
             in_order=True,
             all_fit=all_fit,
@@ -108,7 +108,7 @@ def test_both_ways_agree_on_600_seeded_changes(tmp_path):
             [type(value) for value in one.values()] for one in row_by_row[0]
         ]
         rows = decode_rows(broken.splitlines(keepends=True))
-        quick += bool(rows) and row_validation.all_metrics(rows)
+        quick += bool(rows) and row_validation.are_valid_metrics_rows(rows)
     assert 30 < quick < 570  # both kinds are among them
 
 

@@ -8,17 +8,17 @@ import sys
 import pytest
 
 from degradation.durable_io import decode_row, encode_document, encode_row
-from degradation.records.manifest import fingerprint, manifest_of
+from degradation.records.manifest import build_manifest, fingerprint
 from degradation.records.record import Record
-from degradation.records.root import root_token, run_ids
+from degradation.records.root import list_run_ids, root_token
 from degradation.records.schema import (
-    ATTEMPTS,
-    CHECKPOINT,
-    DONE,
-    METRICS,
-    PROBES,
-    RUN,
-    WEIGHTS,
+    ATTEMPTS_FILE,
+    CHECKPOINT_FILE,
+    DONE_FILE,
+    METRICS_FILE,
+    PROBES_FILE,
+    RUN_FILE,
+    WEIGHTS_FILE,
     RecordError,
     State,
 )
@@ -32,21 +32,21 @@ ROWS = [
 @pytest.fixture
 def record(tmp_path):
     record = Record(tmp_path, "plain-d20-s0-00000000")
-    record.create({"run_id": record.run_id})
+    record.write_metadata({"run_id": record.run_id})
     for row in ROWS:
-        record.append(METRICS, row)
+        record.append(METRICS_FILE, row)
     return record
 
 
 def finish(record, outcome=State.DONE):
     """As run.py does: fingerprints from when the files were written."""
     files = {
-        RUN: fingerprint(record.path(RUN).read_bytes()),
-        WEIGHTS: record.write(WEIGHTS, b"weights"),
+        RUN_FILE: fingerprint(record.path(RUN_FILE).read_bytes()),
+        WEIGHTS_FILE: record.write(WEIGHTS_FILE, b"weights"),
     }
     files["snapshots/00000040.pt"] = record.write("snapshots/00000040.pt", b"snapshot")
-    probes = record.rows(PROBES)
-    manifest = manifest_of(outcome, 80, files, record.rows(METRICS), probes)
+    probes = record.valid_prefix(PROBES_FILE)
+    manifest = build_manifest(outcome, 80, files, record.valid_prefix(METRICS_FILE), probes)
     record.finish(manifest)
     return manifest
 
@@ -62,11 +62,11 @@ def test_a_row_that_is_not_finite_is_refused():
 
 
 def test_a_torn_last_line_is_left_out_at_every_length(record):
-    whole = record.path(METRICS).read_bytes()
+    whole = record.path(METRICS_FILE).read_bytes()
     first = len(encode_row(ROWS[0]))
     for length in range(len(whole)):
-        record.path(METRICS).write_bytes(whole[:length])
-        assert record.rows(METRICS) == (ROWS[:1] if length >= first else [])
+        record.path(METRICS_FILE).write_bytes(whole[:length])
+        assert record.valid_prefix(METRICS_FILE) == (ROWS[:1] if length >= first else [])
 
 
 def test_any_changed_byte_of_a_row_is_seen():
@@ -78,47 +78,47 @@ def test_any_changed_byte_of_a_row_is_seen():
 
 
 def test_what_follows_a_changed_line_is_not_trusted(record):
-    content = record.path(METRICS).read_bytes().replace(b'"lr":0.1', b'"lr":0.2')
-    record.path(METRICS).write_bytes(content)
-    assert record.rows(METRICS) == []
+    content = record.path(METRICS_FILE).read_bytes().replace(b'"lr":0.1', b'"lr":0.2')
+    record.path(METRICS_FILE).write_bytes(content)
+    assert record.valid_prefix(METRICS_FILE) == []
 
 
 def test_keep_rows_cuts_and_is_byte_identical(record):
-    before = record.path(METRICS).read_bytes()
-    record.rewrite_rows(METRICS, ROWS)
-    assert record.path(METRICS).read_bytes() == before
-    record.rewrite_rows(METRICS, ROWS[:1])
-    assert record.rows(METRICS) == ROWS[:1]
+    before = record.path(METRICS_FILE).read_bytes()
+    record.rewrite_rows(METRICS_FILE, ROWS)
+    assert record.path(METRICS_FILE).read_bytes() == before
+    record.rewrite_rows(METRICS_FILE, ROWS[:1])
+    assert record.valid_prefix(METRICS_FILE) == ROWS[:1]
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(record, monkeypatch):
-    record.write(WEIGHTS, b"old")
+    record.write(WEIGHTS_FILE, b"old")
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        record.write(WEIGHTS, b"new")
-    assert record.path(WEIGHTS).read_bytes() == b"old"
+        record.write(WEIGHTS_FILE, b"new")
+    assert record.path(WEIGHTS_FILE).read_bytes() == b"old"
     assert not list(record.folder.glob(".tmp-*"))
 
 
 def test_states_follow_from_the_files(tmp_path, record):
     assert Record(tmp_path, "absent").state() is State.MISSING
-    record.append(ATTEMPTS, {"attempt": 1, "start": 0})
+    record.append(ATTEMPTS_FILE, {"attempt": 1, "start": 0})
     assert record.state() is State.PARTIAL
-    record.append(ATTEMPTS, {"attempt": 1, "end": 1, "outcome": "failed", "reason": "because"})
+    record.append(ATTEMPTS_FILE, {"attempt": 1, "end": 1, "outcome": "failed", "reason": "because"})
     assert record.state() is State.FAILED
-    record.write(CHECKPOINT, b"state")
+    record.write(CHECKPOINT_FILE, b"state")
     finish(record)
     assert record.state() is State.DONE
-    assert not record.path(CHECKPOINT).exists()
+    assert not record.path(CHECKPOINT_FILE).exists()
 
 
-@pytest.mark.parametrize("name", [METRICS, RUN])
+@pytest.mark.parametrize("name", [METRICS_FILE, RUN_FILE])
 def test_a_done_record_that_was_changed_is_not_done(record, name):
-    record.append(ATTEMPTS, {"attempt": 1, "start": 0})
+    record.append(ATTEMPTS_FILE, {"attempt": 1, "start": 0})
     finish(record)
     content = bytearray(record.path(name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -129,13 +129,13 @@ def test_a_done_record_that_was_changed_is_not_done(record, name):
 
 def test_weights_that_were_changed_are_not_read(record):
     finish(record)
-    record.path(WEIGHTS).write_bytes(b"wEights")
+    record.path(WEIGHTS_FILE).write_bytes(b"wEights")
     with pytest.raises(RecordError, match=r"weights\.pt: its checksum differs"):
-        record.read(WEIGHTS)
+        record.read(WEIGHTS_FILE)
 
 
 def test_a_held_lock_is_seen_from_another_process_and_goes_with_its_holder(record):
-    record.append(ATTEMPTS, {"attempt": 1, "start": 0})
+    record.append(ATTEMPTS_FILE, {"attempt": 1, "start": 0})
     code = (
         "import sys; from degradation.records.record import Record\n"
         f"with Record({str(record.root)!r}, {record.run_id!r}).lock():\n"
@@ -156,24 +156,24 @@ def test_a_held_lock_is_seen_from_another_process_and_goes_with_its_holder(recor
 def test_run_json_is_written_once(tmp_path):
     record = Record(tmp_path, "plain-d20-s0-00000000")
     written = {"run_id": record.run_id, "census": {"parameters": 1}}
-    record.create(written)
-    content = record.path(RUN).read_bytes()
+    record.write_metadata(written)
+    content = record.path(RUN_FILE).read_bytes()
     for other in ({"census": {"parameters": 2}}, {"run_id": "another"}):
         with pytest.raises(RecordError, match="other values"):
-            record.create(written | other)
-    record.create(
+            record.write_metadata(written | other)
+    record.write_metadata(
         written | {"census": {"parameters": 1, "activations": 3}}
     )  # a later release says more
-    assert record.path(RUN).read_bytes() == content
+    assert record.path(RUN_FILE).read_bytes() == content
 
 
 def test_an_unknown_schema_version_is_refused(record):
-    for name in (RUN, DONE):
+    for name in (RUN_FILE, DONE_FILE):
         record.write(name, encode_document({"schema_version": 99}))
     for refused in (
-        record.describe,
+        record.read_metadata,
         record.state,
-        lambda: record.create({"run_id": record.run_id}),
+        lambda: record.write_metadata({"run_id": record.run_id}),
     ):
         with pytest.raises(
             RecordError, match=r"schema version 99, this code reads 1, 2; read it with the release"
@@ -183,8 +183,13 @@ def test_an_unknown_schema_version_is_refused(record):
 
 def test_the_manifest_names_every_file(record):
     finish(record, State.DIVERGED)
-    assert set(record.manifest()["files"]) == {RUN, METRICS, WEIGHTS, "snapshots/00000040.pt"}
-    assert json.loads(record.path(DONE).read_text())["outcome"] == "diverged"
+    assert set(record.read_manifest()["files"]) == {
+        RUN_FILE,
+        METRICS_FILE,
+        WEIGHTS_FILE,
+        "snapshots/00000040.pt",
+    }
+    assert json.loads(record.path(DONE_FILE).read_text())["outcome"] == "diverged"
 
 
 def test_record_roots_have_marks_of_their_own(tmp_path):
@@ -193,4 +198,4 @@ def test_record_roots_have_marks_of_their_own(tmp_path):
 
 def test_run_ids_lists_records_only(record):
     (record.root / "wandb").mkdir()
-    assert run_ids(record.root) == [record.run_id]
+    assert list_run_ids(record.root) == [record.run_id]

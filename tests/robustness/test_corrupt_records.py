@@ -15,16 +15,16 @@ from degradation.durable_io import (
 )
 from degradation.records import record as record_module
 from degradation.records.locks import LockTimeout, hold, is_held
-from degradation.records.manifest import is_manifest, manifest_of
+from degradation.records.manifest import build_manifest, is_manifest
 from degradation.records.record import Record
 from degradation.records.root import TOKEN_FILE, root_token
 from degradation.records.schema import (
-    ATTEMPTS,
-    DONE,
-    METRICS,
-    PROBES,
-    RUN,
-    WEIGHTS,
+    ATTEMPTS_FILE,
+    DONE_FILE,
+    METRICS_FILE,
+    PROBES_FILE,
+    RUN_FILE,
+    WEIGHTS_FILE,
     RecordError,
     State,
 )
@@ -35,14 +35,16 @@ def record(tmp_path):
     """A run that is over."""
     record = Record(tmp_path, "plain-d20-s0-00000000")
     files = {
-        RUN: record.create({"run_id": record.run_id}),
-        WEIGHTS: record.write(WEIGHTS, b"weights"),
+        RUN_FILE: record.write_metadata({"run_id": record.run_id}),
+        WEIGHTS_FILE: record.write(WEIGHTS_FILE, b"weights"),
     }
-    record.append(METRICS, {"iteration": 40})
+    record.append(METRICS_FILE, {"iteration": 40})
     for iteration in (0, 40):
-        record.append(PROBES, {"iteration": iteration})
-    manifest = manifest_of(State.DONE, 40, files, record.rows(METRICS), record.rows(PROBES))
-    record.append(ATTEMPTS, {"attempt": 1, "outcome": "done", "manifest": manifest})
+        record.append(PROBES_FILE, {"iteration": iteration})
+    manifest = build_manifest(
+        State.DONE, 40, files, record.valid_prefix(METRICS_FILE), record.valid_prefix(PROBES_FILE)
+    )
+    record.append(ATTEMPTS_FILE, {"attempt": 1, "outcome": "done", "manifest": manifest})
     record.finish(manifest)
     return record
 
@@ -85,10 +87,10 @@ def put(place, path):
 
 @pytest.mark.parametrize("place", ["nothing", "link", "folder", "pipe"])
 def test_another_thing_in_the_place_of_a_file_is_damage(record, place):
-    path = record.path(WEIGHTS)
+    path = record.path(WEIGHTS_FILE)
     path.unlink()
     put(place, path)
-    assert WEIGHTS in record.find_mismatch(verify_contents=True)
+    assert WEIGHTS_FILE in record.find_mismatch(verify_contents=True)
 
 
 def without(values, *keys):
@@ -96,71 +98,71 @@ def without(values, *keys):
 
 
 def test_only_what_has_the_form_of_a_manifest_is_one(record):
-    sound = record.manifest()
+    sound = record.read_manifest()
     assert is_manifest(sound)
-    fingerprint = sound["files"][RUN]
+    fingerprint = sound["files"][RUN_FILE]
     bad_files = [
         None,
         [],
-        {RUN: None},
-        {RUN: {}},
-        {RUN: fingerprint | {"bytes": "7"}},
-        {RUN: fingerprint | {"bytes": True}},
-        {RUN: fingerprint | {"more": 1}},
+        {RUN_FILE: None},
+        {RUN_FILE: {}},
+        {RUN_FILE: fingerprint | {"bytes": "7"}},
+        {RUN_FILE: fingerprint | {"bytes": True}},
+        {RUN_FILE: fingerprint | {"more": 1}},
         {"../../precious": fingerprint},
         {"snapshots/../run.json": fingerprint},
         {"a\0b": fingerprint},
     ]
     bad = [None, [], {}, without(sound, "files"), sound | {"outcome": "running"}]
     bad += [sound | {"files": files} for files in bad_files]
-    bad += [sound | {PROBES: probes} for probes in (None, {}, [1], "abc")]
+    bad += [sound | {PROBES_FILE: probes} for probes in (None, {}, [1], "abc")]
     assert not any(map(is_manifest, bad))
-    assert is_manifest(without(sound, PROBES))  # of the first release
+    assert is_manifest(without(sound, PROBES_FILE))  # of the first release
     for values in bad:
-        record.path(ATTEMPTS).unlink()
-        record.append(ATTEMPTS, {"attempt": 1, "manifest": values})
-        record.path(DONE).unlink(missing_ok=True)
-        assert not record.restore()
+        record.path(ATTEMPTS_FILE).unlink()
+        record.append(ATTEMPTS_FILE, {"attempt": 1, "manifest": values})
+        record.path(DONE_FILE).unlink(missing_ok=True)
+        assert not record.restore_manifest()
         if isinstance(values, dict):
-            record.write(DONE, encode_document({"schema_version": 2, **values}))
-            assert record.manifest() is None
+            record.write(DONE_FILE, encode_document({"schema_version": 2, **values}))
+            assert record.read_manifest() is None
             assert record.outcome() is None
 
 
 def test_a_missing_done_is_restored_from_the_last_line(record):
     """Killed between the two."""
-    content = record.path(DONE).read_bytes()
-    record.path(DONE).unlink()
-    assert record.restore()
-    assert record.path(DONE).read_bytes() == content
+    content = record.path(DONE_FILE).read_bytes()
+    record.path(DONE_FILE).unlink()
+    assert record.restore_manifest()
+    assert record.path(DONE_FILE).read_bytes() == content
 
 
 def test_rows_of_probes_that_are_gone_are_counted(record):
     """A file that is cut between two lines holds sound lines only."""
-    assert record.lost_probes() == 0
+    assert record.count_lost_probes() == 0
     line = encode_row({"iteration": 0})
-    assert record.path(PROBES).read_bytes().startswith(line)
-    record.path(PROBES).write_bytes(line)
-    assert record.lost_probes() == 1
-    assert record.corrupt_lines(PROBES) == 0
-    record.path(PROBES).unlink()
-    assert record.lost_probes() == 2
+    assert record.path(PROBES_FILE).read_bytes().startswith(line)
+    record.path(PROBES_FILE).write_bytes(line)
+    assert record.count_lost_probes() == 1
+    assert record.count_corrupt_lines(PROBES_FILE) == 0
+    record.path(PROBES_FILE).unlink()
+    assert record.count_lost_probes() == 2
 
 
 def test_a_run_json_of_the_first_release_that_was_changed_is_written_anew(record):
     """It carries no checksum of its own, but DONE has one of it."""
     old = b'{"run_id": "plain-d20-s0-00000000", "schema_version": 1}'
-    manifest = without(record.manifest(), "sha256")
-    manifest["files"][RUN] = record.write(RUN, old)
-    record.write(DONE, encode_document(manifest))
-    assert record.create({"run_id": record.run_id}) == manifest["files"][RUN]
-    record.path(RUN).write_bytes(old.replace(b"d20", b"d56"))
-    record.create({"run_id": record.run_id})
-    assert decode_document(record.path(RUN).read_bytes()) == (
+    manifest = without(record.read_manifest(), "sha256")
+    manifest["files"][RUN_FILE] = record.write(RUN_FILE, old)
+    record.write(DONE_FILE, encode_document(manifest))
+    assert record.write_metadata({"run_id": record.run_id}) == manifest["files"][RUN_FILE]
+    record.path(RUN_FILE).write_bytes(old.replace(b"d20", b"d56"))
+    record.write_metadata({"run_id": record.run_id})
+    assert decode_document(record.path(RUN_FILE).read_bytes()) == (
         {"run_id": record.run_id, "schema_version": 2},
         True,
     )
-    assert RUN in record.find_mismatch()  # so that the run is trained anew
+    assert RUN_FILE in record.find_mismatch()  # so that the run is trained anew
 
 
 @pytest.mark.parametrize(

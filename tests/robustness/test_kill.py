@@ -13,7 +13,14 @@ import torch
 
 from degradation import run as run_module
 from degradation.durable_io import SEALED
-from degradation.records.schema import ATTEMPTS, METRICS, PROBES, SNAPSHOTS, WEIGHTS, State
+from degradation.records.schema import (
+    ATTEMPTS_FILE,
+    METRICS_FILE,
+    PROBES_FILE,
+    SNAPSHOTS_DIR,
+    WEIGHTS_FILE,
+    State,
+)
 from degradation.run import RunFailed, train
 from degradation.sweep.jobs import locate_run
 from degradation.training import serialization
@@ -42,9 +49,10 @@ def whole(compose_config, tiny_overrides, tmp_path_factory):
 def final(record):
     """What every repeat must equal."""
     weights = [
-        serialization.load(record.read(name)) for name in (WEIGHTS, f"{SNAPSHOTS}/00000006.pt")
+        serialization.load(record.read(name))
+        for name in (WEIGHTS_FILE, f"{SNAPSHOTS_DIR}/00000006.pt")
     ]
-    return record.read(METRICS), record.read(PROBES), weights
+    return record.read(METRICS_FILE), record.read(PROBES_FILE), weights
 
 
 def assert_whole(record, whole):
@@ -59,7 +67,7 @@ def assert_whole(record, whole):
     assert left == {
         "DONE", "lock", "run.json", "attempts.jsonl", "metrics.jsonl", "probes.jsonl", "weights.pt", "00000006.pt",
     }  # fmt: skip
-    starts = [row["attempt"] for row in record.rows(ATTEMPTS) if "start" in row]
+    starts = [row["attempt"] for row in record.valid_prefix(ATTEMPTS_FILE) if "start" in row]
     assert starts == list(range(1, len(starts) + 1))
 
 
@@ -226,7 +234,7 @@ def damaged(content, name):
             yield content[:place] + bytes([other]) + content[place + 1 :]
 
 
-DONE_FILES = ["run.json", "metrics.jsonl", "DONE", "weights.pt", f"{SNAPSHOTS}/00000006.pt"]
+DONE_FILES = ["run.json", "metrics.jsonl", "DONE", "weights.pt", f"{SNAPSHOTS_DIR}/00000006.pt"]
 
 
 @pytest.fixture(scope="module")
@@ -255,11 +263,15 @@ def test_any_damage_to_a_run_that_is_over_is_seen_and_named(done, name):
 
 
 @pytest.mark.parametrize(
-    "name", [METRICS, *(pytest.param(name, marks=pytest.mark.slow) for name in (PROBES, ATTEMPTS))]
+    "name",
+    [
+        METRICS_FILE,
+        *(pytest.param(name, marks=pytest.mark.slow) for name in (PROBES_FILE, ATTEMPTS_FILE)),
+    ],
 )
 def test_no_damaged_row_is_ever_read(done, name):
     content = done.path(name).read_bytes()
-    rows = done.rows(name)
+    rows = done.valid_prefix(name)
     try:
         for broken in damaged(content, name):
             done.path(name).write_bytes(broken)
@@ -285,7 +297,7 @@ def test_a_run_that_is_over_and_damaged_becomes_what_it_was(tiny, whole, name, c
     assert_whole(record, whole)
     # what can be known without training again is not trained again
     trained = sum(
-        "metrics.jsonl" in line for line in record.path(ATTEMPTS).read_text().splitlines()
+        "metrics.jsonl" in line for line in record.path(ATTEMPTS_FILE).read_text().splitlines()
     )
     assert ("trained anew" in caplog.text) == (name not in ("run.json", "DONE"))
     assert trained == (1 if name == "DONE" else 2)

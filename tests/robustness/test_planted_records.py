@@ -11,14 +11,14 @@ from analysis.frame import load, load_where
 from degradation.config import PROBE_SPECS
 from degradation.durable_io import encode_document, encode_row
 from degradation.records import row_validation
-from degradation.records.manifest import manifest_of
+from degradation.records.manifest import build_manifest
 from degradation.records.record import Record
 from degradation.records.schema import (
-    ATTEMPTS,
-    DONE,
-    METRICS,
-    PROBES,
-    RUN,
+    ATTEMPTS_FILE,
+    DONE_FILE,
+    METRICS_FILE,
+    PROBES_FILE,
+    RUN_FILE,
     SCHEMA_VERSION,
     RecordError,
     State,
@@ -65,22 +65,24 @@ def write(root, name, description=None, outcome=State.DONE, end=None, **files):
         "schema_version": SCHEMA_VERSION,
         **(describe(name) if description is None else description),
     }
-    prints = {RUN: record.write(RUN, encode_document(described))}
+    prints = {RUN_FILE: record.write(RUN_FILE, encode_document(described))}
     record.write(
-        ATTEMPTS,
+        ATTEMPTS_FILE,
         files.get("attempts")
         or lines(START, {"end": 15.0, "outcome": str(outcome), **(end or {})}),
     )
     rows = [row(40), row(80), row(120)]
-    record.write(METRICS, files.get("metrics") or lines(*rows))
-    record.write(PROBES, files.get("probes") or lines(PROBE, PROBE | {"iteration": 120}))
+    record.write(METRICS_FILE, files.get("metrics") or lines(*rows))
+    record.write(PROBES_FILE, files.get("probes") or lines(PROBE, PROBE | {"iteration": 120}))
     record.write(
         "landscape/001-of-001.jsonl",
         files.get("landscape") or lines(*(POINT | {"x": x} for x in (-1, 0, 1))),
     )
     if outcome in (State.DONE, State.DIVERGED):
-        manifest = manifest_of(outcome, 120, prints, rows, [])
-        manifest["files"][METRICS] = record.write(METRICS, record.path(METRICS).read_bytes())
+        manifest = build_manifest(outcome, 120, prints, rows, [])
+        manifest["files"][METRICS_FILE] = record.write(
+            METRICS_FILE, record.path(METRICS_FILE).read_bytes()
+        )
         record.finish(manifest)
     return {"run_id": name}
 
@@ -125,7 +127,7 @@ def test_a_run_json_that_makes_no_sense_is_left_out_and_told(tmp_path, key, valu
     frame = load_where(tmp_path, None)
     assert frame.runs["run_id"].tolist() == ["sound"]
     (told,) = frame.excluded
-    assert told.startswith(f"planted: failed, {tmp_path / 'planted' / RUN}: ")
+    assert told.startswith(f"planted: failed, {tmp_path / 'planted' / RUN_FILE}: ")
     assert told.isprintable()
 
 
@@ -134,7 +136,7 @@ def test_a_run_json_that_makes_no_sense_is_left_out_and_told(tmp_path, key, valu
 )
 def test_a_run_json_of_any_other_kind_is_left_out_and_told(tmp_path, content):
     write(tmp_path, "sound")
-    Record(tmp_path, "planted").write(RUN, content)
+    Record(tmp_path, "planted").write(RUN_FILE, content)
     frame = load_where(tmp_path, None)
     assert frame.runs["run_id"].tolist() == ["sound"]
     assert [told.split(":")[0] for told in frame.excluded] == ["planted"]
@@ -156,7 +158,7 @@ def test_a_record_under_the_id_of_another_configuration_is_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("planted", ["link", "pipe", "folder"])
-@pytest.mark.parametrize("name", [RUN, METRICS, PROBES, ATTEMPTS])
+@pytest.mark.parametrize("name", [RUN_FILE, METRICS_FILE, PROBES_FILE, ATTEMPTS_FILE])
 def test_a_link_or_a_pipe_in_place_of_a_file_is_told(tmp_path, planted, name):
     write(tmp_path, "sound")
     write(tmp_path, "planted")
@@ -231,14 +233,16 @@ def test_damaged_lines_are_counted(tmp_path, file):
     assert frame.excluded == (f"{run}: {name}, 1 of {count} lines (line {count}: torn or changed)",)
 
 
-@pytest.mark.parametrize("name", [METRICS, DONE])
+@pytest.mark.parametrize("name", [METRICS_FILE, DONE_FILE])
 def test_a_run_that_was_over_and_is_damaged_is_told(tmp_path, name):
     write(tmp_path, "a")
     content = (tmp_path / "a" / name).read_bytes()
     (tmp_path / "a" / name).write_bytes(content[:-1] + b" ")
     frame = load_where(tmp_path, None)
     assert frame.runs.loc[0, "state"] == "partial"
-    what = "missing or damaged" if name == DONE else "its checksum differs from the one in DONE"
+    what = (
+        "missing or damaged" if name == DONE_FILE else "its checksum differs from the one in DONE"
+    )
     assert (
         frame.excluded[0]
         == f"a: {tmp_path / 'a' / name}: {what}; it counts as partial until it is retrained"

@@ -12,7 +12,15 @@ import torch
 
 from degradation.config import CONF
 from degradation.durable_io import encode_document, seal
-from degradation.records.schema import CHECKPOINT, DONE, METRICS, RUN, SNAPSHOTS, WEIGHTS, State
+from degradation.records.schema import (
+    CHECKPOINT_FILE,
+    DONE_FILE,
+    METRICS_FILE,
+    RUN_FILE,
+    SNAPSHOTS_DIR,
+    WEIGHTS_FILE,
+    State,
+)
 from degradation.run import RunFailed, train
 from degradation.run_probes import ProbesFailed, run_probes
 from degradation.sweep.jobs import locate_run
@@ -63,23 +71,24 @@ def test_a_planted_checkpoint_does_nothing(tiny, mark, caplog, form, wrap, reaso
     """Nor where its seal is right, which whoever plants it can write too: then `weights_only` alone keeps it out."""
     config = tiny("probes=none")
     record = locate_run(config).record
-    record.write(CHECKPOINT, wrap(planted_pickles(mark)[form]))
+    record.write(CHECKPOINT_FILE, wrap(planted_pickles(mark)[form]))
     assert train(config) is State.DONE
-    assert f"{CHECKPOINT} {reason}" in caplog.text
+    assert f"{CHECKPOINT_FILE} {reason}" in caplog.text
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", [0, 1])
-@pytest.mark.parametrize("name", [WEIGHTS, f"{SNAPSHOTS}/00000006.pt"])
+@pytest.mark.parametrize("name", [WEIGHTS_FILE, f"{SNAPSHOTS_DIR}/00000006.pt"])
 def test_planted_weights_do_nothing_though_the_manifest_fits_them(tiny, mark, form, name):
     """explain.py reads them."""
     config = tiny()
     train(config)
     record = locate_run(config).record
-    manifest = record.manifest()
+    manifest = record.read_manifest()
     manifest["files"][name] = record.write(name, planted_pickles(mark)[form])
     record.write(
-        DONE, encode_document({key: value for key, value in manifest.items() if key != "sha256"})
+        DONE_FILE,
+        encode_document({key: value for key, value in manifest.items() if key != "sha256"}),
     )
     with pytest.raises(
         ProbesFailed, match=r"^residual-d8-s0-\w+: .* holds more than tensors"
@@ -90,7 +99,7 @@ def test_planted_weights_do_nothing_though_the_manifest_fits_them(tiny, mark, fo
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", [0, 1])
-@pytest.mark.parametrize("name", [RUN, METRICS, DONE])
+@pytest.mark.parametrize("name", [RUN_FILE, METRICS_FILE, DONE_FILE])
 def test_a_pickle_in_place_of_a_text_does_nothing(tiny, mark, form, name):
     config = tiny("probes=none")
     train(config)
@@ -101,7 +110,7 @@ def test_a_pickle_in_place_of_a_text_does_nothing(tiny, mark, form, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [RUN, METRICS, CHECKPOINT, WEIGHTS, DONE])
+@pytest.mark.parametrize("name", [RUN_FILE, METRICS_FILE, CHECKPOINT_FILE, WEIGHTS_FILE, DONE_FILE])
 def test_a_planted_link_leads_nowhere(tiny, tmp_path, name):
     config = tiny("probes=none")
     record = locate_run(config).record

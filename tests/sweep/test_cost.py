@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from degradation.config import CONF
-from degradation.records.schema import ATTEMPTS, METRICS, SECONDS, State
+from degradation.records.schema import ATTEMPTS_FILE, METRICS_FILE, SECONDS, State
 from degradation.run import train
 from degradation.sweep.cost import PASSES, Measured, makespan, measured, plan, rate_of
 from degradation.sweep.jobs import locate_run
@@ -36,9 +36,9 @@ def done(tiny):
 
 def test_the_rate_of_a_run_that_is_done_is_that_of_a_like_device_only(done):
     record = locate_run(done).record
-    seconds = record.rows(ATTEMPTS)[-1][SECONDS]
+    seconds = record.valid_prefix(ATTEMPTS_FILE)[-1][SECONDS]
     (one,) = measured(record.root, "cpu", done)
-    multiply_adds = record.describe()["census"]["multiply_adds"]
+    multiply_adds = record.read_metadata()["census"]["multiply_adds"]
     assert one == Measured(multiply_adds, 12 * 32 * multiply_adds * PASSES / seconds)
     assert measured(record.root, "cuda", done) == []
     assert measured(record.root, "cpu", replace(done, threads=2)) == []
@@ -53,18 +53,18 @@ def test_the_rate_of_a_run_that_is_done_is_that_of_a_like_device_only(done):
 
 def test_a_run_that_was_resumed_or_is_planted_tells_no_rate(done):
     record = locate_run(done).record
-    record.append(ATTEMPTS, {"attempt": 2, "start": 0.0})
+    record.append(ATTEMPTS_FILE, {"attempt": 2, "start": 0.0})
     assert measured(record.root, "cpu", done) == []
-    record.rewrite_rows(ATTEMPTS, [{"attempt": 1}, {"attempt": 1, "outcome": "done"}])
+    record.rewrite_rows(ATTEMPTS_FILE, [{"attempt": 1}, {"attempt": 1, "outcome": "done"}])
     assert measured(record.root, "cpu", done) == []
 
 
 def test_what_is_done_costs_nothing_and_a_partial_run_its_rest(done, tiny):
     partial = tiny("probes=none", "seed=1")
     record = locate_run(partial).record
-    record.create({"run_id": record.run_id})
-    record.append(ATTEMPTS, {"attempt": 1, "start": 0.0})
-    record.append(METRICS, {"iteration": 8})
+    record.write_metadata({"run_id": record.run_id})
+    record.append(ATTEMPTS_FILE, {"attempt": 1, "start": 0.0})
+    record.append(METRICS_FILE, {"iteration": 8})
     first, second = plan([locate_run(done), locate_run(partial)], [], 1e9)
     assert (first.state, first.left, first.seconds) == (State.DONE, 0, 0.0)
     assert (second.state, second.left) == (State.PARTIAL, 4)

@@ -15,7 +15,7 @@ from analysis.conditions import split_by_condition
 from analysis.frame import load
 from degradation.config import CHOICES, CONF
 from degradation.records.record import Record
-from degradation.records.root import run_ids
+from degradation.records.root import list_run_ids
 from degradation.records.schema import State
 from degradation.sweep.expand import default_margin
 from degradation.sweep.jobs import describe_planned_run, expand_runs
@@ -76,15 +76,16 @@ def test_a_sweep_trains_once_repairs_what_is_missing_and_is_reported(tmp_path, t
     first = python("train.py", *words, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     assert "8 runs: 8 done, 0 failed in" in first.stderr
-    assert (tmp_path / "multirun" / f"{run_ids(tmp_path / 'runs')[0]}.log").read_text()
-    ids = run_ids(tmp_path / "runs")
+    assert (tmp_path / "multirun" / f"{list_run_ids(tmp_path / 'runs')[0]}.log").read_text()
+    ids = list_run_ids(tmp_path / "runs")
     assert len(ids) == 8
 
     again = python("train.py", *words, cwd=tmp_path)
     assert again.returncode == 0
     assert "8 runs: 8 done before, 0 failed in" in again.stderr
     assert all(
-        sum("start" in row for row in Record(tmp_path / "runs", i).rows("attempts.jsonl")) == 1
+        sum("start" in row for row in Record(tmp_path / "runs", i).valid_prefix("attempts.jsonl"))
+        == 1
         for i in ids
     )
 
@@ -99,7 +100,7 @@ def test_a_sweep_trains_once_repairs_what_is_missing_and_is_reported(tmp_path, t
     third = python("train.py", *words, cwd=tmp_path)
     assert "8 runs: 1 done, 7 done before, 0 failed" in third.stderr
     assert {i: (tmp_path / "runs" / i / "DONE").stat().st_mtime_ns for i in before} == before
-    assert run_ids(tmp_path / "runs") == ids
+    assert list_run_ids(tmp_path / "runs") == ids
 
     report = python("report.py", *words, cwd=tmp_path)
     assert report.returncode == 0, report.stderr

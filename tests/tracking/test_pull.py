@@ -15,8 +15,16 @@ from analysis.frame import load_where
 from degradation.metrics import CLEAN_LOSS
 from degradation.records import metadata_validation, row_validation
 from degradation.records.record import Record
-from degradation.records.root import run_ids
-from degradation.records.schema import ATTEMPTS, DONE, METRICS, RUN, WEIGHTS, RecordError, State
+from degradation.records.root import list_run_ids
+from degradation.records.schema import (
+    ATTEMPTS_FILE,
+    DONE_FILE,
+    METRICS_FILE,
+    RUN_FILE,
+    WEIGHTS_FILE,
+    RecordError,
+    State,
+)
 from degradation.run import train
 from degradation.sweep.jobs import locate_run
 from degradation.tracking import pulled_record as kept_module
@@ -32,10 +40,10 @@ from degradation.tracking.pulled_record import (
     keep,
 )
 from degradation.tracking.wandb_process import WandbError
-from degradation.tracking.wandb_rows import training_run
+from degradation.tracking.wandb_rows import read_training_run
 from tests.support.wandb_server import ENTITY, PROJECT, finished_run, line_of
 
-JUDGE = Judge(metadata_validation.find_mismatch, row_validation.metric)
+JUDGE = Judge(metadata_validation.check_metadata, row_validation.check_metrics_row)
 
 
 @pytest.fixture
@@ -61,7 +69,7 @@ def as_sent(value):
 
 def sent_of(config):
     """What the mirror sends of a record: its configuration, and rows without None."""
-    mirrored = training_run(config, record_of(config))
+    mirrored = read_training_run(config, record_of(config))
     rows = [
         {key: value for key, value in row.items() if value is not None} for row in mirrored.rows
     ]
@@ -70,7 +78,7 @@ def sent_of(config):
 
 def planted(server, config, mark="000000", **changes):
     """The run of a record as the server has it after the mirror has ended; returns it."""
-    identity = training_run(config, record_of(config)).identity
+    identity = read_training_run(config, record_of(config)).identity
     description, rows = sent_of(config)
     run = finished_run(
         identity["name"], identity["group"], description, dict(enumerate(map(line_of, rows)))
@@ -114,7 +122,9 @@ def test_rows_and_configuration_come_back_as_they_were_byte_for_byte(trained):
         "_runtime": 1.5,
     }
     back = metrics_of(contents_of(record).description["config"], [probed, *rows], JUDGE)
-    assert json.dumps(back, sort_keys=True) == json.dumps(record.rows(METRICS), sort_keys=True)
+    assert json.dumps(back, sort_keys=True) == json.dumps(
+        record.valid_prefix(METRICS_FILE), sort_keys=True
+    )
 
 
 def test_a_loss_that_was_not_finite_is_none_again(trained):
@@ -132,7 +142,7 @@ def test_a_constructed_network_has_a_row_before_it_has_an_lr(tiny):
     record = record_of(config)
     description = description_of(record.run_id, description, JUDGE)
     assert description == contents_of(record).description
-    assert metrics_of(description["config"], rows, JUDGE) == record.rows(METRICS)
+    assert metrics_of(description["config"], rows, JUDGE) == record.valid_prefix(METRICS_FILE)
     assert rows[0]["iteration"] == 0
     assert "lr" not in rows[0]
 
@@ -217,7 +227,7 @@ def test_what_is_kept_is_told_once_completed_later_and_never_overwritten(trained
     assert keep(root, run_id, begun, "e/p") == ("pulled, not over, 1 rows", True)
     assert Record(root, run_id).state() is State.PARTIAL
     assert keep(root, run_id, whole, "e/p") == ("completed, done, 3 rows (there were 1)", True)
-    assert Record(root, run_id).settled() is State.DONE
+    assert Record(root, run_id).final_outcome() is State.DONE
     before = content(root)
     assert keep(root, run_id, whole, "e/p") == ("there already, done, 3 rows", True)
     other = deepcopy(whole)
@@ -227,9 +237,9 @@ def test_what_is_kept_is_told_once_completed_later_and_never_overwritten(trained
     assert "different, left as it is: metrics.jsonl: iteration 8: test/error is 1.5 in W&B" in told
     assert not keep(root, run_id, begun, "e/p")[1]
     assert content(root) == before
-    Record(root, run_id).path(METRICS).write_bytes(b"damaged\n")
+    Record(root, run_id).path(METRICS_FILE).write_bytes(b"damaged\n")
     assert "damaged, left as it is" in keep(root, run_id, whole, "e/p")[0]
-    Record(root, run_id).path(DONE).unlink()
+    Record(root, run_id).path(DONE_FILE).unlink()
     assert "1 torn or changed lines" in keep(root, run_id, whole, "e/p")[0]
 
 
@@ -241,7 +251,7 @@ def test_a_record_is_there_whole_or_not_at_all(trained, tmp_path, monkeypatch):
     monkeypatch.setattr(kept_module.Record, "finish", full)
     with pytest.raises(OSError, match="No space"):
         keep(tmp_path / "pulled", record.run_id, contents_of(record), "e/p")
-    assert run_ids(tmp_path / "pulled") == []
+    assert list_run_ids(tmp_path / "pulled") == []
 
 
 def test_a_link_in_place_of_a_record_is_not_followed(trained, tmp_path):
@@ -257,7 +267,7 @@ def test_nothing_is_pulled_into_a_root_of_trained_runs(trained, tmp_path):
     with pytest.raises(RecordError, match="which was trained"):
         check_root(Path(trained.record_root))
     contents = contents_of(record_of(trained))
-    record_of(trained).path(WEIGHTS).unlink()
+    record_of(trained).path(WEIGHTS_FILE).unlink()
     with pytest.raises(RecordError, match="which was trained"):
         check_root(Path(trained.record_root))
     keep(tmp_path / "pulled", record_of(trained).run_id, contents, "e/p")
@@ -310,18 +320,18 @@ def test_runs_that_were_trained_online_come_back_and_the_figures_are_the_same(
     local, root = Path(configs[0].record_root), tmp_path / "pulled"
     found = pull(configs[0], root)
     assert [whole for *_, whole in found] == [True] * 4
-    assert run_ids(root) == run_ids(local)
-    for run_id in run_ids(root):
+    assert list_run_ids(root) == list_run_ids(local)
+    for run_id in list_run_ids(root):
         assert (
-            Record(root, run_id).path(RUN).read_bytes()
-            == Record(local, run_id).path(RUN).read_bytes()
+            Record(root, run_id).path(RUN_FILE).read_bytes()
+            == Record(local, run_id).path(RUN_FILE).read_bytes()
         )
-        if Record(local, run_id).path(METRICS).exists():
+        if Record(local, run_id).path(METRICS_FILE).exists():
             assert (
-                Record(root, run_id).path(METRICS).read_bytes()
-                == Record(local, run_id).path(METRICS).read_bytes()
+                Record(root, run_id).path(METRICS_FILE).read_bytes()
+                == Record(local, run_id).path(METRICS_FILE).read_bytes()
             )
-        assert Record(root, run_id).settled() is Record(local, run_id).outcome()
+        assert Record(root, run_id).final_outcome() is Record(local, run_id).outcome()
     (runs_here, curves_here), (runs_there, curves_there) = figures_of(local), figures_of(root)
     ended = ["ended_at"]  # where it diverged W&B does not know
     pd.testing.assert_frame_equal(
@@ -423,7 +433,7 @@ def test_a_server_that_fails_in_the_middle_leaves_nothing_half_written(
     with contextlib.suppress(WandbError):
         told = pull(trained, root)
     assert not any(whole for *_, whole in told)
-    assert run_ids(root) == []
+    assert list_run_ids(root) == []
     server.refuse = None
     assert [whole for *_, whole in pull(trained, root)] == [True]
 
@@ -442,8 +452,8 @@ def test_the_command_tells_a_line_a_run_where_it_differs_and_what_is_in_the_way(
         f"1 runs: 1 whole in {root}, 0 not; compared with {local}: 1 equal, 0 different or damaged, 0 not there",
     ]
     record = record_of(trained)
-    record.path(DONE).unlink()
-    record.rewrite_rows(METRICS, record.rows(METRICS)[:1])
+    record.path(DONE_FILE).unlink()
+    record.rewrite_rows(METRICS_FILE, record.valid_prefix(METRICS_FILE)[:1])
     told = run_pull(*words)
     assert told.returncode == 0
     assert (
@@ -468,6 +478,6 @@ def test_the_command_tells_a_line_a_run_where_it_differs_and_what_is_in_the_way(
         assert (one.returncode, one.stdout, len(one.stderr.splitlines())) == (1, "", 1), one
         assert word in one.stderr
     assert (
-        Record(root, run_id).valid_rows(ATTEMPTS)[0]["device"]
+        Record(root, run_id).valid_rows(ATTEMPTS_FILE)[0]["device"]
         == f"pulled from W&B: {ENTITY}/{PROJECT}"
     )

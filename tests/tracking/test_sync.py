@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from degradation import run as run_module
-from degradation.records.schema import METRICS, PROBES, State
+from degradation.records.schema import METRICS_FILE, PROBES_FILE, State
 from degradation.run import train
 from degradation.run_probes import run_probes
 from degradation.signals import Interrupted
@@ -21,7 +21,7 @@ from degradation.sweep.jobs import locate_run
 from degradation.tracking import wandb_process as session_module
 from degradation.tracking.sync import connect
 from degradation.tracking.wandb_process import WandbError
-from degradation.tracking.wandb_rows import mirrored_runs, training_run
+from degradation.tracking.wandb_rows import read_training_run, read_wandb_runs
 from tests.support.wandb_server import KEY
 
 
@@ -69,7 +69,7 @@ def steps_of(mirrored):
 
 def assert_whole(server, config, **where):
     record = record_of(config)
-    for mirrored in mirrored_runs(config, record):
+    for mirrored in read_wandb_runs(config, record):
         assert stored(server, mirrored, **where) == steps_of(mirrored)
         assert server.run(mirrored.identity["id"], **where).state == (
             "failed" if mirrored.exit_code else "finished"
@@ -97,8 +97,8 @@ def test_online_w_and_b_has_what_the_record_has_and_nothing_is_left_to_send(
     assert_whole(server, config)
     record = record_of(config)
     assert (
-        len(training_run(config, record).rows)
-        == len(record.rows(METRICS)) + len(record.rows(PROBES))
+        len(read_training_run(config, record).rows)
+        == len(record.valid_prefix(METRICS_FILE)) + len(record.valid_prefix(PROBES_FILE))
         == 11
     )
     sent = len(server.sent())
@@ -129,10 +129,10 @@ def test_where_wandb_core_is_killed_training_goes_on_and_sync_sends_the_rest(
     assert train(config) is State.DONE
     assert caplog.text.count("W&B") == 1
     record = record_of(config)
-    assert len(record.rows(METRICS)) == 3
+    assert len(record.valid_prefix(METRICS_FILE)) == 3
     ((told, whole),) = sync(config)
     assert whole
-    had = len(steps_of(training_run(config, record))) - int(told.split()[1])
+    had = len(steps_of(read_training_run(config, record))) - int(told.split()[1])
     assert told == f"sent {5 - had} of 5 rows"
     assert_whole(server, config)
 
@@ -144,7 +144,7 @@ def test_a_resumed_run_has_each_row_once(online, server, monkeypatch):
     config = online()
     with pytest.raises(Interrupted):
         train(config)
-    run = server.run(training_run(config, record_of(config)).identity["id"])
+    run = server.run(read_training_run(config, record_of(config)).identity["id"])
     before = dict(run.lines)
     assert run.state == "failed"
     assert [row["iteration"] for row in run.rows()] == [
@@ -202,7 +202,7 @@ def test_a_server_in_trouble_costs_one_warning_and_no_row(
         "WARNING"
     ) == 1
     assert record_of(config).outcome() is State.DONE
-    assert len(record_of(config).rows(METRICS)) == 3
+    assert len(record_of(config).valid_prefix(METRICS_FILE)) == 3
     assert all(run.state != "finished" for run in server.runs.values())
     server.refuse = None
     server.silent.clear()
@@ -395,7 +395,7 @@ def test_tables_whose_files_were_lost_are_sent_again(online, server):
     server.refuse, server.refusing = 403, "CreateRunFiles"
     config = online()
     train(config)
-    mirrored = training_run(config, record_of(config))
+    mirrored = read_training_run(config, record_of(config))
     assert len(server.run(mirrored.identity["id"]).lines) == 5
     assert server.run(mirrored.identity["id"]).files == {}
     server.refuse = None

@@ -15,7 +15,7 @@ from PIL import Image
 
 from degradation import run as run_module
 from degradation.config import Tracking
-from degradation.records.schema import METRICS, PROBES, State
+from degradation.records.schema import METRICS_FILE, PROBES_FILE, State
 from degradation.run import train
 from degradation.signals import Interrupted
 from degradation.sweep.jobs import locate_run
@@ -60,7 +60,9 @@ def split(rows):
 
 def mirrored(record):
     """What `split` gives where W&B has all that the record has."""
-    return record.rows(METRICS), [(row["iteration"], row["probe"]) for row in record.rows(PROBES)]
+    return record.valid_prefix(METRICS_FILE), [
+        (row["iteration"], row["probe"]) for row in record.valid_prefix(PROBES_FILE)
+    ]
 
 
 def offline_runs(root):
@@ -72,10 +74,10 @@ def test_what_wandb_reads_back_equals_the_record_row_for_row(tiny):
     train(config)
     record = locate_run(config).record
     (folder,) = offline_runs(record.root)
-    assert len(record.rows(METRICS)) == 3
-    assert len(record.rows(PROBES)) == 2 * 4
+    assert len(record.valid_prefix(METRICS_FILE)) == 3
+    assert len(record.valid_prefix(PROBES_FILE)) == 2 * 4
     assert split(read_back(folder)) == mirrored(record)
-    row = record.rows(PROBES)[0]
+    row = record.valid_prefix(PROBES_FILE)[0]
     (path,) = folder.rglob("media/table/probes/gradient_flow_0_*.table.json")
     table = json.loads(path.read_text())
     assert (
@@ -167,7 +169,7 @@ def test_a_broken_wandb_is_told_once_and_training_goes_on(tiny, monkeypatch, cap
     assert train(config) is State.DONE
     assert broken.calls == 1
     assert caplog.text.count("W&B stopped mirroring") == 1
-    assert len(locate_run(config).record.rows(METRICS)) == 3
+    assert len(locate_run(config).record.valid_prefix(METRICS_FILE)) == 3
 
 
 def test_where_w_and_b_has_no_folder_it_is_told_once_and_training_goes_on(tiny, caplog):
@@ -177,7 +179,7 @@ def test_where_w_and_b_has_no_folder_it_is_told_once_and_training_goes_on(tiny, 
     (record.root / "wandb").write_text("in the way")
     assert train(config) is State.DONE
     assert caplog.text.count("W&B") == 1
-    assert len(record.rows(METRICS)) == 3
+    assert len(record.valid_prefix(METRICS_FILE)) == 3
 
 
 def test_where_the_mark_cannot_be_written_it_is_told_once_and_training_goes_on(tiny, caplog):
@@ -186,7 +188,7 @@ def test_where_the_mark_cannot_be_written_it_is_told_once_and_training_goes_on(t
     (record.root / ".mark").mkdir(parents=True)
     assert train(config) is State.DONE
     assert caplog.text.count("W&B cannot be started") == 1
-    assert len(record.rows(METRICS)) == 3
+    assert len(record.valid_prefix(METRICS_FILE)) == 3
 
 
 def test_a_full_disk_under_an_offline_run_is_told_since_wandb_says_nothing(

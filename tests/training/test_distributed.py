@@ -13,7 +13,7 @@ import torch
 from degradation.config import CONF
 from degradation.data.datasets import load_dataset
 from degradation.data.random_streams import Shard
-from degradation.records.schema import ATTEMPTS, METRICS, OUTCOME, REASON, State
+from degradation.records.schema import ATTEMPTS_FILE, METRICS_FILE, OUTCOME, REASON, State
 from degradation.run import train
 from degradation.sweep.jobs import expand_runs
 from degradation.training import serialization
@@ -95,18 +95,18 @@ def shared(tiny, tiny_overrides, tmp_path):
     alone = tiny("model.bn_parts=2")
     assert train(alone) is State.DONE
     (alone,) = expand_runs([*words[:-1], f"record_root={alone.record_root}"])
-    return words, run.record, alone.record.rows(METRICS)
+    return words, run.record, alone.record.valid_prefix(METRICS_FILE)
 
 
 def assert_trained(record, expected):
     assert record.outcome(verify_contents=True) is State.DONE
-    rows = record.rows(METRICS)
+    rows = record.valid_prefix(METRICS_FILE)
     assert [row["iteration"] for row in rows] == [4, 8, 12]
     for row, other in zip(rows, expected, strict=True):
         assert row == pytest.approx(
             other, rel=1e-3, abs=0.2
         )  # a picture of 1,437 may fall on the other side
-    starts = [row["attempt"] for row in record.rows(ATTEMPTS) if "start" in row]
+    starts = [row["attempt"] for row in record.valid_prefix(ATTEMPTS_FILE) if "start" in row]
     assert starts == list(range(1, len(starts) + 1))
 
 
@@ -116,12 +116,12 @@ def test_two_processes_write_one_record_and_do_nothing_where_it_is_done(shared):
     status, told = torchrun(TRAIN, *words)
     assert status == 0, told
     assert_trained(record, expected)
-    assert record.rows(ATTEMPTS)[0]["processes"] == 2
-    before = record.read(ATTEMPTS)
+    assert record.valid_prefix(ATTEMPTS_FILE)[0]["processes"] == 2
+    before = record.read(ATTEMPTS_FILE)
     status, told = torchrun(TRAIN, *words)
     assert status == 0, told
     assert told.count("done already") == 1
-    assert record.read(ATTEMPTS) == before
+    assert record.read(ATTEMPTS_FILE) == before
 
 
 @pytest.mark.slow
@@ -130,7 +130,7 @@ def test_a_process_that_is_killed_ends_the_run_and_the_next_start_resumes_it(sha
     words, record, expected = shared
     status, told = torchrun(__file__, "strike", victim, "SIGKILL", *words)
     assert status != 0
-    end = record.rows(ATTEMPTS)[-1]
+    end = record.valid_prefix(ATTEMPTS_FILE)[-1]
     if victim == 1:  # the first one writes the record, so nobody tells of its own end
         assert record.state() is State.FAILED
         assert end[OUTCOME] == State.FAILED
@@ -149,7 +149,7 @@ def test_all_stop_after_the_same_iteration_where_one_is_asked_to(shared):
     words, record, expected = shared
     status, told = torchrun(__file__, "strike", 1, "SIGTERM", *words)
     assert status != 0
-    end = record.rows(ATTEMPTS)[-1]
+    end = record.valid_prefix(ATTEMPTS_FILE)[-1]
     assert (end[OUTCOME], end["iteration"]) == ("interrupted", 6)
     status, told = torchrun(TRAIN, *words)
     assert status == 0, told

@@ -8,7 +8,7 @@ from degradation import run_probes as explain_module
 from degradation.data import loaders, random_streams
 from degradation.data.datasets import load_dataset
 from degradation.models.network import Network, initialise
-from degradation.records.schema import PROBES, State
+from degradation.records.schema import PROBES_FILE, State
 from degradation.run import train
 from degradation.run_probes import run_landscape, run_probes
 from degradation.sweep.jobs import locate_run
@@ -110,7 +110,7 @@ def test_probes_afterwards_draw_from_seed_name_iteration(tiny, drawn, seed):
     config = tiny(f"seed={seed}", "probes.training=[]", f"probes.afterwards=[{ALL}]")
     assert train(config) is State.DONE
     run_probes(config)
-    rows = locate_run(config).record.rows(PROBES)
+    rows = locate_run(config).record.valid_prefix(PROBES_FILE)
     assert {row["iteration"] for row in rows} == {0, 6, 12}
     assert {row["probe"] for row in rows} == set(ALL.split(","))
     for row in rows:
@@ -123,7 +123,7 @@ def test_what_is_probed_at_iteration_0_is_the_seeds_network(tiny, seed):
     config = tiny(f"seed={seed}", "probes.training=[]", "probes.afterwards=[responses]")
     assert train(config) is State.DONE
     run_probes(config)
-    afterwards = locate_run(config).record.rows(PROBES)[0]
+    afterwards = locate_run(config).record.valid_prefix(PROBES_FILE)[0]
     network = Network(config.model, 1, 10)
     initialise(network, random_streams.build_generator(seed, "initialisation"))
     network = network.to(memory_format=memory_format(config.precision))

@@ -14,10 +14,10 @@ class CachedRecord(Record):
         super().__init__(root, run_id)
         self._found: dict[str, bytes | OSError] = {}
 
-    def unchecked(self, name: str) -> bytes:
+    def read_unverified(self, name: str) -> bytes:
         if name not in self._found:
             try:
-                self._found[name] = super().unchecked(name)
+                self._found[name] = super().read_unverified(name)
             except OSError as error:
                 self._found[name] = error
         found = self._found[name]
@@ -25,9 +25,9 @@ class CachedRecord(Record):
             raise found
         return found
 
-    def manifest(self) -> Manifest | None:
+    def read_manifest(self) -> Manifest | None:
         return self._manifest
 
     @cached_property
     def _manifest(self) -> Manifest | None:
-        return super().manifest()
+        return super().read_manifest()

@@ -9,26 +9,26 @@ from typing import Any, TypeGuard
 
 from degradation.durable_io import Row, encode_row, row_checksum
 from degradation.records.schema import (
-    DONE,
-    METRICS,
-    PROBES,
-    RUN,
+    DONE_FILE,
+    METRICS_FILE,
+    PROBES_FILE,
+    RUN_FILE,
     SCHEMA_VERSION,
-    SNAPSHOTS,
-    WEIGHTS,
+    SNAPSHOTS_DIR,
+    WEIGHTS_FILE,
     RecordError,
     State,
 )  # fmt: skip
 
 Manifest = dict[str, Any]
 FILE = re.compile(
-    rf"{re.escape(RUN)}|{re.escape(METRICS)}|{re.escape(WEIGHTS)}|{SNAPSHOTS}/\d+\.pt"
+    rf"{re.escape(RUN_FILE)}|{re.escape(METRICS_FILE)}|{re.escape(WEIGHTS_FILE)}|{SNAPSHOTS_DIR}/\d+\.pt"
 )
 # or another thing is there
 MISSING_ERRNOS = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL)
 ALWAYS_VERIFIED = (
-    RUN,
-    METRICS,
+    RUN_FILE,
+    METRICS_FILE,
 )  # what the analysis reads is compared byte by byte even where the rest is only measured
 
 
@@ -36,7 +36,7 @@ def fingerprint(content: bytes) -> Row:
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def manifest_of(
+def build_manifest(
     outcome: State,
     iteration: int,
     files: dict[str, Row],
@@ -51,8 +51,8 @@ def manifest_of(
         "schema_version": SCHEMA_VERSION,
         "outcome": str(outcome),
         "iteration": iteration,
-        "files": files | {METRICS: fingerprint(b"".join(map(encode_row, metrics)))},
-        PROBES: [row_checksum(row) for row in probes],
+        "files": files | {METRICS_FILE: fingerprint(b"".join(map(encode_row, metrics)))},
+        PROBES_FILE: [row_checksum(row) for row in probes],
     }
 
 
@@ -60,7 +60,7 @@ def is_manifest(values: Any) -> TypeGuard[Manifest]:
     """Has it the form of one? A right checksum says nothing of that."""
     if not isinstance(values, dict) or values.get("outcome") not in (State.DONE, State.DIVERGED):
         return False
-    files, probes = values.get("files"), values.get(PROBES, [])
+    files, probes = values.get("files"), values.get(PROBES_FILE, [])
     return (
         isinstance(files, dict)
         and all(FILE.fullmatch(name) and _is_fingerprint(value) for name, value in files.items())
@@ -89,9 +89,9 @@ def find_mismatch(
         try:
             if not verify_contents and name not in ALWAYS_VERIFIED and not path.is_symlink():
                 if path.stat().st_size != expected["bytes"]:
-                    return f"{path}: has another length than in {DONE}"
+                    return f"{path}: has another length than in {DONE_FILE}"
             elif fingerprint(read(name)) != expected:
-                return f"{path}: its checksum differs from the one in {DONE}"
+                return f"{path}: its checksum differs from the one in {DONE_FILE}"
         except OSError as error:
             told = f"{path}: cannot be read ({error.strerror or error})"
             if error.errno not in MISSING_ERRNOS:

@@ -13,10 +13,10 @@ from degradation.config.errors import quote
 from degradation.config.values import RULES
 from degradation.durable_io import Row
 from degradation.records.row_validation import is_count, is_name, is_number
-from degradation.run_id import PARENT
+from degradation.run_id import PARENT_KEY
 
 FAMILIES = ("plain", "residual", "constructed", "plain-preactivation", "preactivation")
-COUNTED = ("parameters", "multiply_adds", "activations")
+COMPLEXITY_COLUMNS = ("parameters", "multiply_adds", "activations")
 NEEDED = (
     "seed",
     "data.name",
@@ -30,7 +30,7 @@ MOST_EVALUATIONS = 100_000
 RUN_ID = re.compile(r".+-d\d+-s\d+-([0-9a-f]{8})")
 
 
-def find_mismatch(description: Row, run_id: str) -> str | None:
+def check_metadata(description: Row, run_id: str) -> str | None:
     """What is wrong, in a few words; None where nothing is."""
     config, data, census = (description.get(key) for key in ("config", "data", "census"))
     if description.get("run_id") != run_id:
@@ -58,7 +58,7 @@ def _misfit_of_data(data: Any) -> str | None:
     return None
 
 
-def columns(config: Row) -> dict[str, Any]:
+def config_columns(config: Row) -> dict[str, Any]:
     """A column a key, such as `config.optim.lr`; a list is told as text."""
     return {
         f"config.{key}": str(value) if isinstance(value, list) else value
@@ -96,7 +96,7 @@ def _mistyped(value: Any, kind: Any, key: str) -> str | None:
     if isinstance(kind, type) and is_dataclass(kind):
         if not isinstance(value, dict):
             return key
-        types = _types(kind) | {PARENT: Config}
+        types = _types(kind) | {PARENT_KEY: Config}
         found = (
             _mistyped(one, types.get(name), f"{key}.{name}".lstrip("."))
             for name, one in value.items()

@@ -24,7 +24,7 @@ def read_rows(
     the quick way to the same for rows of numbers; where it does not hold, each row is asked for its misfit.
     """
     try:
-        lines = record.unchecked(name).splitlines(keepends=True)
+        lines = record.read_unverified(name).splitlines(keepends=True)
     except FileNotFoundError:
         return []
     except OSError as error:

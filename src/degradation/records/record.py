@@ -26,15 +26,15 @@ from degradation.durable_io import (
 from degradation.records.locks import NO_TIMEOUT, LockTimeout, hold, is_held
 from degradation.records.manifest import Manifest, find_mismatch, fingerprint, is_manifest
 from degradation.records.schema import (
-    ATTEMPTS,
-    CHECKPOINT,
-    DONE,
-    LOCK,
+    ATTEMPTS_FILE,
+    CHECKPOINT_FILE,
+    DONE_FILE,
+    LOCK_FILE,
     MANIFEST,
     OUTCOME,
-    PROBES,
+    PROBES_FILE,
     READABLE,
-    RUN,
+    RUN_FILE,
     SCHEMA_VERSION,
     RecordError,
     State,
@@ -67,18 +67,18 @@ class Record:
             raise RecordError(f"{self.path(name)}: missing")
         if not self._fits_manifest(name, content):
             raise RecordError(
-                f"{self.path(name)}: its checksum differs from the one in {DONE}; train the run again"
+                f"{self.path(name)}: its checksum differs from the one in {DONE_FILE}; train the run again"
             )
         return content
 
-    def unchecked(self, name: str) -> bytes:
+    def read_unverified(self, name: str) -> bytes:
         """The content of a file as it is. Raises OSError."""
         return read_file(self.path(name))
 
     def _content(self, name: str) -> bytes | None:
         """None where there is no such file."""
         try:
-            return self.unchecked(name)
+            return self.read_unverified(name)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -88,7 +88,7 @@ class Record:
 
     def _fits_manifest(self, name: str, content: bytes) -> bool:
         """False where the manifest of a run that is over says otherwise of a file."""
-        expected = (self.manifest() or {"files": {}})["files"].get(name)
+        expected = (self.read_manifest() or {"files": {}})["files"].get(name)
         return expected is None or fingerprint(content) == expected
 
     def _document(self, name: str, content: bytes) -> Row:
@@ -104,37 +104,39 @@ class Record:
             raise CorruptData("lacks its checksum")
         return values
 
-    def create(self, description: Row) -> Row:
+    def write_metadata(self, description: Row) -> Row:
         """Write run.json, once, and return its fingerprint. What is damaged is told and written anew.
 
         What an earlier attempt wrote must say the same; an earlier release may have said less.
         """
-        if (content := self._content(RUN)) is not None:
+        if (content := self._content(RUN_FILE)) is not None:
             try:
-                earlier = self._document(RUN, content)
+                earlier = self._document(RUN_FILE, content)
                 if earlier.pop("schema_version") == READABLE[0] and not self._fits_manifest(
-                    RUN, content
+                    RUN_FILE, content
                 ):
-                    raise CorruptData(f"differs from the one in {DONE}")
+                    raise CorruptData(f"differs from the one in {DONE_FILE}")
             except CorruptData as problem:
-                log.warning("%s: %s %s; it is written anew", self.run_id, RUN, problem)
+                log.warning("%s: %s %s; it is written anew", self.run_id, RUN_FILE, problem)
             else:
                 if not _agrees(earlier, description):
                     raise RecordError(
-                        f"{self.path(RUN)}: was written for other values under the same id; move it away"
+                        f"{self.path(RUN_FILE)}: was written for other values under the same id; move it away"
                     )
                 return fingerprint(content)
-        return self.write(RUN, encode_document({"schema_version": SCHEMA_VERSION, **description}))
+        return self.write(
+            RUN_FILE, encode_document({"schema_version": SCHEMA_VERSION, **description})
+        )
 
-    def describe(self) -> Row:
+    def read_metadata(self) -> Row:
         """What run.json holds."""
-        content = self.read(RUN)
+        content = self.read(RUN_FILE)
         try:
-            return self._document(RUN, content)
+            return self._document(RUN_FILE, content)
         except CorruptData as problem:
-            raise RecordError(f"{self.path(RUN)}: {problem}; train the run again") from None
+            raise RecordError(f"{self.path(RUN_FILE)}: {problem}; train the run again") from None
 
-    def clean(self) -> None:
+    def remove_leftovers(self) -> None:
         """Remove what a killed attempt left behind. A link among a record's files is refused: it leads away."""
         for path in self.folder.rglob("*"):
             if path.is_symlink():
@@ -147,7 +149,7 @@ class Record:
     def append(self, name: str, row: Row) -> None:
         append_row(self.path(name), row)
 
-    def rows(self, name: str) -> list[Row]:
+    def valid_prefix(self, name: str) -> list[Row]:
         """The sound rows from the start; what follows a torn or changed line is not trusted."""
         return [
             row
@@ -163,7 +165,7 @@ class Record:
         """Each line's row, None for a torn or changed one."""
         yield from map(decode_row, (self._content(name) or b"").splitlines(keepends=True))
 
-    def corrupt_lines(self, name: str) -> int:
+    def count_corrupt_lines(self, name: str) -> int:
         """How many lines are torn or changed."""
         return sum(row is None for row in self._decoded(name))
 
@@ -177,63 +179,69 @@ class Record:
 
     def finish(self, manifest: Manifest) -> None:
         """Seal the record, then the checkpoint goes."""
-        self.write(DONE, encode_document(manifest))
-        self.path(CHECKPOINT).unlink(missing_ok=True)
+        self.write(DONE_FILE, encode_document(manifest))
+        self.path(CHECKPOINT_FILE).unlink(missing_ok=True)
 
-    def manifest(self) -> Manifest | None:
+    def read_manifest(self) -> Manifest | None:
         """What DONE holds, or None where it is missing or damaged."""
-        content = self._content(DONE)
+        content = self._content(DONE_FILE)
         try:
-            manifest = None if content is None else self._document(DONE, content)
+            manifest = None if content is None else self._document(DONE_FILE, content)
         except CorruptData:
             return None
         return manifest if is_manifest(manifest) else None
 
     def find_mismatch(self, verify_contents: bool = False) -> str | None:
         """What keeps the run from being over, in a line; None where it is over and every file is what was written."""
-        manifest = self.manifest()
+        manifest = self.read_manifest()
         if manifest is None:
-            return f"{self.path(DONE)}: missing or damaged"
-        return find_mismatch(self.folder, manifest, verify_contents, self.unchecked)
+            return f"{self.path(DONE_FILE)}: missing or damaged"
+        return find_mismatch(self.folder, manifest, verify_contents, self.read_unverified)
 
     def outcome(self, verify_contents: bool = False) -> State | None:
         """Done or diverged; None while the run is not over, or no more."""
-        manifest = self.manifest()
+        manifest = self.read_manifest()
         if manifest is None or find_mismatch(
-            self.folder, manifest, verify_contents, self.unchecked
+            self.folder, manifest, verify_contents, self.read_unverified
         ):
             return None
         return State(manifest["outcome"])
 
-    def settled(self) -> State | None:
+    def final_outcome(self) -> State | None:
         """The outcome where nothing is left to do, not even to tidy up."""
-        return None if os.path.exists(self.path(CHECKPOINT)) else self.outcome(verify_contents=True)
+        return (
+            None
+            if os.path.exists(self.path(CHECKPOINT_FILE))
+            else self.outcome(verify_contents=True)
+        )
 
-    def restore(self) -> bool:
+    def restore_manifest(self) -> bool:
         """Write a missing or damaged DONE anew where the last attempt's line has it and all files fit it."""
-        if self.manifest() is not None or not (attempts := self.valid_rows(ATTEMPTS)):
+        if self.read_manifest() is not None or not (attempts := self.valid_rows(ATTEMPTS_FILE)):
             return False
         manifest = attempts[-1].get(MANIFEST)
-        if not is_manifest(manifest) or find_mismatch(self.folder, manifest, True, self.unchecked):
+        if not is_manifest(manifest) or find_mismatch(
+            self.folder, manifest, True, self.read_unverified
+        ):
             return False
         self.finish(manifest)
         return True
 
-    def reopen(self) -> None:
+    def discard_manifest(self) -> None:
         """The run is to be trained again: it is over no more."""
-        self.path(DONE).unlink(missing_ok=True)
+        self.path(DONE_FILE).unlink(missing_ok=True)
 
-    def training_probes(self) -> list[Row] | None:
+    def read_training_probes(self) -> list[Row] | None:
         """The rows of probes that training took, of a run that is over; None where the manifest does not tell."""
-        wanted = (self.manifest() or {}).get(PROBES)
+        wanted = (self.read_manifest() or {}).get(PROBES_FILE)
         if wanted is None:
             return None
-        return [row for row in self.valid_rows(PROBES) if row_checksum(row) in wanted]
+        return [row for row in self.valid_rows(PROBES_FILE) if row_checksum(row) in wanted]
 
-    def lost_probes(self) -> int:
+    def count_lost_probes(self) -> int:
         """How many rows of probes training took that are there no more."""
-        taken = (self.manifest() or {}).get(PROBES, [])
-        lines = (self._content(PROBES) or b"").splitlines(keepends=True)
+        taken = (self.read_manifest() or {}).get(PROBES_FILE, [])
+        lines = (self._content(PROBES_FILE) or b"").splitlines(keepends=True)
         return len(set(taken) - set(map(line_checksum, lines)))
 
     def state(self) -> State:
@@ -241,9 +249,9 @@ class Record:
             return State.MISSING
         if outcome := self.outcome():
             return outcome
-        if self.locked():
+        if self.is_locked():
             return State.RUNNING
-        attempts = self.valid_rows(ATTEMPTS)
+        attempts = self.valid_rows(ATTEMPTS_FILE)
         if attempts and attempts[-1].get(OUTCOME) == State.FAILED:
             return State.FAILED
         return State.PARTIAL if attempts else State.MISSING
@@ -256,7 +264,7 @@ class Record:
         """
         make_folder(self.folder)
         try:
-            with hold(self.path(LOCK), timeout):
+            with hold(self.path(LOCK_FILE), timeout):
                 yield
         except LockTimeout:
             raise RecordError(f"{self.folder}: another process is training this run") from None
@@ -267,9 +275,9 @@ class Record:
         with hold(self.path(f"{name}.lock"), NO_TIMEOUT):
             yield
 
-    def locked(self) -> bool:
+    def is_locked(self) -> bool:
         """Does a process hold the run?"""
-        return is_held(self.path(LOCK))
+        return is_held(self.path(LOCK_FILE))
 
 
 def _agrees(earlier: Any, now: Any) -> bool:

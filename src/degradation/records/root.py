@@ -8,7 +8,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from degradation.durable_io import append_row, decode_row, make_folder, read_file
-from degradation.records.schema import ATTEMPTS, RUN
+from degradation.records.schema import ATTEMPTS_FILE, RUN_FILE
 
 log = logging.getLogger(__name__)
 TOKEN_FILE = ".mark"
@@ -41,8 +41,12 @@ def _read_token(path: Path) -> str | None:
     return None
 
 
-def run_ids(root: Path | str) -> list[str]:
+def list_run_ids(root: Path | str) -> list[str]:
     """The ids of all records under a root, begun or done, sorted."""
     return sorted(
-        {path.parent.name for name in (RUN, ATTEMPTS) for path in Path(root).glob(f"*/{name}")}
+        {
+            path.parent.name
+            for name in (RUN_FILE, ATTEMPTS_FILE)
+            for path in Path(root).glob(f"*/{name}")
+        }
     )

@@ -12,7 +12,7 @@ from degradation import metrics
 from degradation.config.errors import is_single_line
 from degradation.durable_io import Row
 from degradation.metrics import CLEAN_ERROR, ITERATION, TEST_ERROR
-from degradation.records.schema import DEVICE, OUTCOME, PICTURES, PROBE, REASON, SECONDS, TABLE
+from degradation.records.schema import DEVICE, IMAGES, OUTCOME, PROBE, REASON, SECONDS, TABLE
 
 Fits = Callable[[Any], bool]
 InvalidRow = Callable[[Row, list[Row]], str | None]
@@ -86,7 +86,7 @@ START: dict[str, Fits] = {"device": is_text, "commit": or_null(is_text), "versio
 END: dict[str, Fits] = {REASON: is_text, ITERATION: or_null(is_count), SECONDS: is_size}
 
 
-def attempt(row: Row, _before: list[Row]) -> str | None:
+def check_attempt_row(row: Row, _before: list[Row]) -> str | None:
     if "start" in row:
         return _unfit(row, {"start": is_number, **START}, {"threads": is_count})
     return _unfit(row, {"end": is_number}, {OUTCOME: is_text, **END})
@@ -95,7 +95,7 @@ def attempt(row: Row, _before: list[Row]) -> str | None:
 # --- rows of metrics.jsonl
 
 
-def metric(row: Row, before: list[Row]) -> str | None:
+def check_metrics_row(row: Row, before: list[Row]) -> str | None:
     if unfit := _unfit(
         row, {ITERATION: is_count, CLEAN_ERROR: is_percent, TEST_ERROR: is_percent}, {}
     ):
@@ -110,7 +110,7 @@ def metric(row: Row, before: list[Row]) -> str | None:
     return None
 
 
-def all_metrics(rows: list[Row]) -> bool:
+def are_valid_metrics_rows(rows: list[Row]) -> bool:
     """Does `metric` find no misfit in any row? Asked by columns; where the rows differ in their keys it is not known.
 
     False, which costs time only, is also said of rows that `metric` has to judge.
@@ -173,8 +173,8 @@ def _is_cell(value: Any) -> bool:
     return value is None or is_flag(value) or is_number(value) or is_name(value)
 
 
-def probe(row: Row, before: list[Row]) -> str | None:
-    needed = {PROBE: is_name, ITERATION: is_count, PICTURES: is_count, DEVICE: is_name}
+def check_probe_row(row: Row, before: list[Row]) -> str | None:
+    needed = {PROBE: is_name, ITERATION: is_count, IMAGES: is_count, DEVICE: is_name}
     if unfit := _unfit(row, {**needed, TABLE: lambda table: isinstance(table, dict)}, {}):
         return unfit
     if any(_sample(row) == _sample(one) for one in before):
@@ -192,19 +192,19 @@ def probe(row: Row, before: list[Row]) -> str | None:
 
 def _sample(row: Row) -> tuple[Any, ...]:
     """What a row of probes is of: another number of images is another sample, and may be taken too."""
-    return row[PROBE], row[ITERATION], row[PICTURES]
+    return row[PROBE], row[ITERATION], row[IMAGES]
 
 
 # --- rows of landscape/
 
 POINT: dict[str, Fits] = {
     "shape": is_one_of("line", "square"), "x": is_number, "y": is_number, "points": is_count,
-    "reach": lambda value: is_size(value) and value > 0, PICTURES: or_null(is_count), "directions": is_count,
+    "reach": lambda value: is_size(value) and value > 0, IMAGES: or_null(is_count), "directions": is_count,
     "loss": NORM, "error": is_percent, DEVICE: is_name,
 }  # fmt: skip
 
 
-def point(row: Row, _before: list[Row]) -> str | None:
+def check_landscape_row(row: Row, _before: list[Row]) -> str | None:
     if unfit := _unfit(row, POINT, {}):
         return unfit
     middle = (row["points"] - 1) // 2

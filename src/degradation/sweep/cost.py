@@ -13,11 +13,11 @@ from degradation.metrics import ITERATION
 from degradation.models.complexity import Complexity, measure_complexity
 from degradation.models.network import Network
 from degradation.records.record import Record
-from degradation.records.root import run_ids
+from degradation.records.root import list_run_ids
 from degradation.records.schema import (
-    ATTEMPTS,
+    ATTEMPTS_FILE,
     DEVICE,
-    METRICS,
+    METRICS_FILE,
     OUTCOME,
     SECONDS,
     RecordError,
@@ -73,7 +73,7 @@ def _planned(
     run: SweepRun, counted: Complexity, stored: int, rates: Sequence[Measured], assumed: float
 ) -> Planned:
     config, state = run.config, run.record.state()
-    rows = run.record.rows(METRICS)
+    rows = run.record.valid_prefix(METRICS_FILE)
     total = config.schedule.iterations
     done = (
         total if state in (State.DONE, State.DIVERGED) else int(rows[-1][ITERATION]) if rows else 0
@@ -115,7 +115,7 @@ def measured(root: Path, device: str, like: Config) -> list[Measured]:
     precision as this. What cannot be read tells of no rate.
     """
     found = []
-    for run_id in run_ids(root):
+    for run_id in list_run_ids(root):
         try:
             one = _measured(Record(root, run_id), device, like)
         except (RecordError, KeyError, TypeError):
@@ -126,11 +126,11 @@ def measured(root: Path, device: str, like: Config) -> list[Measured]:
 
 
 def _measured(record: Record, device: str, like: Config) -> Measured | None:
-    attempts = record.rows(ATTEMPTS)
+    attempts = record.valid_prefix(ATTEMPTS_FILE)
     if len(attempts) != 2 or attempts[1].get(OUTCOME) != State.DONE:
         return None
     start, end = attempts
-    described = record.describe()
+    described = record.read_metadata()
     config = described["config"]
     alike = (
         str(start[DEVICE]).startswith(device)

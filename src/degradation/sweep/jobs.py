@@ -14,8 +14,8 @@ from degradation.config import Config, ConfigError
 from degradation.data.fingerprint import data_fingerprint
 from degradation.environment import InstallationError, check_torch_pair
 from degradation.records.record import Record
-from degradation.records.schema import ATTEMPTS, PROBES, RecordError
-from degradation.run_id import hashed_values, run_id
+from degradation.records.schema import ATTEMPTS_FILE, PROBES_FILE, RecordError
+from degradation.run_id import compute_run_id, hashed_values
 from degradation.sweep.expand import expand_configs
 
 
@@ -29,7 +29,7 @@ class SweepRun:
 
 
 def locate_run(config: Config) -> SweepRun:
-    identifier = run_id(config, data_fingerprint(config.data))
+    identifier = compute_run_id(config, data_fingerprint(config.data))
     return SweepRun(config, identifier, Record(config.record_root, identifier))
 
 
@@ -104,18 +104,21 @@ def check_training_job(cfg: DictConfig) -> JobSpec:
     run = validate_job(cfg)
     work = float(run.config.schedule.iterations * run.config.model.depth)
     try:
-        outcome = run.record.settled()
+        outcome = run.record.final_outcome()
         warning = _damaged(run.record) if outcome else None
     except (RecordError, OSError):  # told by the job itself, while the others go on
         outcome, warning = None, None
     return JobSpec(
-        run.run_id, work, f"{outcome} before" if outcome else None, run.record.locked, warning
+        run.run_id, work, f"{outcome} before" if outcome else None, run.record.is_locked, warning
     )
 
 
 def _damaged(record: Record) -> str | None:
     """Rows on which no number depends: a damaged one costs that row, and not the run."""
-    found = {PROBES: record.lost_probes(), ATTEMPTS: record.corrupt_lines(ATTEMPTS)}
+    found = {
+        PROBES_FILE: record.count_lost_probes(),
+        ATTEMPTS_FILE: record.count_corrupt_lines(ATTEMPTS_FILE),
+    }
     told = " and ".join(f"{lines} rows of {name}" for name, lines in found.items() if lines)
     return (
         f"{told} are damaged or lost; explain.py takes again those of probes that it can"

@@ -17,7 +17,7 @@ from degradation.config import (
 )
 from degradation.metrics import ITERATION
 from degradation.records.record import Record
-from degradation.records.schema import LANDSCAPE, PICTURES, PROBE, PROBES, RecordError, State
+from degradation.records.schema import IMAGES, LANDSCAPE_DIR, PROBE, PROBES_FILE, RecordError, State
 from degradation.sweep.jobs import JobSpec, SweepRun, validate_job
 
 EXPLAINED = "explained"
@@ -44,9 +44,9 @@ def list_pending_probes(config: Config, record: Record) -> list[tuple[str, int]]
         AT_END: [schedule.iterations],
     }
     names = dict.fromkeys([*config.probes.training, *config.probes.afterwards])
-    rows = record.valid_rows(PROBES)
-    asked = count_probe_images(config, record.describe()["data"]) if rows else {}
-    taken = {(row[PROBE], row[ITERATION]) for row in rows if row[PICTURES] == asked.get(row[PROBE])}
+    rows = record.valid_rows(PROBES_FILE)
+    asked = count_probe_images(config, record.read_metadata()["data"]) if rows else {}
+    taken = {(row[PROBE], row[ITERATION]) for row in rows if row[IMAGES] == asked.get(row[PROBE])}
     wanted = {
         (name, iteration)
         for name in names
@@ -95,8 +95,8 @@ def list_pending_points(landscape: Landscape, record: Record) -> list[Point]:
     counts = {"line": landscape.line, "square": landscape.square}
     measured = {
         Point(row["shape"], row["x"], row["y"])
-        for path in sorted(record.path(LANDSCAPE).glob("*.jsonl"))
-        for row in record.valid_rows(f"{LANDSCAPE}/{path.name}")
+        for path in sorted(record.path(LANDSCAPE_DIR).glob("*.jsonl"))
+        for row in record.valid_rows(f"{LANDSCAPE_DIR}/{path.name}")
         if asked.items() <= row.items() and row["points"] == counts[row["shape"]]
     }
     return [
@@ -115,7 +115,7 @@ def check_probe_job(cfg: DictConfig) -> JobSpec:
     """For explain.py; called by the launcher for each job. A run that is not done is told by the job itself."""
     run = validate_job(cfg)
     settled = _skip_reason(run, lambda: bool(list_pending_probes(run.config, run.record)))
-    return JobSpec(run.run_id, float(run.config.model.depth), settled, run.record.locked)
+    return JobSpec(run.run_id, float(run.config.model.depth), settled, run.record.is_locked)
 
 
 def check_landscape_job(cfg: DictConfig) -> JobSpec:

@@ -13,10 +13,10 @@ from typing import Any
 from degradation.config import Tracking
 from degradation.records.locks import LockTimeout
 from degradation.tracking.wandb_process import WandbError, WandbProcess, session
-from degradation.tracking.wandb_run import MirroredRun, Mode, has_key, scratch_of
+from degradation.tracking.wandb_run import Mode, WandbRun, has_key, scratch_folder
 
 log = logging.getLogger(__name__)
-Log = Callable[[dict[str, Any]], None]
+SendRow = Callable[[dict[str, Any]], None]
 
 LATER = "`make sync` sends it later"
 
@@ -25,7 +25,7 @@ class _Mirror:
     """A run of W&B, or none any more: the first failure is told, once, and ends the mirroring."""
 
     def __init__(self) -> None:
-        self.run: MirroredRun | None = None
+        self.run: WandbRun | None = None
         self.told = False
 
     def start(
@@ -37,7 +37,7 @@ class _Mirror:
             try:
                 if self.told:
                     held.restart()
-                self.run = MirroredRun(held, tracking, root, mode, identity)
+                self.run = WandbRun(held, tracking, root, mode, identity)
                 return
             except WandbError as error:
                 self.tell("W&B (%s) does not answer: %s; %s", mode, error, LATER)
@@ -46,7 +46,7 @@ class _Mirror:
         if self.run is not None:
             self.attempt(lambda run: run.add(row))
 
-    def attempt(self, what: Callable[[MirroredRun], None]) -> None:
+    def attempt(self, what: Callable[[WandbRun], None]) -> None:
         if self.run is None:
             return
         try:
@@ -68,7 +68,7 @@ def mirror(
     root: Path,
     identify: Callable[[], dict[str, Any]],
     rows: Iterable[dict[str, Any]],
-) -> Iterator[Log]:
+) -> Iterator[SendRow]:
     """A function that sends a row to W&B. `rows`, those of an earlier attempt, are sent first.
 
     `identify()` gives wandb.init's id, name, group, job_type, tags and config. What the server has already is not sent
@@ -83,7 +83,7 @@ def mirror(
         try:
             identity = identify()
             held = stack.enter_context(
-                session(scratch_of(root, identity["id"]), tracking.init_timeout)
+                session(scratch_folder(root, identity["id"]), tracking.init_timeout)
             )
             mirrored.start(held, tracking, root, identity)
         except (OSError, WandbError, LockTimeout) as error:
@@ -96,7 +96,7 @@ def mirror(
         try:
             yield mirrored.send
             mirrored.attempt(
-                MirroredRun.flush
+                WandbRun.flush
             )  # where training failed, the last iteration may not be whole
             code = 0
         finally:

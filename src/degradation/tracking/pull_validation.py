@@ -32,8 +32,8 @@ from degradation.metrics import (
     VALIDATION_LOSS,
     WARMUP_END,
 )
-from degradation.records.schema import RUN
-from degradation.run_id import HASH_DEFAULTS, PARENT
+from degradation.records.schema import RUN_FILE
+from degradation.run_id import HASH_DEFAULTS, PARENT_KEY
 
 RUN_ID = re.compile(r"[a-z-]+-d\d+-s\d+-[0-9a-f]{8}", re.ASCII)
 WHOLE = (ITERATION, WARMUP_END, PLATEAUS)
@@ -58,7 +58,7 @@ def description_of(run_id: str, sent: Any, judge: Judge) -> Row:
     """run.json from the W&B run's configuration. Raises Refused where it is not that of this id."""
     needed = {"run_id", "family", "numerics_version", "config", "data", "census"}
     if not isinstance(sent, dict) or not needed <= {*sent} <= {*needed, "parent"}:
-        raise InvalidPull(f"its configuration does not hold what {RUN} holds")
+        raise InvalidPull(f"its configuration does not hold what {RUN_FILE} holds")
     description: Row = sent | {"config": _typed(sent["config"], Config)}
     if problem := judge.description(description, run_id) or _misfit(description):
         raise InvalidPull(problem)
@@ -109,7 +109,7 @@ def _typed(value: Any, kind: Any) -> Any:
     if isinstance(kind, type) and is_dataclass(kind):
         if not isinstance(value, dict):
             return value
-        types = _types(kind) | {PARENT: Config}
+        types = _types(kind) | {PARENT_KEY: Config}
         return {name: _typed(one, types.get(name)) for name, one in value.items()}
     if get_origin(kind) is list and isinstance(value, list):
         return [_typed(one, get_args(kind)[0]) for one in value]

@@ -12,19 +12,19 @@ from pathlib import Path
 from degradation.config.errors import quote
 from degradation.durable_io import TEMPORARY, Row
 from degradation.metrics import ITERATION
-from degradation.records.manifest import fingerprint, manifest_of
+from degradation.records.manifest import build_manifest, fingerprint
 from degradation.records.record import Record
-from degradation.records.root import run_ids
+from degradation.records.root import list_run_ids
 from degradation.records.schema import (
-    ATTEMPTS,
-    CHECKPOINT,
+    ATTEMPTS_FILE,
+    CHECKPOINT_FILE,
     DEVICE,
     MANIFEST,
-    METRICS,
+    METRICS_FILE,
     OUTCOME,
     REASON,
-    RUN,
-    WEIGHTS,
+    RUN_FILE,
+    WEIGHTS_FILE,
     RecordError,
     State,
 )
@@ -44,29 +44,31 @@ class Contents:
 
 def contents_of(record: Record) -> Contents:
     """Raises RecordError where the record cannot be trusted whole."""
-    if record.manifest() is not None and (problem := record.find_mismatch()):
+    if record.read_manifest() is not None and (problem := record.find_mismatch()):
         raise RecordError(problem)
-    if damaged := record.corrupt_lines(METRICS):
-        raise RecordError(f"{record.path(METRICS)}: {damaged} torn or changed lines")
+    if damaged := record.count_corrupt_lines(METRICS_FILE):
+        raise RecordError(f"{record.path(METRICS_FILE)}: {damaged} torn or changed lines")
     description = {
-        key: value for key, value in record.describe().items() if key != "schema_version"
+        key: value for key, value in record.read_metadata().items() if key != "schema_version"
     }
-    return Contents(description, record.rows(METRICS), record.outcome())
+    return Contents(description, record.valid_prefix(METRICS_FILE), record.outcome())
 
 
 def difference(here: Contents, there: Contents) -> str | None:
     """The first one, in a few words: `here` a record, `there` W&B. None where they are equal."""
     for key in sorted({*here.description, *there.description}):
         if here.description.get(key) != there.description.get(key):
-            return f"{RUN}: {key} differs"
+            return f"{RUN_FILE}: {key} differs"
     for ours, theirs in zip_longest(here.metrics, there.metrics):
         if ours is None or theirs is None:
             lacking, iteration = ("the record", theirs) if ours is None else ("W&B", ours)
-            return f"{METRICS}: {lacking} lacks the rows from iteration {iteration[ITERATION]} on"
+            return (
+                f"{METRICS_FILE}: {lacking} lacks the rows from iteration {iteration[ITERATION]} on"
+            )
         for key in sorted({*ours, *theirs}):
             if (key in ours, ours.get(key)) != (key in theirs, theirs.get(key)):
                 values = f"{quote(theirs.get(key))} in W&B, {quote(ours.get(key))} in the record"
-                return f"{METRICS}: iteration {ours[ITERATION]}: {key} is {values}"
+                return f"{METRICS_FILE}: iteration {ours[ITERATION]}: {key} is {values}"
     if here.outcome is not there.outcome:
         return f"it is {there.outcome or 'not over'} in W&B, {here.outcome or 'not over'} in the record"
     return None
@@ -106,9 +108,9 @@ def keep(root: Path, run_id: str, contents: Contents, source: str) -> tuple[str,
 
 def _write(record: Record, contents: Contents, source: str) -> None:
     """DONE last, after the line that it is restored from."""
-    record.create(contents.description)
-    record.rewrite_rows(METRICS, contents.metrics)
-    number = sum("start" in row for row in record.valid_rows(ATTEMPTS)) + 1
+    record.write_metadata(contents.description)
+    record.rewrite_rows(METRICS_FILE, contents.metrics)
+    number = sum("start" in row for row in record.valid_rows(ATTEMPTS_FILE)) + 1
     now = time.time()
     start = {"attempt": number, "start": now, DEVICE: FROM + source, "commit": None, "versions": {}}
     end: Row = {"attempt": number, "end": now}
@@ -117,13 +119,13 @@ def _write(record: Record, contents: Contents, source: str) -> None:
         manifest = None
         end |= {OUTCOME: "interrupted", REASON: "it is not over in W&B", ITERATION: last}
     else:
-        files = {RUN: fingerprint(record.unchecked(RUN))}
-        manifest = manifest_of(contents.outcome, last, files, contents.metrics, [])
+        files = {RUN_FILE: fingerprint(record.read_unverified(RUN_FILE))}
+        manifest = build_manifest(contents.outcome, last, files, contents.metrics, [])
         end |= {OUTCOME: str(contents.outcome), MANIFEST: manifest}
         if contents.outcome is State.DONE:  # where another one diverged W&B does not know
             end[ITERATION] = last
-    record.append(ATTEMPTS, start)
-    record.append(ATTEMPTS, end)
+    record.append(ATTEMPTS_FILE, start)
+    record.append(ATTEMPTS_FILE, end)
     if manifest is not None:
         record.finish(manifest)
 
@@ -148,10 +150,12 @@ def compared(root: Path, run_id: str, contents: Contents) -> str:
 
 def check_root(root: Path) -> None:
     """Raises RecordError where a record of a training lies: it has what W&B does not, and is nothing to pull into."""
-    for run_id in run_ids(root):
+    for run_id in list_run_ids(root):
         record = Record(root, run_id)
-        devices = [str(row.get(DEVICE)) for row in record.valid_rows(ATTEMPTS) if "start" in row]
-        if any(record.path(name).exists() for name in (WEIGHTS, CHECKPOINT)) or not all(
+        devices = [
+            str(row.get(DEVICE)) for row in record.valid_rows(ATTEMPTS_FILE) if "start" in row
+        ]
+        if any(record.path(name).exists() for name in (WEIGHTS_FILE, CHECKPOINT_FILE)) or not all(
             device.startswith(FROM) for device in devices
         ):
             raise RecordError(

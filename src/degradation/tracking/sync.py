@@ -14,8 +14,8 @@ from degradation.records.locks import LockTimeout, hold
 from degradation.records.record import Record
 from degradation.records.schema import RecordError
 from degradation.tracking.wandb_process import WandbError, WandbProcess, session
-from degradation.tracking.wandb_rows import Mirrored, mirrored_runs
-from degradation.tracking.wandb_run import NO_KEY, MirroredRun, has_key, scratch_of
+from degradation.tracking.wandb_rows import WandbRunData, read_wandb_runs
+from degradation.tracking.wandb_run import NO_KEY, WandbRun, has_key, scratch_folder
 
 PATIENCE = 1.0  # seconds, with another one that sends from the same records
 TABLES = "media/table"  # where a W&B run has the files of its tables
@@ -57,12 +57,12 @@ class Server:
         """What becomes of each W&B run of a record; none where it has no rows yet."""
         if not record.folder.exists():
             return
-        if record.locked():
+        if record.is_locked():
             yield Synced(record.run_id, "is being trained now; ask again when it is over", False)
             return
         try:
             with record.lock():
-                for mirrored in mirrored_runs(config, record):
+                for mirrored in read_wandb_runs(config, record):
                     yield self._send(mirrored)
         except (RecordError, OSError) as problem:
             yield Synced(record.run_id, str(problem), False)
@@ -77,7 +77,7 @@ class Server:
                 False,
             )
 
-    def _send(self, mirrored: Mirrored) -> Synced:
+    def _send(self, mirrored: WandbRunData) -> Synced:
         name, before = mirrored.identity["name"], self._there(mirrored)
         if _whole(before, mirrored):
             return Synced(name, "there already", True)
@@ -98,10 +98,10 @@ class Server:
             name, f"sent {after.count - before.count} of {len(mirrored.steps)} rows", True
         )
 
-    def _there(self, mirrored: Mirrored) -> _There:
+    def _there(self, mirrored: WandbRunData) -> _There:
         return self.held.call(lambda: self._ask(mirrored))
 
-    def _ask(self, mirrored: Mirrored) -> _There:
+    def _ask(self, mirrored: WandbRunData) -> _There:
         import wandb
 
         self.api.flush()
@@ -114,8 +114,8 @@ class Server:
         lost = _lost_tables(run, mirrored)
         return _There(int(run.historyLineCount or 0), int(run.lastHistoryStep), run.state, lost)
 
-    def _transmit(self, mirrored: Mirrored, lost: dict[str, bytes]) -> None:
-        run = MirroredRun(self.held, self.tracking, self.root, "online", mirrored.identity)
+    def _transmit(self, mirrored: WandbRunData, lost: dict[str, bytes]) -> None:
+        run = WandbRun(self.held, self.tracking, self.root, "online", mirrored.identity)
         for name, content in lost.items():
             run.save(name, content)
         for row in mirrored.rows:
@@ -124,7 +124,7 @@ class Server:
         run.finish(mirrored.exit_code)
 
 
-def _lost_tables(run: Any, mirrored: Mirrored) -> dict[str, bytes]:
+def _lost_tables(run: Any, mirrored: WandbRunData) -> dict[str, bytes]:
     """A row goes before the files of its tables do, so those of the last rows may be lost."""
     tables = {
         (int(row[ITERATION]), key): value
@@ -157,7 +157,7 @@ def _content(table: dict[str, list[Any]]) -> bytes:
     return json.dumps({"columns": [*table], "data": rows}, separators=(",", ":")).encode()
 
 
-def _whole(there: _There, mirrored: Mirrored) -> bool:
+def _whole(there: _There, mirrored: WandbRunData) -> bool:
     """Are all steps there, and is the run closed as it should be?"""
     closed = (
         there.state == "finished"
@@ -189,7 +189,7 @@ def connect(tracking: Tracking, root: Path) -> Iterator[Server]:
 def alone(tracking: Tracking, root: Path, name: str, busy: str) -> Iterator[WandbProcess]:
     """wandb for one process a record root and purpose. Raises WandbError, also where another has it, and OSError."""
     make_folder(root / "wandb")
-    lock, scratch = root / "wandb" / f".{name}.lock", scratch_of(root, name)
+    lock, scratch = root / "wandb" / f".{name}.lock", scratch_folder(root, name)
     try:
         with hold(lock, PATIENCE), session(scratch, tracking.init_timeout) as held:
             yield held

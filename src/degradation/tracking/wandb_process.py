@@ -22,7 +22,7 @@ from degradation.config.errors import escape
 from degradation.durable_io import TEMPORARY
 from degradation.errors import UserError
 from degradation.records.locks import hold, is_held
-from degradation.records.schema import LOCK
+from degradation.records.schema import LOCK_FILE
 from degradation.signals import Interrupted
 
 log = logging.getLogger(__name__)
@@ -121,12 +121,12 @@ def session(scratch: Path, patience: float) -> Iterator[WandbProcess]:
     """`scratch`: a folder that exists only as long as the session. Raises OSError, WandbError, Held."""
     os.environ["WANDB_ERROR_REPORTING"] = "false"
     for stale in (scratch, *scratch.parent.glob(f"{TEMPORARY}*")):
-        if not is_held(stale / LOCK):  # of a process that was killed
+        if not is_held(stale / LOCK_FILE):  # of a process that was killed
             shutil.rmtree(stale, ignore_errors=True)
     scratch.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, scratch, ignore_errors=True)
-        stack.enter_context(hold(scratch / LOCK, 0.0))
+        stack.enter_context(hold(scratch / LOCK_FILE, 0.0))
         held = WandbProcess(scratch, patience)
         stack.callback(held.close)
         ours = [name for name in CACHES if name not in os.environ]

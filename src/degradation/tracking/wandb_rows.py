@@ -9,11 +9,11 @@ from degradation.durable_io import Row
 from degradation.metrics import ITERATION, PLATEAUS
 from degradation.records.record import Record
 from degradation.records.root import root_token
-from degradation.records.schema import METRICS, PROBE, PROBES, TABLE
+from degradation.records.schema import METRICS_FILE, PROBE, PROBES_FILE, TABLE
 
 
 @dataclass(frozen=True)
-class Mirrored:
+class WandbRunData:
     """One W&B run: wandb.init's arguments, its rows in W&B's order, and the exit status of what it mirrors."""
 
     identity: dict[str, Any]
@@ -26,17 +26,17 @@ class Mirrored:
         return sorted({int(row[ITERATION]) for row in self.rows})
 
 
-def shown_in_wandb(row: Row) -> Row:
+def convert_probe_row(row: Row) -> Row:
     """A row of probes as W&B has it: its table under the probe's name."""
     return {ITERATION: row[ITERATION], f"probes/{row[PROBE]}": row[TABLE]}
 
 
-def in_order(metrics: Iterable[Row], probes: Iterable[Row]) -> list[Row]:
+def merge_by_iteration(metrics: Iterable[Row], probes: Iterable[Row]) -> list[Row]:
     """Rows of metrics and of probes as W&B has them, in the order of the iterations: its steps only rise."""
-    return sorted([*metrics, *map(shown_in_wandb, probes)], key=lambda row: int(row[ITERATION]))
+    return sorted([*metrics, *map(convert_probe_row, probes)], key=lambda row: int(row[ITERATION]))
 
 
-def wandb_identity(config: Config, record: Record, description: Row) -> dict[str, Any]:
+def build_init_arguments(config: Config, record: Record, description: Row) -> dict[str, Any]:
     return {
         "id": f"{record.run_id}-{root_token(record.root)}",
         "name": record.run_id,
@@ -47,53 +47,53 @@ def wandb_identity(config: Config, record: Record, description: Row) -> dict[str
     }
 
 
-def training_run(config: Config, record: Record) -> Mirrored:
+def read_training_run(config: Config, record: Record) -> WandbRunData:
     """Raises RecordError."""
-    identity = wandb_identity(config, record, _description(record))
+    identity = build_init_arguments(config, record, _description(record))
     over = record.outcome() is not None
-    return Mirrored(
+    return WandbRunData(
         identity,
-        in_order(record.rows(METRICS), probes_of_training(config, record)),
+        merge_by_iteration(record.valid_prefix(METRICS_FILE), probes_of_training(config, record)),
         0 if over else 1,
     )
 
 
-def explained_run(config: Config, record: Record) -> Mirrored:
+def read_probe_run(config: Config, record: Record) -> WandbRunData:
     """All probes of a record as a run of their own: that of the training is closed. Raises RecordError.
 
     Where a probe was taken of several numbers of images at one iteration, W&B has the latest: its key is one.
     """
-    latest = {(row[PROBE], row[ITERATION]): row for row in record.valid_rows(PROBES)}
-    rows = in_order([], latest.values())
-    identity = wandb_identity(config, record, _description(record))
+    latest = {(row[PROBE], row[ITERATION]): row for row in record.valid_rows(PROBES_FILE)}
+    rows = merge_by_iteration([], latest.values())
+    identity = build_init_arguments(config, record, _description(record))
     own = {
         "id": f"{identity['id']}-why-{len(rows)}",
         "name": f"{record.run_id} why",
         "job_type": "explain",
     }
-    return Mirrored(identity | own, rows)
+    return WandbRunData(identity | own, rows)
 
 
-def mirrored_runs(config: Config, record: Record) -> list[Mirrored]:
+def read_wandb_runs(config: Config, record: Record) -> list[WandbRunData]:
     """The W&B runs of a record: none, one or two. Raises RecordError."""
-    taken_afterwards = len(record.valid_rows(PROBES)) > len(probes_of_training(config, record))
+    taken_afterwards = len(record.valid_rows(PROBES_FILE)) > len(probes_of_training(config, record))
     found = [
-        training_run(config, record),
-        *([explained_run(config, record)] if taken_afterwards else []),
+        read_training_run(config, record),
+        *([read_probe_run(config, record)] if taken_afterwards else []),
     ]
     return [run for run in found if run.rows]
 
 
 def probes_of_training(config: Config, record: Record) -> list[Row]:
     """The rows of probes that training took: what the manifest says, or what an earlier release can have taken."""
-    known = record.training_probes()
+    known = record.read_training_probes()
     if known is not None:
         return known
     if record.outcome() is None:
-        return record.rows(PROBES)  # nothing is taken afterwards before a run is over
-    moments = {*probe_iterations(config), *_plateaus(record.rows(METRICS))}
+        return record.valid_prefix(PROBES_FILE)  # nothing is taken afterwards before a run is over
+    moments = {*probe_iterations(config), *_plateaus(record.valid_prefix(METRICS_FILE))}
     found: dict[tuple[str, int], Row] = {}
-    for row in record.valid_rows(PROBES):
+    for row in record.valid_rows(PROBES_FILE):
         if row[PROBE] in config.probes.training and row[ITERATION] in moments:
             found.setdefault((row[PROBE], row[ITERATION]), row)
     return list(found.values())
@@ -110,4 +110,4 @@ def _plateaus(metrics: list[Row]) -> Iterator[int]:
 
 def _description(record: Record) -> Row:
     """run.json without what is of the file and not of the run."""
-    return {key: value for key, value in record.describe().items() if key != "schema_version"}
+    return {key: value for key, value in record.read_metadata().items() if key != "schema_version"}

@@ -31,11 +31,11 @@ def has_key() -> bool:
     return given or get_netrc_auth(server) is not None
 
 
-def scratch_of(root: Path, run_id: str) -> Path:
+def scratch_folder(root: Path, run_id: str) -> Path:
     return root / "wandb" / f"{TEMPORARY}{run_id}"
 
 
-class MirroredRun:
+class WandbRun:
     """One W&B run. What is logged of an iteration is sent as one step: it is there whole, or not at all.
 
     Its methods raise WandbError.
@@ -126,7 +126,7 @@ def _start(tracking: Tracking, root: Path, mode: Mode, identity: dict[str, Any])
         **identity,
     )
     if mode == "offline" and os.environ.get("WANDB_DATA_DIR") == str(
-        scratch_of(root, identity["id"])
+        scratch_folder(root, identity["id"])
     ):
         os.environ["WANDB_DATA_DIR"] = str(
             Path(run.dir).parent
