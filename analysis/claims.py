@@ -8,58 +8,55 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.claim import (
-    Claim,
-    Compare,
-    Verdict,
-    bound,
-    caveats,
-    compared,
-    decide_above,
-    decide_below,
-    difference_of,
-    missing_requirements,
-    untrained,
-)
+from analysis.claim import Claim, Compare, Verdict, decide, is_untrained, training_error_difference
 from analysis.columns import TRAINING_ERROR
+from analysis.evidence import caveats, format_bound, format_comparison
 from analysis.frame import group_by_depth
-from analysis.statistics import rising_trend
+from analysis.requirements import missing_requirements
+from analysis.statistics import increasing_trend
 
 SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
-class Pair:
+class FamilyPair:
     """A family without shortcuts and the one with them, alike in all else."""
 
     plain: str
     residual: str
 
 
-PAIRS = (Pair("plain", "residual"), Pair("plain-preactivation", "preactivation"))
+FAMILY_PAIRS = (FamilyPair("plain", "residual"), FamilyPair("plain-preactivation", "preactivation"))
 
 
-def pair_of(runs: pd.DataFrame) -> Pair:
+def family_pair(runs: pd.DataFrame) -> FamilyPair:
     """The pair that runs of one condition are of: their order of BN, ReLU and convolution is the same."""
     present = set(runs["family"])
-    return next((pair for pair in PAIRS if {pair.plain, pair.residual} & present), PAIRS[0])
+    return next(
+        (pair for pair in FAMILY_PAIRS if {pair.plain, pair.residual} & present), FAMILY_PAIRS[0]
+    )
 
 
-def judge(runs: pd.DataFrame, margin: float, compare: Compare = difference_of) -> list[Claim]:
+def judge(
+    runs: pd.DataFrame, margin: float, compare: Compare = training_error_difference
+) -> list[Claim]:
     """The claims about these runs, which differ in family, depth and seed only. `margin` is in points.
 
     `compare` measures the difference of the training errors of two groups of them.
     """
-    pair = pair_of(runs)
+    pair = family_pair(runs)
     return [
-        degradation(runs, margin, pair, compare),
-        no_degradation(runs, margin, pair, compare),
-        fix(runs, margin, pair, compare),
+        judge_degradation(runs, margin, pair, compare),
+        judge_no_degradation(runs, margin, pair, compare),
+        judge_fix(runs, margin, pair, compare),
     ]
 
 
-def degradation(
-    runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0], compare: Compare = difference_of
+def judge_degradation(
+    runs: pd.DataFrame,
+    margin: float,
+    pair: FamilyPair = FAMILY_PAIRS[0],
+    compare: Compare = training_error_difference,
 ) -> Claim:
     """Deeper plain nets have a higher training error: a rising trend, and a bound on deepest minus shallowest."""
     name = "degradation"
@@ -69,7 +66,7 @@ def degradation(
     groups = group_by_depth(runs, pair.plain)
     if reasons := missing_requirements({pair.plain: groups}, depths=2):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
-    trained = {depth: part for depth, part in groups.items() if not untrained(part)}
+    trained = {depth: part for depth, part in groups.items() if not is_untrained(part)}
     notes = caveats(runs, groups)
     if len(trained) < 2:
         return Claim(
@@ -78,9 +75,9 @@ def degradation(
     shallowest, deepest = min(trained), max(trained)
     difference = compare(trained[deepest], trained[shallowest])
     kept = pd.concat(trained.values())
-    tau, p = rising_trend(kept["depth"].tolist(), kept[TRAINING_ERROR].tolist())
+    tau, p = increasing_trend(kept["depth"].tolist(), kept[TRAINING_ERROR].tolist())
     evidence = [
-        f"{deepest} minus {shallowest} layers: {compared(difference, trained[deepest], trained[shallowest])}",
+        f"{deepest} minus {shallowest} layers: {format_comparison(difference, trained[deepest], trained[shallowest])}",
         f"trend over {len(trained)} depths, {len(kept)} runs: Kendall's tau {tau:.2f},"
         f" one-sided p = {p:.4f} by permutation",
     ]
@@ -88,20 +85,23 @@ def degradation(
         len(trained) == 2
     )  # the difference is the trend, and its bound the sharper test of the two
     rising = two_depths or p < SIGNIFICANCE
-    decision = decide_above({deepest: difference}, margin)
+    decision = decide({deepest: difference}, "above", margin)
     lacks_trend = decision.verdict is Verdict.REPRODUCED and not rising
     verdict = Verdict.INCONCLUSIVE if lacks_trend else decision.verdict
-    line = f"{deepest} minus {shallowest} layers: {bound(difference, decision.side)}"
+    line = f"{deepest} minus {shallowest} layers: {format_bound(difference, decision.side)}"
     line += "" if two_depths else f", trend p = {p:.4f}"
     return Claim(name, statement, verdict, line, evidence, notes)
 
 
-def no_degradation(
-    runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0], compare: Compare = difference_of
+def judge_no_degradation(
+    runs: pd.DataFrame,
+    margin: float,
+    pair: FamilyPair = FAMILY_PAIRS[0],
+    compare: Compare = training_error_difference,
 ) -> Claim:
     """No deeper residual net is worse than the shallowest by the margin: an upper bound at every depth.
 
-    Contradicted where any is worse, with Holm's correction for their number (`decide_below`).
+    Contradicted where any is worse, with Holm's correction for their number (`decide`).
     """
     name = "no degradation"
     statement = f"{pair.residual} nets: no depth has a training error {margin:g} points or more above the shallowest's"
@@ -115,20 +115,23 @@ def no_degradation(
         if depth > shallowest
     }
     evidence = [
-        f"{depth} minus {shallowest} layers: {compared(difference, groups[depth], groups[shallowest])}"
+        f"{depth} minus {shallowest} layers: {format_comparison(difference, groups[depth], groups[shallowest])}"
         for depth, difference in differences.items()
     ]
-    decision = decide_below(differences, margin)
+    decision = decide(differences, "below", margin)
     verdict = (
-        Verdict.INCONCLUSIVE if untrained(groups[shallowest]) else decision.verdict
+        Verdict.INCONCLUSIVE if is_untrained(groups[shallowest]) else decision.verdict
     )  # nothing to compare with
-    line = bound(differences[decision.worst], decision.side, decision.together)
+    line = format_bound(differences[decision.worst], decision.side, decision.simultaneous)
     decisive = f"at worst {decision.worst} minus {shallowest} layers: {line}"
     return Claim(name, statement, verdict, decisive, evidence, caveats(runs, groups))
 
 
-def fix(
-    runs: pd.DataFrame, margin: float, pair: Pair = PAIRS[0], compare: Compare = difference_of
+def judge_fix(
+    runs: pd.DataFrame,
+    margin: float,
+    pair: FamilyPair = FAMILY_PAIRS[0],
+    compare: Compare = training_error_difference,
 ) -> Claim:
     """A residual net trains better than the plain net of its depth: a bound at the deepest plain net that trained."""
     name = "the fix"
@@ -138,7 +141,7 @@ def fix(
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     notes = caveats(runs, plain, residual)
     depths = sorted(plain.keys() & residual.keys())
-    trained = [depth for depth in depths if not untrained(plain[depth])]
+    trained = [depth for depth in depths if not is_untrained(plain[depth])]
     if not trained:
         return Claim(
             name,
@@ -150,11 +153,11 @@ def fix(
         )
     differences = {depth: compare(plain[depth], residual[depth]) for depth in depths}
     evidence = [
-        f"{pair.plain} minus {pair.residual}, {depth} layers: {compared(difference, plain[depth], residual[depth])}"
+        f"{pair.plain} minus {pair.residual}, {depth} layers: {format_comparison(difference, plain[depth], residual[depth])}"
         + ("" if depth in trained else "; this plain net is untrained")
         for depth, difference in differences.items()
     ]
     deepest = max(trained)
-    decision = decide_above({deepest: differences[deepest]}, margin)
-    line = f"{pair.plain} minus {pair.residual}, {deepest} layers: {bound(differences[deepest], decision.side)}"
+    decision = decide({deepest: differences[deepest]}, "above", margin)
+    line = f"{pair.plain} minus {pair.residual}, {deepest} layers: {format_bound(differences[deepest], decision.side)}"
     return Claim(name, statement, decision.verdict, line, evidence, notes)

@@ -1,4 +1,15 @@
-"""Times known to lie in an interval, or to be later than the last look: a regression on depth that leaves none out."""
+"""Regression of interval-censored times on depth.
+
+A run is evaluated now and then, so the time at which it reached an error is known only to lie in an
+interval (after, by]: `by` is the first evaluation that finds it there, and is infinite if none did.
+No run is dropped: a fit to the runs that got there alone would underestimate the growth, since the
+slow ones are missing. This module fits log time as a line in depth (exponential growth) or in log
+depth (a power law) by maximum likelihood, and predicts how well a design can tell the two apart.
+
+The model is log T = intercept + slope * z + sigma * epsilon, where z is the depth or its logarithm
+and epsilon is standard normal and independent between runs. A run in (after, by] contributes
+P(after < T <= by) to the likelihood (Turnbull 1976; for the normal model, Burridge 1981).
+"""
 
 import math
 from collections.abc import Callable
@@ -12,200 +23,257 @@ from scipy import stats
 from scipy.optimize import brentq, minimize
 from scipy.special import log_ndtr
 
-from analysis.statistics import LEVEL
+from analysis.statistics import CONFIDENCE
 
 Array = NDArray[np.float64]
 EXPONENTIAL, POWER = "exponential", "power law"
-FORMS: dict[str, Callable[[Array], Array]] = {EXPONENTIAL: np.asarray, POWER: np.log}
-DOUBLINGS = (
-    40  # of the step in which a bound is looked for; one that is not found by then is infinite
-)
-LOG_ROOT = math.log(2 * math.pi) / 2  # of the normal's density
-LARGEST = 100.0  # sigma: e to the hundredth says nothing
-LEAST = -30.0  # logarithm of a probability that counts
+FORMS: dict[str, Callable[[Array], Array]] = {EXPONENTIAL: np.asarray, POWER: np.log}  # depth -> z
+
+MAX_DOUBLINGS = 40  # of the step that brackets a bound; a bound beyond that is infinite
+LOG_SQRT_2_PI = math.log(2 * math.pi) / 2  # in the logarithm of the normal density
+MAX_SIGMA = 100.0  # a spread of a factor e^100 says nothing
+MIN_LOG_PROBABILITY = -30.0  # intervals less probable than this do not count in an expectation
+MIN_LOCATED_DEPTHS = 2  # depths with times known from both sides, for a slope
+MIN_LOCATED_RUNS = 3  # runs with times known from both sides, for a spread about it
 
 
 class DegenerateSample(ValueError):
-    """These times do not determine a slope; the message says why."""
+    """The times do not determine a slope; the message says why."""
 
 
 @dataclass(frozen=True)
-class Fit:
-    """log T = a + b z + sigma * normal, z being `form` of depth.
+class GrowthFit:
+    """A maximum-likelihood fit of log T = intercept + slope * z + sigma * epsilon.
 
-    Bounds of b are where the profile likelihood has fallen as far as it falls at Student's bounds in a regression on as
-    many exact times: exact where nothing is censored, and wider than the chi-squared ones on few runs. A bound is
-    infinite where the likelihood does not fall so far. They are computed when they are first read.
+    The bounds of the slope are profile-likelihood bounds. The likelihood may fall as far as it
+    falls at Student's bounds in a regression on exact times with as many runs. They are therefore
+    exact if nothing is censored, and wider than chi-squared bounds on few runs. A bound is infinite
+    if the likelihood does not fall that far. Bounds are computed when they are first read.
+
+    Attributes:
+        form: a key of FORMS, which maps depth to z.
+        intercept: log of the median time at z = 0, times in iterations.
+        slope: growth of log time per unit of z.
+        sigma: standard deviation of log time about the line.
+        log_likelihood: at the maximum.
+        sigma_floor: the least sigma that is allowed (`smallest_sigma`).
+        degrees_of_freedom: runs whose time is known from both sides, minus the line's two
+            parameters.
+        slope_step: first distance from the slope at which a bound is searched.
+        profile_loss: slope -> the log-likelihood lost if the slope has this value and the other
+            parameters are fitted anew.
     """
 
     form: str
-    a: float
-    b: float
+    intercept: float
+    slope: float
     sigma: float
     log_likelihood: float
-    floor: float  # of sigma: see resolution
-    freedom: int  # runs whose time is known from both sides, less the two parameters of the line
-    step: float  # of b, in which a bound is first looked for
-    loss: Callable[[float], float] = field(
-        repr=False, compare=False
-    )  # of log-likelihood, where the slope is this
+    sigma_floor: float
+    degrees_of_freedom: int
+    slope_step: float
+    profile_loss: Callable[[float], float] = field(repr=False, compare=False)
 
     @property
-    def at_floor(self) -> bool:
-        return self.sigma <= 1.001 * self.floor
+    def is_at_floor(self) -> bool:
+        return self.sigma <= 1.001 * self.sigma_floor
 
     @cached_property
     def lower(self) -> float:
-        return self.bound(LEVEL, -1)
+        """The one-sided 95 % lower bound of the slope."""
+        return self.bound(CONFIDENCE, -1)
 
     @cached_property
     def upper(self) -> float:
-        return self.bound(LEVEL, 1)
+        """The one-sided 95 % upper bound of the slope."""
+        return self.bound(CONFIDENCE, 1)
 
     @cached_property
     def low(self) -> float:
-        return self.bound((1 + LEVEL) / 2, -1)
+        """The lower end of the two-sided 95 % interval of the slope."""
+        return self.bound((1 + CONFIDENCE) / 2, -1)
 
     @cached_property
     def high(self) -> float:
-        return self.bound((1 + LEVEL) / 2, 1)
+        """The upper end of the two-sided 95 % interval of the slope."""
+        return self.bound((1 + CONFIDENCE) / 2, 1)
 
-    def time(self, depth: ArrayLike) -> Array:
-        """The median time at these depths."""
-        return np.exp(self.a + self.b * FORMS[self.form](np.asarray(depth, dtype=float)))
+    def median_time(self, depth: ArrayLike) -> Array:
+        """Return the median time at these depths, in iterations."""
+        z = FORMS[self.form](np.asarray(depth, dtype=float))
+        return np.exp(self.intercept + self.slope * z)
 
     def bound(self, level: float, side: int) -> float:
-        """The one-sided bound of b at this level: the lower one where `side` is -1, the upper one where it is 1."""
-        quantile = float(stats.t.ppf(level, self.freedom))
-        allowed = (self.freedom + 2) / 2 * math.log1p(quantile**2 / self.freedom)
+        """Return a one-sided bound of the slope.
 
-        def left(slope: float) -> float:
-            return allowed - self.loss(slope)
+        Args:
+            level: confidence level of the bound.
+            side: -1 for the lower bound, 1 for the upper one.
+        """
+        freedom = self.degrees_of_freedom
+        quantile = float(stats.t.ppf(level, freedom))
+        allowed_loss = (freedom + 2) / 2 * math.log1p(quantile**2 / freedom)
 
-        step = side * self.step
-        for _ in range(DOUBLINGS):
-            if left(self.b + step) < 0:
-                return float(brentq(left, self.b, self.b + step, xtol=1e-4 * self.step))
+        def remaining(slope: float) -> float:
+            return allowed_loss - self.profile_loss(slope)
+
+        step = side * self.slope_step
+        for _ in range(MAX_DOUBLINGS):
+            if remaining(self.slope + step) < 0:
+                tolerance = 1e-4 * self.slope_step
+                return float(brentq(remaining, self.slope, self.slope + step, xtol=tolerance))
             step *= 2
         return side * math.inf
 
 
-def fit(form: str, depths: ArrayLike, after: ArrayLike, by: ArrayLike) -> Fit:
-    """Maximum likelihood over runs whose time is in (after, by]; `by` is infinite where it was never reached.
+def fit_growth(form: str, depths: ArrayLike, after: ArrayLike, by: ArrayLike) -> GrowthFit:
+    """Fit the growth of times with depth by maximum likelihood.
 
-    Raises Degenerate.
+    Args:
+        form: EXPONENTIAL or POWER.
+        depths: depth of each run, shape (runs,).
+        after: the last evaluation before each run got there, in iterations; 0 if there is none.
+        by: the first evaluation that found it there; infinite if none did.
+
+    Raises:
+        DegenerateSample: the times do not determine a slope.
     """
-    depth, start, end = (np.asarray(values, dtype=float) for values in (depths, after, by))
-    located = (start > 0) & np.isfinite(end)
-    if problem := _problem(depth, start, end, located):
-        raise DegenerateSample(problem)
-    lower, upper = _logarithms(start), _logarithms(end)
+    depth = np.asarray(depths, dtype=float)
+    start = np.asarray(after, dtype=float)
+    end = np.asarray(by, dtype=float)
+    located = (start > 0) & np.isfinite(end)  # known from both sides
+    _check_sample(depth, start, end, located)
+
+    # A standardised predictor keeps the optimiser's parameters of one size.
     z = FORMS[form](depth)
     centre, scale = float(z.mean()), float(z.std())
-    place, floor = (z - centre) / scale, resolution(start, end)
-    design = np.column_stack([np.ones_like(place), place])
-    middle = (lower[located] + upper[located]) / 2
-    line = np.linalg.lstsq(design[located], middle, rcond=None)[0]
-    best, (level, slope), sigma = _maximise(lower, upper, design, line, max(floor, 0.1), floor)
+    predictor = (z - centre) / scale
+    design = np.column_stack([np.ones_like(predictor), predictor])
 
-    def loss(b: float) -> float:
-        shift = b * scale * place
-        profile = _maximise(
-            lower - shift, upper - shift, design[:, :1], np.array([level]), sigma, floor
-        )[0]
-        return float(best - profile)
+    lower, upper = _log(start), _log(end)
+    midpoints = (lower[located] + upper[located]) / 2
+    least_squares = np.linalg.lstsq(design[located], midpoints, rcond=None)[0]
+    floor = smallest_sigma(start, end)
+    maximum, line, sigma = _maximise(lower, upper, design, least_squares, max(floor, 0.1), floor)
+    level, standardised_slope = line
+    slope = float(standardised_slope) / scale
 
-    b, step = float(slope) / scale, sigma / math.sqrt(len(place)) / scale
-    return Fit(
-        form, float(level) - b * centre, b, sigma, best, floor, int(located.sum()) - 2, step, loss
+    def profile_loss(fixed_slope: float) -> float:
+        shift = fixed_slope * scale * predictor
+        constant = design[:, :1]
+        profile_maximum, _, _ = _maximise(
+            lower - shift, upper - shift, constant, np.array([level]), sigma, floor
+        )
+        return float(maximum - profile_maximum)
+
+    return GrowthFit(
+        form=form,
+        intercept=float(level) - slope * centre,
+        slope=slope,
+        sigma=sigma,
+        log_likelihood=maximum,
+        sigma_floor=floor,
+        degrees_of_freedom=int(located.sum()) - 2,
+        slope_step=sigma / math.sqrt(len(predictor)) / scale,
+        profile_loss=profile_loss,
     )
+
+
+def _check_sample(depth: Array, after: Array, by: Array, located: NDArray[np.bool_]) -> None:
+    """Raise DegenerateSample if no slope can be fitted to these times."""
+    if not np.isfinite(by).any():
+        raise DegenerateSample(f"none of {len(by)} runs reached it")
+    if (after == 0).all():
+        raise DegenerateSample(f"all {len(by)} runs had reached it by their first evaluation")
+    located_depths = len(np.unique(depth[located]))
+    if located_depths < MIN_LOCATED_DEPTHS:
+        plural = "" if located_depths == 1 else "s"
+        where = f"the time is known from both sides at {located_depths} depth{plural}"
+        raise DegenerateSample(f"{where}; a slope needs {MIN_LOCATED_DEPTHS}")
+    if located.sum() < MIN_LOCATED_RUNS:
+        known = f"the time of {located.sum()} runs is known from both sides"
+        raise DegenerateSample(f"{known}; a spread about a slope needs {MIN_LOCATED_RUNS}")
+
+
+def smallest_sigma(after: ArrayLike, by: ArrayLike) -> float:
+    """Return the smallest spread of log time that these evaluations can show.
+
+    This is the standard deviation of a time spread evenly over its own interval, of the median run.
+    If a line passes through every interval, the likelihood would otherwise take sigma to 0 and make
+    the slope certain. No interval counts as wider than a factor of two, which is the width of
+    evenly spaced evaluations from the second on.
+
+    Args:
+        after: start of each run's interval, in iterations.
+        by: end of each run's interval; runs with an infinite one are ignored.
+    """
+    start, end = np.asarray(after, dtype=float), np.asarray(by, dtype=float)
+    finite = np.isfinite(end)
+    start, end = start[finite], end[finite]
+    widths = np.log(end / np.maximum(start, end / 2))
+    return float(np.median(widths)) / math.sqrt(12)
 
 
 @dataclass(frozen=True)
 class Discrimination:
-    """If one form were true: its log-likelihood minus the other's, over repetitions of a design."""
+    """How well a design tells a true form from the other one.
+
+    Mean and standard deviation, over repetitions of the design, of the true form's log-likelihood
+    minus the other's.
+    """
 
     mean: float
     deviation: float
 
-    def probability(self, least: float) -> float:
-        """About how probable it is that the true form is the likelier by so much: as if normally distributed."""
-        return float(stats.norm.sf((least - self.mean) / self.deviation))
+    def probability(self, margin: float) -> float:
+        """Return the probability that the true form is ahead by `margin`, in a normal approximation."""
+        return float(stats.norm.sf((margin - self.mean) / self.deviation))
 
 
-def discrimination(
-    truth: Fit, other: str, depths: ArrayLike, evaluations: ArrayLike
+def predict_discrimination(
+    truth: GrowthFit, other: str, depths: ArrayLike, evaluations: ArrayLike
 ) -> Discrimination:
-    """What a design can tell, if `truth` is true, about the `other` form: without a simulation.
+    """Predict, without a simulation, how well a design tells a true growth from another form.
 
-    `depths`: one per run. `evaluations`: the iterations at which every run is evaluated, ascending. The expected
-    log-likelihood is maximised over the parameters of the other form, so that what is left is what no parameters of it
-    can imitate. That both are fitted to few runs is not counted: with 24 runs a true form is preferred by 2 in up to a
-    tenth of repetitions more than this says.
+    The expected log-likelihood is maximised over the other form's parameters, so what remains is
+    what no parameters of that form can imitate.
+
+    Limits: the expectation ignores that both forms are fitted to few runs. With 24 runs a true form
+    is preferred by 2 in up to a tenth more of the repetitions than predicted.
+
+    Args:
+        truth: the growth that is assumed to be true.
+        other: the form that it is compared with.
+        depths: depth of each run of the design.
+        evaluations: iterations at which every run is evaluated, ascending.
     """
     depth, runs = np.unique(np.asarray(depths, dtype=float), return_counts=True)
-    ends = _logarithms(np.concatenate([[0.0], np.asarray(evaluations, dtype=float), [np.inf]]))
+    ends = _log(np.concatenate([[0.0], np.asarray(evaluations, dtype=float), [np.inf]]))
+    # one entry per depth and interval between two evaluations
     group = np.repeat(np.arange(len(depth)), len(ends) - 1)
     lower, upper = np.tile(ends[:-1], len(depth)), np.tile(ends[1:], len(depth))
-    median = np.log(truth.time(depth))
+    median = np.log(truth.median_time(depth))
     log_true = _log_probability(
         (lower - median[group]) / truth.sigma, (upper - median[group]) / truth.sigma
     )
 
-    possible = log_true > LEAST  # an interval in which no run ever is has no part in the means
-    group, lower, upper, log_true = (
-        group[possible],
-        lower[possible],
-        upper[possible],
-        log_true[possible],
-    )
+    possible = log_true > MIN_LOG_PROBABILITY
+    group, lower, upper = group[possible], lower[possible], upper[possible]
+    log_true = log_true[possible]
     probability = np.exp(log_true)
+
     z = FORMS[other](depth)[group]
     design = np.column_stack([np.ones_like(z), (z - z.mean()) / z.std()])
     start = np.linalg.lstsq(design, median[group], rcond=None)[0]
     weight = np.asarray(runs[group] * probability, dtype=float)
-    _, line, sigma = _maximise(lower, upper, design, start, truth.sigma, truth.floor, weight)
+    _, line, sigma = _maximise(lower, upper, design, start, truth.sigma, truth.sigma_floor, weight)
     centre = design @ line
-    gain = log_true - _log_probability((lower - centre) / sigma, (upper - centre) / sigma)
+    log_other = _log_probability((lower - centre) / sigma, (upper - centre) / sigma)
 
+    gain = log_true - log_other
     mean = np.bincount(group, probability * gain)
     variance = np.bincount(group, probability * gain**2) - mean**2
     return Discrimination(float(runs @ mean), math.sqrt(float(runs @ variance)))
-
-
-def _logarithms(times: Array) -> Array:
-    """Minus infinity at 0."""
-    with np.errstate(divide="ignore"):
-        return np.log(times)
-
-
-def _problem(depth: Array, after: Array, by: Array, located: NDArray[np.bool_]) -> str:
-    """Why no slope can be fitted; empty where one can."""
-    if not np.isfinite(by).any():
-        return f"none of {len(by)} runs reached it"
-    if (after == 0).all():
-        return f"all {len(by)} runs had reached it by their first evaluation"
-    known = np.unique(depth[located])
-    if len(known) < 2:
-        plural = "" if len(known) == 1 else "s"
-        return f"the time is known from both sides at {len(known)} depth{plural}; a slope needs 2"
-    return (
-        ""
-        if located.sum() > 2
-        else "the time of 2 runs is known from both sides; a spread about a slope needs 3"
-    )
-
-
-def resolution(after: ArrayLike, by: ArrayLike) -> float:
-    """The least sigma: the standard deviation of a time spread evenly over its own interval, of the median run.
-
-    Evaluations cannot show a smaller one, and where a line passes through every interval the likelihood would have it
-    zero, and the slope surer than it is. No interval counts as wider than a factor of two, that of evenly spaced
-    evaluations from the second on.
-    """
-    start, end = np.asarray(after, dtype=float), np.asarray(by, dtype=float)
-    start, end = start[np.isfinite(end)], end[np.isfinite(end)]
-    return float(np.median(np.log(end / np.maximum(start, end / 2)))) / math.sqrt(12)
 
 
 def _maximise(
@@ -217,43 +285,62 @@ def _maximise(
     floor: float,
     weight: Array | None = None,
 ) -> tuple[float, Array, float]:
-    """The log-likelihood at its maximum, the coefficients there, sigma there. Concave in coefficients/sigma, 1/sigma.
+    """Maximise the likelihood of log times in (lower, upper].
 
-    `weight`: how often each interval counts; None: once.
-    (Burridge 1981: the normal's density is log-concave, so there is one maximum and any start finds it.)
+    The likelihood is concave in coefficients / sigma and 1 / sigma, since the normal density is
+    log-concave (Burridge 1981). So there is one maximum, and any start finds it.
+
+    Args:
+        lower: start of each interval in log time, shape (intervals,); may be -infinity.
+        upper: end of each interval; may be infinite.
+        design: the line's predictors, shape (intervals, coefficients).
+        start: first guess of the coefficients.
+        sigma: first guess of sigma.
+        floor: the least sigma that is allowed.
+        weight: how often each interval counts; None: once.
+
+    Returns:
+        The maximum of the log-likelihood, the coefficients there, and sigma there.
     """
-
-    times = np.ones(len(lower)) if weight is None else weight
+    counts = np.ones(len(lower)) if weight is None else weight
 
     def loss(parameters: Array) -> tuple[float, Array]:
-        inverse, line = parameters[-1], design @ parameters[:-1]
-        low, high = inverse * lower - line, inverse * upper - line
-        value = _log_probability(low, high)
-        at_low, at_high = (
-            times * np.exp(-(end**2) / 2 - LOG_ROOT - value) for end in (low, high)
-        )  # 0 where infinite
-        of_line = at_low - at_high
-        ends = (
-            np.where(np.isfinite(upper), upper, 0) * at_high
-            - np.where(np.isfinite(lower), lower, 0) * at_low
-        )
-        return -float((times * value).sum()), -np.append(of_line @ design, ends.sum())
+        """Return minus the log-likelihood and its gradient by (coefficients, 1) / sigma."""
+        inverse_sigma, line = parameters[-1], design @ parameters[:-1]
+        low, high = inverse_sigma * lower - line, inverse_sigma * upper - line
+        log_probability = _log_probability(low, high)
+        # density at each end over the interval's probability; 0 at an infinite end
+        at_low = counts * np.exp(-(low**2) / 2 - LOG_SQRT_2_PI - log_probability)
+        at_high = counts * np.exp(-(high**2) / 2 - LOG_SQRT_2_PI - log_probability)
+        by_line = at_low - at_high
+        finite_upper = np.where(np.isfinite(upper), upper, 0)
+        finite_lower = np.where(np.isfinite(lower), lower, 0)
+        by_inverse_sigma = finite_upper * at_high - finite_lower * at_low
+        gradient = np.append(by_line @ design, by_inverse_sigma.sum())
+        return -float((counts * log_probability).sum()), -gradient
 
+    coefficient_bounds = [(None, None)] * design.shape[1]
     result: Any = minimize(
         loss,
         np.append(start, 1) / sigma,
         jac=True,
         method="SLSQP",
-        bounds=[(None, None)] * design.shape[1] + [(1 / LARGEST, 1 / floor)],
+        bounds=[*coefficient_bounds, (1 / MAX_SIGMA, 1 / floor)],
         options={"ftol": 1e-10, "maxiter": 300},
     )
-    inverse = float(result.x[-1])
-    return -float(result.fun), result.x[:-1] / inverse, 1 / inverse
+    inverse_sigma = float(result.x[-1])
+    return -float(result.fun), result.x[:-1] / inverse_sigma, 1 / inverse_sigma
+
+
+def _log(times: Array) -> Array:
+    """Return the logarithms of times; minus infinity at 0."""
+    with np.errstate(divide="ignore"):
+        return np.log(times)
 
 
 def _log_probability(low: Array, high: Array) -> Array:
-    """log(Phi(high) - Phi(low)), in the tail where it is exact."""
+    """Return log(Phi(high) - Phi(low)), computed in the tail in which it is accurate."""
     flip = low > 0
     low, high = np.where(flip, -high, low), np.where(flip, -low, high)
-    below, above = log_ndtr(low), log_ndtr(high)  # Phi's logarithm
-    return np.asarray(above + np.log(-np.expm1(below - above)))
+    log_below_low, log_below_high = log_ndtr(low), log_ndtr(high)  # log Phi
+    return np.asarray(log_below_high + np.log(-np.expm1(log_below_low - log_below_high)))

@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 
 from analysis.columns import FINISHED_STATES
-from analysis.published_claims import values_of
+from analysis.published_claims import metric_values
 from analysis.published_values import (
     MULTIPLY_ADDS,
     PARAMETERS,
-    imagenet_protocol,
-    paper_protocol,
-    published,
+    find_published,
+    follows_cifar10_protocol,
+    follows_imagenet_protocol,
 )
-from analysis.statistics import Interval, student
+from analysis.statistics import Interval, student_interval
 from degradation.metrics import (
     AUGMENTED_ERROR,
     CLEAN_ERROR,
@@ -50,7 +50,7 @@ def build_cifar10_table(runs: pd.DataFrame) -> pd.DataFrame:
     }
     cells |= {"H15_parameters": {"source": "H15", "metric": PARAMETERS}}
     cells |= {f"G_{size}": {"source": "G", "metric": size} for size in SIZES}
-    return _table(runs[paper_protocol(runs)], "cifar10", metrics, cells)
+    return _table(runs[follows_cifar10_protocol(runs)], "cifar10", metrics, cells)
 
 
 def build_imagenet_table(runs: pd.DataFrame) -> pd.DataFrame:
@@ -69,7 +69,7 @@ def build_imagenet_table(runs: pd.DataFrame) -> pd.DataFrame:
         "G_multiply_adds_1x1": {"source": "G", "metric": MULTIPLY_ADDS, "stride": "1x1"},
         "G_multiply_adds_3x3": {"source": "G", "metric": MULTIPLY_ADDS, "stride": "3x3"},
     }
-    return _table(runs[imagenet_protocol(runs)], "imagenet", metrics, cells)
+    return _table(runs[follows_imagenet_protocol(runs)], "imagenet", metrics, cells)
 
 
 def _table(runs: pd.DataFrame, data: str, metrics: Metrics, cells: Cells) -> pd.DataFrame:
@@ -81,15 +81,15 @@ def _table(runs: pd.DataFrame, data: str, metrics: Metrics, cells: Cells) -> pd.
             "without_end": int((~part["state"].isin([*FINISHED_STATES])).sum()),
         }
         for name, metric in metrics.items():
-            values = values_of(part, metric)
-            ours = student(values) if values else NO_RUN
+            values = metric_values(part, metric)
+            ours = student_interval(values) if values else NO_RUN
             row |= {f"{name}_{key}": getattr(ours, key) for key in ("mean", "low", "high", "n")}
         row |= {size: part[size].max() for size in SIZES}  # the same for all of them
         for name, wanted in cells.items():
-            found = published(data=data, **net, **wanted)
+            found = find_published(data=data, **net, **wanted)
             if wanted["metric"] in SIZES:
                 row[name] = found[0].value if found else np.nan
             else:
-                row[name] = "; ".join(one.shown() for one in found)
+                row[name] = "; ".join(one.format() for one in found)
         rows.append(row)
     return pd.DataFrame(rows)

@@ -31,7 +31,7 @@ SOURCES = {
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedValue:
     """A value, or a range of which an end that is None is open. `sd` is over `runs`; None: not printed."""
 
     data: str
@@ -54,7 +54,7 @@ class Published:
     best: bool = False  # the best of `runs`: no mean is compared with it
     note: str = ""
 
-    def shown(self) -> str:
+    def format(self) -> str:
         """An error, such as `8.51 ± 0.22`, `~9 to 9.5`, `above 60` or `6.43 (best of 5)`."""
         about = "~" if self.by_eye else ""
         if self.value is not None:
@@ -72,42 +72,50 @@ class Published:
 PLAIN, A, B, C = ("plain", "none"), ("residual", "A"), ("residual", "B"), ("residual", "C")
 
 
-def _cifar() -> Iterable[Published]:
+def _cifar() -> Iterable[PublishedValue]:
     name = "cifar10"
     for depth, printed, exact, macs in (
         (20, 0.27e6, 269_722, 40.6e6), (32, 0.46e6, 464_154, 68.9e6), (44, 0.66e6, 658_586, 97.2e6),
         (56, 0.85e6, 853_018, 125.5e6), (110, 1.7e6, 1_727_962, 252.9e6), (1202, 19.4e6, 19_421_274, 2829e6),
     ):  # fmt: skip
         for net in (PLAIN, A):  # option A has no parameters
-            yield Published(name, *net, depth, PARAMETERS, "G", "6n+2 layers", exact)
-            yield Published(name, *net, depth, MULTIPLY_ADDS, "G", "6n+2 layers", macs)
-        yield Published(name, *A, depth, PARAMETERS, "H15", "table 6", printed)
+            yield PublishedValue(name, *net, depth, PARAMETERS, "G", "6n+2 layers", exact)
+            yield PublishedValue(name, *net, depth, MULTIPLY_ADDS, "G", "6n+2 layers", macs)
+        yield PublishedValue(name, *A, depth, PARAMETERS, "H15", "table 6", printed)
     for depth, error in {20: 8.75, 32: 7.51, 44: 7.17, 56: 6.97, 1202: 7.93}.items():
-        yield Published(name, *A, depth, TEST_ERROR, "H15", "table 6", error)
-    yield Published(name, *A, 110, TEST_ERROR, "H15", "table 6", 6.61, sd=0.16, runs=5)
-    yield Published(name, *A, 110, TEST_ERROR, "H15", "table 6", 6.43, runs=5, best=True)
+        yield PublishedValue(name, *A, depth, TEST_ERROR, "H15", "table 6", error)
+    yield PublishedValue(name, *A, 110, TEST_ERROR, "H15", "table 6", 6.61, sd=0.16, runs=5)
+    yield PublishedValue(name, *A, 110, TEST_ERROR, "H15", "table 6", 6.43, runs=5, best=True)
     told = "the kind of training error is not printed"
-    yield Published(name, *A, 1202, CLEAN_ERROR, "H15", "section 4.2", high=0.1, note=told)
-    yield Published(name, *PLAIN, 20, TEST_ERROR, "H15", "figure 6", low=9, high=9.5, by_eye=True)
-    yield Published(name, *PLAIN, 32, TEST_ERROR, "H15", "figure 6", 10, by_eye=True)
-    yield Published(name, *PLAIN, 44, TEST_ERROR, "H15", "figure 6", 12, by_eye=True)
-    yield Published(name, *PLAIN, 56, TEST_ERROR, "H15", "figure 6", low=13, high=13.5, by_eye=True)
-    yield Published(name, *PLAIN, 110, TEST_ERROR, "H15", "figure 6", low=60, note="not drawn")
+    yield PublishedValue(name, *A, 1202, CLEAN_ERROR, "H15", "section 4.2", high=0.1, note=told)
+    yield PublishedValue(
+        name, *PLAIN, 20, TEST_ERROR, "H15", "figure 6", low=9, high=9.5, by_eye=True
+    )
+    yield PublishedValue(name, *PLAIN, 32, TEST_ERROR, "H15", "figure 6", 10, by_eye=True)
+    yield PublishedValue(name, *PLAIN, 44, TEST_ERROR, "H15", "figure 6", 12, by_eye=True)
+    yield PublishedValue(
+        name, *PLAIN, 56, TEST_ERROR, "H15", "figure 6", low=13, high=13.5, by_eye=True
+    )
+    yield PublishedValue(name, *PLAIN, 110, TEST_ERROR, "H15", "figure 6", low=60, note="not drawn")
     for depth, plain, residual in (
         (20, (0.74, 9.69), (0.40, 8.04)), (32, (0.79, 10.04), (0.12, 7.79)),
         (44, (2.76, 11.56), (0.05, 7.51)), (56, (3.33, 13.07), (0.04, 7.46)),
     ):  # fmt: skip
         for net, (train, test) in ((PLAIN, plain), (A, residual)):
-            yield Published(name, *net, depth, AUGMENTED_ERROR, "P1", "repository", train, runs=1)
-            yield Published(name, *net, depth, TEST_ERROR, "P1", "repository", test, runs=1)
+            yield PublishedValue(
+                name, *net, depth, AUGMENTED_ERROR, "P1", "repository", train, runs=1
+            )
+            yield PublishedValue(name, *net, depth, TEST_ERROR, "P1", "repository", test, runs=1)
     for net, depth, mean, sd in ((PLAIN, 20, 9.78, 0.13), (PLAIN, 56, 12.95, 0.22), (A, 20, 8.51, 0.22),
                                  (A, 56, 7.40, 0.27)):  # fmt: skip
-        yield Published(name, *net, depth, TEST_ERROR, "P2", "repository", mean, sd=sd, runs=5)
+        yield PublishedValue(name, *net, depth, TEST_ERROR, "P2", "repository", mean, sd=sd, runs=5)
     told = "its warm-up never returned to 0.1"
-    yield Published(name, *A, 110, TEST_ERROR, "P2", "repository", 7.14, sd=0.20, runs=5, note=told)
+    yield PublishedValue(
+        name, *A, 110, TEST_ERROR, "P2", "repository", 7.14, sd=0.20, runs=5, note=told
+    )
 
 
-def _imagenet() -> Iterable[Published]:
+def _imagenet() -> Iterable[PublishedValue]:
     name, deep = "imagenet", "bottleneck"
     for net, depth, top1 in (
         (PLAIN, 18, 27.94),
@@ -115,25 +123,27 @@ def _imagenet() -> Iterable[Published]:
         (A, 18, 27.88),
         (A, 34, 25.03),
     ):
-        yield Published(name, *net, depth, TEN_CROP_ERROR, "H15", "table 2", top1)
+        yield PublishedValue(name, *net, depth, TEN_CROP_ERROR, "H15", "table 2", top1)
     # table 3 has its 50 layers and more with option B
     for net, depth, top1, top5 in (
         (PLAIN, 34, 28.54, 10.02), (A, 34, 25.03, 7.76), (B, 34, 24.52, 7.46), (C, 34, 24.19, 7.40),
         (B, 50, 22.85, 6.71), (B, 101, 21.75, 6.05), (B, 152, 21.43, 5.71),
     ):  # fmt: skip
         block = deep if depth >= 50 else "basic"
-        yield Published(name, *net, depth, TEN_CROP_ERROR, "H15", "table 3", top1, block=block)
-        yield Published(name, *net, depth, TEN_CROP_TOP5_ERROR, "H15", "table 3", top5, block=block)
+        yield PublishedValue(name, *net, depth, TEN_CROP_ERROR, "H15", "table 3", top1, block=block)
+        yield PublishedValue(
+            name, *net, depth, TEN_CROP_TOP5_ERROR, "H15", "table 3", top5, block=block
+        )
     for depth, printed in {18: 1.8e9, 34: 3.6e9}.items():
         for net in (PLAIN, A):
-            yield Published(name, *net, depth, MULTIPLY_ADDS, "H15", "table 1", printed)
-    yield Published(name, *B, 34, MULTIPLY_ADDS, "G", "table 1's layers", 3.66e9)
+            yield PublishedValue(name, *net, depth, MULTIPLY_ADDS, "H15", "table 1", printed)
+    yield PublishedValue(name, *B, 34, MULTIPLY_ADDS, "G", "table 1's layers", 3.66e9)
     for depth, printed, first, second in (
         (50, 3.8e9, 3.86e9, 4.09e9), (101, 7.6e9, 7.57e9, 7.80e9), (152, 11.3e9, 11.28e9, 11.51e9),
     ):  # fmt: skip
-        yield Published(name, *B, depth, MULTIPLY_ADDS, "H15", "table 1", printed, block=deep)
+        yield PublishedValue(name, *B, depth, MULTIPLY_ADDS, "H15", "table 1", printed, block=deep)
         for stride, macs in (("1x1", first), ("3x3", second)):
-            yield Published(
+            yield PublishedValue(
                 name,
                 *B,
                 depth,
@@ -146,14 +156,14 @@ def _imagenet() -> Iterable[Published]:
             )
 
 
-PUBLISHED = (*_cifar(), *_imagenet())
+PUBLISHED_VALUES = (*_cifar(), *_imagenet())
 
 
-def published(**wanted: object) -> list[Published]:
-    """The published numbers with these values of their fields: `published(data="cifar10", depth=56)`."""
+def find_published(**wanted: object) -> list[PublishedValue]:
+    """The published numbers with these values of their fields: `find_published(data="cifar10", depth=56)`."""
     return [
         one
-        for one in PUBLISHED
+        for one in PUBLISHED_VALUES
         if all(getattr(one, field) == value for field, value in wanted.items())
     ]
 
@@ -210,12 +220,12 @@ IMAGENET_GROUPS = {
 }
 
 
-def paper_protocol(runs: pd.DataFrame) -> "pd.Series[bool]":
+def follows_cifar10_protocol(runs: pd.DataFrame) -> "pd.Series[bool]":
     """Which runs follow He et al. 2015, 4.2, on the canonical CIFAR-10, in all that the paper settles."""
     return ~_departures_from_cifar10(runs).any(axis=1)
 
 
-def imagenet_protocol(runs: pd.DataFrame) -> "pd.Series[bool]":
+def follows_imagenet_protocol(runs: pd.DataFrame) -> "pd.Series[bool]":
     """Which runs follow He et al. 2015, 3.4: all 600k iterations, lr lowered at a plateau, no warm-up.
 
     Unlike the paper's, our images are normalised by channel mean and standard deviation.
@@ -223,7 +233,7 @@ def imagenet_protocol(runs: pd.DataFrame) -> "pd.Series[bool]":
     return ~_departures_from_imagenet(runs).any(axis=1)
 
 
-def departures(runs: pd.DataFrame) -> list[str]:
+def find_departures(runs: pd.DataFrame) -> list[str]:
     """Why some of these runs are not compared with published numbers, one line per key.
 
     Such as `optim.lr is 0.05, the paper's protocol has 0.1`. Of runs on the data that the paper has numbers of alone.

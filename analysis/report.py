@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 
-from analysis.claim import Claim, ended_at
+from analysis.claim import Claim
 from analysis.columns import ENDED_AT, TRAINING_ERROR
+from analysis.evidence import describe_end
 from analysis.figures import style
 from analysis.frame import Frame
 from analysis.mechanisms.base import Check
@@ -188,7 +189,7 @@ def _page(report: Report, frame: Frame, name: str, command: str) -> str:
         versions=sorted(
             {", ".join(f"{k} {v}" for k, v in row.items()) for row in sources["versions"]}
         ),
-        runs=[run | {"when": ended_at(run)} for run in report.runs.to_dict("records")],
+        runs=[run | {"when": describe_end(run)} for run in report.runs.to_dict("records")],
         constructed=bool(frame.runs[TRAINING_ERROR + "_at_start"].notna().any()),
         excluded=frame.excluded,
     )

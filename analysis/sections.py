@@ -83,7 +83,7 @@ def _condition(label: str, part: Frame, margin: float, suffix: str) -> Section:
         tables[f"published{suffix}"] = cifar10
     if len(imagenet):
         tables[f"published-imagenet{suffix}"] = imagenet
-    claims = [*judge(part.runs, margin), *published_claims.compare(part.runs, margin)]
+    claims = [*judge(part.runs, margin), *published_claims.judge_published(part.runs, margin)]
     return Section(
         label, margin, claims, figures, tables, summarise(part.runs), tuple(part.runs["run_id"])
     )

@@ -1,12 +1,26 @@
-"""Intervals and tests on a handful of seeded runs. Errors are in percent, differences in points.
+"""Confidence intervals and tests for a handful of seeded runs.
 
-Welch's bounds and the free permutation take runs as independent. Runs of one seed share the order of the data, the
-augmentation and the initialisation across families, so their errors, if they are related, rise and fall together. A
-difference then varies less than Welch's error says, and both are conservative: they err to the side of no verdict.
+The functions know nothing of networks: they take the values of independent runs and return
+intervals, differences with bounds, and p-values. The docstrings speak of errors in percent and
+differences in points, which is what the claims pass.
 
-`resolution` is the step in which the values move: an error over N images moves in steps of 100 / N. Values that are
-equal on that scale are not known better than to it, so each group's variance is at least that of a uniform rounding
-error, resolution^2 / 12. It is 0 where the step is not known, which bounds nothing.
+Assumptions:
+    Runs are independent and roughly normal. Runs of one seed share the order of the data, the
+    augmentation and the initialisation across families. If their errors are related at all, they
+    rise and fall together; a difference then varies less than Welch's standard error says, and
+    Welch's bounds and the free permutation are conservative: they err towards no verdict.
+
+Resolution:
+    `resolution` is the step in which the values can change, such as 100 / N for an error over N
+    images. Values that are equal on that scale are known no better than to the scale, so the
+    variance of each group is at least that of a uniform rounding error, resolution^2 / 12. If the
+    step is unknown, `resolution` is 0 and has no effect.
+
+References:
+    Student 1908, The probable error of a mean. Welch 1947, The generalization of Student's problem
+    when several different population variances are involved (with the degrees of freedom of
+    Satterthwaite 1946). Holm 1979, A simple sequentially rejective multiple test procedure.
+    Terpstra 1952 and Jonckheere 1954, on the trend test. Berger 1982, on intersection-union tests.
 """
 
 from abc import ABC, abstractmethod
@@ -15,16 +29,20 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
-LEVEL = 0.95
-PERMUTATIONS = 9999
-CELLS_AT_ONCE = 200_000  # of the tables that permutations are counted in: a few megabytes
+CONFIDENCE = 0.95  # of every bound and interval, unless a caller asks for another level
+PERMUTATIONS = 9999  # of the trend test
+MAX_TABLE_CELLS = 200_000  # counted at once by the trend test: a few megabytes
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Student's t interval of a mean over n runs; low and high are NaN for one run."""
+    """Student's two-sided t interval of a mean over n runs.
+
+    `low` and `high` are NaN if n is 1.
+    """
 
     mean: float
     low: float
@@ -33,64 +51,74 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Bounds(ABC):
-    """A difference that is known by bounds at any level.
+class Estimate(ABC):
+    """An estimated difference with confidence bounds at any level.
 
-    Each of `lower` and `upper` alone has 95 %; `low` to `high` has 95 %.
+    `lower` and `upper` are one-sided 95 % bounds: each alone holds with 95 % confidence. `low` and
+    `high` are the ends of the two-sided 95 % interval: both hold together with 95 % confidence.
     """
 
-    method: ClassVar[str]  # whose bounds they are
+    method: ClassVar[str]  # names the bounds in a report
 
     mean: float
 
     @abstractmethod
     def lower_at(self, level: float) -> float:
-        """The one-sided lower bound of this confidence level."""
+        """Return the one-sided lower bound at this confidence level (0.5 to 1)."""
 
     @abstractmethod
     def upper_at(self, level: float) -> float:
-        """The one-sided upper bound of this confidence level."""
+        """Return the one-sided upper bound at this confidence level (0.5 to 1)."""
 
     @abstractmethod
     def p_above(self, margin: float) -> float:
-        """One-sided p of "at most the margin": small where the difference is clearly above it."""
+        """Return the one-sided p-value of the hypothesis that the difference is at most `margin`.
+
+        It is small if the difference is clearly above the margin.
+        """
 
     @abstractmethod
     def p_below(self, margin: float) -> float:
-        """One-sided p of "at least the margin": small where the difference is clearly below it."""
+        """Return the one-sided p-value of the hypothesis that the difference is at least `margin`.
+
+        It is small if the difference is clearly below the margin.
+        """
 
     @abstractmethod
-    def mirrored(self) -> "Bounds":
-        """The same difference, taken the other way round."""
+    def __neg__(self) -> "Estimate":
+        """Return the difference taken the other way round: b minus a instead of a minus b."""
 
     @property
     def lower(self) -> float:
-        return self.lower_at(LEVEL)
+        return self.lower_at(CONFIDENCE)
 
     @property
     def upper(self) -> float:
-        return self.upper_at(LEVEL)
+        return self.upper_at(CONFIDENCE)
 
     @property
     def low(self) -> float:
-        return self.lower_at((1 + LEVEL) / 2)
+        return self.lower_at((1 + CONFIDENCE) / 2)
 
     @property
     def high(self) -> float:
-        return self.upper_at((1 + LEVEL) / 2)
+        return self.upper_at((1 + CONFIDENCE) / 2)
 
 
 @dataclass(frozen=True)
-class Difference(Bounds):
-    """A difference of means with its standard error and Student's degrees of freedom; every bound follows from these.
+class Difference(Estimate):
+    """A difference of means whose error follows Student's t distribution.
 
-    Where the error is 0 all bounds are the mean.
+    Attributes:
+        mean: the difference of the means.
+        standard_error: of that difference. If it is 0, every bound equals the mean.
+        degrees_of_freedom: of Student's t; need not be an integer.
     """
 
     method = "Welch"
 
-    error: float
-    freedom: float
+    standard_error: float
+    degrees_of_freedom: float
 
     def lower_at(self, level: float) -> float:
         return self.mean - self._half_width(level)
@@ -100,162 +128,255 @@ class Difference(Bounds):
 
     def p_above(self, margin: float) -> float:
         distance = self.mean - margin
-        if self.error == 0:
+        if self.standard_error == 0:
             return float(distance <= 0)
-        return float(stats.t.sf(distance / self.error, self.freedom))
+        return float(stats.t.sf(distance / self.standard_error, self.degrees_of_freedom))
 
     def p_below(self, margin: float) -> float:
-        return self.mirrored().p_above(-margin)
+        return (-self).p_above(-margin)
 
-    def mirrored(self) -> "Difference":
-        return Difference(-self.mean, self.error, self.freedom)
+    def __neg__(self) -> "Difference":
+        return Difference(-self.mean, self.standard_error, self.degrees_of_freedom)
 
     def _half_width(self, level: float) -> float:
-        return float(stats.t.ppf(level, self.freedom)) * self.error if self.error else 0.0
+        if self.standard_error == 0:
+            return 0.0
+        return float(stats.t.ppf(level, self.degrees_of_freedom)) * self.standard_error
 
 
 @dataclass(frozen=True)
-class DifferenceOfLeast(Bounds):
-    """The least of k means minus the least of m others, where the same values also say which one is the least.
+class DifferenceOfMinima(Estimate):
+    """The smallest of k means minus the smallest of m others.
 
-    The bounds pay for that choice. "The least of a is below the least of b by the margin" holds if some mean of a is so
-    far below every mean of b. One a out of k is chosen, which Bonferroni's k pays for; that it holds for every b is
-    asked of each at the whole level (intersection-union). The other side is the mirror image.
+    The same values also show which mean is the smallest, so the bounds must allow for that choice;
+    the difference of the two smallest sample means alone would be biased.
+
+    Upper bound: "the minimum of a is below the minimum of b by the margin" holds if some mean of a
+    is that far below every mean of b. One of k means is chosen, so each gets the level of
+    Bonferroni's correction for k. The statement about every mean of b needs no correction, since
+    all of its parts must hold (intersection-union test). The lower bound is the mirror image, with
+    a correction for m.
+
+    Attributes:
+        pairs: k rows of m differences: each mean of a minus each mean of b.
     """
 
-    method = "Welch, with the choice of the best paid for"
+    method = "Welch, corrected for the choice of the best"
 
-    pairs: tuple[tuple[Difference, ...], ...]  # k rows of m: each mean of a minus each of b
+    pairs: tuple[tuple[Difference, ...], ...]
 
     def lower_at(self, level: float) -> float:
-        return -self.mirrored().upper_at(level)
+        return -(-self).upper_at(level)
 
     def upper_at(self, level: float) -> float:
-        each = 1 - (1 - level) / len(self.pairs)
-        return float(np.min([np.max([pair.upper_at(each) for pair in row]) for row in self.pairs]))
+        corrected = 1 - (1 - level) / len(self.pairs)
+        largest = [np.max([pair.upper_at(corrected) for pair in row]) for row in self.pairs]
+        return float(np.min(largest))
 
     def p_above(self, margin: float) -> float:
-        return self.mirrored().p_below(-margin)
+        return (-self).p_below(-margin)
 
     def p_below(self, margin: float) -> float:
-        p = np.min([np.max([pair.p_below(margin) for pair in row]) for row in self.pairs])
-        return min(1.0, len(self.pairs) * float(p))
+        largest = [np.max([pair.p_below(margin) for pair in row]) for row in self.pairs]
+        return min(1.0, len(self.pairs) * float(np.min(largest)))
 
-    def mirrored(self) -> "DifferenceOfLeast":
-        pairs = tuple(
-            tuple(pair.mirrored() for pair in column) for column in zip(*self.pairs, strict=True)
-        )
-        return DifferenceOfLeast(-self.mean, pairs)
+    def __neg__(self) -> "DifferenceOfMinima":
+        columns = zip(*self.pairs, strict=True)
+        pairs = tuple(tuple(-pair for pair in column) for column in columns)
+        return DifferenceOfMinima(-self.mean, pairs)
 
 
-def student(values: Sequence[float], level: float = LEVEL, resolution: float = 0.0) -> Interval:
-    """Mean and two-sided t interval over runs, as wide as the values' resolution asks for."""
+def student_interval(
+    values: Sequence[float], level: float = CONFIDENCE, resolution: float = 0.0
+) -> Interval:
+    """Return the mean of n runs with Student's two-sided t interval.
+
+    Args:
+        values: one value per run, shape (n,), n >= 1.
+        level: confidence level of the interval.
+        resolution: step in which the values can change.
+    """
     array = np.asarray(values, dtype=float)
     n, mean = len(array), float(np.mean(array))
     if n < 2:
         return Interval(mean, float("nan"), float("nan"), n)
-    half = float(stats.t.ppf((1 + level) / 2, n - 1) * np.sqrt(_variance(array, resolution) / n))
-    return Interval(mean, mean - half, mean + half, n)
+    quantile = stats.t.ppf((1 + level) / 2, n - 1)
+    half_width = float(quantile * np.sqrt(_variance(array, resolution) / n))
+    return Interval(mean, mean - half_width, mean + half_width, n)
 
 
-def welch(a: Sequence[float], b: Sequence[float], resolution: float = 0.0) -> Difference:
-    """mean(a) - mean(b), unequal variances, two or more runs each.
+def welch_difference(a: Sequence[float], b: Sequence[float], resolution: float = 0.0) -> Difference:
+    """Return mean(a) - mean(b) by Welch's method: the variances of a and b may differ.
 
-    Where neither varies and no resolution is known, the bounds are the difference itself.
+    The degrees of freedom are those of Welch and Satterthwaite. If neither group varies and no
+    resolution is given, the standard error is 0.
+
+    Args:
+        a: one value per run, two or more runs.
+        b: the same, of the other group; the groups may differ in size.
+        resolution: step in which the values can change.
+
+    Raises:
+        ValueError: a group has fewer than two runs.
     """
     x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     if min(len(x), len(y)) < 2:
         raise ValueError("Welch's bounds need two runs on each side")
     mean = float(x.mean() - y.mean())
-    share_x, share_y = _variance(x, resolution) / len(x), _variance(y, resolution) / len(y)
-    error = float(np.sqrt(share_x + share_y))
-    if error == 0:
+    # each group's share of the squared standard error
+    share_x = _variance(x, resolution) / len(x)
+    share_y = _variance(y, resolution) / len(y)
+    standard_error = float(np.sqrt(share_x + share_y))
+    if standard_error == 0:
         return Difference(mean, 0.0, float(len(x) + len(y) - 2))
     freedom = (share_x + share_y) ** 2 / (share_x**2 / (len(x) - 1) + share_y**2 / (len(y) - 1))
-    return Difference(mean, error, freedom)
+    return Difference(mean, standard_error, freedom)
 
 
-def least_of(
+def difference_of_minima(
     a: Sequence[Sequence[float]], b: Sequence[Sequence[float]], resolution: float = 0.0
-) -> DifferenceOfLeast:
-    """The least mean of the groups of a minus the least of those of b; two or more values in each group."""
-    pairs = tuple(tuple(welch(x, y, resolution) for y in b) for x in a)
+) -> DifferenceOfMinima:
+    """Return the smallest group mean of a minus the smallest group mean of b.
+
+    Args:
+        a: k groups of runs, two or more runs in each.
+        b: m groups of runs, two or more runs in each.
+        resolution: step in which the values can change.
+
+    Raises:
+        ValueError: a group has fewer than two runs.
+    """
+    pairs = tuple(tuple(welch_difference(x, y, resolution) for y in b) for x in a)
     mean = np.min([np.mean(x) for x in a]) - np.min([np.mean(y) for y in b])
-    return DifferenceOfLeast(float(mean), pairs)
+    return DifferenceOfMinima(float(mean), pairs)
 
 
-def paired(a: Sequence[float], b: Sequence[float], resolution: float = 0.0) -> Difference:
-    """mean(a - b) with Student's bounds, for two measurements of each run, two or more runs.
+def paired_difference(
+    a: Sequence[float], b: Sequence[float], resolution: float = 0.0
+) -> Difference:
+    """Return mean(a - b) for two measurements of each run, with Student's bounds.
 
-    Both measurements have the resolution, so the variance of a - b is at least twice that of one rounding error.
+    Both measurements have the resolution, so the variance of a - b is at least twice that of one
+    rounding error.
+
+    Args:
+        a: one value per run, shape (n,), n >= 2.
+        b: the other measurement of the same runs in the same order, shape (n,).
+        resolution: step in which each measurement can change.
+
+    Raises:
+        ValueError: there are fewer than two runs.
     """
     differences = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
-    return one_mean(differences.tolist(), resolution * float(np.sqrt(2)))
+    return mean_estimate(differences.tolist(), resolution * float(np.sqrt(2)))
 
 
-def one_mean(values: Sequence[float], resolution: float = 0.0) -> Difference:
-    """The mean of two or more runs with Student's bounds: its difference from 0."""
+def mean_estimate(values: Sequence[float], resolution: float = 0.0) -> Difference:
+    """Return the mean of n >= 2 runs with Student's bounds, as a difference from 0.
+
+    Raises:
+        ValueError: there are fewer than two runs.
+    """
     array = np.asarray(values, dtype=float)
     if len(array) < 2:
         raise ValueError("Student's bounds need two runs")
-    error = float(np.sqrt(_variance(array, resolution) / len(array)))
-    return Difference(float(array.mean()), error, float(len(array) - 1))
+    standard_error = float(np.sqrt(_variance(array, resolution) / len(array)))
+    return Difference(float(array.mean()), standard_error, float(len(array) - 1))
 
 
-def _variance(values: np.ndarray, resolution: float) -> float:
-    """The sample variance, at least that of a uniform rounding error; NaN where a value is."""
+def _variance(values: NDArray[np.float64], resolution: float) -> float:
+    """Return the sample variance, at least that of a uniform rounding error; NaN if a value is."""
     return float(np.maximum(values.var(ddof=1), resolution**2 / 12))
 
 
-def simultaneous(count: int) -> float:
-    """The level of each of `count` one-sided bounds that together hold with 95 % (Bonferroni; Holm's first step)."""
-    return 1 - (1 - LEVEL) / max(count, 1)
+def bonferroni_level(count: int) -> float:
+    """Return the level at which `count` one-sided bounds hold together with 95 % confidence.
+
+    This is Bonferroni's correction, and the first step of Holm's procedure.
+    """
+    return 1 - (1 - CONFIDENCE) / max(count, 1)
 
 
-def holm(p_values: Sequence[float]) -> list[bool]:
-    """Which of these hypotheses Holm 1979 rejects: in 95 % of the cases none that is true. A p that is NaN never is."""
-    known = np.nan_to_num(np.asarray(p_values, dtype=float), nan=1.0)
-    rejected = [False] * len(known)
-    for rank, index in enumerate(np.argsort(known, kind="stable")):
-        if not known[index] < (1 - LEVEL) / (len(known) - rank):
+def holm_rejections(p_values: Sequence[float]) -> list[bool]:
+    """Return which hypotheses Holm's step-down procedure rejects at a family-wise level of 5 %.
+
+    No true hypothesis is rejected with a probability of 95 % or more, however the p-values depend
+    on each other. A p-value that is NaN is never rejected.
+
+    Args:
+        p_values: one per hypothesis, in any order; the result has the same order.
+    """
+    array = np.nan_to_num(np.asarray(p_values, dtype=float), nan=1.0)
+    rejected = [False] * len(array)
+    for rank, index in enumerate(np.argsort(array, kind="stable")):
+        if not array[index] < (1 - CONFIDENCE) / (len(array) - rank):
             break
         rejected[int(index)] = True
     return rejected
 
 
-def rising_trend(depths: Sequence[float], values: Sequence[float]) -> tuple[float, float]:
-    """Jonckheere-Terpstra: does the error rise with depth? Returns Kendall's tau-b and the one-sided p by permutation.
+def increasing_trend(groups: Sequence[float], values: Sequence[float]) -> tuple[float, float]:
+    """Test whether values rise from group to group (Jonckheere-Terpstra).
 
-    Runs are exchanged freely, as if a seed were no block across depths; where runs of one seed rise and fall together,
-    the p is too large rather than too small. The generator is seeded.
+    The statistic is the number of pairs of runs in which the run of the higher group has the higher
+    value, minus the number in which it has the lower one. Its distribution under no trend comes
+    from 9,999 random permutations of the values over all runs, by a generator with a fixed seed, so
+    equal input gives equal output.
+
+    Limits: values are exchanged freely, as if a seed were not a block across groups. If runs of one
+    seed rise and fall together, p is too large rather than too small.
+
+    Args:
+        groups: the group of each run, such as its depth, shape (n,).
+        values: one value per run, shape (n,).
+
+    Returns:
+        Kendall's tau-b, and the one-sided p-value.
     """
-    x, y = np.asarray(depths, dtype=float), np.asarray(values, dtype=float)
-    groups, group = np.unique(x, return_inverse=True)
-    ranks, rank = np.unique(y, return_inverse=True)
-
-    cells = len(groups) * len(ranks)
-
-    def concordances(orders: np.ndarray) -> np.ndarray:
-        """Pairs that rise with depth minus pairs that fall, for each order of the values.
-
-        int (orders, runs) -> int (orders,). From a table of counts for each order, since the pairs are too many.
-        """
-        table = np.arange(len(orders))[:, None] * cells
-        places = (table + group * len(ranks) + rank[orders]).ravel()
-        counts = np.bincount(places, minlength=len(orders) * cells).reshape(
-            -1, len(groups), len(ranks)
-        )
-        shallower = counts.cumsum(axis=1) - counts
-        up_to = shallower.cumsum(axis=2)
-        lower, higher = up_to - shallower, up_to[:, :, -1:] - up_to
-        return np.asarray((counts * (lower - higher)).sum(axis=(1, 2)))
-
+    x, y = np.asarray(groups, dtype=float), np.asarray(values, dtype=float)
+    distinct_groups, group = np.unique(x, return_inverse=True)
+    distinct_values, rank = np.unique(y, return_inverse=True)
+    shape = (len(distinct_groups), len(distinct_values))
     generator = np.random.default_rng(0)
-    observed = concordances(np.arange(len(x))[None])[0]
-    at_once = max(1, CELLS_AT_ONCE // cells)
-    as_high = 0
-    for start in range(0, PERMUTATIONS, at_once):
-        count = min(at_once, PERMUTATIONS - start)
+    observed = _concordances(np.arange(len(x))[None], group, rank, shape)[0]
+    orders_at_once = max(1, MAX_TABLE_CELLS // (shape[0] * shape[1]))
+    at_least_observed = 0
+    for start in range(0, PERMUTATIONS, orders_at_once):
+        count = min(orders_at_once, PERMUTATIONS - start)
         orders = np.stack([generator.permutation(len(x)) for _ in range(count)])
-        as_high += int((concordances(orders) >= observed).sum())
-    return float(stats.kendalltau(x, y).statistic), (1 + as_high) / (1 + PERMUTATIONS)
+        concordances = _concordances(orders, group, rank, shape)
+        at_least_observed += int((concordances >= observed).sum())
+    p = (1 + at_least_observed) / (1 + PERMUTATIONS)
+    return float(stats.kendalltau(x, y).statistic), p
+
+
+def _concordances(
+    orders: NDArray[np.int64],
+    group: NDArray[np.int64],
+    rank: NDArray[np.int64],
+    shape: tuple[int, int],
+) -> NDArray[np.int64]:
+    """Return, for each order, the pairs of runs that rise from group to group minus those that fall.
+
+    The pairs are too many to list, so they are counted from a table per order: how many runs of
+    each group have each rank.
+
+    Args:
+        orders: permutations of the runs, shape (orders, n).
+        group: index of each run's group, shape (n,).
+        rank: index of each run's value among the distinct values, shape (n,).
+        shape: number of groups, number of distinct values.
+
+    Returns:
+        Shape (orders,).
+    """
+    groups, ranks = shape
+    first_cell = np.arange(len(orders))[:, None] * (groups * ranks)
+    cells = (first_cell + group * ranks + rank[orders]).ravel()
+    flat_counts = np.bincount(cells, minlength=len(orders) * groups * ranks)
+    counts = flat_counts.reshape(-1, groups, ranks)
+    in_lower_groups = counts.cumsum(axis=1) - counts
+    up_to_rank = in_lower_groups.cumsum(axis=2)
+    below = up_to_rank - in_lower_groups  # runs of lower groups with a lower value
+    above = up_to_rank[:, :, -1:] - up_to_rank  # runs of lower groups with a higher value
+    return np.asarray((counts * (below - above)).sum(axis=(1, 2)))

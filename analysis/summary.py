@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.claim import repeated, resolution_of
+from analysis.claim import error_resolution
 from analysis.columns import (
     ERROR_STEP,
     FINISHED_STATES,
@@ -12,7 +12,8 @@ from analysis.columns import (
     TRAINING_ERROR,
     TRAINING_ERROR_AT_START,
 )
-from analysis.statistics import Interval, student
+from analysis.requirements import repeated_seeds
+from analysis.statistics import Interval, student_interval
 from degradation.metrics import TEST_ERROR
 
 NOTE = "note"  # the column that says why a row has no mean
@@ -31,8 +32,8 @@ def compute_interval(runs: pd.DataFrame, metric: str) -> Interval:
     """
     resolution = 0.0
     if metric in STEP_COLUMNS:
-        resolution = resolution_of(runs, column=STEP_COLUMNS[metric])
-    return student(runs[metric].tolist(), resolution=resolution)
+        resolution = error_resolution(runs, column=STEP_COLUMNS[metric])
+    return student_interval(runs[metric].tolist(), resolution=resolution)
 
 
 def compute_finished_interval(runs: pd.DataFrame, metric: str) -> Interval | None:
@@ -44,7 +45,7 @@ def compute_finished_interval(runs: pd.DataFrame, metric: str) -> Interval | Non
     finished = runs[runs["state"].isin([*FINISHED_STATES]) & runs[metric].notna()]
     if finished.empty:
         return None
-    if repeated(finished, ""):
+    if repeated_seeds(finished, ""):
         return Interval(float("nan"), float("nan"), float("nan"), len(finished))
     return compute_interval(finished, metric)
 
@@ -56,5 +57,5 @@ def interval_columns(interval: Interval | None, name: str, keys: tuple[str, ...]
 
 def repeated_seed_note(runs: pd.DataFrame, network: str) -> dict[str, str]:
     """Return a note on why these runs are not averaged; empty if they are."""
-    reasons = repeated(runs, network)
+    reasons = repeated_seeds(runs, network)
     return {NOTE: "; ".join(reasons)} if reasons else {}

@@ -5,22 +5,18 @@ import pandas as pd
 from analysis.claim import (
     Claim,
     Verdict,
-    bound,
-    caveats,
-    compared,
-    decide_above,
-    decide_below,
-    difference_of,
-    missing_requirements,
-    repeated,
-    resolution_of,
-    untrained,
+    decide,
+    error_resolution,
+    is_untrained,
+    training_error_difference,
 )
 from analysis.columns import TRAINING_ERROR, TRAINING_ERROR_AT_START
 from analysis.comparisons.base import BARS, Comparison, build_table
+from analysis.evidence import caveats, format_bound, format_comparison
 from analysis.figures import construction
 from analysis.frame import Frame, group_by_depth
-from analysis.statistics import paired
+from analysis.requirements import missing_requirements, repeated_seeds
+from analysis.statistics import paired_difference
 from degradation.metrics import TEST_ERROR
 
 FAMILY = "constructed"
@@ -69,7 +65,7 @@ def exists(frame: Frame) -> Claim:
         reason = "the construction undoes BN's moving averages; exact statistics are taken anew, batch by batch"
         return Claim(name, statement, Verdict.NOT_TESTED, reason, [reason])
     parent, parents, column = _grown_from(frame)
-    if reasons := repeated(parents, parent):
+    if reasons := repeated_seeds(parents, parent):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     base = parents.set_index("seed")[column]
     evidence, worst = [], float("-inf")
@@ -111,7 +107,7 @@ def not_found(runs: pd.DataFrame, margin: float) -> Claim:
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     notes = caveats(runs, plain)
     depths = [depth for depth in sorted(plain.keys() & groups.keys()) if depth > min(groups)]
-    trained = [depth for depth in depths if not untrained(plain[depth])]
+    trained = [depth for depth in depths if not is_untrained(plain[depth])]
     if not trained:
         return Claim(
             name,
@@ -125,21 +121,21 @@ def not_found(runs: pd.DataFrame, margin: float) -> Claim:
         depth: groups[depth].assign(**{TRAINING_ERROR: groups[depth][TRAINING_ERROR_AT_START]})
         for depth in depths
     }
-    differences = {depth: difference_of(plain[depth], start[depth]) for depth in depths}
+    differences = {depth: training_error_difference(plain[depth], start[depth]) for depth in depths}
     evidence = [
-        f"from scratch minus constructed, {depth} layers: {compared(difference, plain[depth], start[depth])}"
+        f"from scratch minus constructed, {depth} layers: {format_comparison(difference, plain[depth], start[depth])}"
         for depth, difference in differences.items()
     ]
     deepest = max(trained)
-    decision = decide_above({deepest: differences[deepest]}, margin)
-    decisive = f"from scratch minus constructed, {deepest} layers: {bound(differences[deepest], decision.side)}"
+    decision = decide({deepest: differences[deepest]}, "above", margin)
+    decisive = f"from scratch minus constructed, {deepest} layers: {format_bound(differences[deepest], decision.side)}"
     return Claim(name, statement, decision.verdict, decisive, evidence, notes)
 
 
 def kept(frame: Frame, margin: float) -> Claim:
     """Does SGD keep the solution? After minus before training on, seed by seed, an upper bound at every depth.
 
-    Contradicted where any depth ends above, with Holm's correction for their number (`decide_below`).
+    Contradicted where any depth ends above, with Holm's correction for their number (`decide`).
     How far it went away in between stands beside it.
     """
     name = "kept"
@@ -148,10 +144,10 @@ def kept(frame: Frame, margin: float) -> Claim:
     if reasons := missing_requirements({FAMILY: groups}, depths=1):
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     differences = {
-        depth: paired(
+        depth: paired_difference(
             part[TRAINING_ERROR].tolist(),
             part[TRAINING_ERROR_AT_START].tolist(),
-            resolution_of(part),
+            error_resolution(part),
         )
         for depth, part in groups.items()
     }
@@ -169,7 +165,7 @@ def kept(frame: Frame, margin: float) -> Claim:
         f" {d.lower:+.2f}, {d.upper:+.2f}); highest of all evaluations on the way: {on_the_way[depth]:.1f} %"
         for depth, d in differences.items()
     ]
-    decision = decide_below(differences, margin)
-    line = bound(differences[decision.worst], decision.side, decision.together)
+    decision = decide(differences, "below", margin)
+    line = format_bound(differences[decision.worst], decision.side, decision.simultaneous)
     decisive = f"at worst {decision.worst} layers, after minus before: {line}"
     return Claim(name, statement, decision.verdict, decisive, evidence, notes)

@@ -14,13 +14,14 @@ from dataclasses import replace
 
 import pandas as pd
 
-from analysis.claim import Compare, Verdict, repeated, resolution_of
-from analysis.claims import fix, judge, no_degradation, pair_of
+from analysis.claim import Compare, Verdict, error_resolution
+from analysis.claims import family_pair, judge, judge_fix, judge_no_degradation
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.comparisons.base import Comparison, build_table
 from analysis.figures import learning_rate_map
 from analysis.frame import Frame
-from analysis.statistics import DifferenceOfLeast, least_of
+from analysis.requirements import repeated_seeds
+from analysis.statistics import DifferenceOfMinima, difference_of_minima
 
 LR = "config.optim.lr"
 
@@ -40,9 +41,9 @@ def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
     claims = [
         replace(claim, name=f"{claim.name}, best lr", notes=claim.notes + notes) for claim in claims
     ]
-    pair = pair_of(runs)
+    pair = family_pair(runs)
     for lr, part in runs.groupby(LR):
-        for one in (no_degradation(part, margin, pair), fix(part, margin, pair)):
+        for one in (judge_no_degradation(part, margin, pair), judge_fix(part, margin, pair)):
             claims[-1].evidence.append(f"lr {lr:g}, {one.name}: {one.verdict} ({one.decisive})")
     caption = (
         "Training error of the last iteration, mean over seeds, by learning rate and depth; the lowest of each column "
@@ -63,7 +64,7 @@ def _incomplete(runs: pd.DataFrame) -> list[str]:
     ]
     for (family, depth, lr), part in runs.groupby(["family", "depth", LR]):
         net = f"{family}-{depth}"
-        reasons += repeated(part, f"{net} at lr {lr:g}")
+        reasons += repeated_seeds(part, f"{net} at lr {lr:g}")
         if part["seed"].nunique() < 2:
             reasons.append(f"{net} has one seed at lr {lr:g}; an interval needs two")
     tried = {
@@ -82,8 +83,8 @@ def compare_at_best_rates(runs: pd.DataFrame) -> Compare:
         net = (runs["family"] == part["family"].iloc[0]) & (runs["depth"] == part["depth"].iloc[0])
         return [of_rate[TRAINING_ERROR].tolist() for _, of_rate in runs[net].groupby(LR)]
 
-    def compare(a: pd.DataFrame, b: pd.DataFrame) -> DifferenceOfLeast:
-        return least_of(by_rate(a), by_rate(b), resolution_of(runs))
+    def compare(a: pd.DataFrame, b: pd.DataFrame) -> DifferenceOfMinima:
+        return difference_of_minima(by_rate(a), by_rate(b), error_resolution(runs))
 
     return compare
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from analysis.claims import degradation, pair_of
+from analysis.claims import family_pair, judge_degradation
 from analysis.comparisons.base import BARS, Comparison, build_table
 from analysis.figures import error_vs_factor
 from analysis.frame import Frame
@@ -15,11 +15,11 @@ def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
         return None
     runs = frame.runs
     longest = runs[ITERATIONS].max()
-    claim = degradation(runs[runs[ITERATIONS] == longest], margin, pair_of(runs))
+    claim = judge_degradation(runs[runs[ITERATIONS] == longest], margin, family_pair(runs))
     evidence = list(claim.evidence)
     for iterations, part in runs[runs[ITERATIONS] < longest].groupby(ITERATIONS):
         evidence.append(
-            f"for comparison, {iterations} iterations: {degradation(part, margin, pair_of(runs)).decisive}"
+            f"for comparison, {iterations} iterations: {judge_degradation(part, margin, family_pair(runs)).decisive}"
         )
     statement = f"degradation stays, by more than {margin:g} points, after {longest} iterations"
     claim = replace(claim, name="longer training", statement=statement, evidence=evidence)

@@ -2,20 +2,14 @@
 
 import pandas as pd
 
-from analysis.claim import (
-    Claim,
-    Verdict,
-    caveats,
-    compared,
-    difference_of,
-    missing_requirements,
-    untrained,
-)
-from analysis.claims import pair_of
+from analysis.claim import Claim, Verdict, is_untrained, training_error_difference
+from analysis.claims import family_pair
 from analysis.comparisons.base import BARS, Comparison, build_table
+from analysis.evidence import caveats, format_comparison
 from analysis.figures import error_vs_factor
 from analysis.frame import Frame, group_by_depth
-from analysis.statistics import Difference, simultaneous
+from analysis.requirements import missing_requirements
+from analysis.statistics import Difference, bonferroni_level
 
 SHORTCUT = "config.model.shortcut"
 
@@ -44,7 +38,7 @@ def projections(runs: pd.DataFrame, margin: float) -> Claim:
     statement = (
         "A, B and C differ from each other by less than half of what shortcuts gain over plain"
     )
-    pair = pair_of(runs)
+    pair = family_pair(runs)
     plain = group_by_depth(runs, pair.plain)
     options = {
         str(value): part for value, part in runs[runs["family"] == pair.residual].groupby(SHORTCUT)
@@ -54,7 +48,7 @@ def projections(runs: pd.DataFrame, margin: float) -> Claim:
         return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
     notes = caveats(runs, plain, *groups.values())
     shared = set(plain).intersection(*groups.values())
-    trained = [depth for depth in shared if not untrained(plain[depth])]
+    trained = [depth for depth in shared if not is_untrained(plain[depth])]
     if not trained:
         return Claim(
             name,
@@ -66,16 +60,16 @@ def projections(runs: pd.DataFrame, margin: float) -> Claim:
         )
     depth = max(trained)
     first = min(groups)
-    gap = difference_of(plain[depth], groups[first][depth])
+    gap = training_error_difference(plain[depth], groups[first][depth])
     evidence = [
-        f"{pair.plain} minus {first}, {depth} layers: {compared(gap, plain[depth], groups[first][depth])}"
+        f"{pair.plain} minus {first}, {depth} layers: {format_comparison(gap, plain[depth], groups[first][depth])}"
     ]
     between = {}
     named = sorted(groups)
     for index, one in enumerate(named):
         for other in named[index + 1 :]:
-            difference = difference_of(groups[one][depth], groups[other][depth])
-            line = compared(difference, groups[one][depth], groups[other][depth])
+            difference = training_error_difference(groups[one][depth], groups[other][depth])
+            line = format_comparison(difference, groups[one][depth], groups[other][depth])
             evidence.append(f"{one} minus {other}, {depth} layers: {line}")
             between[f"{one} minus {other}"] = difference
     verdict, line = _verdict(between, gap, margin)
@@ -96,7 +90,7 @@ def _verdict(between: dict[str, Difference], gap: Difference, margin: float) -> 
     if gap.lower > margin and all(size < gap.low / 2 for size in most.values()):
         return Verdict.REPRODUCED, small
     together = 2 * len(between) + 1
-    level = simultaneous(together)
+    level = bonferroni_level(together)
     least = {
         name: max(each.lower_at(level), -each.upper_at(level)) for name, each in between.items()
     }

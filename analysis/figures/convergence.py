@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from analysis.figures.layout import add_legend, list_depths, list_families
 from analysis.figures.style import FAMILY_STYLES, LR_DROP_STYLE, depth_style
-from analysis.interval_censoring import EXPONENTIAL, Fit
+from analysis.interval_censoring import EXPONENTIAL, GrowthFit
 
 CAPTION = (
     "Left: iterations until the training error is half of chance error, against depth. Each mark "
@@ -40,7 +40,7 @@ FORM_LINESTYLES: dict[bool, Any] = {True: "-", False: (0, (5, 2))}  # exponentia
 MEDIAN_WIDTH = 1.6  # points
 
 
-def draw(times: pd.DataFrame, ax: Axes, fits: Sequence[Fit], fitted_family: str) -> Axes:
+def draw(times: pd.DataFrame, ax: Axes, fits: Sequence[GrowthFit], fitted_family: str) -> Axes:
     """Draw one mark per run, and the fits.
 
     `times`: rows of `time_to_threshold.measure_times` for one threshold. `fits`: to the runs of
@@ -61,7 +61,9 @@ def draw(times: pd.DataFrame, ax: Axes, fits: Sequence[Fit], fitted_family: str)
             "linestyle": FORM_LINESTYLES[fit.form == EXPONENTIAL],
             "linewidth": 1.8,
         }
-        ax.plot(depths, fit.time(depths), color=FAMILY_STYLES[fitted_family]["color"], **look)
+        ax.plot(
+            depths, fit.median_time(depths), color=FAMILY_STYLES[fitted_family]["color"], **look
+        )
     return ax
 
 
@@ -123,7 +125,7 @@ def _list_thresholds(times: pd.DataFrame) -> list[float]:
 
 def plot(
     times: pd.DataFrame,
-    fits: Sequence[Fit],
+    fits: Sequence[GrowthFit],
     fitted_family: str,
     threshold: float,
     milestones: Sequence[int],
@@ -163,7 +165,9 @@ def _set_axes(ax: Axes, depths: list[int], last: float, milestones: Sequence[int
         ax.axhline(milestone, **LR_DROP_STYLE)
 
 
-def _legend_handles(times: pd.DataFrame, fits: Sequence[Fit], fitted_family: str) -> list[Line2D]:
+def _legend_handles(
+    times: pd.DataFrame, fits: Sequence[GrowthFit], fitted_family: str
+) -> list[Line2D]:
     handles = []
     for family in list_families(times):
         look: dict[str, Any] = {key: FAMILY_STYLES[family][key] for key in ("color", "marker")}

@@ -18,7 +18,7 @@ from analysis.figures.mean_interval import draw_curves
 from analysis.figures.style import CHANCE_STYLE, depth_style
 from analysis.frame import Frame
 from analysis.lr_drops import common_milestones
-from analysis.published_values import paper_protocol, published
+from analysis.published_values import find_published, follows_cifar10_protocol
 from degradation.metrics import ITERATION, TEST_ERROR
 
 ORDER = 2
@@ -75,11 +75,11 @@ def _draw_published(frame: Frame, ax: Axes, family: str, depth: int, color: Any)
     Nothing is drawn unless runs of this family and depth follow the paper's protocol.
     """
     is_shown = (frame.runs["family"] == family) & (frame.runs["depth"] == depth)
-    runs = frame.runs[is_shown & paper_protocol(frame.runs)]
+    runs = frame.runs[is_shown & follows_cifar10_protocol(frame.runs)]
     if runs.empty:
         return
     end = float(runs["config.schedule.iterations"].max())
-    values = published(
+    values = find_published(
         data="cifar10", family=family, depth=depth, metric=TEST_ERROR, source="H15", best=False
     )
     for value in values:
@@ -105,7 +105,7 @@ def plot(frame: Frame) -> Figure:
     axes[0].set_ylabel("error (%)")
     axes[0].set_ylim(bottom=0)
     handles = [*depth_handles(list_depths(frame.runs)), *_line_handles(frame.error_kind)]
-    if paper_protocol(frame.runs).any():
+    if follows_cifar10_protocol(frame.runs).any():
         label = "test error of He et al. 2015 (plain: read off figure 6, bar: a range)"
         handles.append(Line2D([], [], color="0.6", label=label, **PAPER_STYLE))
         axes[0].set_ylim(top=PAPER_TOP)

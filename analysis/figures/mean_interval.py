@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from analysis.figures.layout import set_depth_axis
-from analysis.statistics import Interval, student
+from analysis.statistics import Interval, student_interval
 
 POINT_STYLE: dict[str, Any] = {"s": 20, "alpha": 0.6, "linewidths": 0.6, "zorder": 3}
 
@@ -69,7 +69,7 @@ def draw_over_depth(
         place = depths.index(depth) + shift
         draw_runs([place] * len(finite), finite, ax, style["color"])
         places.append(place)
-        intervals.append(student(finite))
+        intervals.append(student_interval(finite))
     draw_means(places, intervals, ax, style)
     return set_depth_axis(ax, depths)
 

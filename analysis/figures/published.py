@@ -12,8 +12,8 @@ from analysis.figures.layout import add_legend, print_beside
 from analysis.figures.mean_interval import draw_means
 from analysis.figures.style import FAMILY_STYLES
 from analysis.frame import Frame, group_by_depth
-from analysis.published_values import Published, paper_protocol, published
-from analysis.statistics import student
+from analysis.published_values import PublishedValue, find_published, follows_cifar10_protocol
+from analysis.statistics import student_interval
 from degradation.metrics import TEST_ERROR
 from degradation.records.schema import State
 
@@ -50,7 +50,7 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
     The vertical limits of `ax` must be set before: what lies above them becomes an arrow.
     """
     groups = group_by_depth(_select_runs(frame), family)
-    values = published(data="cifar10", family=family, metric=TEST_ERROR)
+    values = find_published(data="cifar10", family=family, metric=TEST_ERROR)
     depths = sorted({*groups, *(value.depth for value in values)})
     bottom, top = ax.get_ylim()
     for depth, group in groups.items():
@@ -67,7 +67,9 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
 
 def _select_runs(frame: Frame) -> pd.DataFrame:
     """Return our finished runs that follow the paper's protocol."""
-    return frame.runs[frame.runs["state"].isin([*FINISHED_STATES]) & paper_protocol(frame.runs)]
+    return frame.runs[
+        frame.runs["state"].isin([*FINISHED_STATES]) & follows_cifar10_protocol(frame.runs)
+    ]
 
 
 def _draw_ours(group: pd.DataFrame, place: int, ax: Axes) -> None:
@@ -79,7 +81,7 @@ def _draw_ours(group: pd.DataFrame, place: int, ax: Axes) -> None:
         drawn = errors[(group["state"] == state) & (errors <= top)]
         look: dict[str, Any] = {"s": 16, "marker": marker, "alpha": 0.6, "linewidths": 1}
         ax.scatter([place + RUN_SHIFT] * len(drawn), drawn, color=style["color"], **look)
-    interval = student(errors.tolist())
+    interval = student_interval(errors.tolist())
     above = int((errors > top).sum())
     if above:
         text = f"{above} of {interval.n} runs"
@@ -95,7 +97,7 @@ def _draw_ours(group: pd.DataFrame, place: int, ax: Axes) -> None:
     print_beside(text, point, ax, (-2, -6), style["color"], ha="center", va="top")
 
 
-def _draw_published(value: Published, place: int, ax: Axes) -> None:
+def _draw_published(value: PublishedValue, place: int, ax: Axes) -> None:
     """Draw a published value: a mark with its standard deviation, a bar for a range.
 
     A range that is open above becomes an arrow.
@@ -115,7 +117,7 @@ def _draw_published(value: Published, place: int, ax: Axes) -> None:
     elif value.low is not None and value.high is not None:
         ax.plot([at, at], [value.low, value.high], color=color, linewidth=5, solid_capstyle="butt")
     else:
-        _draw_arrow(at, value.shown(), ax, color, "left")
+        _draw_arrow(at, value.format(), ax, color, "left")
 
 
 def _draw_arrow(at: float, text: str, ax: Axes, color: str, side: str) -> None:
@@ -133,7 +135,7 @@ def _draw_arrow(at: float, text: str, ax: Axes, color: str, side: str) -> None:
 
 def applies_to(frame: Frame) -> bool:
     """Return whether some runs follow the paper's protocol on CIFAR-10."""
-    return bool(paper_protocol(frame.runs).any())
+    return bool(follows_cifar10_protocol(frame.runs).any())
 
 
 def plot(frame: Frame) -> Figure:

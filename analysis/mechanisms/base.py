@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.claim import NAMED, Claim, Verdict, bound_name, bound_value
+from analysis.claim import Claim, Verdict
+from analysis.evidence import abbreviate
 from analysis.frame import Frame
-from analysis.statistics import Difference
 
 
 class Check(Claim):
@@ -44,28 +44,6 @@ Build = Callable[
 ]  # the frame of one condition, the margin in points
 
 
-def few_seeds(values: pd.DataFrame) -> list[str]:
-    """Why no interval can be made of these values a run: the families and depths that have one seed."""
-    seeds = values.groupby(["family", "depth"])["seed"].nunique().reset_index()
-    few = seeds[seeds["seed"] < 2].to_dict("records")
-    return [
-        f"{one['family']} nets of {one['depth']} layers have one seed; an interval needs two"
-        for one in few
-    ]
-
-
-def not_tested(name: str, statement: str, reasons: list[str]) -> Claim:
-    return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
-
-
-def bounded(
-    difference: Difference, side: str, together: int, show: Callable[[float], str], unit: str = ""
-) -> str:
-    """A difference and the bound that a verdict rests on (analysis.claim.Decision); `show` formats both."""
-    mean, value = show(difference.mean), show(bound_value(difference, side, together))
-    return f"{mean}{unit}, {bound_name(side, together)} {value}"
-
-
 def by_family(values: pd.DataFrame, family: str, column: str) -> dict[int, list[float]]:
     """The values of a family's runs at each depth, shallowest first."""
     part = values[values["family"] == family]
@@ -81,9 +59,8 @@ def unprobed(runs: pd.DataFrame, probed: pd.DataFrame) -> list[str]:
         f"{run_id} ({state})"
         for run_id, state in zip(missing["run_id"], missing["state"], strict=True)
     ]
-    more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
     return (
-        [f"{len(named)} of {len(runs)} runs without this probe: {', '.join(named[:NAMED])}{more}"]
+        [f"{len(named)} of {len(runs)} runs without this probe: {abbreviate(named)}"]
         if named
         else []
     )

@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import pandas as pd
 
-from analysis.claim import Claim, Verdict, missing_requirements
-from analysis.claims import SIGNIFICANCE, pair_of
+from analysis.claim import Claim, Verdict, not_tested
+from analysis.claims import SIGNIFICANCE, family_pair
 from analysis.columns import FINISHED_STATES
 from analysis.figures import convergence as figure
 from analysis.frame import Frame, group_by_depth
@@ -15,11 +15,11 @@ from analysis.interval_censoring import (
     EXPONENTIAL,
     POWER,
     DegenerateSample,
-    Fit,
-    discrimination,
-    fit,
+    GrowthFit,
+    fit_growth,
+    predict_discrimination,
 )
-from analysis.mechanisms.base import Explanation, not_tested
+from analysis.mechanisms.base import Explanation
 from analysis.mechanisms.time_to_threshold import (
     THRESHOLDS,
     censored_at,
@@ -29,7 +29,8 @@ from analysis.mechanisms.time_to_threshold import (
     read_milestones,
     summary,
 )
-from analysis.statistics import LEVEL
+from analysis.requirements import missing_requirements
+from analysis.statistics import CONFIDENCE
 
 HALF = Fraction(1, 2)  # what the first claim is about, whatever the data set
 CLEARLY = 2.0  # log-likelihood by which one form must be the better: e^2, seven times as likely
@@ -62,7 +63,7 @@ CAPTION = (
 
 
 def build(frame: Frame, _margin: float) -> Explanation | None:
-    pair = pair_of(frame.runs)
+    pair = family_pair(frame.runs)
     families = [
         family for family in (pair.plain, pair.residual) if family in set(frame.runs["family"])
     ]
@@ -83,27 +84,27 @@ def build(frame: Frame, _margin: float) -> Explanation | None:
             for part in (plain, residual)
         )
         claims.append(no_such_slowing(runs, slopes, others, (pair.plain, pair.residual)))
-    drawn = [one for one in fits.values() if isinstance(one, Fit)]
+    drawn = [one for one in fits.values() if isinstance(one, GrowthFit)]
     figures = {"convergence": (figure.plot(times, drawn, pair.plain, float(HALF), drops), CAPTION)}
     return Explanation("convergence", TITLE, INTRODUCTION, claims, summary(times), figures)
 
 
-def try_fit(form: str, times: pd.DataFrame, share: Fraction) -> Fit | str:
+def try_fit(form: str, times: pd.DataFrame, share: Fraction) -> GrowthFit | str:
     """The fit, or why there is none."""
     of_share = times[times["threshold"] == float(share)]
     try:
-        return fit(form, of_share["depth"], of_share["after"], of_share["by"])
+        return fit_growth(form, of_share["depth"], of_share["after"], of_share["by"])
     except DegenerateSample as problem:
         return str(problem)
 
 
-def fit_both_forms(times: pd.DataFrame, drops: list[int]) -> dict[str, Fit | str]:
+def fit_both_forms(times: pd.DataFrame, drops: list[int]) -> dict[str, GrowthFit | str]:
     """Both forms, to half of chance error, as far as the runs are known at the first drop of the learning rate."""
     window = censored_at(times, drops[0]) if drops else times
     return {form: try_fit(form, window, HALF) for form in (EXPONENTIAL, POWER)}
 
 
-def decide_form(exponential: Fit, power: Fit) -> Verdict:
+def decide_form(exponential: GrowthFit, power: GrowthFit) -> Verdict:
     """Is the growth exponential? A bound on the slope, and the likelihood beside that of a power of depth."""
     better = exponential.log_likelihood - power.log_likelihood
     if better >= CLEARLY and exponential.lower > 0:
@@ -131,7 +132,7 @@ def slow(runs: pd.DataFrame, times: pd.DataFrame, evaluations: list[int], family
     fits = fit_both_forms(times, drops)
     exponential, power = fits[EXPONENTIAL], fits[POWER]
     when = f" before the learning rate drops, at {drops[0]} iterations" if drops else ""
-    if not isinstance(exponential, Fit) or not isinstance(power, Fit):
+    if not isinstance(exponential, GrowthFit) or not isinstance(power, GrowthFit):
         return not_tested(
             name, statement, [f"half of chance error, {family}{when}: {exponential}", *counts]
         )
@@ -139,7 +140,7 @@ def slow(runs: pd.DataFrame, times: pd.DataFrame, evaluations: list[int], family
     better = exponential.log_likelihood - power.log_likelihood
     side = "upper" if exponential.upper < 0 else "lower"
     decisive = (
-        f"factor per {LAYERS} layers {factor(exponential.b)}, 95 % {side} bound {factor(getattr(exponential, side))}; "
+        f"factor per {LAYERS} layers {factor(exponential.slope)}, 95 % {side} bound {factor(getattr(exponential, side))}; "
         f"log-likelihood of exponential minus power law {better:+.2f} (clear from {CLEARLY:g} on){when}"
     )
     deepest, last = max(groups), drops[0] if drops else times["last"].max()
@@ -151,11 +152,11 @@ def slow(runs: pd.DataFrame, times: pd.DataFrame, evaluations: list[int], family
     }
     evidence = [
         f"exponential: {format_interval(exponential)}; log-likelihood {exponential.log_likelihood:.2f}",
-        f"power law: doubling the depth multiplies the iterations by {2**power.b:.2f}"
+        f"power law: doubling the depth multiplies the iterations by {2**power.slope:.2f}"
         f" (one-sided 95 % bounds {2**power.lower:.2f}, {2**power.upper:.2f});"
         f" log-likelihood {power.log_likelihood:.2f}",
-        f"at {deepest} layers the exponential fit expects {exponential.time(deepest):,.0f} iterations and the power law"
-        f" {power.time(deepest):,.0f}; past {last:,.0f} nothing is used",
+        f"at {deepest} layers the exponential fit expects {exponential.median_time(deepest):,.0f} iterations and the power law"
+        f" {power.median_time(deepest):,.0f}; past {last:,.0f} nothing is used",
         f"in repetitions of this design the true form would be preferred by {CLEARLY:g} about so often: the exponential"
         f" fit, if true, in {100 * told_apart[EXPONENTIAL]:.0f} %; the power law, if true, in"
         f" {100 * told_apart[POWER]:.0f} %",
@@ -168,9 +169,11 @@ def slow(runs: pd.DataFrame, times: pd.DataFrame, evaluations: list[int], family
     return Claim(name, statement, verdict, decisive, evidence, notes)
 
 
-def preferred(truth: Fit, depths: list[float], evaluations: list[int]) -> float:
+def preferred(truth: GrowthFit, depths: list[float], evaluations: list[int]) -> float:
     """About how probable a clear preference for this form is in a repetition of the design, if the fit is true."""
-    return discrimination(truth, OTHER_FORM[truth.form], depths, evaluations).probability(CLEARLY)
+    return predict_discrimination(truth, OTHER_FORM[truth.form], depths, evaluations).probability(
+        CLEARLY
+    )
 
 
 def _undecidable(told_apart: Mapping[str, float]) -> str:
@@ -190,7 +193,7 @@ def _elsewhere(times: pd.DataFrame, drops: list[int]) -> list[str]:
     lines = []
     for where, share in places:
         exponential, power = (try_fit(form, times, share) for form in (EXPONENTIAL, POWER))
-        if isinstance(exponential, Fit) and isinstance(power, Fit):
+        if isinstance(exponential, GrowthFit) and isinstance(power, GrowthFit):
             better = exponential.log_likelihood - power.log_likelihood
             lines.append(
                 f"{where}: {format_interval(exponential)}; exponential minus power law {better:+.2f}"
@@ -201,7 +204,7 @@ def _elsewhere(times: pd.DataFrame, drops: list[int]) -> list[str]:
 
 
 def _notes(
-    runs: pd.DataFrame, groups: Mapping[int, pd.DataFrame], fits: tuple[Fit, ...]
+    runs: pd.DataFrame, groups: Mapping[int, pd.DataFrame], fits: tuple[GrowthFit, ...]
 ) -> list[str]:
     notes = [
         "a run that never got there counts as later than its last iteration; without it, deep nets look faster"
@@ -213,17 +216,17 @@ def _notes(
         )
     if diverged := sum(int((part["state"] == "diverged").sum()) for part in groups.values()):
         notes.append(f"{diverged} runs diverged and are at chance from then on")
-    if any(one.at_floor for one in fits):
+    if any(one.is_at_floor for one in fits):
         notes.append(
-            f"the spread of log time is held at {fits[0].floor:.2f}, the least that the evaluations resolve"
+            f"the spread of log time is held at {fits[0].sigma_floor:.2f}, the least that the evaluations resolve"
         )
     return notes
 
 
 def no_such_slowing(
     runs: pd.DataFrame,
-    plain: Mapping[Fraction, Fit | str],
-    residual: Mapping[Fraction, Fit | str],
+    plain: Mapping[Fraction, GrowthFit | str],
+    residual: Mapping[Fraction, GrowthFit | str],
     families: tuple[str, str],
 ) -> Claim:
     """At every share at which both slopes can be try_fit, the residual's upper bound is below the plain's lower.
@@ -243,14 +246,14 @@ def no_such_slowing(
         {family: group_by_depth(runs, family) for family in families}, depths=2
     ):
         return not_tested(name, statement, reasons)
-    both: dict[Fraction, tuple[Fit, Fit]] = {}
+    both: dict[Fraction, tuple[GrowthFit, GrowthFit]] = {}
     evidence = []
     for share in THRESHOLDS:
         one, other = plain[share], residual[share]
-        if isinstance(one, Fit) and isinstance(other, Fit):
+        if isinstance(one, GrowthFit) and isinstance(other, GrowthFit):
             both[share] = one, other
         told = [
-            f"{f} {format_interval(x) if isinstance(x, Fit) else x}"
+            f"{f} {format_interval(x) if isinstance(x, GrowthFit) else x}"
             for f, x in zip(families, (one, other), strict=True)
         ]
         evidence.append(f"{share} of chance error: {'; '.join(told)}")
@@ -260,7 +263,7 @@ def no_such_slowing(
         )
     verdict = decide_slowing(both)
     opposite = verdict is Verdict.CONTRADICTED
-    level = opposite_level(len(both)) if opposite else LEVEL
+    level = opposite_level(len(both)) if opposite else CONFIDENCE
     gaps = {share: _gap(*fits, level, opposite) for share, fits in both.items()}
     worst = max(gaps, key=lambda share: gaps[share])
     plain_fit, residual_fit = both[worst]
@@ -277,9 +280,11 @@ def no_such_slowing(
     return Claim(name, statement, verdict, decisive, evidence)
 
 
-def decide_slowing(fits: Mapping[Fraction, tuple[Fit, Fit]]) -> Verdict:
+def decide_slowing(fits: Mapping[Fraction, tuple[GrowthFit, GrowthFit]]) -> Verdict:
     """`fits`: of the plain and the residual family at each share. All must hold; one opposite contradicts."""
-    if all(_gap(plain, residual, LEVEL, opposite=False) < 0 for plain, residual in fits.values()):
+    if all(
+        _gap(plain, residual, CONFIDENCE, opposite=False) < 0 for plain, residual in fits.values()
+    ):
         return Verdict.REPRODUCED
     level = opposite_level(len(fits))
     if any(_gap(plain, residual, level, opposite=True) > 0 for plain, residual in fits.values()):
@@ -292,7 +297,7 @@ def opposite_level(shares: int) -> float:
     return 1 - SIGNIFICANCE / shares
 
 
-def _gap(plain: Fit, residual: Fit, level: float, opposite: bool) -> float:
+def _gap(plain: GrowthFit, residual: GrowthFit, level: float, opposite: bool) -> float:
     """The residual's upper bound minus the plain's lower; `opposite`: its lower bound minus the plain's upper."""
     side = -1 if opposite else 1
     return residual.bound(level, side) - plain.bound(level, -side)
@@ -303,8 +308,8 @@ def factor(slope: float) -> str:
     return f"{math.exp(min(LAYERS * slope, 700.0)):.3g}" if slope < math.inf else "unbounded"
 
 
-def format_interval(one: Fit) -> str:
+def format_interval(one: GrowthFit) -> str:
     return (
-        f"factor per {LAYERS} layers {factor(one.b)} (one-sided 95 % bounds {factor(one.lower)}, {factor(one.upper)};"
+        f"factor per {LAYERS} layers {factor(one.slope)} (one-sided 95 % bounds {factor(one.lower)}, {factor(one.upper)};"
         f" two-sided 95 % interval {factor(one.low)} to {factor(one.high)})"
     )

@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.claim import Claim, Verdict, decide_below
-from analysis.claims import pair_of
+from analysis.claim import Claim, Verdict, decide, not_tested
+from analysis.claims import family_pair
+from analysis.evidence import format_bound
 from analysis.figures import gradient_flow as figure
-from analysis.frame import Frame
-from analysis.mechanisms.base import Explanation, bounded, few_seeds, not_tested, unprobed
-from analysis.statistics import Difference, one_mean
+from analysis.frame import Frame, group_by_depth
+from analysis.mechanisms.base import Explanation, unprobed
+from analysis.requirements import missing_requirements
+from analysis.statistics import Difference, mean_estimate
 from degradation.metrics import ITERATION
 
 Array = NDArray[Any]
@@ -39,7 +41,7 @@ def build(frame: Frame, _margin: float) -> Explanation | None:
     if table is None:
         return None
     spans = spans_of(table)
-    pair = pair_of(frame.runs)
+    pair = family_pair(frame.runs)
     present = [family for family in (pair.residual, pair.plain) if family in set(spans["family"])]
     claims = [healthy(spans, frame.runs, family) for family in present]
     figures = {
@@ -100,13 +102,13 @@ def _place(extreme: np.ufunc, norms: Array, begins: Array) -> Array:
 def healthy(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
     """Does the gradient keep its size? A Student bound on log10 of the span, at every depth and probe.
 
-    Contradicted where any is above the limit, with Holm's correction for their number (`decide_below`).
+    Contradicted where any is above the limit, with Holm's correction for their number (`decide`).
     """
     name = f"healthy norms, {family}"
     statement = f"{family} nets: at every depth and probe the norm of dE/dx spans less than a factor of {SPAN:g}"
     spans = spans[spans["family"] == family]
     notes = unprobed(runs[runs["family"] == family], spans)
-    if reasons := few_seeds(spans):
+    if reasons := missing_requirements({family: group_by_depth(spans, family)}, depths=1):
         return not_tested(name, statement, [*reasons, *notes])
     limit = math.log10(SPAN)
     logarithms: dict[str, Difference] = {}  # of the span, at each depth and moment
@@ -123,16 +125,16 @@ def healthy(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
             elif len(known) < 2:
                 notes.append(f"{where}: one run, no bound")
             else:
-                logarithms[where] = one_mean([math.log10(span) for span in known])
+                logarithms[where] = mean_estimate([math.log10(span) for span in known])
             told.append(f"{moment} {_word(part)} ({_factor(known.map(math.log10).mean())})")
         evidence.append(f"{depth} layers: {', '.join(told)}")
     if not logarithms:
         return Claim(name, statement, Verdict.INCONCLUSIVE, "; ".join(unbounded), evidence, notes)
-    found = decide_below(logarithms, limit)
+    found = decide(logarithms, "below", limit)
     verdict = found.verdict
     if unbounded and verdict is Verdict.REPRODUCED:
         verdict = Verdict.INCONCLUSIVE
-    line = bounded(logarithms[found.worst], found.side, found.together, _factor)
+    line = format_bound(logarithms[found.worst], found.side, found.simultaneous, _factor, unit="")
     decisive = "; ".join([f"at worst {found.worst}: factor {line} (limit {SPAN:g})", *unbounded])
     return Claim(name, statement, verdict, decisive, evidence, notes)
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis.claim import Verdict
-from analysis.claims import pair_of
+from analysis.claims import family_pair
 from analysis.figures import gradient_identity as figure
 from analysis.frame import Frame
 from analysis.mechanisms import depth_tests
@@ -53,7 +53,7 @@ def build(frame: Frame, _margin: float) -> Explanation | None:
     table = frame.probes.get("identity")
     if table is None:
         return None
-    family = pair_of(frame.runs).residual
+    family = family_pair(frame.runs).residual
     table = table[table["family"] == family]
     if table.empty:
         return None

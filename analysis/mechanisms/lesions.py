@@ -4,13 +4,15 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.claim import Claim, bound, decide_above, format_interval, untrained
-from analysis.claims import Pair, pair_of
+from analysis.claim import Claim, decide, is_untrained, not_tested
+from analysis.claims import FamilyPair, family_pair
 from analysis.columns import UNTRAINED_WITHIN_POINTS
+from analysis.evidence import format_bound, format_interval
 from analysis.figures import lesions as figure
 from analysis.frame import Frame, group_by_depth
-from analysis.mechanisms.base import Explanation, by_family, few_seeds, not_tested, unprobed
-from analysis.statistics import Difference, student, welch
+from analysis.mechanisms.base import Explanation, by_family, unprobed
+from analysis.requirements import missing_requirements
+from analysis.statistics import Difference, student_interval, welch_difference
 
 TITLE = "what does a net lose with one of its blocks?"
 INTRODUCTION = (
@@ -39,7 +41,7 @@ CAPTION_ALONE = (
 
 
 def build(frame: Frame, margin: float) -> Explanation | None:
-    pair, table = pair_of(frame.runs), frame.probes.get("lesions")
+    pair, table = family_pair(frame.runs), frame.probes.get("lesions")
     if table is None:
         return None
     table = marked(table, pair, frame.probes.get("identity"))
@@ -63,7 +65,7 @@ def alone(table: pd.DataFrame) -> pd.Series:
     return (table["kind"] == "delete") & (table["number"] == 1)
 
 
-def marked(table: pd.DataFrame, pair: Pair, identity: pd.DataFrame | None) -> pd.DataFrame:
+def marked(table: pd.DataFrame, pair: FamilyPair, identity: pd.DataFrame | None) -> pd.DataFrame:
     """With `changes_shape`, of a block that was deleted alone: a plain net of its depth cannot lose it.
 
     Where there is no plain net to tell, the probe of the identity does.
@@ -107,10 +109,10 @@ def errors_of(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def lesions(errors: pd.DataFrame, runs: pd.DataFrame, margin: float, pair: Pair) -> Claim:
+def lesions(errors: pd.DataFrame, runs: pd.DataFrame, margin: float, pair: FamilyPair) -> Claim:
     """One block costs a residual net less than a plain one: a Welch lower bound at every depth that trained plain.
 
-    Contradicted where it does at any depth not, with Holm's correction for their number (`decide_above`).
+    Contradicted where it does at any depth not, with Holm's correction for their number (`decide`).
     """
     name = "lesions"
     statement = (
@@ -122,7 +124,7 @@ def lesions(errors: pd.DataFrame, runs: pd.DataFrame, margin: float, pair: Pair)
         by_family(single, family, "increase") for family in (pair.plain, pair.residual)
     )
     without_training = {
-        depth for depth, part in group_by_depth(runs, pair.plain).items() if untrained(part)
+        depth for depth, part in group_by_depth(runs, pair.plain).items() if is_untrained(part)
     }
     left_out = sorted(without_training & plain.keys())
     reason = (
@@ -136,19 +138,21 @@ def lesions(errors: pd.DataFrame, runs: pd.DataFrame, margin: float, pair: Pair)
             f"no depth at which a trained {pair.plain} net and a {pair.residual} net both lost a block"
         ]
         return not_tested(name, statement, [*reasons, *notes])
-    if reasons := few_seeds(single[single["depth"].isin(depths)]):
+    compared = single[single["depth"].isin(depths)]
+    groups = {family: group_by_depth(compared, family) for family in (pair.plain, pair.residual)}
+    if reasons := missing_requirements(groups, depths=1):
         return not_tested(name, statement, [*reasons, *notes])
-    differences = {depth: welch(plain[depth], residual[depth]) for depth in depths}
+    differences = {depth: welch_difference(plain[depth], residual[depth]) for depth in depths}
     evidence = [
         _line(single[single["depth"] == depth], pair, one) for depth, one in differences.items()
     ]
-    found = decide_above(differences, margin)
-    line = bound(differences[found.worst], found.side, found.together)
+    found = decide(differences, "above", margin)
+    line = format_bound(differences[found.worst], found.side, found.simultaneous)
     decisive = f"at worst {found.worst} layers, {pair.plain} minus {pair.residual}: {line}"
     return Claim(name, statement, found.verdict, decisive, evidence, notes)
 
 
-def _line(of_depth: pd.DataFrame, pair: Pair, one: Difference) -> str:
+def _line(of_depth: pd.DataFrame, pair: FamilyPair, one: Difference) -> str:
     """With the intact errors: the nearer to chance a net is, the less it can lose."""
     means = of_depth.groupby("family")[["intact", "increase"]].mean()
     told = [
@@ -172,7 +176,7 @@ def summary(errors: pd.DataFrame) -> pd.DataFrame:
             "number": number,
             "runs": len(part),
         }
-        one = student(part["error"].tolist())
+        one = student_interval(part["error"].tolist())
         row |= {"test_error_mean": one.mean, "test_error_low": one.low, "test_error_high": one.high}
         rows.append(row | {"increase_mean": part["increase"].mean()})
     return pd.DataFrame(rows)

@@ -4,20 +4,19 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.claim import Claim, Verdict, decide_below
-from analysis.claims import pair_of
+from analysis.claim import Claim, Verdict, decide, not_tested
+from analysis.claims import family_pair
+from analysis.evidence import format_bound
 from analysis.figures import paths as figure
-from analysis.frame import Frame
+from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.base import (
     Explanation,
-    bounded,
     by_family,
-    few_seeds,
-    not_tested,
     unprobed,
 )
 from analysis.probes import END, INITIALISATION
-from analysis.statistics import Difference, one_mean, student
+from analysis.requirements import missing_requirements
+from analysis.statistics import Difference, mean_estimate, student_interval
 from degradation.metrics import ITERATION
 
 HELD = (
@@ -55,7 +54,7 @@ def build(frame: Frame, _margin: float) -> Explanation | None:
         return None
     lengths = lengths_of(table)
     figures = {"paths": (figure.plot(table, lengths), CAPTION)}
-    claim = short_paths(lengths, frame.runs, pair_of(frame.runs).residual)
+    claim = short_paths(lengths, frame.runs, family_pair(frame.runs).residual)
     return Explanation("paths", TITLE, INTRODUCTION, [claim], summary(lengths), figures)
 
 
@@ -85,7 +84,7 @@ def lengths_of(table: pd.DataFrame) -> pd.DataFrame:
 def short_paths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
     """Is the effective length below n/2 at the end? A Student bound at every depth.
 
-    Contradicted where it is above at any, with Holm's correction for their number (`decide_below`). The claim is about
+    Contradicted where it is above at any, with Holm's correction for their number (`decide`). The claim is about
     a direction, without a margin of size, so its decisive line says how far below n/2 it is.
     """
     name = "short paths"
@@ -95,7 +94,7 @@ def short_paths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim
         return not_tested(
             name, statement, [f"no {family} net was probed at the end of its training"]
         )
-    if reasons := few_seeds(end):
+    if reasons := missing_requirements({family: group_by_depth(end, family)}, depths=1):
         return not_tested(name, statement, reasons)
     over = by_family(end, family, "over")  # NaN is left out here and told below
     unknown = end[end["over"].isna()]
@@ -108,18 +107,20 @@ def short_paths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim
             f"{family}-{depth}: fewer than two runs whose gradient is known" for depth in few
         ]
         return not_tested(name, statement, [*reasons, *notes])
-    bounds = {depth: one_mean(values) for depth, values in over.items()}
+    bounds = {depth: mean_estimate(values) for depth, values in over.items()}
     start = lengths[(lengths["moment"] == INITIALISATION) & (lengths["family"] == family)]
     evidence = [
         _line(end[end["depth"] == depth], start[start["depth"] == depth], one)
         for depth, one in bounds.items()
     ]
-    found = decide_below(bounds, 0.0)
+    found = decide(bounds, "below", 0.0)
     verdict = found.verdict
     if notes and verdict is Verdict.REPRODUCED:  # of a run it is not known
         verdict = Verdict.INCONCLUSIVE
     n = int(end.loc[end["depth"] == found.worst, "blocks"].iloc[0])
-    line = bounded(bounds[found.worst], found.side, found.together, _blocks, unit=" blocks")
+    line = format_bound(
+        bounds[found.worst], found.side, found.simultaneous, _blocks, unit=" blocks"
+    )
     decisive = f"at worst {found.worst} layers, of {n} blocks: effective length minus n/2 = {n / 2:g}: {line}"
     return Claim(name, statement, verdict, decisive, evidence, [*notes, *unprobed_runs])
 
@@ -154,7 +155,7 @@ def summary(lengths: pd.DataFrame) -> pd.DataFrame:
         }
         row |= {"blocks": part["blocks"].iloc[0], "mean_path": part["blocks"].iloc[0] / 2}
         if len(known):
-            interval = student(known["effective"].tolist())
+            interval = student_interval(known["effective"].tolist())
             row |= {
                 f"effective_length_{name}": getattr(interval, name)
                 for name in ("mean", "low", "high")

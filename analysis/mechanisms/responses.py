@@ -2,14 +2,15 @@
 
 import pandas as pd
 
-from analysis.claim import Claim, Verdict, decide_above
-from analysis.claims import Pair, pair_of
+from analysis.claim import Claim, Verdict, decide, not_tested
+from analysis.claims import FamilyPair, family_pair
 from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.figures import responses as figure
-from analysis.frame import Frame
+from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms import depth_tests
-from analysis.mechanisms.base import Explanation, not_tested
+from analysis.mechanisms.base import Explanation
 from analysis.probes import END, INITIALISATION
+from analysis.requirements import missing_requirements
 from analysis.statistics import Difference
 
 TITLE = "are the residual functions small?"
@@ -49,7 +50,7 @@ def build(frame: Frame, _margin: float) -> Explanation | None:
         return None
     values = means_of(table)
     at_end = values[values["moment"] == END]
-    pair = pair_of(frame.runs)
+    pair = family_pair(frame.runs)
     residual = caveats(frame, at_end, pair.residual)
     claims = [
         weaker(at_end, pair, [*caveats(frame, at_end, pair.plain), *residual]),
@@ -70,29 +71,30 @@ def means_of(table: pd.DataFrame) -> pd.DataFrame:
     return layers.mean().where(layers.count() == layers.size()).reset_index()
 
 
-def weaker(values: pd.DataFrame, pair: Pair, notes: list[str]) -> Claim:
+def weaker(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> Claim:
     """Plain minus residual: a Welch lower bound above the margin at every depth that both have.
 
-    Contradicted where it is below the margin at any, with Holm's correction for their number (`decide_above`).
+    Contradicted where it is below the margin at any, with Holm's correction for their number (`decide`).
     """
     name = "weaker responses"
     statement = (
         f"{pair.residual} nets end with standard deviations of layer responses that are smaller than those of"
         f" {pair.plain} nets, by more than {SMALL:g}"
     )
-    if reasons := depth_tests.missing_requirements(values, (pair.plain, pair.residual), depths=1):
+    families = {family: group_by_depth(values, family) for family in (pair.plain, pair.residual)}
+    if reasons := missing_requirements(families, depths=1, shared=True, kind="probed"):
         return not_tested(name, statement, reasons)
     plain, residual = (
         depth_tests.groups_of(values, family, "deviation") for family in (pair.plain, pair.residual)
     )
     gaps = depth_tests.gaps(plain, residual)
-    found = decide_above(gaps, SMALL)
+    found = decide(gaps, "above", SMALL)
     decisive = f"{pair.plain} minus {pair.residual}, at worst {depth_tests.at_worst(gaps, found)} (margin {SMALL:g})"
     if found.verdict is Verdict.CONTRADICTED:
         decisive += _size(gaps[found.worst])
     evidence = [
         f"{depth} layers: {_mean(plain[depth])} {pair.plain}, {_mean(residual[depth])} {pair.residual};"
-        f" {pair.plain} minus {pair.residual} {depth_tests.told(one)}"
+        f" {pair.plain} minus {pair.residual} {depth_tests.format_interval(one)}"
         for depth, one in gaps.items()
     ]
     return Claim(name, statement, found.verdict, decisive, evidence, notes)
@@ -112,14 +114,16 @@ def weaker_with_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Cl
         f"the deeper a {family} net, the smaller the standard deviations of its layer responses at the end, by more"
         f" than {SMALL:g} from the shallowest to the deepest"
     )
-    if reasons := depth_tests.missing_requirements(values, (family,), depths=2):
+    if reasons := missing_requirements(
+        {family: group_by_depth(values, family)}, depths=2, kind="probed"
+    ):
         return not_tested(name, statement, reasons)
     groups = depth_tests.groups_of(values, family, "deviation")
     found = depth_tests.decreasing_trend(groups, SMALL)
     decisive = f"{found.decisive} (margin {SMALL:g})"
     if found.verdict is Verdict.CONTRADICTED:
         fallen = found.difference
-        decisive += _size(Difference(-fallen.mean, fallen.error, fallen.freedom))
+        decisive += _size(-fallen)
     means = [f"{depth} layers: {_mean(one)}" for depth, one in groups.items()]
     evidence = [*found.evidence, f"means over seeds: {', '.join(means)}"]
     return Claim(name, statement, found.verdict, decisive, evidence, notes)

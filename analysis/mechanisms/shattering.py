@@ -4,14 +4,15 @@ import math
 
 import pandas as pd
 
-from analysis.claim import Claim, Decision, Verdict, decide_above
-from analysis.claims import Pair, pair_of
+from analysis.claim import Claim, Decision, Verdict, decide, not_tested
+from analysis.claims import FamilyPair, family_pair
 from analysis.figures import shattering as figure
-from analysis.frame import Frame
+from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms import depth_tests
-from analysis.mechanisms.base import Explanation, not_tested
+from analysis.mechanisms.base import Explanation
 from analysis.probes import INITIALISATION
-from analysis.statistics import Difference, student
+from analysis.requirements import missing_requirements
+from analysis.statistics import Difference, student_interval
 
 TITLE = "are gradients of neighbouring inputs alike?"
 INTRODUCTION = (
@@ -47,7 +48,7 @@ def build(frame: Frame, _margin: float) -> Explanation | None:
     values = nearest(table)
     at_start = values[values["moment"] == INITIALISATION]
     notes = depth_tests.caveats(frame, at_start, "correlation")
-    claims = [shattered(at_start, pair_of(frame.runs), notes)]
+    claims = [shattered(at_start, family_pair(frame.runs), notes)]
     figures = {"shattering": (figure.plot(table, at_start), CAPTION)}
     return Explanation("shattering", TITLE, INTRODUCTION, claims, summary(values), figures)
 
@@ -73,26 +74,27 @@ def nearest(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def shattered(values: pd.DataFrame, pair: Pair, notes: list[str]) -> Claim:
+def shattered(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> Claim:
     """Plain: a fall over depth. Residual minus plain: a Welch lower bound above 0 at every depth that both have.
 
     All must hold. Contradicted where any of these bounds is on the other side, with Holm's correction for their number,
-    the fall's among them (`decide_above`). The claim is about directions, without a margin of size.
+    the fall's among them (`decide`). The claim is about directions, without a margin of size.
     """
     name = "shattered gradients"
     statement = (
         f"at initialisation the gradients of neighbouring inputs are less alike the deeper the {pair.plain} net, and "
         f"more alike in the {pair.residual} net of each depth"
     )
-    if reasons := depth_tests.missing_requirements(values, (pair.plain, pair.residual), depths=2):
+    families = {family: group_by_depth(values, family) for family in (pair.plain, pair.residual)}
+    if reasons := missing_requirements(families, depths=2, shared=True, kind="probed"):
         return not_tested(name, statement, reasons)
     plain, residual = (
         depth_tests.groups_of(values, family, "correlation")
         for family in (pair.plain, pair.residual)
     )
     deeper, gaps = depth_tests.decreasing_trend(plain), depth_tests.gaps(residual, plain)
-    fallen = Difference(-deeper.difference.mean, deeper.difference.error, deeper.difference.freedom)
-    together = decide_above({FALL: fallen, **gaps}, 0.0)
+    fallen = -deeper.difference
+    together = decide({FALL: fallen, **gaps}, "above", 0.0)
     verdict = together.verdict
     if verdict is Verdict.REPRODUCED and not deeper.has_trend:
         verdict = Verdict.INCONCLUSIVE
@@ -101,7 +103,7 @@ def shattered(values: pd.DataFrame, pair: Pair, notes: list[str]) -> Claim:
     for depth, one in gaps.items():
         means = f"{_mean(plain[depth])} {pair.plain}, {_mean(residual[depth])} {pair.residual}"
         evidence.append(
-            f"{depth} layers: {means}; {pair.residual} minus {pair.plain} {depth_tests.told(one)}"
+            f"{depth} layers: {means}; {pair.residual} minus {pair.plain} {depth_tests.format_interval(one)}"
         )
     return Claim(name, statement, verdict, decisive, evidence, notes)
 
@@ -111,13 +113,13 @@ def _decisive(
     together: Decision[int],
     deeper: depth_tests.DecreasingTrend,
     gaps: dict[int, Difference],
-    pair: Pair,
+    pair: FamilyPair,
 ) -> str:
     """The bound that contradicts, or the weakest of each part that the verdict rests on."""
     between = f"{pair.residual} minus {pair.plain}, at worst"
     if verdict is Verdict.CONTRADICTED:
         if together.worst == FALL:  # as a fall it is upside down, and so is its bound
-            return f"{pair.plain}, {deeper.line('lower', together.together)} {SCALE}"
+            return f"{pair.plain}, {deeper.line('lower', together.simultaneous)} {SCALE}"
         return f"{between} {depth_tests.at_worst(gaps, together)} {SCALE}"
     weakest = Decision(verdict, min(gaps, key=lambda depth: _lower(gaps[depth])), "lower", 1)
     falls = deeper.verdict is Verdict.REPRODUCED
@@ -143,7 +145,7 @@ def summary(values: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (family, depth, _), part in values.groupby(["family", "depth", "iteration"]):
         known = part["correlation"].dropna().tolist()
-        one = student(known) if known else None
+        one = student_interval(known) if known else None
         low, mean, high = (one.low, one.mean, one.high) if one else (math.nan, math.nan, math.nan)
         row = {
             "family": family,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.statistics import LEVEL
+from analysis.statistics import CONFIDENCE
 
 RANGE_OF_THREE = 1.693  # expected range of three normal values, in standard deviations
 
@@ -36,7 +36,7 @@ OfRow = Callable[[dict[Any, Any]], Normal]
 def deviation_of(low: float, high: float, runs: int) -> float:
     """Of the runs, from Student's 95 % interval of their mean."""
     half = (high - low) / 2
-    return float(half * math.sqrt(runs) / stats.t.ppf((1 + LEVEL) / 2, runs - 1))
+    return float(half * math.sqrt(runs) / stats.t.ppf((1 + CONFIDENCE) / 2, runs - 1))
 
 
 def training_errors(ledger: Path) -> Nets:

@@ -9,7 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.claim import Verdict
-from analysis.interval_censoring import EXPONENTIAL, FORMS, POWER, DegenerateSample, Fit, fit
+from analysis.interval_censoring import (
+    EXPONENTIAL,
+    FORMS,
+    POWER,
+    DegenerateSample,
+    GrowthFit,
+    fit_growth,
+)
 from analysis.mechanisms.convergence import (
     HALF,
     decide_form,
@@ -57,17 +64,17 @@ class Growth:
     """Times of a form of depth, lognormal about it, after a `start` that every net needs."""
 
     form: str
-    a: float
-    b: float
+    intercept: float
+    slope: float
     sigma: float
     start: float = 0.0  # iterations
 
     @classmethod
-    def of(cls, fit: Fit) -> "Growth":
-        return cls(fit.form, fit.a, fit.b, fit.sigma)
+    def of(cls, fit: GrowthFit) -> "Growth":
+        return cls(fit.form, fit.intercept, fit.slope, fit.sigma)
 
     def times(self, depths: Array, noise: Array) -> Array:
-        median = self.start + np.exp(self.a + self.b * FORMS[self.form](depths))
+        median = self.start + np.exp(self.intercept + self.slope * FORMS[self.form](depths))
         return np.asarray(median * np.exp(self.sigma * noise))
 
     def delayed(self, start: float, shallow: float, deep: float) -> "Growth":
@@ -90,7 +97,9 @@ class FormDraw:
         times = self.growth.times(depths, generator.normal(size=len(depths)))
         after, by = self.design.seen(times, self.design.window)
         try:
-            return decide_form(fit(EXPONENTIAL, depths, after, by), fit(POWER, depths, after, by))
+            return decide_form(
+                fit_growth(EXPONENTIAL, depths, after, by), fit_growth(POWER, depths, after, by)
+            )
         except DegenerateSample:
             return Verdict.NOT_TESTED
 
@@ -101,7 +110,7 @@ def growths_of(times: pd.DataFrame, drops: tuple[int, ...]) -> dict[str, Growth]
     return {form: _growth(fit) for form, fit in fits.items()}
 
 
-def _growth(fit: Fit | str) -> Growth:
+def _growth(fit: GrowthFit | str) -> Growth:
     if isinstance(fit, str):
         raise DegenerateSample(fit)
     return Growth.of(fit)
@@ -118,7 +127,7 @@ def form_cases(times: pd.DataFrame, designs: Mapping[str, Design]) -> Iterator[C
         "depth",
     ]
     shallowest, deepest = float(timed.min()), float(timed.max())
-    level = exponential.a + exponential.b * shallowest
+    level = exponential.intercept + exponential.slope * shallowest
     truths = {
         "exponential, as fitted": exponential,
         "power law, as fitted": growths[POWER],
@@ -131,7 +140,9 @@ def form_cases(times: pd.DataFrame, designs: Mapping[str, Design]) -> Iterator[C
         f"neither: a power of depth after {START:g} iterations": exponential.delayed(
             START, shallowest, deepest
         ),
-        f"{NO_EFFECT}: every depth as plain-{shallowest:g}": replace(exponential, a=level, b=0.0),
+        f"{NO_EFFECT}: every depth as plain-{shallowest:g}": replace(
+            exponential, intercept=level, slope=0.0
+        ),
     }
     for name, design in designs.items():
         for truth, growth in truths.items():
@@ -148,14 +159,14 @@ class SlowingDraw:
     def __call__(self, generator: np.random.Generator) -> Verdict:
         depths = self.design.runs
         noises = generator.normal(size=(2, len(depths)))
-        fits: dict[Fraction, tuple[Fit, Fit]] = {}
+        fits: dict[Fraction, tuple[GrowthFit, GrowthFit]] = {}
         for share, growths in self.growths.items():
             seen = [
                 self.design.seen(growth.times(depths, noise), self.design.last)
                 for growth, noise in zip(growths, noises, strict=True)
             ]
             try:
-                plain, residual = (fit(EXPONENTIAL, depths, *one) for one in seen)
+                plain, residual = (fit_growth(EXPONENTIAL, depths, *one) for one in seen)
             except DegenerateSample:
                 continue
             fits[share] = (plain, residual)
@@ -171,8 +182,8 @@ def slowing_cases(times: pd.DataFrame, design: Design) -> Iterator[Case]:
             try_fit(EXPONENTIAL, times[times["family"] == family], share)
             for family in ("plain", "residual")
         ]
-        known = [Growth.of(fit) for fit in fits if isinstance(fit, Fit)]
-        if isinstance(fits[0], Fit):
+        known = [Growth.of(fit) for fit in fits if isinstance(fit, GrowthFit)]
+        if isinstance(fits[0], GrowthFit):
             plain[share] = known[0]
         if len(known) == len(fits):
             seen[share] = (known[0], known[1])

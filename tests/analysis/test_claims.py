@@ -5,7 +5,7 @@ import pytest
 
 from analysis.claim import Verdict
 from analysis.claims import judge
-from analysis.statistics import simultaneous, welch
+from analysis.statistics import bonferroni_level, welch_difference
 
 PLAIN = {20: [1.5, 1.7, 1.6], 32: [5.1, 8.3, 6.5], 56: [51.0, 53.0, 50.0]}
 RESIDUAL = {20: [0.9, 0.7, 0.8], 32: [0.3, 0.5, 0.4], 56: [0.7, 0.5, 0.4]}
@@ -91,7 +91,7 @@ def test_a_diverged_run_counts_at_chance_and_is_told(frame_of):
     assert (
         claims[1].verdict is Verdict.INCONCLUSIVE
     )  # with the run left out it would have been reproduced
-    assert "1 of 3 runs of residual-56 diverged and count at chance" in claims[1].notes
+    assert "1 of 3 runs of residual-56 diverged; a diverged run counts at chance" in claims[1].notes
     assert (
         verdicts(frame_of({"plain": PLAIN, "residual": {**RESIDUAL, 56: [0.7, 0.5]}}))[1]
         is Verdict.REPRODUCED
@@ -143,7 +143,7 @@ def test_classes_of_device_are_not_mixed_in_silence(frame_of):
     frame = frame_of({"plain": PLAIN, "residual": RESIDUAL})
     frame.runs.loc[0, "device"] = "cuda: NVIDIA"
     assert any(
-        "different classes of device: cpu, cuda" in line for line in judge(frame.runs, 2.0)[0].notes
+        "different types of device: cpu, cuda" in line for line in judge(frame.runs, 2.0)[0].notes
     )
 
 
@@ -180,7 +180,7 @@ def test_numbers_of_threads_are_not_mixed_in_silence(frame_of):
     frame = frame_of({"plain": PLAIN, "residual": RESIDUAL})
     assert not any("threads" in note for claim in judge(frame.runs, 2.0) for note in claim.notes)
     frame.runs.loc[0, "threads"] = "1 + 2"  # resumed with another number
-    note = "the runs were trained with different numbers of CPU threads, which changes their bits: 1, 1 + 2"
+    note = "the runs were trained with different numbers of CPU threads, which changes rounding: 1, 1 + 2"
     assert note in judge(frame.runs, 2.0)[0].notes
     frame.runs["device"] = "cuda: NVIDIA"
     assert not any("threads" in note for claim in judge(frame.runs, 2.0) for note in claim.notes)
@@ -197,9 +197,9 @@ def test_a_rising_mean_without_a_trend_is_not_enough(frame_of):
 # what each claim rests on in these runs: the difference, and whether it must be above the margin or below it
 BUMP = {20: RESIDUAL[20], 32: [2.1, 3.4, 2.6], 56: RESIDUAL[56]}
 RESTS_ON = {
-    "degradation": (welch(PLAIN[56], PLAIN[20]), "above"),
-    "no degradation": (welch(BUMP[32], BUMP[20]), "below"),
-    "the fix": (welch(PLAIN[56], BUMP[56]), "above"),
+    "degradation": (welch_difference(PLAIN[56], PLAIN[20]), "above"),
+    "no degradation": (welch_difference(BUMP[32], BUMP[20]), "below"),
+    "the fix": (welch_difference(PLAIN[56], BUMP[56]), "above"),
 }
 
 
@@ -224,7 +224,7 @@ def test_each_claim_is_reproduced_up_to_its_bound(frame_of, name, beyond):
 def test_each_claim_is_contradicted_from_its_bound_on(frame_of, name, beyond):
     """Degradation and the fix rest on one difference; no degradation on the worse of two, which pays for both."""
     difference, asked = RESTS_ON[name]
-    value = difference.upper if asked == "above" else difference.lower_at(simultaneous(2))
+    value = difference.upper if asked == "above" else difference.lower_at(bonferroni_level(2))
     outside = (beyond > 0) == (asked == "above")
     claim = claim_at(frame_of, name, value + beyond)
     assert claim.verdict is (Verdict.CONTRADICTED if outside else Verdict.INCONCLUSIVE)
@@ -240,7 +240,7 @@ def test_each_claim_is_contradicted_from_its_bound_on(frame_of, name, beyond):
 def test_a_rise_within_the_margin_does_not_contradict_no_degradation(frame_of):
     """The lower bound is above 0, so the rise is real; it is below the margin, so it is not what is claimed."""
     raised = {20: [1.0, 1.1, 0.9], 56: [2.0, 2.1, 1.9]}
-    assert welch(raised[56], raised[20]).lower > 0.5
+    assert welch_difference(raised[56], raised[20]).lower > 0.5
     assert verdicts(frame_of({"plain": PLAIN, "residual": raised}))[1] is Verdict.REPRODUCED
     assert (
         verdicts(frame_of({"plain": PLAIN, "residual": raised}), margin=1.0)[1]
@@ -250,7 +250,7 @@ def test_a_rise_within_the_margin_does_not_contradict_no_degradation(frame_of):
 
 def test_a_fix_within_the_margin_is_none(frame_of):
     both = {"plain": {20: [1.0, 1.1, 0.9]}, "residual": {20: [0.1, 0.2, 0.0]}}
-    assert welch(both["plain"][20], both["residual"][20]).lower > 0.5
+    assert welch_difference(both["plain"][20], both["residual"][20]).lower > 0.5
     assert verdicts(frame_of(both))[2] is Verdict.CONTRADICTED
     assert verdicts(frame_of(both), margin=0.9)[2] is Verdict.INCONCLUSIVE
 
@@ -288,7 +288,7 @@ def test_two_finished_runs_of_one_seed_leave_their_claims_untested(frame_of):
     ]
     assert (
         claims[1].decisive
-        == "seed 1 of residual-56 is there twice: run ids residual-d56-s1, residual-d56-s2"
+        == "seed 1 of residual-56 is recorded twice: run ids residual-d56-s1, residual-d56-s2"
     )
 
 

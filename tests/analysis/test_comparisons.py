@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from analysis.claim import Verdict
-from analysis.claims import no_degradation
+from analysis.claims import judge_no_degradation
 from analysis.comparisons import compare
 from analysis.comparisons.base import build_table
 from analysis.comparisons.learning_rate import select_best_rates
@@ -15,7 +15,13 @@ from analysis.figures import style
 from analysis.frame import Frame
 from analysis.report import build
 from analysis.sections import summarise
-from analysis.statistics import least_of, paired, simultaneous, student, welch
+from analysis.statistics import (
+    bonferroni_level,
+    difference_of_minima,
+    paired_difference,
+    student_interval,
+    welch_difference,
+)
 
 PLAIN = {20: [1.5, 1.7, 1.6], 56: [51.0, 53.0, 50.0]}
 LOW = {20: [0.9, 0.7, 0.8], 56: [0.7, 0.5, 0.4]}
@@ -250,7 +256,7 @@ def test_two_things_that_vary_at_once_are_not_compared(joined):
 
 def test_a_paired_difference_by_hand():
     """Differences 1, 2, 3: mean 2, standard error 1 / sqrt(3); t(0.95, 2) = 2.920."""
-    difference = paired([2.0, 4.0, 6.0], [1.0, 2.0, 3.0])
+    difference = paired_difference([2.0, 4.0, 6.0], [1.0, 2.0, 3.0])
     assert difference.mean == 2.0
     assert difference.upper == pytest.approx(2 + 2.920 / 3**0.5, abs=1e-3)
     assert difference.lower == pytest.approx(2 - 2.920 / 3**0.5, abs=1e-3)
@@ -299,7 +305,7 @@ NOISY_LOW = {20: [0.9, 0.7, 0.8], 56: [2.4, 3.9, 3.1]}
 def test_pre_activation_is_judged_at_its_bounds(joined):
     frame = joined(({"residual": LOW}, {"config.model.order": "post"}),
                    ({"preactivation": NOISY_LOW}, {"config.model.order": "pre"}))  # fmt: skip
-    worst = welch(NOISY_LOW[56], LOW[56])
+    worst = welch_difference(NOISY_LOW[56], LOW[56])
 
     def claims(margin):
         return claims_of(frame, margin)
@@ -310,7 +316,7 @@ def test_pre_activation_is_judged_at_its_bounds(joined):
     assert found[1][1].endswith(
         f"preactivation minus residual: {worst.mean:+.2f} points, 95 % upper bound {worst.upper:+.2f}"
     )
-    least = worst.lower_at(simultaneous(2))
+    least = worst.lower_at(bonferroni_level(2))
     found = both_sides(claims, "preactivation", least, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE)
     assert found[0][1].endswith(f"points, 95 % lower bound (Holm, 2 together) {least:+.2f}")
 
@@ -325,7 +331,7 @@ START = (
 
 def test_what_training_on_keeps_is_judged_seed_by_seed_at_its_bounds(frame_of):
     frame = constructed(frame_of, AFTER, START)
-    worst, unpaired = paired(AFTER[56], list(START)), welch(AFTER[56], list(START))
+    worst, unpaired = paired_difference(AFTER[56], list(START)), welch_difference(AFTER[56], list(START))
     assert unpaired.upper - worst.upper > 0.5
 
     def claims(margin):
@@ -335,14 +341,14 @@ def test_what_training_on_keeps_is_judged_seed_by_seed_at_its_bounds(frame_of):
     assert found[1][1].endswith(
         f"after minus before: {worst.mean:+.2f} points, 95 % upper bound {worst.upper:+.2f}"
     )
-    least = worst.lower_at(simultaneous(2))
+    least = worst.lower_at(bonferroni_level(2))
     found = both_sides(claims, "kept", least, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE)
     assert found[0][1].endswith(f"95 % lower bound (Holm, 2 together) {least:+.2f}")
 
 
 def test_what_training_does_not_find_is_judged_at_its_bounds(frame_of):
     frame = constructed(frame_of, AFTER, START)
-    difference = welch(PLAIN[56], list(START))
+    difference = welch_difference(PLAIN[56], list(START))
 
     def claims(margin):
         return claims_of(frame, margin)
@@ -377,7 +383,7 @@ def test_a_parent_that_is_there_twice_leaves_the_construction_untested(frame_of)
         Verdict.NOT_TESTED, Verdict.NOT_TESTED, Verdict.REPRODUCED,
     ]  # fmt: skip
     assert (
-        "seed 0 of the trained plain-20 is there twice: run ids" in claims["construction"].decisive
+        "seed 0 of the trained plain-20 is recorded twice: run ids" in claims["construction"].decisive
     )
 
 
@@ -387,8 +393,8 @@ OPTIONS = {"A": [1.0, 1.3, 1.1], "B": [9.2, 9.6, 9.1], "C": [2.0, 2.2, 1.9]}
 @pytest.mark.parametrize("shift", [-1e-6, 1e-6])
 def test_projections_are_judged_at_their_bounds(joined, shift):
     """Plain runs moved as a whole until the bound of the gap stands at twice a bound of the worst difference, B - A."""
-    worst = welch(OPTIONS["B"], OPTIONS["A"])
-    shape = welch(PLAIN[56], OPTIONS["A"])
+    worst = welch_difference(OPTIONS["B"], OPTIONS["A"])
+    shape = welch_difference(PLAIN[56], OPTIONS["A"])
 
     def verdict(move):
         frame = joined(
@@ -403,7 +409,7 @@ def test_projections_are_judged_at_their_bounds(joined, shift):
     assert line.startswith(
         f"56 layers: at most {worst.high:.2f} points between options (A minus B)"
     )
-    level = simultaneous(7)  # three differences on either side, and the gap
+    level = bonferroni_level(7)  # three differences on either side, and the gap
     found, line = verdict(2 * worst.lower_at(level) - shape.upper_at(level) + shift)
     assert found is (Verdict.CONTRADICTED if shift < 0 else Verdict.INCONCLUSIVE)
     if shift < 0:
@@ -440,8 +446,8 @@ def test_at_its_best_rate_a_net_is_judged_at_bounds_that_pay_for_the_choice(join
         return claims_of(frame, margin)
 
     plain, deep, shallow = (list(net.values()) for net in (PLAIN_56, RESIDUAL_56, RESIDUAL_20))
-    fixed, flat = least_of(plain, deep), least_of(deep, shallow)
-    assert fixed.lower < welch(PLAIN_56[0.01], RESIDUAL_56[0.1]).lower
+    fixed, flat = difference_of_minima(plain, deep), difference_of_minima(deep, shallow)
+    assert fixed.lower < welch_difference(PLAIN_56[0.01], RESIDUAL_56[0.1]).lower
     found = both_sides(
         claims, "the fix, best lr", fixed.lower, Verdict.REPRODUCED, Verdict.INCONCLUSIVE
     )
@@ -472,7 +478,7 @@ def test_a_noisy_net_is_not_called_flat_by_its_luckiest_rate(joined):
     )
     best, told = select_best_rates(frame.runs)
     assert told[0].endswith("residual-56 0.03")
-    assert no_degradation(best, 2.0).verdict is Verdict.REPRODUCED
+    assert judge_no_degradation(best, 2.0).verdict is Verdict.REPRODUCED
     assert claims_of(frame)["no degradation, best lr"].verdict is Verdict.INCONCLUSIVE
 
 
@@ -500,7 +506,7 @@ def test_a_seed_that_is_there_twice_at_any_rate_leaves_the_best_unknown(joined):
     frame.runs.loc[frame.runs["run_id"] == "plain-d20-s2-1", "seed"] = 0
     claims = claims_of(frame)
     assert {claim.verdict for claim in claims.values()} == {Verdict.NOT_TESTED}
-    assert "seed 0 of plain-20 at lr 0.1 is there twice" in claims["the fix, best lr"].decisive
+    assert "seed 0 of plain-20 at lr 0.1 is recorded twice" in claims["the fix, best lr"].decisive
 
 
 @pytest.mark.parametrize("table", [summarise, lambda runs: build_table(runs, "data")])
@@ -513,7 +519,7 @@ def test_tables_average_no_seed_that_is_there_twice(frame_of, table):
         assert rows.loc[20, f"{name}_mean"] > 0
     assert (
         rows.loc[56, "note"]
-        == "seed 0 of plain-56 is there twice: run ids plain-d56-s0, plain-d56-s2"
+        == "seed 0 of plain-56 is recorded twice: run ids plain-d56-s0, plain-d56-s2"
     )
     assert pd.isna(rows.loc[20, "note"])
     assert "note" not in table(frame_of({"plain": PLAIN}).runs)
@@ -525,8 +531,8 @@ def test_tables_hold_the_errors_that_they_name_as_wide_as_their_steps(frame_of, 
     row = table(frame_of(equal, error_step=0.5, test_step=0.8).runs).iloc[0]
     assert row["training_error_mean"] == 1.5
     assert row["test_error_mean"] == pytest.approx(47.85)
-    assert row["training_error_high"] == pytest.approx(student([1.5] * 3, resolution=0.5).high)
-    assert row["test_error_high"] == pytest.approx(student([47.85] * 3, resolution=0.8).high)
+    assert row["training_error_high"] == pytest.approx(student_interval([1.5] * 3, resolution=0.5).high)
+    assert row["test_error_high"] == pytest.approx(student_interval([47.85] * 3, resolution=0.8).high)
 
 
 def test_tables_leave_out_what_is_not_finished(frame_of):

@@ -13,7 +13,7 @@ from analysis.figures import (
     learning_rate_map,
     style,
 )
-from analysis.statistics import student
+from analysis.statistics import student_interval
 
 ERRORS = {
     "plain": {20: [1.5, 1.7, 1.6], 56: [51.0, 53.0, 50.0], 110: [89.0, 88.0, 90.0]},
@@ -55,7 +55,7 @@ def test_bars_are_students_intervals(frame_of, ax):
     expected = sorted(
         (one.low, one.high)
         for depths in ERRORS.values()
-        for one in (student(values) for values in depths.values())
+        for one in (student_interval(values) for values in depths.values())
     )
     assert np.allclose(spans, expected)
 

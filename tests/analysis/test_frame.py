@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis import error_scale
-from analysis.claim import untrained
+from analysis.claim import is_untrained
 from analysis.conditions import split_by_condition
 from analysis.frame import load, load_where
 from degradation.records.manifest import build_manifest
@@ -351,7 +351,7 @@ def test_a_run_is_untrained_within_two_points_of_chance(tmp_path, error, expecte
     images = {"train": 800, "commonest": 96}
     frame = load(tmp_path, [write(tmp_path, "a", State.DONE, errors=(90.0, error), images=images)])
     assert bool(frame.runs.loc[0, "untrained"]) is expected
-    assert untrained(frame.runs) is expected
+    assert is_untrained(frame.runs) is expected
 
 
 def test_chance_is_that_of_the_commonest_class(tmp_path):

@@ -16,7 +16,7 @@ from analysis.power import Case, Design, all_cases, published, runs, simulate
 from analysis.power.cases import TIMES
 from analysis.power.published import Normal
 from analysis.power.times import FormDraw, Growth, growths_of
-from analysis.statistics import student
+from analysis.statistics import student_interval
 from degradation.config import CONF
 from degradation.sweep.jobs import expand_runs
 
@@ -54,7 +54,7 @@ def design():
 
 def test_deviation_is_recovered_from_an_interval():
     values = [3.0, 5.0, 10.0]
-    interval = student(values)
+    interval = student_interval(values)
     found = published.deviation_of(interval.low, interval.high, 3)
     assert found == pytest.approx(np.std(values, ddof=1))
 
@@ -174,7 +174,7 @@ def test_deepest_nets_of_the_design_have_time(growths, design):
 def test_convergence_digits_tells_the_forms_apart(growths, design, form, spread):
     """At least 80 % for the true form and at most 5 % for the other, also at twice the spread of quick's runs."""
     growth = growths[form]
-    wide = Growth(form, growth.a, growth.b, spread * growth.sigma)
+    wide = Growth(form, growth.intercept, growth.slope, spread * growth.sigma)
     chances = simulate(Case(form, f"spread x {spread:g}", FormDraw(design, wide)), 100)
     right, wrong = Verdict.REPRODUCED, Verdict.CONTRADICTED
     if OTHER_FORM[form] == EXPONENTIAL:

@@ -8,10 +8,10 @@ from analysis.claims import Verdict
 from analysis.figures import learning_curves, style
 from analysis.figures import published as drawn
 from analysis.frame import Frame
-from analysis.published_claims import compare, gap
+from analysis.published_claims import difference_from_published, judge_published
 from analysis.published_tables import build_cifar10_table, build_imagenet_table
-from analysis.published_values import paper_protocol, published
-from analysis.statistics import student, welch
+from analysis.published_values import find_published, follows_cifar10_protocol
+from analysis.statistics import student_interval, welch_difference
 
 CIFAR10 = {
     "data.name": "cifar10", "data.pad": 4, "data.flip": True, "data.normalisation": "pixel", "model.block": "basic",
@@ -61,12 +61,12 @@ def of(claims, name):
     ],
 )
 def test_the_four_verdicts(frame_of, errors, verdict):
-    (claim,) = compare(paper_frame(frame_of, {56: errors}).runs, 0.5)
+    (claim,) = judge_published(paper_frame(frame_of, {56: errors}).runs, 0.5)
     assert (claim.name, claim.verdict) == ("published residual-56", verdict)
 
 
 def test_the_interval_is_students_about_an_exact_value(frame_of):
-    (claim,) = compare(paper_frame(frame_of, {56: RESIDUAL_56}).runs, 0.5)
+    (claim,) = judge_published(paper_frame(frame_of, {56: RESIDUAL_56}).runs, 0.5)
     # t(0.975, 2) = 4.303; 4.303 * 0.1 / sqrt(3) = 0.248
     assert claim.decisive == (
         "ours 7.00 % minus 6.97 % (H15 table 6): +0.03 points, Student 95 % interval -0.22 to +0.28 over 3 runs"
@@ -83,30 +83,30 @@ def test_the_interval_is_students_about_an_exact_value(frame_of):
 
 
 def test_a_published_spread_widens_the_interval():
-    (paper,) = published(
+    (paper,) = find_published(
         data="cifar10", family="residual", depth=110, source="H15", metric="test/error", best=False
     )
     ours = [6.45, 6.61, 6.77, 6.61, 6.61]
-    difference = gap(ours, paper)
+    difference = difference_from_published(ours, paper)
     # standard errors sqrt(0.0128 / 5) = 0.0506 and 0.16 / sqrt(5) = 0.0716: 0.0876, 7.2 degrees of freedom
     assert difference.mean == pytest.approx(0, abs=1e-9)
     assert difference.high == pytest.approx(2.351 * 0.0876, abs=2e-3)
-    assert difference.high > student(ours).high - 6.61
+    assert difference.high > student_interval(ours).high - 6.61
 
 
 def test_welch_agrees_with_the_raw_runs(frame_of):
     """A published mean and standard deviation stand for runs that have them."""
-    (paper,) = published(family="residual", depth=20, source="P2")
+    (paper,) = find_published(family="residual", depth=20, source="P2")
     step = np.array([-2, -1, 0, 1, 2]) / np.sqrt(2.5)
     ours, theirs = [8.0, 8.3, 8.9], 8.51 + 0.22 * step
-    expected = welch(ours, theirs.tolist())
-    difference = gap(ours, paper)
+    expected = welch_difference(ours, theirs.tolist())
+    difference = difference_from_published(ours, paper)
     assert (difference.low, difference.high) == pytest.approx((expected.low, expected.high))
 
 
 def test_the_best_of_five_is_never_compared_with_a_mean(frame_of):
     """Pitfall 3."""
-    (claim,) = compare(paper_frame(frame_of, {110: [6.6, 6.61, 6.62]}).runs, 0.5)
+    (claim,) = judge_published(paper_frame(frame_of, {110: [6.6, 6.61, 6.62]}).runs, 0.5)
     assert "6.61 ± 0.16" in claim.decisive
     assert "Welch" in claim.decisive
     assert "H15 table 6: 6.43 %, the best of 5 runs: not compared with a mean" in claim.evidence
@@ -114,7 +114,7 @@ def test_the_best_of_five_is_never_compared_with_a_mean(frame_of):
 
 
 def test_a_range_is_compared_by_the_distance_to_it(frame_of):
-    claims = compare(
+    claims = judge_published(
         paper_frame(frame_of, plain={20: [9.2, 9.25, 9.3], 56: [14.4, 14.5, 14.6]}).runs, 0.5
     )
     within, above = of(claims, "published plain-20"), of(claims, "published plain-56")
@@ -123,8 +123,8 @@ def test_a_range_is_compared_by_the_distance_to_it(frame_of):
         "ours 9.25 %, Student 95 % interval 9.13 to 9.37 over 3 runs, against ~9 to 9.5 % (H15 figure 6)"
     )
     assert "ours 14.50 %, Student 95 % interval 14.25 to 14.75" in above.decisive
-    (paper,) = published(family="plain", depth=56, source="H15", metric="test/error")
-    assert gap([14.4, 14.5, 14.6], paper).mean == pytest.approx(1.0)
+    (paper,) = find_published(family="plain", depth=56, source="H15", metric="test/error")
+    assert difference_from_published([14.4, 14.5, 14.6], paper).mean == pytest.approx(1.0)
     assert "the paper's plain nets are read off figure 6 by eye" in within.notes
 
 
@@ -133,7 +133,7 @@ def test_a_range_is_compared_by_the_distance_to_it(frame_of):
     [([88.5, 89.0, 90.0], Verdict.REPRODUCED), ([20.0, 20.1, 20.2], Verdict.CONTRADICTED)],
 )
 def test_plain_110_above_60_and_untrained_is_said_to_be_so(frame_of, errors, verdict):
-    (claim,) = compare(paper_frame(frame_of, plain={110: errors}).runs, 0.5)
+    (claim,) = judge_published(paper_frame(frame_of, plain={110: errors}).runs, 0.5)
     assert claim.verdict is verdict
     assert any("untrained" in note for note in claim.notes) == (errors[0] > 88)
 
@@ -149,7 +149,7 @@ def test_plain_110_above_60_and_untrained_is_said_to_be_so(frame_of, errors, ver
 def test_the_training_error_of_1202_layers_is_below_a_tenth(frame_of, training, verdict):
     frame = paper_frame(frame_of, {1202: [7.9, 7.93, 7.96]})
     frame.runs["train/clean_error"] = training
-    claims = compare(frame.runs, 0.5)
+    claims = judge_published(frame.runs, 0.5)
     assert [claim.name for claim in claims] == [
         "published residual-1202",
         "published residual-1202, training",
@@ -169,7 +169,7 @@ def test_a_run_without_an_end_leaves_its_net_untested(frame_of, state):
         state,
         np.nan,
     ]
-    claims = compare(frame.runs, 0.5)
+    claims = judge_published(frame.runs, 0.5)
     assert [claim.verdict for claim in claims] == [Verdict.REPRODUCED, Verdict.NOT_TESTED]
     assert claims[1].decisive == f"1 of 3 runs of residual-56 is {state}"
     assert build_cifar10_table(frame.runs)["without_end"].tolist() == [0, 1]
@@ -178,9 +178,9 @@ def test_a_run_without_an_end_leaves_its_net_untested(frame_of, state):
 def test_a_diverged_run_counts_at_chance(frame_of):
     frame = paper_frame(frame_of, {56: [6.9, 7.0, 90.0]})
     frame.runs.loc[2, ["state", "train/augmented_error"]] = ["diverged", np.nan]
-    (claim,) = compare(frame.runs, 0.5)
+    (claim,) = judge_published(frame.runs, 0.5)
     assert claim.verdict is Verdict.INCONCLUSIVE
-    assert "1 of 3 runs of residual-56 diverged and count at chance" in claim.notes
+    assert "1 of 3 runs of residual-56 diverged; a diverged run counts at chance" in claim.notes
     assert build_cifar10_table(frame.runs).loc[0, "train_augmented_error_mean"] == pytest.approx(
         (0.05 + 0.05 + 90) / 3
     )
@@ -188,16 +188,16 @@ def test_a_diverged_run_counts_at_chance(frame_of):
 
 def test_a_seed_that_stands_twice_is_of_several_conditions(frame_of):
     runs = paper_frame(frame_of, {56: RESIDUAL_56}).runs
-    (claim,) = compare(pd.concat([runs, runs]), 0.5)
+    (claim,) = judge_published(pd.concat([runs, runs]), 0.5)
     assert claim.verdict is Verdict.NOT_TESTED
     assert "a seed stands twice" in claim.decisive
 
 
 def test_data_without_published_errors_is_not_compared(frame_of):
     runs = paper_frame(frame_of, {56: RESIDUAL_56}, **{"config.data.name": "image_folder"}).runs
-    assert compare(runs, 0.5) == []
+    assert judge_published(runs, 0.5) == []
     assert build_cifar10_table(runs).empty
-    assert compare(frame_of({"residual": {56: RESIDUAL_56}}).runs, 0.5) == []
+    assert judge_published(frame_of({"residual": {56: RESIDUAL_56}}).runs, 0.5) == []
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_data_without_published_errors_is_not_compared(frame_of):
 )
 def test_a_run_that_is_not_compared_says_why(frame_of, changes, reason):
     runs = paper_frame(frame_of, {56: RESIDUAL_56}, **changes).runs
-    (claim,) = compare(runs, 0.5)
+    (claim,) = judge_published(runs, 0.5)
     assert (claim.name, claim.verdict) == ("published numbers", Verdict.NOT_TESTED)
     assert claim.decisive == f"not compared with published numbers: {reason}"
     assert build_cifar10_table(runs).empty or changes == {"depth": 26}
@@ -224,7 +224,7 @@ def test_many_reasons_are_counted_and_all_in_the_evidence(frame_of):
         f"config.{key}": 0.3
         for key in ("optim.lr", "optim.momentum", "optim.weight_decay", "schedule.factor")
     }
-    (claim,) = compare(paper_frame(frame_of, {56: RESIDUAL_56}, **changes).runs, 0.5)
+    (claim,) = judge_published(paper_frame(frame_of, {56: RESIDUAL_56}, **changes).runs, 0.5)
     assert claim.decisive.endswith("; and 1 more")
     assert len(claim.evidence) == 4
 
@@ -232,7 +232,7 @@ def test_many_reasons_are_counted_and_all_in_the_evidence(frame_of):
 def test_nets_that_are_compared_stand_beside_those_that_are_not(frame_of):
     runs = paper_frame(frame_of, {20: [8.7, 8.8], 56: RESIDUAL_56}).runs
     runs.loc[runs["depth"] == 20, "config.model.width"] = 32
-    claims = compare(runs, 0.5)
+    claims = judge_published(runs, 0.5)
     assert [claim.name for claim in claims] == ["published residual-56", "published numbers"]
     assert claims[1].evidence == ["model.width is 32, the paper's protocol has 16"]
 
@@ -299,17 +299,17 @@ def test_tables_2_and_3_with_ours_beside_them(frame_of):
 def test_imagenets_ten_crop_errors_are_claims_of_their_own(frame_of):
     """Table 3: ResNet-34 A 25.03 / 7.76; plain-34 has one seed here."""
     runs = imagenet_runs(frame_of)
-    claims = {claim.name: claim for claim in compare(runs, 0.5)}
+    claims = {claim.name: claim for claim in judge_published(runs, 0.5)}
     assert {name: claim.verdict for name, claim in claims.items()} == {
         "published plain-34 none, top-1": Verdict.NOT_TESTED, "published plain-34 none, top-5": Verdict.NOT_TESTED,
         "published residual-34 A, top-1": Verdict.REPRODUCED, "published residual-34 A, top-5": Verdict.REPRODUCED,
     }  # fmt: skip
     runs["test/ten_crop_error"] = 28.0
     assert [
-        c.verdict for c in compare(runs, 0.5) if c.name == "published residual-34 A, top-1"
+        c.verdict for c in judge_published(runs, 0.5) if c.name == "published residual-34 A, top-1"
     ] == [Verdict.CONTRADICTED]
     without = runs.drop(columns=["test/ten_crop_error", "test/ten_crop_top5_error"])
-    assert {claim.verdict for claim in compare(without, 0.5)} == {Verdict.NOT_TESTED}
+    assert {claim.verdict for claim in judge_published(without, 0.5)} == {Verdict.NOT_TESTED}
 
 
 def test_imagenet_runs_without_ten_crops_have_a_gap(frame_of):
@@ -373,7 +373,7 @@ def test_the_figure_shows_ours_and_the_published_on_one_scale(frame_of):
 
 def test_without_runs_of_the_protocol_the_published_points_stand_alone(frame_of):
     frame = frame_of({"plain": {20: [1.0]}, "residual": {20: [1.0, 2.0]}})
-    assert not paper_protocol(frame.runs).any()
+    assert not follows_cifar10_protocol(frame.runs).any()
     left, right = drawn.plot(frame).axes
     assert left.get_title() == "plain networks: no run of the paper's protocol"
     assert "2.00" not in {text.get_text() for text in right.texts}

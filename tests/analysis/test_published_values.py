@@ -12,17 +12,17 @@ from analysis.published_values import (
     CIFAR10,
     IMAGENET,
     SOURCES,
-    departures,
-    imagenet_protocol,
-    paper_protocol,
-    published,
+    find_departures,
+    find_published,
+    follows_cifar10_protocol,
+    follows_imagenet_protocol,
 )
 from degradation.records.metadata_validation import config_columns
 from degradation.run_id import hashed_values
 
 
 def error(family, depth, source, metric="test/error", **wanted):
-    (one,) = published(
+    (one,) = find_published(
         data="cifar10", family=family, depth=depth, source=source, metric=metric, **wanted
     )
     return one
@@ -65,7 +65,7 @@ def test_figure_6_is_read_by_eye():
     assert [one.by_eye for one in plain.values()] == [True] * 4 + [
         False
     ]  # the caption says that 110 is above 60
-    assert [one.shown() for one in plain.values()] == [
+    assert [one.format() for one in plain.values()] == [
         "~9 to 9.5",
         "~10",
         "~12",
@@ -89,13 +89,13 @@ def test_public_reproductions():
         one = error(family, depth, "P2")
         assert (one.value, one.sd, one.runs) == (mean, sd, 5)
     assert "never returned to 0.1" in error("residual", 110, "P2").note
-    assert len(published(source="P1")) == 16
-    assert len(published(source="P2")) == 5
+    assert len(find_published(source="P1")) == 16
+    assert len(find_published(source="P2")) == 5
 
 
 def test_imagenet_tables_2_and_3():
     def printed(where, metric):
-        found = published(data="imagenet", where=where, metric=f"test/ten_crop_{metric}")
+        found = find_published(data="imagenet", where=where, metric=f"test/ten_crop_{metric}")
         return {(one.family, one.shortcut, one.depth): one.value for one in found}
 
     assert printed("table 2", "error") == {
@@ -113,7 +113,7 @@ def test_imagenet_tables_2_and_3():
 def test_imagenet_multiply_adds_depend_on_the_bottlenecks_stride():
     def giga(**wanted):
         return [
-            one.value / 1e9 for one in published(data="imagenet", metric="multiply_adds", **wanted)
+            one.value / 1e9 for one in find_published(data="imagenet", metric="multiply_adds", **wanted)
         ]
 
     assert giga(source="H15", family="residual") == pytest.approx([1.8, 3.6, 3.8, 7.6, 11.3])
@@ -123,7 +123,7 @@ def test_imagenet_multiply_adds_depend_on_the_bottlenecks_stride():
 
 
 def test_every_number_has_a_source_and_a_place():
-    everything = published()
+    everything = find_published()
     assert all(one.source in SOURCES and one.where for one in everything)
     assert len(set(everything)) == len(everything)
 
@@ -159,7 +159,7 @@ def protocol_runs(compose_config):
     ],
 )  # fmt: skip
 def test_what_the_paper_leaves_open_is_compared(protocol_runs, overrides):
-    assert paper_protocol(protocol_runs("paper", *overrides)).tolist() == [True]
+    assert follows_cifar10_protocol(protocol_runs("paper", *overrides)).tolist() == [True]
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_what_the_paper_leaves_open_is_compared(protocol_runs, overrides):
     ],
 )  # fmt: skip
 def test_each_deviation_is_compared_with_nothing(protocol_runs, overrides):
-    assert paper_protocol(protocol_runs("paper", *overrides)).tolist() == [False]
+    assert follows_cifar10_protocol(protocol_runs("paper", *overrides)).tolist() == [False]
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_each_deviation_is_compared_with_nothing(protocol_runs, overrides):
     ],
 )  # fmt: skip
 def test_what_departs_from_the_protocol_is_named(protocol_runs, experiment, overrides, expected):
-    assert departures(protocol_runs(experiment, *overrides)) == expected
+    assert find_departures(protocol_runs(experiment, *overrides)) == expected
 
 
 def test_each_value_that_departs_is_named_once(protocol_runs):
@@ -211,7 +211,7 @@ def test_each_value_that_departs_is_named_once(protocol_runs):
         for one in ((), ("optim.lr=0.05",), ("optim.lr=0.05", "seed=1"))
     ]
     parts.append(protocol_runs("paper", "optim.lr=0.2", "model.depth=110"))
-    assert departures(pd.concat(parts, ignore_index=True)) == [
+    assert find_departures(pd.concat(parts, ignore_index=True)) == [
         "optim.lr is 0.05, the paper's protocol has 0.1",
         "optim.lr is 0.2, the paper's protocol has 0.1",
     ]
@@ -219,18 +219,18 @@ def test_each_value_that_departs_is_named_once(protocol_runs):
 
 def test_a_value_that_no_record_has_is_named(protocol_runs):
     runs = protocol_runs("paper").drop(columns="config.optim.weight_decay")
-    assert departures(runs) == ["optim.weight_decay is null, the paper's protocol has 0.0001"]
+    assert find_departures(runs) == ["optim.weight_decay is null, the paper's protocol has 0.0001"]
 
 
 def test_a_rate_lowered_at_a_plateau_is_another_protocol(protocol_runs):
-    assert paper_protocol(
+    assert follows_cifar10_protocol(
         protocol_runs("paper").assign(**{"config.schedule.plateau.patience": 6})
     ).tolist() == [False]
 
 
 def test_a_jpeg_edition_is_never_compared_even_where_all_else_agrees(protocol_runs):
     runs = protocol_runs("paper")
-    assert paper_protocol(runs.assign(**{"config.data.name": "image_folder"})).tolist() == [False]
+    assert follows_cifar10_protocol(runs.assign(**{"config.data.name": "image_folder"})).tolist() == [False]
 
 
 def test_records_of_several_ages_and_depths_stand_in_one_frame(protocol_runs):
@@ -239,13 +239,13 @@ def test_records_of_several_ages_and_depths_stand_in_one_frame(protocol_runs):
         protocol_runs("paper", *one)
         for one in ((), ("model.depth=110",), ("model.bn_parts=2",), ("data.validation=5000",))
     ]
-    assert paper_protocol(pd.concat(parts, ignore_index=True)).tolist() == [True, True, True, False]
+    assert follows_cifar10_protocol(pd.concat(parts, ignore_index=True)).tolist() == [True, True, True, False]
 
 
 def test_a_record_that_does_not_tell_a_value_is_not_compared(protocol_runs):
     runs = protocol_runs("paper")
-    assert paper_protocol(runs.drop(columns="config.optim.weight_decay")).tolist() == [False]
-    assert paper_protocol(runs.iloc[:0]).tolist() == []
+    assert follows_cifar10_protocol(runs.drop(columns="config.optim.weight_decay")).tolist() == [False]
+    assert follows_cifar10_protocol(runs.iloc[:0]).tolist() == []
 
 
 def test_imagenet_as_the_paper_trained_it(protocol_runs):
@@ -253,14 +253,14 @@ def test_imagenet_as_the_paper_trained_it(protocol_runs):
                       ("model.block=bottleneck", "model.depth=50"),
                       ("model.block=bottleneck", "model.depth=152", "model.bottleneck_stride=1x1")):  # fmt: skip
         runs = protocol_runs("imagenet", *overrides)
-        assert imagenet_protocol(runs).tolist() == [True]
-        assert paper_protocol(runs).tolist() == [False]
+        assert follows_imagenet_protocol(runs).tolist() == [True]
+        assert follows_cifar10_protocol(runs).tolist() == [False]
 
 
 @pytest.mark.parametrize("parts", [1, 2, 4, 8])
 def test_imagenets_batch_may_be_cut_into_parts_of_32(protocol_runs, parts):
     """As on eight GPUs, in the authors' next paper; see the comment in reference.py."""
-    assert imagenet_protocol(protocol_runs("imagenet", f"model.bn_parts={parts}")).tolist() == [
+    assert follows_imagenet_protocol(protocol_runs("imagenet", f"model.bn_parts={parts}")).tolist() == [
         True
     ]
 
@@ -270,7 +270,7 @@ def test_documented_torchrun_command_is_compared(protocol_runs):
     command = re.search(r"torchrun --.*?\n\n", page, re.DOTALL)
     words = re.findall(r"[\w.]+=\S+", command[0])
     assert "model.bn_parts=8" in words
-    assert imagenet_protocol(protocol_runs("imagenet", *words)).tolist() == [True]
+    assert follows_imagenet_protocol(protocol_runs("imagenet", *words)).tolist() == [True]
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_documented_torchrun_command_is_compared(protocol_runs):
      "data.stream.colour=0", "data.stream.test_scale=224", "data.flip=false", "model.order=pre"],
 )  # fmt: skip
 def test_imagenet_otherwise_is_compared_with_nothing(protocol_runs, override):
-    assert imagenet_protocol(protocol_runs("imagenet", override)).tolist() == [False]
+    assert follows_imagenet_protocol(protocol_runs("imagenet", override)).tolist() == [False]
 
 
 def test_no_key_of_the_configuration_escapes_the_protocols(compose_config):

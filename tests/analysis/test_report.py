@@ -7,7 +7,7 @@ import pytest
 
 from analysis.report import build
 from analysis.sections import summarise
-from analysis.statistics import student
+from analysis.statistics import student_interval
 
 ERRORS = {
     "plain": {20: [1.5, 1.7, 1.6], 56: [51.0, 53.0, 50.0]},
@@ -36,7 +36,7 @@ def test_the_summary_counts_states_and_gives_intervals(report):
     table = pd.read_csv(report.folder / "summary.csv")
     assert len(table) == 4
     row = table[(table["family"] == "plain") & (table["depth"] == 56)].iloc[0]
-    interval = student(ERRORS["plain"][56])
+    interval = student_interval(ERRORS["plain"][56])
     assert row["training_error_mean"] == pytest.approx(interval.mean, rel=1e-5)
     assert row["training_error_low"] == pytest.approx(interval.low, rel=1e-5)
     assert (row["done"], row["missing"], row["diverged"]) == (3, 0, 0)

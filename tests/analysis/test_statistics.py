@@ -10,14 +10,14 @@ from scipy import stats
 from analysis import statistics
 from analysis.statistics import (
     Difference,
-    holm,
-    least_of,
-    one_mean,
-    paired,
-    rising_trend,
-    simultaneous,
-    student,
-    welch,
+    bonferroni_level,
+    difference_of_minima,
+    holm_rejections,
+    increasing_trend,
+    mean_estimate,
+    paired_difference,
+    student_interval,
+    welch_difference,
 )
 
 STEP = 1 / 15  # points, of an error over 1,500 images
@@ -26,16 +26,16 @@ A, B = [52.0, 47.5, 56.5], [1.6, 1.3, 2.1, 1.9]
 
 
 def test_students_interval_is_the_textbooks():
-    interval = student([1.0, 2.0, 3.0])
+    interval = student_interval([1.0, 2.0, 3.0])
     assert interval.mean == 2
     assert interval.high - 2 == pytest.approx(
         4.302653 / math.sqrt(3), rel=1e-6
     )  # t(0.975, 2 degrees of freedom)
-    assert math.isnan(student([1.0]).low)
+    assert math.isnan(student_interval([1.0]).low)
 
 
 def test_welchs_bounds_are_scipys():
-    difference = welch(A, B)
+    difference = welch_difference(A, B)
     two = stats.ttest_ind(A, B, equal_var=False).confidence_interval(0.95)
     lower = (
         stats.ttest_ind(A, B, equal_var=False, alternative="greater").confidence_interval(0.95).low
@@ -49,11 +49,11 @@ def test_welchs_bounds_are_scipys():
 
 
 def test_runs_that_do_not_vary_have_an_exact_difference():
-    assert welch([0.0, 0.0], [0.5, 0.5]).upper == -0.5
+    assert welch_difference([0.0, 0.0], [0.5, 0.5]).upper == -0.5
 
 
 def test_p_values_are_scipys_at_a_margin():
-    difference = welch(A, B)
+    difference = welch_difference(A, B)
     shifted = np.array(A) - 3.5
     above = stats.ttest_ind(shifted, B, equal_var=False, alternative="greater").pvalue
     below = stats.ttest_ind(shifted, B, equal_var=False, alternative="less").pvalue
@@ -61,7 +61,7 @@ def test_p_values_are_scipys_at_a_margin():
 
 
 def test_a_bound_at_the_margin_has_p_of_5_percent():
-    difference = welch(A, B)
+    difference = welch_difference(A, B)
     assert difference.p_above(difference.lower) == pytest.approx(0.05)
     assert difference.p_below(difference.upper) == pytest.approx(0.05)
 
@@ -77,36 +77,42 @@ def test_without_spread_p_is_0_or_1():
 
 
 def test_holm_steps_down_from_the_smallest_p():
-    assert holm([0.012, 0.04, 0.02, 0.3]) == [
+    assert holm_rejections([0.012, 0.04, 0.02, 0.3]) == [
         True,
         False,
         False,
         False,
     ]  # 0.05/4, then 0.02 > 0.05/3
-    assert holm([0.012, 0.04, 0.016, 0.02]) == [True, True, True, True]  # 0.05/4, /3, /2, /1
-    assert holm([0.0125]) == [True]
-    assert holm([0.013, 0.9, 0.9, 0.9]) == [False] * 4
-    assert holm([math.nan, 0.02]) == [False, True]
-    assert holm([]) == []
+    assert holm_rejections([0.012, 0.04, 0.016, 0.02]) == [
+        True,
+        True,
+        True,
+        True,
+    ]  # 0.05/4, /3, /2, /1
+    assert holm_rejections([0.0125]) == [True]
+    assert holm_rejections([0.013, 0.9, 0.9, 0.9]) == [False] * 4
+    assert holm_rejections([math.nan, 0.02]) == [False, True]
+    assert holm_rejections([]) == []
 
 
 def test_simultaneous_bounds_are_bonferronis():
-    assert simultaneous(1) == 0.95
-    assert simultaneous(4) == pytest.approx(0.9875)
-    one = welch(A, B)
-    assert one.p_above(one.lower_at(simultaneous(4))) == pytest.approx(0.0125)
+    assert bonferroni_level(1) == 0.95
+    assert bonferroni_level(4) == pytest.approx(0.9875)
+    one = welch_difference(A, B)
+    assert one.p_above(one.lower_at(bonferroni_level(4))) == pytest.approx(0.0125)
 
 
 def test_one_run_has_no_bounds():
     with pytest.raises(ValueError, match="two runs"):
-        welch([1.0], B)
+        welch_difference([1.0], B)
 
 
 def test_the_lower_bound_covers_as_it_says():
     """Simulated: a one-sided 95 % bound lies above the truth in about 5 % of the cases."""
     generator = np.random.default_rng(0)
     above = sum(
-        welch(generator.normal(2, 1, 3), generator.normal(0, 0.3, 3)).lower > 2 for _ in range(4000)
+        welch_difference(generator.normal(2, 1, 3), generator.normal(0, 0.3, 3)).lower > 2
+        for _ in range(4000)
     )
     assert 0.03 < above / 4000 < 0.07
 
@@ -122,17 +128,17 @@ def test_the_trend_tests_p_is_that_of_enumeration():
 
     orders = [concordance(order) for order in itertools.permutations(values)]
     exact = np.mean([order >= concordance(values) for order in orders])
-    tau, p = rising_trend(depths, values)
+    tau, p = increasing_trend(depths, values)
     assert p == pytest.approx(exact, abs=0.015)
     assert tau == pytest.approx(stats.kendalltau(depths, values).statistic)
 
 
 def test_the_trend_is_the_same_in_every_call_and_one_sided():
     depths = [d for d in (20, 32, 44, 56) for _ in range(3)]
-    rising = rising_trend(depths, range(12))
-    assert rising == rising_trend(depths, range(12))
+    rising = increasing_trend(depths, range(12))
+    assert rising == increasing_trend(depths, range(12))
     assert rising[1] < 0.001
-    assert rising_trend(depths, range(12, 0, -1))[1] > 0.99
+    assert increasing_trend(depths, range(12, 0, -1))[1] > 0.99
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -150,41 +156,43 @@ def test_the_trend_counts_every_pair_once_whatever_is_tied(monkeypatch, seed):
     as_high = sum(
         concordance(generator.permutation(14)) >= concordance(range(14)) for _ in range(300)
     )
-    assert rising_trend(x, y)[1] == (1 + as_high) / 301
+    assert increasing_trend(x, y)[1] == (1 + as_high) / 301
 
 
 def test_equal_errors_leave_the_width_of_their_step():
     """t(0.95, 4 degrees of freedom) = 2.131847; three runs on each side."""
-    difference = welch([0.2] * 3, [0.0] * 3, STEP)
+    difference = welch_difference([0.2] * 3, [0.0] * 3, STEP)
     assert difference.upper - 0.2 == pytest.approx(2.131847 * ROUNDING * math.sqrt(2 / 3), rel=1e-6)
     assert difference.lower == pytest.approx(0.4 - difference.upper)
-    assert welch([0.25] * 3, [0.0] * 3).upper == 0.25
+    assert welch_difference([0.25] * 3, [0.0] * 3).upper == 0.25
 
 
 def test_each_group_has_its_own_least_spread():
-    spread = welch(A, [1.0] * 3, STEP)
-    assert spread.error == pytest.approx(math.sqrt(np.var(A, ddof=1) / 3 + ROUNDING**2 / 3))
+    spread = welch_difference(A, [1.0] * 3, STEP)
+    assert spread.standard_error == pytest.approx(
+        math.sqrt(np.var(A, ddof=1) / 3 + ROUNDING**2 / 3)
+    )
 
 
 def test_a_spread_above_the_step_stays_what_it_is():
-    assert welch(A, B, STEP) == welch(A, B)
-    assert student(A, resolution=STEP) == student(A)
-    assert paired(A, B[:3], STEP) == paired(A, B[:3])
+    assert welch_difference(A, B, STEP) == welch_difference(A, B)
+    assert student_interval(A, resolution=STEP) == student_interval(A)
+    assert paired_difference(A, B[:3], STEP) == paired_difference(A, B[:3])
 
 
 def test_students_interval_has_the_width_of_the_step():
-    interval = student([0.0, 0.0, 0.0], resolution=STEP)
+    interval = student_interval([0.0, 0.0, 0.0], resolution=STEP)
     assert (interval.low, interval.high) == pytest.approx(
         (-4.302653 * ROUNDING / 3**0.5, 4.302653 * ROUNDING / 3**0.5)
     )
-    assert one_mean([0.0, 0.0, 0.0], STEP).error == pytest.approx(ROUNDING / 3**0.5)
+    assert mean_estimate([0.0, 0.0, 0.0], STEP).standard_error == pytest.approx(ROUNDING / 3**0.5)
 
 
 def test_a_paired_difference_is_rounded_twice():
-    assert paired([1.0, 2.0], [0.0, 1.0], STEP).error == pytest.approx(
+    assert paired_difference([1.0, 2.0], [0.0, 1.0], STEP).standard_error == pytest.approx(
         STEP / math.sqrt(6) / math.sqrt(2)
     )
-    assert paired([1.0, 2.0], [0.0, 1.0]).error == 0
+    assert paired_difference([1.0, 2.0], [0.0, 1.0]).standard_error == 0
 
 
 def correlated(generator, correlation, depths=2):
@@ -200,7 +208,7 @@ def correlated(generator, correlation, depths=2):
 def test_welch_errs_less_than_5_percent_where_seeds_pair(correlation):
     generator = np.random.default_rng(0)
     pairs = [correlated(generator, correlation) for _ in range(3000)]
-    differences = [(welch(a, b), paired(a, b)) for a, b in pairs]
+    differences = [(welch_difference(a, b), paired_difference(a, b)) for a, b in pairs]
     wrong = np.mean([(one.lower > 0, one.upper < 0) for one, _ in differences], axis=0)
     assert wrong.max() < {0.5: 0.025, 0.9: 0.005}[correlation]
     by_seed = np.mean([(one.lower > 0, one.upper < 0) for _, one in differences], axis=0)
@@ -213,7 +221,7 @@ def test_the_free_permutation_errs_less_than_5_percent_where_seeds_pair(monkeypa
     generator = np.random.default_rng(0)
     depths = np.repeat([20, 32, 44, 56], 3)
     p = [
-        rising_trend(depths, np.concatenate(correlated(generator, 0.8, depths=4)))[1]
+        increasing_trend(depths, np.concatenate(correlated(generator, 0.8, depths=4)))[1]
         for _ in range(300)
     ]
     assert np.mean(np.array(p) <= 0.05) < 0.03
@@ -225,22 +233,24 @@ def exact(mean):
 
 
 def test_the_least_means_differ_by_their_own_difference():
-    difference = least_of([exact(5.0), exact(3.0)], [exact(2.5), exact(1.0), exact(4.0)])
+    difference = difference_of_minima(
+        [exact(5.0), exact(3.0)], [exact(2.5), exact(1.0), exact(4.0)]
+    )
     assert (difference.mean, difference.lower, difference.upper) == (2.0, 2.0, 2.0)
-    assert (difference.mirrored().lower, difference.mirrored().mean) == (-2.0, -2.0)
+    assert ((-difference).lower, (-difference).mean) == (-2.0, -2.0)
 
 
 def test_bounds_pay_for_each_group_that_may_be_the_least():
     """Of two groups of a, either: each bound has 97.5 %. Of three groups of b: each has 98.33 %."""
     far, others = [x + 60 for x in A], [[x + 90 for x in B]] * 2
-    difference = least_of([A, far], [B, *others])
-    assert difference.upper == pytest.approx(welch(A, B).upper_at(0.975))
-    assert difference.lower == pytest.approx(welch(A, B).lower_at(1 - 0.05 / 3))
+    difference = difference_of_minima([A, far], [B, *others])
+    assert difference.upper == pytest.approx(welch_difference(A, B).upper_at(0.975))
+    assert difference.lower == pytest.approx(welch_difference(A, B).lower_at(1 - 0.05 / 3))
     assert difference.mean == pytest.approx(np.mean(A) - np.mean(B))
 
 
 def test_the_bounds_of_one_group_each_are_welchs():
-    one, welchs = least_of([A], [B]), welch(A, B)
+    one, welchs = difference_of_minima([A], [B]), welch_difference(A, B)
     assert (one.mean, one.lower, one.upper, one.low, one.high) == pytest.approx(
         (welchs.mean, welchs.lower, welchs.upper, welchs.low, welchs.high)
     )
@@ -248,7 +258,7 @@ def test_the_bounds_of_one_group_each_are_welchs():
 
 def test_p_of_the_least_is_5_percent_at_its_bound():
     groups = [A, [50.0, 49.0, 55.0]], [B, [1.9, 1.2, 1.4], [3.0, 1.0, 2.0]]
-    difference = least_of(*groups)
+    difference = difference_of_minima(*groups)
     assert difference.p_above(difference.lower) == pytest.approx(0.05)
     assert difference.p_below(difference.upper) == pytest.approx(0.05)
     assert difference.p_below(-1000) == 1.0
@@ -273,7 +283,7 @@ def test_the_least_is_bounded_wrongly_in_5_percent_at_most(
     for _ in range(trials):
         a = generator.normal(np.array(deep)[:, None], deep_spread, (4, 3))
         b = generator.normal(np.array(shallow)[:, None], shallow_spread, (4, 3))
-        difference = least_of(a.tolist(), b.tolist())
+        difference = difference_of_minima(a.tolist(), b.tolist())
         below += difference.p_below(2.0) < 0.05
         above += difference.p_above(2.0) < 0.05
     assert max(below, above) / trials < 0.075
@@ -284,7 +294,7 @@ def test_the_least_keeps_its_power():
     generator = np.random.default_rng(0)
     shown = {
         runs: np.mean([
-            least_of(*generator.normal(0, 0.3, (2, 4, runs)).tolist()).upper < 2.0 for _ in range(200)
+            difference_of_minima(*generator.normal(0, 0.3, (2, 4, runs)).tolist()).upper < 2.0 for _ in range(200)
         ])
         for runs in (2, 3)
     }  # fmt: skip
@@ -293,7 +303,7 @@ def test_the_least_keeps_its_power():
 
 
 def test_an_unknown_value_leaves_no_bound_of_the_least():
-    difference = least_of([exact(5.0), [math.nan, 3.0]], [exact(1.0)])
+    difference = difference_of_minima([exact(5.0), [math.nan, 3.0]], [exact(1.0)])
     assert math.isnan(difference.upper)
     assert not difference.p_below(100.0) < 0.05
     assert math.isnan(difference.lower)

@@ -9,7 +9,7 @@ import pytest
 
 from analysis.claim import Verdict
 from analysis.figures import style
-from analysis.interval_censoring import EXPONENTIAL, fit
+from analysis.interval_censoring import EXPONENTIAL, fit_growth
 from analysis.mechanisms import convergence
 from analysis.mechanisms.convergence import HALF, decide_slowing
 from analysis.mechanisms.time_to_threshold import THRESHOLDS, measure_times
@@ -212,7 +212,7 @@ def known(slope, deviation):
     depths = np.repeat([20.0, 32, 44, 56], 10)
     noise = np.tile(np.linspace(-1, 1, 10), 4) * deviation
     times = np.exp(3 + slope * depths + noise)
-    return fit(EXPONENTIAL, depths, times * 0.999, times)
+    return fit_growth(EXPONENTIAL, depths, times * 0.999, times)
 
 
 def test_one_share_in_four_contradicts_by_a_wider_bound():
@@ -261,7 +261,7 @@ def test_equal_slopes_contradict_in_five_percent():
             np.exp(3 + 0.05 * depths + 0.3 * generator.normal(size=len(depths))) for _ in THRESHOLDS
         ]
         fits = {
-            share: (plain, fit(EXPONENTIAL, depths, one * 0.999, one))
+            share: (plain, fit_growth(EXPONENTIAL, depths, one * 0.999, one))
             for share, one in zip(THRESHOLDS, times, strict=True)
         }
         verdicts.append(decide_slowing(fits))

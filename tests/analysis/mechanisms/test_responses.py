@@ -147,8 +147,8 @@ def test_one_seed_is_not_tested(explained):
 def test_one_family_is_not_compared(explained):
     explanation = explained(table_of({"residual": {8: 0.8}}))
     assert [claim.decisive for claim in explanation.claims] == [
-        "no plain net has been probed",
-        "needs 2 depths of residual nets, has 1",
+        "needs 1 depth of probed plain and residual nets, has 0",
+        "needs 2 depths of probed residual nets, has 1",
     ]
     explanation.figures["responses"][0].canvas.draw()
 

@@ -1,0 +1,158 @@
+"""The text of evidence and notes: numbers with their bounds, runs, and caveats."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import pandas as pd
+
+from analysis.claim import RunsByDepth, Side, is_untrained, paired_by_seed
+from analysis.columns import ENDED_AT, TRAINING_ERROR, UNTRAINED_WITHIN_POINTS
+from analysis.statistics import CONFIDENCE, Difference, Estimate, bonferroni_level
+from degradation.records.schema import State
+
+MAX_NAMED = 3  # items that a sentence names before it counts the rest
+
+
+class HasBounds(Protocol):
+    """An estimate with one-sided 95 % bounds and a two-sided 95 % interval."""
+
+    @property
+    def lower(self) -> float: ...
+    @property
+    def upper(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+
+
+def format_points(value: float) -> str:
+    """Format a difference in points: `+1.20`."""
+    return f"{value:+.2f}"
+
+
+def format_bound(
+    difference: Estimate,
+    side: Side,
+    simultaneous: int = 1,
+    show: Callable[[float], str] = format_points,
+    unit: str = " points",
+) -> str:
+    """Format a difference with one bound: `+3.00 points, 95 % lower bound +0.87`.
+
+    Args:
+        difference: the estimate.
+        side: which bound to show.
+        simultaneous: the number of bounds that hold together with 95 % confidence (`Decision`).
+        show: formats the mean and the bound.
+        unit: follows the mean.
+    """
+    level = bonferroni_level(simultaneous)
+    bound = difference.lower_at(level) if side == "lower" else difference.upper_at(level)
+    correction = f" (Holm, {simultaneous} together)" if simultaneous > 1 else ""
+    name = f"{100 * CONFIDENCE:.0f} % {side} bound{correction}"
+    return f"{show(difference.mean)}{unit}, {name} {show(bound)}"
+
+
+def format_bounds(estimate: HasBounds, show: Callable[[float], str] = format_points) -> str:
+    """Format all bounds: `one-sided 95 % bounds +1.20, +3.40; two-sided 95 % interval ...`."""
+    percent = f"{100 * CONFIDENCE:.0f} %"
+    return (
+        f"one-sided {percent} bounds {show(estimate.lower)}, {show(estimate.upper)}; "
+        f"two-sided {percent} interval {show(estimate.low)} to {show(estimate.high)}"
+    )
+
+
+def format_interval(
+    difference: Estimate,
+    method: str | None = None,
+    show: Callable[[float], str] = format_points,
+    unit: str = " points",
+) -> str:
+    """Format a difference with all its bounds and the method that gave them.
+
+    `method` replaces the estimate's own name of its method.
+    """
+    bounds = format_bounds(difference, show)
+    return f"{show(difference.mean)}{unit} ({method or difference.method}: {bounds})"
+
+
+def format_comparison(difference: Estimate, a: pd.DataFrame, b: pd.DataFrame) -> str:
+    """Format the difference of runs a and b with all its bounds.
+
+    If both have the same seeds, the bounds of the difference paired by seed follow.
+    """
+    line = format_interval(difference)
+    by_seed = paired_by_seed(a, b) if isinstance(difference, Difference) else None
+    if by_seed is None:
+        return line
+    lower, upper = format_points(by_seed.lower), format_points(by_seed.upper)
+    return f"{line}; paired by seed: one-sided 95 % bounds {lower}, {upper}"
+
+
+def abbreviate(items: Sequence[str], separator: str = ", ") -> str:
+    """Name the first three items and count the rest: `a, b, c and 2 more`."""
+    names = separator.join(items[:MAX_NAMED])
+    rest = len(items) - MAX_NAMED
+    if rest <= 0:
+        return names
+    conjunction = " and" if separator == ", " else f"{separator}and"
+    return f"{names}{conjunction} {rest} more"
+
+
+def describe_end(run: Mapping[Any, Any]) -> str:
+    """Return when a run diverged or failed, such as `at iteration 7`; empty if that is unknown."""
+    iteration = run.get(ENDED_AT)
+    if run["state"] not in (State.DIVERGED, State.FAILED) or pd.isna(iteration):
+        return ""
+    return f"at iteration {iteration:,.0f}"
+
+
+def describe_run(run: Mapping[Any, Any]) -> str:
+    """Return an unfinished run's id with what is known of its failure."""
+    reason = run.get("reason") if run["state"] == State.FAILED else None
+    details = [text for text in (describe_end(run), reason) if isinstance(text, str) and text]
+    return f"{run['run_id']} ({': '.join(details)})" if details else str(run["run_id"])
+
+
+def describe_diverged(runs: pd.DataFrame, network: str) -> list[str]:
+    """Return a note if some of these runs diverged: how many, when, and how they count."""
+    diverged = runs[runs["state"] == State.DIVERGED].to_dict("records")
+    if not diverged:
+        return []
+    ends = [end for end in map(describe_end, diverged) if end]
+    when = f" ({', '.join(ends)})" if ends else ""
+    counts = f"{len(diverged)} of {len(runs)} runs of {network} diverged{when}"
+    return [f"{counts}; a diverged run counts at chance"]
+
+
+def caveats(runs: pd.DataFrame, *families: RunsByDepth) -> list[str]:
+    """Return notes on what limits a comparison of these runs.
+
+    Names untrained networks and diverged runs of the given families, and tells when the runs come
+    from different types of device or from different numbers of CPU threads.
+    """
+    notes = []
+    for groups in families:
+        for depth, part in groups.items():
+            network = f"{part['family'].iloc[0]}-{depth}"
+            if is_untrained(part):
+                error = f"{part[TRAINING_ERROR].mean():.1f} %"
+                within = f"within {UNTRAINED_WITHIN_POINTS:g} points of chance"
+                notes.append(f"{network} is untrained: {error}, {within}")
+            notes += describe_diverged(part, network)
+    devices = device_types(runs)
+    if len(devices) > 1:
+        notes.append(f"the runs were trained on different types of device: {', '.join(devices)}")
+    threads = sorted(runs.loc[runs["device"] == "cpu", "threads"].dropna().unique())
+    if len(threads) > 1:
+        notes.append(
+            "the runs were trained with different numbers of CPU threads, which changes rounding: "
+            + ", ".join(threads)
+        )
+    return notes
+
+
+def device_types(runs: pd.DataFrame) -> list[str]:
+    """Return the types of device that trained these runs, sorted: such as `cpu`, `cuda`."""
+    return sorted(runs["device"].dropna().str.split(":").str[0].unique())

@@ -1,0 +1,93 @@
+"""What a claim needs of the runs to be testable: depths, finished runs, and seeds.
+
+Every claim asks `missing_requirements` first; its answer is the evidence of a claim that is not
+tested.
+"""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from analysis.claim import MIN_SEEDS, RunsByDepth
+from analysis.columns import FINISHED_STATES
+from analysis.evidence import abbreviate, describe_run
+from degradation.records.schema import State
+
+
+def missing_requirements(
+    families: Mapping[str, RunsByDepth], depths: int, *, shared: bool = False, kind: str = ""
+) -> list[str]:
+    """Return why a claim about these runs cannot be tested; an empty list if it can.
+
+    A claim needs enough depths, finished runs only, each seed once, and two seeds per depth.
+
+    Args:
+        families: the runs of each family, by depth. Rows without a column `state` count as
+            finished; several rows of one run count as one.
+        depths: the number of depths that the claim needs of each family.
+        shared: whether these depths must be the same in all families.
+        kind: an adjective for the nets in the messages, such as `probed`.
+    """
+    nets = f"{kind} {{}} nets".lstrip()
+    reasons: list[str] = []
+    if shared:
+        common = set.intersection(*(set(groups) for groups in families.values()))
+        reasons += _missing_depths(nets.format(" and ".join(families)), len(common), depths)
+    for family, groups in families.items():
+        runs_by_depth = {depth: _one_row_per_run(rows) for depth, rows in groups.items()}
+        for depth, runs in runs_by_depth.items():
+            reasons += repeated_seeds(runs, f"{family}-{depth}")
+        if not shared:
+            reasons += _missing_depths(nets.format(family), len(groups), depths)
+        reasons += _unfinished_runs(family, runs_by_depth)
+        reasons += _missing_seeds(family, runs_by_depth)
+    return reasons
+
+
+def _missing_depths(nets: str, present: int, needed: int) -> list[str]:
+    if present >= needed:
+        return []
+    plural = "s" if needed > 1 else ""
+    return [f"needs {needed} depth{plural} of {nets}, has {present}"]
+
+
+def _unfinished_runs(family: str, groups: RunsByDepth) -> list[str]:
+    """Return a reason for each state of the runs that have not finished."""
+    if not groups:
+        return []
+    runs = pd.concat(groups.values())
+    reasons = []
+    for state, unfinished in runs[~runs["state"].isin([*FINISHED_STATES])].groupby("state"):
+        names = [describe_run(run) for run in unfinished.to_dict("records")]
+        verb = "is" if len(names) == 1 else "are"
+        counts = f"{len(names)} of {len(runs)} {family} runs {verb} {state}"
+        reasons.append(f"{counts}: {abbreviate(names)}")
+    return reasons
+
+
+def _missing_seeds(family: str, groups: RunsByDepth) -> list[str]:
+    depths = [str(depth) for depth, runs in groups.items() if runs["seed"].nunique() < MIN_SEEDS]
+    if not depths:
+        return []
+    return [f"{family} nets of {', '.join(depths)} layers have one seed; an interval needs two"]
+
+
+def _one_row_per_run(rows: pd.DataFrame) -> pd.DataFrame:
+    runs = rows.drop_duplicates("run_id")
+    return runs if "state" in runs else runs.assign(state=State.DONE)
+
+
+def repeated_seeds(runs: pd.DataFrame, network: str) -> list[str]:
+    """Return a reason for each seed that several finished runs of a network have.
+
+    A mean would count such a seed twice. The runs differ in something that the configuration does
+    not show, so nothing says which of them is meant.
+    """
+    finished = runs[runs["state"].isin([*FINISHED_STATES])]
+    repeated = finished[finished["seed"].duplicated(keep=False)]
+    reasons = []
+    for seed, same_seed in repeated.groupby("seed"):
+        count = "twice" if len(same_seed) == 2 else f"{len(same_seed)} times"
+        run_ids = ", ".join(map(str, same_seed["run_id"]))
+        reasons.append(f"seed {seed} of {network} is recorded {count}: run ids {run_ids}")
+    return reasons
