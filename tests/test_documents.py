@@ -1,0 +1,337 @@
+"""What the documents name exists: files, targets, commands, options, overrides, keys and columns.
+
+Commands are not executed. A script must accept the options that a document gives it, its overrides
+must compose to a valid sweep, and a make target must pass `make -n`.
+"""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+import yaml
+
+from degradation.config import CONF, Config
+from degradation.records import schema as record_schema
+from degradation.sweep.expand import configurations
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "experiments/README.md",
+    *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))),
+]
+SCRIPTS = sorted(path.name for path in (ROOT / "experiments").glob("*.py"))
+PROGRAM = re.compile(r"(?:\S*/)?(?:python3?|torchrun|make)")
+PATH = re.compile(r"(?:conf|src|analysis|experiments|tests|docs|ledger|\.ci)/[\w./*-]*")
+FILE = re.compile(r"[\w-]+\.(?:py|md|yaml|toml|txt|cff)")
+KEY = re.compile(r"([a-z_]+(?:\.[a-z_]+)+|[a-z_]+(?==))(?:=\S*)?")
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+OVERRIDE = re.compile(r"[\w./]+=(?!=)")
+HYDRA_SCRIPTS = ("train.py", "explain.py", "landscape.py")
+PRINT_HELPS = """
+import contextlib, io, json, runpy, sys
+
+texts = []
+for script in sys.argv[1:]:
+    sys.argv = [script, "--help"]
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
+        runpy.run_path(script, run_name="__main__")
+    texts.append(text.getvalue())
+print(json.dumps(texts))
+"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of a document, as its words without a leading `.venv/bin/`."""
+
+    document: str
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{Path(self.document).name}: {shlex.join(self.words)}"
+
+
+@cache
+def text_of(document: str) -> str:
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+def code_blocks(document: str) -> list[str]:
+    """Return the lines of code of a document, with continued lines joined."""
+    lines = []
+    fenced = False
+    for line in text_of(document).splitlines():
+        if line.startswith("```"):
+            fenced = not fenced
+        elif fenced or line.startswith("    "):
+            lines.append(line.strip())
+    return "\n".join(lines).replace("\\\n", " ").splitlines()
+
+
+def inline_code(document: str) -> list[str]:
+    """Return the code spans of a document's prose and tables."""
+    prose = re.sub(r"^```.*?^```", "", text_of(document), flags=re.MULTILINE | re.DOTALL)
+    return [span for _, span in re.findall(r"(`+)(.+?)\1(?!`)", prose)]
+
+
+def commands(document: str) -> Iterator[Command]:
+    """Yield the commands of a document that start make, Python or torchrun."""
+    for line in [*code_blocks(document), *inline_code(document)]:
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError:  # a line of code with an apostrophe
+            continue
+        if len(words) > 1 and PROGRAM.fullmatch(words[0]):
+            yield Command(document, (Path(words[0]).name, *words[1:]))
+
+
+ALL_COMMANDS = [command for document in DOCUMENTS for command in commands(document)]
+COMMANDS = {command.words: command for command in reversed(ALL_COMMANDS)}.values()
+MAKE_COMMANDS = [command for command in COMMANDS if command.words[0] == "make"]
+PYTHON_COMMANDS = [command for command in COMMANDS if command.words[0] != "make"]
+
+
+def slug(heading: str) -> str:
+    """Return the anchor that GitHub gives a heading."""
+    kept = re.sub(r"[^\w\- ]", "", heading.strip().lower())
+    return kept.replace(" ", "-")
+
+
+def anchors(path: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {slug(heading) for heading in headings}
+
+
+@cache
+def schema_keys() -> frozenset[str]:
+    """Return every dotted key of the configuration, of its nullable parts too."""
+    return frozenset(_keys_below(Config, ""))
+
+
+def _keys_below(part: Any, prefix: str) -> Iterator[str]:
+    hints = get_type_hints(part)
+    for field in fields(part):
+        yield f"{prefix}{field.name}"
+        kinds = [hints[field.name], *get_args(hints[field.name])]
+        for kind in kinds:
+            if is_dataclass(kind):
+                yield from _keys_below(kind, f"{prefix}{field.name}.")
+
+
+@cache
+def launcher_keys() -> frozenset[str]:
+    keys: set[str] = set()
+    for path in (CONF / "hydra/launcher").glob("*.yaml"):
+        keys |= yaml.safe_load(path.read_text(encoding="utf-8")).keys()
+    return frozenset(f"hydra.launcher.{key}" for key in keys - {"defaults"})
+
+
+@cache
+def helps() -> dict[str, str]:
+    """Return what each script under experiments/ prints for --help; one process runs them all."""
+    scripts = [str(ROOT / "experiments" / name) for name in SCRIPTS]
+    completed = subprocess.run(
+        [sys.executable, "-c", PRINT_HELPS, *scripts], capture_output=True, text=True, check=False
+    )
+    assert completed.returncode == 0, completed.stderr
+    texts = json.loads(completed.stdout)
+    return dict(zip(SCRIPTS, texts, strict=True))
+
+
+@cache
+def composes(overrides: tuple[str, ...]) -> bool:
+    """Return whether the overrides make a sweep; raise ConfigError if a run of it is invalid."""
+    return bool(configurations(overrides))
+
+
+def split_arguments(words: list[str]) -> tuple[list[str], list[str]]:
+    """Return the overrides and the options among a script's arguments."""
+    options = [word for word in words if word.startswith("-") and word != "--"]
+    overrides = [word for word in words if OVERRIDE.match(word)]
+    return overrides, options
+
+
+def check_script(script: str, words: list[str]) -> None:
+    """Fail unless the script exists, knows these options, and its overrides compose."""
+    path = ROOT / script
+    if path.is_dir():
+        path = path / "__main__.py"
+    assert path.is_file(), f"{script} does not exist"
+    overrides, options = split_arguments(words)
+    if path.parent == ROOT / "experiments":
+        assert composes(tuple(overrides))
+    unknown = set(options) - known_options(path) if options else set()
+    assert not unknown, f"{script} has no option {unknown}"
+
+
+def known_options(path: Path) -> set[str]:
+    """Return the options of a script: those in its help, or for a tool of tests/ in its source."""
+    if path.name in HYDRA_SCRIPTS:
+        return {"-m", "--multirun", "--cfg", "--help"}
+    if path.parent == ROOT / "experiments":
+        return set(re.findall(r"(?<!\w)--?[a-z][\w-]*", helps()[path.name]))
+    return set(re.findall(r'"(--[\w-]+)"', path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_to_files_and_headings(document):
+    folder = (ROOT / document).parent
+    for target in LINK.findall(text_of(document)):
+        if "://" in target:
+            continue
+        place, _, anchor = target.partition("#")
+        path = folder / place if place else ROOT / document
+        assert path.exists(), f"{document}: {target} does not exist"
+        assert not anchor or anchor in anchors(path), f"{document}: {target} has no such heading"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_paths_in_code_exist(document):
+    folders = (ROOT, (ROOT / document).parent)
+    sources = {path.name for path in ROOT.glob("*.*")}
+    for name in ("conf", "src", "analysis", "experiments", "tests", "docs"):
+        sources |= {path.name for path in (ROOT / name).rglob("*.*")}
+    words = [word for span in inline_code(document) for word in span.split()]
+    for word in words:
+        if PATH.fullmatch(word):
+            found = any(list(folder.glob(word.rstrip("/"))) for folder in folders)
+            assert found, f"{document}: {word} does not exist"
+        elif FILE.fullmatch(word):
+            assert word in sources, f"{document}: no file is called {word}"
+
+
+@pytest.mark.parametrize("command", MAKE_COMMANDS, ids=str)
+def test_make_commands_have_a_dry_run(command):
+    if "TARGET" in command.words:
+        return
+    variables = set(re.findall(r"^(\w+) \?=", text_of("Makefile"), re.MULTILINE))
+    given = {word.partition("=")[0] for word in command.words[1:] if "=" in word}
+    assert given <= variables, f"the Makefile has no variable {given - variables}"
+    completed = subprocess.run(
+        ["make", "-n", *command.words[1:]], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert completed.returncode == 0, completed.stderr
+    for script, arguments in re.findall(
+        r"(experiments/\w+\.py|tests/\w+) ([^;>\n]*)", completed.stdout
+    ):
+        check_script(script, shlex.split(arguments))
+
+
+@pytest.mark.parametrize("command", PYTHON_COMMANDS, ids=str)
+def test_python_commands_are_accepted(command):
+    words = [word for word in command.words[1:] if word != "..."]
+    if "-m" in words and words[0] == "-m":  # pytest on files
+        paths = [word for word in words[2:] if "/" in word]
+        assert all((ROOT / path).exists() for path in paths)
+        return
+    position = next(index for index, word in enumerate(words) if "/" in word)
+    check_script(words[position], words[position + 1 :])
+
+
+def test_commands_have_a_help():
+    lengths = {script: len(text.splitlines()) for script, text in helps().items()}
+    assert min(lengths.values()) >= 5, lengths
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_keys_in_code_exist(document):
+    groups = {path.name for path in CONF.iterdir() if path.is_dir()}
+    for span in inline_code(document):
+        match = KEY.fullmatch(span)
+        if not match or match[1].endswith(".jsonl"):
+            continue
+        key = match[1]
+        first = key.partition(".")[0]
+        if key.startswith("hydra.launcher."):
+            assert key in launcher_keys(), f"{document}: {key} is no key of a launcher"
+        elif first in groups - {"hydra"} or "=" in span:
+            assert key in schema_keys() | groups, f"{document}: {key} is no key of conf/"
+
+
+def test_every_experiment_is_documented():
+    experiments = {path.stem for path in (CONF / "experiment").glob("*.yaml")}
+    spans = set(inline_code("docs/experiments.md"))
+    assert experiments <= spans
+    readme = {name for name in experiments if not name.endswith("_digits")}
+    assert readme <= set(inline_code("README.md"))
+
+
+def test_every_file_of_a_record_is_documented():
+    names = {
+        record_schema.RUN,
+        record_schema.ATTEMPTS,
+        record_schema.METRICS,
+        record_schema.PROBES,
+        record_schema.CHECKPOINT,
+        record_schema.WEIGHTS,
+        record_schema.DONE,
+        f"{record_schema.LANDSCAPE}/",
+        f"{record_schema.SNAPSHOTS}/",
+    }
+    assert names <= set(inline_code("docs/records.md"))
+
+
+def test_every_make_target_has_a_help():
+    makefile = text_of("Makefile")
+    phony = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split())
+    documented = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+    assert phony - documented == {"other-torch"}
+
+
+def test_readme_is_short():
+    lines = text_of("README.md").splitlines()
+    assert len(lines) <= 130
+    assert [line for line in lines if len(line) > 90] == []
+    headings = [line for line in lines if line.startswith("## ")]
+    assert headings == [
+        "## Two commands",
+        "## What you see",
+        "## The experiments",
+        "## Your own sweep",
+        "## Where to read on",
+    ]
+
+
+def test_reading_tour_takes_an_evening():
+    tour = text_of("docs/architecture.md").partition("## A reading tour")[2].partition("\n## ")[0]
+    paths = [ROOT / "docs" / target for target in LINK.findall(tour)]
+    assert 10 <= len(paths) <= 14
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths)
+    assert lines <= 1800
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, "Makefile", "CITATION.cff"])
+def test_documents_name_no_machine(document):
+    assert not re.search(r"(?<![\w.])/(?:root|home|work|tmp)\b", text_of(document))
+
+
+def test_changelog_has_the_packages_version():
+    version = re.search(r'^version = "(.*)"$', text_of("pyproject.toml"), re.MULTILINE)[1]
+    headings = re.findall(r"^## (.*)$", text_of("CHANGELOG.md"), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert re.fullmatch(rf"{re.escape(version)} - \d{{4}}-\d\d-\d\d", headings[1])
+    parts = set(re.findall(r"^### (.*)$", text_of("CHANGELOG.md"), re.MULTILINE))
+    assert parts <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_citation_is_complete():
+    citation = yaml.safe_load(text_of("CITATION.cff"))
+    version = re.search(r'^version = "(.*)"$', text_of("pyproject.toml"), re.MULTILINE)[1]
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    assert citation["version"] == version
+    assert [author["name"] for author in citation["authors"]] == ["resnet-degradation maintainers"]
+    (paper,) = citation["references"]
+    assert paper["title"] == "Deep Residual Learning for Image Recognition"
+    assert [author["family-names"] for author in paper["authors"]] == ["He", "Zhang", "Ren", "Sun"]
