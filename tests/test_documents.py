@@ -19,8 +19,9 @@ import pytest
 import yaml
 
 from degradation.config import CONF, Config
+from degradation.metrics import METRICS
 from degradation.records import schema as record_schema
-from degradation.sweep.expand import configurations
+from degradation.sweep.expand import expand_configs
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -105,8 +106,8 @@ PYTHON_COMMANDS = [command for command in COMMANDS if command.words[0] != "make"
 
 def slug(heading: str) -> str:
     """Return the anchor that GitHub gives a heading."""
-    kept = re.sub(r"[^\w\- ]", "", heading.strip().lower())
-    return kept.replace(" ", "-")
+    characters = re.sub(r"[^\w\- ]", "", heading.strip().lower())
+    return characters.replace(" ", "-")
 
 
 def anchors(path: Path) -> set[str]:
@@ -153,7 +154,7 @@ def helps() -> dict[str, str]:
 @cache
 def composes(overrides: tuple[str, ...]) -> bool:
     """Return whether the overrides make a sweep; raise ConfigError if a run of it is invalid."""
-    return bool(configurations(overrides))
+    return bool(expand_configs(overrides))
 
 
 def split_arguments(words: list[str]) -> tuple[list[str], list[str]]:
@@ -266,6 +267,15 @@ def test_every_experiment_is_documented():
     assert experiments <= spans
     readme = {name for name in experiments if not name.endswith("_digits")}
     assert readme <= set(inline_code("README.md"))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_metrics_in_code_exist(document):
+    groups = {metric.group for metric in METRICS.values() if metric.group}
+    for span in inline_code(document):
+        group, slash, _ = span.partition("/")
+        if group + slash in groups and re.fullmatch(r"[a-z]+/[a-z0-9_]+", span):
+            assert span in METRICS, f"{document}: {span} is no metric"
 
 
 def test_every_file_of_a_record_is_documented():
