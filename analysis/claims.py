@@ -1,55 +1,59 @@
-"""Each claim of the paper as a predicate over the runs: a verdict with its evidence.
+"""The paper's main claims: degradation, no degradation with shortcuts, and the fix.
 
-Absence is shown by a bound, never by a test that failed to reject. Every run counts, diverged ones at chance.
-The quantity is the training error of the last iteration, clean unless asked otherwise (He et al. 2015, 1 and 4.2).
+Each claim is a function from runs to a `Claim`; CLAIMS lists them in the order of the report. The
+quantity is the training error of the last iteration, the clean one unless the report was asked for
+another (He et al. 2015, sections 1 and 4.2). To add a claim, write a function with the signature of
+the others and add it to CLAIMS.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.claim import Claim, Compare, Verdict, decide, is_untrained, training_error_difference
+from analysis.claim import (
+    Claim,
+    Compare,
+    Verdict,
+    decide,
+    is_untrained,
+    not_tested,
+    training_error_difference,
+)
 from analysis.columns import TRAINING_ERROR
 from analysis.evidence import caveats, format_bound, format_comparison
 from analysis.frame import group_by_depth
 from analysis.requirements import missing_requirements
 from analysis.statistics import increasing_trend
 
-SIGNIFICANCE = 0.05
+SIGNIFICANCE = 0.05  # of the p-value of a trend
+MIN_TREND_DEPTHS = 3  # with two depths the difference is the trend, and its bound the sharper test
 
 
 @dataclass(frozen=True)
 class FamilyPair:
-    """A family without shortcuts and the one with them, alike in all else."""
+    """The families that a claim compares: equal in everything but the shortcuts."""
 
-    plain: str
-    residual: str
+    plain: str  # without shortcuts
+    residual: str  # with them
 
 
-FAMILY_PAIRS = (FamilyPair("plain", "residual"), FamilyPair("plain-preactivation", "preactivation"))
+FAMILY_PAIRS = (
+    FamilyPair("plain", "residual"),
+    FamilyPair("plain-preactivation", "preactivation"),
+)
 
 
 def family_pair(runs: pd.DataFrame) -> FamilyPair:
-    """The pair that runs of one condition are of: their order of BN, ReLU and convolution is the same."""
-    present = set(runs["family"])
-    return next(
-        (pair for pair in FAMILY_PAIRS if {pair.plain, pair.residual} & present), FAMILY_PAIRS[0]
-    )
+    """Return the pair of families to which the runs of one condition belong.
 
-
-def judge(
-    runs: pd.DataFrame, margin: float, compare: Compare = training_error_difference
-) -> list[Claim]:
-    """The claims about these runs, which differ in family, depth and seed only. `margin` is in points.
-
-    `compare` measures the difference of the training errors of two groups of them.
+    All of them have the same order of BN, ReLU and convolution, so they belong to one pair.
     """
-    pair = family_pair(runs)
-    return [
-        judge_degradation(runs, margin, pair, compare),
-        judge_no_degradation(runs, margin, pair, compare),
-        judge_fix(runs, margin, pair, compare),
-    ]
+    families = set(runs["family"])
+    for pair in FAMILY_PAIRS:
+        if families & {pair.plain, pair.residual}:
+            return pair
+    return FAMILY_PAIRS[0]
 
 
 def judge_degradation(
@@ -58,39 +62,45 @@ def judge_degradation(
     pair: FamilyPair = FAMILY_PAIRS[0],
     compare: Compare = training_error_difference,
 ) -> Claim:
-    """Deeper plain nets have a higher training error: a rising trend, and a bound on deepest minus shallowest."""
+    """Judge whether the training error of plain nets rises with depth.
+
+    Two things are needed: a rising trend over depth (from three depths on), and a lower bound of
+    deepest minus shallowest above the margin. Untrained depths do not count as degraded.
+    """
     name = "degradation"
     statement = (
         f"{pair.plain} nets: training error rises with depth, by more than {margin:g} points"
     )
     groups = group_by_depth(runs, pair.plain)
     if reasons := missing_requirements({pair.plain: groups}, depths=2):
-        return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
-    trained = {depth: part for depth, part in groups.items() if not is_untrained(part)}
+        return not_tested(name, statement, reasons)
     notes = caveats(runs, groups)
+    trained = {depth: part for depth, part in groups.items() if not is_untrained(part)}
     if len(trained) < 2:
-        return Claim(
-            name, statement, Verdict.INCONCLUSIVE, "fewer than two depths trained at all", [], notes
-        )
+        decisive = "fewer than two depths trained at all"
+        return Claim(name, statement, Verdict.INCONCLUSIVE, decisive, [], notes)
+
     shallowest, deepest = min(trained), max(trained)
+    comparison = f"{deepest} minus {shallowest} layers"
     difference = compare(trained[deepest], trained[shallowest])
-    kept = pd.concat(trained.values())
-    tau, p = increasing_trend(kept["depth"].tolist(), kept[TRAINING_ERROR].tolist())
+    trained_runs = pd.concat(trained.values())
+    tau, p = increasing_trend(trained_runs["depth"].tolist(), trained_runs[TRAINING_ERROR].tolist())
+    bounds = format_comparison(difference, trained[deepest], trained[shallowest])
     evidence = [
-        f"{deepest} minus {shallowest} layers: {format_comparison(difference, trained[deepest], trained[shallowest])}",
-        f"trend over {len(trained)} depths, {len(kept)} runs: Kendall's tau {tau:.2f},"
+        f"{comparison}: {bounds}",
+        f"trend over {len(trained)} depths, {len(trained_runs)} runs: Kendall's tau {tau:.2f},"
         f" one-sided p = {p:.4f} by permutation",
     ]
-    two_depths = (
-        len(trained) == 2
-    )  # the difference is the trend, and its bound the sharper test of the two
-    rising = two_depths or p < SIGNIFICANCE
+
+    needs_trend = len(trained) >= MIN_TREND_DEPTHS
     decision = decide({deepest: difference}, "above", margin)
-    lacks_trend = decision.verdict is Verdict.REPRODUCED and not rising
-    verdict = Verdict.INCONCLUSIVE if lacks_trend else decision.verdict
-    line = f"{deepest} minus {shallowest} layers: {format_bound(difference, decision.side)}"
-    line += "" if two_depths else f", trend p = {p:.4f}"
-    return Claim(name, statement, verdict, line, evidence, notes)
+    verdict = decision.verdict
+    if verdict is Verdict.REPRODUCED and needs_trend and p >= SIGNIFICANCE:
+        verdict = Verdict.INCONCLUSIVE
+    decisive = f"{comparison}: {format_bound(difference, decision.side)}"
+    if needs_trend:
+        decisive += f", trend p = {p:.4f}"
+    return Claim(name, statement, verdict, decisive, evidence, notes)
 
 
 def judge_no_degradation(
@@ -99,31 +109,34 @@ def judge_no_degradation(
     pair: FamilyPair = FAMILY_PAIRS[0],
     compare: Compare = training_error_difference,
 ) -> Claim:
-    """No deeper residual net is worse than the shallowest by the margin: an upper bound at every depth.
+    """Judge whether no deeper residual net is worse than the shallowest one by the margin.
 
-    Contradicted where any is worse, with Holm's correction for their number (`decide`).
+    Needs an upper bound below the margin at every depth. Contradicted if any depth is worse, with
+    Holm's correction for the number of depths (`decide`). Inconclusive if the shallowest net is
+    untrained: there is nothing to compare with.
     """
     name = "no degradation"
-    statement = f"{pair.residual} nets: no depth has a training error {margin:g} points or more above the shallowest's"
+    statement = (
+        f"{pair.residual} nets: no depth has a training error {margin:g} points or more"
+        " above the shallowest's"
+    )
     groups = group_by_depth(runs, pair.residual)
     if reasons := missing_requirements({pair.residual: groups}, depths=2):
-        return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
+        return not_tested(name, statement, reasons)
+
     shallowest = min(groups)
-    differences = {
-        depth: compare(part, groups[shallowest])
-        for depth, part in groups.items()
-        if depth > shallowest
-    }
-    evidence = [
-        f"{depth} minus {shallowest} layers: {format_comparison(difference, groups[depth], groups[shallowest])}"
-        for depth, difference in differences.items()
-    ]
+    differences = {}
+    evidence = []
+    for depth in sorted(groups.keys() - {shallowest}):
+        differences[depth] = compare(groups[depth], groups[shallowest])
+        bounds = format_comparison(differences[depth], groups[depth], groups[shallowest])
+        evidence.append(f"{depth} minus {shallowest} layers: {bounds}")
+
     decision = decide(differences, "below", margin)
-    verdict = (
-        Verdict.INCONCLUSIVE if is_untrained(groups[shallowest]) else decision.verdict
-    )  # nothing to compare with
-    line = format_bound(differences[decision.worst], decision.side, decision.simultaneous)
-    decisive = f"at worst {decision.worst} minus {shallowest} layers: {line}"
+    shallowest_trained = not is_untrained(groups[shallowest])
+    verdict = decision.verdict if shallowest_trained else Verdict.INCONCLUSIVE
+    bound = format_bound(differences[decision.worst], decision.side, decision.simultaneous)
+    decisive = f"at worst {decision.worst} minus {shallowest} layers: {bound}"
     return Claim(name, statement, verdict, decisive, evidence, caveats(runs, groups))
 
 
@@ -133,31 +146,56 @@ def judge_fix(
     pair: FamilyPair = FAMILY_PAIRS[0],
     compare: Compare = training_error_difference,
 ) -> Claim:
-    """A residual net trains better than the plain net of its depth: a bound at the deepest plain net that trained."""
+    """Judge whether a residual net trains better than the plain net of its depth.
+
+    Needs a lower bound of plain minus residual above the margin, at the deepest plain net that
+    trains.
+    """
     name = "the fix"
-    statement = f"at the deepest plain net that trains, shortcuts lower the training error by more than {margin:g} points"
-    plain, residual = group_by_depth(runs, pair.plain), group_by_depth(runs, pair.residual)
+    statement = (
+        "at the deepest plain net that trains, shortcuts lower the training error by more than"
+        f" {margin:g} points"
+    )
+    plain = group_by_depth(runs, pair.plain)
+    residual = group_by_depth(runs, pair.residual)
     if reasons := missing_requirements({pair.plain: plain, pair.residual: residual}, depths=1):
-        return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
+        return not_tested(name, statement, reasons)
     notes = caveats(runs, plain, residual)
     depths = sorted(plain.keys() & residual.keys())
     trained = [depth for depth in depths if not is_untrained(plain[depth])]
     if not trained:
-        return Claim(
-            name,
-            statement,
-            Verdict.NOT_TESTED,
-            "no depth in common at which a plain net trains",
-            [],
-            notes,
-        )
-    differences = {depth: compare(plain[depth], residual[depth]) for depth in depths}
-    evidence = [
-        f"{pair.plain} minus {pair.residual}, {depth} layers: {format_comparison(difference, plain[depth], residual[depth])}"
-        + ("" if depth in trained else "; this plain net is untrained")
-        for depth, difference in differences.items()
-    ]
+        decisive = "no depth in common at which a plain net trains"
+        return Claim(name, statement, Verdict.NOT_TESTED, decisive, [], notes)
+
+    comparison = f"{pair.plain} minus {pair.residual}"
+    differences = {}
+    evidence = []
+    for depth in depths:
+        differences[depth] = compare(plain[depth], residual[depth])
+        bounds = format_comparison(differences[depth], plain[depth], residual[depth])
+        untrained = "" if depth in trained else "; this plain net is untrained"
+        evidence.append(f"{comparison}, {depth} layers: {bounds}{untrained}")
+
     deepest = max(trained)
     decision = decide({deepest: differences[deepest]}, "above", margin)
-    line = f"{pair.plain} minus {pair.residual}, {deepest} layers: {format_bound(differences[deepest], decision.side)}"
-    return Claim(name, statement, decision.verdict, line, evidence, notes)
+    bound = format_bound(differences[deepest], decision.side)
+    decisive = f"{comparison}, {deepest} layers: {bound}"
+    return Claim(name, statement, decision.verdict, decisive, evidence, notes)
+
+
+Judge = Callable[[pd.DataFrame, float, FamilyPair, Compare], Claim]
+CLAIMS: tuple[Judge, ...] = (judge_degradation, judge_no_degradation, judge_fix)
+
+
+def judge(
+    runs: pd.DataFrame, margin: float, compare: Compare = training_error_difference
+) -> list[Claim]:
+    """Return every claim about the runs of one condition, in the order of the report.
+
+    Args:
+        runs: rows of the frame that differ in family, depth and seed only.
+        margin: the difference in points that counts.
+        compare: measures the difference of training errors between two groups of runs.
+    """
+    pair = family_pair(runs)
+    return [judge_claim(runs, margin, pair, compare) for judge_claim in CLAIMS]
