@@ -10,7 +10,7 @@ from analysis import published_claims, published_tables
 from analysis.claim import Claim
 from analysis.claims import judge
 from analysis.columns import TRAINING_ERROR
-from analysis.comparisons import compare
+from analysis.comparisons import compare_conditions
 from analysis.conditions import split_by_condition
 from analysis.figures import plot_condition
 from analysis.frame import Frame
@@ -43,7 +43,7 @@ def sections(frame: Frame, margins: dict[str, float]) -> list[Section]:
         margin = margins[names[0]]
         found = [
             Section(one.title, margin, one.claims, one.figures, {one.name: one.table})
-            for one in compare(frame, margin)
+            for one in compare_conditions(frame, margin)
         ]
     cut = split_by_condition(frame)
     for index, (label, part) in enumerate(cut):

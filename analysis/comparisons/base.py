@@ -1,4 +1,4 @@
-"""What a comparison across conditions is made of."""
+"""What a comparison across conditions consists of, and the table that all comparisons have."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,34 +11,47 @@ from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
 from degradation.metrics import TEST_ERROR
 
-BARS = "Points are runs, bars are Student 95 % intervals of the mean over seeds."
+MARKS = "Points are runs; bars are Student 95 % intervals of the mean over seeds."  # for captions
 
 
 @dataclass(frozen=True)
 class Comparison:
-    name: str  # of its files
+    """One section of a report: the claims about a factor, with a table and figures.
+
+    Attributes:
+        name: the stem of the table's file.
+        title: the section's heading.
+        claims: what the comparison decides.
+        table: one row per value of the factor, family and depth.
+        figures: for each file stem a figure and its caption.
+    """
+
+    name: str
     title: str
     claims: list[Claim]
     table: pd.DataFrame
-    figures: dict[str, tuple[Figure, str]]  # name: figure, caption
+    figures: dict[str, tuple[Figure, str]]
 
 
 def build_table(runs: pd.DataFrame, key: str) -> pd.DataFrame:
-    """A row a value of `key`, family and depth: the errors' mean and Student 95 % interval over seeds."""
+    """Return one row per value of the column `key`, family and depth.
+
+    Each row has the number of finished runs, the errors' means with their Student 95 % intervals
+    over seeds (in percent), and the network's complexity.
+    """
     rows: list[dict[str, Any]] = []
-    for (value, family, depth), part in runs.groupby([key, "family", "depth"], sort=True):
-        finished = int(part["state"].isin([*FINISHED_STATES]).sum())
+    for (value, family, depth), group in runs.groupby([key, "family", "depth"], sort=True):
         row: dict[str, Any] = {
             key.removeprefix("config."): value,
             "family": family,
             "depth": depth,
-            "runs": finished,
+            "runs": int(group["state"].isin([*FINISHED_STATES]).sum()),
         }
         for name, metric in (("training_error", TRAINING_ERROR), ("test_error", TEST_ERROR)):
-            row |= interval_columns(
-                compute_finished_interval(part, metric), name, ("mean", "low", "high")
-            )
+            interval = compute_finished_interval(group, metric)
+            row |= interval_columns(interval, name, ("mean", "low", "high"))
         for name in ("parameters", "multiply_adds"):
-            row[name] = part[name].dropna().max()
-        rows.append(row | repeated_seed_note(part, f"{family}-{depth}"))
+            row[name] = group[name].dropna().max()
+        row |= repeated_seed_note(group, f"{family}-{depth}")
+        rows.append(row)
     return pd.DataFrame(rows)

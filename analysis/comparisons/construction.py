@@ -1,4 +1,9 @@
-"""The solution by construction (He et al. 2015, section 1): the deeper net has it, and training does not find it."""
+"""The solution by construction: a deeper network has it, and training from scratch misses it.
+
+He et al. (2015), section 1: a deeper network can copy a trained shallower one and let its other
+layers be the identity, so its training error need not be higher. Networks of the family
+`constructed` start from that solution.
+"""
 
 import pandas as pd
 
@@ -8,10 +13,11 @@ from analysis.claim import (
     decide,
     error_resolution,
     is_untrained,
+    not_tested,
     training_error_difference,
 )
 from analysis.columns import TRAINING_ERROR, TRAINING_ERROR_AT_START
-from analysis.comparisons.base import BARS, Comparison, build_table
+from analysis.comparisons.base import MARKS, Comparison, build_table
 from analysis.evidence import caveats, format_bound, format_comparison
 from analysis.figures import construction
 from analysis.frame import Frame, group_by_depth
@@ -19,152 +25,177 @@ from analysis.requirements import missing_requirements, repeated_seeds
 from analysis.statistics import paired_difference
 from degradation.metrics import TEST_ERROR
 
+POSITION = 50
 FAMILY = "constructed"
 TITLE = "The solution by construction"
-# points: on another device than a CPU BN may not undo itself to the last bit, and a picture in thousands change sides
-ROUNDING = 0.05
+# On devices other than the CPU, batch normalisation inverts itself only up to rounding, which may
+# change the class of one image in thousands.
+ROUNDING_POINTS = 0.05
+CAPTION = (
+    "Training error of plain networks trained from scratch, of the networks constructed from a"
+    " trained shallow one before they are trained themselves, and of the same after training with"
+    f" the whole schedule. {MARKS}"
+)
 
 
 def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
-    runs = frame.runs
-    if FAMILY not in set(runs["family"]) or keys:
+    """Return the comparison if there are constructed networks, alike in all other respects."""
+    if FAMILY not in set(frame.runs["family"]) or keys:
         return None
     if frame.error_kind == "running":
-        reason = "a net that has not trained yet has no running error"
-        claim = Claim("construction", "the construction's claims", Verdict.NOT_TESTED, reason)
+        reason = "a network that has not been trained yet has no running error"
+        claim = Claim("construction", "claims on the construction", Verdict.NOT_TESTED, reason)
         return Comparison("construction", TITLE, [claim], pd.DataFrame(), {})
-    claims = [exists(frame), not_found(runs, margin), kept(frame, margin)]
-    caption = (
-        "Training error of plain nets from scratch, of the nets constructed from a trained shallow one before any "
-        f"training of their own, and of the same after training on with the whole schedule. {BARS}"
-    )
-    figures = {"construction": (construction.plot(frame), caption)}
-    return Comparison("construction", TITLE, claims, _table(runs), figures)
+    claims = [
+        judge_existence(frame),
+        judge_training_from_scratch(frame.runs, margin),
+        judge_further_training(frame, margin),
+    ]
+    table = _build_construction_table(frame.runs)
+    figures = {"construction": (construction.plot(frame), CAPTION)}
+    return Comparison("construction", TITLE, claims, table, figures)
 
 
-def _table(runs: pd.DataFrame) -> pd.DataFrame:
-    at_start = runs[runs["family"] == FAMILY].assign(
-        family="constructed, before training", **{TRAINING_ERROR: runs[TRAINING_ERROR_AT_START]}
-    )
+def _build_construction_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the table by family and depth, with the constructed networks before training too."""
+    at_start = _before_training(runs[runs["family"] == FAMILY])
+    at_start = at_start.assign(family="constructed, before training")
     at_start[TEST_ERROR] = float("nan")
     return build_table(pd.concat([runs, at_start]), "data").drop(columns="data")
 
 
-def exists(frame: Frame) -> Claim:
-    """Before it is trained, a constructed net's training error is no higher than that of the net that it grew from.
+def _before_training(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs with the training error that they had before the first update."""
+    return runs.assign(**{TRAINING_ERROR: runs[TRAINING_ERROR_AT_START]})
 
-    Seed by seed. The latter's clean error is known from its own record; of other kinds of training error, and where the
-    record is not among the runs, it is the shallowest constructed net's.
+
+def judge_existence(frame: Frame) -> Claim:
+    """Judge whether constructed networks start at an error no higher than that of their parent.
+
+    Compared within each seed. The parent's clean error is in the parent's own record. For other
+    kinds of training error, and if that record is not among the runs, the shallowest constructed
+    network stands for the parent.
     """
     name = "construction"
-    statement = "a deeper plain net has a solution no worse than the shallow one's: grown, it has its training error"
+    statement = (
+        "a deeper plain net has a solution that is no worse than the shallow one's: grown from it,"
+        " it starts at the same training error"
+    )
     groups = group_by_depth(frame.runs, FAMILY)
-    if reasons := missing_requirements({FAMILY: groups}, depths=2):
-        return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
+    reasons = missing_requirements({FAMILY: groups}, depths=2)
+    if reasons:
+        return not_tested(name, statement, reasons)
     if (groups[min(groups)]["config.model.bn_statistics"] == "exact").any():
-        reason = "the construction undoes BN's moving averages; exact statistics are taken anew, batch by batch"
-        return Claim(name, statement, Verdict.NOT_TESTED, reason, [reason])
-    parent, parents, column = _grown_from(frame)
-    if reasons := repeated_seeds(parents, parent):
-        return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
-    base = parents.set_index("seed")[column]
-    evidence, worst = [], float("-inf")
-    for depth, part in groups.items():
-        higher = (part.set_index("seed")[TRAINING_ERROR_AT_START] - base).dropna()
-        if len(higher) < len(part):
-            reason = f"{parent}: not known for every seed of {depth} layers"
-            return Claim(name, statement, Verdict.NOT_TESTED, reason, [reason])
-        worst = max(worst, float(higher.max()))
-        span = f"{higher.min():+.3g} to {higher.max():+.3g} points"
-        evidence.append(f"{depth} layers minus {parent}: {span}, seed by seed")
-    verdict = Verdict.REPRODUCED if worst <= ROUNDING else Verdict.CONTRADICTED
-    decisive = f"{len(groups)} depths, at worst {worst:+.3g} points above {parent} (rounding: {ROUNDING:g})"
+        reason = (
+            "the construction inverts moving averages of BN; exact BN statistics are measured"
+            " again on every evaluation"
+        )
+        return not_tested(name, statement, [reason])
+    parent, parents, column = _find_parents(frame)
+    reasons = repeated_seeds(parents, parent)
+    if reasons:
+        return not_tested(name, statement, reasons)
+    parent_errors = parents.set_index("seed")[column]
+    evidence = []
+    worst = float("-inf")
+    for depth, group in groups.items():
+        excess = group.set_index("seed")[TRAINING_ERROR_AT_START] - parent_errors
+        excess = excess.dropna()
+        if len(excess) < len(group):
+            reason = f"the error of {parent} is not known for every seed of {depth} layers"
+            return not_tested(name, statement, [reason])
+        worst = max(worst, float(excess.max()))
+        span = f"{excess.min():+.3g} to {excess.max():+.3g} points"
+        evidence.append(f"{depth} layers minus {parent}: {span} within seeds")
+    verdict = Verdict.REPRODUCED if worst <= ROUNDING_POINTS else Verdict.CONTRADICTED
+    decisive = (
+        f"{len(groups)} depths, at worst {worst:+.3g} points above {parent}"
+        f" (tolerance for rounding: {ROUNDING_POINTS:g})"
+    )
     return Claim(name, statement, verdict, decisive, evidence)
 
 
-def _grown_from(frame: Frame) -> tuple[str, pd.DataFrame, str]:
-    """In words, its runs, and the column of theirs that holds the training error."""
+def _find_parents(frame: Frame) -> tuple[str, pd.DataFrame, str]:
+    """Return the parent's description, its runs, and their column that holds the training error."""
     runs = frame.runs
     grown = runs[runs["family"] == FAMILY]
-    depth = grown["config.model.grown_from"].iloc[0]
-    parents = runs[(runs["family"] == "plain") & (runs["depth"] == depth)]
+    parent_depth = grown["config.model.grown_from"].iloc[0]
+    parents = runs[(runs["family"] == "plain") & (runs["depth"] == parent_depth)]
     if frame.error_kind == "clean" and len(parents):
-        return f"the trained plain-{depth:g}", parents, TRAINING_ERROR
-    shallowest = grown[grown["depth"] == grown["depth"].min()]
-    return (
-        f"constructed-{grown['depth'].min()} before training",
-        shallowest,
-        TRAINING_ERROR_AT_START,
-    )
+        return f"the trained plain-{parent_depth:g}", parents, TRAINING_ERROR
+    least_depth = grown["depth"].min()
+    shallowest = grown[grown["depth"] == least_depth]
+    return f"constructed-{least_depth} before training", shallowest, TRAINING_ERROR_AT_START
 
 
-def not_found(runs: pd.DataFrame, margin: float) -> Claim:
-    """Training from scratch ends above the constructed solution: a bound at the deepest plain net that trains."""
+def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
+    """Judge whether training from scratch ends above the constructed solution.
+
+    The verdict rests on a bound at the deepest plain network that trains.
+    """
     name = "not found"
-    statement = f"trained from scratch, a deeper plain net ends more than {margin:g} points above its constructed solution"
+    statement = (
+        f"trained from scratch, a deeper plain net ends more than {margin:g} points above its"
+        " constructed solution"
+    )
     plain, groups = group_by_depth(runs, "plain"), group_by_depth(runs, FAMILY)
-    if reasons := missing_requirements({"plain": plain, FAMILY: groups}, depths=2):
-        return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
+    reasons = missing_requirements({"plain": plain, FAMILY: groups}, depths=2)
+    if reasons:
+        return not_tested(name, statement, reasons)
     notes = caveats(runs, plain)
-    depths = [depth for depth in sorted(plain.keys() & groups.keys()) if depth > min(groups)]
-    trained = [depth for depth in depths if not is_untrained(plain[depth])]
+    deeper = [depth for depth in sorted(plain.keys() & groups.keys()) if depth > min(groups)]
+    trained = [depth for depth in deeper if not is_untrained(plain[depth])]
     if not trained:
-        return Claim(
-            name,
-            statement,
-            Verdict.NOT_TESTED,
-            "no deeper depth at which a plain net trains",
-            [],
-            notes,
-        )
-    start = {
-        depth: groups[depth].assign(**{TRAINING_ERROR: groups[depth][TRAINING_ERROR_AT_START]})
-        for depth in depths
-    }
-    differences = {depth: training_error_difference(plain[depth], start[depth]) for depth in depths}
-    evidence = [
-        f"from scratch minus constructed, {depth} layers: {format_comparison(difference, plain[depth], start[depth])}"
-        for depth, difference in differences.items()
-    ]
+        reason = "a plain net trains at none of the greater depths"
+        return Claim(name, statement, Verdict.NOT_TESTED, reason, [], notes)
+    evidence = []
+    differences = {}
+    for depth in deeper:
+        start = _before_training(groups[depth])
+        differences[depth] = training_error_difference(plain[depth], start)
+        line = format_comparison(differences[depth], plain[depth], start)
+        evidence.append(f"from scratch minus constructed, {depth} layers: {line}")
     deepest = max(trained)
     decision = decide({deepest: differences[deepest]}, "above", margin)
-    decisive = f"from scratch minus constructed, {deepest} layers: {format_bound(differences[deepest], decision.side)}"
+    line = format_bound(differences[deepest], decision.side)
+    decisive = f"from scratch minus constructed, {deepest} layers: {line}"
     return Claim(name, statement, decision.verdict, decisive, evidence, notes)
 
 
-def kept(frame: Frame, margin: float) -> Claim:
-    """Does SGD keep the solution? After minus before training on, seed by seed, an upper bound at every depth.
+def judge_further_training(frame: Frame, margin: float) -> Claim:
+    """Judge whether SGD keeps the constructed solution: the error after minus before training.
 
-    Contradicted where any depth ends above, with Holm's correction for their number (`decide`).
-    How far it went away in between stands beside it.
+    Compared within seeds, with an upper bound at every depth. Contradicted if any depth ends above
+    the margin, with Holm's correction for the number of depths (`decide`). The evidence says
+    how far the error rose in between.
     """
     name = "kept"
-    statement = f"training on from the constructed net ends less than {margin:g} points above it, at every depth"
-    groups = group_by_depth(frame.runs, FAMILY)
-    if reasons := missing_requirements({FAMILY: groups}, depths=1):
-        return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
-    differences = {
-        depth: paired_difference(
-            part[TRAINING_ERROR].tolist(),
-            part[TRAINING_ERROR_AT_START].tolist(),
-            error_resolution(part),
-        )
-        for depth, part in groups.items()
-    }
-    on_the_way = (
-        frame.curves[frame.curves["family"] == FAMILY].groupby("depth")[TRAINING_ERROR].max()
+    statement = (
+        f"trained further, the constructed net ends less than {margin:g} points above its start,"
+        " at every depth"
     )
-    furthest = on_the_way.idxmax()
+    groups = group_by_depth(frame.runs, FAMILY)
+    reasons = missing_requirements({FAMILY: groups}, depths=1)
+    if reasons:
+        return not_tested(name, statement, reasons)
+    curves = frame.curves[frame.curves["family"] == FAMILY]
+    highest = curves.groupby("depth")[TRAINING_ERROR].max()
+    differences = {}
+    evidence = []
+    for depth, group in groups.items():
+        after, before = group[TRAINING_ERROR].tolist(), group[TRAINING_ERROR_AT_START].tolist()
+        difference = paired_difference(after, before, error_resolution(group))
+        differences[depth] = difference
+        evidence.append(
+            f"after minus before, {depth} layers: {difference.mean:+.2f} points (Student over"
+            f" seeds: one-sided 95 % bounds {difference.lower:+.2f}, {difference.upper:+.2f});"
+            f" highest error of any evaluation in between: {highest[depth]:.1f} %"
+        )
     notes = caveats(frame.runs, groups)
     notes.append(
-        f"kept is about the end: on the way the error of constructed-{furthest} rose to {on_the_way.max():.1f} %"
-        " at the highest of all evaluations"
+        "the claim is about the end of training; in between, the error of"
+        f" constructed-{highest.idxmax()} rose to {highest.max():.1f} % at one evaluation"
     )
-    evidence = [
-        f"after minus before, {depth} layers: {d.mean:+.2f} points (Student over seeds: one-sided 95 % bounds"
-        f" {d.lower:+.2f}, {d.upper:+.2f}); highest of all evaluations on the way: {on_the_way[depth]:.1f} %"
-        for depth, d in differences.items()
-    ]
     decision = decide(differences, "below", margin)
     line = format_bound(differences[decision.worst], decision.side, decision.simultaneous)
     decisive = f"at worst {decision.worst} layers, after minus before: {line}"

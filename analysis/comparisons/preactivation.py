@@ -1,46 +1,55 @@
-"""BN and ReLU before each convolution, or after it (He et al. 2016)."""
+"""Batch normalisation and ReLU before each convolution or after it (He et al. 2016)."""
 
 import pandas as pd
 
-from analysis.claim import Claim, Verdict, decide, training_error_difference
-from analysis.comparisons.base import BARS, Comparison, build_table
+from analysis.claim import Claim, decide, not_tested, training_error_difference
+from analysis.comparisons.base import MARKS, Comparison, build_table
 from analysis.evidence import caveats, format_bound, format_comparison
 from analysis.figures import error_vs_factor
 from analysis.frame import Frame, group_by_depth
 from analysis.requirements import missing_requirements
 
-ORDER = "config.model.order"
+POSITION = 30
+BLOCK_ORDER = "config.model.order"
+CAPTION = (
+    "Training error by the order of convolution, batch normalisation and ReLU: post (He et al."
+    f" 2015) and pre (He et al. 2016). {MARKS}"
+)
 
 
 def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
-    if keys != [ORDER]:
+    """Return the comparison if the runs differ in the order within a block alone."""
+    if keys != [BLOCK_ORDER]:
         return None
-    runs = frame.runs
-    claims = [_no_worse(runs, "preactivation", "residual", margin)]
-    caption = (
-        f"Training error by the order of convolution, BN and ReLU: post (2015), pre (2016). {BARS}"
+    claims = [judge_no_worse(frame.runs, "preactivation", "residual", margin)]
+    figure = error_vs_factor.plot(frame, BLOCK_ORDER, "order", connected=False)
+    table = build_table(frame.runs, BLOCK_ORDER)
+    return Comparison("order", "Pre-activation", claims, table, {"order": (figure, CAPTION)})
+
+
+def judge_no_worse(runs: pd.DataFrame, family: str, baseline: str, margin: float) -> Claim:
+    """Judge whether a family's training error is at most a margin above the baseline's.
+
+    The difference must be below the margin at every depth that both have (`decide`).
+    """
+    statement = (
+        f"{family} nets: at no depth is the training error {margin:g} points or more above the"
+        f" {baseline} net's"
     )
-    figures = {"order": (error_vs_factor.plot(frame, ORDER, "order", connected=False), caption)}
-    return Comparison("order", "Pre-activation", claims, build_table(runs, ORDER), figures)
-
-
-def _no_worse(runs: pd.DataFrame, one: str, other: str, margin: float) -> Claim:
-    """At every depth the training error of `one` is less than a margin above that of `other` (`decide`)."""
-    statement = f"{one} nets: at no depth a training error {margin:g} points or more above the {other} net's"
-    first, second = group_by_depth(runs, one), group_by_depth(runs, other)
-    if reasons := missing_requirements({one: first, other: second}, depths=1):
-        return Claim(one, statement, Verdict.NOT_TESTED, reasons[0], reasons)
-    differences = {
-        depth: training_error_difference(first[depth], second[depth])
-        for depth in sorted(first.keys() & second.keys())
-    }
+    groups, baselines = group_by_depth(runs, family), group_by_depth(runs, baseline)
+    reasons = missing_requirements({family: groups, baseline: baselines}, depths=1)
+    if reasons:
+        return not_tested(family, statement, reasons)
+    differences = {}
+    evidence = []
+    for depth in sorted(groups.keys() & baselines.keys()):
+        differences[depth] = training_error_difference(groups[depth], baselines[depth])
+        line = format_comparison(differences[depth], groups[depth], baselines[depth])
+        evidence.append(f"{family} minus {baseline}, {depth} layers: {line}")
     if not differences:
-        return Claim(one, statement, Verdict.NOT_TESTED, "no depth in common", [])
-    evidence = [
-        f"{one} minus {other}, {depth} layers: {format_comparison(difference, first[depth], second[depth])}"
-        for depth, difference in differences.items()
-    ]
+        return not_tested(family, statement, ["the families have no depth in common"])
     decision = decide(differences, "below", margin)
     line = format_bound(differences[decision.worst], decision.side, decision.simultaneous)
-    decisive = f"at worst {decision.worst} layers, {one} minus {other}: {line}"
-    return Claim(one, statement, decision.verdict, decisive, evidence, caveats(runs, first, second))
+    decisive = f"at worst {decision.worst} layers, {family} minus {baseline}: {line}"
+    notes = caveats(runs, groups, baselines)
+    return Claim(family, statement, decision.verdict, decisive, evidence, notes)

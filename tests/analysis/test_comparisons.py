@@ -5,9 +5,10 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from analysis import comparisons
 from analysis.claim import Verdict
 from analysis.claims import judge_no_degradation
-from analysis.comparisons import compare
+from analysis.comparisons import compare_conditions
 from analysis.comparisons.base import build_table
 from analysis.comparisons.learning_rate import select_best_rates
 from analysis.conditions import split_by_condition
@@ -47,7 +48,7 @@ def joined(frame_of):
 
 
 def claims_of(frame, margin=2.0):
-    return {claim.name: claim for one in compare(frame, margin) for claim in one.claims}
+    return {claim.name: claim for one in compare_conditions(frame, margin) for claim in one.claims}
 
 
 def shortcut(option):
@@ -132,8 +133,8 @@ def test_each_family_is_judged_at_its_own_best_rate(joined):
             {"config.optim.lr": 0.1},
         ),
     )
-    best, told = select_best_rates(frame.runs)
-    assert told[0].endswith("plain-20 0.1, plain-56 0.01, residual-20 0.1, residual-56 0.1")
+    best, notes = select_best_rates(frame.runs)
+    assert notes[0].endswith("plain-20 0.1, plain-56 0.01, residual-20 0.1, residual-56 0.1")
     assert len(best) == 12
     claims = claims_of(frame)
     assert [claim.verdict for claim in claims.values()] == [Verdict.REPRODUCED] * 3
@@ -142,7 +143,8 @@ def test_each_family_is_judged_at_its_own_best_rate(joined):
         line.startswith("lr 0.01, the fix: ") for line in claims["the fix, best lr"].evidence
     )
     assert any(
-        "best lr by the mean of the same runs" in note for note in claims["the fix, best lr"].notes
+        "best learning rates by the means of the same runs" in note
+        for note in claims["the fix, best lr"].notes
     )
 
 
@@ -161,7 +163,7 @@ def test_the_construction(frame_of):
         ("construction", "not found", "kept"), Verdict.REPRODUCED
     )
     assert (
-        "highest of all evaluations on the way: 0.4 %" in claims["kept"].evidence[-1]
+        "highest error of any evaluation in between: 0.4 %" in claims["kept"].evidence[-1]
     )  # 1.5 times 0.3, halfway
     assert claims["not found"].decisive.startswith(
         "from scratch minus constructed, 56 layers: +49.73 points"
@@ -175,7 +177,7 @@ def test_a_construction_that_is_wrong_or_lost_is_told(frame_of):
     assert claims["construction"].verdict is Verdict.CONTRADICTED
     assert (
         claims["construction"].decisive
-        == "2 depths, at worst +0.1 points above the trained plain-20 (rounding: 0.05)"
+        == "2 depths, at worst +0.1 points above the trained plain-20 (tolerance for rounding: 0.05)"
     )
     assert claims["kept"].verdict is Verdict.CONTRADICTED
     assert "95 % lower bound" in claims["kept"].decisive  # the side that the verdict rests on
@@ -206,7 +208,7 @@ def test_nets_that_are_grown_from_different_depths_are_not_averaged(frame_of, jo
     frames = [constructed(frame_of, {32: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]}) for _ in range(2)]
     frames[1].runs.loc[frames[1].runs["family"] == "constructed", "config.model.grown_from"] = 26
     both = Frame(pd.concat([one.runs for one in frames], ignore_index=True), frames[0].curves)
-    assert compare(both, 2.0) == []
+    assert compare_conditions(both, 2.0) == []
     assert [label for label, _ in split_by_condition(both)] == [
         "model.grown_from=20",
         "model.grown_from=26",
@@ -223,14 +225,16 @@ def test_a_best_rate_is_not_known_while_runs_are_missing(joined):
     frame = joined(*((both, {"config.optim.lr": lr}) for lr in (0.01, 0.1)))
     assert {claim.verdict for claim in claims_of(frame).values()} == {Verdict.REPRODUCED}
     notes = claims_of(frame)["the fix, best lr"].notes
-    assert any(note.startswith("best at the edge of the rates tried") for note in notes)
+    assert any(
+        note.startswith("the best rate is the lowest or highest that was tried") for note in notes
+    )
     missing = frame.select(frame.runs.index)
     missing.runs.loc[missing.runs["config.optim.lr"] == 0.1, "state"] = "missing"
     claims = claims_of(missing)
     assert {claim.verdict for claim in claims.values()} == {Verdict.NOT_TESTED}
     assert (
         claims["the fix, best lr"].decisive
-        == "12 of 24 runs are missing, so a best rate is not known"
+        == "12 of 24 runs are missing, so the best learning rate is unknown"
     )
 
 
@@ -243,7 +247,33 @@ def test_nets_tried_at_different_rates_are_not_set_side_by_side(joined):
 
 
 def test_runs_of_one_condition_have_no_comparison(frame_of):
-    assert compare(frame_of({"plain": PLAIN, "residual": LOW}), 2.0) == []
+    assert compare_conditions(frame_of({"plain": PLAIN, "residual": LOW}), 2.0) == []
+
+
+NEW_COMPARISON = """
+from analysis.comparisons.base import Comparison, build_table
+
+POSITION = 15
+
+
+def build(frame, keys, margin):
+    if keys != ["config.model.width"]:
+        return None
+    table = build_table(frame.runs, "config.model.width")
+    return Comparison("width", "Width", [], table, {})
+"""
+
+
+def test_a_new_comparison_costs_one_file(joined, tmp_path, monkeypatch):
+    (tmp_path / "width_of_a_test.py").write_text(NEW_COMPARISON)
+    monkeypatch.setattr(comparisons, "__path__", [*comparisons.__path__, str(tmp_path)])
+    frame = joined(
+        ({"residual": LOW}, {"config.model.width": 16}),
+        ({"residual": HIGH}, {"config.model.width": 32}),
+    )
+    (comparison,) = compare_conditions(frame, 2.0)
+    assert comparison.title == "Width"
+    assert comparison.table["model.width"].tolist() == [16, 16, 32, 32]
 
 
 def test_two_things_that_vary_at_once_are_not_compared(joined):
@@ -251,7 +281,7 @@ def test_two_things_that_vary_at_once_are_not_compared(joined):
         ({"residual": LOW}, {"config.optim.lr": 0.1, "config.model.shortcut": "A"}),
         ({"residual": LOW}, {"config.optim.lr": 0.2, "config.model.shortcut": "B"}),
     )
-    assert compare(frame, 2.0) == []
+    assert compare_conditions(frame, 2.0) == []
 
 
 def test_a_paired_difference_by_hand():
@@ -277,7 +307,7 @@ def test_a_comparison_has_its_figure_table_and_verdicts_in_the_report(frame_of, 
         "construction": constructed(frame_of, {20: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]}),
     }
     for name, frame in frames.items():
-        (comparison,) = compare(frame, 2.0)
+        (comparison,) = compare_conditions(frame, 2.0)
         assert set(comparison.figures) == {name}
         assert len(comparison.table) >= 4
     report = build(frames["construction"], tmp_path, "mine", "", {"digits": 2.0})
@@ -331,7 +361,10 @@ START = (
 
 def test_what_training_on_keeps_is_judged_seed_by_seed_at_its_bounds(frame_of):
     frame = constructed(frame_of, AFTER, START)
-    worst, unpaired = paired_difference(AFTER[56], list(START)), welch_difference(AFTER[56], list(START))
+    worst, unpaired = (
+        paired_difference(AFTER[56], list(START)),
+        welch_difference(AFTER[56], list(START)),
+    )
     assert unpaired.upper - worst.upper > 0.5
 
     def claims(margin):
@@ -383,7 +416,8 @@ def test_a_parent_that_is_there_twice_leaves_the_construction_untested(frame_of)
         Verdict.NOT_TESTED, Verdict.NOT_TESTED, Verdict.REPRODUCED,
     ]  # fmt: skip
     assert (
-        "seed 0 of the trained plain-20 is recorded twice: run ids" in claims["construction"].decisive
+        "seed 0 of the trained plain-20 is recorded twice: run ids"
+        in claims["construction"].decisive
     )
 
 
@@ -407,13 +441,13 @@ def test_projections_are_judged_at_their_bounds(joined, shift):
     found, line = verdict(2 * worst.high - shape.low + shift)
     assert found is (Verdict.REPRODUCED if shift > 0 else Verdict.INCONCLUSIVE)
     assert line.startswith(
-        f"56 layers: at most {worst.high:.2f} points between options (A minus B)"
+        f"56 layers: options differ by at most {worst.high:.2f} points (A minus B)"
     )
     level = bonferroni_level(7)  # three differences on either side, and the gap
     found, line = verdict(2 * worst.lower_at(level) - shape.upper_at(level) + shift)
     assert found is (Verdict.CONTRADICTED if shift < 0 else Verdict.INCONCLUSIVE)
     if shift < 0:
-        assert f"at least {worst.lower_at(level):.2f} points between options (A minus B)" in line
+        assert f"options differ by at least {worst.lower_at(level):.2f} points (A minus B)" in line
         assert line.endswith("(7 bounds, together 95 %)")
 
 
@@ -460,7 +494,8 @@ def test_at_its_best_rate_a_net_is_judged_at_bounds_that_pay_for_the_choice(join
         claims, "no degradation, best lr", flat.lower, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE
     )
     assert any(
-        "the bounds pay for that choice" in note for note in claims(2.0)["the fix, best lr"].notes
+        "the bounds account for this choice" in note
+        for note in claims(2.0)["the fix, best lr"].notes
     )
 
 
@@ -476,8 +511,8 @@ def test_a_noisy_net_is_not_called_flat_by_its_luckiest_rate(joined):
     frame = joined(
         *(({"residual": {20: shallow, 56: deep[lr]}}, {"config.optim.lr": lr}) for lr in deep)
     )
-    best, told = select_best_rates(frame.runs)
-    assert told[0].endswith("residual-56 0.03")
+    best, notes = select_best_rates(frame.runs)
+    assert notes[0].endswith("residual-56 0.03")
     assert judge_no_degradation(best, 2.0).verdict is Verdict.REPRODUCED
     assert claims_of(frame)["no degradation, best lr"].verdict is Verdict.INCONCLUSIVE
 
@@ -487,7 +522,7 @@ def test_two_seeds_at_a_rate_are_said_to_be_few(joined):
     for errors, few in ((two, True), (three, False)):
         frame = joined(*((errors, {"config.optim.lr": lr}) for lr in (0.01, 0.1)))
         notes = claims_of(frame)["degradation, best lr"].notes
-        assert any("with two seeds at a rate" in note for note in notes) is few
+        assert any("with two seeds per learning rate" in note for note in notes) is few
 
 
 def test_a_rate_with_one_seed_leaves_the_best_unknown(joined):
@@ -531,8 +566,12 @@ def test_tables_hold_the_errors_that_they_name_as_wide_as_their_steps(frame_of, 
     row = table(frame_of(equal, error_step=0.5, test_step=0.8).runs).iloc[0]
     assert row["training_error_mean"] == 1.5
     assert row["test_error_mean"] == pytest.approx(47.85)
-    assert row["training_error_high"] == pytest.approx(student_interval([1.5] * 3, resolution=0.5).high)
-    assert row["test_error_high"] == pytest.approx(student_interval([47.85] * 3, resolution=0.8).high)
+    assert row["training_error_high"] == pytest.approx(
+        student_interval([1.5] * 3, resolution=0.5).high
+    )
+    assert row["test_error_high"] == pytest.approx(
+        student_interval([47.85] * 3, resolution=0.8).high
+    )
 
 
 def test_tables_leave_out_what_is_not_finished(frame_of):
