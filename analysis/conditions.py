@@ -1,158 +1,181 @@
-"""Runs cut so that within a part nothing but family, depth and seed differs: what may be averaged and compared."""
+"""Conditions: sets of runs that differ in nothing but family, depth and seed.
+
+Only the runs of one condition may be averaged and compared by the claims. A run can belong to
+several conditions: a plain network has no shortcut, so it is compared with every kind of shortcut;
+most networks are not constructed; and a network may be too shallow for a warm-up. For such a run
+the value of the key in question does not matter ("fits any" below).
+"""
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from analysis.condition_labels import NULL, label_conditions
 from analysis.frame import Frame
 from degradation.run_id import PARENT_KEY
 
-COMPARED = (
-    "config.model.depth",
-    "config.seed",
-)  # what may differ between the runs of one condition, beside the family
-WARMUP = "config.schedule.warmup"
+FREE_KEYS = ("config.model.depth", "config.seed")  # these may differ within a condition
+SHORTCUT = "config.model.shortcut"
 GROWN_FROM = "config.model.grown_from"
-NULL = "null"  # stands for no value: pandas finds none equal to itself
+WARMUP = "config.schedule.warmup"
+
+Mask = pd.Series  # one bool per run
 
 
-def _particulars(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The configuration of each run without what COMPARED holds; and where a run fits any value of a key.
+@dataclass(frozen=True)
+class _Settings:
+    """The configurations of runs without FREE_KEYS: one row per run, one column per key."""
 
-    A plain net has no shortcut, most nets are not constructed, and a net may be too shallow for a warm-up: such a run
-    stands in every part that it fits. A warm-up that was switched off is a value like others.
+    values: pd.DataFrame  # NULL stands for None
+    fits_any: pd.DataFrame  # True where the run fits any value of the key
+    depths: pd.Series
+
+
+@dataclass(frozen=True)
+class _Condition:
+    values: pd.Series  # one value for each key that varies
+    members: Mask
+
+
+def find_varying_keys(runs: pd.DataFrame) -> list[str]:
+    """Return the keys in which these runs differ besides family, depth and seed.
+
+    The keys are columns of `Frame.runs`, such as `config.optim.lr`.
     """
-    keys = [key for key in map(str, runs) if key.startswith("config.") and key not in COMPARED]
+    settings = _read_settings(runs)
+    varying = []
+    for key in map(str, settings.values):
+        relevant = settings.values.loc[~settings.fits_any[key], key]
+        if relevant.nunique() > 1:
+            varying.append(key)
+    return varying
+
+
+def split_by_condition(frame: Frame) -> list[tuple[str, Frame]]:
+    """Return the label and the runs of each condition; every run belongs to at least one.
+
+    The label says what distinguishes a condition from the others, such as `learning rate 0.1`. It
+    is empty if there is only one condition.
+    """
+    keys = find_varying_keys(frame.runs)
+    if not keys:
+        return [("", frame)]
+    settings = _read_settings(frame.runs)
+    conditions = _drop_contained(_list_conditions(settings, keys))
+    labels = label_conditions(pd.DataFrame([condition.values for condition in conditions]))
+    frames = [frame.select(frame.runs.index[condition.members]) for condition in conditions]
+    return list(zip(labels, frames, strict=True))
+
+
+def _read_settings(runs: pd.DataFrame) -> _Settings:
+    """Return the values of all keys, and where a run fits any value."""
+    columns = [str(column) for column in runs]
+    keys = [key for key in columns if key.startswith("config.") and key not in FREE_KEYS]
     values = runs[keys].astype(object).where(runs[keys].notna(), NULL)
     fits_any = pd.DataFrame(False, index=runs.index, columns=keys)
+    constructed = _is_constructed(values)
     for key in keys:
-        if key == "config.model.shortcut":
+        if key == SHORTCUT:
             fits_any[key] = values[key] == "none"
         elif key == GROWN_FROM:
             fits_any[key] = values[key] == NULL
         elif key.startswith(f"config.{PARENT_KEY}."):
-            fits_any[key] = ~_constructed(values)
-    without = _without_warmup(values)
-    too_shallow = without & (
-        _constructed(values) | _shallower(runs["depth"], runs.loc[~without, "depth"])
-    )
-    for key in _of_warmup(keys):
-        fits_any[key] = too_shallow
-    return values, fits_any
+            fits_any[key] = ~constructed
+    # A network without a warm-up fits any if it is too shallow for the one that others have. A
+    # deeper one has it switched off, which is a value like any other.
+    without = _is_without_warmup(values)
+    shallow = _is_shallower(runs["depth"], runs.loc[~without, "depth"])
+    for key in _select_warmup_keys(keys):
+        fits_any[key] = without & (constructed | shallow)
+    return _Settings(values, fits_any, runs["depth"])
 
 
-def _of_warmup(keys: Iterable[object]) -> list[str]:
-    """The group's own key, which is null or absent, and those inside it."""
-    return [key for key in map(str, keys) if f"{key}.".startswith(f"{WARMUP}.")]
+def _list_conditions(settings: _Settings, keys: list[str]) -> list[_Condition]:
+    """Return conditions that cover all runs: one for each combination of values that occurs."""
+    complete = settings.values.loc[~settings.fits_any[keys].any(axis=1), keys]
+    combinations = complete.drop_duplicates().sort_values(keys, key=_rank_values)
+    conditions = [_build_condition(settings, values) for _, values in combinations.iterrows()]
+    uncovered = pd.Series(True, index=settings.values.index)
+    for condition in conditions:
+        uncovered &= ~condition.members
+    while uncovered.any():
+        # This run differs from every condition in a key that matters to it.
+        values = settings.values.loc[uncovered, keys].iloc[0]
+        condition = _build_condition(settings, values)
+        conditions.append(condition)
+        uncovered &= ~condition.members
+    return conditions
 
 
-def _without_warmup(values: pd.DataFrame) -> "pd.Series[bool]":
-    """All keys of the group are null: one of them alone may be, of a warm-up that ends by the error, say."""
-    return (values[_of_warmup(values)] == NULL).all(axis=1)
+def _build_condition(settings: _Settings, values: pd.Series) -> _Condition:
+    """Return the condition with these values of the keys that vary, and the runs that fit it."""
+    warmup_keys = _select_warmup_keys(values.index)
+    other_keys = [key for key in map(str, values.index) if key not in warmup_keys]
+    same = settings.values[other_keys].eq(values[other_keys])
+    fits = (same | settings.fits_any[other_keys]).all(axis=1)
+    same_warmup = settings.values[warmup_keys].eq(values[warmup_keys]).all(axis=1)
+    # Whether a network is too shallow for a warm-up depends on the runs of this condition.
+    without = _is_without_warmup(settings.values)
+    with_this_warmup = settings.depths[fits & same_warmup & ~without]
+    shallow = _is_shallower(settings.depths, with_this_warmup)
+    needs_none = without & (_is_constructed(settings.values) | shallow)
+    return _Condition(values, fits & (same_warmup | needs_none))
 
 
-def _constructed(values: pd.DataFrame) -> "pd.Series[bool]":
-    """A constructed net has begun to learn already, and has no warm-up at any depth."""
+def _drop_contained(conditions: list[_Condition]) -> list[_Condition]:
+    """Return the conditions whose runs are not all part of a larger one.
+
+    Such a condition arises from a shallow network that is alone in saying that it has no warm-up.
+    """
+    return [
+        condition
+        for condition in conditions
+        if not any(_is_contained(condition, other) for other in conditions)
+    ]
+
+
+def _is_contained(condition: _Condition, other: _Condition) -> bool:
+    """Are the runs of a condition a proper subset of the other's?"""
+    outside = (condition.members & ~other.members).any()
+    is_larger = (other.members & ~condition.members).any()
+    return bool(is_larger and not outside)
+
+
+def _is_constructed(values: pd.DataFrame) -> Mask:
+    """Which networks are constructed? They have learned already and never have a warm-up."""
     if GROWN_FROM not in values:
         return pd.Series(False, index=values.index)
     return values[GROWN_FROM] != NULL
 
 
-def _shallower(depths: pd.Series, warmed: pd.Series) -> "pd.Series[bool]":
-    """Than all nets that have the warm-up: the depth from which it is applied is in no record."""
-    least = warmed.min() if len(warmed) else math.inf
+def _is_without_warmup(values: pd.DataFrame) -> Mask:
+    """Which runs have no warm-up? In those with one, single keys of the group may be null too."""
+    return (values[_select_warmup_keys(values)] == NULL).all(axis=1)
+
+
+def _is_shallower(depths: pd.Series, warmup_depths: pd.Series) -> Mask:
+    """Which networks are shallower than every network with the warm-up?
+
+    Records do not say from which depth a warm-up applies.
+    """
+    least = warmup_depths.min() if len(warmup_depths) else math.inf
     return depths < least
 
 
-def find_varying_keys(runs: pd.DataFrame) -> list[str]:
-    """The keys in which these runs differ, beside family, depth and seed: such as `config.optim.lr`."""
-    values, fits_any = _particulars(runs)
-    return [key for key in map(str, values) if values.loc[~fits_any[key], key].nunique() > 1]
+def _select_warmup_keys(keys: Iterable[object]) -> list[str]:
+    """Return the warm-up's own key, which is null or absent, and the keys of its group."""
+    return [key for key in map(str, keys) if f"{key}.".startswith(f"{WARMUP}.")]
 
 
-def split_by_condition(frame: Frame) -> list[tuple[str, Frame]]:
-    """The frame cut so that within a part nothing but family, depth and seed differs: (what is particular, part).
+def _rank_values(column: pd.Series) -> pd.Series:
+    """Return the rank of each value: numbers by size, then everything else by its text."""
 
-    Every run stands in one part at least.
-    """
-    runs = frame.runs
-    keys = find_varying_keys(runs)
-    if not keys:
-        return [("", frame)]
-    values, fits_any = _particulars(runs)
-    whole = values.loc[~fits_any[keys].any(axis=1), keys]
-    particulars = [
-        row for _, row in whole.drop_duplicates().sort_values(keys, key=_ranks).iterrows()
-    ]
-    fitting = [_fits(runs["depth"], values, fits_any, one) for one in particulars]
-    alone = ~pd.DataFrame([pd.Series(False, index=runs.index), *fitting]).any()
-    while (
-        alone.any()
-    ):  # differs from each of these in a value that it has: makes a condition of its own
-        particulars.append(values.loc[alone, keys].iloc[0])
-        fitting.append(_fits(runs["depth"], values, fits_any, particulars[-1]))
-        alone &= ~fitting[-1]
-    apart = [place for place in range(len(fitting)) if not _stands_in_another(place, fitting)]
-    particulars, fitting = (
-        [particulars[place] for place in apart],
-        [fitting[place] for place in apart],
-    )
-    named = _telling(pd.DataFrame(particulars))
-    labels = [
-        ", ".join(f"{key.removeprefix('config.')}={_shown(one[key])}" for key in named)
-        for one in particulars
-    ]
-    return [
-        (label, frame.select(runs.index[fits])) for label, fits in zip(labels, fitting, strict=True)
-    ]
+    def sort_key(value: Any) -> tuple[bool, Any]:
+        is_number = isinstance(value, int | float)
+        return (not is_number, value if is_number else str(value))
 
-
-def _fits(
-    depths: pd.Series, values: pd.DataFrame, fits_any: pd.DataFrame, particular: pd.Series
-) -> "pd.Series[bool]":
-    """Which runs stand in the part that is described by `particular`, a value per key that varies.
-
-    A net without a warm-up stands beside those that have this one where it is shallower than each of them.
-    """
-    of_warmup = _of_warmup(particular.index)
-    others = [key for key in map(str, particular.index) if key not in of_warmup]
-    fits = (values[others].eq(particular[others]) | fits_any[others]).all(axis=1)
-    alike = values[of_warmup].eq(particular[of_warmup]).all(axis=1)
-    without = _without_warmup(values)
-    shallower = _shallower(depths, depths[fits & alike & ~without])
-    return fits & (alike | (without & (_constructed(values) | shallower)))
-
-
-def _stands_in_another(place: int, fitting: list["pd.Series[bool]"]) -> bool:
-    """Are all runs of this part in a larger one, such as a shallow net that alone says that it has no warm-up?"""
-    runs = fitting[place]
-    return any(not (runs & ~other).any() and bool((other & ~runs).any()) for other in fitting)
-
-
-def _shown(value: Any) -> Any:
-    """A whole number as one: pandas makes it a float where the key is null elsewhere."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _telling(distinct: pd.DataFrame) -> list[str]:
-    """The fewest keys, numbers first, that tell the conditions apart; the others follow from them."""
-    kept: list[str] = []
-    for key in sorted(map(str, distinct), key=lambda key: isinstance(distinct[key].iloc[0], str)):
-        if not kept or len(distinct[[*kept, key]].drop_duplicates()) > len(
-            distinct[kept].drop_duplicates()
-        ):
-            kept.append(key)
-    return [key for key in map(str, distinct) if key in kept]
-
-
-def _ranks(column: pd.Series) -> pd.Series:
-    """The place of each value among those of its column: numbers by size, then everything else by its text."""
-
-    def order(value: Any) -> tuple[bool, Any]:
-        number = isinstance(value, int | float)
-        return (not number, value if number else str(value))
-
-    rank = {value: place for place, value in enumerate(sorted(column.unique(), key=order))}
-    return column.map(rank)
+    ranks = {value: rank for rank, value in enumerate(sorted(column.unique(), key=sort_key))}
+    return column.map(ranks)

@@ -3,7 +3,7 @@
 Which comparisons a report has follows from the runs themselves, so a sweep of the user's own has
 them too. Each module of this package except `base` defines one comparison:
 
-    POSITION: int                                 where it stands in a report, lowest first
+    ORDER: int                                 where it stands in a report, lowest first
     build(frame, keys, margin) -> Comparison | None
 
 `keys` are the configuration keys that differ between the runs, such as `config.optim.lr`; `build`
@@ -32,4 +32,4 @@ def _import_modules() -> list[ModuleType]:
     """Return the modules that define a comparison, in the order of a report."""
     names = [module.name for module in iter_modules(__path__) if module.name != "base"]
     modules = [import_module(f"{__name__}.{name}") for name in names]
-    return sorted(modules, key=lambda module: module.POSITION)
+    return sorted(modules, key=lambda module: module.ORDER)

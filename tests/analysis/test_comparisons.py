@@ -210,8 +210,8 @@ def test_nets_that_are_grown_from_different_depths_are_not_averaged(frame_of, jo
     both = Frame(pd.concat([one.runs for one in frames], ignore_index=True), frames[0].curves)
     assert compare_conditions(both, 2.0) == []
     assert [label for label, _ in split_by_condition(both)] == [
-        "model.grown_from=20",
-        "model.grown_from=26",
+        "grown from 20 layers",
+        "grown from 26 layers",
     ]
 
 
@@ -253,7 +253,7 @@ def test_runs_of_one_condition_have_no_comparison(frame_of):
 NEW_COMPARISON = """
 from analysis.comparisons.base import Comparison, build_table
 
-POSITION = 15
+ORDER = 15
 
 
 def build(frame, keys, margin):

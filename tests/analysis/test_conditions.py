@@ -5,6 +5,7 @@ import pytest
 
 from analysis.claim import Verdict
 from analysis.claims import judge
+from analysis.condition_labels import label_conditions
 from analysis.conditions import find_varying_keys, split_by_condition
 from analysis.frame import Frame
 
@@ -76,8 +77,8 @@ def test_a_warmup_switched_off_is_another_condition(joined):
         ["cold:residual-110", "cold:residual-20"],
     ]
     assert [label for label, _ in split_by_condition(frame)] == [
-        "schedule.warmup.lr=0.01",
-        "schedule.warmup.lr=null",
+        "warm-up at learning rate 0.01",
+        "no warm-up",
     ]
     (_, warm), (_, cold) = split_by_condition(frame)
     verdicts = [judge(part.runs, 2.0)[1].verdict for part in (warm, cold)]
@@ -236,3 +237,26 @@ def test_plain_nets_stand_beside_every_shortcut_with_and_without_warmup(joined):
     assert len(parts) == 4
     assert all({"plain-20", "plain-110", "residual-20", "residual-110"} == {net.split(":")[1] for net in part}
                for part in parts)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ({"model.width": [16, 32]}, ["width 16", "width 32"]),
+        ({"data.flip": [True, False]}, ["flip true", "flip false"]),
+        ({"data.stream.crop": [224.0, "null"]}, ["stream crop 224", "no stream crop"]),
+        ({"parent.optim.lr": [0.1, 0.2]}, ["parent optim lr 0.1", "parent optim lr 0.2"]),
+        ({"model.width": [16, 32], "optim.batch_size": [64, 128]}, ["width 16", "width 32"]),
+        (
+            {"model.width": [16, 32, 16], "optim.batch_size": [64, 64, 128]},
+            ["width 16, batch size 64", "width 32, batch size 64", "width 16, batch size 128"],
+        ),
+        (
+            {"model.bn_parts": [1, 2], "precision.dtype": ["a", "b"]},
+            ["batch normalisation in 1 parts", "batch normalisation in 2 parts"],
+        ),
+    ],
+)
+def test_labels_name_the_fewest_keys_in_words(values, labels):
+    table = pd.DataFrame({f"config.{key}": column for key, column in values.items()})
+    assert label_conditions(table) == labels

@@ -143,8 +143,8 @@ def test_runs_that_differ_in_more_than_family_depth_and_seed_are_not_mixed(tmp_p
     ]
     parts = split_by_condition(load(tmp_path, expected))
     assert [(label, len(part.runs), len(part.curves)) for label, part in parts] == [
-        ("optim.lr=0.01", 2, 4),
-        ("optim.lr=0.1", 2, 4),
+        ("learning rate 0.01", 2, 4),
+        ("learning rate 0.1", 2, 4),
     ]
 
 
@@ -157,8 +157,8 @@ def test_plain_nets_stand_beside_each_of_several_shortcuts(tmp_path):
         )
     parts = split_by_condition(load(tmp_path, expected))
     assert [(label, sorted(part.runs["run_id"])) for label, part in parts] == [
-        ("model.shortcut=A", ["plain", "r-A"]),
-        ("model.shortcut=B", ["plain", "r-B"]),
+        ("shortcut A", ["plain", "r-A"]),
+        ("shortcut B", ["plain", "r-B"]),
     ]
 
 
@@ -170,8 +170,8 @@ def test_missing_runs_stand_in_their_own_condition(tmp_path):
                for seed in (0, 1)]  # fmt: skip
     parts = split_by_condition(load(tmp_path, done + missing))
     assert [(label, part.runs["state"].unique().tolist()) for label, part in parts] == [
-        ("optim.lr=0.01", ["done"]),
-        ("optim.lr=0.1", ["missing"]),
+        ("learning rate 0.01", ["done"]),
+        ("learning rate 0.1", ["missing"]),
     ]
 
 
@@ -192,8 +192,8 @@ def test_a_null_is_a_value_like_others(frame_of):
     frame = frame_of({"plain": {20: [1.0, 2.0]}}, **{"config.data.size": None})
     frame.runs["config.data.size"] = [None, 32]
     assert sorted(label for label, _ in split_by_condition(frame)) == [
-        "data.size=32",
-        "data.size=null",
+        "image size 32",
+        "original image size",
     ]
 
 
