@@ -1,0 +1,81 @@
+"""Labels of conditions, such as `learning rate 0.1, batch size 64`."""
+
+from typing import Any
+
+import pandas as pd
+
+NULL = (
+    "null"  # represents None in the values of conditions: pandas does not find None equal to None
+)
+
+# How a label says the value of a key, and what it says instead of null.
+TEMPLATES = {
+    "data.name": "data set {}",
+    "data.size": "image size {}",
+    "data.validation": "{} validation images",
+    "model.bn_parts": "batch normalisation in {} parts",
+    "model.bn_statistics": "{} BN statistics",
+    "model.grown_from": "grown from {} layers",
+    "optim.lr": "learning rate {}",
+    "schedule.evaluate_every": "evaluation every {} iterations",
+    "schedule.factor": "learning-rate drops by a factor of {}",
+    "schedule.iterations": "{} iterations",
+    "schedule.milestones": "learning-rate drops at {}",
+    "schedule.warmup.below": "warm-up until the error is below {} %",
+    "schedule.warmup.lr": "warm-up at learning rate {}",
+    "schedule.warmup.max_iterations": "warm-up of at most {} iterations",
+}
+NULL_LABELS = {
+    "data.size": "original image size",
+    "schedule.warmup.below": "no error that ends the warm-up",
+    "schedule.warmup.lr": "no warm-up",
+    "schedule.warmup.max_iterations": "no limit on the warm-up",
+}
+
+
+def label_conditions(conditions: pd.DataFrame) -> list[str]:
+    """Return a label for each condition, made of the fewest keys that distinguish all of them.
+
+    `conditions` has one row per condition and one column per key, such as `config.optim.lr`, with
+    NULL for None.
+    """
+    keys = _select_distinguishing_keys(conditions)
+    rows = conditions[keys].to_dict("records")
+    return [", ".join(_describe(key, row[key]) for key in keys) for row in rows]
+
+
+def _select_distinguishing_keys(conditions: pd.DataFrame) -> list[str]:
+    """Return the fewest keys that distinguish the conditions, numbers preferred, in column order.
+
+    The other keys that vary follow from these.
+    """
+    keys = [str(key) for key in conditions]
+    numbers_first = sorted(keys, key=lambda key: isinstance(conditions[key].iloc[0], str))
+    selected: list[str] = []
+    distinct = 1
+    for key in numbers_first:
+        count = len(conditions[[*selected, key]].drop_duplicates())
+        if not selected or count > distinct:
+            selected.append(key)
+            distinct = count
+    return [key for key in keys if key in selected]
+
+
+def _describe(key: str, value: Any) -> str:
+    """Return the words for one value: `width 32`."""
+    name = key.removeprefix("config.")
+    parts = name.split(".")
+    # The section, such as `optim`, adds nothing; the part `parent` does.
+    words = " ".join(parts if parts[0] == "parent" else parts[1:] or parts).replace("_", " ")
+    if isinstance(value, str) and value == NULL:
+        return NULL_LABELS.get(name, f"no {words}")
+    return TEMPLATES.get(name, f"{words} {{}}").format(_format(value))
+
+
+def _format(value: Any) -> str:
+    """Return a value as YAML has it; pandas makes a whole number a float if others are null."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
