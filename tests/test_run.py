@@ -151,7 +151,7 @@ def test_a_broken_checkpoint_is_told_and_the_run_starts_anew(
     record = locate_run(config).record
     record.path(CHECKPOINT_FILE).write_bytes(record.path(CHECKPOINT_FILE).read_bytes()[:-100])
     train(config)
-    assert "checkpoint.pt does not fit its own checksum; training starts anew" in caplog.text
+    assert "checkpoint.pt does not match its own checksum; training starts anew" in caplog.text
     assert_same(final(record), undisturbed)
 
 
@@ -179,7 +179,7 @@ def of_another_network(saved):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (not_sealed, "does not fit its own checksum"),
+        (not_sealed, "does not match its own checksum"),
         (of_another_release, "is another release's"),
         (of_another_network, "is of another network"),
     ],

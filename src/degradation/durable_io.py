@@ -1,7 +1,13 @@
-"""How anything reaches the disk and comes back: whole, checked, or not at all.
+"""Durable, checksummed file I/O: content is written whole or not at all, and verified when read.
 
-A row carries the checksum of its own line, a document that of its values, a sealed file that of its content. Links and
-pipes are not followed: what is planted in a folder of ours cannot lead out of it.
+Three formats carry checksums:
+
+- a row: one line of JSON, with the CRC-32 of the rest of the line;
+- a document: indented JSON, with the SHA-256 of its values;
+- a sealed file: any bytes, after a line with their SHA-256.
+
+Reading never follows a symbolic link and never opens a pipe or a device, so that a file that
+someone planted in one of our folders cannot lead out of it.
 """
 
 import contextlib
@@ -18,72 +24,92 @@ from pathlib import Path
 from typing import IO, Any
 
 Row = dict[str, Any]
-CHECKSUM = "crc32"  # of a row
-DIGEST = "sha256"  # of a document or a sealed file
-TEMPORARY = ".tmp-"
-TAIL = len(f',"{CHECKSUM}":"00000000"}}\n')  # bytes of a line that its checksum is not of
-SEALED = b"sha256 "  # the head of a sealed file
+CHECKSUM = "crc32"  # the key of a row's checksum
+DIGEST = "sha256"  # the key of a document's checksum
+TEMPORARY = ".tmp-"  # prefix of the files that an interrupted write may leave behind
+SEAL_PREFIX = b"sha256 "  # how the first line of a sealed file starts
+CHECKSUM_BYTES = len(f',"{CHECKSUM}":"00000000"}}\n')  # the end of a line, with its checksum
 
 
 class CorruptData(Exception):
-    """Content that is not what was written: what is wrong with it."""
+    """Content that differs from what was written. The message continues after the file's name."""
+
+
+# --- rows
 
 
 def encode_row(row: Row) -> bytes:
-    """One line of JSON that carries the checksum of the rest of itself."""
-    return f'{_compact(row)[:-1]},"{CHECKSUM}":"{row_checksum(row)}"}}\n'.encode()
+    """Return a row as one line of JSON that ends with its checksum.
+
+    Keys are sorted, so equal rows are equal bytes. Raises ValueError for a number that is not
+    finite.
+    """
+    return f'{_to_json(row)[:-1]},"{CHECKSUM}":"{row_checksum(row)}"}}\n'.encode()
 
 
 def row_checksum(row: Row) -> str:
-    """The one that its line carries."""
-    return f"{zlib.crc32(_compact(row).encode()):08x}"
-
-
-def _compact(values: Row) -> str:
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """Return the checksum (CRC-32 as eight hexadecimal digits) that the row's line carries."""
+    return f"{zlib.crc32(_to_json(row).encode()):08x}"
 
 
 def line_checksum(line: bytes) -> str | None:
-    """The one that a line carries, or None where the line is torn or its checksum is wrong."""
-    checksum = f"{zlib.crc32(_body(line)):08x}"
-    return checksum if line[-TAIL:] == f',"{CHECKSUM}":"{checksum}"}}\n'.encode() else None
-
-
-def _body(line: bytes) -> bytes:
-    """The row that a line is of, without its checksum."""
-    return line[:-TAIL] + b"}"
+    """Return the checksum of a line, or None if the line is truncated or its checksum is wrong."""
+    checksum = f"{zlib.crc32(_row_part(line)):08x}"
+    expected_end = f',"{CHECKSUM}":"{checksum}"}}\n'.encode()
+    return checksum if line[-CHECKSUM_BYTES:] == expected_end else None
 
 
 def decode_row(line: bytes) -> Row | None:
-    """The row, or None where the line is torn, its checksum is wrong, or it is no row at all."""
-    row = None if line_checksum(line) is None else _from_json(_body(line))
+    """Return the row of a line, or None if the line is truncated, corrupt or not a JSON object."""
+    if line_checksum(line) is None:
+        return None
+    row = _from_json(_row_part(line))
     return row if isinstance(row, dict) else None
 
 
 def decode_rows(lines: list[bytes]) -> list[Row] | None:
-    """What `decode_row` says of all lines, at once and in half the time; None where it has to be asked of each.
+    """Decode all lines at once, in half the time that `decode_row` takes for each.
 
-    A number that no float holds is infinite here, and it is for the caller to refuse it. So is a value that is a list
-    or a dict: of lines that are no JSON each, but are together, one row at least has such a value.
+    Returns None if a line is corrupt, or if the lines have to be decoded one by one to find out.
+
+    The result is checked less strictly than that of `decode_row`, so the caller must check that
+    the values of every row are finite numbers. A number too large for a float becomes infinite
+    here. Lines that are not JSON each, but are JSON when joined, give at least one row with a list
+    or an object.
     """
     if None in map(line_checksum, lines):
         return None
+    # A JSON string cannot contain a line break, and each part ends with a brace.
+    joined = b"[" + b",\n".join(map(_row_part, lines)) + b"]"
     try:
-        # no text of JSON goes over a line's end, and each body ends with a brace
-        rows = MANY_DECODER.decode((b"[" + b",\n".join(map(_body, lines)) + b"]").decode())
+        rows = FAST_DECODER.decode(joined.decode())
     except (ValueError, RecursionError):
         return None
-    return rows if len(rows) == len(lines) and all(isinstance(row, dict) for row in rows) else None
+    if len(rows) != len(lines) or not all(isinstance(row, dict) for row in rows):
+        return None
+    decoded: list[Row] = rows
+    return decoded
+
+
+def _row_part(line: bytes) -> bytes:
+    """Return the JSON of a line without the checksum at its end."""
+    return line[:-CHECKSUM_BYTES] + b"}"
+
+
+# --- documents
 
 
 def encode_document(values: Row) -> bytes:
-    """JSON to be read by people, with the checksum of its values among them."""
-    digest = hashlib.sha256(_compact(values).encode()).hexdigest()
+    """Return indented JSON, for people to read, with the checksum of the values among them."""
+    digest = hashlib.sha256(_to_json(values).encode()).hexdigest()
     return json.dumps({**values, DIGEST: digest}, indent=1, sort_keys=True).encode() + b"\n"
 
 
 def decode_document(content: bytes) -> tuple[Row, bool]:
-    """The values, and whether they carried a checksum (those of the first release did not). Raises Damaged."""
+    """Return the values of a document, and whether they carry a checksum.
+
+    Documents of the first release have none. Raises CorruptData.
+    """
     values = _from_json(content)
     if not isinstance(values, dict):
         raise CorruptData("is not the JSON that was written")
@@ -91,63 +117,85 @@ def decode_document(content: bytes) -> tuple[Row, bool]:
         return values, False
     del values[DIGEST]
     if encode_document(values) != content:
-        raise CorruptData("does not fit its own checksum")
+        raise CorruptData("does not match its own checksum")
     return values, True
 
 
+# --- JSON
+
+
+def _to_json(values: Row) -> str:
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 def _from_json(content: bytes) -> Any:
-    """None where it is no JSON; nesting without end and numbers that are not finite are none either."""
+    """Return the decoded value, or None if the content is not JSON.
+
+    Numbers that are not finite and excessive nesting count as invalid JSON.
+    """
     try:
-        return DECODER.decode(content.decode())
+        return STRICT_DECODER.decode(content.decode())
     except (ValueError, RecursionError):
         return None
 
 
-def _finite(number: str) -> float:
+def _parse_finite(number: str) -> float:
     value = float(number)
     if not math.isfinite(value):
         raise ValueError(number)
     return value
 
 
-# made once: json.loads makes one for every call that has options
-DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
-MANY_DECODER = json.JSONDecoder(parse_constant=_finite)  # floats in C, which costs half as much
+# Built once: json.loads builds a decoder for every call that passes options.
+STRICT_DECODER = json.JSONDecoder(parse_float=_parse_finite, parse_constant=_parse_finite)
+FAST_DECODER = json.JSONDecoder(parse_constant=_parse_finite)  # parses floats in C, twice as fast
+
+
+# --- sealed files
 
 
 def seal(content: bytes) -> bytes:
-    """The content after a line that holds its checksum."""
-    return SEALED + hashlib.sha256(content).hexdigest().encode() + b"\n" + content
+    """Return the content after a line that holds its SHA-256."""
+    return SEAL_PREFIX + hashlib.sha256(content).hexdigest().encode() + b"\n" + content
 
 
 def unseal(sealed: bytes) -> bytes:
-    """The content of a sealed file. Raises Damaged."""
-    head, _, content = sealed.partition(b"\n")
-    if head != SEALED + hashlib.sha256(content).hexdigest().encode():
-        raise CorruptData("does not fit its own checksum")
+    """Return the content of a sealed file. Raises CorruptData."""
+    first_line, _, content = sealed.partition(b"\n")
+    if first_line != SEAL_PREFIX + hashlib.sha256(content).hexdigest().encode():
+        raise CorruptData("does not match its own checksum")
     return content
+
+
+# --- files
 
 
 @contextlib.contextmanager
 def open_file(path: Path) -> Iterator[IO[bytes]]:
-    """A regular file, to be read. Raises OSError, for a link, a pipe or a device too."""
-    # without O_NONBLOCK the other end of a pipe would be waited for
-    with open(
-        path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
-    ) as file:
+    """Open a regular file for reading. Raises OSError, also for a link, a pipe or a device."""
+    with open(path, "rb", opener=_open_without_following) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         yield file
 
 
+def _open_without_following(path: str, flags: int) -> int:
+    # O_NONBLOCK: opening a pipe would otherwise wait for a writer.
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
 def read_file(path: Path) -> bytes:
-    """The content of a regular file. Raises OSError."""
+    """Return the content of a regular file. Raises OSError."""
     with open_file(path) as file:
         return file.read()
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """The whole content under `path`, or nothing: a temporary name, fsync, rename, fsync of the folder."""
+    """Write a file so that after a crash or a power cut it has its old or its new content, whole.
+
+    The content goes to a temporary name first, is flushed to the disk, and is then renamed. Missing
+    folders are created. Raises OSError, and then the file is unchanged.
+    """
     make_folder(path.parent)
     temporary = path.parent / f"{TEMPORARY}{path.name}-{secrets.token_hex(4)}"
     try:
@@ -162,27 +210,31 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def append_row(path: Path, row: Row) -> None:
-    """One row more, on the disk when this returns; where it does not fit, the file stays as it was."""
-    new = not path.exists()
+    """Append one row; it is on the disk when this returns.
+
+    Raises OSError, for example when the disk is full, and then the file is cut back to its old
+    length.
+    """
+    is_new = not path.exists()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
     try:
-        before = os.fstat(descriptor).st_size
+        length_before = os.fstat(descriptor).st_size
         try:
             with open(descriptor, "ab", closefd=False) as file:
                 file.write(encode_row(row))
             os.fsync(descriptor)
         except OSError:
             with contextlib.suppress(OSError):
-                os.ftruncate(descriptor, before)
+                os.ftruncate(descriptor, length_before)
             raise
     finally:
         os.close(descriptor)
-    if new:
+    if is_new:
         _fsync_folder(path.parent)
 
 
 def make_folder(folder: Path) -> None:
-    """The folder and those above it, there after a power cut too."""
+    """Create a folder and its missing parents, so that they survive a power cut."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
@@ -191,6 +243,7 @@ def make_folder(folder: Path) -> None:
 
 
 def _fsync_folder(folder: Path) -> None:
+    """Flush a folder's entries to the disk: a new name is durable only after that."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -78,7 +78,7 @@ def test_what_was_not_there_is_not_there_later(record):
     assert look.outcome() is None
     record.path(DONE_FILE).write_bytes(content)
     assert look.outcome() is None
-    assert "missing or damaged" in look.find_mismatch()
+    assert "missing or corrupt" in look.find_mismatch()
     assert record.outcome() is State.DONE
 
 

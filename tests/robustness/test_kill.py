@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from degradation import run as run_module
-from degradation.durable_io import SEALED
+from degradation.durable_io import SEAL_PREFIX
 from degradation.records.schema import (
     ATTEMPTS_FILE,
     METRICS_FILE,
@@ -315,7 +315,7 @@ def test_any_damage_to_a_checkpoint_is_seen_and_training_starts_anew(tiny, shim,
 
     assert in_a_child(die) == -signal.SIGKILL
     content = record.path("checkpoint.pt").read_bytes()
-    assert content.startswith(SEALED)
+    assert content.startswith(SEAL_PREFIX)
     expected = set(serialization.load(content.partition(b"\n")[2])["training"])
     assert checkpointing._saved(record, expected)["training"]["iteration"] == 8
     for broken in damaged(content, "checkpoint.pt"):

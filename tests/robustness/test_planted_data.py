@@ -101,7 +101,7 @@ def test_a_damaged_cache_is_told_once_by_name_and_made_again(kept, caplog):
         caplog.clear()
         assert load_dataset(data).checksum() == load_dataset(data).checksum() == checksum
         (told,) = caplog.records
-        assert told.getMessage().startswith(f"{cache}: does not fit its own checksum")
+        assert told.getMessage().startswith(f"{cache}: does not match its own checksum")
         assert cache.read_bytes() == sound
 
 

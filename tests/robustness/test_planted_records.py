@@ -241,7 +241,7 @@ def test_a_run_that_was_over_and_is_damaged_is_told(tmp_path, name):
     frame = load_where(tmp_path, None)
     assert frame.runs.loc[0, "state"] == "partial"
     what = (
-        "missing or damaged" if name == DONE_FILE else "its checksum differs from the one in DONE"
+        "missing or corrupt" if name == DONE_FILE else "its checksum differs from the one in DONE"
     )
     assert (
         frame.excluded[0]

@@ -62,7 +62,7 @@ def test_the_trap_works(tmp_path):
 @pytest.mark.parametrize(
     ("wrap", "reason"),
     [
-        (bytes, "does not fit its own checksum"),
+        (bytes, "does not match its own checksum"),
         (seal, "is corrupt, or holds more than tensors and plain values"),
     ],
     ids=["bare", "sealed"],

@@ -1,4 +1,4 @@
-"""A record as it is at one moment, for whoever shows many of them."""
+"""A record as it was at one moment, for an analysis that reads while other runs are trained."""
 
 from functools import cached_property
 from pathlib import Path
@@ -8,22 +8,23 @@ from degradation.records.record import Record
 
 
 class CachedRecord(Record):
-    """A record to be read only: each file once, so that the bytes that were checked are the bytes that are shown."""
+    """A read-only record that reads each file once: the bytes it verifies are those it returns."""
 
     def __init__(self, root: Path | str, run_id: str) -> None:
         super().__init__(root, run_id)
-        self._found: dict[str, bytes | OSError] = {}
+        self._results: dict[str, bytes | OSError] = {}
 
     def read_unverified(self, name: str) -> bytes:
-        if name not in self._found:
+        """Return the content that the file had when it was first read. Raises OSError."""
+        if name not in self._results:
             try:
-                self._found[name] = super().read_unverified(name)
+                self._results[name] = super().read_unverified(name)
             except OSError as error:
-                self._found[name] = error
-        found = self._found[name]
-        if isinstance(found, OSError):
-            raise found
-        return found
+                self._results[name] = error
+        result = self._results[name]
+        if isinstance(result, OSError):
+            raise result
+        return result
 
     def read_manifest(self) -> Manifest | None:
         return self._manifest

@@ -1,4 +1,4 @@
-"""Locks that the kernel keeps: they end with the process that holds them, however it ends."""
+"""Locks that the kernel releases when the process that holds them ends, however it ends."""
 
 import fcntl
 from collections.abc import Iterator
@@ -9,19 +9,19 @@ from filelock import FileLock, Timeout
 
 from degradation.durable_io import open_file
 
-NO_TIMEOUT = -1.0  # seconds to wait for a lock, in filelock's words
+NO_TIMEOUT = -1.0  # as a timeout in seconds: wait until the lock is free (filelock's convention)
 
 
 class LockTimeout(Exception):
-    """Another process holds the lock."""
+    """Another process held the lock for longer than the timeout."""
 
     def __str__(self) -> str:
-        return "another process is at it"
+        return "another process holds the lock"
 
 
 @contextmanager
 def hold(path: Path, timeout: float) -> Iterator[None]:
-    """Hold the lock; wait for it so many seconds. Raises Held."""
+    """Hold the lock file `path`. Raises LockTimeout if it is not free within `timeout` seconds."""
     lock = FileLock(path, timeout=timeout)
     try:
         lock.acquire()
@@ -34,7 +34,11 @@ def hold(path: Path, timeout: float) -> Iterator[None]:
 
 
 def is_held(path: Path) -> bool:
-    """Asked by a shared lock, so that two who ask do not see each other. What is no lock is held by nobody."""
+    """Return whether a process holds the lock file. A path that is no lock file is held by nobody.
+
+    The test takes a shared lock for an instant, so several processes can test at once and do not
+    take each other for holders.
+    """
     try:
         with open_file(path) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

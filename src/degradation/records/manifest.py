@@ -1,4 +1,7 @@
-"""DONE: what a run that is over consists of, file by file, so that whatever changes later is seen."""
+"""The manifest (DONE): the outcome of a finished run and the checksum of every file it consists of.
+
+Whatever changes in the record later no longer matches it, and the run counts as unfinished again.
+"""
 
 import errno
 import hashlib
@@ -18,21 +21,27 @@ from degradation.records.schema import (
     WEIGHTS_FILE,
     RecordError,
     State,
-)  # fmt: skip
+)
 
 Manifest = dict[str, Any]
-FILE = re.compile(
-    rf"{re.escape(RUN_FILE)}|{re.escape(METRICS_FILE)}|{re.escape(WEIGHTS_FILE)}|{SNAPSHOTS_DIR}/\d+\.pt"
+FILE_PATTERN = re.compile(
+    "|".join(
+        [
+            re.escape(RUN_FILE),
+            re.escape(METRICS_FILE),
+            re.escape(WEIGHTS_FILE),
+            rf"{SNAPSHOTS_DIR}/\d+\.pt",
+        ]
+    )
 )
-# or another thing is there
+# The analysis reads these, so their content is verified even where other files are only measured.
+ALWAYS_VERIFIED = (RUN_FILE, METRICS_FILE)
+# The file is gone, or something else has its name. Other errors, such as a failing disk, may pass.
 MISSING_ERRNOS = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL)
-ALWAYS_VERIFIED = (
-    RUN_FILE,
-    METRICS_FILE,
-)  # what the analysis reads is compared byte by byte even where the rest is only measured
 
 
 def fingerprint(content: bytes) -> Row:
+    """Return the length in bytes and the SHA-256 of a file's content."""
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
@@ -43,58 +52,80 @@ def build_manifest(
     metrics: Iterable[Row],
     probes: Iterable[Row],
 ) -> Manifest:
-    """`files`: fingerprints from when the files were written, so that what was damaged since is not taken for sound.
+    """Return the manifest of a run that has finished after `iteration` iterations.
 
-    Of the probes each row's checksum is kept, since rows that are taken afterwards come behind them.
+    Args:
+        outcome: DONE or DIVERGED.
+        iteration: the last iteration of the training.
+        files: the fingerprint of each file by name, computed when the file was written. (Computed
+            now, they would hide damage that has happened since.)
+        metrics: the rows of metrics.jsonl.
+        probes: the rows that training has appended to probes.jsonl. The manifest holds the checksum
+            of each row, not of the file, because probes that are measured later are appended to it.
     """
+    metrics_content = b"".join(map(encode_row, metrics))
     return {
         "schema_version": SCHEMA_VERSION,
         "outcome": str(outcome),
         "iteration": iteration,
-        "files": files | {METRICS_FILE: fingerprint(b"".join(map(encode_row, metrics)))},
+        "files": files | {METRICS_FILE: fingerprint(metrics_content)},
         PROBES_FILE: [row_checksum(row) for row in probes],
     }
 
 
 def is_manifest(values: Any) -> TypeGuard[Manifest]:
-    """Has it the form of one? A right checksum says nothing of that."""
+    """Return whether the values have the form of a manifest; a valid checksum does not imply it."""
     if not isinstance(values, dict) or values.get("outcome") not in (State.DONE, State.DIVERGED):
         return False
-    files, probes = values.get("files"), values.get(PROBES_FILE, [])
-    return (
-        isinstance(files, dict)
-        and all(FILE.fullmatch(name) and _is_fingerprint(value) for name, value in files.items())
-        and isinstance(probes, list)
-        and all(isinstance(checksum, str) for checksum in probes)
+    return _are_files(values.get("files")) and _are_checksums(values.get(PROBES_FILE, []))
+
+
+def _are_files(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    return all(
+        FILE_PATTERN.fullmatch(name) and _is_fingerprint(expected)
+        for name, expected in value.items()
     )
 
 
 def _is_fingerprint(value: Any) -> bool:
-    return isinstance(value, dict) and {key: type(part) for key, part in value.items()} == {
-        "bytes": int,
-        "sha256": str,
-    }
+    if not isinstance(value, dict):
+        return False
+    types = {key: type(entry) for key, entry in value.items()}
+    return types == {"bytes": int, "sha256": str}
+
+
+def _are_checksums(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(checksum, str) for checksum in value)
 
 
 def find_mismatch(
     folder: Path, manifest: Manifest, verify_contents: bool, read: Callable[[str], bytes]
 ) -> str | None:
-    """The first file that is not what the manifest says, and how; None where all are. `read`: a file by its name.
+    """Return a sentence about the first file that differs from the manifest; None if all match.
 
-    Without `verify_contents` weights and snapshots are only measured, not read. Raises RecordError where a file cannot be
-    read now: that is no damage, and a sound run is not to be thrown away for it.
+    Args:
+        folder: the folder of the record. manifest: what the files must match. verify_contents:
+        compare the content of all files. Without it, only the length of weights and
+            snapshots is compared, which takes no time.
+        read: returns the content of a file, given its name. Raises OSError.
+
+    Raises:
+        RecordError: a file cannot be read at the moment. That is no corruption, and a valid run
+            must not be retrained because of it.
     """
     for name, expected in manifest["files"].items():
         path = folder / name
+        has_to_be_read = verify_contents or name in ALWAYS_VERIFIED or path.is_symlink()
         try:
-            if not verify_contents and name not in ALWAYS_VERIFIED and not path.is_symlink():
-                if path.stat().st_size != expected["bytes"]:
-                    return f"{path}: has another length than in {DONE_FILE}"
-            elif fingerprint(read(name)) != expected:
+            if has_to_be_read and fingerprint(read(name)) != expected:
                 return f"{path}: its checksum differs from the one in {DONE_FILE}"
+            if not has_to_be_read and path.stat().st_size != expected["bytes"]:
+                return f"{path}: its length differs from the one in {DONE_FILE}"
         except OSError as error:
-            told = f"{path}: cannot be read ({error.strerror or error})"
+            problem = f"{path}: cannot be read ({error.strerror or error})"
             if error.errno not in MISSING_ERRNOS:
-                raise RecordError(told) from None
-            return told
+                raise RecordError(problem) from None
+            return problem
     return None

@@ -20,8 +20,9 @@ def read_rows(
 ) -> list[Row]:
     """The rows of a file that fit; `left_out` gets a line where there are others.
 
-    `in_order`: rows build on each other, so that what follows one that is left out is not trusted either. `all_fit`:
-    the quick way to the same for rows of numbers; where it does not hold, each row is asked for its misfit.
+    `in_order`: rows build on each other, so that what follows one that is left out is not trusted
+    either. `all_fit`: the quick way to the same for rows of numbers; where it does not hold, each
+    row is asked for its misfit.
     """
     try:
         lines = record.read_unverified(name).splitlines(keepends=True)

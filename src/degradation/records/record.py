@@ -1,10 +1,20 @@
-"""The one reader and writer of records. No other file knows where a record's parts lie."""
+"""`Record`: reads and writes the record of one run. No other module knows where its files lie.
+
+What a record guarantees, also after a crash, a full disk or a power cut:
+
+- Whole files (run.json, checkpoint.pt, snapshots, weights.pt, DONE) have their old or their new
+  content, never a part of it. `degradation.durable_io` writes them.
+- A row that `append` has written is on the disk. A row that a crash has truncated is detected by
+  its checksum and dropped.
+- A run is finished if DONE is valid and all files match it (`outcome`). DONE is written last, and
+  written again from the last row of attempts.jsonl if it is lost (`restore_manifest`).
+- One process at a time trains a run (`lock`). The kernel releases the lock when that process dies.
+"""
 
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +43,7 @@ from degradation.records.schema import (
     MANIFEST,
     OUTCOME,
     PROBES_FILE,
-    READABLE,
+    READABLE_VERSIONS,
     RUN_FILE,
     SCHEMA_VERSION,
     RecordError,
@@ -44,223 +54,277 @@ log = logging.getLogger(__name__)
 
 
 class Record:
-    """The record of one run: the folder `root/run_id`. What cannot be read, or is not ours, raises RecordError."""
+    """The record of one run: the folder `root/run_id`. It need not exist yet.
+
+    Methods raise RecordError for a file that cannot be read or that another release wrote, and
+    OSError where writing fails.
+    """
 
     def __init__(self, root: Path | str, run_id: str) -> None:
-        self.root, self.run_id = Path(root), run_id
+        self.root = Path(root)
+        self.run_id = run_id
         self.folder = self.root / run_id
 
     def path(self, name: str) -> Path:
+        """Return where the file of this name lies."""
         return self.folder / name
 
     # --- whole files
 
     def write(self, name: str, content: bytes) -> Row:
-        """Returns the fingerprint of what was written."""
+        """Write a file atomically and return its fingerprint, for the manifest."""
         write_atomically(self.path(name), content)
         return fingerprint(content)
 
     def read(self, name: str) -> bytes:
-        """The content of a file; checked against the manifest where the run is done."""
-        content = self._content(name)
+        """Return the content of a file. Raises RecordError if it is missing or not as in DONE."""
+        content = self._read_if_exists(name)
         if content is None:
             raise RecordError(f"{self.path(name)}: missing")
-        if not self._fits_manifest(name, content):
+        if not self._matches_manifest(name, content):
             raise RecordError(
-                f"{self.path(name)}: its checksum differs from the one in {DONE_FILE}; train the run again"
+                f"{self.path(name)}: its checksum differs from the one in {DONE_FILE};"
+                " train the run again"
             )
         return content
 
     def read_unverified(self, name: str) -> bytes:
-        """The content of a file as it is. Raises OSError."""
+        """Return the content of a file without comparing it with DONE. Raises OSError."""
         return read_file(self.path(name))
 
-    def _content(self, name: str) -> bytes | None:
-        """None where there is no such file."""
+    def _read_if_exists(self, name: str) -> bytes | None:
+        """Return the unverified content, or None if there is no such file."""
         try:
             return self.read_unverified(name)
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise RecordError(
-                f"{self.path(name)}: cannot be read ({error.strerror or error})"
-            ) from None
+            problem = error.strerror or error
+            raise RecordError(f"{self.path(name)}: cannot be read ({problem})") from None
 
-    def _fits_manifest(self, name: str, content: bytes) -> bool:
-        """False where the manifest of a run that is over says otherwise of a file."""
-        expected = (self.read_manifest() or {"files": {}})["files"].get(name)
-        return expected is None or fingerprint(content) == expected
+    def _matches_manifest(self, name: str, content: bytes) -> bool:
+        """Return whether the manifest of a finished run, if it lists the file, agrees with it."""
+        manifest = self.read_manifest()
+        if manifest is None or name not in manifest["files"]:
+            return True
+        return bool(fingerprint(content) == manifest["files"][name])
 
-    def _document(self, name: str, content: bytes) -> Row:
-        """The values of a document of a version that this code reads. Raises Damaged."""
-        values, checked = decode_document(content)
-        found = values.get("schema_version")
-        if found not in READABLE:
+    def _decode_document(self, name: str, content: bytes) -> Row:
+        """Return the values of a document.
+
+        Raises CorruptData, and RecordError if its schema version cannot be read.
+        """
+        values, has_checksum = decode_document(content)
+        version = values.get("schema_version")
+        if version not in READABLE_VERSIONS:
+            readable = ", ".join(map(str, READABLE_VERSIONS))
             raise RecordError(
-                f"{self.path(name)}: schema version {found!r}, this code reads {', '.join(map(str, READABLE))};"
-                " read it with the release that wrote it, or give another record_root"
+                f"{self.path(name)}: schema version {version!r}, this code reads {readable};"
+                " read it with the release that wrote it, or set another record_root"
             )
-        if not checked and found != READABLE[0]:
+        if version != READABLE_VERSIONS[0] and not has_checksum:
             raise CorruptData("lacks its checksum")
         return values
 
-    def write_metadata(self, description: Row) -> Row:
-        """Write run.json, once, and return its fingerprint. What is damaged is told and written anew.
+    # --- run.json
 
-        What an earlier attempt wrote must say the same; an earlier release may have said less.
+    def write_metadata(self, metadata: Row) -> Row:
+        """Write run.json unless it exists, and return its fingerprint.
+
+        An existing run.json must hold the same values. It may lack some, since an earlier release
+        may have written it. If it is corrupt, it is written again, with a warning.
+
+        Raises:
+            RecordError: run.json holds other values.
         """
-        if (content := self._content(RUN_FILE)) is not None:
+        content = self._read_if_exists(RUN_FILE)
+        if content is not None:
             try:
-                earlier = self._document(RUN_FILE, content)
-                if earlier.pop("schema_version") == READABLE[0] and not self._fits_manifest(
-                    RUN_FILE, content
-                ):
-                    raise CorruptData(f"differs from the one in {DONE_FILE}")
+                existing = self._decode_existing_metadata(content)
             except CorruptData as problem:
-                log.warning("%s: %s %s; it is written anew", self.run_id, RUN_FILE, problem)
+                log.warning("%s: %s %s; it is written again", self.run_id, RUN_FILE, problem)
             else:
-                if not _agrees(earlier, description):
-                    raise RecordError(
-                        f"{self.path(RUN_FILE)}: was written for other values under the same id; move it away"
-                    )
-                return fingerprint(content)
-        return self.write(
-            RUN_FILE, encode_document({"schema_version": SCHEMA_VERSION, **description})
-        )
+                if _contains(metadata, existing):
+                    return fingerprint(content)
+                raise RecordError(
+                    f"{self.path(RUN_FILE)}: holds other values than this run of the same id;"
+                    " move it away"
+                )
+        document = {"schema_version": SCHEMA_VERSION, **metadata}
+        return self.write(RUN_FILE, encode_document(document))
+
+    def _decode_existing_metadata(self, content: bytes) -> Row:
+        """Return the values without the schema version. Raises CorruptData."""
+        values = self._decode_document(RUN_FILE, content)
+        version = values.pop("schema_version")
+        # Version 1 has no checksum of its own, so the one in DONE, if there is one, has to match.
+        if version == READABLE_VERSIONS[0] and not self._matches_manifest(RUN_FILE, content):
+            raise CorruptData(f"differs from the one in {DONE_FILE}")
+        return values
 
     def read_metadata(self) -> Row:
-        """What run.json holds."""
+        """Return the values of run.json, with `schema_version`."""
         content = self.read(RUN_FILE)
         try:
-            return self._document(RUN_FILE, content)
+            return self._decode_document(RUN_FILE, content)
         except CorruptData as problem:
             raise RecordError(f"{self.path(RUN_FILE)}: {problem}; train the run again") from None
 
-    def remove_leftovers(self) -> None:
-        """Remove what a killed attempt left behind. A link among a record's files is refused: it leads away."""
-        for path in self.folder.rglob("*"):
-            if path.is_symlink():
-                raise RecordError(f"{path}: is a link, and a record has none; remove it")
-            if path.name.startswith(TEMPORARY):
-                path.unlink()
-
-    # --- appended rows
+    # --- rows
 
     def append(self, name: str, row: Row) -> None:
+        """Append a row to a .jsonl file; it is on the disk when this returns."""
         append_row(self.path(name), row)
 
     def valid_prefix(self, name: str) -> list[Row]:
-        """The sound rows from the start; what follows a torn or changed line is not trusted."""
-        return [
-            row
-            for row in takewhile(lambda row: row is not None, self._decoded(name))
-            if row is not None
-        ]
+        """Return the rows before the first truncated or corrupt one.
+
+        For files whose rows build on each other, such as metrics.jsonl. Empty if there is no file.
+        """
+        rows = []
+        for row in self._decode_lines(name):
+            if row is None:
+                break
+            rows.append(row)
+        return rows
 
     def valid_rows(self, name: str) -> list[Row]:
-        """All rows whose checksum holds, of a file whose rows do not depend on each other."""
-        return [row for row in self._decoded(name) if row is not None]
-
-    def _decoded(self, name: str) -> Iterator[Row | None]:
-        """Each line's row, None for a torn or changed one."""
-        yield from map(decode_row, (self._content(name) or b"").splitlines(keepends=True))
+        """Return all rows whose checksum is right, of a file whose rows are independent."""
+        return [row for row in self._decode_lines(name) if row is not None]
 
     def count_corrupt_lines(self, name: str) -> int:
-        """How many lines are torn or changed."""
-        return sum(row is None for row in self._decoded(name))
+        """Return how many lines are truncated or corrupt."""
+        return sum(row is None for row in self._decode_lines(name))
 
     def rewrite_rows(self, name: str, rows: list[Row]) -> None:
-        """Make these rows the file's content: what a resume cuts off is trained again."""
+        """Replace the content of a file by these rows, atomically.
+
+        A resumed training drops the rows after its checkpoint: it measures them again.
+        """
         content = b"".join(encode_row(row) for row in rows)
-        if self._content(name) != content:
+        if self._read_if_exists(name) != content:
             self.write(name, content)
 
-    # --- outcome and state
+    def _decode_lines(self, name: str) -> Iterator[Row | None]:
+        """Yield the row of each line, None for a truncated or corrupt one."""
+        for line in self._read_lines(name):
+            yield decode_row(line)
+
+    def _read_lines(self, name: str) -> list[bytes]:
+        content = self._read_if_exists(name) or b""
+        return content.splitlines(keepends=True)
+
+    # --- the manifest, and what follows from it
 
     def finish(self, manifest: Manifest) -> None:
-        """Seal the record, then the checkpoint goes."""
+        """Write DONE, then remove the checkpoint, which is no longer needed."""
         self.write(DONE_FILE, encode_document(manifest))
         self.path(CHECKPOINT_FILE).unlink(missing_ok=True)
 
     def read_manifest(self) -> Manifest | None:
-        """What DONE holds, or None where it is missing or damaged."""
-        content = self._content(DONE_FILE)
+        """Return the content of DONE, or None if it is missing or corrupt."""
+        content = self._read_if_exists(DONE_FILE)
+        if content is None:
+            return None
         try:
-            manifest = None if content is None else self._document(DONE_FILE, content)
+            values = self._decode_document(DONE_FILE, content)
         except CorruptData:
             return None
-        return manifest if is_manifest(manifest) else None
+        return values if is_manifest(values) else None
 
     def find_mismatch(self, verify_contents: bool = False) -> str | None:
-        """What keeps the run from being over, in a line; None where it is over and every file is what was written."""
+        """Return a sentence about why the run does not count as finished; None if it is finished.
+
+        See `manifest.find_mismatch` for `verify_contents`.
+        """
         manifest = self.read_manifest()
         if manifest is None:
-            return f"{self.path(DONE_FILE)}: missing or damaged"
+            return f"{self.path(DONE_FILE)}: missing or corrupt"
         return find_mismatch(self.folder, manifest, verify_contents, self.read_unverified)
 
     def outcome(self, verify_contents: bool = False) -> State | None:
-        """Done or diverged; None while the run is not over, or no more."""
+        """Return DONE or DIVERGED, or None if the run is unfinished or its files do not match DONE.
+
+        See `manifest.find_mismatch` for `verify_contents`.
+        """
         manifest = self.read_manifest()
-        if manifest is None or find_mismatch(
-            self.folder, manifest, verify_contents, self.read_unverified
-        ):
+        if manifest is None:
+            return None
+        if find_mismatch(self.folder, manifest, verify_contents, self.read_unverified):
             return None
         return State(manifest["outcome"])
 
     def final_outcome(self) -> State | None:
-        """The outcome where nothing is left to do, not even to tidy up."""
-        return (
-            None
-            if os.path.exists(self.path(CHECKPOINT_FILE))
-            else self.outcome(verify_contents=True)
-        )
+        """Return the outcome if nothing is left to do, not even to remove the checkpoint.
+
+        The content of all files is verified.
+        """
+        if os.path.exists(self.path(CHECKPOINT_FILE)):
+            return None
+        return self.outcome(verify_contents=True)
 
     def restore_manifest(self) -> bool:
-        """Write a missing or damaged DONE anew where the last attempt's line has it and all files fit it."""
-        if self.read_manifest() is not None or not (attempts := self.valid_rows(ATTEMPTS_FILE)):
+        """Write a missing or corrupt DONE again, and return whether that was possible.
+
+        It is possible if the last row of attempts.jsonl holds the manifest and all files match it.
+        """
+        if self.read_manifest() is not None:
             return False
-        manifest = attempts[-1].get(MANIFEST)
-        if not is_manifest(manifest) or find_mismatch(
-            self.folder, manifest, True, self.read_unverified
-        ):
+        attempts = self.valid_rows(ATTEMPTS_FILE)
+        manifest = attempts[-1].get(MANIFEST) if attempts else None
+        if not is_manifest(manifest):
+            return False
+        if find_mismatch(self.folder, manifest, True, self.read_unverified):
             return False
         self.finish(manifest)
         return True
 
     def discard_manifest(self) -> None:
-        """The run is to be trained again: it is over no more."""
+        """Remove DONE, so that the run counts as unfinished and is trained again."""
         self.path(DONE_FILE).unlink(missing_ok=True)
 
     def read_training_probes(self) -> list[Row] | None:
-        """The rows of probes that training took, of a run that is over; None where the manifest does not tell."""
-        wanted = (self.read_manifest() or {}).get(PROBES_FILE)
-        if wanted is None:
+        """Return the rows of probes.jsonl that training measured; None if the manifest lacks them.
+
+        Rows that were measured after training are not among them.
+        """
+        checksums = (self.read_manifest() or {}).get(PROBES_FILE)
+        if checksums is None:
             return None
-        return [row for row in self.valid_rows(PROBES_FILE) if row_checksum(row) in wanted]
+        return [row for row in self.valid_rows(PROBES_FILE) if row_checksum(row) in checksums]
 
     def count_lost_probes(self) -> int:
-        """How many rows of probes training took that are there no more."""
-        taken = (self.read_manifest() or {}).get(PROBES_FILE, [])
-        lines = (self._content(PROBES_FILE) or b"").splitlines(keepends=True)
-        return len(set(taken) - set(map(line_checksum, lines)))
+        """Return how many rows of probes, of those that training measured, are no longer there."""
+        expected = (self.read_manifest() or {}).get(PROBES_FILE, [])
+        present = map(line_checksum, self._read_lines(PROBES_FILE))
+        return len(set(expected) - set(present))
+
+    # --- state and locks
 
     def state(self) -> State:
+        """Return the state of the run, derived from its files and its lock."""
         if not os.path.exists(self.folder):
             return State.MISSING
-        if outcome := self.outcome():
+        outcome = self.outcome()
+        if outcome is not None:
             return outcome
         if self.is_locked():
             return State.RUNNING
         attempts = self.valid_rows(ATTEMPTS_FILE)
-        if attempts and attempts[-1].get(OUTCOME) == State.FAILED:
-            return State.FAILED
-        return State.PARTIAL if attempts else State.MISSING
+        if not attempts:
+            return State.MISSING
+        return State.FAILED if attempts[-1].get(OUTCOME) == State.FAILED else State.PARTIAL
 
     @contextmanager
     def lock(self, timeout: float = 1.0) -> Iterator[None]:
-        """Hold the run for this process; the kernel lets go of it when the process ends.
+        """Hold the run for this process.
 
-        Waits `timeout` seconds: a second at least makes sense, since a reader of the state holds it for an instant.
+        Args:
+            timeout: seconds to wait. At least one second is sensible, because `is_locked` in
+                another process takes the lock for an instant. NO_TIMEOUT waits until it is free.
+
+        Raises:
+            RecordError: another process holds the run.
         """
         make_folder(self.folder)
         try:
@@ -271,17 +335,31 @@ class Record:
 
     @contextmanager
     def lock_file(self, name: str) -> Iterator[None]:
-        """Hold one appended file for this process, as long as others may write others."""
+        """Hold one appended file for this process; other processes may append to other files."""
         with hold(self.path(f"{name}.lock"), NO_TIMEOUT):
             yield
 
     def is_locked(self) -> bool:
-        """Does a process hold the run?"""
+        """Return whether a process holds the run."""
         return is_held(self.path(LOCK_FILE))
 
+    def remove_leftovers(self) -> None:
+        """Remove the temporary files of a killed attempt.
 
-def _agrees(earlier: Any, now: Any) -> bool:
-    """Does everything that was said earlier still hold?"""
-    if isinstance(earlier, dict) and isinstance(now, dict):
-        return all(key in now and _agrees(value, now[key]) for key, value in earlier.items())
-    return bool(earlier == now)
+        Raises:
+            RecordError: there is a symbolic link, which leads out of the record.
+        """
+        for path in self.folder.rglob("*"):
+            if path.is_symlink():
+                raise RecordError(
+                    f"{path}: is a symbolic link; a record must not contain one. Remove the link."
+                )
+            if path.name.startswith(TEMPORARY):
+                path.unlink()
+
+
+def _contains(values: Any, subset: Any) -> bool:
+    """Return whether every key of `subset`, at any depth, has the same value in `values`."""
+    if isinstance(subset, dict) and isinstance(values, dict):
+        return all(key in values and _contains(values[key], value) for key, value in subset.items())
+    return bool(values == subset)

@@ -12,41 +12,45 @@ from degradation.records.schema import ATTEMPTS_FILE, RUN_FILE
 
 log = logging.getLogger(__name__)
 TOKEN_FILE = ".mark"
+TOKEN_KEY = "mark"
 TOKEN_PATTERN = re.compile("[0-9a-f]{6}")
 
 
 def root_token(root: Path) -> str:
-    """Six letters that tell this record root from every other one (W&B ids are unique for ever)."""
+    """Return six hexadecimal digits that identify this record root, and create them if needed.
+
+    W&B never frees the id of a deleted run, and two roots may hold the same run: the token makes
+    their W&B ids differ. Raises OSError.
+    """
     path = root / TOKEN_FILE
     make_folder(root)
-    with FileLock(root / f"{TOKEN_FILE}.lock"):  # runs start at once
-        mark = _read_token(path)
-        if mark is None:
-            mark = secrets.token_hex(3)
+    with FileLock(root / f"{TOKEN_FILE}.lock"):  # many runs may start at once
+        token = _read_token(path)
+        if token is None:
+            token = secrets.token_hex(3)
             path.unlink(missing_ok=True)
-            append_row(path, {"mark": mark})
-    return mark
+            append_row(path, {TOKEN_KEY: token})
+    return token
 
 
 def _read_token(path: Path) -> str | None:
-    """None where there is none, or none that is sound; releases before wrote the bare letters."""
+    """Return the token, or None if the file is missing or corrupt."""
     try:
         content = read_file(path)
     except OSError:
         return None
-    mark = str((decode_row(content) or {}).get("mark", content.decode(errors="replace")))
-    if TOKEN_PATTERN.fullmatch(mark):  # it becomes a part of paths
-        return mark
-    log.warning("%s: is damaged; W&B will know this record root under a new mark", path)
+    row = decode_row(content) or {}
+    bare_token = content.decode(errors="replace")  # the first release wrote only the digits
+    token = str(row.get(TOKEN_KEY, bare_token))
+    if TOKEN_PATTERN.fullmatch(token):  # the token becomes a part of file names
+        return token
+    log.warning("%s: is corrupt; W&B runs of this record root get a new token", path)
     return None
 
 
 def list_run_ids(root: Path | str) -> list[str]:
-    """The ids of all records under a root, begun or done, sorted."""
-    return sorted(
-        {
-            path.parent.name
-            for name in (RUN_FILE, ATTEMPTS_FILE)
-            for path in Path(root).glob(f"*/{name}")
-        }
-    )
+    """Return the ids of all records under a root, unfinished ones too, sorted."""
+    run_ids = set()
+    for name in (RUN_FILE, ATTEMPTS_FILE):
+        run_ids |= {path.parent.name for path in Path(root).glob(f"*/{name}")}
+    return sorted(run_ids)

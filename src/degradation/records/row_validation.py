@@ -1,6 +1,7 @@
 """What the rows of a record must hold to be shown, whoever wrote them: the reader's side of records/schema.py.
 
-Each function says in a few words what is wrong with a row, after those that were kept before it; None where it fits.
+Each function says in a few words what is wrong with a row, after those that were kept before it;
+None where it fits.
 """
 
 import math

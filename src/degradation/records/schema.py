@@ -1,40 +1,52 @@
-"""What a record is made of: the names of its files, its states, and the form of its rows."""
+"""The layout of a record: the names of its files, the keys of its rows, and the states of a run."""
 
 from enum import StrEnum
 
 from degradation.errors import UserError
 
 SCHEMA_VERSION = 2
-READABLE = (1, 2)  # run.json and DONE of version 1 carry no checksum of their own
+READABLE_VERSIONS = (1, 2)  # version 1: run.json and DONE carry no checksum of their own
 
-RUN_FILE = (
-    "run.json"  # written once: configuration, id, schema version, census, the data's checksum
-)
-ATTEMPTS_FILE = "attempts.jsonl"  # two lines an attempt (start, end): all that has a clock
-METRICS_FILE = (
-    "metrics.jsonl"  # a row an evaluation; no clock, so that a repeat is identical byte for byte
-)
-PROBES_FILE = "probes.jsonl"  # a row a probe and iteration: those of the training, then those that were taken afterwards
-LANDSCAPE_DIR = "landscape"  # the loss around the final weights, a row a point, a file a part
-CHECKPOINT_FILE = "checkpoint.pt"  # the latest resumable state; removed when the run is done
-SNAPSHOTS_DIR = "snapshots"  # weights at declared iterations
-WEIGHTS_FILE = "weights.pt"  # final
-DONE_FILE = "DONE"  # a manifest: the outcome and the checksums of all that training wrote
+# Written once; `degradation.records.metadata` describes its keys.
+RUN_FILE = "run.json"
+# Two rows per attempt, its start and its end: everything that depends on a clock.
+ATTEMPTS_FILE = "attempts.jsonl"
+# One row per evaluation, without a clock, so that a repeated run gives the same bytes.
+# `degradation.metrics` describes its columns.
+METRICS_FILE = "metrics.jsonl"
+# One row per probe, iteration and number of images. Those measured during training come first,
+# those measured afterwards follow.
+PROBES_FILE = "probes.jsonl"
+# The loss around the final weights: one row per point, one file per shard.
+LANDSCAPE_DIR = "landscape"
+# The latest state from which training can resume; removed when the run finishes.
+CHECKPOINT_FILE = "checkpoint.pt"
+# Weights at the iterations that `schedule.snapshots` lists, one file each.
+SNAPSHOTS_DIR = "snapshots"
+# The final weights.
+WEIGHTS_FILE = "weights.pt"
+# The manifest: the outcome, and the checksums of everything that training wrote.
+DONE_FILE = "DONE"
+# Held by the process that trains the run.
 LOCK_FILE = "lock"
 
-# The columns of a row of metrics are those of degradation.metrics.
-
-# A row of probes: which, after which iteration, of how many pictures, on which class of device, and what it found as
-# named columns (degradation.probes).
+# Keys of a row of probes: the probe's name, the number of images it was measured on, the class of
+# device ("cpu" or "cuda"), and the measured table, column by column. The iteration is there too.
 PROBE, IMAGES, DEVICE, TABLE = "probe", "pictures", "device", "table"
 
-# The last line of an attempt: how it ended, why, after how many iterations, and how long it took by a clock that only
-# goes forwards. That of an attempt which ended the run has the manifest too, so that a damaged DONE can be restored.
+# Keys of the row that ends an attempt: its outcome, the reason of a failure, its duration in
+# seconds by a monotonic clock and, if the attempt finished the run, the manifest, from which a
+# corrupt DONE can be restored.
 OUTCOME, REASON, SECONDS, MANIFEST = "outcome", "reason", "seconds", "manifest"
 
 
 class State(StrEnum):
-    """Derived from a record's files and its lock, never stored."""
+    """The state of a run. It is derived from the record's files and its lock, and never stored.
+
+    MISSING: nothing has been trained. RUNNING: a process holds the lock. PARTIAL: the last attempt
+    was interrupted. FAILED: the last attempt raised an error. DIVERGED: the loss became infinite or
+    NaN, which is a result. DONE: trained to the last iteration.
+    """
 
     MISSING = "missing"
     RUNNING = "running"
@@ -45,4 +57,4 @@ class State(StrEnum):
 
 
 class RecordError(UserError):
-    """A record that cannot be trusted: which file, what is wrong, what to do."""
+    """A record that cannot be read or trusted: the file, the problem, and what to do."""
