@@ -280,15 +280,15 @@ def test_metrics_in_code_exist(document):
 
 def test_every_file_of_a_record_is_documented():
     names = {
-        record_schema.RUN,
-        record_schema.ATTEMPTS,
-        record_schema.METRICS,
-        record_schema.PROBES,
-        record_schema.CHECKPOINT,
-        record_schema.WEIGHTS,
-        record_schema.DONE,
-        f"{record_schema.LANDSCAPE}/",
-        f"{record_schema.SNAPSHOTS}/",
+        record_schema.RUN_FILE,
+        record_schema.ATTEMPTS_FILE,
+        record_schema.METRICS_FILE,
+        record_schema.PROBES_FILE,
+        record_schema.CHECKPOINT_FILE,
+        record_schema.WEIGHTS_FILE,
+        record_schema.DONE_FILE,
+        f"{record_schema.LANDSCAPE_DIR}/",
+        f"{record_schema.SNAPSHOTS_DIR}/",
     }
     assert names <= set(inline_code("docs/records.md"))
 

@@ -2,38 +2,37 @@
 
 import pytest
 
-from degradation.metrics import CLEAN_ERROR, METRICS, PERCENT, TEST, TEST_ERROR, Metric
-from degradation.records.schema import METRICS as METRICS_FILE
+from degradation import metrics
+from degradation.metrics import CLEAN_ERROR, TEST_ERROR
+from degradation.records.schema import METRICS_FILE
 from degradation.sweep.jobs import locate_run
-from degradation.training.trainer import Trainer
+from degradation.training import trainer
+from tests.support.recipes import execute, read_recipe
 
-GAP = Metric(
-    "test/gap",
-    unit=PERCENT,
-    split=TEST,
-    label="generalisation gap",
-    description="distance of the test error from the clean training error",
-)
+TABLE, COMPUTATION = "src/degradation/metrics.py", "src/degradation/training/trainer.py"
 
 
 @pytest.fixture(autouse=True)
 def _gap(monkeypatch):
-    """Define the metric, and let the trainer compute it."""
-    monkeypatch.setitem(METRICS, GAP.name, GAP)
-    measure = Trainer.metrics
+    """Define the metric, and let the trainer compute it at the end of each row."""
+    recipe = read_recipe("A metric")
+    monkeypatch.setitem(metrics.METRICS, "test/gap", None)  # removed again after the test
+    names = execute(recipe[TABLE], metrics, TABLE)
+    measure = trainer.Trainer.metrics
 
-    def measure_gap(trainer):
-        row = measure(trainer)
-        return row | {GAP.name: abs(row[TEST_ERROR] - row[CLEAN_ERROR])}
+    def measure_gap(self):
+        row = measure(self)
+        exec(recipe[COMPUTATION], vars(trainer) | names | {"row": row})
+        return row
 
-    monkeypatch.setattr(Trainer, "metrics", measure_gap)
+    monkeypatch.setattr(trainer.Trainer, "metrics", measure_gap)
 
 
 def test_new_metric_is_recorded_and_read(short, train_and_load):
     config = short()
     frame = train_and_load(config)
     assert frame.excluded == ()
-    rows = locate_run(config).record.rows(METRICS_FILE)
+    rows = locate_run(config).record.valid_rows(METRICS_FILE)
     assert [row["iteration"] for row in rows] == [1, 2, 3]
-    assert all(row[GAP.name] == abs(row[TEST_ERROR] - row[CLEAN_ERROR]) for row in rows)
-    assert frame.runs[GAP.name].tolist() == [rows[-1][GAP.name]]
+    assert all(row["test/gap"] == abs(row[TEST_ERROR] - row[CLEAN_ERROR]) for row in rows)
+    assert frame.runs["test/gap"].tolist() == [rows[-1]["test/gap"]]
