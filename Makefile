@@ -24,11 +24,11 @@ INSTALLED := $(VENV)/.installed
 .DEFAULT_GOAL := help
 .PHONY: help setup other-torch reproduce explain status report sync pull plan census power test test-slow test-cluster growth faults mutants check bench clean
 
-help: ## List what there is
+help: ## List the targets
 	@echo "make TARGET [EXPERIMENT=$(EXPERIMENT)] [SEEDS=0,1,2] [DEPTHS=20,56] [LAUNCHER=slurm] [ARGS=\"key=value ...\"]"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(if $(TORCH_INDEX),other-torch) $(INSTALLED) ## Make .venv with the pinned packages (TORCH_INDEX= picks a CPU or CUDA build of torch)
+setup: $(if $(TORCH_INDEX),other-torch) $(INSTALLED) ## Create .venv with the pinned packages (TORCH_INDEX= selects a CPU or CUDA build of torch)
 
 other-torch:
 	@test ! -x $(RUN) || $(RUN) -m pip uninstall --quiet --yes torch torchvision
@@ -44,11 +44,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(RUN) -c 'from degradation.environment import check_torch_pair; check_torch_pair()'
 	@touch $@
 
-reproduce: $(INSTALLED) ## Train the experiment's runs (those not done yet), then verdicts, figures and report
+reproduce: $(INSTALLED) ## Train the unfinished runs of the experiment, then write verdicts, figures and report
 	@$(RUN) experiments/train.py $(OVERRIDES); status=$$?; \
 	if [ $$status -lt 128 ]; then $(RUN) experiments/report.py $(OVERRIDES) || exit 1; fi; exit $$status
 
-explain: $(INSTALLED) ## Train what is missing, look inside the networks (probes, loss landscapes), and add "Why" to the report
+explain: $(INSTALLED) ## Train what is missing, probe the networks, measure loss landscapes, and add "Why" to the report
 	@$(RUN) experiments/status.py $(OVERRIDES) > /dev/null
 	@worst=0; for script in train explain landscape report; do \
 		$(RUN) experiments/$$script.py $(OVERRIDES); status=$$?; \
@@ -56,38 +56,38 @@ explain: $(INSTALLED) ## Train what is missing, look inside the networks (probes
 		if [ $$status -ge 128 ]; then break; fi; \
 	done; exit $$worst
 
-status: $(INSTALLED) ## Tell the state of each run of the experiment
+status: $(INSTALLED) ## Show the state of each run of the experiment
 	@$(RUN) experiments/status.py $(OVERRIDES)
 
-report: $(INSTALLED) ## Verdicts, figures and report of what is there already
+report: $(INSTALLED) ## Write verdicts, figures and report of the runs that exist
 	@$(RUN) experiments/report.py $(OVERRIDES)
 
 sync: $(INSTALLED) ## Send to W&B what it lacks of the experiment's records (needs a key)
 	@$(RUN) experiments/sync.py $(OVERRIDES)
 
-pull: $(INSTALLED) ## Bring the runs of a W&B project into records under pulled/ (ARGS="tracking.entity=me"; EXPERIMENT= only its runs)
+pull: $(INSTALLED) ## Write the runs of a W&B project to records under pulled/ (ARGS="tracking.entity=me"; EXPERIMENT= for its runs only)
 	@$(RUN) experiments/pull.py $(if $(filter-out file,$(origin EXPERIMENT)),--group $(EXPERIMENT)) $(ARGS)
 
-plan: $(INSTALLED) ## What the experiment costs before it is started (ARGS="--device cuda --devices 8")
+plan: $(INSTALLED) ## Show what the experiment costs before it starts (ARGS="--device cuda --devices 8")
 	@$(RUN) experiments/plan.py $(OVERRIDES)
 
-census: $(INSTALLED) ## Parameters, multiply-adds and activations of the experiment's networks
+census: $(INSTALLED) ## Show parameters, multiply-adds and activations of the experiment's networks
 	@$(RUN) experiments/census.py $(OVERRIDES)
 
-power: $(INSTALLED) ## Simulate how probable each verdict on quick's claims is, for docs/verdicts.md (minutes)
+power: $(INSTALLED) ## Simulate how probable each verdict on the claims is, for docs/verdicts.md (minutes)
 	@$(RUN) experiments/power.py
 
-test: $(INSTALLED) ## The fast tests (under 3 minutes)
+test: $(INSTALLED) ## Run the fast tests (under 3 minutes)
 	@$(RUN) -m pytest -q -n 4 --dist worksteal -m "not slow and not cluster"
 
-test-slow: $(INSTALLED) ## The tests that train for minutes
+test-slow: $(INSTALLED) ## Run the tests that train for minutes
 	@$(RUN) -m pytest -q -n 2 --dist worksteal -m slow
 
-test-cluster: $(INSTALLED) ## Sweeps on a SLURM of one node and on a Ray of two, which it installs where it may
+test-cluster: $(INSTALLED) ## Run sweeps on a one-node SLURM and a two-node Ray cluster, installing Ray if possible
 	@$(RUN) -m pip install --quiet -c constraints.txt -e '.[dev,ray]' || echo "Ray cannot be installed: its tests are skipped"
 	@$(RUN) -m pytest -q -m cluster
 
-growth: $(INSTALLED) ## Time status, report and pull against the number of runs: 100, 1,000 and 10,000 generated ones
+growth: $(INSTALLED) ## Time status, report and pull for 100, 1,000 and 10,000 generated runs
 	@PYTHONPATH=. $(RUN) tests/growth
 
 faults: $(INSTALLED) ## Strike a small sweep with 20 faults of each kind and compare it with an undisturbed one (EACH=20)
@@ -97,7 +97,7 @@ mutants: $(INSTALLED) ## Change 300 places of the code that decides numbers, one
 	@$(RUN) -m pip install --quiet -c constraints.txt -e '.[dev,mutants]'
 	@$(RUN) tests/mutants --count $(COUNT) --only "$(ONLY)"
 
-check: $(INSTALLED) ## Formatting, lint, types and the direction of imports
+check: $(INSTALLED) ## Check formatting, lint, types and the direction of imports
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
