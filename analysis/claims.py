@@ -94,8 +94,9 @@ def judge_degradation(
 
     needs_trend = len(trained) >= MIN_TREND_DEPTHS
     decision = decide({deepest: difference}, "above", margin)
+    lacks_trend = needs_trend and not p < SIGNIFICANCE
     verdict = decision.verdict
-    if verdict is Verdict.REPRODUCED and needs_trend and p >= SIGNIFICANCE:
+    if verdict is Verdict.REPRODUCED and lacks_trend:
         verdict = Verdict.INCONCLUSIVE
     decisive = f"{comparison}: {format_bound(difference, decision.side)}"
     if needs_trend:

@@ -226,7 +226,7 @@ class Discrimination:
     deviation: float
 
     def probability(self, margin: float) -> float:
-        """Return the probability that the true form is ahead by `margin`, in a normal approximation."""
+        """Return the probability that the true form leads by `margin` (normal approximation)."""
         return float(stats.norm.sf((margin - self.mean) / self.deviation))
 
 

@@ -1,6 +1,7 @@
-"""Our runs beside the published numbers: claims of equivalence with the paper.
+"""Claims of equivalence with the published numbers.
 
-Only runs that follow the paper's protocol are compared. Every run counts, diverged ones at chance.
+Only runs that follow the paper's protocol are compared. Every finished run counts; a diverged run
+counts at chance error.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,17 +10,17 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.claim import Claim, Verdict, is_untrained
-from analysis.columns import FINISHED_STATES, TRAINING_ERROR, UNTRAINED_WITHIN_POINTS
-from analysis.evidence import abbreviate, describe_diverged
-from analysis.published_values import (
-    PublishedValue,
+from analysis.claim import Claim, Verdict, not_tested
+from analysis.columns import FINISHED_STATES
+from analysis.evidence import abbreviate, caveats
+from analysis.paper_protocol import (
     find_departures,
-    find_published,
     follows_cifar10_protocol,
     follows_imagenet_protocol,
 )
-from analysis.statistics import CONFIDENCE, Interval, student_interval
+from analysis.published_values import PublishedValue, find_published
+from analysis.requirements import missing_requirements
+from analysis.statistics import CONFIDENCE, Interval, student_interval, welch_from_summaries
 from degradation.metrics import (
     AUGMENTED_ERROR,
     CLEAN_ERROR,
@@ -29,208 +30,225 @@ from degradation.metrics import (
 )
 from degradation.records.schema import State
 
-# how a claim about it is named, and the error in words
-KINDS = {
+# metric: (suffix of the claim's name, what the statement calls it)
+METRICS = {
     TEST_ERROR: ("", "test error"),
     CLEAN_ERROR: (", training", "clean training error"),
     TEN_CROP_ERROR: (", top-1", "ten-crop validation error"),
     TEN_CROP_TOP5_ERROR: (", top-5", "ten-crop top-5 validation error"),
 }
+NETWORK = ["family", "shortcut", "depth"]
 
 
 def judge_published(runs: pd.DataFrame, margin: float) -> list[Claim]:
-    """A claim for each network that the paper has an error of, and one that says why the others are not compared.
+    """Return a claim for each network of which the paper has an error.
 
-    Empty for data that it has no errors of. The runs differ in family, depth and seed only. `margin` is in points of
-    test error.
+    A last claim, which is not tested, says why other runs are not compared. The list is empty for
+    data of which the paper has no errors.
+
+    Args:
+        runs: rows of the frame that differ in family, depth and seed only.
+        margin: difference in points up to which an error counts as the published one.
     """
-    claims = []
-    for (family, depth), part in runs[follows_cifar10_protocol(runs)].groupby(["family", "depth"]):
-        for paper in find_published(
+    return [*_judge_cifar10(runs, margin), *_judge_imagenet(runs, margin), *_not_compared(runs)]
+
+
+def _judge_cifar10(runs: pd.DataFrame, margin: float) -> Iterator[Claim]:
+    following = runs[follows_cifar10_protocol(runs)]
+    for (family, depth), part in following.groupby(["family", "depth"]):
+        values = find_published(
             data="cifar10", family=family, depth=depth, source="H15", best=False
-        ):
+        )
+        for paper in values:
             if paper.metric == TEST_ERROR:
-                claims.append(_claim(part, paper, f"within {margin:g} points of ", margin))
+                yield _judge(part, paper, margin)
             elif paper.metric == CLEAN_ERROR:
-                claims.append(
-                    _claim(part, paper, "", 0.0)
-                )  # the bound that the paper gives is the margin
-    for (family, shortcut, depth), part in runs[follows_imagenet_protocol(runs)].groupby(
-        ["family", "shortcut", "depth"]
-    ):
-        found = find_published(
+                yield _judge(part, paper, 0.0)  # the paper gives a bound, which is the margin
+
+
+def _judge_imagenet(runs: pd.DataFrame, margin: float) -> Iterator[Claim]:
+    following = runs[follows_imagenet_protocol(runs)]
+    for (family, shortcut, depth), part in following.groupby(NETWORK):
+        values = find_published(
             data="imagenet", family=family, shortcut=shortcut, depth=depth, source="H15"
         )
         for metric in (TEN_CROP_ERROR, TEN_CROP_TOP5_ERROR):
-            # an error that stands in both tables is one
-            errors = {paper.value: paper for paper in found if paper.metric == metric}
-            claims += [
-                _claim(part, paper, f"within {margin:g} points of ", margin)
-                for paper in errors.values()
-            ]
-    return [*claims, *_not_compared(runs)]
+            # an error that is printed in two tables is judged once
+            errors = {paper.value: paper for paper in values if paper.metric == metric}
+            for paper in errors.values():
+                yield _judge(part, paper, margin)
 
 
-def _not_compared(runs: pd.DataFrame) -> Iterator[Claim]:
-    """A claim that is not tested, with the reasons, where runs on the paper's data have no published number beside."""
+def _not_compared(runs: pd.DataFrame) -> list[Claim]:
+    """Return a claim that is not tested if some runs on the paper's data are not compared."""
     reasons = find_departures(runs)
-    for data, follows in (
-        ("cifar10", follows_cifar10_protocol(runs)),
-        ("imagenet", follows_imagenet_protocol(runs)),
-    ):
-        for (family, shortcut, depth), _ in runs[follows].groupby(["family", "shortcut", "depth"]):
-            found = find_published(data=data, family=family, shortcut=shortcut, depth=depth)
-            if not any(paper.metric in KINDS for paper in found):
-                reasons.append(f"no error of {family}-{depth} is published")
+    reasons += _unpublished_networks(runs[follows_cifar10_protocol(runs)], "cifar10")
+    reasons += _unpublished_networks(runs[follows_imagenet_protocol(runs)], "imagenet")
     if not reasons:
-        return
-    named = abbreviate(reasons, "; ")
-    yield Claim(
-        "published numbers",
-        "the errors are those that were published for the same nets",
-        Verdict.NOT_TESTED,
-        f"not compared with published numbers: {named}",
-        reasons,
-    )
+        return []
+    statement = "the errors are those that were published for the same nets"
+    decisive = f"not compared with published numbers: {abbreviate(reasons, '; ')}"
+    return [Claim("published numbers", statement, Verdict.NOT_TESTED, decisive, reasons)]
 
 
-def difference_from_published(values: Sequence[float], one: PublishedValue) -> Interval:
-    """Ours minus published, in points, with the two-sided 95 % interval of our mean over n runs.
-
-    Welch's where the published mean has a standard deviation over its runs, else Student's with the published value
-    taken as exact. From a range it is the signed distance, 0 within. NaN bounds for one run.
-    """
-    ours = student_interval(values)
-    if one.value is None:
-        low = -np.inf if one.low is None else one.low
-        high = np.inf if one.high is None else one.high
-        mean, lower, upper = (
-            x - float(np.clip(x, low, high)) for x in (ours.mean, ours.low, ours.high)
-        )
-        return Interval(mean, lower, upper, ours.n)
-    mean = ours.mean - one.value
-    if one.sd is None or one.runs is None or ours.n < 2:
-        return Interval(mean, ours.low - one.value, ours.high - one.value, ours.n)
-    share, other = float(np.var(values, ddof=1)) / ours.n, one.sd**2 / one.runs
-    freedom = (share + other) ** 2 / (share**2 / (ours.n - 1) + other**2 / (one.runs - 1))
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * float(np.sqrt(share + other))
-    return Interval(mean, mean - half, mean + half, ours.n)
-
-
-def equivalence_verdict(difference: Interval, margin: float) -> Verdict:
-    """Reproduced: the whole interval is within the margin. Contradicted: all of it is outside, on one side.
-
-    Equivalence is thus shown by two bounds, each of 97.5 %.
-    """
-    if -margin <= difference.low and difference.high <= margin:
-        return Verdict.REPRODUCED
-    outside = difference.low > margin or difference.high < -margin
-    return Verdict.CONTRADICTED if outside else Verdict.INCONCLUSIVE
-
-
-def _claim(part: pd.DataFrame, paper: PublishedValue, closeness: str, margin: float) -> Claim:
-    net = f"{paper.family}-{paper.depth}" + (
-        f" {paper.shortcut}" if paper.data == "imagenet" else ""
-    )
-    suffix, kind = KINDS[paper.metric]
-    name = f"published {net}{suffix}"
-    statement = f"{net}: mean {kind} {closeness}{paper.format()} % (H15 {paper.where})"
-    if reasons := _untestable(part, net):
-        return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons)
-    values = metric_values(part, paper.metric)
-    if len(values) < len(part):
-        reason = f"{len(part) - len(values)} of {len(part)} runs of {net} have no {kind}"
-        return Claim(name, statement, Verdict.NOT_TESTED, reason, [reason])
-    line = _line(values, paper)
-    notes = _notes(part, net)
-    if paper.value is not None and paper.sd is None:
-        notes.append(
-            "a published error without a standard deviation is taken as exact; its spread over seeds is unknown"
-        )
-    if paper.by_eye:
-        notes.append("the paper's plain nets are read off figure 6 by eye")
-    evidence = [line, *(_beside(part, paper) if paper.metric == TEST_ERROR else ())]
-    return Claim(
-        name,
-        statement,
-        equivalence_verdict(difference_from_published(values, paper), margin),
-        line,
-        evidence,
-        notes,
-    )
-
-
-def _beside(part: pd.DataFrame, paper: PublishedValue) -> Iterator[str]:
-    """What else there is to compare; the verdict does not rest on it."""
-    values = metric_values(part, TEST_ERROR)
-    if paper.value is not None and paper.sd is None:
-        mean, n = float(np.mean(values)), len(values)
-        half = float(
-            stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * np.std(values, ddof=1) * np.sqrt(1 + 1 / n)
-        )
-        yield f"one further run of ours: {mean - half:.2f} to {mean + half:.2f} % (95 % prediction interval, {n} runs)"
-    for one in find_published(data=paper.data, family=paper.family, depth=paper.depth):
-        if one.best:
-            yield f"{one.source} {one.where}: {one.value:.2f} %, the best of {one.runs} runs: not compared with a mean"
-        elif one.metric == TEST_ERROR and one != paper:
-            yield _line(values, one)
-        elif one.metric == AUGMENTED_ERROR and (ours := metric_values(part, AUGMENTED_ERROR)):
-            both = f"ours {np.mean(ours):.2f} % (mean of {len(ours)} runs), {one.source} {one.format()} % (one)"
-            yield f"training error in eval mode on augmented pictures, for information: {both}"
-
-
-def _line(values: Sequence[float], one: PublishedValue) -> str:
-    """Ours against one published error, with what the interval is of."""
-    ours, difference = student_interval(values), difference_from_published(values, one)
-    digits = 2 if one.metric == TEST_ERROR else 3
-    spread = "" if one.sd is None else f"mean ± standard deviation of {one.runs} runs"
-    theirs = f"{one.format()} % ({'; '.join(told for told in (f'{one.source} {one.where}', spread, one.note) if told)})"
-    if one.value is None:
-        interval = f"Student 95 % interval {ours.low:.{digits}f} to {ours.high:.{digits}f} over {ours.n} runs"
-        return f"ours {ours.mean:.{digits}f} %, {interval}, against {theirs}"
-    interval = f"95 % interval {difference.low:+.2f} to {difference.high:+.2f} over {ours.n} runs"
-    kind = "Student" if one.sd is None else "Welch"
-    return (
-        f"ours {ours.mean:.2f} % minus {theirs}: {difference.mean:+.2f} points, {kind} {interval}"
-    )
-
-
-def _untestable(part: pd.DataFrame, net: str) -> list[str]:
-    """Why the mean over these runs cannot be compared. A run without an end is not left out in silence."""
-    reasons = [
-        f"{len(absent)} of {len(part)} runs of {net} {'is' if len(absent) == 1 else 'are'} {state}"
-        for state, absent in part[~part["state"].isin([*FINISHED_STATES])].groupby("state")
-    ]
-    if part["seed"].duplicated().any():
-        reasons.append(f"{net}: a seed stands twice, so these runs are of several conditions")
-    if len(part) < 2:
-        reasons.append(f"{net} has one seed; an interval needs two")
+def _unpublished_networks(runs: pd.DataFrame, data: str) -> list[str]:
+    reasons = []
+    for (family, shortcut, depth), _ in runs.groupby(NETWORK):
+        values = find_published(data=data, family=family, shortcut=shortcut, depth=depth)
+        if not any(value.metric in METRICS for value in values):
+            reasons.append(f"no error of {family}-{depth} is published")
     return reasons
 
 
-def _notes(part: pd.DataFrame, net: str) -> list[str]:
-    notes = [
-        f"precision of the runs beside the paper's: {', '.join(sorted(part['config.precision.dtype'].unique()))}"
-    ]
-    if is_untrained(part):
-        error = part[TRAINING_ERROR].mean()
-        notes.append(
-            f"{net} is untrained: training error {error:.1f} %, within {UNTRAINED_WITHIN_POINTS:g} points of chance"
-        )
-    notes += describe_diverged(part, net)
-    kinds = sorted(part["device"].dropna().str.split(":").str[0].unique())
-    if len(kinds) > 1:
-        notes.append(f"the runs of {net} are from different classes of device: {', '.join(kinds)}")
-    return notes
+def _judge(runs: pd.DataFrame, paper: PublishedValue, margin: float) -> Claim:
+    """Judge whether one network's mean error is the paper's, up to the margin."""
+    suffix, metric = METRICS[paper.metric]
+    network = f"{paper.family}-{paper.depth}"
+    if paper.data == "imagenet":
+        network += f" {paper.shortcut}"
+    name = f"published {network}{suffix}"
+    closeness = f"within {margin:g} points of " if margin else ""
+    statement = f"{network}: mean {metric} {closeness}{paper.format()} % (H15 {paper.where})"
+
+    if reasons := missing_requirements({paper.family: {paper.depth: runs}}, depths=1):
+        return not_tested(name, statement, reasons)
+    values = metric_values(runs, paper.metric)
+    if missing := len(runs) - len(values):
+        reason = f"{missing} of {len(runs)} runs of {network} have no {metric}"
+        return not_tested(name, statement, [reason])
+
+    decisive = _format_comparison(values, paper)
+    evidence = [decisive]
+    if paper.metric == TEST_ERROR:
+        evidence += _further_evidence(runs, values, paper)
+    verdict = equivalence_verdict(difference_from_published(values, paper), margin)
+    return Claim(name, statement, verdict, decisive, evidence, _notes(runs, paper))
 
 
-def metric_values(part: pd.DataFrame, metric: str) -> list[float]:
-    """The metric of the runs that are over, in percent; a diverged run's is chance (of five guesses for top-5)."""
-    if metric not in part:
+def metric_values(runs: pd.DataFrame, metric: str) -> list[float]:
+    """Return an error of the finished runs, in percent; a diverged run's is chance.
+
+    The chance of a top-5 error is that of five guesses. Runs without the metric are skipped.
+    """
+    if metric not in runs:
         return []
-    over = part[part["state"].isin([*FINISHED_STATES])]
+    finished = runs[runs["state"].isin([*FINISHED_STATES])]
     guesses = 5 if metric == TEN_CROP_TOP5_ERROR else 1
-    chance = 100 - guesses * (100 - over["chance"])
-    return (
-        over[metric].where(over["state"] != State.DIVERGED, chance).dropna().astype(float).tolist()
+    chance = 100 - guesses * (100 - finished["chance"])
+    diverged = finished["state"] == State.DIVERGED
+    return finished[metric].where(~diverged, chance).dropna().astype(float).tolist()
+
+
+def difference_from_published(values: Sequence[float], paper: PublishedValue) -> Interval:
+    """Return our mean minus the published value, in points, with a two-sided 95 % interval.
+
+    The interval is Welch's if the published mean has a standard deviation over runs; else it is
+    Student's, and the published value counts as exact. If a range was published, the mean and both
+    ends of the interval are signed distances to it, 0 inside. The ends are NaN for one run.
+    """
+    ours = student_interval(values)
+    if paper.value is None:
+        return Interval(
+            _distance_to_range(ours.mean, paper),
+            _distance_to_range(ours.low, paper),
+            _distance_to_range(ours.high, paper),
+            ours.n,
+        )
+    mean = ours.mean - paper.value
+    if paper.sd is None or paper.runs is None or ours.n < 2:
+        return Interval(mean, ours.low - paper.value, ours.high - paper.value, ours.n)
+    squared_error = float(np.var(values, ddof=1)) / ours.n
+    papers_squared_error = paper.sd**2 / paper.runs
+    welch = welch_from_summaries(mean, squared_error, ours.n, papers_squared_error, paper.runs)
+    return Interval(mean, welch.low, welch.high, ours.n)
+
+
+def _distance_to_range(value: float, paper: PublishedValue) -> float:
+    low = -np.inf if paper.low is None else paper.low
+    high = np.inf if paper.high is None else paper.high
+    return value - float(np.clip(value, low, high))
+
+
+def equivalence_verdict(difference: Interval, margin: float) -> Verdict:
+    """Return whether a difference is shown to be within the margin on both sides.
+
+    Reproduced: the whole interval is within the margin, so equivalence rests on two bounds of
+    97.5 % each. Contradicted: the whole interval is outside, on one side. Otherwise inconclusive.
+    """
+    if -margin <= difference.low and difference.high <= margin:
+        return Verdict.REPRODUCED
+    if difference.low > margin or difference.high < -margin:
+        return Verdict.CONTRADICTED
+    return Verdict.INCONCLUSIVE
+
+
+def _further_evidence(
+    runs: pd.DataFrame, values: Sequence[float], paper: PublishedValue
+) -> list[str]:
+    """Return what else can be compared; the verdict does not rest on it."""
+    evidence = []
+    if paper.value is not None and paper.sd is None:
+        evidence.append(_format_prediction(values))
+    for other in find_published(data=paper.data, family=paper.family, depth=paper.depth):
+        source = f"{other.source} {other.where}"
+        if other.best:
+            best = f"{other.value:.2f} %, the best of {other.runs} runs"
+            evidence.append(f"{source}: {best}: not compared with a mean")
+        elif other.metric == TEST_ERROR and other != paper:
+            evidence.append(_format_comparison(values, other))
+        elif other.metric == AUGMENTED_ERROR:
+            evidence += _format_augmented(metric_values(runs, AUGMENTED_ERROR), other)
+    return evidence
+
+
+def _format_prediction(values: Sequence[float]) -> str:
+    """Format the interval in which one further run of ours is expected."""
+    mean, n = float(np.mean(values)), len(values)
+    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)
+    half_width = float(quantile * np.std(values, ddof=1) * np.sqrt(1 + 1 / n))
+    expected = f"{mean - half_width:.2f} to {mean + half_width:.2f} %"
+    return f"one further run of ours: {expected} (95 % prediction interval, {n} runs)"
+
+
+def _format_augmented(ours: Sequence[float], other: PublishedValue) -> list[str]:
+    if not ours:
+        return []
+    both = (
+        f"ours {np.mean(ours):.2f} % (mean of {len(ours)} runs),"
+        f" {other.source} {other.format()} % (one run)"
     )
+    return [f"training error on augmented images in evaluation mode, for information: {both}"]
+
+
+def _format_comparison(values: Sequence[float], other: PublishedValue) -> str:
+    """Format our mean against a published error, and say what the interval is of."""
+    ours, difference = student_interval(values), difference_from_published(values, other)
+    details = [f"{other.source} {other.where}"]
+    if other.sd is not None:
+        details.append(f"mean ± standard deviation of {other.runs} runs")
+    if other.note:
+        details.append(other.note)
+    theirs = f"{other.format()} % ({'; '.join(details)})"
+    if other.value is None:
+        digits = 2 if other.metric == TEST_ERROR else 3
+        ends = f"{ours.low:.{digits}f} to {ours.high:.{digits}f}"
+        interval = f"Student 95 % interval {ends} over {ours.n} runs"
+        return f"ours {ours.mean:.{digits}f} %, {interval}, against {theirs}"
+    method = "Student" if other.sd is None else "Welch"
+    ends = f"{difference.low:+.2f} to {difference.high:+.2f}"
+    interval = f"{method} 95 % interval {ends} over {ours.n} runs"
+    return f"ours {ours.mean:.2f} % minus {theirs}: {difference.mean:+.2f} points, {interval}"
+
+
+def _notes(runs: pd.DataFrame, paper: PublishedValue) -> list[str]:
+    precisions = ", ".join(sorted(runs["config.precision.dtype"].unique()))
+    notes = [f"precision of our runs: {precisions}"]
+    notes += caveats(runs, {paper.depth: runs})
+    if paper.value is not None and paper.sd is None:
+        notes.append(
+            "a published error without a standard deviation is taken as exact; its spread over"
+            " seeds is unknown"
+        )
+    if paper.by_eye:
+        notes.append("the paper's plain nets are read off figure 6 by eye")
+    return notes

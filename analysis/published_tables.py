@@ -6,14 +6,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.columns import FINISHED_STATES
+from analysis.paper_protocol import follows_cifar10_protocol, follows_imagenet_protocol
 from analysis.published_claims import metric_values
-from analysis.published_values import (
-    MULTIPLY_ADDS,
-    PARAMETERS,
-    find_published,
-    follows_cifar10_protocol,
-    follows_imagenet_protocol,
-)
+from analysis.published_values import MULTIPLY_ADDS, PARAMETERS, find_published
 from analysis.statistics import Interval, student_interval
 from degradation.metrics import (
     AUGMENTED_ERROR,

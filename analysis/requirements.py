@@ -22,8 +22,8 @@ def missing_requirements(
     A claim needs enough depths, finished runs only, each seed once, and two seeds per depth.
 
     Args:
-        families: the runs of each family, by depth. Rows without a column `state` count as
-            finished; several rows of one run count as one.
+        families: the runs of each family, by depth: rows of the frame's table of runs, or rows of
+            a probe's table, which have no column `state` and of which a run may have several.
         depths: the number of depths that the claim needs of each family.
         shared: whether these depths must be the same in all families.
         kind: an adjective for the nets in the messages, such as `probed`.
@@ -73,8 +73,10 @@ def _missing_seeds(family: str, groups: RunsByDepth) -> list[str]:
 
 
 def _one_row_per_run(rows: pd.DataFrame) -> pd.DataFrame:
-    runs = rows.drop_duplicates("run_id")
-    return runs if "state" in runs else runs.assign(state=State.DONE)
+    """Return the runs of a probe's rows as finished ones; rows with a state are runs already."""
+    if "state" in rows:
+        return rows
+    return rows.drop_duplicates("run_id").assign(state=State.DONE)
 
 
 def repeated_seeds(runs: pd.DataFrame, network: str) -> list[str]:

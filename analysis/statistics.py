@@ -223,13 +223,29 @@ def welch_difference(a: Sequence[float], b: Sequence[float], resolution: float =
     if min(len(x), len(y)) < 2:
         raise ValueError("Welch's bounds need two runs on each side")
     mean = float(x.mean() - y.mean())
-    # each group's share of the squared standard error
-    share_x = _variance(x, resolution) / len(x)
-    share_y = _variance(y, resolution) / len(y)
-    standard_error = float(np.sqrt(share_x + share_y))
+    squared_error_a = _variance(x, resolution) / len(x)
+    squared_error_b = _variance(y, resolution) / len(y)
+    return welch_from_summaries(mean, squared_error_a, len(x), squared_error_b, len(y))
+
+
+def welch_from_summaries(
+    mean: float, squared_error_a: float, n_a: int, squared_error_b: float, n_b: int
+) -> Difference:
+    """Return Welch's difference of two means of which only summaries are known.
+
+    Args:
+        mean: mean(a) - mean(b).
+        squared_error_a: variance of a over its number of runs.
+        n_a: number of runs of a, two or more.
+        squared_error_b: variance of b over its number of runs.
+        n_b: number of runs of b, two or more.
+    """
+    squared_error = squared_error_a + squared_error_b
+    standard_error = float(np.sqrt(squared_error))
     if standard_error == 0:
-        return Difference(mean, 0.0, float(len(x) + len(y) - 2))
-    freedom = (share_x + share_y) ** 2 / (share_x**2 / (len(x) - 1) + share_y**2 / (len(y) - 1))
+        return Difference(mean, 0.0, float(n_a + n_b - 2))
+    # Welch and Satterthwaite
+    freedom = squared_error**2 / (squared_error_a**2 / (n_a - 1) + squared_error_b**2 / (n_b - 1))
     return Difference(mean, standard_error, freedom)
 
 
@@ -356,7 +372,9 @@ def _concordances(
     rank: NDArray[np.int64],
     shape: tuple[int, int],
 ) -> NDArray[np.int64]:
-    """Return, for each order, the pairs of runs that rise from group to group minus those that fall.
+    """Return, for each order, the rising pairs of runs minus the falling ones.
+
+    A pair rises if the run of the higher group has the higher value.
 
     The pairs are too many to list, so they are counted from a table per order: how many runs of
     each group have each rank.

@@ -18,7 +18,8 @@ from analysis.figures.mean_interval import draw_curves
 from analysis.figures.style import CHANCE_STYLE, depth_style
 from analysis.frame import Frame
 from analysis.lr_drops import common_milestones
-from analysis.published_values import find_published, follows_cifar10_protocol
+from analysis.paper_protocol import follows_cifar10_protocol
+from analysis.published_values import find_published
 from degradation.metrics import ITERATION, TEST_ERROR
 
 ORDER = 2

@@ -12,7 +12,8 @@ from analysis.figures.layout import add_legend, print_beside
 from analysis.figures.mean_interval import draw_means
 from analysis.figures.style import FAMILY_STYLES
 from analysis.frame import Frame, group_by_depth
-from analysis.published_values import PublishedValue, find_published, follows_cifar10_protocol
+from analysis.paper_protocol import follows_cifar10_protocol
+from analysis.published_values import PublishedValue, find_published
 from analysis.statistics import student_interval
 from degradation.metrics import TEST_ERROR
 from degradation.records.schema import State

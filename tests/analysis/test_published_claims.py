@@ -8,9 +8,10 @@ from analysis.claims import Verdict
 from analysis.figures import learning_curves, style
 from analysis.figures import published as drawn
 from analysis.frame import Frame
+from analysis.paper_protocol import follows_cifar10_protocol
 from analysis.published_claims import difference_from_published, judge_published
 from analysis.published_tables import build_cifar10_table, build_imagenet_table
-from analysis.published_values import find_published, follows_cifar10_protocol
+from analysis.published_values import find_published
 from analysis.statistics import student_interval, welch_difference
 
 CIFAR10 = {
@@ -72,7 +73,7 @@ def test_the_interval_is_students_about_an_exact_value(frame_of):
         "ours 7.00 % minus 6.97 % (H15 table 6): +0.03 points, Student 95 % interval -0.22 to +0.28 over 3 runs"
     )
     assert any("taken as exact" in note for note in claim.notes)
-    assert "precision of the runs beside the paper's: bf16" in claim.notes
+    assert "precision of our runs: bf16" in claim.notes
     assert any(
         line.startswith("one further run of ours: 6.50 to 7.50 %") for line in claim.evidence
     )
@@ -171,7 +172,7 @@ def test_a_run_without_an_end_leaves_its_net_untested(frame_of, state):
     ]
     claims = judge_published(frame.runs, 0.5)
     assert [claim.verdict for claim in claims] == [Verdict.REPRODUCED, Verdict.NOT_TESTED]
-    assert claims[1].decisive == f"1 of 3 runs of residual-56 is {state}"
+    assert claims[1].decisive == f"1 of 3 residual runs is {state}: residual-d56-s1"
     assert build_cifar10_table(frame.runs)["without_end"].tolist() == [0, 1]
 
 
@@ -190,7 +191,7 @@ def test_a_seed_that_stands_twice_is_of_several_conditions(frame_of):
     runs = paper_frame(frame_of, {56: RESIDUAL_56}).runs
     (claim,) = judge_published(pd.concat([runs, runs]), 0.5)
     assert claim.verdict is Verdict.NOT_TESTED
-    assert "a seed stands twice" in claim.decisive
+    assert claim.decisive.startswith("seed 0 of residual-56 is recorded twice: run ids ")
 
 
 def test_data_without_published_errors_is_not_compared(frame_of):

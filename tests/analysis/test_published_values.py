@@ -7,16 +7,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.published_values import (
+from analysis.paper_protocol import (
     ANY,
     CIFAR10,
     IMAGENET,
-    SOURCES,
     find_departures,
-    find_published,
     follows_cifar10_protocol,
     follows_imagenet_protocol,
 )
+from analysis.published_values import SOURCES, find_published
 from degradation.records.metadata_validation import config_columns
 from degradation.run_id import hashed_values
 
@@ -196,8 +195,8 @@ def test_each_deviation_is_compared_with_nothing(protocol_runs, overrides):
          " max_iterations 2000, the paper's protocol has null below 110 layers, and from there on lr 0.01 until the"
          " training error is below 80 %"]),
         ("imagenet", ("model.bn_parts=16",), ["model.bn_parts is 16, the paper's protocol has 1 or 2 or 4 or 8"]),
-        ("imagenet", ("schedule.plateau=null",), ["schedule.plateau is null, the paper's protocol has a drop of the"
-         " rate when the error stops falling"]),
+        ("imagenet", ("schedule.plateau=null",), ["schedule.plateau is null, the paper's protocol has a learning-rate drop"
+         " when the error stops falling"]),
         ("paper", (), []), ("imagenet", (), []), ("paper", ("data=cifar100", "optim.lr=0.05"), []),
     ],
 )  # fmt: skip

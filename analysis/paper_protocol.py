@@ -1,0 +1,240 @@
+"""The protocols of He et al. 2015, and which runs follow them.
+
+Only runs that follow the paper's protocol may stand beside its numbers. Each protocol is a table of
+the values that a configuration key may have. Where the paper leaves a value open, every reading of
+it is allowed (docs/protocol.md).
+"""
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from degradation.run_id import HASH_DEFAULTS
+
+AllowedValues = Mapping[str, tuple[object, ...]]  # by key
+
+# Values on which both protocols agree. From `data.normalise` on the paper leaves them open, except
+# the precision, which it does not mention.
+ANY: dict[str, tuple[object, ...]] = {
+    "data.flip": (True,),
+    "model.order": ("post",),
+    "schedule.factor": (0.1,),
+    "optim.lr": (0.1,),
+    "optim.momentum": (0.9,),
+    "optim.weight_decay": (1e-4,),
+    "data.normalise": ("before_padding", "after_padding"),
+    "model.new_channels": ("after", "either_side"),
+    "model.bottleneck_stride": ("3x3", "1x1"),
+    "model.initialisation": ("fan_out", "fan_in"),
+    "model.bn_statistics": ("moving", "exact"),
+    "optim.momentum_form": ("pytorch", "caffe"),
+    "optim.decay": ("all", "weights"),
+    "precision.dtype": ("fp32", "bf16"),
+}
+# Into how many parts batch normalisation (BN) may split a batch. On CIFAR-10 the paper has two GPUs
+# with 64 images each, and does not say whether BN saw them separately. On ImageNet its number of
+# GPUs is not printed; the authors' next paper (He et al. 2016, appendix) has 256 images on eight
+# GPUs with BN on each, so parts of 32 images or more count as what the paper did. Smaller parts do
+# not: BN's own error grows with them (Wu and He 2018, figure 1: equal down to 16 images, worse from
+# 8 on).
+CIFAR10_BN_PARTS = (1, 2)
+IMAGENET_BN_PARTS = (1, 2, 4, 8)
+# Training images that may be held out. The paper does not say which error showed that the training
+# on ImageNet had reached a plateau. Ours is measured on 10,000 of 1.28 million images, which leaves
+# 0.8 % fewer to train on.
+IMAGENET_VALIDATION = (0, 10_000)
+
+CIFAR10: dict[str, tuple[object, ...]] = ANY | {
+    "data.name": ("cifar10",),
+    "data.validation": (0,),
+    "data.pad": (4,),
+    "data.normalisation": ("pixel",),
+    "model.layout": ("cifar",),
+    "model.shortcut": ("none", "A"),
+    "model.block": ("basic",),
+    "model.width": (16,),
+    "model.bn_parts": CIFAR10_BN_PARTS,
+    "optim.batch_size": (128,),
+    "schedule.iterations": (64000,),
+    "schedule.milestones": ("[32000, 48000]",),
+}
+IMAGENET: dict[str, tuple[object, ...]] = ANY | {
+    "data.name": ("imagenet",),
+    "data.validation": IMAGENET_VALIDATION,
+    "data.pad": (0,),
+    "data.normalisation": ("channel",),
+    "data.stream.crop": (224,),
+    "data.stream.scale": ("[256, 480]",),
+    "data.stream.colour": (0.1,),
+    "data.stream.test_scale": (256,),
+    "model.layout": ("imagenet",),
+    "model.shortcut": ("none", "A", "B", "C"),
+    "model.block": ("basic", "bottleneck"),
+    "model.width": (64,),
+    "model.bn_parts": IMAGENET_BN_PARTS,
+    "optim.batch_size": (256,),
+    "schedule.iterations": (600000,),
+    "schedule.milestones": ("[]",),
+}
+
+WARMUP_FROM_DEPTH = 110  # layers
+WARMUP_LR = 0.01
+WARMUP_BELOW = 80  # percent of training error, at which the warm-up ends
+WARMUP_WINDOW = 100  # iterations over which that error is averaged
+# A warm-up may also have a limit, within these iterations: the paper's took about 400.
+WARMUP_ITERATIONS = (400, 2000)
+
+NULL = "null"  # how a message names a key or group that a run does not have
+# Groups of keys that are judged as one, and what the protocols have there.
+GROWN_FROM, PLATEAU, WARMUP = "model.grown_from", "schedule.plateau", "schedule.warmup"
+CIFAR10_GROUPS = {
+    GROWN_FROM: NULL,
+    PLATEAU: NULL,
+    WARMUP: (
+        f"{NULL} below {WARMUP_FROM_DEPTH} layers, and from there on lr {WARMUP_LR:g} until the"
+        f" training error is below {WARMUP_BELOW} %"
+    ),
+}
+IMAGENET_GROUPS = {
+    GROWN_FROM: NULL,
+    PLATEAU: "a learning-rate drop when the error stops falling",
+    WARMUP: NULL,
+}
+
+
+def follows_cifar10_protocol(runs: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which runs follow He et al. 2015, section 4.2, on the canonical CIFAR-10.
+
+    They must do so in everything that the paper specifies. The index is that of `runs`.
+    """
+    return ~_cifar10_departures(runs).any(axis=1)
+
+
+def follows_imagenet_protocol(runs: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which runs follow He et al. 2015, section 3.4.
+
+    They train for all 600k iterations, drop the learning rate at a plateau, and have no warm-up.
+    Unlike the paper's, our images are normalised by channel mean and standard deviation. The index
+    is that of `runs`.
+    """
+    return ~_imagenet_departures(runs).any(axis=1)
+
+
+def find_departures(runs: pd.DataFrame) -> list[str]:
+    """Return why some of these runs are not compared with published numbers, one line per value.
+
+    A line reads `optim.lr is 0.05, the paper's protocol has 0.1`. Runs on data of which the paper
+    has no numbers are ignored.
+    """
+    return [
+        *_describe_departures(runs, "cifar10", _cifar10_departures, CIFAR10, CIFAR10_GROUPS),
+        *_describe_departures(runs, "imagenet", _imagenet_departures, IMAGENET, IMAGENET_GROUPS),
+    ]
+
+
+def _describe_departures(
+    runs: pd.DataFrame,
+    data: str,
+    departures: Callable[[pd.DataFrame], pd.DataFrame],
+    allowed: AllowedValues,
+    groups: Mapping[str, str],
+) -> list[str]:
+    """Return one line for each key and each of its values that departs from one protocol."""
+    runs = runs[_values(runs, "data.name") == data]
+    departs = departures(runs)
+    lines = []
+    for key in map(str, departs):
+        expected = groups[key] if key in groups else " or ".join(map(str, allowed[key]))
+        values = [_format_value(run, key) for _, run in runs[departs[key]].iterrows()]
+        lines += [
+            f"{key} is {value}, the paper's protocol has {expected}"
+            for value in dict.fromkeys(values)
+        ]
+    return lines
+
+
+def _cifar10_departures(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with one row per run and one column per key: does its value depart?"""
+    deep = runs["depth"] >= WARMUP_FROM_DEPTH
+    wrong_warmup = deep & ~_has_papers_warmup(runs)
+    needless_warmup = ~deep & _has_group(runs, WARMUP)
+    groups = {
+        GROWN_FROM: _has_group(runs, GROWN_FROM),
+        PLATEAU: _has_group(runs, PLATEAU),
+        WARMUP: wrong_warmup | needless_warmup,
+    }
+    return _disallowed(runs, CIFAR10).assign(**groups)
+
+
+def _imagenet_departures(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the same table for the protocol on ImageNet."""
+    groups = {
+        GROWN_FROM: _has_group(runs, GROWN_FROM),
+        PLATEAU: ~_has_group(runs, PLATEAU),
+        WARMUP: _has_group(runs, WARMUP),
+    }
+    return _disallowed(runs, IMAGENET).assign(**groups)
+
+
+def _disallowed(runs: pd.DataFrame, allowed: AllowedValues) -> pd.DataFrame:
+    columns = {key: ~_values(runs, key).isin(list(values)) for key, values in allowed.items()}
+    return pd.DataFrame(columns)
+
+
+def _has_papers_warmup(runs: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which runs warm up as the paper does.
+
+    That is lr 0.01 until the running training error is below 80 %, or for a number of iterations,
+    whichever comes first. Either of the two ends suffices.
+    """
+    below = _values(runs, f"{WARMUP}.below").astype(float)
+    limit = _values(runs, f"{WARMUP}.max_iterations").astype(float)
+    window = _values(runs, f"{WARMUP}.window")
+    ends_by_error = (below == WARMUP_BELOW) & window.isin([WARMUP_WINDOW])
+    error_allowed = ends_by_error | below.isna()
+    limit_allowed = limit.between(*WARMUP_ITERATIONS) | limit.isna()
+    has_an_end = ends_by_error | limit.notna()
+    right_lr = _values(runs, f"{WARMUP}.lr").isin([WARMUP_LR])
+    return right_lr & error_allowed & limit_allowed & has_an_end
+
+
+def _values(runs: pd.DataFrame, key: str) -> pd.Series:
+    """Return a key's value per run.
+
+    If a record is older than the key, this is the value that reproduces the code of that time.
+    """
+    column = f"config.{key}"
+    if column in runs:
+        values = runs[column].astype(object)
+    else:
+        values = pd.Series(None, index=runs.index, dtype=object)
+    return values.where(values.notna(), HASH_DEFAULTS.get(key))
+
+
+def _group_columns(runs: pd.DataFrame, key: str) -> list[str]:
+    """Return the columns of a key, or of the keys in the group of that name."""
+    return [column for column in map(str, runs) if f"{column}.".startswith(f"config.{key}.")]
+
+
+def _has_group(runs: pd.DataFrame, key: str) -> "pd.Series[bool]":
+    """Return in which runs the key, or any key of the group of that name, is not null."""
+    return runs[_group_columns(runs, key)].notna().any(axis=1)
+
+
+def _format_value(run: pd.Series, key: str) -> str:
+    """Format a run's value of a key, or its values of a group: `lr 0.01, below 80`."""
+    frame = run.to_frame().T
+    if key not in CIFAR10_GROUPS:
+        value = _values(frame, key).iloc[0]
+        return NULL if pd.isna(value) else _format_number(value)
+    parts = []
+    for column in _group_columns(frame, key):
+        if pd.notna(run[column]):
+            name = column.removeprefix(f"config.{key}").lstrip(".")
+            parts.append(f"{name} {_format_number(run[column])}".strip())
+    return ", ".join(parts) or NULL
+
+
+def _format_number(value: object) -> str:
+    """Format a whole number without decimals: pandas makes it a float if another run has none."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
