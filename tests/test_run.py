@@ -221,7 +221,7 @@ def test_a_run_that_another_process_trains_is_waited_for(tiny, monkeypatch):
             assert train(config) is State.DONE
             monkeypatch.setattr(run_module, "Trainer", lambda *_: trained.append("twice"))
 
-        monkeypatch.setattr(run_module, "tell", finish_elsewhere)
+        monkeypatch.setattr(run_module, "notify", finish_elsewhere)
         assert train(config) is State.DONE
     assert told == [f"{record.run_id}: another process is training it; waiting for that"]
     assert trained == []

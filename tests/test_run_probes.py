@@ -162,14 +162,14 @@ def test_a_killed_landscape_goes_on_with_the_points_that_are_missing(
     lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(b"".join(lines[:after]) + b'{"torn')
     measured = []
-    surface = explain_module.Surface
+    surface = explain_module.LossSurface
 
     class Counting(surface):
         def measure(self, x, y, batches):
             measured.append((x, y))
             return super().measure(x, y, batches)
 
-    monkeypatch.setattr(explain_module, "Surface", Counting)
+    monkeypatch.setattr(explain_module, "LossSurface", Counting)
     run_landscape(config)
     assert landscape_rows(record) == whole
     assert len(measured) == len(whole) - after

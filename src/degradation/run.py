@@ -132,7 +132,7 @@ def run_worker(config: Config, group: WorkerGroup) -> None:
         return
     training = Trainer(config, load_dataset(config.data), choose_device(config.device))
     training.restore(state)
-    training.share(group)
+    training.join(group)
     with catch_stop_signals() as stop:
         for event in fit(training):
             if isinstance(event, Progress) and group.agree_on_stop(stop.signum) is not None:
@@ -210,7 +210,7 @@ def _train(
     if training.iteration == 0:
         _construct(config, training)
     group.send_state(training.state())
-    training.share(group)
+    training.join(group)
     end[ITERATION] = training.iteration
     outcome = State.DONE
     sent = merge_by_iteration(kept.metrics, kept.probes)
@@ -228,8 +228,8 @@ def _train(
                 case Metrics(row):
                     _keep(record, row, send)
                     kept.metrics.append(row)
-                case ProbeResult(iteration, probe, pictures, table):
-                    probed = build_probe_row(probe, iteration, pictures, device.type, table)
+                case ProbeResult(iteration, probe, images, table):
+                    probed = build_probe_row(probe, iteration, images, device.type, table)
                     record.append(PROBES_FILE, probed)
                     send(convert_probe_row(probed))
                     kept.probes.append(probed)
@@ -287,7 +287,7 @@ def _construct(config: Config, training: Trainer) -> None:
         grow(
             shallow,
             config.model,
-            lambda: (pictures for pictures, _ in training.feed.clean_batches("train")),
+            lambda: (pictures for pictures, _ in training.loader.clean_batches("train")),
         )
     )
 

@@ -13,7 +13,7 @@ from degradation.data.imagenet import ImageNet
 from degradation.durable_io import Row
 from degradation.metrics import ITERATION
 from degradation.models.complexity import measure_complexity
-from degradation.probes import Table
+from degradation.probes.table import Table
 from degradation.records.schema import DEVICE, IMAGES, PROBE, TABLE
 from degradation.run_id import hashed_values, numerics_version
 from degradation.sweep.jobs import locate_run

@@ -1,12 +1,17 @@
-"""Why: what is measured inside the networks of a run that is over, from its snapshots and weights."""
+"""Measure inside the networks of a finished run, from its snapshots and final weights.
+
+`run_probes` takes the probes that the record lacks, `run_landscape` measures the loss around the
+final weights. Neither changes the run's metrics or weights.
+"""
 
 import logging
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
-from degradation.config import Config
+from degradation.config import Config, Landscape
 from degradation.data.datasets import Dataset, load_dataset
 from degradation.data.errors import DataError
 from degradation.data.imagenet import ImageNet
@@ -15,8 +20,8 @@ from degradation.data.random_streams import build_generator
 from degradation.environment import InstallationError, check_torch_pair
 from degradation.errors import UserError
 from degradation.models.network import Network, initialise
-from degradation.probes import measure_probe, sample_probe_batch
-from degradation.probes.landscape import Surface, direction
+from degradation.probes.landscape import LossSurface, draw_direction
+from degradation.probes.measure import measure_probe, sample_probe_batch
 from degradation.progress import notify, report_progress
 from degradation.records.locks import NO_TIMEOUT
 from degradation.records.record import Record
@@ -33,6 +38,7 @@ from degradation.run_metadata import build_probe_row
 from degradation.sweep.jobs import SweepRun, locate_run
 from degradation.sweep.pending import (
     EXPLAINED,
+    Point,
     describe_landscape,
     list_pending_points,
     list_pending_probes,
@@ -52,20 +58,31 @@ log = logging.getLogger(__name__)
 
 
 class ProbesFailed(UserError):
-    """Why a run cannot be explained, in one line."""
+    """Why the networks of a run cannot be measured, in one line."""
 
 
 def run_probes(config: Config) -> str:
-    """Take the probes that a run's record lacks, and mirror them all. Raises ProbesFailed, ConfigError."""
-    return _of_done_run(config, _take_probes)
+    """Take the probes that a finished run's record lacks, and mirror all of them to W&B.
+
+    Returns:
+        `explained`, or `diverged`: then there is nothing to measure.
+
+    Raises:
+        ProbesFailed: the run is unfinished, or its record, data or installation cannot be used.
+        ConfigError: the device or the precision is not available.
+    """
+    return _measure_finished_run(config, _take_probes)
 
 
 def run_landscape(config: Config) -> str:
-    """Measure the points of this part that a run's record lacks. Raises ProbesFailed, ConfigError."""
-    return _of_done_run(config, _measure_points)
+    """Measure the points of the loss landscape that belong to `landscape.part` and are missing.
+
+    Returns and raises the same as `run_probes`.
+    """
+    return _measure_finished_run(config, _measure_points)
 
 
-def _of_done_run(config: Config, measure: Callable[[SweepRun, torch.device], None]) -> str:
+def _measure_finished_run(config: Config, measure: Callable[[SweepRun, torch.device], None]) -> str:
     run = locate_run(config)
     try:
         check_torch_pair()
@@ -80,64 +97,97 @@ def _of_done_run(config: Config, measure: Callable[[SweepRun, torch.device], Non
                 f"is {run.record.state()}; train it first (make reproduce, or experiments/train.py)"
             )
         measure(run, device)
-    except (InstallationError, RecordError, DataError, OSError) as problem:
-        raise ProbesFailed(f"{run.run_id}: {problem}") from None
-    except (torch.OutOfMemoryError, MemoryError) as problem:
-        reason = f"{type(problem).__name__}: {problem}".splitlines()[0]
-        raise ProbesFailed(f"{run.run_id}: {reason}; fewer pictures need less memory") from None
+    except (InstallationError, RecordError, DataError, OSError) as error:
+        raise ProbesFailed(f"{run.run_id}: {error}") from None
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ProbesFailed(f"{run.run_id}: {reason}; fewer images need less memory") from None
     return EXPLAINED
 
 
+# --- probes
+
+
 def _take_probes(run: SweepRun, device: torch.device) -> None:
-    config, record = run.config, run.record
+    """Take all missing probes while holding the run's lock."""
+    record = run.record
     if record.is_locked():
-        notify(f"{run.run_id}: another process is at it; waiting for that")
+        notify(f"{run.run_id}: another process holds the lock; waiting for it")
     with record.lock(NO_TIMEOUT):
         record.remove_leftovers()
-        if damaged := record.count_corrupt_lines(PROBES_FILE):
-            log.warning(
-                "%s: %d torn or changed lines in %s are left out", run.run_id, damaged, PROBES_FILE
-            )
-        record.rewrite_rows(
-            PROBES_FILE, record.valid_rows(PROBES_FILE)
-        )  # a torn last line would hide what is appended
-        left = list_pending_probes(config, record)
-        if not left:
-            log.info("%s: %s already", run.run_id, EXPLAINED)
+        _drop_corrupt_rows(record)
+        missing = list_pending_probes(run.config, record)
+        if not missing:
+            log.info("%s: already %s", run.run_id, EXPLAINED)
             return
-        dataset = load_dataset(config.data)
-        feed = build_loader(dataset, config, device)
-        network = Network(config.model, dataset.channels, dataset.classes)
-        held = None  # the iteration that the network's weights are of
-        for number, (name, iteration) in enumerate(left):
-            if iteration != held:
-                network = _network_at(iteration, config, record, dataset, device)
-                held = iteration
-            batch = sample_probe_batch(name, feed, config.probes)
-            with eval_batchnorm(network, config, feed):
-                table = measure_probe(name, network, batch, config.seed, iteration)
-            record.append(
-                PROBES_FILE, build_probe_row(name, iteration, len(batch[1]), device.type, table)
-            )
-            log.info("%s  iteration %6d  %s", run.run_id, iteration, name)
-            report_progress(number + 1, len(left))
-        _mirror(config, record)
+        _take_missing_probes(run.config, record, device, missing)
+        _mirror(run.config, record)
 
 
-def _network_at(
+def _drop_corrupt_rows(record: Record) -> None:
+    """Rewrite the rows of probes without corrupt lines: a truncated one would hide what follows."""
+    corrupt = record.count_corrupt_lines(PROBES_FILE)
+    if corrupt:
+        log.warning(
+            "%s: %d corrupt or truncated lines in %s are dropped",
+            record.run_id,
+            corrupt,
+            PROBES_FILE,
+        )
+    record.rewrite_rows(PROBES_FILE, record.valid_rows(PROBES_FILE))
+
+
+def _take_missing_probes(
+    config: Config, record: Record, device: torch.device, missing: list[tuple[str, int]]
+) -> None:
+    """Take probes, given as (name, iteration) in the order of their iterations."""
+    dataset = load_dataset(config.data)
+    loader = build_loader(dataset, config, device)
+    network: Network | None = None
+    loaded_iteration = None
+    for number, (name, iteration) in enumerate(missing, start=1):
+        if network is None or iteration != loaded_iteration:
+            network = _load_network(iteration, config, record, dataset, device)
+            loaded_iteration = iteration
+        batch = sample_probe_batch(name, loader, config.probes)
+        with eval_batchnorm(network, config, loader):
+            table = measure_probe(name, network, batch, config.seed, iteration)
+        images = len(batch[1])
+        record.append(PROBES_FILE, build_probe_row(name, iteration, images, device.type, table))
+        log.info("%s  iteration %6d  %s", record.run_id, iteration, name)
+        report_progress(number, len(missing))
+
+
+def _mirror(config: Config, record: Record) -> None:
+    """Send all probes of a run to W&B, as a W&B run of their own."""
+    explained = read_probe_run(config, record)
+    with mirror(config.tracking, record.root, lambda: explained.identity, explained.rows):
+        pass
+
+
+# --- networks
+
+
+def _load_network(
     iteration: int,
     config: Config,
     record: Record,
     dataset: Dataset | ImageNet,
     device: torch.device,
 ) -> Network:
-    """The run's network after so many iterations. Raises RecordError where its weights are not there."""
+    """Return the run's network after `iteration` updates.
+
+    Iteration 0 needs no snapshot: the network is initialised again from its seed.
+
+    Raises:
+        RecordError: the weights are missing or cannot be used.
+    """
     network = Network(config.model, dataset.channels, dataset.classes)
     snapshot = f"{SNAPSHOTS_DIR}/{iteration:08d}.pt"
     if iteration == config.schedule.iterations:
-        _load(network, record, WEIGHTS_FILE)
+        _load_weights(network, record, WEIGHTS_FILE)
     elif iteration > 0 or record.path(snapshot).exists():
-        _load(network, record, snapshot)
+        _load_weights(network, record, snapshot)
     else:
         initialise(
             network, build_generator(config.seed, "initialisation"), config.model.initialisation
@@ -145,58 +195,58 @@ def _network_at(
     return network.to(device).to(memory_format=memory_format(config.precision))
 
 
-def _load(network: Network, record: Record, name: str) -> None:
+def _load_weights(network: Network, record: Record, name: str) -> None:
     try:
         network.load_state_dict(serialization.load(record.read(name)))
-    except (serialization.CheckpointError, RuntimeError, TypeError, AttributeError) as problem:
-        wrong = (
-            problem
-            if isinstance(problem, serialization.CheckpointError)
-            else "is of another network"
-        )
-        raise RecordError(f"{record.path(name)}: {wrong}; train the run again") from None
+    except serialization.CheckpointError as error:
+        raise RecordError(f"{record.path(name)}: {error}; train the run again") from None
+    except (RuntimeError, TypeError, AttributeError):
+        raise RecordError(
+            f"{record.path(name)}: holds another network's weights; train the run again"
+        ) from None
 
 
-def _mirror(config: Config, record: Record) -> None:
-    """All probes of a run as a W&B run of their own."""
-    explained = read_probe_run(config, record)
-    with mirror(config.tracking, record.root, lambda: explained.identity, explained.rows):
-        pass
+# --- the loss landscape
 
 
 def _measure_points(run: SweepRun, device: torch.device) -> None:
-    """One row a point, as soon as it is known, in a file of this part."""
-    config, record = run.config, run.record
-    asked = config.landscape
-    name = f"{LANDSCAPE_DIR}/{asked.part + 1:03d}-of-{asked.parts:03d}.jsonl"
+    """Measure the missing points of one part and append each at once to that part's file."""
+    config, record, landscape = run.config, run.record, run.config.landscape
+    name = f"{LANDSCAPE_DIR}/{landscape.part + 1:03d}-of-{landscape.parts:03d}.jsonl"
     record.path(LANDSCAPE_DIR).mkdir(exist_ok=True)
     with record.lock_file(name):
         record.rewrite_rows(name, record.valid_rows(name))
-        left = list_pending_points(asked, record)
-        if not left:
+        missing = list_pending_points(landscape, record)
+        if not missing:
             return
         dataset = load_dataset(config.data)
-        feed = build_loader(dataset, config, device)
-        network = _network_at(config.schedule.iterations, config, record, dataset, device)
-        along = [
-            direction(network, build_generator(asked.seed, "landscape", index)) for index in (1, 2)
-        ]
-        with eval_batchnorm(network, config, feed):
-            surface = Surface(
-                network.to(memory_format=torch.channels_last), (along[0], along[1])
-            )  # the fastest
-            for number, point in enumerate(left):
-                loss, error = surface.measure(
-                    point.x, point.y, feed.sample_batches("train", asked.pictures)
-                )
-                where = {"shape": point.shape, "x": point.x, "y": point.y}
-                count = asked.line if point.shape == "line" else asked.square
-                found = {
-                    "points": count,
-                    "loss": loss if math.isfinite(loss) else None,
-                    "error": error,
-                }
-                record.append(
-                    name, where | describe_landscape(asked) | {DEVICE: device.type} | found
-                )
-                report_progress(number + 1, len(left))
+        loader = build_loader(dataset, config, device)
+        network = _load_network(config.schedule.iterations, config, record, dataset, device)
+        first, second = (
+            draw_direction(network, build_generator(landscape.seed, "landscape", index))
+            for index in (1, 2)
+        )
+        network = network.to(memory_format=torch.channels_last)  # the faster format
+        with eval_batchnorm(network, config, loader):
+            surface = LossSurface(network, (first, second))
+            for number, point in enumerate(missing, start=1):
+                batches = loader.sample_batches("train", landscape.pictures)
+                loss, error = surface.measure(point.x, point.y, batches)
+                record.append(name, _point_row(landscape, point, device, loss, error))
+                report_progress(number, len(missing))
+
+
+def _point_row(
+    landscape: Landscape, point: Point, device: torch.device, loss: float, error: float
+) -> dict[str, Any]:
+    """Return the row of one point: where it is, what it was measured with, and what was measured."""
+    return {
+        "shape": point.shape,
+        "x": point.x,
+        "y": point.y,
+        **describe_landscape(landscape),
+        DEVICE: device.type,
+        "points": landscape.line if point.shape == "line" else landscape.square,
+        "loss": loss if math.isfinite(loss) else None,
+        "error": error,
+    }

@@ -111,7 +111,7 @@ def test_two_parts_are_normalised_apart(tiny):
     one, two = (
         Trainer(tiny(f"model.bn_parts={parts}"), load_dataset(tiny().data), CPU) for parts in (1, 2)
     )
-    pictures, _ = next(two.feed.training_batches(0))
+    pictures, _ = next(two.loader.training_batches(0))
     expected = two.network.conv1(pictures).detach()
     mean = torch.zeros(4)
     for half in expected.chunk(2):
@@ -131,7 +131,7 @@ def test_exact_statistics_are_those_of_the_training_pictures_and_leave_training_
     training.step()
     network = training.network
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    pictures, labels = training.feed.splits["train"].eval_batch(0, 1500)
+    pictures, labels = training.loader.splits["train"].eval_batch(0, 1500)
     with exact_statistics(network, [pictures]):
         with torch.no_grad():
             first = network.conv1(pictures)
@@ -159,7 +159,7 @@ def test_probes_see_the_network_as_it_is_evaluated_and_training_does_not(tiny):
     for keys, exact in ((), False), (("model.bn_statistics=exact",), True):
         training = Trainer(tiny(*keys), load_dataset(tiny().data), CPU)
         before = training.network.bn1.running_mean.clone()
-        with eval_batchnorm(training.network, training.config, training.feed):
+        with eval_batchnorm(training.network, training.config, training.loader):
             inside = training.network.bn1.running_mean.clone()
         assert torch.equal(before, inside) is not exact
         assert torch.equal(before, training.network.bn1.running_mean)

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from degradation.models.construction import _exact_inverse, grow
+from degradation.models.construction import find_exact_scale, grow
 from degradation.models.network import Network
 
 
@@ -62,7 +62,7 @@ def test_depth_and_parameters_are_those_of_the_deeper_net(shallow, make_model):
 
 def test_the_scale_undoes_the_normalisation_exactly():
     variance = torch.cat([torch.zeros(3), torch.logspace(-12, 6, 20_000)])
-    scale, undone = _exact_inverse(variance, 1e-5)
+    scale, undone = find_exact_scale(variance, 1e-5)
     mean = torch.linspace(0, 50, len(variance))
     x = torch.rand(3, len(variance), 2, 2) * 100
     assert torch.equal(F.batch_norm(x, mean, undone, scale, mean, training=False, eps=1e-5), x)

@@ -6,7 +6,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from degradation.data.random_streams import build_generator
-from degradation.models.blocks import BasicBlock, Block, Bottleneck
+from degradation.models.basic_block import BasicBlock
+from degradation.models.blocks import Block
+from degradation.models.bottleneck import Bottleneck
 from degradation.models.network import Network, initialise
 from degradation.models.shortcuts import ZeroPadding, build_shortcut
 
@@ -109,7 +111,7 @@ def test_both_variants_end_in_a_relu_and_differ_by_x_alone(make, residual):
     torch.manual_seed(0)
     block = make(residual).eval()
     x = torch.randn(3, 8, 5, 5)
-    inner = block.convolutions(x)
+    inner = block.apply_convolutions(x)
     assert bool((inner < 0).any())
     assert torch.equal(block(x), F.relu(inner + x) if residual else F.relu(inner))
 
@@ -219,7 +221,7 @@ def test_without_shortcuts_the_order_makes_no_difference(network, block, depth):
 def test_a_bottlenecks_stride_may_be_on_the_first_1x1(network):
     for stride, expected in (("3x3", (1, 2, 1)), ("1x1", (2, 1, 1))):
         block = network(block="bottleneck", depth=29, bottleneck_stride=stride).layer2[0]
-        assert tuple(convolution.stride[0] for convolution, _ in block.pairs()) == expected
+        assert tuple(convolution.stride[0] for convolution, _ in block.conv_bn_pairs()) == expected
 
 
 def test_blocks_come_from_the_input_to_the_output(network):

@@ -10,7 +10,10 @@ FEEDS = "tests/data/test_loaders.py tests/data/test_evaluation_offsets.py"
 CLAIMS = "tests/analysis/test_claim*.py tests/analysis/test_comparisons*.py"
 
 TESTS: dict[str, str] = {
+    "src/degradation/models/basic_block.py": "tests/models tests/probes",
     "src/degradation/models/blocks.py": "tests/models tests/probes",
+    "src/degradation/models/bottleneck.py": "tests/models tests/probes",
+    "src/degradation/models/error_counts.py": f"{TRAINING} tests/probes",
     "src/degradation/models/complexity.py": "tests/models",
     "src/degradation/models/construction.py": "tests/models/test_construction*.py tests/test_run_constructed.py",
     "src/degradation/models/network.py": "tests/models tests/probes",

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from degradation.data.random_streams import build_generator
-from degradation.models.blocks import BasicBlock
+from degradation.models.basic_block import BasicBlock
 from degradation.models.network import Network, initialise
 
 

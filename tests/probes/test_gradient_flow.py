@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from degradation.probes.gradient_flow import gradient_flow
+from degradation.probes.gradient_flow import measure_gradient_flow
 
 WEIGHTS = [(0.5, 2.0), (3.0, 0.25)]  # f: 1 and 0.75
 
@@ -16,7 +16,9 @@ def test_a_two_block_linear_net_by_hand(linear, residual):
     inputs = [x, x * factors[0], x * factors[0] * factors[1]]
     slope = -2 / (1 + math.exp(2 * inputs[2]))
     gradients = [slope * factors[0] * factors[1], slope * factors[1], slope]
-    table = gradient_flow(linear(WEIGHTS, residual), torch.full((1, 1, 1, 1), x), torch.tensor([0]))
+    table = measure_gradient_flow(
+        linear(WEIGHTS, residual), torch.full((1, 1, 1, 1), x), torch.tensor([0])
+    )
     assert table["block"] == [0, 1, 2]
     assert table["input_gradient"] == pytest.approx([abs(g) for g in gradients], rel=1e-6)
     of_weights = [
@@ -31,7 +33,7 @@ def test_the_gradient_is_that_of_training(network, batch):
     """By finite differences of the train-mode loss, in float64: along a random change of one block's weights."""
     net = network()
     weight = net.get_parameter("layer2.0.conv1.weight")
-    table = gradient_flow(net, *batch)
+    table = measure_gradient_flow(net, *batch)
     net.train()
     loss = torch.nn.functional.cross_entropy(net(batch[0]), batch[1])
     (gradient,) = torch.autograd.grad(loss, weight)
@@ -51,7 +53,7 @@ def test_zero_blocks_leave_the_gradient_level_within_a_stage(network, batch):
     with torch.no_grad():
         for block in net.blocks():
             block.conv2.weight.zero_()
-    table = gradient_flow(net, *batch)
+    table = measure_gradient_flow(net, *batch)
     for stage in (1, 2, 3):  # a stage's first block gets its gradient across the change of shape
         norms = [
             norm

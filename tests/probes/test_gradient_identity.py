@@ -3,7 +3,7 @@ import torch
 
 from degradation.models.batchnorm import batch_statistics
 from degradation.probes.block_gradients import BlockGradients, loss_through_blocks
-from degradation.probes.gradient_identity import gradient_identity
+from degradation.probes.gradient_identity import measure_gradient_identity
 
 NETS = [
     {"order": order, "shortcut": shortcut, "block": block, "depth": 14 if block == "basic" else 20}
@@ -16,7 +16,7 @@ NETS = [
 @pytest.mark.parametrize("keys", NETS, ids=lambda keys: "-".join(map(str, keys.values())))
 def test_both_sides_agree_to_rounding(network, batch, keys):
     """Blocks of 2015 with their masks, changes of shape, and stages of pre-activation nets."""
-    table = gradient_identity(network(**keys), *batch)
+    table = measure_gradient_identity(network(**keys), *batch)
     assert max(table["relative_difference"]) < 1e-13
     forms = list(zip(table["form"], table["shape_change"], strict=True))
     assert ("block", True) in forms
@@ -31,7 +31,7 @@ def test_both_sides_agree_to_rounding(network, batch, keys):
 
 
 def test_a_two_block_linear_net_by_hand(linear):
-    table = gradient_identity(
+    table = measure_gradient_identity(
         linear([(0.5, 2.0), (3.0, 0.25)], residual=True),
         torch.full((1, 1, 1, 1), 0.3),
         torch.tensor([0]),
@@ -50,7 +50,7 @@ def test_zero_blocks_pass_the_whole_gradient_by_the_shortcut(network, batch):
     with torch.no_grad():
         for block in net.blocks():
             block.conv2.weight.zero_()
-    table = gradient_identity(net, *batch)
+    table = measure_gradient_identity(net, *batch)
     assert table["shortcut_share"] == pytest.approx([1.0] * len(table["block"]))
     assert table["by_convolutions"] == [0.0] * len(table["block"])
 
@@ -70,7 +70,7 @@ def test_without_the_mask_the_equation_of_2015_is_wrong(network, batch):
 def test_the_shares_of_the_two_terms_add_up_to_one(network, batch):
     """And so the convolutions' share is what the shortcut's leaves."""
     net = network()
-    table = gradient_identity(net, *batch)
+    table = measure_gradient_identity(net, *batch)
     with batch_statistics(net):
         loss, inputs = loss_through_blocks(net, *batch)
         gradients = torch.autograd.grad(loss, inputs)

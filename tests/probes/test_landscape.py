@@ -5,21 +5,21 @@ import torch
 import torch.nn.functional as F
 
 from degradation.data.random_streams import build_generator
-from degradation.probes.landscape import Surface, direction
+from degradation.probes.landscape import LossSurface, draw_direction
 from degradation.sweep.pending import list_points
 
 
 def test_each_filter_of_a_direction_is_as_long_as_the_networks(network):
     """Li et al. 2018, section 4: filters, and rows of the linear layer; biases and BN's parameters are not moved."""
     net = network()
-    found = direction(net, build_generator(0, "landscape"))
+    found = draw_direction(net, build_generator(0, "landscape"))
     weights = {name for name, value in net.named_parameters() if value.dim() > 1}
     assert set(found) == weights
     for name, change in found.items():
         torch.testing.assert_close(
             change.flatten(1).norm(dim=1), net.get_parameter(name).detach().flatten(1).norm(dim=1)
         )
-    other = direction(net, build_generator(1, "landscape"))
+    other = draw_direction(net, build_generator(1, "landscape"))
     assert not torch.equal(found["fc.weight"], other["fc.weight"])
 
 
@@ -32,7 +32,7 @@ def test_the_loss_of_a_linear_net_by_hand(linear):
     along = ({k: v.clone() for k, v in moved.items()}, {k: v.clone() for k, v in moved.items()})
     along[0]["layer1.0.conv1.weight"][0, 0, 1, 1] = 0.5
     along[1]["layer1.0.conv2.weight"][0, 0, 1, 1] = 2.0
-    surface = Surface(net, along)
+    surface = LossSurface(net, along)
     batches = [(torch.full((3, 1, 1, 1), 0.3), torch.tensor([0, 0, 1]))]
     for x, y in ((0.0, 0.0), (1.0, -0.5), (-2.0, 1.0), (0.0, 0.0)):
         h = 0.3 * (1 + (0.5 + 0.5 * x) * (2 + 2 * y))
@@ -45,10 +45,10 @@ def test_the_loss_of_a_linear_net_by_hand(linear):
 def test_in_the_middle_is_the_network_itself_in_eval_mode(network, batch):
     net = network()
     net(batch[0])  # moves BN's averages
-    along = tuple(direction(net, build_generator(index, "landscape")) for index in (1, 2))
+    along = tuple(draw_direction(net, build_generator(index, "landscape")) for index in (1, 2))
     expected = F.cross_entropy(net.eval()(batch[0]), batch[1]).item()
     buffers = {name: value.clone() for name, value in net.named_buffers()}
-    surface = Surface(net, along)
+    surface = LossSurface(net, along)
     surface.measure(0.7, -0.2, [batch])
     assert surface.measure(0.0, 0.0, [batch])[0] == expected
     assert all(torch.equal(value, buffers[name]) for name, value in net.named_buffers())

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from degradation.data.random_streams import build_generator
-from degradation.probes.lesions import lesions
+from degradation.probes.lesions import measure_lesions
 
 FLIP = [
     (1.0, 0.5),
@@ -19,7 +19,9 @@ def rows(table):
 def test_a_net_with_one_block_that_matters_by_hand(linear, residual):
     pictures, labels = torch.full((6, 1, 1, 1), 0.3), torch.ones(6, dtype=torch.int64)
     found = rows(
-        lesions(linear(FLIP, residual), pictures, labels, build_generator(0, "lesions"), repeats=12)
+        measure_lesions(
+            linear(FLIP, residual), pictures, labels, build_generator(0, "lesions"), repeats=12
+        )
     )
     assert [row["error"] for row in found if row["kind"] == "none"] == [0.0]
     alone = {
@@ -44,33 +46,35 @@ def test_zero_blocks_can_be_deleted_and_swapped_at_no_cost(network, batch):
         for block in net.blocks():
             block.conv1.weight.zero_()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    found = rows(lesions(net, *batch, build_generator(0, "lesions")))
+    found = rows(measure_lesions(net, *batch, build_generator(0, "lesions")))
     assert len({row["error"] for row in found}) == 1
     assert {row["block"] for row in found if row["block"] is not None} == set(range(6))
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
 def test_a_plain_block_that_changes_the_shape_cannot_be_deleted(network, batch):
-    found = rows(lesions(network(depth=14, shortcut="none"), *batch, build_generator(0, "lesions")))
+    found = rows(
+        measure_lesions(network(depth=14, shortcut="none"), *batch, build_generator(0, "lesions"))
+    )
     assert {row["block"] for row in found if row["block"] is not None} == {0, 1, 3, 5}
     assert max(row["number"] for row in found) == 4
 
 
 def test_a_block_that_has_no_other_of_its_stage_is_not_swapped(network, batch):
     """Of 14 layers the first stage alone has two blocks that keep the shape: their swap is the only one."""
-    found = rows(lesions(network(depth=14), *batch, build_generator(0, "lesions")))
+    found = rows(measure_lesions(network(depth=14), *batch, build_generator(0, "lesions")))
     assert {row["number"] for row in found if row["kind"] == "swap"} == {1, 2}
     single = {row["error"] for row in found if row["kind"] == "swap" and row["number"] == 1}
     assert len(single) == 1
-    none = rows(lesions(network(depth=8), *batch, build_generator(0, "lesions")))
+    none = rows(measure_lesions(network(depth=8), *batch, build_generator(0, "lesions")))
     assert not [row for row in none if row["kind"] == "swap"]
 
 
 def test_swaps_stay_within_a_stage_and_so_fit(network, batch):
     net = network(depth=20)
-    found = rows(lesions(net, *batch, build_generator(1, "lesions")))
+    found = rows(measure_lesions(net, *batch, build_generator(1, "lesions")))
     assert len({row["error"] for row in found if row["kind"] == "swap"}) > 1
-    again = rows(lesions(net, *batch, build_generator(1, "lesions")))
+    again = rows(measure_lesions(net, *batch, build_generator(1, "lesions")))
     assert found == again
 
 
@@ -88,7 +92,7 @@ def test_a_deleted_block_keeps_its_shortcut_and_last_relu(network):
     )
     seen = []
     hook = last.downsample.register_forward_hook(lambda _m, _i, output: seen.append(output))
-    found = rows(lesions(net, pictures, labels, build_generator(0, "lesions")))
+    found = rows(measure_lesions(net, pictures, labels, build_generator(0, "lesions")))
     hook.remove()
     assert all(bool((output.mean((2, 3)).sum(1) < -1e-3).all()) for output in seen)
     assert [row["error"] for row in found if row["block"] == 2] == [0.0]
@@ -101,7 +105,7 @@ def test_deleted_blocks_are_what_their_shortcut_gives(network, batch, order):
     net = network(depth=14, shortcut="B", order=order).eval()
     images = batch[0]
     labels = net(images).argmax(1)
-    found = rows(lesions(net, images, labels, build_generator(0, "lesions")))
+    found = rows(measure_lesions(net, images, labels, build_generator(0, "lesions")))
     alone = {row["block"]: row["error"] for row in found if row["block"] is not None}
     expected = {}
     for number, block in enumerate(net.blocks()):

@@ -6,14 +6,14 @@ import torch
 from degradation.data.random_streams import build_generator
 from degradation.models.batchnorm import batch_statistics
 from degradation.probes.block_gradients import BlockGradients, loss_through_blocks
-from degradation.probes.gradient_flow import gradient_flow
-from degradation.probes.paths import paths
+from degradation.probes.gradient_flow import measure_gradient_flow
+from degradation.probes.paths import measure_paths
 
 
 def test_a_three_block_linear_net_by_hand(linear):
     """Of f = 1/2, 1/4, 1/8: length 1 has their sum, 2 the sum of the products of two, 3 the product."""
     net = linear([(1.0, 0.5), (1.0, 0.25), (1.0, 0.125)], residual=True)
-    table = paths(
+    table = measure_paths(
         net,
         torch.full((1, 1, 1, 1), 0.3),
         torch.tensor([0]),
@@ -40,7 +40,7 @@ def test_the_sum_over_all_paths_of_a_length_is_that_of_all_its_paths_one_by_one(
 ):
     """And all paths together are the gradient that training uses."""
     net = network(depth=14, **keys)
-    table = paths(net, *batch, build_generator(0, "paths"))
+    table = measure_paths(net, *batch, build_generator(0, "paths"))
     with batch_statistics(net):
         loss, inputs = loss_through_blocks(net, *batch)
         last = torch.autograd.grad(loss, inputs[-1])[0]
@@ -61,7 +61,7 @@ def test_the_sum_over_all_paths_of_a_length_is_that_of_all_its_paths_one_by_one(
             assert of_length.norm().item() == pytest.approx(table["sum_gradient"][length], rel=1e-9)
             total += of_length
     assert total.norm().item() == pytest.approx(
-        gradient_flow(net, *batch)["input_gradient"][0], rel=1e-9
+        measure_gradient_flow(net, *batch)["input_gradient"][0], rel=1e-9
     )
 
 
@@ -70,6 +70,6 @@ def test_zero_blocks_leave_the_path_of_length_zero(network, batch):
     with torch.no_grad():
         for block in net.blocks():
             block.conv2.weight.zero_()
-    table = paths(net, *batch, build_generator(0, "paths"))
+    table = measure_paths(net, *batch, build_generator(0, "paths"))
     assert table["sum_gradient"][0] > 0
     assert table["sum_gradient"][1:] == [0.0] * 3

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from degradation.probes.responses import responses
+from degradation.probes.responses import measure_responses
 
 
 @pytest.mark.parametrize("shortcut", ["none", "A"])
@@ -13,7 +13,7 @@ def test_bns_scale_is_the_deviation_of_the_response(network, batch, shortcut):
     with torch.no_grad():
         for name, scale in zip(names, scales, strict=True):
             net.get_submodule(name).weight.fill_(scale)
-    table = responses(net, batch[0])
+    table = measure_responses(net, batch[0])
     assert table["layer"] == list(range(1, 8))
     assert table["kernel"] == [3] * 7
     assert table["deviation"] == pytest.approx(scales, rel=1e-3)  # BN adds 1e-5 to the variance
@@ -24,18 +24,21 @@ def test_the_response_is_taken_before_relu_and_addition(network, batch):
     net = network()
     with torch.no_grad():
         net.layer3[0].bn2.weight.zero_()  # F is 0: after the addition the signal is not
-    assert responses(net, batch[0])["deviation"][-1] == 0.0
+    assert measure_responses(net, batch[0])["deviation"][-1] == 0.0
 
 
 def test_in_the_order_pre_it_is_what_the_convolution_gives(network, batch):
     net = network(order="pre")
     with torch.no_grad():
-        before = responses(net, batch[0])["deviation"]
+        before = measure_responses(net, batch[0])["deviation"]
         net.layer3[0].conv2.weight.mul_(5)
-    assert responses(net, batch[0])["deviation"] == pytest.approx([*before[:-1], 5 * before[-1]])
+    assert measure_responses(net, batch[0])["deviation"] == pytest.approx(
+        [*before[:-1], 5 * before[-1]]
+    )
 
 
 def test_a_bottlenecks_kernels_are_told(network, batch):
     assert (
-        responses(network(block="bottleneck", depth=11), batch[0])["kernel"] == [3] + [1, 3, 1] * 3
+        measure_responses(network(block="bottleneck", depth=11), batch[0])["kernel"]
+        == [3] + [1, 3, 1] * 3
     )

@@ -3,16 +3,17 @@
 import pytest
 import torch
 
-from degradation.config import PROBE_SPECS, is_applicable
+from degradation.config import is_applicable
 from degradation.data.datasets import Dataset, Split
 from degradation.data.loaders import ResidentLoader
 from degradation.data.random_streams import build_generator
 from degradation.models.network import Network, initialise
-from degradation.probes import measure_probe, sample_probe_batch
+from degradation.probes.measure import measure_probe, sample_probe_batch
+from degradation.registry import PROBES
 
 TAKEN = [
     (name, shortcut)
-    for name in PROBE_SPECS
+    for name in PROBES.names()
     for shortcut in ("none", "B")
     if is_applicable(name, shortcut)
 ]

@@ -8,7 +8,6 @@ import pytest
 
 from analysis.claims import judge
 from analysis.frame import load, load_where
-from degradation.config import PROBE_SPECS
 from degradation.durable_io import encode_document, encode_row
 from degradation.records import row_validation
 from degradation.records.manifest import build_manifest
@@ -23,6 +22,7 @@ from degradation.records.schema import (
     RecordError,
     State,
 )
+from degradation.registry import PROBES as PROBE_REGISTRY
 
 HTML = "<script>alert('x')</script>\"</pre>{{7*7}}"
 TABLE = {"layer": [1, 2], "kernel": [3, 3], "deviation": [0.5, None]}
@@ -357,8 +357,11 @@ def test_whatever_stands_in_a_record_the_frame_is_made(tmp_path):
     assert all(told.isprintable() for told in frame.excluded)
 
 
-def test_each_probe_that_the_analysis_reads_is_checked():
-    assert set(row_validation.TABLES) == set(PROBE_SPECS)
+def test_each_column_of_each_probe_is_checked():
+    for name in PROBE_REGISTRY.names():
+        columns = PROBE_REGISTRY.facts(name)["columns"]
+        assert columns
+        assert row_validation.column_checks(name).keys() == columns.keys()
 
 
 def test_tables_of_a_probe_that_differ_in_their_columns_are_one_table(tmp_path):

@@ -43,7 +43,7 @@ def losses_in_float64(config, group):
     """Of every iteration the mean loss and this process's labels; and what the network is in the end."""
     training = Trainer(config, load_dataset(config.data), torch.device("cpu"))
     training.network.double()
-    training.share(group)
+    training.join(group)
     batches, labels, losses = training.batches, [], []
 
     def in_float64():

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from degradation.data.datasets import load_dataset
+from degradation.models.error_counts import ErrorCounts
 from degradation.training import trainer as fit_module
-from degradation.training.evaluate import EvalResult
 from degradation.training.trainer import Metrics, ProbeResult, Trainer, fit
 
 CPU = torch.device("cpu")
@@ -25,14 +25,15 @@ def plateaus(tiny, monkeypatch):
     def found(overrides, test, validation):
         config = tiny(*PLATEAU, *overrides)
         training = Trainer(config, load_dataset(config.data), CPU)
-        sizes = training.feed.sizes
+        sizes = training.loader.sizes
         left = {sizes["test"]: list(test)} | (
             {sizes["validation"]: list(validation)} if "validation" in sizes else {}
         )
 
         def measured(_network, batches, *_):
             seen = sum(len(labels) for _, labels in batches)
-            return EvalResult(left[seen].pop(0) if seen in left else 0.0, 0.0, 0.0)
+            error = left[seen].pop(0) if seen in left else 0.0
+            return ErrorCounts(images=100, wrong=error, wrong_top5=0, loss_sum=0)
 
         monkeypatch.setattr(fit_module, "evaluate", measured)
         return [
@@ -65,7 +66,7 @@ def test_probes_are_taken_where_the_rate_drops(tiny):
     )
     training = Trainer(config, load_dataset(config.data), CPU)
     probed = [event.iteration for event in fit(training) if isinstance(event, ProbeResult)]
-    assert training.transitions.plateaus == [
+    assert training.schedule_state.plateaus == [
         6,
         12,
     ]  # the second of two evaluations without progress, each time

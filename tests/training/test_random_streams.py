@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from degradation import probes
 from degradation import run_probes as explain_module
 from degradation.data import loaders, random_streams
 from degradation.data.datasets import load_dataset
 from degradation.models.network import Network, initialise
+from degradation.probes.measure import measure_probe, sample_probe_batch
 from degradation.records.schema import PROBES_FILE, State
+from degradation.registry import PROBES as PROBES_REGISTRY
 from degradation.run import train
 from degradation.run_probes import run_landscape, run_probes
 from degradation.sweep.jobs import locate_run
@@ -82,7 +83,7 @@ def drawn(monkeypatch):
     def draw(_network, _images, _labels, random):
         return {"drawn": torch.rand(3, generator=random).tolist()}
 
-    monkeypatch.setattr(probes, "MEASURES", dict.fromkeys(probes.MEASURES, draw))
+    monkeypatch.setattr(PROBES_REGISTRY, "load", lambda _name: draw)
 
 
 def expected_draw(seed, name, iteration):
@@ -128,9 +129,9 @@ def test_what_is_probed_at_iteration_0_is_the_seeds_network(tiny, seed):
     initialise(network, random_streams.build_generator(seed, "initialisation"))
     network = network.to(memory_format=memory_format(config.precision))
     feed = loaders.build_loader(load_dataset(config.data), config, CPU)
-    batch = probes.sample_probe_batch("responses", feed, config.probes)
+    batch = sample_probe_batch("responses", feed, config.probes)
     assert afterwards["iteration"] == 0
-    assert afterwards["table"] == probes.measure_probe("responses", network, batch, seed, 0)
+    assert afterwards["table"] == measure_probe("responses", network, batch, seed, 0)
 
 
 @pytest.mark.parametrize("seed", [0, 5])
@@ -144,8 +145,8 @@ def test_a_landscape_draws_its_directions_from_its_own_seed(tiny, monkeypatch, s
         )
         return real_direction(network, random)
 
-    real_direction = explain_module.direction
-    monkeypatch.setattr(explain_module, "direction", direction)
+    real_direction = explain_module.draw_direction
+    monkeypatch.setattr(explain_module, "draw_direction", direction)
     small = (
         "landscape.line=3",
         "landscape.square=3",

@@ -72,14 +72,14 @@ def test_the_warm_up_returns_to_the_full_rate(compose_config, train_on, family, 
         "never learns": lambda _: 90.0,
     }
     training, seen = train_on(config, batch_errors[errors]), []
-    while training.transitions.warmup_end is None and training.iteration < 3000:
+    while training.schedule_state.warmup_end is None and training.iteration < 3000:
         training.step()
         seen.append(training.lr)
-    warmup_end = training.transitions.warmup_end
+    warmup_end = training.schedule_state.warmup_end
     # the mean of the last 100 errors, 90 - (i - 49.5) / 25, is below 80 first at i = 300
     assert warmup_end == (2000 if errors == "never learns" else 301)
     assert seen == [0.01] * warmup_end
-    at = rates(config, training.transitions)
+    at = rates(config, training.schedule_state)
     later = [at(iteration) for iteration in range(warmup_end, config.schedule.iterations)]
     assert set(later[: 32_000 - warmup_end]) == {0.1}
     assert later[32_000 - warmup_end : 48_000 - warmup_end] == pytest.approx([0.01] * 16_000)
@@ -124,7 +124,7 @@ def test_a_warm_up_ends_by_the_last_full_window(tiny, train_on, errors, end):
     for _ in range(11):
         training.step()
         rates_seen.append(training.lr)
-    assert training.transitions.warmup_end == end
+    assert training.schedule_state.warmup_end == end
     assert rates_seen == pytest.approx([0.001] * end + [0.01] * (10 - end) + [0.001])
 
 
@@ -140,9 +140,9 @@ def test_a_resume_keeps_the_warm_ups_window(tiny, train_on, stop_after):
     second.restore(state)
     second.batches = repeat((None, None))
     while second.iteration < 6:
-        assert second.transitions.warmup_end is None
+        assert second.schedule_state.warmup_end is None
         second.step()
-    assert second.transitions.warmup_end == 6
+    assert second.schedule_state.warmup_end == 6
 
 
 @pytest.mark.parametrize(("from_depth", "has_one"), [(7, True), (8, True), (9, False), (14, False)])

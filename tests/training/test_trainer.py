@@ -84,7 +84,7 @@ def test_the_three_training_errors_are_three_measurements(tiny, digits):
     assert row["train/running_loss"] == pytest.approx(sum(losses) / 4)
     again.network.eval()
     with torch.no_grad():
-        pictures, labels = again.feed.splits["train"].eval_batch(0, 1500)
+        pictures, labels = again.loader.splits["train"].eval_batch(0, 1500)
         logits = again.network(pictures)
     assert row["train/clean_error"] == pytest.approx(
         100 * (logits.argmax(1) != labels).float().mean().item()
@@ -93,7 +93,7 @@ def test_the_three_training_errors_are_three_measurements(tiny, digits):
         F.cross_entropy(logits, labels).item(), rel=1e-5
     )
     with torch.no_grad():
-        pictures, labels = again.feed.splits["test"].eval_batch(0, 297)
+        pictures, labels = again.loader.splits["test"].eval_batch(0, 297)
         assert row["test/error"] == pytest.approx(
             100 * (again.network.eval()(pictures).argmax(1) != labels).float().mean()
         )
@@ -107,7 +107,7 @@ def test_both_splits_are_normalised_by_the_training_pictures(tiny, digits):
     """Pitfall 6, and no look at the test pictures."""
     training = Trainer(tiny(), digits, CPU)
     values = digits.train.images.double()
-    for pictures in training.feed.splits.values():
+    for pictures in training.loader.splits.values():
         assert pictures.mean.unique().item() == pytest.approx(values.mean().item())
         assert pictures.deviation.item() == pytest.approx(values.std(correction=0).item())
 

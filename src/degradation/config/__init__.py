@@ -7,11 +7,18 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from degradation.config.architecture import blocks_per_stage
 from degradation.config.cross_field import check
 from degradation.config.errors import ConfigError, quote
 from degradation.config.hydra_errors import format_hydra_error, unknown_key
 from degradation.config.overrides import CONF, check_overrides
-from degradation.config.probing import AT_END, AT_SNAPSHOTS, AT_START, PROBE_SPECS, is_applicable
+from degradation.config.schedule import (
+    evaluation_iterations,
+    is_applicable,
+    is_evaluated,
+    later_probe_iterations,
+    probe_iterations,
+)
 from degradation.config.schema import (
     BF16,
     Config,
@@ -26,23 +33,17 @@ from degradation.config.schema import (
     Stream,
     Tracking,
     Warmup,
-    blocks_per_stage,
     effective_warmup,
     family,
     parent_config,
-    probe_iterations,
 )
 from degradation.config.values import CHOICES, NAME
 
 __all__ = [
-    "AT_END",
-    "AT_SNAPSHOTS",
-    "AT_START",
     "BF16",
     "CHOICES",
     "CONF",
     "NAME",
-    "PROBE_SPECS",
     "Config",
     "ConfigError",
     "Data",
@@ -60,8 +61,11 @@ __all__ = [
     "check",
     "check_overrides",
     "effective_warmup",
+    "evaluation_iterations",
     "family",
     "is_applicable",
+    "is_evaluated",
+    "later_probe_iterations",
     "parent_config",
     "probe_iterations",
     "quote",

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from degradation.config.architecture import imagenet_stages, layers_per_unit
 from degradation.config.errors import ConfigError, quote
-from degradation.config.schema import IMAGENET_STAGES, LAYERS_PER_STAGE_UNIT, Config
+from degradation.config.schema import Config
 from degradation.config.values import RULES, is_there, select
 
 Refuse = Callable[[str, str], None]  # key, what is allowed
@@ -32,14 +33,14 @@ def _check_values(config: Config, refuse: Refuse) -> None:
 def _check_model(config: Config, refuse: Refuse) -> None:
     model = config.model
     if model.layout == "imagenet":
-        depths = IMAGENET_STAGES[model.block]
+        depths = imagenet_stages(model.block)
         if model.depth not in depths:
             refuse(
                 "model.depth",
                 f"{', '.join(map(str, depths))} with {model.block} blocks in the imagenet layout",
             )
     else:
-        unit = LAYERS_PER_STAGE_UNIT[model.block]
+        unit = layers_per_unit(model.block)
         if model.depth < unit + 2 or (model.depth - 2) % unit:
             examples = ", ".join(str(unit * n + 2) for n in (1, 3, 5, 7, 9))
             refuse("model.depth", f"{unit}n+2 with {model.block} blocks, such as {examples}")
@@ -57,9 +58,8 @@ def _check_model(config: Config, refuse: Refuse) -> None:
             "model.grown_from",
             "null, but for plain nets of basic blocks in the cifar layout, order post",
         )
-    if (
-        not 8 <= model.grown_from <= model.depth
-        or (model.grown_from - 2) % LAYERS_PER_STAGE_UNIT["basic"]
+    if not 8 <= model.grown_from <= model.depth or (model.grown_from - 2) % layers_per_unit(
+        "basic"
     ):
         refuse("model.grown_from", f"null, or 6n+2 and at most model.depth ({model.depth})")
 

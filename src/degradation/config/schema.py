@@ -5,13 +5,6 @@ from dataclasses import dataclass, replace
 from omegaconf import MISSING
 
 CHANNELS_LAST, FP32, BF16 = "channels_last", "fp32", "bf16"
-LAYERS_PER_STAGE_UNIT = {"basic": 6, "bottleneck": 9}  # CIFAR: 6n+2 and 9n+2 layers
-CIFAR_STAGES = 3
-# He et al. 2015, table 1: blocks a stage
-IMAGENET_STAGES: dict[str, dict[int, tuple[int, ...]]] = {
-    "basic": {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)},
-    "bottleneck": {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)},
-}
 
 
 @dataclass
@@ -203,13 +196,6 @@ def family(model: Model) -> str:
     return "plain" if model.shortcut == "none" else "residual"
 
 
-def blocks_per_stage(model: Model) -> tuple[int, ...]:
-    """Blocks a stage, of a model that is allowed."""
-    if model.layout == "imagenet":
-        return IMAGENET_STAGES[model.block][model.depth]
-    return ((model.depth - 2) // LAYERS_PER_STAGE_UNIT[model.block],) * CIFAR_STAGES
-
-
 def effective_warmup(config: Config) -> Warmup | None:
     """The warm-up that this run has; None for networks shallower than `schedule.warmup.from_depth`.
 
@@ -222,16 +208,6 @@ def effective_warmup(config: Config) -> Warmup | None:
         and config.model.depth >= warmup.from_depth
     )
     return warmup if has_one else None
-
-
-def probe_iterations(config: Config) -> list[int]:
-    """The iterations after which probes are taken: none, the early one, before each milestone, the last.
-
-    A drop of the rate at a plateau is not known beforehand; training takes probes there too.
-    """
-    schedule = config.schedule
-    early = min(config.probes.early, schedule.iterations)
-    return sorted({0, early, *schedule.milestones, schedule.iterations})
 
 
 def parent_config(config: Config) -> Config | None:

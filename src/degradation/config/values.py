@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from degradation.config.errors import is_single_line
-from degradation.config.probing import PROBE_SPECS
 from degradation.config.schema import BF16, FP32, Config
+from degradation.registry import PROBES as PROBE_REGISTRY
 
 # key -> the values it may have
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -86,8 +86,8 @@ FOLDER = Rule(
     ),
 )
 PROBES = Rule(
-    f"different ones of {', '.join(PROBE_SPECS)}",
-    lambda names: set(names) <= set(PROBE_SPECS) and len(set(names)) == len(names),
+    f"different ones of {', '.join(PROBE_REGISTRY.names())}",
+    lambda names: set(names) <= set(PROBE_REGISTRY.names()) and len(set(names)) == len(names),
 )
 CHOSEN = {key: Rule(", ".join(choices), choices.__contains__) for key, choices in CHOICES.items()}
 RULES: dict[str, Rule] = CHOSEN | {

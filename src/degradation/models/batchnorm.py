@@ -1,4 +1,4 @@
-"""Which statistics BN normalises by: a batch's own, or exact ones; its moving averages are restored afterwards."""
+"""Which statistics BN normalises by: a batch's own, its moving averages, or exact ones."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -8,16 +8,19 @@ from torch import Tensor, nn
 
 
 def batchnorm_layers(network: nn.Module) -> list[nn.BatchNorm2d]:
+    """Return all BN layers of a network, in the order of its modules."""
     return [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
 @contextmanager
 def batch_statistics(network: nn.Module) -> Iterator[None]:
-    """Inside, BN normalises by each batch's own statistics, as in training, and its moving averages stay.
+    """Within this context, BN normalises by each batch's own statistics, as in training.
 
-    By those of the whole batch, whatever `model.bn_parts` is.
+    Its moving averages do not change. The statistics are those of the whole batch, whatever
+    `model.bn_parts` is.
     """
-    was_training, norms = network.training, batchnorm_layers(network)
+    was_training = network.training
+    norms = batchnorm_layers(network)
     tracked = [norm.track_running_stats for norm in norms]
     for norm in norms:
         norm.track_running_stats = False
@@ -34,21 +37,41 @@ def batch_statistics(network: nn.Module) -> Iterator[None]:
 def exact_statistics(
     network: nn.Module, batches: Iterable[Tensor], forward: Callable[[Tensor], Tensor] | None = None
 ) -> Iterator[None]:
-    """Inside, BN's moving averages are the mean and variance of its input over all images of the batches.
+    """Within this context, BN's moving averages are the exact statistics of its input over `batches`.
 
-    Means and squares are summed over images, channels apart, so neither the batches' sizes nor their order weighs.
-    The signal is normalised by each batch's own statistics on its way, as in training (precise BN, Wu and Johnson
-    2021), so a batch should hold a fair sample of the classes: one of two images is no such sample, and one with a
-    single value per channel cannot be normalised at all (ValueError, from PyTorch).
+    Mean and variance of each channel are taken over all images and positions, so neither the sizes
+    of the batches nor their order matters. While they are measured, each batch is normalised by its
+    own statistics, as in training (precise BN, Wu and Johnson 2021). So a batch should hold a fair
+    sample of the classes, which two images are not. On leaving, the moving averages, the momentum
+    and the train or eval mode are restored, and training continues unchanged.
 
     Args:
         batches: float (B, C, H, W), on the network's device.
-        forward: passes a batch through the network, where that is not `network(batch)`.
+        forward: runs the network on a batch; the network itself if omitted.
 
-    Outside the averages are as they were, so that training continues unchanged.
+    Raises:
+        ValueError: a batch has a single value per channel (from PyTorch).
     """
-    was_training, norms = network.training, batchnorm_layers(network)
-    kept = [{name: value.clone() for name, value in norm.named_buffers()} for norm in norms]
+    norms = batchnorm_layers(network)
+    saved = [{name: value.clone() for name, value in norm.named_buffers()} for norm in norms]
+    pools = _pool_statistics(network, norms, batches, forward or network, saved)
+    for norm, pool in zip(norms, pools, strict=True):
+        pool.copy_to(norm)
+    try:
+        yield
+    finally:
+        _restore(norms, saved)
+
+
+def _pool_statistics(
+    network: nn.Module,
+    norms: list[nn.BatchNorm2d],
+    batches: Iterable[Tensor],
+    forward: Callable[[Tensor], Tensor],
+    saved: list[dict[str, Tensor]],
+) -> list["_Pool"]:
+    """Run all batches in train mode and pool the statistics of each BN layer; restore the network."""
+    was_training = network.training
     momenta = [norm.momentum for norm in norms]
     pools = [_Pool() for _ in norms]
     hooks = [norm.register_forward_hook(pool.add) for norm, pool in zip(norms, pools, strict=True)]
@@ -59,48 +82,47 @@ def exact_statistics(
     try:
         with torch.no_grad():
             for images in batches:
-                (forward or network)(images)
+                forward(images)
     finally:
         for norm, hook, momentum in zip(norms, hooks, momenta, strict=True):
             hook.remove()
             norm.momentum = momentum
         network.train(was_training)
-        _restore(norms, kept)
-    for norm, pool in zip(norms, pools, strict=True):
-        pool.give(norm)
-    try:
-        yield
-    finally:
-        _restore(norms, kept)
+        _restore(norms, saved)
+    return pools
 
 
-def _restore(norms: list[nn.BatchNorm2d], kept: list[dict[str, Tensor]]) -> None:
-    for norm, buffers in zip(norms, kept, strict=True):
+def _restore(norms: list[nn.BatchNorm2d], saved: list[dict[str, Tensor]]) -> None:
+    for norm, buffers in zip(norms, saved, strict=True):
         for name, value in buffers.items():
             norm.get_buffer(name).copy_(value)
 
 
 class _Pool:
-    """Mean and sum of squared deviations of each channel, of all batches seen so far (Chan et al. 1979)."""
+    """Mean and sum of squared deviations per channel, over all batches so far (Chan et al. 1979)."""
 
     def __init__(self) -> None:
-        self.count = 0  # values of one channel
+        self.count = 0  # values per channel
         self.mean = torch.zeros((), dtype=torch.float64)
         self.squares = torch.zeros((), dtype=torch.float64)
 
     def add(self, norm: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
-        """A forward hook of a BN layer whose moving averages are those of the batch (B, C, H, W) it has just seen."""
+        """Add a batch (B, C, H, W); a forward hook of a BN layer whose momentum is 1."""
         count = inputs[0].numel() // inputs[0].shape[1]
         mean = norm.get_buffer("running_mean").cpu().double()  # some devices have no float64
         squares = norm.get_buffer("running_var").cpu().double() * (count - 1)
         total = self.count + count
-        apart = mean - self.mean
-        self.squares = self.squares + squares + apart.square() * self.count * count / total
-        self.mean = self.mean + apart * count / total
+        difference = mean - self.mean
+        between = difference.square() * self.count * count / total
+        self.squares = self.squares + squares + between
+        self.mean = self.mean + difference * count / total
         self.count = total
 
-    def give(self, norm: nn.BatchNorm2d) -> None:
-        """Make them the moving averages of a layer, unless it has seen nothing. The variance is PyTorch's, by n - 1."""
+    def copy_to(self, norm: nn.BatchNorm2d) -> None:
+        """Copy the statistics to a layer's moving averages, unless no batch has been added.
+
+        The variance is divided by n - 1, as PyTorch's moving average is.
+        """
         if self.count:
             norm.get_buffer("running_mean").copy_(self.mean)
             norm.get_buffer("running_var").copy_(self.squares / (self.count - 1))

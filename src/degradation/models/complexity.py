@@ -1,4 +1,7 @@
-"""Count a network's parameters, multiply-adds and activations without running it (He et al. 2015, tables 1 and 6)."""
+"""Count a network's parameters, multiply-adds and activations without allocating or running it.
+
+The counts are those of He et al. 2015, tables 1 and 6: of one image, forward.
+"""
 
 from dataclasses import dataclass
 
@@ -11,61 +14,71 @@ from degradation.models.network import Network
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer with parameters. Shape: what it gives for one picture."""
+    """One layer with parameters, and what it costs for one image."""
 
     name: str
-    kind: str
-    shape: tuple[int, ...]
+    kind: str  # the module's class
+    shape: tuple[int, ...]  # of its output, without the batch dimension
     parameters: int
-    multiply_adds: int  # of convolutions and linear layers, forward
-    activations: int  # output values of convolutions and linear layers
+    multiply_adds: int  # forward; 0 but for convolutions and linear layers
+    activations: int  # output values; 0 but for convolutions and linear layers
 
 
 @dataclass(frozen=True)
 class Complexity:
+    """A network's totals over its layers, for one image, forward."""
+
     parameters: int
     multiply_adds: int
     activations: int
 
 
 def list_layers(model: Model, channels: int, side: int, classes: int) -> list[Layer]:
-    """Every layer in the order of the forward pass, for one picture of `channels` x `side` x `side`."""
+    """List every layer with parameters, in the order of the forward pass.
+
+    The network is built on PyTorch's meta device, so no size is too large.
+
+    Args:
+        channels: of an image.
+        side: of an image, in pixels; images are square.
+    """
     with torch.device("meta"):
         network = Network(model, channels, classes).eval()
-        picture = torch.empty(1, channels, side, side)
+        image = torch.empty(1, channels, side, side)
     names = {module: name for name, module in network.named_modules()}
-    found: list[Layer] = []
+    layers: list[Layer] = []
 
-    def count(module: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
-        weighted = isinstance(module, nn.Conv2d | nn.Linear)
-        parameters = sum(parameter.numel() for parameter in module.parameters(recurse=False))
-        if not parameters:
-            return
-        # each output value costs one multiply-add for each weight of its filter
-        multiply_adds = (
-            output.numel() * module.weight[0].numel()
-            if isinstance(module, nn.Conv2d | nn.Linear)
-            else 0
-        )
-        activations = output.numel() if weighted else 0
-        kind = type(module).__name__
-        found.append(
-            Layer(
-                names[module], kind, tuple(output.shape[1:]), parameters, multiply_adds, activations
-            )
-        )
+    def record(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if list(module.parameters(recurse=False)):
+            layers.append(_measure_layer(names[module], module, output))
 
     for module in network.modules():
-        module.register_forward_hook(count)
-    network(picture)
-    return found
+        module.register_forward_hook(record)
+    network(image)
+    return layers
+
+
+def _measure_layer(name: str, module: nn.Module, output: Tensor) -> Layer:
+    multiply_adds = activations = 0
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        weights_per_output = module.weight[0].numel()  # of one filter: one multiply-add each
+        activations = output.numel()
+        multiply_adds = activations * weights_per_output
+    return Layer(
+        name=name,
+        kind=type(module).__name__,
+        shape=tuple(output.shape[1:]),
+        parameters=sum(parameter.numel() for parameter in module.parameters(recurse=False)),
+        multiply_adds=multiply_adds,
+        activations=activations,
+    )
 
 
 def measure_complexity(model: Model, channels: int, side: int, classes: int) -> Complexity:
-    """The totals over all layers."""
-    every = list_layers(model, channels, side, classes)
+    """Return the totals over all layers for one image of `channels` x `side` x `side`."""
+    layers = list_layers(model, channels, side, classes)
     return Complexity(
-        sum(layer.parameters for layer in every),
-        sum(layer.multiply_adds for layer in every),
-        sum(layer.activations for layer in every),
+        parameters=sum(layer.parameters for layer in layers),
+        multiply_adds=sum(layer.multiply_adds for layer in layers),
+        activations=sum(layer.activations for layer in layers),
     )

@@ -1,9 +1,9 @@
-"""The solution by construction (He et al. 2015, section 1): a trained plain net, made deeper, does what it did.
+"""The solution by construction (He et al. 2015, section 1): a deeper network that computes the same.
 
-The added layers are identities at the end of each stage: convolutions that copy, BN that undoes itself, ReLU on an
-input that is not negative already. BN is given the statistics of what passes through it as both its moving averages
-and its scale and shift, so that it is the identity in eval mode exactly, and in train mode up to the batch's own
-statistics.
+Identity blocks are appended to each stage of a trained plain network: convolutions that copy their
+input, BN that undoes its own normalisation, and ReLU on an input that is not negative. Each added
+BN layer gets the statistics of its input both as its moving averages and as its scale and shift. So
+it is the identity exactly in eval mode, and up to the batch's own statistics in train mode.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,88 +16,108 @@ from degradation.config import Model
 from degradation.models.blocks import Block
 from degradation.models.network import Network
 
-STEPS = 16  # representable numbers above the variance that are tried
+CANDIDATES = 16  # representable variances that are tried, from the measured one upwards
 
 
 @torch.no_grad()
 def grow(shallow: Network, model: Model, batches: Callable[[], Iterable[Tensor]]) -> Network:
-    """A network of `model`, deeper than `shallow` by identity blocks.
+    """Build a network of `model` that is `shallow` with identity blocks at the end of each stage.
 
-    shallow: a trained plain net in eval mode (order post, basic blocks). batches: the normalised pictures (B, C, H, W)
-    over which the added BN layers' statistics are taken. In one memory format both nets give the same logits, bit for
-    bit.
+    In one memory format, both networks give the same logits bit for bit.
+
+    Args:
+        shallow: a trained plain network in eval mode, of basic blocks in order `post`.
+        model: the deeper network's configuration; it differs from the shallow one in depth alone.
+        batches: called once per stage for normalised training images (B, C, H, W), over which the
+            statistics of the added BN layers are measured.
+
+    Returns:
+        The network in eval mode, on the device of `shallow`.
     """
-    deep = Network(model, shallow.conv1.in_channels, shallow.fc.out_features).to(
-        shallow.conv1.weight
-    )
+    channels, classes = shallow.conv1.in_channels, shallow.fc.out_features
+    deep = Network(model, channels, classes).to(shallow.conv1.weight)
     for name in ("conv1", "bn1", "fc"):
         deep.get_submodule(name).load_state_dict(shallow.get_submodule(name).state_dict())
     for stage in shallow.stages:
-        mean, variance = _statistics(shallow, stage, batches())
-        old, new = (
-            list(shallow.get_submodule(stage).children()),
-            list(deep.get_submodule(stage).children()),
-        )
-        for source, target in zip(old, new[: len(old)], strict=True):
+        mean, variance = _measure_stage_output(shallow, stage, batches())
+        trained_blocks = list(shallow.get_submodule(stage).children())
+        blocks = list(deep.get_submodule(stage).children())
+        copied, added = blocks[: len(trained_blocks)], blocks[len(trained_blocks) :]
+        for source, target in zip(trained_blocks, copied, strict=True):
             target.load_state_dict(source.state_dict())
-        for target in new[len(old) :]:
+        for target in added:
             _make_identity(target, mean, variance)
     return deep.eval()
 
 
-def _statistics(network: Network, stage: str, batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean and variance of each channel of a stage's output over pictures and positions, summed in float64."""
+def _measure_stage_output(
+    network: Network, stage: str, batches: Iterable[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Return mean and variance (C,) of a stage's output over images and positions.
+
+    Summed in float64, returned in float32.
+    """
     total, squares, count = torch.zeros(()), torch.zeros(()), 0
-    seen: list[Tensor] = []
-    hook = network.get_submodule(stage).register_forward_hook(
-        lambda _m, _i, output: seen.append(output)
-    )
-    for pictures in batches:
-        network(pictures)
-        values = seen.pop().double()
+    outputs: list[Tensor] = []
+
+    def keep_output(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        outputs.append(output)
+
+    hook = network.get_submodule(stage).register_forward_hook(keep_output)
+    for images in batches:
+        network(images)
+        values = outputs.pop().double()
         total = total.to(values) + values.sum((0, 2, 3))
         squares = squares.to(values) + values.square().sum((0, 2, 3))
         count += values.numel() // values.shape[1]
     hook.remove()
     mean = total / count
-    return mean.float(), (squares / count - mean.square()).clamp_min(0).float()
+    variance = (squares / count - mean.square()).clamp_min(0)
+    return mean.float(), variance.float()
 
 
 def _make_identity(block: nn.Module, mean: Tensor, variance: Tensor) -> None:
-    """Give a block's layers the values with which it copies its input, where that is not negative."""
+    """Set a block's parameters so that it copies its input, which must not be negative."""
     assert isinstance(block, Block)
-    for convolution, norm in block.pairs():
+    for convolution, norm in block.conv_bn_pairs():
         assert isinstance(convolution, nn.Conv2d)
         assert isinstance(norm, nn.BatchNorm2d)
         nn.init.dirac_(convolution.weight)
-        scale, undone = _exact_inverse(variance, norm.eps)
-        norm.running_mean, norm.running_var = mean.clone(), undone
+        scale, exact_variance = find_exact_scale(variance, norm.eps)
+        norm.running_mean, norm.running_var = mean.clone(), exact_variance
         norm.weight.copy_(scale)
         norm.bias.copy_(mean)
 
 
-def _exact_inverse(variance: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    """Scale and variance, both float32 and next to the given ones, with which BN multiplies by exactly 1.
+def find_exact_scale(variance: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """Find a scale and a variance with which BN multiplies by exactly 1.
 
-    A rounded root times one over it is not 1 for every number, so neighbours are tried, by BN itself: how it rounds is
-    the device's affair.
+    In float32, sqrt(v + eps) times the rounded 1 / sqrt(v + eps) is not 1 for every v. So variances
+    just above the measured one and scales next to the root are tried, by BN itself, because how it
+    rounds depends on the device.
+
+    Args:
+        variance: float32 (C,), the measured one.
+
+    Returns:
+        scale and variance, float32 (C,). A channel for which no candidate is exact keeps
+        sqrt(variance + eps) and the measured variance.
     """
-    found_scale, found_variance = torch.sqrt(variance + eps), variance.clone()
-    open_ = torch.ones_like(variance, dtype=torch.bool)
-    root = variance + eps
-    step = torch.nextafter(root, torch.full_like(root, torch.inf)) - root
-    zero, one = torch.zeros_like(variance), torch.ones(1, len(variance), 1, 1).to(variance)
-    for distance in range(STEPS):
+    exact_scale, exact_variance = torch.sqrt(variance + eps), variance.clone()
+    unsolved = torch.ones_like(variance, dtype=torch.bool)
+    shifted = variance + eps
+    step = torch.nextafter(shifted, torch.full_like(shifted, torch.inf)) - shifted
+    zero = torch.zeros_like(variance)
+    one = torch.ones(1, len(variance), 1, 1).to(variance)
+    for distance in range(CANDIDATES):
         candidate = variance + distance * step
-        middle = torch.sqrt(candidate + eps)
-        for direction in (0, torch.inf, -torch.inf):
-            scale = (
-                torch.nextafter(middle, torch.full_like(middle, direction)) if direction else middle
-            )
-            factor = F.batch_norm(
-                one, zero, candidate, scale, zero, training=False, eps=eps
-            ).flatten()
-            fits = (factor == 1) & open_
-            found_scale[fits], found_variance[fits] = scale[fits], candidate[fits]
-            open_ &= ~fits
-    return found_scale, found_variance
+        root = torch.sqrt(candidate + eps)
+        above = torch.nextafter(root, torch.full_like(root, torch.inf))
+        below = torch.nextafter(root, torch.full_like(root, -torch.inf))
+        for scale in (root, above, below):
+            product = F.batch_norm(one, zero, candidate, scale, zero, training=False, eps=eps)
+            is_solution = (product.flatten() == 1) & unsolved
+            exact_scale[is_solution] = scale[is_solution]
+            exact_variance[is_solution] = candidate[is_solution]
+            unsolved &= ~is_solution
+    return exact_scale, exact_variance

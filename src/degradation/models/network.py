@@ -1,15 +1,18 @@
-"""The networks of He et al. 2015 and 2016: one class; plain, residual and pre-activation nets differ in its arguments.
+"""The networks of He et al. 2015 and 2016: plain, residual and pre-activation are one class.
 
-Layout cifar (4.2): a 3x3 stem, three stages of n blocks with width, 2 and 4 times width filters; depth is 6n+2 with
-basic blocks, 9n+2 with bottlenecks. With width 16, 3 channels and 10 classes, plain nets and residual ones with
-option A have the same parameters:
+Layout `cifar` (He et al. 2015, 4.2): a 3x3 stem, then three stages of n blocks with width,
+2 width and 4 width filters. Depth is 6n+2 with basic blocks and 9n+2 with bottlenecks. With width
+16, 3 channels and 10 classes, plain networks and residual ones with option A have equally many
+parameters:
 
     depth       20       32       44       56       110        1202
     parameters  269,722  464,154  658,586  853,018  1,727,962  19,421,274
 
-Layout imagenet (table 1): a 7x7 stem with stride 2, a 3x3 maximum with stride 2, four stages. Both: the first block of
-each stage but the first has stride 2; global average pooling, one linear layer. Parameter names are torchvision's, and
-parameters by position are the stem's, the blocks' in their order (a shortcut's last), the linear layer's.
+Layout `imagenet` (table 1): a 7x7 stem of stride 2, a 3x3 max pooling of stride 2, four stages.
+
+In both, the first block of every stage but the first has stride 2, and global average pooling and
+one linear layer follow the last. Parameter names are torchvision's. By position, parameters are the
+stem's, the blocks' in order (a block's shortcut last), the linear layer's.
 """
 
 import math
@@ -21,12 +24,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from degradation.config import Model, blocks_per_stage
-from degradation.models.blocks import BLOCKS, Block, Bottleneck
+from degradation.models.blocks import Block
 from degradation.models.shortcuts import build_shortcut
+from degradation.registry import BLOCKS
 
 
 class Network(nn.Module):
-    """(B, channels, H, W) -> logits (B, classes)."""
+    """Images (N, channels, H, W) -> logits (N, classes).
+
+    Args:
+        model: a checked configuration: its depth fits its layout and block.
+        channels: of the images.
+        classes: outputs of the linear layer.
+    """
 
     def __init__(self, model: Model, channels: int, classes: int) -> None:
         super().__init__()
@@ -36,36 +46,38 @@ class Network(nn.Module):
             channels, model.width, kernel, stride=stride, padding=kernel // 2, bias=False
         )
         self.bn1 = nn.BatchNorm2d(model.width)
+
         in_channels = model.width
-        self.stages: list[str] = []
+        self.stages: list[str] = []  # names of the stages' modules, in order
         for stage, blocks in enumerate(blocks_per_stage(model)):
-            inner = model.width * 2**stage
-            layer = nn.Sequential()
-            for index in range(blocks):
-                stride = 2 if stage > 0 and index == 0 else 1
-                layer.append(
-                    build_block(model, in_channels, inner, stride, first=stage == index == 0)
-                )
-                in_channels = inner * BLOCKS[model.block].expansion
+            layer, in_channels = _build_stage(model, stage, blocks, in_channels)
             self.stages.append(f"layer{stage + 1}")
             self.add_module(self.stages[-1], layer)
+
+        # in order `pre` nothing normalises the last addition but this
         self.bn_last = nn.BatchNorm2d(in_channels) if model.order == "pre" else None
         self.fc = nn.Linear(in_channels, classes)
 
     def blocks(self) -> Iterator[Block]:
-        """All blocks, from the input to the output."""
+        """Iterate over all blocks, from the input to the output."""
         return (module for module in self.modules() if isinstance(module, Block))
 
     def stem(self, x: Tensor) -> Tensor:
-        """What comes before the first block."""
+        """Compute the input of the first block: (N, channels, H, W) -> (N, width, H', W').
+
+        H' is H in layout `cifar` and H / 4 in layout `imagenet`.
+        """
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        return F.max_pool2d(x, 3, stride=2, padding=1) if self.layout == "imagenet" else x
+        if self.layout == "imagenet":
+            x = F.max_pool2d(x, 3, stride=2, padding=1)
+        return x
 
     def head(self, x: Tensor) -> Tensor:
-        """What comes after the last block."""
+        """Compute the logits (N, classes) from the last block's output (N, C, H, W)."""
         if self.bn_last is not None:
             x = F.relu(self.bn_last(x), inplace=True)
-        logits: Tensor = self.fc(x.mean((2, 3)))
+        pooled = x.mean((2, 3))  # global average: (N, C)
+        logits: Tensor = self.fc(pooled)
         return logits
 
     def forward(self, x: Tensor) -> Tensor:
@@ -75,24 +87,61 @@ class Network(nn.Module):
         return self.head(x)
 
 
-def build_block(model: Model, in_channels: int, inner: int, stride: int, first: bool) -> Block:
-    """One block of a model with its shortcut; `inner` is the number of filters of its 3x3 convolutions."""
-    out_channels = inner * BLOCKS[model.block].expansion
-    downsample = build_shortcut(
+def _build_stage(
+    model: Model, stage: int, blocks: int, in_channels: int
+) -> tuple[nn.Sequential, int]:
+    """Build a stage, counted from 0, and return it with its number of output channels."""
+    width = model.width * 2**stage
+    layer = nn.Sequential()
+    for index in range(blocks):
+        stride = 2 if stage > 0 and index == 0 else 1
+        is_first = stage == 0 and index == 0
+        layer.append(build_block(model, in_channels, width, stride, is_first))
+        in_channels = width * BLOCKS.load(model.block).expansion
+    return layer, in_channels
+
+
+def build_block(model: Model, in_channels: int, width: int, stride: int, first: bool) -> Block:
+    """Build one block of a model with its shortcut.
+
+    Args:
+        in_channels: channels of the block's input.
+        width: filters of the block's 3x3 convolutions.
+        stride: of the block; 2 halves the sides.
+        first: this is the first block of the network.
+    """
+    kind = BLOCKS.load(model.block)
+    out_channels = width * kind.expansion
+    shortcut = build_shortcut(
         model.shortcut, in_channels, out_channels, stride, model.order, model.new_channels
     )
-    given = (in_channels, inner, stride, downsample, model.shortcut != "none", model.order, first)
-    if model.block == "bottleneck":
-        return Bottleneck(*given, stride_on_first=model.bottleneck_stride == "1x1")
-    return BLOCKS[model.block](*given)
+    block: Block = kind(
+        in_channels,
+        width,
+        stride=stride,
+        downsample=shortcut,
+        residual=model.shortcut != "none",
+        order=model.order,
+        first=first,
+        **kind.options_of(model),
+    )
+    return block
 
 
 def initialise(
     network: nn.Module, generator: torch.Generator, initialisation: str = "fan_out"
 ) -> None:
-    """He normal for convolutions, PyTorch's uniform for the linear layer, BN at 1 and 0; from one stream."""
+    """Draw all weights from one random stream, in place.
+
+    Convolutions are He normal (He et al. 2015, 3.4), the linear layer has PyTorch's default, uniform
+    within 1 / sqrt(inputs). BN keeps PyTorch's scale 1 and shift 0.
+
+    Args:
+        generator: a CPU generator; it is advanced.
+        initialisation: He normal by `fan_out` or `fan_in`.
+    """
     mode: Literal["fan_in", "fan_out"] = "fan_in" if initialisation == "fan_in" else "fan_out"
-    for module in _drawing_order(network):
+    for module in _modules_in_drawing_order(network):
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(
                 module.weight, mode=mode, nonlinearity="relu", generator=generator
@@ -103,10 +152,15 @@ def initialise(
             nn.init.uniform_(module.bias, -bound, bound, generator=generator)
 
 
-def _drawing_order(module: nn.Module) -> Iterator[nn.Module]:
-    """All modules, a block's shortcut before its convolutions: the order in which the stream has always been spent."""
+def _modules_in_drawing_order(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield all modules, a block's shortcut before its convolutions.
+
+    The order decides which weights a seed gives, so it may never change.
+    """
     yield module
     children = dict(module.named_children())
     shortcut = children.pop("downsample", None)
-    for child in [*([shortcut] if shortcut is not None else []), *children.values()]:
-        yield from _drawing_order(child)
+    if shortcut is not None:
+        yield from _modules_in_drawing_order(shortcut)
+    for child in children.values():
+        yield from _modules_in_drawing_order(child)

@@ -1,13 +1,17 @@
-"""The three shortcuts of He et al. 2015, 3.3: A, B and C."""
+"""The three shortcuts where a block changes the shape: options A, B and C (He et al. 2015, 3.3)."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
 class ZeroPadding(nn.Module):
-    """Option A where the shape changes: subsample by the stride, pad the new channels with zeros. No parameters.
+    """Option A: subsample by the stride and fill the new channels with zeros. No parameters.
 
-    The new channels come after the old ones, or half of them `either_side` (the odd one after).
+    (N, in, H, W) -> (N, out, H / stride, W / stride).
+
+    Args:
+        either_side: half of the new channels come before the old ones (rounded down), the rest
+            after; otherwise all come after.
     """
 
     def __init__(
@@ -21,15 +25,17 @@ class ZeroPadding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x[:, :, :: self.stride, :: self.stride]
-        return F.pad(x, (0, 0, 0, 0, self.before, self.after))  # (B, C, H, W)
+        return F.pad(x, (0, 0, 0, 0, self.before, self.after))  # pairs for W, H, then channels
 
 
-def projection(
+def build_projection(
     in_channels: int, out_channels: int, stride: int, norm: bool = True
 ) -> nn.Sequential:
-    """Options B and C: a 1x1 convolution, with BN unless the block's order is `pre`."""
-    layers: list[nn.Module] = [nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False)]
-    return nn.Sequential(*layers, nn.BatchNorm2d(out_channels)) if norm else nn.Sequential(*layers)
+    """Build the 1x1 convolution of options B and C, followed by BN unless the order is `pre`."""
+    projection = nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False))
+    if norm:
+        projection.append(nn.BatchNorm2d(out_channels))
+    return projection
 
 
 def build_shortcut(
@@ -40,12 +46,20 @@ def build_shortcut(
     order: str = "post",
     new_channels: str = "after",
 ) -> nn.Module | None:
-    """What stands on a block's shortcut path; None is the identity (and, with option `none`, no path at all)."""
+    """Build the module on a block's shortcut path; None is the identity.
+
+    Args:
+        option: `A` pads with zeros where the shape changes, `B` projects there, `C` projects in
+            every block, `none` has no shortcut path at all (then None means that).
+        order: the block's; in order `pre` a projection has no BN.
+        new_channels: where option A pads, `after` or `either_side`.
+    """
+    if option == "none":
+        return None
     same_shape = in_channels == out_channels and stride == 1
-    if option == "none" or (same_shape and option != "C"):
+    if same_shape and option != "C":
         return None
     if option == "A":
-        return ZeroPadding(
-            in_channels, out_channels, stride, either_side=new_channels == "either_side"
-        )
-    return projection(in_channels, out_channels, stride, norm=order == "post")
+        either_side = new_channels == "either_side"
+        return ZeroPadding(in_channels, out_channels, stride, either_side)
+    return build_projection(in_channels, out_channels, stride, norm=order == "post")

@@ -1,38 +1,67 @@
-"""Gradient flow: how large dE/dx_l and dE/dW_l are at every block (He et al. 2015, 4.1: neither vanishes, under BN)."""
+"""Gradient flow: how large the gradient is at every block.
+
+He et al. 2015, 4.1, argue that under BN neither forward nor backward signals vanish.
+"""
 
 import torch
 from torch import Tensor
 
 from degradation.models.batchnorm import batch_statistics
 from degradation.models.network import Network
-from degradation.probes.block_gradients import loss_through_blocks, stages_of
-from degradation.probes.table import Table, column
+from degradation.probes.block_gradients import list_stages, loss_through_blocks
+from degradation.probes.table import Table, to_column
+from degradation.registry import PROBES
 
 
-def gradient_flow(network: Network, pictures: Tensor, labels: Tensor) -> Table:
-    """A row a block input l = 0 to n (n: what the last block gives): Euclidean norms, of the batch's mean loss E.
+@PROBES.register(
+    "gradient_flow",
+    at=("start", "snapshots", "end"),
+    split="train",
+    needs_shortcuts=False,
+    columns={
+        "block": "count",
+        "stage": "count",
+        "input_gradient": "size or null",
+        "weight_gradient": "size or null",
+    },
+)
+def measure_gradient_flow(
+    network: Network, images: Tensor, labels: Tensor, _generator: torch.Generator | None = None
+) -> Table:
+    """Measure the Euclidean norms of the gradients of the batch's mean loss E.
 
-    `input_gradient` is that of dE/dx_l, over all pictures, channels and positions; `weight_gradient` that of dE/dW_l,
-    over the weights of the block's convolutions (None for n). BN normalises by the batch, as in training.
+    BN normalises by the batch, as in training.
+
+    Args:
+        images: float (N, C, H, W), normalised.
+        labels: int64 (N,).
+
+    Returns:
+        One row per block input x_l, l = 0 to n, where x_n is the last block's output.
+        `block`: l. `stage`: of the block, from 1. `input_gradient`: the norm of dE/dx_l over all
+        images, channels and positions. `weight_gradient`: the norm of dE/dW_l over the weights of
+        block l's convolutions; None for l = n. None where a norm is not finite.
     """
-    weights = [
-        [convolution.get_parameter("weight") for convolution, _ in block.pairs()]
+    weights_of_blocks = [
+        [convolution.get_parameter("weight") for convolution, _ in block.conv_bn_pairs()]
         for block in network.blocks()
     ]
+    all_weights = [weight for weights in weights_of_blocks for weight in weights]
     with batch_statistics(network), torch.enable_grad():
-        loss, inputs = loss_through_blocks(network, pictures, labels)
-        gradients = torch.autograd.grad(
-            loss, [*inputs, *(weight for block in weights for weight in block)]
-        )
-    of_inputs = [gradient.cpu().double().norm().item() for gradient in gradients[: len(inputs)]]
-    squares = [
-        gradient.cpu().double().square().sum().item() for gradient in gradients[len(inputs) :]
-    ]
-    layers = iter(squares)
-    of_weights = [sum(next(layers) for _ in block) ** 0.5 for block in weights]
+        loss, inputs = loss_through_blocks(network, images, labels)
+        gradients = torch.autograd.grad(loss, [*inputs, *all_weights])
+    input_gradients, weight_gradients = gradients[: len(inputs)], gradients[len(inputs) :]
+
+    # in float64 on the CPU: some devices have none, and squares of small gradients underflow
+    input_norms = [gradient.cpu().double().norm().item() for gradient in input_gradients]
+    squares = iter(gradient.cpu().double().square().sum().item() for gradient in weight_gradients)
+    weight_norms = []
+    for weights in weights_of_blocks:
+        square = sum(next(squares) for _ in weights)
+        weight_norms.append(square**0.5)
     return {
         "block": list(range(len(inputs))),
-        "stage": [*stages_of(network), len(network.stages)],
-        "input_gradient": column(of_inputs),
-        "weight_gradient": [*column(of_weights), None],
+        "stage": [*list_stages(network), len(network.stages)],
+        "input_gradient": to_column(input_norms),
+        "weight_gradient": [*to_column(weight_norms), None],
     }

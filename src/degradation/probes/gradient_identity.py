@@ -1,12 +1,14 @@
-"""The gradient argument, exactly: both sides of the source's equations, in float64.
+"""The gradient argument for shortcuts, checked exactly: both sides of the equations, in float64.
 
     within a stage of pre-activation blocks    dE/dx_l = dE/dx_L (1 + d/dx_l sum_{i=l}^{L-1} F(x_i, W_i))
-    across a change of shape                   the shortcut's Jacobian in the place of 1
-    blocks of 2015                             dE/dx_l = (S_l + F_l')^T M_l dE/dx_{l+1}, with the mask M_l of the ReLU
+    across a change of shape                   the same, with the shortcut's Jacobian in place of 1
+    blocks of He et al. 2015                   dE/dx_l = (S_l + F_l')^T M_l dE/dx_{l+1}, M_l: the ReLU's mask
 
-The left side is the backward pass of the whole network, the right side vector-Jacobian products of its parts (He et al.
-2016, equation 5).
+The left side is the backward pass of the whole network; the right side is computed from
+vector-Jacobian products of its parts (He et al. 2016, equation 5).
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,68 +18,109 @@ from degradation.models.blocks import Block
 from degradation.models.network import Network
 from degradation.probes.block_gradients import (
     BlockGradients,
-    in_float64,
+    list_stages,
     loss_through_blocks,
-    stages_of,
+    to_float64,
 )
-from degradation.probes.table import Table, column
+from degradation.probes.table import Table, to_column, to_table
+from degradation.registry import PROBES
 
 
-def gradient_identity(network: Network, pictures: Tensor, labels: Tensor) -> Table:
-    """A row a block l and form: `block` (x_{l+1} to x_l) and, in the order pre, `stage` (the stage's end x_L to x_l).
+@PROBES.register(
+    "identity",
+    at=("start", "snapshots", "end"),
+    split="train",
+    needs_shortcuts=True,
+    columns={
+        "form": ("block", "stage"),
+        "block": "count",
+        "shape_change": "flag",
+        "gradient": "size or null",
+        "by_shortcut": "size or null",
+        "by_convolutions": "size or null",
+        "shortcut_share": "number or null",
+        "relative_difference": "size or null",
+    },
+)
+def measure_gradient_identity(
+    network: Network, images: Tensor, labels: Tensor, _generator: torch.Generator | None = None
+) -> Table:
+    """Compare the two sides of the equation at every block of a network with shortcuts.
 
-    `gradient`, `by_shortcut`, `by_convolutions`: Euclidean norms of the left side and of the right side's two terms;
-    `shortcut_share`: the shortcut's term projected on the gradient, over its length (the two shares add up to 1);
-    `relative_difference`: of the two sides. BN normalises by the batch, as in training. Networks with shortcuts only.
+    BN normalises by the batch, as in training. At most `MAX_IMAGES` images are used.
+
+    Args:
+        images: float (N, C, H, W), normalised.
+        labels: int64 (N,).
+
+    Returns:
+        One row per block l of the form `block` (from x_{l+1} back to x_l), then, in order `pre`,
+        one row per block of the form `stage` (from the stage's end x_L back to x_l), where all
+        shortcuts in between are identities.
+        `gradient`, `by_shortcut`, `by_convolutions`: Euclidean norms of the left side and of the
+        right side's two terms. `shortcut_share`: the shortcut's term projected on the gradient,
+        over the gradient's norm; the two terms' shares add up to 1. `relative_difference`: the
+        norm of the difference of the sides over that of the gradient. None where not finite.
     """
-    exact, pictures, labels = in_float64(network, pictures, labels)
-    blocks, stages = list(exact.blocks()), stages_of(exact)
-    rows = []
+    exact, images, labels = to_float64(network, images, labels)
+    blocks, stages = list(exact.blocks()), list_stages(exact)
+    rows: list[dict[str, Any]] = []
     with batch_statistics(exact), torch.enable_grad():
-        loss, inputs = loss_through_blocks(exact, pictures, labels)
+        loss, inputs = loss_through_blocks(exact, images, labels)
         gradients = torch.autograd.grad(loss, inputs)
         for number, block in enumerate(blocks):
             terms = BlockGradients(block, inputs[number])
             after = gradients[number + 1]
-            found = _row(gradients[number], terms.by_shortcut(after), terms.by_convolutions(after))
-            rows.append(
-                {"form": "block", "block": number, "shape_change": not block.keeps_shape, **found}
-            )
+            by_shortcut, by_convolutions = terms.by_shortcut(after), terms.by_convolutions(after)
+            place = {"form": "block", "block": number, "shape_change": not block.keeps_shape}
+            rows.append(place | _compare(gradients[number], by_shortcut, by_convolutions))
         for number in range(len(blocks)):
-            end = _end_of_stage(blocks, stages, number)
-            if end is not None:
-                by_convolutions = _sum_term(blocks[number:end], inputs[number], gradients[end])
-                found = _row(gradients[number], gradients[end], by_convolutions)
-                rows.append({"form": "stage", "block": number, "shape_change": False, **found})
-    return {key: [row[key] for row in rows] for key in rows[0]}
+            end = _find_stage_end(blocks, stages, number)
+            if end is None:
+                continue
+            by_convolutions = _sum_term(blocks[number:end], inputs[number], gradients[end])
+            place = {"form": "stage", "block": number, "shape_change": False}
+            rows.append(place | _compare(gradients[number], gradients[end], by_convolutions))
+    return to_table(rows)
 
 
-def _end_of_stage(blocks: list[Block], stages: list[int], number: int) -> int | None:
-    """L, where from block `number` to its stage's end nothing follows the additions and shortcuts are identities."""
+def _find_stage_end(blocks: list[Block], stages: list[int], number: int) -> int | None:
+    """Return L of the stage of a block, or None if the stage's equation does not hold from there on.
+
+    It holds if nothing follows the additions (order `pre`) and all shortcuts are identities.
+    """
     end = number + 1
     while end < len(blocks) and stages[end] == stages[number]:
         end += 1
-    holds = all(block.order == "pre" and block.downsample is None for block in blocks[number:end])
-    return end if holds else None
+    for block in blocks[number:end]:
+        if block.order != "pre" or block.downsample is not None:
+            return None
+    return end
 
 
 def _sum_term(blocks: list[Block], x: Tensor, gradient: Tensor) -> Tensor:
-    """dE/dx_L d/dx_l sum F(x_i, W_i)."""
+    """Return dE/dx_L d/dx_l sum F(x_i, W_i), of the shape of x = x_l."""
     start = x = x.detach().requires_grad_()
     total = torch.zeros_like(x)
     for block in blocks:
-        change = block.convolutions(block.activate(x))
-        total, x = total + change, x + change
+        change = block.apply_convolutions(block.activate(x))
+        total = total + change
+        x = x + change
     return torch.autograd.grad(total, start, gradient)[0]
 
 
-def _row(gradient: Tensor, by_shortcut: Tensor, by_convolutions: Tensor) -> dict[str, float | None]:
-    size = gradient.norm()
+def _compare(
+    gradient: Tensor, by_shortcut: Tensor, by_convolutions: Tensor
+) -> dict[str, float | None]:
+    """Return the columns that compare the left side with the two terms of the right side."""
+    norm = gradient.norm()
+    difference = gradient - by_shortcut - by_convolutions
     values = {
-        "gradient": size,
+        "gradient": norm,
         "by_shortcut": by_shortcut.norm(),
         "by_convolutions": by_convolutions.norm(),
-        "shortcut_share": (by_shortcut * gradient).sum() / size.square(),
-        "relative_difference": (gradient - by_shortcut - by_convolutions).norm() / size,
+        "shortcut_share": (by_shortcut * gradient).sum() / norm.square(),
+        "relative_difference": difference.norm() / norm,
     }
-    return dict(zip(values, column(value.item() for value in values.values()), strict=True))
+    numbers = to_column(value.item() for value in values.values())
+    return dict(zip(values, numbers, strict=True))

@@ -1,59 +1,72 @@
-"""The loss around a trained network on a line and a square (Li et al. 2018, section 4).
+"""The loss around a trained network, on a line and a square (Li et al. 2018, section 4).
 
-Two random directions, each filter of them as long as the network's own; biases and BN's parameters stay, and BN
-normalises by the moving averages of the trained network, as there.
+The weights move along two random directions. Each filter of a direction is as long as the
+network's own filter. Biases and BN's scale and shift stay, and BN normalises by the moving averages
+of the trained network, as in the paper.
 """
 
 from collections.abc import Iterable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from degradation.models.error_counts import count_errors
 from degradation.models.network import Network
 
+Direction = dict[str, Tensor]  # by the name of the parameter that it moves
 
-def direction(network: Network, generator: torch.Generator) -> dict[str, Tensor]:
-    """A random direction, normalised filter by filter; the parameters that it does not move are left out."""
-    found = {}
+
+def draw_direction(network: Network, generator: torch.Generator) -> Direction:
+    """Draw a random direction, normalised filter by filter (a row, in the linear layer).
+
+    Only weights of convolutions and linear layers are in it; biases and BN's parameters are not.
+    """
+    direction = {}
     for name, weight in network.named_parameters():
         if weight.dim() < 2:
-            continue  # biases, BN's scale and shift
-        drawn = torch.randn(weight.shape, generator=generator).to(weight)
-        size = weight.detach().flatten(1).norm(dim=1) / drawn.flatten(1).norm(dim=1)
-        found[name] = drawn * size.view(-1, *[1] * (weight.dim() - 1))
-    return found
+            continue
+        change = torch.randn(weight.shape, generator=generator).to(weight)
+        length = weight.detach().flatten(1).norm(dim=1) / change.flatten(1).norm(dim=1)
+        direction[name] = change * length.view(-1, *[1] * (weight.dim() - 1))
+    return direction
 
 
-class Surface:
-    """The loss and error of a network moved along two directions; the network is changed."""
+class LossSurface:
+    """The loss and the error of a network moved along two directions.
 
-    def __init__(
-        self, network: Network, along: tuple[dict[str, Tensor], dict[str, Tensor]]
-    ) -> None:
-        self.network, self.along = network.eval(), along
+    Args:
+        network: put into eval mode and changed: after `measure` it is where it was moved to.
+        directions: the two directions; 1 along either is as far as the weights' own norm.
+    """
+
+    def __init__(self, network: Network, directions: tuple[Direction, Direction]) -> None:
+        self.network, self.directions = network.eval(), directions
         self.centre = {
             name: value.detach().clone()
             for name, value in network.named_parameters()
-            if name in along[0]
+            if name in directions[0]
         }
 
     def measure(
         self, x: float, y: float, batches: Iterable[tuple[Tensor, Tensor]]
     ) -> tuple[float, float]:
-        """At w + x d_1 + y d_2: mean cross-entropy in nats, error in percent, over the pictures of the batches."""
+        """Return mean cross-entropy (nats) and error (percent) at w + x d_1 + y d_2.
+
+        Args:
+            batches: images float (B, C, H, W) and labels int64 (B,), on the network's device.
+        """
+        self._move_to(x, y)
+        counts = count_errors(self._forward, batches)
+        return counts.loss, counts.error
+
+    def _move_to(self, x: float, y: float) -> None:
         parameters = dict(self.network.named_parameters())
+        first, second = self.directions
         with torch.no_grad():
             for name, value in self.centre.items():
-                moved = torch.add(value, self.along[0][name], alpha=x).add_(
-                    self.along[1][name], alpha=y
-                )
+                moved = torch.add(value, first[name], alpha=x).add_(second[name], alpha=y)
                 parameters[name].copy_(moved)
-        loss, wrong, seen = 0.0, 0, 0
-        with torch.inference_mode():
-            for pictures, labels in batches:
-                logits = self.network(pictures.contiguous(memory_format=torch.channels_last))
-                loss += F.cross_entropy(logits, labels, reduction="sum").item()
-                wrong += int((logits.argmax(1) != labels).sum())
-                seen += len(labels)
-        return loss / seen, 100 * wrong / seen
+
+    def _forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
+        return logits

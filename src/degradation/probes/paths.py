@@ -1,7 +1,8 @@
-"""Paths (Veit et al. 2016): a residual network of n blocks is 2^n paths; how long are those that carry the gradient?
+"""Paths (Veit et al. 2016): how long are the paths that carry the gradient?
 
-A path takes each block's convolutions or its shortcut; its length is the number of convolutions taken. The gradients of
-all paths add up to dE/dx_0.
+A residual network of n blocks is a collection of 2^n paths. Each takes every block's convolutions
+or its shortcut, and its length is the number of convolutions it takes (counted in blocks). The
+gradients of all paths add up to dE/dx_0.
 """
 
 import math
@@ -11,84 +12,122 @@ from torch import Tensor
 
 from degradation.models.batchnorm import batch_statistics
 from degradation.models.network import Network
-from degradation.probes.block_gradients import BlockGradients, in_float64, loss_through_blocks
-from degradation.probes.table import Table, column
+from degradation.probes.block_gradients import BlockGradients, loss_through_blocks, to_float64
+from degradation.probes.table import Table, to_column
+from degradation.registry import PROBES
 
-LENGTHS = 16  # at which single paths are sampled
-SAMPLES = 8  # paths a length
+LENGTHS = 16  # lengths at which single paths are sampled, at most
+SAMPLES = 8  # sampled paths per length
 
 
-def paths(
+@PROBES.register(
+    "paths",
+    at=("start", "end"),
+    split="train",
+    needs_shortcuts=True,
+    columns={
+        "length": "count",
+        "paths": "size",
+        "path_gradient": "size or null",
+        "sum_gradient": "size or null",
+    },
+)
+def measure_paths(
     network: Network,
-    pictures: Tensor,
+    images: Tensor,
     labels: Tensor,
     generator: torch.Generator,
     samples: int = SAMPLES,
 ) -> Table:
-    """A row a length 0 to n: `paths` of that length, and Euclidean norms of their part of dE/dx_0.
+    """Measure how much of the gradient dE/dx_0 paths of each length carry.
 
-    `path_gradient`: of one path's, the mean over `samples` random paths (None for lengths that are not sampled).
-    `sum_gradient`: of the sum over all paths of that length, exactly: dE/dx_0 is a polynomial in t where each block's
-    Jacobian is S + t F', and this is its coefficient. BN normalises by the batch. In float64: a long path carries
-    1e-30 of the gradient. Networks with shortcuts only.
+    In float64, because a long path carries as little as 1e-30 of the gradient. BN normalises by the
+    batch, as in training. At most `MAX_IMAGES` images are used. Networks with shortcuts only.
+
+    Args:
+        images: float (N, C, H, W), normalised.
+        labels: int64 (N,).
+        samples: random paths per sampled length.
+
+    Returns:
+        One row per length 0 to n. `paths`: how many have this length. `path_gradient`: the mean
+        Euclidean norm of one path's gradient over the sampled paths; None for lengths that are not
+        sampled. `sum_gradient`: the norm of the sum over all paths of this length, exact.
     """
-    network, pictures, labels = in_float64(network, pictures, labels)
+    network, images, labels = to_float64(network, images, labels)
     blocks = list(network.blocks())
     n = len(blocks)
     with batch_statistics(network), torch.enable_grad():
-        loss, inputs = loss_through_blocks(network, pictures, labels)
+        loss, inputs = loss_through_blocks(network, images, labels)
         last = torch.autograd.grad(loss, inputs[-1])[0]
         terms = [BlockGradients(block, x) for block, x in zip(blocks, inputs, strict=False)]
-        sums = _by_length(terms, last)
-        sampled: dict[int, float] = {}
-        for length in sorted(
-            {round(k) for k in torch.linspace(0, n, min(LENGTHS, n + 1)).tolist()}
-        ):
-            drawn = min(samples, math.comb(n, length))
-            norms = [
-                _along(terms, last, _choose(n, length, generator)).norm().item()
-                for _ in range(drawn)
-            ]
-            sampled[length] = sum(norms) / drawn
-    lengths = range(n + 1)
+        sums = _sum_by_length(terms, last)
+        sampled = {
+            length: _sample_norm(terms, last, length, samples, generator)
+            for length in _spread_lengths(n)
+        }
+    path_gradients: list[float | None] = []
+    for length in range(n + 1):
+        path_gradients += to_column([sampled[length]]) if length in sampled else [None]
     return {
-        "length": list(lengths),
-        "paths": [float(math.comb(n, length)) for length in lengths],
-        "path_gradient": [column([sampled[k]])[0] if k in sampled else None for k in lengths],
-        "sum_gradient": column(total.norm().item() for total in sums),
+        "length": list(range(n + 1)),
+        "paths": [float(math.comb(n, length)) for length in range(n + 1)],
+        "path_gradient": path_gradients,
+        "sum_gradient": to_column(total.norm().item() for total in sums),
     }
 
 
-def _by_length(terms: list[BlockGradients], last: Tensor) -> list[Tensor]:
-    """The part of dE/dx_0 of all paths of each length."""
+def _spread_lengths(n: int) -> list[int]:
+    """Return at most LENGTHS lengths, spread evenly over 0 to n."""
+    lengths = torch.linspace(0, n, min(LENGTHS, n + 1)).tolist()
+    return sorted({round(length) for length in lengths})
+
+
+def _sum_by_length(terms: list[BlockGradients], last: Tensor) -> list[Tensor]:
+    """Return the part of dE/dx_0 that all paths of each length 0 to n carry together.
+
+    With each block's Jacobian written as S + t F', the gradient is a polynomial in t. The part of
+    length k is the coefficient of t^k. `sums` holds the coefficients from the last block down.
+    """
     sums = [last]
     for block in reversed(terms):
-        shortcuts = [block.by_shortcut(gradient) for gradient in sums]
-        longer = [block.by_convolutions(gradient) for gradient in sums]
-        sums = [
-            *(
-                a + b
-                for a, b in zip(
-                    shortcuts, [torch.zeros_like(shortcuts[0]), *longer[:-1]], strict=True
-                )
-            ),
-            longer[-1],
+        same_length = [block.by_shortcut(gradient) for gradient in sums]
+        one_longer = [block.by_convolutions(gradient) for gradient in sums]
+        zero = torch.zeros_like(same_length[0])
+        lower = [
+            by_shortcut + by_convolutions
+            for by_shortcut, by_convolutions in zip(
+                same_length, [zero, *one_longer[:-1]], strict=True
+            )
         ]
+        sums = [*lower, one_longer[-1]]
     return sums
 
 
-def _choose(n: int, length: int, generator: torch.Generator) -> set[int]:
-    return set(torch.randperm(n, generator=generator)[:length].tolist())
+def _sample_norm(
+    terms: list[BlockGradients],
+    last: Tensor,
+    length: int,
+    samples: int,
+    generator: torch.Generator,
+) -> float:
+    """Return the mean norm of the gradient along random paths of one length."""
+    n = len(terms)
+    count = min(samples, math.comb(n, length))
+    norms: list[float] = []
+    for _ in range(count):
+        convolutions = set(torch.randperm(n, generator=generator)[:length].tolist())
+        norms.append(_follow_path(terms, last, convolutions).norm().item())
+    return sum(norms) / count
 
 
-def _along(terms: list[BlockGradients], last: Tensor, convolutions: set[int]) -> Tensor:
-    """The part of dE/dx_0 of one path: by the convolutions of these blocks, by the shortcuts of the others."""
+def _follow_path(terms: list[BlockGradients], last: Tensor, convolutions: set[int]) -> Tensor:
+    """Return one path's part of dE/dx_0: by these blocks' convolutions, by the others' shortcuts."""
     gradient = last
     for number in reversed(range(len(terms))):
         block = terms[number]
-        gradient = (
-            block.by_convolutions(gradient)
-            if number in convolutions
-            else block.by_shortcut(gradient)
-        )
+        if number in convolutions:
+            gradient = block.by_convolutions(gradient)
+        else:
+            gradient = block.by_shortcut(gradient)
     return gradient

@@ -1,40 +1,61 @@
-"""Layer responses (He et al. 2015, figure 7): how strong the signal is that each layer adds."""
+"""Layer responses (He et al. 2015, figure 7): how strong a signal each layer adds."""
 
 import torch
 from torch import Tensor, nn
 
 from degradation.models.batchnorm import batch_statistics
 from degradation.models.network import Network
-from degradation.probes.table import Table, column
+from degradation.probes.table import Table, to_column
+from degradation.registry import PROBES
 
 
-def responses(network: Network, pictures: Tensor) -> Table:
-    """A row a convolution, the stem's first: the standard deviation of its response over pictures, channels, positions.
+@PROBES.register(
+    "responses",
+    at=("start", "snapshots", "end"),
+    split="train",
+    needs_shortcuts=False,
+    columns={"layer": "count", "kernel": "count", "deviation": "size or null"},
+)
+def measure_responses(
+    network: Network,
+    images: Tensor,
+    _labels: Tensor | None = None,
+    _generator: torch.Generator | None = None,
+) -> Table:
+    """Measure the standard deviation of every convolution's response.
 
-    The response is what BN gives, before ReLU and addition; in the order pre, where BN comes first, what the
-    convolution gives. BN normalises by the batch, as in training.
+    The response is BN's output, before ReLU and addition. In order `pre`, where BN comes first, it
+    is the convolution's output. BN normalises by the batch, as in training.
+
+    Args:
+        images: float (N, C, H, W), normalised.
+
+    Returns:
+        One row per convolution but the shortcuts', the stem's first. `layer`: from 1. `kernel`: the
+        side of its filters. `deviation`: over images, channels and positions; None if not finite.
     """
-    seen: list[float] = []
-    kernels: list[int] = []
     layers: list[tuple[nn.Module, nn.Module]] = [(network.conv1, network.bn1)]
     for block in network.blocks():
-        layers += [
-            (conv, conv if block.order == "pre" or norm is None else norm)
-            for conv, norm in block.pairs()
-        ]
-    hooks = []
-    for convolution, measured in layers:
-        kernels.append(convolution.get_parameter("weight").shape[-1])
-        # at once: the ReLU after it works in place
-        hooks.append(
-            measured.register_forward_hook(
-                lambda _module, _input, output: seen.append(output.std(correction=0).item())
-            )
-        )
+        for convolution, norm in block.conv_bn_pairs():
+            if block.order == "pre" or norm is None:
+                layers.append((convolution, convolution))
+            else:
+                layers.append((convolution, norm))
+    deviations: list[float] = []
+
+    def measure(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        # in the hook, since the ReLU that follows overwrites the output
+        deviations.append(output.std(correction=0).item())
+
+    hooks = [responding.register_forward_hook(measure) for _, responding in layers]
     try:
         with batch_statistics(network), torch.no_grad():
-            network(pictures)
+            network(images)
     finally:
         for hook in hooks:
             hook.remove()
-    return {"layer": list(range(1, len(layers) + 1)), "kernel": kernels, "deviation": column(seen)}
+    return {
+        "layer": list(range(1, len(layers) + 1)),
+        "kernel": [convolution.get_parameter("weight").shape[-1] for convolution, _ in layers],
+        "deviation": to_column(deviations),
+    }

@@ -1,50 +1,74 @@
-"""Shattered gradients (Balduzzi et al. 2017): how alike are the gradients at two inputs that are near each other?"""
+"""Shattered gradients (Balduzzi et al. 2017): how similar are the gradients at two nearby inputs?"""
 
 import torch
 from torch import Tensor
 
 from degradation.models.batchnorm import exact_statistics
 from degradation.models.network import Network
-from degradation.probes.table import Table, column
+from degradation.probes.table import Table, to_column
+from degradation.registry import PROBES
 
 LINES = 16
-POINTS = 65  # on each line, both ends among them
+POINTS = 65  # per line, both ends included
 
 
-def shattering(
+@PROBES.register(
+    "shattering",
+    at=("start", "end"),
+    split="train",
+    needs_shortcuts=False,
+    columns={"distance": "size", "correlation": "number or null"},
+)
+def measure_shattering(
     network: Network,
-    pictures: Tensor,
+    images: Tensor,
     labels: Tensor,
     generator: torch.Generator,
     lines: int = LINES,
     points: int = POINTS,
 ) -> Table:
-    """A row a distance: the mean cosine of the gradients at two points of a line so far apart, over points and lines.
+    """Measure the correlation of input gradients along straight lines between images.
 
-    A point with no gradient at all has no direction, and is in no pair.
+    A line leads from one random image of the batch to another. The gradient at a point is that of
+    the logit of the first image's class by the input. BN normalises by the statistics of the batch
+    of images, so that each point's logit depends on that point alone. White noise has correlation 0
+    at any distance above 0, a linear network 1.
 
-    Lines go from one picture to another, drawn from the batch, and `distance` is in their lengths. The gradient is that
-    of the logit of the first picture's class by the input. BN normalises by the batch of pictures, so that each point's
-    logit depends on that point alone. White noise has correlation 0 at any distance above 0, a linear network 1.
+    Args:
+        images: float (N, C, H, W), normalised; N must be at least 2.
+        labels: int64 (N,).
+
+    Returns:
+        One row per distance between two points of a line. `distance`: in lengths of the line.
+        `correlation`: the mean cosine of the two gradients, over all such pairs on all lines. A
+        point where the gradient is 0 has no direction and is in no pair; None if no pair is left.
     """
-    place = torch.linspace(0, 1, points, device=pictures.device).view(-1, 1, 1, 1)
+    positions = torch.linspace(0, 1, points, device=images.device).view(-1, 1, 1, 1)
     cosines = []
-    with exact_statistics(network, [pictures]), torch.enable_grad():
+    with exact_statistics(network, [images]), torch.enable_grad():
         was_training = network.training
         network.eval()
-        for _ in range(lines):  # one at a time: a deep network's graph is large
-            one, other = torch.randperm(len(pictures), generator=generator)[:2].tolist()
-            x = (
-                pictures[one] + place * (pictures[other] - pictures[one])
-            ).requires_grad_()  # (points, C, H, W)
-            (gradient,) = torch.autograd.grad(network(x)[:, labels[one]].sum(), x)
-            exact = gradient.cpu().double().flatten(1)  # a small gradient has a direction too
-            direction = exact / exact.norm(dim=1, keepdim=True)  # NaN where there is none
-            cosines.append(direction @ direction.T)
+        for _ in range(lines):  # one line at a time: the graph of a deep network is large
+            first, second = torch.randperm(len(images), generator=generator)[:2].tolist()
+            x = images[first] + positions * (images[second] - images[first])  # (points, C, H, W)
+            x.requires_grad_()
+            (gradient,) = torch.autograd.grad(network(x)[:, labels[first]].sum(), x)
+            cosines.append(_cosines(gradient))
         network.train(was_training)
     pairs = torch.stack(cosines)  # (lines, points, points)
-    apart = range(points)
+    lags = range(points)
     return {
-        "distance": [lag / (points - 1) for lag in apart],
-        "correlation": column(pairs.diagonal(lag, 1, 2).nanmean().item() for lag in apart),
+        "distance": [lag / (points - 1) for lag in lags],
+        "correlation": to_column(pairs.diagonal(lag, 1, 2).nanmean().item() for lag in lags),
     }
+
+
+def _cosines(gradients: Tensor) -> Tensor:
+    """Return the cosines (points, points) between the gradients (points, C, H, W); NaN for a zero.
+
+    In float64, where a gradient that float32 barely holds still has an exact direction.
+    """
+    exact = gradients.cpu().double().flatten(1)
+    directions = exact / exact.norm(dim=1, keepdim=True)
+    cosines: Tensor = directions @ directions.T
+    return cosines

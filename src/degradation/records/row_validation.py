@@ -7,6 +7,7 @@ None where it fits.
 import math
 import operator
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from degradation import metrics
@@ -14,6 +15,7 @@ from degradation.config.errors import is_single_line
 from degradation.durable_io import Row
 from degradation.metrics import CLEAN_ERROR, ITERATION, TEST_ERROR
 from degradation.records.schema import DEVICE, IMAGES, OUTCOME, PROBE, REASON, SECONDS, TABLE
+from degradation.registry import PROBES
 
 Fits = Callable[[Any], bool]
 InvalidRow = Callable[[Row, list[Row]], str | None]
@@ -148,22 +150,34 @@ def _all_numbers(column: Sequence[Any], percents: bool, needed: bool) -> bool:
 # --- rows of probes.jsonl
 
 NORM = or_null(is_size)
-# the columns of each probe that the analysis reads
-TABLES: dict[str, dict[str, Fits]] = {
-    "gradient_flow": {"block": is_count, "stage": is_count, "input_gradient": NORM, "weight_gradient": NORM},
-    "responses": {"layer": is_count, "kernel": is_count, "deviation": NORM},
-    "identity": {
-        "form": is_one_of("block", "stage"), "block": is_count, "shape_change": is_flag, "gradient": NORM,
-        "by_shortcut": NORM, "by_convolutions": NORM, "shortcut_share": or_null(is_number),
-        "relative_difference": NORM,
-    },
-    "shattering": {"distance": is_size, "correlation": or_null(is_number)},
-    "paths": {"length": is_count, "paths": is_size, "path_gradient": NORM, "sum_gradient": NORM},
-    "lesions": {
-        "kind": is_one_of("none", "delete", "swap"), "number": is_count, "repeat": is_count, "block": or_null(is_count),
-        "error": is_percent,
-    },
-}  # fmt: skip
+COLUMN_CHECKS: dict[str, Fits] = {
+    "count": is_count,
+    "size": is_size,
+    "number": is_number,
+    "percent": is_percent,
+    "flag": is_flag,
+}
+
+
+def column_checks(name: str) -> dict[str, Fits]:
+    """Return the check of each column that a probe's registration declares in `columns`.
+
+    A kind is a key of COLUMN_CHECKS, optionally followed by ` or null`, or a tuple of the words
+    that the column may hold. A probe that is not registered has no checks.
+    """
+    if name not in PROBES.names():
+        return {}
+    kinds = PROBES.facts(name)["columns"]
+    return {column: _column_check(kind) for column, kind in kinds.items()}
+
+
+@cache
+def _column_check(kind: str | tuple[str, ...]) -> Fits:
+    if isinstance(kind, tuple):
+        return is_one_of(*kind)
+    name, _, nullable = kind.partition(" or ")
+    check = COLUMN_CHECKS[name]
+    return or_null(check) if nullable else check
 
 
 def _are_cells(column: list[Any]) -> bool:
@@ -185,7 +199,7 @@ def check_probe_row(row: Row, before: list[Row]) -> str | None:
         return f"{TABLE} is wrong"
     if len({len(column) for column in table.values()} - {0}) != 1 or ITERATION in table:
         return f"{TABLE} has no rows"
-    for name, fits in TABLES.get(row[PROBE], {}).items():
+    for name, fits in column_checks(row[PROBE]).items():
         if name not in table or not all(map(fits, table[name])):
             return f"column {name} is missing or wrong"
     return None

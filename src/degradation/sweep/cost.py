@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from degradation.config import Config, Model, family
+from degradation.config import Config, Model, evaluation_iterations, family
 from degradation.data.loaders import find_image_shape
 from degradation.metrics import ITERATION
 from degradation.models.complexity import Complexity, measure_complexity
@@ -80,7 +80,7 @@ def _planned(
     )
     rate = rate_of(counted.multiply_adds, rates) or assumed
     work = float((total - done) * config.optim.batch_size * counted.multiply_adds * PASSES)
-    evaluations = math.ceil(total / config.schedule.evaluate_every)
+    evaluations = sum(1 for _ in evaluation_iterations(total, config.schedule.evaluate_every))
     written = stored * (1 + len(config.schedule.snapshots)) + evaluations * ROW_BYTES
     kept = 2 * stored * 2  # with the momentum, and twice where a new one takes the old one's place
     who = family(config.model), config.model.depth, state

@@ -7,17 +7,15 @@ from typing import Any
 from omegaconf import DictConfig
 
 from degradation.config import (
-    AT_END,
-    AT_SNAPSHOTS,
-    AT_START,
-    PROBE_SPECS,
     Config,
     Landscape,
     is_applicable,
+    later_probe_iterations,
 )
 from degradation.metrics import ITERATION
 from degradation.records.record import Record
 from degradation.records.schema import IMAGES, LANDSCAPE_DIR, PROBE, PROBES_FILE, RecordError, State
+from degradation.registry import PROBES
 from degradation.sweep.jobs import JobSpec, SweepRun, validate_job
 
 EXPLAINED = "explained"
@@ -37,12 +35,7 @@ def list_pending_probes(config: Config, record: Record) -> list[tuple[str, int]]
 
     A row of as many images as are asked for now counts; one of another number is of another sample. Raises RecordError.
     """
-    schedule = config.schedule
-    moments = {
-        AT_START: [0] if config.model.grown_from is None or 0 in schedule.snapshots else [],
-        AT_SNAPSHOTS: schedule.snapshots,
-        AT_END: [schedule.iterations],
-    }
+    moments = later_probe_iterations(config)
     names = dict.fromkeys([*config.probes.training, *config.probes.afterwards])
     rows = record.valid_rows(PROBES_FILE)
     asked = count_probe_images(config, record.read_metadata()["data"]) if rows else {}
@@ -51,7 +44,7 @@ def list_pending_probes(config: Config, record: Record) -> list[tuple[str, int]]
         (name, iteration)
         for name in names
         if is_applicable(name, config.model.shortcut)
-        for moment in PROBE_SPECS[name].at
+        for moment in PROBES.facts(name)["at"]
         for iteration in moments[moment]
     }
     return sorted(wanted - taken, key=lambda one: (one[1], list(names).index(one[0])))
@@ -72,7 +65,7 @@ def count_probe_images(config: Config, data: dict[str, Any]) -> dict[str, int]:
         split: there[split] if key is None else min(key, there[split])
         for split, key in keys.items()
     }
-    return {name: asked[kind.split] for name, kind in PROBE_SPECS.items()}
+    return {name: asked[PROBES.facts(name)["split"]] for name in PROBES.names()}
 
 
 def list_points(landscape: Landscape) -> list[Point]:

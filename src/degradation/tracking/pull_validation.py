@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
-from degradation.config import Config, Model, family
+from degradation.config import Config, Model, evaluation_iterations, family
 from degradation.config.errors import is_single_line, quote
 from degradation.durable_io import Row
 from degradation.metrics import (
@@ -187,9 +187,7 @@ def _keys(config: Row, iteration: int) -> tuple[set[str], set[str], set[str]]:
 
 
 def _evaluations(config: Row) -> Iterator[int]:
-    """The iterations of the rows, as `training.fit` yields them."""
-    every, last = config["schedule"]["evaluate_every"], config["schedule"]["iterations"]
-    if config["model"].get("grown_from") is not None:
-        yield 0
-    yield from range(every, last, every)
-    yield last
+    """Return the iterations of the rows of metrics."""
+    schedule = config["schedule"]
+    at_start = config["model"].get("grown_from") is not None
+    return evaluation_iterations(schedule["iterations"], schedule["evaluate_every"], at_start)

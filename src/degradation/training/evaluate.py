@@ -1,27 +1,18 @@
-"""Error and loss of a network in eval mode: BN with its moving averages, or exact ones; no gradient."""
+"""Error and loss of a network in eval mode, with BN's moving averages or exact statistics."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from degradation.config import Config, Precision
 from degradation.data.loaders import Loader
 from degradation.models.batchnorm import exact_statistics
+from degradation.models.error_counts import ErrorCounts, count_errors
 from degradation.training.device import at_least_float32, autocast, memory_format
 from degradation.training.distributed import SINGLE, WorkerGroup
-
-TOP = 5
-
-
-@dataclass(frozen=True)
-class EvalResult:
-    error: float  # percent
-    loss: float  # mean cross-entropy in nats
-    top5_error: float  # percent: the label is not among the five likeliest classes
 
 
 def evaluate(
@@ -29,46 +20,53 @@ def evaluate(
     batches: Iterable[tuple[Tensor, Tensor]],
     precision: Precision,
     group: WorkerGroup = SINGLE,
-) -> EvalResult:
-    """Over all pictures of the batches: (B, C, H, W), or (B, views, C, H, W), judged by the mean probability.
+) -> ErrorCounts:
+    """Measure errors and loss over all images of the batches; the network is in train mode after.
 
-    Each process of a group gives batches of its own, and gets what was measured over those of all.
+    Args:
+        batches: images (B, C, H, W), or (B, views, C, H, W) to judge each image by the mean
+            probability over its views; and int64 labels (B,).
+        group: each of its processes passes batches of its own and gets the sums over all of them.
     """
     network.eval()
-    seen, wrong, beyond, loss = 0.0, 0.0, 0.0, 0.0
-    with torch.inference_mode():
-        for pictures, labels in batches:
-            logits = compute_logits(network, pictures, precision)
-            loss += F.cross_entropy(logits, labels, reduction="sum").item()
-            wrong += (logits.argmax(1) != labels).sum().item()
-            top = logits.topk(min(TOP, logits.shape[1])).indices
-            beyond += (top != labels[:, None]).all(1).sum().item()
-            seen += len(labels)
+    counts = count_errors(partial(compute_logits, network, precision=precision), batches)
     network.train()
-    if not group.is_single:
-        sums = torch.tensor([seen, wrong, beyond, loss], dtype=torch.float64)
-        seen, wrong, beyond, loss = group.sum(sums).tolist()
-    return EvalResult(100 * wrong / seen, loss / seen, 100 * beyond / seen)
+    if group.is_single:
+        return counts
+    own = [counts.images, counts.wrong, counts.wrong_top5, counts.loss_sum]
+    return ErrorCounts(*group.sum(torch.tensor(own, dtype=torch.float64)).tolist())
 
 
-def compute_logits(network: nn.Module, pictures: Tensor, precision: Precision) -> Tensor:
-    """float32, or float64 of such a network (B, classes); of several views, the logarithm of their mean probability."""
-    views = pictures.shape[1] if pictures.dim() == 5 else 0
-    flat = pictures.flatten(0, 1) if views else pictures
+def compute_logits(network: nn.Module, images: Tensor, precision: Precision) -> Tensor:
+    """Return logits (B, classes) in float32, or in float64 if the network is in float64.
+
+    Args:
+        images: (B, C, H, W), or (B, views, C, H, W): then the result is the logarithm of the mean
+            probability over the views.
+    """
+    has_views = images.dim() == 5
+    flat = images.flatten(0, 1) if has_views else images
     with autocast(flat.device, precision):
         logits: Tensor = network(flat.contiguous(memory_format=memory_format(precision)))
     logits = at_least_float32(logits)
-    return logits.softmax(1).view(-1, views, logits.shape[1]).mean(1).log() if views else logits
+    if not has_views:
+        return logits
+    classes = logits.shape[1]
+    probabilities = logits.softmax(1).view(-1, images.shape[1], classes)
+    return probabilities.mean(1).log()
 
 
 @contextmanager
-def eval_batchnorm(network: nn.Module, config: Config, feed: Loader) -> Iterator[None]:
-    """Inside, BN's moving averages are those that a run is evaluated with: exact ones, where the model asks so."""
+def eval_batchnorm(network: nn.Module, config: Config, loader: Loader) -> Iterator[None]:
+    """Within this context, BN has the statistics that a run is evaluated with.
+
+    Those are its moving averages (`model.bn_statistics: moving`), or the exact statistics over the
+    training images (`exact`).
+    """
     if config.model.bn_statistics == "moving":
         yield
         return
-    batches = (images for images, _ in feed.shuffled_batches())
-    with exact_statistics(
-        network, batches, lambda batch: compute_logits(network, batch, config.precision)
-    ):
+    batches = (images for images, _ in loader.shuffled_batches())
+    forward = partial(compute_logits, network, precision=config.precision)
+    with exact_statistics(network, batches, forward):
         yield

@@ -1,0 +1,30 @@
+"""What a depth means: how many blocks each stage of a network has. Free of torch."""
+
+from degradation.config.schema import Model
+from degradation.registry import BLOCKS
+
+CIFAR_STAGES = 3
+
+
+def layers_per_unit(block: str) -> int:
+    """Return by how many layers the depth grows with one more block in each of the cifar stages.
+
+    A cifar network has `layers_per_unit * n + 2` layers (He et al. 2015, 4.2): 6n+2 with basic
+    blocks, 9n+2 with bottlenecks.
+    """
+    layers: int = BLOCKS.facts(block)["layers"]
+    return CIFAR_STAGES * layers
+
+
+def imagenet_stages(block: str) -> dict[int, tuple[int, ...]]:
+    """Return {depth: blocks of each stage} of the imagenet layout (He et al. 2015, table 1)."""
+    stages: dict[int, tuple[int, ...]] = BLOCKS.facts(block)["imagenet_stages"]
+    return stages
+
+
+def blocks_per_stage(model: Model) -> tuple[int, ...]:
+    """Return the number of blocks in each stage. The model's depth must fit its layout and block."""
+    if model.layout == "imagenet":
+        return imagenet_stages(model.block)[model.depth]
+    blocks = (model.depth - 2) // layers_per_unit(model.block)
+    return (blocks,) * CIFAR_STAGES

@@ -1,0 +1,59 @@
+"""The iterations at which a run is evaluated and probed, computed in one place. Free of torch."""
+
+from collections.abc import Iterator
+
+from degradation.config.schema import Config
+from degradation.registry import PROBES
+
+
+def is_evaluated(iteration: int, last: int, every: int) -> bool:
+    """Is the network evaluated after `iteration` updates?
+
+    Args:
+        last: the iterations of the schedule; the end is always evaluated.
+        every: `schedule.evaluate_every`.
+    """
+    return iteration > 0 and (iteration % every == 0 or iteration == last)
+
+
+def evaluation_iterations(last: int, every: int, at_start: bool = False) -> Iterator[int]:
+    """Yield the iterations after which a finished run has been evaluated, in rising order.
+
+    Args:
+        last, every: as for `is_evaluated`.
+        at_start: before the first update too, as a constructed network is.
+    """
+    if at_start:
+        yield 0
+    yield from range(every, last, every)
+    yield last
+
+
+def probe_iterations(config: Config) -> list[int]:
+    """Return the iterations after which training takes probes: 0, early, before each drop, the last.
+
+    Training takes probes at each plateau of the error as well, which is not known in advance.
+    """
+    schedule = config.schedule
+    early = min(config.probes.early, schedule.iterations)
+    return sorted({0, early, *schedule.milestones, schedule.iterations})
+
+
+def later_probe_iterations(config: Config) -> dict[str, list[int]]:
+    """Return the iterations of each moment at which a finished run's network is still available.
+
+    The moments are those that a probe's registration names in `at`. A constructed network has no
+    start unless there is a snapshot of it, because its parent would have to be grown again.
+    """
+    schedule = config.schedule
+    has_start = config.model.grown_from is None or 0 in schedule.snapshots
+    return {
+        "start": [0] if has_start else [],
+        "snapshots": list(schedule.snapshots),
+        "end": [schedule.iterations],
+    }
+
+
+def is_applicable(probe: str, shortcut: str) -> bool:
+    """Can the probe be taken of networks with this `model.shortcut`?"""
+    return shortcut != "none" or not PROBES.facts(probe)["needs_shortcuts"]

@@ -1,0 +1,37 @@
+"""Take one probe of one network: choose its images, and call it with its own random stream."""
+
+import torch
+
+from degradation.config import Probes
+from degradation.data.loaders import Batch, Loader
+from degradation.data.random_streams import build_generator
+from degradation.models.network import Network
+from degradation.probes.table import Table
+from degradation.registry import PROBES
+
+
+def sample_probe_batch(name: str, loader: Loader, config: Probes) -> Batch:
+    """Return the images (N, C, H, W) and labels (N,) that a probe sees, without augmentation.
+
+    They are spread evenly over its split, so that all classes occur even where a data set is sorted
+    by class. N is `probes.batch_size` training images or `probes.test_pictures` test images, and at
+    most the size of the split.
+    """
+    split = PROBES.facts(name)["split"]
+    count = config.batch_size if split == "train" else config.test_pictures
+    images, labels = zip(*loader.sample_batches(split, count), strict=True)
+    return torch.cat(images), torch.cat(labels)
+
+
+def measure_probe(name: str, network: Network, batch: Batch, seed: int, iteration: int) -> Table:
+    """Return the table of a probe of the network after `iteration` updates.
+
+    What is random in it depends on the run's seed, the probe and the iteration alone, so that a
+    probe that is taken later gives the same numbers.
+    """
+    images, labels = batch
+    measure = PROBES.load(name)
+    table: Table = measure(
+        network, images, labels, build_generator(seed, f"probe/{name}", iteration)
+    )
+    return table
