@@ -55,7 +55,7 @@ def show(table: pd.DataFrame, csv: bool) -> None:
 
 
 def main() -> None:
-    from degradation.data.loaders import find_image_shape
+    from degradation.data.datasets import find_image_shape
     from degradation.models.complexity import list_layers, measure_complexity
 
     given = arguments()

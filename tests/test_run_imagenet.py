@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from degradation.data.fingerprint import listing
+from degradation.data.folders import list_images
 from degradation.records.schema import METRICS_FILE, State
 from degradation.run import train
 from degradation.sweep.jobs import locate_run
@@ -27,7 +27,7 @@ def pictures(tmp_path):
                 pixels = generator.integers(0, 256, (80 + index, 96, 3), dtype=np.uint8)
                 Image.fromarray(pixels).save(tmp_path / "data" / split / name / f"{index}.JPEG")
     yield tmp_path / "data"
-    listing.cache_clear()
+    list_images.cache_clear()
 
 
 @pytest.fixture

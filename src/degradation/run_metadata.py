@@ -7,9 +7,8 @@ import numpy as np
 from torch import Tensor
 
 from degradation.config import Config, family, parent_config
-from degradation.data.datasets import Dataset
+from degradation.data.datasets import Dataset, StreamedDataset
 from degradation.data.fingerprint import data_fingerprint
-from degradation.data.imagenet import ImageNet
 from degradation.durable_io import Row
 from degradation.metrics import ITERATION
 from degradation.models.complexity import measure_complexity
@@ -19,7 +18,7 @@ from degradation.run_id import hashed_values, numerics_version
 from degradation.sweep.jobs import locate_run
 
 
-def describe_run(config: Config, run_id: str, dataset: Dataset | ImageNet) -> dict[str, Any]:
+def describe_run(config: Config, run_id: str, dataset: Dataset | StreamedDataset) -> dict[str, Any]:
     """What run.json holds of a run; the same for every attempt on any machine."""
     counted = measure_complexity(config.model, dataset.channels, dataset.side, dataset.classes)
     parent = parent_config(config)

@@ -12,9 +12,8 @@ from typing import Any
 import torch
 
 from degradation.config import Config, Landscape
-from degradation.data.datasets import Dataset, load_dataset
+from degradation.data.datasets import Dataset, StreamedDataset, load_dataset
 from degradation.data.errors import DataError
-from degradation.data.imagenet import ImageNet
 from degradation.data.loaders import build_loader
 from degradation.data.random_streams import build_generator
 from degradation.environment import InstallationError, check_torch_pair
@@ -172,7 +171,7 @@ def _load_network(
     iteration: int,
     config: Config,
     record: Record,
-    dataset: Dataset | ImageNet,
+    dataset: Dataset | StreamedDataset,
     device: torch.device,
 ) -> Network:
     """Return the run's network after `iteration` updates.

@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from degradation.config import CONF
-from degradation.data.fingerprint import listing
+from degradation.data.folders import list_images
 from degradation.models.network import Network
 from degradation.sweep.jobs import expand_runs
 
@@ -29,7 +29,7 @@ def pictures(tmp_path_factory):
             (root / split / name).mkdir(parents=True)
             Image.new("RGB", (300, 260)).save(root / split / name / "1.JPEG")
     yield root
-    listing.cache_clear()
+    list_images.cache_clear()
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

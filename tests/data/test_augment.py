@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from degradation.data.augment import ImageBatches, Offsets, draw_offsets, statistics
+from degradation.data.augment import ImageBatches, Offsets, compute_statistics, draw_offsets
 from degradation.data.datasets import Split
 from degradation.data.random_streams import build_generator
 
@@ -26,7 +26,7 @@ def data(compose_config):
 
 @pytest.mark.parametrize("normalisation", ["channel", "pixel"])
 def test_the_gather_equals_pad_crop_flip(split, data, normalisation):
-    mean, deviation = statistics(split.images, normalisation)
+    mean, deviation = compute_statistics(split.images, normalisation)
     pictures = ImageBatches(split, mean, deviation, torch.device("cpu"), "before_padding")
     index = torch.tensor([3, 3, 7, 19, 0, 5])
     offsets = draw_offsets(len(index), data(pad=2, flip=True), torch.Generator().manual_seed(0))
@@ -43,7 +43,7 @@ def test_the_gather_equals_pad_crop_flip(split, data, normalisation):
 @pytest.mark.parametrize("normalisation", ["channel", "pixel"])
 def test_after_padding_black_is_normalised_too(split, data, normalisation):
     """The mean of each pixel is that of its place in the crop."""
-    mean, deviation = statistics(split.images, normalisation)
+    mean, deviation = compute_statistics(split.images, normalisation)
     pictures = ImageBatches(split, mean, deviation, torch.device("cpu"), "after_padding")
     index = torch.arange(20)
     offsets = draw_offsets(20, data(pad=2, flip=True), torch.Generator().manual_seed(0))
@@ -63,7 +63,7 @@ def test_each_picture_has_a_crop_of_its_own_over_all_offsets(data):
 
 
 def test_no_pad_and_no_flip_leave_the_picture(split, data):
-    mean, deviation = statistics(split.images, "channel")
+    mean, deviation = compute_statistics(split.images, "channel")
     pictures = ImageBatches(split, mean, deviation, torch.device("cpu"), "before_padding")
     unchanged = draw_offsets(20, data(pad=0, flip=False), torch.Generator())
     batch, _ = pictures.augmented_batch(torch.arange(20), unchanged)
@@ -72,7 +72,7 @@ def test_no_pad_and_no_flip_leave_the_picture(split, data):
 
 def test_statistics_are_those_of_these_training_pictures_and_no_others(split):
     """Pitfall 6: ImageNet's channel statistics on other pictures."""
-    mean, deviation = statistics(split.images, "channel")
+    mean, deviation = compute_statistics(split.images, "channel")
     values = split.images.double()
     torch.testing.assert_close(mean.flatten(), values.mean((0, 2, 3)).float())
     torch.testing.assert_close(deviation.flatten(), values.std((0, 2, 3), correction=0).float())
@@ -86,13 +86,13 @@ def test_statistics_are_those_of_these_training_pictures_and_no_others(split):
 
 
 def test_pixel_normalisation_subtracts_the_per_pixel_mean_only(split):
-    mean, deviation = statistics(split.images, "pixel")
+    mean, deviation = compute_statistics(split.images, "pixel")
     torch.testing.assert_close(mean, split.images.double().mean(0).float())
     assert deviation.unique().tolist() == [255.0]
 
 
 def test_the_padding_is_the_mean_picture(split):
-    mean, deviation = statistics(split.images, "pixel")
+    mean, deviation = compute_statistics(split.images, "pixel")
     pictures = ImageBatches(split, mean, deviation, torch.device("cpu"), "before_padding")
     down = Offsets(torch.tensor([4]), torch.tensor([0]), torch.tensor([False]))
     batch, _ = pictures.augmented_batch(torch.tensor([0]), down)

@@ -8,7 +8,7 @@ from PIL import Image
 from degradation.config import ConfigError
 from degradation.data.datasets import load_dataset
 from degradation.data.errors import DataError
-from degradation.data.fingerprint import data_fingerprint, folder_digest
+from degradation.data.fingerprint import data_fingerprint, digest_contents
 
 # of all digits, in their order
 DIGITS = "d83b6f95abe36f06efb235c546197d64409c37af59c85177e5a3f5acbc2ca365"
@@ -70,7 +70,7 @@ def test_the_checksum_is_that_of_all_pictures_whatever_the_split(digits_data):
 def test_validation_takes_not_all_of_the_training_pictures(digits_data, validation):
     with pytest.raises(
         ConfigError,
-        match=rf"^data\.validation: {validation} .*less than the 1500 training pictures",
+        match=rf"^data\.validation: {validation} .*less than the 1500 training images",
     ):
         load_dataset(digits_data(validation))
 
@@ -102,7 +102,8 @@ def test_an_image_folder_is_known_by_content_and_not_by_place(tmp_path, folder_d
     assert data_fingerprint(folder_data(one)) == data_fingerprint(folder_data(two))
     picture = two / "train/cat/0.png"
     Image.new("RGB", (6, 6)).save(picture)
-    assert folder_digest(one) != folder_digest(two)
+    splits = ("train", "test")
+    assert digest_contents(one, splits) != digest_contents(two, splits)
 
 
 def test_pictures_of_several_sizes_need_a_size(tmp_path, folder_data):
@@ -116,7 +117,7 @@ def test_pictures_of_several_sizes_need_a_size(tmp_path, folder_data):
 def test_a_broken_picture_is_named(tmp_path, folder_data):
     root = make_folder(tmp_path)
     (root / "test/dog/broken.jpg").write_bytes(b"not a picture")
-    with pytest.raises(DataError, match=r"broken\.jpg: is not a readable picture"):
+    with pytest.raises(DataError, match=r"broken\.jpg: is not a readable image"):
         load_dataset(folder_data(root))
 
 
@@ -124,7 +125,7 @@ def test_a_class_without_pictures_is_named(tmp_path, folder_data):
     root = make_folder(tmp_path)
     for picture in (root / "train/dog").iterdir():
         picture.unlink()
-    with pytest.raises(DataError, match=r"train/dog: holds no \.jpg, \.jpeg or \.png picture"):
+    with pytest.raises(DataError, match=r"train/dog: has no \.jpg, \.jpeg or \.png image"):
         load_dataset(folder_data(root))
 
 
@@ -133,5 +134,5 @@ def test_a_folder_without_its_splits_is_refused(tmp_path, folder_data):
         data_fingerprint(folder_data(tmp_path))
     make_folder(tmp_path)
     (tmp_path / "train/mouse").mkdir()
-    with pytest.raises(ConfigError, match="same two or more classes"):
+    with pytest.raises(ConfigError, match="different classes in train and test"):
         data_fingerprint(folder_data(tmp_path))

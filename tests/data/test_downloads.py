@@ -6,20 +6,28 @@ import multiprocessing
 import pickle
 import tarfile
 import time
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from degradation.data import downloads as downloads_module
+from degradation.data import cifar, fashion_mnist
+from degradation.data.cifar import CIFAR10, CIFAR100, read_cifar10_archive
 from degradation.data.datasets import load_dataset
-from degradation.data.downloads import fetch, read_cifar10, read_idx
+from degradation.data.downloads import PublishedFile, fetch
 from degradation.data.errors import DataError
+from degradation.data.fashion_mnist import read_idx
 from degradation.data.fingerprint import data_fingerprint
 
 BYTES = b"what was published"
 RIGHT = sha256(BYTES).hexdigest()
+
+
+def published(name, find_urls=lambda: pytest.fail("the file is there")):
+    """A file whose published content is BYTES."""
+    return PublishedFile(name, RIGHT, find_urls)
 
 
 def make_archive(folder, batches):
@@ -66,9 +74,9 @@ CIFAR100_URL = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
 def test_a_file_that_is_there_is_used(tmp_path, downloads):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/b").write_bytes(BYTES)
-    assert fetch(tmp_path, "b", RIGHT, [tmp_path / "nowhere", tmp_path / "elsewhere"]) == BYTES
+    assert fetch(tmp_path, published("b"), [tmp_path / "nowhere", tmp_path / "elsewhere"]) == BYTES
     (tmp_path / "b").write_bytes(BYTES)
-    assert fetch(tmp_path, "b", RIGHT) == BYTES
+    assert fetch(tmp_path, published("b")) == BYTES
     assert downloads[1] == []
 
 
@@ -78,7 +86,7 @@ def test_a_file_that_is_there_is_used(tmp_path, downloads):
 def test_a_wrong_or_half_file_is_told_by_name_and_checksum(tmp_path, wrong):
     (tmp_path / "b").write_bytes(wrong)
     with pytest.raises(DataError) as told:
-        fetch(tmp_path, "b", RIGHT)
+        fetch(tmp_path, published("b"))
     checksums = f"SHA-256 is {sha256(wrong).hexdigest()}, expected {RIGHT}"
     assert str(told.value) == f"{tmp_path / 'b'}: {checksums}; delete the file to download it again"
 
@@ -91,10 +99,7 @@ class Malicious:
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])
 def test_nothing_in_a_wrong_archive_is_unpickled(tmp_path, compose_config, name):
     folder = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}[name]
-    archive = {
-        "cifar10": downloads_module.CIFAR10_ARCHIVE,
-        "cifar100": downloads_module.CIFAR100_ARCHIVE,
-    }[name]
+    archive = {"cifar10": CIFAR10.name, "cifar100": CIFAR100.name}[name]
     members = dict.fromkeys(("data_batch_1", "train", "test"), Malicious())
     (tmp_path / archive).write_bytes(make_archive(folder, members))
     with pytest.raises(
@@ -107,39 +112,42 @@ def test_a_missing_file_is_downloaded_from_where_torchvision_has_it(tmp_path, do
     served, asked = downloads
     served[CIFAR10_URL] = BYTES
     for _ in range(2):
-        assert fetch(tmp_path / "new", downloads_module.CIFAR10_ARCHIVE, RIGHT) == BYTES
+        assert fetch(tmp_path / "new", replace(CIFAR10, sha256=RIGHT)) == BYTES
     assert asked == [CIFAR10_URL]
 
 
 def test_a_download_that_was_cut_off_never_has_the_files_name(tmp_path, downloads):
     served, asked = downloads
     served[CIFAR100_URL] = OSError("the line\nwent dead")
-    path = tmp_path / downloads_module.CIFAR100_ARCHIVE
+    file = replace(CIFAR100, sha256=RIGHT)
+    path = tmp_path / file.name
     with pytest.raises(
         DataError,
-        match=r"cifar-100-python\.tar\.gz: could not be downloaded \(the line went dead\)",
+        match=r"cifar-100-python\.tar\.gz: the download failed \(the line went dead\)",
     ):
-        fetch(tmp_path, path.name, RIGHT)
+        fetch(tmp_path, file)
     assert not path.exists()
     served[CIFAR100_URL] = BYTES[:-5]  # a server that closes the connection early
     half = sha256(BYTES[:-5]).hexdigest()
     with pytest.raises(
         DataError,
-        match=rf"cifar-100-python\.tar\.gz\.part: SHA-256 is {half}, expected {RIGHT}; start",
+        match=rf"cifar-100-python\.tar\.gz\.part: SHA-256 is {half}, expected {RIGHT}; try again",
     ):
-        fetch(tmp_path, path.name, RIGHT)
+        fetch(tmp_path, file)
     assert not path.exists()
     served[CIFAR100_URL] = BYTES
-    assert fetch(tmp_path, path.name, RIGHT) == path.read_bytes() == BYTES
+    assert fetch(tmp_path, file) == path.read_bytes() == BYTES
     assert len(asked) == 3
 
 
-def test_another_mirror_is_asked_where_one_fails(tmp_path, downloads, monkeypatch):
+def test_next_mirror_is_tried_after_a_failure(tmp_path, downloads, monkeypatch):
     served, asked = downloads
     monkeypatch.setattr("torchvision.datasets.FashionMNIST.mirrors", ["http://one/", "http://two/"])
-    served |= {"http://one/b": OSError("gone"), "http://two/b": BYTES}
-    assert fetch(tmp_path, "b", RIGHT) == BYTES
-    assert asked == ["http://one/b", "http://two/b"]
+    file = replace(fashion_mnist.FILES["test_labels"], sha256=RIGHT, is_gzip=False)
+    urls = [f"http://one/{file.name}", f"http://two/{file.name}"]
+    served |= {urls[0]: OSError("gone"), urls[1]: BYTES}
+    assert fetch(tmp_path, file) == BYTES
+    assert asked == urls
 
 
 def test_two_processes_that_start_at_once_download_once(tmp_path, monkeypatch):
@@ -155,7 +163,7 @@ def test_two_processes_that_start_at_once_download_once(tmp_path, monkeypatch):
 
     def child():
         together.wait(30)
-        results.put(fetch(tmp_path / "root", downloads_module.CIFAR10_ARCHIVE, RIGHT))
+        results.put(fetch(tmp_path / "root", replace(CIFAR10, sha256=RIGHT)))
 
     monkeypatch.setattr("torchvision.datasets.utils.download_url", download_url)
     children = [context.Process(target=child) for _ in range(2)]
@@ -175,8 +183,8 @@ def test_cifar10_is_read_in_its_order(tmp_path, compose_config, monkeypatch):
         for i, name in enumerate(names)
     }
     packed = make_archive("cifar-10-batches-py", values)
-    (tmp_path / downloads_module.CIFAR10_ARCHIVE).write_bytes(packed)
-    monkeypatch.setattr(downloads_module, "CIFAR10_SHA256", sha256(packed).hexdigest())
+    (tmp_path / CIFAR10.name).write_bytes(packed)
+    monkeypatch.setattr(cifar, "CIFAR10", replace(CIFAR10, sha256=sha256(packed).hexdigest()))
     dataset = load_dataset(compose_config("data=cifar10", f"data.root={tmp_path}").data)
     assert dataset.train.images.shape == (10, 3, 32, 32)
     assert dataset.train.labels.tolist() == [0, 1, 1, 2, 2, 3, 3, 4, 4, 5]
@@ -190,8 +198,8 @@ def test_cifar100_has_its_fine_labels(tmp_path, compose_config, monkeypatch):
     train = {"data": pictures[:3], "fine_labels": [99, 0, 41], "coarse_labels": [19, 0, 8]}
     test = {"data": pictures[3:], "fine_labels": [7, 99], "coarse_labels": [1, 19]}
     packed = make_archive("cifar-100-python", {"train": train, "test": test, "meta": {}})
-    (tmp_path / downloads_module.CIFAR100_ARCHIVE).write_bytes(packed)
-    monkeypatch.setattr(downloads_module, "CIFAR100_SHA256", sha256(packed).hexdigest())
+    (tmp_path / CIFAR100.name).write_bytes(packed)
+    monkeypatch.setattr(cifar, "CIFAR100", replace(CIFAR100, sha256=sha256(packed).hexdigest()))
     dataset = load_dataset(compose_config("data=cifar100", f"data.root={tmp_path}").data)
     assert (dataset.train.labels.tolist(), dataset.test.labels.tolist()) == ([99, 0, 41], [7, 99])
     assert (dataset.classes, dataset.channels, dataset.side) == (100, 3, 32)
@@ -199,8 +207,10 @@ def test_cifar100_has_its_fine_labels(tmp_path, compose_config, monkeypatch):
 
 
 def test_an_archive_without_its_members_is_told():
-    with pytest.raises(DataError, match=r"^a\.tar\.gz: holds no cifar-10-batches-py/data_batch_1"):
-        read_cifar10(Path("a.tar.gz"), make_archive("other", {"data_batch_1": {}}))
+    with pytest.raises(
+        DataError, match=r"^a\.tar\.gz: has no member cifar-10-batches-py/data_batch_1"
+    ):
+        read_cifar10_archive(Path("a.tar.gz"), make_archive("other", {"data_batch_1": {}}))
 
 
 @pytest.fixture
@@ -214,9 +224,12 @@ def fashion(tmp_path, monkeypatch):
         "t10k-images-idx3-ubyte.gz": np.full((2, 28, 28), 7, np.uint8),
         "t10k-labels-idx1-ubyte.gz": np.array([4, 9], np.uint8),
     }
-    digests = {name: sha256(make_idx(array)).hexdigest() for name, array in arrays.items()}
-    monkeypatch.setattr(downloads_module, "FASHION_MNIST_SHA256", digests)
-    monkeypatch.setattr(downloads_module, "DEBIAN_FASHION_MNIST", tmp_path / "debian")
+    files = {
+        part: replace(file, sha256=sha256(make_idx(arrays[file.name])).hexdigest())
+        for part, file in fashion_mnist.FILES.items()
+    }
+    monkeypatch.setattr(fashion_mnist, "FILES", files)
+    monkeypatch.setattr(fashion_mnist, "DEBIAN_FOLDER", tmp_path / "debian")
 
     def write(folder, level=9):
         folder.mkdir(parents=True)
@@ -253,13 +266,13 @@ def test_a_half_downloaded_fashion_mnist_is_told(tmp_path, compose_config, fashi
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(
         DataError,
-        match=rf"{path.name}: SHA-256 of what it holds is [0-9a-f]{{64}}, expected [0-9a-f]{{64}}",
+        match=rf"{path.name}: SHA-256 of its decompressed content is [0-9a-f]{{64}}, expected [0-9a-f]{{64}}",
     ):
         load_dataset(data)
     path.write_bytes(b"<html>404</html>")
     with pytest.raises(
         DataError,
-        match=rf"{path.name}: is no gzip file .* expected SHA-256 of what it holds: [0-9a-f]{{64}}",
+        match=rf"{path.name}: is not a gzip file .* expected SHA-256 of its decompressed content: [0-9a-f]{{64}}",
     ):
         load_dataset(data)
 
@@ -268,7 +281,7 @@ def test_a_half_downloaded_fashion_mnist_is_told(tmp_path, compose_config, fashi
     "wrong", [b"", b"\0\0\x08\1\0\0\0\3ab", b"\0\0\x0d\1\0\0\0\2ab", b"\0\0\x08\0"]
 )
 def test_what_is_no_idx_file_is_told(wrong):
-    with pytest.raises(DataError, match=r"^f: is no idx file"):
+    with pytest.raises(DataError, match=r"^f: is not an idx file"):
         read_idx(Path("f"), wrong)
 
 
@@ -282,3 +295,6 @@ def test_published_sets_have_a_fixed_content(compose_config):
         "cifar100": "sha256:85cd44d02ba64377",
         "fashion_mnist": "sha256:d1fd84a877f3b78f",
     }
+    four = "".join(file.sha256 for file in fashion_mnist.FILES.values())
+    checksums = [CIFAR10.sha256, CIFAR100.sha256, sha256(four.encode()).hexdigest()]
+    assert [f"sha256:{checksum[:16]}" for checksum in checksums] == list(contents.values())

@@ -9,10 +9,13 @@ import torch
 from PIL import Image
 
 from degradation.config import ConfigError
+from degradation.data.datasets import load_dataset
 from degradation.data.errors import DataError
-from degradation.data.fingerprint import data_fingerprint, listing
-from degradation.data.imagenet import StreamingLoader, augmented_view, batch_of_order, open_imagenet
+from degradation.data.fingerprint import data_fingerprint
+from degradation.data.folders import list_images
+from degradation.data.image_views import augment_view
 from degradation.data.random_streams import draw_batch_indices
+from degradation.data.streaming import StreamingLoader, draw_epoch_indices
 
 CPU = torch.device("cpu")
 SIZES = [(30, 24), (24, 40), (25, 25), (50, 21), (22, 22), (26, 33)]
@@ -28,7 +31,7 @@ def noise(size, mode="RGB"):
 @pytest.fixture
 def root(tmp_path):
     """Two classes, 8 pictures to train on and 4 to test on, of all sizes and some odd kinds."""
-    listing.cache_clear()
+    list_images.cache_clear()
     for split, count in (("train", 4), ("val", 2)):
         for label, name in enumerate(("n01", "n02")):
             folder = tmp_path / split / name
@@ -50,7 +53,7 @@ def feed(root, compose_config):
         config = compose_config(
             "data=imagenet", f"data.root={root}", *SMALL, "optim.batch_size=3", *overrides
         )
-        return StreamingLoader(open_imagenet(config.data), config, CPU)
+        return StreamingLoader(load_dataset(config.data), config, CPU)
 
     return made
 
@@ -64,7 +67,7 @@ def equal(one, two):
 
 
 def test_the_folders_are_listed(root, feed):
-    source = feed().source
+    source = feed().dataset
     assert (source.classes, source.channels, source.side, len(source.train), len(source.test)) == (
         2,
         3,
@@ -82,14 +85,14 @@ def test_the_folders_are_listed(root, feed):
 def test_held_out_images_are_neither_trained_on_nor_lost(feed):
     whole, split = feed(), feed("data.validation=3")
     assert split.sizes == {"train": 5, "test": 4, "validation": 3}
-    parts = [set(split.source.train.names.tolist()), set(split.source.validation.names.tolist())]
+    parts = [set(split.dataset.train.names.tolist()), set(split.dataset.validation.names.tolist())]
     assert parts[0].isdisjoint(parts[1])
-    assert parts[0] | parts[1] == set(whole.source.train.names.tolist())
-    assert split.source.checksum() == whole.source.checksum()
+    assert parts[0] | parts[1] == set(whole.dataset.train.names.tolist())
+    assert split.dataset.checksum() == whole.dataset.checksum()
     trained = [image for images, _ in islice(split.training_batches(0), 20) for image in images]
     assert len(trained) == 60
     labels = torch.cat([labels for _, labels in split.clean_batches("validation")])
-    assert labels.tolist() == split.source.validation.labels.tolist()
+    assert labels.tolist() == split.dataset.validation.labels.tolist()
 
 
 def test_mixed_batches_are_the_measured_images_once(feed):
@@ -103,32 +106,30 @@ def test_mixed_batches_are_the_measured_images_once(feed):
 
 
 def test_the_listing_is_known_by_names_and_sizes(root, feed, compose_config, tmp_path_factory):
-    before = feed().source.checksum()
+    before = feed().dataset.checksum()
     assert data_fingerprint(feed().config.data) == f"listing:{before[:16]}"
     moved = tmp_path_factory.mktemp("moved") / "there"
     root.rename(moved)
     data = compose_config("data=imagenet", f"data.root={moved}", "data.validation=0").data
-    assert open_imagenet(data).checksum() == before
+    assert load_dataset(data).checksum() == before
     (moved / "val/n01/n01_0.JPEG").write_bytes(b"of another size")
-    listing.cache_clear()
-    assert open_imagenet(data).checksum() != before
+    list_images.cache_clear()
+    assert load_dataset(data).checksum() != before
 
 
 def test_folders_that_are_no_imagenet_are_refused(root, feed):
     (root / "val/n02").rename(root / "val/n03")
-    with pytest.raises(
-        ConfigError, match=r"^data\.root: .* same two or more classes in train and val"
-    ):
+    with pytest.raises(ConfigError, match=r"^data\.root: .* different classes in train and val"):
         feed()
     (root / "val/n03").rename(root / "val/n02")
     for picture in (root / "train/n01").iterdir():
         picture.unlink()
-    with pytest.raises(ConfigError, match=r"^data\.root: .*n01 holds no \.jpg"):
+    with pytest.raises(ConfigError, match=r"^data\.root: .*n01 has no \.jpg"):
         feed()
     (root / "val").rename(root / "test")
     with pytest.raises(
         ConfigError,
-        match=r"^data\.root: .*has no folder 'val'; it needs train/<class>/ and val/<class>/",
+        match=r"^data\.root: .*has no folder 'val'; allowed: a folder with train/<class>/ and val/<class>/",
     ):
         feed()
 
@@ -138,7 +139,7 @@ def test_the_order_is_that_of_every_other_data_set(batch, pictures):
     for seed in (0, 3):
         for iteration in range(12):
             expected = draw_batch_indices(seed, iteration, batch, pictures)
-            assert torch.equal(batch_of_order(seed, iteration, batch, pictures), expected)
+            assert torch.equal(draw_epoch_indices(seed, iteration, batch, pictures), expected)
 
 
 def test_batches_hold_the_pictures_of_the_order(feed):
@@ -150,7 +151,7 @@ def test_batches_hold_the_pictures_of_the_order(feed):
             torch.int64,
         )
         index = draw_batch_indices(0, iteration, 3, 8)
-        assert labels.tolist() == stream.source.train.labels[index].tolist()
+        assert labels.tolist() == stream.dataset.train.labels[index].tolist()
 
 
 def test_workers_and_interruptions_change_no_bit(feed):
@@ -186,7 +187,7 @@ def test_seeds_and_iterations_differ(feed):
 
 def views(feed, count, picture, flip=True):
     return [
-        augmented_view(feed.source.stream, flip, 0, "augmentation", picture, draw)
+        augment_view(feed.dataset.stream, flip, 0, "augmentation", picture, draw)
         for draw in range(count)
     ]
 
@@ -242,7 +243,7 @@ def test_the_clean_view_is_the_centre_and_normalised(root, feed):
     striped[2:18, 7:23] = 255  # the centre, exactly
     Image.fromarray(striped).save(root / "val/n01/n01_1.png")
     (root / "val/n01/n01_1.JPEG").unlink()
-    listing.cache_clear()
+    list_images.cache_clear()
     ((pictures, labels),) = feed().clean_batches("test")
     assert labels.tolist() == [0, 0, 1, 1]
     white = torch.tensor([2.2489, 2.4286, 2.6400])  # (1 - mean) / deviation
@@ -303,5 +304,5 @@ def test_a_broken_picture_is_one_line_from_any_process(root, feed, workers):
     broken.write_bytes(broken.read_bytes()[:200])
     with pytest.raises(DataError) as told:
         list(feed(f"data.stream.workers={workers}").clean_batches("test"))
-    assert str(told.value).startswith(f"{broken}: is not a readable picture (")
+    assert str(told.value).startswith(f"{broken}: is not a readable image (")
     assert "\n" not in str(told.value)

@@ -9,12 +9,9 @@ from PIL import Image
 
 from degradation.cli import run_script
 from degradation.config.errors import is_single_line
-from degradation.data.fingerprint import (
-    CIFAR10_ARCHIVE,
-    CIFAR100_ARCHIVE,
-    FASHION_MNIST_SHA256,
-    listing,
-)
+from degradation.data.cifar import CIFAR10, CIFAR100
+from degradation.data.fashion_mnist import FILES
+from degradation.data.folders import list_images
 from degradation.run import train
 
 
@@ -86,8 +83,8 @@ FOLDERS = [
     ("image_folder", renamed, "data.root: "),
     ("image_folder", one_class, "data.root: "),
     ("image_folder", instead, "data.root: "),
-    ("image_folder", without("train", "dog"), "train/dog: holds no "),
-    ("image_folder", without("test", "dog"), "test/dog: holds no "),
+    ("image_folder", without("train", "dog"), "train/dog: has no "),
+    ("image_folder", without("test", "dog"), "test/dog: has no "),
     ("image_folder", broken_line, r"data/train/a\nb' is not allowed; allowed: "),
     ("image_folder", lambda root: (root / FIRST).write_bytes(b"no picture"), f"{FIRST}: "),
     (
@@ -111,16 +108,16 @@ FOLDERS = [
     ("imagenet", renamed, "data.root: "),
     ("imagenet", one_class, "data.root: "),
     ("imagenet", instead, "data.root: "),
-    ("imagenet", without("train", "cat"), "train/cat holds no "),
+    ("imagenet", without("train", "cat"), "train/cat has no "),
     ("imagenet", broken_line, r"data/train/a\nb' is not allowed; allowed: "),
 ]
-FASHION = next(iter(FASHION_MNIST_SHA256))
+FASHION = FILES["train_images"].name
 # data set, the file, what is in it
 ARCHIVES = [
-    ("cifar10", CIFAR10_ARCHIVE, b"no archive"),
-    ("cifar10", CIFAR10_ARCHIVE, b""),
-    ("cifar10", CIFAR10_ARCHIVE, pickle.dumps({"data": [], "labels": []})),
-    ("cifar100", CIFAR100_ARCHIVE, b"\x1f\x8b no gzip"),
+    ("cifar10", CIFAR10.name, b"no archive"),
+    ("cifar10", CIFAR10.name, b""),
+    ("cifar10", CIFAR10.name, pickle.dumps({"data": [], "labels": []})),
+    ("cifar100", CIFAR100.name, b"\x1f\x8b no gzip"),
     ("fashion_mnist", FASHION, b"no gzip"),
     ("fashion_mnist", FASHION, b""),
     ("fashion_mnist", FASHION, gzip.compress(b"\x00\x00\x08\x03no idx file", mtime=0)),
@@ -167,7 +164,7 @@ def on(compose_config):
 def test_a_bad_folder_of_pictures_is_one_line(tmp_path, capsys, on, data, change, line):
     whole(tmp_path / "data")
     change(tmp_path / "data")
-    listing.cache_clear()
+    list_images.cache_clear()
     told = refused(capsys, lambda: train(on(data, tmp_path / "data", tmp_path / "runs")))
     assert line in told
     # a key that is wrong leaves no trace; a file that is wrong fails the run, which says so in its record
@@ -190,6 +187,5 @@ def test_an_archive_that_is_not_the_published_one_is_one_line(
 def test_more_validation_than_pictures_is_one_line(tmp_path, capsys, tiny):
     told = refused(capsys, lambda: train(tiny("data.validation=1500")))
     assert (
-        "data.validation: 1500 is not allowed; allowed: less than the 1500 training pictures"
-        in told
+        "data.validation: 1500 is not allowed; allowed: less than the 1500 training images" in told
     )

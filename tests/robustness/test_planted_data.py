@@ -12,13 +12,14 @@ import pytest
 from PIL import Image
 
 from degradation.config import ConfigError
-from degradation.data import fingerprint as content_module
 from degradation.data.datasets import load_dataset
-from degradation.data.downloads import fetch
+from degradation.data.downloads import PublishedFile, fetch
 from degradation.data.errors import DataError
-from degradation.data.fingerprint import data_fingerprint, listing
-from degradation.data.image_folder import _unpacked, rgb_picture
-from degradation.data.imagenet import open_imagenet
+from degradation.data.fingerprint import data_fingerprint
+from degradation.data.folders import list_images
+from degradation.data.image_files import read_rgb
+from degradation.data.image_folder import unpack_arrays
+from degradation.data.safe_open import warn_once
 from degradation.durable_io import CorruptData, encode_document, seal, unseal
 
 CLASSES = ("cat", "dog")
@@ -76,7 +77,7 @@ def test_a_digest_that_is_damaged_anywhere_is_told_and_made_again(kept, caplog):
     sound, name = digest.read_bytes(), data_fingerprint(data)
     for how, damaged in changed(sound, None):
         digest.write_bytes(damaged)
-        content_module.warn_once.cache_clear()
+        warn_once.cache_clear()
         caplog.clear()
         assert data_fingerprint(data) == name, how
         assert [record.getMessage().startswith(f"{digest}: ") for record in caplog.records] == [
@@ -89,7 +90,7 @@ def test_a_cache_that_is_damaged_anywhere_is_seen(kept):
     sound = kept[2].read_bytes()
     for how, damaged in changed(sound, None):
         with pytest.raises(CorruptData):
-            pytest.fail(f"{how}: {_unpacked(unseal(damaged), None)}")
+            pytest.fail(f"{how}: {unpack_arrays(unseal(damaged), None)}")
 
 
 def test_a_damaged_cache_is_told_once_by_name_and_made_again(kept, caplog):
@@ -97,7 +98,7 @@ def test_a_damaged_cache_is_told_once_by_name_and_made_again(kept, caplog):
     sound = cache.read_bytes()
     for _, damaged in changed(sound, 5):
         cache.write_bytes(damaged)
-        content_module.warn_once.cache_clear()
+        warn_once.cache_clear()
         caplog.clear()
         assert load_dataset(data).checksum() == load_dataset(data).checksum() == checksum
         (told,) = caplog.records
@@ -213,24 +214,26 @@ def test_what_is_no_file_is_named_and_not_opened(tmp_path, data_at, made, compos
             path.symlink_to("/dev/zero" if made == "device" else tmp_path / "nowhere")
     why = "No such file or directory" if made == "dangling" else "it is not a regular file"
     with pytest.raises(
-        ConfigError, match=rf"^data\.root: \S+/test/dog/1\.jpg cannot be read \({why}\)$"
+        ConfigError,
+        match=rf"^data\.root: \S+/test/dog/1\.jpg cannot be read \({why}\); make it readable, or remove it$",
     ):
         data_fingerprint(data_at(root))
-    listing.cache_clear()
+    list_images.cache_clear()
     with pytest.raises(
-        ConfigError, match=rf"^data\.root: \S+/val/dog/1\.jpg cannot be read \({why}\)$"
+        ConfigError,
+        match=rf"^data\.root: \S+/val/dog/1\.jpg cannot be read \({why}\); make it readable, or remove it$",
     ):
-        open_imagenet(compose_config("data=imagenet", f"data.root={root}").data)
+        load_dataset(compose_config("data=imagenet", f"data.root={root}").data)
     with pytest.raises(
-        DataError, match=rf"1\.jpg: is not a readable picture \(({why}|Is a directory)\)"
+        DataError, match=rf"1\.jpg: is not a readable image \(({why}|Is a directory)\)"
     ):
-        rgb_picture(root / "test/dog/1.jpg")
+        read_rgb(root / "test/dog/1.jpg")
 
 
 def test_a_pipe_in_place_of_an_archive_is_named(tmp_path):
     os.mkfifo(tmp_path / "a.tar.gz")
     with pytest.raises(DataError, match=r"a\.tar\.gz: cannot be read \(it is not a regular file\)"):
-        fetch(tmp_path, "a.tar.gz", "0" * 64)
+        fetch(tmp_path, PublishedFile("a.tar.gz", "0" * 64, list))
 
 
 def test_links_to_pictures_are_pictures(tmp_path, data_at):
@@ -278,7 +281,7 @@ def test_a_planted_picture_is_one_line_that_names_it(tmp_path, data_at, planted,
     with pytest.raises(DataError) as told:
         load_dataset(data_at(root))
     assert str(told.value).startswith(
-        rf"{root}/train/dog/x\x1b[31m\n.png: is not a readable picture ({why}"
+        rf"{root}/train/dog/x\x1b[31m\n.png: is not a readable image ({why}"
     )
     assert str(told.value).isprintable()
 
@@ -315,7 +318,8 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, data_at, monkeypatch)
 
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(
-        ConfigError, match=r"^data\.root: .*train/dog cannot be read \(Permission denied\)$"
+        ConfigError,
+        match=r"^data\.root: .*train/dog cannot be read \(Permission denied\); make it readable, or remove it$",
     ):
         data_fingerprint(data_at(root))
 
@@ -335,5 +339,5 @@ def test_pictures_that_cannot_be_cached_are_used_all_the_same(
     assert len(load_dataset(data).train) == 2
     (told,) = caplog.records
     assert told.getMessage().endswith(
-        f"cannot be written ({error.strerror}); every run decodes the pictures anew"
+        f"cannot be written ({error.strerror}); every run decodes the images again"
     )

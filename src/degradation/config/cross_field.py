@@ -6,6 +6,7 @@ from degradation.config.architecture import imagenet_stages, layers_per_unit
 from degradation.config.errors import ConfigError, quote
 from degradation.config.schema import Config
 from degradation.config.values import RULES, is_there, select
+from degradation.registry import DATASETS
 
 Refuse = Callable[[str, str], None]  # key, what is allowed
 
@@ -65,15 +66,16 @@ def _check_model(config: Config, refuse: Refuse) -> None:
 
 
 def _check_data(config: Config, refuse: Refuse) -> None:
-    if config.data.name != "digits" and config.data.root is None:
+    facts = DATASETS.facts(config.data.name)
+    if config.data.root is None and facts.get("needs_root", True):
         refuse("data.root", f"the path of a folder, for data.name={config.data.name}")
-    if config.data.name != "image_folder" and config.data.size is not None:
+    if config.data.size is not None and not facts.get("resizable", False):
         refuse(
             "data.size",
             f"null, for data.name={config.data.name}: only the images of an image_folder are resized",
         )
     stream = config.data.stream
-    if (stream is not None) != (config.data.name == "imagenet"):
+    if (stream is not None) != facts.get("streamed", False):
         refuse("data.stream", "null, but for data=imagenet, which needs one")
     if stream is None:
         return

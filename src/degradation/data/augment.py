@@ -1,4 +1,8 @@
-"""Normalise, pad, crop and flip a batch of resident pictures in one gather, on any device (He et al. 2015, 4.2)."""
+"""Normalise, pad, crop and flip a batch of images in one gather, on any device.
+
+The augmentation is that of He et al. 2015, 4.2: pad with zeros, take a random crop of the original
+size, and mirror it with probability one half.
+"""
 
 from dataclasses import dataclass
 
@@ -9,27 +13,28 @@ from degradation.config import Data
 from degradation.data.datasets import Split
 from degradation.data.random_streams import Shard
 
-STATISTICS_CHUNK = 8192
+STATISTICS_CHUNK = 8192  # images that are converted to float64 at once
 
 
 @dataclass(frozen=True)
 class Offsets:
-    """What is random in the augmentation of a batch of B pictures, drawn on the CPU."""
+    """The random part of the augmentation of a batch of B images, on the CPU."""
 
     row: Tensor  # int64 (B,), -pad to pad
     column: Tensor  # int64 (B,), -pad to pad
     flip: Tensor  # bool (B,)
 
-    def of(self, share: Shard) -> "Offsets":
-        return Offsets(share.select(self.row), share.select(self.column), share.select(self.flip))
+    def select_shard(self, shard: Shard) -> "Offsets":
+        """Return the offsets of a shard's images."""
+        return Offsets(shard.select(self.row), shard.select(self.column), shard.select(self.flip))
 
-    def at(self, index: Tensor) -> "Offsets":
-        """Those of the images at these places: int64 (B,)."""
-        return Offsets(self.row[index], self.column[index], self.flip[index])
+    def select(self, indices: Tensor) -> "Offsets":
+        """Return the offsets of the images at `indices`, int64 (B,)."""
+        return Offsets(self.row[indices], self.column[indices], self.flip[indices])
 
 
-def concatenate(parts: list[Offsets]) -> Offsets:
-    """The offsets of several batches, one after the other."""
+def join_offsets(parts: list[Offsets]) -> Offsets:
+    """Return the offsets of several batches, one after the other."""
     return Offsets(
         torch.cat([part.row for part in parts]),
         torch.cat([part.column for part in parts]),
@@ -37,41 +42,51 @@ def concatenate(parts: list[Offsets]) -> Offsets:
     )
 
 
-def draw_offsets(batch: int, data: Data, generator: torch.Generator) -> Offsets:
-    """An own crop (and flip) for each picture."""
-    crop = torch.randint(-data.pad, data.pad + 1, (2, batch), generator=generator)
-    flip = (
-        torch.rand(batch, generator=generator) < 0.5
-        if data.flip
-        else torch.zeros(batch, dtype=torch.bool)
-    )
+def draw_offsets(batch_size: int, data: Data, generator: torch.Generator) -> Offsets:
+    """Draw a crop, and a mirror image where data.flip is on, for each image of a batch."""
+    crop = torch.randint(-data.pad, data.pad + 1, (2, batch_size), generator=generator)
+    if data.flip:
+        flip = torch.rand(batch_size, generator=generator) < 0.5
+    else:
+        flip = torch.zeros(batch_size, dtype=torch.bool)
     return Offsets(crop[0], crop[1], flip)
 
 
-def statistics(pictures: Tensor, normalisation: str) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the training pictures as float32, each of a shape that broadcasts to (C, H, W).
+def compute_statistics(images: Tensor, normalisation: str) -> tuple[Tensor, Tensor]:
+    """Return the mean and the standard deviation of the training images.
 
-    `channel`: both, a value a channel. `pixel`: the mean of each pixel, and a deviation of 255 (the paper subtracts the
-    per-pixel mean only; pictures are then in [-1, 1]).
+    Args:
+        images: uint8 (N, C, H, W)
+        normalisation: "channel" for the mean and the deviation of each channel. "pixel" for the
+            mean of each pixel and a deviation of 255: the paper subtracts the per-pixel mean only,
+            and the images are then in [-1, 1].
+
+    Returns:
+        two float32 tensors whose shapes broadcast to (C, H, W); the sums are taken in float64.
     """
-    total = torch.zeros(pictures.shape[1:], dtype=torch.float64)
-    squares = torch.zeros_like(total)
-    for start in range(0, len(pictures), STATISTICS_CHUNK):
-        values = pictures[start : start + STATISTICS_CHUNK].double()
+    total = torch.zeros(images.shape[1:], dtype=torch.float64)
+    total_of_squares = torch.zeros_like(total)
+    for start in range(0, len(images), STATISTICS_CHUNK):
+        values = images[start : start + STATISTICS_CHUNK].double()
         total += values.sum(0)
-        squares += values.square().sum(0)
-    mean = total / len(pictures)
+        total_of_squares += values.square().sum(0)
+    pixel_mean = total / len(images)
     if normalisation == "pixel":
-        return mean.float(), torch.full((1, 1, 1), 255.0)
-    centre = mean.mean((1, 2), keepdim=True)
-    variance = (squares / len(pictures)).mean((1, 2), keepdim=True) - centre.square()
-    return centre.float(), variance.sqrt().float()
+        return pixel_mean.float(), torch.full((1, 1, 1), 255.0)
+    mean = pixel_mean.mean((1, 2), keepdim=True)
+    mean_of_squares = (total_of_squares / len(images)).mean((1, 2), keepdim=True)
+    variance = mean_of_squares - mean.square()
+    return mean.float(), variance.sqrt().float()
 
 
 class ImageBatches:
-    """A split that lives on a device, and hands out normalised batches.
+    """A split that lives on a device and hands out normalised batches.
 
-    `normalise`: before_padding (the padding is the mean picture) or after_padding (it is black).
+    Args:
+        split: the images and labels
+        mean, deviation: as `compute_statistics` returns them
+        device: where the images are kept and the batches are computed
+        normalise: "before_padding" (the padding is the mean image) or "after_padding" (it is black)
     """
 
     def __init__(
@@ -79,48 +94,55 @@ class ImageBatches:
     ) -> None:
         self.images = split.images.to(device)
         self.labels = split.labels.to(device)
-        shape = self.images.shape[1:]
-        self.mean = mean.expand(shape).contiguous().to(device)
+        channels, side, _ = self.images.shape[1:]
+        self.mean = mean.expand(self.images.shape[1:]).contiguous().to(device)
         self.deviation = deviation.to(device)
-        self.device, self.black_padding = device, normalise == "after_padding"
-        self.channel = torch.arange(shape[0], device=device).view(1, -1, 1, 1)
-        self.position = torch.arange(shape[1], device=device)
+        self.device = device
+        self.has_black_padding = normalise == "after_padding"
+        self.channel = torch.arange(channels, device=device).view(1, -1, 1, 1)
+        self.position = torch.arange(side, device=device)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def eval_batch(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Normalised pictures float32 (B, C, H, W) and labels int64 (B,), un-augmented, in their order."""
-        normalised = (self.images[start:stop].float() - self.mean) / self.deviation
-        return normalised, self.labels[start:stop]
+        """Return images `start` to `stop`, not augmented: float32 (B, C, H, W), int64 (B,)."""
+        return self._normalise(self.images[start:stop]), self.labels[start:stop]
 
-    def eval_batch_at(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """As `plain_batch`, at these indices: int64 (B,) on the CPU."""
-        index = index.to(self.device)
-        return (self.images[index].float() - self.mean) / self.deviation, self.labels[index]
+    def eval_batch_at(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the images at `indices`, int64 (B,) on the CPU, as `eval_batch` does."""
+        indices = indices.to(self.device)
+        return self._normalise(self.images[indices]), self.labels[indices]
 
-    def augmented_batch(self, index: Tensor, offsets: Offsets) -> tuple[Tensor, Tensor]:
-        """Zero-padded, cropped and flipped; normalised before, or after.
+    def _normalise(self, images: Tensor) -> Tensor:
+        return (images.float() - self.mean) / self.deviation
 
-        index: int64 (B,) on the CPU. Returns float32 (B, C, H, W), int64 (B,).
+    def augmented_batch(self, indices: Tensor, offsets: Offsets) -> tuple[Tensor, Tensor]:
+        """Return padded, cropped and mirrored images: float32 (B, C, H, W), int64 (B,).
+
+        Args:
+            indices: int64 (B,) on the CPU
+            offsets: those of the B images
         """
-        side = len(self.position)
-        index = index.to(self.device)
-        row = (
-            self.position + offsets.row.to(self.device)[:, None]
-        )  # (B, H): the source row of each row
-        backwards = side - 1 - self.position
-        column = torch.where(offsets.flip.to(self.device)[:, None], backwards, self.position)
-        column = column + offsets.column.to(self.device)[:, None]  # (B, W)
-        inside = ((row >= 0) & (row < side))[:, :, None] & ((column >= 0) & (column < side))[
-            :, None, :
-        ]
-        row, column = (
-            row.clamp(0, side - 1)[:, None, :, None],
-            column.clamp(0, side - 1)[:, None, None, :],
-        )
-        values = self.images[index[:, None, None, None], self.channel, row, column].float()
-        if self.black_padding:
-            return (values * inside[:, None] - self.mean) / self.deviation, self.labels[index]
-        normalised = (values - self.mean[self.channel, row, column]) / self.deviation
-        return normalised * inside[:, None], self.labels[index]
+        indices = indices.to(self.device)
+        row, column = self._find_source_pixels(offsets)
+        is_row_inside = (row >= 0) & (row < len(self.position))
+        is_column_inside = (column >= 0) & (column < len(self.position))
+        is_inside = is_row_inside[:, None, :, None] & is_column_inside[:, None, None, :]
+        # one gather: each target pixel reads its source pixel, the padding any pixel of the border
+        last = len(self.position) - 1
+        row = row.clamp(0, last)[:, None, :, None]
+        column = column.clamp(0, last)[:, None, None, :]
+        values = self.images[indices[:, None, None, None], self.channel, row, column].float()
+        labels = self.labels[indices]
+        if self.has_black_padding:
+            return (values * is_inside - self.mean) / self.deviation, labels
+        mean = self.mean[self.channel, row, column]
+        return (values - mean) / self.deviation * is_inside, labels
+
+    def _find_source_pixels(self, offsets: Offsets) -> tuple[Tensor, Tensor]:
+        """Return the source row (B, H) and column (B, W) of each target pixel; some lie outside."""
+        row = self.position + offsets.row.to(self.device)[:, None]
+        mirrored = self.position.flip(0)
+        column = torch.where(offsets.flip.to(self.device)[:, None], mirrored, self.position)
+        return row, column + offsets.column.to(self.device)[:, None]

@@ -1,43 +1,45 @@
-"""Data sets as uint8 pictures (N, C, H, W) and int64 labels (N,), on the CPU, checked before they are used."""
+"""Data sets in the two forms that training reads: in memory, or as files read for every batch."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from degradation.config import ConfigError, Data
-from degradation.data.downloads import Arrays, cifar10, cifar100, fashion_mnist
-from degradation.data.image_folder import image_folder
+from degradation.config import ConfigError, Data, Stream
+from degradation.data.arrays import Arrays
+from degradation.data.folders import Listing
+from degradation.registry import DATASETS
 
-if TYPE_CHECKING:
-    from degradation.data.imagenet import ImageNet
-
-DIGITS_TEST = 297
-PUBLISHED = {"cifar10": cifar10, "cifar100": cifar100, "fashion_mnist": fashion_mnist}
+Batch = tuple[Tensor, Tensor]  # images float32 (B, C, H, W), labels int64 (B,), on a device
 
 
 @dataclass(frozen=True)
 class Split:
+    """Images and labels on the CPU."""
+
     images: Tensor  # uint8 (N, C, H, W)
     labels: Tensor  # int64 (N,)
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    def select(self, chosen: Tensor) -> "Split":
+        """Return the images for which `chosen`, bool (N,), is true."""
+        return Split(self.images[chosen], self.labels[chosen])
+
 
 @dataclass(frozen=True)
 class Dataset:
+    """A data set in memory."""
+
     train: Split
     test: Split
     classes: int
-    validation: Split | None = None
-    held_out: Tensor | None = (
-        None  # bool (training pictures,): which of them, in the set's own order, are `validation`
-    )
+    validation: Split | None = None  # training images that are held out
+    held_out: Tensor | None = None  # bool (N,) over the set's own order: True in `validation`
 
     @property
     def channels(self) -> int:
@@ -45,82 +47,128 @@ class Dataset:
 
     @property
     def side(self) -> int:
+        """Height and width in pixels."""
         return self.train.images.shape[2]
 
+    def hold_out(self, held_out: Tensor) -> "Dataset":
+        """Return the data set with the training images of `held_out`, bool (N,), as validation."""
+        return replace(
+            self,
+            train=self.train.select(~held_out),
+            validation=self.train.select(held_out),
+            held_out=held_out,
+        )
+
     def checksum(self) -> str:
-        """SHA-256 of every picture and label in the set's own order, whichever of them are held out."""
+        """Return the SHA-256 (hex) of all images and labels, whichever of them are held out."""
         digest = hashlib.sha256()
-        for split in (self._whole_train(), self.test):
+        for split in (self._join_train(), self.test):
             digest.update(split.images.numpy().tobytes())
             digest.update(split.labels.numpy().tobytes())
         return digest.hexdigest()
 
-    def _whole_train(self) -> Split:
+    def _join_train(self) -> Split:
+        """Return the training and the validation images in the set's own order."""
         if self.validation is None or self.held_out is None:
             return self.train
-        pictures = self.train.images.new_empty((len(self.held_out), *self.train.images.shape[1:]))
+        images = self.train.images.new_empty((len(self.held_out), *self.train.images.shape[1:]))
         labels = self.train.labels.new_empty(len(self.held_out))
-        for split, place in ((self.train, ~self.held_out), (self.validation, self.held_out)):
-            pictures[place], labels[place] = split.images, split.labels
-        return Split(pictures, labels)
+        parts = ((~self.held_out, self.train), (self.held_out, self.validation))
+        for chosen, split in parts:
+            images[chosen] = split.images
+            labels[chosen] = split.labels
+        return Split(images, labels)
 
 
-def load_dataset(data: Data) -> "Dataset | ImageNet":
-    """Load a data set. Raises ConfigError (a wrong key), DataError (a wrong file)."""
-    if data.stream is not None:
-        from degradation.data.imagenet import open_imagenet
+@dataclass(frozen=True)
+class StreamedDataset:
+    """A data set of image files, which are read for every batch since memory cannot hold them."""
 
-        return open_imagenet(data)
-    if data.name == "digits":
-        arrays = _digits()
-    elif data.name == "image_folder":
-        arrays = image_folder(data)
-    else:
-        arrays = PUBLISHED[data.name](Path(str(data.root)).expanduser())
-    train, test = (
-        Split(
-            torch.from_numpy(arrays[f"{split}_pictures"]),
-            torch.from_numpy(arrays[f"{split}_labels"]),
-        )
-        for split in ("train", "test")
-    )
-    classes = int(train.labels.max()) + 1
-    if data.validation == 0:
-        return Dataset(train, test, classes)
-    held_out = draw_held_out(data.validation, len(train.labels))
-    rest, validation = (
-        Split(train.images[place], train.labels[place]) for place in (~held_out, held_out)
-    )
-    return Dataset(rest, test, classes, validation, held_out)
+    root: Path
+    stream: Stream  # the views of an image: crops, scales, colours
+    train: Listing
+    test: Listing
+    digest: str  # SHA-256 (hex) of the names and sizes of all images
+    mean: tuple[float, ...]  # of each channel, of values in [0, 1]
+    deviation: tuple[float, ...]  # standard deviation of each channel
+    validation: Listing | None = None  # training images that are held out
+
+    @property
+    def classes(self) -> int:
+        return int(self.train.labels[-1]) + 1
+
+    @property
+    def channels(self) -> int:
+        return len(self.mean)
+
+    @property
+    def side(self) -> int:
+        """Height and width in pixels of what the network sees."""
+        return self.stream.crop
+
+    def hold_out(self, held_out: Tensor) -> "StreamedDataset":
+        """Return the data set with the training images of `held_out`, bool (N,), as validation."""
+        chosen = held_out.numpy()
+        return replace(self, train=self.train.select(~chosen), validation=self.train.select(chosen))
+
+    def checksum(self) -> str:
+        """Return the digest of the names and sizes; the images are too many to be read."""
+        return self.digest
 
 
-def draw_held_out(validation: int, pictures: int) -> Tensor:
-    """Which training images are held out: the last `validation` of a fixed shuffle, as bool (pictures,).
+def load_dataset(data: Data) -> Dataset | StreamedDataset:
+    """Load the data set that `data` names, with data.validation training images held out.
 
-    Both parts keep the set's own order. Raises ConfigError.
+    Raises:
+        ConfigError: a key is wrong, for example data.root.
+        DataError: a file is missing, truncated or corrupt.
     """
-    if validation >= pictures:
+    content = DATASETS.load(data.name)(data)
+    dataset: Dataset | StreamedDataset
+    if isinstance(content, Arrays):
+        content.check(data.name)
+        dataset = _wrap_arrays(content)
+    else:
+        dataset = content
+    if data.validation == 0:
+        return dataset
+    return dataset.hold_out(draw_held_out(data.validation, len(dataset.train)))
+
+
+def _wrap_arrays(arrays: Arrays) -> Dataset:
+    train = Split(torch.from_numpy(arrays.train_images), torch.from_numpy(arrays.train_labels))
+    test = Split(torch.from_numpy(arrays.test_images), torch.from_numpy(arrays.test_labels))
+    return Dataset(train, test, classes=int(train.labels.max()) + 1)
+
+
+def draw_held_out(validation: int, images: int) -> Tensor:
+    """Return which training images are held out: bool (images,), True for `validation` of them.
+
+    They are the last ones of a fixed shuffle, so a larger number holds out the same ones and more.
+
+    Raises:
+        ConfigError: `validation` leaves no image to train on.
+    """
+    if validation >= images:
         raise ConfigError(
-            f"data.validation: {validation} is not allowed; allowed: less than the {pictures} training pictures"
+            f"data.validation: {validation} is not allowed;"
+            f" allowed: less than the {images} training images"
         )
-    held_out = torch.zeros(pictures, dtype=torch.bool)
     # numpy promises that RandomState's streams never change
-    held_out[
-        torch.from_numpy(np.random.RandomState(0).permutation(pictures)[pictures - validation :])
-    ] = True
+    order = torch.from_numpy(np.random.RandomState(0).permutation(images))
+    held_out = torch.zeros(images, dtype=torch.bool)
+    held_out[order[images - validation :]] = True
     return held_out
 
 
-def _digits() -> Arrays:
-    """1,797 handwritten 8x8 pictures (values 0 to 16): a fixed stratified split of 1,500 / 297."""
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
+def find_image_shape(data: Data) -> tuple[int, int, int]:
+    """Return (channels, side in pixels, classes) of a data set.
 
-    everything, labels = load_digits(return_X_y=True)
-    train, test = train_test_split(
-        np.arange(len(labels)), test_size=DIGITS_TEST, stratify=labels, random_state=0
-    )
-    grey, label = everything.astype(np.uint8).reshape(-1, 1, 8, 8), labels.astype(np.int64)
-    splits = {"train": train, "test": test}
-    parts = {f"{name}_pictures": grey[index] for name, index in splits.items()}
-    return parts | {f"{name}_labels": label[index] for name, index in splits.items()}
+    The files are read only if the registration does not say it. Raises ConfigError, DataError.
+    """
+    facts = DATASETS.facts(data.name)
+    side = facts.get("side") if data.stream is None else data.stream.crop
+    if side is not None and "channels" in facts and "classes" in facts:
+        return facts["channels"], side, facts["classes"]
+    dataset = load_dataset(data)
+    return dataset.channels, dataset.side, dataset.classes

@@ -1,24 +1,22 @@
-"""A folder of pictures of one's own, decoded once into arrays that are named by the pictures' content."""
+"""A user's own folder of images, decoded once into arrays that are cached beside the images."""
 
 import contextlib
 import io
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from degradation.config import ConfigError, Data
+from degradation.data.arrays import Arrays
 from degradation.data.errors import DataError
-from degradation.data.fingerprint import (
-    SPLITS,
-    class_names,
-    data_fingerprint,
-    folder_root,
-    pictures,
-)
-from degradation.data.safe_open import cache_folder, opened, shown, warn_once
+from degradation.data.fingerprint import data_fingerprint
+from degradation.data.folders import NO_IMAGE, check_root, iterate_images, list_classes
+from degradation.data.image_files import read_rgb
+from degradation.data.safe_open import escape_name, find_cache_folder, warn_once
 from degradation.durable_io import (
     CorruptData,
     make_folder,
@@ -27,133 +25,140 @@ from degradation.durable_io import (
     unseal,
     write_atomically,
 )
+from degradation.registry import DATASETS
 
-Arrays = dict[
-    str, np.ndarray
-]  # {train,test}_pictures: uint8 (N, 3, H, W); {train,test}_labels: int64 (N,)
-# what a .jpg or .png may hold; Pillow would start Ghostscript for an EPS
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
+SPLITS = ("train", "test")
 
 
-def image_folder(data: Data) -> Arrays:
-    """ROOT/train/<class>/ and ROOT/test/<class>/. Raises ConfigError (a wrong key), DataError (a wrong file)."""
-    root = folder_root(data)
-    name = data_fingerprint(data).removeprefix("sha256:")
-    folder = cache_folder(root)
+@DATASETS.register("image_folder", fingerprint="contents", splits=("train", "test"), resizable=True)
+def read_image_folder(data: Data) -> Arrays:
+    """Read ROOT/train/<class>/ and ROOT/test/<class>/ as RGB images, resized to data.size.
+
+    Raises:
+        ConfigError: data.root or data.size cannot be used.
+        DataError: a file is not a readable image, or a class has none.
+    """
+    root = check_root(data)
+    folder = find_cache_folder(root)
     if folder is None:
-        return _decode(root, data.size)
-    cached = folder / f"{name}-{data.size or 'as-is'}.npz"
-    with contextlib.ExitStack() as held:
-        with contextlib.suppress(
-            OSError
-        ):  # a read-only folder is told below, where nothing is cached there yet
-            make_folder(folder)
-            held.enter_context(
-                FileLock(cached.with_suffix(".lock"))
-            )  # runs that start at once decode once
-        arrays = _cached(cached, data.size)
+        return decode_images(root, data.size)
+    digest = data_fingerprint(data).removeprefix("sha256:")
+    cache_file = folder / f"{digest}-{data.size or 'as-is'}.npz"
+    with _lock(cache_file):
+        arrays = _read_cache(cache_file, data.size)
         if arrays is None:
-            arrays = _decode(root, data.size)
-            _keep(cached, arrays)
+            arrays = decode_images(root, data.size)
+            _write_cache(cache_file, arrays)
     return arrays
 
 
-def _cached(path: Path, size: int | None) -> Arrays | None:
-    """What was decoded before; None, told where the file is damaged, where there is nothing to go by."""
+@contextmanager
+def _lock(cache_file: Path) -> Iterator[None]:
+    """Hold the cache file's lock, so that runs that start together decode the images once.
+
+    Without a lock where the folder cannot be written; `_write_cache` then warns.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            make_folder(cache_file.parent)
+            stack.enter_context(FileLock(cache_file.with_suffix(".lock")))
+        yield
+
+
+def decode_images(root: Path, size: int | None) -> Arrays:
+    """Decode every image of both splits.
+
+    Args:
+        root: a checked root
+        size: the side in pixels to resize to; None if all images are squares of one size
+
+    Raises:
+        ConfigError: `size` is None, and an image differs from the first one or is not square.
+        DataError: a file is not a readable image, or a class has none.
+    """
+    first_shape: tuple[int, ...] | None = None
+    images: dict[str, np.ndarray] = {}
+    labels: dict[str, np.ndarray] = {}
+    for split in SPLITS:
+        split_images, split_labels = [], []
+        for label, path in iterate_images(root, split):
+            image = _decode_image(path, size)
+            first_shape = first_shape or image.shape
+            if image.shape != first_shape or image.shape[1] != image.shape[2]:
+                raise ConfigError(
+                    f"data.size: null is not allowed: {escape_name(path)} is"
+                    f" {image.shape[2]}x{image.shape[1]} pixels, and images must be square and of"
+                    " one size; allowed: a side in pixels to resize to"
+                )
+            split_images.append(image)
+            split_labels.append(label)
+        for label, name in enumerate(list_classes(root, split)):
+            if label not in split_labels:
+                raise DataError(f"{escape_name(root / split / name)}: {NO_IMAGE}")
+        images[split] = np.stack(split_images)
+        labels[split] = np.array(split_labels, dtype=np.int64)
+    return Arrays(images["train"], labels["train"], images["test"], labels["test"])
+
+
+def _decode_image(path: Path, size: int | None) -> np.ndarray:
+    """Return uint8 (3, H, W); H = W = size unless size is None."""
+    image = read_rgb(path)
+    if size is not None and image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(image).transpose(2, 0, 1)
+
+
+def _read_cache(path: Path, size: int | None) -> Arrays | None:
+    """Return the cached arrays, or None if there are none; a corrupt cache is logged."""
     try:
-        return _unpacked(unseal(read_file(path)), size)
+        return unpack_arrays(unseal(read_file(path)), size)
     except FileNotFoundError:
         return None
-    except (OSError, CorruptData) as problem:
-        why = shown(problem)
+    except (OSError, CorruptData) as error:
         warn_once(
-            f"{shown(path)}: {why} (damaged, or of an earlier release); the pictures are decoded again"
+            f"{escape_name(path)}: {escape_name(error)} (corrupt, or written by an earlier"
+            " release); decoding the images again"
         )
         return None
 
 
-def _unpacked(packed: bytes, size: int | None) -> Arrays:
-    """Arrays of the kinds that `_decode` gives, whoever wrote them. Raises Damaged."""
+def unpack_arrays(packed: bytes, size: int | None) -> Arrays:
+    """Return the arrays in a cache's bytes, whoever wrote them. Raises CorruptData."""
     try:
         with np.load(io.BytesIO(packed), allow_pickle=False) as file:
-            # it is written as it is, so one that would grow is none of ours
-            small = sum(member.file_size for member in file.zip.infolist()) <= len(packed)
-            names = [
-                f"{split}_{part}"
-                for split in SPLITS["image_folder"]
-                for part in ("pictures", "labels")
-            ]
-            arrays = {name: file[name] for name in names if small}
-        if small and all(_fits(arrays, split, size) for split in SPLITS["image_folder"]):
-            return arrays
-    except Exception as error:  # whatever numpy makes of bytes that are none of its own
-        raise CorruptData(f"holds no pictures ({type(error).__name__})") from None
-    raise CorruptData("holds something else than was written")
+            # ours are stored uncompressed: one that grows could fill the memory
+            unpacked_size = sum(member.file_size for member in file.zip.infolist())
+            if unpacked_size > len(packed):
+                raise CorruptData("is compressed")
+            arrays = Arrays(
+                train_images=file["train_pictures"],
+                train_labels=file["train_labels"],
+                test_images=file["test_pictures"],
+                test_labels=file["test_labels"],
+            )
+        arrays.check("image_folder")
+    except Exception as error:  # numpy raises many kinds for bytes that it has not written
+        raise CorruptData(f"does not hold the images ({type(error).__name__})") from None
+    channels, height, _ = arrays.train_images.shape[1:]
+    if channels != 3 or height != (size or height):
+        raise CorruptData("holds images of another size")
+    return arrays
 
 
-def _fits(arrays: Arrays, split: str, size: int | None) -> bool:
-    of_split, labels = arrays[f"{split}_pictures"], arrays[f"{split}_labels"]
-    side = size or arrays["train_pictures"].shape[-1]
-    if of_split.dtype != np.uint8 or labels.dtype != np.int64 or not len(labels):
-        return False
-    return of_split.shape == (len(labels), 3, side, side) and int(labels.min()) >= 0
-
-
-def _keep(path: Path, arrays: Arrays) -> None:
-    packed = io.BytesIO()
-    np.savez(packed, allow_pickle=False, **arrays)
+def _write_cache(path: Path, arrays: Arrays) -> None:
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        allow_pickle=False,
+        train_pictures=arrays.train_images,
+        train_labels=arrays.train_labels,
+        test_pictures=arrays.test_images,
+        test_labels=arrays.test_labels,
+    )
     try:
-        write_atomically(path, seal(packed.getvalue()))
+        write_atomically(path, seal(buffer.getvalue()))
     except OSError as error:
         warn_once(
-            f"{shown(path)}: cannot be written ({error.strerror}); every run decodes the pictures anew"
+            f"{escape_name(path)}: cannot be written ({error.strerror});"
+            " every run decodes the images again"
         )
-
-
-def rgb_picture(path: Path) -> Image.Image:
-    """A picture of any kind as RGB. Raises DataError."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "error", Image.DecompressionBombWarning
-            )  # Pillow's error begins at twice as many
-            with opened(path) as file, Image.open(file, formats=FORMATS) as image:
-                return image.convert("RGB")
-    except Exception as error:  # what Pillow raises for a broken file varies by format: a PNG's bad chunk, a SyntaxError
-        raise DataError(f"{shown(path)}: is not a readable picture ({_reason(error)})") from None
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    if isinstance(error, UnidentifiedImageError):
-        return f"none of {', '.join(FORMATS)}"
-    return shown(error) or type(error).__name__
-
-
-def _decode(root: Path, size: int | None) -> Arrays:
-    arrays: Arrays = {}
-    shape: tuple[int, ...] | None = None
-    for split in SPLITS["image_folder"]:
-        decoded, labels = [], []
-        for label, path in pictures(root, split):
-            rgb = rgb_picture(path)
-            if size is not None and rgb.size != (size, size):
-                rgb = rgb.resize((size, size), Image.Resampling.BILINEAR)
-            array = np.asarray(rgb).transpose(2, 0, 1)
-            shape = shape or array.shape
-            if array.shape != shape or shape[1] != shape[2]:
-                raise ConfigError(
-                    f"data.size: null is not allowed: {shown(path)} is {array.shape[2]}x{array.shape[1]} pixels, and"
-                    " pictures must be square and of one size; allowed: a side in pixels to resize to"
-                )
-            decoded.append(array)
-            labels.append(label)
-        for label, name in enumerate(class_names(root, split)):
-            if label not in labels:
-                raise DataError(
-                    f"{shown(root / split / name)}: holds no .jpg, .jpeg or .png picture"
-                )
-        arrays[f"{split}_pictures"] = np.stack(decoded)
-        arrays[f"{split}_labels"] = np.array(labels, dtype=np.int64)
-    return arrays

@@ -1,7 +1,7 @@
 """Random streams as pure functions of (seed, stream, index), drawn on the CPU.
 
-No generator's state has to survive an interruption: the order and the augmentation of any iteration can be drawn anew,
-and devices differ by rounding only.
+No generator's state has to be saved: after an interruption, the order and the augmentation of any
+iteration are drawn again. Devices then differ by rounding only.
 """
 
 import hashlib
@@ -14,18 +14,18 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Shard:
-    """The equal part of every batch that one of several processes has."""
+    """The equal part of every batch that one of several processes trains on."""
 
-    rank: int
+    rank: int  # from 0
     count: int
 
     def select(self, values: Tensor) -> Tensor:
-        """A slice of the first dimension, whose length the count divides."""
+        """Return this process's slice of the first dimension, whose length `count` must divide."""
         size = len(values) // self.count
         return values[self.rank * size : (self.rank + 1) * size]
 
     def has_batch(self, number: int) -> bool:
-        """Is the batch of this number one of this process, where whole batches are shared out?"""
+        """Return whether whole batch `number` is this process's, where they are dealt in turn."""
         return number % self.count == self.rank
 
 
@@ -33,41 +33,58 @@ WHOLE = Shard(0, 1)
 
 
 def build_generator(seed: int, stream: str, index: int = 0) -> torch.Generator:
-    """A CPU generator of its own for one use; `stream` says which."""
+    """Return a new CPU generator for one use.
+
+    Args:
+        seed: the run's seed
+        stream: what is drawn, for example "order" or "augmentation"
+        index: which of the stream's draws, for example the epoch or the iteration
+    """
     digest = hashlib.blake2b(f"{seed}/{stream}/{index}".encode(), digest_size=8).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
 
 
-def spread_indices(count: int | None, pictures: int) -> Tensor:
-    """So many indices (all for None, and at most all) spread evenly over the pictures, rising: int64.
+def spread_indices(count: int | None, images: int) -> Tensor:
+    """Return `count` indices spread evenly over the images, rising: int64 (count,).
 
-    A folder's pictures stand class by class, so its first ones would be of one class.
+    None, or a count above `images`, stands for all of them. A folder's images are sorted by class,
+    so its first ones would all be of one class.
     """
-    count = pictures if count is None else min(count, pictures)
-    return torch.arange(count) * pictures // count
+    count = images if count is None else min(count, images)
+    return torch.arange(count) * images // count
 
 
-def shuffle_into_batches(pictures: int, batch_size: int) -> list[Tensor]:
-    """All indices, each once, in batches that are fair samples of the set whatever its order: int64 (<= batch_size,).
+def shuffle_into_batches(images: int, batch_size: int) -> list[Tensor]:
+    """Return all indices, each once, in shuffled batches: a list of int64 (at most batch_size,).
 
-    The order is a permutation that is the same for every run. Batches differ in size by one at most: a last batch of a
-    few images would be no fair sample.
+    Each batch is a fair sample of the set, whatever the set's order. The permutation is the same
+    for every run. Batch sizes differ by one at most, since a last batch of a few images would not
+    be a fair sample.
     """
-    order = torch.randperm(pictures, generator=build_generator(0, "mixed"))
-    return list(torch.tensor_split(order, math.ceil(pictures / batch_size)))
+    order = torch.randperm(images, generator=build_generator(0, "mixed"))
+    return list(torch.tensor_split(order, math.ceil(images / batch_size)))
 
 
-def draw_batch_indices(seed: int, iteration: int, batch_size: int, pictures: int) -> Tensor:
-    """Which pictures the `iteration`-th batch (from 0) holds: int64 (batch_size,).
+def draw_batch_indices(seed: int, iteration: int, batch_size: int, images: int) -> Tensor:
+    """Return the images of one training batch: int64 (batch_size,).
 
-    Batches are cut from one endless row of permutations, so every batch is full, and each picture comes once an epoch.
+    Batches are cut from an endless sequence of permutations, one per epoch. So every batch is full,
+    and every image occurs once per epoch.
+
+    Args:
+        seed: the run's seed; permutation e comes from the stream ("order", e)
+        iteration: the batch's number, from 0
+        batch_size: may exceed `images`
+        images: the number of training images
     """
     start = iteration * batch_size
+    missing = batch_size
     parts = []
-    while batch_size > 0:
-        epoch, offset = divmod(start, pictures)
-        order = torch.randperm(pictures, generator=build_generator(seed, "order", epoch))
-        part = order[offset : offset + batch_size]
+    while missing > 0:
+        epoch, offset = divmod(start, images)
+        order = torch.randperm(images, generator=build_generator(seed, "order", epoch))
+        part = order[offset : offset + missing]
         parts.append(part)
-        start, batch_size = start + len(part), batch_size - len(part)
+        start += len(part)
+        missing -= len(part)
     return torch.cat(parts)

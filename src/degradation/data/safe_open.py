@@ -1,7 +1,7 @@
-"""Files in a folder of somebody's own: which are opened, what is kept beside them, and how their names are told.
+"""Opening files in a folder that somebody else has filled, and printing their names.
 
-Links are followed, since trees of pictures are made of them. What is no regular file is not opened: a pipe would wait
-for its other end, and a device has none.
+Symbolic links are followed, since image folders are often made of them. Anything but a regular
+file is refused: reading a pipe would block, and a device may never end.
 """
 
 import errno
@@ -14,42 +14,54 @@ from functools import cache
 from io import BufferedReader
 from pathlib import Path
 
+from degradation.config import Data
 from degradation.config.errors import escape
 
 log = logging.getLogger(__name__)
 
-CACHE = ".degradation"  # folder beside the pictures; holds the digest of a listing and the decoded arrays
+CACHE_FOLDER = ".degradation"  # beside the images: the digest of a listing, the decoded arrays
 
 
-def shown(name: object) -> str:
-    """One line: control characters, line breaks and bytes that are no UTF-8 are written out."""
+def expand_root(data: Data) -> Path:
+    """Return data.root as a path, with ~ expanded."""
+    return Path(str(data.root)).expanduser()
+
+
+def escape_name(name: object) -> str:
+    """Return a name as one line: control characters, line breaks and invalid UTF-8 escaped."""
     return escape(str(name))
 
 
 @cache
 def warn_once(message: str) -> None:
-    """One warning a process, however often the same thing is met."""
+    """Log a warning, once per process."""
     log.warning("%s", message)
 
 
 def check_regular(status: os.stat_result) -> None:
-    """Raises OSError for a folder, a pipe, a socket or a device."""
+    """Raise OSError for anything but a regular file: a folder, a pipe, a socket or a device."""
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BufferedReader]:
-    """A regular file, or a link to one, to be read. Raises OSError."""
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+def open_regular(path: Path) -> Iterator[BufferedReader]:
+    """Open a regular file, or a link to one, for reading. Raises OSError."""
+    with open(path, "rb", opener=_open_without_blocking) as file:
         check_regular(os.fstat(file.fileno()))
         yield file
 
 
-def cache_folder(root: Path) -> Path | None:
-    """Where decoded pictures are kept; None where a link stands there, which could lead anywhere."""
-    folder = root / CACHE
+def _open_without_blocking(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe would wait for its other end
+
+
+def find_cache_folder(root: Path) -> Path | None:
+    """Return the folder for cached data, or None where it is a link, which could lead anywhere."""
+    folder = root / CACHE_FOLDER
     if folder.is_symlink():
-        warn_once(f"{shown(folder)}: is a link, which is not followed; nothing is kept there")
+        warn_once(
+            f"{escape_name(folder)}: is a symbolic link, which is not followed; nothing is cached"
+        )
         return None
     return folder

@@ -3,7 +3,8 @@
 import torch
 
 from degradation.config import Probes
-from degradation.data.loaders import Batch, Loader
+from degradation.data.datasets import Batch
+from degradation.data.loaders import Loader
 from degradation.data.random_streams import build_generator
 from degradation.models.network import Network
 from degradation.probes.table import Table

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from degradation.config import Config, Model, evaluation_iterations, family
-from degradation.data.loaders import find_image_shape
+from degradation.data.datasets import find_image_shape
 from degradation.metrics import ITERATION
 from degradation.models.complexity import Complexity, measure_complexity
 from degradation.models.network import Network

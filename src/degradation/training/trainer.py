@@ -20,8 +20,7 @@ from degradation.config import (
     is_evaluated,
     probe_iterations,
 )
-from degradation.data.datasets import Dataset
-from degradation.data.imagenet import ImageNet
+from degradation.data.datasets import Dataset, StreamedDataset
 from degradation.data.loaders import build_loader
 from degradation.data.random_streams import build_generator
 from degradation.metrics import (
@@ -116,7 +115,9 @@ class Trainer:
             the device, since reading it in every iteration would wait for the device.
     """
 
-    def __init__(self, config: Config, dataset: Dataset | ImageNet, device: torch.device) -> None:
+    def __init__(
+        self, config: Config, dataset: Dataset | StreamedDataset, device: torch.device
+    ) -> None:
         self.config, self.device, self.group = config, device, SINGLE
         self.warmup = effective_warmup(config)
         self.loader = build_loader(dataset, config, device)

@@ -1,0 +1,195 @@
+"""Batches of image files, read from disk by worker processes (He et al. 2015, 3.4).
+
+The randomness of an image is a function of the seed and of its place in the sequence of all
+batches. So neither the number of workers nor an interruption changes a bit.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache, partial
+from itertools import count
+from os import fsdecode
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.utils.data
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torchvision.transforms.v2 import functional as v2
+
+from degradation.config import Config
+from degradation.data.datasets import Batch, StreamedDataset
+from degradation.data.errors import DataError
+from degradation.data.folders import Listing
+from degradation.data.image_files import read_rgb
+from degradation.data.image_views import ViewFunction, augment_view, crop_centre, crop_ten
+from degradation.data.random_streams import (
+    WHOLE,
+    Shard,
+    build_generator,
+    shuffle_into_batches,
+    spread_indices,
+)
+
+EVALUATION_BATCH = 64
+
+Key = tuple[int, int]  # the index of an image in its split, and of its random draw
+RawBatch = tuple[Tensor, Tensor, Tensor]  # uint8 images, float32 colour shifts, int64 labels
+
+
+class StreamingLoader:
+    """A `Loader` (loaders.py) of image files: float32 (B, 3, crop, crop), int64 (B,) on a device.
+
+    The random streams are "order" (per epoch), "augmentation" (per image of every training batch)
+    and "evaluation" (per image of an augmented evaluation). Any batch raises DataError if an image
+    cannot be read.
+    """
+
+    def __init__(self, dataset: StreamedDataset, config: Config, device: torch.device) -> None:
+        self.dataset = dataset
+        self.config = config
+        self.device = device
+        self.splits = {"train": dataset.train, "test": dataset.test}
+        if dataset.validation is not None:
+            self.splits["validation"] = dataset.validation
+        self.sizes = {name: len(split) for name, split in self.splits.items()}
+        # the images that an evaluation measures, by split
+        self.evaluated = {name: spread_indices(None, size) for name, size in self.sizes.items()}
+        limit = dataset.stream.train_evaluated
+        self.evaluated["train"] = spread_indices(limit, self.sizes["train"])
+        self.centre_view = partial(crop_centre, dataset.stream)
+
+    def training_batches(self, start: int, shard: Shard = WHOLE) -> Iterator[Batch]:
+        """Yield augmented training batches from iteration `start` on, without end."""
+        return self._read(
+            "train", self._augmentation("augmentation"), self._keys_from(start, shard)
+        )
+
+    def _keys_from(self, start: int, shard: Shard) -> Iterator[list[Key]]:
+        """Yield the keys of each training batch from iteration `start` on."""
+        size = self.config.optim.batch_size
+        for iteration in count(start):
+            indices = draw_epoch_indices(self.config.seed, iteration, size, self.sizes["train"])
+            draws = torch.arange(iteration * size, (iteration + 1) * size)
+            yield list(
+                zip(shard.select(indices).tolist(), shard.select(draws).tolist(), strict=True)
+            )
+
+    def clean_batches(self, split: str, shard: Shard = WHOLE) -> Iterator[Batch]:
+        """Yield the centre crops of a split's evaluated images, in their order."""
+        return self._read(split, self.centre_view, self._cut(self.evaluated[split], 0, shard))
+
+    def sample_batches(self, split: str, images: int | None) -> Iterator[Batch]:
+        """Yield `images` of the images of `clean_batches` (None: all), spread evenly over them."""
+        evaluated = self.evaluated[split]
+        chosen = evaluated[spread_indices(images, len(evaluated))]
+        return self._read(split, self.centre_view, self._cut(chosen, 0, WHOLE))
+
+    def shuffled_batches(self) -> Iterator[Batch]:
+        """Yield the training images of `clean_batches` in batches that are fair samples of all."""
+        evaluated = self.evaluated["train"]
+        batches = shuffle_into_batches(len(evaluated), EVALUATION_BATCH)
+        keys = ([(index, 0) for index in evaluated[batch].tolist()] for batch in batches)
+        return self._read("train", self.centre_view, keys)
+
+    def augmented_batches(self, iteration: int, shard: Shard = WHOLE) -> Iterator[Batch]:
+        """Yield the training images of `clean_batches`, augmented; another draw per iteration."""
+        evaluated = self.evaluated["train"]
+        keys = self._cut(evaluated, iteration * len(evaluated), shard)
+        return self._read("train", self._augmentation("evaluation"), keys)
+
+    def ten_crop_batches(self, shard: Shard = WHOLE) -> Iterator[Batch] | None:
+        """Yield the test images as float32 (B, 10, 3, crop, crop); None without stream.ten_crop."""
+        stream = self.dataset.stream
+        if not stream.ten_crop:
+            return None
+        keys = self._cut(self.evaluated["test"], 0, shard)
+        return self._read("test", partial(crop_ten, stream), keys)
+
+    def _augmentation(self, stream_name: str) -> ViewFunction:
+        return partial(
+            augment_view,
+            self.dataset.stream,
+            self.config.data.flip,
+            self.config.seed,
+            stream_name,
+        )
+
+    def _cut(self, indices: Tensor, first_draw: int, shard: Shard) -> Iterator[list[Key]]:
+        """Cut int64 (N,) into this shard's batches of keys; draws count from `first_draw`."""
+        for number, start in enumerate(range(0, len(indices), EVALUATION_BATCH)):
+            if shard.has_batch(number):
+                batch = indices[start : start + EVALUATION_BATCH].tolist()
+                yield list(zip(batch, count(first_draw + start)))
+
+    def _read(self, split: str, view: ViewFunction, keys: Iterable[list[Key]]) -> Iterator[Batch]:
+        """Read one batch per list of keys, and normalise it on the device. Raises DataError."""
+        loader = DataLoader(
+            _ImageFiles(self.dataset.root, self.splits[split], view),
+            batch_sampler=keys,
+            num_workers=self.dataset.stream.workers,
+            collate_fn=_return_unchanged,
+            pin_memory=self.device.type == "cuda",
+            # the seeds of the workers are unused; without this they come from the global stream
+            generator=torch.Generator(),
+        )
+        for batch in loader:
+            if isinstance(batch, DataError):
+                raise batch
+            yield self._normalise(batch)
+
+    def _normalise(self, batch: RawBatch) -> Batch:
+        images, shifts, labels = (part.to(self.device, non_blocking=True) for part in batch)
+        values = v2.to_dtype(images, torch.float32, scale=True)
+        crop_axes = [1] * (values.ndim - 4)  # one for ten crops, none otherwise
+        values = values + shifts.view(len(shifts), *crop_axes, 3, 1, 1)
+        mean, deviation = list(self.dataset.mean), list(self.dataset.deviation)
+        return v2.normalize(values, mean, deviation), labels
+
+
+class _ImageFiles(torch.utils.data.Dataset[RawBatch | DataError]):
+    """Reads whole batches of image files in the processes of a DataLoader."""
+
+    def __init__(self, root: Path, listing: Listing, view: ViewFunction) -> None:
+        self.root = root
+        self.listing = listing
+        self.view = view
+
+    def __getitems__(self, keys: list[Key]) -> RawBatch | DataError:
+        """Return a batch; or the error, since a raised one would arrive as a traceback's text."""
+        images, shifts = [], []
+        try:
+            for index, draw in keys:
+                path = self.root / fsdecode(self.listing.names[index])
+                image, shift = self.view(read_rgb(path), draw)
+                images.append(image)
+                shifts.append(shift)
+        except DataError as error:
+            return error
+        labels = self.listing.labels[[index for index, _ in keys]]
+        return torch.stack(images), torch.stack(shifts), torch.from_numpy(labels)
+
+
+def _return_unchanged(batch: Any) -> Any:
+    return batch
+
+
+def draw_epoch_indices(seed: int, iteration: int, batch_size: int, images: int) -> Tensor:
+    """Return what `random_streams.draw_batch_indices` does: int64 (batch_size,).
+
+    It draws an epoch's permutation once and not for every batch, which matters for a million
+    images.
+    """
+    places = torch.arange(iteration * batch_size, (iteration + 1) * batch_size)
+    epochs = places // images
+    parts = []
+    for epoch in range(int(epochs[0]), int(epochs[-1]) + 1):
+        order = _draw_order(seed, images, epoch)
+        parts.append(order[places[epochs == epoch] % images])
+    return torch.cat(parts)
+
+
+@lru_cache(maxsize=1)
+def _draw_order(seed: int, images: int, epoch: int) -> Tensor:
+    """Return an epoch's permutation: int64 (images,)."""
+    return torch.randperm(images, generator=build_generator(seed, "order", epoch))
