@@ -1,4 +1,8 @@
-"""The paper's tables with ours beside them: of runs that follow its protocols, and no others."""
+"""The paper's tables beside this project's results, for runs that follow the paper's protocols.
+
+Columns that begin with H15 hold the numbers of He et al. (2015), P1 and P2 those of two public
+reproductions, and G numbers counted from the architecture (`analysis.published_values`).
+"""
 
 from typing import Any
 
@@ -10,6 +14,7 @@ from analysis.paper_protocol import follows_cifar10_protocol, follows_imagenet_p
 from analysis.published_claims import metric_values
 from analysis.published_values import MULTIPLY_ADDS, PARAMETERS, find_published
 from analysis.statistics import Interval, student_interval
+from analysis.summary import interval_columns
 from degradation.metrics import (
     AUGMENTED_ERROR,
     CLEAN_ERROR,
@@ -18,73 +23,81 @@ from degradation.metrics import (
     TEST_ERROR,
 )
 
-SIZES = (PARAMETERS, MULTIPLY_ADDS)
-NO_RUN = Interval(np.nan, np.nan, np.nan, 0)
+COMPLEXITY = (PARAMETERS, MULTIPLY_ADDS)
+NO_RUNS = Interval(np.nan, np.nan, np.nan, 0)
 
-# columns of a table: what of ours, and which published number
-Metrics = dict[str, str]
-Cells = dict[str, dict[str, object]]
+Metrics = dict[str, str]  # column of a table: the metric that was measured
+Published = dict[str, dict[str, object]]  # column of a table: which published number it holds
+
+CIFAR10_METRICS: Metrics = {
+    "train_clean_error": CLEAN_ERROR,
+    "train_augmented_error": AUGMENTED_ERROR,
+    "test_error": TEST_ERROR,
+}
+CIFAR10_PUBLISHED: Published = {
+    "H15_train_error": {"source": "H15", "metric": CLEAN_ERROR},
+    "H15_test_error": {"source": "H15", "metric": TEST_ERROR},
+    "P1_train_augmented_error": {"source": "P1", "metric": AUGMENTED_ERROR},
+    "P1_test_error": {"source": "P1", "metric": TEST_ERROR},
+    "P2_test_error": {"source": "P2", "metric": TEST_ERROR},
+    "H15_parameters": {"source": "H15", "metric": PARAMETERS},
+    "G_parameters": {"source": "G", "metric": PARAMETERS},
+    "G_multiply_adds": {"source": "G", "metric": MULTIPLY_ADDS},
+}
+IMAGENET_METRICS: Metrics = {
+    "one_crop_error": TEST_ERROR,
+    "ten_crop_error": TEN_CROP_ERROR,
+    "ten_crop_top5_error": TEN_CROP_TOP5_ERROR,
+}
+IMAGENET_PUBLISHED: Published = {
+    "H15_table_2_ten_crop_error": {"where": "table 2", "metric": TEN_CROP_ERROR},
+    "H15_table_3_ten_crop_error": {"where": "table 3", "metric": TEN_CROP_ERROR},
+    "H15_table_3_ten_crop_top5_error": {"where": "table 3", "metric": TEN_CROP_TOP5_ERROR},
+    "H15_multiply_adds": {"source": "H15", "metric": MULTIPLY_ADDS},
+    "G_multiply_adds": {"source": "G", "metric": MULTIPLY_ADDS, "stride": None},
+    "G_multiply_adds_1x1": {"source": "G", "metric": MULTIPLY_ADDS, "stride": "1x1"},
+    "G_multiply_adds_3x3": {"source": "G", "metric": MULTIPLY_ADDS, "stride": "3x3"},
+}
 
 
 def build_cifar10_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Table 6 with ours beside it: a row a family and depth of the runs that follow the protocol.
+    """Return table 6 of the paper: one row per family, shortcut and depth.
 
-    Ours: mean, Student 95 % interval over runs and n, in percent. The published errors are text, as they were printed.
+    Measured errors are means with Student 95 % intervals over runs, in percent. Published errors
+    are text, as they were printed. Runs that do not follow the paper's protocol are excluded.
     """
-    metrics = {
-        "train_clean_error": CLEAN_ERROR,
-        "train_augmented_error": AUGMENTED_ERROR,
-        "test_error": TEST_ERROR,
-    }
-    cells: Cells = {
-        "H15_train_error": {"source": "H15", "metric": CLEAN_ERROR},
-        "H15_test_error": {"source": "H15", "metric": TEST_ERROR},
-        "P1_train_augmented_error": {"source": "P1", "metric": AUGMENTED_ERROR},
-        "P1_test_error": {"source": "P1", "metric": TEST_ERROR},
-        "P2_test_error": {"source": "P2", "metric": TEST_ERROR},
-    }
-    cells |= {"H15_parameters": {"source": "H15", "metric": PARAMETERS}}
-    cells |= {f"G_{size}": {"source": "G", "metric": size} for size in SIZES}
-    return _table(runs[follows_cifar10_protocol(runs)], "cifar10", metrics, cells)
+    selected = runs[follows_cifar10_protocol(runs)]
+    return _build_table(selected, "cifar10", CIFAR10_METRICS, CIFAR10_PUBLISHED)
 
 
 def build_imagenet_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Tables 2 and 3 with ours beside them: as `table`, with validation errors of one crop and of ten."""
-    metrics = {
-        "one_crop_error": TEST_ERROR,
-        "ten_crop_error": TEN_CROP_ERROR,
-        "ten_crop_top5_error": TEN_CROP_TOP5_ERROR,
-    }
-    cells: Cells = {
-        "H15_table_2_ten_crop_error": {"where": "table 2", "metric": TEN_CROP_ERROR},
-        "H15_table_3_ten_crop_error": {"where": "table 3", "metric": TEN_CROP_ERROR},
-        "H15_table_3_ten_crop_top5_error": {"where": "table 3", "metric": TEN_CROP_TOP5_ERROR},
-        "H15_multiply_adds": {"source": "H15", "metric": MULTIPLY_ADDS},
-        "G_multiply_adds": {"source": "G", "metric": MULTIPLY_ADDS, "stride": None},
-        "G_multiply_adds_1x1": {"source": "G", "metric": MULTIPLY_ADDS, "stride": "1x1"},
-        "G_multiply_adds_3x3": {"source": "G", "metric": MULTIPLY_ADDS, "stride": "3x3"},
-    }
-    return _table(runs[follows_imagenet_protocol(runs)], "imagenet", metrics, cells)
+    """Return tables 2 and 3 of the paper, with validation errors of one crop and of ten crops.
+
+    The form is that of `build_cifar10_table`.
+    """
+    selected = runs[follows_imagenet_protocol(runs)]
+    return _build_table(selected, "imagenet", IMAGENET_METRICS, IMAGENET_PUBLISHED)
 
 
-def _table(runs: pd.DataFrame, data: str, metrics: Metrics, cells: Cells) -> pd.DataFrame:
+def _build_table(
+    runs: pd.DataFrame, data: str, metrics: Metrics, published: Published
+) -> pd.DataFrame:
     rows = []
-    for (family, shortcut, depth), part in runs.groupby(["family", "shortcut", "depth"]):
-        net = {"family": family, "shortcut": shortcut, "depth": depth}
-        row: dict[str, Any] = {
-            **net,
-            "without_end": int((~part["state"].isin([*FINISHED_STATES])).sum()),
-        }
+    for (family, shortcut, depth), group in runs.groupby(["family", "shortcut", "depth"]):
+        network = {"family": family, "shortcut": shortcut, "depth": depth}
+        unfinished = int((~group["state"].isin([*FINISHED_STATES])).sum())
+        row: dict[str, Any] = {**network, "without_end": unfinished}
         for name, metric in metrics.items():
-            values = metric_values(part, metric)
-            ours = student_interval(values) if values else NO_RUN
-            row |= {f"{name}_{key}": getattr(ours, key) for key in ("mean", "low", "high", "n")}
-        row |= {size: part[size].max() for size in SIZES}  # the same for all of them
-        for name, wanted in cells.items():
-            found = find_published(data=data, **net, **wanted)
-            if wanted["metric"] in SIZES:
-                row[name] = found[0].value if found else np.nan
+            values = metric_values(group, metric)
+            interval = student_interval(values) if values else NO_RUNS
+            row |= interval_columns(interval, name, ("mean", "low", "high", "n"))
+        for name in COMPLEXITY:
+            row[name] = group[name].max()  # all runs of a network have the same value
+        for name, query in published.items():
+            values_found = find_published(data=data, **network, **query)
+            if query["metric"] in COMPLEXITY:
+                row[name] = values_found[0].value if values_found else np.nan
             else:
-                row[name] = "; ".join(one.format() for one in found)
+                row[name] = "; ".join(value.format() for value in values_found)
         rows.append(row)
     return pd.DataFrame(rows)

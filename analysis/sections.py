@@ -1,4 +1,4 @@
-"""What a report is made of: a section for each comparison across conditions, then one for each condition."""
+"""The sections of a report: comparisons across conditions, then conditions, then mechanisms."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis import published_claims, published_tables
 from analysis.claim import Claim
 from analysis.claims import judge
 from analysis.columns import TRAINING_ERROR
@@ -15,94 +14,143 @@ from analysis.conditions import split_by_condition
 from analysis.figures import plot_condition
 from analysis.frame import Frame
 from analysis.mechanisms import explain_mechanisms
+from analysis.published_claims import judge_published
+from analysis.published_tables import build_cifar10_table, build_imagenet_table
 from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
 from degradation.metrics import CLEAN_LOSS, TEST_ERROR
+from degradation.records.metadata_validation import COMPLEXITY_COLUMNS
 from degradation.records.schema import State
 
-DEGRADATION = "Degradation and its fix"  # of one condition, where a comparison comes before it
-COUNTED = ("parameters", "multiply_adds", "activations")
+# The title of the only condition, if a comparison comes before it.
+DEGRADATION = "Degradation and its fix"
+SUMMARY_METRICS = {
+    "training_error": TRAINING_ERROR,
+    "test_error": TEST_ERROR,
+    "train_clean_loss": CLEAN_LOSS,
+}
 
 
 @dataclass(frozen=True)
 class Section:
-    title: str  # empty where there is one condition only
-    margin: float | None  # points; None where the claims are about something else
+    """One section of a report.
+
+    Attributes:
+        title: the heading; empty if the report has one condition and nothing else.
+        margin: the claims' margin in points of training error; None if they are about another
+            quantity.
+        claims: the claims with their verdicts.
+        figures: for each file stem a figure and its caption.
+        tables: a table for each file stem.
+        summary: for a condition, its results by family and depth (`summarise`).
+        run_ids: for a condition, its runs.
+        introduction: what the section measures.
+    """
+
+    title: str
+    margin: float | None
     claims: list[Claim]
-    figures: dict[str, tuple[Figure, str]]  # name of the file: figure, caption
-    tables: dict[str, pd.DataFrame] = field(default_factory=dict)  # name of the file: table
-    summary: pd.DataFrame | None = None  # of a condition
-    run_ids: tuple[str, ...] = ()  # of a condition
+    figures: dict[str, tuple[Figure, str]]
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    summary: pd.DataFrame | None = None
+    run_ids: tuple[str, ...] = ()
     introduction: str = ""
 
 
-def sections(frame: Frame, margins: dict[str, float]) -> list[Section]:
-    """All of a report. `margins`: points of training error by data set."""
-    found: list[Section] = []
-    names = frame.runs["data"].dropna().unique()
-    if len(names) == 1:
-        margin = margins[names[0]]
-        found = [
-            Section(one.title, margin, one.claims, one.figures, {one.name: one.table})
-            for one in compare_conditions(frame, margin)
-        ]
-    cut = split_by_condition(frame)
-    for index, (label, part) in enumerate(cut):
-        suffix = "" if len(cut) == 1 else f"-{index + 1}"
-        title = label or (DEGRADATION if found else "")
-        found.append(_condition(title, part, margins[part.runs["data"].iloc[0]], suffix))
-    for index, (label, part) in enumerate(cut):
-        suffix = "" if len(cut) == 1 else f"-{index + 1}"
-        found += _why(label, part, margins[part.runs["data"].iloc[0]], suffix)
-    return found
+def build_sections(frame: Frame, margins: dict[str, float]) -> list[Section]:
+    """Return all sections of a report.
+
+    `margins` has the margin of the claims for each data set, in points of training error.
+    """
+    sections = _build_comparisons(frame, margins)
+    has_comparison = bool(sections)
+    conditions = split_by_condition(frame)
+    explanations: list[Section] = []
+    for number, (label, part) in enumerate(conditions, start=1):
+        margin = margins[part.runs["data"].iloc[0]]
+        suffix = "" if len(conditions) == 1 else f"-{number}"
+        title = capitalise_first(label)
+        if has_comparison and not title:
+            title = DEGRADATION
+        sections.append(_build_condition(title, part, margin, suffix))
+        explanations += _build_explanations(label, part, margin, suffix)
+    return sections + explanations
 
 
-def _why(label: str, part: Frame, margin: float, suffix: str) -> list[Section]:
-    """What the probes inside these runs' networks found, a section a mechanism."""
+def capitalise_first(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _build_comparisons(frame: Frame, margins: dict[str, float]) -> list[Section]:
+    """Return a section for each comparison; none if the runs are of several data sets."""
+    data_sets = frame.runs["data"].dropna().unique()
+    if len(data_sets) != 1:
+        return []
+    margin = margins[data_sets[0]]
     return [
         Section(
-            f"Why: {one.title}{f' ({label})' if label else ''}",
-            None,
-            one.claims,
-            {f"{stem}{suffix}": shown for stem, shown in one.figures.items()},
-            {f"{one.name}{suffix}": one.table} if len(one.table) else {},
-            introduction=one.introduction,
+            title=comparison.title,
+            margin=margin,
+            claims=comparison.claims,
+            figures=comparison.figures,
+            tables={comparison.name: comparison.table},
         )
-        for one in explain_mechanisms(part, margin)
+        for comparison in compare_conditions(frame, margin)
     ]
 
 
-def _condition(label: str, part: Frame, margin: float, suffix: str) -> Section:
-    """Runs that differ in family, depth and seed only; the published numbers beside those of the paper's protocol."""
-    figures = {f"{stem}{suffix}": drawn for stem, drawn in plot_condition(part).items()}
-    tables = {}
-    cifar10, imagenet = (
-        published_tables.build_cifar10_table(part.runs),
-        published_tables.build_imagenet_table(part.runs),
-    )
-    if len(cifar10):
-        tables[f"published{suffix}"] = cifar10
-    if len(imagenet):
-        tables[f"published-imagenet{suffix}"] = imagenet
-    claims = [*judge(part.runs, margin), *published_claims.judge_published(part.runs, margin)]
+def _build_condition(title: str, frame: Frame, margin: float, suffix: str) -> Section:
+    """Return the section of one condition: its claims, also those on the published numbers."""
+    figures = {f"{stem}{suffix}": figure for stem, figure in plot_condition(frame).items()}
+    published = {
+        "published": build_cifar10_table(frame.runs),
+        "published-imagenet": build_imagenet_table(frame.runs),
+    }
     return Section(
-        label, margin, claims, figures, tables, summarise(part.runs), tuple(part.runs["run_id"])
+        title=title,
+        margin=margin,
+        claims=[*judge(frame.runs, margin), *judge_published(frame.runs, margin)],
+        figures=figures,
+        tables={f"{stem}{suffix}": table for stem, table in published.items() if len(table)},
+        summary=summarise(frame.runs),
+        run_ids=tuple(frame.runs["run_id"]),
     )
+
+
+def _build_explanations(label: str, frame: Frame, margin: float, suffix: str) -> list[Section]:
+    """Return a section for each mechanism that the networks of one condition were probed for."""
+    condition = f" ({label})" if label else ""
+    sections = []
+    for explanation in explain_mechanisms(frame, margin):
+        figures = {f"{stem}{suffix}": figure for stem, figure in explanation.figures.items()}
+        tables = {f"{explanation.name}{suffix}": explanation.table}
+        section = Section(
+            title=f"Why: {explanation.title}{condition}",
+            margin=None,
+            claims=explanation.claims,
+            figures=figures,
+            tables=tables if len(explanation.table) else {},
+            introduction=explanation.introduction,
+        )
+        sections.append(section)
+    return sections
 
 
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row a family and depth: runs by state, errors with their Student 95 % interval over seeds, and the census."""
+    """Return one row per family and depth of one condition.
+
+    Each row has the number of runs in each state, the mean errors with their Student 95 % intervals
+    over seeds (in percent), the loss likewise, and the network's complexity.
+    """
     rows = []
-    for (family, layers), part in runs.groupby(["family", "depth"]):
-        row: dict[str, Any] = {"family": family, "depth": layers}
-        row |= {str(state): int((part["state"] == state).sum()) for state in State}
-        for name, metric in (
-            ("training_error", TRAINING_ERROR),
-            ("test_error", TEST_ERROR),
-            ("train_clean_loss", CLEAN_LOSS),
-        ):
-            row |= interval_columns(
-                compute_finished_interval(part, metric), name, ("mean", "low", "high", "n")
-            )
-        row |= {name: part[name].dropna().max() for name in COUNTED}
-        rows.append(row | repeated_seed_note(part, f"{family}-{layers}"))
+    for (family, depth), group in runs.groupby(["family", "depth"]):
+        row: dict[str, Any] = {"family": family, "depth": depth}
+        for state in State:
+            row[str(state)] = int((group["state"] == state).sum())
+        for name, metric in SUMMARY_METRICS.items():
+            interval = compute_finished_interval(group, metric)
+            row |= interval_columns(interval, name, ("mean", "low", "high", "n"))
+        for name in COMPLEXITY_COLUMNS:
+            row[name] = group[name].dropna().max()
+        row |= repeated_seed_note(group, f"{family}-{depth}")
+        rows.append(row)
     return pd.DataFrame(rows)

@@ -113,19 +113,14 @@ def mirror(report: Report, root: Path, tracking: Tracking) -> None:
         tables |= section.tables
         if section.summary is not None:
             tables[f"summary-{index + 1}"] = section.summary
-    mirror_analysis(tracking, root, identify, tables, report.figures())
+    mirror_analysis(tracking, root, identify, tables, report.figure_paths())
 
 
 def main() -> None:
     given = arguments()
     runs = [] if given.records else jobs.expand_runs(given.overrides)
     report = from_grid(given, runs) if runs else from_records(given)
-    states = report.runs["state"].value_counts()
-    print(
-        f"{report.folder.name}: {len(report.runs)} runs ({', '.join(f'{n} {state}' for state, n in states.items())})"
-    )
-    print(report.format_verdicts())
-    print(f"report: {report.page}")
+    print(report.format_summary())
 
 
 if __name__ == "__main__":

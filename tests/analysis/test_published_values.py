@@ -112,7 +112,8 @@ def test_imagenet_tables_2_and_3():
 def test_imagenet_multiply_adds_depend_on_the_bottlenecks_stride():
     def giga(**wanted):
         return [
-            one.value / 1e9 for one in find_published(data="imagenet", metric="multiply_adds", **wanted)
+            one.value / 1e9
+            for one in find_published(data="imagenet", metric="multiply_adds", **wanted)
         ]
 
     assert giga(source="H15", family="residual") == pytest.approx([1.8, 3.6, 3.8, 7.6, 11.3])
@@ -229,7 +230,9 @@ def test_a_rate_lowered_at_a_plateau_is_another_protocol(protocol_runs):
 
 def test_a_jpeg_edition_is_never_compared_even_where_all_else_agrees(protocol_runs):
     runs = protocol_runs("paper")
-    assert follows_cifar10_protocol(runs.assign(**{"config.data.name": "image_folder"})).tolist() == [False]
+    assert follows_cifar10_protocol(
+        runs.assign(**{"config.data.name": "image_folder"})
+    ).tolist() == [False]
 
 
 def test_records_of_several_ages_and_depths_stand_in_one_frame(protocol_runs):
@@ -238,12 +241,19 @@ def test_records_of_several_ages_and_depths_stand_in_one_frame(protocol_runs):
         protocol_runs("paper", *one)
         for one in ((), ("model.depth=110",), ("model.bn_parts=2",), ("data.validation=5000",))
     ]
-    assert follows_cifar10_protocol(pd.concat(parts, ignore_index=True)).tolist() == [True, True, True, False]
+    assert follows_cifar10_protocol(pd.concat(parts, ignore_index=True)).tolist() == [
+        True,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_a_record_that_does_not_tell_a_value_is_not_compared(protocol_runs):
     runs = protocol_runs("paper")
-    assert follows_cifar10_protocol(runs.drop(columns="config.optim.weight_decay")).tolist() == [False]
+    assert follows_cifar10_protocol(runs.drop(columns="config.optim.weight_decay")).tolist() == [
+        False
+    ]
     assert follows_cifar10_protocol(runs.iloc[:0]).tolist() == []
 
 
@@ -259,9 +269,9 @@ def test_imagenet_as_the_paper_trained_it(protocol_runs):
 @pytest.mark.parametrize("parts", [1, 2, 4, 8])
 def test_imagenets_batch_may_be_cut_into_parts_of_32(protocol_runs, parts):
     """As on eight GPUs, in the authors' next paper; see the comment in reference.py."""
-    assert follows_imagenet_protocol(protocol_runs("imagenet", f"model.bn_parts={parts}")).tolist() == [
-        True
-    ]
+    assert follows_imagenet_protocol(
+        protocol_runs("imagenet", f"model.bn_parts={parts}")
+    ).tolist() == [True]
 
 
 def test_documented_torchrun_command_is_compared(protocol_runs):

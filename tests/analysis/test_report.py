@@ -53,10 +53,20 @@ def test_figures_are_png_and_svg(report):
 
 
 def test_the_terminal_table_has_every_verdict(report):
-    lines = report.format_verdicts().splitlines()
-    heads = [line for line in lines if re.match(r"  \w", line)]
-    assert [line[2:17].strip() for line in heads] == ["degradation", "no degradation", "the fix"]
-    assert all("reproduced" in line for line in heads)
+    title, *claims = report.format_verdicts().splitlines()
+    assert title.split() == ["Claim", "Verdict", "Evidence"]
+    cells = [re.split(" {2,}", line.strip()) for line in claims]
+    assert [name for name, _, _ in cells] == ["degradation", "no degradation", "the fix"]
+    assert {verdict for _, verdict, _ in cells} == {"reproduced"}
+    for column in ("Verdict", "Evidence"):
+        start = title.index(column)
+        assert all(line[start - 1] == " " and line[start] != " " for line in claims)
+
+
+def test_the_summary_for_a_terminal_names_runs_and_page(report):
+    lines = report.format_summary().splitlines()
+    assert lines[0] == "r: 12 runs (12 done)"
+    assert lines[-1] == f"Report: {report.page}"
 
 
 @pytest.mark.slow
@@ -69,16 +79,21 @@ def test_two_conditions_have_a_part_each(frame_of, tmp_path):
     report = build(frame, tmp_path, "two", "", {"digits": 2.0})
     assert [section.title for section in report.sections] == [
         "Learning rate",
-        "optim.lr=0.01",
-        "optim.lr=0.1",
+        "Learning rate 0.01",
+        "Learning rate 0.1",
     ]
     assert sorted(path.name for path in tmp_path.glob("error-against-depth*.png")) == [
         "error-against-depth-1.png",
         "error-against-depth-2.png",
     ]
-    one, two = (report.figures()[f"error-against-depth-{number}"].read_bytes() for number in (1, 2))
+    one, two = (
+        report.figure_paths()[f"error-against-depth-{number}"].read_bytes() for number in (1, 2)
+    )
     assert one != two
-    assert set(pd.read_csv(tmp_path / "runs.csv")["condition"]) == {"optim.lr=0.01", "optim.lr=0.1"}
+    assert set(pd.read_csv(tmp_path / "runs.csv")["condition"]) == {
+        "Learning rate 0.01",
+        "Learning rate 0.1",
+    }
 
 
 def test_a_summary_of_nothing_finished_has_no_numbers(frame_of):

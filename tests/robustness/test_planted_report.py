@@ -52,7 +52,7 @@ def test_whatever_is_shown_is_escaped(planted):
 
 
 def test_what_is_left_out_is_told_in_the_terminal(planted):
-    assert planted.format_verdicts().splitlines()[-1] == f"left out: {HTML}"
+    assert planted.format_verdicts().splitlines()[-1] == f"Excluded: {HTML}"
 
 
 def test_every_run_says_when_it_failed_or_diverged(planted):
@@ -90,7 +90,7 @@ def test_the_verdicts_say_when_runs_diverged(frame_of):
 
 
 def test_families_are_those_that_have_a_style():
-    assert set(FAMILIES) == set(style.FAMILIES)
+    assert set(FAMILIES) == set(style.FAMILY_STYLES)
 
 
 def test_figures_are_written_whole_or_not_at_all(tmp_path, monkeypatch):

@@ -1,0 +1,150 @@
+"""The HTML page of a report: one file that contains its figures and loads nothing else."""
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader
+
+from analysis.claim import Verdict
+from analysis.columns import TRAINING_ERROR_AT_START, UNTRAINED_WITHIN_POINTS
+from analysis.evidence import describe_end
+from analysis.frame import Frame
+from analysis.mechanisms.base import Check
+from analysis.sections import Section, capitalise_first
+from degradation.metrics import (
+    AUGMENTED_ERROR,
+    CLEAN_ERROR,
+    CLEAN_LOSS,
+    METRICS,
+    RUNNING_ERROR,
+    TEST_ERROR,
+)
+
+PIXELS_PER_INCH = 96  # of a page
+# Numbers between these are printed without decimals, smaller and larger ones with four digits.
+WHOLE_FROM, WHOLE_BELOW = 1e3, 1e7
+RUN_METRICS = (CLEAN_ERROR, AUGMENTED_ERROR, RUNNING_ERROR, TEST_ERROR)  # of the table of runs
+COLUMN_LABELS = {"without_end": "runs without a result"}  # others are their names in words
+VERDICTS = {
+    Verdict.REPRODUCED: "a 95 % confidence bound lies on the claimed side of the margin",
+    Verdict.CONTRADICTED: "a 95 % confidence bound lies on the other side of the margin",
+    Verdict.INCONCLUSIVE: "neither; more seeds may decide",
+    Verdict.NOT_TESTED: "runs that the claim needs are missing",
+}
+
+
+def render_page(
+    folder: Path,
+    sections: Sequence[Section],
+    runs: pd.DataFrame,
+    frame: Frame,
+    name: str,
+    command: str,
+) -> str:
+    """Return the page; everything that comes from records or the user is escaped.
+
+    Args:
+        folder: the report's folder, where the figures have been written.
+        sections: the sections in order.
+        runs: the table of all runs, with the columns of runs.csv.
+        frame: the frame that the report is about.
+        name: the report's name.
+        command: the command that repeats the report.
+    """
+    environment = Environment(
+        loader=PackageLoader("analysis", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["number"] = _format_number
+    environment.filters["capitalise_first"] = capitalise_first
+    trained = frame.runs.dropna(subset=["device"])
+    return environment.get_template("report.html.j2").render(
+        name=name,
+        command=command,
+        verdicts=VERDICTS,
+        error_kind=frame.error_kind,
+        sections=[_describe_section(section, folder) for section in sections],
+        conditions=sum(section.summary is not None for section in sections),
+        states=runs["state"].value_counts().to_dict(),
+        data=sorted(frame.runs["data"].dropna().unique()),
+        devices=sorted(trained["device"].unique()),
+        commits=sorted(trained["commit"].dropna().unique()),
+        versions=sorted({_format_versions(versions) for versions in trained["versions"]}),
+        runs=[run | {"when": describe_end(run)} for run in runs.to_dict("records")],
+        metrics=[METRICS[metric] for metric in RUN_METRICS],
+        test_error=METRICS[TEST_ERROR],
+        clean_loss=METRICS[CLEAN_LOSS],
+        has_constructed=bool(frame.runs[TRAINING_ERROR_AT_START].notna().any()),
+        untrained_within=UNTRAINED_WITHIN_POINTS,
+        excluded=frame.excluded,
+    )
+
+
+def _describe_section(section: Section, folder: Path) -> dict[str, Any]:
+    """Return what the template shows of a section."""
+    figures = [
+        {
+            "name": stem,
+            "data": base64.b64encode((folder / f"{stem}.png").read_bytes()).decode(),
+            "width": round(figure.get_figwidth() * PIXELS_PER_INCH),
+            "caption": caption,
+        }
+        for stem, (figure, caption) in section.figures.items()
+    ]
+    tables = [(f"{stem}.csv", *_format_table(table)) for stem, table in section.tables.items()]
+    return {
+        "title": section.title,
+        "margin": section.margin,
+        "introduction": section.introduction,
+        "claims": [claim for claim in section.claims if not isinstance(claim, Check)],
+        "checks": [claim for claim in section.claims if isinstance(claim, Check)],
+        "summary": None if section.summary is None else section.summary.to_dict("records"),
+        "tables": tables,
+        "figures": figures,
+    }
+
+
+def _format_versions(versions: dict[str, str | None]) -> str:
+    return ", ".join(f"{library} {version}" for library, version in versions.items())
+
+
+def _format_table(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Return the column labels and the rows of a table as text."""
+    columns = [str(column) for column in table]
+    labels = [COLUMN_LABELS.get(column, column.replace("_", " ")) for column in columns]
+    return labels, [_format_row(row, columns) for row in table.to_dict("records")]
+
+
+def _format_row(row: dict[Any, Any], columns: list[str]) -> list[str]:
+    return [_format_cell(column, row[column]) for column in columns]
+
+
+def _format_cell(column: str, value: Any) -> str:
+    """Return a value of a table as text.
+
+    Errors in percent have two decimals; counts have all their digits; other numbers have four
+    significant digits.
+    """
+    if isinstance(value, str):
+        return value
+    if pd.isna(value):
+        return "-"
+    if not isinstance(value, int | float):
+        return str(value)
+    if _is_error(column):
+        return _format_number(value)
+    if float(value).is_integer() or WHOLE_FROM <= abs(value) < WHOLE_BELOW:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def _is_error(column: str) -> bool:
+    """Is this the mean of an error or a bound of it, in percent?"""
+    is_about_error = "error" in column or column.startswith("increase")
+    return is_about_error and column.endswith(("_mean", "_low", "_high"))
+
+
+def _format_number(value: Any, decimals: int = 2) -> str:
+    return "-" if value is None or pd.isna(value) else f"{value:,.{decimals}f}"
