@@ -1,6 +1,7 @@
-"""How probable each verdict is, if a truth is assumed: the claims themselves, on runs that are drawn at random.
+"""Simulated power: how probable each verdict on a claim is if a certain truth is assumed.
 
-Nothing of a claim is written again here: runs and probe tables are made up and handed to the claims' own functions.
+No rule of a claim is repeated here. Runs and probe tables are drawn at random under the assumed
+truth and passed to the functions that judge recorded runs.
 """
 
 from analysis.power.cases import all_cases

@@ -1,7 +1,7 @@
-"""All cases: each claim of `quick` under assumed truths.
+"""All cases: each claim of the experiment `quick` under each truth that is assumed for it.
 
-Numbers are drawn independently and normally, three seeds per network, with the means and standard deviations of the
-published tables.
+Values are drawn independently from normal distributions, three seeds per network. Their means and
+standard deviations are those of the tables in the ledger.
 """
 
 from collections.abc import Mapping
@@ -9,21 +9,29 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.power import published
+from analysis.power import ledger as ledger_tables
 from analysis.power.probes import probe_cases
 from analysis.power.simulation import Case
 from analysis.power.times import Design, form_cases, slowing_cases
 from analysis.power.training import training_cases
 
-TIMES = "times.csv"  # one row per run and share of chance error, as analysis.mechanisms.time_to_threshold.measure_times makes them
+# One row per run and share of chance error (analysis.mechanisms.time_to_threshold.measure_times).
+TIMES = "times.csv"
 
 
 def all_cases(ledger: Path, margin: float, designs: Mapping[str, Design]) -> list[Case]:
-    """`ledger`: the folder of quick's tables. `margin`: points. `designs`: by experiment, the first is quick's own."""
+    """Return every case, in the order of docs/verdicts.md.
+
+    Args:
+        ledger: folder of the tables of `quick`.
+        margin: difference of training errors that counts, in points.
+        designs: by experiment; the first is that of `quick`.
+    """
     times = pd.read_csv(ledger / TIMES)
+    quick = next(iter(designs.values()))
     return [
-        *training_cases(published.training_errors(ledger), margin),
+        *training_cases(ledger_tables.read_training_errors(ledger), margin),
         *form_cases(times, designs),
-        *slowing_cases(times, next(iter(designs.values()))),
+        *slowing_cases(times, quick),
         *probe_cases(ledger, margin),
     ]

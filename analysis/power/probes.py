@@ -1,9 +1,10 @@
-"""The claims about what probes find: tables are drawn, and the modules that explain them are asked.
+"""Cases of the claims about what probes measure.
 
-Of several bounds the worst truth at the margin has one of them there and the others as seen.
+A probe's table is drawn, and the mechanism that explains it judges its claims. If a claim needs
+several bounds, the worst truth at the margin has one of them there and the others as measured.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -14,224 +15,268 @@ import numpy as np
 
 from analysis.claim import Verdict
 from analysis.mechanisms import gradient_flow, lesions, paths, responses, shattering
-from analysis.power import published, runs
-from analysis.power.published import Nets, Normal
+from analysis.power import ledger as ledger_tables
+from analysis.power.ledger import Networks, Normal, NormalByDepth
+from analysis.power.simulated_runs import (
+    CHANCE,
+    LAST_ITERATION,
+    SEEDS,
+    add_probe,
+    draw_frame,
+    run_id,
+)
 from analysis.power.simulation import AS_SEEN, NO_EFFECT, Case, verdict_of
 from analysis.probes import END, INITIALISATION
 
-LOG_SPAN = 0.11  # standard deviation over seeds of log10 of a span, median over quick's networks; in no table
-HEALTHY, LIMIT = 1.0, 2.0  # log10 of a span of 10, and of the span that the claim allows
-RELEVANT = 0.05  # a difference of standard deviations of responses, which begin at 1
-Rows = Callable[[np.random.Generator], list[dict[str, Any]]]
-Found = tuple[
-    ModuleType, str, str, str, Rows
-]  # module, probe, claim, truth, rows of the probe's table
+# Standard deviation over seeds of log10 of a span: the median over the networks of `quick`, which
+# is in none of its tables.
+LOG_SPAN_DEVIATION = 0.11
+LOG_SPAN_HEALTHY = 1.0  # a span of a factor of 10
+LOG_SPAN_LIMIT = 2.0  # the span that the claim allows
+RELEVANT_RESPONSE = 0.05  # difference of standard deviations of responses, which start at 1
+MAX_TRAINED_ERROR = CHANCE - 2  # percent; networks above it count as untrained
+
+Row = dict[str, Any]
+DrawRows = Callable[[np.random.Generator], list[Row]]  # draws the rows of a probe's table
+Spans = dict[tuple[int, int], Normal]  # (depth, iteration): log10 of the gradient's span
 
 
 @dataclass(frozen=True)
-class Probed:
-    """Draws runs and a probe's table, and asks the module that explains it.
+class ProbeDraw:
+    """One repetition: runs and a probe's table are drawn, and a mechanism judges a claim on them.
 
-    Without its figures and its summary, which would take most of the time.
+    The mechanism's figure and summary are skipped, since they would take most of the time.
+
+    Attributes:
+        mechanism: the module of analysis.mechanisms that explains the probe.
+        probe: name of the probe.
+        claim: name of the claim.
+        errors: training errors, which decide whether a run is untrained.
+        draw_rows: draws the rows of the probe's table.
+        margin: in points.
     """
 
-    module: ModuleType
+    mechanism: ModuleType
     probe: str
     claim: str
-    errors: Nets  # training errors, by which a run is untrained
-    rows: Rows  # of the probe's table
+    errors: Networks
+    draw_rows: DrawRows
     margin: float
 
     def __call__(self, generator: np.random.Generator) -> Verdict:
-        frame = runs.frame(self.errors, generator)
-        frame = runs.probed(frame.runs, self.probe, self.rows(generator))
-        with mock.patch.multiple(self.module, figure=mock.DEFAULT, summary=mock.DEFAULT):
-            explanation = self.module.build(frame, self.margin)
+        runs = draw_frame(self.errors, generator).runs
+        frame = add_probe(runs, self.probe, self.draw_rows(generator))
+        with mock.patch.multiple(self.mechanism, figure=mock.DEFAULT, summary=mock.DEFAULT):
+            explanation = self.mechanism.build(frame, self.margin)
         return verdict_of(explanation.claims, self.claim)
 
 
 def probe_cases(ledger: Path, margin: float) -> Iterator[Case]:
-    errors = published.training_errors(ledger)
-    for module, probe, claim, truth, rows in (
-        *_norms(ledger),
-        *_shattering(published.correlations(ledger)),
-        *_paths(published.excess_lengths(ledger)),
-        *_responses(published.responses(ledger)),
-        *_lesions(errors, published.increases(ledger), margin),
-    ):
-        yield Case(claim, truth, Probed(module, probe, claim, errors, rows, margin))
+    """Yield the cases of all claims about probes.
+
+    Args:
+        ledger: folder of the tables of `quick`.
+        margin: of the claim about lesions, in points of test error.
+    """
+    errors = ledger_tables.read_training_errors(ledger)
+
+    def cases(
+        mechanism: ModuleType, probe: str, claim: str, truths: Mapping[str, DrawRows]
+    ) -> Iterator[Case]:
+        for truth, draw_rows in truths.items():
+            draw = ProbeDraw(mechanism, probe, claim, errors, draw_rows, margin)
+            yield Case(claim, truth, draw)
+
+    for family, spans in ledger_tables.read_log_spans(ledger, LOG_SPAN_DEVIATION).items():
+        truths = _span_truths(family, spans)
+        yield from cases(gradient_flow, "gradient_flow", f"healthy norms, {family}", truths)
+
+    correlations = ledger_tables.read_correlations(ledger)
+    truths = _correlation_truths(correlations)
+    yield from cases(shattering, "shattering", "shattered gradients", truths)
+
+    excess_lengths = ledger_tables.read_excess_lengths(ledger)["residual"]
+    yield from cases(paths, "paths", "short paths", _length_truths(excess_lengths))
+
+    deviations = ledger_tables.read_responses(ledger)
+    truths = _response_truths(deviations)
+    yield from cases(responses, "responses", "weaker responses", truths)
+    truths = _response_trend_truths(deviations)
+    yield from cases(responses, "responses", "weaker with depth", truths)
+
+    increases = ledger_tables.read_error_increases(ledger)
+    truths = _lesion_truths(errors, increases, margin)
+    yield from cases(lesions, "lesions", "lesions", truths)
 
 
-def _norms(ledger: Path) -> Iterator[Found]:
-    spans = published.log_spans(ledger, LOG_SPAN)
-    for family, seen in spans.items():
-        healthy = dict.fromkeys(seen, Normal(HEALTHY, LOG_SPAN))
-        at_limit = dict.fromkeys(seen, Normal(LIMIT, LOG_SPAN))
-        deepest = (max(depth for depth, _ in seen), 0)
-        truths = {
-            AS_SEEN: seen,
-            "a factor of 10 at every depth and probe": healthy,
-            "a factor of 100 at every depth and probe": at_limit,
-            "a factor of 100 at one depth and probe, else 10": healthy
-            | {deepest: Normal(LIMIT, LOG_SPAN)},
-        }
-        name = f"healthy norms, {family}"
-        for truth, of_truth in truths.items():
-            yield gradient_flow, "gradient_flow", name, truth, _flow(family, of_truth)
+# Truths of each claim
 
 
-def _flow(family: str, spans: dict[tuple[int, int], Normal]) -> Rows:
-    """Two rows per run and iteration: of the first block, and behind the last."""
-
-    def rows(generator: np.random.Generator) -> list[dict[str, Any]]:
-        found = []
-        for (depth, iteration), normal in spans.items():
-            moment = {0: INITIALISATION, runs.LAST: END}.get(iteration, f"iteration {iteration}")
-            logs = np.maximum(normal.draw(generator, runs.SEEDS), 0.0)
-            for seed, log in enumerate(logs):
-                head = {
-                    "run_id": runs.run_id(family, depth, seed),
-                    "iteration": iteration,
-                    "moment": moment,
-                }
-                found.append(
-                    head | {"block": 0, "input_gradient": 10.0**log, "weight_gradient": 1.0}
-                )
-                found.append(head | {"block": 1, "input_gradient": 1.0, "weight_gradient": 1.0})
-        return found
-
-    return rows
-
-
-def _shattering(seen: Nets) -> Iterator[Found]:
-    name, shallow = "shattered gradients", min(seen["plain"].items())[1]
-    alike = {family: dict.fromkeys(depths, shallow) for family, depths in seen.items()}
-    weakest = min(seen["plain"])
-    equal = seen["residual"] | {weakest: Normal(shallow.mean, seen["residual"][weakest].deviation)}
-    truths: dict[str, Nets] = {
-        AS_SEEN: seen,
-        "no effect, which is the margin (0)": alike,
-        f"families alike at {weakest} layers, else as seen": seen | {"residual": equal},
+def _span_truths(family: str, measured: Spans) -> dict[str, DrawRows]:
+    healthy = dict.fromkeys(measured, Normal(LOG_SPAN_HEALTHY, LOG_SPAN_DEVIATION))
+    at_limit = Normal(LOG_SPAN_LIMIT, LOG_SPAN_DEVIATION)
+    deepest = (max(depth for depth, _ in measured), 0)
+    truths = {
+        AS_SEEN: measured,
+        "a factor of 10 at every depth and probe": healthy,
+        "a factor of 100 at every depth and probe": dict.fromkeys(measured, at_limit),
+        "a factor of 100 at one depth and probe, else 10": healthy | {deepest: at_limit},
     }
-    for truth, nets in truths.items():
-        yield shattering, "shattering", name, truth, _per_run(nets, _correlation)
+    return {truth: _span_rows(family, spans) for truth, spans in truths.items()}
 
 
-def _correlation(value: float) -> list[dict[str, Any]]:
-    head = {"iteration": 0, "moment": INITIALISATION}
-    return [
-        head | {"distance": 0.0, "correlation": 1.0},
-        head | {"distance": 1 / 64, "correlation": value},
-    ]
-
-
-def _paths(seen: Nets) -> Iterator[Found]:
-    name, depths = "short paths", seen["residual"]
-    none = {depth: Normal(0.0, normal.deviation) for depth, normal in depths.items()}
-    weakest = min(depths)
-    truths: dict[str, dict[int, Normal]] = {
-        AS_SEEN: depths,
-        "no effect, which is the margin (0)": none,
-        f"0 at {weakest} layers, else as seen": depths | {weakest: none[weakest]},
+def _correlation_truths(measured: Networks) -> dict[str, DrawRows]:
+    plain, residual = measured["plain"], measured["residual"]
+    weakest = min(plain)  # the depth at which the families differ least
+    same = {family: dict.fromkeys(depths, plain[weakest]) for family, depths in measured.items()}
+    equal = Normal(plain[weakest].mean, residual[weakest].deviation)
+    truths: dict[str, Networks] = {
+        AS_SEEN: measured,
+        "no effect, which is the margin (0)": same,
+        f"families alike at {weakest} layers, else as seen": measured
+        | {"residual": residual | {weakest: equal}},
     }
-    for truth, of_truth in truths.items():
-        yield paths, "paths", name, truth, _lengths(of_truth)
+    return {truth: _rows_per_run(nets, _correlation_rows) for truth, nets in truths.items()}
 
 
-def _lengths(excess: dict[int, Normal]) -> Rows:
-    """The gradient's norms at the lengths 0 and n, so that the effective length is as drawn."""
-
-    def rows(generator: np.random.Generator) -> list[dict[str, Any]]:
-        found = []
-        for depth, normal in excess.items():
-            n = (depth - 2) // 2
-            shares = np.clip((n / 2 + normal.draw(generator, runs.SEEDS)) / n, 0.0, 1.0)
-            for seed, share in enumerate(shares):
-                head = {
-                    "run_id": runs.run_id("residual", depth, seed),
-                    "iteration": runs.LAST,
-                    "moment": END,
-                }
-                found.append(head | {"length": 0, "sum_gradient": 1 - share})
-                found.append(head | {"length": n, "sum_gradient": share})
-        return found
-
-    return rows
+def _length_truths(measured: NormalByDepth) -> dict[str, DrawRows]:
+    weakest = min(measured)
+    zero = {depth: Normal(0.0, normal.deviation) for depth, normal in measured.items()}
+    truths: dict[str, NormalByDepth] = {
+        AS_SEEN: measured,
+        "no effect, which is the margin (0)": zero,
+        f"0 at {weakest} layers, else as seen": measured | {weakest: zero[weakest]},
+    }
+    return {truth: _length_rows(excess) for truth, excess in truths.items()}
 
 
-def _responses(seen: Nets) -> Iterator[Found]:
-    shallow = min(seen["residual"].items())[1]
-    weakest = min(seen["plain"])
+def _response_truths(measured: Networks) -> dict[str, DrawRows]:
+    plain, residual = measured["plain"], measured["residual"]
+    weakest = min(plain)
     equal = {
-        depth: Normal(seen["plain"][depth].mean, normal.deviation)
-        for depth, normal in seen["residual"].items()
+        depth: Normal(plain[depth].mean, normal.deviation) for depth, normal in residual.items()
     }
-    less = {depth: normal.shifted(-RELEVANT) for depth, normal in equal.items()}
-    truths: dict[str, list[tuple[str, Nets]]] = {
-        "weaker responses": [
-            (AS_SEEN, seen),
-            (NO_EFFECT, seen | {"residual": equal}),
-            (
-                f"alike at {weakest} layers, else as seen",
-                seen | {"residual": seen["residual"] | {weakest: equal[weakest]}},
-            ),
-            (f"a difference of {RELEVANT:g} at every depth", seen | {"residual": less}),
-        ],
-        "weaker with depth": [
-            (AS_SEEN, seen),
-            (NO_EFFECT, seen | {"residual": dict.fromkeys(seen["residual"], shallow)}),
-        ],
+    weaker = {depth: normal.shifted(-RELEVANT_RESPONSE) for depth, normal in equal.items()}
+    truths: dict[str, Networks] = {
+        AS_SEEN: measured,
+        NO_EFFECT: measured | {"residual": equal},
+        f"alike at {weakest} layers, else as seen": measured
+        | {"residual": residual | {weakest: equal[weakest]}},
+        f"a difference of {RELEVANT_RESPONSE:g} at every depth": measured | {"residual": weaker},
     }
-    for name, of_claim in truths.items():
-        for truth, nets in of_claim:
-            yield responses, "responses", name, truth, _per_run(nets, _response)
+    return {truth: _rows_per_run(nets, _response_rows) for truth, nets in truths.items()}
 
 
-def _response(value: float) -> list[dict[str, Any]]:
-    return [{"iteration": runs.LAST, "moment": END, "kernel": 3, "layer": 0, "deviation": value}]
+def _response_trend_truths(measured: Networks) -> dict[str, DrawRows]:
+    residual = measured["residual"]
+    flat = dict.fromkeys(residual, residual[min(residual)])
+    truths: dict[str, Networks] = {AS_SEEN: measured, NO_EFFECT: measured | {"residual": flat}}
+    return {truth: _rows_per_run(nets, _response_rows) for truth, nets in truths.items()}
 
 
-def _lesions(errors: Nets, seen: Nets, margin: float) -> Iterator[Found]:
-    name, plain, residual = "lesions", seen["plain"], seen["residual"]
-    deepest = max(depth for depth in plain if errors["plain"][depth].mean < runs.CHANCE - 2)
-    at_margin = {
-        depth: Normal(residual[depth].mean + margin, normal.deviation)
-        for depth, normal in plain.items()
-    }
-    none = {
+def _lesion_truths(errors: Networks, measured: Networks, margin: float) -> dict[str, DrawRows]:
+    plain, residual = measured["plain"], measured["residual"]
+    deepest = max(depth for depth in plain if errors["plain"][depth].mean < MAX_TRAINED_ERROR)
+    equal = {
         depth: Normal(residual[depth].mean, normal.deviation) for depth, normal in plain.items()
     }
-    truths: dict[str, Nets] = {
-        AS_SEEN: seen,
-        NO_EFFECT: seen | {"plain": none},
-        f"{margin:g} points at every depth": seen | {"plain": at_margin},
-        f"{margin:g} points at {deepest} layers, else as seen": seen
+    at_margin = {depth: normal.shifted(margin) for depth, normal in equal.items()}
+    truths: dict[str, Networks] = {
+        AS_SEEN: measured,
+        NO_EFFECT: measured | {"plain": equal},
+        f"{margin:g} points at every depth": measured | {"plain": at_margin},
+        f"{margin:g} points at {deepest} layers, else as seen": measured
         | {"plain": plain | {deepest: at_margin[deepest]}},
     }
-    for truth, nets in truths.items():
-        yield lesions, "lesions", name, truth, _per_run(nets, _lesion)
+    return {truth: _rows_per_run(nets, _lesion_rows) for truth, nets in truths.items()}
 
 
-def _lesion(value: float) -> list[dict[str, Any]]:
-    """Errors without a block less and with: only their difference counts."""
-    head = {"iteration": runs.LAST, "moment": END, "pictures": 297, "block": 0}
+# Rows of each probe's table
+
+
+def _rows_per_run(networks: Networks, rows_of: Callable[[float], list[Row]]) -> DrawRows:
+    """Return a function that draws one value per run, and the rows that have this value."""
+
+    def draw(generator: np.random.Generator) -> list[Row]:
+        rows = []
+        for family, depths in networks.items():
+            for depth, normal in depths.items():
+                for seed, value in enumerate(normal.draw(generator, SEEDS)):
+                    run = {"run_id": run_id(family, depth, seed)}
+                    rows += [run | row for row in rows_of(float(value))]
+        return rows
+
+    return draw
+
+
+def _span_rows(family: str, spans: Spans) -> DrawRows:
+    """Return a function that draws two rows per run and iteration: the first block, and the end."""
+
+    def draw(generator: np.random.Generator) -> list[Row]:
+        rows = []
+        for (depth, iteration), normal in spans.items():
+            log_spans = np.maximum(normal.draw(generator, SEEDS), 0.0)
+            for seed, log_span in enumerate(log_spans):
+                row = {
+                    "run_id": run_id(family, depth, seed),
+                    "iteration": iteration,
+                    "moment": _moment(iteration),
+                    "weight_gradient": 1.0,
+                }
+                rows.append(row | {"block": 0, "input_gradient": 10.0**log_span})
+                rows.append(row | {"block": 1, "input_gradient": 1.0})
+        return rows
+
+    return draw
+
+
+def _moment(iteration: int) -> str:
+    if iteration == 0:
+        return INITIALISATION
+    return END if iteration == LAST_ITERATION else f"iteration {iteration}"
+
+
+def _length_rows(excess: NormalByDepth) -> DrawRows:
+    """Return a function that draws the gradient's norms at two lengths of paths, 0 and n.
+
+    Their shares give the effective length that is drawn, which is n/2 plus the excess.
+    """
+
+    def draw(generator: np.random.Generator) -> list[Row]:
+        rows = []
+        for depth, normal in excess.items():
+            n = (depth - 2) // 2
+            shares = np.clip((n / 2 + normal.draw(generator, SEEDS)) / n, 0.0, 1.0)
+            for seed, share in enumerate(shares):
+                row = {
+                    "run_id": run_id("residual", depth, seed),
+                    "iteration": LAST_ITERATION,
+                    "moment": END,
+                }
+                rows.append(row | {"length": 0, "sum_gradient": 1 - share})
+                rows.append(row | {"length": n, "sum_gradient": share})
+        return rows
+
+    return draw
+
+
+def _correlation_rows(correlation: float) -> list[Row]:
+    row = {"iteration": 0, "moment": INITIALISATION}
     return [
-        head | {"kind": "none", "number": 0, "error": 0.0},
-        head | {"kind": "delete", "number": 1, "error": value},
+        row | {"distance": 0.0, "correlation": 1.0},
+        row | {"distance": 1 / 64, "correlation": correlation},
     ]
 
 
-def _per_run(nets: Nets, rows_of: Callable[[float], list[dict[str, Any]]]) -> Rows:
-    """A number per run, and the rows of the probe's table that it makes."""
+def _response_rows(deviation: float) -> list[Row]:
+    row = {"iteration": LAST_ITERATION, "moment": END}
+    return [row | {"kernel": 3, "layer": 0, "deviation": deviation}]
 
-    def rows(generator: np.random.Generator) -> list[dict[str, Any]]:
-        found = []
-        for family, depths in nets.items():
-            for depth, normal in depths.items():
-                values = normal.draw(generator, runs.SEEDS)
-                for seed, value in enumerate(values):
-                    run_id = runs.run_id(family, depth, seed)
-                    found += [{"run_id": run_id} | row for row in rows_of(float(value))]
-        return found
 
-    return rows
+def _lesion_rows(increase: float) -> list[Row]:
+    """Return the error with all blocks and that without one; only their difference counts."""
+    row = {"iteration": LAST_ITERATION, "moment": END, "pictures": 297, "block": 0}
+    return [
+        row | {"kind": "none", "number": 0, "error": 0.0},
+        row | {"kind": "delete", "number": 1, "error": increase},
+    ]

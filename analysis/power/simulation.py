@@ -1,4 +1,4 @@
-"""A truth, drawn again and again, and how often a claim reaches each verdict on it."""
+"""Repeats a case many times and counts the verdicts."""
 
 import zlib
 from collections import Counter
@@ -12,27 +12,31 @@ import numpy as np
 from analysis import statistics
 from analysis.claim import Claim, Verdict
 
-AS_SEEN, NO_EFFECT = "as seen", "no effect"  # truths that most claims have
-PERMUTATIONS = 199  # of a trend's p-value here; 9,999 in a report, where they are computed once
+# Names of truths that most claims have. The names of a case seed its generator, so rewording one
+# changes its numbers in docs/verdicts.md.
+AS_SEEN, NO_EFFECT = "as seen", "no effect"
+PERMUTATIONS = 199  # of a trend's p-value in a simulation; a report, which has one, takes 9,999
 
 
 class Draw(Protocol):
-    """One repetition: runs drawn at random, and the verdict on them."""
+    """Draws runs at random, and returns the verdict on them: one repetition."""
 
     def __call__(self, generator: np.random.Generator) -> Verdict: ...
 
 
 @dataclass(frozen=True)
 class Case:
+    """A claim under an assumed truth."""
+
     claim: str
     truth: str
     draw: Draw
 
 
 def simulate(case: Case, repetitions: int) -> dict[Verdict, float]:
-    """The share of repetitions that reached each verdict.
+    """Return the share of repetitions that reach each verdict.
 
-    The generator's seed is made of the case's words, so that a case comes out the same whichever others there are.
+    The names of the case seed the generator, so the result does not depend on the other cases.
     """
     generator = np.random.default_rng(zlib.crc32(f"{case.claim}: {case.truth}".encode()))
     with mock.patch.object(statistics, "PERMUTATIONS", PERMUTATIONS):
@@ -41,6 +45,6 @@ def simulate(case: Case, repetitions: int) -> dict[Verdict, float]:
 
 
 def verdict_of(claims: Iterable[Claim], name: str) -> Verdict:
-    """Of the claim of this name."""
+    """Return the verdict of the one claim with this name."""
     (verdict,) = (claim.verdict for claim in claims if claim.name == name)
     return verdict

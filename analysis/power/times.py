@@ -1,4 +1,8 @@
-"""The claims about iterations to an error: times drawn by a fitted growth, known as well as a design's evaluations."""
+"""Cases of the claims about the iterations to an error.
+
+Times are drawn from a fitted growth, and are known only as well as a design's evaluations show
+them.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -28,120 +32,142 @@ from analysis.mechanisms.time_to_threshold import THRESHOLDS
 from analysis.power.simulation import AS_SEEN, NO_EFFECT, Case
 
 Array = NDArray[np.float64]
-START = 20.0  # iterations that every net may need, whatever its depth
-DOUBTFUL = 2.0  # by which the spread of three runs may be underestimated
+DELAY = 20.0  # iterations that every network may need, whatever its depth
+WIDE = 2.0  # factor by which three runs may underestimate the spread
 
 
 @dataclass(frozen=True)
 class Design:
-    """When and how often plain nets of which depths are evaluated."""
+    """The networks of an experiment, and when they are evaluated.
+
+    Attributes:
+        depths: of the networks without shortcuts.
+        seeds: number of seeds per depth.
+        every: iterations between evaluations.
+        last: last iteration.
+        drops: iterations after which the learning rate drops.
+    """
 
     depths: tuple[int, ...]
     seeds: int
-    every: int  # iterations between evaluations
-    last: int  # iteration
-    drops: tuple[int, ...] = ()  # of the learning rate
+    every: int
+    last: int
+    drops: tuple[int, ...] = ()
 
     @property
     def window(self) -> int:
-        """The last iteration that the claim about the form reads."""
+        """The last iteration that counts for the form of growth: up to the first drop."""
         return min(self.drops, default=self.last)
 
     @property
-    def runs(self) -> Array:
-        """The depth of every run."""
+    def depth_of_runs(self) -> Array:
+        """The depth of every run, shape (runs,)."""
         return np.repeat(np.array(self.depths, dtype=float), self.seeds)
 
-    def seen(self, times: Array, last: int) -> tuple[Array, Array]:
-        """(after, by] of these times; `by` is infinite where the time is after the last evaluation."""
+    def censor(self, times: Array, last: int) -> tuple[Array, Array]:
+        """Return the intervals (after, by] in which the evaluations up to `last` locate the times.
+
+        `by` is infinite if a time lies after the last evaluation.
+        """
         by = np.ceil(times / self.every) * self.every
-        never = by > last
-        return np.where(never, last, by - self.every), np.where(never, np.inf, by)
+        is_late = by > last
+        return np.where(is_late, last, by - self.every), np.where(is_late, np.inf, by)
 
 
 @dataclass(frozen=True)
 class Growth:
-    """Times of a form of depth, lognormal about it, after a `start` that every net needs."""
+    """Lognormal times whose median is delay + exp(intercept + slope * z).
+
+    z is the depth or its logarithm, by `form` (`interval_censoring.FORMS`); `sigma` is the standard
+    deviation of log time; `delay` is in iterations.
+    """
 
     form: str
     intercept: float
     slope: float
     sigma: float
-    start: float = 0.0  # iterations
+    delay: float = 0.0
 
     @classmethod
-    def of(cls, fit: GrowthFit) -> "Growth":
+    def from_fit(cls, fit: GrowthFit) -> "Growth":
         return cls(fit.form, fit.intercept, fit.slope, fit.sigma)
 
     def times(self, depths: Array, noise: Array) -> Array:
-        median = self.start + np.exp(self.intercept + self.slope * FORMS[self.form](depths))
+        """Return the time of each run, in iterations.
+
+        Args:
+            depths: depth of each run, shape (runs,).
+            noise: a standard normal value for each run, shape (runs,).
+        """
+        median = self.delay + np.exp(self.intercept + self.slope * FORMS[self.form](depths))
         return np.asarray(median * np.exp(self.sigma * noise))
 
-    def delayed(self, start: float, shallow: float, deep: float) -> "Growth":
-        """A power of depth after so many iterations, with this growth's median times at two depths."""
+    def delayed_power_law(self, delay: float, shallow: float, deep: float) -> "Growth":
+        """Return a power law after a delay that has this growth's median times at two depths."""
         z = np.log([shallow, deep])
-        rest = np.log(self.times(np.array([shallow, deep]), np.zeros(2)) - start)
-        b = float((rest[1] - rest[0]) / (z[1] - z[0]))
-        return Growth(POWER, float(rest[0] - b * z[0]), b, self.sigma, start)
+        medians = self.times(np.array([shallow, deep]), np.zeros(2))
+        log_rest = np.log(medians - delay)
+        slope = float((log_rest[1] - log_rest[0]) / (z[1] - z[0]))
+        intercept = float(log_rest[0] - slope * z[0])
+        return Growth(POWER, intercept, slope, self.sigma, delay)
 
 
 @dataclass(frozen=True)
 class FormDraw:
-    """One repetition of a design under a growth: is the growth exponential?"""
+    """One repetition of a design under a growth: is the growth judged to be exponential?"""
 
     design: Design
     growth: Growth
 
     def __call__(self, generator: np.random.Generator) -> Verdict:
-        depths = self.design.runs
+        depths = self.design.depth_of_runs
         times = self.growth.times(depths, generator.normal(size=len(depths)))
-        after, by = self.design.seen(times, self.design.window)
+        after, by = self.design.censor(times, self.design.window)
         try:
-            return decide_form(
-                fit_growth(EXPONENTIAL, depths, after, by), fit_growth(POWER, depths, after, by)
-            )
+            exponential = fit_growth(EXPONENTIAL, depths, after, by)
+            power = fit_growth(POWER, depths, after, by)
         except DegenerateSample:
             return Verdict.NOT_TESTED
+        return decide_form(exponential, power)
 
 
-def growths_of(times: pd.DataFrame, drops: tuple[int, ...]) -> dict[str, Growth]:
-    """Both forms fitted to the plain nets of the published runs. Raises Degenerate."""
+def fit_growths(times: pd.DataFrame, drops: tuple[int, ...]) -> dict[str, Growth]:
+    """Fit both forms to the recorded plain networks, up to the first learning-rate drop.
+
+    Raises:
+        DegenerateSample: the recorded times do not determine a slope.
+    """
     fits = fit_both_forms(times[times["family"] == "plain"], list(drops))
-    return {form: _growth(fit) for form, fit in fits.items()}
-
-
-def _growth(fit: GrowthFit | str) -> Growth:
-    if isinstance(fit, str):
-        raise DegenerateSample(fit)
-    return Growth.of(fit)
+    growths = {}
+    for form, fit in fits.items():
+        if isinstance(fit, str):
+            raise DegenerateSample(fit)
+        growths[form] = Growth.from_fit(fit)
+    return growths
 
 
 def form_cases(times: pd.DataFrame, designs: Mapping[str, Design]) -> Iterator[Case]:
-    """`times`: of the first of the designs, whose fits are the truths of all."""
-    growths = growths_of(times, next(iter(designs.values())).drops)
-    exponential = growths[EXPONENTIAL]
-    timed = times.loc[
-        (times["family"] == "plain")
-        & np.isfinite(times["by"])
-        & (times["threshold"] == float(HALF)),
-        "depth",
-    ]
-    shallowest, deepest = float(timed.min()), float(timed.max())
-    level = exponential.intercept + exponential.slope * shallowest
+    """Yield the cases of the claim that the growth is exponential, for each design.
+
+    Args:
+        times: recorded times of the first design; the fits to them are the truths of all designs.
+        designs: by experiment.
+    """
+    first_design = next(iter(designs.values()))
+    growths = fit_growths(times, first_design.drops)
+    exponential, power = growths[EXPONENTIAL], growths[POWER]
+    shallowest, deepest = _depth_range(times)
+    log_shallowest = exponential.intercept + exponential.slope * shallowest
     truths = {
         "exponential, as fitted": exponential,
-        "power law, as fitted": growths[POWER],
-        f"exponential, spread x {DOUBTFUL:g}": replace(
-            exponential, sigma=DOUBTFUL * exponential.sigma
-        ),
-        f"power law, spread x {DOUBTFUL:g}": replace(
-            growths[POWER], sigma=DOUBTFUL * growths[POWER].sigma
-        ),
-        f"neither: a power of depth after {START:g} iterations": exponential.delayed(
-            START, shallowest, deepest
+        "power law, as fitted": power,
+        f"exponential, spread x {WIDE:g}": replace(exponential, sigma=WIDE * exponential.sigma),
+        f"power law, spread x {WIDE:g}": replace(power, sigma=WIDE * power.sigma),
+        f"neither: a power of depth after {DELAY:g} iterations": exponential.delayed_power_law(
+            DELAY, shallowest, deepest
         ),
         f"{NO_EFFECT}: every depth as plain-{shallowest:g}": replace(
-            exponential, intercept=level, slope=0.0
+            exponential, intercept=log_shallowest, slope=0.0
         ),
     }
     for name, design in designs.items():
@@ -149,52 +175,69 @@ def form_cases(times: pd.DataFrame, designs: Mapping[str, Design]) -> Iterator[C
             yield Case(f"exponentially slow ({name})", truth, FormDraw(design, growth))
 
 
+def _depth_range(times: pd.DataFrame) -> tuple[float, float]:
+    """Return the shallowest and deepest plain network that reached half of chance error."""
+    is_plain = times["family"] == "plain"
+    is_half = times["threshold"] == float(HALF)
+    depths = times.loc[is_plain & is_half & np.isfinite(times["by"]), "depth"]
+    return float(depths.min()), float(depths.max())
+
+
 @dataclass(frozen=True)
 class SlowingDraw:
-    """One repetition: do residual nets slow less? A run that is late to one share is as late to the others."""
+    """One repetition: are residual networks judged to slow down less?
+
+    A run that is late to one share of chance error is equally late to the others.
+
+    Attributes:
+        design: evaluations and depths.
+        growths: to each share, those of the plain and the residual networks.
+    """
 
     design: Design
-    growths: Mapping[Fraction, tuple[Growth, Growth]]  # of plain and residual nets, to each share
+    growths: Mapping[Fraction, tuple[Growth, Growth]]
 
     def __call__(self, generator: np.random.Generator) -> Verdict:
-        depths = self.design.runs
-        noises = generator.normal(size=(2, len(depths)))
+        depths = self.design.depth_of_runs
+        plain_noise, residual_noise = generator.normal(size=(2, len(depths)))
         fits: dict[Fraction, tuple[GrowthFit, GrowthFit]] = {}
-        for share, growths in self.growths.items():
-            seen = [
-                self.design.seen(growth.times(depths, noise), self.design.last)
-                for growth, noise in zip(growths, noises, strict=True)
-            ]
+        for share, (plain, residual) in self.growths.items():
             try:
-                plain, residual = (fit_growth(EXPONENTIAL, depths, *one) for one in seen)
+                fits[share] = (
+                    self._fit(plain, depths, plain_noise),
+                    self._fit(residual, depths, residual_noise),
+                )
             except DegenerateSample:
                 continue
-            fits[share] = (plain, residual)
         return decide_slowing(fits) if fits else Verdict.NOT_TESTED
+
+    def _fit(self, growth: Growth, depths: Array, noise: Array) -> GrowthFit:
+        after, by = self.design.censor(growth.times(depths, noise), self.design.last)
+        return fit_growth(EXPONENTIAL, depths, after, by)
 
 
 def slowing_cases(times: pd.DataFrame, design: Design) -> Iterator[Case]:
-    """The shares at which both families can be fitted in the published runs; elsewhere no growth is known."""
-    seen: dict[Fraction, tuple[Growth, Growth]] = {}
-    plain: dict[Fraction, Growth] = {}
+    """Yield the cases of the claim that residual networks slow down less with depth.
+
+    The recorded runs give a growth only at the shares of chance error to which a family can be
+    fitted.
+    """
+    measured: dict[Fraction, tuple[Growth, Growth]] = {}
+    same: dict[Fraction, tuple[Growth, Growth]] = {}
     for share in THRESHOLDS:
-        fits = [
-            try_fit(EXPONENTIAL, times[times["family"] == family], share)
-            for family in ("plain", "residual")
-        ]
-        known = [Growth.of(fit) for fit in fits if isinstance(fit, GrowthFit)]
-        if isinstance(fits[0], GrowthFit):
-            plain[share] = known[0]
-        if len(known) == len(fits):
-            seen[share] = (known[0], known[1])
+        plain = try_fit(EXPONENTIAL, times[times["family"] == "plain"], share)
+        residual = try_fit(EXPONENTIAL, times[times["family"] == "residual"], share)
+        if not isinstance(plain, GrowthFit):
+            continue
+        plain_growth = Growth.from_fit(plain)
+        same[share] = (plain_growth, plain_growth)
+        if isinstance(residual, GrowthFit):
+            measured[share] = (plain_growth, Growth.from_fit(residual))
+    exchanged = {share: (residual, plain) for share, (plain, residual) in measured.items()}
     truths = {
-        AS_SEEN: seen,
-        f"{NO_EFFECT}: residual nets as plain ones, which is the margin": {
-            share: (growth, growth) for share, growth in plain.items()
-        },
-        "residual and plain nets exchanged": {
-            share: (other, one) for share, (one, other) in seen.items()
-        },
+        AS_SEEN: measured,
+        f"{NO_EFFECT}: residual nets as plain ones, which is the margin": same,
+        "residual and plain nets exchanged": exchanged,
     }
     for truth, growths in truths.items():
         yield Case("no such slowing, residual", truth, SlowingDraw(design, growths))

@@ -1,60 +1,91 @@
-"""The claims about the training error: under the truth that was seen, under none of it, at exactly the margin."""
+"""Cases of the claims about the training error.
+
+Each claim is drawn under the truth that was measured, under no effect, and under an effect of
+exactly the margin.
+"""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.claim import Verdict
 from analysis.claims import judge
-from analysis.power import runs
-from analysis.power.published import Nets, Normal
+from analysis.power.ledger import Networks, NormalByDepth
+from analysis.power.simulated_runs import draw_frame
 from analysis.power.simulation import AS_SEEN, NO_EFFECT, Case, verdict_of
 
 
-def training_cases(seen: Nets, margin: float) -> Iterator[Case]:
-    """Degradation, no degradation, the fix. Where nothing degrades, a deep net varies as the shallowest does."""
-    shallow = {family: min(depths.items())[1] for family, depths in seen.items()}
-    flat = {family: dict.fromkeys(depths, shallow[family]) for family, depths in seen.items()}
-    deepest = {family: max(depths) for family, depths in seen.items()}
-    rising = {
-        depth: shallow["plain"].shifted(margin * place)
-        for depth, place in _places(seen["plain"]).items()
+@dataclass(frozen=True)
+class TrainingDraw:
+    """One repetition: training errors are drawn, and a claim is judged on them."""
+
+    claim: str
+    networks: Networks
+    margin: float
+
+    def __call__(self, generator: np.random.Generator) -> Verdict:
+        runs = draw_frame(self.networks, generator).runs
+        return verdict_of(judge(runs, self.margin), self.claim)
+
+
+def training_cases(measured: Networks, margin: float) -> Iterator[Case]:
+    """Yield the cases of degradation, no degradation and the fix.
+
+    If nothing degrades, a deep network varies as the shallowest of its family does.
+
+    Args:
+        measured: training errors, in percent.
+        margin: in points.
+    """
+    flat = {family: _flat(depths) for family, depths in measured.items()}
+    plain, residual = measured["plain"], measured["residual"]
+    above_residual = {depth: normal.shifted(margin) for depth, normal in residual.items()}
+    shallowest_above = residual[min(residual)].shifted(margin)
+    deepest_above = residual | {max(residual): shallowest_above}
+    truths: dict[str, dict[str, Networks]] = {
+        "degradation": {
+            AS_SEEN: measured,
+            NO_EFFECT: flat,
+            f"evenly up to {margin:g} points at the deepest": measured
+            | {"plain": _rising(plain, margin)},
+        },
+        "no degradation": {
+            AS_SEEN: measured,
+            NO_EFFECT: flat,
+            f"{margin:g} points above the shallowest at every depth": measured
+            | {"residual": _above_shallowest(residual, margin)},
+            f"{margin:g} points at the deepest, else as seen": measured
+            | {"residual": deepest_above},
+        },
+        "the fix": {
+            AS_SEEN: measured,
+            NO_EFFECT: measured | {"plain": residual},
+            f"{margin:g} points at every depth": measured | {"plain": above_residual},
+        },
     }
-    above = {
-        depth: shallow["residual"].shifted(margin if depth > min(seen["residual"]) else 0.0)
-        for depth in seen["residual"]
+    for claim, networks_by_truth in truths.items():
+        for truth, networks in networks_by_truth.items():
+            yield Case(claim, truth, TrainingDraw(claim, networks, margin))
+
+
+def _flat(depths: NormalByDepth) -> NormalByDepth:
+    """Every depth is as the shallowest."""
+    return dict.fromkeys(depths, depths[min(depths)])
+
+
+def _above_shallowest(depths: NormalByDepth, margin: float) -> NormalByDepth:
+    """Every deeper network is the margin above the shallowest."""
+    shallowest = min(depths)
+    above = dict.fromkeys(depths, depths[shallowest].shifted(margin))
+    return above | {shallowest: depths[shallowest]}
+
+
+def _rising(depths: NormalByDepth, margin: float) -> NormalByDepth:
+    """The error rises from depth to depth in equal steps, to the margin at the deepest."""
+    shallowest = depths[min(depths)]
+    steps = len(depths) - 1
+    return {
+        depth: shallowest.shifted(margin * (index / steps))
+        for index, depth in enumerate(sorted(depths))
     }
-    one_above = seen["residual"] | {deepest["residual"]: shallow["residual"].shifted(margin)}
-    alike = {depth: normal.shifted(margin) for depth, normal in seen["residual"].items()}
-    truths: dict[str, list[tuple[str, Nets]]] = {
-        "degradation": [
-            (AS_SEEN, seen),
-            (NO_EFFECT, flat),
-            (f"evenly up to {margin:g} points at the deepest", seen | {"plain": rising}),
-        ],
-        "no degradation": [
-            (AS_SEEN, seen),
-            (NO_EFFECT, flat),
-            (f"{margin:g} points above the shallowest at every depth", seen | {"residual": above}),
-            (f"{margin:g} points at the deepest, else as seen", seen | {"residual": one_above}),
-        ],
-        "the fix": [
-            (AS_SEEN, seen),
-            (NO_EFFECT, seen | {"plain": seen["residual"]}),
-            (f"{margin:g} points at every depth", seen | {"plain": alike}),
-        ],
-    }
-    for name, of_claim in truths.items():
-        for truth, nets in of_claim:
-
-            def draw(
-                generator: np.random.Generator, name: str = name, nets: Nets = nets
-            ) -> Verdict:
-                return verdict_of(judge(runs.frame(nets, generator).runs, margin), name)
-
-            yield Case(name, truth, draw)
-
-
-def _places(depths: dict[int, Normal]) -> dict[int, float]:
-    """0 at the shallowest, 1 at the deepest, evenly between."""
-    return {depth: index / (len(depths) - 1) for index, depth in enumerate(sorted(depths))}

@@ -12,10 +12,17 @@ import pytest
 from analysis.claim import Verdict
 from analysis.interval_censoring import EXPONENTIAL, POWER
 from analysis.mechanisms.convergence import OTHER_FORM
-from analysis.power import Case, Design, all_cases, published, runs, simulate
+from analysis.power import Case, Design, all_cases, simulate
 from analysis.power.cases import TIMES
-from analysis.power.published import Normal
-from analysis.power.times import FormDraw, Growth, growths_of
+from analysis.power.ledger import (
+    Normal,
+    deviation_from_interval,
+    read_error_increases,
+    read_excess_lengths,
+    read_training_errors,
+)
+from analysis.power.simulated_runs import draw_frame
+from analysis.power.times import FormDraw, Growth, fit_growths
 from analysis.statistics import student_interval
 from degradation.config import CONF
 from degradation.sweep.jobs import expand_runs
@@ -37,7 +44,7 @@ def cases():
 
 @pytest.fixture(scope="module")
 def growths():
-    return growths_of(pd.read_csv(LEDGER / TIMES), QUICK.drops)
+    return fit_growths(pd.read_csv(LEDGER / TIMES), QUICK.drops)
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +62,12 @@ def design():
 def test_deviation_is_recovered_from_an_interval():
     values = [3.0, 5.0, 10.0]
     interval = student_interval(values)
-    found = published.deviation_of(interval.low, interval.high, 3)
+    found = deviation_from_interval(interval.low, interval.high, 3)
     assert found == pytest.approx(np.std(values, ddof=1))
 
 
 def test_truths_seen_are_those_of_the_tables():
-    errors = published.training_errors(LEDGER)
+    errors = read_training_errors(LEDGER)
     table = pd.read_csv(LEDGER / "runs.csv").groupby(["family", "depth"])["train/clean_error"]
     for (family, depth), deviation in table.std().items():
         assert errors[family][depth].mean == pytest.approx(table.mean()[family, depth], rel=1e-4)
@@ -71,16 +78,16 @@ def test_truths_seen_are_those_of_the_tables():
             max(deviation, least), rel=1e-3, abs=1e-4
         )
     lesions = pd.read_csv(LEDGER / "lesions.csv").set_index(["family", "depth", "lesion", "number"])
-    increase = published.increases(LEDGER)["plain"][44]
+    increase = read_error_increases(LEDGER)["plain"][44]
     assert increase.mean == pytest.approx(lesions.loc[("plain", 44, "delete", 1), "increase_mean"])
-    paths = published.excess_lengths(LEDGER)["residual"]
+    paths = read_excess_lengths(LEDGER)["residual"]
     assert paths[20].mean == pytest.approx(4.38997 - 4.5)
 
 
 def test_drawn_errors_are_whole_images_about_the_mean():
     nets = {"plain": {20: Normal(10.0, 1.0), 56: Normal(0.0, 1.0), 110: Normal(89.0, 0.0)}}
     generator = np.random.default_rng(0)
-    table = pd.concat([runs.frame(nets, generator).runs for _ in range(60)])
+    table = pd.concat([draw_frame(nets, generator).runs for _ in range(60)])
     errors = table.groupby("depth")["training_error"]
     assert errors.mean()[20] == pytest.approx(10, abs=0.3)
     assert errors.std()[20] == pytest.approx(1, abs=0.15)
@@ -142,7 +149,7 @@ def test_a_case_repeats_and_differs_from_the_next(cases):
 
 
 def test_times_are_known_between_two_evaluations():
-    after, by = QUICK.seen(np.array([39.0, 40.0, 41.0, 200.0, 201.0]), QUICK.window)
+    after, by = QUICK.censor(np.array([39.0, 40.0, 41.0, 200.0, 201.0]), QUICK.window)
     assert after.tolist() == [0, 0, 40, 160, 200]
     assert by.tolist() == [40, 40, 80, 200, np.inf]
 
@@ -157,7 +164,7 @@ def test_growth_is_lognormal_about_its_form():
 
 def test_a_delayed_growth_has_the_same_times_at_two_depths():
     growth, two = Growth(EXPONENTIAL, 3.0, 0.04, 0.1), np.array([20.0, 44.0])
-    delayed = growth.delayed(20.0, *two)
+    delayed = growth.delayed_power_law(20.0, *two)
     assert delayed.times(two, np.ones(2)) == pytest.approx(growth.times(two, np.ones(2)))
     assert delayed.times(np.array([1e-9]), np.zeros(1)) == pytest.approx(20.0)
 
