@@ -5,8 +5,8 @@ labels and its legend. `draw(..., ax)` draws one panel into the given Axes and r
 A module with several figures names them `plot_<what>`. `CAPTION` says what is drawn, where the
 caption does not depend on the section that shows the figure.
 
-A module that also defines `ORDER` and `FILE_STEM` is a figure of every condition of an experiment;
-`plot_condition` finds it here, so that a new one costs one file.
+A module that also defines `POSITION` and `FILE_STEM` is a figure of every condition of an
+experiment; `plot_condition` finds it here, so that a new one costs one file.
 
 Shared by all of them: style.py (colours, line styles, writing files), layout.py (panels, axes,
 legends) and mean_interval.py (means over seeds with their intervals).
@@ -26,7 +26,7 @@ __all__ = ["plot_condition"]
 class ConditionFigure(Protocol):
     """A module that draws a figure of one condition: runs that differ in family, depth and seed."""
 
-    ORDER: int  # place in the report
+    POSITION: int  # place in the report
     FILE_STEM: str  # of the files, such as "error-against-depth"
     CAPTION: str
 
@@ -52,4 +52,4 @@ def _condition_figures() -> list[ConditionFigure]:
         module = import_module(f"{__name__}.{info.name}")
         if hasattr(module, "FILE_STEM"):
             modules.append(cast(ConditionFigure, module))
-    return sorted(modules, key=lambda module: module.ORDER)
+    return sorted(modules, key=lambda module: module.POSITION)

@@ -25,7 +25,7 @@ from analysis.summary import compute_interval
 from degradation.metrics import TEST_ERROR
 from degradation.records.schema import State
 
-ORDER = 1
+POSITION = 1
 FILE_STEM = "error-against-depth"
 CAPTION = (
     "Error after the last iteration against depth: training error on the left, test error on the "

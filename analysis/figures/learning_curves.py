@@ -22,7 +22,7 @@ from analysis.paper_protocol import follows_cifar10_protocol
 from analysis.published_values import find_published
 from degradation.metrics import ITERATION, TEST_ERROR
 
-ORDER = 2
+POSITION = 2
 FILE_STEM = "error-against-iteration"
 CAPTION = (
     "Error against iteration, one line per depth, mean over seeds. Thin: training error, with a "

@@ -18,7 +18,7 @@ from analysis.statistics import student_interval
 from degradation.metrics import TEST_ERROR
 from degradation.records.schema import State
 
-ORDER = 3
+POSITION = 3
 FILE_STEM = "published"
 CAPTION = (
     "Test error after the last iteration against depth, ours beside published values. Ours: each "

@@ -1,65 +1,86 @@
-"""Why plain nets degrade and what the shortcut does: what the probes found, in the order in which it explains.
+"""Why plain networks degrade, and what the shortcut does: the evidence of the probes.
 
-First what degradation is (slow), then what it is not (vanishing gradients) and what goes with it (shattered ones), then
-what the shortcut does to the gradient and to the signal, and last what a net so built is like.
+One module per mechanism, shown in the order of the argument. First what degradation is (slow
+convergence), then what it is not (vanishing gradients) and what accompanies it (shattered
+gradients), then what the shortcut does to the gradient and to the signal, and last what residual
+networks are like as a consequence.
+
+A module is a mechanism if it defines `POSITION` (its place in the report), `judge(frame, margin)`,
+which returns the claims with their verdicts, and `build(frame, margin)`, which returns the whole
+Explanation, or None if the runs lack the probe. It is found here, so a new mechanism costs one
+file plus its figure. The other modules hold what several mechanisms share.
 """
 
 from dataclasses import replace
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Protocol, cast
 
+from analysis.claim import Claim
 from analysis.frame import Frame
-from analysis.mechanisms import (
-    convergence,
-    gradient_flow,
-    gradient_identity,
-    landscape,
-    lesions,
-    paths,
-    responses,
-    shattering,
-)
-from analysis.mechanisms.base import Build, Explanation
+from analysis.mechanisms.base import Explanation
 from analysis.probes import select_sample_size
 from degradation.records.schema import LANDSCAPE_DIR
 
 __all__ = ["Explanation", "explain_mechanisms"]
 
-PARTS: tuple[Build, ...] = (
-    convergence.build,
-    gradient_flow.build,
-    shattering.build,
-    gradient_identity.build,
-    paths.build,
-    responses.build,
-    lesions.build,
-    landscape.build,
-)
+
+class Mechanism(Protocol):
+    """A module of this package that explains one mechanism."""
+
+    POSITION: int  # place in the report
+
+    def judge(self, frame: Frame, margin: float) -> list[Claim]:
+        """Return the claims with their verdicts; the runs must have the probe."""
+
+    def build(self, frame: Frame, margin: float) -> Explanation | None:
+        """Return claims, table and figures; None if the runs lack the probe."""
 
 
 def explain_mechanisms(frame: Frame, margin: float) -> list[Explanation]:
-    """All that the runs of one condition have been probed for; nothing where they have not. `margin` is in points."""
+    """Explain all mechanisms for which the runs of one condition were probed.
+
+    `margin`: points of error. Returns an empty list if no run was probed.
+    """
     if not frame.probes:
         return []
-    chosen = {
-        name: select_sample_size(table)
-        for name, table in frame.probes.items()
-        if name != LANDSCAPE_DIR
-    }  # has its own rule
-    tables = {name: table for name, (table, _) in chosen.items()}
-    frame = replace(frame, probes=frame.probes | tables)
-    made = [make(frame, margin) for make in PARTS]
-    excluded = {name: sentences for name, (_, sentences) in chosen.items() if sentences}
-    return [
-        _with_notes(one, excluded.get(one.name.replace("-", "_"), []))
-        for one in made
-        if one is not None
-    ]
+    frame, excluded = _select_sample_sizes(frame)
+    explanations = []
+    for mechanism in _list_mechanisms():
+        explanation = mechanism.build(frame, margin)
+        if explanation is not None:
+            probe = explanation.name.replace("-", "_")
+            explanations.append(_add_sentences(explanation, excluded.get(probe, [])))
+    return explanations
 
 
-def _with_notes(explanation: Explanation, sentences: list[str]) -> Explanation:
-    """With these sentences in the introduction, and as notes of each claim, which a terminal shows too."""
+def _list_mechanisms() -> list[Mechanism]:
+    mechanisms = []
+    for info in iter_modules(__path__):
+        module = import_module(f"{__name__}.{info.name}")
+        if hasattr(module, "POSITION"):
+            mechanisms.append(cast(Mechanism, module))
+    return sorted(mechanisms, key=lambda mechanism: mechanism.POSITION)
+
+
+def _select_sample_sizes(frame: Frame) -> tuple[Frame, dict[str, list[str]]]:
+    """Keep the measurements of each probe that were made on one number of images.
+
+    Returns the frame, and for each probe sentences on what is excluded. The landscape is left as
+    it is, because it has its own rule.
+    """
+    probes = dict(frame.probes)
+    excluded = {}
+    for name, table in frame.probes.items():
+        if name != LANDSCAPE_DIR:
+            probes[name], excluded[name] = select_sample_size(table)
+    return replace(frame, probes=probes), excluded
+
+
+def _add_sentences(explanation: Explanation, sentences: list[str]) -> Explanation:
+    """Add sentences to the introduction and, for the terminal, to the notes of each claim."""
     if not sentences:
         return explanation
     claims = [replace(claim, notes=[*sentences, *claim.notes]) for claim in explanation.claims]
-    return replace(
-        explanation, claims=claims, introduction=" ".join([explanation.introduction, *sentences])
-    )
+    introduction = " ".join([explanation.introduction, *sentences])
+    return replace(explanation, claims=claims, introduction=introduction)

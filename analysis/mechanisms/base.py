@@ -1,4 +1,4 @@
-"""What a part of the section *Why* is made of: a mechanism, what was measured of it, and what that says."""
+"""What a mechanism of the section *Why* is made of, and what several mechanisms share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,16 +9,22 @@ from matplotlib.figure import Figure
 from analysis.claim import Claim, Verdict
 from analysis.evidence import abbreviate
 from analysis.frame import Frame
+from degradation.metrics import ITERATION
+
+# What identifies a measurement of a probe: a run and a moment of its training.
+MEASUREMENT_KEYS = ["family", "depth", "seed", "run_id", ITERATION, "moment"]
 
 
 class Check(Claim):
-    """Arithmetic that must hold whatever the nets are like: no finding, since nothing measured could contradict it.
+    """An arithmetic identity that must hold for any network, and so is not a finding.
 
-    It fails where the code or the numbers of a record are wrong. A report lists it apart from the claims.
+    A check fails only if the code or the numbers in a record are wrong. A report lists checks
+    apart from the claims.
     """
 
     @property
     def outcome(self) -> str:
+        """The verdict in the words of a check: holds, FAILS or not known."""
         outcomes = {
             Verdict.REPRODUCED: "holds",
             Verdict.CONTRADICTED: "FAILS",
@@ -29,38 +35,52 @@ class Check(Claim):
 
 @dataclass(frozen=True)
 class Explanation:
-    name: str  # of its files
+    """One mechanism: what was measured, what that says, and how it is shown.
+
+    Attributes:
+        name: stem of the table's file.
+        title: a question in lower case, which follows "Why: " in the report.
+        introduction: what is measured and what to look for, for a reader who knows backpropagation.
+        claims: with their verdicts; some may be a Check.
+        table: a summary over seeds.
+        figures: file stem: (figure, caption).
+    """
+
+    name: str
     title: str
-    introduction: (
-        str  # what is measured, how, and what to look for, for a reader who knows backpropagation
-    )
+    introduction: str
     claims: list[Claim]
     table: pd.DataFrame
-    figures: dict[str, tuple[Figure, str]] = field(default_factory=dict)  # name: figure, caption
+    figures: dict[str, tuple[Figure, str]] = field(default_factory=dict)
 
 
-Build = Callable[
-    [Frame, float], Explanation | None
-]  # the frame of one condition, the margin in points
+# Takes the frame of one condition and the margin in points; None if the runs lack the probe.
+Build = Callable[[Frame, float], Explanation | None]
 
 
-def by_family(values: pd.DataFrame, family: str, column: str) -> dict[int, list[float]]:
-    """The values of a family's runs at each depth, shallowest first."""
-    part = values[values["family"] == family]
-    return {
-        int(str(depth)): group[column].dropna().tolist() for depth, group in part.groupby("depth")
-    }
+def find_unprobed(runs: pd.DataFrame, values: pd.DataFrame) -> list[str]:
+    """Return a note on the runs without a measurement by the probe; empty if there are none.
+
+    `runs`: rows of `Frame.runs`. `values`: rows with the `run_id` of every measured run.
+    """
+    unprobed = runs[~runs["run_id"].isin(values["run_id"])]
+    if unprobed.empty:
+        return []
+    names = (unprobed["run_id"] + " (" + unprobed["state"].astype(str) + ")").tolist()
+    return [f"{len(names)} of {len(runs)} runs without this probe: {abbreviate(names)}"]
 
 
-def unprobed(runs: pd.DataFrame, probed: pd.DataFrame) -> list[str]:
-    """The runs without rows of the probe that is shown: some named, the rest counted."""
-    missing = runs[~runs["run_id"].isin(probed["run_id"])]
-    named = [
-        f"{run_id} ({state})"
-        for run_id, state in zip(missing["run_id"], missing["state"], strict=True)
-    ]
-    return (
-        [f"{len(named)} of {len(runs)} runs without this probe: {abbreviate(named)}"]
-        if named
-        else []
-    )
+def count_runs(count: int) -> str:
+    """Return "1 run", "2 runs" and so on."""
+    return f"{count} run" if count == 1 else f"{count} runs"
+
+
+def values_by_depth(values: pd.DataFrame, family: str, column: str) -> dict[int, list[float]]:
+    """Return the known values of one family by depth, shallowest first; NaN is dropped.
+
+    `values`: one row per run.
+    """
+    groups = {}
+    for depth, group in values[values["family"] == family].groupby("depth"):
+        groups[int(str(depth))] = group[column].dropna().tolist()
+    return groups

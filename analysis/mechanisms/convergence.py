@@ -1,315 +1,284 @@
-"""Is it a wall, or slow? Iterations to an error, against depth (He et al. 2015, 4.1: "exponentially low" rates)."""
+"""Stuck or slow? Iterations to an error against depth (He et al. 2015, section 4.1)."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import pandas as pd
 
 from analysis.claim import Claim, Verdict, not_tested
-from analysis.claims import SIGNIFICANCE, family_pair
+from analysis.claims import family_pair
 from analysis.columns import FINISHED_STATES
 from analysis.figures import convergence as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.interval_censoring import (
     EXPONENTIAL,
     POWER,
-    DegenerateSample,
     GrowthFit,
-    fit_growth,
     predict_discrimination,
 )
-from analysis.mechanisms.base import Explanation
+from analysis.lr_drops import common_milestones
+from analysis.mechanisms.base import Explanation, count_runs
+from analysis.mechanisms.growth import (
+    HALF,
+    LAYERS,
+    OTHER_FORM,
+    compare_forms,
+    fit_both_forms,
+    format_factor,
+    format_fit,
+    try_fit,
+)
+from analysis.mechanisms.slowing import judge_slowing
 from analysis.mechanisms.time_to_threshold import (
     THRESHOLDS,
-    censored_at,
-    counts_of,
+    describe_times,
     list_evaluations,
     measure_times,
-    read_milestones,
-    summary,
+    summarise,
 )
 from analysis.requirements import missing_requirements
-from analysis.statistics import CONFIDENCE
+from degradation.records.schema import State
 
-HALF = Fraction(1, 2)  # what the first claim is about, whatever the data set
-CLEARLY = 2.0  # log-likelihood by which one form must be the better: e^2, seven times as likely
-ENOUGH = 0.8  # probability of a clear preference for the true form, below which a design cannot be counted on
-LAYERS = 10  # that a factor is given for
-OTHER_FORM = {EXPONENTIAL: POWER, POWER: EXPONENTIAL}
-TITLE = "is it a wall, or slow?"
+POSITION = 1
+MIN_DEPTHS = 3  # a line and a curve both pass through two points
+CLEAR_GAIN = 2.0  # log-likelihood by which one form must be better: e^2, seven times as likely
+MIN_POWER = 0.8  # probability of preferring the true form, below which a design is too weak
+TITLE = "stuck, or slow?"
 INTRODUCTION = (
-    "A deep plain net may be unable to learn, or it may learn slowly. He et al. 2015 (4.1) conjecture the second: "
-    "that its rate of convergence is exponentially low. Here the iterations that every run needs to bring its training "
-    "error down to a share of chance error are set against depth. If each layer multiplies them by the same factor, "
-    "the growth is exponential. If they grow like a power of depth, doubling the depth multiplies them by the same "
-    "factor. A run is looked at only now and then, so its time is known to lie between two evaluations. A run that "
-    "never gets there is not left out: its time is known to be longer than the training. Both growths are try_fit by "
-    "maximum likelihood to all runs, and the one under which the runs are likelier is preferred. A drop of the "
-    "learning rate changes how fast a net learns, so the two are compared over the iterations before the first drop: a "
-    "run that gets there later counts as longer than that. Such a fit supposes that every run gets there at last. It "
-    "cannot tell a very slow net from one that is stuck: only a longer training can."
-)
-CAPTION = (
-    "Left: iterations until the training error is half of chance error, against depth. A mark is a run, at the first "
-    "evaluation that finds it there. Its line goes down to the evaluation before: the true time lies on it. An open "
-    "triangle is a run that never got there: its true time is above the triangle, beyond the training (grey). On this "
-    "scale exponential growth is a straight line and a power of depth bends to the right. Both are try_fit to what is "
-    "known at the first drop of the learning rate. Middle and right: the same "
-    "for four shares of chance error, the median over seeds of each depth. Where fewer than half of the runs got there "
-    "the median is an open triangle. Dotted: the learning rate drops. A net that is still learning then first learns "
-    "faster, so times beyond that line are not those of one learning rate."
+    "A deep plain network may be unable to learn, or it may learn slowly. He et al. 2015 (4.1) "
+    "conjecture the second: that its convergence rate is exponentially low. Here the iterations "
+    "that each run needs to bring its training error down to a share of chance error are compared "
+    "across depths. If each layer multiplies them by the same factor, the growth is exponential. "
+    "If they grow like a power of depth, doubling the depth multiplies them by the same factor. A "
+    "run is evaluated only now and then, so its time is known to lie between two evaluations. A "
+    "run that never reaches the error is not excluded: its time is known to be longer than its "
+    "training. Both forms are fitted to all runs by maximum likelihood, and the one under which "
+    "the runs are likelier is preferred. A learning-rate drop changes how fast a network learns, "
+    "so the two are compared over the iterations before the first drop: a run that reaches the "
+    "error later counts as longer than that. Such a fit assumes that every run would reach the "
+    "error in the end. It cannot distinguish a very slow network from a stuck one; only longer "
+    "training can."
 )
 
 
-def build(frame: Frame, _margin: float) -> Explanation | None:
-    pair = family_pair(frame.runs)
-    families = [
-        family for family in (pair.plain, pair.residual) if family in set(frame.runs["family"])
-    ]
-    runs = frame.runs[frame.runs["family"].isin(families)]
-    times = measure_times(runs[runs["state"].isin([*FINISHED_STATES])], frame.curves)
+def build(frame: Frame, margin: float) -> Explanation | None:
+    """Explain the growth of the iterations to an error; None if no family has two depths."""
+    runs, times = _measure(frame)
     if times.empty or times.groupby("family")["depth"].nunique().max() < 2:
         return None
-    plain = times[times["family"] == pair.plain]
-    residual = times[times["family"] == pair.residual]
-    drops = read_milestones(runs)
-    fits = fit_both_forms(plain, drops)
+    plain, milestones = family_pair(frame.runs).plain, common_milestones(runs)
+    fits = fit_both_forms(times[times["family"] == plain], milestones)
+    drawn = [fit for fit in fits.values() if isinstance(fit, GrowthFit)]
+    plot = figure.plot(times, drawn, plain, float(HALF), milestones)
+    figures = {"convergence": (plot, figure.CAPTION)}
+    claims = judge(frame, margin)
+    return Explanation("convergence", TITLE, INTRODUCTION, claims, summarise(times), figures)
+
+
+def judge(frame: Frame, _margin: float) -> list[Claim]:
+    """Return the claims: plain networks are exponentially slow, residual ones slow down less."""
+    runs, times = _measure(frame)
+    pair, present = family_pair(frame.runs), set(runs["family"])
     claims = []
-    if pair.plain in families:
-        claims.append(slow(runs, plain, list_evaluations(runs, frame.curves), pair.plain))
-    if pair.residual in families:
-        slopes, others = (
-            {share: try_fit(EXPONENTIAL, part, share) for share in THRESHOLDS}
-            for part in (plain, residual)
-        )
-        claims.append(no_such_slowing(runs, slopes, others, (pair.plain, pair.residual)))
-    drawn = [one for one in fits.values() if isinstance(one, GrowthFit)]
-    figures = {"convergence": (figure.plot(times, drawn, pair.plain, float(HALF), drops), CAPTION)}
-    return Explanation("convergence", TITLE, INTRODUCTION, claims, summary(times), figures)
+    if pair.plain in present:
+        evaluations = list_evaluations(runs, frame.curves)
+        plain_times = times[times["family"] == pair.plain]
+        claims.append(judge_form(runs, plain_times, evaluations, pair.plain))
+    if pair.residual in present:
+        claims.append(judge_slowing(runs, times, pair))
+    return claims
 
 
-def try_fit(form: str, times: pd.DataFrame, share: Fraction) -> GrowthFit | str:
-    """The fit, or why there is none."""
-    of_share = times[times["threshold"] == float(share)]
-    try:
-        return fit_growth(form, of_share["depth"], of_share["after"], of_share["by"])
-    except DegenerateSample as problem:
-        return str(problem)
-
-
-def fit_both_forms(times: pd.DataFrame, drops: list[int]) -> dict[str, GrowthFit | str]:
-    """Both forms, to half of chance error, as far as the runs are known at the first drop of the learning rate."""
-    window = censored_at(times, drops[0]) if drops else times
-    return {form: try_fit(form, window, HALF) for form in (EXPONENTIAL, POWER)}
+def _measure(frame: Frame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the runs of both families, and the times of those that have finished."""
+    pair = family_pair(frame.runs)
+    runs = frame.runs[frame.runs["family"].isin([pair.plain, pair.residual])]
+    finished = runs[runs["state"].isin([*FINISHED_STATES])]
+    return runs, measure_times(finished, frame.curves)
 
 
 def decide_form(exponential: GrowthFit, power: GrowthFit) -> Verdict:
-    """Is the growth exponential? A bound on the slope, and the likelihood beside that of a power of depth."""
-    better = exponential.log_likelihood - power.log_likelihood
-    if better >= CLEARLY and exponential.lower > 0:
+    """Return whether the growth is exponential.
+
+    Reproduced if the exponential form is clearly likelier than the power law and its slope is
+    above 0 by its 95 % lower bound. Contradicted if the power law is clearly likelier, or if the
+    slope is below 0 by its 95 % upper bound.
+    """
+    gain = compare_forms(exponential, power)
+    if gain >= CLEAR_GAIN and exponential.lower > 0:
         return Verdict.REPRODUCED
-    if better <= -CLEARLY or exponential.upper < 0:
+    if gain <= -CLEAR_GAIN or exponential.upper < 0:
         return Verdict.CONTRADICTED
     return Verdict.INCONCLUSIVE
 
 
-def slow(runs: pd.DataFrame, times: pd.DataFrame, evaluations: list[int], family: str) -> Claim:
-    """The verdict of `decide_form` on the iterations before the first drop of the learning rate.
+def judge_form(
+    runs: pd.DataFrame, times: pd.DataFrame, evaluations: Sequence[int], family: str
+) -> Claim:
+    """Do the iterations to half of chance error grow exponentially with depth? See `decide_form`.
 
-    Only those are at one learning rate. After a drop the error of a net that is still learning first falls faster, and
-    at a far lower rate hardly at all, so later times are too short or too long by an amount that nothing here tells.
-    The fit to the whole training is part of the evidence.
+    The verdict rests on the iterations before the first learning-rate drop, because only those
+    are at one learning rate. After a drop the error of a network that is still learning falls
+    faster at first and then hardly at all, so later times are too short or too long by an unknown
+    amount. The fit to the whole training is part of the evidence.
+
+    Args:
+        runs: rows of `Frame.runs`.
+        times: rows of `measure_times` of the family.
+        evaluations: iterations at which the runs were evaluated, ascending.
+        family: the family to judge.
     """
     name = "exponentially slow"
-    statement = f"{family} nets: the number of iterations to half of chance error grows exponentially with depth"
-    groups, drops = group_by_depth(runs, family), read_milestones(runs)
-    counts = counts_of(times[times["threshold"] == float(HALF)])
-    if reasons := missing_requirements(
-        {family: groups}, depths=3
-    ):  # a line and a curve both pass through two points
-        return not_tested(name, statement, [*reasons, *counts])
-    fits = fit_both_forms(times, drops)
-    exponential, power = fits[EXPONENTIAL], fits[POWER]
-    when = f" before the learning rate drops, at {drops[0]} iterations" if drops else ""
-    if not isinstance(exponential, GrowthFit) or not isinstance(power, GrowthFit):
-        return not_tested(
-            name, statement, [f"half of chance error, {family}{when}: {exponential}", *counts]
-        )
-    verdict = decide_form(exponential, power)
-    better = exponential.log_likelihood - power.log_likelihood
-    side = "upper" if exponential.upper < 0 else "lower"
-    decisive = (
-        f"factor per {LAYERS} layers {factor(exponential.slope)}, 95 % {side} bound {factor(getattr(exponential, side))}; "
-        f"log-likelihood of exponential minus power law {better:+.2f} (clear from {CLEARLY:g} on){when}"
+    statement = (
+        f"{family} networks: the number of iterations to half of chance error grows exponentially "
+        "with depth"
     )
-    deepest, last = max(groups), drops[0] if drops else times["last"].max()
-    window = [one for one in evaluations if one <= last]
-    depths = times.loc[times["threshold"] == float(HALF), "depth"].tolist()
-    told_apart = {
-        form: preferred(truth, depths, window)
-        for form, truth in ((EXPONENTIAL, exponential), (POWER, power))
+    groups, milestones = group_by_depth(runs, family), common_milestones(runs)
+    to_half = times[times["threshold"] == float(HALF)]
+    counts = describe_times(to_half)
+    reasons = missing_requirements({family: groups}, depths=MIN_DEPTHS)
+    if reasons:
+        return not_tested(name, statement, [*reasons, *counts])
+    when = f" before the learning rate drops, at {milestones[0]} iterations" if milestones else ""
+    fits = fit_both_forms(times, milestones)
+    exponential, power = fits[EXPONENTIAL], fits[POWER]
+    if not isinstance(exponential, GrowthFit) or not isinstance(power, GrowthFit):
+        reason = f"half of chance error, {family}{when}: {exponential}"
+        return not_tested(name, statement, [reason, *counts])
+    last = milestones[0] if milestones else times["last"].max()
+    window = [iteration for iteration in evaluations if iteration <= last]
+    depths = to_half["depth"].tolist()
+    chances = {
+        EXPONENTIAL: predict_preference(exponential, depths, window),
+        POWER: predict_preference(power, depths, window),
     }
     evidence = [
-        f"exponential: {format_interval(exponential)}; log-likelihood {exponential.log_likelihood:.2f}",
-        f"power law: doubling the depth multiplies the iterations by {2**power.slope:.2f}"
-        f" (one-sided 95 % bounds {2**power.lower:.2f}, {2**power.upper:.2f});"
-        f" log-likelihood {power.log_likelihood:.2f}",
-        f"at {deepest} layers the exponential fit expects {exponential.median_time(deepest):,.0f} iterations and the power law"
-        f" {power.median_time(deepest):,.0f}; past {last:,.0f} nothing is used",
-        f"in repetitions of this design the true form would be preferred by {CLEARLY:g} about so often: the exponential"
-        f" fit, if true, in {100 * told_apart[EXPONENTIAL]:.0f} %; the power law, if true, in"
-        f" {100 * told_apart[POWER]:.0f} %",
-        *_elsewhere(times, drops),
+        *_describe_fits(exponential, power, max(groups), last),
+        _describe_chances(chances),
+        *_describe_other_fits(times, milestones),
         *counts,
     ]
-    notes = _notes(runs, groups, (exponential, power))
-    if min(told_apart.values()) < ENOUGH:
-        notes.insert(0, _undecidable(told_apart))
+    notes = _describe_limits(groups, milestones, (exponential, power))
+    if min(chances.values()) < MIN_POWER:
+        notes.insert(0, _describe_weak_design(chances))
+    verdict = decide_form(exponential, power)
+    decisive = f"{_format_decisive(exponential, power)}{when}"
     return Claim(name, statement, verdict, decisive, evidence, notes)
 
 
-def preferred(truth: GrowthFit, depths: list[float], evaluations: list[int]) -> float:
-    """About how probable a clear preference for this form is in a repetition of the design, if the fit is true."""
-    return predict_discrimination(truth, OTHER_FORM[truth.form], depths, evaluations).probability(
-        CLEARLY
-    )
+def predict_preference(
+    truth: GrowthFit, depths: Sequence[float], evaluations: Sequence[int]
+) -> float:
+    """Return how probably a repetition of the design clearly prefers the true form.
+
+    Approximate; see `interval_censoring.predict_discrimination`.
+
+    Args:
+        truth: the fit that is taken as the truth.
+        depths: one per run.
+        evaluations: iterations at which every run is evaluated, ascending.
+    """
+    other = OTHER_FORM[truth.form]
+    prediction = predict_discrimination(truth, other, depths, evaluations)
+    return prediction.probability(CLEAR_GAIN)
 
 
-def _undecidable(told_apart: Mapping[str, float]) -> str:
-    chances = " and ".join(f"{100 * chance:.0f} %" for chance in told_apart.values())
+def _format_decisive(exponential: GrowthFit, power: GrowthFit) -> str:
+    """Return the factor with the bound that decides, and the gain in likelihood."""
+    factor = format_factor(exponential.slope)
+    if exponential.upper < 0:
+        bound = f"95 % upper bound {format_factor(exponential.upper)}"
+    else:
+        bound = f"95 % lower bound {format_factor(exponential.lower)}"
     return (
-        f"this design cannot be counted on to tell the forms apart: were the exponential fit or the power law true, the"
-        f" true one would be clearly preferred in about {chances} of repetitions; {100 * ENOUGH:.0f} % would be enough"
+        f"factor per {LAYERS} layers {factor}, {bound}; log-likelihood of exponential minus power "
+        f"law {compare_forms(exponential, power):+.2f} (clear from {CLEAR_GAIN:g} on)"
     )
 
 
-def _elsewhere(times: pd.DataFrame, drops: list[int]) -> list[str]:
-    """The fits over the whole training, where the learning rate drops in it, and at the other shares."""
-    places = [(f"at {share} of chance error", share) for share in THRESHOLDS if share != HALF]
-    if drops:
-        places = [(f"{where}, whole training", share) for where, share in places]
-        places.insert(0, ("whole training, past the drops of the learning rate", HALF))
+def _describe_fits(
+    exponential: GrowthFit, power: GrowthFit, deepest: int, last: float
+) -> list[str]:
+    """Return lines on both fits, and on what they predict for the deepest networks."""
+    doubling, lower, upper = 2**power.slope, 2**power.lower, 2**power.upper
+    exponential_time = float(exponential.median_time(deepest))
+    power_time = float(power.median_time(deepest))
+    return [
+        f"exponential: {format_fit(exponential)}; log-likelihood {exponential.log_likelihood:.2f}",
+        f"power law: doubling the depth multiplies the iterations by {doubling:.2f}"
+        f" (one-sided 95 % bounds {lower:.2f}, {upper:.2f});"
+        f" log-likelihood {power.log_likelihood:.2f}",
+        f"at {deepest} layers the exponential fit predicts {exponential_time:,.0f} iterations and"
+        f" the power law {power_time:,.0f}; nothing after iteration {last:,.0f} is used",
+    ]
+
+
+def _describe_chances(chances: Mapping[str, float]) -> str:
+    exponential, power = 100 * chances[EXPONENTIAL], 100 * chances[POWER]
+    return (
+        f"in repetitions of this design the true form would be preferred by {CLEAR_GAIN:g} in about"
+        f" {exponential:.0f} % of cases if the exponential fit is true, and in about {power:.0f} %"
+        " if the power law is"
+    )
+
+
+def _describe_weak_design(chances: Mapping[str, float]) -> str:
+    exponential, power = 100 * chances[EXPONENTIAL], 100 * chances[POWER]
+    return (
+        "this design cannot reliably distinguish the two forms: if the exponential fit or the power"
+        f" law were true, it would be clearly preferred in about {exponential:.0f} % and"
+        f" {power:.0f} % of repetitions; {100 * MIN_POWER:.0f} % would be enough"
+    )
+
+
+def _describe_other_fits(times: pd.DataFrame, milestones: Sequence[int]) -> list[str]:
+    """Return one line per fit that is not decisive.
+
+    These are the fits to the whole training, if the learning rate drops in it, and those to the
+    other shares of chance error.
+    """
     lines = []
-    for where, share in places:
-        exponential, power = (try_fit(form, times, share) for form in (EXPONENTIAL, POWER))
-        if isinstance(exponential, GrowthFit) and isinstance(power, GrowthFit):
-            better = exponential.log_likelihood - power.log_likelihood
-            lines.append(
-                f"{where}: {format_interval(exponential)}; exponential minus power law {better:+.2f}"
-            )
-        else:
-            lines.append(f"{where}: {exponential}")
+    if milestones:
+        lines.append(_compare_fits("whole training, with the learning-rate drops", times, HALF))
+    suffix = ", whole training" if milestones else ""
+    others = [share for share in THRESHOLDS if share != HALF]
+    lines += [
+        _compare_fits(f"at {share} of chance error{suffix}", times, share) for share in others
+    ]
     return lines
 
 
-def _notes(
-    runs: pd.DataFrame, groups: Mapping[int, pd.DataFrame], fits: tuple[GrowthFit, ...]
+def _compare_fits(label: str, times: pd.DataFrame, share: Fraction) -> str:
+    """Return the exponential fit to a share, and its gain in likelihood over the power law."""
+    exponential = try_fit(EXPONENTIAL, times, share)
+    power = try_fit(POWER, times, share)
+    line = f"{label}: {format_fit(exponential)}"
+    if isinstance(exponential, GrowthFit) and isinstance(power, GrowthFit):
+        line += f"; exponential minus power law {compare_forms(exponential, power):+.2f}"
+    return line
+
+
+def _describe_limits(
+    groups: Mapping[int, pd.DataFrame], milestones: Sequence[int], fits: Sequence[GrowthFit]
 ) -> list[str]:
+    """Return notes on censored runs, learning-rate drops, diverged runs and the resolution."""
     notes = [
-        "a run that never got there counts as later than its last iteration; without it, deep nets look faster"
+        "a run that never reached the error counts as later than its last iteration; without such"
+        " runs, deep networks would look faster"
     ]
-    if drops := read_milestones(runs):
+    if milestones:
+        drops = " and ".join(map(str, milestones))
         notes.append(
-            f"the learning rate drops after {' and '.join(map(str, drops))} iterations; a net that is still learning "
-            f"at the first drop learns faster for a while, so what comes after {drops[0]} is not at one learning rate"
+            f"the learning rate drops after {drops} iterations; a network that is still learning at"
+            f" the first drop learns faster for a while, so what comes after {milestones[0]} is not"
+            " at one learning rate"
         )
-    if diverged := sum(int((part["state"] == "diverged").sum()) for part in groups.values()):
-        notes.append(f"{diverged} runs diverged and are at chance from then on")
-    if any(one.is_at_floor for one in fits):
+    diverged = sum(int((group["state"] == State.DIVERGED).sum()) for group in groups.values())
+    if diverged:
+        notes.append(f"{count_runs(diverged)} diverged and count at chance from then on")
+    if any(fit.is_at_floor for fit in fits):
         notes.append(
-            f"the spread of log time is held at {fits[0].sigma_floor:.2f}, the least that the evaluations resolve"
+            f"the spread of log time is held at {fits[0].sigma_floor:.2f}, the smallest that the"
+            " evaluations can resolve"
         )
     return notes
-
-
-def no_such_slowing(
-    runs: pd.DataFrame,
-    plain: Mapping[Fraction, GrowthFit | str],
-    residual: Mapping[Fraction, GrowthFit | str],
-    families: tuple[str, str],
-) -> Claim:
-    """At every share at which both slopes can be try_fit, the residual's upper bound is below the plain's lower.
-
-    All must hold, so no correction for their number is needed (intersection-union); a share cannot be picked. It is
-    contradicted where the opposite holds at any share, at bounds of 1 - 0.05/m of m shares (Holm's first step). Not at
-    half alone: the rule was made when the curves of `quick` were known, whose residual nets all pass half before they
-    are first evaluated. The whole training counts, drops of the learning rate included, for both families alike.
-    """
-    without, with_shortcuts = families
-    name = f"no such slowing, {with_shortcuts}"
-    statement = (
-        f"{with_shortcuts} nets: the iterations to a share of chance error grow by a smaller factor a layer than "
-        f"{without} nets' do, at every share at which both factors can be try_fit"
-    )
-    if reasons := missing_requirements(
-        {family: group_by_depth(runs, family) for family in families}, depths=2
-    ):
-        return not_tested(name, statement, reasons)
-    both: dict[Fraction, tuple[GrowthFit, GrowthFit]] = {}
-    evidence = []
-    for share in THRESHOLDS:
-        one, other = plain[share], residual[share]
-        if isinstance(one, GrowthFit) and isinstance(other, GrowthFit):
-            both[share] = one, other
-        told = [
-            f"{f} {format_interval(x) if isinstance(x, GrowthFit) else x}"
-            for f, x in zip(families, (one, other), strict=True)
-        ]
-        evidence.append(f"{share} of chance error: {'; '.join(told)}")
-    if not both:
-        return not_tested(
-            name, statement, ["there is no share at which both factors can be try_fit", *evidence]
-        )
-    verdict = decide_slowing(both)
-    opposite = verdict is Verdict.CONTRADICTED
-    level = opposite_level(len(both)) if opposite else CONFIDENCE
-    gaps = {share: _gap(*fits, level, opposite) for share, fits in both.items()}
-    worst = max(gaps, key=lambda share: gaps[share])
-    plain_fit, residual_fit = both[worst]
-    side = -1 if opposite else 1
-    of_residual, of_plain = (
-        factor(residual_fit.bound(level, side)),
-        factor(plain_fit.bound(level, -side)),
-    )
-    sides = ("lower", "upper") if opposite else ("upper", "lower")
-    decisive = (
-        f"at worst of {len(both)} shares, {worst} of chance error, factor per {LAYERS} layers: {with_shortcuts} "
-        f"{100 * level:.4g} % {sides[0]} bound {of_residual}, {without} {100 * level:.4g} % {sides[1]} bound {of_plain}"
-    )
-    return Claim(name, statement, verdict, decisive, evidence)
-
-
-def decide_slowing(fits: Mapping[Fraction, tuple[GrowthFit, GrowthFit]]) -> Verdict:
-    """`fits`: of the plain and the residual family at each share. All must hold; one opposite contradicts."""
-    if all(
-        _gap(plain, residual, CONFIDENCE, opposite=False) < 0 for plain, residual in fits.values()
-    ):
-        return Verdict.REPRODUCED
-    level = opposite_level(len(fits))
-    if any(_gap(plain, residual, level, opposite=True) > 0 for plain, residual in fits.values()):
-        return Verdict.CONTRADICTED
-    return Verdict.INCONCLUSIVE
-
-
-def opposite_level(shares: int) -> float:
-    """Of the bounds of which any one contradicts: one chance in twenty for all of them together (Holm's first step)."""
-    return 1 - SIGNIFICANCE / shares
-
-
-def _gap(plain: GrowthFit, residual: GrowthFit, level: float, opposite: bool) -> float:
-    """The residual's upper bound minus the plain's lower; `opposite`: its lower bound minus the plain's upper."""
-    side = -1 if opposite else 1
-    return residual.bound(level, side) - plain.bound(level, -side)
-
-
-def factor(slope: float) -> str:
-    """What so many layers multiply the time by."""
-    return f"{math.exp(min(LAYERS * slope, 700.0)):.3g}" if slope < math.inf else "unbounded"
-
-
-def format_interval(one: GrowthFit) -> str:
-    return (
-        f"factor per {LAYERS} layers {factor(one.slope)} (one-sided 95 % bounds {factor(one.lower)}, {factor(one.upper)};"
-        f" two-sided 95 % interval {factor(one.low)} to {factor(one.high)})"
-    )

@@ -1,63 +1,83 @@
-"""Claims about one number a run: is it larger in one family than in the other, does it fall over depth?"""
+"""Tests of one number per run: does it differ between families, does it fall with depth?
+
+Several mechanisms measure one number per run, such as a mean over layers. This module computes
+the differences and the trend that the verdicts rest on, and turns them into lines of evidence.
+"""
 
 import math
 from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis import evidence
 from analysis.claim import Decision, Side, Verdict, decide
 from analysis.claims import SIGNIFICANCE
-from analysis.evidence import abbreviate, format_bound
+from analysis.evidence import abbreviate, format_bound, format_interval
 from analysis.frame import Frame, group_by_depth
-from analysis.mechanisms.base import unprobed
+from analysis.mechanisms.base import count_runs, find_unprobed
 from analysis.statistics import Difference, increasing_trend, welch_difference
 
-Groups = dict[int, list[float]]  # depth: a number a run; NaN where it is not known
+Groups = dict[int, list[float]]  # depth: one number per run; NaN if it is not known
 
 
-def groups_of(values: pd.DataFrame, family: str, column: str) -> Groups:
-    """`values`: a row a run. NaN stays: a bound that needs it is not known, and holds for nothing."""
-    return {
-        depth: part[column].astype(float).tolist()
-        for depth, part in group_by_depth(values, family).items()
-    }
+def group_values(values: pd.DataFrame, family: str, column: str) -> Groups:
+    """Return the numbers of one family by depth, shallowest first.
+
+    `values`: one row per run. NaN is kept, so that every bound that would need it is NaN as well
+    and supports no verdict.
+    """
+    groups = {}
+    for depth, group in group_by_depth(values, family).items():
+        groups[depth] = group[column].astype(float).tolist()
+    return groups
 
 
-def format_interval(difference: Difference) -> str:
-    """Format a difference with all its bounds, to four decimals."""
-    return evidence.format_interval(difference, show=format_number, unit="")
+def compute_gaps(minuends: Groups, subtrahends: Groups) -> dict[int, Difference]:
+    """Return the first groups minus the second, by Welch, at each depth that both have."""
+    shared = sorted(minuends.keys() & subtrahends.keys())
+    return {depth: welch_difference(minuends[depth], subtrahends[depth]) for depth in shared}
 
 
-def format_number(value: float) -> str:
+def format_difference(difference: Difference) -> str:
+    """Return a difference with all its bounds."""
+    return format_interval(difference, show=format_value, unit="")
+
+
+def format_value(value: float) -> str:
+    """Return a signed number with four decimals."""
     return f"{value:+.4f}"
 
 
-def gaps(larger: Groups, smaller: Groups) -> dict[int, Difference]:
-    """The first family minus the other, at each depth that both have."""
-    return {
-        depth: welch_difference(larger[depth], smaller[depth])
-        for depth in sorted(larger.keys() & smaller.keys())
-    }
+def format_mean(values: list[float], decimals: int) -> str:
+    """Return the mean of a group of runs."""
+    return f"{sum(values) / len(values):.{decimals}f}"
 
 
-def at_worst(differences: dict[int, Difference], decision: Decision[int]) -> str:
-    """The depth on which the verdict rests, with its bound."""
-    line = format_bound(
-        differences[decision.worst], decision.side, decision.simultaneous, format_number, unit=""
-    )
+def format_worst(differences: dict[int, Difference], decision: Decision[int]) -> str:
+    """Return the depth that a verdict rests on, with its difference and bound."""
+    worst = differences[decision.worst]
+    line = format_bound(worst, decision.side, decision.simultaneous, format_value, unit="")
     return f"{decision.worst} layers: {line}"
 
 
 @dataclass(frozen=True)
 class DecreasingTrend:
-    """Does a number fall over depth, by more than the margin?
+    """Evidence on whether a number falls with depth by more than a margin.
 
-    A trend (required from three depths on), and a bound on deepest minus shallowest.
+    It rests on a bound on the deepest minus the shallowest networks and, from three depths on, on
+    a trend test over all depths.
+
+    Attributes:
+        difference: deepest minus shallowest, by Welch.
+        p: one-sided p of a fall, by permutation; NaN if the number of a run is not known.
+        tau: Kendall's tau-b of number and depth; negative for a fall.
+        shallowest: layers.
+        deepest: layers.
+        depths: number of depths.
+        margin: by how much the number must fall, in its own unit.
     """
 
     difference: Difference
-    p: float  # one-sided, by permutation; NaN where a run's number is not known
+    p: float
     tau: float
     shallowest: int
     deepest: int
@@ -66,10 +86,12 @@ class DecreasingTrend:
 
     @property
     def has_trend(self) -> bool:
+        """Whether the trend test allows a fall; with two depths, the difference is the trend."""
         return self.depths == 2 or self.p < SIGNIFICANCE
 
     @property
     def verdict(self) -> Verdict:
+        """Reproduced if bound and trend both show the fall."""
         decision = decide({self.deepest: self.difference}, "below", -self.margin)
         if decision.verdict is Verdict.REPRODUCED and not self.has_trend:
             return Verdict.INCONCLUSIVE
@@ -77,47 +99,56 @@ class DecreasingTrend:
 
     @property
     def decisive(self) -> str:
-        return self.line("lower" if self.verdict is Verdict.CONTRADICTED else "upper")
+        """The line that the verdict rests on."""
+        return self.format_line("lower" if self.verdict is Verdict.CONTRADICTED else "upper")
 
-    def line(self, side: Side, together: int = 1) -> str:
+    def format_line(self, side: Side, simultaneous: int = 1) -> str:
+        """Return the difference with one bound, and the trend.
+
+        `simultaneous`: the number of bounds that hold together with 95 % (`Decision`).
+        """
+        line = format_bound(self.difference, side, simultaneous, format_value, unit="")
         trend = "" if self.depths == 2 else f", falling trend p = {self.p:.4f}"
-        line = format_bound(self.difference, side, together, format_number, unit="")
         return f"{self.deepest} minus {self.shallowest} layers: {line}{trend}"
 
     @property
     def evidence(self) -> list[str]:
+        """The difference with all its bounds, and the trend test."""
+        difference = format_difference(self.difference)
         return [
-            f"{self.deepest} minus {self.shallowest} layers: {format_interval(self.difference)}",
-            f"trend over {self.depths} depths: Kendall's tau {self.tau:.2f}, one-sided p of a fall = {self.p:.4f}"
-            " by permutation",
+            f"{self.deepest} minus {self.shallowest} layers: {difference}",
+            f"trend over {self.depths} depths: Kendall's tau {self.tau:.2f},"
+            f" one-sided p of a fall = {self.p:.4f} by permutation",
         ]
 
 
-def decreasing_trend(groups: Groups, margin: float = 0.0) -> DecreasingTrend:
+def measure_trend(groups: Groups, margin: float = 0.0) -> DecreasingTrend:
+    """Measure the fall with depth. `groups`: two depths or more, two runs or more at each."""
     shallowest, deepest = min(groups), max(groups)
-    pairs = [(depth, value) for depth, values in groups.items() for value in values]
+    depths: list[float] = []
+    negated: list[float] = []  # a fall is a rise of the negated numbers
+    for depth, values in groups.items():
+        depths += [depth] * len(values)
+        negated += [-value for value in values]
     tau, p = math.nan, math.nan
-    if all(math.isfinite(value) for _, value in pairs):
-        rise, p = increasing_trend([depth for depth, _ in pairs], [-value for _, value in pairs])
+    if all(math.isfinite(value) for value in negated):
+        rise, p = increasing_trend(depths, negated)
         tau = -rise
-    return DecreasingTrend(
-        welch_difference(groups[deepest], groups[shallowest]),
-        p,
-        tau,
-        shallowest,
-        deepest,
-        len(groups),
-        margin,
-    )
+    difference = welch_difference(groups[deepest], groups[shallowest])
+    return DecreasingTrend(difference, p, tau, shallowest, deepest, len(groups), margin)
 
 
-def caveats(frame: Frame, values: pd.DataFrame, column: str) -> list[str]:
-    """Runs that the claims are not about, and runs whose number is not finite."""
-    notes = unprobed(frame.runs[frame.runs["family"].isin(set(values["family"]))], values)
+def describe_caveats(frame: Frame, values: pd.DataFrame, column: str) -> list[str]:
+    """Return notes on the runs that were not probed, and on numbers that are not finite.
+
+    `values`: one row per run, with the number in `column`.
+    """
+    families = set(values["family"])
+    notes = find_unprobed(frame.runs[frame.runs["family"].isin(families)], values)
     unknown = values.loc[values[column].isna(), "run_id"].tolist()
     if unknown:
-        named = abbreviate(unknown)
         notes.append(
-            f"not a finite number in {len(unknown)} runs, so what needs them is not shown: {named}"
+            f"not a finite number in {count_runs(len(unknown))}, so bounds that need it are not"
+            f" known: {abbreviate(unknown)}"
         )
     return notes

@@ -1,4 +1,4 @@
-"""Does the gradient vanish? Its size at every block, over training (He et al. 2015, 4.1: healthy norms, under BN)."""
+"""Does the gradient vanish? Its norm at every block (He et al. 2015, 4.1: "healthy norms")."""
 
 import math
 from typing import Any
@@ -12,160 +12,216 @@ from analysis.claims import family_pair
 from analysis.evidence import format_bound
 from analysis.figures import gradient_flow as figure
 from analysis.frame import Frame, group_by_depth
-from analysis.mechanisms.base import Explanation, unprobed
+from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation, count_runs, find_unprobed
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference, mean_estimate
 from degradation.metrics import ITERATION
 
 Array = NDArray[Any]
-SPAN = 100.0  # largest over smallest norm across the blocks: two orders of magnitude
+
+POSITION = 2
+PROBE = "gradient_flow"
+MAX_SPAN = 100.0  # largest norm over smallest across the blocks: two orders of magnitude
 TITLE = "does the gradient vanish?"
 INTRODUCTION = (
-    "The loss E of a batch is sent back through the whole net, and the Euclidean norm of dE/dx is taken at the input x "
-    "of every block. If each block multiplies the gradient by a little less than one, it vanishes on its way to the "
-    "first blocks; if by a little more, it explodes. Vanishing gradients are the usual explanation of why deep nets do "
-    "not train, and He et al. 2015 (4.1) hold that batch normalisation rules them out. Here it is measured: a net "
-    "whose line is level has gradients of one size at all its blocks; if it degrades all the same, size is not why."
+    "The loss E of a batch is propagated back through the whole network, and the Euclidean norm of "
+    "dE/dx is measured at the input x of every block. If each block multiplies the gradient by a "
+    "little less than one, it vanishes on its way to the first blocks; if by a little more, it "
+    "explodes. Vanishing gradients are the usual explanation of why deep networks do not train, "
+    "and He et al. 2015 (4.1) argue that batch normalisation rules them out. Here it is measured: "
+    "a level line means gradients of the same size at all blocks. If such a network degrades all "
+    "the same, the size of its gradients is not the reason."
 )
-CAPTION = (
-    "Norm of dE/dx at the input of each block, a row a family, a column a moment of the training, a line a depth "
-    "(geometric mean over seeds; the band spans all runs). The backward pass goes from right, where the loss is, to "
-    "left, where the picture is. The scale is logarithmic: a straight slope is a constant factor a block. What is "
-    "below 1e-14 is drawn there."
-)
-CAPTION_OF_WEIGHTS = "The same for the weights: norm of dE/dW over the convolutions of each block, which is what a step of SGD changes."
 
 
-def build(frame: Frame, _margin: float) -> Explanation | None:
-    table = frame.probes.get("gradient_flow")
+def build(frame: Frame, margin: float) -> Explanation | None:
+    """Explain the norms of the gradients; None if the runs lack the probe."""
+    table = frame.probes.get(PROBE)
     if table is None:
         return None
-    spans = spans_of(table)
-    pair = family_pair(frame.runs)
-    present = [family for family in (pair.residual, pair.plain) if family in set(spans["family"])]
-    claims = [healthy(spans, frame.runs, family) for family in present]
+    norm_of_inputs = figure.plot(table, "input_gradient", "norm of dE/dx")
+    norm_of_weights = figure.plot(table, "weight_gradient", "norm of dE/dW")
     figures = {
-        "gradient-flow": (figure.plot(table, "input_gradient", "norm of dE/dx"), CAPTION),
-        "gradient-flow-weights": (
-            figure.plot(table, "weight_gradient", "norm of dE/dW"),
-            CAPTION_OF_WEIGHTS,
-        ),
+        "gradient-flow": (norm_of_inputs, figure.CAPTION),
+        "gradient-flow-weights": (norm_of_weights, figure.WEIGHTS_CAPTION),
     }
-    return Explanation("gradient-flow", TITLE, INTRODUCTION, claims, summary(spans), figures)
+    summary = summarise(measure_spans(table))
+    claims = judge(frame, margin)
+    return Explanation("gradient-flow", TITLE, INTRODUCTION, claims, summary, figures)
 
 
-def spans_of(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a run and iteration: norms of dE/dx at the first block and behind the last, and the span over all.
+def judge(frame: Frame, _margin: float) -> list[Claim]:
+    """Return one claim per family: are its gradient norms healthy?"""
+    spans = measure_spans(frame.probes[PROBE])
+    pair = family_pair(frame.runs)
+    present = set(spans["family"])
+    families = [family for family in (pair.residual, pair.plain) if family in present]
+    return [judge_norms(spans, frame.runs, family) for family in families]
 
-    The span, largest over smallest, is NaN where a norm is not finite, or is none. `weight_span`: that of dE/dW.
+
+def measure_spans(table: pd.DataFrame) -> pd.DataFrame:
+    """Measure how much the gradient norms of each network differ between blocks.
+
+    Args:
+        table: rows of the probe `gradient_flow`, one per run, iteration and block. The last row
+            of a network is behind its last block and has no weights.
+
+    Returns:
+        One row per run and iteration. `first`, `last`: norm of dE/dx at the first block and
+        behind the last. `span`: largest norm over smallest; NaN if a norm is zero or not finite.
+        `weight_span`: the same of dE/dW. `grows_backwards`: whether the largest norm is nearer to
+        the image than the smallest.
     """
-    keys = ["family", "depth", "seed", "run_id", ITERATION, "moment"]
-    blocks = table.sort_values([*keys, "block"], kind="stable")
-    begins = np.flatnonzero(
-        ~blocks.duplicated(keys)
-    )  # of each run and iteration, the place of its first block
-    ends = np.append(begins[1:], len(blocks)) - 1
-    norms, of_weights = (
-        blocks[f"{one}_gradient"].to_numpy(float, copy=True) for one in ("input", "weight")
+    blocks = table.sort_values([*MEASUREMENT_KEYS, "block"], kind="stable")
+    # Each run and iteration is a contiguous segment of rows, from its first block to its last.
+    starts = np.flatnonzero(~blocks.duplicated(MEASUREMENT_KEYS))
+    ends = np.append(starts[1:], len(blocks)) - 1
+    norms = blocks["input_gradient"].to_numpy(float, copy=True)
+    weight_norms = blocks["weight_gradient"].to_numpy(float, copy=True)
+    # The last row has no weights; the first block's norm in its place changes no extreme.
+    weight_norms[ends] = np.where(ends > starts, weight_norms[starts], math.nan)
+    largest_at = _locate_extreme(np.maximum, norms, starts)
+    smallest_at = _locate_extreme(np.minimum, norms, starts)
+    spans = blocks.iloc[starts][MEASUREMENT_KEYS].reset_index(drop=True)
+    return spans.assign(
+        first=norms[starts],
+        last=norms[ends],
+        span=_divide_extremes(norms, starts),
+        weight_span=_divide_extremes(weight_norms, starts),
+        grows_backwards=largest_at < smallest_at,
     )
-    of_weights[ends] = np.where(
-        ends > begins, of_weights[begins], math.nan
-    )  # the last is no block's: one that counts
-    spans = {
-        "first": norms[begins],
-        "last": norms[ends],
-        "span": _spans(norms, begins),
-        "weight_span": _spans(of_weights, begins),
-        "grows_backwards": _place(np.maximum, norms, begins) < _place(np.minimum, norms, begins),
-    }
-    return blocks.iloc[begins][keys].reset_index(drop=True).assign(**spans)
 
 
-def _spans(norms: Array, begins: Array) -> Array:
-    least, most = (
-        extreme.reduceat(norms, begins) for extreme in (np.minimum, np.maximum)
-    )  # NaN where one is
-    spans: Array = np.divide(most, least, out=np.full(len(begins), math.nan), where=least > 0)
+def _divide_extremes(norms: Array, starts: Array) -> Array:
+    """Return largest over smallest norm of each segment; NaN if one is zero or NaN."""
+    smallest = np.minimum.reduceat(norms, starts)
+    largest = np.maximum.reduceat(norms, starts)
+    unknown = np.full(len(starts), math.nan)
+    spans: Array = np.divide(largest, smallest, out=unknown, where=smallest > 0)
     return spans
 
 
-def _place(extreme: np.ufunc, norms: Array, begins: Array) -> Array:
-    """Of each run and iteration the first block of the largest or smallest norm; what is not finite is the largest."""
+def _locate_extreme(extreme: np.ufunc, norms: Array, starts: Array) -> Array:
+    """Return the first row of each segment that holds its extreme norm.
+
+    `extreme`: np.maximum or np.minimum. A norm that is NaN counts as infinite.
+    """
     known = np.where(np.isnan(norms), math.inf, norms)
-    found = np.repeat(extreme.reduceat(known, begins), np.diff(begins, append=len(norms)))
-    first: Array = np.minimum.reduceat(
-        np.where(known == found, np.arange(len(norms)), len(norms)), begins
-    )
-    return first
+    lengths = np.diff(starts, append=len(norms))
+    extremes = np.repeat(extreme.reduceat(known, starts), lengths)
+    rows = np.where(known == extremes, np.arange(len(norms)), len(norms))
+    first_rows: Array = np.minimum.reduceat(rows, starts)
+    return first_rows
 
 
-def healthy(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
-    """Does the gradient keep its size? A Student bound on log10 of the span, at every depth and probe.
+def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
+    """Does the gradient keep its size? Bound log10 of the span at every depth and moment.
 
-    Contradicted where any is above the limit, with Holm's correction for their number (`decide`).
+    Reproduced if every one-sided 95 % Student bound is below the limit. Contradicted if any is
+    above it, with Holm's correction for their number (`decide`).
+
+    Args:
+        spans: rows of `measure_spans`.
+        runs: rows of `Frame.runs`.
+        family: the family to judge.
     """
     name = f"healthy norms, {family}"
-    statement = f"{family} nets: at every depth and probe the norm of dE/dx spans less than a factor of {SPAN:g}"
+    statement = (
+        f"{family} networks: at every depth and moment of training the norm of dE/dx varies by "
+        f"less than a factor of {MAX_SPAN:g} between blocks"
+    )
     spans = spans[spans["family"] == family]
-    notes = unprobed(runs[runs["family"] == family], spans)
-    if reasons := missing_requirements({family: group_by_depth(spans, family)}, depths=1):
-        return not_tested(name, statement, [*reasons, *notes])
-    limit = math.log10(SPAN)
-    logarithms: dict[str, Difference] = {}  # of the span, at each depth and moment
-    evidence, unbounded = [], []
-    for depth, of_depth in spans.groupby("depth"):
-        told = []
-        for _, part in of_depth.groupby(ITERATION):
-            moment = part["moment"].iloc[0]
-            where, known = f"{depth} layers, {moment}", part["span"].dropna()
-            if len(known) < len(part):
-                unbounded.append(
-                    f"{where}: no gradient, or none that is finite, in {len(part) - len(known)} runs"
-                )
-            elif len(known) < 2:
-                notes.append(f"{where}: one run, no bound")
-            else:
-                logarithms[where] = mean_estimate([math.log10(span) for span in known])
-            told.append(f"{moment} {_word(part)} ({_factor(known.map(math.log10).mean())})")
-        evidence.append(f"{depth} layers: {', '.join(told)}")
-    if not logarithms:
-        return Claim(name, statement, Verdict.INCONCLUSIVE, "; ".join(unbounded), evidence, notes)
-    found = decide(logarithms, "below", limit)
-    verdict = found.verdict
+    notes = find_unprobed(runs[runs["family"] == family], spans)
+    reasons = missing_requirements({family: group_by_depth(spans, family)}, depths=1)
+    if reasons:
+        return not_tested(name, statement, reasons, notes)
+    bounds: dict[str, Difference] = {}
+    unbounded = []
+    for (depth, _), group in spans.groupby(["depth", ITERATION]):
+        place = f"{depth} layers, {group['moment'].iloc[0]}"
+        known = group["span"].dropna()
+        missing = len(group) - len(known)
+        if missing:
+            unbounded.append(f"{place}: gradient zero or not finite in {count_runs(missing)}")
+        elif len(known) < 2:
+            notes.append(f"{place}: one run, no bound")
+        else:
+            bounds[place] = mean_estimate(np.log10(known).tolist())
+    evidence = _describe_depths(spans)
+    if not bounds:
+        decisive = "; ".join(unbounded)
+        return Claim(name, statement, Verdict.INCONCLUSIVE, decisive, evidence, notes)
+    decision = decide(bounds, "below", math.log10(MAX_SPAN))
+    verdict = decision.verdict
     if unbounded and verdict is Verdict.REPRODUCED:
         verdict = Verdict.INCONCLUSIVE
-    line = format_bound(logarithms[found.worst], found.side, found.simultaneous, _factor, unit="")
-    decisive = "; ".join([f"at worst {found.worst}: factor {line} (limit {SPAN:g})", *unbounded])
+    line = format_bound(
+        bounds[decision.worst],
+        decision.side,
+        decision.simultaneous,
+        show=_format_factor,
+        unit="",
+    )
+    worst_line = f"worst case, {decision.worst}: factor {line} (limit {MAX_SPAN:g})"
+    decisive = "; ".join([worst_line, *unbounded])
     return Claim(name, statement, verdict, decisive, evidence, notes)
 
 
-def _word(part: pd.DataFrame) -> str:
-    """Healthy, exploding backwards, or collapsed on the way back: what most runs of a depth are at a moment."""
-    if (part["span"] <= SPAN).mean() >= 0.5:
+def _describe_depths(spans: pd.DataFrame) -> list[str]:
+    """Return one line per depth: the pattern and the mean span at each moment."""
+    lines = []
+    for depth, of_depth in spans.groupby("depth"):
+        moments = []
+        for _, group in of_depth.groupby(ITERATION):
+            mean = np.log10(group["span"].dropna()).mean()
+            moment = group["moment"].iloc[0]
+            moments.append(f"{moment} {_name_pattern(group)} ({_format_factor(mean)})")
+        lines.append(f"{depth} layers: {', '.join(moments)}")
+    return lines
+
+
+def _name_pattern(group: pd.DataFrame) -> str:
+    """Name what most runs of a depth show at one moment.
+
+    healthy: the span is within the limit; exploding: the gradient grows on its way back;
+    collapsed: it shrinks.
+    """
+    if (group["span"] <= MAX_SPAN).mean() >= 0.5:
         return "healthy"
-    return "exploding" if part["grows_backwards"].mean() >= 0.5 else "collapsed"
+    return "exploding" if group["grows_backwards"].mean() >= 0.5 else "collapsed"
 
 
-def _factor(logarithm: float) -> str:
+def _format_factor(logarithm: float) -> str:
+    """Format a factor that is given by its log10."""
     if math.isnan(logarithm):
         return "not finite"
-    value = 10.0 ** min(logarithm, 300.0)
-    return f"{value:.0f}" if 1 <= value < 10_000 else f"{value:.1g}"
+    factor = 10.0 ** min(logarithm, 300.0)
+    return f"{factor:.0f}" if 1 <= factor < 10_000 else f"{factor:.1g}"
 
 
-def summary(spans: pd.DataFrame) -> pd.DataFrame:
-    """A row per family, depth and moment: geometric means over seeds; NaN where a norm is zero or not finite."""
+def summarise(spans: pd.DataFrame) -> pd.DataFrame:
+    """Summarise the spans over seeds.
+
+    Returns one row per family, depth and moment, with geometric means over seeds; a mean is NaN if
+    a norm is zero or not finite.
+    """
     rows = []
-    for (family, depth, iteration), part in spans.groupby(["family", "depth", ITERATION]):
+    for (family, depth, iteration), group in spans.groupby(["family", "depth", ITERATION]):
         row = {
             "family": family,
             "depth": depth,
             ITERATION: iteration,
-            "pattern": _word(part),
-            "runs": len(part),
+            "pattern": _name_pattern(group),
+            "runs": len(group),
         }
         for name in ("first", "last", "span", "weight_span"):
-            known = bool((part[name] > 0).all())
-            row[f"{name}_gmean"] = 10 ** part[name].map(math.log10).mean() if known else math.nan
+            row[f"{name}_gmean"] = _geometric_mean(group[name])
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _geometric_mean(values: pd.Series) -> float:
+    """Return NaN unless all values are positive."""
+    if not (values > 0).all():
+        return math.nan
+    return float(10 ** np.log10(values.astype(float)).mean())

@@ -1,191 +1,241 @@
-"""What does the loss look like around the trained net? (Li et al. 2018, section 4). A picture, so no claim."""
+"""What does the loss look like around a trained network? (Li et al. 2018, section 4.)
+
+Two random directions are a small sample of very many, so this is an illustration without a claim.
+"""
 
 import math
+from collections.abc import Hashable
 from functools import cache
+from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.claim import Claim
 from analysis.figures import landscape as figure
 from analysis.frame import Frame
 from analysis.mechanisms.base import Explanation
 
+POSITION = 8
+PROBE = "landscape"
 SPECIFICATION = ["points", "reach", "pictures", "directions"]
-COUNTS = {"line": 1, "square": 2}  # dimensions
-WINDOW = 5  # points a side, within which a smooth surface is fitted
-OFF = 0.1  # decades (a quarter of the loss): a point further from the smooth surface is off it
-TITLE = "what does the loss look like around the trained net?"
+DIMENSIONS = {"line": 1, "square": 2}
+WINDOW = 5  # points per side, within which a smooth surface is fitted
+MAX_DEVIATION = 0.1  # decades (about a quarter of the loss); a point beyond is off the surface
+TITLE = "what does the loss look like around the trained network?"
 INTRODUCTION = (
-    "The weights of a trained net are one point in a space of very many dimensions. From there two random directions "
-    "are drawn, the net is moved along both, and at each place its loss on the training pictures is measured. A net "
-    "with large weights hardly notices a step that ruins a net with small ones, so equal steps cannot be compared "
-    "between nets. Therefore each filter of a random direction is scaled to the length of the net's own filter "
-    "(filter normalisation, Li et al. 2018). One unit on the axes is then as far as the weights are from zero, in "
-    "every net. Biases and the parameters of batch normalisation stay as they are, and it goes on with the moving "
-    "averages of the trained net, as in that work. A smooth bowl, whose contours are rings, means that the slope "
-    "points to the middle from wherever one starts, which is easy for gradient descent. A ragged surface, with "
-    "islands, ridges and sudden walls, means that the slope at one place tells little about the next. How ragged it "
-    "is, the table says: at each point the quadratic surface that fits the 24 points around it best (on a line, the 4 "
-    "beside it) is compared with the point itself, both as log10 of the loss, since the loss spans many decades and "
-    "its largest values would hide all else. A bowl is near its fits nearly everywhere, except perhaps beside the net, "
-    "where its bottom is sharp. Two directions of very many are a small sample: what looks like a bowl here can be "
-    "ragged in others, so this is a picture and not a test."
+    "The weights of a trained network are one point in a space of very many dimensions. From there "
+    "two random directions are drawn, the network is moved along both, and at each place its loss "
+    "on the training images is measured. A network with large weights hardly notices a step that "
+    "ruins one with small weights, so equal steps cannot be compared between networks. Therefore "
+    "each filter of a random direction is scaled to the length of the network's own filter (filter "
+    "normalisation, Li et al. 2018). One unit on the axes is then as far as the weights are from "
+    "zero, in every network. Biases and the parameters of batch normalisation stay unchanged, and "
+    "it keeps using the moving averages of the trained network, as in that work. In a smooth bowl, "
+    "whose contours are rings, the slope points towards the centre from everywhere, which is easy "
+    "for gradient descent. On a ragged surface, with islands, ridges and sudden walls, the slope "
+    "at one place says little about the next. The table measures how ragged the surface is: each "
+    "point is compared with the quadratic surface that best fits the 24 points around it (on a "
+    "line, the 4 points beside it), as log10 of the loss, because the loss spans many decades and "
+    "its largest values would hide everything else. A bowl is near its fits almost everywhere, "
+    "except perhaps at the network, where its bottom is sharp. Two directions of very many are a "
+    "small sample: what looks like a bowl here can be ragged in others, so this is an illustration "
+    "and not a test."
 )
-SCALE = "All panels have one scale{clipped}. The axes are in units of the weights' own norm, the net is in the middle."
-CAPTION = "The loss (log10 of nats) around the trained nets: a row a family, a column a depth, the cross is the net. "
-CAPTION_SURFACES = (
-    "The same as surfaces, all seen from one side. Height and colour are log10 of the loss, so one unit up is ten "
-    "times the loss. "
-)
-CAPTION_LINE = (
-    "Loss (logarithmic) and training error along the first direction, all nets that were measured: a row a family, a "
-    "line style a depth, a line a net. The trained net is at 0."
+SCALE_SENTENCE = (
+    "All panels have one scale{clipped}. The axes are in multiples of the weights' own norm, with "
+    "the network at the centre."
 )
 
 
-def build(frame: Frame, _margin: float) -> Explanation | None:
-    table = frame.probes.get("landscape")
+def build(frame: Frame, margin: float) -> Explanation | None:
+    """Show the loss around the networks; None if the runs lack the probe."""
+    table = frame.probes.get(PROBE)
     if table is None:
         return None
     table = table.assign(loss=pd.to_numeric(table["loss"], errors="coerce").astype(float))
-    told: list[str] = []
-    line, square = (chosen(table, shape, told) for shape in COUNTS)
+    line, line_sentences = select_specification(table, "line")
+    square, square_sentences = select_specification(table, "square")
     figures = {}
     if len(square):
-        seeds = square.groupby(["family", "depth"])["seed"].transform("min")
-        drawn = square[square["seed"] == seeds]
+        drawn = _select_first_seeds(square)
         limits = figure.scale_limits(drawn)
-        caption = SCALE.format(clipped=_clipped(drawn, limits))
-        names = ", ".join(sorted(map(str, drawn["run_id"].unique())))
-        caption += f" Shown: {names}." if len(drawn) < len(square) else ""
-        figures["landscape"] = (figure.plot_contours(drawn, limits), CAPTION + caption)
-        figures["landscape-surfaces"] = (
-            figure.plot_surfaces(drawn, limits),
-            CAPTION_SURFACES + caption,
-        )
+        details = _describe_scale(drawn, square, limits)
+        contours = figure.plot_contours(drawn, limits)
+        surfaces = figure.plot_surfaces(drawn, limits)
+        figures["landscape"] = (contours, f"{figure.CONTOURS_CAPTION} {details}")
+        figures["landscape-surfaces"] = (surfaces, f"{figure.SURFACES_CAPTION} {details}")
     if len(line):
-        figures["landscape-line"] = (figure.plot_lines(line), CAPTION_LINE)
-    introduction = " ".join([INTRODUCTION, *told])
-    return Explanation("landscape", TITLE, introduction, [], summary(line, square), figures)
+        figures["landscape-line"] = (figure.plot_lines(line), figure.LINES_CAPTION)
+    introduction = " ".join([INTRODUCTION, *line_sentences, *square_sentences])
+    claims, summary = judge(frame, margin), summarise(line, square)
+    return Explanation("landscape", TITLE, introduction, claims, summary, figures)
 
 
-def chosen(table: pd.DataFrame, shape: str, told: list[str]) -> pd.DataFrame:
-    """The points of the specification that is complete for most nets, of those the one with most points.
+def judge(_frame: Frame, _margin: float) -> list[Claim]:
+    """Return an empty list: the landscape has no claim."""
+    return []
 
-    Nets whose grid is not complete are left out; `told` gets a sentence for them.
+
+def select_specification(table: pd.DataFrame, shape: str) -> tuple[pd.DataFrame, list[str]]:
+    """Select the points of one specification, so that all networks are measured alike.
+
+    A specification is the number of points, their reach, the number of images and the random
+    directions. The one that is complete for most networks is selected; of several such, the one
+    with most points.
+
+    Args:
+        table: rows of the probe `landscape`.
+        shape: line or square.
+
+    Returns:
+        The points of the networks whose grid is complete, and sentences on what is not shown.
     """
     keys = ["run_id", *SPECIFICATION]
-    part = table[table["shape"] == shape].drop_duplicates([*keys, "x", "y"])
-    if part.empty:
-        return part
-    there = part.groupby(keys).size().rename("there").reset_index()
-    there["complete"] = there["there"] == there["points"] ** COUNTS[shape]
-    complete = there.groupby(SPECIFICATION)["complete"].sum()
-    best = max(complete.index, key=lambda one: (complete[one], *one))
-    asked = there.set_index(SPECIFICATION).loc[[best]]
-    for run_id, count in asked.loc[~asked["complete"], ["run_id", "there"]].to_numpy().tolist():
-        told.append(
-            f"Not shown: the {shape} of {run_id}, of which {count} of {best[0] ** COUNTS[shape]} points are there."
+    points = table[table["shape"] == shape].drop_duplicates([*keys, "x", "y"])
+    if points.empty:
+        return points, []
+    grids = points.groupby(keys).size().rename("measured").reset_index()
+    grids["needed"] = grids["points"] ** DIMENSIONS[shape]
+    grids["complete"] = grids["measured"] == grids["needed"]
+    counts = grids.groupby(SPECIFICATION)["complete"].sum()
+    selected = max(counts.index, key=lambda specification: (counts[specification], *specification))
+    grids = grids[(grids[SPECIFICATION] == list(selected)).all(axis=1)]
+    incomplete = grids[~grids["complete"]].to_dict("records")
+    sentences = [_describe_incomplete(shape, grid) for grid in incomplete]
+    if len(counts) > 1:
+        description = _describe_specification(selected)
+        sentences.append(
+            f"{len(counts)} specifications of the {shape} were measured; shown: {description}."
         )
-    if len(complete) > 1:
-        told.append(
-            f"{len(complete)} specifications of the {shape} were measured; shown: {_words(best)}."
-        )
-    same = (part[SPECIFICATION] == list(best)).all(axis=1)
-    return part[same & part["run_id"].isin(asked.loc[asked["complete"], "run_id"])]
+    is_selected = (points[SPECIFICATION] == list(selected)).all(axis=1)
+    is_complete = points["run_id"].isin(grids.loc[grids["complete"], "run_id"])
+    return points[is_selected & is_complete], sentences
 
 
-def _words(specification: Any) -> str:
-    points, reach, pictures, directions = specification
-    return f"{points} points a side, reach {reach:g}, {pictures} pictures, directions {directions}"
+def _describe_incomplete(shape: str, grid: dict[Hashable, Any]) -> str:
+    counts = f"only {grid['measured']} of its {grid['needed']} points were measured"
+    return f"Not shown: the {shape} of {grid['run_id']}, because {counts}."
 
 
-def _clipped(drawn: pd.DataFrame, limits: tuple[float, float]) -> str:
-    """What the scale does not show, in words: values beyond it have the colour of its end."""
+def _describe_specification(specification: Any) -> str:
+    points, reach, images, directions = specification
+    return f"{points} points per side, reach {reach:g}, {images} images, directions {directions}"
+
+
+def _select_first_seeds(square: pd.DataFrame) -> pd.DataFrame:
+    """Return the points of the first seed of each family and depth."""
+    first = square.groupby(["family", "depth"])["seed"].transform("min")
+    return square[square["seed"] == first]
+
+
+def _describe_scale(drawn: pd.DataFrame, square: pd.DataFrame, limits: figure.Limits) -> str:
+    """Describe the scale, what it cuts off, and which of all networks are drawn."""
+    text = SCALE_SENTENCE.format(clipped=_describe_clipped(drawn, limits))
+    if len(drawn) == len(square):
+        return text
+    names = ", ".join(sorted(map(str, drawn["run_id"].unique())))
+    return f"{text} Shown: {names}."
+
+
+def _describe_clipped(drawn: pd.DataFrame, limits: figure.Limits) -> str:
+    """Describe, in brackets, the points that the scale does not show; empty if there are none."""
     finite = drawn["loss"].dropna()
-    outside = [
-        (np.sum(finite > 10 ** limits[1]), "above"),
-        (np.sum(finite < 10 ** limits[0]), "below"),
-    ]
-    words = [
-        f"{number} of {len(drawn)} points are {side} it and drawn at its end"
-        for number, side in outside
-        if number
-    ]
-    if missing := int(drawn["loss"].isna().sum()):
-        words.append(f"{missing} are not finite and left white")
-    return f" ({', '.join(words)})" if words else ""
+    above, below = int((finite > 10 ** limits[1]).sum()), int((finite < 10 ** limits[0]).sum())
+    missing = int(drawn["loss"].isna().sum())
+    parts = []
+    if above:
+        parts.append(f"{above} of {len(drawn)} points are above it and drawn at its end")
+    if below:
+        parts.append(f"{below} of {len(drawn)} points are below it and drawn at its end")
+    if missing:
+        parts.append(f"{missing} are not finite and left white")
+    return f" ({', '.join(parts)})" if parts else ""
 
 
-def roughness(loss: np.ndarray) -> tuple[float, float]:
-    """How far log10 of the loss is from a smooth surface, over the points of a line or square with neighbours around.
+def measure_roughness(loss: np.ndarray) -> tuple[float, float]:
+    """Measure how far log10 of the loss is from a smooth surface.
 
-    At each point from the quadratic that fits its neighbours best, in a window of WINDOW points a side, without the
-    point itself. Returns the mean distance in decades, and the share of the points that are more than OFF away. Windows
-    with a loss that is not finite are not counted; NaN where no window is left.
+    Each point is compared with the least-squares quadratic of its neighbours in a window of
+    WINDOW points per side, without the point itself. Points at the border have no such window.
+
+    Args:
+        loss: nats, on a line (points) or a square (points x points); NaN if not finite.
+
+    Returns:
+        The mean distance in decades, and the share of points that are more than MAX_DEVIATION
+        away. Windows with a NaN are excluded; both are NaN if no window is left.
     """
     if min(loss.shape) < WINDOW:
         return math.nan, math.nan
-    height = np.log10(np.maximum(loss, figure.SMALLEST))  # NaN stays
+    height = np.log10(np.maximum(loss, figure.SMALLEST))  # NaN stays NaN
     windows = np.lib.stride_tricks.sliding_window_view(height, (WINDOW,) * loss.ndim)
-    of_point = windows.reshape(-1, WINDOW**loss.ndim)
-    middle = of_point.shape[1] // 2
-    fitted = np.delete(of_point, middle, axis=1) @ _smoothing(loss.ndim)
-    distances = np.abs(of_point[:, middle] - fitted)
+    windows = windows.reshape(-1, WINDOW**loss.ndim)
+    centre = windows.shape[1] // 2
+    predicted = np.delete(windows, centre, axis=1) @ _neighbour_weights(loss.ndim)
+    distances = np.abs(windows[:, centre] - predicted)
     known = distances[np.isfinite(distances)]
     if not len(known):
         return math.nan, math.nan
-    return float(known.mean()), float((known > OFF).mean())
+    return float(known.mean()), float((known > MAX_DEVIATION).mean())
 
 
 @cache
-def _smoothing(dimensions: int) -> np.ndarray:
-    """The weights of a point's neighbours in the value, at the point, of their least-squares quadratic."""
+def _neighbour_weights(dimensions: int) -> np.ndarray:
+    """Return the weights of a point's neighbours in the quadratic's value at that point.
+
+    The quadratic is fitted to the neighbours by least squares. float (WINDOW^dimensions - 1,)
+    """
     side = np.arange(WINDOW) - WINDOW // 2
-    places = np.stack(np.meshgrid(*[side] * dimensions, indexing="ij"), axis=-1).reshape(
-        -1, dimensions
-    )
+    grids = np.meshgrid(*[side] * dimensions, indexing="ij")
+    places = np.stack(grids, axis=-1).reshape(-1, dimensions)
     neighbours = np.delete(places, len(places) // 2, axis=0)
-    powers = [(i, j) for i in range(dimensions) for j in range(i, dimensions)]
-    terms = [
-        np.ones(len(neighbours)),
-        *neighbours.T,
-        *(neighbours[:, i] * neighbours[:, j] for i, j in powers),
-    ]
-    weights: np.ndarray = np.linalg.pinv(np.stack(terms, axis=1))[
-        0
-    ]  # the constant: the value in the middle
+    terms = [np.ones(len(neighbours)), *neighbours.T]
+    for i, j in combinations_with_replacement(range(dimensions), 2):
+        terms.append(neighbours[:, i] * neighbours[:, j])
+    # The first coefficient is the constant, which is the value at the centre.
+    weights: np.ndarray = np.linalg.pinv(np.stack(terms, axis=1))[0]
     return weights
 
 
-def _rough(shape: str, loss: np.ndarray) -> dict[str, float]:
-    decades, share = roughness(loss)
-    return {f"{shape}_off_smooth_decades": decades, f"{shape}_off_smooth_share": share}
+def summarise(line: pd.DataFrame, square: pd.DataFrame) -> pd.DataFrame:
+    """Summarise the loss around each network.
 
-
-def summary(line: pd.DataFrame, square: pd.DataFrame) -> pd.DataFrame:
-    """A row a net. `halfway`: the mean over the points of the square at about half its reach from the net."""
+    `line`, `square`: points of `select_specification`. Returns one row per network: the loss
+    (nats) and training error (percent) at the network; on the square the mean loss half-way to
+    the border, the largest loss and the number of points that are not finite; and the roughness
+    of both shapes.
+    """
     rows: list[dict[str, Any]] = []
     keys = ["family", "depth", "seed", "run_id"]
-    for who, of_run in pd.concat([line, square]).groupby(keys, sort=True):
-        row: dict[str, Any] = dict(zip(keys[:3], who, strict=False))
-        at = of_run[(of_run["x"] == 0) & (of_run["y"] == 0)]
-        row |= {"loss": at["loss"].iloc[0], "error": at["error"].iloc[0]}
-        on_square, on_line = (of_run[of_run["shape"] == shape] for shape in ("square", "line"))
+    for identity, points in pd.concat([line, square]).groupby(keys, sort=True):
+        row: dict[str, Any] = dict(zip(keys[:3], identity, strict=False))
+        centre = points[(points["x"] == 0) & (points["y"] == 0)]
+        row |= {"loss": centre["loss"].iloc[0], "error": centre["error"].iloc[0]}
+        on_square = points[points["shape"] == "square"]
+        on_line = points[points["shape"] == "line"]
         if len(on_square):
-            grid = figure.square_grid(on_square)
-            step, reach = float(np.diff(grid.columns)[0]), float(grid.columns.max())
-            distance = (on_square["x"] ** 2 + on_square["y"] ** 2) ** 0.5
-            row["loss_halfway"] = on_square.loc[
-                (distance - reach / 2).abs() <= step / 2, "loss"
-            ].mean()
-            row |= {
-                "loss_largest": on_square["loss"].max(),
-                "not_finite": int(on_square["loss"].isna().sum()),
-            }
-            row |= _rough("square", grid.to_numpy(float))
+            row |= _summarise_square(on_square)
         if len(on_line):
-            row |= _rough("line", on_line.sort_values("x")["loss"].to_numpy(float))
+            row |= _summarise_roughness("line", on_line.sort_values("x")["loss"].to_numpy(float))
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _summarise_square(points: pd.DataFrame) -> dict[str, Any]:
+    grid = figure.square_grid(points)
+    step, reach = float(np.diff(grid.columns)[0]), float(grid.columns.max())
+    distance = (points["x"] ** 2 + points["y"] ** 2) ** 0.5
+    is_halfway = (distance - reach / 2).abs() <= step / 2
+    summary = {
+        "loss_halfway": points.loc[is_halfway, "loss"].mean(),
+        "loss_largest": points["loss"].max(),
+        "not_finite": int(points["loss"].isna().sum()),
+    }
+    return summary | _summarise_roughness("square", grid.to_numpy(float))
+
+
+def _summarise_roughness(shape: str, loss: np.ndarray) -> dict[str, float]:
+    decades, share = measure_roughness(loss)
+    return {f"{shape}_off_smooth_decades": decades, f"{shape}_off_smooth_share": share}

@@ -1,5 +1,6 @@
-"""What does a net lose with one of its blocks? Deleted and swapped after training (Veit et al. 2016, 4.1 to 4.3)."""
+"""What does a network lose with a block? Lesions after training (Veit et al. 2016, 4.1 to 4.3)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,173 +11,231 @@ from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.evidence import format_bound, format_interval
 from analysis.figures import lesions as figure
 from analysis.frame import Frame, group_by_depth
-from analysis.mechanisms.base import Explanation, by_family, unprobed
+from analysis.mechanisms.base import Explanation, find_unprobed, values_by_depth
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference, student_interval, welch_difference
 
-TITLE = "what does a net lose with one of its blocks?"
+POSITION = 7
+PROBE = "lesions"
+TITLE = "what does a network lose with one of its blocks?"
 INTRODUCTION = (
-    "A trained net is damaged and tested again, with no training in between. To delete a block is to take its "
-    "convolutions out. A residual net is left with the block's shortcut; a plain net, which has none, hands the "
-    "block's input on as it is. So only a plain block whose output has the shape of its input can be deleted. First "
-    "each block is deleted alone, then random sets of blocks at once, and then random pairs of blocks of one stage "
-    "change places. In a plain net each block works on nothing but what the block before it made. If the net breaks "
-    "without one block, it is a chain, and a chain breaks at any link. If the error rises little, and slowly with the "
-    "number of deleted blocks, no block depends strictly on another, and each only adds a correction to what the "
-    "shortcuts carry past it. A net that did not train is at chance already and has nothing to lose, and one that "
-    "trained badly has little."
-)
-CAPTION = (
-    "Test error after blocks were deleted (above) and after pairs of blocks changed places (below), against their "
-    "number as a share of the blocks that keep the shape. At 0 the net is intact. A line is the mean over seeds, a "
-    "band spans all runs; within a run, the random sets are averaged first. All panels have one scale. A jump at the "
-    "left edge is a net that fails with the first block; a gentle slope is one that loses a little with each. Where a "
-    "stage has few blocks, a swap can undo the one before."
-)
-CAPTION_ALONE = (
-    "Test error after one block was deleted, over the place of that block: a row a family, a column a depth. Each "
-    "point is a run, the line is the mean over seeds, the dashed line the mean error of the intact nets. Crosses are "
-    "the blocks that change the shape; a plain net cannot lose those, and the claim leaves them out."
+    "A trained network is damaged and tested again, without any training in between. To delete a "
+    "block is to remove its convolutions. A residual network is left with the block's shortcut; a "
+    "plain network has none and passes the block's input on unchanged. So a plain block can be "
+    "deleted only if its output has the shape of its input. First each block is deleted alone, "
+    "then random sets of blocks are deleted together, and then random pairs of blocks of one stage "
+    "are swapped. In a plain network each block works only on the output of the block before. If "
+    "the network fails without one block, it is a chain, and a chain breaks at any link. If the "
+    "error rises little, and slowly with the number of deleted blocks, no block depends strictly "
+    "on another: each only adds a correction to what the shortcuts carry past it. A network that "
+    "did not train is already at chance and has nothing to lose, and one that trained badly has "
+    "little."
 )
 
 
 def build(frame: Frame, margin: float) -> Explanation | None:
-    pair, table = family_pair(frame.runs), frame.probes.get("lesions")
-    if table is None:
+    """Explain the lesions; None if the runs lack the probe."""
+    if PROBE not in frame.probes:
         return None
-    table = marked(table, pair, frame.probes.get("identity"))
-    errors, chance = errors_of(table), float(frame.runs["chance"].max())
+    table = _read_table(frame)
+    errors, chance = average_lesions(table), float(frame.runs["chance"].max())
+    caption = f"{figure.CAPTION} Measured on {_count_images(table)} test images."
     figures = {
-        "lesions": (
-            figure.plot(errors, chance),
-            f"{CAPTION} Measured on {_pictures(table)} test pictures.",
-        ),
-        "lesions-alone": (figure.plot_single_deletions(table, chance), CAPTION_ALONE),
+        "lesions": (figure.plot(errors, chance), caption),
+        "lesions-alone": (figure.plot_single_deletions(table, chance), figure.SINGLE_CAPTION),
     }
-    claim = lesions(errors, frame.runs, margin, pair)
-    return Explanation("lesions", TITLE, INTRODUCTION, [claim], summary(errors), figures)
+    claims = judge(frame, margin)
+    return Explanation("lesions", TITLE, INTRODUCTION, claims, summarise(errors), figures)
 
 
-def _pictures(table: pd.DataFrame) -> str:
+def judge(frame: Frame, margin: float) -> list[Claim]:
+    """Return the claim that a block costs a residual network less than a plain one."""
+    errors = average_lesions(_read_table(frame))
+    return [judge_deletion(errors, frame.runs, margin, family_pair(frame.runs))]
+
+
+def _read_table(frame: Frame) -> pd.DataFrame:
+    """Return the probe's rows with the column `changes_shape`."""
+    pair, identity = family_pair(frame.runs), frame.probes.get("identity")
+    return mark_shape_changes(frame.probes[PROBE], pair, identity)
+
+
+def _count_images(table: pd.DataFrame) -> str:
+    """Return the number of images of the probe, such as "297"."""
     return " or ".join(f"{count:,}" for count in sorted(table["pictures"].unique()))
 
 
-def alone(table: pd.DataFrame) -> pd.Series:
+def is_single_deletion(table: pd.DataFrame) -> pd.Series:
+    """Return which rows are the deletion of one block alone."""
     return (table["kind"] == "delete") & (table["number"] == 1)
 
 
-def marked(table: pd.DataFrame, pair: FamilyPair, identity: pd.DataFrame | None) -> pd.DataFrame:
-    """With `changes_shape`, of a block that was deleted alone: a plain net of its depth cannot lose it.
+def mark_shape_changes(
+    table: pd.DataFrame, pair: FamilyPair, identity: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Add the column `changes_shape`: is the deleted block one that changes the shape?
 
-    Where there is no plain net to tell, the probe of the identity does.
+    It is True only for single deletions of such a block, which a plain network cannot lose. The
+    blocks that a plain network of the same depth lost show which these are. Without a plain
+    network, the probe `identity` does.
+
+    Args:
+        table: rows of the probe `lesions`.
+        pair: the families to compare.
+        identity: rows of the probe `identity`, if there are any.
     """
-    single = table[alone(table)]
-    plain = single[single["family"] == pair.plain]
-    changing = {
-        int(str(depth)): set(part["block"]) - set(plain.loc[plain["depth"] == depth, "block"])
-        for depth, part in single.groupby("depth")
-        if depth in set(plain["depth"])
-    }
+    is_single = is_single_deletion(table)
+    changes_shape = pd.Series(False, index=table.index)
+    for depth, blocks in _find_shape_changes(table[is_single], pair.plain, identity).items():
+        at_depth = is_single & (table["depth"] == depth)
+        changes_shape |= at_depth & table["block"].isin(blocks)
+    return table.assign(changes_shape=changes_shape)
+
+
+def _find_shape_changes(
+    deletions: pd.DataFrame, plain: str, identity: pd.DataFrame | None
+) -> dict[int, set[int]]:
+    """Return by depth the blocks that change the shape, as far as they are known.
+
+    `deletions`: rows of single deletions. `plain`: the family without shortcuts.
+    """
+    changing: dict[int, set[int]] = {}
+    for depth, rows in deletions.groupby("depth"):
+        of_plain = rows[rows["family"] == plain]
+        if len(of_plain):
+            changing[int(str(depth))] = set(rows["block"]) - set(of_plain["block"])
     if identity is not None:
-        for depth, part in identity[identity["shape_change"].astype(bool)].groupby("depth"):
-            changing.setdefault(int(str(depth)), set(part["block"]))
-    places = zip(alone(table), table["depth"], table["block"], strict=True)
-    return table.assign(
-        changes_shape=[
-            bool(one) and block in changing.get(depth, ()) for one, depth, block in places
-        ]
-    )
+        changes = identity[identity["shape_change"].astype(bool)]
+        for depth, rows in changes.groupby("depth"):
+            changing.setdefault(int(str(depth)), set(rows["block"]))
+    return changing
 
 
-def errors_of(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a run, kind and number: `error` in percent, the mean over sets (or over blocks, one at a time).
+def average_lesions(table: pd.DataFrame) -> pd.DataFrame:
+    """Average the test error of each run over its sets of blocks, or over its single blocks.
 
-    `share`: the number over that of the blocks that keep the shape. `intact`: the error without a lesion.
+    Blocks that change the shape are excluded.
+
+    Args:
+        table: rows of the probe `lesions`, with `changes_shape`.
+
+    Returns:
+        One row per run, `kind` of lesion and `number` of blocks. `error`: percent. `share`: the
+        number over that of the blocks that keep the shape. `intact`: the error without a lesion,
+        in percent. `increase`: error minus intact, in points.
     """
-    keys = ["family", "depth", "seed", "run_id"]
-    errors = (
-        table[~table["changes_shape"]]
-        .groupby([*keys, "kind", "number"])["error"]
-        .mean()
-        .reset_index()
-    )
+    keys = ["family", "depth", "seed", "run_id", "kind", "number"]
+    keeping_shape = table[~table["changes_shape"]]
+    errors = keeping_shape.groupby(keys)["error"].mean().reset_index()
     intact = errors[errors["kind"] == "none"].set_index("run_id")["error"]
-    most = errors.groupby("run_id")["number"].max().clip(lower=1)
+    blocks = errors.groupby("run_id")["number"].max().clip(lower=1)
+    intact_errors = errors["run_id"].map(intact)
     return errors.assign(
-        share=errors["number"] / errors["run_id"].map(most),
-        intact=errors["run_id"].map(intact),
-        increase=errors["error"] - errors["run_id"].map(intact),
+        share=errors["number"] / errors["run_id"].map(blocks),
+        intact=intact_errors,
+        increase=errors["error"] - intact_errors,
     )
 
 
-def lesions(errors: pd.DataFrame, runs: pd.DataFrame, margin: float, pair: FamilyPair) -> Claim:
-    """One block costs a residual net less than a plain one: a Welch lower bound at every depth that trained plain.
+def judge_deletion(
+    errors: pd.DataFrame, runs: pd.DataFrame, margin: float, pair: FamilyPair
+) -> Claim:
+    """Does one block cost a residual network less than a plain one, by the margin?
 
-    Contradicted where it does at any depth not, with Holm's correction for their number (`decide`).
+    Reproduced if the Welch lower bound of plain minus residual is above the margin at every depth
+    whose plain network trained. Contradicted if the upper bound is below it at any depth, with
+    Holm's correction for their number (`decide`).
+
+    Args:
+        errors: rows of `average_lesions`.
+        runs: rows of `Frame.runs`.
+        margin: points of test error.
+        pair: the families to compare.
     """
     name = "lesions"
     statement = (
-        f"deleting one block costs a {pair.residual} net less than a {pair.plain} net of its depth, by more than "
-        f"{margin:g} points of test error"
+        f"deleting one block costs a {pair.residual} network less than a {pair.plain} network of "
+        f"the same depth, by more than {margin:g} points of test error"
     )
-    single = errors[alone(errors) & errors["family"].isin([pair.plain, pair.residual])]
-    plain, residual = (
-        by_family(single, family, "increase") for family in (pair.plain, pair.residual)
-    )
-    without_training = {
-        depth for depth, part in group_by_depth(runs, pair.plain).items() if is_untrained(part)
-    }
-    left_out = sorted(without_training & plain.keys())
-    reason = (
-        f"untrained, its mean within {UNTRAINED_WITHIN_POINTS:g} points of chance: nothing to lose"
-    )
-    notes = [f"{pair.plain}-{depth} is left out: {reason}" for depth in left_out]
-    notes += unprobed(runs[runs["family"].isin([pair.plain, pair.residual])], errors)
-    depths = [depth for depth in sorted(plain.keys() & residual.keys()) if depth not in left_out]
+    families = (pair.plain, pair.residual)
+    single = errors[is_single_deletion(errors) & errors["family"].isin(families)]
+    increases = {family: values_by_depth(single, family, "increase") for family in families}
+    plain, residual = increases[pair.plain], increases[pair.residual]
+    excluded = _find_untrained(runs, pair.plain) & plain.keys()
+    notes = _describe_excluded(excluded, pair.plain)
+    notes += find_unprobed(runs[runs["family"].isin(families)], errors)
+    depths = sorted((plain.keys() & residual.keys()) - excluded)
     if not depths:
-        reasons = [
-            f"no depth at which a trained {pair.plain} net and a {pair.residual} net both lost a block"
-        ]
-        return not_tested(name, statement, [*reasons, *notes])
+        reason = (
+            f"no depth at which a block was deleted from both a trained {pair.plain} network and a "
+            f"{pair.residual} network"
+        )
+        return not_tested(name, statement, [reason], notes)
     compared = single[single["depth"].isin(depths)]
-    groups = {family: group_by_depth(compared, family) for family in (pair.plain, pair.residual)}
-    if reasons := missing_requirements(groups, depths=1):
-        return not_tested(name, statement, [*reasons, *notes])
+    groups = {family: group_by_depth(compared, family) for family in families}
+    reasons = missing_requirements(groups, depths=1)
+    if reasons:
+        return not_tested(name, statement, reasons, notes)
     differences = {depth: welch_difference(plain[depth], residual[depth]) for depth in depths}
-    evidence = [
-        _line(single[single["depth"] == depth], pair, one) for depth, one in differences.items()
-    ]
-    found = decide(differences, "above", margin)
-    line = format_bound(differences[found.worst], found.side, found.simultaneous)
-    decisive = f"at worst {found.worst} layers, {pair.plain} minus {pair.residual}: {line}"
-    return Claim(name, statement, found.verdict, decisive, evidence, notes)
+    evidence = _describe_depths(compared, pair, differences)
+    decision = decide(differences, "above", margin)
+    line = format_bound(differences[decision.worst], decision.side, decision.simultaneous)
+    decisive = f"worst case, {decision.worst} layers, {pair.plain} minus {pair.residual}: {line}"
+    return Claim(name, statement, decision.verdict, decisive, evidence, notes)
 
 
-def _line(of_depth: pd.DataFrame, pair: FamilyPair, one: Difference) -> str:
-    """With the intact errors: the nearer to chance a net is, the less it can lose."""
-    means = of_depth.groupby("family")[["intact", "increase"]].mean()
-    told = [
-        f"{name} {means.loc[name, 'increase']:+.2f} from {means.loc[name, 'intact']:.2f} %"
-        for name in means.index
-    ]
-    line = f"{of_depth['depth'].iloc[0]} layers, one block deleted: {', '.join(told)}"
-    return f"{line}; {pair.plain} minus {pair.residual} {format_interval(one)}"
+def _find_untrained(runs: pd.DataFrame, family: str) -> set[int]:
+    """Return the depths at which the mean training error of a family is near chance."""
+    groups = group_by_depth(runs, family)
+    return {depth for depth, group in groups.items() if is_untrained(group)}
 
 
-def summary(errors: pd.DataFrame) -> pd.DataFrame:
-    """A row a family, depth, kind and number: the error's mean and Student interval over runs, and its increase."""
+def _describe_excluded(depths: set[int], family: str) -> list[str]:
+    near = f"mean within {UNTRAINED_WITHIN_POINTS:g} points of chance"
+    reason = f"it is untrained ({near}) and has nothing to lose"
+    return [f"{family}-{depth} is excluded: {reason}" for depth in sorted(depths)]
+
+
+def _describe_depths(
+    single: pd.DataFrame, pair: FamilyPair, differences: Mapping[int, Difference]
+) -> list[str]:
+    """Return one line per depth, with the intact errors: near chance there is less to lose."""
+    lines = []
+    for depth, difference in differences.items():
+        at_depth = single[single["depth"] == depth]
+        means = at_depth.groupby("family")[["intact", "increase"]].mean()
+        increases = []
+        for family, mean in means.iterrows():
+            increases.append(f"{family} {mean['increase']:+.2f} from {mean['intact']:.2f} %")
+        lines.append(
+            f"{depth} layers, one block deleted: {', '.join(increases)};"
+            f" {pair.plain} minus {pair.residual} {format_interval(difference)}"
+        )
+    return lines
+
+
+def summarise(errors: pd.DataFrame) -> pd.DataFrame:
+    """Summarise the lesions over seeds.
+
+    Returns one row per family, depth, kind of lesion and number of blocks: the test error in
+    percent with Student's 95 % interval, and the mean increase in points.
+    """
     rows: list[dict[str, Any]] = []
-    for (family, depth, kind, number), part in errors.groupby(
+    for (family, depth, kind, number), group in errors.groupby(
         ["family", "depth", "kind", "number"], sort=True
     ):
-        row = {
-            "family": family,
-            "depth": depth,
-            "lesion": kind,
-            "number": number,
-            "runs": len(part),
-        }
-        one = student_interval(part["error"].tolist())
-        row |= {"test_error_mean": one.mean, "test_error_low": one.low, "test_error_high": one.high}
-        rows.append(row | {"increase_mean": part["increase"].mean()})
+        interval = student_interval(group["error"].tolist())
+        rows.append(
+            {
+                "family": family,
+                "depth": depth,
+                "lesion": kind,
+                "number": number,
+                "runs": len(group),
+                "test_error_mean": interval.mean,
+                "test_error_low": interval.low,
+                "test_error_high": interval.high,
+                "increase_mean": group["increase"].mean(),
+            }
+        )
     return pd.DataFrame(rows)

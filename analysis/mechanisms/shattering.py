@@ -1,4 +1,4 @@
-"""Do gradients shatter? Their correlation at neighbouring inputs, at initialisation (Balduzzi et al. 2017)."""
+"""Do gradients shatter? Their correlation at neighbouring inputs (Balduzzi et al. 2017)."""
 
 import math
 
@@ -9,150 +9,168 @@ from analysis.claims import FamilyPair, family_pair
 from analysis.figures import shattering as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms import depth_tests
-from analysis.mechanisms.base import Explanation
+from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation
+from analysis.mechanisms.depth_tests import DecreasingTrend
 from analysis.probes import INITIALISATION
 from analysis.requirements import missing_requirements
-from analysis.statistics import Difference, student_interval
+from analysis.statistics import Difference, Interval, student_interval
+from degradation.metrics import ITERATION
 
+POSITION = 3
+PROBE = "shattering"
 TITLE = "are gradients of neighbouring inputs alike?"
 INTRODUCTION = (
-    "A gradient tells what a very small step does. A step of SGD is not very small, and it is meant to help more "
-    "pictures than those of the batch. Both work only if the gradient at a slightly different place is much the same. "
-    "Balduzzi et al. 2017 found that in deep plain nets it is not: the gradients at two inputs that nearly coincide "
-    "are as unlike as white noise. They call this shattered gradients. Their norms may be healthy all the same. The "
-    "same is to be expected of slightly changed weights, which change the input of every later layer. Then a step that "
-    "helps one picture does not help its neighbour, the next batch undoes it, and SGD makes little headway. Here "
-    "straight lines are drawn from one picture to another, and at 65 points of each the gradient of the logit of the "
-    "first picture's class by the input is taken. The correlation is the cosine of the gradients at two points of a "
-    "line, averaged over all pairs of points that are equally far apart and over 16 lines. A linear net has 1 at "
-    "every distance, white noise has 0 at every distance above 0. Shortcuts add a part that does not shatter, so if "
-    "this is how they help, residual nets should keep a higher correlation than plain nets of their depth."
+    "A gradient says what a very small step does. A step of SGD is not very small, and it is meant "
+    "to help more images than those of its batch. Both work only if the gradient at a slightly "
+    "different place is much the same. Balduzzi et al. 2017 found that in deep plain networks it "
+    "is not: the gradients at two almost identical inputs differ as much as white noise. They call "
+    "these gradients shattered. Their norms may be healthy all the same. The same is to be "
+    "expected of slightly changed weights, which change the input of every later layer. Then a "
+    "step that helps one image does not help a similar one, the next batch undoes it, and SGD "
+    "makes little progress. Here straight lines are drawn from one image to another. At 65 points "
+    "of each line the gradient with respect to the input is computed, of the logit of the first "
+    "image's class. The correlation is the cosine between the gradients at two points of a line, "
+    "averaged over all pairs of points at the same distance and over 16 lines. A linear network "
+    "has 1 at every distance; white noise has 0 at every distance above 0. Shortcuts add a part "
+    "that does not shatter. If this is how they help, residual networks should keep a higher "
+    "correlation than plain networks of the same depth."
 )
-CAPTION = (
-    "Left: correlation (cosine) of the gradients at two inputs against the distance between them, in lengths of the "
-    "line from one picture to another. A column a family, a row a moment of the training, a line a depth (mean over "
-    "seeds; the band spans all runs). A line that stays high means gradients that change slowly; one that drops at "
-    "once to the dotted line is white noise: gradients that have shattered. Points that have no gradient at all "
-    "are in no pair. Right: the correlation at the smallest distance above 0, at "
-    "initialisation, against depth: every run a point, the mean with Student's 95 % interval."
-)
-
-FALL = 0  # stands for the plain nets' fall among the depths at which the families are compared
-SCALE = "(correlation: 1 alike, 0 white noise)"
+TREND = 0  # key of the plain networks' trend among the differences, whose keys are depths
+SCALE = "(correlation: 1 identical, 0 white noise)"
 
 
-def build(frame: Frame, _margin: float) -> Explanation | None:
-    table = frame.probes.get("shattering")
+def build(frame: Frame, margin: float) -> Explanation | None:
+    """Explain the correlation of gradients; None if the runs lack the probe."""
+    table = frame.probes.get(PROBE)
     if table is None:
         return None
-    values = nearest(table)
+    values = select_nearest(table)
     at_start = values[values["moment"] == INITIALISATION]
-    notes = depth_tests.caveats(frame, at_start, "correlation")
-    claims = [shattered(at_start, family_pair(frame.runs), notes)]
-    figures = {"shattering": (figure.plot(table, at_start), CAPTION)}
-    return Explanation("shattering", TITLE, INTRODUCTION, claims, summary(values), figures)
+    figures = {"shattering": (figure.plot(table, at_start), figure.CAPTION)}
+    claims = judge(frame, margin)
+    return Explanation("shattering", TITLE, INTRODUCTION, claims, summarise(values), figures)
 
 
-def nearest(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a run and moment: its correlation at the smallest distance above 0."""
+def judge(frame: Frame, _margin: float) -> list[Claim]:
+    """Return the claim on the correlation at initialisation."""
+    values = select_nearest(frame.probes[PROBE])
+    at_start = values[values["moment"] == INITIALISATION]
+    notes = depth_tests.describe_caveats(frame, at_start, "correlation")
+    return [judge_correlation(at_start, family_pair(frame.runs), notes)]
+
+
+def select_nearest(table: pd.DataFrame) -> pd.DataFrame:
+    """Select the correlation at the smallest distance above 0.
+
+    `table`: rows of the probe `shattering`. Returns one row per run and moment, with `distance`
+    (share of the line between two images) and `correlation` (cosine).
+    """
     apart = table[table["distance"] > 0]
-    least = apart.groupby(["run_id", "iteration"])["distance"].transform("min")
-    columns = [
-        "family",
-        "depth",
-        "seed",
-        "run_id",
-        "iteration",
-        "moment",
-        "distance",
-        "correlation",
+    smallest = apart.groupby(["run_id", ITERATION])["distance"].transform("min")
+    nearest = apart.loc[
+        apart["distance"] == smallest, [*MEASUREMENT_KEYS, "distance", "correlation"]
     ]
-    return (
-        apart.loc[apart["distance"] == least, columns]
-        .astype({"correlation": float})
-        .reset_index(drop=True)
-    )
+    return nearest.astype({"correlation": float}).reset_index(drop=True)
 
 
-def shattered(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> Claim:
-    """Plain: a fall over depth. Residual minus plain: a Welch lower bound above 0 at every depth that both have.
+def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> Claim:
+    """Does the correlation fall with depth, and is it higher with shortcuts?
 
-    All must hold. Contradicted where any of these bounds is on the other side, with Holm's correction for their number,
-    the fall's among them (`decide`). The claim is about directions, without a margin of size.
+    Reproduced if all of this holds: plain networks show a falling trend over depth, and at every
+    depth that both families have, the Welch lower bound of residual minus plain is above 0.
+    Contradicted if any of these bounds lies on the other side, with Holm's correction for their
+    number, the trend's among them (`decide`). The claim is about a direction, so it has no
+    margin.
+
+    Args:
+        values: rows of `select_nearest` at initialisation.
+        pair: the two families to compare.
+        notes: what a reader must know beside the numbers.
     """
     name = "shattered gradients"
     statement = (
-        f"at initialisation the gradients of neighbouring inputs are less alike the deeper the {pair.plain} net, and "
-        f"more alike in the {pair.residual} net of each depth"
+        f"at initialisation the gradients of neighbouring inputs are less alike the deeper the "
+        f"{pair.plain} network, and more alike in the {pair.residual} network of each depth"
     )
     families = {family: group_by_depth(values, family) for family in (pair.plain, pair.residual)}
-    if reasons := missing_requirements(families, depths=2, shared=True, kind="probed"):
+    reasons = missing_requirements(families, depths=2, shared=True, kind="probed")
+    if reasons:
         return not_tested(name, statement, reasons)
-    plain, residual = (
-        depth_tests.groups_of(values, family, "correlation")
-        for family in (pair.plain, pair.residual)
-    )
-    deeper, gaps = depth_tests.decreasing_trend(plain), depth_tests.gaps(residual, plain)
-    fallen = -deeper.difference
-    together = decide({FALL: fallen, **gaps}, "above", 0.0)
-    verdict = together.verdict
-    if verdict is Verdict.REPRODUCED and not deeper.has_trend:
+    plain = depth_tests.group_values(values, pair.plain, "correlation")
+    residual = depth_tests.group_values(values, pair.residual, "correlation")
+    trend = depth_tests.measure_trend(plain)
+    gaps = depth_tests.compute_gaps(residual, plain)
+    decision = decide({TREND: -trend.difference, **gaps}, "above", 0.0)
+    verdict = decision.verdict
+    if verdict is Verdict.REPRODUCED and not trend.has_trend:
         verdict = Verdict.INCONCLUSIVE
-    decisive = _decisive(verdict, together, deeper, gaps, pair)
-    evidence = [f"{pair.plain}, {line}" for line in deeper.evidence]
-    for depth, one in gaps.items():
-        means = f"{_mean(plain[depth])} {pair.plain}, {_mean(residual[depth])} {pair.residual}"
+    decisive = _format_decisive(verdict, decision, trend, gaps, pair)
+    evidence = [f"{pair.plain}, {line}" for line in trend.evidence]
+    for depth, gap in gaps.items():
+        plain_mean = depth_tests.format_mean(plain[depth], decimals=3)
+        residual_mean = depth_tests.format_mean(residual[depth], decimals=3)
         evidence.append(
-            f"{depth} layers: {means}; {pair.residual} minus {pair.plain} {depth_tests.format_interval(one)}"
+            f"{depth} layers: {plain_mean} {pair.plain}, {residual_mean} {pair.residual};"
+            f" {pair.residual} minus {pair.plain} {depth_tests.format_difference(gap)}"
         )
     return Claim(name, statement, verdict, decisive, evidence, notes)
 
 
-def _decisive(
+def _format_decisive(
     verdict: Verdict,
-    together: Decision[int],
-    deeper: depth_tests.DecreasingTrend,
+    decision: Decision[int],
+    trend: DecreasingTrend,
     gaps: dict[int, Difference],
     pair: FamilyPair,
 ) -> str:
-    """The bound that contradicts, or the weakest of each part that the verdict rests on."""
-    between = f"{pair.residual} minus {pair.plain}, at worst"
+    """Return the bound that contradicts, or the weakest bound of each part that matters.
+
+    A part matters if it is shown and the verdict is reproduced, or if it is not shown.
+    """
+    gap_label = f"{pair.residual} minus {pair.plain}, worst case"
     if verdict is Verdict.CONTRADICTED:
-        if together.worst == FALL:  # as a fall it is upside down, and so is its bound
-            return f"{pair.plain}, {deeper.line('lower', together.simultaneous)} {SCALE}"
-        return f"{between} {depth_tests.at_worst(gaps, together)} {SCALE}"
-    weakest = Decision(verdict, min(gaps, key=lambda depth: _lower(gaps[depth])), "lower", 1)
-    falls = deeper.verdict is Verdict.REPRODUCED
-    leads = all(gap.lower > 0 for gap in gaps.values())
+        if decision.worst == TREND:
+            # The decision is about the negated difference, so its upper bound is the lower one.
+            return f"{pair.plain}, {trend.format_line('lower', decision.simultaneous)} {SCALE}"
+        return f"{gap_label}, {depth_tests.format_worst(gaps, decision)} {SCALE}"
+    weakest = min(gaps, key=lambda depth: _lower_bound(gaps[depth]))
+    is_falling = trend.verdict is Verdict.REPRODUCED
+    is_higher = all(gap.lower > 0 for gap in gaps.values())
     lines = []
-    if not falls or verdict is Verdict.REPRODUCED:
-        lines.append(f"{pair.plain}, {deeper.line('upper')}")
-    if not leads or verdict is Verdict.REPRODUCED:
-        lines.append(f"{between} {depth_tests.at_worst(gaps, weakest)}")
+    if verdict is Verdict.REPRODUCED or not is_falling:
+        lines.append(f"{pair.plain}, {trend.format_line('upper')}")
+    if verdict is Verdict.REPRODUCED or not is_higher:
+        line = depth_tests.format_worst(gaps, Decision(verdict, weakest, "lower", 1))
+        lines.append(f"{gap_label}, {line}")
     return f"{'; '.join(lines)} {SCALE}"
 
 
-def _lower(gap: Difference) -> float:
+def _lower_bound(gap: Difference) -> float:
+    """Return the lower bound; minus infinity if it is not known."""
     return -math.inf if math.isnan(gap.lower) else gap.lower
 
 
-def _mean(values: list[float]) -> str:
-    return f"{sum(values) / len(values):.3f}"
+def summarise(values: pd.DataFrame) -> pd.DataFrame:
+    """Summarise the correlation at the smallest distance over seeds.
 
-
-def summary(values: pd.DataFrame) -> pd.DataFrame:
-    """A row a family, depth and moment: the correlation at the smallest distance, Student's interval over seeds."""
+    Returns one row per family, depth and moment, with Student's 95 % interval.
+    """
     rows = []
-    for (family, depth, _), part in values.groupby(["family", "depth", "iteration"]):
-        known = part["correlation"].dropna().tolist()
-        one = student_interval(known) if known else None
-        low, mean, high = (one.low, one.mean, one.high) if one else (math.nan, math.nan, math.nan)
-        row = {
-            "family": family,
-            "depth": depth,
-            "moment": part["moment"].iloc[0],
-            "runs": len(known),
-        }
-        row["distance"] = part["distance"].iloc[0]
-        rows.append(row | {"correlation": mean, "low": low, "high": high})
+    for (family, depth, _), group in values.groupby(["family", "depth", ITERATION]):
+        known = group["correlation"].dropna().tolist()
+        interval = Interval(math.nan, math.nan, math.nan, 0)
+        if known:
+            interval = student_interval(known)
+        rows.append(
+            {
+                "family": family,
+                "depth": depth,
+                "moment": group["moment"].iloc[0],
+                "runs": len(known),
+                "distance": group["distance"].iloc[0],
+                "correlation": interval.mean,
+                "low": interval.low,
+                "high": interval.high,
+            }
+        )
     return pd.DataFrame(rows)

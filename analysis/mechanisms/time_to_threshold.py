@@ -1,7 +1,8 @@
-"""When runs reached an error: each time lies between two evaluations, or after the last one."""
+"""When a run reaches an error: each time lies between two evaluations, or beyond the last one."""
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,78 +14,99 @@ THRESHOLDS = (Fraction(3, 4), Fraction(1, 2), Fraction(1, 4), Fraction(1, 8))  #
 
 
 def measure_times(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    """A row a run and threshold: it was reached in (after, by] iterations; `by` is infinite where it was not.
+    """Measure when each run reaches each share of chance error.
 
-    A diverged run is at chance from then on: where it was not there before, it never was.
+    A run is evaluated only now and then, so its time is known as an interval. A diverged run is at
+    chance from its divergence on; an error that it had not reached before, it never reaches.
+
+    Args:
+        runs: rows of `Frame.runs`.
+        curves: rows of `Frame.curves`, one per run and evaluation.
+
+    Returns:
+        One row per run and threshold, which is a share of chance error. The time, in iterations,
+        lies in (`after`, `by`]; `by` is infinite for a run that never reaches the error. `last`:
+        the run's last evaluation. Runs without an evaluation after the start have no row.
     """
-    rows = []
     trained = curves[curves[ITERATION] > 0]
-    places = trained.groupby("run_id").indices
-    iterations, errors = (trained[name].to_numpy(float) for name in (ITERATION, TRAINING_ERROR))
+    rows_of_run = trained.groupby("run_id").indices
+    iterations = trained[ITERATION].to_numpy(float)
+    errors = trained[TRAINING_ERROR].to_numpy(float)
+    rows: list[dict[str, Any]] = []
     for run in runs[[*RUN_COLUMNS, "chance"]].to_dict("records"):
-        if run["run_id"] not in places:
-            continue  # failed before its first evaluation, and so not over
-        known = places[run["run_id"]]
-        known = known[~np.isnan(errors[known])]
-        known = known[np.argsort(iterations[known], kind="stable")]
-        error, ends = errors[known], [0.0, *iterations[known].tolist(), math.inf]
+        if run["run_id"] not in rows_of_run:
+            continue
+        places = rows_of_run[run["run_id"]]
+        places = places[~np.isnan(errors[places])]
+        places = places[np.argsort(iterations[places], kind="stable")]
+        identity = {key: run[key] for key in RUN_COLUMNS}
         for share in THRESHOLDS:
-            there = np.flatnonzero(error <= float(share) * run["chance"])
-            first = int(there[0]) if len(there) else len(known)
-            row = {key: run[key] for key in RUN_COLUMNS} | {"threshold": float(share)}
-            rows.append(row | {"after": ends[first], "by": ends[first + 1], "last": ends[-2]})
+            limit = float(share) * run["chance"]
+            interval = _locate_time(iterations[places], errors[places] <= limit)
+            rows.append(identity | {"threshold": float(share)} | interval)
     return pd.DataFrame(rows)
 
 
-def censored_at(times: pd.DataFrame, last: float) -> pd.DataFrame:
-    """As if no run had been followed past this iteration."""
-    late = times["by"] > last
-    return times.assign(after=times["after"].clip(upper=last), by=times["by"].mask(late, math.inf))
+def _locate_time(iterations: np.ndarray, is_reached: np.ndarray) -> dict[str, float]:
+    """Return the interval between the evaluation that first finds the error reached and its last.
+
+    `iterations`: of a run's evaluations, ascending. `is_reached`: at each evaluation.
+    """
+    ends = [0.0, *iterations.tolist(), math.inf]
+    reached = np.flatnonzero(is_reached)
+    first = int(reached[0]) if len(reached) else len(iterations)
+    return {"after": ends[first], "by": ends[first + 1], "last": ends[-2]}
 
 
-def counts_of(times: pd.DataFrame) -> list[str]:
-    """A line a depth, of one threshold: how many runs reached it, and when."""
-    return [
-        f"{depth} layers: {np.isfinite(part['by']).sum()} of {len(part)} runs reached it,"
-        f" {_median(part)} iterations in the median; {np.isinf(part['by']).sum()} censored"
-        for depth, part in times.groupby("depth")
-    ]
-
-
-def _median(part: pd.DataFrame) -> str:
-    """Of the intervals, the middle one; of two, the later."""
-    middle = part.sort_values("by").iloc[len(part) // 2]
-    return (
-        f"> {middle['last']:,.0f}"
-        if math.isinf(middle["by"])
-        else f"{middle['after']:,.0f} to {middle['by']:,.0f}"
+def censor_at(times: pd.DataFrame, last: float) -> pd.DataFrame:
+    """Return the times as if no run had been followed beyond the iteration `last`."""
+    is_later = times["by"] > last
+    return times.assign(
+        after=times["after"].clip(upper=last), by=times["by"].mask(is_later, math.inf)
     )
 
 
-def summary(times: pd.DataFrame) -> pd.DataFrame:
-    """A row a family and depth: for each share of chance error the runs that reached it and the median's interval."""
+def describe_times(times: pd.DataFrame) -> list[str]:
+    """Return one line per depth: how many runs reached the error, and when.
+
+    `times`: rows of `measure_times` of one family and threshold.
+    """
+    lines = []
+    for depth, group in times.groupby("depth"):
+        reached, censored = np.isfinite(group["by"]).sum(), np.isinf(group["by"]).sum()
+        lines.append(
+            f"{depth} layers: {reached} of {len(group)} runs reached it, median"
+            f" {_format_median(group)} iterations; {censored} censored"
+        )
+    return lines
+
+
+def _format_median(group: pd.DataFrame) -> str:
+    """Return the interval of the median run; of two middle ones, the later."""
+    median = group.sort_values("by").iloc[len(group) // 2]
+    if math.isinf(median["by"]):
+        return f"> {median['last']:,.0f}"
+    return f"{median['after']:,.0f} to {median['by']:,.0f}"
+
+
+def summarise(times: pd.DataFrame) -> pd.DataFrame:
+    """Summarise the times over seeds.
+
+    Returns one row per family and depth: for each share of chance error, the number of runs that
+    reached it and the interval of the median run, as text.
+    """
     rows = []
     for (family, depth), of_depth in times.groupby(["family", "depth"]):
         row = {"family": family, "depth": depth, "runs": of_depth["run_id"].nunique()}
         for share in THRESHOLDS:
-            part = of_depth[of_depth["threshold"] == float(share)]
-            row |= {
-                f"reached {share}": int(np.isfinite(part["by"]).sum()),
-                f"iterations to {share}": _median(part),
-            }
+            group = of_depth[of_depth["threshold"] == float(share)]
+            row[f"reached {share}"] = int(np.isfinite(group["by"]).sum())
+            row[f"iterations to {share}"] = _format_median(group)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def list_evaluations(runs: pd.DataFrame, curves: pd.DataFrame) -> list[int]:
-    """The iterations at which these runs were evaluated after training began, ascending."""
-    of_runs = curves[curves["run_id"].isin(runs["run_id"]) & (curves[ITERATION] > 0)]
-    return sorted(int(iteration) for iteration in of_runs[ITERATION].unique())
-
-
-def read_milestones(runs: pd.DataFrame) -> list[int]:
-    """After how many iterations the learning rate drops, where that is the same for all runs."""
-    told = runs.get("config.schedule.milestones", pd.Series(dtype=object)).dropna()
-    if told.nunique() != 1:
-        return []
-    return [int(one) for one in told.iloc[0].strip("[]").split(",") if one.strip()]
+    """Return the iterations at which any of these runs was evaluated, ascending, without 0."""
+    is_evaluation = curves["run_id"].isin(runs["run_id"]) & (curves[ITERATION] > 0)
+    return sorted(int(iteration) for iteration in curves.loc[is_evaluation, ITERATION].unique())

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest import mock
 
 import numpy as np
 
@@ -45,8 +44,6 @@ Spans = dict[tuple[int, int], Normal]  # (depth, iteration): log10 of the gradie
 class ProbeDraw:
     """One repetition: runs and a probe's table are drawn, and a mechanism judges a claim on them.
 
-    The mechanism's figure and summary are skipped, since they would take most of the time.
-
     Attributes:
         mechanism: the module of analysis.mechanisms that explains the probe.
         probe: name of the probe.
@@ -66,9 +63,7 @@ class ProbeDraw:
     def __call__(self, generator: np.random.Generator) -> Verdict:
         runs = draw_frame(self.errors, generator).runs
         frame = add_probe(runs, self.probe, self.draw_rows(generator))
-        with mock.patch.multiple(self.mechanism, figure=mock.DEFAULT, summary=mock.DEFAULT):
-            explanation = self.mechanism.build(frame, self.margin)
-        return verdict_of(explanation.claims, self.claim)
+        return verdict_of(self.mechanism.judge(frame, self.margin), self.claim)
 
 
 def probe_cases(ledger: Path, margin: float) -> Iterator[Case]:

@@ -21,13 +21,9 @@ from analysis.interval_censoring import (
     GrowthFit,
     fit_growth,
 )
-from analysis.mechanisms.convergence import (
-    HALF,
-    decide_form,
-    decide_slowing,
-    fit_both_forms,
-    try_fit,
-)
+from analysis.mechanisms.convergence import decide_form
+from analysis.mechanisms.growth import HALF, fit_both_forms, try_fit
+from analysis.mechanisms.slowing import decide_slowing
 from analysis.mechanisms.time_to_threshold import THRESHOLDS
 from analysis.power.simulation import AS_SEEN, NO_EFFECT, Case
 

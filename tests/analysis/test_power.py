@@ -11,7 +11,7 @@ import pytest
 
 from analysis.claim import Verdict
 from analysis.interval_censoring import EXPONENTIAL, POWER
-from analysis.mechanisms.convergence import OTHER_FORM
+from analysis.mechanisms.growth import OTHER_FORM
 from analysis.power import Case, Design, all_cases, simulate
 from analysis.power.cases import TIMES
 from analysis.power.ledger import (

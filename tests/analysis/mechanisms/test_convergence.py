@@ -11,7 +11,8 @@ from analysis.claim import Verdict
 from analysis.figures import style
 from analysis.interval_censoring import EXPONENTIAL, fit_growth
 from analysis.mechanisms import convergence
-from analysis.mechanisms.convergence import HALF, decide_slowing
+from analysis.mechanisms.growth import HALF
+from analysis.mechanisms.slowing import decide_slowing
 from analysis.mechanisms.time_to_threshold import THRESHOLDS, measure_times
 
 EVERY, LAST = 40, 400
@@ -74,18 +75,17 @@ def test_times_that_double_every_so_many_layers_are_exponential(explained):
     found = claim(explained(plain=times), "exponentially slow")
     assert found.verdict is Verdict.REPRODUCED
     assert "3 of 3 runs reached it" in found.evidence[-5]
-    assert (
-        "2 of 3 runs reached it, 360 to 400 iterations in the median; 1 censored"
-        in found.evidence[-1]
-    )
-    assert any("without it, deep nets look faster" in note for note in found.notes)
+    assert "2 of 3 runs reached it, median 360 to 400 iterations; 1 censored" in found.evidence[-1]
+    assert any("deep networks would look faster" in note for note in found.notes)
 
 
 def test_whole_training_and_other_shares_are_evidence(explained):
     """Times after the first drop (200) are in the fit of the whole training, not in the one that decides."""
     found = claim(explained(plain=SLOW), "exponentially slow")
     whole = next(
-        line for line in found.evidence if line.startswith("whole training, past the drops")
+        line
+        for line in found.evidence
+        if line.startswith("whole training, with the learning-rate drops")
     )
     decisive = found.decisive.split("power law ")[1].split(" ")[0]
     assert float(whole.rsplit(" ", 1)[1]) != float(decisive)
@@ -153,7 +153,7 @@ def test_the_drop_is_not_said_to_slow(explained):
     explanation = explained(plain=SLOW)
     ((_, caption),) = explanation.figures.values()
     note = next(note for note in explanation.claims[0].notes if "learning rate drops" in note)
-    for text in (caption.split("Dotted")[1], note):
+    for text in (caption.split("Thin horizontal lines")[1], note):
         assert "faster" in text
         assert "slow" not in text
 
@@ -162,7 +162,7 @@ def test_a_design_that_cannot_decide_says_so(explained):
     """Five evaluations up to the drop: a note says how rarely either form would be preferred."""
     found = claim(explained(plain=SLOW), "exponentially slow")
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert found.notes[0].startswith("this design cannot be counted on to tell the forms apart")
+    assert found.notes[0].startswith("this design cannot reliably distinguish the two forms")
     first, second = (
         int(part.split(" ")[0]) for part in found.notes[0].split("about ")[1].split(" and ")
     )
@@ -178,7 +178,7 @@ def test_a_design_that_can_decide_has_no_such_note(frame_of):
     frame = replace(frame, runs=frame.runs.assign(**{"config.schedule.milestones": "[]"}))
     found = claim(convergence.build(frame, 2.0), "exponentially slow")
     assert found.verdict is Verdict.REPRODUCED
-    assert not any("cannot be counted on" in note for note in found.notes)
+    assert not any("cannot reliably distinguish" in note for note in found.notes)
 
 
 def test_flat_times_are_inconclusive(explained):

@@ -9,7 +9,7 @@ import pytest
 from analysis.claim import Verdict
 from analysis.figures import gradient_flow as figure
 from analysis.figures import style
-from analysis.mechanisms.gradient_flow import build, healthy, spans_of, summary
+from analysis.mechanisms.gradient_flow import build, judge_norms, measure_spans, summarise
 
 LEVEL = [1.0, 2.0, 1.0, 0.5]  # a factor of 4
 EXPLODING = [1e5, 1e3, 10.0, 0.1]  # a factor of a million, towards the first block
@@ -37,11 +37,13 @@ def table_of(norms, seeds=2, spread=1.0):
 
 def verdict_of(norms, family="plain", **keys):
     table = table_of({family: norms}, **keys)
-    return healthy(spans_of(table), table.drop_duplicates("run_id").assign(state="done"), family)
+    return judge_norms(
+        measure_spans(table), table.drop_duplicates("run_id").assign(state="done"), family
+    )
 
 
 def test_spans_are_largest_over_smallest_norm():
-    spans = spans_of(table_of({"plain": {20: {0: EXPLODING, 400: LEVEL}}}, seeds=1))
+    spans = measure_spans(table_of({"plain": {20: {0: EXPLODING, 400: LEVEL}}}, seeds=1))
     assert spans["span"].tolist() == pytest.approx([1e6, 4.0])
     assert spans["first"].tolist() == pytest.approx([1e5, 1.0])
     assert spans["last"].tolist() == pytest.approx([0.1, 0.5])
@@ -58,7 +60,7 @@ def test_level_norms_at_every_depth_and_probe_are_healthy():
 def test_one_moment_of_one_depth_contradicts(norms, word):
     claim = verdict_of({20: {0: LEVEL}, 56: {0: norms, 400: LEVEL}})
     assert claim.verdict is Verdict.CONTRADICTED
-    assert claim.decisive.startswith("at worst 56 layers, initialisation: factor 1e+0")
+    assert claim.decisive.startswith("worst case, 56 layers, initialisation: factor 1e+0")
     assert f"initialisation {word}" in claim.evidence[1]
 
 
@@ -107,10 +109,7 @@ def test_one_seed_is_not_tested():
 def test_a_norm_that_is_zero_or_not_finite_has_no_span_and_is_told(broken):
     claim = verdict_of({20: {0: [broken, 1.0, 1.0]}, 56: {0: LEVEL}})
     assert claim.verdict is Verdict.INCONCLUSIVE
-    assert (
-        "20 layers, initialisation: no gradient, or none that is finite, in 2 runs"
-        in claim.decisive
-    )
+    assert "20 layers, initialisation: gradient zero or not finite in 2 runs" in claim.decisive
     assert "(not finite)" in claim.evidence[0]
 
 
@@ -123,7 +122,9 @@ def test_a_moment_that_one_run_alone_was_probed_at_has_no_bound():
     """A run of a release without probes has no early one."""
     table = table_of({"plain": {20: {0: LEVEL, 40: EXPLODING, 400: LEVEL}}})
     table = table[(table["iteration"] != 40) | (table["seed"] == 0)]
-    claim = healthy(spans_of(table), table.drop_duplicates("run_id").assign(state="done"), "plain")
+    claim = judge_norms(
+        measure_spans(table), table.drop_duplicates("run_id").assign(state="done"), "plain"
+    )
     assert claim.verdict is Verdict.REPRODUCED
     assert claim.notes == ["20 layers, iteration 40: one run, no bound"]
 
@@ -131,19 +132,19 @@ def test_a_moment_that_one_run_alone_was_probed_at_has_no_bound():
 def test_runs_that_were_not_probed_are_told():
     table = table_of({"plain": {20: {0: LEVEL}}}, seeds=3)
     runs = table.drop_duplicates("run_id").assign(state=["done", "done", "diverged"])
-    claim = healthy(spans_of(table[table["seed"] < 2]), runs, "plain")
+    claim = judge_norms(measure_spans(table[table["seed"] < 2]), runs, "plain")
     assert claim.notes == ["1 of 3 runs without this probe: plain-d20-s2 (diverged)"]
 
 
 def test_the_table_has_geometric_means():
-    table = summary(spans_of(table_of({"plain": {20: {0: [1.0, 1.0]}}}, spread=4.0)))
+    table = summarise(measure_spans(table_of({"plain": {20: {0: [1.0, 1.0]}}}, spread=4.0)))
     assert table.loc[0, "first_gmean"] == pytest.approx(2)
     assert table.loc[0, "runs"] == 2
 
 
 @pytest.mark.parametrize("broken", [0.0, math.nan])
 def test_a_norm_that_is_not_known_has_no_mean_in_the_table(broken):
-    table = summary(spans_of(table_of({"plain": {20: {0: [broken, 1.0, 1.0]}}})))
+    table = summarise(measure_spans(table_of({"plain": {20: {0: [broken, 1.0, 1.0]}}})))
     assert math.isnan(table.loc[0, "first_gmean"])
     assert table.loc[0, "last_gmean"] == pytest.approx(1)
 

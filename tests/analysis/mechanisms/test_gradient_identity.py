@@ -80,10 +80,10 @@ def test_equal_to_rounding_is_reproduced(explained):
         "largest relative difference of the two sides 2.0e-14 (limit 1e-10), over 54 equations in 4 runs"
     )
     assert claim.evidence[:2] == [
-        "blocks that keep the shape: at worst 2.0e-14, 42 equations",
-        "blocks that change the shape: at worst 1.0e-15, 12 equations",
+        "blocks that keep the shape: at most 2.0e-14, 42 equations",
+        "blocks that change the shape: at most 1.0e-15, 12 equations",
     ]
-    assert claim.evidence[2].endswith("initialisation 36%, iteration 200 46%, end 56%")
+    assert claim.evidence[2].endswith("initialisation 36 %, iteration 200 46 %, end 56 %")
     assert claim.notes == []
 
 
@@ -98,9 +98,9 @@ def test_an_equation_without_a_difference_is_told_and_leaves_it_open(explained):
     table.loc[5, ["relative_difference", "shortcut_share"]] = math.nan
     (claim,) = explained(table).claims
     assert claim.verdict is Verdict.INCONCLUSIVE
-    assert "1 of them without one" in claim.decisive
+    assert "not known for 1 of them" in claim.decisive
     assert claim.notes == [
-        "not a finite number in 1 runs, so what needs them is not shown: residual-d8-s0",
+        "not a finite number in 1 run, so bounds that need it are not known: residual-d8-s0",
     ]
 
 
@@ -119,7 +119,7 @@ def test_the_stage_form_is_told_apart(explained):
     )
     explanation = explained(pd.concat([table, stage]))
     assert (
-        "from a block to its stage's end: at worst 4.0e-13, 12 equations"
+        "from a block to the end of its stage: at most 4.0e-13, 12 equations"
         in explanation.claims[0].evidence
     )
     assert set(explanation.table["form"]) == {"block", "stage"}
@@ -144,7 +144,7 @@ def test_the_figure_draws_both_terms_relative_to_the_gradient():
 
 
 def test_the_share_is_drawn_at_the_first_and_the_last_moment(explained):
-    values = gradient_identity.shares(table_of())
+    values = gradient_identity.measure_shares(table_of())
     (ax,) = figures.plot_share(values, "residual").axes
     lines = {
         line.get_label(): line.get_ydata()

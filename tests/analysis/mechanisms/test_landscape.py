@@ -9,7 +9,7 @@ import pytest
 
 from analysis.figures import landscape as figure
 from analysis.figures import style
-from analysis.mechanisms.landscape import build, roughness
+from analysis.mechanisms.landscape import build, measure_roughness
 
 POINTS = 5
 AT = np.linspace(-1, 1, POINTS)
@@ -65,7 +65,7 @@ def test_the_table_of_a_bowl_by_hand(probed):
     # at 0.25 to 0.75 from the middle: four points at 0.5, four at 0.5 sqrt 2
     assert row["loss_halfway"] == pytest.approx(0.1 + (4 * 0.25 + 4 * 0.5) / 8)
     # at the one point with neighbours around: log10 of the loss is 0.82 decades below the quadratic of its neighbours
-    assert row["square_off_smooth_decades"] == pytest.approx(roughness(LOSSES)[0])
+    assert row["square_off_smooth_decades"] == pytest.approx(measure_roughness(LOSSES)[0])
     assert (row["square_off_smooth_share"], row["line_off_smooth_share"], row["not_finite"]) == (
         1,
         1,
@@ -89,30 +89,30 @@ def waves(seed=0):
 
 
 def test_a_quadratic_of_the_logarithm_is_smooth_whatever_it_spans():
-    assert roughness(BOWL) == (pytest.approx(0, abs=1e-12), 0)
-    assert roughness(BOWL[12]) == (pytest.approx(0, abs=1e-12), 0)
+    assert measure_roughness(BOWL) == (pytest.approx(0, abs=1e-12), 0)
+    assert measure_roughness(BOWL[12]) == (pytest.approx(0, abs=1e-12), 0)
 
 
 def test_a_point_off_a_plane_is_off_by_its_height():
     """Its 24 neighbours are fitted by the plane, and at each of these it alone is off."""
     loss = 10 ** (X + 2 * Y)[:5, :5]
     loss[2, 2] *= 10**0.3
-    assert roughness(loss) == (pytest.approx(0.3), 1)
+    assert measure_roughness(loss) == (pytest.approx(0.3), 1)
     line = np.array([1.0, 1.0, 1.0, 10**0.09, 1.0, 1.0, 1.0])
     # alone 0.09; its neighbours at one and at two points: weights 2/3 and -1/6 of it
-    assert roughness(line) == (pytest.approx((0.09 + 2 * 0.06) / 3), 0)
-    assert roughness(line[1:-1]) == (pytest.approx(0.09), 0)
-    assert roughness(np.array([1.0, 1.0, 10**0.11, 1.0, 1.0])) == (pytest.approx(0.11), 1)
+    assert measure_roughness(line) == (pytest.approx((0.09 + 2 * 0.06) / 3), 0)
+    assert measure_roughness(line[1:-1]) == (pytest.approx(0.09), 0)
+    assert measure_roughness(np.array([1.0, 1.0, 10**0.11, 1.0, 1.0])) == (pytest.approx(0.11), 1)
 
 
 @pytest.mark.parametrize(
     "smooth", [BOWL, HOLE, 0.02 + 1e4 * (X**2 + Y**2) ** 3, 0.1 + 100 * (X**2 + Y**2)]
 )
 def test_chaos_is_told_from_a_bowl_of_many_decades(smooth):
-    decades, share = roughness(smooth)
+    decades, share = measure_roughness(smooth)
     assert decades < 0.02
     assert share < 0.05
-    chaotic_decades, chaotic_share = roughness(
+    chaotic_decades, chaotic_share = measure_roughness(
         smooth * 10 ** (0.3 * waves())
     )  # a factor of two, up and down
     assert chaotic_decades > 0.15
@@ -123,13 +123,13 @@ def test_what_is_not_finite_or_too_small_is_not_counted():
     loss = BOWL.copy()
     loss[12, 12] = nan
     loss[0, 0] = 1.0  # a corner is no window's middle, but in one
-    decades, share = roughness(loss)
+    decades, share = measure_roughness(loss)
     assert 0 < decades < 0.01
     assert share == pytest.approx(1 / (21**2 - 25))
-    assert np.isnan(roughness(np.full((5, 5), nan))).all()
-    assert np.isnan(roughness(BOWL[:4])).all()
-    assert np.isnan(roughness(np.ones(4))).all()
-    assert roughness(np.zeros(5)) == (0, 0)
+    assert np.isnan(measure_roughness(np.full((5, 5), nan))).all()
+    assert np.isnan(measure_roughness(BOWL[:4])).all()
+    assert np.isnan(measure_roughness(np.ones(4))).all()
+    assert measure_roughness(np.zeros(5)) == (0, 0)
 
 
 def test_contours_are_log10_of_the_loss_and_all_panels_have_one_scale(probed):
@@ -164,7 +164,8 @@ def test_a_grid_that_is_not_complete_is_told_and_not_drawn(probed):
     gone = (table["run_id"] == "plain-d56-s0") & (table["shape"] == "square") & (table["x"] == 1)
     explanation = build(replace(frame, probes={"landscape": table[~gone]}), 2.0)
     assert (
-        "the square of plain-d56-s0, of which 20 of 25 points are there" in explanation.introduction
+        "the square of plain-d56-s0, because only 20 of its 25 points were measured"
+        in explanation.introduction
     )
     assert not explanation.figures["landscape"][0].axes[1].collections
     assert len(explanation.table) == 4  # its line is there

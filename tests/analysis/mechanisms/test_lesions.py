@@ -117,7 +117,7 @@ def test_one_of_several_depths_contradicts_only_by_more(probed):
         (claim,) = build(probed(errors, {**ALONE, ("residual", 32): weak}), 2.0).claims
         assert claim.verdict is verdict
     assert claim.decisive.startswith(
-        "at worst 32 layers, plain minus residual: +0.50 points, 95 % upper bound (Holm, 2"
+        "worst case, 32 layers, plain minus residual: +0.50 points, 95 % upper bound (Holm, 2"
     )
 
 
@@ -127,7 +127,7 @@ def test_a_depth_whose_plain_net_did_not_train_is_left_out_and_told(probed):
     assert claim.verdict is Verdict.REPRODUCED
     assert len(claim.evidence) == 1
     assert (
-        "plain-56 is left out: untrained, its mean within 2 points of chance: nothing to lose"
+        "plain-56 is excluded: it is untrained (mean within 2 points of chance) and has nothing to lose"
         in claim.notes
     )
     errors["plain"][56] = [
@@ -137,7 +137,7 @@ def test_a_depth_whose_plain_net_did_not_train_is_left_out_and_told(probed):
     ]  # the mean of the depth decides, as in the other claims
     (claim,) = build(probed(errors), 2.0).claims
     assert len(claim.evidence) == 2
-    assert not any("left out" in note for note in claim.notes)
+    assert not any("excluded" in note for note in claim.notes)
     (claim,) = build(
         probed({"plain": {56: [89.0, 89.0]}, "residual": {56: [1.0, 1.0]}}), 2.0
     ).claims

@@ -9,7 +9,7 @@ import pytest
 
 from analysis.claim import Verdict
 from analysis.figures import style
-from analysis.mechanisms.paths import build, lengths_of
+from analysis.mechanisms.paths import build, measure_lengths
 
 SHORT, LONG = (
     [4.0, 3.0, 2.0, 1.0, 0.0],
@@ -51,7 +51,7 @@ def test_without_the_probe_there_is_no_part(frame_of):
 
 
 def test_the_effective_length_is_the_mean_length_weighted_by_norms(probed):
-    lengths = lengths_of(probed([SHORT]).probes["paths"]).set_index("moment")
+    lengths = measure_lengths(probed([SHORT]).probes["paths"]).set_index("moment")
     end = lengths.loc["end"]
     assert end["effective"] == pytest.approx((0 * 4 + 1 * 3 + 2 * 2 + 3 * 1) / 10)
     assert end["over"] == pytest.approx(1 - 4 / 2)
@@ -88,7 +88,7 @@ def test_every_depth_counts(probed):
     (claim,) = build(replace(frame, probes={"paths": table}), 2.0).claims
     assert claim.verdict is Verdict.CONTRADICTED
     assert claim.decisive == (
-        "at worst 32 layers, of 4 blocks: effective length minus n/2 = 2: +1.00 blocks, 95 % lower bound"
+        "worst case, 32 layers, 4 blocks: effective length minus n/2 = 2: +1.00 blocks, 95 % lower bound"
         " (Holm, 2 together) +1.00"
     )
     assert len(claim.evidence) == 2

@@ -65,7 +65,7 @@ def test_weaker_than_plain_and_weaker_with_depth(explained):
     assert set(verdicts(explanation).values()) == {Verdict.REPRODUCED}
     weaker, deeper = explanation.claims
     assert weaker.decisive.startswith(
-        "plain minus residual, at worst 8 layers: +0.2000, 95 % lower bound +0.18"
+        "plain minus residual, worst case, 8 layers: +0.2000, 95 % lower bound +0.18"
     )
     assert deeper.decisive.startswith("20 minus 8 layers: -0.4000, 95 % upper bound -0.38")
     assert (
@@ -82,7 +82,7 @@ def test_one_depth_at_which_plain_is_weaker_contradicts(explained):
     explanation = explained(table_of(means))
     assert set(verdicts(explanation).values()) == {Verdict.CONTRADICTED}
     assert explanation.claims[0].decisive.startswith(
-        "plain minus residual, at worst 14 layers: -0.2000, 95 % upper"
+        "plain minus residual, worst case, 14 layers: -0.2000, 95 % upper"
     )
     assert explanation.claims[1].decisive.startswith("14 minus 8 layers: +0.7000, 95 % lower bound")
 
@@ -129,7 +129,7 @@ def test_one_of_several_depths_contradicts_only_by_more(explained):
             table_of({"plain": {8: 1.0, 14: 1.0}, "residual": {8: 0.5, 14: 1 - difference}})
         ).claims[0]
         assert claim.verdict is verdict
-    assert "at worst 14 layers: +0.0200, 95 % upper bound (Holm, 2 together)" in claim.decisive
+    assert "worst case, 14 layers: +0.0200, 95 % upper bound (Holm, 2 together)" in claim.decisive
 
 
 def test_a_bound_without_a_trend_is_inconclusive(explained):
@@ -162,7 +162,7 @@ def test_a_response_that_is_not_finite_is_told(explained):
     explanation = explained(table)
     assert set(verdicts(explanation).values()) == {Verdict.INCONCLUSIVE}
     assert all("residual-d14-s0" in claim.notes[0] for claim in explanation.claims)
-    assert "at worst 14 layers" in explanation.claims[0].decisive
+    assert "worst case, 14 layers" in explanation.claims[0].decisive
 
 
 def test_untrained_runs_count_and_are_told(explained):
@@ -170,7 +170,7 @@ def test_untrained_runs_count_and_are_told(explained):
         table_of(WEAK), {"plain": {8: [1.0] * 3, 14: [1.0] * 3, 20: [90.0, 89.0, 50.0]}}
     ).claims
     assert weaker.notes == [
-        "2 of 3 runs of plain-20 are untrained (within 2 points of chance), and count"
+        "2 of 3 runs of plain-20 are untrained (within 2 points of chance) and are included"
     ]
     assert deeper.notes == []
 
@@ -183,7 +183,7 @@ def test_without_3x3_layers_or_the_table_there_is_no_part(explained, frame_of):
 def test_the_figure_draws_layers_in_order_sorted_and_their_means():
     table = table_of(WEAK)
     table = table[(table["kernel"] == 3) & (table["moment"] == "end")]
-    axes = figures.plot(table, responses.means_of(table)).axes
+    axes = figures.plot(table, responses.average_layers(table)).axes
     assert [ax.get_title() for ax in axes[:2]] == ["plain", "residual"]
     ordered, magnitude, means = axes[1], axes[3], axes[4]
     assert ordered.lines[2].get_ydata() == pytest.approx([0.36, 0.44])  # 20 layers, in order
@@ -196,7 +196,7 @@ def test_the_figure_draws_layers_in_order_sorted_and_their_means():
 def test_exploded_responses_are_drawn_on_a_logarithmic_scale_and_the_residual_nets_once_more():
     table = table_of({"plain": {8: 1.0, 14: 1000.0}, "residual": {8: 0.8, 14: 0.7}})
     table = table[(table["kernel"] == 3) & (table["moment"] == "end")]
-    axes = figures.plot(table, responses.means_of(table)).axes
+    axes = figures.plot(table, responses.average_layers(table)).axes
     assert [ax.get_yscale() for ax in axes] == ["log"] * 5 + ["linear"]
     (alone,) = (line for line in axes[5].lines if line.get_label() == "residual")
     assert alone.get_ydata() == pytest.approx([0.8, 0.7])

@@ -73,9 +73,9 @@ def test_a_fall_in_plain_nets_and_a_lead_at_every_depth(explained):
     fall, lead = claim.decisive.split("; ")
     assert fall.startswith("plain, 20 minus 8 layers: -0.7000, 95 % upper bound -0.68")
     assert fall.endswith("falling trend p = 0.0007")  # exactly 3! 3! 3! / 9! = 0.0006
-    assert claim.decisive.endswith("(correlation: 1 alike, 0 white noise)")
+    assert claim.decisive.endswith("(correlation: 1 identical, 0 white noise)")
     assert lead.startswith(
-        "residual minus plain, at worst 8 layers: +0.1500, 95 % lower bound +0.13"
+        "residual minus plain, worst case, 8 layers: +0.1500, 95 % lower bound +0.13"
     )
     assert claim.evidence[-1].startswith(
         "20 layers: 0.100 plain, 0.850 residual; residual minus plain +0.7500"
@@ -95,7 +95,7 @@ def test_a_fall_in_plain_nets_and_a_lead_at_every_depth(explained):
     [
         (
             SHATTERED | {"residual": {8: 0.7, 14: 0.9, 20: 0.85}},
-            "residual minus plain, at worst 8 layers: -0.1000",
+            "residual minus plain, worst case, 8 layers: -0.1000",
         ),
         (SHATTERED | {"plain": {8: 0.1, 14: 0.5, 20: 0.8}}, "plain, 20 minus 8 layers: +0.7000"),
     ],
@@ -176,7 +176,7 @@ def test_a_correlation_that_is_not_finite_is_told_and_holds_for_nothing(explaine
     (claim,) = explained(table).claims
     assert claim.verdict is Verdict.INCONCLUSIVE
     assert claim.notes == [
-        "not a finite number in 1 runs, so what needs them is not shown: plain-d14-s1"
+        "not a finite number in 1 run, so bounds that need it are not known: plain-d14-s1"
     ]
 
 
@@ -198,7 +198,7 @@ def test_without_the_table_there_is_no_part(frame_of):
 def test_the_figure_draws_correlations_and_their_start_against_depth():
     style.apply()
     table = table_of(SHATTERED)
-    values = shattering.nearest(table)
+    values = shattering.select_nearest(table)
     axes = figures.plot(table, values[values["moment"] == "initialisation"]).axes
     assert [ax.get_title() for ax in axes[:2]] == ["plain", "residual"]
     plain, at_end, start = axes[0], axes[2], axes[4]

@@ -1,0 +1,68 @@
+"""How the iterations to an error grow with depth: fits of two forms, and their text.
+
+The form is exponential (every layer multiplies the iterations by the same factor) or a power law
+(doubling the depth does).
+"""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+import pandas as pd
+
+from analysis.evidence import format_bounds
+from analysis.interval_censoring import (
+    EXPONENTIAL,
+    POWER,
+    DegenerateSample,
+    GrowthFit,
+    fit_growth,
+)
+from analysis.mechanisms.time_to_threshold import censor_at
+
+HALF = Fraction(1, 2)  # share of chance error to which both forms are compared
+OTHER_FORM = {EXPONENTIAL: POWER, POWER: EXPONENTIAL}
+LAYERS = 10  # a factor is given for so many layers
+MAX_EXPONENT = 700.0  # e to a larger number overflows
+
+
+def try_fit(form: str, times: pd.DataFrame, share: Fraction) -> GrowthFit | str:
+    """Fit one form of growth; return a text that says why if the times allow no fit.
+
+    `times`: rows of `time_to_threshold.measure_times` of one family. `share`: of chance error.
+    """
+    of_share = times[times["threshold"] == float(share)]
+    try:
+        return fit_growth(form, of_share["depth"], of_share["after"], of_share["by"])
+    except DegenerateSample as error:
+        return str(error)
+
+
+def fit_both_forms(times: pd.DataFrame, milestones: Sequence[int]) -> dict[str, GrowthFit | str]:
+    """Fit both forms to the iterations to half of chance error, before the learning rate drops.
+
+    A run that gets there after the first of the `milestones` counts as longer than that. Without
+    milestones the whole training counts.
+    """
+    window = censor_at(times, milestones[0]) if milestones else times
+    return {form: try_fit(form, window, HALF) for form in (EXPONENTIAL, POWER)}
+
+
+def compare_forms(exponential: GrowthFit, power: GrowthFit) -> float:
+    """Return the log-likelihood of the exponential form minus that of the power law."""
+    return exponential.log_likelihood - power.log_likelihood
+
+
+def format_factor(slope: float) -> str:
+    """Return the factor by which LAYERS layers multiply the iterations. `slope`: per layer."""
+    if slope == math.inf:
+        return "unbounded"
+    return f"{math.exp(min(LAYERS * slope, MAX_EXPONENT)):.3g}"
+
+
+def format_fit(fit: GrowthFit | str) -> str:
+    """Return an exponential fit as a factor with all its bounds, or why there is no fit."""
+    if isinstance(fit, str):
+        return fit
+    bounds = format_bounds(fit, show=format_factor)
+    return f"factor per {LAYERS} layers {format_factor(fit.slope)} ({bounds})"

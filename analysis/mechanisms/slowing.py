@@ -1,0 +1,120 @@
+"""Do residual networks slow down less with depth than plain ones? Slopes at several errors."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+import pandas as pd
+
+from analysis.claim import Claim, Verdict, not_tested
+from analysis.claims import SIGNIFICANCE, FamilyPair
+from analysis.frame import group_by_depth
+from analysis.interval_censoring import EXPONENTIAL, GrowthFit
+from analysis.mechanisms.growth import LAYERS, format_factor, format_fit, try_fit
+from analysis.mechanisms.time_to_threshold import THRESHOLDS
+from analysis.requirements import missing_requirements
+from analysis.statistics import CONFIDENCE
+
+PairOfFits = tuple[GrowthFit, GrowthFit]  # of the plain and of the residual family
+LOWER, UPPER = -1, 1  # sides of GrowthFit.bound
+
+
+def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> Claim:
+    """Do residual networks slow down by a smaller factor per layer than plain ones?
+
+    Reproduced if, at every share of chance error at which both families can be fitted, the upper
+    bound of the residual slope is below the lower bound of the plain one. All must hold, so their
+    number needs no correction (intersection-union), and no share can be picked. Contradicted if
+    the opposite holds at any share, with bounds of level 1 - 0.05/m for m shares (Holm's first
+    step).
+
+    Half of chance error alone would not do: the rule was made when the curves of the experiment
+    `quick` were known, whose residual networks all pass it before their first evaluation. The
+    whole training counts, learning-rate drops included, for both families alike.
+
+    Args:
+        runs: rows of `Frame.runs`.
+        times: rows of `time_to_threshold.measure_times` of both families.
+        pair: the families to compare.
+    """
+    name = f"no such slowing, {pair.residual}"
+    statement = (
+        f"{pair.residual} networks: the iterations to a share of chance error grow by a smaller "
+        f"factor per layer than those of {pair.plain} networks, at every share at which both "
+        "factors can be fitted"
+    )
+    families = (pair.plain, pair.residual)
+    groups = {family: group_by_depth(runs, family) for family in families}
+    reasons = missing_requirements(groups, depths=2)
+    if reasons:
+        return not_tested(name, statement, reasons)
+    fits: dict[Fraction, PairOfFits] = {}
+    evidence = []
+    for share in THRESHOLDS:
+        plain = try_fit(EXPONENTIAL, times[times["family"] == pair.plain], share)
+        residual = try_fit(EXPONENTIAL, times[times["family"] == pair.residual], share)
+        if isinstance(plain, GrowthFit) and isinstance(residual, GrowthFit):
+            fits[share] = plain, residual
+        lines = f"{pair.plain} {format_fit(plain)}; {pair.residual} {format_fit(residual)}"
+        evidence.append(f"{share} of chance error: {lines}")
+    if not fits:
+        reason = "there is no share at which both factors can be fitted"
+        return not_tested(name, statement, [reason, *evidence])
+    verdict = decide_slowing(fits)
+    decisive = _format_decisive(fits, verdict is Verdict.CONTRADICTED, pair)
+    return Claim(name, statement, verdict, decisive, evidence)
+
+
+def decide_slowing(fits: Mapping[Fraction, PairOfFits]) -> Verdict:
+    """Return the verdict on the fits at each share of chance error; see `judge_slowing`."""
+    gaps = [_upper_gap(plain, residual) for plain, residual in fits.values()]
+    if all(gap < 0 for gap in gaps):
+        return Verdict.REPRODUCED
+    level = opposite_level(len(fits))
+    opposite_gaps = [_lower_gap(plain, residual, level) for plain, residual in fits.values()]
+    if any(gap > 0 for gap in opposite_gaps):
+        return Verdict.CONTRADICTED
+    return Verdict.INCONCLUSIVE
+
+
+def opposite_level(shares: int) -> float:
+    """Return the level of bounds of which any one contradicts.
+
+    For all of `shares` bounds together the chance of an error is 5 % (Holm's first step).
+    """
+    return 1 - SIGNIFICANCE / shares
+
+
+def _upper_gap(plain: GrowthFit, residual: GrowthFit) -> float:
+    """Return the residual slope's upper bound minus the plain slope's lower bound."""
+    return residual.bound(CONFIDENCE, UPPER) - plain.bound(CONFIDENCE, LOWER)
+
+
+def _lower_gap(plain: GrowthFit, residual: GrowthFit, level: float) -> float:
+    """Return the residual slope's lower bound minus the plain slope's upper bound."""
+    return residual.bound(level, LOWER) - plain.bound(level, UPPER)
+
+
+def _format_decisive(
+    fits: Mapping[Fraction, PairOfFits], is_contradicted: bool, pair: FamilyPair
+) -> str:
+    """Return the bounds of both families at the share on which the verdict rests."""
+    if is_contradicted:
+        level, side, other_side = opposite_level(len(fits)), LOWER, UPPER
+        gaps = {share: _lower_gap(*both, level) for share, both in fits.items()}
+    else:
+        level, side, other_side = CONFIDENCE, UPPER, LOWER
+        gaps = {share: _upper_gap(*both) for share, both in fits.items()}
+    worst = max(gaps, key=lambda share: gaps[share])
+    plain, residual = fits[worst]
+    residual_bound = _format_bound(residual, level, side)
+    plain_bound = _format_bound(plain, level, other_side)
+    return (
+        f"worst case of {len(fits)} shares, {worst} of chance error, factor per {LAYERS} layers: "
+        f"{pair.residual} {residual_bound}, {pair.plain} {plain_bound}"
+    )
+
+
+def _format_bound(fit: GrowthFit, level: float, side: int) -> str:
+    """Return one bound as a factor: `95 % upper bound 1.2`."""
+    name = "upper" if side == UPPER else "lower"
+    return f"{100 * level:.4g} % {name} bound {format_factor(fit.bound(level, side))}"
