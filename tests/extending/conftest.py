@@ -1,12 +1,15 @@
-"""A tiny run of three iterations, for the recipes of CONTRIBUTING.md."""
+"""Tiny runs of three iterations, composed from conf/ and the YAML files of a recipe."""
 
+import shutil
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
 
 from analysis.frame import Frame, load
-from degradation.config import Config
+from degradation import config as schema
+from degradation.config import CONF, Config
 from degradation.run import train
 from degradation.sweep.jobs import describe_planned_run, locate_run
 
@@ -19,9 +22,22 @@ THREE_ITERATIONS = [
 
 
 @pytest.fixture
-def short(tiny: Callable[..., Config]) -> Callable[..., Config]:
+def conf(tmp_path: Path) -> Path:
+    """A copy of conf/, to which a test may add files."""
+    return shutil.copytree(CONF, tmp_path / "conf")
+
+
+@pytest.fixture
+def short(conf: Path, tmp_path: Path, tiny_overrides: list[str]) -> Callable[..., Config]:
     """Return a function from overrides to the configuration of a run of three iterations."""
-    return lambda *overrides: tiny(*THREE_ITERATIONS, *overrides)
+
+    def compose_short(*overrides: str) -> Config:
+        schema.register()
+        words = [*tiny_overrides, *THREE_ITERATIONS, f"record_root={tmp_path / 'runs'}"]
+        with initialize_config_dir(config_dir=str(conf), version_base="1.3"):
+            return schema.read(compose("config", [*words, *overrides]))
+
+    return compose_short
 
 
 @pytest.fixture
@@ -30,7 +46,6 @@ def train_and_load() -> Callable[[Config], Frame]:
 
     def run(config: Config) -> Frame:
         assert train(config) == "done"
-        expected: dict[str, Any] = describe_planned_run(locate_run(config))
-        return load(config.record_root, [expected])
+        return load(config.record_root, [describe_planned_run(locate_run(config))])
 
     return run

@@ -1,11 +1,13 @@
-"""The code of the recipes in CONTRIBUTING.md, and modules that hold it during a test."""
+"""The code of the recipes in CONTRIBUTING.md, put where it belongs for the length of a test."""
 
 import importlib
 import re
-from pathlib import Path
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
 from types import ModuleType
-
-import pytest
+from typing import Any
 
 PAGE = Path(__file__).parents[2] / "CONTRIBUTING.md"
 BLOCK = re.compile(r"^```\w*\n# (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -20,14 +22,27 @@ def read_recipe(title: str) -> dict[str, str]:
     return recipe
 
 
-def add_module(monkeypatch: pytest.MonkeyPatch, folder: Path, package: str, path: str) -> Path:
-    """Let a package find modules in a folder too; return where the module of `path` belongs."""
-    module = importlib.import_module(package)
-    monkeypatch.setattr(module, "__path__", [*module.__path__, str(folder)])
-    return folder / Path(path).name
+@contextmanager
+def added_module(path: str, code: str, folder: Path) -> Iterator[ModuleType]:
+    """Import code as the module of a package that its path says; the package finds it meanwhile."""
+    parts = PurePosixPath(path.removeprefix("src/")).with_suffix("").parts
+    package = importlib.import_module(".".join(parts[:-1]))
+    name = ".".join(parts)
+    file = folder / package.__name__ / f"{parts[-1]}.py"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(code)
+    search_path: Any = package.__path__
+    package.__path__ = [*search_path, str(file.parent)]
+    importlib.invalidate_caches()
+    try:
+        yield importlib.import_module(name)
+    finally:
+        package.__path__ = search_path
+        sys.modules.pop(name, None)
+        vars(package).pop(parts[-1], None)
 
 
-def execute(code: str, module: ModuleType, path: str) -> dict[str, object]:
+def execute(code: str, module: ModuleType, path: str) -> dict[str, Any]:
     """Run code as if it stood at the end of a module, and return the names that it defines."""
     names = dict(vars(module))
     before = dict(names)
