@@ -18,14 +18,14 @@ def _gap(monkeypatch):
     recipe = read_recipe("A metric")
     monkeypatch.setitem(metrics.METRICS, "test/gap", None)  # removed again after the test
     names = execute(recipe[TABLE], metrics, TABLE)
-    measure = trainer.Trainer.metrics
+    measure = trainer.Trainer.measure_metrics
 
     def measure_gap(self):
         row = measure(self)
         exec(recipe[COMPUTATION], vars(trainer) | names | {"row": row})
         return row
 
-    monkeypatch.setattr(trainer.Trainer, "metrics", measure_gap)
+    monkeypatch.setattr(trainer.Trainer, "measure_metrics", measure_gap)
 
 
 def test_new_metric_is_recorded_and_read(short, train_and_load):

@@ -7,7 +7,7 @@ import pytest
 from analysis.frame import load
 from analysis.mechanisms import explain_mechanisms
 from degradation.registry import PROBES
-from degradation.run_probes import explain
+from degradation.run_probes import run_probes
 from degradation.sweep.jobs import describe_planned_run, locate_run
 from tests.support.recipes import added_module, read_recipe
 
@@ -41,7 +41,7 @@ def test_new_probe_is_taken_while_training(short, train_and_load):
 def test_new_probe_is_taken_afterwards_and_reported(short, train_and_load):
     train_and_load(short("probes=none"))
     config = short("probes=none", "probes.afterwards=[dead_channels]")
-    explain(config)
+    run_probes(config)
     frame = load(config.record_root, [describe_planned_run(locate_run(config))])
     assert frame.probes["dead_channels"]["moment"].unique().tolist() == ["initialisation", "end"]
     explanations = {one.name: one for one in explain_mechanisms(frame, margin=2.0)}
