@@ -251,7 +251,7 @@ def test_keys_in_code_exist(document):
     groups = {path.name for path in CONF.iterdir() if path.is_dir()}
     for span in inline_code(document):
         match = KEY.fullmatch(span)
-        if not match or match[1].endswith(".jsonl"):
+        if not match or FILE.fullmatch(span) or span.endswith(".jsonl"):
             continue
         key = match[1]
         first = key.partition(".")[0]
