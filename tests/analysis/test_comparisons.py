@@ -23,6 +23,7 @@ from analysis.statistics import (
     student_interval,
     welch_difference,
 )
+from tests.support.frames import join_frames
 
 PLAIN = {20: [1.5, 1.7, 1.6], 56: [51.0, 53.0, 50.0]}
 LOW = {20: [0.9, 0.7, 0.8], 56: [0.7, 0.5, 0.4]}
@@ -31,20 +32,13 @@ HIGH = {20: [9.0, 9.5, 9.2], 56: [40.0, 41.0, 40.5]}
 
 @pytest.fixture
 def joined(frame_of):
-    """(families, columns) pairs -> one frame of all their runs."""
+    """(families, columns) pairs -> one frame of all their runs; ids begin with the pair's number."""
 
-    def made(*parts):
+    def join(*parts):
         frames = [frame_of(errors, **columns) for errors, columns in parts]
-        for number, frame in enumerate(frames):
-            for table in (frame.runs, frame.curves):
-                table["run_id"] = table["run_id"] + f"-{number}"
-        runs, curves = (
-            pd.concat([getattr(f, name) for f in frames], ignore_index=True)
-            for name in ("runs", "curves")
-        )
-        return Frame(runs, curves)
+        return join_frames(frames, range(len(frames)))
 
-    return made
+    return join
 
 
 def claims_of(frame, margin=2.0):
@@ -538,7 +532,7 @@ def test_a_rate_with_one_seed_leaves_the_best_unknown(joined):
 def test_a_seed_that_is_there_twice_at_any_rate_leaves_the_best_unknown(joined):
     both = {"plain": PLAIN, "residual": LOW}
     frame = joined(*((both, {"config.optim.lr": lr}) for lr in (0.01, 0.1)))
-    frame.runs.loc[frame.runs["run_id"] == "plain-d20-s2-1", "seed"] = 0
+    frame.runs.loc[frame.runs["run_id"] == "1:plain-d20-s2", "seed"] = 0
     claims = claims_of(frame)
     assert {claim.verdict for claim in claims.values()} == {Verdict.NOT_TESTED}
     assert "seed 0 of plain-20 at lr 0.1 is recorded twice" in claims["the fix, best lr"].decisive

@@ -7,7 +7,7 @@ from analysis.claim import Verdict
 from analysis.claims import judge
 from analysis.condition_labels import label_conditions
 from analysis.conditions import find_varying_keys, split_by_condition
-from analysis.frame import Frame
+from tests.support.frames import join_frames
 
 WARMUP = {"lr": 0.01, "below": 80.0, "window": 100, "max_iterations": 400}
 OTHER_WARMUP = WARMUP | {"max_iterations": 2000}
@@ -26,23 +26,13 @@ def config_of(warmup=None, **keys):
 
 @pytest.fixture
 def joined(frame_of):
-    """(name, {family: {depth: errors}}, columns) for each set of runs -> one frame; a run's id begins with its set's
-    name."""
+    """(name, families, columns) triples -> one frame of all their runs; ids begin with the name."""
 
-    def made(*sets):
-        frames = []
-        for name, errors, columns in sets:
-            one = frame_of(errors, **columns)
-            for table in (one.runs, one.curves):
-                table["run_id"] = f"{name}:" + table["run_id"]
-            frames.append(one)
-        tables = [
-            pd.concat([getattr(one, name) for one in frames], ignore_index=True)
-            for name in ("runs", "curves")
-        ]
-        return Frame(*tables)
+    def join(*sets):
+        frames = [frame_of(errors, **columns) for _, errors, columns in sets]
+        return join_frames(frames, [name for name, _, _ in sets])
 
-    return made
+    return join
 
 
 def parts_of(frame):

@@ -9,12 +9,12 @@ from analysis.figures import style
 from analysis.mechanisms import explain_mechanisms
 from analysis.probes import select_sample_size
 from analysis.report import build
-from tests.analysis.mechanisms.test_gradient_flow import EXPLODING, LEVEL, table_of
+from tests.support.probe_tables import EXPLODING, LEVEL, gradient_flow_table
 
 
 def sized(pictures, norms=LEVEL, seeds=(0, 1, 2)):
     """The probe of gradient flow of plain-20, of these seeds, on so many images."""
-    table = table_of({"plain": {20: {0: norms, 400: norms}}}, seeds=3)
+    table = gradient_flow_table({"plain": {20: {0: norms, 400: norms}}}, seeds=3)
     return table[table["seed"].isin(seeds)].assign(pictures=pictures)
 
 

@@ -7,41 +7,14 @@ import pytest
 from analysis.claims import Verdict
 from analysis.figures import learning_curves, style
 from analysis.figures import published as drawn
-from analysis.frame import Frame
 from analysis.paper_protocol import follows_cifar10_protocol
 from analysis.published_claims import difference_from_published, judge_published
 from analysis.published_tables import build_cifar10_table, build_imagenet_table
 from analysis.published_values import find_published
 from analysis.statistics import student_interval, welch_difference
+from tests.support.frames import imagenet_runs, paper_frame
 
-CIFAR10 = {
-    "data.name": "cifar10", "data.pad": 4, "data.flip": True, "data.normalisation": "pixel", "model.block": "basic",
-    "model.width": 16, "optim.lr": 0.1, "optim.momentum": 0.9, "optim.weight_decay": 1e-4, "optim.batch_size": 128,
-    "schedule.iterations": 64000, "schedule.milestones": "[32000, 48000]", "schedule.factor": 0.1,
-    "schedule.warmup": None, "precision.dtype": "bf16",
-}  # fmt: skip
-WARMUP = {"lr": 0.01, "below": 80.0, "window": 100, "max_iterations": 2000}
 RESIDUAL_56 = [6.9, 7.0, 7.1]
-
-
-def paper_frame(frame_of, residual=None, plain=None, **columns):
-    """{depth: [test errors]} as runs of the paper's protocol; training error: two points less, or 0."""
-    errors = {"residual": residual or {}, "plain": plain or {}}
-    frame = frame_of(
-        errors, data="cifar10", **{f"config.{key}": value for key, value in CIFAR10.items()}
-    )
-    runs = frame.runs
-    runs["test/error"] = runs["train/clean_error"]
-    runs["train/clean_error"] = (runs["test/error"] - 2).clip(lower=0)
-    runs["train/augmented_error"] = 0.05
-    runs["config.model.shortcut"] = runs["shortcut"]
-    for key, value in WARMUP.items():
-        runs[f"config.schedule.warmup.{key}"] = runs["depth"].map(
-            lambda depth, value=value: value if depth >= 110 else np.nan
-        )
-    for key, value in columns.items():
-        runs[key] = value
-    return Frame(runs, frame.curves)
 
 
 def of(claims, name):
@@ -259,25 +232,6 @@ def test_table_6_with_ours_beside_it(frame_of):
     assert rows.loc[("residual", 110), "H15_test_error"] == "6.61 ± 0.16; 6.43 (best of 5)"
     assert rows.loc[("residual", 1202), "H15_train_error"] == "below 0.1"
     assert rows.loc[("plain", 20), "H15_test_error"] == "~9 to 9.5"
-
-
-def imagenet_runs(frame_of):
-    allowed = {
-        "data.name": "imagenet", "data.pad": 0, "data.normalisation": "channel", "data.stream.crop": 224,
-        "data.stream.scale": "[256, 480]", "data.stream.colour": 0.1, "data.stream.test_scale": 256,
-        "model.layout": "imagenet", "model.width": 64, "optim.batch_size": 256, "schedule.iterations": 600000,
-        "schedule.milestones": "[]", "schedule.plateau.patience": 6,
-    }  # fmt: skip
-    runs = frame_of({"plain": {34: [3.0]}, "residual": {34: [3.0, 3.2]}}, chance=99.9).runs
-    for key, value in (CIFAR10 | allowed).items():
-        runs[f"config.{key}"] = value
-    runs["config.model.shortcut"] = runs["shortcut"]
-    runs["test/error"], runs["test/ten_crop_error"], runs["test/ten_crop_top5_error"] = (
-        27.0,
-        25.1,
-        7.8,
-    )
-    return runs
 
 
 def test_tables_2_and_3_with_ours_beside_them(frame_of):

@@ -3,47 +3,26 @@
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from analysis.claim import Verdict
 from analysis.figures import gradient_flow as figure
 from analysis.figures import style
 from analysis.mechanisms.gradient_flow import build, judge_norms, measure_spans, summarise
+from tests.support.probe_tables import EXPLODING, LEVEL, gradient_flow_table
 
-LEVEL = [1.0, 2.0, 1.0, 0.5]  # a factor of 4
-EXPLODING = [1e5, 1e3, 10.0, 0.1]  # a factor of a million, towards the first block
 COLLAPSED = [1e-9, 1e-6, 1e-3, 0.1]
 
 
-def table_of(norms, seeds=2, spread=1.0):
-    """{family: {depth: {iteration: norms of the block inputs}}} -> the probe's table; seed s has `spread`**s more."""
-    moments = {0: "initialisation", 400: "end"}
-    rows = [
-        {
-            "run_id": f"{family}-d{depth}-s{seed}", "family": family, "depth": depth, "seed": seed,
-            "iteration": iteration, "moment": moments.get(iteration, f"iteration {iteration}"),
-            "block": block, "stage": 1, "input_gradient": norm * spread ** (seed * (block == 0)),
-            "weight_gradient": math.nan if block == len(values) - 1 else norm,
-        }
-        for family, depths in norms.items()
-        for depth, iterations in depths.items()
-        for iteration, values in iterations.items()
-        for seed in range(seeds)
-        for block, norm in enumerate(values)
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
-
-
 def verdict_of(norms, family="plain", **keys):
-    table = table_of({family: norms}, **keys)
+    table = gradient_flow_table({family: norms}, **keys)
     return judge_norms(
         measure_spans(table), table.drop_duplicates("run_id").assign(state="done"), family
     )
 
 
 def test_spans_are_largest_over_smallest_norm():
-    spans = measure_spans(table_of({"plain": {20: {0: EXPLODING, 400: LEVEL}}}, seeds=1))
+    spans = measure_spans(gradient_flow_table({"plain": {20: {0: EXPLODING, 400: LEVEL}}}, seeds=1))
     assert spans["span"].tolist() == pytest.approx([1e6, 4.0])
     assert spans["first"].tolist() == pytest.approx([1e5, 1.0])
     assert spans["last"].tolist() == pytest.approx([0.1, 0.5])
@@ -120,7 +99,7 @@ def test_a_net_that_explodes_contradicts_whatever_another_has():
 
 def test_a_moment_that_one_run_alone_was_probed_at_has_no_bound():
     """A run of a release without probes has no early one."""
-    table = table_of({"plain": {20: {0: LEVEL, 40: EXPLODING, 400: LEVEL}}})
+    table = gradient_flow_table({"plain": {20: {0: LEVEL, 40: EXPLODING, 400: LEVEL}}})
     table = table[(table["iteration"] != 40) | (table["seed"] == 0)]
     claim = judge_norms(
         measure_spans(table), table.drop_duplicates("run_id").assign(state="done"), "plain"
@@ -130,28 +109,32 @@ def test_a_moment_that_one_run_alone_was_probed_at_has_no_bound():
 
 
 def test_runs_that_were_not_probed_are_told():
-    table = table_of({"plain": {20: {0: LEVEL}}}, seeds=3)
+    table = gradient_flow_table({"plain": {20: {0: LEVEL}}}, seeds=3)
     runs = table.drop_duplicates("run_id").assign(state=["done", "done", "diverged"])
     claim = judge_norms(measure_spans(table[table["seed"] < 2]), runs, "plain")
     assert claim.notes == ["1 of 3 runs without this probe: plain-d20-s2 (diverged)"]
 
 
 def test_the_table_has_geometric_means():
-    table = summarise(measure_spans(table_of({"plain": {20: {0: [1.0, 1.0]}}}, spread=4.0)))
+    table = summarise(
+        measure_spans(gradient_flow_table({"plain": {20: {0: [1.0, 1.0]}}}, spread=4.0))
+    )
     assert table.loc[0, "first_gmean"] == pytest.approx(2)
     assert table.loc[0, "runs"] == 2
 
 
 @pytest.mark.parametrize("broken", [0.0, math.nan])
 def test_a_norm_that_is_not_known_has_no_mean_in_the_table(broken):
-    table = summarise(measure_spans(table_of({"plain": {20: {0: [broken, 1.0, 1.0]}}})))
+    table = summarise(measure_spans(gradient_flow_table({"plain": {20: {0: [broken, 1.0, 1.0]}}})))
     assert math.isnan(table.loc[0, "first_gmean"])
     assert table.loc[0, "last_gmean"] == pytest.approx(1)
 
 
 def test_both_families_have_a_claim_and_the_figure_draws_their_geometric_means(frame_of):
     norms = {20: {0: LEVEL, 400: LEVEL}, 56: {0: EXPLODING, 400: LEVEL}}
-    table = table_of({"plain": norms, "residual": {20: {0: LEVEL, 400: LEVEL}}}, spread=4.0)
+    table = gradient_flow_table(
+        {"plain": norms, "residual": {20: {0: LEVEL, 400: LEVEL}}}, spread=4.0
+    )
     frame = frame_of({"plain": {20: [1.0, 2.0], 56: [50.0, 60.0]}, "residual": {20: [1.0, 2.0]}})
     frame.probes["gradient_flow"] = table
     explanation = build(frame, 2.0)
@@ -177,7 +160,7 @@ def test_both_families_have_a_claim_and_the_figure_draws_their_geometric_means(f
 
 def test_one_family_one_depth_and_one_seed_are_drawn():
     style.apply()
-    table = table_of({"residual": {20: {0: LEVEL}}}, seeds=1)
+    table = gradient_flow_table({"residual": {20: {0: LEVEL}}}, seeds=1)
     for column in ("input_gradient", "weight_gradient"):
         figure.plot(table, column, "norm")
 

@@ -12,40 +12,7 @@ from analysis.figures import gradient_identity as figures
 from analysis.figures import style
 from analysis.mechanisms import gradient_identity
 from analysis.mechanisms.base import Check
-
-MOMENTS = {0: "initialisation", 200: "iteration 200", 400: "end"}
-
-
-def table_of(depths=(8, 14), seeds=2, difference=1e-15, family="residual"):
-    """(depth - 2) / 2 blocks; lengths 3 and 4 of 5, the share 0.36 of each block and 0.1 a moment more."""
-    rows = []
-    for depth in depths:
-        for seed in range(seeds):
-            for late, (iteration, moment) in enumerate(MOMENTS.items()):
-                for block in range((depth - 2) // 2):
-                    row = {
-                        "family": family,
-                        "depth": depth,
-                        "seed": seed,
-                        "run_id": f"{family}-d{depth}-s{seed}",
-                    }
-                    row |= {
-                        "iteration": iteration,
-                        "moment": moment,
-                        "block": block,
-                        "form": "block",
-                    }
-                    row |= {
-                        "shape_change": block == 1,
-                        "gradient": 5.0,
-                        "by_shortcut": 3.0,
-                        "by_convolutions": 4.0,
-                    }
-                    rows.append(
-                        row
-                        | {"shortcut_share": 0.36 + 0.1 * late, "relative_difference": difference}
-                    )
-    return pd.DataFrame(rows)
+from tests.support.probe_tables import identity_table
 
 
 @pytest.fixture
@@ -63,7 +30,7 @@ def explained(frame_of):
     ("difference", "outcome"), [(9e-11, "holds"), (1.1e-10, "FAILS"), (math.nan, "not known")]
 )
 def test_it_is_a_check_and_no_finding(explained, difference, outcome):
-    table = table_of()
+    table = identity_table()
     table.loc[5, "relative_difference"] = difference
     (check,) = explained(table).claims
     assert isinstance(check, Check)
@@ -72,7 +39,7 @@ def test_it_is_a_check_and_no_finding(explained, difference, outcome):
 
 
 def test_equal_to_rounding_is_reproduced(explained):
-    table = table_of()
+    table = identity_table()
     table.loc[3, "relative_difference"] = 2e-14
     (claim,) = explained(table).claims
     assert claim.verdict is Verdict.REPRODUCED
@@ -88,13 +55,13 @@ def test_equal_to_rounding_is_reproduced(explained):
 
 
 def test_one_equation_that_does_not_hold_contradicts(explained):
-    table = table_of()
+    table = identity_table()
     table.loc[5, "relative_difference"] = 1.1e-10
     assert explained(table).claims[0].verdict is Verdict.CONTRADICTED
 
 
 def test_an_equation_without_a_difference_is_told_and_leaves_it_open(explained):
-    table = table_of()
+    table = identity_table()
     table.loc[5, ["relative_difference", "shortcut_share"]] = math.nan
     (claim,) = explained(table).claims
     assert claim.verdict is Verdict.INCONCLUSIVE
@@ -105,7 +72,7 @@ def test_an_equation_without_a_difference_is_told_and_leaves_it_open(explained):
 
 
 def test_exact_arithmetic_needs_no_second_seed(explained):
-    explanation = explained(table_of(seeds=1))
+    explanation = explained(identity_table(seeds=1))
     assert explanation.claims[0].verdict is Verdict.REPRODUCED
     assert explanation.claims[0].notes == [
         "2 of 4 runs without this probe: residual-d8-s1 (done), residual-d14-s1 (done)",
@@ -113,7 +80,7 @@ def test_exact_arithmetic_needs_no_second_seed(explained):
 
 
 def test_the_stage_form_is_told_apart(explained):
-    table = table_of()
+    table = identity_table()
     stage = table[table["block"] == 2].assign(
         form="stage", shape_change=False, relative_difference=4e-13
     )
@@ -127,11 +94,11 @@ def test_the_stage_form_is_told_apart(explained):
 
 def test_without_the_table_or_residual_nets_there_is_no_part(explained, frame_of):
     assert gradient_identity.build(frame_of({"plain": {8: [1.0]}}), 2.0) is None
-    assert explained(table_of(family="plain")) is None
+    assert explained(identity_table(family="plain")) is None
 
 
 def test_the_figure_draws_both_terms_relative_to_the_gradient():
-    canvas = figures.plot_terms(table_of(depths=(8, 14, 20, 32, 44)))
+    canvas = figures.plot_terms(identity_table(depths=(8, 14, 20, 32, 44)))
     axes = np.array(canvas.axes).reshape(2, 3)
     assert [ax.get_title() for ax in axes[0]] == ["8 layers", "20 layers", "44 layers"]
     assert [ax.get_ylabel().split("\n")[0] for ax in axes[:, 0]] == ["initialisation", "end"]
@@ -144,7 +111,7 @@ def test_the_figure_draws_both_terms_relative_to_the_gradient():
 
 
 def test_the_share_is_drawn_at_the_first_and_the_last_moment(explained):
-    values = gradient_identity.measure_shares(table_of())
+    values = gradient_identity.measure_shares(identity_table())
     (ax,) = figures.plot_share(values, "residual").axes
     lines = {
         line.get_label(): line.get_ydata()
@@ -157,7 +124,7 @@ def test_the_share_is_drawn_at_the_first_and_the_last_moment(explained):
 
 
 def test_one_depth_and_one_seed_can_be_drawn(explained):
-    explanation = explained(table_of(depths=(8,), seeds=1))
+    explanation = explained(identity_table(depths=(8,), seeds=1))
     assert set(explanation.figures) == {"identity", "shortcut-share"}
     for canvas, _ in explanation.figures.values():
         canvas.canvas.draw()

@@ -10,29 +10,14 @@ import pytest
 from analysis.figures import landscape as figure
 from analysis.figures import style
 from analysis.mechanisms.landscape import build, measure_roughness
+from tests.support.probe_tables import LANDSCAPE_POINTS, bowl, landscape_of_run
 
-POINTS = 5
-AT = np.linspace(-1, 1, POINTS)
+AT = np.linspace(-1, 1, LANDSCAPE_POINTS)
 
 
 @pytest.fixture(autouse=True)
 def _style():
     style.apply()
-
-
-def rows_of(run, loss, points=POINTS, directions=0):
-    at = np.linspace(-1, 1, points)
-    rows = [("line", x, 0.0) for x in at] + [("square", x, y) for y in at for x in at]
-    table = pd.DataFrame(rows, columns=["shape", "x", "y"])
-    table["loss"] = [loss(x, y) for _, x, y in rows]
-    table = table.assign(
-        error=10.0, points=points, reach=1.0, pictures="100", directions=directions
-    )
-    return table.assign(**{key: run[key] for key in ("run_id", "family", "depth", "seed")})
-
-
-def bowl(x, y):
-    return 0.1 + x**2 + y**2
 
 
 LOSSES = bowl(AT[None, :], AT[:, None])
@@ -42,7 +27,7 @@ LOSSES = bowl(AT[None, :], AT[:, None])
 def probed(frame_of):
     def made(errors, loss=bowl, **options):
         frame = frame_of(errors)
-        tables = [rows_of(run, loss, **options) for run in frame.runs.to_dict("records")]
+        tables = [landscape_of_run(run, loss, **options) for run in frame.runs.to_dict("records")]
         return replace(frame, probes={"landscape": pd.concat(tables, ignore_index=True)})
 
     return made
@@ -141,7 +126,7 @@ def test_contours_are_log10_of_the_loss_and_all_panels_have_one_scale(probed):
     assert levels[0][0] == pytest.approx(-1)  # log10 of 0.1
     assert levels[0][-1] >= np.log10(1.35)
     x, y, height = figure.height_grid(
-        rows_of({"run_id": "a", "family": "plain", "depth": 20, "seed": 0}, bowl).loc[5:]
+        landscape_of_run({"run_id": "a", "family": "plain", "depth": 20, "seed": 0}, bowl).loc[5:]
     )
     assert height[2, 2] == pytest.approx(-1)
     assert (x[0, -1], y[-1, 0]) == (1, 1)

@@ -9,29 +9,12 @@ import pytest
 from analysis.claim import Verdict
 from analysis.figures import style
 from analysis.mechanisms.lesions import build
-
-INTACT = {"plain": 20.0, "residual": 2.0}  # so that an error is not its increase
-ALONE = {
-    "plain": {0: 80.0, 2: 90.0},
-    "residual": {0: 4.0, 1: 60.0, 2: 6.0},
-}  # block 1 changes the shape
-SETS = [40.0, 60.0]  # two sets of two blocks
+from tests.support.probe_tables import DELETED_ALONE, INTACT, lesions_of_run
 
 
 @pytest.fixture(autouse=True)
 def _style():
     style.apply()
-
-
-def rows_of(run, alone, shift):
-    """One run's table: intact, each block deleted alone, then two sets of two, then one and two swaps."""
-    found = [("none", 0, 0, None, INTACT[run["family"]])]
-    found += [("delete", 1, 0, block, error + shift) for block, error in alone.items()]
-    found += [("delete", 2, repeat, None, error + shift) for repeat, error in enumerate(SETS)]
-    found += [("swap", number, 0, None, 10.0 * number + shift) for number in (1, 2)]
-    table = pd.DataFrame(found, columns=["kind", "number", "repeat", "block", "error"])
-    who = {key: run[key] for key in ("run_id", "family", "depth", "seed")}
-    return table.assign(iteration=400, moment="end", pictures=297, **who)
 
 
 @pytest.fixture
@@ -41,12 +24,12 @@ def probed(frame_of):
     {(family, depth): {block: error}} for one depth.
     """
 
-    def made(errors, alone=ALONE, shifts=(0.0, 0.5, 1.0)):
+    def made(errors, alone=DELETED_ALONE, shifts=(0.0, 0.5, 1.0)):
         frame = frame_of(errors)
         runs = frame.runs.to_dict("records")
         of_run = [alone.get((run["family"], run["depth"]), alone[run["family"]]) for run in runs]
         tables = [
-            rows_of(run, blocks, shifts[run["seed"]])
+            lesions_of_run(run, blocks, shifts[run["seed"]])
             for run, blocks in zip(runs, of_run, strict=True)
         ]
         return replace(frame, probes={"lesions": pd.concat(tables, ignore_index=True)})
@@ -85,7 +68,7 @@ def test_the_table_holds_means_over_blocks_and_sets_without_those_that_change_th
     ],
 )
 def test_verdicts(probed, residual, verdict):
-    (claim,) = build(probed(TRAINED, {**ALONE, "residual": residual}), 2.0).claims
+    (claim,) = build(probed(TRAINED, {**DELETED_ALONE, "residual": residual}), 2.0).claims
     assert claim.verdict is verdict
     side = "upper" if verdict is Verdict.CONTRADICTED else "lower"
     increase = (residual[0] + residual[2]) / 2 - INTACT["residual"]
@@ -106,7 +89,10 @@ def test_verdicts(probed, residual, verdict):
 )
 def test_the_bound_decides_on_both_sides_of_the_margin(probed, difference, verdict):
     residual = dict.fromkeys((0, 1, 2), INTACT["residual"] + 65 - difference)
-    assert build(probed(TRAINED, {**ALONE, "residual": residual}), 2.0).claims[0].verdict is verdict
+    assert (
+        build(probed(TRAINED, {**DELETED_ALONE, "residual": residual}), 2.0).claims[0].verdict
+        is verdict
+    )
 
 
 def test_one_of_several_depths_contradicts_only_by_more(probed):
@@ -114,7 +100,7 @@ def test_one_of_several_depths_contradicts_only_by_more(probed):
     errors = {family: {20: [1.0] * 3, 32: [1.0] * 3} for family in TRAINED}
     for difference, verdict in ((1.1, Verdict.INCONCLUSIVE), (0.5, Verdict.CONTRADICTED)):
         weak = dict.fromkeys((0, 1, 2), INTACT["residual"] + 65 - difference)
-        (claim,) = build(probed(errors, {**ALONE, ("residual", 32): weak}), 2.0).claims
+        (claim,) = build(probed(errors, {**DELETED_ALONE, ("residual", 32): weak}), 2.0).claims
         assert claim.verdict is verdict
     assert claim.decisive.startswith(
         "worst case, 32 layers, plain minus residual: +0.50 points, 95 % upper bound (Holm, 2"

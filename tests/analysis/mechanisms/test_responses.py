@@ -3,42 +3,15 @@
 import math
 from dataclasses import replace
 
-import pandas as pd
 import pytest
 
 from analysis.claim import Verdict
 from analysis.figures import responses as figures
 from analysis.figures import style
 from analysis.mechanisms import responses
+from tests.support.probe_tables import responses_table
 
 WEAK = {"plain": {8: 1.0, 14: 1.0, 20: 1.0}, "residual": {8: 0.8, 14: 0.6, 20: 0.4}}
-SPREAD = (-0.01, 0.0, 0.01)  # of the seeds; that of layers is a tenth of the mean, up and down
-
-
-def table_of(means, seeds=3, kernel=3):
-    """Two 3x3 layers and one of 1x1 a run, at 1 at initialisation."""
-    rows = []
-    for family, depths in means.items():
-        for depth, mean in depths.items():
-            for seed in range(seeds):
-                who = {
-                    "family": family,
-                    "depth": depth,
-                    "seed": seed,
-                    "run_id": f"{family}-d{depth}-s{seed}",
-                }
-                at_end = mean + SPREAD[seed]
-                for layer, (size, value) in enumerate(
-                    [(kernel, 0.9), (1, 50.0), (kernel, 1.1)], start=1
-                ):
-                    row = who | {"layer": layer, "kernel": size}
-                    rows.append(
-                        row | {"iteration": 0, "moment": "initialisation", "deviation": 1.0}
-                    )
-                    rows.append(
-                        row | {"iteration": 400, "moment": "end", "deviation": at_end * value}
-                    )
-    return pd.DataFrame(rows)
 
 
 @pytest.fixture
@@ -61,7 +34,7 @@ def verdicts(explanation):
 
 
 def test_weaker_than_plain_and_weaker_with_depth(explained):
-    explanation = explained(table_of(WEAK))
+    explanation = explained(responses_table(WEAK))
     assert set(verdicts(explanation).values()) == {Verdict.REPRODUCED}
     weaker, deeper = explanation.claims
     assert weaker.decisive.startswith(
@@ -79,7 +52,7 @@ def test_weaker_than_plain_and_weaker_with_depth(explained):
 
 def test_one_depth_at_which_plain_is_weaker_contradicts(explained):
     means = {"plain": {8: 1.0, 14: 1.0}, "residual": {8: 0.5, 14: 1.2}}
-    explanation = explained(table_of(means))
+    explanation = explained(responses_table(means))
     assert set(verdicts(explanation).values()) == {Verdict.CONTRADICTED}
     assert explanation.claims[0].decisive.startswith(
         "plain minus residual, worst case, 14 layers: -0.2000, 95 % upper"
@@ -90,7 +63,7 @@ def test_one_depth_at_which_plain_is_weaker_contradicts(explained):
 @pytest.mark.parametrize("difference", [0.0, 0.002, -0.002])
 def test_a_difference_that_is_surely_small_contradicts(explained, difference):
     """Also one that is surely there: the claims are about a size."""
-    table = table_of(
+    table = responses_table(
         {"plain": {8: 1.0, 14: 1.0}, "residual": {8: 1.0 - difference, 14: 1.0 - 2 * difference}}
     )
     explanation = explained(table)
@@ -110,14 +83,16 @@ AROUND_THE_MARGIN = [
 
 @pytest.mark.parametrize(("difference", "verdict"), AROUND_THE_MARGIN)
 def test_weaker_by_the_margin_from_both_sides(explained, difference, verdict):
-    claim = explained(table_of({"plain": {8: 1.0}, "residual": {8: 1.0 - difference}})).claims[0]
+    claim = explained(
+        responses_table({"plain": {8: 1.0}, "residual": {8: 1.0 - difference}})
+    ).claims[0]
     assert claim.verdict is verdict
     assert claim.decisive.endswith("the other way round") == (difference < 0)
 
 
 @pytest.mark.parametrize(("difference", "verdict"), AROUND_THE_MARGIN)
 def test_weaker_with_depth_by_the_margin_from_both_sides(explained, difference, verdict):
-    claim = explained(table_of({"residual": {8: 1.0, 14: 1.0 - difference}})).claims[1]
+    claim = explained(responses_table({"residual": {8: 1.0, 14: 1.0 - difference}})).claims[1]
     assert claim.verdict is verdict
     assert claim.decisive.endswith("the other way round") == (difference < 0)
 
@@ -126,7 +101,7 @@ def test_one_of_several_depths_contradicts_only_by_more(explained):
     """0.032 contradicts alone (p = 0.046); of two depths one has to be below 0.025: 0.02 is."""
     for difference, verdict in ((0.032, Verdict.INCONCLUSIVE), (0.02, Verdict.CONTRADICTED)):
         claim = explained(
-            table_of({"plain": {8: 1.0, 14: 1.0}, "residual": {8: 0.5, 14: 1 - difference}})
+            responses_table({"plain": {8: 1.0, 14: 1.0}, "residual": {8: 0.5, 14: 1 - difference}})
         ).claims[0]
         assert claim.verdict is verdict
     assert "worst case, 14 layers: +0.0200, 95 % upper bound (Holm, 2 together)" in claim.decisive
@@ -135,17 +110,17 @@ def test_one_of_several_depths_contradicts_only_by_more(explained):
 def test_a_bound_without_a_trend_is_inconclusive(explained):
     """From three depths on: deepest below shallowest, and the one between above both."""
     means = WEAK | {"residual": {8: 0.5, 14: 0.9, 20: 0.4}}
-    assert verdicts(explained(table_of(means)))["weaker with depth"] is Verdict.INCONCLUSIVE
+    assert verdicts(explained(responses_table(means)))["weaker with depth"] is Verdict.INCONCLUSIVE
 
 
 def test_one_seed_is_not_tested(explained):
-    explanation = explained(table_of(WEAK, seeds=1))
+    explanation = explained(responses_table(WEAK, seeds=1))
     assert set(verdicts(explanation).values()) == {Verdict.NOT_TESTED}
     explanation.figures["responses"][0].canvas.draw()
 
 
 def test_one_family_is_not_compared(explained):
-    explanation = explained(table_of({"residual": {8: 0.8}}))
+    explanation = explained(responses_table({"residual": {8: 0.8}}))
     assert [claim.decisive for claim in explanation.claims] == [
         "needs 1 depth of probed plain and residual nets, has 0",
         "needs 2 depths of probed residual nets, has 1",
@@ -154,7 +129,7 @@ def test_one_family_is_not_compared(explained):
 
 
 def test_a_response_that_is_not_finite_is_told(explained):
-    table = table_of(WEAK)
+    table = responses_table(WEAK)
     lost = (
         (table["run_id"] == "residual-d14-s0") & (table["moment"] == "end") & (table["layer"] == 1)
     )
@@ -167,7 +142,7 @@ def test_a_response_that_is_not_finite_is_told(explained):
 
 def test_untrained_runs_count_and_are_told(explained):
     weaker, deeper = explained(
-        table_of(WEAK), {"plain": {8: [1.0] * 3, 14: [1.0] * 3, 20: [90.0, 89.0, 50.0]}}
+        responses_table(WEAK), {"plain": {8: [1.0] * 3, 14: [1.0] * 3, 20: [90.0, 89.0, 50.0]}}
     ).claims
     assert weaker.notes == [
         "2 of 3 runs of plain-20 are untrained (within 2 points of chance) and are included"
@@ -177,11 +152,11 @@ def test_untrained_runs_count_and_are_told(explained):
 
 def test_without_3x3_layers_or_the_table_there_is_no_part(explained, frame_of):
     assert responses.build(frame_of({"plain": {8: [1.0]}}), 2.0) is None
-    assert explained(table_of(WEAK, kernel=7)) is None
+    assert explained(responses_table(WEAK, kernel=7)) is None
 
 
 def test_the_figure_draws_layers_in_order_sorted_and_their_means():
-    table = table_of(WEAK)
+    table = responses_table(WEAK)
     table = table[(table["kernel"] == 3) & (table["moment"] == "end")]
     axes = figures.plot(table, responses.average_layers(table)).axes
     assert [ax.get_title() for ax in axes[:2]] == ["plain", "residual"]
@@ -194,7 +169,7 @@ def test_the_figure_draws_layers_in_order_sorted_and_their_means():
 
 
 def test_exploded_responses_are_drawn_on_a_logarithmic_scale_and_the_residual_nets_once_more():
-    table = table_of({"plain": {8: 1.0, 14: 1000.0}, "residual": {8: 0.8, 14: 0.7}})
+    table = responses_table({"plain": {8: 1.0, 14: 1000.0}, "residual": {8: 0.8, 14: 0.7}})
     table = table[(table["kernel"] == 3) & (table["moment"] == "end")]
     axes = figures.plot(table, responses.average_layers(table)).axes
     assert [ax.get_yscale() for ax in axes] == ["log"] * 5 + ["linear"]

@@ -3,51 +3,15 @@
 import math
 from dataclasses import replace
 
-import pandas as pd
 import pytest
 
 from analysis.claim import Verdict
 from analysis.figures import shattering as figures
 from analysis.figures import style
 from analysis.mechanisms import shattering
+from tests.support.probe_tables import shattering_table
 
 SHATTERED = {"plain": {8: 0.8, 14: 0.5, 20: 0.1}, "residual": {8: 0.95, 14: 0.9, 20: 0.85}}
-SPREAD = (-0.01, 0.0, 0.01)
-
-
-def table_of(means, seeds=3):
-    """The correlation is 1, `mean` and half of it at distances 0, 0.1 and 0.2; 0.9 at all at the end."""
-    rows = []
-    for family, depths in means.items():
-        for depth, mean in depths.items():
-            for seed in range(seeds):
-                who = {
-                    "family": family,
-                    "depth": depth,
-                    "seed": seed,
-                    "run_id": f"{family}-d{depth}-s{seed}",
-                }
-                start = mean + SPREAD[seed]
-                for distance, correlation in (
-                    (0.0, 1.0),
-                    (0.1, start),
-                    (0.2, start / 2),
-                    (0.9, 0.0),
-                ):
-                    row = who | {"distance": distance}
-                    rows.append(
-                        row
-                        | {"iteration": 0, "moment": "initialisation", "correlation": correlation}
-                    )
-                    rows.append(
-                        row
-                        | {
-                            "iteration": 400,
-                            "moment": "end",
-                            "correlation": 0.9 if distance else 1.0,
-                        }
-                    )
-    return pd.DataFrame(rows)
 
 
 @pytest.fixture
@@ -67,7 +31,7 @@ def explained(frame_of):
 
 
 def test_a_fall_in_plain_nets_and_a_lead_at_every_depth(explained):
-    explanation = explained(table_of(SHATTERED))
+    explanation = explained(shattering_table(SHATTERED))
     (claim,) = explanation.claims
     assert claim.verdict is Verdict.REPRODUCED
     fall, lead = claim.decisive.split("; ")
@@ -101,7 +65,7 @@ def test_a_fall_in_plain_nets_and_a_lead_at_every_depth(explained):
     ],
 )
 def test_either_part_may_contradict(explained, means, decisive):
-    (claim,) = explained(table_of(means)).claims
+    (claim,) = explained(shattering_table(means)).claims
     assert claim.verdict is Verdict.CONTRADICTED
     assert claim.decisive.startswith(decisive)
     assert "; " not in claim.decisive
@@ -120,7 +84,7 @@ def test_either_part_may_contradict(explained, means, decisive):
 )
 def test_a_lead_at_its_bound_from_both_sides(explained, lead, verdict):
     (claim,) = explained(
-        table_of(SHATTERED | {"residual": {8: 0.8 + lead, 14: 0.9, 20: 0.85}})
+        shattering_table(SHATTERED | {"residual": {8: 0.8 + lead, 14: 0.9, 20: 0.85}})
     ).claims
     assert claim.verdict is verdict
     if verdict is Verdict.CONTRADICTED:
@@ -139,7 +103,7 @@ def test_a_lead_at_its_bound_from_both_sides(explained, lead, verdict):
 def test_a_fall_at_its_bound_from_both_sides(explained, rise, verdict):
     """Of two depths, where the difference is the trend; one of three bounds is 3.186 * 0.00816 = 0.0260 away."""
     (claim,) = explained(
-        table_of({"plain": {8: 0.3, 14: 0.3 + rise}, "residual": {8: 0.9, 14: 0.9}})
+        shattering_table({"plain": {8: 0.3, 14: 0.3 + rise}, "residual": {8: 0.9, 14: 0.9}})
     ).claims
     assert claim.verdict is verdict
     if verdict is Verdict.CONTRADICTED:
@@ -151,7 +115,7 @@ def test_a_fall_at_its_bound_from_both_sides(explained, rise, verdict):
 
 def test_a_bound_without_a_trend_is_inconclusive(explained):
     """Deepest below shallowest, and the one between above both."""
-    (claim,) = explained(table_of(SHATTERED | {"plain": {8: 0.5, 14: 0.8, 20: 0.4}})).claims
+    (claim,) = explained(shattering_table(SHATTERED | {"plain": {8: 0.5, 14: 0.8, 20: 0.4}})).claims
     assert claim.verdict is Verdict.INCONCLUSIVE
     assert claim.decisive.startswith("plain, 20 minus 8 layers: -0.1000, 95 % upper bound -0.08")
     assert "residual minus plain" not in claim.decisive
@@ -165,11 +129,11 @@ def test_a_bound_without_a_trend_is_inconclusive(explained):
     ],
 )
 def test_a_part_that_is_not_shown_is_inconclusive(explained, means):
-    assert explained(table_of(means)).claims[0].verdict is Verdict.INCONCLUSIVE
+    assert explained(shattering_table(means)).claims[0].verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_correlation_that_is_not_finite_is_told_and_holds_for_nothing(explained):
-    table = table_of(SHATTERED)
+    table = shattering_table(SHATTERED)
     table.loc[(table["run_id"] == "plain-d14-s1") & (table["distance"] == 0.1), "correlation"] = (
         math.nan
     )
@@ -182,9 +146,9 @@ def test_a_correlation_that_is_not_finite_is_told_and_holds_for_nothing(explaine
 
 def test_one_seed_one_depth_and_one_family_are_not_tested(explained):
     for table in (
-        table_of(SHATTERED, seeds=1),
-        table_of({"plain": {8: 0.8}, "residual": {8: 0.9}}),
-        table_of({"plain": {8: 0.8}}),
+        shattering_table(SHATTERED, seeds=1),
+        shattering_table({"plain": {8: 0.8}, "residual": {8: 0.9}}),
+        shattering_table({"plain": {8: 0.8}}),
     ):
         explanation = explained(table)
         assert explanation.claims[0].verdict is Verdict.NOT_TESTED
@@ -197,7 +161,7 @@ def test_without_the_table_there_is_no_part(frame_of):
 
 def test_the_figure_draws_correlations_and_their_start_against_depth():
     style.apply()
-    table = table_of(SHATTERED)
+    table = shattering_table(SHATTERED)
     values = shattering.select_nearest(table)
     axes = figures.plot(table, values[values["moment"] == "initialisation"]).axes
     assert [ax.get_title() for ax in axes[:2]] == ["plain", "residual"]
