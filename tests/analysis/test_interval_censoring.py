@@ -1,4 +1,4 @@
-"""The regression of censored times: known parameters, least squares as its limit, and what dropping runs would do."""
+"""The regression of censored times against known parameters, least squares and simulation."""
 
 from dataclasses import replace
 
@@ -19,48 +19,48 @@ from analysis.interval_censoring import (
 DEPTHS = np.repeat([20.0, 32.0, 44.0, 56.0, 110.0], 12)
 
 
-def simulated(a, b, sigma, z=lambda depth: depth, seed=0):
+def draw_times(a, b, sigma, z=lambda depth: depth, seed=0):
     noise = np.random.default_rng(seed).normal(size=len(DEPTHS))
     return np.exp(a + b * z(DEPTHS) + sigma * noise)
 
 
-def looked_at(times, every, last):
-    """(after, by] of times that are looked at every so many iterations, up to the last."""
+def censor(times, every, last):
+    """Return the intervals (after, by] in which evaluations up to `last` locate the times."""
     by = np.ceil(times / every) * every
     return np.where(by > last, last, by - every), np.where(by > last, np.inf, by)
 
 
-def test_with_exact_times_it_is_least_squares_and_students_bounds():
-    times = simulated(3.0, 0.05, 0.3)
-    found = fit_growth(EXPONENTIAL, DEPTHS, times * (1 - 1e-5), times)
+def test_exact_times_give_least_squares_and_student_bounds():
+    times = draw_times(3.0, 0.05, 0.3)
+    fit = fit_growth(EXPONENTIAL, DEPTHS, times * (1 - 1e-5), times)
     line = stats.linregress(DEPTHS, np.log(times))
-    assert found.slope == pytest.approx(line.slope, rel=1e-3)
-    assert found.intercept == pytest.approx(line.intercept, rel=1e-3)
+    assert fit.slope == pytest.approx(line.slope, rel=1e-3)
+    assert fit.intercept == pytest.approx(line.intercept, rel=1e-3)
     residuals = np.log(times) - line.intercept - line.slope * DEPTHS
-    assert found.sigma == pytest.approx(np.sqrt(np.mean(residuals**2)), rel=1e-3)
+    assert fit.sigma == pytest.approx(np.sqrt(np.mean(residuals**2)), rel=1e-3)
     freedom = len(DEPTHS) - 2
     for side, confidence in (("lower", 0.95), ("low", 0.975)):
         half = stats.t.ppf(confidence, freedom) * line.stderr
-        assert getattr(found, side) == pytest.approx(line.slope - half, rel=1e-3)
-    assert found.upper - found.slope == pytest.approx(found.slope - found.lower, rel=1e-2)
+        assert getattr(fit, side) == pytest.approx(line.slope - half, rel=1e-3)
+    assert fit.upper - fit.slope == pytest.approx(fit.slope - fit.lower, rel=1e-2)
 
 
 @pytest.mark.parametrize(("every", "last"), [(1.0, 1e9), (40.0, 1e9), (40.0, 400.0), (10.0, 200.0)])
-def test_known_parameters_are_inside_the_two_sided_bounds(every, last):
+def test_two_sided_bounds_cover_the_true_slope(every, last):
     inside = []
     for seed in range(20):
-        after, by = looked_at(simulated(3.0, 0.05, 0.3, seed=seed), every, last)
-        found = fit_growth(EXPONENTIAL, DEPTHS, after, by)
-        inside.append(found.low <= 0.05 <= found.high)
-        assert found.lower > 0
-    assert sum(inside) >= 17  # 19 of 20 are expected; 16 or fewer in 20 have a chance below 2 %
+        after, by = censor(draw_times(3.0, 0.05, 0.3, seed=seed), every, last)
+        fit = fit_growth(EXPONENTIAL, DEPTHS, after, by)
+        inside.append(fit.low <= 0.05 <= fit.high)
+        assert fit.lower > 0
+    assert sum(inside) >= 17  # 19 are expected; fewer than 17 have a probability below 2 %
 
 
-def test_dropping_the_censored_runs_would_flatter():
-    """What never got there is not left out: without it the times seem to grow more slowly, in every repetition."""
+def test_dropping_censored_runs_biases_the_slope():
+    """Without the runs that never got there, the times seem to grow more slowly in every sample."""
     whole, without = [], []
     for seed in range(10):
-        after, by = looked_at(simulated(3.0, 0.05, 0.5, seed=seed), 40.0, 400.0)
+        after, by = censor(draw_times(3.0, 0.05, 0.5, seed=seed), 40.0, 400.0)
         seen = np.isfinite(by)
         assert 0 < seen.sum() < len(seen)
         whole.append(fit_growth(EXPONENTIAL, DEPTHS, after, by).slope)
@@ -70,7 +70,7 @@ def test_dropping_the_censored_runs_would_flatter():
     assert np.mean(without) < 0.044
 
 
-def test_a_later_censoring_moves_the_slope_up():
+def test_later_censoring_raises_the_slope():
     depths = [20, 20, 32, 32, 44, 44, 56, 56]
     after, by = (
         [40.0, 80, 80, 120, 160, 200, 400, 400],
@@ -81,18 +81,18 @@ def test_a_later_censoring_moves_the_slope_up():
     assert late.slope > early.slope
 
 
-def test_the_form_that_made_the_times_is_the_likelier_one():
-    for made, a, z in (
+def test_true_form_is_likelier():
+    for true_form, a, z in (
         (EXPONENTIAL, 3.0, lambda depth: 0.05 * depth),
         (POWER, 0.0, lambda depth: 2 * np.log(depth)),
     ):
-        times = simulated(a, 1.0, 0.2, z)
-        after, by = looked_at(times, 10.0, 1e9)
+        times = draw_times(a, 1.0, 0.2, z)
+        after, by = censor(times, 10.0, 1e9)
         likelihoods = {
             form: fit_growth(form, DEPTHS, after, by).log_likelihood
             for form in (EXPONENTIAL, POWER)
         }
-        assert max(likelihoods, key=likelihoods.get) == made
+        assert max(likelihoods, key=likelihoods.get) == true_form
     power = fit_growth(POWER, DEPTHS, after, by)
     assert power.low <= 2 <= power.high
     assert power.median_time(44) == pytest.approx(44**2, rel=0.2)
@@ -111,71 +111,70 @@ def test_the_form_that_made_the_times_is_the_likelier_one():
         ([40.0, 400, 400, 80, 400, 400], [80.0, np.inf, np.inf, 120, np.inf, np.inf], "needs 3"),
     ],
 )
-def test_times_that_determine_no_slope_are_refused(after, by, message):
+def test_degenerate_times_are_rejected(after, by, message):
     with pytest.raises(DegenerateSample, match=message):
         fit_growth(EXPONENTIAL, [20, 20, 20, 56, 56, 56], after, by)
 
 
-def test_a_line_through_every_interval_does_not_make_the_slope_certain():
-    """Sigma is held at what evaluations resolve, or the likelihood would have no maximum and the bounds no width."""
+def test_sigma_floor_keeps_the_bounds_apart():
+    """If a line passes through every interval, sigma is held at what the evaluations resolve.
+
+    Otherwise the likelihood would have no maximum and the bounds no width.
+    """
     depths, by = [20, 30, 40, 50], [100.0, 200.0, 400.0, 800.0]
     after = [50.0, 100.0, 200.0, 400.0]
-    found = fit_growth(EXPONENTIAL, depths, after, by)
-    assert found.is_at_floor
-    assert found.sigma == pytest.approx(np.log(2) / np.sqrt(12))
-    assert smallest_sigma(after, by) == found.sigma_floor
-    assert found.slope == pytest.approx(np.log(2) / 10, rel=1e-3)
-    assert found.lower < found.slope < found.upper
-    assert found.upper - found.lower > 0.02
+    fit = fit_growth(EXPONENTIAL, depths, after, by)
+    assert fit.is_at_floor
+    assert fit.sigma == pytest.approx(np.log(2) / np.sqrt(12))
+    assert smallest_sigma(after, by) == fit.sigma_floor
+    assert fit.slope == pytest.approx(np.log(2) / 10, rel=1e-3)
+    assert fit.lower < fit.slope < fit.upper
+    assert fit.upper - fit.lower > 0.02
 
 
-def test_a_bound_of_a_higher_level_is_further_out():
-    found = fit_growth(EXPONENTIAL, DEPTHS, *looked_at(simulated(3.0, 0.05, 0.3), 40.0, 400.0))
-    assert found.bound(0.95, 1) == found.upper
-    assert found.bound(0.975, -1) == found.low
+def test_bounds_widen_with_their_level():
+    fit = fit_growth(EXPONENTIAL, DEPTHS, *censor(draw_times(3.0, 0.05, 0.3), 40.0, 400.0))
+    assert fit.bound(0.95, 1) == fit.upper
+    assert fit.bound(0.975, -1) == fit.low
     assert (
-        found.bound(0.9875, -1)
-        < found.low
-        < found.lower
-        < found.slope
-        < found.upper
-        < found.bound(0.9875, 1)
+        fit.bound(0.9875, -1) < fit.low < fit.lower < fit.slope < fit.upper < fit.bound(0.9875, 1)
     )
+
+
+def fit_both(form, other, depths, intervals):
+    """Return the fit of the true form, and its log-likelihood minus that of the other form."""
+    true_fit, other_fit = (fit_growth(name, depths, *intervals) for name in (form, other))
+    return true_fit, true_fit.log_likelihood - other_fit.log_likelihood
 
 
 @pytest.mark.parametrize(("every", "last"), [(10.0, 1000.0), (40.0, 200.0)])
 @pytest.mark.parametrize(
     ("form", "other", "a", "b"), [(EXPONENTIAL, POWER, 3.0, 0.05), (POWER, EXPONENTIAL, -0.6, 1.5)]
 )
-def test_discrimination_is_what_simulation_finds(every, last, form, other, a, b):
-    """Mean and spread of the difference of log-likelihoods, and how often it is clear, without a simulation."""
+def test_predicted_discrimination_matches_simulation(every, last, form, other, a, b):
+    """Mean and spread of the difference of log-likelihoods, and how often it is clear."""
     depths = np.repeat([14.0, 20, 26, 32, 38, 44], 4)
-    generator, differences = np.random.default_rng(1), []
+    generator, gains = np.random.default_rng(1), []
     for _ in range(150):
         times = np.exp(a + b * FORMS[form](depths) + 0.2 * generator.normal(size=len(depths)))
-        seen = looked_at(times, every, last)
-        true, false = (fit_growth(one, depths, *seen).log_likelihood for one in (form, other))
-        differences.append(true - false)
-    truth = replace(fit_growth(form, depths, *seen), intercept=a, slope=b, sigma=0.2)
-    found = predict_discrimination(truth, other, depths, np.arange(every, last + 1, every))
-    assert found.mean == pytest.approx(np.mean(differences), abs=0.35)
-    assert found.deviation == pytest.approx(np.std(differences), rel=0.2)
-    assert found.probability(2) == pytest.approx(np.mean(np.array(differences) >= 2), abs=0.15)
+        last_fit, gain = fit_both(form, other, depths, censor(times, every, last))
+        gains.append(gain)
+    truth = replace(last_fit, intercept=a, slope=b, sigma=0.2)
+    predicted = predict_discrimination(truth, other, depths, np.arange(every, last + 1, every))
+    assert predicted.mean == pytest.approx(np.mean(gains), abs=0.35)
+    assert predicted.deviation == pytest.approx(np.std(gains), rel=0.2)
+    assert predicted.probability(2) == pytest.approx(np.mean(np.array(gains) >= 2), abs=0.15)
 
 
-def test_discrimination_varies_as_runs_do_about_their_mean():
-    """Where times are known well each run prefers the true form by much: by how much varies less than it is."""
-    depths, generator = np.repeat([14.0, 26, 44], 4), np.random.default_rng(2)
-    differences = []
+def test_discrimination_varies_about_the_mean_of_each_run():
+    """If times are known well, each run prefers the true form by far more than that varies."""
+    depths = np.repeat([14.0, 26, 44], 4)
+    generator, gains = np.random.default_rng(2), []
     for _ in range(100):
-        seen = looked_at(
-            np.exp(3 + 0.05 * depths + 0.04 * generator.normal(size=len(depths))), 1.0, 400.0
-        )
-        true, false = (
-            fit_growth(form, depths, *seen).log_likelihood for form in (EXPONENTIAL, POWER)
-        )
-        differences.append(true - false)
-    truth = replace(fit_growth(EXPONENTIAL, depths, *seen), intercept=3.0, slope=0.05, sigma=0.04)
-    found = predict_discrimination(truth, POWER, depths, np.arange(1, 401))
-    assert found.mean > 0.9 * len(depths)
-    assert found.deviation == pytest.approx(np.std(differences), rel=0.25)
+        times = np.exp(3 + 0.05 * depths + 0.04 * generator.normal(size=len(depths)))
+        last_fit, gain = fit_both(EXPONENTIAL, POWER, depths, censor(times, 1.0, 400.0))
+        gains.append(gain)
+    truth = replace(last_fit, intercept=3.0, slope=0.05, sigma=0.04)
+    predicted = predict_discrimination(truth, POWER, depths, np.arange(1, 401))
+    assert predicted.mean > 0.9 * len(depths)
+    assert predicted.deviation == pytest.approx(np.std(gains), rel=0.25)

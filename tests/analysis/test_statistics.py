@@ -1,4 +1,4 @@
-"""Intervals and tests against scipy, tables and enumeration."""
+"""Intervals and tests against scipy, printed tables, enumeration and simulation."""
 
 import itertools
 import math
@@ -20,12 +20,12 @@ from analysis.statistics import (
     welch_difference,
 )
 
-STEP = 1 / 15  # points, of an error over 1,500 images
+STEP = 1 / 15  # points: the step of an error over 1,500 images
 ROUNDING = STEP / math.sqrt(12)  # the standard deviation of a uniform rounding error
 A, B = [52.0, 47.5, 56.5], [1.6, 1.3, 2.1, 1.9]
 
 
-def test_students_interval_is_the_textbooks():
+def test_student_interval_matches_the_table():
     interval = student_interval([1.0, 2.0, 3.0])
     assert interval.mean == 2
     assert interval.high - 2 == pytest.approx(
@@ -34,7 +34,7 @@ def test_students_interval_is_the_textbooks():
     assert math.isnan(student_interval([1.0]).low)
 
 
-def test_welchs_bounds_are_scipys():
+def test_welch_bounds_match_scipy():
     difference = welch_difference(A, B)
     two = stats.ttest_ind(A, B, equal_var=False).confidence_interval(0.95)
     lower = (
@@ -48,11 +48,11 @@ def test_welchs_bounds_are_scipys():
     assert difference.mean == pytest.approx(np.mean(A) - np.mean(B))
 
 
-def test_runs_that_do_not_vary_have_an_exact_difference():
+def test_bounds_without_variance_are_exact():
     assert welch_difference([0.0, 0.0], [0.5, 0.5]).upper == -0.5
 
 
-def test_p_values_are_scipys_at_a_margin():
+def test_p_values_at_a_margin_match_scipy():
     difference = welch_difference(A, B)
     shifted = np.array(A) - 3.5
     above = stats.ttest_ind(shifted, B, equal_var=False, alternative="greater").pvalue
@@ -60,13 +60,13 @@ def test_p_values_are_scipys_at_a_margin():
     assert (difference.p_above(3.5), difference.p_below(3.5)) == pytest.approx((above, below))
 
 
-def test_a_bound_at_the_margin_has_p_of_5_percent():
+def test_p_is_5_percent_if_the_bound_is_the_margin():
     difference = welch_difference(A, B)
     assert difference.p_above(difference.lower) == pytest.approx(0.05)
     assert difference.p_below(difference.upper) == pytest.approx(0.05)
 
 
-def test_without_spread_p_is_0_or_1():
+def test_p_without_variance_is_0_or_1():
     exact = Difference(0.5, 0.0, 4.0)
     assert (exact.p_above(0.4), exact.p_above(0.5), exact.p_below(0.5), exact.p_below(0.6)) == (
         0,
@@ -95,20 +95,20 @@ def test_holm_steps_down_from_the_smallest_p():
     assert holm_rejections([]) == []
 
 
-def test_simultaneous_bounds_are_bonferronis():
+def test_simultaneous_level_is_bonferroni():
     assert bonferroni_level(1) == 0.95
     assert bonferroni_level(4) == pytest.approx(0.9875)
-    one = welch_difference(A, B)
-    assert one.p_above(one.lower_at(bonferroni_level(4))) == pytest.approx(0.0125)
+    difference = welch_difference(A, B)
+    assert difference.p_above(difference.lower_at(bonferroni_level(4))) == pytest.approx(0.0125)
 
 
-def test_one_run_has_no_bounds():
+def test_one_run_has_no_welch_bounds():
     with pytest.raises(ValueError, match="two runs"):
         welch_difference([1.0], B)
 
 
-def test_the_lower_bound_covers_as_it_says():
-    """Simulated: a one-sided 95 % bound lies above the truth in about 5 % of the cases."""
+def test_lower_bound_has_nominal_coverage():
+    """A one-sided 95 % bound lies above the truth in about 5 % of the simulated samples."""
     generator = np.random.default_rng(0)
     above = sum(
         welch_difference(generator.normal(2, 1, 3), generator.normal(0, 0.3, 3)).lower > 2
@@ -117,7 +117,7 @@ def test_the_lower_bound_covers_as_it_says():
     assert 0.03 < above / 4000 < 0.07
 
 
-def test_the_trend_tests_p_is_that_of_enumeration():
+def test_trend_p_matches_enumeration():
     depths, values = [20, 20, 32, 32, 44], [1.0, 2.0, 1.5, 3.0, 2.5]
     x = np.array(depths)
 
@@ -133,7 +133,7 @@ def test_the_trend_tests_p_is_that_of_enumeration():
     assert tau == pytest.approx(stats.kendalltau(depths, values).statistic)
 
 
-def test_the_trend_is_the_same_in_every_call_and_one_sided():
+def test_trend_p_is_deterministic_and_one_sided():
     depths = [d for d in (20, 32, 44, 56) for _ in range(3)]
     rising = increasing_trend(depths, range(12))
     assert rising == increasing_trend(depths, range(12))
@@ -142,8 +142,8 @@ def test_the_trend_is_the_same_in_every_call_and_one_sided():
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_the_trend_counts_every_pair_once_whatever_is_tied(monkeypatch, seed):
-    """Beside the definition, a sum over all pairs, under the same permutations."""
+def test_trend_counts_pairs_with_ties(monkeypatch, seed):
+    """The p-value is that of the definition, a sum over all pairs of runs."""
     monkeypatch.setattr(statistics, "PERMUTATIONS", 300)
     data = np.random.default_rng(seed)
     x, y = data.integers(1, 5, 14) * 12, data.integers(0, 8, 14) / 2
@@ -153,34 +153,34 @@ def test_the_trend_counts_every_pair_once_whatever_is_tied(monkeypatch, seed):
     def concordance(order):
         return sum(np.sign(x[j] - x[i]) * np.sign(y[order[j]] - y[order[i]]) for i, j in pairs)
 
-    as_high = sum(
+    at_least_observed = sum(
         concordance(generator.permutation(14)) >= concordance(range(14)) for _ in range(300)
     )
-    assert increasing_trend(x, y)[1] == (1 + as_high) / 301
+    assert increasing_trend(x, y)[1] == (1 + at_least_observed) / 301
 
 
-def test_equal_errors_leave_the_width_of_their_step():
-    """t(0.95, 4 degrees of freedom) = 2.131847; three runs on each side."""
+def test_equal_values_leave_the_width_of_their_step():
+    """With three runs on each side, t(0.95, 4 degrees of freedom) = 2.131847."""
     difference = welch_difference([0.2] * 3, [0.0] * 3, STEP)
     assert difference.upper - 0.2 == pytest.approx(2.131847 * ROUNDING * math.sqrt(2 / 3), rel=1e-6)
     assert difference.lower == pytest.approx(0.4 - difference.upper)
     assert welch_difference([0.25] * 3, [0.0] * 3).upper == 0.25
 
 
-def test_each_group_has_its_own_least_spread():
+def test_each_group_has_its_own_least_variance():
     spread = welch_difference(A, [1.0] * 3, STEP)
     assert spread.standard_error == pytest.approx(
         math.sqrt(np.var(A, ddof=1) / 3 + ROUNDING**2 / 3)
     )
 
 
-def test_a_spread_above_the_step_stays_what_it_is():
+def test_resolution_below_the_spread_has_no_effect():
     assert welch_difference(A, B, STEP) == welch_difference(A, B)
     assert student_interval(A, resolution=STEP) == student_interval(A)
     assert paired_difference(A, B[:3], STEP) == paired_difference(A, B[:3])
 
 
-def test_students_interval_has_the_width_of_the_step():
+def test_student_interval_has_the_width_of_the_step():
     interval = student_interval([0.0, 0.0, 0.0], resolution=STEP)
     assert (interval.low, interval.high) == pytest.approx(
         (-4.302653 * ROUNDING / 3**0.5, 4.302653 * ROUNDING / 3**0.5)
@@ -188,15 +188,15 @@ def test_students_interval_has_the_width_of_the_step():
     assert mean_estimate([0.0, 0.0, 0.0], STEP).standard_error == pytest.approx(ROUNDING / 3**0.5)
 
 
-def test_a_paired_difference_is_rounded_twice():
+def test_paired_difference_is_rounded_twice():
     assert paired_difference([1.0, 2.0], [0.0, 1.0], STEP).standard_error == pytest.approx(
         STEP / math.sqrt(6) / math.sqrt(2)
     )
     assert paired_difference([1.0, 2.0], [0.0, 1.0]).standard_error == 0
 
 
-def correlated(generator, correlation, depths=2):
-    """Errors of three seeds in each of several groups; those of one seed rise and fall together."""
+def draw_correlated(generator, correlation, depths=2):
+    """Draw errors of three seeds in several groups; errors of one seed are correlated."""
     common = generator.normal(size=3)
     return [
         np.sqrt(correlation) * common + np.sqrt(1 - correlation) * generator.normal(size=3)
@@ -205,34 +205,37 @@ def correlated(generator, correlation, depths=2):
 
 
 @pytest.mark.parametrize("correlation", [0.5, 0.9])
-def test_welch_errs_less_than_5_percent_where_seeds_pair(correlation):
+def test_welch_is_conservative_if_seeds_correlate(correlation):
     generator = np.random.default_rng(0)
-    pairs = [correlated(generator, correlation) for _ in range(3000)]
-    differences = [(welch_difference(a, b), paired_difference(a, b)) for a, b in pairs]
-    wrong = np.mean([(one.lower > 0, one.upper < 0) for one, _ in differences], axis=0)
-    assert wrong.max() < {0.5: 0.025, 0.9: 0.005}[correlation]
-    by_seed = np.mean([(one.lower > 0, one.upper < 0) for _, one in differences], axis=0)
-    assert 0.04 < by_seed.min() <= by_seed.max() < 0.06  # as it says, whatever the correlation
+    welch_errors, paired_errors = [], []
+    for _ in range(3000):
+        a, b = draw_correlated(generator, correlation)
+        welch, by_seed = welch_difference(a, b), paired_difference(a, b)
+        welch_errors.append((welch.lower > 0, welch.upper < 0))
+        paired_errors.append((by_seed.lower > 0, by_seed.upper < 0))
+    assert np.mean(welch_errors, axis=0).max() < {0.5: 0.025, 0.9: 0.005}[correlation]
+    paired_rates = np.mean(paired_errors, axis=0)  # nominal, whatever the correlation
+    assert 0.04 < paired_rates.min() <= paired_rates.max() < 0.06
 
 
 @pytest.mark.slow
-def test_the_free_permutation_errs_less_than_5_percent_where_seeds_pair(monkeypatch):
+def test_trend_is_conservative_if_seeds_correlate(monkeypatch):
     monkeypatch.setattr(statistics, "PERMUTATIONS", 199)
     generator = np.random.default_rng(0)
     depths = np.repeat([20, 32, 44, 56], 3)
     p = [
-        increasing_trend(depths, np.concatenate(correlated(generator, 0.8, depths=4)))[1]
+        increasing_trend(depths, np.concatenate(draw_correlated(generator, 0.8, depths=4)))[1]
         for _ in range(300)
     ]
     assert np.mean(np.array(p) <= 0.05) < 0.03
 
 
 def exact(mean):
-    """Two values without spread."""
+    """Return two values without variance."""
     return [mean, mean]
 
 
-def test_the_least_means_differ_by_their_own_difference():
+def test_minima_without_variance_have_exact_bounds():
     difference = difference_of_minima(
         [exact(5.0), exact(3.0)], [exact(2.5), exact(1.0), exact(4.0)]
     )
@@ -240,8 +243,8 @@ def test_the_least_means_differ_by_their_own_difference():
     assert ((-difference).lower, (-difference).mean) == (-2.0, -2.0)
 
 
-def test_bounds_pay_for_each_group_that_may_be_the_least():
-    """Of two groups of a, either: each bound has 97.5 %. Of three groups of b: each has 98.33 %."""
+def test_bounds_of_minima_correct_for_the_choice():
+    """The bounds of two groups of a have 97.5 % each; those of three groups of b, 98.33 %."""
     far, others = [x + 60 for x in A], [[x + 90 for x in B]] * 2
     difference = difference_of_minima([A, far], [B, *others])
     assert difference.upper == pytest.approx(welch_difference(A, B).upper_at(0.975))
@@ -249,14 +252,14 @@ def test_bounds_pay_for_each_group_that_may_be_the_least():
     assert difference.mean == pytest.approx(np.mean(A) - np.mean(B))
 
 
-def test_the_bounds_of_one_group_each_are_welchs():
-    one, welchs = difference_of_minima([A], [B]), welch_difference(A, B)
-    assert (one.mean, one.lower, one.upper, one.low, one.high) == pytest.approx(
-        (welchs.mean, welchs.lower, welchs.upper, welchs.low, welchs.high)
+def test_bounds_of_single_groups_are_welch_bounds():
+    minima, welch = difference_of_minima([A], [B]), welch_difference(A, B)
+    assert (minima.mean, minima.lower, minima.upper, minima.low, minima.high) == pytest.approx(
+        (welch.mean, welch.lower, welch.upper, welch.low, welch.high)
     )
 
 
-def test_p_of_the_least_is_5_percent_at_its_bound():
+def test_p_of_minima_is_5_percent_at_their_bound():
     groups = [A, [50.0, 49.0, 55.0]], [B, [1.9, 1.2, 1.4], [3.0, 1.0, 2.0]]
     difference = difference_of_minima(*groups)
     assert difference.p_above(difference.lower) == pytest.approx(0.05)
@@ -274,10 +277,11 @@ def test_p_of_the_least_is_5_percent_at_its_bound():
         ([2, 2, 2, 2], 0.2, [0, 3, 3, 3], 3.0),
     ],
 )
-def test_the_least_is_bounded_wrongly_in_5_percent_at_most(
-    deep, deep_spread, shallow, shallow_spread
-):
-    """Three runs, four groups, a true difference of 2 of the least. Ignoring the choice: 14 % in the first case."""
+def test_bounds_of_minima_have_nominal_coverage(deep, deep_spread, shallow, shallow_spread):
+    """The true difference of the minima is 2, with three runs in each of four groups.
+
+    Bounds that ignore the choice would be wrong in 14 % of the trials of the first case.
+    """
     generator = np.random.default_rng(0)
     trials, below, above = 250, 0, 0
     for _ in range(trials):
@@ -289,20 +293,21 @@ def test_the_least_is_bounded_wrongly_in_5_percent_at_most(
     assert max(below, above) / trials < 0.075
 
 
-def test_the_least_keeps_its_power():
-    """No excess, a spread of 0.3 points, a margin of 2: shown in 98 % with three runs, in 10 % with two."""
+def test_bounds_of_minima_keep_their_power():
+    """Equal minima, a spread of 0.3 points, a margin of 2 points.
+
+    The upper bound is below the margin in 98 % of samples with three runs, in 10 % with two.
+    """
     generator = np.random.default_rng(0)
-    shown = {
-        runs: np.mean([
-            difference_of_minima(*generator.normal(0, 0.3, (2, 4, runs)).tolist()).upper < 2.0 for _ in range(200)
-        ])
-        for runs in (2, 3)
-    }  # fmt: skip
-    assert shown[3] > 0.9
-    assert shown[2] < 0.25
+    shares = {}
+    for runs in (2, 3):
+        samples = [generator.normal(0, 0.3, (2, 4, runs)).tolist() for _ in range(200)]
+        shares[runs] = np.mean([difference_of_minima(a, b).upper < 2.0 for a, b in samples])
+    assert shares[3] > 0.9
+    assert shares[2] < 0.25
 
 
-def test_an_unknown_value_leaves_no_bound_of_the_least():
+def test_nan_leaves_no_bound_of_minima():
     difference = difference_of_minima([exact(5.0), [math.nan, 3.0]], [exact(1.0)])
     assert math.isnan(difference.upper)
     assert not difference.p_below(100.0) < 0.05
