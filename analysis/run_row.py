@@ -20,6 +20,7 @@ from analysis.columns import (
     TRAINING_ERROR,
     TRAINING_ERROR_AT_START,
 )
+from degradation.config import evaluation_iterations
 from degradation.config.errors import escape, is_single_line
 from degradation.durable_io import Row
 from degradation.metrics import CLEAN_ERROR, ITERATION, TEST_ERROR
@@ -184,20 +185,15 @@ def _add_result(
 def _continue_at_chance(curve: Curve, config: Row, chance: float) -> Curve:
     """Return the curve of a diverged run, continued at chance through its remaining evaluations."""
     reached = curve[ITERATION][-1] if len(curve[ITERATION]) else 0
-    remaining = [iteration for iteration in _evaluations(config) if iteration > reached]
+    schedule = config["schedule"]
+    evaluations = evaluation_iterations(schedule["iterations"], schedule["evaluate_every"])
+    remaining = [iteration for iteration in evaluations if iteration > reached]
     errors = np.full(len(remaining), chance)
     return {
         ITERATION: np.concatenate([curve[ITERATION], np.array(remaining, int)]),
         TRAINING_ERROR: np.concatenate([curve[TRAINING_ERROR], errors]),
         TEST_ERROR: np.concatenate([curve[TEST_ERROR], errors]),
     }
-
-
-def _evaluations(config: Row) -> list[int]:
-    """Return the iterations after which a run is evaluated."""
-    schedule = config["schedule"]
-    every, last = schedule["evaluate_every"], schedule["iterations"]
-    return sorted({*range(every, last + 1, every), last})
 
 
 def _summarise_attempts(attempts: list[Row]) -> Row:

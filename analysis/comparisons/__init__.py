@@ -1,13 +1,13 @@
 """Comparisons across conditions: what changes with one factor besides family, depth and seed.
 
 Which comparisons a report has follows from the runs themselves, so a sweep of the user's own has
-them too. Each module of this package except `base` defines one comparison:
+them too. A module of this package is a comparison if it defines
 
-    ORDER: int                                 where it stands in a report, lowest first
-    build(frame, keys, margin) -> Comparison | None
+    POSITION: int                                    its place in the report
+    build(frame, keys, margin) -> Comparison | None  None if it does not apply to these runs
 
-`keys` are the configuration keys that differ between the runs, such as `config.optim.lr`; `build`
-returns None for runs that it does not apply to. A new comparison costs its one file.
+where `keys` are the configuration keys that differ between the runs, such as `config.optim.lr`. A
+new comparison therefore costs one file.
 """
 
 from importlib import import_module
@@ -30,6 +30,6 @@ def compare_conditions(frame: Frame, margin: float) -> list[Comparison]:
 
 def _import_modules() -> list[ModuleType]:
     """Return the modules that define a comparison, in the order of a report."""
-    names = [module.name for module in iter_modules(__path__) if module.name != "base"]
-    modules = [import_module(f"{__name__}.{name}") for name in names]
-    return sorted(modules, key=lambda module: module.ORDER)
+    modules = [import_module(f"{__name__}.{info.name}") for info in iter_modules(__path__)]
+    comparisons = [module for module in modules if hasattr(module, "POSITION")]
+    return sorted(comparisons, key=lambda module: module.POSITION)

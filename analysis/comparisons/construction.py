@@ -25,7 +25,7 @@ from analysis.requirements import missing_requirements, repeated_seeds
 from analysis.statistics import paired_difference
 from degradation.metrics import TEST_ERROR
 
-ORDER = 50
+POSITION = 5
 FAMILY = "constructed"
 TITLE = "The solution by construction"
 # On devices other than the CPU, batch normalisation inverts itself only up to rounding, which may

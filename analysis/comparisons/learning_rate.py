@@ -28,7 +28,7 @@ from analysis.frame import Frame
 from analysis.requirements import repeated_seeds
 from analysis.statistics import DifferenceOfMinima, difference_of_minima
 
-ORDER = 40
+POSITION = 4
 LR = "config.optim.lr"
 CAPTION = (
     "Training error of the last iteration, mean over seeds, by learning rate and depth. The lowest"

@@ -9,7 +9,7 @@ from analysis.figures import error_vs_factor
 from analysis.frame import Frame, group_by_depth
 from analysis.requirements import missing_requirements
 
-ORDER = 30
+POSITION = 3
 BLOCK_ORDER = "config.model.order"
 CAPTION = (
     "Training error by the order of convolution, batch normalisation and ReLU: post (He et al."

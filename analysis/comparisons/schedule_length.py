@@ -10,7 +10,7 @@ from analysis.comparisons.base import MARKS, Comparison, build_table
 from analysis.figures import error_vs_factor
 from analysis.frame import Frame
 
-ORDER = 20
+POSITION = 2
 ITERATIONS = "config.schedule.iterations"
 CAPTION = f"Training error at the end of schedules of different lengths. {MARKS}"
 

@@ -23,7 +23,7 @@ from analysis.frame import Frame, group_by_depth
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference, bonferroni_level
 
-ORDER = 10
+POSITION = 1
 SHORTCUT = "config.model.shortcut"
 CAPTION = f"Training error of the last iteration by shortcut. {MARKS}"
 

@@ -247,7 +247,7 @@ def test_runs_of_one_condition_have_no_comparison(frame_of):
 NEW_COMPARISON = """
 from analysis.comparisons.base import Comparison, build_table
 
-ORDER = 15
+POSITION = 9
 
 
 def build(frame, keys, margin):
