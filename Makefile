@@ -41,7 +41,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "installing into $(VENV); torch is large, so this may take some minutes"
 	@$(if $(TORCH_INDEX),$(RUN) -m pip install --quiet --index-url $(TORCH_INDEX) -c constraints.txt torch torchvision)
 	@$(RUN) -m pip install --quiet -c constraints.txt -e '.[dev]'
-	@$(RUN) -c 'from degradation.environment import check_torch_pair; check_torch_pair()'
+	@$(RUN) -c 'from degradation.environment import check_installation; check_installation()'
 	@touch $@
 
 reproduce: $(INSTALLED) ## Train the unfinished runs of the experiment, then write verdicts, figures and report

@@ -1,4 +1,4 @@
-"""What a run needs around it: it is there, or what is missing is said in one line at the start."""
+"""What a run needs around it; what is missing is one line at the start."""
 
 import logging
 import os
@@ -11,69 +11,84 @@ import torch
 
 from degradation import environment
 from degradation.config import ConfigError
-from degradation.environment import InstallationError, check_torch_pair, commit, missing_library
+from degradation.environment import (
+    InstallationError,
+    check_installation,
+    check_torch_pair,
+    find_broken_library,
+    find_commit,
+)
 from degradation.training import device
 from degradation.training.device import check_precision, choose_device
 from hydra_plugins.pool_launcher import _slots, list_visible_gpus
 
 
-def test_the_installed_pair_fits():
-    check_torch_pair()
+def test_the_installed_packages_match():
+    check_installation()
 
 
 @pytest.mark.parametrize(
     ("torch", "torchvision"),
     [("2.14.1", "0.29.1"), ("2.14.1+cpu", "0.29.1+cpu"), ("2.15.0", "0.30.0")],
 )
-def test_pairs_that_fit(torch, torchvision):
+def test_matching_pairs_are_accepted(torch, torchvision):
     check_torch_pair(torch, torchvision)
 
 
 @pytest.mark.parametrize(
-    ("torch", "torchvision", "what"),
+    ("torch", "torchvision", "problem"),
     [
-        ("2.14.1", "0.28.0", "does not belong"),
-        ("2.13.0", "0.29.1", "does not belong"),
+        ("2.14.1", "0.28.0", "does not match"),
+        ("2.13.0", "0.29.1", "does not match"),
         ("2.14.1+cpu", "0.29.1+cu130", "builds"),
         ("2.14.1+cpu", "0.29.1", "builds"),
-        ("3.1.0", "0.16.0", "does not belong"),
+        ("3.1.0", "0.16.0", "does not match"),
     ],
 )
-def test_pairs_that_do_not(torch, torchvision, what):
-    with pytest.raises(InstallationError, match=what):
+def test_mismatched_pairs_are_refused(torch, torchvision, problem):
+    with pytest.raises(InstallationError, match=problem):
         check_torch_pair(torch, torchvision)
 
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """An installation of torch with one library, of eight bytes."""
+    """An installed torch whose only library has eight bytes: the library's path."""
     library = tmp_path / "torch/lib/libtorch.so"
     library.parent.mkdir(parents=True)
     library.write_bytes(b"8 bytes!")
-    record = "torch/lib/libtorch.so,sha256=a,8\ntorch/__init__.py,sha256=b,3\ntorch-2.dist-info/RECORD,,\n"
-    found = SimpleNamespace(read_text=lambda _: record, locate_file=lambda name: tmp_path / name)
-    monkeypatch.setattr(environment, "distribution", lambda _: found)
-    missing_library.cache_clear()
+    record = (
+        "torch/lib/libtorch.so,sha256=a,8\n"
+        "torch/__init__.py,sha256=b,3\n"
+        "torch-2.dist-info/RECORD,,\n"
+    )
+    package = SimpleNamespace(read_text=lambda _: record, locate_file=lambda name: tmp_path / name)
+    monkeypatch.setattr(environment, "distribution", lambda _: package)
+    find_broken_library.cache_clear()
     yield library
-    missing_library.cache_clear()
+    find_broken_library.cache_clear()
 
 
-@pytest.mark.parametrize("left", [None, b"", b"8 byte", b"nine byte"])
-def test_a_library_of_torch_that_is_not_whole_is_named_before_it_is_imported(installed, left):
-    check_torch_pair()
-    missing_library.cache_clear()
-    installed.unlink() if left is None else installed.write_bytes(left)
-    what = "is installed without its library" if left is None else "'s library"
+@pytest.mark.parametrize("content", [None, b"", b"8 byte", b"nine byte"])
+def test_an_incomplete_library_is_named(installed, content):
+    check_installation()
+    find_broken_library.cache_clear()
+    if content is None:
+        installed.unlink()
+        problem = "is missing"
+    else:
+        installed.write_bytes(content)
+        problem = f"has {len(content)} bytes instead of 8"
     with pytest.raises(
-        InstallationError, match=rf"^torch ?{what} {installed}.*: install both from one index"
-    ) as told:
-        check_torch_pair()
-    assert "\n" not in str(told.value)
+        InstallationError,
+        match=rf"^torch: its library {installed} {problem}; install both from one index",
+    ) as error:
+        check_installation()
+    assert "\n" not in str(error.value)
 
 
 @pytest.fixture
 def program(tmp_path, monkeypatch):
-    """name, text -> a shell script of that name, the only program on PATH."""
+    """name, text -> a shell script of that name, in the only folder of PATH."""
 
     def put(name, text):
         path = tmp_path / "bin" / name
@@ -82,60 +97,64 @@ def program(tmp_path, monkeypatch):
         path.chmod(0o755)
 
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    commit.cache_clear()
+    find_commit.cache_clear()
     yield put
-    commit.cache_clear()
+    find_commit.cache_clear()
 
 
 HANG = "exec /bin/sleep 600"
 
 
 @pytest.mark.parametrize("git", [None, "exit 128", HANG, r"printf '\377\376'", "kill -9 $$"])
-def test_without_an_answer_of_git_the_commit_is_not_known(program, monkeypatch, git):
-    monkeypatch.setattr(environment, "GIT_SECONDS", 0.2)
+def test_the_commit_is_unknown_if_git_does_not_answer(program, monkeypatch, git):
+    monkeypatch.setattr(environment, "GIT_TIMEOUT_S", 0.2)
     if git is not None:
         program("git", git)
-    assert commit() is None
+    assert find_commit() is None
 
 
-def test_git_is_asked_about_this_clone_and_writes_nothing(program, monkeypatch):
-    """A hook sets GIT_DIR for what it starts."""
+def test_git_reads_this_clone_and_writes_nothing(program, monkeypatch):
+    """A hook sets GIT_DIR for whatever it starts."""
     monkeypatch.setenv("GIT_DIR", "/elsewhere")
     program("git", 'echo "$GIT_DIR $GIT_OPTIONAL_LOCKS ${GIT_CEILING_DIRECTORIES:+set}"')
-    assert commit() == "0 set+"
+    assert find_commit() == "0 set+"
 
 
-LIST = "echo 'GPU 0: NVIDIA (UUID: GPU-1)'; echo '  MIG 1g (UUID: MIG-1)'; echo 'GPU 2: NVIDIA (UUID: GPU-2)'"
+LIST = (
+    "echo 'GPU 0: NVIDIA (UUID: GPU-1)'; "
+    "echo '  MIG 1g (UUID: MIG-1)'; "
+    "echo 'GPU 2: NVIDIA (UUID: GPU-2)'"
+)
 
 
 @pytest.mark.parametrize(
-    ("driver", "gpus", "told"),
+    ("driver", "gpus", "problem"),
     [
         (None, [], ""),
         (LIST, ["0", "2"], ""),
         ("echo 'No devices were found'", [], ""),
         (r"printf 'GPU \377\376: x\nGPU x: y\n\000GPU 1'", [], ""),
-        ("echo 'NVIDIA-SMI has failed'; exit 9", [], "ended with status 9"),
-        (HANG, [], "did not answer in 0.2 s"),
-        ("kill -9 $$", [], "ended with status -9"),
+        ("echo 'NVIDIA-SMI has failed'; exit 9", [], "ended with exit status 9"),
+        (HANG, [], "did not answer within 0.2 s"),
+        ("kill -9 $$", [], "ended with exit status -9"),
     ],
     ids=["missing", "two", "none", "nonsense", "failing", "hanging", "killed"],
 )
-def test_a_driver_that_does_not_answer_is_told_and_no_gpu_is_used(
-    program, monkeypatch, caplog, driver, gpus, told
+def test_a_driver_that_does_not_answer_is_a_warning(
+    program, monkeypatch, caplog, driver, gpus, problem
 ):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(_slots, "version", lambda _: "2.14.0+cu130")
-    monkeypatch.setattr(_slots, "DRIVER_SECONDS", 0.2)
+    monkeypatch.setattr(_slots, "DRIVER_TIMEOUT_S", 0.2)
     if driver is not None:
         program("nvidia-smi", driver)
     assert list_visible_gpus() == gpus
-    assert [
-        record.getMessage().startswith(f"nvidia-smi {told}: no GPU") for record in caplog.records
-    ] == [True] * bool(told)
+    warnings = [record.getMessage() for record in caplog.records]
+    assert len(warnings) == (1 if problem else 0)
+    assert all(warning.startswith(f"nvidia-smi {problem}; no GPU") for warning in warnings)
 
 
-def test_a_driver_that_cannot_be_started_is_told(program, monkeypatch, caplog, tmp_path):
+def test_a_driver_that_cannot_be_started_is_a_warning(program, monkeypatch, caplog, tmp_path):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(_slots, "version", lambda _: "2.14.0")
     program("nvidia-smi", "")
@@ -145,14 +164,14 @@ def test_a_driver_that_cannot_be_started_is_told(program, monkeypatch, caplog, t
 
 
 @pytest.mark.parametrize(
-    ("given", "gpus"), [("", []), ("-1", []), ("0", ["0"]), (" 1, GPU-a ,", ["1", "GPU-a"])]
+    ("visible", "gpus"), [("", []), ("-1", []), ("0", ["0"]), (" 1, GPU-a ,", ["1", "GPU-a"])]
 )
-def test_the_gpus_that_are_named_are_taken(monkeypatch, given, gpus):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+def test_cuda_visible_devices_decides(monkeypatch, visible, gpus):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert list_visible_gpus() == gpus
 
 
-def test_a_gpu_that_is_gone_is_refused_where_it_is_asked_for(monkeypatch):
+def test_a_missing_gpu_is_refused_if_requested(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert choose_device("auto").type == choose_device("cuda").type == "cuda"
@@ -164,23 +183,25 @@ def test_a_gpu_that_is_gone_is_refused_where_it_is_asked_for(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["cuda", "mps"])
-def test_bf16_is_refused_on_a_device_that_has_none(compose_config, monkeypatch, kind):
+def test_bf16_is_refused_on_a_device_without_it(compose_config, monkeypatch, kind):
     bf16, fp32 = (compose_config(f"precision={name}").precision for name in ("bf16", "fp32"))
-    there = []
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bool(there))
-    monkeypatch.setattr(torch.backends.mps, "is_macos_or_newer", lambda *_: bool(there))
+    supported = []
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation: bool(supported)
+    )
+    monkeypatch.setattr(torch.backends.mps, "is_macos_or_newer", lambda *_: bool(supported))
     with pytest.raises(
         ConfigError,
         match=rf"^precision\.dtype: 'bf16' is not supported by this {kind} device; .*fp32$",
     ):
         check_precision(torch.device(kind), bf16)
     check_precision(torch.device(kind), fp32)
-    there.append(True)
+    supported.append(True)
     check_precision(torch.device(kind), bf16)
 
 
 @pytest.mark.parametrize("native", [False, True])
-def test_bf16_on_a_processor_without_it_is_told_once(compose_config, monkeypatch, caplog, native):
+def test_emulated_bf16_warns_once(compose_config, monkeypatch, caplog, native):
     monkeypatch.setattr(
         torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": native}
     )
@@ -191,7 +212,7 @@ def test_bf16_on_a_processor_without_it_is_told_once(compose_config, monkeypatch
     assert [record.levelno for record in caplog.records] == [] if native else [logging.WARNING]
 
 
-# --- whole commands
+# Whole commands
 
 TRAIN = environment.Path(environment.__file__).parents[2] / "experiments/train.py"
 
@@ -208,22 +229,22 @@ def train(*words, cwd, script=TRAIN, **variables):
     )
 
 
-def metrics_of(root):
+def read_metrics(root):
     return {path.parent.name: path.read_bytes() for path in root.glob("*/metrics.jsonl")}
 
 
 @pytest.fixture(scope="module")
 def plain_run(tiny_overrides, tmp_path_factory):
-    """The metrics of a run in plain circumstances."""
+    """The metrics of a run in ordinary circumstances."""
     folder = tmp_path_factory.mktemp("plain")
     done = train(*tiny_overrides, cwd=folder)
     assert done.returncode == 0, done.stderr
-    return metrics_of(folder / "runs")
+    return read_metrics(folder / "runs")
 
 
 @pytest.mark.slow
-def test_bf16_without_instructions_for_it_trains(tiny_overrides, tmp_path):
-    """An older processor, pretended: oneDNN and ATen are kept to AVX2."""
+def test_emulated_bf16_trains(tiny_overrides, tmp_path):
+    """oneDNN and ATen are limited to AVX2, as on an older processor."""
     script = tmp_path / "older.py"
     script.write_text(
         "import runpy, sys, torch\n"
@@ -236,7 +257,7 @@ def test_bf16_without_instructions_for_it_trains(tiny_overrides, tmp_path):
         str(TRAIN), *tiny_overrides, "precision=bf16", cwd=tmp_path, script=script, **older
     )
     assert done.returncode == 0, done.stderr
-    assert len(metrics_of(tmp_path / "runs")) == 1
+    assert len(read_metrics(tmp_path / "runs")) == 1
 
 
 @pytest.mark.slow
@@ -245,28 +266,26 @@ def test_no_compiler_is_needed(tiny_overrides, tmp_path, plain_run):
     variables = {"CC": "/nonexistent", "CXX": "/nonexistent", "PATH": str(tmp_path / "bin")}
     done = train(*tiny_overrides, cwd=tmp_path, **variables)
     assert done.returncode == 0, done.stderr
-    assert metrics_of(tmp_path / "runs") == plain_run
+    assert read_metrics(tmp_path / "runs") == plain_run
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("language", ["C", "C.UTF-8"])
-def test_paths_with_spaces_and_any_letters_and_another_working_directory(
-    tiny_overrides, tmp_path, plain_run, language
-):
+def test_unusual_paths_and_working_directories_work(tiny_overrides, tmp_path, plain_run, language):
     cwd = tmp_path / "a folder Ωü (1) 'q' $x"
     cwd.mkdir()
     root = tmp_path / "récords of mine"
     done = train(*tiny_overrides, f"record_root='{root}'", cwd=cwd, LANG=language, LC_ALL=language)
     assert done.returncode == 0, done.stderr
-    assert metrics_of(root) == plain_run
+    assert read_metrics(root) == plain_run
     sweep = train("-m", *tiny_overrides, "seed=0,1", cwd=cwd, LANG=language, LC_ALL=language)
     assert sweep.returncode == 0, sweep.stderr
-    assert plain_run.items() <= metrics_of(cwd / "runs").items()
+    assert plain_run.items() <= read_metrics(cwd / "runs").items()
 
 
 @pytest.mark.slow
 def test_a_read_only_source_tree_trains(tiny_overrides, tmp_path, plain_run):
-    """The folders of the source are without a permission to write, and root, who needs none, has them mounted so."""
+    """Permissions forbid writing; for root, who needs none, the folders are mounted read-only."""
     import shutil
 
     source = TRAIN.parents[1]
@@ -289,14 +308,14 @@ def test_a_read_only_source_tree_trains(tiny_overrides, tmp_path, plain_run):
     for path in [copy, *copy.rglob("*")]:
         path.chmod(0o755)
     if done.returncode and ("unshare" in done.stderr or "mount:" in done.stderr):
-        pytest.skip(f"root may not mount here: {done.stderr.strip()}")
+        pytest.skip(f"root cannot mount here: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
-    assert metrics_of(tmp_path / "cwd/runs") == plain_run
+    assert read_metrics(tmp_path / "cwd/runs") == plain_run
     assert not list(copy.rglob("__pycache__"))
 
 
 @pytest.mark.slow
-def test_a_clock_that_is_set_back_changes_no_number(tiny_overrides, tmp_path, plain_run):
+def test_a_clock_that_runs_backwards_changes_no_number(tiny_overrides, tmp_path, plain_run):
     script = tmp_path / "backwards.py"
     script.write_text(
         "import runpy, sys, time, itertools\n"
@@ -307,7 +326,7 @@ def test_a_clock_that_is_set_back_changes_no_number(tiny_overrides, tmp_path, pl
     )
     done = train(str(TRAIN), *tiny_overrides, cwd=tmp_path, script=script)
     assert done.returncode == 0, done.stderr
-    assert metrics_of(tmp_path / "runs") == plain_run
+    assert read_metrics(tmp_path / "runs") == plain_run
     report = TRAIN.with_name("report.py")
     shown = train("--records", "runs", "--name", "x", cwd=tmp_path, script=report)
     assert shown.returncode == 0, shown.stderr

@@ -1,4 +1,7 @@
-"""What a run ran on: versions, commit, host. And the check that torch and torchvision belong together."""
+"""What a run ran on: versions, commit and host; and whether torch and torchvision belong together.
+
+Free of torch: an installation is checked before anything imports it.
+"""
 
 import os
 import platform
@@ -12,113 +15,135 @@ from typing import Any
 from degradation.errors import UserError
 
 PACKAGES = ("torch", "torchvision", "hydra-core", "wandb", "numpy", "scikit-learn")
-TORCHVISION_MINOR_AHEAD = 15  # torchvision 0.29 is built for torch 2.14, 0.15 was for 2.0
-MEND = "install both from one index (`make setup`, with TORCH_INDEX= for another build)"
-GIT_SECONDS = 5  # for one answer
+TORCHVISION_MINOR_AHEAD = 15  # torchvision 0.29 is built for torch 2.14, as 0.15 was for 2.0
+REMEDY = "install both from one index (`make setup`, with TORCH_INDEX= for another build)"
+GIT_TIMEOUT_S = 5  # for one answer
+LIBRARY_SUFFIXES = (".dylib", ".pyd")  # and whatever contains .so
 
 
 class InstallationError(UserError):
-    """The installation cannot give the numbers that were asked for."""
+    """The installation is incomplete, or its packages do not belong together."""
 
 
-def _version(package: str) -> str | None:
+def check_installation() -> None:
+    """Raise InstallationError unless torch and torchvision are complete and belong together."""
+    check_torch_pair(_find_version("torch"), _find_version("torchvision"))
+    problem = find_broken_library("torch") or find_broken_library("torchvision")
+    if problem is not None:
+        raise InstallationError(f"{problem}; {REMEDY}")
+
+
+def check_torch_pair(torch: str | None, torchvision: str | None) -> None:
+    """Raise InstallationError unless two versions are of matching releases and of one build.
+
+    Args:
+        torch, torchvision: versions such as `2.14.0+cpu`; None for a package that is missing
+    """
+    if torch is None or torchvision is None:
+        raise InstallationError(
+            f"torch is {torch or 'missing'}, torchvision is {torchvision or 'missing'}; {REMEDY}"
+        )
+    torch_release, _, torch_build = torch.partition("+")
+    torchvision_release, _, torchvision_build = torchvision.partition("+")
+    torch_major, torch_minor = torch_release.split(".")[:2]
+    expected_release = f"0.{int(torch_minor) + TORCHVISION_MINOR_AHEAD}"
+    has_expected_release = torchvision_release.split(".")[:2] == expected_release.split(".")
+    if torch_major != "2" or not has_expected_release:
+        raise InstallationError(
+            f"torchvision {torchvision} does not match torch {torch}, which needs torchvision"
+            f" {expected_release}; {REMEDY}"
+        )
+    if torch_build != torchvision_build:
+        raise InstallationError(
+            f"torch {torch} and torchvision {torchvision} are different builds; {REMEDY}"
+        )
+
+
+def _find_version(package: str) -> str | None:
     try:
         return version(package)
     except PackageNotFoundError:
         return None
 
 
-def check_torch_pair(torch: str | None = None, torchvision: str | None = None) -> None:
-    """Raise InstallationError unless torch and torchvision are whole, of matching releases and one build."""
-    given = torch or torchvision
-    torch = torch or _version("torch")
-    torchvision = torchvision or _version("torchvision")
-    if torch is None or torchvision is None:
-        raise InstallationError(
-            f"torch is {torch or 'missing'}, torchvision is {torchvision or 'missing'}: {MEND}"
-        )
-    torch_release, _, torch_build = torch.partition("+")
-    torchvision_release, _, torchvision_build = torchvision.partition("+")
-    expected = int(torch_release.split(".")[1]) + TORCHVISION_MINOR_AHEAD
-    if torch_release.split(".")[0] != "2" or torchvision_release.split(".")[:2] != [
-        "0",
-        str(expected),
-    ]:
-        raise InstallationError(
-            f"torchvision {torchvision} does not belong to torch {torch} (0.{expected} does): {MEND}"
-        )
-    if torch_build != torchvision_build:
-        raise InstallationError(
-            f"torch {torch} and torchvision {torchvision} are different builds: {MEND}"
-        )
-    if not given and (problem := missing_library("torch") or missing_library("torchvision")):
-        raise InstallationError(f"{problem}: {MEND}")
-
-
 @cache
-def missing_library(package: str) -> str | None:
-    """Which of a package's compiled libraries is not as it was installed; it is asked without an import.
+def find_broken_library(package: str) -> str | None:
+    """Return which compiled library of a package is missing or truncated, or None.
 
-    An installation that was cut off or filled the disk would fail in the first job otherwise, after the sweep's start.
+    The package is not imported. Without this check, an installation that was interrupted or that
+    filled the disk would fail in the first job, after the sweep has started.
     """
     installed = distribution(package)
     for line in (installed.read_text("RECORD") or "").splitlines():
-        name, _, size = line.rpartition(",")
-        name = name.rpartition(",")[0]
-        if ".so" not in name and not name.endswith((".dylib", ".pyd")):
+        name_and_hash, _, size = line.rpartition(",")
+        name = name_and_hash.rpartition(",")[0]
+        if ".so" not in name and not name.endswith(LIBRARY_SUFFIXES):
             continue
         path = Path(str(installed.locate_file(name)))
         if not path.is_file():
-            return f"{package} is installed without its library {path}"
+            return f"{package}: its library {path} is missing"
         if size and path.stat().st_size != int(size):
-            return f"{package}'s library {path} is not whole"
+            return (
+                f"{package}: its library {path} has {path.stat().st_size} bytes instead of {size}"
+            )
     return None
 
 
 @cache
-def commit() -> str | None:
-    """The commit of the code that runs, with `+` when the tree differs from it; None where git does not tell."""
-    here = Path(__file__).resolve().parents[2]
-    git = ["git", "-C", str(here)]
-    # this clone and none around it, whatever a hook has set; nothing is written, the tree may be read-only
+def find_commit() -> str | None:
+    """Return the commit of the running code, with `+` if tracked files differ from it.
+
+    None if git does not answer, or if the code is not in a clone.
+    """
+    clone = Path(__file__).resolve().parents[2]
+    # Ask about this clone and none around it, whatever a hook has set; write nothing, since the
+    # source may be read-only.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    environment |= {"GIT_CEILING_DIRECTORIES": str(here.parent), "GIT_OPTIONAL_LOCKS": "0"}
-    answers = []
+    environment["GIT_CEILING_DIRECTORIES"] = str(clone.parent)
+    environment["GIT_OPTIONAL_LOCKS"] = "0"
+    head = _ask_git(clone, ["rev-parse", "HEAD"], environment)
+    if head is None:
+        return None
+    changes = _ask_git(clone, ["status", "--porcelain", "-uno"], environment)
+    if changes is None:
+        return None
+    return f"{head}+" if changes else head
+
+
+def _ask_git(clone: Path, command: list[str], environment: dict[str, str]) -> str | None:
+    """Return git's output without surrounding space, or None if it fails or takes too long."""
     try:
-        for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "-uno"]):
-            answer = subprocess.run(
-                [*git, *words],
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=GIT_SECONDS,
-                env=environment,
-            )
-            answers.append(answer.stdout.strip())
+        answer = subprocess.run(
+            ["git", "-C", str(clone), *command],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=GIT_TIMEOUT_S,
+            env=environment,
+        )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return None
-    head, changes = answers
-    return head + ("+" if changes else "")
+    return answer.stdout.strip()
 
 
-def boot_id() -> str | None:
-    """Tells two boots of one host apart, where the system says so (Linux)."""
+def read_boot_id() -> str | None:
+    """Return what distinguishes two boots of one host; None where the system is not Linux."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return None
 
 
-def describe() -> dict[str, Any]:
-    """Commit, versions, host and process, for the record's attempts."""
+def describe_environment() -> dict[str, Any]:
+    """Return the commit, the versions, the host and the process, for attempts.jsonl."""
+    versions: dict[str, str | None] = {"python": platform.python_version()}
+    for package in PACKAGES:
+        versions[package] = _find_version(package)
     return {
-        "commit": commit(),
-        "versions": {
-            "python": platform.python_version(),
-            **{package: _version(package) for package in PACKAGES},
-        },
+        "commit": find_commit(),
+        "versions": versions,
         "host": socket.gethostname(),
         "system": f"{platform.system()} {platform.machine()}",
         "process": os.getpid(),
-        "boot": boot_id(),
+        "boot": read_boot_id(),
     }

@@ -14,7 +14,7 @@ from degradation.config import Config, ConfigError, parent_config
 from degradation.data.datasets import load_dataset
 from degradation.data.errors import DataError
 from degradation.durable_io import Row
-from degradation.environment import InstallationError, check_torch_pair, describe
+from degradation.environment import InstallationError, check_installation, describe_environment
 from degradation.errors import UserError
 from degradation.metrics import CLEAN_ERROR, ITERATION, TEST_ERROR
 from degradation.models.construction import grow
@@ -84,7 +84,7 @@ def train(config: Config, group: WorkerGroup = SINGLE) -> State:
     run = locate_run(config)
     record = run.record
     try:
-        check_torch_pair()
+        check_installation()
         device = choose_device(config.device)
         check_precision(device, config.precision)
         parent = parent_config(config)
@@ -154,7 +154,7 @@ def _attempt(config: Config, record: Record, device: torch.device, group: Worker
         "device": _device_name(device),
         "threads": config.threads,
         "processes": group.shard.count,
-        **describe(),
+        **describe_environment(),
     }
     record.append(ATTEMPTS_FILE, {"attempt": number, "start": time.time(), **where})
     began = time.monotonic()

@@ -16,7 +16,7 @@ from degradation.data.datasets import Dataset, StreamedDataset, load_dataset
 from degradation.data.errors import DataError
 from degradation.data.loaders import build_loader
 from degradation.data.random_streams import build_generator
-from degradation.environment import InstallationError, check_torch_pair
+from degradation.environment import InstallationError, check_installation
 from degradation.errors import UserError
 from degradation.models.network import Network, initialise
 from degradation.probes.landscape import LossSurface, draw_direction
@@ -84,7 +84,7 @@ def run_landscape(config: Config) -> str:
 def _measure_finished_run(config: Config, measure: Callable[[SweepRun, torch.device], None]) -> str:
     run = locate_run(config)
     try:
-        check_torch_pair()
+        check_installation()
         device = choose_device(config.device)
         check_precision(device, config.precision)
         make_reproducible(config.threads)

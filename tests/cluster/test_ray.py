@@ -38,14 +38,14 @@ def test_a_node_is_killed_in_the_middle_and_the_same_command_ends_every_run(clus
     lines = told(first)
     assert first.returncode == 1, lines
     assert "8 to run on Ray (2 CPUs, 0 GPUs)" in lines
-    assert lines.count("failed: ") == 1
+    assert lines.count(" failed: ") == 1
     assert "its process was lost" in lines
     assert "7 done, 1 failed" in lines
 
     second = start(folder, *GRID, *address)
     lines = told(second)
     assert second.returncode == 0, lines
-    assert "7 of 8 are settled already; 1 to run on Ray (1 CPUs, 0 GPUs)" in lines
+    assert "7 of 8 runs have nothing left to do; 1 to run on Ray (1 CPUs, 0 GPUs)" in lines
 
     assert_equal(trained, records(pool, *GRID))
     for record in trained:
@@ -64,7 +64,7 @@ def test_ctrl_c_saves_every_checkpoint(cluster, tmp_path):
     first.send_signal(signal.SIGINT)
     lines = told(first)
     assert first.returncode == 128 + signal.SIGINT, lines
-    assert "stopping 2 jobs" in lines
+    assert "stopping 2 runs" in lines
     for record in begun:
         assert record.valid_prefix(ATTEMPTS_FILE)[-1][OUTCOME] == "interrupted"
         assert not record.is_locked()

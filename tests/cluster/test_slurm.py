@@ -78,8 +78,8 @@ def test_a_sweep_of_which_a_job_is_killed_and_one_reaches_its_time_limit(slurm, 
     lines = told(first)
     assert first.returncode == 1, lines
     assert "8 submitted" in lines
-    assert lines.count("failed: ") == 1
-    assert f"failed: {victim.run_id}: job {number} was ended by SLURM or a signal" in lines
+    assert lines.count(" failed: ") == 1
+    assert f"{victim.run_id} failed: job {number} was ended by SLURM or by a signal" in lines
     assert "7 done, 1 failed" in lines
     # requeued by itself, once or more, and each time from its checkpoint
     ends = [row[OUTCOME] for row in limited.valid_prefix(ATTEMPTS_FILE) if OUTCOME in row]
@@ -94,7 +94,7 @@ def test_a_sweep_of_which_a_job_is_killed_and_one_reaches_its_time_limit(slurm, 
     second = start(folder, *GRID, *SLURM, environment=slurm)
     lines = told(second)
     assert second.returncode == 0, lines
-    assert "7 of 8 are settled already; 1 submitted" in lines
+    assert "7 of 8 runs have nothing left to do; 1 submitted" in lines
     assert lines.count(": job ") == 1
     assert f"{victim.run_id}: job " in lines
 
@@ -132,7 +132,7 @@ def test_ctrl_c_ends_the_waiting_only(slurm, tmp_path):
     first.send_signal(signal.SIGINT)
     lines = told(first)
     assert first.returncode == 128 + signal.SIGINT, lines
-    assert "the jobs that were submitted go on" in lines
+    assert "the submitted jobs continue" in lines
     second = start(folder, *few, *SLURM, environment=slurm)
     assert second.wait() == 0
 

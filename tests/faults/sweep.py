@@ -66,7 +66,7 @@ class Start:
 
     def failures(self, run_id: str) -> list[str]:
         """The lines that say why a run has failed."""
-        return [line for line in self.told.splitlines() if line.startswith(f"failed: {run_id}: ")]
+        return [line for line in self.told.splitlines() if line.startswith(f"{run_id} failed: ")]
 
     def waits(self, run_id: str) -> bool:
         """Does it say that another process is at the run?"""

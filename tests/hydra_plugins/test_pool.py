@@ -1,4 +1,4 @@
-"""The pool: a job that raises or is killed does not take others along; slots are never shared."""
+"""The pool: a failing or killed job leaves the others alone, and no two jobs share a slot."""
 
 import io
 import os
@@ -18,29 +18,30 @@ from hydra_plugins.sweep_launcher import Display, Job, format_duration
 CORES = [Slot("core 0"), Slot("core 1")]
 
 
-def jobs_of(tmp_path, functions):
+def build_jobs(folder, functions):
     return [
-        Job(f"job {i}", function, 1.0, tmp_path / f"{i}.log")
-        for i, function in enumerate(functions)
+        Job(f"job {index}", function, 1.0, folder / f"{index}.log")
+        for index, function in enumerate(functions)
     ]
 
 
-def kill_myself():
+def kill_this_process():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def fail():
-    print("before the end")
+    print("before the failure")
     raise ValueError("first line\nsecond line")
 
 
-def quiet(total):
+def build_display(total):
+    """A display whose stream is not a terminal."""
     return Display(total, stream=io.StringIO())
 
 
-def test_a_job_that_raises_and_one_that_is_killed_are_told_and_the_others_finish(tmp_path):
-    display = quiet(4)
-    jobs = jobs_of(tmp_path, [lambda: "one", fail, kill_myself, lambda: "two"])
+def test_failing_and_killed_jobs_leave_the_others_alone(tmp_path):
+    display = build_display(4)
+    jobs = build_jobs(tmp_path, [lambda: "one", fail, kill_this_process, lambda: "two"])
     results = Pool(CORES).run(jobs, display)
     assert [result.value for result in results] == ["one", None, None, "two"]
     assert [result.error for result in results] == [
@@ -50,23 +51,24 @@ def test_a_job_that_raises_and_one_that_is_killed_are_told_and_the_others_finish
         None,
     ]
     assert (display.done, display.failed) == (2, 2)
-    told = display.stream.getvalue()
-    assert f"failed: job 1: first line (log: {tmp_path / '1.log'})" in told
-    assert "failed: job 2: its process was killed by SIGKILL" in told
+    output = display.stream.getvalue()
+    assert f"job 1 failed: first line (log: {tmp_path / '1.log'})" in output
+    assert "job 2 failed: its process was killed by SIGKILL" in output
     log = (tmp_path / "1.log").read_text()
-    assert "before the end" in log
+    assert "before the failure" in log
     assert "ValueError: first line" in log
 
 
-def test_a_log_that_cannot_be_written_is_told_and_the_job_goes_on(tmp_path):
-    display = quiet(2)
+def test_a_job_without_a_log_continues_with_a_message(tmp_path):
+    display = build_display(2)
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
-    paths = [tmp_path / "file" / "1.log", tmp_path / "folder"]
-    jobs = [Job(path.name, lambda: print("shown to nobody") or "one", 1.0, path) for path in paths]
+    logs = [tmp_path / "file" / "1.log", tmp_path / "folder"]
+    jobs = [Job(log.name, lambda: print("discarded") or "one", 1.0, log) for log in logs]
     assert [result.value for result in Pool(CORES).run(jobs, display)] == ["one", "one"]
-    for path in paths:
-        assert f"{path}: cannot be written" in display.stream.getvalue()
+    for log in logs:
+        assert f"{log}: cannot be written" in display.stream.getvalue()
+        assert "; the run continues without a log" in display.stream.getvalue()
 
 
 def test_each_job_has_a_process_and_the_longest_starts_first(tmp_path):
@@ -78,23 +80,24 @@ def test_each_job_has_a_process_and_the_longest_starts_first(tmp_path):
         return os.getpid()
 
     jobs = [
-        Job(str(i), lambda i=i: note(i), float(work), tmp_path / f"{i}.log")
-        for i, work in enumerate((1, 3, 2))
+        Job(str(index), partial(note, index), float(work), tmp_path / f"{index}.log")
+        for index, work in enumerate((1, 3, 2))
     ]
-    results = Pool([Slot("one")]).run(jobs, quiet(3))
+    results = Pool([Slot("one")]).run(jobs, build_display(3))
     assert order.read_text().split() == ["1", "2", "0"]
-    assert len({result.value for result in results} | {os.getpid()}) == 4
+    processes = {result.value for result in results}
+    assert len(processes | {os.getpid()}) == 4
 
 
-def twelve_jobs(folder, shares, at_once):
-    """Uneven ones, each of which holds a file of its GPU while it runs, and fails where all `shares` are held.
+def build_twelve_jobs(folder, shares, at_a_time):
+    """Uneven jobs; each holds a file of its GPU while it runs, and fails if all `shares` are held.
 
-    The first round ends when `at_once` jobs hold one, so that as many as there are slots have run at the same time.
+    The first round ends when `at_a_time` jobs hold a file, so all slots were in use together.
     """
     (folder / "held").mkdir()
     full = folder / "full"
 
-    def job(index):
+    def run(index):
         gpu = os.environ["CUDA_VISIBLE_DEVICES"]
         for share in range(shares):
             held = folder / "held" / f"{gpu}-{share}"
@@ -102,65 +105,66 @@ def twelve_jobs(folder, shares, at_once):
                 os.close(os.open(held, os.O_CREAT | os.O_EXCL))
             except FileExistsError:
                 continue
-            if len(os.listdir(folder / "held")) == at_once:
+            if len(os.listdir(folder / "held")) == at_a_time:
                 full.touch()
-            until(full.exists)
+            wait_until(full.exists)
             sum(range((index * 7 % 12) * 100_000))
             held.unlink()
             return held.name
         full.touch()
         raise RuntimeError(f"more than {shares} jobs on GPU {gpu}")
 
-    return jobs_of(folder, [partial(job, index) for index in range(12)])
+    return build_jobs(folder, [partial(run, index) for index in range(12)])
 
 
-QUICK = [(2, 2)]
-OTHERS = [
-    (gpus, shares) for gpus in (1, 2, 8) for shares in (1, 2, 3, 4) if (gpus, shares) not in QUICK
+FAST_CASES = [(2, 2)]
+SLOW_CASES = [
+    (gpus, shares)
+    for gpus in (1, 2, 8)
+    for shares in (1, 2, 3, 4)
+    if (gpus, shares) not in FAST_CASES
 ]
 
 
 @pytest.mark.parametrize(
-    ("gpus", "shares"), [*QUICK, *(pytest.param(*one, marks=pytest.mark.slow) for one in OTHERS)]
+    ("gpus", "shares"),
+    [*FAST_CASES, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW_CASES)],
 )
-def test_no_two_of_twelve_uneven_jobs_hold_one_slot_and_each_sees_its_own_gpu(
-    tmp_path, gpus, shares
-):
-    """Pretended GPUs: a list of names, which no driver knows."""
-    places = list_slots("cuda", None, shares, 1, [str(gpu) for gpu in range(gpus)])
-    assert len({place.name for place in places}) == len(places) == gpus * shares
-    at_once = min(12, len(places))
-    results = Pool(places).run(twelve_jobs(tmp_path, shares, at_once), quiet(12))
+def test_no_slot_is_shared_and_each_job_sees_its_own_gpu(tmp_path, gpus, shares):
+    """The GPUs are names alone, which no driver knows."""
+    slots = list_slots("cuda", None, shares, 1, [str(gpu) for gpu in range(gpus)])
+    assert len({slot.name for slot in slots}) == len(slots) == gpus * shares
+    at_a_time = min(12, len(slots))
+    results = Pool(slots).run(build_twelve_jobs(tmp_path, shares, at_a_time), build_display(12))
     assert [result.error for result in results] == [None] * 12
     assert {result.value.split("-")[0] for result in results} == {str(gpu) for gpu in range(gpus)}
-    assert len({result.value for result in results}) == at_once
+    assert len({result.value for result in results}) == at_a_time
 
 
-def test_a_slot_that_is_given_twice_is_told_by_the_jobs_that_hold_it(tmp_path):
-    """Else the test above could not fail."""
-    places = list_slots("cuda", None, 1, 1, ["0", "0"])
-    results = Pool(places).run(twelve_jobs(tmp_path, 1, 2), quiet(12))
+def test_the_test_above_notices_a_slot_in_use_twice(tmp_path):
+    slots = list_slots("cuda", None, 1, 1, ["0", "0"])
+    results = Pool(slots).run(build_twelve_jobs(tmp_path, 1, 2), build_display(12))
     assert "more than 1 jobs on GPU 0" in [result.error for result in results]
 
 
 def test_more_jobs_than_slots_wait_for_a_free_one(tmp_path):
-    """Never more than two at once: each job takes one of two files, and fails where there is none."""
+    """Each job holds one of two files, and fails if there is none: never more than two run."""
 
-    def job():
-        for place in ("a", "b"):
+    def run():
+        for name in ("a", "b"):
             try:
-                os.close(os.open(tmp_path / place, os.O_CREAT | os.O_EXCL))
+                os.close(os.open(tmp_path / name, os.O_CREAT | os.O_EXCL))
             except FileExistsError:
                 continue
-            (tmp_path / place).unlink()
-            return place
-        raise RuntimeError("a third job at once")
+            (tmp_path / name).unlink()
+            return name
+        raise RuntimeError("a third job ran")
 
-    results = Pool(CORES).run(jobs_of(tmp_path, [job] * 12), quiet(12))
+    results = Pool(CORES).run(build_jobs(tmp_path, [run] * 12), build_display(12))
     assert [result.error for result in results] == [None] * 12
 
 
-def test_jobs_that_another_process_is_at_come_last(tmp_path):
+def test_jobs_that_another_process_runs_start_last(tmp_path):
     order = tmp_path / "order"
 
     def note(index):
@@ -168,39 +172,55 @@ def test_jobs_that_another_process_is_at_come_last(tmp_path):
             file.write(f"{index}\n")
 
     free = tmp_path / "free"
-    held = [lambda: not free.exists(), lambda: True, lambda: False]
-    jobs = [Job(str(i), lambda i=i: note(i), 1.0, tmp_path / f"{i}.log", held[i]) for i in range(3)]
+    is_locked = [lambda: not free.exists(), lambda: True, lambda: False]
+    jobs = [
+        Job(str(index), partial(note, index), 1.0, tmp_path / f"{index}.log", is_locked[index])
+        for index in range(3)
+    ]
     free.touch()
-    Pool([Slot("one")]).run(jobs, quiet(3))
+    Pool([Slot("one")]).run(jobs, build_display(3))
     assert order.read_text().split() == ["0", "2", "1"]
 
 
-def test_what_a_job_tells_is_shown_while_the_others_go_on(tmp_path):
-    def job():
-        progress.notify("waits for another")
+def test_messages_of_a_job_reach_the_display(tmp_path):
+    def run():
+        progress.notify("waiting for another process")
 
-    display = quiet(1)
+    display = build_display(1)
     pool = Pool([Slot("one")], connect=progress.connect)
-    pool.run(jobs_of(tmp_path, [job]), display)
-    assert display.stream.getvalue() == "waits for another\n"
+    pool.run(build_jobs(tmp_path, [run]), display)
+    assert display.stream.getvalue() == "waiting for another process\n"
 
 
-def test_what_is_told_outside_a_pool_is_logged(caplog):
-    progress.notify("waits for another")
-    assert "waits for another" in caplog.text
+def test_progress_of_a_job_reaches_the_display(tmp_path):
+    class Updates(Display):
+        def update_job(self, job, iteration, total):
+            updates.append((job, iteration, total))
+
+    updates = []
+    pool = Pool([Slot("one")], connect=progress.connect)
+    jobs = build_jobs(tmp_path, [partial(progress.report_progress, 3, 12)])
+    pool.run(jobs, Updates(1, stream=io.StringIO()))
+    assert updates == [(0, 3, 12)]
 
 
-def test_a_label_is_told_once(tmp_path):
-    def failing():
-        raise ValueError("job 0: because")
-
-    display = quiet(1)
-    Pool([Slot("one")]).run(jobs_of(tmp_path, [failing]), display)
-    assert "failed: job 0: because (log: " in display.stream.getvalue()
+def test_messages_outside_a_pool_are_logged(caplog):
+    progress.notify("waiting for another process")
+    progress.report_progress(3, 12)
+    assert [record.getMessage() for record in caplog.records] == ["waiting for another process"]
 
 
-class Rounds(Display):
-    """Makes a file when the pool has looked at its jobs three times since another file was made."""
+def test_a_failure_names_the_job_once(tmp_path):
+    def run():
+        raise ValueError("job 0: the reason")
+
+    display = build_display(1)
+    Pool([Slot("one")]).run(build_jobs(tmp_path, [run]), display)
+    assert "job 0 failed: the reason (log: " in display.stream.getvalue()
+
+
+class ThreeRounds(Display):
+    """Creates the file `then` after three rounds of the pool in which the file `since` exists."""
 
     def __init__(self, since, then):
         super().__init__(2, stream=io.StringIO())
@@ -212,23 +232,22 @@ class Rounds(Display):
             self.then.touch()
 
 
-@pytest.mark.skipif(sys.platform == "darwin", reason="jobs have no fork server")
+@pytest.mark.skipif(sys.platform == "darwin", reason="no fork server on macOS")
 def test_jobs_outlive_their_fork_server(tmp_path):
-    """The pool learns that the server is dead while its job runs: that is neither a result, nor is the slot free."""
+    """The server's death is neither the result of a running job, nor does it free its slot."""
     dead, released, finished = tmp_path / "dead", tmp_path / "released", tmp_path / "finished"
 
-    def first():
+    def run():
         server = os.getppid()
         os.kill(server, signal.SIGKILL)
-        until(lambda: os.getppid() != server)
+        wait_until(lambda: os.getppid() != server)
         dead.touch()
-        until(released.exists)
+        wait_until(released.exists)
         finished.touch()
         return "done"
 
-    results = Pool([Slot("one")]).run(
-        jobs_of(tmp_path, [first, finished.exists]), Rounds(dead, released)
-    )
+    jobs = build_jobs(tmp_path, [run, finished.exists])
+    results = Pool([Slot("one")]).run(jobs, ThreeRounds(dead, released))
     assert [result.error for result in results] == [None, None]
     assert [result.value for result in results] == ["done", True]
 
@@ -247,20 +266,19 @@ def test_slots_of_a_cpu_machine_are_its_cores(monkeypatch):
     assert list_slots("cpu", None, 1, 1, ["0"])[0].environment == {}
 
 
-def test_a_capped_list_of_gpu_slots_is_spread_over_the_gpus():
-    assert [
-        slot.environment["CUDA_VISIBLE_DEVICES"] for slot in list_slots("auto", 3, 2, 1, ["0", "5"])
-    ] == ["0", "5", "0"]
+def test_a_capped_number_of_slots_is_spread_over_the_gpus():
+    slots = list_slots("auto", 3, 2, 1, ["0", "5"])
+    assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in slots] == ["0", "5", "0"]
 
 
-STOPPED = """
+STOPPED_SWEEP = """
 import os, signal, sys, threading
 from pathlib import Path
 from hydra_plugins.pool_launcher import Pool, Slot
 from hydra_plugins.sweep_launcher import Job, Stopped
 folder = Path(sys.argv[1])
 
-def job():
+def run():
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     (folder / f"started-{os.getpid()}").touch()
@@ -269,24 +287,25 @@ def job():
     (folder / f"saved-{os.getpid()}").touch()
 
 if __name__ == "__main__":
+    jobs = [Job(str(index), run, 1.0, folder / f"{index}.log") for index in range(3)]
     try:
-        Pool([Slot("a"), Slot("b")]).run([Job(str(i), job, 1.0, folder / f"{i}.log") for i in range(3)])
+        Pool([Slot("a"), Slot("b")]).run(jobs)
     except Stopped as stopped:
         sys.exit(128 + stopped.signum)
 """
 
 
-def alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     try:
         status = Path(f"/proc/{pid}/stat").read_text() if sys.platform == "linux" else ""
         os.kill(pid, 0)
     except (ProcessLookupError, FileNotFoundError):
         return False
-    return ") Z " not in status  # a zombie has ended; its parent has not asked yet
+    return ") Z " not in status  # a zombie has ended; its parent has not collected it yet
 
 
-def until(condition):
-    """Poll; the test's end is the condition, the number only keeps a broken pool from hanging the suite."""
+def wait_until(condition):
+    """Poll; the number of rounds only keeps a broken pool from hanging the test suite."""
     for _ in range(1200):
         if condition():
             return
@@ -294,47 +313,47 @@ def until(condition):
     pytest.fail("the condition never held")
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_stopping_the_parent_stops_the_children(tmp_path, how):
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_stopping_the_parent_stops_the_children(tmp_path, signum):
     script = tmp_path / "script.py"
-    script.write_text(STOPPED)
+    script.write_text(STOPPED_SWEEP)
     with subprocess.Popen(
         [sys.executable, str(script), str(tmp_path)], stderr=subprocess.PIPE, text=True
     ) as parent:
-        until(lambda: len(list(tmp_path.glob("started-*"))) == 2)
+        wait_until(lambda: len(list(tmp_path.glob("started-*"))) == 2)
         pids = [int(path.name.split("-")[1]) for path in tmp_path.glob("started-*")]
-        parent.send_signal(how)
-        code = parent.wait()
-    until(lambda: not any(alive(pid) for pid in pids))
-    assert code == (-how if how is signal.SIGKILL else 128 + how)
-    assert len(list(tmp_path.glob("started-*"))) == 2  # the third never began
+        parent.send_signal(signum)
+        status = parent.wait()
+    wait_until(lambda: not any(is_alive(pid) for pid in pids))
+    assert status == (-signum if signum is signal.SIGKILL else 128 + signum)
+    assert len(list(tmp_path.glob("started-*"))) == 2  # the third never started
     assert len(list(tmp_path.glob("saved-*"))) == 2  # each had the time to save
 
 
-def test_the_line_tells_what_is_done_and_what_is_left():
+def test_the_redrawn_line_counts_jobs_and_estimates_the_rest():
     display = Display(4, stream=io.StringIO(), work_total=40.0, started=0.0)
     for job in (0, 1):
-        display.begun(job, 10.0)
+        display.start_job(job, 10.0)
     for iteration in (0, 100):
-        display.progress(0, iteration, 100)
-        display.progress(1, iteration // 2, 100)
-    display.ended(0, failed=False)
+        display.update_job(0, iteration, 100)
+        display.update_job(1, iteration // 2, 100)
+    display.end_job(0, failed=False)
     assert (
-        display.line(10.0)
+        display.format_line(10.0)
         == "1/4 runs done, 1 running, 0 failed | 15.0 iterations/s | about 17 s left"
     )
-    display.ended(1, failed=True)
-    assert display.line(10.0).startswith("1/4 runs done, 0 running, 1 failed")
+    display.end_job(1, failed=True)
+    assert display.format_line(10.0).startswith("1/4 runs done, 0 running, 1 failed")
 
 
-def test_nothing_is_drawn_where_the_output_is_no_terminal():
-    display = quiet(1)
+def test_nothing_is_drawn_unless_on_a_terminal():
+    display = build_display(1)
     display.draw()
     assert display.stream.getvalue() == ""
 
 
 def test_durations():
-    assert [format_duration(s) for s in (0, 59.6, 185, 3600 * 26 + 60)] == [
+    assert [format_duration(seconds) for seconds in (0, 59.6, 185, 3600 * 26 + 60)] == [
         "0 s",
         "1 min 00 s",
         "3 min 05 s",

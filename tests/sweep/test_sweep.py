@@ -124,7 +124,7 @@ def test_a_failing_run_is_told_recorded_and_the_others_finish(tmp_path, tiny_ove
     (broken / "run.json").write_text(json.dumps({"schema_version": 1, "run_id": "something else"}))
     done = python("train.py", *words, cwd=tmp_path)
     assert done.returncode == 1
-    assert f"failed: {ids[1]}: " in done.stderr
+    assert f"{ids[1]} failed: " in done.stderr
     assert "4 runs: 3 done, 1 failed" in done.stderr
     assert Record(tmp_path / "runs", ids[1]).state() is State.FAILED
     assert Record(tmp_path / "runs", ids[0]).state() is State.DONE
@@ -173,7 +173,7 @@ def test_a_stopped_sweep_says_so_and_goes_on_from_there(tmp_path, tiny_overrides
         assert started.wait() == 128 + how
     assert "Traceback" not in told
     assert "failed" not in told
-    assert "0 of 3 done; the same command goes on from here" in told
+    assert "0 of 3 runs done; run the same command again to continue" in told
     states = [
         run.record.state() for run in expand_runs([*words[1:], f"record_root={tmp_path / 'runs'}"])
     ]

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, open_dict
 from degradation import config as schema
 from degradation.config import Config, ConfigError
 from degradation.data.fingerprint import data_fingerprint
-from degradation.environment import InstallationError, check_torch_pair
+from degradation.environment import InstallationError, check_installation
 from degradation.records.record import Record
 from degradation.records.schema import ATTEMPTS_FILE, PROBES_FILE, RecordError
 from degradation.run_id import compute_run_id, hashed_values
@@ -65,7 +65,7 @@ def validate_job(cfg: DictConfig) -> SweepRun:
     config = schema.read(cfg)
     run = locate_run(config)
     try:
-        check_torch_pair()
+        check_installation()
     except InstallationError as problem:
         raise ConfigError(str(problem)) from None
     check_record_root(config)

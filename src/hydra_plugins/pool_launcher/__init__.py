@@ -1,4 +1,4 @@
-"""A Hydra launcher: a process a job on one machine, handed out over slots of cores or GPUs."""
+"""A Hydra launcher for one machine: one process per job, over slots of cores or GPUs."""
 
 from hydra_plugins.pool_launcher._pool import Pool
 from hydra_plugins.pool_launcher._progress import Reporter

@@ -1,7 +1,7 @@
-"""A queue of jobs over slots: one process a job, from a fork server that has imported the heavy packages already.
+"""A queue of jobs over slots: one process per job, from a fork server with the heavy imports.
 
-A job that raises or is killed is told as failed, and the others go on. The process that a slot's environment is set in
-has not touched CUDA, so a job sees its own GPU only.
+A job that raises or is killed counts as failed, and the others continue. No process that a slot's
+environment is set in has initialised CUDA before, so a job sees its own GPU only.
 """
 
 import contextlib
@@ -14,83 +14,105 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
+from types import FrameType
 from typing import Any
 
 import cloudpickle
 
 from hydra_plugins.pool_launcher._progress import Reporter
 from hydra_plugins.pool_launcher._slots import Slot
-from hydra_plugins.sweep_launcher import Display, Job, Result, Stopped, redirect_output
+from hydra_plugins.sweep_launcher import (
+    Display,
+    Job,
+    Result,
+    Stopped,
+    redirect_output,
+    summarise_error,
+)
 
-POLL = 0.25  # seconds
+POLL_INTERVAL_S = 0.25
 
 Connect = Callable[[Reporter], None]
 
 
-class _Running:
+@dataclass(frozen=True)
+class _Task:
+    """What a job's process is started with; the functions are pickled by cloudpickle."""
+
+    function: bytes
+    connect: bytes
+    environment: dict[str, str]
+    log: str
+
+
+class _RunningJob:
     """A job in its process."""
 
     def __init__(
         self, context: Any, index: int, job: Job, slot: Slot, connect: Connect | None
     ) -> None:
-        self.index, self.job, self.slot = index, job, slot
-        with contextlib.suppress(OSError):  # told by the job, which goes on without a log
+        self.index = index
+        self.job = job
+        self.slot = slot
+        with contextlib.suppress(OSError):  # the job itself reports that it has no log
             job.log.parent.mkdir(parents=True, exist_ok=True)
-        self.connection, theirs = multiprocessing.Pipe(duplex=False)
+        task = _Task(
+            cloudpickle.dumps(job.function),
+            cloudpickle.dumps(connect),
+            slot.environment,
+            str(job.log),
+        )
+        self.connection, child_connection = multiprocessing.Pipe(duplex=False)
         self.process = context.Process(
-            target=_child,
-            args=(
-                cloudpickle.dumps(job.function),
-                cloudpickle.dumps(connect),
-                slot.environment,
-                str(job.log),
-                theirs,
-            ),
-            name=job.label,
+            target=_run_child, args=(task, child_connection), name=job.label
         )
         self.process.start()
-        theirs.close()
+        child_connection.close()
         self.result: Result | None = None
-        self.over = False
+        self.has_ended = False
 
     def receive(self, display: Display) -> None:
+        """Read the job's messages, and note when its pipe has ended."""
         try:
             while self.connection.poll():
                 kind, *values = self.connection.recv()
                 if kind == "progress":
-                    display.progress(self.index, *values)
+                    display.update_job(self.index, *values)
                 elif kind == "message":
-                    display.say(*values)
+                    display.print(*values)
                 elif kind == "returned":
                     self.result = Result(value=cloudpickle.loads(values[0]))
                 else:
                     self.result = Result(error=values[0])
         except EOFError:
-            # The end of the job's pipe, and not what the fork server says of its children: when that is killed its
-            # jobs go on, and their slots are not free.
-            self.over = True
+            # The pipe's end counts, and not what the fork server says of its children: if the
+            # server is killed, its jobs continue and their slots are not free.
+            self.has_ended = True
 
-    def outcome(self) -> Result:
-        """What became of the job whose process is over."""
+    def collect(self) -> Result:
+        """Return the result of a job whose process has ended."""
         self.process.join()
         self.connection.close()
-        code = self.process.exitcode
         if self.result is not None:
             return self.result
-        how = (
-            f"killed by {signal.Signals(-code).name}"
-            if code and code < 0
-            else f"ended with exit status {code}"
-        )
-        return Result(error=f"its process was {how}" if code and code < 0 else f"its process {how}")
+        status = self.process.exitcode
+        if status is not None and status < 0:
+            return Result(error=f"its process was killed by {signal.Signals(-status).name}")
+        return Result(error=f"its process ended with exit status {status}")
 
 
 class Pool:
-    """Runs jobs over slots. `preload`: modules that the fork server imports once.
+    """Runs jobs over slots.
 
-    `connect` is called in each job's process before the job, with the Reporter that the job's progress goes through.
+    Args:
+        slots: the places for jobs, at least one
+        preload: modules that the fork server imports once, for all jobs
+        grace: seconds that a job has to save its state after SIGTERM, before SIGKILL
+        connect: called in each job's process before the job, with the Reporter that carries the
+            job's progress and messages to this process
     """
 
     def __init__(
@@ -100,128 +122,150 @@ class Pool:
         grace: float = 20.0,
         connect: Connect | None = None,
     ) -> None:
-        self.connect = connect
         self.slots = list(slots)
         self.grace = grace
-        # on macOS a process that has loaded Apple's frameworks, as torch does, cannot be forked safely
-        self.context: Any = multiprocessing.get_context(
-            "spawn" if sys.platform == "darwin" else "forkserver"
-        )
-        if self.context.get_start_method() == "forkserver":
+        self.connect = connect
+        # on macOS a process that has loaded Apple's frameworks, as torch does, must not fork
+        method = "spawn" if sys.platform == "darwin" else "forkserver"
+        self.context: Any = multiprocessing.get_context(method)
+        if method == "forkserver":
             self.context.set_forkserver_preload(list(preload))
-        self.running: list[_Running] = []
-        self.stopped_by: int | None = None
+        self.running: list[_RunningJob] = []
+        self.stop_signal: int | None = None
 
     def run(self, jobs: Sequence[Job], display: Display | None = None) -> list[Result]:
-        """Results in the order of the jobs; the longest start first. Raises Stopped after SIGINT or SIGTERM."""
+        """Run the jobs, the longest first, and return their results in the order of the jobs.
+
+        Raises:
+            Stopped: SIGINT or SIGTERM came; every job has ended.
+        """
         display = display or Display(len(jobs))
         display.work_total += sum(job.work for job in jobs)
         results: dict[int, Result] = {}
         queue = sorted(range(len(jobs)), key=lambda index: -jobs[index].work)
         free = list(self.slots)
-        with self._signals():
+        with self._handle_signals():
             while queue or self.running:
-                while free and queue and self.stopped_by is None:
-                    index = self._next(queue, jobs)
-                    queue.remove(index)
-                    slot = free.pop(0)
-                    self.running.append(
-                        _Running(self.context, index, jobs[index], slot, self.connect)
-                    )
-                    display.begun(index, jobs[index].work)
+                self._fill_slots(free, queue, jobs, display)
                 self._wait(display)
-                if self.stopped_by is not None:
+                if self.stop_signal is not None:
                     self._stop(display)
-                    raise Stopped(self.stopped_by)
-                for ended in [one for one in self.running if one.over]:
-                    result = ended.outcome()
-                    self.running.remove(ended)
+                    raise Stopped(self.stop_signal)
+                for ended in self._take_ended():
                     free.append(ended.slot)
-                    results[ended.index] = result
-                    display.ended(ended.index, failed=result.error is not None)
-                    if result.error is not None:
-                        display.failure(ended.job.label, result.error, ended.job.log)
+                    results[ended.index] = self._finish(ended, display)
         return [results[index] for index in range(len(jobs))]
 
-    @staticmethod
-    def _next(queue: list[int], jobs: Sequence[Job]) -> int:
-        """The first that nobody else is at; where somebody is at all of them, the first, which then waits."""
-        return next((index for index in queue if not jobs[index].is_locked()), queue[0])
+    def _fill_slots(
+        self, free: list[Slot], queue: list[int], jobs: Sequence[Job], display: Display
+    ) -> None:
+        """Start queued jobs in the free slots; none after a stop signal."""
+        while free and queue and self.stop_signal is None:
+            index = _choose_next(queue, jobs)
+            queue.remove(index)
+            slot = free.pop(0)
+            running = _RunningJob(self.context, index, jobs[index], slot, self.connect)
+            self.running.append(running)
+            display.start_job(index, jobs[index].work)
 
     def _wait(self, display: Display) -> None:
-        wait([one.connection for one in self.running], timeout=POLL)
-        for one in self.running:
-            one.receive(display)
+        """Wait for a message or for POLL_INTERVAL_S, and show what has changed."""
+        wait([running.connection for running in self.running], timeout=POLL_INTERVAL_S)
+        for running in self.running:
+            running.receive(display)
         display.draw()
 
+    def _take_ended(self) -> list[_RunningJob]:
+        """Remove the jobs that have ended from the running ones, and return them."""
+        ended = [running for running in self.running if running.has_ended]
+        self.running = [running for running in self.running if not running.has_ended]
+        return ended
+
+    def _finish(self, ended: _RunningJob, display: Display) -> Result:
+        """Count and print how a job has ended, and return its result."""
+        result = ended.collect()
+        display.end_job(ended.index, failed=result.error is not None)
+        if result.error is not None:
+            display.print_failure(ended.job.label, result.error, ended.job.log)
+        return result
+
     def _stop(self, display: Display) -> None:
-        """SIGTERM to every job, then `grace` seconds to save a checkpoint, then SIGKILL."""
+        """Send SIGTERM to every job, give them `grace` seconds, then send SIGKILL."""
         if self.running:
-            display.say(f"stopping {len(self.running)} runs; each saves its checkpoint")
-        for one in self.running:
-            one.process.terminate()
+            display.print(f"stopping {len(self.running)} runs; each saves a checkpoint first")
+        for running in self.running:
+            running.process.terminate()
         deadline = time.monotonic() + self.grace
-        for one in self.running:
-            one.process.join(max(0.0, deadline - time.monotonic()))
-            if one.process.exitcode is None:
-                one.process.kill()
-                one.process.join()
+        for running in self.running:
+            running.process.join(max(0.0, deadline - time.monotonic()))
+            if running.process.exitcode is None:
+                running.process.kill()
+                running.process.join()
         self.running.clear()
 
     @contextmanager
-    def _signals(self) -> Iterator[None]:
+    def _handle_signals(self) -> Iterator[None]:
+        """Within the context, note SIGINT and SIGTERM in `stop_signal`; in the main thread only."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
-        def note(signum: int, _: Any) -> None:
-            self.stopped_by = signum
+        def note(signum: int, _frame: FrameType | None) -> None:
+            self.stop_signal = signum
 
-        # A signal to the whole process group must not end the fork server before its jobs have saved their state: it
-        # starts with SIGTERM ignored, as it does with SIGINT by itself. Each job sets its own handlers.
-        before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        # A signal to the whole process group must not end the fork server before its jobs have
+        # saved their state. It ignores SIGINT on its own, and starts with SIGTERM ignored here;
+        # each job sets its own handlers.
+        handler_before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if self.context.get_start_method() == "forkserver":
             forkserver.ensure_running()
-        signal.signal(signal.SIGTERM, before)
-        previous = {kind: signal.signal(kind, note) for kind in (signal.SIGINT, signal.SIGTERM)}
+        signal.signal(signal.SIGTERM, handler_before)
+        earlier_handlers = {
+            signum: signal.signal(signum, note) for signum in (signal.SIGINT, signal.SIGTERM)
+        }
         try:
             yield
         finally:
-            for kind, handler in previous.items():
-                signal.signal(kind, handler)
+            for signum, handler in earlier_handlers.items():
+                signal.signal(signum, handler)
 
 
-def _child(
-    function: bytes,
-    pickled_connect: bytes,
-    environment: dict[str, str],
-    log: str,
-    connection: Connection,
-) -> None:
-    """The life of a job's process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which sends SIGTERM
+def _choose_next(queue: list[int], jobs: Sequence[Job]) -> int:
+    """Return the first queued job that no other process runs; if there is none, the first.
+
+    That one then waits for the other process.
+    """
+    for index in queue:
+        if not jobs[index].is_locked():
+            return index
+    return queue[0]
+
+
+def _run_child(task: _Task, connection: Connection) -> None:
+    """Run a job in its own process, and send its result."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets Ctrl-C and sends SIGTERM
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.environ.update(environment)
-    problem = redirect_output(log)
+    os.environ.update(task.environment)
+    problem = redirect_output(task.log)
     if problem is not None:
-        connection.send(("message", f"{problem}; the job goes on without it"))
+        connection.send(("message", f"{problem}; the run continues without a log"))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        connect = cloudpickle.loads(pickled_connect)
+        connect = cloudpickle.loads(task.connect)
         if connect is not None:
             connect(Reporter(connection))
-        value = cloudpickle.loads(function)()
+        value = cloudpickle.loads(task.function)()
         connection.send(("returned", cloudpickle.dumps(value)))
     except BaseException as error:
         with contextlib.suppress(OSError):  # the log is on a full disk
             traceback.print_exc()
-        connection.send(("raised", (str(error) or type(error).__name__).splitlines()[0]))
+        connection.send(("raised", summarise_error(error)))
     finally:
         connection.close()
 
 
 def _end_with_parent() -> None:
-    """A job does not outlive its parent: SIGTERM, as if the parent had sent it."""
+    """Send SIGTERM to this process when its parent has ended, so that no job outlives it."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

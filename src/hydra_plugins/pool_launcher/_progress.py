@@ -10,8 +10,8 @@ REPORT_INTERVAL_S = 0.2  # at most one progress report per job in this time
 class Reporter:
     """Sends a job's progress and messages to the pool's process.
 
-    The pool passes one to its `connect` function in each job's process; the function makes the project's own code
-    call it. So neither this package nor the project has to know the other.
+    The pool passes a reporter to its `connect` function in each job's process; that function makes
+    the project's own code call it. So neither this package nor the project knows the other.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -19,7 +19,7 @@ class Reporter:
         self.last_report = 0.0  # time.monotonic()
 
     def report_progress(self, done: int, total: int) -> None:
-        """Report that `done` of `total` iterations are finished; calls within REPORT_INTERVAL_S are dropped."""
+        """Report that `done` of `total` steps are finished; drop calls in quick succession."""
         now = time.monotonic()
         if now - self.last_report < REPORT_INTERVAL_S:
             return
@@ -27,9 +27,9 @@ class Reporter:
         self._send("progress", done, total)
 
     def notify(self, message: str) -> None:
-        """Show one line on the pool's terminal."""
+        """Print one line on the pool's terminal."""
         self._send("message", message)
 
     def _send(self, *values: object) -> None:
-        with contextlib.suppress(OSError):  # the parent is gone; a signal stops the job soon
+        with contextlib.suppress(OSError):  # the parent has ended, and a signal soon ends the job
             self.connection.send(values)

@@ -1,4 +1,4 @@
-"""Places for jobs on this machine: cores, GPUs, or shares of one."""
+"""The slots of this machine: cores, GPUs, or shares of a GPU."""
 
 import logging
 import os
@@ -13,53 +13,56 @@ from importlib.metadata import PackageNotFoundError, version
 
 log = logging.getLogger(__name__)
 
-LISTED = re.compile(r"^GPU (\d+): ", re.MULTILINE)  # a line of `nvidia-smi -L`
-DRIVER_SECONDS = 20  # a driver that is loaded anew takes some
+LISTED_GPU = re.compile(r"^GPU (\d+): ", re.MULTILINE)  # one line of `nvidia-smi -L`
+DRIVER_TIMEOUT_S = 20  # a driver that is just being loaded takes a while
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A place for one job at a time, with the environment its process gets."""
+    """A place for one job at a time, with the environment variables that its process gets."""
 
     name: str
     environment: dict[str, str] = field(default_factory=dict)
 
 
 def list_visible_gpus() -> list[str]:
-    """The GPUs this process may use, without touching CUDA: CUDA_VISIBLE_DEVICES, else what the driver lists.
+    """Return the names of the GPUs that this process may use, without initialising CUDA.
 
-    None, told, where the driver does not answer.
+    They are those of CUDA_VISIBLE_DEVICES, or else all that the driver lists. If the driver does
+    not answer, a warning is logged and the list is empty.
     """
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given is not None:
-        return [name.strip() for name in given.split(",") if name.strip() not in ("", "-1")]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        names = [name.strip() for name in visible.split(",")]
+        return [name for name in names if name not in ("", "-1")]
     program = shutil.which("nvidia-smi")
-    if program is None or "+cpu" in _torch():
+    if program is None or "+cpu" in _get_torch_version():
         return []
     try:
-        listed = subprocess.run(
+        answer = subprocess.run(
             [program, "-L"],
             capture_output=True,
             text=True,
             errors="replace",
             check=True,
-            timeout=DRIVER_SECONDS,
+            timeout=DRIVER_TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
-        problem = f"did not answer in {DRIVER_SECONDS} s"
+        problem = f"did not answer within {DRIVER_TIMEOUT_S} s"
     except subprocess.CalledProcessError as error:
-        problem = f"ended with status {error.returncode}"
+        problem = f"ended with exit status {error.returncode}"
     except OSError as error:
         problem = f"cannot be started ({error.strerror})"
     else:
-        return LISTED.findall(listed.stdout)
+        return LISTED_GPU.findall(answer.stdout)
     log.warning(
-        "nvidia-smi %s: no GPU is used; CUDA_VISIBLE_DEVICES=0 says that there is one", problem
+        "nvidia-smi %s; no GPU is used. If there is one, set CUDA_VISIBLE_DEVICES=0", problem
     )
     return []
 
 
-def _torch() -> str:
+def _get_torch_version() -> str:
+    """Return the installed version, for example `2.14.0+cpu`; an empty text if there is none."""
     try:
         return version("torch")
     except PackageNotFoundError:
@@ -69,12 +72,22 @@ def _torch() -> str:
 def list_slots(
     device: str, count: int | None, slots_per_gpu: int, threads: int, gpus: Sequence[str]
 ) -> list[Slot]:
-    """Where jobs run: shares of GPUs for `cuda`, one slot for `mps`, else cores; `auto` is the first of these there is.
+    """Return the slots for a device.
 
-    `count` caps the slots of GPUs, and sets those of cores (None: as many as there are cores for `threads` each).
+    Args:
+        device: "cuda" for shares of GPUs, "mps" for Apple's GPU, "cpu" for cores, "auto" for the
+            first of these that this machine has
+        count: an upper limit for the slots of GPUs; the exact number for cores, where None stands
+            for as many as there are cores for `threads` each
+        slots_per_gpu: jobs that share a GPU
+        threads: threads of a job
+        gpus: the names of the visible GPUs
+
+    Returns:
+        the slots; none for "cuda" without a GPU.
     """
     if device in ("cuda", "auto") and gpus:
-        # shares of one GPU are far apart in the list, so that a capped list is spread over the GPUs
+        # the shares of one GPU are far apart, so that a capped list is spread over the GPUs
         shares = [
             Slot(f"gpu {gpu} share {share}", {"CUDA_VISIBLE_DEVICES": gpu})
             for share in range(slots_per_gpu)
@@ -83,11 +96,19 @@ def list_slots(
         return shares[:count]
     if device == "cuda":
         return []
-    if device == "mps" or (
-        device == "auto" and (sys.platform, platform.machine()) == ("darwin", "arm64")
-    ):
+    if device == "mps" or (device == "auto" and _is_apple_silicon()):
         return [Slot("mps")]
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    return [Slot(f"core {index}") for index in range(count or max(1, cores // max(1, threads)))]
+    if count is None:
+        count = max(1, _count_cores() // max(1, threads))
+    return [Slot(f"core {index}") for index in range(count)]
+
+
+def _is_apple_silicon() -> bool:
+    return (sys.platform, platform.machine()) == ("darwin", "arm64")
+
+
+def _count_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

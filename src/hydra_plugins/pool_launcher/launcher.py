@@ -1,4 +1,4 @@
-"""The Hydra side of the pool."""
+"""The pool as a Hydra launcher: its keys, and the choice of slots."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from hydra_plugins.sweep_launcher import Display, Job, Result, SweepLauncher, im
 
 @dataclass
 class PoolConfig:
-    """The launcher's keys; the values are in conf/hydra/launcher/pool.yaml."""
+    """The launcher's keys; conf/hydra/launcher/pool.yaml explains them and holds their values."""
 
     _target_: str = "hydra_plugins.pool_launcher.launcher.PoolLauncher"
     slots: int | None = None
@@ -32,7 +32,7 @@ ConfigStore.instance().store(
 
 
 class PoolLauncher(SweepLauncher):
-    """One process a job, over slots of cores or GPUs."""
+    """Runs jobs on this machine, one process per job."""
 
     def __init__(
         self,
@@ -44,27 +44,32 @@ class PoolLauncher(SweepLauncher):
     ) -> None:
         super().__init__(preflight)
         self.connect = import_function(connect_progress) if connect_progress else None
-        self.preload, self.grace = preload, grace
+        self.preload = preload
+        self.grace = grace
         self.slot_options = slot_options
 
-    def run(self, jobs: Sequence[Job], display: Display, settled: str) -> list[Result]:
-        places = self._slots()
-        display.say(f"{settled}{len(jobs)} to run, {min(len(places), len(jobs))} at once")
-        return Pool(places, self.preload, self.grace, self.connect).run(jobs, display)
+    def run(self, jobs: Sequence[Job], display: Display, skipped: str) -> list[Result]:
+        """Run the jobs over the slots of this machine. Raises Stopped."""
+        slots = self._find_slots()
+        at_a_time = min(len(slots), len(jobs))
+        display.print(f"{skipped}{len(jobs)} to run, {at_a_time} at a time")
+        return Pool(slots, self.preload, self.grace, self.connect).run(jobs, display)
 
-    def _slots(self) -> list[Slot]:
-        given = self.slot_options
+    def _find_slots(self) -> list[Slot]:
+        """Return at least one slot. Raises CompactHydraException."""
+        options = self.slot_options
         for key in ("slots", "slots_per_gpu"):
-            if given[key] is not None and given[key] < 1:
+            if options[key] is not None and options[key] < 1:
                 raise CompactHydraException(
-                    f"hydra.launcher.{key}: {given[key]} is not allowed; allowed: 1 or more"
+                    f"hydra.launcher.{key}: {options[key]} is not allowed; allowed: 1 or more"
                 )
-        gpus = list_visible_gpus() if given["device"] in ("auto", "cuda") else []
-        places = list_slots(
-            given["device"], given["slots"], given["slots_per_gpu"], given["threads"], gpus
+        device: str = options["device"]
+        gpus = list_visible_gpus() if device in ("auto", "cuda") else []
+        slots = list_slots(
+            device, options["slots"], options["slots_per_gpu"], options["threads"], gpus
         )
-        if not places:
+        if not slots:
             raise CompactHydraException(
                 "device: 'cuda' is not available; allowed on this machine: auto, cpu"
             )
-        return places
+        return slots

@@ -1,1 +1,1 @@
-"""A Hydra launcher: tasks of a Ray cluster."""
+"""A Hydra launcher that runs each job as a task of a Ray cluster."""

@@ -1,4 +1,4 @@
-"""A job's life as a task of Ray."""
+"""A job as a task of Ray."""
 
 import contextlib
 import os
@@ -6,20 +6,25 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from hydra_plugins.sweep_launcher import Result, redirect_output
+from hydra_plugins.sweep_launcher import Result, redirect_output, summarise_error
 
 
 def run_task(function: Callable[[], Any], folder: str, log: str) -> Result:
-    """In the folder of the sweep, which all nodes share, with a log of its own."""
+    """Call a job's function on a node of the cluster, and return how it ended.
+
+    Args:
+        function: the job
+        folder: the working folder of the sweep, which all nodes share
+        log: the file for the output
+    """
     try:
         os.chdir(folder)
         problem = redirect_output(log)
-        if (
-            problem is not None
-        ):  # then the records could not be either: the nodes share no file system
+        if problem is not None:
+            # the records could not be written either: the nodes do not share a file system
             return Result(error=problem)
         return Result(function())
     except BaseException as error:
         with contextlib.suppress(OSError):  # the log is on a full disk
             traceback.print_exc()
-        return Result(error=(str(error) or type(error).__name__).splitlines()[0])
+        return Result(error=summarise_error(error))

@@ -1,9 +1,8 @@
-"""The Hydra side of Ray: a task a job, each in a process of its own."""
+"""Ray as a Hydra launcher: one task per job, each in a process of its own."""
 
 import importlib
 import os
 import socket
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,15 +18,16 @@ from hydra_plugins.sweep_launcher import (
     Stopped,
     SweepLauncher,
     record_signals,
+    summarise_error,
 )
 
-POLL = 0.5  # seconds
-PATIENCE = 10.0  # seconds, with a cluster that does not answer
+POLL_INTERVAL_S = 0.5
+CONNECT_TIMEOUT_S = 10.0
 
 
 @dataclass
 class RayConfig:
-    """The launcher's keys; the values are in conf/hydra/launcher/ray.yaml."""
+    """The launcher's keys; conf/hydra/launcher/ray.yaml explains them and holds their values."""
 
     _target_: str = "hydra_plugins.ray_launcher.launcher.RayLauncher"
     preflight: str | None = None
@@ -44,95 +44,110 @@ ConfigStore.instance().store(
 
 
 class RayLauncher(SweepLauncher):
-    """The nodes share a file system, and have this project installed in the same place."""
+    """Runs jobs on a Ray cluster.
+
+    The nodes must share a file system, and have this project installed at the same path.
+    """
 
     def __init__(self, preflight: str | None, address: str, grace: float, **options: Any) -> None:
         super().__init__(preflight)
-        self.address, self.grace, self.options = address, grace, options
+        self.address = address
+        self.grace = grace
+        self.options = options  # of every task
 
-    def run(self, jobs: Sequence[Job], display: Display, settled: str) -> list[Result]:
-        ray = _connected(self.address)
+    def run(self, jobs: Sequence[Job], display: Display, skipped: str) -> list[Result]:
+        """Run the jobs as tasks of the cluster. Raises Stopped."""
+        ray = _connect(self.address)
         try:
-            task = ray.remote(max_calls=1, **self.options)(run_task)  # a process runs one job
-            self.folder.mkdir(parents=True, exist_ok=True)
-            there = ray.cluster_resources()
-            display.say(
-                f"{settled}{len(jobs)} to run on Ray ({there.get('CPU', 0):g} CPUs, {there.get('GPU', 0):g} GPUs)"
-            )
-            refs: dict[Any, int] = {}  # reference: which job
-            for index in sorted(range(len(jobs)), key=lambda one: -jobs[one].work):
-                job = jobs[index]
-                refs[task.remote(job.function, os.getcwd(), str(job.log.resolve()))] = index
-                display.work_total += job.work
-                display.begun(index, job.work)
-            return self._results(ray, jobs, refs, display)
+            resources = ray.cluster_resources()
+            cpus, gpus = resources.get("CPU", 0), resources.get("GPU", 0)
+            display.print(f"{skipped}{len(jobs)} to run on Ray ({cpus:g} CPUs, {gpus:g} GPUs)")
+            tasks = self._start_tasks(ray, jobs, display)
+            return self._wait_for_results(ray, jobs, tasks, display)
         finally:
             ray.shutdown()
 
-    def _results(
-        self, ray: Any, jobs: Sequence[Job], refs: dict[Any, int], display: Display
+    def _start_tasks(self, ray: Any, jobs: Sequence[Job], display: Display) -> dict[Any, int]:
+        """Queue one task per job, the longest first; return the job's index by task."""
+        start_task = ray.remote(max_calls=1, **self.options)(run_task)  # one process per job
+        self.folder.mkdir(parents=True, exist_ok=True)
+        tasks: dict[Any, int] = {}
+        for index in sorted(range(len(jobs)), key=lambda index: -jobs[index].work):
+            job = jobs[index]
+            task = start_task.remote(job.function, os.getcwd(), str(job.log.resolve()))
+            tasks[task] = index
+            display.work_total += job.work
+            display.start_job(index, job.work)
+        return tasks
+
+    def _wait_for_results(
+        self, ray: Any, jobs: Sequence[Job], tasks: dict[Any, int], display: Display
     ) -> list[Result]:
-        found: dict[int, Result] = {}
-        with record_signals() as stopped:
-            while len(found) < len(jobs):
-                waiting = [ref for ref, index in refs.items() if index not in found]
-                ready, _ = ray.wait(waiting, timeout=POLL)
-                for ref in ready:
-                    index = refs[ref]
-                    result = found[index] = _result(ray, ref)
-                    display.ended(index, failed=result.error is not None)
+        """Return the results in the order of the jobs. Raises Stopped."""
+        results: dict[int, Result] = {}
+        with record_signals() as signals:
+            while len(results) < len(jobs):
+                pending = [task for task, index in tasks.items() if index not in results]
+                ended, _ = ray.wait(pending, timeout=POLL_INTERVAL_S)
+                for task in ended:
+                    index = tasks[task]
+                    result = _get_result(ray, task)
+                    results[index] = result
+                    display.end_job(index, failed=result.error is not None)
                     if result.error is not None:
-                        display.failure(jobs[index].label, result.error, jobs[index].log)
+                        display.print_failure(jobs[index].label, result.error, jobs[index].log)
                 display.draw()
-                if stopped:
-                    self._stop(
-                        ray, [ref for ref, index in refs.items() if index not in found], display
-                    )
-                    raise Stopped(stopped[0])
-        return [found[index] for index in range(len(jobs))]
+                if signals:
+                    pending = [task for task, index in tasks.items() if index not in results]
+                    self._stop(ray, pending, display)
+                    raise Stopped(signals[0])
+        return [results[index] for index in range(len(jobs))]
 
-    def _stop(self, ray: Any, refs: Sequence[Any], display: Display) -> None:
-        """As Ctrl-C to every task, then `grace` seconds to save a checkpoint; what is left ends with the connection."""
-        display.say(f"stopping {len(refs)} jobs; each that runs saves its checkpoint")
-        for ref in refs:
-            ray.cancel(ref)
-        deadline = time.monotonic() + self.grace
-        ray.wait(list(refs), num_returns=len(refs), timeout=max(0.0, deadline - time.monotonic()))
+    def _stop(self, ray: Any, tasks: Sequence[Any], display: Display) -> None:
+        """Interrupt every task as Ctrl-C does, and give them `grace` seconds to save their state.
+
+        What is left ends with the connection.
+        """
+        display.print(f"stopping {len(tasks)} runs; each that runs saves a checkpoint first")
+        for task in tasks:
+            ray.cancel(task)
+        if tasks:
+            ray.wait(list(tasks), num_returns=len(tasks), timeout=self.grace)
 
 
-def _connected(address: str) -> Any:
-    """Ray, connected to the cluster. Raises CompactHydraException."""
+def _connect(address: str) -> Any:
+    """Connect to a cluster and return the module ray. Raises CompactHydraException."""
     try:
         ray: Any = importlib.import_module("ray")
     except ImportError:
         raise CompactHydraException(
-            "hydra/launcher=ray: Ray is not installed: pip install '.[ray]'"
+            "hydra/launcher=ray: Ray is not installed; run pip install '.[ray]'"
         ) from None
     try:
-        _knock(address)
+        _check_reachable(address)
         ray.init(
             address=address, log_to_driver=False, logging_level="error", configure_logging=False
         )
-    except Exception as error:  # ConnectionError, ValueError, RuntimeError: it depends on what is wrong with an address
-        told = (str(error) or type(error).__name__).splitlines()[0]
+    except Exception as error:  # a wrong address raises errors of several kinds
         raise CompactHydraException(
-            f"hydra.launcher.address: {address!r}: {told}; allowed: auto, or the address of a running cluster"
-            " (ray start --head)"
+            f"hydra.launcher.address: {address!r}: {summarise_error(error)};"
+            " allowed: auto, or the address of a running cluster (ray start --head)"
         ) from None
     return ray
 
 
-def _knock(address: str) -> None:
-    """Raises OSError where nobody answers: Ray would try for minutes."""
+def _check_reachable(address: str) -> None:
+    """Raise OSError if nothing answers at a host:port; Ray itself would try for minutes."""
     host, separator, port = address.removeprefix("ray://").rpartition(":")
     if separator and port.isdecimal():
-        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+        socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S).close()
 
 
-def _result(ray: Any, ref: Any) -> Result:
+def _get_result(ray: Any, task: Any) -> Result:
+    """Return the result of an ended task."""
     try:
-        result: Result = ray.get(ref)
-    except ray.exceptions.RayError as error:  # the process, its node or the whole cluster is gone
-        told = " ".join(str(error).split("\n")[0].split())
-        return Result(error=f"its process was lost ({type(error).__name__}: {told})")
+        result: Result = ray.get(task)
+    except ray.exceptions.RayError as error:  # the process, its node or the cluster is gone
+        first_line = " ".join(str(error).split("\n")[0].split())
+        return Result(error=f"its process was lost ({type(error).__name__}: {first_line})")
     return result

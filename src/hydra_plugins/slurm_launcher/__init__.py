@@ -1,1 +1,1 @@
-"""A Hydra launcher: a SLURM job array, by submitit."""
+"""A Hydra launcher that runs each job in a SLURM job array, by submitit."""

@@ -1,11 +1,11 @@
-"""What SLURM says of jobs: squeue, which every cluster has. Accounting (sacct) need not be there."""
+"""The state of jobs as squeue reports it; accounting (sacct) is not needed."""
 
 import subprocess
 from collections.abc import Iterable
 
-PATIENCE = 60  # seconds; a busy controller takes some
-UNKNOWN = "Invalid job id"  # squeue's words where none of the jobs is known any more
-ENDING = (
+SQUEUE_TIMEOUT_S = 60  # a busy controller is slow
+UNKNOWN_JOBS = "Invalid job id"  # squeue's message if it knows none of the jobs any more
+END_STATES = (
     "COMPLETED",
     "CANCELLED",
     "FAILED",
@@ -17,25 +17,28 @@ ENDING = (
 )
 
 
-def waiting_or_running(ids: Iterable[str]) -> dict[str, str] | None:
-    """State of those jobs that are not over, by id such as `7_0`; None where SLURM does not answer now."""
+def list_unfinished(ids: Iterable[str]) -> dict[str, str] | None:
+    """Return the states of those jobs that wait or run, by id such as `7_0`.
+
+    None if SLURM does not answer now.
+    """
     wanted = set(ids)
     if not wanted:
         return {}
-    numbers = ",".join(sorted({one.partition("_")[0] for one in wanted}))
-    command = ["squeue", "--noheader", "--array", "--jobs", numbers, "--format", "%F_%K %T"]
+    arrays = ",".join(sorted({job_id.partition("_")[0] for job_id in wanted}))
+    command = ["squeue", "--noheader", "--array", "--jobs", arrays, "--format", "%F_%K %T"]
     try:
-        asked = subprocess.run(
-            command, capture_output=True, text=True, timeout=PATIENCE, check=False
+        answer = subprocess.run(
+            command, capture_output=True, text=True, timeout=SQUEUE_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    if asked.returncode != 0 and UNKNOWN not in asked.stderr:
+    if answer.returncode != 0 and UNKNOWN_JOBS not in answer.stderr:
         return None
-    found = {}
-    for line in asked.stdout.splitlines():
-        number, _, state = line.strip().partition(" ")
-        number = number.removesuffix("_N/A")  # a single job is no array
-        if number in wanted and state not in ENDING:
-            found[number] = state
-    return found
+    states = {}
+    for line in answer.stdout.splitlines():
+        job_id, _, state = line.strip().partition(" ")
+        job_id = job_id.removesuffix("_N/A")  # a single job, not an array
+        if job_id in wanted and state not in END_STATES:
+            states[job_id] = state
+    return states

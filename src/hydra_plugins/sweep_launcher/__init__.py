@@ -1,7 +1,7 @@
-"""What the launchers of a sweep share, wherever its jobs run.
+"""The base of the launchers pool, slurm and ray: everything that does not depend on where jobs run.
 
-The modules with a leading underscore are not scanned by Hydra, which would execute them a second time and so make two
-classes of each.
+Hydra scans plugin packages and executes every module whose name has no leading underscore a second
+time, which would make two classes of each class. So the code lies in modules with an underscore.
 """
 
 from hydra_plugins.sweep_launcher._display import Display, format_duration
@@ -13,7 +13,7 @@ from hydra_plugins.sweep_launcher._launcher import (
     SweepLauncher,
     import_function,
 )
-from hydra_plugins.sweep_launcher._process import record_signals, redirect_output
+from hydra_plugins.sweep_launcher._process import record_signals, redirect_output, summarise_error
 
 __all__ = [
     "Display",
@@ -26,4 +26,5 @@ __all__ = [
     "import_function",
     "record_signals",
     "redirect_output",
+    "summarise_error",
 ]

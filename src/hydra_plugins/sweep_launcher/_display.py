@@ -1,25 +1,33 @@
-"""How far a sweep is, for whoever watches it."""
+"""The progress of a sweep on the terminal: one line that is redrawn, and lines that stay."""
 
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TextIO
 
-INTERVAL = 0.2  # seconds between two drawings
+REDRAW_INTERVAL_S = 0.2
+ERASE_LINE = "\r\x1b[K"
 
 
 def format_duration(seconds: float) -> str:
-    """Such as `3 min 05 s`."""
-    minutes, rest = divmod(round(seconds), 60)
+    """Return a duration as text, for example `3 min 05 s`."""
+    minutes, seconds_left = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+    if minutes:
+        return f"{minutes} min {seconds_left:02d} s"
+    return f"{seconds_left} s"
 
 
 @dataclass
 class Display:
-    """One line that is drawn over and over on a terminal; nothing where the output is no terminal."""
+    """Counts jobs and their iterations, and shows them where the stream is a terminal.
+
+    A job is known by its index. Work is in any unit that is the same for all jobs; the estimate of
+    the time left is proportional to it.
+    """
 
     total: int  # jobs
     stream: TextIO = field(default_factory=lambda: sys.stderr)
@@ -27,58 +35,67 @@ class Display:
     failed: int = 0
     work_total: float = 0.0
     work_done: float = 0.0  # of ended jobs
-    work: dict[int, float] = field(default_factory=dict)  # of running jobs
-    running: dict[int, tuple[int, int]] = field(default_factory=dict)  # job: iteration, of
     started: float = field(default_factory=time.monotonic)
-    iterations_ended: int = 0
-    first: dict[int, int] = field(default_factory=dict)  # job: the iteration it began at
-    drawn: float = 0.0
+    work: dict[int, float] = field(default_factory=dict)  # of running jobs
+    running: dict[int, tuple[int, int]] = field(default_factory=dict)  # iteration, of how many
+    first_iteration: dict[int, int] = field(default_factory=dict)  # above 0 for a resumed run
+    iterations_done: int = 0  # of ended jobs, in this sweep
+    last_drawn: float = 0.0
 
-    def begun(self, job: int, work: float) -> None:
+    def start_job(self, job: int, work: float) -> None:
+        """Count a job as running."""
         self.work[job] = work
         self.running[job] = (0, 0)
 
-    def progress(self, job: int, iteration: int, total: int) -> None:
-        self.first.setdefault(job, iteration)
+    def update_job(self, job: int, iteration: int, total: int) -> None:
+        """Note how many iterations of a running job are done."""
+        self.first_iteration.setdefault(job, iteration)
         self.running[job] = (iteration, total)
 
-    def ended(self, job: int, failed: bool) -> None:
+    def end_job(self, job: int, failed: bool) -> None:
+        """Count a running job as done or failed."""
         iteration, _ = self.running.pop(job)
-        self.iterations_ended += iteration - self.first.pop(job, iteration)
+        self.iterations_done += iteration - self.first_iteration.pop(job, iteration)
         self.work_done += self.work.pop(job)
-        self.failed += failed
-        self.done += not failed
+        if failed:
+            self.failed += 1
+        else:
+            self.done += 1
 
-    def line(self, now: float) -> str:
-        """`12/30 runs done, 2 running, 0 failed | 48.2 iterations/s | about 3 min 05 s left`."""
+    def format_line(self, now: float) -> str:
+        """Return the redrawn line at the time `now` (time.monotonic), for example
+
+        `12/30 runs done, 2 running, 0 failed | 48.2 iterations/s | about 3 min 05 s left`
+        """
         elapsed = max(now - self.started, 1e-9)
-        work = self.work_done + sum(
-            self.work[job] * i / of for job, (i, of) in self.running.items() if of
-        )
-        iterations = self.iterations_ended + sum(
-            i - self.first.get(job, i) for job, (i, _) in self.running.items()
-        )
-        text = (
-            f"{self.done}/{self.total} runs done, {len(self.running)} running, {self.failed} failed"
-        )
-        text += f" | {iterations / elapsed:.1f} iterations/s"
+        work = self.work_done
+        iterations = self.iterations_done
+        for job, (iteration, total) in self.running.items():
+            if total:
+                work += self.work[job] * iteration / total
+            iterations += iteration - self.first_iteration.get(job, iteration)
+        counts = f"{self.done}/{self.total} runs done, {len(self.running)} running"
+        parts = [f"{counts}, {self.failed} failed", f"{iterations / elapsed:.1f} iterations/s"]
         if work > 0:
-            text += f" | about {format_duration(elapsed * (self.work_total - work) / work)} left"
-        return text
+            seconds_left = elapsed * (self.work_total - work) / work
+            parts.append(f"about {format_duration(seconds_left)} left")
+        return " | ".join(parts)
 
     def draw(self) -> None:
+        """Redraw the line where the stream is a terminal, at most every REDRAW_INTERVAL_S."""
         now = time.monotonic()
-        if self.stream.isatty() and now - self.drawn >= INTERVAL:
-            self.drawn = now
-            self.stream.write(f"\r\x1b[K{self.line(now)}")
+        if self.stream.isatty() and now - self.last_drawn >= REDRAW_INTERVAL_S:
+            self.last_drawn = now
+            self.stream.write(ERASE_LINE + self.format_line(now))
             self.stream.flush()
 
-    def say(self, message: str) -> None:
-        """A line that stays."""
-        self.stream.write(("\r\x1b[K" if self.stream.isatty() else "") + message + "\n")
+    def print(self, message: str) -> None:
+        """Print a line that stays."""
+        prefix = ERASE_LINE if self.stream.isatty() else ""
+        self.stream.write(f"{prefix}{message}\n")
         self.stream.flush()
 
-    def failure(self, label: str, error: str, log: object) -> None:
-        """A job's failure, in one line."""
-        told = error.removeprefix(f"{label}: ")
-        self.say(f"failed: {label}: {told} (log: {log})")
+    def print_failure(self, label: str, error: str, log: Path) -> None:
+        """Print a job's failure; an error that begins with the label does not repeat it."""
+        problem = error.removeprefix(f"{label}: ")
+        self.print(f"{label} failed: {problem} (log: {log})")

@@ -1,4 +1,4 @@
-"""A launcher asks of each job whether there is anything to do, runs the rest in its way, tells what became of all."""
+"""The launcher's frame: check every job, skip those with nothing to do, run the rest, sum up."""
 
 import importlib
 import signal
@@ -23,21 +23,27 @@ from omegaconf import DictConfig, open_dict
 from hydra_plugins.sweep_launcher._display import Display, format_duration
 
 
+def _never_locked() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Job:
+    """What a launcher runs: one call in a process of its own."""
+
     label: str
     function: Callable[[], Any]
-    work: float  # in one unit for all jobs: longest first, and the estimate of the time left
-    log: Path  # takes the process's stdout and stderr
-    is_locked: Callable[[], bool] = lambda: (
-        False
-    )  # is somebody else at it? Then the other jobs go first
+    work: float  # in one unit for all jobs: the longest start first
+    log: Path  # where the process's stdout and stderr go
+    is_locked: Callable[[], bool] = _never_locked  # does another process run it? Others go first
 
 
 @dataclass(frozen=True)
 class Result:
-    value: Any = None
-    error: str | None = None  # one line; None where the job returned
+    """How a job ended."""
+
+    value: Any = None  # what its function returned
+    error: str | None = None  # one line; None if the job returned
 
 
 class JobFailed(CompactHydraException):
@@ -45,17 +51,31 @@ class JobFailed(CompactHydraException):
 
 
 class Stopped(Exception):
-    """The sweep was asked to stop by a signal; `told` says what became of its jobs."""
+    """A signal has stopped the sweep.
 
-    def __init__(self, signum: int, told: str = "") -> None:
-        super().__init__(f"stopped by {signal.Signals(signum).name}{told}")
+    Args:
+        signum: the signal
+        consequence: what becomes of the jobs, appended to the message
+    """
+
+    def __init__(self, signum: int, consequence: str = "") -> None:
+        super().__init__(f"stopped by {signal.Signals(signum).name}{consequence}")
         self.signum = signum
 
 
 class SweepLauncher(Launcher):
-    """`preflight`: the dotted name of a function that gets a job's configuration and returns something with `label`,
-    `work`, `skip_reason` (None where the job has to run, else why not), `is_locked` (a function: is another process at it now?)
-    and `warning` (None, or a line to be told). An exception in it stops the sweep before anything has started.
+    """The base of every launcher.
+
+    Args:
+        preflight: the dotted name of a function, or None. It gets a job's configuration before
+            any job starts, and returns an object with these attributes:
+
+            - `label` and `work`, as in `Job`
+            - `skip_reason`: None if the job has to run, else why it has not
+            - `is_locked`: a function that says whether another process runs the job now
+            - `warning`: a line to print, or None
+
+            An exception in it stops the sweep.
     """
 
     def __init__(self, preflight: str | None) -> None:
@@ -65,73 +85,101 @@ class SweepLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+        """Take what Hydra hands over before `launch`."""
+        self.hydra_context = hydra_context
+        self.task_function = task_function
+        self.config = config
 
     @abstractmethod
-    def run(self, jobs: Sequence[Job], display: Display, settled: str) -> list[Result]:
-        """Results in the order of the jobs, failures told as they happen. `settled`: a text, why they are not more.
+    def run(self, jobs: Sequence[Job], display: Display, skipped: str) -> list[Result]:
+        """Run the jobs and return their results in order; print each failure when it happens.
 
-        Raises Stopped.
+        Args:
+            jobs: those that have to run, at least one
+            display: where to print and to count
+            skipped: a text about the jobs that need not run, to begin the first line with
+
+        Raises:
+            Stopped: a signal came.
         """
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
+        """Run one job per list of overrides and return one JobReturn for each, as Hydra asks."""
         setup_globals()
         if not job_overrides:
             raise CompactHydraException(
                 "the sweep is empty: a key has no value to sweep over; allowed: value1,value2"
             )
         started = time.monotonic()
-        jobs: dict[int, Job] = {}  # position in the batch: job
-        skipped: dict[int, str] = {}  # position: why
-        for position, overrides in enumerate(job_overrides):
-            job = self._job(list(overrides), initial_job_idx + position)
-            if isinstance(job, str):
-                skipped[position] = job
-            else:
-                jobs[position] = job
-        display = Display(len(job_overrides), done=len(skipped))
+        jobs, skip_reasons = self._check_jobs(job_overrides, initial_job_idx)
+        display = Display(len(job_overrides), done=len(skip_reasons))
         for warning in self.warnings:
-            display.say(warning)
-        settled = f"{len(skipped)} of {len(job_overrides)} are settled already; " if skipped else ""
+            display.print(warning)
         try:
-            results = (
-                dict(zip(jobs, self.run(list(jobs.values()), display, settled), strict=True))
-                if jobs
-                else {}
-            )
+            results = self._run_jobs(jobs, display, len(skip_reasons))
         except Stopped as stopped:
-            display.say(
-                f"{stopped}: {display.done} of {display.total} done; the same command goes on from here"
+            display.print(
+                f"{stopped}: {display.done} of {display.total} runs done;"
+                " run the same command again to continue"
             )
             sys.exit(128 + stopped.signum)
-        returns = [self._job_return(list(o), results.get(i)) for i, o in enumerate(job_overrides)]
-        display.say(_summary(returns, list(skipped.values()), time.monotonic() - started))
+        returns = [
+            _build_job_return(list(overrides), results.get(position))
+            for position, overrides in enumerate(job_overrides)
+        ]
+        elapsed = time.monotonic() - started
+        display.print(_summarise(returns, list(skip_reasons.values()), elapsed))
         return returns
+
+    def _check_jobs(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> tuple[dict[int, Job], dict[int, str]]:
+        """Return the jobs that have to run and the others' skip reasons, by position."""
+        jobs: dict[int, Job] = {}
+        skip_reasons: dict[int, str] = {}
+        for position, overrides in enumerate(job_overrides):
+            checked = self._check_job(list(overrides), initial_job_idx + position)
+            if isinstance(checked, Job):
+                jobs[position] = checked
+            else:
+                skip_reasons[position] = checked
+        return jobs, skip_reasons
+
+    def _check_job(self, overrides: list[str], index: int) -> Job | str:
+        """Return the job, or the reason to skip it."""
+        config = self._compose(overrides, index)
+        function = partial(
+            _run_task, self.hydra_context, self.task_function, config, Singleton.get_state()
+        )
+        if self.preflight is None:
+            label = " ".join(filter_overrides(overrides))
+            return Job(label, function, work=1.0, log=self.folder / f"{index}.log")
+        spec = self.preflight(config)
+        if spec.warning is not None:
+            self.warnings.append(f"{spec.label}: {spec.warning}")
+        if spec.skip_reason is not None:
+            return str(spec.skip_reason)
+        log = self.folder / f"{spec.label}.log"
+        return Job(spec.label, function, spec.work, log, spec.is_locked)
+
+    def _run_jobs(
+        self, jobs: dict[int, Job], display: Display, skipped_count: int
+    ) -> dict[int, Result]:
+        """Return the results by position. Raises Stopped."""
+        if not jobs:
+            return {}
+        skipped = ""
+        if skipped_count:
+            skipped = f"{skipped_count} of {display.total} runs have nothing left to do; "
+        results = self.run(list(jobs.values()), display, skipped)
+        return dict(zip(jobs, results, strict=True))
 
     @property
     def folder(self) -> Path:
-        """Of the sweep: its logs."""
+        """The sweep's folder, which holds its logs."""
         return Path(str(self.config.hydra.sweep.dir))
-
-    def _job(self, overrides: list[str], index: int) -> Job | str:
-        """The job, or why there is nothing to do."""
-        config = self._compose(overrides, index)
-        label, work, held = " ".join(filter_overrides(overrides)), 1.0, _nobody
-        if self.preflight is not None:
-            admission = self.preflight(config)
-            label, work, held = admission.label, admission.work, admission.is_locked
-            if admission.warning is not None:
-                self.warnings.append(f"{label}: {admission.warning}")
-            if admission.skip_reason is not None:
-                return str(admission.skip_reason)
-        function = partial(
-            _run, self.hydra_context, self.task_function, config, Singleton.get_state()
-        )
-        return Job(
-            label, function, work, self.folder / f"{label if self.preflight else index}.log", held
-        )
 
     def _compose(self, overrides: list[str], index: int) -> DictConfig:
         config = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
@@ -140,29 +188,16 @@ class SweepLauncher(Launcher):
             config.hydra.job.num = index
         return config
 
-    def _job_return(self, overrides: list[str], result: Result | None) -> JobReturn:
-        """`result` is None for a job that the preflight took out."""
-        job_return = JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
-        if result is not None:
-            failed = result.error is not None
-            job_return.status = JobStatus.FAILED if failed else JobStatus.COMPLETED
-            job_return.return_value = JobFailed(result.error) if failed else result.value
-        return job_return
 
-
-def _nobody() -> bool:
-    return False
-
-
-def import_function(dotted: str) -> Callable[..., Any]:
-    """Import and return the function with a dotted name, as `package.module.function`."""
-    module, _, name = dotted.rpartition(".")
+def import_function(dotted_name: str) -> Callable[..., Any]:
+    """Import and return the function with a dotted name, `package.module.function`."""
+    module, _, name = dotted_name.rpartition(".")
     function: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return function
 
 
-def _run(context: HydraContext, task: TaskFunction, config: DictConfig, state: Any) -> Any:
-    """In the job's process: what Hydra's own launcher does in its own."""
+def _run_task(context: HydraContext, task: TaskFunction, config: DictConfig, state: Any) -> Any:
+    """Run a job in its own process, as Hydra's basic launcher does in the sweep's."""
     setup_globals()
     Singleton.set_state(state)
     HydraConfig.instance().set_config(config)
@@ -178,14 +213,32 @@ def _run(context: HydraContext, task: TaskFunction, config: DictConfig, state: A
     return returned.return_value
 
 
-def _summary(returns: list[JobReturn], skipped: list[str], seconds: float) -> str:
-    """Such as `30 runs: 28 done, 2 diverged, 0 failed in 5 min 47 s`."""
-    failed = sum(one.status == JobStatus.FAILED for one in returns)
-    ran = [
-        one
-        for one in returns
-        if one.status == JobStatus.COMPLETED and one._return_value is not None
-    ]
-    values = Counter(str(one._return_value) for one in ran) + Counter(skipped)
-    parts = [f"{count} {word}" for word, count in values.items() if count]
-    return f"{len(returns)} runs: {', '.join([*parts, f'{failed} failed'])} in {format_duration(seconds)}"
+def _build_job_return(overrides: list[str], result: Result | None) -> JobReturn:
+    """Return a job's outcome as Hydra expects it; `result` is None for a skipped job."""
+    job_return = JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
+    if result is None:
+        return job_return
+    if result.error is None:
+        job_return.return_value = result.value
+    else:
+        job_return.status = JobStatus.FAILED
+        job_return.return_value = JobFailed(result.error)
+    return job_return
+
+
+def _summarise(returns: list[JobReturn], skip_reasons: list[str], seconds: float) -> str:
+    """Return the sweep's last line, for example
+
+    `30 runs: 28 done, 2 diverged, 0 failed in 5 min 47 s`
+    """
+    failed = 0
+    counts: Counter[str] = Counter()
+    for job_return in returns:
+        if job_return.status == JobStatus.FAILED:
+            failed += 1
+        elif job_return._return_value is not None:
+            counts[str(job_return._return_value)] += 1
+    counts.update(skip_reasons)
+    parts = [f"{count} {outcome}" for outcome, count in counts.items()]
+    parts.append(f"{failed} failed")
+    return f"{len(returns)} runs: {', '.join(parts)} in {format_duration(seconds)}"

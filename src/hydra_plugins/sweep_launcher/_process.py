@@ -1,37 +1,57 @@
-"""What the processes of a sweep have in common: where a job's output goes, and how its parent is asked to stop."""
+"""What the processes of a sweep share: redirecting a job's output, and noticing signals."""
 
 import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 
 def redirect_output(log: str) -> str | None:
-    """stdout and stderr of this process go there. Where that cannot be they go nowhere, and why not is returned."""
-    told = None
+    """Append this process's stdout and stderr to the file `log`.
+
+    If the file cannot be opened, the output is discarded.
+
+    Returns:
+        None, or why the file cannot be written.
+    """
+    problem = None
     try:
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    except OSError as problem:
-        told = f"{log}: cannot be written ({problem.strerror})"
+    except OSError as error:
+        problem = f"{log}: cannot be written ({error.strerror})"
         descriptor = os.open(os.devnull, os.O_WRONLY)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
-    return told
+    return problem
+
+
+def summarise_error(error: BaseException) -> str:
+    """Return the first line of an error's message; its type's name if it has none."""
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 @contextmanager
 def record_signals() -> Iterator[list[int]]:
-    """Inside, SIGINT and SIGTERM do nothing but get into the list."""
-    noted: list[int] = []
+    """Within the context, append SIGINT and SIGTERM to the yielded list instead of ending.
+
+    Outside the main thread, which alone can set handlers, the list stays empty.
+    """
+    recorded: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield noted
+        yield recorded
         return
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    before = {kind: signal.signal(kind, lambda signum, _: noted.append(signum)) for kind in kinds}
+
+    def record(signum: int, _frame: FrameType | None) -> None:
+        recorded.append(signum)
+
+    earlier_handlers = {
+        signum: signal.signal(signum, record) for signum in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
-        yield noted
+        yield recorded
     finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
+        for signum, handler in earlier_handlers.items():
+            signal.signal(signum, handler)
