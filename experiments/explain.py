@@ -1,4 +1,4 @@
-"""Take the probes inside the trained networks of a run, or of a grid: the same words as train.py takes.
+"""Take the probes inside the trained networks of a run or a sweep; overrides as for train.py.
 
 python experiments/explain.py experiment=quick
 python experiments/explain.py model=residual model.depth=56 seed=1 probes.afterwards=[paths]
@@ -8,16 +8,16 @@ import hydra
 from omegaconf import DictConfig
 
 from degradation import config as schema
-from degradation.cli import run_hydra_script
+from degradation.cli import hydra_job, run_hydra_script
 
 schema.register()
 
 
 @hydra.main(version_base="1.3", config_path=str(schema.CONF), config_name="explain")
+@hydra_job
 def main(cfg: DictConfig) -> str:
-    from degradation.run_probes import (
-        run_probes,
-    )  # torch and wandb are imported here, so that --help answers at once
+    # imported here, since torch and wandb take seconds and --help should answer at once
+    from degradation.run_probes import run_probes
 
     return run_probes(schema.read(cfg))
 

@@ -1,21 +1,24 @@
-"""Measure the loss around trained networks (Li et al. 2018): the same words as train.py takes; points run in parallel.
+"""Measure the loss around trained networks (Li et al. 2018); overrides as for train.py.
 
 python experiments/landscape.py experiment=quick
-python experiments/landscape.py experiment=quick model.depth=110 landscape.square=51 landscape.pictures=500
+python experiments/landscape.py experiment=quick model.depth=110 landscape.square=51
 
-Points that are measured already are not measured again. Of an experiment: the nets of 20 and 56 layers of seed 0.
+The points of a network are shared between jobs, which run in parallel. Points that were measured
+before are skipped. `landscape.depths` and `landscape.seeds` select the networks of a sweep: by
+default those of 20 and 56 layers with seed 0.
 """
 
 import hydra
 from omegaconf import DictConfig
 
 from degradation import config as schema
-from degradation.cli import run_hydra_script
+from degradation.cli import hydra_job, run_hydra_script
 
 schema.register()
 
 
 @hydra.main(version_base="1.3", config_path=str(schema.CONF), config_name="landscape")
+@hydra_job
 def main(cfg: DictConfig) -> str:
     from degradation.run_probes import run_landscape
 

@@ -16,12 +16,11 @@ from analysis.columns import TRAINING_ERRORS
 from analysis.frame import Frame, load, load_where
 from analysis.report import Report, build
 from degradation.cli import Parser, run_script
-from degradation.config import NAME, Tracking
+from degradation.config import NAME, Tracking, default_margin
 from degradation.config.errors import quote
 from degradation.records.locks import NO_TIMEOUT, hold
 from degradation.records.root import root_token
 from degradation.sweep import jobs
-from degradation.sweep.expand import default_margin
 
 
 def arguments() -> argparse.Namespace:
@@ -53,7 +52,7 @@ def arguments() -> argparse.Namespace:
         parser.error("--where needs --records")
     if given.records and given.overrides:
         parser.error("give overrides or --records, not both")
-    if not NAME.holds(given.name):
+    if not NAME.accepts(given.name):
         parser.error(f"--name: {quote(given.name)} is not allowed; allowed: {NAME.allowed}")
     return given
 

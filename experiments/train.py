@@ -1,4 +1,6 @@
-"""Train one run, or with `experiment=NAME` or `-m` a grid of runs. Every key of conf/ may be given: `key=value`.
+"""Train one run, or a sweep of runs with `experiment=NAME` or `-m`.
+
+Every key of conf/ may be given as `key=value`.
 
 python experiments/train.py model=plain model.depth=56 seed=1
 python experiments/train.py -m model=plain,residual model.depth=20,56 seed=0,1
@@ -12,38 +14,42 @@ import hydra
 from omegaconf import DictConfig
 
 from degradation import config as schema
-from degradation.cli import run_hydra_script
+from degradation.cli import hydra_job, run_hydra_script
+from degradation.config import Config
 from degradation.signals import Interrupted
 
 schema.register()
 
 
 @hydra.main(version_base="1.3", config_path=str(schema.CONF), config_name="config")
+@hydra_job
 def main(cfg: DictConfig) -> str:
     from degradation.sweep.jobs import check_record_root
 
     config = schema.read(cfg)
     check_record_root(config)
-    from degradation.run import (
-        run_worker,
-        train,
-    )  # torch and wandb are imported here, so that --help answers at once
+    try:
+        return train_as_member(config)
+    except Interrupted as interruption:
+        print(interruption, file=sys.stderr)
+        # ends a sweep by Hydra's own launcher too, as it should
+        sys.exit(128 + interruption.signum)
+
+
+def train_as_member(config: Config) -> str:
+    """Train as the main process, or as a worker under torchrun; return the run's final state."""
+    # imported here, since torch and wandb take seconds and --help should answer at once
+    from degradation.run import run_worker, train
     from degradation.training.distributed import init_distributed
 
-    try:
-        with init_distributed(config) as group:
-            if not group.is_main:
-                run_worker(config, group)
-                return ""
-            try:
-                return str(train(config, group))
-            finally:
-                group.send_stop()
-    except Interrupted as stopped:
-        print(stopped, file=sys.stderr)
-        sys.exit(
-            128 + stopped.signum
-        )  # ends a sweep by Hydra's own launcher too, as it should here
+    with init_distributed(config) as group:
+        if not group.is_main:
+            run_worker(config, group)
+            return ""
+        try:
+            return str(train(config, group))
+        finally:
+            group.send_stop()
 
 
 if __name__ == "__main__":

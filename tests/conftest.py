@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from analysis.frame import Frame
@@ -39,13 +38,7 @@ def _one_thread() -> None:
 @pytest.fixture(scope="session")
 def compose_config() -> Compose:
     """overrides -> checked Config."""
-
-    def composed(*overrides: str) -> Config:
-        schema.register()
-        with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-            return schema.read(compose("config", list(overrides)))
-
-    return composed
+    return schema.compose_config
 
 
 @pytest.fixture

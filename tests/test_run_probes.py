@@ -25,7 +25,7 @@ from degradation.sweep.pending import (
     Point,
     check_landscape_job,
     check_probe_job,
-    count_probe_images,
+    probe_sample_sizes,
     list_pending_points,
     list_pending_probes,
     list_points,
@@ -301,9 +301,9 @@ def test_more_images_than_there_are_is_all_of_them(done):
 def test_images_asked_are_those_of_the_split(compose_config):
     data = {"train": 1000, "test": 40}
     config = compose_config("probes.batch_size=300", "probes.test_pictures=null")
-    asked = count_probe_images(config, data)
+    asked = probe_sample_sizes(config, data)
     assert (asked["gradient_flow"], asked["paths"], asked["lesions"]) == (300, 300, 40)
     streamed = compose_config(
         "data=imagenet", "data.root=r", "data.stream.train_evaluated=200", "probes.batch_size=300"
     )
-    assert count_probe_images(streamed, data)["gradient_flow"] == 200
+    assert probe_sample_sizes(streamed, data)["gradient_flow"] == 200

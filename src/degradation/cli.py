@@ -1,17 +1,19 @@
-"""How every command begins and ends: what a user can mend is one line on stderr, and only a bug has a traceback."""
+"""How every command starts and ends: a user's mistake is one line on stderr, a bug a traceback."""
 
 import argparse
 import os
 import sys
 import time
-import warnings
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr
-from types import TracebackType
-from typing import Any, NoReturn, TextIO, cast
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, NoReturn
 
 from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from degradation.config import check_overrides
@@ -19,131 +21,141 @@ from degradation.config.errors import ConfigError, escape
 from degradation.config.hydra_errors import format_hydra_error
 from degradation.errors import UserError
 
-FULL_ERROR = "HYDRA_FULL_ERROR"  # 1: a user wants tracebacks
-HYDRAS = (
-    "hydra",
-    "omegaconf",
-    "antlr4",
-    "yaml",
-)  # packages in which what fails was given by the user
-PREAMBLE = (
-    "Error executing job with overrides: "  # Hydra writes it before it raises what a job has raised
-)
+FULL_ERROR = "HYDRA_FULL_ERROR"  # 1: print tracebacks of users' mistakes too
+HYDRA_ERRORS = (HydraException, OmegaConfBaseException)
 
 
 class Parser(argparse.ArgumentParser):
-    """Tells what is wrong with a command line by a ConfigError, and not by its usage."""
+    """An argument parser that raises ConfigError instead of printing its usage."""
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message}; --help shows what is allowed")
 
 
+class _JobError(BaseException):
+    """Carries a single run's error past Hydra, which prints a line before an `Exception`."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
 def run_script(main: Callable[[], int | None]) -> NoReturn:
-    """Run a script and end its process: 0, 1 after a line on stderr, 130 after Ctrl-C; a bug is raised."""
-    with_traceback = os.environ.get(FULL_ERROR) == "1"
+    """Run a script and end its process; a bug is raised.
+
+    The exit status is what `main` returns, 1 after an error that a user can fix, which is printed
+    on stderr, and 130 after Ctrl-C.
+    """
+    prints_tracebacks = os.environ.get(FULL_ERROR) == "1"
     try:
         status = main() or 0
     except KeyboardInterrupt:
         status = 130
-    except Exception as error:
-        if with_traceback or not is_user_error(error):
-            raise
-        if not _is_of_the_pool(error):
+    except (Exception, _JobError) as raised:
+        error = raised.error if isinstance(raised, _JobError) else raised
+        if prints_tracebacks or not is_user_error(error):
+            raise error from error.__cause__
+        if not _is_reported(error):
             print(format_error(error), file=sys.stderr)
         status = 1
     sys.exit(status)
 
 
 def run_hydra_script(main: Callable[[], Any], config_name: str) -> NoReturn:
-    """As `run_script`, for a function that hydra.main has decorated."""
+    """Run a script whose `main` is decorated by `hydra.main` and `hydra_job`; see `run_script`."""
 
-    def started() -> None:
-        given = Parser(parents=[get_args_parser()], add_help=False).parse_args()
-        if given.experimental_rerun is not None:
-            raise ConfigError(
-                "--experimental-rerun: is not allowed, since it executes what is in a file"
-            )
-        if not given.shell_completion:
-            check_overrides(given.overrides)
+    def run() -> None:
+        arguments = Parser(parents=[get_args_parser()], add_help=False).parse_args()
+        sweep_folder = _check_arguments(arguments, config_name)
         if os.environ.get(FULL_ERROR) == "1":
             main()
             return
-        os.environ[FULL_ERROR] = "1"  # Hydra then raises what it would print in lines of its own
-        warnings.filterwarnings(
-            "error", "provider=.* is not available", UserWarning
-        )  # a search path
-        began = time.time_ns()
+        os.environ[FULL_ERROR] = "1"  # Hydra raises errors instead of printing them its own way
+        start_ns = time.time_ns()
         try:
-            with redirect_stderr(cast(TextIO, _WithoutPreamble(sys.stderr))):
-                main()
-        except (UserError, HydraException, OmegaConfBaseException) as error:
-            if not _is_of_the_pool(error):
-                _take_back(config_name, given.overrides, began)
+            main()
+        except (UserError, *HYDRA_ERRORS) as error:
+            if sweep_folder is not None and not _is_reported(error):
+                _remove_description(sweep_folder, start_ns)
             raise
 
-    run_script(started)
+    run_script(run)
+
+
+def hydra_job(job: Callable[[DictConfig], str]) -> Callable[[DictConfig], str]:
+    """Decorate the function that `hydra.main` calls: the errors of a single run pass Hydra by.
+
+    Those of a sweep's job are reported by its launcher.
+    """
+
+    @wraps(job)
+    def run(cfg: DictConfig) -> str:
+        try:
+            return job(cfg)
+        except Exception as error:
+            if HydraConfig.get().mode is RunMode.MULTIRUN:
+                raise
+            raise _JobError(error) from error
+
+    return run
 
 
 def is_user_error(error: Exception) -> bool:
-    """Is it something that a user can mend, and no bug?"""
-    kinds = (UserError, HydraException, OmegaConfBaseException, OSError)
-    return isinstance(error, kinds) or _raised_in(error.__traceback__) in HYDRAS
+    """Return whether a user can fix the error, which otherwise is a bug."""
+    return isinstance(error, (UserError, OSError, *HYDRA_ERRORS))
 
 
 def format_error(error: Exception) -> str:
-    """What is told of it: the key or the file first."""
-    if type(error).__module__.partition(".")[0] in HYDRAS and isinstance(
-        error, HydraException | OmegaConfBaseException
-    ):
+    """Return an error as one line that begins with the key or the file."""
+    if isinstance(error, HYDRA_ERRORS):
         return format_hydra_error(error)
-    told = str(error) or type(error).__name__
+    message = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        told = f"{error.filename}: {error.strerror}"
-    elif not isinstance(error, HydraException) and _raised_in(error.__traceback__) in HYDRAS:
-        null = "; allowed: keys of parts that are not null" if "NoneType" in told else ""
-        told = f"{' '.join(sys.argv[1:])}: {told.splitlines()[0]}{null}"
-    return escape(told)
+        message = f"{error.filename}: {error.strerror}"
+    return escape(message)
 
 
-def _raised_in(trace: TracebackType | None) -> str:
-    """The package whose code has raised, be it by a call of Python's own library."""
-    package = ""
-    while trace is not None:
-        name = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
-        package = package if name in sys.stdlib_module_names else name
-        trace = trace.tb_next
-    return package
+def _is_reported(error: Exception) -> bool:
+    """Return whether a launcher has printed the error, as that of a job which had started."""
+    return getattr(error, "is_reported", False)
 
 
-def _is_of_the_pool(error: Exception) -> bool:
-    """Has the pool told it already, as one of the failed runs of a sweep?"""
-    launcher = sys.modules.get("hydra_plugins.sweep_launcher")
-    return launcher is not None and isinstance(error, launcher.JobFailed)
+def _check_arguments(arguments: argparse.Namespace, config_name: str) -> Path | None:
+    """Refuse a command line that Hydra would refuse by a traceback.
+
+    Returns the folder of a sweep's logs, None for a single run. Raises ConfigError.
+    """
+    if arguments.experimental_rerun is not None:
+        raise ConfigError("--experimental-rerun: is not allowed: it executes what a file contains")
+    actions = ("run", "multirun", "cfg", "info", "shell_completion")
+    requested = [name for name in actions if getattr(arguments, name)]
+    if len(requested) > 1:
+        raise ConfigError(f"--{' --'.join(requested)}: are not allowed together; allowed: one")
+    if arguments.resolve and not arguments.cfg:
+        raise ConfigError("--resolve: is not allowed; allowed: only with --cfg")
+    if arguments.shell_completion:
+        return None
+    has_own_folder = arguments.config_dir or arguments.config_path
+    if has_own_folder or arguments.config_name not in (None, config_name):
+        check_overrides(arguments.overrides)
+        return None
+    from degradation.sweep.expand import check_command_line
+
+    is_question = arguments.cfg or arguments.info or arguments.help or arguments.hydra_help
+    return check_command_line(
+        arguments.overrides, config_name, arguments.multirun, starts_jobs=not is_question
+    )
 
 
-class _WithoutPreamble:
-    """stderr, but for the line that Hydra puts before an error that it then raises."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
-
-    def write(self, text: str) -> int:
-        return len(text) if text.startswith(PREAMBLE) else self.stream.write(text)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
-
-
-def _take_back(config_name: str, overrides: Sequence[str], began: int) -> None:
-    """Remove the description of a sweep that Hydra writes before it looks at the sweep's values."""
-    from degradation.sweep.expand import sweep_folder
-
+def _remove_description(sweep_folder: Path, start_ns: int) -> None:
+    """Remove the multirun.yaml that Hydra wrote before the launcher refused the sweep."""
+    description = sweep_folder / "multirun.yaml"
     try:
-        folder = sweep_folder(overrides, config_name)
-        written = folder / "multirun.yaml"
-        if written.stat().st_mtime_ns >= began:
-            written.unlink()
-            for made in (folder,) if folder.is_absolute() else (folder, *folder.parents):
-                made.rmdir()  # an empty one: any other stops this
-    except (HydraException, OmegaConfBaseException, OSError):
-        return
+        if description.stat().st_mtime_ns < start_ns:
+            return  # of an earlier sweep
+        description.unlink()
+        if sweep_folder.is_absolute():
+            sweep_folder.rmdir()
+        else:
+            os.removedirs(sweep_folder)
+    except OSError:
+        return  # nothing was written, or the folder holds more

@@ -51,7 +51,7 @@ def test_an_unknown_key_is_refused_and_nothing_is_written(tmp_path):
         capture_output=True, text=True, cwd=tmp_path, check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr.startswith("model.dpth: there is no such key")
+    assert done.stderr.startswith("model.dpth: no such key")
     assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
 

@@ -86,7 +86,10 @@ def test_the_verdicts_say_when_runs_diverged(frame_of):
     frame = frame_of({"plain": {20: [1.0, 2.0], 56: [5.0, 90.0]}}, ended_at=None)
     frame.runs.loc[3, ["state", "ended_at"]] = ["diverged", 9]
     notes = judge(frame.runs, 2.0)[0].notes
-    assert "1 of 2 runs of plain-56 diverged (at iteration 9); a diverged run counts at chance" in notes
+    assert (
+        "1 of 2 runs of plain-56 diverged (at iteration 9); a diverged run counts at chance"
+        in notes
+    )
 
 
 def test_families_are_those_that_have_a_style():

@@ -13,11 +13,11 @@ import pytest
 
 from analysis.conditions import split_by_condition
 from analysis.frame import load
-from degradation.config import CHOICES, CONF
+from degradation.config import CONF, default_margin
 from degradation.records.record import Record
 from degradation.records.root import list_run_ids
 from degradation.records.schema import State
-from degradation.sweep.expand import default_margin
+from degradation.registry import DATASETS
 from degradation.sweep.jobs import describe_planned_run, expand_runs
 
 ROOT = CONF.parent
@@ -144,7 +144,7 @@ def test_a_bad_filter_is_one_line(tmp_path):
     assert done.stderr.strip() == f"{tmp_path}: contains no records"
 
 
-@pytest.mark.parametrize("name", CHOICES["data.name"])
+@pytest.mark.parametrize("name", DATASETS.names())
 def test_every_data_set_has_a_margin(name):
     assert default_margin(name) == (2.0 if name == "digits" else 0.5)
 

@@ -18,7 +18,7 @@ def layers_per_unit(block: str) -> int:
 
 def imagenet_stages(block: str) -> dict[int, tuple[int, ...]]:
     """Return {depth: blocks of each stage} of the imagenet layout (He et al. 2015, table 1)."""
-    stages: dict[int, tuple[int, ...]] = BLOCKS.facts(block)["imagenet_stages"]
+    stages: dict[int, tuple[int, ...]] = BLOCKS.facts(block).get("imagenet_stages", {})
     return stages
 
 

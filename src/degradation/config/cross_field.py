@@ -1,127 +1,149 @@
-"""What a configuration may hold: a value that makes no sense is refused with its key named."""
+"""The check of a configuration: each key's own rule, then the rules between keys."""
 
-from collections.abc import Callable
+from typing import Any
 
 from degradation.config.architecture import imagenet_stages, layers_per_unit
 from degradation.config.errors import ConfigError, quote
-from degradation.config.schema import Config
-from degradation.config.values import RULES, is_there, select
+from degradation.config.schema import KEYS, Config, Model
 from degradation.registry import DATASETS
 
-Refuse = Callable[[str, str], None]  # key, what is allowed
+EXAMPLE_BLOCKS = (1, 3, 5, 7, 9)  # blocks per stage of the depths that a message names
 
 
 def check(config: Config) -> None:
-    """Refuse a configuration that makes no sense. Raises ConfigError."""
-
-    def refuse(key: str, allowed: str) -> None:
-        raise ConfigError(f"{key}: {quote(select(config, key))} is not allowed; allowed: {allowed}")
-
-    _check_values(config, refuse)
-    _check_model(config, refuse)
-    _check_data(config, refuse)
-    _check_schedule(config, refuse)
-    _check_warmup(config, refuse)
-    _check_landscape(config, refuse)
+    """Raise ConfigError, which names the key, unless every value makes sense."""
+    _check_rules(config)
+    _check_model(config)
+    _check_data(config)
+    _check_stream(config)
+    _check_schedule(config)
+    _check_warmup(config)
+    _check_landscape(config)
 
 
-def _check_values(config: Config, refuse: Refuse) -> None:
-    for key, rule in RULES.items():
-        if is_there(config, key) and not rule.holds(select(config, key)):
-            refuse(key, rule.allowed)
+def _select(config: Config, name: str) -> Any:
+    """Return the value of a dotted key; None if the part that holds it is null."""
+    value: Any = config
+    for attribute in name.split("."):
+        value = getattr(value, attribute) if value is not None else None
+    return value
 
 
-def _check_model(config: Config, refuse: Refuse) -> None:
+def _not_allowed(config: Config, name: str, allowed: str) -> ConfigError:
+    value = quote(_select(config, name))
+    return ConfigError(f"{name}: {value} is not allowed; allowed: {allowed}")
+
+
+def _check_rules(config: Config) -> None:
+    for name, key in KEYS.items():
+        if not key.accepts(_select(config, name)):
+            raise _not_allowed(config, name, key.allowed)
+
+
+def _check_model(config: Config) -> None:
     model = config.model
+    allowed = _allowed_depths(model)
+    if allowed is not None:
+        raise _not_allowed(config, "model.depth", allowed)
+    if config.optim.batch_size % model.bn_parts:
+        allowed = f"a divisor of optim.batch_size ({config.optim.batch_size})"
+        raise _not_allowed(config, "model.bn_parts", allowed)
+    if model.grown_from is not None:
+        _check_construction(config, model.grown_from)
+
+
+def _allowed_depths(model: Model) -> str | None:
+    """Return which depths this layout and block allow, or None if the model's depth is one."""
     if model.layout == "imagenet":
         depths = imagenet_stages(model.block)
-        if model.depth not in depths:
-            refuse(
-                "model.depth",
-                f"{', '.join(map(str, depths))} with {model.block} blocks in the imagenet layout",
-            )
-    else:
-        unit = layers_per_unit(model.block)
-        if model.depth < unit + 2 or (model.depth - 2) % unit:
-            examples = ", ".join(str(unit * n + 2) for n in (1, 3, 5, 7, 9))
-            refuse("model.depth", f"{unit}n+2 with {model.block} blocks, such as {examples}")
-    if config.optim.batch_size % model.bn_parts:
-        refuse("model.bn_parts", f"a divisor of optim.batch_size ({config.optim.batch_size})")
-    if model.grown_from is None:
-        return
-    if (model.layout, model.shortcut, model.order, model.block) != (
-        "cifar",
-        "none",
-        "post",
-        "basic",
-    ):
-        refuse(
-            "model.grown_from",
-            "null, but for plain nets of basic blocks in the cifar layout, order post",
-        )
-    if not 8 <= model.grown_from <= model.depth or (model.grown_from - 2) % layers_per_unit(
-        "basic"
-    ):
-        refuse("model.grown_from", f"null, or 6n+2 and at most model.depth ({model.depth})")
+        if model.depth in depths:
+            return None
+        names = ", ".join(map(str, depths)) or "none"
+        return f"{names} with {model.block} blocks in the imagenet layout"
+    unit = layers_per_unit(model.block)
+    if model.depth >= unit + 2 and (model.depth - 2) % unit == 0:
+        return None
+    examples = ", ".join(str(unit * blocks + 2) for blocks in EXAMPLE_BLOCKS)
+    return f"{unit}n+2 with {model.block} blocks, such as {examples}"
 
 
-def _check_data(config: Config, refuse: Refuse) -> None:
-    facts = DATASETS.facts(config.data.name)
-    if config.data.root is None and facts.get("needs_root", True):
-        refuse("data.root", f"the path of a folder, for data.name={config.data.name}")
-    if config.data.size is not None and not facts.get("resizable", False):
-        refuse(
-            "data.size",
-            f"null, for data.name={config.data.name}: only the images of an image_folder are resized",
-        )
+def _check_construction(config: Config, grown_from: int) -> None:
+    model = config.model
+    architecture = (model.layout, model.shortcut, model.order, model.block)
+    if architecture != ("cifar", "none", "post", "basic"):
+        allowed = "null, except for plain networks of basic blocks, layout cifar, order post"
+        raise _not_allowed(config, "model.grown_from", allowed)
+    unit = layers_per_unit(model.block)
+    if not unit + 2 <= grown_from <= model.depth or (grown_from - 2) % unit:
+        allowed = f"null, or {unit}n+2 and at most model.depth ({model.depth})"
+        raise _not_allowed(config, "model.grown_from", allowed)
+
+
+def _check_data(config: Config) -> None:
+    data = config.data
+    facts = DATASETS.facts(data.name)
+    if data.root is None and facts.get("needs_root", True):
+        raise _not_allowed(config, "data.root", f"the path of a folder, for data.name={data.name}")
+    if data.size is not None and not facts.get("resizable", False):
+        allowed = f"null, since the images of data.name={data.name} are not resized"
+        raise _not_allowed(config, "data.size", allowed)
+    is_streamed = facts.get("streamed", False)
+    if is_streamed and data.stream is None:
+        allowed = f"not null, since data.name={data.name} is read from disk"
+        raise _not_allowed(config, "data.stream", allowed)
+    if data.stream is not None and not is_streamed:
+        allowed = f"null, since data.name={data.name} is held in memory"
+        raise _not_allowed(config, "data.stream", allowed)
+
+
+def _check_stream(config: Config) -> None:
     stream = config.data.stream
-    if (stream is not None) != facts.get("streamed", False):
-        refuse("data.stream", "null, but for data=imagenet, which needs one")
     if stream is None:
         return
-    if not stream.crop <= stream.scale[0] <= stream.scale[1]:
-        refuse("data.stream.scale", f"two rising sides in pixels, {stream.crop} (the crop) or more")
+    shortest, longest = stream.scale
+    if not stream.crop <= shortest <= longest:
+        allowed = f"two rising sides in pixels, {stream.crop} (the crop) or more"
+        raise _not_allowed(config, "data.stream.scale", allowed)
     if stream.test_scale < stream.crop:
-        refuse("data.stream.test_scale", f"{stream.crop} (the crop) or more")
+        allowed = f"{stream.crop} (the crop) or more"
+        raise _not_allowed(config, "data.stream.test_scale", allowed)
     if config.data.normalisation != "channel":
-        refuse("data.normalisation", "channel, where pictures are streamed")
+        allowed = "channel, for images that are read from disk"
+        raise _not_allowed(config, "data.normalisation", allowed)
 
 
-def _check_schedule(config: Config, refuse: Refuse) -> None:
+def _check_schedule(config: Config) -> None:
     schedule = config.schedule
-    end = schedule.iterations
-    milestones = schedule.milestones
-    if milestones != sorted(set(milestones)) or any(not 0 < m < end for m in milestones):
-        refuse("schedule.milestones", f"rising iterations inside the schedule, 1 to {end - 1}")
-    if schedule.snapshots != sorted(set(schedule.snapshots)) or any(
-        not 0 <= s < end for s in schedule.snapshots
-    ):
-        refuse(
-            "schedule.snapshots",
-            f"rising iterations before the last, 0 to {end - 1} (the final weights are kept)",
-        )
+    last = schedule.iterations - 1
+    if not _is_rising(schedule.milestones, first=1, last=last):
+        allowed = f"rising iterations inside the schedule, 1 to {last}"
+        raise _not_allowed(config, "schedule.milestones", allowed)
+    if not _is_rising(schedule.snapshots, first=0, last=last):
+        allowed = f"rising iterations, 0 to {last} (the final weights are always saved)"
+        raise _not_allowed(config, "schedule.snapshots", allowed)
 
 
-def _check_warmup(config: Config, refuse: Refuse) -> None:
+def _is_rising(iterations: list[int], first: int, last: int) -> bool:
+    if iterations != sorted(set(iterations)):
+        return False
+    return all(first <= iteration <= last for iteration in iterations)
+
+
+def _check_warmup(config: Config) -> None:
     schedule, warmup = config.schedule, config.schedule.warmup
     if warmup is None:
         return
     if warmup.below is None and warmup.max_iterations is None:
-        refuse(
-            "schedule.warmup.max_iterations",
-            "a whole number, since schedule.warmup.below is null too",
-        )
+        allowed = "a whole number, since schedule.warmup.below is null too"
+        raise _not_allowed(config, "schedule.warmup.max_iterations", allowed)
     first_drop = min([*schedule.milestones, schedule.iterations])
     if warmup.max_iterations is not None and warmup.max_iterations > first_drop:
-        refuse(
-            "schedule.warmup.max_iterations",
-            f"at most {first_drop}, where the schedule's first part ends",
-        )
+        allowed = f"at most {first_drop}, the first drop of the schedule"
+        raise _not_allowed(config, "schedule.warmup.max_iterations", allowed)
 
 
-def _check_landscape(config: Config, refuse: Refuse) -> None:
-    if not 0 <= config.landscape.part < config.landscape.parts:
-        refuse(
-            "landscape.part",
-            f"0 to {config.landscape.parts - 1} (landscape.parts is {config.landscape.parts})",
-        )
+def _check_landscape(config: Config) -> None:
+    parts = config.landscape.parts
+    if not 0 <= config.landscape.part < parts:
+        allowed = f"0 to {parts - 1} (landscape.parts is {parts})"
+        raise _not_allowed(config, "landscape.part", allowed)

@@ -1,41 +1,41 @@
-"""How a refusal is told: one line in which nothing that was given can break the line or hide what it says."""
+"""ConfigError, and how messages quote what a user typed: on one line, nothing hidden."""
 
 import unicodedata
 from typing import Any
 
 from degradation.errors import UserError
 
-LONGEST = 80  # characters of a value that are shown
-# Unicode's categories: control characters, halves of pairs (bytes that are no UTF-8), ends of lines and paragraphs
+MAX_QUOTED_CHARACTERS = 80
+# Unicode categories: control characters, lone surrogates (bytes that are not UTF-8), line and
+# paragraph separators
 BREAKING = ("Cc", "Cs", "Zl", "Zp")
-INVISIBLE = (
-    "Cf"  # part of some languages' words, but also what turns the direction of a line around
-)
+# Format characters: part of the words of some languages, but also what reverses a line's direction
+INVISIBLE = "Cf"
+
+
+class ConfigError(UserError):
+    """A value that is not allowed: one line with the key, what is wrong, and what is allowed."""
 
 
 def is_single_line(text: str) -> bool:
-    """Is the text one line of characters that can be written?"""
+    """Return whether the text is one line of characters that can be printed."""
     return not any(unicodedata.category(character) in BREAKING for character in text)
 
 
 def escape(text: str) -> str:
-    """The text with line breaks, control characters and the like written out, as `\\n` or `\\x1b`."""
-    return "".join(
-        one.encode("unicode_escape").decode()
-        if unicodedata.category(one) in (*BREAKING, INVISIBLE)
-        else one
-        for one in text
-    )
+    """Return the text with line breaks, control characters and the like as `\\n` or `\\x1b`."""
+    return "".join(_escape_character(character) for character in text)
+
+
+def _escape_character(character: str) -> str:
+    if unicodedata.category(character) in (*BREAKING, INVISIBLE):
+        return character.encode("unicode_escape").decode()
+    return character
 
 
 def quote(value: Any) -> str:
-    """A value in quotes, cut where it is too long to be read."""
+    """Return a value in quotes, cut if it is too long to read."""
     text = repr(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"
-
-
-class ConfigError(UserError):
-    """A value that is not allowed: one line that names the key, what was wrong and what is allowed."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(escape(message))
+    if len(text) <= MAX_QUOTED_CHARACTERS:
+        return text
+    return f"{text[:MAX_QUOTED_CHARACTERS]}... ({len(text)} characters)"

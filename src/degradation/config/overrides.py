@@ -1,9 +1,8 @@
-"""The words of a command line, looked at before Hydra composes anything of them."""
+"""The check of a command line's overrides, before Hydra composes anything from them."""
 
 from collections.abc import Sequence
 from decimal import DecimalException
 from itertools import islice
-from math import prod
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -13,62 +12,81 @@ from hydra.errors import HydraException
 from degradation.config.errors import ConfigError, quote
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
-MOST_JOBS = 100_000  # of a sweep, which is composed as a whole before it starts
+MAX_SWEEP_RUNS = 100_000  # a sweep is composed as a whole before it starts
 
 
-def check_overrides(words: Sequence[str]) -> None:
-    """Refuse what Hydra would take for an empty or an endless sweep, or tell without naming it.
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Refuse what Hydra would accept as an empty or endless sweep, or refuse without naming it.
 
-    Raises ConfigError, or Hydra's own exception for a word that does not parse.
+    Raises ConfigError, or Hydra's own exception for an override that cannot be parsed.
     """
-    counts = []
-    for word, parsed in zip(
-        words, OverridesParser.create().parse_overrides(list(words)), strict=True
-    ):
-        key = parsed.key_or_group
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    runs = 1
+    for override, text in zip(parsed, overrides, strict=True):
+        key = override.key_or_group
         if not key:
-            raise ConfigError(f"{quote(word)}: has no key; allowed: key=value")
-        if parsed.is_sweep_override():
-            counts.append(_values(parsed, word))
-            if prod(counts) > MOST_JOBS:
+            raise ConfigError(f"{quote(text)}: has no key; allowed: key=value")
+        if override.is_sweep_override():
+            runs *= _count_values(override)
+            if runs > MAX_SWEEP_RUNS:
                 raise ConfigError(
-                    f"{key}: makes a sweep of {prod(counts)} runs; allowed: at most {MOST_JOBS}"
+                    f"{key}: makes a sweep of {runs} runs; allowed: at most {MAX_SWEEP_RUNS}"
                 )
-        elif (
-            not parsed.is_delete() and (CONF / key).is_dir() and not _may_be_option(parsed.value())
-        ):
-            raise ConfigError(
-                f"{key}: {quote(parsed.value())} is not allowed; allowed: {', '.join(options(key))}"
-            )
+        elif (CONF / key).is_dir() and not override.is_delete():
+            _check_option(override)
 
 
-def _may_be_option(value: object) -> bool:
-    """A name, or keys of the part; what resolves to a name is none, since Hydra would show it where it is wrong."""
-    return isinstance(value, dict) or (isinstance(value, str) and "${" not in value)
-
-
-def options(group: str) -> list[str]:
-    """The names that a group of conf/ may be given."""
+def list_options(group: str) -> list[str]:
+    """Return the names that a group of conf/ may be given."""
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
-def _values(swept: Override, word: str) -> int:
-    """How many values a sweep goes over; one more than are allowed stands for all that are."""
-    key, text = swept.key_or_group, word.partition("=")[2]
-    value = swept.value()
+def _check_option(override: Override) -> None:
+    """Refuse an override of a group that cannot name an option of it.
+
+    An interpolation is refused too: Hydra would print what it resolves to, which may be secret.
+    """
+    group, value = override.key_or_group, override.value()
+    if override.is_add():
+        raise ConfigError(f"{group}: has a value already; allowed: {group}=NAME, without the +")
+    if isinstance(value, dict):  # keys of the part, not the name of an option
+        return
+    if not isinstance(value, str) or "${" in value:
+        allowed = ", ".join(list_options(group))
+        raise ConfigError(f"{group}: {quote(value)} is not allowed; allowed: {allowed}")
+
+
+def check_single_values(overrides: Sequence[str]) -> None:
+    """Refuse several values for one key, which only a sweep may have. Raises ConfigError."""
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        if override.is_sweep_override():
+            text = _value_text(override)
+            raise ConfigError(
+                f"{override.key_or_group}: {quote(text)} is not one value;"
+                " allowed: one, a list as [1,2], or -m before it for a sweep"
+            )
+
+
+def _count_values(override: Override) -> int:
+    """Return how many values a sweep has, at most one more than is allowed. Raises ConfigError."""
+    value = override.value()
+    count = 0
     try:
         if isinstance(value, Glob):
-            count = len(value.filter(options(key)))
-        else:
-            count = (
-                sum(1 for _ in islice(swept.sweep_iterator(), MOST_JOBS + 1))
-                if swept.is_discrete_sweep()
-                else 0
-            )
+            count = len(value.filter(list_options(override.key_or_group)))
+        elif override.is_discrete_sweep():
+            count = sum(1 for _ in islice(override.sweep_iterator(), MAX_SWEEP_RUNS + 1))
     except (ValueError, DecimalException, HydraException):
-        count = 0
-    if not count:
+        count = 0  # such as a range with a step of 0
+    if count == 0:
+        text = _value_text(override)
         raise ConfigError(
-            f"{key}: {quote(text)} has no value to sweep over; allowed: value1,value2 or range(from,to)"
+            f"{override.key_or_group}: {quote(text)} has no value to sweep over;"
+            " allowed: value1,value2 or range(from,to)"
         )
     return count
+
+
+def _value_text(override: Override) -> str:
+    """Return the value of an override as it was typed."""
+    return (override.input_line or "").partition("=")[2]

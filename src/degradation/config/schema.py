@@ -1,194 +1,273 @@
-"""The typed schema of a run. Values live in conf/; nothing here states a default."""
+"""The typed schema of a run: each key with its type, its rule and its help text.
+
+Values live in conf/, and nothing here states a default. Rules between keys are in `cross_field`.
+"""
 
 from dataclasses import dataclass, replace
 
-from omegaconf import MISSING
+from degradation.config.keys import key, read_keys
+from degradation.config.rules import (
+    BATCH,
+    BELOW_ONE,
+    COUNT,
+    DEPTH,
+    FOLDER,
+    ITERATIONS,
+    NAME,
+    NOT_NEGATIVE,
+    PAIR_OF_SIDES,
+    POSITIVE,
+    SEED,
+    SIDE,
+    TIMEOUT,
+    WORKERS,
+    EachOf,
+    OneOf,
+    SomeOf,
+    choice,
+    number,
+    odd_number,
+    whole_number,
+)
+from degradation.registry import BLOCKS, DATASETS, PROBES
 
-CHANNELS_LAST, FP32, BF16 = "channels_last", "fp32", "bf16"
+FP32, BF16 = "fp32", "bf16"
 
 
 @dataclass
 class Stream:
-    """Pictures read from disk for every batch, for sets too large for memory (ImageNet; He et al. 2015, 3.4)."""
+    """How images are read from disk for every batch, for data sets too large for memory.
 
-    crop: int = MISSING  # side of the pictures that the network sees
-    scale: list[int] = MISSING  # training: the shorter side is drawn from this range
-    colour: float = (
-        MISSING  # standard deviation of the colour augmentation (Krizhevsky et al. 2012); 0: none
+    For ImageNet, as in He et al. 2015, section 3.4.
+    """
+
+    crop: int = key("side of the images that the network sees, in pixels", SIDE)
+    scale: list[int] = key(
+        "training: the range that the shorter side of an image is drawn from", PAIR_OF_SIDES
     )
-    test_scale: int = MISSING  # testing: the shorter side
-    ten_crop: bool = (
-        MISSING  # measure the error over ten crops too (corners, centre, and their mirror images)
+    colour: float = key(
+        "standard deviation of the PCA colour augmentation (Krizhevsky et al. 2012); 0: none",
+        number(0, 100),
     )
-    train_evaluated: int = (
-        MISSING  # training pictures that clean and augmented training error are measured on
+    test_scale: int = key("testing: the shorter side of an image, in pixels", SIDE)
+    ten_crop: bool = key("also measure the error over ten crops: corners, centre, and mirrored")
+    train_evaluated: int = key(
+        "training images that clean and augmented training error are measured on", COUNT
     )
-    workers: int = MISSING  # processes that read; they change no number
+    workers: int = key("processes that read images; they change no number", WORKERS)
 
 
 @dataclass
 class Data:
-    name: str = MISSING
-    root: str | None = MISSING  # folder of the files; None where they ship with a package
-    size: int | None = (
-        MISSING  # image_folder: side to resize to; None: the pictures have one size already
+    """The data set, its augmentation and its normalisation."""
+
+    name: str = key("the data set", OneOf(DATASETS.names))
+    root: str | None = key("folder of the files; null if they ship with a package", FOLDER)
+    size: int | None = key(
+        "image_folder: side to resize to, in pixels; null: all images have one size", SIDE
     )
-    pad: int = MISSING  # zero padding on each side before the random crop; 0: no crop
-    flip: bool = MISSING  # random horizontal flip
-    normalisation: str = (
-        MISSING  # channel: mean and standard deviation a channel; pixel: per-pixel mean only
+    pad: int = key(
+        "zero padding on each side before the random crop; 0: no crop", whole_number(0, 1024)
     )
-    normalise: str = (
-        MISSING  # before_padding: the padding is the mean picture; after_padding: it is black
+    flip: bool = key("random horizontal flip")
+    normalisation: str = key(
+        "channel: mean and standard deviation of each channel; pixel: per-pixel mean only",
+        choice("channel", "pixel"),
     )
-    validation: int = (
-        MISSING  # the last so many training pictures are held out, and their error is recorded
+    normalise: str = key(
+        "before_padding: the padding is the mean image; after_padding: the padding is black",
+        choice("before_padding", "after_padding"),
     )
-    stream: Stream | None = MISSING
-    margin: float = MISSING  # points of training error that a claim's bound must clear
+    validation: int = key(
+        "number of training images held out; their error is recorded", whole_number(0, 10**9)
+    )
+    stream: Stream | None = key("how images are read from disk; null: all are held in memory")
+    margin: float = key("points of training error that a claim's bound must clear", number(0, 100))
 
 
 @dataclass
 class Model:
-    layout: str = MISSING  # cifar (He et al. 2015, 4.2) or imagenet (table 1)
-    shortcut: str = MISSING
-    order: str = MISSING  # post: convolution, BN, ReLU (2015); pre: BN, ReLU, convolution (2016)
-    block: str = MISSING
-    depth: int = MISSING  # layers with weights on the longest path
-    width: int = MISSING  # filters of the first stage; each further stage has twice as many
-    new_channels: str = MISSING  # option A pads after the old channels, or half on either side
-    bottleneck_stride: str = MISSING  # the convolution of a bottleneck that has the stride
-    initialisation: str = MISSING  # He normal by fan_out or fan_in
-    bn_parts: int = MISSING  # parts of a batch that BN normalises apart (2: as on two GPUs)
-    bn_statistics: str = (
-        MISSING  # evaluation with BN's moving averages, or exact ones over the training pictures
+    """The network's architecture."""
+
+    layout: str = key(
+        "cifar (He et al. 2015, section 4.2) or imagenet (table 1)", choice("cifar", "imagenet")
     )
-    grown_from: int | None = (
-        MISSING  # depth of the trained plain net that this one is constructed from
+    shortcut: str = key(
+        "none: a plain network; A, B, C: the shortcuts of He et al. 2015, section 3.3",
+        choice("none", "A", "B", "C"),
+    )
+    order: str = key(
+        "post: convolution, BN, ReLU (2015); pre: BN, ReLU, convolution (2016)",
+        choice("post", "pre"),
+    )
+    block: str = key("the residual block", OneOf(BLOCKS.names))
+    depth: int = key("layers with weights on the longest path", DEPTH)
+    width: int = key(
+        "filters of the first stage; each further stage has twice as many", whole_number(1, 4096)
+    )
+    new_channels: str = key(
+        "where option A pads: after the old channels, or half on either side",
+        choice("after", "either_side"),
+    )
+    bottleneck_stride: str = key(
+        "the convolution of a bottleneck block that has the stride", choice("3x3", "1x1")
+    )
+    initialisation: str = key("He normal by fan_out or fan_in", choice("fan_out", "fan_in"))
+    bn_parts: int = key("parts of a batch that BN normalises separately (2: as on two GPUs)", BATCH)
+    bn_statistics: str = key(
+        "evaluate with BN's moving averages, or with exact ones over the training images",
+        choice("moving", "exact"),
+    )
+    grown_from: int | None = key(
+        "depth of the trained plain network that this one is constructed from",
+        whole_number(8, 100_000),
     )
 
 
 @dataclass
 class Optim:
-    lr: float = MISSING
-    momentum: float = MISSING
-    momentum_form: str = MISSING  # pytorch: v = m v + g, w -= lr v; caffe: v = m v + lr g, w -= v
-    weight_decay: float = MISSING
-    decay: str = (
-        MISSING  # of all parameters, or of the weights of convolutions and linear layers only
+    """Stochastic gradient descent with momentum."""
+
+    lr: float = key("learning rate", POSITIVE)
+    momentum: float = key("momentum", BELOW_ONE)
+    momentum_form: str = key(
+        "pytorch: v = m v + g, w -= lr v; caffe: v = m v + lr g, w -= v",
+        choice("pytorch", "caffe"),
     )
-    batch_size: int = MISSING
+    weight_decay: float = key("weight decay", NOT_NEGATIVE)
+    decay: str = key(
+        "decay all parameters, or only the weights of convolutions and linear layers",
+        choice("all", "weights"),
+    )
+    batch_size: int = key("images per iteration", BATCH)
 
 
 @dataclass
 class Warmup:
-    """A lower learning rate until the network has begun to learn (He et al. 2015, 4.2, for 110 layers).
+    """A lower learning rate until the network has begun to learn (110 layers: section 4.2).
 
-    It ends by the error or by time, whichever is first; null switches one of the two off.
+    It ends by the error or by time, whichever comes first; null switches one of the two off.
     """
 
-    lr: float = MISSING
-    below: float | None = (
-        MISSING  # percent: ends when the mean running error over `window` iterations is below
+    lr: float = key("learning rate of the warm-up", POSITIVE)
+    below: float | None = key(
+        "ends when the mean running error over `window` iterations is below this, in percent",
+        POSITIVE,
     )
-    window: int = MISSING
-    max_iterations: int | None = MISSING  # ends here at the latest
-    from_depth: int = MISSING  # shallower networks have no warm-up
+    window: int = key("iterations that the running error is averaged over", COUNT)
+    max_iterations: int | None = key("ends after this many iterations at the latest", ITERATIONS)
+    from_depth: int = key("shallower networks have no warm-up", DEPTH)
 
 
 @dataclass
 class Plateau:
-    """Lower the learning rate when the error stops falling (He et al. 2015, 3.4, for ImageNet).
+    """Lower the learning rate when the error stops falling (ImageNet: He et al. 2015, 3.4).
 
-    The error is that of the training images that are held out (`data.validation`). With none it is the test error,
-    which then decides when the rate drops and is no fair test any more.
+    The error is that of the held-out training images (`data.validation`). Without any it is the
+    test error, which then decides when the rate drops and is no longer a fair test.
     """
 
-    patience: int = MISSING  # evaluations in a row
-    improvement: float = MISSING  # points below the best so far that count as progress
+    patience: int = key("consecutive evaluations without progress before a drop", COUNT)
+    improvement: float = key("points below the best error that count as progress", NOT_NEGATIVE)
 
 
 @dataclass
 class Schedule:
-    iterations: int = MISSING
-    milestones: list[int] = MISSING
-    factor: float = MISSING
-    evaluate_every: int = MISSING
-    snapshots: list[int] = MISSING
-    warmup: Warmup | None = MISSING
-    plateau: Plateau | None = MISSING
+    """When the learning rate drops, and when the run is evaluated. All in iterations."""
+
+    iterations: int = key("length of the training", ITERATIONS)
+    milestones: list[int] = key("iterations after which the learning rate drops")
+    factor: float = key("what a drop multiplies the learning rate by", POSITIVE)
+    evaluate_every: int = key("iterations between evaluations, and checkpoints", ITERATIONS)
+    snapshots: list[int] = key("iterations after which the weights are saved")
+    warmup: Warmup | None = key("a lower learning rate at the start; null: none")
+    plateau: Plateau | None = key("drop when the error stops falling; null: at milestones only")
 
 
 @dataclass
 class Precision:
-    dtype: str = MISSING
-    channels_last: bool = MISSING
+    """The arithmetic of the forward and backward passes."""
+
+    dtype: str = key("fp32, or bfloat16 autocast", choice(FP32, BF16))
+    channels_last: bool = key("memory format of images and weights: NHWC")
 
 
 @dataclass
 class Probes:
-    """What is measured inside a network (degradation.probes); it changes no number of the training."""
+    """What is measured inside a network (`degradation.probes`); it changes no number of training."""
 
-    training: list[str] = (
-        MISSING  # taken while training: at initialisation, early, before each lr drop, at the end
+    training: list[str] = key(
+        "probes taken during training: at initialisation, early, before each drop, at the end",
+        SomeOf(PROBES.names),
     )
-    early: int = MISSING  # iterations
-    afterwards: list[str] = MISSING  # taken by explain.py on a record's snapshots and weights
-    batch_size: int = MISSING  # training pictures, un-augmented, that a probe sees
-    test_pictures: int | None = MISSING  # test pictures that lesions see, at most; null: all
+    early: int = key("the iteration of the early probes", ITERATIONS)
+    afterwards: list[str] = key(
+        "probes taken by explain.py on a record's snapshots and weights",
+        SomeOf(PROBES.names),
+    )
+    batch_size: int = key("un-augmented training images that a probe sees", whole_number(2, 2**20))
+    test_pictures: int | None = key("test images that lesions see, at most; null: all", COUNT)
 
 
 @dataclass
 class Landscape:
-    """The loss around a trained network, on a line and a square along filter-normalised directions (Li et al. 2018)."""
+    """The loss around a trained network, along filter-normalised directions (Li et al. 2018)."""
 
-    line: int = MISSING  # points on the line
-    square: int = MISSING  # points on each side of the square
-    reach: float = MISSING  # both go from -reach to reach; 1 is as far as the weights' own norm
-    pictures: int | None = MISSING  # training pictures that the loss is measured on; null: all
-    seed: int = MISSING  # of the directions
-    depths: list[int] | None = (
-        MISSING  # of a grid's networks those of these depths (null: all) have one
+    line: int = key("points on the line along one direction", odd_number(9999))
+    square: int = key("points on each side of the square along two directions", odd_number(999))
+    reach: float = key("both extend from -reach to reach; 1 is the norm of the weights", POSITIVE)
+    pictures: int | None = key("training images that the loss is measured on; null: all", COUNT)
+    seed: int = key("seed of the directions", SEED)
+    depths: list[int] | None = key(
+        "of a sweep, the depths whose networks are measured; null: all", EachOf(DEPTH)
     )
-    seeds: list[int] | None = MISSING  # and of these seeds
-    parts: int = MISSING  # jobs that share the points of one network
-    part: int = MISSING  # which of them this is
+    seeds: list[int] | None = key(
+        "of a sweep, the seeds whose networks are measured; null: all", EachOf(SEED)
+    )
+    parts: int = key("jobs that share the points of one network", whole_number(1, 10_000))
+    part: int = key("which of these jobs this is, from 0")
 
 
 @dataclass
 class Tracking:
-    mode: str = MISSING
-    project: str = MISSING
-    entity: str | None = MISSING
-    init_timeout: float = MISSING
-    system_metrics: bool = MISSING
+    """W&B, a mirror of the record on disk."""
+
+    mode: str = key("auto: online if a key is set", choice("offline", "online", "auto", "disabled"))
+    project: str = key("the W&B project", NAME)
+    entity: str | None = key("the W&B entity; null: the account's default", NAME)
+    init_timeout: float = key("seconds to wait for the server before going offline", TIMEOUT)
+    system_metrics: bool = key("send host, hardware and utilisation")
 
 
 @dataclass
 class Config:
     """One run."""
 
-    name: str = MISSING
-    seed: int = MISSING
-    device: str = MISSING
-    threads: int = MISSING
-    allow_device_change: bool = MISSING
-    record_root: str = MISSING
-    training_error: str = (
-        MISSING  # which of the three training errors the claims and figures are about
+    name: str = key("the experiment: the W&B group, and the folder of its report", NAME)
+    seed: int = key("fixes initialisation, data order and augmentation", SEED)
+    device: str = key("auto: CUDA, else MPS, else the CPU", choice("auto", "cpu", "cuda", "mps"))
+    threads: int = key("CPU threads per run", whole_number(1, 1024))
+    allow_device_change: bool = key("resume a partial run on another class of device")
+    record_root: str = key("folder that records are written to and read from", FOLDER)
+    training_error: str = key(
+        "which of the three training errors the claims and figures are about",
+        choice("clean", "augmented", "running"),
     )
-    data: Data = MISSING
-    model: Model = MISSING
-    optim: Optim = MISSING
-    schedule: Schedule = MISSING
-    precision: Precision = MISSING
-    probes: Probes = MISSING
-    landscape: Landscape = MISSING
-    tracking: Tracking = MISSING
+    data: Data = key("the data set")
+    model: Model = key("the network")
+    optim: Optim = key("the optimiser")
+    schedule: Schedule = key("the learning-rate schedule")
+    precision: Precision = key("the arithmetic")
+    probes: Probes = key("what is measured inside the network")
+    landscape: Landscape = key("the loss around the trained network")
+    tracking: Tracking = key("Weights & Biases")
+
+
+KEYS = read_keys(Config)
 
 
 def family(model: Model) -> str:
-    """The word for a network's kind in run ids, tables and figures."""
+    """Return the name of a network's kind in run ids, tables and figures."""
     if model.grown_from is not None:
         return "constructed"
     if model.order == "pre":
@@ -197,23 +276,20 @@ def family(model: Model) -> str:
 
 
 def effective_warmup(config: Config) -> Warmup | None:
-    """The warm-up that this run has; None for networks shallower than `schedule.warmup.from_depth`.
+    """Return the warm-up of this run, or None.
 
-    A constructed network has none: it has begun to learn already.
+    Networks shallower than `schedule.warmup.from_depth` have none, and neither have constructed
+    networks, which have begun to learn already.
     """
     warmup = config.schedule.warmup
-    has_one = (
-        warmup is not None
-        and config.model.grown_from is None
-        and config.model.depth >= warmup.from_depth
-    )
-    return warmup if has_one else None
+    if warmup is None or config.model.grown_from is not None:
+        return None
+    return warmup if config.model.depth >= warmup.from_depth else None
 
 
 def parent_config(config: Config) -> Config | None:
-    """The run whose trained network a constructed network is grown from."""
+    """Return the run whose trained network a constructed network is grown from, or None."""
     if config.model.grown_from is None:
         return None
-    return replace(
-        config, model=replace(config.model, depth=config.model.grown_from, grown_from=None)
-    )
+    model = replace(config.model, depth=config.model.grown_from, grown_from=None)
+    return replace(config, model=model)

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from degradation.config import Config
 from degradation.config.errors import quote
-from degradation.config.values import RULES
+from degradation.config.schema import KEYS
 from degradation.durable_io import Row
 from degradation.records.row_validation import is_count, is_name, is_number
 from degradation.run_id import PARENT_KEY
@@ -83,9 +83,10 @@ def _misfit_of_config(config: Row) -> str | None:
     for key in NEEDED:
         if values.get(key) is None:
             return f"config.{key} is missing"
-    for key, rule in RULES.items():
-        if key in values and not rule.holds(values[key]):
-            return f"config.{key}: {quote(values[key])} is not allowed; allowed: {rule.allowed}"
+    for key, schema_key in KEYS.items():
+        if key in values and not schema_key.accepts(values[key]):
+            value = quote(values[key])
+            return f"config.{key}: {value} is not allowed; allowed: {schema_key.allowed}"
     if values["schedule.iterations"] > MOST_EVALUATIONS * values["schedule.evaluate_every"]:
         return f"config.schedule.evaluate_every: more than {MOST_EVALUATIONS} evaluations"
     return None

@@ -1,178 +1,204 @@
-"""The configurations that a command line stands for, by Hydra's own composition and sweeper. Free of torch.
+"""The configurations that a command line stands for, by Hydra's composition and sweeper.
 
-Hydra takes a tenth of a second for each, so a grid is composed once for each of its networks, and what differs beside
-that in single values (the seed, the depth) is put in their place, by the schema's own conversion and check.
+Hydra takes a tenth of a second to compose one configuration. So a sweep is composed once for each
+of its networks; jobs that differ from an earlier one in single values only (the seed, the depth)
+get these values substituted, with the schema's own conversion and check. Free of torch.
 """
 
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import is_dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
-from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from degradation import config as schema
-from degradation.config import CONF, Config, ConfigError
+from degradation.config import Config, ConfigError
+from degradation.config.schema import KEYS
 
-REFERENCE = re.compile(r"\$\{(\w+(?:\.\w+)*)\}")
-SCALARS = (int, float, str, bool)
+REFERENCE = re.compile(r"\$\{(\w+(?:\.\w+)*)\}")  # an interpolation such as ${schedule.iterations}
+SCALAR_TYPES = (int, float, str, bool)
 
 
-def expand_configs(overrides: Sequence[str]) -> list[Config]:
-    """Those of `experiments/train.py OVERRIDES`, in the sweep's order; they share the parts that do not differ.
+def expand_configs(overrides: Sequence[str], config_name: str = "config") -> list[Config]:
+    """Return the configurations of `experiments/train.py OVERRIDES`, in the sweep's order.
 
-    Raises ConfigError, or Hydra's own exception for an override that does not parse or compose.
+    Configurations share the parts in which they do not differ. Raises ConfigError.
     """
     schema.check_overrides(overrides)
-    with based(overrides, "config") as base:
-        swept = [f"{key}={value}" for key, value in (base.hydra.sweeper.params or {}).items()]
-        parser = OverridesParser.create(GlobalHydra.instance().config_loader())
-        words = parser.parse_overrides([*swept, *overrides])
-        (jobs,) = BasicSweeper.split_arguments(words, max_batch_size=None)
-        if not jobs:
-            raise ConfigError(
-                "the sweep is empty: a key has no value to sweep over; allowed: value1,value2"
-            )
-        return list(_composed(jobs, _variable(words), cache(parser.parse_override)))
+    with schema.initialised():
+        base = _compose_base(config_name, overrides)
+        return list(_expand(base, config_name, overrides))
 
 
-def _composed(
-    jobs: Sequence[Sequence[str]], variable: set[str], parse: Callable[[str], Override]
-) -> Iterator[Config]:
-    known: dict[tuple[str, ...], _Composition] = {}
+def check_command_line(
+    overrides: Sequence[str], config_name: str, multirun: bool, starts_jobs: bool
+) -> Path | None:
+    """Compose every configuration of a command line before Hydra does, which finds all mistakes.
+
+    Hydra writes files before it has checked a sweep, and reports some mistakes by a traceback.
+    Returns the folder of the sweep's logs; None if no sweep is about to start. Raises ConfigError.
+
+    Args:
+        multirun: whether -m was given; else the configuration says whether this is a sweep
+        starts_jobs: False for a question such as --cfg, which is answered for incomplete
+            configurations too
+    """
+    schema.check_overrides(overrides)
+    with schema.initialised():
+        base = _compose_base(config_name, overrides)
+        if not starts_jobs:
+            return None
+        if not multirun and base.hydra.mode is not RunMode.MULTIRUN:
+            schema.check_single_values(overrides)
+            return None
+        for _ in _expand(base, config_name, overrides):
+            pass  # each configuration is checked when it is composed
+        return Path(str(base.hydra.sweep.dir))
+
+
+def _compose_base(config_name: str, overrides: Sequence[str]) -> DictConfig:
+    """Return the composition without the swept keys; it holds Hydra's own configuration."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    fixed = [
+        text
+        for text, override in zip(overrides, parsed, strict=True)
+        if not override.is_sweep_override()
+    ]
+    return schema.compose_checked(config_name, fixed, return_hydra_config=True)
+
+
+def _expand(base: DictConfig, config_name: str, overrides: Sequence[str]) -> Iterator[Config]:
+    """Yield the configuration of each job."""
+    parameters = base.hydra.sweeper.params or {}
+    swept = [f"{key}={value}" for key, value in parameters.items()]
+    parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+    parsed = parser.parse_overrides([*swept, *overrides])
+    (jobs,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
+    if not jobs:
+        raise ConfigError(
+            "the sweep is empty: a key has no value to sweep over; allowed: value1,value2"
+        )
+    substitutable = _find_substitutable_keys(parsed)
+    parse = cache(parser.parse_override)
+    templates: dict[tuple[str, ...], _Template] = {}
     for job in jobs:
-        words = [(word, parse(word)) for word in job]
-        scalars = {
-            one.key_or_group: one.value()
-            for _, one in words
-            if one.key_or_group in variable and _is_scalar(one)
-        }
-        others = tuple(word for word, one in words if one.key_or_group not in scalars)
-        if (
-            others not in known
-        ):  # the first of its kind is composed as it is: what is wrong with it is told as ever
-            known[others] = _Composition(job)
-            yield known[others].config
+        values, others = _split_job(job, substitutable, parse)
+        if others not in templates:
+            # composed as it is, so that a mistake in it is reported as in a single run
+            templates[others] = _Template(config_name, job)
+            yield templates[others].config
         else:
-            yield known[others].varied(scalars) or _Composition(job).config
+            substituted = templates[others].substitute(values)
+            yield substituted or _Template(config_name, job).config
 
 
-def _variable(words: Sequence[Override]) -> set[str]:
-    """The swept keys of single values that no other word has a say in."""
+def _split_job(
+    job: Sequence[str], substitutable: set[str], parse: Callable[[str], Override]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the values of a job that can be substituted, by key, and its other overrides."""
+    values: dict[str, Any] = {}
+    others = []
+    for text in job:
+        override = parse(text)
+        if override.key_or_group in substitutable and _is_plain_scalar(override):
+            values[override.key_or_group] = override.value()
+        else:
+            others.append(text)
+    return values, tuple(others)
+
+
+def _find_substitutable_keys(overrides: Sequence[Override]) -> set[str]:
+    """Return the swept keys of single values that no other override affects."""
     loader = GlobalHydra.instance().config_loader()
-    keys = [word.key_or_group for word in words]
+    keys = [override.key_or_group for override in overrides]
     parts = [key for key in keys if not loader.get_group_options(key)]
-    return {
-        key
-        for key in _scalar_keys()
-        & {word.key_or_group for word in words if word.is_sweep_override()}
-        if keys.count(key) == 1 and not any(key.startswith(f"{part}.") for part in parts)
-    }
+    substitutable = set()
+    for override in overrides:
+        key = override.key_or_group
+        is_alone = keys.count(key) == 1 and not any(key.startswith(f"{part}.") for part in parts)
+        if override.is_sweep_override() and key in _scalar_keys() and is_alone:
+            substitutable.add(key)
+    return substitutable
 
 
 @cache
 def _scalar_keys() -> frozenset[str]:
-    """Those of the configuration itself and of its parts that cannot be null."""
-    own = get_type_hints(Config)
-    parts = {name: get_type_hints(kind) for name, kind in own.items() if is_dataclass(kind)}
-    inner = {
-        f"{part}.{name}"
-        for part, hints in parts.items()
-        for name, kind in hints.items()
-        if kind in SCALARS
-    }
-    return frozenset(inner | {name for name, kind in own.items() if kind in SCALARS})
+    """Return the keys of scalars in the configuration and in its parts that cannot be null."""
+    fixed_parts = {name for name, key in KEYS.items() if is_dataclass(key.type) and "." not in name}
+    scalars = set()
+    for name, key in KEYS.items():
+        part = name.rpartition(".")[0]
+        is_scalar = key.type in SCALAR_TYPES and not key.is_nullable
+        if is_scalar and (not part or part in fixed_parts):
+            scalars.add(name)
+    return frozenset(scalars)
 
 
-def _is_scalar(word: Override) -> bool:
-    """Is it `key=value`, with a value that stands for itself?"""
-    value = word.value()
-    plain = isinstance(value, int | float | bool) or (
-        isinstance(value, str) and not set("$?") & set(value)
-    )
-    return (
-        plain
-        and word.package is None
-        and not (word.is_add() or word.is_force_add() or word.is_delete())
-    )
+def _is_plain_scalar(override: Override) -> bool:
+    """Return whether an override is `key=value`, with a value that needs no resolution."""
+    if override.package is not None:
+        return False
+    if override.is_add() or override.is_force_add() or override.is_delete():
+        return False
+    value = override.value()
+    if isinstance(value, str):
+        return not set("$?") & set(value)
+    return isinstance(value, int | float | bool)
 
 
-class _Composition:
-    """What Hydra has composed, and what differs from it in single values."""
+class _Template:
+    """A configuration that Hydra has composed, for jobs that differ from it in single values."""
 
-    def __init__(self, words: Sequence[str]) -> None:
-        self.composed = compose("config", list(words))
+    def __init__(self, config_name: str, overrides: Sequence[str]) -> None:
+        self.composed = schema.compose_checked(config_name, overrides)
         self.config = schema.read(self.composed)
         text = json.dumps(OmegaConf.to_container(self.composed, resolve=False))
         self.references = REFERENCE.findall(text)
-        self.understood = text.count("${") == len(self.references)
+        # other interpolations, such as of an environment variable, are left to Hydra
+        self.has_only_references = text.count("${") == len(self.references)
         self.converted: dict[tuple[str, type, Any], Any] = {}
 
-    def varied(self, scalars: dict[str, Any]) -> Config | None:
-        """With these values by key; None where Hydra must be asked. Raises ConfigError."""
-        if not self.understood or any(self._is_referred_to(key) for key in scalars):
+    def substitute(self, values: dict[str, Any]) -> Config | None:
+        """Return the configuration with these values by key; None if Hydra has to compose it.
+
+        Raises ConfigError.
+        """
+        if not self.has_only_references or any(self._is_referenced(key) for key in values):
             return None
-        parts: dict[str, dict[str, Any]] = {"": {}}
-        for key, value in scalars.items():
+        changes: dict[str, dict[str, Any]] = {}  # part of the configuration: name: value
+        for key, value in values.items():
             part, _, name = key.rpartition(".")
             try:
-                parts.setdefault(part, {})[name] = self._convert(key, value)
+                converted = self._convert(key, value)
             except OmegaConfBaseException:
                 return None
-        own = parts.pop("")
-        inner = {
-            part: replace(getattr(self.config, part), **values) for part, values in parts.items()
-        }
-        config = replace(self.config, **own, **inner)
+            changes.setdefault(part, {})[name] = converted
+        own_changes = changes.pop("", {})
+        for part, part_changes in changes.items():
+            own_changes[part] = replace(getattr(self.config, part), **part_changes)
+        config = replace(self.config, **own_changes)
         schema.check(config)
         return config
 
-    def _is_referred_to(self, key: str) -> bool:
-        return any(one == key or key.startswith(f"{one}.") for one in self.references)
+    def _is_referenced(self, key: str) -> bool:
+        return any(
+            reference == key or key.startswith(f"{reference}.") for reference in self.references
+        )
 
     def _convert(self, key: str, value: Any) -> Any:
-        """As the schema does: '3' of a text, 1.0 of a number."""
-        known = (key, type(value), value)
-        if known not in self.converted:
+        """Return a value as the schema converts it: '3' for a text, 1.0 for a number."""
+        cached = (key, type(value), value)
+        if cached not in self.converted:
             OmegaConf.update(self.composed, key, value)
-            self.converted[known] = OmegaConf.select(self.composed, key)
-        return self.converted[known]
-
-
-@contextmanager
-def based(overrides: Sequence[str], config_name: str) -> Iterator[DictConfig]:
-    """Hydra's composition, and in it the base configuration of a sweep, which has none of the swept values."""
-    schema.register()
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-        fixed = [
-            word for word, one in zip(overrides, parsed, strict=True) if not one.is_sweep_override()
-        ]
-        yield compose(config_name, fixed, return_hydra_config=True)
-
-
-def sweep_folder(overrides: Sequence[str], config_name: str) -> Path:
-    """Where a sweep of these words keeps its logs."""
-    with based(overrides, config_name) as base:
-        return Path(str(base.hydra.sweep.dir))
-
-
-def default_margin(data: str) -> float:
-    """The margin of a data set in conf/, in points of training error. Raises ConfigError: a record may name any."""
-    if data not in schema.CHOICES["data.name"]:
-        raise ConfigError(
-            f"data: {schema.quote(data)} is not allowed; allowed: {', '.join(schema.CHOICES['data.name'])}"
-        )
-    schema.register()
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        return float(compose("config", [f"data={data}"]).data.margin)
+            self.converted[cached] = OmegaConf.select(self.composed, key)
+        return self.converted[cached]

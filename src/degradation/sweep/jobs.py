@@ -1,4 +1,8 @@
-"""A grid: the runs that a command line stands for, and what is known of each before it starts. Free of torch."""
+"""The runs that a command line stands for, and the check of each job before a sweep starts.
+
+The launcher calls `check_training_job` for each job of train.py, by its dotted name in
+conf/hydra/launcher/. Free of torch.
+"""
 
 import os
 import tempfile
@@ -12,7 +16,7 @@ from omegaconf import DictConfig, open_dict
 from degradation import config as schema
 from degradation.config import Config, ConfigError
 from degradation.data.fingerprint import data_fingerprint
-from degradation.environment import InstallationError, check_installation
+from degradation.environment import check_installation
 from degradation.records.record import Record
 from degradation.records.schema import ATTEMPTS_FILE, PROBES_FILE, RecordError
 from degradation.run_id import compute_run_id, hashed_values
@@ -21,78 +25,119 @@ from degradation.sweep.expand import expand_configs
 
 @dataclass(frozen=True)
 class SweepRun:
-    """One run of a grid, trained or not."""
+    """One run of a sweep, trained or not."""
 
     config: Config
     run_id: str
     record: Record
 
 
+@dataclass(frozen=True)
+class JobSpec:
+    """What the launcher needs to know of a job before it starts a process for it."""
+
+    label: str
+    work: float  # in a unit that is the same for all jobs of a sweep
+    skip_reason: str | None  # why there is nothing to do, such as `done before`
+    is_locked: Callable[[], bool] = lambda: False  # by another process; other jobs then go first
+    warning: str | None = None  # one line, to be printed
+
+
 def locate_run(config: Config) -> SweepRun:
-    identifier = compute_run_id(config, data_fingerprint(config.data))
-    return SweepRun(config, identifier, Record(config.record_root, identifier))
+    """Return a configuration's run, with its id and its record. Raises ConfigError, DataError."""
+    run_id = compute_run_id(config, data_fingerprint(config.data))
+    return SweepRun(config, run_id, Record(config.record_root, run_id))
 
 
 def expand_runs(overrides: list[str]) -> list[SweepRun]:
-    """The distinct runs of `experiments/train.py OVERRIDES`, in the sweep's order.
+    """Return the distinct runs of `experiments/train.py OVERRIDES`, in the sweep's order.
 
-    Raises ConfigError, or Hydra's own exception for an override that does not parse or compose.
+    Raises ConfigError, DataError.
     """
     runs = [locate_run(config) for config in expand_configs(overrides)]
     return list({run.run_id: run for run in runs}.values())
 
 
-@dataclass(frozen=True)
-class JobSpec:
-    """What the launcher needs to know of a job before it spends a process on it."""
+def find_record_root(runs: list[SweepRun]) -> Path:
+    """Return the folder of the runs' records, which need not exist yet.
 
-    label: str
-    work: float  # in any unit that is the same for all jobs of a sweep
-    skip_reason: str | None  # why there is nothing to do, such as `done before`
-    is_locked: Callable[[], bool] = lambda: False  # is another process at it? Then others go first
-    warning: str | None = None  # a line for whoever watches
+    Raises ConfigError if it cannot be read.
+    """
+    folder = Path(runs[0].config.record_root)
+    try:
+        os.scandir(folder).close()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise ConfigError(
+            f"record_root: {schema.quote(str(folder))} cannot be read ({error.strerror});"
+            " allowed: a folder of records"
+        ) from None
+    return folder
+
+
+def describe_planned_run(run: SweepRun) -> dict[str, Any]:
+    """Return what run.json will hold of a run that has no record yet, as far as tables show it."""
+    return {
+        "run_id": run.run_id,
+        "family": schema.family(run.config.model),
+        "config": hashed_values(run.config, data_fingerprint(run.config.data)),
+    }
 
 
 def validate_job(cfg: DictConfig) -> SweepRun:
-    """The run of a job, checked before any job has started. Raises ConfigError: then none starts."""
+    """Return the run of a job. An error stops the sweep before any job has started.
+
+    Raises ConfigError, DataError, InstallationError.
+    """
     if "TORCHELASTIC_RUN_ID" in os.environ:
         raise ConfigError(
-            "torchrun: a sweep is not allowed under it; allowed: one run, each key with one value"
+            "torchrun: a sweep cannot run under it; allowed: one run, with one value for each key"
         )
-    cfg = cfg.copy()
-    with open_dict(cfg):
-        cfg.pop("hydra", None)
-    config = schema.read(cfg)
+    own = cfg.copy()
+    with open_dict(own):
+        own.pop("hydra", None)
+    config = schema.read(own)
     run = locate_run(config)
-    try:
-        check_installation()
-    except InstallationError as problem:
-        raise ConfigError(str(problem)) from None
+    check_installation()
     check_record_root(config)
     return run
 
 
 def check_record_root(config: Config) -> None:
-    """Raise ConfigError where nothing can be written there, but for a run that is over; nothing is left behind."""
+    """Raise ConfigError if no record can be written there and the run is unfinished.
+
+    Leaves nothing behind.
+    """
     folder = Path(config.record_root).absolute()
     try:
-        while True:
-            try:
-                folder.lstat()
-                break
-            except FileNotFoundError:
-                folder = folder.parent
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as problem:
-        if not _is_over(locate_run(config).record):
-            told = f"record_root: {schema.quote(config.record_root)} cannot be written to ({problem.strerror})"
-            raise ConfigError(
-                f"{told}; allowed: a folder that can be, or that can be made"
-            ) from None
+        _write_temporary_file(_find_existing_folder(folder))
+    except OSError as error:
+        if _has_finished(locate_run(config).record):
+            return
+        raise ConfigError(
+            f"record_root: {schema.quote(config.record_root)} cannot be written to"
+            f" ({error.strerror}); allowed: a folder that can be written to or created"
+        ) from None
 
 
-def _is_over(record: Record) -> bool:
+def _find_existing_folder(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that exists. Raises OSError."""
+    while True:
+        try:
+            folder.lstat()
+        except FileNotFoundError:
+            folder = folder.parent
+        else:
+            return folder
+
+
+def _write_temporary_file(folder: Path) -> None:
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+def _has_finished(record: Record) -> bool:
     try:
         return record.outcome() is not None
     except (RecordError, OSError):
@@ -100,50 +145,31 @@ def _is_over(record: Record) -> bool:
 
 
 def check_training_job(cfg: DictConfig) -> JobSpec:
-    """For train.py; called by the launcher for each job."""
+    """Return what the launcher needs to know of a job of train.py.
+
+    A record that cannot be read is reported by the job itself, while the others run. Raises
+    ConfigError, DataError, InstallationError.
+    """
     run = validate_job(cfg)
     work = float(run.config.schedule.iterations * run.config.model.depth)
+    skip_reason, warning = None, None
     try:
         outcome = run.record.final_outcome()
-        warning = _damaged(run.record) if outcome else None
-    except (RecordError, OSError):  # told by the job itself, while the others go on
-        outcome, warning = None, None
-    return JobSpec(
-        run.run_id, work, f"{outcome} before" if outcome else None, run.record.is_locked, warning
-    )
+        if outcome is not None:
+            warning = _describe_lost_rows(run.record)
+            skip_reason = f"{outcome} before"
+    except (RecordError, OSError):
+        skip_reason, warning = None, None
+    return JobSpec(run.run_id, work, skip_reason, run.record.is_locked, warning)
 
 
-def _damaged(record: Record) -> str | None:
-    """Rows on which no number depends: a damaged one costs that row, and not the run."""
-    found = {
+def _describe_lost_rows(record: Record) -> str | None:
+    """Return a warning about corrupt or lost rows that no result depends on, or None."""
+    counts = {
         PROBES_FILE: record.count_lost_probes(),
         ATTEMPTS_FILE: record.count_corrupt_lines(ATTEMPTS_FILE),
     }
-    told = " and ".join(f"{lines} rows of {name}" for name, lines in found.items() if lines)
-    return (
-        f"{told} are damaged or lost; explain.py takes again those of probes that it can"
-        if told
-        else None
-    )
-
-
-def find_record_root(runs: list[SweepRun]) -> Path:
-    """The folder of their records, which may not be there yet. Raises ConfigError where it cannot be read."""
-    folder = Path(runs[0].config.record_root)
-    try:
-        os.scandir(folder).close()
-    except FileNotFoundError:
-        pass
-    except OSError as problem:
-        told = f"record_root: {schema.quote(str(folder))} cannot be read ({problem.strerror})"
-        raise ConfigError(f"{told}; allowed: a folder of records") from None
-    return folder
-
-
-def describe_planned_run(run: SweepRun) -> dict[str, Any]:
-    """What the frame shows of a run that has no record yet, in the form of a record's run.json."""
-    return {
-        "run_id": run.run_id,
-        "family": schema.family(run.config.model),
-        "config": hashed_values(run.config, data_fingerprint(run.config.data)),
-    }
+    lost = [f"{count} rows of {name}" for name, count in counts.items() if count]
+    if not lost:
+        return None
+    return f"{' and '.join(lost)} are corrupt or lost; explain.py repeats the probes that it can"

@@ -1,4 +1,8 @@
-"""What is still to be measured inside the networks of a done run. Free of torch."""
+"""What is still to be measured inside the networks of a finished run: probes and loss landscapes.
+
+The launcher calls `check_probe_job` for each job of explain.py and `check_landscape_job` for each
+job of landscape.py, by their dotted names in conf/. Free of torch.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +27,10 @@ EXPLAINED = "explained"
 
 @dataclass(frozen=True)
 class Point:
-    """Of the loss around a network, in lengths of its weights along the two directions."""
+    """A point of the loss around a network.
+
+    Coordinates are along the two directions, in units of the weights' norm.
+    """
 
     shape: str  # line or square
     x: float
@@ -31,106 +38,150 @@ class Point:
 
 
 def list_pending_probes(config: Config, record: Record) -> list[tuple[str, int]]:
-    """(probe, iteration) of all that can be taken of the record's snapshots and weights and has not been.
+    """Return (probe, iteration) of what the record's weights allow and its rows lack.
 
-    A row of as many images as are asked for now counts; one of another number is of another sample. Raises RecordError.
+    Rows that were measured on another number of images do not count: they are of another sample.
+    Sorted by iteration, then in the order of the configuration. Raises RecordError.
     """
-    moments = later_probe_iterations(config)
-    names = dict.fromkeys([*config.probes.training, *config.probes.afterwards])
+    names = list(dict.fromkeys([*config.probes.training, *config.probes.afterwards]))
+    requested = _list_probe_moments(config, names)
+    measured = _list_measured_probes(config, record)
+    pending = [moment for moment in requested if moment not in measured]
+    return sorted(pending, key=lambda moment: (moment[1], names.index(moment[0])))
+
+
+def _list_probe_moments(config: Config, names: list[str]) -> list[tuple[str, int]]:
+    """Return (probe, iteration) of everything that the configuration requests."""
+    iterations = later_probe_iterations(config)
+    moments: dict[tuple[str, int], None] = {}  # a set that keeps its order
+    for name in names:
+        if not is_applicable(name, config.model.shortcut):
+            continue
+        for moment in PROBES.facts(name)["at"]:
+            for iteration in iterations[moment]:
+                moments[name, iteration] = None
+    return list(moments)
+
+
+def _list_measured_probes(config: Config, record: Record) -> set[tuple[str, int]]:
+    """Return (probe, iteration) of the record's rows that were measured on as many images."""
     rows = record.valid_rows(PROBES_FILE)
-    asked = count_probe_images(config, record.read_metadata()["data"]) if rows else {}
-    taken = {(row[PROBE], row[ITERATION]) for row in rows if row[IMAGES] == asked.get(row[PROBE])}
-    wanted = {
-        (name, iteration)
-        for name in names
-        if is_applicable(name, config.model.shortcut)
-        for moment in PROBES.facts(name)["at"]
-        for iteration in moments[moment]
+    if not rows:
+        return set()
+    sample_sizes = probe_sample_sizes(config, record.read_metadata()["data"])
+    return {
+        (row[PROBE], row[ITERATION]) for row in rows if row[IMAGES] == sample_sizes.get(row[PROBE])
     }
-    return sorted(wanted - taken, key=lambda one: (one[1], list(names).index(one[0])))
 
 
-def count_probe_images(config: Config, data: dict[str, Any]) -> dict[str, int]:
-    """How many images each probe is to see: as many as its key says, and at most those that its split has.
+def probe_sample_sizes(config: Config, data: dict[str, Any]) -> dict[str, int]:
+    """Return how many images each probe sees: what its key says, limited by its split.
 
-    data: run.json's, with the number of images of each split. Those of a streamed training set that are measured are
-    `stream.train_evaluated` at most.
+    Args:
+        data: the entry of run.json with the number of images of each split
     """
-    stream = config.data.stream
-    there = {"train": data["train"], "test": data["test"]}
-    if stream is not None:
-        there["train"] = min(there["train"], stream.train_evaluated)
-    keys = {"train": config.probes.batch_size, "test": config.probes.test_pictures}
-    asked = {
-        split: there[split] if key is None else min(key, there[split])
-        for split, key in keys.items()
-    }
-    return {name: asked[PROBES.facts(name)["split"]] for name in PROBES.names()}
+    available = {"train": data["train"], "test": data["test"]}
+    if config.data.stream is not None:
+        available["train"] = min(available["train"], config.data.stream.train_evaluated)
+    limits = {"train": config.probes.batch_size, "test": config.probes.test_pictures}
+    sizes = {}
+    for name in PROBES.names():
+        split = PROBES.facts(name)["split"]
+        limit = limits[split]
+        split_size = available[split]
+        sizes[name] = split_size if limit is None else min(limit, split_size)
+    return sizes
 
 
 def list_points(landscape: Landscape) -> list[Point]:
-    """All points, those of the line first; the network itself is in the middle of both."""
-    line, side = (_evenly(count, landscape.reach) for count in (landscape.line, landscape.square))
-    return [
-        *(Point("line", x, 0.0) for x in line),
-        *(Point("square", x, y) for y in side for x in side),
-    ]
+    """Return all points, those of the line first; the network is in the middle of both."""
+    line = _space_evenly(landscape.line, landscape.reach)
+    side = _space_evenly(landscape.square, landscape.reach)
+    points = [Point("line", x, 0.0) for x in line]
+    for y in side:
+        points += [Point("square", x, y) for x in side]
+    return points
 
 
-def _evenly(count: int, reach: float) -> list[float]:
+def _space_evenly(count: int, reach: float) -> list[float]:
+    """Return `count` numbers (odd) from -reach to reach, with an exact 0 in the middle."""
     middle = (count - 1) // 2
     return [reach * (index - middle) / middle for index in range(count)]
 
 
 def list_pending_points(landscape: Landscape, record: Record) -> list[Point]:
-    """Those of this part that no part has measured: every so-manieth, so that parts take equally long."""
-    asked = describe_landscape(landscape)
+    """Return the points of this part that no part has measured.
+
+    A part takes every n-th point, so that all parts cost the same. Raises RecordError.
+    """
+    settings = describe_landscape(landscape)
     counts = {"line": landscape.line, "square": landscape.square}
-    measured = {
-        Point(row["shape"], row["x"], row["y"])
-        for path in sorted(record.path(LANDSCAPE_DIR).glob("*.jsonl"))
-        for row in record.valid_rows(f"{LANDSCAPE_DIR}/{path.name}")
-        if asked.items() <= row.items() and row["points"] == counts[row["shape"]]
-    }
-    return [
-        point
-        for point in list_points(landscape)[landscape.part :: landscape.parts]
-        if point not in measured
-    ]
+    measured = set()
+    for path in sorted(record.path(LANDSCAPE_DIR).glob("*.jsonl")):
+        for row in record.valid_rows(f"{LANDSCAPE_DIR}/{path.name}"):
+            is_same = settings.items() <= row.items() and row["points"] == counts[row["shape"]]
+            if is_same:
+                measured.add(Point(row["shape"], row["x"], row["y"]))
+    points = list_points(landscape)[landscape.part :: landscape.parts]
+    return [point for point in points if point not in measured]
 
 
 def describe_landscape(landscape: Landscape) -> dict[str, Any]:
-    """What points must have in common to be of one landscape, beside their number; `pictures`: None for all."""
+    """Return what the rows of one landscape have in common; `pictures` is None for all images."""
     return {"reach": landscape.reach, "pictures": landscape.pictures, "directions": landscape.seed}
 
 
 def check_probe_job(cfg: DictConfig) -> JobSpec:
-    """For explain.py; called by the launcher for each job. A run that is not done is told by the job itself."""
+    """Return what the launcher needs to know of a job of explain.py.
+
+    Raises ConfigError, DataError, InstallationError.
+    """
     run = validate_job(cfg)
-    settled = _skip_reason(run, lambda: bool(list_pending_probes(run.config, run.record)))
-    return JobSpec(run.run_id, float(run.config.model.depth), settled, run.record.is_locked)
+
+    def has_pending() -> bool:
+        return bool(list_pending_probes(run.config, run.record))
+
+    work = float(run.config.model.depth)
+    return JobSpec(run.run_id, work, _find_skip_reason(run, has_pending), run.record.is_locked)
 
 
 def check_landscape_job(cfg: DictConfig) -> JobSpec:
-    """For landscape.py."""
+    """Return what the launcher needs to know of a job of landscape.py.
+
+    Raises ConfigError, DataError, InstallationError.
+    """
     run = validate_job(cfg)
-    asked, work = run.config.landscape, float(run.config.model.depth)
-    label = f"{run.run_id}-landscape-{asked.part + 1}-of-{asked.parts}"
-    for key, value in (("depths", run.config.model.depth), ("seeds", run.config.seed)):
-        among = getattr(asked, key)
-        if among is not None and value not in among:
-            return JobSpec(label, work, f"not among landscape.{key}")
-    return JobSpec(
-        label, work, _skip_reason(run, lambda: bool(list_pending_points(asked, run.record)))
-    )
+    landscape = run.config.landscape
+
+    def has_pending() -> bool:
+        return bool(list_pending_points(landscape, run.record))
+
+    label = f"{run.run_id}-landscape-{landscape.part + 1}-of-{landscape.parts}"
+    skip_reason = _find_exclusion(run.config) or _find_skip_reason(run, has_pending)
+    return JobSpec(label, float(run.config.model.depth), skip_reason)
 
 
-def _skip_reason(run: SweepRun, left: Callable[[], bool]) -> str | None:
-    """What the launcher tells of a job that has nothing to do. A record that cannot be read is told by the job."""
+def _find_exclusion(config: Config) -> str | None:
+    """Return which key excludes a network from those whose landscapes are measured, or None."""
+    depths, seeds = config.landscape.depths, config.landscape.seeds
+    if depths is not None and config.model.depth not in depths:
+        return "not among landscape.depths"
+    if seeds is not None and config.seed not in seeds:
+        return "not among landscape.seeds"
+    return None
+
+
+def _find_skip_reason(run: SweepRun, has_pending: Callable[[], bool]) -> str | None:
+    """Return why a job has nothing to do, or None.
+
+    A run that is unfinished, or whose record cannot be read, is reported by the job itself.
+    """
     try:
-        state = run.record.outcome()
-        if state is State.DIVERGED:
-            return str(state)
-        return f"{EXPLAINED} before" if state is State.DONE and not left() else None
+        outcome = run.record.outcome()
+        if outcome is State.DIVERGED:
+            return str(outcome)
+        if outcome is State.DONE and not has_pending():
+            return f"{EXPLAINED} before"
     except RecordError:
-        return None
+        pass
+    return None

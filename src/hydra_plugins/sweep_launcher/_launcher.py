@@ -49,6 +49,8 @@ class Result:
 class JobFailed(CompactHydraException):
     """A job's failure, in one line."""
 
+    is_reported = True  # the launcher has printed it already
+
 
 class Stopped(Exception):
     """A signal has stopped the sweep.
@@ -131,6 +133,9 @@ class SweepLauncher(Launcher):
         ]
         elapsed = time.monotonic() - started
         display.print(_summarise(returns, list(skip_reasons.values()), elapsed))
+        errors = [result.error for result in results.values() if result.error is not None]
+        if errors:
+            raise JobFailed(errors[0])  # Hydra would print a line of its own before raising it
         return returns
 
     def _check_jobs(

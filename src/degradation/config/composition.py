@@ -1,0 +1,117 @@
+"""The way from overrides to a composed configuration; a mistake in them becomes a ConfigError."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from degradation.config.cross_field import check
+from degradation.config.errors import ConfigError, quote
+from degradation.config.hydra_errors import format_hydra_error, unknown_key
+from degradation.config.overrides import CONF
+from degradation.config.schema import KEYS, Config
+from degradation.registry import DATASETS
+
+
+def register() -> None:
+    """Store the schema where Hydra finds it; called before any composition."""
+    ConfigStore.instance().store(name="schema", node=Config)
+
+
+def read(cfg: DictConfig) -> Config:
+    """Return a composed configuration as a checked `Config`. Raises ConfigError."""
+    try:
+        config = OmegaConf.to_object(cfg)
+    except OmegaConfBaseException as error:
+        raise ConfigError(format_hydra_error(error)) from error
+    if not isinstance(config, Config):
+        raise ConfigError("the configuration lacks `- schema` at the head of its defaults list")
+    _refuse_added_keys(config)
+    check(config)
+    return config
+
+
+@contextmanager
+def initialised() -> Iterator[None]:
+    """Let Hydra find conf/ and the schema, inside the context."""
+    register()
+    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        yield
+
+
+def compose_checked(
+    config_name: str, overrides: Sequence[str], return_hydra_config: bool = False
+) -> DictConfig:
+    """Return what Hydra composes, inside `initialised()`.
+
+    Raises ConfigError for whatever is wrong with the overrides. Hydra and OmegaConf raise ordinary
+    exceptions too (KeyError, AttributeError, UserWarning, ...), so all of theirs are caught here.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "provider=.* is not available")  # of a search path
+            return compose(config_name, list(overrides), return_hydra_config=return_hydra_config)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(format_hydra_error(error)) from error
+    except Exception as error:
+        raise ConfigError(_describe_failure(overrides, error)) from error
+
+
+def compose_config(*overrides: str) -> Config:
+    """Return the checked configuration of one run. Raises ConfigError."""
+    with initialised():
+        return read(compose_checked("config", overrides))
+
+
+def default_margin(data_name: str) -> float:
+    """Return the margin of a data set in conf/, in points of training error.
+
+    Raises ConfigError: the name may come from a record, which can hold any.
+    """
+    if data_name not in DATASETS.names():
+        allowed = ", ".join(DATASETS.names())
+        raise ConfigError(f"data: {quote(data_name)} is not allowed; allowed: {allowed}")
+    with initialised():
+        return float(compose_checked("config", [f"data={data_name}"]).data.margin)
+
+
+def _describe_failure(overrides: Sequence[str], error: Exception) -> str:
+    """Return the message of an exception that names no key."""
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        part = _find_nullable_part(override.key_or_group)
+        if part is not None:
+            group = part.partition(".")[0]
+            return (
+                f"{override.key_or_group}: cannot be given, since {part} is null;"
+                f" allowed: a {group} of conf/{group}/ that has this part"
+            )
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return f"{' '.join(overrides)}: {reason}"
+
+
+def _find_nullable_part(name: str) -> str | None:
+    """Return the part of the schema that is or holds this key and may be null, or None."""
+    names = name.split(".")
+    for length in range(1, len(names) + 1):
+        part = ".".join(names[:length])
+        if part in KEYS and KEYS[part].is_nullable and is_dataclass(KEYS[part].type):
+            return part
+    return None
+
+
+def _refuse_added_keys(part: Any, prefix: str = "") -> None:
+    """Refuse an attribute that is no field of the schema: `+model.dpth=3` adds one."""
+    known = [field.name for field in fields(part)]
+    for name, value in vars(part).items():
+        if name not in known:
+            raise ConfigError(unknown_key(prefix + name, known))
+        if is_dataclass(value):
+            _refuse_added_keys(value, f"{prefix}{name}.")

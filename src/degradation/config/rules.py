@@ -1,0 +1,138 @@
+"""Rules for the value of one key, whatever the other keys are. The schema's fields carry them."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from degradation.config.errors import is_single_line
+
+MAX_FILE_NAME_BYTES = 255  # on every common file system
+MAX_PATH_BYTES = 4096 - 2 * MAX_FILE_NAME_BYTES  # leaves room for the names below a record root
+MAX_NAME_CHARACTERS = 100  # W&B accepts 128, and a name becomes part of longer ones
+
+
+class Rule(Protocol):
+    """What a key may be."""
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values in words, for messages."""
+
+    @property
+    def accepts(self) -> Callable[[Any], bool]:
+        """A function that returns whether a value of the key's type is allowed."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition with its description."""
+
+    allowed: str
+    accepts: Callable[[Any], bool]
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of several names. They are asked for at each check: a registry may grow."""
+
+    names: Callable[[], Iterable[str]]
+
+    @property
+    def allowed(self) -> str:
+        return ", ".join(self.names())
+
+    def accepts(self, value: Any) -> bool:
+        return value in self.names()
+
+
+@dataclass(frozen=True)
+class SomeOf:
+    """A list of different names out of several."""
+
+    names: Callable[[], Iterable[str]]
+
+    @property
+    def allowed(self) -> str:
+        return f"different ones of {', '.join(self.names())}"
+
+    def accepts(self, values: list[str]) -> bool:
+        return set(values) <= set(self.names()) and len(set(values)) == len(values)
+
+
+@dataclass(frozen=True)
+class EachOf:
+    """A list whose every item follows a rule."""
+
+    rule: Rule
+
+    @property
+    def allowed(self) -> str:
+        return f"a list of these: {self.rule.allowed}"
+
+    def accepts(self, values: list[Any]) -> bool:
+        return all(self.rule.accepts(value) for value in values)
+
+
+def choice(*names: str) -> Rule:
+    """Return the rule of a key that is one of these names."""
+    return OneOf(lambda: names)
+
+
+def whole_number(low: int, high: int) -> Rule:
+    """Return the rule of an integer from `low` to `high`, both allowed.
+
+    The upper bounds in the schema are far above any sensible value, and low enough that no value
+    exhausts a machine.
+    """
+    return Condition(f"a whole number, {low} to {high}", lambda value: low <= value <= high)
+
+
+def number(low: float, high: float) -> Rule:
+    """Return the rule of a number from `low` to `high`, both allowed."""
+    return Condition(f"a number, {low:g} to {high:g}", lambda value: low <= value <= high)
+
+
+def odd_number(high: int) -> Rule:
+    """Return the rule of an odd integer from 3 to `high`: points with one in the middle."""
+    return Condition(
+        f"an odd number, 3 to {high}", lambda value: 3 <= value <= high and value % 2 == 1
+    )
+
+
+def _is_name(value: str) -> bool:
+    return (
+        value.strip(" .") != ""
+        and len(value) <= MAX_NAME_CHARACTERS
+        and not set(value) & set("/\\:")
+        and is_single_line(value)
+    )
+
+
+def _is_folder_path(value: str) -> bool:
+    return (
+        value.strip() != ""
+        and is_single_line(value)
+        and all(len(part.encode()) <= MAX_FILE_NAME_BYTES for part in value.split("/"))
+        and len(value.encode()) < MAX_PATH_BYTES
+    )
+
+
+POSITIVE = Condition("a positive number", lambda value: 0 < value < math.inf)
+NOT_NEGATIVE = Condition("a number, 0 or more", lambda value: 0 <= value < math.inf)
+BELOW_ONE = Condition("a number, from 0 up to, but not, 1", lambda value: 0 <= value < 1)
+TIMEOUT = Condition(
+    "a number of seconds, more than 0 and at most 86400", lambda value: 0 < value <= 86400
+)
+SEED = Condition("a whole number, 0 to 2**63 - 1", lambda value: 0 <= value < 2**63)
+COUNT = whole_number(1, 10**9)
+ITERATIONS = whole_number(1, 10**9)
+SIDE = whole_number(1, 16384)  # pixels
+BATCH = whole_number(1, 2**20)
+DEPTH = whole_number(1, 100_000)
+WORKERS = whole_number(0, 1024)
+PAIR_OF_SIDES = Condition("two sides in pixels, such as [256,480]", lambda sides: len(sides) == 2)
+NAME = Condition(
+    f"a name of at most {MAX_NAME_CHARACTERS} characters, without / \\ : and line breaks", _is_name
+)
+FOLDER = Condition("the path of a folder, without line breaks", _is_folder_path)
