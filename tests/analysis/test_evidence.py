@@ -1,0 +1,114 @@
+"""The text of evidence and notes."""
+
+import pytest
+
+from analysis.claim import training_error_difference
+from analysis.evidence import (
+    abbreviate,
+    caveats,
+    describe_diverged,
+    describe_end,
+    format_bound,
+    format_comparison,
+    format_interval,
+)
+from analysis.frame import group_by_depth
+from analysis.statistics import Difference, difference_of_minima, paired_difference
+
+DIFFERENCE = Difference(3.0, 1.0, 4.0)  # t(0.95) = 2.132, t(0.975) = 2.776
+
+
+@pytest.fixture
+def runs(frame_of):
+    """The runs of two depths, three seeds each."""
+    frame = frame_of({"residual": {20: [1.0, 2.0, 4.0], 56: [7.0, 5.5, 9.0]}})
+    return group_by_depth(frame.runs, "residual")
+
+
+def test_bound_names_its_level_and_side():
+    assert format_bound(DIFFERENCE, "lower") == "+3.00 points, 95 % lower bound +0.87"
+    assert format_bound(DIFFERENCE, "upper") == "+3.00 points, 95 % upper bound +5.13"
+
+
+def test_corrected_bound_names_the_correction():
+    expected = "+3.00 points, 95 % lower bound (Holm, 4 together) -0.50"
+    assert format_bound(DIFFERENCE, "lower", 4) == expected
+
+
+def test_bound_in_another_unit():
+    text = format_bound(DIFFERENCE, "lower", show="{:.1f}".format, unit=" blocks")
+    assert text == "3.0 blocks, 95 % lower bound 0.9"
+
+
+def test_interval_has_all_bounds_and_the_method():
+    assert format_interval(DIFFERENCE) == (
+        "+3.00 points (Welch: one-sided 95 % bounds +0.87, +5.13;"
+        " two-sided 95 % interval +0.22 to +5.78)"
+    )
+    assert "(Student: one-sided" in format_interval(DIFFERENCE, method="Student")
+
+
+def test_bounds_by_seed_follow_those_of_welch(runs):
+    by_seed = paired_difference([7.0, 5.5, 9.0], [1.0, 2.0, 4.0])
+    difference = training_error_difference(runs[56], runs[20])
+    line = format_comparison(difference, runs[56], runs[20])
+    assert line.startswith(format_interval(difference))
+    bounds = f"{by_seed.lower:+.2f}, {by_seed.upper:+.2f}"
+    assert line.endswith(f"; paired by seed: one-sided 95 % bounds {bounds}")
+
+
+def test_different_seeds_have_no_bounds_by_seed(runs):
+    runs[20]["seed"] = [0, 1, 3]
+    difference = training_error_difference(runs[56], runs[20])
+    assert format_comparison(difference, runs[56], runs[20]) == format_interval(difference)
+
+
+def test_difference_of_minima_has_no_bounds_by_seed(runs):
+    errors = [[1.0, 2.0], [3.0, 4.0]]
+    line = format_comparison(difference_of_minima(errors, errors), runs[56], runs[20])
+    assert "(Welch, corrected for the choice of the best: one-sided" in line
+    assert "paired" not in line
+
+
+def test_items_beyond_three_are_counted():
+    assert abbreviate([]) == ""
+    assert abbreviate(["a", "b", "c"]) == "a, b, c"
+    assert abbreviate(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+    assert abbreviate(["a", "b", "c", "d"], "; ") == "a; b; c; and 1 more"
+
+
+@pytest.mark.parametrize(
+    ("run", "text"),
+    [
+        ({"state": "diverged", "ended_at": 1234.0}, "at iteration 1,234"),
+        ({"state": "failed", "ended_at": 7}, "at iteration 7"),
+        ({"state": "failed", "ended_at": float("nan")}, ""),
+        ({"state": "failed"}, ""),
+        ({"state": "done", "ended_at": 7}, ""),
+    ],
+)
+def test_end_is_described_for_runs_that_broke_off(run, text):
+    assert describe_end(run) == text
+
+
+def test_diverged_runs_are_counted_with_their_ends(runs):
+    part = runs[56].assign(ended_at=float("nan"))
+    assert describe_diverged(part, "residual-56") == []
+    part["state"] = ["done", "diverged", "diverged"]
+    note = "2 of 3 runs of residual-56 diverged; a diverged run counts at chance"
+    assert describe_diverged(part, "residual-56") == [note]
+    part["ended_at"] = [400.0, 9.0, float("nan")]
+    (note,) = describe_diverged(part, "residual-56")
+    assert note.startswith("2 of 3 runs of residual-56 diverged (at iteration 9); ")
+
+
+def test_caveats_are_empty_without_a_problem(runs):
+    assert caveats(runs[56], runs) == []
+
+
+def test_caveats_name_mixed_devices_and_threads(runs):
+    part = runs[56].assign(device=["cpu", "cpu", "cuda: NVIDIA"], threads=["1", "2", "4"])
+    assert caveats(part, {56: part}) == [
+        "the runs were trained on different types of device: cpu, cuda",
+        "the runs were trained with different numbers of CPU threads, which changes rounding: 1, 2",
+    ]
