@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -36,7 +37,7 @@ PROGRAM = re.compile(r"(?:\S*/)?(?:python3?|torchrun|make)")
 PATH = re.compile(r"(?:conf|src|analysis|experiments|tests|docs|ledger|\.ci)/[\w./*-]*")
 FILE = re.compile(r"[\w-]+\.(?:py|md|yaml|toml|txt|cff)")
 KEY = re.compile(r"([a-z_]+(?:\.[a-z_]+)+|[a-z_]+(?==))(?:=\S*)?")
-LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+LINK = re.compile(r"(?:\[[^\]]*\]\(|^\[[^\]]+\]: )([^)\s]+)", re.MULTILINE)
 OVERRIDE = re.compile(r"[\w./]+=(?!=)")
 HYDRA_SCRIPTS = ("train.py", "explain.py", "landscape.py")
 PRINT_HELPS = """
@@ -312,6 +313,16 @@ def test_readme_is_short():
         "## Your own sweep",
         "## Where to read on",
     ]
+
+
+def test_readme_shows_the_ledgers_numbers():
+    summary = pd.read_csv(ROOT / "experiments/ledger/quick/summary.csv").set_index("family")
+    for family in ("plain", "residual"):
+        means = summary.loc[family].sort_values("depth")["training_error_mean"]
+        row = " | ".join(f"{mean:.2f}" for mean in means)
+        assert f"| {family} | {row} |" in text_of("README.md")
+    for duration in re.findall(r"# (.* min(?: \d+ s)?):", text_of("README.md")):
+        assert duration in text_of("experiments/README.md")
 
 
 def test_reading_tour_takes_an_evening():

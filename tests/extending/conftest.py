@@ -12,13 +12,7 @@ from degradation import config as schema
 from degradation.config import CONF, Config
 from degradation.run import train
 from degradation.sweep.jobs import describe_planned_run, locate_run
-
-THREE_ITERATIONS = [
-    "schedule.iterations=3",
-    "schedule.milestones=[]",
-    "schedule.snapshots=[]",
-    "schedule.evaluate_every=1",
-]
+from tests.support.recipes import THREE_ITERATIONS
 
 
 @pytest.fixture

@@ -10,17 +10,19 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from degradation.durable_io import decode_row
 from degradation.sweep.jobs import locate_run
-from tests.support.recipes import read_recipe
+from tests.support.recipes import THREE_ITERATIONS, read_recipe
 
 ROOT = Path(__file__).parents[2]
 SCHEMA, VALUES = "src/degradation/config/schema.py", "conf/schedule/step.yaml"
 SCHEDULE, RUN_ID = "src/degradation/training/schedule.py", "src/degradation/run_id.py"
+TEST_CASE = "tests/training/test_schedule.py"
 
 
 def insert(path: Path, line: int, code: str, indent: int) -> None:
@@ -28,6 +30,10 @@ def insert(path: Path, line: int, code: str, indent: int) -> None:
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     lines.insert(line - 1, textwrap.indent(code, " " * indent))
     path.write_text("".join(lines), encoding="utf-8")
+
+
+def append(path: Path, code: str) -> None:
+    path.write_text(f"{path.read_text(encoding='utf-8')}\n{code}", encoding="utf-8")
 
 
 def find_definition(path: Path, name: str) -> ast.ClassDef | ast.FunctionDef:
@@ -47,10 +53,9 @@ def find_table(path: Path, name: str) -> int:
 @pytest.fixture
 def project(tmp_path):
     """A copy of the project in which the recipe has been followed."""
-    for name in ("src", "conf"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("*.egg-info"))
-    (tmp_path / "experiments").mkdir()
-    shutil.copy(ROOT / "experiments/train.py", tmp_path / "experiments")
+    for name in ("src", "conf", "analysis", "experiments", "tests"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("ledger"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     recipe = read_recipe("A configuration key")
     schedule_class = find_definition(tmp_path / SCHEMA, "Schedule")
     insert(tmp_path / SCHEMA, schedule_class.end_lineno + 1, recipe[SCHEMA], indent=4)
@@ -58,25 +63,29 @@ def project(tmp_path):
     insert(tmp_path / SCHEDULE, first_statement.lineno, recipe[SCHEDULE], indent=4)
     table = find_table(tmp_path / RUN_ID, "HASH_DEFAULTS")
     insert(tmp_path / RUN_ID, table, recipe[RUN_ID], indent=4)
-    with (tmp_path / VALUES).open("a") as values:
-        values.write(recipe[VALUES])
+    for path in (VALUES, TEST_CASE):
+        append(tmp_path / path, recipe[path])
     return tmp_path
 
 
 @pytest.fixture
-def run_train(project, tiny_overrides):
-    """Run the copy's train.py with a tiny network for three iterations."""
-    overrides = [*tiny_overrides, "schedule.iterations=3", "schedule.evaluate_every=1",
-                 "schedule.milestones=[]", "schedule.snapshots=[]"]  # fmt: skip
+def run_python(project):
+    """Run Python with the copy's packages."""
+    environment = {**os.environ, "PYTHONPATH": f"{project / 'src'}{os.pathsep}{project}"}
 
-    def run(*more: str) -> subprocess.CompletedProcess[str]:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, *words]
         return subprocess.run(
-            [sys.executable, "experiments/train.py", *overrides, *more],
-            cwd=project, env={**os.environ, "PYTHONPATH": str(project / "src")},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            command, cwd=project, env=environment, capture_output=True, text=True, check=False
+        )
 
     return run
+
+
+@pytest.fixture
+def run_train(run_python, tiny_overrides):
+    """Run the copy's train.py with a tiny network for three iterations."""
+    return partial(run_python, "experiments/train.py", *tiny_overrides, *THREE_ITERATIONS)
 
 
 def test_new_key_is_read_by_the_training(project, run_train):
@@ -87,7 +96,12 @@ def test_new_key_is_read_by_the_training(project, run_train):
     assert rates == pytest.approx([0.3, 0.2, 0.1])
 
 
-def test_new_key_keeps_ids_and_rejects_other_values(project, run_train, tiny, short):
+def test_recipes_test_case_passes(run_python):
+    completed = run_python("-m", "pytest", "-q", TEST_CASE, "-k", "linear_rate")
+    assert completed.returncode == 0, completed.stdout
+
+
+def test_new_key_keeps_ids_and_rejects_other_values(project, run_train, short):
     assert run_train().returncode == 0
     (folder,) = project.glob("runs/*/metrics.jsonl")
     assert folder.parent.name == locate_run(short()).run_id

@@ -12,6 +12,13 @@ from typing import Any
 PAGE = Path(__file__).parents[2] / "CONTRIBUTING.md"
 BLOCK = re.compile(r"^```\w*\n# (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
+THREE_ITERATIONS = [
+    "schedule.iterations=3",
+    "schedule.milestones=[]",
+    "schedule.snapshots=[]",
+    "schedule.evaluate_every=1",
+]
+
 
 def read_recipe(title: str) -> dict[str, str]:
     """Return the code of a recipe by the path of the file that it belongs in."""
