@@ -45,8 +45,7 @@ def draw(frame: Frame, ax: Axes, key: str, depth: int, connected: bool) -> Axes:
             interval = compute_interval(group, TRAINING_ERROR)
             errors = group[TRAINING_ERROR].tolist()
             draw_runs([place] * len(errors), errors, ax, FAMILY_STYLES[family]["color"])
-            text, point = f"{interval.mean:.1f}", (place, interval.mean)
-            print_beside(text, point, ax, (7, 4), TEXT_COLORS[family])
+            _print_mean(family, place, interval.mean, ax)
             places.append(place)
             intervals.append(interval)
         style = FAMILY_STYLES[family] | {"label": family}
@@ -55,9 +54,15 @@ def draw(frame: Frame, ax: Axes, key: str, depth: int, connected: bool) -> Axes:
         draw_means(places, intervals, ax, style)
     draw_chance(ax, frame.runs["chance"])
     ax.set_xticks(range(len(values)), [str(value) for value in values])
-    ax.set_xlim(-0.5, len(values) - 0.4)
+    ax.set_xlim(-0.5, len(values) - 0.5)
     ax.set_title(f"{depth} layers")
     return ax
+
+
+def _print_mean(family: str, place: float, mean: float, ax: Axes) -> None:
+    """Print a mean beside its marker: plain networks on the left, others on the right."""
+    shift, side = ((-7, 4), "right") if family.startswith("plain") else ((7, 4), "left")
+    print_beside(f"{mean:.1f}", (place, mean), ax, shift, TEXT_COLORS[family], ha=side)
 
 
 def sort_values(column: pd.Series) -> list[Any]:

@@ -41,12 +41,12 @@ def _term_styles(family: str) -> dict[str, dict[str, Any]]:
     """Return label and line style of each term, by its column in the probe's table."""
     return {
         "by_shortcut": {
-            "label": "through the shortcut, S^T M g",
+            "label": "through the shortcut, $S^T M g$",
             "color": FAMILY_STYLES[family]["color"],
             "linestyle": "-",
         },
         "by_convolutions": {
-            "label": "through the convolutions, F'^T M g",
+            "label": "through the convolutions, $F'^T M g$",
             "color": "0.25",
             "linestyle": "--",
         },
@@ -98,11 +98,11 @@ def plot_terms(table: pd.DataFrame) -> Figure:
             rows = at_moment[at_moment["depth"] == depth]
             if len(rows):
                 draw(rows, ax)
-        row[0].set_ylabel(f"{moment['moment']}\nnorm relative to dE/dx_l")
+        row[0].set_ylabel(f"{moment['moment']}\nnorm relative to $dE/dx_l$")
     for ax, depth in zip(axes[0], depths, strict=True):
         ax.set_title(f"{depth} layers")
     for ax in axes[-1]:
-        ax.set_xlabel("block l (1: next to the image)")
+        ax.set_xlabel("block $l$ (1: next to the image)")
     axes[0, 0].set_ylim(bottom=0)
     add_legend(figure, _legend_handles(str(table["family"].iloc[0])))
     return figure
@@ -132,6 +132,6 @@ def plot_share(values: pd.DataFrame, family: str) -> Figure:
         shift = offset(index, len(moments), MOMENT_DISTANCE)
         draw_over_depth(groups, ax, depths, shift, style)
     ax.set_ylim(min(0.0, float(values["shortcut_share"].min())), 1)
-    ax.set_ylabel("the shortcut's share of dE/dx_l,\nmean over blocks")
+    ax.set_ylabel("the shortcut's share of $dE/dx_l$,\nmean over blocks")
     add_legend_of(figure, ax)
     return figure

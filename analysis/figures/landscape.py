@@ -20,7 +20,7 @@ CONTOURS_CAPTION = (
 )
 SURFACES_CAPTION = (
     "The same as surfaces, all from one viewpoint. Height and colour are log10 of the loss, so one "
-    "unit up is ten times the loss."
+    "unit up is ten times the loss; the horizontal axes are the two directions."
 )
 LINES_CAPTION = (
     "Loss (logarithmic) and training error along the first direction, for all measured networks: "
@@ -30,9 +30,10 @@ LINES_CAPTION = (
 COLORMAP = "viridis"
 CROSS_COLOR = "#D55E00"
 LEVELS = 16
+MAX_SIDE, MAX_WIDTH, COLORBAR_WIDTH = 3.1, 15.0, 1.2  # of a panel and of the figure, in inches
 SMALLEST = 1e-5  # nats; a smaller loss is drawn at this value
 MAX_ABOVE = 0.02  # share of the points that may lie above the scale, so that a few do not fill it
-AXIS_LABELS = ("along the first direction", "along the second")
+AXIS_LABELS = ("along the first direction", "along the second direction")
 
 Limits = tuple[float, float]  # log10 of the loss at the lower and upper end of the scale
 
@@ -174,7 +175,8 @@ def plot_lines(table: pd.DataFrame) -> Figure:
 def _make_panels(table: pd.DataFrame, projection: str | None = None) -> tuple[Figure, Any]:
     """Return a figure and its Axes: one row per family, one column per depth."""
     families, depths = list_families(table), list_depths(table)
-    size = (min(3.1 * len(depths) + 1.2, 15), 3 * len(families) + 0.5)
+    side = min(MAX_SIDE, (MAX_WIDTH - COLORBAR_WIDTH) / len(depths))
+    size = (side * len(depths) + COLORBAR_WIDTH, side * len(families) + 0.5)
     figure = Figure(figsize=size, layout="constrained")
     is_flat = projection is None
     axes = figure.subplots(
@@ -193,4 +195,4 @@ def _make_panels(table: pd.DataFrame, projection: str | None = None) -> tuple[Fi
 def _add_colorbar(figure: Figure, axes: Any, limits: Limits) -> None:
     colors = ScalarMappable(Normalize(*limits), colormaps[COLORMAP])
     panels = axes.ravel().tolist()
-    figure.colorbar(colors, ax=panels, label="log10 of the loss", shrink=0.8, extend="max")
+    figure.colorbar(colors, ax=panels, label="log10 of the loss (nats)", shrink=0.8, extend="max")

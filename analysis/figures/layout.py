@@ -8,6 +8,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
 from analysis.figures.style import CHANCE_STYLE, FAMILY_STYLES, LR_DROP_STYLE, depth_style
 from degradation.metrics import ITERATION
@@ -37,7 +38,7 @@ def offset(index: int, count: int, distance: float) -> float:
 def set_depth_axis(ax: Axes, depths: Sequence[int]) -> Axes:
     """Label the horizontal axis with these depths, evenly spaced at 0, 1, 2, ..."""
     ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
-    ax.set_xlim(-0.5, len(depths) - 0.5)
+    ax.set_xlim(-0.6, len(depths) - 0.5)  # room on the left for printed means
     ax.set_xlabel("depth (layers)")
     return ax
 
@@ -87,9 +88,13 @@ def print_beside(
     color: Any,
     **alignment: Any,
 ) -> Axes:
-    """Print a small text beside a point. `shift`: in points, right and up. `alignment`: ha, va."""
+    """Print a small text beside a point, legible on top of lines.
+
+    `shift`: in typographic points, right and up. `alignment`: ha, va.
+    """
+    halo = [withStroke(linewidth=2, foreground="white")]
     options: dict[str, Any] = {"textcoords": "offset points", "fontsize": 9, "color": color}
-    ax.annotate(text, point, shift, **options, **alignment)
+    ax.annotate(text, point, shift, path_effects=halo, **options, **alignment)
     return ax
 
 

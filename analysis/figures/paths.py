@@ -66,7 +66,7 @@ def draw_effective_lengths(lengths: pd.DataFrame, ax: Axes) -> Axes:
     ax.set_ylim(0, 1)
     ax.set_title("all depths")
     ax.set_xlabel("depth (layers)")
-    ax.set_ylabel("effective length / n")
+    ax.set_ylabel("effective length / $n$")
     return ax
 
 
@@ -128,16 +128,16 @@ def _draw_by_length(rows: pd.DataFrame, lengths: pd.DataFrame, axes: Sequence[Ax
         look = {key: MOMENT_STYLES[moment][key] for key in ("color", "linestyle")}
         total.axvline(effective, label=f"effective length, {moment}", linewidth=1, **look)
     for ax in axes:
-        ax.axvline(n / 2, label="n/2, the mean length", **HALF_STYLE)
+        ax.axvline(n / 2, label="$n/2$, the mean length", **HALF_STYLE)
         ax.set_xlim(0, n)
         ax.set_xlabel("path length (blocks)")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     count.set_ylabel("share of all paths")
     single.set_title("what one path carries")
-    single.set_ylabel("norm of one path's dE/dx")
+    single.set_ylabel("norm of one path's $dE/dx$")
     single.set_yscale("log")
     total.set_title("what all paths of a length carry")
-    total.set_ylabel("share of the norms of dE/dx")
+    total.set_ylabel("share of the norms of $dE/dx$")
     highest = max(count.get_ylim()[1], total.get_ylim()[1])
     for ax in (count, total):
         ax.set_ylim(0, highest)

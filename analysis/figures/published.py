@@ -14,7 +14,7 @@ from analysis.figures.style import FAMILY_STYLES
 from analysis.frame import Frame, group_by_depth
 from analysis.paper_protocol import follows_cifar10_protocol
 from analysis.published_values import PublishedValue, find_published
-from analysis.statistics import student_interval
+from analysis.statistics import Interval, student_interval
 from degradation.metrics import TEST_ERROR
 from degradation.records.schema import State
 
@@ -43,6 +43,7 @@ OUR_SHIFT, RUN_SHIFT = -0.15, -0.25  # of our mean and of our runs, from the pla
 BEST_SHIFT = 0.12  # of a best run, from the mean of the same source
 AXIS_RANGE = (5.0, 15.0)  # percent; widened for our runs up to HIGHEST, higher ones are arrows
 HIGHEST = 30.0  # percent
+TEXT_ROOM = 0.08  # share of the axis that a printed mean needs
 
 
 def draw(frame: Frame, ax: Axes, family: str) -> Axes:
@@ -76,7 +77,7 @@ def _select_runs(frame: Frame) -> pd.DataFrame:
 def _draw_ours(group: pd.DataFrame, place: int, ax: Axes) -> None:
     """Draw our runs of one family and depth, their mean and Student's 95 % interval."""
     style = FAMILY_STYLES[group["family"].iloc[0]]
-    bottom, top = ax.get_ylim()
+    top = ax.get_ylim()[1]
     errors = group[TEST_ERROR].astype(float)
     for state, marker in ((State.DONE, "o"), (State.DIVERGED, "x")):
         drawn = errors[(group["state"] == state) & (errors <= top)]
@@ -92,10 +93,19 @@ def _draw_ours(group: pd.DataFrame, place: int, ax: Axes) -> None:
     if interval.mean > top:
         return
     draw_means([place + OUR_SHIFT], [interval], ax, style)
-    text_at = max(interval.low, bottom) if interval.n > 1 else interval.mean
-    point = (place + OUR_SHIFT, text_at)
+    _print_mean(interval, place + OUR_SHIFT, ax, style["color"])
+
+
+def _print_mean(interval: Interval, at: float, ax: Axes, color: str) -> None:
+    """Print a mean below its interval, or above it if there is no room below."""
+    bottom, top = ax.get_ylim()
+    lowest = interval.low if interval.n > 1 else interval.mean
+    highest = interval.high if interval.n > 1 else interval.mean
     text = f"{interval.mean:.2f}"
-    print_beside(text, point, ax, (-2, -6), style["color"], ha="center", va="top")
+    if lowest > bottom + TEXT_ROOM * (top - bottom):
+        print_beside(text, (at, lowest), ax, (-2, -6), color, ha="center", va="top")
+    else:
+        print_beside(text, (at, highest), ax, (-2, 6), color, ha="center", va="bottom")
 
 
 def _draw_published(value: PublishedValue, place: int, ax: Axes) -> None:

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.layout import (
     add_legend,
@@ -86,6 +87,7 @@ def _plot_layers(table: pd.DataFrame, figure: SubFigure, is_wide: bool) -> None:
         for ax, by_magnitude in zip(column, (False, True), strict=True):
             draw(table[table["family"] == family], ax, depths, by_magnitude)
             ax.set_yscale("log" if is_wide else "linear")
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         column[0].set_title(family)
         column[0].set_xlabel("3x3 layer, in order (first: at the image)")
         column[1].set_xlabel("3x3 layer, sorted by magnitude")

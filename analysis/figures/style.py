@@ -38,7 +38,7 @@ LR_DROP_STYLE: dict[str, Any] = {
     "color": "0.55",
     "linewidth": 0.9,
     "linestyle": (0, (2, 3)),
-    "zorder": 0,
+    "zorder": 1,  # above the grid, below the data
 }
 # Depths differ in colour and in line style, so that either alone is enough to read a figure.
 DEPTH_LINESTYLES: list[Any] = [

@@ -216,9 +216,9 @@ def _describe_fits(
 def _describe_chances(chances: Mapping[str, float]) -> str:
     exponential, power = 100 * chances[EXPONENTIAL], 100 * chances[POWER]
     return (
-        f"in repetitions of this design the true form would be preferred by {CLEAR_GAIN:g} in about"
+        "in repetitions of this design the true form would be clearly preferred in about"
         f" {exponential:.0f} % of cases if the exponential fit is true, and in about {power:.0f} %"
-        " if the power law is"
+        " if the power law is true"
     )
 
 

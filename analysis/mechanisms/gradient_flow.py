@@ -39,8 +39,8 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     table = frame.probes.get(PROBE)
     if table is None:
         return None
-    norm_of_inputs = figure.plot(table, "input_gradient", "norm of dE/dx")
-    norm_of_weights = figure.plot(table, "weight_gradient", "norm of dE/dW")
+    norm_of_inputs = figure.plot(table, "input_gradient", "norm of $dE/dx$")
+    norm_of_weights = figure.plot(table, "weight_gradient", "norm of $dE/dW$")
     figures = {
         "gradient-flow": (norm_of_inputs, figure.CAPTION),
         "gradient-flow-weights": (norm_of_weights, figure.WEIGHTS_CAPTION),

@@ -136,8 +136,8 @@ def judge_lengths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Cla
     line = format_bound(
         bounds[worst], decision.side, decision.simultaneous, show=_format_blocks, unit=" blocks"
     )
-    length = f"effective length minus n/2 = {n / 2:g}"
-    decisive = f"worst case, {worst} layers, {n} blocks: {length}: {line}"
+    length = f"effective length minus n/2 = {n / 2:g} is"
+    decisive = f"worst case, {worst} layers, {n} blocks: {length} {line}"
     evidence = _describe_depths(end, start, bounds)
     notes += find_unprobed(runs[runs["family"] == family], end)
     return Claim(name, statement, verdict, decisive, evidence, notes)

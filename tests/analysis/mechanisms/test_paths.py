@@ -88,7 +88,7 @@ def test_every_depth_counts(probed):
     (claim,) = build(replace(frame, probes={"paths": table}), 2.0).claims
     assert claim.verdict is Verdict.CONTRADICTED
     assert claim.decisive == (
-        "worst case, 32 layers, 4 blocks: effective length minus n/2 = 2: +1.00 blocks, 95 % lower bound"
+        "worst case, 32 layers, 4 blocks: effective length minus n/2 = 2 is +1.00 blocks, 95 % lower bound"
         " (Holm, 2 together) +1.00"
     )
     assert len(claim.evidence) == 2
@@ -151,7 +151,7 @@ def test_the_figure_draws_numbers_norms_and_shares(probed):
         np.array(SHORT) / 10
     )  # shares of both seeds alike
     assert lines["effective length, end"].get_xdata()[0] == pytest.approx(1)
-    assert lines["n/2, the mean length"].get_xdata()[0] == pytest.approx(2)
+    assert lines["$n/2$, the mean length"].get_xdata()[0] == pytest.approx(2)
     assert count.get_ylim() == total.get_ylim()
     shares = sorted(float(y) for points in depths.collections for _, y in points.get_offsets())
     assert shares == pytest.approx([0.25, 0.25, 0.75, 0.75])
