@@ -34,7 +34,7 @@ def test_other_threads_at_resume_are_refused(tiny, interrupted):
     before = record.read(CHECKPOINT_FILE)
     with pytest.raises(
         ConfigError,
-        match=r"^threads: 2 is not allowed, since residual.* was begun with 1 .*allowed: 1",
+        match=r"^threads: residual.* was started with 1 .*cannot resume with 2.*allowed: 1",
     ):
         train(tiny("threads=2"))
     assert record.read(CHECKPOINT_FILE) == before

@@ -123,7 +123,7 @@ def test_a_last_row_off_the_interval_does_not_confuse_a_resume(tiny, monkeypatch
     interrupt(config, monkeypatch, 10, signal.SIGTERM)
     caplog.set_level("INFO")
     assert train(config) is State.DONE
-    assert "goes on from iteration 10" in caplog.text
+    assert "resumes from iteration 10" in caplog.text
     assert [row["iteration"] for row in locate_run(config).record.valid_prefix(METRICS_FILE)] == [
         4,
         8,
@@ -139,7 +139,7 @@ def test_rows_that_are_lost_before_the_checkpoint_start_the_run_anew(
     record = locate_run(config).record
     record.path(METRICS_FILE).write_bytes(record.path(METRICS_FILE).read_bytes()[:-5])
     train(config)
-    assert "metrics.jsonl lacks rows" in caplog.text
+    assert "metrics.jsonl lacks rows from before the checkpoint" in caplog.text
     assert_same(final(record), undisturbed)
 
 
@@ -151,7 +151,7 @@ def test_a_broken_checkpoint_is_told_and_the_run_starts_anew(
     record = locate_run(config).record
     record.path(CHECKPOINT_FILE).write_bytes(record.path(CHECKPOINT_FILE).read_bytes()[:-100])
     train(config)
-    assert "checkpoint.pt does not match its own checksum; training starts anew" in caplog.text
+    assert "checkpoint.pt does not match its own checksum; training restarts from scratch" in caplog.text
     assert_same(final(record), undisturbed)
 
 
@@ -180,8 +180,8 @@ def of_another_network(saved):
     ("change", "told"),
     [
         (not_sealed, "does not match its own checksum"),
-        (of_another_release, "is another release's"),
-        (of_another_network, "is of another network"),
+        (of_another_release, "was written by another release"),
+        (of_another_network, "belongs to another network"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit_is_told_and_the_run_starts_anew(
@@ -193,7 +193,7 @@ def test_a_checkpoint_that_does_not_fit_is_told_and_the_run_starts_anew(
     record.write(CHECKPOINT_FILE, change(serialization.load(unseal(record.read(CHECKPOINT_FILE)))))
     assert train(config) is State.DONE
     assert f"checkpoint.pt {told}" in caplog.text
-    assert "training starts anew" in caplog.text
+    assert "training restarts from scratch" in caplog.text
     assert_same(final(record), undisturbed)
 
 
@@ -223,7 +223,7 @@ def test_a_run_that_another_process_trains_is_waited_for(tiny, monkeypatch):
 
         monkeypatch.setattr(run_module, "notify", finish_elsewhere)
         assert train(config) is State.DONE
-    assert told == [f"{record.run_id}: another process is training it; waiting for that"]
+    assert told == [f"{record.run_id}: another process holds the lock; waiting for it"]
     assert trained == []
     assert [row["attempt"] for row in record.valid_prefix(ATTEMPTS_FILE)] == [1, 1]
 
@@ -269,7 +269,7 @@ def test_a_failure_is_recorded_with_its_reason_and_tried_again(tiny, monkeypatch
         file.write(b'{"attempt":2,"torn')  # a kill in the middle of a line
     with pytest.raises(RunFailed, match="MemoryError: out of memory"):
         train(config)
-    assert "1 torn or changed lines in attempts.jsonl are left out" in caplog.text
+    assert "1 corrupt or truncated lines in attempts.jsonl are dropped" in caplog.text
     assert [row["attempt"] for row in record.valid_prefix(ATTEMPTS_FILE)] == [1, 1, 2, 2]
     assert record.valid_prefix(ATTEMPTS_FILE)[-1]["reason"] == "MemoryError: out of memory"
     monkeypatch.undo()
@@ -325,7 +325,7 @@ def test_a_run_is_not_resumed_on_another_class_of_device_unless_asked(tiny, monk
     record = locate_run(config).record
     saved = serialization.load(unseal(record.read(CHECKPOINT_FILE)))
     record.write(CHECKPOINT_FILE, seal(serialization.dump(saved | {"device": "cuda"})))
-    with pytest.raises(ConfigError, match=r"^device: .*was begun on cuda"):
+    with pytest.raises(ConfigError, match=r"^device: .*was started on cuda"):
         train(config)
     assert train(tiny("allow_device_change=true")) is State.DONE
 

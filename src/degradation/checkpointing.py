@@ -1,4 +1,9 @@
-"""The state that an interrupted run goes on from: its checkpoint, and the rows and snapshots up to it."""
+"""Save and restore the state from which an interrupted run resumes.
+
+A checkpoint holds the trainer's state and says how much of the record belongs to it: how many rows
+of metrics and probes, and which snapshots. Rows that were written after the checkpoint are dropped
+on resume, and measured again with the same result.
+"""
 
 import logging
 from collections.abc import Callable
@@ -15,110 +20,153 @@ from degradation.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
-
-SAVED = {"device", "threads", "rows", "probes", "snapshots", "training"}
-ADDED_LATER = {"threads"}  # a checkpoint of an earlier release lacks it
+KEYS = {"device", "threads", "rows", "probes", "snapshots", "training"}
+OPTIONAL_KEYS = {"threads"}  # missing from checkpoints of an earlier release
 
 
 class UnusableCheckpoint(Exception):
-    """Why training cannot go on from the checkpoint, in a line."""
+    """Why training cannot resume from the checkpoint, in one line."""
 
 
 @dataclass
 class ResumeState:
-    """What the record holds of the run up to the iteration that training stands at."""
+    """What the record holds of the run, up to the iteration of the trainer."""
 
     metrics: list[Row] = field(default_factory=list)
     probes: list[Row] = field(default_factory=list)
-    snapshots: dict[str, Row] = field(default_factory=dict)  # file: its fingerprint
+    snapshots: dict[str, Row] = field(default_factory=dict)  # file name -> fingerprint
 
 
-def save(record: Record, training: Trainer, kept: ResumeState) -> None:
-    held = {"rows": len(kept.metrics), "probes": len(kept.probes), "snapshots": kept.snapshots}
-    where = {"device": training.device.type, "threads": training.config.threads}
-    state = {**where, **held, "training": training.state()}
-    record.write(CHECKPOINT_FILE, seal(serialization.dump(state)))
+def save_checkpoint(record: Record, trainer: Trainer, resume_state: ResumeState) -> None:
+    """Write the checkpoint of the trainer's iteration, atomically, in place of an earlier one."""
+    checkpoint = {
+        "device": trainer.device.type,
+        "threads": trainer.config.threads,
+        "rows": len(resume_state.metrics),
+        "probes": len(resume_state.probes),
+        "snapshots": resume_state.snapshots,
+        "training": trainer.state(),
+    }
+    record.write(CHECKPOINT_FILE, seal(serialization.dump(checkpoint)))
 
 
 def resume(
-    config: Config, record: Record, begin: Callable[[], Trainer]
+    config: Config, record: Record, build_trainer: Callable[[], Trainer]
 ) -> tuple[Trainer, ResumeState]:
-    """A training at the checkpoint, and the rows after it cut off; or one from its beginning, told where it is anew."""
-    training, kept = begin(), ResumeState()
-    try:
-        saved = _saved(record, set(training.state()))
-        if saved is not None:
-            _check_device(config, record, saved["device"], training.device.type)
-            _check_threads(config, record, saved.get("threads"), training.device.type)
-            _restore(training, saved["training"])
-    except UnusableCheckpoint as problem:
-        log.warning("%s: %s; training starts anew", record.run_id, problem)
-        training, saved = begin(), None
-    if saved is not None:
-        kept.metrics = record.valid_prefix(METRICS_FILE)[: saved["rows"]]
-        kept.probes = record.valid_prefix(PROBES_FILE)[: saved["probes"]]
-        kept.snapshots = saved["snapshots"]
-        log.info("%s: goes on from iteration %d", record.run_id, training.iteration)
-    record.rewrite_rows(METRICS_FILE, kept.metrics)
-    record.rewrite_rows(PROBES_FILE, kept.probes)
-    return training, kept
+    """Return a trainer at the checkpoint, or at iteration 0 if there is no usable one.
 
+    The record's rows after the checkpoint are dropped. A checkpoint that cannot be used is reported
+    in a warning, and training restarts from scratch.
 
-def _check_device(config: Config, record: Record, begun_on: str, now_on: str) -> None:
-    """Raises ConfigError."""
-    if begun_on != now_on and not config.allow_device_change:
-        raise ConfigError(
-            f"device: {record.run_id} was begun on {begun_on}, and {now_on!r} is not allowed to go on with it;"
-            f" allowed: {begun_on}, or allow_device_change=true"
-        )
+    Args:
+        build_trainer: returns a new trainer at iteration 0. Called a second time if the first one
+            was left half restored.
 
-
-def _check_threads(config: Config, record: Record, begun_with: int | None, device: str) -> None:
-    """Sums are cut in as many parts as there are threads, so their number changes a CPU's bits. Raises ConfigError.
-
-    begun_with: None where an earlier release did not record it.
+    Raises:
+        ConfigError: the run was started on another class of device, or on a CPU with another number
+            of threads, and `allow_device_change` is false.
     """
-    if device != "cpu" or begun_with in (None, config.threads) or config.allow_device_change:
+    trainer, resume_state = build_trainer(), ResumeState()
+    try:
+        checkpoint = read_checkpoint(record, set(trainer.state()))
+        if checkpoint is not None:
+            _check_device(config, record, checkpoint["device"], trainer.device.type)
+            _check_threads(config, record, checkpoint.get("threads"), trainer.device.type)
+            _restore(trainer, checkpoint["training"])
+    except UnusableCheckpoint as problem:
+        log.warning("%s: %s; training restarts from scratch", record.run_id, problem)
+        trainer, checkpoint = build_trainer(), None
+    if checkpoint is not None:
+        resume_state.metrics = record.valid_prefix(METRICS_FILE)[: checkpoint["rows"]]
+        resume_state.probes = record.valid_prefix(PROBES_FILE)[: checkpoint["probes"]]
+        resume_state.snapshots = checkpoint["snapshots"]
+        log.info("%s: resumes from iteration %d", record.run_id, trainer.iteration)
+    record.rewrite_rows(METRICS_FILE, resume_state.metrics)
+    record.rewrite_rows(PROBES_FILE, resume_state.probes)
+    return trainer, resume_state
+
+
+def _check_device(config: Config, record: Record, saved: str, current: str) -> None:
+    """Raise ConfigError if the class of device has changed and may not."""
+    if saved == current or config.allow_device_change:
         return
     raise ConfigError(
-        f"threads: {config.threads} is not allowed, since {record.run_id} was begun with {begun_with} and another"
-        f" number changes its bits; allowed: {begun_with}, or allow_device_change=true"
+        f"device: {record.run_id} was started on {saved} and cannot resume on {current!r};"
+        f" allowed: {saved}, or allow_device_change=true"
     )
 
 
-def _restore(training: Trainer, state: dict[str, Any]) -> None:
-    """Raises Unusable; then the training is neither what it was nor what was saved."""
+def _check_threads(config: Config, record: Record, saved: int | None, device: str) -> None:
+    """Raise ConfigError if the number of threads has changed on a CPU and may not.
+
+    A CPU splits its sums by the number of threads, so another number changes the last bits.
+
+    Args:
+        saved: None if the checkpoint does not say (an earlier release).
+    """
+    if device != "cpu" or config.allow_device_change:
+        return
+    if saved is None or saved == config.threads:
+        return
+    raise ConfigError(
+        f"threads: {record.run_id} was started with {saved} and cannot resume with"
+        f" {config.threads}, because another number changes the last bits of its results;"
+        f" allowed: {saved}, or allow_device_change=true"
+    )
+
+
+def _restore(trainer: Trainer, state: dict[str, Any]) -> None:
+    """Restore the trainer. Raises UnusableCheckpoint, and then leaves it half restored."""
     try:
-        training.restore(state)
-    except (
-        Exception
-    ) as error:  # tensors of other shapes raise one thing, values of other types another
+        trainer.restore(state)
+    except Exception as error:  # wrong shapes and wrong types raise different exceptions
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UnusableCheckpoint(f"{CHECKPOINT_FILE} is of another network ({reason})") from None
+        raise UnusableCheckpoint(
+            f"{CHECKPOINT_FILE} belongs to another network ({reason})"
+        ) from None
 
 
-def _saved(record: Record, expected: set[str]) -> dict[str, Any] | None:
-    """The latest state to go on from, None where there is none. Raises Unusable."""
+def read_checkpoint(record: Record, state_keys: set[str]) -> dict[str, Any] | None:
+    """Return the checkpoint, or None if there is none.
+
+    Args:
+        state_keys: those that the trainer's state must have.
+
+    Raises:
+        UnusableCheckpoint: it is corrupt, another release's, or the record lacks what it refers to.
+    """
     if not record.path(CHECKPOINT_FILE).exists():
         return None
     try:
-        saved: dict[str, Any] = serialization.load(unseal(record.read(CHECKPOINT_FILE)))
+        checkpoint: dict[str, Any] = serialization.load(unseal(record.read(CHECKPOINT_FILE)))
     except (CorruptData, serialization.CheckpointError) as problem:
         raise UnusableCheckpoint(f"{CHECKPOINT_FILE} {problem}") from None
-    if (
-        not isinstance(saved, dict)
-        or set(saved) | ADDED_LATER != SAVED
-        or set(saved["training"]) != expected
-    ):
-        raise UnusableCheckpoint(f"{CHECKPOINT_FILE} is another release's")
-    for name, count in ((METRICS_FILE, saved["rows"]), (PROBES_FILE, saved["probes"])):
+    if not _has_keys(checkpoint, state_keys):
+        raise UnusableCheckpoint(f"{CHECKPOINT_FILE} was written by another release")
+    _check_rows(record, checkpoint)
+    _check_snapshots(record, checkpoint["snapshots"])
+    return checkpoint
+
+
+def _has_keys(checkpoint: Any, state_keys: set[str]) -> bool:
+    if not isinstance(checkpoint, dict) or set(checkpoint) | OPTIONAL_KEYS != KEYS:
+        return False
+    return set(checkpoint["training"]) == state_keys
+
+
+def _check_rows(record: Record, checkpoint: dict[str, Any]) -> None:
+    """Raise UnusableCheckpoint if rows that training measured before the checkpoint are missing."""
+    for name, count in ((METRICS_FILE, checkpoint["rows"]), (PROBES_FILE, checkpoint["probes"])):
         if len(record.valid_prefix(name)) < count:
-            raise UnusableCheckpoint(f"{name} lacks rows")
-    for name, written in saved["snapshots"].items():
+            raise UnusableCheckpoint(f"{name} lacks rows from before the checkpoint")
+
+
+def _check_snapshots(record: Record, snapshots: dict[str, Row]) -> None:
+    """Raise UnusableCheckpoint if a snapshot from before the checkpoint is missing or corrupt."""
+    for name, expected in snapshots.items():
         try:
-            sound = fingerprint(record.read(name)) == written
+            is_valid = fingerprint(record.read(name)) == expected
         except RecordError as problem:
             raise UnusableCheckpoint(str(problem)) from None
-        if not sound:
-            raise UnusableCheckpoint(f"{name} does not fit its checksum")
-    return saved
+        if not is_valid:
+            raise UnusableCheckpoint(f"{name} does not match its checksum")

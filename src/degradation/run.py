@@ -1,22 +1,28 @@
-"""One run, wired: skipped if done, resumed if partial, else started; its outcome recorded."""
+"""Bring one run to its end: skip it if it has finished, resume it if it is partial, else start it.
+
+`train` is what every job of a sweep calls. It wires the trainer, the record and the W&B mirror
+together; each of them knows nothing of the others.
+"""
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any
 
 import torch
+from torch import Tensor
 
-from degradation.checkpointing import ResumeState, resume, save
-from degradation.config import Config, ConfigError, parent_config
+from degradation.attempts import drop_corrupt_rows, record_end, record_start
+from degradation.checkpointing import ResumeState, resume, save_checkpoint
+from degradation.config import Config, ConfigError, is_evaluated, parent_config
 from degradation.data.datasets import load_dataset
 from degradation.data.errors import DataError
 from degradation.durable_io import Row
-from degradation.environment import InstallationError, check_installation, describe_environment
+from degradation.environment import InstallationError, check_installation
 from degradation.errors import UserError
-from degradation.metrics import CLEAN_ERROR, ITERATION, TEST_ERROR
+from degradation.event_recorder import EventRecorder
+from degradation.metrics import ITERATION
 from degradation.models.construction import grow
 from degradation.models.network import Network
 from degradation.progress import notify, report_progress
@@ -28,26 +34,18 @@ from degradation.records.schema import (
     CHECKPOINT_FILE,
     DONE_FILE,
     MANIFEST,
-    METRICS_FILE,
     OUTCOME,
-    PROBES_FILE,
     REASON,
     RUN_FILE,
-    SECONDS,
-    SNAPSHOTS_DIR,
     WEIGHTS_FILE,
     RecordError,
     State,
 )
-from degradation.run_metadata import build_probe_row, describe_run
+from degradation.run_metadata import describe_run
 from degradation.signals import Interrupted, StopRequest, catch_stop_signals
 from degradation.sweep.jobs import locate_run
-from degradation.tracking.mirror import SendRow, mirror
-from degradation.tracking.wandb_rows import (
-    build_init_arguments,
-    convert_probe_row,
-    merge_by_iteration,
-)
+from degradation.tracking.mirror import mirror
+from degradation.tracking.wandb_rows import build_init_arguments, merge_by_iteration
 from degradation.training import serialization
 from degradation.training.device import (
     check_precision,
@@ -70,16 +68,24 @@ log = logging.getLogger(__name__)
 
 
 class RunFailed(UserError):
-    """The run's failure, in one line; it stands in the record too."""
+    """Why a run failed, in one line; attempts.jsonl holds the same reason."""
 
 
 def train(config: Config, group: WorkerGroup = SINGLE) -> State:
-    """Bring one run to its end and return its state. Raises RunFailed, Interrupted, ConfigError.
+    """Bring one run to its end, and return its outcome: done or diverged.
 
-    `group`: the processes that train it together; this is the first, and the others are at `follow`.
+    A finished run is skipped, unless the content of one of its files has changed: then it is
+    trained again. A partial run resumes from its checkpoint. While another process holds the run's
+    lock, this one waits. The parent of a constructed network is trained first if it is unfinished.
 
-    If another process is at it, that is waited for. A constructed network's parent is trained first where that has not
-    been done. A run that is over is trained again where a file of it is not what training wrote.
+    Args:
+        group: the processes that train the run together. This is the main process; the others call
+            `run_worker`.
+
+    Raises:
+        RunFailed: the attempt failed; a later one continues from the last checkpoint.
+        Interrupted: SIGTERM or Ctrl-C; a checkpoint of the current iteration has been saved.
+        ConfigError: this machine cannot run the configuration.
     """
     run = locate_run(config)
     record = run.record
@@ -90,75 +96,76 @@ def train(config: Config, group: WorkerGroup = SINGLE) -> State:
         parent = parent_config(config)
         if parent is not None and record.outcome(verify_contents=True) is None:
             train(parent)
-        with _waited_for(record):
+        with _wait_for_lock(record):
             record.remove_leftovers()
-            outcome = record.outcome(verify_contents=True)
-            if outcome is None and record.restore_manifest():
-                log.warning(
-                    "%s: %s was missing or damaged; restored from %s",
-                    run.run_id,
-                    DONE_FILE,
-                    ATTEMPTS_FILE,
-                )
-                outcome = record.outcome()
+            outcome = _find_outcome(record)
             if outcome is not None:
-                log.info("%s: %s already", run.run_id, outcome)
-                record.path(CHECKPOINT_FILE).unlink(
-                    missing_ok=True
-                )  # killed between the last two things that a run does
                 return outcome
             return _attempt(config, record, device, group)
-    except (InstallationError, RecordError, DataError, OSError) as problem:
-        raise RunFailed(f"{run.run_id}: {problem}") from None
+    except (InstallationError, RecordError, DataError, OSError) as error:
+        raise RunFailed(f"{run.run_id}: {error}") from None
 
 
 @contextmanager
-def _waited_for(record: Record) -> Iterator[None]:
-    """The run's lock; that another process has it is told."""
+def _wait_for_lock(record: Record) -> Iterator[None]:
+    """Hold the run's lock; say so if it has to be waited for."""
     with ExitStack() as stack:
         try:
             stack.enter_context(record.lock())
         except RecordError:
-            notify(f"{record.run_id}: another process is training it; waiting for that")
+            notify(f"{record.run_id}: another process holds the lock; waiting for it")
             stack.enter_context(record.lock(NO_TIMEOUT))
         yield
 
 
+def _find_outcome(record: Record) -> State | None:
+    """Return the outcome of a finished run, or None if there is something to train."""
+    outcome = record.outcome(verify_contents=True)
+    if outcome is None and record.restore_manifest():
+        log.warning(
+            "%s: %s was missing or corrupt; restored from %s",
+            record.run_id,
+            DONE_FILE,
+            ATTEMPTS_FILE,
+        )
+        outcome = record.outcome()
+    if outcome is None:
+        return None
+    log.info("%s: already %s", record.run_id, outcome)
+    # still there if the process was killed between writing DONE and removing the checkpoint
+    record.path(CHECKPOINT_FILE).unlink(missing_ok=True)
+    return outcome
+
+
 def run_worker(config: Config, group: WorkerGroup) -> None:
-    """What every process of a group but the first does: it trains its share, and writes nothing."""
+    """Train a share of every batch, as a process of a group that is not the main one.
+
+    A worker starts from the state that the main process sends, and writes nothing.
+    """
     make_reproducible(config.threads)
     state = group.receive_state()
     if state is None:
         return
-    training = Trainer(config, load_dataset(config.data), choose_device(config.device))
-    training.restore(state)
-    training.join(group)
+    trainer = Trainer(config, load_dataset(config.data), choose_device(config.device))
+    trainer.restore(state)
+    trainer.join(group)
     with catch_stop_signals() as stop:
-        for event in fit(training):
+        for event in fit(trainer):
+            # the workers exchange signals after the same events as the main process
             if isinstance(event, Progress) and group.agree_on_stop(stop.signum) is not None:
                 return
 
 
+# --- one attempt
+
+
 def _attempt(config: Config, record: Record, device: torch.device, group: WorkerGroup) -> State:
-    """One attempt, its start and its end in attempts.jsonl. A failure is recorded with its reason."""
+    """Train the run to its end, and record when the attempt started, how it ended and why."""
     make_reproducible(config.threads)
-    for name in (ATTEMPTS_FILE, METRICS_FILE, PROBES_FILE):
-        if damaged := record.count_corrupt_lines(name):
-            log.warning(
-                "%s: %d torn or changed lines in %s are left out", record.run_id, damaged, name
-            )
-    earlier = record.valid_rows(ATTEMPTS_FILE)
-    record.rewrite_rows(ATTEMPTS_FILE, earlier)  # a torn last line would hide what is appended
-    number = sum("start" in row for row in earlier) + 1
-    where = {
-        "device": _device_name(device),
-        "threads": config.threads,
-        "processes": group.shard.count,
-        **describe_environment(),
-    }
-    record.append(ATTEMPTS_FILE, {"attempt": number, "start": time.time(), **where})
-    began = time.monotonic()
-    end: dict[str, Any] = {"attempt": number}
+    drop_corrupt_rows(record)
+    number = record_start(record, device, config.threads, group.shard.count)
+    started = time.monotonic()
+    end: Row = {"attempt": number}
     try:
         with catch_stop_signals() as stop:
             manifest = _train(config, record, device, group, stop, end)
@@ -170,20 +177,17 @@ def _attempt(config: Config, record: Record, device: torch.device, group: Worker
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         end |= {OUTCOME: str(State.FAILED), REASON: reason}
         if isinstance(error, ConfigError | RecordError | DataError | OSError):
-            raise
-        log.exception("%s failed", record.run_id)
+            raise  # the message is enough; for anything else the log gets the traceback
+        log.exception("%s: failed", record.run_id)
         raise RunFailed(f"{record.run_id}: {reason}") from error
     finally:
-        try:
-            record.append(
-                ATTEMPTS_FILE, end | {"end": time.time(), SECONDS: time.monotonic() - began}
-            )
-        except OSError as error:  # a full disk: the reason that is raised says more
-            log.warning(
-                "%s: the end of the attempt could not be recorded (%s)", record.run_id, error
-            )
-    record.finish(manifest)  # after that line, which a damaged DONE is restored from
+        record_end(record, end, seconds=time.monotonic() - started)
+    # only now, so that a corrupt DONE can be restored from the row that has just been written
+    record.finish(manifest)
     return State(manifest["outcome"])
+
+
+# --- training
 
 
 def _train(
@@ -194,83 +198,93 @@ def _train(
     stop: StopRequest,
     end: Row,
 ) -> Manifest:
-    """`end`, the attempt's last line, is filled as far as it is known."""
+    """Train from the last checkpoint to the end, and return the manifest of the finished record.
+
+    Args:
+        end: the attempt's last row. The iteration is filled in here, so that it is right whichever
+            way the attempt ends.
+    """
     dataset = load_dataset(config.data)
-    description = describe_run(config, record.run_id, dataset)
-    files = {RUN_FILE: record.write_metadata(description)}
-    if (before := record.read_manifest()) and record.outcome(verify_contents=True):
-        log.warning("%s: %s was damaged; it is as it was", record.run_id, RUN_FILE)
-        return before
+    metadata = describe_run(config, record.run_id, dataset)
+    files = {RUN_FILE: record.write_metadata(metadata)}
+    manifest = record.read_manifest()
+    if manifest is not None and record.outcome(verify_contents=True):
+        log.warning("%s: %s was corrupt; restored unchanged", record.run_id, RUN_FILE)
+        return manifest
     if record.path(DONE_FILE).exists():
-        log.warning(
-            "%s: %s; trained anew", record.run_id, record.find_mismatch(verify_contents=True)
-        )
+        mismatch = record.find_mismatch(verify_contents=True)
+        log.warning("%s: %s; retraining the run", record.run_id, mismatch)
         record.discard_manifest()
-    training, kept = resume(config, record, partial(Trainer, config, dataset, device))
-    if training.iteration == 0:
-        _construct(config, training)
-    group.send_state(training.state())
-    training.join(group)
-    end[ITERATION] = training.iteration
+
+    trainer, resume_state = resume(config, record, partial(Trainer, config, dataset, device))
+    if trainer.iteration == 0:
+        _start_from_parent(config, trainer)
+    group.send_state(trainer.state())
+    trainer.join(group)
+    end[ITERATION] = trainer.iteration
+
     outcome = State.DONE
-    sent = merge_by_iteration(kept.metrics, kept.probes)
-    with mirror(
-        config.tracking,
-        record.root,
-        lambda: build_init_arguments(config, record, description),
-        sent,
-    ) as send:
-        for event in fit(training):
-            end[ITERATION] = training.iteration  # a failure comes after it
+    identify = partial(build_init_arguments, config, record, metadata)
+    recorded_rows = merge_by_iteration(resume_state.metrics, resume_state.probes)
+    with mirror(config.tracking, record.root, identify, recorded_rows) as send:
+        recorder = EventRecorder(record, resume_state, send)
+        for event in fit(trainer):
+            end[ITERATION] = trainer.iteration
             match event:
-                case Progress(iteration):
-                    _progress(config, record, training, kept, stop, iteration)
                 case Metrics(row):
-                    _keep(record, row, send)
-                    kept.metrics.append(row)
-                case ProbeResult(iteration, probe, images, table):
-                    probed = build_probe_row(probe, iteration, images, device.type, table)
-                    record.append(PROBES_FILE, probed)
-                    send(convert_probe_row(probed))
-                    kept.probes.append(probed)
-                case Snapshot(iteration, weights):
-                    name = f"{SNAPSHOTS_DIR}/{iteration:08d}.pt"
-                    kept.snapshots[name] = record.write(name, serialization.dump(weights))
+                    recorder.record_metrics(row)
+                case Snapshot():
+                    recorder.record_snapshot(event)
+                case ProbeResult():
+                    recorder.record_probe(event, device.type)
+                case Progress():
+                    _finish_iteration(config, record, trainer, resume_state, stop)
                 case Divergence(iteration):
                     log.warning(
-                        "%s: the loss is not finite at iteration %d", record.run_id, iteration
+                        "%s: the loss is not finite at iteration %d; training ends",
+                        record.run_id,
+                        iteration,
                     )
                     outcome, end[ITERATION] = State.DIVERGED, iteration
-    files |= kept.snapshots
-    files[WEIGHTS_FILE] = record.write(
-        WEIGHTS_FILE, serialization.dump(serialization.copy_weights(training.network))
-    )
-    return build_manifest(outcome, end[ITERATION], files, kept.metrics, kept.probes)
+
+    files |= resume_state.snapshots
+    final_weights = serialization.dump(serialization.copy_weights(trainer.network))
+    files[WEIGHTS_FILE] = record.write(WEIGHTS_FILE, final_weights)
+    return build_manifest(outcome, end[ITERATION], files, resume_state.metrics, resume_state.probes)
 
 
-def _progress(
+def _finish_iteration(
     config: Config,
     record: Record,
-    training: Trainer,
-    kept: ResumeState,
+    trainer: Trainer,
+    resume_state: ResumeState,
     stop: StopRequest,
-    iteration: int,
 ) -> None:
-    """The state is whole: told, and saved where a stop is asked for or a row has been written. Raises Interrupted."""
-    total = config.schedule.iterations
-    report_progress(iteration, total)
-    signum = training.group.agree_on_stop(stop.signum)
+    """Report progress, and save a checkpoint after an evaluation or before a stop.
+
+    The last iteration needs none: the final weights follow at once.
+
+    Raises:
+        Interrupted: a process of the group has received a stop signal.
+    """
+    iteration, last = trainer.iteration, config.schedule.iterations
+    report_progress(iteration, last)
+    signum = trainer.group.agree_on_stop(stop.signum)
     if signum is not None:
-        save(record, training, kept)
+        save_checkpoint(record, trainer, resume_state)
         raise Interrupted(
             f"{record.run_id}: stopped at iteration {iteration}; its checkpoint is saved", signum
         )
-    if iteration % config.schedule.evaluate_every == 0 and iteration < total:
-        save(record, training, kept)
+    if iteration < last and is_evaluated(iteration, last, config.schedule.evaluate_every):
+        save_checkpoint(record, trainer, resume_state)
 
 
-def _construct(config: Config, training: Trainer) -> None:
-    """Start from the parent's trained network, grown, where the configuration says so."""
+def _start_from_parent(config: Config, trainer: Trainer) -> None:
+    """Replace a constructed network by its parent's trained network, made deeper.
+
+    Raises:
+        RecordError: the parent is not done.
+    """
     parent = parent_config(config)
     if parent is None:
         return
@@ -279,31 +293,13 @@ def _construct(config: Config, training: Trainer) -> None:
         raise RecordError(
             f"{run.run_id}: is {run.record.state()}, so no network can be constructed from it"
         )
-    channels, classes = training.network.conv1.in_channels, training.network.fc.out_features
+    channels, classes = trainer.network.conv1.in_channels, trainer.network.fc.out_features
     shallow = Network(parent.model, channels, classes)
     shallow.load_state_dict(serialization.load(run.record.read(WEIGHTS_FILE)))
-    shallow = shallow.to(training.device).to(memory_format=memory_format(config.precision)).eval()
-    training.start_from(
-        grow(
-            shallow,
-            config.model,
-            lambda: (pictures for pictures, _ in training.loader.clean_batches("train")),
-        )
-    )
+    layout = memory_format(config.precision)
+    shallow = shallow.to(trainer.device).to(memory_format=layout).eval()
 
+    def training_images() -> Iterable[Tensor]:
+        return (images for images, _ in trainer.loader.clean_batches("train"))
 
-def _keep(record: Record, row: Row, send: SendRow) -> None:
-    record.append(METRICS_FILE, row)  # the disk first: W&B is the mirror
-    send(row)
-    log.info(
-        "%s  iteration %6d  clean training error %5.1f %%  test error %5.1f %%",
-        record.run_id, row[ITERATION], row[CLEAN_ERROR], row[TEST_ERROR],
-    )  # fmt: skip
-
-
-def _device_name(device: torch.device) -> str:
-    return (
-        f"{device.type}: {torch.cuda.get_device_name(device)}"
-        if device.type == "cuda"
-        else device.type
-    )
+    trainer.start_from(grow(shallow, config.model, training_images))

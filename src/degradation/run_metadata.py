@@ -1,7 +1,6 @@
-"""What is told of a run to its record."""
+"""What a run writes about itself: the content of run.json, and a row of probes.jsonl."""
 
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -18,35 +17,54 @@ from degradation.run_id import hashed_values, numerics_version
 from degradation.sweep.jobs import locate_run
 
 
-def describe_run(config: Config, run_id: str, dataset: Dataset | StreamedDataset) -> dict[str, Any]:
-    """What run.json holds of a run; the same for every attempt on any machine."""
-    counted = measure_complexity(config.model, dataset.channels, dataset.side, dataset.classes)
-    parent = parent_config(config)
-    validation = {"validation": config.data.validation} if config.data.validation else {}
-    return {
+def describe_run(config: Config, run_id: str, dataset: Dataset | StreamedDataset) -> Row:
+    """Return the content of run.json, which is the same in every attempt and on every machine.
+
+    records/metadata_validation.py checks what is written here when a record is read.
+    """
+    complexity = measure_complexity(config.model, dataset.channels, dataset.side, dataset.classes)
+    metadata = {
         "run_id": run_id,
         "family": family(config.model),
         "numerics_version": numerics_version(config),
         "config": hashed_values(config, data_fingerprint(config.data)),
-        "data": {
-            "name": config.data.name,
-            "checksum": dataset.checksum(),
-            "classes": dataset.classes,
-            "train": len(dataset.train),
-            "test": len(dataset.test),
-            "commonest": _commonest(dataset.train.labels),
-            **validation,
-        },
-        "census": asdict(counted),
-        **({"parent": locate_run(parent).run_id} if parent is not None else {}),
+        "data": _describe_data(config, dataset),
+        "census": asdict(complexity),
     }
+    parent = parent_config(config)
+    if parent is not None:
+        metadata["parent"] = locate_run(parent).run_id
+    return metadata
 
 
-def _commonest(labels: Tensor | np.ndarray) -> int:
-    """How many training images the commonest class has: naming it always is the best that chance can do."""
+def _describe_data(config: Config, dataset: Dataset | StreamedDataset) -> Row:
+    """Return the name and checksum of the data set, and the numbers of its classes and images."""
+    data = {
+        "name": config.data.name,
+        "checksum": dataset.checksum(),
+        "classes": dataset.classes,
+        "train": len(dataset.train),
+        "test": len(dataset.test),
+        "commonest": _count_commonest(dataset.train.labels),
+    }
+    if config.data.validation:
+        data["validation"] = config.data.validation
+    return data
+
+
+def _count_commonest(labels: Tensor | np.ndarray) -> int:
+    """Return how many training images the largest class has.
+
+    Always predicting it is the best that a network can do by chance.
+    """
     return int(np.bincount(np.asarray(labels)).max())
 
 
-def build_probe_row(probe: str, iteration: int, pictures: int, device: str, table: Table) -> Row:
-    """What probes.jsonl holds of one probe of one network."""
-    return {PROBE: probe, ITERATION: iteration, IMAGES: pictures, DEVICE: device, TABLE: table}
+def build_probe_row(probe: str, iteration: int, images: int, device: str, table: Table) -> Row:
+    """Return the row of probes.jsonl of one probe of one network.
+
+    Args:
+        images: how many the probe has seen.
+        device: the class of device it was computed on: cpu, cuda or mps.
+    """
+    return {PROBE: probe, ITERATION: iteration, IMAGES: images, DEVICE: device, TABLE: table}

@@ -238,7 +238,7 @@ def _measure_points(run: SweepRun, device: torch.device) -> None:
 def _point_row(
     landscape: Landscape, point: Point, device: torch.device, loss: float, error: float
 ) -> dict[str, Any]:
-    """Return the row of one point: where it is, what it was measured with, and what was measured."""
+    """Return the row of one point: its place, how it was measured, and the result."""
     return {
         "shape": point.shape,
         "x": point.x,

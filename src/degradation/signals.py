@@ -1,16 +1,16 @@
-"""SIGTERM and Ctrl-C as a request that a run looks at between iterations, where its state is whole."""
+"""Turn SIGTERM and Ctrl-C into a request that a run checks between iterations."""
 
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import FrameType
 
 from hydra.errors import CompactHydraException
 
 
 class Interrupted(CompactHydraException):
-    """The run was asked to stop by a signal; its checkpoint is saved."""
+    """A signal stopped the run; its checkpoint is saved."""
 
     def __init__(self, message: str, signum: int) -> None:
         super().__init__(message)
@@ -18,30 +18,32 @@ class Interrupted(CompactHydraException):
 
 
 class StopRequest:
-    """Set by a signal, looked at between iterations, where the state is whole."""
+    """The signal that was received, None so far. Checked where the run's state is complete."""
 
     signum: int | None = None
 
 
 @contextmanager
 def catch_stop_signals() -> Iterator[StopRequest]:
-    """SIGTERM and Ctrl-C ask for a stop. Where Ctrl-C is ignored, as in a pool's job, it stays so."""
+    """Within this context, SIGTERM and Ctrl-C set the stop request and do nothing else.
+
+    A signal that is ignored stays ignored: a pool's jobs ignore Ctrl-C, and the pool stops them by
+    SIGTERM. Outside the main thread, which alone can handle signals, there are no requests.
+    """
     stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
 
-    def ask(signum: int, _: Any) -> None:
+    def request_stop(signum: int, _frame: FrameType | None) -> None:
         stop.signum = signum
 
-    kinds = [
-        kind
-        for kind in (signal.SIGTERM, signal.SIGINT)
-        if signal.getsignal(kind) is not signal.SIG_IGN
-    ]
-    previous = {kind: signal.signal(kind, ask) for kind in kinds}
+    previous = {}
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(signum) is not signal.SIG_IGN:
+            previous[signum] = signal.signal(signum, request_stop)
     try:
         yield stop
     finally:
-        for kind, handler in previous.items():
-            signal.signal(kind, handler)
+        for signum, handler in previous.items():
+            signal.signal(signum, handler)

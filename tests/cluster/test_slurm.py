@@ -86,7 +86,7 @@ def test_a_sweep_of_which_a_job_is_killed_and_one_reaches_its_time_limit(slurm, 
     assert len(ends) >= 2
     assert ends == ["interrupted"] * (len(ends) - 1) + ["done"]
     log = (folder / f"multirun/{limited.run_id}.log").read_text()
-    reached = list(map(int, re.findall(r"goes on from iteration (\d+)", log)))
+    reached = list(map(int, re.findall(r"resumes from iteration (\d+)", log)))
     assert len(reached) == len(ends) - 1
     assert reached == sorted(set(reached))
     assert victim.state() is State.PARTIAL

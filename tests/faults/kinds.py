@@ -16,7 +16,7 @@ from degradation.records.schema import ATTEMPTS_FILE
 Kind = Callable[[Trial, Sequence[int]], None]
 AT_ONCE = 5  # victims in one start, where a fault hits one job alone
 TMPFS = "size=16m"
-DAMAGE = re.compile("starts anew|torn or changed|(written|trained) anew")
+DAMAGE = re.compile("restarts from scratch|corrupt or truncated|written again|retraining")
 
 
 def whole_sweep(status: int, *faults: str) -> Kind:

@@ -70,11 +70,11 @@ class Start:
 
     def waits(self, run_id: str) -> bool:
         """Does it say that another process is at the run?"""
-        return f"{run_id}: another process is training it; waiting" in self.told
+        return f"{run_id}: another process holds the lock; waiting" in self.told
 
     def finds_done(self, run_id: str) -> bool:
         """Has a job, begun when the run was not done yet, found that it is?"""
-        return f"{run_id}: done already" in self.log_of(run_id)
+        return f"{run_id}: already done" in self.log_of(run_id)
 
     def names(self, run_id: str, word: str) -> bool:
         """Is the word told of this run, on the console or in the job's log?"""

@@ -103,8 +103,8 @@ def note_what_is_saved(path, patched):
         with open(path, "a") as file:
             file.write(f"{training.iteration}\n")
 
-    saving = run_module.save
-    patched.setattr(run_module, "save", save)
+    saving = run_module.save_checkpoint
+    patched.setattr(run_module, "save_checkpoint", save)
 
 
 def count_updates(patched):
@@ -299,7 +299,7 @@ def test_a_run_that_is_over_and_damaged_becomes_what_it_was(tiny, whole, name, c
     trained = sum(
         "metrics.jsonl" in line for line in record.path(ATTEMPTS_FILE).read_text().splitlines()
     )
-    assert ("trained anew" in caplog.text) == (name not in ("run.json", "DONE"))
+    assert ("retraining the run" in caplog.text) == (name not in ("run.json", "DONE"))
     assert trained == (1 if name == "DONE" else 2)
 
 
@@ -317,10 +317,10 @@ def test_any_damage_to_a_checkpoint_is_seen_and_training_starts_anew(tiny, shim,
     content = record.path("checkpoint.pt").read_bytes()
     assert content.startswith(SEAL_PREFIX)
     expected = set(serialization.load(content.partition(b"\n")[2])["training"])
-    assert checkpointing._saved(record, expected)["training"]["iteration"] == 8
+    assert checkpointing.read_checkpoint(record, expected)["training"]["iteration"] == 8
     for broken in damaged(content, "checkpoint.pt"):
         record.path("checkpoint.pt").write_bytes(broken)
         with pytest.raises(checkpointing.UnusableCheckpoint, match=r"checkpoint\.pt"):
-            checkpointing._saved(record, expected)
+            checkpointing.read_checkpoint(record, expected)
     assert train(config) is State.DONE
     assert_whole(record, whole)

@@ -37,12 +37,12 @@ def batch_statistics(network: nn.Module) -> Iterator[None]:
 def exact_statistics(
     network: nn.Module, batches: Iterable[Tensor], forward: Callable[[Tensor], Tensor] | None = None
 ) -> Iterator[None]:
-    """Within this context, BN's moving averages are the exact statistics of its input over `batches`.
+    """Within this context, BN's moving averages are the exact statistics of its inputs.
 
-    Mean and variance of each channel are taken over all images and positions, so neither the sizes
-    of the batches nor their order matters. While they are measured, each batch is normalised by its
-    own statistics, as in training (precise BN, Wu and Johnson 2021). So a batch should hold a fair
-    sample of the classes, which two images are not. On leaving, the moving averages, the momentum
+    Mean and variance of each channel are taken over all images of `batches` and all positions, so
+    neither the sizes of the batches nor their order matters. While they are measured, each batch is
+    normalised by its own statistics, as in training (precise BN, Wu and Johnson 2021). So a batch
+    should hold a fair sample of the classes. On leaving, the moving averages, the momentum
     and the train or eval mode are restored, and training continues unchanged.
 
     Args:
@@ -70,7 +70,7 @@ def _pool_statistics(
     forward: Callable[[Tensor], Tensor],
     saved: list[dict[str, Tensor]],
 ) -> list["_Pool"]:
-    """Run all batches in train mode and pool the statistics of each BN layer; restore the network."""
+    """Run all batches in train mode, and return the pooled statistics of each BN layer."""
     was_training = network.training
     momenta = [norm.momentum for norm in norms]
     pools = [_Pool() for _ in norms]
@@ -99,7 +99,7 @@ def _restore(norms: list[nn.BatchNorm2d], saved: list[dict[str, Tensor]]) -> Non
 
 
 class _Pool:
-    """Mean and sum of squared deviations per channel, over all batches so far (Chan et al. 1979)."""
+    """Mean and squared deviations per channel over all batches so far (Chan et al. 1979)."""
 
     def __init__(self) -> None:
         self.count = 0  # values per channel

@@ -86,12 +86,12 @@ class Block(nn.Module):
         self.downsample = downsample  # last, so that weights published elsewhere load by position
 
     @classmethod
-    def options_of(cls, model: Model) -> dict[str, Any]:
+    def options_of(cls, _model: Model) -> dict[str, Any]:
         """Return the constructor's arguments that only this kind of block takes, by name."""
         return {}
 
     def conv_bn_pairs(self) -> Iterator[tuple[nn.Module, nn.Module | None]]:
-        """Yield each convolution with its BN layer: the one after it (`post`) or before it (`pre`)."""
+        """Yield each convolution with its BN: the layer after it (`post`) or before it (`pre`)."""
         for number in range(1, self.layers + 1):
             yield getattr(self, f"conv{number}"), getattr(self, f"bn{number}", None)
 

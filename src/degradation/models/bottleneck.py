@@ -1,4 +1,4 @@
-"""The block that computes its 3x3 convolution on a quarter of the channels (He et al. 2015, figure 5)."""
+"""The block whose 3x3 convolution sees a quarter of the channels (He et al. 2015, figure 5)."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from degradation.registry import BLOCKS
     },
 )
 class Bottleneck(Block):
-    """1x1 to reduce, 3x3, 1x1 to expand by 4 (He et al. 2015, figure 5 right).
+    """1x1 to reduce, 3x3, 1x1 to expand by 4.
 
     (N, in_channels, H, W) -> (N, 4 * width, H / stride, W / stride).
 

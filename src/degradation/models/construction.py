@@ -1,4 +1,4 @@
-"""The solution by construction (He et al. 2015, section 1): a deeper network that computes the same.
+"""The solution by construction (He et al. 2015, section 1): deeper, but the same function.
 
 Identity blocks are appended to each stage of a trained plain network: convolutions that copy their
 input, BN that undoes its own normalisation, and ReLU on an input that is not negative. Each added

@@ -133,8 +133,8 @@ def initialise(
 ) -> None:
     """Draw all weights from one random stream, in place.
 
-    Convolutions are He normal (He et al. 2015, 3.4), the linear layer has PyTorch's default, uniform
-    within 1 / sqrt(inputs). BN keeps PyTorch's scale 1 and shift 0.
+    Convolutions are He normal (He et al. 2015, 3.4). The linear layer has PyTorch's default, which
+    is uniform within 1 / sqrt(inputs). BN keeps PyTorch's scale 1 and shift 0.
 
     Args:
         generator: a CPU generator; it is advanced.

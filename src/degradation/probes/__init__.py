@@ -1,12 +1,13 @@
 """What is measured inside a network: each probe is a function that returns a table.
 
-A probe is registered in its own file. Its registration says
+A probe is registered in its own file. The registration says
 
-    at               the moments at which explain.py takes it: start, snapshots, end
-    split            the images it reads: train (probes.batch_size of them), test (probes.test_pictures)
-    needs_shortcuts  it is not taken of plain networks
-    columns          the columns of its table, and what each may hold (records/row_validation.py)
+    at               when explain.py takes it: start, snapshots, end
+    split            the images it sees: train or test
+    needs_shortcuts  whether it is impossible in plain networks
+    columns          what each column of its table may hold (records/row_validation.py)
 
-and the function takes (network, images, labels, generator) and returns a `Table`. It changes neither
-the network nor the training that it is taken in. What is random in it draws from the generator.
+The function takes (network, images, labels, generator) and returns a `Table`. It changes neither
+the network nor the training that it is taken in, and draws all that is random in it from the
+generator.
 """

@@ -76,7 +76,7 @@ def loss_through_blocks(
 ) -> tuple[Tensor, list[Tensor]]:
     """Return the mean cross-entropy E of a batch with its graph, and the blocks' inputs.
 
-    The inputs are x_0 to x_{n-1} of the n blocks and the last block's output x_n, each (N, C, H, W).
+    The inputs are x_0 to x_{n-1} of the n blocks, and the last block's output x_n.
     """
     x = network.stem(images)
     inputs = [x]

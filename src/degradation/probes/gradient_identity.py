@@ -1,8 +1,11 @@
 """The gradient argument for shortcuts, checked exactly: both sides of the equations, in float64.
 
-    within a stage of pre-activation blocks    dE/dx_l = dE/dx_L (1 + d/dx_l sum_{i=l}^{L-1} F(x_i, W_i))
-    across a change of shape                   the same, with the shortcut's Jacobian in place of 1
-    blocks of He et al. 2015                   dE/dx_l = (S_l + F_l')^T M_l dE/dx_{l+1}, M_l: the ReLU's mask
+    within a stage of pre-activation blocks (He et al. 2016)
+        dE/dx_l = dE/dx_L (1 + d/dx_l sum_{i=l}^{L-1} F(x_i, W_i))
+    across a change of shape
+        the same, with the shortcut's Jacobian in place of 1
+    blocks of He et al. 2015, with the mask M_l of the ReLU
+        dE/dx_l = (S_l + F_l')^T M_l dE/dx_{l+1}
 
 The left side is the backward pass of the whole network; the right side is computed from
 vector-Jacobian products of its parts (He et al. 2016, equation 5).
@@ -85,7 +88,7 @@ def measure_gradient_identity(
 
 
 def _find_stage_end(blocks: list[Block], stages: list[int], number: int) -> int | None:
-    """Return L of the stage of a block, or None if the stage's equation does not hold from there on.
+    """Return L of a block's stage, or None if the stage's equation does not hold from that block.
 
     It holds if nothing follows the additions (order `pre`) and all shortcuts are identities.
     """

@@ -1,4 +1,4 @@
-"""Lesions (Veit et al. 2016): delete blocks of a trained network, or swap them, and measure the error."""
+"""Lesions (Veit et al. 2016): delete or swap blocks of a trained network; measure the error."""
 
 from collections.abc import Callable, Iterator, Sequence
 

@@ -122,7 +122,11 @@ def _sample_norm(
 
 
 def _follow_path(terms: list[BlockGradients], last: Tensor, convolutions: set[int]) -> Tensor:
-    """Return one path's part of dE/dx_0: by these blocks' convolutions, by the others' shortcuts."""
+    """Return one path's part of dE/dx_0.
+
+    Args:
+        convolutions: the blocks whose convolutions the path takes; it takes the others' shortcuts.
+    """
     gradient = last
     for number in reversed(range(len(terms))):
         block = terms[number]

@@ -1,4 +1,4 @@
-"""Shattered gradients (Balduzzi et al. 2017): how similar are the gradients at two nearby inputs?"""
+"""Shattered gradients (Balduzzi et al. 2017): how similar are gradients at nearby inputs?"""
 
 import torch
 from torch import Tensor

@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of a configuration's `device` key; `auto` prefers CUDA, then MPS, then the CPU.
+    """Return the device of the key `device`; `auto` prefers CUDA, then MPS, then the CPU.
 
     Raises:
         ConfigError: this machine does not have the requested device.
@@ -58,7 +58,7 @@ def _supports_bf16(device: torch.device) -> bool:
 
 @cache
 def _warn_of_emulation() -> None:
-    """Warn if the processor has no bf16 instructions: the numbers are the same, but it is slower."""
+    """Warn if the processor has no bf16 instructions: the numbers are right, but slower."""
     capabilities = torch.cpu.get_capabilities()
     is_native = any(has_it for name, has_it in capabilities.items() if "bf16" in name)
     if not is_native:
@@ -94,5 +94,5 @@ def memory_format(precision: Precision) -> torch.memory_format:
 
 
 def at_least_float32(logits: Tensor) -> Tensor:
-    """Return bf16 logits as float32, so that the loss keeps its digits; float64 logits stay float64."""
+    """Return bf16 logits as float32, so that the loss keeps its digits; float64 stays float64."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))

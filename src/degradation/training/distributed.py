@@ -1,4 +1,4 @@
-"""The processes that train one run together, started by torchrun; each computes a share of every batch.
+"""Processes started by torchrun that train one run together, each on a share of every batch.
 
 The batches, their order and the parts that BN normalises do not depend on the number of processes.
 Sums over processes differ from one process's sums by rounding only. The main process writes the
@@ -66,7 +66,7 @@ class WorkerGroup:
         return total
 
     def agree_on_stop(self, signum: int | None) -> int | None:
-        """Return the signal that any of the processes received, so that all stop at one iteration."""
+        """Return the signal that any process has received, so that all stop at one iteration."""
         if self.is_single:
             return signum
         received = torch.tensor(signum or 0)
@@ -91,7 +91,7 @@ class WorkerGroup:
             dist.broadcast(torch.frombuffer(bytearray(content), dtype=torch.uint8), 0)
 
     def receive_state(self) -> dict[str, Any] | None:
-        """Wait for the main process's state; None if there is nothing to train. Called by workers."""
+        """Wait for the main process's state; None if there is nothing to train."""
         size = torch.tensor(0)
         dist.broadcast(size, 0)
         if not size:

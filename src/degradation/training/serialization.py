@@ -32,7 +32,7 @@ def load(content: bytes) -> Any:
 
 
 def copy_weights(network: torch.nn.Module) -> dict[str, Tensor]:
-    """Copy a network's parameters and BN statistics to the CPU, in PyTorch's default memory format."""
+    """Copy a network's parameters and BN statistics to the CPU, in the default memory format."""
     return {
         name: tensor.detach().to("cpu", copy=True).contiguous(memory_format=torch.contiguous_format)
         for name, tensor in network.state_dict().items()

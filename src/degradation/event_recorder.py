@@ -1,0 +1,55 @@
+"""Write what happens in training to the record, and mirror it to W&B."""
+
+import logging
+
+from degradation.checkpointing import ResumeState
+from degradation.durable_io import Row
+from degradation.metrics import CLEAN_ERROR, ITERATION, TEST_ERROR
+from degradation.records.record import Record
+from degradation.records.schema import METRICS_FILE, PROBES_FILE, SNAPSHOTS_DIR
+from degradation.run_metadata import build_probe_row
+from degradation.tracking.mirror import SendRow
+from degradation.tracking.wandb_rows import convert_probe_row
+from degradation.training import serialization
+from degradation.training.trainer import ProbeResult, Snapshot
+
+log = logging.getLogger(__name__)
+
+
+class EventRecorder:
+    """Writes the events of one attempt. The disk comes first: W&B is its mirror.
+
+    Args:
+        resume_state: what the record holds already; each event is added to it, so that it always
+            says what a checkpoint has to refer to.
+        send: sends a row to W&B.
+    """
+
+    def __init__(self, record: Record, resume_state: ResumeState, send: SendRow) -> None:
+        self.record, self.resume_state, self.send = record, resume_state, send
+
+    def record_metrics(self, row: Row) -> None:
+        """Append a row of metrics, and log its two errors."""
+        self.record.append(METRICS_FILE, row)
+        self.send(row)
+        log.info(
+            "%s  iteration %6d  clean training error %5.1f %%  test error %5.1f %%",
+            self.record.run_id,
+            row[ITERATION],
+            row[CLEAN_ERROR],
+            row[TEST_ERROR],
+        )
+        self.resume_state.metrics.append(row)
+
+    def record_probe(self, result: ProbeResult, device: str) -> None:
+        """Append the table of a probe; `device` is the class of device it was computed on."""
+        row = build_probe_row(result.probe, result.iteration, result.images, device, result.table)
+        self.record.append(PROBES_FILE, row)
+        self.send(convert_probe_row(row))
+        self.resume_state.probes.append(row)
+
+    def record_snapshot(self, snapshot: Snapshot) -> None:
+        """Write the weights to a file of their own."""
+        name = f"{SNAPSHOTS_DIR}/{snapshot.iteration:08d}.pt"
+        fingerprint = self.record.write(name, serialization.dump(snapshot.weights))
+        self.resume_state.snapshots[name] = fingerprint
