@@ -54,7 +54,7 @@ from degradation.metrics import (
     TEST_ERROR,
     TEST_LOSS,
 )
-from degradation.records.metadata_validation import COMPLEXITY_COLUMNS
+from degradation.records.metadata import COMPLEXITY_COLUMNS
 from degradation.records.schema import State
 
 FINISHED_STATES = (State.DONE, State.DIVERGED)  # states of runs that have a result

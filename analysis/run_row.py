@@ -24,8 +24,11 @@ from degradation.config import evaluation_iterations
 from degradation.config.errors import escape, is_single_line
 from degradation.durable_io import Row
 from degradation.metrics import CLEAN_ERROR, ITERATION, TEST_ERROR
-from degradation.records import metadata_validation, row_validation
+from degradation.records import row_validation
 from degradation.records.cached_reader import CachedRecord
+from degradation.records.config_validation import config_columns
+from degradation.records.metadata import COMPLEXITY_COLUMNS
+from degradation.records.metadata_validation import check_metadata
 from degradation.records.reader import read_rows
 from degradation.records.schema import (
     ATTEMPTS_FILE,
@@ -81,8 +84,8 @@ def read_run(
         METRICS_FILE,
         row_validation.check_metrics_row,
         excluded,
-        in_order=True,
-        all_fit=row_validation.are_valid_metrics_rows,
+        sequential=True,
+        are_all_valid=row_validation.are_valid_metrics_rows,
     )
     if metrics and metrics[0][ITERATION] == 0:
         # The running error is None here: the network has not been trained yet.
@@ -106,7 +109,7 @@ def _read_metadata(record: CachedRecord, expected: Row, excluded: list[str]) -> 
     if not record.path(RUN_FILE).exists():
         return state, expected
     metadata = record.read_metadata()
-    problem = metadata_validation.check_metadata(metadata, record.run_id)
+    problem = check_metadata(metadata, record.run_id)
     if problem:
         raise RecordError(f"{record.path(RUN_FILE)}: {problem}")
     had_finished = record.path(DONE_FILE).exists()
@@ -128,10 +131,10 @@ def _describe_run(metadata: Row) -> Row:
         "data": config["data"]["name"],
     }
     census = metadata.get("census", {})
-    row |= {name: census[name] for name in metadata_validation.COMPLEXITY_COLUMNS if name in census}
+    row |= {name: census[name] for name in COMPLEXITY_COLUMNS if name in census}
     # Older records lack keys that were added later; the defaults say what the code did then.
     row |= {f"config.{key}": value for key, value in HASH_DEFAULTS.items()}
-    return row | metadata_validation.config_columns(config)
+    return row | config_columns(config)
 
 
 def _describe_scale(metadata: Row, metric: str) -> Row:

@@ -18,7 +18,7 @@ from analysis.published_claims import judge_published
 from analysis.published_tables import build_cifar10_table, build_imagenet_table
 from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
 from degradation.metrics import CLEAN_LOSS, TEST_ERROR
-from degradation.records.metadata_validation import COMPLEXITY_COLUMNS
+from degradation.records.metadata import COMPLEXITY_COLUMNS
 from degradation.records.schema import State
 
 # The title of the only condition, if a comparison comes before it.

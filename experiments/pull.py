@@ -13,14 +13,10 @@ from pathlib import Path
 from degradation.cli import Parser, run_script
 from degradation.config.errors import escape
 from degradation.errors import UserError
-from degradation.records import metadata_validation, row_validation
 from degradation.sweep.expand import expand_configs
-from degradation.tracking.pull import Pulled, connect
-from degradation.tracking.pull_validation import Judge
-from degradation.tracking.pulled_record import compared
+from degradation.tracking.pull import PullResult, connect
+from degradation.tracking.pulled_record import compare_with_record
 from degradation.tracking.wandb_process import WandbError
-
-JUDGE = Judge(metadata_validation.check_metadata, row_validation.check_metrics_row)
 
 
 class NotPulled(UserError):
@@ -53,33 +49,35 @@ def main() -> int:
     local = given.compare or Path(config.record_root)
     if given.compare is None and (not local.exists() or local.resolve() == given.into.resolve()):
         local = None
-    done: list[Pulled] = []
+    done: list[PullResult] = []
     comparisons: list[str] = []
     try:
-        with connect(config.tracking, given.into, JUDGE) as project:
-            listing = project.listing(given.group)
+        with connect(config.tracking, given.into) as project:
+            listing = project.list_runs(given.group)
             for refused in listing.refused:
                 tell(refused, "")
                 done.append(refused)
             for run_id, copies in listing.copies.items():
                 pulled = project.pull(run_id, copies)
                 comparison = (
-                    compared(local, run_id, pulled.contents) if local and pulled.contents else ""
+                    compare_with_record(local, run_id, pulled.contents)
+                    if local and pulled.contents
+                    else ""
                 )
                 tell(pulled, comparison)
-                done.append(Pulled(run_id, pulled.told, pulled.whole))
+                done.append(PullResult(run_id, pulled.message, pulled.is_complete))
                 comparisons.append(comparison)
     except WandbError as problem:
         raise NotPulled(f"W&B: {problem}") from None
-    whole = sum(one.whole for one in done)
+    whole = sum(one.is_complete for one in done)
     print(
-        f"{len(done)} runs: {whole} whole in {given.into}, {len(done) - whole} not{counted(comparisons, local)}"
+        f"{len(done)} runs: {whole} complete in {given.into}, {len(done) - whole} not{counted(comparisons, local)}"
     )
     return 0 if whole == len(done) else 1
 
 
-def tell(pulled: Pulled, comparison: str) -> None:
-    told = f"{pulled.run_id:<34} {'; '.join(filter(None, (pulled.told, comparison)))}"
+def tell(pulled: PullResult, comparison: str) -> None:
+    told = f"{pulled.run_id:<34} {'; '.join(filter(None, (pulled.message, comparison)))}"
     print(escape(told), flush=True)
 
 
@@ -90,7 +88,7 @@ def counted(comparisons: list[str], local: Path | None) -> str:
         sum(one.startswith(how) for one in comparisons) for how in ("equal", "not in")
     )
     others = sum(map(bool, comparisons)) - equal - missing
-    return f"; compared with {local}: {equal} equal, {others} different or damaged, {missing} not there"
+    return f"; compared with {local}: {equal} equal, {others} different or corrupt, {missing} not there"
 
 
 if __name__ == "__main__":

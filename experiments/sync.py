@@ -8,7 +8,7 @@ import argparse
 from degradation.cli import Parser, run_script
 from degradation.errors import UserError
 from degradation.sweep import jobs
-from degradation.tracking.sync import Synced, connect
+from degradation.tracking.sync import SyncResult, connect
 from degradation.tracking.wandb_process import WandbError
 
 
@@ -27,17 +27,17 @@ def main() -> int:
         "-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit"
     )
     runs = jobs.expand_runs(parser.parse_intermixed_args().overrides)
-    told: list[Synced] = []
+    told: list[SyncResult] = []
     try:
         with connect(runs[0].config.tracking, jobs.find_record_root(runs)) as server:
             for run in runs:
                 for synced in server.sync(run.config, run.record):
-                    print(f"{synced.run_id:<34} {synced.told}", flush=True)
+                    print(f"{synced.name:<34} {synced.message}", flush=True)
                     told.append(synced)
     except WandbError as problem:
         raise NotSynced(f"W&B: {problem}") from None
-    whole = sum(synced.whole for synced in told)
-    print(f"{len(told)} W&B runs: {whole} whole on the server, {len(told) - whole} not")
+    whole = sum(synced.is_complete for synced in told)
+    print(f"{len(told)} W&B runs: {whole} complete on the server, {len(told) - whole} not")
     return 0 if whole == len(told) else 1
 
 

@@ -230,7 +230,7 @@ TEN_CROP_TOP5_ERROR = _define(
         unit=PERCENT,
         split=TEST,
         label="ten-crop top-5 test error",
-        description="test images whose label is not among the five likeliest classes over ten crops",
+        description="test images whose label is not among the five likeliest of the mean",
         condition=_with_ten_crop,
     )
 )

@@ -1,25 +1,25 @@
-"""The run id: a hash of every value that changes a run's numbers, defaults included (design: content-addressed runs).
+"""The run id: a hash of every value that changes a run's numbers, defaults included.
 
-Left out: where and how a run is carried out (device, threads, workers, paths, tracking, the experiment it belongs to),
-and what only the analysis reads (`data.margin`, `training_error`).
+Records are content-addressed: the same values give the same id and therefore the same record. The
+hash excludes where and how a run is trained (device, threads, workers, paths, tracking, the name of
+its experiment) and what only the analysis reads (`data.margin`, `training_error`).
 """
 
 import hashlib
 import json
-from dataclasses import asdict
+import re
+from dataclasses import asdict, fields
 from typing import Any
 
-from degradation.config import Config, effective_warmup, family, parent_config
+from degradation.config import Config, Model, effective_warmup, family, parent_config
 
-# Raised when the code's numbers change on purpose: the id changes with it, and old records stay what they are. A
-# correction that concerns some runs raises it for those alone (`numerics_version`).
+# Raised when the code's numbers change on purpose: the ids change with it, and old records stay
+# what they are. A correction that concerns some runs only changes the version of those alone.
 NUMERICS_VERSION = 1
-CORRECTED_VERSION = (
-    2  # of runs with exact BN statistics, and of those whose plateau is one of the validation error
-)
+CORRECTED_VERSION = 2
 
-# A key added after a release, with the value that reproduces what the code did before it existed. While it has that
-# value it is left out of the hash, so that older records keep their ids.
+# Keys that were added after a release, each with the value that reproduces what the code did
+# before. A key with this value is excluded from the hash, so that older records keep their ids.
 HASH_DEFAULTS: dict[str, Any] = {
     "data.normalise": "before_padding",
     "data.validation": 0,
@@ -37,34 +37,73 @@ HASH_DEFAULTS: dict[str, Any] = {
     "schedule.plateau": None,
 }
 
-PARENT_KEY = "parent"  # of a constructed network: in what the run that it is grown from differs, in the form of a configuration
-
-# What a value without effect is hashed as: the one that the presets of conf/ have, so that their ids stay.
-WITHOUT_EFFECT: dict[str, Any] = {
+# What is hashed in place of a value that has no effect: the value of the presets in conf/.
+NO_EFFECT_VALUES: dict[str, Any] = {
     "schedule.factor": 0.1,  # where the learning rate never drops
-    "schedule.warmup.window": 100,  # where the warm-up ends by its length alone
+    "schedule.warmup.window": 100,  # where only its length ends the warm-up
 }
+
+# The key under which a constructed network hashes how the configuration of its parent differs.
+PARENT_KEY = "parent"
+
+RUN_ID_PATTERN = re.compile(r"[a-z-]+-d\d+-s\d+-[0-9a-f]{8}", re.ASCII)
+MAX_RUN_ID_LENGTH = 99  # characters
+
+
+def compute_run_id(config: Config, content: str) -> str:
+    """Return the id of a run, such as `residual-d56-s3-1f2e3d4c`.
+
+    Args:
+        config: the configuration of the run.
+        content: identifies the content of the data set (`degradation.data.fingerprint`).
+    """
+    prefix = run_id_prefix(family(config.model), config.model.depth, config.seed)
+    return prefix + hash_values(hashed_values(config, content))
+
+
+def run_id_prefix(family_name: str, depth: int, seed: int) -> str:
+    """Return the readable part of a run id, before the hash."""
+    return f"{family_name}-d{depth}-s{seed}-"
+
+
+def hash_values(values: dict[str, Any]) -> str:
+    """Return the eight hexadecimal digits at the end of the run id: the start of a SHA-256."""
+    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:8]
+
+
+def is_run_id(value: Any) -> bool:
+    """Return whether the value has the form of a run id, so that it can become a folder's name."""
+    if not isinstance(value, str) or len(value) > MAX_RUN_ID_LENGTH:
+        return False
+    return RUN_ID_PATTERN.fullmatch(value) is not None
 
 
 def numerics_version(config: Config) -> int:
-    """By which numerics this run is trained.
+    """Return the version of the numerics that the run is trained with.
 
-    Version 1 averaged exact BN statistics over batches, whatever they held, and found the plateau in the test error
-    even where images are held out.
+    Version 2 computes exact BN statistics over all images (version 1 averaged over batches,
+    whatever their size) and detects a plateau in the validation error if images are held out
+    (version 1: in the test error). Runs that use neither are the same in both versions and keep
+    version 1.
     """
-    watches_validation = config.schedule.plateau is not None and config.data.validation > 0
-    corrected = config.model.bn_statistics == "exact" or watches_validation
-    return CORRECTED_VERSION if corrected else NUMERICS_VERSION
+    uses_validation = config.schedule.plateau is not None and config.data.validation > 0
+    is_corrected = config.model.bn_statistics == "exact" or uses_validation
+    return CORRECTED_VERSION if is_corrected else NUMERICS_VERSION
 
 
 def hashed_values(config: Config, content: str) -> dict[str, Any]:
-    """All values that the id covers; those that have no effect here at a fixed one.
+    """Return all values that the id covers, nested as in the configuration.
 
-    `content` identifies the data set's content (`degradation.data.fingerprint`).
+    Keys without an effect on this run have a fixed value, and keys of HASH_DEFAULTS are absent
+    while they have their default. Three keys are covered although they do not change the trained
+    network: `schedule.evaluate_every` (it changes the rows, and when a plateau is detected),
+    `schedule.snapshots` (it changes the files) and `data.size` for images that have this size
+    already (only reading them would show that).
 
-    Two keys change no update and are covered all the same, since the record differs: `schedule.evaluate_every` (its
-    rows, and what a plateau is found in) and `schedule.snapshots` (its weights). `data.size` of images that have this
-    size already is covered too: that would only be known by opening them.
+    Args:
+        config: the configuration of the run.
+        content: identifies the content of the data set (`degradation.data.fingerprint`).
     """
     values: dict[str, Any] = {
         "numerics_version": numerics_version(config),
@@ -75,16 +114,30 @@ def hashed_values(config: Config, content: str) -> dict[str, Any]:
         "schedule": _schedule_values(config),
         "precision": asdict(config.precision),
     }
-    if parent := _parent_values(config):
+    parent = _parent_values(config)
+    if parent:
         values[PARENT_KEY] = parent
-    for dotted, old_value in HASH_DEFAULTS.items():
-        *groups, key = dotted.split(".")
-        holder = values
-        for group in groups:
-            holder = holder[group]
-        if holder[key] == old_value:
-            del holder[key]
+    for key, default in HASH_DEFAULTS.items():
+        _delete_default(values, key, default)
     return values
+
+
+def hashed_family(model: dict[str, Any]) -> str:
+    """Return the family of a network from the `model` values of `hashed_values`."""
+    values: dict[str, Any] = {}
+    for field in fields(Model):
+        default = HASH_DEFAULTS.get(f"model.{field.name}")
+        values[field.name] = model.get(field.name, default)
+    return family(Model(**values))
+
+
+def _delete_default(values: dict[str, Any], dotted_key: str, default: Any) -> None:
+    """Delete a key from nested values if it has its default."""
+    *groups, key = dotted_key.split(".")
+    for group in groups:
+        values = values[group]
+    if values[key] == default:
+        del values[key]
 
 
 def _data_values(config: Config) -> dict[str, Any]:
@@ -119,36 +172,32 @@ def _optim_values(config: Config) -> dict[str, Any]:
 def _schedule_values(config: Config) -> dict[str, Any]:
     schedule = asdict(config.schedule)
     if not config.schedule.milestones and config.schedule.plateau is None:
-        schedule["factor"] = WITHOUT_EFFECT["schedule.factor"]
+        schedule["factor"] = NO_EFFECT_VALUES["schedule.factor"]
     schedule["warmup"] = _warmup_values(config)
     return schedule
 
 
 def _warmup_values(config: Config) -> dict[str, Any] | None:
-    """The warm-up that this run has; how deep a network must be to have one is no value of the run."""
+    """Return the values of the warm-up that this run has, or None.
+
+    `from_depth`, the depth from which networks have a warm-up, does not change a run that has one.
+    """
     warmup = effective_warmup(config)
     if warmup is None:
         return None
-    values = {key: value for key, value in asdict(warmup).items() if key != "from_depth"}
+    values = asdict(warmup)
+    del values["from_depth"]
     if warmup.below is None:
-        values["window"] = WITHOUT_EFFECT["schedule.warmup.window"]
+        values["window"] = NO_EFFECT_VALUES["schedule.warmup.window"]
     return values
 
 
 def _parent_values(config: Config) -> dict[str, Any]:
-    """In what the run that a constructed network is grown from differs from this one, beside its depth.
+    """Return how the run that a constructed network is grown from differs, besides its depth.
 
-    Its id follows from these and from this run's own values. Only the warm-up may differ: a constructed net has none.
+    The parent's id follows from these values and the run's own. Only the warm-up can differ, since
+    a constructed network has none.
     """
     parent = parent_config(config)
     warmup = None if parent is None else _warmup_values(parent)
     return {} if warmup is None else {"schedule": {"warmup": warmup}}
-
-
-def compute_run_id(config: Config, content: str) -> str:
-    """Such as `residual-d56-s3-1f2e3d4c`."""
-    canonical = json.dumps(
-        hashed_values(config, content), sort_keys=True, separators=(",", ":"), allow_nan=False
-    )
-    digest = hashlib.sha256(canonical.encode()).hexdigest()[:8]
-    return f"{family(config.model)}-d{config.model.depth}-s{config.seed}-{digest}"

@@ -12,6 +12,7 @@ from degradation.durable_io import Row
 from degradation.metrics import ITERATION
 from degradation.models.complexity import measure_complexity
 from degradation.probes.table import Table
+from degradation.records.metadata import DataMetadata, RunMetadata
 from degradation.records.schema import DEVICE, IMAGES, PROBE, TABLE
 from degradation.run_id import hashed_values, numerics_version
 from degradation.sweep.jobs import locate_run
@@ -20,36 +21,33 @@ from degradation.sweep.jobs import locate_run
 def describe_run(config: Config, run_id: str, dataset: Dataset | StreamedDataset) -> Row:
     """Return the content of run.json, which is the same in every attempt and on every machine.
 
-    records/metadata_validation.py checks what is written here when a record is read.
+    records/metadata.py describes its keys.
     """
     complexity = measure_complexity(config.model, dataset.channels, dataset.side, dataset.classes)
-    metadata = {
-        "run_id": run_id,
-        "family": family(config.model),
-        "numerics_version": numerics_version(config),
-        "config": hashed_values(config, data_fingerprint(config.data)),
-        "data": _describe_data(config, dataset),
-        "census": asdict(complexity),
-    }
     parent = parent_config(config)
-    if parent is not None:
-        metadata["parent"] = locate_run(parent).run_id
-    return metadata
+    metadata = RunMetadata(
+        run_id=run_id,
+        family=family(config.model),
+        numerics_version=numerics_version(config),
+        config=hashed_values(config, data_fingerprint(config.data)),
+        data=_describe_data(config, dataset),
+        census=asdict(complexity),
+        parent=None if parent is None else locate_run(parent).run_id,
+    )
+    return metadata.to_row()
 
 
-def _describe_data(config: Config, dataset: Dataset | StreamedDataset) -> Row:
+def _describe_data(config: Config, dataset: Dataset | StreamedDataset) -> DataMetadata:
     """Return the name and checksum of the data set, and the numbers of its classes and images."""
-    data = {
-        "name": config.data.name,
-        "checksum": dataset.checksum(),
-        "classes": dataset.classes,
-        "train": len(dataset.train),
-        "test": len(dataset.test),
-        "commonest": _count_commonest(dataset.train.labels),
-    }
-    if config.data.validation:
-        data["validation"] = config.data.validation
-    return data
+    return DataMetadata(
+        name=config.data.name,
+        checksum=dataset.checksum(),
+        classes=dataset.classes,
+        train=len(dataset.train),
+        test=len(dataset.test),
+        commonest=_count_commonest(dataset.train.labels),
+        validation=config.data.validation or None,
+    )
 
 
 def _count_commonest(labels: Tensor | np.ndarray) -> int:

@@ -160,7 +160,7 @@ def _take_missing_probes(
 def _mirror(config: Config, record: Record) -> None:
     """Send all probes of a run to W&B, as a W&B run of their own."""
     explained = read_probe_run(config, record)
-    with mirror(config.tracking, record.root, lambda: explained.identity, explained.rows):
+    with mirror(config.tracking, record.root, lambda: explained.init_arguments, explained.rows):
         pass
 
 

@@ -16,7 +16,7 @@ from analysis.paper_protocol import (
     follows_imagenet_protocol,
 )
 from analysis.published_values import SOURCES, find_published
-from degradation.records.metadata_validation import config_columns
+from degradation.records.config_validation import config_columns
 from degradation.run_id import hashed_values
 
 

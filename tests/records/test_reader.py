@@ -65,8 +65,8 @@ def both_ways(root, content):
             METRICS_FILE,
             row_validation.check_metrics_row,
             left_out,
-            in_order=True,
-            all_fit=all_fit,
+            sequential=True,
+            are_all_valid=all_fit,
         )
         found.append((rows, left_out))
     return found

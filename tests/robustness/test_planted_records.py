@@ -179,7 +179,7 @@ BAD_ROWS = [
     ("metrics", "3 of 3 lines (line 1: iteration is wrong)", [row("40"), row(80), row(120)]),
     ("metrics", "2 of 3 lines (line 2: train/clean_error is wrong)", [row(40), row(80, "low"), row(120)]),
     ("metrics", "2 of 3 lines (line 2: test/error is missing)", [row(40), {"iteration": 80, "train/clean_error": 1}]),
-    ("metrics", "2 of 3 lines (line 2: iteration does not rise)", [row(40), row(40), row(120)]),
+    ("metrics", "2 of 3 lines (line 2: iteration does not increase)", [row(40), row(40), row(120)]),
     ("metrics", "2 of 3 lines (line 2: train/clean_error is wrong)", [row(40), row(80, 101.0), row(120)]),
     ("metrics", "2 of 3 lines (line 2: a key is not known)", [row(40), row(80) | {"state": "done"}, row(120)]),
     ("metrics", "2 of 3 lines (line 2: lr is wrong)", [row(40), row(80) | {"lr": [1]}, row(120)]),
@@ -193,7 +193,7 @@ BAD_ROWS = [
     ("probes", "1 of 2 lines (line 1: table is wrong)", [PROBE | {"table": {"layer": [[1]]}}, PROBE]),
     ("probes", "1 of 2 lines (line 1: table has no rows)", [PROBE | {"table": {"a": [1], "b": [1, 2]}}, PROBE]),
     ("probes", "1 of 2 lines (line 1: column kernel is missing or wrong)", [PROBE | {"table": {"layer": [1]}}, PROBE]),
-    ("landscape", "1 of 2 lines (line 2: x is no place of the grid)", [POINT, POINT | {"x": 0.3}]),
+    ("landscape", "1 of 2 lines (line 2: x is not on the grid)", [POINT, POINT | {"x": 0.3}]),
     ("landscape", "1 of 2 lines (line 2: points is wrong)", [POINT, POINT | {"points": 0}]),
     ("landscape", "1 of 2 lines (line 2: reach is wrong)", [POINT, POINT | {"reach": 0}]),
     ("landscape", "1 of 2 lines (line 2: pictures is wrong)", [POINT, POINT | {"pictures": [1]}]),
@@ -230,7 +230,7 @@ def test_damaged_lines_are_counted(tmp_path, file):
     (tmp_path / run / name).write_bytes(sound[:-5])
     frame = load_where(tmp_path, None)
     count = sound.count(b"\n")
-    assert frame.excluded == (f"{run}: {name}, 1 of {count} lines (line {count}: torn or changed)",)
+    assert frame.excluded == (f"{run}: {name}, 1 of {count} lines (line {count}: truncated or corrupt)",)
 
 
 @pytest.mark.parametrize("name", [METRICS_FILE, DONE_FILE])
@@ -253,7 +253,7 @@ def test_what_follows_a_damaged_line_of_the_metrics_is_left_out_with_it(tmp_path
     torn = lines(row(40))[:-9] + b"\n" + lines(row(80), row(120))
     write(tmp_path, "a", outcome=State.FAILED, metrics=torn)
     assert load_where(tmp_path, None).excluded == (
-        "a: metrics.jsonl, 3 of 3 lines (line 1: torn or changed)",
+        "a: metrics.jsonl, 3 of 3 lines (line 1: truncated or corrupt)",
     )
 
 

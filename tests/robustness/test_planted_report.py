@@ -10,7 +10,7 @@ from matplotlib.text import Text
 from analysis.claims import judge
 from analysis.figures import style
 from analysis.report import build
-from degradation.records.metadata_validation import FAMILIES
+from degradation.records.metadata import FAMILIES
 
 HTML = "<script>alert('x')</script>\"</pre>{{7*7}}"
 

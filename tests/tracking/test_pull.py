@@ -13,7 +13,6 @@ import pytest
 
 from analysis.frame import load_where
 from degradation.metrics import CLEAN_LOSS
-from degradation.records import metadata_validation, row_validation
 from degradation.records.record import Record
 from degradation.records.root import list_run_ids
 from degradation.records.schema import (
@@ -30,20 +29,18 @@ from degradation.sweep.jobs import locate_run
 from degradation.tracking import pulled_record as kept_module
 from degradation.tracking import wandb_process as session_module
 from degradation.tracking.pull import connect
-from degradation.tracking.pull_validation import InvalidPull, Judge, description_of, metrics_of
+from degradation.tracking.pull_validation import InvalidPull, restore_metadata, restore_metrics
 from degradation.tracking.pulled_record import (
-    Contents,
-    check_root,
-    compared,
-    contents_of,
-    difference,
-    keep,
+    RunContents,
+    check_pull_root,
+    compare_with_record,
+    find_difference,
+    read_contents,
+    store,
 )
 from degradation.tracking.wandb_process import WandbError
 from degradation.tracking.wandb_rows import read_training_run
 from tests.support.wandb_server import ENTITY, PROJECT, finished_run, line_of
-
-JUDGE = Judge(metadata_validation.check_metadata, row_validation.check_metrics_row)
 
 
 @pytest.fixture
@@ -73,12 +70,12 @@ def sent_of(config):
     rows = [
         {key: value for key, value in row.items() if value is not None} for row in mirrored.rows
     ]
-    return as_sent(mirrored.identity["config"]), as_sent(rows)
+    return as_sent(mirrored.init_arguments["config"]), as_sent(rows)
 
 
 def planted(server, config, mark="000000", **changes):
     """The run of a record as the server has it after the mirror has ended; returns it."""
-    identity = read_training_run(config, record_of(config)).identity
+    identity = read_training_run(config, record_of(config)).init_arguments
     description, rows = sent_of(config)
     run = finished_run(
         identity["name"], identity["group"], description, dict(enumerate(map(line_of, rows)))
@@ -91,10 +88,10 @@ def pull(config, root, group=None):
     """What becomes of each run: (run id, line, is it whole)."""
     config = deepcopy(config)
     config.tracking.mode = "online"
-    with connect(config.tracking, Path(root), JUDGE) as project:
-        listing = project.listing(group)
+    with connect(config.tracking, Path(root)) as project:
+        listing = project.list_runs(group)
         found = [*listing.refused, *(project.pull(*one) for one in listing.copies.items())]
-    return [(one.run_id, one.told, one.whole) for one in found]
+    return [(one.run_id, one.message, one.is_complete) for one in found]
 
 
 def content(root):
@@ -114,14 +111,14 @@ def run_pull(*given):
 def test_rows_and_configuration_come_back_as_they_were_byte_for_byte(trained):
     record = record_of(trained)
     description, rows = sent_of(trained)
-    assert description_of(record.run_id, description, JUDGE) == contents_of(record).description
+    assert restore_metadata(record.run_id, description) == read_contents(record).metadata
     probed = {
         "iteration": 6,
         "probes/responses": {"path": "media/table/x"},
         "_step": 6,
         "_runtime": 1.5,
     }
-    back = metrics_of(contents_of(record).description["config"], [probed, *rows], JUDGE)
+    back = restore_metrics(read_contents(record).metadata["config"], [probed, *rows])
     assert json.dumps(back, sort_keys=True) == json.dumps(
         record.valid_prefix(METRICS_FILE), sort_keys=True
     )
@@ -130,7 +127,7 @@ def test_rows_and_configuration_come_back_as_they_were_byte_for_byte(trained):
 def test_a_loss_that_was_not_finite_is_none_again(trained):
     description, rows = sent_of(trained)
     del rows[0][CLEAN_LOSS]
-    back = metrics_of(description["config"], rows, JUDGE)
+    back = restore_metrics(description["config"], rows)
     assert back[0][CLEAN_LOSS] is None
     assert [row[CLEAN_LOSS] for row in back[1:]] == [row[CLEAN_LOSS] for row in rows[1:]]
 
@@ -140,9 +137,9 @@ def test_a_constructed_network_has_a_row_before_it_has_an_lr(tiny):
     train(config)
     description, rows = sent_of(config)
     record = record_of(config)
-    description = description_of(record.run_id, description, JUDGE)
-    assert description == contents_of(record).description
-    assert metrics_of(description["config"], rows, JUDGE) == record.valid_prefix(METRICS_FILE)
+    description = restore_metadata(record.run_id, description)
+    assert description == read_contents(record).metadata
+    assert restore_metrics(description["config"], rows) == record.valid_prefix(METRICS_FILE)
     assert rows[0]["iteration"] == 0
     assert "lr" not in rows[0]
 
@@ -182,7 +179,7 @@ def test_rows_that_are_not_those_of_the_configuration_are_refused(trained, chang
     description, rows = sent_of(trained)
     change(rows)
     with pytest.raises(InvalidPull, match=told):
-        metrics_of(description["config"], rows, JUDGE)
+        restore_metrics(description["config"], rows)
 
 
 @pytest.mark.parametrize(
@@ -207,40 +204,43 @@ def test_a_configuration_that_is_not_that_of_the_id_is_refused(trained, change):
     description, _ = sent_of(trained)
     change(description)
     with pytest.raises(InvalidPull):
-        description_of(record_of(trained).run_id, description, JUDGE)
+        restore_metadata(record_of(trained).run_id, description)
 
 
 def test_a_family_that_the_configuration_does_not_have_is_refused_though_its_hash_fits(trained):
     description, _ = sent_of(trained)
     liar = record_of(trained).run_id.replace("residual", "plain")
     with pytest.raises(InvalidPull, match="not the one that the run's id is made of"):
-        description_of(liar, description | {"run_id": liar, "family": "plain"}, JUDGE)
+        restore_metadata(liar, description | {"run_id": liar, "family": "plain"})
 
 
 # --- what is in the folder
 
 
 def test_what_is_kept_is_told_once_completed_later_and_never_overwritten(trained, tmp_path):
-    whole = contents_of(record_of(trained))
+    whole = read_contents(record_of(trained))
     root, run_id = tmp_path / "pulled", record_of(trained).run_id
-    begun = Contents(whole.description, whole.metrics[:1], None)
-    assert keep(root, run_id, begun, "e/p") == ("pulled, not over, 1 rows", True)
+    begun = RunContents(whole.metadata, whole.metrics[:1], None)
+    assert store(root, run_id, begun, "e/p") == ("pulled, unfinished, 1 rows", True)
     assert Record(root, run_id).state() is State.PARTIAL
-    assert keep(root, run_id, whole, "e/p") == ("completed, done, 3 rows (there were 1)", True)
+    assert store(root, run_id, whole, "e/p") == ("completed, done, 3 rows (previously 1)", True)
     assert Record(root, run_id).final_outcome() is State.DONE
     before = content(root)
-    assert keep(root, run_id, whole, "e/p") == ("there already, done, 3 rows", True)
+    assert store(root, run_id, whole, "e/p") == ("exists already, done, 3 rows", True)
     other = deepcopy(whole)
     other.metrics[1]["test/error"] = 1.5
-    told, kept = keep(root, run_id, other, "e/p")
+    told, kept = store(root, run_id, other, "e/p")
     assert not kept
-    assert "different, left as it is: metrics.jsonl: iteration 8: test/error is 1.5 in W&B" in told
-    assert not keep(root, run_id, begun, "e/p")[1]
+    assert (
+        "exists and differs; not overwritten: metrics.jsonl: iteration 8: test/error is 1.5 in W&B"
+        in told
+    )
+    assert not store(root, run_id, begun, "e/p")[1]
     assert content(root) == before
     Record(root, run_id).path(METRICS_FILE).write_bytes(b"damaged\n")
-    assert "damaged, left as it is" in keep(root, run_id, whole, "e/p")[0]
+    assert "exists and is corrupt; not overwritten" in store(root, run_id, whole, "e/p")[0]
     Record(root, run_id).path(DONE_FILE).unlink()
-    assert "1 torn or changed lines" in keep(root, run_id, whole, "e/p")[0]
+    assert "1 truncated or corrupt lines" in store(root, run_id, whole, "e/p")[0]
 
 
 def test_a_record_is_there_whole_or_not_at_all(trained, tmp_path, monkeypatch):
@@ -250,7 +250,7 @@ def test_a_record_is_there_whole_or_not_at_all(trained, tmp_path, monkeypatch):
     record = record_of(trained)
     monkeypatch.setattr(kept_module.Record, "finish", full)
     with pytest.raises(OSError, match="No space"):
-        keep(tmp_path / "pulled", record.run_id, contents_of(record), "e/p")
+        store(tmp_path / "pulled", record.run_id, read_contents(record), "e/p")
     assert list_run_ids(tmp_path / "pulled") == []
 
 
@@ -259,41 +259,44 @@ def test_a_link_in_place_of_a_record_is_not_followed(trained, tmp_path):
     (tmp_path / "pulled").mkdir()
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "pulled" / record.run_id).symlink_to(tmp_path / "elsewhere")
-    assert not keep(tmp_path / "pulled", record.run_id, contents_of(record), "e/p")[1]
+    assert not store(tmp_path / "pulled", record.run_id, read_contents(record), "e/p")[1]
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_nothing_is_pulled_into_a_root_of_trained_runs(trained, tmp_path):
     with pytest.raises(RecordError, match="which was trained"):
-        check_root(Path(trained.record_root))
-    contents = contents_of(record_of(trained))
+        check_pull_root(Path(trained.record_root))
+    contents = read_contents(record_of(trained))
     record_of(trained).path(WEIGHTS_FILE).unlink()
     with pytest.raises(RecordError, match="which was trained"):
-        check_root(Path(trained.record_root))
-    keep(tmp_path / "pulled", record_of(trained).run_id, contents, "e/p")
-    check_root(tmp_path / "pulled")
+        check_pull_root(Path(trained.record_root))
+    store(tmp_path / "pulled", record_of(trained).run_id, contents, "e/p")
+    check_pull_root(tmp_path / "pulled")
 
 
 def test_a_difference_is_told_with_its_row_and_key(trained):
-    whole = contents_of(record_of(trained))
-    assert difference(whole, deepcopy(whole)) is None
-    fewer = Contents(whole.description, whole.metrics[:2], whole.outcome)
-    assert difference(whole, fewer) == "metrics.jsonl: W&B lacks the rows from iteration 12 on"
+    whole = read_contents(record_of(trained))
+    assert find_difference(whole, deepcopy(whole)) is None
+    fewer = RunContents(whole.metadata, whole.metrics[:2], whole.outcome)
+    assert find_difference(whole, fewer) == "metrics.jsonl: W&B lacks the rows from iteration 12 on"
     assert (
-        difference(fewer, whole) == "metrics.jsonl: the record lacks the rows from iteration 12 on"
+        find_difference(fewer, whole)
+        == "metrics.jsonl: the record lacks the rows from iteration 12 on"
     )
     assert (
-        difference(whole, replace(whole, outcome=None))
-        == "it is not over in W&B, done in the record"
+        find_difference(whole, replace(whole, outcome=None))
+        == "the run is unfinished in W&B, done in the record"
     )
-    census = whole.description | {"census": {}}
-    assert difference(whole, replace(whole, description=census)) == "run.json: census differs"
+    census = whole.metadata | {"census": {}}
+    assert find_difference(whole, replace(whole, metadata=census)) == "run.json: census differs"
     other = deepcopy(whole)
     other.metrics[1][CLEAN_LOSS] = None
-    assert f"iteration 8: {CLEAN_LOSS} is None in W&B" in difference(whole, other)
+    assert f"iteration 8: {CLEAN_LOSS} is None in W&B" in find_difference(whole, other)
     root = Path(record_of(trained).root)
-    assert compared(root, record_of(trained).run_id, whole) == f"equal to the one in {root}"
-    assert compared(root, "x", whole) == f"not in {root}"
+    assert (
+        compare_with_record(root, record_of(trained).run_id, whole) == f"equal to the one in {root}"
+    )
+    assert compare_with_record(root, "x", whole) == f"not in {root}"
 
 
 # --- with the real client
@@ -339,7 +342,7 @@ def test_runs_that_were_trained_online_come_back_and_the_figures_are_the_same(
     )
     pd.testing.assert_frame_equal(curves_here, curves_there)
     before = content(root)
-    assert all("there already" in told for _, told, _ in pull(configs[0], root))
+    assert all("exists already" in told for _, told, _ in pull(configs[0], root))
     assert content(root) == before
     report = Path(__file__).parents[2] / "experiments" / "report.py"
     for records in (local, root):
@@ -381,7 +384,7 @@ def test_only_runs_of_ours_and_of_the_group_are_pulled_and_what_is_planted_stays
     before = content(root)
     found = pull(trained, root)
     assert [(name, told) for name, told, whole in found if whole] == [
-        (record.run_id, "there already, done, 3 rows")
+        (record.run_id, "exists already, done, 3 rows")
     ]
     assert len(found) == 9
     assert all("refused" in told or "not pulled" in told for _, told, whole in found if not whole)
@@ -400,23 +403,23 @@ def test_of_several_copies_the_finished_one_is_taken_and_a_difference_is_told(
     planted(server, trained, "aaaaaa", state="crashed", lines=short)
     assert pull(trained, tmp_path / "one") == [(run_id, "pulled, done, 3 rows", True)]
     planted(server, trained, "cccccc")
-    assert pull(trained, tmp_path / "one") == [(run_id, "there already, done, 3 rows", True)]
+    assert pull(trained, tmp_path / "one") == [(run_id, "exists already, done, 3 rows", True)]
     row = json.loads(whole.lines[1])
     planted(
         server, trained, "dddddd", lines=whole.lines | {1: json.dumps(row | {"test/error": 1.5})}
     )
     ((_, told, kept),) = pull(trained, tmp_path / "one")
-    assert (told.startswith("there already, done"), kept) == (True, False)
+    assert (told.startswith("exists already, done"), kept) == (True, False)
     assert (
-        f"{run_id}-dddddd is not the same and left out: metrics.jsonl: iteration 8: test/error is 1.5"
+        f"{run_id}-dddddd differs and is excluded: metrics.jsonl: iteration 8: test/error is 1.5"
         in told
     )
     for mark in ("bbbbbb", "cccccc", "dddddd"):
         del server.runs[ENTITY, PROJECT, f"{run_id}-{mark}"]
-    assert pull(trained, tmp_path / "two") == [(run_id, "pulled, not over, 2 rows", True)]
+    assert pull(trained, tmp_path / "two") == [(run_id, "pulled, unfinished, 2 rows", True)]
     planted(server, trained, "aaaaaa")
     assert pull(trained, tmp_path / "two") == [
-        (run_id, "completed, done, 3 rows (there were 2)", True)
+        (run_id, "completed, done, 3 rows (previously 2)", True)
     ]
 
 
@@ -425,7 +428,7 @@ def test_of_several_copies_the_finished_one_is_taken_and_a_difference_is_told(
 def test_a_server_that_fails_in_the_middle_leaves_nothing_half_written(
     trained, server, tmp_path, monkeypatch, operation
 ):
-    monkeypatch.setattr(session_module, "GRACE", 1.0)
+    monkeypatch.setattr(session_module, "GRACE_S", 1.0)
     trained.tracking.init_timeout = 2.0
     planted(server, trained)
     server.refuse, server.refusing = 403, operation
@@ -449,7 +452,7 @@ def test_the_command_tells_a_line_a_run_where_it_differs_and_what_is_in_the_way(
     assert (told.returncode, told.stderr) == (0, "")
     assert told.stdout.splitlines() == [
         f"{run_id:<34} pulled, done, 3 rows; equal to the one in {local}",
-        f"1 runs: 1 whole in {root}, 0 not; compared with {local}: 1 equal, 0 different or damaged, 0 not there",
+        f"1 runs: 1 complete in {root}, 0 not; compared with {local}: 1 equal, 0 different or corrupt, 0 not there",
     ]
     record = record_of(trained)
     record.path(DONE_FILE).unlink()
@@ -461,7 +464,7 @@ def test_the_command_tells_a_line_a_run_where_it_differs_and_what_is_in_the_way(
         in told.stdout
     )
     assert run_pull(*words, "--compare", str(tmp_path / "nowhere")).stdout.endswith(
-        "0 different or damaged, 1 not there\n"
+        "0 different or corrupt, 1 not there\n"
     )
     refused = {
         "trained": run_pull(*words[:1], "--into", local),

@@ -38,12 +38,12 @@ def record_of(config):
 def sync(config):
     """What becomes of each W&B run of the record."""
     with connect(config.tracking, Path(config.record_root)) as server:
-        return [(synced.told, synced.whole) for synced in server.sync(config, record_of(config))]
+        return [(synced.message, synced.is_complete) for synced in server.sync(config, record_of(config))]
 
 
 def stored(server, mirrored, **where):
     """The rows that the server has of a W&B run; each table as the file that was uploaded of it."""
-    run = server.run(mirrored.identity["id"], **where)
+    run = server.run(mirrored.init_arguments["id"], **where)
     rows = []
     for row in run.rows():
         shown = {key: value for key, value in row.items() if not key.startswith("_")}
@@ -71,7 +71,7 @@ def assert_whole(server, config, **where):
     record = record_of(config)
     for mirrored in read_wandb_runs(config, record):
         assert stored(server, mirrored, **where) == steps_of(mirrored)
-        assert server.run(mirrored.identity["id"], **where).state == (
+        assert server.run(mirrored.init_arguments["id"], **where).state == (
             "failed" if mirrored.exit_code else "finished"
         )
 
@@ -102,7 +102,7 @@ def test_online_w_and_b_has_what_the_record_has_and_nothing_is_left_to_send(
         == 11
     )
     sent = len(server.sent())
-    assert sync(config) == [("there already", True)]
+    assert sync(config) == [("complete already", True)]
     assert len(server.sent()) == sent
     assert (
         sys.exit,
@@ -116,7 +116,7 @@ def test_online_w_and_b_has_what_the_record_has_and_nothing_is_left_to_send(
 
 
 def kill_core():
-    core = session_module._core()
+    core = session_module._find_core()
     core.kill()
     core.wait()
 
@@ -144,7 +144,7 @@ def test_a_resumed_run_has_each_row_once(online, server, monkeypatch):
     config = online()
     with pytest.raises(Interrupted):
         train(config)
-    run = server.run(read_training_run(config, record_of(config)).identity["id"])
+    run = server.run(read_training_run(config, record_of(config)).init_arguments["id"])
     before = dict(run.lines)
     assert run.state == "failed"
     assert [row["iteration"] for row in run.rows()] == [
@@ -171,7 +171,7 @@ def test_what_was_mirrored_offline_is_sent_once_and_its_folder_goes(tiny, server
     assert_whole(server, config)
     assert not list(folders.glob("offline-run-*"))
     sent = len(server.sent())
-    assert sync(config) == [("there already", True)]
+    assert sync(config) == [("complete already", True)]
     assert len(server.sent()) == sent
 
 
@@ -183,7 +183,7 @@ def test_a_server_in_trouble_costs_one_warning_and_no_row(
     online, server, monkeypatch, caplog, trouble, iteration, probes
 ):
     """From before the training, or from its middle, to its end; afterwards sync sends what is missing."""
-    monkeypatch.setattr(session_module, "GRACE", 1.0)
+    monkeypatch.setattr(session_module, "GRACE_S", 1.0)
 
     def begin():
         if trouble == "gone":
@@ -238,7 +238,7 @@ def test_entity_and_project_are_where_it_goes_and_the_key_stays_out_of_every_fil
     root = record_of(config).root
     written = [(path, path.read_bytes()) for path in root.rglob("*") if path.is_file()]
     assert any(path.suffix == ".wandb" for path, _ in written) == (mode == "offline")
-    assert sync(config) == [("there already" if mode == "online" else "sent 5 of 5 rows", True)]
+    assert sync(config) == [("complete already" if mode == "online" else "sent 5 of 5 rows", True)]
     assert_whole(server, config, entity="a team", project="elsewhere")
     written += [(path, path.read_bytes()) for path in root.rglob("*") if path.is_file()]
     assert not [path for path, content in written if KEY.encode() in content]
@@ -256,11 +256,11 @@ def test_probes_taken_afterwards_are_a_run_of_their_own_even_if_a_kill_came_befo
     config.tracking.mode = "online"
     before = len(server.runs)
     (training, why) = sync(config)
-    assert training == ("there already", True)
+    assert training == ("complete already", True)
     assert why == ("sent 4 of 4 rows", True)
     assert len(server.runs) == before + 1
     assert_whole(server, config)
-    assert sync(config) == [("there already", True)] * 2
+    assert sync(config) == [("complete already", True)] * 2
 
 
 @pytest.mark.slow
@@ -269,7 +269,7 @@ def test_explain_sends_what_sync_would_send(online, server):
     train(config)
     run_probes(config)
     assert_whole(server, config)
-    assert sync(config) == [("there already", True)] * 2
+    assert sync(config) == [("complete already", True)] * 2
 
 
 def words(config):
@@ -295,14 +295,14 @@ def test_the_command_tells_a_line_a_run_and_what_is_in_the_way(tiny, server, mon
         told = run_sync(*words(config), "seed=0,1")
     assert told.returncode == 1
     assert told.stdout.splitlines() == [
-        f"{record.run_id:<34} is being trained now; ask again when it is over",
-        "1 W&B runs: 0 whole on the server, 1 not",
+        f"{record.run_id:<34} is being trained; sync it again when it has finished",
+        "1 W&B runs: 0 complete on the server, 1 not",
     ]
     told = run_sync(*words(config), "seed=0,1")
     assert (told.returncode, told.stderr) == (0, "")
     assert told.stdout.splitlines() == [
         f"{record.run_id:<34} sent 5 of 5 rows",
-        "1 W&B runs: 1 whole on the server, 0 not",
+        "1 W&B runs: 1 complete on the server, 0 not",
     ]
     assert run_sync("model.dpth=8").returncode == 1
     assert run_sync(*words(config), "tracking=disabled").stderr.startswith(
@@ -329,7 +329,7 @@ def test_no_wandb_core_outlives_a_job_that_is_killed(server, tmp_path):
         "with mirror(Tracking('online', 'p', None, 5.0, False), Path(sys.argv[1]), lambda: {'id': 'x'}, []) as send:\n"
         "    send({'iteration': 0, 'lr': 0.1})\n"
         "    send({'iteration': 1, 'lr': 0.1})\n"
-        "    print(session._core().pid, flush=True)\n"
+        "    print(session._find_core().pid, flush=True)\n"
         "    sys.stdin.read()\n"
     )
     for silent in (False, True):
@@ -372,11 +372,11 @@ def test_a_sweep_of_the_pool_leaves_no_temporary_file(tiny, server, tmp_path, mo
 
 @pytest.mark.slow
 def test_a_wandb_core_that_hangs_is_ended_after_a_while(online, server, monkeypatch, caplog):
-    monkeypatch.setattr(session_module, "GRACE", 1.0)
+    monkeypatch.setattr(session_module, "GRACE_S", 1.0)
     cores = []
 
     def hang():
-        cores.append(session_module._core())
+        cores.append(session_module._find_core())
         os.kill(cores[0].pid, signal.SIGSTOP)
 
     monkeypatch.setattr(run_module, "report_progress", at(6, hang))
@@ -396,8 +396,8 @@ def test_tables_whose_files_were_lost_are_sent_again(online, server):
     config = online()
     train(config)
     mirrored = read_training_run(config, record_of(config))
-    assert len(server.run(mirrored.identity["id"]).lines) == 5
-    assert server.run(mirrored.identity["id"]).files == {}
+    assert len(server.run(mirrored.init_arguments["id"]).lines) == 5
+    assert server.run(mirrored.init_arguments["id"]).files == {}
     server.refuse = None
     assert sync(config) == [("sent 0 of 5 rows", True)]
     assert_whole(server, config)

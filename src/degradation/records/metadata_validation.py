@@ -1,139 +1,88 @@
-"""What run.json must hold for a run to be quote: the types and ranges of the configuration, and the id made of it."""
+"""Checks of run.json: types, ranges, and whether the run id belongs to the configuration."""
 
-import hashlib
-import json
 import re
-from collections.abc import Iterator
-from dataclasses import is_dataclass
-from functools import cache
-from typing import Any, get_args, get_origin, get_type_hints
+from dataclasses import MISSING, Field, fields
+from typing import Any, get_type_hints
 
-from degradation.config import Config
 from degradation.config.errors import quote
-from degradation.config.schema import KEYS
 from degradation.durable_io import Row
-from degradation.records.row_validation import is_count, is_name, is_number
-from degradation.run_id import PARENT_KEY
+from degradation.records.config_validation import check_config
+from degradation.records.metadata import FAMILIES, REQUIRED_KEYS, DataMetadata, RunMetadata
+from degradation.records.value_checks import is_count, is_name
+from degradation.run_id import hash_values
 
-FAMILIES = ("plain", "residual", "constructed", "plain-preactivation", "preactivation")
-COMPLEXITY_COLUMNS = ("parameters", "multiply_adds", "activations")
-NEEDED = (
-    "seed",
-    "data.name",
-    "model.depth",
-    "model.shortcut",
-    "schedule.iterations",
-    "schedule.evaluate_every",
-)
-MOST_KEYS = 500
-MOST_EVALUATIONS = 100_000
-RUN_ID = re.compile(r".+-d\d+-s\d+-([0-9a-f]{8})")
+HASHED_RUN_ID = re.compile(r".+-d\d+-s\d+-([0-9a-f]{8})")
 
 
-def check_metadata(description: Row, run_id: str) -> str | None:
-    """What is wrong, in a few words; None where nothing is."""
-    config, data, census = (description.get(key) for key in ("config", "data", "census"))
-    if description.get("run_id") != run_id:
-        return f"is of another run, {quote(description.get('run_id'))}"
-    if description.get("family") not in FAMILIES:
-        return f"family: {quote(description.get('family'))} is not allowed"
-    if problem := _misfit_of_data(data):
-        return problem
-    if not isinstance(census, dict) or not all(is_count(value) for value in census.values()):
-        return "census is missing or wrong"
-    if not isinstance(config, dict):
-        return "config is missing"
-    return _misfit_of_config(config) or _misfit_of_id(config, run_id)
+def check_metadata(metadata: Row, run_id: str) -> str | None:
+    """Return what is wrong with the values of run.json in a few words; None if they are valid.
+
+    Keys that `metadata.REQUIRED_KEYS` does not list may be absent.
+    """
+    if metadata.get("run_id") != run_id:
+        return f"is of another run, {quote(metadata.get('run_id'))}"
+    if metadata.get("family") not in FAMILIES:
+        return f"family: {quote(metadata.get('family'))} is not allowed"
+    return (
+        _check_data(metadata.get("data"))
+        or _check_complexity(metadata.get("census"))
+        or check_config(metadata.get("config"))
+        or _check_id(metadata["config"], run_id)
+    )
 
 
-def _misfit_of_data(data: Any) -> str | None:
-    """Its classes, and the numbers of images that it may hold: of training, of testing, of the commonest class."""
-    if not isinstance(data, dict) or not is_count(data.get("classes")) or data["classes"] < 2:
-        return "data.classes is missing or wrong"
-    for key in ("train", "test", "commonest"):
-        if key in data and not (is_count(data[key]) and data[key] >= 1):
-            return f"data.{key} is wrong"
+def check_keys(metadata: Row) -> str | None:
+    """Return which key of run.json is missing or unknown; None if training writes the same keys.
+
+    Call `check_metadata` first: the types of the values are not checked here.
+    """
+    return _check_fields(metadata, RunMetadata, "") or _check_fields(
+        metadata["data"], DataMetadata, "data."
+    )
+
+
+def _check_fields(values: Row, kind: type, prefix: str) -> str | None:
+    known = {field.name: field for field in fields(kind)}
+    for key in values:
+        if key not in known:
+            return f"{quote(prefix + key)} is not a key of run.json"
+    for key, field in known.items():
+        if key not in values and field.default is MISSING:
+            return f"{prefix}{key} is missing"
+    return None
+
+
+def _check_data(data: Any) -> str | None:
+    if not isinstance(data, dict):
+        return "data is missing or wrong"
+    for field in fields(DataMetadata):
+        key = f"data.{field.name}"
+        if field.name not in data:
+            if key in REQUIRED_KEYS:
+                return f"{key} is missing"
+        elif not _is_valid_data_value(data[field.name], field):
+            return f"{key} is wrong"
     if "commonest" in data and data["commonest"] > data.get("train", 0):
         return "data.commonest is wrong"
     return None
 
 
-def config_columns(config: Row) -> dict[str, Any]:
-    """A column a key, such as `config.optim.lr`; a list is told as text."""
-    return {
-        f"config.{key}": str(value) if isinstance(value, list) else value
-        for key, value in _flat("", config)
-    }
+def _is_valid_data_value(value: Any, field: Field[Any]) -> bool:
+    """Check a value of `data`, which is text or a number of images or classes."""
+    if get_type_hints(DataMetadata)[field.name] is str:
+        return is_name(value)
+    return is_count(value) and value >= field.metadata.get("minimum", 0)
 
 
-def _flat(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(f"{prefix}{key}.", value)
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _misfit_of_config(config: Row) -> str | None:
-    if wrong := _mistyped(config, Config, ""):
-        return f"config.{wrong} is wrong"
-    values = dict(_flat("", config))
-    if len(values) > MOST_KEYS:
-        return f"config has {len(values)} keys"
-    for key in NEEDED:
-        if values.get(key) is None:
-            return f"config.{key} is missing"
-    for key, schema_key in KEYS.items():
-        if key in values and not schema_key.accepts(values[key]):
-            value = quote(values[key])
-            return f"config.{key}: {value} is not allowed; allowed: {schema_key.allowed}"
-    if values["schedule.iterations"] > MOST_EVALUATIONS * values["schedule.evaluate_every"]:
-        return f"config.schedule.evaluate_every: more than {MOST_EVALUATIONS} evaluations"
+def _check_complexity(census: Any) -> str | None:
+    if not isinstance(census, dict) or not all(map(is_count, census.values())):
+        return "census is missing or wrong"
     return None
 
 
-def _mistyped(value: Any, kind: Any, key: str) -> str | None:
-    """The first dotted key whose value is not of the schema's type; one that the schema lacks may hold any scalar."""
-    if isinstance(kind, type) and is_dataclass(kind):
-        if not isinstance(value, dict):
-            return key
-        types = _types(kind) | {PARENT_KEY: Config}
-        found = (
-            _mistyped(one, types.get(name), f"{key}.{name}".lstrip("."))
-            for name, one in value.items()
-        )
-        return next((wrong for wrong in found if wrong is not None), None)
-    if kind is None:
-        return (
-            None
-            if value is None or isinstance(value, bool) or is_number(value) or is_name(value)
-            else key
-        )
-    options = [option for option in get_args(kind) if option is not type(None)]
-    if get_origin(kind) is list:
-        fits = isinstance(value, list) and all(
-            _mistyped(one, options[0], key) is None for one in value
-        )
-        return None if fits else key
-    if options:
-        return None if value is None else _mistyped(value, options[0], key)
-    fits = {
-        bool: isinstance(value, bool),
-        int: isinstance(value, int) and is_number(value),
-        float: is_number(value),
-        str: is_name(value),
-    }[kind]
-    return None if fits else key
-
-
-_types = cache(get_type_hints)  # which evaluates the annotations anew in every call
-
-
-def _misfit_of_id(config: Row, run_id: str) -> str | None:
-    """The id ends with a hash of the configuration (degradation.run_id)."""
-    told = RUN_ID.fullmatch(run_id)
-    if told is None:
+def _check_id(config: Row, run_id: str) -> str | None:
+    """Check the hash of the configuration at the end of the id, if the id has one."""
+    match = HASHED_RUN_ID.fullmatch(run_id)
+    if match is None or hash_values(config) == match[1]:
         return None
-    canonical = json.dumps(config, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    fits = hashlib.sha256(canonical.encode()).hexdigest().startswith(told[1])
-    return None if fits else "config is not the one that the run's id is made of"
+    return "config is not the one that the run's id is made of"

@@ -1,52 +1,66 @@
-"""What of a record can be shown, and in words what of it is left out: a right checksum makes no sense of a row."""
+"""Read the valid rows of a record, and report the others."""
 
 from collections.abc import Callable
 
 from degradation.config.errors import escape
 from degradation.durable_io import Row, decode_row, decode_rows
 from degradation.records.cached_reader import CachedRecord
-from degradation.records.row_validation import InvalidRow
+from degradation.records.row_validation import CheckRow
 
-TORN = "torn or changed"
+CORRUPT = "truncated or corrupt"
 
 
 def read_rows(
     record: CachedRecord,
     name: str,
-    misfit: InvalidRow,
-    left_out: list[str],
-    in_order: bool = False,
-    all_fit: Callable[[list[Row]], bool] | None = None,
+    check_row: CheckRow,
+    excluded: list[str],
+    sequential: bool = False,
+    are_all_valid: Callable[[list[Row]], bool] | None = None,
 ) -> list[Row]:
-    """The rows of a file that fit; `left_out` gets a line where there are others.
+    """Return the valid rows of a file; a file that does not exist has none.
 
-    `in_order`: rows build on each other, so that what follows one that is left out is not trusted
-    either. `all_fit`: the quick way to the same for rows of numbers; where it does not hold, each
-    row is asked for its misfit.
+    Args:
+        record: the record that the file belongs to.
+        name: the name of the file.
+        check_row: returns what is wrong with a row; see `degradation.records.row_validation`.
+        excluded: receives one line if the file cannot be read or has invalid rows.
+        sequential: the rows build on each other, so the rows after an invalid one are excluded too.
+        are_all_valid: a fast check of all rows at once. If it fails, each row is checked.
     """
     try:
         lines = record.read_unverified(name).splitlines(keepends=True)
     except FileNotFoundError:
         return []
     except OSError as error:
-        left_out.append(
-            f"{escape(record.run_id)}: {name} cannot be read ({error.strerror or 'no regular file'})"
-        )
+        reason = error.strerror or "not a regular file"
+        excluded.append(f"{escape(record.run_id)}: {name} cannot be read ({reason})")
         return []
-    if all_fit is not None and (rows := decode_rows(lines)) and all_fit(rows):
-        return rows
-    kept: list[Row] = []
-    first = ""
+    if are_all_valid is not None:
+        decoded = decode_rows(lines)
+        if decoded and are_all_valid(decoded):
+            return decoded
+    rows, first_problem = _check_lines(lines, check_row, sequential)
+    if first_problem:
+        counts = f"{len(lines) - len(rows)} of {len(lines)} lines"
+        excluded.append(f"{escape(record.run_id)}: {name}, {counts} ({first_problem})")
+    return rows
+
+
+def _check_lines(
+    lines: list[bytes], check_row: CheckRow, sequential: bool
+) -> tuple[list[Row], str | None]:
+    """Return the valid rows, and what is wrong with the first invalid line."""
+    rows: list[Row] = []
+    first_problem: str | None = None
     for number, line in enumerate(lines, start=1):
         row = decode_row(line)
-        problem = TORN if row is None else misfit(row, kept)
+        problem = CORRUPT if row is None else check_row(row, rows)
         if row is not None and problem is None:
-            kept.append(row)
+            rows.append(row)
             continue
-        first = first or f"line {number}: {problem}"
-        if in_order:
+        if first_problem is None:
+            first_problem = f"line {number}: {problem}"
+        if sequential:
             break
-    if first:
-        lost, total = len(lines) - len(kept), len(lines)
-        left_out.append(f"{escape(record.run_id)}: {name}, {lost} of {total} lines ({first})")
-    return kept
+    return rows, first_problem

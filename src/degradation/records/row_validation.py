@@ -1,7 +1,7 @@
-"""What the rows of a record must hold to be shown, whoever wrote them: the reader's side of records/schema.py.
+"""Checks of the rows of a record. A valid checksum does not imply a meaningful row.
 
-Each function says in a few words what is wrong with a row, after those that were kept before it;
-None where it fits.
+Each `check_*_row` function takes a row and the valid rows before it, and returns what is wrong with
+the row in a few words, or None if it is valid.
 """
 
 import math
@@ -10,147 +10,146 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from degradation import metrics
-from degradation.config.errors import is_single_line
 from degradation.durable_io import Row
-from degradation.metrics import CLEAN_ERROR, ITERATION, TEST_ERROR
+from degradation.metrics import ITERATION, METRICS, PERCENT, is_known, is_percentage
 from degradation.records.schema import DEVICE, IMAGES, OUTCOME, PROBE, REASON, SECONDS, TABLE
+from degradation.records.value_checks import (
+    Check,
+    is_count,
+    is_flag,
+    is_name,
+    is_number,
+    is_one_of,
+    is_percent,
+    is_scalar,
+    is_size,
+    is_text,
+    or_none,
+)
 from degradation.registry import PROBES
 
-Fits = Callable[[Any], bool]
-InvalidRow = Callable[[Row, list[Row]], str | None]
-LARGEST = 1e300  # a number beyond it is no measurement, and sums of such overflow
-LONGEST = 10_000  # characters of a text
+CheckRow = Callable[[Row, Sequence[Row]], str | None]
 
 
-def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
-
-
-def is_size(value: Any) -> bool:
-    return is_number(value) and value >= 0
-
-
-def is_percent(value: Any) -> bool:
-    return is_number(value) and 0 <= value <= 100
-
-
-def is_count(value: Any) -> bool:
-    """What a table keeps as a whole number, and a float holds exactly."""
-    return isinstance(value, int) and is_size(value) and value < 2**53
-
-
-def is_text(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= LONGEST
-
-
-def is_name(value: Any) -> bool:
-    """Text that can stand in a table, a page and a figure as it is."""
-    return is_text(value) and is_single_line(value)
-
-
-def is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def or_null(fits: Fits) -> Fits:
-    return lambda value: value is None or fits(value)
-
-
-def is_one_of(*words: str) -> Fits:
-    return lambda value: isinstance(value, str) and value in words
-
-
-def _unfit(values: Row, needed: dict[str, Fits], optional: dict[str, Fits]) -> str | None:
-    """The first key whose value is missing or wrong."""
-    for key, fits in needed.items():
+def _find_invalid_key(
+    values: Row, required: dict[str, Check], optional: dict[str, Check] | None = None
+) -> str | None:
+    """Return what is wrong with the first key that is missing or has an invalid value."""
+    for key, is_valid in required.items():
         if key not in values:
             return f"{key} is missing"
-        if not fits(values[key]):
+        if not is_valid(values[key]):
             return f"{key} is wrong"
-    return next(
-        (
-            f"{key} is wrong"
-            for key, fits in optional.items()
-            if key in values and not fits(values[key])
-        ),
-        None,
-    )
+    for key, is_valid in (optional or {}).items():
+        if key in values and not is_valid(values[key]):
+            return f"{key} is wrong"
+    return None
 
 
 # --- rows of attempts.jsonl
 
 
 def _are_versions(value: Any) -> bool:
-    return isinstance(value, dict) and all(or_null(is_text)(version) for version in value.values())
+    if not isinstance(value, dict):
+        return False
+    return all(version is None or is_text(version) for version in value.values())
 
 
-START: dict[str, Fits] = {"device": is_text, "commit": or_null(is_text), "versions": _are_versions}
-END: dict[str, Fits] = {REASON: is_text, ITERATION: or_null(is_count), SECONDS: is_size}
+ATTEMPT_START: dict[str, Check] = {
+    "start": is_number,  # seconds since 1970
+    "device": is_text,
+    "commit": or_none(is_text),
+    "versions": _are_versions,
+}
+ATTEMPT_START_OPTIONAL: dict[str, Check] = {"threads": is_count}
+ATTEMPT_END: dict[str, Check] = {"end": is_number}
+ATTEMPT_END_OPTIONAL: dict[str, Check] = {
+    OUTCOME: is_text,
+    REASON: is_text,
+    ITERATION: or_none(is_count),
+    SECONDS: is_size,
+}
 
 
-def check_attempt_row(row: Row, _before: list[Row]) -> str | None:
+def check_attempt_row(row: Row, _previous: Sequence[Row]) -> str | None:
+    """Check the row that starts or that ends an attempt."""
     if "start" in row:
-        return _unfit(row, {"start": is_number, **START}, {"threads": is_count})
-    return _unfit(row, {"end": is_number}, {OUTCOME: is_text, **END})
+        return _find_invalid_key(row, ATTEMPT_START, ATTEMPT_START_OPTIONAL)
+    return _find_invalid_key(row, ATTEMPT_END, ATTEMPT_END_OPTIONAL)
 
 
 # --- rows of metrics.jsonl
 
+REQUIRED_METRICS: dict[str, Check] = {
+    name: is_percent if metric.unit == PERCENT else is_count
+    for name, metric in METRICS.items()
+    if metric.required
+}
 
-def check_metrics_row(row: Row, before: list[Row]) -> str | None:
-    if unfit := _unfit(
-        row, {ITERATION: is_count, CLEAN_ERROR: is_percent, TEST_ERROR: is_percent}, {}
-    ):
-        return unfit
-    if before and row[ITERATION] <= before[-1][ITERATION]:
-        return f"{ITERATION} does not rise"
+
+def check_metrics_row(row: Row, previous: Sequence[Row]) -> str | None:
+    """Check one evaluation. Iterations must increase from row to row."""
+    problem = _find_invalid_key(row, REQUIRED_METRICS)
+    if problem:
+        return problem
+    if previous and row[ITERATION] <= previous[-1][ITERATION]:
+        return f"{ITERATION} does not increase"
     for key, value in row.items():
-        if not metrics.is_known(key):
+        if not is_known(key):
             return "a key is not known"
-        if not or_null(is_percent if metrics.is_percentage(key) else is_number)(value):
+        is_valid = is_percent if is_percentage(key) else is_number
+        if value is not None and not is_valid(value):
             return f"{key} is wrong"
     return None
 
 
 def are_valid_metrics_rows(rows: list[Row]) -> bool:
-    """Does `metric` find no misfit in any row? Asked by columns; where the rows differ in their keys it is not known.
+    """Return True if `check_metrics_row` accepts every row. Checks columns, which is fast.
 
-    False, which costs time only, is also said of rows that `metric` has to judge.
+    False means that the rows have to be checked one by one: some may be invalid, or they do not all
+    have the same keys in the same order.
     """
     keys = tuple(rows[0])
-    if not {ITERATION, CLEAN_ERROR, TEST_ERROR} <= {*keys} or any(
-        tuple(row) != keys for row in rows
-    ):
+    if any(tuple(row) != keys for row in rows) or not REQUIRED_METRICS.keys() <= set(keys):
         return False
-    columns = dict(zip(keys, zip(*map(dict.values, rows), strict=True), strict=True))
-    iterations = columns.pop(ITERATION)
-    rise = {*map(type, iterations)} == {int} and all(map(operator.lt, iterations, iterations[1:]))
-    if not (rise and is_count(iterations[0]) and is_count(iterations[-1])):
+    values = [row.values() for row in rows]  # in the order of the keys
+    columns = dict(zip(keys, zip(*values, strict=True), strict=True))
+    if not _are_rising_counts(columns.pop(ITERATION)):
         return False
-    return all(
-        metrics.is_known(key)
-        and _all_numbers(column, metrics.is_percentage(key), key in (CLEAN_ERROR, TEST_ERROR))
-        for key, column in columns.items()
-    )
-
-
-def _all_numbers(column: Sequence[Any], percents: bool, needed: bool) -> bool:
-    kinds = {*map(type, column)}  # not isinstance: a flag is no number
-    if type(None) in kinds:
-        if needed:
+    for key, column in columns.items():
+        if key in REQUIRED_METRICS and None in column:
             return False
-        column = [value for value in column if value is not None]
-    if not kinds <= {int, float, type(None)}:
+        is_valid = is_percent if is_percentage(key) else is_number
+        if not is_known(key) or not _are_numbers_or_none(column, is_valid):
+            return False
+    return True
+
+
+def _are_rising_counts(column: Sequence[Any]) -> bool:
+    if set(map(type, column)) != {int}:  # `type`, because isinstance takes a bool for an int
         return False
-    fits = is_percent if percents else is_number
-    return not column or (fits(min(column)) and fits(max(column)))
+    rises = all(map(operator.lt, column, column[1:]))
+    return rises and is_count(column[0]) and is_count(column[-1])
+
+
+def _are_numbers_or_none(column: Sequence[Any], is_valid: Check) -> bool:
+    """Return whether every value is None or an int or a float that is valid.
+
+    `is_valid` must accept an interval of numbers: only the smallest and the largest are checked.
+    """
+    types = set(map(type, column))
+    if not types <= {int, float, type(None)}:
+        return False
+    numbers = column
+    if type(None) in types:
+        numbers = [value for value in column if value is not None]
+    return not numbers or (is_valid(min(numbers)) and is_valid(max(numbers)))
 
 
 # --- rows of probes.jsonl
 
-NORM = or_null(is_size)
-COLUMN_CHECKS: dict[str, Fits] = {
+NORM = or_none(is_size)  # None where it is not finite
+COLUMN_CHECKS: dict[str, Check] = {
     "count": is_count,
     "size": is_size,
     "number": is_number,
@@ -159,74 +158,109 @@ COLUMN_CHECKS: dict[str, Fits] = {
 }
 
 
-def column_checks(name: str) -> dict[str, Fits]:
+def column_checks(probe: str) -> dict[str, Check]:
     """Return the check of each column that a probe's registration declares in `columns`.
 
     A kind is a key of COLUMN_CHECKS, optionally followed by ` or null`, or a tuple of the words
     that the column may hold. A probe that is not registered has no checks.
     """
-    if name not in PROBES.names():
+    if probe not in PROBES.names():
         return {}
-    kinds = PROBES.facts(name)["columns"]
-    return {column: _column_check(kind) for column, kind in kinds.items()}
+    kinds = PROBES.facts(probe)["columns"]
+    return {column: _build_check(kind) for column, kind in kinds.items()}
 
 
 @cache
-def _column_check(kind: str | tuple[str, ...]) -> Fits:
+def _build_check(kind: str | tuple[str, ...]) -> Check:
     if isinstance(kind, tuple):
         return is_one_of(*kind)
-    name, _, nullable = kind.partition(" or ")
+    name, _, or_null = kind.partition(" or ")
     check = COLUMN_CHECKS[name]
-    return or_null(check) if nullable else check
+    return or_none(check) if or_null else check
 
 
-def _are_cells(column: list[Any]) -> bool:
-    return _all_numbers(column, percents=False, needed=False) or all(map(_is_cell, column))
+def _is_dict(value: Any) -> bool:
+    return isinstance(value, dict)
 
 
-def _is_cell(value: Any) -> bool:
-    return value is None or is_flag(value) or is_number(value) or is_name(value)
+PROBE_ROW: dict[str, Check] = {
+    PROBE: is_name,
+    ITERATION: is_count,
+    IMAGES: is_count,
+    DEVICE: is_name,
+    TABLE: _is_dict,
+}
 
 
-def check_probe_row(row: Row, before: list[Row]) -> str | None:
-    needed = {PROBE: is_name, ITERATION: is_count, IMAGES: is_count, DEVICE: is_name}
-    if unfit := _unfit(row, {**needed, TABLE: lambda table: isinstance(table, dict)}, {}):
-        return unfit
-    if any(_sample(row) == _sample(one) for one in before):
+def check_probe_row(row: Row, previous: Sequence[Row]) -> str | None:
+    """Check the table that one probe measured at one iteration.
+
+    There must not be an earlier row of the same probe, iteration and number of images.
+    """
+    problem = _find_invalid_key(row, PROBE_ROW)
+    if problem:
+        return problem
+    if any(_probe_key(other) == _probe_key(row) for other in previous):
         return "is there twice"
-    table = row[TABLE]
-    if not all(isinstance(column, list) and _are_cells(column) for column in table.values()):
-        return f"{TABLE} is wrong"
-    if len({len(column) for column in table.values()} - {0}) != 1 or ITERATION in table:
+    return _check_probe_table(row[PROBE], row[TABLE])
+
+
+def _probe_key(row: Row) -> tuple[Any, ...]:
+    """Return what must differ between rows: a measurement on more images is another measurement."""
+    return row[PROBE], row[ITERATION], row[IMAGES]
+
+
+def _check_probe_table(probe: str, table: dict[str, Any]) -> str | None:
+    """Check a table of columns. All columns must have the same length; empty ones are allowed."""
+    for column in table.values():
+        if not isinstance(column, list) or not _are_cells(column):
+            return f"{TABLE} is wrong"
+    lengths = {len(column) for column in table.values()} - {0}
+    if len(lengths) != 1 or ITERATION in table:
         return f"{TABLE} has no rows"
-    for name, fits in column_checks(row[PROBE]).items():
-        if name not in table or not all(map(fits, table[name])):
+    for name, is_valid in column_checks(probe).items():
+        if name not in table or not all(map(is_valid, table[name])):
             return f"column {name} is missing or wrong"
     return None
 
 
-def _sample(row: Row) -> tuple[Any, ...]:
-    """What a row of probes is of: another number of images is another sample, and may be taken too."""
-    return row[PROBE], row[ITERATION], row[IMAGES]
+def _are_cells(column: list[Any]) -> bool:
+    return _are_numbers_or_none(column, is_number) or all(map(is_scalar, column))
 
 
 # --- rows of landscape/
 
-POINT: dict[str, Fits] = {
-    "shape": is_one_of("line", "square"), "x": is_number, "y": is_number, "points": is_count,
-    "reach": lambda value: is_size(value) and value > 0, IMAGES: or_null(is_count), "directions": is_count,
-    "loss": NORM, "error": is_percent, DEVICE: is_name,
-}  # fmt: skip
+
+def _is_positive(value: Any) -> bool:
+    return is_number(value) and value > 0
 
 
-def check_landscape_row(row: Row, _before: list[Row]) -> str | None:
-    if unfit := _unfit(row, POINT, {}):
-        return unfit
+POINT: dict[str, Check] = {
+    "shape": is_one_of("line", "square"),
+    "x": is_number,
+    "y": is_number,
+    "points": is_count,  # on the line, or on a side of the square
+    "reach": _is_positive,  # the grid extends from -reach to reach
+    IMAGES: or_none(is_count),
+    "directions": is_count,  # the seed of the directions
+    "loss": NORM,
+    "error": is_percent,
+    DEVICE: is_name,
+}
+
+
+def check_landscape_row(row: Row, _previous: Sequence[Row]) -> str | None:
+    """Check the loss at one point. The point must lie on the grid that the row itself describes."""
+    problem = _find_invalid_key(row, POINT)
+    if problem:
+        return problem
     middle = (row["points"] - 1) // 2
     if middle < 1 or row["points"] % 2 == 0:
         return "points is wrong"
     for axis in ("x", "y"):
-        place = row[axis] / row["reach"] * middle
-        if abs(place) > middle + 0.5 or not math.isclose(place, round(place), abs_tol=1e-6):
-            return f"{axis} is no place of the grid"
-    return "y is wrong" if row["shape"] == "line" and row["y"] != 0 else None
+        index = row[axis] / row["reach"] * middle
+        if abs(index) > middle + 0.5 or not math.isclose(index, round(index), abs_tol=1e-6):
+            return f"{axis} is not on the grid"
+    if row["shape"] == "line" and row["y"] != 0:
+        return "y is wrong"
+    return None

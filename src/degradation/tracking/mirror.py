@@ -1,6 +1,7 @@
-"""W&B as a mirror of what is on disk: it may fail at any time, and training goes on.
+"""Mirror a training to W&B while it runs. The record on disk is the truth; W&B may always fail.
 
-What W&B lacks in the end is sent from the record by degradation.tracking.sync.
+A failure of W&B never disturbs the training. It is logged once and ends the mirroring;
+`degradation.tracking.sync` sends the rest later, from the record.
 """
 
 import logging
@@ -12,68 +13,77 @@ from typing import Any
 
 from degradation.config import Tracking
 from degradation.records.locks import LockTimeout
-from degradation.tracking.wandb_process import WandbError, WandbProcess, session
+from degradation.tracking.wandb_process import WandbError, WandbProcess, wandb_session
 from degradation.tracking.wandb_run import Mode, WandbRun, has_key, scratch_folder
 
 log = logging.getLogger(__name__)
 SendRow = Callable[[dict[str, Any]], None]
 
-LATER = "`make sync` sends it later"
+LATER = "`make sync` sends the rows later"
 
 
 class _Mirror:
-    """A run of W&B, or none any more: the first failure is told, once, and ends the mirroring."""
+    """A W&B run, until the first failure ends it."""
 
     def __init__(self) -> None:
         self.run: WandbRun | None = None
-        self.told = False
+        self.has_failed = False
 
     def start(
-        self, held: WandbProcess, tracking: Tracking, root: Path, identity: dict[str, Any]
+        self, process: WandbProcess, tracking: Tracking, root: Path, init_arguments: dict[str, Any]
     ) -> None:
-        online = tracking.mode == "online" or (tracking.mode == "auto" and has_key())
-        modes: list[Mode] = ["online", "offline"] if online else ["offline"]
+        """Begin the run: online if the mode allows it and the server answers, else offline."""
+        try_online = tracking.mode == "online" or (tracking.mode == "auto" and has_key())
+        modes: list[Mode] = ["online", "offline"] if try_online else ["offline"]
         for mode in modes:
             try:
-                if self.told:
-                    held.restart()
-                self.run = WandbRun(held, tracking, root, mode, identity)
+                if self.has_failed:
+                    process.restart()
+                self.run = WandbRun(process, tracking, root, mode, init_arguments)
                 return
             except WandbError as error:
-                self.tell("W&B (%s) does not answer: %s; %s", mode, error, LATER)
+                self.report_failure("W&B (%s) does not answer: %s; %s", mode, error, LATER)
 
     def send(self, row: dict[str, Any]) -> None:
-        if self.run is not None:
-            self.attempt(lambda run: run.add(row))
+        """Send a row, if the mirroring has not ended."""
+        self.attempt(lambda run: run.add(row))
 
-    def attempt(self, what: Callable[[WandbRun], None]) -> None:
+    def attempt(self, action: Callable[[WandbRun], None]) -> None:
+        """Do something with the run; a failure ends the mirroring."""
         if self.run is None:
             return
         try:
-            what(self.run)
+            action(self.run)
         except WandbError as error:
-            self.tell(
-                "W&B stopped mirroring (%s); the record on disk is whole, and %s", error, LATER
+            self.report_failure(
+                "W&B stopped mirroring (%s); the record on disk is complete, and %s", error, LATER
             )
             self.run = None
 
-    def tell(self, message: str, *values: object) -> None:
-        log.log(logging.DEBUG if self.told else logging.WARNING, message, *values)
-        self.told = True
+    def report_failure(self, message: str, *values: object) -> None:
+        """Log the first failure as a warning; further ones are only of interest for debugging."""
+        log.log(logging.DEBUG if self.has_failed else logging.WARNING, message, *values)
+        self.has_failed = True
 
 
 @contextmanager
 def mirror(
     tracking: Tracking,
     root: Path,
-    identify: Callable[[], dict[str, Any]],
+    build_init_arguments: Callable[[], dict[str, Any]],
     rows: Iterable[dict[str, Any]],
 ) -> Iterator[SendRow]:
-    """A function that sends a row to W&B. `rows`, those of an earlier attempt, are sent first.
+    """Mirror a run to W&B inside a `with` block; an exception in the block marks it as failed.
 
-    `identify()` gives wandb.init's id, name, group, job_type, tags and config. What the server has already is not sent
-    twice. The first failure is told once and ends the mirroring. An exception inside the `with` marks the W&B run as
-    failed.
+    Args:
+        tracking: mode, project, entity and timeout.
+        root: the record root.
+        build_init_arguments: returns id, name, group, job_type, tags and config for wandb.init. Its
+            failures count as failures of W&B.
+        rows: the rows of earlier attempts. Those that the server lacks are sent first.
+
+    Yields:
+        A function that sends a row. It never raises an error.
     """
     if tracking.mode == "disabled":
         yield lambda _: None
@@ -81,41 +91,40 @@ def mirror(
     mirrored = _Mirror()
     with ExitStack() as stack:
         try:
-            identity = identify()
-            held = stack.enter_context(
-                session(scratch_folder(root, identity["id"]), tracking.init_timeout)
-            )
-            mirrored.start(held, tracking, root, identity)
+            init_arguments = build_init_arguments()
+            scratch = scratch_folder(root, init_arguments["id"])
+            process = stack.enter_context(wandb_session(scratch, tracking.init_timeout))
+            mirrored.start(process, tracking, root, init_arguments)
         except (OSError, WandbError, LockTimeout) as error:
-            mirrored.tell(
-                "W&B cannot be started (%s); the record on disk is whole, and %s", error, LATER
+            mirrored.report_failure(
+                "W&B cannot be started (%s); the record on disk is complete, and %s", error, LATER
             )
         for row in rows:
             mirrored.send(row)
-        code = 1
+        exit_code = 1
         try:
             yield mirrored.send
-            mirrored.attempt(
-                WandbRun.flush
-            )  # where training failed, the last iteration may not be whole
-            code = 0
+            # Only now: after a failed training, the rows of the last iteration may be incomplete.
+            mirrored.attempt(WandbRun.flush)
+            exit_code = 0
         finally:
-            mirrored.attempt(lambda run: run.finish(code))
+            mirrored.attempt(lambda run: run.finish(exit_code))
 
 
 def mirror_analysis(
     tracking: Tracking,
     root: Path,
-    identify: Callable[[], dict[str, Any]],
+    build_init_arguments: Callable[[], dict[str, Any]],
     tables: dict[str, Any],
     figures: dict[str, Path],
 ) -> None:
-    """The report's tables (pandas frames) and figures (PNG files) as one W&B run of job type `analysis`."""
-    with mirror(tracking, root, identify, []) as send:
-        send({name: partial(_table, frame) for name, frame in tables.items()} | figures)
+    """Send the tables (pandas frames) and figures (PNG files) of a report as one W&B run."""
+    with mirror(tracking, root, build_init_arguments, []) as send:
+        lazy_tables = {name: partial(_build_table, frame) for name, frame in tables.items()}
+        send(lazy_tables | figures)
 
 
-def _table(frame: Any) -> Any:
+def _build_table(frame: Any) -> Any:
     import wandb
 
     return wandb.Table(dataframe=frame)

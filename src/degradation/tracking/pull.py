@@ -1,7 +1,9 @@
-"""What W&B has of runs is brought back into records: whole histories, never sampled ones.
+"""Bring the runs of a W&B project back into records, with all rows of their histories.
 
-Of a run that W&B says is finished, fewer evaluations than its schedule has mean that it diverged: the mirror sends
-nothing else of that. Other runs are not over, and are completed by a later pull.
+W&B does not store how a run of ours ended, so that follows from its rows. A run that W&B calls
+finished and that has the row of the last iteration is done. If it has fewer rows, it has diverged:
+the mirror closes a run as finished in these two cases only. Any other run is unfinished, and a
+later pull completes it.
 """
 
 import re
@@ -18,135 +20,177 @@ from degradation.config.errors import quote
 from degradation.durable_io import Row
 from degradation.metrics import ITERATION
 from degradation.records.schema import State
-from degradation.tracking.pull_validation import (
-    InvalidPull,
-    Judge,
-    description_of,
-    is_run_id,
-    metrics_of,
+from degradation.run_id import is_run_id
+from degradation.tracking.pull_validation import InvalidPull, restore_metadata, restore_metrics
+from degradation.tracking.pulled_record import (
+    STAGING_DIR,
+    RunContents,
+    check_pull_root,
+    find_difference,
+    store,
 )
-from degradation.tracking.pulled_record import STAGING, Contents, check_root, difference, keep
-from degradation.tracking.sync import alone
+from degradation.tracking.sync import exclusive_session
 from degradation.tracking.wandb_process import WandbError, WandbProcess
 from degradation.tracking.wandb_run import NO_KEY, has_key
 
-RUNS_A_PAGE = 200
-STEPS_A_PAGE = 10_000  # as many rows are asked for, so none of a page is left out by sampling
-ROWS_A_CALL = (
-    50  # each call has a clock of its own; few enough that the pages of one call come in its time
-)
-FINISHED = "finished"  # W&B's word for an exit status of 0
+RUNS_PER_PAGE = 200
+# As many steps as rows are requested per page: with fewer rows than steps W&B would sample them.
+STEPS_PER_PAGE = 10_000
+# Each call has a time limit, so a call must not fetch more than a few pages.
+ROWS_PER_CALL = 50
+FINISHED = "finished"  # W&B's state of a run with exit status 0
 
 
 @dataclass(frozen=True)
-class Pulled:
-    """What became of one run: lines, whether all of it is in the record, and what W&B has of it where that is sound."""
+class PullResult:
+    """What became of one run.
+
+    Attributes:
+        run_id: the run.
+        message: one line for the user.
+        is_complete: the record now holds everything that W&B has.
+        contents: what W&B has, if it is valid.
+    """
 
     run_id: str
-    told: str
-    whole: bool
-    contents: Contents | None = None
+    message: str
+    is_complete: bool
+    contents: RunContents | None = None
 
 
 @dataclass
 class Listing:
-    """The runs of a project: the W&B ids of each run id (those of several record roots), and what is no run of ours."""
+    """The runs of a W&B project.
+
+    Attributes:
+        copies: the W&B ids for each run id; several record roots may have mirrored the same run.
+        refused: runs that are not ours.
+    """
 
     copies: dict[str, list[str]] = field(default_factory=dict)
-    refused: list[Pulled] = field(default_factory=list)
+    refused: list[PullResult] = field(default_factory=list)
 
 
 class Project:
-    """The runs of an entity and project. Its methods raise WandbError where the server does not answer."""
+    """The runs of a W&B project. Methods raise WandbError if the server does not answer."""
 
-    def __init__(self, held: WandbProcess, tracking: Tracking, root: Path, judge: Judge) -> None:
-        self.held, self.tracking, self.root, self.judge = held, tracking, root, judge
+    def __init__(self, process: WandbProcess, tracking: Tracking, root: Path) -> None:
+        self.process = process
+        self.tracking = tracking
+        self.root = root
         self._connect()
-        entity = tracking.entity or held.call(lambda: self.api.default_entity)
+        entity = tracking.entity or process.call(lambda: self.api.default_entity)
         self.path = f"{entity}/{tracking.project}"
 
     def _connect(self) -> None:
         import wandb
 
-        self.api: Any = self.held.call(
-            lambda: wandb.Api(timeout=max(1, round(self.tracking.init_timeout)))
-        )
+        timeout_s = max(1, round(self.tracking.init_timeout))
+        self.api: Any = self.process.call(lambda: wandb.Api(timeout=timeout_s))
 
-    def listing(self, group: str | None) -> Listing:
-        """All runs of trainings, or those of one experiment. Only names are kept: a project may have many runs."""
-        filters = {"jobType": "train"} | ({"group": group} if group else {})
-        runs = self.held.call(lambda: self.api.runs(self.path, filters, per_page=RUNS_A_PAGE))
-        found = Listing()
-        while (run := self.held.call(lambda: next(runs, None))) is not None:
-            runs.objects[runs.index] = None
-            if not is_run_id(run.name) or not re.fullmatch(
-                f"{run.name}-[0-9a-f]{{6}}", str(run.id)
-            ):
-                told = (
-                    f"refused: its name, {quote(run.name)}, and its W&B id are not those of a run"
-                )
-                found.refused.append(Pulled(quote(run.id), told, False))
-            else:
-                found.copies.setdefault(run.name, []).append(run.id)
-        return Listing(
-            {name: sorted(found.copies[name]) for name in sorted(found.copies)}, found.refused
-        )
+    def list_runs(self, group: str | None) -> Listing:
+        """List the project's trainings, or those of one group (the name of an experiment)."""
+        filters = {"jobType": "train"}
+        if group:
+            filters["group"] = group
+        runs = self.process.call(lambda: self.api.runs(self.path, filters, per_page=RUNS_PER_PAGE))
+        listing = Listing()
+        while (run := self.process.call(lambda: next(runs, None))) is not None:
+            runs.objects[runs.index] = None  # frees the run: a project may have very many
+            if _is_mirrored_training(run.name, run.id):
+                listing.copies.setdefault(run.name, []).append(run.id)
+                continue
+            message = f"refused: its name, {quote(run.name)}, and its W&B id are not those of a run"
+            listing.refused.append(PullResult(quote(run.id), message, False))
+        sorted_copies = {
+            run_id: sorted(listing.copies[run_id]) for run_id in sorted(listing.copies)
+        }
+        return Listing(sorted_copies, listing.refused)
 
-    def pull(self, run_id: str, copies: Iterable[str]) -> Pulled:
-        """Bring a run into its record. Raises OSError too."""
-        sound: list[tuple[str, Contents]] = []
+    def pull(self, run_id: str, copies: Iterable[str]) -> PullResult:
+        """Bring one run into its record.
+
+        Of several copies a finished one is taken, else the one with the most rows.
+
+        Args:
+            run_id: the run.
+            copies: its W&B ids, sorted.
+
+        Raises:
+            OSError: the record cannot be written.
+            WandbError: the server does not answer, nor after a restart of wandb.
+        """
+        valid: list[tuple[str, RunContents]] = []
         problems: list[str] = []
         for copy in copies:
             try:
-                sound.append((copy, self._contents(run_id, copy)))
-            except InvalidPull as refused:
-                problems.append(f"{copy} refused: {refused}")
+                valid.append((copy, self._download(run_id, copy)))
+            except InvalidPull as refusal:
+                problems.append(f"{copy} refused: {refusal}")
             except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-                problems.append(
-                    f"{copy} refused: it makes no sense ({type(error).__name__}: {error})"
-                )
+                # wandb parses what the server sends, and does not expect all that it may send.
+                reason = f"{type(error).__name__}: {error}"
+                problems.append(f"{copy} refused: it cannot be interpreted ({reason})")
             except WandbError as error:
                 problems.append(f"{copy} not pulled: {error}")
-                self.held.restart()
+                self.process.restart()
                 self._connect()
-        if not sound:
-            return Pulled(run_id, "; ".join(problems), False)
-        # those that are over first, then the longest; of equals the first by its W&B id
-        sound.sort(key=lambda one: (one[1].outcome is None, -len(one[1].metrics)))
-        (_, best), *others = sound
+        if not valid:
+            return PullResult(run_id, "; ".join(problems), False)
+        valid.sort(key=_rank_copy)
+        (_, best), *others = valid
         for copy, contents in others:
-            if contents.outcome is not None and (problem := difference(best, contents)):
-                problems.append(f"{copy} is not the same and left out: {problem}")
-        told, whole = keep(self.root, run_id, best, self.path)
-        return Pulled(run_id, "; ".join([told, *problems]), whole and not problems, best)
+            difference = find_difference(best, contents)
+            if contents.outcome is not None and difference:
+                problems.append(f"{copy} differs and is excluded: {difference}")
+        message, is_complete = store(self.root, run_id, best, self.path)
+        all_messages = "; ".join([message, *problems])
+        return PullResult(run_id, all_messages, is_complete and not problems, best)
 
-    def _contents(self, run_id: str, copy: str) -> Contents:
+    def _download(self, run_id: str, copy: str) -> RunContents:
+        """Return the contents of one W&B run. Raises InvalidPull and WandbError."""
         self.api.flush()
-        run = self.held.call(lambda: self.api.run(f"{self.path}/{copy}"))
-        config = self.held.call(lambda: run.config)
-        description = description_of(run_id, config, self.judge)
-        scan = self.held.call(lambda: run.scan_history(page_size=STEPS_A_PAGE, use_cache=False))
-        rows = _Counted(self._rows(scan))
-        metrics = metrics_of(description["config"], rows, self.judge)
+        run = self.process.call(lambda: self.api.run(f"{self.path}/{copy}"))
+        sent_metadata = self.process.call(lambda: run.config)
+        metadata = restore_metadata(run_id, sent_metadata)
+        scan = self.process.call(
+            lambda: run.scan_history(page_size=STEPS_PER_PAGE, use_cache=False)
+        )
+        sent_rows = _CountedRows(self._read_history(scan))
+        metrics = restore_metrics(metadata["config"], sent_rows)
         if run.state != FINISHED:
-            return Contents(description, metrics, None)
-        if metrics and metrics[-1][ITERATION] == description["config"]["schedule"]["iterations"]:
-            return Contents(description, metrics, State.DONE)
-        if rows.count < int(run.historyLineCount or 0):
-            raise InvalidPull(f"the server gave {rows.count} of {run.historyLineCount} rows")
-        return Contents(description, metrics, State.DIVERGED)
+            return RunContents(metadata, metrics, None)
+        last_iteration = metadata["config"]["schedule"]["iterations"]
+        if metrics and metrics[-1][ITERATION] == last_iteration:
+            return RunContents(metadata, metrics, State.DONE)
+        if sent_rows.count < int(run.historyLineCount or 0):
+            counts = f"{sent_rows.count} of {run.historyLineCount}"
+            raise InvalidPull(f"the server sent {counts} rows")
+        return RunContents(metadata, metrics, State.DIVERGED)
 
-    def _rows(self, scan: Any) -> Iterator[Row]:
-        rows = (row for row in scan)  # wandb's scan begins anew with each iter()
-        while some := self.held.call(lambda: [*islice(rows, ROWS_A_CALL)]):
-            yield from some
+    def _read_history(self, scan: Any) -> Iterator[Row]:
+        rows = (row for row in scan)  # one iterator: wandb's scan restarts with each iter()
+        while batch := self.process.call(lambda: list(islice(rows, ROWS_PER_CALL))):
+            yield from batch
 
 
-class _Counted:
-    """Rows, and how many there were."""
+def _is_mirrored_training(name: Any, wandb_id: Any) -> bool:
+    """Return whether a W&B run is named by a run id, and its W&B id is that and a root's token."""
+    return is_run_id(name) and re.fullmatch(f"{name}-[0-9a-f]{{6}}", str(wandb_id)) is not None
+
+
+def _rank_copy(copy: tuple[str, RunContents]) -> tuple[bool, int]:
+    """Return a sort key: finished copies first, then those with more rows."""
+    _, contents = copy
+    return contents.outcome is None, -len(contents.metrics)
+
+
+class _CountedRows:
+    """An iterator over rows that counts them."""
 
     def __init__(self, rows: Iterator[Row]) -> None:
-        self.rows, self.count = rows, 0
+        self.rows = rows
+        self.count = 0
 
     def __iter__(self) -> Iterator[Row]:
         for row in self.rows:
@@ -155,18 +199,24 @@ class _Counted:
 
 
 @contextmanager
-def connect(tracking: Tracking, root: Path, judge: Judge) -> Iterator[Project]:
-    """Raises WandbError, without a key or where no server answers, RecordError and OSError."""
+def connect(tracking: Tracking, root: Path) -> Iterator[Project]:
+    """Connect to a W&B project, to pull its runs into a record root.
+
+    Raises:
+        WandbError: there is no key, tracking is disabled, or the server does not answer.
+        RecordError: the root holds runs that were trained, not pulled.
+        OSError: the root cannot be written.
+    """
     if tracking.mode == "disabled":
         raise WandbError(
-            "tracking.mode: 'disabled', so it is not asked; allowed: offline, online, auto"
+            "tracking.mode: 'disabled', so W&B is not contacted; allowed: offline, online, auto"
         )
     if not has_key():
         raise WandbError(NO_KEY)
-    check_root(root)
-    with alone(tracking, root, "pull", "another process is pulling into it") as held:
-        shutil.rmtree(root / STAGING, ignore_errors=True)
+    check_pull_root(root)
+    with exclusive_session(tracking, root, "pull", "another process is pulling into it") as process:
+        shutil.rmtree(root / STAGING_DIR, ignore_errors=True)
         try:
-            yield Project(held, tracking, root, judge)
+            yield Project(process, tracking, root)
         finally:
-            shutil.rmtree(root / STAGING, ignore_errors=True)
+            shutil.rmtree(root / STAGING_DIR, ignore_errors=True)

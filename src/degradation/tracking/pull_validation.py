@@ -1,193 +1,179 @@
-"""What a run of W&B must hold to become a record: nothing that a server says is trusted.
+"""Turn what W&B sends of a run into the values of a record, and refuse what is not a valid record.
 
-A row is an evaluation with exactly the keys that the configuration asks for; what W&B does not keep is put back: which
-numbers are whole, and that a loss which was not finite is None.
+Nothing that a server sends is trusted. The checks are those of `degradation.records`. In addition,
+run.json must have the keys that training writes, and there must be one row for each evaluation,
+with the metrics that the configuration asks for. What W&B loses is restored: which numbers are
+integers, and None in place of a loss that was not finite.
 """
 
 import math
-import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields, is_dataclass
-from functools import cache
-from typing import Any, get_args, get_origin, get_type_hints
+from collections.abc import Iterable
+from dataclasses import is_dataclass
+from typing import Any, get_args, get_origin
 
-from degradation.config import Config, Model, evaluation_iterations, family
-from degradation.config.errors import is_single_line, quote
+from degradation.config import Config, evaluation_iterations
+from degradation.config.errors import quote
+from degradation.config.keys import split_optional
 from degradation.durable_io import Row
-from degradation.metrics import (
-    AUGMENTED_ERROR,
-    AUGMENTED_LOSS,
-    CLEAN_ERROR,
-    CLEAN_LOSS,
-    ITERATION,
-    LR,
-    PLATEAUS,
-    RUNNING_ERROR,
-    RUNNING_LOSS,
-    TEN_CROP_ERROR,
-    TEN_CROP_TOP5_ERROR,
-    TEST_ERROR,
-    TEST_LOSS,
-    VALIDATION_ERROR,
-    VALIDATION_LOSS,
-    WARMUP_END,
-)
+from degradation.metrics import ITERATION, METRICS
+from degradation.records.config_validation import get_config_types
+from degradation.records.metadata_validation import check_keys, check_metadata
+from degradation.records.row_validation import check_metrics_row
 from degradation.records.schema import RUN_FILE
-from degradation.run_id import HASH_DEFAULTS, PARENT_KEY
+from degradation.records.value_checks import is_count, is_number
+from degradation.run_id import hashed_family, is_run_id, run_id_prefix
 
-RUN_ID = re.compile(r"[a-z-]+-d\d+-s\d+-[0-9a-f]{8}", re.ASCII)
-WHOLE = (ITERATION, WARMUP_END, PLATEAUS)
-LARGEST = 1e300
-NOT_METRICS = ("_", "probes/")  # W&B's own, and tables, which are not pulled
-TEXTS, COUNTS = {"name", "checksum"}, {"classes", "train", "test"}  # of the data
+NOT_METRICS = ("_", "probes/")  # prefixes of W&B's own keys and of tables, which are not pulled
 
 
 class InvalidPull(Exception):
-    """Why a run of W&B becomes no record, in a few words."""
+    """Why a run of W&B cannot become a record, in a few words."""
 
 
-@dataclass(frozen=True)
-class Judge:
-    """What the reader of records says is wrong with a run.json of an id, and with a row after those before it."""
-
-    description: Callable[[Row, str], str | None]
-    metric: Callable[[Row, list[Row]], str | None]
+# --- run.json
 
 
-def description_of(run_id: str, sent: Any, judge: Judge) -> Row:
-    """run.json from the W&B run's configuration. Raises Refused where it is not that of this id."""
-    needed = {"run_id", "family", "numerics_version", "config", "data", "census"}
-    if not isinstance(sent, dict) or not needed <= {*sent} <= {*needed, "parent"}:
+def restore_metadata(run_id: str, sent: Any) -> Row:
+    """Return the values of run.json from the configuration of a W&B run.
+
+    Raises:
+        InvalidPull: it is not the configuration of the run with this id.
+    """
+    if not isinstance(sent, dict) or "config" not in sent:
         raise InvalidPull(f"its configuration does not hold what {RUN_FILE} holds")
-    description: Row = sent | {"config": _typed(sent["config"], Config)}
-    if problem := judge.description(description, run_id) or _misfit(description):
+    metadata: Row = sent | {"config": restore_types(sent["config"], Config)}
+    problem = check_metadata(metadata, run_id) or check_keys(metadata) or _check_values(metadata)
+    if problem:
         raise InvalidPull(problem)
-    config = description["config"]
-    expected = f"{_family(config['model'])}-d{config['model']['depth']}-s{config['seed']}-"
-    if description["family"] != _family(config["model"]) or not run_id.startswith(expected):
+    config = metadata["config"]
+    family = hashed_family(config["model"])
+    prefix = run_id_prefix(family, config["model"]["depth"], config["seed"])
+    if metadata["family"] != family or not run_id.startswith(prefix):
         raise InvalidPull(
-            f"config is that of {expected}..., not the one that the run's id is made of"
+            f"config is that of {prefix}..., not the one that the run's id is made of"
         )
-    return description
+    return metadata
 
 
-def _misfit(description: Row) -> str | None:
-    data, config = description["data"], description["config"]
-    if not TEXTS | COUNTS <= {*data} <= TEXTS | COUNTS | {"validation", "commonest"}:
-        return "data has other keys"
-    if not all(isinstance(data[key], str) and is_single_line(data[key]) for key in TEXTS):
-        return "data.name or data.checksum is wrong"
-    if not all(_is_count(value) for key, value in data.items() if key not in TEXTS):
-        return "data holds what is no count"
-    if data["name"] != config["data"]["name"]:
-        return "data is not that of config"
-    if not _is_count(description["numerics_version"]):
+def _check_values(metadata: Row) -> str | None:
+    """Check values that the reader of records does not depend on."""
+    if metadata["data"]["name"] != metadata["config"]["data"]["name"]:
+        return "data.name differs from the one in config"
+    if not is_count(metadata["numerics_version"]):
         return "numerics_version is wrong"
-    parent = description.get("parent")
-    return None if parent is None or is_run_id(parent) else "parent is wrong"
+    parent = metadata.get("parent")
+    if parent is not None and not is_run_id(parent):
+        return "parent is wrong"
+    return None
 
 
-def is_run_id(name: Any) -> bool:
-    """Can it be one? It becomes a folder's name."""
-    return isinstance(name, str) and len(name) < 100 and RUN_ID.fullmatch(name) is not None
+def restore_types(value: Any, kind: Any) -> Any:
+    """Return the value with the numeric types of the schema.
 
+    JSON may have turned 1.0 into 1, and run ids hash the difference.
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _family(model: Row) -> str:
-    names = [field.name for field in fields(Model)]
-    values: dict[str, Any] = {
-        name: model.get(name, HASH_DEFAULTS.get(f"model.{name}")) for name in names
-    }
-    return family(Model(**values))
-
-
-def _typed(value: Any, kind: Any) -> Any:
-    """As the schema has it: JSON may have lost that 1.0 is no 1, and ids are made of the difference."""
-    if isinstance(kind, type) and is_dataclass(kind):
-        if not isinstance(value, dict):
-            return value
-        types = _types(kind) | {PARENT_KEY: Config}
-        return {name: _typed(one, types.get(name)) for name, one in value.items()}
+    Args:
+        value: what the configuration holds.
+        kind: its type in the schema; None for a key that the schema lacks.
+    """
+    kind, _ = split_optional(kind)
+    if is_dataclass(kind) and isinstance(kind, type) and isinstance(value, dict):
+        types = get_config_types(kind)
+        return {name: restore_types(entry, types.get(name)) for name, entry in value.items()}
     if get_origin(kind) is list and isinstance(value, list):
-        return [_typed(one, get_args(kind)[0]) for one in value]
-    kinds = [option for option in get_args(kind) if option is not type(None)] or [kind]
-    if is_dataclass(kinds[0]):
-        return _typed(value, kinds[0])
-    return _number(value, kinds[0]) if kinds[0] in (int, float) and _is_number(value) else value
+        (entry_kind,) = get_args(kind)
+        return [restore_types(entry, entry_kind) for entry in value]
+    if kind in (int, float) and is_number(value):
+        return _restore_number(value, is_whole=kind is int)
+    return value
 
 
-_types = cache(get_type_hints)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
-
-
-def _number(value: float, kind: type) -> float:
-    whole = kind is int and math.isfinite(value) and float(value).is_integer()
-    return int(value) if whole else float(value) if kind is float else value
+def _restore_number(value: float, is_whole: bool) -> float:
+    """Return a float, or an int for a whole number. A check refuses 1.5 for the latter."""
+    if not is_whole:
+        return float(value)
+    return int(value) if math.isfinite(value) and float(value).is_integer() else value
 
 
 # --- rows of metrics
 
 
-def metrics_of(config: Row, sent: Iterable[Row], judge: Judge) -> list[Row]:
-    """The rows of metrics.jsonl from those of the W&B history. Raises Refused, also where one is missing."""
-    kept: list[Row] = []
-    expected = _evaluations(config)
-    for row in sent:
-        told = {
-            key: value
-            for key, value in row.items()
-            if not key.startswith(NOT_METRICS) and value is not None
-        }
-        if not {*told} <= {ITERATION}:  # else it is of probes
-            kept.append(_metric(config, told, next(expected, None)))
-            if problem := judge.metric(kept[-1], kept[-2:-1]):
-                raise InvalidPull(f"iteration {kept[-1][ITERATION]}: {problem}")
-    return kept
+def restore_metrics(config: Row, sent: Iterable[Row]) -> list[Row]:
+    """Return the rows of metrics.jsonl from the rows of a W&B history.
+
+    The history may end early (the run is unfinished or has diverged), but no evaluation before its
+    end may be missing.
+
+    Args:
+        config: the configuration in run.json.
+        sent: rows of the history. Rows that hold no metric, such as those of probes, are ignored.
+
+    Raises:
+        InvalidPull: a row is missing or invalid.
+    """
+    schedule = config["schedule"]
+    expected = evaluation_iterations(
+        schedule["iterations"],
+        schedule["evaluate_every"],
+        at_start=config["model"].get("grown_from") is not None,
+    )
+    rows: list[Row] = []
+    for sent_row in sent:
+        values = _select_metrics(sent_row)
+        if values.keys() <= {ITERATION}:
+            continue
+        iteration = next(expected, None)
+        row = _restore_row(config, values, iteration)
+        problem = check_metrics_row(row, rows[-1:])
+        if problem:
+            raise InvalidPull(f"iteration {iteration}: {problem}")
+        rows.append(row)
+    return rows
 
 
-def _metric(config: Row, told: Row, expected: int | None) -> Row:
-    if told.get(ITERATION) != expected:
-        wanted = "no row" if expected is None else f"that of {expected}"
-        raise InvalidPull(
-            f"has a row of iteration {quote(told.get(ITERATION))} where {wanted} belongs"
-        )
-    place = f"iteration {expected}"
-    needed, losses, optional = _keys(config, int(told[ITERATION]))
-    if missing := needed - {*told}:
-        raise InvalidPull(f"{place}: {min(missing)} is missing")
-    if unknown := {*told} - needed - losses - optional:
-        raise InvalidPull(f"{place}: {quote(min(unknown))} does not belong there")
-    if wrong := [key for key, value in told.items() if not _is_number(value)]:
-        raise InvalidPull(f"{place}: {min(wrong)} is no number: {quote(told[min(wrong)])}")
-    return dict.fromkeys(losses) | {
-        key: _number(value, int if key in WHOLE else float) for key, value in told.items()
+def _select_metrics(sent_row: Row) -> Row:
+    """Return the metrics of a row. W&B may send None for a key that the row does not have."""
+    return {
+        key: value
+        for key, value in sent_row.items()
+        if value is not None and not key.startswith(NOT_METRICS)
     }
 
 
-def _keys(config: Row, iteration: int) -> tuple[set[str], set[str], set[str]]:
-    """Those that a row must have, those that are None where they were not finite, and those that it may have."""
-    data, schedule = config["data"], config["schedule"]
-    needed = {ITERATION, CLEAN_ERROR, AUGMENTED_ERROR, TEST_ERROR}
-    losses = {CLEAN_LOSS, AUGMENTED_LOSS, TEST_LOSS}
-    if iteration:
-        needed |= {LR, RUNNING_ERROR, RUNNING_LOSS}
-    if data.get("validation"):
-        needed, losses = needed | {VALIDATION_ERROR}, losses | {VALIDATION_LOSS}
-    if (data.get("stream") or {}).get("ten_crop"):
-        needed |= {TEN_CROP_ERROR, TEN_CROP_TOP5_ERROR}
-    if schedule.get("plateau"):
-        needed |= {PLATEAUS}
-    return needed, losses, {WARMUP_END} if schedule.get("warmup") else set()
+def _restore_row(config: Row, values: Row, expected_iteration: int | None) -> Row:
+    """Return the row of an evaluation. Raises InvalidPull."""
+    if values.get(ITERATION) != expected_iteration:
+        found = quote(values.get(ITERATION))
+        expected = "no row" if expected_iteration is None else f"that of {expected_iteration}"
+        raise InvalidPull(f"has a row of iteration {found} where {expected} belongs")
+    problem = _find_wrong_metric(config, values)
+    if problem:
+        raise InvalidPull(f"iteration {expected_iteration}: {problem}")
+    row: Row = {}
+    for name in _list_metrics(config, values[ITERATION]):
+        metric = METRICS[name]
+        if name in values:
+            row[name] = _restore_number(values[name], metric.is_whole)
+        elif metric.nullable:
+            row[name] = None
+    return row
 
 
-def _evaluations(config: Row) -> Iterator[int]:
-    """Return the iterations of the rows of metrics."""
-    schedule = config["schedule"]
-    at_start = config["model"].get("grown_from") is not None
-    return evaluation_iterations(schedule["iterations"], schedule["evaluate_every"], at_start)
+def _find_wrong_metric(config: Row, values: Row) -> str | None:
+    """Return what is wrong with the first key that is missing, unknown or not a number."""
+    names = _list_metrics(config, values[ITERATION])
+    for name in sorted(names):
+        metric = METRICS[name]
+        if name not in values and not metric.nullable and not metric.optional:
+            return f"{name} is missing"
+    for key in sorted(values):
+        if key not in names:
+            return f"{quote(key)} does not belong there"
+        if not is_number(values[key]):
+            return f"{key} is no number: {quote(values[key])}"
+    return None
+
+
+def _list_metrics(config: Row, iteration: int) -> list[str]:
+    """Return the metrics that the row of an iteration may have."""
+    return [name for name, metric in METRICS.items() if metric.condition(config, iteration)]

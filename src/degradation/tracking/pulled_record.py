@@ -1,7 +1,9 @@
-"""A record that was pulled: it has the configuration, all rows of metrics and the outcome, and says where it is from.
+"""Write pulled runs into records, and compare W&B's version of a run with a record.
 
-W&B does not have the rest: weights and snapshots, and of an attempt its device and times; probes are not pulled. So
-such records have a root of their own, which no training writes to.
+A pulled record has run.json, all rows of metrics and the outcome, and says where it comes from. It
+has no weights, snapshots or probes, and no device or duration of an attempt: W&B does not have
+them, or they are not pulled. Such records therefore have a root of their own, into which nothing
+is trained.
 """
 
 import time
@@ -12,7 +14,7 @@ from pathlib import Path
 from degradation.config.errors import quote
 from degradation.durable_io import TEMPORARY, Row
 from degradation.metrics import ITERATION
-from degradation.records.manifest import build_manifest, fingerprint
+from degradation.records.manifest import Manifest, build_manifest, fingerprint
 from degradation.records.record import Record
 from degradation.records.root import list_run_ids
 from degradation.records.schema import (
@@ -29,135 +31,197 @@ from degradation.records.schema import (
     State,
 )
 
-FROM = "pulled from W&B: "  # in place of a device
-STAGING = f"{TEMPORARY}pull"  # in the record root: a record is made there and then moved to its place, whole
+PULLED_FROM = "pulled from W&B: "  # in place of a device
+# In the record root: a record is written here and then moved to its place, so it appears whole.
+STAGING_DIR = f"{TEMPORARY}pull"
 
 
 @dataclass(frozen=True)
-class Contents:
-    """What a run has told: run.json without its version, the rows of metrics, and how it ended (None: not over)."""
+class RunContents:
+    """What W&B and a record both have of a run.
 
-    description: Row
+    Attributes:
+        metadata: the values of run.json, without `schema_version`.
+        metrics: the rows of metrics.jsonl.
+        outcome: DONE or DIVERGED; None for an unfinished run.
+    """
+
+    metadata: Row
     metrics: list[Row]
     outcome: State | None
 
-
-def contents_of(record: Record) -> Contents:
-    """Raises RecordError where the record cannot be trusted whole."""
-    if record.read_manifest() is not None and (problem := record.find_mismatch()):
-        raise RecordError(problem)
-    if damaged := record.count_corrupt_lines(METRICS_FILE):
-        raise RecordError(f"{record.path(METRICS_FILE)}: {damaged} torn or changed lines")
-    description = {
-        key: value for key, value in record.read_metadata().items() if key != "schema_version"
-    }
-    return Contents(description, record.valid_prefix(METRICS_FILE), record.outcome())
+    @property
+    def summary(self) -> str:
+        """The outcome and the number of rows, for messages."""
+        return f"{_outcome_name(self.outcome)}, {len(self.metrics)} rows"
 
 
-def difference(here: Contents, there: Contents) -> str | None:
-    """The first one, in a few words: `here` a record, `there` W&B. None where they are equal."""
-    for key in sorted({*here.description, *there.description}):
-        if here.description.get(key) != there.description.get(key):
+def _outcome_name(outcome: State | None) -> str:
+    return str(outcome or "unfinished")
+
+
+def read_contents(record: Record) -> RunContents:
+    """Read the contents of a record. Raises RecordError if any part of it is corrupt."""
+    if record.read_manifest() is not None:
+        mismatch = record.find_mismatch()
+        if mismatch:
+            raise RecordError(mismatch)
+    corrupt_lines = record.count_corrupt_lines(METRICS_FILE)
+    if corrupt_lines:
+        raise RecordError(
+            f"{record.path(METRICS_FILE)}: {corrupt_lines} truncated or corrupt lines"
+        )
+    metadata = record.read_metadata()
+    del metadata["schema_version"]
+    return RunContents(metadata, record.valid_prefix(METRICS_FILE), record.outcome())
+
+
+# --- comparing
+
+
+def find_difference(recorded: RunContents, pulled: RunContents) -> str | None:
+    """Return the first difference between a record and W&B; None if there is none."""
+    for key in sorted(recorded.metadata.keys() | pulled.metadata.keys()):
+        if recorded.metadata.get(key) != pulled.metadata.get(key):
             return f"{RUN_FILE}: {key} differs"
-    for ours, theirs in zip_longest(here.metrics, there.metrics):
-        if ours is None or theirs is None:
-            lacking, iteration = ("the record", theirs) if ours is None else ("W&B", ours)
-            return (
-                f"{METRICS_FILE}: {lacking} lacks the rows from iteration {iteration[ITERATION]} on"
-            )
-        for key in sorted({*ours, *theirs}):
-            if (key in ours, ours.get(key)) != (key in theirs, theirs.get(key)):
-                values = f"{quote(theirs.get(key))} in W&B, {quote(ours.get(key))} in the record"
-                return f"{METRICS_FILE}: iteration {ours[ITERATION]}: {key} is {values}"
-    if here.outcome is not there.outcome:
-        return f"it is {there.outcome or 'not over'} in W&B, {here.outcome or 'not over'} in the record"
+    for recorded_row, pulled_row in zip_longest(recorded.metrics, pulled.metrics):
+        difference = _find_row_difference(recorded_row, pulled_row)
+        if difference:
+            return f"{METRICS_FILE}: {difference}"
+    if recorded.outcome is not pulled.outcome:
+        in_wandb, in_record = _outcome_name(pulled.outcome), _outcome_name(recorded.outcome)
+        return f"the run is {in_wandb} in W&B, {in_record} in the record"
     return None
 
 
-def keep(root: Path, run_id: str, contents: Contents, source: str) -> tuple[str, bool]:
-    """Make the record, or complete one that was not over; one that differs stays as it is. Raises OSError.
-
-    Returns a line, and whether the record has all now.
-    """
-    record = Record(root, run_id)
-    if record.folder.is_symlink():
-        return f"{record.folder}: is a link, and a record is none; remove it", False
-    rows = f"{len(contents.metrics)} rows"
-    if not record.folder.exists():
-        staged = Record(root / STAGING, run_id)
-        _write(staged, contents, source)
-        staged.folder.rename(record.folder)
-        return f"pulled, {_ended(contents)}, {rows}", True
-    try:
-        there = contents_of(record)
-        problem = difference(there, contents)
-        if problem is None:
-            return f"there already, {_ended(contents)}, {rows}", True
-        begun = Contents(there.description, contents.metrics[: len(there.metrics)], None)
-        if difference(there, begun) is not None:
-            return f"there already and different, left as it is: {problem}", False
-        with record.lock():
-            _write(record, contents, source)
-        return f"completed, {_ended(contents)}, {rows} (there were {len(there.metrics)})", True
-    except RecordError as error:
-        return (
-            f"there already and damaged, left as it is: {error}; move it away and pull again",
-            False,
-        )
+def _find_row_difference(recorded: Row | None, pulled: Row | None) -> str | None:
+    if recorded is None and pulled is not None:
+        return f"the record lacks the rows from iteration {pulled[ITERATION]} on"
+    if pulled is None and recorded is not None:
+        return f"W&B lacks the rows from iteration {recorded[ITERATION]} on"
+    if recorded is None or pulled is None:
+        return None
+    for key in sorted(recorded.keys() | pulled.keys()):
+        both_have_it = key in recorded and key in pulled
+        if not both_have_it or recorded[key] != pulled[key]:
+            values = f"{quote(pulled.get(key))} in W&B, {quote(recorded.get(key))} in the record"
+            return f"iteration {recorded[ITERATION]}: {key} is {values}"
+    return None
 
 
-def _write(record: Record, contents: Contents, source: str) -> None:
-    """DONE last, after the line that it is restored from."""
-    record.write_metadata(contents.description)
-    record.rewrite_rows(METRICS_FILE, contents.metrics)
-    number = sum("start" in row for row in record.valid_rows(ATTEMPTS_FILE)) + 1
-    now = time.time()
-    start = {"attempt": number, "start": now, DEVICE: FROM + source, "commit": None, "versions": {}}
-    end: Row = {"attempt": number, "end": now}
-    last = contents.metrics[-1][ITERATION] if contents.metrics else 0
-    if contents.outcome is None:
-        manifest = None
-        end |= {OUTCOME: "interrupted", REASON: "it is not over in W&B", ITERATION: last}
-    else:
-        files = {RUN_FILE: fingerprint(record.read_unverified(RUN_FILE))}
-        manifest = build_manifest(contents.outcome, last, files, contents.metrics, [])
-        end |= {OUTCOME: str(contents.outcome), MANIFEST: manifest}
-        if contents.outcome is State.DONE:  # where another one diverged W&B does not know
-            end[ITERATION] = last
-    record.append(ATTEMPTS_FILE, start)
-    record.append(ATTEMPTS_FILE, end)
-    if manifest is not None:
-        record.finish(manifest)
-
-
-def _ended(contents: Contents) -> str:
-    return str(contents.outcome or "not over")
-
-
-def compared(root: Path, run_id: str, contents: Contents) -> str:
-    """How the record that was trained here differs from W&B, in a line."""
+def compare_with_record(root: Path, run_id: str, contents: RunContents) -> str:
+    """Return one line about how W&B's version of a run differs from the record under `root`."""
     record = Record(root, run_id)
     try:
         if not record.folder.exists():
             return f"not in {root}"
-        problem = difference(contents_of(record), contents)
+        difference = find_difference(read_contents(record), contents)
     except (RecordError, OSError) as error:
         return f"cannot be compared: {error}"
-    return (
-        f"differs from the one in {root}: {problem}" if problem else f"equal to the one in {root}"
-    )
+    if difference:
+        return f"differs from the one in {root}: {difference}"
+    return f"equal to the one in {root}"
 
 
-def check_root(root: Path) -> None:
-    """Raises RecordError where a record of a training lies: it has what W&B does not, and is nothing to pull into."""
+# --- writing
+
+
+def check_pull_root(root: Path) -> None:
+    """Raise RecordError if a record under `root` was trained: it has more than W&B could give."""
     for run_id in list_run_ids(root):
         record = Record(root, run_id)
-        devices = [
-            str(row.get(DEVICE)) for row in record.valid_rows(ATTEMPTS_FILE) if "start" in row
-        ]
-        if any(record.path(name).exists() for name in (WEIGHTS_FILE, CHECKPOINT_FILE)) or not all(
-            device.startswith(FROM) for device in devices
-        ):
+        was_trained = any(record.path(name).exists() for name in (WEIGHTS_FILE, CHECKPOINT_FILE))
+        if was_trained or not _are_attempts_pulled(record):
             raise RecordError(
-                f"{root}: holds {run_id}, which was trained; give another folder to pull into by --into"
+                f"{root}: holds {run_id}, which was trained; pass another folder with --into"
             )
+
+
+def _are_attempts_pulled(record: Record) -> bool:
+    for row in record.valid_rows(ATTEMPTS_FILE):
+        if "start" in row and not str(row.get(DEVICE)).startswith(PULLED_FROM):
+            return False
+    return True
+
+
+def store(root: Path, run_id: str, contents: RunContents, source: str) -> tuple[str, bool]:
+    """Write the record of a pulled run, or complete an unfinished one.
+
+    An existing record that differs is never overwritten.
+
+    Args:
+        root: the record root.
+        run_id: the run.
+        contents: what W&B has of it.
+        source: the entity and project, which the record names as its origin.
+
+    Returns:
+        One line for the user, and whether the record now holds all contents.
+
+    Raises:
+        OSError: the record cannot be written.
+    """
+    record = Record(root, run_id)
+    if record.folder.is_symlink():
+        message = "is a symbolic link; a record must be a real directory. Remove the link."
+        return f"{record.folder}: {message}", False
+    if not record.folder.exists():
+        staged = Record(root / STAGING_DIR, run_id)
+        _write(staged, contents, source)
+        staged.folder.rename(record.folder)
+        return f"pulled, {contents.summary}", True
+    try:
+        return _complete(record, contents, source)
+    except RecordError as error:
+        message = f"exists and is corrupt; not overwritten: {error}; move it away and pull again"
+        return message, False
+
+
+def _complete(record: Record, contents: RunContents, source: str) -> tuple[str, bool]:
+    """Add what an existing record lacks. Returns as `store`. Raises RecordError."""
+    existing = read_contents(record)
+    difference = find_difference(existing, contents)
+    if difference is None:
+        return f"exists already, {contents.summary}", True
+    existing_rows = len(existing.metrics)
+    beginning = RunContents(existing.metadata, contents.metrics[:existing_rows], None)
+    if find_difference(existing, beginning) is not None:
+        return f"exists and differs; not overwritten: {difference}", False
+    with record.lock():
+        _write(record, contents, source)
+    return f"completed, {contents.summary} (previously {existing_rows})", True
+
+
+def _write(record: Record, contents: RunContents, source: str) -> None:
+    """Write the files as training does: DONE last, after the row from which it can be restored."""
+    record.write_metadata(contents.metadata)
+    record.rewrite_rows(METRICS_FILE, contents.metrics)
+    attempts = record.valid_rows(ATTEMPTS_FILE)
+    number = sum("start" in row for row in attempts) + 1
+    now = time.time()
+    start = {
+        "attempt": number,
+        "start": now,
+        DEVICE: PULLED_FROM + source,
+        "commit": None,
+        "versions": {},
+    }
+    end: Row = {"attempt": number, "end": now}
+    last_iteration = contents.metrics[-1][ITERATION] if contents.metrics else 0
+    manifest: Manifest | None = None
+    if contents.outcome is None:
+        end |= {
+            OUTCOME: "interrupted",
+            REASON: "the run is unfinished in W&B",
+            ITERATION: last_iteration,
+        }
+    else:
+        files = {RUN_FILE: fingerprint(record.read_unverified(RUN_FILE))}
+        manifest = build_manifest(contents.outcome, last_iteration, files, contents.metrics, [])
+        end |= {OUTCOME: str(contents.outcome), MANIFEST: manifest}
+        if contents.outcome is State.DONE:  # W&B does not know at which iteration a run diverged
+            end[ITERATION] = last_iteration
+    record.append(ATTEMPTS_FILE, start)
+    record.append(ATTEMPTS_FILE, end)
+    if manifest is not None:
+        record.finish(manifest)

@@ -1,197 +1,238 @@
-"""What W&B lacks is sent from the record, which is the truth: each row once, and confirmed by the server."""
+"""Send to W&B what it lacks of the records: each row once, and confirmed by the server."""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from degradation.config import Config, Tracking
-from degradation.durable_io import make_folder
+from degradation.durable_io import Row, make_folder
 from degradation.metrics import ITERATION
 from degradation.records.locks import LockTimeout, hold
 from degradation.records.record import Record
 from degradation.records.schema import RecordError
-from degradation.tracking.wandb_process import WandbError, WandbProcess, session
+from degradation.tracking.wandb_process import WandbError, WandbProcess, wandb_session
 from degradation.tracking.wandb_rows import WandbRunData, read_wandb_runs
 from degradation.tracking.wandb_run import NO_KEY, WandbRun, has_key, scratch_folder
 
-PATIENCE = 1.0  # seconds, with another one that sends from the same records
-TABLES = "media/table"  # where a W&B run has the files of its tables
+LOCK_TIMEOUT_S = 1.0  # for another process that syncs or pulls the same record root
+TABLES_DIR = "media/table"  # where a W&B run stores the files of its tables
 
 
 @dataclass(frozen=True)
-class Synced:
-    """What became of one W&B run: a line, and whether the server has all of it now."""
+class SyncResult:
+    """What became of one W&B run.
 
-    run_id: str
-    told: str
-    whole: bool
+    Attributes:
+        name: the name of the W&B run.
+        message: one line for the user.
+        is_complete: the server now has all of it.
+    """
+
+    name: str
+    message: str
+    is_complete: bool
 
 
 @dataclass(frozen=True)
-class _There:
-    """What the server has of a run: its number of steps, the last of them, and how it ended."""
+class ServerState:
+    """What the server has of a W&B run.
 
-    count: int
-    last: int
+    Attributes:
+        step_count: number of steps in its history.
+        last_step: the last of them; -1 without any.
+        state: W&B's word for how the run ended.
+        missing_tables: content of the tables that rows refer to and that were never uploaded, by
+            file name.
+    """
+
+    step_count: int
+    last_step: int
     state: str
-    lost: dict[str, bytes]  # by name: tables that its rows point at and that were never uploaded
+    missing_tables: dict[str, bytes] = field(default_factory=dict)
+
+    def is_complete(self, run: WandbRunData) -> bool:
+        """Return whether all steps and tables are on the server, and the run is closed there."""
+        allowed_states = ("finished",) if run.exit_code == 0 else ("finished", "failed")
+        has_all_steps = self.step_count >= len(run.steps) and self.last_step >= run.steps[-1]
+        return self.state in allowed_states and has_all_steps and not self.missing_tables
 
 
 class Server:
-    """The server of `tracking`, asked through wandb. Raises WandbError where it does not answer."""
+    """The W&B server that `tracking` selects. Methods raise WandbError if it does not answer."""
 
-    def __init__(self, held: WandbProcess, tracking: Tracking, root: Path) -> None:
-        self.held, self.tracking, self.root = held, tracking, root
-        self.api = held.call(self._connect)
-        self.entity = tracking.entity or held.call(lambda: self.api.default_entity)
+    def __init__(self, process: WandbProcess, tracking: Tracking, root: Path) -> None:
+        self.process = process
+        self.tracking = tracking
+        self.root = root
+        self.api = process.call(self._connect)
+        self.entity = tracking.entity or process.call(lambda: self.api.default_entity)
 
     def _connect(self) -> Any:
         import wandb
 
         return wandb.Api(timeout=max(1, round(self.tracking.init_timeout)))
 
-    def sync(self, config: Config, record: Record) -> Iterator[Synced]:
-        """What becomes of each W&B run of a record; none where it has no rows yet."""
+    def sync(self, config: Config, record: Record) -> Iterator[SyncResult]:
+        """Send what the server lacks of a record.
+
+        Yields one result per W&B run of the record; none if the record has no rows yet. A corrupt
+        record gives a result, too, that is not complete.
+        """
         if not record.folder.exists():
             return
         if record.is_locked():
-            yield Synced(record.run_id, "is being trained now; ask again when it is over", False)
+            message = "is being trained; sync it again when it has finished"
+            yield SyncResult(record.run_id, message, False)
             return
         try:
             with record.lock():
-                for mirrored in read_wandb_runs(config, record):
-                    yield self._send(mirrored)
-        except (RecordError, OSError) as problem:
-            yield Synced(record.run_id, str(problem), False)
-        except (
-            KeyError,
-            TypeError,
-            ValueError,
-        ) as problem:  # a right checksum makes no sense of a row
-            yield Synced(
-                record.run_id,
-                f"has rows that make no sense ({type(problem).__name__}: {problem})",
-                False,
-            )
+                for run in read_wandb_runs(config, record):
+                    yield self._sync_run(run)
+        except (RecordError, OSError) as error:
+            yield SyncResult(record.run_id, str(error), False)
+        except (KeyError, TypeError, ValueError) as error:
+            # A valid checksum does not imply a meaningful row.
+            reason = f"{type(error).__name__}: {error}"
+            message = f"has rows that cannot be interpreted ({reason})"
+            yield SyncResult(record.run_id, message, False)
 
-    def _send(self, mirrored: WandbRunData) -> Synced:
-        name, before = mirrored.identity["name"], self._there(mirrored)
-        if _whole(before, mirrored):
-            return Synced(name, "there already", True)
+    def _sync_run(self, run: WandbRunData) -> SyncResult:
+        name = run.init_arguments["name"]
+        before = self._get_state(run)
+        if before.is_complete(run):
+            return SyncResult(name, "complete already", True)
         try:
-            self._transmit(mirrored, before.lost)
+            self._send(run, before.missing_tables)
         except WandbError as error:
-            self.held.restart()
-            return Synced(name, f"not sent: {error}", False)
-        after = self._there(mirrored)
-        if not _whole(after, mirrored):
-            lost = f", {len(after.lost)} tables are missing" if after.lost else ""
-            return Synced(
-                name,
-                f"not whole: the server has {after.count} of {len(mirrored.steps)} rows{lost}",
-                False,
-            )
-        return Synced(
-            name, f"sent {after.count - before.count} of {len(mirrored.steps)} rows", True
-        )
+            self.process.restart()
+            return SyncResult(name, f"not sent: {error}", False)
+        after = self._get_state(run)
+        total = len(run.steps)
+        if after.is_complete(run):
+            sent = after.step_count - before.step_count
+            return SyncResult(name, f"sent {sent} of {total} rows", True)
+        message = f"incomplete: the server has {after.step_count} of {total} rows"
+        if after.missing_tables:
+            message += f", {len(after.missing_tables)} tables are missing"
+        return SyncResult(name, message, False)
 
-    def _there(self, mirrored: WandbRunData) -> _There:
-        return self.held.call(lambda: self._ask(mirrored))
+    def _get_state(self, run: WandbRunData) -> ServerState:
+        return self.process.call(lambda: self._request_state(run))
 
-    def _ask(self, mirrored: WandbRunData) -> _There:
+    def _request_state(self, run: WandbRunData) -> ServerState:
         import wandb
 
         self.api.flush()
+        path = f"{self.entity}/{self.tracking.project}/{run.init_arguments['id']}"
         try:
-            run = self.api.run(f"{self.entity}/{self.tracking.project}/{mirrored.identity['id']}")
+            server_run = self.api.run(path)
         except wandb.errors.CommError as error:
             if "Could not find run" in str(error):
-                return _There(0, -1, "missing", {})
+                return ServerState(0, -1, "missing")
             raise
-        lost = _lost_tables(run, mirrored)
-        return _There(int(run.historyLineCount or 0), int(run.lastHistoryStep), run.state, lost)
+        return ServerState(
+            int(server_run.historyLineCount or 0),
+            int(server_run.lastHistoryStep),
+            server_run.state,
+            _find_missing_tables(server_run, run),
+        )
 
-    def _transmit(self, mirrored: WandbRunData, lost: dict[str, bytes]) -> None:
-        run = WandbRun(self.held, self.tracking, self.root, "online", mirrored.identity)
-        for name, content in lost.items():
-            run.save(name, content)
-        for row in mirrored.rows:
-            run.add(row)
-        run.flush()
-        run.finish(mirrored.exit_code)
+    def _send(self, run: WandbRunData, missing_tables: dict[str, bytes]) -> None:
+        wandb_run = WandbRun(self.process, self.tracking, self.root, "online", run.init_arguments)
+        for name, content in missing_tables.items():
+            wandb_run.save(name, content)
+        for row in run.rows:
+            wandb_run.add(row)
+        wandb_run.flush()
+        wandb_run.finish(run.exit_code)
 
 
-def _lost_tables(run: Any, mirrored: WandbRunData) -> dict[str, bytes]:
-    """A row goes before the files of its tables do, so those of the last rows may be lost."""
-    tables = {
-        (int(row[ITERATION]), key): value
-        for row in mirrored.rows
-        for key, value in row.items()
-        if isinstance(value, dict)
-    }
+def _find_missing_tables(server_run: Any, run: WandbRunData) -> dict[str, bytes]:
+    """Return the tables that rows on the server refer to and whose files are missing, by name.
+
+    wandb sends a row before the files of its tables, so the last tables may be lost.
+    """
+    tables = _collect_tables(run.rows)
     if not tables:
         return {}
-    there = {file.name for file in run.files(pattern=f"{TABLES}/%")}
-    return {
-        value["path"]: _content(tables[row[ITERATION], key])
-        for row in run.scan_history(use_cache=False)
-        for key, value in row.items()
-        if (row.get(ITERATION), key) in tables
-        and isinstance(value, dict)
-        and _is_table(value.get("path"))
-        if value["path"] not in there
-    }
+    uploaded = {file.name for file in server_run.files(pattern=f"{TABLES_DIR}/%")}
+    missing: dict[str, bytes] = {}
+    for server_row in server_run.scan_history(use_cache=False):
+        for key, value in server_row.items():
+            table = tables.get((server_row.get(ITERATION), key))
+            if table is None or not isinstance(value, dict):
+                continue
+            path = str(value.get("path"))
+            if _is_table_path(path) and path not in uploaded:
+                missing[path] = _encode_table(table)
+    return missing
 
 
-def _is_table(path: Any) -> bool:
-    """Is it the name of a table's file? The server says so, and we write a file of this name."""
-    return isinstance(path, str) and path.startswith(f"{TABLES}/") and ".." not in path
+def _collect_tables(rows: list[Row]) -> dict[tuple[Any, str], dict[str, list[Any]]]:
+    """Return the tables among the values of the rows, by iteration and key."""
+    tables = {}
+    for row in rows:
+        for key, value in row.items():
+            if isinstance(value, dict):
+                tables[int(row[ITERATION]), key] = value
+    return tables
 
 
-def _content(table: dict[str, list[Any]]) -> bytes:
-    """What W&B writes of a table, to the byte: its name holds its checksum."""
+def _is_table_path(path: str) -> bool:
+    """Return whether the server's path is safe: a file of this name is written locally."""
+    return path.startswith(f"{TABLES_DIR}/") and ".." not in path
+
+
+def _encode_table(table: dict[str, list[Any]]) -> bytes:
+    """Return the bytes that wandb writes for a table; the name of the file is their checksum."""
     rows = [list(row) for row in zip(*table.values(), strict=True)]
     return json.dumps({"columns": [*table], "data": rows}, separators=(",", ":")).encode()
 
 
-def _whole(there: _There, mirrored: WandbRunData) -> bool:
-    """Are all steps there, and is the run closed as it should be?"""
-    closed = (
-        there.state == "finished"
-        if mirrored.exit_code == 0
-        else there.state in ("finished", "failed")
-    )
-    return (
-        closed
-        and not there.lost
-        and there.count >= len(mirrored.steps)
-        and there.last >= mirrored.steps[-1]
-    )
-
-
 @contextmanager
 def connect(tracking: Tracking, root: Path) -> Iterator[Server]:
-    """Raises WandbError, without a key or where no server answers, and OSError."""
+    """Connect to W&B, to send the records under a root.
+
+    Raises:
+        WandbError: there is no key, tracking is disabled, or the server does not answer.
+        OSError: the record root cannot be written.
+    """
     if tracking.mode == "disabled":
         raise WandbError(
             "tracking.mode: 'disabled', so nothing is sent; allowed: offline, online, auto"
         )
     if not has_key():
-        raise WandbError(f"{NO_KEY}; nothing is lost, the records have everything")
-    with alone(tracking, root, "sync", "another process is sending these records") as held:
-        yield Server(held, tracking, root)
+        raise WandbError(f"{NO_KEY}; nothing is lost, the records are complete")
+    with exclusive_session(
+        tracking, root, "sync", "another process is sending these records"
+    ) as process:
+        yield Server(process, tracking, root)
 
 
 @contextmanager
-def alone(tracking: Tracking, root: Path, name: str, busy: str) -> Iterator[WandbProcess]:
-    """wandb for one process a record root and purpose. Raises WandbError, also where another has it, and OSError."""
+def exclusive_session(
+    tracking: Tracking, root: Path, purpose: str, conflict: str
+) -> Iterator[WandbProcess]:
+    """Start wandb for one process per record root and purpose.
+
+    Args:
+        tracking: the timeout of wandb's calls.
+        root: the record root.
+        purpose: the name of the lock, "sync" or "pull".
+        conflict: the error message if another process has the same purpose.
+
+    Raises:
+        WandbError: wandb cannot be started, or another process holds the lock.
+        OSError: the record root cannot be written.
+    """
     make_folder(root / "wandb")
-    lock, scratch = root / "wandb" / f".{name}.lock", scratch_folder(root, name)
+    lock = root / "wandb" / f".{purpose}.lock"
+    scratch = scratch_folder(root, purpose)
     try:
-        with hold(lock, PATIENCE), session(scratch, tracking.init_timeout) as held:
-            yield held
+        with hold(lock, LOCK_TIMEOUT_S), wandb_session(scratch, tracking.init_timeout) as process:
+            yield process
     except LockTimeout:
-        raise WandbError(f"{root}: {busy}") from None
+        raise WandbError(f"{root}: {conflict}") from None

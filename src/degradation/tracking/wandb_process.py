@@ -1,7 +1,7 @@
-"""wandb and its process wandb-core, held so that neither holds up, changes or outlives who uses them.
+"""wandb and its process wandb-core, under control: they cannot block, change or outlive their user.
 
-Every call into wandb is bounded, its exceptions become one, its temporary files lie in a folder that goes with the
-session, and wandb-core ends with it.
+Every call into wandb has a time limit, and all its exceptions become WandbError. Its temporary
+files lie in a folder that is removed with the session, and wandb-core ends with the session.
 """
 
 import importlib
@@ -26,71 +26,77 @@ from degradation.records.schema import LOCK_FILE
 from degradation.signals import Interrupted
 
 log = logging.getLogger(__name__)
-Returned = TypeVar("Returned")
+Result = TypeVar("Result")
 
-GRACE = 5.0  # seconds after wandb's own time limits; then wandb-core is ended, and the call with it
-REFUSED = (
-    "Fatal error while uploading data"  # wandb's words for an answer that it will not ask for again
-)
-CACHES = (
-    "WANDB_CACHE_DIR",
-    "WANDB_DATA_DIR",
-)  # what is put there in the home folder stays for ever
+# Seconds after wandb's own time limits; then wandb-core is killed, which ends the call.
+GRACE_S = 5.0
+# wandb prints this when the server has given an answer after which it does not retry.
+REFUSED = "Fatal error while uploading data"
+# wandb would otherwise fill folders in the home folder, which nobody removes.
+CACHE_VARIABLES = ("WANDB_CACHE_DIR", "WANDB_DATA_DIR")
 
 
 class WandbError(UserError):
-    """What wandb failed at, in one line."""
+    """A failure of wandb or of its server, in one line."""
 
 
 class WandbProcess:
-    """wandb for a while. `patience`: how many seconds a call may take."""
+    """A started wandb, with its process wandb-core.
 
-    def __init__(self, scratch: Path, patience: float) -> None:
-        self.scratch, self.patience = scratch, patience
-        self.refused = False  # did the server refuse what it was sent?
+    Attributes:
+        scratch: the folder of temporary files.
+        timeout_s: how long wandb itself waits in one call, in seconds.
+        was_refused: the server has refused something that was sent.
+    """
+
+    def __init__(self, scratch: Path, timeout_s: float) -> None:
+        self.scratch = scratch
+        self.timeout_s = timeout_s
+        self.was_refused = False
         self.core: subprocess.Popen[Any] | None = None
 
-    def call(self, function: Callable[[], Returned]) -> Returned:
-        """What the function returns. Raises WandbError, also where it takes too long."""
-        hooks = sys.exit, sys.excepthook
-        watch = threading.Timer(self.patience + GRACE, self._end_core)
-        watch.daemon = True
-        watch.start()
+    def call(self, function: Callable[[], Result]) -> Result:
+        """Return the function's result. Raises WandbError if it fails or takes too long."""
+        exit_function, exception_hook = sys.exit, sys.excepthook
+        timer = threading.Timer(self.timeout_s + GRACE_S, self._kill_core)
+        timer.daemon = True
+        timer.start()
         try:
             with _temporary_files_in(self.scratch):
                 return function()
         except (KeyboardInterrupt, Interrupted):
             raise
-        except (
-            BaseException
-        ) as error:  # wandb's sys.exit, and what is cancelled with wandb-core, are no Exceptions
-            raise WandbError(_one_line(error)) from None
+        # wandb calls sys.exit, and cancels what waits for wandb-core: neither is an Exception.
+        except BaseException as error:
+            raise WandbError(_describe(error)) from None
         finally:
-            watch.cancel()
-            sys.exit, sys.excepthook = (
-                hooks  # wandb puts its own there, which would have a say in how a process ends
-            )
-            self.core = self.core or _core()
+            timer.cancel()
+            # wandb replaces both, and would then decide how this process ends.
+            sys.exit, sys.excepthook = exit_function, exception_hook
+            self.core = self.core or _find_core()
 
     def restart(self) -> None:
-        """A new wandb-core: for the old one a run id that it has failed at is in use for ever. Raises WandbError."""
+        """Start a new wandb-core: the old one refuses a run id that it has failed at.
+
+        Raises WandbError.
+        """
         self.close()
         self.open()
 
     def open(self) -> None:
-        """Raises WandbError."""
+        """Start wandb. Raises WandbError."""
         self.call(self._set_up)
 
     def _set_up(self) -> None:
         import wandb
 
-        settings = wandb.Settings(silent=True, x_service_wait=self.patience)
+        settings = wandb.Settings(silent=True, x_service_wait=self.timeout_s)
         wandb.setup(settings)
         wandb.termsetup(settings, self)
 
     def close(self) -> None:
-        """wandb-core is over after this."""
-        core = self.core or _core()
+        """Stop wandb and end wandb-core."""
+        core = self.core or _find_core()
         try:
             self.call(_tear_down)
         except WandbError as error:
@@ -99,62 +105,78 @@ class WandbProcess:
             _end(core)
         self.core = None
 
-    def _end_core(self) -> None:
-        core = self.core or _core()
+    def _kill_core(self) -> None:
+        core = self.core or _find_core()
         if core is not None:
             core.kill()
 
-    # what wandb would print; asked for by `wandb.termsetup`
+    # `wandb.termsetup` makes wandb print by these three methods.
 
     def info(self, message: str) -> None:
         log.debug("%s", message)
 
     def warning(self, message: str) -> None:
-        self.refused = self.refused or REFUSED in message
+        self.was_refused = self.was_refused or REFUSED in message
         log.debug("%s", message)
 
     error = warning
 
 
 @contextmanager
-def session(scratch: Path, patience: float) -> Iterator[WandbProcess]:
-    """`scratch`: a folder that exists only as long as the session. Raises OSError, WandbError, Held."""
+def wandb_session(scratch: Path, timeout_s: float) -> Iterator[WandbProcess]:
+    """Start wandb, and end it at the exit.
+
+    Args:
+        scratch: a folder for temporary files, which exists during the session only. Folders that
+            killed processes have left beside it are removed.
+        timeout_s: how long wandb itself waits in one call, in seconds.
+
+    Raises:
+        WandbError: wandb cannot be started.
+        LockTimeout: another process uses the scratch folder.
+        OSError: the scratch folder cannot be created.
+    """
     os.environ["WANDB_ERROR_REPORTING"] = "false"
-    for stale in (scratch, *scratch.parent.glob(f"{TEMPORARY}*")):
-        if not is_held(stale / LOCK_FILE):  # of a process that was killed
-            shutil.rmtree(stale, ignore_errors=True)
+    _remove_stale(scratch)
     scratch.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, scratch, ignore_errors=True)
         stack.enter_context(hold(scratch / LOCK_FILE, 0.0))
-        held = WandbProcess(scratch, patience)
-        stack.callback(held.close)
-        ours = [name for name in CACHES if name not in os.environ]
-        os.environ.update(dict.fromkeys(ours, str(scratch)))
-        for name in ours:
-            stack.callback(os.environ.pop, name, None)
+        process = WandbProcess(scratch, timeout_s)
+        stack.callback(process.close)
+        for name in CACHE_VARIABLES:
+            if name not in os.environ:
+                os.environ[name] = str(scratch)
+                stack.callback(os.environ.pop, name, None)
         _import_wandb()
-        held.open()
-        yield held
+        process.open()
+        yield process
+
+
+def _remove_stale(scratch: Path) -> None:
+    """Remove the scratch folders that no process holds."""
+    for folder in (scratch, *scratch.parent.glob(f"{TEMPORARY}*")):
+        if not is_held(folder / LOCK_FILE):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _tear_down() -> None:
     import wandb
 
-    wandb.teardown(exit_code=1)  # of a run that has not been finished: the mirroring of it failed
+    wandb.teardown(exit_code=1)  # for a run that has not been finished: mirroring it has failed
 
 
-def _core() -> "subprocess.Popen[Any] | None":
-    """wandb-core where this process has started one. wandb has no public name for it."""
+def _find_core() -> "subprocess.Popen[Any] | None":
+    """Return wandb-core if this process has started it. wandb has no public name for it."""
     setup = sys.modules.get("wandb.sdk.wandb_setup")
     connection = getattr(getattr(setup, "_singleton", None), "_connection", None)
     return getattr(getattr(connection, "_proc", None), "_process", None)
 
 
 def _end(core: "subprocess.Popen[Any]") -> None:
-    """wandb-core is over after this, and so is the folder of its socket, which one that was killed leaves behind."""
+    """Wait for wandb-core, kill it if necessary, and remove the folder of its socket."""
     try:
-        core.wait(GRACE)
+        core.wait(GRACE_S)
     except subprocess.TimeoutExpired:
         core.kill()
         core.wait()
@@ -163,7 +185,10 @@ def _end(core: "subprocess.Popen[Any]") -> None:
 
 
 def _import_wandb() -> None:
-    """Importing wandb makes temporary folders, which a job of a pool would leave: it ends without atexit."""
+    """Import wandb so that the temporary folders it creates at import are removed, too.
+
+    A job of the pool ends without atexit, so wandb itself would leave them.
+    """
     if "wandb" not in sys.modules:
         folder = tempfile.mkdtemp(prefix="wandb-")
         multiprocessing.util.Finalize(None, shutil.rmtree, args=(folder, True), exitpriority=0)
@@ -173,6 +198,7 @@ def _import_wandb() -> None:
 
 @contextmanager
 def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """Let the tempfile module use this folder."""
     before = tempfile.tempdir
     tempfile.tempdir = str(folder)
     try:
@@ -181,7 +207,7 @@ def _temporary_files_in(folder: Path) -> Iterator[None]:
         tempfile.tempdir = before
 
 
-def _one_line(error: BaseException) -> str:
-    """What it says, be it the server's words."""
-    told = str(error).strip() or type(error).__name__
-    return escape(told.splitlines()[0])
+def _describe(error: BaseException) -> str:
+    """Return the first line of the error's message, which may come from the server, escaped."""
+    text = str(error).strip() or type(error).__name__
+    return escape(text.splitlines()[0])

@@ -1,4 +1,4 @@
-"""What W&B has of a record: a run of the training and, where probes were taken afterwards, one of all probes."""
+"""What W&B gets of a record: one run of the training, and one of the probes measured after it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,100 +14,124 @@ from degradation.records.schema import METRICS_FILE, PROBE, PROBES_FILE, TABLE
 
 @dataclass(frozen=True)
 class WandbRunData:
-    """One W&B run: wandb.init's arguments, its rows in W&B's order, and the exit status of what it mirrors."""
+    """One W&B run.
 
-    identity: dict[str, Any]
+    Attributes:
+        init_arguments: arguments of wandb.init: id, name, group, job_type, tags and config.
+        rows: what is logged, in the order of the iterations, since W&B's steps only increase.
+        exit_code: 0 for a finished run; W&B calls any other run failed.
+    """
+
+    init_arguments: dict[str, Any]
     rows: list[Row]
     exit_code: int = 0
 
     @property
     def steps(self) -> list[int]:
-        """Rows of one iteration are one step."""
+        """W&B's steps, sorted: all rows of one iteration become one step."""
         return sorted({int(row[ITERATION]) for row in self.rows})
 
 
 def convert_probe_row(row: Row) -> Row:
-    """A row of probes as W&B has it: its table under the probe's name."""
+    """Return a row of probes as W&B gets it: the table, under the name of the probe."""
     return {ITERATION: row[ITERATION], f"probes/{row[PROBE]}": row[TABLE]}
 
 
 def merge_by_iteration(metrics: Iterable[Row], probes: Iterable[Row]) -> list[Row]:
-    """Rows of metrics and of probes as W&B has them, in the order of the iterations: its steps only rise."""
-    return sorted([*metrics, *map(convert_probe_row, probes)], key=lambda row: int(row[ITERATION]))
+    """Return the rows of metrics and the converted rows of probes, sorted by iteration."""
+    rows = [*metrics, *map(convert_probe_row, probes)]
+    return sorted(rows, key=_iteration_of)
 
 
-def build_init_arguments(config: Config, record: Record, description: Row) -> dict[str, Any]:
+def _iteration_of(row: Row) -> int:
+    return int(row[ITERATION])
+
+
+def build_init_arguments(config: Config, record: Record, metadata: Row) -> dict[str, Any]:
+    """Return the arguments of wandb.init for the training of a run.
+
+    Args:
+        config: the configuration of the run.
+        record: its record; the token of its root makes the W&B id unique.
+        metadata: the values of run.json without `schema_version`.
+    """
     return {
         "id": f"{record.run_id}-{root_token(record.root)}",
         "name": record.run_id,
         "group": config.name,
         "job_type": "train",
         "tags": [family(config.model), f"depth-{config.model.depth}", config.data.name],
-        "config": description,
+        "config": metadata,
     }
 
 
 def read_training_run(config: Config, record: Record) -> WandbRunData:
-    """Raises RecordError."""
-    identity = build_init_arguments(config, record, _description(record))
-    over = record.outcome() is not None
-    return WandbRunData(
-        identity,
-        merge_by_iteration(record.valid_prefix(METRICS_FILE), probes_of_training(config, record)),
-        0 if over else 1,
-    )
+    """Return the W&B run of a training. Raises RecordError."""
+    metrics = record.valid_prefix(METRICS_FILE)
+    rows = merge_by_iteration(metrics, _read_training_probes(config, record))
+    is_finished = record.outcome() is not None
+    init_arguments = build_init_arguments(config, record, _read_metadata(record))
+    return WandbRunData(init_arguments, rows, exit_code=0 if is_finished else 1)
 
 
 def read_probe_run(config: Config, record: Record) -> WandbRunData:
-    """All probes of a record as a run of their own: that of the training is closed. Raises RecordError.
+    """Return the W&B run of all probes of a record. Raises RecordError.
 
-    Where a probe was taken of several numbers of images at one iteration, W&B has the latest: its key is one.
+    It is a run of its own, since the one of the training is closed. Its id contains the number of
+    its rows, so further probes make a new run. Of a probe that was measured on several numbers of
+    images at one iteration, W&B gets the latest: there is one key per probe.
     """
-    latest = {(row[PROBE], row[ITERATION]): row for row in record.valid_rows(PROBES_FILE)}
+    latest = {}
+    for row in record.valid_rows(PROBES_FILE):
+        latest[row[PROBE], row[ITERATION]] = row
     rows = merge_by_iteration([], latest.values())
-    identity = build_init_arguments(config, record, _description(record))
-    own = {
-        "id": f"{identity['id']}-why-{len(rows)}",
-        "name": f"{record.run_id} why",
-        "job_type": "explain",
-    }
-    return WandbRunData(identity | own, rows)
+    init_arguments = build_init_arguments(config, record, _read_metadata(record))
+    init_arguments["id"] += f"-why-{len(rows)}"
+    init_arguments["name"] += " why"
+    init_arguments["job_type"] = "explain"
+    return WandbRunData(init_arguments, rows)
 
 
 def read_wandb_runs(config: Config, record: Record) -> list[WandbRunData]:
-    """The W&B runs of a record: none, one or two. Raises RecordError."""
-    taken_afterwards = len(record.valid_rows(PROBES_FILE)) > len(probes_of_training(config, record))
-    found = [
-        read_training_run(config, record),
-        *([read_probe_run(config, record)] if taken_afterwards else []),
-    ]
-    return [run for run in found if run.rows]
+    """Return the W&B runs of a record that have rows: none, one or two. Raises RecordError."""
+    runs = [read_training_run(config, record)]
+    training_probes = _read_training_probes(config, record)
+    if len(record.valid_rows(PROBES_FILE)) > len(training_probes):
+        runs.append(read_probe_run(config, record))
+    return [run for run in runs if run.rows]
 
 
-def probes_of_training(config: Config, record: Record) -> list[Row]:
-    """The rows of probes that training took: what the manifest says, or what an earlier release can have taken."""
-    known = record.read_training_probes()
-    if known is not None:
-        return known
+def _read_training_probes(config: Config, record: Record) -> list[Row]:
+    """Return the rows of probes that training measured, of a finished or an unfinished run.
+
+    The manifest of an earlier release does not list them. Then they are the first rows of the
+    probes and iterations at which training measures.
+    """
+    listed = record.read_training_probes()
+    if listed is not None:
+        return listed
     if record.outcome() is None:
-        return record.valid_prefix(PROBES_FILE)  # nothing is taken afterwards before a run is over
-    moments = {*probe_iterations(config), *_plateaus(record.valid_prefix(METRICS_FILE))}
-    found: dict[tuple[str, int], Row] = {}
+        return record.valid_prefix(PROBES_FILE)  # probes are added only after the run has finished
+    metrics = record.valid_prefix(METRICS_FILE)
+    iterations = {*probe_iterations(config), *_plateau_iterations(metrics)}
+    rows: dict[tuple[str, int], Row] = {}
     for row in record.valid_rows(PROBES_FILE):
-        if row[PROBE] in config.probes.training and row[ITERATION] in moments:
-            found.setdefault((row[PROBE], row[ITERATION]), row)
-    return list(found.values())
+        if row[PROBE] in config.probes.training and row[ITERATION] in iterations:
+            rows.setdefault((row[PROBE], row[ITERATION]), row)
+    return list(rows.values())
 
 
-def _plateaus(metrics: list[Row]) -> Iterator[int]:
-    """The iterations after which the rate was lowered since the error stood still."""
-    before = 0
+def _plateau_iterations(metrics: list[Row]) -> Iterator[int]:
+    """Yield the iterations after which a plateau of the error lowered the learning rate."""
+    count = 0
     for row in metrics:
-        if row.get(PLATEAUS, 0) > before:
-            before = row[PLATEAUS]
+        if row.get(PLATEAUS, 0) > count:
+            count = row[PLATEAUS]
             yield row[ITERATION]
 
 
-def _description(record: Record) -> Row:
-    """run.json without what is of the file and not of the run."""
-    return {key: value for key, value in record.read_metadata().items() if key != "schema_version"}
+def _read_metadata(record: Record) -> Row:
+    """Return run.json without the key that describes the file and not the run."""
+    metadata = record.read_metadata()
+    del metadata["schema_version"]
+    return metadata

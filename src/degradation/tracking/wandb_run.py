@@ -1,6 +1,7 @@
-"""One run of W&B: begun, sent to, finished. What W&B fails at raises WandbError.
+"""`WandbRun`: one W&B run, from wandb.init to its end. Failures of wandb raise WandbError.
 
-Nothing private is sent: no console, no git state, no host, no hardware, unless `tracking.system_metrics` asks for them.
+Nothing private is sent (no console output, git state, host name or hardware) unless
+`tracking.system_metrics` is true.
 """
 
 import glob
@@ -16,128 +17,156 @@ from degradation.tracking.wandb_process import WandbError, WandbProcess
 
 Mode = Literal["online", "offline"]
 
-# What W&B draws against the iteration; the summary is the last value, never the best.
+# What W&B plots against the iteration. The summary is the last value, never the best.
 METRIC_PATTERNS = (LR, *(f"{group}*" for group in GROUPS))
-ROOM = 2**17  # bytes: wandb writes by blocks of 32 KiB
-NO_KEY = "no API key: `wandb login`, or set WANDB_API_KEY"
+MIN_FREE_BYTES = 2**17  # wandb writes blocks of 32 KiB
+NO_KEY = "no API key: run `wandb login`, or set WANDB_API_KEY"
 
 
 def has_key() -> bool:
-    """Is there an API key where wandb looks for one: the environment or ~/.netrc?"""
+    """Return whether there is an API key where wandb looks: in the environment or in ~/.netrc."""
     from requests.utils import get_netrc_auth
 
+    if any(os.environ.get(name) for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")):
+        return True
     server = os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")
-    given = any(os.environ.get(name) for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE"))
-    return given or get_netrc_auth(server) is not None
+    return get_netrc_auth(server) is not None
 
 
-def scratch_folder(root: Path, run_id: str) -> Path:
-    return root / "wandb" / f"{TEMPORARY}{run_id}"
+def scratch_folder(root: Path, name: str) -> Path:
+    """Return the folder under a record root for the temporary files of one wandb session."""
+    return root / "wandb" / f"{TEMPORARY}{name}"
 
 
 class WandbRun:
-    """One W&B run. What is logged of an iteration is sent as one step: it is there whole, or not at all.
+    """One W&B run, begun by the constructor. All methods raise WandbError.
 
-    Its methods raise WandbError.
+    All rows of one iteration are sent as one step, so a step arrives as a whole or not at all.
     """
 
     def __init__(
         self,
-        held: WandbProcess,
+        process: WandbProcess,
         tracking: Tracking,
         root: Path,
         mode: Mode,
-        identity: dict[str, Any],
+        init_arguments: dict[str, Any],
     ) -> None:
+        """Begin the run.
+
+        Args:
+            process: the running wandb.
+            tracking: project, entity, timeout and privacy.
+            root: the record root, where offline runs are stored.
+            mode: send to the server, or store for `wandb sync`.
+            init_arguments: further arguments of wandb.init; see `wandb_rows.build_init_arguments`.
+        """
         if mode == "online" and not has_key():
-            raise WandbError(NO_KEY)  # on a terminal wandb would ask for one, and wait
-        self.held, held.refused = held, False
-        self.offline_in = root if mode == "offline" else None
-        self.run = held.call(lambda: _start(tracking, root, mode, identity))
+            raise WandbError(NO_KEY)  # on a terminal wandb would ask for a key, and wait
+        self.process = process
+        self.process.was_refused = False
+        self.offline_root = root if mode == "offline" else None
+        self.run = process.call(lambda: _begin(tracking, root, mode, init_arguments))
         self.pending: dict[str, Any] = {}
-        self.there = self.run.starting_step  # steps below this one are on the server
+        self.first_new_step = self.run.starting_step  # the server has all steps below this one
 
     def add(self, row: dict[str, Any]) -> None:
+        """Add a row to its step; the step is sent when a row of another iteration follows."""
         if row.get(ITERATION) != self.pending.get(ITERATION):
             self.flush()
         self.pending |= {key: value for key, value in row.items() if value is not None}
 
     def flush(self) -> None:
+        """Send the pending step, unless the server has it."""
         row, self.pending = self.pending, {}
         step = row.get(ITERATION)
-        if row and (step is None or step >= self.there):
-            self.held.call(
-                lambda: self.run.log(
-                    {key: _shown(value) for key, value in row.items()}, step=step, commit=True
-                )
-            )
+        if not row or (step is not None and step < self.first_new_step):
+            return
+        self.process.call(lambda: self.run.log(_convert_row(row), step=step, commit=True))
 
     def save(self, name: str, content: bytes) -> None:
-        """A file of the run."""
-        folder = self.held.scratch / "saved"
+        """Upload a file of the run."""
+        folder = self.process.scratch / "saved"
 
         def save() -> None:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
             self.run.save(glob.escape(str(folder / name)), base_path=str(folder), policy="now")
 
-        self.held.call(save)
+        self.process.call(save)
 
     def finish(self, exit_code: int) -> None:
-        self.held.call(lambda: self.run.finish(exit_code=exit_code))
-        if self.held.refused:
-            raise WandbError("the server refused what it was sent")
-        if self.offline_in is not None and shutil.disk_usage(self.offline_in).free < ROOM:
-            raise WandbError(
-                "the disk is full, and wandb says nothing of rows that it could not write"
-            )
+        """Wait until everything is sent, and close the run."""
+        self.process.call(lambda: self.run.finish(exit_code=exit_code))
+        if self.process.was_refused:
+            raise WandbError("the server refused what was sent")
+        if self.offline_root is None:
+            return
+        if shutil.disk_usage(self.offline_root).free < MIN_FREE_BYTES:
+            raise WandbError("the disk is full, and wandb does not report rows it cannot write")
 
 
-def _start(tracking: Tracking, root: Path, mode: Mode, identity: dict[str, Any]) -> Any:
+def _begin(tracking: Tracking, root: Path, mode: Mode, init_arguments: dict[str, Any]) -> Any:
+    """Begin a run in wandb."""
     import wandb
 
-    private = not tracking.system_metrics
-    settings = wandb.Settings(
-        console="off",
-        silent=True,
-        disable_git=True,
-        x_disable_meta=private,
-        x_disable_machine_info=private,
-        x_disable_stats=private,
-        x_save_requirements=not private,
-        host="anonymous" if private else None,
-        init_timeout=tracking.init_timeout,
-        finish_timeout=tracking.init_timeout,
-        finish_timeout_raises=True,
-        x_skip_transaction_log=mode
-        == "online",  # what a full disk would lose is not sent; we have the record for that
-        stop_fn=lambda: None,  # W&B's page has a button that would interrupt the training
-    )
-    # what an earlier attempt mirrored offline is sent again from the record: one folder an id, all can be synced
-    for superseded in (root / "wandb").glob(f"*run-*-{glob.escape(identity['id'])}"):
-        shutil.rmtree(superseded, ignore_errors=True)
+    _remove_superseded(root, init_arguments["id"])
     run = wandb.init(
         project=tracking.project,
         entity=tracking.entity,
         dir=root,
         mode=mode,
         resume="allow",
-        settings=settings,
-        **identity,
+        settings=_build_settings(tracking, mode),
+        **init_arguments,
     )
-    if mode == "offline" and os.environ.get("WANDB_DATA_DIR") == str(
-        scratch_folder(root, identity["id"])
-    ):
-        os.environ["WANDB_DATA_DIR"] = str(
-            Path(run.dir).parent
-        )  # where `wandb sync` looks for the tables
-    for name in METRIC_PATTERNS:
-        run.define_metric(name, step_metric=ITERATION, summary="last")
+    scratch = scratch_folder(root, init_arguments["id"])
+    if mode == "offline" and os.environ.get("WANDB_DATA_DIR") == str(scratch):
+        # `wandb sync` looks for the tables of an offline run in the run's folder.
+        os.environ["WANDB_DATA_DIR"] = str(Path(run.dir).parent)
+    for pattern in METRIC_PATTERNS:
+        run.define_metric(pattern, step_metric=ITERATION, summary="last")
     return run
 
 
-def _shown(value: Any) -> Any:
-    """Named columns as a W&B table, a file as a picture, a function's value; anything else as it is."""
+def _build_settings(tracking: Tracking, mode: Mode) -> Any:
+    import wandb
+
+    is_private = not tracking.system_metrics
+    return wandb.Settings(
+        console="off",
+        silent=True,
+        disable_git=True,
+        x_disable_meta=is_private,
+        x_disable_machine_info=is_private,
+        x_disable_stats=is_private,
+        x_save_requirements=not is_private,
+        host="anonymous" if is_private else None,
+        init_timeout=tracking.init_timeout,
+        finish_timeout=tracking.init_timeout,
+        finish_timeout_raises=True,
+        # The record has what is sent online, so wandb need not store it on a disk that may be full.
+        x_skip_transaction_log=mode == "online",
+        # A button on W&B's page would otherwise interrupt the training.
+        stop_fn=lambda: None,
+    )
+
+
+def _remove_superseded(root: Path, wandb_id: str) -> None:
+    """Remove the offline folders of earlier attempts: all their rows are sent again.
+
+    One folder per id remains, so that `wandb sync` can send all folders.
+    """
+    for folder in (root / "wandb").glob(f"*run-*-{glob.escape(wandb_id)}"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _convert_row(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: _convert(value) for key, value in row.items()}
+
+
+def _convert(value: Any) -> Any:
+    """Return named columns as a W&B table, a path as an image, and a function's result."""
     import wandb
 
     if callable(value):
@@ -146,6 +175,5 @@ def _shown(value: Any) -> Any:
         return wandb.Image(str(value))
     if not isinstance(value, dict):
         return value
-    return wandb.Table(
-        columns=[*value], data=[list(row) for row in zip(*value.values(), strict=True)]
-    )
+    rows: list[Any] = [list(row) for row in zip(*value.values(), strict=True)]
+    return wandb.Table(columns=[*value], data=rows)
