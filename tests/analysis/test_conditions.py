@@ -1,4 +1,4 @@
-"""What is averaged together: nothing that differs in more than family, depth and seed."""
+"""Runs that differ in more than family, depth and seed are never averaged together."""
 
 import pandas as pd
 import pytest
@@ -7,7 +7,10 @@ from analysis.claim import Verdict
 from analysis.claims import judge
 from analysis.condition_labels import label_conditions
 from analysis.conditions import find_varying_keys, split_by_condition
+from analysis.frame import load
+from degradation.records.schema import State
 from tests.support.frames import join_frames
+from tests.support.records import CONFIG, write_record
 
 WARMUP = {"lr": 0.01, "below": 80.0, "window": 100, "max_iterations": 400}
 OTHER_WARMUP = WARMUP | {"max_iterations": 2000}
@@ -15,7 +18,7 @@ BY_ERROR = WARMUP | {"max_iterations": None}
 
 
 def config_of(warmup=None, **keys):
-    """Columns of a record's configuration; `warmup`: a group of keys, or null."""
+    """Return columns of a configuration; `warmup` is a group of keys, or None."""
     group = {f"config.schedule.warmup.{key}": value for key, value in (warmup or {}).items()}
     return {
         "config.schedule.warmup": None,
@@ -35,34 +38,36 @@ def joined(frame_of):
     return join
 
 
-def parts_of(frame):
-    """The nets of each part, such as `warm:residual-110`, without their seeds."""
-    return [
-        sorted(
-            {
-                f"{run['run_id'].split(':')[0]}:{run['family']}-{run['depth']}"
-                for run in part.runs.to_dict("records")
-            }
-        )
-        for _, part in split_by_condition(frame)
-    ]
+def networks_of(frame):
+    """Return the networks of each condition, such as `warm:residual-110`, without their seeds."""
+    conditions = []
+    for _, part in split_by_condition(frame):
+        prefixes = part.runs["run_id"].str.split(":").str[0]
+        networks = prefixes + ":" + part.runs["family"] + "-" + part.runs["depth"].astype(str)
+        conditions.append(sorted(set(networks)))
+    return conditions
 
 
-def assert_nothing_twice(frame):
-    parts = split_by_condition(frame)
-    assert {run for _, part in parts for run in part.runs["run_id"]} == set(frame.runs["run_id"])
-    for _, part in parts:
+def run_ids_of(frame):
+    """Return the ids of all runs that belong to a condition."""
+    return set().union(*(part.runs["run_id"] for _, part in split_by_condition(frame)))
+
+
+def assert_no_seed_is_repeated(frame):
+    """Every run is in a condition, and no condition has two runs of one network and seed."""
+    assert run_ids_of(frame) == set(frame.runs["run_id"])
+    for _, part in split_by_condition(frame):
         assert not part.runs.duplicated(["family", "depth", "seed"]).any()
 
 
-def test_a_warmup_switched_off_is_another_condition(joined):
+def test_a_warmup_that_is_off_is_another_condition(joined):
     """Averaged with it, the nets that need it would contradict 'no degradation' by 30 points."""
     frame = joined(
         ("cold", {"residual": {20: [0.5, 0.6, 0.7], 110: [60.0, 61.0, 62.0]}}, config_of()),
         ("warm", {"residual": {110: [0.4, 0.5, 0.6]}}, config_of(WARMUP)),
     )
-    assert_nothing_twice(frame)
-    assert parts_of(frame) == [
+    assert_no_seed_is_repeated(frame)
+    assert networks_of(frame) == [
         ["cold:residual-20", "warm:residual-110"],
         ["cold:residual-110", "cold:residual-20"],
     ]
@@ -76,7 +81,7 @@ def test_a_warmup_switched_off_is_another_condition(joined):
     assert "+60.40" in judge(cold.runs, 2.0)[1].decisive
 
 
-def test_a_net_too_shallow_for_a_warmup_stands_beside_warm_ones(joined):
+def test_nets_too_shallow_for_a_warmup_join_those_with_one(joined):
     frame = joined(
         (
             "short",
@@ -90,56 +95,56 @@ def test_a_net_too_shallow_for_a_warmup_stands_beside_warm_ones(joined):
 
 
 @pytest.mark.parametrize("depth", [56, 110])
-def test_a_net_as_deep_as_a_warm_one_has_it_switched_off(joined, depth):
+def test_a_deep_net_without_warmup_has_it_switched_off(joined, depth):
     frame = joined(
         ("cold", {"residual": {20: [1.0], depth: [1.0]}}, config_of()),
         ("warm", {"residual": {56: [0.5], 110: [0.5]}}, config_of(WARMUP)),
     )
-    assert_nothing_twice(frame)
-    assert parts_of(frame) == [
+    assert_no_seed_is_repeated(frame)
+    assert networks_of(frame) == [
         ["cold:residual-20", "warm:residual-110", "warm:residual-56"],
         sorted(["cold:residual-20", f"cold:residual-{depth}"]),
     ]
 
 
-def test_warmups_of_different_lengths_are_apart(joined):
-    """Each has the shallow nets beside it."""
+def test_warmups_of_different_lengths_are_separate(joined):
+    """The shallow nets belong to both conditions."""
     frame = joined(
         ("short", {"residual": {20: [1.0]}}, config_of()),
         ("one", {"residual": {110: [0.5]}}, config_of(WARMUP)),
         ("other", {"residual": {110: [0.6]}}, config_of(OTHER_WARMUP)),
     )
-    assert_nothing_twice(frame)
-    assert parts_of(frame) == [
+    assert_no_seed_is_repeated(frame)
+    assert networks_of(frame) == [
         ["one:residual-110", "short:residual-20"],
         ["other:residual-110", "short:residual-20"],
     ]
 
 
 def test_a_null_inside_a_warmup_is_a_value(joined):
-    """A warm-up that ends by the error alone is not one that ends after 400 iterations too."""
+    """A warm-up without a limit differs from one that ends after 400 iterations at the latest."""
     frame = joined(
         ("short", {"residual": {20: [1.0]}}, config_of()),
         ("limited", {"residual": {110: [0.5]}}, config_of(WARMUP)),
         ("open", {"residual": {110: [0.6]}}, config_of(BY_ERROR)),
     )
     assert find_varying_keys(frame.runs) == ["config.schedule.warmup.max_iterations"]
-    assert_nothing_twice(frame)
-    assert parts_of(frame) == [
+    assert_no_seed_is_repeated(frame)
+    assert networks_of(frame) == [
         ["limited:residual-110", "short:residual-20"],
         ["open:residual-110", "short:residual-20"],
     ]
 
 
-def test_how_deep_a_warmup_begins_may_differ_between_rates(joined):
-    """At 0.1 from 110 layers on, at 0.2 from 56 on: at 0.1 a 56-layer net is too shallow for it."""
+def test_the_depth_of_a_warmup_may_differ_between_rates(joined):
+    """It applies from 110 layers on at rate 0.1 (56 are too shallow), and from 56 on at 0.2."""
     frame = joined(
         ("a", {"residual": {56: [1.0]}}, config_of(**{"optim.lr": 0.1})),
         ("a", {"residual": {110: [0.5]}}, config_of(WARMUP, **{"optim.lr": 0.1})),
         ("b", {"residual": {56: [1.0], 110: [0.5]}}, config_of(WARMUP, **{"optim.lr": 0.2})),
     )
-    assert_nothing_twice(frame)
-    assert parts_of(frame) == [
+    assert_no_seed_is_repeated(frame)
+    assert networks_of(frame) == [
         ["a:residual-110", "a:residual-56"],
         ["b:residual-110", "b:residual-56"],
     ]
@@ -148,14 +153,14 @@ def test_how_deep_a_warmup_begins_may_differ_between_rates(joined):
     )  # so no comparison takes the rate for the only difference
 
 
-def test_a_warmup_at_one_rate_alone_is_no_comparison_of_rates(joined):
+def test_a_warmup_at_one_rate_only_is_no_rate_comparison(joined):
     frame = joined(
         ("a", {"residual": {20: [1.0], 110: [1.0]}}, config_of(**{"optim.lr": 0.1})),
         ("b", {"residual": {20: [1.0]}}, config_of(**{"optim.lr": 0.2})),
         ("b", {"residual": {110: [0.5]}}, config_of(WARMUP, **{"optim.lr": 0.2})),
     )
-    assert_nothing_twice(frame)
-    assert parts_of(frame) == [
+    assert_no_seed_is_repeated(frame)
+    assert networks_of(frame) == [
         ["a:residual-110", "a:residual-20"],
         ["b:residual-110", "b:residual-20"],
     ]
@@ -163,7 +168,7 @@ def test_a_warmup_at_one_rate_alone_is_no_comparison_of_rates(joined):
 
 
 def test_a_constructed_net_has_no_warmup_at_any_depth(joined):
-    """Nor has it a shortcut; it stands beside the nets with a warm-up and beside those without."""
+    """It has no shortcut either, and belongs to the conditions with and without a warm-up."""
     frame = joined(
         ("short", {"plain": {20: [1.0]}}, config_of()),
         ("warm", {"plain": {110: [60.0]}}, config_of(WARMUP)),
@@ -176,22 +181,22 @@ def test_a_constructed_net_has_no_warmup_at_any_depth(joined):
         ("warm", {"plain": {110: [60.0]}}, config_of(WARMUP)),
         ("grown", {"constructed": {110: [1.0]}}, config_of()),
     )
-    assert_nothing_twice(cold)
-    assert parts_of(cold) == [
+    assert_no_seed_is_repeated(cold)
+    assert networks_of(cold) == [
         ["grown:constructed-110", "short:plain-20", "warm:plain-110"],
         ["cold:plain-110", "grown:constructed-110", "short:plain-20"],
     ]
 
 
-def test_constructed_nets_of_other_parents_are_apart(joined):
-    """Their parents had other warm-ups; nets from scratch stand beside each."""
+def test_constructed_nets_of_other_parents_are_separate(joined):
+    """Their parents had different warm-ups; nets trained from scratch belong to both conditions."""
     frame = joined(
         ("scratch", {"plain": {20: [1.0], 110: [60.0]}}, config_of()),
         ("one", {"constructed": {116: [1.0]}}, config_of(**{"parent.schedule.warmup.lr": 0.01})),
         ("other", {"constructed": {116: [2.0]}}, config_of(**{"parent.schedule.warmup.lr": 0.02})),
     )
-    assert_nothing_twice(frame)
-    assert parts_of(frame) == [
+    assert_no_seed_is_repeated(frame)
+    assert networks_of(frame) == [
         ["one:constructed-116", "scratch:plain-110", "scratch:plain-20"],
         ["other:constructed-116", "scratch:plain-110", "scratch:plain-20"],
     ]
@@ -205,12 +210,12 @@ def test_null_is_a_value_in_every_other_group(joined, group):
         ("with", {"residual": {20: [1.0], 110: [1.0]}}, config_of(**{group: 6})),
         ("without", {"residual": {20: [1.0], 110: [1.0]}}, config_of()),
     )
-    assert_nothing_twice(frame)
+    assert_no_seed_is_repeated(frame)
     assert len(split_by_condition(frame)) == 2
 
 
-def test_plain_nets_stand_beside_every_shortcut_with_and_without_warmup(joined):
-    """Two shortcuts, and a warm-up that was switched off: four conditions, and none of plain nets alone."""
+def test_plain_nets_join_every_shortcut_and_warmup(joined):
+    """Two shortcuts with the warm-up on and off make four conditions, none of plain nets alone."""
     shortcuts = {"config.model.shortcut": "B"}
     frame = joined(
         (
@@ -222,11 +227,70 @@ def test_plain_nets_stand_beside_every_shortcut_with_and_without_warmup(joined):
         ("warm", {"plain": {110: [60.0]}, "residual": {110: [1.0]}}, config_of(WARMUP)),
         ("warm B", {"residual": {110: [1.0]}}, config_of(WARMUP) | shortcuts),
     )
-    assert_nothing_twice(frame)
-    parts = parts_of(frame)
+    assert_no_seed_is_repeated(frame)
+    parts = networks_of(frame)
     assert len(parts) == 4
-    assert all({"plain-20", "plain-110", "residual-20", "residual-110"} == {net.split(":")[1] for net in part}
-               for part in parts)  # fmt: skip
+    for part in parts:
+        names = {network.split(":")[1] for network in part}
+        assert names == {"plain-20", "plain-110", "residual-20", "residual-110"}
+
+
+def test_runs_with_different_learning_rates_are_not_mixed(tmp_path):
+    expected = [
+        write_record(tmp_path, f"{lr}-{seed}", State.DONE, seed=seed, optim={"lr": lr})
+        for lr in (0.1, 0.01)
+        for seed in (0, 1)
+    ]
+    parts = split_by_condition(load(tmp_path, expected))
+    assert [(label, len(part.runs), len(part.curves)) for label, part in parts] == [
+        ("learning rate 0.01", 2, 4),
+        ("learning rate 0.1", 2, 4),
+    ]
+
+
+def test_plain_networks_are_compared_with_each_shortcut(tmp_path):
+    expected = [write_record(tmp_path, "plain", State.DONE)]
+    for shortcut in "AB":
+        model = {"depth": 20, "shortcut": shortcut}
+        run = write_record(tmp_path, f"r-{shortcut}", State.DONE, family="residual", model=model)
+        expected.append(run)
+    parts = split_by_condition(load(tmp_path, expected))
+    assert [(label, sorted(part.runs["run_id"])) for label, part in parts] == [
+        ("shortcut A", ["plain", "r-A"]),
+        ("shortcut B", ["plain", "r-B"]),
+    ]
+
+
+def test_missing_runs_have_a_condition_too(tmp_path):
+    expected = []
+    for seed in (0, 1):
+        run = write_record(tmp_path, f"s{seed}", State.DONE, seed=seed, optim={"lr": 0.01})
+        config = {**CONFIG, "seed": seed, "optim": {"lr": 0.1}}
+        missing = {"run_id": f"m{seed}", "family": "plain", "config": config}
+        expected += [run, missing]
+    parts = split_by_condition(load(tmp_path, expected))
+    assert [(label, part.runs["state"].unique().tolist()) for label, part in parts] == [
+        ("learning rate 0.01", ["done"]),
+        ("learning rate 0.1", ["missing"]),
+    ]
+
+
+def test_every_run_belongs_to_a_condition(frame_of):
+    """A plain net fits any shortcut, but this one has a learning rate that no residual net has."""
+    errors = {"plain": {20: [1.0]}, "residual": {20: [1.0, 2.0]}}
+    frame = frame_of(errors, **{"config.optim.lr": 0.1})
+    residual = frame.runs["family"] == "residual"
+    frame.runs.loc[residual, "config.model.shortcut"] = ["A", "B"]
+    frame.runs.loc[~residual, "config.optim.lr"] = 0.01
+    assert len(split_by_condition(frame)) == 3
+    assert run_ids_of(frame) == set(frame.runs["run_id"])
+
+
+def test_null_is_a_value_like_any_other(frame_of):
+    frame = frame_of({"plain": {20: [1.0, 2.0]}}, **{"config.data.size": None})
+    frame.runs["config.data.size"] = [None, 32]
+    labels = [label for label, _ in split_by_condition(frame)]
+    assert sorted(labels) == ["image size 32", "original image size"]
 
 
 @pytest.mark.parametrize(

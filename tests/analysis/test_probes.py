@@ -1,9 +1,8 @@
-"""Probes on disk to tidy tables, and to the report's sections."""
+"""Probes of trained networks become tidy tables, and sections of a report."""
 
-import pandas as pd
 import pytest
 
-from analysis.frame import load
+from analysis.frame import Frame, load
 from analysis.probes import read_probe_tables
 from analysis.report import build
 from degradation.records.schema import PROBES_FILE
@@ -15,15 +14,22 @@ pytestmark = pytest.mark.slow
 GRID = [
     (model, depth, seed) for model in ("plain", "residual") for depth in (8, 14) for seed in (0, 1)
 ]
-PARTS = [
-    "convergence", "gradient-flow", "shattering", "identity", "paths", "responses", "lesions", "landscape",
-]  # fmt: skip
+MECHANISMS = [
+    "convergence",
+    "gradient-flow",
+    "shattering",
+    "identity",
+    "paths",
+    "responses",
+    "lesions",
+    "landscape",
+]
 
 
 @pytest.fixture(scope="module")
-def explained(compose_config, tiny_overrides, tmp_path_factory):
-    """The runs of a small grid, trained and explained; landscapes of seed 0."""
-    root = tmp_path_factory.mktemp("explained")
+def probed(compose_config, tiny_overrides, tmp_path_factory):
+    """The record root and the runs of a small grid with all probes; landscapes of seed 0 only."""
+    root = tmp_path_factory.mktemp("probed")
     small = ["landscape.line=5", "landscape.square=3", "landscape.parts=1"]
     keys = [*tiny_overrides, *small, f"record_root={root}", "schedule.evaluate_every=1"]
     runs = []
@@ -37,92 +43,82 @@ def explained(compose_config, tiny_overrides, tmp_path_factory):
     return root, [describe_planned_run(run) for run in runs]
 
 
-def test_a_table_has_a_row_a_block_with_who_and_when(explained):
-    root, expected = explained
+def test_a_table_has_one_row_per_block_and_moment(probed):
+    root, expected = probed
     table = load(root, expected).probes["gradient_flow"]
-    rows = {
-        ("plain", 8): 4,
-        ("plain", 14): 7,
-        ("residual", 8): 4,
-        ("residual", 14): 7,
-    }  # blocks, and the last output
-    for (family, depth), blocks in rows.items():
-        part = table[(table["family"] == family) & (table["depth"] == depth)]
-        assert len(part) == blocks * 2 * len(part["iteration"].unique())
-        assert set(part["seed"]) == {0, 1}
-    assert dict(table[["iteration", "moment"]].drop_duplicates().to_numpy()) == {
-        0: "initialisation", 1: "iteration 1", 6: "iteration 6", 12: "end",
-    }  # fmt: skip
+    # One row per block, and one for the output of the last block.
+    rows = {("plain", 8): 4, ("plain", 14): 7, ("residual", 8): 4, ("residual", 14): 7}
+    for (family, depth), count in rows.items():
+        group = table[(table["family"] == family) & (table["depth"] == depth)]
+        assert len(group) == count * 2 * group["iteration"].nunique()
+        assert set(group["seed"]) == {0, 1}
+    moments = dict(table[["iteration", "moment"]].drop_duplicates().to_numpy())
+    assert moments == {0: "initialisation", 1: "iteration 1", 6: "iteration 6", 12: "end"}
 
 
-def test_a_table_says_of_how_many_pictures_and_on_which_device(explained):
-    root, expected = explained
+def test_tables_say_how_many_images_and_which_device(probed):
+    root, expected = probed
     probes = load(root, expected).probes
     assert set(probes["gradient_flow"]["pictures"]) == {128}
     assert set(probes["lesions"]["pictures"]) == {297}
     assert {device for table in probes.values() for device in table["device"]} == {"cpu"}
 
 
-def test_a_landscape_is_a_table_of_points(explained):
-    root, expected = explained
+def test_a_landscape_is_a_table_of_points(probed):
+    root, expected = probed
     table = load(root, expected).probes["landscape"]
     assert table.groupby("run_id").size().tolist() == [5 + 9] * 4
     assert set(table["seed"]) == {0}
     assert set(table["pictures"]) == {"all"}
 
 
-def test_a_frame_of_some_runs_has_their_probes_alone(explained):
-    root, expected = explained
+def test_selected_runs_have_their_own_probes_only(probed):
+    root, expected = probed
     frame = load(root, expected)
-    part = frame.select(frame.runs.index[frame.runs["family"] == "plain"])
-    assert set(part.probes["gradient_flow"]["family"]) == {"plain"}
-    assert "identity" not in part.probes  # plain nets have none
+    plain = frame.select(frame.runs.index[frame.runs["family"] == "plain"])
+    assert set(plain.probes["gradient_flow"]["family"]) == {"plain"}
+    assert "identity" not in plain.probes  # which needs shortcuts
 
 
-def test_runs_that_are_not_done_have_no_probes_yet(explained):
-    root, expected = explained
+def test_probes_of_unfinished_runs_are_excluded(probed):
+    root, expected = probed
     runs = load(root, expected).runs.assign(state="partial")
     assert read_probe_tables(root, runs, []) == {}
 
 
-def test_the_report_explains_in_order_and_says_what_each_part_measures(explained, tmp_path):
-    root, expected = explained
+def test_the_report_explains_the_mechanisms_in_order(probed, tmp_path):
+    root, expected = probed
     report = build(load(root, expected), tmp_path, "mine", "python x.py", {"digits": 2.0})
-    why = [section for section in report.sections if section.title.startswith("Why: ")]
-    assert [next(iter(section.tables)) for section in why] == PARTS
-    assert all(len(section.introduction) > 200 for section in why)
-    assert all(
-        section.figures and all(len(caption) > 80 for _, caption in section.figures.values())
-        for section in why
-    )
+    sections = [section for section in report.sections if section.title.startswith("Why: ")]
+    assert [next(iter(section.tables)) for section in sections] == MECHANISMS
     page = report.page.read_text()
-    for section in why:
+    for section in sections:
+        assert len(section.introduction) > 200
+        assert section.figures
+        assert all(len(caption) > 80 for _, caption in section.figures.values())
         assert section.title.replace("'", "&#39;") in page
-    assert all((tmp_path / f"{part}.csv").exists() for part in PARTS)
+    assert all((tmp_path / f"{mechanism}.csv").exists() for mechanism in MECHANISMS)
     assert "Why: " in report.format_verdicts()
 
 
-def test_without_probes_there_is_no_such_part(explained, tmp_path):
-    root, expected = explained
+def test_without_probes_no_mechanism_is_explained(probed, tmp_path):
+    root, expected = probed
     frame = load(root, expected)
-    bare = pd.DataFrame(frame.runs)
-    report = build(
-        type(frame)(bare, frame.curves), tmp_path, "mine", "python x.py", {"digits": 2.0}
-    )
+    without_probes = Frame(frame.runs, frame.curves)
+    report = build(without_probes, tmp_path, "mine", "python x.py", {"digits": 2.0})
     assert not [section for section in report.sections if section.title.startswith("Why")]
 
 
-def test_a_changed_row_hides_itself_and_no_other(explained):
-    """The first row: that of gradient flow at initialisation."""
-    root, expected = explained
+def test_a_corrupt_row_excludes_itself_only(probed):
+    """The first row is that of gradient flow at initialisation."""
+    root, expected = probed
     frame = load(root, expected)
-    run = frame.runs["run_id"].iloc[0]
-    file = root / run / PROBES_FILE
-    content = file.read_bytes()
-    file.write_bytes(content[:50] + b"x" + content[51:])
+    path = root / frame.runs["run_id"].iloc[0] / PROBES_FILE
+    content = path.read_bytes()
+    path.write_bytes(content[:50] + b"x" + content[51:])
     try:
-        changed = load(root, expected).probes
+        corrupt = load(root, expected).probes
     finally:
-        file.write_bytes(content)
-    lost = {name: len(frame.probes[name]) - len(changed[name]) for name in frame.probes}
+        path.write_bytes(content)
+    lost = {name: len(frame.probes[name]) - len(corrupt[name]) for name in frame.probes}
     assert lost == dict.fromkeys(frame.probes, 0) | {"gradient_flow": 4}

@@ -1,4 +1,4 @@
-"""The report is one self-contained page, escaped, with its tables beside it."""
+"""A report is one self-contained, escaped page with its figures and tables in files."""
 
 import re
 
@@ -32,7 +32,7 @@ def test_the_page_is_self_contained_and_escaped(report):
     assert "reproduced" in page
 
 
-def test_the_summary_counts_states_and_gives_intervals(report):
+def test_summary_csv_has_states_and_intervals(report):
     table = pd.read_csv(report.folder / "summary.csv")
     assert len(table) == 4
     row = table[(table["family"] == "plain") & (table["depth"] == 56)].iloc[0]
@@ -42,17 +42,17 @@ def test_the_summary_counts_states_and_gives_intervals(report):
     assert (row["done"], row["missing"], row["diverged"]) == (3, 0, 0)
 
 
-def test_every_run_is_in_runs_csv(report):
+def test_runs_csv_has_every_run(report):
     assert len(pd.read_csv(report.folder / "runs.csv")) == 12
 
 
-def test_figures_are_png_and_svg(report):
+def test_figures_are_written_as_png_and_svg(report):
     for stem in ("error-against-depth", "error-against-iteration"):
         assert (report.folder / f"{stem}.png").stat().st_size > 10_000
         assert (report.folder / f"{stem}.svg").read_text().startswith("<?xml")
 
 
-def test_the_terminal_table_has_every_verdict(report):
+def test_the_terminal_shows_every_verdict_in_columns(report):
     title, *claims = report.format_verdicts().splitlines()
     assert title.split() == ["Claim", "Verdict", "Evidence"]
     cells = [re.split(" {2,}", line.strip()) for line in claims]
@@ -63,15 +63,15 @@ def test_the_terminal_table_has_every_verdict(report):
         assert all(line[start - 1] == " " and line[start] != " " for line in claims)
 
 
-def test_the_summary_for_a_terminal_names_runs_and_page(report):
+def test_the_terminal_summary_names_runs_and_page(report):
     lines = report.format_summary().splitlines()
     assert lines[0] == "r: 12 runs (12 done)"
     assert lines[-1] == f"Report: {report.page}"
 
 
 @pytest.mark.slow
-def test_two_conditions_have_a_part_each(frame_of, tmp_path):
-    """And what a report over one condition leaves behind is not taken for the new one's."""
+def test_each_condition_has_a_section(frame_of, tmp_path):
+    """A figure that an earlier report of one condition left behind is removed."""
     frame = frame_of(ERRORS, **{"config.optim.lr": 0.01})
     build(frame, tmp_path, "one", "", {"digits": 2.0})
     assert (tmp_path / "error-against-depth.png").exists()
@@ -86,17 +86,17 @@ def test_two_conditions_have_a_part_each(frame_of, tmp_path):
         "error-against-depth-1.png",
         "error-against-depth-2.png",
     ]
-    one, two = (
+    first, second = (
         report.figure_paths()[f"error-against-depth-{number}"].read_bytes() for number in (1, 2)
     )
-    assert one != two
+    assert first != second
     assert set(pd.read_csv(tmp_path / "runs.csv")["condition"]) == {
         "Learning rate 0.01",
         "Learning rate 0.1",
     }
 
 
-def test_a_summary_of_nothing_finished_has_no_numbers(frame_of):
+def test_the_summary_of_unfinished_runs_has_no_numbers(frame_of):
     frame = frame_of({"plain": {20: [1.0]}})
     frame.runs["state"] = "missing"
     summary = summarise(frame.runs)

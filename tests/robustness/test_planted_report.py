@@ -1,4 +1,4 @@
-"""A report of records in which texts were planted: nothing of them is executed, and what went wrong is shown."""
+"""A report of records with planted text: nothing is executed, and failures are shown."""
 
 import os
 import re
@@ -17,7 +17,7 @@ HTML = "<script>alert('x')</script>\"</pre>{{7*7}}"
 
 @pytest.fixture(scope="module")
 def planted(frame_of, tmp_path_factory):
-    """A report of a frame with planted texts, in a folder where a report's list of files was planted."""
+    """A report of a frame with planted text, in a folder with a planted list of files."""
     frame = frame_of(
         {"plain": {20: [1.5, 1.7], 56: [51.0, 53.0]}, "residual": {20: [0.9, 0.7]}}, ended_at=None
     )
@@ -36,11 +36,11 @@ def planted(frame_of, tmp_path_factory):
     for path in (folder / "precious.txt", folder.parent / "outside.csv"):
         path.write_text("precious")
     (folder / "report-files.txt").write_text("../outside.csv\nprecious.txt\n..\n/etc/x.csv\n")
-    shown = type(frame)(frame.runs, frame.curves, (HTML,))
-    return build(shown, folder, f"{HTML}\udcfe$\\frac{{", HTML, {"digits": 2.0})
+    frame = type(frame)(frame.runs, frame.curves, (HTML,))
+    return build(frame, folder, f"{HTML}\udcfe$\\frac{{", HTML, {"digits": 2.0})
 
 
-def test_whatever_is_shown_is_escaped(planted):
+def test_everything_on_the_page_is_escaped(planted):
     page = planted.page.read_text()
     assert "<script" not in page
     assert page.count("</pre>") == 1
@@ -48,20 +48,20 @@ def test_whatever_is_shown_is_escaped(planted):
     shown = ("<title>%s", "<pre>%s", "Commit: %s", "cpu: %s", "@SUM(A1)%s", "=1+1%s", "<li>%s</li>")
     assert [text for text in shown if text.replace("%s", escaped) not in page] == []
     assert f"{escaped} {escaped}" in page  # a version
-    assert r"\udcfe" in page  # and what cannot be written is written out
+    assert r"\udcfe" in page  # what has no encoding is shown as an escape
 
 
-def test_what_is_left_out_is_told_in_the_terminal(planted):
+def test_the_terminal_names_what_is_excluded(planted):
     assert planted.format_verdicts().splitlines()[-1] == f"Excluded: {HTML}"
 
 
-def test_every_run_says_when_it_failed_or_diverged(planted):
+def test_the_page_says_when_runs_failed_or_diverged(planted):
     page = planted.page.read_text()
     assert "<td>failed at iteration 1,234: @SUM" in page
     assert "<td>diverged at iteration 7</td>" in page
 
 
-def test_no_cell_is_a_formula(planted):
+def test_no_cell_of_a_table_is_a_formula(planted):
     text = (planted.folder / "runs.csv").read_text()
     assert "'=1+1" in text
     assert "'@SUM" in text
@@ -69,15 +69,15 @@ def test_no_cell_is_a_formula(planted):
     assert not re.search(r'(^|,)"?[=@]', text, re.MULTILINE)
 
 
-def test_no_figure_shows_a_text_of_a_record(planted):
-    """So that nothing in one is taken for TeX."""
+def test_no_figure_shows_text_of_a_record(planted):
+    """Text of a record could be interpreted as TeX."""
     figures = [figure for section in planted.sections for figure, _ in section.figures.values()]
     texts = [text.get_text() for figure in figures for text in figure.findobj(Text)]
     assert any("plain" in text for text in texts)
     assert not any("frac{" in text or "script" in text for text in texts)
 
 
-def test_a_planted_list_of_files_takes_away_no_other(planted):
+def test_a_planted_list_of_files_removes_no_other_file(planted):
     for path in (planted.folder / "precious.txt", planted.folder.parent / "outside.csv"):
         assert path.read_text() == "precious"
 
@@ -92,12 +92,12 @@ def test_the_verdicts_say_when_runs_diverged(frame_of):
     )
 
 
-def test_families_are_those_that_have_a_style():
+def test_every_family_has_a_style():
     assert set(FAMILIES) == set(style.FAMILY_STYLES)
 
 
-def test_figures_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    """A full disk in the middle leaves what was there before, and nothing half-written."""
+def test_figures_are_written_atomically(tmp_path, monkeypatch):
+    """If the disk is full, the previous files stay and nothing is half-written."""
     figure = Figure(figsize=(1, 1))
     style.save(figure, tmp_path / "a")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
