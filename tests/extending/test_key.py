@@ -10,19 +10,23 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from degradation.durable_io import decode_row
-from degradation.sweep.jobs import locate_run
+from degradation.sweep.jobs import expand_runs
 from tests.support.recipes import THREE_ITERATIONS, read_recipe
 
 ROOT = Path(__file__).parents[2]
 SCHEMA, VALUES = "src/degradation/config/schema.py", "conf/schedule/step.yaml"
 SCHEDULE, RUN_ID = "src/degradation/training/schedule.py", "src/degradation/run_id.py"
-TEST_CASE = "tests/training/test_schedule.py"
+PROTOCOL, TEST_CASE = "analysis/paper_protocol.py", "tests/training/test_schedule.py"
+PRINT_RUN_IDS = """
+import sys
+from degradation.sweep.jobs import expand_runs
+print(*[run.run_id for run in expand_runs(sys.argv[1:])])
+"""
 
 
 def insert(path: Path, line: int, code: str, indent: int) -> None:
@@ -53,19 +57,20 @@ def find_table(path: Path, name: str) -> int:
 @pytest.fixture
 def project(tmp_path):
     """A copy of the project in which the recipe has been followed."""
+    copy = tmp_path / "project"
     for name in ("src", "conf", "analysis", "experiments", "tests"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("ledger"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("ledger"))
+    shutil.copy(ROOT / "pyproject.toml", copy)
     recipe = read_recipe("A configuration key")
-    schedule_class = find_definition(tmp_path / SCHEMA, "Schedule")
-    insert(tmp_path / SCHEMA, schedule_class.end_lineno + 1, recipe[SCHEMA], indent=4)
-    first_statement = find_definition(tmp_path / SCHEDULE, "learning_rate").body[1]
-    insert(tmp_path / SCHEDULE, first_statement.lineno, recipe[SCHEDULE], indent=4)
-    table = find_table(tmp_path / RUN_ID, "HASH_DEFAULTS")
-    insert(tmp_path / RUN_ID, table, recipe[RUN_ID], indent=4)
+    schedule_class = find_definition(copy / SCHEMA, "Schedule")
+    insert(copy / SCHEMA, schedule_class.end_lineno + 1, recipe[SCHEMA], indent=4)
+    first_statement = find_definition(copy / SCHEDULE, "learning_rate").body[1]
+    insert(copy / SCHEDULE, first_statement.lineno, recipe[SCHEDULE], indent=4)
+    for path, table in ((RUN_ID, "HASH_DEFAULTS"), (PROTOCOL, "ANY")):
+        insert(copy / path, find_table(copy / path, table), recipe[path], indent=4)
     for path in (VALUES, TEST_CASE):
-        append(tmp_path / path, recipe[path])
-    return tmp_path
+        append(copy / path, recipe[path])
+    return copy
 
 
 @pytest.fixture
@@ -82,31 +87,32 @@ def run_python(project):
     return run
 
 
-@pytest.fixture
-def run_train(run_python, tiny_overrides):
-    """Run the copy's train.py with a tiny network for three iterations."""
-    return partial(run_python, "experiments/train.py", *tiny_overrides, *THREE_ITERATIONS)
-
-
-def test_new_key_is_read_by_the_training(project, run_train):
-    completed = run_train("schedule.linear=true", "optim.lr=0.3")
+def test_new_key_is_read_by_the_training(project, run_python, tiny_overrides):
+    overrides = [*tiny_overrides, *THREE_ITERATIONS, "schedule.linear=true", "optim.lr=0.3"]
+    completed = run_python("experiments/train.py", *overrides)
     assert completed.returncode == 0, completed.stderr
     (path,) = project.glob("runs/*/metrics.jsonl")
     rates = [decode_row(line)["lr"] for line in path.read_bytes().splitlines(keepends=True)]
     assert rates == pytest.approx([0.3, 0.2, 0.1])
 
 
-def test_recipes_test_case_passes(run_python):
-    completed = run_python("-m", "pytest", "-q", TEST_CASE, "-k", "linear_rate")
+def test_new_keys_tests_pass(run_python):
+    """The recipe's own test case, and the one that asks for a place in the paper's protocol."""
+    protocol = "tests/analysis/test_published_values.py"
+    names = "linear_rate or no_key_of_the_configuration"
+    completed = run_python("-m", "pytest", "-q", TEST_CASE, protocol, "-k", names)
     assert completed.returncode == 0, completed.stdout
+    assert "2 passed" in completed.stdout
 
 
-def test_new_key_keeps_ids_and_rejects_other_values(project, run_train, short):
-    assert run_train().returncode == 0
-    (folder,) = project.glob("runs/*/metrics.jsonl")
-    assert folder.parent.name == locate_run(short()).run_id
-    refused = run_train("schedule.linear=7up")
-    assert refused.returncode == 1
-    assert refused.stderr.startswith(
-        "schedule.linear: '7up' is not allowed; allowed: true or false"
-    )
+def test_new_key_keeps_the_ids_of_existing_runs(run_python):
+    overrides = ["model=plain,residual", "schedule=step,paper"]
+    completed = run_python("-c", PRINT_RUN_IDS, *overrides)
+    assert completed.stdout.split() == [run.run_id for run in expand_runs(overrides)]
+
+
+def test_new_key_rejects_values_of_another_type(run_python):
+    completed = run_python("experiments/train.py", "schedule.linear=7up")
+    assert completed.returncode == 1
+    assert completed.stderr.startswith("schedule.linear: ")
+    assert completed.stderr.endswith("; allowed: true or false\n")
