@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
@@ -331,6 +332,13 @@ def test_reading_tour_takes_an_evening():
     assert 10 <= len(paths) <= 14
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths)
     assert lines <= 1800
+
+
+def test_architecture_shows_the_order_of_imports():
+    contracts = tomllib.loads(text_of("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    lines = [layer.replace("degradation.", "").replace(" |", ",") for layer in layers]
+    assert "\n".join(lines) in "\n".join(code_blocks("docs/architecture.md"))
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, "Makefile", "CITATION.cff"])
