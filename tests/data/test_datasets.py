@@ -1,4 +1,4 @@
-"""Data sets: shapes, the fixed splits, and files that are not what they should be."""
+"""Data sets: shapes, fixed splits, and wrong files."""
 
 import numpy as np
 import pytest
@@ -10,16 +10,16 @@ from degradation.data.datasets import load_dataset
 from degradation.data.errors import DataError
 from degradation.data.fingerprint import data_fingerprint, digest_contents
 
-# of all digits, in their order
+# SHA-256 of all digits in their order
 DIGITS = "d83b6f95abe36f06efb235c546197d64409c37af59c85177e5a3f5acbc2ca365"
 
 
 @pytest.fixture
 def folder_data(compose_config):
-    def composed(root, size="null"):
+    def compose_data(root, size="null"):
         return compose_config("data=image_folder", f"data.root={root}", f"data.size={size}").data
 
-    return composed
+    return compose_data
 
 
 @pytest.fixture
@@ -38,11 +38,11 @@ def test_digits_are_a_fixed_stratified_split(digits_data):
     whole = torch.bincount(torch.cat([digits.train.labels, digits.test.labels]))
     share = torch.bincount(digits.test.labels) / whole
     assert (share - 297 / 1797).abs().max() < 0.01
-    # pinned: another split would change every number on digits
+    # another split would change every number on digits
     assert digits.checksum() == DIGITS
 
 
-def test_validation_pictures_are_held_out_of_training(digits_data):
+def test_validation_images_are_not_trained_on(digits_data):
     whole, split = load_dataset(digits_data()), load_dataset(digits_data(150))
     assert (len(split.train.labels), len(split.validation.labels), len(split.test.labels)) == (
         1350,
@@ -56,18 +56,18 @@ def test_validation_pictures_are_held_out_of_training(digits_data):
     assert bool((torch.bincount(split.validation.labels) > 5).all())
 
 
-def test_validation_pictures_are_the_last_of_one_fixed_shuffle(digits_data):
+def test_validation_images_are_the_last_of_a_fixed_shuffle(digits_data):
     few, many = load_dataset(digits_data(5)), load_dataset(digits_data(150))
     assert few.held_out.nonzero().flatten().tolist() == [559, 684, 763, 835, 1216]
     assert bool(many.held_out[few.held_out].all())
 
 
-def test_the_checksum_is_that_of_all_pictures_whatever_the_split(digits_data):
+def test_the_checksum_does_not_depend_on_the_split(digits_data):
     assert load_dataset(digits_data(150)).checksum() == DIGITS
 
 
 @pytest.mark.parametrize("validation", [1500, 5000])
-def test_validation_takes_not_all_of_the_training_pictures(digits_data, validation):
+def test_validation_leaves_images_to_train_on(digits_data, validation):
     with pytest.raises(
         ConfigError,
         match=rf"^data\.validation: {validation} .*less than the 1500 training images",
@@ -97,16 +97,15 @@ def test_an_image_folder_is_decoded_once_and_cached(tmp_path, monkeypatch, folde
     assert load_dataset(folder_data(root)).checksum() == first.checksum()
 
 
-def test_an_image_folder_is_known_by_content_and_not_by_place(tmp_path, folder_data):
-    one, two = make_folder(tmp_path / "one"), make_folder(tmp_path / "two")
-    assert data_fingerprint(folder_data(one)) == data_fingerprint(folder_data(two))
-    picture = two / "train/cat/0.png"
-    Image.new("RGB", (6, 6)).save(picture)
+def test_an_image_folder_is_identified_by_content(tmp_path, folder_data):
+    first, second = make_folder(tmp_path / "one"), make_folder(tmp_path / "two")
+    assert data_fingerprint(folder_data(first)) == data_fingerprint(folder_data(second))
+    Image.new("RGB", (6, 6)).save(second / "train/cat/0.png")
     splits = ("train", "test")
-    assert digest_contents(one, splits) != digest_contents(two, splits)
+    assert digest_contents(first, splits) != digest_contents(second, splits)
 
 
-def test_pictures_of_several_sizes_need_a_size(tmp_path, folder_data):
+def test_images_of_several_sizes_need_a_size(tmp_path, folder_data):
     root = make_folder(tmp_path)
     Image.new("RGB", (9, 6)).save(root / "train/cat/odd.png")
     with pytest.raises(ConfigError, match=r"^data\.size: .*odd\.png is 9x6"):
@@ -114,22 +113,22 @@ def test_pictures_of_several_sizes_need_a_size(tmp_path, folder_data):
     assert load_dataset(folder_data(root, size=5)).side == 5
 
 
-def test_a_broken_picture_is_named(tmp_path, folder_data):
+def test_an_unreadable_image_is_named(tmp_path, folder_data):
     root = make_folder(tmp_path)
-    (root / "test/dog/broken.jpg").write_bytes(b"not a picture")
+    (root / "test/dog/broken.jpg").write_bytes(b"not an image")
     with pytest.raises(DataError, match=r"broken\.jpg: is not a readable image"):
         load_dataset(folder_data(root))
 
 
-def test_a_class_without_pictures_is_named(tmp_path, folder_data):
+def test_a_class_without_images_is_named(tmp_path, folder_data):
     root = make_folder(tmp_path)
-    for picture in (root / "train/dog").iterdir():
-        picture.unlink()
+    for image in (root / "train/dog").iterdir():
+        image.unlink()
     with pytest.raises(DataError, match=r"train/dog: has no \.jpg, \.jpeg or \.png image"):
         load_dataset(folder_data(root))
 
 
-def test_a_folder_without_its_splits_is_refused(tmp_path, folder_data):
+def test_a_folder_without_splits_is_refused(tmp_path, folder_data):
     with pytest.raises(ConfigError, match=r"^data\.root: .*no folder 'train'"):
         data_fingerprint(folder_data(tmp_path))
     make_folder(tmp_path)

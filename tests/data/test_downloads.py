@@ -1,4 +1,4 @@
-"""Published files: used where they are, downloaded once, and believed only when their checksum is right."""
+"""Published files are downloaded once, and used only if their checksum is right."""
 
 import gzip
 import io
@@ -22,6 +22,7 @@ from degradation.data.fashion_mnist import read_idx
 from degradation.data.fingerprint import data_fingerprint
 
 BYTES = b"what was published"
+HEX = "[0-9a-f]{64}"
 RIGHT = sha256(BYTES).hexdigest()
 
 
@@ -31,7 +32,7 @@ def published(name, find_urls=lambda: pytest.fail("the file is there")):
 
 
 def make_archive(folder, batches):
-    """A .tar.gz of pickles, as bytes."""
+    """Return a .tar.gz of pickles, as bytes."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz") as tar:
         for name, value in batches.items():
@@ -52,11 +53,11 @@ def make_idx(array):
 
 @pytest.fixture
 def downloads(monkeypatch):
-    """{url: bytes or exception} to fill in, and the urls that were asked for."""
-    served, asked = {}, []
+    """{url: bytes or exception} to fill in, and the requested urls."""
+    served, requested = {}, []
 
     def download_url(url, root, filename):
-        asked.append(url)
+        requested.append(url)
         value = served[url]
         if isinstance(value, Exception):
             Path(root, filename).write_bytes(BYTES[:4])
@@ -64,14 +65,14 @@ def downloads(monkeypatch):
         Path(root, filename).write_bytes(value)
 
     monkeypatch.setattr("torchvision.datasets.utils.download_url", download_url)
-    return served, asked
+    return served, requested
 
 
 CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 CIFAR100_URL = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
 
 
-def test_a_file_that_is_there_is_used(tmp_path, downloads):
+def test_an_existing_file_is_used(tmp_path, downloads):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/b").write_bytes(BYTES)
     assert fetch(tmp_path, published("b"), [tmp_path / "nowhere", tmp_path / "elsewhere"]) == BYTES
@@ -81,14 +82,16 @@ def test_a_file_that_is_there_is_used(tmp_path, downloads):
 
 
 @pytest.mark.parametrize(
-    "wrong", [b"something else", BYTES[:-5], b""], ids=["wrong", "half", "empty"]
+    "content", [b"something else", BYTES[:-5], b""], ids=["wrong", "truncated", "empty"]
 )
-def test_a_wrong_or_half_file_is_told_by_name_and_checksum(tmp_path, wrong):
-    (tmp_path / "b").write_bytes(wrong)
-    with pytest.raises(DataError) as told:
+def test_a_wrong_file_is_named_with_its_checksum(tmp_path, content):
+    (tmp_path / "b").write_bytes(content)
+    with pytest.raises(DataError) as error:
         fetch(tmp_path, published("b"))
-    checksums = f"SHA-256 is {sha256(wrong).hexdigest()}, expected {RIGHT}"
-    assert str(told.value) == f"{tmp_path / 'b'}: {checksums}; delete the file to download it again"
+    checksums = f"SHA-256 is {sha256(content).hexdigest()}, expected {RIGHT}"
+    assert (
+        str(error.value) == f"{tmp_path / 'b'}: {checksums}; delete the file to download it again"
+    )
 
 
 class Malicious:
@@ -97,7 +100,7 @@ class Malicious:
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])
-def test_nothing_in_a_wrong_archive_is_unpickled(tmp_path, compose_config, name):
+def test_a_wrong_archive_is_not_unpickled(tmp_path, compose_config, name):
     folder = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}[name]
     archive = {"cifar10": CIFAR10.name, "cifar100": CIFAR100.name}[name]
     members = dict.fromkeys(("data_batch_1", "train", "test"), Malicious())
@@ -108,16 +111,16 @@ def test_nothing_in_a_wrong_archive_is_unpickled(tmp_path, compose_config, name)
         load_dataset(compose_config(f"data={name}", f"data.root={tmp_path}").data)
 
 
-def test_a_missing_file_is_downloaded_from_where_torchvision_has_it(tmp_path, downloads):
-    served, asked = downloads
+def test_a_missing_file_is_downloaded_once(tmp_path, downloads):
+    served, requested = downloads
     served[CIFAR10_URL] = BYTES
     for _ in range(2):
         assert fetch(tmp_path / "new", replace(CIFAR10, sha256=RIGHT)) == BYTES
-    assert asked == [CIFAR10_URL]
+    assert requested == [CIFAR10_URL]
 
 
-def test_a_download_that_was_cut_off_never_has_the_files_name(tmp_path, downloads):
-    served, asked = downloads
+def test_an_interrupted_download_never_gets_the_final_name(tmp_path, downloads):
+    served, requested = downloads
     served[CIFAR100_URL] = OSError("the line\nwent dead")
     file = replace(CIFAR100, sha256=RIGHT)
     path = tmp_path / file.name
@@ -127,32 +130,32 @@ def test_a_download_that_was_cut_off_never_has_the_files_name(tmp_path, download
     ):
         fetch(tmp_path, file)
     assert not path.exists()
-    served[CIFAR100_URL] = BYTES[:-5]  # a server that closes the connection early
-    half = sha256(BYTES[:-5]).hexdigest()
+    served[CIFAR100_URL] = BYTES[:-5]  # the server closes the connection early
+    truncated = sha256(BYTES[:-5]).hexdigest()
     with pytest.raises(
         DataError,
-        match=rf"cifar-100-python\.tar\.gz\.part: SHA-256 is {half}, expected {RIGHT}; try again",
+        match=rf"\.tar\.gz\.part: SHA-256 is {truncated}, expected {RIGHT}; try again, or put",
     ):
         fetch(tmp_path, file)
     assert not path.exists()
     served[CIFAR100_URL] = BYTES
     assert fetch(tmp_path, file) == path.read_bytes() == BYTES
-    assert len(asked) == 3
+    assert len(requested) == 3
 
 
 def test_next_mirror_is_tried_after_a_failure(tmp_path, downloads, monkeypatch):
-    served, asked = downloads
+    served, requested = downloads
     monkeypatch.setattr("torchvision.datasets.FashionMNIST.mirrors", ["http://one/", "http://two/"])
     file = replace(fashion_mnist.FILES["test_labels"], sha256=RIGHT, is_gzip=False)
     urls = [f"http://one/{file.name}", f"http://two/{file.name}"]
     served |= {urls[0]: OSError("gone"), urls[1]: BYTES}
     assert fetch(tmp_path, file) == BYTES
-    assert asked == urls
+    assert requested == urls
 
 
-def test_two_processes_that_start_at_once_download_once(tmp_path, monkeypatch):
-    context = multiprocessing.get_context("fork")  # the children have the replaced download
-    together, results = context.Barrier(2), context.Queue()
+def test_two_processes_download_once(tmp_path, monkeypatch):
+    context = multiprocessing.get_context("fork")  # the children inherit the replaced function
+    start, results = context.Barrier(2), context.Queue()
 
     def download_url(url, root, filename):
         with (tmp_path / "count").open("a") as file:
@@ -162,7 +165,7 @@ def test_two_processes_that_start_at_once_download_once(tmp_path, monkeypatch):
         Path(root, filename).write_bytes(BYTES)
 
     def child():
-        together.wait(30)
+        start.wait(30)
         results.put(fetch(tmp_path / "root", replace(CIFAR10, sha256=RIGHT)))
 
     monkeypatch.setattr("torchvision.datasets.utils.download_url", download_url)
@@ -175,11 +178,11 @@ def test_two_processes_that_start_at_once_download_once(tmp_path, monkeypatch):
     assert (tmp_path / "count").read_text().splitlines() == [CIFAR10_URL]
 
 
-def test_cifar10_is_read_in_its_order(tmp_path, compose_config, monkeypatch):
+def test_cifar10_is_read_in_order(tmp_path, compose_config, monkeypatch):
     names = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
-    pictures = np.arange(6 * 2 * 3072).reshape(6, 2, 3072) % 251
+    images = np.arange(6 * 2 * 3072).reshape(6, 2, 3072) % 251
     values = {
-        name: {"data": pictures[i].astype(np.uint8), "labels": [i, i + 1]}
+        name: {"data": images[i].astype(np.uint8), "labels": [i, i + 1]}
         for i, name in enumerate(names)
     }
     packed = make_archive("cifar-10-batches-py", values)
@@ -189,24 +192,24 @@ def test_cifar10_is_read_in_its_order(tmp_path, compose_config, monkeypatch):
     assert dataset.train.images.shape == (10, 3, 32, 32)
     assert dataset.train.labels.tolist() == [0, 1, 1, 2, 2, 3, 3, 4, 4, 5]
     assert dataset.test.labels.tolist() == [5, 6]
-    # channel, row, column: the second picture's green value at row 3, column 5
-    assert int(dataset.train.images[1, 1, 3, 5]) == pictures[0, 1, 1024 + 3 * 32 + 5]
+    # channel, row, column: the second image's green value at row 3, column 5
+    assert int(dataset.train.images[1, 1, 3, 5]) == images[0, 1, 1024 + 3 * 32 + 5]
 
 
-def test_cifar100_has_its_fine_labels(tmp_path, compose_config, monkeypatch):
-    pictures = (np.arange(5 * 3072).reshape(5, 3072) % 251).astype(np.uint8)
-    train = {"data": pictures[:3], "fine_labels": [99, 0, 41], "coarse_labels": [19, 0, 8]}
-    test = {"data": pictures[3:], "fine_labels": [7, 99], "coarse_labels": [1, 19]}
+def test_cifar100_has_fine_labels(tmp_path, compose_config, monkeypatch):
+    images = (np.arange(5 * 3072).reshape(5, 3072) % 251).astype(np.uint8)
+    train = {"data": images[:3], "fine_labels": [99, 0, 41], "coarse_labels": [19, 0, 8]}
+    test = {"data": images[3:], "fine_labels": [7, 99], "coarse_labels": [1, 19]}
     packed = make_archive("cifar-100-python", {"train": train, "test": test, "meta": {}})
     (tmp_path / CIFAR100.name).write_bytes(packed)
     monkeypatch.setattr(cifar, "CIFAR100", replace(CIFAR100, sha256=sha256(packed).hexdigest()))
     dataset = load_dataset(compose_config("data=cifar100", f"data.root={tmp_path}").data)
     assert (dataset.train.labels.tolist(), dataset.test.labels.tolist()) == ([99, 0, 41], [7, 99])
     assert (dataset.classes, dataset.channels, dataset.side) == (100, 3, 32)
-    assert int(dataset.test.images[0, 2, 31, 1]) == pictures[3, 2048 + 31 * 32 + 1]
+    assert int(dataset.test.images[0, 2, 31, 1]) == images[3, 2048 + 31 * 32 + 1]
 
 
-def test_an_archive_without_its_members_is_told():
+def test_a_missing_member_is_named():
     with pytest.raises(
         DataError, match=r"^a\.tar\.gz: has no member cifar-10-batches-py/data_batch_1"
     ):
@@ -242,7 +245,7 @@ def fashion(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("place", "level"), [("root", 9), ("root/FashionMNIST/raw", 6), ("debian", 1)]
 )
-def test_fashion_mnist_is_found_however_it_was_compressed(
+def test_fashion_mnist_is_found_in_any_folder_and_compression(
     tmp_path, compose_config, fashion, downloads, place, level
 ):
     arrays, write = fashion
@@ -258,7 +261,7 @@ def test_fashion_mnist_is_found_however_it_was_compressed(
     assert downloads[1] == []
 
 
-def test_a_half_downloaded_fashion_mnist_is_told(tmp_path, compose_config, fashion):
+def test_a_truncated_fashion_mnist_is_refused(tmp_path, compose_config, fashion):
     _, write = fashion
     write(tmp_path / "root")
     path = tmp_path / "root/train-images-idx3-ubyte.gz"
@@ -266,35 +269,35 @@ def test_a_half_downloaded_fashion_mnist_is_told(tmp_path, compose_config, fashi
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(
         DataError,
-        match=rf"{path.name}: SHA-256 of its decompressed content is [0-9a-f]{{64}}, expected [0-9a-f]{{64}}",
+        match=rf"{path.name}: SHA-256 of its decompressed content is {HEX}, expected {HEX}",
     ):
         load_dataset(data)
     path.write_bytes(b"<html>404</html>")
     with pytest.raises(
         DataError,
-        match=rf"{path.name}: is not a gzip file .* expected SHA-256 of its decompressed content: [0-9a-f]{{64}}",
+        match=rf"{path.name}: is not a gzip file .*, expected SHA-256 of its .* content: {HEX}",
     ):
         load_dataset(data)
 
 
 @pytest.mark.parametrize(
-    "wrong", [b"", b"\0\0\x08\1\0\0\0\3ab", b"\0\0\x0d\1\0\0\0\2ab", b"\0\0\x08\0"]
+    "content", [b"", b"\0\0\x08\1\0\0\0\3ab", b"\0\0\x0d\1\0\0\0\2ab", b"\0\0\x08\0"]
 )
-def test_what_is_no_idx_file_is_told(wrong):
+def test_a_malformed_idx_file_is_refused(content):
     with pytest.raises(DataError, match=r"^f: is not an idx file"):
-        read_idx(Path("f"), wrong)
+        read_idx(Path("f"), content)
 
 
-def test_published_sets_have_a_fixed_content(compose_config):
-    contents = {
+def test_fingerprints_of_published_sets_are_pinned(compose_config):
+    fingerprints = {
         name: data_fingerprint(compose_config(f"data={name}").data)
         for name in ("cifar10", "cifar100", "fashion_mnist")
     }
-    assert contents == {
+    assert fingerprints == {
         "cifar10": "sha256:6d958be074577803",
         "cifar100": "sha256:85cd44d02ba64377",
         "fashion_mnist": "sha256:d1fd84a877f3b78f",
     }
     four = "".join(file.sha256 for file in fashion_mnist.FILES.values())
     checksums = [CIFAR10.sha256, CIFAR100.sha256, sha256(four.encode()).hexdigest()]
-    assert [f"sha256:{checksum[:16]}" for checksum in checksums] == list(contents.values())
+    assert [f"sha256:{checksum[:16]}" for checksum in checksums] == list(fingerprints.values())

@@ -1,4 +1,4 @@
-"""The augmented training error: each image's crop and flip in an evaluation is its own, however images are batched."""
+"""Crops and flips in an evaluation do not depend on how the images are batched."""
 
 import pytest
 import torch
@@ -14,19 +14,19 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def augmented(tiny, monkeypatch):
-    """(seed, iteration, batch) -> the images of an evaluation, float32 (N, C, H, W)."""
+    """(seed, iteration, batch size) -> an evaluation's images, float32 (N, C, H, W)."""
     dataset = load_dataset(tiny().data)
 
-    def made(seed=0, iteration=40, batch=250, flip=True):
+    def evaluate(seed=0, iteration=40, batch=250, flip=True):
         monkeypatch.setattr(loaders, "EVALUATION_BATCH", batch)
-        feed = build_loader(dataset, tiny(f"seed={seed}", f"data.flip={flip}"), CPU)
-        return torch.cat([images for images, _ in feed.augmented_batches(iteration)])
+        loader = build_loader(dataset, tiny(f"seed={seed}", f"data.flip={flip}"), CPU)
+        return torch.cat([images for images, _ in loader.augmented_batches(iteration)])
 
-    return made
+    return evaluate
 
 
 @pytest.mark.parametrize("batch", [128, 500, 1500, 7])
-def test_augmentation_does_not_depend_on_the_batch(augmented, batch):
+def test_augmentation_does_not_depend_on_the_batch_size(augmented, batch):
     assert torch.equal(augmented(batch=batch), augmented(batch=250))
 
 
@@ -38,28 +38,28 @@ def test_augmentation_depends_on_seed_and_iteration(augmented):
 
 
 def test_offsets_are_those_of_earlier_records(tiny):
-    """One stream per evaluation, drawn 250 images at a time: the numbers of all existing runs rest on it."""
+    """One stream per evaluation, drawn 250 images at a time: all existing runs rest on it."""
     config = tiny("seed=3")
-    feed = build_loader(load_dataset(config.data), config, CPU)
+    loader = build_loader(load_dataset(config.data), config, CPU)
     stream = build_generator(3, "evaluation", 80)
     expected = []
     for start in range(0, 1500, 250):
         offsets = draw_offsets(250, config.data, stream)
         expected.append(
-            feed.splits["train"].augmented_batch(torch.arange(start, start + 250), offsets)[0]
+            loader.splits["train"].augmented_batch(torch.arange(start, start + 250), offsets)[0]
         )
     assert torch.equal(
-        torch.cat([images for images, _ in feed.augmented_batches(80)]), torch.cat(expected)
+        torch.cat([images for images, _ in loader.augmented_batches(80)]), torch.cat(expected)
     )
 
 
-def test_shares_of_an_evaluation_are_its_batches(tiny):
+def test_shards_deal_the_batches_of_an_evaluation(tiny):
     config = tiny()
-    feed = build_loader(load_dataset(config.data), config, CPU)
-    whole = [images for images, _ in feed.augmented_batches(8)]
-    shared = [
-        [images for images, _ in feed.augmented_batches(8, Shard(rank, 2))] for rank in range(2)
+    loader = build_loader(load_dataset(config.data), config, CPU)
+    whole = [images for images, _ in loader.augmented_batches(8)]
+    shards = [
+        [images for images, _ in loader.augmented_batches(8, Shard(rank, 2))] for rank in range(2)
     ]
-    assert [len(part) for part in shared] == [3, 3]
+    assert [len(shard) for shard in shards] == [3, 3]
     for number, images in enumerate(whole):
-        assert torch.equal(images, shared[number % 2][number // 2])
+        assert torch.equal(images, shards[number % 2][number // 2])
