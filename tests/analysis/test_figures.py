@@ -1,4 +1,4 @@
-"""What is plotted is what was measured."""
+"""Figures of errors: what is drawn is what was measured."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def ax():
     return Figure().subplots()
 
 
-def test_every_run_is_a_point_and_the_line_is_the_mean(frame_of, ax):
+def test_runs_are_points_and_lines_are_means(frame_of, ax):
     error_vs_depth.draw(frame_of(ERRORS), ax, "train/clean_error")
     points = sorted(
         float(y)
@@ -47,20 +47,20 @@ def test_every_run_is_a_point_and_the_line_is_the_mean(frame_of, ax):
     assert lines["chance (90 %)"] == pytest.approx([90, 90])
 
 
-def test_bars_are_students_intervals(frame_of, ax):
+def test_bars_are_student_intervals(frame_of, ax):
     error_vs_depth.draw(frame_of(ERRORS), ax, "train/clean_error")
     bars = [segment for collection in ax.collections if hasattr(collection, "get_segments")
             for segment in collection.get_segments()]  # fmt: skip
     spans = sorted((float(bar[0][1]), float(bar[1][1])) for bar in bars)
     expected = sorted(
-        (one.low, one.high)
+        (interval.low, interval.high)
         for depths in ERRORS.values()
-        for one in (student_interval(values) for values in depths.values())
+        for interval in map(student_interval, depths.values())
     )
     assert np.allclose(spans, expected)
 
 
-def test_a_diverged_run_is_drawn_at_chance_with_a_mark_of_its_own(frame_of, ax):
+def test_diverged_run_is_a_cross_at_chance(frame_of, ax):
     frame = frame_of(ERRORS)
     frame.runs.loc[frame.runs["run_id"] == "plain-d110-s2", "state"] = "diverged"
     error_vs_depth.draw(frame, ax, "train/clean_error")
@@ -78,11 +78,14 @@ def test_a_diverged_run_is_drawn_at_chance_with_a_mark_of_its_own(frame_of, ax):
 
 
 @pytest.fixture
-def columns_apart(frame_of):
-    """A frame in which no two errors agree: the one that the claims are about (augmented, here), the clean one, that
-    before training, and the test error, which falls where the others rise. Chance is 75 %."""
+def frame_of_distinct_errors(frame_of):
+    """Return a function that builds a frame in which no two errors agree.
 
-    def made(errors=ERRORS, **columns):
+    The training error of the claims, the clean one, that before training and the test error
+    differ, and the test error falls where the others rise. Chance is 75 %.
+    """
+
+    def build_frame(errors=ERRORS, **columns):
         frame = frame_of(errors, chance=75.0, **columns)
         runs, at = frame.runs, frame.curves
         runs["train/clean_error"] = runs[TRAINING_ERROR] / 2
@@ -91,7 +94,7 @@ def columns_apart(frame_of):
         at["test/error"] = 100 - 0.8 * at[TRAINING_ERROR]
         return frame
 
-    return made
+    return build_frame
 
 
 def means_of(frame, family, column=TRAINING_ERROR, **where):
@@ -105,8 +108,8 @@ def drawn_lines(ax):
     return {line.get_label(): np.asarray(line.get_ydata(), float) for line in ax.lines}
 
 
-def test_error_against_depth_draws_the_column_it_names(columns_apart):
-    frame = columns_apart()
+def test_error_vs_depth_draws_the_named_column(frame_of_distinct_errors):
+    frame = frame_of_distinct_errors()
     for ax, column in zip(
         error_vs_depth.plot(frame).axes, (TRAINING_ERROR, "test/error"), strict=True
     ):
@@ -116,8 +119,8 @@ def test_error_against_depth_draws_the_column_it_names(columns_apart):
         assert lines["chance (75 %)"] == pytest.approx([75, 75])
 
 
-def test_curves_draw_training_thin_and_test_bold(columns_apart):
-    frame = columns_apart({"plain": ERRORS["plain"]})
+def test_curves_are_thin_for_training_and_bold_for_test(frame_of_distinct_errors):
+    frame = frame_of_distinct_errors({"plain": ERRORS["plain"]})
     (ax,) = learning_curves.plot(frame).axes
     for width, column in ((1.1, TRAINING_ERROR), (2.6, "test/error")):
         drawn = [line.get_ydata().tolist() for line in ax.lines if line.get_linewidth() == width]
@@ -126,28 +129,30 @@ def test_curves_draw_training_thin_and_test_bold(columns_apart):
     assert [75, 75] in [list(line.get_ydata()) for line in ax.lines]
 
 
-def test_error_against_a_key_draws_training_error(columns_apart, ax):
-    frame = columns_apart(
+def test_error_vs_factor_draws_training_error(frame_of_distinct_errors, ax):
+    frame = frame_of_distinct_errors(
         {"plain": {20: [1.0, 3.0, 30.0, 50.0]}, "residual": {20: [2.0, 4.0, 8.0, 6.0]}}
     )
     frame.runs["config.optim.lr"] = [0.1, 0.1, 0.01, 0.01] * 2
     error_vs_factor.draw(frame, ax, "config.optim.lr", 20, connected=True)
     lines = drawn_lines(ax)
-    assert lines["plain"] == pytest.approx([40, 2])  # the smaller rate first
+    assert lines["plain"] == pytest.approx([40, 2])  # the smaller rate comes first
     assert lines["residual"] == pytest.approx([7, 3])
     assert lines["chance (75 %)"] == pytest.approx([75, 75])
 
 
-def test_the_map_of_rates_draws_training_error_up_to_chance(columns_apart):
-    frame = columns_apart({"plain": {20: [1.0, 3.0, 30.0, 50.0], 56: [5.0, 7.0, 60.0, 62.0]}})
+def test_learning_rate_map_ends_at_chance(frame_of_distinct_errors):
+    frame = frame_of_distinct_errors(
+        {"plain": {20: [1.0, 3.0, 30.0, 50.0], 56: [5.0, 7.0, 60.0, 62.0]}}
+    )
     frame.runs["config.optim.lr"] = [0.1, 0.1, 0.01, 0.01] * 2
     image = learning_rate_map.plot(frame).axes[0].images[0]
     assert np.allclose(image.get_array(), [[40, 61], [2, 6]])
     assert image.get_clim() == (0, 75)
 
 
-def test_the_construction_draws_the_error_before_and_after(columns_apart):
-    frame = columns_apart({"plain": ERRORS["plain"], "constructed": ERRORS["residual"]})
+def test_construction_draws_error_before_and_after(frame_of_distinct_errors):
+    frame = frame_of_distinct_errors({"plain": ERRORS["plain"], "constructed": ERRORS["residual"]})
     whole, near = construction.plot(frame).axes
     for ax in (whole, near):
         lines = drawn_lines(ax)
@@ -159,7 +164,7 @@ def test_the_construction_draws_the_error_before_and_after(columns_apart):
     assert drawn_lines(whole)["chance (75 %)"] == pytest.approx([75, 75])
 
 
-def test_test_error_stands_beside_on_the_same_scale(frame_of):
+def test_test_error_has_the_scale_of_training_error(frame_of):
     frame = frame_of(ERRORS)
     left, right = error_vs_depth.plot(frame).axes
     assert left.get_ylim() == right.get_ylim()
@@ -169,7 +174,7 @@ def test_test_error_stands_beside_on_the_same_scale(frame_of):
     assert means == pytest.approx(means_of(frame, "plain", "test/error"))
 
 
-def test_curves_are_means_over_seeds_of_training_and_test_error(frame_of, ax):
+def test_curves_are_means_over_seeds(frame_of, ax):
     frame = frame_of(ERRORS)
     learning_curves.draw(frame, ax, "plain")
     lines = [line.get_ydata() for line in ax.lines if len(line.get_ydata()) == 2]
@@ -182,32 +187,32 @@ def test_curves_are_means_over_seeds_of_training_and_test_error(frame_of, ax):
     assert left.get_ylim() == right.get_ylim()
 
 
-def test_depths_are_told_apart_by_colour_and_by_dash():
+def test_depths_differ_in_colour_and_in_line_style():
     styles = [style.depth_style(index, 5) for index in range(5)]
-    assert len({str(one["linestyle"]) for one in styles}) == 5
-    assert len({tuple(one["color"]) for one in styles}) == 5
+    assert len({str(look["linestyle"]) for look in styles}) == 5
+    assert len({tuple(look["color"]) for look in styles}) == 5
 
 
-def test_the_same_frame_gives_the_same_files(frame_of, tmp_path):
+def test_same_frame_gives_the_same_files(frame_of, tmp_path):
     style.apply()
     files = [
         style.save(error_vs_depth.plot(frame_of(ERRORS)), tmp_path / name) for name in ("a", "b")
     ]
-    for one, other in zip(*files, strict=True):
-        assert one.read_bytes() == other.read_bytes()
+    for first, second in zip(*files, strict=True):
+        assert first.read_bytes() == second.read_bytes()
 
 
-def test_a_frame_with_one_family_or_one_seed_is_drawn(frame_of):
+def test_one_family_or_one_seed_is_drawn(frame_of):
     for errors in ({"plain": {20: [1.0]}}, {"residual": {20: [1.0, 2.0], 56: [3.0, 4.0]}}):
         error_vs_depth.plot(frame_of(errors))
         learning_curves.plot(frame_of(errors))
 
 
-@pytest.mark.parametrize(("marks", "pictures"), [(500, 0), (501, 2)])
-def test_an_svg_has_many_marks_as_one_picture(ax, tmp_path, marks, pictures):
-    """A scatter and a line; the axes, the texts and a few marks stay drawn as lines."""
+@pytest.mark.parametrize(("marks", "bitmaps"), [(500, 0), (501, 2)])
+def test_svg_embeds_many_marks_as_a_bitmap(ax, tmp_path, marks, bitmaps):
+    """Here a scatter and a line; axes, texts and artists with few marks stay vectors."""
     ax.scatter(range(marks), range(marks))
     ax.plot(range(marks), range(marks), zorder=5)
     ax.plot([0, 1], [0, 1], zorder=3.5)
     style.save(ax.figure, tmp_path / "a")
-    assert (tmp_path / "a.svg").read_text().count("<image") == pictures
+    assert (tmp_path / "a.svg").read_text().count("<image") == bitmaps

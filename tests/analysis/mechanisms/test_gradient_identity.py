@@ -1,4 +1,4 @@
-"""The gradient argument: exact to rounding or not, and the shortcut's share of the gradient."""
+"""The gradient equations, exact to rounding or not, and the shortcut's share of the gradient."""
 
 import math
 from dataclasses import replace
@@ -16,35 +16,36 @@ from tests.support.probe_tables import identity_table
 
 
 @pytest.fixture
-def explained(frame_of):
+def explain(frame_of):
     style.apply()
 
-    def made(table):
+    def explain_table(table):
         frame = frame_of({"plain": {8: [1.0, 1.0]}, "residual": {8: [1.0, 1.0], 14: [1.0, 1.0]}})
         return gradient_identity.build(replace(frame, probes={"identity": table}), 2.0)
 
-    return made
+    return explain_table
 
 
 @pytest.mark.parametrize(
     ("difference", "outcome"), [(9e-11, "holds"), (1.1e-10, "FAILS"), (math.nan, "not known")]
 )
-def test_it_is_a_check_and_no_finding(explained, difference, outcome):
+def test_identity_is_a_check_not_a_claim(explain, difference, outcome):
     table = identity_table()
     table.loc[5, "relative_difference"] = difference
-    (check,) = explained(table).claims
+    (check,) = explain(table).claims
     assert isinstance(check, Check)
     assert check.name == "check: the identity"
     assert check.outcome == outcome
 
 
-def test_equal_to_rounding_is_reproduced(explained):
+def test_equality_to_rounding_is_reproduced(explain):
     table = identity_table()
     table.loc[3, "relative_difference"] = 2e-14
-    (claim,) = explained(table).claims
+    (claim,) = explain(table).claims
     assert claim.verdict is Verdict.REPRODUCED
     assert claim.decisive == (
-        "largest relative difference of the two sides 2.0e-14 (limit 1e-10), over 54 equations in 4 runs"
+        "largest relative difference of the two sides 2.0e-14 (limit 1e-10), over 54 equations in"
+        " 4 runs"
     )
     assert claim.evidence[:2] == [
         "blocks that keep the shape: at most 2.0e-14, 42 equations",
@@ -54,16 +55,16 @@ def test_equal_to_rounding_is_reproduced(explained):
     assert claim.notes == []
 
 
-def test_one_equation_that_does_not_hold_contradicts(explained):
+def test_one_unequal_equation_contradicts(explain):
     table = identity_table()
     table.loc[5, "relative_difference"] = 1.1e-10
-    assert explained(table).claims[0].verdict is Verdict.CONTRADICTED
+    assert explain(table).claims[0].verdict is Verdict.CONTRADICTED
 
 
-def test_an_equation_without_a_difference_is_told_and_leaves_it_open(explained):
+def test_equation_without_difference_is_inconclusive(explain):
     table = identity_table()
     table.loc[5, ["relative_difference", "shortcut_share"]] = math.nan
-    (claim,) = explained(table).claims
+    (claim,) = explain(table).claims
     assert claim.verdict is Verdict.INCONCLUSIVE
     assert "not known for 1 of them" in claim.decisive
     assert claim.notes == [
@@ -71,20 +72,20 @@ def test_an_equation_without_a_difference_is_told_and_leaves_it_open(explained):
     ]
 
 
-def test_exact_arithmetic_needs_no_second_seed(explained):
-    explanation = explained(identity_table(seeds=1))
+def test_check_needs_no_second_seed(explain):
+    explanation = explain(identity_table(seeds=1))
     assert explanation.claims[0].verdict is Verdict.REPRODUCED
     assert explanation.claims[0].notes == [
         "2 of 4 runs without this probe: residual-d8-s1 (done), residual-d14-s1 (done)",
     ]
 
 
-def test_the_stage_form_is_told_apart(explained):
+def test_stage_equations_are_reported_apart(explain):
     table = identity_table()
     stage = table[table["block"] == 2].assign(
         form="stage", shape_change=False, relative_difference=4e-13
     )
-    explanation = explained(pd.concat([table, stage]))
+    explanation = explain(pd.concat([table, stage]))
     assert (
         "from a block to the end of its stage: at most 4.0e-13, 12 equations"
         in explanation.claims[0].evidence
@@ -92,12 +93,12 @@ def test_the_stage_form_is_told_apart(explained):
     assert set(explanation.table["form"]) == {"block", "stage"}
 
 
-def test_without_the_table_or_residual_nets_there_is_no_part(explained, frame_of):
+def test_without_residual_probe_there_is_no_explanation(explain, frame_of):
     assert gradient_identity.build(frame_of({"plain": {8: [1.0]}}), 2.0) is None
-    assert explained(identity_table(family="plain")) is None
+    assert explain(identity_table(family="plain")) is None
 
 
-def test_the_figure_draws_both_terms_relative_to_the_gradient():
+def test_figure_draws_terms_relative_to_the_gradient():
     canvas = figures.plot_terms(identity_table(depths=(8, 14, 20, 32, 44)))
     axes = np.array(canvas.axes).reshape(2, 3)
     assert [ax.get_title() for ax in axes[0]] == ["8 layers", "20 layers", "44 layers"]
@@ -110,7 +111,7 @@ def test_the_figure_draws_both_terms_relative_to_the_gradient():
     assert axes[0, 0].lines[0].get_xdata().tolist() == [1, 2, 3]
 
 
-def test_the_share_is_drawn_at_the_first_and_the_last_moment(explained):
+def test_share_is_drawn_at_first_and_last_moment(explain):
     values = gradient_identity.measure_shares(identity_table())
     (ax,) = figures.plot_share(values, "residual").axes
     lines = {
@@ -123,8 +124,8 @@ def test_the_share_is_drawn_at_the_first_and_the_last_moment(explained):
     assert lines["end"] == pytest.approx([0.56, 0.56])
 
 
-def test_one_depth_and_one_seed_can_be_drawn(explained):
-    explanation = explained(identity_table(depths=(8,), seeds=1))
+def test_single_run_is_drawn(explain):
+    explanation = explain(identity_table(depths=(8,), seeds=1))
     assert set(explanation.figures) == {"identity", "shortcut-share"}
     for canvas, _ in explanation.figures.values():
         canvas.canvas.draw()

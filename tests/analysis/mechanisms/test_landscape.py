@@ -1,4 +1,4 @@
-"""The loss around the nets: what is drawn is what was measured, on one scale, and what is not there is told."""
+"""The loss around trained networks: roughness by hand, one scale, and what is not shown."""
 
 from dataclasses import replace
 from math import nan
@@ -24,32 +24,32 @@ LOSSES = bowl(AT[None, :], AT[:, None])
 
 
 @pytest.fixture
-def probed(frame_of):
-    def made(errors, loss=bowl, **options):
+def frame_with_landscape(frame_of):
+    def build_frame(errors, loss=bowl, **options):
         frame = frame_of(errors)
         tables = [landscape_of_run(run, loss, **options) for run in frame.runs.to_dict("records")]
         return replace(frame, probes={"landscape": pd.concat(tables, ignore_index=True)})
 
-    return made
+    return build_frame
 
 
 BOTH = {"plain": {20: [1.0], 56: [50.0]}, "residual": {20: [1.0], 56: [1.0]}}
 
 
-def test_without_the_probe_there_is_no_part(frame_of):
+def test_without_probe_there_is_no_explanation(frame_of):
     assert build(frame_of(BOTH), 2.0) is None
 
 
-def test_the_table_of_a_bowl_by_hand(probed):
-    explanation = build(probed({"residual": {20: [1.0]}}), 2.0)
+def test_table_of_a_bowl_matches_hand_computation(frame_with_landscape):
+    explanation = build(frame_with_landscape({"residual": {20: [1.0]}}), 2.0)
     assert explanation.claims == []
     (row,) = explanation.table.to_dict("records")
     assert row["loss"] == pytest.approx(0.1)
     assert row["error"] == 10.0
     assert row["loss_largest"] == pytest.approx(2.1)
-    # at 0.25 to 0.75 from the middle: four points at 0.5, four at 0.5 sqrt 2
+    # Between 0.25 and 0.75 from the centre lie four points at 0.5 and four at 0.5 sqrt 2.
     assert row["loss_halfway"] == pytest.approx(0.1 + (4 * 0.25 + 4 * 0.5) / 8)
-    # at the one point with neighbours around: log10 of the loss is 0.82 decades below the quadratic of its neighbours
+    # Only the centre has a whole window. Its log10 loss is 0.82 decades below its neighbours' fit.
     assert row["square_off_smooth_decades"] == pytest.approx(measure_roughness(LOSSES)[0])
     assert (row["square_off_smooth_share"], row["line_off_smooth_share"], row["not_finite"]) == (
         1,
@@ -60,31 +60,29 @@ def test_the_table_of_a_bowl_by_hand(probed):
 
 SIDE = np.linspace(-1, 1, 25)
 X, Y = np.meshgrid(SIDE, SIDE)
-BOWL = 10 ** (-5 + 5 * (X**2 + Y**2))  # ten decades from the middle to a corner
-HOLE = 2.3 - 2.2 * np.exp(
-    -(X**2 + Y**2) / 0.1
-)  # a smooth hole in a plateau, which is convex nearly nowhere
+BOWL = 10 ** (-5 + 5 * (X**2 + Y**2))  # ten decades from the centre to a corner
+HOLE = 2.3 - 2.2 * np.exp(-(X**2 + Y**2) / 0.1)  # a smooth hole in a plateau, convex almost nowhere
 
 
 def waves(seed=0):
-    """A made chaotic surface: waves of a few points' length to all sides, of standard deviation 1."""
+    """Return a chaotic surface: short waves in all directions, with standard deviation 1."""
     generator = np.random.default_rng(seed)
     kx, ky, phase = generator.uniform(-1, 1, (3, 24, 1, 1))
     return np.sin(2 * np.pi * (5 * kx * X + 5 * ky * Y + phase)).sum(axis=0) / np.sqrt(12)
 
 
-def test_a_quadratic_of_the_logarithm_is_smooth_whatever_it_spans():
+def test_quadratic_log_loss_is_smooth_over_any_range():
     assert measure_roughness(BOWL) == (pytest.approx(0, abs=1e-12), 0)
     assert measure_roughness(BOWL[12]) == (pytest.approx(0, abs=1e-12), 0)
 
 
-def test_a_point_off_a_plane_is_off_by_its_height():
-    """Its 24 neighbours are fitted by the plane, and at each of these it alone is off."""
+def test_outlier_on_a_plane_deviates_by_its_height():
+    """The plane fits its 24 neighbours exactly."""
     loss = 10 ** (X + 2 * Y)[:5, :5]
     loss[2, 2] *= 10**0.3
     assert measure_roughness(loss) == (pytest.approx(0.3), 1)
     line = np.array([1.0, 1.0, 1.0, 10**0.09, 1.0, 1.0, 1.0])
-    # alone 0.09; its neighbours at one and at two points: weights 2/3 and -1/6 of it
+    # 0.09 at the outlier; its neighbours use it with weights 2/3 and -1/6, at one and two points.
     assert measure_roughness(line) == (pytest.approx((0.09 + 2 * 0.06) / 3), 0)
     assert measure_roughness(line[1:-1]) == (pytest.approx(0.09), 0)
     assert measure_roughness(np.array([1.0, 1.0, 10**0.11, 1.0, 1.0])) == (pytest.approx(0.11), 1)
@@ -93,21 +91,21 @@ def test_a_point_off_a_plane_is_off_by_its_height():
 @pytest.mark.parametrize(
     "smooth", [BOWL, HOLE, 0.02 + 1e4 * (X**2 + Y**2) ** 3, 0.1 + 100 * (X**2 + Y**2)]
 )
-def test_chaos_is_told_from_a_bowl_of_many_decades(smooth):
+def test_chaos_differs_from_a_bowl_of_many_decades(smooth):
     decades, share = measure_roughness(smooth)
     assert decades < 0.02
     assert share < 0.05
     chaotic_decades, chaotic_share = measure_roughness(
         smooth * 10 ** (0.3 * waves())
-    )  # a factor of two, up and down
+    )  # a factor of two up and down
     assert chaotic_decades > 0.15
     assert chaotic_share > 0.5
 
 
-def test_what_is_not_finite_or_too_small_is_not_counted():
+def test_nan_and_small_grids_are_not_counted():
     loss = BOWL.copy()
     loss[12, 12] = nan
-    loss[0, 0] = 1.0  # a corner is no window's middle, but in one
+    loss[0, 0] = 1.0  # a corner is the centre of no window, and part of one
     decades, share = measure_roughness(loss)
     assert 0 < decades < 0.01
     assert share == pytest.approx(1 / (21**2 - 25))
@@ -117,8 +115,8 @@ def test_what_is_not_finite_or_too_small_is_not_counted():
     assert measure_roughness(np.zeros(5)) == (0, 0)
 
 
-def test_contours_are_log10_of_the_loss_and_all_panels_have_one_scale(probed):
-    canvas = build(probed(BOTH), 2.0).figures["landscape"][0]
+def test_contours_show_log10_loss_on_one_scale(frame_with_landscape):
+    canvas = build(frame_with_landscape(BOTH), 2.0).figures["landscape"][0]
     panels = canvas.axes[:4]
     assert [ax.get_title() for ax in panels[:2]] == ["20 layers", "56 layers"]
     levels = [tuple(ax.collections[0].levels) for ax in panels]
@@ -132,10 +130,10 @@ def test_contours_are_log10_of_the_loss_and_all_panels_have_one_scale(probed):
     assert (x[0, -1], y[-1, 0]) == (1, 1)
 
 
-def test_the_line_draws_loss_and_error_of_every_net(probed):
-    canvas = build(probed({"plain": {20: [1.0, 1.0]}, "residual": {20: [1.0]}}), 2.0).figures[
-        "landscape-line"
-    ][0]
+def test_line_draws_loss_and_error_of_every_network(frame_with_landscape):
+    canvas = build(
+        frame_with_landscape({"plain": {20: [1.0, 1.0]}, "residual": {20: [1.0]}}), 2.0
+    ).figures["landscape-line"][0]
     plain_loss, plain_error, residual_loss, _ = canvas.axes
     assert (len(plain_loss.lines), len(residual_loss.lines)) == (2, 1)
     assert plain_loss.lines[0].get_ydata() == pytest.approx(0.1 + AT**2)
@@ -143,8 +141,8 @@ def test_the_line_draws_loss_and_error_of_every_net(probed):
     assert plain_loss.get_ylim() == residual_loss.get_ylim()
 
 
-def test_a_grid_that_is_not_complete_is_told_and_not_drawn(probed):
-    frame = probed(BOTH)
+def test_incomplete_grid_is_named_and_not_drawn(frame_with_landscape):
+    frame = frame_with_landscape(BOTH)
     table = frame.probes["landscape"]
     gone = (table["run_id"] == "plain-d56-s0") & (table["shape"] == "square") & (table["x"] == 1)
     explanation = build(replace(frame, probes={"landscape": table[~gone]}), 2.0)
@@ -153,12 +151,14 @@ def test_a_grid_that_is_not_complete_is_told_and_not_drawn(probed):
         in explanation.introduction
     )
     assert not explanation.figures["landscape"][0].axes[1].collections
-    assert len(explanation.table) == 4  # its line is there
+    assert len(explanation.table) == 4  # its line is complete
 
 
-def test_of_two_specifications_the_finer_is_shown_once_it_is_complete(probed):
-    coarse, fine = (probed(BOTH, points=points).probes["landscape"] for points in (5, 7))
-    frame = probed(BOTH)
+def test_finer_specification_is_shown_once_complete(frame_with_landscape):
+    coarse, fine = (
+        frame_with_landscape(BOTH, points=points).probes["landscape"] for points in (5, 7)
+    )
+    frame = frame_with_landscape(BOTH)
     explanation = build(replace(frame, probes={"landscape": pd.concat([coarse, fine])}), 2.0)
     assert (
         "2 specifications of the square were measured; shown: 7 points" in explanation.introduction
@@ -173,21 +173,21 @@ def test_of_two_specifications_the_finer_is_shown_once_it_is_complete(probed):
     assert explanation.table.empty
 
 
-def test_what_the_scale_does_not_show_is_told(probed):
+def test_caption_counts_points_beyond_the_scale(frame_with_landscape):
     def wild(x, y):
         return nan if (x, y) == (1, 1) else 1e6 if (x, y) == (-1, -1) else bowl(x, y)
 
-    frame = probed({"residual": {20: [1.0, 1.0, 1.0]}}, wild, points=9)
+    frame = frame_with_landscape({"residual": {20: [1.0, 1.0, 1.0]}}, wild, points=9)
     caption = build(frame, 2.0).figures["landscape"][1]
     assert (
         "1 of 81 points are above it and drawn at its end, 1 are not finite and left white"
         in caption
     )
-    assert "Shown: residual-d20-s0." in caption  # the other seeds are not
+    assert "Shown: residual-d20-s0." in caption  # the first seed only
     assert build(frame, 2.0).table["not_finite"].tolist() == [1, 1, 1]
 
 
-def test_a_surface_that_is_nowhere_finite_is_left_white(probed):
-    explanation = build(probed({"plain": {20: [1.0]}}, lambda x, y: nan), 2.0)
+def test_surface_without_finite_points_is_white(frame_with_landscape):
+    explanation = build(frame_with_landscape({"plain": {20: [1.0]}}, lambda x, y: nan), 2.0)
     assert "25 are not finite and left white" in explanation.figures["landscape"][1]
     assert np.isnan(explanation.table["square_off_smooth_share"].iloc[0])

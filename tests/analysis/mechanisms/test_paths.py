@@ -1,4 +1,4 @@
-"""Paths: the effective length by hand, and the claim in all its verdicts."""
+"""Paths: effective lengths computed by hand, every verdict, and the figure."""
 
 from dataclasses import replace
 from math import comb, nan
@@ -23,10 +23,10 @@ def _style():
 
 
 @pytest.fixture
-def probed(frame_of):
-    """Norms a seed at the end -> a frame; at initialisation they are LONG."""
+def frame_with_paths(frame_of):
+    """Return a function: norms of each seed at the end -> a frame. They are LONG at the start."""
 
-    def made(ends, depths=(20,), plain=False):
+    def build_frame(ends, depths=(20,), plain=False):
         errors = {"residual": {depth: [1.0] * len(ends) for depth in depths}}
         frame = frame_of({**errors, "plain": {20: [1.0]}} if plain else errors)
         tables = []
@@ -43,15 +43,15 @@ def probed(frame_of):
                 tables.append(table.assign(moment=moment, iteration=iteration, **who))
         return replace(frame, probes={"paths": pd.concat(tables, ignore_index=True)})
 
-    return made
+    return build_frame
 
 
-def test_without_the_probe_there_is_no_part(frame_of):
+def test_without_probe_there_is_no_explanation(frame_of):
     assert build(frame_of({"residual": {20: [1.0]}}), 2.0) is None
 
 
-def test_the_effective_length_is_the_mean_length_weighted_by_norms(probed):
-    lengths = measure_lengths(probed([SHORT]).probes["paths"]).set_index("moment")
+def test_effective_length_is_weighted_by_norms(frame_with_paths):
+    lengths = measure_lengths(frame_with_paths([SHORT]).probes["paths"]).set_index("moment")
     end = lengths.loc["end"]
     assert end["effective"] == pytest.approx((0 * 4 + 1 * 3 + 2 * 2 + 3 * 1) / 10)
     assert end["over"] == pytest.approx(1 - 4 / 2)
@@ -69,8 +69,8 @@ def test_the_effective_length_is_the_mean_length_weighted_by_norms(probed):
         ([SHORT], Verdict.NOT_TESTED),
     ],
 )
-def test_verdicts(probed, ends, verdict):
-    explanation = build(probed(ends), 2.0)
+def test_short_paths_has_all_verdicts(frame_with_paths, ends, verdict):
+    explanation = build(frame_with_paths(ends), 2.0)
     (claim,) = explanation.claims
     assert claim.verdict is verdict
     if verdict in (Verdict.REPRODUCED, Verdict.CONTRADICTED):
@@ -80,28 +80,33 @@ def test_verdicts(probed, ends, verdict):
         assert "at initialisation 3.00" in claim.evidence[0]
 
 
-def test_every_depth_counts(probed):
-    frame = probed([SHORT, SHORT], depths=(20, 32))
+def test_one_depth_with_long_paths_contradicts(frame_with_paths):
+    frame = frame_with_paths([SHORT, SHORT], depths=(20, 32))
     table = frame.probes["paths"].copy()
     at_32 = (table["depth"] == 32) & (table["moment"] == "end")
     table.loc[at_32, "sum_gradient"] = [*LONG, *LONG]
     (claim,) = build(replace(frame, probes={"paths": table}), 2.0).claims
     assert claim.verdict is Verdict.CONTRADICTED
     assert claim.decisive == (
-        "worst case, 32 layers, 4 blocks: effective length minus n/2 = 2 is +1.00 blocks, 95 % lower bound"
-        " (Holm, 2 together) +1.00"
+        "worst case, 32 layers, 4 blocks: effective length minus n/2 = 2 is +1.00 blocks,"
+        " 95 % lower bound (Holm, 2 together) +1.00"
     )
     assert len(claim.evidence) == 2
 
 
 def ends_of(over):
-    """Norms at lengths 0 and 4 alone, so that the effective length is 2 and so much more; three seeds, 0.1 apart."""
+    """Return norms of three seeds, whose effective lengths are 2 + `over` and 0.1 apart.
+
+    Only lengths 0 and 4 carry anything.
+    """
     return [
-        [1 - (2 + one) / 4, 0.0, 0.0, 0.0, (2 + one) / 4] for one in (over - 0.1, over, over + 0.1)
+        [1 - (2 + excess) / 4, 0.0, 0.0, 0.0, (2 + excess) / 4]
+        for excess in (over - 0.1, over, over + 0.1)
     ]
 
 
-# a standard error of 0.1 / sqrt(3) with 2 degrees of freedom: the bounds are 2.92 * 0.0577 = 0.169 away
+# The standard error is 0.1 / sqrt(3) with 2 degrees of freedom, so a bound is 2.92 * 0.0577 = 0.169
+# away.
 @pytest.mark.parametrize(
     ("over", "verdict"),
     [
@@ -111,45 +116,47 @@ def ends_of(over):
         (0.17, Verdict.CONTRADICTED),
     ],
 )
-def test_the_bound_decides_on_both_sides_of_zero(probed, over, verdict):
-    assert build(probed(ends_of(over)), 2.0).claims[0].verdict is verdict
+def test_bounds_decide_on_both_sides_of_zero(frame_with_paths, over, verdict):
+    assert build(frame_with_paths(ends_of(over)), 2.0).claims[0].verdict is verdict
 
 
-def test_one_of_several_depths_contradicts_only_by_more(probed):
-    """+0.2 contradicts alone (p = 0.037); of two depths one has to be below 0.025: +0.25 is."""
+def test_several_depths_need_more_to_contradict(frame_with_paths):
+    """+0.2 contradicts alone (p = 0.037); with two depths p must be below 0.025, as for +0.25."""
     for over, verdict in ((0.2, Verdict.INCONCLUSIVE), (0.25, Verdict.CONTRADICTED)):
-        frame = probed(ends_of(-1.0), depths=(20, 32))
+        frame = frame_with_paths(ends_of(-1.0), depths=(20, 32))
         table = frame.probes["paths"].copy()
         at_32 = (table["depth"] == 32) & (table["moment"] == "end")
         table.loc[at_32, "sum_gradient"] = np.ravel(ends_of(over))
         assert build(replace(frame, probes={"paths": table}), 2.0).claims[0].verdict is verdict
 
 
-def test_a_gradient_that_is_not_finite_is_told_and_never_reproduces(probed):
+def test_gradient_of_nan_is_named_and_never_reproduces(frame_with_paths):
     broken = [4.0, nan, 2.0, 1.0, 0.0]
-    (claim,) = build(probed([SHORT, SHORT, broken]), 2.0).claims
+    (claim,) = build(frame_with_paths([SHORT, SHORT, broken]), 2.0).claims
     assert claim.verdict is Verdict.INCONCLUSIVE
     assert any("residual-d20-s2 is zero or not finite" in note for note in claim.notes)
-    explanation = build(probed([SHORT, broken]), 2.0)
+    explanation = build(frame_with_paths([SHORT, broken]), 2.0)
     assert explanation.claims[0].verdict is Verdict.NOT_TESTED
     assert explanation.table.set_index("iteration").loc[400, "runs_known"] == 1
     explanation = build(
-        probed([[0.0] * 5, [nan] * 5]), 2.0
-    )  # nothing is known at the end: the figure still draws
+        frame_with_paths([[0.0] * 5, [nan] * 5]), 2.0
+    )  # nothing is known at the end, and the figure is still drawn
     assert explanation.claims[0].verdict is Verdict.NOT_TESTED
 
 
-def test_the_figure_draws_numbers_norms_and_shares(probed):
-    canvas = build(probed([SHORT, [8.0, 6.0, 4.0, 2.0, 0.0]], plain=True), 2.0).figures["paths"][0]
-    count, one, total, depths = canvas.axes
+def test_figure_draws_numbers_norms_and_shares(frame_with_paths):
+    canvas = build(frame_with_paths([SHORT, [8.0, 6.0, 4.0, 2.0, 0.0]], plain=True), 2.0).figures[
+        "paths"
+    ][0]
+    count, single, total, depths = canvas.axes
     assert count.lines[0].get_ydata() == pytest.approx(np.array([1, 4, 6, 4, 1]) / 16)
-    lines = {line.get_label(): line for line in one.lines}
+    lines = {line.get_label(): line for line in single.lines}
     assert list(lines["end"].get_xdata()) == [0, 2, 3, 4]  # length 1 was not sampled
     assert lines["end"].get_ydata() == pytest.approx([1, 0.01, 0.001, 0.0001])
     lines = {line.get_label(): line for line in total.lines}
     assert lines["end"].get_ydata() == pytest.approx(
         np.array(SHORT) / 10
-    )  # shares of both seeds alike
+    )  # both seeds have the same shares
     assert lines["effective length, end"].get_xdata()[0] == pytest.approx(1)
     assert lines["$n/2$, the mean length"].get_xdata()[0] == pytest.approx(2)
     assert count.get_ylim() == total.get_ylim()

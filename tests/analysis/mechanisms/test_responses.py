@@ -1,4 +1,4 @@
-"""Layer responses: plain against residual, and the fall over depth."""
+"""Layer responses: plain against residual, the fall with depth, and the figure."""
 
 import math
 from dataclasses import replace
@@ -15,10 +15,10 @@ WEAK = {"plain": {8: 1.0, 14: 1.0, 20: 1.0}, "residual": {8: 0.8, 14: 0.6, 20: 0
 
 
 @pytest.fixture
-def explained(frame_of):
+def explain(frame_of):
     style.apply()
 
-    def made(table, errors=None):
+    def explain_table(table, errors=None):
         families = {
             family: {depth: [1.0] * 3 for depth in (8, 14, 20)} for family in ("plain", "residual")
         }
@@ -26,15 +26,15 @@ def explained(frame_of):
         frame = frame.select(frame.runs.index[frame.runs["run_id"].isin(table["run_id"])])
         return responses.build(replace(frame, probes={"responses": table}), 2.0)
 
-    return made
+    return explain_table
 
 
 def verdicts(explanation):
     return {claim.name: claim.verdict for claim in explanation.claims}
 
 
-def test_weaker_than_plain_and_weaker_with_depth(explained):
-    explanation = explained(responses_table(WEAK))
+def test_weak_responses_reproduce_both_claims(explain):
+    explanation = explain(responses_table(WEAK))
     assert set(verdicts(explanation).values()) == {Verdict.REPRODUCED}
     weaker, deeper = explanation.claims
     assert weaker.decisive.startswith(
@@ -50,9 +50,9 @@ def test_weaker_than_plain_and_weaker_with_depth(explained):
     assert (row["deviation_end_least"], row["deviation_end_most"]) == pytest.approx((0.39, 0.41))
 
 
-def test_one_depth_at_which_plain_is_weaker_contradicts(explained):
+def test_one_depth_with_weaker_plain_contradicts(explain):
     means = {"plain": {8: 1.0, 14: 1.0}, "residual": {8: 0.5, 14: 1.2}}
-    explanation = explained(responses_table(means))
+    explanation = explain(responses_table(means))
     assert set(verdicts(explanation).values()) == {Verdict.CONTRADICTED}
     assert explanation.claims[0].decisive.startswith(
         "plain minus residual, worst case, 14 layers: -0.2000, 95 % upper"
@@ -61,20 +61,20 @@ def test_one_depth_at_which_plain_is_weaker_contradicts(explained):
 
 
 @pytest.mark.parametrize("difference", [0.0, 0.002, -0.002])
-def test_a_difference_that_is_surely_small_contradicts(explained, difference):
-    """Also one that is surely there: the claims are about a size."""
+def test_negligible_difference_contradicts(explain, difference):
+    """Even if it is surely not 0, because the claims are about a size."""
     table = responses_table(
         {"plain": {8: 1.0, 14: 1.0}, "residual": {8: 1.0 - difference, 14: 1.0 - 2 * difference}}
     )
-    explanation = explained(table)
+    explanation = explain(table)
     assert set(verdicts(explanation).values()) == {Verdict.CONTRADICTED}
     weaker, deeper = explanation.claims
     assert weaker.decisive.endswith("(margin 0.05): negligible")
     assert deeper.decisive.endswith("(margin 0.05): negligible")
 
 
-# the difference of two means of three seeds has a standard error of 0.01 sqrt(2 / 3) = 0.00816 with 4 degrees of
-# freedom: the one-sided 95 % bounds are 2.13 * 0.00816 = 0.0174 away
+# The difference of two means of three seeds has a standard error of 0.01 sqrt(2 / 3) = 0.00816 with
+# 4 degrees of freedom, and a one-sided 95 % bound is 2.13 * 0.00816 = 0.0174 away.
 AROUND_THE_MARGIN = [
     (0.068, Verdict.REPRODUCED), (0.067, Verdict.INCONCLUSIVE), (0.033, Verdict.INCONCLUSIVE),
     (0.032, Verdict.CONTRADICTED), (-0.2, Verdict.CONTRADICTED),
@@ -82,45 +82,45 @@ AROUND_THE_MARGIN = [
 
 
 @pytest.mark.parametrize(("difference", "verdict"), AROUND_THE_MARGIN)
-def test_weaker_by_the_margin_from_both_sides(explained, difference, verdict):
-    claim = explained(
-        responses_table({"plain": {8: 1.0}, "residual": {8: 1.0 - difference}})
-    ).claims[0]
+def test_bounds_decide_on_both_sides_of_the_margin(explain, difference, verdict):
+    claim = explain(responses_table({"plain": {8: 1.0}, "residual": {8: 1.0 - difference}})).claims[
+        0
+    ]
     assert claim.verdict is verdict
     assert claim.decisive.endswith("the other way round") == (difference < 0)
 
 
 @pytest.mark.parametrize(("difference", "verdict"), AROUND_THE_MARGIN)
-def test_weaker_with_depth_by_the_margin_from_both_sides(explained, difference, verdict):
-    claim = explained(responses_table({"residual": {8: 1.0, 14: 1.0 - difference}})).claims[1]
+def test_bounds_of_the_fall_decide_on_both_sides(explain, difference, verdict):
+    claim = explain(responses_table({"residual": {8: 1.0, 14: 1.0 - difference}})).claims[1]
     assert claim.verdict is verdict
     assert claim.decisive.endswith("the other way round") == (difference < 0)
 
 
-def test_one_of_several_depths_contradicts_only_by_more(explained):
-    """0.032 contradicts alone (p = 0.046); of two depths one has to be below 0.025: 0.02 is."""
+def test_several_depths_need_more_to_contradict(explain):
+    """0.032 contradicts alone (p = 0.046); with two depths p must be below 0.025, as for 0.02."""
     for difference, verdict in ((0.032, Verdict.INCONCLUSIVE), (0.02, Verdict.CONTRADICTED)):
-        claim = explained(
+        claim = explain(
             responses_table({"plain": {8: 1.0, 14: 1.0}, "residual": {8: 0.5, 14: 1 - difference}})
         ).claims[0]
         assert claim.verdict is verdict
     assert "worst case, 14 layers: +0.0200, 95 % upper bound (Holm, 2 together)" in claim.decisive
 
 
-def test_a_bound_without_a_trend_is_inconclusive(explained):
-    """From three depths on: deepest below shallowest, and the one between above both."""
+def test_fall_without_a_trend_is_inconclusive(explain):
+    """The deepest is below the shallowest, but the one between is above both."""
     means = WEAK | {"residual": {8: 0.5, 14: 0.9, 20: 0.4}}
-    assert verdicts(explained(responses_table(means)))["weaker with depth"] is Verdict.INCONCLUSIVE
+    assert verdicts(explain(responses_table(means)))["weaker with depth"] is Verdict.INCONCLUSIVE
 
 
-def test_one_seed_is_not_tested(explained):
-    explanation = explained(responses_table(WEAK, seeds=1))
+def test_one_seed_is_not_tested(explain):
+    explanation = explain(responses_table(WEAK, seeds=1))
     assert set(verdicts(explanation).values()) == {Verdict.NOT_TESTED}
     explanation.figures["responses"][0].canvas.draw()
 
 
-def test_one_family_is_not_compared(explained):
-    explanation = explained(responses_table({"residual": {8: 0.8}}))
+def test_one_family_is_not_tested(explain):
+    explanation = explain(responses_table({"residual": {8: 0.8}}))
     assert [claim.decisive for claim in explanation.claims] == [
         "needs 1 depth of probed plain and residual nets, has 0",
         "needs 2 depths of probed residual nets, has 1",
@@ -128,20 +128,20 @@ def test_one_family_is_not_compared(explained):
     explanation.figures["responses"][0].canvas.draw()
 
 
-def test_a_response_that_is_not_finite_is_told(explained):
+def test_response_of_nan_is_named(explain):
     table = responses_table(WEAK)
     lost = (
         (table["run_id"] == "residual-d14-s0") & (table["moment"] == "end") & (table["layer"] == 1)
     )
     table.loc[lost, "deviation"] = math.nan
-    explanation = explained(table)
+    explanation = explain(table)
     assert set(verdicts(explanation).values()) == {Verdict.INCONCLUSIVE}
     assert all("residual-d14-s0" in claim.notes[0] for claim in explanation.claims)
     assert "worst case, 14 layers" in explanation.claims[0].decisive
 
 
-def test_untrained_runs_count_and_are_told(explained):
-    weaker, deeper = explained(
+def test_untrained_runs_count_and_are_noted(explain):
+    weaker, deeper = explain(
         responses_table(WEAK), {"plain": {8: [1.0] * 3, 14: [1.0] * 3, 20: [90.0, 89.0, 50.0]}}
     ).claims
     assert weaker.notes == [
@@ -150,12 +150,12 @@ def test_untrained_runs_count_and_are_told(explained):
     assert deeper.notes == []
 
 
-def test_without_3x3_layers_or_the_table_there_is_no_part(explained, frame_of):
+def test_without_3x3_layers_there_is_no_explanation(explain, frame_of):
     assert responses.build(frame_of({"plain": {8: [1.0]}}), 2.0) is None
-    assert explained(responses_table(WEAK, kernel=7)) is None
+    assert explain(responses_table(WEAK, kernel=7)) is None
 
 
-def test_the_figure_draws_layers_in_order_sorted_and_their_means():
+def test_figure_draws_layers_in_order_sorted_and_means():
     table = responses_table(WEAK)
     table = table[(table["kernel"] == 3) & (table["moment"] == "end")]
     axes = figures.plot(table, responses.average_layers(table)).axes
@@ -168,7 +168,7 @@ def test_the_figure_draws_layers_in_order_sorted_and_their_means():
     assert drawn["residual"] == pytest.approx([0.8, 0.6, 0.4])
 
 
-def test_exploded_responses_are_drawn_on_a_logarithmic_scale_and_the_residual_nets_once_more():
+def test_exploded_responses_have_a_logarithmic_scale():
     table = responses_table({"plain": {8: 1.0, 14: 1000.0}, "residual": {8: 0.8, 14: 0.7}})
     table = table[(table["kernel"] == 3) & (table["moment"] == "end")]
     axes = figures.plot(table, responses.average_layers(table)).axes

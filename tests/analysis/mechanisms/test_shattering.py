@@ -1,4 +1,4 @@
-"""Correlation of gradients at neighbouring inputs: its fall over depth in plain nets, and the residual nets' lead."""
+"""Shattered gradients: the fall with depth, the lead of residual networks, and the figure."""
 
 import math
 from dataclasses import replace
@@ -15,10 +15,10 @@ SHATTERED = {"plain": {8: 0.8, 14: 0.5, 20: 0.1}, "residual": {8: 0.95, 14: 0.9,
 
 
 @pytest.fixture
-def explained(frame_of):
+def explain(frame_of):
     style.apply()
 
-    def made(table):
+    def explain_table(table):
         frame = frame_of(
             {
                 family: {depth: [1.0] * 3 for depth in (8, 14, 20)}
@@ -27,11 +27,11 @@ def explained(frame_of):
         )
         return shattering.build(replace(frame, probes={"shattering": table}), 2.0)
 
-    return made
+    return explain_table
 
 
-def test_a_fall_in_plain_nets_and_a_lead_at_every_depth(explained):
-    explanation = explained(shattering_table(SHATTERED))
+def test_fall_and_lead_reproduce_the_claim(explain):
+    explanation = explain(shattering_table(SHATTERED))
     (claim,) = explanation.claims
     assert claim.verdict is Verdict.REPRODUCED
     fall, lead = claim.decisive.split("; ")
@@ -64,15 +64,15 @@ def test_a_fall_in_plain_nets_and_a_lead_at_every_depth(explained):
         (SHATTERED | {"plain": {8: 0.1, 14: 0.5, 20: 0.8}}, "plain, 20 minus 8 layers: +0.7000"),
     ],
 )
-def test_either_part_may_contradict(explained, means, decisive):
-    (claim,) = explained(shattering_table(means)).claims
+def test_either_part_can_contradict(explain, means, decisive):
+    (claim,) = explain(shattering_table(means)).claims
     assert claim.verdict is Verdict.CONTRADICTED
     assert claim.decisive.startswith(decisive)
     assert "; " not in claim.decisive
 
 
-# Each bound has a standard error of 0.01 sqrt(2 / 3) = 0.00816 with 4 degrees of freedom: alone it is 0.0174 away, as
-# one of four (three gaps and the fall) 3.495 * 0.00816 = 0.0285.
+# Each difference has a standard error of 0.01 sqrt(2 / 3) = 0.00816 with 4 degrees of freedom. A
+# bound alone is 0.0174 away, one of four (three gaps and the fall) 3.495 * 0.00816 = 0.0285.
 @pytest.mark.parametrize(
     ("lead", "verdict"),
     [
@@ -82,8 +82,8 @@ def test_either_part_may_contradict(explained, means, decisive):
         (-0.029, Verdict.CONTRADICTED),
     ],
 )
-def test_a_lead_at_its_bound_from_both_sides(explained, lead, verdict):
-    (claim,) = explained(
+def test_bounds_of_the_lead_decide_on_both_sides(explain, lead, verdict):
+    (claim,) = explain(
         shattering_table(SHATTERED | {"residual": {8: 0.8 + lead, 14: 0.9, 20: 0.85}})
     ).claims
     assert claim.verdict is verdict
@@ -100,9 +100,9 @@ def test_a_lead_at_its_bound_from_both_sides(explained, lead, verdict):
         (0.0263, Verdict.CONTRADICTED),
     ],
 )
-def test_a_fall_at_its_bound_from_both_sides(explained, rise, verdict):
-    """Of two depths, where the difference is the trend; one of three bounds is 3.186 * 0.00816 = 0.0260 away."""
-    (claim,) = explained(
+def test_bounds_of_the_fall_decide_on_both_sides(explain, rise, verdict):
+    """With two depths the difference is the trend; one of three bounds is 0.0260 away."""
+    (claim,) = explain(
         shattering_table({"plain": {8: 0.3, 14: 0.3 + rise}, "residual": {8: 0.9, 14: 0.9}})
     ).claims
     assert claim.verdict is verdict
@@ -113,9 +113,9 @@ def test_a_fall_at_its_bound_from_both_sides(explained, rise, verdict):
         )
 
 
-def test_a_bound_without_a_trend_is_inconclusive(explained):
-    """Deepest below shallowest, and the one between above both."""
-    (claim,) = explained(shattering_table(SHATTERED | {"plain": {8: 0.5, 14: 0.8, 20: 0.4}})).claims
+def test_fall_without_a_trend_is_inconclusive(explain):
+    """The deepest is below the shallowest, but the one between is above both."""
+    (claim,) = explain(shattering_table(SHATTERED | {"plain": {8: 0.5, 14: 0.8, 20: 0.4}})).claims
     assert claim.verdict is Verdict.INCONCLUSIVE
     assert claim.decisive.startswith("plain, 20 minus 8 layers: -0.1000, 95 % upper bound -0.08")
     assert "residual minus plain" not in claim.decisive
@@ -128,38 +128,38 @@ def test_a_bound_without_a_trend_is_inconclusive(explained):
         SHATTERED | {"plain": {8: 0.5, 14: 0.5, 20: 0.5}},  # no fall
     ],
 )
-def test_a_part_that_is_not_shown_is_inconclusive(explained, means):
-    assert explained(shattering_table(means)).claims[0].verdict is Verdict.INCONCLUSIVE
+def test_one_missing_part_is_inconclusive(explain, means):
+    assert explain(shattering_table(means)).claims[0].verdict is Verdict.INCONCLUSIVE
 
 
-def test_a_correlation_that_is_not_finite_is_told_and_holds_for_nothing(explained):
+def test_correlation_of_nan_is_named_and_inconclusive(explain):
     table = shattering_table(SHATTERED)
     table.loc[(table["run_id"] == "plain-d14-s1") & (table["distance"] == 0.1), "correlation"] = (
         math.nan
     )
-    (claim,) = explained(table).claims
+    (claim,) = explain(table).claims
     assert claim.verdict is Verdict.INCONCLUSIVE
     assert claim.notes == [
         "not a finite number in 1 run, so bounds that need it are not known: plain-d14-s1"
     ]
 
 
-def test_one_seed_one_depth_and_one_family_are_not_tested(explained):
+def test_too_few_seeds_depths_or_families_are_not_tested(explain):
     for table in (
         shattering_table(SHATTERED, seeds=1),
         shattering_table({"plain": {8: 0.8}, "residual": {8: 0.9}}),
         shattering_table({"plain": {8: 0.8}}),
     ):
-        explanation = explained(table)
+        explanation = explain(table)
         assert explanation.claims[0].verdict is Verdict.NOT_TESTED
         explanation.figures["shattering"][0].canvas.draw()
 
 
-def test_without_the_table_there_is_no_part(frame_of):
+def test_without_probe_there_is_no_explanation(frame_of):
     assert shattering.build(frame_of({"plain": {8: [1.0]}}), 2.0) is None
 
 
-def test_the_figure_draws_correlations_and_their_start_against_depth():
+def test_figure_draws_correlations_and_their_start():
     style.apply()
     table = shattering_table(SHATTERED)
     values = shattering.select_nearest(table)
@@ -168,7 +168,7 @@ def test_the_figure_draws_correlations_and_their_start_against_depth():
     plain, at_end, start = axes[0], axes[2], axes[4]
     assert plain.lines[2].get_xdata() == pytest.approx(
         [0, 0.1, 0.2]
-    )  # 20 layers, near distances alone
+    )  # 20 layers, short distances only
     assert plain.lines[2].get_ydata() == pytest.approx([1, 0.1, 0.05])
     assert at_end.lines[0].get_ydata() == pytest.approx([1, 0.9, 0.9])
     assert plain.lines[3].get_ydata() == pytest.approx([0, 0])  # white noise
@@ -178,8 +178,8 @@ def test_the_figure_draws_correlations_and_their_start_against_depth():
     assert drawn["residual"] == pytest.approx([0.95, 0.9, 0.85])
     points = sorted(
         float(y)
-        for one in start.collections
-        if hasattr(one, "get_sizes")
-        for _, y in one.get_offsets()
+        for marks in start.collections
+        if hasattr(marks, "get_sizes")
+        for _, y in marks.get_offsets()
     )
     assert sorted(round(y, 6) for y in points)[:3] == [0.09, 0.1, 0.11]
