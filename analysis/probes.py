@@ -26,7 +26,7 @@ def read_probe_tables(root: Path | str, runs: pd.DataFrame, excluded: list[str])
 
     A row has the columns that its probe measures, those of ID_COLUMNS, `iteration`, `moment` (the
     iteration in words), `pictures` (the number of images) and `device`. The table `landscape` has
-    one row per point, without iteration, moment and device.
+    one row per point, without iteration and moment.
 
     Only runs that are done count: the probes of an unfinished run are incomplete.
 

@@ -312,3 +312,11 @@ def test_nan_leaves_no_bound_of_minima():
     assert math.isnan(difference.upper)
     assert not difference.p_below(100.0) < 0.05
     assert math.isnan(difference.lower)
+
+
+def test_paired_difference_by_hand():
+    """Differences 1, 2, 3: mean 2, standard error 1 / sqrt(3); t(0.95, 2) = 2.920."""
+    difference = paired_difference([2.0, 4.0, 6.0], [1.0, 2.0, 3.0])
+    assert difference.mean == 2.0
+    assert difference.upper == pytest.approx(2 + 2.920 / 3**0.5, abs=1e-3)
+    assert difference.lower == pytest.approx(2 - 2.920 / 3**0.5, abs=1e-3)

@@ -7,7 +7,7 @@ TRAINING = "tests/training/test_[!d]*.py"
 FILES = "tests/data/test_datasets.py tests/robustness/test_bad_data.py tests/data/test_imagenet.py tests/robustness/test_planted_data.py"
 EXACT = "tests/models/test_batchnorm.py"
 FEEDS = "tests/data/test_loaders.py tests/data/test_evaluation_offsets.py"
-CLAIMS = "tests/analysis/test_claim*.py tests/analysis/test_comparisons*.py"
+CLAIMS = "tests/analysis/test_claim*.py tests/analysis/comparisons"
 
 TESTS: dict[str, str] = {
     "src/degradation/models/basic_block.py": "tests/models tests/probes",

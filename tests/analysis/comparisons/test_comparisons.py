@@ -1,0 +1,79 @@
+"""Which comparisons a report has, and what they add to it."""
+
+import pandas as pd
+import pytest
+
+from analysis import comparisons
+from analysis.comparisons import compare_conditions
+from analysis.figures import style
+from analysis.report import build
+from tests.support.comparisons import HIGH, LOW, PLAIN, constructed_frame
+
+BOTH = {"plain": PLAIN, "residual": LOW}
+
+
+def test_runs_of_one_condition_have_no_comparison(frame_of):
+    assert compare_conditions(frame_of(BOTH), 2.0) == []
+
+
+def test_two_factors_that_vary_at_once_are_not_compared(joined):
+    frame = joined(
+        ({"residual": LOW}, {"config.optim.lr": 0.1, "config.model.shortcut": "A"}),
+        ({"residual": LOW}, {"config.optim.lr": 0.2, "config.model.shortcut": "B"}),
+    )
+    assert compare_conditions(frame, 2.0) == []
+
+
+NEW_COMPARISON = """
+from analysis.comparisons.base import Comparison, build_table
+
+POSITION = 9
+
+
+def build(frame, keys, margin):
+    if keys != ["config.model.width"]:
+        return None
+    table = build_table(frame.runs, "config.model.width")
+    return Comparison("width", "Width", [], table, {})
+"""
+
+
+def test_a_new_comparison_costs_one_file(joined, tmp_path, monkeypatch):
+    (tmp_path / "width_of_a_test.py").write_text(NEW_COMPARISON)
+    monkeypatch.setattr(comparisons, "__path__", [*comparisons.__path__, str(tmp_path)])
+    frame = joined(
+        ({"residual": LOW}, {"config.model.width": 16}),
+        ({"residual": HIGH}, {"config.model.width": 32}),
+    )
+    (comparison,) = compare_conditions(frame, 2.0)
+    assert comparison.title == "Width"
+    assert comparison.table["model.width"].tolist() == [16, 16, 32, 32]
+
+
+def compare_values(joined, key, errors_by_value):
+    """Return one frame of {value of the key: errors by family and depth}."""
+    return joined(*[(errors, {key: value}) for value, errors in errors_by_value.items()])
+
+
+@pytest.mark.slow
+def test_every_comparison_has_a_figure_and_a_table(frame_of, joined, tmp_path):
+    style.apply()
+    residual = {"residual": LOW}
+    options = {"none": {"plain": PLAIN}, "A": residual, "C": residual}
+    orders = {"post": BOTH, "pre": {"preactivation": LOW}}
+    frames = {
+        "shortcuts": compare_values(joined, "config.model.shortcut", options),
+        "learning-rate": compare_values(joined, "config.optim.lr", {0.01: BOTH, 0.1: BOTH}),
+        "longer": compare_values(joined, "config.schedule.iterations", {400: BOTH, 1200: BOTH}),
+        "order": compare_values(joined, "config.model.order", orders),
+        "construction": constructed_frame(frame_of, {20: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]}),
+    }
+    for name, frame in frames.items():
+        (comparison,) = compare_conditions(frame, 2.0)
+        assert set(comparison.figures) == {name}
+        assert len(comparison.table) >= 4
+    report = build(frames["construction"], tmp_path, "mine", "", {"digits": 2.0})
+    assert (tmp_path / "construction.png").stat().st_size > 10_000
+    assert len(pd.read_csv(tmp_path / "construction.csv")) == len(comparison.table)
+    assert "Not found" in report.page.read_text()
+    assert report.format_verdicts().splitlines()[2] == "The solution by construction"

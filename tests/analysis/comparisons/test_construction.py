@@ -1,0 +1,131 @@
+"""The solution by construction exists, is not found from scratch, and is kept."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from analysis.claim import Verdict
+from analysis.comparisons import compare_conditions
+from analysis.conditions import split_by_condition
+from analysis.frame import Frame
+from analysis.statistics import bonferroni_level, paired_difference, welch_difference
+from tests.support.comparisons import PLAIN, claims_of, constructed_frame, judge_around
+
+AT_START = "training_error_at_start"
+IMPROVED = {20: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]}
+# Errors after training, and before it by seed. They are correlated within seeds, so the bounds of
+# the paired difference are closer.
+AFTER = {20: [0.5, 0.6, 0.4], 56: [4.1, 5.9, 6.3]}
+START = [1.5, 3.1, 4.4]
+
+
+def is_constructed(frame):
+    return frame.runs["family"] == "constructed"
+
+
+def test_all_three_claims_are_reproduced(frame_of):
+    claims = claims_of(constructed_frame(frame_of, IMPROVED))
+    assert {name: claim.verdict for name, claim in claims.items()} == dict.fromkeys(
+        ("construction", "not found", "kept"), Verdict.REPRODUCED
+    )
+    # Halfway the error of hand-made curves is 1.5 times the last one, here 0.3.
+    line = "highest error of any evaluation in between: 0.4 %"
+    assert line in claims["kept"].evidence[-1]
+    assert claims["not found"].decisive.startswith(
+        "from scratch minus constructed, 56 layers: +49.73 points"
+    )
+
+
+def test_a_wrong_construction_is_contradicted(frame_of):
+    frame = constructed_frame(frame_of, {20: [0.5, 0.6, 0.4], 56: [30.0, 31.0, 30.5]})
+    frame.runs.loc[is_constructed(frame), AT_START] += 0.1
+    claims = claims_of(frame)
+    assert claims["construction"].verdict is Verdict.CONTRADICTED
+    assert claims["construction"].decisive == (
+        "2 depths, at worst +0.1 points above the trained plain-20 (tolerance for rounding: 0.05)"
+    )
+    assert claims["kept"].verdict is Verdict.CONTRADICTED
+    assert "95 % lower bound" in claims["kept"].decisive
+
+
+def test_a_constructed_net_may_be_better_than_its_parent(frame_of):
+    frame = constructed_frame(frame_of, IMPROVED)
+    frame.runs.loc[is_constructed(frame), AT_START] -= 0.1
+    assert claims_of(frame)["construction"].verdict is Verdict.REPRODUCED
+
+
+def test_exact_bn_statistics_leave_the_construction_untested(frame_of):
+    frame = constructed_frame(frame_of, IMPROVED)
+    frame.runs["config.model.bn_statistics"] = "exact"
+    claims = claims_of(frame)
+    assert claims["construction"].verdict is Verdict.NOT_TESTED
+    assert claims["kept"].verdict is Verdict.REPRODUCED
+
+
+def test_running_errors_leave_all_claims_untested(frame_of):
+    frame = replace(constructed_frame(frame_of, IMPROVED), error_kind="running")
+    assert {claim.verdict for claim in claims_of(frame).values()} == {Verdict.NOT_TESTED}
+
+
+def test_nets_grown_from_different_depths_are_not_averaged(frame_of):
+    frames = [
+        constructed_frame(frame_of, {32: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]}) for _ in range(2)
+    ]
+    frames[1].runs.loc[is_constructed(frames[1]), "config.model.grown_from"] = 26
+    runs = pd.concat([frame.runs for frame in frames], ignore_index=True)
+    both = Frame(runs, frames[0].curves)
+    assert compare_conditions(both, 2.0) == []
+    labels = [label for label, _ in split_by_condition(both)]
+    assert labels == ["grown from 20 layers", "grown from 26 layers"]
+
+
+def test_constructed_nets_with_one_seed_are_not_tested(frame_of):
+    frame = constructed_frame(frame_of, {20: [0.5], 56: [0.2]})
+    assert {claim.verdict for claim in claims_of(frame).values()} == {Verdict.NOT_TESTED}
+
+
+def test_further_training_is_judged_within_seeds(frame_of):
+    frame = constructed_frame(frame_of, AFTER, START)
+    worst = paired_difference(AFTER[56], START)
+    assert welch_difference(AFTER[56], START).upper - worst.upper > 0.5
+    _, line = judge_around(frame, "kept", worst.upper, Verdict.INCONCLUSIVE, Verdict.REPRODUCED)
+    bounds = f"{worst.mean:+.2f} points, 95 % upper bound {worst.upper:+.2f}"
+    assert line.endswith(f"after minus before: {bounds}")
+    least = worst.lower_at(bonferroni_level(2))
+    line, _ = judge_around(frame, "kept", least, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE)
+    assert line.endswith(f"95 % lower bound (Holm, 2 together) {least:+.2f}")
+
+
+def test_training_from_scratch_is_judged_at_its_bounds(frame_of):
+    frame = constructed_frame(frame_of, AFTER, START)
+    gap = welch_difference(PLAIN[56], START)
+    line, _ = judge_around(frame, "not found", gap.lower, Verdict.REPRODUCED, Verdict.INCONCLUSIVE)
+    assert line.endswith(f"95 % lower bound {gap.lower:+.2f}")
+    _, line = judge_around(
+        frame, "not found", gap.upper, Verdict.INCONCLUSIVE, Verdict.CONTRADICTED
+    )
+    assert line.endswith(f"95 % upper bound {gap.upper:+.2f}")
+    assert "; paired by seed: one-sided" in claims_of(frame)["not found"].evidence[-1]
+
+
+@pytest.mark.parametrize(
+    ("excess", "verdict"), [(0.0499, Verdict.REPRODUCED), (0.0501, Verdict.CONTRADICTED)]
+)
+def test_a_construction_is_exact_up_to_rounding(frame_of, excess, verdict):
+    frame = constructed_frame(frame_of, IMPROVED)
+    frame.runs.loc[frame.runs["run_id"] == "constructed-d56-s1", AT_START] += excess
+    assert claims_of(frame)["construction"].verdict is verdict
+
+
+def test_a_repeated_parent_leaves_the_construction_untested(frame_of):
+    frame = constructed_frame(frame_of, IMPROVED)
+    frame.runs.loc[frame.runs["run_id"] == "plain-d20-s2", "seed"] = 0
+    claims = claims_of(frame)
+    assert {name: claim.verdict for name, claim in claims.items()} == {
+        "construction": Verdict.NOT_TESTED,
+        "not found": Verdict.NOT_TESTED,
+        "kept": Verdict.REPRODUCED,
+    }
+    line = "seed 0 of the trained plain-20 is recorded twice: run ids"
+    assert line in claims["construction"].decisive

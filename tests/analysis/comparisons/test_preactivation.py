@@ -1,0 +1,39 @@
+"""Pre-activation networks are no worse than residual ones."""
+
+import pytest
+
+from analysis.claim import Verdict
+from analysis.statistics import bonferroni_level, welch_difference
+from tests.support.comparisons import HIGH, LOW, claims_of, judge_around
+
+NOISY = {20: [0.9, 0.7, 0.8], 56: [2.4, 3.9, 3.1]}
+
+
+def compare_orders(joined, errors):
+    return joined(
+        ({"residual": LOW}, {"config.model.order": "post"}),
+        ({"preactivation": errors}, {"config.model.order": "pre"}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("errors", "verdict"),
+    [(LOW, Verdict.REPRODUCED), (HIGH, Verdict.CONTRADICTED), ({20: [1.0]}, Verdict.NOT_TESTED)],
+)
+def test_preactivation_has_every_verdict(joined, errors, verdict):
+    assert claims_of(compare_orders(joined, errors))["preactivation"].verdict is verdict
+
+
+def test_preactivation_is_judged_at_its_bounds(joined):
+    frame = compare_orders(joined, NOISY)
+    worst = welch_difference(NOISY[56], LOW[56])
+    _, line = judge_around(
+        frame, "preactivation", worst.upper, Verdict.INCONCLUSIVE, Verdict.REPRODUCED
+    )
+    bounds = f"{worst.mean:+.2f} points, 95 % upper bound {worst.upper:+.2f}"
+    assert line.endswith(f"preactivation minus residual: {bounds}")
+    least = worst.lower_at(bonferroni_level(2))
+    line, _ = judge_around(
+        frame, "preactivation", least, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE
+    )
+    assert line.endswith(f"points, 95 % lower bound (Holm, 2 together) {least:+.2f}")
