@@ -29,7 +29,7 @@ def interrupted(tiny, monkeypatch):
     return config
 
 
-def test_other_threads_at_resume_are_refused(tiny, interrupted):
+def test_resume_with_other_threads_is_refused(tiny, interrupted):
     record = locate_run(interrupted).record
     before = record.read(CHECKPOINT_FILE)
     with pytest.raises(
@@ -41,7 +41,7 @@ def test_other_threads_at_resume_are_refused(tiny, interrupted):
     assert train(interrupted) is State.DONE
 
 
-def test_other_threads_may_be_allowed(tiny, interrupted):
+def test_resume_with_other_threads_can_be_allowed(tiny, interrupted):
     assert train(tiny("threads=2", "allow_device_change=true")) is State.DONE
     starts = [
         row for row in locate_run(interrupted).record.valid_prefix(ATTEMPTS_FILE) if "start" in row
@@ -49,7 +49,7 @@ def test_other_threads_may_be_allowed(tiny, interrupted):
     assert [row["threads"] for row in starts] == [1, 2]
 
 
-def test_a_checkpoint_of_an_earlier_release_is_resumed(tiny, interrupted):
+def test_checkpoint_without_threads_is_resumed(tiny, interrupted):
     """It does not say how many threads there were."""
     record = locate_run(interrupted).record
     state = serialization.load(unseal(record.read(CHECKPOINT_FILE)))
@@ -61,7 +61,7 @@ def test_a_checkpoint_of_an_earlier_release_is_resumed(tiny, interrupted):
     assert ends[-1]["iteration"] == 12
 
 
-def test_a_device_other_than_a_cpu_has_no_such_limit(tiny, interrupted, monkeypatch):
+def test_threads_are_not_checked_on_a_gpu(tiny, interrupted, monkeypatch):
     from degradation import checkpointing
 
     record = locate_run(interrupted).record

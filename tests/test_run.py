@@ -54,7 +54,7 @@ def interrupt(config, monkeypatch, iteration, signum=signal.SIGTERM):
             train(config)
 
 
-def test_probes_are_rows_at_the_start_early_before_each_drop_and_at_the_end(tiny):
+def test_training_takes_probes_at_the_configured_moments(tiny):
     config = tiny("probes.early=2")
     train(config)
     rows = locate_run(config).record.valid_prefix(PROBES_FILE)
@@ -72,14 +72,14 @@ def undisturbed(compose_config, tiny_overrides, tmp_path_factory):
     return final(locate_run(config).record)
 
 
-def test_a_repeat_in_another_root_is_byte_identical(tiny, tmp_path, undisturbed):
+def test_repeat_in_another_root_is_byte_identical(tiny, tmp_path, undisturbed):
     config = tiny(f"record_root={tmp_path / 'again'}", "tracking=offline")
     train(config)
     assert_same(final(locate_run(config).record), undisturbed)
 
 
 @pytest.mark.parametrize("iteration", range(1, 13))
-def test_a_run_stopped_at_any_iteration_resumes_to_the_same_bytes(
+def test_resume_after_a_stop_is_bit_exact(
     tiny, undisturbed, monkeypatch, iteration
 ):
     config = tiny()
@@ -98,7 +98,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("iteration", range(1, 13))
-def test_a_run_killed_at_any_iteration_resumes_to_the_same_bytes(
+def test_resume_after_a_kill_is_bit_exact(
     tiny, undisturbed, monkeypatch, iteration
 ):
     config = tiny()
@@ -118,7 +118,7 @@ def test_a_run_killed_at_any_iteration_resumes_to_the_same_bytes(
     assert_same(final(record), undisturbed)
 
 
-def test_a_last_row_off_the_interval_does_not_confuse_a_resume(tiny, monkeypatch, caplog):
+def test_last_row_off_the_interval_survives_a_resume(tiny, monkeypatch, caplog):
     config = tiny("schedule.iterations=10")
     interrupt(config, monkeypatch, 10, signal.SIGTERM)
     caplog.set_level("INFO")
@@ -131,7 +131,7 @@ def test_a_last_row_off_the_interval_does_not_confuse_a_resume(tiny, monkeypatch
     ]
 
 
-def test_rows_that_are_lost_before_the_checkpoint_start_the_run_anew(
+def test_lost_rows_restart_the_run_from_scratch(
     tiny, undisturbed, monkeypatch, caplog
 ):
     config = tiny()
@@ -143,7 +143,7 @@ def test_rows_that_are_lost_before_the_checkpoint_start_the_run_anew(
     assert_same(final(record), undisturbed)
 
 
-def test_a_broken_checkpoint_is_told_and_the_run_starts_anew(
+def test_truncated_checkpoint_restarts_the_run(
     tiny, undisturbed, monkeypatch, caplog
 ):
     config = tiny()
@@ -184,7 +184,7 @@ def of_another_network(saved):
         (of_another_network, "belongs to another network"),
     ],
 )
-def test_a_checkpoint_that_does_not_fit_is_told_and_the_run_starts_anew(
+def test_unusable_checkpoint_restarts_the_run(
     tiny, undisturbed, monkeypatch, caplog, change, told
 ):
     config = tiny()
@@ -197,14 +197,14 @@ def test_a_checkpoint_that_does_not_fit_is_told_and_the_run_starts_anew(
     assert_same(final(record), undisturbed)
 
 
-def test_a_done_run_is_skipped(tiny, monkeypatch):
+def test_done_run_is_skipped(tiny, monkeypatch):
     config = tiny()
     train(config)
     monkeypatch.setattr(run_module, "Trainer", lambda *_: pytest.fail("trained again"))
     assert train(config) is State.DONE
 
 
-def test_a_run_that_another_process_trains_is_waited_for(tiny, monkeypatch):
+def test_run_waits_for_another_processs_lock(tiny, monkeypatch):
     """Nothing is trained or written while the lock is held; then the run is done already."""
     config = tiny()
     record = locate_run(config).record
@@ -228,7 +228,7 @@ def test_a_run_that_another_process_trains_is_waited_for(tiny, monkeypatch):
     assert [row["attempt"] for row in record.valid_prefix(ATTEMPTS_FILE)] == [1, 1]
 
 
-def test_a_run_is_locked_from_its_first_to_its_last_write(tiny, monkeypatch):
+def test_run_is_locked_during_all_writes(tiny, monkeypatch):
     config = tiny()
     record = locate_run(config).record
     held = []
@@ -248,13 +248,13 @@ def test_a_run_is_locked_from_its_first_to_its_last_write(tiny, monkeypatch):
     assert not record.is_locked()
 
 
-def test_an_interrupted_run_is_locked_no_more(tiny, monkeypatch):
+def test_interrupted_run_is_unlocked(tiny, monkeypatch):
     config = tiny()
     interrupt(config, monkeypatch, 5)
     assert not locate_run(config).record.is_locked()
 
 
-def test_a_failure_is_recorded_with_its_reason_and_tried_again(tiny, monkeypatch, caplog):
+def test_failure_is_recorded_and_retried(tiny, monkeypatch, caplog):
     config = tiny()
 
     def broken(*_):
@@ -283,7 +283,7 @@ def test_a_failure_is_recorded_with_its_reason_and_tried_again(tiny, monkeypatch
         RuntimeError("CUDA error: lost"),
     ],
 )
-def test_an_error_in_the_middle_is_recorded_with_its_iteration(tiny, monkeypatch, error):
+def test_error_during_training_is_recorded(tiny, monkeypatch, error):
     """No memory, or a GPU that vanishes: the reason and the last whole iteration; the next start goes on before it."""
     config = tiny()
     step = run_module.Trainer.step
@@ -305,7 +305,7 @@ def test_an_error_in_the_middle_is_recorded_with_its_iteration(tiny, monkeypatch
     assert train(config) is State.DONE
 
 
-def test_a_diverged_run_is_a_result(tiny):
+def test_divergence_is_a_result(tiny):
     config = tiny("optim.lr=1e30")
     assert train(config) is State.DIVERGED
     record = locate_run(config).record
@@ -319,7 +319,7 @@ def test_a_diverged_run_is_a_result(tiny):
     assert train(config) is State.DIVERGED  # not trained again
 
 
-def test_a_run_is_not_resumed_on_another_class_of_device_unless_asked(tiny, monkeypatch):
+def test_resume_on_another_device_needs_permission(tiny, monkeypatch):
     config = tiny()
     interrupt(config, monkeypatch, 5, signal.SIGTERM)
     record = locate_run(config).record
@@ -331,7 +331,7 @@ def test_a_run_is_not_resumed_on_another_class_of_device_unless_asked(tiny, monk
 
 
 @pytest.mark.slow
-def test_an_evaluation_that_overflows_is_not_divergence(tiny, compose_config):
+def test_overflow_in_an_evaluation_is_not_divergence(tiny, compose_config):
     """A plain-110 after one iteration: BN's moving averages have hardly moved, its training loss is finite."""
     keys = [
         "schedule.iterations=2",
@@ -347,13 +347,13 @@ def test_an_evaluation_that_overflows_is_not_divergence(tiny, compose_config):
     assert rows[0]["train/running_loss"] is not None
 
 
-def test_a_record_root_that_is_a_file_is_one_line(tiny, tmp_path):
+def test_record_root_that_is_a_file_is_refused(tiny, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFailed, match=r"Not a directory|File exists"):
         train(tiny(f"record_root={tmp_path / 'file'}"))
 
 
-def test_a_device_that_is_not_there_is_refused(tiny):
+def test_unavailable_device_is_refused(tiny):
     missing = "mps" if not torch.backends.mps.is_available() else "cuda"
     with pytest.raises(
         ConfigError,
@@ -363,7 +363,7 @@ def test_a_device_that_is_not_there_is_refused(tiny):
     assert not locate_run(tiny()).record.folder.exists()
 
 
-def test_the_record_describes_the_run_without_a_clock(tiny):
+def test_record_describes_the_run(tiny):
     config = tiny()
     train(config)
     record = locate_run(config).record

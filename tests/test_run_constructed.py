@@ -19,7 +19,7 @@ TRAIN = CONF.parent / "experiments/train.py"
 GROWN = ("model=constructed", "model.depth=20", "model.grown_from=8")
 
 
-def test_its_parent_is_trained_first_and_its_first_row_is_the_parents_error(tiny):
+def test_first_row_of_a_constructed_run_is_its_parents_error(tiny):
     config = tiny(*GROWN)
     assert train(config) is State.DONE
     record, parent = locate_run(config).record, locate_run(parent_config(config)).record
@@ -41,7 +41,7 @@ def test_its_parent_is_trained_first_and_its_first_row_is_the_parents_error(tiny
     assert rest[0]["lr"] == 0.01
 
 
-def test_it_goes_on_from_the_parents_weights_and_has_its_own(tiny):
+def test_constructed_run_starts_from_its_parents_weights(tiny):
     config = tiny(*GROWN, "optim.lr=1e-12", "optim.weight_decay=0")
     train(config)
     weights = serialization.load(locate_run(config).record.read(WEIGHTS_FILE))
@@ -53,7 +53,7 @@ def test_it_goes_on_from_the_parents_weights_and_has_its_own(tiny):
     assert len(list(deep.blocks())) == 9
 
 
-def test_a_parent_that_is_done_is_not_trained_again(tiny, monkeypatch):
+def test_done_parent_is_not_retrained(tiny, monkeypatch):
     config = tiny(*GROWN)
     train(parent_config(config))
     calls = []
@@ -64,7 +64,7 @@ def test_a_parent_that_is_done_is_not_trained_again(tiny, monkeypatch):
     assert calls == [20]
 
 
-def test_a_parent_that_diverged_is_one_line(tiny):
+def test_diverged_parent_is_refused(tiny):
     config = tiny(*GROWN)
     parent = locate_run(parent_config(config)).record
     with parent.lock():
@@ -81,7 +81,7 @@ def test_a_parent_that_diverged_is_one_line(tiny):
 
 
 @pytest.mark.slow
-def test_a_parents_own_job_and_its_children_that_start_at_once_train_it_once(
+def test_concurrent_jobs_train_their_parent_once(
     tiny, tmp_path, tiny_overrides
 ):
     """Who comes second waits for the first's lock."""

@@ -44,7 +44,7 @@ def tiny_imagenet(compose_config, pictures, tmp_path):
     return composed
 
 
-def test_a_run_has_one_crop_and_ten_crop_errors_and_lowers_its_rate(tiny_imagenet):
+def test_imagenet_run_records_crops_and_plateaus(tiny_imagenet):
     config = tiny_imagenet("runs", "data.stream.workers=0")
     assert train(config) is State.DONE
     record = locate_run(config).record
@@ -65,7 +65,7 @@ def test_a_run_has_one_crop_and_ten_crop_errors_and_lowers_its_rate(tiny_imagene
 
 
 @pytest.mark.slow
-def test_the_number_of_reading_processes_changes_neither_the_id_nor_a_bit(tiny_imagenet):
+def test_number_of_workers_changes_no_bit(tiny_imagenet):
     alone, two = (
         tiny_imagenet("alone", "data.stream.workers=0"),
         tiny_imagenet("two", "data.stream.workers=2"),

@@ -50,7 +50,7 @@ def taken(record):
     return [(row["probe"], row["iteration"]) for row in record.valid_prefix(PROBES_FILE)]
 
 
-def test_what_training_has_not_probed_is_taken_once_at_the_start_of_the_snapshots_and_at_the_end(
+def test_missing_probes_are_taken_once(
     done,
 ):
     config, record = done()
@@ -69,7 +69,7 @@ def test_what_training_has_not_probed_is_taken_once_at_the_start_of_the_snapshot
     assert list_pending_probes(config, record) == []
 
 
-def test_a_record_without_probes_gets_the_rows_that_training_would_have_written(done, tmp_path):
+def test_later_probes_equal_those_of_training(done, tmp_path):
     """Same networks, same pictures: to the bit. `early` has no snapshot, so it cannot be had any more."""
     _, probed = done("probes.early=6")
     config, bare = done("probes=none", f"record_root={tmp_path / 'bare'}")
@@ -79,7 +79,7 @@ def test_a_record_without_probes_gets_the_rows_that_training_would_have_written(
     assert bare.valid_prefix(PROBES_FILE) == probed.valid_prefix(PROBES_FILE)
 
 
-def test_torn_and_changed_rows_are_taken_again(done):
+def test_corrupt_probe_rows_are_measured_again(done):
     config, record = done()
     run_probes(config)
     whole = record.read(PROBES_FILE)
@@ -91,14 +91,14 @@ def test_torn_and_changed_rows_are_taken_again(done):
     assert sorted(record.read(PROBES_FILE).splitlines()) == sorted(whole.splitlines())
 
 
-def test_a_constructed_net_has_no_start_unless_it_was_kept(tiny):
+def test_constructed_network_without_snapshot_has_no_start(tiny):
     config = tiny("model=constructed", "model.depth=14", "model.grown_from=8")
     record = locate_run(config).record
     assert {iteration for _, iteration in list_pending_probes(config, record)} == {6, 12}
 
 
 @pytest.mark.parametrize("measure", [run_probes, run_landscape])
-def test_a_run_that_is_not_done_is_refused_in_one_line(tiny, measure):
+def test_unfinished_run_is_refused(tiny, measure):
     with pytest.raises(
         ProbesFailed, match=r"^residual-d8-s0-\w+: is missing; train it first"
     ) as refused:
@@ -106,13 +106,13 @@ def test_a_run_that_is_not_done_is_refused_in_one_line(tiny, measure):
     assert "\n" not in str(refused.value)
 
 
-def test_a_diverged_run_has_nothing_to_explain(tiny):
+def test_diverged_run_is_not_probed(tiny):
     config = tiny("optim.lr=1e30")
     train(config)
     assert run_probes(config) == run_landscape(config) == "diverged"
 
 
-def test_broken_weights_are_told_by_name(done):
+def test_corrupt_weights_are_named(done):
     config, record = done()
     content = bytearray(record.path(WEIGHTS_FILE).read_bytes())
     content[len(content) // 2] ^= 1
@@ -129,7 +129,7 @@ def landscape_rows(record):
     return [row for path in paths for row in record.valid_prefix(f"{LANDSCAPE_DIR}/{path.name}")]
 
 
-def test_the_parts_of_a_landscape_are_all_its_points_once(done):
+def test_landscape_parts_cover_each_point_once(done):
     config, record = done(*SMALL)
     for part in range(2):
         config.landscape.part = part
@@ -142,7 +142,7 @@ def test_the_parts_of_a_landscape_are_all_its_points_once(done):
     assert {row["pictures"] for row in rows} == {300}
 
 
-def test_the_centre_is_the_clean_training_loss_of_the_record(done):
+def test_landscape_centre_is_the_recorded_training_loss(done):
     config, record = done(*SMALL[:2], "landscape.parts=1")
     run_landscape(config)
     centre = next(row for row in landscape_rows(record) if row["x"] == row["y"] == 0)
@@ -152,7 +152,7 @@ def test_the_centre_is_the_clean_training_loss_of_the_record(done):
 
 
 @pytest.mark.parametrize("after", [0, 3, 6])
-def test_a_killed_landscape_goes_on_with_the_points_that_are_missing(
+def test_interrupted_landscape_resumes(
     done, tmp_path, monkeypatch, after
 ):
     config, record = done(*SMALL[:3], "landscape.parts=1")
@@ -175,7 +175,7 @@ def test_a_killed_landscape_goes_on_with_the_points_that_are_missing(
     assert len(measured) == len(whole) - after
 
 
-def test_another_number_of_parts_finds_what_is_measured(done):
+def test_other_number_of_parts_reuses_measured_points(done):
     config, record = done(*SMALL)
     run_landscape(config)  # the first of two parts
     config.landscape.parts = 1
@@ -198,7 +198,7 @@ def test_another_number_of_parts_finds_what_is_measured(done):
         ),
     ],
 )
-def test_of_an_experiment_some_networks_have_a_landscape_in_parts(words, expected, tmp_path):
+def test_landscape_covers_selected_networks_in_parts(words, expected, tmp_path):
     """Those of landscape.depths and .seeds that are in the grid, each in all its parts."""
     jobs = jobs_of(["experiment=quick", "landscape.parts=2", f"record_root={tmp_path}", *words])
     told = [check_landscape_job(cfg) for cfg in jobs]
@@ -218,7 +218,7 @@ def test_of_an_experiment_some_networks_have_a_landscape_in_parts(words, expecte
 @pytest.mark.parametrize(
     "experiment", sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 )
-def test_the_depths_that_have_a_landscape_are_in_the_experiments_grid(experiment):
+def test_landscape_depths_are_in_the_experiments_grid(experiment):
     schema.register()
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         composed = compose("landscape", [f"experiment={experiment}"], return_hydra_config=True)
@@ -241,7 +241,7 @@ def jobs_of(words):
         return [compose("landscape", job) for job in jobs]
 
 
-def test_the_launcher_is_told_what_has_nothing_left(tiny, compose_config):
+def test_job_with_nothing_left_is_skipped(tiny, compose_config):
     config = tiny()
     train(config)
     run_probes(config)
@@ -270,7 +270,7 @@ def sizes(record, probe):
     }
 
 
-def test_another_number_of_images_is_another_sample(done, tiny):
+def test_other_number_of_images_is_measured_again(done, tiny):
     """It was silently ignored: nothing seemed to be left to take."""
     config, record = done()
     run_probes(config)
@@ -287,7 +287,7 @@ def test_another_number_of_images_is_another_sample(done, tiny):
     assert list_pending_probes(config, record) == []
 
 
-def test_more_images_than_there_are_is_all_of_them(done):
+def test_number_of_images_is_limited_by_the_split(done):
     config, record = done()
     config.probes.test_pictures = 2000
     run_probes(config)
@@ -298,7 +298,7 @@ def test_more_images_than_there_are_is_all_of_them(done):
     assert list_pending_probes(config, record) == [("lesions", 12)]
 
 
-def test_images_asked_are_those_of_the_split(compose_config):
+def test_probe_images_are_counted_per_split(compose_config):
     data = {"train": 1000, "test": 40}
     config = compose_config("probes.batch_size=300", "probes.test_pictures=null")
     asked = probe_sample_sizes(config, data)

@@ -36,7 +36,7 @@ def statistics_of(layer, batches):
 
 
 @pytest.mark.parametrize("size", [251, 250, 125, 64, 1])
-def test_statistics_are_those_of_all_images_at_once(layer, images, size):
+def test_exact_statistics_are_those_of_all_images(layer, images, size):
     mean, variance = statistics_of(layer, images.split(size))
     with torch.no_grad():
         whole = layer[0](images).double()
@@ -44,7 +44,7 @@ def test_statistics_are_those_of_all_images_at_once(layer, images, size):
     torch.testing.assert_close(variance.double(), whole.var((0, 2, 3)), rtol=1e-5, atol=1e-6)
 
 
-def test_the_order_of_the_images_does_not_matter(layer, images):
+def test_image_order_does_not_change_exact_statistics(layer, images):
     shuffled = images[torch.randperm(251, generator=torch.Generator().manual_seed(2))]
     for one, other in zip(
         statistics_of(layer, images.split(64)),
@@ -54,7 +54,7 @@ def test_the_order_of_the_images_does_not_matter(layer, images):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 
 
-def test_one_batch_has_pytorchs_own_statistics(layer, images):
+def test_one_batch_gives_pytorchs_own_statistics(layer, images):
     """To the bit: probes that normalise by one batch have rested on them."""
     mean, variance = statistics_of(layer, [images])
     layer[1].momentum = 1.0
@@ -74,7 +74,7 @@ def test_variance_survives_a_large_mean(layer, images):
     assert variance[0].item() == pytest.approx(far[:, 0].double().var().item(), rel=1e-3)
 
 
-def test_training_state_is_restored_even_after_an_error(layer, images):
+def test_batchnorm_state_is_restored_after_an_error(layer, images):
     before = {name: value.clone() for name, value in layer.state_dict().items()}
     layer.eval()
     with (
@@ -93,7 +93,7 @@ def test_training_state_is_restored_even_after_an_error(layer, images):
 @pytest.mark.parametrize(
     ("images", "size"), [(251, 250), (1500, 250), (500, 250), (1, 250), (7, 3)]
 )
-def test_mixed_batches_hold_each_image_once(images, size):
+def test_shuffled_batches_hold_each_image_once(images, size):
     batches = shuffle_into_batches(images, size)
     assert sorted(torch.cat(batches).tolist()) == list(range(images))
     lengths = [len(batch) for batch in batches]
@@ -101,7 +101,7 @@ def test_mixed_batches_hold_each_image_once(images, size):
     assert max(lengths) - min(lengths) <= 1
 
 
-def test_mixed_batches_of_sorted_images_hold_all_classes(tiny):
+def test_shuffled_batches_of_sorted_images_hold_all_classes(tiny):
     dataset = in_class_order(load_dataset(tiny().data))
     feed = build_loader(dataset, tiny(), CPU)
     for _, labels in feed.shuffled_batches():
@@ -109,7 +109,7 @@ def test_mixed_batches_of_sorted_images_hold_all_classes(tiny):
         assert torch.bincount(labels, minlength=10).min() >= 10  # 25 expected
 
 
-def test_a_sorted_data_set_is_evaluated_like_a_shuffled_one(compose_config):
+def test_sorted_data_set_is_evaluated_like_a_shuffled_one(compose_config):
     """Images stand class by class in a folder. Batches of one or two classes doubled and quintupled the error."""
     config = compose_config(
         "model=plain", "model.depth=14", "model.width=8", "optim.lr=0.05", "model.bn_statistics=exact",

@@ -49,7 +49,7 @@ def imagenet(count):
 @pytest.mark.parametrize(
     "depth", [pytest.param(n, marks=[pytest.mark.slow] * (n > 1000)) for n in COUNTS]
 )
-def test_plain_and_residual_have_the_papers_parameters(count, depth):
+def test_parameter_counts_match_the_paper(count, depth):
     """Pitfalls 2 and 7: shortcuts that are projections after all, ImageNet's widths."""
     plain, residual = (count(depth=depth, shortcut=shortcut) for shortcut in ("none", "A"))
     assert plain == residual
@@ -64,7 +64,7 @@ def test_option_b_adds_two_projections(count):
 
 
 @pytest.mark.parametrize(("depth", "block", "shortcut"), IMAGENET)
-def test_imagenet_nets_have_the_papers_multiply_adds(imagenet, depth, block, shortcut):
+def test_imagenet_multiply_adds_match_the_paper(imagenet, depth, block, shortcut):
     plain, residual = (
         imagenet(depth=depth, block=block, shortcut=kind) for kind in ("none", shortcut)
     )
@@ -72,12 +72,12 @@ def test_imagenet_nets_have_the_papers_multiply_adds(imagenet, depth, block, sho
     assert round(residual.multiply_adds / 1e9, 1) == IMAGENET[(depth, block, shortcut)]
 
 
-def test_resnet_34_with_projections(imagenet):
+def test_multiply_adds_of_resnet_34_with_projections(imagenet):
     assert round(imagenet(depth=34, shortcut="B").multiply_adds / 1e9, 2) == 3.66
 
 
 @pytest.mark.parametrize("depth", BOTTLENECK)
-def test_the_bottlenecks_stride_decides_the_multiply_adds(imagenet, depth):
+def test_bottleneck_stride_decides_the_multiply_adds(imagenet, depth):
     on_1x1, on_3x3 = (
         imagenet(depth=depth, block="bottleneck", shortcut="B", bottleneck_stride=stride)
         for stride in ("1x1", "3x3")
@@ -91,7 +91,7 @@ def test_the_bottlenecks_stride_decides_the_multiply_adds(imagenet, depth):
 
 
 @pytest.mark.parametrize("keys", [{}, {"shortcut": "C"}, {"order": "pre", "shortcut": "B"}])
-def test_the_census_counts_what_the_network_has(make_model, keys):
+def test_counted_parameters_are_those_of_the_network(make_model, keys):
     model = make_model(width=4, **keys)
     found = list_layers(model, 3, 32, 10)
     net = Network(model, 3, 10)
@@ -101,7 +101,7 @@ def test_the_census_counts_what_the_network_has(make_model, keys):
     }
 
 
-def test_the_layers_of_a_small_net_by_hand(make_model):
+def test_layer_counts_by_hand(make_model):
     """Eight layers, width 4, pictures of 3 x 8 x 8, option A."""
     found = {layer.name: layer for layer in list_layers(make_model(depth=8, width=4), 3, 8, 10)}
     stem, deep, linear = found["conv1"], found["layer2.0.conv1"], found["fc"]
@@ -123,7 +123,7 @@ def test_the_layers_of_a_small_net_by_hand(make_model):
 
 
 @pytest.mark.slow
-def test_any_width_and_depth_is_allocated_nowhere(make_model):
+def test_counting_a_huge_network_allocates_nothing(make_model):
     assert measure_complexity(make_model(depth=1202, width=160), 3, 32, 10).parameters > 1e9
     assert isinstance(Network(make_model(depth=8), 3, 10).conv1, nn.Conv2d)
     assert torch.get_default_device().type == "cpu"

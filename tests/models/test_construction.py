@@ -26,7 +26,7 @@ def pictures():
 
 
 @pytest.mark.parametrize("depth", [14, 20, 56])
-def test_a_grown_net_gives_the_same_logits_exactly(shallow, make_model, depth):
+def test_grown_network_gives_identical_logits(shallow, make_model, depth):
     torch.manual_seed(1)
     seen = [pictures() for _ in range(3)]
     deep = grow(
@@ -39,7 +39,7 @@ def test_a_grown_net_gives_the_same_logits_exactly(shallow, make_model, depth):
         assert torch.equal(deep(x), shallow(x))
 
 
-def test_in_train_mode_a_grown_net_is_the_same_up_to_the_batches_statistics(shallow, make_model):
+def test_grown_network_in_train_mode_is_close(shallow, make_model):
     """So that training begins at the solution, and does not destroy it before the first update."""
     torch.manual_seed(1)
     seen = [pictures() for _ in range(8)]
@@ -51,7 +51,7 @@ def test_in_train_mode_a_grown_net_is_the_same_up_to_the_batches_statistics(shal
     assert (before - after).abs().max() < 0.3 * before.std()
 
 
-def test_depth_and_parameters_are_those_of_the_deeper_net(shallow, make_model):
+def test_grown_network_has_the_deeper_architecture(shallow, make_model):
     model = make_model(shortcut="none", depth=20, width=8, grown_from=8)
     deep = grow(shallow, model, lambda: [pictures()])
     assert {n: p.shape for n, p in deep.named_parameters()} == {
@@ -60,7 +60,7 @@ def test_depth_and_parameters_are_those_of_the_deeper_net(shallow, make_model):
     assert all(parameter.requires_grad for parameter in deep.parameters())
 
 
-def test_the_scale_undoes_the_normalisation_exactly():
+def test_exact_scale_undoes_normalisation():
     variance = torch.cat([torch.zeros(3), torch.logspace(-12, 6, 20_000)])
     scale, undone = find_exact_scale(variance, 1e-5)
     mean = torch.linspace(0, 50, len(variance))

@@ -32,7 +32,7 @@ def test_option_c_projects_in_every_block(network):
 
 @pytest.mark.parametrize("shortcut", ["none", "A", "B", "C"])
 @pytest.mark.parametrize(("block", "depth"), [("basic", 20), ("bottleneck", 29)])
-def test_shapes(network, shortcut, block, depth):
+def test_network_shapes_and_depth(network, shortcut, block, depth):
     net = network(shortcut, block, depth).eval()
     assert net(torch.randn(2, 3, 32, 32)).shape == (2, 10)
     weights = [
@@ -44,7 +44,7 @@ def test_shapes(network, shortcut, block, depth):
 
 
 @pytest.mark.parametrize(("side", "sides"), [(32, (32, 16, 8)), (8, (8, 4, 2))])
-def test_the_stages_halve_the_picture(network, side, sides):
+def test_each_stage_halves_the_image(network, side, sides):
     net, seen = network(), []
     for stage in (net.layer1, net.layer2, net.layer3):
         stage.register_forward_hook(lambda _m, _i, output: seen.append(tuple(output.shape[1:])))
@@ -52,7 +52,7 @@ def test_the_stages_halve_the_picture(network, side, sides):
     assert seen == [(width, at, at) for width, at in zip((4, 8, 16), sides, strict=True)]
 
 
-def test_the_source_documents_examples_run_unchanged():
+def test_torchvision_style_constructors_work():
     x = torch.randn(4, 64, 32, 32)
     downsample = nn.Sequential(nn.Conv2d(64, 128, 1, stride=2, bias=False), nn.BatchNorm2d(128))
     assert BasicBlock(64, 128, stride=2, downsample=downsample)(x).shape == (4, 128, 16, 16)
@@ -61,7 +61,7 @@ def test_the_source_documents_examples_run_unchanged():
     assert Bottleneck.expansion == 4
 
 
-def test_blocks_are_as_the_source_document_has_them():
+def test_block_kernels_strides_and_norms():
     bottleneck = Bottleneck(64, 16, stride=2)
     assert [c.kernel_size for c in (bottleneck.conv1, bottleneck.conv2, bottleneck.conv3)] == [
         (1, 1),
@@ -76,7 +76,7 @@ def test_blocks_are_as_the_source_document_has_them():
         assert len(norms) == len(convolutions)
 
 
-def test_the_zero_padding_shortcut_has_no_parameters_and_pads_after_the_old_channels():
+def test_zero_padding_appends_channels_without_parameters():
     x = torch.randn(2, 4, 6, 6)
     shortcut = ZeroPadding(4, 8, stride=2)
     assert not list(shortcut.parameters())
@@ -85,7 +85,7 @@ def test_the_zero_padding_shortcut_has_no_parameters_and_pads_after_the_old_chan
     assert torch.equal(y[:, 4:], torch.zeros(2, 4, 3, 3))
 
 
-def test_the_new_channels_may_be_on_either_side():
+def test_zero_padding_on_either_side():
     x = torch.randn(2, 4, 6, 6)
     y = ZeroPadding(4, 9, stride=2, either_side=True)(x)
     assert torch.equal(y[:, 2:6], x[:, :, ::2, ::2])
@@ -93,7 +93,7 @@ def test_the_new_channels_may_be_on_either_side():
     assert torch.equal(y[:, 6:], torch.zeros(2, 3, 3, 3))
 
 
-def test_where_shapes_agree_only_option_c_has_a_module():
+def test_only_option_c_projects_equal_shapes():
     assert [build_shortcut(option, 8, 8, 1) is None for option in ("none", "A", "B", "C")] == [
         True,
         True,
@@ -106,7 +106,7 @@ def test_where_shapes_agree_only_option_c_has_a_module():
 @pytest.mark.parametrize(
     "make", [lambda r: BasicBlock(8, 8, residual=r), lambda r: Bottleneck(8, 2, residual=r)]
 )
-def test_both_variants_end_in_a_relu_and_differ_by_x_alone(make, residual):
+def test_plain_and_residual_blocks_differ_by_x_alone(make, residual):
     """Pitfall 4: the last ReLU is missing in the plain variant only."""
     torch.manual_seed(0)
     block = make(residual).eval()
@@ -116,7 +116,7 @@ def test_both_variants_end_in_a_relu_and_differ_by_x_alone(make, residual):
     assert torch.equal(block(x), F.relu(inner + x) if residual else F.relu(inner))
 
 
-def test_plain_and_residual_begin_with_the_same_weights(network):
+def test_plain_and_residual_start_from_equal_weights(network):
     plain, residual = network("none").state_dict(), network("A").state_dict()
     assert plain.keys() == residual.keys()
     assert all(torch.equal(plain[name], residual[name]) for name in plain)
@@ -130,7 +130,7 @@ def test_initialisation_is_he_normal(network, initialisation, fan):
 
 
 @pytest.mark.parametrize("width", [4, 64])
-def test_the_linear_layer_begins_uniform_within_its_bound(network, width):
+def test_linear_layer_is_initialised_uniformly(network, width):
     """PyTorch's own: weights and biases of n inputs between -1/sqrt(n) and 1/sqrt(n)."""
     layer = network(width=width).fc
     bound = (4 * width) ** -0.5
@@ -142,7 +142,7 @@ def test_the_linear_layer_begins_uniform_within_its_bound(network, width):
     assert layer.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.1)
 
 
-def test_batch_normalisation_begins_at_one_and_zero(network):
+def test_batchnorm_is_initialised_to_the_identity(network):
     norms = [module for module in network().modules() if isinstance(module, nn.BatchNorm2d)]
     assert len(norms) == 19
     for norm in norms:
@@ -150,7 +150,7 @@ def test_batch_normalisation_begins_at_one_and_zero(network):
         assert set(norm.bias.tolist()) == set(norm.running_mean.tolist()) == {0.0}
 
 
-def test_initialisation_draws_from_its_stream_alone(make_model):
+def test_initialisation_uses_only_its_own_stream(make_model):
     """Every convolution and the linear layer; the global stream is neither read nor moved."""
     nets = [Network(make_model(depth=8, width=4, shortcut="C"), 3, 10) for _ in range(3)]
     torch.manual_seed(7)
@@ -169,7 +169,7 @@ def test_initialisation_draws_from_its_stream_alone(make_model):
     assert len({one[name].flatten()[0].item() for name in drawn}) == len(drawn)
 
 
-def test_channels_last_changes_no_more_than_rounding(network):
+def test_channels_last_changes_only_rounding(network):
     net, x = network().eval(), torch.randn(4, 3, 32, 32)
     with torch.no_grad():
         expected = net(x)
@@ -178,7 +178,7 @@ def test_channels_last_changes_no_more_than_rounding(network):
         )
 
 
-def test_the_order_pre_ends_without_a_relu_and_its_shortcut_is_clean():
+def test_preactivation_block_adds_a_clean_shortcut():
     """He et al. 2016: y = x + F(x), nothing after the addition; F = conv(ReLU(BN(conv(ReLU(BN(x))))))."""
     torch.manual_seed(0)
     block = BasicBlock(8, 8, order="pre").eval()
@@ -191,7 +191,7 @@ def test_the_order_pre_ends_without_a_relu_and_its_shortcut_is_clean():
     assert bool((block(x) < 0).any())
 
 
-def test_preactivation_nets_have_as_many_layers_as_the_others(network):
+def test_preactivation_has_the_same_layers(network):
     """Both families; the first block has the stem's BN and ReLU, and one more follows the last."""
     for shortcut in ("none", "A"):
         pre, post = network(shortcut, order="pre"), network(shortcut)
@@ -205,7 +205,7 @@ def test_preactivation_nets_have_as_many_layers_as_the_others(network):
 
 
 @pytest.mark.parametrize(("block", "depth"), [("basic", 20), ("bottleneck", 29)])
-def test_without_shortcuts_the_order_makes_no_difference(network, block, depth):
+def test_order_makes_no_difference_without_shortcuts(network, block, depth):
     """Convolution, BN and ReLU take turns either way: a plain pre-activation net is the plain net."""
     post, pre = (network("none", block, depth, order=order).eval() for order in ("post", "pre"))
     torch.manual_seed(0)
@@ -218,13 +218,13 @@ def test_without_shortcuts_the_order_makes_no_difference(network, block, depth):
         torch.testing.assert_close(pre(x), post(x))
 
 
-def test_a_bottlenecks_stride_may_be_on_the_first_1x1(network):
+def test_bottleneck_stride_may_be_on_the_first_1x1(network):
     for stride, expected in (("3x3", (1, 2, 1)), ("1x1", (2, 1, 1))):
         block = network(block="bottleneck", depth=29, bottleneck_stride=stride).layer2[0]
         assert tuple(convolution.stride[0] for convolution, _ in block.conv_bn_pairs()) == expected
 
 
-def test_blocks_come_from_the_input_to_the_output(network):
+def test_blocks_are_ordered_from_input_to_output(network):
     blocks = list(network(depth=56).blocks())
     assert len(blocks) == 27
     assert all(isinstance(block, Block) for block in blocks)

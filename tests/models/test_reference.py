@@ -119,7 +119,7 @@ CIFAR = list(
 
 
 @pytest.mark.parametrize(("shortcut", "order", "kind", "new_channels", "stride_on"), CIFAR)
-def test_cifar_nets(make_model, shortcut, order, kind, new_channels, stride_on):
+def test_cifar_networks_match_the_reference(make_model, shortcut, order, kind, new_channels, stride_on):
     block, depth = kind
     keys = {"shortcut": shortcut, "order": order, "block": block, "new_channels": new_channels}
     model = make_model(depth=depth, width=4, bottleneck_stride=stride_on, **keys)
@@ -137,7 +137,7 @@ def test_cifar_nets(make_model, shortcut, order, kind, new_channels, stride_on):
 @pytest.mark.parametrize(
     ("block", "depth", "blocks"), [("basic", 18, (2, 2, 2, 2)), ("bottleneck", 50, (3, 4, 6, 3))]
 )
-def test_imagenet_nets(make_model, shortcut, order, block, depth, blocks):
+def test_imagenet_networks_match_the_reference(make_model, shortcut, order, block, depth, blocks):
     keys = {"shortcut": shortcut, "order": order, "block": block}
     network = randomised(
         Network(make_model(layout="imagenet", depth=depth, width=4, **keys), 3, 7)

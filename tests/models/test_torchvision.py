@@ -16,7 +16,7 @@ NETS = {18: "basic", 34: "basic", 50: "bottleneck", 101: "bottleneck", 152: "bot
         for depth, block in NETS.items()
     ],
 )
-def test_state_dicts_load_both_ways_and_outputs_agree(make_model, depth, block):
+def test_torchvision_state_dicts_load_both_ways(make_model, depth, block):
     torch.manual_seed(0)
     theirs = getattr(torchvision.models, f"resnet{depth}")(weights=None).eval()
     model = make_model(layout="imagenet", shortcut="B", block=block, depth=depth, width=64)

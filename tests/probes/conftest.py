@@ -10,10 +10,14 @@ from degradation.models.network import Network, initialise
 
 
 class LinearNetwork(Network):
-    """One channel, no BN, no ReLU after the stem: x -> logits (h, -h), h = x times (1 + f) or f for each block.
+    """One channel, no BN, no ReLU after the stem: x -> logits (h, -h).
 
-    A block is two convolutions whose middle weights are `first` and `second`; f is their product. Pictures are
-    single positive pixels, so nothing but the middle weights counts.
+    Each block multiplies its input by 1 + f with a shortcut, by f without. A block is two
+    convolutions, and f is the product of their middle weights. Images are single positive pixels,
+    so no other weight counts.
+
+    Args:
+        weights: the two middle weights of each block.
     """
 
     def __init__(self, weights: list[tuple[float, float]], residual: bool) -> None:
@@ -37,24 +41,28 @@ class LinearNetwork(Network):
 
 @pytest.fixture
 def linear():
-    """weights of each block, residual -> LinearNetwork."""
+    """Return the class LinearNetwork."""
     return LinearNetwork
 
 
 @pytest.fixture
 def network(make_model):
-    """keys of the model -> an initialised network in float64, for one channel and ten classes."""
+    """Return a function: keys of the model -> an initialised network in float64.
+
+    It takes images of one channel and has ten classes.
+    """
 
     def build(seed=0, **keys):
-        made = Network(make_model(**{"depth": 8, "width": 4, **keys}), 1, 10)
-        initialise(made, build_generator(seed, "initialisation"))
-        return made.double()
+        model = make_model(**{"depth": 8, "width": 4, **keys})
+        network = Network(model, 1, 10)
+        initialise(network, build_generator(seed, "initialisation"))
+        return network.double()
 
     return build
 
 
 @pytest.fixture
 def batch():
-    """16 pictures of 8x8 in float64, and labels."""
+    """Return 16 images of 8 x 8 in float64, and their labels."""
     random = build_generator(0, "test")
     return torch.randn(16, 1, 8, 8, generator=random, dtype=torch.float64), torch.arange(16) % 10

@@ -5,7 +5,7 @@ from degradation.models.batchnorm import batch_statistics
 from degradation.probes.block_gradients import BlockGradients, loss_through_blocks
 from degradation.probes.gradient_identity import measure_gradient_identity
 
-NETS = [
+NETWORKS = [
     {"order": order, "shortcut": shortcut, "block": block, "depth": 14 if block == "basic" else 20}
     for order in ("post", "pre")
     for shortcut in ("A", "B", "C")
@@ -13,31 +13,30 @@ NETS = [
 ]
 
 
-@pytest.mark.parametrize("keys", NETS, ids=lambda keys: "-".join(map(str, keys.values())))
-def test_both_sides_agree_to_rounding(network, batch, keys):
-    """Blocks of 2015 with their masks, changes of shape, and stages of pre-activation nets."""
+@pytest.mark.parametrize("keys", NETWORKS, ids=lambda keys: "-".join(map(str, keys.values())))
+def test_both_sides_of_the_equation_agree(network, batch, keys):
+    """Blocks of 2015 with their masks, changes of shape, and stages of pre-activation networks."""
     table = measure_gradient_identity(network(**keys), *batch)
     assert max(table["relative_difference"]) < 1e-13
     forms = list(zip(table["form"], table["shape_change"], strict=True))
     assert ("block", True) in forms
     assert ("block", False) in forms
-    stages = [
-        block for form, block in zip(table["form"], table["block"], strict=True) if form == "stage"
-    ]
-    identities = (
-        [0, 1, 3, 5] if keys["block"] == "basic" else [1, 3, 5]
-    )  # after each change of shape
-    assert stages == (identities if keys["order"] == "pre" and keys["shortcut"] != "C" else [])
+    rows = zip(table["form"], table["block"], strict=True)
+    stage_rows = [block for form, block in rows if form == "stage"]
+    # from each block that no change of shape follows within its stage
+    identities = [0, 1, 3, 5] if keys["block"] == "basic" else [1, 3, 5]
+    has_stages = keys["order"] == "pre" and keys["shortcut"] != "C"
+    assert stage_rows == (identities if has_stages else [])
 
 
-def test_a_two_block_linear_net_by_hand(linear):
+def test_gradient_terms_by_hand(linear):
     table = measure_gradient_identity(
         linear([(0.5, 2.0), (3.0, 0.25)], residual=True),
         torch.full((1, 1, 1, 1), 0.3),
         torch.tensor([0]),
     )
     assert table["form"] == ["block", "block", "stage", "stage"]
-    factors = [1.0, 0.75, 1.75 * 2 - 1, 0.75]  # of the convolutions' term, beside 1
+    factors = [1.0, 0.75, 1.75 * 2 - 1, 0.75]  # of the convolutions' term; the shortcut's is 1
     for row, factor in enumerate(factors):
         after = table["by_shortcut"][row]
         assert table["by_convolutions"][row] == pytest.approx(factor * after)
@@ -45,7 +44,7 @@ def test_a_two_block_linear_net_by_hand(linear):
         assert table["shortcut_share"][row] == pytest.approx(1 / (1 + factor))
 
 
-def test_zero_blocks_pass_the_whole_gradient_by_the_shortcut(network, batch):
+def test_zero_blocks_pass_the_gradient_by_the_shortcut(network, batch):
     net = network(order="pre", depth=14)
     with torch.no_grad():
         for block in net.blocks():
@@ -55,8 +54,8 @@ def test_zero_blocks_pass_the_whole_gradient_by_the_shortcut(network, batch):
     assert table["by_convolutions"] == [0.0] * len(table["block"])
 
 
-def test_without_the_mask_the_equation_of_2015_is_wrong(network, batch):
-    """The check can fail: the ReLU after the addition is not to be left out."""
+def test_equation_fails_without_the_relu_mask(network, batch):
+    """The check can fail: the ReLU after the addition must not be omitted."""
     net = network()
     with batch_statistics(net):
         loss, inputs = loss_through_blocks(net, *batch)
@@ -67,16 +66,14 @@ def test_without_the_mask_the_equation_of_2015_is_wrong(network, batch):
     assert (wrong - gradients[0]).norm() > 0.1 * gradients[0].norm()
 
 
-def test_the_shares_of_the_two_terms_add_up_to_one(network, batch):
-    """And so the convolutions' share is what the shortcut's leaves."""
+def test_shares_of_the_two_terms_add_up_to_one(network, batch):
     net = network()
     table = measure_gradient_identity(net, *batch)
     with batch_statistics(net):
         loss, inputs = loss_through_blocks(net, *batch)
         gradients = torch.autograd.grad(loss, inputs)
         for number, block in enumerate(net.blocks()):
-            by_convolutions = BlockGradients(block, inputs[number]).by_convolutions(
-                gradients[number + 1]
-            )
+            terms = BlockGradients(block, inputs[number])
+            by_convolutions = terms.by_convolutions(gradients[number + 1])
             share = (by_convolutions * gradients[number]).sum() / gradients[number].square().sum()
             assert share.item() + table["shortcut_share"][number] == pytest.approx(1)

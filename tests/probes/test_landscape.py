@@ -9,30 +9,27 @@ from degradation.probes.landscape import LossSurface, draw_direction
 from degradation.sweep.pending import list_points
 
 
-def test_each_filter_of_a_direction_is_as_long_as_the_networks(network):
-    """Li et al. 2018, section 4: filters, and rows of the linear layer; biases and BN's parameters are not moved."""
+def test_directions_are_normalised_filter_by_filter(network):
+    """Li et al. 2018, section 4: filters and rows of the linear layer; biases and BN stay."""
     net = network()
-    found = draw_direction(net, build_generator(0, "landscape"))
+    direction = draw_direction(net, build_generator(0, "landscape"))
     weights = {name for name, value in net.named_parameters() if value.dim() > 1}
-    assert set(found) == weights
-    for name, change in found.items():
-        torch.testing.assert_close(
-            change.flatten(1).norm(dim=1), net.get_parameter(name).detach().flatten(1).norm(dim=1)
-        )
+    assert set(direction) == weights
+    for name, change in direction.items():
+        lengths = net.get_parameter(name).detach().flatten(1).norm(dim=1)
+        torch.testing.assert_close(change.flatten(1).norm(dim=1), lengths)
     other = draw_direction(net, build_generator(1, "landscape"))
-    assert not torch.equal(found["fc.weight"], other["fc.weight"])
+    assert not torch.equal(direction["fc.weight"], other["fc.weight"])
 
 
-def test_the_loss_of_a_linear_net_by_hand(linear):
-    """One block, f = ab: h = x (1 + (a + s)(b + t)) c when its two middle weights are moved by s and t."""
+def test_loss_surface_by_hand(linear):
+    """h = x (1 + (a + s)(b + t)) if the block's two middle weights are moved by s and t."""
     net = linear([(0.5, 2.0)], residual=True)
-    moved = {
-        name: torch.zeros_like(value) for name, value in net.named_parameters() if value.dim() > 1
-    }
-    along = ({k: v.clone() for k, v in moved.items()}, {k: v.clone() for k, v in moved.items()})
-    along[0]["layer1.0.conv1.weight"][0, 0, 1, 1] = 0.5
-    along[1]["layer1.0.conv2.weight"][0, 0, 1, 1] = 2.0
-    surface = LossSurface(net, along)
+    moved = [(name, value) for name, value in net.named_parameters() if value.dim() > 1]
+    first, second = ({name: torch.zeros_like(value) for name, value in moved} for _ in range(2))
+    first["layer1.0.conv1.weight"][0, 0, 1, 1] = 0.5
+    second["layer1.0.conv2.weight"][0, 0, 1, 1] = 2.0
+    surface = LossSurface(net, (first, second))
     batches = [(torch.full((3, 1, 1, 1), 0.3), torch.tensor([0, 0, 1]))]
     for x, y in ((0.0, 0.0), (1.0, -0.5), (-2.0, 1.0), (0.0, 0.0)):
         h = 0.3 * (1 + (0.5 + 0.5 * x) * (2 + 2 * y))
@@ -42,25 +39,24 @@ def test_the_loss_of_a_linear_net_by_hand(linear):
         assert error == pytest.approx(100 / 3 if h > 0 else 200 / 3)
 
 
-def test_in_the_middle_is_the_network_itself_in_eval_mode(network, batch):
+def test_centre_of_the_surface_is_the_network_in_eval_mode(network, batch):
     net = network()
-    net(batch[0])  # moves BN's averages
-    along = tuple(draw_direction(net, build_generator(index, "landscape")) for index in (1, 2))
+    net(batch[0])  # so that BN's moving averages are not those of the initialisation
+    directions = tuple(draw_direction(net, build_generator(i, "landscape")) for i in (1, 2))
     expected = F.cross_entropy(net.eval()(batch[0]), batch[1]).item()
     buffers = {name: value.clone() for name, value in net.named_buffers()}
-    surface = LossSurface(net, along)
+    surface = LossSurface(net, directions)
     surface.measure(0.7, -0.2, [batch])
     assert surface.measure(0.0, 0.0, [batch])[0] == expected
     assert all(torch.equal(value, buffers[name]) for name, value in net.named_buffers())
 
 
-def test_the_points_are_even_and_their_middle_is_the_network(compose_config):
+def test_points_are_evenly_spaced_around_the_network(compose_config):
     landscape = compose_config(
         "landscape.line=5", "landscape.square=3", "landscape.reach=0.5"
     ).landscape
-    found = list_points(landscape)
-    assert [point.x for point in found[:5]] == [-0.5, -0.25, 0.0, 0.25, 0.5]
-    assert {(point.x, point.y) for point in found[5:]} == {
-        (x, y) for x in (-0.5, 0, 0.5) for y in (-0.5, 0, 0.5)
-    }
-    assert len(found) == 5 + 9
+    points = list_points(landscape)
+    assert [point.x for point in points[:5]] == [-0.5, -0.25, 0.0, 0.25, 0.5]
+    square = {(x, y) for x in (-0.5, 0, 0.5) for y in (-0.5, 0, 0.5)}
+    assert {(point.x, point.y) for point in points[5:]} == square
+    assert len(points) == 5 + 9

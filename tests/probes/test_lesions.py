@@ -4,113 +4,105 @@ import torch
 from degradation.data.random_streams import build_generator
 from degradation.probes.lesions import measure_lesions
 
-FLIP = [
-    (1.0, 0.5),
-    (1.0, -2.0),
-    (1.0, 0.5),
-]  # f: the second block alone changes the sign, with a shortcut and without
+# f of each block: the second block alone changes the sign, with a shortcut and without
+FLIP = [(1.0, 0.5), (1.0, -2.0), (1.0, 0.5)]
 
 
-def rows(table):
+def lesion_rows(network, images, labels, seed=0, **options):
+    """Return the table of lesions as one dictionary per row."""
+    table = measure_lesions(network, images, labels, build_generator(seed, "lesions"), **options)
     return [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
 
 
+def errors(rows, kind, number):
+    return [row["error"] for row in rows if row["kind"] == kind and row["number"] == number]
+
+
+def errors_alone(rows):
+    """Return {block: error} of the blocks that are deleted alone."""
+    return {row["block"]: row["error"] for row in rows if row["block"] is not None}
+
+
 @pytest.mark.parametrize("residual", [True, False])
-def test_a_net_with_one_block_that_matters_by_hand(linear, residual):
-    pictures, labels = torch.full((6, 1, 1, 1), 0.3), torch.ones(6, dtype=torch.int64)
-    found = rows(
-        measure_lesions(
-            linear(FLIP, residual), pictures, labels, build_generator(0, "lesions"), repeats=12
-        )
-    )
-    assert [row["error"] for row in found if row["kind"] == "none"] == [0.0]
-    alone = {
-        row["block"]: row["error"]
-        for row in found
-        if row["kind"] == "delete" and row["number"] == 1
-    }
-    assert alone == {0: 0.0, 1: 100.0, 2: 0.0}
-    pairs = [row["error"] for row in found if row["kind"] == "delete" and row["number"] == 2]
-    assert set(pairs) == {0.0, 100.0}  # with the second block or without it
-    assert {row["error"] for row in found if row["kind"] == "delete" and row["number"] == 3} == {
-        100.0
-    }
-    swaps = [row["error"] for row in found if row["kind"] == "swap"]
-    assert swaps == [0.0] * len(swaps)  # numbers commute
-    assert len(swaps) == 12 * 3
+def test_lesions_of_one_vital_block_by_hand(linear, residual):
+    images, labels = torch.full((6, 1, 1, 1), 0.3), torch.ones(6, dtype=torch.int64)
+    rows = lesion_rows(linear(FLIP, residual), images, labels, repeats=12)
+    assert errors(rows, "none", 0) == [0.0]
+    assert errors_alone(rows) == {0: 0.0, 1: 100.0, 2: 0.0}
+    assert set(errors(rows, "delete", 2)) == {0.0, 100.0}  # with the second block or without it
+    assert set(errors(rows, "delete", 3)) == {100.0}
+    swaps = [row["error"] for row in rows if row["kind"] == "swap"]
+    assert swaps == [0.0] * (12 * 3)  # the factors commute
 
 
-def test_zero_blocks_can_be_deleted_and_swapped_at_no_cost(network, batch):
+def test_deleting_or_swapping_zero_blocks_costs_nothing(network, batch):
     net = network(depth=14).eval()
     with torch.no_grad():
         for block in net.blocks():
             block.conv1.weight.zero_()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    found = rows(measure_lesions(net, *batch, build_generator(0, "lesions")))
-    assert len({row["error"] for row in found}) == 1
-    assert {row["block"] for row in found if row["block"] is not None} == set(range(6))
+    rows = lesion_rows(net, *batch)
+    assert len({row["error"] for row in rows}) == 1
+    assert set(errors_alone(rows)) == set(range(6))
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
-def test_a_plain_block_that_changes_the_shape_cannot_be_deleted(network, batch):
-    found = rows(
-        measure_lesions(network(depth=14, shortcut="none"), *batch, build_generator(0, "lesions"))
-    )
-    assert {row["block"] for row in found if row["block"] is not None} == {0, 1, 3, 5}
-    assert max(row["number"] for row in found) == 4
+def test_plain_block_that_changes_shape_is_not_deleted(network, batch):
+    rows = lesion_rows(network(depth=14, shortcut="none"), *batch)
+    assert set(errors_alone(rows)) == {0, 1, 3, 5}
+    assert max(row["number"] for row in rows) == 4
 
 
-def test_a_block_that_has_no_other_of_its_stage_is_not_swapped(network, batch):
-    """Of 14 layers the first stage alone has two blocks that keep the shape: their swap is the only one."""
-    found = rows(measure_lesions(network(depth=14), *batch, build_generator(0, "lesions")))
-    assert {row["number"] for row in found if row["kind"] == "swap"} == {1, 2}
-    single = {row["error"] for row in found if row["kind"] == "swap" and row["number"] == 1}
-    assert len(single) == 1
-    none = rows(measure_lesions(network(depth=8), *batch, build_generator(0, "lesions")))
-    assert not [row for row in none if row["kind"] == "swap"]
+def test_single_block_of_a_stage_is_not_swapped(network, batch):
+    """With 14 layers, only the first stage has two blocks that keep the shape: one swap exists."""
+    rows = lesion_rows(network(depth=14), *batch)
+    assert {row["number"] for row in rows if row["kind"] == "swap"} == {1, 2}
+    assert len(set(errors(rows, "swap", 1))) == 1
+    without_swaps = lesion_rows(network(depth=8), *batch)
+    assert not [row for row in without_swaps if row["kind"] == "swap"]
 
 
-def test_swaps_stay_within_a_stage_and_so_fit(network, batch):
+def test_swaps_stay_within_a_stage(network, batch):
+    """Blocks of different stages would not fit: the forward pass would fail."""
     net = network(depth=20)
-    found = rows(measure_lesions(net, *batch, build_generator(1, "lesions")))
-    assert len({row["error"] for row in found if row["kind"] == "swap"}) > 1
-    again = rows(measure_lesions(net, *batch, build_generator(1, "lesions")))
-    assert found == again
+    rows = lesion_rows(net, *batch, seed=1)
+    assert len({row["error"] for row in rows if row["kind"] == "swap"}) > 1
+    assert lesion_rows(net, *batch, seed=1) == rows
 
 
 @torch.no_grad()
-def test_a_deleted_block_keeps_its_shortcut_and_last_relu(network):
-    """Its shortcut turns the sign, so ReLU leaves zeros; then the bias decides, and without ReLU the sign would."""
+def test_deleted_block_keeps_shortcut_and_last_relu(network):
+    """The shortcut turns the sign, so ReLU leaves zeros and the bias decides the class.
+
+    Without the ReLU the sign would decide, for the other class.
+    """
     net = network(shortcut="B").eval()
     last = list(net.blocks())[-1]
     last.downsample[0].weight.zero_()[:, 0] = -1.0
-    net.fc.weight.zero_()[1] = -1.0  # the second class likes what is negative
+    net.fc.weight.zero_()[1] = -1.0  # a negative signal speaks for the second class
     net.fc.bias.zero_()[0] = 1e-3
-    pictures, labels = (
-        torch.rand(6, 1, 8, 8, dtype=torch.float64),
-        torch.zeros(6, dtype=torch.int64),
-    )
-    seen = []
-    hook = last.downsample.register_forward_hook(lambda _m, _i, output: seen.append(output))
-    found = rows(measure_lesions(net, pictures, labels, build_generator(0, "lesions")))
+    images = torch.rand(6, 1, 8, 8, dtype=torch.float64)
+    labels = torch.zeros(6, dtype=torch.int64)
+    outputs = []
+    hook = last.downsample.register_forward_hook(lambda _m, _i, output: outputs.append(output))
+    rows = lesion_rows(net, images, labels)
     hook.remove()
-    assert all(bool((output.mean((2, 3)).sum(1) < -1e-3).all()) for output in seen)
-    assert [row["error"] for row in found if row["block"] == 2] == [0.0]
+    assert all(bool((output.mean((2, 3)).sum(1) < -1e-3).all()) for output in outputs)
+    assert errors_alone(rows)[2] == 0.0
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("order", ["post", "pre"])
-def test_deleted_blocks_are_what_their_shortcut_gives(network, batch, order):
-    """Every block alone, measured again with its convolutions at zero: in both orders, over projections too."""
+def test_deleted_block_equals_one_with_zero_convolutions(network, batch, order):
+    """Each block alone, in both orders, including blocks with projections."""
     net = network(depth=14, shortcut="B", order=order).eval()
     images = batch[0]
     labels = net(images).argmax(1)
-    found = rows(measure_lesions(net, images, labels, build_generator(0, "lesions")))
-    alone = {row["block"]: row["error"] for row in found if row["block"] is not None}
+    deleted = errors_alone(lesion_rows(net, images, labels))
     expected = {}
     for number, block in enumerate(net.blocks()):
         hook = block.conv2.register_forward_hook(lambda _m, _i, output: torch.zeros_like(output))
         expected[number] = 100 * (net(images).argmax(1) != labels).double().mean().item()
         hook.remove()
-    assert alone == expected
-    assert len(set(alone.values())) > 1
+    assert deleted == expected
+    assert len(set(deleted.values())) > 1

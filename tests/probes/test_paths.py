@@ -10,35 +10,27 @@ from degradation.probes.gradient_flow import measure_gradient_flow
 from degradation.probes.paths import measure_paths
 
 
-def test_a_three_block_linear_net_by_hand(linear):
-    """Of f = 1/2, 1/4, 1/8: length 1 has their sum, 2 the sum of the products of two, 3 the product."""
+def test_path_gradients_by_hand(linear):
+    """With f = 1/2, 1/4, 1/8: the sum for length k is the k-th elementary symmetric polynomial."""
     net = linear([(1.0, 0.5), (1.0, 0.25), (1.0, 0.125)], residual=True)
-    table = measure_paths(
-        net,
-        torch.full((1, 1, 1, 1), 0.3),
-        torch.tensor([0]),
-        build_generator(0, "paths"),
-        samples=400,
-    )
+    image, label = torch.full((1, 1, 1, 1), 0.3), torch.tensor([0])
+    table = measure_paths(net, image, label, build_generator(0, "paths"), samples=400)
     last = table["sum_gradient"][0]
     assert table["length"] == [0, 1, 2, 3]
     assert table["paths"] == [1.0, 3.0, 3.0, 1.0]
     sums = [1, 0.5 + 0.25 + 0.125, 0.5 * 0.25 + 0.5 * 0.125 + 0.25 * 0.125, 0.5 * 0.25 * 0.125]
-    assert table["sum_gradient"] == pytest.approx([last * one for one in sums])
+    assert table["sum_gradient"] == pytest.approx([last * factor for factor in sums])
     assert table["path_gradient"][0] == pytest.approx(last)
     assert table["path_gradient"][3] == pytest.approx(last * sums[3])
-    assert (
-        last * 0.125 < table["path_gradient"][1] < last * 0.5
-    )  # one of the three, three times at most
+    # there are three paths of length 1, so the mean lies between the smallest and the largest
+    assert last * 0.125 < table["path_gradient"][1] < last * 0.5
 
 
 @pytest.mark.parametrize(
     "keys", [{"order": "post"}, {"order": "pre"}, {"order": "post", "shortcut": "C"}], ids=str
 )
-def test_the_sum_over_all_paths_of_a_length_is_that_of_all_its_paths_one_by_one(
-    network, batch, keys
-):
-    """And all paths together are the gradient that training uses."""
+def test_sum_by_length_equals_the_sum_of_single_paths(network, batch, keys):
+    """And all paths together give the gradient that training uses."""
     net = network(depth=14, **keys)
     table = measure_paths(net, *batch, build_generator(0, "paths"))
     with batch_statistics(net):
@@ -47,25 +39,27 @@ def test_the_sum_over_all_paths_of_a_length_is_that_of_all_its_paths_one_by_one(
         terms = [BlockGradients(block, x) for block, x in zip(net.blocks(), inputs, strict=False)]
         total = torch.zeros_like(inputs[0])
         for length in range(7):
-            of_length = torch.zeros_like(inputs[0])
-            for chosen in combinations(range(6), length):
-                gradient = last
-                for number in reversed(range(6)):
-                    go = (
-                        terms[number].by_convolutions
-                        if number in chosen
-                        else terms[number].by_shortcut
-                    )
-                    gradient = go(gradient)
-                of_length += gradient
-            assert of_length.norm().item() == pytest.approx(table["sum_gradient"][length], rel=1e-9)
-            total += of_length
-    assert total.norm().item() == pytest.approx(
-        measure_gradient_flow(net, *batch)["input_gradient"][0], rel=1e-9
-    )
+            sum_of_length = torch.zeros_like(inputs[0])
+            for convolutions in combinations(range(6), length):
+                sum_of_length += follow(terms, last, convolutions)
+            expected = table["sum_gradient"][length]
+            assert sum_of_length.norm().item() == pytest.approx(expected, rel=1e-9)
+            total += sum_of_length
+    gradient = measure_gradient_flow(net, *batch)["input_gradient"][0]
+    assert total.norm().item() == pytest.approx(gradient, rel=1e-9)
 
 
-def test_zero_blocks_leave_the_path_of_length_zero(network, batch):
+def follow(terms, last, convolutions):
+    """Return the gradient along the path that takes the convolutions of these blocks."""
+    gradient = last
+    for number in reversed(range(len(terms))):
+        block = terms[number]
+        step = block.by_convolutions if number in convolutions else block.by_shortcut
+        gradient = step(gradient)
+    return gradient
+
+
+def test_zero_blocks_leave_only_the_path_of_length_zero(network, batch):
     net = network(order="pre")
     with torch.no_grad():
         for block in net.blocks():

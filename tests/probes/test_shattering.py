@@ -13,62 +13,59 @@ class Kink(nn.Module):
         return torch.stack([x.abs().flatten(1).sum(1), torch.zeros(len(x))], 1)
 
 
-def test_a_linear_network_has_correlation_one_at_any_distance(linear):
-    pictures = torch.rand(8, 1, 1, 1, generator=build_generator(0, "test")) + 0.1
-    labels = torch.zeros(8, dtype=torch.int64)
-    table = measure_shattering(
-        linear([(0.5, 2.0)], True), pictures, labels, build_generator(0, "lines"), 4, 9
-    )
+def lines():
+    return build_generator(0, "lines")
+
+
+def positive_pixels(count):
+    """Return images of one positive pixel, and labels 0."""
+    images = torch.rand(count, 1, 1, 1, generator=build_generator(0, "test")) + 0.1
+    return images, torch.zeros(count, dtype=torch.int64)
+
+
+def test_linear_network_has_correlation_one(linear):
+    net = linear([(0.5, 2.0)], True)
+    table = measure_shattering(net, *positive_pixels(8), lines(), lines=4, points=9)
     assert table["distance"] == pytest.approx([k / 8 for k in range(9)])
     assert table["correlation"] == pytest.approx([1.0] * 9)
 
 
-def test_a_kink_in_the_middle_by_hand():
-    """64 points from -1 to 1: of the 64 - k pairs at lag k <= 32, k are on both sides of the kink, and count -1."""
-    pictures = torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1)
-    table = measure_shattering(
-        Kink(), pictures, torch.zeros(2, dtype=torch.int64), build_generator(0, "lines"), 3, 64
-    )
+def test_correlation_across_a_kink_by_hand():
+    """64 points from -1 to 1; of the 64 - k pairs at lag k <= 32, k straddle the kink: -1 each."""
+    images = torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1)
+    labels = torch.zeros(2, dtype=torch.int64)
+    table = measure_shattering(Kink(), images, labels, lines(), lines=3, points=64)
     assert table["correlation"][:33] == pytest.approx([1 - 2 * k / (64 - k) for k in range(33)])
 
 
-def test_each_point_depends_on_itself_alone(network, batch):
-    """BN normalises by the batch of pictures: the same lines in other company give the same gradients."""
+def test_gradient_does_not_depend_on_the_other_points(network, batch):
+    """BN normalises by the batch of images: more points on a line do not change its ends."""
     net = network()
-    fine = measure_shattering(net, *batch, build_generator(0, "lines"), 2, 33)
-    coarse = measure_shattering(net, *batch, build_generator(0, "lines"), 2, 3)
+    fine = measure_shattering(net, *batch, lines(), lines=2, points=33)
+    coarse = measure_shattering(net, *batch, lines(), lines=2, points=3)
     assert fine["correlation"][32] == pytest.approx(coarse["correlation"][2])  # the two ends
     assert 0 < fine["correlation"][1] < 1
 
 
-def test_deep_plain_nets_shatter_and_residual_ones_less(network, batch):
-    """Balduzzi et al. 2017: in a plain net the gradient at a near-by point is soon unrelated."""
+def test_deep_plain_networks_shatter_most(network, batch):
+    """Balduzzi et al. 2017: in a deep plain network, gradients at nearby points are unrelated."""
     near = {}
     for shortcut in ("none", "A"):
         for depth in (8, 32):
-            table = measure_shattering(
-                network(shortcut=shortcut, depth=depth), *batch, build_generator(0, "lines")
-            )
-            near[shortcut, depth] = table["correlation"][1]
+            net = network(shortcut=shortcut, depth=depth)
+            near[shortcut, depth] = measure_shattering(net, *batch, lines())["correlation"][1]
     assert near["none", 32] < 0.3 < near["A", 32]
     assert near["none", 32] < near["none", 8]
 
 
-def test_a_tiny_gradient_has_a_direction_too_and_none_is_in_no_pair(linear):
-    """1e-30 of a gradient is as alike as the gradient; where there is none at all nothing is said."""
-    pictures, labels = (
-        torch.rand(4, 1, 1, 1, generator=build_generator(0, "test")) + 0.1,
-        torch.zeros(4, dtype=torch.int64),
-    )
+def test_tiny_gradients_count_and_zero_gradients_do_not(linear):
+    """A gradient scaled by 1e-30 keeps its direction; a zero gradient has none."""
     net = linear([(0.5, 2.0)], True)
     with torch.no_grad():
         net.fc.weight.mul_(1e-30)
-    assert measure_shattering(net, pictures, labels, build_generator(0, "lines"), 2, 5)[
-        "correlation"
-    ] == pytest.approx([1.0] * 5)
+    tiny = measure_shattering(net, *positive_pixels(4), lines(), lines=2, points=5)
+    assert tiny["correlation"] == pytest.approx([1.0] * 5)
     with torch.no_grad():
         net.fc.weight.zero_()
-    assert (
-        measure_shattering(net, pictures, labels, build_generator(0, "lines"), 2, 5)["correlation"]
-        == [None] * 5
-    )
+    zero = measure_shattering(net, *positive_pixels(4), lines(), lines=2, points=5)
+    assert zero["correlation"] == [None] * 5

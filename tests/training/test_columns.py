@@ -60,7 +60,7 @@ def at_eight(compose_config, tiny_overrides, dataset):
     ("column", "split"),
     [("train/clean_", "train"), ("test/", "test"), ("validation/", "validation")],
 )
-def test_clean_columns_are_those_of_their_own_images(at_eight, dataset, column, split):
+def test_clean_columns_are_measured_on_their_own_split(at_eight, dataset, column, split):
     training, row = at_eight
     network = copy.deepcopy(training.network).eval()
     images = getattr(dataset, split)
@@ -68,7 +68,7 @@ def test_clean_columns_are_those_of_their_own_images(at_eight, dataset, column, 
     assert as_pair(row, column) == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_splits_are_told_apart_by_the_row(at_eight):
+def test_splits_give_different_numbers(at_eight):
     """Else the test above could not see one in place of another."""
     _, row = at_eight
     names = ("train/clean_", "train/augmented_", "train/running_", "test/", "validation/")
@@ -76,7 +76,7 @@ def test_the_splits_are_told_apart_by_the_row(at_eight):
     assert len({row[f"{name}loss"] for name in names}) == len(names)
 
 
-def test_augmented_columns_are_of_augmented_training_images(at_eight, dataset):
+def test_augmented_columns_use_augmented_training_images(at_eight, dataset):
     training, row = at_eight
     batches = list(build_loader(dataset, training.config, CPU).augmented_batches(8))
     images, labels = (
@@ -91,7 +91,7 @@ def test_augmented_columns_are_of_augmented_training_images(at_eight, dataset):
     )
 
 
-def test_running_columns_are_of_the_batches_since_the_last_row(
+def test_running_columns_average_since_the_last_row(
     compose_config, tiny_overrides, dataset, at_eight
 ):
     """In train mode, before each update."""
@@ -109,12 +109,12 @@ def test_running_columns_are_of_the_batches_since_the_last_row(
     )
 
 
-def test_a_row_without_validation_has_no_column_of_it(tiny, compose_config):
+def test_no_validation_columns_without_validation_images(tiny, compose_config):
     _, row = train_to(tiny(), load_dataset(compose_config().data), 4)
     assert not [name for name in row if name.startswith("validation")]
 
 
-def test_the_rate_of_a_row_is_that_of_its_last_update(tiny, dataset):
+def test_row_has_the_learning_rate_of_its_last_update(tiny, dataset):
     """The sixth update has the rate before the milestone, the seventh that after it."""
     config = tiny(
         *KEYS, "schedule.evaluate_every=1", "schedule.milestones=[6,9]", "schedule.factor=0.5"
@@ -124,7 +124,7 @@ def test_the_rate_of_a_row_is_that_of_its_last_update(tiny, dataset):
     assert [row["lr"] for row in rows] == [0.05] * 6 + [0.025] * 3 + [0.0125] * 3
 
 
-def test_the_rate_of_a_row_is_the_rate_of_the_optimizer(tiny, dataset):
+def test_row_has_the_optimizers_learning_rate(tiny, dataset):
     training = Trainer(tiny(*KEYS, "schedule.evaluate_every=1"), dataset, CPU)
     for event in fit(training):
         if isinstance(event, Metrics):
@@ -153,7 +153,7 @@ def rows_of(events):
     return [event.row for event in events if isinstance(event, Metrics)]
 
 
-def test_plateaus_are_counted_and_lower_the_next_rate(begin):
+def test_plateaus_are_counted_and_lower_the_learning_rate(begin):
     rows = rows_of(fit(begin()))
     assert [row["schedule/plateaus"] for row in rows] == [0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4]
     assert [row["lr"] for row in rows] == pytest.approx(
@@ -165,7 +165,7 @@ def test_plateaus_are_counted_and_lower_the_next_rate(begin):
     "stop_after",
     [2, 7, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 3, 4, 5, 6, 8, 9, 10, 11))],
 )
-def test_a_resume_keeps_the_errors_since_the_last_plateau(begin, stop_after):
+def test_resume_keeps_the_errors_since_the_last_plateau(begin, stop_after):
     expected = rows_of(fit(begin()))
     first = begin()
     events = []

@@ -65,7 +65,7 @@ def losses_in_float64(config, group):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shortcut", ["none", "A"])
-def test_two_processes_equal_one_with_bn_batches_of_half_the_size(
+def test_two_processes_equal_one_with_two_bn_parts(
     tiny, tiny_overrides, tmp_path, shortcut
 ):
     words = [
@@ -111,7 +111,7 @@ def assert_trained(record, expected):
 
 
 @pytest.mark.slow
-def test_two_processes_write_one_record_and_do_nothing_where_it_is_done(shared):
+def test_two_processes_write_one_record_once(shared):
     words, record, expected = shared
     status, told = torchrun(TRAIN, *words)
     assert status == 0, told
@@ -126,7 +126,7 @@ def test_two_processes_write_one_record_and_do_nothing_where_it_is_done(shared):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
-def test_a_process_that_is_killed_ends_the_run_and_the_next_start_resumes_it(shared, victim):
+def test_run_resumes_after_one_process_is_killed(shared, victim):
     words, record, expected = shared
     status, told = torchrun(__file__, "strike", victim, "SIGKILL", *words)
     assert status != 0
@@ -145,7 +145,7 @@ def test_a_process_that_is_killed_ends_the_run_and_the_next_start_resumes_it(sha
 
 
 @pytest.mark.slow
-def test_all_stop_after_the_same_iteration_where_one_is_asked_to(shared):
+def test_all_processes_stop_at_the_same_iteration(shared):
     words, record, expected = shared
     status, told = torchrun(__file__, "strike", 1, "SIGTERM", *words)
     assert status != 0
@@ -158,7 +158,7 @@ def test_all_stop_after_the_same_iteration_where_one_is_asked_to(shared):
 
 
 @pytest.mark.slow
-def test_what_cannot_be_shared_is_one_line(tiny_overrides, tmp_path):
+def test_impossible_process_counts_are_refused(tiny_overrides, tmp_path):
     for words, line in (
         (["seed=0"], "model.bn_parts: 1 is not allowed with 2 processes"),
         (["-m", "seed=0,1"], "torchrun: a sweep is not allowed under it"),
@@ -169,7 +169,7 @@ def test_what_cannot_be_shared_is_one_line(tiny_overrides, tmp_path):
         assert not (tmp_path / "runs").exists()
 
 
-def test_shares_are_all_of_a_batch_in_its_order():
+def test_shards_partition_a_batch_in_order():
     batch = torch.arange(24)
     for count in (1, 2, 3, 8):
         shares = [Shard(rank, count) for rank in range(count)]

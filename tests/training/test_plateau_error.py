@@ -43,17 +43,17 @@ def plateaus(tiny, monkeypatch):
     return found
 
 
-def test_with_held_out_images_their_error_decides(plateaus):
+def test_validation_error_decides_a_plateau(plateaus):
     assert plateaus(["data.validation=500"], test=FALLING, validation=STUCK) == [0, 1, 1]
     assert plateaus(["data.validation=500"], test=STUCK, validation=FALLING) == [0, 0, 0]
 
 
-def test_without_held_out_images_the_test_error_decides(plateaus):
+def test_test_error_decides_a_plateau_without_validation(plateaus):
     assert plateaus([], test=STUCK, validation=[]) == [0, 1, 1]
     assert plateaus([], test=FALLING, validation=[]) == [0, 0, 0]
 
 
-def test_probes_are_taken_where_the_rate_drops(tiny):
+def test_probes_are_taken_at_each_plateau(tiny):
     """A plateau is no iteration that is known beforehand: the snapshot of a moment comes with the drop itself."""
     keys = [
         *PLATEAU[:1],
@@ -73,7 +73,7 @@ def test_probes_are_taken_where_the_rate_drops(tiny):
     assert probed == [0, 2, 6, 12]
 
 
-def test_imagenet_holds_images_out_by_default(compose_config):
+def test_imagenet_has_a_validation_set_by_default(compose_config):
     config = compose_config("data=imagenet", "data.root=ROOT", "schedule=imagenet")
     assert config.data.validation == 10000
     assert config.schedule.plateau is not None

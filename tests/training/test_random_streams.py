@@ -58,7 +58,7 @@ def test_each_stream_alone_makes_seeds_differ(tiny, digits, monkeypatch, stream)
     assert not torch.equal(found[1], expected)
 
 
-def test_no_other_stream_enters_training(tiny, digits, monkeypatch):
+def test_training_uses_no_other_stream(tiny, digits, monkeypatch):
     """Global streams neither: with the seed 0 for order, augmentation and initialisation all seeds are one."""
     expected = trained_weights(tiny("seed=0", *FOUR_UPDATES), digits)
     seed_only(monkeypatch, "none of them")
@@ -68,7 +68,7 @@ def test_no_other_stream_enters_training(tiny, digits, monkeypatch):
 
 @pytest.mark.parametrize("seed", [0, 1, 7])
 @pytest.mark.parametrize("initialisation", ["fan_out", "fan_in"])
-def test_a_network_begins_at_its_seeds_initialisation(tiny, digits, seed, initialisation):
+def test_network_starts_from_its_seeds_initialisation(tiny, digits, seed, initialisation):
     config = tiny(f"seed={seed}", f"model.initialisation={initialisation}")
     expected = Network(config.model, 1, 10)
     initialise(expected, random_streams.build_generator(seed, "initialisation"), initialisation)
@@ -96,7 +96,7 @@ ALL = "gradient_flow,responses,identity,shattering,lesions,paths"
 
 
 @pytest.mark.parametrize("seed", [0, 3])
-def test_probes_in_training_draw_from_seed_name_iteration(tiny, digits, drawn, seed):
+def test_training_probes_draw_from_seed_name_and_iteration(tiny, digits, drawn, seed):
     config = tiny(f"seed={seed}", f"probes.training=[{ALL}]", "probes.early=3")
     taken = [event for event in fit(Trainer(config, digits, CPU)) if isinstance(event, ProbeResult)]
     assert {(event.probe, event.iteration) for event in taken} == {
@@ -107,7 +107,7 @@ def test_probes_in_training_draw_from_seed_name_iteration(tiny, digits, drawn, s
 
 
 @pytest.mark.parametrize("seed", [0, 3])
-def test_probes_afterwards_draw_from_seed_name_iteration(tiny, drawn, seed):
+def test_later_probes_draw_from_seed_name_and_iteration(tiny, drawn, seed):
     config = tiny(f"seed={seed}", "probes.training=[]", f"probes.afterwards=[{ALL}]")
     assert train(config) is State.DONE
     run_probes(config)
@@ -119,7 +119,7 @@ def test_probes_afterwards_draw_from_seed_name_iteration(tiny, drawn, seed):
 
 
 @pytest.mark.parametrize("seed", [0, 3])
-def test_what_is_probed_at_iteration_0_is_the_seeds_network(tiny, seed):
+def test_probe_at_iteration_0_sees_the_seeds_network(tiny, seed):
     """No snapshot of it is kept: it is initialised again."""
     config = tiny(f"seed={seed}", "probes.training=[]", "probes.afterwards=[responses]")
     assert train(config) is State.DONE
@@ -135,7 +135,7 @@ def test_what_is_probed_at_iteration_0_is_the_seeds_network(tiny, seed):
 
 
 @pytest.mark.parametrize("seed", [0, 5])
-def test_a_landscape_draws_its_directions_from_its_own_seed(tiny, monkeypatch, seed):
+def test_landscape_directions_depend_on_their_own_seed(tiny, monkeypatch, seed):
     """Two of them, whatever the run's seed."""
     draws = []
 

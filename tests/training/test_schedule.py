@@ -24,14 +24,14 @@ def rates(config, transitions=None):
     )
 
 
-def test_the_quick_schedule_at_its_edges(compose_config):
+def test_quick_schedule_at_its_milestones(compose_config):
     at = rates(compose_config())
     assert [at(i) for i in (0, 199)] == [0.01, 0.01]
     assert [at(i) for i in (200, 299)] == pytest.approx([0.001, 0.001])
     assert [at(i) for i in (300, 399)] == pytest.approx([0.0001, 0.0001])
 
 
-def test_the_papers_schedule_at_its_edges(compose_config):
+def test_paper_schedule_at_its_milestones(compose_config):
     config = compose_config("experiment=paper", "model.depth=56")
     at = rates(config)
     assert [at(i) for i in (0, 31_999, 32_000, 47_999, 48_000, 63_999)] == pytest.approx(
@@ -62,7 +62,7 @@ def train_on(monkeypatch):
 
 @pytest.mark.parametrize("family", ["plain", "residual"])
 @pytest.mark.parametrize("errors", ["learns", "never learns"])
-def test_the_warm_up_returns_to_the_full_rate(compose_config, train_on, family, errors):
+def test_warmup_returns_to_the_full_learning_rate(compose_config, train_on, family, errors):
     """Pitfall 1: a 110-layer warm-up whose rate never returns to 0.1; a plain-110 may never get below 80 %."""
     config = compose_config(
         "experiment=paper", f"model={family}", "model.depth=110", "optim.batch_size=2500"
@@ -118,7 +118,7 @@ def warm(tiny, *overrides, **keys):
         ([], 9),
     ],
 )
-def test_a_warm_up_ends_by_the_last_full_window(tiny, train_on, errors, end):
+def test_warmup_ends_by_the_mean_of_the_last_window(tiny, train_on, errors, end):
     training = train_on(warm(tiny), lambda at: errors[at] if at < len(errors) else 99.0)
     rates_seen = []
     for _ in range(11):
@@ -129,7 +129,7 @@ def test_a_warm_up_ends_by_the_last_full_window(tiny, train_on, errors, end):
 
 
 @pytest.mark.parametrize("stop_after", range(1, 6))
-def test_a_resume_keeps_the_warm_ups_window(tiny, train_on, stop_after):
+def test_resume_keeps_the_warmup_window(tiny, train_on, stop_after):
     """The errors before it are in the state: 99, 99, 99, 50, 49, 50 end it after six."""
     errors = [99.0, 99.0, 99.0, 50.0, 49.0, 50.0]
     first = train_on(warm(tiny), errors.__getitem__)
@@ -146,7 +146,7 @@ def test_a_resume_keeps_the_warm_ups_window(tiny, train_on, stop_after):
 
 
 @pytest.mark.parametrize(("from_depth", "has_one"), [(7, True), (8, True), (9, False), (14, False)])
-def test_a_warm_up_is_that_of_nets_from_its_depth_on(tiny, train_on, from_depth, has_one):
+def test_only_networks_from_its_depth_on_have_a_warmup(tiny, train_on, from_depth, has_one):
     config = warm(tiny, from_depth=from_depth)
     assert (effective_warmup(config) is not None) is has_one
     training = train_on(config, lambda _: 99.0)
@@ -154,14 +154,14 @@ def test_a_warm_up_is_that_of_nets_from_its_depth_on(tiny, train_on, from_depth,
     assert training.lr == (0.001 if has_one else 0.01)
 
 
-def test_a_constructed_net_has_no_warm_up(tiny):
+def test_constructed_network_has_no_warmup(tiny):
     assert (
         effective_warmup(warm(tiny, "model=constructed", "model.depth=14", "model.grown_from=8"))
         is None
     )
 
 
-def test_milestones_passed_in_the_warm_up_count_after_it(tiny):
+def test_milestones_passed_during_the_warmup_count(tiny):
     """He et al. 2015, 4.2: the schedule is counted from the first iteration, not from the warm-up's end."""
     config = warm(tiny, max_iterations="null")
     assert rates(config, ScheduleState(warmup_end=9))(9) == pytest.approx(0.01)
@@ -169,7 +169,7 @@ def test_milestones_passed_in_the_warm_up_count_after_it(tiny):
 
 
 @pytest.mark.parametrize("factor", [0.1, 0.5])
-def test_the_rate_drops_by_the_factor_at_each_milestone(tiny, factor):
+def test_learning_rate_drops_by_the_factor_per_milestone(tiny, factor):
     """The update after m updates is the first with the new rate; a plateau is one drop more."""
     config = tiny("optim.lr=0.08", "schedule.milestones=[3,6]", f"schedule.factor={factor}")
     assert [rates(config)(at) for at in (0, 2)] == pytest.approx([0.08] * 2)
@@ -183,7 +183,7 @@ def test_the_rate_drops_by_the_factor_at_each_milestone(tiny, factor):
     )
 
 
-def test_the_end_is_the_last_iteration(tiny, train_on):
+def test_training_ends_at_the_last_iteration(tiny, train_on):
     """As many updates as the schedule has, one `Progress` after each, and the snapshot of m before its drop."""
     config = tiny(
         "schedule.iterations=7",
@@ -201,14 +201,14 @@ def test_the_end_is_the_last_iteration(tiny, train_on):
     assert [event.row["iteration"] for event in events if isinstance(event, trainer.Metrics)] == [7]
 
 
-def test_a_few_good_batches_do_not_end_the_warm_up(compose_config):
+def test_few_good_batches_do_not_end_the_warmup(compose_config):
     warmup = effective_warmup(compose_config("experiment=paper", "model.depth=110"))
     assert not has_warmup_ended(50, [10.0] * 50, warmup)
     assert has_warmup_ended(100, [79.0] * 100, warmup)
     assert not has_warmup_ended(100, [80.0] * 100, warmup)
 
 
-def test_either_end_of_a_warm_up_may_be_switched_off(compose_config):
+def test_either_limit_of_a_warmup_can_be_null(compose_config):
     by_time, by_error = (
         effective_warmup(
             compose_config("experiment=paper", "model.depth=110", f"schedule.warmup.{key}=null")
@@ -238,7 +238,7 @@ def test_either_end_of_a_warm_up_may_be_switched_off(compose_config):
         ([40.0, 50.0, 48.0, 39.0], False),
     ],
 )
-def test_a_plateau_is_patience_without_improvement(compose_config, errors, still):
+def test_plateau_is_patience_without_improvement(compose_config, errors, still):
     """Two evaluations in a row without 1 point of progress."""
     plateau = compose_config("schedule=imagenet").schedule.plateau
     plateau.patience, plateau.improvement = 2, 1.0
@@ -246,7 +246,7 @@ def test_a_plateau_is_patience_without_improvement(compose_config, errors, still
 
 
 @pytest.mark.parametrize("patience", [1, 2, 5])
-def test_a_plateau_needs_exactly_its_patience(compose_config, patience):
+def test_plateau_needs_exactly_its_patience(compose_config, patience):
     plateau = compose_config("schedule=imagenet").schedule.plateau
     plateau.patience, plateau.improvement = patience, 0.1
     assert not has_plateaued([50.0] * patience, plateau)
@@ -254,7 +254,7 @@ def test_a_plateau_needs_exactly_its_patience(compose_config, patience):
     assert not has_plateaued([51.0, *[50.0] * patience], plateau)  # the first of them was progress
 
 
-def test_the_rate_falls_when_the_error_stands_still(compose_config):
+def test_learning_rate_drops_at_each_plateau(compose_config):
     """He et al. 2015, 3.4: divided by 10 at each plateau; two evaluations without 1 point of progress, here."""
     config = compose_config("schedule=imagenet", "optim.lr=0.1")
     plateau = config.schedule.plateau

@@ -32,7 +32,7 @@ def events(config, dataset):
     return training, list(fit(training))
 
 
-def test_rows_come_at_fixed_iterations_under_the_records_names(tiny, digits):
+def test_rows_hold_all_metrics_at_fixed_iterations(tiny, digits):
     _, seen = events(tiny("schedule.iterations=10"), digits)
     rows = [event.row for event in seen if isinstance(event, Metrics)]
     assert [row["iteration"] for row in rows] == [
@@ -56,7 +56,7 @@ def test_rows_come_at_fixed_iterations_under_the_records_names(tiny, digits):
     assert rows[2]["lr"] == pytest.approx(0.001)
 
 
-def test_snapshots_are_taken_after_the_declared_iterations(tiny, digits):
+def test_snapshots_are_taken_at_the_configured_iterations(tiny, digits):
     training, seen = events(tiny("schedule.snapshots=[0,6]"), digits)
     snapshots = {event.iteration: event.weights for event in seen if isinstance(event, Snapshot)}
     assert list(snapshots) == [0, 6]
@@ -66,7 +66,7 @@ def test_snapshots_are_taken_after_the_declared_iterations(tiny, digits):
     assert not torch.equal(snapshots[6][name], final)
 
 
-def test_the_three_training_errors_are_three_measurements(tiny, digits):
+def test_three_training_errors_are_separate_measurements(tiny, digits):
     """Pitfall 5: training error from train mode on augmented pictures only. Each is measured again by hand."""
     training = Trainer(tiny(), digits, CPU)
     losses, wrong = [], 0
@@ -103,7 +103,7 @@ def test_the_three_training_errors_are_three_measurements(tiny, digits):
     )
 
 
-def test_both_splits_are_normalised_by_the_training_pictures(tiny, digits):
+def test_all_splits_are_normalised_by_training_statistics(tiny, digits):
     """Pitfall 6, and no look at the test pictures."""
     training = Trainer(tiny(), digits, CPU)
     values = digits.train.images.double()
@@ -140,7 +140,7 @@ def test_probes_do_not_change_training(tiny, digits, keys):
         assert torch.equal(one["momentum_buffer"], other["momentum_buffer"])
 
 
-def test_a_probe_that_needs_shortcuts_is_not_taken_of_plain_nets(tiny, digits):
+def test_plain_networks_have_no_shortcut_probes(tiny, digits):
     _, seen = events(tiny("model=plain", f"probes.training={ALL}"), digits)
     assert {e.probe for e in seen if isinstance(e, ProbeResult)} == {
         "gradient_flow",
@@ -161,7 +161,7 @@ def test_evaluation_does_not_change_training(tiny, digits):
     "stop_after",
     [1, 6, 11, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3, 4, 5, 7, 8, 9, 10))],
 )
-def test_a_state_taken_at_any_iteration_goes_on_bit_for_bit(tiny, digits, stop_after):
+def test_resume_from_any_iteration_is_bit_exact(tiny, digits, stop_after):
     """Pitfall 9: a resume that loses the optimiser's state, the schedule's position or the data order."""
     config = tiny()
     whole, expected = events(config, digits)
@@ -183,7 +183,7 @@ def test_a_state_taken_at_any_iteration_goes_on_bit_for_bit(tiny, digits, stop_a
         assert torch.equal(value, second.network.state_dict()[name]), name
 
 
-def test_a_warm_up_is_a_transition_in_the_rows_and_survives_a_resume(tiny, digits):
+def test_warmup_end_is_recorded_and_survives_a_resume(tiny, digits):
     keys = {"lr": 0.001, "below": 1.0, "window": 2, "max_iterations": 5, "from_depth": 8}
     config = tiny(
         "schedule=paper", *(f"schedule.warmup.{key}={value}" for key, value in keys.items())
@@ -204,7 +204,7 @@ def test_a_warm_up_is_a_transition_in_the_rows_and_survives_a_resume(tiny, digit
     assert [event.row for event in fit(resumed) if isinstance(event, Metrics)] == rows
 
 
-def test_a_loss_that_is_not_finite_ends_the_run_at_its_iteration(tiny, digits):
+def test_infinite_loss_ends_the_run_at_its_iteration(tiny, digits):
     training = Trainer(tiny(), digits, CPU)
     seen = []
     for event in fit(training):
@@ -216,7 +216,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_its_iteration(tiny, digits):
     assert [event.row["iteration"] for event in seen if isinstance(event, Metrics)] == [4]
 
 
-def test_bf16_trains_to_other_numbers(tiny, digits):
+def test_bf16_trains_to_different_numbers(tiny, digits):
     rows = []
     for kind in ("fp32", "bf16"):
         _, seen = events(tiny(f"precision={kind}"), digits)
@@ -225,7 +225,7 @@ def test_bf16_trains_to_other_numbers(tiny, digits):
     assert rows[0]["train/clean_loss"] == pytest.approx(rows[1]["train/clean_loss"], rel=0.1)
 
 
-def test_weight_decay_and_momentum_are_as_the_paper_has_them(tiny, digits):
+def test_updates_follow_momentum_and_weight_decay(tiny, digits):
     """One update by hand: g = dE/dw + 1e-4 w on every parameter, v = g, w = w - lr v; then v = 0.9 v + g."""
     training = Trainer(tiny(), digits, CPU)
     name = "layer1.0.bn1.weight"  # decayed too
@@ -238,7 +238,7 @@ def test_weight_decay_and_momentum_are_as_the_paper_has_them(tiny, digits):
         torch.testing.assert_close(parameter.detach(), before - 0.01 * velocity)
 
 
-def test_a_checkpoint_that_would_run_code_is_refused():
+def test_checkpoint_that_would_run_code_is_refused():
     import pickle
 
     class Malicious:
