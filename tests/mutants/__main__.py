@@ -34,7 +34,7 @@ COPIED = (
     "tests",
     "pyproject.toml",
     "Makefile",
-    "README.md",
+    "docs",
 )
 SURVIVORS = ROOT / "build" / "mutants.txt"
 EQUIVALENT = Path(__file__).parent / "equivalent.txt"
