@@ -114,7 +114,8 @@ def _judge(runs: pd.DataFrame, paper: PublishedValue, margin: float) -> Claim:
         return not_tested(name, statement, reasons)
     values = metric_values(runs, paper.metric)
     if missing := len(runs) - len(values):
-        reason = f"{missing} of {len(runs)} runs of {network} have no {metric}"
+        verb = "has" if missing == 1 else "have"
+        reason = f"{missing} of {len(runs)} runs of {network} {verb} no {metric}"
         return not_tested(name, statement, [reason])
 
     decisive = _format_comparison(values, paper)

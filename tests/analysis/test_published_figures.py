@@ -1,0 +1,75 @@
+"""Published errors in the figures, on runs made by hand."""
+
+import numpy as np
+
+from analysis.figures import learning_curves, published, style
+from analysis.paper_protocol import follows_cifar10_protocol
+from tests.support.frames import paper_frame
+
+RESIDUAL = {
+    20: [8.3, 8.5, 8.4],
+    32: [7.6, 7.7, 7.5],
+    44: [7.3, 7.1, 7.4],
+    56: [6.9, 7.2, 7.1],
+    110: [6.5, 6.7, 6.6],
+}
+PLAIN = {
+    20: [9.3, 9.6, 9.4],
+    32: [9.9, 10.3, 10.1],
+    44: [11.2, 11.9, 11.5],
+    56: [12.7, 13.3, 13.0],
+    110: [88.0, 89.0, 90.0],
+}
+
+
+def published_marks(ax):
+    return [line.get_xydata().tolist() for line in ax.lines if line.get_marker() == "D"]
+
+
+def test_curves_end_at_the_published_errors(frame_of):
+    """Figure 6 of the paper, on its scale."""
+    plain_errors = {20: [9.2, 9.4], 110: [70.0, 80.0]}
+    frame = paper_frame(frame_of, {20: [8.6, 8.8], 56: [7.0, 7.1]}, plain_errors)
+    plain, residual = learning_curves.plot(frame).axes
+    assert published_marks(residual) == [[[64000, 8.75]], [[64000, 6.97]]]
+    assert [[64000, 9.0], [64000, 9.5]] in [line.get_xydata().tolist() for line in plain.lines]
+    assert plain.get_ylim() == (0, 25)
+
+
+def test_curves_of_other_protocols_have_no_published_errors(frame_of):
+    frame = paper_frame(frame_of, {20: [8.6, 8.8]}, **{"config.data.name": "image_folder"})
+    assert published_marks(learning_curves.plot(frame).axes[0]) == []
+
+
+def test_our_errors_and_published_ones_share_a_scale(frame_of):
+    style.apply()
+    frame = paper_frame(frame_of, RESIDUAL, PLAIN)
+    left, right = published.plot(frame).axes
+    assert left.get_ylim() == right.get_ylim() == (5, 15)
+    depths = [tick.get_text() for tick in right.get_xticklabels()]
+    assert depths == ["20", "32", "44", "56", "110", "1202"]
+    marks = [float(y) for line in right.lines for y in np.atleast_1d(line.get_ydata())]
+    for error in (8.75, 7.51, 7.17, 6.97, 6.61, 6.43, 7.93, 8.04, 8.51, 7.40, 7.14):
+        assert error in marks
+    texts = [text.get_text() for text in left.texts]
+    assert "above 60" in texts
+    assert "89.0" in texts
+    means = frame.runs[frame.runs["family"] == "residual"].groupby("depth")["test/error"].mean()
+    assert {f"{mean:.2f}" for mean in means} == {text.get_text() for text in right.texts}
+
+
+def test_published_errors_are_drawn_without_runs(frame_of):
+    frame = frame_of({"plain": {20: [1.0]}, "residual": {20: [1.0, 2.0]}})
+    assert not follows_cifar10_protocol(frame.runs).any()
+    left, right = published.plot(frame).axes
+    assert left.get_title() == "plain networks: no run of the paper's protocol"
+    assert "2.00" not in {text.get_text() for text in right.texts}
+
+
+def test_run_beyond_the_axis_is_counted(frame_of):
+    """If the mean lies within the axis."""
+    frame = paper_frame(frame_of, {56: [7.0, 7.1, 7.2, 7.0, 90.0]}, {44: [24.0, 25.0]})
+    frame.runs.loc[frame.runs["test/error"] == 90, "state"] = "diverged"
+    left, right = published.plot(frame).axes
+    assert left.get_ylim() == (5, 25.5)
+    assert "1 of 5 runs" in {text.get_text() for text in right.texts}
