@@ -15,7 +15,7 @@ from analysis.paper_protocol import (
     follows_cifar10_protocol,
     follows_imagenet_protocol,
 )
-from degradation.records.metadata_validation import config_columns
+from degradation.records.config_validation import config_columns
 from degradation.run_id import hashed_values
 
 PROTOCOLS = {
