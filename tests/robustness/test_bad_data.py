@@ -1,4 +1,4 @@
-"""Bad folders of pictures and archives end a run in one line that names the key or the file."""
+"""A bad image folder or archive ends a run in one line that names the key or the file."""
 
 import gzip
 import pickle
@@ -14,21 +14,25 @@ from degradation.data.fashion_mnist import FILES
 from degradation.data.folders import list_images
 from degradation.run import train
 
+CLASSES = ("cat", "dog")
+SPLITS = ("train", "test", "val")
+FIRST = "train/cat/0.png"
 
-def picture(path, size=(4, 4)):
+
+def write_image(path, size=(4, 4)):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size).save(path)
 
 
-def whole(root):
-    """Two classes of two pictures in each split."""
-    for split in ("train", "test", "val"):
-        for name in ("cat", "dog"):
+def write_folder(root):
+    """Two classes of two images in each split."""
+    for split in SPLITS:
+        for name in CLASSES:
             for index in range(2):
-                picture(root / split / name / f"{index}.png")
+                write_image(root / split / name / f"{index}.png")
 
 
-def without(split, name):
+def remove_images(split, name):
     def change(root):
         for path in (root / split / name).iterdir():
             path.unlink()
@@ -36,110 +40,116 @@ def without(split, name):
     return change
 
 
-def emptied(split):
+def remove_classes(split):
     def change(root):
-        for name in ("cat", "dog"):
-            without(split, name)(root)
+        for name in CLASSES:
+            remove_images(split, name)(root)
             (root / split / name).rmdir()
 
     return change
 
 
-def renamed(root):
-    (root / "test" / "dog").rename(root / "test" / "wolf")
-    (root / "val" / "dog").rename(root / "val" / "wolf")
+def remove_split(split):
+    def change(root):
+        remove_classes(split)(root)
+        (root / split).rmdir()
+
+    return change
 
 
-def one_class(root):
-    for split in ("train", "test", "val"):
-        without(split, "dog")(root)
+def rename_class(root):
+    for split in ("test", "val"):
+        (root / split / "dog").rename(root / split / "wolf")
+
+
+def leave_one_class(root):
+    for split in SPLITS:
+        remove_images(split, "dog")(root)
         (root / split / "dog").rmdir()
 
 
-def broken_line(root):
-    (root / "train" / "a\nb").mkdir()
-    (root / "test" / "a\nb").mkdir()
-    (root / "val" / "a\nb").mkdir()
+def add_class_with_line_break(root):
+    for split in SPLITS:
+        (root / split / "a\nb").mkdir()
 
 
-def instead(root):
+def replace_root_by_file(root):
     for path in sorted(root.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
+        if path.is_dir():
+            path.rmdir()
+        else:
+            path.unlink()
     root.rmdir()
     root.write_text("a file")
 
 
-FIRST = "train/cat/0.png"
-# data set, what is wrong with the tree, what the line holds
+def write_first(content):
+    return lambda root: (root / FIRST).write_bytes(content)
+
+
+def truncate_first(root):
+    (root / FIRST).write_bytes((root / FIRST).read_bytes()[:40])
+
+
+def resize_first(size):
+    return lambda root: write_image(root / FIRST, size)
+
+
+BAD_CLASS_NAME = r"data/train/a\nb' is not allowed; allowed: "
+# data set, what is done to the folder, what the line contains
 FOLDERS = [
-    (
-        "image_folder",
-        lambda root: emptied("train")(root) or (root / "train").rmdir(),
-        "data.root: ",
-    ),
-    ("image_folder", lambda root: emptied("test")(root) or (root / "test").rmdir(), "data.root: "),
-    ("image_folder", emptied("train"), "data.root: "),
-    ("image_folder", emptied("test"), "data.root: "),
-    ("image_folder", renamed, "data.root: "),
-    ("image_folder", one_class, "data.root: "),
-    ("image_folder", instead, "data.root: "),
-    ("image_folder", without("train", "dog"), "train/dog: has no "),
-    ("image_folder", without("test", "dog"), "test/dog: has no "),
-    ("image_folder", broken_line, r"data/train/a\nb' is not allowed; allowed: "),
-    ("image_folder", lambda root: (root / FIRST).write_bytes(b"no picture"), f"{FIRST}: "),
-    (
-        "image_folder",
-        lambda root: (root / FIRST).write_bytes((root / FIRST).read_bytes()[:40]),
-        f"{FIRST}: ",
-    ),
-    ("image_folder", lambda root: (root / FIRST).write_bytes(b""), f"{FIRST}: "),
-    (
-        "image_folder",
-        lambda root: picture(root / FIRST, (5, 5)),
-        "data.size: null is not allowed: ",
-    ),
-    (
-        "image_folder",
-        lambda root: picture(root / FIRST, (4, 5)),
-        "data.size: null is not allowed: ",
-    ),
-    ("imagenet", emptied("train"), "data.root: "),
-    ("imagenet", lambda root: emptied("val")(root) or (root / "val").rmdir(), "data.root: "),
-    ("imagenet", renamed, "data.root: "),
-    ("imagenet", one_class, "data.root: "),
-    ("imagenet", instead, "data.root: "),
-    ("imagenet", without("train", "cat"), "train/cat has no "),
-    ("imagenet", broken_line, r"data/train/a\nb' is not allowed; allowed: "),
+    ("image_folder", remove_split("train"), "data.root: "),
+    ("image_folder", remove_split("test"), "data.root: "),
+    ("image_folder", remove_classes("train"), "data.root: "),
+    ("image_folder", remove_classes("test"), "data.root: "),
+    ("image_folder", rename_class, "data.root: "),
+    ("image_folder", leave_one_class, "data.root: "),
+    ("image_folder", replace_root_by_file, "data.root: "),
+    ("image_folder", remove_images("train", "dog"), "train/dog: has no "),
+    ("image_folder", remove_images("test", "dog"), "test/dog: has no "),
+    ("image_folder", add_class_with_line_break, BAD_CLASS_NAME),
+    ("image_folder", write_first(b"not an image"), f"{FIRST}: "),
+    ("image_folder", truncate_first, f"{FIRST}: "),
+    ("image_folder", write_first(b""), f"{FIRST}: "),
+    ("image_folder", resize_first((5, 5)), "data.size: null is not allowed: "),
+    ("image_folder", resize_first((4, 5)), "data.size: null is not allowed: "),
+    ("imagenet", remove_classes("train"), "data.root: "),
+    ("imagenet", remove_split("val"), "data.root: "),
+    ("imagenet", rename_class, "data.root: "),
+    ("imagenet", leave_one_class, "data.root: "),
+    ("imagenet", replace_root_by_file, "data.root: "),
+    ("imagenet", remove_images("train", "cat"), "train/cat has no "),
+    ("imagenet", add_class_with_line_break, BAD_CLASS_NAME),
 ]
 FASHION = FILES["train_images"].name
-# data set, the file, what is in it
+# data set, file, content
 ARCHIVES = [
-    ("cifar10", CIFAR10.name, b"no archive"),
+    ("cifar10", CIFAR10.name, b"not an archive"),
     ("cifar10", CIFAR10.name, b""),
     ("cifar10", CIFAR10.name, pickle.dumps({"data": [], "labels": []})),
-    ("cifar100", CIFAR100.name, b"\x1f\x8b no gzip"),
-    ("fashion_mnist", FASHION, b"no gzip"),
+    ("cifar100", CIFAR100.name, b"\x1f\x8b not gzip"),
+    ("fashion_mnist", FASHION, b"not gzip"),
     ("fashion_mnist", FASHION, b""),
-    ("fashion_mnist", FASHION, gzip.compress(b"\x00\x00\x08\x03no idx file", mtime=0)),
+    ("fashion_mnist", FASHION, gzip.compress(b"\x00\x00\x08\x03not idx", mtime=0)),
     ("fashion_mnist", FASHION, gzip.compress(b"\x00" * 100, mtime=0)[:-5]),
 ]
 
 
-def refused(capsys, main):
-    """The line that a command ends with."""
-    with pytest.raises(SystemExit) as ended:
+def read_error_line(capsys, main):
+    """Return the one line that a failing command prints."""
+    with pytest.raises(SystemExit) as exit_info:
         run_script(main)
-    told = capsys.readouterr().err
-    assert ended.value.code == 1
-    assert told.endswith("\n")
-    assert is_single_line(told[:-1]), told
-    return told[:-1]
+    output = capsys.readouterr().err
+    assert exit_info.value.code == 1
+    assert output.endswith("\n")
+    assert is_single_line(output[:-1]), output
+    return output[:-1]
 
 
 @pytest.fixture(scope="module")
-def on(compose_config):
-    """A data set, its root and a record root -> Config."""
-    words = {
+def build_config(compose_config):
+    """(data set, its root, record root) -> Config."""
+    overrides = {
         data: [
             "data.root=/",
             *(["model=imagenet_residual", "model.depth=18"] if data == "imagenet" else []),
@@ -147,45 +157,45 @@ def on(compose_config):
         for data in ("image_folder", "imagenet", "cifar10", "cifar100", "fashion_mnist")
     }
     configs = {
-        data: compose_config(f"data={data}", *words[data], "tracking=disabled", "device=cpu")
-        for data in words
+        data: compose_config(f"data={data}", *overrides[data], "tracking=disabled", "device=cpu")
+        for data in overrides
     }
 
-    def placed(data, root, record_root):
+    def build(data, root, record_root):
         config = configs[data]
         return replace(
             config, data=replace(config.data, root=str(root)), record_root=str(record_root)
         )
 
-    return placed
+    return build
 
 
 @pytest.mark.parametrize(("data", "change", "line"), FOLDERS)
-def test_a_bad_folder_of_pictures_is_one_line(tmp_path, capsys, on, data, change, line):
-    whole(tmp_path / "data")
+def test_a_bad_image_folder_is_one_line(tmp_path, capsys, build_config, data, change, line):
+    write_folder(tmp_path / "data")
     change(tmp_path / "data")
     list_images.cache_clear()
-    told = refused(capsys, lambda: train(on(data, tmp_path / "data", tmp_path / "runs")))
-    assert line in told
-    # a key that is wrong leaves no trace; a file that is wrong fails the run, which says so in its record
-    assert (tmp_path / "runs").exists() == (not told.startswith("data.root: "))
+    config = build_config(data, tmp_path / "data", tmp_path / "runs")
+    error = read_error_line(capsys, lambda: train(config))
+    assert line in error
+    # a wrong key leaves no trace; a wrong file fails the run, whose record says so
+    assert (tmp_path / "runs").exists() == (not error.startswith("data.root: "))
     assert not list(tmp_path.glob("runs/*/DONE"))
 
 
 @pytest.mark.parametrize(("data", "name", "content"), ARCHIVES)
-def test_an_archive_that_is_not_the_published_one_is_one_line(
-    tmp_path, capsys, on, data, name, content
-):
+def test_a_wrong_archive_is_one_line(tmp_path, capsys, build_config, data, name, content):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / name).write_bytes(content)
-    told = refused(capsys, lambda: train(on(data, tmp_path / "data", tmp_path / "runs")))
-    assert str(tmp_path / "data" / name) in told
-    assert "delete the file to download it again" in told
+    config = build_config(data, tmp_path / "data", tmp_path / "runs")
+    error = read_error_line(capsys, lambda: train(config))
+    assert str(tmp_path / "data" / name) in error
+    assert "delete the file to download it again" in error
     assert not list(tmp_path.glob("runs/*/DONE"))
 
 
-def test_more_validation_than_pictures_is_one_line(tmp_path, capsys, tiny):
-    told = refused(capsys, lambda: train(tiny("data.validation=1500")))
+def test_more_validation_than_images_is_one_line(tmp_path, capsys, tiny):
+    error = read_error_line(capsys, lambda: train(tiny("data.validation=1500")))
     assert (
-        "data.validation: 1500 is not allowed; allowed: less than the 1500 training images" in told
+        "data.validation: 1500 is not allowed; allowed: less than the 1500 training images" in error
     )

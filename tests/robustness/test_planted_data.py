@@ -1,4 +1,4 @@
-"""A folder of pictures that somebody else has filled: what is damaged is made again, what is planted does nothing."""
+"""An image folder that somebody else fills: corrupt caches are rebuilt, planted files harmless."""
 
 import json
 import os
@@ -23,10 +23,11 @@ from degradation.data.safe_open import warn_once
 from degradation.durable_io import CorruptData, encode_document, seal, unseal
 
 CLASSES = ("cat", "dog")
+REMEDY = "; make it readable, or remove it"
 
 
 def make_folder(root, classes=CLASSES, splits=("train", "test")):
-    """One picture of 2x2 a class."""
+    """One 2x2 image per class and split."""
     generator = np.random.default_rng(0)
     for split in splits:
         for name in classes:
@@ -40,19 +41,19 @@ def make_folder(root, classes=CLASSES, splits=("train", "test")):
 
 @pytest.fixture(scope="module")
 def data_at(compose_config):
-    """A root with any characters -> its Data."""
+    """root -> Data; the root may contain any characters."""
     config = compose_config("data=image_folder", "data.root=somewhere").data
 
-    def made(root):
+    def build(root):
         config.root = str(root)
         return config
 
-    return made
+    return build
 
 
 @pytest.fixture
-def kept(tmp_path, data_at, caplog):
-    """A folder with its digest and its cache: data, the two files, the checksum of the pictures."""
+def cached_folder(tmp_path, data_at, caplog):
+    """A folder whose caches are filled: data, digest file, cache file, checksum of the images."""
     data = data_at(make_folder(tmp_path))
     checksum = load_dataset(data).checksum()
     (cache,) = tmp_path.glob(".degradation/*.npz")
@@ -60,50 +61,52 @@ def kept(tmp_path, data_at, caplog):
     return data, tmp_path / ".degradation/digest.json", cache, checksum
 
 
-def changed(sound, count):
-    """Truncated at every length (or, of a long file, `count` seeded ones), and with a byte flipped at such places."""
-    seeded = random.Random(0)
-    places = range(len(sound)) if count is None else sorted(seeded.sample(range(len(sound)), count))
-    for place in places:
-        yield f"cut at {place}", sound[:place]
-        yield (
-            f"flipped at {place}",
-            sound[:place] + bytes([sound[place] ^ (1 << place % 8)]) + sound[place + 1 :],
-        )
+def corrupt(content, count):
+    """Yield (what was done, content) with the content truncated, and with a bit flipped.
+
+    At every position; of a long file at `count` positions, drawn from a fixed seed.
+    """
+    positions = range(len(content))
+    if count is not None:
+        positions = sorted(random.Random(0).sample(positions, count))
+    for position in positions:
+        yield f"truncated at {position}", content[:position]
+        flipped = bytearray(content)
+        flipped[position] ^= 1 << position % 8
+        yield f"flipped at {position}", bytes(flipped)
 
 
-def test_a_digest_that_is_damaged_anywhere_is_told_and_made_again(kept, caplog):
-    data, digest, _, _ = kept
-    sound, name = digest.read_bytes(), data_fingerprint(data)
-    for how, damaged in changed(sound, None):
-        digest.write_bytes(damaged)
+def test_a_corrupt_digest_is_reported_and_rebuilt(cached_folder, caplog):
+    data, digest, _, _ = cached_folder
+    valid, fingerprint = digest.read_bytes(), data_fingerprint(data)
+    for how, content in corrupt(valid, None):
+        digest.write_bytes(content)
         warn_once.cache_clear()
         caplog.clear()
-        assert data_fingerprint(data) == name, how
-        assert [record.getMessage().startswith(f"{digest}: ") for record in caplog.records] == [
-            True
-        ], how
-        assert digest.read_bytes() == sound, how
+        assert data_fingerprint(data) == fingerprint, how
+        (warning,) = caplog.records
+        assert warning.getMessage().startswith(f"{digest}: "), how
+        assert digest.read_bytes() == valid, how
 
 
-def test_a_cache_that_is_damaged_anywhere_is_seen(kept):
-    sound = kept[2].read_bytes()
-    for how, damaged in changed(sound, None):
+def test_a_corrupt_cache_is_noticed(cached_folder):
+    valid = cached_folder[2].read_bytes()
+    for how, content in corrupt(valid, None):
         with pytest.raises(CorruptData):
-            pytest.fail(f"{how}: {unpack_arrays(unseal(damaged), None)}")
+            pytest.fail(f"{how}: {unpack_arrays(unseal(content), None)}")
 
 
-def test_a_damaged_cache_is_told_once_by_name_and_made_again(kept, caplog):
-    data, _, cache, checksum = kept
-    sound = cache.read_bytes()
-    for _, damaged in changed(sound, 5):
-        cache.write_bytes(damaged)
+def test_a_corrupt_cache_is_reported_once_and_rebuilt(cached_folder, caplog):
+    data, _, cache, checksum = cached_folder
+    valid = cache.read_bytes()
+    for _, content in corrupt(valid, 5):
+        cache.write_bytes(content)
         warn_once.cache_clear()
         caplog.clear()
         assert load_dataset(data).checksum() == load_dataset(data).checksum() == checksum
-        (told,) = caplog.records
-        assert told.getMessage().startswith(f"{cache}: does not match its own checksum")
-        assert cache.read_bytes() == sound
+        (warning,) = caplog.records
+        assert warning.getMessage().startswith(f"{cache}: does not match its own checksum")
+        assert cache.read_bytes() == valid
 
 
 class Malicious:
@@ -111,60 +114,64 @@ class Malicious:
         return (pytest.fail, ("a pickle was executed",))
 
 
-def packed(tmp_path, save=np.savez, **arrays):
+def pack(tmp_path, save=np.savez, **arrays):
     save(tmp_path / "planted.npz", **arrays)
     return (tmp_path / "planted.npz").read_bytes()
 
 
-def arrays_of(**others):
-    pictures, labels = np.zeros((2, 3, 2, 2), np.uint8), np.array([0, 1])
-    return {
-        "train_pictures": pictures, "train_labels": labels, "test_pictures": pictures, "test_labels": labels
-    } | others  # fmt: skip
+def build_cache(**others):
+    images, labels = np.zeros((2, 3, 2, 2), np.uint8), np.array([0, 1])
+    arrays = {
+        "train_pictures": images,
+        "train_labels": labels,
+        "test_pictures": images,
+        "test_labels": labels,
+    }
+    return arrays | others
 
 
 PLANTED = {
     "a pickle": lambda at: pickle.dumps(Malicious()),
-    "a pickle in an archive": lambda at: packed(
+    "a pickle in an archive": lambda at: pack(
         at, train_pictures=np.array([Malicious()], dtype=object)
     ),
-    "other types": lambda at: packed(at, **arrays_of(test_labels=np.array([0.5, 1.5]))),
-    "other shapes": lambda at: packed(
-        at, **arrays_of(test_pictures=np.zeros((2, 3, 2, 5), np.uint8))
+    "other types": lambda at: pack(at, **build_cache(test_labels=np.array([0.5, 1.5]))),
+    "other shapes": lambda at: pack(
+        at, **build_cache(test_pictures=np.zeros((2, 3, 2, 5), np.uint8))
     ),
-    "a number": lambda at: packed(at, **arrays_of(train_pictures=np.uint8(3))),
-    "fewer labels": lambda at: packed(at, **arrays_of(train_labels=np.array([0]))),
-    "negative labels": lambda at: packed(at, **arrays_of(train_labels=np.array([-1, 0]))),
-    "one that grows": lambda at: packed(
-        at, np.savez_compressed, **arrays_of(train_pictures=np.zeros((2, 3, 999, 999), np.uint8))
+    "a number": lambda at: pack(at, **build_cache(train_pictures=np.uint8(3))),
+    "fewer labels": lambda at: pack(at, **build_cache(train_labels=np.array([0]))),
+    "negative labels": lambda at: pack(at, **build_cache(train_labels=np.array([-1, 0]))),
+    "one that grows": lambda at: pack(
+        at, np.savez_compressed, **build_cache(train_pictures=np.zeros((2, 3, 999, 999), np.uint8))
     ),
-    "nothing": packed,
+    "nothing": pack,
 }
 
 
 @pytest.mark.parametrize("what", PLANTED)
-def test_a_planted_cache_with_a_right_checksum_is_not_believed(kept, what, tmp_path_factory):
-    data, _, cache, checksum = kept
+def test_a_planted_cache_with_a_valid_checksum_is_rebuilt(cached_folder, what, tmp_path_factory):
+    data, _, cache, checksum = cached_folder
     cache.write_bytes(seal(PLANTED[what](tmp_path_factory.mktemp("planted"))))
     assert load_dataset(data).checksum() == checksum
 
 
 @pytest.mark.parametrize("how", ["unsealed", "another file's name", "no digest"])
-def test_a_planted_digest_leads_nowhere(kept, how):
-    data, digest, _, checksum = kept
-    name, listed = data_fingerprint(data), json.loads(digest.read_bytes())["listing"]
-    planted = {"listing": listed, "content": "0" * 64 if how == "unsealed" else "../../../outside"}
+def test_a_planted_digest_is_ignored(cached_folder, how):
+    data, digest, _, checksum = cached_folder
+    fingerprint, listing = data_fingerprint(data), json.loads(digest.read_bytes())["listing"]
+    planted = {"listing": listing, "content": "0" * 64 if how == "unsealed" else "../../../outside"}
     if how == "no digest":
         planted["content"] = {"a": 1}
     digest.write_bytes(
         json.dumps(planted).encode() if how == "unsealed" else encode_document(planted)
     )
-    assert data_fingerprint(data) == name
+    assert data_fingerprint(data) == fingerprint
     assert load_dataset(data).checksum() == checksum
 
 
-def test_caches_of_an_earlier_release_are_made_again(kept):
-    data, digest, cache, checksum = kept
+def test_caches_of_an_earlier_release_are_rebuilt(cached_folder):
+    data, digest, cache, checksum = cached_folder
     digest.write_text(
         json.dumps({key: json.loads(digest.read_bytes())[key] for key in ("listing", "content")})
     )
@@ -175,8 +182,8 @@ def test_caches_of_an_earlier_release_are_made_again(kept):
 
 
 @pytest.mark.parametrize("what", ["digest", "cache", "folder", "lock"])
-def test_links_in_place_of_what_we_keep_are_not_followed(kept, what, tmp_path_factory):
-    data, digest, cache, checksum = kept
+def test_links_in_place_of_caches_are_not_followed(cached_folder, what, tmp_path_factory):
+    data, digest, cache, checksum = cached_folder
     outside = tmp_path_factory.mktemp("outside") / "precious"
     place = {
         "digest": digest,
@@ -197,31 +204,31 @@ def test_links_in_place_of_what_we_keep_are_not_followed(kept, what, tmp_path_fa
     assert list(outside.iterdir()) == [] if what == "folder" else outside.read_text() == "precious"
 
 
-@pytest.mark.parametrize("made", ["pipe", "device", "folder", "dangling", "link to a pipe"])
-def test_what_is_no_file_is_named_and_not_opened(tmp_path, data_at, made, compose_config):
-    """A pipe would wait for ever for its other end, and /dev/zero never ends."""
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "dangling", "link to a pipe"])
+def test_anything_but_a_file_is_named_and_not_opened(tmp_path, data_at, kind, compose_config):
+    """A pipe would wait for its other end forever, and /dev/zero never ends."""
     root = make_folder(tmp_path, splits=("train", "test", "val"))
     for split in ("test", "val"):
         path = root / split / "dog/1.jpg"
-        if made == "pipe":
+        if kind == "pipe":
             os.mkfifo(path)
-        elif made == "folder":
+        elif kind == "folder":
             path.mkdir()
-        elif made == "link to a pipe":
+        elif kind == "link to a pipe":
             os.mkfifo(tmp_path / f"{split}-pipe")
             path.symlink_to(tmp_path / f"{split}-pipe")
         else:
-            path.symlink_to("/dev/zero" if made == "device" else tmp_path / "nowhere")
-    why = "No such file or directory" if made == "dangling" else "it is not a regular file"
+            path.symlink_to("/dev/zero" if kind == "device" else tmp_path / "nowhere")
+    why = "No such file or directory" if kind == "dangling" else "it is not a regular file"
     with pytest.raises(
         ConfigError,
-        match=rf"^data\.root: \S+/test/dog/1\.jpg cannot be read \({why}\); make it readable, or remove it$",
+        match=rf"^data\.root: \S+/test/dog/1\.jpg cannot be read \({why}\){REMEDY}$",
     ):
         data_fingerprint(data_at(root))
     list_images.cache_clear()
     with pytest.raises(
         ConfigError,
-        match=rf"^data\.root: \S+/val/dog/1\.jpg cannot be read \({why}\); make it readable, or remove it$",
+        match=rf"^data\.root: \S+/val/dog/1\.jpg cannot be read \({why}\){REMEDY}$",
     ):
         load_dataset(compose_config("data=imagenet", f"data.root={root}").data)
     with pytest.raises(
@@ -236,7 +243,7 @@ def test_a_pipe_in_place_of_an_archive_is_named(tmp_path):
         fetch(tmp_path, PublishedFile("a.tar.gz", "0" * 64, list))
 
 
-def test_links_to_pictures_are_pictures(tmp_path, data_at):
+def test_links_to_images_are_followed(tmp_path, data_at):
     root = make_folder(tmp_path / "linked")
     elsewhere = tmp_path / "elsewhere.png"
     (root / "train/cat/0.png").rename(elsewhere)
@@ -249,14 +256,19 @@ def test_links_to_pictures_are_pictures(tmp_path, data_at):
     )
 
 
-def chunk(kind, body):
+def build_chunk(kind, body):
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def png(side):
-    """A PNG of the given side whose pixels are not there."""
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+def build_png(side):
+    """Return a PNG of a side in pixels without the pixels."""
+    head = build_chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + head
+        + build_chunk(b"IDAT", zlib.compress(b""))
+        + build_chunk(b"IEND", b"")
+    )
 
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 2 2\n%%EndComments\n(pwned) print\nshowpage\n"
@@ -265,8 +277,11 @@ EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 2 2\n%%EndComments\n(pwned) 
 @pytest.mark.parametrize(
     ("planted", "why"),
     [
-        (png(9_500), "Image size (90250000 pixels) exceeds limit"),  # Pillow itself only warns
-        (png(14_000), "Image size (196000000 pixels) exceeds limit"),
+        (
+            build_png(9_500),
+            "Image size (90250000 pixels) exceeds limit",
+        ),  # Pillow itself only warns
+        (build_png(14_000), "Image size (196000000 pixels) exceeds limit"),
         (b"root:x:0:0:root:/root:/bin/sh\n", "none of JPEG, PNG"),
         (EPS, "none of JPEG, PNG"),
         (pickle.dumps(Malicious()), "none of JPEG, PNG"),
@@ -274,40 +289,40 @@ EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 2 2\n%%EndComments\n(pwned) 
     ],
     ids=["bomb", "large bomb", "a system file", "a program for Ghostscript", "a pickle", "empty"],
 )
-def test_a_planted_picture_is_one_line_that_names_it(tmp_path, data_at, planted, why):
+def test_a_planted_image_is_named_in_one_line(tmp_path, data_at, planted, why):
     root = make_folder(tmp_path / "root")
     (tmp_path / "outside").write_bytes(planted)
     (root / "train/dog/x\x1b[31m\n.png").symlink_to(tmp_path / "outside")
-    with pytest.raises(DataError) as told:
+    with pytest.raises(DataError) as error:
         load_dataset(data_at(root))
-    assert str(told.value).startswith(
+    assert str(error.value).startswith(
         rf"{root}/train/dog/x\x1b[31m\n.png: is not a readable image ({why}"
     )
-    assert str(told.value).isprintable()
+    assert str(error.value).isprintable()
 
 
 @pytest.mark.parametrize("name", ["red\x1b[31m", "two\nlines", os.fsdecode(b"\xff\xfe")])
-def test_a_class_whose_name_cannot_be_shown_is_refused(tmp_path, data_at, name):
+def test_a_class_name_that_cannot_be_printed_is_refused(tmp_path, data_at, name):
     data = data_at(make_folder(tmp_path, ("cat", name)))
     with pytest.raises(
         ConfigError, match=r"^data\.root: the class folder '.*' is not allowed; allowed: "
-    ) as told:
+    ) as error:
         load_dataset(data)
-    assert str(told.value).isprintable()
+    assert str(error.value).isprintable()
 
 
 @pytest.mark.parametrize(
     "name",
     ["<script>alert(1)<", "ΔΕΛΤΑ Ü", "$(touch pwned)", "{{7*7}}", "%(name)s", "\u202eright", "..."],
 )
-def test_a_class_with_any_other_name_is_a_class(tmp_path, data_at, name):
+def test_any_printable_class_name_is_accepted(tmp_path, data_at, name):
     root = make_folder(tmp_path, ("cat", name)) if name != "..." else make_folder(tmp_path)
     dataset = load_dataset(data_at(root))
     assert dataset.classes == 2
     assert sorted(os.listdir(tmp_path)) == [".degradation", "test", "train"]
 
 
-def test_a_folder_that_cannot_be_listed_is_named(tmp_path, data_at, monkeypatch):
+def test_an_unreadable_folder_is_named(tmp_path, data_at, monkeypatch):
     root = make_folder(tmp_path)
     scandir = os.scandir
 
@@ -319,7 +334,7 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, data_at, monkeypatch)
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(
         ConfigError,
-        match=r"^data\.root: .*train/dog cannot be read \(Permission denied\); make it readable, or remove it$",
+        match=rf"^data\.root: .*train/dog cannot be read \(Permission denied\){REMEDY}$",
     ):
         data_fingerprint(data_at(root))
 
@@ -327,17 +342,15 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, data_at, monkeypatch)
 @pytest.mark.parametrize(
     "error", [OSError(28, "No space left on device"), OSError(30, "Read-only file system")]
 )
-def test_pictures_that_cannot_be_cached_are_used_all_the_same(
-    tmp_path, data_at, monkeypatch, caplog, error
-):
-    def full(*_):
+def test_images_that_cannot_be_cached_are_used(tmp_path, data_at, monkeypatch, caplog, error):
+    def fail(*_):
         raise error
 
     for module in ("fingerprint", "image_folder"):
-        monkeypatch.setattr(f"degradation.data.{module}.write_atomically", full)
+        monkeypatch.setattr(f"degradation.data.{module}.write_atomically", fail)
     data = data_at(make_folder(tmp_path))
     assert len(load_dataset(data).train) == 2
-    (told,) = caplog.records
-    assert told.getMessage().endswith(
+    (warning,) = caplog.records
+    assert warning.getMessage().endswith(
         f"cannot be written ({error.strerror}); every run decodes the images again"
     )
