@@ -1,4 +1,4 @@
-"""What the tests of both clusters share: sweeps of short runs, started by a launcher and compared with the pool's."""
+"""What the tests of both clusters share: sweeps of short runs, compared with the pool's."""
 
 import os
 import subprocess
@@ -13,17 +13,24 @@ from degradation.sweep.jobs import expand_runs
 from degradation.training import serialization
 
 TRAIN = str(CONF.parent / "experiments/train.py")
-SHORT = [
-    "model.width=4", "optim.batch_size=32", "schedule.iterations=300", "schedule.milestones=[150]",
-    "schedule.evaluate_every=20", "schedule.snapshots=[150]", "probes=none", "tracking=disabled", "device=cpu",
-]  # fmt: skip
+SHORT_RUN = [
+    "model.width=4",
+    "optim.batch_size=32",
+    "schedule.iterations=300",
+    "schedule.milestones=[150]",
+    "schedule.evaluate_every=20",
+    "schedule.snapshots=[150]",
+    "probes=none",
+    "tracking=disabled",
+    "device=cpu",
+]
 
 
-def start(folder, *words, environment=None):
-    """A process that is at the sweep, in a session of its own, its error output a pipe."""
+def start_sweep(folder, *overrides, environment=None):
+    """Start a sweep in its own session, with its error output as a pipe; return the process."""
     folder.mkdir(exist_ok=True)
     return subprocess.Popen(
-        [sys.executable, TRAIN, "-m", *SHORT, f"record_root={folder / 'runs'}", *words],
+        [sys.executable, TRAIN, "-m", *SHORT_RUN, f"record_root={folder / 'runs'}", *overrides],
         cwd=folder,
         env=environment or os.environ,
         stderr=subprocess.PIPE,
@@ -32,26 +39,32 @@ def start(folder, *words, environment=None):
     )
 
 
-def told(process):
-    """What it says until it ends."""
+def read_errors(process):
+    """Wait for a process to end, and return its error output."""
     return process.communicate()[1]
 
 
-def records(folder, *words):
-    return [run.record for run in expand_runs([*SHORT, f"record_root={folder / 'runs'}", *words])]
+def list_records(folder, *overrides):
+    overrides = [*SHORT_RUN, f"record_root={folder / 'runs'}", *overrides]
+    return [run.record for run in expand_runs(overrides)]
 
 
-def until(holds):
-    """Poll; the test's own time limit is the runner's."""
-    while not (found := holds()):
+def wait_until(condition):
+    """Poll until the condition returns something true, and return that."""
+    while True:
+        value = condition()
+        if value:
+            return value
         time.sleep(0.2)
-    return found
 
 
-def assert_equal(trained, expected):
-    """Every run is done, with the same rows and weights."""
+def assert_equal_records(trained, expected):
+    """Every run is done, and has the metrics and weights of the expected record."""
     for record, other in zip(trained, expected, strict=True):
         assert record.outcome(verify_contents=True) is State.DONE
         assert record.read(METRICS_FILE) == other.read(METRICS_FILE)
-        ours, theirs = (serialization.load(one.read(WEIGHTS_FILE)) for one in (record, other))
-        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+        weights = serialization.load(record.read(WEIGHTS_FILE))
+        expected_weights = serialization.load(other.read(WEIGHTS_FILE))
+        assert weights.keys() == expected_weights.keys()
+        for name, values in weights.items():
+            assert torch.equal(values, expected_weights[name])

@@ -1,4 +1,4 @@
-"""The slurm launcher on a real SLURM of one node: killed and timed-out jobs, and the same records as the pool's."""
+"""The slurm launcher on a real one-node cluster: killed and timed-out jobs, the pool's records."""
 
 import contextlib
 import os
@@ -11,12 +11,18 @@ from pathlib import Path
 import pytest
 
 from degradation.records.schema import ATTEMPTS_FILE, METRICS_FILE, OUTCOME, State
-from tests.cluster.short_sweeps import assert_equal, records, start, told, until
+from tests.cluster.short_sweeps import (
+    assert_equal_records,
+    list_records,
+    read_errors,
+    start_sweep,
+    wait_until,
+)
 from tests.support.one_node_slurm import ClusterError, cluster, install
 
 pytestmark = pytest.mark.cluster
 GRID = ["model=plain,residual", "model.depth=8,14,20,110"]
-# a minute is the shortest limit that SLURM has; the warning comes so long before it, or up to half a minute earlier
+# One minute is SLURM's shortest limit; its warning comes 10 s before, or up to 30 s earlier.
 SLURM = ["hydra/launcher=slurm", "hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=10"]
 
 
@@ -24,64 +30,64 @@ SLURM = ["hydra/launcher=slurm", "hydra.launcher.timeout_min=1", "hydra.launcher
 def slurm():
     try:
         install()
-    except ClusterError as problem:
-        pytest.skip(str(problem))
+    except ClusterError as error:
+        pytest.skip(str(error))
     with cluster(cores=2) as environment:
         yield environment
 
 
-def until_out_of_time(record):
-    """The run stands still, however fast this machine is, until SLURM has told it that its time is over."""
-    (begun,) = until(
+def hold_until_out_of_time(record):
+    """Stop the run's process, however fast this machine is, until SLURM has sent its warning."""
+    (attempt,) = wait_until(
         lambda: record.valid_prefix(METRICS_FILE) and record.valid_prefix(ATTEMPTS_FILE)
     )
-    process, warning = begun["process"], 1 << (signal.SIGUSR2 - 1)
+    process, warning = attempt["process"], 1 << (signal.SIGUSR2 - 1)
     os.kill(process, signal.SIGSTOP)
-    until(lambda: pending(process) & warning or len(record.valid_prefix(ATTEMPTS_FILE)) > 1)
+
+    def is_warned():
+        has_ended = len(record.valid_prefix(ATTEMPTS_FILE)) > 1
+        return has_ended or read_pending_signals(process) & warning
+
+    wait_until(is_warned)
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, signal.SIGCONT)
 
 
-def pending(process):
-    """The signals that a process has been sent and has not handled."""
+def read_pending_signals(process):
+    """Return the mask of the signals that a process has been sent and has not handled."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
-    except FileNotFoundError:  # it is over
+    except FileNotFoundError:  # it has ended
         return 0
     return int(re.search(r"^ShdPnd:\s*(\w+)", status, re.MULTILINE)[1], 16)
 
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory):
-    """The same sweep, undisturbed, on this machine's own slots."""
+    """The records of the same sweep, undisturbed, on this machine's own slots."""
     folder = tmp_path_factory.mktemp("pool")
-    assert start(folder, *GRID).wait() == 0
-    return records(folder, *GRID)
+    assert start_sweep(folder, *GRID).wait() == 0
+    return list_records(folder, *GRID)
 
 
-def test_a_sweep_of_which_a_job_is_killed_and_one_reaches_its_time_limit(slurm, pool, tmp_path):
+def test_a_killed_and_a_timed_out_job(slurm, pool, tmp_path):
     folder = tmp_path / "sweep"
-    victim, limited = (
-        next(
-            record
-            for record in records(folder, *GRID)
-            if record.run_id.startswith(f"{family}-d110")
-        )
-        for family in ("residual", "plain")
-    )
-    first = start(folder, *GRID, *SLURM, environment=slurm)
-    waiting = ThreadPoolExecutor(1).submit(until_out_of_time, limited)
-    until(lambda: victim.valid_prefix(METRICS_FILE))  # it has been trained for a while
+    records = {record.run_id: record for record in list_records(folder, *GRID)}
+    (victim,) = [records[run_id] for run_id in records if run_id.startswith("residual-d110")]
+    (limited,) = [records[run_id] for run_id in records if run_id.startswith("plain-d110")]
+    first = start_sweep(folder, *GRID, *SLURM, environment=slurm)
+    waiting = ThreadPoolExecutor(1).submit(hold_until_out_of_time, limited)
+    wait_until(lambda: victim.valid_prefix(METRICS_FILE))  # it trains
     number = (folder / f"multirun/{victim.run_id}.log").resolve().parent.name
     subprocess.run(["scancel", "--signal=KILL", number], env=slurm, check=True)
     waiting.result()
-    lines = told(first)
-    assert first.returncode == 1, lines
-    assert "8 submitted" in lines
-    assert lines.count(" failed: ") == 1
-    assert f"{victim.run_id} failed: job {number} was ended by SLURM or by a signal" in lines
-    assert "7 done, 1 failed" in lines
-    # requeued by itself, once or more, and each time from its checkpoint
+    output = read_errors(first)
+    assert first.returncode == 1, output
+    assert "8 submitted" in output
+    assert output.count(" failed: ") == 1
+    assert f"{victim.run_id} failed: job {number} was ended by SLURM or by a signal" in output
+    assert "7 done, 1 failed" in output
+    # requeued automatically, at least once, and resumed from its checkpoint each time
     ends = [row[OUTCOME] for row in limited.valid_prefix(ATTEMPTS_FILE) if OUTCOME in row]
     assert len(ends) >= 2
     assert ends == ["interrupted"] * (len(ends) - 1) + ["done"]
@@ -91,57 +97,59 @@ def test_a_sweep_of_which_a_job_is_killed_and_one_reaches_its_time_limit(slurm, 
     assert reached == sorted(set(reached))
     assert victim.state() is State.PARTIAL
 
-    second = start(folder, *GRID, *SLURM, environment=slurm)
-    lines = told(second)
-    assert second.returncode == 0, lines
-    assert "7 of 8 runs have nothing left to do; 1 submitted" in lines
-    assert lines.count(": job ") == 1
-    assert f"{victim.run_id}: job " in lines
+    second = start_sweep(folder, *GRID, *SLURM, environment=slurm)
+    output = read_errors(second)
+    assert second.returncode == 0, output
+    assert "7 of 8 runs have nothing left to do; 1 submitted" in output
+    assert output.count(": job ") == 1
+    assert f"{victim.run_id}: job " in output
 
-    third = start(folder, *GRID, *SLURM, environment=slurm)
-    lines = told(third)
-    assert third.returncode == 0, lines
-    assert "submitted" not in lines
-    assert "8 done before" in lines
+    third = start_sweep(folder, *GRID, *SLURM, environment=slurm)
+    output = read_errors(third)
+    assert third.returncode == 0, output
+    assert "submitted" not in output
+    assert "8 done before" in output
 
-    assert_equal(records(folder, *GRID), pool)
+    assert_equal_records(list_records(folder, *GRID), pool)
 
 
-def test_the_waiting_process_may_die_and_the_same_command_waits_for_its_jobs(slurm, tmp_path):
+def test_the_same_command_waits_for_queued_jobs_again(slurm, tmp_path):
     folder = tmp_path / "sweep"
     few = ["model=residual", "model.depth=8,14,20"]
-    first = start(folder, *few, *SLURM, "hydra.launcher.array_parallelism=1", environment=slurm)
+    first = start_sweep(
+        folder, *few, *SLURM, "hydra.launcher.array_parallelism=1", environment=slurm
+    )
     logs = folder / "multirun"
-    until(lambda: len(list(logs.glob("*.log"))) == 3)
+    wait_until(lambda: len(list(logs.glob("*.log"))) == 3)
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
-    second = start(folder, *few, *SLURM, environment=slurm)
-    lines = told(second)
-    assert second.returncode == 0, lines
-    assert "0 submitted" in lines
-    assert "3 runs: 3 done" in lines
+    second = start_sweep(folder, *few, *SLURM, environment=slurm)
+    output = read_errors(second)
+    assert second.returncode == 0, output
+    assert "0 submitted" in output
+    assert "3 runs: 3 done" in output
     assert len(list((logs / ".submitit").glob("[0-9]*_*"))) == 3
 
 
-def test_ctrl_c_ends_the_waiting_only(slurm, tmp_path):
+def test_ctrl_c_leaves_the_jobs_running(slurm, tmp_path):
     folder = tmp_path / "sweep"
     few = ["model=residual", "model.depth=8,14"]
-    first = start(folder, *few, *SLURM, environment=slurm)
+    first = start_sweep(folder, *few, *SLURM, environment=slurm)
     logs = folder / "multirun"
-    until(lambda: len(list(logs.glob("*.log"))) == 2)
+    wait_until(lambda: len(list(logs.glob("*.log"))) == 2)
     first.send_signal(signal.SIGINT)
-    lines = told(first)
-    assert first.returncode == 128 + signal.SIGINT, lines
-    assert "the submitted jobs continue" in lines
-    second = start(folder, *few, *SLURM, environment=slurm)
+    output = read_errors(first)
+    assert first.returncode == 128 + signal.SIGINT, output
+    assert "the submitted jobs continue" in output
+    second = start_sweep(folder, *few, *SLURM, environment=slurm)
     assert second.wait() == 0
 
 
-def test_without_slurm_it_is_one_line(tmp_path):
+def test_a_missing_slurm_is_one_line(tmp_path):
     environment = os.environ | {"PATH": str(tmp_path)}
     environment.pop("SLURM_CONF", None)
-    first = start(tmp_path / "sweep", "model.depth=8", *SLURM, environment=environment)
-    lines = told(first)
+    first = start_sweep(tmp_path / "sweep", "model.depth=8", *SLURM, environment=environment)
+    output = read_errors(first)
     assert first.returncode == 1
-    assert lines.startswith("hydra/launcher=slurm: ")
-    assert lines.count("\n") == 1
+    assert output.startswith("hydra/launcher=slurm: ")
+    assert output.count("\n") == 1

@@ -1,7 +1,8 @@
-"""A SLURM of one node on this machine, in a folder of its own: `python tests/support/one_node_slurm.py -- COMMAND ...`.
+"""A one-node SLURM cluster on this machine: `python tests/support/one_node_slurm.py -- COMMAND`.
 
-The cluster is around COMMAND, which finds it by SLURM_CONF; COMMAND's exit status is passed on and nothing is left
-running. Key, socket, ports, state and logs are the cluster's own: /etc/slurm and a real cluster are never touched.
+The cluster starts before COMMAND, which finds it by SLURM_CONF, and ends after it. The exit status
+is that of COMMAND. Key, socket, ports, state and logs lie in a folder of the cluster's own, so
+/etc/slurm and a real cluster are never touched.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 PROGRAMS = (
@@ -34,22 +35,16 @@ PROGRAMS = (
 PACKAGES = ("slurm-wlm", "munge")
 ACCOUNTING_PROGRAMS = ("slurmdbd", "mariadbd", "sacctmgr", "sacct")
 ACCOUNTING_PACKAGES = ("slurmdbd", "mariadb-server-core")
-SYSTEM_PATH = (
-    "/usr/local/sbin:/usr/sbin:/sbin"  # the daemons' folders, which a person's PATH may lack
-)
-PATIENCE = 60.0  # seconds for a daemon to answer
-POLL = 0.1
-STAND_INS = (
-    "null",
-    "zero",
-    "full",
-    "random",
-    "urandom",
-)  # a GPU must be a device file; none of these is opened
-TERMINATING = (signal.SIGTERM, signal.SIGHUP)
+SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # of the daemons; a user's PATH may lack them
+READY_TIMEOUT_S = 60.0  # for a daemon to answer
+END_TIMEOUT_S = 10.0  # for processes to end after a signal
+POLL_INTERVAL_S = 0.1
+# SLURM wants a device file for each GPU; none of these is opened
+GPU_DEVICES = ("null", "zero", "full", "random", "urandom")
+TERMINATING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
-# No cgroups or memory limits: what works in a container. A requeued job waits for cred_expire seconds, and the state of
-# a job that is over can be asked for a day long.
+# Without cgroups and memory limits, it works in a container. A requeued job waits for cred_expire
+# seconds, and squeue knows an ended job for MinJobAge seconds.
 SLURM_CONF = """\
 ClusterName=onenode
 SlurmctldHost={host}(127.0.0.1)
@@ -104,98 +99,163 @@ PidFile={folder}/slurmdbd.pid
 
 
 class ClusterError(Exception):
-    """In one line: what is missing or does not come up."""
+    """A program is missing, or a daemon does not start: one line."""
 
 
-def missing(accounting: bool = False) -> list[str]:
-    programs = PROGRAMS + ACCOUNTING_PROGRAMS * accounting
-    return [name for name in programs if shutil.which(name, path=_path()) is None]
+def find_missing_programs(accounting: bool = False) -> list[str]:
+    """Return the required programs that are not on the path."""
+    programs = PROGRAMS + (ACCOUNTING_PROGRAMS if accounting else ())
+    return [name for name in programs if shutil.which(name, path=_build_path()) is None]
 
 
 def install(accounting: bool = False) -> None:
-    """Debian's packages where this process may install them. Raises ClusterError, which says how to get them."""
-    if not (absent := missing(accounting)):
+    """Install Debian's packages of the programs that are missing, if this process is root's.
+
+    Raises ClusterError, which says how to install them.
+    """
+    missing = find_missing_programs(accounting)
+    if not missing:
         return
-    how = f"apt-get install -y {' '.join(PACKAGES + ACCOUNTING_PACKAGES * accounting)}"
+    packages = PACKAGES + (ACCOUNTING_PACKAGES if accounting else ())
+    command = ["apt-get", "install", "-y", *packages]
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise ClusterError(f"{', '.join(absent)} not found: as root on Debian or Ubuntu, {how}")
+        raise ClusterError(
+            f"{', '.join(missing)}: not found; on Debian or Ubuntu, run as root:"
+            f" {shlex.join(command)}"
+        )
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (
-        "apt-get update -q",
-        how.replace("install", "install -q --no-install-recommends"),
-    ):
-        ended = subprocess.run(command.split(), check=False, env=environment, stdout=sys.stderr)
+    quiet = ["-q", "--no-install-recommends"]
+    subprocess.run(["apt-get", "update", "-q"], check=False, env=environment, stdout=sys.stderr)
+    ended = subprocess.run([*command, *quiet], check=False, env=environment, stdout=sys.stderr)
     if ended.returncode != 0:
-        raise ClusterError(f"`{how}` failed; see above")
+        raise ClusterError(f"`{shlex.join(command)}` failed; see its output above")
 
 
 @contextmanager
 def cluster(
     cores: int | None = None, gpus: int = 0, accounting: bool = False, folder: Path | None = None
 ) -> Iterator[dict[str, str]]:
-    """Yields the environment in which sbatch, squeue and so on talk to a new cluster whose node is idle.
+    """Start a cluster, and yield the environment in which sbatch, squeue etc. use it.
 
-    `cores` and `gpus` are what the node says it has, whatever the machine has. `sacct` answers with `accounting` only,
-    which takes slurmdbd and a MariaDB. `folder` must be private and its path
-    short (a socket's is at most 107 characters); by default a temporary one, removed in the end.
+    Args:
+        cores: what the node claims to have, whatever the machine has; None: the machine's
+        gpus: the same for GPUs, at most as many as GPU_DEVICES
+        accounting: with slurmdbd and a MariaDB, so that sacct answers
+        folder: a private folder with a short path (a socket's has at most 107 characters); None: a
+            temporary folder, removed at the end
     """
     install(accounting)
     with ExitStack() as stack:
         if folder is None:
-            folder = Path(
-                stack.enter_context(
-                    tempfile.TemporaryDirectory(prefix="slurm-", ignore_cleanup_errors=True)
-                )
-            )
+            temporary = tempfile.TemporaryDirectory(prefix="slurm-", ignore_cleanup_errors=True)
+            folder = Path(stack.enter_context(temporary))
         folder = folder.resolve()
         environment = _configure(folder, cores or os.cpu_count() or 1, gpus, accounting)
-        daemons: list[subprocess.Popen[bytes]] = []
-        stack.callback(_end_all, environment, daemons)
-
-        def start(*command: str) -> None:
-            daemons.append(_daemon(list(command), folder, environment))
-
-        munged = [
-            "munged",
-            "--foreground",
-            "--force",
-        ]  # --force: a temporary folder's parent is open to all
-        files = {
-            "socket": "munge.socket",
-            "key-file": "munge.key",
-            "pid-file": "munged.pid",
-            "seed-file": "munge.seed",
-        }
-        munged += [f"--{flag}={folder / name}" for flag, name in files.items()]
-        start(*munged)
-        _until((folder / "munge.socket").exists, "munged", folder)
+        daemons = _Daemons(folder, environment)
+        stack.callback(daemons.end)
+        _start_munge(daemons)
         if accounting:
-            start("mariadbd", *_database(folder))
-            _until((folder / "mariadb.socket").exists, "mariadbd", folder)
-            start("slurmdbd", "-D")
-            asked = ("sacctmgr", "-n", "list", "user")
-            _until(lambda: bool(_asked(*asked, environment=environment)), "slurmdbd", folder)
-        start("slurmctld", "-D")
-        _until(
-            lambda: _asked("scontrol", "ping", environment=environment).endswith("UP"),
-            "slurmctld",
-            folder,
-        )
-        start("slurmd", "-D", "-N", _host())
-        _until(
-            lambda: _asked("sinfo", "-ho", "%T", environment=environment) == "idle",
-            "slurmd",
-            folder,
-        )
-        stack.callback(_cancel_all, environment)
+            _start_accounting(daemons)
+        _start_slurm(daemons)
+        stack.callback(_cancel_jobs, environment)
         yield environment
 
 
-def _database(folder: Path) -> list[str]:
-    """A MariaDB without users or passwords, on a socket only; small, and with no system tables to install."""
+class _Daemons:
+    """The daemons of a cluster, each with a log in the cluster's folder."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder = folder
+        self.environment = environment
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *command: str, is_ready: Callable[[], bool]) -> None:
+        """Start a daemon and wait until it is ready. Raises ClusterError.
+
+        It has its own session, so that Ctrl-C does not reach it, and it ends with this process,
+        even if that is killed.
+        """
+        log_path = self.folder / f"{command[0]}.log"
+        with log_path.open("ab") as log:
+            process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *command],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not is_ready():
+            if time.monotonic() > deadline:
+                lines = log_path.read_text(errors="replace").splitlines()
+                raise ClusterError(
+                    f"{command[0]} is not ready after {READY_TIMEOUT_S:.0f} s: "
+                    + " | ".join(lines[-3:])
+                )
+            time.sleep(POLL_INTERVAL_S)
+
+    def ask(self, *command: str) -> str:
+        """Return a command's output; nothing if it fails or does not answer."""
+        return _ask(*command, environment=self.environment)
+
+    def end(self) -> None:
+        """End every process of the cluster, daemons and jobs: SIGTERM first, then SIGKILL."""
+        conf = self.environment["SLURM_CONF"]
+        for signum in (signal.SIGTERM, signal.SIGKILL):
+            for process in _find_processes(conf):
+                with suppress(ProcessLookupError):
+                    os.kill(process, signum)
+            deadline = time.monotonic() + END_TIMEOUT_S
+            while _find_processes(conf) and time.monotonic() < deadline:
+                time.sleep(POLL_INTERVAL_S)
+        for daemon in self.processes:
+            daemon.wait()
+
+
+def _start_munge(daemons: _Daemons) -> None:
+    folder = daemons.folder
+    files = {
+        "socket": "munge.socket",
+        "key-file": "munge.key",
+        "pid-file": "munged.pid",
+        "seed-file": "munge.seed",
+    }
+    options = [f"--{flag}={folder / name}" for flag, name in files.items()]
+    # --force, since everybody may write to the parent of a temporary folder
+    daemons.start(
+        "munged", "--foreground", "--force", *options, is_ready=(folder / "munge.socket").exists
+    )
+
+
+def _start_accounting(daemons: _Daemons) -> None:
+    database_socket = daemons.folder / "mariadb.socket"
+    options = _build_database_options(daemons.folder)
+    daemons.start("mariadbd", *options, is_ready=database_socket.exists)
+    daemons.start(
+        "slurmdbd", "-D", is_ready=lambda: daemons.ask("sacctmgr", "-n", "list", "user") != ""
+    )
+
+
+def _start_slurm(daemons: _Daemons) -> None:
+    daemons.start(
+        "slurmctld", "-D", is_ready=lambda: daemons.ask("scontrol", "ping").endswith("UP")
+    )
+    daemons.start(
+        "slurmd",
+        "-D",
+        "-N",
+        _find_host(),
+        is_ready=lambda: daemons.ask("sinfo", "-ho", "%T") == "idle",
+    )
+
+
+def _build_database_options(folder: Path) -> list[str]:
+    """Return the options of a small MariaDB on a socket, without users and system tables."""
     return [
         "--no-defaults",
-        f"--user={_user()}",
+        f"--user={_find_user()}",
         f"--datadir={folder}/database",
         f"--socket={folder}/mariadb.socket",
         f"--pid-file={folder}/mariadbd.pid",
@@ -207,26 +267,28 @@ def _database(folder: Path) -> list[str]:
 
 
 def _configure(folder: Path, cores: int, gpus: int, accounting: bool) -> dict[str, str]:
+    """Write the cluster's files, and return the environment of its processes."""
     for name in ("state", "spool", "database"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)  # jobs of other users reach munge's socket
     key = folder / "munge.key"
     key.touch(0o600)
     key.write_bytes(secrets.token_bytes(128))
-    controller_port, node_port, accounting_port = _free_ports(3)
-    where = {"folder": folder, "user": _user(), "port": accounting_port}
+    controller_port, node_port, accounting_port = _find_free_ports(3)
+    fields = {"folder": folder, "user": _find_user(), "port": accounting_port}
     database = folder / "slurmdbd.conf"
     database.touch(0o600)
-    database.write_text(SLURMDBD_CONF.format(**where))
+    database.write_text(SLURMDBD_CONF.format(**fields))
+    accounting_lines = "AccountingStorageType=accounting_storage/none"
+    if accounting:
+        accounting_lines = ACCOUNTING.format(**fields)
     conf = folder / "slurm.conf"
     conf.write_text(
         SLURM_CONF.format(
             folder=folder,
-            host=_host(),
-            user=_user(),
-            accounting=ACCOUNTING.format(**where)
-            if accounting
-            else "AccountingStorageType=accounting_storage/none",
+            host=_find_host(),
+            user=_find_user(),
+            accounting=accounting_lines,
             cores=cores,
             gpus=gpus,
             megabytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
@@ -234,130 +296,96 @@ def _configure(folder: Path, cores: int, gpus: int, accounting: bool) -> dict[st
             node_port=node_port,
         )
     )
-    lines = [f"Name=gpu File=/dev/{device} Flags=nvidia_gpu_env\n" for device in STAND_INS[:gpus]]
+    lines = [f"Name=gpu File=/dev/{device} Flags=nvidia_gpu_env\n" for device in GPU_DEVICES[:gpus]]
     (folder / "gres.conf").write_text("".join(lines))
     (folder / "cgroup.conf").write_text("")
-    others = {
+    environment = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("SLURM_", "SBATCH_"))
     }
-    return others | {
+    return environment | {
         "SLURM_CONF": str(conf),
-        "PATH": _path(),
+        "PATH": _build_path(),
         "MYSQL_UNIX_PORT": f"{folder}/mariadb.socket",
     }
 
 
-def _user() -> str:
+def _find_user() -> str:
     return pwd.getpwuid(os.geteuid()).pw_name
 
 
-def _host() -> str:
+def _find_host() -> str:
     return socket.gethostname().split(".")[0]
 
 
-def _path() -> str:
+def _build_path() -> str:
     return f"{os.environ.get('PATH', '/usr/bin:/bin')}:{SYSTEM_PATH}"
 
 
-def _free_ports(count: int) -> list[int]:
+def _find_free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        for free_socket in sockets:
+            free_socket.bind(("127.0.0.1", 0))
+        return [free_socket.getsockname()[1] for free_socket in sockets]
 
 
-def _daemon(
-    command: list[str], folder: Path, environment: dict[str, str]
-) -> subprocess.Popen[bytes]:
-    """In a session of its own, so that Ctrl-C does not reach it, and ended with this process even by SIGKILL."""
-    with (folder / f"{command[0]}.log").open("ab") as log:
-        return subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", *command],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-
-
-def _asked(*command: str, environment: dict[str, str]) -> str:
-    """What the command prints; nothing where it fails or does not answer."""
+def _ask(*command: str, environment: dict[str, str]) -> str:
+    """Return a command's output; nothing if it fails or does not answer."""
     try:
-        return subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=True
-        ).stdout.strip()
+        answer = subprocess.run(
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=READY_TIMEOUT_S,
+            check=True,
+        )
     except subprocess.SubprocessError:
         return ""
+    return answer.stdout.strip()
 
 
-def _until(ready: Callable[[], bool], daemon: str, folder: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not ready():
-        if time.monotonic() > deadline:
-            lines = (folder / f"{daemon}.log").read_text(errors="replace").splitlines()
-            raise ClusterError(
-                f"{daemon} is not ready after {PATIENCE:.0f} s: " + " | ".join(lines[-3:])
-            )
-        time.sleep(POLL)
+def _cancel_jobs(environment: dict[str, str]) -> None:
+    """Cancel all jobs, and wait until none is in the queue."""
+    _ask("scancel", "--user", _find_user(), environment=environment)
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while _ask("squeue", "-h", environment=environment) and time.monotonic() < deadline:
+        time.sleep(POLL_INTERVAL_S)
 
 
-def _cancel_all(environment: dict[str, str]) -> None:
-    """No job runs or waits any more."""
-    _asked("scancel", "--user", _user(), environment=environment)
-    deadline = time.monotonic() + PATIENCE
-    while _asked("squeue", "-h", environment=environment) and time.monotonic() < deadline:
-        time.sleep(POLL)
-
-
-def _end_all(environment: dict[str, str], daemons: list[subprocess.Popen[bytes]]) -> None:
-    """SIGTERM, then SIGKILL, to each process that knows the cluster by SLURM_CONF: daemons, steps, jobs, strays."""
-    for kind, seconds in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0)):
-        for process in _processes(environment["SLURM_CONF"]):
-            try:
-                os.kill(process, kind)
-            except ProcessLookupError:
-                continue
-        deadline = time.monotonic() + seconds
-        while _processes(environment["SLURM_CONF"]) and time.monotonic() < deadline:
-            time.sleep(POLL)
-    for daemon in daemons:
-        daemon.wait()
-
-
-def _processes(conf: str) -> list[int]:
-    """Those with this SLURM_CONF, but for this one."""
-    found = []
+def _find_processes(conf: str) -> list[int]:
+    """Return the ids of the processes with this SLURM_CONF, other than this one."""
+    ids = []
+    variable = f"SLURM_CONF={conf}".encode()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
-        try:
-            if f"SLURM_CONF={conf}".encode() in (entry / "environ").read_bytes().split(b"\0"):
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
+        with suppress(OSError):
+            if variable in (entry / "environ").read_bytes().split(b"\0"):
+                ids.append(int(entry.name))
+    return ids
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        description="Run a command with a SLURM cluster of one node around it."
+        description="Run a command on a one-node SLURM cluster that lives as long as the command."
     )
-    parser.add_argument("--cores", type=int, help="of the node, whatever the machine has")
-    parser.add_argument("--gpus", type=int, default=0, help="of the node, whatever the machine has")
+    parser.add_argument("--cores", type=int, help="cores of the node; default: the machine's")
+    parser.add_argument("--gpus", type=int, default=0, help="GPUs that the node claims to have")
     parser.add_argument(
-        "--accounting", action="store_true", help="sacct answers, by slurmdbd and a MariaDB"
+        "--accounting",
+        action="store_true",
+        help="start slurmdbd and a MariaDB, so that sacct answers",
     )
-    parser.add_argument("command", nargs="+", metavar="COMMAND", help="after --")
-    given = parser.parse_args()
-    for kind in TERMINATING:
-        signal.signal(kind, lambda signum, _: sys.exit(128 + signum))
+    parser.add_argument("command", nargs="+", metavar="COMMAND", help="the command, after --")
+    arguments = parser.parse_args()
+    for signum in TERMINATING_SIGNALS:
+        signal.signal(signum, lambda number, _: sys.exit(128 + number))
     try:
-        with cluster(given.cores, given.gpus, given.accounting) as environment:
-            return _run(given.command, environment)
+        with cluster(arguments.cores, arguments.gpus, arguments.accounting) as environment:
+            return _run(arguments.command, environment)
     except ClusterError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1
@@ -366,7 +394,7 @@ def main() -> int:
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:
-    """The command's exit status; at Ctrl-C, which reaches it too, the one that it ends with."""
+    """Run the command and return its exit status, also after Ctrl-C, which reaches it too."""
     try:
         process = subprocess.Popen(command, env=environment)
     except OSError as error:
