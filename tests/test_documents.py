@@ -11,16 +11,17 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
 
 import pandas as pd
 import pytest
 import yaml
 
 from degradation.config import CONF, Config
+from degradation.config.keys import read_keys
 from degradation.metrics import METRICS
 from degradation.records import schema as record_schema
 from degradation.sweep.expand import expand_configs
@@ -115,22 +116,6 @@ def slug(heading: str) -> str:
 def anchors(path: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     return {slug(heading) for heading in headings}
-
-
-@cache
-def schema_keys() -> frozenset[str]:
-    """Return every dotted key of the configuration, of its nullable parts too."""
-    return frozenset(_keys_below(Config, ""))
-
-
-def _keys_below(part: Any, prefix: str) -> Iterator[str]:
-    hints = get_type_hints(part)
-    for field in fields(part):
-        yield f"{prefix}{field.name}"
-        kinds = [hints[field.name], *get_args(hints[field.name])]
-        for kind in kinds:
-            if is_dataclass(kind):
-                yield from _keys_below(kind, f"{prefix}{field.name}.")
 
 
 @cache
@@ -260,7 +245,7 @@ def test_keys_in_code_exist(document):
         if key.startswith("hydra.launcher."):
             assert key in launcher_keys(), f"{document}: {key} is no key of a launcher"
         elif first in groups - {"hydra"} or "=" in span:
-            assert key in schema_keys() | groups, f"{document}: {key} is no key of conf/"
+            assert key in read_keys(Config).keys() | groups, f"{document}: {key} is no key of conf/"
 
 
 def test_every_experiment_is_documented():
@@ -269,6 +254,18 @@ def test_every_experiment_is_documented():
     assert experiments <= spans
     readme = {name for name in experiments if not name.endswith("_digits")}
     assert readme <= set(inline_code("README.md"))
+
+
+def test_ambiguities_have_the_documented_values():
+    """Each value is allowed, and the first one of a key is its default on CIFAR-10."""
+    keys = read_keys(Config)
+    (config,) = expand_configs(["data=cifar10"])
+    rows = re.findall(r"^\| `([a-z_.]+)` \| (`.*?) \| ", text_of("docs/protocol.md"), re.MULTILINE)
+    assert len(rows) >= 11
+    for name, cell in rows:
+        values = [yaml.safe_load(value) for value in re.findall(r"`([^`]+)`", cell)]
+        assert values[0] == attrgetter(name)(config)
+        assert [value for value in values if not keys[name].accepts(value)] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
