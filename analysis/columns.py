@@ -15,7 +15,7 @@
     iteration                          iteration of the last evaluation
     training_error           %         clean, augmented or running error (`Frame.error_kind`)
     training_error_at_start  %         the same before the first update
-    train/..., test/...      %, nats   the last evaluation's metrics (degradation.records.schema)
+    train/..., test/...      %, nats   the last evaluation's metrics (degradation.metrics)
     lr                                 learning rate of the last iteration
     chance                   %         error of a network that has learned nothing
     error_step, test_step    points    steps in which the training and the test error move

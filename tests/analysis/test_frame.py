@@ -1,9 +1,11 @@
 """The frame has every run, whatever the state of its record."""
 
 import math
+import re
 
 import pytest
 
+from analysis import columns
 from analysis.frame import load, load_where
 from degradation.records.schema import ATTEMPTS_FILE, RecordError, State
 from degradation.sweep.jobs import describe_planned_run, locate_run
@@ -141,6 +143,15 @@ def test_columns_of_runs_hold_what_their_names_say(tmp_path, kind):
     }
     assert {key: row[key] for key in expected} == expected
     assert not row["untrained"]
+
+
+def test_every_column_is_documented(tmp_path):
+    frame = load(tmp_path, [write_distinct_record(tmp_path, State.DONE, with_start=True)])
+    documented = set(re.findall(r"[a-z_/]+", columns.__doc__))
+    for column in [*frame.runs, *frame.curves]:
+        group, slash, _ = column.rpartition("/")
+        is_listed = f"{group}{slash}" in documented if slash else column in documented
+        assert is_listed or column.startswith("config."), column
 
 
 @pytest.mark.parametrize("kind", KINDS)
