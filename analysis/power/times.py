@@ -21,8 +21,8 @@ from analysis.interval_censoring import (
     GrowthFit,
     fit_growth,
 )
-from analysis.mechanisms.convergence import decide_form
 from analysis.mechanisms.growth import HALF, fit_both_forms, try_fit
+from analysis.mechanisms.growth_form import decide_form
 from analysis.mechanisms.slowing import decide_slowing
 from analysis.mechanisms.time_to_threshold import THRESHOLDS
 from analysis.power.simulation import AS_SEEN, NO_EFFECT, Case

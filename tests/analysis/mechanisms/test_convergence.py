@@ -251,7 +251,7 @@ def gap_at(plain, residual, level):
 @pytest.mark.slow
 def test_decisive_line_states_the_level(explain):
     claim = select_claim(explain(plain=FLAT, residual=SLOW), "no such slowing")
-    shares = int(claim.decisive.split("at worst of ")[1].split(" ")[0])
+    shares = int(claim.decisive.split("worst case of ")[1].split(" ")[0])
     assert shares > 1
     assert f"residual {100 - 5 / shares:.4g} % lower bound" in claim.decisive
     assert (

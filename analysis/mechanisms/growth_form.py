@@ -1,0 +1,219 @@
+"""Do the iterations to half of chance error grow exponentially with depth, or like a power of it?
+
+He et al. (2015), 4.1, conjecture that deep plain networks have exponentially low convergence rates.
+"""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+import pandas as pd
+
+from analysis.claim import Claim, Verdict, not_tested
+from analysis.frame import group_by_depth
+from analysis.interval_censoring import EXPONENTIAL, POWER, GrowthFit, predict_discrimination
+from analysis.lr_drops import common_milestones
+from analysis.mechanisms.base import count_runs
+from analysis.mechanisms.growth import (
+    HALF,
+    LAYERS,
+    OTHER_FORM,
+    compare_forms,
+    fit_both_forms,
+    format_factor,
+    format_fit,
+    try_fit,
+)
+from analysis.mechanisms.time_to_threshold import THRESHOLDS, describe_times
+from analysis.requirements import missing_requirements
+from degradation.records.schema import State
+
+MIN_DEPTHS = 3  # a line and a curve both pass through two points
+CLEAR_GAIN = 2.0  # log-likelihood by which one form must be better: e^2, seven times as likely
+MIN_POWER = 0.8  # probability of preferring the true form, below which a design is too weak
+
+
+def decide_form(exponential: GrowthFit, power: GrowthFit) -> Verdict:
+    """Return whether the growth is exponential.
+
+    Reproduced if the exponential form is clearly likelier than the power law and its slope is
+    above 0 by its 95 % lower bound. Contradicted if the power law is clearly likelier, or if the
+    slope is below 0 by its 95 % upper bound.
+    """
+    gain = compare_forms(exponential, power)
+    if gain >= CLEAR_GAIN and exponential.lower > 0:
+        return Verdict.REPRODUCED
+    if gain <= -CLEAR_GAIN or exponential.upper < 0:
+        return Verdict.CONTRADICTED
+    return Verdict.INCONCLUSIVE
+
+
+def judge_form(
+    runs: pd.DataFrame, times: pd.DataFrame, evaluations: Sequence[int], family: str
+) -> Claim:
+    """Do the iterations to half of chance error grow exponentially with depth? See `decide_form`.
+
+    The verdict rests on the iterations before the first learning-rate drop, because only those
+    are at one learning rate. After a drop the error of a network that is still learning falls
+    faster at first and then hardly at all, so later times are too short or too long by an unknown
+    amount. The fit to the whole training is part of the evidence.
+
+    Args:
+        runs: rows of `Frame.runs`.
+        times: rows of `measure_times` of the family.
+        evaluations: iterations at which the runs were evaluated, ascending.
+        family: the family to judge.
+    """
+    name = "exponentially slow"
+    statement = (
+        f"{family} networks: the number of iterations to half of chance error grows exponentially "
+        "with depth"
+    )
+    groups, milestones = group_by_depth(runs, family), common_milestones(runs)
+    to_half = times[times["threshold"] == float(HALF)]
+    counts = describe_times(to_half)
+    reasons = missing_requirements({family: groups}, depths=MIN_DEPTHS)
+    if reasons:
+        return not_tested(name, statement, [*reasons, *counts])
+    when = f" before the learning rate drops, at {milestones[0]} iterations" if milestones else ""
+    fits = fit_both_forms(times, milestones)
+    exponential, power = fits[EXPONENTIAL], fits[POWER]
+    if not isinstance(exponential, GrowthFit) or not isinstance(power, GrowthFit):
+        reason = f"half of chance error, {family}{when}: {exponential}"
+        return not_tested(name, statement, [reason, *counts])
+    last = milestones[0] if milestones else times["last"].max()
+    window = [iteration for iteration in evaluations if iteration <= last]
+    depths = to_half["depth"].tolist()
+    chances = {
+        EXPONENTIAL: predict_preference(exponential, depths, window),
+        POWER: predict_preference(power, depths, window),
+    }
+    evidence = [
+        *_describe_fits(exponential, power, max(groups), last),
+        _describe_chances(chances),
+        *_describe_other_fits(times, milestones),
+        *counts,
+    ]
+    notes = _describe_limits(groups, milestones, (exponential, power))
+    if min(chances.values()) < MIN_POWER:
+        notes.insert(0, _describe_weak_design(chances))
+    verdict = decide_form(exponential, power)
+    decisive = f"{_format_decisive(exponential, power)}{when}"
+    return Claim(name, statement, verdict, decisive, evidence, notes)
+
+
+def predict_preference(
+    truth: GrowthFit, depths: Sequence[float], evaluations: Sequence[int]
+) -> float:
+    """Return how probably a repetition of the design clearly prefers the true form.
+
+    Approximate; see `interval_censoring.predict_discrimination`.
+
+    Args:
+        truth: the fit that is taken as the truth.
+        depths: one per run.
+        evaluations: iterations at which every run is evaluated, ascending.
+    """
+    other = OTHER_FORM[truth.form]
+    prediction = predict_discrimination(truth, other, depths, evaluations)
+    return prediction.probability(CLEAR_GAIN)
+
+
+def _format_decisive(exponential: GrowthFit, power: GrowthFit) -> str:
+    """Return the factor with the bound that decides, and the gain in likelihood."""
+    factor = format_factor(exponential.slope)
+    if exponential.upper < 0:
+        bound = f"95 % upper bound {format_factor(exponential.upper)}"
+    else:
+        bound = f"95 % lower bound {format_factor(exponential.lower)}"
+    return (
+        f"factor per {LAYERS} layers {factor}, {bound}; log-likelihood of exponential minus power "
+        f"law {compare_forms(exponential, power):+.2f} (clear from {CLEAR_GAIN:g} on)"
+    )
+
+
+def _describe_fits(
+    exponential: GrowthFit, power: GrowthFit, deepest: int, last: float
+) -> list[str]:
+    """Return lines on both fits, and on what they predict for the deepest networks."""
+    doubling, lower, upper = 2**power.slope, 2**power.lower, 2**power.upper
+    exponential_time = float(exponential.median_time(deepest))
+    power_time = float(power.median_time(deepest))
+    return [
+        f"exponential: {format_fit(exponential)}; log-likelihood {exponential.log_likelihood:.2f}",
+        f"power law: doubling the depth multiplies the iterations by {doubling:.2f}"
+        f" (one-sided 95 % bounds {lower:.2f}, {upper:.2f});"
+        f" log-likelihood {power.log_likelihood:.2f}",
+        f"at {deepest} layers the exponential fit predicts {exponential_time:,.0f} iterations and"
+        f" the power law {power_time:,.0f}; nothing after iteration {last:,.0f} is used",
+    ]
+
+
+def _describe_chances(chances: Mapping[str, float]) -> str:
+    exponential, power = 100 * chances[EXPONENTIAL], 100 * chances[POWER]
+    return (
+        "in repetitions of this design the true form would be clearly preferred in about"
+        f" {exponential:.0f} % of cases if the exponential fit is true, and in about {power:.0f} %"
+        " if the power law is true"
+    )
+
+
+def _describe_weak_design(chances: Mapping[str, float]) -> str:
+    exponential, power = 100 * chances[EXPONENTIAL], 100 * chances[POWER]
+    return (
+        "this design cannot reliably distinguish the two forms: if the exponential fit or the power"
+        f" law were true, it would be clearly preferred in about {exponential:.0f} % and"
+        f" {power:.0f} % of repetitions; {100 * MIN_POWER:.0f} % would be enough"
+    )
+
+
+def _describe_other_fits(times: pd.DataFrame, milestones: Sequence[int]) -> list[str]:
+    """Return one line per fit that is not decisive.
+
+    These are the fits to the whole training, if the learning rate drops in it, and those to the
+    other shares of chance error.
+    """
+    lines = []
+    if milestones:
+        lines.append(_compare_fits("whole training, with the learning-rate drops", times, HALF))
+    suffix = ", whole training" if milestones else ""
+    others = [share for share in THRESHOLDS if share != HALF]
+    lines += [
+        _compare_fits(f"at {share} of chance error{suffix}", times, share) for share in others
+    ]
+    return lines
+
+
+def _compare_fits(label: str, times: pd.DataFrame, share: Fraction) -> str:
+    """Return the exponential fit to a share, and its gain in likelihood over the power law."""
+    exponential = try_fit(EXPONENTIAL, times, share)
+    power = try_fit(POWER, times, share)
+    line = f"{label}: {format_fit(exponential)}"
+    if isinstance(exponential, GrowthFit) and isinstance(power, GrowthFit):
+        line += f"; exponential minus power law {compare_forms(exponential, power):+.2f}"
+    return line
+
+
+def _describe_limits(
+    groups: Mapping[int, pd.DataFrame], milestones: Sequence[int], fits: Sequence[GrowthFit]
+) -> list[str]:
+    """Return notes on censored runs, learning-rate drops, diverged runs and the resolution."""
+    notes = [
+        "a run that never reached the error counts as later than its last iteration; without such"
+        " runs, deep networks would look faster"
+    ]
+    if milestones:
+        drops = " and ".join(map(str, milestones))
+        notes.append(
+            f"the learning rate drops after {drops} iterations; a network that is still learning at"
+            f" the first drop learns faster for a while, so what comes after {milestones[0]} is not"
+            " at one learning rate"
+        )
+    diverged = sum(int((group["state"] == State.DIVERGED).sum()) for group in groups.values())
+    if diverged:
+        notes.append(f"{count_runs(diverged)} diverged and count at chance from then on")
+    if any(fit.is_at_floor for fit in fits):
+        notes.append(
+            f"the spread of log time is held at {fits[0].sigma_floor:.2f}, the smallest that the"
+            " evaluations can resolve"
+        )
+    return notes
