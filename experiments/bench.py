@@ -1,9 +1,10 @@
-"""Time an experiment's runs against the bare training loop of the same runs, and with probes against without.
+"""Time an experiment's runs against the bare training loop, and with probes against without.
 
 python experiments/bench.py experiment=quick
 
-Bare is the same networks, batches, augmentation and updates over the same slots and fork server: no evaluation, no
-records, no W&B, no Hydra. All take turns, seed by seed, so that a machine whose speed drifts favours none.
+The bare loop trains the same networks on the same batches, augmentation included, over the same
+slots and fork server; it evaluates and records nothing, and uses neither W&B nor Hydra. All
+alternate seed by seed, so that a machine whose speed drifts favours none.
 """
 
 import argparse
@@ -11,105 +12,141 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from degradation.cli import Parser, run_script
+from degradation.cli import Parser, add_overrides, run_script
 from degradation.config import CONF, Config, ConfigError
-from degradation.sweep import jobs
+from degradation.errors import UserError
+from degradation.sweep.jobs import SweepRun, expand_runs
 from hydra_plugins.pool_launcher import Pool, list_slots, list_visible_gpus
 from hydra_plugins.sweep_launcher import Job, Stopped, format_duration
 
 TRAIN = Path(__file__).with_name("train.py")
 
 
-def bare(config: Config) -> None:
-    """The training loop and nothing else."""
+class RunFailedInBenchmark(UserError):
+    """A run failed, so there is nothing to compare."""
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Wall time of the same runs in three ways."""
+
+    bare: float  # the training loop alone
+    whole: float  # train.py as a user starts it
+    without_probes: float  # train.py with probes=none
+
+    def __add__(self, other: "Seconds") -> "Seconds":
+        return Seconds(
+            self.bare + other.bare,
+            self.whole + other.whole,
+            self.without_probes + other.without_probes,
+        )
+
+    @property
+    def ratio(self) -> float:
+        """The whole by the bare loop."""
+        return self.whole / self.bare
+
+    @property
+    def probe_cost(self) -> float:
+        """What probes add to the rest, in percent."""
+        return 100 * (self.whole / self.without_probes - 1)
+
+
+def train_bare(config: Config) -> None:
+    """Run the training loop and nothing else."""
     from degradation.data.datasets import load_dataset
     from degradation.training.device import choose_device, make_reproducible
     from degradation.training.trainer import Trainer
 
     make_reproducible(config.threads)
-    training = Trainer(config, load_dataset(config.data), choose_device(config.device))
+    trainer = Trainer(config, load_dataset(config.data), choose_device(config.device))
     for _ in range(config.schedule.iterations):
-        training.step()
+        trainer.step()
 
 
-def time_bare(runs: list[jobs.SweepRun], folder: Path) -> float:
-    """Seconds, in a process of its own fork server as the sweep has one."""
+def time_bare(runs: list[SweepRun], folder: Path) -> float:
+    """Return the seconds of the bare loops, in a pool with a fork server of its own.
+
+    Raises RunFailedInBenchmark.
+    """
     launcher = OmegaConf.load(CONF / "hydra/launcher/pool.yaml")
     config = runs[0].config
-    places = list_slots(
-        config.device, launcher.slots, launcher.slots_per_gpu, config.threads, list_visible_gpus()
-    )
-    jobs = [
-        Job(
-            run.run_id,
-            partial(bare, run.config),
-            run.config.model.depth,
-            folder / f"{run.run_id}.log",
-        )
-        for run in runs
-    ]
-    started = time.monotonic()
+    gpus = list_visible_gpus()
+    slots = list_slots(config.device, launcher.slots, launcher.slots_per_gpu, config.threads, gpus)
+    jobs = []
+    for run in runs:
+        log = folder / f"{run.run_id}.log"
+        jobs.append(Job(run.run_id, partial(train_bare, run.config), run.config.model.depth, log))
+    start = time.monotonic()
     try:
-        results = Pool(places, launcher.preload).run(jobs)
+        results = Pool(slots, launcher.preload).run(jobs)
     except Stopped as stopped:
         sys.exit(128 + stopped.signum)
-    seconds = time.monotonic() - started
-    if failed := [result.error for result in results if result.error]:
-        raise SystemExit(f"a bare run failed: {failed[0]}")
+    seconds = time.monotonic() - start
+    for result in results:
+        if result.error is not None:
+            raise RunFailedInBenchmark(f"the bare training loop failed: {result.error}")
     return seconds
 
 
 def time_sweep(overrides: list[str], seed: int, folder: Path) -> float:
-    """Seconds of train.py as a user starts it, with fresh records."""
-    words = [
+    """Return the seconds of train.py as a user starts it, with new records."""
+    own_overrides = [
         *overrides,
         f"seed={seed}",
         f"record_root={folder / 'runs'}",
         f"hydra.sweep.dir={folder / 'logs'}",
     ]
-    started = time.monotonic()
-    done = subprocess.run([sys.executable, str(TRAIN), *words], check=False)
-    seconds = time.monotonic() - started
-    if done.returncode:
-        raise SystemExit(done.returncode)
+    start = time.monotonic()
+    completed = subprocess.run([sys.executable, str(TRAIN), *own_overrides], check=False)
+    seconds = time.monotonic() - start
+    if completed.returncode:
+        sys.exit(completed.returncode)  # train.py has printed why
     return seconds
+
+
+def time_seed(runs: list[SweepRun], overrides: list[str], seed: int) -> Seconds:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        bare = time_bare(runs, folder)
+        whole = time_sweep(overrides, seed, folder / "whole")
+        without = time_sweep([*overrides, "probes=none"], seed, folder / "without")
+        return Seconds(bare, whole, without)
 
 
 def main() -> None:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("overrides", nargs="*", help="as for train.py")
+    add_overrides(parser)
     overrides = parser.parse_intermixed_args().overrides
-    runs = sorted(jobs.expand_runs(overrides), key=lambda run: run.config.seed)
-    whole_total = bare_total = without_total = 0.0
+    runs = sorted(expand_runs(overrides), key=lambda run: run.config.seed)
     if any(run.config.model.grown_from is not None for run in runs):
         raise ConfigError(
-            "model.grown_from: a constructed network is not timed, since it begins from another run"
+            "model.grown_from: a constructed network cannot be timed, since it starts from the"
+            " network of another run; allowed: null"
         )
-    for seed, of_seed in groupby(runs, key=lambda run: run.config.seed):
-        with tempfile.TemporaryDirectory() as folder:
-            part = list(of_seed)
-            alone = time_bare(part, Path(folder))
-            whole = time_sweep(overrides, seed, Path(folder) / "whole")
-            without = time_sweep([*overrides, "probes=none"], seed, Path(folder) / "without")
-            print(
-                f"seed {seed}: {len(part)} runs, bare {alone:.1f} s, whole {whole:.1f} s, ratio {whole / alone:.3f};"
-                f" without probes {without:.1f} s, so they cost {100 * (whole / without - 1):+.1f} %"
-            )
-            bare_total, whole_total, without_total = (
-                bare_total + alone,
-                whole_total + whole,
-                without_total + without,
-            )
+    total = Seconds(0.0, 0.0, 0.0)
+    for seed, group in groupby(runs, key=lambda run: run.config.seed):
+        runs_of_seed = list(group)
+        seconds = time_seed(runs_of_seed, overrides, seed)
+        total += seconds
+        print(
+            f"seed {seed}: {len(runs_of_seed)} runs, bare {seconds.bare:.1f} s,"
+            f" whole {seconds.whole:.1f} s, ratio {seconds.ratio:.3f};"
+            f" without probes {seconds.without_probes:.1f} s,"
+            f" so probes cost {seconds.probe_cost:+.1f} %"
+        )
     print(
-        f"{len(runs)} runs: bare training loop {format_duration(bare_total)}, whole {format_duration(whole_total)},"
-        f" ratio {whole_total / bare_total:.3f}; without probes {format_duration(without_total)},"
-        f" so they cost {100 * (whole_total / without_total - 1):+.1f} %"
+        f"{len(runs)} runs: bare training loop {format_duration(total.bare)},"
+        f" whole {format_duration(total.whole)}, ratio {total.ratio:.3f};"
+        f" without probes {format_duration(total.without_probes)},"
+        f" so probes cost {total.probe_cost:+.1f} %"
     )
 
 

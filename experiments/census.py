@@ -1,6 +1,6 @@
-"""Parameters, multiply-adds and activations of every network of a grid: the same words as train.py takes.
+"""Print parameters, multiply-adds and activations of a sweep's networks; overrides as for train.py.
 
-Counted for one picture, forward, from the architecture: nothing is downloaded and nothing trained.
+They are counted for one image, forward, from the architecture: nothing is downloaded or trained.
 
 python experiments/census.py experiment=paper
 python experiments/census.py data=cifar10 model=residual model.depth=56 --layers
@@ -8,84 +8,104 @@ python experiments/census.py experiment=imagenet_bottleneck model.bottleneck_str
 """
 
 import argparse
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from degradation.cli import Parser, run_script
-from degradation.config import Model, family
+from degradation.cli import Parser, add_overrides, run_script
+from degradation.config import Config, Model, family
 from degradation.sweep.expand import expand_configs
 
-Picture = tuple[int, ...]  # channels, side in pixels, classes
-TOLD = ("layout", "order", "block", "shortcut", "depth", "width", "bottleneck_stride")
+MODEL_COLUMNS = ("layout", "order", "block", "shortcut", "depth", "width", "bottleneck_stride")
 
 
-def arguments() -> argparse.Namespace:
+@dataclass(frozen=True)
+class CountedNetwork:
+    """A network, with the images that it is counted for."""
+
+    model: Model
+    channels: int
+    side: int  # pixels
+    classes: int
+
+
+def parse_arguments() -> argparse.Namespace:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("overrides", nargs="*")
-    parser.add_argument(
-        "-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit"
-    )
-    parser.add_argument("--layers", action="store_true", help="every layer of each network too")
-    parser.add_argument("--csv", action="store_true", help="as CSV")
+    add_overrides(parser)
+    parser.add_argument("--layers", action="store_true", help="list every layer of each network")
+    parser.add_argument("--csv", action="store_true", help="print CSV")
     parser.add_argument(
         "--picture",
         nargs=3,
         type=int,
         metavar=("CHANNELS", "SIDE", "CLASSES"),
-        help="instead of the data set's",
+        help="shape of the images; default: the data set's",
     )
-    given = parser.parse_intermixed_args()
-    if given.picture and min(given.picture) < 1:
+    arguments = parser.parse_intermixed_args()
+    if arguments.picture and min(arguments.picture) < 1:
         parser.error(
-            f"--picture: {given.picture} is not allowed; allowed: whole numbers, 1 or more"
+            f"--picture: {arguments.picture} is not allowed; allowed: whole numbers, 1 or more"
         )
-    return given
+    return arguments
 
 
-def show(table: pd.DataFrame, csv: bool) -> None:
+def list_networks(configs: list[Config], image_shape: list[int] | None) -> list[CountedNetwork]:
+    """Return the distinct networks. `image_shape`: channels, side, classes; else the data set's."""
+    from degradation.data.datasets import find_image_shape
+
+    networks: dict[str, CountedNetwork] = {}
+    for config in configs:
+        channels, side, classes = image_shape or find_image_shape(config.data)
+        network = CountedNetwork(config.model, channels, side, classes)
+        networks[repr(network)] = network
+    return list(networks.values())
+
+
+def build_row(network: CountedNetwork) -> dict[str, object]:
+    """Return a network's row of the table; it names only the options that affect the network."""
+    from degradation.models.complexity import measure_complexity
+
+    model = network.model
+    row: dict[str, object] = {"family": family(model)}
+    for column in MODEL_COLUMNS:
+        if column != "bottleneck_stride" or model.block == "bottleneck":
+            row[column] = getattr(model, column)
+    row["picture"] = f"{network.channels}x{network.side}x{network.side}"
+    row["classes"] = network.classes
+    complexity = measure_complexity(model, network.channels, network.side, network.classes)
+    return row | asdict(complexity)
+
+
+def build_layer_rows(network: CountedNetwork) -> list[dict[str, object]]:
+    from degradation.models.complexity import layers
+
+    rows = []
+    for layer in layers(network.model, network.channels, network.side, network.classes):
+        shape = "x".join(str(size) for size in layer.shape)
+        rows.append(asdict(layer) | {"shape": shape})
+    return rows
+
+
+def print_table(rows: list[dict[str, object]], csv: bool) -> None:
+    table = pd.DataFrame(rows).fillna("")
     if csv:
         print(table.to_csv(index=False), end="")
-    else:
-        print(
-            table.to_string(
-                index=False, formatters=dict.fromkeys(table.select_dtypes("number"), "{:,}".format)
-            )
-        )
+        return
+    numbers = table.select_dtypes("number")
+    print(table.to_string(index=False, formatters=dict.fromkeys(numbers, "{:,}".format)))
 
 
 def main() -> None:
-    from degradation.data.datasets import find_image_shape
-    from degradation.models.complexity import list_layers, measure_complexity
-
-    given = arguments()
-    # nothing is read of the data sets that have one published form: a root is needed by none of them
-    configs = expand_configs(["data.root=unread", *given.overrides])
-    nets: dict[str, tuple[Model, Picture]] = {}
-    for config in configs:
-        picture = tuple(given.picture) if given.picture else find_image_shape(config.data)
-        nets[repr((config.model, picture))] = config.model, picture
-    rows = []
-    for model, picture in nets.values():
-        told = {
-            key: getattr(model, key)
-            for key in TOLD
-            if key != "bottleneck_stride" or model.block == "bottleneck"
-        }
-        channels, side, classes = picture
-        size = {"picture": f"{channels}x{side}x{side}", "classes": classes}
-        rows.append(
-            {"family": family(model), **told, **size, **asdict(measure_complexity(model, *picture))}
-        )
-    show(pd.DataFrame(rows).fillna(""), given.csv)
-    if given.layers:
-        for model, picture in nets.values():
-            print(f"\n{family(model)}-{model.depth}")
-            found = [
-                asdict(layer) | {"shape": "x".join(map(str, layer.shape))}
-                for layer in list_layers(model, *picture)
-            ]
-            show(pd.DataFrame(found), given.csv)
+    arguments = parse_arguments()
+    # data sets with one published form are not read, so none of them needs a root here
+    configs = expand_configs(["data.root=unread", *arguments.overrides])
+    networks = list_networks(configs, arguments.picture)
+    print_table([build_row(network) for network in networks], arguments.csv)
+    if not arguments.layers:
+        return
+    for network in networks:
+        print(f"\n{family(network.model)}-{network.model.depth}")
+        print_table(build_layer_rows(network), arguments.csv)
 
 
 if __name__ == "__main__":

@@ -1,109 +1,140 @@
-"""What a grid costs before it is started: runs, iterations, multiply-adds, hours, disk space. The words of train.py.
+"""Print what a sweep costs before it starts; overrides as for train.py.
 
 python experiments/plan.py experiment=paper
 python experiments/plan.py experiment=paper --device cuda --devices 8
 python experiments/plan.py experiment=imagenet data.root=ROOT --device cuda --rate 4000
 
-Hours come from the rates that records in `record_root` hold for a like device, else from an assumption that is told.
+It prints runs, iterations, multiply-adds, hours and disk space. Hours follow from the rates of
+the records in `record_root` that were trained on such a device; without any, from an assumption,
+which is printed.
 """
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 from omegaconf import OmegaConf
 
-from degradation.cli import Parser, run_script
-from degradation.config import CONF, Config
+from degradation.cli import Parser, add_overrides, run_script
+from degradation.config import CONF, Config, ConfigError
 from degradation.sweep import jobs
+from degradation.sweep.jobs import SweepRun
 from hydra_plugins.pool_launcher import list_slots, list_visible_gpus
 
+GIGA = 1e9
 
-def arguments() -> argparse.Namespace:
+
+def parse_arguments() -> argparse.Namespace:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "overrides",
-        nargs="*",
-        help="as for train.py: experiment=NAME, key=value, key=value1,value2",
-    )
-    parser.add_argument(
-        "-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit"
-    )
+    add_overrides(parser)
     parser.add_argument(
         "--device",
-        help="cpu, cuda, mps, or the beginning of a name in the records; else this machine's",
+        help="cpu, cuda, mps, or the beginning of a device's name in the records;"
+        " default: this machine's",
     )
     parser.add_argument(
-        "--devices", type=int, help="runs at once; else as many as this machine would train"
+        "--devices", type=int, help="runs at once; default: as many as on this machine"
     )
     parser.add_argument(
-        "--rate", type=float, help="10^9 multiply-adds a second of one run, forward and backward"
+        "--rate",
+        type=float,
+        help="10^9 multiply-adds per second of one run, forward and backward",
     )
-    given = parser.parse_intermixed_args()
+    arguments = parser.parse_intermixed_args()
     for name in ("devices", "rate"):
-        value = getattr(given, name)
+        value = getattr(arguments, name)
         if value is not None and not 0 < value < float("inf"):
             parser.error(f"--{name}: {value} is not allowed; allowed: more than 0")
-    return given
+    return arguments
 
 
-def devices_here(config: Config) -> int:
-    """How many runs the pool would train at once on this machine."""
+def count_slots(config: Config) -> int:
+    """Return how many runs the pool would train at once on this machine."""
     launcher = OmegaConf.load(CONF / "hydra/launcher/pool.yaml")
+    gpus = list_visible_gpus()
     return len(
-        list_slots(
-            config.device,
-            launcher.slots,
-            launcher.slots_per_gpu,
-            config.threads,
-            list_visible_gpus(),
-        )
+        list_slots(config.device, launcher.slots, launcher.slots_per_gpu, config.threads, gpus)
     )
+
+
+def find_assumed_rate(rate: float | None, device: str, root: Path, is_measured: bool) -> float:
+    """Return multiply-adds per second where no record says them. Raises ConfigError."""
+    from degradation.sweep.cost import ASSUMED_SPEEDS
+
+    if rate is not None:
+        return rate * GIGA
+    kind = device.partition(":")[0]
+    if kind in ASSUMED_SPEEDS or is_measured:
+        return ASSUMED_SPEEDS.get(kind, 0.0)
+    allowed = ", ".join(ASSUMED_SPEEDS)
+    raise ConfigError(
+        f"--device: no record in {root} is of {device!r}; allowed: {allowed}, or give --rate"
+    )
+
+
+def print_networks(costs: pd.DataFrame) -> None:
+    """Print one line per family and depth."""
+    networks = costs.groupby(["family", "depth"], sort=False).agg(
+        runs=("is_done", "size"),
+        done=("is_done", "sum"),
+        left=("remaining_iterations", "sum"),
+        multiply_adds=("multiply_adds", "first"),
+        hours=("hours", "sum"),
+    )
+    formatters = {
+        "left": "{:,}".format,
+        "multiply_adds": "{:,}".format,
+        "hours": "{:,.2f}".format,
+    }
+    print(networks.reset_index().to_string(index=False, formatters=formatters))
+
+
+def print_totals(costs: pd.DataFrame, runs: Sequence[SweepRun], rate: str, devices: int) -> None:
+    from degradation.sweep.cost import makespan
+
+    counts = costs["state"].value_counts()
+    states = ", ".join(f"{count} {state}" for state, count in counts.items())
+    print(f"{runs[0].config.name}: {len(runs)} runs ({states})")
+    remaining, total = costs["remaining_iterations"].sum(), costs["iterations"].sum()
+    print(
+        f"left: {remaining:,} of {total:,} iterations,"
+        f" {costs['work'].sum():.3g} multiply-adds (an iteration costs three forward passes)"
+    )
+    print(f"rate: {rate}")
+    hours_together = makespan(costs["hours"], devices)
+    print(
+        f"hours: {costs['hours'].sum():,.2f} on one device;"
+        f" {hours_together:,.2f} on {devices} at once"
+    )
+    records = costs["record_bytes"].sum() / GIGA
+    checkpoints = devices * costs["checkpoint_bytes"].max() / GIGA
+    print(f"disk: {records:,.2f} GB, and {checkpoints:,.2f} GB while runs are trained")
 
 
 def main() -> None:
-    from degradation.sweep.cost import ASSUMED_SPEEDS, makespan, measured, plan
+    from degradation.sweep.cost import estimate_costs, read_rates
     from degradation.training.device import choose_device
 
-    given = arguments()
-    runs = jobs.expand_runs(given.overrides)
+    arguments = parse_arguments()
+    runs = jobs.expand_runs(arguments.overrides)
     config, root = runs[0].config, jobs.find_record_root(runs)
-    device = given.device or choose_device(config.device).type
-    rates = [] if given.rate else measured(root, device, config)
-    kind = device.partition(":")[0]
-    if not rates and not given.rate and kind not in ASSUMED_SPEEDS:
-        Parser().error(
-            f"--device: no record in {root} is of {device!r}; allowed: {', '.join(ASSUMED_SPEEDS)}, or give --rate"
+    device = arguments.device or choose_device(config.device).type
+    rates = [] if arguments.rate else read_rates(root, device, config)
+    assumed_rate = find_assumed_rate(arguments.rate, device, root, bool(rates))
+    costs = pd.DataFrame(vars(cost) for cost in estimate_costs(runs, rates, assumed_rate))
+    costs["is_done"] = costs["remaining_iterations"] == 0
+    costs["hours"] = costs["seconds"] / 3600
+    if rates:
+        rate = (
+            f"measured in {len(rates)} runs in {root} on {device}"
+            f" ({config.threads} threads, {config.precision.dtype})"
         )
-    assumed = given.rate * 1e9 if given.rate else ASSUMED_SPEEDS.get(kind, 0.0)
-    planned = plan(runs, rates, assumed)
-    count = given.devices or devices_here(config)
-    table = pd.DataFrame(vars(one) for one in planned)
-    table["done"] = table["left"] == 0
-    shown = table.groupby(["family", "depth"], sort=False).agg(
-        runs=("done", "size"), done=("done", "sum"), left=("left", "sum"),
-        multiply_adds=("multiply_adds", "first"), seconds=("seconds", "sum"),
-    )  # fmt: skip
-    shown["hours"] = shown.pop("seconds") / 3600
-    print(shown.reset_index().to_string(index=False, formatters={
-        "left": "{:,}".format, "multiply_adds": "{:,}".format, "hours": "{:,.2f}".format,
-    }))  # fmt: skip
-    states = ", ".join(
-        f"{number} {state}" for state, number in table["state"].value_counts().items()
-    )
-    print(f"{runs[0].config.name}: {len(planned)} runs ({states})")
-    left, every, work = (table[name].sum() for name in ("left", "iterations", "work"))
-    print(
-        f"left: {left:,} of {every:,} iterations, {work:.3g} multiply-adds (an update costs three forward passes)"
-    )
-    how = "as given" if given.rate else "assumed, not measured: --rate gives another"
-    like = f"as of {len(rates)} runs in {root} on {device} ({config.threads} threads, {config.precision.dtype})"
-    print(f"rate: {like if rates else f'{assumed:.3g} multiply-adds a second, {how}'}")
-    together = makespan(table["seconds"], count)
-    print(
-        f"hours: {table['seconds'].sum() / 3600:,.2f} of one device; {together / 3600:,.2f} on {count} at once"
-    )
-    kept, besides = table["bytes"].sum() / 1e9, count * table["checkpoint"].max() / 1e9
-    print(f"disk: {kept:,.2f} GB, and {besides:,.2f} GB while runs are trained")
+    else:
+        source = "as requested" if arguments.rate else "assumed, not measured: give --rate"
+        rate = f"{assumed_rate:.3g} multiply-adds per second, {source}"
+    print_networks(costs)
+    print_totals(costs, runs, rate, arguments.devices or count_slots(config))
 
 
 if __name__ == "__main__":

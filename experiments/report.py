@@ -1,8 +1,10 @@
-"""Verdicts, figures and report.html of a grid: the same words as train.py takes, or a filter over records.
+"""Write verdicts, figures and report.html of a sweep, or of a selection of records.
 
 python experiments/report.py experiment=quick
 python experiments/report.py -m model=plain,residual model.depth=20,56 seed=0,1
-python experiments/report.py --records runs --where 'family == "plain" and depth < 60' --name shallow-plain
+python experiments/report.py --records runs --where 'depth < 60' --name shallow
+
+Overrides select a sweep as for train.py; its missing runs are part of the report.
 """
 
 import argparse
@@ -13,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from analysis.columns import TRAINING_ERRORS
-from analysis.frame import Frame, load, load_where
+from analysis.frame import load, load_where
 from analysis.report import Report, build
-from degradation.cli import Parser, run_script
+from degradation.cli import Parser, add_overrides, run_script
 from degradation.config import NAME, Tracking, default_margin
 from degradation.config.errors import quote
 from degradation.records.locks import NO_TIMEOUT, hold
@@ -23,18 +25,11 @@ from degradation.records.root import root_token
 from degradation.sweep import jobs
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_overrides(parser)
     parser.add_argument(
-        "overrides",
-        nargs="*",
-        help="as for train.py: experiment=NAME, key=value, key=value1,value2",
-    )
-    parser.add_argument(
-        "-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit"
-    )
-    parser.add_argument(
-        "--records", type=Path, help="report all records under this folder instead of a grid"
+        "--records", type=Path, help="report all records under this folder instead of a sweep"
     )
     parser.add_argument("--where", help="with --records: a pandas query over the table of runs")
     parser.add_argument("--name", default="records", help="with --records: the report's name")
@@ -42,59 +37,69 @@ def arguments() -> argparse.Namespace:
         "--training-error",
         choices=list(TRAINING_ERRORS),
         default="clean",
-        help="with --records: what claims are about",
+        help="with --records: the training error that claims are about",
     )
     parser.add_argument(
-        "--reports", type=Path, default=Path("reports"), help="where the report's folder goes"
+        "--reports", type=Path, default=Path("reports"), help="folder for the report's folder"
     )
-    given = parser.parse_intermixed_args()
-    if given.where and not given.records:
+    arguments = parser.parse_intermixed_args()
+    if arguments.where and not arguments.records:
         parser.error("--where needs --records")
-    if given.records and given.overrides:
+    if arguments.records and arguments.overrides:
         parser.error("give overrides or --records, not both")
-    if not NAME.accepts(given.name):
-        parser.error(f"--name: {quote(given.name)} is not allowed; allowed: {NAME.allowed}")
-    return given
+    if not NAME.accepts(arguments.name):
+        parser.error(f"--name: {quote(arguments.name)} is not allowed; allowed: {NAME.allowed}")
+    return arguments
 
 
-def from_records(given: argparse.Namespace) -> Report:
-    frame: Frame = load_where(given.records, given.where, given.training_error)
-    names = frame.runs["data"].dropna().unique()
-    margins = {name: default_margin(name) for name in names}
+def report_records(arguments: argparse.Namespace) -> Report:
+    """Write the report of the records under a folder."""
+    frame = load_where(arguments.records, arguments.where, arguments.training_error)
+    data_names = frame.runs["data"].dropna().unique()
+    margins = {name: default_margin(name) for name in data_names}
     command = shlex.join(["python", "experiments/report.py", *sys.argv[1:]])
-    with alone(given.reports / given.name) as folder:
-        return build(frame, folder, given.name, command, margins)
+    with exclusive_folder(arguments.reports / arguments.name) as folder:
+        return build(frame, folder, arguments.name, command, margins)
 
 
-def from_grid(given: argparse.Namespace, runs: list[jobs.SweepRun]) -> Report:
-    name, config = runs[0].config.name, runs[0].config
+def report_sweep(arguments: argparse.Namespace) -> Report:
+    """Write the report of a sweep, and mirror it to W&B if any of its runs has a record."""
+    runs = jobs.expand_runs(arguments.overrides)
+    config = runs[0].config
     margins = {run.config.data.name: run.config.data.margin for run in runs}
-    frame = load(
-        jobs.find_record_root(runs),
-        [jobs.describe_planned_run(run) for run in runs],
-        config.training_error,
-    )
-    words = [*(["-m"] if given.multirun else []), *given.overrides]
-    command = "\n".join(
-        shlex.join(["python", f"experiments/{script}.py", *words]) for script in ("train", "report")
-    )
-    with alone(given.reports / name) as folder:
-        report = build(frame, folder, name, command, margins)
+    root = jobs.find_record_root(runs)
+    planned = [jobs.describe_planned_run(run) for run in runs]
+    frame = load(root, planned, config.training_error)
+    with exclusive_folder(arguments.reports / config.name) as folder:
+        report = build(frame, folder, config.name, format_commands(arguments), margins)
         if (frame.runs["state"] != "missing").any():
-            mirror(report, jobs.find_record_root(runs), config.tracking)
+            mirror_report(report, root, config.tracking)
     return report
 
 
+def format_commands(arguments: argparse.Namespace) -> str:
+    """Return the commands that train the sweep and write its report."""
+    options = ["-m"] if arguments.multirun else []
+    commands = [
+        shlex.join(["python", f"experiments/{script}.py", *options, *arguments.overrides])
+        for script in ("train", "report")
+    ]
+    return "\n".join(commands)
+
+
 @contextmanager
-def alone(folder: Path) -> Iterator[Path]:
-    """Nobody else writes a report of this name meanwhile: it would take away the figures that this one shows."""
+def exclusive_folder(folder: Path) -> Iterator[Path]:
+    """Create a report's folder and hold its lock.
+
+    Another process that wrote a report of this name would delete the figures that this one shows.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with hold(folder / ".lock", NO_TIMEOUT):
         yield folder
 
 
-def mirror(report: Report, root: Path, tracking: Tracking) -> None:
-    """Show the report in W&B too, as a run of job type `analysis`."""
+def mirror_report(report: Report, root: Path, tracking: Tracking) -> None:
+    """Send the report to W&B, as a run of job type `analysis`."""
     from degradation.tracking.mirror import mirror_analysis
 
     name = report.folder.name
@@ -108,17 +113,16 @@ def mirror(report: Report, root: Path, tracking: Tracking) -> None:
         }
 
     tables = {"runs": report.runs}
-    for index, section in enumerate(report.sections):
+    for number, section in enumerate(report.sections, start=1):
         tables |= section.tables
         if section.summary is not None:
-            tables[f"summary-{index + 1}"] = section.summary
+            tables[f"summary-{number}"] = section.summary
     mirror_analysis(tracking, root, identify, tables, report.figure_paths())
 
 
 def main() -> None:
-    given = arguments()
-    runs = [] if given.records else jobs.expand_runs(given.overrides)
-    report = from_grid(given, runs) if runs else from_records(given)
+    arguments = parse_arguments()
+    report = report_records(arguments) if arguments.records else report_sweep(arguments)
     print(report.format_summary())
 
 

@@ -1,11 +1,13 @@
-"""Send W&B what it lacks of a grid's runs, from their records. The same words as train.py takes.
+"""Send to W&B what it lacks of a sweep's runs, from their records; overrides as for train.py.
 
 python experiments/sync.py experiment=quick tracking.entity=me
+
+The exit status is 1 unless every W&B run is complete on the server.
 """
 
 import argparse
 
-from degradation.cli import Parser, run_script
+from degradation.cli import Parser, add_overrides, run_script
 from degradation.errors import UserError
 from degradation.sweep import jobs
 from degradation.tracking.sync import SyncResult, connect
@@ -13,32 +15,31 @@ from degradation.tracking.wandb_process import WandbError
 
 
 class NotSynced(UserError):
-    """Why no more can be sent, in one line."""
+    """Why nothing more can be sent, in one line."""
 
 
-def main() -> int:
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "overrides",
-        nargs="*",
-        help="as for train.py: experiment=NAME, key=value, key=value1,value2",
-    )
-    parser.add_argument(
-        "-m", "--multirun", action="store_true", help="accepted, so that train.py's words fit"
-    )
-    runs = jobs.expand_runs(parser.parse_intermixed_args().overrides)
-    told: list[SyncResult] = []
+def sync_runs(runs: list[jobs.SweepRun]) -> list[SyncResult]:
+    """Send what is missing, and print one line per W&B run. Raises NotSynced."""
+    results = []
     try:
         with connect(runs[0].config.tracking, jobs.find_record_root(runs)) as server:
             for run in runs:
                 for synced in server.sync(run.config, run.record):
-                    print(f"{synced.name:<34} {synced.message}", flush=True)
-                    told.append(synced)
-    except WandbError as problem:
-        raise NotSynced(f"W&B: {problem}") from None
-    whole = sum(synced.is_complete for synced in told)
-    print(f"{len(told)} W&B runs: {whole} complete on the server, {len(told) - whole} not")
-    return 0 if whole == len(told) else 1
+                    print(f"{synced.run_id:<34} {synced.message}", flush=True)
+                    results.append(synced)
+    except WandbError as error:
+        raise NotSynced(f"W&B: {error}") from None
+    return results
+
+
+def main() -> int:
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_overrides(parser)
+    results = sync_runs(jobs.expand_runs(parser.parse_intermixed_args().overrides))
+    complete = sum(result.is_complete for result in results)
+    incomplete = len(results) - complete
+    print(f"{len(results)} W&B runs: {complete} complete on the server, {incomplete} not")
+    return 1 if incomplete else 0
 
 
 if __name__ == "__main__":

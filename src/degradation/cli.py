@@ -32,6 +32,25 @@ class Parser(argparse.ArgumentParser):
         raise ConfigError(f"{message}; --help shows what is allowed")
 
 
+def add_overrides(parser: argparse.ArgumentParser, use: str = "") -> None:
+    """Add the arguments that select runs as those of train.py do.
+
+    Args:
+        use: what the script uses of the configuration, for the help text
+    """
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        help=f"as for train.py: experiment=NAME, key=value, key=value1,value2{use}",
+    )
+    parser.add_argument(
+        "-m",
+        "--multirun",
+        action="store_true",
+        help="ignored, so that the arguments of train.py can be repeated",
+    )
+
+
 class _JobError(BaseException):
     """Carries a single run's error past Hydra, which prints a line before an `Exception`."""
 

@@ -1,8 +1,9 @@
-"""The base class of every error that a user can fix; all other exceptions are bugs and keep their traceback."""
+"""The base class of every error that a user can fix; other exceptions are bugs."""
 
 
 class UserError(Exception):
-    """An error that a user can fix: one line that names the key or file, the problem, and what to do.
+    """An error that a user can fix.
 
-    The commands print the message without a traceback and exit with status 1 (`degradation.cli`).
+    Its message is one line that names the key or the file, the problem, and what to do. Commands
+    print it without a traceback and exit with status 1 (`degradation.cli`).
     """

@@ -452,7 +452,7 @@ def test_the_command_tells_a_line_a_run_where_it_differs_and_what_is_in_the_way(
     assert (told.returncode, told.stderr) == (0, "")
     assert told.stdout.splitlines() == [
         f"{run_id:<34} pulled, done, 3 rows; equal to the one in {local}",
-        f"1 runs: 1 complete in {root}, 0 not; compared with {local}: 1 equal, 0 different or corrupt, 0 not there",
+        f"1 runs: 1 complete in {root}, 0 not; compared with {local}: 1 equal, 0 different or corrupt, 0 missing",
     ]
     record = record_of(trained)
     record.path(DONE_FILE).unlink()
@@ -464,7 +464,7 @@ def test_the_command_tells_a_line_a_run_where_it_differs_and_what_is_in_the_way(
         in told.stdout
     )
     assert run_pull(*words, "--compare", str(tmp_path / "nowhere")).stdout.endswith(
-        "0 different or corrupt, 1 not there\n"
+        "0 different or corrupt, 1 missing\n"
     )
     refused = {
         "trained": run_pull(*words[:1], "--into", local),

@@ -23,7 +23,7 @@ def imagenet_stages(block: str) -> dict[int, tuple[int, ...]]:
 
 
 def blocks_per_stage(model: Model) -> tuple[int, ...]:
-    """Return the number of blocks in each stage. The model's depth must fit its layout and block."""
+    """Return the number of blocks in each stage. The depth must fit the layout and the block."""
     if model.layout == "imagenet":
         return imagenet_stages(model.block)[model.depth]
     blocks = (model.depth - 2) // layers_per_unit(model.block)

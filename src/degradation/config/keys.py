@@ -1,4 +1,4 @@
-"""What the schema says of each key: its type, whether it may be null, its rule and its help text."""
+"""What the schema says about each key: its type, whether it may be null, its rule, its help."""
 
 import types
 import typing

@@ -194,7 +194,7 @@ class Precision:
 
 @dataclass
 class Probes:
-    """What is measured inside a network (`degradation.probes`); it changes no number of training."""
+    """What is measured inside a network (`degradation.probes`); training does not change."""
 
     training: list[str] = key(
         "probes taken during training: at initialisation, early, before each drop, at the end",

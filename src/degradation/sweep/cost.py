@@ -1,4 +1,4 @@
-"""What a grid costs, before it is started: iterations, multiply-adds, hours and disk space."""
+"""What a sweep costs before it starts: iterations, multiply-adds, hours and disk space."""
 
 import heapq
 import math
@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
-from degradation.config import Config, Model, evaluation_iterations, family
+from degradation.config import Config, Data, Model, evaluation_iterations, family
 from degradation.data.datasets import find_image_shape
 from degradation.metrics import ITERATION
-from degradation.models.complexity import Complexity, measure_complexity
+from degradation.models.complexity import measure_complexity
 from degradation.models.network import Network
 from degradation.records.record import Record
 from degradation.records.root import list_run_ids
@@ -26,130 +27,166 @@ from degradation.records.schema import (
 from degradation.sweep.jobs import SweepRun
 from degradation.training.serialization import copy_weights, dump
 
-PASSES = (
-    3  # an update costs a forward pass and twice as much backward: by the input, and by the weights
-)
-# Multiply-adds a second of a device of which no record tells. A CPU core with AVX-512 was measured at 60e9
-# (ResNet-20, batches of 128, fp32); the others are a guess at a tenth of what such a card is sold for.
+# An iteration costs a forward pass and a backward pass of twice as much: with respect to the
+# activations, and with respect to the weights.
+PASSES = 3
+# Multiply-adds per second of a device that no record was trained on. A CPU core with AVX-512 was
+# measured at 60e9 (ResNet-20, batches of 128, fp32). The others are a guess: a tenth of what the
+# data sheet of such a card says.
 ASSUMED_SPEEDS = {"cpu": 60e9, "mps": 300e9, "cuda": 1000e9}
-ROW_BYTES = 450  # of metrics
+ROW_BYTES = 450  # of metrics.jsonl
+MOMENTUM_FACTOR = 2  # a checkpoint holds the momentum of every weight too
+REPLACEMENT_FACTOR = 2  # a new checkpoint exists beside the old one until it replaces it
 
 
 @dataclass(frozen=True)
-class Measured:
-    """How fast a run of a record was trained, all that a run does included."""
+class MeasuredRate:
+    """How fast a recorded run was trained, everything that a run does included."""
 
-    multiply_adds: int  # of its network, of one picture forward
-    rate: float  # multiply-adds a second, forward and backward
+    multiply_adds: int  # of its network, for one image forward
+    rate: float  # multiply-adds per second, forward and backward
 
 
 @dataclass(frozen=True)
-class Planned:
-    """One run of the plan."""
+class NetworkSize:
+    """What a network costs to evaluate and to store."""
+
+    multiply_adds: int  # for one image forward
+    weights_bytes: int  # of a file of its weights
+
+
+@dataclass(frozen=True)
+class RunCost:
+    """What one run of a sweep still costs."""
 
     family: str
     depth: int
     state: State
     iterations: int
-    left: int  # iterations
-    multiply_adds: int  # of one picture, forward
-    work: float  # multiply-adds of what is left, forward and backward
-    seconds: float  # for what is left
-    bytes: int  # of the record in the end
-    checkpoint: int  # bytes beside it while the run is trained
+    remaining_iterations: int
+    multiply_adds: int  # for one image forward
+    work: float  # multiply-adds of the remaining iterations, forward and backward
+    seconds: float  # for the remaining iterations
+    record_bytes: int  # of the finished record
+    checkpoint_bytes: int  # in addition, while the run is trained
 
 
-def plan(runs: Sequence[SweepRun], rates: Sequence[Measured], assumed: float) -> list[Planned]:
-    """A line a run. `assumed`: multiply-adds a second, where no rate was measured. Raises RecordError, ConfigError."""
-    sizes: dict[str, tuple[Complexity, int]] = {}
+def estimate_costs(
+    runs: Sequence[SweepRun], rates: Sequence[MeasuredRate], assumed_rate: float
+) -> list[RunCost]:
+    """Return the cost of each run.
+
+    Args:
+        rates: measured on the device that is to train the runs
+        assumed_rate: multiply-adds per second, used if there are no measured rates
+
+    Raises RecordError, ConfigError, DataError.
+    """
+    sizes: dict[str, NetworkSize] = {}
+    costs = []
     for run in runs:
         key = repr(run.config.model)
         if key not in sizes:
-            sizes[key] = _size(run.config.model, find_image_shape(run.config.data))
-    return [_planned(run, *sizes[repr(run.config.model)], rates, assumed) for run in runs]
+            sizes[key] = _measure_size(run.config.model, run.config.data)
+        rate = find_nearest_rate(sizes[key].multiply_adds, rates) or assumed_rate
+        costs.append(_estimate_cost(run, sizes[key], rate))
+    return costs
 
 
-def _planned(
-    run: SweepRun, counted: Complexity, stored: int, rates: Sequence[Measured], assumed: float
-) -> Planned:
+def _measure_size(model: Model, data: Data) -> NetworkSize:
+    channels, side, classes = find_image_shape(data)
+    complexity = measure_complexity(model, channels, side, classes)
+    weights = copy_weights(Network(model, channels, classes))
+    return NetworkSize(complexity.multiply_adds, len(dump(weights)))
+
+
+def _estimate_cost(run: SweepRun, size: NetworkSize, rate: float) -> RunCost:
     config, state = run.config, run.record.state()
+    schedule = config.schedule
+    remaining = schedule.iterations - _count_completed_iterations(run, state)
+    work = float(remaining * config.optim.batch_size * size.multiply_adds * PASSES)
+    evaluations = len(list(evaluation_iterations(schedule.iterations, schedule.evaluate_every)))
+    weights_files = 1 + len(schedule.snapshots)
+    return RunCost(
+        family=family(config.model),
+        depth=config.model.depth,
+        state=state,
+        iterations=schedule.iterations,
+        remaining_iterations=remaining,
+        multiply_adds=size.multiply_adds,
+        work=work,
+        seconds=work / rate,
+        record_bytes=size.weights_bytes * weights_files + evaluations * ROW_BYTES,
+        checkpoint_bytes=size.weights_bytes * MOMENTUM_FACTOR * REPLACEMENT_FACTOR,
+    )
+
+
+def _count_completed_iterations(run: SweepRun, state: State) -> int:
+    if state in (State.DONE, State.DIVERGED):
+        return run.config.schedule.iterations
     rows = run.record.valid_prefix(METRICS_FILE)
-    total = config.schedule.iterations
-    done = (
-        total if state in (State.DONE, State.DIVERGED) else int(rows[-1][ITERATION]) if rows else 0
-    )
-    rate = rate_of(counted.multiply_adds, rates) or assumed
-    work = float((total - done) * config.optim.batch_size * counted.multiply_adds * PASSES)
-    evaluations = sum(1 for _ in evaluation_iterations(total, config.schedule.evaluate_every))
-    written = stored * (1 + len(config.schedule.snapshots)) + evaluations * ROW_BYTES
-    kept = 2 * stored * 2  # with the momentum, and twice where a new one takes the old one's place
-    who = family(config.model), config.model.depth, state
-    return Planned(
-        *who, total, total - done, counted.multiply_adds, work, work / rate, written, kept
-    )
+    return int(rows[-1][ITERATION]) if rows else 0
 
 
-def _size(model: Model, picture: tuple[int, int, int]) -> tuple[Complexity, int]:
-    """What a network consists of, and the bytes of a file of its weights."""
-    channels, _, classes = picture
-    return measure_complexity(model, *picture), len(
-        dump(copy_weights(Network(model, channels, classes)))
-    )
-
-
-def rate_of(multiply_adds: int, rates: Iterable[Measured]) -> float | None:
-    """The median rate of the networks that are the nearest in size; None where there are none."""
-    by_size: dict[int, list[float]] = {}
-    for one in rates:
-        by_size.setdefault(one.multiply_adds, []).append(one.rate)
-    if not by_size:
+def find_nearest_rate(multiply_adds: int, rates: Iterable[MeasuredRate]) -> float | None:
+    """Return the median rate of the networks nearest in size; None without any rate."""
+    rates_by_size: dict[int, list[float]] = {}
+    for measured in rates:
+        rates_by_size.setdefault(measured.multiply_adds, []).append(measured.rate)
+    if not rates_by_size:
         return None
-    nearest = min(by_size, key=lambda size: abs(math.log(size / multiply_adds)))
-    return median(by_size[nearest])
+    nearest = min(rates_by_size, key=lambda size: abs(math.log(size / multiply_adds)))
+    return median(rates_by_size[nearest])
 
 
-def measured(root: Path, device: str, like: Config) -> list[Measured]:
-    """The rates of the runs under a root that were trained in one go, by one process on such a device.
+def read_rates(root: Path, device: str, config: Config) -> list[MeasuredRate]:
+    """Return the rates of comparable runs under a record root; a corrupt record is skipped.
 
-    `device`: how its name begins, such as `cuda` or `cuda: NVIDIA A100`. `like`: with as many threads and in the same
-    precision as this. What cannot be read tells of no rate.
+    Comparable runs were trained in one attempt, by one process, with the threads and the precision
+    of `config`.
+
+    Args:
+        device: the beginning of a device's name, such as `cuda` or `cuda: NVIDIA A100`
     """
-    found = []
+    rates = []
     for run_id in list_run_ids(root):
         try:
-            one = _measured(Record(root, run_id), device, like)
+            rate = _read_rate(Record(root, run_id), device, config)
         except (RecordError, KeyError, TypeError):
             continue
-        if one is not None:
-            found.append(one)
-    return found
+        if rate is not None:
+            rates.append(rate)
+    return rates
 
 
-def _measured(record: Record, device: str, like: Config) -> Measured | None:
+def _read_rate(record: Record, device: str, config: Config) -> MeasuredRate | None:
     attempts = record.valid_prefix(ATTEMPTS_FILE)
     if len(attempts) != 2 or attempts[1].get(OUTCOME) != State.DONE:
         return None
     start, end = attempts
-    described = record.read_metadata()
-    config = described["config"]
-    alike = (
-        str(start[DEVICE]).startswith(device)
-        and start["threads"] == like.threads
-        and start.get("processes", 1) == 1
-        and config["precision"]["dtype"] == like.precision.dtype
-    )
-    if not alike or not end[SECONDS] > 0:
+    metadata = record.read_metadata()
+    if not end[SECONDS] > 0 or not _is_comparable(start, metadata["config"], device, config):
         return None
-    multiply_adds = int(described["census"]["multiply_adds"])
-    return Measured(
-        multiply_adds,
-        end[ITERATION] * config["optim"]["batch_size"] * multiply_adds * PASSES / end[SECONDS],
+    multiply_adds = int(metadata["census"]["multiply_adds"])
+    images = end[ITERATION] * metadata["config"]["optim"]["batch_size"]
+    return MeasuredRate(multiply_adds, images * multiply_adds * PASSES / end[SECONDS])
+
+
+def _is_comparable(
+    start: dict[str, Any], recorded: dict[str, Any], device: str, config: Config
+) -> bool:
+    """Return whether an attempt ran as `config` will, by its first line and its configuration."""
+    return (
+        str(start[DEVICE]).startswith(device)
+        and start["threads"] == config.threads
+        and start.get("processes", 1) == 1
+        and recorded["precision"]["dtype"] == config.precision.dtype
     )
 
 
 def makespan(seconds: Iterable[float], devices: int) -> float:
-    """How long they take on so many devices, the longest first, as the pool takes them."""
-    free = [0.0] * devices
-    for one in sorted(seconds, reverse=True):
-        heapq.heappush(free, heapq.heappop(free) + one)
-    return max(free)
+    """Return how long jobs take on some devices, the longest first, as the pool starts them."""
+    free_at = [0.0] * devices
+    for duration in sorted(seconds, reverse=True):
+        heapq.heappush(free_at, heapq.heappop(free_at) + duration)
+    return max(free_at)
