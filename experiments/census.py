@@ -77,10 +77,10 @@ def build_row(network: CountedNetwork) -> dict[str, object]:
 
 
 def build_layer_rows(network: CountedNetwork) -> list[dict[str, object]]:
-    from degradation.models.complexity import layers
+    from degradation.models.complexity import list_layers
 
     rows = []
-    for layer in layers(network.model, network.channels, network.side, network.classes):
+    for layer in list_layers(network.model, network.channels, network.side, network.classes):
         shape = "x".join(str(size) for size in layer.shape)
         rows.append(asdict(layer) | {"shape": shape})
     return rows

@@ -1,4 +1,4 @@
-"""A plan: what is left, how long it takes at a rate that was measured or given, what it leaves on the disk."""
+"""The cost of a sweep: what remains, how long it takes at a rate, what it leaves on the disk."""
 
 import re
 import subprocess
@@ -10,118 +10,139 @@ import pytest
 from degradation.config import CONF
 from degradation.records.schema import ATTEMPTS_FILE, METRICS_FILE, SECONDS, State
 from degradation.run import train
-from degradation.sweep.cost import PASSES, Measured, makespan, measured, plan, rate_of
+from degradation.sweep.cost import (
+    PASSES,
+    MeasuredRate,
+    estimate_costs,
+    find_nearest_rate,
+    makespan,
+    read_rates,
+)
 from degradation.sweep.jobs import locate_run
 
-RESNET_20 = 40_551_040  # multiply-adds; He et al. 2015 give none for CIFAR: counted layer by layer in the census's tests
+# Multiply-adds, counted layer by layer in the tests of the complexity; He et al. 2015 give none
+RESNET_20 = 40_551_040
 
 
-def test_what_is_left_at_a_given_rate(compose_config, tmp_path):
-    """64,000 updates of 128 pictures, three passes each."""
+def test_cost_at_an_assumed_rate(compose_config, tmp_path):
+    """64,000 iterations of 128 images, three passes each."""
     config = compose_config(
         "experiment=paper", "model.depth=20", f"record_root={tmp_path}", "seed=0"
     )
-    (one,) = plan([locate_run(config)], [], 1e12)
-    assert (one.state, one.left, one.multiply_adds) == (State.MISSING, 64_000, RESNET_20)
-    assert one.work == 64_000 * 128 * RESNET_20 * PASSES
-    assert one.seconds == one.work / 1e12
+    (cost,) = estimate_costs([locate_run(config)], [], 1e12)
+    assert (cost.state, cost.remaining_iterations) == (State.MISSING, 64_000)
+    assert cost.multiply_adds == RESNET_20
+    assert cost.work == 64_000 * 128 * RESNET_20 * PASSES
+    assert cost.seconds == cost.work / 1e12
 
 
 @pytest.fixture
 def done(tiny):
+    """The configuration of a finished run."""
     config = tiny("probes=none")
     assert train(config) is State.DONE
     return config
 
 
-def test_the_rate_of_a_run_that_is_done_is_that_of_a_like_device_only(done):
+def test_rates_are_read_from_comparable_runs_only(done):
     record = locate_run(done).record
     seconds = record.valid_prefix(ATTEMPTS_FILE)[-1][SECONDS]
-    (one,) = measured(record.root, "cpu", done)
+    (rate,) = read_rates(record.root, "cpu", done)
     multiply_adds = record.read_metadata()["census"]["multiply_adds"]
-    assert one == Measured(multiply_adds, 12 * 32 * multiply_adds * PASSES / seconds)
-    assert measured(record.root, "cuda", done) == []
-    assert measured(record.root, "cpu", replace(done, threads=2)) == []
-    assert (
-        measured(record.root, "cpu", replace(done, precision=replace(done.precision, dtype="bf16")))
-        == []
-    )
-    # the same run once more would take as long
-    (again,) = plan([locate_run(replace(done, seed=1))], [one], 1.0)
-    assert again.seconds == pytest.approx(seconds)
+    assert rate == MeasuredRate(multiply_adds, 12 * 32 * multiply_adds * PASSES / seconds)
+    bf16 = replace(done, precision=replace(done.precision, dtype="bf16"))
+    assert read_rates(record.root, "cuda", done) == []
+    assert read_rates(record.root, "cpu", replace(done, threads=2)) == []
+    assert read_rates(record.root, "cpu", bf16) == []
+    # another seed of the same run would take as long
+    (cost,) = estimate_costs([locate_run(replace(done, seed=1))], [rate], 1.0)
+    assert cost.seconds == pytest.approx(seconds)
 
 
-def test_a_run_that_was_resumed_or_is_planted_tells_no_rate(done):
+def test_resumed_or_planted_run_gives_no_rate(done):
     record = locate_run(done).record
     record.append(ATTEMPTS_FILE, {"attempt": 2, "start": 0.0})
-    assert measured(record.root, "cpu", done) == []
+    assert read_rates(record.root, "cpu", done) == []
     record.rewrite_rows(ATTEMPTS_FILE, [{"attempt": 1}, {"attempt": 1, "outcome": "done"}])
-    assert measured(record.root, "cpu", done) == []
+    assert read_rates(record.root, "cpu", done) == []
 
 
-def test_what_is_done_costs_nothing_and_a_partial_run_its_rest(done, tiny):
+def test_done_run_costs_nothing_and_partial_run_its_rest(done, tiny):
     partial = tiny("probes=none", "seed=1")
     record = locate_run(partial).record
     record.write_metadata({"run_id": record.run_id})
     record.append(ATTEMPTS_FILE, {"attempt": 1, "start": 0.0})
     record.append(METRICS_FILE, {"iteration": 8})
-    first, second = plan([locate_run(done), locate_run(partial)], [], 1e9)
-    assert (first.state, first.left, first.seconds) == (State.DONE, 0, 0.0)
-    assert (second.state, second.left) == (State.PARTIAL, 4)
+    first, second = estimate_costs([locate_run(done), locate_run(partial)], [], 1e9)
+    assert (first.state, first.remaining_iterations, first.seconds) == (State.DONE, 0, 0.0)
+    assert (second.state, second.remaining_iterations) == (State.PARTIAL, 4)
 
 
-def test_the_disk_space_is_what_a_run_leaves(done):
+def test_record_bytes_match_a_finished_record(done):
     run = locate_run(done)
-    (one,) = plan([run], [], 1e9)
-    left = sum(path.stat().st_size for path in run.record.folder.rglob("*") if path.suffix == ".pt")
-    assert one.bytes == pytest.approx(left, rel=0.05)
+    (cost,) = estimate_costs([run], [], 1e9)
+    sizes = [path.stat().st_size for path in run.record.folder.rglob("*") if path.suffix == ".pt"]
+    assert cost.record_bytes == pytest.approx(sum(sizes), rel=0.05)
 
 
-def test_the_nearest_networks_give_the_rate():
-    rates = [Measured(100, 1.0), Measured(100, 3.0), Measured(100, 8.0), Measured(1000, 50.0)]
-    assert rate_of(90, rates) == 3.0
-    assert rate_of(900, rates) == 50.0
-    assert rate_of(90, []) is None
+def test_nearest_networks_give_the_rate():
+    rates = [
+        MeasuredRate(100, 1.0),
+        MeasuredRate(100, 3.0),
+        MeasuredRate(100, 8.0),
+        MeasuredRate(1000, 50.0),
+    ]
+    assert find_nearest_rate(90, rates) == 3.0
+    assert find_nearest_rate(900, rates) == 50.0
+    assert find_nearest_rate(90, []) is None
 
 
-def test_devices_share_the_runs_the_longest_first():
+def test_makespan_starts_the_longest_first():
     assert makespan([1, 2, 3, 4], 1) == 10
     assert makespan([1, 2, 3, 4], 2) == 5
     assert makespan([1, 2, 3, 4], 8) == 4
     assert makespan([], 2) == 0
 
 
-@pytest.mark.slow
-def test_the_command_tells_it(tmp_path):
-    def told(*words):
-        script = CONF.parent / "experiments/plan.py"
-        done = subprocess.run(
-            [sys.executable, str(script), *words],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
+def run_plan(*arguments, cwd):
+    """Return the exit status and the output of plan.py."""
+    completed = subprocess.run(
+        [sys.executable, str(CONF.parent / "experiments/plan.py"), *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return completed.returncode, completed.stdout + completed.stderr
 
-    status, text = told("experiment=paper", "--device=cuda", "--devices=8", "--rate=500")
+
+@pytest.mark.slow
+def test_plan_prints_the_cost(tmp_path):
+    options = ("--device=cuda", "--devices=8", "--rate=500")
+    status, text = run_plan("experiment=paper", *options, cwd=tmp_path)
     assert status == 0
     assert "paper: 50 runs (50 missing)" in text
     assert "left: 3,200,000 of 3,200,000 iterations" in text
-    assert "rate: 5e+11 multiply-adds a second, as given" in text
-    alone, together = map(
-        float, re.search(r"hours: ([\d.]+) of one device; ([\d.]+) on 8 at once", text).groups()
-    )
+    assert "rate: 5e+11 multiply-adds per second, as requested" in text
+    hours = re.search(r"hours: ([\d.]+) on one device; ([\d.]+) on 8 at once", text)
+    alone, together = float(hours[1]), float(hours[2])
     assert alone / 8 <= together < alone / 7
     assert list(tmp_path.iterdir()) == []
-    for words, line in (
-        (["--devices=0"], "--devices: 0 is not allowed; allowed: more than 0"),
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ("--devices=0", "--devices: 0 is not allowed; allowed: more than 0"),
         (
-            ["--device=tpu"],
+            "--device=tpu",
             "--device: no record in runs is of 'tpu'; allowed: cpu, mps, cuda, or give --rate",
         ),
-    ):
-        status, text = told("experiment=quick", *words)
-        assert status == 1
-        assert text.startswith(line)
-        assert text.count("\n") == 1
+    ],
+)
+def test_plan_refuses_a_bad_option_in_one_line(tmp_path, option, line):
+    status, text = run_plan("experiment=quick", option, cwd=tmp_path)
+    assert status == 1
+    assert text.startswith(line)
+    assert text.count("\n") == 1

@@ -7,7 +7,7 @@ from degradation.registry import PROBES
 
 
 def is_evaluated(iteration: int, last: int, every: int) -> bool:
-    """Is the network evaluated after `iteration` updates?
+    """Return whether the network is evaluated after `iteration` updates.
 
     Args:
         last: the iterations of the schedule; the end is always evaluated.
@@ -55,5 +55,5 @@ def later_probe_iterations(config: Config) -> dict[str, list[int]]:
 
 
 def is_applicable(probe: str, shortcut: str) -> bool:
-    """Can the probe be taken of networks with this `model.shortcut`?"""
+    """Return whether the probe can be taken of networks with this `model.shortcut`."""
     return shortcut != "none" or not PROBES.facts(probe)["needs_shortcuts"]
