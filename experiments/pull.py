@@ -20,6 +20,7 @@ from degradation.tracking.pull import PullResult, connect
 from degradation.tracking.pulled_record import compare_with_record
 from degradation.tracking.wandb_process import WandbError
 
+
 class NotPulled(UserError):
     """Why nothing more can be pulled, in one line."""
 
