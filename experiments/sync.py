@@ -25,7 +25,7 @@ def sync_runs(runs: list[jobs.SweepRun]) -> list[SyncResult]:
         with connect(runs[0].config.tracking, jobs.find_record_root(runs)) as server:
             for run in runs:
                 for synced in server.sync(run.config, run.record):
-                    print(f"{synced.run_id:<34} {synced.message}", flush=True)
+                    print(f"{synced.name:<34} {synced.message}", flush=True)
                     results.append(synced)
     except WandbError as error:
         raise NotSynced(f"W&B: {error}") from None
