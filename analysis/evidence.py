@@ -49,7 +49,7 @@ def format_bound(
     """
     level = bonferroni_level(simultaneous)
     bound = difference.lower_at(level) if side == "lower" else difference.upper_at(level)
-    correction = f" (Holm, {simultaneous} together)" if simultaneous > 1 else ""
+    correction = f" (Holm, {simultaneous} bounds)" if simultaneous > 1 else ""
     name = f"{100 * CONFIDENCE:.0f} % {side} bound{correction}"
     return f"{show(difference.mean)}{unit}, {name} {show(bound)}"
 
@@ -129,8 +129,8 @@ def describe_diverged(runs: pd.DataFrame, network: str) -> list[str]:
 def caveats(runs: pd.DataFrame, *families: RunsByDepth) -> list[str]:
     """Return notes on what limits a comparison of these runs.
 
-    Names untrained networks and diverged runs of the given families, and tells when the runs come
-    from different types of device or from different numbers of CPU threads.
+    The notes name untrained networks and diverged runs of the given families. They also say if the
+    runs come from different types of device, or from different numbers of CPU threads.
     """
     notes = []
     for groups in families:

@@ -4,7 +4,7 @@ A run is evaluated now and then, so the time at which it reached an error is kno
 interval (after, by]: `by` is the first evaluation that finds it there, and is infinite if none did.
 No run is dropped: a fit to the runs that got there alone would underestimate the growth, since the
 slow ones are missing. This module fits log time as a line in depth (exponential growth) or in log
-depth (a power law) by maximum likelihood, and predicts how well a design can tell the two apart.
+depth (a power law) by maximum likelihood, and predicts how well a design can distinguish the two.
 
 The model is log T = intercept + slope * z + sigma * epsilon, where z is the depth or its logarithm
 and epsilon is standard normal and independent between runs. A run in (after, by] contributes
@@ -61,7 +61,7 @@ class GrowthFit:
             parameters.
         slope_step: first distance from the slope at which a bound is searched.
         profile_loss: slope -> the log-likelihood lost if the slope has this value and the other
-            parameters are fitted anew.
+            parameters are fitted again.
     """
 
     form: str
@@ -216,7 +216,7 @@ def smallest_sigma(after: ArrayLike, by: ArrayLike) -> float:
 
 @dataclass(frozen=True)
 class Discrimination:
-    """How well a design tells a true form from the other one.
+    """How well a design distinguishes the true form from the other one.
 
     Mean and standard deviation, over repetitions of the design, of the true form's log-likelihood
     minus the other's.
@@ -233,7 +233,7 @@ class Discrimination:
 def predict_discrimination(
     truth: GrowthFit, other: str, depths: ArrayLike, evaluations: ArrayLike
 ) -> Discrimination:
-    """Predict, without a simulation, how well a design tells a true growth from another form.
+    """Predict, without a simulation, how well a design distinguishes two forms of growth.
 
     The expected log-likelihood is maximised over the other form's parameters, so what remains is
     what no parameters of that form can imitate.

@@ -123,8 +123,8 @@ def follows_imagenet_protocol(runs: pd.DataFrame) -> "pd.Series[bool]":
 def find_departures(runs: pd.DataFrame) -> list[str]:
     """Return why some of these runs are not compared with published numbers, one line per value.
 
-    A line reads `optim.lr is 0.05, the paper's protocol has 0.1`. Runs on data of which the paper
-    has no numbers are ignored.
+    A line reads `optim.lr is 0.05, the paper's protocol has 0.1`. Runs on other data sets are
+    ignored, since the paper has no numbers for them.
     """
     return [
         *_describe_departures(runs, "cifar10", _cifar10_departures, CIFAR10, CIFAR10_GROUPS),

@@ -41,10 +41,10 @@ NETWORK = ["family", "shortcut", "depth"]
 
 
 def judge_published(runs: pd.DataFrame, margin: float) -> list[Claim]:
-    """Return a claim for each network of which the paper has an error.
+    """Return a claim for each network whose error the paper reports.
 
-    A last claim, which is not tested, says why other runs are not compared. The list is empty for
-    data of which the paper has no errors.
+    A last claim, which is not tested, says why other runs are not compared. The list is empty if
+    the paper does not use the data set.
 
     Args:
         runs: rows of the frame that differ in family, depth and seed only.

@@ -22,8 +22,8 @@ def missing_requirements(
     A claim needs enough depths, finished runs only, each seed once, and two seeds per depth.
 
     Args:
-        families: the runs of each family, by depth: rows of the frame's table of runs, or rows of
-            a probe's table, which have no column `state` and of which a run may have several.
+        families: the runs of each family, by depth. These are rows of the frame's table of runs, or
+            rows of a probe's table, which has no column `state` and may have several rows per run.
         depths: the number of depths that the claim needs of each family.
         shared: whether these depths must be the same in all families.
         kind: an adjective for the nets in the messages, such as `probed`.
@@ -59,7 +59,8 @@ def _unfinished_runs(family: str, groups: RunsByDepth) -> list[str]:
     reasons = []
     for state, unfinished in runs[~runs["state"].isin([*FINISHED_STATES])].groupby("state"):
         names = [describe_run(run) for run in unfinished.to_dict("records")]
-        verb = "is" if len(names) == 1 else "are"
+        singular, plural = ("has", "have") if state == State.FAILED else ("is", "are")
+        verb = singular if len(names) == 1 else plural
         counts = f"{len(names)} of {len(runs)} {family} runs {verb} {state}"
         reasons.append(f"{counts}: {abbreviate(names)}")
     return reasons

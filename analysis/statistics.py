@@ -231,7 +231,7 @@ def welch_difference(a: Sequence[float], b: Sequence[float], resolution: float =
 def welch_from_summaries(
     mean: float, squared_error_a: float, n_a: int, squared_error_b: float, n_b: int
 ) -> Difference:
-    """Return Welch's difference of two means of which only summaries are known.
+    """Return Welch's difference of two means from summaries of their groups.
 
     Args:
         mean: mean(a) - mean(b).

@@ -180,7 +180,7 @@ def test_step_of_either_group_counts(frame_of, known):
 
 @pytest.mark.parametrize(("beyond", "expected"), [(0.0, True), (-0.01, False)])
 def test_depth_is_untrained_by_its_mean(residual_runs, beyond, expected):
-    """A single run, of which the frame's column speaks, may be on the other side."""
+    """The frame's column `untrained` is about single runs, which may be on the other side."""
     limit = 90.0 - UNTRAINED_WITHIN_POINTS + beyond
     assert is_untrained(residual_runs({20: [limit - 8, limit + 1, limit + 7]})[20]) is expected
     assert is_untrained(residual_runs({20: [limit]})[20]) is expected

@@ -31,7 +31,7 @@ def test_bound_names_its_level_and_side():
 
 
 def test_corrected_bound_names_the_correction():
-    expected = "+3.00 points, 95 % lower bound (Holm, 4 together) -0.50"
+    expected = "+3.00 points, 95 % lower bound (Holm, 4 bounds) -0.50"
     assert format_bound(DIFFERENCE, "lower", 4) == expected
 
 

@@ -55,7 +55,7 @@ def test_unfinished_runs_are_named_with_their_failure(residual_runs):
     groups[20]["reason"] = [None, "out of memory", None]
     groups[20]["ended_at"] = [float("nan"), 7.0, float("nan")]
     assert missing_requirements({"residual": groups}, depths=1) == [
-        "1 of 3 residual runs is failed: residual-d20-s1 (at iteration 7: out of memory)",
+        "1 of 3 residual runs has failed: residual-d20-s1 (at iteration 7: out of memory)",
         "1 of 3 residual runs is missing: residual-d20-s2",
     ]
 

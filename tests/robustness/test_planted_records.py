@@ -274,7 +274,7 @@ def test_the_iteration_of_a_divergence_and_of_a_failure_is_shown(tmp_path):
     assert frame.runs["ended_at"].fillna(-1).tolist() == [-1, 7, 1234, -1]
     evidence = [line for claim in judge(frame.runs, 2.0) for line in claim.evidence]
     assert (
-        "1 of 4 plain runs is failed: c (at iteration 1,234: OutOfMemoryError: 3 GiB)" in evidence
+        "1 of 4 plain runs has failed: c (at iteration 1,234: OutOfMemoryError: 3 GiB)" in evidence
     )
 
 

@@ -94,7 +94,7 @@ def test_further_training_is_judged_within_seeds(frame_of):
     assert line.endswith(f"after minus before: {bounds}")
     least = worst.lower_at(bonferroni_level(2))
     line, _ = judge_around(frame, "kept", least, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE)
-    assert line.endswith(f"95 % lower bound (Holm, 2 together) {least:+.2f}")
+    assert line.endswith(f"95 % lower bound (Holm, 2 bounds) {least:+.2f}")
 
 
 def test_training_from_scratch_is_judged_at_its_bounds(frame_of):

@@ -36,4 +36,4 @@ def test_preactivation_is_judged_at_its_bounds(joined):
     line, _ = judge_around(
         frame, "preactivation", least, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE
     )
-    assert line.endswith(f"points, 95 % lower bound (Holm, 2 together) {least:+.2f}")
+    assert line.endswith(f"points, 95 % lower bound (Holm, 2 bounds) {least:+.2f}")

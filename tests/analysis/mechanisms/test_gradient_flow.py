@@ -70,7 +70,7 @@ def test_several_bounds_need_more_to_contradict():
     assert judge_table(two, seeds=3, spread=1.1).verdict is Verdict.INCONCLUSIVE
     claim = judge_table({20: {0: EXPLODING}, 56: {0: LEVEL}}, seeds=3, spread=1.1)
     assert claim.verdict is Verdict.CONTRADICTED
-    assert "95 % lower bound (Holm, 2 together) 9e+05" in claim.decisive
+    assert "95 % lower bound (Holm, 2 bounds) 9e+05" in claim.decisive
 
 
 def test_seeds_that_disagree_are_inconclusive():

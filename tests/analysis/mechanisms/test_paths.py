@@ -89,7 +89,7 @@ def test_one_depth_with_long_paths_contradicts(frame_with_paths):
     assert claim.verdict is Verdict.CONTRADICTED
     assert claim.decisive == (
         "worst case, 32 layers, 4 blocks: effective length minus n/2 = 2 is +1.00 blocks,"
-        " 95 % lower bound (Holm, 2 together) +1.00"
+        " 95 % lower bound (Holm, 2 bounds) +1.00"
     )
     assert len(claim.evidence) == 2
 

@@ -104,7 +104,7 @@ def test_several_depths_need_more_to_contradict(explain):
             responses_table({"plain": {8: 1.0, 14: 1.0}, "residual": {8: 0.5, 14: 1 - difference}})
         ).claims[0]
         assert claim.verdict is verdict
-    assert "worst case, 14 layers: +0.0200, 95 % upper bound (Holm, 2 together)" in claim.decisive
+    assert "worst case, 14 layers: +0.0200, 95 % upper bound (Holm, 2 bounds)" in claim.decisive
 
 
 def test_fall_without_a_trend_is_inconclusive(explain):

@@ -88,7 +88,7 @@ def test_bounds_of_the_lead_decide_on_both_sides(explain, lead, verdict):
     ).claims
     assert claim.verdict is verdict
     if verdict is Verdict.CONTRADICTED:
-        assert "95 % upper bound (Holm, 4 together) -0.0005" in claim.decisive
+        assert "95 % upper bound (Holm, 4 bounds) -0.0005" in claim.decisive
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_bounds_of_the_fall_decide_on_both_sides(explain, rise, verdict):
     assert claim.verdict is verdict
     if verdict is Verdict.CONTRADICTED:
         assert (
-            "14 minus 8 layers: +0.0263, 95 % lower bound (Holm, 3 together) +0.0003"
+            "14 minus 8 layers: +0.0263, 95 % lower bound (Holm, 3 bounds) +0.0003"
             in claim.decisive
         )
 
