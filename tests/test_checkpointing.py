@@ -16,10 +16,10 @@ def interrupted(tiny, monkeypatch):
     """A run that has failed after its second evaluation, with the checkpoint of iteration 8."""
     step = Trainer.step
 
-    def fail_at_10(training):
-        if training.iteration == 10:
+    def fail_at_10(trainer):
+        if trainer.iteration == 10:
             raise RuntimeError("made to fail")
-        step(training)
+        step(trainer)
 
     config = tiny("threads=1")
     with monkeypatch.context() as patch:

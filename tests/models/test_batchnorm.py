@@ -1,4 +1,4 @@
-"""Exact BN statistics: those of all images, whatever their order and however they are cut into batches."""
+"""Exact BN statistics are those of all images, whatever their order and their batches."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def layer():
 
 @pytest.fixture
 def images():
-    """251 of two kinds in class order, the last one far from all others."""
+    """Return 251 images: two kinds in class order, and an outlier at the end."""
     torch.manual_seed(1)
     values = torch.randn(251, 3, 8, 8)
     values[125:] += 2
@@ -55,7 +55,7 @@ def test_image_order_does_not_change_exact_statistics(layer, images):
 
 
 def test_one_batch_gives_pytorchs_own_statistics(layer, images):
-    """To the bit: probes that normalise by one batch have rested on them."""
+    """Bit for bit: probes that normalise by one batch have relied on it."""
     mean, variance = statistics_of(layer, [images])
     layer[1].momentum = 1.0
     with torch.no_grad():
@@ -65,7 +65,7 @@ def test_one_batch_gives_pytorchs_own_statistics(layer, images):
 
 
 def test_variance_survives_a_large_mean(layer, images):
-    """Sums of squares in float32 would lose it: the mean is 10,000 standard deviations from 0."""
+    """The mean is 10,000 standard deviations from 0; sums of squares in float32 would lose it."""
     with torch.no_grad():
         layer[0].weight.zero_()
         layer[0].weight[:, 0, 1, 1] = 1
@@ -77,10 +77,8 @@ def test_variance_survives_a_large_mean(layer, images):
 def test_batchnorm_state_is_restored_after_an_error(layer, images):
     before = {name: value.clone() for name, value in layer.state_dict().items()}
     layer.eval()
-    with (
-        pytest.raises(RuntimeError),
-        exact_statistics(layer, [images[:, :2]]),
-    ):  # a channel is missing
+    too_few_channels = images[:, :2]
+    with pytest.raises(RuntimeError), exact_statistics(layer, [too_few_channels]):
         pass
     with exact_statistics(layer, [images]):
         assert not layer.training
@@ -103,30 +101,33 @@ def test_shuffled_batches_hold_each_image_once(images, size):
 
 def test_shuffled_batches_of_sorted_images_hold_all_classes(tiny):
     dataset = in_class_order(load_dataset(tiny().data))
-    feed = build_loader(dataset, tiny(), CPU)
-    for _, labels in feed.shuffled_batches():
+    loader = build_loader(dataset, tiny(), CPU)
+    for _, labels in loader.shuffled_batches():
         assert len(labels) == EVALUATION_BATCH
         assert torch.bincount(labels, minlength=10).min() >= 10  # 25 expected
 
 
 def test_sorted_data_set_is_evaluated_like_a_shuffled_one(compose_config):
-    """Images stand class by class in a folder. Batches of one or two classes doubled and quintupled the error."""
+    """A folder lists images class by class, and batches of one or two classes distort the error.
+
+    In earlier releases they doubled it and more.
+    """
     config = compose_config(
-        "model=plain", "model.depth=14", "model.width=8", "optim.lr=0.05", "model.bn_statistics=exact",
-        "schedule.iterations=90", "schedule.milestones=[60]", "schedule.snapshots=[]", "probes=none", "device=cpu",
+        "model=plain", "model.depth=14", "model.width=8", "model.bn_statistics=exact",
+        "optim.lr=0.05", "schedule.iterations=90", "schedule.milestones=[60]",
+        "schedule.snapshots=[]", "probes=none", "device=cpu",
     )  # fmt: skip
     shuffled = load_dataset(config.data)
-    training = Trainer(config, shuffled, CPU)
-    for event in fit(training):
+    trainer = Trainer(config, shuffled, CPU)
+    for event in fit(trainer):
         if event == Progress(80):
             break
     losses = []
     for dataset in (shuffled, in_class_order(shuffled)):
-        feed = build_loader(dataset, config, CPU)
-        with eval_batchnorm(training.network, config, feed):
-            losses.append(
-                evaluate(training.network, feed.clean_batches("train"), config.precision).loss
-            )
+        loader = build_loader(dataset, config, CPU)
+        with eval_batchnorm(trainer.network, config, loader):
+            counts = evaluate(trainer.network, loader.clean_batches("train"), config.precision)
+        losses.append(counts.loss)
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
 
 

@@ -1,4 +1,4 @@
-"""Parameters, multiply-adds and activations, against the paper's and by hand."""
+"""Parameters, multiply-adds and activations, compared with the paper and computed by hand."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from torch import nn
 from degradation.models.complexity import list_layers, measure_complexity
 from degradation.models.network import Network
 
-# depth: parameters, millions of multiply-adds; computed from the architecture, the paper prints them rounded
+# depth: (parameters, millions of multiply-adds), computed; the paper prints them rounded
 COUNTS = {
     20: (269_722, 40.6),
     32: (464_154, 68.9),
@@ -16,21 +16,12 @@ COUNTS = {
     110: (1_727_962, 252.9),
     1202: (19_421_274, 2829.2),
 }
-PRINTED = {
-    20: 0.27,
-    32: 0.46,
-    44: 0.66,
-    56: 0.85,
-    110: 1.7,
-    1202: 19.4,
-}  # millions, He et al. 2015, table 6
-# He et al. 2015, table 1, thousand millions of multiply-adds: as printed, and computed with the stride on the 3x3
+# millions of parameters, He et al. 2015, table 6
+PRINTED = {20: 0.27, 32: 0.46, 44: 0.66, 56: 0.85, 110: 1.7, 1202: 19.4}
+# billions of multiply-adds, He et al. 2015, table 1: as printed
 IMAGENET = {(18, "basic", "A"): 1.8, (34, "basic", "A"): 3.6}
-BOTTLENECK = {
-    50: (3.86, 4.09),
-    101: (7.57, 7.80),
-    152: (11.28, 11.51),
-}  # stride on the first 1x1, on the 3x3
+# computed, with the stride on the first 1x1 convolution, and on the 3x3
+BOTTLENECK = {50: (3.86, 4.09), 101: (7.57, 7.80), 152: (11.28, 11.51)}
 PRINTED_BOTTLENECK = {50: 3.8, 101: 7.6, 152: 11.3}
 
 
@@ -50,7 +41,7 @@ def imagenet(count):
     "depth", [pytest.param(n, marks=[pytest.mark.slow] * (n > 1000)) for n in COUNTS]
 )
 def test_parameter_counts_match_the_paper(count, depth):
-    """Pitfalls 2 and 7: shortcuts that are projections after all, ImageNet's widths."""
+    """Pitfalls 2 and 7: projections instead of option A, and ImageNet's widths."""
     plain, residual = (count(depth=depth, shortcut=shortcut) for shortcut in ("none", "A"))
     assert plain == residual
     assert residual.parameters == COUNTS[depth][0]
@@ -93,31 +84,23 @@ def test_bottleneck_stride_decides_the_multiply_adds(imagenet, depth):
 @pytest.mark.parametrize("keys", [{}, {"shortcut": "C"}, {"order": "pre", "shortcut": "B"}])
 def test_counted_parameters_are_those_of_the_network(make_model, keys):
     model = make_model(width=4, **keys)
-    found = list_layers(model, 3, 32, 10)
+    layers = list_layers(model, 3, 32, 10)
     net = Network(model, 3, 10)
-    assert sum(layer.parameters for layer in found) == sum(p.numel() for p in net.parameters())
-    assert {layer.name for layer in found} == {
-        n for n, m in net.named_modules() if list(m.parameters(recurse=False))
-    }
+    assert sum(layer.parameters for layer in layers) == sum(p.numel() for p in net.parameters())
+    with_parameters = {n for n, m in net.named_modules() if list(m.parameters(recurse=False))}
+    assert {layer.name for layer in layers} == with_parameters
 
 
 def test_layer_counts_by_hand(make_model):
-    """Eight layers, width 4, pictures of 3 x 8 x 8, option A."""
-    found = {layer.name: layer for layer in list_layers(make_model(depth=8, width=4), 3, 8, 10)}
-    stem, deep, linear = found["conv1"], found["layer2.0.conv1"], found["fc"]
-    assert (stem.shape, stem.parameters, stem.multiply_adds, stem.activations) == (
-        (4, 8, 8),
-        108,
-        108 * 64,
-        4 * 64,
-    )
+    """Eight layers, width 4, images of 3 x 8 x 8, option A."""
+    layers = {layer.name: layer for layer in list_layers(make_model(depth=8, width=4), 3, 8, 10)}
+    stem, deep, linear = layers["conv1"], layers["layer2.0.conv1"], layers["fc"]
+    norm = layers["bn1"]
+    assert (stem.shape, stem.parameters) == ((4, 8, 8), 108)
+    assert (stem.multiply_adds, stem.activations) == (108 * 64, 4 * 64)
     assert (deep.shape, deep.parameters, deep.multiply_adds) == ((8, 4, 4), 288, 288 * 16)
     assert (linear.parameters, linear.multiply_adds, linear.activations) == (170, 160, 10)
-    assert (found["bn1"].parameters, found["bn1"].multiply_adds, found["bn1"].activations) == (
-        8,
-        0,
-        0,
-    )
+    assert (norm.parameters, norm.multiply_adds, norm.activations) == (8, 0, 0)
     total = measure_complexity(make_model(depth=8, width=4), 3, 8, 10)
     assert total.activations == 3 * 4 * 64 + 2 * 8 * 16 + 2 * 16 * 4 + 10
 

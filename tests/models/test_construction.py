@@ -1,4 +1,4 @@
-"""The solution by construction: a trained plain net, deeper, computes the same (He et al. 2015, section 1)."""
+"""The solution by construction: a deeper network computes the same (He et al. 2015, section 1)."""
 
 import pytest
 import torch
@@ -10,42 +10,44 @@ from degradation.models.network import Network
 
 @pytest.fixture
 def shallow(make_model):
-    """A plain-8 whose BN layers have seen data, in eval mode, in the memory format of training."""
+    """Return a plain-8 whose BN layers have seen data, in eval mode and channels last."""
     torch.manual_seed(0)
     net = Network(make_model(shortcut="none", depth=8, width=8), 1, 10).to(
         memory_format=torch.channels_last
     )
     with torch.no_grad():
         for _ in range(100):
-            net(pictures())
+            net(draw_images())
     return net.eval()
 
 
-def pictures():
+def draw_images():
     return torch.randn(64, 1, 8, 8)
 
 
 @pytest.mark.parametrize("depth", [14, 20, 56])
 def test_grown_network_gives_identical_logits(shallow, make_model, depth):
     torch.manual_seed(1)
-    seen = [pictures() for _ in range(3)]
+    batches = [draw_images() for _ in range(3)]
     deep = grow(
-        shallow, make_model(shortcut="none", depth=depth, width=8, grown_from=8), lambda: iter(seen)
+        shallow,
+        make_model(shortcut="none", depth=depth, width=8, grown_from=8),
+        lambda: iter(batches),
     )
     deep = deep.to(memory_format=torch.channels_last)
     assert len(list(deep.blocks())) == (depth - 2) // 2
     with torch.inference_mode():
-        x = pictures()
+        x = draw_images()
         assert torch.equal(deep(x), shallow(x))
 
 
 def test_grown_network_in_train_mode_is_close(shallow, make_model):
-    """So that training begins at the solution, and does not destroy it before the first update."""
+    """Up to the batch's statistics, so that training starts from the solution."""
     torch.manual_seed(1)
-    seen = [pictures() for _ in range(8)]
+    batches = [draw_images() for _ in range(8)]
     model = make_model(shortcut="none", depth=20, width=8, grown_from=8)
-    deep = grow(shallow, model, lambda: iter(seen)).train()
-    x = torch.cat(seen)
+    deep = grow(shallow, model, lambda: iter(batches)).train()
+    x = torch.cat(batches)
     with torch.no_grad():
         before, after = shallow.train()(x), deep(x)
     assert (before - after).abs().max() < 0.3 * before.std()
@@ -53,7 +55,7 @@ def test_grown_network_in_train_mode_is_close(shallow, make_model):
 
 def test_grown_network_has_the_deeper_architecture(shallow, make_model):
     model = make_model(shortcut="none", depth=20, width=8, grown_from=8)
-    deep = grow(shallow, model, lambda: [pictures()])
+    deep = grow(shallow, model, lambda: [draw_images()])
     assert {n: p.shape for n, p in deep.named_parameters()} == {
         n: p.shape for n, p in Network(model, 1, 10).named_parameters()
     }
@@ -62,9 +64,10 @@ def test_grown_network_has_the_deeper_architecture(shallow, make_model):
 
 def test_exact_scale_undoes_normalisation():
     variance = torch.cat([torch.zeros(3), torch.logspace(-12, 6, 20_000)])
-    scale, undone = find_exact_scale(variance, 1e-5)
+    scale, exact_variance = find_exact_scale(variance, 1e-5)
     mean = torch.linspace(0, 50, len(variance))
     x = torch.rand(3, len(variance), 2, 2) * 100
-    assert torch.equal(F.batch_norm(x, mean, undone, scale, mean, training=False, eps=1e-5), x)
-    torch.testing.assert_close(undone + 1e-5, variance + 1e-5, rtol=1e-5, atol=0)
+    y = F.batch_norm(x, mean, exact_variance, scale, mean, training=False, eps=1e-5)
+    assert torch.equal(y, x)
+    torch.testing.assert_close(exact_variance + 1e-5, variance + 1e-5, rtol=1e-5, atol=0)
     torch.testing.assert_close(scale, torch.sqrt(variance + 1e-5), rtol=1e-5, atol=0)

@@ -1,4 +1,4 @@
-"""Parameter counts, shapes, and the one argument that tells plain from residual (He et al. 2015, 4.2)."""
+"""Shapes, shortcuts, orders and initialisation of the networks (He et al. 2015, 4.2)."""
 
 import pytest
 import torch
@@ -15,13 +15,15 @@ from degradation.models.shortcuts import ZeroPadding, build_shortcut
 
 @pytest.fixture
 def network(make_model):
-    def made(shortcut="A", block="basic", depth=20, width=4, channels=3, **keys):
+    """Return a function: keys of the model -> an initialised network of ten classes."""
+
+    def build(shortcut="A", block="basic", depth=20, width=4, channels=3, **keys):
         model = make_model(shortcut=shortcut, block=block, depth=depth, width=width, **keys)
         net = Network(model, channels, 10)
         initialise(net, build_generator(0, "initialisation"), model.initialisation)
         return net
 
-    return made
+    return build
 
 
 def test_option_c_projects_in_every_block(network):
@@ -45,11 +47,12 @@ def test_network_shapes_and_depth(network, shortcut, block, depth):
 
 @pytest.mark.parametrize(("side", "sides"), [(32, (32, 16, 8)), (8, (8, 4, 2))])
 def test_each_stage_halves_the_image(network, side, sides):
-    net, seen = network(), []
+    net, shapes = network(), []
     for stage in (net.layer1, net.layer2, net.layer3):
-        stage.register_forward_hook(lambda _m, _i, output: seen.append(tuple(output.shape[1:])))
+        stage.register_forward_hook(lambda _m, _i, output: shapes.append(tuple(output.shape[1:])))
     net(torch.randn(2, 3, side, side))
-    assert seen == [(width, at, at) for width, at in zip((4, 8, 16), sides, strict=True)]
+    expected = [(width, side, side) for width, side in zip((4, 8, 16), sides, strict=True)]
+    assert shapes == expected
 
 
 def test_torchvision_style_constructors_work():
@@ -63,11 +66,8 @@ def test_torchvision_style_constructors_work():
 
 def test_block_kernels_strides_and_norms():
     bottleneck = Bottleneck(64, 16, stride=2)
-    assert [c.kernel_size for c in (bottleneck.conv1, bottleneck.conv2, bottleneck.conv3)] == [
-        (1, 1),
-        (3, 3),
-        (1, 1),
-    ]
+    kernels = [c.kernel_size for c in (bottleneck.conv1, bottleneck.conv2, bottleneck.conv3)]
+    assert kernels == [(1, 1), (3, 3), (1, 1)]
     assert (bottleneck.conv1.stride, bottleneck.conv2.stride) == ((1, 1), (2, 2))
     for block in (bottleneck, BasicBlock(8, 8)):
         convolutions = [m for m in block.modules() if isinstance(m, nn.Conv2d)]
@@ -94,12 +94,9 @@ def test_zero_padding_on_either_side():
 
 
 def test_only_option_c_projects_equal_shapes():
-    assert [build_shortcut(option, 8, 8, 1) is None for option in ("none", "A", "B", "C")] == [
-        True,
-        True,
-        True,
-        False,
-    ]
+    for option in ("none", "A", "B"):
+        assert build_shortcut(option, 8, 8, 1) is None
+    assert build_shortcut("C", 8, 8, 1) is not None
 
 
 @pytest.mark.parametrize("residual", [True, False])
@@ -107,7 +104,7 @@ def test_only_option_c_projects_equal_shapes():
     "make", [lambda r: BasicBlock(8, 8, residual=r), lambda r: Bottleneck(8, 2, residual=r)]
 )
 def test_plain_and_residual_blocks_differ_by_x_alone(make, residual):
-    """Pitfall 4: the last ReLU is missing in the plain variant only."""
+    """Pitfall 4: a plain variant that lacks the last ReLU."""
     torch.manual_seed(0)
     block = make(residual).eval()
     x = torch.randn(3, 8, 5, 5)
@@ -131,7 +128,7 @@ def test_initialisation_is_he_normal(network, initialisation, fan):
 
 @pytest.mark.parametrize("width", [4, 64])
 def test_linear_layer_is_initialised_uniformly(network, width):
-    """PyTorch's own: weights and biases of n inputs between -1/sqrt(n) and 1/sqrt(n)."""
+    """PyTorch's default: weights and biases between -1/sqrt(n) and 1/sqrt(n) for n inputs."""
     layer = network(width=width).fc
     bound = (4 * width) ** -0.5
     for values in (layer.weight, layer.bias):
@@ -151,22 +148,21 @@ def test_batchnorm_is_initialised_to_the_identity(network):
 
 
 def test_initialisation_uses_only_its_own_stream(make_model):
-    """Every convolution and the linear layer; the global stream is neither read nor moved."""
+    """Every convolution and the linear layer; the global stream is neither read nor advanced."""
     nets = [Network(make_model(depth=8, width=4, shortcut="C"), 3, 10) for _ in range(3)]
     torch.manual_seed(7)
     before = torch.get_rng_state()
     for net, seed in zip(nets, (1, 1, 2), strict=True):
         initialise(net, build_generator(seed, "initialisation"))
     assert torch.equal(torch.get_rng_state(), before)
-    one, same, other = (net.state_dict() for net in nets)
-    drawn = [name for name, value in one.items() if value.dim() > 1 or name == "fc.bias"]
-    assert (
-        len(drawn) == 1 + 3 * 3 + 2
-    )  # the stem, three blocks with their projections, the linear layer
+    first, same, other = (net.state_dict() for net in nets)
+    drawn = [name for name, value in first.items() if value.dim() > 1 or name == "fc.bias"]
+    # the stem, three blocks with their projections, the linear layer's weight and bias
+    assert len(drawn) == 1 + 3 * 3 + 2
     for name in drawn:
-        assert torch.equal(one[name], same[name])
-        assert not torch.equal(one[name], other[name])
-    assert len({one[name].flatten()[0].item() for name in drawn}) == len(drawn)
+        assert torch.equal(first[name], same[name])
+        assert not torch.equal(first[name], other[name])
+    assert len({first[name].flatten()[0].item() for name in drawn}) == len(drawn)
 
 
 def test_channels_last_changes_only_rounding(network):
@@ -179,7 +175,7 @@ def test_channels_last_changes_only_rounding(network):
 
 
 def test_preactivation_block_adds_a_clean_shortcut():
-    """He et al. 2016: y = x + F(x), nothing after the addition; F = conv(ReLU(BN(conv(ReLU(BN(x))))))."""
+    """He et al. 2016: y = x + F(x) with nothing after the addition; F = BN ReLU conv, twice."""
     torch.manual_seed(0)
     block = BasicBlock(8, 8, order="pre").eval()
     x = torch.randn(3, 8, 5, 5)
@@ -192,7 +188,7 @@ def test_preactivation_block_adds_a_clean_shortcut():
 
 
 def test_preactivation_has_the_same_layers(network):
-    """Both families; the first block has the stem's BN and ReLU, and one more follows the last."""
+    """The first block relies on the stem's BN and ReLU; one more pair follows the last block."""
     for shortcut in ("none", "A"):
         pre, post = network(shortcut, order="pre"), network(shortcut)
         kinds = [
@@ -206,13 +202,13 @@ def test_preactivation_has_the_same_layers(network):
 
 @pytest.mark.parametrize(("block", "depth"), [("basic", 20), ("bottleneck", 29)])
 def test_order_makes_no_difference_without_shortcuts(network, block, depth):
-    """Convolution, BN and ReLU take turns either way: a plain pre-activation net is the plain net."""
+    """Convolution, BN and ReLU alternate either way: a plain pre-activation network is plain."""
     post, pre = (network("none", block, depth, order=order).eval() for order in ("post", "pre"))
     torch.manual_seed(0)
     with torch.no_grad():
-        for one, other in zip(post.parameters(), pre.parameters(), strict=True):
-            one.copy_(torch.rand_like(one) - 0.3)
-            other.copy_(one)
+        for parameter, other in zip(post.parameters(), pre.parameters(), strict=True):
+            parameter.copy_(torch.rand_like(parameter) - 0.3)
+            other.copy_(parameter)
     x = torch.randn(4, 3, 16, 16)
     with torch.inference_mode():
         torch.testing.assert_close(pre(x), post(x))

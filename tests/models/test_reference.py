@@ -1,7 +1,7 @@
-"""An independent forward pass, from the papers' description alone: the network gives the same logits.
+"""An independent forward pass, written from the papers alone, gives the same logits.
 
-Parameters and BN statistics are taken by position (stem, blocks in order, shortcut last in a block, linear layer), so
-weights published elsewhere can be loaded by position.
+It reads parameters and BN statistics by position (stem, blocks in order, a block's shortcut last,
+linear layer), so weights published elsewhere can be loaded by position.
 """
 
 import itertools
@@ -16,7 +16,7 @@ EPS = 1e-5
 
 
 class Tape:
-    """Hands out a network's arrays in their order."""
+    """Hands out a network's parameters and BN statistics in order."""
 
     def __init__(self, network):
         self.parameters = [p.detach() for p in network.parameters()]
@@ -33,16 +33,16 @@ class Tape:
         mean, variance = self.statistics.pop(0), self.statistics.pop(0)
         shape = (1, -1, 1, 1)
 
-        def normalised(x):
+        def normalise(x):
             return (x - mean.view(shape)) / torch.sqrt(variance.view(shape) + EPS) * scale.view(
                 shape
             ) + shift.view(shape)
 
-        return normalised
+        return normalise
 
 
 def forward(network, x, *, blocks, shortcut, order, block, layout, new_channels, stride_on):
-    """Logits of the net that He et al. describe, with its arrays in the order that they are described in."""
+    """Return the logits of the network that He et al. describe, with the arrays of `network`."""
     tape = Tape(network)
     large = layout == "imagenet"
     convolution, norm = tape.convolution(2 if large else 1, 3 if large else 1), tape.norm()
@@ -60,7 +60,7 @@ def forward(network, x, *, blocks, shortcut, order, block, layout, new_channels,
                     else [(1, 0), (stride, 1), (1, 0)]
                 )
             first = stage == index == 0
-            x = one_block(tape, x, shape, shortcut, order, first, new_channels, stride)
+            x = forward_block(tape, x, shape, shortcut, order, first, new_channels, stride)
     if order == "pre":
         x = F.relu(tape.norm()(x))
     weight, bias = tape.parameters.pop(0), tape.parameters.pop(0)
@@ -69,7 +69,7 @@ def forward(network, x, *, blocks, shortcut, order, block, layout, new_channels,
     return x.mean((2, 3)) @ weight.T + bias
 
 
-def one_block(tape, x, shape, shortcut, order, first, new_channels, stride):
+def forward_block(tape, x, shape, shortcut, order, first, new_channels, stride):
     raw = activated = y = x
     for number, (step, padding) in enumerate(shape):
         if order == "post":
@@ -98,8 +98,8 @@ def one_block(tape, x, shape, shortcut, order, first, new_channels, stride):
     return F.relu(y) if order == "post" else y
 
 
-def randomised(network):
-    """Every array random, so that none may be mistaken for another."""
+def randomise(network):
+    """Fill every array at random, so that a mistaken one changes the logits."""
     torch.manual_seed(0)
     for array in [*network.parameters(), *(b for b in network.buffers() if b.is_floating_point())]:
         array.data = (
@@ -119,11 +119,13 @@ CIFAR = list(
 
 
 @pytest.mark.parametrize(("shortcut", "order", "kind", "new_channels", "stride_on"), CIFAR)
-def test_cifar_networks_match_the_reference(make_model, shortcut, order, kind, new_channels, stride_on):
+def test_cifar_networks_match_the_reference(
+    make_model, shortcut, order, kind, new_channels, stride_on
+):
     block, depth = kind
     keys = {"shortcut": shortcut, "order": order, "block": block, "new_channels": new_channels}
     model = make_model(depth=depth, width=4, bottleneck_stride=stride_on, **keys)
-    network = randomised(Network(model, 3, 10))
+    network = randomise(Network(model, 3, 10))
     x = torch.randn(2, 3, 16, 16)
     with torch.inference_mode():
         expected = forward(
@@ -139,7 +141,7 @@ def test_cifar_networks_match_the_reference(make_model, shortcut, order, kind, n
 )
 def test_imagenet_networks_match_the_reference(make_model, shortcut, order, block, depth, blocks):
     keys = {"shortcut": shortcut, "order": order, "block": block}
-    network = randomised(
+    network = randomise(
         Network(make_model(layout="imagenet", depth=depth, width=4, **keys), 3, 7)
     ).double()
     x = torch.randn(2, 3, 64, 64, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""ImageNet residual nets with option B are torchvision's: the same names, the same outputs."""
+"""ImageNet residual networks with option B are torchvision's: same names, same outputs."""
 
 import pytest
 import torch
@@ -21,13 +21,13 @@ def test_torchvision_state_dicts_load_both_ways(make_model, depth, block):
     theirs = getattr(torchvision.models, f"resnet{depth}")(weights=None).eval()
     model = make_model(layout="imagenet", shortcut="B", block=block, depth=depth, width=64)
     ours = Network(model, 3, 1000).eval()
-    pictures = torch.randn(2, 3, 64, 64)
+    images = torch.randn(2, 3, 64, 64)
     with torch.inference_mode():
         ours.load_state_dict(theirs.state_dict(), strict=True)
-        torch.testing.assert_close(ours(pictures), theirs(pictures), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(ours(images), theirs(images), rtol=1e-4, atol=1e-5)
         again = getattr(torchvision.models, f"resnet{depth}")(weights=None).eval()
         again.load_state_dict(ours.state_dict(), strict=True)
-        torch.testing.assert_close(again(pictures), theirs(pictures), rtol=0, atol=0)
+        torch.testing.assert_close(again(images), theirs(images), rtol=0, atol=0)
     assert [name for name, _ in ours.named_parameters()] == [
         name for name, _ in theirs.named_parameters()
     ]

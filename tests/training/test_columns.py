@@ -1,4 +1,4 @@
-"""Every column of a row of metrics, measured a second time without the code that measures it."""
+"""Every column of metrics.jsonl, computed again without the code that measures it."""
 
 import copy
 from itertools import islice
@@ -21,15 +21,15 @@ def dataset(compose_config):
     return load_dataset(compose_config("data.validation=100").data)
 
 
-def normalised(dataset, images):
-    """By mean and standard deviation of the training images."""
-    training = dataset.train.images.double()
-    return ((images.double() - training.mean()) / training.std(correction=0)).float()
+def normalise(dataset, images):
+    """Normalise by mean and standard deviation of the training images."""
+    trainer = dataset.train.images.double()
+    return ((images.double() - trainer.mean()) / trainer.std(correction=0)).float()
 
 
 @torch.no_grad()
 def error_and_loss(network, images, labels):
-    """Percent, and nats."""
+    """Return the error in percent and the mean cross-entropy in nats."""
     logits = network(images)
     wrong = (logits.argmax(1) != labels).double().mean().item()
     return 100 * wrong, F.cross_entropy(logits, labels).item()
@@ -40,19 +40,19 @@ def as_pair(row, name):
 
 
 def train_to(config, dataset, iteration):
-    """A training that stands at this iteration, and its last row."""
-    training = Trainer(config, dataset, CPU)
-    for event in fit(training):
+    """Return a trainer at this iteration, and its last row."""
+    trainer = Trainer(config, dataset, CPU)
+    for event in fit(trainer):
         if isinstance(event, Metrics):
             row = event.row
         if event == Progress(iteration):
-            return training, row
-    raise AssertionError("training ended before")
+            return trainer, row
+    raise AssertionError("training ended earlier")
 
 
 @pytest.fixture(scope="module")
 def at_eight(compose_config, tiny_overrides, dataset):
-    """After eight iterations, the second row of the run."""
+    """Return the trainer after eight iterations, and the second row of the run."""
     return train_to(compose_config(*tiny_overrides, *KEYS), dataset, 8)
 
 
@@ -61,15 +61,15 @@ def at_eight(compose_config, tiny_overrides, dataset):
     [("train/clean_", "train"), ("test/", "test"), ("validation/", "validation")],
 )
 def test_clean_columns_are_measured_on_their_own_split(at_eight, dataset, column, split):
-    training, row = at_eight
-    network = copy.deepcopy(training.network).eval()
+    trainer, row = at_eight
+    network = copy.deepcopy(trainer.network).eval()
     images = getattr(dataset, split)
-    expected = error_and_loss(network, normalised(dataset, images.images), images.labels)
+    expected = error_and_loss(network, normalise(dataset, images.images), images.labels)
     assert as_pair(row, column) == pytest.approx(expected, rel=1e-5)
 
 
 def test_splits_give_different_numbers(at_eight):
-    """Else the test above could not see one in place of another."""
+    """Otherwise the test above could not notice one in place of another."""
     _, row = at_eight
     names = ("train/clean_", "train/augmented_", "train/running_", "test/", "validation/")
     assert len({row[f"{name}error"] for name in names}) == len(names)
@@ -77,15 +77,15 @@ def test_splits_give_different_numbers(at_eight):
 
 
 def test_augmented_columns_use_augmented_training_images(at_eight, dataset):
-    training, row = at_eight
-    batches = list(build_loader(dataset, training.config, CPU).augmented_batches(8))
+    trainer, row = at_eight
+    batches = list(build_loader(dataset, trainer.config, CPU).augmented_batches(8))
     images, labels = (
         torch.cat([batch[0] for batch in batches]),
         torch.cat([batch[1] for batch in batches]),
     )
     assert torch.equal(labels, dataset.train.labels)
-    assert not torch.allclose(images, normalised(dataset, dataset.train.images))
-    network = copy.deepcopy(training.network).eval()
+    assert not torch.allclose(images, normalise(dataset, dataset.train.images))
+    network = copy.deepcopy(trainer.network).eval()
     assert as_pair(row, "train/augmented_") == pytest.approx(
         error_and_loss(network, images, labels), rel=1e-5
     )
@@ -94,14 +94,14 @@ def test_augmented_columns_use_augmented_training_images(at_eight, dataset):
 def test_running_columns_average_since_the_last_row(
     compose_config, tiny_overrides, dataset, at_eight
 ):
-    """In train mode, before each update."""
+    """They are measured in train mode, before each update."""
     config = compose_config(*tiny_overrides, *KEYS)
-    training, _ = train_to(config, dataset, 4)
+    trainer, _ = train_to(config, dataset, 4)
     batches = list(islice(build_loader(dataset, config, CPU).training_batches(4), 4))
     measured = []
     for images, labels in batches:
-        measured.append(error_and_loss(copy.deepcopy(training.network).train(), images, labels))
-        training.step()
+        measured.append(error_and_loss(copy.deepcopy(trainer.network).train(), images, labels))
+        trainer.step()
     errors, losses = zip(*measured, strict=True)
     _, row = at_eight
     assert as_pair(row, "train/running_") == pytest.approx(
@@ -115,7 +115,7 @@ def test_no_validation_columns_without_validation_images(tiny, compose_config):
 
 
 def test_row_has_the_learning_rate_of_its_last_update(tiny, dataset):
-    """The sixth update has the rate before the milestone, the seventh that after it."""
+    """The sixth update has the rate before the milestone, the seventh the rate after it."""
     config = tiny(
         *KEYS, "schedule.evaluate_every=1", "schedule.milestones=[6,9]", "schedule.factor=0.5"
     )
@@ -125,14 +125,15 @@ def test_row_has_the_learning_rate_of_its_last_update(tiny, dataset):
 
 
 def test_row_has_the_optimizers_learning_rate(tiny, dataset):
-    training = Trainer(tiny(*KEYS, "schedule.evaluate_every=1"), dataset, CPU)
-    for event in fit(training):
+    trainer = Trainer(tiny(*KEYS, "schedule.evaluate_every=1"), dataset, CPU)
+    for event in fit(trainer):
         if isinstance(event, Metrics):
-            assert {group["lr"] for group in training.optimizer.param_groups} == {event.row["lr"]}
+            assert {group["lr"] for group in trainer.optimizer.param_groups} == {event.row["lr"]}
 
 
 PLATEAU = (
-    "data.validation=64", "schedule=imagenet", "schedule.iterations=12", "schedule.evaluate_every=1",
+    "data.validation=64",
+    "schedule=imagenet", "schedule.iterations=12", "schedule.evaluate_every=1",
     "schedule.milestones=[]", "schedule.snapshots=[]", "schedule.plateau.patience=2",
     "schedule.plateau.improvement=100", "optim.lr=0.1", "probes=none",
 )  # fmt: skip
@@ -140,7 +141,10 @@ PLATEAU = (
 
 @pytest.fixture
 def begin(tiny, dataset):
-    """A training on few images, of which no evaluation makes 100 points of progress: each third one is a plateau."""
+    """Return a function that builds a trainer on few images.
+
+    No evaluation makes 100 points of progress, so every third one is a plateau.
+    """
     train, test, validation = (
         Split(split.images[:64], split.labels[:64])
         for split in (dataset.train, dataset.test, dataset.validation)

@@ -1,4 +1,4 @@
-"""Several processes that train one run: the same numbers as one process has, and one record."""
+"""Several processes that train one run give the numbers of one process, and one record."""
 
 import os
 import runpy
@@ -23,8 +23,8 @@ from degradation.training.trainer import Trainer
 TRAIN = str(CONF.parent / "experiments" / "train.py")
 
 
-def torchrun(script, *words, processes=2):
-    """Its exit status and what it printed."""
+def torchrun(script, *arguments, processes=2):
+    """Run a script by torchrun, and return its exit status and output."""
     command = [
         sys.executable,
         "-m",
@@ -34,68 +34,66 @@ def torchrun(script, *words, processes=2):
         str(processes),
     ]
     done = subprocess.run(
-        [*command, script, *map(str, words)], capture_output=True, text=True, check=False
+        [*command, script, *map(str, arguments)], capture_output=True, text=True, check=False
     )
     return done.returncode, done.stdout + done.stderr
 
 
 def losses_in_float64(config, group):
-    """Of every iteration the mean loss and this process's labels; and what the network is in the end."""
-    training = Trainer(config, load_dataset(config.data), torch.device("cpu"))
-    training.network.double()
-    training.join(group)
-    batches, labels, losses = training.batches, [], []
+    """Return the loss and this process's labels of each iteration, and the final weights."""
+    trainer = Trainer(config, load_dataset(config.data), torch.device("cpu"))
+    trainer.network.double()
+    trainer.join(group)
+    batches, all_labels, losses = trainer.batches, [], []
 
     def in_float64():
-        for pictures, wanted in batches:
-            labels.append(wanted)
-            yield pictures.double(), wanted
+        for images, labels in batches:
+            all_labels.append(labels)
+            yield images.double(), labels
 
-    training.batches = in_float64()
+    trainer.batches = in_float64()
     for _ in range(config.schedule.iterations):
-        training.running_loss = torch.zeros((), dtype=torch.float64)
-        training.step()
-        losses.append(training.running_loss)
+        trainer.running_loss = torch.zeros((), dtype=torch.float64)
+        trainer.step()
+        losses.append(trainer.running_loss)
     return {
         "losses": torch.stack(losses),
-        "labels": torch.stack(labels),
-        "weights": serialization.copy_weights(training.network),
+        "labels": torch.stack(all_labels),
+        "weights": serialization.copy_weights(trainer.network),
     }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shortcut", ["none", "A"])
-def test_two_processes_equal_one_with_two_bn_parts(
-    tiny, tiny_overrides, tmp_path, shortcut
-):
-    words = [
+def test_two_processes_equal_one_with_two_bn_parts(tiny, tiny_overrides, tmp_path, shortcut):
+    overrides = [
         "model.bn_parts=2",
         "schedule.iterations=50",
         f"model.shortcut={shortcut}",
         "optim.lr=0.1",
     ]
-    expected = losses_in_float64(tiny(*words), SINGLE)
-    status, told = torchrun(__file__, "losses", tmp_path, *tiny_overrides, *words)
-    assert status == 0, told
+    expected = losses_in_float64(tiny(*overrides), SINGLE)
+    status, output = torchrun(__file__, "losses", tmp_path, *tiny_overrides, *overrides)
+    assert status == 0, output
     first, second = (serialization.load((tmp_path / f"{rank}.pt").read_bytes()) for rank in (0, 1))
     assert torch.equal(torch.cat([first["labels"], second["labels"]], 1), expected["labels"])
     assert len(expected["losses"]) == 50
     assert expected["losses"][-1] < 0.9 * expected["losses"][0]
-    for found in (first, second):
-        torch.testing.assert_close(found["losses"], expected["losses"], rtol=0, atol=1e-9)
+    for result in (first, second):
+        torch.testing.assert_close(result["losses"], expected["losses"], rtol=0, atol=1e-9)
         for name, tensor in expected["weights"].items():
-            torch.testing.assert_close(found["weights"][name], tensor, rtol=0, atol=1e-9)
+            torch.testing.assert_close(result["weights"][name], tensor, rtol=0, atol=1e-9)
 
 
 @pytest.fixture
 def shared(tiny, tiny_overrides, tmp_path):
-    """The words of a run that two processes can train, its record, and the rows of one process."""
-    words = [*tiny_overrides, "model.bn_parts=2", f"record_root={tmp_path / 'two'}"]
-    (run,) = expand_runs(words)
+    """Return the overrides of a run for two processes, its record, and one process's rows."""
+    overrides = [*tiny_overrides, "model.bn_parts=2", f"record_root={tmp_path / 'two'}"]
+    (run,) = expand_runs(overrides)
     alone = tiny("model.bn_parts=2")
     assert train(alone) is State.DONE
-    (alone,) = expand_runs([*words[:-1], f"record_root={alone.record_root}"])
-    return words, run.record, alone.record.valid_prefix(METRICS_FILE)
+    (alone,) = expand_runs([*overrides[:-1], f"record_root={alone.record_root}"])
+    return overrides, run.record, alone.record.valid_prefix(METRICS_FILE)
 
 
 def assert_trained(record, expected):
@@ -103,69 +101,70 @@ def assert_trained(record, expected):
     rows = record.valid_prefix(METRICS_FILE)
     assert [row["iteration"] for row in rows] == [4, 8, 12]
     for row, other in zip(rows, expected, strict=True):
-        assert row == pytest.approx(
-            other, rel=1e-3, abs=0.2
-        )  # a picture of 1,437 may fall on the other side
+        # one image of 1,437 may be classified differently
+        assert row == pytest.approx(other, rel=1e-3, abs=0.2)
     starts = [row["attempt"] for row in record.valid_prefix(ATTEMPTS_FILE) if "start" in row]
     assert starts == list(range(1, len(starts) + 1))
 
 
 @pytest.mark.slow
 def test_two_processes_write_one_record_once(shared):
-    words, record, expected = shared
-    status, told = torchrun(TRAIN, *words)
-    assert status == 0, told
+    overrides, record, expected = shared
+    status, output = torchrun(TRAIN, *overrides)
+    assert status == 0, output
     assert_trained(record, expected)
     assert record.valid_prefix(ATTEMPTS_FILE)[0]["processes"] == 2
     before = record.read(ATTEMPTS_FILE)
-    status, told = torchrun(TRAIN, *words)
-    assert status == 0, told
-    assert told.count("already done") == 1
+    status, output = torchrun(TRAIN, *overrides)
+    assert status == 0, output
+    assert output.count("already done") == 1
     assert record.read(ATTEMPTS_FILE) == before
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
 def test_run_resumes_after_one_process_is_killed(shared, victim):
-    words, record, expected = shared
-    status, told = torchrun(__file__, "strike", victim, "SIGKILL", *words)
+    overrides, record, expected = shared
+    status, output = torchrun(__file__, "strike", victim, "SIGKILL", *overrides)
     assert status != 0
     end = record.valid_prefix(ATTEMPTS_FILE)[-1]
-    if victim == 1:  # the first one writes the record, so nobody tells of its own end
+    if victim == 1:  # the main process survives it, and records the end
         assert record.state() is State.FAILED
         assert end[OUTCOME] == State.FAILED
         assert end["iteration"] == 5
         assert end[REASON]
     else:
         assert record.state() is State.PARTIAL
-    status, told = torchrun(TRAIN, *words)
-    assert status == 0, told
-    assert "resumes from iteration 4" in told
+    status, output = torchrun(TRAIN, *overrides)
+    assert status == 0, output
+    assert "resumes from iteration 4" in output
     assert_trained(record, expected)
 
 
 @pytest.mark.slow
 def test_all_processes_stop_at_the_same_iteration(shared):
-    words, record, expected = shared
-    status, told = torchrun(__file__, "strike", 1, "SIGTERM", *words)
+    overrides, record, expected = shared
+    status, output = torchrun(__file__, "strike", 1, "SIGTERM", *overrides)
     assert status != 0
     end = record.valid_prefix(ATTEMPTS_FILE)[-1]
     assert (end[OUTCOME], end["iteration"]) == ("interrupted", 6)
-    status, told = torchrun(TRAIN, *words)
-    assert status == 0, told
-    assert "resumes from iteration 6" in told
+    status, output = torchrun(TRAIN, *overrides)
+    assert status == 0, output
+    assert "resumes from iteration 6" in output
     assert_trained(record, expected)
 
 
 @pytest.mark.slow
 def test_impossible_process_counts_are_refused(tiny_overrides, tmp_path):
-    for words, line in (
+    for overrides, line in (
         (["seed=0"], "model.bn_parts: 1 is not allowed with 2 processes"),
         (["-m", "seed=0,1"], "torchrun: a sweep is not allowed under it"),
     ):
-        status, told = torchrun(TRAIN, *words, *tiny_overrides, f"record_root={tmp_path / 'runs'}")
+        status, output = torchrun(
+            TRAIN, *overrides, *tiny_overrides, f"record_root={tmp_path / 'runs'}"
+        )
         assert status != 0
-        assert line in told
+        assert line in output
         assert not (tmp_path / "runs").exists()
 
 
@@ -177,24 +176,24 @@ def test_shards_partition_a_batch_in_order():
         assert all(sum(share.has_batch(number) for share in shares) == 1 for number in range(9))
 
 
-def losses(folder, *words):
-    (run,) = expand_runs(list(words))
+def losses(folder, *overrides):
+    (run,) = expand_runs(list(overrides))
     with init_distributed(run.config) as group:
-        found = losses_in_float64(run.config, group)
-        Path(folder, f"{group.shard.rank}.pt").write_bytes(serialization.dump(found))
+        result = losses_in_float64(run.config, group)
+        Path(folder, f"{group.shard.rank}.pt").write_bytes(serialization.dump(result))
 
 
-def strike(victim, kind, *words):
-    """train.py, but one process gets a signal before its sixth update."""
+def strike(victim, kind, *overrides):
+    """Run train.py, but send one process a signal before its sixth update."""
     step = Trainer.step
 
-    def struck(training):
-        if training.iteration == 5 and os.environ["RANK"] == victim:
+    def struck(trainer):
+        if trainer.iteration == 5 and os.environ["RANK"] == victim:
             os.kill(os.getpid(), signal.Signals[kind])
-        step(training)
+        step(trainer)
 
     Trainer.step = struck
-    sys.argv = [TRAIN, *words]
+    sys.argv = [TRAIN, *overrides]
     runpy.run_path(TRAIN, run_name="__main__")
 
 

@@ -1,11 +1,11 @@
-"""Which error a plateau of the learning rate is found in: that of held-out images, or of test images without any."""
+"""The error in which a plateau is found: of validation images, or of test images without any."""
 
 import pytest
 import torch
 
 from degradation.data.datasets import load_dataset
 from degradation.models.error_counts import ErrorCounts
-from degradation.training import trainer as fit_module
+from degradation.training import trainer as trainer_module
 from degradation.training.trainer import Metrics, ProbeResult, Trainer, fit
 
 CPU = torch.device("cpu")
@@ -20,27 +20,27 @@ FALLING, STUCK = [50.0, 40.0, 30.0], [50.0, 60.0, 70.0]
 
 @pytest.fixture
 def plateaus(tiny, monkeypatch):
-    """(overrides, test errors, validation errors) -> how often the rate has dropped after each of three evaluations."""
+    """Return a function: overrides, test and validation errors -> plateaus per evaluation."""
 
-    def found(overrides, test, validation):
+    def count(overrides, test, validation):
         config = tiny(*PLATEAU, *overrides)
-        training = Trainer(config, load_dataset(config.data), CPU)
-        sizes = training.loader.sizes
-        left = {sizes["test"]: list(test)} | (
-            {sizes["validation"]: list(validation)} if "validation" in sizes else {}
-        )
+        trainer = Trainer(config, load_dataset(config.data), CPU)
+        sizes = trainer.loader.sizes
+        errors = {sizes["test"]: list(test)}
+        if "validation" in sizes:
+            errors[sizes["validation"]] = list(validation)
 
-        def measured(_network, batches, *_):
-            seen = sum(len(labels) for _, labels in batches)
-            error = left[seen].pop(0) if seen in left else 0.0
+        def evaluate(_network, batches, *_):
+            images = sum(len(labels) for _, labels in batches)
+            error = errors[images].pop(0) if images in errors else 0.0
             return ErrorCounts(images=100, wrong=error, wrong_top5=0, loss_sum=0)
 
-        monkeypatch.setattr(fit_module, "evaluate", measured)
+        monkeypatch.setattr(trainer_module, "evaluate", evaluate)
         return [
-            event.row["schedule/plateaus"] for event in fit(training) if isinstance(event, Metrics)
+            event.row["schedule/plateaus"] for event in fit(trainer) if isinstance(event, Metrics)
         ]
 
-    return found
+    return count
 
 
 def test_validation_error_decides_a_plateau(plateaus):
@@ -54,7 +54,7 @@ def test_test_error_decides_a_plateau_without_validation(plateaus):
 
 
 def test_probes_are_taken_at_each_plateau(tiny):
-    """A plateau is no iteration that is known beforehand: the snapshot of a moment comes with the drop itself."""
+    """A plateau is not known in advance, so training itself has to take the probes there."""
     keys = [
         *PLATEAU[:1],
         "schedule.plateau.patience=1",
@@ -64,12 +64,10 @@ def test_probes_are_taken_at_each_plateau(tiny):
     config = tiny(
         *keys, "probes.training=[gradient_flow]", "data.validation=500", "schedule.evaluate_every=3"
     )
-    training = Trainer(config, load_dataset(config.data), CPU)
-    probed = [event.iteration for event in fit(training) if isinstance(event, ProbeResult)]
-    assert training.schedule_state.plateaus == [
-        6,
-        12,
-    ]  # the second of two evaluations without progress, each time
+    trainer = Trainer(config, load_dataset(config.data), CPU)
+    probed = [event.iteration for event in fit(trainer) if isinstance(event, ProbeResult)]
+    # each time at the second of two evaluations without progress
+    assert trainer.schedule_state.plateaus == [6, 12]
     assert probed == [0, 2, 6, 12]
 
 

@@ -1,9 +1,9 @@
-"""What is random in a run is drawn from its seed, by one stream for each use."""
+"""Everything random in a run is drawn from its seed, with one stream per use."""
 
 import pytest
 import torch
 
-from degradation import run_probes as explain_module
+from degradation import run_probes as run_probes_module
 from degradation.data import loaders, random_streams
 from degradation.data.datasets import load_dataset
 from degradation.models.network import Network, initialise
@@ -13,7 +13,7 @@ from degradation.registry import PROBES as PROBES_REGISTRY
 from degradation.run import train
 from degradation.run_probes import run_landscape, run_probes
 from degradation.sweep.jobs import locate_run
-from degradation.training import trainer as fit_module
+from degradation.training import trainer as trainer_module
 from degradation.training.device import memory_format
 from degradation.training.trainer import ProbeResult, Trainer, fit
 
@@ -32,20 +32,20 @@ def digits(compose_config):
 
 
 def trained_weights(config, dataset):
-    training = Trainer(config, dataset, CPU)
-    for _ in fit(training):
+    trainer = Trainer(config, dataset, CPU)
+    for _ in fit(trainer):
         pass
-    return torch.cat([parameter.detach().flatten() for parameter in training.network.parameters()])
+    return torch.cat([parameter.detach().flatten() for parameter in trainer.network.parameters()])
 
 
 def seed_only(patched, name):
-    """Draw every stream but this one from the seed 0."""
+    """Draw every stream but this one from seed 0."""
 
     def build_generator(seed, stream, index=0):
         return streams_generator(seed if stream == name else 0, stream, index)
 
     streams_generator = random_streams.build_generator
-    for module in (random_streams, loaders, fit_module):
+    for module in (random_streams, loaders, trainer_module):
         patched.setattr(module, "build_generator", build_generator)
 
 
@@ -53,13 +53,13 @@ def seed_only(patched, name):
 def test_each_stream_alone_makes_seeds_differ(tiny, digits, monkeypatch, stream):
     expected = trained_weights(tiny("seed=0", *FOUR_UPDATES), digits)
     seed_only(monkeypatch, stream)
-    found = [trained_weights(tiny(f"seed={seed}", *FOUR_UPDATES), digits) for seed in (0, 1)]
-    assert torch.equal(found[0], expected)
-    assert not torch.equal(found[1], expected)
+    weights = [trained_weights(tiny(f"seed={seed}", *FOUR_UPDATES), digits) for seed in (0, 1)]
+    assert torch.equal(weights[0], expected)
+    assert not torch.equal(weights[1], expected)
 
 
 def test_training_uses_no_other_stream(tiny, digits, monkeypatch):
-    """Global streams neither: with the seed 0 for order, augmentation and initialisation all seeds are one."""
+    """Nor global streams: with seed 0 for the three streams, all seeds give the same weights."""
     expected = trained_weights(tiny("seed=0", *FOUR_UPDATES), digits)
     seed_only(monkeypatch, "none of them")
     torch.manual_seed(5)
@@ -72,13 +72,13 @@ def test_network_starts_from_its_seeds_initialisation(tiny, digits, seed, initia
     config = tiny(f"seed={seed}", f"model.initialisation={initialisation}")
     expected = Network(config.model, 1, 10)
     initialise(expected, random_streams.build_generator(seed, "initialisation"), initialisation)
-    found = Trainer(config, digits, CPU).network.state_dict()
-    assert all(torch.equal(value, found[name]) for name, value in expected.state_dict().items())
+    state = Trainer(config, digits, CPU).network.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in expected.state_dict().items())
 
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """Every probe returns the first numbers of the stream that it is given."""
+    """Make every probe return the first numbers of its stream."""
 
     def draw(_network, _images, _labels, random):
         return {"drawn": torch.rand(3, generator=random).tolist()}
@@ -98,11 +98,13 @@ ALL = "gradient_flow,responses,identity,shattering,lesions,paths"
 @pytest.mark.parametrize("seed", [0, 3])
 def test_training_probes_draw_from_seed_name_and_iteration(tiny, digits, drawn, seed):
     config = tiny(f"seed={seed}", f"probes.training=[{ALL}]", "probes.early=3")
-    taken = [event for event in fit(Trainer(config, digits, CPU)) if isinstance(event, ProbeResult)]
-    assert {(event.probe, event.iteration) for event in taken} == {
+    results = [
+        event for event in fit(Trainer(config, digits, CPU)) if isinstance(event, ProbeResult)
+    ]
+    assert {(event.probe, event.iteration) for event in results} == {
         (name, iteration) for name in ALL.split(",") for iteration in (0, 3, 6, 12)
     }
-    for event in taken:
+    for event in results:
         assert event.table["drawn"] == expected_draw(seed, event.probe, event.iteration)
 
 
@@ -120,7 +122,7 @@ def test_later_probes_draw_from_seed_name_and_iteration(tiny, drawn, seed):
 
 @pytest.mark.parametrize("seed", [0, 3])
 def test_probe_at_iteration_0_sees_the_seeds_network(tiny, seed):
-    """No snapshot of it is kept: it is initialised again."""
+    """There is no snapshot of it: it is initialised again."""
     config = tiny(f"seed={seed}", "probes.training=[]", "probes.afterwards=[responses]")
     assert train(config) is State.DONE
     run_probes(config)
@@ -128,25 +130,25 @@ def test_probe_at_iteration_0_sees_the_seeds_network(tiny, seed):
     network = Network(config.model, 1, 10)
     initialise(network, random_streams.build_generator(seed, "initialisation"))
     network = network.to(memory_format=memory_format(config.precision))
-    feed = loaders.build_loader(load_dataset(config.data), config, CPU)
-    batch = sample_probe_batch("responses", feed, config.probes)
+    loader = loaders.build_loader(load_dataset(config.data), config, CPU)
+    batch = sample_probe_batch("responses", loader, config.probes)
     assert afterwards["iteration"] == 0
     assert afterwards["table"] == measure_probe("responses", network, batch, seed, 0)
 
 
 @pytest.mark.parametrize("seed", [0, 5])
 def test_landscape_directions_depend_on_their_own_seed(tiny, monkeypatch, seed):
-    """Two of them, whatever the run's seed."""
+    """There are two directions, and the run's seed does not matter."""
     draws = []
 
-    def direction(network, random):
+    def record_draw(network, random):
         draws.append(
             torch.rand(3, generator=torch.Generator().set_state(random.get_state())).tolist()
         )
-        return real_direction(network, random)
+        return real_draw(network, random)
 
-    real_direction = explain_module.draw_direction
-    monkeypatch.setattr(explain_module, "draw_direction", direction)
+    real_draw = run_probes_module.draw_direction
+    monkeypatch.setattr(run_probes_module, "draw_direction", record_draw)
     small = (
         "landscape.line=3",
         "landscape.square=3",

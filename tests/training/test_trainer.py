@@ -1,4 +1,4 @@
-"""Training: its rows, its three training errors, its end."""
+"""Training: its rows, its three training errors, resume and end."""
 
 import math
 
@@ -28,19 +28,16 @@ def digits(compose_config):
 
 
 def events(config, dataset):
-    training = Trainer(config, dataset, CPU)
-    return training, list(fit(training))
+    trainer = Trainer(config, dataset, CPU)
+    return trainer, list(fit(trainer))
 
 
 def test_rows_hold_all_metrics_at_fixed_iterations(tiny, digits):
     _, seen = events(tiny("schedule.iterations=10"), digits)
     rows = [event.row for event in seen if isinstance(event, Metrics)]
-    assert [row["iteration"] for row in rows] == [
-        4,
-        8,
-        10,
-    ]  # the last iteration has a row, whatever the interval
-    # of the 2 batches of 32 since the row before
+    # the last iteration has a row, whatever the interval is
+    assert [row["iteration"] for row in rows] == [4, 8, 10]
+    # a whole number of the 2 batches of 32 since the previous row
     wrong = rows[2]["train/running_error"] * 64 / 100
     assert 0 < wrong <= 64
     assert wrong == pytest.approx(round(wrong))
@@ -57,20 +54,20 @@ def test_rows_hold_all_metrics_at_fixed_iterations(tiny, digits):
 
 
 def test_snapshots_are_taken_at_the_configured_iterations(tiny, digits):
-    training, seen = events(tiny("schedule.snapshots=[0,6]"), digits)
+    trainer, seen = events(tiny("schedule.snapshots=[0,6]"), digits)
     snapshots = {event.iteration: event.weights for event in seen if isinstance(event, Snapshot)}
     assert list(snapshots) == [0, 6]
     name = "layer1.0.conv1.weight"
-    final = training.network.state_dict()[name]
+    final = trainer.network.state_dict()[name]
     assert not torch.equal(snapshots[0][name], snapshots[6][name])
     assert not torch.equal(snapshots[6][name], final)
 
 
 def test_three_training_errors_are_separate_measurements(tiny, digits):
-    """Pitfall 5: training error from train mode on augmented pictures only. Each is measured again by hand."""
-    training = Trainer(tiny(), digits, CPU)
+    """Pitfall 5: only the running error, in train mode. Each is measured again by hand here."""
+    trainer = Trainer(tiny(), digits, CPU)
     losses, wrong = [], 0
-    for event in fit(training):
+    for event in fit(trainer):
         if isinstance(event, Metrics):
             row = event.row
             break
@@ -84,8 +81,8 @@ def test_three_training_errors_are_separate_measurements(tiny, digits):
     assert row["train/running_loss"] == pytest.approx(sum(losses) / 4)
     again.network.eval()
     with torch.no_grad():
-        pictures, labels = again.loader.splits["train"].eval_batch(0, 1500)
-        logits = again.network(pictures)
+        images, labels = again.loader.splits["train"].eval_batch(0, 1500)
+        logits = again.network(images)
     assert row["train/clean_error"] == pytest.approx(
         100 * (logits.argmax(1) != labels).float().mean().item()
     )
@@ -93,23 +90,21 @@ def test_three_training_errors_are_separate_measurements(tiny, digits):
         F.cross_entropy(logits, labels).item(), rel=1e-5
     )
     with torch.no_grad():
-        pictures, labels = again.loader.splits["test"].eval_batch(0, 297)
+        images, labels = again.loader.splits["test"].eval_batch(0, 297)
         assert row["test/error"] == pytest.approx(
-            100 * (again.network.eval()(pictures).argmax(1) != labels).float().mean()
+            100 * (again.network.eval()(images).argmax(1) != labels).float().mean()
         )
-    assert (
-        len({row["train/running_error"], row["train/augmented_error"], row["train/clean_error"]})
-        == 3
-    )
+    errors = {row[f"train/{kind}_error"] for kind in ("running", "augmented", "clean")}
+    assert len(errors) == 3
 
 
 def test_all_splits_are_normalised_by_training_statistics(tiny, digits):
-    """Pitfall 6, and no look at the test pictures."""
-    training = Trainer(tiny(), digits, CPU)
+    """Pitfall 6: the test images do not enter the statistics."""
+    trainer = Trainer(tiny(), digits, CPU)
     values = digits.train.images.double()
-    for pictures in training.loader.splits.values():
-        assert pictures.mean.unique().item() == pytest.approx(values.mean().item())
-        assert pictures.deviation.item() == pytest.approx(values.std(correction=0).item())
+    for split in trainer.loader.splits.values():
+        assert split.mean.unique().item() == pytest.approx(values.mean().item())
+        assert split.deviation.item() == pytest.approx(values.std(correction=0).item())
 
 
 ALL = "[gradient_flow,responses,identity,shattering,lesions,paths]"
@@ -126,7 +121,7 @@ ALL = "[gradient_flow,responses,identity,shattering,lesions,paths]"
     ids=str,
 )
 def test_probes_do_not_change_training(tiny, digits, keys):
-    """Every probe at every moment, and none: the same weights, averages and rows."""
+    """Every probe at every moment, or none: the same weights, moving averages and rows."""
     probed, seen = events(tiny(*keys, f"probes.training={ALL}", "probes.early=3"), digits)
     bare, expected = events(tiny(*keys, "probes=none"), digits)
     assert {event.iteration for event in seen if isinstance(event, ProbeResult)} == {0, 3, 6, 12}
@@ -135,9 +130,9 @@ def test_probes_do_not_change_training(tiny, digits, keys):
     ]
     for name, value in bare.network.state_dict().items():
         assert torch.equal(value, probed.network.state_dict()[name]), name
-    states = [training.optimizer.state_dict()["state"] for training in (probed, bare)]
-    for one, other in zip(*(state.values() for state in states), strict=True):
-        assert torch.equal(one["momentum_buffer"], other["momentum_buffer"])
+    states = [trainer.optimizer.state_dict()["state"] for trainer in (probed, bare)]
+    for probed_state, bare_state in zip(*(state.values() for state in states), strict=True):
+        assert torch.equal(probed_state["momentum_buffer"], bare_state["momentum_buffer"])
 
 
 def test_plain_networks_have_no_shortcut_probes(tiny, digits):
@@ -162,7 +157,7 @@ def test_evaluation_does_not_change_training(tiny, digits):
     [1, 6, 11, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3, 4, 5, 7, 8, 9, 10))],
 )
 def test_resume_from_any_iteration_is_bit_exact(tiny, digits, stop_after):
-    """Pitfall 9: a resume that loses the optimiser's state, the schedule's position or the data order."""
+    """Pitfall 9: a resume that loses the momentum, the schedule's position or the data order."""
     config = tiny()
     whole, expected = events(config, digits)
     first = Trainer(config, digits, CPU)
@@ -190,9 +185,8 @@ def test_warmup_end_is_recorded_and_survives_a_resume(tiny, digits):
     )
     _, seen = events(config, digits)
     rows = [event.row for event in seen if isinstance(event, Metrics)]
-    assert [row["lr"] for row in rows] == pytest.approx(
-        [0.001, 0.001, 0.001]
-    )  # 4: warm-up; 8 and 12: after the drop
+    # iteration 4 is in the warm-up; 8 and 12 are after the drop
+    assert [row["lr"] for row in rows] == pytest.approx([0.001, 0.001, 0.001])
     assert ["schedule/warmup_end" in row for row in rows] == [False, True, True]
     assert rows[1]["schedule/warmup_end"] == 5
     half = Trainer(config, digits, CPU)
@@ -205,13 +199,13 @@ def test_warmup_end_is_recorded_and_survives_a_resume(tiny, digits):
 
 
 def test_infinite_loss_ends_the_run_at_its_iteration(tiny, digits):
-    training = Trainer(tiny(), digits, CPU)
+    trainer = Trainer(tiny(), digits, CPU)
     seen = []
-    for event in fit(training):
+    for event in fit(trainer):
         seen.append(event)
         if event == Progress(5):
             with torch.no_grad():
-                training.network.fc.weight.fill_(math.nan)
+                trainer.network.fc.weight.fill_(math.nan)
     assert seen[-1] == Divergence(6)
     assert [event.row["iteration"] for event in seen if isinstance(event, Metrics)] == [4]
 
@@ -226,14 +220,14 @@ def test_bf16_trains_to_different_numbers(tiny, digits):
 
 
 def test_updates_follow_momentum_and_weight_decay(tiny, digits):
-    """One update by hand: g = dE/dw + 1e-4 w on every parameter, v = g, w = w - lr v; then v = 0.9 v + g."""
-    training = Trainer(tiny(), digits, CPU)
-    name = "layer1.0.bn1.weight"  # decayed too
-    parameter = dict(training.network.named_parameters())[name]
+    """By hand: g = dE/dw + 1e-4 w on every parameter, v = 0.9 v + g from v = 0, w -= lr v."""
+    trainer = Trainer(tiny(), digits, CPU)
+    name = "layer1.0.bn1.weight"  # weight decay applies to BN as well
+    parameter = dict(trainer.network.named_parameters())[name]
     velocity = torch.zeros_like(parameter)
     for _ in range(2):
         before = parameter.detach().clone()
-        training.step()
+        trainer.step()
         velocity = 0.9 * velocity + parameter.grad + 1e-4 * before
         torch.testing.assert_close(parameter.detach(), before - 0.01 * velocity)
 
@@ -248,7 +242,7 @@ def test_checkpoint_that_would_run_code_is_refused():
     for content in (
         pickle.dumps(Malicious()),
         b"",
-        b"torn",
+        b"truncated",
         serialization.dump({"a": torch.ones(3)})[:-30],
     ):
         with pytest.raises(serialization.CheckpointError):
