@@ -140,7 +140,7 @@ def error_resolution(*groups: pd.DataFrame, column: str = ERROR_STEP) -> float:
     return 0.0 if pd.isna(step) else float(step)
 
 
-def paired_by_seed(a: pd.DataFrame, b: pd.DataFrame) -> Difference | None:
+def difference_by_seed(a: pd.DataFrame, b: pd.DataFrame) -> Difference | None:
     """Return the difference of training errors within each seed, averaged over seeds.
 
     Runs of one seed share the order of the data, the augmentation and the initialisation, so these

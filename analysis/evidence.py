@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from analysis.claim import RunsByDepth, Side, is_untrained, paired_by_seed
+from analysis.claim import RunsByDepth, Side, is_untrained, difference_by_seed
 from analysis.columns import ENDED_AT, TRAINING_ERROR, UNTRAINED_WITHIN_POINTS
 from analysis.statistics import CONFIDENCE, Difference, Estimate, bonferroni_level
 from degradation.records.schema import State
@@ -83,7 +83,7 @@ def format_comparison(difference: Estimate, a: pd.DataFrame, b: pd.DataFrame) ->
     If both have the same seeds, the bounds of the difference paired by seed follow.
     """
     line = format_interval(difference)
-    by_seed = paired_by_seed(a, b) if isinstance(difference, Difference) else None
+    by_seed = difference_by_seed(a, b) if isinstance(difference, Difference) else None
     if by_seed is None:
         return line
     lower, upper = format_points(by_seed.lower), format_points(by_seed.upper)

@@ -86,7 +86,7 @@ def _not_compared(runs: pd.DataFrame) -> list[Claim]:
     reasons += _unpublished_networks(runs[follows_imagenet_protocol(runs)], "imagenet")
     if not reasons:
         return []
-    statement = "the errors are those that were published for the same nets"
+    statement = "the errors equal those that were published for the same nets"
     decisive = f"not compared with published numbers: {abbreviate(reasons, '; ')}"
     return [Claim("published numbers", statement, Verdict.NOT_TESTED, decisive, reasons)]
 

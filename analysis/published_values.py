@@ -160,7 +160,10 @@ def _cifar10_table_6() -> Iterator[PublishedValue]:
 
 
 def _cifar10_figure_6() -> Iterator[PublishedValue]:
-    """The plain networks, read off the figure; of 110 layers the caption says only `above 60`."""
+    """Yield the errors of plain networks that are read off figure 6.
+
+    The error of 110 layers is not drawn; the caption says that it is above 60 %.
+    """
     source = (TEST_ERROR, "H15", "figure 6")
     yield PublishedValue("cifar10", *PLAIN, 20, *source, low=9, high=9.5, by_eye=True)
     yield PublishedValue("cifar10", *PLAIN, 32, *source, 10, by_eye=True)

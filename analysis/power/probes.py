@@ -24,7 +24,7 @@ from analysis.power.simulated_runs import (
     draw_frame,
     run_id,
 )
-from analysis.power.simulation import AS_SEEN, NO_EFFECT, Case, verdict_of
+from analysis.power.simulation import AS_SEEN, NO_EFFECT, Case, find_verdict
 from analysis.probes import END, INITIALISATION
 
 # Standard deviation over seeds of log10 of a span: the median over the networks of `quick`, which
@@ -63,7 +63,7 @@ class ProbeDraw:
     def __call__(self, generator: np.random.Generator) -> Verdict:
         runs = draw_frame(self.errors, generator).runs
         frame = add_probe(runs, self.probe, self.draw_rows(generator))
-        return verdict_of(self.mechanism.judge(frame, self.margin), self.claim)
+        return find_verdict(self.mechanism.judge(frame, self.margin), self.claim)
 
 
 def probe_cases(ledger: Path, margin: float) -> Iterator[Case]:

@@ -13,7 +13,7 @@ from analysis.claim import Verdict
 from analysis.claims import judge
 from analysis.power.ledger import Networks, NormalByDepth
 from analysis.power.simulated_runs import draw_frame
-from analysis.power.simulation import AS_SEEN, NO_EFFECT, Case, verdict_of
+from analysis.power.simulation import AS_SEEN, NO_EFFECT, Case, find_verdict
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class TrainingDraw:
 
     def __call__(self, generator: np.random.Generator) -> Verdict:
         runs = draw_frame(self.networks, generator).runs
-        return verdict_of(judge(runs, self.margin), self.claim)
+        return find_verdict(judge(runs, self.margin), self.claim)
 
 
 def training_cases(measured: Networks, margin: float) -> Iterator[Case]:
@@ -70,19 +70,19 @@ def training_cases(measured: Networks, margin: float) -> Iterator[Case]:
 
 
 def _flat(depths: NormalByDepth) -> NormalByDepth:
-    """Every depth is as the shallowest."""
+    """Return every depth with the errors of the shallowest."""
     return dict.fromkeys(depths, depths[min(depths)])
 
 
 def _above_shallowest(depths: NormalByDepth, margin: float) -> NormalByDepth:
-    """Every deeper network is the margin above the shallowest."""
+    """Return the networks with every deeper one the margin above the shallowest."""
     shallowest = min(depths)
     above = dict.fromkeys(depths, depths[shallowest].shifted(margin))
     return above | {shallowest: depths[shallowest]}
 
 
 def _rising(depths: NormalByDepth, margin: float) -> NormalByDepth:
-    """The error rises from depth to depth in equal steps, to the margin at the deepest."""
+    """Return networks whose error rises in equal steps, up to the margin at the deepest."""
     shallowest = depths[min(depths)]
     steps = len(depths) - 1
     return {

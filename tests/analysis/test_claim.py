@@ -11,7 +11,7 @@ from analysis.claim import (
     error_resolution,
     is_untrained,
     not_tested,
-    paired_by_seed,
+    difference_by_seed,
     training_error_difference,
 )
 from analysis.columns import UNTRAINED_WITHIN_POINTS
@@ -133,21 +133,21 @@ def test_equal_seeds_are_paired_in_any_order(residual_runs):
     groups = residual_runs({20: [1.0, 2.0, 4.0], 56: [7.0, 5.5, 9.0]})
     shuffled = groups[56].iloc[[2, 0, 1]]
     expected = paired_difference([7.0, 5.5, 9.0], [1.0, 2.0, 4.0])
-    assert paired_by_seed(shuffled, groups[20]) == expected
+    assert difference_by_seed(shuffled, groups[20]) == expected
 
 
 def test_different_seeds_are_not_paired(residual_runs):
     groups = residual_runs({20: [1.0, 2.0, 4.0], 56: [7.0, 5.5, 9.0]})
     groups[20]["seed"] = [0, 1, 3]
-    assert paired_by_seed(groups[56], groups[20]) is None
+    assert difference_by_seed(groups[56], groups[20]) is None
 
 
 def test_single_or_repeated_seeds_are_not_paired(residual_runs):
     runs = residual_runs({20: [1.0, 2.0, 4.0]})[20]
-    assert paired_by_seed(runs, runs) is not None
-    assert paired_by_seed(runs.iloc[:1], runs.iloc[:1]) is None
+    assert difference_by_seed(runs, runs) is not None
+    assert difference_by_seed(runs.iloc[:1], runs.iloc[:1]) is None
     repeated = runs.assign(seed=[0, 1, 1])
-    assert paired_by_seed(repeated, repeated) is None
+    assert difference_by_seed(repeated, repeated) is None
 
 
 def test_differences_use_the_step_of_the_errors(residual_runs):
@@ -155,7 +155,7 @@ def test_differences_use_the_step_of_the_errors(residual_runs):
     welch = welch_difference([1.2] * 3, [1.0] * 3, 0.0667)
     assert training_error_difference(groups[56], groups[20]) == welch
     by_seed = paired_difference([1.2] * 3, [1.0] * 3, 0.0667)
-    assert paired_by_seed(groups[56], groups[20]) == by_seed
+    assert difference_by_seed(groups[56], groups[20]) == by_seed
 
 
 def test_resolution_is_the_largest_known_step(residual_runs):
