@@ -104,8 +104,8 @@ def test_whole_training_and_other_shares_are_evidence(explain):
 
 
 def test_no_line_joins_censored_medians(explain):
-    ((canvas, _),) = explain(plain=SLOW).figures.values()
-    lines = [line for line in canvas.axes[1].lines if len(line.get_ydata()) == 5]
+    ((fig, _),) = explain(plain=SLOW).figures.values()
+    lines = [line for line in fig.axes[1].lines if len(line.get_ydata()) == 5]
     half = next(line for line in lines if line.get_ydata()[0] == 80)  # the median of 20 layers
     assert np.isnan(half.get_ydata()[-1])
     assert half.get_ydata()[-2] == LAST
@@ -266,31 +266,26 @@ def test_equal_slopes_contradict_in_five_percent():
     depths, generator = np.repeat([20.0, 32, 44, 56], 4), np.random.default_rng(0)
     plain, verdicts = fit_line(0.05, 1e-3), []
     for _ in range(100):
-        times = [
-            np.exp(3 + 0.05 * depths + 0.3 * generator.normal(size=len(depths))) for _ in THRESHOLDS
-        ]
-        fits = {
-            share: (plain, fit_growth(EXPONENTIAL, depths, by * 0.999, by))
-            for share, by in zip(THRESHOLDS, times, strict=True)
-        }
+        fits = {}
+        for share in THRESHOLDS:
+            by = np.exp(3 + 0.05 * depths + 0.3 * generator.normal(size=len(depths)))
+            fits[share] = (plain, fit_growth(EXPONENTIAL, depths, by * 0.999, by))
         verdicts.append(decide_slowing(fits))
-    assert (
-        0 < verdicts.count(Verdict.CONTRADICTED) <= 0.1 * len(verdicts)
-    )  # 5 % plus two standard errors
+    # 5 % plus two standard errors
+    assert 0 < verdicts.count(Verdict.CONTRADICTED) <= 0.1 * len(verdicts)
 
 
 def test_figure_draws_censored_runs_as_open_triangles(explain):
-    ((canvas, _),) = explain(plain=SLOW, residual=FLAT).figures.values()
-    first = canvas.axes[0]
+    ((fig, _),) = explain(plain=SLOW, residual=FLAT).figures.values()
+    first = fig.axes[0]
     triangles = [line for line in first.lines if line.get_marker() == "^"]
     assert sum(len(line.get_ydata()) for line in triangles) == 6
     assert {at for line in triangles for at in line.get_ydata()} == {LAST}
     marks = [line for line in first.lines if line.get_marker() in ("s", "o")]
     assert sum(len(line.get_ydata()) for line in marks) == 9 + 15
-    spans = [line for line in first.lines if line.get_alpha() == 0.6]
-    assert (
-        sum(int(np.isnan(line.get_ydata()).sum()) for line in spans) == 9 + 15
-    )  # the interval of each run ends with a gap
+    intervals = [line for line in first.lines if line.get_alpha() == 0.6]
+    gaps = sum(int(np.isnan(line.get_ydata()).sum()) for line in intervals)
+    assert gaps == 9 + 15  # the interval of each run ends with a gap
     fits = [line for line in first.lines if len(line.get_ydata()) == 200]
     assert len(fits) == 2
     slopes = [np.diff(np.log(line.get_ydata())) for line in fits]

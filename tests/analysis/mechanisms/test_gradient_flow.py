@@ -145,17 +145,17 @@ def test_figure_draws_geometric_means_of_both_families(frame_of):
     style.apply()
     table["weight_gradient"] *= 3
     drawn = {
-        name: canvas.axes[0].lines[0].get_ydata()
-        for name, (canvas, _) in build(frame, 2.0).figures.items()
+        name: fig.axes[0].lines[0].get_ydata()
+        for name, (fig, _) in build(frame, 2.0).figures.items()
     }
     assert np.allclose(drawn["gradient-flow"], [2.0, *LEVEL[1:]])
     assert np.allclose(drawn["gradient-flow-weights"], 3 * np.array(LEVEL[:-1]))
-    canvas = figure.plot(table, "input_gradient", "norm of dE/dx")
-    assert len(canvas.axes) == 4
-    lines = [line.get_ydata() for line in canvas.axes[0].lines]
+    fig = figure.plot(table, "input_gradient", "norm of dE/dx")
+    assert len(fig.axes) == 4
+    lines = [line.get_ydata() for line in fig.axes[0].lines]
     assert np.allclose(lines[0], [2.0, *LEVEL[1:]])  # seeds 1 and 4 at the first block: 2
     assert np.allclose(lines[1], [2e5, *EXPLODING[1:]])
-    assert len({ax.get_ylim() for ax in canvas.axes}) == 1
+    assert len({ax.get_ylim() for ax in fig.axes}) == 1
 
 
 def test_single_run_is_drawn():

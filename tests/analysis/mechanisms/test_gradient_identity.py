@@ -99,8 +99,8 @@ def test_without_residual_probe_there_is_no_explanation(explain, frame_of):
 
 
 def test_figure_draws_terms_relative_to_the_gradient():
-    canvas = figures.plot_terms(identity_table(depths=(8, 14, 20, 32, 44)))
-    axes = np.array(canvas.axes).reshape(2, 3)
+    fig = figures.plot_terms(identity_table(depths=(8, 14, 20, 32, 44)))
+    axes = np.array(fig.axes).reshape(2, 3)
     assert [ax.get_title() for ax in axes[0]] == ["8 layers", "20 layers", "44 layers"]
     assert [ax.get_ylabel().split("\n")[0] for ax in axes[:, 0]] == ["initialisation", "end"]
     for ax in axes.flat:
@@ -127,5 +127,5 @@ def test_share_is_drawn_at_first_and_last_moment(explain):
 def test_single_run_is_drawn(explain):
     explanation = explain(identity_table(depths=(8,), seeds=1))
     assert set(explanation.figures) == {"identity", "shortcut-share"}
-    for canvas, _ in explanation.figures.values():
-        canvas.canvas.draw()
+    for fig, _ in explanation.figures.values():
+        fig.canvas.draw()

@@ -95,9 +95,8 @@ def test_chaos_differs_from_a_bowl_of_many_decades(smooth):
     decades, share = measure_roughness(smooth)
     assert decades < 0.02
     assert share < 0.05
-    chaotic_decades, chaotic_share = measure_roughness(
-        smooth * 10 ** (0.3 * waves())
-    )  # a factor of two up and down
+    chaotic = smooth * 10 ** (0.3 * waves())  # a factor of two up and down
+    chaotic_decades, chaotic_share = measure_roughness(chaotic)
     assert chaotic_decades > 0.15
     assert chaotic_share > 0.5
 
@@ -116,8 +115,8 @@ def test_nan_and_small_grids_are_not_counted():
 
 
 def test_contours_show_log10_loss_on_one_scale(frame_with_landscape):
-    canvas = build(frame_with_landscape(BOTH), 2.0).figures["landscape"][0]
-    panels = canvas.axes[:4]
+    fig = build(frame_with_landscape(BOTH), 2.0).figures["landscape"][0]
+    panels = fig.axes[:4]
     assert [ax.get_title() for ax in panels[:2]] == ["20 layers", "56 layers"]
     levels = [tuple(ax.collections[0].levels) for ax in panels]
     assert len(set(levels)) == 1
@@ -131,10 +130,10 @@ def test_contours_show_log10_loss_on_one_scale(frame_with_landscape):
 
 
 def test_line_draws_loss_and_error_of_every_network(frame_with_landscape):
-    canvas = build(
+    fig = build(
         frame_with_landscape({"plain": {20: [1.0, 1.0]}, "residual": {20: [1.0]}}), 2.0
     ).figures["landscape-line"][0]
-    plain_loss, plain_error, residual_loss, _ = canvas.axes
+    plain_loss, plain_error, residual_loss, _ = fig.axes
     assert (len(plain_loss.lines), len(residual_loss.lines)) == (2, 1)
     assert plain_loss.lines[0].get_ydata() == pytest.approx(0.1 + AT**2)
     assert plain_error.lines[0].get_ydata() == pytest.approx(10)

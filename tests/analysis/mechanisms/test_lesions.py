@@ -49,9 +49,8 @@ def test_table_averages_blocks_that_keep_the_shape(frame_with_lesions):
     explanation = build(frame_with_lesions(TRAINED), 2.0)
     table = explanation.table.set_index(["family", "lesion", "number"])
     assert table.loc[("plain", "delete", 1), "test_error_mean"] == pytest.approx(85.5)
-    assert table.loc[("residual", "delete", 1), "test_error_mean"] == pytest.approx(
-        5.5
-    )  # without block 1
+    # Block 1 changes the shape and is excluded.
+    assert table.loc[("residual", "delete", 1), "test_error_mean"] == pytest.approx(5.5)
     assert table.loc[("residual", "delete", 1), "increase_mean"] == pytest.approx(3.5)
     assert table.loc[("residual", "delete", 2), "test_error_mean"] == pytest.approx(50.5)
     assert table.loc[("plain", "none", 0), "runs"] == 3
@@ -161,8 +160,8 @@ def test_identity_probe_shows_shape_changes_without_plain(frame_with_lesions):
 
 
 def test_figure_draws_means_and_range_over_runs(frame_with_lesions):
-    canvas = build(frame_with_lesions(TRAINED), 2.0).figures["lesions"][0]
-    plain_deleted, residual_deleted, plain_swapped, _ = canvas.axes
+    fig = build(frame_with_lesions(TRAINED), 2.0).figures["lesions"][0]
+    plain_deleted, residual_deleted, plain_swapped, _ = fig.axes
     for ax, expected in ((plain_deleted, [20, 85.5, 50.5]), (residual_deleted, [2, 5.5, 50.5])):
         assert ax.lines[0].get_xdata() == pytest.approx([0, 0.5, 1])
         assert ax.lines[0].get_ydata() == pytest.approx(expected)
@@ -170,7 +169,7 @@ def test_figure_draws_means_and_range_over_runs(frame_with_lesions):
     assert plain_deleted.lines[1].get_ydata() == pytest.approx([90, 90])  # chance
     band = plain_deleted.collections[0].get_paths()[0].vertices
     assert {85.0, 86.0} <= {round(y, 6) for _, y in band}
-    assert len({ax.get_ylim() for ax in canvas.axes}) == 1
+    assert len({ax.get_ylim() for ax in fig.axes}) == 1
 
 
 def test_chance_line_follows_the_data(frame_with_lesions):
@@ -179,14 +178,14 @@ def test_chance_line_follows_the_data(frame_with_lesions):
     frame.runs["chance"] = 100 * 8 / 9
     figures = build(frame, 2.0).figures
     for name in ("lesions", "lesions-alone"):
-        canvas = figures[name][0]
-        assert [canvas.axes[0].lines[-1].get_ydata()[0]] == pytest.approx([100 * 8 / 9])
-        assert "chance (88.89 %)" in [text.get_text() for text in canvas.legends[0].get_texts()]
+        fig = figures[name][0]
+        assert [fig.axes[0].lines[-1].get_ydata()[0]] == pytest.approx([100 * 8 / 9])
+        assert "chance (88.89 %)" in [text.get_text() for text in fig.legends[0].get_texts()]
 
 
 def test_single_deletions_are_points_or_crosses(frame_with_lesions):
-    canvas = build(frame_with_lesions(TRAINED), 2.0).figures["lesions-alone"][0]
-    residual = canvas.axes[1]
+    fig = build(frame_with_lesions(TRAINED), 2.0).figures["lesions-alone"][0]
+    residual = fig.axes[1]
     points, crosses = (np.asarray(marks.get_offsets()) for marks in residual.collections)
     assert sorted(map(tuple, crosses)) == [(2, 60.0), (2, 60.5), (2, 61.0)]
     assert sorted({x for x, _ in points}) == [1, 3]

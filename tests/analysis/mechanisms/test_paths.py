@@ -11,10 +11,9 @@ from analysis.claim import Verdict
 from analysis.figures import style
 from analysis.mechanisms.paths import build, measure_lengths
 
-SHORT, LONG = (
-    [4.0, 3.0, 2.0, 1.0, 0.0],
-    [0.0, 1.0, 2.0, 3.0, 4.0],
-)  # effective lengths 1 and 3 of n = 4
+# Norms by path length, of n = 4 blocks.
+SHORT = [4.0, 3.0, 2.0, 1.0, 0.0]  # effective length 1
+LONG = [0.0, 1.0, 2.0, 3.0, 4.0]  # effective length 3
 
 
 @pytest.fixture(autouse=True)
@@ -138,25 +137,22 @@ def test_gradient_of_nan_is_named_and_never_reproduces(frame_with_paths):
     explanation = build(frame_with_paths([SHORT, broken]), 2.0)
     assert explanation.claims[0].verdict is Verdict.NOT_TESTED
     assert explanation.table.set_index("iteration").loc[400, "runs_known"] == 1
-    explanation = build(
-        frame_with_paths([[0.0] * 5, [nan] * 5]), 2.0
-    )  # nothing is known at the end, and the figure is still drawn
+    # Nothing is known at the end, and the figure is still drawn.
+    explanation = build(frame_with_paths([[0.0] * 5, [nan] * 5]), 2.0)
     assert explanation.claims[0].verdict is Verdict.NOT_TESTED
 
 
 def test_figure_draws_numbers_norms_and_shares(frame_with_paths):
-    canvas = build(frame_with_paths([SHORT, [8.0, 6.0, 4.0, 2.0, 0.0]], plain=True), 2.0).figures[
-        "paths"
-    ][0]
-    count, single, total, depths = canvas.axes
+    frame = frame_with_paths([SHORT, [8.0, 6.0, 4.0, 2.0, 0.0]], plain=True)
+    fig = build(frame, 2.0).figures["paths"][0]
+    count, single, total, depths = fig.axes
     assert count.lines[0].get_ydata() == pytest.approx(np.array([1, 4, 6, 4, 1]) / 16)
     lines = {line.get_label(): line for line in single.lines}
     assert list(lines["end"].get_xdata()) == [0, 2, 3, 4]  # length 1 was not sampled
     assert lines["end"].get_ydata() == pytest.approx([1, 0.01, 0.001, 0.0001])
     lines = {line.get_label(): line for line in total.lines}
-    assert lines["end"].get_ydata() == pytest.approx(
-        np.array(SHORT) / 10
-    )  # both seeds have the same shares
+    # Both seeds have the same shares.
+    assert lines["end"].get_ydata() == pytest.approx(np.array(SHORT) / 10)
     assert lines["effective length, end"].get_xdata()[0] == pytest.approx(1)
     assert lines["$n/2$, the mean length"].get_xdata()[0] == pytest.approx(2)
     assert count.get_ylim() == total.get_ylim()

@@ -49,9 +49,8 @@ def test_fall_and_lead_reproduce_the_claim(explain):
         ("plain", 20, "initialisation")
     ]
     assert row[["distance", "correlation"]].tolist() == pytest.approx([0.1, 0.1])
-    assert row[["low", "high"]].tolist() == pytest.approx(
-        [0.0752, 0.1248], abs=1e-4
-    )  # 4.30 * 0.01 / sqrt(3)
+    # The half-width is 4.30 * 0.01 / sqrt(3).
+    assert row[["low", "high"]].tolist() == pytest.approx([0.0752, 0.1248], abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -166,9 +165,8 @@ def test_figure_draws_correlations_and_their_start():
     axes = figures.plot(table, values[values["moment"] == "initialisation"]).axes
     assert [ax.get_title() for ax in axes[:2]] == ["plain", "residual"]
     plain, at_end, start = axes[0], axes[2], axes[4]
-    assert plain.lines[2].get_xdata() == pytest.approx(
-        [0, 0.1, 0.2]
-    )  # 20 layers, short distances only
+    # 20 layers, short distances only
+    assert plain.lines[2].get_xdata() == pytest.approx([0, 0.1, 0.2])
     assert plain.lines[2].get_ydata() == pytest.approx([1, 0.1, 0.05])
     assert at_end.lines[0].get_ydata() == pytest.approx([1, 0.9, 0.9])
     assert plain.lines[3].get_ydata() == pytest.approx([0, 0])  # white noise

@@ -1,0 +1,25 @@
+"""When the learning rate drops, as far as several runs agree."""
+
+import pandas as pd
+import pytest
+
+from analysis.lr_drops import MILESTONES, common_milestones
+
+
+@pytest.mark.parametrize(
+    ("schedules", "milestones"),
+    [
+        (["[32000, 48000]"] * 2, [32000, 48000]),
+        (["[32000, 48000]", None], [32000, 48000]),
+        (["[32000, 48000]", "[200, 300]"], []),
+        (["[]", "[]"], []),
+        ([None, None], []),
+    ],
+)
+def test_common_milestones_are_those_of_all_runs(schedules, milestones):
+    runs = pd.DataFrame({MILESTONES: pd.Series(schedules, dtype=object)})
+    assert common_milestones(runs) == milestones
+
+
+def test_runs_without_the_column_have_no_milestones():
+    assert common_milestones(pd.DataFrame({"run_id": ["a"]})) == []
