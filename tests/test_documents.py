@@ -40,6 +40,7 @@ PATH = re.compile(r"(?:conf|src|analysis|experiments|tests|docs|ledger|\.ci)/[\w
 FILE = re.compile(r"[\w-]+\.(?:py|md|yaml|toml|txt|cff)")
 KEY = re.compile(r"([a-z_]+(?:\.[a-z_]+)+|[a-z_]+(?==))(?:=\S*)?")
 LINK = re.compile(r"(?:\[[^\]]*\]\(|^\[[^\]]+\]: )([^)\s]+)", re.MULTILINE)
+SCRIPT_CALL = re.compile(r"(experiments/\w+\.py|tests/\w+) ([^;>\n]*)")
 OVERRIDE = re.compile(r"[\w./]+=(?!=)")
 HYDRA_SCRIPTS = ("train.py", "explain.py", "landscape.py")
 PRINT_HELPS = """
@@ -68,15 +69,15 @@ class Command:
 
 
 @cache
-def text_of(document: str) -> str:
+def read_document(document: str) -> str:
     return (ROOT / document).read_text(encoding="utf-8")
 
 
-def code_blocks(document: str) -> list[str]:
+def list_code_lines(document: str) -> list[str]:
     """Return the lines of code of a document, with continued lines joined."""
     lines = []
     fenced = False
-    for line in text_of(document).splitlines():
+    for line in read_document(document).splitlines():
         if line.startswith("```"):
             fenced = not fenced
         elif fenced or line.startswith("    "):
@@ -84,15 +85,15 @@ def code_blocks(document: str) -> list[str]:
     return "\n".join(lines).replace("\\\n", " ").splitlines()
 
 
-def inline_code(document: str) -> list[str]:
+def list_code_spans(document: str) -> list[str]:
     """Return the code spans of a document's prose and tables."""
-    prose = re.sub(r"^```.*?^```", "", text_of(document), flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^```.*?^```", "", read_document(document), flags=re.MULTILINE | re.DOTALL)
     return [span for _, span in re.findall(r"(`+)(.+?)\1(?!`)", prose)]
 
 
-def commands(document: str) -> Iterator[Command]:
+def find_commands(document: str) -> Iterator[Command]:
     """Yield the commands of a document that start make, Python or torchrun."""
-    for line in [*code_blocks(document), *inline_code(document)]:
+    for line in [*list_code_lines(document), *list_code_spans(document)]:
         try:
             words = shlex.split(line, comments=True)
         except ValueError:  # a line of code with an apostrophe
@@ -101,25 +102,25 @@ def commands(document: str) -> Iterator[Command]:
             yield Command(document, (Path(words[0]).name, *words[1:]))
 
 
-ALL_COMMANDS = [command for document in DOCUMENTS for command in commands(document)]
+ALL_COMMANDS = [command for document in DOCUMENTS for command in find_commands(document)]
 COMMANDS = {command.words: command for command in reversed(ALL_COMMANDS)}.values()
 MAKE_COMMANDS = [command for command in COMMANDS if command.words[0] == "make"]
 PYTHON_COMMANDS = [command for command in COMMANDS if command.words[0] != "make"]
 
 
-def slug(heading: str) -> str:
+def build_anchor(heading: str) -> str:
     """Return the anchor that GitHub gives a heading."""
     characters = re.sub(r"[^\w\- ]", "", heading.strip().lower())
     return characters.replace(" ", "-")
 
 
-def anchors(path: Path) -> set[str]:
+def list_anchors(path: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
-    return {slug(heading) for heading in headings}
+    return {build_anchor(heading) for heading in headings}
 
 
 @cache
-def launcher_keys() -> frozenset[str]:
+def list_launcher_keys() -> frozenset[str]:
     keys: set[str] = set()
     for path in (CONF / "hydra/launcher").glob("*.yaml"):
         keys |= yaml.safe_load(path.read_text(encoding="utf-8")).keys()
@@ -127,7 +128,7 @@ def launcher_keys() -> frozenset[str]:
 
 
 @cache
-def helps() -> dict[str, str]:
+def read_helps() -> dict[str, str]:
     """Return what each script under experiments/ prints for --help; one process runs them all."""
     scripts = [str(ROOT / "experiments" / name) for name in SCRIPTS]
     completed = subprocess.run(
@@ -139,9 +140,9 @@ def helps() -> dict[str, str]:
 
 
 @cache
-def composes(overrides: tuple[str, ...]) -> bool:
-    """Return whether the overrides make a sweep; raise ConfigError if a run of it is invalid."""
-    return bool(expand_configs(overrides))
+def check_overrides(overrides: tuple[str, ...]) -> None:
+    """Fail unless the overrides make a sweep; raise ConfigError if a run of it is invalid."""
+    assert expand_configs(overrides)
 
 
 def split_arguments(words: list[str]) -> tuple[list[str], list[str]]:
@@ -159,30 +160,32 @@ def check_script(script: str, words: list[str]) -> None:
     assert path.is_file(), f"{script} does not exist"
     overrides, options = split_arguments(words)
     if path.parent == ROOT / "experiments":
-        assert composes(tuple(overrides))
-    unknown = set(options) - known_options(path) if options else set()
+        check_overrides(tuple(overrides))
+    unknown = set(options) - list_options(path) if options else set()
     assert not unknown, f"{script} has no option {unknown}"
 
 
-def known_options(path: Path) -> set[str]:
+def list_options(path: Path) -> set[str]:
     """Return the options of a script: those in its help, or for a tool of tests/ in its source."""
     if path.name in HYDRA_SCRIPTS:
         return {"-m", "--multirun", "--cfg", "--help"}
     if path.parent == ROOT / "experiments":
-        return set(re.findall(r"(?<!\w)--?[a-z][\w-]*", helps()[path.name]))
+        return set(re.findall(r"(?<!\w)--?[a-z][\w-]*", read_helps()[path.name]))
     return set(re.findall(r'"(--[\w-]+)"', path.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_to_files_and_headings(document):
     folder = (ROOT / document).parent
-    for target in LINK.findall(text_of(document)):
+    for target in LINK.findall(read_document(document)):
         if "://" in target:
             continue
         place, _, anchor = target.partition("#")
         path = folder / place if place else ROOT / document
         assert path.exists(), f"{document}: {target} does not exist"
-        assert not anchor or anchor in anchors(path), f"{document}: {target} has no such heading"
+        assert not anchor or anchor in list_anchors(path), (
+            f"{document}: {target} has no such heading"
+        )
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -191,11 +194,11 @@ def test_paths_in_code_exist(document):
     sources = {path.name for path in ROOT.glob("*.*")}
     for name in ("conf", "src", "analysis", "experiments", "tests", "docs"):
         sources |= {path.name for path in (ROOT / name).rglob("*.*")}
-    words = [word for span in inline_code(document) for word in span.split()]
-    for word in words:
+    code = [line for line in list_code_lines(document) if not line.startswith("#")]
+    for word in " ".join([*list_code_spans(document), *code]).split():
         if PATH.fullmatch(word):
-            found = any(list(folder.glob(word.rstrip("/"))) for folder in folders)
-            assert found, f"{document}: {word} does not exist"
+            matches = [path for folder in folders for path in folder.glob(word.rstrip("/"))]
+            assert matches, f"{document}: {word} does not exist"
         elif FILE.fullmatch(word):
             assert word in sources, f"{document}: no file is called {word}"
 
@@ -204,16 +207,14 @@ def test_paths_in_code_exist(document):
 def test_make_commands_have_a_dry_run(command):
     if "TARGET" in command.words:
         return
-    variables = set(re.findall(r"^(\w+) \?=", text_of("Makefile"), re.MULTILINE))
-    given = {word.partition("=")[0] for word in command.words[1:] if "=" in word}
-    assert given <= variables, f"the Makefile has no variable {given - variables}"
+    variables = set(re.findall(r"^(\w+) \?=", read_document("Makefile"), re.MULTILINE))
+    assigned = {word.partition("=")[0] for word in command.words[1:] if "=" in word}
+    assert assigned <= variables, f"the Makefile has no variable {assigned - variables}"
     completed = subprocess.run(
         ["make", "-n", *command.words[1:]], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert completed.returncode == 0, completed.stderr
-    for script, arguments in re.findall(
-        r"(experiments/\w+\.py|tests/\w+) ([^;>\n]*)", completed.stdout
-    ):
+    for script, arguments in SCRIPT_CALL.findall(completed.stdout):
         check_script(script, shlex.split(arguments))
 
 
@@ -229,38 +230,40 @@ def test_python_commands_are_accepted(command):
 
 
 def test_commands_have_a_help():
-    lengths = {script: len(text.splitlines()) for script, text in helps().items()}
+    lengths = {script: len(text.splitlines()) for script, text in read_helps().items()}
     assert min(lengths.values()) >= 5, lengths
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_keys_in_code_exist(document):
     groups = {path.name for path in CONF.iterdir() if path.is_dir()}
-    for span in inline_code(document):
+    for span in list_code_spans(document):
         match = KEY.fullmatch(span)
         if not match or FILE.fullmatch(span) or span.endswith(".jsonl"):
             continue
         key = match[1]
         first = key.partition(".")[0]
         if key.startswith("hydra.launcher."):
-            assert key in launcher_keys(), f"{document}: {key} is no key of a launcher"
+            assert key in list_launcher_keys(), f"{document}: {key} is no key of a launcher"
         elif first in groups - {"hydra"} or "=" in span:
             assert key in read_keys(Config).keys() | groups, f"{document}: {key} is no key of conf/"
 
 
 def test_every_experiment_is_documented():
     experiments = {path.stem for path in (CONF / "experiment").glob("*.yaml")}
-    spans = set(inline_code("docs/experiments.md"))
+    spans = set(list_code_spans("docs/experiments.md"))
     assert experiments <= spans
     readme = {name for name in experiments if not name.endswith("_digits")}
-    assert readme <= set(inline_code("README.md"))
+    assert readme <= set(list_code_spans("README.md"))
 
 
 def test_ambiguities_have_the_documented_values():
     """Each value is allowed, and the first one of a key is its default on CIFAR-10."""
     keys = read_keys(Config)
     (config,) = expand_configs(["data=cifar10"])
-    rows = re.findall(r"^\| `([a-z_.]+)` \| (`.*?) \| ", text_of("docs/protocol.md"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `([a-z_.]+)` \| (`.*?) \| ", read_document("docs/protocol.md"), re.MULTILINE
+    )
     assert len(rows) >= 11
     for name, cell in rows:
         values = [yaml.safe_load(value) for value in re.findall(r"`([^`]+)`", cell)]
@@ -271,7 +274,7 @@ def test_ambiguities_have_the_documented_values():
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_metrics_in_code_exist(document):
     groups = {metric.group for metric in METRICS.values() if metric.group}
-    for span in inline_code(document):
+    for span in list_code_spans(document):
         group, slash, _ = span.partition("/")
         if group + slash in groups and re.fullmatch(r"[a-z]+/[a-z0-9_]+", span):
             assert span in METRICS, f"{document}: {span} is no metric"
@@ -289,18 +292,18 @@ def test_every_file_of_a_record_is_documented():
         f"{record_schema.LANDSCAPE_DIR}/",
         f"{record_schema.SNAPSHOTS_DIR}/",
     }
-    assert names <= set(inline_code("docs/records.md"))
+    assert names <= set(list_code_spans("docs/records.md"))
 
 
 def test_every_make_target_has_a_help():
-    makefile = text_of("Makefile")
+    makefile = read_document("Makefile")
     phony = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split())
     documented = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
     assert phony - documented == {"other-torch"}
 
 
 def test_readme_is_short():
-    lines = text_of("README.md").splitlines()
+    lines = read_document("README.md").splitlines()
     assert len(lines) <= 130
     assert [line for line in lines if len(line) > 90] == []
     headings = [line for line in lines if line.startswith("## ")]
@@ -318,13 +321,17 @@ def test_readme_shows_the_ledgers_numbers():
     for family in ("plain", "residual"):
         means = summary.loc[family].sort_values("depth")["training_error_mean"]
         row = " | ".join(f"{mean:.2f}" for mean in means)
-        assert f"| {family} | {row} |" in text_of("README.md")
-    for duration in re.findall(r"# (.* min(?: \d+ s)?):", text_of("README.md")):
-        assert duration in text_of("experiments/README.md")
+        assert f"| {family} | {row} |" in read_document("README.md")
+    for duration in re.findall(r"# (.* min(?: \d+ s)?):", read_document("README.md")):
+        assert duration in read_document("experiments/README.md")
 
 
 def test_reading_tour_takes_an_evening():
-    tour = text_of("docs/architecture.md").partition("## A reading tour")[2].partition("\n## ")[0]
+    tour = (
+        read_document("docs/architecture.md")
+        .partition("## A reading tour")[2]
+        .partition("\n## ")[0]
+    )
     paths = [ROOT / "docs" / target for target in LINK.findall(tour)]
     assert 10 <= len(paths) <= 14
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths)
@@ -332,29 +339,29 @@ def test_reading_tour_takes_an_evening():
 
 
 def test_architecture_shows_the_order_of_imports():
-    contracts = tomllib.loads(text_of("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads(read_document("pyproject.toml"))["tool"]["importlinter"]["contracts"]
     (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
     lines = [layer.replace("degradation.", "").replace(" |", ",") for layer in layers]
-    assert "\n".join(lines) in "\n".join(code_blocks("docs/architecture.md"))
+    assert "\n".join(lines) in "\n".join(list_code_lines("docs/architecture.md"))
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, "Makefile", "CITATION.cff"])
 def test_documents_name_no_machine(document):
-    assert not re.search(r"(?<![\w.])/(?:root|home|work|tmp)\b", text_of(document))
+    assert not re.search(r"(?<![\w.])/(?:root|home|work|tmp)\b", read_document(document))
 
 
 def test_changelog_has_the_packages_version():
-    version = re.search(r'^version = "(.*)"$', text_of("pyproject.toml"), re.MULTILINE)[1]
-    headings = re.findall(r"^## (.*)$", text_of("CHANGELOG.md"), re.MULTILINE)
+    version = re.search(r'^version = "(.*)"$', read_document("pyproject.toml"), re.MULTILINE)[1]
+    headings = re.findall(r"^## (.*)$", read_document("CHANGELOG.md"), re.MULTILINE)
     assert headings[0] == "Unreleased"
     assert re.fullmatch(rf"{re.escape(version)} - \d{{4}}-\d\d-\d\d", headings[1])
-    parts = set(re.findall(r"^### (.*)$", text_of("CHANGELOG.md"), re.MULTILINE))
+    parts = set(re.findall(r"^### (.*)$", read_document("CHANGELOG.md"), re.MULTILINE))
     assert parts <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 
 def test_citation_is_complete():
-    citation = yaml.safe_load(text_of("CITATION.cff"))
-    version = re.search(r'^version = "(.*)"$', text_of("pyproject.toml"), re.MULTILINE)[1]
+    citation = yaml.safe_load(read_document("CITATION.cff"))
+    version = re.search(r'^version = "(.*)"$', read_document("pyproject.toml"), re.MULTILINE)[1]
     assert {"cff-version", "message", "title", "authors"} <= citation.keys()
     assert citation["version"] == version
     assert [author["name"] for author in citation["authors"]] == ["resnet-degradation maintainers"]
