@@ -79,14 +79,7 @@ def read_run(
         return row, EMPTY_CURVE
     row |= _describe_run(metadata)
     row |= _describe_scale(metadata, metric)
-    metrics = read_rows(
-        record,
-        METRICS_FILE,
-        row_validation.check_metrics_row,
-        excluded,
-        sequential=True,
-        are_all_valid=row_validation.are_valid_metrics_rows,
-    )
+    metrics = _read_metrics(record, excluded)
     if metrics and metrics[0][ITERATION] == 0:
         # The running error is None here: the network has not been trained yet.
         row[TRAINING_ERROR_AT_START] = metrics[0].get(metric)
@@ -118,6 +111,18 @@ def _read_metadata(record: CachedRecord, expected: Row, excluded: list[str]) -> 
         line = f"{record.run_id}: {mismatch}; it counts as {state} until it is retrained"
         excluded.append(escape(line))
     return state, expected | metadata
+
+
+def _read_metrics(record: CachedRecord, excluded: list[str]) -> list[Row]:
+    """Return the valid evaluations, up to the first invalid one."""
+    return read_rows(
+        record,
+        METRICS_FILE,
+        row_validation.check_metrics_row,
+        excluded,
+        sequential=True,
+        are_all_valid=row_validation.are_valid_metrics_rows,
+    )
 
 
 def _describe_run(metadata: Row) -> Row:
