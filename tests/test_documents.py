@@ -39,6 +39,8 @@ PROGRAM = re.compile(r"(?:\S*/)?(?:python3?|torchrun|make)")
 PATH = re.compile(r"(?:conf|src|analysis|experiments|tests|docs|ledger|\.ci)/[\w./*-]*")
 FILE = re.compile(r"[\w-]+\.(?:py|md|yaml|toml|txt|cff)")
 KEY = re.compile(r"([a-z_]+(?:\.[a-z_]+)+|[a-z_]+(?==))(?:=\S*)?")
+# CONSTANT, Class.method or a_name
+IDENTIFIER = re.compile(r"[A-Z]\w*[A-Z]|[A-Z]\w+\.[a-z_]+|[a-z]+_[a-z_]+")
 LINK = re.compile(r"(?:\[[^\]]*\]\(|^\[[^\]]+\]: )([^)\s]+)", re.MULTILINE)
 SCRIPT_CALL = re.compile(r"(experiments/\w+\.py|tests/\w+) ([^;>\n]*)")
 OVERRIDE = re.compile(r"[\w./]+=(?!=)")
@@ -247,6 +249,29 @@ def test_keys_in_code_exist(document):
             assert key in list_launcher_keys(), f"{document}: {key} is no key of a launcher"
         elif first in groups - {"hydra"} or "=" in span:
             assert key in read_keys(Config).keys() | groups, f"{document}: {key} is no key of conf/"
+
+
+@cache
+def read_identifiers() -> frozenset[str]:
+    """Return every word of the sources and the Makefile."""
+    sources = [ROOT / "Makefile"]
+    for folder in ("src", "analysis", "experiments"):
+        sources += (ROOT / folder).rglob("*.py")
+    texts = [path.read_text(encoding="utf-8") for path in sources]
+    return frozenset(word for text in texts for word in re.findall(r"\w+", text))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_identifiers_in_code_exist(document):
+    for span in list_code_spans(document):
+        if IDENTIFIER.fullmatch(span) and not FILE.fullmatch(span):
+            unknown = set(re.findall(r"\w+", span)) - read_identifiers() - config_names()
+            assert not unknown, f"{document}: {span} is not in the sources"
+
+
+def config_names() -> set[str]:
+    """Return the names of files and folders in conf/."""
+    return {path.stem for path in CONF.rglob("*")}
 
 
 def test_every_experiment_is_documented():
