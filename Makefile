@@ -91,7 +91,7 @@ growth: $(INSTALLED) ## Time status, report and pull for 100, 1,000 and 10,000 g
 	@PYTHONPATH=. $(RUN) tests/growth
 
 faults: $(INSTALLED) ## Strike a small sweep with 20 faults of each kind and compare it with an undisturbed one (EACH=20)
-	@$(RUN) tests/faults --each $(EACH)
+	@PYTHONPATH=. $(RUN) tests/faults --each $(EACH)
 
 mutants: $(INSTALLED) ## Change 300 places of the code that decides numbers, one at a time: which do the tests notice? (COUNT=20 ONLY=analysis)
 	@$(RUN) -m pip install --quiet -c constraints.txt -e '.[dev,mutants]'

@@ -1,4 +1,4 @@
-"""What a sweep has left, compared with what an undisturbed one leaves."""
+"""Compare what a sweep with faults has left with what an undisturbed one leaves."""
 
 import json
 from collections.abc import Iterable
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sweep import Lost
 
 from degradation.durable_io import TEMPORARY
 from degradation.records.record import Record
@@ -20,55 +19,58 @@ from degradation.records.schema import (
     State,
 )
 from degradation.training import serialization
+from tests.faults.sweep import Lost
 
-WANDB = "wandb"  # the folder of its offline runs
+WANDB_DIR = "wandb"  # of offline runs, in the record root
 
 
 def compare(record: Record, reference: Record) -> None:
-    """Raises Lost where the run is not what an undisturbed one is, bit for bit, or something is left behind."""
+    """Raise Lost unless the run equals the undisturbed one bit for bit and nothing is left over."""
     if record.outcome(verify_contents=True) is not State.DONE:
         raise Lost(f"{record.run_id}: {record.find_mismatch(verify_contents=True)}")
     if record.read(METRICS_FILE) != reference.read(METRICS_FILE):
         raise Lost(f"{record.run_id}: {METRICS_FILE} differs")
-    if _probes(record) != _probes(reference):
+    if _read_probes(record) != _read_probes(reference):
         raise Lost(f"{record.run_id}: {PROBES_FILE} differs")
-    for name in (
-        WEIGHTS_FILE,
-        *(f"{SNAPSHOTS_DIR}/{path.name}" for path in reference.path(SNAPSHOTS_DIR).iterdir()),
-    ):
-        one, other = serialization.load(record.read(name)), serialization.load(reference.read(name))
-        if one.keys() != other.keys() or not all(torch.equal(one[key], other[key]) for key in one):
+    snapshots = [f"{SNAPSHOTS_DIR}/{path.name}" for path in reference.path(SNAPSHOTS_DIR).iterdir()]
+    for name in (WEIGHTS_FILE, *snapshots):
+        if not _are_equal_weights(record.read(name), reference.read(name)):
             raise Lost(f"{record.run_id}: {name} differs")
-    left, expected = _files(record), _files(reference)
-    if left != expected:
-        raise Lost(f"{record.run_id}: files {sorted(left ^ expected)}")
+    unexpected = _list_files(record) ^ _list_files(reference)
+    if unexpected:
+        raise Lost(f"{record.run_id}: files {sorted(unexpected)}")
     starts = [row["attempt"] for row in record.valid_rows(ATTEMPTS_FILE) if "start" in row]
-    damaged = record.count_corrupt_lines(
-        ATTEMPTS_FILE
-    )  # of a run that was over they stay, and are told
-    if starts != sorted(set(starts)) or max(starts, default=0) > len(starts) + damaged:
+    # The corrupt rows of a finished run remain in attempts.jsonl.
+    largest_number = len(starts) + record.count_corrupt_lines(ATTEMPTS_FILE)
+    if starts != sorted(set(starts)) or max(starts, default=0) > largest_number:
         raise Lost(f"{record.run_id}: attempts {starts}")
 
 
-def leftovers(root: Path, run_ids: Iterable[str]) -> list[str]:
-    """What is under a record root and should not be: anything temporary, anything beside the records."""
-    known = {*run_ids, WANDB, TOKEN_FILE, f"{TOKEN_FILE}.lock"}
-    return sorted(
-        str(path.relative_to(root))
-        for path in root.rglob("*")
-        if path.name.startswith(TEMPORARY) or (path.parent == root and path.name not in known)
-    )
+def _are_equal_weights(content: bytes, reference_content: bytes) -> bool:
+    weights = serialization.load(content)
+    reference = serialization.load(reference_content)
+    if weights.keys() != reference.keys():
+        return False
+    return all(torch.equal(weights[key], reference[key]) for key in weights)
 
 
-def _probes(record: Record) -> list[tuple[int, str, Any]]:
-    """Those taken again after they were lost stand behind the others."""
-    return sorted(
-        (row["iteration"], row["probe"], json.dumps(row))
-        for row in record.valid_prefix(PROBES_FILE)
-    )
+def list_leftovers(root: Path, run_ids: Iterable[str]) -> list[str]:
+    """Return the temporary files under a record root, and what lies beside its records."""
+    expected = {*run_ids, WANDB_DIR, TOKEN_FILE, f"{TOKEN_FILE}.lock"}
+    leftovers = []
+    for path in root.rglob("*"):
+        is_unexpected = path.parent == root and path.name not in expected
+        if path.name.startswith(TEMPORARY) or is_unexpected:
+            leftovers.append(str(path.relative_to(root)))
+    return sorted(leftovers)
 
 
-def _files(record: Record) -> set[str]:
-    return {
-        str(path.relative_to(record.folder)) for path in record.folder.rglob("*") if path.is_file()
-    }
+def _read_probes(record: Record) -> list[tuple[int, str, Any]]:
+    """Return the rows sorted: those that were lost and measured again are behind the others."""
+    rows = record.valid_prefix(PROBES_FILE)
+    return sorted((row["iteration"], row["probe"], json.dumps(row)) for row in rows)
+
+
+def _list_files(record: Record) -> set[str]:
+    files = [path for path in record.folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(record.folder)) for path in files}

@@ -1,11 +1,9 @@
-"""Faults that change a file between two starts: the next one tells it by its name."""
+"""Faults that change a file between two starts: the next start must name the file."""
 
 import os
 import pickle
 import random
 from collections.abc import Callable, Sequence
-
-from sweep import Trial
 
 from degradation.durable_io import unseal
 from degradation.records.record import Record
@@ -19,81 +17,91 @@ from degradation.records.schema import (
     SNAPSHOTS_DIR,
 )
 from degradation.training import serialization
+from tests.faults.sweep import Trial
 
 Change = Callable[[bytes, random.Random], bytes]
 
 
 def damage(change: Change) -> Callable[[Trial, Sequence[int]], None]:
-    """A file of a record is changed: of runs that are over, and of runs that were killed."""
+    """Return the fault that changes a file of each record: of finished runs and of killed ones."""
 
     def inject(trial: Trial, seeds: Sequence[int]) -> None:
-        killed = _kill(
-            trial, seeds, seeds[::2], first=0.2, last=0.8
-        )  # when there are files, and all are needed
-        damaged = {}
+        # The runs are killed when they have written files, all of which a resume needs.
+        killed = seeds[::2]
+        _train_and_kill(trial, seeds, killed, first=0.2, last=0.8)
+        changed = {}
         for seed in seeds:
             record = trial.record(seed)
-            name = trial.rng.choice(_read_by_the_next_start(record, over=seed not in killed))
-            record.path(name).write_bytes(change(record.path(name).read_bytes(), trial.rng))
-            damaged[seed] = name
-            trial.struck(record.run_id)
+            names = _list_files_read_next(record, is_finished=seed not in killed)
+            name = trial.rng.choice(names)
+            content = record.path(name).read_bytes()
+            record.path(name).write_bytes(change(content, trial.rng))
+            changed[seed] = name
+            trial.note_strike(record.run_id)
         starts = [trial.run(seeds)]
-        lost_rows = [seed for seed in seeds if trial.record(seed).count_lost_probes()]
-        if lost_rows:  # of runs that are over: not worth a training
-            starts.append(trial.run(lost_rows, script="explain"))
+        # The lost probes of a finished run are not worth a training; `make explain` reports them.
+        with_lost_probes = [seed for seed in seeds if trial.record(seed).count_lost_probes()]
+        if with_lost_probes:
+            starts.append(trial.run(with_lost_probes, script="explain"))
         for start in starts:
-            trial.expect(start, 0)
-        for seed, name in damaged.items():
-            told = any(start.names(trial.ids[seed], name) for start in starts)
-            trial.promise(told, f"{trial.ids[seed]}: was damaged in {name}, which nobody told")
+            trial.expect_exit(start, 0)
+        for seed, name in changed.items():
+            run_id = trial.ids[seed]
+            is_named = any(start.mentions(run_id, name) for start in starts)
+            trial.promise(is_named, f"{run_id}: {name} was changed, and no message names it")
 
     return inject
 
 
-def _kill(
+def _train_and_kill(
     trial: Trial, seeds: Sequence[int], victims: Sequence[int], first: float, last: float
-) -> Sequence[int]:
-    """Train all of them, and kill some in this part of their lives."""
-    moments = trial.moments("job killed", len(victims), first, last)
+) -> None:
+    """Train all runs, and kill the victims between these parts of their lives."""
+    moments = trial.draw_moments("job killed", len(victims), first, last)
     strikes = {seed: ("job killed", moment) for seed, moment in zip(victims, moments, strict=True)}
-    trial.expect(trial.run(seeds, strikes), 1)
+    trial.expect_exit(trial.run(seeds, strikes), 1)
     trial.expect_done(seed for seed in seeds if seed not in victims)
     trial.forget_strikes(len(victims))
-    return victims
 
 
-def _read_by_the_next_start(record: Record, over: bool) -> list[str]:
-    """The files whose damage it can see: not what a killed attempt had only begun, which is made anew."""
-    if over:
-        return [*(record.read_manifest() or {})["files"], DONE_FILE, PROBES_FILE, ATTEMPTS_FILE]
+def _list_files_read_next(record: Record, is_finished: bool) -> list[str]:
+    """Return the files that the next start reads, so that it can detect a change in them.
+
+    It does not read what a killed attempt had only begun to write, and writes that again.
+    """
+    if is_finished:
+        manifest = record.read_manifest() or {}
+        return [*manifest["files"], DONE_FILE, PROBES_FILE, ATTEMPTS_FILE]
     names = [RUN_FILE, ATTEMPTS_FILE, METRICS_FILE, PROBES_FILE, CHECKPOINT_FILE]
     if record.path(CHECKPOINT_FILE).exists():
-        names += serialization.load(unseal(record.read(CHECKPOINT_FILE)))[SNAPSHOTS_DIR]
+        checkpoint = serialization.load(unseal(record.read(CHECKPOINT_FILE)))
+        names += checkpoint[SNAPSHOTS_DIR]
+    paths = [record.path(name) for name in names]
     return [
-        name for name in names if record.path(name).exists() and record.path(name).stat().st_size
+        name
+        for name, path in zip(names, paths, strict=True)
+        if path.exists() and path.stat().st_size
     ]
 
 
-def torn(content: bytes, rng: random.Random) -> bytes:
-    """Cut within a line: rows of which the last ones are missing are sound."""
-    return content[
-        : rng.choice(
-            [place for place in range(1, len(content)) if content[place - 1 : place] != b"\n"]
-        )
-    ]
+def truncate(content: bytes, rng: random.Random) -> bytes:
+    """Cut within a line: after a cut between lines the remaining rows are valid."""
+    lengths = [length for length in range(1, len(content)) if content[length - 1 : length] != b"\n"]
+    return content[: rng.choice(lengths)]
 
 
-def flipped(content: bytes, rng: random.Random) -> bytes:
-    place = rng.randrange(len(content))
-    return content[:place] + bytes([content[place] ^ 1 << rng.randrange(8)]) + content[place + 1 :]
+def flip_bit(content: bytes, rng: random.Random) -> bytes:
+    position = rng.randrange(len(content))
+    changed_byte = content[position] ^ 1 << rng.randrange(8)
+    return content[:position] + bytes([changed_byte]) + content[position + 1 :]
 
 
-def noise(content: bytes, rng: random.Random) -> bytes:
+def replace_by_noise(content: bytes, rng: random.Random) -> bytes:
     return rng.randbytes(len(content))
 
 
-class Planted:
-    """Pickled, it would run a command when it is read."""
+class CommandWhenUnpickled:
+    """Its pickle runs a command when it is loaded."""
 
     def __init__(self, command: str) -> None:
         self.command = command
@@ -102,23 +110,28 @@ class Planted:
         return os.system, (self.command,)
 
 
-def corrupted_checkpoint(trial: Trial, seeds: Sequence[int]) -> None:
-    """Torn, changed, replaced by noise or by a pickle that runs code."""
-    ran = trial.folder / "code-was-run"
-    planted = pickle.dumps(Planted(f"touch '{ran}'"))
-    changes: list[Change] = [torn, flipped, noise, lambda _, __: planted]
-    _kill(trial, seeds, seeds, first=0.55, last=0.8)  # when there is a checkpoint, and it is needed
-    for place, seed in enumerate(seeds):
+def corrupt_checkpoint(trial: Trial, seeds: Sequence[int]) -> None:
+    """Truncate a checkpoint, flip a bit, or replace it by noise or by a pickle that runs code."""
+    evidence = trial.folder / "code-was-run"
+    pickled_command = pickle.dumps(CommandWhenUnpickled(f"touch '{evidence}'"))
+
+    def replace_by_command(_content: bytes, _rng: random.Random) -> bytes:
+        return pickled_command
+
+    changes: list[Change] = [truncate, flip_bit, replace_by_noise, replace_by_command]
+    # The runs are killed when they have a checkpoint, which a resume needs.
+    _train_and_kill(trial, seeds, seeds, first=0.55, last=0.8)
+    for index, seed in enumerate(seeds):
         record = trial.record(seed)
         path = record.path(CHECKPOINT_FILE)
         if path.exists():
-            path.write_bytes(changes[place % len(changes)](path.read_bytes(), trial.rng))
-            trial.struck(record.run_id)
+            change = changes[index % len(changes)]
+            path.write_bytes(change(path.read_bytes(), trial.rng))
+            trial.note_strike(record.run_id)
     start = trial.run(seeds)
-    trial.expect(start, 0)
+    trial.expect_exit(start, 0)
     for seed in seeds:
-        trial.promise(
-            start.names(trial.ids[seed], CHECKPOINT_FILE),
-            f"{trial.ids[seed]}: nobody told of {CHECKPOINT_FILE}",
-        )
-    trial.promise(not ran.exists(), "a checkpoint ran code")
+        run_id = trial.ids[seed]
+        is_named = start.mentions(run_id, CHECKPOINT_FILE)
+        trial.promise(is_named, f"{run_id}: no message names {CHECKPOINT_FILE}")
+    trial.promise(not evidence.exists(), "a checkpoint ran code")

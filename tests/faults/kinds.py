@@ -1,4 +1,4 @@
-"""The kinds of faults: each strikes fresh runs of a small sweep, and starts the sweep again."""
+"""The kinds of faults. Each strikes fresh runs of a small sweep, and starts the sweep again."""
 
 import os
 import re
@@ -7,173 +7,178 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
 
-from damage import corrupted_checkpoint, damage, flipped, torn
-from fault_shim import BALLAST, ERRORS, POWER_CUTS, RELEASED
-from sweep import PATIENCE, NotTried, Start, Trial
-
 from degradation.records.schema import ATTEMPTS_FILE
+from tests.faults.damage import corrupt_checkpoint, damage, flip_bit, truncate
+from tests.faults.sweep import TIMEOUT_S, NotTried, Start, Trial
+from tests.support.fault_shim import BALLAST, ERRORS, POWER_CUTS, RELEASED
 
 Kind = Callable[[Trial, Sequence[int]], None]
-AT_ONCE = 5  # victims in one start, where a fault hits one job alone
+BATCH_SIZE = 5  # runs that are struck in one start, for faults that hit only their own job
 TMPFS = "size=16m"
-DAMAGE = re.compile("restarts from scratch|corrupt or truncated|written again|retraining")
+LOSS_MESSAGES = re.compile("restarts from scratch|corrupt or truncated|written again|retraining")
 
 
-def whole_sweep(status: int, *faults: str) -> Kind:
-    """A fault that ends the whole sweep: one victim a start; the same start goes on with the victim before."""
+def end_whole_sweep(status: int, *faults: str) -> Kind:
+    """Return the kind of faults that end the whole sweep, with this exit status.
+
+    Each start has one victim, and resumes the victim of the previous start.
+    """
 
     def inject(trial: Trial, seeds: Sequence[int]) -> None:
-        moments = trial.moments(faults[0], len(seeds))
-        before: list[int] = []
+        moments = trial.draw_moments(faults[0], len(seeds))
+        unfinished: list[int] = []
         for seed, fault, moment in zip(seeds, cycle(faults), moments, strict=False):
-            start = trial.run([*before, seed], {seed: (fault, moment)})
-            trial.expect(start, status)
-            _no_damage(trial, start, before)
-            before = [seed]
-        start = trial.run(before)
-        trial.expect(start, 0)
-        _no_damage(trial, start, before)
+            start = trial.run([*unfinished, seed], {seed: (fault, moment)})
+            trial.expect_exit(start, status)
+            _expect_no_loss(trial, start, unfinished)
+            unfinished = [seed]
+        start = trial.run(unfinished)
+        trial.expect_exit(start, 0)
+        _expect_no_loss(trial, start, unfinished)
 
     return inject
 
 
-def _no_damage(trial: Trial, start: Start, seeds: Sequence[int]) -> None:
-    """What was on the disk is there: nothing is torn and no progress is lost."""
+def _expect_no_loss(trial: Trial, start: Start, seeds: Sequence[int]) -> None:
+    """Expect no message about corrupt files or lost progress: what was written is still there."""
     for seed in seeds:
-        told = [line for line in start.log_of(trial.ids[seed]).splitlines() if DAMAGE.search(line)]
-        trial.promise(not told, f"what was written is not there: {' / '.join(told)}")
+        log = start.read_log(trial.ids[seed])
+        messages = [line for line in log.splitlines() if LOSS_MESSAGES.search(line)]
+        trial.promise(not messages, f"what was written is lost: {' / '.join(messages)}")
 
 
-def _batches(
+def _run_batches(
     trial: Trial, seeds: Sequence[int], *faults: str
 ) -> Iterator[tuple[Start, dict[int, str]]]:
-    """Starts with faults that hit one job each, and who was hit by what. Those of the start before are then done."""
-    strikes = dict(
-        zip(
-            seeds,
-            zip(cycle(faults), trial.moments(faults[0], len(seeds)), strict=False),
-            strict=True,
-        )
-    )
-    before: list[int] = []
-    for first in range(0, len(seeds), AT_ONCE):
-        part = list(seeds[first : first + AT_ONCE])
-        start = trial.run([*before, *part], {seed: strikes[seed] for seed in part})
-        trial.expect_done(before)
-        yield start, {seed: strikes[seed][0] for seed in part}
-        before = part
+    """Start the sweep with a batch of victims at a time, and expect the previous batch to be done.
+
+    Yields each start with the fault of each of its victims.
+    """
+    moments = trial.draw_moments(faults[0], len(seeds))
+    strikes = dict(zip(seeds, zip(cycle(faults), moments, strict=False), strict=True))
+    previous: list[int] = []
+    for first in range(0, len(seeds), BATCH_SIZE):
+        batch = list(seeds[first : first + BATCH_SIZE])
+        start = trial.run([*previous, *batch], {seed: strikes[seed] for seed in batch})
+        trial.expect_done(previous)
+        yield start, {seed: strikes[seed][0] for seed in batch}
+        previous = batch
 
 
-def job_killed(fault: str) -> Kind:
-    """The others finish; every one that was killed is told in a line."""
+def kill_jobs(fault: str) -> Kind:
+    """Return the kind of faults that kill one job: one line reports it, and the others finish."""
 
     def inject(trial: Trial, seeds: Sequence[int]) -> None:
-        for start, victims in _batches(trial, seeds, fault):
-            trial.expect(start, 1)
+        for start, victims in _run_batches(trial, seeds, fault):
+            trial.expect_exit(start, 1)
             for seed in victims:
-                lines = start.failures(trial.ids[seed])
-                told = len(lines) == 1 and "its process was killed by SIGKILL" in lines[0]
-                trial.promise(told, f"{trial.ids[seed]}: was killed, and what was told is {lines}")
+                run_id = trial.ids[seed]
+                lines = start.list_failures(run_id)
+                is_reported = len(lines) == 1 and "its process was killed by SIGKILL" in lines[0]
+                trial.promise(is_reported, f"{run_id}: was killed; the message is {lines}")
 
     return inject
 
 
 def io_error(trial: Trial, seeds: Sequence[int]) -> None:
-    """A call fails, or every call from then on: the run fails in one line, or goes on."""
-    for start, victims in _batches(trial, seeds, *ERRORS):
-        trial.expect_failures(
-            start, victims, [os.strerror(ERRORS[fault][0]) for fault in victims.values()]
-        )
+    """Let one call, or every call from then on, fail: the run fails in one line, or continues."""
+    for start, victims in _run_batches(trial, seeds, *ERRORS):
+        reasons = [os.strerror(ERRORS[fault][0]) for fault in victims.values()]
+        trial.expect_failures(start, victims, reasons)
 
 
-def wandb_core_killed(trial: Trial, seeds: Sequence[int]) -> None:
-    """Training goes on, and one line says that nothing is mirrored any more."""
-    for start, victims in _batches(trial, seeds, "wandb-core killed"):
-        trial.expect(start, 0)
+def kill_wandb_core(trial: Trial, seeds: Sequence[int]) -> None:
+    """Kill wandb-core: training continues, and one line says that mirroring has ended."""
+    for start, victims in _run_batches(trial, seeds, "wandb-core killed"):
+        trial.expect_exit(start, 0)
         trial.expect_done(victims)
         for seed in victims:
-            told = [
-                line
-                for line in start.log_of(trial.ids[seed]).splitlines()
-                if line.startswith("W&B ")
-            ]
+            run_id = trial.ids[seed]
+            log = start.read_log(run_id)
+            lines = [line for line in log.splitlines() if line.startswith("W&B ")]
             trial.promise(
-                len(told) == 1,
-                f"{trial.ids[seed]}: wandb-core was killed, and what was told is {told}",
+                len(lines) == 1, f"{run_id}: wandb-core was killed; the message is {lines}"
             )
 
 
-def two_sweeps(trial: Trial, seeds: Sequence[int]) -> None:
-    """Started at once. Whichever is first at a run is held there until the other has come to it and says so."""
-    moments = dict(zip(seeds, trial.moments("held", len(seeds)), strict=True))
-    told = 0
-    for first in range(0, len(seeds), AT_ONCE):
-        part = seeds[first : first + AT_ONCE]
-        strikes = {seed: ("held", moments[seed]) for seed in part}
-        both = [
-            trial.start(part, strikes, "train", f"hydra.launcher.slots={AT_ONCE}") for _ in range(2)
-        ]
-        left, deadline = {trial.ids[seed] for seed in part}, time.monotonic() + PATIENCE
-        while any(one.process.poll() is None for one in both) and time.monotonic() < deadline:
-            for run in [run for run in left if any(one.waits(run) for one in both)]:
-                (trial.folder / f"{RELEASED}{run}").touch()
-                left.remove(run)
-            time.sleep(0.05)  # polls; what is waited for is a line
-        for one in both:
-            trial.wait(one)
-            trial.expect(one, 0)
-        # two that look at the lock in the same instant see nobody; the second finds it done when it gets the lock
-        told += sum(
-            any(one.waits(run) or one.finds_done(run) for one in both)
-            for run in map(trial.ids.__getitem__, part)
-        )
-        for seed in part:
-            starts = sum("start" in row for row in trial.record(seed).valid_rows(ATTEMPTS_FILE))
-            trial.promise(starts == 1, f"{trial.ids[seed]}: trained {starts} times")
+def start_two_sweeps(trial: Trial, seeds: Sequence[int]) -> None:
+    """Start two sweeps at once. The first one at a run is held until the second one reports it."""
+    moments = dict(zip(seeds, trial.draw_moments("held", len(seeds)), strict=True))
+    noticed = 0
+    for first in range(0, len(seeds), BATCH_SIZE):
+        batch = seeds[first : first + BATCH_SIZE]
+        strikes = {seed: ("held", moments[seed]) for seed in batch}
+        slots = f"hydra.launcher.slots={BATCH_SIZE}"
+        starts = [trial.start(batch, strikes, "train", slots) for _ in range(2)]
+        run_ids = [trial.ids[seed] for seed in batch]
+        _release_runs_waited_for(trial, starts, run_ids)
+        for start in starts:
+            trial.wait(start)
+            trial.expect_exit(start, 0)
+        for run_id in run_ids:
+            # Two processes that test the lock in the same instant do not see each other. The second
+            # one then finds the run done when it gets the lock.
+            noticed += any(start.waits_for(run_id) or start.finds_done(run_id) for start in starts)
+        for seed in batch:
+            rows = trial.record(seed).valid_rows(ATTEMPTS_FILE)
+            attempts = sum("start" in row for row in rows)
+            trial.promise(attempts == 1, f"{trial.ids[seed]}: trained {attempts} times")
     trial.forget_strikes(len(seeds))
-    for _ in range(told):
-        trial.struck("two sweeps")
+    for _ in range(noticed):
+        trial.note_strike("two sweeps")
 
 
-def disk_full(trial: Trial, seeds: Sequence[int]) -> None:
-    """On a small file system of its own, which is filled to the last byte at some call and freed for the next start."""
+def _release_runs_waited_for(trial: Trial, starts: list[Start], run_ids: list[str]) -> None:
+    held = set(run_ids)
+    deadline = time.monotonic() + TIMEOUT_S
+    while any(start.process.poll() is None for start in starts) and time.monotonic() < deadline:
+        for run_id in list(held):
+            if any(start.waits_for(run_id) for start in starts):
+                (trial.folder / f"{RELEASED}{run_id}").touch()
+                held.remove(run_id)
+        time.sleep(0.05)
+
+
+def fill_disk(trial: Trial, seeds: Sequence[int]) -> None:
+    """Fill a small file system of its own at some call, and free it for the next start."""
     trial.folder.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(
+    mounting = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", TMPFS, "faults", str(trial.folder)],
         capture_output=True,
         text=True,
         check=False,
     )
-    if done.returncode:
-        raise NotTried(f"no small file system can be made here ({done.stderr.strip()})")
-    before: list[int] = []
-    for seed, moment in zip(seeds, trial.moments("disk full", len(seeds)), strict=True):
-        part = [*before, seed]
-        start = trial.run(part, {seed: ("disk full", moment)})
-        trial.expect_failures(start, part, ["No space left on device"] * len(part))
+    if mounting.returncode:
+        raise NotTried(f"no small file system can be mounted here ({mounting.stderr.strip()})")
+    unfinished: list[int] = []
+    for seed, moment in zip(seeds, trial.draw_moments("disk full", len(seeds)), strict=True):
+        batch = [*unfinished, seed]
+        start = trial.run(batch, {seed: ("disk full", moment)})
+        trial.expect_failures(start, batch, ["No space left on device"] * len(batch))
         (trial.folder / BALLAST).unlink(missing_ok=True)
-        before = [seed for seed in part if trial.undone(seed)]
+        unfinished = [seed for seed in batch if trial.is_unfinished(seed)]
 
 
 def unmount(trial: Trial) -> None:
+    """Remove the file system that `fill_disk` has mounted."""
     if os.path.ismount(trial.folder):
         subprocess.run(["umount", "--lazy", str(trial.folder)], check=False)
 
 
-MIRRORED = ("job killed", "wandb-core killed")  # with W&B, offline
+MIRRORED = ("job killed", "wandb-core killed")  # these are tried with W&B, offline
 KINDS: dict[str, Kind] = {
-    "launcher killed": whole_sweep(-9, "launcher killed"),
-    "job killed": job_killed("job killed"),
-    "job killed in a write": job_killed("job killed in a write"),
-    "both killed": whole_sweep(-9, "both killed"),
-    "power cut": whole_sweep(-9, *POWER_CUTS),
-    "SIGTERM": whole_sweep(143, "SIGTERM"),
-    "Ctrl-C": whole_sweep(130, "Ctrl-C"),
-    "torn record file": damage(torn),
-    "flipped byte": damage(flipped),
-    "corrupted checkpoint": corrupted_checkpoint,
-    "disk full": disk_full,
+    "launcher killed": end_whole_sweep(-9, "launcher killed"),
+    "job killed": kill_jobs("job killed"),
+    "job killed in a write": kill_jobs("job killed in a write"),
+    "both killed": end_whole_sweep(-9, "both killed"),
+    "power cut": end_whole_sweep(-9, *POWER_CUTS),
+    "SIGTERM": end_whole_sweep(143, "SIGTERM"),
+    "Ctrl-C": end_whole_sweep(130, "Ctrl-C"),
+    "truncated file": damage(truncate),
+    "flipped bit": damage(flip_bit),
+    "corrupt checkpoint": corrupt_checkpoint,
+    "disk full": fill_disk,
     "I/O error": io_error,
-    "two sweeps at once": two_sweeps,
-    "wandb-core killed": wandb_core_killed,
+    "two sweeps at once": start_two_sweeps,
+    "wandb-core killed": kill_wandb_core,
 }

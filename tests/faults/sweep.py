@@ -1,4 +1,4 @@
-"""A small sweep as a user starts it, with faults in it, and what it told."""
+"""`Trial`: starts a small sweep with faults in it, and notes which promises it breaks."""
 
 import json
 import os
@@ -11,93 +11,108 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fault_shim import STRUCK
-
 from degradation.records.record import Record
 from degradation.records.schema import State
 from degradation.sweep.jobs import expand_runs
+from tests.support.fault_shim import STRUCK
 
-HERE = Path(__file__).resolve().parent
-EXPERIMENTS = HERE.parents[1] / "experiments"
-# eight layers, four filters, twelve iterations on digits; every probe of the training can be taken again
+REPOSITORY = Path(__file__).resolve().parents[2]
+# Eight layers, four filters and twelve iterations on digits. Every probe can be measured again.
 TINY = [
-    "-m", "model.depth=8", "model.width=4", "optim.batch_size=32", "schedule.iterations=12", "schedule.milestones=[6]",
-    "schedule.evaluate_every=4", "schedule.snapshots=[6]", "probes.early=6", "probes.afterwards=[]", "device=cpu",
-]  # fmt: skip
-PRELOAD = ["fault_shim", "torch", "torchvision", "sklearn.datasets", "degradation.run"]
-TOKEN = "FAULT_TRIAL"  # an environment variable by which every process of a sweep is known
-PATIENCE = (
-    120.0  # seconds, and as many for each ten runs; only a broken product keeps a process that long
-)
-Strikes = dict[int, tuple[str, int]]  # seed: the fault and the number of the call at which it comes
+    "-m",
+    "model.depth=8",
+    "model.width=4",
+    "optim.batch_size=32",
+    "schedule.iterations=12",
+    "schedule.milestones=[6]",
+    "schedule.evaluate_every=4",
+    "schedule.snapshots=[6]",
+    "probes.early=6",
+    "probes.afterwards=[]",
+    "device=cpu",
+]
+SHIM = "tests.support.fault_shim"
+PRELOAD = [SHIM, "torch", "torchvision", "sklearn.datasets", "degradation.run"]
+TRIAL_VARIABLE = "FAULT_TRIAL"  # environment variable that identifies all processes of a trial
+# As much again for every ten runs. Only a process that hangs takes so long.
+TIMEOUT_S = 120.0
+Strikes = dict[int, tuple[str, int]]  # seed: the fault, and the number of the call it comes at
 
 
-def ids_of(seeds: Sequence[int]) -> dict[int, str]:
-    """The run ids of the sweep over these seeds."""
-    return {
-        run.config.seed: run.run_id
-        for run in expand_runs([*TINY[1:], f"seed={','.join(map(str, seeds))}"])
-    }
+def expand_ids(seeds: Sequence[int]) -> dict[int, str]:
+    """Return the run id of each seed."""
+    runs = expand_runs([*TINY[1:], f"seed={','.join(map(str, seeds))}"])
+    return {run.config.seed: run.run_id for run in runs}
 
 
 class NotTried(Exception):
-    """Why a kind of fault cannot be tried on this machine, in a line."""
+    """Why a kind of fault cannot be tried on this machine, in one line."""
 
 
 class Lost(Exception):
-    """A promise that was not kept, in a line."""
+    """A promise that was broken, in one line."""
 
 
 @dataclass
 class Start:
-    """One start of a sweep: its process, and where it tells what."""
+    """One start of a sweep: its process, its console output, and the folder of its jobs' logs."""
 
     process: subprocess.Popen[bytes]
     console: Path
-    logs: Path  # of its jobs
+    logs: Path
 
     @property
-    def told(self) -> str:
+    def output(self) -> str:
         return self.console.read_text(errors="replace")
 
-    def log_of(self, run_id: str) -> str:
+    def read_log(self, run_id: str) -> str:
+        """Return the log of a run's job, empty if there is none."""
         path = self.logs / f"{run_id}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def failures(self, run_id: str) -> list[str]:
-        """The lines that say why a run has failed."""
-        return [line for line in self.told.splitlines() if line.startswith(f"{run_id} failed: ")]
+    def list_failures(self, run_id: str) -> list[str]:
+        """Return the lines that say why a run has failed."""
+        prefix = f"{run_id} failed: "
+        return [line for line in self.output.splitlines() if line.startswith(prefix)]
 
-    def waits(self, run_id: str) -> bool:
-        """Does it say that another process is at the run?"""
-        return f"{run_id}: another process holds the lock; waiting" in self.told
+    def waits_for(self, run_id: str) -> bool:
+        """Return whether the sweep has said that another process holds the run."""
+        return f"{run_id}: another process holds the lock; waiting" in self.output
 
     def finds_done(self, run_id: str) -> bool:
-        """Has a job, begun when the run was not done yet, found that it is?"""
-        return f"{run_id}: already done" in self.log_of(run_id)
+        """Return whether a job, begun when the run was unfinished, has found it done."""
+        return f"{run_id}: already done" in self.read_log(run_id)
 
-    def names(self, run_id: str, word: str) -> bool:
-        """Is the word told of this run, on the console or in the job's log?"""
-        lines = self.log_of(run_id).splitlines() + [
-            line for line in self.told.splitlines() if run_id in line
-        ]
+    def mentions(self, run_id: str, word: str) -> bool:
+        """Return whether the word occurs in the job's log, or on the console beside the run id."""
+        console_lines = [line for line in self.output.splitlines() if run_id in line]
+        lines = self.read_log(run_id).splitlines() + console_lines
         return any(word in line for line in lines)
 
 
 @dataclass
 class Trial:
-    """One record root with its sweeps; each start has processes that are known by the root's name."""
+    """One record root, and the sweeps that are started on it.
+
+    Attributes:
+        folder: contains the record root, the logs and what the fault shim notes.
+        ids: the run id of each seed.
+        calls: for each fault, how many calls of a whole run are counted for it.
+        rng: draws the moments of the faults.
+        broken: the safeguard that is disabled on purpose, if any.
+        tracking: the W&B mode.
+        starts: how many sweeps have been started.
+        lost: the promises that were broken, one line each.
+    """
 
     folder: Path
-    ids: dict[int, str]  # seed: run id
-    calls: dict[str, int] = field(
-        default_factory=dict
-    )  # fault: how many calls of a run's life it counts
+    ids: dict[int, str]
+    calls: dict[str, int] = field(default_factory=dict)
     rng: random.Random = field(default_factory=random.Random)
-    broken: str | None = None  # a safeguard that is left out on purpose
+    broken: str | None = None
     tracking: str = "disabled"
     starts: int = 0
-    lost: list[str] = field(default_factory=list)  # promises that were not kept
+    lost: list[str] = field(default_factory=list)
 
     @property
     def root(self) -> Path:
@@ -106,139 +121,163 @@ class Trial:
     def record(self, seed: int) -> Record:
         return Record(self.root, self.ids[seed])
 
-    def moments(self, fault: str, count: int, first: float = 0.0, last: float = 1.0) -> list[int]:
-        """One call in each of `count` equal parts of a run's life, or of the part of it that is given."""
-        places = [
-            first + (last - first) * (place + self.rng.random()) / count for place in range(count)
-        ]
-        return [1 + int(place * self.calls[fault]) for place in places]
+    def draw_moments(
+        self, fault: str, count: int, first: float = 0.0, last: float = 1.0
+    ) -> list[int]:
+        """Draw `count` numbers of calls, one in each of as many equal parts of a run's life.
 
-    # --- what is promised
+        Args:
+            fault: whose calls are counted.
+            count: how many to draw.
+            first: the part of the life that is used begins here (0: the first call).
+            last: and ends here (1: the last call).
+        """
+        positions = [(index + self.rng.random()) / count for index in range(count)]
+        length = last - first
+        return [1 + int((first + length * place) * self.calls[fault]) for place in positions]
 
-    def promise(self, kept: object, otherwise: str) -> None:
-        if not kept:
-            self.lost.append(otherwise)
+    # --- promises
 
-    def expect(self, start: Start, *allowed: int) -> None:
-        """The exit status, and that it was told in lines."""
+    def promise(self, is_kept: object, problem: str) -> None:
+        """Note the problem unless the promise is kept."""
+        if not is_kept:
+            self.lost.append(problem)
+
+    def expect_exit(self, start: Start, *allowed: int) -> None:
+        """Expect one of these exit statuses, and no traceback."""
         code = start.process.returncode
-        told = "".join(start.told.strip().splitlines()[-1:])
+        last_line = "".join(start.output.strip().splitlines()[-1:])
+        expected = " or ".join(map(str, allowed))
         self.promise(
-            code in allowed,
-            f"a sweep ended with {code} and not {' or '.join(map(str, allowed))}: {told}",
+            code in allowed, f"a sweep exited with {code} instead of {expected}: {last_line}"
         )
-        self.promise("Traceback" not in start.told, f"a traceback was told: {told}")
+        self.promise("Traceback" not in start.output, f"a traceback was printed: {last_line}")
 
     def expect_done(self, seeds: Iterable[int]) -> None:
-        """Of runs that no fault has hit."""
-        undone = [seed for seed in seeds if self.undone(seed)]
-        self.promise(not undone, f"seeds {undone} are not done, though no fault hit them")
+        """Expect runs that no fault has hit to be done."""
+        unfinished = [seed for seed in seeds if self.is_unfinished(seed)]
+        self.promise(not unfinished, f"seeds {unfinished} are not done, though no fault hit them")
 
     def expect_failures(self, start: Start, seeds: Iterable[int], reasons: Iterable[str]) -> None:
-        """Each of these runs is done, or has failed in one line that says why; the exit status says so too."""
-        failed = False
+        """Expect each run to be done, or to have failed in one line with its reason."""
+        has_failed = False
         for seed, reason in zip(seeds, reasons, strict=True):
-            lines = start.failures(self.ids[seed])
+            run_id, lines = self.ids[seed], start.list_failures(self.ids[seed])
             self.promise(
-                lines or not self.undone(seed), f"{self.ids[seed]}: failed, and nobody told"
+                lines or not self.is_unfinished(seed), f"{run_id}: failed without a message"
             )
             self.promise(
-                all(reason in line for line in lines),
-                f"{self.ids[seed]}: told {lines} and not {reason!r}",
+                all(reason in line for line in lines), f"{run_id}: printed {lines}, not {reason!r}"
             )
-            self.promise(len(lines) < 2, f"{self.ids[seed]}: told twice {lines}")
-            failed = failed or bool(lines)
-        self.expect(start, 1 if failed else 0)
+            self.promise(len(lines) < 2, f"{run_id}: printed twice {lines}")
+            has_failed = has_failed or bool(lines)
+        self.expect_exit(start, 1 if has_failed else 0)
 
-    def undone(self, seed: int) -> bool:
+    def is_unfinished(self, seed: int) -> bool:
         return self.record(seed).state() is not State.DONE
 
     # --- strikes
 
-    @property
-    def strikes(self) -> int:
-        """How many faults have come so far."""
+    def count_strikes(self) -> int:
+        """Return how many faults have been injected."""
         path = self.folder / STRUCK
         return len(path.read_text().splitlines()) if path.exists() else 0
 
-    def struck(self, what: str) -> None:
-        """Note a fault that came from outside."""
+    def note_strike(self, run_id: str) -> None:
+        """Note a fault that the trial itself has injected, from outside the process."""
         with open(self.folder / STRUCK, "a") as file:
-            file.write(f"{what}\n")
+            file.write(f"{run_id}\n")
 
     def forget_strikes(self, expected: int) -> None:
-        """Those so far only prepared what is tried."""
-        self.promise(
-            self.strikes == expected, f"{self.strikes} of {expected} jobs were killed beforehand"
-        )
+        """Forget the faults that only prepared what is tried."""
+        count = self.count_strikes()
+        self.promise(count == expected, f"{count} of {expected} jobs were killed beforehand")
         (self.folder / STRUCK).unlink(missing_ok=True)
 
     # --- processes
 
     def start(
-        self, seeds: Iterable[int], strikes: Strikes, script: str = "train", *words: str
+        self, seeds: Iterable[int], strikes: Strikes, script: str = "train", *overrides: str
     ) -> Start:
+        """Start a sweep over these seeds, without waiting for it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.starts += 1
-        name = f"{self.folder.name}-{self.starts}"
-        scratch, logs = self.folder.with_name("tmp"), self.folder / "logs" / str(self.starts)
+        logs = self.folder / "logs" / str(self.starts)
+        preload = list(PRELOAD)
+        if self.tracking != "disabled":
+            preload.append("wandb")
+        command = [
+            sys.executable,
+            str(REPOSITORY / "experiments" / f"{script}.py"),
+            *TINY,
+            f"seed={','.join(map(str, seeds))}",
+            f"record_root={self.root}",
+            f"tracking={self.tracking}",
+            f"hydra.sweep.dir={logs}",
+            f"hydra.launcher.preload=[{','.join(preload)}]",
+            *overrides,
+        ]
+        console = self.folder.with_name(f"{self.folder.name}-{self.starts}.log")
+        with open(console, "wb") as output:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=self._build_environment(strikes),
+                cwd=self.folder,
+                start_new_session=True,
+            )
+        return Start(process, console, logs)
+
+    def _build_environment(self, strikes: Strikes) -> dict[str, str]:
+        scratch = self.folder.with_name("tmp")
         scratch.mkdir(exist_ok=True)
-        told = {
+        settings = {
             "root": str(self.root),
             "strikes": {self.ids[seed]: strike for seed, strike in strikes.items()},
             "broken": self.broken,
         }
-        environment = os.environ | {
-            "FAULTS": json.dumps(told), TOKEN: str(self.folder), "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1",
+        return os.environ | {
+            "FAULTS": json.dumps(settings),
+            TRIAL_VARIABLE: str(self.folder),
+            "PYTHONPATH": str(REPOSITORY),
+            "OMP_NUM_THREADS": "1",
             "TMPDIR": str(scratch),
-        }  # fmt: skip
-        preload = [*PRELOAD, *(["wandb"] if self.tracking != "disabled" else [])]
-        command = [
-            sys.executable, str(EXPERIMENTS / f"{script}.py"), *TINY, f"seed={','.join(map(str, seeds))}",
-            f"record_root={self.root}", f"tracking={self.tracking}", f"hydra.sweep.dir={logs}",
-            f"hydra.launcher.preload=[{','.join(preload)}]", *words,
-        ]  # fmt: skip
-        console = self.folder.with_name(f"{name}.log")
-        with open(console, "wb") as output:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, cwd=self.folder,
-                start_new_session=True,
-            )  # fmt: skip
-        return Start(process, console, logs)
+        }
 
     def run(
         self, seeds: Sequence[int], strikes: Strikes | None = None, script: str = "train"
     ) -> Start:
-        """A start that is over; no process of it is left. Raises Lost."""
+        """Start a sweep and wait until all its processes have ended. Raises Lost."""
         start = self.start(seeds, strikes or {}, script)
-        self.wait(start, PATIENCE * (1 + len(seeds) / 10))
+        self.wait(start, TIMEOUT_S * (1 + len(seeds) / 10))
         return start
 
-    def wait(self, start: Start, seconds: float = PATIENCE) -> None:
-        """Until every process has ended: a job saves its state first. Raises Lost."""
-        deadline = time.monotonic() + seconds
-        while start.process.poll() is None or self.processes():
+    def wait(self, start: Start, timeout_s: float = TIMEOUT_S) -> None:
+        """Wait until every process has ended: a job saves its checkpoint first. Raises Lost."""
+        deadline = time.monotonic() + timeout_s
+        while start.process.poll() is None or self.list_processes():
             if time.monotonic() > deadline:
-                left = self.processes()
-                for pid in left:
+                remaining = self.list_processes()
+                for pid in remaining:
                     os.kill(pid, signal.SIGKILL)
                 start.process.wait()
-                raise Lost(f"{len(left)} processes did not end within {seconds:.0f} s")
-            time.sleep(0.05)  # polls; what is asked for is that they end
+                raise Lost(f"{len(remaining)} processes did not end within {timeout_s:.0f} s")
+            time.sleep(0.05)
 
-    def processes(self) -> list[int]:
-        """Those of this trial's sweeps."""
-        mark = f"{TOKEN}={self.folder}".encode()
-        found = []
+    def list_processes(self) -> list[int]:
+        """Return the ids of the processes of this trial's sweeps."""
+        variable = f"{TRIAL_VARIABLE}={self.folder}".encode()
+        processes = []
         for folder in Path("/proc").glob("[0-9]*"):
             try:
-                if mark in (folder / "environ").read_bytes().split(b"\0") and not _is_zombie(
-                    folder
-                ):
-                    found.append(int(folder.name))
+                is_ours = variable in (folder / "environ").read_bytes().split(b"\0")
+                if is_ours and not _is_zombie(folder):
+                    processes.append(int(folder.name))
             except OSError:
                 continue
-        return found
+        return processes
 
 
 def _is_zombie(folder: Path) -> bool:

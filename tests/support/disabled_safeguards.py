@@ -1,0 +1,63 @@
+"""Disable one safeguard of the project on purpose: the fault trial must then lose something."""
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from degradation import checkpointing, durable_io
+from degradation.records import manifest
+from degradation.records import record as record_module
+
+
+def disable(safeguard: str) -> None:
+    """Disable a safeguard in this process. ("fsync" is disabled by `WatchedDisk`.)"""
+    if safeguard in DISABLERS:
+        DISABLERS[safeguard]()
+
+
+class _LengthOnly(dict[str, Any]):
+    """A fingerprint that compares only lengths."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, dict) and self["bytes"] == other["bytes"]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self["bytes"])
+
+
+def _disable_checksums() -> None:
+    fingerprint = manifest.fingerprint
+
+    def fingerprint_length(content: bytes) -> dict[str, Any]:
+        return _LengthOnly(fingerprint(content))
+
+    def unseal_unverified(sealed: bytes) -> bytes:
+        return sealed.partition(b"\n")[2]
+
+    durable_io.unseal = checkpointing.unseal = unseal_unverified
+    manifest.fingerprint = fingerprint_length
+    record_module.fingerprint = checkpointing.fingerprint = fingerprint_length
+
+
+def _disable_locks() -> None:
+    def hold_nothing(path: Path, timeout: float) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext(path.touch())
+
+    record_module.hold = hold_nothing
+
+
+def _accept_truncated_rows() -> None:
+    durable_io.decode_row = record_module.decode_row = json.loads
+
+
+DISABLERS: dict[str, Callable[[], None]] = {
+    "checksum": _disable_checksums,
+    "lock": _disable_locks,
+    "truncated rows": _accept_truncated_rows,
+}
+SAFEGUARDS = [*DISABLERS, "fsync"]
