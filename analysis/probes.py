@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.evidence import abbreviate
 from degradation.durable_io import Row
 from degradation.metrics import ITERATION
 from degradation.records import row_validation
@@ -13,7 +14,6 @@ from degradation.records.cached_reader import CachedRecord
 from degradation.records.reader import read_rows
 from degradation.records.schema import DEVICE, IMAGES, LANDSCAPE_DIR, PROBE, PROBES_FILE, TABLE
 
-NAMED_RUNS = 3  # a sentence names so many runs and counts the others
 ID_COLUMNS = ("run_id", "family", "depth", "seed")
 LAST_ITERATION = "config.schedule.iterations"
 INITIALISATION, END = "initialisation", "end"  # moments; all others are named by their iteration
@@ -142,21 +142,13 @@ def select_sample_size(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     ranked = counts.reset_index().sort_values(["nunique", "size", IMAGES])
     selected_size = ranked[IMAGES].iloc[-1]
     is_selected = table[IMAGES] == selected_size
-    other_sizes = table.loc[~is_selected, ["run_id", IMAGES]].drop_duplicates()
+    others = table.loc[~is_selected, ["run_id", IMAGES]].drop_duplicates().sort_values("run_id")
+    runs = [f"{run_id} ({size} images)" for run_id, size in others.itertuples(index=False)]
     sentence = (
         f"Only measurements on {selected_size} images are used; excluded are those on another"
-        f" number of images: {_name_runs(other_sizes.sort_values('run_id'))}."
+        f" number of images: {abbreviate(runs)}."
     )
     return table[is_selected], [sentence]
-
-
-def _name_runs(sizes: pd.DataFrame) -> str:
-    """Return the first runs with their numbers of images, and how many more there are."""
-    names = [f"{run_id} ({size} images)" for run_id, size in sizes.itertuples(index=False)]
-    text = ", ".join(names[:NAMED_RUNS])
-    if len(names) > NAMED_RUNS:
-        text += f" and {len(names) - NAMED_RUNS} more"
-    return text
 
 
 def select_runs(tables: ProbeTables, run_ids: pd.Series) -> ProbeTables:

@@ -95,7 +95,7 @@ class Report:
         outcome_width = max(len(outcome) for _, outcome, _ in rows)
         lines = [f"  {'Claim':<{name_width}}  {'Verdict':<{outcome_width}}  Evidence"]
         for section in self.sections:
-            if section.title:
+            if section.title and section.claims:
                 lines += ["", section.title]
             for name, outcome, evidence in map(_verdict_row, section.claims):
                 lines.append(f"  {name:<{name_width}}  {outcome:<{outcome_width}}  {evidence}")
