@@ -20,6 +20,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from analysis.claim import Verdict
+from analysis.claims import judge
 from degradation.config import CONF, Config
 from degradation.config.keys import read_keys
 from degradation.metrics import METRICS
@@ -303,6 +305,14 @@ def test_metrics_in_code_exist(document):
         group, slash, _ = span.partition("/")
         if group + slash in groups and re.fullmatch(r"[a-z]+/[a-z0-9_]+", span):
             assert span in METRICS, f"{document}: {span} is no metric"
+
+
+def test_every_main_claim_and_verdict_is_documented(frame_of):
+    page = read_document("docs/verdicts.md")
+    for claim in judge(frame_of({"plain": {20: [1.0]}}).runs, margin=2.0):
+        assert f"\n| {claim.name} | " in page
+    for verdict in Verdict:
+        assert f"\n| {verdict} | " in page
 
 
 def test_every_file_of_a_record_is_documented():
