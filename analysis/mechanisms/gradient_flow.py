@@ -51,7 +51,7 @@ def build(frame: Frame, margin: float) -> Explanation | None:
 
 
 def judge(frame: Frame, _margin: float) -> list[Claim]:
-    """Return one claim per family: are its gradient norms healthy?"""
+    """Return one claim per family on the health of its gradient norms."""
     spans = measure_spans(frame.probes[PROBE])
     pair = family_pair(frame.runs)
     present = set(spans["family"])
@@ -115,10 +115,11 @@ def _locate_extreme(extreme: np.ufunc, norms: Array, starts: Array) -> Array:
 
 
 def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
-    """Does the gradient keep its size? Bound log10 of the span at every depth and moment.
+    """Judge whether the gradient keeps its size between the blocks of a network.
 
-    Reproduced if every one-sided 95 % Student bound is below the limit. Contradicted if any is
-    above it, with Holm's correction for their number (`decide`).
+    The mean log10 of the span is bounded at every depth and moment. Reproduced if every one-sided
+    95 % Student bound is below the limit. Contradicted if any is above it, with Holm's correction
+    for their number (`decide`).
 
     Args:
         spans: rows of `measure_spans`.
@@ -135,25 +136,17 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
     reasons = missing_requirements({family: group_by_depth(spans, family)}, depths=1)
     if reasons:
         return not_tested(name, statement, reasons, notes)
-    bounds: dict[str, Difference] = {}
-    unbounded = []
-    for (depth, _), group in spans.groupby(["depth", ITERATION]):
-        place = f"{depth} layers, {group['moment'].iloc[0]}"
-        known = group["span"].dropna()
-        missing = len(group) - len(known)
-        if missing:
-            unbounded.append(f"{place}: gradient zero or not finite in {count_runs(missing)}")
-        elif len(known) < 2:
-            notes.append(f"{place}: one run, no bound")
-        else:
-            bounds[place] = mean_estimate(np.log10(known).tolist())
+
+    bounds, unknown, single = _bound_spans(spans)
+    notes += single
     evidence = _describe_depths(spans)
     if not bounds:
-        decisive = "; ".join(unbounded)
+        decisive = "; ".join(unknown) or "no moment at which two runs were probed"
         return Claim(name, statement, Verdict.INCONCLUSIVE, decisive, evidence, notes)
+
     decision = decide(bounds, "below", math.log10(MAX_SPAN))
     verdict = decision.verdict
-    if unbounded and verdict is Verdict.REPRODUCED:
+    if unknown and verdict is Verdict.REPRODUCED:
         verdict = Verdict.INCONCLUSIVE
     line = format_bound(
         bounds[decision.worst],
@@ -163,8 +156,29 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
         unit="",
     )
     worst_line = f"worst case, {decision.worst}: factor {line} (limit {MAX_SPAN:g})"
-    decisive = "; ".join([worst_line, *unbounded])
+    decisive = "; ".join([worst_line, *unknown])
     return Claim(name, statement, verdict, decisive, evidence, notes)
+
+
+def _bound_spans(spans: pd.DataFrame) -> tuple[dict[str, Difference], list[str], list[str]]:
+    """Estimate the mean log10 of the span at each depth and moment.
+
+    Returns the estimates by place, a sentence for each place with an unknown span, and one for
+    each place that a single run was probed at; neither of these has a bound.
+    """
+    bounds: dict[str, Difference] = {}
+    unknown, single = [], []
+    for (depth, _), group in spans.groupby(["depth", ITERATION]):
+        place = f"{depth} layers, {group['moment'].iloc[0]}"
+        known = group["span"].dropna()
+        missing = len(group) - len(known)
+        if missing:
+            unknown.append(f"{place}: gradient zero or not finite in {count_runs(missing)}")
+        elif len(known) < 2:
+            single.append(f"{place}: one run, no bound")
+        else:
+            bounds[place] = mean_estimate(np.log10(known).tolist())
+    return bounds, unknown, single
 
 
 def _describe_depths(spans: pd.DataFrame) -> list[str]:

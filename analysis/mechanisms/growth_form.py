@@ -50,12 +50,13 @@ def decide_form(exponential: GrowthFit, power: GrowthFit) -> Verdict:
 def judge_form(
     runs: pd.DataFrame, times: pd.DataFrame, evaluations: Sequence[int], family: str
 ) -> Claim:
-    """Do the iterations to half of chance error grow exponentially with depth? See `decide_form`.
+    """Judge whether the iterations to half of chance error grow exponentially with depth.
 
-    The verdict rests on the iterations before the first learning-rate drop, because only those
-    are at one learning rate. After a drop the error of a network that is still learning falls
-    faster at first and then hardly at all, so later times are too short or too long by an unknown
-    amount. The fit to the whole training is part of the evidence.
+    See `decide_form` for the rule. The verdict rests on the iterations before the first
+    learning-rate drop, because only those are at one learning rate. After a drop the error of a
+    network that is still learning falls faster at first and then hardly at all, so later times are
+    too short or too long by an unknown amount. The fit to the whole training is part of the
+    evidence.
 
     Args:
         runs: rows of `Frame.runs`.
@@ -74,12 +75,15 @@ def judge_form(
     reasons = missing_requirements({family: groups}, depths=MIN_DEPTHS)
     if reasons:
         return not_tested(name, statement, [*reasons, *counts])
+
     when = f" before the learning rate drops, at {milestones[0]} iterations" if milestones else ""
     fits = fit_both_forms(times, milestones)
     exponential, power = fits[EXPONENTIAL], fits[POWER]
     if not isinstance(exponential, GrowthFit) or not isinstance(power, GrowthFit):
-        reason = f"half of chance error, {family}{when}: {exponential}"
+        problem = exponential if isinstance(exponential, str) else power
+        reason = f"half of chance error, {family}{when}: {problem}"
         return not_tested(name, statement, [reason, *counts])
+
     last = milestones[0] if milestones else times["last"].max()
     window = [iteration for iteration in evaluations if iteration <= last]
     depths = to_half["depth"].tolist()
@@ -87,6 +91,7 @@ def judge_form(
         EXPONENTIAL: predict_preference(exponential, depths, window),
         POWER: predict_preference(power, depths, window),
     }
+
     evidence = [
         *_describe_fits(exponential, power, max(groups), last),
         _describe_chances(chances),

@@ -73,7 +73,7 @@ def is_single_deletion(table: pd.DataFrame) -> pd.Series:
 def mark_shape_changes(
     table: pd.DataFrame, pair: FamilyPair, identity: pd.DataFrame | None
 ) -> pd.DataFrame:
-    """Add the column `changes_shape`: is the deleted block one that changes the shape?
+    """Add the column `changes_shape`, which marks deletions of blocks that change the shape.
 
     It is True only for single deletions of such a block, which a plain network cannot lose. The
     blocks that a plain network of the same depth lost show which these are. Without a plain
@@ -140,7 +140,7 @@ def average_lesions(table: pd.DataFrame) -> pd.DataFrame:
 def judge_deletion(
     errors: pd.DataFrame, runs: pd.DataFrame, margin: float, pair: FamilyPair
 ) -> Claim:
-    """Does one block cost a residual network less than a plain one, by the margin?
+    """Judge whether one block costs a residual network less than a plain one, by the margin.
 
     Reproduced if the Welch lower bound of plain minus residual is above the margin at every depth
     whose plain network trained. Contradicted if the upper bound is below it at any depth, with
@@ -161,6 +161,7 @@ def judge_deletion(
     single = errors[is_single_deletion(errors) & errors["family"].isin(families)]
     increases = {family: values_by_depth(single, family, "increase") for family in families}
     plain, residual = increases[pair.plain], increases[pair.residual]
+
     excluded = _find_untrained(runs, pair.plain) & plain.keys()
     notes = _describe_excluded(excluded, pair.plain)
     notes += find_unprobed(runs[runs["family"].isin(families)], errors)
@@ -171,11 +172,13 @@ def judge_deletion(
             f"{pair.residual} network"
         )
         return not_tested(name, statement, [reason], notes)
+
     compared = single[single["depth"].isin(depths)]
     groups = {family: group_by_depth(compared, family) for family in families}
     reasons = missing_requirements(groups, depths=1)
     if reasons:
         return not_tested(name, statement, reasons, notes)
+
     differences = {depth: welch_difference(plain[depth], residual[depth]) for depth in depths}
     evidence = _describe_depths(compared, pair, differences)
     decision = decide(differences, "above", margin)

@@ -96,7 +96,7 @@ def _measure_norms(norms: pd.Series) -> dict[str, float]:
 
 
 def judge_lengths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
-    """Is the effective length below n/2 at the end of training, at every depth?
+    """Judge whether the effective length is below n/2 at the end of training, at every depth.
 
     Reproduced if every one-sided 95 % Student bound of effective minus n/2 is below 0.
     Contradicted if any is above 0, with Holm's correction for their number (`decide`). The claim
@@ -120,17 +120,20 @@ def judge_lengths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Cla
     reasons = missing_requirements({family: group_by_depth(end, family)}, depths=1)
     if reasons:
         return not_tested(name, statement, reasons)
+
     unknown = end.loc[end["over"].isna(), "run_id"]
     notes = [f"the gradient of {run_id} is zero or not finite: excluded" for run_id in unknown]
     excesses = values_by_depth(end, family, "over")
     reasons = _find_unknown_depths(excesses, family)
     if reasons:
         return not_tested(name, statement, reasons, notes)
+
     bounds = {depth: mean_estimate(values) for depth, values in excesses.items()}
     decision = decide(bounds, "below", 0.0)
     verdict = decision.verdict
     if notes and verdict is Verdict.REPRODUCED:
         verdict = Verdict.INCONCLUSIVE  # what the excluded runs would show is not known
+
     worst, start = decision.worst, of_family[of_family["moment"] == INITIALISATION]
     n = int(end.loc[end["depth"] == worst, "blocks"].iloc[0])
     line = format_bound(

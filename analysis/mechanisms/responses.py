@@ -89,7 +89,7 @@ def average_layers(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> Claim:
-    """Are the responses of residual networks weaker than those of plain ones, by the margin?
+    """Judge whether residual networks have weaker responses than plain ones, by the margin.
 
     Reproduced if the Welch lower bound of plain minus residual is above the margin at every depth
     that both have. Contradicted if the upper bound is below the margin at any depth, with Holm's
@@ -109,6 +109,7 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
     reasons = missing_requirements(families, depths=1, shared=True, kind="probed")
     if reasons:
         return not_tested(name, statement, reasons)
+
     plain = depth_tests.group_values(values, pair.plain, "deviation")
     residual = depth_tests.group_values(values, pair.residual, "deviation")
     gaps = depth_tests.compute_gaps(plain, residual)
@@ -117,6 +118,7 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
     decisive = f"{pair.plain} minus {pair.residual}, worst case, {line} (margin {MARGIN:g})"
     if decision.verdict is Verdict.CONTRADICTED:
         decisive += _describe_contradiction(gaps[decision.worst])
+
     evidence = []
     for depth, gap in gaps.items():
         plain_mean = depth_tests.format_mean(plain[depth], decimals=4)
@@ -136,7 +138,7 @@ def _describe_contradiction(difference: Difference) -> str:
 
 
 def judge_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Claim:
-    """Do the responses become weaker with depth, by the margin?
+    """Judge whether the responses become weaker with depth, by the margin.
 
     Reproduced if there is a falling trend over depth and the Welch upper bound of deepest minus
     shallowest is below minus the margin. `values` and `notes`: see `judge_families`.
@@ -150,6 +152,7 @@ def judge_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Claim:
     reasons = missing_requirements(families, depths=2, kind="probed")
     if reasons:
         return not_tested(name, statement, reasons)
+
     groups = depth_tests.group_values(values, family, "deviation")
     trend = depth_tests.measure_trend(groups, MARGIN)
     decisive = f"{trend.decisive} (margin {MARGIN:g})"

@@ -74,7 +74,7 @@ def select_nearest(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> Claim:
-    """Does the correlation fall with depth, and is it higher with shortcuts?
+    """Judge whether the correlation falls with depth, and is higher with shortcuts.
 
     Reproduced if all of this holds: plain networks show a falling trend over depth, and at every
     depth that both families have, the Welch lower bound of residual minus plain is above 0.
@@ -96,6 +96,7 @@ def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) 
     reasons = missing_requirements(families, depths=2, shared=True, kind="probed")
     if reasons:
         return not_tested(name, statement, reasons)
+
     plain = depth_tests.group_values(values, pair.plain, "correlation")
     residual = depth_tests.group_values(values, pair.residual, "correlation")
     trend = depth_tests.measure_trend(plain)
@@ -105,6 +106,7 @@ def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) 
     if verdict is Verdict.REPRODUCED and not trend.has_trend:
         verdict = Verdict.INCONCLUSIVE
     decisive = _format_decisive(verdict, decision, trend, gaps, pair)
+
     evidence = [f"{pair.plain}, {line}" for line in trend.evidence]
     for depth, gap in gaps.items():
         plain_mean = depth_tests.format_mean(plain[depth], decimals=3)

@@ -19,7 +19,7 @@ LOWER, UPPER = -1, 1  # sides of GrowthFit.bound
 
 
 def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> Claim:
-    """Do residual networks slow down by a smaller factor per layer than plain ones?
+    """Judge whether residual networks slow down by a smaller factor per layer than plain ones.
 
     Reproduced if, at every share of chance error at which both families can be fitted, the upper
     bound of the residual slope is below the lower bound of the plain one. All must hold, so their
@@ -47,6 +47,7 @@ def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> 
     reasons = missing_requirements(groups, depths=2)
     if reasons:
         return not_tested(name, statement, reasons)
+
     fits: dict[Fraction, PairOfFits] = {}
     evidence = []
     for share in THRESHOLDS:
@@ -59,6 +60,7 @@ def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> 
     if not fits:
         reason = "there is no share at which both factors can be fitted"
         return not_tested(name, statement, [reason, *evidence])
+
     verdict = decide_slowing(fits)
     decisive = _format_decisive(fits, verdict is Verdict.CONTRADICTED, pair)
     return Claim(name, statement, verdict, decisive, evidence)
