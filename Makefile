@@ -1,17 +1,18 @@
-# Everything a person does, and CI too. `make help` lists it.
+# Every command, for people and for CI. `make help` lists them.
 EXPERIMENT ?= quick
-# Narrow or widen the experiment's grid: SEEDS=0,1 DEPTHS=20,56; anything else of conf/ by ARGS="optim.lr=0.02 device=cuda".
+# Narrow or widen the experiment: SEEDS=0,1 DEPTHS=20,56; any other key of conf/ by
+# ARGS="optim.lr=0.02 device=cuda".
 SEEDS ?=
 DEPTHS ?=
 ARGS ?=
-# Where the runs are trained: pool (this machine), slurm, ray
+# Where runs are trained: pool (this machine), slurm, ray
 LAUNCHER ?=
 # Another build of torch and torchvision: TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 PYTHON ?= python3
 # Faults of each kind in `make faults`
 EACH ?= 20
-# Changes of the code in `make mutants`, and the paths that they are drawn from: ONLY=analysis, ONLY=src/degradation/models
+# Mutants in `make mutants`, and the paths that they are drawn from: ONLY=analysis
 COUNT ?= 300
 ONLY ?=
 
@@ -36,9 +37,9 @@ other-torch:
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
-		|| { echo "$(PYTHON) is not Python 3.11 to 3.13: give one by PYTHON=python3.12"; exit 1; }
+		|| { echo "$(PYTHON) is not Python 3.11 to 3.13; set PYTHON, such as PYTHON=python3.12"; exit 1; }
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	@echo "installing into $(VENV); torch is large, so this may take some minutes"
+	@echo "installing into $(VENV); torch is large, so this can take some minutes"
 	@$(if $(TORCH_INDEX),$(RUN) -m pip install --quiet --index-url $(TORCH_INDEX) -c constraints.txt torch torchvision)
 	@$(RUN) -m pip install --quiet -c constraints.txt -e '.[dev]'
 	@$(RUN) -c 'from degradation.environment import check_installation; check_installation()'
@@ -84,16 +85,16 @@ test-slow: $(INSTALLED) ## Run the tests that train for minutes
 	@$(RUN) -m pytest -q -n 2 --dist worksteal -m slow
 
 test-cluster: $(INSTALLED) ## Run sweeps on a one-node SLURM and a two-node Ray cluster, installing Ray if possible
-	@$(RUN) -m pip install --quiet -c constraints.txt -e '.[dev,ray]' || echo "Ray cannot be installed: its tests are skipped"
+	@$(RUN) -m pip install --quiet -c constraints.txt -e '.[dev,ray]' || echo "Ray cannot be installed; its tests are skipped"
 	@$(RUN) -m pytest -q -m cluster
 
 growth: $(INSTALLED) ## Time status, report and pull for 100, 1,000 and 10,000 generated runs
 	@PYTHONPATH=. $(RUN) tests/growth
 
-faults: $(INSTALLED) ## Strike a small sweep with 20 faults of each kind and compare it with an undisturbed one (EACH=20)
+faults: $(INSTALLED) ## Inject 20 faults of each kind into a small sweep and compare it with an undisturbed one (EACH=20)
 	@PYTHONPATH=. $(RUN) tests/faults --each $(EACH)
 
-mutants: $(INSTALLED) ## Change 300 places of the code that decides numbers, one at a time: which do the tests notice? (COUNT=20 ONLY=analysis)
+mutants: $(INSTALLED) ## Count how many of 300 mutants of the numerical code the tests detect (COUNT=20 ONLY=analysis)
 	@$(RUN) -m pip install --quiet -c constraints.txt -e '.[dev,mutants]'
 	@$(RUN) tests/mutants --count $(COUNT) --only "$(ONLY)"
 
@@ -103,9 +104,9 @@ check: $(INSTALLED) ## Check formatting, lint, types and the direction of import
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 
-bench: $(INSTALLED) ## Time the experiment's runs against the bare training loop of the same runs
+bench: $(INSTALLED) ## Time the experiment's runs against the bare training loop
 	@$(RUN) experiments/bench.py $(OVERRIDES)
 
-clean: ## Remove what can be made again: reports, logs, caches; never the records in runs/
+clean: ## Remove reports, logs and caches, but never the records in runs/
 	@rm -rf reports multirun outputs build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache src/*.egg-info
 	@find src analysis experiments tests -name __pycache__ -prune -exec rm -rf {} +
