@@ -96,6 +96,7 @@ def test_new_key_is_read_by_the_training(project, run_python, tiny_overrides):
     assert rates == pytest.approx([0.3, 0.2, 0.1])
 
 
+@pytest.mark.slow
 def test_new_keys_tests_pass(run_python):
     """The recipe's own test case, and the one that asks for a place in the paper's protocol."""
     protocol = "tests/analysis/test_paper_protocol.py"
