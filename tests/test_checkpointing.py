@@ -1,4 +1,4 @@
-"""The number of threads cuts a CPU's sums, so a run must be resumed with the number that it was begun with."""
+"""A run resumes only with its number of threads, which decides how a CPU splits its sums."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from degradation.training.trainer import Trainer
 
 @pytest.fixture
 def interrupted(tiny, monkeypatch):
-    """A run that has failed after its second evaluation, with the checkpoint of iteration 8."""
+    """Return the configuration of a run that failed at iteration 10; its checkpoint is of 8."""
     step = Trainer.step
 
     def fail_at_10(trainer):
@@ -50,7 +50,7 @@ def test_resume_with_other_threads_can_be_allowed(tiny, interrupted):
 
 
 def test_checkpoint_without_threads_is_resumed(tiny, interrupted):
-    """It does not say how many threads there were."""
+    """Earlier releases did not save the number of threads."""
     record = locate_run(interrupted).record
     state = serialization.load(unseal(record.read(CHECKPOINT_FILE)))
     assert state.pop("threads") == 1

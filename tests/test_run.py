@@ -1,4 +1,4 @@
-"""One run on disk: repeated, interrupted, failed, skipped."""
+"""A run and its record: repeated, interrupted, failed, skipped."""
 
 import json
 import signal
@@ -27,7 +27,7 @@ from degradation.training import serialization
 
 
 def final(record):
-    """What a repeat must equal: the metrics' and the probes' bytes, the final weights, the snapshot."""
+    """Return what a repeat must equal: bytes of metrics and probes, final weights, snapshot."""
     tensors = [
         serialization.load(record.read(name))
         for name in (WEIGHTS_FILE, f"{SNAPSHOTS_DIR}/00000006.pt")
@@ -35,15 +35,15 @@ def final(record):
     return record.read(METRICS_FILE) + record.read(PROBES_FILE), tensors
 
 
-def assert_same(one, other):
-    assert one[0] == other[0]
-    for a, b in zip(one[1], other[1], strict=True):
-        assert a.keys() == b.keys()
-        assert all(torch.equal(a[name], b[name]) for name in a)
+def assert_same(actual, expected):
+    assert actual[0] == expected[0]
+    for weights, expected_weights in zip(actual[1], expected[1], strict=True):
+        assert weights.keys() == expected_weights.keys()
+        assert all(torch.equal(weights[name], expected_weights[name]) for name in weights)
 
 
 def interrupt(config, monkeypatch, iteration, signum=signal.SIGTERM):
-    """Start the run and send its process a signal right after this iteration."""
+    """Start the run, and send its process a signal right after this iteration."""
     with monkeypatch.context() as patched:
         patched.setattr(
             run_module,
@@ -79,9 +79,7 @@ def test_repeat_in_another_root_is_byte_identical(tiny, tmp_path, undisturbed):
 
 
 @pytest.mark.parametrize("iteration", range(1, 13))
-def test_resume_after_a_stop_is_bit_exact(
-    tiny, undisturbed, monkeypatch, iteration
-):
+def test_resume_after_a_stop_is_bit_exact(tiny, undisturbed, monkeypatch, iteration):
     config = tiny()
 
     interrupt(config, monkeypatch, iteration)
@@ -94,13 +92,11 @@ def test_resume_after_a_stop_is_bit_exact(
 
 
 class Killed(BaseException):
-    """Stands for a process that ends on the spot: nothing after it is written."""
+    """Stands for a process that is killed: nothing is written afterwards."""
 
 
 @pytest.mark.parametrize("iteration", range(1, 13))
-def test_resume_after_a_kill_is_bit_exact(
-    tiny, undisturbed, monkeypatch, iteration
-):
+def test_resume_after_a_kill_is_bit_exact(tiny, undisturbed, monkeypatch, iteration):
     config = tiny()
 
     def die_here(at, _):
@@ -124,16 +120,11 @@ def test_last_row_off_the_interval_survives_a_resume(tiny, monkeypatch, caplog):
     caplog.set_level("INFO")
     assert train(config) is State.DONE
     assert "resumes from iteration 10" in caplog.text
-    assert [row["iteration"] for row in locate_run(config).record.valid_prefix(METRICS_FILE)] == [
-        4,
-        8,
-        10,
-    ]
+    rows = locate_run(config).record.valid_prefix(METRICS_FILE)
+    assert [row["iteration"] for row in rows] == [4, 8, 10]
 
 
-def test_lost_rows_restart_the_run_from_scratch(
-    tiny, undisturbed, monkeypatch, caplog
-):
+def test_lost_rows_restart_the_run_from_scratch(tiny, undisturbed, monkeypatch, caplog):
     config = tiny()
     interrupt(config, monkeypatch, 9, signal.SIGTERM)
     record = locate_run(config).record
@@ -143,20 +134,19 @@ def test_lost_rows_restart_the_run_from_scratch(
     assert_same(final(record), undisturbed)
 
 
-def test_truncated_checkpoint_restarts_the_run(
-    tiny, undisturbed, monkeypatch, caplog
-):
+def test_truncated_checkpoint_restarts_the_run(tiny, undisturbed, monkeypatch, caplog):
     config = tiny()
     interrupt(config, monkeypatch, 9, signal.SIGINT)
     record = locate_run(config).record
     record.path(CHECKPOINT_FILE).write_bytes(record.path(CHECKPOINT_FILE).read_bytes()[:-100])
     train(config)
-    assert "checkpoint.pt does not match its own checksum; training restarts from scratch" in caplog.text
+    assert "checkpoint.pt does not match its own checksum" in caplog.text
+    assert "training restarts from scratch" in caplog.text
     assert_same(final(record), undisturbed)
 
 
 def not_sealed(saved):
-    """As the first release wrote it: nothing would tell that it was damaged."""
+    """As the first release wrote it: without a checksum, so that corruption cannot be noticed."""
     return serialization.dump(saved)
 
 
@@ -165,7 +155,7 @@ def of_another_release(saved):
 
 
 def of_another_network(saved):
-    """The first tensors are restored before the one that does not fit is met."""
+    """With a last tensor of the wrong shape, so that the others have been restored before."""
     network = saved["training"]["network"]
     last = list(network)[-1]
     return seal(
@@ -177,7 +167,7 @@ def of_another_network(saved):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "problem"),
     [
         (not_sealed, "does not match its own checksum"),
         (of_another_release, "was written by another release"),
@@ -185,14 +175,14 @@ def of_another_network(saved):
     ],
 )
 def test_unusable_checkpoint_restarts_the_run(
-    tiny, undisturbed, monkeypatch, caplog, change, told
+    tiny, undisturbed, monkeypatch, caplog, change, problem
 ):
     config = tiny()
     interrupt(config, monkeypatch, 9)
     record = locate_run(config).record
     record.write(CHECKPOINT_FILE, change(serialization.load(unseal(record.read(CHECKPOINT_FILE)))))
     assert train(config) is State.DONE
-    assert f"checkpoint.pt {told}" in caplog.text
+    assert f"checkpoint.pt {problem}" in caplog.text
     assert "training restarts from scratch" in caplog.text
     assert_same(final(record), undisturbed)
 
@@ -205,16 +195,16 @@ def test_done_run_is_skipped(tiny, monkeypatch):
 
 
 def test_run_waits_for_another_processs_lock(tiny, monkeypatch):
-    """Nothing is trained or written while the lock is held; then the run is done already."""
+    """Nothing is trained or written while the lock is held; then the run is already done."""
     config = tiny()
     record = locate_run(config).record
-    told, trained = [], []
+    messages, trained = [], []
     with ExitStack() as other_process:
         other_process.enter_context(record.lock())
         before = sorted(path.name for path in record.folder.iterdir())
 
-        def finish_elsewhere(line):
-            told.append(line)
+        def finish_elsewhere(message):
+            messages.append(message)
             assert sorted(path.name for path in record.folder.iterdir()) == before
             monkeypatch.undo()
             other_process.close()
@@ -223,7 +213,7 @@ def test_run_waits_for_another_processs_lock(tiny, monkeypatch):
 
         monkeypatch.setattr(run_module, "notify", finish_elsewhere)
         assert train(config) is State.DONE
-    assert told == [f"{record.run_id}: another process holds the lock; waiting for it"]
+    assert messages == [f"{record.run_id}: another process holds the lock; waiting for it"]
     assert trained == []
     assert [row["attempt"] for row in record.valid_prefix(ATTEMPTS_FILE)] == [1, 1]
 
@@ -231,11 +221,11 @@ def test_run_waits_for_another_processs_lock(tiny, monkeypatch):
 def test_run_is_locked_during_all_writes(tiny, monkeypatch):
     config = tiny()
     record = locate_run(config).record
-    held = []
+    lock_states = []
 
     def note(write):
         def call(*args):
-            held.append(record.is_locked())
+            lock_states.append(record.is_locked())
             return write(*args)
 
         return call
@@ -243,8 +233,8 @@ def test_run_is_locked_during_all_writes(tiny, monkeypatch):
     for name in ("write", "append", "finish"):
         monkeypatch.setattr(Record, name, note(getattr(Record, name)))
     assert train(config) is State.DONE
-    assert len(held) > 10
-    assert all(held)
+    assert len(lock_states) > 10
+    assert all(lock_states)
     assert not record.is_locked()
 
 
@@ -284,7 +274,7 @@ def test_failure_is_recorded_and_retried(tiny, monkeypatch, caplog):
     ],
 )
 def test_error_during_training_is_recorded(tiny, monkeypatch, error):
-    """No memory, or a GPU that vanishes: the reason and the last whole iteration; the next start goes on before it."""
+    """Out of memory, or a lost GPU: the row has the reason and the last complete iteration."""
     config = tiny()
     step = run_module.Trainer.step
 
@@ -332,7 +322,10 @@ def test_resume_on_another_device_needs_permission(tiny, monkeypatch):
 
 @pytest.mark.slow
 def test_overflow_in_an_evaluation_is_not_divergence(tiny, compose_config):
-    """A plain-110 after one iteration: BN's moving averages have hardly moved, its training loss is finite."""
+    """After one iteration of a plain-110, BN's moving averages are still almost the initial ones.
+
+    Its training loss is finite.
+    """
     keys = [
         "schedule.iterations=2",
         "schedule.milestones=[]",
@@ -367,11 +360,11 @@ def test_record_describes_the_run(tiny):
     config = tiny()
     train(config)
     record = locate_run(config).record
-    described = record.read_metadata()
-    assert described["census"]["parameters"] > 0
-    assert described["data"]["classes"] == 10
-    assert len(described["data"]["checksum"]) == 64
-    assert described["config"]["optim"]["momentum"] == 0.9
+    metadata = record.read_metadata()
+    assert metadata["census"]["parameters"] > 0
+    assert metadata["data"]["classes"] == 10
+    assert len(metadata["data"]["checksum"]) == 64
+    assert metadata["config"]["optim"]["momentum"] == 0.9
     start, end = record.valid_prefix(ATTEMPTS_FILE)
     assert torch.__version__.startswith(start["versions"]["torch"])
     assert start["device"] == "cpu"

@@ -1,4 +1,4 @@
-"""A constructed network as a run: its parent is trained first, once, and its first row is the parent's error."""
+"""A constructed network as a run: its parent is trained first, and its first row equals it."""
 
 import subprocess
 import sys
@@ -16,11 +16,11 @@ from degradation.sweep.jobs import locate_run
 from degradation.training import serialization
 
 TRAIN = CONF.parent / "experiments/train.py"
-GROWN = ("model=constructed", "model.depth=20", "model.grown_from=8")
+CONSTRUCTED = ("model=constructed", "model.depth=20", "model.grown_from=8")
 
 
 def test_first_row_of_a_constructed_run_is_its_parents_error(tiny):
-    config = tiny(*GROWN)
+    config = tiny(*CONSTRUCTED)
     assert train(config) is State.DONE
     record, parent = locate_run(config).record, locate_run(parent_config(config)).record
     assert parent.state() is State.DONE
@@ -28,12 +28,8 @@ def test_first_row_of_a_constructed_run_is_its_parents_error(tiny):
     assert record.read_metadata()["parent"] == parent.run_id
     start, *rest = record.valid_prefix(METRICS_FILE)
     end = parent.valid_prefix(METRICS_FILE)[-1]
-    for key in (
-        "train/clean_error",
-        "test/error",
-        "train/clean_loss",
-        "test/loss",
-    ):  # augmentation is drawn anew
+    # the augmented columns differ: augmentation is drawn again
+    for key in ("train/clean_error", "test/error", "train/clean_loss", "test/loss"):
         assert start[key] == pytest.approx(end[key], rel=1e-6), key
     assert start["iteration"] == 0
     assert {"lr", "train/running_error"}.isdisjoint(start)
@@ -42,30 +38,30 @@ def test_first_row_of_a_constructed_run_is_its_parents_error(tiny):
 
 
 def test_constructed_run_starts_from_its_parents_weights(tiny):
-    config = tiny(*GROWN, "optim.lr=1e-12", "optim.weight_decay=0")
+    config = tiny(*CONSTRUCTED, "optim.lr=1e-12", "optim.weight_decay=0")
     train(config)
     weights = serialization.load(locate_run(config).record.read(WEIGHTS_FILE))
     parent = serialization.load(locate_run(parent_config(config)).record.read(WEIGHTS_FILE))
     torch.testing.assert_close(weights["layer1.0.conv1.weight"], parent["layer1.0.conv1.weight"])
-    shallow, deep = (Network(one.model, 1, 10) for one in (parent_config(config), config))
+    shallow, deep = (Network(c.model, 1, 10) for c in (parent_config(config), config))
     shallow.load_state_dict(parent)
     deep.load_state_dict(weights)
     assert len(list(deep.blocks())) == 9
 
 
 def test_done_parent_is_not_retrained(tiny, monkeypatch):
-    config = tiny(*GROWN)
+    config = tiny(*CONSTRUCTED)
     train(parent_config(config))
-    calls = []
+    depths = []
     monkeypatch.setattr(
-        run_module, "_attempt", lambda one, *_: calls.append(one.model.depth) or State.DONE
+        run_module, "_attempt", lambda attempted, *_: depths.append(attempted.model.depth)
     )
     train(config)
-    assert calls == [20]
+    assert depths == [20]
 
 
 def test_diverged_parent_is_refused(tiny):
-    config = tiny(*GROWN)
+    config = tiny(*CONSTRUCTED)
     parent = locate_run(parent_config(config)).record
     with parent.lock():
         files = {RUN_FILE: parent.write_metadata({"run_id": parent.run_id})}
@@ -81,17 +77,19 @@ def test_diverged_parent_is_refused(tiny):
 
 
 @pytest.mark.slow
-def test_concurrent_jobs_train_their_parent_once(
-    tiny, tmp_path, tiny_overrides
-):
-    """Who comes second waits for the first's lock."""
-    words = [*tiny_overrides, f"record_root={tmp_path / 'runs'}"]
-    jobs = [["model=plain", "model.depth=8"], [*GROWN], [*GROWN[:1], *GROWN[2:], "model.depth=14"]]
-    started = [
-        subprocess.Popen([sys.executable, str(TRAIN), *words, *job], cwd=tmp_path) for job in jobs
+def test_concurrent_jobs_train_their_parent_once(tiny, tmp_path, tiny_overrides):
+    """The second waits for the lock that the first holds."""
+    shared = [*tiny_overrides, f"record_root={tmp_path / 'runs'}"]
+    jobs = [
+        ["model=plain", "model.depth=8"],
+        [*CONSTRUCTED],
+        ["model=constructed", "model.depth=14", "model.grown_from=8"],
     ]
-    assert [process.wait() for process in started] == [0, 0, 0]
-    parent = locate_run(parent_config(tiny(*GROWN))).record
+    processes = [
+        subprocess.Popen([sys.executable, str(TRAIN), *shared, *job], cwd=tmp_path) for job in jobs
+    ]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    parent = locate_run(parent_config(tiny(*CONSTRUCTED))).record
     starts = [row for row in parent.valid_prefix("attempts.jsonl") if "start" in row]
     assert len(starts) == 1
     assert parent.state() is State.DONE

@@ -1,4 +1,4 @@
-"""Probes and landscapes taken of records after the fact."""
+"""Probes and landscapes measured in the networks of finished runs."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from degradation import config as schema
-from degradation import run_probes as explain_module
+from degradation import run_probes as run_probes_module
 from degradation.config import CONF
 from degradation.records.schema import (
     LANDSCAPE_DIR,
@@ -25,10 +25,10 @@ from degradation.sweep.pending import (
     Point,
     check_landscape_job,
     check_probe_job,
-    probe_sample_sizes,
     list_pending_points,
     list_pending_probes,
     list_points,
+    probe_sample_sizes,
 )
 
 SMALL = ("landscape.line=5", "landscape.square=3", "landscape.pictures=300", "landscape.parts=2")
@@ -36,17 +36,18 @@ SMALL = ("landscape.line=5", "landscape.square=3", "landscape.pictures=300", "la
 
 @pytest.fixture
 def done(tiny):
-    """overrides -> (config, record) of a trained run."""
+    """Return a function: overrides -> (config, record) of a trained run."""
 
-    def trained(*overrides):
+    def train_tiny(*overrides):
         config = tiny(*overrides)
         train(config)
         return config, locate_run(config).record
 
-    return trained
+    return train_tiny
 
 
-def taken(record):
+def probes_of(record):
+    """Return (probe, iteration) of each row."""
     return [(row["probe"], row["iteration"]) for row in record.valid_prefix(PROBES_FILE)]
 
 
@@ -56,7 +57,7 @@ def test_missing_probes_are_taken_once(
     config, record = done()
     during = record.read(PROBES_FILE)
     assert run_probes(config) == "explained"
-    assert taken(record)[8:] == [
+    assert probes_of(record)[8:] == [
         ("identity", 0), ("shattering", 0), ("paths", 0),
         ("identity", 6),
         ("identity", 12), ("shattering", 12), ("lesions", 12), ("paths", 12),
@@ -70,10 +71,10 @@ def test_missing_probes_are_taken_once(
 
 
 def test_later_probes_equal_those_of_training(done, tmp_path):
-    """Same networks, same pictures: to the bit. `early` has no snapshot, so it cannot be had any more."""
+    """Same networks, same images: bit for bit."""
     _, probed = done("probes.early=6")
     config, bare = done("probes=none", f"record_root={tmp_path / 'bare'}")
-    bare.path(PROBES_FILE).unlink()  # as an earlier release left it
+    bare.path(PROBES_FILE).unlink()  # an earlier release wrote no empty file
     config.probes.training = ["gradient_flow", "responses"]
     run_probes(config)
     assert bare.valid_prefix(PROBES_FILE) == probed.valid_prefix(PROBES_FILE)
@@ -83,10 +84,10 @@ def test_corrupt_probe_rows_are_measured_again(done):
     config, record = done()
     run_probes(config)
     whole = record.read(PROBES_FILE)
-    torn = bytearray(whole[:-40])
-    torn[100] ^= 1  # in the first row: those after it are sound
-    record.write(PROBES_FILE, bytes(torn))
-    assert record.state() is State.DONE  # the run itself is sound
+    corrupt = bytearray(whole[:-40])  # a truncated last row
+    corrupt[100] ^= 1  # a flipped bit in the first row; the rows between are valid
+    record.write(PROBES_FILE, bytes(corrupt))
+    assert record.state() is State.DONE  # the run does not depend on these rows
     run_probes(config)
     assert sorted(record.read(PROBES_FILE).splitlines()) == sorted(whole.splitlines())
 
@@ -152,24 +153,22 @@ def test_landscape_centre_is_the_recorded_training_loss(done):
 
 
 @pytest.mark.parametrize("after", [0, 3, 6])
-def test_interrupted_landscape_resumes(
-    done, tmp_path, monkeypatch, after
-):
+def test_interrupted_landscape_resumes(done, tmp_path, monkeypatch, after):
     config, record = done(*SMALL[:3], "landscape.parts=1")
     run_landscape(config)
     whole = landscape_rows(record)
     (file,) = record.path(LANDSCAPE_DIR).glob("*.jsonl")
     lines = file.read_bytes().splitlines(keepends=True)
-    file.write_bytes(b"".join(lines[:after]) + b'{"torn')
+    file.write_bytes(b"".join(lines[:after]) + b'{"truncated')
     measured = []
-    surface = explain_module.LossSurface
+    loss_surface = run_probes_module.LossSurface
 
-    class Counting(surface):
+    class CountingSurface(loss_surface):
         def measure(self, x, y, batches):
             measured.append((x, y))
             return super().measure(x, y, batches)
 
-    monkeypatch.setattr(explain_module, "LossSurface", Counting)
+    monkeypatch.setattr(run_probes_module, "LossSurface", CountingSurface)
     run_landscape(config)
     assert landscape_rows(record) == whole
     assert len(measured) == len(whole) - after
@@ -185,7 +184,7 @@ def test_other_number_of_parts_reuses_measured_points(done):
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("overrides", "expected"),
     [
         pytest.param(
             ("model.depth=20,44,56", "seed=0,1"),
@@ -198,21 +197,20 @@ def test_other_number_of_parts_reuses_measured_points(done):
         ),
     ],
 )
-def test_landscape_covers_selected_networks_in_parts(words, expected, tmp_path):
-    """Those of landscape.depths and .seeds that are in the grid, each in all its parts."""
-    jobs = jobs_of(["experiment=quick", "landscape.parts=2", f"record_root={tmp_path}", *words])
-    told = [check_landscape_job(cfg) for cfg in jobs]
-    asked = [cfg for cfg, one in zip(jobs, told, strict=True) if one.skip_reason is None]
-    nets = Counter(
-        ("residual" if cfg.model.shortcut == "A" else "plain", cfg.model.depth) for cfg in asked
+def test_landscape_covers_selected_networks_in_parts(overrides, expected, tmp_path):
+    """Those of landscape.depths and .seeds that are in the sweep, each in all its parts."""
+    root = f"record_root={tmp_path}"
+    jobs = compose_sweep(["experiment=quick", "landscape.parts=2", root, *overrides])
+    specs = [check_landscape_job(cfg) for cfg in jobs]
+    selected = [cfg for cfg, spec in zip(jobs, specs, strict=True) if spec.skip_reason is None]
+    networks = Counter(
+        ("residual" if cfg.model.shortcut == "A" else "plain", cfg.model.depth) for cfg in selected
     )
-    assert nets == dict.fromkeys(expected, 2)
-    assert {cfg.landscape.part for cfg in asked} == {0, 1}
-    assert {cfg.seed for cfg in asked} == {0}
-    assert {one.skip_reason for one in told} - {None} <= {
-        "not among landscape.depths",
-        "not among landscape.seeds",
-    }
+    assert networks == dict.fromkeys(expected, 2)
+    assert {cfg.landscape.part for cfg in selected} == {0, 1}
+    assert {cfg.seed for cfg in selected} == {0}
+    reasons = {spec.skip_reason for spec in specs} - {None}
+    assert reasons <= {"not among landscape.depths", "not among landscape.seeds"}
 
 
 @pytest.mark.parametrize(
@@ -227,16 +225,16 @@ def test_landscape_depths_are_in_the_experiments_grid(experiment):
     assert set(composed.landscape.depths) <= grid
 
 
-def jobs_of(words):
-    """The configurations of a sweep of landscape.py, by Hydra's own sweeper."""
+def compose_sweep(overrides):
+    """Return the configurations of a sweep of landscape.py, by Hydra's own sweeper."""
     schema.register()
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-        fixed = [word for word in words if not parser.parse_override(word).is_sweep_override()]
+        fixed = [o for o in overrides if not parser.parse_override(o).is_sweep_override()]
         base = compose("landscape", fixed, return_hydra_config=True)
         swept = [f"{key}={value}" for key, value in base.hydra.sweeper.params.items()]
         (jobs,) = BasicSweeper.split_arguments(
-            parser.parse_overrides([*swept, *words]), max_batch_size=None
+            parser.parse_overrides([*swept, *overrides]), max_batch_size=None
         )
         return [compose("landscape", job) for job in jobs]
 
@@ -245,24 +243,26 @@ def test_job_with_nothing_left_is_skipped(tiny, compose_config):
     config = tiny()
     train(config)
     run_probes(config)
-    words = [
+    overrides = [
         f"record_root={config.record_root}",
         "model.depth=8",
         "model.width=4",
         "optim.batch_size=32",
+        "schedule.iterations=12",
+        "schedule.milestones=[6]",
+        "schedule.evaluate_every=4",
+        "schedule.snapshots=[6]",
     ]
-    schedule = ["iterations=12", "milestones=[6]", "evaluate_every=4", "snapshots=[6]"]
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        cfg = compose("explain", [*words, *(f"schedule.{key}" for key in schedule)])
-        told = check_probe_job(cfg)
-        other = check_probe_job(
-            compose("explain", [*words, *(f"schedule.{key}" for key in schedule), "seed=1"])
-        )
-    assert (told.label, told.skip_reason) == (locate_run(config).run_id, "explained before")
-    assert other.skip_reason is None
+        finished = check_probe_job(compose("explain", overrides))
+        pending = check_probe_job(compose("explain", [*overrides, "seed=1"]))
+    assert finished.label == locate_run(config).run_id
+    assert finished.skip_reason == "explained before"
+    assert pending.skip_reason is None
 
 
-def sizes(record, probe):
+def sample_sizes(record, probe):
+    """Return {iteration: number of images} of a probe."""
     return {
         row["iteration"]: row["pictures"]
         for row in record.valid_prefix(PROBES_FILE)
@@ -271,18 +271,18 @@ def sizes(record, probe):
 
 
 def test_other_number_of_images_is_measured_again(done, tiny):
-    """It was silently ignored: nothing seemed to be left to take."""
+    """Rows of another number of images do not count as measured."""
     config, record = done()
     run_probes(config)
-    taken_before = len(record.valid_prefix(PROBES_FILE))
+    rows_before = len(record.valid_prefix(PROBES_FILE))
     config.probes.batch_size = 64
-    left = list_pending_probes(config, record)
-    assert ("gradient_flow", 12) in left
-    assert ("lesions", 12) not in left  # its number of test images is the same
+    pending = list_pending_probes(config, record)
+    assert ("gradient_flow", 12) in pending
+    assert ("lesions", 12) not in pending  # its number of test images is the same
     run_probes(config)
     assert list_pending_probes(config, record) == []
-    assert sizes(record, "gradient_flow")[12] == 64
-    assert len(record.valid_prefix(PROBES_FILE)) == taken_before + len(left)
+    assert sample_sizes(record, "gradient_flow")[12] == 64
+    assert len(record.valid_prefix(PROBES_FILE)) == rows_before + len(pending)
     config.probes.batch_size = 128
     assert list_pending_probes(config, record) == []
 
@@ -291,7 +291,7 @@ def test_number_of_images_is_limited_by_the_split(done):
     config, record = done()
     config.probes.test_pictures = 2000
     run_probes(config)
-    assert sizes(record, "lesions")[12] == 297
+    assert sample_sizes(record, "lesions")[12] == 297
     config.probes.test_pictures = None
     assert list_pending_probes(config, record) == []
     config.probes.test_pictures = 50
@@ -301,8 +301,8 @@ def test_number_of_images_is_limited_by_the_split(done):
 def test_probe_images_are_counted_per_split(compose_config):
     data = {"train": 1000, "test": 40}
     config = compose_config("probes.batch_size=300", "probes.test_pictures=null")
-    asked = probe_sample_sizes(config, data)
-    assert (asked["gradient_flow"], asked["paths"], asked["lesions"]) == (300, 300, 40)
+    sizes = probe_sample_sizes(config, data)
+    assert (sizes["gradient_flow"], sizes["paths"], sizes["lesions"]) == (300, 300, 40)
     streamed = compose_config(
         "data=imagenet", "data.root=r", "data.stream.train_evaluated=200", "probes.batch_size=300"
     )
