@@ -24,7 +24,7 @@ from analysis.columns import TRAINING_ERROR
 from analysis.evidence import caveats, format_bound, format_comparison
 from analysis.frame import group_by_depth
 from analysis.requirements import missing_requirements
-from analysis.statistics import increasing_trend
+from analysis.trend import increasing_trend
 
 SIGNIFICANCE = 0.05  # of the p-value of a trend
 MIN_TREND_DEPTHS = 3  # with two depths the difference is the trend, and its bound the sharper test

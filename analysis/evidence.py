@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from analysis.claim import RunsByDepth, Side, is_untrained, difference_by_seed
+from analysis.claim import RunsByDepth, Side, difference_by_seed, is_untrained
 from analysis.columns import ENDED_AT, TRAINING_ERROR, UNTRAINED_WITHIN_POINTS
 from analysis.statistics import CONFIDENCE, Difference, Estimate, bonferroni_level
 from degradation.records.schema import State

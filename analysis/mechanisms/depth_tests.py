@@ -14,7 +14,8 @@ from analysis.claims import SIGNIFICANCE
 from analysis.evidence import abbreviate, format_bound, format_interval
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.base import count_runs, find_unprobed
-from analysis.statistics import Difference, increasing_trend, welch_difference
+from analysis.statistics import Difference, welch_difference
+from analysis.trend import increasing_trend
 
 Groups = dict[int, list[float]]  # depth: one number per run; NaN if it is not known
 

@@ -9,7 +9,7 @@ from unittest import mock
 
 import numpy as np
 
-from analysis import statistics
+from analysis import trend
 from analysis.claim import Claim, Verdict
 
 # Names of truths that most claims have. The names of a case seed its generator, so rewording one
@@ -39,7 +39,7 @@ def simulate(case: Case, repetitions: int) -> dict[Verdict, float]:
     The names of the case seed the generator, so the result does not depend on the other cases.
     """
     generator = np.random.default_rng(zlib.crc32(f"{case.claim}: {case.truth}".encode()))
-    with mock.patch.object(statistics, "PERMUTATIONS", PERMUTATIONS):
+    with mock.patch.object(trend, "PERMUTATIONS", PERMUTATIONS):
         counts = Counter(case.draw(generator) for _ in range(repetitions))
     return {verdict: counts[verdict] / repetitions for verdict in Verdict}
 

@@ -8,10 +8,10 @@ import pytest
 from analysis.claim import (
     Verdict,
     decide,
+    difference_by_seed,
     error_resolution,
     is_untrained,
     not_tested,
-    difference_by_seed,
     training_error_difference,
 )
 from analysis.columns import UNTRAINED_WITHIN_POINTS

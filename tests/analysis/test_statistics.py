@@ -1,24 +1,22 @@
-"""Intervals and tests against scipy, printed tables, enumeration and simulation."""
+"""Intervals and tests against scipy, printed tables and simulation."""
 
-import itertools
 import math
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from analysis import statistics
 from analysis.statistics import (
     Difference,
     bonferroni_level,
     difference_of_minima,
     holm_rejections,
-    increasing_trend,
     mean_estimate,
     paired_difference,
     student_interval,
     welch_difference,
 )
+from tests.support.correlated_runs import draw_correlated
 
 STEP = 1 / 15  # points: the step of an error over 1,500 images
 ROUNDING = STEP / math.sqrt(12)  # the standard deviation of a uniform rounding error
@@ -117,48 +115,6 @@ def test_lower_bound_has_nominal_coverage():
     assert 0.03 < above / 4000 < 0.07
 
 
-def test_trend_p_matches_enumeration():
-    depths, values = [20, 20, 32, 32, 44], [1.0, 2.0, 1.5, 3.0, 2.5]
-    x = np.array(depths)
-
-    def concordance(y):
-        return sum(
-            np.sign(x[j] - x[i]) * np.sign(y[j] - y[i]) for i in range(5) for j in range(i + 1, 5)
-        )
-
-    orders = [concordance(order) for order in itertools.permutations(values)]
-    exact = np.mean([order >= concordance(values) for order in orders])
-    tau, p = increasing_trend(depths, values)
-    assert p == pytest.approx(exact, abs=0.015)
-    assert tau == pytest.approx(stats.kendalltau(depths, values).statistic)
-
-
-def test_trend_p_is_deterministic_and_one_sided():
-    depths = [d for d in (20, 32, 44, 56) for _ in range(3)]
-    rising = increasing_trend(depths, range(12))
-    assert rising == increasing_trend(depths, range(12))
-    assert rising[1] < 0.001
-    assert increasing_trend(depths, range(12, 0, -1))[1] > 0.99
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_trend_counts_pairs_with_ties(monkeypatch, seed):
-    """The p-value is that of the definition, a sum over all pairs of runs."""
-    monkeypatch.setattr(statistics, "PERMUTATIONS", 300)
-    data = np.random.default_rng(seed)
-    x, y = data.integers(1, 5, 14) * 12, data.integers(0, 8, 14) / 2
-    pairs = list(itertools.combinations(range(14), 2))
-    generator = np.random.default_rng(0)
-
-    def concordance(order):
-        return sum(np.sign(x[j] - x[i]) * np.sign(y[order[j]] - y[order[i]]) for i, j in pairs)
-
-    at_least_observed = sum(
-        concordance(generator.permutation(14)) >= concordance(range(14)) for _ in range(300)
-    )
-    assert increasing_trend(x, y)[1] == (1 + at_least_observed) / 301
-
-
 def test_equal_values_leave_the_width_of_their_step():
     """With three runs on each side, t(0.95, 4 degrees of freedom) = 2.131847."""
     difference = welch_difference([0.2] * 3, [0.0] * 3, STEP)
@@ -195,15 +151,6 @@ def test_paired_difference_is_rounded_twice():
     assert paired_difference([1.0, 2.0], [0.0, 1.0]).standard_error == 0
 
 
-def draw_correlated(generator, correlation, depths=2):
-    """Draw errors of three seeds in several groups; errors of one seed are correlated."""
-    common = generator.normal(size=3)
-    return [
-        np.sqrt(correlation) * common + np.sqrt(1 - correlation) * generator.normal(size=3)
-        for _ in range(depths)
-    ]
-
-
 @pytest.mark.parametrize("correlation", [0.5, 0.9])
 def test_welch_is_conservative_if_seeds_correlate(correlation):
     generator = np.random.default_rng(0)
@@ -216,18 +163,6 @@ def test_welch_is_conservative_if_seeds_correlate(correlation):
     assert np.mean(welch_errors, axis=0).max() < {0.5: 0.025, 0.9: 0.005}[correlation]
     paired_rates = np.mean(paired_errors, axis=0)  # nominal, whatever the correlation
     assert 0.04 < paired_rates.min() <= paired_rates.max() < 0.06
-
-
-@pytest.mark.slow
-def test_trend_is_conservative_if_seeds_correlate(monkeypatch):
-    monkeypatch.setattr(statistics, "PERMUTATIONS", 199)
-    generator = np.random.default_rng(0)
-    depths = np.repeat([20, 32, 44, 56], 3)
-    p = [
-        increasing_trend(depths, np.concatenate(draw_correlated(generator, 0.8, depths=4)))[1]
-        for _ in range(300)
-    ]
-    assert np.mean(np.array(p) <= 0.05) < 0.03
 
 
 def exact(mean):
