@@ -35,6 +35,8 @@ TESTS: dict[str, str] = {
     "src/degradation/training/device.py": f"{TRAINING} tests/test_environment.py",
     "src/degradation/training/optimizer.py": f"{TRAINING} tests/config/test_ambiguities.py",
     "analysis/statistics.py": f"tests/analysis/test_statistics*.py {CLAIMS}",
+    "analysis/trend.py": f"tests/analysis/test_trend.py {CLAIMS}",
     "analysis/claims.py": CLAIMS,
     "analysis/claim.py": CLAIMS,
+    "analysis/requirements.py": f"tests/analysis/test_requirements.py {CLAIMS}",
 }
