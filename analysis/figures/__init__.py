@@ -18,6 +18,8 @@ from typing import Protocol, cast
 
 from matplotlib.figure import Figure
 
+from analysis.columns import FINISHED_STATES
+from analysis.figures.layout import describe_seeds
 from analysis.frame import Frame
 
 __all__ = ["plot_condition"]
@@ -38,11 +40,16 @@ class ConditionFigure(Protocol):
 
 
 def plot_condition(frame: Frame) -> dict[str, tuple[Figure, str]]:
-    """Draw all figures of one condition; return {file stem: (figure, caption)} in report order."""
+    """Draw all figures of one condition; return {file stem: (figure, caption)} in report order.
+
+    The number of seeds is added to each caption.
+    """
+    finished = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
+    seeds = describe_seeds(finished)
     drawn = {}
     for module in _condition_figures():
         if module.applies_to(frame):
-            drawn[module.FILE_STEM] = (module.plot(frame), module.CAPTION)
+            drawn[module.FILE_STEM] = (module.plot(frame), f"{module.CAPTION} {seeds}")
     return drawn
 
 

@@ -24,8 +24,8 @@ CAPTION = (
     "to the right. Both are fitted to what is known at the first learning-rate drop. Other panels: "
     "the median over seeds at each depth, for four shares of chance error; where fewer than half "
     "of the runs reached the error, the median is an open triangle. Thin horizontal lines: the "
-    "learning-rate drops. A network that is still learning at the first drop learns faster at "
-    "first after it, so times beyond that line do not belong to one learning rate."
+    "learning-rate drops. A network that is still learning at the first drop learns faster for "
+    "a while after it, so times beyond that line do not belong to one learning rate."
 )
 RUN_DISTANCE = 0.9  # layers between the runs of one depth
 HEADROOM = 10.0  # the axis ends at this multiple of the last iteration

@@ -31,7 +31,7 @@ CAPTION = (
     "Error after the last iteration against depth: training error on the left, test error on the "
     "right, on one scale. Each point is a run (one seed), each cross a diverged run, which counts "
     "at chance. Lines join the means over seeds, which are printed beside them; error bars are "
-    "Student's 95 % intervals of the mean. Diverged runs are included in both."
+    "Student's 95 % intervals of the mean. Means and intervals include diverged runs."
 )
 FAMILY_DISTANCE = 0.16  # between families at one depth; depths are 1 apart
 LOWEST = -9  # percent: room below 0 for the printed means

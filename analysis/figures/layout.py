@@ -25,6 +25,20 @@ def list_depths(table: pd.DataFrame) -> list[int]:
     return sorted(int(depth) for depth in table["depth"].unique())
 
 
+def describe_seeds(runs: pd.DataFrame) -> str:
+    """Return a sentence for a caption: how many seeds each family and depth has.
+
+    `runs`: rows with the columns `family`, `depth` and `seed`; one run may have several rows.
+    """
+    seeds = runs.groupby(["family", "depth"])["seed"].nunique()
+    if seeds.empty:
+        return "There are no finished runs."
+    least, most = int(seeds.min()), int(seeds.max())
+    number = str(most) if least == most else f"{least} to {most}"
+    noun = "seed" if most == 1 else "seeds"
+    return f"There {'is' if most == 1 else 'are'} {number} {noun} per family and depth."
+
+
 def list_moments(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row per iteration at which the networks were probed, earliest first."""
     return table.drop_duplicates(ITERATION).sort_values(ITERATION)

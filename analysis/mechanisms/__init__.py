@@ -17,6 +17,8 @@ from pkgutil import iter_modules
 from typing import Protocol, cast
 
 from analysis.claim import Claim
+from analysis.columns import FINISHED_STATES
+from analysis.figures.layout import describe_seeds
 from analysis.frame import Frame
 from analysis.mechanisms.base import Explanation
 from analysis.probes import select_sample_size
@@ -48,9 +50,11 @@ def explain_mechanisms(frame: Frame, margin: float) -> list[Explanation]:
     explanations = []
     for mechanism in _list_mechanisms():
         explanation = mechanism.build(frame, margin)
-        if explanation is not None:
-            probe = explanation.name.replace("-", "_")
-            explanations.append(_add_sentences(explanation, excluded.get(probe, [])))
+        if explanation is None:
+            continue
+        probe = explanation.name.replace("-", "_")
+        explanation = _add_seeds(explanation, frame, probe)
+        explanations.append(_add_sentences(explanation, excluded.get(probe, [])))
     return explanations
 
 
@@ -75,6 +79,17 @@ def _select_sample_sizes(frame: Frame) -> tuple[Frame, dict[str, list[str]]]:
         if name != LANDSCAPE_DIR:
             probes[name], excluded[name] = select_sample_size(table)
     return replace(frame, probes=probes), excluded
+
+
+def _add_seeds(explanation: Explanation, frame: Frame, probe: str) -> Explanation:
+    """Add the number of seeds to each caption: of the probe, or else of the finished runs."""
+    finished = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
+    seeds = describe_seeds(frame.probes.get(probe, finished))
+    figures = {
+        stem: (figure, f"{caption} {seeds}")
+        for stem, (figure, caption) in explanation.figures.items()
+    }
+    return replace(explanation, figures=figures)
 
 
 def _add_sentences(explanation: Explanation, sentences: list[str]) -> Explanation:

@@ -1,4 +1,4 @@
-"""By which paths does the gradient come? Path lengths (Veit et al. 2016, 4.2 and figure 6)."""
+"""Along which paths does the gradient flow? (Veit et al. 2016, 4.2 and figure 6.)"""
 
 import math
 from typing import Any
@@ -24,7 +24,7 @@ from degradation.metrics import ITERATION
 POSITION = 5
 PROBE = "paths"
 CENTRAL_SHARE = 0.95  # of the norms lies within the reported lengths, the rest equally on each side
-TITLE = "by which paths does the gradient come?"
+TITLE = "along which paths does the gradient flow?"
 INTRODUCTION = (
     "On its way back from the loss, the gradient meets n blocks in a residual network. At each it "
     "can go through the convolutions or along the shortcut. So there are 2^n ways through the "
@@ -32,14 +32,15 @@ INTRODUCTION = (
     "sum of what all of them carry. The length of a path is the number of blocks whose "
     "convolutions it passes. Most paths pass about half of them, because there are most ways to "
     "choose half: the mean length is n/2. But paths need not carry equally much. If the "
-    "convolutions of a block shrink the gradient, longer paths carry less, and the gradient comes "
-    "by paths shorter than n/2. Then a deep network is trained as if it were many shallow ones, "
+    "convolutions of a block shrink the gradient, longer paths carry less, and the gradient flows "
+    "along paths shorter than n/2. Then a deep network is trained as if it were many shallow ones, "
     "which is how Veit et al. 2016 explain that it can be trained. If the convolutions amplify the "
     "gradient, long paths carry more, and that explanation does not hold for the network. Two "
     "things are measured: the gradient of single random paths and, exactly, the sum over all paths "
-    "of each length. The norm of that sum says how much comes by that length, although the sums of "
-    "different lengths may partly cancel when they are added. The effective length is the mean "
-    "length, weighted by these norms. A plain network has a single path, of length n."
+    "of each length. The norm of that sum shows how much flows along paths of that length, "
+    "although the sums of different lengths may partly cancel when they are added. The effective "
+    "length is the mean length, weighted by these norms. A plain network has a single path, of "
+    "length n."
 )
 
 
@@ -55,7 +56,7 @@ def build(frame: Frame, margin: float) -> Explanation | None:
 
 
 def judge(frame: Frame, _margin: float) -> list[Claim]:
-    """Return the claim that the gradient comes by short paths."""
+    """Return the claim that the gradient flows along short paths."""
     lengths = measure_lengths(frame.probes[PROBE])
     return [judge_lengths(lengths, frame.runs, family_pair(frame.runs).residual)]
 
@@ -109,8 +110,8 @@ def judge_lengths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Cla
     """
     name = "short paths"
     statement = (
-        f"{family} networks: at the end of training and at every depth, the gradient comes by "
-        "paths shorter than the mean path"
+        f"{family} networks: at the end of training and at every depth, the gradient flows "
+        "along paths shorter than the mean path"
     )
     of_family = lengths[lengths["family"] == family]
     end = of_family[of_family["moment"] == END]

@@ -11,6 +11,7 @@ from analysis.figures import (
     error_vs_factor,
     learning_curves,
     learning_rate_map,
+    plot_condition,
     style,
 )
 from analysis.statistics import student_interval
@@ -216,3 +217,20 @@ def test_svg_embeds_many_marks_as_a_bitmap(ax, tmp_path, marks, bitmaps):
     ax.plot([0, 1], [0, 1], zorder=3.5)
     style.save(ax.figure, tmp_path / "a")
     assert (tmp_path / "a.svg").read_text().count("<image") == bitmaps
+
+
+@pytest.mark.parametrize(
+    ("errors", "sentence"),
+    [
+        ({"plain": {20: [1.0]}}, "There is 1 seed per family and depth."),
+        ({"plain": {20: [1.0, 2.0], 56: [1.0, 2.0]}}, "There are 2 seeds per family and depth."),
+        (
+            {"plain": {20: [1.0, 2.0, 3.0]}, "residual": {20: [1.0]}},
+            "There are 1 to 3 seeds per family and depth.",
+        ),
+    ],
+)
+def test_captions_of_a_condition_state_the_seeds(frame_of, errors, sentence):
+    figures = plot_condition(frame_of(errors))
+    assert list(figures) == ["error-against-depth", "error-against-iteration"]
+    assert all(caption.endswith(sentence) for _, caption in figures.values())

@@ -42,7 +42,7 @@ def test_frame_without_probes_is_not_explained(frame):
     assert explain_mechanisms(replace(frame, probes={}), 2.0) == []
 
 
-def test_every_figure_of_a_mechanism_has_a_caption(frame):
+def test_captions_of_mechanisms_state_the_seeds(frame):
     for explanation in explain_mechanisms(frame, 2.0):
         for _, caption in explanation.figures.values():
-            assert caption.endswith(".")
+            assert caption.endswith("There are 2 seeds per family and depth.")
