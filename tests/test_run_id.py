@@ -1,4 +1,4 @@
-"""Run ids: pinned, changed by every value that changes the numbers and by nothing else."""
+"""Run ids are pinned, and change with every value that changes the numbers, and with no other."""
 
 from pathlib import Path
 
@@ -17,15 +17,39 @@ PINNED = {
     ("experiment=paper", "model.depth=110", "seed=4"): "residual-d110-s4-b9315beb",
 }
 CHANGES = [
-    "seed=1", "model.shortcut=B", "model.depth=26", "model.width=8", "optim.lr=0.02", "optim.momentum=0.8",
-    "optim.weight_decay=0", "optim.batch_size=64", "schedule.iterations=401", "schedule.milestones=[200]",
-    "schedule.factor=0.2", "schedule.evaluate_every=50", "schedule.snapshots=[]", "precision=bf16",
-    "precision.channels_last=false", "data.pad=0", "data.flip=true", "data.normalisation=pixel", "data=cifar10",
-]  # fmt: skip
+    "seed=1",
+    "model.shortcut=B",
+    "model.depth=26",
+    "model.width=8",
+    "optim.lr=0.02",
+    "optim.momentum=0.8",
+    "optim.weight_decay=0",
+    "optim.batch_size=64",
+    "schedule.iterations=401",
+    "schedule.milestones=[200]",
+    "schedule.factor=0.2",
+    "schedule.evaluate_every=50",
+    "schedule.snapshots=[]",
+    "precision=bf16",
+    "precision.channels_last=false",
+    "data.pad=0",
+    "data.flip=true",
+    "data.normalisation=pixel",
+    "data=cifar10",
+]
 KEEPS = [
-    "device=cpu", "threads=2", "record_root=elsewhere", "tracking=online", "name=mine", "data.root=elsewhere",
-    "data.margin=1", "allow_device_change=true", "probes=none", "probes.early=3", "landscape.square=51",
-]  # fmt: skip
+    "device=cpu",
+    "threads=2",
+    "record_root=elsewhere",
+    "tracking=online",
+    "name=mine",
+    "data.root=elsewhere",
+    "data.margin=1",
+    "allow_device_change=true",
+    "probes=none",
+    "probes.early=3",
+    "landscape.square=51",
+]
 
 
 def identifier(config):
@@ -38,16 +62,16 @@ def test_ids_are_pinned(compose_config, overrides):
 
 
 @pytest.mark.parametrize("override", CHANGES)
-def test_what_changes_the_numbers_changes_the_id(compose_config, override):
+def test_values_that_change_the_numbers_change_the_id(compose_config, override):
     assert identifier(compose_config(override)) != identifier(compose_config())
 
 
 @pytest.mark.parametrize("override", KEEPS)
-def test_what_does_not_change_the_numbers_keeps_the_id(compose_config, override):
+def test_other_values_keep_the_id(compose_config, override):
     assert identifier(compose_config(override)) == identifier(compose_config())
 
 
-def test_a_warm_up_that_a_network_does_not_have_is_not_part_of_its_id(compose_config):
+def test_id_covers_only_a_warmup_that_the_network_has(compose_config):
     with_key = compose_config("schedule=paper", "model.depth=56")
     without = compose_config("schedule=paper", "model.depth=56", "schedule.warmup=null")
     assert identifier(with_key) == identifier(without)
@@ -58,14 +82,14 @@ def test_a_warm_up_that_a_network_does_not_have_is_not_part_of_its_id(compose_co
     assert identifier(deep[0]) != identifier(deep[1])
 
 
-def test_a_key_added_later_keeps_older_ids_while_it_reproduces_them(compose_config, monkeypatch):
+def test_default_of_a_later_key_keeps_older_ids(compose_config, monkeypatch):
     monkeypatch.setitem(run_id_module.HASH_DEFAULTS, "model.width", 16)
-    reproduces = run_id_module.hashed_values(compose_config(), "")
-    assert "width" not in reproduces["model"]
+    values = run_id_module.hashed_values(compose_config(), "")
+    assert "width" not in values["model"]
     assert run_id_module.hashed_values(compose_config("model.width=8"), "")["model"]["width"] == 8
 
 
-def test_the_content_of_the_data_is_part_of_the_id(compose_config):
+def test_id_covers_the_content_of_the_data(compose_config):
     config = compose_config()
     assert compute_run_id(config, "one") != compute_run_id(config, "another")
 
@@ -75,7 +99,7 @@ def test_seed_zero_is_a_seed(compose_config):
     assert identifier(compose_config("seed=00")) == identifier(compose_config("seed=0"))
 
 
-WITHOUT_EFFECT = [
+NO_EFFECT = [
     ("optim.weight_decay=0", "optim.decay=weights"),
     ("optim.momentum=0", "optim.momentum_form=caffe"),
     ("schedule.milestones=[]", "schedule.factor=0.5"),
@@ -83,22 +107,21 @@ WITHOUT_EFFECT = [
 ]
 
 
-@pytest.mark.parametrize(("given", "override"), WITHOUT_EFFECT)
-def test_a_value_without_effect_is_not_part_of_the_id(compose_config, given, override):
-    base = given.split()
+@pytest.mark.parametrize(("base", "override"), NO_EFFECT)
+def test_id_does_not_cover_a_value_without_effect(compose_config, base, override):
+    base = base.split()
     assert identifier(compose_config(*base, override)) == identifier(compose_config(*base))
 
 
-@pytest.mark.parametrize(("given", "override"), WITHOUT_EFFECT)
-def test_the_same_value_with_effect_is_part_of_the_id(compose_config, given, override):
-    base = (
-        [] if given.startswith(("optim", "schedule.m")) else ["schedule=paper", "model.depth=110"]
-    )
+@pytest.mark.parametrize(("base", "override"), NO_EFFECT)
+def test_id_covers_the_same_value_with_an_effect(compose_config, base, override):
+    has_warmup = base.startswith("schedule=paper")
+    base = ["schedule=paper", "model.depth=110"] if has_warmup else []
     assert identifier(compose_config(*base, override)) != identifier(compose_config(*base))
 
 
-def test_ids_of_runs_without_effect_are_the_presets(compose_config):
-    """The value that stands for 'no effect' is the one that presets have, so that earlier ids stay."""
+def test_values_without_effect_are_those_of_the_presets(compose_config):
+    """What is hashed for a value without effect is the value of the presets: earlier ids stay."""
     config = compose_config("schedule.milestones=[]")
     assert run_id_module.hashed_values(config, "")["schedule"]["factor"] == config.schedule.factor
     warm = compose_config("schedule=paper", "model.depth=110", "schedule.warmup.below=null")
@@ -108,11 +131,11 @@ def test_ids_of_runs_without_effect_are_the_presets(compose_config):
     )
 
 
-def test_the_factor_counts_where_a_plateau_lowers_the_rate(compose_config):
+def test_id_covers_the_factor_if_plateaus_lower_the_rate(compose_config):
     base = ["data=imagenet", "data.root=r", "schedule=imagenet"]
     values = [
-        run_id_module.hashed_values(compose_config(*base, f"schedule.factor={f}"), "")
-        for f in (0.1, 0.5)
+        run_id_module.hashed_values(compose_config(*base, f"schedule.factor={factor}"), "")
+        for factor in (0.1, 0.5)
     ]
     assert values[0] != values[1]
 
@@ -121,7 +144,7 @@ GROWN = ["model=constructed", "model.depth=116", "model.grown_from=110", "schedu
 
 
 def test_constructed_runs_of_different_parents_differ(compose_config):
-    """The parent's warm-up is no value of the constructed run, which has none itself."""
+    """The constructed run has no warm-up itself, so only the parent's differs."""
     first, second = (compose_config(*GROWN, f"schedule.warmup.lr={lr}") for lr in (0.01, 0.02))
     assert identifier(parent_config(first)) != identifier(parent_config(second))
     assert identifier(first) != identifier(second)
@@ -145,7 +168,7 @@ LEDGER = Path(__file__).parents[1] / "experiments/ledger"
 @pytest.mark.parametrize(
     "name", ["quick", *sorted(path.parent.name for path in LEDGER.glob("*_digits/runs.csv"))]
 )
-def test_ids_of_the_ledgers_runs_are_those_of_today(name):
+def test_ids_of_the_ledgers_runs_have_not_changed(name):
     published = set(pd.read_csv(LEDGER / name / "runs.csv")["run_id"])
     assert {run.run_id for run in expand_runs([f"experiment={name}"])} == published
 
@@ -160,7 +183,7 @@ def test_ids_of_the_ledgers_runs_are_those_of_today(name):
         (["data=imagenet", "data.root=r", "schedule=imagenet", "data.validation=0"], 1),
     ],
 )
-def test_only_runs_whose_numbers_changed_have_a_new_version(compose_config, overrides, version):
+def test_only_changed_numerics_have_a_new_version(compose_config, overrides, version):
     assert (
         run_id_module.hashed_values(compose_config(*overrides), "")["numerics_version"] == version
     )

@@ -1,8 +1,9 @@
-"""Time and memory of status.py, report.py and pull.py against the number of runs, by generated records.
+"""`make growth`: time and memory of status.py, report.py and pull.py for many generated runs.
 
-They may grow as the number of runs does, and by 20 % more. The report of 10,000 runs has 30 s, or 60 s with probes.
-pull.py asks a stand-in for W&B's server on this machine, whose time is in it. What is written: a line a command and
-size, wall time in seconds and largest resident memory in MB.
+Both may grow by 20 % more than the number of runs. A report of 10,000 runs may take 30 s, or 60 s
+with probes. pull.py reads from a stand-in for W&B's server in this process, whose time is
+included. The table has one row per command and number of runs: wall time in seconds, and largest
+resident memory in MB.
 """
 
 import argparse
@@ -17,15 +18,16 @@ from dataclasses import astuple, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 
-from tests.growth.records import NAME, overrides, seeds, write
-from tests.growth.served import served
+from tests.growth.records import NAME, count_seeds, list_overrides, write_records
+from tests.growth.served import serve_records
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 COMMANDS = ("status", "report", "pull")
-SLACK = 1.2
-LARGEST = 10_000
-REPORT_SECONDS, PROBED_REPORT_SECONDS = 30.0, 60.0  # the report of so many runs takes no longer
-# getrusage tells of the largest child that has ended, so that each command is the only child of a process
+ALLOWED_GROWTH = 1.2  # relative to the growth of the number of runs
+LARGEST = 10_000  # runs
+REPORT_LIMIT_S, PROBED_REPORT_LIMIT_S = 30.0, 60.0  # for a report of the largest number of runs
+# getrusage reports the largest child that has ended, so each command is the only child of a
+# process.
 MEASURE = """
 import resource, subprocess, sys, time
 began = time.monotonic()
@@ -37,6 +39,8 @@ sys.exit(code)
 
 @dataclass(frozen=True)
 class Row:
+    """One measurement."""
+
     command: str
     runs: int
     wall_seconds: float
@@ -44,9 +48,10 @@ class Row:
 
 
 def measure(command: str, root: Path, runs: int) -> Row:
-    words = {
-        "status": overrides(root, runs),
-        "report": [*overrides(root, runs), "--reports", str(root.parent / "reports")],
+    """Run a command on the records under a root, and measure its time and memory."""
+    arguments = {
+        "status": list_overrides(root, runs),
+        "report": [*list_overrides(root, runs), "--reports", str(root.parent / "reports")],
         "pull": [
             f"record_root={root}",
             "tracking=online",
@@ -54,41 +59,55 @@ def measure(command: str, root: Path, runs: int) -> Row:
             str(root.parent / f"pulled-{runs}"),
         ],
     }
-    measured = [sys.executable, str(EXPERIMENTS / f"{command}.py"), *words[command]]
-    with served(root, NAME) if command == "pull" else nullcontext({}) as environment:
-        done = subprocess.run(
+    measured = [sys.executable, str(EXPERIMENTS / f"{command}.py"), *arguments[command]]
+    with serve_records(root, NAME) if command == "pull" else nullcontext({}) as environment:
+        process = subprocess.run(
             [sys.executable, "-c", MEASURE, *measured],
             stdout=subprocess.PIPE,
             text=True,
             check=True,
             env=os.environ | environment,
         )
-    seconds, peak = map(float, done.stdout.split())
+    seconds, peak = map(float, process.stdout.split())
     return Row(command, runs, round(seconds, 2), round(peak, 1))
 
 
-def problems(rows: list[Row], allowed: float) -> list[str]:
-    """What has grown faster than the number of runs, or takes too long. `allowed`: seconds for the largest report."""
-    told = []
+def find_problems(rows: list[Row], report_limit_s: float) -> list[str]:
+    """Return one line for each measurement that has grown too fast or takes too long.
+
+    Args:
+        rows: the measurements.
+        report_limit_s: how many seconds the report of the largest number of runs may take.
+    """
+    problems = []
     for command in COMMANDS:
-        of_command = sorted(
-            (row for row in rows if row.command == command), key=lambda row: row.runs
-        )
-        for fewer, more in pairwise(of_command):
-            times = more.runs / fewer.runs
-            told += [
-                f"{command}: {name} grew {after / before:.1f} times from {fewer.runs} to {more.runs} runs"
-                for name, before, after in (
-                    ("time", fewer.wall_seconds, more.wall_seconds),
-                    ("memory", fewer.peak_resident_mb, more.peak_resident_mb),
-                ) if after > before * times * SLACK
-            ]  # fmt: skip
-        told += [
-            f"{command}: {row.wall_seconds:.1f} s for {row.runs} runs; allowed: {allowed:g} s"
-            for row in of_command
-            if command == "report" and row.runs == LARGEST and row.wall_seconds > allowed
-        ]
-    return told
+        measured = [row for row in rows if row.command == command]
+        measured.sort(key=lambda row: row.runs)
+        for fewer, more in pairwise(measured):
+            problems += _find_growth(fewer, more)
+    for row in rows:
+        is_limited = row.command == "report" and row.runs == LARGEST
+        if is_limited and row.wall_seconds > report_limit_s:
+            problems.append(
+                f"report: {row.wall_seconds:.1f} s for {row.runs} runs;"
+                f" allowed: {report_limit_s:g} s"
+            )
+    return problems
+
+
+def _find_growth(fewer: Row, more: Row) -> list[str]:
+    """Return what has grown faster than the number of runs between two measurements."""
+    allowed = ALLOWED_GROWTH * more.runs / fewer.runs
+    pairs = {
+        "time": (fewer.wall_seconds, more.wall_seconds),
+        "memory": (fewer.peak_resident_mb, more.peak_resident_mb),
+    }
+    return [
+        f"{more.command}: {name} grew {after / before:.1f} times"
+        f" from {fewer.runs} to {more.runs} runs"
+        for name, (before, after) in pairs.items()
+        if after > before * allowed
+    ]
 
 
 def main() -> int:
@@ -96,22 +115,22 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--runs", type=int, nargs="+", default=[100, 1000, 10_000], help="sizes of the ledger"
+        "--runs", type=int, nargs="+", default=[100, 1000, 10_000], help="numbers of runs"
     )
     parser.add_argument("--probes", action="store_true", help="records with tables of two probes")
     parser.add_argument(
-        "--out", type=Path, default=Path("reports/growth"), help="where growth.csv goes"
+        "--out", type=Path, default=Path("reports/growth"), help="folder of growth.csv"
     )
-    given = parser.parse_args()
-    for runs in given.runs:
-        seeds(runs)  # refused before anything is written
+    arguments = parser.parse_args()
+    for runs in arguments.runs:
+        count_seeds(runs)  # raises before anything is written
     scratch = Path(tempfile.mkdtemp(prefix="growth-"))
     rows = []
     print("".join(f"{field.name:<18}" for field in fields(Row)).rstrip())
     try:
-        for runs in sorted(given.runs):
+        for runs in sorted(arguments.runs):
             root = scratch / f"runs-{runs}"
-            write(root, runs, given.probes)
+            write_records(root, runs, arguments.probes)
             for command in COMMANDS:
                 rows.append(measure(command, root, runs))
                 print("".join(f"{value!s:<18}" for value in astuple(rows[-1])).rstrip(), flush=True)
@@ -119,14 +138,15 @@ def main() -> int:
                 shutil.rmtree(folder)
     finally:
         shutil.rmtree(scratch)
-    given.out.mkdir(parents=True, exist_ok=True)
-    with open(given.out / "growth.csv", "w", newline="") as file:
-        head = [field.name for field in fields(Row)]
-        csv.writer(file, lineterminator="\n").writerows([head, *map(astuple, rows)])
-    told = problems(rows, PROBED_REPORT_SECONDS if given.probes else REPORT_SECONDS)
-    for line in told:
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with open(arguments.out / "growth.csv", "w", newline="") as file:
+        header = [field.name for field in fields(Row)]
+        csv.writer(file, lineterminator="\n").writerows([header, *map(astuple, rows)])
+    limit = PROBED_REPORT_LIMIT_S if arguments.probes else REPORT_LIMIT_S
+    problems = find_problems(rows, limit)
+    for line in problems:
         print(line)
-    return 1 if told else 0
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Records as training would leave them, made by a generator: for the growth of what reads them, without the training.
+"""Generate records as training would leave them, to measure the commands that read many of them.
 
-They are written by the project's own writers, but for fsync, which a folder that is thrown away does not need.
+The project's own writers write them, but without fsync, which temporary files do not need.
 """
 
 import math
@@ -36,83 +36,93 @@ from degradation.training import serialization
 NAME = "growth"
 FAMILIES = ("plain", "residual")
 DEPTHS = (8, 14, 20, 26, 32)
-EVALUATIONS, EVERY = 200, 40
-NETS = len(FAMILIES) * len(DEPTHS)
-CHANCE, PICTURES, TEST_PICTURES = 90.0, 1500, 297  # percent, and the pictures of digits
-DIVERGED = 0.01  # of the deepest plain nets
+EVALUATIONS, EVALUATE_EVERY = 200, 40
+NETWORKS = len(FAMILIES) * len(DEPTHS)
+CHANCE_ERROR = 90.0  # percent
+TRAINING_IMAGES, TEST_IMAGES = 1500, 297  # of digits
+DIVERGED_SHARE = 0.01  # of the deepest plain networks
 VERSIONS = {"python": "3.12.0", "torch": "2.14.0"}
 
 
-def overrides(root: Path, runs: int) -> list[str]:
-    """The words of train.py, status.py and report.py that stand for so many runs."""
+def list_overrides(root: Path, runs: int) -> list[str]:
+    """Return the arguments of train.py, status.py and report.py that expand to so many runs."""
     return [
-        "-m", f"name={NAME}", f"model={','.join(FAMILIES)}", f"model.depth={','.join(map(str, DEPTHS))}",
-        f"seed=range(0,{seeds(runs)})", f"schedule.iterations={EVALUATIONS * EVERY}",
-        f"schedule.evaluate_every={EVERY}", "schedule.milestones=[4000,6000]", "schedule.snapshots=[4000,6000]",
-        "tracking=disabled", "device=cpu", f"record_root={root}",
-    ]  # fmt: skip
+        "-m",
+        f"name={NAME}",
+        f"model={','.join(FAMILIES)}",
+        f"model.depth={','.join(map(str, DEPTHS))}",
+        f"seed=range(0,{count_seeds(runs)})",
+        f"schedule.iterations={EVALUATIONS * EVALUATE_EVERY}",
+        f"schedule.evaluate_every={EVALUATE_EVERY}",
+        "schedule.milestones=[4000,6000]",
+        "schedule.snapshots=[4000,6000]",
+        "tracking=disabled",
+        "device=cpu",
+        f"record_root={root}",
+    ]
 
 
-def seeds(runs: int) -> int:
-    """How many of each network."""
-    if runs < 2 * NETS or runs % NETS:
-        raise ValueError(f"{runs} runs: allowed are multiples of {NETS}, from {2 * NETS} on")
-    return runs // NETS
+def count_seeds(runs: int) -> int:
+    """Return the number of seeds per network. Raises ValueError if the runs do not divide."""
+    if runs < 2 * NETWORKS or runs % NETWORKS:
+        raise ValueError(
+            f"{runs} runs: not allowed; allowed: multiples of {NETWORKS}, from {2 * NETWORKS} on"
+        )
+    return runs // NETWORKS
 
 
-def write(root: Path, runs: int, probes: bool = False) -> None:
-    """The records of `overrides(root, runs)`, all over. `probes`: small tables of two of them, at every moment."""
+def write_records(root: Path, runs: int, probes: bool = False) -> None:
+    """Write the finished records of `list_overrides(root, runs)`.
+
+    With `probes` they have small tables of two probes, at every iteration that has probes.
+    """
     with patch.object(os, "fsync", lambda _: None):
-        for config in every_configuration(root, runs):
+        for config in expand_quickly(root, runs):
             _write(config, probes)
 
 
-def every_configuration(root: Path, runs: int) -> Iterator[Config]:
-    """What Hydra would compose, which takes a tenth of a second a run: composed once, then varied."""
-    words = [
-        word
-        for word in overrides(root, runs)[1:]
-        if word.partition("=")[0] not in ("model", "model.depth", "seed")
+def expand_quickly(root: Path, runs: int) -> Iterator[Config]:
+    """Yield every configuration. Hydra composes one per family; it needs 0.1 s for each."""
+    base_overrides = [
+        override
+        for override in list_overrides(root, runs)[1:]
+        if override.partition("=")[0] not in ("model", "model.depth", "seed")
     ]
     for kind in FAMILIES:
-        (base,) = expand_configs([*words, f"model={kind}"])
+        (base,) = expand_configs([*base_overrides, f"model={kind}"])
         for depth in DEPTHS:
             model = replace(base.model, depth=depth)
             check(replace(base, model=model))
-            yield from (replace(base, model=model, seed=seed) for seed in range(seeds(runs)))
+            for seed in range(count_seeds(runs)):
+                yield replace(base, model=model, seed=seed)
 
 
 def _write(config: Config, with_probes: bool) -> None:
-    run, rng = (
-        locate_run(config),
-        random.Random(f"{config.model.shortcut} {config.model.depth} {config.seed}"),
-    )
-    record, kind = run.record, family(config.model)
-    deepest = kind == "plain" and config.model.depth == max(DEPTHS)
-    outcome = State.DIVERGED if deepest and rng.random() < DIVERGED else State.DONE
-    last = (
-        config.schedule.iterations
-        if outcome is State.DONE
-        else EVERY * rng.randrange(1, EVALUATIONS)
-    )
-    metrics = [row for row in _metrics(config, rng) if row["iteration"] <= last]
-    probed = list(_probes(config, rng)) if with_probes else []
+    run = locate_run(config)
+    record = run.record
+    rng = random.Random(f"{config.model.shortcut} {config.model.depth} {config.seed}")
+    outcome, last = State.DONE, config.schedule.iterations
+    is_deepest_plain = family(config.model) == "plain" and config.model.depth == max(DEPTHS)
+    if is_deepest_plain and rng.random() < DIVERGED_SHARE:
+        outcome, last = State.DIVERGED, EVALUATE_EVERY * rng.randrange(1, EVALUATIONS)
+    metrics = [row for row in _draw_metrics(config, rng) if row["iteration"] <= last]
+    probes = list(_draw_probes(config, rng)) if with_probes else []
     content = b"".join(map(encode_row, metrics))
-    files = {RUN_FILE: record.write_metadata(_description(config, run.run_id))}
-    files |= {
-        name: record.write(name, _some_weights())
-        for name in (f"{SNAPSHOTS_DIR}/00004000.pt", WEIGHTS_FILE)
-    }
+    files = {RUN_FILE: record.write_metadata(_build_metadata(config, run.run_id))}
+    for name in (f"{SNAPSHOTS_DIR}/00004000.pt", WEIGHTS_FILE):
+        files[name] = record.write(name, _dump_small_weights())
     files[METRICS_FILE] = record.write(METRICS_FILE, content)
-    record.rewrite_rows(PROBES_FILE, probed)
-    manifest = build_manifest(outcome, last, files, [], probed)
+    record.rewrite_rows(PROBES_FILE, probes)
+    manifest = build_manifest(outcome, last, files, [], probes)
     manifest["files"][METRICS_FILE] = fingerprint(content)
-    _attempt(record, rng, manifest, last, outcome)
+    _write_attempt(record, rng, manifest, last, outcome)
     record.finish(manifest)
 
 
-def _attempt(record: Record, rng: random.Random, manifest: Row, last: int, outcome: State) -> None:
-    took = rng.uniform(100, 200)
+def _write_attempt(
+    record: Record, rng: random.Random, manifest: Row, last: int, outcome: State
+) -> None:
+    seconds = rng.uniform(100, 200)
     start = {
         "attempt": 1,
         "start": 1.7e9,
@@ -121,60 +131,68 @@ def _attempt(record: Record, rng: random.Random, manifest: Row, last: int, outco
         "commit": "0" * 40,
         "versions": VERSIONS,
     }
-    end = {"attempt": 1, "end": 1.7e9 + took, "seconds": took, "iteration": last}
-    record.rewrite_rows(
-        ATTEMPTS_FILE, [start, end | {"outcome": str(outcome), "manifest": manifest}]
-    )
-
-
-def _description(config: Config, run_id: str) -> Row:
-    described = _described(config.model.shortcut, config.model.depth, config)
-    return described | {
-        "run_id": run_id,
-        "config": hashed_values(config, described["config"]["data"]["content"]),
+    end = {
+        "attempt": 1,
+        "end": 1.7e9 + seconds,
+        "seconds": seconds,
+        "iteration": last,
+        "outcome": str(outcome),
+        "manifest": manifest,
     }
+    record.rewrite_rows(ATTEMPTS_FILE, [start, end])
 
 
-_KNOWN: dict[tuple[str, int], Row] = {}  # a census takes a network
+def _build_metadata(config: Config, run_id: str) -> Row:
+    metadata = _describe_network(config.model.shortcut, config.model.depth, config)
+    content = metadata["config"]["data"]["content"]
+    return metadata | {"run_id": run_id, "config": hashed_values(config, content)}
 
 
-def _described(shortcut: str, depth: int, config: Config) -> Row:
-    if (shortcut, depth) not in _KNOWN:
-        _KNOWN[shortcut, depth] = describe_run(config, "", load_dataset(config.data))
-    return _KNOWN[shortcut, depth]
+# Counting the parameters builds a network, so each one is described once.
+_DESCRIBED: dict[tuple[str, int], Row] = {}
+
+
+def _describe_network(shortcut: str, depth: int, config: Config) -> Row:
+    if (shortcut, depth) not in _DESCRIBED:
+        _DESCRIBED[shortcut, depth] = describe_run(config, "", load_dataset(config.data))
+    return _DESCRIBED[shortcut, depth]
 
 
 @cache
-def _some_weights() -> bytes:
+def _dump_small_weights() -> bytes:
     return serialization.dump({"fc.bias": torch.zeros(10)})
 
 
-def _metrics(config: Config, rng: random.Random) -> Iterator[Row]:
-    """The error falls from chance to where this net ends; that of a plain net is the higher the deeper it is."""
-    end = _end(config.model) * rng.lognormvariate(0, 0.3)
-    slowness = (
-        60 if config.model.shortcut != "none" else 15 * config.model.depth
-    ) * rng.lognormvariate(0, 0.3)
-    for iteration in range(EVERY, config.schedule.iterations + 1, EVERY):
-        error = end + (CHANCE - end) * math.exp(-iteration / slowness)
-        lr = config.optim.lr * 0.1 ** sum(iteration > one for one in config.schedule.milestones)
+def _draw_metrics(config: Config, rng: random.Random) -> Iterator[Row]:
+    """Yield rows whose error falls from chance; deep plain networks end with a higher error."""
+    final_error = _median_final_error(config.model) * rng.lognormvariate(0, 0.3)
+    scale = 60 if config.model.shortcut != "none" else 15 * config.model.depth
+    decay_iterations = scale * rng.lognormvariate(0, 0.3)
+    for iteration in range(EVALUATE_EVERY, config.schedule.iterations + 1, EVALUATE_EVERY):
+        remaining = math.exp(-iteration / decay_iterations)
+        error = final_error + (CHANCE_ERROR - final_error) * remaining
+        drops = sum(iteration > milestone for milestone in config.schedule.milestones)
+        lr = config.optim.lr * 0.1**drops
         row: Row = {"iteration": iteration, "lr": lr}
-        for part, pictures, more in (
-            ("train/running_", PICTURES, 0.5), ("train/clean_", PICTURES, 0.0),
-            ("train/augmented_", PICTURES, 0.5), ("test/", TEST_PICTURES, 2.0),
-        ):  # fmt: skip
-            wrong = round(min(error + more + abs(rng.gauss(0, 0.3)), CHANCE) / 100 * pictures)
-            row[f"{part}error"] = 100 * wrong / pictures
-            row[f"{part}loss"] = 0.03 * wrong / pictures * 100 + 0.01 * rng.random()
+        for prefix, images, offset in (
+            ("train/running_", TRAINING_IMAGES, 0.5),
+            ("train/clean_", TRAINING_IMAGES, 0.0),
+            ("train/augmented_", TRAINING_IMAGES, 0.5),
+            ("test/", TEST_IMAGES, 2.0),
+        ):
+            noisy_error = error + offset + abs(rng.gauss(0, 0.3))
+            wrong = round(min(noisy_error, CHANCE_ERROR) / 100 * images)
+            row[f"{prefix}error"] = 100 * wrong / images
+            row[f"{prefix}loss"] = 0.03 * wrong / images * 100 + 0.01 * rng.random()
         yield row
 
 
-def _end(model: Model) -> float:
-    """Percent, of the training error in the middle."""
+def _median_final_error(model: Model) -> float:
+    """Return the median training error at the end, in percent."""
     return 0.3 if model.shortcut != "none" else 0.05 * model.depth**1.7
 
 
-def _probes(config: Config, rng: random.Random) -> Iterator[Row]:
+def _draw_probes(config: Config, rng: random.Random) -> Iterator[Row]:
     blocks = range((config.model.depth - 2) // 2)
     for iteration in probe_iterations(config):
         flow = {

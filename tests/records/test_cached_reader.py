@@ -1,4 +1,4 @@
-"""One look at a record: each file is read once, and what was checked is what is shown."""
+"""A cached record reads each file once, so what it verifies is what it returns."""
 
 import pytest
 
@@ -18,7 +18,7 @@ from degradation.records.schema import (
 
 @pytest.fixture
 def record(tmp_path):
-    """A run that is over."""
+    """The record of a finished run."""
     record = Record(tmp_path, "plain-d20-s0-00000000")
     files = {RUN_FILE: record.write_metadata({"run_id": record.run_id})}
     record.append(METRICS_FILE, {"iteration": 40})
@@ -35,57 +35,57 @@ def record(tmp_path):
     return record
 
 
-def ask(look):
-    """All that a table of runs asks."""
+def read_everything(record):
+    """Return everything that a table of runs reads."""
     return (
-        look.state(),
-        look.read_metadata(),
-        look.read_unverified(METRICS_FILE),
-        look.find_mismatch(),
-        look.count_lost_probes(),
+        record.state(),
+        record.read_metadata(),
+        record.read_unverified(METRICS_FILE),
+        record.find_mismatch(),
+        record.count_lost_probes(),
     )
 
 
 def test_each_file_is_read_once(record, monkeypatch):
-    read, real = [], record_module.read_file
+    names, read_file = [], record_module.read_file
 
-    def counted(path):
-        read.append(path.name)
-        return real(path)
+    def read_and_note(path):
+        names.append(path.name)
+        return read_file(path)
 
-    monkeypatch.setattr(record_module, "read_file", counted)
-    ask(CachedRecord(record.root, record.run_id))
-    assert sorted(read) == sorted([DONE_FILE, RUN_FILE, METRICS_FILE, PROBES_FILE])
-
-
-def test_a_look_says_what_the_record_says(record):
-    assert ask(CachedRecord(record.root, record.run_id)) == ask(record)
+    monkeypatch.setattr(record_module, "read_file", read_and_note)
+    read_everything(CachedRecord(record.root, record.run_id))
+    assert sorted(names) == sorted([DONE_FILE, RUN_FILE, METRICS_FILE, PROBES_FILE])
 
 
-def test_what_changes_after_the_check_is_not_shown(record):
-    look = CachedRecord(record.root, record.run_id)
-    found = ask(look)
+def test_cached_record_returns_what_the_record_does(record):
+    assert read_everything(CachedRecord(record.root, record.run_id)) == read_everything(record)
+
+
+def test_later_changes_are_not_seen(record):
+    cached = CachedRecord(record.root, record.run_id)
+    before = read_everything(cached)
     for name in (METRICS_FILE, RUN_FILE, DONE_FILE, PROBES_FILE):
         record.path(name).write_bytes(b"x")
-    assert ask(look) == found
+    assert read_everything(cached) == before
     assert CachedRecord(record.root, record.run_id).state() is State.MISSING
 
 
-def test_what_was_not_there_is_not_there_later(record):
+def test_missing_file_stays_missing(record):
     content = record.path(DONE_FILE).read_bytes()
     record.path(DONE_FILE).unlink()
-    look = CachedRecord(record.root, record.run_id)
-    assert look.outcome() is None
+    cached = CachedRecord(record.root, record.run_id)
+    assert cached.outcome() is None
     record.path(DONE_FILE).write_bytes(content)
-    assert look.outcome() is None
-    assert "missing or corrupt" in look.find_mismatch()
+    assert cached.outcome() is None
+    assert "missing or corrupt" in cached.find_mismatch()
     assert record.outcome() is State.DONE
 
 
-def test_a_link_is_refused_again_and_again(record):
+def test_link_is_refused_every_time(record):
     record.path(RUN_FILE).unlink()
     record.path(RUN_FILE).symlink_to("/dev/zero")
-    look = CachedRecord(record.root, record.run_id)
+    cached = CachedRecord(record.root, record.run_id)
     for _ in range(2):
         with pytest.raises(RecordError, match=r"run\.json: cannot be read"):
-            look.read_metadata()
+            cached.read_metadata()

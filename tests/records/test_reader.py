@@ -1,4 +1,4 @@
-"""Metrics are read by columns, or row by row: both say the same of every file, and in the same words."""
+"""Rows of metrics are checked by columns or one by one, with the same result and messages."""
 
 import random
 import zlib
@@ -44,72 +44,74 @@ KEYS = (
 
 def row(iteration):
     return {
-        "iteration": iteration, "lr": 0.1, "train/clean_error": 3.5, "train/clean_loss": 0.1, "test/error": 4,
+        "iteration": iteration,
+        "lr": 0.1,
+        "train/clean_error": 3.5,
+        "train/clean_loss": 0.1,
+        "test/error": 4,
         "train/running_error": None,
-    }  # fmt: skip
+    }
 
 
 def line(body):
-    """A line with a right checksum, whatever stands in it."""
+    """Return a line with a valid checksum, whatever it contains."""
     return body[:-1] + f',"crc32":"{zlib.crc32(body):08x}"}}\n'.encode()
 
 
 def both_ways(root, content):
-    """What is read by columns where it can be, and what is read row by row: rows and what is left out."""
+    """Return the rows and the exclusions, once with the check by columns and once without."""
     Record(root, "a").write(METRICS_FILE, content)
-    found = []
-    for all_fit in (row_validation.are_valid_metrics_rows, None):
-        left_out = []
+    results = []
+    for are_all_valid in (row_validation.are_valid_metrics_rows, None):
+        excluded = []
         rows = read_rows(
             CachedRecord(root, "a"),
             METRICS_FILE,
             row_validation.check_metrics_row,
-            left_out,
+            excluded,
             sequential=True,
-            are_all_valid=all_fit,
+            are_all_valid=are_all_valid,
         )
-        found.append((rows, left_out))
-    return found
+        results.append((rows, excluded))
+    return results
 
 
-def changed(content, seeded):
-    """Sound rows with one value, one key or the order changed; or bytes of the file."""
+def change(content, rng):
+    """Return valid rows with one value, one key or the order changed, or with changed bytes."""
     rows = [row(40 * number) for number in range(1, 5)]
-    at = seeded.randrange(len(rows))
-    what = seeded.randrange(6)
-    if what == 0:
-        rows[at][seeded.choice(KEYS)] = seeded.choice(VALUES)
-    elif what == 1:
-        del rows[at][seeded.choice(sorted(rows[at]))]
-    elif what == 2:
-        key, value = seeded.choice(KEYS), seeded.choice(VALUES)
-        rows = [one | {key: value} for one in rows]
-    elif what == 3:
-        rows[at] = seeded.choice(rows)
-    elif what == 4:
-        place = seeded.randrange(len(content))
-        return content[:place] + bytes([seeded.randrange(256)]) + content[place + 1 :]
+    index = rng.randrange(len(rows))
+    kind = rng.randrange(6)
+    if kind == 0:
+        rows[index][rng.choice(KEYS)] = rng.choice(VALUES)
+    elif kind == 1:
+        del rows[index][rng.choice(sorted(rows[index]))]
+    elif kind == 2:
+        key, value = rng.choice(KEYS), rng.choice(VALUES)
+        rows = [row | {key: value} for row in rows]
+    elif kind == 3:
+        rows[index] = rng.choice(rows)
+    elif kind == 4:
+        place = rng.randrange(len(content))
+        return content[:place] + bytes([rng.randrange(256)]) + content[place + 1 :]
     else:
-        return content[: seeded.randrange(len(content))]
+        return content[: rng.randrange(len(content))]
     return b"".join(map(encode_row, rows))
 
 
-def test_both_ways_agree_on_600_seeded_changes(tmp_path):
-    content, seeded = (
-        b"".join(encode_row(row(40 * number)) for number in range(1, 5)),
-        random.Random(0),
-    )
-    quick = 0
+def test_both_ways_agree_on_600_changes(tmp_path):
+    content = b"".join(encode_row(row(40 * number)) for number in range(1, 5))
+    rng = random.Random(0)
+    checked_by_columns = 0
     for _ in range(600):
-        broken = changed(content, seeded)
-        by_columns, row_by_row = both_ways(tmp_path, broken)
+        corrupt = change(content, rng)
+        by_columns, row_by_row = both_ways(tmp_path, corrupt)
         assert by_columns == row_by_row
-        assert [[type(value) for value in one.values()] for one in by_columns[0]] == [
-            [type(value) for value in one.values()] for one in row_by_row[0]
+        assert [[type(value) for value in row.values()] for row in by_columns[0]] == [
+            [type(value) for value in row.values()] for row in row_by_row[0]
         ]
-        rows = decode_rows(broken.splitlines(keepends=True))
-        quick += bool(rows) and row_validation.are_valid_metrics_rows(rows)
-    assert 30 < quick < 570  # both kinds are among them
+        rows = decode_rows(corrupt.splitlines(keepends=True))
+        checked_by_columns += bool(rows) and row_validation.are_valid_metrics_rows(rows)
+    assert 30 < checked_by_columns < 570  # both cases occur
 
 
 NUMBERS = b'"iteration":40,"test/error":1,"train/clean_error":'
@@ -131,12 +133,12 @@ PLANTED = {
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_both_ways_agree_on_lines_with_right_checksums(tmp_path, name):
+def test_both_ways_agree_on_valid_checksums(tmp_path, name):
     content = b"".join(PLANTED[name])
     by_columns, row_by_row = both_ways(tmp_path, content)
     assert by_columns == row_by_row
-    assert bool(by_columns[1]) == (name != "a key twice")  # the last one holds, as in all of JSON
+    assert bool(by_columns[1]) == (name != "a key twice")  # JSON takes the last one
 
 
-def test_an_empty_file_has_no_rows_and_nothing_left_out(tmp_path):
+def test_empty_file_has_no_rows_and_no_exclusions(tmp_path):
     assert both_ways(tmp_path, b"") == [([], [])] * 2

@@ -1,4 +1,4 @@
-"""Records: atomic, append-only, checked; the state is derived."""
+"""Records are atomic, append-only and verified, and their state is derived from the files."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def record(tmp_path):
 
 
 def finish(record, outcome=State.DONE):
-    """As run.py does: fingerprints from when the files were written."""
+    """Finish a record as run.py does: with the fingerprints of the files when they were written."""
     files = {
         RUN_FILE: fingerprint(record.path(RUN_FILE).read_bytes()),
         WEIGHTS_FILE: record.write(WEIGHTS_FILE, b"weights"),
@@ -51,25 +51,25 @@ def finish(record, outcome=State.DONE):
     return manifest
 
 
-def test_a_row_comes_back_exactly():
+def test_row_is_read_back_exactly():
     for row in ROWS:
         assert decode_row(encode_row(row)) == row
 
 
-def test_a_row_that_is_not_finite_is_refused():
+def test_row_that_is_not_finite_is_refused():
     with pytest.raises(ValueError, match="JSON"):
         encode_row({"loss": float("nan")})
 
 
-def test_a_torn_last_line_is_left_out_at_every_length(record):
-    whole = record.path(METRICS_FILE).read_bytes()
-    first = len(encode_row(ROWS[0]))
-    for length in range(len(whole)):
-        record.path(METRICS_FILE).write_bytes(whole[:length])
-        assert record.valid_prefix(METRICS_FILE) == (ROWS[:1] if length >= first else [])
+def test_truncated_row_is_dropped_at_every_length(record):
+    content = record.path(METRICS_FILE).read_bytes()
+    first_row = len(encode_row(ROWS[0]))
+    for length in range(len(content)):
+        record.path(METRICS_FILE).write_bytes(content[:length])
+        assert record.valid_prefix(METRICS_FILE) == (ROWS[:1] if length >= first_row else [])
 
 
-def test_any_changed_byte_of_a_row_is_seen():
+def test_any_changed_byte_of_a_row_is_detected():
     line = encode_row(ROWS[0])
     for position in range(len(line)):
         changed = bytearray(line)
@@ -77,13 +77,13 @@ def test_any_changed_byte_of_a_row_is_seen():
         assert decode_row(bytes(changed)) is None
 
 
-def test_what_follows_a_changed_line_is_not_trusted(record):
+def test_rows_after_a_corrupt_one_are_dropped(record):
     content = record.path(METRICS_FILE).read_bytes().replace(b'"lr":0.1', b'"lr":0.2')
     record.path(METRICS_FILE).write_bytes(content)
     assert record.valid_prefix(METRICS_FILE) == []
 
 
-def test_keep_rows_cuts_and_is_byte_identical(record):
+def test_rewrite_rows_truncates_and_keeps_bytes(record):
     before = record.path(METRICS_FILE).read_bytes()
     record.rewrite_rows(METRICS_FILE, ROWS)
     assert record.path(METRICS_FILE).read_bytes() == before
@@ -91,20 +91,20 @@ def test_keep_rows_cuts_and_is_byte_identical(record):
     assert record.valid_prefix(METRICS_FILE) == ROWS[:1]
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(record, monkeypatch):
+def test_failed_write_leaves_only_the_old_file(record, monkeypatch):
     record.write(WEIGHTS_FILE, b"old")
 
-    def full(*_):
+    def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="No space"):
         record.write(WEIGHTS_FILE, b"new")
     assert record.path(WEIGHTS_FILE).read_bytes() == b"old"
     assert not list(record.folder.glob(".tmp-*"))
 
 
-def test_states_follow_from_the_files(tmp_path, record):
+def test_state_follows_from_the_files(tmp_path, record):
     assert Record(tmp_path, "absent").state() is State.MISSING
     record.append(ATTEMPTS_FILE, {"attempt": 1, "start": 0})
     assert record.state() is State.PARTIAL
@@ -117,7 +117,7 @@ def test_states_follow_from_the_files(tmp_path, record):
 
 
 @pytest.mark.parametrize("name", [METRICS_FILE, RUN_FILE])
-def test_a_done_record_that_was_changed_is_not_done(record, name):
+def test_changed_finished_record_is_unfinished(record, name):
     record.append(ATTEMPTS_FILE, {"attempt": 1, "start": 0})
     finish(record)
     content = bytearray(record.path(name).read_bytes())
@@ -127,14 +127,14 @@ def test_a_done_record_that_was_changed_is_not_done(record, name):
     assert record.state() is State.PARTIAL
 
 
-def test_weights_that_were_changed_are_not_read(record):
+def test_changed_weights_are_not_read(record):
     finish(record)
     record.path(WEIGHTS_FILE).write_bytes(b"wEights")
     with pytest.raises(RecordError, match=r"weights\.pt: its checksum differs"):
         record.read(WEIGHTS_FILE)
 
 
-def test_a_held_lock_is_seen_from_another_process_and_goes_with_its_holder(record):
+def test_lock_is_seen_by_others_and_ends_with_its_holder(record):
     record.append(ATTEMPTS_FILE, {"attempt": 1, "start": 0})
     code = (
         "import sys; from degradation.records.record import Record\n"
@@ -155,22 +155,21 @@ def test_a_held_lock_is_seen_from_another_process_and_goes_with_its_holder(recor
 
 def test_run_json_is_written_once(tmp_path):
     record = Record(tmp_path, "plain-d20-s0-00000000")
-    written = {"run_id": record.run_id, "census": {"parameters": 1}}
-    record.write_metadata(written)
+    metadata = {"run_id": record.run_id, "census": {"parameters": 1}}
+    record.write_metadata(metadata)
     content = record.path(RUN_FILE).read_bytes()
     for other in ({"census": {"parameters": 2}}, {"run_id": "another"}):
         with pytest.raises(RecordError, match="other values"):
-            record.write_metadata(written | other)
-    record.write_metadata(
-        written | {"census": {"parameters": 1, "activations": 3}}
-    )  # a later release says more
+            record.write_metadata(metadata | other)
+    # A later release writes more keys.
+    record.write_metadata(metadata | {"census": {"parameters": 1, "activations": 3}})
     assert record.path(RUN_FILE).read_bytes() == content
 
 
-def test_an_unknown_schema_version_is_refused(record):
+def test_unknown_schema_version_is_refused(record):
     for name in (RUN_FILE, DONE_FILE):
         record.write(name, encode_document({"schema_version": 99}))
-    for refused in (
+    for read in (
         record.read_metadata,
         record.state,
         lambda: record.write_metadata({"run_id": record.run_id}),
@@ -178,10 +177,10 @@ def test_an_unknown_schema_version_is_refused(record):
         with pytest.raises(
             RecordError, match=r"schema version 99, this code reads 1, 2; read it with the release"
         ):
-            refused()
+            read()
 
 
-def test_the_manifest_names_every_file(record):
+def test_manifest_lists_every_file(record):
     finish(record, State.DIVERGED)
     assert set(record.read_manifest()["files"]) == {
         RUN_FILE,
@@ -192,10 +191,10 @@ def test_the_manifest_names_every_file(record):
     assert json.loads(record.path(DONE_FILE).read_text())["outcome"] == "diverged"
 
 
-def test_record_roots_have_marks_of_their_own(tmp_path):
+def test_record_roots_have_different_tokens(tmp_path):
     assert root_token(tmp_path / "a") == root_token(tmp_path / "a") != root_token(tmp_path / "b")
 
 
-def test_run_ids_lists_records_only(record):
+def test_list_run_ids_lists_records_only(record):
     (record.root / "wandb").mkdir()
     assert list_run_ids(record.root) == [record.run_id]

@@ -1,4 +1,4 @@
-"""What is planted or breaks in a record: damage is told from what only cannot be read now, and nothing is followed."""
+"""Corrupt files are detected, unreadable ones do not count as corrupt, and links are refused."""
 
 import errno
 import os
@@ -32,7 +32,7 @@ from degradation.records.schema import (
 
 @pytest.fixture
 def record(tmp_path):
-    """A run that is over."""
+    """The record of a finished run."""
     record = Record(tmp_path, "plain-d20-s0-00000000")
     files = {
         RUN_FILE: record.write_metadata({"run_id": record.run_id}),
@@ -50,7 +50,7 @@ def record(tmp_path):
 
 
 def row_with(text):
-    """A line with a right checksum around what encode_row would refuse."""
+    """Return a line with a valid checksum around what encode_row would refuse."""
     import zlib
 
     body = b'{"loss":' + text + b"}"
@@ -58,38 +58,38 @@ def row_with(text):
 
 
 @pytest.mark.parametrize("number", [b"4e544", b"-4e544", b"NaN", b"Infinity", b"-Infinity"])
-def test_a_number_that_is_not_finite_is_damage(number):
+def test_number_that_is_not_finite_is_corrupt(number):
     assert decode_row(row_with(number)) is None
     with pytest.raises(CorruptData):
         decode_document(b'{"loss": ' + number + b', "sha256": "0"}')
     assert decode_row(row_with(b"4e44")) == {"loss": 4e44}
 
 
-@pytest.mark.parametrize("problem", [errno.EIO, errno.EMFILE, errno.EACCES, errno.ESTALE])
-def test_a_file_that_cannot_be_read_now_is_no_damage(record, monkeypatch, problem):
-    def refuse(path):
-        raise OSError(problem, os.strerror(problem), str(path))
+@pytest.mark.parametrize("error", [errno.EIO, errno.EMFILE, errno.EACCES, errno.ESTALE])
+def test_unreadable_file_is_not_taken_for_corrupt(record, monkeypatch, error):
+    def fail(path):
+        raise OSError(error, os.strerror(error), str(path))
 
-    monkeypatch.setattr(record_module, "read_file", refuse)
-    with pytest.raises(RecordError, match=rf"cannot be read \({os.strerror(problem)}\)"):
+    monkeypatch.setattr(record_module, "read_file", fail)
+    with pytest.raises(RecordError, match=rf"cannot be read \({os.strerror(error)}\)"):
         record.outcome(verify_contents=True)
 
 
-def put(place, path):
-    """What stands where a file should be."""
-    if place == "link":
+def plant(kind, path):
+    """Put something else where a file should be."""
+    if kind == "link":
         path.symlink_to("/dev/zero")
-    elif place == "folder":
+    elif kind == "folder":
         path.mkdir()
-    elif place == "pipe":
+    elif kind == "pipe":
         os.mkfifo(path)
 
 
-@pytest.mark.parametrize("place", ["nothing", "link", "folder", "pipe"])
-def test_another_thing_in_the_place_of_a_file_is_damage(record, place):
+@pytest.mark.parametrize("kind", ["nothing", "link", "folder", "pipe"])
+def test_link_folder_or_pipe_for_a_file_is_corrupt(record, kind):
     path = record.path(WEIGHTS_FILE)
     path.unlink()
-    put(place, path)
+    plant(kind, path)
     assert WEIGHTS_FILE in record.find_mismatch(verify_contents=True)
 
 
@@ -97,11 +97,11 @@ def without(values, *keys):
     return {key: value for key, value in values.items() if key not in keys}
 
 
-def test_only_what_has_the_form_of_a_manifest_is_one(record):
-    sound = record.read_manifest()
-    assert is_manifest(sound)
-    fingerprint = sound["files"][RUN_FILE]
-    bad_files = [
+def test_only_the_form_of_a_manifest_is_accepted(record):
+    valid = record.read_manifest()
+    assert is_manifest(valid)
+    fingerprint = valid["files"][RUN_FILE]
+    invalid_files = [
         None,
         [],
         {RUN_FILE: None},
@@ -113,12 +113,12 @@ def test_only_what_has_the_form_of_a_manifest_is_one(record):
         {"snapshots/../run.json": fingerprint},
         {"a\0b": fingerprint},
     ]
-    bad = [None, [], {}, without(sound, "files"), sound | {"outcome": "running"}]
-    bad += [sound | {"files": files} for files in bad_files]
-    bad += [sound | {PROBES_FILE: probes} for probes in (None, {}, [1], "abc")]
-    assert not any(map(is_manifest, bad))
-    assert is_manifest(without(sound, PROBES_FILE))  # of the first release
-    for values in bad:
+    invalid = [None, [], {}, without(valid, "files"), valid | {"outcome": "running"}]
+    invalid += [valid | {"files": files} for files in invalid_files]
+    invalid += [valid | {PROBES_FILE: probes} for probes in (None, {}, [1], "abc")]
+    assert not any(map(is_manifest, invalid))
+    assert is_manifest(without(valid, PROBES_FILE))  # of the first release
+    for values in invalid:
         record.path(ATTEMPTS_FILE).unlink()
         record.append(ATTEMPTS_FILE, {"attempt": 1, "manifest": values})
         record.path(DONE_FILE).unlink(missing_ok=True)
@@ -129,16 +129,16 @@ def test_only_what_has_the_form_of_a_manifest_is_one(record):
             assert record.outcome() is None
 
 
-def test_a_missing_done_is_restored_from_the_last_line(record):
-    """Killed between the two."""
+def test_missing_done_is_restored_from_the_last_row(record):
+    """The process was killed between writing the two."""
     content = record.path(DONE_FILE).read_bytes()
     record.path(DONE_FILE).unlink()
     assert record.restore_manifest()
     assert record.path(DONE_FILE).read_bytes() == content
 
 
-def test_rows_of_probes_that_are_gone_are_counted(record):
-    """A file that is cut between two lines holds sound lines only."""
+def test_lost_rows_of_probes_are_counted(record):
+    """A file that is cut between two lines has only valid lines."""
     assert record.count_lost_probes() == 0
     line = encode_row({"iteration": 0})
     assert record.path(PROBES_FILE).read_bytes().startswith(line)
@@ -149,8 +149,8 @@ def test_rows_of_probes_that_are_gone_are_counted(record):
     assert record.count_lost_probes() == 2
 
 
-def test_a_run_json_of_the_first_release_that_was_changed_is_written_anew(record):
-    """It carries no checksum of its own, but DONE has one of it."""
+def test_changed_run_json_of_the_first_release_is_rewritten(record):
+    """It has no checksum of its own, but DONE has the checksum of the file."""
     old = b'{"run_id": "plain-d20-s0-00000000", "schema_version": 1}'
     manifest = without(record.read_manifest(), "sha256")
     manifest["files"][RUN_FILE] = record.write(RUN_FILE, old)
@@ -162,7 +162,7 @@ def test_a_run_json_of_the_first_release_that_was_changed_is_written_anew(record
         {"run_id": record.run_id, "schema_version": 2},
         True,
     )
-    assert RUN_FILE in record.find_mismatch()  # so that the run is trained anew
+    assert RUN_FILE in record.find_mismatch()  # so the run is retrained
 
 
 @pytest.mark.parametrize(
@@ -177,27 +177,27 @@ def test_a_run_json_of_the_first_release_that_was_changed_is_written_anew(record
         b"",
     ],
 )
-def test_a_mark_is_six_digits_and_nothing_else(tmp_path, content):
+def test_invalid_root_token_is_replaced(tmp_path, content):
     (tmp_path / TOKEN_FILE).write_bytes(content)
-    mark = root_token(tmp_path)
-    assert len(mark) == 6
-    assert set(mark) <= set("0123456789abcdef")
-    assert root_token(tmp_path) == mark
+    token = root_token(tmp_path)
+    assert len(token) == 6
+    assert set(token) <= set("0123456789abcdef")
+    assert root_token(tmp_path) == token
 
 
-def test_a_mark_of_the_first_release_stays(tmp_path):
+def test_root_token_of_the_first_release_is_retained(tmp_path):
     (tmp_path / TOKEN_FILE).write_bytes(b"ab12cd")
     assert root_token(tmp_path) == "ab12cd"
 
 
-@pytest.mark.parametrize("place", ["nothing", "link", "folder", "pipe"])
-def test_what_is_no_lock_is_held_by_nobody(tmp_path, place):
+@pytest.mark.parametrize("kind", ["nothing", "link", "folder", "pipe"])
+def test_anything_but_a_lock_file_is_not_held(tmp_path, kind):
     path = tmp_path / "lock"
-    put(place, path)
+    plant(kind, path)
     assert not is_held(path)
 
 
-def test_a_lock_is_not_blamed_for_what_is_raised_while_it_is_held(tmp_path):
+def test_timeout_raised_while_holding_passes_unchanged(tmp_path):
     inside = LockTimeout("inside")
     with pytest.raises(LockTimeout) as raised, hold(tmp_path / "lock", 0.0):
         raise inside
@@ -205,6 +205,6 @@ def test_a_lock_is_not_blamed_for_what_is_raised_while_it_is_held(tmp_path):
     assert not is_held(tmp_path / "lock")
 
 
-def test_a_row_checksum_is_that_of_its_line():
+def test_row_checksum_is_the_one_in_its_line():
     row = {"iteration": 3, "loss": 0.25}
     assert f'"{row_checksum(row)}"'.encode() in encode_row(row)

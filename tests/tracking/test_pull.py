@@ -1,4 +1,7 @@
-"""What W&B has comes back as it was, by the real client from a stand-in server; what is planted there is refused."""
+"""A pull restores what was mirrored, and refuses what somebody planted on the server.
+
+The real client talks to a stand-in server.
+"""
 
 import contextlib
 import json
@@ -26,8 +29,7 @@ from degradation.records.schema import (
 )
 from degradation.run import train
 from degradation.sweep.jobs import locate_run
-from degradation.tracking import pulled_record as kept_module
-from degradation.tracking import wandb_process as session_module
+from degradation.tracking import pulled_record, wandb_process
 from degradation.tracking.pull import connect
 from degradation.tracking.pull_validation import InvalidPull, restore_metadata, restore_metrics
 from degradation.tracking.pulled_record import (
@@ -45,7 +47,7 @@ from tests.support.wandb_server import ENTITY, PROJECT, finished_run, line_of
 
 @pytest.fixture
 def trained(tiny):
-    """A tiny run that was trained and mirrored nowhere."""
+    """The configuration of a tiny run that was trained without W&B."""
     config = tiny("probes=none")
     assert train(config) is State.DONE
     return config
@@ -56,16 +58,16 @@ def record_of(config):
 
 
 def as_sent(value):
-    """As JSON comes back from a server that knows no difference between 1.0 and 1."""
+    """Return the value as a server returns it that does not distinguish 1.0 from 1."""
     if isinstance(value, dict):
-        return {key: as_sent(one) for key, one in value.items()}
+        return {key: as_sent(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [as_sent(one) for one in value]
+        return [as_sent(entry) for entry in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def sent_of(config):
-    """What the mirror sends of a record: its configuration, and rows without None."""
+def read_sent(config):
+    """Return what the mirror sends of a record: its configuration, and rows without None."""
     mirrored = read_training_run(config, record_of(config))
     rows = [
         {key: value for key, value in row.items() if value is not None} for row in mirrored.rows
@@ -73,44 +75,46 @@ def sent_of(config):
     return as_sent(mirrored.init_arguments["config"]), as_sent(rows)
 
 
-def planted(server, config, mark="000000", **changes):
-    """The run of a record as the server has it after the mirror has ended; returns it."""
+def plant(server, config, token="000000", **changes):
+    """Store the run of a record on the server, as the mirror leaves it, and return it."""
     identity = read_training_run(config, record_of(config)).init_arguments
-    description, rows = sent_of(config)
+    description, rows = read_sent(config)
     run = finished_run(
         identity["name"], identity["group"], description, dict(enumerate(map(line_of, rows)))
     )
-    server.runs[ENTITY, PROJECT, f"{identity['name']}-{mark}"] = replace(run, **changes)
-    return server.runs[ENTITY, PROJECT, f"{identity['name']}-{mark}"]
+    server.runs[ENTITY, PROJECT, f"{identity['name']}-{token}"] = replace(run, **changes)
+    return server.runs[ENTITY, PROJECT, f"{identity['name']}-{token}"]
 
 
 def pull(config, root, group=None):
-    """What becomes of each run: (run id, line, is it whole)."""
+    """Pull all runs; return the run id, the message, and whether it is complete, of each."""
     config = deepcopy(config)
     config.tracking.mode = "online"
     with connect(config.tracking, Path(root)) as project:
         listing = project.list_runs(group)
-        found = [*listing.refused, *(project.pull(*one) for one in listing.copies.items())]
-    return [(one.run_id, one.message, one.is_complete) for one in found]
+        results = list(listing.refused)
+        for run_id, copies in listing.copies.items():
+            results.append(project.pull(run_id, copies))
+    return [(result.run_id, result.message, result.is_complete) for result in results]
 
 
-def content(root):
+def read_files(root):
     return {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
-def run_pull(*given):
+def run_pull(*arguments):
     script = Path(__file__).parents[2] / "experiments" / "pull.py"
     return subprocess.run(
-        [sys.executable, script, *given], capture_output=True, text=True, check=False
+        [sys.executable, script, *arguments], capture_output=True, text=True, check=False
     )
 
 
-# --- what is in the rows
+# --- rows and configuration
 
 
-def test_rows_and_configuration_come_back_as_they_were_byte_for_byte(trained):
+def test_rows_and_metadata_are_restored_byte_for_byte(trained):
     record = record_of(trained)
-    description, rows = sent_of(trained)
+    description, rows = read_sent(trained)
     assert restore_metadata(record.run_id, description) == read_contents(record).metadata
     probed = {
         "iteration": 6,
@@ -124,18 +128,18 @@ def test_rows_and_configuration_come_back_as_they_were_byte_for_byte(trained):
     )
 
 
-def test_a_loss_that_was_not_finite_is_none_again(trained):
-    description, rows = sent_of(trained)
+def test_loss_that_was_not_finite_is_none_again(trained):
+    description, rows = read_sent(trained)
     del rows[0][CLEAN_LOSS]
     back = restore_metrics(description["config"], rows)
     assert back[0][CLEAN_LOSS] is None
     assert [row[CLEAN_LOSS] for row in back[1:]] == [row[CLEAN_LOSS] for row in rows[1:]]
 
 
-def test_a_constructed_network_has_a_row_before_it_has_an_lr(tiny):
+def test_constructed_network_has_a_row_without_lr(tiny):
     config = tiny("model=constructed", "model.depth=14", "model.grown_from=8", "probes=none")
     train(config)
-    description, rows = sent_of(config)
+    description, rows = read_sent(config)
     record = record_of(config)
     description = restore_metadata(record.run_id, description)
     assert description == read_contents(record).metadata
@@ -145,7 +149,7 @@ def test_a_constructed_network_has_a_row_before_it_has_an_lr(tiny):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda rows: rows.reverse(), "where that of 4 belongs"),
         (lambda rows: rows.pop(1), "iteration 12 where that of 8 belongs"),
@@ -175,86 +179,88 @@ def test_a_constructed_network_has_a_row_before_it_has_an_lr(tiny):
         (lambda rows: rows[1].pop("lr"), "iteration 8: lr is missing"),
     ],
 )
-def test_rows_that_are_not_those_of_the_configuration_are_refused(trained, change, told):
-    description, rows = sent_of(trained)
+def test_rows_that_do_not_match_the_config_are_refused(trained, change, message):
+    description, rows = read_sent(trained)
     change(rows)
-    with pytest.raises(InvalidPull, match=told):
+    with pytest.raises(InvalidPull, match=message):
         restore_metrics(description["config"], rows)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda it: it["config"]["optim"].update(lr=0.3),
-        lambda it: it["config"].update(seed=1),
-        lambda it: it.update(run_id="../x"),
-        lambda it: it.update(family="residual" if it["family"] == "plain" else "plain"),
-        lambda it: it.update(config=None),
-        lambda it: it.update(extra=1),
-        lambda it: it.pop("census"),
-        lambda it: it["census"].update(parameters=float("inf")),
-        lambda it: it["data"].update(name="<script>"),
-        lambda it: it["data"].update(train=-1),
-        lambda it: it["data"].update(checksum=None),
-        lambda it: it.update(numerics_version="1"),
-        lambda it: it.update(parent="../../x"),
+        lambda metadata: metadata["config"]["optim"].update(lr=0.3),
+        lambda metadata: metadata["config"].update(seed=1),
+        lambda metadata: metadata.update(run_id="../x"),
+        lambda metadata: metadata.update(
+            family="residual" if metadata["family"] == "plain" else "plain"
+        ),
+        lambda metadata: metadata.update(config=None),
+        lambda metadata: metadata.update(extra=1),
+        lambda metadata: metadata.pop("census"),
+        lambda metadata: metadata["census"].update(parameters=float("inf")),
+        lambda metadata: metadata["data"].update(name="<script>"),
+        lambda metadata: metadata["data"].update(train=-1),
+        lambda metadata: metadata["data"].update(checksum=None),
+        lambda metadata: metadata.update(numerics_version="1"),
+        lambda metadata: metadata.update(parent="../../x"),
     ],
 )
-def test_a_configuration_that_is_not_that_of_the_id_is_refused(trained, change):
-    description, _ = sent_of(trained)
+def test_metadata_that_does_not_match_the_id_is_refused(trained, change):
+    description, _ = read_sent(trained)
     change(description)
     with pytest.raises(InvalidPull):
         restore_metadata(record_of(trained).run_id, description)
 
 
-def test_a_family_that_the_configuration_does_not_have_is_refused_though_its_hash_fits(trained):
-    description, _ = sent_of(trained)
+def test_wrong_family_is_refused_though_the_hash_matches(trained):
+    description, _ = read_sent(trained)
     liar = record_of(trained).run_id.replace("residual", "plain")
     with pytest.raises(InvalidPull, match="not the one that the run's id is made of"):
         restore_metadata(liar, description | {"run_id": liar, "family": "plain"})
 
 
-# --- what is in the folder
+# --- records
 
 
-def test_what_is_kept_is_told_once_completed_later_and_never_overwritten(trained, tmp_path):
-    whole = read_contents(record_of(trained))
+def test_record_is_stored_completed_and_never_overwritten(trained, tmp_path):
+    contents = read_contents(record_of(trained))
     root, run_id = tmp_path / "pulled", record_of(trained).run_id
-    begun = RunContents(whole.metadata, whole.metrics[:1], None)
-    assert store(root, run_id, begun, "e/p") == ("pulled, unfinished, 1 rows", True)
+    beginning = RunContents(contents.metadata, contents.metrics[:1], None)
+    assert store(root, run_id, beginning, "e/p") == ("pulled, unfinished, 1 rows", True)
     assert Record(root, run_id).state() is State.PARTIAL
-    assert store(root, run_id, whole, "e/p") == ("completed, done, 3 rows (previously 1)", True)
+    assert store(root, run_id, contents, "e/p") == ("completed, done, 3 rows (previously 1)", True)
     assert Record(root, run_id).final_outcome() is State.DONE
-    before = content(root)
-    assert store(root, run_id, whole, "e/p") == ("exists already, done, 3 rows", True)
-    other = deepcopy(whole)
+    before = read_files(root)
+    assert store(root, run_id, contents, "e/p") == ("exists already, done, 3 rows", True)
+    other = deepcopy(contents)
     other.metrics[1]["test/error"] = 1.5
-    told, kept = store(root, run_id, other, "e/p")
-    assert not kept
+    message, is_stored = store(root, run_id, other, "e/p")
+    assert not is_stored
     assert (
         "exists and differs; not overwritten: metrics.jsonl: iteration 8: test/error is 1.5 in W&B"
-        in told
+        in message
     )
-    assert not store(root, run_id, begun, "e/p")[1]
-    assert content(root) == before
+    assert not store(root, run_id, beginning, "e/p")[1]
+    assert read_files(root) == before
     Record(root, run_id).path(METRICS_FILE).write_bytes(b"damaged\n")
-    assert "exists and is corrupt; not overwritten" in store(root, run_id, whole, "e/p")[0]
+    assert "exists and is corrupt; not overwritten" in store(root, run_id, contents, "e/p")[0]
     Record(root, run_id).path(DONE_FILE).unlink()
-    assert "1 truncated or corrupt lines" in store(root, run_id, whole, "e/p")[0]
+    assert "1 corrupt or truncated lines" in store(root, run_id, contents, "e/p")[0]
 
 
-def test_a_record_is_there_whole_or_not_at_all(trained, tmp_path, monkeypatch):
-    def full(*_):
+def test_record_appears_whole_or_not_at_all(trained, tmp_path, monkeypatch):
+    def fail_full(*_):
         raise OSError(28, "No space left on device")
 
     record = record_of(trained)
-    monkeypatch.setattr(kept_module.Record, "finish", full)
+    monkeypatch.setattr(pulled_record.Record, "finish", fail_full)
     with pytest.raises(OSError, match="No space"):
         store(tmp_path / "pulled", record.run_id, read_contents(record), "e/p")
     assert list_run_ids(tmp_path / "pulled") == []
 
 
-def test_a_link_in_place_of_a_record_is_not_followed(trained, tmp_path):
+def test_link_in_place_of_a_record_is_not_followed(trained, tmp_path):
     record = record_of(trained)
     (tmp_path / "pulled").mkdir()
     (tmp_path / "elsewhere").mkdir()
@@ -263,7 +269,7 @@ def test_a_link_in_place_of_a_record_is_not_followed(trained, tmp_path):
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-def test_nothing_is_pulled_into_a_root_of_trained_runs(trained, tmp_path):
+def test_pull_into_a_root_of_trained_runs_is_refused(trained, tmp_path):
     with pytest.raises(RecordError, match="which was trained"):
         check_pull_root(Path(trained.record_root))
     contents = read_contents(record_of(trained))
@@ -274,36 +280,41 @@ def test_nothing_is_pulled_into_a_root_of_trained_runs(trained, tmp_path):
     check_pull_root(tmp_path / "pulled")
 
 
-def test_a_difference_is_told_with_its_row_and_key(trained):
-    whole = read_contents(record_of(trained))
-    assert find_difference(whole, deepcopy(whole)) is None
-    fewer = RunContents(whole.metadata, whole.metrics[:2], whole.outcome)
-    assert find_difference(whole, fewer) == "metrics.jsonl: W&B lacks the rows from iteration 12 on"
+def test_difference_names_its_row_and_key(trained):
+    contents = read_contents(record_of(trained))
+    assert find_difference(contents, deepcopy(contents)) is None
+    fewer = RunContents(contents.metadata, contents.metrics[:2], contents.outcome)
     assert (
-        find_difference(fewer, whole)
+        find_difference(contents, fewer) == "metrics.jsonl: W&B lacks the rows from iteration 12 on"
+    )
+    assert (
+        find_difference(fewer, contents)
         == "metrics.jsonl: the record lacks the rows from iteration 12 on"
     )
     assert (
-        find_difference(whole, replace(whole, outcome=None))
+        find_difference(contents, replace(contents, outcome=None))
         == "the run is unfinished in W&B, done in the record"
     )
-    census = whole.metadata | {"census": {}}
-    assert find_difference(whole, replace(whole, metadata=census)) == "run.json: census differs"
-    other = deepcopy(whole)
+    census = contents.metadata | {"census": {}}
+    assert (
+        find_difference(contents, replace(contents, metadata=census)) == "run.json: census differs"
+    )
+    other = deepcopy(contents)
     other.metrics[1][CLEAN_LOSS] = None
-    assert f"iteration 8: {CLEAN_LOSS} is None in W&B" in find_difference(whole, other)
+    assert f"iteration 8: {CLEAN_LOSS} is None in W&B" in find_difference(contents, other)
     root = Path(record_of(trained).root)
     assert (
-        compare_with_record(root, record_of(trained).run_id, whole) == f"equal to the one in {root}"
+        compare_with_record(root, record_of(trained).run_id, contents)
+        == f"equal to the one in {root}"
     )
-    assert compare_with_record(root, "x", whole) == f"not in {root}"
+    assert compare_with_record(root, "x", contents) == f"not in {root}"
 
 
 # --- with the real client
 
 
 def figures_of(root):
-    """What figures and claims are drawn from: runs without what a clock or a device says, and curves."""
+    """Return what figures and claims use: curves, and runs without clocks and devices."""
     frame = load_where(root, None)
     assert frame.excluded == ()
     clocks = ["device", "threads", "commit", "versions", "attempts", "seconds"]
@@ -311,9 +322,7 @@ def figures_of(root):
 
 
 @pytest.mark.slow
-def test_runs_that_were_trained_online_come_back_and_the_figures_are_the_same(
-    tiny, server, tmp_path
-):
+def test_pulled_runs_give_the_same_figures(tiny, server, tmp_path):
     runs = [("model=plain", "seed=0"), ("model=plain", "seed=1"), ("model=residual", "seed=0")]
     configs = [tiny("tracking=online", *run) for run in runs]
     configs.append(tiny("tracking=online", "model=plain", "optim.lr=1e30", "probes=none"))
@@ -321,8 +330,8 @@ def test_runs_that_were_trained_online_come_back_and_the_figures_are_the_same(
     assert outcomes == [State.DONE] * 3 + [State.DIVERGED]
     server.most_a_page = 2
     local, root = Path(configs[0].record_root), tmp_path / "pulled"
-    found = pull(configs[0], root)
-    assert [whole for *_, whole in found] == [True] * 4
+    results = pull(configs[0], root)
+    assert [is_complete for *_, is_complete in results] == [True] * 4
     assert list_run_ids(root) == list_run_ids(local)
     for run_id in list_run_ids(root):
         assert (
@@ -336,14 +345,14 @@ def test_runs_that_were_trained_online_come_back_and_the_figures_are_the_same(
             )
         assert Record(root, run_id).final_outcome() is Record(local, run_id).outcome()
     (runs_here, curves_here), (runs_there, curves_there) = figures_of(local), figures_of(root)
-    ended = ["ended_at"]  # where it diverged W&B does not know
+    ended = ["ended_at"]  # W&B does not know at which iteration a run diverged
     pd.testing.assert_frame_equal(
         runs_here.drop(columns=ended), runs_there.drop(columns=ended), check_like=True
     )
     pd.testing.assert_frame_equal(curves_here, curves_there)
-    before = content(root)
-    assert all("exists already" in told for _, told, _ in pull(configs[0], root))
-    assert content(root) == before
+    before = read_files(root)
+    assert all("exists already" in message for _, message, _ in pull(configs[0], root))
+    assert read_files(root) == before
     report = Path(__file__).parents[2] / "experiments" / "report.py"
     for records in (local, root):
         words = [
@@ -355,8 +364,10 @@ def test_runs_that_were_trained_online_come_back_and_the_figures_are_the_same(
             "--name",
             records.name,
         ]
-        told = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
-        assert told.returncode == 0, told.stderr
+        process = subprocess.run(
+            [sys.executable, *words], capture_output=True, text=True, check=False
+        )
+        assert process.returncode == 0, process.stderr
     written = [
         (tmp_path / "reports" / name / "summary.csv").read_bytes()
         for name in (local.name, "pulled")
@@ -365,14 +376,12 @@ def test_runs_that_were_trained_online_come_back_and_the_figures_are_the_same(
 
 
 @pytest.mark.slow
-def test_only_runs_of_ours_and_of_the_group_are_pulled_and_what_is_planted_stays_out(
-    trained, server, tmp_path
-):
+def test_planted_runs_and_other_groups_are_not_pulled(trained, server, tmp_path):
     record, root = record_of(trained), tmp_path / "pulled"
-    good = planted(server, trained)
+    good = plant(server, trained)
     assert pull(trained, root, "another") == []
     assert pull(trained, root, trained.name) == [(record.run_id, "pulled, done, 3 rows", True)]
-    planted(server, trained, "00why0", job_type="explain")
+    plant(server, trained, "00why0", job_type="explain")
     for name in ("../x", f"../{record.run_id}", "<script>alert(1)</script>", "a\nb", "", None):
         server.runs[ENTITY, PROJECT, f"evil-{name!r}"] = replace(good, display_name=name)
     liar = record.run_id.replace("-s0-", "-s1-")
@@ -381,43 +390,45 @@ def test_only_runs_of_ours_and_of_the_group_are_pulled_and_what_is_planted_stays
     server.runs[ENTITY, PROJECT, f"{broken}-000000"] = replace(
         good, display_name=broken, config="[1"
     )
-    before = content(root)
-    found = pull(trained, root)
-    assert [(name, told) for name, told, whole in found if whole] == [
+    before = read_files(root)
+    results = pull(trained, root)
+    assert [(name, message) for name, message, is_complete in results if is_complete] == [
         (record.run_id, "exists already, done, 3 rows")
     ]
-    assert len(found) == 9
-    assert all("refused" in told or "not pulled" in told for _, told, whole in found if not whole)
-    assert all("\n" not in name + told for name, told, _ in found)
-    assert content(root) == before
+    assert len(results) == 9
+    assert all(
+        "refused" in message or "not pulled" in message
+        for _, message, is_complete in results
+        if not is_complete
+    )
+    assert all("\n" not in name + message for name, message, _ in results)
+    assert read_files(root) == before
     assert {path.name for path in tmp_path.iterdir()} == {"runs", "pulled"}
 
 
 @pytest.mark.slow
-def test_of_several_copies_the_finished_one_is_taken_and_a_difference_is_told(
-    trained, server, tmp_path
-):
+def test_finished_copy_is_pulled_and_differences_reported(trained, server, tmp_path):
     run_id = record_of(trained).run_id
-    whole = planted(server, trained, "bbbbbb")
-    short = {number: whole.lines[number] for number in (0, 1)}
-    planted(server, trained, "aaaaaa", state="crashed", lines=short)
+    finished = plant(server, trained, "bbbbbb")
+    short = {number: finished.lines[number] for number in (0, 1)}
+    plant(server, trained, "aaaaaa", state="crashed", lines=short)
     assert pull(trained, tmp_path / "one") == [(run_id, "pulled, done, 3 rows", True)]
-    planted(server, trained, "cccccc")
+    plant(server, trained, "cccccc")
     assert pull(trained, tmp_path / "one") == [(run_id, "exists already, done, 3 rows", True)]
-    row = json.loads(whole.lines[1])
-    planted(
-        server, trained, "dddddd", lines=whole.lines | {1: json.dumps(row | {"test/error": 1.5})}
+    row = json.loads(finished.lines[1])
+    plant(
+        server, trained, "dddddd", lines=finished.lines | {1: json.dumps(row | {"test/error": 1.5})}
     )
-    ((_, told, kept),) = pull(trained, tmp_path / "one")
-    assert (told.startswith("exists already, done"), kept) == (True, False)
+    ((_, message, is_complete),) = pull(trained, tmp_path / "one")
+    assert (message.startswith("exists already, done"), is_complete) == (True, False)
     assert (
         f"{run_id}-dddddd differs and is excluded: metrics.jsonl: iteration 8: test/error is 1.5"
-        in told
+        in message
     )
-    for mark in ("bbbbbb", "cccccc", "dddddd"):
-        del server.runs[ENTITY, PROJECT, f"{run_id}-{mark}"]
+    for token in ("bbbbbb", "cccccc", "dddddd"):
+        del server.runs[ENTITY, PROJECT, f"{run_id}-{token}"]
     assert pull(trained, tmp_path / "two") == [(run_id, "pulled, unfinished, 2 rows", True)]
-    planted(server, trained, "aaaaaa")
+    plant(server, trained, "aaaaaa")
     assert pull(trained, tmp_path / "two") == [
         (run_id, "completed, done, 3 rows (previously 2)", True)
     ]
@@ -425,44 +436,39 @@ def test_of_several_copies_the_finished_one_is_taken_and_a_difference_is_told(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("operation", ["^Runs$", "^Run$", "RunHistoryKeys", "HistoryPage", ""])
-def test_a_server_that_fails_in_the_middle_leaves_nothing_half_written(
-    trained, server, tmp_path, monkeypatch, operation
-):
-    monkeypatch.setattr(session_module, "GRACE_S", 1.0)
+def test_failing_server_leaves_no_partial_record(trained, server, tmp_path, monkeypatch, operation):
+    monkeypatch.setattr(wandb_process, "GRACE_S", 1.0)
     trained.tracking.init_timeout = 2.0
-    planted(server, trained)
+    plant(server, trained)
     server.refuse, server.refusing = 403, operation
-    root, told = tmp_path / "pulled", []
+    root, results = tmp_path / "pulled", []
     with contextlib.suppress(WandbError):
-        told = pull(trained, root)
-    assert not any(whole for *_, whole in told)
+        results = pull(trained, root)
+    assert not any(is_complete for *_, is_complete in results)
     assert list_run_ids(root) == []
     server.refuse = None
-    assert [whole for *_, whole in pull(trained, root)] == [True]
+    assert [is_complete for *_, is_complete in pull(trained, root)] == [True]
 
 
 @pytest.mark.slow
-def test_the_command_tells_a_line_a_run_where_it_differs_and_what_is_in_the_way(
-    trained, server, tmp_path, monkeypatch
-):
+def test_pull_command_prints_one_line_per_run_or_problem(trained, server, tmp_path, monkeypatch):
     run_id, local, root = record_of(trained).run_id, trained.record_root, tmp_path / "pulled"
-    planted(server, trained)
+    plant(server, trained)
     words = [f"record_root={local}", "--into", str(root), "tracking.init_timeout=2"]
-    told = run_pull(*words)
-    assert (told.returncode, told.stderr) == (0, "")
-    assert told.stdout.splitlines() == [
+    process = run_pull(*words)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout.splitlines() == [
         f"{run_id:<34} pulled, done, 3 rows; equal to the one in {local}",
-        f"1 runs: 1 complete in {root}, 0 not; compared with {local}: 1 equal, 0 different or corrupt, 0 missing",
+        f"1 runs: 1 complete in {root}, 0 not; compared with {local}:"
+        " 1 equal, 0 different or corrupt, 0 missing",
     ]
     record = record_of(trained)
     record.path(DONE_FILE).unlink()
     record.rewrite_rows(METRICS_FILE, record.valid_prefix(METRICS_FILE)[:1])
-    told = run_pull(*words)
-    assert told.returncode == 0
-    assert (
-        f"differs from the one in {local}: metrics.jsonl: the record lacks the rows from iteration 8 on"
-        in told.stdout
-    )
+    process = run_pull(*words)
+    assert process.returncode == 0
+    difference = "metrics.jsonl: the record lacks the rows from iteration 8 on"
+    assert f"differs from the one in {local}: {difference}" in process.stdout
     assert run_pull(*words, "--compare", str(tmp_path / "nowhere")).stdout.endswith(
         "0 different or corrupt, 1 missing\n"
     )
@@ -477,9 +483,10 @@ def test_the_command_tells_a_line_a_run_where_it_differs_and_what_is_in_the_way(
     refused["W&B"] = run_pull(*words)
     monkeypatch.delenv("WANDB_API_KEY")
     refused["no API key"] = run_pull(*words)
-    for word, one in refused.items():
-        assert (one.returncode, one.stdout, len(one.stderr.splitlines())) == (1, "", 1), one
-        assert word in one.stderr
+    for word, process in refused.items():
+        assert (process.returncode, process.stdout) == (1, "")
+        assert len(process.stderr.splitlines()) == 1
+        assert word in process.stderr
     assert (
         Record(root, run_id).valid_rows(ATTEMPTS_FILE)[0]["device"]
         == f"pulled from W&B: {ENTITY}/{PROJECT}"

@@ -1,4 +1,7 @@
-"""W&B has what the record has, whatever happened: the real client and wandb-core against a stand-in server."""
+"""W&B has what the record has, whatever happened.
+
+The real client and wandb-core talk to a stand-in server.
+"""
 
 import importlib
 import json
@@ -18,7 +21,7 @@ from degradation.run import train
 from degradation.run_probes import run_probes
 from degradation.signals import Interrupted
 from degradation.sweep.jobs import locate_run
-from degradation.tracking import wandb_process as session_module
+from degradation.tracking import wandb_process
 from degradation.tracking.sync import connect
 from degradation.tracking.wandb_process import WandbError
 from degradation.tracking.wandb_rows import read_training_run, read_wandb_runs
@@ -27,7 +30,7 @@ from tests.support.wandb_server import KEY
 
 @pytest.fixture
 def online(tiny, server):
-    """overrides -> Config of a tiny run that is mirrored online."""
+    """A function that returns the configuration of a tiny run that is mirrored online."""
     return lambda *overrides: tiny("tracking=online", "tracking.init_timeout=4", *overrides)
 
 
@@ -36,55 +39,53 @@ def record_of(config):
 
 
 def sync(config):
-    """What becomes of each W&B run of the record."""
+    """Return the message of each W&B run of the record, and whether it is complete."""
     with connect(config.tracking, Path(config.record_root)) as server:
-        return [(synced.message, synced.is_complete) for synced in server.sync(config, record_of(config))]
+        results = server.sync(config, record_of(config))
+        return [(result.message, result.is_complete) for result in results]
 
 
-def stored(server, mirrored, **where):
-    """The rows that the server has of a W&B run; each table as the file that was uploaded of it."""
-    run = server.run(mirrored.init_arguments["id"], **where)
+def read_server_rows(server, expected, **where):
+    """Return the rows that the server has of a W&B run, each table read from its uploaded file."""
+    run = server.run(expected.init_arguments["id"], **where)
     rows = []
     for row in run.rows():
-        shown = {key: value for key, value in row.items() if not key.startswith("_")}
-        for key, value in shown.items():
+        values = {key: value for key, value in row.items() if not key.startswith("_")}
+        for key, value in values.items():
             if isinstance(value, dict):
                 table = json.loads(run.files[value["path"]])
-                shown[key] = dict(
+                values[key] = dict(
                     zip(table["columns"], map(list, zip(*table["data"], strict=True)), strict=True)
                 )
-        rows.append(shown)
+        rows.append(values)
     return rows
 
 
-def steps_of(mirrored):
-    """The rows that it should have: those of one iteration are one."""
+def merge_steps(expected):
+    """Return the rows that the server should have: all rows of an iteration are one."""
     steps = {}
-    for row in mirrored.rows:
+    for row in expected.rows:
         steps.setdefault(row["iteration"], {}).update(
-            {key: v for key, v in row.items() if v is not None}
+            {key: value for key, value in row.items() if value is not None}
         )
     return list(steps.values())
 
 
-def assert_whole(server, config, **where):
+def assert_complete(server, config, **where):
     record = record_of(config)
-    for mirrored in read_wandb_runs(config, record):
-        assert stored(server, mirrored, **where) == steps_of(mirrored)
-        assert server.run(mirrored.init_arguments["id"], **where).state == (
-            "failed" if mirrored.exit_code else "finished"
-        )
+    for expected in read_wandb_runs(config, record):
+        assert read_server_rows(server, expected, **where) == merge_steps(expected)
+        state = server.run(expected.init_arguments["id"], **where).state
+        assert state == ("failed" if expected.exit_code else "finished")
 
 
-def at(iteration, what):
-    """In place of report_progress: do something after that iteration."""
-    return lambda done, _: what() if done == iteration else None
+def call_at(iteration, action):
+    """Return a replacement of report_progress that acts after an iteration."""
+    return lambda done, _: action() if done == iteration else None
 
 
-def test_online_w_and_b_has_what_the_record_has_and_nothing_is_left_to_send(
-    online, server, tmp_path, monkeypatch
-):
-    importlib.import_module("wandb")  # what that makes, it removes at the process's end
+def test_online_run_is_complete_and_leaves_no_files(online, server, tmp_path, monkeypatch):
+    importlib.import_module("wandb")  # it removes its files only when the process ends
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     hooks = (
@@ -94,7 +95,7 @@ def test_online_w_and_b_has_what_the_record_has_and_nothing_is_left_to_send(
     )
     config = online()
     train(config)
-    assert_whole(server, config)
+    assert_complete(server, config)
     record = record_of(config)
     assert (
         len(read_training_run(config, record).rows)
@@ -116,30 +117,28 @@ def test_online_w_and_b_has_what_the_record_has_and_nothing_is_left_to_send(
 
 
 def kill_core():
-    core = session_module._find_core()
+    core = wandb_process._find_core()
     core.kill()
     core.wait()
 
 
-def test_where_wandb_core_is_killed_training_goes_on_and_sync_sends_the_rest(
-    online, server, monkeypatch, caplog
-):
-    monkeypatch.setattr(run_module, "report_progress", at(6, kill_core))
+def test_sync_sends_what_a_killed_wandb_core_lost(online, server, monkeypatch, caplog):
+    monkeypatch.setattr(run_module, "report_progress", call_at(6, kill_core))
     config = online()
     assert train(config) is State.DONE
     assert caplog.text.count("W&B") == 1
     record = record_of(config)
     assert len(record.valid_prefix(METRICS_FILE)) == 3
-    ((told, whole),) = sync(config)
-    assert whole
-    had = len(steps_of(read_training_run(config, record))) - int(told.split()[1])
-    assert told == f"sent {5 - had} of 5 rows"
-    assert_whole(server, config)
+    ((message, is_complete),) = sync(config)
+    assert is_complete
+    assert len(merge_steps(read_training_run(config, record))) == 5
+    assert message in [f"sent {count} of 5 rows" for count in range(1, 6)]
+    assert_complete(server, config)
 
 
 @pytest.mark.slow
-def test_a_resumed_run_has_each_row_once(online, server, monkeypatch):
-    stop = at(9, lambda: signal.raise_signal(signal.SIGTERM))
+def test_resumed_run_has_each_row_once(online, server, monkeypatch):
+    stop = call_at(9, lambda: signal.raise_signal(signal.SIGTERM))
     monkeypatch.setattr(run_module, "report_progress", stop)
     config = online()
     with pytest.raises(Interrupted):
@@ -147,28 +146,25 @@ def test_a_resumed_run_has_each_row_once(online, server, monkeypatch):
     run = server.run(read_training_run(config, record_of(config)).init_arguments["id"])
     before = dict(run.lines)
     assert run.state == "failed"
-    assert [row["iteration"] for row in run.rows()] == [
-        0,
-        4,
-        6,
-    ]  # that of 8 may not have been whole
+    # The step of iteration 8 was not sent, since it may have been incomplete.
+    assert [row["iteration"] for row in run.rows()] == [0, 4, 6]
     monkeypatch.undo()
     monkeypatch.setenv("WANDB_BASE_URL", server.url)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     train(config)
-    assert_whole(server, config)
+    assert_complete(server, config)
     assert {number: run.lines[number] for number in before} == before
 
 
 @pytest.mark.slow
-def test_what_was_mirrored_offline_is_sent_once_and_its_folder_goes(tiny, server):
+def test_offline_run_is_sent_once_and_its_folder_removed(tiny, server):
     config = tiny("tracking=offline")
     train(config)
     folders = record_of(config).root / "wandb"
     assert len(list(folders.glob("offline-run-*"))) == 1
     assert server.requests == []
     assert sync(config) == [("sent 5 of 5 rows", True)]
-    assert_whole(server, config)
+    assert_complete(server, config)
     assert not list(folders.glob("offline-run-*"))
     sent = len(server.sent())
     assert sync(config) == [("complete already", True)]
@@ -179,13 +175,13 @@ def test_what_was_mirrored_offline_is_sent_once_and_its_folder_goes(tiny, server
 @pytest.mark.parametrize("iteration", [0, 6])
 @pytest.mark.parametrize("trouble", ["401", "403", "500", "silent", "gone"])
 @pytest.mark.parametrize("probes", ["probes=why", "probes=none"])
-def test_a_server_in_trouble_costs_one_warning_and_no_row(
+def test_failing_server_costs_one_warning_and_no_row(
     online, server, monkeypatch, caplog, trouble, iteration, probes
 ):
-    """From before the training, or from its middle, to its end; afterwards sync sends what is missing."""
-    monkeypatch.setattr(session_module, "GRACE_S", 1.0)
+    """It fails from before or from the middle of the training on; a sync then sends the rest."""
+    monkeypatch.setattr(wandb_process, "GRACE_S", 1.0)
 
-    def begin():
+    def fail():
         if trouble == "gone":
             server.absent.set()
         elif trouble == "silent":
@@ -194,28 +190,25 @@ def test_a_server_in_trouble_costs_one_warning_and_no_row(
             server.refuse = int(trouble)
 
     if iteration == 0:
-        begin()
-    monkeypatch.setattr(run_module, "report_progress", at(iteration, begin))
+        fail()
+    monkeypatch.setattr(run_module, "report_progress", call_at(iteration, fail))
     config = online(probes, "tracking.init_timeout=2")
     assert train(config) is State.DONE
-    assert [record.levelname for record in caplog.records if "W&B" in record.message].count(
-        "WARNING"
-    ) == 1
+    levels = [record.levelname for record in caplog.records if "W&B" in record.message]
+    assert levels.count("WARNING") == 1
     assert record_of(config).outcome() is State.DONE
     assert len(record_of(config).valid_prefix(METRICS_FILE)) == 3
     assert all(run.state != "finished" for run in server.runs.values())
     server.refuse = None
     server.silent.clear()
     server.absent.clear()
-    ((_, whole),) = sync(config)
-    assert whole
-    assert_whole(server, config)
+    ((_, is_complete),) = sync(config)
+    assert is_complete
+    assert_complete(server, config)
 
 
 @pytest.mark.slow
-def test_a_wrong_key_is_told_by_training_and_by_sync_and_loses_nothing(
-    online, server, monkeypatch, caplog
-):
+def test_wrong_key_is_reported_and_loses_nothing(online, server, monkeypatch, caplog):
     monkeypatch.setenv("WANDB_API_KEY", "f" * 40)
     config = online()
     assert train(config) is State.DONE
@@ -225,111 +218,116 @@ def test_a_wrong_key_is_told_by_training_and_by_sync_and_loses_nothing(
     assert server.runs == {}
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     assert sync(config) == [("sent 5 of 5 rows", True)]
-    assert_whole(server, config)
+    assert_complete(server, config)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["online", "offline"])
-def test_entity_and_project_are_where_it_goes_and_the_key_stays_out_of_every_file(
-    online, server, capfd, mode
-):
+def test_key_is_in_no_file_and_entity_and_project_are_used(online, server, capfd, mode):
     config = online("tracking.entity=a team", "tracking.project=elsewhere", f"tracking.mode={mode}")
     train(config)
     root = record_of(config).root
     written = [(path, path.read_bytes()) for path in root.rglob("*") if path.is_file()]
     assert any(path.suffix == ".wandb" for path, _ in written) == (mode == "offline")
     assert sync(config) == [("complete already" if mode == "online" else "sent 5 of 5 rows", True)]
-    assert_whole(server, config, entity="a team", project="elsewhere")
+    assert_complete(server, config, entity="a team", project="elsewhere")
     written += [(path, path.read_bytes()) for path in root.rglob("*") if path.is_file()]
     assert not [path for path, content in written if KEY.encode() in content]
     assert KEY not in "".join(capfd.readouterr())
 
 
 @pytest.mark.slow
-def test_probes_taken_afterwards_are_a_run_of_their_own_even_if_a_kill_came_before_it_was_mirrored(
-    online, server, monkeypatch
-):
+def test_sync_sends_later_probes_as_a_run_of_their_own(online, server, monkeypatch):
     config = online()
     train(config)
     config.tracking.mode = "disabled"
-    run_probes(config)  # as if it had been killed between the last row and W&B
+    run_probes(config)  # as if it had been killed before it was mirrored
     config.tracking.mode = "online"
     before = len(server.runs)
-    (training, why) = sync(config)
+    (training, probes) = sync(config)
     assert training == ("complete already", True)
-    assert why == ("sent 4 of 4 rows", True)
+    assert probes == ("sent 4 of 4 rows", True)
     assert len(server.runs) == before + 1
-    assert_whole(server, config)
+    assert_complete(server, config)
     assert sync(config) == [("complete already", True)] * 2
 
 
 @pytest.mark.slow
-def test_explain_sends_what_sync_would_send(online, server):
+def test_probe_command_sends_what_sync_would_send(online, server):
     config = online()
     train(config)
     run_probes(config)
-    assert_whole(server, config)
+    assert_complete(server, config)
     assert sync(config) == [("complete already", True)] * 2
 
 
-def words(config):
+def tiny_arguments(config):
+    """Return the command-line overrides that expand to this run."""
     return [
-        "model.depth=8", "model.width=4", "optim.batch_size=32", "schedule.iterations=12", "schedule.milestones=[6]",
-        "schedule.evaluate_every=4", "schedule.snapshots=[6]", "device=cpu", f"record_root={config.record_root}",
-    ]  # fmt: skip
+        "model.depth=8",
+        "model.width=4",
+        "optim.batch_size=32",
+        "schedule.iterations=12",
+        "schedule.milestones=[6]",
+        "schedule.evaluate_every=4",
+        "schedule.snapshots=[6]",
+        "device=cpu",
+        f"record_root={config.record_root}",
+    ]
 
 
-def run_sync(*given):
+def run_sync(*arguments):
     script = Path(__file__).parents[2] / "experiments" / "sync.py"
     return subprocess.run(
-        [sys.executable, script, *given], capture_output=True, text=True, check=False
+        [sys.executable, script, *arguments], capture_output=True, text=True, check=False
     )
 
 
 @pytest.mark.slow
-def test_the_command_tells_a_line_a_run_and_what_is_in_the_way(tiny, server, monkeypatch):
+def test_sync_command_prints_one_line_per_run_or_problem(tiny, server, monkeypatch):
     config = tiny("tracking=offline")
     train(config)
     record = record_of(config)
     with record.lock():
-        told = run_sync(*words(config), "seed=0,1")
-    assert told.returncode == 1
-    assert told.stdout.splitlines() == [
+        process = run_sync(*tiny_arguments(config), "seed=0,1")
+    assert process.returncode == 1
+    assert process.stdout.splitlines() == [
         f"{record.run_id:<34} is being trained; sync it again when it has finished",
         "1 W&B runs: 0 complete on the server, 1 not",
     ]
-    told = run_sync(*words(config), "seed=0,1")
-    assert (told.returncode, told.stderr) == (0, "")
-    assert told.stdout.splitlines() == [
+    process = run_sync(*tiny_arguments(config), "seed=0,1")
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout.splitlines() == [
         f"{record.run_id:<34} sent 5 of 5 rows",
         "1 W&B runs: 1 complete on the server, 0 not",
     ]
     assert run_sync("model.dpth=8").returncode == 1
-    assert run_sync(*words(config), "tracking=disabled").stderr.startswith(
+    assert run_sync(*tiny_arguments(config), "tracking=disabled").stderr.startswith(
         "W&B: tracking.mode: 'disabled'"
     )
     server.absent.set()
-    gone = run_sync(*words(config), "tracking.init_timeout=2")
+    unreachable = run_sync(*tiny_arguments(config), "tracking.init_timeout=2")
     monkeypatch.delenv("WANDB_API_KEY")
-    keyless = run_sync(*words(config))
-    for refused in (gone, keyless):
+    without_key = run_sync(*tiny_arguments(config))
+    for refused in (unreachable, without_key):
         assert (refused.returncode, refused.stdout) == (1, "")
         assert len(refused.stderr.splitlines()) == 1
-    assert keyless.stderr.startswith("W&B: no API key")
+    assert without_key.stderr.startswith("W&B: no API key")
 
 
 @pytest.mark.slow
-def test_no_wandb_core_outlives_a_job_that_is_killed(server, tmp_path):
-    """Neither where the server answers, nor where it is silent."""
+def test_no_wandb_core_outlives_a_killed_job(server, tmp_path):
+    """The server answers in one case and is silent in the other."""
     script = (
         "import sys; from pathlib import Path\n"
         "from degradation.config import Tracking\n"
-        "from degradation.tracking import session\n"
+        "from degradation.tracking import wandb_process\n"
         "from degradation.tracking.mirror import mirror\n"
-        "with mirror(Tracking('online', 'p', None, 5.0, False), Path(sys.argv[1]), lambda: {'id': 'x'}, []) as send:\n"
+        "tracking = Tracking('online', 'p', None, 5.0, False)\n"
+        "with mirror(tracking, Path(sys.argv[1]), lambda: {'id': 'x'}, []) as send:\n"
         "    send({'iteration': 0, 'lr': 0.1})\n"
         "    send({'iteration': 1, 'lr': 0.1})\n"
-        "    print(session._find_core().pid, flush=True)\n"
+        "    print(wandb_process._find_core().pid, flush=True)\n"
         "    sys.stdin.read()\n"
     )
     for silent in (False, True):
@@ -349,7 +347,7 @@ def test_no_wandb_core_outlives_a_job_that_is_killed(server, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_sweep_of_the_pool_leaves_no_temporary_file(tiny, server, tmp_path, monkeypatch):
+def test_pool_sweep_leaves_no_temporary_file(tiny, server, tmp_path, monkeypatch):
     config = tiny("tracking=online")
     script = Path(__file__).parents[2] / "experiments" / "train.py"
     sweep = [
@@ -358,12 +356,14 @@ def test_a_sweep_of_the_pool_leaves_no_temporary_file(tiny, server, tmp_path, mo
         "tracking=online",
         f"hydra.sweep.dir={tmp_path / 'logs'}",
     ]
-    with tempfile.TemporaryDirectory() as temporary:  # of a short name: sockets lie in it
+    with tempfile.TemporaryDirectory() as temporary:  # a short path, for sockets
         monkeypatch.setenv("TMPDIR", temporary)
-        told = subprocess.run(
-            [sys.executable, script, "-m", *words(config), *sweep], capture_output=True, check=False
+        process = subprocess.run(
+            [sys.executable, script, "-m", *tiny_arguments(config), *sweep],
+            capture_output=True,
+            check=False,
         )
-        assert told.returncode == 0, told.stderr
+        assert process.returncode == 0, process.stderr
         assert os.listdir(temporary) == []
     assert sorted(run.state for run in server.runs.values()) == ["finished", "finished"]
     assert not (tmp_path / "home").exists()
@@ -371,33 +371,33 @@ def test_a_sweep_of_the_pool_leaves_no_temporary_file(tiny, server, tmp_path, mo
 
 
 @pytest.mark.slow
-def test_a_wandb_core_that_hangs_is_ended_after_a_while(online, server, monkeypatch, caplog):
-    monkeypatch.setattr(session_module, "GRACE_S", 1.0)
+def test_hanging_wandb_core_is_killed(online, server, monkeypatch, caplog):
+    monkeypatch.setattr(wandb_process, "GRACE_S", 1.0)
     cores = []
 
     def hang():
-        cores.append(session_module._find_core())
+        cores.append(wandb_process._find_core())
         os.kill(cores[0].pid, signal.SIGSTOP)
 
-    monkeypatch.setattr(run_module, "report_progress", at(6, hang))
+    monkeypatch.setattr(run_module, "report_progress", call_at(6, hang))
     config = online("tracking.init_timeout=2")
     assert train(config) is State.DONE
     assert caplog.text.count("W&B stopped mirroring") == 1
     assert cores[0].returncode == -signal.SIGKILL
-    ((_, whole),) = sync(config)
-    assert whole
-    assert_whole(server, config)
+    ((_, is_complete),) = sync(config)
+    assert is_complete
+    assert_complete(server, config)
 
 
 @pytest.mark.slow
-def test_tables_whose_files_were_lost_are_sent_again(online, server):
-    """The row that points at a table goes before the table's file does."""
+def test_tables_with_lost_files_are_sent_again(online, server):
+    """wandb sends a row before the files of its tables."""
     server.refuse, server.refusing = 403, "CreateRunFiles"
     config = online()
     train(config)
-    mirrored = read_training_run(config, record_of(config))
-    assert len(server.run(mirrored.init_arguments["id"]).lines) == 5
-    assert server.run(mirrored.init_arguments["id"]).files == {}
+    wandb_id = read_training_run(config, record_of(config)).init_arguments["id"]
+    assert len(server.run(wandb_id).lines) == 5
+    assert server.run(wandb_id).files == {}
     server.refuse = None
     assert sync(config) == [("sent 0 of 5 rows", True)]
-    assert_whole(server, config)
+    assert_complete(server, config)

@@ -1,4 +1,4 @@
-"""W&B mirrors the record: row for row, replayed after a resume, and never in training's way."""
+"""W&B mirrors the record row for row, after a resume too, and never disturbs the training."""
 
 import json
 import shutil
@@ -26,15 +26,15 @@ OFFLINE = Tracking("offline", "resnet-degradation", None, 20.0, False)
 
 
 def inspect(folder):
-    """The records of an offline W&B run, by W&B's own reader."""
-    told = subprocess.run(
+    """Return the records of an offline W&B run, read by W&B's own command."""
+    process = subprocess.run(
         [WANDB, "leet", "inspect", "--json", folder], capture_output=True, text=True, check=True
     )
-    return [json.loads(line) for line in told.stdout.splitlines()]
+    return [json.loads(line) for line in process.stdout.splitlines()]
 
 
 def read_back(folder):
-    """Its rows."""
+    """Return the rows of an offline W&B run."""
     rows = []
     for record in inspect(folder):
         if record["type"] == "history":
@@ -45,21 +45,21 @@ def read_back(folder):
 
 
 def split(rows):
-    """Rows of metrics, and (iteration, probe) of the tables, in their order."""
-    probed, metrics = [], []
+    """Return the rows of metrics, and (iteration, probe) of each table, in their order."""
+    probes, metrics = [], []
     for row in rows:
         tables = [key for key in row if key.startswith("probes/") and key.endswith("._type")]
-        probed += [
+        probes += [
             (row["iteration"], key.removeprefix("probes/").removesuffix("._type"))
             for key in sorted(tables)
         ]
         metric = {key: value for key, value in row.items() if not key.startswith("probes/")}
         metrics += [metric] if len(metric) > 1 else []
-    return metrics, probed
+    return metrics, probes
 
 
-def mirrored(record):
-    """What `split` gives where W&B has all that the record has."""
+def split_record(record):
+    """Return what `split` returns if W&B has everything that the record has."""
     return record.valid_prefix(METRICS_FILE), [
         (row["iteration"], row["probe"]) for row in record.valid_prefix(PROBES_FILE)
     ]
@@ -69,14 +69,14 @@ def offline_runs(root):
     return sorted((root / "wandb").glob("offline-run-*"))
 
 
-def test_what_wandb_reads_back_equals_the_record_row_for_row(tiny):
+def test_wandb_reads_back_every_row_of_the_record(tiny):
     config = tiny("tracking=offline", "name=mine")
     train(config)
     record = locate_run(config).record
     (folder,) = offline_runs(record.root)
     assert len(record.valid_prefix(METRICS_FILE)) == 3
     assert len(record.valid_prefix(PROBES_FILE)) == 2 * 4
-    assert split(read_back(folder)) == mirrored(record)
+    assert split(read_back(folder)) == split_record(record)
     row = record.valid_prefix(PROBES_FILE)[0]
     (path,) = folder.rglob("media/table/probes/gradient_flow_0_*.table.json")
     table = json.loads(path.read_text())
@@ -85,12 +85,13 @@ def test_what_wandb_reads_back_equals_the_record_row_for_row(tiny):
         == row["table"]
     )
     records = inspect(folder)
-    (run,) = (told["run"] for told in records if told["type"] == "run")
+    (run,) = [entry["run"] for entry in records if entry["type"] == "run"]
     assert run["run_id"].startswith(record.run_id + "-")
     assert (run["run_group"], run["job_type"]) == ("mine", "train")
     assert set(run["tags"]) == {"residual", "depth-8", "digits"}
-    # Pitfall 3: what W&B shows of a run is the last value, never the best; everything is drawn against the iteration
-    metrics = [told["metric"] for told in records if told["type"] == "metric"]
+    # Pitfall 3: the summary of a run is the last value, never the best, and everything is plotted
+    # against the iteration.
+    metrics = [entry["metric"] for entry in records if entry["type"] == "metric"]
     assert {metric.get("name") or metric["glob_name"] for metric in metrics} == {
         "lr",
         "train/*",
@@ -104,7 +105,7 @@ def test_what_wandb_reads_back_equals_the_record_row_for_row(tiny):
 
 
 @pytest.mark.slow
-def test_a_resumed_run_is_replayed_whole_into_the_newest_segment(tiny, monkeypatch):
+def test_resumed_run_is_replayed_into_the_newest_segment(tiny, monkeypatch):
     config = tiny("tracking=offline")
     monkeypatch.setattr(
         run_module, "report_progress", lambda at, _: at == 9 and signal.raise_signal(signal.SIGTERM)
@@ -115,10 +116,9 @@ def test_a_resumed_run_is_replayed_whole_into_the_newest_segment(tiny, monkeypat
     record = locate_run(config).record
     assert len(offline_runs(record.root)) == 1
     train(config)
-    (newest,) = offline_runs(
-        record.root
-    )  # the superseded segment is gone, so that a sync sends each row once
-    assert split(read_back(newest)) == mirrored(record)
+    # The superseded segment is removed, so a sync sends each row once.
+    (newest,) = offline_runs(record.root)
+    assert split(read_back(newest)) == split_record(record)
 
 
 def test_nothing_private_is_sent_by_default(tiny, monkeypatch):
@@ -130,12 +130,13 @@ def test_nothing_private_is_sent_by_default(tiny, monkeypatch):
     assert not list(folder.rglob("requirements.txt"))
     assert not list(folder.rglob("wandb-metadata.json"))
     records = inspect(folder)
-    # where the tables of an offline run lie is for `wandb sync` on this machine; tests/tracking/test_sync.py sees what is sent
-    told = json.dumps([record for record in records if record["type"] != "artifact"])
+    # `wandb sync` needs the paths of the tables on this machine. tests/tracking/test_sync.py sees
+    # what is sent.
+    text = json.dumps([record for record in records if record["type"] != "artifact"])
     assert "a" * 40 not in json.dumps(records)
-    assert str(Path.cwd()) not in told
-    assert str(root) not in told
-    (run,) = (record["run"] for record in records if record["type"] == "run")
+    assert str(Path.cwd()) not in text
+    assert str(root) not in text
+    (run,) = [record["run"] for record in records if record["type"] == "run"]
     assert run["host"] == "anonymous"
     assert not {record["type"] for record in records} & {
         "stats",
@@ -162,7 +163,7 @@ class BrokenRun:
         raise ConnectionResetError("wandb-core is gone")
 
 
-def test_a_broken_wandb_is_told_once_and_training_goes_on(tiny, monkeypatch, caplog):
+def test_broken_wandb_is_reported_once_and_training_continues(tiny, monkeypatch, caplog):
     broken = BrokenRun()
     monkeypatch.setattr(wandb, "init", lambda **_: broken)
     config = tiny("tracking=offline")
@@ -172,7 +173,7 @@ def test_a_broken_wandb_is_told_once_and_training_goes_on(tiny, monkeypatch, cap
     assert len(locate_run(config).record.valid_prefix(METRICS_FILE)) == 3
 
 
-def test_where_w_and_b_has_no_folder_it_is_told_once_and_training_goes_on(tiny, caplog):
+def test_missing_folder_is_reported_once_and_training_continues(tiny, caplog):
     config = tiny("tracking=offline")
     record = locate_run(config).record
     record.root.mkdir()
@@ -182,7 +183,7 @@ def test_where_w_and_b_has_no_folder_it_is_told_once_and_training_goes_on(tiny, 
     assert len(record.valid_prefix(METRICS_FILE)) == 3
 
 
-def test_where_the_mark_cannot_be_written_it_is_told_once_and_training_goes_on(tiny, caplog):
+def test_unwritable_root_token_is_reported_once(tiny, caplog):
     config = tiny("tracking=offline")
     record = locate_run(config).record
     (record.root / ".mark").mkdir(parents=True)
@@ -191,9 +192,7 @@ def test_where_the_mark_cannot_be_written_it_is_told_once_and_training_goes_on(t
     assert len(record.valid_prefix(METRICS_FILE)) == 3
 
 
-def test_a_full_disk_under_an_offline_run_is_told_since_wandb_says_nothing(
-    tmp_path, monkeypatch, caplog
-):
+def test_full_disk_under_an_offline_run_is_reported(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=4096))
     with mirror(OFFLINE, tmp_path, lambda: {"id": "x"}, []) as send:
         send({"iteration": 0, "lr": 0.1})
@@ -201,7 +200,7 @@ def test_a_full_disk_under_an_offline_run_is_told_since_wandb_says_nothing(
     assert "the disk is full" in caplog.text
 
 
-def test_an_iteration_is_sent_as_one_step_and_only_if_it_is_whole(tmp_path, monkeypatch):
+def test_iteration_is_sent_as_one_step_or_not_at_all(tmp_path, monkeypatch):
     logged = []
 
     class Run(BrokenRun):
@@ -228,7 +227,7 @@ def test_an_iteration_is_sent_as_one_step_and_only_if_it_is_whole(tmp_path, monk
 
 
 @pytest.mark.parametrize("raised", [SystemExit(3), ConnectionResetError("gone"), GeneratorExit()])
-def test_nothing_of_wandbs_reaches_the_training_but_ctrl_c(tmp_path, monkeypatch, raised):
+def test_only_ctrl_c_reaches_the_training_from_wandb(tmp_path, monkeypatch, raised):
     def init(**_):
         sys.exit = sys.excepthook = None
         raise raised
@@ -243,12 +242,12 @@ def test_nothing_of_wandbs_reaches_the_training_but_ctrl_c(tmp_path, monkeypatch
     assert (sys.exit, sys.excepthook) == hooks
 
 
-def test_online_falls_back_to_offline_and_says_so(tmp_path, monkeypatch, caplog):
+def test_online_falls_back_to_offline_with_a_warning(tmp_path, monkeypatch, caplog):
     modes = []
 
-    def init(**given):
-        modes.append(given["mode"])
-        if given["mode"] == "online":
+    def init(**arguments):
+        modes.append(arguments["mode"])
+        if arguments["mode"] == "online":
             raise wandb.errors.CommError("no route to host")
         return BrokenRun()
 
@@ -261,11 +260,11 @@ def test_online_falls_back_to_offline_and_says_so(tmp_path, monkeypatch, caplog)
     assert "W&B (online) does not answer: no route to host" in caplog.text
 
 
-def test_online_without_a_key_wandb_is_not_asked_since_it_would_ask_for_one(
-    tmp_path, monkeypatch, caplog
-):
+def test_online_without_a_key_does_not_start_wandb(tmp_path, monkeypatch, caplog):
     modes = []
-    monkeypatch.setattr(wandb, "init", lambda **given: modes.append(given["mode"]) or BrokenRun())
+    monkeypatch.setattr(
+        wandb, "init", lambda **arguments: modes.append(arguments["mode"]) or BrokenRun()
+    )
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     with mirror(Tracking("online", "p", None, 1.0, False), tmp_path, lambda: {"id": "x"}, []):
@@ -275,9 +274,11 @@ def test_online_without_a_key_wandb_is_not_asked_since_it_would_ask_for_one(
 
 
 @pytest.mark.parametrize(("key", "mode"), [("a" * 40, "online"), (None, "offline")])
-def test_auto_is_online_only_where_a_key_is_set(tmp_path, monkeypatch, key, mode):
+def test_auto_is_online_only_with_a_key(tmp_path, monkeypatch, key, mode):
     modes = []
-    monkeypatch.setattr(wandb, "init", lambda **given: modes.append(given["mode"]) or BrokenRun())
+    monkeypatch.setattr(
+        wandb, "init", lambda **arguments: modes.append(arguments["mode"]) or BrokenRun()
+    )
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     if key:
@@ -289,7 +290,7 @@ def test_auto_is_online_only_where_a_key_is_set(tmp_path, monkeypatch, key, mode
     assert modes == [mode]
 
 
-def test_disabled_never_imports_a_run(tmp_path, monkeypatch):
+def test_disabled_never_starts_a_run(tmp_path, monkeypatch):
     monkeypatch.setattr(wandb, "init", lambda **_: pytest.fail("W&B was started"))
     with mirror(
         Tracking("disabled", "p", None, 1.0, False), tmp_path, lambda: pytest.fail("asked"), []
@@ -297,7 +298,7 @@ def test_disabled_never_imports_a_run(tmp_path, monkeypatch):
         send({"iteration": 1})
 
 
-def test_an_exception_inside_marks_the_wandb_run_as_failed(tmp_path, monkeypatch):
+def test_exception_marks_the_wandb_run_as_failed(tmp_path, monkeypatch):
     codes = []
 
     class Run(BrokenRun):
@@ -315,12 +316,12 @@ def test_an_exception_inside_marks_the_wandb_run_as_failed(tmp_path, monkeypatch
     assert codes == [0, 1]
 
 
-def test_the_settings_keep_the_console_and_the_machine_private(tmp_path, monkeypatch):
-    given = {}
-    monkeypatch.setattr(wandb, "init", lambda **arguments: given.update(arguments) or BrokenRun())
+def test_settings_keep_console_and_machine_private(tmp_path, monkeypatch):
+    passed = {}
+    monkeypatch.setattr(wandb, "init", lambda **arguments: passed.update(arguments) or BrokenRun())
     with mirror(OFFLINE, tmp_path, lambda: {"id": "x"}, []):
         pass
-    settings = given["settings"]
+    settings = passed["settings"]
     assert settings.console == "off"
     assert settings.disable_git
     assert settings.x_disable_meta
@@ -331,7 +332,7 @@ def test_the_settings_keep_the_console_and_the_machine_private(tmp_path, monkeyp
 
 
 @pytest.mark.slow
-def test_a_report_is_mirrored_as_an_analysis_run(tmp_path):
+def test_report_is_mirrored_as_an_analysis_run(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "figure.png")
     tables = {"summary": pd.DataFrame({"family": ["plain"], "error": [1.5]})}
     for _ in range(2):
@@ -343,7 +344,7 @@ def test_a_report_is_mirrored_as_an_analysis_run(tmp_path):
             {"f": tmp_path / "figure.png"},
         )
     (folder,) = offline_runs(tmp_path)
-    (row,) = [told["history"]["item"] for told in inspect(folder) if told["type"] == "history"]
+    (row,) = [entry["history"]["item"] for entry in inspect(folder) if entry["type"] == "history"]
     assert row["summary._type"] == "table-file"
     assert row["f._type"] == "image-file"
     assert [path.name for path in folder.rglob("*.png")]

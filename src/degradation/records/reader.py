@@ -7,7 +7,7 @@ from degradation.durable_io import Row, decode_row, decode_rows
 from degradation.records.cached_reader import CachedRecord
 from degradation.records.row_validation import CheckRow
 
-CORRUPT = "truncated or corrupt"
+CORRUPT = "corrupt or truncated"
 
 
 def read_rows(

@@ -69,7 +69,7 @@ def read_contents(record: Record) -> RunContents:
     corrupt_lines = record.count_corrupt_lines(METRICS_FILE)
     if corrupt_lines:
         raise RecordError(
-            f"{record.path(METRICS_FILE)}: {corrupt_lines} truncated or corrupt lines"
+            f"{record.path(METRICS_FILE)}: {corrupt_lines} corrupt or truncated lines"
         )
     metadata = record.read_metadata()
     del metadata["schema_version"]
