@@ -5,7 +5,7 @@ import pandas as pd
 MILESTONES = "config.schedule.milestones"
 
 
-def common_milestones(runs: pd.DataFrame) -> list[int]:
+def find_common_milestones(runs: pd.DataFrame) -> list[int]:
     """Return the iterations after which the learning rate of all these runs drops.
 
     Empty if the runs' schedules differ, or if none has such drops. The column holds the list as

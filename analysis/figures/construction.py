@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR, TRAINING_ERROR_AT_START
 from analysis.figures.layout import (
-    add_legend_of,
+    add_legend_from,
+    compute_offset,
     draw_chance,
     list_depths,
-    offset,
     print_beside,
     set_depth_axis,
     set_percent_axis,
@@ -39,7 +39,7 @@ def draw(frame: Frame, ax: Axes, families: tuple[str, ...]) -> Axes:
             continue
         places, intervals = [], []
         for depth, group in group_by_depth(runs[runs[column].notna()], family).items():
-            place = depths.index(depth) + offset(index, len(LINES), LINE_DISTANCE)
+            place = depths.index(depth) + compute_offset(index, len(LINES), LINE_DISTANCE)
             interval = compute_interval(group, column)
             errors = group[column].tolist()
             draw_runs([place] * len(errors), errors, ax, style["color"])
@@ -65,5 +65,5 @@ def plot(frame: Frame) -> Figure:
     right.set_ylabel(f"training error ({frame.error_kind}), %")
     top = right.get_ylim()[1]
     right.set_ylim(-0.05 * top, top)  # an interval's lower end may be far below 0
-    add_legend_of(figure, left)
+    add_legend_from(figure, left)
     return figure

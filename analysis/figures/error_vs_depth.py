@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.figures.layout import (
-    add_legend_of,
+    add_legend_from,
+    compute_offset,
     draw_chance,
     list_depths,
     list_families,
-    offset,
     print_beside,
     set_depth_axis,
     set_percent_axis,
@@ -47,7 +47,7 @@ def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
     depths = list_depths(frame.runs)
     families = list_families(runs)
     for index, family in enumerate(families):
-        shift = offset(index, len(families), FAMILY_DISTANCE)
+        shift = compute_offset(index, len(families), FAMILY_DISTANCE)
         places, intervals = [], []
         for depth, group in group_by_depth(runs, family).items():
             place = depths.index(depth) + shift
@@ -100,5 +100,5 @@ def plot(frame: Frame) -> Figure:
     draw(frame, left, TRAINING_ERROR)
     draw(frame, right, TEST_ERROR)
     set_percent_axis(left, "error after the last iteration (%)", LOWEST)
-    add_legend_of(figure, left)
+    add_legend_from(figure, left)
     return figure

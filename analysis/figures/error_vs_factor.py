@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.figures.layout import (
-    add_legend_of,
+    add_legend_from,
+    compute_offset,
     draw_chance,
     list_depths,
     list_families,
-    offset,
     print_beside,
     set_percent_axis,
 )
@@ -41,7 +41,7 @@ def draw(frame: Frame, ax: Axes, key: str, depth: int, connected: bool) -> Axes:
             if group.empty:
                 continue
             beside = list_families(runs[runs[key] == value])
-            place = position + offset(beside.index(family), len(beside), FAMILY_DISTANCE)
+            place = position + compute_offset(beside.index(family), len(beside), FAMILY_DISTANCE)
             interval = compute_interval(group, TRAINING_ERROR)
             errors = group[TRAINING_ERROR].tolist()
             draw_runs([place] * len(errors), errors, ax, FAMILY_STYLES[family]["color"])
@@ -87,5 +87,5 @@ def plot(frame: Frame, key: str, label: str, connected: bool = True) -> Figure:
         draw(frame, ax, key, depth, connected)
         ax.set_xlabel(label)
     set_percent_axis(axes[0], f"training error ({frame.error_kind}), %", -4)
-    add_legend_of(figure, axes[0])
+    add_legend_from(figure, axes[0])
     return figure

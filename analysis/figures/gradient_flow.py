@@ -6,10 +6,10 @@ from matplotlib.figure import Figure
 
 from analysis.figures.layout import (
     add_legend,
-    depth_handles,
     list_depths,
     list_families,
     list_moments,
+    make_depth_handles,
 )
 from analysis.figures.mean_interval import draw_curves
 from analysis.figures.style import depth_style
@@ -69,5 +69,5 @@ def plot(table: pd.DataFrame, column: str, label: str) -> Figure:
         ax.set_xlabel("block")
         for tick, side in zip(ax.get_xticklabels(), ("left", "center", "right"), strict=True):
             tick.set_horizontalalignment(side)
-    add_legend(figure, depth_handles(depths))
+    add_legend(figure, make_depth_handles(depths))
     return figure

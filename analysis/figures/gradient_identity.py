@@ -9,7 +9,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.layout import add_legend, add_legend_of, list_depths, list_moments, offset
+from analysis.figures.layout import (
+    add_legend,
+    add_legend_from,
+    compute_offset,
+    list_depths,
+    list_moments,
+)
 from analysis.figures.mean_interval import draw_curves, draw_over_depth
 from analysis.figures.style import FAMILY_STYLES
 from degradation.metrics import ITERATION
@@ -129,9 +135,9 @@ def plot_share(values: pd.DataFrame, family: str) -> Figure:
         style = FAMILY_STYLES[family] | {"label": str(moment["moment"])}
         if index == 0 and len(moments) > 1:
             style |= {"color": "0.45", "linestyle": ":"}
-        shift = offset(index, len(moments), MOMENT_DISTANCE)
+        shift = compute_offset(index, len(moments), MOMENT_DISTANCE)
         draw_over_depth(groups, ax, depths, shift, style)
     ax.set_ylim(min(0.0, float(values["shortcut_share"].min())), 1)
     ax.set_ylabel("the shortcut's share of $dE/dx_l$,\nmean over blocks")
-    add_legend_of(figure, ax)
+    add_legend_from(figure, ax)
     return figure

@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from analysis.figures.layout import add_legend, depth_handles, list_depths, list_families
+from analysis.figures.layout import add_legend, list_depths, list_families, make_depth_handles
 from analysis.figures.style import TEXT_COLORS, depth_style
 
 CONTOURS_CAPTION = (
@@ -38,7 +38,7 @@ AXIS_LABELS = ("along the first direction", "along the second direction")
 Limits = tuple[float, float]  # log10 of the loss at the lower and upper end of the scale
 
 
-def scale_limits(table: pd.DataFrame) -> Limits:
+def compute_scale_limits(table: pd.DataFrame) -> Limits:
     """Return the ends of a scale that all networks share: log10 of the loss (nats).
 
     The lower end is the smallest loss; the upper end is exceeded by 2 % of the points. Both are
@@ -52,25 +52,25 @@ def scale_limits(table: pd.DataFrame) -> Limits:
     return low, max(high, low + 0.25)
 
 
-def square_grid(table: pd.DataFrame) -> pd.DataFrame:
+def pivot_square(table: pd.DataFrame) -> pd.DataFrame:
     """Return the loss of one network's square: one row per y, one column per x."""
     return table.pivot(index="y", columns="x", values="loss")
 
 
-def height_grid(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def compute_heights(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return x, y and log10 of the loss of one network's square, each one row per y.
 
     The third is a masked array: masked where the loss is not finite.
     """
-    grid = square_grid(table).astype(float)
+    grid = pivot_square(table).astype(float)
     x, y = np.meshgrid(grid.columns, grid.index)
     loss = np.ma.masked_invalid(grid)
     return x, y, np.ma.log10(np.ma.maximum(loss, SMALLEST))
 
 
 def draw(table: pd.DataFrame, ax: Axes, limits: Limits) -> Axes:
-    """Draw the contours of one network's square. `limits`: see `scale_limits`."""
-    x, y, height = height_grid(table)
+    """Draw the contours of one network's square. `limits`: see `compute_scale_limits`."""
+    x, y, height = compute_heights(table)
     clipped = np.ma.clip(height, *limits)
     levels = np.linspace(*limits, LEVELS + 1)
     ax.contourf(x, y, clipped, levels=levels, cmap=COLORMAP)
@@ -85,9 +85,9 @@ def draw(table: pd.DataFrame, ax: Axes, limits: Limits) -> Axes:
 def draw_surface(table: pd.DataFrame, ax: Any, limits: Limits) -> Any:
     """Draw one network's square as a surface, cut off at the ends of the scale.
 
-    `ax`: Axes with the projection "3d". `limits`: see `scale_limits`.
+    `ax`: Axes with the projection "3d". `limits`: see `compute_scale_limits`.
     """
-    x, y, height = height_grid(table)
+    x, y, height = compute_heights(table)
     clipped = np.ma.clip(height, *limits).filled(np.nan)
     mesh: dict[str, Any] = {"rstride": 1, "cstride": 1, "linewidth": 0.2, "edgecolor": "0.3"}
     ax.plot_surface(x, y, clipped, cmap=COLORMAP, norm=Normalize(*limits), **mesh)
@@ -118,7 +118,7 @@ def draw_lines(table: pd.DataFrame, ax: Axes, column: str, depths: list[int]) ->
 def plot_contours(table: pd.DataFrame, limits: Limits) -> Figure:
     """Return the figure of contours: one row per family, one column per depth.
 
-    `table`: the square of one network per family and depth. `limits`: see `scale_limits`.
+    `table`: the square of one network per family and depth. `limits`: see `compute_scale_limits`.
     """
     figure, axes = _make_panels(table)
     for row, family in zip(axes, list_families(table), strict=True):
@@ -168,7 +168,7 @@ def plot_lines(table: pd.DataFrame) -> Figure:
         row[1].set_ylim(0, 100)
     for ax in axes[-1]:
         ax.set_xlabel("along the first direction (multiples of the weights' norm)")
-    add_legend(figure, depth_handles(depths))
+    add_legend(figure, make_depth_handles(depths))
     return figure
 
 

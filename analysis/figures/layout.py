@@ -44,7 +44,7 @@ def list_moments(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop_duplicates(ITERATION).sort_values(ITERATION)
 
 
-def offset(index: int, count: int, distance: float) -> float:
+def compute_offset(index: int, count: int, distance: float) -> float:
     """Return the shift that sets the index-th of `count` marks beside the others at one place."""
     return distance * (index - (count - 1) / 2)
 
@@ -75,11 +75,11 @@ def draw_chance(ax: Axes, chances: pd.Series) -> Axes:
     """
     known = chances.dropna()
     if len(known):
-        ax.axhline(known.max(), label=format_chance(known.max()), **CHANCE_STYLE)
+        ax.axhline(known.max(), label=format_chance_label(known.max()), **CHANCE_STYLE)
     return ax
 
 
-def format_chance(chance: float) -> str:
+def format_chance_label(chance: float) -> str:
     """Return the legend's label of chance error, in percent.
 
     Four significant digits, because unbalanced classes give values such as 88.89 %.
@@ -112,7 +112,7 @@ def print_beside(
     return ax
 
 
-def depth_handles(depths: Sequence[int]) -> list[Line2D]:
+def make_depth_handles(depths: Sequence[int]) -> list[Line2D]:
     """Return one legend entry per depth, in the style of `style.depth_style`."""
     handles = []
     for index, depth in enumerate(depths):
@@ -133,7 +133,7 @@ def add_legend(
     )
 
 
-def add_legend_of(figure: Figure | SubFigure, ax: Axes) -> None:
+def add_legend_from(figure: Figure | SubFigure, ax: Axes) -> None:
     """Put a legend of the labelled artists of one panel below all panels, in one row."""
     handles, _ = ax.get_legend_handles_labels()
     add_legend(figure, handles)

@@ -9,15 +9,15 @@ from matplotlib.lines import Line2D
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.figures.layout import (
     add_legend,
-    depth_handles,
     draw_lr_drops,
     list_depths,
     list_families,
+    make_depth_handles,
 )
 from analysis.figures.mean_interval import draw_curves
 from analysis.figures.style import CHANCE_STYLE, depth_style
 from analysis.frame import Frame
-from analysis.lr_drops import common_milestones
+from analysis.lr_drops import find_common_milestones
 from analysis.paper_protocol import follows_cifar10_protocol
 from analysis.published_values import find_published
 from degradation.metrics import ITERATION, TEST_ERROR
@@ -61,7 +61,7 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
         test_mean = group.groupby(ITERATION)[TEST_ERROR].mean()
         ax.plot(test_mean.index, test_mean.to_numpy(), **style, linewidth=TEST_WIDTH)
         _draw_published(frame, ax, family, depth, style["color"])
-    draw_lr_drops(ax, common_milestones(frame.runs))
+    draw_lr_drops(ax, find_common_milestones(frame.runs))
     chance = frame.runs["chance"].dropna()
     if len(chance):
         ax.axhline(chance.max(), **CHANCE_STYLE)
@@ -105,7 +105,7 @@ def plot(frame: Frame) -> Figure:
         draw(frame, ax, family)
     axes[0].set_ylabel("error (%)")
     axes[0].set_ylim(bottom=0)
-    handles = [*depth_handles(list_depths(frame.runs)), *_line_handles(frame.error_kind)]
+    handles = [*make_depth_handles(list_depths(frame.runs)), *_line_handles(frame.error_kind)]
     if follows_cifar10_protocol(frame.runs).any():
         label = "test error of He et al. 2015 (plain: read off figure 6, bar: a range)"
         handles.append(Line2D([], [], color="0.6", label=label, **PAPER_STYLE))

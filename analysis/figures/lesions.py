@@ -10,10 +10,10 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.layout import (
     add_legend,
-    depth_handles,
-    format_chance,
+    format_chance_label,
     list_depths,
     list_families,
+    make_depth_handles,
 )
 from analysis.figures.mean_interval import draw_curves
 from analysis.figures.style import CHANCE_STYLE, FAMILY_STYLES, TEXT_COLORS, depth_style
@@ -89,7 +89,7 @@ def plot(errors: pd.DataFrame, chance: float) -> Figure:
         ax.set_title(f"{family} networks", color=TEXT_COLORS[family])
         ax.set_xlim(0, 1)
         ax.set_ylim(0, 100)
-    handles = [*depth_handles(depths), _chance_handle(chance)]
+    handles = [*make_depth_handles(depths), _chance_handle(chance)]
     add_legend(figure, handles, columns=min(len(handles), 4 * len(families)))
     return figure
 
@@ -135,4 +135,4 @@ def _single_handles(chance: float) -> list[Line2D]:
 
 
 def _chance_handle(chance: float) -> Line2D:
-    return Line2D([], [], label=format_chance(chance), **CHANCE_STYLE)
+    return Line2D([], [], label=format_chance_label(chance), **CHANCE_STYLE)

@@ -9,11 +9,11 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.layout import (
     add_legend,
-    add_legend_of,
-    depth_handles,
+    add_legend_from,
+    compute_offset,
     list_depths,
     list_families,
-    offset,
+    make_depth_handles,
 )
 from analysis.figures.mean_interval import draw_curves, draw_over_depth
 from analysis.figures.style import CHANCE_STYLE, FAMILY_STYLES, depth_style
@@ -94,7 +94,7 @@ def _plot_layers(table: pd.DataFrame, figure: SubFigure, is_wide: bool) -> None:
     for row in grid:
         row[0].set_ylabel(YLABEL)
     start = Line2D([], [], label="BN at initialisation", **CHANCE_STYLE)
-    add_legend(figure, [*depth_handles(depths), start])
+    add_legend(figure, [*make_depth_handles(depths), start])
 
 
 def _plot_means(
@@ -115,7 +115,7 @@ def _plot_means(
             for depth, group in means[means["family"] == family].groupby("depth"):
                 groups[int(str(depth))] = group["deviation"].tolist()
             style = FAMILY_STYLES[family] | {"label": family}
-            shift = offset(index, len(panel), FAMILY_DISTANCE)
+            shift = compute_offset(index, len(panel), FAMILY_DISTANCE)
             draw_over_depth(groups, ax, depths, shift, style)
         ax.set_ylabel(YLABEL)
         ax.ticklabel_format(axis="y", useOffset=False)
@@ -123,4 +123,4 @@ def _plot_means(
     axes[0].set_yscale("log" if is_wide else "linear")
     if len(panels) > 1:
         axes[1].set_title(f"{' and '.join(with_shortcuts)} alone, own scale")
-    add_legend_of(figure, axes[0])
+    add_legend_from(figure, axes[0])

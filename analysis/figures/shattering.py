@@ -7,12 +7,12 @@ from matplotlib.lines import Line2D
 
 from analysis.figures.layout import (
     add_legend,
-    add_legend_of,
-    depth_handles,
+    add_legend_from,
+    compute_offset,
     list_depths,
     list_families,
     list_moments,
-    offset,
+    make_depth_handles,
 )
 from analysis.figures.mean_interval import draw_curves, draw_over_depth
 from analysis.figures.style import CHANCE_STYLE, FAMILY_STYLES, depth_style
@@ -63,7 +63,7 @@ def plot(table: pd.DataFrame, nearest: pd.DataFrame) -> Figure:
     ax = right.subplots()
     _draw_nearest(nearest, ax, families, list_depths(table))
     ax.set_ylim(limits)
-    add_legend_of(right, ax)
+    add_legend_from(right, ax)
     return figure
 
 
@@ -81,7 +81,7 @@ def _plot_distances(table: pd.DataFrame, figure: SubFigure) -> tuple[float, floa
     for ax in grid[-1]:
         ax.set_xlabel("distance of inputs (share of the line)")
     noise = Line2D([], [], label="white noise", **CHANCE_STYLE)
-    add_legend(figure, [*depth_handles(depths), noise])
+    add_legend(figure, [*make_depth_handles(depths), noise])
     limits: tuple[float, float] = grid[0][0].get_ylim()
     return limits
 
@@ -93,7 +93,7 @@ def _draw_nearest(nearest: pd.DataFrame, ax: Axes, families: list[str], depths: 
         for depth, group in nearest[nearest["family"] == family].groupby("depth"):
             groups[int(str(depth))] = group["correlation"].tolist()
         style = FAMILY_STYLES[family] | {"label": family}
-        shift = offset(index, len(families), FAMILY_DISTANCE)
+        shift = compute_offset(index, len(families), FAMILY_DISTANCE)
         draw_over_depth(groups, ax, depths, shift, style)
     ax.axhline(0, **CHANCE_STYLE)
     ax.set_title("at initialisation, smallest distance")

@@ -75,7 +75,7 @@ def count_runs(count: int) -> str:
     return f"{count} run" if count == 1 else f"{count} runs"
 
 
-def values_by_depth(values: pd.DataFrame, family: str, column: str) -> dict[int, list[float]]:
+def group_known_values(values: pd.DataFrame, family: str, column: str) -> dict[int, list[float]]:
     """Return the known values of one family by depth, shallowest first; NaN is dropped.
 
     `values`: one row per run.

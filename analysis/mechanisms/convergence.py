@@ -8,7 +8,7 @@ from analysis.columns import FINISHED_STATES
 from analysis.figures import convergence as figure
 from analysis.frame import Frame
 from analysis.interval_censoring import GrowthFit
-from analysis.lr_drops import common_milestones
+from analysis.lr_drops import find_common_milestones
 from analysis.mechanisms.base import Explanation
 from analysis.mechanisms.growth import HALF, fit_both_forms
 from analysis.mechanisms.growth_form import judge_form
@@ -39,7 +39,7 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     runs, times = _measure(frame)
     if times.empty or times.groupby("family")["depth"].nunique().max() < 2:
         return None
-    plain, milestones = family_pair(frame.runs).plain, common_milestones(runs)
+    plain, milestones = family_pair(frame.runs).plain, find_common_milestones(runs)
     fits = fit_both_forms(times[times["family"] == plain], milestones)
     drawn = [fit for fit in fits.values() if isinstance(fit, GrowthFit)]
     plot = figure.plot(times, drawn, plain, float(HALF), milestones)

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.claim import Claim, Verdict, not_tested
 from analysis.frame import group_by_depth
 from analysis.interval_censoring import EXPONENTIAL, POWER, GrowthFit, predict_discrimination
-from analysis.lr_drops import common_milestones
+from analysis.lr_drops import find_common_milestones
 from analysis.mechanisms.base import count_runs
 from analysis.mechanisms.growth import (
     HALF,
@@ -69,7 +69,7 @@ def judge_form(
         f"{family} networks: the number of iterations to half of chance error grows exponentially "
         "with depth"
     )
-    groups, milestones = group_by_depth(runs, family), common_milestones(runs)
+    groups, milestones = group_by_depth(runs, family), find_common_milestones(runs)
     to_half = times[times["threshold"] == float(HALF)]
     counts = describe_times(to_half)
     reasons = missing_requirements({family: groups}, depths=MIN_DEPTHS)

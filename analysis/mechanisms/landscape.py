@@ -60,7 +60,7 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     figures = {}
     if len(square):
         drawn = _select_first_seeds(square)
-        limits = figure.scale_limits(drawn)
+        limits = figure.compute_scale_limits(drawn)
         details = _describe_scale(drawn, square, limits)
         contours = figure.plot_contours(drawn, limits)
         surfaces = figure.plot_surfaces(drawn, limits)
@@ -224,7 +224,7 @@ def summarise(line: pd.DataFrame, square: pd.DataFrame) -> pd.DataFrame:
 
 
 def _summarise_square(points: pd.DataFrame) -> dict[str, Any]:
-    grid = figure.square_grid(points)
+    grid = figure.pivot_square(points)
     step, reach = float(np.diff(grid.columns)[0]), float(grid.columns.max())
     distance = (points["x"] ** 2 + points["y"] ** 2) ** 0.5
     is_halfway = (distance - reach / 2).abs() <= step / 2

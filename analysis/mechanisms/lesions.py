@@ -11,7 +11,7 @@ from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.evidence import format_bound, format_interval
 from analysis.figures import lesions as figure
 from analysis.frame import Frame, group_by_depth
-from analysis.mechanisms.base import Explanation, find_unprobed, values_by_depth
+from analysis.mechanisms.base import Explanation, find_unprobed, group_known_values
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference, student_interval, welch_difference
 
@@ -159,7 +159,7 @@ def judge_deletion(
     )
     families = (pair.plain, pair.residual)
     single = errors[is_single_deletion(errors) & errors["family"].isin(families)]
-    increases = {family: values_by_depth(single, family, "increase") for family in families}
+    increases = {family: group_known_values(single, family, "increase") for family in families}
     plain, residual = increases[pair.plain], increases[pair.residual]
 
     excluded = _find_untrained(runs, pair.plain) & plain.keys()

@@ -14,7 +14,7 @@ from analysis.mechanisms.base import (
     MEASUREMENT_KEYS,
     Explanation,
     find_unprobed,
-    values_by_depth,
+    group_known_values,
 )
 from analysis.probes import END, INITIALISATION
 from analysis.requirements import missing_requirements
@@ -124,7 +124,7 @@ def judge_lengths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Cla
 
     unknown = end.loc[end["over"].isna(), "run_id"]
     notes = [f"the gradient of {run_id} is zero or not finite: excluded" for run_id in unknown]
-    excesses = values_by_depth(end, family, "over")
+    excesses = group_known_values(end, family, "over")
     reasons = _find_unknown_depths(excesses, family)
     if reasons:
         return not_tested(name, statement, reasons, notes)

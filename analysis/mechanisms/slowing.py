@@ -71,14 +71,14 @@ def decide_slowing(fits: Mapping[Fraction, PairOfFits]) -> Verdict:
     gaps = [_upper_gap(plain, residual) for plain, residual in fits.values()]
     if all(gap < 0 for gap in gaps):
         return Verdict.REPRODUCED
-    level = opposite_level(len(fits))
+    level = contradiction_level(len(fits))
     opposite_gaps = [_lower_gap(plain, residual, level) for plain, residual in fits.values()]
     if any(gap > 0 for gap in opposite_gaps):
         return Verdict.CONTRADICTED
     return Verdict.INCONCLUSIVE
 
 
-def opposite_level(shares: int) -> float:
+def contradiction_level(shares: int) -> float:
     """Return the level of bounds of which any one contradicts.
 
     For all of `shares` bounds together the chance of an error is 5 % (Holm's first step).
@@ -101,7 +101,7 @@ def _format_decisive(
 ) -> str:
     """Return the bounds of both families at the share on which the verdict rests."""
     if is_contradicted:
-        level, side, other_side = opposite_level(len(fits)), LOWER, UPPER
+        level, side, other_side = contradiction_level(len(fits)), LOWER, UPPER
         gaps = {share: _lower_gap(*both, level) for share, both in fits.items()}
     else:
         level, side, other_side = CONFIDENCE, UPPER, LOWER

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from analysis.lr_drops import MILESTONES, common_milestones
+from analysis.lr_drops import MILESTONES, find_common_milestones
 
 
 @pytest.mark.parametrize(
@@ -18,8 +18,8 @@ from analysis.lr_drops import MILESTONES, common_milestones
 )
 def test_common_milestones_are_those_of_all_runs(schedules, milestones):
     runs = pd.DataFrame({MILESTONES: pd.Series(schedules, dtype=object)})
-    assert common_milestones(runs) == milestones
+    assert find_common_milestones(runs) == milestones
 
 
 def test_runs_without_the_column_have_no_milestones():
-    assert common_milestones(pd.DataFrame({"run_id": ["a"]})) == []
+    assert find_common_milestones(pd.DataFrame({"run_id": ["a"]})) == []

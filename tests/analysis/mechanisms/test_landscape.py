@@ -122,7 +122,7 @@ def test_contours_show_log10_loss_on_one_scale(frame_with_landscape):
     assert len(set(levels)) == 1
     assert levels[0][0] == pytest.approx(-1)  # log10 of 0.1
     assert levels[0][-1] >= np.log10(1.35)
-    x, y, height = figure.height_grid(
+    x, y, height = figure.compute_heights(
         landscape_of_run({"run_id": "a", "family": "plain", "depth": 20, "seed": 0}, bowl).loc[5:]
     )
     assert height[2, 2] == pytest.approx(-1)
