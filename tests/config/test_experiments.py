@@ -13,8 +13,9 @@ from degradation.sweep.jobs import expand_runs
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 # runs per seed
 RUNS_PER_SEED = {
-    "paper": 10, "quick": 10, "deep": 2, "short": 4, "shortcuts": 8, "bottleneck": 6, "preactivation": 12,
-    "longer": 8, "learning_rate": 16, "construction": 10, "imagenet": 8, "imagenet_bottleneck": 3,
+    "paper": 10, "quick": 10, "deep": 2, "short": 4, "shortcuts": 8, "bottleneck": 6,
+    "preactivation": 12, "longer": 8, "learning_rate": 16, "construction": 10,
+    "imagenet": 8, "imagenet_bottleneck": 3,
     "preactivation_digits": 8, "bottleneck_digits": 4, "convergence": 7,
 }  # fmt: skip
 CIFAR_EXPERIMENTS = [

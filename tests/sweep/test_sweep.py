@@ -1,4 +1,4 @@
-"""The command line end to end: sweep, skip, repair, status, report."""
+"""Sweeps on the command line, end to end: train, skip, repair, stop, status, report."""
 
 import json
 import os
@@ -16,17 +16,17 @@ from analysis.frame import load
 from degradation.config import CONF, default_margin
 from degradation.records.record import Record
 from degradation.records.root import list_run_ids
-from degradation.records.schema import State
+from degradation.records.schema import ATTEMPTS_FILE, State
 from degradation.registry import DATASETS
 from degradation.sweep.jobs import describe_planned_run, expand_runs
 
-ROOT = CONF.parent
-GRID = ["model=plain,residual", "model.depth=8,14", "seed=0,1", "probes=none"]
+EXPERIMENTS = CONF.parent / "experiments"
+SWEEP = ["model=plain,residual", "model.depth=8,14", "seed=0,1", "probes=none"]
 
 
-def python(script, *words, cwd):
+def run_script(script, *arguments, cwd):
     return subprocess.run(
-        [sys.executable, str(ROOT / "experiments" / script), *words],
+        [sys.executable, str(EXPERIMENTS / script), *arguments],
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -34,114 +34,120 @@ def python(script, *words, cwd):
     )
 
 
-def test_quick_is_thirty_runs():
+def test_quick_has_thirty_runs():
     runs = expand_runs(["experiment=quick"])
     assert len(runs) == 30
     assert {run.config.model.depth for run in runs} == {20, 32, 44, 56, 110}
-    assert all(
-        run.config.model.width == 16 and run.config.schedule.iterations == 400 for run in runs
-    )
-    assert all(run.config.optim.lr == 0.01 and run.config.precision.dtype == "fp32" for run in runs)
+    for run in runs:
+        assert (run.config.model.width, run.config.schedule.iterations) == (16, 400)
+        assert (run.config.optim.lr, run.config.precision.dtype) == (0.01, "fp32")
 
 
-def test_paper_is_the_papers_protocol():
+def test_paper_follows_the_papers_protocol():
     for run in expand_runs(["experiment=paper", "seed=0"]):
-        config = run.config
-        assert (config.optim.lr, config.optim.momentum, config.optim.weight_decay) == (
-            0.1,
-            0.9,
-            1e-4,
-        )
-        assert (config.optim.batch_size, config.data.pad, config.data.flip) == (128, 4, True)
-        assert config.data.normalisation == "pixel"
+        optim, data = run.config.optim, run.config.data
+        assert (optim.lr, optim.momentum, optim.weight_decay) == (0.1, 0.9, 1e-4)
+        assert (optim.batch_size, data.pad, data.flip) == (128, 4, True)
+        assert data.normalisation == "pixel"
 
 
-def test_a_grid_is_narrowed_by_the_command_line():
+def test_overrides_narrow_a_sweep():
     runs = expand_runs(["experiment=quick", "seed=0", "model.depth=20,56"])
     assert len(runs) == 4
     assert len(expand_runs(["model=plain"])) == 1
 
 
-def test_two_experiments_that_share_a_run_share_its_id():
-    one, two = (
-        expand_runs(["experiment=quick"]),
-        expand_runs(["model=plain", "device=cpu", "name=mine"]),
-    )
-    assert two[0].run_id in {run.run_id for run in one}
+def test_experiments_share_the_ids_of_equal_runs():
+    quick = expand_runs(["experiment=quick"])
+    (run,) = expand_runs(["model=plain", "device=cpu", "name=mine"])
+    assert run.run_id in {quick_run.run_id for quick_run in quick}
 
 
 @pytest.mark.slow
-def test_a_sweep_trains_once_repairs_what_is_missing_and_is_reported(tmp_path, tiny_overrides):
-    words = ["-m", *tiny_overrides, *GRID, "name=mine"]
-    first = python("train.py", *words, cwd=tmp_path)
+def test_sweep_trains_once_and_repairs_what_is_missing(tmp_path, tiny_overrides):
+    arguments = ["-m", *tiny_overrides, *SWEEP, "name=mine"]
+    root = tmp_path / "runs"
+    first = run_script("train.py", *arguments, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     assert "8 runs: 8 done, 0 failed in" in first.stderr
-    assert (tmp_path / "multirun" / f"{list_run_ids(tmp_path / 'runs')[0]}.log").read_text()
-    ids = list_run_ids(tmp_path / "runs")
+    ids = list_run_ids(root)
     assert len(ids) == 8
+    assert (tmp_path / "multirun" / f"{ids[0]}.log").read_text()
 
-    again = python("train.py", *words, cwd=tmp_path)
+    again = run_script("train.py", *arguments, cwd=tmp_path)
     assert again.returncode == 0
     assert "8 runs: 8 done before, 0 failed in" in again.stderr
-    assert all(
-        sum("start" in row for row in Record(tmp_path / "runs", i).valid_prefix("attempts.jsonl"))
-        == 1
-        for i in ids
-    )
+    for run_id in ids:
+        attempts = Record(root, run_id).valid_prefix(ATTEMPTS_FILE)
+        assert sum("start" in row for row in attempts) == 1
 
-    shutil.rmtree(tmp_path / "runs" / ids[3])
-    status = python("status.py", *words, cwd=tmp_path)
-    assert f"{ids[3]} " in status.stdout
+    missing = ids[3]
+    shutil.rmtree(root / missing)
+    status = run_script("status.py", *arguments, cwd=tmp_path)
+    assert f"{missing} " in status.stdout
     assert status.stdout.splitlines()[-1] in (
         "8 runs: 7 done, 1 missing",
         "8 runs: 1 missing, 7 done",
     )
-    before = {i: (tmp_path / "runs" / i / "DONE").stat().st_mtime_ns for i in ids if i != ids[3]}
-    third = python("train.py", *words, cwd=tmp_path)
+    others = [run_id for run_id in ids if run_id != missing]
+    before = [(root / run_id / "DONE").stat().st_mtime_ns for run_id in others]
+    third = run_script("train.py", *arguments, cwd=tmp_path)
     assert "8 runs: 1 done, 7 done before, 0 failed" in third.stderr
-    assert {i: (tmp_path / "runs" / i / "DONE").stat().st_mtime_ns for i in before} == before
-    assert list_run_ids(tmp_path / "runs") == ids
+    assert [(root / run_id / "DONE").stat().st_mtime_ns for run_id in others] == before
+    assert list_run_ids(root) == ids
 
-    report = python("report.py", *words, cwd=tmp_path)
+    report = run_script("report.py", *arguments, cwd=tmp_path)
     assert report.returncode == 0, report.stderr
     assert "mine: 8 runs (8 done)" in report.stdout
     assert (tmp_path / "reports/mine/report.html").exists()
-    filtered = python(
-        "report.py", "--records", "runs", "--where", "depth == 8", "--name", "shallow", cwd=tmp_path
-    )
-    assert "shallow: 4 runs (4 done)" in filtered.stdout
+    selection = ["--records", "runs", "--where", "depth == 8", "--name", "shallow"]
+    selected = run_script("report.py", *selection, cwd=tmp_path)
+    assert "shallow: 4 runs (4 done)" in selected.stdout
 
 
 @pytest.mark.slow
-def test_a_failing_run_is_told_recorded_and_the_others_finish(tmp_path, tiny_overrides):
-    words = ["-m", *tiny_overrides, "data.pad=0,1", "seed=0,1"]
-    ids = {
-        run.config.seed: run.run_id
-        for run in expand_runs([*tiny_overrides, "data.pad=1", "seed=0,1"])
-    }
-    broken = tmp_path / "runs" / ids[1]
-    broken.mkdir(parents=True)
-    (broken / "run.json").write_text(json.dumps({"schema_version": 1, "run_id": "something else"}))
-    done = python("train.py", *words, cwd=tmp_path)
-    assert done.returncode == 1
-    assert f"{ids[1]} failed: " in done.stderr
-    assert "4 runs: 3 done, 1 failed" in done.stderr
-    assert Record(tmp_path / "runs", ids[1]).state() is State.FAILED
-    assert Record(tmp_path / "runs", ids[0]).state() is State.DONE
+def test_failed_run_is_reported_and_the_others_finish(tmp_path, tiny_overrides):
+    runs = expand_runs([*tiny_overrides, "data.pad=1", "seed=0,1"])
+    healthy, corrupt = (run.run_id for run in runs)
+    folder = tmp_path / "runs" / corrupt
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps({"schema_version": 1, "run_id": "something else"}))
+    arguments = ["-m", *tiny_overrides, "data.pad=0,1", "seed=0,1"]
+    completed = run_script("train.py", *arguments, cwd=tmp_path)
+    assert completed.returncode == 1
+    assert f"{corrupt} failed: " in completed.stderr
+    assert "4 runs: 3 done, 1 failed" in completed.stderr
+    assert "Error executing job" not in completed.stderr  # Hydra's own line before an error
+    assert "Traceback" not in completed.stderr
+    assert Record(tmp_path / "runs", corrupt).state() is State.FAILED
+    assert Record(tmp_path / "runs", healthy).state() is State.DONE
 
 
-def test_a_bad_value_in_a_sweep_stops_it_before_anything_starts(tmp_path, tiny_overrides):
-    done = python("train.py", "-m", *tiny_overrides, "model.depth=8,9", cwd=tmp_path)
-    assert done.returncode != 0
+@pytest.mark.slow
+def test_failed_single_run_is_one_line(tmp_path, tiny_overrides):
+    (run,) = expand_runs(tiny_overrides)
+    folder = tmp_path / "runs" / run.run_id
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps({"schema_version": 1, "run_id": "something else"}))
+    completed = run_script("train.py", *tiny_overrides, cwd=tmp_path)
+    assert completed.returncode == 1
+    assert completed.stderr.startswith(f"{run.run_id}: ")
+    assert completed.stderr.count("\n") == 1
+
+
+def test_bad_value_stops_a_sweep_before_it_starts(tmp_path, tiny_overrides):
+    arguments = ["-m", *tiny_overrides, "model.depth=8,9"]
+    completed = run_script("train.py", *arguments, cwd=tmp_path)
+    assert completed.returncode != 0
     allowed = "6n+2 with basic blocks, such as 8, 20, 32, 44, 56"
-    assert done.stderr == f"model.depth: 9 is not allowed; allowed: {allowed}\n"
+    assert completed.stderr == f"model.depth: 9 is not allowed; allowed: {allowed}\n"
     assert not list(tmp_path.iterdir())
 
 
-def test_a_bad_filter_is_one_line(tmp_path):
-    done = python("report.py", "--records", str(tmp_path), cwd=tmp_path)
-    assert done.returncode == 1
-    assert done.stderr.strip() == f"{tmp_path}: contains no records"
+def test_report_without_records_is_one_line(tmp_path):
+    completed = run_script("report.py", "--records", str(tmp_path), cwd=tmp_path)
+    assert completed.returncode == 1
+    assert completed.stderr.strip() == f"{tmp_path}: contains no records"
 
 
 @pytest.mark.parametrize("name", DATASETS.names())
@@ -150,94 +156,88 @@ def test_every_data_set_has_a_margin(name):
 
 
 @pytest.mark.parametrize(
-    "how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+    "signum", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
 )
-def test_a_stopped_sweep_says_so_and_goes_on_from_there(tmp_path, tiny_overrides, how):
+def test_stopped_sweep_says_how_to_continue(tmp_path, tiny_overrides, signum):
     """The signal goes to the whole process group, as a terminal and a cluster send it."""
-    words = [
-        "-m",
+    overrides = [
         *tiny_overrides,
         "schedule.iterations=100000",
         "schedule.evaluate_every=1000",
         "seed=0,1,2",
     ]
-    sweep = [sys.executable, str(ROOT / "experiments/train.py"), *words]
+    command = [sys.executable, str(EXPERIMENTS / "train.py"), "-m", *overrides]
     with subprocess.Popen(
-        sweep, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as started:
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         while len(list(tmp_path.glob("runs/*/metrics.jsonl"))) < 2:
-            assert started.poll() is None
+            assert process.poll() is None
             time.sleep(0.05)  # the condition is polled; the sleep decides nothing
-        os.killpg(started.pid, how)
-        told = started.stderr.read()
-        assert started.wait() == 128 + how
-    assert "Traceback" not in told
-    assert "failed" not in told
-    assert "0 of 3 runs done; run the same command again to continue" in told
-    states = [
-        run.record.state() for run in expand_runs([*words[1:], f"record_root={tmp_path / 'runs'}"])
-    ]
-    assert states == [State.PARTIAL, State.PARTIAL, State.MISSING]
+        os.killpg(process.pid, signum)
+        output = process.stderr.read()
+        assert process.wait() == 128 + signum
+    assert "Traceback" not in output
+    assert "failed" not in output
+    assert "0 of 3 runs done; run the same command again to continue" in output
+    runs = expand_runs([*overrides, f"record_root={tmp_path / 'runs'}"])
+    assert [run.record.state() for run in runs] == [State.PARTIAL, State.PARTIAL, State.MISSING]
     assert len(list(tmp_path.glob("runs/*/checkpoint.pt"))) == 2
 
 
 @pytest.mark.slow
-def test_a_stopped_single_run_ends_with_the_signals_status(tmp_path, tiny_overrides):
-    words = [*tiny_overrides, "schedule.iterations=100000", "schedule.evaluate_every=1000"]
-    command = [sys.executable, str(ROOT / "experiments/train.py"), *words]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as started:
+def test_stopped_single_run_exits_with_the_signals_status(tmp_path, tiny_overrides):
+    overrides = [*tiny_overrides, "schedule.iterations=100000", "schedule.evaluate_every=1000"]
+    command = [sys.executable, str(EXPERIMENTS / "train.py"), *overrides]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         while not list(tmp_path.glob("runs/*/metrics.jsonl")):
-            assert started.poll() is None
+            assert process.poll() is None
             time.sleep(0.05)
-        started.send_signal(signal.SIGINT)
-        told = started.stderr.read()
-        assert started.wait() == 130
-    assert "its checkpoint is saved" in told
-    assert "Traceback" not in told
+        process.send_signal(signal.SIGINT)
+        output = process.stderr.read()
+        assert process.wait() == 130
+    assert "its checkpoint is saved" in output
+    assert "Traceback" not in output
 
 
-def test_the_papers_grid_is_one_condition():
-    """Its 110-layer nets alone have a warm-up."""
-    frame = load(
-        "nowhere",
-        [describe_planned_run(run) for run in expand_runs(["experiment=paper", "seed=0"])],
-    )
+def test_paper_is_one_condition():
+    """Although only its 110-layer networks have a warm-up."""
+    runs = expand_runs(["experiment=paper", "seed=0"])
+    frame = load("nowhere", [describe_planned_run(run) for run in runs])
     assert [label for label, _ in split_by_condition(frame)] == [""]
     assert len(frame.runs) == 10
 
 
-TOO_EARLY = "hydra.launcher.signal_delay_s=45 hydra.launcher.timeout_min=1 hydra/launcher=slurm"
+SIGNAL_TOO_EARLY = (
+    "hydra.launcher.signal_delay_s=45 hydra.launcher.timeout_min=1 hydra/launcher=slurm"
+)
 
 
 @pytest.mark.parametrize(
-    "words", ["threads=0", "hydra.launcher.slots=0", "name=../../evil", TOO_EARLY]
+    "overrides", ["threads=0", "hydra.launcher.slots=0", "name=../../evil", SIGNAL_TOO_EARLY]
 )
-def test_a_bad_value_for_the_launcher_is_one_line_and_nothing_is_written(
-    tmp_path, tiny_overrides, words
-):
+def test_bad_launcher_value_is_one_line_and_leaves_nothing(tmp_path, tiny_overrides, overrides):
     folder = tmp_path / "a/b"
     folder.mkdir(parents=True)
-    done = python("train.py", "-m", *tiny_overrides, *words.split(), cwd=folder)
-    assert done.returncode != 0
-    assert done.stderr.startswith(f"{words.split('=')[0]}: ")
-    assert "Traceback" not in done.stderr
+    arguments = ["-m", *tiny_overrides, *overrides.split()]
+    completed = run_script("train.py", *arguments, cwd=folder)
+    assert completed.returncode != 0
+    assert completed.stderr.startswith(f"{overrides.split('=')[0]}: ")
+    assert "Traceback" not in completed.stderr
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 @pytest.mark.slow
-def test_the_degradation_and_its_fix_show_on_digits(tmp_path):
+def test_degradation_and_its_fix_show_on_digits(tmp_path):
     """A part of `quick`, with its real networks and schedule: 20 and 56 layers, three seeds."""
-    words = ["experiment=quick", "model.depth=20,56", "tracking=disabled"]
-    assert python("train.py", *words, cwd=tmp_path).returncode == 0
-    report = python("report.py", *words, cwd=tmp_path)
+    overrides = ["experiment=quick", "model.depth=20,56", "tracking=disabled"]
+    assert run_script("train.py", *overrides, cwd=tmp_path).returncode == 0
+    report = run_script("report.py", *overrides, cwd=tmp_path)
     line = re.compile(
         r"^  (\S.*?) +(reproduced|contradicted|inconclusive|not tested) ", re.MULTILINE
     )
     verdicts = dict(line.findall(report.stdout))
-    told = ("degradation", "no degradation", "the fix", "healthy norms, residual")
-    assert {name: verdicts[name] for name in told} == dict.fromkeys(told, "reproduced"), (
-        report.stdout
-    )
-    assert (
-        verdicts["healthy norms, plain"] == "contradicted"
-    )  # gradients explode backwards at initialisation
+    claims = ("degradation", "no degradation", "the fix", "healthy norms, residual")
+    expected = dict.fromkeys(claims, "reproduced")
+    # gradients explode backwards at initialisation
+    expected["healthy norms, plain"] = "contradicted"
+    assert {name: verdicts[name] for name in expected} == expected, report.stdout
