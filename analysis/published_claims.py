@@ -37,7 +37,7 @@ METRICS = {
     TEN_CROP_ERROR: (", top-1", "ten-crop validation error"),
     TEN_CROP_TOP5_ERROR: (", top-5", "ten-crop top-5 validation error"),
 }
-NETWORK = ["family", "shortcut", "depth"]
+NETWORK_COLUMNS = ["family", "shortcut", "depth"]
 
 
 def judge_published(runs: pd.DataFrame, margin: float) -> list[Claim]:
@@ -68,7 +68,7 @@ def _judge_cifar10(runs: pd.DataFrame, margin: float) -> Iterator[Claim]:
 
 def _judge_imagenet(runs: pd.DataFrame, margin: float) -> Iterator[Claim]:
     following = runs[follows_imagenet_protocol(runs)]
-    for (family, shortcut, depth), part in following.groupby(NETWORK):
+    for (family, shortcut, depth), part in following.groupby(NETWORK_COLUMNS):
         values = find_published(
             data="imagenet", family=family, shortcut=shortcut, depth=depth, source="H15"
         )
@@ -93,7 +93,7 @@ def _not_compared(runs: pd.DataFrame) -> list[Claim]:
 
 def _unpublished_networks(runs: pd.DataFrame, data: str) -> list[str]:
     reasons = []
-    for (family, shortcut, depth), _ in runs.groupby(NETWORK):
+    for (family, shortcut, depth), _ in runs.groupby(NETWORK_COLUMNS):
         values = find_published(data=data, family=family, shortcut=shortcut, depth=depth)
         if not any(value.metric in METRICS for value in values):
             reasons.append(f"no error of {family}-{depth} is published")
@@ -107,7 +107,8 @@ def _judge(runs: pd.DataFrame, paper: PublishedValue, margin: float) -> Claim:
     if paper.data == "imagenet":
         network += f" {paper.shortcut}"
     name = f"published {network}{suffix}"
-    closeness = f"within {margin:g} points of " if margin else ""
+    is_bound = paper.metric == CLEAN_ERROR
+    closeness = "" if is_bound else f"within {margin:g} points of "
     statement = f"{network}: mean {metric} {closeness}{paper.format()} % (H15 {paper.where})"
 
     if reasons := missing_requirements({paper.family: {paper.depth: runs}}, depths=1):
