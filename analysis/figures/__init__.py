@@ -44,13 +44,13 @@ def plot_condition(frame: Frame) -> dict[str, tuple[Figure, str]]:
 
     The number of seeds is added to each caption.
     """
-    finished = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
-    seeds = describe_seeds(finished)
-    drawn = {}
+    finished_runs = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
+    seeds = describe_seeds(finished_runs)
+    figures = {}
     for module in _condition_figures():
         if module.applies_to(frame):
-            drawn[module.FILE_STEM] = (module.plot(frame), f"{module.CAPTION} {seeds}")
-    return drawn
+            figures[module.FILE_STEM] = (module.plot(frame), f"{module.CAPTION} {seeds}")
+    return figures
 
 
 def _condition_figures() -> list[ConditionFigure]:

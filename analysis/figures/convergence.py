@@ -70,14 +70,16 @@ def draw(times: pd.DataFrame, ax: Axes, fits: Sequence[GrowthFit], fitted_family
 def _draw_runs(group: pd.DataFrame, places: np.ndarray, ax: Axes, style: dict[str, Any]) -> None:
     """Draw the runs of one family and depth: each time with its interval, or an open triangle."""
     color = style["color"]
-    censored = np.isinf(group["by"].to_numpy())
-    ax.plot(places[censored], group["last"].to_numpy()[censored], color=color, **CENSORED_STYLE)
-    known = places[~censored]
-    after = group["after"].clip(lower=1).to_numpy()[~censored]
-    by = group["by"].to_numpy()[~censored]
+    is_censored = np.isinf(group["by"].to_numpy())
+    ax.plot(
+        places[is_censored], group["last"].to_numpy()[is_censored], color=color, **CENSORED_STYLE
+    )
+    known_places = places[~is_censored]
+    after = group["after"].clip(lower=1).to_numpy()[~is_censored]
+    by = group["by"].to_numpy()[~is_censored]
     # All intervals are one line with gaps (NaN): an artist per run would take minutes to draw.
-    gaps = np.full(len(known), math.nan)
-    interval_x = np.column_stack([known, known, gaps]).ravel()
+    gaps = np.full(len(known_places), math.nan)
+    interval_x = np.column_stack([known_places, known_places, gaps]).ravel()
     interval_y = np.column_stack([after, by, gaps]).ravel()
     ax.plot(interval_x, interval_y, color=color, linewidth=1.3, alpha=0.6)
     look: dict[str, Any] = {
@@ -86,7 +88,7 @@ def _draw_runs(group: pd.DataFrame, places: np.ndarray, ax: Axes, style: dict[st
         "linestyle": "none",
         "zorder": 3,
     }
-    ax.plot(known, by, color=color, **look)
+    ax.plot(known_places, by, color=color, **look)
 
 
 def draw_medians(times: pd.DataFrame, ax: Axes) -> Axes:
@@ -101,11 +103,11 @@ def draw_medians(times: pd.DataFrame, ax: Axes) -> Axes:
         style = depth_style(index, len(thresholds))
         shift = RUN_DISTANCE * (index - (len(thresholds) - 1) / 2)
         places = medians.index.to_numpy(dtype=float) + shift
-        censored = np.isinf(medians.to_numpy())
+        is_censored = np.isinf(medians.to_numpy())
         # No line joins two censored medians: it would look as if the time stayed the same.
-        joined = ~(censored & np.roll(censored, 1))
-        joined[0] = True
-        heights = medians.where(~censored, last).where(joined)
+        is_joined = ~(is_censored & np.roll(is_censored, 1))
+        is_joined[0] = True
+        heights = medians.where(~is_censored, last).where(is_joined)
         ax.plot(places, heights, linewidth=MEDIAN_WIDTH, **style)
         look: dict[str, Any] = {
             "marker": "o",
@@ -113,8 +115,8 @@ def draw_medians(times: pd.DataFrame, ax: Axes) -> Axes:
             "linestyle": "none",
             "color": style["color"],
         }
-        ax.plot(places[~censored], medians[~censored], **look)
-        ax.plot(places[censored], last[censored], color=style["color"], **CENSORED_STYLE)
+        ax.plot(places[~is_censored], medians[~is_censored], **look)
+        ax.plot(places[is_censored], last[is_censored], color=style["color"], **CENSORED_STYLE)
     return ax
 
 

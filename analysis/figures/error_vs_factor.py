@@ -30,8 +30,8 @@ def draw(frame: Frame, ax: Axes, key: str, depth: int, connected: bool) -> Axes:
     `key`: the column of `frame.runs` that is the factor; its values are evenly spaced.
     `connected`: join the means of a family by a line, for a factor whose values have an order.
     """
-    finished = frame.runs["state"].isin([*FINISHED_STATES])
-    runs = frame.runs[finished & (frame.runs["depth"] == depth)]
+    is_finished = frame.runs["state"].isin([*FINISHED_STATES])
+    runs = frame.runs[is_finished & (frame.runs["depth"] == depth)]
     values = sort_values(frame.runs[key])
     for family in list_families(frame.runs):
         of_family = runs[runs["family"] == family]

@@ -71,11 +71,11 @@ def compute_heights(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.nda
 def draw(table: pd.DataFrame, ax: Axes, limits: Limits) -> Axes:
     """Draw the contours of one network's square. `limits`: see `compute_scale_limits`."""
     x, y, height = compute_heights(table)
-    clipped = np.ma.clip(height, *limits)
+    clipped_height = np.ma.clip(height, *limits)
     levels = np.linspace(*limits, LEVELS + 1)
-    ax.contourf(x, y, clipped, levels=levels, cmap=COLORMAP)
+    ax.contourf(x, y, clipped_height, levels=levels, cmap=COLORMAP)
     lines: dict[str, Any] = {"colors": "white", "linewidths": 0.6, "linestyles": "solid"}
-    ax.contour(x, y, clipped, levels=levels[1:-1], **lines)
+    ax.contour(x, y, clipped_height, levels=levels[1:-1], **lines)
     ax.plot([0], [0], marker="+", color=CROSS_COLOR, markersize=9, markeredgewidth=2)
     ax.set_aspect("equal")
     ax.grid(visible=False)
@@ -88,9 +88,9 @@ def draw_surface(table: pd.DataFrame, ax: Any, limits: Limits) -> Any:
     `ax`: Axes with the projection "3d". `limits`: see `compute_scale_limits`.
     """
     x, y, height = compute_heights(table)
-    clipped = np.ma.clip(height, *limits).filled(np.nan)
+    clipped_height = np.ma.clip(height, *limits).filled(np.nan)
     mesh: dict[str, Any] = {"rstride": 1, "cstride": 1, "linewidth": 0.2, "edgecolor": "0.3"}
-    ax.plot_surface(x, y, clipped, cmap=COLORMAP, norm=Normalize(*limits), **mesh)
+    ax.plot_surface(x, y, clipped_height, cmap=COLORMAP, norm=Normalize(*limits), **mesh)
     ax.set_zlim(*limits)
     ax.view_init(elev=32, azim=-60)
     ax.tick_params(labelsize=8, pad=-2)
@@ -106,12 +106,12 @@ def draw_lines(table: pd.DataFrame, ax: Axes, column: str, depths: list[int]) ->
     """
     for _, points in table.groupby("run_id"):
         depth = int(points["depth"].iloc[0])
-        ordered = points.sort_values("x")
-        values = ordered[column]
+        ordered_points = points.sort_values("x")
+        values = ordered_points[column]
         if column == "loss":
             values = values.clip(lower=SMALLEST)
         look = depth_style(depths.index(depth), len(depths))
-        ax.plot(ordered["x"], values, linewidth=1.6, **look)
+        ax.plot(ordered_points["x"], values, linewidth=1.6, **look)
     return ax
 
 

@@ -16,8 +16,8 @@ from degradation.metrics import ITERATION
 
 def list_families(table: pd.DataFrame) -> list[str]:
     """Return the families in the column `family`, in the order of FAMILY_STYLES."""
-    present = set(table["family"])
-    return [family for family in FAMILY_STYLES if family in present]
+    families = set(table["family"])
+    return [family for family in FAMILY_STYLES if family in families]
 
 
 def list_depths(table: pd.DataFrame) -> list[int]:
@@ -73,9 +73,11 @@ def draw_chance(ax: Axes, chances: pd.Series) -> Axes:
 
     `chances`: percent, one value per run. The largest is drawn; nothing if all are NaN.
     """
-    known = chances.dropna()
-    if len(known):
-        ax.axhline(known.max(), label=format_chance_label(known.max()), **CHANCE_STYLE)
+    known_chances = chances.dropna()
+    if len(known_chances):
+        ax.axhline(
+            known_chances.max(), label=format_chance_label(known_chances.max()), **CHANCE_STYLE
+        )
     return ax
 
 

@@ -47,8 +47,8 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
 
     Only finished runs are drawn. A diverged run counts at chance from its divergence on.
     """
-    finished = frame.runs.loc[frame.runs["state"].isin([*FINISHED_STATES]), "run_id"]
-    is_drawn = (frame.curves["family"] == family) & frame.curves["run_id"].isin(finished)
+    finished_runs = frame.runs.loc[frame.runs["state"].isin([*FINISHED_STATES]), "run_id"]
+    is_drawn = (frame.curves["family"] == family) & frame.curves["run_id"].isin(finished_runs)
     curves = frame.curves[is_drawn]
     depths = list_depths(frame.runs)
     for index, depth in enumerate(depths):

@@ -41,8 +41,8 @@ def draw(frame: Frame, ax: Axes, family: str, top: float) -> Axes:
 
 def _mean_errors(frame: Frame, family: str, rates: list[float], depths: list[int]) -> np.ndarray:
     """Return the means over seeds, rates x depths, in percent; NaN without a finished run."""
-    finished = frame.runs["state"].isin([*FINISHED_STATES])
-    runs = frame.runs[finished & (frame.runs["family"] == family)]
+    is_finished = frame.runs["state"].isin([*FINISHED_STATES])
+    runs = frame.runs[is_finished & (frame.runs["family"] == family)]
     means = runs.pivot_table(index=LR, columns="depth", values=TRAINING_ERROR, aggfunc="mean")
     errors: np.ndarray = means.reindex(index=rates, columns=depths).to_numpy(dtype=float)
     return errors

@@ -80,13 +80,15 @@ def _draw_ours(group: pd.DataFrame, place: int, ax: Axes) -> None:
     top = ax.get_ylim()[1]
     errors = group[TEST_ERROR].astype(float)
     for state, marker in ((State.DONE, "o"), (State.DIVERGED, "x")):
-        drawn = errors[(group["state"] == state) & (errors <= top)]
+        visible_errors = errors[(group["state"] == state) & (errors <= top)]
         look: dict[str, Any] = {"s": 16, "marker": marker, "alpha": 0.6, "linewidths": 1}
-        ax.scatter([place + RUN_SHIFT] * len(drawn), drawn, color=style["color"], **look)
+        ax.scatter(
+            [place + RUN_SHIFT] * len(visible_errors), visible_errors, color=style["color"], **look
+        )
     interval = student_interval(errors.tolist())
-    above = int((errors > top).sum())
-    if above:
-        text = f"{above} of {interval.n} runs"
+    hidden_count = int((errors > top).sum())
+    if hidden_count:
+        text = f"{hidden_count} of {interval.n} runs"
         if interval.mean > top:
             text = f"{interval.mean:.1f}"
         _draw_arrow(place + OUR_SHIFT, text, ax, style["color"], "right")
@@ -154,9 +156,9 @@ def plot(frame: Frame) -> Figure:
     figure = Figure(figsize=(10, 5), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     errors = _select_runs(frame)[TEST_ERROR].astype(float)
-    drawn = errors[errors <= HIGHEST]
+    visible_errors = errors[errors <= HIGHEST]
     lowest, highest = AXIS_RANGE
-    left.set_ylim(min(lowest, drawn.min() - 0.5), max(highest, drawn.max() + 0.5))
+    left.set_ylim(min(lowest, visible_errors.min() - 0.5), max(highest, visible_errors.max() + 0.5))
     for ax, family in zip((left, right), FAMILIES, strict=True):
         draw(frame, ax, family)
     left.set_ylabel("test error after the last iteration (%)")

@@ -46,7 +46,7 @@ def explain_mechanisms(frame: Frame, margin: float) -> list[Explanation]:
     """
     if not frame.probes:
         return []
-    frame, excluded = _select_sample_sizes(frame)
+    frame, excluded_samples = _select_sample_sizes(frame)
     explanations = []
     for mechanism in _list_mechanisms():
         explanation = mechanism.build(frame, margin)
@@ -54,7 +54,7 @@ def explain_mechanisms(frame: Frame, margin: float) -> list[Explanation]:
             continue
         probe = explanation.name.replace("-", "_")
         explanation = _add_seeds(explanation, frame, probe)
-        explanations.append(_add_sentences(explanation, excluded.get(probe, [])))
+        explanations.append(_add_sentences(explanation, excluded_samples.get(probe, [])))
     return explanations
 
 
@@ -74,17 +74,17 @@ def _select_sample_sizes(frame: Frame) -> tuple[Frame, dict[str, list[str]]]:
     it is, because it has its own rule.
     """
     probes = dict(frame.probes)
-    excluded = {}
+    excluded_samples = {}
     for name, table in frame.probes.items():
         if name != LANDSCAPE_DIR:
-            probes[name], excluded[name] = select_sample_size(table)
-    return replace(frame, probes=probes), excluded
+            probes[name], excluded_samples[name] = select_sample_size(table)
+    return replace(frame, probes=probes), excluded_samples
 
 
 def _add_seeds(explanation: Explanation, frame: Frame, probe: str) -> Explanation:
     """Add the number of seeds to each caption: of the probe, or else of the finished runs."""
-    finished = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
-    seeds = describe_seeds(frame.probes.get(probe, finished))
+    finished_runs = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
+    seeds = describe_seeds(frame.probes.get(probe, finished_runs))
     figures = {
         stem: (figure, f"{caption} {seeds}")
         for stem, (figure, caption) in explanation.figures.items()

@@ -41,8 +41,8 @@ def build(frame: Frame, margin: float) -> Explanation | None:
         return None
     plain, milestones = family_pair(frame.runs).plain, find_common_milestones(runs)
     fits = fit_both_forms(times[times["family"] == plain], milestones)
-    drawn = [fit for fit in fits.values() if isinstance(fit, GrowthFit)]
-    plot = figure.plot(times, drawn, plain, float(HALF), milestones)
+    drawn_fits = [fit for fit in fits.values() if isinstance(fit, GrowthFit)]
+    plot = figure.plot(times, drawn_fits, plain, float(HALF), milestones)
     figures = {"convergence": (plot, figure.CAPTION)}
     claims = judge(frame, margin)
     return Explanation("convergence", TITLE, INTRODUCTION, claims, summarise(times), figures)
@@ -51,13 +51,13 @@ def build(frame: Frame, margin: float) -> Explanation | None:
 def judge(frame: Frame, _margin: float) -> list[Claim]:
     """Return the claims: plain networks are exponentially slow, residual ones slow down less."""
     runs, times = _measure(frame)
-    pair, present = family_pair(frame.runs), set(runs["family"])
+    pair, families = family_pair(frame.runs), set(runs["family"])
     claims = []
-    if pair.plain in present:
+    if pair.plain in families:
         evaluations = list_evaluations(runs, frame.curves)
         plain_times = times[times["family"] == pair.plain]
         claims.append(judge_form(runs, plain_times, evaluations, pair.plain))
-    if pair.residual in present:
+    if pair.residual in families:
         claims.append(judge_slowing(runs, times, pair))
     return claims
 
@@ -66,5 +66,5 @@ def _measure(frame: Frame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the runs of both families, and the times of those that have finished."""
     pair = family_pair(frame.runs)
     runs = frame.runs[frame.runs["family"].isin([pair.plain, pair.residual])]
-    finished = runs[runs["state"].isin([*FINISHED_STATES])]
-    return runs, measure_times(finished, frame.curves)
+    finished_runs = runs[runs["state"].isin([*FINISHED_STATES])]
+    return runs, measure_times(finished_runs, frame.curves)

@@ -34,8 +34,8 @@ def group_values(values: pd.DataFrame, family: str, column: str) -> Groups:
 
 def compute_gaps(minuends: Groups, subtrahends: Groups) -> dict[int, Difference]:
     """Return the first groups minus the second, by Welch, at each depth that both have."""
-    shared = sorted(minuends.keys() & subtrahends.keys())
-    return {depth: welch_difference(minuends[depth], subtrahends[depth]) for depth in shared}
+    shared_depths = sorted(minuends.keys() & subtrahends.keys())
+    return {depth: welch_difference(minuends[depth], subtrahends[depth]) for depth in shared_depths}
 
 
 def format_difference(difference: Difference) -> str:
@@ -127,13 +127,13 @@ def measure_trend(groups: Groups, margin: float = 0.0) -> DecreasingTrend:
     """Measure the fall with depth. `groups`: two depths or more, two runs or more at each."""
     shallowest, deepest = min(groups), max(groups)
     depths: list[float] = []
-    negated: list[float] = []  # a fall is a rise of the negated numbers
+    negated_values: list[float] = []  # a fall is a rise of the negated numbers
     for depth, values in groups.items():
         depths += [depth] * len(values)
-        negated += [-value for value in values]
+        negated_values += [-value for value in values]
     tau, p = math.nan, math.nan
-    if all(math.isfinite(value) for value in negated):
-        rise, p = increasing_trend(depths, negated)
+    if all(math.isfinite(value) for value in negated_values):
+        rise, p = increasing_trend(depths, negated_values)
         tau = -rise
     difference = welch_difference(groups[deepest], groups[shallowest])
     return DecreasingTrend(difference, p, tau, shallowest, deepest, len(groups), margin)
@@ -146,10 +146,10 @@ def describe_caveats(frame: Frame, values: pd.DataFrame, column: str) -> list[st
     """
     families = set(values["family"])
     notes = find_unprobed(frame.runs[frame.runs["family"].isin(families)], values)
-    unknown = values.loc[values[column].isna(), "run_id"].tolist()
-    if unknown:
+    unknown_runs = values.loc[values[column].isna(), "run_id"].tolist()
+    if unknown_runs:
         notes.append(
-            f"not a finite number in {count_runs(len(unknown))}, so bounds that need it are not"
-            f" known: {abbreviate(unknown)}"
+            f"not a finite number in {count_runs(len(unknown_runs))}, so bounds that need it are"
+            f" not known: {abbreviate(unknown_runs)}"
         )
     return notes

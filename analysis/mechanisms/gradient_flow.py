@@ -54,8 +54,8 @@ def judge(frame: Frame, _margin: float) -> list[Claim]:
     """Return one claim per family on the health of its gradient norms."""
     spans = measure_spans(frame.probes[PROBE])
     pair = family_pair(frame.runs)
-    present = set(spans["family"])
-    families = [family for family in (pair.residual, pair.plain) if family in present]
+    probed_families = set(spans["family"])
+    families = [family for family in (pair.residual, pair.plain) if family in probed_families]
     return [judge_norms(spans, frame.runs, family) for family in families]
 
 
@@ -96,8 +96,8 @@ def _divide_extremes(norms: Array, starts: Array) -> Array:
     """Return largest over smallest norm of each segment; NaN if one is zero or NaN."""
     smallest = np.minimum.reduceat(norms, starts)
     largest = np.maximum.reduceat(norms, starts)
-    unknown = np.full(len(starts), math.nan)
-    spans: Array = np.divide(largest, smallest, out=unknown, where=smallest > 0)
+    nan = np.full(len(starts), math.nan)
+    spans: Array = np.divide(largest, smallest, out=nan, where=smallest > 0)
     return spans
 
 
@@ -106,10 +106,10 @@ def _locate_extreme(extreme: np.ufunc, norms: Array, starts: Array) -> Array:
 
     `extreme`: np.maximum or np.minimum. A norm that is NaN counts as infinite.
     """
-    known = np.where(np.isnan(norms), math.inf, norms)
+    known_norms = np.where(np.isnan(norms), math.inf, norms)
     lengths = np.diff(starts, append=len(norms))
-    extremes = np.repeat(extreme.reduceat(known, starts), lengths)
-    rows = np.where(known == extremes, np.arange(len(norms)), len(norms))
+    extremes = np.repeat(extreme.reduceat(known_norms, starts), lengths)
+    rows = np.where(known_norms == extremes, np.arange(len(norms)), len(norms))
     first_rows: Array = np.minimum.reduceat(rows, starts)
     return first_rows
 
@@ -137,16 +137,16 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
     if reasons:
         return not_tested(name, statement, reasons, notes)
 
-    bounds, unknown, single = _bound_spans(spans)
-    notes += single
+    bounds, unknown_places, single_run_notes = _bound_spans(spans)
+    notes += single_run_notes
     evidence = _describe_depths(spans)
     if not bounds:
-        decisive = "; ".join(unknown) or "no moment at which two runs were probed"
+        decisive = "; ".join(unknown_places) or "no moment at which two runs were probed"
         return Claim(name, statement, Verdict.INCONCLUSIVE, decisive, evidence, notes)
 
     decision = decide(bounds, "below", math.log10(MAX_SPAN))
     verdict = decision.verdict
-    if unknown and verdict is Verdict.REPRODUCED:
+    if unknown_places and verdict is Verdict.REPRODUCED:
         verdict = Verdict.INCONCLUSIVE
     line = format_bound(
         bounds[decision.worst],
@@ -156,7 +156,7 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
         unit="",
     )
     worst_line = f"worst case, {decision.worst}: factor {line} (limit {MAX_SPAN:g})"
-    decisive = "; ".join([worst_line, *unknown])
+    decisive = "; ".join([worst_line, *unknown_places])
     return Claim(name, statement, verdict, decisive, evidence, notes)
 
 
@@ -167,18 +167,20 @@ def _bound_spans(spans: pd.DataFrame) -> tuple[dict[str, Difference], list[str],
     each place that a single run was probed at; neither of these has a bound.
     """
     bounds: dict[str, Difference] = {}
-    unknown, single = [], []
+    unknown_places, single_run_notes = [], []
     for (depth, _), group in spans.groupby(["depth", ITERATION]):
         place = f"{depth} layers, {group['moment'].iloc[0]}"
-        known = group["span"].dropna()
-        missing = len(group) - len(known)
-        if missing:
-            unknown.append(f"{place}: gradient zero or not finite in {count_runs(missing)}")
-        elif len(known) < 2:
-            single.append(f"{place}: one run, no bound")
+        known_spans = group["span"].dropna()
+        unknown_count = len(group) - len(known_spans)
+        if unknown_count:
+            unknown_places.append(
+                f"{place}: gradient zero or not finite in {count_runs(unknown_count)}"
+            )
+        elif len(known_spans) < 2:
+            single_run_notes.append(f"{place}: one run, no bound")
         else:
-            bounds[place] = mean_estimate(np.log10(known).tolist())
-    return bounds, unknown, single
+            bounds[place] = mean_estimate(np.log10(known_spans).tolist())
+    return bounds, unknown_places, single_run_notes
 
 
 def _describe_depths(spans: pd.DataFrame) -> list[str]:

@@ -105,10 +105,10 @@ def check_equations(table: pd.DataFrame, shares: pd.DataFrame, notes: list[str])
         "term, to rounding"
     )
     differences = table["relative_difference"].astype(float)
-    largest, unknown = differences.max(), int(differences.isna().sum())
+    largest, unknown_count = differences.max(), int(differences.isna().sum())
     if largest > TOLERANCE:
         verdict = Verdict.CONTRADICTED
-    elif unknown:
+    elif unknown_count:
         verdict = Verdict.INCONCLUSIVE
     else:
         verdict = Verdict.REPRODUCED
@@ -116,8 +116,8 @@ def check_equations(table: pd.DataFrame, shares: pd.DataFrame, notes: list[str])
         f"largest relative difference of the two sides {largest:.1e} (limit {TOLERANCE:.0e}), over "
         f"{len(table)} equations in {table['run_id'].nunique()} runs"
     )
-    if unknown:
-        decisive += f"; not known for {unknown} of them, whose gradient is 0 or not finite"
+    if unknown_count:
+        decisive += f"; not known for {unknown_count} of them, whose gradient is 0 or not finite"
     evidence = [*_describe_equations(table), *_describe_shares(shares)]
     return Check(name, statement, verdict, decisive, evidence, notes)
 

@@ -59,11 +59,11 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     square, square_sentences = select_specification(table, "square")
     figures = {}
     if len(square):
-        drawn = _select_first_seeds(square)
-        limits = figure.compute_scale_limits(drawn)
-        details = _describe_scale(drawn, square, limits)
-        contours = figure.plot_contours(drawn, limits)
-        surfaces = figure.plot_surfaces(drawn, limits)
+        drawn_points = _select_first_seeds(square)
+        limits = figure.compute_scale_limits(drawn_points)
+        details = _describe_scale(drawn_points, square, limits)
+        contours = figure.plot_contours(drawn_points, limits)
+        surfaces = figure.plot_surfaces(drawn_points, limits)
         figures["landscape"] = (contours, f"{figure.CONTOURS_CAPTION} {details}")
         figures["landscape-surfaces"] = (surfaces, f"{figure.SURFACES_CAPTION} {details}")
     if len(line):
@@ -100,16 +100,16 @@ def select_specification(table: pd.DataFrame, shape: str) -> tuple[pd.DataFrame,
     grids["needed"] = grids["points"] ** DIMENSIONS[shape]
     grids["complete"] = grids["measured"] == grids["needed"]
     counts = grids.groupby(SPECIFICATION)["complete"].sum()
-    selected = max(counts.index, key=lambda specification: (counts[specification], *specification))
-    grids = grids[(grids[SPECIFICATION] == list(selected)).all(axis=1)]
+    selection = max(counts.index, key=lambda specification: (counts[specification], *specification))
+    grids = grids[(grids[SPECIFICATION] == list(selection)).all(axis=1)]
     incomplete = grids[~grids["complete"]].to_dict("records")
     sentences = [_describe_incomplete(shape, grid) for grid in incomplete]
     if len(counts) > 1:
-        description = _describe_specification(selected)
+        description = _describe_specification(selection)
         sentences.append(
             f"{len(counts)} specifications of the {shape} were measured; shown: {description}."
         )
-    is_selected = (points[SPECIFICATION] == list(selected)).all(axis=1)
+    is_selected = (points[SPECIFICATION] == list(selection)).all(axis=1)
     is_complete = points["run_id"].isin(grids.loc[grids["complete"], "run_id"])
     return points[is_selected & is_complete], sentences
 
@@ -130,27 +130,27 @@ def _select_first_seeds(square: pd.DataFrame) -> pd.DataFrame:
     return square[square["seed"] == first]
 
 
-def _describe_scale(drawn: pd.DataFrame, square: pd.DataFrame, limits: figure.Limits) -> str:
+def _describe_scale(drawn_points: pd.DataFrame, square: pd.DataFrame, limits: figure.Limits) -> str:
     """Describe the scale, what it cuts off, and which of all networks are drawn."""
-    text = SCALE_SENTENCE.format(clipped=_describe_clipped(drawn, limits))
-    if len(drawn) == len(square):
+    text = SCALE_SENTENCE.format(clipped=_describe_clipped(drawn_points, limits))
+    if len(drawn_points) == len(square):
         return text
-    names = ", ".join(sorted(map(str, drawn["run_id"].unique())))
+    names = ", ".join(sorted(map(str, drawn_points["run_id"].unique())))
     return f"{text} Shown: {names}."
 
 
-def _describe_clipped(drawn: pd.DataFrame, limits: figure.Limits) -> str:
+def _describe_clipped(points: pd.DataFrame, limits: figure.Limits) -> str:
     """Describe, in brackets, the points that the scale does not show; empty if there are none."""
-    finite = drawn["loss"].dropna()
-    above, below = int((finite > 10 ** limits[1]).sum()), int((finite < 10 ** limits[0]).sum())
-    missing = int(drawn["loss"].isna().sum())
+    loss = points["loss"].dropna()
+    above, below = int((loss > 10 ** limits[1]).sum()), int((loss < 10 ** limits[0]).sum())
+    not_finite = int(points["loss"].isna().sum())
     parts = []
     if above:
-        parts.append(f"{above} of {len(drawn)} points are above it and drawn at its end")
+        parts.append(f"{above} of {len(points)} points are above it and drawn at its end")
     if below:
-        parts.append(f"{below} of {len(drawn)} points are below it and drawn at its end")
-    if missing:
-        parts.append(f"{missing} are not finite and left white")
+        parts.append(f"{below} of {len(points)} points are below it and drawn at its end")
+    if not_finite:
+        parts.append(f"{not_finite} are not finite and left white")
     return f" ({', '.join(parts)})" if parts else ""
 
 
@@ -173,12 +173,12 @@ def measure_roughness(loss: np.ndarray) -> tuple[float, float]:
     windows = np.lib.stride_tricks.sliding_window_view(height, (WINDOW,) * loss.ndim)
     windows = windows.reshape(-1, WINDOW**loss.ndim)
     centre = windows.shape[1] // 2
-    predicted = np.delete(windows, centre, axis=1) @ _neighbour_weights(loss.ndim)
-    distances = np.abs(windows[:, centre] - predicted)
-    known = distances[np.isfinite(distances)]
-    if not len(known):
+    predictions = np.delete(windows, centre, axis=1) @ _neighbour_weights(loss.ndim)
+    distances = np.abs(windows[:, centre] - predictions)
+    known_distances = distances[np.isfinite(distances)]
+    if not len(known_distances):
         return math.nan, math.nan
-    return float(known.mean()), float((known > MAX_DEVIATION).mean())
+    return float(known_distances.mean()), float((known_distances > MAX_DEVIATION).mean())
 
 
 @cache

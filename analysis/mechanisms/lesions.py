@@ -158,14 +158,16 @@ def judge_deletion(
         f"the same depth, by more than {margin:g} points of test error"
     )
     families = (pair.plain, pair.residual)
-    single = errors[is_single_deletion(errors) & errors["family"].isin(families)]
-    increases = {family: group_known_values(single, family, "increase") for family in families}
+    single_deletions = errors[is_single_deletion(errors) & errors["family"].isin(families)]
+    increases = {
+        family: group_known_values(single_deletions, family, "increase") for family in families
+    }
     plain, residual = increases[pair.plain], increases[pair.residual]
 
-    excluded = _find_untrained(runs, pair.plain) & plain.keys()
-    notes = _describe_excluded(excluded, pair.plain)
+    excluded_depths = _find_untrained(runs, pair.plain) & plain.keys()
+    notes = _describe_excluded(excluded_depths, pair.plain)
     notes += find_unprobed(runs[runs["family"].isin(families)], errors)
-    depths = sorted((plain.keys() & residual.keys()) - excluded)
+    depths = sorted((plain.keys() & residual.keys()) - excluded_depths)
     if not depths:
         reason = (
             f"no depth at which a block was deleted from both a trained {pair.plain} network and a "
@@ -173,14 +175,14 @@ def judge_deletion(
         )
         return not_tested(name, statement, [reason], notes)
 
-    compared = single[single["depth"].isin(depths)]
-    groups = {family: group_by_depth(compared, family) for family in families}
+    compared_rows = single_deletions[single_deletions["depth"].isin(depths)]
+    groups = {family: group_by_depth(compared_rows, family) for family in families}
     reasons = missing_requirements(groups, depths=1)
     if reasons:
         return not_tested(name, statement, reasons, notes)
 
     differences = {depth: welch_difference(plain[depth], residual[depth]) for depth in depths}
-    evidence = _describe_depths(compared, pair, differences)
+    evidence = _describe_depths(compared_rows, pair, differences)
     decision = decide(differences, "above", margin)
     line = format_bound(differences[decision.worst], decision.side, decision.simultaneous)
     decisive = f"worst case, {decision.worst} layers, {pair.plain} minus {pair.residual}: {line}"
@@ -200,12 +202,12 @@ def _describe_excluded(depths: set[int], family: str) -> list[str]:
 
 
 def _describe_depths(
-    single: pd.DataFrame, pair: FamilyPair, differences: Mapping[int, Difference]
+    single_deletions: pd.DataFrame, pair: FamilyPair, differences: Mapping[int, Difference]
 ) -> list[str]:
     """Return one line per depth, with the intact errors: near chance there is less to lose."""
     lines = []
     for depth, difference in differences.items():
-        at_depth = single[single["depth"] == depth]
+        at_depth = single_deletions[single_deletions["depth"] == depth]
         means = at_depth.groupby("family")[["intact", "increase"]].mean()
         increases = []
         for family, mean in means.iterrows():

@@ -122,8 +122,8 @@ def judge_lengths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Cla
     if reasons:
         return not_tested(name, statement, reasons)
 
-    unknown = end.loc[end["over"].isna(), "run_id"]
-    notes = [f"the gradient of {run_id} is zero or not finite: excluded" for run_id in unknown]
+    unknown_runs = end.loc[end["over"].isna(), "run_id"]
+    notes = [f"the gradient of {run_id} is zero or not finite: excluded" for run_id in unknown_runs]
     excesses = group_known_values(end, family, "over")
     reasons = _find_unknown_depths(excesses, family)
     if reasons:
@@ -187,24 +187,24 @@ def summarise(lengths: pd.DataFrame) -> pd.DataFrame:
     for (family, depth, iteration), group in lengths.groupby(
         ["family", "depth", ITERATION], sort=True
     ):
-        known = group.dropna(subset="effective")
+        known_rows = group.dropna(subset="effective")
         row = {
             "family": family,
             "depth": depth,
             ITERATION: iteration,
             "runs": len(group),
-            "runs_known": len(known),
+            "runs_known": len(known_rows),
             "blocks": group["blocks"].iloc[0],
             "mean_path": group["blocks"].iloc[0] / 2,
         }
-        if len(known):
-            interval = student_interval(known["effective"].tolist())
+        if len(known_rows):
+            interval = student_interval(known_rows["effective"].tolist())
             row |= {
                 "effective_length_mean": interval.mean,
                 "effective_length_low": interval.low,
                 "effective_length_high": interval.high,
-                "95_percent_from": known["from"].min(),
-                "95_percent_to": known["to"].max(),
+                "95_percent_from": known_rows["from"].min(),
+                "95_percent_to": known_rows["to"].max(),
             }
         rows.append(row)
     return pd.DataFrame(rows)

@@ -65,10 +65,10 @@ def select_nearest(table: pd.DataFrame) -> pd.DataFrame:
     `table`: rows of the probe `shattering`. Returns one row per run and moment, with `distance`
     (share of the line between two images) and `correlation` (cosine).
     """
-    apart = table[table["distance"] > 0]
-    smallest = apart.groupby(["run_id", ITERATION])["distance"].transform("min")
-    nearest = apart.loc[
-        apart["distance"] == smallest, [*MEASUREMENT_KEYS, "distance", "correlation"]
+    pairs_apart = table[table["distance"] > 0]
+    smallest = pairs_apart.groupby(["run_id", ITERATION])["distance"].transform("min")
+    nearest = pairs_apart.loc[
+        pairs_apart["distance"] == smallest, [*MEASUREMENT_KEYS, "distance", "correlation"]
     ]
     return nearest.astype({"correlation": float}).reset_index(drop=True)
 
@@ -159,16 +159,16 @@ def summarise(values: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (family, depth, _), group in values.groupby(["family", "depth", ITERATION]):
-        known = group["correlation"].dropna().tolist()
+        correlations = group["correlation"].dropna().tolist()
         interval = Interval(math.nan, math.nan, math.nan, 0)
-        if known:
-            interval = student_interval(known)
+        if correlations:
+            interval = student_interval(correlations)
         rows.append(
             {
                 "family": family,
                 "depth": depth,
                 "moment": group["moment"].iloc[0],
-                "runs": len(known),
+                "runs": len(correlations),
                 "distance": group["distance"].iloc[0],
                 "correlation": interval.mean,
                 "low": interval.low,

@@ -28,10 +28,10 @@ def measure_times(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
         lies in (`after`, `by`]; `by` is infinite for a run that never reaches the error. `last`:
         the run's last evaluation. Runs without an evaluation after the start have no row.
     """
-    trained = curves[curves[ITERATION] > 0]
-    rows_of_run = trained.groupby("run_id").indices
-    iterations = trained[ITERATION].to_numpy(float)
-    errors = trained[TRAINING_ERROR].to_numpy(float)
+    evaluations = curves[curves[ITERATION] > 0]
+    rows_of_run = evaluations.groupby("run_id").indices
+    iterations = evaluations[ITERATION].to_numpy(float)
+    errors = evaluations[TRAINING_ERROR].to_numpy(float)
     rows: list[dict[str, Any]] = []
     for run in runs[[*RUN_COLUMNS, "chance"]].to_dict("records"):
         if run["run_id"] not in rows_of_run:
@@ -53,8 +53,8 @@ def _locate_time(iterations: np.ndarray, is_reached: np.ndarray) -> dict[str, fl
     `iterations`: of a run's evaluations, ascending. `is_reached`: at each evaluation.
     """
     ends = [0.0, *iterations.tolist(), math.inf]
-    reached = np.flatnonzero(is_reached)
-    first = int(reached[0]) if len(reached) else len(iterations)
+    reached_places = np.flatnonzero(is_reached)
+    first = int(reached_places[0]) if len(reached_places) else len(iterations)
     return {"after": ends[first], "by": ends[first + 1], "last": ends[-2]}
 
 
@@ -73,10 +73,10 @@ def describe_times(times: pd.DataFrame) -> list[str]:
     """
     lines = []
     for depth, group in times.groupby("depth"):
-        reached, censored = np.isfinite(group["by"]).sum(), np.isinf(group["by"]).sum()
+        reached_count, censored_count = np.isfinite(group["by"]).sum(), np.isinf(group["by"]).sum()
         lines.append(
-            f"{depth} layers: {reached} of {len(group)} runs reached it, median"
-            f" {_format_median(group)} iterations; {censored} censored"
+            f"{depth} layers: {reached_count} of {len(group)} runs reached it, median"
+            f" {_format_median(group)} iterations; {censored_count} censored"
         )
     return lines
 
