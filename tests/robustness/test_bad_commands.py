@@ -1,4 +1,4 @@
-"""Bad command lines of every script end in one line and exit status 1, and nothing is written."""
+"""A bad command line of any script ends in one line and exit status 1, and writes nothing."""
 
 import os
 import pickle
@@ -14,15 +14,20 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 
 from degradation import config as schema
-from degradation.cli import run_script
+from degradation.cli import is_user_error, run_script
 from degradation.config import CONF
 from degradation.config.errors import is_single_line
 from degradation.data.errors import DataError
+from degradation.environment import InstallationError
+from degradation.errors import UserError
+from degradation.records.schema import RecordError
 from degradation.run import RunFailed, train
+from degradation.run_probes import ProbesFailed
+from degradation.tracking.wandb_process import WandbError
 
 EXPERIMENTS = CONF.parent / "experiments"
 ABSENT = "mps" if torch.cuda.is_available() else "cuda"
-# script, its words, what the line begins with or holds
+# script, its arguments, the beginning of the line
 COMMANDS = [
     (
         "train",
@@ -104,7 +109,7 @@ COMMANDS = [
     ("census", "--picture 3 32", "argument --picture: expected 3 arguments"),
     ("bench", "seed=[1", "seed=[1: cannot be parsed"),
 ]
-# as those, of what Hydra has to compose as a whole first
+# likewise; these need a composition, or more, so they are slow
 COMPOSED = [
     ("train", "hydra.searchpath=[nosuch]", "hydra.searchpath=[nosuch]: provider="),
     (
@@ -204,28 +209,28 @@ COMPOSED = [
     (
         "bench",
         "experiment=construction_digits seed=0",
-        "model.grown_from: a constructed network is not timed",
+        "model.grown_from: a constructed network cannot be timed",
     ),
 ]
 
 
 @pytest.fixture(scope="module")
-def _imported():
-    """What the scripts import, here and not in every fork."""
+def _heavy_imports():
+    """Import what the scripts import once, instead of in every fork."""
     for module in ("analysis.report", "degradation.run_probes", "degradation.models.complexity"):
         import_module(module)
 
 
-def command(script, *words, cwd, told):
-    """Exit status and stderr of a script, in a fork of this process, which has imported what is heavy already."""
+def run_forked(script, *arguments, cwd, log):
+    """Return a script's exit status and stderr. It runs in a fork, which is fast to start."""
     child = os.fork()
     if child == 0:
         status = 70
         try:
             os.chdir(cwd)
             GlobalHydra.instance().clear()
-            sys.argv = [f"{script}.py", *words]
-            with open(told, "w", buffering=1) as sys.stderr:
+            sys.argv = [f"{script}.py", *arguments]
+            with open(log, "w", buffering=1) as sys.stderr:
                 try:
                     runpy.run_path(str(EXPERIMENTS / f"{script}.py"), run_name="__main__")
                 except SystemExit as end:
@@ -234,87 +239,99 @@ def command(script, *words, cwd, told):
                     traceback.print_exc()
         finally:
             os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), told.read_text()
+    _, wait_status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(wait_status), log.read_text()
 
 
-def contents(folder):
+def read_tree(folder):
+    """Return the content of every file below a folder; False for other paths."""
     return {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
 
 
 @pytest.fixture
-def place(tmp_path, _imported):
-    """A working folder with a file, a dangling link and a planted pickle in it."""
+def workplace(tmp_path, _heavy_imports):
+    """A working folder that holds a file, a dangling link and a malicious pickle."""
     folder = tmp_path / "a place"
     folder.mkdir()
     (folder / "file").write_text("content")
     (folder / "dangling").symlink_to("nowhere/at/all")
-    (folder / "planted").write_bytes(pickle.dumps(Planted()))
+    (folder / "planted").write_bytes(pickle.dumps(Malicious()))
     return folder
 
 
-class Planted:
-    """Writes a file where it is unpickled."""
+class Malicious:
+    """Writes a file when it is unpickled."""
 
     def __reduce__(self):
         return Path("executed").write_text, ("by a pickle",)
 
 
+def assert_refused_in_one_line(result, line):
+    status, output = result
+    assert output.startswith(line), output
+    assert output.endswith("\n")
+    assert is_single_line(output[:-1])
+    assert status == 1
+
+
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize(
-    ("script", "words", "line"),
+    ("script", "arguments", "line"),
     [*COMMANDS, *(pytest.param(*case, marks=pytest.mark.slow) for case in COMPOSED)],
 )
-def test_a_bad_command_line_is_one_line_and_nothing_is_written(
-    place, tmp_path, script, words, line
-):
-    before = contents(place)
-    split = [words] if words == "a b=1" else words.split()
-    status, told = command(script, *split, cwd=place, told=tmp_path / "told")
-    assert told.startswith(line), told
-    assert told.endswith("\n")
-    assert is_single_line(told[:-1])
-    assert status == 1
-    assert contents(place) == before
+def test_bad_command_is_one_line_and_writes_nothing(workplace, tmp_path, script, arguments, line):
+    before = read_tree(workplace)
+    split = [arguments] if arguments == "a b=1" else arguments.split()
+    result = run_forked(script, *split, cwd=workplace, log=tmp_path / "log")
+    assert_refused_in_one_line(result, line)
+    assert read_tree(workplace) == before
 
 
 FILTERS = {
     "depth <": "--where: 'depth <' is not a valid query: ",
-    "nosuch == 1": "--where: 'nosuch == 1' is not a valid query: name 'nosuch' is not defined; columns: run_id, ",
+    "nosuch == 1": "--where: 'nosuch == 1' is not a valid query: name 'nosuch' is not defined;"
+    " columns: run_id, ",
     "depth == 999": "runs: contains no records for which 'depth == 999' is true",
 }
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_filter_that_does_not_fit_is_one_line(place, tmp_path, tiny):
-    train(replace(tiny(), record_root=str(place / "runs")))
-    before = contents(place)
+def test_bad_filter_is_one_line_and_writes_nothing(workplace, tmp_path, tiny):
+    train(replace(tiny(), record_root=str(workplace / "runs")))
+    before = read_tree(workplace)
     for query, line in FILTERS.items():
-        status, told = command(
-            "report", "--records=runs", f"--where={query}", cwd=place, told=tmp_path / "told"
-        )
-        assert told.startswith(line), told
-        assert is_single_line(told[:-1])
-        assert status == 1
-    assert contents(place) == before
+        arguments = ("--records=runs", f"--where={query}")
+        result = run_forked("report", *arguments, cwd=workplace, log=tmp_path / "log")
+        assert_refused_in_one_line(result, line)
+    assert read_tree(workplace) == before
 
 
-def test_the_traceback_is_there_for_who_asks(monkeypatch):
+def test_hydra_full_error_keeps_the_traceback(monkeypatch):
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     with pytest.raises(schema.ConfigError):
         run_script(lambda: schema.check_overrides(["=3"]))
 
 
-def test_a_bug_keeps_its_traceback():
+def test_bug_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         run_script(lambda: 1 // 0)
 
 
-@pytest.mark.parametrize("kind", [OSError, DataError, RunFailed, schema.ConfigError])
-def test_what_a_message_holds_cannot_break_the_line(capsys, kind):
+@pytest.mark.parametrize("kind", [OSError, UserError, DataError, RunFailed, schema.ConfigError])
+def test_message_stays_on_one_line(capsys, kind):
     def main():
         raise kind("a\nb  \x1b[2J\u202ec")
 
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exit_info:
         run_script(main)
-    assert ended.value.code == 1
+    assert exit_info.value.code == 1
     assert capsys.readouterr().err == "a\\nb  \\x1b[2J\\u202ec\n"
+
+
+def test_every_error_of_the_project_is_a_user_error():
+    for kind in (
+        schema.ConfigError, DataError, InstallationError, ProbesFailed, RecordError, RunFailed,
+        WandbError,
+    ):  # fmt: skip
+        assert is_user_error(kind("message"))
+    assert not is_user_error(ValueError("message"))
