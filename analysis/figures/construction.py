@@ -27,7 +27,7 @@ LINES = (
     ("constructed, before training", "constructed", TRAINING_ERROR_AT_START, UNTRAINED_STYLE),
     ("constructed, after training", "constructed", TRAINING_ERROR, FAMILY_STYLES["constructed"]),
 )
-LINE_DISTANCE = 0.12  # between lines at one depth; depths are 1 apart
+LINE_DISTANCE = 0.12  # distance of lines at one depth; depths are 1 apart
 
 
 def draw(frame: Frame, ax: Axes, families: tuple[str, ...]) -> Axes:

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from analysis.figures.layout import add_legend, list_depths, list_families
 from analysis.figures.style import FAMILY_STYLES, LR_DROP_STYLE, depth_style
-from analysis.interval_censoring import EXPONENTIAL, GrowthFit
+from analysis.interval_censoring import EXPONENTIAL, POWER, GrowthFit
 
 CAPTION = (
     "Left: iterations until the training error is half of chance error, against depth. Each mark "
@@ -27,7 +27,7 @@ CAPTION = (
     "learning-rate drops. A network that is still learning at the first drop learns faster for "
     "a while after it, so times beyond that line do not belong to one learning rate."
 )
-RUN_DISTANCE = 0.9  # layers between the runs of one depth
+RUN_DISTANCE = 0.9  # layers; distance of the runs of one depth
 HEADROOM = 10.0  # the axis ends at this multiple of the last iteration
 CENSORED_STYLE: dict[str, Any] = {
     "marker": "^",
@@ -36,7 +36,7 @@ CENSORED_STYLE: dict[str, Any] = {
     "linestyle": "none",
     "zorder": 4,
 }
-FORM_LINESTYLES: dict[bool, Any] = {True: "-", False: (0, (5, 2))}  # exponential or not
+FORM_LINESTYLES: dict[str, Any] = {EXPONENTIAL: "-", POWER: (0, (5, 2))}
 MEDIAN_WIDTH = 1.6  # points
 
 
@@ -58,7 +58,7 @@ def draw(times: pd.DataFrame, ax: Axes, fits: Sequence[GrowthFit], fitted_family
     depths = np.linspace(times["depth"].min(), times["depth"].max(), 200)
     for fit in fits:
         look: dict[str, Any] = {
-            "linestyle": FORM_LINESTYLES[fit.form == EXPONENTIAL],
+            "linestyle": FORM_LINESTYLES[fit.form],
             "linewidth": 1.8,
         }
         ax.plot(
@@ -132,7 +132,7 @@ def plot(
     threshold: float,
     milestones: Sequence[int],
 ) -> Figure:
-    """Return the figure; all panels have one scale.
+    """Return the figure; all panels share one scale.
 
     `threshold`: the share of chance error of the first panel and of the fits. `milestones`: the
     iterations at which the learning rate drops.
@@ -176,7 +176,7 @@ def _legend_handles(
         handles.append(Line2D([], [], label=f"{family}, one run", **look))
     handles.append(Line2D([], [], color="0.3", label="never reached", **CENSORED_STYLE))
     for fit in fits:
-        linestyle = FORM_LINESTYLES[fit.form == EXPONENTIAL]
+        linestyle = FORM_LINESTYLES[fit.form]
         color = FAMILY_STYLES[fitted_family]["color"]
         label = f"{fit.form} fit ({fitted_family})"
         handles.append(Line2D([], [], label=label, linestyle=linestyle, color=color))

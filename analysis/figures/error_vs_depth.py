@@ -33,7 +33,7 @@ CAPTION = (
     "at chance. Lines join the means over seeds, which are printed beside them; error bars are "
     "Student's 95 % intervals of the mean. Means and intervals include diverged runs."
 )
-FAMILY_DISTANCE = 0.16  # between families at one depth; depths are 1 apart
+FAMILY_DISTANCE = 0.16  # distance of families at one depth; depths are 1 apart
 LOWEST = -9  # percent: room below 0 for the printed means
 
 

@@ -21,7 +21,7 @@ from analysis.figures.style import FAMILY_STYLES, TEXT_COLORS
 from analysis.frame import Frame
 from analysis.summary import compute_interval
 
-FAMILY_DISTANCE = 0.16  # between families at one value; values are 1 apart
+FAMILY_DISTANCE = 0.16  # distance of families at one value; values are 1 apart
 
 
 def draw(frame: Frame, ax: Axes, key: str, depth: int, connected: bool) -> Axes:

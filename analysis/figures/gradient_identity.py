@@ -37,10 +37,10 @@ SHARE_CAPTION = (
     "the shortcuts. A rising line means that in a deeper network the convolutions of a single "
     "block change the passing gradient less."
 )
-MAX_DEPTHS = 3  # columns of the figure
+MAX_DEPTHS = 3  # the figure has at most so many columns
 SHAPE_CHANGE_STYLE: dict[str, Any] = {"color": "0.87", "lw": 0}
-MOMENT_DISTANCE = 0.12  # between moments at one depth; depths are 1 apart
-MAX_MARKED_BLOCKS = 11  # with more blocks, the lines have no markers
+MOMENT_DISTANCE = 0.12  # distance of moments at one depth; depths are 1 apart
+MAX_MARKED_BLOCKS = 11  # lines over more blocks have no markers
 
 
 def _term_styles(family: str) -> dict[str, dict[str, Any]]:

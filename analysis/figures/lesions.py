@@ -22,9 +22,9 @@ CAPTION = (
     "Test error after blocks were deleted (top) and after pairs of blocks were swapped (bottom), "
     "against their number as a share of the blocks that keep the shape. At 0 the network is "
     "intact. Lines are means over seeds, bands the range over runs; within a run, the random sets "
-    "of blocks are averaged first. All panels have one scale. A jump at the left edge means that "
-    "the network fails with the first block, a gentle slope that it loses a little with each. In a "
-    "stage with few blocks, a swap can undo the one before."
+    "of blocks are averaged first. All panels share one scale. A jump at the left edge means that "
+    "the network fails with the first block, a gentle slope that it loses a little with each. In "
+    "a stage with few blocks, a swap can undo the one before."
 )
 SINGLE_CAPTION = (
     "Test error after a single block was deleted, against the position of that block: one row per "

@@ -39,8 +39,8 @@ SOURCE_LABELS = {
     "P1": "a-martyn/resnet, one seed",
     "P2": "nabla0001/resnet, ± s.d. of 5 runs",
 }
-OUR_SHIFT, RUN_SHIFT = -0.15, -0.25  # of our mean and of our runs, from the place of their depth
-BEST_SHIFT = 0.12  # of a best run, from the mean of the same source
+OUR_SHIFT, RUN_SHIFT = -0.15, -0.25  # from the place of a depth to our mean and to our runs
+BEST_SHIFT = 0.12  # from the mean of a source to its best run
 AXIS_RANGE = (5.0, 15.0)  # percent; widened for our runs up to HIGHEST, higher ones are arrows
 HIGHEST = 30.0  # percent
 TEXT_ROOM = 0.08  # share of the axis that a printed mean needs

@@ -29,7 +29,7 @@ CAPTION = (
     "below plain means weaker responses; a falling residual line means weaker with depth. The "
     "scale is logarithmic where the values span more than a factor of 10."
 )
-FAMILY_DISTANCE = 0.12  # between families at one depth; depths are 1 apart
+FAMILY_DISTANCE = 0.12  # distance of families at one depth; depths are 1 apart
 WIDE_RANGE = 10.0  # from this ratio of largest to smallest on, the scale is logarithmic
 SMALLEST = 1e-6  # on a logarithmic scale, smaller values are drawn here
 BN_START = 1.0  # BN's learned scale at initialisation, and so the deviation behind it

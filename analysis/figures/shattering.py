@@ -29,7 +29,7 @@ CAPTION = (
     "Student's 95 % intervals."
 )
 FARTHEST = 0.3  # largest distance drawn, as a share of the line: little happens beyond it
-FAMILY_DISTANCE = 0.12  # between families at one depth; depths are 1 apart
+FAMILY_DISTANCE = 0.12  # distance of families at one depth; depths are 1 apart
 SIDE_WIDTH = 4.4  # inches
 
 

@@ -109,7 +109,7 @@ def judge_form(
 def predict_preference(
     truth: GrowthFit, depths: Sequence[float], evaluations: Sequence[int]
 ) -> float:
-    """Return how probably a repetition of the design clearly prefers the true form.
+    """Return the probability that a repetition of the design clearly prefers the true form.
 
     Approximate; see `interval_censoring.predict_discrimination`.
 

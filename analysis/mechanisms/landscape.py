@@ -44,7 +44,7 @@ INTRODUCTION = (
     "ragged in others, so this is an illustration and not a test."
 )
 SCALE_SENTENCE = (
-    "All panels have one scale{clipped}. The axes are in multiples of the weights' own norm, with "
+    "All panels share one scale{clipped}. The axes are in multiples of the weights' own norm, with "
     "the network at the centre."
 )
 

@@ -75,9 +75,9 @@ def mark_shape_changes(
 ) -> pd.DataFrame:
     """Add the column `changes_shape`, which marks deletions of blocks that change the shape.
 
-    It is True only for single deletions of such a block, which a plain network cannot lose. The
-    blocks that a plain network of the same depth lost show which these are. Without a plain
-    network, the probe `identity` does.
+    Only single deletions are marked. A plain network cannot lose such a block, so these are the
+    blocks that a plain network of the same depth did not lose. Without a plain network, the probe
+    `identity` shows which blocks they are.
 
     Args:
         table: rows of the probe `lesions`.

@@ -23,7 +23,7 @@ from degradation.metrics import ITERATION
 
 POSITION = 5
 PROBE = "paths"
-CENTRAL_SHARE = 0.95  # of the norms lies within the reported lengths, the rest equally on each side
+CENTRAL_SHARE = 0.95  # share of the norms within the reported lengths; the rest is split equally
 TITLE = "along which paths does the gradient flow?"
 INTRODUCTION = (
     "On its way back from the loss, the gradient meets n blocks in a residual network. At each it "

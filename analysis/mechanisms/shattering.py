@@ -35,7 +35,7 @@ INTRODUCTION = (
     "0. Shortcuts add a part that does not shatter. If this is how they help, residual networks "
     "should keep a higher correlation than plain networks of the same depth."
 )
-TREND = 0  # key of the plain networks' trend among the differences, whose keys are depths
+TREND = 0  # key of the trend among the differences, whose other keys are depths
 SCALE = "(correlation: 1 identical, 0 white noise)"
 
 

@@ -14,8 +14,8 @@ from analysis.mechanisms.time_to_threshold import THRESHOLDS
 from analysis.requirements import missing_requirements
 from analysis.statistics import CONFIDENCE
 
-PairOfFits = tuple[GrowthFit, GrowthFit]  # of the plain and of the residual family
-LOWER, UPPER = -1, 1  # sides of GrowthFit.bound
+PairOfFits = tuple[GrowthFit, GrowthFit]  # plain family, residual family
+LOWER, UPPER = -1, 1  # the sides that GrowthFit.bound takes
 
 
 def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> Claim:
@@ -79,9 +79,9 @@ def decide_slowing(fits: Mapping[Fraction, PairOfFits]) -> Verdict:
 
 
 def contradiction_level(shares: int) -> float:
-    """Return the level of bounds of which any one contradicts.
+    """Return the level of each of `shares` bounds if a single one of them can contradict.
 
-    For all of `shares` bounds together the chance of an error is 5 % (Holm's first step).
+    All of them together then have an error rate of 5 % (Holm's first step).
     """
     return 1 - SIGNIFICANCE / shares
 

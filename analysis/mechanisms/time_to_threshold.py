@@ -10,7 +10,12 @@ import pandas as pd
 from analysis.columns import RUN_COLUMNS, TRAINING_ERROR
 from degradation.metrics import ITERATION
 
-THRESHOLDS = (Fraction(3, 4), Fraction(1, 2), Fraction(1, 4), Fraction(1, 8))  # of chance error
+THRESHOLDS = (
+    Fraction(3, 4),
+    Fraction(1, 2),
+    Fraction(1, 4),
+    Fraction(1, 8),
+)  # shares of chance error
 
 
 def measure_times(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
@@ -48,7 +53,7 @@ def measure_times(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def _locate_time(iterations: np.ndarray, is_reached: np.ndarray) -> dict[str, float]:
-    """Return the interval between the evaluation that first finds the error reached and its last.
+    """Return the interval of a run's time: between two evaluations, or beyond the last one.
 
     `iterations`: of a run's evaluations, ascending. `is_reached`: at each evaluation.
     """
