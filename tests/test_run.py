@@ -109,7 +109,7 @@ def test_resume_after_a_kill_is_bit_exact(tiny, undisturbed, monkeypatch, iterat
     monkeypatch.undo()
     record = locate_run(config).record
     with open(record.path(METRICS_FILE), "ab") as file:
-        file.write(b'{"iteration":99,"torn')
+        file.write(b'{"iteration":99,"truncated')
     assert train(config) is State.DONE
     assert_same(final(record), undisturbed)
 
@@ -256,7 +256,7 @@ def test_failure_is_recorded_and_retried(tiny, monkeypatch, caplog):
     record = locate_run(config).record
     assert record.state() is State.FAILED
     with open(record.path(ATTEMPTS_FILE), "ab") as file:
-        file.write(b'{"attempt":2,"torn')  # a kill in the middle of a line
+        file.write(b'{"attempt":2,"truncated')  # a kill in the middle of a line
     with pytest.raises(RunFailed, match="MemoryError: out of memory"):
         train(config)
     assert "1 corrupt or truncated lines in attempts.jsonl are dropped" in caplog.text

@@ -222,13 +222,31 @@ def _train(
     group.send_state(trainer.state())
     trainer.join(group)
     end[ITERATION] = trainer.iteration
+    outcome = _record_training(config, record, metadata, trainer, resume_state, stop, end)
 
+    files |= resume_state.snapshots
+    final_weights = serialization.dump(serialization.copy_weights(trainer.network))
+    files[WEIGHTS_FILE] = record.write(WEIGHTS_FILE, final_weights)
+    return build_manifest(outcome, end[ITERATION], files, resume_state.metrics, resume_state.probes)
+
+
+def _record_training(
+    config: Config,
+    record: Record,
+    metadata: Row,
+    trainer: Trainer,
+    resume_state: ResumeState,
+    stop: StopRequest,
+    end: Row,
+) -> State:
+    """Train to the end of the schedule, record and mirror what happens, and return the outcome."""
     outcome = State.DONE
     identify = partial(build_init_arguments, config, record, metadata)
     recorded_rows = merge_by_iteration(resume_state.metrics, resume_state.probes)
     with mirror(config.tracking, record.root, identify, recorded_rows) as send:
         recorder = EventRecorder(record, resume_state, send)
         for event in fit(trainer):
+            # if the next iteration fails, the attempt ended after this one
             end[ITERATION] = trainer.iteration
             match event:
                 case Metrics(row):
@@ -236,7 +254,7 @@ def _train(
                 case Snapshot():
                     recorder.record_snapshot(event)
                 case ProbeResult():
-                    recorder.record_probe(event, device.type)
+                    recorder.record_probe(event, trainer.device.type)
                 case Progress():
                     _finish_iteration(config, record, trainer, resume_state, stop)
                 case Divergence(iteration):
@@ -246,11 +264,7 @@ def _train(
                         iteration,
                     )
                     outcome, end[ITERATION] = State.DIVERGED, iteration
-
-    files |= resume_state.snapshots
-    final_weights = serialization.dump(serialization.copy_weights(trainer.network))
-    files[WEIGHTS_FILE] = record.write(WEIGHTS_FILE, final_weights)
-    return build_manifest(outcome, end[ITERATION], files, resume_state.metrics, resume_state.probes)
+    return outcome
 
 
 def _finish_iteration(

@@ -158,7 +158,7 @@ def test_all_processes_stop_at_the_same_iteration(shared):
 def test_impossible_process_counts_are_refused(tiny_overrides, tmp_path):
     for overrides, line in (
         (["seed=0"], "model.bn_parts: 1 is not allowed with 2 processes"),
-        (["-m", "seed=0,1"], "torchrun: a sweep is not allowed under it"),
+        (["-m", "seed=0,1"], "torchrun: a sweep cannot run under it"),
     ):
         status, output = torchrun(
             TRAIN, *overrides, *tiny_overrides, f"record_root={tmp_path / 'runs'}"

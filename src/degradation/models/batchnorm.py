@@ -42,8 +42,8 @@ def exact_statistics(
     Mean and variance of each channel are taken over all images of `batches` and all positions, so
     neither the sizes of the batches nor their order matters. While they are measured, each batch is
     normalised by its own statistics, as in training (precise BN, Wu and Johnson 2021). So a batch
-    should hold a fair sample of the classes. On leaving, the moving averages, the momentum
-    and the train or eval mode are restored, and training continues unchanged.
+    should hold a fair sample of the classes. The momentum and the train or eval mode are those of
+    before at once, the moving averages when the context ends: training continues unchanged.
 
     Args:
         batches: float (B, C, H, W), on the network's device.

@@ -54,7 +54,7 @@ class Network(nn.Module):
             self.stages.append(f"layer{stage + 1}")
             self.add_module(self.stages[-1], layer)
 
-        # in order `pre` nothing normalises the last addition but this
+        # in order `pre` the last addition is followed by no other BN
         self.bn_last = nn.BatchNorm2d(in_channels) if model.order == "pre" else None
         self.fc = nn.Linear(in_channels, classes)
 
@@ -131,7 +131,7 @@ def build_block(model: Model, in_channels: int, width: int, stride: int, first: 
 def initialise(
     network: nn.Module, generator: torch.Generator, initialisation: str = "fan_out"
 ) -> None:
-    """Draw all weights from one random stream, in place.
+    """Draw the weights of all convolutions and linear layers from one random stream, in place.
 
     Convolutions are He normal (He et al. 2015, 3.4). The linear layer has PyTorch's default, which
     is uniform within 1 / sqrt(inputs). BN keeps PyTorch's scale 1 and shift 0.

@@ -78,7 +78,7 @@ class WorkerGroup:
         self._broadcast(serialization.dump(state))
 
     def send_stop(self) -> None:
-        """Tell the workers that there is nothing to train, unless training has started already."""
+        """Let the workers end if training has not started. Called by the main process."""
         if not self._has_started:
             self._broadcast(b"")
 

@@ -144,7 +144,7 @@ class Trainer:
         self.parallel = self.group.wrap(self.network, self.config.model.bn_parts)
 
     def join(self, group: WorkerGroup) -> None:
-        """Continue as one process of a group, all of which have the same state."""
+        """Continue as one process of a group. All its processes must be in the same state."""
         self.group = group
         self.parallel = group.wrap(self.network, self.config.model.bn_parts)
         self.batches = self.loader.training_batches(self.iteration, group.shard)
@@ -183,7 +183,7 @@ class Trainer:
         self.diverged_at = state["diverged_at"].to(self.device)
 
     def step(self) -> None:
-        """Update the weights once."""
+        """Update the weights once, and what is recorded between evaluations."""
         config = self.config
         images, labels = next(self.batches)
 
