@@ -1,27 +1,27 @@
-"""Bad values of every key end in one line that names the key, what was wrong and what is allowed.
+"""A bad value of any key ends in one line that names the key, what is wrong and what is allowed.
 
-The table must have every key of the schema: one that is added without a bad value fails here.
+Every key of the schema must have a bad value here: a key that is added without one fails.
 """
 
 import re
-import types
 from dataclasses import is_dataclass
 from functools import cache
-from typing import get_args, get_type_hints
+from typing import get_args
 
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from degradation import config as schema
 from degradation.cli import format_error
-from degradation.config import CONF, Config
+from degradation.config import CONF
 from degradation.config.errors import is_single_line
+from degradation.config.schema import KEYS
 from degradation.errors import UserError
 
-# the words beside which a part is there that is null by default
+# overrides that give a configuration the part, which is null by default
 CONTEXTS = {
     "data.stream": "data=imagenet data.root=/",
     "schedule.warmup": "schedule=paper",
@@ -34,7 +34,7 @@ TYPES = {
     "bool": "perhaps 1.5 [true] null",
     "str": "[a] {a:1}",
 }
-# what a key is not given, beside values of another type; a value goes up to the next space
+# values that a key refuses, besides those of another type; separated by spaces
 BAD = {
     "name": "../x a/b . '' a:b 'a\nb' 'a\x1b[2Jb' " + "n" * 101,
     "seed": "-1 9223372036854775808 1e400",
@@ -111,7 +111,7 @@ BAD = {
     "tracking.init_timeout": "0 -1 nan 1e9",
     "tracking.system_metrics": "perhaps",
 }
-# a value that is bad beside others, and the key that is named
+# overrides that are bad together, and the key that the message names
 TOGETHER = [
     ("data=imagenet data.root=x data.stream=null", "data.stream"),
     ("data=imagenet data.root=null", "data.root"),
@@ -141,93 +141,81 @@ TOGETHER = [
 ]
 
 
-def leaves(kind: type, place: str = "") -> dict[str, object]:
-    """Dotted key -> type, of everything that the schema has."""
-    found: dict[str, object] = {}
-    for name, hint in get_type_hints(kind).items():
-        inner = next((one for one in get_args(hint) if is_dataclass(one)), hint)
-        found |= leaves(inner, f"{place}{name}.") if is_dataclass(inner) else {place + name: hint}
-    return found
-
-
-SCHEMA = leaves(Config)
-
-
-def values(text: str) -> list[str]:
-    """At spaces, but for those inside of quotes."""
+def split_values(text: str) -> list[str]:
+    """Split at spaces, except inside quotes."""
     return re.findall(r"'[^']*'|\S+", text)
 
 
-def wrong_types(key: str) -> list[str]:
-    hint = SCHEMA[key]
-    may_be_null = isinstance(hint, types.UnionType)
-    inner = next(one for one in get_args(hint) if one is not type(None)) if may_be_null else hint
-    given = (
-        values(TYPES[inner.__name__])
-        if isinstance(inner, type) and not get_args(inner)
-        else ["x", "3", "{a:1}"]
-    )
-    return [one for one in given if not (one == "null" and may_be_null)]
+def list_wrong_types(name: str) -> list[str]:
+    """Return values of types that the key does not have."""
+    key = KEYS[name]
+    if get_args(key.type):  # a list
+        return ["x", "3", "{a:1}"]
+    values = split_values(TYPES[key.type.__name__])
+    return [value for value in values if not (value == "null" and key.is_nullable)]
 
 
-VALUES = [
-    (key, value) for key in BAD for value in dict.fromkeys([*values(BAD[key]), *wrong_types(key)])
-]
+def list_bad_values(name: str) -> list[str]:
+    return list(dict.fromkeys([*split_values(BAD[name]), *list_wrong_types(name)]))
+
+
+# the keys that hold values, not parts
+LEAVES = [name for name, key in KEYS.items() if not is_dataclass(key.type)]
 
 
 @cache
-def composed(words):
-    schema.register()
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        return compose("config", list(words))
+def compose_groups(groups):
+    with schema.initialised():
+        return compose("config", list(groups))
 
 
-def refusal(*words):
-    """What Hydra or we say of these words; the groups among them are composed once for all cases."""
-    groups = tuple(word for word in words if (CONF / word.partition("=")[0]).is_dir())
-    cfg = composed(groups).copy()
-    given = OverridesParser.create().parse_overrides([word for word in words if word not in groups])
+def refusal(*overrides):
+    """Return the message about these overrides. Their groups are composed once for all cases."""
+    groups = tuple(text for text in overrides if (CONF / text.partition("=")[0]).is_dir())
+    cfg = compose_groups(groups).copy()
+    others = [text for text in overrides if text not in groups]
+    parsed = OverridesParser.create().parse_overrides(others)
     try:
-        ConfigLoaderImpl._apply_overrides_to_config(given, cfg)
+        ConfigLoaderImpl._apply_overrides_to_config(parsed, cfg)
         schema.read(cfg)
     except (UserError, HydraException) as error:
         return format_error(error)
-    return f"{words} are taken"
+    return f"{overrides} are accepted"
 
 
-def check_line(line, named):
-    assert line.startswith(named), line
+def assert_names_key(line, beginning):
+    assert line.startswith(beginning), line
     assert "allowed" in line
     assert is_single_line(line)
     assert len(line) < 1100
 
 
-def test_the_value_of_an_environment_variable_is_not_told(monkeypatch):
+def test_value_of_an_environment_variable_is_not_printed(monkeypatch):
     monkeypatch.setenv("A_KEY_OF_MINE", "0123secret")
     line = refusal("seed=${oc.env:A_KEY_OF_MINE}")
-    check_line(line, "seed: does not resolve (")
+    assert_names_key(line, "seed: does not resolve (")
     assert "secret" not in line
 
 
 def test_every_key_of_the_schema_has_a_bad_value():
-    assert set(BAD) == set(SCHEMA)
+    assert set(BAD) == set(LEAVES)
 
 
-def test_there_are_as_many_cases_as_are_promised():
-    assert (
-        len(VALUES) + len(TOGETHER) > 400
-    )  # beside those in test_bad_commands and data/test_bad_data
+def test_there_are_more_than_400_cases():
+    """Besides those in test_bad_commands.py and test_bad_data.py."""
+    assert sum(len(list_bad_values(name)) for name in BAD) + len(TOGETHER) > 400
 
 
-@pytest.mark.parametrize("key", SCHEMA)
-def test_a_bad_value_is_refused_with_its_key_and_what_is_allowed(key):
-    context = next((c for p, c in CONTEXTS.items() if key.startswith(p)), "").split()
-    for value in dict.fromkeys([*values(BAD[key]), *wrong_types(key)]):
-        line = refusal(*context, f"{key}={value}")
-        assert re.match(rf"{re.escape(key)}(\[\d\]|\.a)?: ", line), (value, line)
-        check_line(line, key)
+@pytest.mark.parametrize("name", LEAVES)
+def test_bad_value_is_refused_with_key_and_allowed_values(name):
+    contexts = [context for part, context in CONTEXTS.items() if name.startswith(part)]
+    context = contexts[0].split() if contexts else []
+    for value in list_bad_values(name):
+        line = refusal(*context, f"{name}={value}")
+        assert re.match(rf"{re.escape(name)}(\[\d\]|\.a)?: ", line), (value, line)
+        assert_names_key(line, name)
 
 
-@pytest.mark.parametrize(("words", "key"), TOGETHER)
-def test_what_is_bad_beside_other_values_is_refused(words, key):
-    check_line(refusal(*words.split()), f"{key}: ")
+@pytest.mark.parametrize(("overrides", "name"), TOGETHER)
+def test_values_that_are_bad_together_are_refused(overrides, name):
+    assert_names_key(refusal(*overrides.split()), f"{name}: ")
