@@ -5,6 +5,7 @@ Bad values of single keys are in robustness/test_bad_input.py.
 
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 
@@ -90,3 +91,19 @@ def test_questions_import_neither_torch_nor_wandb(question):
     )
     assert len(completed.stdout.splitlines()) > 20
     assert completed.stdout.splitlines()[-1] == "imported: []"
+
+
+def test_schema_holds_every_composed_key(compose_config):
+    config = compose_config("schedule=imagenet", "data=imagenet", "data.root=/")
+    names = list(flatten(asdict(config)))
+    assert len(names) > 50
+    assert set(names) <= set(KEYS)
+
+
+def flatten(values, prefix=""):
+    """Yield the dotted names of nested values."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from flatten(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name

@@ -1,9 +1,9 @@
-"""Change a sample of the code that decides numbers, one place at a time, and count how many changes the tests notice.
+"""Mutate a sample of the code that decides numbers, and count the mutants that the tests detect.
 
-    make mutants                            300 mutants, the seed 0, under an hour on two cores
-    make mutants COUNT=20 ONLY=analysis     20 of those whose path begins with this
+    make mutants                            300 mutants, seed 0: under an hour on two cores
+    make mutants COUNT=20 ONLY=analysis     20 mutants of the files whose path begins with this
 
-Prints the share that is noticed, module by module, and writes the changes that are not into build/mutants.txt.
+Prints how many are detected in each module, and writes those that are not to build/mutants.txt.
 """
 
 import argparse
@@ -39,48 +39,51 @@ COPIED = (
 SURVIVORS = ROOT / "build" / "mutants.txt"
 EQUIVALENT = Path(__file__).parent / "equivalent.txt"
 UNCHANGED_TIMEOUT_S = 1200.0
-TIMEOUT_FACTOR, TIMEOUT_LEAST_S = 3.0, 60.0  # of the time that the unchanged code's tests take
+TIMEOUT_FACTOR, MIN_TIMEOUT_S = 3.0, 60.0  # relative to the tests of the unchanged code
 
 
-def sources(only: str) -> list[Path]:
-    """The files that have mutants."""
+def list_sources(only: str) -> list[Path]:
+    """Return the files that are mutated."""
     return [ROOT / name for name in sorted(TESTS) if name.startswith(only)]
 
 
-def tests_of(path: Path) -> str:
+def find_tests(path: Path) -> str:
+    """Return the tests of a source file, as patterns separated by spaces."""
     return TESTS[path.relative_to(ROOT).as_posix()]
 
 
-def diff(mutant: Mutant) -> list[str]:
-    """The lines that change, - and +."""
+def diff_lines(mutant: Mutant) -> list[str]:
+    """Return the lines that change, with - and +."""
     before, after = mutant.path.read_text().splitlines(), mutant.code.splitlines()
     changed = difflib.unified_diff(before, after, n=0, lineterm="")
     return [line for line in changed if not line.startswith(("---", "+++", "@@"))]
 
 
-def key(mutant: Mutant) -> str:
-    """A mutant in a line: its file and its change, without the number of the line, which moves."""
-    change = " ".join(f"{line[0]} {line[1:].strip()}" for line in diff(mutant))
+def format_mutant(mutant: Mutant) -> str:
+    """Return a mutant as one line: its file and its change, without the line number."""
+    change = " ".join(f"{line[0]} {line[1:].strip()}" for line in diff_lines(mutant))
     return f"{mutant.path.relative_to(ROOT)}: {change}"
 
 
-def known_equivalent() -> set[str]:
+def read_equivalent() -> set[str]:
+    """Return the mutants that are known to change no behaviour."""
     lines = EQUIVALENT.read_text().splitlines()
     return {line for line in lines if line and not line.startswith("#")}
 
 
 def draw(paths: list[Path], count: int, seed: int) -> list[Mutant]:
-    """A sample of all mutants of these files, without those that are known to be equivalent."""
+    """Draw a sample of all mutants of these files, except those known to be equivalent."""
     changes = [change for path in paths for change in changes_of(path)]
     random.Random(seed).shuffle(changes)
-    equivalent = known_equivalent()
+    equivalent = read_equivalent()
     mutants = (change.mutant() for change in changes)
-    sample = list(islice((mutant for mutant in mutants if key(mutant) not in equivalent), count))
+    distinct = (mutant for mutant in mutants if format_mutant(mutant) not in equivalent)
+    sample = list(islice(distinct, count))
     print(f"{len(sample)} of {len(changes)} mutants", flush=True)
     return sample
 
 
-# --- one worker: a copy of the tree, and a process that has imported what takes long
+# --- one worker: a copy of the tree, and a process with the slow imports done
 
 
 def prepare(parent: str) -> None:
@@ -110,121 +113,126 @@ def prepare(parent: str) -> None:
 
 
 def run_tests(tests: str, timeout: float) -> tuple[bool, float]:
-    """Do they pass, in the copy that is the working folder, and how many seconds do they take?"""
+    """Return whether tests pass in the copy, which is the working folder, and their seconds."""
     began = time.monotonic()
     child = os.fork()
     if child == 0:
-        _be_pytest(tests)
+        _run_pytest(tests)
     ended = 0
     while not ended and time.monotonic() - began < timeout:
         time.sleep(0.05)
         ended, status = os.waitpid(child, os.WNOHANG)
     with suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)  # what it has left behind too
+        os.killpg(child, signal.SIGKILL)  # and any process that it left behind
     if not ended:
         os.waitpid(child, 0)
     return bool(ended) and os.waitstatus_to_exitcode(status) == 0, time.monotonic() - began
 
 
-def _be_pytest(tests: str) -> None:
-    """In a child: run the tests and end."""
+def _run_pytest(tests: str) -> None:
+    """Run the tests in this child process, and end it."""
     code = 3
     try:
         os.setsid()
-        signal.signal(
-            signal.SIGINT, signal.default_int_handler
-        )  # a shell's background jobs ignore it
+        # a shell's background jobs ignore SIGINT
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         silence = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(silence, stream)
         import pytest
 
-        options = [
-            "-x",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:xdist",
-            "-m",
-            "not slow and not cluster",
-        ]
+        options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+        options += ["-m", "not slow and not cluster"]
         places = [str(path) for pattern in tests.split() for path in sorted(Path().glob(pattern))]
         code = int(pytest.main([*options, f"--basetemp={Path.cwd()}/tmp", *places]))
     finally:
         os._exit(code)
 
 
-def is_noticed(job: tuple[Mutant, float]) -> tuple[Mutant, bool]:
+def run_mutant(job: tuple[Mutant, float]) -> tuple[Mutant, bool]:
+    """Return a mutant and whether its tests fail or hang. `job`: the mutant and its timeout."""
     mutant, timeout = job
     copy = Path.cwd() / mutant.path.relative_to(ROOT)
     content = copy.read_text()
     copy.write_text(mutant.code)
     try:
-        passed, _ = run_tests(tests_of(mutant.path), timeout)
+        passed, _ = run_tests(find_tests(mutant.path), timeout)
     finally:
         copy.write_text(content)
     return mutant, not passed
 
 
-def unchanged(tests: str) -> tuple[str, bool, float]:
+def run_unchanged(tests: str) -> tuple[str, bool, float]:
+    """Return the tests, whether they pass on the code as it is, and their seconds."""
     return tests, *run_tests(tests, UNCHANGED_TIMEOUT_S)
 
 
-# --- the whole
+# --- the command
 
 
 def measure(sample: list[Mutant], workers: int) -> Iterator[tuple[Mutant, bool]]:
-    """Each mutant as soon as it is known whether it is noticed."""
+    """Yield each mutant, and whether it is detected, as soon as that is known."""
     context = multiprocessing.get_context("fork")
     with (
         tempfile.TemporaryDirectory(prefix="mutants-") as folder,
-        ProcessPoolExecutor(
-            workers, context, prepare, (folder,)
-        ) as pool,  # a Pool's daemons could not have children
+        # not a Pool, whose daemons could not have children
+        ProcessPoolExecutor(workers, context, prepare, (folder,)) as pool,
     ):
         timeouts = {}
-        for tests, passed, seconds in pool.map(
-            unchanged, sorted({tests_of(one.path) for one in sample})
-        ):
+        selections = sorted({find_tests(mutant.path) for mutant in sample})
+        for tests, passed, seconds in pool.map(run_unchanged, selections):
             if not passed:
-                sys.exit(f"these fail on the code as it is: {tests}")
-            timeouts[tests] = max(TIMEOUT_LEAST_S, TIMEOUT_FACTOR * seconds)
-        jobs = [(mutant, timeouts[tests_of(mutant.path)]) for mutant in sample]
-        yield from pool.map(is_noticed, jobs)
+                sys.exit(f"these tests fail on the unchanged code: {tests}")
+            timeouts[tests] = max(MIN_TIMEOUT_S, TIMEOUT_FACTOR * seconds)
+        jobs = [(mutant, timeouts[find_tests(mutant.path)]) for mutant in sample]
+        yield from pool.map(run_mutant, jobs)
 
 
-def main() -> None:
+def print_shares(detections: dict[Path, list[bool]]) -> None:
+    """Print how many mutants are detected, by module and in total."""
+    for path, results in sorted(detections.items()):
+        print(f"{sum(results):4} of {len(results):4} detected  {path.relative_to(ROOT)}")
+    detected = sum(sum(results) for results in detections.values())
+    total = sum(len(results) for results in detections.values())
+    print(f"{detected:4} of {total:4} detected: {100 * detected / max(1, total):.1f} %")
+
+
+def write_survivors(survivors: list[Mutant]) -> None:
+    """Write the mutants that no test detects, each with the line for equivalent.txt."""
+    SURVIVORS.parent.mkdir(exist_ok=True)
+    with open(SURVIVORS, "w") as file:
+        for mutant in sorted(survivors, key=lambda survivor: (survivor.path, survivor.line)):
+            place = f"{mutant.path.relative_to(ROOT)}:{mutant.line}"
+            lines = [place, *diff_lines(mutant), f"# {format_mutant(mutant)}", ""]
+            file.write("\n".join(lines) + "\n")
+    print(f"those not detected: {SURVIVORS.relative_to(ROOT)}")
+
+
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--count", type=int, default=300, help="mutants in the sample")
-    parser.add_argument("--seed", type=int, default=0, help="of the sample")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the sample")
     parser.add_argument("--only", default="", help="files whose path begins with this")
-    parser.add_argument("--workers", type=int, default=2)
-    given = parser.parse_args()
-    sample = draw(sources(given.only), given.count, given.seed)
+    parser.add_argument("--workers", type=int, default=2, help="processes")
+    return parser.parse_args()
 
-    noticed: dict[Path, list[bool]] = {}
+
+def main() -> None:
+    arguments = parse_arguments()
+    sample = draw(list_sources(arguments.only), arguments.count, arguments.seed)
+    detections: dict[Path, list[bool]] = {}
     survivors = []
-    for number, (mutant, seen) in enumerate(measure(sample, given.workers), start=1):
-        noticed.setdefault(mutant.path, []).append(seen)
-        if not seen:
+    for number, (mutant, is_detected) in enumerate(measure(sample, arguments.workers), start=1):
+        detections.setdefault(mutant.path, []).append(is_detected)
+        if not is_detected:
             survivors.append(mutant)
         if sys.stdout.isatty():
-            print(f"\r{number} done, {len(survivors)} not noticed", end="", flush=True)
+            print(f"\r{number} done, {len(survivors)} not detected", end="", flush=True)
     print()
-    for path, seen in sorted(noticed.items()):
-        print(f"{sum(seen):4} of {len(seen):4} noticed  {path.relative_to(ROOT)}")
-    total = len(sample) - len(survivors)
-    print(f"{total:4} of {len(sample):4} noticed: {100 * total / max(1, len(sample)):.1f} %")
-
-    SURVIVORS.parent.mkdir(exist_ok=True)
-    with open(SURVIVORS, "w") as file:
-        for mutant in sorted(survivors, key=lambda one: (one.path, one.line)):
-            place = f"{mutant.path.relative_to(ROOT)}:{mutant.line}"
-            file.write("\n".join([place, *diff(mutant), f"# {key(mutant)}", ""]) + "\n")
-    print(f"those not noticed: {SURVIVORS.relative_to(ROOT)}")
+    print_shares(detections)
+    write_survivors(survivors)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Mutants of a source file: mutmut's operators over the bodies of its functions, less what decides no number."""
+"""The mutants of a source file: mutmut's operators on function bodies that decide numbers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,12 +8,15 @@ import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 from mutmut.mutation.mutators import mutation_operators, operator_string
 
-# Keywords that change the speed, the place in memory or a defensive check, and no number on one CPU.
+# Keywords that change speed, memory or a defensive check, but no number on one CPU.
 NO_NUMBER = {"strict", "inplace", "foreach", "non_blocking", "pin_memory", "set_to_none", "device"}
+MESSAGE_CALLS = ("log.", "notify", "warn_once", "super")  # beginnings of functions' names
 
 
 @dataclass(frozen=True)
 class Mutant:
+    """A source file with one change."""
+
     path: Path
     line: int
     code: str  # of the whole file
@@ -21,7 +24,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Change:
-    """One place of a file, and what takes its place; the file's new text is made where it is needed, which is slow."""
+    """A node of a file and its replacement. The file's new text is slow to build: see `mutant`."""
 
     path: Path
     line: int
@@ -30,13 +33,14 @@ class Change:
     changed: cst.CSTNode
 
     def mutant(self) -> Mutant:
+        """Build the changed file."""
         mutated = self.module.deep_replace(self.node, self.changed)
         assert isinstance(mutated, cst.Module)
         return Mutant(self.path, self.line, mutated.code)
 
 
 def changes_of(path: Path) -> list[Change]:
-    """All changes of a file, in the order of their places in it."""
+    """Return all changes of a file, in the order of its nodes."""
     wrapper = MetadataWrapper(cst.parse_module(path.read_text()))
     positions = wrapper.resolve(PositionProvider)
     return [
@@ -46,31 +50,33 @@ def changes_of(path: Path) -> list[Change]:
 
 
 def _changes(node: cst.CSTNode, inside: bool) -> Iterator[tuple[cst.CSTNode, cst.CSTNode]]:
-    """A node and what takes its place, for every change below this one; `inside` the body of a function."""
+    """Yield (node, replacement) for every change below a node.
+
+    Args:
+        inside: whether the node is inside the body of a function
+    """
     if _decides_no_number(node):
         return
     if inside:
         for kind, operator in mutation_operators:
             if isinstance(node, kind):
-                changes = list(operator(node))
-                # of a text's three changes (marked, lower case, upper case) one is enough
-                yield from (
-                    (node, change)
-                    for change in (changes[:1] if operator is operator_string else changes)
-                )
+                replacements = list(operator(node))
+                if operator is operator_string:  # one of its three changes of a string is enough
+                    replacements = replacements[:1]
+                for replacement in replacements:
+                    yield node, replacement
     for child in node.children:
         enters = isinstance(node, cst.FunctionDef) and child is node.body
         yield from _changes(child, inside or enters)
 
 
 def _decides_no_number(node: cst.CSTNode) -> bool:
-    """Types, errors, asserts and messages; and the keywords above."""
+    """Return whether a node is a type, an error, an assertion, a message or such a keyword."""
     if isinstance(node, cst.Annotation | cst.Raise | cst.Assert | cst.Decorator):
         return True
     if isinstance(node, cst.Arg):
         return node.keyword is not None and node.keyword.value in NO_NUMBER
     if isinstance(node, cst.Call):
-        return (
-            cst.Module([]).code_for_node(node.func).startswith(("log.", "refuse", "tell", "super"))
-        )
+        name = cst.Module([]).code_for_node(node.func)
+        return name.startswith(MESSAGE_CALLS)
     return False

@@ -1,12 +1,19 @@
-"""Which tests are run for the mutants of a module: the fast ones of these files, folders and patterns, in this order.
+"""The tests that run for the mutants of a module: the fast ones of these files, in this order.
 
-training/distributed.py has no row: several processes are tested by slow tests.
+training/distributed.py is missing: only slow tests start several processes.
 """
 
 TRAINING = "tests/training/test_[!d]*.py"
-FILES = "tests/data/test_datasets.py tests/robustness/test_bad_data.py tests/data/test_imagenet.py tests/robustness/test_planted_data.py"
-EXACT = "tests/models/test_batchnorm.py"
-FEEDS = "tests/data/test_loaders.py tests/data/test_evaluation_offsets.py"
+FILES = (
+    "tests/data/test_datasets.py tests/robustness/test_bad_data.py"
+    " tests/data/test_imagenet.py tests/robustness/test_planted_data.py"
+)
+MEASURES = "tests/probes/test_measure.py"
+IMAGENET = "tests/data/test_imagenet.py"
+AMBIGUITIES = "tests/config/test_ambiguities.py"
+IMAGENET_RUN = "tests/test_run_imagenet.py"
+BATCHNORM = "tests/models/test_batchnorm.py"
+LOADERS = "tests/data/test_loaders.py tests/data/test_evaluation_offsets.py"
 CLAIMS = "tests/analysis/test_claim*.py tests/analysis/comparisons"
 
 TESTS: dict[str, str] = {
@@ -15,19 +22,23 @@ TESTS: dict[str, str] = {
     "src/degradation/models/bottleneck.py": "tests/models tests/probes",
     "src/degradation/models/error_counts.py": f"{TRAINING} tests/probes",
     "src/degradation/models/complexity.py": "tests/models",
-    "src/degradation/models/construction.py": "tests/models/test_construction*.py tests/test_run_constructed.py",
+    "src/degradation/models/construction.py": (
+        "tests/models/test_construction*.py tests/test_run_constructed.py"
+    ),
     "src/degradation/models/network.py": "tests/models tests/probes",
-    "src/degradation/models/batchnorm.py": f"{EXACT} tests/probes tests/config/test_ambiguities.py",
+    "src/degradation/models/batchnorm.py": f"{BATCHNORM} tests/probes {AMBIGUITIES}",
     "src/degradation/models/shortcuts.py": "tests/models tests/probes",
     "src/degradation/data/arrays.py": "tests/data/test_arrays.py",
     "src/degradation/data/cifar.py": "tests/data/test_downloads.py",
     "src/degradation/data/digits.py": "tests/data/test_datasets.py",
-    "src/degradation/data/downloads.py": "tests/data/test_downloads.py tests/robustness/test_bad_data.py",
-    "src/degradation/data/augment.py": f"tests/data/test_augment.py {FEEDS}",
+    "src/degradation/data/downloads.py": (
+        "tests/data/test_downloads.py tests/robustness/test_bad_data.py"
+    ),
+    "src/degradation/data/augment.py": f"tests/data/test_augment.py {LOADERS}",
     "src/degradation/data/fashion_mnist.py": "tests/data/test_downloads.py",
     "src/degradation/data/fingerprint.py": f"{FILES} tests/test_run_id.py",
     "src/degradation/data/datasets.py": FILES,
-    "src/degradation/data/loaders.py": f"{FEEDS} {EXACT} tests/probes/test_measure.py tests/data/test_imagenet.py",
+    "src/degradation/data/loaders.py": f"{LOADERS} {BATCHNORM} {MEASURES} {IMAGENET}",
     "src/degradation/data/folders.py": FILES,
     "src/degradation/data/image_files.py": FILES,
     "src/degradation/data/image_folder.py": FILES,
@@ -35,10 +46,12 @@ TESTS: dict[str, str] = {
     "src/degradation/data/imagenet.py": "tests/data/test_imagenet.py tests/test_run_imagenet.py",
     "src/degradation/data/streaming.py": "tests/data/test_imagenet.py tests/test_run_imagenet.py",
     "src/degradation/data/safe_open.py": FILES,
-    "src/degradation/data/random_streams.py": f"tests/data/test_random_streams.py {FEEDS} {EXACT} tests/probes/test_measure.py",
+    "src/degradation/data/random_streams.py": (
+        f"tests/data/test_random_streams.py {LOADERS} {BATCHNORM} {MEASURES}"
+    ),
     "src/degradation/training/serialization.py": TRAINING,
-    "src/degradation/training/evaluate.py": f"{TRAINING} tests/config/test_ambiguities.py tests/test_run_imagenet.py",
-    "src/degradation/training/trainer.py": f"{TRAINING} tests/test_run_imagenet.py",
+    "src/degradation/training/evaluate.py": f"{TRAINING} {AMBIGUITIES} {IMAGENET_RUN}",
+    "src/degradation/training/trainer.py": f"{TRAINING} {IMAGENET_RUN}",
     "src/degradation/training/schedule.py": TRAINING,
     "src/degradation/training/device.py": f"{TRAINING} tests/test_environment.py",
     "src/degradation/training/optimizer.py": f"{TRAINING} tests/config/test_ambiguities.py",

@@ -1,4 +1,4 @@
-"""Nothing that lies in a record can run, nothing is followed out of it, and nothing secret gets into one."""
+"""Nothing in a record is executed, no link leads out of it, and no secret gets into one."""
 
 import contextlib
 import io
@@ -30,30 +30,31 @@ SCRIPTS = CONF.parent / "experiments"
 
 
 class Malicious:
-    """Leaves a file where it is unpickled."""
+    """Writes a file when it is unpickled."""
 
-    def __init__(self, mark):
-        self.mark = str(mark)
+    def __init__(self, trace):
+        self.trace = str(trace)
 
     def __reduce__(self):
-        return (open, (self.mark, "w"))
+        return (open, (self.trace, "w"))
 
 
-def planted_pickles(mark):
-    """The forms that a pickle may have for torch.load: bare, and in an archive, beside tensors."""
+def build_pickles(trace):
+    """Return a malicious pickle in the forms that torch.load reads: bare, and in an archive."""
     stream = io.BytesIO()
-    torch.save({"training": Malicious(mark), "conv1.weight": torch.zeros(1)}, stream)
-    return [pickle.dumps(Malicious(mark)), stream.getvalue()]
+    torch.save({"training": Malicious(trace), "conv1.weight": torch.zeros(1)}, stream)
+    return [pickle.dumps(Malicious(trace)), stream.getvalue()]
 
 
 @pytest.fixture
-def mark(tmp_path):
+def trace(tmp_path):
+    """The file that a malicious pickle writes; the test fails if it does."""
     path = tmp_path / "executed"
     yield path
     assert not path.exists()
 
 
-def test_the_trap_works(tmp_path):
+def test_malicious_pickle_writes_its_file(tmp_path):
     pickle.loads(pickle.dumps(Malicious(tmp_path / "executed"))).close()
     assert (tmp_path / "executed").exists()
 
@@ -67,11 +68,11 @@ def test_the_trap_works(tmp_path):
     ],
     ids=["bare", "sealed"],
 )
-def test_a_planted_checkpoint_does_nothing(tiny, mark, caplog, form, wrap, reason):
-    """Nor where its seal is right, which whoever plants it can write too: then `weights_only` alone keeps it out."""
+def test_planted_checkpoint_is_not_executed(tiny, trace, caplog, form, wrap, reason):
+    """Nor with a valid seal, which an attacker can write too: then only `weights_only` protects."""
     config = tiny("probes=none")
     record = locate_run(config).record
-    record.write(CHECKPOINT_FILE, wrap(planted_pickles(mark)[form]))
+    record.write(CHECKPOINT_FILE, wrap(build_pickles(trace)[form]))
     assert train(config) is State.DONE
     assert f"{CHECKPOINT_FILE} {reason}" in caplog.text
 
@@ -79,39 +80,36 @@ def test_a_planted_checkpoint_does_nothing(tiny, mark, caplog, form, wrap, reaso
 @pytest.mark.slow
 @pytest.mark.parametrize("form", [0, 1])
 @pytest.mark.parametrize("name", [WEIGHTS_FILE, f"{SNAPSHOTS_DIR}/00000006.pt"])
-def test_planted_weights_do_nothing_though_the_manifest_fits_them(tiny, mark, form, name):
-    """explain.py reads them."""
+def test_planted_weights_in_the_manifest_are_not_executed(tiny, trace, form, name):
+    """explain.py reads weights that match the manifest."""
     config = tiny()
     train(config)
     record = locate_run(config).record
     manifest = record.read_manifest()
-    manifest["files"][name] = record.write(name, planted_pickles(mark)[form])
-    record.write(
-        DONE_FILE,
-        encode_document({key: value for key, value in manifest.items() if key != "sha256"}),
-    )
-    with pytest.raises(
-        ProbesFailed, match=r"^residual-d8-s0-\w+: .* holds more than tensors"
-    ) as told:
+    manifest["files"][name] = record.write(name, build_pickles(trace)[form])
+    del manifest["sha256"]
+    record.write(DONE_FILE, encode_document(manifest))
+    message = r"^residual-d8-s0-\w+: .* holds more than tensors"
+    with pytest.raises(ProbesFailed, match=message) as error:
         run_probes(config)
-    assert str(told.value).isprintable()
+    assert str(error.value).isprintable()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", [0, 1])
 @pytest.mark.parametrize("name", [RUN_FILE, METRICS_FILE, DONE_FILE])
-def test_a_pickle_in_place_of_a_text_does_nothing(tiny, mark, form, name):
+def test_pickle_in_place_of_text_is_not_executed(tiny, trace, form, name):
     config = tiny("probes=none")
     train(config)
     record = locate_run(config).record
-    record.path(name).write_bytes(planted_pickles(mark)[form])
+    record.path(name).write_bytes(build_pickles(trace)[form])
     with contextlib.suppress(RunFailed):
         assert train(config) is State.DONE
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [RUN_FILE, METRICS_FILE, CHECKPOINT_FILE, WEIGHTS_FILE, DONE_FILE])
-def test_a_planted_link_leads_nowhere(tiny, tmp_path, name):
+def test_planted_link_is_not_followed(tiny, tmp_path, name):
     config = tiny("probes=none")
     record = locate_run(config).record
     outside = tmp_path / "precious"
@@ -124,12 +122,15 @@ def test_a_planted_link_leads_nowhere(tiny, tmp_path, name):
 
 
 def test_only_weights_are_read(tmp_path, monkeypatch):
-    asked = []
-    monkeypatch.setattr(
-        torch, "load", lambda *_, **options: asked.append(options["weights_only"]) or {}
-    )
+    requested = []
+
+    def load(*_, **options):
+        requested.append(options["weights_only"])
+        return {}
+
+    monkeypatch.setattr(torch, "load", load)
     serialization.load(b"")
-    assert asked == [True]
+    assert requested == [True]
 
 
 SECRETS = {
@@ -139,46 +140,47 @@ SECRETS = {
     "MY_PASSWORD": "correct-horse-battery-staple",
     "DATABASE_URL": "postgres://me:hunter2hunter2@localhost/db",
 }
-IN_NETRC = "netrcnetrcnetrcnetrcnetrcnetrcnetrcnetrc"
+NETRC_PASSWORD = "netrcnetrcnetrcnetrcnetrcnetrcnetrcnetrc"
+
+
+def write_broken_images(root):
+    """Create an image folder whose images cannot be read."""
+    for place in ("train/a", "train/b", "test/a", "test/b"):
+        (root / place).mkdir(parents=True)
+        (root / place / "broken.png").write_bytes(b"")
 
 
 @pytest.mark.slow
-def test_no_key_or_value_of_the_environment_is_ever_written(tiny_overrides, tmp_path):
-    """A sweep with W&B offline of which one run fails, its report, a sweep to retry it: every byte that is left."""
+def test_secrets_of_the_environment_are_never_written(tiny_overrides, tmp_path):
+    """A sweep with W&B offline, one that fails, a report and a status: every file and output."""
     home, cwd = tmp_path / "home", tmp_path / "cwd"
     home.mkdir()
     cwd.mkdir()
-    (home / ".netrc").write_text(f"machine api.wandb.ai\n  login user\n  password {IN_NETRC}\n")
-    (home / ".netrc").chmod(0o600)
+    netrc = home / ".netrc"
+    netrc.write_text(f"machine api.wandb.ai\n  login user\n  password {NETRC_PASSWORD}\n")
+    netrc.chmod(0o600)
     environment = os.environ | SECRETS | {"HOME": str(home), "TMPDIR": str(tmp_path)}
+    overrides = [*tiny_overrides, "tracking=offline", "seed=0,1"]
 
-    def run(script, *given):
-        command = [
-            sys.executable,
-            str(SCRIPTS / script),
-            *tiny_overrides,
-            "tracking=offline",
-            "seed=0,1",
-            *given,
-        ]
+    def run(script, *arguments):
+        command = [sys.executable, str(SCRIPTS / script), *overrides, *arguments]
         return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, check=False)
 
-    pictures = cwd / "pictures"
-    for place in ("train/a", "train/b", "test/a", "test/b"):
-        (pictures / place).mkdir(parents=True)
-        (pictures / place / "broken.png").write_bytes(b"")
-    failing = ("data=image_folder", f"data.root={pictures}")
-    done = [
+    write_broken_images(cwd / "images")
+    failing = ("data=image_folder", f"data.root={cwd / 'images'}")
+    completed = [
         run("train.py", "-m"),
         run("train.py", "-m", *failing),
         run("report.py", "-m"),
         run("status.py", *failing),
     ]
-    assert [one.returncode for one in done] == [0, 1, 0, 0], [one.stderr.decode() for one in done]
-    written = {path: path.read_bytes() for path in cwd.rglob("*") if path.is_file()}
-    names = {path.relative_to(cwd).parts[0] for path in written}
-    assert {"runs", "reports", "multirun"} <= names
-    assert any(path.suffix == ".wandb" for path in written)
-    written |= {f"output of {number}": one.stdout + one.stderr for number, one in enumerate(done)}
-    for secret in (*SECRETS.values(), IN_NETRC):
-        assert [str(path) for path, content in written.items() if secret.encode() in content] == []
+    errors = [process.stderr.decode() for process in completed]
+    assert [process.returncode for process in completed] == [0, 1, 0, 0], errors
+    contents = {str(path): path.read_bytes() for path in cwd.rglob("*") if path.is_file()}
+    folders = {path.name for path in cwd.iterdir()}
+    assert {"runs", "reports", "multirun"} <= folders
+    assert any(name.endswith(".wandb") for name in contents)
+    for number, process in enumerate(completed):
+        contents[f"output of {number}"] = process.stdout + process.stderr
+    for secret in (*SECRETS.values(), NETRC_PASSWORD):
+        assert [name for name, content in contents.items() if secret.encode() in content] == []
