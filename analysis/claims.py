@@ -62,14 +62,14 @@ def judge_degradation(
     pair: FamilyPair = FAMILY_PAIRS[0],
     compare: Compare = training_error_difference,
 ) -> Claim:
-    """Judge whether the training error of plain nets rises with depth.
+    """Judge whether the training error of plain networks rises with depth.
 
     Two things are needed: a rising trend over depth (from three depths on), and a lower bound of
     deepest minus shallowest above the margin. Untrained depths do not count as degraded.
     """
     name = "degradation"
     statement = (
-        f"{pair.plain} nets: training error rises with depth, by more than {margin:g} points"
+        f"{pair.plain} networks: training error rises with depth, by more than {margin:g} points"
     )
     groups = group_by_depth(runs, pair.plain)
     if reasons := missing_requirements({pair.plain: groups}, depths=2):
@@ -110,15 +110,15 @@ def judge_no_degradation(
     pair: FamilyPair = FAMILY_PAIRS[0],
     compare: Compare = training_error_difference,
 ) -> Claim:
-    """Judge whether no deeper residual net is worse than the shallowest one by the margin.
+    """Judge whether no deeper residual network is worse than the shallowest one by the margin.
 
     Needs an upper bound below the margin at every depth. Contradicted if any depth is worse, with
-    Holm's correction for the number of depths (`decide`). Inconclusive if the shallowest net is
+    Holm's correction for the number of depths (`decide`). Inconclusive if the shallowest network is
     untrained: there is nothing to compare with.
     """
     name = "no degradation"
     statement = (
-        f"{pair.residual} nets: no depth has a training error {margin:g} points or more"
+        f"{pair.residual} networks: no depth has a training error {margin:g} points or more"
         " above the shallowest's"
     )
     groups = group_by_depth(runs, pair.residual)
@@ -137,7 +137,7 @@ def judge_no_degradation(
     shallowest_trained = not is_untrained(groups[shallowest])
     verdict = decision.verdict if shallowest_trained else Verdict.INCONCLUSIVE
     bound = format_bound(differences[decision.worst], decision.side, decision.simultaneous)
-    decisive = f"at worst {decision.worst} minus {shallowest} layers: {bound}"
+    decisive = f"worst case, {decision.worst} minus {shallowest} layers: {bound}"
     return Claim(name, statement, verdict, decisive, evidence, caveats(runs, groups))
 
 
@@ -147,14 +147,14 @@ def judge_fix(
     pair: FamilyPair = FAMILY_PAIRS[0],
     compare: Compare = training_error_difference,
 ) -> Claim:
-    """Judge whether a residual net trains better than the plain net of its depth.
+    """Judge whether a residual network trains better than the plain network of its depth.
 
-    Needs a lower bound of plain minus residual above the margin, at the deepest plain net that
+    Needs a lower bound of plain minus residual above the margin, at the deepest plain network that
     trains.
     """
     name = "the fix"
     statement = (
-        "at the deepest plain net that trains, shortcuts lower the training error by more than"
+        "at the deepest plain network that trains, shortcuts lower the training error by more than"
         f" {margin:g} points"
     )
     plain = group_by_depth(runs, pair.plain)
@@ -165,7 +165,7 @@ def judge_fix(
     depths = sorted(plain.keys() & residual.keys())
     trained = [depth for depth in depths if not is_untrained(plain[depth])]
     if not trained:
-        decisive = "no depth in common at which a plain net trains"
+        decisive = "no depth in common at which a plain network trains"
         return Claim(name, statement, Verdict.NOT_TESTED, decisive, [], notes)
 
     comparison = f"{pair.plain} minus {pair.residual}"
@@ -174,7 +174,7 @@ def judge_fix(
     for depth in depths:
         differences[depth] = compare(plain[depth], residual[depth])
         bounds = format_comparison(differences[depth], plain[depth], residual[depth])
-        untrained = "" if depth in trained else "; this plain net is untrained"
+        untrained = "" if depth in trained else "; this plain network is untrained"
         evidence.append(f"{comparison}, {depth} layers: {bounds}{untrained}")
 
     deepest = max(trained)

@@ -86,7 +86,7 @@ def _not_compared(runs: pd.DataFrame) -> list[Claim]:
     reasons += _unpublished_networks(runs[follows_imagenet_protocol(runs)], "imagenet")
     if not reasons:
         return []
-    statement = "the errors equal those that were published for the same nets"
+    statement = "the errors equal those that were published for the same networks"
     decisive = f"not compared with published numbers: {abbreviate(reasons, '; ')}"
     return [Claim("published numbers", statement, Verdict.NOT_TESTED, decisive, reasons)]
 
@@ -252,5 +252,5 @@ def _notes(runs: pd.DataFrame, paper: PublishedValue) -> list[str]:
             " seeds is unknown"
         )
     if paper.by_eye:
-        notes.append("the paper's plain nets are read off figure 6 by eye")
+        notes.append("the paper's plain networks are read off figure 6 by eye")
     return notes

@@ -141,8 +141,8 @@ TABLE_1_BOTTLENECK = {
 
 def _cifar10_sizes() -> Iterator[PublishedValue]:
     for depth, (printed, parameters, multiply_adds) in CIFAR10_SIZES.items():
-        for net in (PLAIN, RESIDUAL_A):
-            place = ("cifar10", *net, depth)
+        for network in (PLAIN, RESIDUAL_A):
+            place = ("cifar10", *network, depth)
             yield PublishedValue(*place, PARAMETERS, "G", "6n+2 layers", parameters)
             yield PublishedValue(*place, MULTIPLY_ADDS, "G", "6n+2 layers", multiply_adds)
         yield PublishedValue("cifar10", *RESIDUAL_A, depth, PARAMETERS, "H15", "table 6", printed)
@@ -174,31 +174,33 @@ def _cifar10_figure_6() -> Iterator[PublishedValue]:
 
 def _cifar10_reproductions() -> Iterator[PublishedValue]:
     for depth in P1_PLAIN:
-        for net, errors in ((PLAIN, P1_PLAIN), (RESIDUAL_A, P1_RESIDUAL)):
+        for network, errors in ((PLAIN, P1_PLAIN), (RESIDUAL_A, P1_RESIDUAL)):
             training, test = errors[depth]
-            place = ("cifar10", *net, depth)
+            place = ("cifar10", *network, depth)
             yield PublishedValue(*place, AUGMENTED_ERROR, "P1", "repository", training, runs=1)
             yield PublishedValue(*place, TEST_ERROR, "P1", "repository", test, runs=1)
     source = (TEST_ERROR, "P2", "repository")
-    for net, depth, mean, sd in P2:
-        yield PublishedValue("cifar10", *net, depth, *source, mean, sd=sd, runs=5)
+    for network, depth, mean, sd in P2:
+        yield PublishedValue("cifar10", *network, depth, *source, mean, sd=sd, runs=5)
     note = "its warm-up never returned to 0.1"
     yield PublishedValue("cifar10", *RESIDUAL_A, 110, *source, 7.14, sd=0.20, runs=5, note=note)
 
 
 def _imagenet_errors() -> Iterator[PublishedValue]:
-    for net, depth, top1 in TABLE_2:
-        yield PublishedValue("imagenet", *net, depth, TEN_CROP_ERROR, "H15", "table 2", top1)
-    for net, depth, block, top1, top5 in TABLE_3:
-        place = ("imagenet", *net, depth)
+    for network, depth, top1 in TABLE_2:
+        yield PublishedValue("imagenet", *network, depth, TEN_CROP_ERROR, "H15", "table 2", top1)
+    for network, depth, block, top1, top5 in TABLE_3:
+        place = ("imagenet", *network, depth)
         yield PublishedValue(*place, TEN_CROP_ERROR, "H15", "table 3", top1, block=block)
         yield PublishedValue(*place, TEN_CROP_TOP5_ERROR, "H15", "table 3", top5, block=block)
 
 
 def _imagenet_multiply_adds() -> Iterator[PublishedValue]:
     for depth, printed in TABLE_1_BASIC.items():
-        for net in (PLAIN, RESIDUAL_A):
-            yield PublishedValue("imagenet", *net, depth, MULTIPLY_ADDS, "H15", "table 1", printed)
+        for network in (PLAIN, RESIDUAL_A):
+            yield PublishedValue(
+                "imagenet", *network, depth, MULTIPLY_ADDS, "H15", "table 1", printed
+            )
     projections_34 = ("imagenet", *RESIDUAL_B, 34, MULTIPLY_ADDS)
     yield PublishedValue(*projections_34, "G", "table 1's layers", 3.66e9)
     for depth, (printed, stride_in_1x1, stride_in_3x3) in TABLE_1_BOTTLENECK.items():

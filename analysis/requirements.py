@@ -26,29 +26,29 @@ def missing_requirements(
             rows of a probe's table, which has no column `state` and may have several rows per run.
         depths: the number of depths that the claim needs of each family.
         shared: whether these depths must be the same in all families.
-        kind: an adjective for the nets in the messages, such as `probed`.
+        kind: an adjective for the networks in the messages, such as `probed`.
     """
-    nets = f"{kind} {{}} nets".lstrip()
+    networks = f"{kind} {{}} networks".lstrip()
     reasons: list[str] = []
     if shared:
         common = set.intersection(*(set(groups) for groups in families.values()))
-        reasons += _missing_depths(nets.format(" and ".join(families)), len(common), depths)
+        reasons += _missing_depths(networks.format(" and ".join(families)), len(common), depths)
     for family, groups in families.items():
         runs_by_depth = {depth: _one_row_per_run(rows) for depth, rows in groups.items()}
         for depth, runs in runs_by_depth.items():
             reasons += repeated_seeds(runs, f"{family}-{depth}")
         if not shared:
-            reasons += _missing_depths(nets.format(family), len(groups), depths)
+            reasons += _missing_depths(networks.format(family), len(groups), depths)
         reasons += _unfinished_runs(family, runs_by_depth)
         reasons += _missing_seeds(family, runs_by_depth)
     return reasons
 
 
-def _missing_depths(nets: str, present: int, needed: int) -> list[str]:
+def _missing_depths(networks: str, present: int, needed: int) -> list[str]:
     if present >= needed:
         return []
     plural = "s" if needed > 1 else ""
-    return [f"needs {needed} depth{plural} of {nets}, has {present}"]
+    return [f"needs {needed} depth{plural} of {networks}, has {present}"]
 
 
 def _unfinished_runs(family: str, groups: RunsByDepth) -> list[str]:
@@ -70,7 +70,7 @@ def _missing_seeds(family: str, groups: RunsByDepth) -> list[str]:
     depths = [str(depth) for depth, runs in groups.items() if runs["seed"].nunique() < MIN_SEEDS]
     if not depths:
         return []
-    return [f"{family} nets of {', '.join(depths)} layers have one seed; an interval needs two"]
+    return [f"{family} networks of {', '.join(depths)} layers have one seed; an interval needs two"]
 
 
 def _one_row_per_run(rows: pd.DataFrame) -> pd.DataFrame:

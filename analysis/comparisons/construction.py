@@ -28,18 +28,18 @@ from degradation.metrics import TEST_ERROR
 POSITION = 5
 FAMILY = "constructed"
 TITLE = "The solution by construction"
-# On devices other than the CPU, batch normalisation inverts itself only up to rounding, which may
-# change the class of one image in thousands.
+# On devices other than the CPU, the construction inverts batch normalisation only up to rounding,
+# which may change the predicted class of one image in thousands.
 ROUNDING_POINTS = 0.05
 # Why the construction cannot be exact with `model.bn_statistics=exact`.
 EXACT_BN = (
-    "the construction inverts BN's moving averages; exact BN statistics are computed again from"
+    "the construction inverts BN's moving averages; exact BN statistics are recomputed from"
     " batches"
 )
 CAPTION = (
     "Training error of plain networks trained from scratch, of the networks constructed from a"
-    " trained shallow one before they are trained themselves, and of the same after training with"
-    f" the whole schedule. {MARKS}"
+    " trained shallow one before they are trained themselves, and of the same networks after"
+    f" training with the whole schedule. {MARKS}"
 )
 
 
@@ -49,7 +49,7 @@ def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
         return None
     if frame.error_kind == "running":
         reason = "a network that has not been trained yet has no running error"
-        claim = Claim("construction", "claims on the construction", Verdict.NOT_TESTED, reason)
+        claim = Claim("construction", "claims about the construction", Verdict.NOT_TESTED, reason)
         return Comparison("construction", TITLE, [claim], pd.DataFrame(), {})
     claims = [
         judge_existence(frame),
@@ -79,12 +79,12 @@ def judge_existence(frame: Frame) -> Claim:
 
     Compared within each seed. The parent's clean error is in the parent's own record. For other
     kinds of training error, and if that record is not among the runs, the shallowest constructed
-    network stands for the parent.
+    network represents the parent.
     """
     name = "construction"
     statement = (
-        "a deeper plain net has a solution that is no worse than the shallow one's: grown from it,"
-        " it starts at the same training error"
+        "a deeper plain network has a solution that is no worse than the shallow network's: if it"
+        " is grown from the shallow network, it starts at the same training error"
     )
     groups = group_by_depth(frame.runs, FAMILY)
     reasons = missing_requirements({FAMILY: groups}, depths=2)
@@ -110,7 +110,7 @@ def judge_existence(frame: Frame) -> Claim:
         evidence.append(f"{depth} layers minus {parent}: {span} within seeds")
     verdict = Verdict.REPRODUCED if worst <= ROUNDING_POINTS else Verdict.CONTRADICTED
     decisive = (
-        f"{len(groups)} depths, at worst {worst:+.3g} points above {parent}"
+        f"{len(groups)} depths, worst case {worst:+.3g} points above {parent}"
         f" (tolerance for rounding: {ROUNDING_POINTS:g})"
     )
     return Claim(name, statement, verdict, decisive, evidence)
@@ -136,8 +136,8 @@ def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
     """
     name = "not found"
     statement = (
-        f"trained from scratch, a deeper plain net ends more than {margin:g} points above its"
-        " constructed solution"
+        f"trained from scratch, a deeper plain network ends more than {margin:g} points above"
+        " the constructed solution"
     )
     plain, groups = group_by_depth(runs, "plain"), group_by_depth(runs, FAMILY)
     reasons = missing_requirements({"plain": plain, FAMILY: groups}, depths=2)
@@ -147,7 +147,7 @@ def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
     deeper = [depth for depth in sorted(plain.keys() & groups.keys()) if depth > min(groups)]
     trained = [depth for depth in deeper if not is_untrained(plain[depth])]
     if not trained:
-        reason = "a plain net trains at none of the greater depths"
+        reason = "no plain network trains at any of the greater depths"
         return Claim(name, statement, Verdict.NOT_TESTED, reason, [], notes)
     evidence = []
     differences = {}
@@ -167,13 +167,13 @@ def judge_further_training(frame: Frame, margin: float) -> Claim:
     """Judge whether SGD keeps the constructed solution: the error after minus before training.
 
     Compared within seeds, with an upper bound at every depth. Contradicted if any depth ends above
-    the margin, with Holm's correction for the number of depths (`decide`). The evidence says
-    how far the error rose in between.
+    the margin, with Holm's correction for the number of depths (`decide`). The evidence
+    reports how far the error rose in between.
     """
     name = "kept"
     statement = (
-        f"trained further, the constructed net ends less than {margin:g} points above its start,"
-        " at every depth"
+        f"trained further, the constructed network ends less than {margin:g} points above its"
+        " initial error, at every depth"
     )
     groups = group_by_depth(frame.runs, FAMILY)
     reasons = missing_requirements({FAMILY: groups}, depths=1)
@@ -199,5 +199,5 @@ def judge_further_training(frame: Frame, margin: float) -> Claim:
     )
     decision = decide(differences, "below", margin)
     line = format_bound(differences[decision.worst], decision.side, decision.simultaneous)
-    decisive = f"at worst {decision.worst} layers, after minus before: {line}"
+    decisive = f"worst case, {decision.worst} layers, after minus before: {line}"
     return Claim(name, statement, decision.verdict, decisive, evidence, notes)

@@ -98,7 +98,7 @@ def _find_gaps(runs: pd.DataFrame) -> list[str]:
     }
     if len(tried) > 1:
         reasons.append(
-            "the nets were not all trained at the same learning rates with the same seeds"
+            "the networks were not all trained at the same learning rates with the same seeds"
         )
     return reasons
 
@@ -135,7 +135,7 @@ def select_best_rates(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     notes = [
         f"best learning rates by the means of the same runs: {', '.join(rates)}",
         "the bounds account for this choice: they hold whichever rate is the best (Bonferroni over"
-        " the rates of one net)",
+        " the rates of one network)",
     ]
     if runs.groupby(["family", "depth", LR])["seed"].nunique().min() == 2:
         notes.append(

@@ -33,8 +33,8 @@ def judge_no_worse(runs: pd.DataFrame, family: str, baseline: str, margin: float
     The difference must be below the margin at every depth that both have (`decide`).
     """
     statement = (
-        f"{family} nets: at no depth is the training error {margin:g} points or more above the"
-        f" {baseline} net's"
+        f"{family} networks: at no depth is the training error {margin:g} points or more above the"
+        f" {baseline} network's"
     )
     groups, baselines = group_by_depth(runs, family), group_by_depth(runs, baseline)
     reasons = missing_requirements({family: groups, baseline: baselines}, depths=1)
@@ -50,6 +50,6 @@ def judge_no_worse(runs: pd.DataFrame, family: str, baseline: str, margin: float
         return not_tested(family, statement, ["the families have no depth in common"])
     decision = decide(differences, "below", margin)
     line = format_bound(differences[decision.worst], decision.side, decision.simultaneous)
-    decisive = f"at worst {decision.worst} layers, {family} minus {baseline}: {line}"
+    decisive = f"worst case, {decision.worst} layers, {family} minus {baseline}: {line}"
     notes = caveats(runs, groups, baselines)
     return Claim(family, statement, decision.verdict, decisive, evidence, notes)

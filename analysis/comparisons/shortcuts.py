@@ -56,7 +56,7 @@ def judge_projections(runs: pd.DataFrame, margin: float) -> Claim:
     notes = caveats(runs, plain, *options.values())
     depth = _find_deepest_trained(plain, options)
     if depth is None:
-        reason = "there is no depth in common at which a plain net trains"
+        reason = "there is no depth in common at which a plain network trains"
         return Claim(name, statement, Verdict.NOT_TESTED, reason, [], notes)
     networks = {option: groups[depth] for option, groups in options.items()}
     first = min(networks)

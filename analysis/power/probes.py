@@ -131,7 +131,7 @@ def _correlation_truths(measured: Networks) -> dict[str, DrawRows]:
         f"families alike at {weakest} layers, else as seen": measured
         | {"residual": residual | {weakest: equal}},
     }
-    return {truth: _rows_per_run(nets, _correlation_rows) for truth, nets in truths.items()}
+    return {truth: _rows_per_run(networks, _correlation_rows) for truth, networks in truths.items()}
 
 
 def _length_truths(measured: NormalByDepth) -> dict[str, DrawRows]:
@@ -159,14 +159,14 @@ def _response_truths(measured: Networks) -> dict[str, DrawRows]:
         | {"residual": residual | {weakest: equal[weakest]}},
         f"a difference of {RELEVANT_RESPONSE:g} at every depth": measured | {"residual": weaker},
     }
-    return {truth: _rows_per_run(nets, _response_rows) for truth, nets in truths.items()}
+    return {truth: _rows_per_run(networks, _response_rows) for truth, networks in truths.items()}
 
 
 def _response_trend_truths(measured: Networks) -> dict[str, DrawRows]:
     residual = measured["residual"]
     flat = dict.fromkeys(residual, residual[min(residual)])
     truths: dict[str, Networks] = {AS_SEEN: measured, NO_EFFECT: measured | {"residual": flat}}
-    return {truth: _rows_per_run(nets, _response_rows) for truth, nets in truths.items()}
+    return {truth: _rows_per_run(networks, _response_rows) for truth, networks in truths.items()}
 
 
 def _lesion_truths(errors: Networks, measured: Networks, margin: float) -> dict[str, DrawRows]:
@@ -183,7 +183,7 @@ def _lesion_truths(errors: Networks, measured: Networks, margin: float) -> dict[
         f"{margin:g} points at {deepest} layers, else as seen": measured
         | {"plain": plain | {deepest: at_margin[deepest]}},
     }
-    return {truth: _rows_per_run(nets, _lesion_rows) for truth, nets in truths.items()}
+    return {truth: _rows_per_run(networks, _lesion_rows) for truth, networks in truths.items()}
 
 
 # Rows of each probe's table

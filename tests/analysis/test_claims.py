@@ -149,7 +149,7 @@ def test_diverged_run_counts_at_chance_and_is_noted(frame_of):
     assert judge_by_name(without)["no degradation"].verdict is Verdict.REPRODUCED
 
 
-def test_untrained_plain_net_does_not_count_as_degraded(frame_of):
+def test_untrained_plain_network_does_not_count_as_degraded(frame_of):
     plain = {20: PLAIN[20], 56: PLAIN[56], 110: UNTRAINED}
     claim = judge_by_name(frame_of({"plain": plain}))["degradation"]
     assert claim.verdict is Verdict.REPRODUCED
@@ -160,14 +160,14 @@ def test_untrained_plain_net_does_not_count_as_degraded(frame_of):
     assert claim.verdict is Verdict.INCONCLUSIVE
 
 
-def test_untrained_residual_net_contradicts_no_degradation(frame_of):
+def test_untrained_residual_network_contradicts_no_degradation(frame_of):
     frame = frame_of({"plain": PLAIN, "residual": {**RESIDUAL, 110: [89.0, 88.0, 89.5]}})
     assert judge_by_name(frame)["no degradation"].verdict is Verdict.CONTRADICTED
 
 
 @pytest.mark.parametrize("deeper", [[0.7, 0.5, 0.4], [89.0, 88.9, 89.1], [89.9, 89.9, 89.9]])
-def test_untrained_shallowest_net_is_inconclusive(frame_of, deeper):
-    """Whether deeper nets train or not then says nothing about depth."""
+def test_untrained_shallowest_network_is_inconclusive(frame_of, deeper):
+    """Whether deeper networks train or not then says nothing about depth."""
     residual = {20: [88.5, 88.6, 88.4], 56: deeper}
     frame = frame_of({"plain": PLAIN, "residual": residual})
     assert judge_by_name(frame, margin=1.0)["no degradation"].verdict is Verdict.INCONCLUSIVE
@@ -180,12 +180,12 @@ def test_single_trained_depth_is_inconclusive(frame_of):
     assert claim.evidence == []
 
 
-def test_fix_is_judged_at_the_deepest_trained_plain_net(frame_of):
+def test_fix_is_judged_at_the_deepest_trained_plain_network(frame_of):
     plain = {20: [30.0, 31.0, 30.5], 56: [40.0, 41.0, 40.5], 110: [89.0, 88.5, 89.5]}
     residual = {depth: [0.1, 0.2, 0.3] for depth in plain}
     claim = judge_by_name(frame_of({"plain": plain, "residual": residual}))["the fix"]
     assert claim.decisive.startswith("plain minus residual, 56 layers: +40.30 points")
-    assert claim.evidence[2].endswith("; this plain net is untrained")
+    assert claim.evidence[2].endswith("; this plain network is untrained")
     assert len(claim.evidence) == 3
 
 

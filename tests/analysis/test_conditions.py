@@ -61,7 +61,7 @@ def assert_no_seed_is_repeated(frame):
 
 
 def test_a_warmup_that_is_off_is_another_condition(joined):
-    """Averaged with it, the nets that need it would contradict 'no degradation' by 30 points."""
+    """Averaging over both would contradict 'no degradation' by 30 points."""
     frame = joined(
         ("cold", {"residual": {20: [0.5, 0.6, 0.7], 110: [60.0, 61.0, 62.0]}}, config_of()),
         ("warm", {"residual": {110: [0.4, 0.5, 0.6]}}, config_of(WARMUP)),
@@ -81,7 +81,7 @@ def test_a_warmup_that_is_off_is_another_condition(joined):
     assert "+60.40" in judge(cold.runs, 2.0)[1].decisive
 
 
-def test_nets_too_shallow_for_a_warmup_join_those_with_one(joined):
+def test_networks_too_shallow_for_a_warmup_join_those_with_one(joined):
     frame = joined(
         (
             "short",
@@ -95,7 +95,7 @@ def test_nets_too_shallow_for_a_warmup_join_those_with_one(joined):
 
 
 @pytest.mark.parametrize("depth", [56, 110])
-def test_a_deep_net_without_warmup_has_it_switched_off(joined, depth):
+def test_a_deep_network_without_warmup_has_it_switched_off(joined, depth):
     frame = joined(
         ("cold", {"residual": {20: [1.0], depth: [1.0]}}, config_of()),
         ("warm", {"residual": {56: [0.5], 110: [0.5]}}, config_of(WARMUP)),
@@ -108,7 +108,7 @@ def test_a_deep_net_without_warmup_has_it_switched_off(joined, depth):
 
 
 def test_warmups_of_different_lengths_are_separate(joined):
-    """The shallow nets belong to both conditions."""
+    """The shallow networks belong to both conditions."""
     frame = joined(
         ("short", {"residual": {20: [1.0]}}, config_of()),
         ("one", {"residual": {110: [0.5]}}, config_of(WARMUP)),
@@ -167,7 +167,7 @@ def test_a_warmup_at_one_rate_only_is_no_rate_comparison(joined):
     assert "config.schedule.warmup.lr" in find_varying_keys(frame.runs)
 
 
-def test_a_constructed_net_has_no_warmup_at_any_depth(joined):
+def test_a_constructed_network_has_no_warmup_at_any_depth(joined):
     """It has no shortcut either, and belongs to the conditions with and without a warm-up."""
     frame = joined(
         ("short", {"plain": {20: [1.0]}}, config_of()),
@@ -188,8 +188,11 @@ def test_a_constructed_net_has_no_warmup_at_any_depth(joined):
     ]
 
 
-def test_constructed_nets_of_other_parents_are_separate(joined):
-    """Their parents had different warm-ups; nets trained from scratch belong to both conditions."""
+def test_constructed_networks_of_other_parents_are_separate(joined):
+    """Their parents had different warm-ups.
+
+    Networks trained from scratch belong to both conditions.
+    """
     frame = joined(
         ("scratch", {"plain": {20: [1.0], 110: [60.0]}}, config_of()),
         ("one", {"constructed": {116: [1.0]}}, config_of(**{"parent.schedule.warmup.lr": 0.01})),
@@ -214,8 +217,11 @@ def test_null_is_a_value_in_every_other_group(joined, group):
     assert len(split_by_condition(frame)) == 2
 
 
-def test_plain_nets_join_every_shortcut_and_warmup(joined):
-    """Two shortcuts with the warm-up on and off make four conditions, none of plain nets alone."""
+def test_plain_networks_join_every_shortcut_and_warmup(joined):
+    """Two shortcuts with the warm-up on and off make four conditions.
+
+    None of them has plain networks only.
+    """
     shortcuts = {"config.model.shortcut": "B"}
     frame = joined(
         (
@@ -276,7 +282,7 @@ def test_missing_runs_have_a_condition_too(tmp_path):
 
 
 def test_every_run_belongs_to_a_condition(frame_of):
-    """A plain net fits any shortcut, but this one has a learning rate that no residual net has."""
+    """A plain network fits any shortcut, but no residual network has this one's rate."""
     errors = {"plain": {20: [1.0]}, "residual": {20: [1.0, 2.0]}}
     frame = frame_of(errors, **{"config.optim.lr": 0.1})
     residual = frame.runs["family"] == "residual"

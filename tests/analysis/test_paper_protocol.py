@@ -189,7 +189,7 @@ def test_image_folder_of_cifar10_is_never_compared(protocol_runs):
 
 
 def test_records_of_different_ages_share_a_frame(protocol_runs):
-    """A key that an older record lacks is NaN in its row, as is a warm-up of a shallow net."""
+    """A key that an older record lacks is NaN in its row, as is a warm-up of a shallow network."""
     runs = [
         protocol_runs("cifar10"),
         protocol_runs("cifar10", "model.depth=110"),

@@ -174,8 +174,8 @@ def test_delayed_power_law_agrees_at_two_depths():
     assert delayed.times(np.array([1e-9]), np.zeros(1)) == pytest.approx(20.0)
 
 
-def test_design_is_long_enough_for_its_deepest_nets(growths, design):
-    """The deepest nets finish even if they are two standard deviations slower than the median."""
+def test_design_is_long_enough_for_its_deepest_networks(growths, design):
+    """The deepest networks finish even if they are two standard deviations above the median."""
     deepest = np.array([float(max(design.depths))])
     for growth in growths.values():
         assert growth.times(deepest, np.array([2.0]))[0] < design.last

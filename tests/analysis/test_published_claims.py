@@ -95,7 +95,7 @@ def test_range_is_compared_by_the_distance_to_it(frame_of):
     assert "ours 14.50 %, Student 95 % interval 14.25 to 14.75" in above.decisive
     (paper,) = find_published(family="plain", depth=56, source="H15", metric="test/error")
     assert difference_from_published([14.4, 14.5, 14.6], paper).mean == pytest.approx(1.0)
-    assert "the paper's plain nets are read off figure 6 by eye" in inside.notes
+    assert "the paper's plain networks are read off figure 6 by eye" in inside.notes
 
 
 @pytest.mark.parametrize(

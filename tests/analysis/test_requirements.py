@@ -24,8 +24,8 @@ def test_complete_runs_lack_nothing(residual_runs):
 @pytest.mark.parametrize(
     ("errors", "depths", "reason"),
     [
-        ({}, 1, "needs 1 depth of residual nets, has 0"),
-        ({20: [1.0, 2.0]}, 3, "needs 3 depths of residual nets, has 1"),
+        ({}, 1, "needs 1 depth of residual networks, has 0"),
+        ({20: [1.0, 2.0]}, 3, "needs 3 depths of residual networks, has 1"),
     ],
 )
 def test_missing_depths_are_counted(residual_runs, errors, depths, reason):
@@ -39,13 +39,13 @@ def test_shared_depths_are_those_of_all_families(residual_runs):
     families = {"plain": first, "residual": second}
     assert missing_requirements(families, depths=2) == []
     assert missing_requirements(families, depths=1, shared=True) == []
-    reason = "needs 2 depths of probed plain and residual nets, has 1"
+    reason = "needs 2 depths of probed plain and residual networks, has 1"
     assert missing_requirements(families, depths=2, shared=True, kind="probed") == [reason]
 
 
 def test_single_seeds_are_named_by_depth(residual_runs):
     groups = residual_runs({20: [1.0], 56: [1.0, 2.0], 110: [1.0]})
-    reason = "residual nets of 20, 110 layers have one seed; an interval needs two"
+    reason = "residual networks of 20, 110 layers have one seed; an interval needs two"
     assert missing_requirements({"residual": groups}, depths=2) == [reason]
 
 
@@ -73,9 +73,9 @@ def test_repeated_seed_is_named_with_its_runs(residual_runs):
 
 def test_only_finished_runs_repeat_a_seed(residual_runs):
     runs = residual_runs({110: [1.0, 2.0]})[110].assign(seed=0)
-    assert repeated_seeds(runs.assign(state=["done", "diverged"]), "net") != []
+    assert repeated_seeds(runs.assign(state=["done", "diverged"]), "network") != []
     for state in ("missing", "running", "partial", "failed"):
-        assert repeated_seeds(runs.assign(state=["done", state]), "net") == []
+        assert repeated_seeds(runs.assign(state=["done", state]), "network") == []
 
 
 def test_rows_of_a_probe_count_once_per_run(residual_runs):

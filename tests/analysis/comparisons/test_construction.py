@@ -43,13 +43,13 @@ def test_a_wrong_construction_is_contradicted(frame_of):
     claims = claims_of(frame)
     assert claims["construction"].verdict is Verdict.CONTRADICTED
     assert claims["construction"].decisive == (
-        "2 depths, at worst +0.1 points above the trained plain-20 (tolerance for rounding: 0.05)"
+        "2 depths, worst case +0.1 points above the trained plain-20 (tolerance for rounding: 0.05)"
     )
     assert claims["kept"].verdict is Verdict.CONTRADICTED
     assert "95 % lower bound" in claims["kept"].decisive
 
 
-def test_a_constructed_net_may_be_better_than_its_parent(frame_of):
+def test_a_constructed_network_may_be_better_than_its_parent(frame_of):
     frame = constructed_frame(frame_of, IMPROVED)
     frame.runs.loc[is_constructed(frame), AT_START] -= 0.1
     assert claims_of(frame)["construction"].verdict is Verdict.REPRODUCED
@@ -68,7 +68,7 @@ def test_running_errors_leave_all_claims_untested(frame_of):
     assert {claim.verdict for claim in claims_of(frame).values()} == {Verdict.NOT_TESTED}
 
 
-def test_nets_grown_from_different_depths_are_not_averaged(frame_of):
+def test_networks_grown_from_different_depths_are_not_averaged(frame_of):
     frames = [
         constructed_frame(frame_of, {32: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]}) for _ in range(2)
     ]
@@ -80,7 +80,7 @@ def test_nets_grown_from_different_depths_are_not_averaged(frame_of):
     assert labels == ["grown from 20 layers", "grown from 26 layers"]
 
 
-def test_constructed_nets_with_one_seed_are_not_tested(frame_of):
+def test_constructed_networks_with_one_seed_are_not_tested(frame_of):
     frame = constructed_frame(frame_of, {20: [0.5], 56: [0.2]})
     assert {claim.verdict for claim in claims_of(frame).values()} == {Verdict.NOT_TESTED}
 

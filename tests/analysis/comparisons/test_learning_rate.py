@@ -66,7 +66,9 @@ def test_bounds_account_for_the_choice_of_the_rate(joined):
         residual = {20: RESIDUAL_20[lr], 56: RESIDUAL_56[lr]}
         errors_by_rate[lr] = {"plain": {56: PLAIN_56[lr]}, "residual": residual}
     frame = join_rates(joined, errors_by_rate)
-    plain, deep, shallow = (list(net.values()) for net in (PLAIN_56, RESIDUAL_56, RESIDUAL_20))
+    plain, deep, shallow = (
+        list(network.values()) for network in (PLAIN_56, RESIDUAL_56, RESIDUAL_20)
+    )
     fix = difference_of_minima(plain, deep)
     assert fix.lower < welch_difference(PLAIN_56[0.01], RESIDUAL_56[0.1]).lower
     name = "the fix, best lr"

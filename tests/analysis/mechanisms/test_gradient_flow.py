@@ -81,7 +81,7 @@ def test_seeds_that_disagree_are_inconclusive():
 def test_one_seed_is_not_tested():
     claim = judge_table({20: {0: LEVEL}}, seeds=1)
     assert claim.verdict is Verdict.NOT_TESTED
-    assert claim.decisive == "plain nets of 20 layers have one seed; an interval needs two"
+    assert claim.decisive == "plain networks of 20 layers have one seed; an interval needs two"
 
 
 @pytest.mark.parametrize("broken", [0.0, float("nan")])

@@ -122,8 +122,8 @@ def test_one_seed_is_not_tested(explain):
 def test_one_family_is_not_tested(explain):
     explanation = explain(responses_table({"residual": {8: 0.8}}))
     assert [claim.decisive for claim in explanation.claims] == [
-        "needs 1 depth of probed plain and residual nets, has 0",
-        "needs 2 depths of probed residual nets, has 1",
+        "needs 1 depth of probed plain and residual networks, has 0",
+        "needs 2 depths of probed residual networks, has 1",
     ]
     explanation.figures["responses"][0].canvas.draw()
 
