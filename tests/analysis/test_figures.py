@@ -15,6 +15,7 @@ from analysis.figures import (
     style,
 )
 from analysis.statistics import student_interval
+from tests.support.drawings import error_bars, heights_by_label, point_heights
 
 ERRORS = {
     "plain": {20: [1.5, 1.7, 1.6], 56: [51.0, 53.0, 50.0], 110: [89.0, 88.0, 90.0]},
@@ -30,35 +31,23 @@ def ax():
 
 def test_runs_are_points_and_lines_are_means(frame_of, ax):
     error_vs_depth.draw(frame_of(ERRORS), ax, "train/clean_error")
-    points = sorted(
-        float(y)
-        for collection in ax.collections
-        for _, y in np.atleast_2d(collection.get_offsets())
-    )
-    drawn = [y for y in points if not np.isnan(y)]
-    runs = sorted(
-        error for depths in ERRORS.values() for values in depths.values() for error in values
-    )
-    assert set(np.round(runs, 6)) <= set(np.round(drawn, 6))
-    lines = {line.get_label(): line.get_ydata() for line in ax.lines}
+    lines = heights_by_label(ax)
+    errors = []
     for family, depths in ERRORS.items():
-        assert lines[f"{family} (mean)"] == pytest.approx(
-            [np.mean(values) for values in depths.values()]
-        )
+        means = [np.mean(values) for values in depths.values()]
+        assert lines[f"{family} (mean)"] == pytest.approx(means)
+        errors += np.concatenate(list(depths.values())).tolist()
+    assert point_heights(ax) == pytest.approx(sorted(errors))
     assert lines["chance (90 %)"] == pytest.approx([90, 90])
 
 
 def test_bars_are_student_intervals(frame_of, ax):
     error_vs_depth.draw(frame_of(ERRORS), ax, "train/clean_error")
-    bars = [segment for collection in ax.collections if hasattr(collection, "get_segments")
-            for segment in collection.get_segments()]  # fmt: skip
-    spans = sorted((float(bar[0][1]), float(bar[1][1])) for bar in bars)
-    expected = sorted(
-        (interval.low, interval.high)
-        for depths in ERRORS.values()
-        for interval in map(student_interval, depths.values())
-    )
-    assert np.allclose(spans, expected)
+    expected = []
+    for depths in ERRORS.values():
+        intervals = [student_interval(values) for values in depths.values()]
+        expected += [(interval.low, interval.high) for interval in intervals]
+    assert np.allclose(error_bars(ax), sorted(expected))
 
 
 def test_diverged_run_is_a_cross_at_chance(frame_of, ax):
@@ -105,16 +94,12 @@ def means_of(frame, family, column=TRAINING_ERROR, **where):
     return runs.groupby("depth")[column].mean().tolist()
 
 
-def drawn_lines(ax):
-    return {line.get_label(): np.asarray(line.get_ydata(), float) for line in ax.lines}
-
-
 def test_error_vs_depth_draws_the_named_column(frame_of_distinct_errors):
     frame = frame_of_distinct_errors()
     for ax, column in zip(
         error_vs_depth.plot(frame).axes, (TRAINING_ERROR, "test/error"), strict=True
     ):
-        lines = drawn_lines(ax)
+        lines = heights_by_label(ax)
         for family in ERRORS:
             assert lines[f"{family} (mean)"] == pytest.approx(means_of(frame, family, column))
         assert lines["chance (75 %)"] == pytest.approx([75, 75])
@@ -136,7 +121,7 @@ def test_error_vs_factor_draws_training_error(frame_of_distinct_errors, ax):
     )
     frame.runs["config.optim.lr"] = [0.1, 0.1, 0.01, 0.01] * 2
     error_vs_factor.draw(frame, ax, "config.optim.lr", 20, connected=True)
-    lines = drawn_lines(ax)
+    lines = heights_by_label(ax)
     assert lines["plain"] == pytest.approx([40, 2])  # the smaller rate comes first
     assert lines["residual"] == pytest.approx([7, 3])
     assert lines["chance (75 %)"] == pytest.approx([75, 75])
@@ -156,13 +141,13 @@ def test_construction_draws_error_before_and_after(frame_of_distinct_errors):
     frame = frame_of_distinct_errors({"plain": ERRORS["plain"], "constructed": ERRORS["residual"]})
     whole, near = construction.plot(frame).axes
     for ax in (whole, near):
-        lines = drawn_lines(ax)
+        lines = heights_by_label(ax)
         assert lines["constructed, before training"] == pytest.approx(
             means_of(frame, "constructed", TRAINING_ERROR_AT_START)
         )
         assert lines["constructed, after training"] == pytest.approx(means_of(frame, "constructed"))
-    assert drawn_lines(whole)["plain, from scratch"] == pytest.approx(means_of(frame, "plain"))
-    assert drawn_lines(whole)["chance (75 %)"] == pytest.approx([75, 75])
+    assert heights_by_label(whole)["plain, from scratch"] == pytest.approx(means_of(frame, "plain"))
+    assert heights_by_label(whole)["chance (75 %)"] == pytest.approx([75, 75])
 
 
 def test_test_error_has_the_scale_of_training_error(frame_of):

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures.mean_interval import draw_curves, draw_means, draw_over_depth
 from analysis.statistics import student_interval
+from tests.support.drawings import error_bars
 
 STYLE = {"color": "#0072B2", "linestyle": "-", "marker": "o", "label": "residual"}
 
@@ -16,28 +17,18 @@ def ax():
     return Figure().subplots()
 
 
-def bars(ax):
-    """Return the lower and upper ends of all error bars."""
-    segments = [
-        segment
-        for collection in ax.collections
-        if hasattr(collection, "get_segments")
-        for segment in collection.get_segments()
-    ]
-    return [(float(segment[0][1]), float(segment[1][1])) for segment in segments]
-
-
 def test_means_are_joined_and_have_intervals(ax):
     intervals = [student_interval([1.0, 2.0, 3.0]), student_interval([4.0, 6.0])]
     draw_means([0, 1], intervals, ax, STYLE)
     assert ax.lines[0].get_ydata().tolist() == [2.0, 5.0]
-    assert np.allclose(bars(ax), [(each.low, each.high) for each in intervals])
+    expected = sorted((interval.low, interval.high) for interval in intervals)
+    assert np.allclose(error_bars(ax), expected)
 
 
 def test_group_of_one_run_has_no_bar(ax):
     draw_means([0, 1], [student_interval([1.0]), student_interval([4.0, 6.0])], ax, STYLE)
     assert ax.lines[0].get_ydata().tolist() == [1.0, 5.0]
-    assert len(bars(ax)) == 1
+    assert len(error_bars(ax)) == 1
 
 
 def test_values_of_nan_are_not_drawn_over_depth(ax):

@@ -154,9 +154,8 @@ def test_incomplete_grid_is_named_and_not_drawn(frame_with_landscape):
 
 
 def test_finer_specification_is_shown_once_complete(frame_with_landscape):
-    coarse, fine = (
-        frame_with_landscape(BOTH, points=points).probes["landscape"] for points in (5, 7)
-    )
+    coarse = frame_with_landscape(BOTH, points=5).probes["landscape"]
+    fine = frame_with_landscape(BOTH, points=7).probes["landscape"]
     frame = frame_with_landscape(BOTH)
     explanation = build(replace(frame, probes={"landscape": pd.concat([coarse, fine])}), 2.0)
     assert (
@@ -174,7 +173,8 @@ def test_finer_specification_is_shown_once_complete(frame_with_landscape):
 
 def test_caption_counts_points_beyond_the_scale(frame_with_landscape):
     def wild(x, y):
-        return nan if (x, y) == (1, 1) else 1e6 if (x, y) == (-1, -1) else bowl(x, y)
+        corners = {(1, 1): nan, (-1, -1): 1e6}
+        return corners.get((x, y), bowl(x, y))
 
     frame = frame_with_landscape({"residual": {20: [1.0, 1.0, 1.0]}}, wild, points=9)
     caption = build(frame, 2.0).figures["landscape"][1]
@@ -187,6 +187,9 @@ def test_caption_counts_points_beyond_the_scale(frame_with_landscape):
 
 
 def test_surface_without_finite_points_is_white(frame_with_landscape):
-    explanation = build(frame_with_landscape({"plain": {20: [1.0]}}, lambda x, y: nan), 2.0)
+    def unknown(x, y):
+        return nan
+
+    explanation = build(frame_with_landscape({"plain": {20: [1.0]}}, unknown), 2.0)
     assert "25 are not finite and left white" in explanation.figures["landscape"][1]
     assert np.isnan(explanation.table["square_off_smooth_share"].iloc[0])

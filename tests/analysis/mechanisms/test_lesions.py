@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -186,8 +185,8 @@ def test_chance_line_follows_the_data(frame_with_lesions):
 def test_single_deletions_are_points_or_crosses(frame_with_lesions):
     fig = build(frame_with_lesions(TRAINED), 2.0).figures["lesions-alone"][0]
     residual = fig.axes[1]
-    points, crosses = (np.asarray(marks.get_offsets()) for marks in residual.collections)
-    assert sorted(map(tuple, crosses)) == [(2, 60.0), (2, 60.5), (2, 61.0)]
-    assert sorted({x for x, _ in points}) == [1, 3]
+    points, crosses = residual.collections
+    assert sorted(map(tuple, crosses.get_offsets())) == [(2, 60.0), (2, 60.5), (2, 61.0)]
+    assert sorted({float(x) for x, _ in points.get_offsets()}) == [1, 3]
     assert residual.lines[0].get_ydata() == pytest.approx([4.5, 60.5, 6.5])
     assert residual.lines[1].get_ydata() == pytest.approx([2.0, 2.0])  # intact

@@ -10,6 +10,7 @@ import pytest
 from analysis.claim import Verdict
 from analysis.figures import style
 from analysis.mechanisms.paths import build, measure_lengths
+from tests.support.drawings import point_heights
 
 # Norms by path length, of n = 4 blocks.
 SHORT = [4.0, 3.0, 2.0, 1.0, 0.0]  # effective length 1
@@ -156,5 +157,4 @@ def test_figure_draws_numbers_norms_and_shares(frame_with_paths):
     assert lines["effective length, end"].get_xdata()[0] == pytest.approx(1)
     assert lines["$n/2$, the mean length"].get_xdata()[0] == pytest.approx(2)
     assert count.get_ylim() == total.get_ylim()
-    shares = sorted(float(y) for points in depths.collections for _, y in points.get_offsets())
-    assert shares == pytest.approx([0.25, 0.25, 0.75, 0.75])
+    assert point_heights(depths) == pytest.approx([0.25, 0.25, 0.75, 0.75])

@@ -9,6 +9,7 @@ from analysis.claim import Verdict
 from analysis.figures import responses as figures
 from analysis.figures import style
 from analysis.mechanisms import responses
+from tests.support.drawings import heights_by_label
 from tests.support.probe_tables import responses_table
 
 WEAK = {"plain": {8: 1.0, 14: 1.0, 20: 1.0}, "residual": {8: 0.8, 14: 0.6, 20: 0.4}}
@@ -19,10 +20,8 @@ def explain(frame_of):
     style.apply()
 
     def explain_table(table, errors=None):
-        families = {
-            family: {depth: [1.0] * 3 for depth in (8, 14, 20)} for family in ("plain", "residual")
-        }
-        frame = frame_of(families | (errors or {}))
+        ones = {depth: [1.0] * 3 for depth in (8, 14, 20)}
+        frame = frame_of({"plain": ones, "residual": ones} | (errors or {}))
         frame = frame.select(frame.runs.index[frame.runs["run_id"].isin(table["run_id"])])
         return responses.build(replace(frame, probes={"responses": table}), 2.0)
 
@@ -164,8 +163,7 @@ def test_figure_draws_layers_in_order_sorted_and_means():
     assert ordered.lines[2].get_ydata() == pytest.approx([0.36, 0.44])  # 20 layers, in order
     assert magnitude.lines[2].get_ydata() == pytest.approx([0.44, 0.36])
     assert magnitude.lines[2].get_xdata().tolist() == [1, 2]
-    drawn = {line.get_label(): line.get_ydata() for line in means.lines}
-    assert drawn["residual"] == pytest.approx([0.8, 0.6, 0.4])
+    assert heights_by_label(means)["residual"] == pytest.approx([0.8, 0.6, 0.4])
 
 
 def test_exploded_responses_have_a_logarithmic_scale():
@@ -173,5 +171,4 @@ def test_exploded_responses_have_a_logarithmic_scale():
     table = table[(table["kernel"] == 3) & (table["moment"] == "end")]
     axes = figures.plot(table, responses.average_layers(table)).axes
     assert [ax.get_yscale() for ax in axes] == ["log"] * 5 + ["linear"]
-    (alone,) = (line for line in axes[5].lines if line.get_label() == "residual")
-    assert alone.get_ydata() == pytest.approx([0.8, 0.7])
+    assert heights_by_label(axes[5])["residual"] == pytest.approx([0.8, 0.7])

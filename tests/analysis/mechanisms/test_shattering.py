@@ -9,6 +9,7 @@ from analysis.claim import Verdict
 from analysis.figures import shattering as figures
 from analysis.figures import style
 from analysis.mechanisms import shattering
+from tests.support.drawings import heights_by_label, point_heights
 from tests.support.probe_tables import shattering_table
 
 SHATTERED = {"plain": {8: 0.8, 14: 0.5, 20: 0.1}, "residual": {8: 0.95, 14: 0.9, 20: 0.85}}
@@ -19,12 +20,8 @@ def explain(frame_of):
     style.apply()
 
     def explain_table(table):
-        frame = frame_of(
-            {
-                family: {depth: [1.0] * 3 for depth in (8, 14, 20)}
-                for family in ("plain", "residual")
-            }
-        )
+        errors = {depth: [1.0] * 3 for depth in (8, 14, 20)}
+        frame = frame_of({"plain": errors, "residual": errors})
         return shattering.build(replace(frame, probes={"shattering": table}), 2.0)
 
     return explain_table
@@ -171,13 +168,7 @@ def test_figure_draws_correlations_and_their_start():
     assert at_end.lines[0].get_ydata() == pytest.approx([1, 0.9, 0.9])
     assert plain.lines[3].get_ydata() == pytest.approx([0, 0])  # white noise
     assert len({ax.get_ylim() for ax in axes}) == 1
-    drawn = {line.get_label(): line.get_ydata() for line in start.lines}
-    assert drawn["plain"] == pytest.approx([0.8, 0.5, 0.1])
-    assert drawn["residual"] == pytest.approx([0.95, 0.9, 0.85])
-    points = sorted(
-        float(y)
-        for marks in start.collections
-        if hasattr(marks, "get_sizes")
-        for _, y in marks.get_offsets()
-    )
-    assert sorted(round(y, 6) for y in points)[:3] == [0.09, 0.1, 0.11]
+    lines = heights_by_label(start)
+    assert lines["plain"] == pytest.approx([0.8, 0.5, 0.1])
+    assert lines["residual"] == pytest.approx([0.95, 0.9, 0.85])
+    assert point_heights(start)[:3] == pytest.approx([0.09, 0.1, 0.11])
