@@ -12,7 +12,7 @@ from degradation.metrics import ITERATION
 
 POSITION = 4
 PROBE = "identity"
-TOLERANCE = 1e-10  # float64 has 16 digits, of which sums over a whole network lose a few
+TOLERANCE = 1e-10  # float64 has 16 digits; sums over a whole network lose a few
 EQUATIONS = {
     ("block", False): "blocks that keep the shape",
     ("block", True): "blocks that change the shape",
