@@ -1,6 +1,7 @@
-"""A stand-in for W&B's server on 127.0.0.1: what the real client and the real wandb-core say to it is kept.
+"""A stand-in for W&B's server on 127.0.0.1, which stores what the real client and wandb-core send.
 
-It knows runs (history by line, files, artifacts in so far as they are acknowledged) and can refuse, be silent or stall.
+It knows runs with their history and files, and acknowledges artifacts. It can refuse requests,
+leave them unanswered, or close connections at once.
 """
 
 import base64
@@ -15,14 +16,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import quote, unquote
 
-KEY = "0123456789abcdef" * 2 + "01234567"  # forty letters, as a key has
-ENTITY = "somebody"  # of the key
+KEY = "0123456789abcdef" * 2 + "01234567"  # forty characters, as W&B's keys have
+ENTITY = "somebody"  # the owner of the key
 PROJECT = "resnet-degradation"  # the default of conf/tracking
 
 
 @dataclass
 class StoredRun:
-    """What the server has of one run."""
+    """What the server has of one run. `lines`: the history, one JSON text per line number."""
 
     display_name: str | None = None
     group: str | None = None
@@ -30,11 +31,12 @@ class StoredRun:
     tags: list[str] = field(default_factory=list)
     config: str = "{}"
     state: str = "running"
-    lines: Mapping[int, str] = field(default_factory=dict)  # of the history, by number
+    lines: Mapping[int, str] = field(default_factory=dict)
     summary: str = "{}"
     files: dict[str, bytes] = field(default_factory=dict)
 
     def rows(self) -> list[dict[str, Any]]:
+        """Return the rows of the history in their order."""
         return [json.loads(self.lines[number]) for number in sorted(self.lines)]
 
     def last_step(self) -> int:
@@ -44,21 +46,29 @@ class StoredRun:
 def finished_run(
     name: str, group: str, description: dict[str, Any], lines: Mapping[int, str]
 ) -> StoredRun:
-    """What the server has of a training after the mirror has ended. `lines`: by `line_of`."""
+    """Return a run as the mirror of a finished training leaves it. `lines`: see `line_of`."""
     config = json.dumps({key: {"value": value} for key, value in description.items()})
     return StoredRun(name, group, "train", [], config, "finished", lines)
 
 
 def line_of(row: dict[str, Any]) -> str:
-    """The line of the history that a row becomes; what was None is not there."""
-    kept = {key: value for key, value in row.items() if value is not None}
-    return json.dumps({**kept, "_step": row["iteration"]})
+    """Return the line of the history that a row becomes; values of None are absent."""
+    present = {key: value for key, value in row.items() if value is not None}
+    return json.dumps({**present, "_step": row["iteration"]})
 
 
 class StandIn(ThreadingHTTPServer):
-    """`refuse`: status for every request, or for those whose path or operation matches `refusing`; None: all is well.
+    """The server.
 
-    `silent`: requests are accepted and not answered. `absent`: connections are closed at once.
+    Attributes:
+        runs: by entity, project and W&B id.
+        requests: the GraphQL operations and the other paths that were requested.
+        bodies: the bodies of all requests.
+        refuse: the HTTP status of refused requests; None: none is refused.
+        refusing: a pattern of the operations and paths that are refused; empty: all.
+        silent: requests are accepted and not answered.
+        absent: connections are closed at once.
+        max_page: the largest number of runs per page; None: as many as are requested.
     """
 
     daemon_threads = True
@@ -66,13 +76,13 @@ class StandIn(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.runs: dict[tuple[str, str, str], StoredRun] = {}
-        self.requests: list[str] = []  # operations, and paths of what is no GraphQL
+        self.requests: list[str] = []
         self.bodies: list[bytes] = []
         self.refuse: int | None = None
         self.refusing = ""
         self.silent, self.absent = threading.Event(), threading.Event()
         self.key = KEY
-        self.most_a_page: int | None = None  # of runs; None: as many as are asked for
+        self.max_page: int | None = None
         self.guard = threading.RLock()
         self.closing = threading.Event()
 
@@ -84,7 +94,7 @@ class StandIn(ThreadingHTTPServer):
         return self.runs[entity, project, run_id]
 
     def sent(self) -> list[str]:
-        """The requests that change something."""
+        """Return the requests that change something."""
         reading = re.compile(
             r"^(Viewer|GetViewer|ServerFeaturesQuery|Run\w*|GetDefaultEntity|HistoryPage)$"
         )
@@ -94,11 +104,12 @@ class StandIn(ThreadingHTTPServer):
         return not self.absent.is_set()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that is killed in the middle is what is tested."""
+        """Ignore errors: the tests kill clients in the middle of a request."""
 
 
 @contextmanager
 def stand_in() -> Iterator[StandIn]:
+    """Run the server in a thread."""
     server = StandIn()
     thread = threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
@@ -116,12 +127,11 @@ def stand_in() -> Iterator[StandIn]:
 class _Handler(BaseHTTPRequestHandler):
     server: StandIn
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = (
-        True  # else the body waits until the client has acknowledged the headers
-    )
+    # Otherwise the body waits until the client has acknowledged the headers.
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: Any) -> None:
-        """Nothing on the console."""
+        """Print nothing."""
 
     def _body(self) -> bytes:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -140,9 +150,9 @@ class _Handler(BaseHTTPRequestHandler):
         if server.absent.is_set():
             self.close_connection = True
             return
-        asked = json.loads(body) if path == "/graphql" else {}
-        found = re.search(r"(?:query|mutation)\s+(\w+)", asked.get("query", ""))
-        name = found[1] if found else path
+        request = json.loads(body) if path == "/graphql" else {}
+        match = re.search(r"(?:query|mutation)\s+(\w+)", request.get("query", ""))
+        name = match[1] if match else path
         with server.guard:
             server.requests.append(name)
             server.bodies.append(body)
@@ -160,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         with server.guard:
             if path == "/graphql":
-                self._answer(200, self._graphql(name, asked.get("variables") or {}))
+                self._answer(200, self._graphql(name, request.get("variables") or {}))
             elif path.startswith("/files/"):
                 self._file_stream(path, json.loads(body))
             else:
@@ -185,10 +195,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.runs[entity, project, run_id].files[name] = body
         self._answer(200)
 
-    def _graphql(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
+    def _graphql(self, name: str, variables: dict[str, Any]) -> dict[str, Any]:
         handler = getattr(self, f"_on_{re.sub(r'(?<=[a-z])(?=[A-Z])', '_', name).lower()}", None)
         return (
-            {"data": handler(given)}
+            {"data": handler(variables)}
             if handler
             else {"errors": [{"message": f"{name} is not known here"}]}
         )
@@ -207,16 +217,16 @@ class _Handler(BaseHTTPRequestHandler):
     def _on_server_features_query(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"serverInfo": {"features": []}}
 
-    def _on_run_resume_status(self, given: dict[str, Any]) -> dict[str, Any]:
-        entity = given.get("entity") or ENTITY
-        run = self.server.runs.get((entity, given["project"], given["name"]))
-        project = {"id": "p", "name": given["project"], "entity": {"id": "e", "name": entity}}
+    def _on_run_resume_status(self, variables: dict[str, Any]) -> dict[str, Any]:
+        entity = variables.get("entity") or ENTITY
+        run = self.server.runs.get((entity, variables["project"], variables["name"]))
+        project = {"id": "p", "name": variables["project"], "entity": {"id": "e", "name": entity}}
         if run is None:
             return {"model": {**project, "bucket": None}}
         tail = [run.lines[number] for number in sorted(run.lines)][-1:]
         bucket = {
-            "id": given["name"],
-            "name": given["name"],
+            "id": variables["name"],
+            "name": variables["name"],
             "displayName": run.display_name,
             "summaryMetrics": run.summary,
             "historyLineCount": len(run.lines),
@@ -226,22 +236,28 @@ class _Handler(BaseHTTPRequestHandler):
             "eventsTail": "[]",
             "config": run.config,
             "tags": run.tags,
-            "wandbConfig": json.dumps(
-                {"t": 1}
-            ),  # without it wandb-core takes the run for one that never began
+            # Without it wandb-core takes the run for one that has never begun.
+            "wandbConfig": json.dumps({"t": 1}),
         }
         return {"model": {**project, "bucket": bucket}}
 
-    def _on_upsert_bucket(self, given: dict[str, Any]) -> dict[str, Any]:
-        entity, project, name = given.get("entity") or ENTITY, given["project"], given["name"]
+    def _on_upsert_bucket(self, variables: dict[str, Any]) -> dict[str, Any]:
+        entity, project, name = (
+            variables.get("entity") or ENTITY,
+            variables["project"],
+            variables["name"],
+        )
         inserted = (entity, project, name) not in self.server.runs
         run = self.server.runs.setdefault((entity, project, name), StoredRun())
-        run.display_name = given.get("displayName") or run.display_name
+        run.display_name = variables.get("displayName") or run.display_name
         run.group, run.job_type = (
-            given.get("groupName") or run.group,
-            given.get("jobType") or run.job_type,
+            variables.get("groupName") or run.group,
+            variables.get("jobType") or run.job_type,
         )
-        run.tags, run.config = given.get("tags") or run.tags, given.get("config") or run.config
+        run.tags, run.config = (
+            variables.get("tags") or run.tags,
+            variables.get("config") or run.config,
+        )
         run.state = "running"
         owner = {"id": "p", "name": project, "entity": {"id": "e", "name": entity}}
         bucket = {
@@ -261,48 +277,44 @@ class _Handler(BaseHTTPRequestHandler):
     def _on_get_default_entity(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"viewer": {"id": "1", "entity": ENTITY}}
 
-    def _on_run(self, given: dict[str, Any]) -> dict[str, Any]:
-        run = self.server.runs.get((given["entity"], given["project"], given["name"]))
+    def _on_run(self, variables: dict[str, Any]) -> dict[str, Any]:
+        run = self.server.runs.get((variables["entity"], variables["project"], variables["name"]))
         if run is None:
             return {"project": {"run": None}}
-        return {"project": {"run": _told(given["name"], run)}}
+        return {"project": {"run": _describe_run(variables["name"], run)}}
 
     _on_run_history_keys = _on_run
 
-    def _on_runs(self, given: dict[str, Any]) -> dict[str, Any]:
-        """A page of a project's runs, those for which the filters hold, in the order in which they began."""
-        owner, wanted = (given["entity"], given["project"]), json.loads(given["filters"])
-        found = [(name, run) for (*of, name), run in self.server.runs.items() if tuple(of) == owner]
-        if not found:
+    def _on_runs(self, variables: dict[str, Any]) -> dict[str, Any]:
+        """Return a page of a project's runs that match the filters, in the order of their start."""
+        project = (variables["entity"], variables["project"])
+        filters = json.loads(variables["filters"])
+        runs = [(key[2], run) for key, run in self.server.runs.items() if key[:2] == project]
+        if not runs:
             return {"project": None}
-        kept = [
-            (name, run)
-            for name, run in found
-            if all(
-                {"jobType": run.job_type, "group": run.group}[key] == value
-                for key, value in wanted.items()
-            )
-        ]
-        begin = int(given.get("cursor") or 0)
-        end = begin + (self.server.most_a_page or given["perPage"])
-        nodes = [_told(name, run) for name, run in kept[begin:end]]
-        for node in nodes:
-            del (
-                node["config"],
-                node["summaryMetrics"],
-                node["systemMetrics"],
-            )  # a listing does not ask for them
+        matching = [(name, run) for name, run in runs if _matches(run, filters)]
+        begin = int(variables.get("cursor") or 0)
+        end = begin + (self.server.max_page or variables["perPage"])
+        nodes = [_describe_run(name, run) for name, run in matching[begin:end]]
+        for node in nodes:  # the client does not request these for a listing
+            for key in ("config", "summaryMetrics", "systemMetrics"):
+                del node[key]
         edges = [
             {"node": node, "cursor": str(number)} for number, node in enumerate(nodes, begin + 1)
         ]
-        runs = {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": end < len(kept)}}
+        page = {"endCursor": None, "hasNextPage": end < len(matching)}
         return {
-            "project": {"internalId": "1", "runCount": len(kept), "readOnly": False, "runs": runs}
+            "project": {
+                "internalId": "1",
+                "runCount": len(matching),
+                "readOnly": False,
+                "runs": {"edges": edges, "pageInfo": page},
+            }
         }
 
-    def _on_run_files(self, given: dict[str, Any]) -> dict[str, Any]:
-        run = self.server.runs[given["entity"], given["project"], given["name"]]
-        prefix = (given["pattern"] or "").rstrip("%")
+    def _on_run_files(self, variables: dict[str, Any]) -> dict[str, Any]:
+        run = self.server.runs[variables["entity"], variables["project"], variables["name"]]
+        prefix = (variables["pattern"] or "").rstrip("%")
         names = sorted(name for name in run.files if name.startswith(prefix))
         edges = [{"node": {"id": name, "name": name}, "cursor": name} for name in names]
         files = {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}
@@ -311,25 +323,30 @@ class _Handler(BaseHTTPRequestHandler):
     def _on_run_parquet_history(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"project": {"run": {"parquetHistory": {"parquetUrls": [], "liveData": []}}}}
 
-    def _on_history_page(self, given: dict[str, Any]) -> dict[str, Any]:
-        run = self.server.runs[given["entity"], given["project"], given["run"]]
+    def _on_history_page(self, variables: dict[str, Any]) -> dict[str, Any]:
+        run = self.server.runs[variables["entity"], variables["project"], variables["run"]]
         rows = [
             json.dumps(row)
             for row in run.rows()
-            if given["minStep"] <= row["_step"] < given["maxStep"]
+            if variables["minStep"] <= row["_step"] < variables["maxStep"]
         ]
         return {"project": {"run": {"history": rows}}}
 
-    def _on_create_run_files(self, given: dict[str, Any]) -> dict[str, Any]:
-        folder = (
-            f"{self.server.url}/storage/run/{given['entity']}/{given['project']}/{given['run']}"
-        )
-        files = [{"name": name, "uploadUrl": f"{folder}/{quote(name)}"} for name in given["files"]]
-        return {"createRunFiles": {"runID": given["run"], "uploadHeaders": [], "files": files}}
+    def _on_create_run_files(self, variables: dict[str, Any]) -> dict[str, Any]:
+        folder = f"{self.server.url}/storage/run/{variables['entity']}/{variables['project']}/{variables['run']}"
+        files = [
+            {"name": name, "uploadUrl": f"{folder}/{quote(name)}"} for name in variables["files"]
+        ]
+        return {"createRunFiles": {"runID": variables["run"], "uploadHeaders": [], "files": files}}
 
 
-def _told(name: str, run: StoredRun) -> dict[str, Any]:
-    """What the server tells of a run."""
+def _matches(run: StoredRun, filters: dict[str, Any]) -> bool:
+    values = {"jobType": run.job_type, "group": run.group}
+    return all(values[key] == value for key, value in filters.items())
+
+
+def _describe_run(name: str, run: StoredRun) -> dict[str, Any]:
+    """Return what the server answers about a run."""
     return {
         "id": name,
         "projectId": "1",

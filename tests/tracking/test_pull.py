@@ -328,7 +328,7 @@ def test_pulled_runs_give_the_same_figures(tiny, server, tmp_path):
     configs.append(tiny("tracking=online", "model=plain", "optim.lr=1e30", "probes=none"))
     outcomes = [train(config) for config in configs]
     assert outcomes == [State.DONE] * 3 + [State.DIVERGED]
-    server.most_a_page = 2
+    server.max_page = 2
     local, root = Path(configs[0].record_root), tmp_path / "pulled"
     results = pull(configs[0], root)
     assert [is_complete for *_, is_complete in results] == [True] * 4
