@@ -58,8 +58,9 @@ def test_training_takes_probes_at_the_configured_moments(tiny):
     config = tiny("probes.early=2")
     train(config)
     rows = locate_run(config).record.valid_prefix(PROBES_FILE)
-    taken = [(row["iteration"], row["probe"]) for row in rows]
-    assert taken == [(at, name) for at in (0, 2, 6, 12) for name in ("gradient_flow", "responses")]
+    probes = [(row["iteration"], row["probe"]) for row in rows]
+    names = ("gradient_flow", "responses")
+    assert probes == [(iteration, name) for iteration in (0, 2, 6, 12) for name in names]
     assert all(len({len(values) for values in row["table"].values()}) == 1 for row in rows)
 
 

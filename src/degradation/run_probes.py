@@ -139,7 +139,7 @@ def _drop_corrupt_rows(record: Record) -> None:
 def _take_missing_probes(
     config: Config, record: Record, device: torch.device, missing: list[tuple[str, int]]
 ) -> None:
-    """Take probes, given as (name, iteration) in the order of their iterations."""
+    """Take the missing probes, (name, iteration) in the order of their iterations."""
     dataset = load_dataset(config.data)
     loader = build_loader(dataset, config, device)
     network: Network | None = None

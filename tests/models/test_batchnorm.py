@@ -46,12 +46,12 @@ def test_exact_statistics_are_those_of_all_images(layer, images, size):
 
 def test_image_order_does_not_change_exact_statistics(layer, images):
     shuffled = images[torch.randperm(251, generator=torch.Generator().manual_seed(2))]
-    for one, other in zip(
+    for statistic, shuffled_statistic in zip(
         statistics_of(layer, images.split(64)),
         statistics_of(layer, shuffled.split(64)),
         strict=True,
     ):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(statistic, shuffled_statistic, rtol=1e-5, atol=1e-6)
 
 
 def test_one_batch_gives_pytorchs_own_statistics(layer, images):

@@ -55,5 +55,5 @@ def later_probe_iterations(config: Config) -> dict[str, list[int]]:
 
 
 def is_applicable(probe: str, shortcut: str) -> bool:
-    """Return whether the probe can be taken of networks with this `model.shortcut`."""
+    """Return whether the probe can be run on networks with this `model.shortcut`."""
     return shortcut != "none" or not PROBES.facts(probe)["needs_shortcuts"]

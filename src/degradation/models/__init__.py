@@ -1,0 +1,1 @@
+"""Networks: blocks, shortcuts, BN statistics, complexity and the solution by construction."""

@@ -12,7 +12,7 @@ TOP = 5  # classes that the top-5 error accepts
 
 @dataclass(frozen=True)
 class ErrorCounts:
-    """Sums over images; sums of several processes may be added before the rates are taken."""
+    """Sums over images. Those of several processes are added before rates are computed."""
 
     images: float
     wrong: float  # images whose label is not the likeliest class

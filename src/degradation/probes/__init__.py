@@ -2,12 +2,11 @@
 
 A probe is registered in its own file. The registration says
 
-    at               when explain.py takes it: start, snapshots, end
+    at               when explain.py runs it: start, snapshots, end
     split            the images it sees: train or test
     needs_shortcuts  whether it is impossible in plain networks
     columns          what each column of its table may hold (records/row_validation.py)
 
-The function takes (network, images, labels, generator) and returns a `Table`. It changes neither
-the network nor the training that it is taken in, and draws all that is random in it from the
-generator.
+The function takes (network, images, labels, generator) and returns a `Table`. It leaves the network
+and the training unchanged, and draws all its random numbers from the generator.
 """

@@ -27,7 +27,7 @@ MAX_IMAGES = 32
 class BlockGradients:
     """The two terms of a block's backward pass at one input.
 
-    The graph of the forward pass is kept, so that both terms can be taken of many gradients.
+    The graph of the forward pass is kept, so that both terms can be computed for many gradients.
 
     Args:
         x: the block's input (N, C, H, W); it is detached.

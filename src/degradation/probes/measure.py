@@ -1,4 +1,4 @@
-"""Take one probe of one network: choose its images, and call it with its own random stream."""
+"""Run one probe on one network: choose its images, and call it with its own random stream."""
 
 import torch
 
@@ -27,8 +27,8 @@ def sample_probe_batch(name: str, loader: Loader, config: Probes) -> Batch:
 def measure_probe(name: str, network: Network, batch: Batch, seed: int, iteration: int) -> Table:
     """Return the table of a probe of the network after `iteration` updates.
 
-    What is random in it depends on the run's seed, the probe and the iteration alone, so that a
-    probe that is taken later gives the same numbers.
+    Its random numbers depend on the run's seed, the probe and the iteration alone, so a probe that
+    is run after the training gives the same table.
     """
     images, labels = batch
     measure = PROBES.load(name)

@@ -76,7 +76,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """A probe has been taken of the network after this iteration."""
+    """A probe has measured the network after this iteration."""
 
     iteration: int
     probe: str
@@ -296,7 +296,7 @@ class Trainer:
         return row
 
     def take_probes(self) -> Iterator[ProbeResult]:
-        """Take the configured probes of the network; training continues as if they had not been."""
+        """Run the configured probes on the network; they do not change the training."""
         for name in self.config.probes.training:
             if not is_applicable(name, self.config.model.shortcut):
                 continue
