@@ -33,8 +33,7 @@ TITLE = "The solution by construction"
 ROUNDING_POINTS = 0.05
 # Why the construction cannot be exact with `model.bn_statistics=exact`.
 EXACT_BN = (
-    "the construction inverts BN's moving averages; exact BN statistics are recomputed from"
-    " batches"
+    "the construction inverts BN's moving averages; exact BN statistics are recomputed from batches"
 )
 CAPTION = (
     "Training error of plain networks trained from scratch, of the networks constructed from a"

@@ -25,18 +25,20 @@ def list_depths(table: pd.DataFrame) -> list[int]:
     return sorted(int(depth) for depth in table["depth"].unique())
 
 
-def describe_seeds(runs: pd.DataFrame) -> str:
+def describe_seeds(runs: pd.DataFrame, keys: Sequence[str] = ()) -> str:
     """Return a sentence for a caption: how many seeds each family and depth has.
 
     `runs`: rows with the columns `family`, `depth` and `seed`; one run may have several rows.
+    `keys`: further columns that differ between the conditions of the figure.
     """
-    seeds = runs.groupby(["family", "depth"])["seed"].nunique()
+    seeds = runs.groupby(["family", "depth", *keys], dropna=False)["seed"].nunique()
     if seeds.empty:
         return "There are no finished runs."
     least, most = int(seeds.min()), int(seeds.max())
     number = str(most) if least == most else f"{least} to {most}"
     noun = "seed" if most == 1 else "seeds"
-    return f"There {'is' if most == 1 else 'are'} {number} {noun} per family and depth."
+    network = "family, depth and condition" if keys else "family and depth"
+    return f"There {'is' if most == 1 else 'are'} {number} {noun} per {network}."
 
 
 def list_moments(table: pd.DataFrame) -> pd.DataFrame:
