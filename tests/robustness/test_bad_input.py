@@ -165,7 +165,7 @@ LEAVES = [name for name, key in KEYS.items() if not is_dataclass(key.type)]
 
 @cache
 def compose_groups(groups):
-    with schema.initialised():
+    with schema.initialise_hydra():
         return compose("config", list(groups))
 
 

@@ -50,7 +50,7 @@ def compose_each_job(overrides):
         )
         if not override.is_sweep_override()
     ]
-    with schema.initialised():
+    with schema.initialise_hydra():
         base = compose("config", fixed, return_hydra_config=True)
         parameters = base.hydra.sweeper.params or {}
         swept = [f"{key}={value}" for key, value in parameters.items()]

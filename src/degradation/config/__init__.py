@@ -2,10 +2,10 @@
 
 from degradation.config.architecture import blocks_per_stage
 from degradation.config.composition import (
-    compose_checked,
     compose_config,
+    compose_overrides,
     default_margin,
-    initialised,
+    initialise_hydra,
     read,
     register,
 )
@@ -60,13 +60,13 @@ __all__ = [
     "check",
     "check_overrides",
     "check_single_values",
-    "compose_checked",
     "compose_config",
+    "compose_overrides",
     "default_margin",
     "effective_warmup",
     "evaluation_iterations",
     "family",
-    "initialised",
+    "initialise_hydra",
     "is_applicable",
     "is_evaluated",
     "later_probe_iterations",

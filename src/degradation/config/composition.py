@@ -40,17 +40,17 @@ def read(cfg: DictConfig) -> Config:
 
 
 @contextmanager
-def initialised() -> Iterator[None]:
+def initialise_hydra() -> Iterator[None]:
     """Let Hydra find conf/ and the schema, inside the context."""
     register()
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         yield
 
 
-def compose_checked(
+def compose_overrides(
     config_name: str, overrides: Sequence[str], return_hydra_config: bool = False
 ) -> DictConfig:
-    """Return what Hydra composes, inside `initialised()`.
+    """Return what Hydra composes, inside `initialise_hydra()`.
 
     Raises ConfigError for whatever is wrong with the overrides. Hydra and OmegaConf raise ordinary
     exceptions too (KeyError, AttributeError, UserWarning, ...), so all of theirs are caught here.
@@ -67,8 +67,8 @@ def compose_checked(
 
 def compose_config(*overrides: str) -> Config:
     """Return the checked configuration of one run. Raises ConfigError."""
-    with initialised():
-        return read(compose_checked("config", overrides))
+    with initialise_hydra():
+        return read(compose_overrides("config", overrides))
 
 
 def default_margin(data_name: str) -> float:
@@ -79,20 +79,21 @@ def default_margin(data_name: str) -> float:
     if data_name not in DATASETS.names():
         allowed = ", ".join(DATASETS.names())
         raise ConfigError(f"data: {quote(data_name)} is not allowed; allowed: {allowed}")
-    with initialised():
-        return float(compose_checked("config", [f"data={data_name}"]).data.margin)
+    with initialise_hydra():
+        return float(compose_overrides("config", [f"data={data_name}"]).data.margin)
 
 
 def _describe_failure(overrides: Sequence[str], error: Exception) -> str:
     """Return the message of an exception that names no key."""
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
-        part = _find_nullable_part(override.key_or_group)
-        if part is not None:
-            group = part.partition(".")[0]
-            return (
-                f"{override.key_or_group}: cannot be given, since {part} is null;"
-                f" allowed: a {group} of conf/{group}/ that has this part"
-            )
+    if isinstance(error, AttributeError):  # OmegaConf looks for a key in a part that is null
+        for override in OverridesParser.create().parse_overrides(list(overrides)):
+            part = _find_nullable_part(override.key_or_group)
+            if part is not None:
+                group = part.partition(".")[0]
+                return (
+                    f"{override.key_or_group}: cannot be given, since {part} is null;"
+                    f" allowed: a {group} of conf/{group}/ that has this part"
+                )
     reason = " ".join(str(error).split()) or type(error).__name__
     return f"{' '.join(overrides)}: {reason}"
 

@@ -35,7 +35,7 @@ def expand_configs(overrides: Sequence[str], config_name: str = "config") -> lis
     Configurations share the parts in which they do not differ. Raises ConfigError.
     """
     schema.check_overrides(overrides)
-    with schema.initialised():
+    with schema.initialise_hydra():
         base = _compose_base(config_name, overrides)
         return list(_expand(base, config_name, overrides))
 
@@ -54,7 +54,7 @@ def check_command_line(
             configurations too
     """
     schema.check_overrides(overrides)
-    with schema.initialised():
+    with schema.initialise_hydra():
         base = _compose_base(config_name, overrides)
         if not starts_jobs:
             return None
@@ -74,7 +74,7 @@ def _compose_base(config_name: str, overrides: Sequence[str]) -> DictConfig:
         for text, override in zip(overrides, parsed, strict=True)
         if not override.is_sweep_override()
     ]
-    return schema.compose_checked(config_name, fixed, return_hydra_config=True)
+    return schema.compose_overrides(config_name, fixed, return_hydra_config=True)
 
 
 def _expand(base: DictConfig, config_name: str, overrides: Sequence[str]) -> Iterator[Config]:
@@ -160,7 +160,7 @@ class _Template:
     """A configuration that Hydra has composed, for jobs that differ from it in single values."""
 
     def __init__(self, config_name: str, overrides: Sequence[str]) -> None:
-        self.composed = schema.compose_checked(config_name, overrides)
+        self.composed = schema.compose_overrides(config_name, overrides)
         self.config = schema.read(self.composed)
         text = json.dumps(OmegaConf.to_container(self.composed, resolve=False))
         self.references = REFERENCE.findall(text)
