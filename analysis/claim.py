@@ -49,7 +49,7 @@ class Claim:
         name: identifies the claim in reports and tables.
         statement: what is claimed, with its margin.
         verdict: what the runs say about it.
-        decisive: the one line that the verdict rests on.
+        decisive: the line of evidence on which the verdict rests.
         evidence: everything that was computed, one line each.
         notes: caveats that a reader must know.
     """
@@ -75,7 +75,7 @@ class Decision(Generic[Key]):
         verdict: reproduced, contradicted or inconclusive.
         worst: the key of the difference on which the verdict rests.
         side: which of its bounds decides.
-        simultaneous: the number of bounds that hold together with 95 % confidence; 1 if each bound
+        simultaneous: the number of bounds that hold jointly with 95 % confidence; 1 if each bound
             is at the 95 % level.
     """
 
@@ -134,7 +134,7 @@ def training_error_difference(a: pd.DataFrame, b: pd.DataFrame) -> Difference:
 def error_resolution(*groups: pd.DataFrame, column: str = ERROR_STEP) -> float:
     """Return the largest step, in points, in which an error of these runs can change.
 
-    Returns 0 if no run knows its step.
+    Returns 0 if the step is unknown for every run.
     """
     step = pd.concat([runs[column] for runs in groups]).astype(float).max()
     return 0.0 if pd.isna(step) else float(step)
@@ -160,7 +160,7 @@ def difference_by_seed(a: pd.DataFrame, b: pd.DataFrame) -> Difference | None:
 def is_untrained(runs: pd.DataFrame) -> bool:
     """Return whether the mean training error of one network's runs is within 2 points of chance.
 
-    Such a network is reported apart from degradation. This rule decides about a depth; the frame's
-    column `untrained` says the same of a single run.
+    Such a network is reported separately from degradation. This function classifies all runs of a
+    depth together; the frame's column `untrained` classifies single runs.
     """
     return bool(runs[TRAINING_ERROR].mean() >= runs["chance"].mean() - UNTRAINED_WITHIN_POINTS)

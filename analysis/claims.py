@@ -1,7 +1,7 @@
 """The paper's main claims: degradation, no degradation with shortcuts, and the fix.
 
 Each claim is a function from runs to a `Claim`; CLAIMS lists them in the order of the report. The
-quantity is the training error of the last iteration, the clean one unless the report was asked for
+quantity is the training error of the last iteration: the clean one, unless the report selects
 another (He et al. 2015, sections 1 and 4.2). To add a claim, write a function with the signature of
 the others and add it to CLAIMS.
 """
@@ -14,6 +14,7 @@ import pandas as pd
 from analysis.claim import (
     Claim,
     Compare,
+    RunsByDepth,
     Verdict,
     decide,
     is_untrained,
@@ -27,12 +28,12 @@ from analysis.requirements import missing_requirements
 from analysis.trend import increasing_trend
 
 SIGNIFICANCE = 0.05  # of the p-value of a trend
-MIN_TREND_DEPTHS = 3  # with two depths the difference is the trend, and its bound the sharper test
+MIN_TREND_DEPTHS = 3  # with two depths, the bound on their difference is the more powerful test
 
 
 @dataclass(frozen=True)
 class FamilyPair:
-    """The families that a claim compares: equal in everything but the shortcuts."""
+    """The families that a claim compares: identical except for the shortcuts."""
 
     plain: str  # without shortcuts
     residual: str  # with them
@@ -64,8 +65,9 @@ def judge_degradation(
 ) -> Claim:
     """Judge whether the training error of plain networks rises with depth.
 
-    Two things are needed: a rising trend over depth (from three depths on), and a lower bound of
-    deepest minus shallowest above the margin. Untrained depths do not count as degraded.
+    Reproduced if the error has a rising trend over depth (tested from three depths on) and the
+    lower bound of deepest minus shallowest is above the margin. Untrained depths do not count as
+    degraded.
     """
     name = "degradation"
     statement = (
@@ -75,33 +77,42 @@ def judge_degradation(
     if reasons := missing_requirements({pair.plain: groups}, depths=2):
         return not_tested(name, statement, reasons)
     notes = caveats(runs, groups)
-    trained = {depth: part for depth, part in groups.items() if not is_untrained(part)}
+    trained = _select_trained(groups)
     if len(trained) < 2:
-        decisive = "fewer than two depths trained at all"
+        decisive = "fewer than two depths have trained networks"
         return Claim(name, statement, Verdict.INCONCLUSIVE, decisive, [], notes)
 
     shallowest, deepest = min(trained), max(trained)
     comparison = f"{deepest} minus {shallowest} layers"
     difference = compare(trained[deepest], trained[shallowest])
-    trained_runs = pd.concat(trained.values())
-    tau, p = increasing_trend(trained_runs["depth"].tolist(), trained_runs[TRAINING_ERROR].tolist())
     bounds = format_comparison(difference, trained[deepest], trained[shallowest])
-    evidence = [
-        f"{comparison}: {bounds}",
-        f"trend over {len(trained)} depths, {len(trained_runs)} runs: Kendall's tau {tau:.2f},"
-        f" one-sided p = {p:.4f} by permutation",
-    ]
+    p, trend = _test_trend(trained)
+    evidence = [f"{comparison}: {bounds}", trend]
 
-    needs_trend = len(trained) >= MIN_TREND_DEPTHS
     decision = decide({deepest: difference}, "above", margin)
-    lacks_trend = needs_trend and not p < SIGNIFICANCE
-    verdict = decision.verdict
-    if verdict is Verdict.REPRODUCED and lacks_trend:
-        verdict = Verdict.INCONCLUSIVE
     decisive = f"{comparison}: {format_bound(difference, decision.side)}"
-    if needs_trend:
+    verdict = decision.verdict
+    if len(trained) >= MIN_TREND_DEPTHS:
         decisive += f", trend p = {p:.4f}"
+        if verdict is Verdict.REPRODUCED and not p < SIGNIFICANCE:
+            verdict = Verdict.INCONCLUSIVE
     return Claim(name, statement, verdict, decisive, evidence, notes)
+
+
+def _test_trend(groups: RunsByDepth) -> tuple[float, str]:
+    """Return the p-value of a rising error over these depths, and its line of evidence."""
+    runs = pd.concat(groups.values())
+    tau, p = increasing_trend(runs["depth"].tolist(), runs[TRAINING_ERROR].tolist())
+    line = (
+        f"trend over {len(groups)} depths, {len(runs)} runs: Kendall's tau {tau:.2f},"
+        f" one-sided p = {p:.4f} by permutation"
+    )
+    return p, line
+
+
+def _select_trained(groups: RunsByDepth) -> RunsByDepth:
+    """Return the depths at which the network is trained."""
+    return {depth: group for depth, group in groups.items() if not is_untrained(group)}
 
 
 def judge_no_degradation(
@@ -112,14 +123,14 @@ def judge_no_degradation(
 ) -> Claim:
     """Judge whether no deeper residual network is worse than the shallowest one by the margin.
 
-    Needs an upper bound below the margin at every depth. Contradicted if any depth is worse, with
-    Holm's correction for the number of depths (`decide`). Inconclusive if the shallowest network is
-    untrained: there is nothing to compare with.
+    Reproduced if the upper bound is below the margin at every depth. Contradicted if any depth is
+    worse, with Holm's correction for the number of depths (`decide`). Inconclusive if the
+    shallowest network is untrained: there is nothing to compare with.
     """
     name = "no degradation"
     statement = (
-        f"{pair.residual} networks: no depth has a training error {margin:g} points or more"
-        " above the shallowest's"
+        f"{pair.residual} networks: at no depth is the training error {margin:g} points or"
+        " more above that of the shallowest network"
     )
     groups = group_by_depth(runs, pair.residual)
     if reasons := missing_requirements({pair.residual: groups}, depths=2):
@@ -149,8 +160,8 @@ def judge_fix(
 ) -> Claim:
     """Judge whether a residual network trains better than the plain network of its depth.
 
-    Needs a lower bound of plain minus residual above the margin, at the deepest plain network that
-    trains.
+    Reproduced if the lower bound of plain minus residual is above the margin at the deepest plain
+    network that trains.
     """
     name = "the fix"
     statement = (
@@ -163,9 +174,9 @@ def judge_fix(
         return not_tested(name, statement, reasons)
     notes = caveats(runs, plain, residual)
     depths = sorted(plain.keys() & residual.keys())
-    trained = [depth for depth in depths if not is_untrained(plain[depth])]
+    trained = _select_trained(plain).keys() & residual.keys()
     if not trained:
-        decisive = "no depth in common at which a plain network trains"
+        decisive = "the families share no depth at which the plain network trains"
         return Claim(name, statement, Verdict.NOT_TESTED, decisive, [], notes)
 
     comparison = f"{pair.plain} minus {pair.residual}"

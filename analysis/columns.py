@@ -18,8 +18,8 @@
     train/..., test/...      %, nats   the last evaluation's metrics (degradation.metrics)
     lr                                 learning rate of the last iteration
     chance                   %         error of a network that has learned nothing
-    error_step, test_step    points    steps in which the training and the test error move
-    untrained                bool      is the training error within 2 points of chance?
+    error_step, test_step    points    smallest changes of the training and the test error
+    untrained                bool      whether the training error is within 2 points of chance
     ended_at                           iteration at which the last attempt diverged, failed or
                                        was stopped
     parameters               count     trainable parameters
@@ -30,8 +30,8 @@
     attempts, seconds        count, s  number of attempts and their total duration
     config.KEY                         each key of the configuration
 
-An error is that of the last iteration, never of the best one. It is NaN unless the run is done or
-diverged; a diverged run has the error of chance.
+Errors are those of the last iteration, never of the best one. They are NaN unless the run is done
+or diverged; a diverged run has chance error.
 
 `Frame.curves` has one row per evaluation: run_id, family, depth, seed, state, iteration,
 training_error (%) and test/error (%).

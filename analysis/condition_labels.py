@@ -4,11 +4,10 @@ from typing import Any
 
 import pandas as pd
 
-NULL = (
-    "null"  # represents None in the values of conditions: pandas does not find None equal to None
-)
+# Represents None in the values of conditions: in pandas, None does not equal None.
+NULL = "null"
 
-# How a label says the value of a key, and what it says instead of null.
+# The label of a key's value, and the label of null.
 TEMPLATES = {
     "data.name": "data set {}",
     "data.size": "image size {}",
@@ -27,14 +26,14 @@ TEMPLATES = {
 }
 NULL_LABELS = {
     "data.size": "original image size",
-    "schedule.warmup.below": "no error that ends the warm-up",
+    "schedule.warmup.below": "warm-up without an error threshold",
     "schedule.warmup.lr": "no warm-up",
     "schedule.warmup.max_iterations": "no limit on the warm-up",
 }
 
 
 def label_conditions(conditions: pd.DataFrame) -> list[str]:
-    """Return a label for each condition, made of the fewest keys that distinguish all of them.
+    """Return a label for each condition, made of the fewest keys that distinguish them all.
 
     `conditions` has one row per condition and one column per key, such as `config.optim.lr`, with
     NULL for None.
@@ -62,7 +61,7 @@ def _select_distinguishing_keys(conditions: pd.DataFrame) -> list[str]:
 
 
 def _describe(key: str, value: Any) -> str:
-    """Return the words for one value: `width 32`."""
+    """Return the label of one value, such as `width 32`."""
     name = key.removeprefix("config.")
     parts = name.split(".")
     # The section, such as `optim`, adds nothing; the part `parent` does.
@@ -73,7 +72,7 @@ def _describe(key: str, value: Any) -> str:
 
 
 def _format(value: Any) -> str:
-    """Return a value as YAML has it; pandas makes a whole number a float if others are null."""
+    """Return a value as in YAML; pandas turns whole numbers into floats if others are null."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():

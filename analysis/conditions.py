@@ -84,8 +84,8 @@ def _read_settings(runs: pd.DataFrame) -> _Settings:
             fits_any[key] = values[key] == NULL
         elif key.startswith(f"config.{PARENT_KEY}."):
             fits_any[key] = ~constructed
-    # A network without a warm-up fits any if it is too shallow for the one that others have. A
-    # deeper one has it switched off, which is a value like any other.
+    # A network without a warm-up fits any value if it is too shallow for the warm-up of the others.
+    # In a deeper network the warm-up is switched off, which is a value like any other.
     without = _is_without_warmup(values)
     shallow = _is_shallower(runs["depth"], runs.loc[~without, "depth"])
     for key in _select_warmup_keys(keys):
@@ -128,7 +128,8 @@ def _build_condition(settings: _Settings, values: pd.Series) -> _Condition:
 def _drop_contained(conditions: list[_Condition]) -> list[_Condition]:
     """Return the conditions whose runs are not all part of a larger one.
 
-    Such a condition arises from a shallow network that is alone in saying that it has no warm-up.
+    Such a condition arises from a network that is too shallow for the warm-up of its own condition,
+    but not for that of another one.
     """
     return [
         condition
@@ -138,26 +139,26 @@ def _drop_contained(conditions: list[_Condition]) -> list[_Condition]:
 
 
 def _is_contained(condition: _Condition, other: _Condition) -> bool:
-    """Are the runs of a condition a proper subset of the other's?"""
+    """Return whether the runs of a condition are a proper subset of the other's."""
     outside = (condition.members & ~other.members).any()
     is_larger = (other.members & ~condition.members).any()
     return bool(is_larger and not outside)
 
 
 def _is_constructed(values: pd.DataFrame) -> Mask:
-    """Which networks are constructed? They have learned already and never have a warm-up."""
+    """Return which networks are constructed: they are trained already and never have a warm-up."""
     if GROWN_FROM not in values:
         return pd.Series(False, index=values.index)
     return values[GROWN_FROM] != NULL
 
 
 def _is_without_warmup(values: pd.DataFrame) -> Mask:
-    """Which runs have no warm-up? In those with one, single keys of the group may be null too."""
+    """Return which runs have no warm-up: all its keys are null (a warm-up may have some null)."""
     return (values[_select_warmup_keys(values)] == NULL).all(axis=1)
 
 
 def _is_shallower(depths: pd.Series, warmup_depths: pd.Series) -> Mask:
-    """Which networks are shallower than every network with the warm-up?
+    """Return which networks are shallower than every network with the warm-up.
 
     Records do not say from which depth a warm-up applies.
     """

@@ -10,7 +10,7 @@ from degradation.durable_io import write_atomically
 
 EXACT_BELOW = 2**53  # a float represents every whole number below this one
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet may execute such a cell
-NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")  # but never this one
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")  # safe, even with a sign
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> Path:
@@ -23,7 +23,7 @@ def write_csv(path: Path, table: pd.DataFrame) -> Path:
 def escape_formula(value: Any) -> Any:
     """Return the value, with an apostrophe before text that a spreadsheet could run as a formula.
 
-    A number stays as it is, also one that is text.
+    Numbers are unchanged, even as text.
     """
     if not isinstance(value, str):
         return value

@@ -1,4 +1,4 @@
-"""The scale of an error: the error of chance, and the smallest step in which an error moves.
+"""The scale of an error: chance error, and the smallest step in which an error can change.
 
 Both follow from the numbers of images in run.json (`metadata` below). Older records lack some of
 these numbers; what follows from an unknown number is NaN.
@@ -10,8 +10,8 @@ from typing import Any
 from degradation.durable_io import Row
 from degradation.metrics import RUNNING_ERROR
 
-# Older records of the digits do not say how many training images have the commonest class. The
-# fixed split has 153 of 1500.
+# Older records of digits lack the number of training images of the most frequent class. In the
+# fixed split it is 153 of 1500.
 DIGITS_CONTENT = "digits-1500-297"
 DIGITS_COMMONEST = 153 / 1500
 
@@ -19,10 +19,10 @@ UNKNOWN = math.nan
 
 
 def chance_error(metadata: Row) -> float:
-    """Return the error of chance in percent: that of always naming the commonest training class.
+    """Return chance error in percent: that of always predicting the most frequent training class.
 
-    If the size of the commonest class is not recorded, the classes count as equally large, except
-    for the digits, where it is known. Held-out images are assumed to have the same distribution.
+    If the size of that class is not recorded, the classes are assumed to be equally large, except
+    for digits, where it is known. Held-out images are assumed to have the same distribution.
 
     A diverged run gets this number as its test error too, although the classes of the test images
     may be distributed slightly differently.
@@ -54,7 +54,7 @@ def test_error_step(metadata: Row) -> float:
 def _count_evaluated_images(metadata: Row) -> float:
     """Return how many training images the clean and the augmented error are measured on.
 
-    Streamed data are too many to evaluate all of them, so the error is that of a sample.
+    Streamed data sets are too large to be evaluated in full, so the error is that of a sample.
     """
     images = float(metadata["data"].get("train", UNKNOWN))
     stream: dict[str, Any] | None = metadata["config"]["data"].get("stream")
@@ -67,9 +67,9 @@ def _count_evaluated_images(metadata: Row) -> float:
 
 
 def _count_running_images(config: Row) -> float:
-    """Return how many training images the last running error is an average over.
+    """Return the number of training images that the last running error is averaged over.
 
-    They are those of the iterations since the evaluation before the last one.
+    They are those of the iterations since the previous evaluation.
     """
     schedule = config["schedule"]
     last, every = schedule["iterations"], schedule["evaluate_every"]

@@ -43,7 +43,7 @@ def format_bound(
     Args:
         difference: the estimate.
         side: which bound to show.
-        simultaneous: the number of bounds that hold together with 95 % confidence (`Decision`).
+        simultaneous: the number of bounds that hold jointly with 95 % confidence (`Decision`).
         show: formats the mean and the bound.
         unit: follows the mean.
     """
@@ -109,7 +109,7 @@ def describe_end(run: Mapping[Any, Any]) -> str:
 
 
 def describe_run(run: Mapping[Any, Any]) -> str:
-    """Return an unfinished run's id with what is known of its failure."""
+    """Return an unfinished run's id, with the iteration and the reason of its failure if known."""
     reason = run.get("reason") if run["state"] == State.FAILED else None
     details = [text for text in (describe_end(run), reason) if isinstance(text, str) and text]
     return f"{run['run_id']} ({': '.join(details)})" if details else str(run["run_id"])
@@ -134,13 +134,13 @@ def caveats(runs: pd.DataFrame, *families: RunsByDepth) -> list[str]:
     """
     notes = []
     for groups in families:
-        for depth, part in groups.items():
-            network = f"{part['family'].iloc[0]}-{depth}"
-            if is_untrained(part):
-                error = f"{part[TRAINING_ERROR].mean():.1f} %"
+        for depth, group in groups.items():
+            network = f"{group['family'].iloc[0]}-{depth}"
+            if is_untrained(group):
+                error = f"{group[TRAINING_ERROR].mean():.1f} %"
                 within = f"within {UNTRAINED_WITHIN_POINTS:g} points of chance"
                 notes.append(f"{network} is untrained: {error}, {within}")
-            notes += describe_diverged(part, network)
+            notes += describe_diverged(group, network)
     devices = device_types(runs)
     if len(devices) > 1:
         notes.append(f"the runs were trained on different types of device: {', '.join(devices)}")

@@ -1,4 +1,4 @@
-"""Records to tidy tables: `Frame`, which every claim, figure and report reads.
+"""Turn records into tidy tables: `Frame`, which every claim, figure and report reads.
 
 Failed, diverged, missing and partial runs stay visible: no run is dropped silently. The columns of
 the tables are described in `analysis.columns`.
@@ -124,10 +124,10 @@ def _build_runs(rows: list[Row]) -> pd.DataFrame:
     for column in INFO_COLUMNS:
         if column not in runs:
             runs[column] = None
-    # A column of None only would be of objects, which cannot be compared with numbers.
+    # A column that holds only None has dtype object, which cannot be compared with numbers.
     runs = runs.astype(dict.fromkeys(FLOAT_COLUMNS, float))
     # This describes one run; whether a depth is untrained depends on the mean of its runs
-    # (analysis.claim.untrained).
+    # (analysis.claim.is_untrained).
     runs["untrained"] = runs[TRAINING_ERROR] >= runs[CHANCE] - UNTRAINED_WITHIN_POINTS
     runs = runs.sort_values(["family", "depth", "seed", "run_id"], kind="stable")
     return runs.reset_index(drop=True)
@@ -142,6 +142,6 @@ def _build_curves(rows: list[Row], curves: list[Curve]) -> pd.DataFrame:
     repeats = np.repeat(np.arange(len(rows)), lengths)
     table = pd.DataFrame(rows, columns=RUN_COLUMNS).iloc[repeats].reset_index(drop=True)
     for name, empty in EMPTY_CURVE.items():
-        # The empty array keeps the type of the column where there are no curves.
+        # The empty array determines the type of the column if there are no curves.
         table[name] = np.concatenate([empty, *[curve[name] for curve in curves]])
     return table

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment, PackageLoader, Template
 
 from analysis.claim import Verdict
 from analysis.columns import TRAINING_ERROR_AT_START, UNTRAINED_WITHIN_POINTS
@@ -24,10 +24,11 @@ from degradation.metrics import (
 )
 
 PIXELS_PER_INCH = 96  # of a page
-# Numbers between these are printed without decimals, smaller and larger ones with four digits.
+# Numbers between these are printed without decimals, smaller and larger ones with four
+# significant digits.
 WHOLE_FROM, WHOLE_BELOW = 1e3, 1e7
 RUN_METRICS = (CLEAN_ERROR, AUGMENTED_ERROR, RUNNING_ERROR, TEST_ERROR)  # of the table of runs
-COLUMN_LABELS = {"without_end": "runs without a result"}  # others are their names in words
+COLUMN_LABELS = {"without_end": "runs without a result"}  # other labels follow from the names
 VERDICTS = {
     Verdict.REPRODUCED: "a 95 % confidence bound lies on the claimed side of the margin",
     Verdict.CONTRADICTED: "a 95 % confidence bound lies on the other side of the margin",
@@ -52,15 +53,10 @@ def render_page(
         runs: the table of all runs, with the columns of runs.csv.
         frame: the frame that the report is about.
         name: the report's name.
-        command: the command that repeats the report.
+        command: the command that reproduces the report.
     """
-    environment = Environment(
-        loader=PackageLoader("analysis", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["number"] = _format_number
-    environment.filters["capitalise_first"] = capitalise_first
     trained = frame.runs.dropna(subset=["device"])
-    return environment.get_template("report.html.j2").render(
+    return _load_template().render(
         name=name,
         command=command,
         verdicts=VERDICTS,
@@ -80,6 +76,15 @@ def render_page(
         untrained_within=UNTRAINED_WITHIN_POINTS,
         excluded=frame.excluded,
     )
+
+
+def _load_template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("analysis", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["number"] = _format_number
+    environment.filters["capitalise_first"] = capitalise_first
+    return environment.get_template("report.html.j2")
 
 
 def _describe_section(section: Section, folder: Path) -> dict[str, Any]:
@@ -141,7 +146,7 @@ def _format_cell(column: str, value: Any) -> str:
 
 
 def _is_error(column: str) -> bool:
-    """Is this the mean of an error or a bound of it, in percent?"""
+    """Return whether a column has means or bounds of an error, in percent."""
     is_about_error = "error" in column or column.startswith("increase")
     return is_about_error and column.endswith(("_mean", "_low", "_high"))
 

@@ -1,10 +1,11 @@
 """Regression of interval-censored times on depth.
 
-A run is evaluated now and then, so the time at which it reached an error is known only to lie in an
-interval (after, by]: `by` is the first evaluation that finds it there, and is infinite if none did.
-No run is dropped: a fit to the runs that got there alone would underestimate the growth, since the
-slow ones are missing. This module fits log time as a line in depth (exponential growth) or in log
-depth (a power law) by maximum likelihood, and predicts how well a design can distinguish the two.
+A run is evaluated at intervals, so the time at which it reached an error is known only to lie in an
+interval (after, by]: `by` is the first evaluation at or below that error, and is infinite if there
+is none. No run is dropped: a fit to only the runs that reached the error would underestimate the
+growth, since the slow ones are missing. This module fits log time as a line in depth (exponential
+growth) or in log depth (a power law) by maximum likelihood, and predicts how well a design can
+distinguish the two.
 
 The model is log T = intercept + slope * z + sigma * epsilon, where z is the depth or its logarithm
 and epsilon is standard normal and independent between runs. A run in (after, by] contributes
@@ -13,7 +14,7 @@ P(after < T <= by) to the likelihood (Turnbull 1976; for the normal model, Burri
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -31,7 +32,7 @@ FORMS: dict[str, Callable[[Array], Array]] = {EXPONENTIAL: np.asarray, POWER: np
 
 MAX_DOUBLINGS = 40  # of the step that brackets a bound; a bound beyond that is infinite
 LOG_SQRT_2_PI = math.log(2 * math.pi) / 2  # in the logarithm of the normal density
-MAX_SIGMA = 100.0  # a spread of a factor e^100 says nothing
+MAX_SIGMA = 100.0  # no limit in practice: a spread of a factor e^100
 MIN_LOG_PROBABILITY = -30.0  # intervals less probable than this do not count in an expectation
 MIN_LOCATED_DEPTHS = 2  # depths with times known from both sides, for a slope
 MIN_LOCATED_RUNS = 3  # runs with times known from both sides, for a spread about it
@@ -61,7 +62,7 @@ class GrowthFit:
             parameters.
         slope_step: first distance from the slope at which a bound is searched.
         profile_loss: slope -> the log-likelihood lost if the slope has this value and the other
-            parameters are fitted again.
+            parameters are refitted.
     """
 
     form: str
@@ -132,8 +133,9 @@ def fit_growth(form: str, depths: ArrayLike, after: ArrayLike, by: ArrayLike) ->
     Args:
         form: EXPONENTIAL or POWER.
         depths: depth of each run, shape (runs,).
-        after: the last evaluation before each run got there, in iterations; 0 if there is none.
-        by: the first evaluation that found it there; infinite if none did.
+        after: the last evaluation before each run reached the error, in iterations; 0 if there is
+            none.
+        by: the first evaluation at which it had; infinite if there is none.
 
     Raises:
         DegenerateSample: the times do not determine a slope.
@@ -144,26 +146,21 @@ def fit_growth(form: str, depths: ArrayLike, after: ArrayLike, by: ArrayLike) ->
     located = (start > 0) & np.isfinite(end)  # known from both sides
     _check_sample(depth, start, end, located)
 
-    # A standardised predictor keeps the optimiser's parameters of one size.
+    # A standardised predictor keeps the optimiser's parameters on one scale.
     z = FORMS[form](depth)
     centre, scale = float(z.mean()), float(z.std())
     predictor = (z - centre) / scale
     design = np.column_stack([np.ones_like(predictor), predictor])
 
-    lower, upper = _log(start), _log(end)
-    midpoints = (lower[located] + upper[located]) / 2
-    least_squares = np.linalg.lstsq(design[located], midpoints, rcond=None)[0]
     floor = smallest_sigma(start, end)
-    maximum, line, sigma = _maximise(lower, upper, design, least_squares, max(floor, 0.1), floor)
+    likelihood = _Likelihood(_log(start), _log(end), design, floor)
+    maximum, line, sigma = likelihood.maximise(likelihood.fit_midpoints(located), max(floor, 0.1))
     level, standardised_slope = line
     slope = float(standardised_slope) / scale
 
     def profile_loss(fixed_slope: float) -> float:
-        shift = fixed_slope * scale * predictor
-        constant = design[:, :1]
-        profile_maximum, _, _ = _maximise(
-            lower - shift, upper - shift, constant, np.array([level]), sigma, floor
-        )
+        profile = likelihood.fix_slope(fixed_slope * scale)
+        profile_maximum, _, _ = profile.maximise(np.array([level]), sigma)
         return float(maximum - profile_maximum)
 
     return GrowthFit(
@@ -198,10 +195,10 @@ def _check_sample(depth: Array, after: Array, by: Array, located: NDArray[np.boo
 def smallest_sigma(after: ArrayLike, by: ArrayLike) -> float:
     """Return the smallest spread of log time that these evaluations can show.
 
-    This is the standard deviation of a time spread evenly over its own interval, of the median run.
-    If a line passes through every interval, the likelihood would otherwise take sigma to 0 and make
-    the slope certain. No interval counts as wider than a factor of two, which is the width of
-    evenly spaced evaluations from the second on.
+    This is the standard deviation of a uniform distribution as wide as the median interval. If a
+    line passes through every interval, the likelihood would otherwise drive sigma to 0 and make
+    the slope certain. No interval counts as wider than a factor of two: with evenly spaced
+    evaluations, none is from the second on.
 
     Args:
         after: start of each run's interval, in iterations.
@@ -235,11 +232,11 @@ def predict_discrimination(
 ) -> Discrimination:
     """Predict, without a simulation, how well a design distinguishes two forms of growth.
 
-    The expected log-likelihood is maximised over the other form's parameters, so what remains is
-    what no parameters of that form can imitate.
+    The expected log-likelihood is maximised over the other form's parameters, so the difference
+    that remains is what no parameters of that form can reproduce.
 
-    Limits: the expectation ignores that both forms are fitted to few runs. With 24 runs a true form
-    is preferred by 2 in up to a tenth more of the repetitions than predicted.
+    Limits: the expectation ignores that both forms are fitted to few runs. With 24 runs, the true
+    form leads by 2 in up to a tenth more of the repetitions than predicted.
 
     Args:
         truth: the growth that is assumed to be true.
@@ -248,25 +245,16 @@ def predict_discrimination(
         evaluations: iterations at which every run is evaluated, ascending.
     """
     depth, runs = np.unique(np.asarray(depths, dtype=float), return_counts=True)
-    ends = _log(np.concatenate([[0.0], np.asarray(evaluations, dtype=float), [np.inf]]))
-    # one entry per depth and interval between two evaluations
-    group = np.repeat(np.arange(len(depth)), len(ends) - 1)
-    lower, upper = np.tile(ends[:-1], len(depth)), np.tile(ends[1:], len(depth))
-    median = np.log(truth.median_time(depth))
-    log_true = _log_probability(
-        (lower - median[group]) / truth.sigma, (upper - median[group]) / truth.sigma
-    )
-
-    possible = log_true > MIN_LOG_PROBABILITY
-    group, lower, upper = group[possible], lower[possible], upper[possible]
-    log_true = log_true[possible]
+    group, lower, upper, log_true = _possible_intervals(truth, depth, evaluations)
     probability = np.exp(log_true)
 
     z = FORMS[other](depth)[group]
     design = np.column_stack([np.ones_like(z), (z - z.mean()) / z.std()])
+    median = np.log(truth.median_time(depth))
     start = np.linalg.lstsq(design, median[group], rcond=None)[0]
     weight = np.asarray(runs[group] * probability, dtype=float)
-    _, line, sigma = _maximise(lower, upper, design, start, truth.sigma, truth.sigma_floor, weight)
+    likelihood = _Likelihood(lower, upper, design, truth.sigma_floor, weight)
+    _, line, sigma = likelihood.maximise(start, truth.sigma)
     centre = design @ line
     log_other = _log_probability((lower - centre) / sigma, (upper - centre) / sigma)
 
@@ -276,60 +264,93 @@ def predict_discrimination(
     return Discrimination(float(runs @ mean), math.sqrt(float(runs @ variance)))
 
 
-def _maximise(
-    lower: Array,
-    upper: Array,
-    design: Array,
-    start: Array,
-    sigma: float,
-    floor: float,
-    weight: Array | None = None,
-) -> tuple[float, Array, float]:
-    """Maximise the likelihood of log times in (lower, upper].
+def _possible_intervals(
+    truth: GrowthFit, depth: Array, evaluations: ArrayLike
+) -> tuple[NDArray[np.int64], Array, Array, Array]:
+    """Return the intervals between evaluations that are not too improbable at each depth.
 
-    The likelihood is concave in coefficients / sigma and 1 / sigma, since the normal density is
-    log-concave (Burridge 1981). So there is one maximum, and any start finds it.
+    Returns:
+        Index of the depth, start and end in log time, and log probability of each interval; all of
+        shape (intervals,).
+    """
+    ends = _log(np.concatenate([[0.0], np.asarray(evaluations, dtype=float), [np.inf]]))
+    group = np.repeat(np.arange(len(depth)), len(ends) - 1)
+    lower, upper = np.tile(ends[:-1], len(depth)), np.tile(ends[1:], len(depth))
+    median = np.log(truth.median_time(depth))[group]
+    log_probability = _log_probability(
+        (lower - median) / truth.sigma, (upper - median) / truth.sigma
+    )
+    possible = log_probability > MIN_LOG_PROBABILITY
+    return group[possible], lower[possible], upper[possible], log_probability[possible]
 
-    Args:
+
+@dataclass(frozen=True)
+class _Likelihood:
+    """The likelihood of log times in (lower, upper] about a line.
+
+    It is concave in coefficients / sigma and 1 / sigma, since the normal density is log-concave
+    (Burridge 1981). So there is one maximum, and any start finds it.
+
+    Attributes:
         lower: start of each interval in log time, shape (intervals,); may be -infinity.
         upper: end of each interval; may be infinite.
         design: the line's predictors, shape (intervals, coefficients).
-        start: first guess of the coefficients.
-        sigma: first guess of sigma.
         floor: the least sigma that is allowed.
         weight: how often each interval counts; None: once.
-
-    Returns:
-        The maximum of the log-likelihood, the coefficients there, and sigma there.
     """
-    counts = np.ones(len(lower)) if weight is None else weight
 
-    def loss(parameters: Array) -> tuple[float, Array]:
+    lower: Array
+    upper: Array
+    design: Array
+    floor: float
+    weight: Array | None = None
+
+    def fit_midpoints(self, located: NDArray[np.bool_]) -> Array:
+        """Return the least-squares coefficients for the midpoints of the located intervals."""
+        midpoints = (self.lower[located] + self.upper[located]) / 2
+        return np.asarray(np.linalg.lstsq(self.design[located], midpoints, rcond=None)[0])
+
+    def fix_slope(self, slope: float) -> "_Likelihood":
+        """Return the likelihood with this slope, in which only the constant is free."""
+        shift = slope * self.design[:, 1]
+        return replace(
+            self, lower=self.lower - shift, upper=self.upper - shift, design=self.design[:, :1]
+        )
+
+    def maximise(self, start: Array, sigma: float) -> tuple[float, Array, float]:
+        """Return the maximum of the log-likelihood, the coefficients there, and sigma there.
+
+        Args:
+            start: first guess of the coefficients.
+            sigma: first guess of sigma.
+        """
+        coefficient_bounds = [(None, None)] * self.design.shape[1]
+        result: Any = minimize(
+            self._loss,
+            np.append(start, 1) / sigma,
+            jac=True,
+            method="SLSQP",
+            bounds=[*coefficient_bounds, (1 / MAX_SIGMA, 1 / self.floor)],
+            options={"ftol": 1e-10, "maxiter": 300},
+        )
+        inverse_sigma = float(result.x[-1])
+        return -float(result.fun), result.x[:-1] / inverse_sigma, 1 / inverse_sigma
+
+    def _loss(self, parameters: Array) -> tuple[float, Array]:
         """Return minus the log-likelihood and its gradient by (coefficients, 1) / sigma."""
-        inverse_sigma, line = parameters[-1], design @ parameters[:-1]
-        low, high = inverse_sigma * lower - line, inverse_sigma * upper - line
+        counts = np.ones(len(self.lower)) if self.weight is None else self.weight
+        inverse_sigma, line = parameters[-1], self.design @ parameters[:-1]
+        low, high = inverse_sigma * self.lower - line, inverse_sigma * self.upper - line
         log_probability = _log_probability(low, high)
         # density at each end over the interval's probability; 0 at an infinite end
         at_low = counts * np.exp(-(low**2) / 2 - LOG_SQRT_2_PI - log_probability)
         at_high = counts * np.exp(-(high**2) / 2 - LOG_SQRT_2_PI - log_probability)
         by_line = at_low - at_high
-        finite_upper = np.where(np.isfinite(upper), upper, 0)
-        finite_lower = np.where(np.isfinite(lower), lower, 0)
+        finite_upper = np.where(np.isfinite(self.upper), self.upper, 0)
+        finite_lower = np.where(np.isfinite(self.lower), self.lower, 0)
         by_inverse_sigma = finite_upper * at_high - finite_lower * at_low
-        gradient = np.append(by_line @ design, by_inverse_sigma.sum())
+        gradient = np.append(by_line @ self.design, by_inverse_sigma.sum())
         return -float((counts * log_probability).sum()), -gradient
-
-    coefficient_bounds = [(None, None)] * design.shape[1]
-    result: Any = minimize(
-        loss,
-        np.append(start, 1) / sigma,
-        jac=True,
-        method="SLSQP",
-        bounds=[*coefficient_bounds, (1 / MAX_SIGMA, 1 / floor)],
-        options={"ftol": 1e-10, "maxiter": 300},
-    )
-    inverse_sigma = float(result.x[-1])
-    return -float(result.fun), result.x[:-1] / inverse_sigma, 1 / inverse_sigma
 
 
 def _log(times: Array) -> Array:

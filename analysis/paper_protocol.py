@@ -1,8 +1,8 @@
 """The protocols of He et al. 2015, and which runs follow them.
 
-Only runs that follow the paper's protocol may stand beside its numbers. Each protocol is a table of
-the values that a configuration key may have. Where the paper leaves a value open, every reading of
-it is allowed (docs/protocol.md).
+Only runs that follow the paper's protocol may be compared with its numbers. Each protocol is a
+table of the values that a configuration key may have. Where the paper leaves a value open, every
+reading of it is allowed (docs/protocol.md).
 """
 
 from collections.abc import Callable, Mapping
@@ -13,8 +13,7 @@ from degradation.run_id import HASH_DEFAULTS
 
 AllowedValues = Mapping[str, tuple[object, ...]]  # by key
 
-# Values on which both protocols agree. From `data.normalise` on the paper leaves them open, except
-# the precision, which it does not mention.
+# Values on which both protocols agree. The paper does not specify those from `data.normalise` on.
 ANY: dict[str, tuple[object, ...]] = {
     "data.flip": (True,),
     "model.order": ("post",),
@@ -31,12 +30,12 @@ ANY: dict[str, tuple[object, ...]] = {
     "optim.decay": ("all", "weights"),
     "precision.dtype": ("fp32", "bf16"),
 }
-# Into how many parts batch normalisation (BN) may split a batch. On CIFAR-10 the paper has two GPUs
-# with 64 images each, and does not say whether BN saw them separately. On ImageNet its number of
-# GPUs is not printed; the authors' next paper (He et al. 2016, appendix) has 256 images on eight
-# GPUs with BN on each, so parts of 32 images or more count as what the paper did. Smaller parts do
-# not: BN's own error grows with them (Wu and He 2018, figure 1: equal down to 16 images, worse from
-# 8 on).
+# Number of parts into which batch normalisation (BN) may split a batch. On CIFAR-10 the paper uses
+# two GPUs with 64 images each, and does not say whether BN normalises per GPU. On ImageNet it does
+# not print the number of GPUs. The authors' next paper (He et al. 2016, appendix) has 256 images on
+# eight GPUs with BN per GPU, so parts of 32 images or more count as the paper's protocol. Smaller
+# parts do not: BN's own error grows with them (Wu and He 2018, figure 1: equal down to 16 images,
+# worse from 8 on).
 CIFAR10_BN_PARTS = (1, 2)
 IMAGENET_BN_PARTS = (1, 2, 4, 8)
 # Training images that may be held out. The paper does not say which error showed that the training
@@ -81,11 +80,11 @@ WARMUP_FROM_DEPTH = 110  # layers
 WARMUP_LR = 0.01
 WARMUP_BELOW = 80  # percent of training error, at which the warm-up ends
 WARMUP_WINDOW = 100  # iterations over which that error is averaged
-# A warm-up may also have a limit, within these iterations: the paper's took about 400.
+# Range of the limit that a warm-up may also have, in iterations: the paper's took about 400.
 WARMUP_ITERATIONS = (400, 2000)
 
 NULL = "null"  # how a message names a key or group that a run does not have
-# Groups of keys that are judged as one, and what the protocols have there.
+# Groups of keys that are judged as a whole, and what the protocols require there.
 GROWN_FROM, PLATEAU, WARMUP = "model.grown_from", "schedule.plateau", "schedule.warmup"
 CIFAR10_GROUPS = {
     GROWN_FROM: NULL,
@@ -123,8 +122,8 @@ def follows_imagenet_protocol(runs: pd.DataFrame) -> "pd.Series[bool]":
 def find_departures(runs: pd.DataFrame) -> list[str]:
     """Return why some of these runs are not compared with published numbers, one line per value.
 
-    A line reads `optim.lr is 0.05, the paper's protocol has 0.1`. Runs on other data sets are
-    ignored, since the paper has no numbers for them.
+    A line reads `optim.lr is 0.05, but the paper's protocol requires 0.1`. Runs on other data sets
+    are ignored, since the paper has no numbers for them.
     """
     return [
         *_describe_departures(runs, "cifar10", _cifar10_departures, CIFAR10, CIFAR10_GROUPS),
@@ -147,14 +146,14 @@ def _describe_departures(
         expected = groups[key] if key in groups else " or ".join(map(str, allowed[key]))
         values = [_format_value(run, key) for _, run in runs[departs[key]].iterrows()]
         lines += [
-            f"{key} is {value}, the paper's protocol has {expected}"
+            f"{key} is {value}, but the paper's protocol requires {expected}"
             for value in dict.fromkeys(values)
         ]
     return lines
 
 
 def _cifar10_departures(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with one row per run and one column per key: does its value depart?"""
+    """Return a table with one row per run and one column per key: whether its value departs."""
     deep = runs["depth"] >= WARMUP_FROM_DEPTH
     wrong_warmup = deep & ~_has_papers_warmup(runs)
     needless_warmup = ~deep & _has_group(runs, WARMUP)

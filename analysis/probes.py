@@ -99,7 +99,7 @@ class _TableBuilder:
 def _read_probe_rows(record: CachedRecord, excluded: list[str]) -> list[Row]:
     already_excluded = len(excluded)
     rows = read_rows(record, PROBES_FILE, row_validation.check_probe_row, excluded)
-    # A line about corrupt rows accounts for them already.
+    # The line about corrupt rows accounts for these rows already.
     lost = record.count_lost_probes() if len(excluded) == already_excluded else 0
     if lost:
         excluded.append(
@@ -118,7 +118,7 @@ def _read_landscape_points(record: CachedRecord, excluded: list[str]) -> list[Ro
 
 
 def _build_landscape(points: list[Row]) -> pd.DataFrame:
-    """Return the distinct points; `pictures` is a text here, `all` if every image was used."""
+    """Return the distinct points; `pictures` is a string here, `all` if every image was used."""
     table = pd.DataFrame(points, columns=[*row_validation.POINT]).drop_duplicates(ignore_index=True)
     counts = ["all" if pd.isna(count) else f"{count:.0f}" for count in table[IMAGES]]
     return table.assign(**{IMAGES: counts})
@@ -132,8 +132,11 @@ def select_sample_size(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Return the rows of one probe that were measured on the same number of images.
 
     Measurements on samples of different sizes must not be averaged. The size that most runs have
-    is selected; of several, that with the most moments, then the largest. The second value is a
-    sentence that names the excluded runs, in a list that is empty if there are none.
+    is selected; a tie goes to the size with the most moments, then to the largest.
+
+    Returns:
+        The rows, and a list with one sentence that names the excluded runs; empty if there are
+        none.
     """
     if IMAGES not in table or table[IMAGES].nunique() < 2:
         return table, []
@@ -145,8 +148,8 @@ def select_sample_size(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     others = table.loc[~is_selected, ["run_id", IMAGES]].drop_duplicates().sort_values("run_id")
     runs = [f"{run_id} ({size} images)" for run_id, size in others.itertuples(index=False)]
     sentence = (
-        f"Only measurements on {selected_size} images are used; excluded are those on another"
-        f" number of images: {abbreviate(runs)}."
+        f"Only measurements on {selected_size} images are used. Runs measured on a different"
+        f" number of images are excluded: {abbreviate(runs)}."
     )
     return table[is_selected], [sentence]
 

@@ -48,27 +48,27 @@ def judge_published(runs: pd.DataFrame, margin: float) -> list[Claim]:
 
     Args:
         runs: rows of the frame that differ in family, depth and seed only.
-        margin: difference in points up to which an error counts as the published one.
+        margin: largest difference in points at which an error counts as equal to the published one.
     """
     return [*_judge_cifar10(runs, margin), *_judge_imagenet(runs, margin), *_not_compared(runs)]
 
 
 def _judge_cifar10(runs: pd.DataFrame, margin: float) -> Iterator[Claim]:
     following = runs[follows_cifar10_protocol(runs)]
-    for (family, depth), part in following.groupby(["family", "depth"]):
+    for (family, depth), network in following.groupby(["family", "depth"]):
         values = find_published(
             data="cifar10", family=family, depth=depth, source="H15", best=False
         )
         for paper in values:
             if paper.metric == TEST_ERROR:
-                yield _judge(part, paper, margin)
+                yield _judge(network, paper, margin)
             elif paper.metric == CLEAN_ERROR:
-                yield _judge(part, paper, 0.0)  # the paper gives a bound, which is the margin
+                yield _judge(network, paper, 0.0)  # the paper gives a bound, which is the margin
 
 
 def _judge_imagenet(runs: pd.DataFrame, margin: float) -> Iterator[Claim]:
     following = runs[follows_imagenet_protocol(runs)]
-    for (family, shortcut, depth), part in following.groupby(NETWORK_COLUMNS):
+    for (family, shortcut, depth), network in following.groupby(NETWORK_COLUMNS):
         values = find_published(
             data="imagenet", family=family, shortcut=shortcut, depth=depth, source="H15"
         )
@@ -76,7 +76,7 @@ def _judge_imagenet(runs: pd.DataFrame, margin: float) -> Iterator[Claim]:
             # an error that is printed in two tables is judged once
             errors = {paper.value: paper for paper in values if paper.metric == metric}
             for paper in errors.values():
-                yield _judge(part, paper, margin)
+                yield _judge(network, paper, margin)
 
 
 def _not_compared(runs: pd.DataFrame) -> list[Claim]:
@@ -86,7 +86,7 @@ def _not_compared(runs: pd.DataFrame) -> list[Claim]:
     reasons += _unpublished_networks(runs[follows_imagenet_protocol(runs)], "imagenet")
     if not reasons:
         return []
-    statement = "the errors equal those that were published for the same networks"
+    statement = "the errors equal those published for the same networks"
     decisive = f"not compared with published numbers: {abbreviate(reasons, '; ')}"
     return [Claim("published numbers", statement, Verdict.NOT_TESTED, decisive, reasons)]
 
@@ -101,7 +101,7 @@ def _unpublished_networks(runs: pd.DataFrame, data: str) -> list[str]:
 
 
 def _judge(runs: pd.DataFrame, paper: PublishedValue, margin: float) -> Claim:
-    """Judge whether one network's mean error is the paper's, up to the margin."""
+    """Judge whether one network's mean error equals the paper's within the margin."""
     suffix, metric = METRICS[paper.metric]
     network = f"{paper.family}-{paper.depth}"
     if paper.data == "imagenet":
@@ -223,7 +223,7 @@ def _format_augmented(ours: Sequence[float], other: PublishedValue) -> list[str]
 
 
 def _format_comparison(values: Sequence[float], other: PublishedValue) -> str:
-    """Format our mean against a published error, and say what the interval is of."""
+    """Format our mean against a published error, with the interval and its method."""
     ours, difference = student_interval(values), difference_from_published(values, other)
     details = [f"{other.source} {other.where}"]
     if other.sd is not None:
@@ -235,7 +235,7 @@ def _format_comparison(values: Sequence[float], other: PublishedValue) -> str:
         digits = 2 if other.metric == TEST_ERROR else 3
         ends = f"{ours.low:.{digits}f} to {ours.high:.{digits}f}"
         interval = f"Student 95 % interval {ends} over {ours.n} runs"
-        return f"ours {ours.mean:.{digits}f} %, {interval}, against {theirs}"
+        return f"ours {ours.mean:.{digits}f} %, {interval}; published: {theirs}"
     method = "Student" if other.sd is None else "Welch"
     ends = f"{difference.low:+.2f} to {difference.high:+.2f}"
     interval = f"{method} 95 % interval {ends} over {ours.n} runs"
@@ -248,9 +248,9 @@ def _notes(runs: pd.DataFrame, paper: PublishedValue) -> list[str]:
     notes += caveats(runs, {paper.depth: runs})
     if paper.value is not None and paper.sd is None:
         notes.append(
-            "a published error without a standard deviation is taken as exact; its spread over"
+            "a published error without a standard deviation is treated as exact; its spread over"
             " seeds is unknown"
         )
     if paper.by_eye:
-        notes.append("the paper's plain networks are read off figure 6 by eye")
+        notes.append("the paper's errors of plain networks are read off figure 6 by eye")
     return notes

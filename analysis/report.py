@@ -50,7 +50,7 @@ RUNS_COLUMNS = [
     "threads",
     "seconds",
 ]
-# The names of the figures and tables of a report, so that the next one removes what is stale.
+# Lists the figures and tables of a report, so that the next report can remove stale files.
 FILE_LIST = "report-files.txt"
 LISTED_SUFFIXES = (".png", ".svg", ".csv")
 
@@ -113,7 +113,7 @@ def build(frame: Frame, folder: Path, name: str, command: str, margins: dict[str
         frame: the runs.
         folder: where the files go; what an earlier report wrote there is removed.
         name: the report's name.
-        command: the command that repeats the report.
+        command: the command that reproduces the report.
         margins: the margin of the claims for each data set, in points of training error.
     """
     style.apply()

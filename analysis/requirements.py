@@ -1,7 +1,7 @@
-"""What a claim needs of the runs to be testable: depths, finished runs, and seeds.
+"""What a claim requires of the runs: depths, finished runs, and seeds.
 
-Every claim asks `missing_requirements` first; its answer is the evidence of a claim that is not
-tested.
+Every claim calls `missing_requirements` first. The reasons that it returns are the evidence of a
+claim that is not tested.
 """
 
 from collections.abc import Mapping
@@ -59,11 +59,16 @@ def _unfinished_runs(family: str, groups: RunsByDepth) -> list[str]:
     reasons = []
     for state, unfinished in runs[~runs["state"].isin([*FINISHED_STATES])].groupby("state"):
         names = [describe_run(run) for run in unfinished.to_dict("records")]
-        singular, plural = ("has", "have") if state == State.FAILED else ("is", "are")
-        verb = singular if len(names) == 1 else plural
-        counts = f"{len(names)} of {len(runs)} {family} runs {verb} {state}"
+        counts = count_runs(len(names), len(runs), str(state), f"{family} runs")
         reasons.append(f"{counts}: {abbreviate(names)}")
     return reasons
+
+
+def count_runs(count: int, total: int, state: str, runs: str = "runs") -> str:
+    """Return how many runs are in a state, such as `1 of 9 plain runs has failed`."""
+    singular, plural = ("has", "have") if state == State.FAILED else ("is", "are")
+    verb = singular if count == 1 else plural
+    return f"{count} of {total} {runs} {verb} {state}"
 
 
 def _missing_seeds(family: str, groups: RunsByDepth) -> list[str]:

@@ -143,7 +143,7 @@ def _describe_run(metadata: Row) -> Row:
 
 
 def _describe_scale(metadata: Row, metric: str) -> Row:
-    """Return chance and the steps of the errors; empty if the run never got to read its data."""
+    """Return chance and the steps of the errors; empty if the run ended before it read its data."""
     if "data" not in metadata:
         return {}
     return {
@@ -165,7 +165,7 @@ def _find_defect(state: State, metadata: Row, metrics: list[Row]) -> str | None:
 
 
 def _build_curve(metrics: list[Row], metric: str) -> Curve:
-    """Return the iterations and errors of all evaluations; what is not known is NaN."""
+    """Return the iterations and errors of all evaluations; unknown values are NaN."""
     return {
         ITERATION: np.array([row[ITERATION] for row in metrics], int),
         TRAINING_ERROR: np.array([row.get(metric) for row in metrics], float),
@@ -238,7 +238,7 @@ def _escape_optional(text: str | None) -> str | None:
 
 
 def _duration_s(before: Row, after: Row) -> float:
-    """Return the seconds of an attempt, given two neighbouring rows; 0 unless the second ends one.
+    """Return the duration that two consecutive rows give; 0 unless the second ends an attempt.
 
     Records of earlier releases have wall-clock times only, and the clock may have been set back.
     """

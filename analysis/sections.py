@@ -65,14 +65,14 @@ def build_sections(frame: Frame, margins: dict[str, float]) -> list[Section]:
     has_comparison = bool(sections)
     conditions = split_by_condition(frame)
     explanations: list[Section] = []
-    for number, (label, part) in enumerate(conditions, start=1):
-        margin = margins[part.runs["data"].iloc[0]]
+    for number, (label, condition) in enumerate(conditions, start=1):
+        margin = margins[condition.runs["data"].iloc[0]]
         suffix = "" if len(conditions) == 1 else f"-{number}"
         title = capitalise_first(label)
         if has_comparison and not title:
             title = DEGRADATION
-        sections.append(_build_condition(title, part, margin, suffix))
-        explanations += _build_explanations(label, part, margin, suffix)
+        sections.append(_build_condition(title, condition, margin, suffix))
+        explanations += _build_explanations(label, condition, margin, suffix)
     return sections + explanations
 
 
@@ -99,7 +99,7 @@ def _build_comparisons(frame: Frame, margins: dict[str, float]) -> list[Section]
 
 
 def _build_condition(title: str, frame: Frame, margin: float, suffix: str) -> Section:
-    """Return the section of one condition: its claims, also those on the published numbers."""
+    """Return the section of one condition: its claims and those about published numbers."""
     figures = {f"{stem}{suffix}": figure for stem, figure in plot_condition(frame).items()}
     published = {
         "published": build_cifar10_table(frame.runs),
@@ -117,7 +117,7 @@ def _build_condition(title: str, frame: Frame, margin: float, suffix: str) -> Se
 
 
 def _build_explanations(label: str, frame: Frame, margin: float, suffix: str) -> list[Section]:
-    """Return a section for each mechanism that the networks of one condition were probed for."""
+    """Return a section for each mechanism that was probed in one condition."""
     condition = f" ({label})" if label else ""
     sections = []
     for explanation in explain_mechanisms(frame, margin):

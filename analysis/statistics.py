@@ -1,6 +1,6 @@
 """Confidence intervals and corrected p-values for a handful of seeded runs.
 
-The functions know nothing of networks: they take the values of independent runs and return
+The functions know nothing about networks: they take the values of independent runs and return
 intervals, differences with bounds, and p-values. The docstrings speak of errors in percent and
 differences in points, which is what the claims pass.
 
@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-CONFIDENCE = 0.95  # of every bound and interval, unless a caller asks for another level
+CONFIDENCE = 0.95  # of every bound and interval, unless a caller requests another level
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Estimate(ABC):
     """An estimated difference with confidence bounds at any level.
 
     `lower` and `upper` are one-sided 95 % bounds: each alone holds with 95 % confidence. `low` and
-    `high` are the ends of the two-sided 95 % interval: both hold together with 95 % confidence.
+    `high` are the ends of the two-sided 95 % interval: both hold jointly with 95 % confidence.
     """
 
     method: ClassVar[str]  # names the bounds in a report
@@ -304,7 +304,7 @@ def _variance(values: NDArray[np.float64], resolution: float) -> float:
 
 
 def bonferroni_level(count: int) -> float:
-    """Return the level at which `count` one-sided bounds hold together with 95 % confidence.
+    """Return the level at which `count` one-sided bounds hold jointly with 95 % confidence.
 
     This is Bonferroni's correction, and the first step of Holm's procedure.
     """

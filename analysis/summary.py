@@ -27,8 +27,8 @@ STEP_COLUMNS = {
 def compute_interval(runs: pd.DataFrame, metric: str) -> Interval:
     """Return mean and Student 95 % interval of a metric over runs that all have it.
 
-    Equal errors do not mean that there is no spread: the interval is then as wide as the step in
-    which the error moves.
+    Equal errors do not mean that there is no spread: the interval is then as wide as the smallest
+    step of the error.
     """
     resolution = 0.0
     if metric in STEP_COLUMNS:

@@ -1,6 +1,6 @@
 """The Jonckheere-Terpstra test: do values rise from group to group?
 
-Like `analysis.statistics`, this module knows nothing of networks.
+Like `analysis.statistics`, this module knows nothing about networks.
 
 References:
     Terpstra 1952, The asymptotic normality and consistency of Kendall's test against trend, when

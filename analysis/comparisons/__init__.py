@@ -1,13 +1,13 @@
 """Comparisons across conditions: what changes with one factor besides family, depth and seed.
 
-Which comparisons a report has follows from the runs themselves, so a sweep of the user's own has
-them too. A module of this package is a comparison if it defines
+Which comparisons a report has follows from the runs themselves, so a user's own sweep has them
+too. A module of this package is a comparison if it defines
 
     POSITION: int                                    its place in the report
     build(frame, keys, margin) -> Comparison | None  None if it does not apply to these runs
 
 where `keys` are the configuration keys that differ between the runs, such as `config.optim.lr`. A
-new comparison therefore costs one file.
+new comparison therefore takes one file.
 """
 
 from collections.abc import Sequence

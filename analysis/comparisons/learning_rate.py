@@ -1,18 +1,19 @@
-"""Do degradation and its fix remain when each network is trained at its own best learning rate?
+"""Do degradation and its fix persist when each network is trained at its own best learning rate?
 
-Which rate is a network's best is estimated from the same runs that are then compared, and the
-lowest of several means is too low: the more so, the more the runs vary. In a simulation (3 seeds,
-4 rates that are truly equal, a deep network with a standard deviation of 3 points, a shallow one
-with 0.2, and an excess of exactly the margin)
+The best rate of a network is estimated from the same runs that are then compared. The lowest of
+several means is therefore biased downwards, and the bias grows with the spread of the runs. In a
+simulation (3 seeds, 4 rates that are truly equal, a deep network with a standard deviation of 3
+points, a shallow one with 0.2, and an excess of exactly the margin)
 
 - bounds that ignore the choice show "no degradation" in 14 % of the trials;
-- a rate that is chosen for each seed by the other seeds does so in 10 %, and shows a degradation
-  that does not exist in up to 19 %: the seeds' values are then correlated, and a noisy network
-  gets worse rates;
+- choosing the rate for each seed by the other seeds does so in 10 %, and shows a degradation that
+  does not exist in up to 19 %: the seeds' values are then correlated, and a noisy network gets
+  worse rates;
 - bounds that account for the choice (statistics.DifferenceOfMinima) are wrong in at most 5 %.
 
-The last are used. Their price, for networks without an excess that vary by 0.3 points and a margin
-of 2: no degradation is shown in 98 % of the trials with three seeds, but in 10 to 15 % with two.
+The last are used. They cost power: for networks without an excess, a spread of 0.3 points and a
+margin of 2, no degradation is shown in 98 % of the trials with three seeds, but in only 10 to 15 %
+with two.
 """
 
 from dataclasses import replace
@@ -25,7 +26,7 @@ from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.comparisons.base import Comparison, build_table
 from analysis.figures import learning_rate_map
 from analysis.frame import Frame
-from analysis.requirements import repeated_seeds
+from analysis.requirements import count_runs, repeated_seeds
 from analysis.statistics import DifferenceOfMinima, difference_of_minima
 
 POSITION = 4
@@ -48,7 +49,10 @@ def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
 
 
 def _judge_at_best_rates(runs: pd.DataFrame, margin: float) -> list[Claim]:
-    """Return the claims of one condition, each network at its best rate, if that is known."""
+    """Return the claims about the networks, each at its best learning rate.
+
+    The claims are not tested if the best rates are unknown.
+    """
     best, notes = select_best_rates(runs)
     reasons = _find_gaps(runs)
     if reasons:
@@ -76,17 +80,16 @@ def _judge_at_each_rate(runs: pd.DataFrame, margin: float) -> list[str]:
 
 
 def _find_gaps(runs: pd.DataFrame) -> list[str]:
-    """Return why no rate can be called a network's best; empty if one can.
+    """Return why the best rates are unknown; empty if they are known.
 
-    The reasons are unfinished runs, seeds that occur twice, rates with one seed, and networks that
+    The reasons are unfinished runs, repeated seeds, rates with a single seed, and networks that
     were not trained at every rate.
     """
     reasons = []
     unfinished = runs[~runs["state"].isin([*FINISHED_STATES])]
     for state, group in unfinished.groupby("state"):
-        reasons.append(
-            f"{len(group)} of {len(runs)} runs are {state}, so the best learning rate is unknown"
-        )
+        counts = count_runs(len(group), len(runs), str(state))
+        reasons.append(f"{counts}, so the best learning rate is unknown")
     for (family, depth, lr), group in runs.groupby(["family", "depth", LR]):
         network = f"{family}-{depth}"
         reasons += repeated_seeds(group, f"{network} at lr {lr:g}")
@@ -120,8 +123,8 @@ def compare_at_best_rates(runs: pd.DataFrame) -> Compare:
 def select_best_rates(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Return the runs of each network at its rate of lowest mean training error, and notes.
 
-    The notes say which rates these are. The choice is made by the runs that are then compared; the
-    bounds of `compare_at_best_rates` account for it.
+    The notes list these rates. They are chosen by the runs that are then compared; the bounds of
+    `compare_at_best_rates` account for that.
     """
     selected, rates, at_edge = [], [], []
     for (family, depth), group in runs.groupby(["family", "depth"]):
@@ -144,7 +147,7 @@ def select_best_rates(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         )
     if at_edge:
         notes.append(
-            "the best rate is the lowest or highest that was tried, so a better one may lie beyond:"
-            f" {', '.join(at_edge)}"
+            "the best rate is the lowest or highest that was tried, so a better one may lie outside"
+            f" this range: {', '.join(at_edge)}"
         )
     return pd.concat(selected), notes

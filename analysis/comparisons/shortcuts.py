@@ -56,7 +56,7 @@ def judge_projections(runs: pd.DataFrame, margin: float) -> Claim:
     notes = caveats(runs, plain, *options.values())
     depth = _find_deepest_trained(plain, options)
     if depth is None:
-        reason = "there is no depth in common at which a plain network trains"
+        reason = "the families share no depth at which the plain network trains"
         return Claim(name, statement, Verdict.NOT_TESTED, reason, [], notes)
     networks = {option: groups[depth] for option, groups in options.items()}
     first = min(networks)
@@ -94,11 +94,14 @@ def _decide(
     Returns the verdict and the line that it rests on.
 
     Reproduced: every difference is smaller than half of the gap. This takes two bounds, one of the
-    difference and one of the gap; each has 97.5 %, so both together have 95 %. Contradicted: some
-    difference is larger. Here the bounds of every difference on either side and that of the gap
-    hold together with 95 % (Bonferroni).
+    difference and one of the gap; each has 97.5 %, so both hold jointly with 95 %. Contradicted:
+    some difference is larger. Here the bounds of every difference on either side and that of the
+    gap hold jointly with 95 % (Bonferroni).
     """
-    sizes = {name: max(abs(each.low), abs(each.high)) for name, each in differences.items()}
+    sizes = {
+        name: max(abs(difference.low), abs(difference.high))
+        for name, difference in differences.items()
+    }
     largest = max(sizes, key=lambda name: sizes[name])
     at_most = (
         f"options differ by at most {sizes[largest]:.2f} points ({largest}); the gap to plain is"
@@ -117,7 +120,7 @@ def _decide(
         at_least = (
             f"options differ by at least {least_sizes[largest]:.2f} points ({largest}); the gap to"
             f" plain is {gap.mean:+.2f} points, at most {greatest_gap:+.2f}"
-            f" ({bounds} bounds, together 95 %)"
+            f" ({bounds} bounds, jointly 95 %)"
         )
         return Verdict.CONTRADICTED, at_least
     return Verdict.INCONCLUSIVE, at_most

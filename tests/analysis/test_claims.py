@@ -176,7 +176,7 @@ def test_untrained_shallowest_network_is_inconclusive(frame_of, deeper):
 def test_single_trained_depth_is_inconclusive(frame_of):
     claim = judge(frame_of({"plain": {20: [1.0, 1.1], 110: [89.0, 89.5]}}).runs, 2.0)[0]
     assert claim.verdict is Verdict.INCONCLUSIVE
-    assert claim.decisive == "fewer than two depths trained at all"
+    assert claim.decisive == "fewer than two depths have trained networks"
     assert claim.evidence == []
 
 

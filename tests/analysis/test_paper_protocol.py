@@ -150,7 +150,9 @@ def test_each_departure_from_cifar10_is_detected(protocol_runs, overrides):
     ],
 )
 def test_departures_name_key_value_and_protocol(protocol_runs, protocol, overrides, departures):
-    lines = [f"{value}, the paper's protocol has {paper}" for value, paper in departures.items()]
+    lines = [
+        f"{value}, but the paper's protocol requires {paper}" for value, paper in departures.items()
+    ]
     assert find_departures(protocol_runs(protocol, *overrides)) == lines
 
 
@@ -162,15 +164,17 @@ def test_each_departing_value_is_named_once(protocol_runs):
         protocol_runs("cifar10", "optim.lr=0.2", "model.depth=110"),
     ]
     assert find_departures(pd.concat(runs, ignore_index=True)) == [
-        "optim.lr is 0.05, the paper's protocol has 0.1",
-        "optim.lr is 0.2, the paper's protocol has 0.1",
+        "optim.lr is 0.05, but the paper's protocol requires 0.1",
+        "optim.lr is 0.2, but the paper's protocol requires 0.1",
     ]
 
 
 def test_value_missing_from_a_record_is_a_departure(protocol_runs):
     runs = protocol_runs("cifar10").drop(columns="config.optim.weight_decay")
     assert follows_cifar10_protocol(runs).tolist() == [False]
-    assert find_departures(runs) == ["optim.weight_decay is null, the paper's protocol has 0.0001"]
+    assert find_departures(runs) == [
+        "optim.weight_decay is null, but the paper's protocol requires 0.0001"
+    ]
 
 
 def test_no_runs_follow_nothing(protocol_runs):

@@ -16,7 +16,7 @@ from tests.support.probe_tables import EXPLODING, LEVEL, gradient_flow_table
 
 
 def measured_on(images, norms=LEVEL, seeds=(0, 1, 2)):
-    """Return the gradient flow of plain-20 for these seeds, measured on so many images."""
+    """Return the gradient flow of plain-20 for these seeds, measured on this many images."""
     table = gradient_flow_table({"plain": {20: {0: norms, 400: norms}}}, seeds=3)
     return table[table["seed"].isin(seeds)].assign(pictures=images)
 
@@ -50,8 +50,8 @@ def test_the_sample_size_of_most_runs_is_selected(images):
     assert set(selected["pictures"]) == {images}
     assert set(selected["seed"]) == {0, 1}
     assert sentences == [
-        f"Only measurements on {images} images are used; excluded are those on another number of"
-        " images: plain-d20-s2 (100 images)."
+        f"Only measurements on {images} images are used. Runs measured on a different number"
+        " of images are excluded: plain-d20-s2 (100 images)."
     ]
 
 
@@ -87,7 +87,9 @@ def test_a_run_of_another_size_changes_no_number(probed):
 
     def explain(*tables):
         explanations = explain_mechanisms(probed(*tables), 2.0)
-        (flow,) = [each for each in explanations if each.name == "gradient-flow"]
+        (flow,) = [
+            explanation for explanation in explanations if explanation.name == "gradient-flow"
+        ]
         return flow
 
     same_size = measured_on(128, seeds=(0, 1))
@@ -97,8 +99,8 @@ def test_a_run_of_another_size_changes_no_number(probed):
     assert after.claims[0].verdict is before.claims[0].verdict
     assert after.claims[0].decisive == before.claims[0].decisive
     sentence = (
-        "Only measurements on 128 images are used; excluded are those on another number of images:"
-        " plain-d20-s2 (32 images)."
+        "Only measurements on 128 images are used. Runs measured on a different number of images"
+        " are excluded: plain-d20-s2 (32 images)."
     )
     assert after.introduction.endswith(sentence)
     assert after.claims[0].notes == [

@@ -40,7 +40,7 @@ def test_exact_value_gets_a_student_interval(frame_of):
         "ours 7.00 % minus 6.97 % (H15 table 6): +0.03 points,"
         " Student 95 % interval -0.22 to +0.28 over 3 runs"
     )
-    assert any("taken as exact" in note for note in claim.notes)
+    assert any("treated as exact" in note for note in claim.notes)
     assert "precision of our runs: bf16" in claim.notes
 
 
@@ -89,13 +89,13 @@ def test_range_is_compared_by_the_distance_to_it(frame_of):
     inside, above = claims["published plain-20"], claims["published plain-56"]
     assert (inside.verdict, above.verdict) == (Verdict.REPRODUCED, Verdict.CONTRADICTED)
     assert inside.decisive == (
-        "ours 9.25 %, Student 95 % interval 9.13 to 9.37 over 3 runs,"
-        " against ~9 to 9.5 % (H15 figure 6)"
+        "ours 9.25 %, Student 95 % interval 9.13 to 9.37 over 3 runs;"
+        " published: ~9 to 9.5 % (H15 figure 6)"
     )
     assert "ours 14.50 %, Student 95 % interval 14.25 to 14.75" in above.decisive
     (paper,) = find_published(family="plain", depth=56, source="H15", metric="test/error")
     assert difference_from_published([14.4, 14.5, 14.6], paper).mean == pytest.approx(1.0)
-    assert "the paper's plain networks are read off figure 6 by eye" in inside.notes
+    assert "the paper's errors of plain networks are read off figure 6 by eye" in inside.notes
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_published_bound_is_the_margin(frame_of, training, verdict):
     claim = claims["published residual-1202, training"]
     assert claim.verdict is verdict
     source = "(H15 section 4.2; the kind of training error is not printed)"
-    assert f"against below 0.1 % {source}" in claim.decisive
+    assert f"published: below 0.1 % {source}" in claim.decisive
 
 
 @pytest.mark.parametrize(
@@ -177,9 +177,9 @@ def test_data_without_published_errors_has_no_claims(frame_of):
     [
         (
             {"config.schedule.iterations": 6400},
-            "schedule.iterations is 6400, the paper's protocol has 64000",
+            "schedule.iterations is 6400, but the paper's protocol requires 64000",
         ),
-        ({"config.optim.lr": 0.05}, "optim.lr is 0.05, the paper's protocol has 0.1"),
+        ({"config.optim.lr": 0.05}, "optim.lr is 0.05, but the paper's protocol requires 0.1"),
         ({"depth": 26}, "no error of residual-26 is published"),
     ],
 )
@@ -203,7 +203,7 @@ def test_some_networks_are_compared_and_others_not(frame_of):
     runs.loc[runs["depth"] == 20, "config.model.width"] = 32
     claims = judge_published(runs, 0.5)
     assert [claim.name for claim in claims] == ["published residual-56", "published numbers"]
-    assert claims[1].evidence == ["model.width is 32, the paper's protocol has 16"]
+    assert claims[1].evidence == ["model.width is 32, but the paper's protocol requires 16"]
 
 
 def test_imagenet_has_a_claim_per_ten_crop_error(frame_of):

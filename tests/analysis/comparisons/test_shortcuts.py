@@ -71,7 +71,7 @@ def test_projections_are_judged_at_their_bounds(joined, offset):
     assert verdict is (Verdict.CONTRADICTED if offset < 0 else Verdict.INCONCLUSIVE)
     if offset < 0:
         assert f"options differ by at least {least:.2f} points (A minus B)" in line
-        assert line.endswith("(7 bounds, together 95 %)")
+        assert line.endswith("(7 bounds, jointly 95 %)")
 
 
 def test_a_gap_within_the_margin_is_inconclusive(joined):
