@@ -85,7 +85,7 @@ def default_margin(data_name: str) -> float:
 
 def _describe_failure(overrides: Sequence[str], error: Exception) -> str:
     """Return the message of an exception that names no key."""
-    if isinstance(error, AttributeError):  # OmegaConf looks for a key in a part that is null
+    if "NoneType" in str(error):  # OmegaConf has looked for a key in a part that is null
         for override in OverridesParser.create().parse_overrides(list(overrides)):
             part = _find_nullable_part(override.key_or_group)
             if part is not None:
