@@ -33,7 +33,7 @@ VERDICTS = {
     Verdict.REPRODUCED: "a 95 % confidence bound lies on the claimed side of the margin",
     Verdict.CONTRADICTED: "a 95 % confidence bound lies on the other side of the margin",
     Verdict.INCONCLUSIVE: "neither; more seeds may decide",
-    Verdict.NOT_TESTED: "runs that the claim needs are missing",
+    Verdict.NOT_TESTED: "runs, depths or seeds that the claim needs are missing",
 }
 
 
@@ -83,6 +83,7 @@ def _load_template() -> Template:
         loader=PackageLoader("analysis", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["number"] = _format_number
+    environment.filters["interval"] = _format_interval
     environment.filters["capitalise_first"] = capitalise_first
     return environment.get_template("report.html.j2")
 
@@ -153,3 +154,10 @@ def _is_error(column: str) -> bool:
 
 def _format_number(value: Any, decimals: int = 2) -> str:
     return "-" if value is None or pd.isna(value) else f"{value:,.{decimals}f}"
+
+
+def _format_interval(low: Any, high: Any) -> str:
+    """Return `1.20 to 3.40`; a dash if there is no interval."""
+    return (
+        "-" if low is None or pd.isna(low) else f"{_format_number(low)} to {_format_number(high)}"
+    )

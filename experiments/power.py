@@ -1,4 +1,6 @@
-"""Simulate how probable each verdict on the claims of `quick` is; writes docs/verdicts.md's table.
+"""Simulate the probability of each verdict on the claims of `quick`.
+
+The table goes to the terminal and into docs/verdicts.md:
 
 python experiments/power.py
 python experiments/power.py --repetitions 1000 --only "exponentially slow"
@@ -51,14 +53,14 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--page", type=Path, default=PAGE, help="page that holds the table")
     parser.add_argument(
-        "--only", help="print the cases whose claim's name contains this, and write nothing"
+        "--only", help="simulate only claims whose name contains this, and do not write the page"
     )
-    requested = parser.parse_args()
+    arguments = parser.parse_args()
     for name in ("repetitions", "jobs"):
-        value = getattr(requested, name)
+        value = getattr(arguments, name)
         if value < 1:
             parser.error(f"--{name}: {value} is not allowed; allowed: 1 or more")
-    return requested
+    return arguments
 
 
 def read_design(experiment: str) -> Design:
@@ -81,17 +83,17 @@ def read_margin(experiment: str) -> float:
 
 
 def write_times(records: Path, ledger: Path) -> None:
-    """Write when each run of `quick` reached each share of chance error; no other table has it.
+    """Write the table of the times at which `quick`'s runs reached each share of chance error.
 
     Raises:
-        ConfigError: some of the runs are not finished.
+        ConfigError: some of the runs are unfinished.
     """
     runs = jobs.expand_runs([f"experiment={QUICK}", f"record_root={records}"])
     frame = load(records, [jobs.describe_planned_run(run) for run in runs])
     unfinished = frame.runs[~frame.runs["state"].isin([*FINISHED_STATES])]
     if len(unfinished):
         raise ConfigError(
-            f"--records: {len(unfinished)} runs of {QUICK} in {records} are not finished;"
+            f"--records: unfinished runs of {QUICK} in {records}: {len(unfinished)};"
             " train them first"
         )
     measure_times(frame.runs, frame.curves).to_csv(ledger / TIMES, index=False)
@@ -112,7 +114,7 @@ def simulate_row(
 
 
 def replace_table(page: Path, table: str) -> None:
-    """Replace the text between the page's two marks.
+    """Replace the text between the two marks of the page.
 
     Raises:
         ConfigError: a mark is missing or repeated.
@@ -136,30 +138,30 @@ def format_markdown(table: pd.DataFrame) -> str:
 
 
 def main() -> None:
-    requested = parse_arguments()
-    if requested.records:
-        write_times(requested.records, requested.ledger)
+    arguments = parse_arguments()
+    if arguments.records:
+        write_times(arguments.records, arguments.ledger)
     designs = {name: read_design(name) for name in DESIGNS}
     margin = read_margin(QUICK)
-    cases = all_cases(requested.ledger, margin, designs)
+    cases = all_cases(arguments.ledger, margin, designs)
     selected = [
         index
         for index, case in enumerate(cases)
-        if not requested.only or requested.only in case.claim
+        if not arguments.only or arguments.only in case.claim
     ]
     job = partial(
         simulate_row,
-        ledger=requested.ledger,
+        ledger=arguments.ledger,
         margin=margin,
         designs=designs,
-        repetitions=requested.repetitions,
+        repetitions=arguments.repetitions,
     )
-    with ProcessPoolExecutor(requested.jobs, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
         table = format_markdown(pd.DataFrame(pool.map(job, selected)))
     print(table)
-    if not requested.only:
-        heading = f"{requested.repetitions} repetitions of each case, in %:"
-        replace_table(requested.page, f"{heading}\n\n{table}")
+    if not arguments.only:
+        heading = f"{arguments.repetitions} repetitions of each case, in %:"
+        replace_table(arguments.page, f"{heading}\n\n{table}")
 
 
 if __name__ == "__main__":

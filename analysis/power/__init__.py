@@ -1,4 +1,4 @@
-"""Simulated power: how probable each verdict on a claim is if a certain truth is assumed.
+"""Simulated power: the probability of each verdict on a claim under an assumed truth.
 
 No rule of a claim is repeated here. Runs and probe tables are drawn at random under the assumed
 truth and passed to the functions that judge recorded runs.

@@ -23,7 +23,7 @@ class Normal:
     deviation: float
 
     def shifted(self, by: float) -> "Normal":
-        """Return the distribution with this much added to its mean."""
+        """Return the distribution with its mean increased by `by`."""
         return Normal(self.mean + by, self.deviation)
 
     def draw(self, generator: np.random.Generator, runs: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Repeats a case many times and counts the verdicts."""
+"""Simulate a case many times and count the verdicts."""
 
 import zlib
 from collections import Counter
@@ -15,7 +15,7 @@ from analysis.claim import Claim, Verdict
 # Names of truths that most claims have. The names of a case seed its generator, so rewording one
 # changes its numbers in docs/verdicts.md.
 AS_SEEN, NO_EFFECT = "as seen", "no effect"
-PERMUTATIONS = 199  # of a trend's p-value in a simulation; a report, which has one, takes 9,999
+PERMUTATIONS = 199  # for the p-value of a trend; fewer than the 9,999 of a report, for speed
 
 
 class Draw(Protocol):

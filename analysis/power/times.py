@@ -1,7 +1,6 @@
 """Cases of the claims about the iterations to an error.
 
-Times are drawn from a fitted growth, and are known only as well as a design's evaluations show
-them.
+Times are drawn from a fitted growth, and are censored by the evaluations of a design.
 """
 
 from collections.abc import Iterator, Mapping
@@ -183,7 +182,7 @@ def _depth_range(times: pd.DataFrame) -> tuple[float, float]:
 class SlowingDraw:
     """One repetition: are residual networks judged to slow down less?
 
-    A run that is late to one share of chance error is equally late to the others.
+    A run that reaches one share of chance error late is equally late in reaching the others.
 
     Attributes:
         design: evaluations and depths.

@@ -1,4 +1,4 @@
-"""Disable one safeguard of the project on purpose: the fault trial must then lose something."""
+"""Disable one safeguard of the project on purpose: the fault trial must then detect a loss."""
 
 import contextlib
 import json

@@ -1,9 +1,8 @@
-"""Inject a fault into a training process, at a chosen call by which it reaches the disk.
+"""Inject a fault into a training process, before a chosen call that accesses the disk.
 
-The pool's fork server preloads this module (`hydra.launcher.preload`) when a sweep is to have
-faults. The environment variable FAULTS says which: {"root": record root, "strikes": {run id:
-[fault, number of the call]}, "broken": a safeguard to disable, or null}. The project itself knows
-nothing of it.
+The pool's fork server preloads this module (`hydra.launcher.preload`) if a sweep is to have faults.
+The environment variable FAULTS says which: {"root": record root, "strikes": {run id: [fault, number
+of the call]}, "broken": a safeguard to disable, or null}. The project itself does not know of it.
 """
 
 import errno
@@ -151,7 +150,7 @@ def fill_disk(disk: FaultyDisk, _: Call) -> None:
 
 
 def fail(disk: FaultyDisk, call: Call, error: int, is_permanent: bool) -> None:
-    """Let the call fail; a write has written half of its content."""
+    """Fail the call; a write has by then written half of its content."""
     name, path, args = call
     if name == "write":
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
@@ -182,7 +181,7 @@ ERRORS = {
     "ENOSPC from then on": (errno.ENOSPC, True),
     "EACCES from then on": (errno.EACCES, True),
 }
-# Arguments of `undo`: a disk may have written a part of its cache, in any order.
+# Arguments of `undo`: a disk may have written only part of its cache, in any order.
 POWER_CUTS: dict[str, dict[str, bool]] = {
     "power cut": {},
     "power cut, rows lost": {"files": False},
@@ -204,7 +203,7 @@ FAULTS |= {
     fault: partial(fail, error=error, is_permanent=is_permanent)
     for fault, (error, is_permanent) in ERRORS.items()
 }
-# For any other fault the calls that change the disk are counted.
+# For all other faults, the calls that change the disk are counted.
 COUNTED: dict[str, Callable[[FaultyDisk, Call], bool]] = {
     "job killed in a write": ends_a_write,
     "wandb-core killed": has_wandb_core,
@@ -213,13 +212,13 @@ COUNTED: dict[str, Callable[[FaultyDisk, Call], bool]] = {
 
 
 def install() -> None:
-    """Watch the disk of this process, and inject the faults that the environment asks for."""
+    """Watch the disk of this process, and inject the faults that the environment requests."""
     settings = json.loads(os.environ["FAULTS"])
     strikes = {run: (fault, number) for run, (fault, number) in settings["strikes"].items()}
     broken = settings["broken"]
     FaultyDisk(Path(settings["root"]), strikes, fsync_works=broken != "fsync").install()
     if broken:
-        # It imports the project, which a process without faults of its own should not wait for.
+        # Imported here because it imports the project, which takes time that other processes save.
         from tests.support.disabled_safeguards import disable
 
         disable(broken)

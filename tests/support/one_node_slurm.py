@@ -1,7 +1,7 @@
 """A one-node SLURM cluster on this machine: `python tests/support/one_node_slurm.py -- COMMAND`.
 
 The cluster starts before COMMAND, which finds it by SLURM_CONF, and ends after it. The exit status
-is that of COMMAND. Key, socket, ports, state and logs lie in a folder of the cluster's own, so
+is that of COMMAND. Key, socket, state and logs are in a folder of the cluster's own, so
 /etc/slurm and a real cluster are never touched.
 """
 
@@ -39,12 +39,12 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # of the daemons; a user's PATH
 READY_TIMEOUT_S = 60.0  # for a daemon to answer
 END_TIMEOUT_S = 10.0  # for processes to end after a signal
 POLL_INTERVAL_S = 0.1
-# SLURM wants a device file for each GPU; none of these is opened
+# SLURM requires a device file for each GPU; none of these is opened.
 GPU_DEVICES = ("null", "zero", "full", "random", "urandom")
 TERMINATING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
-# Without cgroups and memory limits, it works in a container. A requeued job waits for cred_expire
-# seconds, and squeue knows an ended job for MinJobAge seconds.
+# It has no cgroups and no memory limits, so that it works in a container. A requeued job waits for
+# cred_expire seconds; squeue lists a finished job for MinJobAge seconds.
 SLURM_CONF = """\
 ClusterName=onenode
 SlurmctldHost={host}(127.0.0.1)
@@ -99,7 +99,7 @@ PidFile={folder}/slurmdbd.pid
 
 
 class ClusterError(Exception):
-    """A program is missing, or a daemon does not start: one line."""
+    """A program is missing, or a daemon does not start. The message is one line."""
 
 
 def find_missing_programs(accounting: bool = False) -> list[str]:
@@ -109,7 +109,7 @@ def find_missing_programs(accounting: bool = False) -> list[str]:
 
 
 def install(accounting: bool = False) -> None:
-    """Install Debian's packages of the programs that are missing, if this process is root's.
+    """Install the Debian packages of missing programs, if this process runs as root.
 
     Raises ClusterError, which says how to install them.
     """
@@ -138,11 +138,11 @@ def cluster(
     """Start a cluster, and yield the environment in which sbatch, squeue etc. use it.
 
     Args:
-        cores: what the node claims to have, whatever the machine has; None: the machine's
-        gpus: the same for GPUs, at most as many as GPU_DEVICES
-        accounting: with slurmdbd and a MariaDB, so that sacct answers
+        cores: the number of cores that the node reports; None: that of the machine.
+        gpus: the number of GPUs that the node reports, at most that of GPU_DEVICES.
+        accounting: whether to start slurmdbd and a MariaDB, so that sacct works.
         folder: a private folder with a short path (a socket's has at most 107 characters); None: a
-            temporary folder, removed at the end
+            temporary folder, removed at the end.
     """
     install(accounting)
     with ExitStack() as stack:
@@ -197,7 +197,7 @@ class _Daemons:
             time.sleep(POLL_INTERVAL_S)
 
     def ask(self, *command: str) -> str:
-        """Return a command's output; nothing if it fails or does not answer."""
+        """Return a command's output; an empty string if it fails or times out."""
         return _ask(*command, environment=self.environment)
 
     def end(self) -> None:
@@ -223,7 +223,7 @@ def _start_munge(daemons: _Daemons) -> None:
         "seed-file": "munge.seed",
     }
     options = [f"--{flag}={folder / name}" for flag, name in files.items()]
-    # --force, since everybody may write to the parent of a temporary folder
+    # --force, since the parent of a temporary folder is world-writable
     daemons.start(
         "munged", "--foreground", "--force", *options, is_ready=(folder / "munge.socket").exists
     )
@@ -299,6 +299,11 @@ def _configure(folder: Path, cores: int, gpus: int, accounting: bool) -> dict[st
     lines = [f"Name=gpu File=/dev/{device} Flags=nvidia_gpu_env\n" for device in GPU_DEVICES[:gpus]]
     (folder / "gres.conf").write_text("".join(lines))
     (folder / "cgroup.conf").write_text("")
+    return _build_environment(folder, conf)
+
+
+def _build_environment(folder: Path, conf: Path) -> dict[str, str]:
+    """Return this process's environment, with this cluster instead of any other."""
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -332,7 +337,7 @@ def _find_free_ports(count: int) -> list[int]:
 
 
 def _ask(*command: str, environment: dict[str, str]) -> str:
-    """Return a command's output; nothing if it fails or does not answer."""
+    """Return a command's output; an empty string if it fails or times out."""
     try:
         answer = subprocess.run(
             command,
@@ -370,14 +375,14 @@ def _find_processes(conf: str) -> list[int]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        description="Run a command on a one-node SLURM cluster that lives as long as the command."
+        description="Run a command on a one-node SLURM cluster that lasts as long as the command."
     )
     parser.add_argument("--cores", type=int, help="cores of the node; default: the machine's")
     parser.add_argument("--gpus", type=int, default=0, help="GPUs that the node claims to have")
     parser.add_argument(
         "--accounting",
         action="store_true",
-        help="start slurmdbd and a MariaDB, so that sacct answers",
+        help="start slurmdbd and a MariaDB, so that sacct works",
     )
     parser.add_argument("command", nargs="+", metavar="COMMAND", help="the command, after --")
     arguments = parser.parse_args()
@@ -394,7 +399,7 @@ def main() -> int:
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:
-    """Run the command and return its exit status, also after Ctrl-C, which reaches it too."""
+    """Run the command and return its exit status, even after Ctrl-C, which the command gets too."""
     try:
         process = subprocess.Popen(command, env=environment)
     except OSError as error:

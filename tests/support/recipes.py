@@ -1,4 +1,4 @@
-"""The code of the recipes in CONTRIBUTING.md, put where it belongs for the length of a test."""
+"""Read the code of the recipes in CONTRIBUTING.md, and install it for the duration of a test."""
 
 import importlib
 import re
@@ -31,7 +31,7 @@ def read_recipe(title: str) -> dict[str, str]:
 
 @contextmanager
 def added_module(path: str, code: str, folder: Path) -> Iterator[ModuleType]:
-    """Import code as the module of a package that its path says; the package finds it meanwhile."""
+    """Import code as the package module that its path names, which the package lists meanwhile."""
     parts = PurePosixPath(path.removeprefix("src/")).with_suffix("").parts
     package = importlib.import_module(".".join(parts[:-1]))
     name = ".".join(parts)
@@ -50,7 +50,7 @@ def added_module(path: str, code: str, folder: Path) -> Iterator[ModuleType]:
 
 
 def execute(code: str, module: ModuleType, path: str) -> dict[str, Any]:
-    """Run code as if it stood at the end of a module, and return the names that it defines."""
+    """Run code as if it were at the end of a module, and return the names that it defines."""
     names = dict(vars(module))
     before = dict(names)
     exec(compile(code, path, "exec"), names)

@@ -11,7 +11,7 @@ CONFIG = {
     "schedule": {"iterations": 120, "milestones": [40], "evaluate_every": 40},
 }
 
-# What `write_distinct_record` writes: all numbers differ, so none can pass for another.
+# What `write_distinct_record` writes: all numbers differ, so none can be mistaken for another.
 DISTINCT_CONFIG = {
     "model": {"depth": 26, "shortcut": "B"},
     "seed": 7,
@@ -20,6 +20,14 @@ DISTINCT_CONFIG = {
 }
 DISTINCT_DATA = {"name": "digits", "classes": 10, "train": 800, "test": 250, "commonest": 96}
 DISTINCT_CENSUS = {"parameters": 1234, "multiply_adds": 5678, "activations": 91}
+DISTINCT_ATTEMPT = {
+    "attempt": 1,
+    "start": 10.0,
+    "device": "cuda: X",
+    "threads": 3,
+    "commit": "abc",
+    "versions": {"torch": "2.0"},
+}
 DISTINCT_LAST_ROW = {
     "iteration": 120,
     "lr": 0.013,
@@ -96,15 +104,7 @@ def write_distinct_record(root, outcome, rows=3, with_start=False):
         "census": DISTINCT_CENSUS,
     }
     checksum = record.write_metadata(metadata)
-    attempt = {
-        "attempt": 1,
-        "start": 10.0,
-        "device": "cuda: X",
-        "threads": 3,
-        "commit": "abc",
-        "versions": {"torch": "2.0"},
-    }
-    record.append(ATTEMPTS_FILE, attempt)
+    record.append(ATTEMPTS_FILE, DISTINCT_ATTEMPT)
     if with_start:
         known = [key for key in DISTINCT_LAST_ROW if "running" not in key and key != "lr"]
         start = {key: DISTINCT_LAST_ROW[key] + 30 for key in known}

@@ -16,14 +16,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import quote, unquote
 
-KEY = "0123456789abcdef" * 2 + "01234567"  # forty characters, as W&B's keys have
+KEY = "0123456789abcdef" * 2 + "01234567"  # 40 characters, like W&B's keys
 ENTITY = "somebody"  # the owner of the key
 PROJECT = "resnet-degradation"  # the default of conf/tracking
 
 
 @dataclass
 class StoredRun:
-    """What the server has of one run. `lines`: the history, one JSON text per line number."""
+    """What the server stores of one run. `lines`: the history, one JSON text per line number."""
 
     display_name: str | None = None
     group: str | None = None
@@ -58,7 +58,7 @@ def line_of(row: dict[str, Any]) -> str:
 
 
 class StandIn(ThreadingHTTPServer):
-    """The server.
+    """A fake W&B server.
 
     Attributes:
         runs: by entity, project and W&B id.
@@ -66,8 +66,8 @@ class StandIn(ThreadingHTTPServer):
         bodies: the bodies of all requests.
         refuse: the HTTP status of refused requests; None: none is refused.
         refusing: a pattern of the operations and paths that are refused; empty: all.
-        silent: requests are accepted and not answered.
-        absent: connections are closed at once.
+        silent: while set, requests are accepted but not answered.
+        absent: while set, connections are closed at once.
         max_page: the largest number of runs per page; None: as many as are requested.
     """
 
@@ -133,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Print nothing."""
 
-    def _body(self) -> bytes:
+    def _read_body(self) -> bytes:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         return gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
 
@@ -146,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _serve(self) -> None:
-        server, path, body = self.server, unquote(self.path), self._body()
+        server, path, body = self.server, unquote(self.path), self._read_body()
         if server.absent.is_set():
             self.close_connection = True
             return
@@ -170,13 +170,13 @@ class _Handler(BaseHTTPRequestHandler):
             return
         with server.guard:
             if path == "/graphql":
-                self._answer(200, self._graphql(name, request.get("variables") or {}))
+                self._answer(200, self._answer_query(name, request.get("variables") or {}))
             elif path.startswith("/files/"):
-                self._file_stream(path, json.loads(body))
+                self._receive_file_stream(path, json.loads(body))
             else:
-                self._storage(path, body)
+                self._store_file(path, body)
 
-    def _file_stream(self, path: str, sent: dict[str, Any]) -> None:
+    def _receive_file_stream(self, path: str, sent: dict[str, Any]) -> None:
         _, _, entity, project, run_id, *_ = path.split("/")
         run = self.server.runs[entity, project, run_id]
         history = (sent.get("files") or {}).get("wandb-history.jsonl")
@@ -189,19 +189,19 @@ class _Handler(BaseHTTPRequestHandler):
             run.state = "failed" if sent.get("exitcode") else "finished"
         self._answer(200, {"exitcode": None, "limits": {}})
 
-    def _storage(self, path: str, body: bytes) -> None:
+    def _store_file(self, path: str, body: bytes) -> None:
         if path.startswith("/storage/run/"):
             entity, project, run_id, name = path.removeprefix("/storage/run/").split("/", 3)
             self.server.runs[entity, project, run_id].files[name] = body
         self._answer(200)
 
-    def _graphql(self, name: str, variables: dict[str, Any]) -> dict[str, Any]:
-        handler = getattr(self, f"_on_{re.sub(r'(?<=[a-z])(?=[A-Z])', '_', name).lower()}", None)
-        return (
-            {"data": handler(variables)}
-            if handler
-            else {"errors": [{"message": f"{name} is not known here"}]}
-        )
+    def _answer_query(self, name: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """Answer a GraphQL operation: `RunFiles` by `_on_run_files`."""
+        snake_case = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+        handler = getattr(self, f"_on_{snake_case}", None)
+        if handler is None:
+            return {"errors": [{"message": f"{name} is unknown to the stand-in"}]}
+        return {"data": handler(variables)}
 
     def _on_viewer(self, _: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -236,7 +236,7 @@ class _Handler(BaseHTTPRequestHandler):
             "eventsTail": "[]",
             "config": run.config,
             "tags": run.tags,
-            # Without it wandb-core takes the run for one that has never begun.
+            # Without it, wandb-core treats the run as one that never started.
             "wandbConfig": json.dumps({"t": 1}),
         }
         return {"model": {**project, "bucket": bucket}}
@@ -333,7 +333,8 @@ class _Handler(BaseHTTPRequestHandler):
         return {"project": {"run": {"history": rows}}}
 
     def _on_create_run_files(self, variables: dict[str, Any]) -> dict[str, Any]:
-        folder = f"{self.server.url}/storage/run/{variables['entity']}/{variables['project']}/{variables['run']}"
+        run = f"{variables['entity']}/{variables['project']}/{variables['run']}"
+        folder = f"{self.server.url}/storage/run/{run}"
         files = [
             {"name": name, "uploadUrl": f"{folder}/{quote(name)}"} for name in variables["files"]
         ]

@@ -1,4 +1,4 @@
-"""`WatchedDisk`: sees every call that reaches a folder, and can undo what a power cut undoes."""
+"""`WatchedDisk`: intercepts each call that reaches a folder, and undoes what a power cut would."""
 
 import builtins
 import io
@@ -59,14 +59,16 @@ class WatchedDisk:
         if path is None or not is_supported:
             return real(file, mode, *args, **options)
         create = partial(_WatchedFile, self, path, mode=mode, **options)
-        if isinstance(file, int) or "opener" in options:  # os.open is called as well, and is seen
+        if (
+            isinstance(file, int) or "opener" in options
+        ):  # os.open is called too, and is intercepted
             raw = create(file)
         else:
             raw = self.perform(("open", path, (file,)), create, OPEN_FLAGS[mode])
         return io.BufferedReader(raw) if mode == "rb" else io.BufferedWriter(raw)
 
     def before_call(self, call: Call) -> None:
-        """Override this to act before each call. An exception comes out of the call."""
+        """Override this to act before each call. An exception propagates to the caller."""
 
     def perform(self, call: Call, real: Callable[..., Any], flags: int = 0) -> Any:
         """Perform a call, note what it changes, and return its result."""
@@ -74,7 +76,7 @@ class WatchedDisk:
         name, path, args = call
         is_new = not path.exists()
         creates = is_new and bool(name == "mkdir" or flags & os.O_CREAT)
-        # The fsync of the root's parent, which makes the root durable, is not seen.
+        # The fsync of the root's parent, which makes the root durable, is not intercepted.
         if name == "replace" or (creates and path != self.root):
             content_before = None if is_new else self._durable_content(path)
             self.volatile_names.append((path, content_before))
@@ -139,7 +141,7 @@ class WatchedDisk:
 
 
 class _WatchedFile(io.FileIO):
-    """A file whose reads and writes are calls that the disk sees."""
+    """A file whose reads and writes are intercepted by the disk."""
 
     def __init__(self, disk: WatchedDisk, path: Path, file: Any, mode: str, **options: Any) -> None:
         super().__init__(file, mode, **options)
