@@ -6,7 +6,7 @@ A module with several figures names them `plot_<what>`. `CAPTION` says what is d
 caption does not depend on the section that shows the figure.
 
 A module that also defines `POSITION` and `FILE_STEM` is a figure of every condition of an
-experiment; `plot_condition` finds it here, so that a new one costs one file.
+experiment. `plot_condition` collects these modules automatically, so a new figure costs one file.
 
 Shared by all of them: style.py (colours, line styles, writing files), layout.py (panels, axes,
 legends) and mean_interval.py (means over seeds with their intervals).
@@ -29,7 +29,7 @@ class ConditionFigure(Protocol):
     """A module that draws a figure of one condition: runs that differ in family, depth and seed."""
 
     POSITION: int  # place in the report
-    FILE_STEM: str  # of the files, such as "error-against-depth"
+    FILE_STEM: str  # of its files, such as "error-against-depth"
     CAPTION: str
 
     def applies_to(self, frame: Frame) -> bool:

@@ -1,4 +1,4 @@
-"""Training error of plain networks and of constructed ones, before and after training them."""
+"""Training error of plain networks, and of constructed ones before and after their training."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ def draw(frame: Frame, ax: Axes, families: tuple[str, ...]) -> Axes:
 
 
 def plot(frame: Frame) -> Figure:
-    """Return the figure: all networks on the left; the constructed ones alone, enlarged."""
+    """Return the figure: all networks on the left, the constructed ones enlarged on the right."""
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     draw(frame, left, ("plain", "constructed"))

@@ -18,14 +18,15 @@ from analysis.interval_censoring import EXPONENTIAL, POWER, GrowthFit
 CAPTION = (
     "Left: iterations until the training error is half of chance error, against depth. Each mark "
     "is a run (one seed), placed at the first evaluation at which it has reached that error; the "
-    "line below it goes down to the evaluation before, and the true time lies on that line. An "
-    "open triangle is a run that never reached it: its true time lies beyond the end of training "
-    "(grey area). On this scale exponential growth is a straight line, and a power of depth bends "
-    "to the right. Both are fitted to what is known at the first learning-rate drop. Other panels: "
-    "the median over seeds at each depth, for four shares of chance error; where fewer than half "
-    "of the runs reached the error, the median is an open triangle. Thin horizontal lines: the "
-    "learning-rate drops. A network that is still learning at the first drop learns faster for "
-    "a while after it, so times beyond that line do not belong to one learning rate."
+    "line below it extends down to the previous evaluation, and the true time lies on that line. "
+    "An open triangle is a run that never reached it: its true time lies beyond the end of "
+    "training (grey area). On this scale exponential growth is a straight line, and a power law "
+    "flattens with depth. Both are fitted to the iterations before the first learning-rate drop. "
+    "Other panels: the median over seeds at each depth, for four shares of chance error; where "
+    "fewer than half of the runs reached the error, the median is an open triangle. Thin "
+    "horizontal lines: the learning-rate drops. A network that is still learning at the first drop "
+    "learns faster for a while after it, so times beyond that line do not belong to one learning "
+    "rate."
 )
 RUN_DISTANCE = 0.9  # layers; distance of the runs of one depth
 HEADROOM = 10.0  # the axis ends at this multiple of the last iteration
@@ -57,13 +58,12 @@ def draw(times: pd.DataFrame, ax: Axes, fits: Sequence[GrowthFit], fitted_family
             _draw_runs(group, places, ax, FAMILY_STYLES[family])
     depths = np.linspace(times["depth"].min(), times["depth"].max(), 200)
     for fit in fits:
-        look: dict[str, Any] = {
+        line: dict[str, Any] = {
+            "color": FAMILY_STYLES[fitted_family]["color"],
             "linestyle": FORM_LINESTYLES[fit.form],
             "linewidth": 1.8,
         }
-        ax.plot(
-            depths, fit.median_time(depths), color=FAMILY_STYLES[fitted_family]["color"], **look
-        )
+        ax.plot(depths, fit.median_time(depths), **line)
     return ax
 
 
@@ -82,17 +82,17 @@ def _draw_runs(group: pd.DataFrame, places: np.ndarray, ax: Axes, style: dict[st
     interval_x = np.column_stack([known_places, known_places, gaps]).ravel()
     interval_y = np.column_stack([after, by, gaps]).ravel()
     ax.plot(interval_x, interval_y, color=color, linewidth=1.3, alpha=0.6)
-    look: dict[str, Any] = {
+    marks: dict[str, Any] = {
         "marker": style["marker"],
         "markersize": 5,
         "linestyle": "none",
         "zorder": 3,
     }
-    ax.plot(known_places, by, color=color, **look)
+    ax.plot(known_places, by, color=color, **marks)
 
 
 def draw_medians(times: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw the median time against depth, one line per threshold, the easiest one lightest.
+    """Draw the median time against depth, one line per threshold (the easiest lightest).
 
     `times`: rows of one family.
     """
@@ -109,13 +109,13 @@ def draw_medians(times: pd.DataFrame, ax: Axes) -> Axes:
         is_joined[0] = True
         heights = medians.where(~is_censored, last).where(is_joined)
         ax.plot(places, heights, linewidth=MEDIAN_WIDTH, **style)
-        look: dict[str, Any] = {
+        marks: dict[str, Any] = {
             "marker": "o",
             "markersize": 5,
             "linestyle": "none",
             "color": style["color"],
         }
-        ax.plot(places[~is_censored], medians[~is_censored], **look)
+        ax.plot(places[~is_censored], medians[~is_censored], **marks)
         ax.plot(places[is_censored], last[is_censored], color=style["color"], **CENSORED_STYLE)
     return ax
 
@@ -172,8 +172,8 @@ def _legend_handles(
 ) -> list[Line2D]:
     handles = []
     for family in list_families(times):
-        look: dict[str, Any] = {key: FAMILY_STYLES[family][key] for key in ("color", "marker")}
-        handles.append(Line2D([], [], label=f"{family}, one run", **look))
+        style = {key: FAMILY_STYLES[family][key] for key in ("color", "marker")}
+        handles.append(Line2D([], [], label=f"{family}, one run", **style))
     handles.append(Line2D([], [], color="0.3", label="never reached", **CENSORED_STYLE))
     for fit in fits:
         linestyle = FORM_LINESTYLES[fit.form]

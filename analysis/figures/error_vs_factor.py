@@ -40,8 +40,9 @@ def draw(frame: Frame, ax: Axes, key: str, depth: int, connected: bool) -> Axes:
             group = of_family[of_family[key] == value]
             if group.empty:
                 continue
-            beside = list_families(runs[runs[key] == value])
-            place = position + compute_offset(beside.index(family), len(beside), FAMILY_DISTANCE)
+            families = list_families(runs[runs[key] == value])
+            shift = compute_offset(families.index(family), len(families), FAMILY_DISTANCE)
+            place = position + shift
             interval = compute_interval(group, TRAINING_ERROR)
             errors = group[TRAINING_ERROR].tolist()
             draw_runs([place] * len(errors), errors, ax, FAMILY_STYLES[family]["color"])
@@ -66,7 +67,7 @@ def _print_mean(family: str, place: float, mean: float, ax: Axes) -> None:
 
 
 def sort_values(column: pd.Series) -> list[Any]:
-    """Return the distinct values: numbers by size, text by letter with `none` first."""
+    """Return the distinct values: numbers in ascending order, text by letter with `none` first."""
     distinct = list(column.dropna().unique())
     return sorted(distinct, key=_sort_key)
 

@@ -24,11 +24,11 @@ TERMS_CAPTION = (
     "The two terms of dE/dx_l at each block of the networks with shortcuts: through the shortcut "
     "(S^T M g) and through the convolutions (F'^T M g), where g is dE/dx_(l+1); pre-activation "
     "blocks have no mask M. Each norm is relative to that of dE/dx_l. The two vectors add up to "
-    "dE/dx_l, but their norms need not add up to 1, because the vectors are at an angle. One "
+    "dE/dx_l, but their norms need not add up to 1, because the vectors are rarely parallel. One "
     "column per depth, one row per moment of training; lines are means over seeds, bands the range "
     "over runs. Grey strips mark blocks that change the shape, where the shortcut is not the "
-    "identity. Where the shortcut's line is the higher one, the larger part of the gradient "
-    "arrives without having passed through the block's convolutions."
+    "identity. Where the shortcut's line is higher, the larger part of the gradient arrives "
+    "without having passed through the block's convolutions."
 )
 SHARE_CAPTION = (
     "The shortcut's share of the gradient, mean over a network's blocks, against depth. Each point "
@@ -37,7 +37,7 @@ SHARE_CAPTION = (
     "the shortcuts. A rising line means that in a deeper network the convolutions of a single "
     "block change the passing gradient less."
 )
-MAX_DEPTHS = 3  # the figure has at most so many columns
+MAX_DEPTHS = 3  # largest number of columns
 SHAPE_CHANGE_STYLE: dict[str, Any] = {"color": "0.87", "lw": 0}
 MOMENT_DISTANCE = 0.12  # distance of moments at one depth; depths are 1 apart
 MAX_MARKED_BLOCKS = 11  # lines over more blocks have no markers

@@ -32,7 +32,7 @@ CROSS_COLOR = "#D55E00"
 LEVELS = 16
 MAX_SIDE, MAX_WIDTH, COLORBAR_WIDTH = 3.1, 15.0, 1.2  # inches
 SMALLEST = 1e-5  # nats; a smaller loss is drawn at this value
-MAX_ABOVE = 0.02  # share of the points that may lie above the scale, so that a few do not fill it
+MAX_ABOVE = 0.02  # share of the points that may lie above the scale: outliers
 AXIS_LABELS = ("along the first direction", "along the second direction")
 
 Limits = tuple[float, float]  # log10 of the loss at the lower and upper end of the scale
@@ -41,12 +41,12 @@ Limits = tuple[float, float]  # log10 of the loss at the lower and upper end of 
 def compute_scale_limits(table: pd.DataFrame) -> Limits:
     """Return the ends of a scale that all networks share: log10 of the loss (nats).
 
-    The lower end is the smallest loss; the upper end is exceeded by 2 % of the points. Both are
-    rounded outwards to quarters of a decade.
+    The lower end is the smallest loss; at most 2 % of the points exceed the upper end. Both
+    are rounded outwards to quarters of a decade.
     """
     loss = table["loss"].dropna().clip(lower=SMALLEST)
     if loss.empty:
-        return -1.0, 0.0  # nothing will be drawn
+        return -1.0, 0.0  # nothing is drawn
     low = math.floor(4 * math.log10(loss.min())) / 4
     high = math.ceil(4 * math.log10(loss.quantile(1 - MAX_ABOVE))) / 4
     return low, max(high, low + 0.25)
@@ -110,8 +110,8 @@ def draw_lines(table: pd.DataFrame, ax: Axes, column: str, depths: list[int]) ->
         values = ordered_points[column]
         if column == "loss":
             values = values.clip(lower=SMALLEST)
-        look = depth_style(depths.index(depth), len(depths))
-        ax.plot(ordered_points["x"], values, linewidth=1.6, **look)
+        style = depth_style(depths.index(depth), len(depths))
+        ax.plot(ordered_points["x"], values, linewidth=1.6, **style)
     return ax
 
 
@@ -145,14 +145,14 @@ def plot_surfaces(table: pd.DataFrame, limits: Limits) -> Figure:
                 draw_surface(points, ax, limits)
             else:
                 ax.set_axis_off()
-        look: dict[str, Any] = {"rotation": 90, "va": "center", "color": TEXT_COLORS[family]}
-        row[0].text2D(-0.02, 0.5, family, transform=row[0].transAxes, **look)
+        label: dict[str, Any] = {"rotation": 90, "va": "center", "color": TEXT_COLORS[family]}
+        row[0].text2D(-0.02, 0.5, family, transform=row[0].transAxes, **label)
     _add_colorbar(figure, axes, limits)
     return figure
 
 
 def plot_lines(table: pd.DataFrame) -> Figure:
-    """Return the figure: loss and error beside each other, one row per family, on one scale.
+    """Return the figure: loss and error side by side, one row per family, on one scale.
 
     `table`: the lines of all networks.
     """

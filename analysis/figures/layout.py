@@ -1,4 +1,4 @@
-"""What figures share beside their style: which families and depths they show, axes and legends."""
+"""What figures share besides their style: families and depths in order, axes and legends."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -47,7 +47,7 @@ def list_moments(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def compute_offset(index: int, count: int, distance: float) -> float:
-    """Return the shift that sets the index-th of `count` marks beside the others at one place."""
+    """Return the shift of the index-th of `count` marks, which sets marks at one place apart."""
     return distance * (index - (count - 1) / 2)
 
 
@@ -62,7 +62,7 @@ def set_depth_axis(ax: Axes, depths: Sequence[int]) -> Axes:
 def set_percent_axis(ax: Axes, label: str, lowest: float) -> Axes:
     """Label the vertical axis of an error in percent.
 
-    `lowest` may be below 0, to leave room for marks and numbers at 0; no tick is drawn there.
+    `lowest` may be below 0, to leave room for marks and numbers near 0; no tick is drawn there.
     """
     ax.set_ylabel(label)
     ax.set_ylim(bottom=lowest)
@@ -120,8 +120,8 @@ def make_depth_handles(depths: Sequence[int]) -> list[Line2D]:
     """Return one legend entry per depth, in the style of `style.depth_style`."""
     handles = []
     for index, depth in enumerate(depths):
-        look = depth_style(index, len(depths))
-        handles.append(Line2D([], [], linewidth=2, label=f"{depth} layers", **look))
+        style = depth_style(index, len(depths))
+        handles.append(Line2D([], [], linewidth=2, label=f"{depth} layers", **style))
     return handles
 
 

@@ -1,4 +1,4 @@
-"""Training error by learning rate and depth, one map per family: where does the fix show?"""
+"""Training error by learning rate and depth, one map per family."""
 
 import numpy as np
 from matplotlib import colormaps
@@ -11,7 +11,7 @@ from analysis.figures.layout import list_depths, list_families
 from analysis.frame import Frame
 
 LR = "config.optim.lr"
-BLACK_FROM = 0.55  # share of the colour scale from which numbers are printed in black, not in white
+BLACK_FROM = 0.55  # from this share of the colour scale on, numbers are printed in black, not white
 FRAME_COLOR = "#D55E00"
 
 

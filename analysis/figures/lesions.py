@@ -23,8 +23,8 @@ CAPTION = (
     "against their number as a share of the blocks that keep the shape. At 0 the network is "
     "intact. Lines are means over seeds, bands the range over runs; within a run, the random sets "
     "of blocks are averaged first. All panels share one scale. A jump at the left edge means that "
-    "the network fails with the first block, a gentle slope that it loses a little with each. In "
-    "a stage with few blocks, a swap can undo the one before."
+    "the network fails without a single block, a gentle slope that it loses a little with each. In "
+    "a stage with few blocks, a swap can undo the previous one."
 )
 SINGLE_CAPTION = (
     "Test error after a single block was deleted, against the position of that block: one row per "
@@ -63,8 +63,8 @@ def draw_single_deletions(table: pd.DataFrame, ax: Axes) -> Axes:
     ax.plot(means.index + 1, means, color=color, linewidth=1.5)
     for changes_shape, marker, size in ((False, ".", 14), (True, "x", 34)):
         rows = deletions[deletions["changes_shape"].astype(bool) == changes_shape]
-        look: dict[str, Any] = {"marker": marker, "s": size, "linewidths": 1.2}
-        ax.scatter(rows["block"] + 1, rows["error"], color=color, **look)
+        marks: dict[str, Any] = {"marker": marker, "s": size, "linewidths": 1.2}
+        ax.scatter(rows["block"] + 1, rows["error"], color=color, **marks)
     ax.axhline(table.loc[table["kind"] == "none", "error"].mean(), **INTACT_STYLE)
     return ax
 

@@ -59,8 +59,8 @@ def draw_effective_lengths(lengths: pd.DataFrame, ax: Axes) -> Axes:
         means = shares.groupby(rows["depth"]).mean()
         line = {"color": style["color"], "linestyle": style["linestyle"]}
         ax.plot([places[depth] for depth in means.index], means, **line)
-        at = rows["depth"].map(places)
-        ax.scatter(at, shares, color=style["color"], marker=style["marker"], s=28)
+        run_places = rows["depth"].map(places)
+        ax.scatter(run_places, shares, color=style["color"], marker=style["marker"], s=28)
     ax.axhline(0.5, **HALF_STYLE)
     ax.set_xticks(list(places.values()), [str(depth) for depth in depths])
     ax.set_ylim(0, 1)
@@ -125,8 +125,8 @@ def _draw_by_length(rows: pd.DataFrame, lengths: pd.DataFrame, axes: Sequence[Ax
         if at_moment["share"].notna().any():
             draw(at_moment, total, "share")
         effective = lengths.loc[lengths["moment"] == moment, "effective"].mean()
-        look = {key: MOMENT_STYLES[moment][key] for key in ("color", "linestyle")}
-        total.axvline(effective, label=f"effective length, {moment}", linewidth=1, **look)
+        style = {key: MOMENT_STYLES[moment][key] for key in ("color", "linestyle")}
+        total.axvline(effective, label=f"effective length, {moment}", linewidth=1, **style)
     for ax in axes:
         ax.axvline(n / 2, label="$n/2$, the mean length", **HALF_STYLE)
         ax.set_xlim(0, n)

@@ -81,10 +81,9 @@ def _draw_ours(group: pd.DataFrame, place: int, ax: Axes) -> None:
     errors = group[TEST_ERROR].astype(float)
     for state, marker in ((State.DONE, "o"), (State.DIVERGED, "x")):
         visible_errors = errors[(group["state"] == state) & (errors <= top)]
-        look: dict[str, Any] = {"s": 16, "marker": marker, "alpha": 0.6, "linewidths": 1}
-        ax.scatter(
-            [place + RUN_SHIFT] * len(visible_errors), visible_errors, color=style["color"], **look
-        )
+        places = [place + RUN_SHIFT] * len(visible_errors)
+        marks: dict[str, Any] = {"s": 16, "marker": marker, "alpha": 0.6, "linewidths": 1}
+        ax.scatter(places, visible_errors, color=style["color"], **marks)
     interval = student_interval(errors.tolist())
     hidden_count = int((errors > top).sum())
     if hidden_count:
@@ -98,42 +97,43 @@ def _draw_ours(group: pd.DataFrame, place: int, ax: Axes) -> None:
     _print_mean(interval, place + OUR_SHIFT, ax, style["color"])
 
 
-def _print_mean(interval: Interval, at: float, ax: Axes, color: str) -> None:
+def _print_mean(interval: Interval, place: float, ax: Axes, color: str) -> None:
     """Print a mean below its interval, or above it if there is no room below."""
     bottom, top = ax.get_ylim()
     lowest = interval.low if interval.n > 1 else interval.mean
     highest = interval.high if interval.n > 1 else interval.mean
     text = f"{interval.mean:.2f}"
     if lowest > bottom + TEXT_ROOM * (top - bottom):
-        print_beside(text, (at, lowest), ax, (-2, -6), color, ha="center", va="top")
+        print_beside(text, (place, lowest), ax, (-2, -6), color, ha="center", va="top")
     else:
-        print_beside(text, (at, highest), ax, (-2, 6), color, ha="center", va="bottom")
+        print_beside(text, (place, highest), ax, (-2, 6), color, ha="center", va="bottom")
 
 
-def _draw_published(value: PublishedValue, place: int, ax: Axes) -> None:
+def _draw_published(value: PublishedValue, depth_place: int, ax: Axes) -> None:
     """Draw a published value: a mark with its standard deviation, a bar for a range.
 
-    A range that is open above becomes an arrow.
+    A range that is open above becomes an arrow. `depth_place`: of the depth on the axis.
     """
     style = SOURCE_STYLES[value.source]
     color = style["color"]
-    at = place + style["shift"] + (BEST_SHIFT if value.best else 0.0)
+    place = depth_place + style["shift"] + (BEST_SHIFT if value.best else 0.0)
     if value.value is not None:
-        look: dict[str, Any] = {
+        mark: dict[str, Any] = {
             "fmt": style["marker"],
             "color": color,
+            "markerfacecolor": "none" if value.best else color,
             "markersize": 6,
             "capsize": 3,
         }
-        face = "none" if value.best else color
-        ax.errorbar([at], [value.value], value.sd, markerfacecolor=face, **look)
+        ax.errorbar([place], [value.value], value.sd, **mark)
     elif value.low is not None and value.high is not None:
-        ax.plot([at, at], [value.low, value.high], color=color, linewidth=5, solid_capstyle="butt")
+        bar: dict[str, Any] = {"color": color, "linewidth": 5, "solid_capstyle": "butt"}
+        ax.plot([place, place], [value.low, value.high], **bar)
     else:
-        _draw_arrow(at, value.format(), ax, color, "left")
+        _draw_arrow(place, value.format(), ax, color, "left")
 
 
-def _draw_arrow(at: float, text: str, ax: Axes, color: str, side: str) -> None:
+def _draw_arrow(place: float, text: str, ax: Axes, color: str, side: str) -> None:
     """Draw an arrow to the top edge, for a value above it, with a text beside its tail.
 
     `side`: the end of the text that is at the arrow, "left" or "right".
@@ -141,9 +141,9 @@ def _draw_arrow(at: float, text: str, ax: Axes, color: str, side: str) -> None:
     bottom, top = ax.get_ylim()
     tail = top - 0.1 * (top - bottom)
     arrow = {"arrowstyle": "-|>", "color": color, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
-    ax.annotate("", (at, top), (at, tail), arrowprops=arrow)
+    ax.annotate("", (place, top), (place, tail), arrowprops=arrow)
     shift = (-5 if side == "right" else 5, 0)
-    print_beside(text, (at, tail), ax, shift, color, ha=side)
+    print_beside(text, (place, tail), ax, shift, color, ha=side)
 
 
 def applies_to(frame: Frame) -> bool:
@@ -167,13 +167,13 @@ def plot(frame: Frame) -> Figure:
 
 
 def _legend_handles() -> list[Line2D]:
-    run_look: dict[str, Any] = {"color": "0.2", "marker": "o", "markersize": 3, "linestyle": ""}
-    handles = [Line2D([], [], label="one of our runs", **run_look)]
+    run_style: dict[str, Any] = {"color": "0.2", "marker": "o", "markersize": 3, "linestyle": ""}
+    handles = [Line2D([], [], label="one of our runs", **run_style)]
     for family in FAMILIES:
-        look = FAMILY_STYLES[family] | {"linestyle": "", "markersize": 7}
+        mean_style = FAMILY_STYLES[family] | {"linestyle": "", "markersize": 7}
         label = f"our mean and 95 % interval ({family})"
-        handles.append(Line2D([], [], label=label, **look))
+        handles.append(Line2D([], [], label=label, **mean_style))
     for source, style in SOURCE_STYLES.items():
-        look = {"marker": style["marker"], "color": style["color"], "markersize": 6}
-        handles.append(Line2D([], [], label=SOURCE_LABELS[source], linestyle="", **look))
+        mark = {"marker": style["marker"], "color": style["color"], "markersize": 6}
+        handles.append(Line2D([], [], label=SOURCE_LABELS[source], linestyle="", **mark))
     return handles

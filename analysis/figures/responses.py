@@ -22,17 +22,17 @@ CAPTION = (
     "Standard deviation of each 3x3 layer's response at the end of training, as in figure 7 of He "
     "et al. 2015. Top: layers in order, from the image on. Bottom: the same values sorted, largest "
     "first. One line per depth (mean over seeds; the band is the range over runs). Where BN "
-    "follows each layer, every layer starts at 1 (dotted), so the distance from that line is what "
-    "training has done. Right: the mean over a run's layers against depth; each point is a run, "
-    "lines join the means over seeds, with Student's 95 % intervals. The lower panel shows the "
-    "networks with shortcuts alone, on its own scale, because their change may be small. Residual "
-    "below plain means weaker responses; a falling residual line means weaker with depth. The "
-    "scale is logarithmic where the values span more than a factor of 10."
+    "follows each layer, every layer starts at 1 (dotted), so the distance from that line shows "
+    "what training has changed. Right: the mean over a run's layers against depth; each point is a "
+    "run, lines join the means over seeds, with Student's 95 % intervals. The lower right panel "
+    "shows the networks with shortcuts alone, on its own scale, because their change may be small. "
+    "Residual below plain means weaker responses; a falling residual line means weaker with depth. "
+    "The scale is logarithmic where the values span more than a factor of 10."
 )
 FAMILY_DISTANCE = 0.12  # distance of families at one depth; depths are 1 apart
 WIDE_RANGE = 10.0  # from this ratio of largest to smallest on, the scale is logarithmic
 SMALLEST = 1e-6  # on a logarithmic scale, smaller values are drawn here
-BN_START = 1.0  # BN's learned scale at initialisation, and so the deviation behind it
+BN_START = 1.0  # BN's learned scale at initialisation, and so the standard deviation after it
 PANEL_WIDTH, SIDE_WIDTH = 4.4, 4.8  # inches
 YLABEL = "standard deviation\nof the response"
 
@@ -89,7 +89,7 @@ def _plot_layers(table: pd.DataFrame, figure: SubFigure, is_wide: bool) -> None:
             ax.set_yscale("log" if is_wide else "linear")
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         column[0].set_title(family)
-        column[0].set_xlabel("3x3 layer, in order (first: at the image)")
+        column[0].set_xlabel("3x3 layer, in order (1: next to the image)")
         column[1].set_xlabel("3x3 layer, sorted by magnitude")
     for row in grid:
         row[0].set_ylabel(YLABEL)

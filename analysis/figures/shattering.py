@@ -21,12 +21,12 @@ from degradation.metrics import ITERATION
 CAPTION = (
     "Left: correlation (cosine) of the gradients at two inputs against the distance between these "
     "inputs, as a share of the line from one image to another. One column per family, one row per "
-    "moment of training, one line per depth (mean over seeds; the band is the range over runs). "
-    "A line that stays high means a gradient that changes slowly with its input. One that drops to "
-    "the dotted line at once is white noise: the gradients have shattered. Pairs with a point "
-    "without any gradient are excluded. Right: the correlation at the smallest distance above 0, "
-    "at initialisation, against depth; each point is a run, lines join the means over seeds, with "
-    "Student's 95 % intervals."
+    "moment of training, one line per depth (mean over seeds; the band is the range over runs). A "
+    "line that stays high means a gradient that changes slowly with its input. One that drops to "
+    "the dotted line at once behaves like white noise: the gradients have shattered. Pairs with a "
+    "point whose gradient is zero are excluded. Right: the correlation at the smallest distance "
+    "above 0, at initialisation, against depth; each point is a run, lines join the means over "
+    "seeds, with Student's 95 % intervals."
 )
 FARTHEST = 0.3  # largest distance drawn, as a share of the line: little happens beyond it
 FAMILY_DISTANCE = 0.12  # distance of families at one depth; depths are 1 apart

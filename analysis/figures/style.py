@@ -1,7 +1,7 @@
 """Colours, line styles and markers of all figures, and how a figure becomes a file.
 
 The palette is that of Okabe and Ito, which colour-blind readers can tell apart. Each family also
-has its own line style and marker, so that no reader depends on colour, not even in print.
+has its own line style and marker, so that no figure depends on colour alone, not even in print.
 """
 
 import io
@@ -25,7 +25,7 @@ FAMILY_STYLES: dict[str, dict[str, Any]] = {
     "plain-preactivation": {"color": "#CC79A7", "linestyle": "--", "marker": "D"},
     "preactivation": {"color": "#56B4E9", "linestyle": "-", "marker": "v"},
 }
-# The same hues, dark enough for small print.
+# The same hues, dark enough for small text.
 TEXT_COLORS = {
     "plain": "#A34700",
     "residual": "#00568A",
@@ -69,7 +69,7 @@ SETTINGS: Any = {
 
 
 def apply() -> None:
-    """Set matplotlib up for all figures; call it before the first one is created.
+    """Configure matplotlib for all figures; call this before the first one is created.
 
     The Agg backend needs no display.
     """

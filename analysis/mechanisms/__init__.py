@@ -1,14 +1,15 @@
 """Why plain networks degrade, and what the shortcut does: the evidence of the probes.
 
-One module per mechanism, shown in the order of the argument. First what degradation is (slow
-convergence), then what it is not (vanishing gradients) and what accompanies it (shattered
-gradients), then what the shortcut does to the gradient and to the signal, and last what residual
-networks are like as a consequence.
+One module per mechanism. The report presents them in the order of the argument: first what
+degradation is (slow convergence), then what it is not (vanishing gradients) and what accompanies
+it (shattered gradients), then what the shortcut does to the gradient and to the signal, and
+finally how this changes the trained networks.
 
 A module is a mechanism if it defines `POSITION` (its place in the report), `judge(frame, margin)`,
 which returns the claims with their verdicts, and `build(frame, margin)`, which returns the whole
-Explanation, or None if the runs lack the probe. It is found here, so a new mechanism costs one
-file plus its figure. The other modules hold what several mechanisms share.
+Explanation, or None if the runs lack the probe. This package collects such modules automatically,
+so a new mechanism costs one file plus its figure. The other modules hold what several mechanisms
+share.
 """
 
 from dataclasses import replace
@@ -40,9 +41,9 @@ class Mechanism(Protocol):
 
 
 def explain_mechanisms(frame: Frame, margin: float) -> list[Explanation]:
-    """Explain all mechanisms for which the runs of one condition were probed.
+    """Explain every mechanism that the probes of one condition's runs cover.
 
-    `margin`: points of error. Returns an empty list if no run was probed.
+    `margin`: in points of error. Returns an empty list if no run was probed.
     """
     if not frame.probes:
         return []
@@ -68,10 +69,10 @@ def _list_mechanisms() -> list[Mechanism]:
 
 
 def _select_sample_sizes(frame: Frame) -> tuple[Frame, dict[str, list[str]]]:
-    """Keep the measurements of each probe that were made on one number of images.
+    """Restrict each probe to the measurements that were made on the same number of images.
 
-    Returns the frame, and for each probe sentences on what is excluded. The landscape is left as
-    it is, because it has its own rule.
+    Returns the frame and, for each probe, sentences on what is excluded. The landscape is not
+    restricted here, because it has its own rule.
     """
     probes = dict(frame.probes)
     excluded_samples = {}
@@ -82,7 +83,7 @@ def _select_sample_sizes(frame: Frame) -> tuple[Frame, dict[str, list[str]]]:
 
 
 def _add_seeds(explanation: Explanation, frame: Frame, probe: str) -> Explanation:
-    """Add the number of seeds to each caption: of the probe, or else of the finished runs."""
+    """Add the number of seeds to each caption: those probed, or else those that have finished."""
     finished_runs = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
     seeds = describe_seeds(frame.probes.get(probe, finished_runs))
     figures = {

@@ -1,4 +1,4 @@
-"""What a mechanism of the section *Why* is made of, and what several mechanisms share."""
+"""The parts of a mechanism in the section *Why*, and what several mechanisms share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ class Check(Claim):
     """An arithmetic identity that must hold for any network, and so is not a finding.
 
     A check fails only if the code or the numbers in a record are wrong. A report lists checks
-    apart from the claims.
+    separately from the claims.
     """
 
     @property
@@ -39,9 +39,9 @@ class Explanation:
 
     Attributes:
         name: stem of the table's file.
-        title: a question in lower case, which follows "Why: " in the report.
+        title: a question in lower case; the report puts "Why: " before it.
         introduction: what is measured and what to look for, for a reader who knows backpropagation.
-        claims: with their verdicts; some may be a Check.
+        claims: the claims with their verdicts; some may be checks.
         table: a summary over seeds.
         figures: file stem: (figure, caption).
     """
@@ -59,7 +59,7 @@ Build = Callable[[Frame, float], Explanation | None]
 
 
 def find_unprobed(runs: pd.DataFrame, values: pd.DataFrame) -> list[str]:
-    """Return a note on the runs without a measurement by the probe; empty if there are none.
+    """Return a note that names the runs without this probe; an empty list if there are none.
 
     `runs`: rows of `Frame.runs`. `values`: rows with the `run_id` of every measured run.
     """
@@ -67,7 +67,7 @@ def find_unprobed(runs: pd.DataFrame, values: pd.DataFrame) -> list[str]:
     if unprobed.empty:
         return []
     names = (unprobed["run_id"] + " (" + unprobed["state"].astype(str) + ")").tolist()
-    return [f"{len(names)} of {len(runs)} runs without this probe: {abbreviate(names)}"]
+    return [f"{len(names)} of {len(runs)} runs lack this probe: {abbreviate(names)}"]
 
 
 def count_runs(count: int) -> str:

@@ -17,14 +17,14 @@ from analysis.mechanisms.base import count_runs, find_unprobed
 from analysis.statistics import Difference, welch_difference
 from analysis.trend import increasing_trend
 
-Groups = dict[int, list[float]]  # depth: one number per run; NaN if it is not known
+Groups = dict[int, list[float]]  # depth: one number per run; NaN if it is unknown
 
 
 def group_values(values: pd.DataFrame, family: str, column: str) -> Groups:
     """Return the numbers of one family by depth, shallowest first.
 
-    `values`: one row per run. NaN is kept, so that every bound that would need it is NaN as well
-    and supports no verdict.
+    `values`: one row per run. NaN is kept, so that every bound that depends on it is NaN as
+    well and supports no verdict.
     """
     groups = {}
     for depth, group in group_by_depth(values, family).items():
@@ -33,7 +33,7 @@ def group_values(values: pd.DataFrame, family: str, column: str) -> Groups:
 
 
 def compute_gaps(minuends: Groups, subtrahends: Groups) -> dict[int, Difference]:
-    """Return the first groups minus the second, by Welch, at each depth that both have."""
+    """Return minuends minus subtrahends, by Welch, at each depth that both have."""
     shared_depths = sorted(minuends.keys() & subtrahends.keys())
     return {depth: welch_difference(minuends[depth], subtrahends[depth]) for depth in shared_depths}
 
@@ -69,7 +69,7 @@ class DecreasingTrend:
 
     Attributes:
         difference: deepest minus shallowest, by Welch.
-        p: one-sided p of a fall, by permutation; NaN if the number of a run is not known.
+        p: one-sided p-value of a fall, by permutation; NaN if the number of any run is unknown.
         tau: Kendall's tau-b of number and depth; negative for a fall.
         shallowest: layers.
         deepest: layers.
@@ -87,12 +87,12 @@ class DecreasingTrend:
 
     @property
     def has_trend(self) -> bool:
-        """Whether the trend test allows a fall; with two depths, the difference is the trend."""
+        """Whether the trend test shows a fall; with two depths, the difference alone decides."""
         return self.depths == 2 or self.p < SIGNIFICANCE
 
     @property
     def verdict(self) -> Verdict:
-        """Reproduced if bound and trend both show the fall."""
+        """Reproduced if both the bound and the trend show the fall."""
         decision = decide({self.deepest: self.difference}, "below", -self.margin)
         if decision.verdict is Verdict.REPRODUCED and not self.has_trend:
             return Verdict.INCONCLUSIVE
@@ -119,7 +119,7 @@ class DecreasingTrend:
         return [
             f"{self.deepest} minus {self.shallowest} layers: {difference}",
             f"trend over {self.depths} depths: Kendall's tau {self.tau:.2f},"
-            f" one-sided p of a fall = {self.p:.4f} by permutation",
+            f" one-sided p-value of a fall {self.p:.4f}, by permutation",
         ]
 
 
@@ -149,7 +149,7 @@ def describe_caveats(frame: Frame, values: pd.DataFrame, column: str) -> list[st
     unknown_runs = values.loc[values[column].isna(), "run_id"].tolist()
     if unknown_runs:
         notes.append(
-            f"not a finite number in {count_runs(len(unknown_runs))}, so bounds that need it are"
-            f" not known: {abbreviate(unknown_runs)}"
+            f"not finite in {count_runs(len(unknown_runs))}, so the bounds that depend on it are"
+            f" unknown: {abbreviate(unknown_runs)}"
         )
     return notes

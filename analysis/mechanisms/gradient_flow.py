@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.claim import Claim, Verdict, decide, not_tested
+from analysis.claim import Claim, Decision, Verdict, decide, not_tested
 from analysis.claims import family_pair
 from analysis.evidence import format_bound
 from analysis.figures import gradient_flow as figure
@@ -29,8 +29,8 @@ INTRODUCTION = (
     "little less than one, it vanishes on its way to the first blocks; if by a little more, it "
     "explodes. Vanishing gradients are the usual explanation of why deep networks do not train, "
     "and He et al. 2015 (4.1) argue that batch normalisation rules them out. Here it is measured: "
-    "a level line means gradients of the same size at all blocks. If such a network degrades all "
-    "the same, the size of its gradients is not the reason."
+    "a level line means gradients of the same size at all blocks. If such a network degrades "
+    "nevertheless, the size of its gradients is not the reason."
 )
 
 
@@ -64,12 +64,12 @@ def measure_spans(table: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         table: rows of the probe `gradient_flow`, one per run, iteration and block. The last row
-            of a network is behind its last block and has no weights.
+            of a network is after its last block and has no weights.
 
     Returns:
         One row per run and iteration. `first`, `last`: norm of dE/dx at the first block and
-        behind the last. `span`: largest norm over smallest; NaN if a norm is zero or not finite.
-        `weight_span`: the same of dE/dW. `grows_backwards`: whether the largest norm is nearer to
+        after the last. `span`: largest norm over smallest; NaN if a norm is zero or not finite.
+        `weight_span`: the same for dE/dW. `grows_backwards`: whether the largest norm is nearer to
         the image than the smallest.
     """
     blocks = table.sort_values([*MEASUREMENT_KEYS, "block"], kind="stable")
@@ -115,11 +115,11 @@ def _locate_extreme(extreme: np.ufunc, norms: Array, starts: Array) -> Array:
 
 
 def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
-    """Judge whether the gradient keeps its size between the blocks of a network.
+    """Judge whether the gradient has much the same size at all blocks of a network.
 
     The mean log10 of the span is bounded at every depth and moment. Reproduced if every one-sided
     95 % Student bound is below the limit. Contradicted if any is above it, with Holm's correction
-    for their number (`decide`).
+    for the number of bounds (`decide`).
 
     Args:
         spans: rows of `measure_spans`.
@@ -148,23 +148,22 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
     verdict = decision.verdict
     if unknown_places and verdict is Verdict.REPRODUCED:
         verdict = Verdict.INCONCLUSIVE
-    line = format_bound(
-        bounds[decision.worst],
-        decision.side,
-        decision.simultaneous,
-        show=_format_factor,
-        unit="",
-    )
-    worst_line = f"worst case, {decision.worst}: factor {line} (limit {MAX_SPAN:g})"
-    decisive = "; ".join([worst_line, *unknown_places])
+    decisive = "; ".join([_format_worst(bounds, decision), *unknown_places])
     return Claim(name, statement, verdict, decisive, evidence, notes)
+
+
+def _format_worst(bounds: dict[str, Difference], decision: Decision[str]) -> str:
+    """Return the place that a verdict rests on, with the factor there and its bound."""
+    worst = bounds[decision.worst]
+    line = format_bound(worst, decision.side, decision.simultaneous, _format_factor, unit="")
+    return f"worst case, {decision.worst}: factor {line} (limit {MAX_SPAN:g})"
 
 
 def _bound_spans(spans: pd.DataFrame) -> tuple[dict[str, Difference], list[str], list[str]]:
     """Estimate the mean log10 of the span at each depth and moment.
 
     Returns the estimates by place, a sentence for each place with an unknown span, and one for
-    each place that a single run was probed at; neither of these has a bound.
+    each place at which only one run was probed; neither of these has a bound.
     """
     bounds: dict[str, Difference] = {}
     unknown_places, single_run_notes = [], []
@@ -197,7 +196,7 @@ def _describe_depths(spans: pd.DataFrame) -> list[str]:
 
 
 def _name_pattern(group: pd.DataFrame) -> str:
-    """Name what most runs of a depth show at one moment.
+    """Name the pattern that most runs of one depth show at one moment.
 
     healthy: the span is within the limit; exploding: the gradient grows on its way back;
     collapsed: it shrinks.

@@ -32,10 +32,11 @@ INTRODUCTION = (
     "(option A takes every second pixel and adds channels of zeros; a projection has its matrix). "
     "So a block of 2015 has dE/dx_l = S^T M dE/dx_(l+1) + F'^T M dE/dx_(l+1). Here both sides are "
     "computed in float64, the left one by the backward pass of the whole network, the right one "
-    "from its parts. They must agree to rounding in every network: this checks the implementation "
-    "and is not a finding. The sizes of the two terms then show how much of the gradient comes "
-    "through the shortcut. The shortcut's share is the projection of its term onto the gradient, "
-    "divided by the length of the gradient, so that the shares of the two paths add up to 1."
+    "from its parts. They must agree up to rounding in every network: this checks the "
+    "implementation and is not a finding. The sizes of the two terms then show how much of the "
+    "gradient comes through the shortcut. The shortcut's share is the projection of its term onto "
+    "the gradient, divided by the length of the gradient, so that the shares of the two paths add "
+    "up to 1."
 )
 
 
@@ -77,7 +78,7 @@ def measure_shares(table: pd.DataFrame) -> pd.DataFrame:
     """Average the shortcut's share over the blocks of a network.
 
     `table`: rows of the probe `identity`. Returns one row per run and moment with the column
-    `shortcut_share`; NaN if the share of a block is.
+    `shortcut_share`; NaN if the share of any block is NaN.
     """
     blocks = table[table["form"] == "block"]
     shares = blocks.groupby(MEASUREMENT_KEYS)["shortcut_share"]
@@ -90,19 +91,19 @@ def _mean_of_known(values: pd.Series) -> float:
 
 
 def check_equations(table: pd.DataFrame, shares: pd.DataFrame, notes: list[str]) -> Check:
-    """Compare both sides of every equation: the largest relative difference must be rounding.
+    """Check that both sides of every equation agree up to rounding.
 
-    Exact arithmetic needs no interval and no second seed.
+    An identity needs neither an interval nor a second seed.
 
     Args:
         table: rows of the probe `identity`.
         shares: rows of `measure_shares`, for the evidence.
-        notes: what a reader must know beside the numbers.
+        notes: what a reader must know besides the numbers.
     """
     name = "check: the identity"
     statement = (
         "the gradient at a block's input is the sum of the shortcut's term and the convolutions' "
-        "term, to rounding"
+        "term, up to rounding"
     )
     differences = table["relative_difference"].astype(float)
     largest, unknown_count = differences.max(), int(differences.isna().sum())
@@ -113,11 +114,11 @@ def check_equations(table: pd.DataFrame, shares: pd.DataFrame, notes: list[str])
     else:
         verdict = Verdict.REPRODUCED
     decisive = (
-        f"largest relative difference of the two sides {largest:.1e} (limit {TOLERANCE:.0e}), over "
-        f"{len(table)} equations in {table['run_id'].nunique()} runs"
+        f"largest relative difference between the two sides {largest:.1e} (limit {TOLERANCE:.0e}), "
+        f"over {len(table)} equations in {table['run_id'].nunique()} runs"
     )
     if unknown_count:
-        decisive += f"; not known for {unknown_count} of them, whose gradient is 0 or not finite"
+        decisive += f"; unknown for {unknown_count} of them, whose gradient is 0 or not finite"
     evidence = [*_describe_equations(table), *_describe_shares(shares)]
     return Check(name, statement, verdict, decisive, evidence, notes)
 
@@ -151,7 +152,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     """Summarise the terms over blocks and seeds.
 
     Returns one row per depth, moment and form: the means of the terms' norms relative to the
-    gradient's, the mean share, and the largest difference of the two sides.
+    gradient's, the mean share, and the largest difference between the two sides.
     """
     rows = []
     columns = ["gradient", "by_shortcut", "by_convolutions", "shortcut_share"]

@@ -1,4 +1,4 @@
-"""How the iterations to an error grow with depth: fits of two forms, and their text.
+"""How the iterations to an error grow with depth: fits of two forms, and how they are printed.
 
 The form is exponential (every layer multiplies the iterations by the same factor) or a power law
 (doubling the depth does).
@@ -22,18 +22,18 @@ from analysis.mechanisms.time_to_threshold import censor_at
 
 HALF = Fraction(1, 2)  # share of chance error to which both forms are compared
 OTHER_FORM = {EXPONENTIAL: POWER, POWER: EXPONENTIAL}
-LAYERS = 10  # a factor is given for so many layers
+LAYERS = 10  # factors are reported per this many layers
 MAX_EXPONENT = 700.0  # e to a larger number overflows
 
 
 def try_fit(form: str, times: pd.DataFrame, share: Fraction) -> GrowthFit | str:
-    """Fit one form of growth; return a text that says why if the times allow no fit.
+    """Fit one form of growth; return the reason, as text, if the times allow no fit.
 
     `times`: rows of `time_to_threshold.measure_times` of one family. `share`: of chance error.
     """
-    of_share = times[times["threshold"] == float(share)]
+    rows = times[times["threshold"] == float(share)]
     try:
-        return fit_growth(form, of_share["depth"], of_share["after"], of_share["by"])
+        return fit_growth(form, rows["depth"], rows["after"], rows["by"])
     except DegenerateSample as error:
         return str(error)
 
@@ -41,8 +41,8 @@ def try_fit(form: str, times: pd.DataFrame, share: Fraction) -> GrowthFit | str:
 def fit_both_forms(times: pd.DataFrame, milestones: Sequence[int]) -> dict[str, GrowthFit | str]:
     """Fit both forms to the iterations to half of chance error, before the learning rate drops.
 
-    A run that gets there after the first of the `milestones` counts as longer than that. Without
-    milestones the whole training counts.
+    A run that reaches it after the first of the `milestones` counts as longer than that. Without
+    milestones, the whole training counts.
     """
     window = censor_at(times, milestones[0]) if milestones else times
     return {form: try_fit(form, window, HALF) for form in (EXPONENTIAL, POWER)}

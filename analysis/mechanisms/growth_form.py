@@ -27,7 +27,8 @@ from analysis.mechanisms.time_to_threshold import THRESHOLDS, describe_times
 from analysis.requirements import missing_requirements
 from degradation.records.schema import State
 
-MIN_DEPTHS = 3  # a line and a curve both pass through two points
+MIN_DEPTHS = 3  # two points fit both forms exactly
+QUANTITY = "the number of iterations to half of chance error"
 CLEAR_GAIN = 2.0  # log-likelihood by which one form must be better: e^2, seven times as likely
 MIN_POWER = 0.8  # probability of preferring the true form, below which a design is too weak
 
@@ -53,10 +54,8 @@ def judge_form(
     """Judge whether the iterations to half of chance error grow exponentially with depth.
 
     See `decide_form` for the rule. The verdict rests on the iterations before the first
-    learning-rate drop, because only those are at one learning rate. After a drop the error of a
-    network that is still learning falls faster at first and then hardly at all, so later times are
-    too short or too long by an unknown amount. The fit to the whole training is part of the
-    evidence.
+    learning-rate drop, because only those share one learning rate: later times are too short or
+    too long by an unknown amount. The fit to the whole training is part of the evidence.
 
     Args:
         runs: rows of `Frame.runs`.
@@ -65,10 +64,7 @@ def judge_form(
         family: the family to judge.
     """
     name = "exponentially slow"
-    statement = (
-        f"{family} networks: the number of iterations to half of chance error grows exponentially "
-        "with depth"
-    )
+    statement = f"{family} networks: {QUANTITY} grows exponentially with depth"
     groups, milestones = group_by_depth(runs, family), find_common_milestones(runs)
     to_half = times[times["threshold"] == float(HALF)]
     counts = describe_times(to_half)
@@ -76,34 +72,40 @@ def judge_form(
     if reasons:
         return not_tested(name, statement, [*reasons, *counts])
 
-    when = f" before the learning rate drops, at {milestones[0]} iterations" if milestones else ""
+    window = f" before the learning rate drops, at {milestones[0]} iterations" if milestones else ""
     fits = fit_both_forms(times, milestones)
     exponential, power = fits[EXPONENTIAL], fits[POWER]
     if not isinstance(exponential, GrowthFit) or not isinstance(power, GrowthFit):
         problem = exponential if isinstance(exponential, str) else power
-        reason = f"half of chance error, {family}{when}: {problem}"
+        reason = f"half of chance error, {family}{window}: {problem}"
         return not_tested(name, statement, [reason, *counts])
 
     last = milestones[0] if milestones else times["last"].max()
-    window = [iteration for iteration in evaluations if iteration <= last]
-    depths = to_half["depth"].tolist()
-    chances = {
-        EXPONENTIAL: predict_preference(exponential, depths, window),
-        POWER: predict_preference(power, depths, window),
-    }
+    chances = _predict_preferences(exponential, power, to_half["depth"], evaluations, last)
+    evidence = _describe_fits(exponential, power, max(groups), last)
+    evidence += [_describe_chances(chances), *_describe_other_fits(times, milestones), *counts]
+    notes = _describe_weak_design(chances)
+    notes += _describe_limits(groups, milestones, (exponential, power))
+    decisive = f"{_format_decisive(exponential, power)}{window}"
+    return Claim(name, statement, decide_form(exponential, power), decisive, evidence, notes)
 
-    evidence = [
-        *_describe_fits(exponential, power, max(groups), last),
-        _describe_chances(chances),
-        *_describe_other_fits(times, milestones),
-        *counts,
-    ]
-    notes = _describe_limits(groups, milestones, (exponential, power))
-    if min(chances.values()) < MIN_POWER:
-        notes.insert(0, _describe_weak_design(chances))
-    verdict = decide_form(exponential, power)
-    decisive = f"{_format_decisive(exponential, power)}{when}"
-    return Claim(name, statement, verdict, decisive, evidence, notes)
+
+def _predict_preferences(
+    exponential: GrowthFit,
+    power: GrowthFit,
+    depths: pd.Series,
+    evaluations: Sequence[int],
+    last: float,
+) -> dict[str, float]:
+    """Return, for each form, the probability of clearly preferring it if its fit is true.
+
+    `depths`: one per run. `last`: evaluations after this iteration are not used.
+    """
+    usable_evaluations = [iteration for iteration in evaluations if iteration <= last]
+    return {
+        EXPONENTIAL: predict_preference(exponential, depths.tolist(), usable_evaluations),
+        POWER: predict_preference(power, depths.tolist(), usable_evaluations),
+    }
 
 
 def predict_preference(
@@ -162,13 +164,16 @@ def _describe_chances(chances: Mapping[str, float]) -> str:
     )
 
 
-def _describe_weak_design(chances: Mapping[str, float]) -> str:
+def _describe_weak_design(chances: Mapping[str, float]) -> list[str]:
+    """Return a note if the design is too weak; otherwise an empty list."""
+    if min(chances.values()) >= MIN_POWER:
+        return []
     exponential, power = 100 * chances[EXPONENTIAL], 100 * chances[POWER]
-    return (
+    return [
         "this design cannot reliably distinguish the two forms: if the exponential fit or the power"
         f" law were true, it would be clearly preferred in about {exponential:.0f} % and"
         f" {power:.0f} % of repetitions; {100 * MIN_POWER:.0f} % would be enough"
-    )
+    ]
 
 
 def _describe_other_fits(times: pd.DataFrame, milestones: Sequence[int]) -> list[str]:
@@ -210,15 +215,17 @@ def _describe_limits(
         drops = " and ".join(map(str, milestones))
         notes.append(
             f"the learning rate drops after {drops} iterations; a network that is still learning at"
-            f" the first drop learns faster for a while, so what comes after {milestones[0]} is not"
-            " at one learning rate"
+            f" the first drop learns faster for a while, so times after {milestones[0]} do not"
+            " belong to one learning rate"
         )
     diverged = sum(int((group["state"] == State.DIVERGED).sum()) for group in groups.values())
     if diverged:
-        notes.append(f"{count_runs(diverged)} diverged and count at chance from then on")
+        notes.append(
+            f"{count_runs(diverged)} diverged and count at chance from their divergence on"
+        )
     if any(fit.is_at_floor for fit in fits):
         notes.append(
-            f"the spread of log time is held at {fits[0].sigma_floor:.2f}, the smallest that the"
+            f"the spread of log time is fixed at {fits[0].sigma_floor:.2f}, the smallest that the"
             " evaluations can resolve"
         )
     return notes

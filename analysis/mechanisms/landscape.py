@@ -22,26 +22,28 @@ PROBE = "landscape"
 SPECIFICATION = ["points", "reach", "pictures", "directions"]
 DIMENSIONS = {"line": 1, "square": 2}
 WINDOW = 5  # points per side, within which a smooth surface is fitted
-MAX_DEVIATION = 0.1  # decades (about a quarter of the loss); a point beyond is off the surface
+MAX_DEVIATION = (
+    0.1  # decades (about a quarter of the loss); a point farther away is off the surface
+)
 TITLE = "what does the loss look like around the trained network?"
 INTRODUCTION = (
-    "The weights of a trained network are one point in a space of very many dimensions. From "
-    "there two random directions are drawn, the network is moved along both, and at each place "
-    "its loss on the training images is measured. A network with large weights hardly notices a "
-    "step that ruins one with small weights, so equal steps cannot be compared between networks. "
-    "Therefore each filter of a random direction is scaled to the length of the network's own "
-    "filter (filter normalisation, Li et al. 2018). One unit on the axes is then as far as the "
-    "weights are from zero, in every network. Biases and the parameters of batch normalisation "
-    "stay unchanged, and it keeps using the moving averages of the trained network, as in that "
-    "work. In a smooth bowl, whose contours are rings, the negative gradient points towards the "
-    "centre from everywhere, which is easy for gradient descent. On a ragged surface, with "
-    "islands, ridges and sudden walls, the slope at one place says little about the next. The "
-    "table measures how ragged the surface is: each point is compared with the quadratic surface "
-    "that best fits the 24 points around it (on a line, the 4 points beside it), as log10 of the "
-    "loss, because the loss spans many decades and its largest values would hide everything else. "
-    "A bowl is near its fits almost everywhere, except perhaps at the network, where its bottom "
-    "is sharp. Two directions of very many are a small sample: what looks like a bowl here can be "
-    "ragged in others, so this is an illustration and not a test."
+    "The weights of a trained network are one point in a space of very many dimensions. From there "
+    "two random directions are drawn, the network is moved along both, and at each place its loss "
+    "on the training images is measured. A network with large weights hardly notices a step that "
+    "ruins one with small weights, so equal steps cannot be compared between networks. Therefore "
+    "each filter of a random direction is scaled to the length of the network's own filter (filter "
+    "normalisation, Li et al. 2018). One unit on the axes is then as far as the weights are from "
+    "zero, in every network. Biases and the parameters of batch normalisation stay unchanged, and "
+    "batch normalisation keeps using the moving averages of the trained network, as in that paper. "
+    "In a smooth bowl, whose contours are rings, the negative gradient points towards the centre "
+    "from everywhere, which is easy for gradient descent. On a ragged surface, with islands, "
+    "ridges and sudden walls, the slope at one place says little about the next. The table "
+    "measures how ragged the surface is: each point is compared with the quadratic surface that "
+    "best fits the 24 points around it (on a line, the 4 points beside it), as log10 of the loss, "
+    "because the loss spans many decades and its largest values would hide everything else. A bowl "
+    "is near its fits almost everywhere, except perhaps at the network, where its bottom is sharp. "
+    "Two directions out of very many are a small sample: what looks like a bowl here can be ragged "
+    "in others, so this is an illustration and not a test."
 )
 SCALE_SENTENCE = (
     "All panels share one scale{clipped}. The axes are in multiples of the weights' own norm, with "
@@ -79,11 +81,11 @@ def judge(_frame: Frame, _margin: float) -> list[Claim]:
 
 
 def select_specification(table: pd.DataFrame, shape: str) -> tuple[pd.DataFrame, list[str]]:
-    """Select the points of one specification, so that all networks are measured alike.
+    """Select the points of one specification, so that all networks are measured in the same way.
 
     A specification is the number of points, their reach, the number of images and the random
-    directions. The one that is complete for most networks is selected; of several such, the one
-    with most points.
+    directions. The one that is complete for the most networks is selected; if several are, the
+    one with the most points.
 
     Args:
         table: rows of the probe `landscape`.
@@ -146,12 +148,12 @@ def _describe_clipped(points: pd.DataFrame, limits: figure.Limits) -> str:
     not_finite = int(points["loss"].isna().sum())
     parts = []
     if above:
-        parts.append(f"{above} of {len(points)} points are above it and drawn at its end")
+        parts.append(f"{above} of {len(points)} points above it, drawn at its end")
     if below:
-        parts.append(f"{below} of {len(points)} points are below it and drawn at its end")
+        parts.append(f"{below} of {len(points)} points below it, drawn at its end")
     if not_finite:
-        parts.append(f"{not_finite} are not finite and left white")
-    return f" ({', '.join(parts)})" if parts else ""
+        parts.append(f"{not_finite} of {len(points)} points not finite, drawn white")
+    return f" ({'; '.join(parts)})" if parts else ""
 
 
 def measure_roughness(loss: np.ndarray) -> tuple[float, float]:
@@ -165,7 +167,7 @@ def measure_roughness(loss: np.ndarray) -> tuple[float, float]:
 
     Returns:
         The mean distance in decades, and the share of points that are more than MAX_DEVIATION
-        away. Windows with a NaN are excluded; both are NaN if no window is left.
+        away. Windows with a NaN are excluded; both are NaN if no window remains.
     """
     if min(loss.shape) < WINDOW:
         return math.nan, math.nan

@@ -1,4 +1,7 @@
-"""What does a network lose with a block? Lesions after training (Veit et al. 2016, 4.1 to 4.3)."""
+"""What does a network lose with one of its blocks? Lesions after training.
+
+Veit et al. (2016), sections 4.1 to 4.3.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,9 +22,9 @@ POSITION = 7
 PROBE = "lesions"
 TITLE = "what does a network lose with one of its blocks?"
 INTRODUCTION = (
-    "A trained network is damaged and tested again, without any training in between. To delete a "
-    "block is to remove its convolutions. A residual network is left with the block's shortcut; a "
-    "plain network has none and passes the block's input on unchanged. So a plain block can be "
+    "A trained network is damaged and evaluated again, without any training in between. To delete "
+    "a block is to remove its convolutions. A residual network is left with the block's shortcut; "
+    "a plain network has none and passes the block's input on unchanged. So a plain block can be "
     "deleted only if its output has the shape of its input. First each block is deleted alone, "
     "then random sets of blocks are deleted together, and then random pairs of blocks of one stage "
     "are swapped. In a plain network each block works only on the output of the block before. If "
@@ -76,7 +79,7 @@ def mark_shape_changes(
     """Add the column `changes_shape`, which marks deletions of blocks that change the shape.
 
     Only single deletions are marked. A plain network cannot lose such a block, so these are the
-    blocks that a plain network of the same depth did not lose. Without a plain network, the probe
+    blocks that no plain network of the same depth lost. Without a plain network, the probe
     `identity` shows which blocks they are.
 
     Args:
@@ -121,8 +124,8 @@ def average_lesions(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per run, `kind` of lesion and `number` of blocks. `error`: percent. `share`: the
-        number over that of the blocks that keep the shape. `intact`: the error without a lesion,
-        in percent. `increase`: error minus intact, in points.
+        number divided by the number of blocks that keep the shape. `intact`: the error without a
+        lesion, in percent. `increase`: error minus intact, in points.
     """
     keys = ["family", "depth", "seed", "run_id", "kind", "number"]
     keeping_shape = table[~table["changes_shape"]]
@@ -144,7 +147,7 @@ def judge_deletion(
 
     Reproduced if the Welch lower bound of plain minus residual is above the margin at every depth
     whose plain network trained. Contradicted if the upper bound is below it at any depth, with
-    Holm's correction for their number (`decide`).
+    Holm's correction for the number of bounds (`decide`).
 
     Args:
         errors: rows of `average_lesions`.
@@ -159,25 +162,15 @@ def judge_deletion(
     )
     families = (pair.plain, pair.residual)
     single_deletions = errors[is_single_deletion(errors) & errors["family"].isin(families)]
-    increases = {
-        family: group_known_values(single_deletions, family, "increase") for family in families
-    }
-    plain, residual = increases[pair.plain], increases[pair.residual]
+    plain = group_known_values(single_deletions, pair.plain, "increase")
+    residual = group_known_values(single_deletions, pair.residual, "increase")
 
     excluded_depths = _find_untrained(runs, pair.plain) & plain.keys()
     notes = _describe_excluded(excluded_depths, pair.plain)
     notes += find_unprobed(runs[runs["family"].isin(families)], errors)
     depths = sorted((plain.keys() & residual.keys()) - excluded_depths)
-    if not depths:
-        reason = (
-            f"no depth at which a block was deleted from both a trained {pair.plain} network and a "
-            f"{pair.residual} network"
-        )
-        return not_tested(name, statement, [reason], notes)
-
     compared_rows = single_deletions[single_deletions["depth"].isin(depths)]
-    groups = {family: group_by_depth(compared_rows, family) for family in families}
-    reasons = missing_requirements(groups, depths=1)
+    reasons = _find_missing(compared_rows, pair)
     if reasons:
         return not_tested(name, statement, reasons, notes)
 
@@ -187,6 +180,18 @@ def judge_deletion(
     line = format_bound(differences[decision.worst], decision.side, decision.simultaneous)
     decisive = f"worst case, {decision.worst} layers, {pair.plain} minus {pair.residual}: {line}"
     return Claim(name, statement, decision.verdict, decisive, evidence, notes)
+
+
+def _find_missing(compared_rows: pd.DataFrame, pair: FamilyPair) -> list[str]:
+    """Return why single deletions cannot be compared; empty if they can."""
+    if compared_rows.empty:
+        return [
+            f"no depth at which a block was deleted from both a trained {pair.plain} network and a"
+            f" {pair.residual} network"
+        ]
+    families = (pair.plain, pair.residual)
+    groups = {family: group_by_depth(compared_rows, family) for family in families}
+    return missing_requirements(groups, depths=1)
 
 
 def _find_untrained(runs: pd.DataFrame, family: str) -> set[int]:

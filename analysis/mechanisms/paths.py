@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.claim import Claim, Verdict, decide, not_tested
+from analysis.claim import Claim, Decision, Verdict, decide, not_tested
 from analysis.claims import family_pair
 from analysis.evidence import format_bound
 from analysis.figures import paths as figure
@@ -30,17 +30,17 @@ INTRODUCTION = (
     "can go through the convolutions or along the shortcut. So there are 2^n ways through the "
     "network, which are called paths, and the gradient that reaches the first block is exactly the "
     "sum of what all of them carry. The length of a path is the number of blocks whose "
-    "convolutions it passes. Most paths pass about half of them, because there are most ways to "
-    "choose half: the mean length is n/2. But paths need not carry equally much. If the "
-    "convolutions of a block shrink the gradient, longer paths carry less, and the gradient flows "
-    "along paths shorter than n/2. Then a deep network is trained as if it were many shallow ones, "
-    "which is how Veit et al. 2016 explain that it can be trained. If the convolutions amplify the "
-    "gradient, long paths carry more, and that explanation does not hold for the network. Two "
-    "things are measured: the gradient of single random paths and, exactly, the sum over all paths "
-    "of each length. The norm of that sum shows how much flows along paths of that length, "
-    "although the sums of different lengths may partly cancel when they are added. The effective "
-    "length is the mean length, weighted by these norms. A plain network has a single path, of "
-    "length n."
+    "convolutions it passes. Most paths pass about half of them, because half of them can be "
+    "chosen in the most ways: the mean length is n/2. But paths need not carry equal amounts. If "
+    "the convolutions of a block shrink the gradient, longer paths carry less, and the gradient "
+    "flows along paths shorter than n/2. Training a deep network then amounts to training many "
+    "shallow ones, which is how Veit et al. 2016 explain that it can be trained. If the "
+    "convolutions amplify the gradient, long paths carry more, and that explanation does not hold "
+    "for the network. Two things are measured: the gradient of single random paths and, exactly, "
+    "the sum over all paths of each length. The norm of that sum shows how much flows along paths "
+    "of that length, although the sums of different lengths may partly cancel when they are added. "
+    "The effective length is the mean length, weighted by these norms. A plain network has a "
+    "single path, of length n."
 )
 
 
@@ -70,7 +70,7 @@ def measure_lengths(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per run and iteration. `effective`: mean length in blocks, weighted by the norms.
-        `blocks`: n. `over`: effective minus n/2. `from` and `to`: lengths between which 95 % of
+        `blocks`: n. `excess`: effective minus n/2. `from` and `to`: lengths between which 95 % of
         the summed norms lie. All but `blocks` are NaN if a norm is not finite or all are zero.
     """
     rows: list[dict[str, Any]] = []
@@ -79,7 +79,7 @@ def measure_lengths(table: pd.DataFrame) -> pd.DataFrame:
         n = int(norms.index.max())
         row = {key: group[key].iloc[0] for key in MEASUREMENT_KEYS}
         row |= _measure_norms(norms)
-        rows.append(row | {"blocks": n, "over": row["effective"] - n / 2})
+        rows.append(row | {"blocks": n, "excess": row["effective"] - n / 2})
     return pd.DataFrame(rows)
 
 
@@ -100,8 +100,8 @@ def judge_lengths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Cla
     """Judge whether the effective length is below n/2 at the end of training, at every depth.
 
     Reproduced if every one-sided 95 % Student bound of effective minus n/2 is below 0.
-    Contradicted if any is above 0, with Holm's correction for their number (`decide`). The claim
-    is about a direction and has no margin, so its decisive line says how far from n/2 it is.
+    Contradicted if any is above 0, with Holm's correction for the number of bounds (`decide`). The
+    claim is about a direction and has no margin, so its decisive line states the distance to n/2.
 
     Args:
         lengths: rows of `measure_lengths`.
@@ -114,17 +114,15 @@ def judge_lengths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Cla
         "along paths shorter than the mean path"
     )
     of_family = lengths[lengths["family"] == family]
+    start = of_family[of_family["moment"] == INITIALISATION]
     end = of_family[of_family["moment"] == END]
-    if end.empty:
-        reason = f"no {family} network was probed at the end of its training"
-        return not_tested(name, statement, [reason])
-    reasons = missing_requirements({family: group_by_depth(end, family)}, depths=1)
+    reasons = _find_missing(end, family)
     if reasons:
         return not_tested(name, statement, reasons)
 
-    unknown_runs = end.loc[end["over"].isna(), "run_id"]
+    unknown_runs = end.loc[end["excess"].isna(), "run_id"]
     notes = [f"the gradient of {run_id} is zero or not finite: excluded" for run_id in unknown_runs]
-    excesses = group_known_values(end, family, "over")
+    excesses = group_known_values(end, family, "excess")
     reasons = _find_unknown_depths(excesses, family)
     if reasons:
         return not_tested(name, statement, reasons, notes)
@@ -133,18 +131,29 @@ def judge_lengths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Cla
     decision = decide(bounds, "below", 0.0)
     verdict = decision.verdict
     if notes and verdict is Verdict.REPRODUCED:
-        verdict = Verdict.INCONCLUSIVE  # what the excluded runs would show is not known
+        verdict = Verdict.INCONCLUSIVE  # the excluded runs might contradict
 
-    worst, start = decision.worst, of_family[of_family["moment"] == INITIALISATION]
+    notes += find_unprobed(runs[runs["family"] == family], end)
+    evidence = _describe_depths(end, start, bounds)
+    return Claim(name, statement, verdict, _format_worst(end, bounds, decision), evidence, notes)
+
+
+def _find_missing(end: pd.DataFrame, family: str) -> list[str]:
+    """Return why the lengths at the end of training cannot be judged; empty if they can."""
+    if end.empty:
+        return [f"no {family} network was probed at the end of its training"]
+    return missing_requirements({family: group_by_depth(end, family)}, depths=1)
+
+
+def _format_worst(end: pd.DataFrame, bounds: dict[int, Difference], decision: Decision[int]) -> str:
+    """Return the depth that a verdict rests on, with its difference from n/2 and its bound."""
+    worst = decision.worst
     n = int(end.loc[end["depth"] == worst, "blocks"].iloc[0])
     line = format_bound(
         bounds[worst], decision.side, decision.simultaneous, show=_format_blocks, unit=" blocks"
     )
-    length = f"effective length minus n/2 = {n / 2:g} is"
-    decisive = f"worst case, {worst} layers, {n} blocks: {length} {line}"
-    evidence = _describe_depths(end, start, bounds)
-    notes += find_unprobed(runs[runs["family"] == family], end)
-    return Claim(name, statement, verdict, decisive, evidence, notes)
+    difference = f"effective length minus n/2 = {n / 2:g} is {line}"
+    return f"worst case, {worst} layers, {n} blocks: {difference}"
 
 
 def _find_unknown_depths(excesses: dict[int, list[float]], family: str) -> list[str]:

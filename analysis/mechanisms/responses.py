@@ -29,11 +29,11 @@ INTRODUCTION = (
     "every deviation to its learned scale, which starts at 1. So where BN follows each layer, all "
     "layers start at 1 and only training moves them. Weight decay alone pulls each scale a little "
     "below 1. A very large response need not be a useful one: one step along an exploded gradient "
-    "throws the parameters of BN far away."
+    "moves the parameters of BN far from their start."
 )
 # Margin of both claims, which are about a size. BN starts each deviation at 1, so this is a
-# twentieth of the whole. A difference that is surely smaller contradicts the claims, even if it is
-# surely above 0: it is negligible.
+# twentieth of the starting value. A difference that is certainly smaller contradicts the claims,
+# even if it is certainly above 0: it is negligible.
 MARGIN = 0.05
 
 
@@ -81,7 +81,7 @@ def average_layers(table: pd.DataFrame) -> pd.DataFrame:
     """Average the standard deviations over the layers of a network.
 
     `table`: rows of the probe `responses`. Returns one row per run and moment with the column
-    `deviation`; NaN if that of a layer is.
+    `deviation`; NaN if that of any layer is NaN.
     """
     layers = table.astype({"deviation": float}).groupby(MEASUREMENT_KEYS)["deviation"]
     is_complete = layers.count() == layers.size()
@@ -93,12 +93,12 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
 
     Reproduced if the Welch lower bound of plain minus residual is above the margin at every depth
     that both have. Contradicted if the upper bound is below the margin at any depth, with Holm's
-    correction for their number (`decide`).
+    correction for the number of bounds (`decide`).
 
     Args:
         values: rows of `average_layers` at the end of training.
         pair: the two families to compare.
-        notes: what a reader must know beside the numbers.
+        notes: what a reader must know besides the numbers.
     """
     name = "weaker responses"
     statement = (
@@ -166,7 +166,7 @@ def judge_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Claim:
 
 
 def describe_caveats(frame: Frame, values: pd.DataFrame, family: str) -> list[str]:
-    """Return notes on one family; on untrained runs among others.
+    """Return notes on the runs of one family, the untrained ones included.
 
     The responses of a network that has learned nothing say nothing about trained networks.
     """

@@ -1,6 +1,7 @@
 """Do gradients shatter? Their correlation at neighbouring inputs (Balduzzi et al. 2017)."""
 
 import math
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from analysis.figures import shattering as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms import depth_tests
 from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation
-from analysis.mechanisms.depth_tests import DecreasingTrend
+from analysis.mechanisms.depth_tests import DecreasingTrend, Groups
 from analysis.probes import INITIALISATION
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference, Interval, student_interval
@@ -23,17 +24,17 @@ INTRODUCTION = (
     "A gradient describes what a very small step does. A step of SGD is not so small, and it is "
     "meant to help more images than those of its batch. Both work only if the gradient at a "
     "slightly different place is much the same. Balduzzi et al. 2017 found that in deep plain "
-    "networks it is not: the gradients at two almost identical inputs differ as much as white "
-    "noise. They call these gradients shattered. Their norms may be healthy all the same. The "
-    "same is to be expected of slightly changed weights, which change the input of every later "
+    "networks it is not: the gradients at two almost identical inputs are as unrelated as white "
+    "noise. They call these gradients shattered. Their norms may be healthy all the same. The same "
+    "is to be expected when the weights change slightly, which changes the input of every later "
     "layer. Then a step that helps one image does not help a similar one, the next batch undoes "
     "it, and SGD makes little progress. Here straight lines are drawn from one image to another. "
     "At 65 points of each line the gradient of a logit (that of the first image's class) is "
     "computed with respect to the input. The correlation is the cosine between the gradients at "
     "two points of a line, averaged over all pairs of points at the same distance and over 16 "
-    "lines. A linear network has 1 at every distance; white noise has 0 at every distance above "
-    "0. Shortcuts add a part that does not shatter. If this is how they help, residual networks "
-    "should keep a higher correlation than plain networks of the same depth."
+    "lines. It is 1 at every distance for a linear network, and 0 at every distance above 0 for "
+    "white noise. Shortcuts add a part that does not shatter. If this is how they help, residual "
+    "networks should keep a higher correlation than plain networks of the same depth."
 )
 TREND = 0  # key of the trend among the differences, whose other keys are depths
 SCALE = "(correlation: 1 identical, 0 white noise)"
@@ -76,21 +77,21 @@ def select_nearest(table: pd.DataFrame) -> pd.DataFrame:
 def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> Claim:
     """Judge whether the correlation falls with depth, and is higher with shortcuts.
 
-    Reproduced if all of this holds: plain networks show a falling trend over depth, and at every
+    Reproduced if both of these hold: plain networks show a falling trend over depth, and at every
     depth that both families have, the Welch lower bound of residual minus plain is above 0.
-    Contradicted if any of these bounds lies on the other side, with Holm's correction for their
-    number, the trend's among them (`decide`). The claim is about a direction, so it has no
-    margin.
+    Contradicted if any of these bounds lies on the other side, with Holm's correction for the
+    number of bounds, including that of the trend (`decide`). The claim is about a
+    direction, so it has no margin.
 
     Args:
         values: rows of `select_nearest` at initialisation.
         pair: the two families to compare.
-        notes: what a reader must know beside the numbers.
+        notes: what a reader must know besides the numbers.
     """
     name = "shattered gradients"
     statement = (
         f"at initialisation the gradients of neighbouring inputs are less alike the deeper the "
-        f"{pair.plain} network, and more alike in the {pair.residual} network of each depth"
+        f"{pair.plain} network, and more alike in the {pair.residual} network of the same depth"
     )
     families = {family: group_by_depth(values, family) for family in (pair.plain, pair.residual)}
     reasons = missing_requirements(families, depths=2, shared=True, kind="probed")
@@ -108,14 +109,23 @@ def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) 
     decisive = _format_decisive(verdict, decision, trend, gaps, pair)
 
     evidence = [f"{pair.plain}, {line}" for line in trend.evidence]
+    evidence += _describe_gaps(plain, residual, gaps, pair)
+    return Claim(name, statement, verdict, decisive, evidence, notes)
+
+
+def _describe_gaps(
+    plain: Groups, residual: Groups, gaps: Mapping[int, Difference], pair: FamilyPair
+) -> list[str]:
+    """Return one line per depth: the mean correlation of both families and their difference."""
+    lines = []
     for depth, gap in gaps.items():
         plain_mean = depth_tests.format_mean(plain[depth], decimals=3)
         residual_mean = depth_tests.format_mean(residual[depth], decimals=3)
-        evidence.append(
+        lines.append(
             f"{depth} layers: {plain_mean} {pair.plain}, {residual_mean} {pair.residual};"
             f" {pair.residual} minus {pair.plain} {depth_tests.format_difference(gap)}"
         )
-    return Claim(name, statement, verdict, decisive, evidence, notes)
+    return lines
 
 
 def _format_decisive(
@@ -125,9 +135,9 @@ def _format_decisive(
     gaps: dict[int, Difference],
     pair: FamilyPair,
 ) -> str:
-    """Return the bound that contradicts, or the weakest bound of each part that matters.
+    """Return the bound that contradicts, or the weakest bound of each decisive part of the claim.
 
-    A part matters if it is shown and the verdict is reproduced, or if it is not shown.
+    If the verdict is reproduced, both parts are decisive; otherwise those that are not shown.
     """
     gap_label = f"{pair.residual} minus {pair.plain}, worst case"
     if verdict is Verdict.CONTRADICTED:

@@ -23,13 +23,14 @@ def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> 
 
     Reproduced if, at every share of chance error at which both families can be fitted, the upper
     bound of the residual slope is below the lower bound of the plain one. All must hold, so their
-    number needs no correction (intersection-union), and no share can be picked. Contradicted if
-    the opposite holds at any share, with bounds of level 1 - 0.05/m for m shares (Holm's first
-    step).
+    number needs no correction (intersection-union test), and no share can be cherry-picked.
+    Contradicted if the opposite holds at any share, with bounds of level 1 - 0.05/m for m shares
+    (Holm's first step).
 
-    Half of chance error alone would not do: the rule was made when the curves of the experiment
-    `quick` were known, whose residual networks all pass it before their first evaluation. The
-    whole training counts, learning-rate drops included, for both families alike.
+    Half of chance error alone would not be enough: this rule was made when the curves of the
+    experiment `quick` were known, and all its residual networks reach half of chance error before
+    their first evaluation. The whole training counts for both families, learning-rate drops
+    included.
 
     Args:
         runs: rows of `Frame.runs`.
@@ -48,15 +49,7 @@ def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> 
     if reasons:
         return not_tested(name, statement, reasons)
 
-    fits: dict[Fraction, PairOfFits] = {}
-    evidence = []
-    for share in THRESHOLDS:
-        plain = try_fit(EXPONENTIAL, times[times["family"] == pair.plain], share)
-        residual = try_fit(EXPONENTIAL, times[times["family"] == pair.residual], share)
-        if isinstance(plain, GrowthFit) and isinstance(residual, GrowthFit):
-            fits[share] = plain, residual
-        lines = f"{pair.plain} {format_fit(plain)}; {pair.residual} {format_fit(residual)}"
-        evidence.append(f"{share} of chance error: {lines}")
+    fits, evidence = _fit_shares(times, pair)
     if not fits:
         reason = "there is no share at which both factors can be fitted"
         return not_tested(name, statement, [reason, *evidence])
@@ -64,6 +57,27 @@ def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> 
     verdict = decide_slowing(fits)
     decisive = _format_decisive(fits, verdict is Verdict.CONTRADICTED, pair)
     return Claim(name, statement, verdict, decisive, evidence)
+
+
+def _fit_shares(
+    times: pd.DataFrame, pair: FamilyPair
+) -> tuple[dict[Fraction, PairOfFits], list[str]]:
+    """Fit the exponential form to both families at each share of chance error.
+
+    Returns the shares at which both families can be fitted, and one line of evidence per share.
+    """
+    plain_times = times[times["family"] == pair.plain]
+    residual_times = times[times["family"] == pair.residual]
+    fits: dict[Fraction, PairOfFits] = {}
+    evidence = []
+    for share in THRESHOLDS:
+        plain = try_fit(EXPONENTIAL, plain_times, share)
+        residual = try_fit(EXPONENTIAL, residual_times, share)
+        if isinstance(plain, GrowthFit) and isinstance(residual, GrowthFit):
+            fits[share] = plain, residual
+        lines = f"{pair.plain} {format_fit(plain)}; {pair.residual} {format_fit(residual)}"
+        evidence.append(f"{share} of chance error: {lines}")
+    return fits, evidence
 
 
 def decide_slowing(fits: Mapping[Fraction, PairOfFits]) -> Verdict:
@@ -102,10 +116,10 @@ def _format_decisive(
     """Return the bounds of both families at the share on which the verdict rests."""
     if is_contradicted:
         level, side, other_side = contradiction_level(len(fits)), LOWER, UPPER
-        gaps = {share: _lower_gap(*both, level) for share, both in fits.items()}
+        gaps = {share: _lower_gap(*pair_of_fits, level) for share, pair_of_fits in fits.items()}
     else:
         level, side, other_side = CONFIDENCE, UPPER, LOWER
-        gaps = {share: _upper_gap(*both) for share, both in fits.items()}
+        gaps = {share: _upper_gap(*pair_of_fits) for share, pair_of_fits in fits.items()}
     worst = max(gaps, key=lambda share: gaps[share])
     plain, residual = fits[worst]
     residual_bound = _format_bound(residual, level, side)

@@ -21,8 +21,9 @@ THRESHOLDS = (
 def measure_times(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """Measure when each run reaches each share of chance error.
 
-    A run is evaluated only now and then, so its time is known as an interval. A diverged run is at
-    chance from its divergence on; an error that it had not reached before, it never reaches.
+    A run is evaluated only at intervals, so its time is known to lie between two evaluations. A
+    diverged run counts at chance from its divergence on: it never reaches an error that it had not
+    reached before.
 
     Args:
         runs: rows of `Frame.runs`.
@@ -64,7 +65,7 @@ def _locate_time(iterations: np.ndarray, is_reached: np.ndarray) -> dict[str, fl
 
 
 def censor_at(times: pd.DataFrame, last: float) -> pd.DataFrame:
-    """Return the times as if no run had been followed beyond the iteration `last`."""
+    """Return the times as if no run had been trained beyond the iteration `last`."""
     is_later = times["by"] > last
     return times.assign(
         after=times["after"].clip(upper=last), by=times["by"].mask(is_later, math.inf)
@@ -87,7 +88,7 @@ def describe_times(times: pd.DataFrame) -> list[str]:
 
 
 def _format_median(group: pd.DataFrame) -> str:
-    """Return the interval of the median run; of two middle ones, the later."""
+    """Return the interval of the median run; with an even number of runs, the later middle one."""
     median = group.sort_values("by").iloc[len(group) // 2]
     if math.isinf(median["by"]):
         return f"> {median['last']:,.0f}"

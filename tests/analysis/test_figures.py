@@ -71,17 +71,17 @@ def test_diverged_run_is_a_cross_at_chance(frame_of, ax):
 def frame_of_distinct_errors(frame_of):
     """Return a function that builds a frame in which no two errors agree.
 
-    The training error of the claims, the clean one, that before training and the test error
-    differ, and the test error falls where the others rise. Chance is 75 %.
+    The training error of the claims, the clean training error, the error before training and the
+    test error all differ, and the test error falls where the others rise. Chance is 75 %.
     """
 
     def build_frame(errors=ERRORS, **columns):
         frame = frame_of(errors, chance=75.0, **columns)
-        runs, at = frame.runs, frame.curves
+        runs, curves = frame.runs, frame.curves
         runs["train/clean_error"] = runs[TRAINING_ERROR] / 2
         runs[TRAINING_ERROR_AT_START] = runs[TRAINING_ERROR] / 3
         runs["test/error"] = 100 - 0.9 * runs[TRAINING_ERROR]
-        at["test/error"] = 100 - 0.8 * at[TRAINING_ERROR]
+        curves["test/error"] = 100 - 0.8 * curves[TRAINING_ERROR]
         return frame
 
     return build_frame
@@ -164,19 +164,18 @@ def test_curves_are_means_over_seeds(frame_of, ax):
     frame = frame_of(ERRORS)
     learning_curves.draw(frame, ax, "plain")
     lines = [line.get_ydata() for line in ax.lines if len(line.get_ydata()) == 2]
-    at = frame.curves[(frame.curves["family"] == "plain") & (frame.curves["depth"] == 20)].groupby(
-        "iteration"
-    )
+    is_drawn = (frame.curves["family"] == "plain") & (frame.curves["depth"] == 20)
+    by_iteration = frame.curves[is_drawn].groupby("iteration")
     assert np.allclose(lines[0], [1.6 * 1.5, 1.6])
-    assert np.allclose(lines[1], at["test/error"].mean())
+    assert np.allclose(lines[1], by_iteration["test/error"].mean())
     left, right = learning_curves.plot(frame).axes
     assert left.get_ylim() == right.get_ylim()
 
 
 def test_depths_differ_in_colour_and_in_line_style():
     styles = [style.depth_style(index, 5) for index in range(5)]
-    assert len({str(look["linestyle"]) for look in styles}) == 5
-    assert len({tuple(look["color"]) for look in styles}) == 5
+    assert len({str(depth_style["linestyle"]) for depth_style in styles}) == 5
+    assert len({tuple(depth_style["color"]) for depth_style in styles}) == 5
 
 
 def test_same_frame_gives_the_same_files(frame_of, tmp_path):

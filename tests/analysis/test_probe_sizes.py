@@ -105,7 +105,7 @@ def test_a_run_of_another_size_changes_no_number(probed):
     assert after.introduction.endswith(sentence)
     assert after.claims[0].notes == [
         sentence,
-        "1 of 3 runs without this probe: plain-d20-s2 (done)",
+        "1 of 3 runs lack this probe: plain-d20-s2 (done)",
     ]
     assert sentence not in before.introduction
 

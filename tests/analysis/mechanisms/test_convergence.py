@@ -216,7 +216,7 @@ def test_slowing_has_all_three_verdicts(explain):
 def fit_line(slope, deviation):
     """Return a fit to ten runs at each of four depths.
 
-    Log times grow by `slope` per layer and spread by `deviation`.
+    Log times grow by `slope` per layer and spread by up to `deviation`.
     """
     depths = np.repeat([20.0, 32, 44, 56], 10)
     noise = np.tile(np.linspace(-1, 1, 10), 4) * deviation
@@ -262,7 +262,7 @@ def test_decisive_line_states_the_level(explain):
 
 @pytest.mark.slow
 def test_equal_slopes_contradict_in_five_percent():
-    """Plain slopes are known well and equal; with four 95 % bounds it would be 18 %."""
+    """The slopes are equal; with four 95 % bounds, 18 % of the verdicts would contradict."""
     depths, generator = np.repeat([20.0, 32, 44, 56], 4), np.random.default_rng(0)
     plain, verdicts = fit_line(0.05, 1e-3), []
     for _ in range(100):

@@ -63,7 +63,7 @@ def test_bounds_decide_and_not_the_mean(mean, verdict):
 
 
 def test_several_bounds_need_more_to_contradict():
-    """One-sided p is 0.036: enough alone, but two depths need less than 0.025."""
+    """One-sided p is 0.036: enough for one depth, but two depths need p < 0.025."""
     norms = [100 * 1.212 / 1.1, 1.0, 1.0, 1.0]  # 3.5 standard errors above
     assert judge_table({20: {0: norms}}, seeds=3, spread=1.1).verdict is Verdict.CONTRADICTED
     two = {20: {0: norms}, 56: {0: LEVEL}}
@@ -84,9 +84,9 @@ def test_one_seed_is_not_tested():
     assert claim.decisive == "plain networks of 20 layers have one seed; an interval needs two"
 
 
-@pytest.mark.parametrize("broken", [0.0, float("nan")])
-def test_norm_of_zero_or_nan_is_named(broken):
-    claim = judge_table({20: {0: [broken, 1.0, 1.0]}, 56: {0: LEVEL}})
+@pytest.mark.parametrize("norm", [0.0, float("nan")])
+def test_norm_of_zero_or_nan_is_named(norm):
+    claim = judge_table({20: {0: [norm, 1.0, 1.0]}, 56: {0: LEVEL}})
     assert claim.verdict is Verdict.INCONCLUSIVE
     assert "20 layers, initialisation: gradient zero or not finite in 2 runs" in claim.decisive
     assert "(not finite)" in claim.evidence[0]
@@ -112,7 +112,7 @@ def test_unprobed_runs_are_named():
     table = gradient_flow_table({"plain": {20: {0: LEVEL}}}, seeds=3)
     runs = table.drop_duplicates("run_id").assign(state=["done", "done", "diverged"])
     claim = judge_norms(measure_spans(table[table["seed"] < 2]), runs, "plain")
-    assert claim.notes == ["1 of 3 runs without this probe: plain-d20-s2 (diverged)"]
+    assert claim.notes == ["1 of 3 runs lack this probe: plain-d20-s2 (diverged)"]
 
 
 def test_table_has_geometric_means():
@@ -123,9 +123,9 @@ def test_table_has_geometric_means():
     assert table.loc[0, "runs"] == 2
 
 
-@pytest.mark.parametrize("broken", [0.0, math.nan])
-def test_unknown_norm_has_no_mean(broken):
-    table = summarise(measure_spans(gradient_flow_table({"plain": {20: {0: [broken, 1.0, 1.0]}}})))
+@pytest.mark.parametrize("norm", [0.0, math.nan])
+def test_unknown_norm_has_no_mean(norm):
+    table = summarise(measure_spans(gradient_flow_table({"plain": {20: {0: [norm, 1.0, 1.0]}}})))
     assert math.isnan(table.loc[0, "first_gmean"])
     assert table.loc[0, "last_gmean"] == pytest.approx(1)
 

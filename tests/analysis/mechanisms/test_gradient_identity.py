@@ -44,8 +44,8 @@ def test_equality_to_rounding_is_reproduced(explain):
     (claim,) = explain(table).claims
     assert claim.verdict is Verdict.REPRODUCED
     assert claim.decisive == (
-        "largest relative difference of the two sides 2.0e-14 (limit 1e-10), over 54 equations in"
-        " 4 runs"
+        "largest relative difference between the two sides 2.0e-14 (limit 1e-10), over 54"
+        " equations in 4 runs"
     )
     assert claim.evidence[:2] == [
         "blocks that keep the shape: at most 2.0e-14, 42 equations",
@@ -66,9 +66,9 @@ def test_equation_without_difference_is_inconclusive(explain):
     table.loc[5, ["relative_difference", "shortcut_share"]] = math.nan
     (claim,) = explain(table).claims
     assert claim.verdict is Verdict.INCONCLUSIVE
-    assert "not known for 1 of them" in claim.decisive
+    assert "unknown for 1 of them" in claim.decisive
     assert claim.notes == [
-        "not a finite number in 1 run, so bounds that need it are not known: residual-d8-s0",
+        "not finite in 1 run, so the bounds that depend on it are unknown: residual-d8-s0",
     ]
 
 
@@ -76,7 +76,7 @@ def test_check_needs_no_second_seed(explain):
     explanation = explain(identity_table(seeds=1))
     assert explanation.claims[0].verdict is Verdict.REPRODUCED
     assert explanation.claims[0].notes == [
-        "2 of 4 runs without this probe: residual-d8-s1 (done), residual-d14-s1 (done)",
+        "2 of 4 runs lack this probe: residual-d8-s1 (done), residual-d14-s1 (done)",
     ]
 
 

@@ -1,4 +1,4 @@
-"""The loss around trained networks: roughness by hand, one scale, and what is not shown."""
+"""The loss around trained networks: roughness by hand, one scale, what is not shown."""
 
 from dataclasses import replace
 from math import nan
@@ -143,8 +143,10 @@ def test_line_draws_loss_and_error_of_every_network(frame_with_landscape):
 def test_incomplete_grid_is_named_and_not_drawn(frame_with_landscape):
     frame = frame_with_landscape(BOTH)
     table = frame.probes["landscape"]
-    gone = (table["run_id"] == "plain-d56-s0") & (table["shape"] == "square") & (table["x"] == 1)
-    explanation = build(replace(frame, probes={"landscape": table[~gone]}), 2.0)
+    is_missing = (
+        (table["run_id"] == "plain-d56-s0") & (table["shape"] == "square") & (table["x"] == 1)
+    )
+    explanation = build(replace(frame, probes={"landscape": table[~is_missing]}), 2.0)
     assert (
         "the square of plain-d56-s0, because only 20 of its 25 points were measured"
         in explanation.introduction
@@ -161,11 +163,11 @@ def test_finer_specification_is_shown_once_complete(frame_with_landscape):
     assert (
         "2 specifications of the square were measured; shown: 7 points" in explanation.introduction
     )
-    begun = fine[(fine["shape"] == "line") | (fine["x"] == 1)]
-    explanation = build(replace(frame, probes={"landscape": pd.concat([coarse, begun])}), 2.0)
+    unfinished = fine[(fine["shape"] == "line") | (fine["x"] == 1)]
+    explanation = build(replace(frame, probes={"landscape": pd.concat([coarse, unfinished])}), 2.0)
     assert "of the square were measured; shown: 5 points" in explanation.introduction
     explanation = build(
-        replace(frame, probes={"landscape": begun[begun["shape"] == "square"]}), 2.0
+        replace(frame, probes={"landscape": unfinished[unfinished["shape"] == "square"]}), 2.0
     )
     assert explanation.figures == {}
     assert explanation.table.empty
@@ -179,7 +181,7 @@ def test_caption_counts_points_beyond_the_scale(frame_with_landscape):
     frame = frame_with_landscape({"residual": {20: [1.0, 1.0, 1.0]}}, wild, points=9)
     caption = build(frame, 2.0).figures["landscape"][1]
     assert (
-        "1 of 81 points are above it and drawn at its end, 1 are not finite and left white"
+        "1 of 81 points above it, drawn at its end; 1 of 81 points not finite, drawn white"
         in caption
     )
     assert "Shown: residual-d20-s0." in caption  # the first seed only
@@ -191,5 +193,5 @@ def test_surface_without_finite_points_is_white(frame_with_landscape):
         return nan
 
     explanation = build(frame_with_landscape({"plain": {20: [1.0]}}, unknown), 2.0)
-    assert "25 are not finite and left white" in explanation.figures["landscape"][1]
+    assert "25 of 25 points not finite, drawn white" in explanation.figures["landscape"][1]
     assert np.isnan(explanation.table["square_off_smooth_share"].iloc[0])

@@ -99,7 +99,7 @@ def test_bounds_decide_on_both_sides_of_the_margin(frame_with_lesions, differenc
 
 
 def test_several_depths_need_more_to_contradict(frame_with_lesions):
-    """1.1 points contradict alone (p = 0.046); with two depths p must be below 0.025."""
+    """At one depth 1.1 points contradict (p = 0.046); two depths need p < 0.025."""
     errors = {family: {20: [1.0] * 3, 32: [1.0] * 3} for family in TRAINED}
     for difference, verdict in ((1.1, Verdict.INCONCLUSIVE), (0.5, Verdict.CONTRADICTED)):
         weak = dict.fromkeys((0, 1, 2), INTACT["residual"] + 65 - difference)
@@ -146,7 +146,7 @@ def test_unprobed_run_is_named(frame_with_lesions):
     probed = table[table["run_id"] != "residual-d20-s1"]
     (claim,) = build(replace(frame, probes={"lesions": probed}), 2.0).claims
     assert any(
-        "1 of 6 runs without this probe: residual-d20-s1 (done)" in note for note in claim.notes
+        "1 of 6 runs lack this probe: residual-d20-s1 (done)" in note for note in claim.notes
     )
 
 

@@ -1,4 +1,4 @@
-"""All mechanisms together: their order, and what they need of a frame."""
+"""All mechanisms together: their order, their captions, and what they need from a frame."""
 
 from dataclasses import replace
 

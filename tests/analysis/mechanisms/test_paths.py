@@ -39,8 +39,8 @@ def frame_with_paths(frame_of):
                 table = pd.DataFrame({"length": lengths, "sum_gradient": norms})
                 table["paths"] = [float(comb(len(norms) - 1, k)) for k in lengths]
                 table["path_gradient"] = [nan if k == 1 else 0.1**k for k in lengths]
-                who = {key: run[key] for key in ("run_id", "family", "depth", "seed")}
-                tables.append(table.assign(moment=moment, iteration=iteration, **who))
+                run_columns = {key: run[key] for key in ("run_id", "family", "depth", "seed")}
+                tables.append(table.assign(moment=moment, iteration=iteration, **run_columns))
         return replace(frame, probes={"paths": pd.concat(tables, ignore_index=True)})
 
     return build_frame
@@ -54,7 +54,7 @@ def test_effective_length_is_weighted_by_norms(frame_with_paths):
     lengths = measure_lengths(frame_with_paths([SHORT]).probes["paths"]).set_index("moment")
     end = lengths.loc["end"]
     assert end["effective"] == pytest.approx((0 * 4 + 1 * 3 + 2 * 2 + 3 * 1) / 10)
-    assert end["over"] == pytest.approx(1 - 4 / 2)
+    assert end["excess"] == pytest.approx(1 - 4 / 2)
     assert (end["from"], end["to"]) == (0, 3)
     assert lengths.loc["initialisation", "effective"] == pytest.approx(3)
     assert lengths.loc["initialisation", "from"] == 1  # no norm at length 0
@@ -121,7 +121,7 @@ def test_bounds_decide_on_both_sides_of_zero(frame_with_paths, over, verdict):
 
 
 def test_several_depths_need_more_to_contradict(frame_with_paths):
-    """+0.2 contradicts alone (p = 0.037); with two depths p must be below 0.025, as for +0.25."""
+    """At one depth +0.2 contradicts (p = 0.037); two depths need p < 0.025, which +0.25 has."""
     for over, verdict in ((0.2, Verdict.INCONCLUSIVE), (0.25, Verdict.CONTRADICTED)):
         frame = frame_with_paths(ends_of(-1.0), depths=(20, 32))
         table = frame.probes["paths"].copy()
@@ -131,11 +131,11 @@ def test_several_depths_need_more_to_contradict(frame_with_paths):
 
 
 def test_gradient_of_nan_is_named_and_never_reproduces(frame_with_paths):
-    broken = [4.0, nan, 2.0, 1.0, 0.0]
-    (claim,) = build(frame_with_paths([SHORT, SHORT, broken]), 2.0).claims
+    with_nan = [4.0, nan, 2.0, 1.0, 0.0]
+    (claim,) = build(frame_with_paths([SHORT, SHORT, with_nan]), 2.0).claims
     assert claim.verdict is Verdict.INCONCLUSIVE
     assert any("residual-d20-s2 is zero or not finite" in note for note in claim.notes)
-    explanation = build(frame_with_paths([SHORT, broken]), 2.0)
+    explanation = build(frame_with_paths([SHORT, with_nan]), 2.0)
     assert explanation.claims[0].verdict is Verdict.NOT_TESTED
     assert explanation.table.set_index("iteration").loc[400, "runs_known"] == 1
     # Nothing is known at the end, and the figure is still drawn.

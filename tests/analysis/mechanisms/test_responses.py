@@ -61,7 +61,7 @@ def test_one_depth_with_weaker_plain_contradicts(explain):
 
 @pytest.mark.parametrize("difference", [0.0, 0.002, -0.002])
 def test_negligible_difference_contradicts(explain, difference):
-    """Even if it is surely not 0, because the claims are about a size."""
+    """Even if it is certainly not 0, because the claims are about a size."""
     table = responses_table(
         {"plain": {8: 1.0, 14: 1.0}, "residual": {8: 1.0 - difference, 14: 1.0 - 2 * difference}}
     )
@@ -97,7 +97,7 @@ def test_bounds_of_the_fall_decide_on_both_sides(explain, difference, verdict):
 
 
 def test_several_depths_need_more_to_contradict(explain):
-    """0.032 contradicts alone (p = 0.046); with two depths p must be below 0.025, as for 0.02."""
+    """At one depth 0.032 contradicts (p = 0.046); two depths need p < 0.025, which 0.02 has."""
     for difference, verdict in ((0.032, Verdict.INCONCLUSIVE), (0.02, Verdict.CONTRADICTED)):
         claim = explain(
             responses_table({"plain": {8: 1.0, 14: 1.0}, "residual": {8: 0.5, 14: 1 - difference}})
@@ -107,7 +107,7 @@ def test_several_depths_need_more_to_contradict(explain):
 
 
 def test_fall_without_a_trend_is_inconclusive(explain):
-    """The deepest is below the shallowest, but the one between is above both."""
+    """The deepest is below the shallowest, but the depth between is above both."""
     means = WEAK | {"residual": {8: 0.5, 14: 0.9, 20: 0.4}}
     assert verdicts(explain(responses_table(means)))["weaker with depth"] is Verdict.INCONCLUSIVE
 
@@ -129,10 +129,10 @@ def test_one_family_is_not_tested(explain):
 
 def test_response_of_nan_is_named(explain):
     table = responses_table(WEAK)
-    lost = (
+    is_unknown = (
         (table["run_id"] == "residual-d14-s0") & (table["moment"] == "end") & (table["layer"] == 1)
     )
-    table.loc[lost, "deviation"] = math.nan
+    table.loc[is_unknown, "deviation"] = math.nan
     explanation = explain(table)
     assert set(verdicts(explanation).values()) == {Verdict.INCONCLUSIVE}
     assert all("residual-d14-s0" in claim.notes[0] for claim in explanation.claims)

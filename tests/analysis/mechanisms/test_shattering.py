@@ -110,7 +110,7 @@ def test_bounds_of_the_fall_decide_on_both_sides(explain, rise, verdict):
 
 
 def test_fall_without_a_trend_is_inconclusive(explain):
-    """The deepest is below the shallowest, but the one between is above both."""
+    """The deepest is below the shallowest, but the depth between is above both."""
     (claim,) = explain(shattering_table(SHATTERED | {"plain": {8: 0.5, 14: 0.8, 20: 0.4}})).claims
     assert claim.verdict is Verdict.INCONCLUSIVE
     assert claim.decisive.startswith("plain, 20 minus 8 layers: -0.1000, 95 % upper bound -0.08")
@@ -136,7 +136,7 @@ def test_correlation_of_nan_is_named_and_inconclusive(explain):
     (claim,) = explain(table).claims
     assert claim.verdict is Verdict.INCONCLUSIVE
     assert claim.notes == [
-        "not a finite number in 1 run, so bounds that need it are not known: plain-d14-s1"
+        "not finite in 1 run, so the bounds that depend on it are unknown: plain-d14-s1"
     ]
 
 
