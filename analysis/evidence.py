@@ -1,6 +1,6 @@
 """The text of evidence and notes: numbers with their bounds, runs, and caveats."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import pandas as pd
@@ -9,8 +9,6 @@ from analysis.claim import RunsByDepth, Side, difference_by_seed, is_untrained
 from analysis.columns import ENDED_AT, TRAINING_ERROR, UNTRAINED_WITHIN_POINTS
 from analysis.statistics import CONFIDENCE, Difference, Estimate, bonferroni_level
 from degradation.records.schema import State
-
-MAX_NAMED = 3  # items that a sentence names before it counts the rest
 
 
 class HasBounds(Protocol):
@@ -88,16 +86,6 @@ def format_comparison(difference: Estimate, a: pd.DataFrame, b: pd.DataFrame) ->
         return line
     lower, upper = format_points(by_seed.lower), format_points(by_seed.upper)
     return f"{line}; paired by seed: one-sided 95 % bounds {lower}, {upper}"
-
-
-def abbreviate(items: Sequence[str], separator: str = ", ") -> str:
-    """Name the first three items and count the rest: `a, b, c and 2 more`."""
-    names = separator.join(items[:MAX_NAMED])
-    rest = len(items) - MAX_NAMED
-    if rest <= 0:
-        return names
-    conjunction = " and" if separator == ", " else f"{separator}and"
-    return f"{names}{conjunction} {rest} more"
 
 
 def describe_end(run: Mapping[Any, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.evidence import abbreviate
+from analysis.abbreviation import abbreviate
 from degradation.durable_io import Row
 from degradation.metrics import ITERATION
 from degradation.records import row_validation

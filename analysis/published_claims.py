@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.abbreviation import abbreviate
 from analysis.claim import Claim, Verdict, not_tested
 from analysis.columns import FINISHED_STATES
-from analysis.evidence import abbreviate, caveats
+from analysis.evidence import caveats
 from analysis.paper_protocol import (
     find_departures,
     follows_cifar10_protocol,

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from analysis.abbreviation import abbreviate
 from analysis.claim import MIN_SEEDS, RunsByDepth
 from analysis.columns import FINISHED_STATES
-from analysis.evidence import abbreviate, describe_run
+from analysis.evidence import describe_run
 from degradation.records.schema import State
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.abbreviation import abbreviate
 from analysis.claim import Claim, Verdict
-from analysis.evidence import abbreviate
 from analysis.frame import Frame
 from degradation.metrics import ITERATION
 

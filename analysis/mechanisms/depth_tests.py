@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from analysis.abbreviation import abbreviate
 from analysis.claim import Decision, Side, Verdict, decide
 from analysis.claims import SIGNIFICANCE
-from analysis.evidence import abbreviate, format_bound, format_interval
+from analysis.evidence import format_bound, format_interval
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.base import count_runs, find_unprobed
 from analysis.statistics import Difference, welch_difference

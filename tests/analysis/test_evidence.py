@@ -2,9 +2,9 @@
 
 import pytest
 
+from analysis.abbreviation import abbreviate
 from analysis.claim import training_error_difference
 from analysis.evidence import (
-    abbreviate,
     caveats,
     describe_diverged,
     describe_end,

@@ -1,0 +1,15 @@
+"""How a sentence names the first items of a list and counts the rest. Free of scipy."""
+
+from collections.abc import Sequence
+
+MAX_NAMED = 3  # items that a sentence names before it counts the rest
+
+
+def abbreviate(items: Sequence[str], separator: str = ", ") -> str:
+    """Name the first three items and count the rest: `a, b, c and 2 more`."""
+    names = separator.join(items[:MAX_NAMED])
+    rest = len(items) - MAX_NAMED
+    if rest <= 0:
+        return names
+    conjunction = " and" if separator == ", " else f"{separator}and"
+    return f"{names}{conjunction} {rest} more"
