@@ -1,6 +1,4 @@
-"""Simulate the probability of each verdict on the claims of `quick`.
-
-The table goes to the terminal and into docs/verdicts.md:
+"""Simulate the probability of each verdict on the claims of `quick`, for docs/verdicts.md.
 
 python experiments/power.py
 python experiments/power.py --repetitions 1000 --only "exponentially slow"

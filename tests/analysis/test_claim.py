@@ -38,7 +38,7 @@ def residual_runs(frame_of):
 
 
 def difference_with(side: str, bound: float, simultaneous: int = 1) -> Difference:
-    """Return a difference with this bound, if so many bounds hold together with 95 %."""
+    """Return a difference with this bound, if this many bounds hold jointly with 95 %."""
     zero = Difference(0.0, 1.0, 4.0)
     level = 1 - 0.05 / simultaneous
     shift = zero.lower_at(level) if side == "lower" else zero.upper_at(level)

@@ -69,7 +69,7 @@ def test_difference_within_the_margin_shows_absence(frame_of):
     assert verdicts(frame, margin=0.1)[0] is Verdict.REPRODUCED
 
 
-# What a claim needs
+# Requirements
 
 
 def test_single_seeds_test_nothing(frame_of):
@@ -121,7 +121,7 @@ def test_missing_runs_beyond_three_are_counted(frame_of, missing, run_ids):
 
 
 def test_repeated_seed_leaves_its_claims_untested(frame_of):
-    """Such as runs with and without a warm-up: a mean over both would belong to no experiment."""
+    """For example runs with and without a warm-up: their mean would describe neither."""
     frame = frame_of({"plain": PLAIN, "residual": RESIDUAL})
     frame.runs.loc[frame.runs["run_id"] == "residual-d56-s2", "seed"] = 1
     claims = judge(frame.runs, 2.0)
@@ -167,7 +167,7 @@ def test_untrained_residual_network_contradicts_no_degradation(frame_of):
 
 @pytest.mark.parametrize("deeper", [[0.7, 0.5, 0.4], [89.0, 88.9, 89.1], [89.9, 89.9, 89.9]])
 def test_untrained_shallowest_network_is_inconclusive(frame_of, deeper):
-    """Whether deeper networks train or not then says nothing about depth."""
+    """Then the deeper networks say nothing about depth, whether they train or not."""
     residual = {20: [88.5, 88.6, 88.4], 56: deeper}
     frame = frame_of({"plain": PLAIN, "residual": residual})
     assert judge_by_name(frame, margin=1.0)["no degradation"].verdict is Verdict.INCONCLUSIVE

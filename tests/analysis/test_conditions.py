@@ -41,26 +41,27 @@ def joined(frame_of):
 def networks_of(frame):
     """Return the networks of each condition, such as `warm:residual-110`, without their seeds."""
     conditions = []
-    for _, part in split_by_condition(frame):
-        prefixes = part.runs["run_id"].str.split(":").str[0]
-        networks = prefixes + ":" + part.runs["family"] + "-" + part.runs["depth"].astype(str)
+    for _, condition in split_by_condition(frame):
+        runs = condition.runs
+        prefixes = runs["run_id"].str.split(":").str[0]
+        networks = prefixes + ":" + runs["family"] + "-" + runs["depth"].astype(str)
         conditions.append(sorted(set(networks)))
     return conditions
 
 
 def run_ids_of(frame):
     """Return the ids of all runs that belong to a condition."""
-    return set().union(*(part.runs["run_id"] for _, part in split_by_condition(frame)))
+    return set().union(*(condition.runs["run_id"] for _, condition in split_by_condition(frame)))
 
 
 def assert_no_seed_is_repeated(frame):
     """Every run is in a condition, and no condition has two runs of one network and seed."""
     assert run_ids_of(frame) == set(frame.runs["run_id"])
-    for _, part in split_by_condition(frame):
-        assert not part.runs.duplicated(["family", "depth", "seed"]).any()
+    for _, condition in split_by_condition(frame):
+        assert not condition.runs.duplicated(["family", "depth", "seed"]).any()
 
 
-def test_a_warmup_that_is_off_is_another_condition(joined):
+def test_warmup_that_is_off_is_another_condition(joined):
     """Averaging over both would contradict 'no degradation' by 30 points."""
     frame = joined(
         ("cold", {"residual": {20: [0.5, 0.6, 0.7], 110: [60.0, 61.0, 62.0]}}, config_of()),
@@ -76,7 +77,7 @@ def test_a_warmup_that_is_off_is_another_condition(joined):
         "no warm-up",
     ]
     (_, warm), (_, cold) = split_by_condition(frame)
-    verdicts = [judge(part.runs, 2.0)[1].verdict for part in (warm, cold)]
+    verdicts = [judge(condition.runs, 2.0)[1].verdict for condition in (warm, cold)]
     assert verdicts == [Verdict.REPRODUCED, Verdict.CONTRADICTED]
     assert "+60.40" in judge(cold.runs, 2.0)[1].decisive
 
@@ -95,7 +96,7 @@ def test_networks_too_shallow_for_a_warmup_join_those_with_one(joined):
 
 
 @pytest.mark.parametrize("depth", [56, 110])
-def test_a_deep_network_without_warmup_has_it_switched_off(joined, depth):
+def test_deep_network_without_warmup_has_it_switched_off(joined, depth):
     frame = joined(
         ("cold", {"residual": {20: [1.0], depth: [1.0]}}, config_of()),
         ("warm", {"residual": {56: [0.5], 110: [0.5]}}, config_of(WARMUP)),
@@ -121,7 +122,7 @@ def test_warmups_of_different_lengths_are_separate(joined):
     ]
 
 
-def test_a_null_inside_a_warmup_is_a_value(joined):
+def test_null_inside_a_warmup_is_a_value(joined):
     """A warm-up without a limit differs from one that ends after 400 iterations at the latest."""
     frame = joined(
         ("short", {"residual": {20: [1.0]}}, config_of()),
@@ -136,7 +137,7 @@ def test_a_null_inside_a_warmup_is_a_value(joined):
     ]
 
 
-def test_the_depth_of_a_warmup_may_differ_between_rates(joined):
+def test_depth_of_a_warmup_may_differ_between_rates(joined):
     """It applies from 110 layers on at rate 0.1 (56 are too shallow), and from 56 on at 0.2."""
     frame = joined(
         ("a", {"residual": {56: [1.0]}}, config_of(**{"optim.lr": 0.1})),
@@ -153,7 +154,7 @@ def test_the_depth_of_a_warmup_may_differ_between_rates(joined):
     )  # so no comparison takes the rate for the only difference
 
 
-def test_a_warmup_at_one_rate_only_is_no_rate_comparison(joined):
+def test_warmup_at_one_rate_only_is_no_rate_comparison(joined):
     frame = joined(
         ("a", {"residual": {20: [1.0], 110: [1.0]}}, config_of(**{"optim.lr": 0.1})),
         ("b", {"residual": {20: [1.0]}}, config_of(**{"optim.lr": 0.2})),
@@ -167,7 +168,7 @@ def test_a_warmup_at_one_rate_only_is_no_rate_comparison(joined):
     assert "config.schedule.warmup.lr" in find_varying_keys(frame.runs)
 
 
-def test_a_constructed_network_has_no_warmup_at_any_depth(joined):
+def test_constructed_network_has_no_warmup_at_any_depth(joined):
     """It has no shortcut either, and belongs to the conditions with and without a warm-up."""
     frame = joined(
         ("short", {"plain": {20: [1.0]}}, config_of()),
@@ -234,10 +235,10 @@ def test_plain_networks_join_every_shortcut_and_warmup(joined):
         ("warm B", {"residual": {110: [1.0]}}, config_of(WARMUP) | shortcuts),
     )
     assert_no_seed_is_repeated(frame)
-    parts = networks_of(frame)
-    assert len(parts) == 4
-    for part in parts:
-        names = {network.split(":")[1] for network in part}
+    conditions = networks_of(frame)
+    assert len(conditions) == 4
+    for networks in conditions:
+        names = {network.split(":")[1] for network in networks}
         assert names == {"plain-20", "plain-110", "residual-20", "residual-110"}
 
 
@@ -247,8 +248,10 @@ def test_runs_with_different_learning_rates_are_not_mixed(tmp_path):
         for lr in (0.1, 0.01)
         for seed in (0, 1)
     ]
-    parts = split_by_condition(load(tmp_path, expected))
-    assert [(label, len(part.runs), len(part.curves)) for label, part in parts] == [
+    conditions = split_by_condition(load(tmp_path, expected))
+    assert [
+        (label, len(condition.runs), len(condition.curves)) for label, condition in conditions
+    ] == [
         ("learning rate 0.01", 2, 4),
         ("learning rate 0.1", 2, 4),
     ]
@@ -260,8 +263,8 @@ def test_plain_networks_are_compared_with_each_shortcut(tmp_path):
         model = {"depth": 20, "shortcut": shortcut}
         run = write_record(tmp_path, f"r-{shortcut}", State.DONE, family="residual", model=model)
         expected.append(run)
-    parts = split_by_condition(load(tmp_path, expected))
-    assert [(label, sorted(part.runs["run_id"])) for label, part in parts] == [
+    conditions = split_by_condition(load(tmp_path, expected))
+    assert [(label, sorted(condition.runs["run_id"])) for label, condition in conditions] == [
         ("shortcut A", ["plain", "r-A"]),
         ("shortcut B", ["plain", "r-B"]),
     ]
@@ -274,8 +277,10 @@ def test_missing_runs_have_a_condition_too(tmp_path):
         config = {**CONFIG, "seed": seed, "optim": {"lr": 0.1}}
         missing = {"run_id": f"m{seed}", "family": "plain", "config": config}
         expected += [run, missing]
-    parts = split_by_condition(load(tmp_path, expected))
-    assert [(label, part.runs["state"].unique().tolist()) for label, part in parts] == [
+    conditions = split_by_condition(load(tmp_path, expected))
+    assert [
+        (label, condition.runs["state"].unique().tolist()) for label, condition in conditions
+    ] == [
         ("learning rate 0.01", ["done"]),
         ("learning rate 0.1", ["missing"]),
     ]

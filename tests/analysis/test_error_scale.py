@@ -46,7 +46,7 @@ def test_chance_is_that_of_the_commonest_class(tmp_path):
         assert runs[column].tolist() == runs["chance"].tolist()
 
 
-def test_the_commonest_digit_is_counted(compose_config):
+def test_commonest_digit_is_counted(compose_config):
     from degradation.data.datasets import load_dataset
 
     labels = load_dataset(compose_config("data=digits").data).train.labels

@@ -87,18 +87,18 @@ def test_items_beyond_three_are_counted():
         ({"state": "done", "ended_at": 7}, ""),
     ],
 )
-def test_end_is_described_for_runs_that_broke_off(run, text):
+def test_end_is_described_for_runs_that_ended_early(run, text):
     assert describe_end(run) == text
 
 
 def test_diverged_runs_are_counted_with_their_ends(runs):
-    part = runs[56].assign(ended_at=float("nan"))
-    assert describe_diverged(part, "residual-56") == []
-    part["state"] = ["done", "diverged", "diverged"]
+    depth_56 = runs[56].assign(ended_at=float("nan"))
+    assert describe_diverged(depth_56, "residual-56") == []
+    depth_56["state"] = ["done", "diverged", "diverged"]
     note = "2 of 3 runs of residual-56 diverged; a diverged run counts at chance"
-    assert describe_diverged(part, "residual-56") == [note]
-    part["ended_at"] = [400.0, 9.0, float("nan")]
-    (note,) = describe_diverged(part, "residual-56")
+    assert describe_diverged(depth_56, "residual-56") == [note]
+    depth_56["ended_at"] = [400.0, 9.0, float("nan")]
+    (note,) = describe_diverged(depth_56, "residual-56")
     assert note.startswith("2 of 3 runs of residual-56 diverged (at iteration 9); ")
 
 
@@ -107,8 +107,8 @@ def test_caveats_are_empty_without_a_problem(runs):
 
 
 def test_caveats_name_mixed_devices_and_threads(runs):
-    part = runs[56].assign(device=["cpu", "cpu", "cuda: NVIDIA"], threads=["1", "2", "4"])
-    assert caveats(part, {56: part}) == [
+    depth_56 = runs[56].assign(device=["cpu", "cpu", "cuda: NVIDIA"], threads=["1", "2", "4"])
+    assert caveats(depth_56, {56: depth_56}) == [
         "the runs were trained on different types of device: cpu, cuda",
         "the runs were trained with different numbers of CPU threads, which changes rounding: 1, 2",
     ]

@@ -21,7 +21,7 @@ from tests.support.records import (
 KINDS = {"clean": 12.75, "augmented": 17.25, "running": 21.5}
 
 
-def test_the_result_is_that_of_the_last_iteration(tmp_path):
+def test_result_is_that_of_the_last_iteration(tmp_path):
     """Pitfall 3: the lowest error over all epochs reported as the result."""
     run = write_record(tmp_path, "a", State.DONE, errors=(3.0, 1.0, 7.0))
     frame = load(tmp_path, [run])
@@ -61,7 +61,7 @@ def test_curves_of_diverged_runs_continue_at_chance(tmp_path):
     ]
 
 
-def test_a_run_that_failed_without_run_json_has_its_reason(tmp_path, tiny):
+def test_run_that_failed_without_run_json_has_its_reason(tmp_path, tiny):
     run = locate_run(tiny(f"record_root={tmp_path}"))
     run.record.folder.mkdir()
     start = {"attempt": 1, "start": 1.0, "device": "cpu", "commit": None, "versions": {}}
@@ -79,7 +79,7 @@ def test_a_run_that_failed_without_run_json_has_its_reason(tmp_path, tiny):
     assert load_where(tmp_path, None).excluded == (line,)
 
 
-def test_a_record_of_another_schema_version_is_failed(tmp_path):
+def test_record_of_another_schema_version_is_failed(tmp_path):
     write_record(tmp_path, "a")
     (tmp_path / "a/run.json").write_text('{"schema_version": 7}')
     runs = load(tmp_path, [{"run_id": "a", "family": "plain", "config": CONFIG}]).runs
@@ -87,7 +87,7 @@ def test_a_record_of_another_schema_version_is_failed(tmp_path):
     assert "schema version 7" in runs.loc[0, "reason"]
 
 
-def test_a_query_selects_records(tmp_path):
+def test_query_selects_records(tmp_path):
     for seed in range(3):
         write_record(tmp_path, f"r{seed}", State.DONE, seed=seed)
     assert load_where(tmp_path, "seed > 0").runs["run_id"].tolist() == ["r1", "r2"]
@@ -166,7 +166,7 @@ def test_columns_of_curves_hold_what_their_names_say(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_diverged_run_is_at_chance_whatever_its_last_row(tmp_path, kind):
+def test_diverged_run_is_at_chance_whatever_its_last_row(tmp_path, kind):
     frame = load(tmp_path, [write_distinct_record(tmp_path, State.DIVERGED, rows=2)], kind)
     row = frame.runs.iloc[0]
     errors = row[["training_error", "train/clean_error", "test/error", "chance"]]
@@ -179,7 +179,7 @@ def test_a_diverged_run_is_at_chance_whatever_its_last_row(tmp_path, kind):
     assert frame.curves["test/error"].tolist() == [35.125, 34.125, 88.0]
 
 
-def test_an_unfinished_run_has_a_curve_but_no_result(tmp_path):
+def test_unfinished_run_has_a_curve_but_no_result(tmp_path):
     frame = load(tmp_path, [write_distinct_record(tmp_path, None, rows=2)])
     row = frame.runs.iloc[0]
     assert (row["state"], row["iteration"], row["parameters"]) == ("partial", 80, 1234)

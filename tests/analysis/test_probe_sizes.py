@@ -44,7 +44,7 @@ def test_one_sample_size_is_selected_silently():
 
 
 @pytest.mark.parametrize("images", [64, 128, 256])
-def test_the_sample_size_of_most_runs_is_selected(images):
+def test_sample_size_of_most_runs_is_selected(images):
     table = concat(measured_on(images, seeds=(0, 1)), measured_on(100, seeds=(2,)))
     selected, sentences = select_sample_size(table)
     assert set(selected["pictures"]) == {images}
@@ -55,13 +55,13 @@ def test_the_sample_size_of_most_runs_is_selected(images):
     ]
 
 
-def test_between_equally_frequent_sizes_the_larger_is_selected():
+def test_larger_of_two_equally_frequent_sizes_is_selected():
     table = concat(measured_on(64, seeds=(0,)), measured_on(128, seeds=(1,)))
     selected, _ = select_sample_size(table)
     assert set(selected["pictures"]) == {128}
 
 
-def test_of_two_sizes_per_run_that_with_more_moments_is_selected():
+def test_size_with_more_moments_is_selected():
     late = measured_on(256)
     late = late[late["iteration"] == 400]
     selected, sentences = select_sample_size(concat(measured_on(128), late))
@@ -82,7 +82,7 @@ def test_three_excluded_runs_are_named_and_the_rest_counted():
     assert sentences[0].endswith(" and 5 more.")
 
 
-def test_a_run_of_another_size_changes_no_number(probed):
+def test_run_of_another_size_changes_no_number(probed):
     """On the other sample the gradients explode, which would contradict the claim."""
 
     def explain(*tables):
@@ -110,7 +110,7 @@ def test_a_run_of_another_size_changes_no_number(probed):
     assert sentence not in before.introduction
 
 
-def test_the_report_names_runs_of_another_size(probed, tmp_path):
+def test_report_names_runs_of_another_size(probed, tmp_path):
     frame = probed(measured_on(128, seeds=(0, 1)), measured_on(32, seeds=(2,)))
     report = build(frame, tmp_path, "mine", "", {"digits": 2.0})
     assert "plain-d20-s2 (32 images)." in report.format_verdicts()

@@ -43,7 +43,7 @@ def probed(compose_config, tiny_overrides, tmp_path_factory):
     return root, [describe_planned_run(run) for run in runs]
 
 
-def test_a_table_has_one_row_per_block_and_moment(probed):
+def test_table_has_one_row_per_block_and_moment(probed):
     root, expected = probed
     table = load(root, expected).probes["gradient_flow"]
     # One row per block, and one for the output of the last block.
@@ -64,7 +64,7 @@ def test_tables_say_how_many_images_and_which_device(probed):
     assert {device for table in probes.values() for device in table["device"]} == {"cpu"}
 
 
-def test_a_landscape_is_a_table_of_points(probed):
+def test_landscape_is_a_table_of_points(probed):
     root, expected = probed
     table = load(root, expected).probes["landscape"]
     assert table.groupby("run_id").size().tolist() == [5 + 9] * 4
@@ -86,7 +86,7 @@ def test_probes_of_unfinished_runs_are_excluded(probed):
     assert read_probe_tables(root, runs, []) == {}
 
 
-def test_the_report_explains_the_mechanisms_in_order(probed, tmp_path):
+def test_report_explains_the_mechanisms_in_order(probed, tmp_path):
     root, expected = probed
     report = build(load(root, expected), tmp_path, "mine", "python x.py", {"digits": 2.0})
     sections = [section for section in report.sections if section.title.startswith("Why: ")]
@@ -109,7 +109,7 @@ def test_without_probes_no_mechanism_is_explained(probed, tmp_path):
     assert not [section for section in report.sections if section.title.startswith("Why")]
 
 
-def test_a_corrupt_row_excludes_itself_only(probed):
+def test_corrupt_row_excludes_itself_only(probed):
     """The first row is that of gradient flow at initialisation."""
     root, expected = probed
     frame = load(root, expected)

@@ -22,7 +22,7 @@ def report(frame_of, tmp_path):
     return build(frame, tmp_path / "r", "mine <b>", "python x.py 'a<b'", {"digits": 2.0})
 
 
-def test_the_page_is_self_contained_and_escaped(report):
+def test_page_is_self_contained_and_escaped(report):
     page = report.page.read_text()
     assert "<script" not in page
     assert "&lt;script&gt;" in page
@@ -52,7 +52,7 @@ def test_figures_are_written_as_png_and_svg(report):
         assert (report.folder / f"{stem}.svg").read_text().startswith("<?xml")
 
 
-def test_the_terminal_shows_every_verdict_in_columns(report):
+def test_terminal_shows_every_verdict_in_columns(report):
     title, *claims = report.format_verdicts().splitlines()
     assert title.split() == ["Claim", "Verdict", "Evidence"]
     cells = [re.split(" {2,}", line.strip()) for line in claims]
@@ -63,7 +63,7 @@ def test_the_terminal_shows_every_verdict_in_columns(report):
         assert all(line[start - 1] == " " and line[start] != " " for line in claims)
 
 
-def test_the_terminal_summary_names_runs_and_page(report):
+def test_terminal_summary_names_runs_and_page(report):
     lines = report.format_summary().splitlines()
     assert lines[0] == "r: 12 runs (12 done)"
     assert lines[-1] == f"Report: {report.page}"
@@ -96,7 +96,7 @@ def test_each_condition_has_a_section(frame_of, tmp_path):
     }
 
 
-def test_the_summary_of_unfinished_runs_has_no_numbers(frame_of):
+def test_summary_of_unfinished_runs_has_no_numbers(frame_of):
     frame = frame_of({"plain": {20: [1.0]}})
     frame.runs["state"] = "missing"
     summary = summarise(frame.runs)

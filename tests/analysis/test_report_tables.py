@@ -143,23 +143,23 @@ def test_every_kind_of_table_is_written(reports):
 def test_numbers_are_read_back_as_numbers(reports):
     for report in reports:
         for stem, table in tables_of(report).items():
-            read = pd.read_csv(report.folder / f"{stem}.csv")
-            assert list(read) == [str(column) for column in table]
-            for column in read:
+            from_file = pd.read_csv(report.folder / f"{stem}.csv")
+            assert list(from_file) == [str(column) for column in table]
+            for column in from_file:
                 if is_text(column):
                     continue
                 name = f"{stem}: {column}"
-                assert pd.api.types.is_numeric_dtype(read[column]), name
-                values = read[column].to_numpy(float)
+                assert pd.api.types.is_numeric_dtype(from_file[column]), name
+                values = from_file[column].to_numpy(float)
                 expected = pd.to_numeric(table[column]).to_numpy(float)
                 assert np.allclose(values, expected, rtol=1e-5, equal_nan=True), name
 
 
 @pytest.mark.slow
-def test_a_negative_number_is_not_a_formula(reports):
+def test_negative_number_is_not_a_formula(reports):
     path = reports[0].folder / "shattering.csv"
-    read = pd.read_csv(path).set_index(["family", "depth", "moment"])
-    start = read.xs("initialisation", level="moment")
+    from_file = pd.read_csv(path).set_index(["family", "depth", "moment"])
+    start = from_file.xs("initialisation", level="moment")
     assert start.loc[("plain", 14), "correlation"] == pytest.approx(-0.02)
     assert (start.loc[("plain", 20), ["correlation", "low"]] < 0).all()
     assert "'" not in path.read_text()
@@ -167,10 +167,10 @@ def test_a_negative_number_is_not_a_formula(reports):
 
 @pytest.mark.slow
 def test_counts_have_all_digits_beside_unknown_ones(reports):
-    read = pd.read_csv(reports[2].folder / "published.csv").set_index("depth")
-    assert read.loc[110, "G_parameters"] == 1_727_962
-    assert read["parameters"].isna().tolist().count(True) == 1
-    assert read["parameters"].dropna().eq(269_434).all()
+    from_file = pd.read_csv(reports[2].folder / "published.csv").set_index("depth")
+    assert from_file.loc[110, "G_parameters"] == 1_727_962
+    assert from_file["parameters"].isna().tolist().count(True) == 1
+    assert from_file["parameters"].dropna().eq(269_434).all()
 
 
 NOT_FORMULAS = [
@@ -219,7 +219,7 @@ def test_text_that_a_spreadsheet_may_run_is_escaped(text):
     assert escape_formula(text) == f"'{text}"
 
 
-def test_the_page_rounds_numbers(reports):
+def test_page_rounds_numbers(reports):
     """Errors have two decimals, other numbers four significant digits."""
     page = reports[0].page.read_text()
     assert '<td class="n">-0.02</td>' in page

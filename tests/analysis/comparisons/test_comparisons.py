@@ -38,7 +38,7 @@ def build(frame, keys, margin):
 """
 
 
-def test_a_new_comparison_costs_one_file(joined, tmp_path, monkeypatch):
+def test_new_comparison_costs_one_file(joined, tmp_path, monkeypatch):
     (tmp_path / "width_of_a_test.py").write_text(NEW_COMPARISON)
     monkeypatch.setattr(comparisons, "__path__", [*comparisons.__path__, str(tmp_path)])
     frame = joined(

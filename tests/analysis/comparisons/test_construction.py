@@ -37,7 +37,7 @@ def test_all_three_claims_are_reproduced(frame_of):
     )
 
 
-def test_a_wrong_construction_is_contradicted(frame_of):
+def test_wrong_construction_is_contradicted(frame_of):
     frame = constructed_frame(frame_of, {20: [0.5, 0.6, 0.4], 56: [30.0, 31.0, 30.5]})
     frame.runs.loc[is_constructed(frame), AT_START] += 0.1
     claims = claims_of(frame)
@@ -49,7 +49,7 @@ def test_a_wrong_construction_is_contradicted(frame_of):
     assert "95 % lower bound" in claims["kept"].decisive
 
 
-def test_a_constructed_network_may_be_better_than_its_parent(frame_of):
+def test_constructed_network_may_be_better_than_its_parent(frame_of):
     frame = constructed_frame(frame_of, IMPROVED)
     frame.runs.loc[is_constructed(frame), AT_START] -= 0.1
     assert claims_of(frame)["construction"].verdict is Verdict.REPRODUCED
@@ -112,13 +112,13 @@ def test_training_from_scratch_is_judged_at_its_bounds(frame_of):
 @pytest.mark.parametrize(
     ("excess", "verdict"), [(0.0499, Verdict.REPRODUCED), (0.0501, Verdict.CONTRADICTED)]
 )
-def test_a_construction_is_exact_up_to_rounding(frame_of, excess, verdict):
+def test_construction_is_exact_up_to_rounding(frame_of, excess, verdict):
     frame = constructed_frame(frame_of, IMPROVED)
     frame.runs.loc[frame.runs["run_id"] == "constructed-d56-s1", AT_START] += excess
     assert claims_of(frame)["construction"].verdict is verdict
 
 
-def test_a_repeated_parent_leaves_the_construction_untested(frame_of):
+def test_repeated_parent_leaves_the_construction_untested(frame_of):
     frame = constructed_frame(frame_of, IMPROVED)
     frame.runs.loc[frame.runs["run_id"] == "plain-d20-s2", "seed"] = 0
     claims = claims_of(frame)

@@ -83,7 +83,7 @@ def test_bounds_account_for_the_choice_of_the_rate(joined):
     assert any("the bounds account for this choice" in note for note in notes)
 
 
-def test_a_noisy_network_is_not_judged_by_its_luckiest_rate(joined):
+def test_noisy_network_is_not_judged_by_its_luckiest_rate(joined):
     """At one of four rates that vary by some points, the errors are low and close by chance."""
     deep = {
         0.01: [24.9, 20.3, 26.1],
@@ -100,14 +100,14 @@ def test_a_noisy_network_is_not_judged_by_its_luckiest_rate(joined):
 
 
 @pytest.mark.parametrize(("seeds", "is_noted"), [(2, True), (3, False)])
-def test_a_note_says_that_two_seeds_rarely_decide(joined, seeds, is_noted):
+def test_note_says_that_two_seeds_rarely_decide(joined, seeds, is_noted):
     errors = {"plain": {20: [1.0] * seeds, 56: [50.0] * seeds}}
     frame = join_rates(joined, {0.01: errors, 0.1: errors})
     notes = claims_of(frame)["degradation, best lr"].notes
     assert any("with two seeds per learning rate" in note for note in notes) is is_noted
 
 
-def test_a_rate_with_one_seed_leaves_the_best_rate_unknown(joined):
+def test_rate_with_one_seed_leaves_the_best_rate_unknown(joined):
     one_seed = {"plain": {20: [1.0], 56: [50.0]}}
     two_seeds = {"plain": {20: [0.9, 1.0], 56: [49.0, 50.0]}}
     claim = claims_of(join_rates(joined, {0.01: one_seed, 0.1: two_seeds}))["degradation, best lr"]
@@ -115,7 +115,7 @@ def test_a_rate_with_one_seed_leaves_the_best_rate_unknown(joined):
     assert claim.decisive == "plain-20 has one seed at lr 0.01; an interval needs two"
 
 
-def test_a_repeated_seed_leaves_the_best_rate_unknown(joined):
+def test_repeated_seed_leaves_the_best_rate_unknown(joined):
     frame = join_rates(joined, {0.01: BOTH, 0.1: BOTH})
     frame.runs.loc[frame.runs["run_id"] == "1:plain-d20-s2", "seed"] = 0
     claim = claims_of(frame)["the fix, best lr"]

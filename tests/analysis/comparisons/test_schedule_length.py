@@ -16,7 +16,7 @@ def schedule(iterations):
 @pytest.mark.parametrize(
     ("plain", "verdict"), [(PLAIN, Verdict.REPRODUCED), (LOW, Verdict.CONTRADICTED)]
 )
-def test_the_longest_schedule_decides(joined, plain, verdict):
+def test_longest_schedule_decides(joined, plain, verdict):
     """The shorter ones are in the evidence."""
     frame = joined(
         ({"plain": PLAIN, "residual": LOW}, schedule(400)),

@@ -74,7 +74,7 @@ def test_projections_are_judged_at_their_bounds(joined, offset):
         assert line.endswith("(7 bounds, jointly 95 %)")
 
 
-def test_a_gap_within_the_margin_is_inconclusive(joined):
+def test_gap_within_the_margin_is_inconclusive(joined):
     options = [({"residual": {56: [1.0, 1.0, 1.0]}}, shortcut(option)) for option in "AB"]
     frame = joined(({"plain": {56: [3.0, 3.0, 3.0]}}, shortcut("none")), *options)
     assert claims_of(frame, margin=1.9)["projections"].verdict is Verdict.REPRODUCED
