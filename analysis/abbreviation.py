@@ -1,4 +1,4 @@
-"""How a sentence names the first items of a list and counts the rest. Free of scipy."""
+"""Abbreviate a list in a sentence. This module is free of scipy, so that status.py starts fast."""
 
 from collections.abc import Sequence
 
