@@ -7,6 +7,7 @@ these numbers; what follows from an unknown number is NaN.
 import math
 from typing import Any
 
+from degradation.config import evaluation_iterations
 from degradation.durable_io import Row
 from degradation.metrics import RUNNING_ERROR
 
@@ -72,7 +73,7 @@ def _count_running_images(config: Row) -> float:
     They are those of the iterations since the previous evaluation.
     """
     schedule = config["schedule"]
-    last, every = schedule["iterations"], schedule["evaluate_every"]
-    iterations = last % every or every
+    *earlier, last = evaluation_iterations(schedule["iterations"], schedule["evaluate_every"])
+    previous = earlier[-1] if earlier else 0
     batch_size = float(config.get("optim", {}).get("batch_size", UNKNOWN))
-    return float(iterations * batch_size)
+    return float((last - previous) * batch_size)

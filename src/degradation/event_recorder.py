@@ -11,7 +11,7 @@ from degradation.run_metadata import build_probe_row
 from degradation.tracking.mirror import SendRow
 from degradation.tracking.wandb_rows import convert_probe_row
 from degradation.training import serialization
-from degradation.training.trainer import ProbeResult, Snapshot
+from degradation.training.events import ProbeResult, Snapshot
 
 log = logging.getLogger(__name__)
 

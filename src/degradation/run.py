@@ -54,15 +54,14 @@ from degradation.training.device import (
     memory_format,
 )
 from degradation.training.distributed import SINGLE, WorkerGroup
-from degradation.training.trainer import (
+from degradation.training.events import (
     Divergence,
     Metrics,
     ProbeResult,
     Progress,
     Snapshot,
-    Trainer,
-    fit,
 )
+from degradation.training.trainer import Trainer, fit
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,9 @@ from degradation.models.batchnorm import exact_statistics
 from degradation.models.complexity import measure_complexity
 from degradation.run_id import compute_run_id
 from degradation.training.evaluate import eval_batchnorm, evaluate
+from degradation.training.events import Metrics, ProbeResult
 from degradation.training.optimizer import build_optimizer, set_learning_rate
-from degradation.training.trainer import Metrics, ProbeResult, Trainer, fit
+from degradation.training.trainer import Trainer, fit
 
 CPU = torch.device("cpu")
 # those that change the loss of the first iteration, or what follows from it

@@ -6,26 +6,26 @@ from degradation import metrics
 from degradation.metrics import CLEAN_ERROR, TEST_ERROR
 from degradation.records.schema import METRICS_FILE
 from degradation.sweep.jobs import locate_run
-from degradation.training import trainer
+from degradation.training import evaluate, trainer
 from tests.support.recipes import execute, read_recipe
 
-TABLE, COMPUTATION = "src/degradation/metrics.py", "src/degradation/training/trainer.py"
+TABLE, COMPUTATION = "src/degradation/metrics.py", "src/degradation/training/evaluate.py"
 
 
 @pytest.fixture(autouse=True)
 def _gap(monkeypatch):
-    """Define the metric, and let the trainer compute it at the end of each row."""
+    """Define the metric, and compute it at the end of each evaluation."""
     recipe = read_recipe("A metric")
     monkeypatch.setitem(metrics.METRICS, "test/gap", None)  # removed again after the test
     names = execute(recipe[TABLE], metrics, TABLE)
-    measure = trainer.Trainer.measure_metrics
+    measure_errors = evaluate.measure_errors
 
-    def measure_gap(self):
-        row = measure(self)
-        exec(recipe[COMPUTATION], vars(trainer) | names | {"row": row})
+    def measure_gap(*arguments):
+        row = measure_errors(*arguments)
+        exec(recipe[COMPUTATION], vars(evaluate) | names | {"row": row})
         return row
 
-    monkeypatch.setattr(trainer.Trainer, "measure_metrics", measure_gap)
+    monkeypatch.setattr(trainer, "measure_errors", measure_gap)
 
 
 def test_new_metric_is_recorded_and_read(short, train_and_load):

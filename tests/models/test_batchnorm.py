@@ -9,7 +9,8 @@ from degradation.data.loaders import EVALUATION_BATCH, build_loader
 from degradation.data.random_streams import shuffle_into_batches
 from degradation.models.batchnorm import exact_statistics
 from degradation.training.evaluate import eval_batchnorm, evaluate
-from degradation.training.trainer import Progress, Trainer, fit
+from degradation.training.events import Progress
+from degradation.training.trainer import Trainer, fit
 
 CPU = torch.device("cpu")
 

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 
 from degradation.data.datasets import Dataset, Split, load_dataset
 from degradation.data.loaders import build_loader
-from degradation.training.trainer import Metrics, Progress, Trainer, fit
+from degradation.training.events import Metrics, Progress
+from degradation.training.trainer import Trainer, fit
 
 CPU = torch.device("cpu")
 BATCH = 32

@@ -5,8 +5,9 @@ import torch
 
 from degradation.data.datasets import load_dataset
 from degradation.models.error_counts import ErrorCounts
-from degradation.training import trainer as trainer_module
-from degradation.training.trainer import Metrics, ProbeResult, Trainer, fit
+from degradation.training import evaluate as evaluate_module
+from degradation.training.events import Metrics, ProbeResult
+from degradation.training.trainer import Trainer, fit
 
 CPU = torch.device("cpu")
 PLATEAU = [
@@ -35,7 +36,7 @@ def plateaus(tiny, monkeypatch):
             error = errors[images].pop(0) if images in errors else 0.0
             return ErrorCounts(images=100, wrong=error, wrong_top5=0, loss_sum=0)
 
-        monkeypatch.setattr(trainer_module, "evaluate", evaluate)
+        monkeypatch.setattr(evaluate_module, "evaluate", evaluate)
         return [
             event.row["schedule/plateaus"] for event in fit(trainer) if isinstance(event, Metrics)
         ]

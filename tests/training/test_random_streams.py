@@ -15,7 +15,8 @@ from degradation.run_probes import run_landscape, run_probes
 from degradation.sweep.jobs import locate_run
 from degradation.training import trainer as trainer_module
 from degradation.training.device import memory_format
-from degradation.training.trainer import ProbeResult, Trainer, fit
+from degradation.training.events import ProbeResult
+from degradation.training.trainer import Trainer, fit
 
 CPU = torch.device("cpu")
 FOUR_UPDATES = (

@@ -8,6 +8,7 @@ import torch
 from degradation.config import effective_warmup
 from degradation.data.datasets import Dataset, Split
 from degradation.training import trainer as trainer_module
+from degradation.training.events import Metrics, Progress, Snapshot
 from degradation.training.schedule import (
     ScheduleState,
     has_plateaued,
@@ -196,15 +197,12 @@ def test_training_ends_at_the_last_iteration(tiny, train_on):
     trainer = train_on(config, lambda _: 50.0)
     events = list(trainer_module.fit(trainer))
     assert trainer.iteration == 7
-    assert [
-        event.iteration for event in events if isinstance(event, trainer_module.Progress)
-    ] == list(range(1, 8))
-    assert [event.iteration for event in events if isinstance(event, trainer_module.Snapshot)] == [
-        6
-    ]
-    assert [
-        event.row["iteration"] for event in events if isinstance(event, trainer_module.Metrics)
-    ] == [7]
+    progress = [event.iteration for event in events if isinstance(event, Progress)]
+    snapshots = [event.iteration for event in events if isinstance(event, Snapshot)]
+    rows = [event.row["iteration"] for event in events if isinstance(event, Metrics)]
+    assert progress == list(range(1, 8))
+    assert snapshots == [6]
+    assert rows == [7]
 
 
 def test_few_good_batches_do_not_end_the_warmup(compose_config):

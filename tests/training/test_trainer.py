@@ -9,15 +9,8 @@ import torch.nn.functional as F
 from degradation import metrics
 from degradation.data.datasets import load_dataset
 from degradation.training import serialization
-from degradation.training.trainer import (
-    Divergence,
-    Metrics,
-    ProbeResult,
-    Progress,
-    Snapshot,
-    Trainer,
-    fit,
-)
+from degradation.training.events import Divergence, Metrics, ProbeResult, Progress, Snapshot
+from degradation.training.trainer import Trainer, fit
 
 CPU = torch.device("cpu")
 

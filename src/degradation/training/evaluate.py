@@ -1,5 +1,6 @@
-"""Error and loss of a network in eval mode, with BN's moving averages or exact statistics."""
+"""Measure errors and losses in eval mode, with BN's moving averages or exact statistics."""
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -9,10 +10,59 @@ from torch import Tensor, nn
 
 from degradation.config import Config, Precision
 from degradation.data.loaders import Loader
+from degradation.metrics import (
+    AUGMENTED_ERROR,
+    AUGMENTED_LOSS,
+    CLEAN_ERROR,
+    CLEAN_LOSS,
+    TEN_CROP_ERROR,
+    TEN_CROP_TOP5_ERROR,
+    TEST_ERROR,
+    TEST_LOSS,
+    VALIDATION_ERROR,
+    VALIDATION_LOSS,
+)
 from degradation.models.batchnorm import exact_statistics
 from degradation.models.error_counts import ErrorCounts, count_errors
 from degradation.training.device import at_least_float32, autocast, memory_format
 from degradation.training.distributed import SINGLE, WorkerGroup
+from degradation.training.events import MetricsRow
+
+
+def measure_errors(
+    network: nn.Module, loader: Loader, iteration: int, precision: Precision, group: WorkerGroup
+) -> MetricsRow:
+    """Evaluate the network on every split, and return all errors (percent) and losses (nats).
+
+    The training images are evaluated twice: without augmentation, and augmented. A loss that is not
+    finite becomes None. Ten-crop errors are measured only if the data set is streamed.
+
+    Args:
+        iteration: selects the random stream of the augmentation.
+        group: each of its processes evaluates its share of the batches.
+    """
+    shard = group.shard
+    evaluations = [
+        (CLEAN_ERROR, CLEAN_LOSS, loader.clean_batches("train", shard)),
+        (AUGMENTED_ERROR, AUGMENTED_LOSS, loader.augmented_batches(iteration, shard)),
+        (TEST_ERROR, TEST_LOSS, loader.clean_batches("test", shard)),
+    ]
+    if "validation" in loader.sizes:
+        validation = loader.clean_batches("validation", shard)
+        evaluations.append((VALIDATION_ERROR, VALIDATION_LOSS, validation))
+    row: MetricsRow = {}
+    for error, loss, batches in evaluations:
+        counts = evaluate(network, batches, precision, group)
+        row[error] = counts.error
+        # with BN's moving averages, the logits of a deep plain network may overflow in its first
+        # iterations although its training loss is finite
+        row[loss] = counts.loss if math.isfinite(counts.loss) else None
+    views = loader.ten_crop_batches(shard)
+    if views is not None:
+        counts = evaluate(network, views, precision, group)
+        row[TEN_CROP_ERROR] = counts.error
+        row[TEN_CROP_TOP5_ERROR] = counts.top5_error
+    return row
 
 
 def evaluate(
@@ -21,12 +71,14 @@ def evaluate(
     precision: Precision,
     group: WorkerGroup = SINGLE,
 ) -> ErrorCounts:
-    """Measure errors and loss over all images of the batches; the network is in train mode after.
+    """Count errors and sum losses over all images of the batches, in eval mode.
+
+    Afterwards the network is in train mode.
 
     Args:
-        batches: images (B, C, H, W), or (B, views, C, H, W) to judge each image by the mean
-            probability over its views; and int64 labels (B,).
-        group: each of its processes passes batches of its own and gets the sums over all of them.
+        batches: images (B, C, H, W) and int64 labels (B,). Images (B, views, C, H, W) are
+            classified by the mean probability over their views.
+        group: each process passes its own batches, and gets the sums over all processes.
     """
     network.eval()
     counts = count_errors(partial(compute_logits, network, precision=precision), batches)
@@ -41,8 +93,8 @@ def compute_logits(network: nn.Module, images: Tensor, precision: Precision) -> 
     """Return logits (B, classes) in float32, or in float64 if the network is in float64.
 
     Args:
-        images: (B, C, H, W), or (B, views, C, H, W): then the result is the logarithm of the mean
-            probability over the views.
+        images: (B, C, H, W), or (B, views, C, H, W). With views, the logits are the logarithm of
+            the mean probability over the views.
     """
     has_views = images.dim() == 5
     flat = images.flatten(0, 1) if has_views else images
@@ -58,9 +110,9 @@ def compute_logits(network: nn.Module, images: Tensor, precision: Precision) -> 
 
 @contextmanager
 def eval_batchnorm(network: nn.Module, config: Config, loader: Loader) -> Iterator[None]:
-    """Within this context, BN has the statistics that a run is evaluated with.
+    """Within this context, BN has the statistics for evaluation.
 
-    Those are its moving averages (`model.bn_statistics: moving`), or the exact statistics over the
+    These are its moving averages (`model.bn_statistics: moving`), or the exact statistics over the
     training images (`exact`).
     """
     if config.model.bn_statistics == "moving":

@@ -1,12 +1,11 @@
-"""Train one network: `fit` yields what happens, from the trainer's iteration to the schedule's end.
+"""Train one network: `fit` runs the training loop and yields an event for all that happens.
 
-Training knows nothing of records: whoever consumes the events decides what to keep. After every
-`Progress` the trainer's state is complete, so a checkpoint may be saved there, at any iteration.
+Training knows nothing of records: the consumer of the events decides what to store. After every
+`Progress` the trainer's state is complete, so a checkpoint can be saved there, at any iteration.
 """
 
-import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -24,29 +23,29 @@ from degradation.data.datasets import Dataset, StreamedDataset
 from degradation.data.loaders import build_loader
 from degradation.data.random_streams import build_generator
 from degradation.metrics import (
-    AUGMENTED_ERROR,
-    AUGMENTED_LOSS,
-    CLEAN_ERROR,
-    CLEAN_LOSS,
     ITERATION,
     LR,
     PLATEAUS,
     RUNNING_ERROR,
     RUNNING_LOSS,
-    TEN_CROP_ERROR,
-    TEN_CROP_TOP5_ERROR,
     TEST_ERROR,
-    TEST_LOSS,
     VALIDATION_ERROR,
-    VALIDATION_LOSS,
     WARMUP_END,
 )
 from degradation.models.network import Network, initialise
 from degradation.probes.measure import measure_probe, sample_probe_batch
-from degradation.probes.table import Table
 from degradation.training.device import memory_format
 from degradation.training.distributed import SINGLE, WorkerGroup
-from degradation.training.evaluate import eval_batchnorm, evaluate
+from degradation.training.evaluate import eval_batchnorm, measure_errors
+from degradation.training.events import (
+    Divergence,
+    Event,
+    Metrics,
+    MetricsRow,
+    ProbeResult,
+    Progress,
+    Snapshot,
+)
 from degradation.training.optimizer import build_optimizer, set_learning_rate, train_step
 from degradation.training.schedule import (
     ScheduleState,
@@ -56,63 +55,19 @@ from degradation.training.schedule import (
 )
 from degradation.training.serialization import copy_weights
 
-MetricsRow = dict[str, int | float | None]  # keys and units: degradation.metrics
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """The network has been evaluated."""
-
-    row: MetricsRow
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The weights after an iteration that `schedule.snapshots` names, on the CPU."""
-
-    iteration: int
-    weights: dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class ProbeResult:
-    """A probe has measured the network after this iteration."""
-
-    iteration: int
-    probe: str
-    images: int  # that the probe has seen
-    table: Table
-
-
-@dataclass(frozen=True)
-class Progress:
-    """An iteration is complete, and so is the trainer's state."""
-
-    iteration: int
-
-
-@dataclass(frozen=True)
-class Divergence:
-    """The training loss was NaN or infinite in this iteration. No event follows."""
-
-    iteration: int
-
-
-Event = Metrics | Snapshot | ProbeResult | Progress | Divergence
-
 
 class Trainer:
-    """A network, its optimizer, its data, and everything else that a resume needs.
+    """A network, its optimizer, its data, and everything else that training resumes from.
 
     Attributes:
-        iteration: updates done so far.
-        lr: the learning rate of the last update.
-        schedule_state: what has changed the learning rate besides the iteration.
-        recent_errors: training errors of the last batches of the warm-up, in percent.
-        watched_errors: errors of the evaluations since the last plateau, in percent: of the
-            validation images, or of the test images if no images are held out.
-        diverged_at: the first iteration whose loss was not finite; 0 if there is none. It stays on
-            the device, since reading it in every iteration would wait for the device.
+        iteration: number of weight updates so far.
+        lr: learning rate of the last update.
+        schedule_state: the end of the warm-up and the plateaus, which change the learning rate.
+        recent_errors: training errors in percent of the latest batches, while the warm-up lasts.
+        watched_errors: errors in percent at the evaluations since the last plateau. They are
+            validation errors, or test errors if there are no validation images.
+        diverged_at: the first iteration whose loss was not finite; 0 if there is none. This tensor
+            stays on the device, because reading it at every iteration would stall the device.
     """
 
     def __init__(
@@ -136,7 +91,7 @@ class Trainer:
         self.diverged_at = torch.zeros((), dtype=torch.int64, device=device)
 
     def start_from(self, network: Network) -> None:
-        """Train this network instead, with a new optimizer."""
+        """Replace the network by this one, and the optimizer by a new one."""
         layout = memory_format(self.config.precision)
         self.network = network.to(self.device).to(memory_format=layout)
         self.network.train()
@@ -152,7 +107,7 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """Return everything that the next iteration depends on, as tensors and plain values.
 
-        Random streams are not in it: they depend on the seed and the iteration alone.
+        Random streams are not included: they depend on the seed and the iteration alone.
         """
         return {
             "network": copy_weights(self.network),
@@ -167,9 +122,10 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a `state()`, which may come from another device.
+        """Restore what `state()` returned, on this device or another.
 
-        Any exception means that the state is another network's; the trainer is then unusable.
+        If the state belongs to another network, this raises one of several exceptions, and the
+        trainer must not be used any more.
         """
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -183,23 +139,23 @@ class Trainer:
         self.diverged_at = state["diverged_at"].to(self.device)
 
     def step(self) -> None:
-        """Update the weights once, and what is recorded between evaluations."""
+        """Do one iteration: update the weights, the running averages and the schedule's state."""
         config = self.config
         images, labels = next(self.batches)
 
-        # the rate depends on the updates done before this one
+        # the learning rate depends on the number of updates before this one
         self.lr = learning_rate(
             self.iteration, config.optim.lr, config.schedule, self.warmup, self.schedule_state
         )
         set_learning_rate(self.optimizer, self.lr, config.optim.momentum_form)
 
-        # each process trains on its share; BN's moving averages become those of one process
+        # each process trains on its share; afterwards BN's moving averages are merged
         with self.group.merged_batchnorm(self.network, config.model.bn_parts):
             loss, wrong = train_step(
                 self.parallel, self.optimizer, images, labels, config.precision
             )
 
-        # shares are equal, so the mean of their mean losses is the loss of the whole batch
+        # shares are equally large, so the mean of their losses is the loss of the whole batch
         loss = self.group.sum(loss) / self.group.shard.count
         wrong = self.group.sum(wrong)
 
@@ -209,9 +165,9 @@ class Trainer:
         self._watch_warmup(wrong)
 
     def _reset_running(self) -> None:
-        """Start new averages over the training batches."""
+        """Reset the sums from which the running averages over training batches are computed."""
         self.running_loss = torch.zeros((), device=self.device)  # sum of the batches' mean losses
-        self.running_wrong = torch.zeros((), dtype=torch.int64, device=self.device)  # images
+        self.running_wrong = torch.zeros((), dtype=torch.int64, device=self.device)  # misclassified
         self.running_batches = 0
 
     def _add_to_running(self, loss: Tensor, wrong: Tensor) -> None:
@@ -220,12 +176,16 @@ class Trainer:
         self.running_batches += 1
 
     def _watch_divergence(self, loss: Tensor) -> None:
-        """Remember the first iteration whose loss is not finite."""
+        """Store the first iteration whose loss is not finite, without waiting for the device."""
         is_first = (self.diverged_at == 0) & ~torch.isfinite(loss)
         self.diverged_at = torch.where(is_first, self.iteration, self.diverged_at)
 
     def _watch_warmup(self, wrong: Tensor) -> None:
-        """End the warm-up if its error or its time says so. Waits for the device while it lasts."""
+        """End the warm-up if its condition is met. While it lasts, this waits for the device.
+
+        Args:
+            wrong: number of misclassified images in the batch.
+        """
         if self.warmup is None or self.schedule_state.warmup_end is not None:
             return
         error = 100 * wrong.item() / self.config.optim.batch_size
@@ -235,7 +195,11 @@ class Trainer:
             self.recent_errors = []
 
     def _watch_plateau(self, plateau: Plateau, error: float) -> None:
-        """Lower the learning rate from here on if the error (percent) has stopped falling."""
+        """Record a plateau, which lowers the learning rate, if the error has stopped falling.
+
+        Args:
+            error: of this evaluation, in percent.
+        """
         self.watched_errors.append(error)
         if has_plateaued(self.watched_errors, plateau):
             self.schedule_state.plateaus.append(self.iteration)
@@ -243,14 +207,15 @@ class Trainer:
 
     @property
     def has_just_plateaued(self) -> bool:
-        """Has the evaluation of this iteration found a plateau?"""
+        """Whether the evaluation at this iteration has detected a plateau."""
         return self.schedule_state.plateaus[-1:] == [self.iteration]
 
     def measure_metrics(self) -> MetricsRow:
-        """Evaluate the network, and return the row of this iteration.
+        """Evaluate the network, and return this iteration's row of metrics.
 
-        The running averages are those over the batches since the last row; new ones start here. At
-        iteration 0 the row has neither them nor a learning rate. May find a plateau.
+        Running averages cover the training batches since the last row, and are then reset. The row
+        of iteration 0 has no running averages and no learning rate. If `schedule.plateau` is set,
+        this also checks for a plateau.
         """
         row: MetricsRow = {ITERATION: self.iteration}
         if self.running_batches:
@@ -259,7 +224,9 @@ class Trainer:
             row[RUNNING_ERROR] = 100 * self.running_wrong.item() / images
             row[RUNNING_LOSS] = self.running_loss.item() / self.running_batches
         with eval_batchnorm(self.network, self.config, self.loader):
-            row |= self._measure_errors()
+            row |= measure_errors(
+                self.network, self.loader, self.iteration, self.config.precision, self.group
+            )
         if self.schedule_state.warmup_end is not None:
             row[WARMUP_END] = self.schedule_state.warmup_end
         plateau = self.config.schedule.plateau
@@ -270,33 +237,8 @@ class Trainer:
         self._reset_running()
         return row
 
-    def _measure_errors(self) -> MetricsRow:
-        """Return every error and loss of the network on every split."""
-        precision, shard = self.config.precision, self.group.shard
-        evaluations = [
-            (CLEAN_ERROR, CLEAN_LOSS, self.loader.clean_batches("train", shard)),
-            (AUGMENTED_ERROR, AUGMENTED_LOSS, self.loader.augmented_batches(self.iteration, shard)),
-            (TEST_ERROR, TEST_LOSS, self.loader.clean_batches("test", shard)),
-        ]
-        if "validation" in self.loader.sizes:
-            validation = self.loader.clean_batches("validation", shard)
-            evaluations.append((VALIDATION_ERROR, VALIDATION_LOSS, validation))
-        row: MetricsRow = {}
-        for error, loss, batches in evaluations:
-            result = evaluate(self.network, batches, precision, self.group)
-            row[error] = result.error
-            # with BN's moving averages, the logits of a deep plain network may overflow in its
-            # first iterations although it trains
-            row[loss] = result.loss if math.isfinite(result.loss) else None
-        views = self.loader.ten_crop_batches(shard)
-        if views is not None:
-            result = evaluate(self.network, views, precision, self.group)
-            row[TEN_CROP_ERROR] = result.error
-            row[TEN_CROP_TOP5_ERROR] = result.top5_error
-        return row
-
     def take_probes(self) -> Iterator[ProbeResult]:
-        """Run the configured probes on the network; they do not change the training."""
+        """Run the configured probes, and yield their results. Training is not affected."""
         for name in self.config.probes.training:
             if not is_applicable(name, self.config.model.shortcut):
                 continue
@@ -307,11 +249,11 @@ class Trainer:
 
 
 def fit(trainer: Trainer) -> Iterator[Event]:
-    """Train to the end of the schedule, and yield what happens.
+    """Train from the trainer's iteration to the end of the schedule, and yield the events.
 
-    The order within one iteration is: Metrics, Snapshot, ProbeResult, Progress, so that all rows of
-    an iteration come before the state that contains them. Training ends early, with `Divergence`,
-    at the first evaluation after a loss that was not finite.
+    Within one iteration the order is Metrics, Snapshot, ProbeResult, Progress: a checkpoint that is
+    saved at `Progress` comes after everything measured at that iteration. Training ends early, with
+    `Divergence`, at the first evaluation after a loss that was not finite.
     """
     schedule, probed = trainer.config.schedule, probe_iterations(trainer.config)
     if trainer.iteration == 0:
@@ -333,9 +275,9 @@ def fit(trainer: Trainer) -> Iterator[Event]:
 
 
 def _begin(trainer: Trainer) -> Iterator[Event]:
-    """Yield what is measured before the first update."""
+    """Yield the events before the first update."""
     if 0 in trainer.config.schedule.snapshots:
         yield Snapshot(0, copy_weights(trainer.network))
     if trainer.config.model.grown_from is not None:
-        yield Metrics(trainer.measure_metrics())  # what the construction alone has reached
+        yield Metrics(trainer.measure_metrics())  # before any training of the constructed network
     yield from trainer.take_probes()
