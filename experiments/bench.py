@@ -1,10 +1,10 @@
-"""Time an experiment's runs against the bare training loop, and with probes against without.
+"""Compare the wall time of an experiment with the bare training loop, and with probes and without.
 
 python experiments/bench.py experiment=quick
 
-The bare loop trains the same networks on the same batches, augmentation included, over the same
-slots and fork server; it evaluates and records nothing, and uses neither W&B nor Hydra. All
-alternate seed by seed, so that a machine whose speed drifts favours none.
+The bare loop trains the same networks on the same augmented batches, with the same slots and fork
+server; it evaluates and records nothing, and uses neither W&B nor Hydra. The variants alternate seed
+by seed, so that a machine whose speed drifts favours none of them.
 """
 
 import argparse
@@ -35,7 +35,7 @@ class RunFailedInBenchmark(UserError):
 
 @dataclass(frozen=True)
 class Seconds:
-    """Wall time of the same runs in three ways."""
+    """Wall time of the same runs, trained in three ways."""
 
     bare: float  # the training loop alone
     whole: float  # train.py as a user starts it
@@ -50,17 +50,17 @@ class Seconds:
 
     @property
     def ratio(self) -> float:
-        """The whole by the bare loop."""
+        """Wall time of train.py divided by that of the bare loop."""
         return self.whole / self.bare
 
     @property
     def probe_cost(self) -> float:
-        """What probes add to the rest, in percent."""
+        """What probes add to the wall time without them, in percent."""
         return 100 * (self.whole / self.without_probes - 1)
 
 
 def train_bare(config: Config) -> None:
-    """Run the training loop and nothing else."""
+    """Run the training loop alone."""
     from degradation.data.datasets import load_dataset
     from degradation.training.device import choose_device, make_reproducible
     from degradation.training.trainer import Trainer

@@ -1,6 +1,7 @@
 """Print parameters, multiply-adds and activations of a sweep's networks; overrides as for train.py.
 
-They are counted for one image, forward, from the architecture: nothing is downloaded or trained.
+They are counted from the architecture, for the forward pass of one image: nothing is downloaded or
+trained.
 
 python experiments/census.py experiment=paper
 python experiments/census.py data=cifar10 model=residual model.depth=56 --layers
@@ -13,7 +14,7 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 
 from degradation.cli import Parser, add_overrides, run_script
-from degradation.config import Config, Model, family
+from degradation.config import Config, ConfigError, Model, family
 from degradation.sweep.expand import expand_configs
 
 MODEL_COLUMNS = ("layout", "order", "block", "shortcut", "depth", "width", "bottleneck_stride")
@@ -21,7 +22,7 @@ MODEL_COLUMNS = ("layout", "order", "block", "shortcut", "depth", "width", "bott
 
 @dataclass(frozen=True)
 class CountedNetwork:
-    """A network, with the images that it is counted for."""
+    """A network, with the shape of the images that its operations are counted for."""
 
     model: Model
     channels: int
@@ -43,14 +44,14 @@ def parse_arguments() -> argparse.Namespace:
     )
     arguments = parser.parse_intermixed_args()
     if arguments.picture and min(arguments.picture) < 1:
-        parser.error(
+        raise ConfigError(
             f"--picture: {arguments.picture} is not allowed; allowed: whole numbers, 1 or more"
         )
     return arguments
 
 
 def list_networks(configs: list[Config], image_shape: list[int] | None) -> list[CountedNetwork]:
-    """Return the distinct networks. `image_shape`: channels, side, classes; else the data set's."""
+    """Return the distinct networks. `image_shape`: (channels, side, classes); None: the data set's."""
     from degradation.data.datasets import find_image_shape
 
     networks: dict[str, CountedNetwork] = {}
@@ -62,7 +63,7 @@ def list_networks(configs: list[Config], image_shape: list[int] | None) -> list[
 
 
 def build_row(network: CountedNetwork) -> dict[str, object]:
-    """Return a network's row of the table; it names only the options that affect the network."""
+    """Return a network's row of the table, with only the options that affect the network."""
     from degradation.models.complexity import measure_complexity
 
     model = network.model
@@ -97,7 +98,7 @@ def print_table(rows: list[dict[str, object]], csv: bool) -> None:
 
 def main() -> None:
     arguments = parse_arguments()
-    # data sets with one published form are not read, so none of them needs a root here
+    # data sets whose image shape is known are not read, so they need no root here
     configs = expand_configs(["data.root=unread", *arguments.overrides])
     networks = list_networks(configs, arguments.picture)
     print_table([build_row(network) for network in networks], arguments.csv)

@@ -1,4 +1,4 @@
-"""Take the probes inside the trained networks of a run or a sweep; overrides as for train.py.
+"""Run the probes on the trained networks of a run or a sweep; overrides as for train.py.
 
 python experiments/explain.py experiment=quick
 python experiments/explain.py model=residual model.depth=56 seed=1 probes.afterwards=[paths]
@@ -16,7 +16,7 @@ schema.register()
 @hydra.main(version_base="1.3", config_path=str(schema.CONF), config_name="explain")
 @hydra_job
 def main(cfg: DictConfig) -> str:
-    # imported here, since torch and wandb take seconds and --help should answer at once
+    # imported here, since torch and wandb take seconds to import and --help needs neither
     from degradation.run_probes import run_probes
 
     return run_probes(schema.read(cfg))

@@ -3,8 +3,8 @@
 python experiments/landscape.py experiment=quick
 python experiments/landscape.py experiment=quick model.depth=110 landscape.square=51
 
-The points of a network are shared between jobs, which run in parallel. Points that were measured
-before are skipped. `landscape.depths` and `landscape.seeds` select the networks of a sweep: by
+Several jobs, which run in parallel, share the points of a network. Points that have been measured
+before are skipped. `landscape.depths` and `landscape.seeds` select networks of a sweep: by
 default those of 20 and 56 layers with seed 0.
 """
 

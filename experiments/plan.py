@@ -1,12 +1,12 @@
-"""Print what a sweep costs before it starts; overrides as for train.py.
+"""Estimate the cost of a sweep before it starts; overrides as for train.py.
 
 python experiments/plan.py experiment=paper
 python experiments/plan.py experiment=paper --device cuda --devices 8
 python experiments/plan.py experiment=imagenet data.root=ROOT --device cuda --rate 4000
 
-It prints runs, iterations, multiply-adds, hours and disk space. Hours follow from the rates of
-the records in `record_root` that were trained on such a device; without any, from an assumption,
-which is printed.
+Prints runs, iterations, multiply-adds, hours and disk space. Hours are estimated from the runs in
+`record_root` that were trained on such a device; if there are none, from an assumed rate, which is
+printed.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from degradation.cli import Parser, add_overrides, run_script
-from degradation.config import CONF, Config, ConfigError
+from degradation.config import CONF, Config, ConfigError, quote
 from degradation.sweep import jobs
 from degradation.sweep.jobs import SweepRun
 from hydra_plugins.pool_launcher import list_slots, list_visible_gpus
@@ -45,7 +45,7 @@ def parse_arguments() -> argparse.Namespace:
     for name in ("devices", "rate"):
         value = getattr(arguments, name)
         if value is not None and not 0 < value < float("inf"):
-            parser.error(f"--{name}: {value} is not allowed; allowed: more than 0")
+            raise ConfigError(f"--{name}: {value} is not allowed; allowed: more than 0")
     return arguments
 
 
@@ -59,7 +59,7 @@ def count_slots(config: Config) -> int:
 
 
 def find_assumed_rate(rate: float | None, device: str, root: Path, is_measured: bool) -> float:
-    """Return multiply-adds per second where no record says them. Raises ConfigError."""
+    """Return the multiply-adds per second to assume if none were measured. Raises ConfigError."""
     from degradation.sweep.cost import ASSUMED_SPEEDS
 
     if rate is not None:
@@ -69,7 +69,8 @@ def find_assumed_rate(rate: float | None, device: str, root: Path, is_measured: 
         return ASSUMED_SPEEDS.get(kind, 0.0)
     allowed = ", ".join(ASSUMED_SPEEDS)
     raise ConfigError(
-        f"--device: no record in {root} is of {device!r}; allowed: {allowed}, or give --rate"
+        f"--device: no run in {root} was trained on {quote(device)};"
+        f" allowed: {allowed}, or any device with --rate"
     )
 
 
@@ -131,7 +132,7 @@ def main() -> None:
             f" ({config.threads} threads, {config.precision.dtype})"
         )
     else:
-        source = "as requested" if arguments.rate else "assumed, not measured: give --rate"
+        source = "as requested" if arguments.rate else "assumed, not measured; set it with --rate"
         rate = f"{assumed_rate:.3g} multiply-adds per second, {source}"
     print_networks(costs)
     print_totals(costs, runs, rate, arguments.devices or count_slots(config))

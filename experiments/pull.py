@@ -22,17 +22,20 @@ from degradation.tracking.wandb_process import WandbError
 
 
 class NotPulled(UserError):
-    """Why nothing more can be pulled, in one line."""
+    """W&B cannot be read any further; the message says why."""
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_overrides(parser, use="; tracking and record_root are used")
+    add_overrides(parser, note="; only tracking and record_root are read")
     parser.add_argument(
         "--group", help="only the runs of this W&B group, which is the experiment's name"
     )
     parser.add_argument(
-        "--into", type=Path, default=Path("pulled"), help="record root to pull into: pulled"
+        "--into",
+        type=Path,
+        default=Path("pulled"),
+        help="record root to pull into; default: pulled",
     )
     parser.add_argument(
         "--compare", type=Path, help="record root to compare with; default: record_root"
@@ -72,7 +75,7 @@ def main() -> int:
     arguments = parse_arguments()
     config = expand_configs(arguments.overrides)[0]
     local = find_local_root(arguments, Path(config.record_root))
-    is_complete: list[bool] = []  # of each run, without its rows, which are many
+    is_complete: list[bool] = []  # for each run; its rows are not retained, since they are many
     comparisons: list[str] = []
     try:
         with connect(config.tracking, arguments.into) as project:

@@ -1,10 +1,10 @@
-"""Write verdicts, figures and report.html of a sweep, or of a selection of records.
+"""Write the verdicts, figures and report.html of a sweep, or of a selection of records.
 
 python experiments/report.py experiment=quick
 python experiments/report.py -m model=plain,residual model.depth=20,56 seed=0,1
 python experiments/report.py --records runs --where 'depth < 60' --name shallow
 
-Overrides select a sweep as for train.py; its missing runs are part of the report.
+Overrides select a sweep as for train.py; the report lists its missing runs too.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from analysis.frame import load, load_where
 from analysis.report import Report, build
 from degradation.cli import Parser, add_overrides, run_script
 from degradation.config import NAME, Tracking, default_margin
-from degradation.config.errors import quote
+from degradation.config.errors import ConfigError, quote
 from degradation.records.locks import NO_TIMEOUT, hold
 from degradation.records.root import root_token
 from degradation.sweep import jobs
@@ -40,15 +40,19 @@ def parse_arguments() -> argparse.Namespace:
         help="with --records: the training error that claims are about",
     )
     parser.add_argument(
-        "--reports", type=Path, default=Path("reports"), help="folder for the report's folder"
+        "--reports",
+        type=Path,
+        default=Path("reports"),
+        help="folder in which the report gets a folder of its own",
     )
     arguments = parser.parse_intermixed_args()
     if arguments.where and not arguments.records:
-        parser.error("--where needs --records")
+        raise ConfigError("--where: is not allowed without --records")
     if arguments.records and arguments.overrides:
-        parser.error("give overrides or --records, not both")
+        raise ConfigError("--records: is not allowed with overrides; allowed: one of the two")
     if not NAME.accepts(arguments.name):
-        parser.error(f"--name: {quote(arguments.name)} is not allowed; allowed: {NAME.allowed}")
+        name = quote(arguments.name)
+        raise ConfigError(f"--name: {name} is not allowed; allowed: {NAME.allowed}")
     return arguments
 
 
@@ -91,7 +95,8 @@ def format_commands(arguments: argparse.Namespace) -> str:
 def exclusive_folder(folder: Path) -> Iterator[Path]:
     """Create a report's folder and hold its lock.
 
-    Another process that wrote a report of this name would delete the figures that this one shows.
+    Without the lock, another process that writes a report of this name would delete the figures of
+    this one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with hold(folder / ".lock", NO_TIMEOUT):

@@ -12,7 +12,7 @@ from degradation.sweep import jobs
 
 
 def format_run(row: dict[str, Any]) -> str:
-    """Return a run's line: its id, its state, how far it is, and why it failed."""
+    """Return one line: a run's id, its state, its last iteration, and why it failed."""
     progress = f"iteration {row['iteration']:.0f}" if row.get("iteration", 0) > 0 else ""
     reason = row["reason"] if isinstance(row["reason"], str) else ""
     return f"{row['run_id']:<30} {row['state']:<9} {progress:<16} {reason}".rstrip()

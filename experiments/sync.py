@@ -1,4 +1,4 @@
-"""Send to W&B what it lacks of a sweep's runs, from their records; overrides as for train.py.
+"""Send W&B what it lacks of the records of a sweep's runs; overrides as for train.py.
 
 python experiments/sync.py experiment=quick tracking.entity=me
 
@@ -15,11 +15,11 @@ from degradation.tracking.wandb_process import WandbError
 
 
 class NotSynced(UserError):
-    """Why nothing more can be sent, in one line."""
+    """Nothing more can be sent to W&B; the message says why."""
 
 
 def sync_runs(runs: list[jobs.SweepRun]) -> list[SyncResult]:
-    """Send what is missing, and print one line per W&B run. Raises NotSynced."""
+    """Send W&B what it lacks, and print one line per W&B run. Raises NotSynced."""
     results = []
     try:
         with connect(runs[0].config.tracking, jobs.find_record_root(runs)) as server:

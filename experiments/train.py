@@ -32,13 +32,13 @@ def main(cfg: DictConfig) -> str:
         return train_as_member(config)
     except Interrupted as interruption:
         print(interruption, file=sys.stderr)
-        # ends a sweep by Hydra's own launcher too, as it should
+        # this ends a sweep that Hydra's own launcher runs, too
         sys.exit(128 + interruption.signum)
 
 
 def train_as_member(config: Config) -> str:
     """Train as the main process, or as a worker under torchrun; return the run's final state."""
-    # imported here, since torch and wandb take seconds and --help should answer at once
+    # imported here, since torch and wandb take seconds to import and --help needs neither
     from degradation.run import run_worker, train
     from degradation.training.distributed import init_distributed
 

@@ -1,4 +1,4 @@
-"""How every command starts and ends: a user's mistake is one line on stderr, a bug a traceback."""
+"""The start and end of every script: a user error is one line on stderr, a bug is a traceback."""
 
 import argparse
 import os
@@ -17,11 +17,11 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from degradation.config import check_overrides
-from degradation.config.errors import ConfigError, escape
+from degradation.config.errors import ConfigError, escape, quote
 from degradation.config.hydra_errors import format_hydra_error
 from degradation.errors import UserError
 
-FULL_ERROR = "HYDRA_FULL_ERROR"  # 1: print tracebacks of users' mistakes too
+FULL_ERROR = "HYDRA_FULL_ERROR"  # 1: print the tracebacks of user errors too
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException)
 
 
@@ -29,40 +29,44 @@ class Parser(argparse.ArgumentParser):
     """An argument parser that raises ConfigError instead of printing its usage."""
 
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}; --help shows what is allowed")
+        subject, _, problem = message.removeprefix("argument ").partition(": ")
+        if subject == "unrecognized arguments":
+            subject, problem = problem, "not recognised"
+        text = f"{subject}: {problem}" if problem else subject
+        raise ConfigError(f"{text}; --help shows what is allowed")
 
 
-def add_overrides(parser: argparse.ArgumentParser, use: str = "") -> None:
-    """Add the arguments that select runs as those of train.py do.
+def add_overrides(parser: argparse.ArgumentParser, note: str = "") -> None:
+    """Add the arguments that select runs, which are those of train.py.
 
     Args:
-        use: what the script uses of the configuration, for the help text
+        note: the end of the help text, such as which keys the script reads
     """
     parser.add_argument(
         "overrides",
         nargs="*",
-        help=f"as for train.py: experiment=NAME, key=value, key=value1,value2{use}",
+        help=f"as for train.py: experiment=NAME, key=value, key=value1,value2{note}",
     )
     parser.add_argument(
         "-m",
         "--multirun",
         action="store_true",
-        help="ignored, so that the arguments of train.py can be repeated",
+        help="accepted and ignored, so that the arguments of train.py can be reused",
     )
 
 
 class _JobError(BaseException):
-    """Carries a single run's error past Hydra, which prints a line before an `Exception`."""
+    """Wraps a single run's error, so that Hydra does not catch it and print a line of its own."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
 
 
 def run_script(main: Callable[[], int | None]) -> NoReturn:
-    """Run a script and end its process; a bug is raised.
+    """Run a script's `main` and exit the process; a bug is raised.
 
-    The exit status is what `main` returns, 1 after an error that a user can fix, which is printed
-    on stderr, and 130 after Ctrl-C.
+    The exit status is the one that `main` returns (None: 0), 1 after a user error, which is
+    printed on stderr, and 130 after Ctrl-C.
     """
     prints_tracebacks = os.environ.get(FULL_ERROR) == "1"
     try:
@@ -101,9 +105,9 @@ def run_hydra_script(main: Callable[[], Any], config_name: str) -> NoReturn:
 
 
 def hydra_job(job: Callable[[DictConfig], str]) -> Callable[[DictConfig], str]:
-    """Decorate the function that `hydra.main` calls: the errors of a single run pass Hydra by.
+    """Decorate the function that `hydra.main` calls, so that a single run's errors bypass Hydra.
 
-    Those of a sweep's job are reported by its launcher.
+    In a sweep, the launcher reports the errors of each job.
     """
 
     @wraps(job)
@@ -119,7 +123,7 @@ def hydra_job(job: Callable[[DictConfig], str]) -> Callable[[DictConfig], str]:
 
 
 def is_user_error(error: Exception) -> bool:
-    """Return whether a user can fix the error, which otherwise is a bug."""
+    """Return whether a user can fix the error; any other error is a bug."""
     return isinstance(error, (UserError, OSError, *HYDRA_ERRORS))
 
 
@@ -134,23 +138,28 @@ def format_error(error: Exception) -> str:
 
 
 def _is_reported(error: Exception) -> bool:
-    """Return whether a launcher has printed the error, as that of a job which had started."""
+    """Return whether the launcher has already printed the error, since its job had started."""
     return getattr(error, "is_reported", False)
 
 
 def _check_arguments(arguments: argparse.Namespace, config_name: str) -> Path | None:
-    """Refuse a command line that Hydra would refuse by a traceback.
+    """Refuse a command line that Hydra would answer with a traceback.
 
-    Returns the folder of a sweep's logs, None for a single run. Raises ConfigError.
+    Returns the folder of a sweep's logs, or None for a single run. Raises ConfigError.
     """
     if arguments.experimental_rerun is not None:
-        raise ConfigError("--experimental-rerun: is not allowed: it executes what a file contains")
+        raise ConfigError("--experimental-rerun: is not allowed, since it executes a file")
     actions = ("run", "multirun", "cfg", "info", "shell_completion")
     requested = [name for name in actions if getattr(arguments, name)]
     if len(requested) > 1:
-        raise ConfigError(f"--{' --'.join(requested)}: are not allowed together; allowed: one")
+        raise ConfigError(
+            f"--{' --'.join(requested)}: are not allowed together; allowed: one of them"
+        )
     if arguments.resolve and not arguments.cfg:
         raise ConfigError("--resolve: is not allowed; allowed: only with --cfg")
+    if arguments.config_dir and not Path(arguments.config_dir).is_dir():
+        folder = quote(arguments.config_dir)
+        raise ConfigError(f"--config-dir: {folder} does not exist; allowed: an existing folder")
     if arguments.shell_completion:
         return None
     has_own_folder = arguments.config_dir or arguments.config_path
@@ -159,9 +168,9 @@ def _check_arguments(arguments: argparse.Namespace, config_name: str) -> Path | 
         return None
     from degradation.sweep.expand import check_command_line
 
-    is_question = arguments.cfg or arguments.info or arguments.help or arguments.hydra_help
+    only_prints = arguments.cfg or arguments.info or arguments.help or arguments.hydra_help
     return check_command_line(
-        arguments.overrides, config_name, arguments.multirun, starts_jobs=not is_question
+        arguments.overrides, config_name, arguments.multirun, starts_jobs=not only_prints
     )
 
 
@@ -170,7 +179,7 @@ def _remove_description(sweep_folder: Path, start_ns: int) -> None:
     description = sweep_folder / "multirun.yaml"
     try:
         if description.stat().st_mtime_ns < start_ns:
-            return  # of an earlier sweep
+            return  # written by an earlier sweep
         description.unlink()
         if sweep_folder.is_absolute():
             sweep_folder.rmdir()

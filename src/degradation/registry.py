@@ -1,14 +1,14 @@
-"""Registries of what a configuration names: network blocks, data sets and probes.
+"""Registries of what a configuration refers to by name: network blocks, data sets and probes.
 
-A definition registers itself by a decorator:
+A definition is registered by a decorator:
 
     @BLOCKS.register("basic", layers=2)
     class BasicBlock(Block): ...
 
 A configuration is checked before torch is imported: composing a sweep, `--help` and the parent
-process of a pool never import it. So the registrations in this package's own files are read from
-their source, and the arguments of `register` must be literals. A definition elsewhere (a notebook,
-a test, a user's own module) is known from the moment its module is imported.
+process of a pool never import it. The registrations in this package's own files are therefore read
+from their source, and the arguments of `register` must be literals. A definition elsewhere (a
+notebook, a test, a user's own module) becomes known when its module is imported.
 """
 
 import ast
@@ -33,11 +33,11 @@ class Entry:
 
 
 class Registry:
-    """Definitions of one kind by name, with the facts that a configuration's check needs.
+    """Definitions of one kind by name, with the facts that validating a configuration needs.
 
     Args:
-        variable: the name under which this module holds the registry, as in `@BLOCKS.register`
-        kind: what an entry is, for messages
+        variable: the name of the registry in this module, as in `@BLOCKS.register`
+        kind: the word for an entry in messages
         folder: the subpackage of `degradation` whose files hold the built-in definitions
     """
 
@@ -72,7 +72,7 @@ class Registry:
         return decorate
 
     def unregister(self, name: str) -> None:
-        """Forget a definition that was registered outside the package. Raises KeyError."""
+        """Remove a definition that was registered outside the package. Raises KeyError."""
         del self._imported[name]
         del self._definitions[name]
 
@@ -132,7 +132,7 @@ def _literal_arguments(call: ast.Call, path: Path) -> tuple[str, dict[str, Any]]
     """Return the name and the facts of a `register` call. Raises ValueError."""
     try:
         (name,) = [ast.literal_eval(argument) for argument in call.args]
-        facts = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+        facts = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
     except ValueError:
         raise ValueError(
             f"{path}:{call.lineno}: register takes one name and keyword arguments, all literals"

@@ -1,4 +1,4 @@
-"""Rules between keys, the schema's help texts, and questions to Hydra.
+"""Rules between keys, the schema's help texts, and the options that only print.
 
 Bad values of single keys are in robustness/test_bad_input.py.
 """
@@ -41,7 +41,7 @@ def test_warmup_must_end_before_the_first_drop(compose_config):
 
 def test_warmup_needs_one_of_its_two_ends(compose_config):
     with pytest.raises(
-        ConfigError, match=r"^schedule\.warmup\.max_iterations: None is not allowed"
+        ConfigError, match=r"^schedule\.warmup\.max_iterations: null is not allowed"
     ):
         compose_config(
             "schedule=paper", "schedule.warmup.below=null", "schedule.warmup.max_iterations=null"
@@ -74,8 +74,8 @@ def test_unknown_key_is_refused_and_nothing_is_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("question", ["--help", "--cfg=job", "--info=defaults"])
-def test_questions_import_neither_torch_nor_wandb(question):
+@pytest.mark.parametrize("option", ["--help", "--cfg=job", "--info=defaults"])
+def test_options_that_print_import_neither_torch_nor_wandb(option):
     code = (
         "import atexit, runpy, sys\n"
         "heavy = {'torch', 'torchvision', 'wandb', 'sklearn', 'pandas'}\n"
@@ -83,7 +83,7 @@ def test_questions_import_neither_torch_nor_wandb(question):
         "runpy.run_path('experiments/train.py', run_name='__main__')\n"
     )
     completed = subprocess.run(
-        [sys.executable, "-c", code, *question.split("=")],
+        [sys.executable, "-c", code, *option.split("=")],
         cwd=ROOT,
         check=True,
         capture_output=True,

@@ -27,7 +27,7 @@ from degradation.tracking.wandb_process import WandbError
 
 EXPERIMENTS = CONF.parent / "experiments"
 ABSENT = "mps" if torch.cuda.is_available() else "cuda"
-# script, its arguments, the beginning of the line
+# script, its arguments, the beginning of the message
 COMMANDS = [
     (
         "train",
@@ -36,7 +36,7 @@ COMMANDS = [
     ),
     ("train", "model=nosuch", "model: 'nosuch' is not allowed; allowed: constructed, "),
     ("train", "experiment=nosuch", "experiment: 'nosuch' is not allowed; allowed: bottleneck, "),
-    ("train", "experiment=null", "experiment: None is not allowed; allowed: bottleneck, "),
+    ("train", "experiment=null", "experiment: null is not allowed; allowed: bottleneck, "),
     ("train", "+experiment=quick", "experiment: has a value already; allowed: "),
     (
         "train",
@@ -59,7 +59,11 @@ COMMANDS = [
         "name=${nosuch}",
         "name: does not resolve (Interpolation key 'nosuch' not found); allowed: ",
     ),
-    ("train", "seed=1,2", "seed: '1,2' is not one value; allowed: one"),
+    (
+        "train",
+        "seed=1,2",
+        "seed: '1,2' is not one value; allowed: one value, a list such as [1,2], or",
+    ),
     ("train", "seed=range(3)", "seed: 'range(3)' is not one value; allowed: one"),
     (
         "train",
@@ -80,42 +84,58 @@ COMMANDS = [
         "seed: 'interval(0,1)' has no value to sweep over; allowed: ",
     ),
     ("train", "-m model=glob(zz*)", "model: 'glob(zz*)' has no value to sweep over; allowed: "),
-    ("train", "-m seed=range(0,9999999999)", "seed: makes a sweep of "),
-    ("train", "--nosuch", "unrecognized arguments: --nosuch; --help shows what is allowed"),
+    (
+        "train",
+        "-m seed=range(0,9999999999)",
+        "seed: makes a sweep too long; allowed: at most 100000 runs",
+    ),
+    ("train", "--nosuch", "--nosuch: not recognised; --help shows what is allowed"),
     ("train", "--config", "ambiguous option: --config could match "),
-    ("train", "--cfg=nosuch", "argument --cfg/-c: invalid choice: 'nosuch'"),
+    ("train", "--cfg=nosuch", "--cfg/-c: invalid choice: 'nosuch'"),
     (
         "train",
         "--config-name=nosuch",
         "--config-name: 'nosuch' is not allowed; allowed: config, explain, landscape",
     ),
-    ("train", "--config-dir=nosuch", "Additional config directory "),
+    (
+        "train",
+        "--config-dir=nosuch",
+        "--config-dir: 'nosuch' does not exist; allowed: an existing folder",
+    ),
     ("train", "--resolve", "--resolve: is not allowed; allowed: only with --cfg"),
     ("train", "--experimental-rerun=planted", "--experimental-rerun: is not allowed"),
     ("train", "--exp=planted", "--experimental-rerun: is not allowed"),
-    ("explain", "--nosuch", "unrecognized arguments: --nosuch"),
+    ("explain", "--nosuch", "--nosuch: not recognised"),
     ("status", "model.dpth=3", "model.dpth: no such key"),
     ("status", "seed=range(0,0)", "seed: 'range(0,0)' has no value to sweep over"),
-    ("status", "--nosuch", "unrecognized arguments: --nosuch"),
+    ("status", "--nosuch", "--nosuch: not recognised"),
     ("report", "experiment=nosuch", "experiment: 'nosuch' is not allowed; allowed: "),
     ("report", "--records=nosuch", "nosuch: contains no records"),
-    ("report", "--records=nosuch seed=1", "give overrides or --records, not both"),
+    (
+        "report",
+        "--records=nosuch seed=1",
+        "--records: is not allowed with overrides; allowed: one of the two",
+    ),
     ("report", "--records=file", "file: contains no records"),
-    ("report", "--where=depth<60", "--where needs --records"),
+    ("report", "--where=depth<60", "--where: is not allowed without --records"),
     ("report", "--records=nosuch --name=../x", "--name: '../x' is not allowed; allowed: a name "),
-    ("report", "--training-error=best", "argument --training-error: invalid choice: 'best'"),
+    ("report", "--training-error=best", "--training-error: invalid choice: 'best'"),
     ("census", "model.depth=21", "model.depth: 21 is not allowed; allowed: 6n+2"),
     ("census", "--picture 3 0 10", "--picture: [3, 0, 10] is not allowed; allowed: "),
-    ("census", "--picture 3 32", "argument --picture: expected 3 arguments"),
+    ("census", "--picture 3 32", "--picture: expected 3 arguments"),
     ("bench", "seed=[1", "seed=[1: cannot be parsed"),
 ]
-# likewise; these need a composition, or more, so they are slow
+# the same; these compose a configuration, or do more, so they are slow
 COMPOSED = [
-    ("train", "hydra.searchpath=[nosuch]", "hydra.searchpath=[nosuch]: provider="),
+    (
+        "train",
+        "hydra.searchpath=[nosuch]",
+        "hydra.searchpath=[nosuch]: cannot be composed (UserWarning: provider=",
+    ),
     (
         "train",
         "hydra.job.env_copy=[NO_SUCH_VARIABLE]",
-        "hydra.job.env_copy=[NO_SUCH_VARIABLE]: 'NO_SUCH_VARIABLE'",
+        "hydra.job.env_copy=[NO_SUCH_VARIABLE]: cannot be composed (KeyError: 'NO_SUCH_VARIABLE')",
     ),
     (
         "train",
@@ -216,7 +236,7 @@ COMPOSED = [
 
 @pytest.fixture(scope="module")
 def _heavy_imports():
-    """Import what the scripts import once, instead of in every fork."""
+    """Import once what the scripts import, instead of in every fork."""
     for module in ("analysis.report", "degradation.run_probes", "degradation.models.complexity"):
         import_module(module)
 
@@ -250,7 +270,7 @@ def read_tree(folder):
 
 @pytest.fixture
 def workplace(tmp_path, _heavy_imports):
-    """A working folder that holds a file, a dangling link and a malicious pickle."""
+    """Return a working folder that holds a file, a dangling link and a malicious pickle."""
     folder = tmp_path / "a place"
     folder.mkdir()
     (folder / "file").write_text("content")

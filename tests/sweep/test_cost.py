@@ -1,4 +1,4 @@
-"""The cost of a sweep: what remains, how long it takes at a rate, what it leaves on the disk."""
+"""The cost of a sweep: what remains to be trained, how long that takes, and its disk space."""
 
 import re
 import subprocess
@@ -20,7 +20,7 @@ from degradation.sweep.cost import (
 )
 from degradation.sweep.jobs import locate_run
 
-# Multiply-adds, counted layer by layer in the tests of the complexity; He et al. 2015 give none
+# Multiply-adds, counted layer by layer in tests/models; He et al. 2015 state none
 RESNET_20 = 40_551_040
 
 
@@ -37,49 +37,49 @@ def test_cost_at_an_assumed_rate(compose_config, tmp_path):
 
 
 @pytest.fixture
-def done(tiny):
-    """The configuration of a finished run."""
+def finished(tiny):
+    """Train a tiny run to its end and return its configuration."""
     config = tiny("probes=none")
     assert train(config) is State.DONE
     return config
 
 
-def test_rates_are_read_from_comparable_runs_only(done):
-    record = locate_run(done).record
+def test_rates_are_read_from_comparable_runs_only(finished):
+    record = locate_run(finished).record
     seconds = record.valid_prefix(ATTEMPTS_FILE)[-1][SECONDS]
-    (rate,) = read_rates(record.root, "cpu", done)
+    (rate,) = read_rates(record.root, "cpu", finished)
     multiply_adds = record.read_metadata()["census"]["multiply_adds"]
     assert rate == MeasuredRate(multiply_adds, 12 * 32 * multiply_adds * PASSES / seconds)
-    bf16 = replace(done, precision=replace(done.precision, dtype="bf16"))
-    assert read_rates(record.root, "cuda", done) == []
-    assert read_rates(record.root, "cpu", replace(done, threads=2)) == []
+    bf16 = replace(finished, precision=replace(finished.precision, dtype="bf16"))
+    assert read_rates(record.root, "cuda", finished) == []
+    assert read_rates(record.root, "cpu", replace(finished, threads=2)) == []
     assert read_rates(record.root, "cpu", bf16) == []
     # another seed of the same run would take as long
-    (cost,) = estimate_costs([locate_run(replace(done, seed=1))], [rate], 1.0)
+    (cost,) = estimate_costs([locate_run(replace(finished, seed=1))], [rate], 1.0)
     assert cost.seconds == pytest.approx(seconds)
 
 
-def test_resumed_or_planted_run_gives_no_rate(done):
-    record = locate_run(done).record
+def test_resumed_or_planted_run_gives_no_rate(finished):
+    record = locate_run(finished).record
     record.append(ATTEMPTS_FILE, {"attempt": 2, "start": 0.0})
-    assert read_rates(record.root, "cpu", done) == []
+    assert read_rates(record.root, "cpu", finished) == []
     record.rewrite_rows(ATTEMPTS_FILE, [{"attempt": 1}, {"attempt": 1, "outcome": "done"}])
-    assert read_rates(record.root, "cpu", done) == []
+    assert read_rates(record.root, "cpu", finished) == []
 
 
-def test_done_run_costs_nothing_and_partial_run_its_rest(done, tiny):
+def test_done_run_costs_nothing_and_partial_run_its_rest(finished, tiny):
     partial = tiny("probes=none", "seed=1")
     record = locate_run(partial).record
     record.write_metadata({"run_id": record.run_id})
     record.append(ATTEMPTS_FILE, {"attempt": 1, "start": 0.0})
     record.append(METRICS_FILE, {"iteration": 8})
-    first, second = estimate_costs([locate_run(done), locate_run(partial)], [], 1e9)
+    first, second = estimate_costs([locate_run(finished), locate_run(partial)], [], 1e9)
     assert (first.state, first.remaining_iterations, first.seconds) == (State.DONE, 0, 0.0)
     assert (second.state, second.remaining_iterations) == (State.PARTIAL, 4)
 
 
-def test_record_bytes_match_a_finished_record(done):
-    run = locate_run(done)
+def test_record_bytes_match_a_finished_record(finished):
+    run = locate_run(finished)
     (cost,) = estimate_costs([run], [], 1e9)
     sizes = [path.stat().st_size for path in run.record.folder.rglob("*") if path.suffix == ".pt"]
     assert cost.record_bytes == pytest.approx(sum(sizes), rel=0.05)
@@ -137,7 +137,8 @@ def test_plan_prints_the_cost(tmp_path):
         ("--devices=0", "--devices: 0 is not allowed; allowed: more than 0"),
         (
             "--device=tpu",
-            "--device: no record in runs is of 'tpu'; allowed: cpu, mps, cuda, or give --rate",
+            "--device: no run in runs was trained on 'tpu';"
+            " allowed: cpu, mps, cuda, or any device with --rate",
         ),
     ],
 )

@@ -301,7 +301,7 @@ def test_difference_names_its_row_and_key(trained):
     )
     other = deepcopy(contents)
     other.metrics[1][CLEAN_LOSS] = None
-    assert f"iteration 8: {CLEAN_LOSS} is None in W&B" in find_difference(contents, other)
+    assert f"iteration 8: {CLEAN_LOSS} is null in W&B" in find_difference(contents, other)
     root = Path(record_of(trained).root)
     assert (
         compare_with_record(root, record_of(trained).run_id, contents)

@@ -1,4 +1,4 @@
-"""The configuration of a run: its schema, its check, and the way from Hydra to both."""
+"""The configuration of a run: its schema, its validation, and its composition by Hydra."""
 
 from degradation.config.architecture import blocks_per_stage
 from degradation.config.composition import (

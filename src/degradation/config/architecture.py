@@ -1,4 +1,4 @@
-"""What a depth means: how many blocks each stage of a network has. Free of torch."""
+"""How a network's depth determines the number of blocks in each stage. Free of torch."""
 
 from degradation.config.schema import Model
 from degradation.registry import BLOCKS
@@ -7,7 +7,7 @@ CIFAR_STAGES = 3
 
 
 def layers_per_unit(block: str) -> int:
-    """Return by how many layers the depth grows with one more block in each of the cifar stages.
+    """Return how many layers are added by one more block in each of the cifar stages.
 
     A cifar network has `layers_per_unit * n + 2` layers (He et al. 2015, 4.2): 6n+2 with basic
     blocks, 9n+2 with bottlenecks.

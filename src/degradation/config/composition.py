@@ -1,4 +1,4 @@
-"""The way from overrides to a composed configuration; a mistake in them becomes a ConfigError."""
+"""Composition of a configuration from overrides by Hydra; mistakes are raised as ConfigError."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ from degradation.registry import DATASETS
 
 
 def register() -> None:
-    """Store the schema where Hydra finds it; called before any composition."""
+    """Store the schema where Hydra finds it; call this before any composition."""
     ConfigStore.instance().store(name="schema", node=Config)
 
 
@@ -85,33 +85,35 @@ def default_margin(data_name: str) -> float:
 
 def _describe_failure(overrides: Sequence[str], error: Exception) -> str:
     """Return the message of an exception that names no key."""
-    if "NoneType" in str(error):  # OmegaConf has looked for a key in a part that is null
+    if "NoneType" in str(error):  # OmegaConf looked for a key in a section that is null
         for override in OverridesParser.create().parse_overrides(list(overrides)):
-            part = _find_nullable_part(override.key_or_group)
-            if part is not None:
-                group = part.partition(".")[0]
+            section = _find_nullable_section(override.key_or_group)
+            if section is not None:
+                group = section.partition(".")[0]
                 return (
-                    f"{override.key_or_group}: cannot be given, since {part} is null;"
-                    f" allowed: a {group} of conf/{group}/ that has this part"
+                    f"{override.key_or_group}: cannot be given, since {section} is null;"
+                    f" allowed: a {group} of conf/{group}/ that has this section"
                 )
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return f"{' '.join(overrides)}: {reason}"
+    reason = " ".join(str(error).split()).removesuffix(".")
+    return f"{' '.join(overrides)}: cannot be composed ({type(error).__name__}: {reason})"
 
 
-def _find_nullable_part(name: str) -> str | None:
-    """Return the part of the schema that is or holds this key and may be null, or None."""
+def _find_nullable_section(name: str) -> str | None:
+    """Return the nullable section of the schema that is this key or contains it, or None."""
     names = name.split(".")
     for length in range(1, len(names) + 1):
-        part = ".".join(names[:length])
-        if part in KEYS and KEYS[part].is_nullable and is_dataclass(KEYS[part].type):
-            return part
+        section = ".".join(names[:length])
+        if section not in KEYS:
+            return None
+        if KEYS[section].is_nullable and is_dataclass(KEYS[section].type):
+            return section
     return None
 
 
-def _refuse_added_keys(part: Any, prefix: str = "") -> None:
-    """Refuse an attribute that is no field of the schema: `+model.dpth=3` adds one."""
-    known = [field.name for field in fields(part)]
-    for name, value in vars(part).items():
+def _refuse_added_keys(section: Any, prefix: str = "") -> None:
+    """Refuse keys that the schema lacks: `+model.dpth=3` adds one."""
+    known = [field.name for field in fields(section)]
+    for name, value in vars(section).items():
         if name not in known:
             raise ConfigError(unknown_key(prefix + name, known))
         if is_dataclass(value):

@@ -1,4 +1,4 @@
-"""The check of a configuration: each key's own rule, then the rules between keys."""
+"""Validation of a configuration: the rule of each key, then the rules that relate keys."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from degradation.config.errors import ConfigError, quote
 from degradation.config.schema import KEYS, Config, Model
 from degradation.registry import DATASETS
 
-EXAMPLE_BLOCKS = (1, 3, 5, 7, 9)  # blocks per stage of the depths that a message names
+EXAMPLE_BLOCKS = (1, 3, 5, 7, 9)  # blocks per stage of the example depths in a message
 
 
 def check(config: Config) -> None:
-    """Raise ConfigError, which names the key, unless every value makes sense."""
+    """Raise ConfigError, which names the key, if a value is not allowed."""
     _check_rules(config)
     _check_model(config)
     _check_data(config)
@@ -22,7 +22,7 @@ def check(config: Config) -> None:
 
 
 def _select(config: Config, name: str) -> Any:
-    """Return the value of a dotted key; None if the part that holds it is null."""
+    """Return the value of a dotted key; None if the section that holds it is null."""
     value: Any = config
     for attribute in name.split("."):
         value = getattr(value, attribute) if value is not None else None
@@ -53,7 +53,7 @@ def _check_model(config: Config) -> None:
 
 
 def _allowed_depths(model: Model) -> str | None:
-    """Return which depths this layout and block allow, or None if the model's depth is one."""
+    """Return which depths this layout and block allow, or None if the model's depth is allowed."""
     if model.layout == "imagenet":
         depths = imagenet_stages(model.block)
         if model.depth in depths:
@@ -71,7 +71,7 @@ def _check_construction(config: Config, grown_from: int) -> None:
     model = config.model
     architecture = (model.layout, model.shortcut, model.order, model.block)
     if architecture != ("cifar", "none", "post", "basic"):
-        allowed = "null, except for plain networks of basic blocks, layout cifar, order post"
+        allowed = "null, except for plain networks of basic blocks with layout cifar and order post"
         raise _not_allowed(config, "model.grown_from", allowed)
     unit = layers_per_unit(model.block)
     if not unit + 2 <= grown_from <= model.depth or (grown_from - 2) % unit:
@@ -102,7 +102,7 @@ def _check_stream(config: Config) -> None:
         return
     shortest, longest = stream.scale
     if not stream.crop <= shortest <= longest:
-        allowed = f"two rising sides in pixels, {stream.crop} (the crop) or more"
+        allowed = f"two sides in pixels in rising order, {stream.crop} (the crop) or more"
         raise _not_allowed(config, "data.stream.scale", allowed)
     if stream.test_scale < stream.crop:
         allowed = f"{stream.crop} (the crop) or more"
@@ -116,10 +116,10 @@ def _check_schedule(config: Config) -> None:
     schedule = config.schedule
     last = schedule.iterations - 1
     if not _is_rising(schedule.milestones, first=1, last=last):
-        allowed = f"rising iterations inside the schedule, 1 to {last}"
+        allowed = f"iterations in rising order, 1 to {last}"
         raise _not_allowed(config, "schedule.milestones", allowed)
     if not _is_rising(schedule.snapshots, first=0, last=last):
-        allowed = f"rising iterations, 0 to {last} (the final weights are always saved)"
+        allowed = f"iterations in rising order, 0 to {last} (the final weights are always saved)"
         raise _not_allowed(config, "schedule.snapshots", allowed)
 
 

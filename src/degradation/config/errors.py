@@ -1,4 +1,4 @@
-"""ConfigError, and how messages quote what a user typed: on one line, nothing hidden."""
+"""ConfigError, and the quoting of user input in messages: on one line, with nothing invisible."""
 
 import unicodedata
 from typing import Any
@@ -9,12 +9,13 @@ MAX_QUOTED_CHARACTERS = 80
 # Unicode categories: control characters, lone surrogates (bytes that are not UTF-8), line and
 # paragraph separators
 BREAKING = ("Cc", "Cs", "Zl", "Zp")
-# Format characters: part of the words of some languages, but also what reverses a line's direction
+# Format characters: some languages need them, but they can also reverse the direction of a line
 INVISIBLE = "Cf"
+NAMES_IN_YAML = {"None": "null", "True": "true", "False": "false"}
 
 
 class ConfigError(UserError):
-    """A value that is not allowed: one line with the key, what is wrong, and what is allowed."""
+    """A value that is not allowed. Its message is one line: `key: problem; allowed: values`."""
 
 
 def is_single_line(text: str) -> bool:
@@ -23,7 +24,7 @@ def is_single_line(text: str) -> bool:
 
 
 def escape(text: str) -> str:
-    """Return the text with line breaks, control characters and the like as `\\n` or `\\x1b`."""
+    """Return the text with line breaks, control and invisible characters as `\\n` or `\\x1b`."""
     return "".join(_escape_character(character) for character in text)
 
 
@@ -34,8 +35,8 @@ def _escape_character(character: str) -> str:
 
 
 def quote(value: Any) -> str:
-    """Return a value in quotes, cut if it is too long to read."""
-    text = repr(value)
+    """Return a value as a user types it, with quotes around text; a long value is truncated."""
+    text = NAMES_IN_YAML.get(repr(value), repr(value))
     if len(text) <= MAX_QUOTED_CHARACTERS:
         return text
     return f"{text[:MAX_QUOTED_CHARACTERS]}... ({len(text)} characters)"

@@ -52,13 +52,13 @@ def _describe_key_error(error: OmegaConfBaseException) -> str:
         return f"{key}: has no value; allowed: {allowed}"
     reason = str(error).splitlines()[0]
     if isinstance(error, InterpolationResolutionError):
-        # what follows may be the value of an environment variable, and that may be secret
+        # the rest may contain the value of an environment variable, which may be secret
         reason = f"does not resolve ({reason.partition(': Value ')[0]})"
     return f"{key}: {reason}; allowed: {allowed}"
 
 
 def unknown_key(key: str, known: list[str]) -> str:
-    """Return the message about a key that the schema lacks; `known`: the keys at its place."""
+    """Return the message about a key that the schema lacks; `known`: the keys of its section."""
     parent, _, name = key.rpartition(".")
     close = get_close_matches(name, known, n=1)
     suggestion = f" (did you mean {close[0]}?)" if close else ""
@@ -67,7 +67,7 @@ def unknown_key(key: str, known: list[str]) -> str:
 
 
 def allowed_values(key: str, holder: type | None = None) -> str:
-    """Return what a key may be, in words. `holder`: the dataclass of a key that is Hydra's own."""
+    """Return a key's allowed values in words. `holder`: the dataclass of a key of Hydra's own."""
     name = key.partition("[")[0]
     if name in KEYS:
         return KEYS[name].allowed

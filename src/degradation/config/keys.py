@@ -1,4 +1,4 @@
-"""What the schema says about each key: its type, whether it may be null, its rule, its help."""
+"""The properties of each key of the schema: type, whether it is nullable, rule, help text."""
 
 import types
 import typing
@@ -24,9 +24,9 @@ def key(help_text: str, rule: Rule | None = None) -> Any:
 
 @dataclass(frozen=True)
 class Key:
-    """One key of the schema, or one part that holds keys."""
+    """One key of the schema, or one section, which holds keys."""
 
-    type: Any  # without the null that the key may be too
+    type: Any  # without None, even if the key is nullable
     is_nullable: bool
     rule: Rule | None
     help_text: str
@@ -43,7 +43,7 @@ class Key:
 
 
 def read_keys(schema: type, prefix: str = "") -> dict[str, Key]:
-    """Return all keys of a schema by dotted name; a part stands before the keys that it holds."""
+    """Return all keys of a schema by dotted name; a section precedes the keys that it holds."""
     hints = typing.get_type_hints(schema)
     keys: dict[str, Key] = {}
     for schema_field in fields(schema):
@@ -70,9 +70,9 @@ def describe_type(kind: Any) -> str:
         return TYPE_NAMES[kind]
     if typing.get_origin(kind) is list:
         (item,) = typing.get_args(kind)
-        return f"a list as [a,b], each {describe_type(item)}"
+        return f"a list such as [a,b], each item {describe_type(item)}"
     if is_dataclass(kind):
-        return f"a part with {', '.join(part.name for part in fields(kind))}"
+        return f"a section with {', '.join(section_key.name for section_key in fields(kind))}"
     if isinstance(kind, type) and issubclass(kind, Enum):
         return ", ".join(kind.__members__)
     return "another value"

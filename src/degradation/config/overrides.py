@@ -1,4 +1,4 @@
-"""The check of a command line's overrides, before Hydra composes anything from them."""
+"""Validation of the overrides on a command line, before Hydra composes anything from them."""
 
 from collections.abc import Sequence
 from decimal import DecimalException
@@ -16,7 +16,7 @@ MAX_SWEEP_RUNS = 100_000  # a sweep is composed as a whole before it starts
 
 
 def check_overrides(overrides: Sequence[str]) -> None:
-    """Refuse what Hydra would accept as an empty or endless sweep, or refuse without naming it.
+    """Refuse empty and endless sweeps, and mistakes that Hydra reports without naming the key.
 
     Raises ConfigError, or Hydra's own exception for an override that cannot be parsed.
     """
@@ -30,26 +30,26 @@ def check_overrides(overrides: Sequence[str]) -> None:
             runs *= _count_values(override)
             if runs > MAX_SWEEP_RUNS:
                 raise ConfigError(
-                    f"{key}: makes a sweep of {runs} runs; allowed: at most {MAX_SWEEP_RUNS}"
+                    f"{key}: makes a sweep too long; allowed: at most {MAX_SWEEP_RUNS} runs in all"
                 )
         elif (CONF / key).is_dir() and not override.is_delete():
             _check_option(override)
 
 
 def list_options(group: str) -> list[str]:
-    """Return the names that a group of conf/ may be given."""
+    """Return the options of a config group: the names of its files in conf/."""
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
 def _check_option(override: Override) -> None:
-    """Refuse an override of a group that cannot name an option of it.
+    """Refuse an override of a config group whose value cannot name one of its options.
 
     An interpolation is refused too: Hydra would print what it resolves to, which may be secret.
     """
     group, value = override.key_or_group, override.value()
     if override.is_add():
         raise ConfigError(f"{group}: has a value already; allowed: {group}=NAME, without the +")
-    if isinstance(value, dict):  # keys of the part, not the name of an option
+    if isinstance(value, dict):  # keys of the section, not the name of an option
         return
     if not isinstance(value, str) or "${" in value:
         allowed = ", ".join(list_options(group))
@@ -63,7 +63,7 @@ def check_single_values(overrides: Sequence[str]) -> None:
             text = _value_text(override)
             raise ConfigError(
                 f"{override.key_or_group}: {quote(text)} is not one value;"
-                " allowed: one, a list as [1,2], or -m before it for a sweep"
+                " allowed: one value, a list such as [1,2], or a sweep, with -m"
             )
 
 

@@ -1,4 +1,4 @@
-"""Rules for the value of one key, whatever the other keys are. The schema's fields carry them."""
+"""Rules for the value of a single key, attached to the fields of the schema."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ MAX_NAME_CHARACTERS = 100  # W&B accepts 128, and a name becomes part of longer 
 
 
 class Rule(Protocol):
-    """What a key may be."""
+    """A rule that the values of a key follow."""
 
     @property
     def allowed(self) -> str:
@@ -34,7 +34,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class OneOf:
-    """One of several names. They are asked for at each check: a registry may grow."""
+    """One of several names, which are looked up at each check, since a registry may grow."""
 
     names: Callable[[], Iterable[str]]
 
@@ -48,13 +48,13 @@ class OneOf:
 
 @dataclass(frozen=True)
 class SomeOf:
-    """A list of different names out of several."""
+    """A list of names without repetition."""
 
     names: Callable[[], Iterable[str]]
 
     @property
     def allowed(self) -> str:
-        return f"different ones of {', '.join(self.names())}"
+        return f"a list of different names out of {', '.join(self.names())}"
 
     def accepts(self, values: list[str]) -> bool:
         return set(values) <= set(self.names()) and len(set(values)) == len(values)
@@ -68,7 +68,7 @@ class EachOf:
 
     @property
     def allowed(self) -> str:
-        return f"a list of these: {self.rule.allowed}"
+        return f"a list, each item {self.rule.allowed}"
 
     def accepts(self, values: list[Any]) -> bool:
         return all(self.rule.accepts(value) for value in values)
@@ -94,7 +94,7 @@ def number(low: float, high: float) -> Rule:
 
 
 def odd_number(high: int) -> Rule:
-    """Return the rule of an odd integer from 3 to `high`: points with one in the middle."""
+    """Return the rule of an odd integer from 3 to `high`, so that one point is in the middle."""
     return Condition(
         f"an odd number, 3 to {high}", lambda value: 3 <= value <= high and value % 2 == 1
     )
@@ -113,14 +113,14 @@ def _is_folder_path(value: str) -> bool:
     return (
         value.strip() != ""
         and is_single_line(value)
-        and all(len(part.encode()) <= MAX_FILE_NAME_BYTES for part in value.split("/"))
+        and all(len(name.encode()) <= MAX_FILE_NAME_BYTES for name in value.split("/"))
         and len(value.encode()) < MAX_PATH_BYTES
     )
 
 
 POSITIVE = Condition("a positive number", lambda value: 0 < value < math.inf)
 NOT_NEGATIVE = Condition("a number, 0 or more", lambda value: 0 <= value < math.inf)
-BELOW_ONE = Condition("a number, from 0 up to, but not, 1", lambda value: 0 <= value < 1)
+BELOW_ONE = Condition("a number, 0 or more and less than 1", lambda value: 0 <= value < 1)
 TIMEOUT = Condition(
     "a number of seconds, more than 0 and at most 86400", lambda value: 0 < value <= 86400
 )
@@ -133,6 +133,6 @@ DEPTH = whole_number(1, 100_000)
 WORKERS = whole_number(0, 1024)
 PAIR_OF_SIDES = Condition("two sides in pixels, such as [256,480]", lambda sides: len(sides) == 2)
 NAME = Condition(
-    f"a name of at most {MAX_NAME_CHARACTERS} characters, without / \\ : and line breaks", _is_name
+    f"a name of at most {MAX_NAME_CHARACTERS} characters, without / \\ : or line breaks", _is_name
 )
 FOLDER = Condition("the path of a folder, without line breaks", _is_folder_path)

@@ -225,7 +225,7 @@ class Landscape:
         "of a sweep, the seeds whose networks are measured; null: all", EachOf(SEED)
     )
     parts: int = key("jobs that share the points of one network", whole_number(1, 10_000))
-    part: int = key("which of these jobs this is, from 0")
+    part: int = key("index of this job among them, from 0")
 
 
 @dataclass

@@ -1,1 +1,1 @@
-"""A sweep: which runs a command line stands for, what each still needs, and what they cost."""
+"""Sweeps: the runs that a command line expands to, what each still needs, and what they cost."""
