@@ -11,7 +11,8 @@ from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
 from degradation.metrics import TEST_ERROR
 
-MARKS = "Points are runs; bars are Student 95 % intervals of the mean over seeds."  # for captions
+# The end of a caption.
+MARKS = "Points are runs; error bars are Student's 95 % intervals of the mean over seeds."
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,8 @@ def plot(frame: Frame) -> Figure:
     left.set_title("plain and constructed networks")
     right.set_title("constructed networks alone, enlarged")
     draw_chance(left, frame.runs["chance"])
-    set_percent_axis(left, f"training error ({frame.error_kind}), %", -4)
-    right.set_ylabel(f"training error ({frame.error_kind}), %")
+    set_percent_axis(left, f"training error ({frame.error_kind}, %)", -4)
+    right.set_ylabel(f"training error ({frame.error_kind}, %)")
     top = right.get_ylim()[1]
     right.set_ylim(-0.05 * top, top)  # an interval's lower end may be far below 0
     add_legend_from(figure, left)

@@ -173,7 +173,7 @@ def _legend_handles(
     handles = []
     for family in list_families(times):
         style = {key: FAMILY_STYLES[family][key] for key in ("color", "marker")}
-        handles.append(Line2D([], [], label=f"{family}, one run", **style))
+        handles.append(Line2D([], [], linestyle="", label=f"{family}, one run", **style))
     handles.append(Line2D([], [], color="0.3", label="never reached", **CENSORED_STYLE))
     for fit in fits:
         linestyle = FORM_LINESTYLES[fit.form]

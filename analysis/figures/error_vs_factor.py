@@ -87,6 +87,6 @@ def plot(frame: Frame, key: str, label: str, connected: bool = True) -> Figure:
     for ax, depth in zip(axes, depths, strict=True):
         draw(frame, ax, key, depth, connected)
         ax.set_xlabel(label)
-    set_percent_axis(axes[0], f"training error ({frame.error_kind}), %", -4)
+    set_percent_axis(axes[0], f"training error ({frame.error_kind}, %)", -4)
     add_legend_from(figure, axes[0])
     return figure

@@ -78,6 +78,7 @@ def draw(table: pd.DataFrame, ax: Axes, limits: Limits) -> Axes:
     ax.contour(x, y, clipped_height, levels=levels[1:-1], **lines)
     ax.plot([0], [0], marker="+", color=CROSS_COLOR, markersize=9, markeredgewidth=2)
     ax.set_aspect("equal")
+    _set_ticks(table, ax)
     ax.grid(visible=False)
     return ax
 
@@ -94,9 +95,14 @@ def draw_surface(table: pd.DataFrame, ax: Any, limits: Limits) -> Any:
     ax.set_zlim(*limits)
     ax.view_init(elev=32, azim=-60)
     ax.tick_params(labelsize=8, pad=-2)
+    _set_ticks(table, ax)
+    return ax
+
+
+def _set_ticks(table: pd.DataFrame, ax: Any) -> None:
+    """Set ticks at the network and at the borders of its square."""
     ax.set_xticks([table["x"].min(), 0, table["x"].max()])
     ax.set_yticks([table["y"].min(), 0, table["y"].max()])
-    return ax
 
 
 def draw_lines(table: pd.DataFrame, ax: Axes, column: str, depths: list[int]) -> Axes:
@@ -163,8 +169,8 @@ def plot_lines(table: pd.DataFrame) -> Figure:
         for ax, column in zip(row, ("loss", "error"), strict=True):
             draw_lines(table[table["family"] == family], ax, column, depths)
         row[0].set_yscale("log")
-        row[0].set_ylabel(f"{family}\nloss, nats", color=TEXT_COLORS[family])
-        row[1].set_ylabel("training error, %")
+        row[0].set_ylabel(f"{family}\nloss (nats)", color=TEXT_COLORS[family])
+        row[1].set_ylabel("training error (%)")
         row[1].set_ylim(0, 100)
     for ax in axes[-1]:
         ax.set_xlabel("along the first direction (multiples of the weights' norm)")

@@ -67,6 +67,6 @@ def plot(frame: Frame) -> Figure:
         draw(frame, ax, family, top)
     axes[0].set_ylabel("learning rate")
     figure.colorbar(
-        axes[-1].images[0], ax=list(axes), label=f"training error ({frame.error_kind}), %"
+        axes[-1].images[0], ax=list(axes), label=f"training error ({frame.error_kind}, %)"
     )
     return figure

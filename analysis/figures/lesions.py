@@ -23,8 +23,8 @@ CAPTION = (
     "against their number as a share of the blocks that keep the shape. At 0 the network is "
     "intact. Lines are means over seeds, bands the range over runs; within a run, the random sets "
     "of blocks are averaged first. All panels share one scale. A jump at the left edge means that "
-    "the network fails without a single block, a gentle slope that it loses a little with each. In "
-    "a stage with few blocks, a swap can undo the previous one."
+    "the network fails as soon as one block is deleted, a gentle slope that it loses a little with "
+    "each. In a stage with few blocks, a swap can undo the previous one."
 )
 SINGLE_CAPTION = (
     "Test error after a single block was deleted, against the position of that block: one row per "
@@ -84,7 +84,7 @@ def plot(errors: pd.DataFrame, chance: float) -> Figure:
             ax.axhline(chance, **CHANCE_STYLE)
             ax.set_xlabel(f"{axis_label} / blocks that keep the shape")
             ax.xaxis.set_tick_params(labelbottom=True)
-        row[0].set_ylabel(f"{row_label}\ntest error, %")
+        row[0].set_ylabel(f"{row_label}\ntest error (%)")
     for ax, family in zip(axes[0], families, strict=True):
         ax.set_title(f"{family} networks", color=TEXT_COLORS[family])
         ax.set_xlim(0, 1)
@@ -114,11 +114,12 @@ def plot_single_deletions(table: pd.DataFrame, chance: float) -> Figure:
                 draw_single_deletions(rows, ax)
             ax.axhline(chance, **CHANCE_STYLE)
             ax.set_ylim(0, 100)
-        row[0].set_ylabel(f"{family}\ntest error, %", color=TEXT_COLORS[family])
+        row[0].set_ylabel(f"{family}\ntest error (%)", color=TEXT_COLORS[family])
     for top, bottom, depth in zip(axes[0], axes[-1], depths, strict=True):
         top.set_title(f"{depth} layers")
         bottom.set_xlabel("deleted block")
         bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
+        bottom.set_xlim(left=0.5)  # blocks count from 1
     add_legend(figure, _single_handles(chance), columns=3 if len(depths) < 4 else 5)
     return figure
 

@@ -18,7 +18,7 @@ CAPTION = (
     "paths have that length, as a share of all. Second: the norm of the gradient that one such "
     "path carries, on a logarithmic scale; a falling line means that the convolutions shrink the "
     "gradient, a rising one that they amplify it. Third: what all paths of a length carry together "
-    "(the norm of the sum of their gradients, as a share of these norms), with the effective "
+    "(the norm of the sum of their gradients, as a share of their total), with the effective "
     "lengths as vertical lines and the number of paths in grey; a curve to the left of the grey "
     "one means that short paths carry the gradient. Fourth: the effective length divided by n, for "
     "all depths; each point is a run, lines join the means over seeds."

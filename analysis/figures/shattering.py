@@ -4,6 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MultipleLocator
 
 from analysis.figures.layout import (
     add_legend,
@@ -46,6 +47,7 @@ def draw(table: pd.DataFrame, ax: Axes, depths: list[int]) -> Axes:
         draw_curves(curves, ax, depth_style(index, len(depths)))
     ax.axhline(0, **CHANCE_STYLE)
     ax.set_xlim(0, FARTHEST)
+    ax.xaxis.set_major_locator(MultipleLocator(0.1))
     return ax
 
 

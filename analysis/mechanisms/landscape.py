@@ -137,8 +137,8 @@ def _describe_scale(drawn_points: pd.DataFrame, square: pd.DataFrame, limits: fi
     text = SCALE_SENTENCE.format(clipped=_describe_clipped(drawn_points, limits))
     if len(drawn_points) == len(square):
         return text
-    names = ", ".join(sorted(map(str, drawn_points["run_id"].unique())))
-    return f"{text} Shown: {names}."
+    run_ids = drawn_points.sort_values(["family", "depth"])["run_id"].unique()
+    return f"{text} Of several seeds, the first is drawn: {', '.join(run_ids)}."
 
 
 def _describe_clipped(points: pd.DataFrame, limits: figure.Limits) -> str:

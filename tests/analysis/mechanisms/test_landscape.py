@@ -184,7 +184,7 @@ def test_caption_counts_points_beyond_the_scale(frame_with_landscape):
         "1 of 81 points above it, drawn at its end; 1 of 81 points not finite, drawn white"
         in caption
     )
-    assert "Shown: residual-d20-s0." in caption  # the first seed only
+    assert "Of several seeds, the first is drawn: residual-d20-s0." in caption
     assert build(frame, 2.0).table["not_finite"].tolist() == [1, 1, 1]
 
 
