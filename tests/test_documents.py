@@ -347,7 +347,7 @@ def test_readme_is_short():
         "## What you see",
         "## The experiments",
         "## Your own sweep",
-        "## Where to read on",
+        "## Further reading",
     ]
 
 
