@@ -43,38 +43,60 @@ IMAGENET_BN_PARTS = (1, 2, 4, 8)
 # 0.8 % fewer to train on.
 IMAGENET_VALIDATION = (0, 10_000)
 
-CIFAR10: dict[str, tuple[object, ...]] = ANY | {
-    "data.name": ("cifar10",),
-    "data.validation": (0,),
-    "data.pad": (4,),
-    "data.normalisation": ("pixel",),
-    "model.layout": ("cifar",),
-    "model.shortcut": ("none", "A"),
-    "model.block": ("basic",),
-    "model.width": (16,),
-    "model.bn_parts": CIFAR10_BN_PARTS,
-    "optim.batch_size": (128,),
-    "schedule.iterations": (64000,),
-    "schedule.milestones": ("[32000, 48000]",),
-}
-IMAGENET: dict[str, tuple[object, ...]] = ANY | {
-    "data.name": ("imagenet",),
-    "data.validation": IMAGENET_VALIDATION,
-    "data.pad": (0,),
-    "data.normalisation": ("channel",),
-    "data.stream.crop": (224,),
-    "data.stream.scale": ("[256, 480]",),
-    "data.stream.colour": (0.1,),
-    "data.stream.test_scale": (256,),
-    "model.layout": ("imagenet",),
-    "model.shortcut": ("none", "A", "B", "C"),
-    "model.block": ("basic", "bottleneck"),
-    "model.width": (64,),
-    "model.bn_parts": IMAGENET_BN_PARTS,
-    "optim.batch_size": (256,),
-    "schedule.iterations": (600000,),
-    "schedule.milestones": ("[]",),
-}
+
+# Groups of keys that are judged as a whole, and `data.stream`, whose keys are judged one by one.
+GROWN_FROM, PLATEAU, WARMUP = "model.grown_from", "schedule.plateau", "schedule.warmup"
+PARTS = (GROWN_FROM, PLATEAU, WARMUP, "data.stream")
+
+
+def _complete(allowed: AllowedValues) -> dict[str, tuple[object, ...]]:
+    """Return a protocol with the keys that it does not name and that were added after a release.
+
+    They must reproduce what the code did before they existed.
+    """
+    later_keys = {key: (value,) for key, value in HASH_DEFAULTS.items() if key not in PARTS}
+    unnamed = {key: values for key, values in later_keys.items() if key not in allowed}
+    return dict(allowed) | unnamed
+
+
+CIFAR10 = _complete(
+    ANY
+    | {
+        "data.name": ("cifar10",),
+        "data.validation": (0,),
+        "data.pad": (4,),
+        "data.normalisation": ("pixel",),
+        "model.layout": ("cifar",),
+        "model.shortcut": ("none", "A"),
+        "model.block": ("basic",),
+        "model.width": (16,),
+        "model.bn_parts": CIFAR10_BN_PARTS,
+        "optim.batch_size": (128,),
+        "schedule.iterations": (64000,),
+        "schedule.milestones": ("[32000, 48000]",),
+    }
+)
+IMAGENET = _complete(
+    ANY
+    | {
+        "data.name": ("imagenet",),
+        "data.validation": IMAGENET_VALIDATION,
+        "data.pad": (0,),
+        "data.normalisation": ("channel",),
+        "data.stream.crop": (224,),
+        "data.stream.scale": ("[256, 480]",),
+        "data.stream.colour": (0.1,),
+        "data.stream.test_scale": (256,),
+        "model.layout": ("imagenet",),
+        "model.shortcut": ("none", "A", "B", "C"),
+        "model.block": ("basic", "bottleneck"),
+        "model.width": (64,),
+        "model.bn_parts": IMAGENET_BN_PARTS,
+        "optim.batch_size": (256,),
+        "schedule.iterations": (600000,),
+        "schedule.milestones": ("[]",),
+    }
+)
 
 WARMUP_FROM_DEPTH = 110  # layers
 WARMUP_LR = 0.01
@@ -84,8 +106,7 @@ WARMUP_WINDOW = 100  # iterations over which that error is averaged
 WARMUP_ITERATIONS = (400, 2000)
 
 NULL = "null"  # how a message names a key or group that a run does not have
-# Groups of keys that are judged as a whole, and what the protocols require there.
-GROWN_FROM, PLATEAU, WARMUP = "model.grown_from", "schedule.plateau", "schedule.warmup"
+# What the protocols require of the groups of keys that are judged as a whole.
 CIFAR10_GROUPS = {
     GROWN_FROM: NULL,
     PLATEAU: NULL,

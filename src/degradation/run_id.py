@@ -12,6 +12,8 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from degradation.config import Config, Model, effective_warmup, family, parent_config
+from degradation.config.keys import NO_DEFAULT
+from degradation.config.schema import KEYS
 
 # Raised when the code's numbers change on purpose: the ids change with it, and old records stay
 # what they are. A correction that concerns some runs only changes the version of those alone.
@@ -21,20 +23,7 @@ CORRECTED_VERSION = 2
 # Keys that were added after a release, each with the value that reproduces what the code did
 # before. A key with this value is excluded from the hash, so that older records keep their ids.
 HASH_DEFAULTS: dict[str, Any] = {
-    "data.normalise": "before_padding",
-    "data.validation": 0,
-    "data.stream": None,
-    "model.layout": "cifar",
-    "model.order": "post",
-    "model.new_channels": "after",
-    "model.bottleneck_stride": "3x3",
-    "model.initialisation": "fan_out",
-    "model.bn_parts": 1,
-    "model.bn_statistics": "moving",
-    "model.grown_from": None,
-    "optim.momentum_form": "pytorch",
-    "optim.decay": "all",
-    "schedule.plateau": None,
+    name: key.hash_default for name, key in KEYS.items() if key.hash_default is not NO_DEFAULT
 }
 
 # What is hashed in place of a value that has no effect: the value of the presets in conf/.

@@ -20,8 +20,7 @@ from tests.support.recipes import THREE_ITERATIONS, read_recipe
 
 ROOT = Path(__file__).parents[2]
 SCHEMA, VALUES = "src/degradation/config/schema.py", "conf/schedule/step.yaml"
-SCHEDULE, RUN_ID = "src/degradation/training/schedule.py", "src/degradation/run_id.py"
-PROTOCOL, TEST_CASE = "analysis/paper_protocol.py", "tests/training/test_schedule.py"
+SCHEDULE, TEST_CASE = "src/degradation/training/schedule.py", "tests/training/test_schedule.py"
 PRINT_RUN_IDS = """
 import sys
 from degradation.sweep.jobs import expand_runs
@@ -47,13 +46,6 @@ def find_definition(path: Path, name: str) -> ast.ClassDef | ast.FunctionDef:
     raise AssertionError(f"{path} does not define {name}")
 
 
-def find_table(path: Path, name: str) -> int:
-    """Return the line of a table's first entry."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    (line,) = [number for number, text in enumerate(lines, 1) if text.startswith(f"{name}: ")]
-    return line + 1
-
-
 @pytest.fixture
 def project(tmp_path):
     """A copy of the project in which the recipe has been followed."""
@@ -66,8 +58,6 @@ def project(tmp_path):
     insert(copy / SCHEMA, schedule_class.end_lineno + 1, recipe[SCHEMA], indent=4)
     first_statement = find_definition(copy / SCHEDULE, "learning_rate").body[1]
     insert(copy / SCHEDULE, first_statement.lineno, recipe[SCHEDULE], indent=4)
-    for path, table in ((RUN_ID, "HASH_DEFAULTS"), (PROTOCOL, "ANY")):
-        insert(copy / path, find_table(copy / path, table), recipe[path], indent=4)
     for path in (VALUES, TEST_CASE):
         append(copy / path, recipe[path])
     return copy

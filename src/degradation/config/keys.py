@@ -13,13 +13,21 @@ from degradation.config.rules import Rule
 TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
-def key(help_text: str, rule: Rule | None = None) -> Any:
+NO_DEFAULT = object()  # None is a value that a key may reproduce
+
+
+def key(help_text: str, rule: Rule | None = None, *, hash_default: Any = NO_DEFAULT) -> Any:
     """Return a field of the schema, with its help text and the rule that its values follow.
 
     The field has no default, since values live in conf/. The rule is about values that are not
     null; whether null is allowed is part of the field's type.
+
+    A key that is added after a release and changes numbers has a `hash_default`: the value that
+    reproduces what the code did before. Run ids do not cover the key while it has this value, so
+    existing records keep their ids (`degradation.run_id`).
     """
-    return field(default=MISSING, metadata={"help": help_text, "rule": rule})
+    metadata = {"help": help_text, "rule": rule, "hash_default": hash_default}
+    return field(default=MISSING, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,7 @@ class Key:
     is_nullable: bool
     rule: Rule | None
     help_text: str
+    hash_default: Any = NO_DEFAULT
 
     @property
     def allowed(self) -> str:
@@ -49,8 +58,14 @@ def read_keys(schema: type, prefix: str = "") -> dict[str, Key]:
     for schema_field in fields(schema):
         name = f"{prefix}{schema_field.name}"
         kind, is_nullable = split_optional(hints[schema_field.name])
-        rule = schema_field.metadata.get("rule")
-        keys[name] = Key(kind, is_nullable, rule, schema_field.metadata.get("help", ""))
+        facts = schema_field.metadata
+        keys[name] = Key(
+            kind,
+            is_nullable,
+            facts.get("rule"),
+            facts.get("help", ""),
+            facts.get("hash_default", NO_DEFAULT),
+        )
         if isinstance(kind, type) and is_dataclass(kind):
             keys |= read_keys(kind, f"{name}.")
     return keys

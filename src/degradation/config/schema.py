@@ -77,11 +77,16 @@ class Data:
     normalise: str = key(
         "before_padding: the padding is the mean image; after_padding: the padding is black",
         choice("before_padding", "after_padding"),
+        hash_default="before_padding",
     )
     validation: int = key(
-        "number of training images held out; their error is recorded", whole_number(0, 10**9)
+        "number of training images held out; their error is recorded",
+        whole_number(0, 10**9),
+        hash_default=0,
     )
-    stream: Stream | None = key("how images are read from disk; null: all are held in memory")
+    stream: Stream | None = key(
+        "how images are read from disk; null: all are held in memory", hash_default=None
+    )
     margin: float = key("points of training error that a claim's bound must clear", number(0, 100))
 
 
@@ -90,7 +95,9 @@ class Model:
     """The network's architecture."""
 
     layout: str = key(
-        "cifar (He et al. 2015, section 4.2) or imagenet (table 1)", choice("cifar", "imagenet")
+        "cifar (He et al. 2015, section 4.2) or imagenet (table 1)",
+        choice("cifar", "imagenet"),
+        hash_default="cifar",
     )
     shortcut: str = key(
         "none: a plain network; A, B, C: the shortcuts of He et al. 2015, section 3.3",
@@ -99,6 +106,7 @@ class Model:
     order: str = key(
         "post: convolution, BN, ReLU (2015); pre: BN, ReLU, convolution (2016)",
         choice("post", "pre"),
+        hash_default="post",
     )
     block: str = key("the residual block", OneOf(BLOCKS.names))
     depth: int = key("layers with weights on the longest path", DEPTH)
@@ -108,19 +116,28 @@ class Model:
     new_channels: str = key(
         "where option A pads: after the old channels, or half on either side",
         choice("after", "either_side"),
+        hash_default="after",
     )
     bottleneck_stride: str = key(
-        "the convolution of a bottleneck block that has the stride", choice("3x3", "1x1")
+        "the convolution of a bottleneck block that has the stride",
+        choice("3x3", "1x1"),
+        hash_default="3x3",
     )
-    initialisation: str = key("He normal by fan_out or fan_in", choice("fan_out", "fan_in"))
-    bn_parts: int = key("parts of a batch that BN normalises separately (2: as on two GPUs)", BATCH)
+    initialisation: str = key(
+        "He normal by fan_out or fan_in", choice("fan_out", "fan_in"), hash_default="fan_out"
+    )
+    bn_parts: int = key(
+        "parts of a batch that BN normalises separately (2: as on two GPUs)", BATCH, hash_default=1
+    )
     bn_statistics: str = key(
         "evaluate with BN's moving averages, or with exact ones over the training images",
         choice("moving", "exact"),
+        hash_default="moving",
     )
     grown_from: int | None = key(
         "depth of the trained plain network that this one is constructed from",
         whole_number(8, 100_000),
+        hash_default=None,
     )
 
 
@@ -133,11 +150,13 @@ class Optim:
     momentum_form: str = key(
         "pytorch: v = m v + g, w -= lr v; caffe: v = m v + lr g, w -= v",
         choice("pytorch", "caffe"),
+        hash_default="pytorch",
     )
     weight_decay: float = key("weight decay", NOT_NEGATIVE)
     decay: str = key(
         "decay all parameters, or only the weights of convolutions and linear layers",
         choice("all", "weights"),
+        hash_default="all",
     )
     batch_size: int = key("images per iteration", BATCH)
 
@@ -181,7 +200,9 @@ class Schedule:
     evaluate_every: int = key("iterations between evaluations, and checkpoints", ITERATIONS)
     snapshots: list[int] = key("iterations after which the weights are saved")
     warmup: Warmup | None = key("a lower learning rate at the start; null: none")
-    plateau: Plateau | None = key("drop when the error stops falling; null: at milestones only")
+    plateau: Plateau | None = key(
+        "drop when the error stops falling; null: at milestones only", hash_default=None
+    )
 
 
 @dataclass
