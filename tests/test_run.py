@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import pytest
 import torch
 
+from degradation import recorded_training
 from degradation import run as run_module
 from degradation.config import ConfigError
 from degradation.durable_io import seal, unseal
@@ -46,7 +47,7 @@ def interrupt(config, monkeypatch, iteration, signum=signal.SIGTERM):
     """Start the run, and send its process a signal right after this iteration."""
     with monkeypatch.context() as patched:
         patched.setattr(
-            run_module,
+            recorded_training,
             "report_progress",
             lambda at, _: at == iteration and signal.raise_signal(signum),
         )
@@ -104,7 +105,7 @@ def test_resume_after_a_kill_is_bit_exact(tiny, undisturbed, monkeypatch, iterat
         if at == iteration:
             raise Killed
 
-    monkeypatch.setattr(run_module, "report_progress", die_here)
+    monkeypatch.setattr(recorded_training, "report_progress", die_here)
     with pytest.raises(Killed):
         train(config)
     monkeypatch.undo()
@@ -191,7 +192,7 @@ def test_unusable_checkpoint_restarts_the_run(
 def test_done_run_is_skipped(tiny, monkeypatch):
     config = tiny()
     train(config)
-    monkeypatch.setattr(run_module, "Trainer", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(recorded_training, "Trainer", lambda *_: pytest.fail("trained again"))
     assert train(config) is State.DONE
 
 
@@ -210,7 +211,7 @@ def test_run_waits_for_another_processs_lock(tiny, monkeypatch):
             monkeypatch.undo()
             other_process.close()
             assert train(config) is State.DONE
-            monkeypatch.setattr(run_module, "Trainer", lambda *_: trained.append("twice"))
+            monkeypatch.setattr(recorded_training, "Trainer", lambda *_: trained.append("twice"))
 
         monkeypatch.setattr(run_module, "notify", finish_elsewhere)
         assert train(config) is State.DONE
@@ -251,7 +252,7 @@ def test_failure_is_recorded_and_retried(tiny, monkeypatch, caplog):
     def broken(*_):
         raise MemoryError("out of memory")
 
-    monkeypatch.setattr(run_module, "Trainer", broken)
+    monkeypatch.setattr(recorded_training, "Trainer", broken)
     with pytest.raises(RunFailed, match="MemoryError: out of memory"):
         train(config)
     record = locate_run(config).record
@@ -277,14 +278,14 @@ def test_failure_is_recorded_and_retried(tiny, monkeypatch, caplog):
 def test_error_during_training_is_recorded(tiny, monkeypatch, error):
     """Out of memory, or a lost GPU: the row has the reason and the last complete iteration."""
     config = tiny()
-    step = run_module.Trainer.step
+    step = recorded_training.Trainer.step
 
     def failing(self):
         if self.iteration == 6:
             raise error
         step(self)
 
-    monkeypatch.setattr(run_module.Trainer, "step", failing)
+    monkeypatch.setattr(recorded_training.Trainer, "step", failing)
     with pytest.raises(RunFailed, match=f": {type(error).__name__}: CUDA"):
         train(config)
     record = locate_run(config).record

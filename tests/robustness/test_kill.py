@@ -8,8 +8,7 @@ import traceback
 import pytest
 import torch
 
-from degradation import checkpointing
-from degradation import run as run_module
+from degradation import checkpointing, recorded_training
 from degradation.durable_io import SEAL_PREFIX
 from degradation.records.schema import (
     ATTEMPTS_FILE,
@@ -96,26 +95,26 @@ FAULTS = [
 
 def log_saved_iterations(path, patch):
     """In a child: append the iteration of each checkpoint whose write has returned."""
-    save_checkpoint = run_module.save_checkpoint
+    save_checkpoint = recorded_training.save_checkpoint
 
     def save_and_log(record, trainer, resume_state):
         save_checkpoint(record, trainer, resume_state)
         with open(path, "a") as file:
             file.write(f"{trainer.iteration}\n")
 
-    patch.setattr(run_module, "save_checkpoint", save_and_log)
+    patch.setattr(recorded_training, "save_checkpoint", save_and_log)
 
 
 def record_updates(patch):
     """Return a list that receives the iteration of every update of the weights."""
     updates = []
-    step = run_module.Trainer.step
+    step = recorded_training.Trainer.step
 
     def step_and_record(trainer):
         updates.append(trainer.iteration)
         step(trainer)
 
-    patch.setattr(run_module.Trainer, "step", step_and_record)
+    patch.setattr(recorded_training.Trainer, "step", step_and_record)
     return updates
 
 

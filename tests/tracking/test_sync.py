@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from degradation import run as run_module
+from degradation import recorded_training
 from degradation.records.schema import METRICS_FILE, PROBES_FILE, State
 from degradation.run import train
 from degradation.run_probes import run_probes
@@ -123,7 +123,7 @@ def kill_core():
 
 
 def test_sync_sends_what_a_killed_wandb_core_lost(online, server, monkeypatch, caplog):
-    monkeypatch.setattr(run_module, "report_progress", call_at(6, kill_core))
+    monkeypatch.setattr(recorded_training, "report_progress", call_at(6, kill_core))
     config = online()
     assert train(config) is State.DONE
     assert caplog.text.count("W&B") == 1
@@ -139,7 +139,7 @@ def test_sync_sends_what_a_killed_wandb_core_lost(online, server, monkeypatch, c
 @pytest.mark.slow
 def test_resumed_run_has_each_row_once(online, server, monkeypatch):
     stop = call_at(9, lambda: signal.raise_signal(signal.SIGTERM))
-    monkeypatch.setattr(run_module, "report_progress", stop)
+    monkeypatch.setattr(recorded_training, "report_progress", stop)
     config = online()
     with pytest.raises(Interrupted):
         train(config)
@@ -191,7 +191,7 @@ def test_failing_server_costs_one_warning_and_no_row(
 
     if iteration == 0:
         fail()
-    monkeypatch.setattr(run_module, "report_progress", call_at(iteration, fail))
+    monkeypatch.setattr(recorded_training, "report_progress", call_at(iteration, fail))
     config = online(probes, "tracking.init_timeout=2")
     assert train(config) is State.DONE
     levels = [record.levelname for record in caplog.records if "W&B" in record.message]
@@ -379,7 +379,7 @@ def test_hanging_wandb_core_is_killed(online, server, monkeypatch, caplog):
         cores.append(wandb_process._find_core())
         os.kill(cores[0].pid, signal.SIGSTOP)
 
-    monkeypatch.setattr(run_module, "report_progress", call_at(6, hang))
+    monkeypatch.setattr(recorded_training, "report_progress", call_at(6, hang))
     config = online("tracking.init_timeout=2")
     assert train(config) is State.DONE
     assert caplog.text.count("W&B stopped mirroring") == 1

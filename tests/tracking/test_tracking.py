@@ -13,7 +13,7 @@ import pytest
 import wandb
 from PIL import Image
 
-from degradation import run as run_module
+from degradation import recorded_training
 from degradation.config import Tracking
 from degradation.records.schema import METRICS_FILE, PROBES_FILE, State
 from degradation.run import train
@@ -108,7 +108,9 @@ def test_wandb_reads_back_every_row_of_the_record(tiny):
 def test_resumed_run_is_replayed_into_the_newest_segment(tiny, monkeypatch):
     config = tiny("tracking=offline")
     monkeypatch.setattr(
-        run_module, "report_progress", lambda at, _: at == 9 and signal.raise_signal(signal.SIGTERM)
+        recorded_training,
+        "report_progress",
+        lambda at, _: at == 9 and signal.raise_signal(signal.SIGTERM),
     )
     with pytest.raises(Interrupted):
         train(config)
