@@ -20,28 +20,34 @@ def build_arrays(**fields):
     [
         ({"train_images": np.zeros((4, 3, 8, 8))}, r"train images are float64 .*, expected uint8"),
         ({"test_images": np.zeros((4, 8, 8), np.uint8)}, r"test images are uint8 \(4, 8, 8\)"),
-        ({"test_images": np.zeros((4, 3, 9, 9), np.uint8)}, r"test images are .* expected squares"),
+        (
+            {"test_images": np.zeros((4, 3, 9, 9), np.uint8)},
+            r"test images have the shape \(3, 9, 9\), expected \(3, 8, 8\)",
+        ),
         ({"train_labels": np.zeros(4)}, r"train labels are float64 .*, expected int64 \(4,\)"),
         ({"train_labels": np.arange(3)}, r"train labels are int64 \(3,\), expected int64 \(4,\)"),
-        ({"test_labels": np.arange(4) - 1}, r"test labels: the smallest is -1, expected 0 or more"),
+        (
+            {"test_labels": np.arange(4) - 1},
+            r"test labels have a minimum of -1, expected 0 or more",
+        ),
     ],
 )
-def test_wrong_arrays_are_refused(fields, problem):
+def test_invalid_arrays_are_rejected(fields, problem):
     with pytest.raises(DataError, match=rf"^data\.name=mine: {problem}.*; correct the reader$"):
         build_arrays(**fields).check("mine")
 
 
 def test_images_must_be_square():
     images = np.zeros((4, 3, 8, 6), np.uint8)
-    with pytest.raises(DataError, match="expected squares"):
+    with pytest.raises(DataError, match="train images are 6x8 pixels, expected squares"):
         build_arrays(train_images=images, test_images=images).check("mine")
 
 
-def test_an_empty_split_is_refused():
+def test_empty_split_is_rejected():
     images, labels = np.zeros((0, 3, 8, 8), np.uint8), np.zeros(0, np.int64)
-    with pytest.raises(DataError, match="test images: there is none"):
+    with pytest.raises(DataError, match="test split has no images"):
         build_arrays(test_images=images, test_labels=labels).check("mine")
 
 
-def test_right_arrays_are_accepted():
+def test_valid_arrays_are_accepted():
     build_arrays().check("mine")

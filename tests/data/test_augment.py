@@ -1,4 +1,4 @@
-"""The gather equals padding, cropping and mirroring one image after another."""
+"""The gather equals padding, cropping and flipping each image separately."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ def split():
 
 @pytest.fixture
 def data(compose_config):
-    """keys -> Data: that of digits with these keys changed."""
+    """keys -> the `data` section of digits, with these keys changed."""
     return lambda **keys: replace(compose_config().data, **keys)
 
 
@@ -43,7 +43,7 @@ def test_the_gather_equals_pad_crop_flip(split, data, normalisation):
 
 @pytest.mark.parametrize("normalisation", ["channel", "pixel"])
 def test_black_padding_is_normalised_too(split, data, normalisation):
-    """The mean that is subtracted belongs to the pixel's place in the crop."""
+    """The subtracted mean is that of the pixel's position in the crop."""
     mean, deviation = compute_statistics(split.images, normalisation)
     batches = ImageBatches(split, mean, deviation, torch.device("cpu"), "after_padding")
     indices = torch.arange(20)
@@ -74,7 +74,7 @@ def test_without_pad_and_flip_images_are_unchanged(split, data):
 
 
 def test_statistics_are_those_of_the_training_images(split):
-    """Pitfall 6: ImageNet's channel statistics used for other images."""
+    """Pitfall 6: using ImageNet's channel statistics for other data sets."""
     mean, deviation = compute_statistics(split.images, "channel")
     values = split.images.double()
     torch.testing.assert_close(mean.flatten(), values.mean((0, 2, 3)).float())

@@ -1,4 +1,4 @@
-"""Data sets: shapes, fixed splits, and wrong files."""
+"""Data sets: shapes, fixed splits and invalid files."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_digits_are_a_fixed_stratified_split(digits_data):
     whole = torch.bincount(torch.cat([digits.train.labels, digits.test.labels]))
     share = torch.bincount(digits.test.labels) / whole
     assert (share - 297 / 1797).abs().max() < 0.01
-    # another split would change every number on digits
+    # a different split would change every result on digits
     assert digits.checksum() == DIGITS
 
 
@@ -70,12 +70,12 @@ def test_the_checksum_does_not_depend_on_the_split(digits_data):
 def test_validation_leaves_images_to_train_on(digits_data, validation):
     with pytest.raises(
         ConfigError,
-        match=rf"^data\.validation: {validation} .*less than the 1500 training images",
+        match=rf"^data\.validation: {validation} .*fewer than the 1500 training images",
     ):
         load_dataset(digits_data(validation))
 
 
-def make_folder(root, side=6, classes=("cat", "dog"), count=3):
+def write_image_folder(root, side=6, classes=("cat", "dog"), count=3):
     generator = np.random.default_rng(0)
     for split in ("train", "test"):
         for name in classes:
@@ -86,8 +86,8 @@ def make_folder(root, side=6, classes=("cat", "dog"), count=3):
     return root
 
 
-def test_an_image_folder_is_decoded_once_and_cached(tmp_path, monkeypatch, folder_data):
-    root = make_folder(tmp_path)
+def test_image_folder_is_decoded_once_and_cached(tmp_path, monkeypatch, folder_data):
+    root = write_image_folder(tmp_path)
     first = load_dataset(folder_data(root))
     assert first.train.images.shape == (6, 3, 6, 6)
     assert first.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
@@ -97,8 +97,8 @@ def test_an_image_folder_is_decoded_once_and_cached(tmp_path, monkeypatch, folde
     assert load_dataset(folder_data(root)).checksum() == first.checksum()
 
 
-def test_an_image_folder_is_identified_by_content(tmp_path, folder_data):
-    first, second = make_folder(tmp_path / "one"), make_folder(tmp_path / "two")
+def test_image_folder_is_identified_by_content(tmp_path, folder_data):
+    first, second = write_image_folder(tmp_path / "one"), write_image_folder(tmp_path / "two")
     assert data_fingerprint(folder_data(first)) == data_fingerprint(folder_data(second))
     Image.new("RGB", (6, 6)).save(second / "train/cat/0.png")
     splits = ("train", "test")
@@ -106,32 +106,34 @@ def test_an_image_folder_is_identified_by_content(tmp_path, folder_data):
 
 
 def test_images_of_several_sizes_need_a_size(tmp_path, folder_data):
-    root = make_folder(tmp_path)
+    root = write_image_folder(tmp_path)
     Image.new("RGB", (9, 6)).save(root / "train/cat/odd.png")
     with pytest.raises(ConfigError, match=r"^data\.size: .*odd\.png is 9x6"):
         load_dataset(folder_data(root))
     assert load_dataset(folder_data(root, size=5)).side == 5
 
 
-def test_an_unreadable_image_is_named(tmp_path, folder_data):
-    root = make_folder(tmp_path)
+def test_unreadable_image_is_named(tmp_path, folder_data):
+    root = write_image_folder(tmp_path)
     (root / "test/dog/broken.jpg").write_bytes(b"not an image")
     with pytest.raises(DataError, match=r"broken\.jpg: is not a readable image"):
         load_dataset(folder_data(root))
 
 
-def test_a_class_without_images_is_named(tmp_path, folder_data):
-    root = make_folder(tmp_path)
+def test_class_without_images_is_named(tmp_path, folder_data):
+    root = write_image_folder(tmp_path)
     for image in (root / "train/dog").iterdir():
         image.unlink()
     with pytest.raises(DataError, match=r"train/dog: has no \.jpg, \.jpeg or \.png image"):
         load_dataset(folder_data(root))
 
 
-def test_a_folder_without_splits_is_refused(tmp_path, folder_data):
+def test_folder_without_splits_is_rejected(tmp_path, folder_data):
+    with pytest.raises(ConfigError, match=r"^data\.root: .*/missing' is not a folder; allowed: "):
+        data_fingerprint(folder_data(tmp_path / "missing"))
     with pytest.raises(ConfigError, match=r"^data\.root: .*no folder 'train'"):
         data_fingerprint(folder_data(tmp_path))
-    make_folder(tmp_path)
+    write_image_folder(tmp_path)
     (tmp_path / "train/mouse").mkdir()
     with pytest.raises(ConfigError, match="different classes in train and test"):
         data_fingerprint(folder_data(tmp_path))

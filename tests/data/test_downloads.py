@@ -1,4 +1,4 @@
-"""Published files are downloaded once, and used only if their checksum is right."""
+"""Published files are downloaded once, and used only if their checksum matches."""
 
 import gzip
 import io
@@ -23,16 +23,16 @@ from degradation.data.fingerprint import data_fingerprint
 
 BYTES = b"what was published"
 HEX = "[0-9a-f]{64}"
-RIGHT = sha256(BYTES).hexdigest()
+PUBLISHED_SHA256 = sha256(BYTES).hexdigest()
 
 
-def published(name, find_urls=lambda: pytest.fail("the file is there")):
+def define_file(name, find_urls=lambda: pytest.fail("the file exists")):
     """A file whose published content is BYTES."""
-    return PublishedFile(name, RIGHT, find_urls)
+    return PublishedFile(name, PUBLISHED_SHA256, find_urls)
 
 
 def make_archive(folder, batches):
-    """Return a .tar.gz of pickles, as bytes."""
+    """Return the bytes of a .tar.gz of pickles."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz") as tar:
         for name, value in batches.items():
@@ -53,7 +53,7 @@ def make_idx(array):
 
 @pytest.fixture
 def downloads(monkeypatch):
-    """{url: bytes or exception} to fill in, and the requested urls."""
+    """A dict {url: bytes or exception} for tests to fill, and the list of requested URLs."""
     served, requested = {}, []
 
     def download_url(url, root, filename):
@@ -72,23 +72,25 @@ CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 CIFAR100_URL = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
 
 
-def test_an_existing_file_is_used(tmp_path, downloads):
+def test_existing_file_is_used(tmp_path, downloads):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/b").write_bytes(BYTES)
-    assert fetch(tmp_path, published("b"), [tmp_path / "nowhere", tmp_path / "elsewhere"]) == BYTES
+    assert (
+        fetch(tmp_path, define_file("b"), [tmp_path / "nowhere", tmp_path / "elsewhere"]) == BYTES
+    )
     (tmp_path / "b").write_bytes(BYTES)
-    assert fetch(tmp_path, published("b")) == BYTES
+    assert fetch(tmp_path, define_file("b")) == BYTES
     assert downloads[1] == []
 
 
 @pytest.mark.parametrize(
     "content", [b"something else", BYTES[:-5], b""], ids=["wrong", "truncated", "empty"]
 )
-def test_a_wrong_file_is_named_with_its_checksum(tmp_path, content):
+def test_wrong_file_is_named_with_its_checksum(tmp_path, content):
     (tmp_path / "b").write_bytes(content)
     with pytest.raises(DataError) as error:
-        fetch(tmp_path, published("b"))
-    checksums = f"SHA-256 is {sha256(content).hexdigest()}, expected {RIGHT}"
+        fetch(tmp_path, define_file("b"))
+    checksums = f"SHA-256 is {sha256(content).hexdigest()}, expected {PUBLISHED_SHA256}"
     assert (
         str(error.value) == f"{tmp_path / 'b'}: {checksums}; delete the file to download it again"
     )
@@ -100,7 +102,7 @@ class Malicious:
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])
-def test_a_wrong_archive_is_not_unpickled(tmp_path, compose_config, name):
+def test_wrong_archive_is_not_unpickled(tmp_path, compose_config, name):
     folder = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}[name]
     archive = {"cifar10": CIFAR10.name, "cifar100": CIFAR100.name}[name]
     members = dict.fromkeys(("data_batch_1", "train", "test"), Malicious())
@@ -111,22 +113,22 @@ def test_a_wrong_archive_is_not_unpickled(tmp_path, compose_config, name):
         load_dataset(compose_config(f"data={name}", f"data.root={tmp_path}").data)
 
 
-def test_a_missing_file_is_downloaded_once(tmp_path, downloads):
+def test_missing_file_is_downloaded_once(tmp_path, downloads):
     served, requested = downloads
     served[CIFAR10_URL] = BYTES
     for _ in range(2):
-        assert fetch(tmp_path / "new", replace(CIFAR10, sha256=RIGHT)) == BYTES
+        assert fetch(tmp_path / "new", replace(CIFAR10, sha256=PUBLISHED_SHA256)) == BYTES
     assert requested == [CIFAR10_URL]
 
 
-def test_an_interrupted_download_never_gets_the_final_name(tmp_path, downloads):
+def test_interrupted_download_never_gets_the_final_name(tmp_path, downloads):
     served, requested = downloads
-    served[CIFAR100_URL] = OSError("the line\nwent dead")
-    file = replace(CIFAR100, sha256=RIGHT)
+    served[CIFAR100_URL] = OSError("connection\nreset")
+    file = replace(CIFAR100, sha256=PUBLISHED_SHA256)
     path = tmp_path / file.name
     with pytest.raises(
         DataError,
-        match=r"cifar-100-python\.tar\.gz: the download failed \(the line went dead\)",
+        match=r"cifar-100-python\.tar\.gz: the download failed \(connection reset\)",
     ):
         fetch(tmp_path, file)
     assert not path.exists()
@@ -134,7 +136,8 @@ def test_an_interrupted_download_never_gets_the_final_name(tmp_path, downloads):
     truncated = sha256(BYTES[:-5]).hexdigest()
     with pytest.raises(
         DataError,
-        match=rf"\.tar\.gz\.part: SHA-256 is {truncated}, expected {RIGHT}; try again, or put",
+        match=rf"\.tar\.gz\.part: SHA-256 is {truncated}, expected {PUBLISHED_SHA256};"
+        " try again, or put",
     ):
         fetch(tmp_path, file)
     assert not path.exists()
@@ -146,7 +149,7 @@ def test_an_interrupted_download_never_gets_the_final_name(tmp_path, downloads):
 def test_next_mirror_is_tried_after_a_failure(tmp_path, downloads, monkeypatch):
     served, requested = downloads
     monkeypatch.setattr("torchvision.datasets.FashionMNIST.mirrors", ["http://one/", "http://two/"])
-    file = replace(fashion_mnist.FILES["test_labels"], sha256=RIGHT, is_gzip=False)
+    file = replace(fashion_mnist.FILES["test_labels"], sha256=PUBLISHED_SHA256, is_gzip=False)
     urls = [f"http://one/{file.name}", f"http://two/{file.name}"]
     served |= {urls[0]: OSError("gone"), urls[1]: BYTES}
     assert fetch(tmp_path, file) == BYTES
@@ -166,7 +169,7 @@ def test_two_processes_download_once(tmp_path, monkeypatch):
 
     def child():
         start.wait(30)
-        results.put(fetch(tmp_path / "root", replace(CIFAR10, sha256=RIGHT)))
+        results.put(fetch(tmp_path / "root", replace(CIFAR10, sha256=PUBLISHED_SHA256)))
 
     monkeypatch.setattr("torchvision.datasets.utils.download_url", download_url)
     children = [context.Process(target=child) for _ in range(2)]
@@ -209,7 +212,7 @@ def test_cifar100_has_fine_labels(tmp_path, compose_config, monkeypatch):
     assert int(dataset.test.images[0, 2, 31, 1]) == images[3, 2048 + 31 * 32 + 1]
 
 
-def test_a_missing_member_is_named():
+def test_missing_member_is_named():
     with pytest.raises(
         DataError, match=r"^a\.tar\.gz: has no member cifar-10-batches-py/data_batch_1"
     ):
@@ -228,8 +231,8 @@ def fashion(tmp_path, monkeypatch):
         "t10k-labels-idx1-ubyte.gz": np.array([4, 9], np.uint8),
     }
     files = {
-        part: replace(file, sha256=sha256(make_idx(arrays[file.name])).hexdigest())
-        for part, file in fashion_mnist.FILES.items()
+        key: replace(file, sha256=sha256(make_idx(arrays[file.name])).hexdigest())
+        for key, file in fashion_mnist.FILES.items()
     }
     monkeypatch.setattr(fashion_mnist, "FILES", files)
     monkeypatch.setattr(fashion_mnist, "DEBIAN_FOLDER", tmp_path / "debian")
@@ -261,7 +264,7 @@ def test_fashion_mnist_is_found_in_any_folder_and_compression(
     assert downloads[1] == []
 
 
-def test_a_truncated_fashion_mnist_is_refused(tmp_path, compose_config, fashion):
+def test_truncated_fashion_mnist_is_rejected(tmp_path, compose_config, fashion):
     _, write = fashion
     write(tmp_path / "root")
     path = tmp_path / "root/train-images-idx3-ubyte.gz"
@@ -275,7 +278,8 @@ def test_a_truncated_fashion_mnist_is_refused(tmp_path, compose_config, fashion)
     path.write_bytes(b"<html>404</html>")
     with pytest.raises(
         DataError,
-        match=rf"{path.name}: is not a gzip file .*, expected SHA-256 of its .* content: {HEX}",
+        match=rf"{path.name}: is not a gzip file .*, expected one with the SHA-256"
+        f" of its decompressed content {HEX}",
     ):
         load_dataset(data)
 
@@ -283,7 +287,7 @@ def test_a_truncated_fashion_mnist_is_refused(tmp_path, compose_config, fashion)
 @pytest.mark.parametrize(
     "content", [b"", b"\0\0\x08\1\0\0\0\3ab", b"\0\0\x0d\1\0\0\0\2ab", b"\0\0\x08\0"]
 )
-def test_a_malformed_idx_file_is_refused(content):
+def test_malformed_idx_file_is_rejected(content):
     with pytest.raises(DataError, match=r"^f: is not an idx file"):
         read_idx(Path("f"), content)
 

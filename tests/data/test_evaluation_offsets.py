@@ -38,7 +38,7 @@ def test_augmentation_depends_on_seed_and_iteration(augmented):
 
 
 def test_offsets_are_those_of_earlier_records(tiny):
-    """One stream per evaluation, drawn 250 images at a time: all existing runs rest on it."""
+    """One stream per evaluation, 250 images per draw: the numbers of all records depend on it."""
     config = tiny("seed=3")
     loader = build_loader(load_dataset(config.data), config, CPU)
     stream = build_generator(3, "evaluation", 80)

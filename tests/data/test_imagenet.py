@@ -53,7 +53,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def build_loader(root, compose_config):
-    """overrides -> StreamingLoader of the tree `root`."""
+    """A function overrides -> StreamingLoader of the folder `root`."""
 
     def build(*overrides):
         config = compose_config(
@@ -89,9 +89,10 @@ def test_folders_are_listed(root, build_loader):
 def test_held_out_images_are_neither_trained_on_nor_lost(build_loader):
     whole, split = build_loader(), build_loader("data.validation=3")
     assert split.sizes == {"train": 5, "test": 4, "validation": 3}
-    parts = [set(split.dataset.train.names.tolist()), set(split.dataset.validation.names.tolist())]
-    assert parts[0].isdisjoint(parts[1])
-    assert parts[0] | parts[1] == set(whole.dataset.train.names.tolist())
+    train = set(split.dataset.train.names.tolist())
+    validation = set(split.dataset.validation.names.tolist())
+    assert train.isdisjoint(validation)
+    assert train | validation == set(whole.dataset.train.names.tolist())
     assert split.dataset.checksum() == whole.dataset.checksum()
     trained = [image for images, _ in islice(split.training_batches(0), 20) for image in images]
     assert len(trained) == 60
@@ -109,9 +110,7 @@ def test_shuffled_batches_are_the_evaluated_images_once(build_loader):
     )
 
 
-def test_the_fingerprint_is_of_names_and_sizes(
-    root, build_loader, compose_config, tmp_path_factory
-):
+def test_fingerprint_is_of_names_and_sizes(root, build_loader, compose_config, tmp_path_factory):
     before = build_loader().dataset.checksum()
     assert data_fingerprint(build_loader().config.data) == f"listing:{before[:16]}"
     moved = tmp_path_factory.mktemp("moved") / "there"
@@ -123,7 +122,7 @@ def test_the_fingerprint_is_of_names_and_sizes(
     assert load_dataset(data).checksum() != before
 
 
-def test_folders_without_imagenets_structure_are_refused(root, build_loader):
+def test_folders_without_imagenets_structure_are_rejected(root, build_loader):
     (root / "val/n02").rename(root / "val/n03")
     with pytest.raises(ConfigError, match=r"^data\.root: .* different classes in train and val"):
         build_loader()
@@ -141,7 +140,7 @@ def test_folders_without_imagenets_structure_are_refused(root, build_loader):
 
 
 @pytest.mark.parametrize(("batch", "images"), [(3, 8), (4, 8), (8, 8), (25, 8), (1, 5)])
-def test_the_order_is_that_of_other_data_sets(batch, images):
+def test_order_is_that_of_other_data_sets(batch, images):
     for seed in (0, 3):
         for iteration in range(12):
             expected = draw_batch_indices(seed, iteration, batch, images)
@@ -200,7 +199,7 @@ def draw_views(loader, count, image, flip=True):
     ]
 
 
-def test_a_crop_is_a_window_of_the_image_or_mirrored(build_loader):
+def test_crop_is_a_window_of_the_image_flipped_or_not(build_loader):
     image = draw_noise((20, 18))
     loader = build_loader("data.stream.scale=[18,18]", "data.stream.colour=0")
     pixels = torch.tensor(np.asarray(image)).permute(2, 0, 1)
@@ -219,13 +218,13 @@ def test_a_crop_is_a_window_of_the_image_or_mirrored(build_loader):
             (*place, True) for place, window in windows.items() if torch.equal(crop, window.flip(2))
         )
     assert len(seen) == 300
-    assert len(set(seen)) == 30  # every place, mirrored and not
-    assert 120 < sum(mirrored for *_, mirrored in seen) < 180
+    assert len(set(seen)) == 30  # every position, flipped and not
+    assert 120 < sum(flipped for *_, flipped in seen) < 180
     straight = [crop for crop, _ in draw_views(loader, 20, image, flip=False)]
     assert all(any(torch.equal(crop, window) for window in windows.values()) for crop in straight)
 
 
-def test_the_shorter_side_covers_its_whole_range(build_loader, monkeypatch):
+def test_shorter_side_covers_its_whole_range(build_loader, monkeypatch):
     from torchvision.transforms.v2 import functional
 
     sides, resize = [], functional.resize
@@ -253,7 +252,7 @@ def test_colours_shift_along_their_principal_components(build_loader):
     assert bool((torch.corrcoef(shifts.T) > 0.9).all())  # brightness is the first component
 
 
-def test_the_clean_view_is_the_normalised_centre(root, build_loader):
+def test_clean_view_is_the_normalised_centre(root, build_loader):
     Image.new("RGB", (20, 32), "white").save(root / "val/n01/n01_0.JPEG")
     striped = np.zeros((20, 30, 3), np.uint8)
     striped[2:18, 7:23] = 255  # the centre, exactly
@@ -276,25 +275,25 @@ def test_evaluated_training_images_cover_all_classes(build_loader):
 
 
 def test_only_the_iteration_decides_augmented_batches(build_loader):
-    part = "data.stream.train_evaluated=4"
-    batches = list(build_loader(part).augmented_batches(7))
+    limit = "data.stream.train_evaluated=4"
+    batches = list(build_loader(limit).augmented_batches(7))
     assert batches[0][1].tolist() == [0, 0, 1, 1]
     assert are_equal(
-        batches, list(build_loader(part, "data.stream.workers=2").augmented_batches(7))
+        batches, list(build_loader(limit, "data.stream.workers=2").augmented_batches(7))
     )
-    assert not are_equal(batches, list(build_loader(part).augmented_batches(8)))
-    assert not are_equal(batches, list(build_loader(part).clean_batches("train")))
+    assert not are_equal(batches, list(build_loader(limit).augmented_batches(8)))
+    assert not are_equal(batches, list(build_loader(limit).clean_batches("train")))
 
 
-def test_ten_crops_are_corners_centre_and_mirror_images(root, build_loader):
+def test_ten_crops_are_corners_centre_and_their_flips(root, build_loader):
     loader = build_loader()
     ((crops, labels),) = loader.ten_crop_batches()
     ((centre, _),) = loader.clean_batches("test")
     assert (crops.shape, len(labels)) == ((4, 10, 3, 16, 16), 4)
     assert torch.equal(crops[:, 4], centre)
-    # of the mirrored image: its left corners are the right ones, mirrored
+    # the left corners of the flipped image are the right corners, flipped
     assert torch.equal(crops[:, 5:9], crops[:, [1, 0, 3, 2]].flip(4))
-    # the first image has a width of 25, and so no exact centre of 16
+    # the first image is 25 wide, so it has no exact centre of 16
     assert torch.equal(crops[1:, 9], crops[1:, 4].flip(3))
     path = root / "val/n02/n02_1.JPEG"  # a square
     with Image.open(path) as image:
@@ -314,7 +313,7 @@ def test_ten_crops_are_corners_centre_and_mirror_images(root, build_loader):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_an_unreadable_image_is_one_line_from_any_process(root, build_loader, workers):
+def test_unreadable_image_is_one_line_from_any_process(root, build_loader, workers):
     broken = root / "val/n02/n02_1.JPEG"
     broken.write_bytes(broken.read_bytes()[:200])
     with pytest.raises(DataError) as error:

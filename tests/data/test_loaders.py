@@ -1,4 +1,4 @@
-"""A run's batches are drawn from its seed: the images, their order, their augmentation."""
+"""A run's batches are drawn from its seed: their images, order and augmentation."""
 
 from itertools import islice
 
@@ -53,7 +53,7 @@ def read_augmentation(loader, iterations, start=0):
 
 
 def compute_places(seed, iteration):
-    """Return where the bright pixels go: the crop moves them, the flip mirrors them."""
+    """Return where the crop and the flip move the bright pixel of each image."""
     random = build_generator(seed, "augmentation", iteration)
     rows, columns = torch.randint(-PAD, PAD + 1, (2, BATCH), generator=random)
     flips = torch.rand(BATCH, generator=random) < 0.5
@@ -67,17 +67,17 @@ def compute_places(seed, iteration):
 
 
 @pytest.mark.parametrize("seed", [0, 1, 7])
-def test_the_order_is_a_permutation_from_the_seed(build_loader, seed):
+def test_order_is_a_permutation_from_the_seed(build_loader, seed):
     epochs = []
     for epoch in range(3):
         epochs += torch.randperm(IMAGES, generator=build_generator(seed, "order", epoch)).tolist()
-    # ten batches of six are three epochs of twenty
+    # ten batches of six images are three epochs of twenty
     batches = read_order(build_loader(f"seed={seed}"), 10)
     assert [index for batch in batches for index in batch] == epochs
 
 
 @pytest.mark.parametrize("seed", [0, 1, 7])
-def test_the_augmentation_is_drawn_from_seed_and_iteration(build_loader, seed):
+def test_augmentation_is_drawn_from_seed_and_iteration(build_loader, seed):
     places = read_augmentation(build_loader(f"seed={seed}"), 4)
     assert places == [compute_places(seed, iteration) for iteration in range(4)]
 
@@ -112,22 +112,22 @@ def test_only_the_seed_and_iteration_decide_the_order(build_loader):
 def test_only_the_seed_and_iteration_decide_augmentation(build_loader):
     expected = read_augmentation(build_loader("seed=3"), 9)
     torch.manual_seed(1)
-    other_images = build_loader("seed=3", count=33)  # and so in another order
+    other_images = build_loader("seed=3", count=33)  # so in a different order
     assert read_augmentation(other_images, 9) == expected
 
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_shards_split_every_training_batch(build_loader, count):
-    """Each process gets its slice of the images, labels and augmentation of one process."""
+    """The slices of all processes make up the batch of a single process."""
     whole = list(islice(build_loader().training_batches(5), 3))
     shards = [
         list(islice(build_loader().training_batches(5, Shard(rank, count)), 3))
         for rank in range(count)
     ]
     for number, (images, labels) in enumerate(whole):
-        parts = [shard[number] for shard in shards]
-        assert torch.equal(torch.cat([part[0] for part in parts]), images)
-        assert torch.equal(torch.cat([part[1] for part in parts]), labels)
+        batches = [shard[number] for shard in shards]
+        assert torch.equal(torch.cat([batch[0] for batch in batches]), images)
+        assert torch.equal(torch.cat([batch[1] for batch in batches]), labels)
 
 
 def test_clean_batches_are_the_split_in_order(build_loader):
@@ -150,10 +150,10 @@ def test_augmented_batches_are_the_training_images_in_order(build_loader):
 
 
 def count_overlapping_places():
-    """Count the places that the bright pixel reaches both mirrored and not."""
+    """Count the positions that the bright pixel reaches both with and without a flip."""
     columns = {BRIGHT[1] - offset for offset in range(-PAD, PAD + 1)}
-    mirrored = {SIDE - 1 - column for column in columns}
-    return len(columns & mirrored) * (2 * PAD + 1)
+    flipped = {SIDE - 1 - column for column in columns}
+    return len(columns & flipped) * (2 * PAD + 1)
 
 
 @pytest.mark.parametrize("kind", ["clean", "augmented"])
@@ -168,15 +168,17 @@ def test_shards_deal_the_batches_of_an_evaluation(build_loader, kind):
     whole = evaluate()
     assert len(whole) == 5
     for rank in (0, 1):
-        part = evaluate(Shard(rank, 2))
-        assert len(part) == len(whole[rank::2])
-        for (images, labels), (expected, expected_labels) in zip(part, whole[rank::2], strict=True):
+        batches = evaluate(Shard(rank, 2))
+        expected_batches = whole[rank::2]
+        assert len(batches) == len(expected_batches)
+        pairs = zip(batches, expected_batches, strict=True)
+        for (images, labels), (expected, expected_labels) in pairs:
             assert torch.equal(images, expected)
             assert torch.equal(labels, expected_labels)
 
 
 def test_streams_differ_in_seed_name_and_index():
-    """64 bits decide, so no two of these start alike."""
+    """Generators are seeded with 63 bits, so no two of these start alike."""
     names = (
         "order",
         "augmentation",
@@ -195,7 +197,7 @@ def test_streams_differ_in_seed_name_and_index():
     assert len(draws) == 4 * len(names) * 3
 
 
-def test_a_stream_is_pinned():
-    """Other numbers would change every run."""
+def test_stream_is_pinned():
+    """Different numbers would change every run."""
     numbers = torch.randint(1000, (5,), generator=build_generator(3, "order", 2))
     assert numbers.tolist() == [537, 531, 26, 336, 348]

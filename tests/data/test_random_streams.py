@@ -17,7 +17,7 @@ def test_batches_larger_than_the_set_are_full():
     assert len(draw_batch_indices(0, 3, 25, 10)) == 25
 
 
-def test_the_global_stream_does_not_affect_the_order():
+def test_global_stream_does_not_affect_the_order():
     torch.manual_seed(1)
     first = draw_batch_indices(3, 41, 16, 100)
     torch.manual_seed(2)
@@ -26,7 +26,7 @@ def test_the_global_stream_does_not_affect_the_order():
 
 
 def test_seeds_and_streams_differ_and_zero_is_a_seed():
-    """Pitfall 8: replicates without a seed, or a seed of 0 treated as none."""
+    """Pitfall 8: replicates without a seed, or a seed of 0 treated as no seed."""
     draws = {
         (seed, stream): tuple(torch.rand(4, generator=build_generator(seed, stream)).tolist())
         for seed in (0, 1, 2)

@@ -1,4 +1,4 @@
-"""A bad image folder or archive ends a run in one line that names the key or the file."""
+"""A bad image folder or archive fails a run with one line that names the key or the file."""
 
 import gzip
 import pickle
@@ -25,7 +25,7 @@ def write_image(path, size=(4, 4)):
 
 
 def write_folder(root):
-    """Two classes of two images in each split."""
+    """Write two classes of two images to each split."""
     for split in SPLITS:
         for name in CLASSES:
             for index in range(2):
@@ -96,7 +96,7 @@ def resize_first(size):
 
 
 BAD_CLASS_NAME = r"data/train/a\nb' is not allowed; allowed: "
-# data set, what is done to the folder, what the line contains
+# data set, change to its folder, text that the error line contains
 FOLDERS = [
     ("image_folder", remove_split("train"), "data.root: "),
     ("image_folder", remove_split("test"), "data.root: "),
@@ -136,7 +136,7 @@ ARCHIVES = [
 
 
 def read_error_line(capsys, main):
-    """Return the one line that a failing command prints."""
+    """Return the only line that a failing command prints."""
     with pytest.raises(SystemExit) as exit_info:
         run_script(main)
     output = capsys.readouterr().err
@@ -148,7 +148,7 @@ def read_error_line(capsys, main):
 
 @pytest.fixture(scope="module")
 def build_config(compose_config):
-    """(data set, its root, record root) -> Config."""
+    """A function (data set, its root, record root) -> Config."""
     overrides = {
         data: [
             "data.root=/",
@@ -171,20 +171,20 @@ def build_config(compose_config):
 
 
 @pytest.mark.parametrize(("data", "change", "line"), FOLDERS)
-def test_a_bad_image_folder_is_one_line(tmp_path, capsys, build_config, data, change, line):
+def test_bad_image_folder_is_one_line(tmp_path, capsys, build_config, data, change, line):
     write_folder(tmp_path / "data")
     change(tmp_path / "data")
     list_images.cache_clear()
     config = build_config(data, tmp_path / "data", tmp_path / "runs")
     error = read_error_line(capsys, lambda: train(config))
     assert line in error
-    # a wrong key leaves no trace; a wrong file fails the run, whose record says so
+    # a wrong key leaves no record; a wrong file fails the run, which its record shows
     assert (tmp_path / "runs").exists() == (not error.startswith("data.root: "))
     assert not list(tmp_path.glob("runs/*/DONE"))
 
 
 @pytest.mark.parametrize(("data", "name", "content"), ARCHIVES)
-def test_a_wrong_archive_is_one_line(tmp_path, capsys, build_config, data, name, content):
+def test_wrong_archive_is_one_line(tmp_path, capsys, build_config, data, name, content):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / name).write_bytes(content)
     config = build_config(data, tmp_path / "data", tmp_path / "runs")
@@ -197,5 +197,6 @@ def test_a_wrong_archive_is_one_line(tmp_path, capsys, build_config, data, name,
 def test_more_validation_than_images_is_one_line(tmp_path, capsys, tiny):
     error = read_error_line(capsys, lambda: train(tiny("data.validation=1500")))
     assert (
-        "data.validation: 1500 is not allowed; allowed: less than the 1500 training images" in error
+        "data.validation: 1500 is not allowed; allowed: fewer than the 1500 training images"
+        in error
     )

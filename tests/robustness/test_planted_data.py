@@ -1,4 +1,4 @@
-"""An image folder that somebody else fills: corrupt caches are rebuilt, planted files harmless."""
+"""Untrusted image folders: corrupt caches are rebuilt, and planted files do no harm."""
 
 import json
 import os
@@ -27,7 +27,7 @@ REMEDY = "; make it readable, or remove it"
 
 
 def make_folder(root, classes=CLASSES, splits=("train", "test")):
-    """One 2x2 image per class and split."""
+    """Write one 2x2 image per class and split."""
     generator = np.random.default_rng(0)
     for split in splits:
         for name in classes:
@@ -41,7 +41,7 @@ def make_folder(root, classes=CLASSES, splits=("train", "test")):
 
 @pytest.fixture(scope="module")
 def data_at(compose_config):
-    """root -> Data; the root may contain any characters."""
+    """A function root -> Data; the root may contain any characters."""
     config = compose_config("data=image_folder", "data.root=somewhere").data
 
     def build(root):
@@ -53,7 +53,7 @@ def data_at(compose_config):
 
 @pytest.fixture
 def cached_folder(tmp_path, data_at, caplog):
-    """A folder whose caches are filled: data, digest file, cache file, checksum of the images."""
+    """A folder with filled caches: Data, digest file, cache file, checksum of the images."""
     data = data_at(make_folder(tmp_path))
     checksum = load_dataset(data).checksum()
     (cache,) = tmp_path.glob(".degradation/*.npz")
@@ -62,9 +62,9 @@ def cached_folder(tmp_path, data_at, caplog):
 
 
 def corrupt(content, count):
-    """Yield (what was done, content) with the content truncated, and with a bit flipped.
+    """Yield (description, content) of the content truncated, and with one bit flipped.
 
-    At every position; of a long file at `count` positions, drawn from a fixed seed.
+    Every position is tried or, for a long file, `count` positions drawn with a fixed seed.
     """
     positions = range(len(content))
     if count is not None:
@@ -76,7 +76,7 @@ def corrupt(content, count):
         yield f"flipped at {position}", bytes(flipped)
 
 
-def test_a_corrupt_digest_is_reported_and_rebuilt(cached_folder, caplog):
+def test_corrupt_digest_is_reported_and_rebuilt(cached_folder, caplog):
     data, digest, _, _ = cached_folder
     valid, fingerprint = digest.read_bytes(), data_fingerprint(data)
     for how, content in corrupt(valid, None):
@@ -89,14 +89,14 @@ def test_a_corrupt_digest_is_reported_and_rebuilt(cached_folder, caplog):
         assert digest.read_bytes() == valid, how
 
 
-def test_a_corrupt_cache_is_noticed(cached_folder):
+def test_corrupt_cache_is_detected(cached_folder):
     valid = cached_folder[2].read_bytes()
     for how, content in corrupt(valid, None):
         with pytest.raises(CorruptData):
             pytest.fail(f"{how}: {unpack_arrays(unseal(content), None)}")
 
 
-def test_a_corrupt_cache_is_reported_once_and_rebuilt(cached_folder, caplog):
+def test_corrupt_cache_is_reported_once_and_rebuilt(cached_folder, caplog):
     data, _, cache, checksum = cached_folder
     valid = cache.read_bytes()
     for _, content in corrupt(valid, 5):
@@ -142,7 +142,7 @@ PLANTED = {
     "a number": lambda at: pack(at, **build_cache(train_pictures=np.uint8(3))),
     "fewer labels": lambda at: pack(at, **build_cache(train_labels=np.array([0]))),
     "negative labels": lambda at: pack(at, **build_cache(train_labels=np.array([-1, 0]))),
-    "one that grows": lambda at: pack(
+    "a compressed bomb": lambda at: pack(
         at, np.savez_compressed, **build_cache(train_pictures=np.zeros((2, 3, 999, 999), np.uint8))
     ),
     "nothing": pack,
@@ -150,14 +150,14 @@ PLANTED = {
 
 
 @pytest.mark.parametrize("what", PLANTED)
-def test_a_planted_cache_with_a_valid_checksum_is_rebuilt(cached_folder, what, tmp_path_factory):
+def test_planted_cache_with_a_valid_checksum_is_rebuilt(cached_folder, what, tmp_path_factory):
     data, _, cache, checksum = cached_folder
     cache.write_bytes(seal(PLANTED[what](tmp_path_factory.mktemp("planted"))))
     assert load_dataset(data).checksum() == checksum
 
 
 @pytest.mark.parametrize("how", ["unsealed", "another file's name", "no digest"])
-def test_a_planted_digest_is_ignored(cached_folder, how):
+def test_planted_digest_is_ignored(cached_folder, how):
     data, digest, _, checksum = cached_folder
     fingerprint, listing = data_fingerprint(data), json.loads(digest.read_bytes())["listing"]
     planted = {"listing": listing, "content": "0" * 64 if how == "unsealed" else "../../../outside"}
@@ -205,8 +205,10 @@ def test_links_in_place_of_caches_are_not_followed(cached_folder, what, tmp_path
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder", "dangling", "link to a pipe"])
-def test_anything_but_a_file_is_named_and_not_opened(tmp_path, data_at, kind, compose_config):
-    """A pipe would wait for its other end forever, and /dev/zero never ends."""
+def test_anything_but_a_regular_file_is_named_and_not_opened(
+    tmp_path, data_at, kind, compose_config
+):
+    """A pipe would wait for its writer forever, and /dev/zero never ends."""
     root = make_folder(tmp_path, splits=("train", "test", "val"))
     for split in ("test", "val"):
         path = root / split / "dog/1.jpg"
@@ -237,7 +239,7 @@ def test_anything_but_a_file_is_named_and_not_opened(tmp_path, data_at, kind, co
         read_rgb(root / "test/dog/1.jpg")
 
 
-def test_a_pipe_in_place_of_an_archive_is_named(tmp_path):
+def test_pipe_in_place_of_an_archive_is_named(tmp_path):
     os.mkfifo(tmp_path / "a.tar.gz")
     with pytest.raises(DataError, match=r"a\.tar\.gz: cannot be read \(it is not a regular file\)"):
         fetch(tmp_path, PublishedFile("a.tar.gz", "0" * 64, list))
@@ -261,7 +263,7 @@ def build_chunk(kind, body):
 
 
 def build_png(side):
-    """Return a PNG of a side in pixels without the pixels."""
+    """Return a PNG that claims a side in pixels, and has no pixels."""
     head = build_chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
     return (
         b"\x89PNG\r\n\x1a\n"
@@ -277,19 +279,17 @@ EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 2 2\n%%EndComments\n(pwned) 
 @pytest.mark.parametrize(
     ("planted", "why"),
     [
-        (
-            build_png(9_500),
-            "Image size (90250000 pixels) exceeds limit",
-        ),  # Pillow itself only warns
+        # for the first, Pillow itself only warns
+        (build_png(9_500), "Image size (90250000 pixels) exceeds limit"),
         (build_png(14_000), "Image size (196000000 pixels) exceeds limit"),
-        (b"root:x:0:0:root:/root:/bin/sh\n", "none of JPEG, PNG"),
-        (EPS, "none of JPEG, PNG"),
-        (pickle.dumps(Malicious()), "none of JPEG, PNG"),
-        (b"", "none of JPEG, PNG"),
+        (b"root:x:0:0:root:/root:/bin/sh\n", "not one of JPEG, PNG"),
+        (EPS, "not one of JPEG, PNG"),
+        (pickle.dumps(Malicious()), "not one of JPEG, PNG"),
+        (b"", "not one of JPEG, PNG"),
     ],
     ids=["bomb", "large bomb", "a system file", "a program for Ghostscript", "a pickle", "empty"],
 )
-def test_a_planted_image_is_named_in_one_line(tmp_path, data_at, planted, why):
+def test_planted_image_is_named_in_one_line(tmp_path, data_at, planted, why):
     root = make_folder(tmp_path / "root")
     (tmp_path / "outside").write_bytes(planted)
     (root / "train/dog/x\x1b[31m\n.png").symlink_to(tmp_path / "outside")
@@ -302,7 +302,7 @@ def test_a_planted_image_is_named_in_one_line(tmp_path, data_at, planted, why):
 
 
 @pytest.mark.parametrize("name", ["red\x1b[31m", "two\nlines", os.fsdecode(b"\xff\xfe")])
-def test_a_class_name_that_cannot_be_printed_is_refused(tmp_path, data_at, name):
+def test_class_name_that_cannot_be_printed_is_rejected(tmp_path, data_at, name):
     data = data_at(make_folder(tmp_path, ("cat", name)))
     with pytest.raises(
         ConfigError, match=r"^data\.root: the class folder '.*' is not allowed; allowed: "
@@ -322,7 +322,7 @@ def test_any_printable_class_name_is_accepted(tmp_path, data_at, name):
     assert sorted(os.listdir(tmp_path)) == [".degradation", "test", "train"]
 
 
-def test_an_unreadable_folder_is_named(tmp_path, data_at, monkeypatch):
+def test_unreadable_folder_is_named(tmp_path, data_at, monkeypatch):
     root = make_folder(tmp_path)
     scandir = os.scandir
 

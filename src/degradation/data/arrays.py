@@ -1,4 +1,4 @@
-"""What a reader returns for images that fit into memory. Free of torch."""
+"""The arrays that a reader returns for images that fit into memory. Free of torch."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from degradation.data.errors import DataError
 
 @dataclass(frozen=True)
 class Arrays:
-    """The images and labels of a data set, in its own order.
+    """The images and labels of a data set, in its original order.
 
     Images are uint8 (N, C, H, W) with H = W, labels are int64 (N,) and count from 0.
     """
@@ -29,23 +29,29 @@ class Arrays:
         for split in ("train", "test"):
             images = getattr(self, f"{split}_images")
             labels = getattr(self, f"{split}_labels")
-            problem = _find_problem(images, labels, image_shape)
+            problem = _find_image_problem(images, image_shape)
+            problem = problem or _find_label_problem(labels, len(images))
             if problem is not None:
                 raise DataError(f"data.name={name}: {split} {problem}; correct the reader")
 
 
-def _find_problem(
-    images: np.ndarray, labels: np.ndarray, image_shape: tuple[int, ...]
-) -> str | None:
-    """Return what is wrong with a split, or None."""
+def _find_image_problem(images: np.ndarray, image_shape: tuple[int, ...]) -> str | None:
+    """Return what is wrong with a split's images, or None."""
     if images.dtype != np.uint8 or images.ndim != 4:
         return f"images are {images.dtype} {images.shape}, expected uint8 (N, C, H, W)"
-    if images.shape[1:] != image_shape or images.shape[2] != images.shape[3]:
-        return f"images are {images.shape}, expected squares of the shape {image_shape}"
-    if labels.dtype != np.int64 or labels.shape != (len(images),):
-        return f"labels are {labels.dtype} {labels.shape}, expected int64 ({len(images)},)"
-    if len(labels) == 0:
-        return "images: there is none"
+    if images.shape[2] != images.shape[3]:
+        return f"images are {images.shape[3]}x{images.shape[2]} pixels, expected squares"
+    if images.shape[1:] != image_shape:
+        return f"images have the shape {images.shape[1:]}, expected {image_shape} as in training"
+    if len(images) == 0:
+        return "split has no images"
+    return None
+
+
+def _find_label_problem(labels: np.ndarray, count: int) -> str | None:
+    """Return what is wrong with the labels of `count` images, at least one, or None."""
+    if labels.dtype != np.int64 or labels.shape != (count,):
+        return f"labels are {labels.dtype} {labels.shape}, expected int64 ({count},)"
     if labels.min() < 0:
-        return f"labels: the smallest is {labels.min()}, expected 0 or more"
+        return f"labels have a minimum of {labels.min()}, expected 0 or more"
     return None

@@ -1,7 +1,7 @@
-"""Normalise, pad, crop and flip a batch of images in one gather, on any device.
+"""Normalisation, padding, cropping and flipping of a batch in one gather, on any device.
 
 The augmentation is that of He et al. 2015, 4.2: pad with zeros, take a random crop of the original
-size, and mirror it with probability one half.
+size, and flip it horizontally with probability one half.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from degradation.config import Data
 from degradation.data.datasets import Split
 from degradation.data.random_streams import Shard
 
-STATISTICS_CHUNK = 8192  # images that are converted to float64 at once
+STATISTICS_CHUNK = 8192  # images converted to float64 at a time
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,17 @@ class Offsets:
         return Offsets(self.row[indices], self.column[indices], self.flip[indices])
 
 
-def join_offsets(parts: list[Offsets]) -> Offsets:
-    """Return the offsets of several batches, one after the other."""
+def join_offsets(batches: list[Offsets]) -> Offsets:
+    """Concatenate the offsets of several batches."""
     return Offsets(
-        torch.cat([part.row for part in parts]),
-        torch.cat([part.column for part in parts]),
-        torch.cat([part.flip for part in parts]),
+        torch.cat([offsets.row for offsets in batches]),
+        torch.cat([offsets.column for offsets in batches]),
+        torch.cat([offsets.flip for offsets in batches]),
     )
 
 
 def draw_offsets(batch_size: int, data: Data, generator: torch.Generator) -> Offsets:
-    """Draw a crop, and a mirror image where data.flip is on, for each image of a batch."""
+    """Draw a crop for each image of a batch, and a horizontal flip if data.flip is set."""
     crop = torch.randint(-data.pad, data.pad + 1, (2, batch_size), generator=generator)
     if data.flip:
         flip = torch.rand(batch_size, generator=generator) < 0.5
@@ -53,16 +53,16 @@ def draw_offsets(batch_size: int, data: Data, generator: torch.Generator) -> Off
 
 
 def compute_statistics(images: Tensor, normalisation: str) -> tuple[Tensor, Tensor]:
-    """Return the mean and the standard deviation of the training images.
+    """Return the mean and the standard deviation of images.
 
     Args:
         images: uint8 (N, C, H, W)
-        normalisation: "channel" for the mean and the deviation of each channel. "pixel" for the
-            mean of each pixel and a deviation of 255: the paper subtracts the per-pixel mean only,
-            and the images are then in [-1, 1].
+        normalisation: "channel" for the mean and the standard deviation of each channel; "pixel"
+            for the mean of each pixel and a divisor of 255, since the paper only subtracts the
+            per-pixel mean; values are then in [-1, 1]
 
     Returns:
-        two float32 tensors whose shapes broadcast to (C, H, W); the sums are taken in float64.
+        two float32 tensors whose shapes broadcast to (C, H, W); sums are accumulated in float64.
     """
     total = torch.zeros(images.shape[1:], dtype=torch.float64)
     total_of_squares = torch.zeros_like(total)
@@ -80,12 +80,12 @@ def compute_statistics(images: Tensor, normalisation: str) -> tuple[Tensor, Tens
 
 
 class ImageBatches:
-    """A split that lives on a device and hands out normalised batches.
+    """A split that resides on a device and returns normalised batches.
 
     Args:
         split: the images and labels
         mean, deviation: as `compute_statistics` returns them
-        device: where the images are kept and the batches are computed
+        device: where the images are stored and the batches are computed
         normalise: "before_padding" (the padding is the mean image) or "after_padding" (it is black)
     """
 
@@ -106,7 +106,7 @@ class ImageBatches:
         return len(self.labels)
 
     def eval_batch(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Return images `start` to `stop`, not augmented: float32 (B, C, H, W), int64 (B,)."""
+        """Return images `start` to `stop`, unaugmented: float32 (B, C, H, W), int64 (B,)."""
         return self._normalise(self.images[start:stop]), self.labels[start:stop]
 
     def eval_batch_at(self, indices: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,18 +118,18 @@ class ImageBatches:
         return (images.float() - self.mean) / self.deviation
 
     def augmented_batch(self, indices: Tensor, offsets: Offsets) -> tuple[Tensor, Tensor]:
-        """Return padded, cropped and mirrored images: float32 (B, C, H, W), int64 (B,).
+        """Return padded, cropped and flipped images: float32 (B, C, H, W), int64 (B,).
 
         Args:
             indices: int64 (B,) on the CPU
-            offsets: those of the B images
+            offsets: the crop and flip of each of the B images
         """
         indices = indices.to(self.device)
         row, column = self._find_source_pixels(offsets)
         is_row_inside = (row >= 0) & (row < len(self.position))
         is_column_inside = (column >= 0) & (column < len(self.position))
         is_inside = is_row_inside[:, None, :, None] & is_column_inside[:, None, None, :]
-        # one gather: each target pixel reads its source pixel, the padding any pixel of the border
+        # one gather: each target pixel reads its source pixel; padding reads a border pixel
         last = len(self.position) - 1
         row = row.clamp(0, last)[:, None, :, None]
         column = column.clamp(0, last)[:, None, None, :]
@@ -141,8 +141,8 @@ class ImageBatches:
         return (values - mean) / self.deviation * is_inside, labels
 
     def _find_source_pixels(self, offsets: Offsets) -> tuple[Tensor, Tensor]:
-        """Return the source row (B, H) and column (B, W) of each target pixel; some lie outside."""
+        """Return the source row (B, H) and column (B, W) of each pixel; padding lies outside."""
         row = self.position + offsets.row.to(self.device)[:, None]
-        mirrored = self.position.flip(0)
-        column = torch.where(offsets.flip.to(self.device)[:, None], mirrored, self.position)
+        flipped = self.position.flip(0)
+        column = torch.where(offsets.flip.to(self.device)[:, None], flipped, self.position)
         return row, column + offsets.column.to(self.device)[:, None]

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009), from their canonical archives."""
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009), read from the official archives."""
 
 import io
 import pickle
@@ -72,16 +72,16 @@ def read_cifar10_archive(path: Path, content: bytes) -> Arrays:
             _read_member(path, archive, f"{folder}/data_batch_{number}") for number in range(1, 6)
         ]
         test_batch = _read_member(path, archive, f"{folder}/test_batch")
-    return _join_batches(batches, [test_batch], label_key="labels")
+    return _concatenate_batches(batches, [test_batch], label_key="labels")
 
 
 def read_cifar100_archive(path: Path, content: bytes) -> Arrays:
-    """Read an archive as `read_cifar10_archive` does, with the fine labels."""
+    """Read an archive as `read_cifar10_archive` does, with its fine labels."""
     folder = "cifar-100-python"
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         train_batch = _read_member(path, archive, f"{folder}/train")
         test_batch = _read_member(path, archive, f"{folder}/test")
-    return _join_batches([train_batch], [test_batch], label_key="fine_labels")
+    return _concatenate_batches([train_batch], [test_batch], label_key="fine_labels")
 
 
 def _read_member(path: Path, archive: tarfile.TarFile, name: str) -> dict[str, Any]:
@@ -92,28 +92,28 @@ def _read_member(path: Path, archive: tarfile.TarFile, name: str) -> dict[str, A
         member = None
     if member is None:
         raise DataError(f"{path}: has no member {name}; delete the file to download it again")
-    # unpickling runs code, which is safe here because the archive's checksum was right
+    # unpickling can run code; it is safe here because the archive's checksum has been verified
     batch: dict[str, Any] = pickle.loads(member.read(), encoding="latin1")
     return batch
 
 
-def _join_batches(
+def _concatenate_batches(
     train: list[dict[str, Any]], test: list[dict[str, Any]], label_key: str
 ) -> Arrays:
     return Arrays(
-        train_images=_join_images(train),
-        train_labels=_join_labels(train, label_key),
-        test_images=_join_images(test),
-        test_labels=_join_labels(test, label_key),
+        train_images=_concatenate_images(train),
+        train_labels=_concatenate_labels(train, label_key),
+        test_images=_concatenate_images(test),
+        test_labels=_concatenate_labels(test, label_key),
     )
 
 
-def _join_images(batches: list[dict[str, Any]]) -> np.ndarray:
-    """Return uint8 (N, 3, 32, 32); a batch's rows are 3,072 bytes: channel, row, column."""
+def _concatenate_images(batches: list[dict[str, Any]]) -> np.ndarray:
+    """Return uint8 (N, 3, 32, 32); a row of a batch is 3,072 bytes: channel, row, column."""
     rows = np.concatenate([np.asarray(batch["data"], dtype=np.uint8) for batch in batches])
     return rows.reshape(-1, 3, 32, 32)
 
 
-def _join_labels(batches: list[dict[str, Any]], key: str) -> np.ndarray:
+def _concatenate_labels(batches: list[dict[str, Any]], key: str) -> np.ndarray:
     """Return int64 (N,)."""
     return np.concatenate([np.asarray(batch[key], dtype=np.int64) for batch in batches])

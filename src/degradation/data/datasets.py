@@ -26,9 +26,9 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def select(self, chosen: Tensor) -> "Split":
-        """Return the images for which `chosen`, bool (N,), is true."""
-        return Split(self.images[chosen], self.labels[chosen])
+    def select(self, mask: Tensor) -> "Split":
+        """Return the images for which `mask`, bool (N,), is true."""
+        return Split(self.images[mask], self.labels[mask])
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Dataset:
     test: Split
     classes: int
     validation: Split | None = None  # training images that are held out
-    held_out: Tensor | None = None  # bool (N,) over the set's own order: True in `validation`
+    held_out: Tensor | None = None  # bool (N,) in the original order: True in `validation`
 
     @property
     def channels(self) -> int:
@@ -60,7 +60,7 @@ class Dataset:
         )
 
     def checksum(self) -> str:
-        """Return the SHA-256 (hex) of all images and labels, whichever of them are held out."""
+        """Return the SHA-256 (hex) of all images and labels, whichever are held out."""
         digest = hashlib.sha256()
         for split in (self._join_train(), self.test):
             digest.update(split.images.numpy().tobytes())
@@ -68,24 +68,23 @@ class Dataset:
         return digest.hexdigest()
 
     def _join_train(self) -> Split:
-        """Return the training and the validation images in the set's own order."""
+        """Return the training and the validation images in their original order."""
         if self.validation is None or self.held_out is None:
             return self.train
         images = self.train.images.new_empty((len(self.held_out), *self.train.images.shape[1:]))
         labels = self.train.labels.new_empty(len(self.held_out))
-        parts = ((~self.held_out, self.train), (self.held_out, self.validation))
-        for chosen, split in parts:
-            images[chosen] = split.images
-            labels[chosen] = split.labels
+        for mask, split in ((~self.held_out, self.train), (self.held_out, self.validation)):
+            images[mask] = split.images
+            labels[mask] = split.labels
         return Split(images, labels)
 
 
 @dataclass(frozen=True)
 class StreamedDataset:
-    """A data set of image files, which are read for every batch since memory cannot hold them."""
+    """A data set of image files, too large for memory: files are read for every batch."""
 
     root: Path
-    stream: Stream  # the views of an image: crops, scales, colours
+    stream: Stream  # how an image is scaled, cropped and coloured
     train: Listing
     test: Listing
     digest: str  # SHA-256 (hex) of the names and sizes of all images
@@ -103,16 +102,16 @@ class StreamedDataset:
 
     @property
     def side(self) -> int:
-        """Height and width in pixels of what the network sees."""
+        """Height and width of the network's input in pixels."""
         return self.stream.crop
 
     def hold_out(self, held_out: Tensor) -> "StreamedDataset":
         """Return the data set with the training images of `held_out`, bool (N,), as validation."""
-        chosen = held_out.numpy()
-        return replace(self, train=self.train.select(~chosen), validation=self.train.select(chosen))
+        mask = held_out.numpy()
+        return replace(self, train=self.train.select(~mask), validation=self.train.select(mask))
 
     def checksum(self) -> str:
-        """Return the digest of the names and sizes; the images are too many to be read."""
+        """Return the digest of the names and sizes; the images are too many to read."""
         return self.digest
 
 
@@ -144,7 +143,7 @@ def _wrap_arrays(arrays: Arrays) -> Dataset:
 def draw_held_out(validation: int, images: int) -> Tensor:
     """Return which training images are held out: bool (images,), True for `validation` of them.
 
-    They are the last ones of a fixed shuffle, so a larger number holds out the same ones and more.
+    They are the last images of a fixed shuffle, so a larger number holds out a superset.
 
     Raises:
         ConfigError: `validation` leaves no image to train on.
@@ -152,9 +151,9 @@ def draw_held_out(validation: int, images: int) -> Tensor:
     if validation >= images:
         raise ConfigError(
             f"data.validation: {validation} is not allowed;"
-            f" allowed: less than the {images} training images"
+            f" allowed: fewer than the {images} training images"
         )
-    # numpy promises that RandomState's streams never change
+    # numpy guarantees that the streams of RandomState never change
     order = torch.from_numpy(np.random.RandomState(0).permutation(images))
     held_out = torch.zeros(images, dtype=torch.bool)
     held_out[order[images - validation :]] = True
@@ -164,7 +163,7 @@ def draw_held_out(validation: int, images: int) -> Tensor:
 def find_image_shape(data: Data) -> tuple[int, int, int]:
     """Return (channels, side in pixels, classes) of a data set.
 
-    The files are read only if the registration does not say it. Raises ConfigError, DataError.
+    The files are read only if the registration lacks the shape. Raises ConfigError, DataError.
     """
     facts = DATASETS.facts(data.name)
     side = facts.get("side") if data.stream is None else data.stream.crop

@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits: small enough to see degradation on one core in minutes."""
+"""scikit-learn's handwritten digits: small enough to show degradation in minutes on one core."""
 
 import numpy as np
 

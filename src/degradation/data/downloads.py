@@ -1,4 +1,4 @@
-"""Published files: each is downloaded once, and used only if its SHA-256 is right."""
+"""Published files: each is downloaded once, and used only if its SHA-256 matches."""
 
 import hashlib
 import zlib
@@ -12,30 +12,30 @@ from degradation.data.errors import DataError
 from degradation.data.safe_open import escape_name, open_regular
 from degradation.durable_io import write_atomically
 
-GZIP_LIMIT_BYTES = 64 * 2**20  # of decompressed content; the largest published file has 47 million
+GZIP_LIMIT_BYTES = 64 * 2**20  # of decompressed content; the largest file has 47 MB
 
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """A file that somebody publishes, and how to recognise it."""
+    """A published file: its name, its checksum and where to download it."""
 
     name: str
     sha256: str  # of the file; of its decompressed content where `is_gzip`
-    find_urls: Callable[[], Sequence[str]]  # called for a download only: it imports torchvision
+    find_urls: Callable[[], Sequence[str]]  # only for a download: it imports torchvision
     is_gzip: bool = False
 
 
 def fetch(root: Path, file: PublishedFile, other_folders: Iterable[Path] = ()) -> bytes:
     """Return the verified content of a published file.
 
-    It is read from `root` or else from one of the other folders. If none of them has it, it is
+    It is read from `root`, or else from one of the other folders. If none of them has it, it is
     downloaded to `root`; processes that start at the same time download it once.
 
     Returns:
-        the file's bytes; the decompressed ones where `file.is_gzip`.
+        the file's bytes, decompressed if `file.is_gzip`.
 
     Raises:
-        DataError: the file has another checksum, or cannot be read or downloaded.
+        DataError: the checksum does not match, or the file cannot be read or downloaded.
     """
     for folder in (root, *other_folders):
         if (folder / file.name).exists():
@@ -59,15 +59,15 @@ def fetch(root: Path, file: PublishedFile, other_folders: Iterable[Path] = ()) -
 def _download(path: Path, file: PublishedFile) -> bytes:
     """Download a file and return its content.
 
-    The file gets its final name only after its checksum was found right, so an interrupted
-    download is never mistaken for the file.
+    The file gets its final name only once its checksum has been verified, so an interrupted
+    download is never mistaken for the whole file.
     """
     from torchvision.datasets.utils import download_url
 
     urls = file.find_urls()
     partial_path = path.with_name(f"{path.name}.part")
     for attempt, url in enumerate(urls, start=1):
-        # torchvision would take the rest of an earlier download for the whole file
+        # torchvision would mistake a partial earlier download for the whole file
         partial_path.unlink(missing_ok=True)
         try:
             download_url(url, str(path.parent), filename=partial_path.name)
@@ -82,7 +82,7 @@ def _download(path: Path, file: PublishedFile) -> bytes:
 
 
 def _read_verified(path: Path, file: PublishedFile) -> bytes:
-    """Return the content of a file. Raises DataError unless its checksum is that of `file`."""
+    """Return the content of a file. Raises DataError unless its checksum matches."""
     if path.suffix == ".part":
         remedy = f"try again, or put {path.stem} there yourself"
     else:
@@ -99,7 +99,8 @@ def _read_verified(path: Path, file: PublishedFile) -> bytes:
             content = _decompress(content)
         except zlib.error as error:
             raise DataError(
-                f"{path}: is not a gzip file ({error}), expected {subject}: {file.sha256}; {remedy}"
+                f"{path}: is not a gzip file ({error}), expected one with the"
+                f" {subject} {file.sha256}; {remedy}"
             ) from None
     sha256 = hashlib.sha256(content).hexdigest()
     if sha256 != file.sha256:
@@ -110,7 +111,7 @@ def _read_verified(path: Path, file: PublishedFile) -> bytes:
 def _decompress(content: bytes) -> bytes:
     """Return at most GZIP_LIMIT_BYTES of a gzip file's content. Raises zlib.error.
 
-    A truncated file yields the bytes that are there; their checksum then differs.
+    A truncated file yields the bytes that it has; their checksum then differs.
     """
     decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     return decompressor.decompress(content, GZIP_LIMIT_BYTES)

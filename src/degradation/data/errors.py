@@ -1,10 +1,10 @@
-"""The error that unreadable, missing or wrong data raises."""
+"""The error raised for missing, unreadable or invalid data."""
 
 from degradation.errors import UserError
 
 
 class DataError(UserError):
-    """A data file is missing, truncated or not what it should be.
+    """A data file is missing, unreadable or invalid.
 
     The message names the file, the problem and what to do.
     """

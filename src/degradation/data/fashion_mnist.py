@@ -14,7 +14,7 @@ from degradation.data.safe_open import expand_root
 from degradation.registry import DATASETS
 
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")  # of Debian's dataset-fashion-mnist
-TORCHVISION_FOLDER = Path("FashionMNIST", "raw")  # below the root that torchvision is given
+TORCHVISION_FOLDER = Path("FashionMNIST", "raw")  # below the root folder passed to torchvision
 UNSIGNED_BYTE = 0x08  # an idx file's code for its element type
 
 
@@ -24,25 +24,25 @@ def _find_urls(name: str) -> list[str]:
     return [f"{mirror.rstrip('/')}/{name}" for mirror in FashionMNIST.mirrors]
 
 
-def _published(name: str, sha256: str) -> PublishedFile:
+def _define_file(name: str, sha256: str) -> PublishedFile:
     return PublishedFile(name, sha256, partial(_find_urls, name), is_gzip=True)
 
 
 # The checksums are of the decompressed content: Debian compresses the same bytes differently.
 FILES = {
-    "train_images": _published(
+    "train_images": _define_file(
         "train-images-idx3-ubyte.gz",
         "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     ),
-    "train_labels": _published(
+    "train_labels": _define_file(
         "train-labels-idx1-ubyte.gz",
         "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
     ),
-    "test_images": _published(
+    "test_images": _define_file(
         "t10k-images-idx3-ubyte.gz",
         "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     ),
-    "test_labels": _published(
+    "test_labels": _define_file(
         "t10k-labels-idx1-ubyte.gz",
         "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
     ),
@@ -58,8 +58,8 @@ def read_fashion_mnist(data: Data) -> Arrays:
     root = expand_root(data)
     other_folders = (root / TORCHVISION_FOLDER, DEBIAN_FOLDER)
     contents = {
-        part: read_idx(root / file.name, fetch(root, file, other_folders))
-        for part, file in FILES.items()
+        key: read_idx(root / file.name, fetch(root, file, other_folders))
+        for key, file in FILES.items()
     }
     return Arrays(
         train_images=contents["train_images"][:, None],
@@ -70,7 +70,7 @@ def read_fashion_mnist(data: Data) -> Arrays:
 
 
 def read_idx(path: Path, content: bytes) -> np.ndarray:
-    """Return the uint8 array of an idx file's content. `path` is for the message. Raises DataError.
+    """Return the uint8 array of an idx file's content; errors name `path`. Raises DataError.
 
     The format: 0, 0, the element type, the number of axes, the big-endian length of each axis in
     four bytes, then the elements.
@@ -83,6 +83,6 @@ def read_idx(path: Path, content: bytes) -> np.ndarray:
     is_byte_array = axes > 0 and content[:3] == bytes([0, 0, UNSIGNED_BYTE])
     if not is_byte_array or len(content) != header_size + math.prod(shape):
         raise DataError(
-            f"{path}: is not an idx file of bytes; delete the file to download it again"
+            f"{path}: is not an idx file of unsigned bytes; delete the file to download it again"
         )
     return np.frombuffer(content, np.uint8, offset=header_size).reshape(shape).copy()

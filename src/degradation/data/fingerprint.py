@@ -1,6 +1,6 @@
-"""The fingerprint of a data set: the part of a run id that says which images were used.
+"""The fingerprint of a data set: the part of a run id that identifies the images.
 
-It depends on the images and not on where they lie. Free of torch.
+It depends on the images, not on where they are stored. Free of torch.
 """
 
 import contextlib
@@ -35,8 +35,8 @@ def data_fingerprint(data: Data) -> str:
     """Return the fingerprint of the images that `data` names, as its registration says.
 
     A fixed set of images has a fixed fingerprint. "contents" is a digest of every image's name and
-    bytes. "listing" is a digest of names and sizes, for ImageNet's 150 GB: an image that is
-    replaced by another of the same size goes unnoticed.
+    bytes. "listing" is a digest of names and sizes, for ImageNet's 150 GB; it does not detect an
+    image that is replaced by another of the same size.
 
     Raises:
         ConfigError: data.root cannot be used.
@@ -53,7 +53,7 @@ def data_fingerprint(data: Data) -> str:
 def digest_contents(root: Path, splits: tuple[str, str]) -> str:
     """Return the SHA-256 (hex) of the names and bytes of all images. Raises ConfigError.
 
-    The result is cached beside the images, for a listing of their names, sizes and times.
+    The result is cached beside the images, with a digest of their names, sizes and times.
     """
     listing = hashlib.sha256()
     images = []
@@ -71,7 +71,7 @@ def digest_contents(root: Path, splits: tuple[str, str]) -> str:
     if digest is None:
         digest = _digest_images(images)
         document = encode_document({"listing": listing.hexdigest(), "content": digest})
-        # a read-only folder or a full disk: the digest is computed again next time
+        # on a read-only folder or a full disk, the digest is computed again next time
         with contextlib.suppress(OSError):
             write_atomically(cache_file, document)
     return digest

@@ -31,9 +31,9 @@ class Listing:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def select(self, chosen: np.ndarray) -> "Listing":
-        """Return the images for which `chosen`, bool (N,), is true."""
-        return Listing(self.names[chosen], self.labels[chosen])
+    def select(self, mask: np.ndarray) -> "Listing":
+        """Return the images for which `mask`, bool (N,), is true."""
+        return Listing(self.names[mask], self.labels[mask])
 
 
 def find_splits(data: Data) -> tuple[str, str]:
@@ -43,20 +43,20 @@ def find_splits(data: Data) -> tuple[str, str]:
 
 
 def check_root(data: Data) -> Path:
-    """Return data.root after a check of its splits and classes; no image is opened."""
+    """Return data.root once its splits and classes are checked; no image is opened."""
     root = expand_root(data)
     train, test = find_splits(data)
+    allowed = f"allowed: a folder with {train}/<class>/ and {test}/<class>/"
+    if not os.path.isdir(root):
+        raise ConfigError(f"data.root: {str(root)!r} is not a folder; {allowed}")
     for split in (train, test):
         if not os.path.isdir(root / split):
-            raise ConfigError(
-                f"data.root: {str(root)!r} has no folder {split!r};"
-                f" allowed: a folder with {train}/<class>/ and {test}/<class>/"
-            )
+            raise ConfigError(f"data.root: {str(root)!r} has no folder {split!r}; {allowed}")
     classes = list_classes(root, train)
     if classes != list_classes(root, test) or len(classes) < 2:
         raise ConfigError(
             f"data.root: {str(root)!r} has different classes in {train} and {test}, or fewer than"
-            " two; allowed: the same two or more class folders in both"
+            " two; allowed: the same class folders in both, at least two"
         )
     for name in classes:
         if not is_single_line(name):
@@ -68,7 +68,7 @@ def check_root(data: Data) -> Path:
 
 
 def list_classes(root: Path, split: str) -> list[str]:
-    """Return the names of a split's class folders, sorted; hidden folders do not count."""
+    """Return the names of a split's class folders, sorted; hidden folders are ignored."""
     return [
         entry.name
         for entry in _scan(root / split)
@@ -84,9 +84,9 @@ def iterate_images(root: Path, split: str) -> Iterator[tuple[int, Path]]:
                 yield index, Path(entry.path)
 
 
-@lru_cache(maxsize=1)  # every run of a sweep asks, and ImageNet has 1.3 million images
+@lru_cache(maxsize=1)  # every run of a sweep calls it, and ImageNet has 1.3 million images
 def list_images(root: Path, splits: tuple[str, str]) -> tuple[Listing, Listing, str]:
-    """List the images of both splits without opening them; read once per process.
+    """List the images of both splits without opening them; cached per process.
 
     Returns:
         the training listing, the test listing, and the SHA-256 of all names and sizes (hex).
@@ -118,7 +118,7 @@ def _list_split(root: Path, split: str) -> tuple[Listing, list[int]]:
 
 
 def stat_image(image: os.DirEntry[str] | Path) -> os.stat_result:
-    """Return the status of an image file; of the link's target where it is a link."""
+    """Return the status of an image file, following a symbolic link. Raises ConfigError."""
     try:
         status = image.stat()
         check_regular(status)
@@ -136,7 +136,7 @@ def unreadable_error(path: Path, error: OSError) -> ConfigError:
 
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:
-    """Return what a folder holds, sorted by name."""
+    """Return a folder's entries, sorted by name. Raises ConfigError."""
     try:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)

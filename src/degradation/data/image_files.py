@@ -1,4 +1,4 @@
-"""Decoding one image file, whoever made it."""
+"""Decoding of one image file, which may be corrupt or malicious."""
 
 import warnings
 from pathlib import Path
@@ -8,7 +8,7 @@ from PIL import Image, UnidentifiedImageError
 from degradation.data.errors import DataError
 from degradation.data.safe_open import escape_name, open_regular
 
-# what a .jpg or .png file may hold; for an EPS file Pillow would start Ghostscript
+# accepted whatever the suffix; without EPS, for which Pillow would run Ghostscript
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
 
 
@@ -16,7 +16,7 @@ def read_rgb(path: Path) -> Image.Image:
     """Read an image of any of FORMATS and convert it to RGB.
 
     Raises:
-        DataError: the file is not such an image, is truncated, or is too large to be harmless.
+        DataError: the file has another format, is truncated, or could exhaust the memory.
     """
     try:
         with warnings.catch_warnings():
@@ -35,5 +35,5 @@ def _explain(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, UnidentifiedImageError):
-        return f"none of {', '.join(FORMATS)}"
+        return f"not one of {', '.join(FORMATS)}"
     return escape_name(error) or type(error).__name__

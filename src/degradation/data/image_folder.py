@@ -56,7 +56,7 @@ def read_image_folder(data: Data) -> Arrays:
 def _lock(cache_file: Path) -> Iterator[None]:
     """Hold the cache file's lock, so that runs that start together decode the images once.
 
-    Without a lock where the folder cannot be written; `_write_cache` then warns.
+    If the folder is not writable, no lock is taken, and `_write_cache` logs a warning.
     """
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
@@ -73,7 +73,7 @@ def decode_images(root: Path, size: int | None) -> Arrays:
         size: the side in pixels to resize to; None if all images are squares of one size
 
     Raises:
-        ConfigError: `size` is None, and an image differs from the first one or is not square.
+        ConfigError: `size` is None, and an image is not square or differs from the first in size.
         DataError: a file is not a readable image, or a class has none.
     """
     first_shape: tuple[int, ...] | None = None
@@ -87,8 +87,8 @@ def decode_images(root: Path, size: int | None) -> Arrays:
             if image.shape != first_shape or image.shape[1] != image.shape[2]:
                 raise ConfigError(
                     f"data.size: null is not allowed: {escape_name(path)} is"
-                    f" {image.shape[2]}x{image.shape[1]} pixels, and images must be square and of"
-                    " one size; allowed: a side in pixels to resize to"
+                    f" {image.shape[2]}x{image.shape[1]} pixels, but all images must be square and"
+                    " of one size; allowed: a side in pixels to resize to"
                 )
             split_images.append(image)
             split_labels.append(label)
@@ -123,10 +123,10 @@ def _read_cache(path: Path, size: int | None) -> Arrays | None:
 
 
 def unpack_arrays(packed: bytes, size: int | None) -> Arrays:
-    """Return the arrays in a cache's bytes, whoever wrote them. Raises CorruptData."""
+    """Unpack the bytes of a cache, which may be malicious. Raises CorruptData."""
     try:
         with np.load(io.BytesIO(packed), allow_pickle=False) as file:
-            # ours are stored uncompressed: one that grows could fill the memory
+            # caches are written uncompressed; a compressed one could fill the memory
             unpacked_size = sum(member.file_size for member in file.zip.infolist())
             if unpacked_size > len(packed):
                 raise CorruptData("is compressed")
@@ -137,11 +137,11 @@ def unpack_arrays(packed: bytes, size: int | None) -> Arrays:
                 test_labels=file["test_labels"],
             )
         arrays.check("image_folder")
-    except Exception as error:  # numpy raises many kinds for bytes that it has not written
-        raise CorruptData(f"does not hold the images ({type(error).__name__})") from None
+    except Exception as error:  # numpy's exceptions for malformed bytes vary
+        raise CorruptData(f"does not contain the images ({type(error).__name__})") from None
     channels, height, _ = arrays.train_images.shape[1:]
     if channels != 3 or height != (size or height):
-        raise CorruptData("holds images of another size")
+        raise CorruptData("contains images of another size")
     return arrays
 
 

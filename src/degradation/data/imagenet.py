@@ -5,7 +5,7 @@ from degradation.data.datasets import StreamedDataset
 from degradation.data.folders import check_root, find_splits, list_images
 from degradation.registry import DATASETS
 
-# of values in [0, 1], by red, green, blue: those of torchvision's reference training
+# of values in [0, 1], for red, green and blue, as in torchvision's reference training
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 
@@ -19,14 +19,14 @@ DEVIATION = (0.229, 0.224, 0.225)
     streamed=True,
 )
 def open_imagenet(data: Data) -> StreamedDataset:
-    """List the images of ImageNet; none is read. The folder `val` is the test set.
+    """List ImageNet's images without reading them. The folder `val` is the test set.
 
     Raises:
         ConfigError: data.root or data.stream cannot be used.
     """
     if data.stream is None:
         raise ConfigError(
-            "data.stream: null is not allowed; allowed: a section, as data=imagenet has"
+            "data.stream: null is not allowed; allowed: a section such as that of data=imagenet"
         )
     root = check_root(data)
     train, test, digest = list_images(root, find_splits(data))

@@ -1,4 +1,4 @@
-"""Normalised batches on a device, which training and evaluation read."""
+"""Normalised batches on a device, for training and evaluation."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -24,30 +24,30 @@ from degradation.data.random_streams import (
 )
 from degradation.data.streaming import StreamingLoader
 
-# images whose evaluation offsets are drawn in one call; another number would draw other offsets
-DRAWN_AT_ONCE = 250
-EVALUATION_BATCH = 250  # fits a core's cache: a quarter faster than 500 on digits
+# images whose evaluation offsets are drawn in one call; changing it changes every run's numbers
+OFFSETS_PER_DRAW = 250
+EVALUATION_BATCH = 250  # fits into a core's cache: a quarter faster than 500 on digits
 
 
 class Loader(Protocol):
     """The batches of one run.
 
-    What is random in them is a pure function of the seed and the iteration, so no method has a
-    state to save. With a shard, a process gets its equal part of every training batch, and every
-    `count`-th batch of an evaluation.
+    All randomness is a pure function of the seed and the iteration, so there is no state to save.
+    With a shard, a process gets its equal slice of every training batch, and every `count`-th batch
+    of an evaluation.
     """
 
-    sizes: dict[str, int]  # images by split: train, test, and validation if there is one
+    sizes: dict[str, int]  # images per split: train, test, and validation if there is one
 
     def training_batches(self, start: int, shard: Shard = WHOLE) -> Iterator[Batch]:
         """Yield augmented training batches from iteration `start` on, without end.
 
-        The random streams are "order", by epoch, and "augmentation", by iteration.
+        The random streams are "order", per epoch, and "augmentation", per iteration.
         """
         ...
 
     def clean_batches(self, split: str, shard: Shard = WHOLE) -> Iterator[Batch]:
-        """Yield the images of a split in their order, not augmented: the original view."""
+        """Yield the images of a split in their order, without augmentation."""
         ...
 
     def sample_batches(self, split: str, images: int | None) -> Iterator[Batch]:
@@ -55,7 +55,7 @@ class Loader(Protocol):
         ...
 
     def shuffled_batches(self) -> Iterator[Batch]:
-        """Yield the training images of `clean_batches` in batches that are fair samples of all.
+        """Yield the training images of `clean_batches` shuffled, so each batch is representative.
 
         The shuffle is the same for every run.
         """
@@ -64,17 +64,17 @@ class Loader(Protocol):
     def augmented_batches(self, iteration: int, shard: Shard = WHOLE) -> Iterator[Batch]:
         """Yield the training images in their order, augmented as in training.
 
-        The random stream is "evaluation", by iteration, so evaluating does not disturb training.
+        The random stream is "evaluation", per iteration, so evaluation does not affect training.
         """
         ...
 
     def ten_crop_batches(self, shard: Shard = WHOLE) -> Iterator[Batch] | None:
-        """Yield the test images as ten crops, float32 (B, 10, C, H, W); None if there are none."""
+        """Yield the test images as ten crops, float32 (B, 10, C, H, W); None if unsupported."""
         ...
 
 
 class ResidentLoader:
-    """A `Loader` of images that live on the device (He et al. 2015, 4.2)."""
+    """A `Loader` of images that reside on the device (He et al. 2015, 4.2)."""
 
     def __init__(self, dataset: Dataset, config: Config, device: torch.device) -> None:
         self.config = config
@@ -102,7 +102,7 @@ class ResidentLoader:
             iteration += 1
 
     def clean_batches(self, split: str, shard: Shard = WHOLE) -> Iterator[Batch]:
-        """Yield the images of a split in their order, not augmented."""
+        """Yield the images of a split in their order, without augmentation."""
         for number, start in enumerate(range(0, self.sizes[split], EVALUATION_BATCH)):
             if shard.has_batch(number):
                 yield self.splits[split].eval_batch(start, start + EVALUATION_BATCH)
@@ -114,7 +114,7 @@ class ResidentLoader:
             yield self.splits[split].eval_batch_at(indices[start : start + EVALUATION_BATCH])
 
     def shuffled_batches(self) -> Iterator[Batch]:
-        """Yield all training images, not augmented, in batches that are fair samples of all."""
+        """Yield all training images shuffled, without augmentation."""
         for indices in shuffle_into_batches(self.sizes["train"], EVALUATION_BATCH):
             yield self.splits["train"].eval_batch_at(indices)
 
@@ -131,20 +131,20 @@ class ResidentLoader:
         """Draw the offsets of every training image; they do not depend on EVALUATION_BATCH."""
         random = build_generator(self.config.seed, "evaluation", iteration)
         images = self.sizes["train"]
-        parts = []
-        for start in range(0, images, DRAWN_AT_ONCE):
-            size = min(DRAWN_AT_ONCE, images - start)
-            parts.append(draw_offsets(size, self.config.data, random))
-        return join_offsets(parts)
+        batches = []
+        for start in range(0, images, OFFSETS_PER_DRAW):
+            size = min(OFFSETS_PER_DRAW, images - start)
+            batches.append(draw_offsets(size, self.config.data, random))
+        return join_offsets(batches)
 
     def ten_crop_batches(self, shard: Shard = WHOLE) -> None:
-        """Return None: these images are tested on the original view alone."""
+        """Return None: these images are evaluated on the original view only."""
 
 
 def build_loader(
     dataset: Dataset | StreamedDataset, config: Config, device: torch.device
 ) -> Loader:
-    """Return the loader for a data set: resident on the device, or streamed from disk."""
+    """Return the loader of a data set: resident on the device, or streamed from disk."""
     if isinstance(dataset, StreamedDataset):
         return StreamingLoader(dataset, config, device)
     return ResidentLoader(dataset, config, device)

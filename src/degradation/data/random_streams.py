@@ -1,7 +1,7 @@
 """Random streams as pure functions of (seed, stream, index), drawn on the CPU.
 
-No generator's state has to be saved: after an interruption, the order and the augmentation of any
-iteration are drawn again. Devices then differ by rounding only.
+No generator state has to be saved: after an interruption, the order and the augmentation of any
+iteration are drawn again. Results on different devices differ by rounding only.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Shard:
-    """The equal part of every batch that one of several processes trains on."""
+    """The equal slice of every batch that one of several processes trains on."""
 
     rank: int  # from 0
     count: int
@@ -25,7 +25,7 @@ class Shard:
         return values[self.rank * size : (self.rank + 1) * size]
 
     def has_batch(self, number: int) -> bool:
-        """Return whether whole batch `number` is this process's, where they are dealt in turn."""
+        """Return whether batch `number` is this process's if whole batches are dealt in turn."""
         return number % self.count == self.rank
 
 
@@ -45,10 +45,10 @@ def build_generator(seed: int, stream: str, index: int = 0) -> torch.Generator:
 
 
 def spread_indices(count: int | None, images: int) -> Tensor:
-    """Return `count` indices spread evenly over the images, rising: int64 (count,).
+    """Return `count` indices spread evenly over the images, in ascending order: int64 (count,).
 
-    None, or a count above `images`, stands for all of them. A folder's images are sorted by class,
-    so its first ones would all be of one class.
+    None, or a count above `images`, means all images. Since a folder's images are sorted by class,
+    its first `count` images would all be of one class.
     """
     count = images if count is None else min(count, images)
     return torch.arange(count) * images // count
@@ -57,9 +57,9 @@ def spread_indices(count: int | None, images: int) -> Tensor:
 def shuffle_into_batches(images: int, batch_size: int) -> list[Tensor]:
     """Return all indices, each once, in shuffled batches: a list of int64 (at most batch_size,).
 
-    Each batch is a fair sample of the set, whatever the set's order. The permutation is the same
+    Each batch is representative of the data set, whatever its order. The permutation is the same
     for every run. Batch sizes differ by one at most, since a last batch of a few images would not
-    be a fair sample.
+    be representative.
     """
     order = torch.randperm(images, generator=build_generator(0, "mixed"))
     return list(torch.tensor_split(order, math.ceil(images / batch_size)))
@@ -68,7 +68,7 @@ def shuffle_into_batches(images: int, batch_size: int) -> list[Tensor]:
 def draw_batch_indices(seed: int, iteration: int, batch_size: int, images: int) -> Tensor:
     """Return the images of one training batch: int64 (batch_size,).
 
-    Batches are cut from an endless sequence of permutations, one per epoch. So every batch is full,
+    Batches are slices of an endless sequence of permutations, one per epoch, so every batch is full
     and every image occurs once per epoch.
 
     Args:
@@ -78,13 +78,13 @@ def draw_batch_indices(seed: int, iteration: int, batch_size: int, images: int) 
         images: the number of training images
     """
     start = iteration * batch_size
-    missing = batch_size
-    parts = []
-    while missing > 0:
+    remaining = batch_size
+    slices = []
+    while remaining > 0:
         epoch, offset = divmod(start, images)
         order = torch.randperm(images, generator=build_generator(seed, "order", epoch))
-        part = order[offset : offset + missing]
-        parts.append(part)
-        start += len(part)
-        missing -= len(part)
-    return torch.cat(parts)
+        epoch_slice = order[offset : offset + remaining]
+        slices.append(epoch_slice)
+        start += len(epoch_slice)
+        remaining -= len(epoch_slice)
+    return torch.cat(slices)

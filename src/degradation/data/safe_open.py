@@ -1,7 +1,7 @@
-"""Opening files in a folder that somebody else has filled, and printing their names.
+"""Safe access to the files of a data folder, whose content and names are not trusted.
 
-Symbolic links are followed, since image folders are often made of them. Anything but a regular
-file is refused: reading a pipe would block, and a device may never end.
+Symbolic links are followed, since image folders often consist of them. Anything but a regular file
+is refused: reading a pipe would block, and a device may never end.
 """
 
 import errno
@@ -19,7 +19,7 @@ from degradation.config.errors import escape
 
 log = logging.getLogger(__name__)
 
-CACHE_FOLDER = ".degradation"  # beside the images: the digest of a listing, the decoded arrays
+CACHE_FOLDER = ".degradation"  # beside the images: the digest of their content, the decoded arrays
 
 
 def expand_root(data: Data) -> Path:
@@ -53,11 +53,11 @@ def open_regular(path: Path) -> Iterator[BufferedReader]:
 
 
 def _open_without_blocking(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # a pipe would wait for its other end
+    return os.open(path, flags | os.O_NONBLOCK)  # opening a pipe would wait for its writer
 
 
 def find_cache_folder(root: Path) -> Path | None:
-    """Return the folder for cached data, or None where it is a link, which could lead anywhere."""
+    """Return the folder for cached data; None if it is a link, which could lead anywhere."""
     folder = root / CACHE_FOLDER
     if folder.is_symlink():
         warn_once(

@@ -1,7 +1,7 @@
 """Batches of image files, read from disk by worker processes (He et al. 2015, 3.4).
 
-The randomness of an image is a function of the seed and of its place in the sequence of all
-batches. So neither the number of workers nor an interruption changes a bit.
+The randomness of an image is a function of the seed and of its position in the sequence of all
+batches, so neither the number of workers nor an interruption changes a bit.
 """
 
 from collections.abc import Iterable, Iterator
@@ -33,7 +33,7 @@ from degradation.data.random_streams import (
 
 EVALUATION_BATCH = 64
 
-Key = tuple[int, int]  # the index of an image in its split, and of its random draw
+Key = tuple[int, int]  # the indices of an image in its split and of its random draw
 RawBatch = tuple[Tensor, Tensor, Tensor]  # uint8 images, float32 colour shifts, int64 labels
 
 
@@ -53,7 +53,7 @@ class StreamingLoader:
         if dataset.validation is not None:
             self.splits["validation"] = dataset.validation
         self.sizes = {name: len(split) for name, split in self.splits.items()}
-        # the images that an evaluation measures, by split
+        # the indices of the images that an evaluation reads, by split
         self.evaluated = {name: spread_indices(None, size) for name, size in self.sizes.items()}
         limit = dataset.stream.train_evaluated
         self.evaluated["train"] = spread_indices(limit, self.sizes["train"])
@@ -77,25 +77,26 @@ class StreamingLoader:
 
     def clean_batches(self, split: str, shard: Shard = WHOLE) -> Iterator[Batch]:
         """Yield the centre crops of a split's evaluated images, in their order."""
-        return self._read(split, self.centre_view, self._cut(self.evaluated[split], 0, shard))
+        keys = self._batch_keys(self.evaluated[split], 0, shard)
+        return self._read(split, self.centre_view, keys)
 
     def sample_batches(self, split: str, images: int | None) -> Iterator[Batch]:
         """Yield `images` of the images of `clean_batches` (None: all), spread evenly over them."""
         evaluated = self.evaluated[split]
-        chosen = evaluated[spread_indices(images, len(evaluated))]
-        return self._read(split, self.centre_view, self._cut(chosen, 0, WHOLE))
+        sample = evaluated[spread_indices(images, len(evaluated))]
+        return self._read(split, self.centre_view, self._batch_keys(sample, 0, WHOLE))
 
     def shuffled_batches(self) -> Iterator[Batch]:
-        """Yield the training images of `clean_batches` in batches that are fair samples of all."""
+        """Yield the training images of `clean_batches`, shuffled."""
         evaluated = self.evaluated["train"]
         batches = shuffle_into_batches(len(evaluated), EVALUATION_BATCH)
         keys = ([(index, 0) for index in evaluated[batch].tolist()] for batch in batches)
         return self._read("train", self.centre_view, keys)
 
     def augmented_batches(self, iteration: int, shard: Shard = WHOLE) -> Iterator[Batch]:
-        """Yield the training images of `clean_batches`, augmented; another draw per iteration."""
+        """Yield the training images of `clean_batches`, augmented differently in each iteration."""
         evaluated = self.evaluated["train"]
-        keys = self._cut(evaluated, iteration * len(evaluated), shard)
+        keys = self._batch_keys(evaluated, iteration * len(evaluated), shard)
         return self._read("train", self._augmentation("evaluation"), keys)
 
     def ten_crop_batches(self, shard: Shard = WHOLE) -> Iterator[Batch] | None:
@@ -103,7 +104,7 @@ class StreamingLoader:
         stream = self.dataset.stream
         if not stream.ten_crop:
             return None
-        keys = self._cut(self.evaluated["test"], 0, shard)
+        keys = self._batch_keys(self.evaluated["test"], 0, shard)
         return self._read("test", partial(crop_ten, stream), keys)
 
     def _augmentation(self, stream_name: str) -> ViewFunction:
@@ -115,8 +116,8 @@ class StreamingLoader:
             stream_name,
         )
 
-    def _cut(self, indices: Tensor, first_draw: int, shard: Shard) -> Iterator[list[Key]]:
-        """Cut int64 (N,) into this shard's batches of keys; draws count from `first_draw`."""
+    def _batch_keys(self, indices: Tensor, first_draw: int, shard: Shard) -> Iterator[list[Key]]:
+        """Yield this shard's batches of keys for int64 (N,); draws count from `first_draw`."""
         for number, start in enumerate(range(0, len(indices), EVALUATION_BATCH)):
             if shard.has_batch(number):
                 batch = indices[start : start + EVALUATION_BATCH].tolist()
@@ -130,7 +131,7 @@ class StreamingLoader:
             num_workers=self.dataset.stream.workers,
             collate_fn=_return_unchanged,
             pin_memory=self.device.type == "cuda",
-            # the seeds of the workers are unused; without this they come from the global stream
+            # for the workers' seeds, which are unused; by default the global stream would advance
             generator=torch.Generator(),
         )
         for batch in loader:
@@ -139,9 +140,11 @@ class StreamingLoader:
             yield self._normalise(batch)
 
     def _normalise(self, batch: RawBatch) -> Batch:
-        images, shifts, labels = (part.to(self.device, non_blocking=True) for part in batch)
+        images = batch[0].to(self.device, non_blocking=True)
+        shifts = batch[1].to(self.device, non_blocking=True)
+        labels = batch[2].to(self.device, non_blocking=True)
         values = v2.to_dtype(images, torch.float32, scale=True)
-        crop_axes = [1] * (values.ndim - 4)  # one for ten crops, none otherwise
+        crop_axes = [1] * (values.ndim - 4)  # one axis for ten crops, none otherwise
         values = values + shifts.view(len(shifts), *crop_axes, 3, 1, 1)
         mean, deviation = list(self.dataset.mean), list(self.dataset.deviation)
         return v2.normalize(values, mean, deviation), labels
@@ -156,7 +159,7 @@ class _ImageFiles(torch.utils.data.Dataset[RawBatch | DataError]):
         self.view = view
 
     def __getitems__(self, keys: list[Key]) -> RawBatch | DataError:
-        """Return a batch; or the error, since a raised one would arrive as a traceback's text."""
+        """Return a batch or its error, since a raised one would arrive as a traceback's text."""
         images, shifts = [], []
         try:
             for index, draw in keys:
@@ -175,18 +178,17 @@ def _return_unchanged(batch: Any) -> Any:
 
 
 def draw_epoch_indices(seed: int, iteration: int, batch_size: int, images: int) -> Tensor:
-    """Return what `random_streams.draw_batch_indices` does: int64 (batch_size,).
+    """Return the same indices as `random_streams.draw_batch_indices`: int64 (batch_size,).
 
-    It draws an epoch's permutation once and not for every batch, which matters for a million
-    images.
+    An epoch's permutation is drawn once, not for every batch, which matters for a million images.
     """
-    places = torch.arange(iteration * batch_size, (iteration + 1) * batch_size)
-    epochs = places // images
-    parts = []
+    positions = torch.arange(iteration * batch_size, (iteration + 1) * batch_size)
+    epochs = positions // images
+    slices = []
     for epoch in range(int(epochs[0]), int(epochs[-1]) + 1):
         order = _draw_order(seed, images, epoch)
-        parts.append(order[places[epochs == epoch] % images])
-    return torch.cat(parts)
+        slices.append(order[positions[epochs == epoch] % images])
+    return torch.cat(slices)
 
 
 @lru_cache(maxsize=1)
