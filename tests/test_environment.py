@@ -1,4 +1,4 @@
-"""What a run needs around it; what is missing is one line at the start."""
+"""The environment that a run needs; a missing part is reported in one line at the start."""
 
 import logging
 import os
@@ -45,14 +45,14 @@ def test_matching_pairs_are_accepted(torch, torchvision):
         ("3.1.0", "0.16.0", "does not match"),
     ],
 )
-def test_mismatched_pairs_are_refused(torch, torchvision, problem):
+def test_mismatched_pairs_are_rejected(torch, torchvision, problem):
     with pytest.raises(InstallationError, match=problem):
         check_torch_pair(torch, torchvision)
 
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """An installed torch whose only library has eight bytes: the library's path."""
+    """The path of the only library, of eight bytes, of an installed torch."""
     library = tmp_path / "torch/lib/libtorch.so"
     library.parent.mkdir(parents=True)
     library.write_bytes(b"8 bytes!")
@@ -69,7 +69,7 @@ def installed(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"8 byte", b"nine byte"])
-def test_an_incomplete_library_is_named(installed, content):
+def test_incomplete_library_is_named(installed, content):
     check_installation()
     find_broken_library.cache_clear()
     if content is None:
@@ -80,7 +80,7 @@ def test_an_incomplete_library_is_named(installed, content):
         problem = f"has {len(content)} bytes instead of 8"
     with pytest.raises(
         InstallationError,
-        match=rf"^torch: its library {installed} {problem}; install both from one index",
+        match=rf"^torch: the library {installed} {problem}; install both from the same index",
     ) as error:
         check_installation()
     assert "\n" not in str(error.value)
@@ -88,9 +88,9 @@ def test_an_incomplete_library_is_named(installed, content):
 
 @pytest.fixture
 def program(tmp_path, monkeypatch):
-    """name, text -> a shell script of that name, in the only folder of PATH."""
+    """A function (name, text) that writes a shell script to the only folder of PATH."""
 
-    def put(name, text):
+    def write(name, text):
         path = tmp_path / "bin" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"#!/bin/sh\n{text}\n")
@@ -98,7 +98,7 @@ def program(tmp_path, monkeypatch):
 
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     find_commit.cache_clear()
-    yield put
+    yield write
     find_commit.cache_clear()
 
 
@@ -106,7 +106,7 @@ HANG = "exec /bin/sleep 600"
 
 
 @pytest.mark.parametrize("git", [None, "exit 128", HANG, r"printf '\377\376'", "kill -9 $$"])
-def test_the_commit_is_unknown_if_git_does_not_answer(program, monkeypatch, git):
+def test_commit_is_unknown_if_git_does_not_answer(program, monkeypatch, git):
     monkeypatch.setattr(environment, "GIT_TIMEOUT_S", 0.2)
     if git is not None:
         program("git", git)
@@ -114,7 +114,7 @@ def test_the_commit_is_unknown_if_git_does_not_answer(program, monkeypatch, git)
 
 
 def test_git_reads_this_clone_and_writes_nothing(program, monkeypatch):
-    """A hook sets GIT_DIR for whatever it starts."""
+    """Git sets GIT_DIR for the hooks that it runs."""
     monkeypatch.setenv("GIT_DIR", "/elsewhere")
     program("git", 'echo "$GIT_DIR $GIT_OPTIONAL_LOCKS ${GIT_CEILING_DIRECTORIES:+set}"')
     assert find_commit() == "0 set+"
@@ -140,9 +140,7 @@ LIST = (
     ],
     ids=["missing", "two", "none", "nonsense", "failing", "hanging", "killed"],
 )
-def test_a_driver_that_does_not_answer_is_a_warning(
-    program, monkeypatch, caplog, driver, gpus, problem
-):
+def test_unresponsive_driver_is_a_warning(program, monkeypatch, caplog, driver, gpus, problem):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(_slots, "version", lambda _: "2.14.0+cu130")
     monkeypatch.setattr(_slots, "DRIVER_TIMEOUT_S", 0.2)
@@ -154,7 +152,7 @@ def test_a_driver_that_does_not_answer_is_a_warning(
     assert all(warning.startswith(f"nvidia-smi {problem}; no GPU") for warning in warnings)
 
 
-def test_a_driver_that_cannot_be_started_is_a_warning(program, monkeypatch, caplog, tmp_path):
+def test_driver_that_cannot_be_started_is_a_warning(program, monkeypatch, caplog, tmp_path):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(_slots, "version", lambda _: "2.14.0")
     program("nvidia-smi", "")
@@ -171,7 +169,7 @@ def test_cuda_visible_devices_decides(monkeypatch, visible, gpus):
     assert list_visible_gpus() == gpus
 
 
-def test_a_missing_gpu_is_refused_if_requested(monkeypatch):
+def test_missing_gpu_is_rejected_if_requested(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert choose_device("auto").type == choose_device("cuda").type == "cuda"
@@ -183,7 +181,7 @@ def test_a_missing_gpu_is_refused_if_requested(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["cuda", "mps"])
-def test_bf16_is_refused_on_a_device_without_it(compose_config, monkeypatch, kind):
+def test_bf16_is_rejected_on_a_device_without_it(compose_config, monkeypatch, kind):
     bf16, fp32 = (compose_config(f"precision={name}").precision for name in ("bf16", "fp32"))
     supported = []
     monkeypatch.setattr(
@@ -235,10 +233,10 @@ def read_metrics(root):
 
 @pytest.fixture(scope="module")
 def plain_run(tiny_overrides, tmp_path_factory):
-    """The metrics of a run in ordinary circumstances."""
+    """The metrics of a run in an ordinary environment."""
     folder = tmp_path_factory.mktemp("plain")
-    done = train(*tiny_overrides, cwd=folder)
-    assert done.returncode == 0, done.stderr
+    completed = train(*tiny_overrides, cwd=folder)
+    assert completed.returncode == 0, completed.stderr
     return read_metrics(folder / "runs")
 
 
@@ -253,10 +251,10 @@ def test_emulated_bf16_trains(tiny_overrides, tmp_path):
         "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
     older = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
-    done = train(
+    completed = train(
         str(TRAIN), *tiny_overrides, "precision=bf16", cwd=tmp_path, script=script, **older
     )
-    assert done.returncode == 0, done.stderr
+    assert completed.returncode == 0, completed.stderr
     assert len(read_metrics(tmp_path / "runs")) == 1
 
 
@@ -264,8 +262,8 @@ def test_emulated_bf16_trains(tiny_overrides, tmp_path):
 def test_no_compiler_is_needed(tiny_overrides, tmp_path, plain_run):
     (tmp_path / "bin").mkdir()
     variables = {"CC": "/nonexistent", "CXX": "/nonexistent", "PATH": str(tmp_path / "bin")}
-    done = train(*tiny_overrides, cwd=tmp_path, **variables)
-    assert done.returncode == 0, done.stderr
+    completed = train(*tiny_overrides, cwd=tmp_path, **variables)
+    assert completed.returncode == 0, completed.stderr
     assert read_metrics(tmp_path / "runs") == plain_run
 
 
@@ -275,8 +273,10 @@ def test_unusual_paths_and_working_directories_work(tiny_overrides, tmp_path, pl
     cwd = tmp_path / "a folder Ωü (1) 'q' $x"
     cwd.mkdir()
     root = tmp_path / "récords of mine"
-    done = train(*tiny_overrides, f"record_root='{root}'", cwd=cwd, LANG=language, LC_ALL=language)
-    assert done.returncode == 0, done.stderr
+    completed = train(
+        *tiny_overrides, f"record_root='{root}'", cwd=cwd, LANG=language, LC_ALL=language
+    )
+    assert completed.returncode == 0, completed.stderr
     assert read_metrics(root) == plain_run
     sweep = train("-m", *tiny_overrides, "seed=0,1", cwd=cwd, LANG=language, LC_ALL=language)
     assert sweep.returncode == 0, sweep.stderr
@@ -284,8 +284,8 @@ def test_unusual_paths_and_working_directories_work(tiny_overrides, tmp_path, pl
 
 
 @pytest.mark.slow
-def test_a_read_only_source_tree_trains(tiny_overrides, tmp_path, plain_run):
-    """Permissions forbid writing; for root, who needs none, the folders are mounted read-only."""
+def test_read_only_source_tree_trains(tiny_overrides, tmp_path, plain_run):
+    """Permissions forbid writing; root ignores them, so for root the tree is mounted read-only."""
     import shutil
 
     source = TRAIN.parents[1]
@@ -302,20 +302,20 @@ def test_a_read_only_source_tree_trains(tiny_overrides, tmp_path, plain_run):
         mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
         words = ["unshare", "--mount", "sh", "-c", mount, str(copy), *words]
     variables = os.environ | {"PYTHONPATH": f"{copy / 'src'}:{copy}"}
-    done = subprocess.run(
+    completed = subprocess.run(
         words, cwd=tmp_path / "cwd", env=variables, capture_output=True, text=True, check=False
     )
     for path in [copy, *copy.rglob("*")]:
         path.chmod(0o755)
-    if done.returncode and ("unshare" in done.stderr or "mount:" in done.stderr):
-        pytest.skip(f"root cannot mount here: {done.stderr.strip()}")
-    assert done.returncode == 0, done.stderr
+    if completed.returncode and ("unshare" in completed.stderr or "mount:" in completed.stderr):
+        pytest.skip(f"root cannot mount here: {completed.stderr.strip()}")
+    assert completed.returncode == 0, completed.stderr
     assert read_metrics(tmp_path / "cwd/runs") == plain_run
     assert not list(copy.rglob("__pycache__"))
 
 
 @pytest.mark.slow
-def test_a_clock_that_runs_backwards_changes_no_number(tiny_overrides, tmp_path, plain_run):
+def test_clock_that_runs_backwards_changes_no_number(tiny_overrides, tmp_path, plain_run):
     script = tmp_path / "backwards.py"
     script.write_text(
         "import runpy, sys, time, itertools\n"
@@ -324,11 +324,11 @@ def test_a_clock_that_runs_backwards_changes_no_number(tiny_overrides, tmp_path,
         "sys.argv[0] = sys.argv.pop(1)\n"
         "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
-    done = train(str(TRAIN), *tiny_overrides, cwd=tmp_path, script=script)
-    assert done.returncode == 0, done.stderr
+    completed = train(str(TRAIN), *tiny_overrides, cwd=tmp_path, script=script)
+    assert completed.returncode == 0, completed.stderr
     assert read_metrics(tmp_path / "runs") == plain_run
     report = TRAIN.with_name("report.py")
-    shown = train("--records", "runs", "--name", "x", cwd=tmp_path, script=report)
-    assert shown.returncode == 0, shown.stderr
+    reported = train("--records", "runs", "--name", "x", cwd=tmp_path, script=report)
+    assert reported.returncode == 0, reported.stderr
     header, row = (tmp_path / "reports/x/runs.csv").read_text().splitlines()
     assert float(row.split(",")[header.split(",").index("seconds")]) >= 0

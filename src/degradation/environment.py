@@ -1,4 +1,4 @@
-"""What a run ran on: versions, commit and host; and whether torch and torchvision belong together.
+"""The environment of a run: commit, versions and host; the check of torch and torchvision.
 
 Free of torch: an installation is checked before anything imports it.
 """
@@ -16,17 +16,17 @@ from degradation.errors import UserError
 
 PACKAGES = ("torch", "torchvision", "hydra-core", "wandb", "numpy", "scikit-learn")
 TORCHVISION_MINOR_AHEAD = 15  # torchvision 0.29 is built for torch 2.14, as 0.15 was for 2.0
-REMEDY = "install both from one index (`make setup`, with TORCH_INDEX= for another build)"
-GIT_TIMEOUT_S = 5  # for one answer
+REMEDY = "install both from the same index (run `make setup`, with TORCH_INDEX= for another build)"
+GIT_TIMEOUT_S = 5  # for one command
 LIBRARY_SUFFIXES = (".dylib", ".pyd")  # and whatever contains .so
 
 
 class InstallationError(UserError):
-    """The installation is incomplete, or its packages do not belong together."""
+    """The installation is incomplete, or its packages do not match."""
 
 
 def check_installation() -> None:
-    """Raise InstallationError unless torch and torchvision are complete and belong together."""
+    """Raise InstallationError unless torch and torchvision are complete and match."""
     check_torch_pair(_find_version("torch"), _find_version("torchvision"))
     problem = find_broken_library("torch") or find_broken_library("torchvision")
     if problem is not None:
@@ -34,7 +34,7 @@ def check_installation() -> None:
 
 
 def check_torch_pair(torch: str | None, torchvision: str | None) -> None:
-    """Raise InstallationError unless two versions are of matching releases and of one build.
+    """Raise InstallationError unless two versions are matching releases of the same build.
 
     Args:
         torch, torchvision: versions such as `2.14.0+cpu`; None for a package that is missing
@@ -70,8 +70,8 @@ def _find_version(package: str) -> str | None:
 def find_broken_library(package: str) -> str | None:
     """Return which compiled library of a package is missing or truncated, or None.
 
-    The package is not imported. Without this check, an installation that was interrupted or that
-    filled the disk would fail in the first job, after the sweep has started.
+    The package is not imported. Without this check, an installation that was interrupted or ran out
+    of disk space would fail in the first job, after the sweep has started.
     """
     installed = distribution(package)
     for line in (installed.read_text("RECORD") or "").splitlines():
@@ -81,10 +81,10 @@ def find_broken_library(package: str) -> str | None:
             continue
         path = Path(str(installed.locate_file(name)))
         if not path.is_file():
-            return f"{package}: its library {path} is missing"
+            return f"{package}: the library {path} is missing"
         if size and path.stat().st_size != int(size):
             return (
-                f"{package}: its library {path} has {path.stat().st_size} bytes instead of {size}"
+                f"{package}: the library {path} has {path.stat().st_size} bytes instead of {size}"
             )
     return None
 
@@ -93,27 +93,27 @@ def find_broken_library(package: str) -> str | None:
 def find_commit() -> str | None:
     """Return the commit of the running code, with `+` if tracked files differ from it.
 
-    None if git does not answer, or if the code is not in a clone.
+    None if git fails or does not answer, or if the code is not in a clone.
     """
     clone = Path(__file__).resolve().parents[2]
-    # Ask about this clone and none around it, whatever a hook has set; write nothing, since the
-    # source may be read-only.
+    # Query this clone and no enclosing one, whatever variables a hook has set; write nothing, since
+    # the source may be read-only.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     environment["GIT_CEILING_DIRECTORIES"] = str(clone.parent)
     environment["GIT_OPTIONAL_LOCKS"] = "0"
-    head = _ask_git(clone, ["rev-parse", "HEAD"], environment)
+    head = _run_git(clone, ["rev-parse", "HEAD"], environment)
     if head is None:
         return None
-    changes = _ask_git(clone, ["status", "--porcelain", "-uno"], environment)
+    changes = _run_git(clone, ["status", "--porcelain", "-uno"], environment)
     if changes is None:
         return None
     return f"{head}+" if changes else head
 
 
-def _ask_git(clone: Path, command: list[str], environment: dict[str, str]) -> str | None:
-    """Return git's output without surrounding space, or None if it fails or takes too long."""
+def _run_git(clone: Path, command: list[str], environment: dict[str, str]) -> str | None:
+    """Return git's output without surrounding whitespace; None if it fails or takes too long."""
     try:
-        answer = subprocess.run(
+        completed = subprocess.run(
             ["git", "-C", str(clone), *command],
             capture_output=True,
             text=True,
@@ -123,11 +123,11 @@ def _ask_git(clone: Path, command: list[str], environment: dict[str, str]) -> st
         )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return None
-    return answer.stdout.strip()
+    return completed.stdout.strip()
 
 
 def read_boot_id() -> str | None:
-    """Return what distinguishes two boots of one host; None where the system is not Linux."""
+    """Return the id of this host's current boot; None if the system is not Linux."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

@@ -1,7 +1,8 @@
-"""Progress of the run that this process trains, and messages to whoever watches it.
+"""Progress of the run that this process trains, and messages for the user.
 
-A launcher that shows a sweep on a terminal connects a receiver in each job's process. Without one, progress is
-discarded and messages go to the log alone. This module imports nothing of the project, and no launcher.
+A launcher that shows a sweep on a terminal connects a receiver in each job's process. Without one,
+progress is discarded and messages only go to the log. This module imports neither the rest of the
+project nor a launcher.
 """
 
 import logging
@@ -14,7 +15,7 @@ class Receiver(Protocol):
     """Where progress and messages go, for example the pipe to the launcher's process."""
 
     def report_progress(self, done: int, total: int) -> None:
-        """Take note that `done` of `total` steps are finished; called after every step."""
+        """Receive that `done` of `total` steps are finished; called after every step."""
         ...
 
     def notify(self, message: str) -> None:
@@ -26,18 +27,21 @@ _receivers: list[Receiver] = []  # at most one
 
 
 def connect(receiver: Receiver) -> None:
-    """Send this process's progress and messages to `receiver`, instead of to an earlier one."""
+    """Send this process's progress and messages to `receiver`, replacing an earlier one."""
     _receivers[:] = [receiver]
 
 
 def report_progress(done: int, total: int) -> None:
-    """Report that `done` of `total` steps (iterations, probes, points of a landscape) are finished."""
+    """Report that `done` of `total` steps are finished.
+
+    A step is an iteration, a probe or a point of a loss landscape.
+    """
     for receiver in _receivers:
         receiver.report_progress(done, total)
 
 
 def notify(message: str) -> None:
-    """Log one line as a warning, and show it to the user who watches the sweep."""
+    """Log one line as a warning, and show it on the terminal of the sweep."""
     log.warning("%s", message)
     for receiver in _receivers:
         receiver.notify(message)

@@ -1,7 +1,7 @@
 """A queue of jobs over slots: one process per job, from a fork server with the heavy imports.
 
-A job that raises or is killed counts as failed, and the others continue. No process that a slot's
-environment is set in has initialised CUDA before, so a job sees its own GPU only.
+A job that raises or is killed counts as failed, and the others continue. A slot's environment is
+set in a process that has not initialised CUDA yet, so a job sees its own GPU only.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ Connect = Callable[[Reporter], None]
 
 @dataclass(frozen=True)
 class _Task:
-    """What a job's process is started with; the functions are pickled by cloudpickle."""
+    """The arguments of a job's process; the functions are pickled by cloudpickle."""
 
     function: bytes
     connect: bytes
@@ -57,7 +57,7 @@ class _RunningJob:
         self.index = index
         self.job = job
         self.slot = slot
-        with contextlib.suppress(OSError):  # the job itself reports that it has no log
+        with contextlib.suppress(OSError):  # the job itself reports that it cannot write its log
             job.log.parent.mkdir(parents=True, exist_ok=True)
         task = _Task(
             cloudpickle.dumps(job.function),
@@ -75,7 +75,7 @@ class _RunningJob:
         self.has_ended = False
 
     def receive(self, display: Display) -> None:
-        """Read the job's messages, and note when its pipe has ended."""
+        """Read the job's messages, and set `has_ended` once its pipe is closed."""
         try:
             while self.connection.poll():
                 kind, *values = self.connection.recv()
@@ -88,8 +88,8 @@ class _RunningJob:
                 else:
                     self.result = Result(error=values[0])
         except EOFError:
-            # The pipe's end counts, and not what the fork server says of its children: if the
-            # server is killed, its jobs continue and their slots are not free.
+            # Only the end of the pipe counts, not what the fork server reports: if the server is
+            # killed, its jobs continue and still occupy their slots.
             self.has_ended = True
 
     def collect(self) -> Result:
@@ -108,7 +108,7 @@ class Pool:
     """Runs jobs over slots.
 
     Args:
-        slots: the places for jobs, at least one
+        slots: at least one
         preload: modules that the fork server imports once, for all jobs
         grace: seconds that a job has to save its state after SIGTERM, before SIGKILL
         connect: called in each job's process before the job, with the Reporter that carries the
@@ -137,7 +137,7 @@ class Pool:
         """Run the jobs, the longest first, and return their results in the order of the jobs.
 
         Raises:
-            Stopped: SIGINT or SIGTERM came; every job has ended.
+            Stopped: SIGINT or SIGTERM arrived, and every job has ended.
         """
         display = display or Display(len(jobs))
         display.work_total += sum(job.work for job in jobs)
@@ -169,7 +169,7 @@ class Pool:
             display.start_job(index, jobs[index].work)
 
     def _wait(self, display: Display) -> None:
-        """Wait for a message or for POLL_INTERVAL_S, and show what has changed."""
+        """Wait for a message, at most POLL_INTERVAL_S, and update the display."""
         wait([running.connection for running in self.running], timeout=POLL_INTERVAL_S)
         for running in self.running:
             running.receive(display)
@@ -205,23 +205,23 @@ class Pool:
 
     @contextmanager
     def _handle_signals(self) -> Iterator[None]:
-        """Within the context, note SIGINT and SIGTERM in `stop_signal`; in the main thread only."""
+        """Within the context, store SIGINT or SIGTERM in `stop_signal`; in the main thread only."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
-        def note(signum: int, _frame: FrameType | None) -> None:
+        def store(signum: int, _frame: FrameType | None) -> None:
             self.stop_signal = signum
 
         # A signal to the whole process group must not end the fork server before its jobs have
-        # saved their state. It ignores SIGINT on its own, and starts with SIGTERM ignored here;
+        # saved their state. The server always ignores SIGINT, and inherits that SIGTERM is ignored;
         # each job sets its own handlers.
         handler_before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if self.context.get_start_method() == "forkserver":
             forkserver.ensure_running()
         signal.signal(signal.SIGTERM, handler_before)
         earlier_handlers = {
-            signum: signal.signal(signum, note) for signum in (signal.SIGINT, signal.SIGTERM)
+            signum: signal.signal(signum, store) for signum in (signal.SIGINT, signal.SIGTERM)
         }
         try:
             yield
@@ -231,9 +231,9 @@ class Pool:
 
 
 def _choose_next(queue: list[int], jobs: Sequence[Job]) -> int:
-    """Return the first queued job that no other process runs; if there is none, the first.
+    """Return the first queued job that no other process runs.
 
-    That one then waits for the other process.
+    If other processes run all of them, return the first, which then waits for its process.
     """
     for index in queue:
         if not jobs[index].is_locked():
@@ -242,8 +242,8 @@ def _choose_next(queue: list[int], jobs: Sequence[Job]) -> int:
 
 
 def _run_child(task: _Task, connection: Connection) -> None:
-    """Run a job in its own process, and send its result."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets Ctrl-C and sends SIGTERM
+    """Run a job in its own process, and send its result to the pool."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C, the parent sends SIGTERM
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.update(task.environment)
     problem = redirect_output(task.log)
@@ -265,7 +265,7 @@ def _run_child(task: _Task, connection: Connection) -> None:
 
 
 def _end_with_parent() -> None:
-    """Send SIGTERM to this process when its parent has ended, so that no job outlives it."""
+    """Send SIGTERM to this process when its parent ends, so that no job outlives the pool."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,4 +1,4 @@
-"""The job's end of its pipe to the pool: progress, and messages for the user."""
+"""The job's end of the pipe to the pool: progress, and messages for the user."""
 
 import contextlib
 import time
@@ -11,7 +11,7 @@ class Reporter:
     """Sends a job's progress and messages to the pool's process.
 
     The pool passes a reporter to its `connect` function in each job's process; that function makes
-    the project's own code call it. So neither this package nor the project knows the other.
+    the project's own code call it. So neither this package nor the project imports the other.
     """
 
     def __init__(self, connection: Connection) -> None:

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 log = logging.getLogger(__name__)
 
 LISTED_GPU = re.compile(r"^GPU (\d+): ", re.MULTILINE)  # one line of `nvidia-smi -L`
-DRIVER_TIMEOUT_S = 20  # a driver that is just being loaded takes a while
+DRIVER_TIMEOUT_S = 20  # loading the driver takes a while
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Slot:
 def list_visible_gpus() -> list[str]:
     """Return the names of the GPUs that this process may use, without initialising CUDA.
 
-    They are those of CUDA_VISIBLE_DEVICES, or else all that the driver lists. If the driver does
-    not answer, a warning is logged and the list is empty.
+    They are those in CUDA_VISIBLE_DEVICES if it is set, or else all that the driver lists. If the
+    driver does not answer, a warning is logged and the list is empty.
     """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
@@ -39,7 +39,7 @@ def list_visible_gpus() -> list[str]:
     if program is None or "+cpu" in _get_torch_version():
         return []
     try:
-        answer = subprocess.run(
+        completed = subprocess.run(
             [program, "-L"],
             capture_output=True,
             text=True,
@@ -54,7 +54,7 @@ def list_visible_gpus() -> list[str]:
     except OSError as error:
         problem = f"cannot be started ({error.strerror})"
     else:
-        return LISTED_GPU.findall(answer.stdout)
+        return LISTED_GPU.findall(completed.stdout)
     log.warning(
         "nvidia-smi %s; no GPU is used. If there is one, set CUDA_VISIBLE_DEVICES=0", problem
     )
@@ -62,7 +62,7 @@ def list_visible_gpus() -> list[str]:
 
 
 def _get_torch_version() -> str:
-    """Return the installed version, for example `2.14.0+cpu`; an empty text if there is none."""
+    """Return the installed version, for example `2.14.0+cpu`; "" if there is none."""
     try:
         return version("torch")
     except PackageNotFoundError:
@@ -77,17 +77,17 @@ def list_slots(
     Args:
         device: "cuda" for shares of GPUs, "mps" for Apple's GPU, "cpu" for cores, "auto" for the
             first of these that this machine has
-        count: an upper limit for the slots of GPUs; the exact number for cores, where None stands
-            for as many as there are cores for `threads` each
+        count: for GPUs, the maximum number of slots; for cores, the exact number, or None for one
+            slot per `threads` cores
         slots_per_gpu: jobs that share a GPU
         threads: threads of a job
         gpus: the names of the visible GPUs
 
     Returns:
-        the slots; none for "cuda" without a GPU.
+        the slots; an empty list for "cuda" without a GPU.
     """
     if device in ("cuda", "auto") and gpus:
-        # the shares of one GPU are far apart, so that a capped list is spread over the GPUs
+        # one share of every GPU before the next, so that a capped list is spread over the GPUs
         shares = [
             Slot(f"gpu {gpu} share {share}", {"CUDA_VISIBLE_DEVICES": gpu})
             for share in range(slots_per_gpu)

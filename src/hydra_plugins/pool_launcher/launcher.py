@@ -1,4 +1,4 @@
-"""The pool as a Hydra launcher: its keys, and the choice of slots."""
+"""The pool as a Hydra launcher: its keys and its choice of slots."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -15,13 +15,13 @@ def run_task(function: Callable[[], Any], folder: str, log: str) -> Result:
     Args:
         function: the job
         folder: the working folder of the sweep, which all nodes share
-        log: the file for the output
+        log: the file that the output is appended to
     """
     try:
         os.chdir(folder)
         problem = redirect_output(log)
         if problem is not None:
-            # the records could not be written either: the nodes do not share a file system
+            # the node does not share the file system, so it could not write the records either
             return Result(error=problem)
         return Result(function())
     except BaseException as error:

@@ -46,14 +46,14 @@ ConfigStore.instance().store(
 class RayLauncher(SweepLauncher):
     """Runs jobs on a Ray cluster.
 
-    The nodes must share a file system, and have this project installed at the same path.
+    The nodes must share a file system and have this project installed at the same path.
     """
 
     def __init__(self, preflight: str | None, address: str, grace: float, **options: Any) -> None:
         super().__init__(preflight)
         self.address = address
         self.grace = grace
-        self.options = options  # of every task
+        self.options = options  # of each Ray task, for example num_cpus
 
     def run(self, jobs: Sequence[Job], display: Display, skipped: str) -> list[Result]:
         """Run the jobs as tasks of the cluster. Raises Stopped."""
@@ -68,7 +68,7 @@ class RayLauncher(SweepLauncher):
             ray.shutdown()
 
     def _start_tasks(self, ray: Any, jobs: Sequence[Job], display: Display) -> dict[Any, int]:
-        """Queue one task per job, the longest first; return the job's index by task."""
+        """Queue one task per job, the longest first, and return each task's job index."""
         start_task = ray.remote(max_calls=1, **self.options)(run_task)  # one process per job
         self.folder.mkdir(parents=True, exist_ok=True)
         tasks: dict[Any, int] = {}
@@ -106,9 +106,9 @@ class RayLauncher(SweepLauncher):
     def _stop(self, ray: Any, tasks: Sequence[Any], display: Display) -> None:
         """Interrupt every task as Ctrl-C does, and give them `grace` seconds to save their state.
 
-        What is left ends with the connection.
+        Tasks that still run then end with the connection.
         """
-        display.print(f"stopping {len(tasks)} runs; each that runs saves a checkpoint first")
+        display.print(f"stopping {len(tasks)} runs; those in progress save a checkpoint first")
         for task in tasks:
             ray.cancel(task)
         if tasks:
@@ -128,7 +128,7 @@ def _connect(address: str) -> Any:
         ray.init(
             address=address, log_to_driver=False, logging_level="error", configure_logging=False
         )
-    except Exception as error:  # a wrong address raises errors of several kinds
+    except Exception as error:  # the exceptions for a wrong address vary
         raise CompactHydraException(
             f"hydra.launcher.address: {address!r}: {summarise_error(error)};"
             " allowed: auto, or the address of a running cluster (ray start --head)"
@@ -137,7 +137,7 @@ def _connect(address: str) -> Any:
 
 
 def _check_reachable(address: str) -> None:
-    """Raise OSError if nothing answers at a host:port; Ray itself would try for minutes."""
+    """Raise OSError if nothing answers at a host:port; Ray itself would retry for minutes."""
     host, separator, port = address.removeprefix("ray://").rpartition(":")
     if separator and port.isdecimal():
         socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S).close()

@@ -1,4 +1,4 @@
-"""A job under SLURM: what submitit pickles, sends to the node and calls."""
+"""A job under SLURM: the object that submitit pickles, sends to the node and calls."""
 
 import os
 import signal
@@ -7,15 +7,15 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-REQUEUE_TIMEOUT_S = 60  # of scontrol, which waits for SLURM to end this job
+REQUEUE_TIMEOUT_S = 60  # for scontrol, which waits until SLURM has ended this job
 
 
 class Resumable:
-    """Calls a function that saves its state at SIGTERM, and is called again to resume.
+    """Calls a function that saves its state on SIGTERM, and resumes when it is called again.
 
-    Near its time limit, the job is stopped by SIGTERM and requeued. submitit's own handler would
-    raise SystemExit in the middle of an iteration; here the run reaches the iteration's end. A run
-    may exceed the time limit any number of times, since the limit is the job's.
+    Near its time limit, the job gets SIGTERM and is requeued. submitit's own handler would raise
+    SystemExit in the middle of an iteration; here the run first completes the iteration. A run may
+    need any number of time limits, since each limit is that of one attempt.
     """
 
     def __init__(self, function: Callable[[], Any]) -> None:
@@ -26,7 +26,7 @@ class Resumable:
         """Call the function; requeue the job instead of failing if its time is up."""
         from submitit.core.job_environment import JobEnvironment
 
-        signal.signal(JobEnvironment._usr_sig(), self._end_in_time)
+        signal.signal(JobEnvironment._usr_sig(), self._stop_before_limit)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # submitit ignores it; the run sets its own
         try:
             return self.function()
@@ -36,7 +36,7 @@ class Resumable:
             # an id such as 7_0: SLURM_JOB_ID of an array's last job is that of the whole array
             number = JobEnvironment().job_id
             print(
-                f"job {number} reaches its time limit; it is requeued and resumes from its"
+                f"job {number} has reached its time limit; it is requeued and resumes from its"
                 " checkpoint",
                 flush=True,
             )
@@ -44,8 +44,8 @@ class Resumable:
             # no result is written: the attempt that finishes the run writes it
             raise SystemExit(0) from None
 
-    def _end_in_time(self, _signum: int, _frame: FrameType | None) -> None:
-        """Stop the run before SLURM's time limit does."""
+    def _stop_before_limit(self, _signum: int, _frame: FrameType | None) -> None:
+        """Stop the run before SLURM kills it at the time limit."""
         self.is_out_of_time = True
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             raise SystemExit(0)  # the run has not begun, or has ended: there is nothing to save

@@ -9,7 +9,7 @@ from hydra_plugins.slurm_launcher._queue import list_unfinished
 from hydra_plugins.sweep_launcher import Display, Job, Result, Stopped
 
 POLL_INTERVAL_S = 2.0
-RESULT_DELAY_S = 15.0  # a shared file system may take so long to show a result
+RESULT_DELAY_S = 15.0  # a shared file system may take this long to show a result
 EXCEPTION_NAME = re.compile(r"^(\w+\.)+\w+: ")  # at the start of a traceback's last line
 
 
@@ -20,7 +20,7 @@ class Watch:
         jobs: the launcher's jobs
         submitted: submitit's job for each label
         display: where to print and to count
-        signals: grows when a signal arrives
+        signals: the signals that have arrived; `record_signals` appends to it
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Watch:
         self.display = display
         self.signals = signals
         self.results: dict[str, Result] = {}
-        self.missing_since: dict[str, float] = {}  # label: when SLURM was found not to know the job
+        self.missing_since: dict[str, float] = {}  # label: when SLURM first did not list the job
 
     def wait_for_results(self) -> list[Result]:
         """Return the results in the order of the jobs. Raises Stopped."""
@@ -48,13 +48,13 @@ class Watch:
             time.sleep(POLL_INTERVAL_S)
 
     def _poll(self) -> None:
-        """Note and print the results that are new."""
+        """Store new results, and print new failures."""
         pending = [
             (index, job) for index, job in enumerate(self.jobs) if job.label not in self.results
         ]
         unfinished = list_unfinished(self.submitted[job.label].job_id for _, job in pending)
         for index, job in pending:
-            # an unanswered question says nothing: the job may still wait or run
+            # without an answer from SLURM, the job may still be pending or running
             job_id = self.submitted[job.label].job_id
             is_unfinished = unfinished is None or job_id in unfinished
             result = self._find_result(job.label, is_unfinished)
@@ -73,7 +73,7 @@ class Watch:
             outcome, value = slurm_job._get_outcome_and_result()
         if outcome == "success":
             return Result(value)
-        if is_unfinished:  # an error is that of an attempt which SLURM stopped to requeue the job
+        if is_unfinished:  # an error is of an earlier attempt, after which the job was requeued
             self.missing_since.pop(label, None)
             return None
         if outcome:

@@ -1,4 +1,4 @@
-"""SLURM as a Hydra launcher: a job array of the runs that have something to do."""
+"""SLURM as a Hydra launcher: a job array of the unfinished runs."""
 
 import os
 from collections.abc import Sequence
@@ -15,7 +15,8 @@ from hydra_plugins.slurm_launcher._queue import list_unfinished
 from hydra_plugins.slurm_launcher._watch import Watch
 from hydra_plugins.sweep_launcher import Display, Job, Result, SweepLauncher, record_signals
 
-# SLURM may send its warning so many seconds early: it checks the time so often (the manual: 60)
+# SLURM checks time limits periodically, so its warning may come this many seconds early (its manual
+# says up to 60)
 SIGNAL_EARLY_S = 30
 SUBMITIT_FOLDER = ".submitit"  # in the sweep's folder: one folder per job, written by submitit
 GENERAL_KEYS = ("name", "timeout_min", "cpus_per_task", "gpus_per_node", "mem_gb")  # of submitit
@@ -51,7 +52,7 @@ ConfigStore.instance().store(
 class SlurmLauncher(SweepLauncher):
     """Submits one SLURM job per job, and waits for them unless `wait` is off.
 
-    The waiting process may be stopped without harm: the same command waits for its jobs again.
+    The waiting process can be stopped safely: the same command waits for its jobs again.
     """
 
     def __init__(self, preflight: str | None, wait: bool, **resources: Any) -> None:
@@ -68,7 +69,7 @@ class SlurmLauncher(SweepLauncher):
             self.resources[name] = OmegaConf.to_container(value) if is_config else value
 
     def run(self, jobs: Sequence[Job], display: Display, skipped: str) -> list[Result]:
-        """Submit the jobs that are not in the queue, and wait for all. Raises Stopped."""
+        """Submit the jobs that are not in the queue yet, and wait for all jobs. Raises Stopped."""
         self._check_signal_delay()
         submitted = self._find_queued(jobs)
         new_jobs = [job for job in jobs if job.label not in submitted]
@@ -89,7 +90,7 @@ class SlurmLauncher(SweepLauncher):
     def _check_signal_delay(self) -> None:
         """Raise CompactHydraException if the warning could come before the job has begun.
 
-        The signal would then end the job.
+        Such a signal would end the job.
         """
         latest = 60 * self.time_limit_min - SIGNAL_EARLY_S - 1
         if not 1 <= self.signal_delay_s <= latest:
@@ -121,9 +122,9 @@ class SlurmLauncher(SweepLauncher):
         return slurm_jobs
 
     def _find_queued(self, jobs: Sequence[Job]) -> dict[str, Any]:
-        """Return submitit's jobs, by label, that are in the queue since an earlier command.
+        """Return submitit's jobs, by label, that an earlier command has queued and that remain.
 
-        They are found by their logs: each is a link to a folder that carries the SLURM id.
+        They are found by their logs: each is a link into a folder named by the SLURM id.
         """
         import submitit
 
@@ -134,7 +135,7 @@ class SlurmLauncher(SweepLauncher):
         unfinished = list_unfinished(ids.values())
         if unfinished is None:
             raise CompactHydraException(
-                "hydra/launcher=slurm: squeue does not answer, so nothing was submitted; try again"
+                "hydra/launcher=slurm: squeue does not answer, and nothing was submitted; try again"
             )
         folder = self.folder.resolve() / SUBMITIT_FOLDER
         return {

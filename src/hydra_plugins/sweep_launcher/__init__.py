@@ -1,7 +1,7 @@
-"""The base of the launchers pool, slurm and ray: everything that does not depend on where jobs run.
+"""The base of the launchers pool, slurm and ray: whatever does not depend on where jobs run.
 
 Hydra scans plugin packages and executes every module whose name has no leading underscore a second
-time, which would make two classes of each class. So the code lies in modules with an underscore.
+time, which would define each class twice. So the code is in modules with a leading underscore.
 """
 
 from hydra_plugins.sweep_launcher._display import Display, format_duration

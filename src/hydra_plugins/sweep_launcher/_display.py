@@ -1,4 +1,4 @@
-"""The progress of a sweep on the terminal: one line that is redrawn, and lines that stay."""
+"""The progress of a sweep on the terminal: one line that is redrawn, and permanent lines."""
 
 import sys
 import time
@@ -23,10 +23,10 @@ def format_duration(seconds: float) -> str:
 
 @dataclass
 class Display:
-    """Counts jobs and their iterations, and shows them where the stream is a terminal.
+    """Counts jobs and their iterations, and shows the counts if the stream is a terminal.
 
-    A job is known by its index. Work is in any unit that is the same for all jobs; the estimate of
-    the time left is proportional to it.
+    A job is identified by its index. Work is in any unit that is the same for all jobs; the
+    estimated time left is proportional to it.
     """
 
     total: int  # jobs
@@ -37,7 +37,7 @@ class Display:
     work_done: float = 0.0  # of ended jobs
     started: float = field(default_factory=time.monotonic)
     work: dict[int, float] = field(default_factory=dict)  # of running jobs
-    running: dict[int, tuple[int, int]] = field(default_factory=dict)  # iteration, of how many
+    running: dict[int, tuple[int, int]] = field(default_factory=dict)  # iterations done, total
     first_iteration: dict[int, int] = field(default_factory=dict)  # above 0 for a resumed run
     iterations_done: int = 0  # of ended jobs, in this sweep
     last_drawn: float = 0.0
@@ -48,7 +48,7 @@ class Display:
         self.running[job] = (0, 0)
 
     def update_job(self, job: int, iteration: int, total: int) -> None:
-        """Note how many iterations of a running job are done."""
+        """Set how many iterations of a running job are done."""
         self.first_iteration.setdefault(job, iteration)
         self.running[job] = (iteration, total)
 
@@ -82,7 +82,7 @@ class Display:
         return " | ".join(parts)
 
     def draw(self) -> None:
-        """Redraw the line where the stream is a terminal, at most every REDRAW_INTERVAL_S."""
+        """Redraw the line if the stream is a terminal, at most every REDRAW_INTERVAL_S."""
         now = time.monotonic()
         if self.stream.isatty() and now - self.last_drawn >= REDRAW_INTERVAL_S:
             self.last_drawn = now
@@ -90,7 +90,7 @@ class Display:
             self.stream.flush()
 
     def print(self, message: str) -> None:
-        """Print a line that stays."""
+        """Print a permanent line."""
         prefix = ERASE_LINE if self.stream.isatty() else ""
         self.stream.write(f"{prefix}{message}\n")
         self.stream.flush()

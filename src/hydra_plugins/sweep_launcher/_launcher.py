@@ -1,4 +1,4 @@
-"""The launcher's frame: check every job, skip those with nothing to do, run the rest, sum up."""
+"""The base of all launchers: check every job, skip finished ones, run the rest, summarise."""
 
 import importlib
 import signal
@@ -29,13 +29,13 @@ def _never_locked() -> bool:
 
 @dataclass(frozen=True)
 class Job:
-    """What a launcher runs: one call in a process of its own."""
+    """One call that a launcher runs in a process of its own."""
 
     label: str
     function: Callable[[], Any]
-    work: float  # in one unit for all jobs: the longest start first
+    work: float  # in the same unit for all jobs; the longest start first
     log: Path  # where the process's stdout and stderr go
-    is_locked: Callable[[], bool] = _never_locked  # does another process run it? Others go first
+    is_locked: Callable[[], bool] = _never_locked  # whether another process runs it; then it waits
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class SweepLauncher(Launcher):
             any job starts, and returns an object with these attributes:
 
             - `label` and `work`, as in `Job`
-            - `skip_reason`: None if the job has to run, else why it has not
+            - `skip_reason`: None if the job has to run, otherwise why it is skipped
             - `is_locked`: a function that says whether another process runs the job now
             - `warning`: a line to print, or None
 
@@ -87,7 +87,7 @@ class SweepLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Take what Hydra hands over before `launch`."""
+        """Store what Hydra passes before it calls `launch`."""
         self.hydra_context = hydra_context
         self.task_function = task_function
         self.config = config
@@ -99,16 +99,16 @@ class SweepLauncher(Launcher):
         Args:
             jobs: those that have to run, at least one
             display: where to print and to count
-            skipped: a text about the jobs that need not run, to begin the first line with
+            skipped: how many jobs are skipped, as the beginning of the first line; may be empty
 
         Raises:
-            Stopped: a signal came.
+            Stopped: a signal arrived.
         """
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Run one job per list of overrides and return one JobReturn for each, as Hydra asks."""
+        """Run one job per list of overrides and return one JobReturn for each, as Hydra expects."""
         setup_globals()
         if not job_overrides:
             raise CompactHydraException(

@@ -1,4 +1,4 @@
-"""What the processes of a sweep share: redirecting a job's output, and noticing signals."""
+"""What all processes of a sweep need: redirected output, and recorded signals."""
 
 import os
 import signal
@@ -35,9 +35,9 @@ def summarise_error(error: BaseException) -> str:
 
 @contextmanager
 def record_signals() -> Iterator[list[int]]:
-    """Within the context, append SIGINT and SIGTERM to the yielded list instead of ending.
+    """Within the context, append SIGINT and SIGTERM to the yielded list instead of terminating.
 
-    Outside the main thread, which alone can set handlers, the list stays empty.
+    Outside the main thread, where no handler can be set, the list stays empty.
     """
     recorded: list[int] = []
     if threading.current_thread() is not threading.main_thread():
