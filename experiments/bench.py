@@ -3,8 +3,8 @@
 python experiments/bench.py experiment=quick
 
 The bare loop trains the same networks on the same augmented batches, with the same slots and fork
-server; it evaluates and records nothing, and uses neither W&B nor Hydra. The variants alternate seed
-by seed, so that a machine whose speed drifts favours none of them.
+server; it evaluates and records nothing, and uses neither W&B nor Hydra. The variants alternate
+seed by seed, so that a machine whose speed drifts favours none of them.
 """
 
 import argparse

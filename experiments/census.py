@@ -51,7 +51,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def list_networks(configs: list[Config], image_shape: list[int] | None) -> list[CountedNetwork]:
-    """Return the distinct networks. `image_shape`: (channels, side, classes); None: the data set's."""
+    """Return the distinct networks. `image_shape`: channels, side, classes; None: the data's."""
     from degradation.data.datasets import find_image_shape
 
     networks: dict[str, CountedNetwork] = {}

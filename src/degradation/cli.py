@@ -152,9 +152,8 @@ def _check_arguments(arguments: argparse.Namespace, config_name: str) -> Path | 
     actions = ("run", "multirun", "cfg", "info", "shell_completion")
     requested = [name for name in actions if getattr(arguments, name)]
     if len(requested) > 1:
-        raise ConfigError(
-            f"--{' --'.join(requested)}: are not allowed together; allowed: one of them"
-        )
+        names = " --".join(requested)
+        raise ConfigError(f"--{names}: are not allowed together; allowed: one of them")
     if arguments.resolve and not arguments.cfg:
         raise ConfigError("--resolve: is not allowed; allowed: only with --cfg")
     if arguments.config_dir and not Path(arguments.config_dir).is_dir():

@@ -1,4 +1,4 @@
-"""Each of the paper's ambiguities is a key that changes the run id, and the right number."""
+"""Each ambiguity of the paper is a key, which changes the run id and the quantity it is about."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ from degradation.training.optimizer import build_optimizer, set_learning_rate
 from degradation.training.trainer import Trainer, fit
 
 CPU = torch.device("cpu")
-# those that change the loss of the first iteration, or what follows from it
+# those that change the loss of the first or a later iteration
 TRAINING_AMBIGUITIES = [
     "data.validation=100",
     "model.bn_parts=2",
@@ -88,7 +88,7 @@ def test_key_without_effect_is_not_part_of_the_id(compose_config, overrides):
 
 @pytest.mark.parametrize("override", TRAINING_AMBIGUITIES)
 def test_ambiguity_changes_the_training(tiny, override):
-    """Twelve iterations, a drop at the sixth: momentum form and weight decay change the loss."""
+    """Twelve iterations, a drop at the sixth: momentum form and weight decay have an effect."""
     overrides = ("optim.lr=0.1", "optim.weight_decay=0.01")
     default = train_to_last_row(tiny(*overrides))
     changed = train_to_last_row(tiny(*overrides, override))

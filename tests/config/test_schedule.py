@@ -41,7 +41,7 @@ def test_training_is_probed_early_and_at_each_milestone(compose_config):
 
 
 @pytest.mark.parametrize(("snapshots", "start"), [("[]", []), ("[0,200]", [0])])
-def test_constructed_network_has_a_start_only_as_a_snapshot(compose_config, snapshots, start):
+def test_constructed_network_has_a_start_if_it_was_saved(compose_config, snapshots, start):
     config = compose_config("model=constructed", f"schedule.snapshots={snapshots}")
     assert later_probe_iterations(config)["start"] == start
     assert later_probe_iterations(compose_config())["start"] == [0]

@@ -1,6 +1,6 @@
 """A bad value of any key ends in one line that names the key, what is wrong and what is allowed.
 
-Every key of the schema must have a bad value here: a key that is added without one fails.
+Every key of the schema must have a bad value here, so adding a key without one fails a test.
 """
 
 import re
@@ -21,7 +21,7 @@ from degradation.config.errors import is_single_line
 from degradation.config.schema import KEYS
 from degradation.errors import UserError
 
-# overrides that give a configuration the part, which is null by default
+# overrides that set the section, which is null by default
 CONTEXTS = {
     "data.stream": "data=imagenet data.root=/",
     "schedule.warmup": "schedule=paper",
@@ -34,7 +34,7 @@ TYPES = {
     "bool": "perhaps 1.5 [true] null",
     "str": "[a] {a:1}",
 }
-# values that a key refuses, besides those of another type; separated by spaces
+# values that a key refuses, besides those of another type, separated by spaces
 BAD = {
     "name": "../x a/b . '' a:b 'a\nb' 'a\x1b[2Jb' " + "n" * 101,
     "seed": "-1 9223372036854775808 1e400",
@@ -159,7 +159,7 @@ def list_bad_values(name: str) -> list[str]:
     return list(dict.fromkeys([*split_values(BAD[name]), *list_wrong_types(name)]))
 
 
-# the keys that hold values, not parts
+# the keys that hold values, not sections
 LEAVES = [name for name, key in KEYS.items() if not is_dataclass(key.type)]
 
 
@@ -170,7 +170,7 @@ def compose_groups(groups):
 
 
 def refusal(*overrides):
-    """Return the message about these overrides. Their groups are composed once for all cases."""
+    """Return the message about these overrides. Config groups are composed once for all cases."""
     groups = tuple(text for text in overrides if (CONF / text.partition("=")[0]).is_dir())
     cfg = compose_groups(groups).copy()
     others = [text for text in overrides if text not in groups]
@@ -208,7 +208,7 @@ def test_there_are_more_than_400_cases():
 
 @pytest.mark.parametrize("name", LEAVES)
 def test_bad_value_is_refused_with_key_and_allowed_values(name):
-    contexts = [context for part, context in CONTEXTS.items() if name.startswith(part)]
+    contexts = [context for section, context in CONTEXTS.items() if name.startswith(section)]
     context = contexts[0].split() if contexts else []
     for value in list_bad_values(name):
         line = refusal(*context, f"{name}={value}")

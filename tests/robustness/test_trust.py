@@ -1,4 +1,4 @@
-"""Nothing in a record is executed, no link leads out of it, and no secret gets into one."""
+"""Nothing in a record is executed, no link in it is followed, and no secret is written to it."""
 
 import contextlib
 import io
@@ -48,7 +48,7 @@ def build_pickles(trace):
 
 @pytest.fixture
 def trace(tmp_path):
-    """The file that a malicious pickle writes; the test fails if it does."""
+    """Return the file that a malicious pickle writes; the test fails if the file exists."""
     path = tmp_path / "executed"
     yield path
     assert not path.exists()
@@ -69,7 +69,7 @@ def test_malicious_pickle_writes_its_file(tmp_path):
     ids=["bare", "sealed"],
 )
 def test_planted_checkpoint_is_not_executed(tiny, trace, caplog, form, wrap, reason):
-    """Nor with a valid seal, which an attacker can write too: then only `weights_only` protects."""
+    """Nor with a valid seal, which an attacker can write too; then only `weights_only` protects."""
     config = tiny("probes=none")
     record = locate_run(config).record
     record.write(CHECKPOINT_FILE, wrap(build_pickles(trace)[form]))

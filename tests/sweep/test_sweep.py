@@ -172,7 +172,9 @@ def test_stopped_sweep_says_how_to_continue(tmp_path, tiny_overrides, signum):
     ) as process:
         while len(list(tmp_path.glob("runs/*/metrics.jsonl"))) < 2:
             assert process.poll() is None
-            time.sleep(0.05)  # the condition is polled; the sleep decides nothing
+            time.sleep(
+                0.05
+            )  # the loop waits for the condition; the sleep only limits how often it is checked
         os.killpg(process.pid, signum)
         output = process.stderr.read()
         assert process.wait() == 128 + signum
@@ -228,7 +230,7 @@ def test_bad_launcher_value_is_one_line_and_leaves_nothing(tmp_path, tiny_overri
 
 @pytest.mark.slow
 def test_degradation_and_its_fix_show_on_digits(tmp_path):
-    """A part of `quick`, with its real networks and schedule: 20 and 56 layers, three seeds."""
+    """A part of `quick`, with its own networks and schedule: 20 and 56 layers, three seeds."""
     overrides = ["experiment=quick", "model.depth=20,56", "tracking=disabled"]
     assert run_script("train.py", *overrides, cwd=tmp_path).returncode == 0
     report = run_script("report.py", *overrides, cwd=tmp_path)
@@ -238,6 +240,6 @@ def test_degradation_and_its_fix_show_on_digits(tmp_path):
     verdicts = dict(line.findall(report.stdout))
     claims = ("degradation", "no degradation", "the fix", "healthy norms, residual")
     expected = dict.fromkeys(claims, "reproduced")
-    # gradients explode backwards at initialisation
+    # gradients explode in the backward pass at initialisation
     expected["healthy norms, plain"] = "contradicted"
     assert {name: verdicts[name] for name in expected} == expected, report.stdout

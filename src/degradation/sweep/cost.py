@@ -27,12 +27,12 @@ from degradation.records.schema import (
 from degradation.sweep.jobs import SweepRun
 from degradation.training.serialization import copy_weights, dump
 
-# An iteration costs a forward pass and a backward pass of twice as much: with respect to the
-# activations, and with respect to the weights.
+# An iteration costs a forward pass and a backward pass, which costs twice as much: gradients with
+# respect to the activations, and with respect to the weights.
 PASSES = 3
-# Multiply-adds per second of a device that no record was trained on. A CPU core with AVX-512 was
-# measured at 60e9 (ResNet-20, batches of 128, fp32). The others are a guess: a tenth of what the
-# data sheet of such a card says.
+# Multiply-adds per second of a device without any recorded run. A CPU core with AVX-512 was
+# measured at 60e9 (ResNet-20, batches of 128, fp32). The others are guesses: a tenth of what the
+# data sheets of such devices state.
 ASSUMED_SPEEDS = {"cpu": 60e9, "mps": 300e9, "cuda": 1000e9}
 ROW_BYTES = 450  # of metrics.jsonl
 MOMENTUM_FACTOR = 2  # a checkpoint holds the momentum of every weight too
@@ -41,7 +41,7 @@ REPLACEMENT_FACTOR = 2  # a new checkpoint exists beside the old one until it re
 
 @dataclass(frozen=True)
 class MeasuredRate:
-    """How fast a recorded run was trained, everything that a run does included."""
+    """The speed of a recorded run, including everything that a run does besides training."""
 
     multiply_adds: int  # of its network, for one image forward
     rate: float  # multiply-adds per second, forward and backward
@@ -146,7 +146,7 @@ def read_rates(root: Path, device: str, config: Config) -> list[MeasuredRate]:
     of `config`.
 
     Args:
-        device: the beginning of a device's name, such as `cuda` or `cuda: NVIDIA A100`
+        device: the beginning of the device's name, such as `cuda` or `cuda: NVIDIA A100`
     """
     rates = []
     for run_id in list_run_ids(root):
@@ -175,7 +175,7 @@ def _read_rate(record: Record, device: str, config: Config) -> MeasuredRate | No
 def _is_comparable(
     start: dict[str, Any], recorded: dict[str, Any], device: str, config: Config
 ) -> bool:
-    """Return whether an attempt ran as `config` will, by its first line and its configuration."""
+    """Return whether an attempt had the device, and the threads and precision of `config`."""
     return (
         str(start[DEVICE]).startswith(device)
         and start["threads"] == config.threads
@@ -185,7 +185,7 @@ def _is_comparable(
 
 
 def makespan(seconds: Iterable[float], devices: int) -> float:
-    """Return how long jobs take on some devices, the longest first, as the pool starts them."""
+    """Return the wall time of jobs on several devices; as in the pool, the longest start first."""
     free_at = [0.0] * devices
     for duration in sorted(seconds, reverse=True):
         heapq.heappush(free_at, heapq.heappop(free_at) + duration)

@@ -1,8 +1,9 @@
-"""The configurations that a command line stands for, by Hydra's composition and sweeper.
+"""The configurations that a command line expands to, by Hydra's composition and sweeper.
 
-Hydra takes a tenth of a second to compose one configuration. So a sweep is composed once for each
-of its networks; jobs that differ from an earlier one in single values only (the seed, the depth)
-get these values substituted, with the schema's own conversion and check. Free of torch.
+Hydra takes a tenth of a second to compose one configuration. A sweep is therefore composed once for
+each of its networks; in jobs that differ from an earlier one in single values only (the seed, the
+depth), these values are substituted, with the schema's own conversion and validation. Free of
+torch.
 """
 
 import json
@@ -32,7 +33,7 @@ SCALAR_TYPES = (int, float, str, bool)
 def expand_configs(overrides: Sequence[str], config_name: str = "config") -> list[Config]:
     """Return the configurations of `experiments/train.py OVERRIDES`, in the sweep's order.
 
-    Configurations share the parts in which they do not differ. Raises ConfigError.
+    Configurations share the sections in which they do not differ. Raises ConfigError.
     """
     schema.check_overrides(overrides)
     with schema.initialise_hydra():
@@ -43,15 +44,15 @@ def expand_configs(overrides: Sequence[str], config_name: str = "config") -> lis
 def check_command_line(
     overrides: Sequence[str], config_name: str, multirun: bool, starts_jobs: bool
 ) -> Path | None:
-    """Compose every configuration of a command line before Hydra does, which finds all mistakes.
+    """Compose every configuration of a command line before Hydra does, to find every mistake.
 
     Hydra writes files before it has checked a sweep, and reports some mistakes by a traceback.
     Returns the folder of the sweep's logs; None if no sweep is about to start. Raises ConfigError.
 
     Args:
-        multirun: whether -m was given; else the configuration says whether this is a sweep
-        starts_jobs: False for a question such as --cfg, which is answered for incomplete
-            configurations too
+        multirun: whether -m was passed; if not, the configuration says whether this is a sweep
+        starts_jobs: False for an option such as --cfg, which only prints, and accepts incomplete
+            configurations
     """
     schema.check_overrides(overrides)
     with schema.initialise_hydra():
@@ -94,7 +95,7 @@ def _expand(base: DictConfig, config_name: str, overrides: Sequence[str]) -> Ite
     for job in jobs:
         values, others = _split_job(job, substitutable, parse)
         if others not in templates:
-            # composed as it is, so that a mistake in it is reported as in a single run
+            # composed unchanged, so that a mistake in it is reported as in a single run
             templates[others] = _Template(config_name, job)
             yield templates[others].config
         else:
@@ -118,28 +119,33 @@ def _split_job(
 
 
 def _find_substitutable_keys(overrides: Sequence[Override]) -> set[str]:
-    """Return the swept keys of single values that no other override affects."""
+    """Return the swept keys of scalars that no other override affects."""
     loader = GlobalHydra.instance().config_loader()
     keys = [override.key_or_group for override in overrides]
-    parts = [key for key in keys if not loader.get_group_options(key)]
+    sections = [key for key in keys if not loader.get_group_options(key)]
     substitutable = set()
     for override in overrides:
         key = override.key_or_group
-        is_alone = keys.count(key) == 1 and not any(key.startswith(f"{part}.") for part in parts)
-        if override.is_sweep_override() and key in _scalar_keys() and is_alone:
+        is_repeated = keys.count(key) > 1
+        is_overridden = any(key.startswith(f"{section}.") for section in sections)
+        if is_repeated or is_overridden:
+            continue
+        if override.is_sweep_override() and key in _scalar_keys():
             substitutable.add(key)
     return substitutable
 
 
 @cache
 def _scalar_keys() -> frozenset[str]:
-    """Return the keys of scalars in the configuration and in its parts that cannot be null."""
-    fixed_parts = {name for name, key in KEYS.items() if is_dataclass(key.type) and "." not in name}
+    """Return the keys of scalars at the top level and in sections that cannot be null."""
+    top_sections = {
+        name for name, key in KEYS.items() if is_dataclass(key.type) and "." not in name
+    }
     scalars = set()
     for name, key in KEYS.items():
-        part = name.rpartition(".")[0]
+        section = name.rpartition(".")[0]
         is_scalar = key.type in SCALAR_TYPES and not key.is_nullable
-        if is_scalar and (not part or part in fixed_parts):
+        if is_scalar and (not section or section in top_sections):
             scalars.add(name)
     return frozenset(scalars)
 
@@ -175,17 +181,17 @@ class _Template:
         """
         if not self.has_only_references or any(self._is_referenced(key) for key in values):
             return None
-        changes: dict[str, dict[str, Any]] = {}  # part of the configuration: name: value
+        changes: dict[str, dict[str, Any]] = {}  # section: {name: value}
         for key, value in values.items():
-            part, _, name = key.rpartition(".")
+            section, _, name = key.rpartition(".")
             try:
                 converted = self._convert(key, value)
             except OmegaConfBaseException:
                 return None
-            changes.setdefault(part, {})[name] = converted
+            changes.setdefault(section, {})[name] = converted
         own_changes = changes.pop("", {})
-        for part, part_changes in changes.items():
-            own_changes[part] = replace(getattr(self.config, part), **part_changes)
+        for section, section_changes in changes.items():
+            own_changes[section] = replace(getattr(self.config, section), **section_changes)
         config = replace(self.config, **own_changes)
         schema.check(config)
         return config
@@ -196,7 +202,7 @@ class _Template:
         )
 
     def _convert(self, key: str, value: Any) -> Any:
-        """Return a value as the schema converts it: '3' for a text, 1.0 for a number."""
+        """Return a value as the schema converts it: '3' for text, 1.0 for a float."""
         cached = (key, type(value), value)
         if cached not in self.converted:
             OmegaConf.update(self.composed, key, value)

@@ -1,4 +1,4 @@
-"""The runs that a command line stands for, and the check of each job before a sweep starts.
+"""The runs that a command line expands to, and the validation of each job before a sweep starts.
 
 The launcher calls `check_training_job` for each job of train.py, by its dotted name in
 conf/hydra/launcher/. Free of torch.
@@ -34,11 +34,11 @@ class SweepRun:
 
 @dataclass(frozen=True)
 class JobSpec:
-    """What the launcher needs to know of a job before it starts a process for it."""
+    """What the launcher needs to know about a job before it starts a process for it."""
 
     label: str
     work: float  # in a unit that is the same for all jobs of a sweep
-    skip_reason: str | None  # why there is nothing to do, such as `done before`
+    skip_reason: str | None  # why the job has nothing to do, such as `done before`
     is_locked: Callable[[], bool] = lambda: False  # by another process; other jobs then go first
     warning: str | None = None  # one line, to be printed
 
@@ -77,7 +77,7 @@ def find_record_root(runs: list[SweepRun]) -> Path:
 
 
 def describe_planned_run(run: SweepRun) -> dict[str, Any]:
-    """Return what run.json will hold of a run that has no record yet, as far as tables show it."""
+    """Return the entries of run.json that tables show, for a run that has no record yet."""
     return {
         "run_id": run.run_id,
         "family": schema.family(run.config.model),
@@ -105,7 +105,7 @@ def validate_job(cfg: DictConfig) -> SweepRun:
 
 
 def check_record_root(config: Config) -> None:
-    """Raise ConfigError if no record can be written there and the run is unfinished.
+    """Raise ConfigError if the run is unfinished and its record root cannot be written to.
 
     Leaves nothing behind.
     """
@@ -145,7 +145,7 @@ def _has_finished(record: Record) -> bool:
 
 
 def check_training_job(cfg: DictConfig) -> JobSpec:
-    """Return what the launcher needs to know of a job of train.py.
+    """Return what the launcher needs to know about a job of train.py.
 
     A record that cannot be read is reported by the job itself, while the others run. Raises
     ConfigError, DataError, InstallationError.

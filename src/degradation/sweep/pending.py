@@ -1,4 +1,4 @@
-"""What is still to be measured inside the networks of a finished run: probes and loss landscapes.
+"""What remains to be measured inside the network of a finished run: probes and loss landscapes.
 
 The launcher calls `check_probe_job` for each job of explain.py and `check_landscape_job` for each
 job of landscape.py, by their dotted names in conf/. Free of torch.
@@ -29,7 +29,7 @@ EXPLAINED = "explained"
 class Point:
     """A point of the loss around a network.
 
-    Coordinates are along the two directions, in units of the weights' norm.
+    Coordinates are along the two directions, in units of the norm of the weights.
     """
 
     shape: str  # line or square
@@ -38,9 +38,9 @@ class Point:
 
 
 def list_pending_probes(config: Config, record: Record) -> list[tuple[str, int]]:
-    """Return (probe, iteration) of what the record's weights allow and its rows lack.
+    """Return (probe, iteration) of each probe that the record's weights allow and its rows lack.
 
-    Rows that were measured on another number of images do not count: they are of another sample.
+    Rows that were measured on a different number of images do not count: their sample differs.
     Sorted by iteration, then in the order of the configuration. Raises RecordError.
     """
     names = list(dict.fromkeys([*config.probes.training, *config.probes.afterwards]))
@@ -64,7 +64,7 @@ def _list_probe_moments(config: Config, names: list[str]) -> list[tuple[str, int
 
 
 def _list_measured_probes(config: Config, record: Record) -> set[tuple[str, int]]:
-    """Return (probe, iteration) of the record's rows that were measured on as many images."""
+    """Return (probe, iteration) of the record's rows with the configured number of images."""
     rows = record.valid_rows(PROBES_FILE)
     if not rows:
         return set()
@@ -75,10 +75,10 @@ def _list_measured_probes(config: Config, record: Record) -> set[tuple[str, int]
 
 
 def probe_sample_sizes(config: Config, data: dict[str, Any]) -> dict[str, int]:
-    """Return how many images each probe sees: what its key says, limited by its split.
+    """Return how many images each probe sees: the number in its key, limited by its split.
 
     Args:
-        data: the entry of run.json with the number of images of each split
+        data: the entry of run.json that holds the number of images in each split
     """
     available = {"train": data["train"], "test": data["test"]}
     if config.data.stream is not None:
@@ -94,7 +94,7 @@ def probe_sample_sizes(config: Config, data: dict[str, Any]) -> dict[str, int]:
 
 
 def list_points(landscape: Landscape) -> list[Point]:
-    """Return all points, those of the line first; the network is in the middle of both."""
+    """Return all points, those of the line first; the trained network is in the middle of both."""
     line = _space_evenly(landscape.line, landscape.reach)
     side = _space_evenly(landscape.square, landscape.reach)
     points = [Point("line", x, 0.0) for x in line]
@@ -110,9 +110,9 @@ def _space_evenly(count: int, reach: float) -> list[float]:
 
 
 def list_pending_points(landscape: Landscape, record: Record) -> list[Point]:
-    """Return the points of this part that no part has measured.
+    """Return the points of this job's share that no job has measured yet.
 
-    A part takes every n-th point, so that all parts cost the same. Raises RecordError.
+    A job takes every n-th point, so that all jobs cost the same. Raises RecordError.
     """
     settings = describe_landscape(landscape)
     counts = {"line": landscape.line, "square": landscape.square}
@@ -127,12 +127,12 @@ def list_pending_points(landscape: Landscape, record: Record) -> list[Point]:
 
 
 def describe_landscape(landscape: Landscape) -> dict[str, Any]:
-    """Return what the rows of one landscape have in common; `pictures` is None for all images."""
+    """Return what all rows of one landscape share; `pictures` is None if it is of all images."""
     return {"reach": landscape.reach, "pictures": landscape.pictures, "directions": landscape.seed}
 
 
 def check_probe_job(cfg: DictConfig) -> JobSpec:
-    """Return what the launcher needs to know of a job of explain.py.
+    """Return what the launcher needs to know about a job of explain.py.
 
     Raises ConfigError, DataError, InstallationError.
     """
@@ -146,7 +146,7 @@ def check_probe_job(cfg: DictConfig) -> JobSpec:
 
 
 def check_landscape_job(cfg: DictConfig) -> JobSpec:
-    """Return what the launcher needs to know of a job of landscape.py.
+    """Return what the launcher needs to know about a job of landscape.py.
 
     Raises ConfigError, DataError, InstallationError.
     """
@@ -162,7 +162,7 @@ def check_landscape_job(cfg: DictConfig) -> JobSpec:
 
 
 def _find_exclusion(config: Config) -> str | None:
-    """Return which key excludes a network from those whose landscapes are measured, or None."""
+    """Return why no landscape of this network is requested, or None."""
     depths, seeds = config.landscape.depths, config.landscape.seeds
     if depths is not None and config.model.depth not in depths:
         return "not among landscape.depths"
