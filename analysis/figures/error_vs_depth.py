@@ -76,15 +76,15 @@ def _draw_group(group: pd.DataFrame, place: float, ax: Axes, metric: str) -> Non
 def _print_mean(family: str, place: float, interval: Interval, ax: Axes) -> None:
     """Print a mean beside its marker.
 
-    Plain networks to the upper left, others below the error bar, so that they do not collide where
-    both errors are near zero.
+    Plain networks to the upper left, others below the error bar or below 0, so that they do not
+    collide where both errors are near zero.
     """
     text = f"{interval.mean:.1f}"
     color = TEXT_COLORS[family]
     if family.startswith("plain"):
         print_beside(text, (place, interval.mean), ax, (-6, 7), color, ha="right")
     else:
-        bottom = interval.low if interval.n > 1 else interval.mean
+        bottom = max(interval.low, 0.0) if interval.n > 1 else interval.mean
         print_beside(text, (place, bottom), ax, (0, -7), color, ha="center", va="top")
 
 

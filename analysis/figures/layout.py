@@ -13,6 +13,8 @@ from matplotlib.patheffects import withStroke
 from analysis.figures.style import CHANCE_STYLE, FAMILY_STYLES, LR_DROP_STYLE, depth_style
 from degradation.metrics import ITERATION
 
+MAX_PERCENT = 105.0  # upper end of an axis of errors, with room for marks at 100 %
+
 
 def list_families(table: pd.DataFrame) -> list[str]:
     """Return the families in the column `family`, in the order of FAMILY_STYLES."""
@@ -63,9 +65,10 @@ def set_percent_axis(ax: Axes, label: str, lowest: float) -> Axes:
     """Label the vertical axis of an error in percent.
 
     `lowest` may be below 0, to leave room for marks and numbers near 0; no tick is drawn there.
+    Error bars that extend beyond `lowest` or MAX_PERCENT are cut off.
     """
     ax.set_ylabel(label)
-    ax.set_ylim(bottom=lowest)
+    ax.set_ylim(lowest, min(ax.get_ylim()[1], MAX_PERCENT))
     ax.set_yticks([tick for tick in ax.get_yticks() if 0 <= tick <= 100])
     return ax
 

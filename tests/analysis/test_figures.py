@@ -218,3 +218,12 @@ def test_captions_of_a_condition_state_the_seeds(frame_of, errors, sentence):
     figures = plot_condition(frame_of(errors))
     assert list(figures) == ["error-against-depth", "error-against-iteration"]
     assert all(caption.endswith(sentence) for _, caption in figures.values())
+
+
+def test_mean_with_a_wide_interval_is_printed_within_the_axis(frame_of):
+    frame = frame_of({"residual": {20: [1.0, 90.0]}})
+    left, _ = error_vs_depth.plot(frame).axes
+    lowest, highest = left.get_ylim()
+    assert highest <= 105
+    heights = {text.get_text(): text.xy[1] for text in left.texts}
+    assert lowest < heights["45.5"] < highest
