@@ -12,7 +12,7 @@ from degradation.registry import BLOCKS
     imagenet_stages={18: (2, 2, 2, 2), 34: (3, 4, 6, 3)},  # He et al. 2015, table 1
 )
 class BasicBlock(Block):
-    """3x3, 3x3: (N, in_channels, H, W) -> (N, width, H / stride, W / stride)."""
+    """Two 3x3 convolutions: (N, in_channels, H, W) -> (N, width, H / stride, W / stride)."""
 
     def __init__(
         self,

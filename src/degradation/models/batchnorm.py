@@ -1,4 +1,4 @@
-"""Which statistics BN normalises by: a batch's own, its moving averages, or exact ones."""
+"""Choose the statistics by which BN normalises: each batch's own, or exact ones of many batches."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,8 +16,8 @@ def batchnorm_layers(network: nn.Module) -> list[nn.BatchNorm2d]:
 def batch_statistics(network: nn.Module) -> Iterator[None]:
     """Within this context, BN normalises by each batch's own statistics, as in training.
 
-    Its moving averages do not change. The statistics are those of the whole batch, whatever
-    `model.bn_parts` is.
+    The moving averages do not change. The statistics are those of the whole batch, whatever the
+    value of `model.bn_parts`.
     """
     was_training = network.training
     norms = batchnorm_layers(network)
@@ -39,18 +39,18 @@ def exact_statistics(
 ) -> Iterator[None]:
     """Within this context, BN's moving averages are the exact statistics of its inputs.
 
-    Mean and variance of each channel are taken over all images of `batches` and all positions, so
-    neither the sizes of the batches nor their order matters. While they are measured, each batch is
-    normalised by its own statistics, as in training (precise BN, Wu and Johnson 2021). So a batch
-    should hold a fair sample of the classes. The momentum and the train or eval mode are those of
-    before at once, the moving averages when the context ends: training continues unchanged.
+    The mean and variance of each channel are pooled over all images of `batches` and all positions,
+    whatever the batch sizes. While they are measured, each batch is normalised by its own
+    statistics, as in training (precise BN, Wu and Johnson 2021), so each batch should be a
+    representative sample of the classes. Momentum and mode (train or eval) are restored before the
+    context begins, and the moving averages when it ends, so training continues unchanged.
 
     Args:
         batches: float (B, C, H, W), on the network's device.
-        forward: runs the network on a batch; the network itself if omitted.
+        forward: a function that runs the network on a batch; the network itself by default.
 
     Raises:
-        ValueError: a batch has a single value per channel (from PyTorch).
+        ValueError: a batch has only one value per channel (raised by PyTorch).
     """
     norms = batchnorm_layers(network)
     saved = [{name: value.clone() for name, value in norm.named_buffers()} for norm in norms]
@@ -77,7 +77,7 @@ def _pool_statistics(
     hooks = [norm.register_forward_hook(pool.add) for norm, pool in zip(norms, pools, strict=True)]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = 1.0  # the moving averages are then those of the latest batch alone
+        norm.momentum = 1.0  # then the moving averages are the statistics of the latest batch
     network.train()
     try:
         with torch.no_grad():
@@ -99,15 +99,15 @@ def _restore(norms: list[nn.BatchNorm2d], saved: list[dict[str, Tensor]]) -> Non
 
 
 class _Pool:
-    """Mean and squared deviations per channel over all batches so far (Chan et al. 1979)."""
+    """Mean and sum of squared deviations per channel over all batches so far (Chan et al. 1979)."""
 
     def __init__(self) -> None:
         self.count = 0  # values per channel
         self.mean = torch.zeros((), dtype=torch.float64)
-        self.squares = torch.zeros((), dtype=torch.float64)
+        self.squares = torch.zeros((), dtype=torch.float64)  # sum of squared deviations
 
     def add(self, norm: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
-        """Add a batch (B, C, H, W); a forward hook of a BN layer whose momentum is 1."""
+        """Add a batch (B, C, H, W). This is a forward hook of a BN layer whose momentum is 1."""
         count = inputs[0].numel() // inputs[0].shape[1]
         mean = norm.get_buffer("running_mean").cpu().double()  # some devices have no float64
         squares = norm.get_buffer("running_var").cpu().double() * (count - 1)
@@ -121,7 +121,7 @@ class _Pool:
     def copy_to(self, norm: nn.BatchNorm2d) -> None:
         """Copy the statistics to a layer's moving averages, unless no batch has been added.
 
-        The variance is divided by n - 1, as PyTorch's moving average is.
+        The sum of squared deviations is divided by n - 1, as in PyTorch's moving variance.
         """
         if self.count:
             norm.get_buffer("running_mean").copy_(self.mean)

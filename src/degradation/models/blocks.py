@@ -8,12 +8,12 @@ convolutions F and its shortcut S (the identity unless the shape changes):
     order `pre` (He et al. 2016)    residual: y = F(x) + S(x)           plain: y = F(x)
                                     F = BN ReLU conv BN ReLU conv
 
-In order `pre` a projection shortcut reads the activated input ReLU(BN(x)), as in the authors' code;
-the identity passes the raw one. The first block of a pre-activation network has no BN and ReLU
-before its first convolution, because the stem ends with its own (He et al. 2016, appendix).
+With order `pre`, a projection shortcut reads the activated input ReLU(BN(x)), as in the authors'
+code; the identity passes x itself. The first block of a pre-activation network has no BN and ReLU
+before its first convolution, because the stem ends with both (He et al. 2016, appendix).
 
-A kind of block is one file of this package that registers a subclass (basic_block.py,
-bottleneck.py), and a preset in conf/model/.
+Each kind of block is a subclass, registered in a file of its own in this package (basic_block.py,
+bottleneck.py), with a preset in conf/model/.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ from degradation.models.shortcuts import ZeroPadding
 
 
 class ConvShape(NamedTuple):
-    """One convolution of a block; the padding keeps H and W at stride 1."""
+    """The shape of one convolution. It is padded so that stride 1 preserves H and W."""
 
     in_channels: int
     out_channels: int
@@ -40,18 +40,18 @@ class Block(nn.Module):
 
     (N, in, H, W) -> (N, out, H / stride, W / stride), where `stride` is the product of all strides.
 
-    Subclasses take (in_channels, width, stride, downsample, residual, order, first), set
-    `expansion`, and name the constructor's further arguments in `options_of`.
+    The constructor of a subclass takes (in_channels, width, stride, downsample, residual, order,
+    first) and the arguments that `options_of` returns. A subclass sets `expansion`.
 
     Args:
         convolutions: the shape of each convolution.
         downsample: the module on the shortcut path; None is the identity.
-        residual: add the shortcut to F(x).
-        order: `post` or `pre`, see the module's docstring.
-        first: this is the first block of the network.
+        residual: whether the shortcut is added to F(x).
+        order: `post` or `pre`; see the module docstring.
+        first: whether this is the first block of the network.
     """
 
-    expansion = 1  # output channels per filter of the block's width
+    expansion = 1  # output channels divided by the block's width
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Block(nn.Module):
                 padding=shape.kernel // 2,
                 bias=False,  # BN's shift takes its place
             )
-            # registered in the order of the forward pass, which parameters by position follow
+            # registered in the order of the forward pass, so that weights can be loaded by position
             if order == "post":
                 self.add_module(f"conv{number}", convolution)
                 self.add_module(f"bn{number}", nn.BatchNorm2d(shape.out_channels))
@@ -83,7 +83,7 @@ class Block(nn.Module):
                 if number > 1 or not first:
                     self.add_module(f"bn{number}", nn.BatchNorm2d(shape.in_channels))
                 self.add_module(f"conv{number}", convolution)
-        self.downsample = downsample  # last, so that weights published elsewhere load by position
+        self.downsample = downsample  # last, as in torchvision
 
     @classmethod
     def options_of(cls, _model: Model) -> dict[str, Any]:
@@ -96,22 +96,26 @@ class Block(nn.Module):
             yield getattr(self, f"conv{number}"), getattr(self, f"bn{number}", None)
 
     def activate(self, x: Tensor) -> Tensor:
-        """Return what the first convolution reads: ReLU(BN(x)) in order `pre`, else x itself.
+        """Return the input of the first convolution: ReLU(BN(x)) with order `pre`, otherwise x.
 
-        In order `post`, and after the stem, x has passed a ReLU already.
+        With order `post`, and in the first block, x is already the output of a ReLU.
         """
         if self.order == "post" or self.first:
             return x
         return F.relu(self.get_submodule("bn1")(x), inplace=True)
 
     def apply_convolutions(self, activated: Tensor) -> Tensor:
-        """Return F: (N, in, H, W) -> (N, out, H / stride, W / stride). Reads `activate(x)`."""
+        """Return F(x), of shape (N, out, H / stride, W / stride).
+
+        Args:
+            activated: `activate(x)`, of shape (N, in, H, W).
+        """
         if self.order == "post":
             return self._convolve_then_normalise(activated)
         return self._normalise_then_convolve(activated)
 
     def _convolve_then_normalise(self, x: Tensor) -> Tensor:
-        """conv BN ReLU ... conv BN: the last ReLU follows the addition."""
+        """Apply conv BN ReLU ... conv BN. The last ReLU comes after the addition."""
         for number, (convolution, norm) in enumerate(self.conv_bn_pairs(), start=1):
             x = convolution(x)
             if norm is not None:
@@ -121,7 +125,7 @@ class Block(nn.Module):
         return x
 
     def _normalise_then_convolve(self, x: Tensor) -> Tensor:
-        """conv BN ReLU conv ...: the first BN and ReLU are `activate`, shared with the shortcut."""
+        """Apply conv BN ReLU conv ... The first BN and ReLU are in `activate`."""
         for number, (convolution, norm) in enumerate(self.conv_bn_pairs(), start=1):
             if number > 1 and norm is not None:
                 x = F.relu(norm(x), inplace=True)
@@ -129,14 +133,18 @@ class Block(nn.Module):
         return x
 
     def apply_shortcut(self, x: Tensor, activated: Tensor) -> Tensor:
-        """Return S: (N, in, H, W) -> (N, out, H / stride, W / stride).
+        """Return S(x), of shape (N, out, H / stride, W / stride).
 
-        The identity and zero padding read the raw input x, a projection reads the activated one.
+        The identity and zero padding read x, a projection reads the activated input.
+
+        Args:
+            x: the block's input (N, in, H, W).
+            activated: `activate(x)`, of the same shape.
         """
         if self.downsample is None:
             return x
-        reads_raw = isinstance(self.downsample, ZeroPadding)
-        y: Tensor = self.downsample(x if reads_raw else activated)
+        pads_with_zeros = isinstance(self.downsample, ZeroPadding)
+        y: Tensor = self.downsample(x if pads_with_zeros else activated)
         return y
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The block whose 3x3 convolution sees a quarter of the channels (He et al. 2015, figure 5)."""
+"""The bottleneck block: 1x1, 3x3 and 1x1 convolutions (He et al. 2015, figure 5 right)."""
 
 from typing import Any
 
@@ -19,13 +19,13 @@ from degradation.registry import BLOCKS
     },
 )
 class Bottleneck(Block):
-    """1x1 to reduce, 3x3, 1x1 to expand by 4.
+    """A 1x1 convolution that reduces the channels, a 3x3, and a 1x1 that expands them by 4.
 
     (N, in_channels, H, W) -> (N, 4 * width, H / stride, W / stride).
 
     Args:
-        width: filters of the 3x3 convolution.
-        stride_on_first: the first 1x1 convolution has the stride, as in the paper's table 1;
+        width: number of filters of the 3x3 convolution.
+        stride_on_first: whether the first 1x1 convolution has the stride, as in He et al. 2015;
             otherwise the 3x3 convolution has it, as in most later code.
     """
 

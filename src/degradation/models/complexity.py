@@ -1,6 +1,6 @@
 """Count a network's parameters, multiply-adds and activations without allocating or running it.
 
-The counts are those of He et al. 2015, tables 1 and 6: of one image, forward.
+All counts are for the forward pass of one image, as in He et al. 2015, tables 1 and 6.
 """
 
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ class Layer:
 
     name: str
     kind: str  # the module's class
-    shape: tuple[int, ...]  # of its output, without the batch dimension
+    shape: tuple[int, ...]  # of the output, without the batch dimension
     parameters: int
-    multiply_adds: int  # forward; 0 but for convolutions and linear layers
-    activations: int  # output values; 0 but for convolutions and linear layers
+    multiply_adds: int  # 0 except for convolutions and linear layers
+    activations: int  # output values; 0 except for convolutions and linear layers
 
 
 @dataclass(frozen=True)
 class Complexity:
-    """A network's totals over its layers, for one image, forward."""
+    """Totals over the layers of a network, for the forward pass of one image."""
 
     parameters: int
     multiply_adds: int
@@ -36,11 +36,11 @@ class Complexity:
 def list_layers(model: Model, channels: int, side: int, classes: int) -> list[Layer]:
     """List every layer with parameters, in the order of the forward pass.
 
-    The network is built on PyTorch's meta device, so no size is too large.
+    The network is built on PyTorch's meta device, so its size is not limited by memory.
 
     Args:
-        channels: of an image.
-        side: of an image, in pixels; images are square.
+        channels: number of channels of an image.
+        side: side of an image in pixels; images are square.
     """
     with torch.device("meta"):
         network = Network(model, channels, classes).eval()
@@ -61,7 +61,7 @@ def list_layers(model: Model, channels: int, side: int, classes: int) -> list[La
 def _measure_layer(name: str, module: nn.Module, output: Tensor) -> Layer:
     multiply_adds = activations = 0
     if isinstance(module, nn.Conv2d | nn.Linear):
-        weights_per_output = module.weight[0].numel()  # of one filter: one multiply-add each
+        weights_per_output = module.weight[0].numel()  # of one filter
         activations = output.numel()
         multiply_adds = activations * weights_per_output
     return Layer(

@@ -1,9 +1,10 @@
 """The solution by construction (He et al. 2015, section 1): deeper, but the same function.
 
-Identity blocks are appended to each stage of a trained plain network: convolutions that copy their
-input, BN that undoes its own normalisation, and ReLU on an input that is not negative. Each added
-BN layer gets the statistics of its input both as its moving averages and as its scale and shift. So
-it is the identity exactly in eval mode, and up to the batch's own statistics in train mode.
+Identity blocks are appended to each stage of a trained plain network. Their convolutions copy the
+input, their BN layers undo their own normalisation, and their ReLUs get non-negative inputs. Each
+added BN layer has the mean and variance of its input both as moving averages and, by its scale and
+shift, as those of its output. So it is exactly the identity in eval mode, and approximately in
+train mode, where each batch is normalised by its own statistics.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,20 +17,20 @@ from degradation.config import Model
 from degradation.models.blocks import Block
 from degradation.models.network import Network
 
-CANDIDATES = 16  # representable variances that are tried, from the measured one upwards
+CANDIDATES = 16  # float32 variances to try, from the measured one upwards
 
 
 @torch.no_grad()
 def grow(shallow: Network, model: Model, batches: Callable[[], Iterable[Tensor]]) -> Network:
-    """Build a network of `model` that is `shallow` with identity blocks at the end of each stage.
+    """Build the network of `model`: `shallow` with identity blocks at the end of each stage.
 
-    In one memory format, both networks give the same logits bit for bit.
+    In the same memory format, both networks give bit-identical logits.
 
     Args:
-        shallow: a trained plain network in eval mode, of basic blocks in order `post`.
+        shallow: a trained plain network in eval mode, of basic blocks with order `post`.
         model: the deeper network's configuration; it differs from the shallow one in depth alone.
-        batches: called once per stage for normalised training images (B, C, H, W), over which the
-            statistics of the added BN layers are measured.
+        batches: returns batches of normalised training images (B, C, H, W), from which the
+            statistics of the added BN layers are computed. Called once per stage.
 
     Returns:
         The network in eval mode, on the device of `shallow`.
@@ -53,9 +54,9 @@ def grow(shallow: Network, model: Model, batches: Callable[[], Iterable[Tensor]]
 def _measure_stage_output(
     network: Network, stage: str, batches: Iterable[Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """Return mean and variance (C,) of a stage's output over images and positions.
+    """Return the mean and variance (C,) of a stage's output over images and positions.
 
-    Summed in float64, returned in float32.
+    They are summed in float64 and returned in float32.
     """
     total, squares, count = torch.zeros(()), torch.zeros(()), 0
     outputs: list[Tensor] = []
@@ -77,7 +78,7 @@ def _measure_stage_output(
 
 
 def _make_identity(block: nn.Module, mean: Tensor, variance: Tensor) -> None:
-    """Set a block's parameters so that it copies its input, which must not be negative."""
+    """Set a block's parameters and BN statistics so that it copies its non-negative input."""
     assert isinstance(block, Block)
     for convolution, norm in block.conv_bn_pairs():
         assert isinstance(convolution, nn.Conv2d)
@@ -92,30 +93,31 @@ def _make_identity(block: nn.Module, mean: Tensor, variance: Tensor) -> None:
 def find_exact_scale(variance: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """Find a scale and a variance with which BN multiplies by exactly 1.
 
-    In float32, sqrt(v + eps) times the rounded 1 / sqrt(v + eps) is not 1 for every v. So variances
-    just above the measured one and scales next to the root are tried, by BN itself, because how it
-    rounds depends on the device.
+    In float32, sqrt(v + eps) times the rounded 1 / sqrt(v + eps) is not 1 for every v. The search
+    therefore tries variances just above the measured one, and scales next to the root. Each pair is
+    checked by BN itself, because its rounding depends on the device.
 
     Args:
-        variance: float32 (C,), the measured one.
+        variance: the measured variances, float32 (C,).
+        eps: the constant that BN adds to a variance.
 
     Returns:
-        scale and variance, float32 (C,). A channel for which no candidate is exact keeps
+        The scales and the variances, float32 (C,). A channel without an exact pair keeps
         sqrt(variance + eps) and the measured variance.
     """
     exact_scale, exact_variance = torch.sqrt(variance + eps), variance.clone()
     unsolved = torch.ones_like(variance, dtype=torch.bool)
     shifted = variance + eps
     step = torch.nextafter(shifted, torch.full_like(shifted, torch.inf)) - shifted
-    zero = torch.zeros_like(variance)
-    one = torch.ones(1, len(variance), 1, 1).to(variance)
+    zeros = torch.zeros_like(variance)
+    ones = torch.ones(1, len(variance), 1, 1).to(variance)
     for distance in range(CANDIDATES):
         candidate = variance + distance * step
         root = torch.sqrt(candidate + eps)
         above = torch.nextafter(root, torch.full_like(root, torch.inf))
         below = torch.nextafter(root, torch.full_like(root, -torch.inf))
         for scale in (root, above, below):
-            product = F.batch_norm(one, zero, candidate, scale, zero, training=False, eps=eps)
+            product = F.batch_norm(ones, zeros, candidate, scale, zeros, training=False, eps=eps)
             is_solution = (product.flatten() == 1) & unsolved
             exact_scale[is_solution] = scale[is_solution]
             exact_variance[is_solution] = candidate[is_solution]

@@ -1,4 +1,4 @@
-"""Sums over images behind every error and loss, in training and in probes."""
+"""Count errors and sum losses over images, in training and in probes."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-TOP = 5  # classes that the top-5 error accepts
+TOP = 5  # number of most likely classes that the top-5 error accepts
 
 
 @dataclass(frozen=True)
 class ErrorCounts:
-    """Sums over images. Those of several processes are added before rates are computed."""
+    """Sums over images. Sums of several processes can be added before errors are computed."""
 
     images: float
-    wrong: float  # images whose label is not the likeliest class
-    wrong_top5: float  # images whose label is not among the five likeliest classes
+    wrong: float  # images whose label is not the most likely class
+    wrong_top5: float  # images whose label is not among the five most likely classes
     loss_sum: float  # of the cross-entropies, in nats
 
     @property
@@ -38,13 +38,13 @@ class ErrorCounts:
 def count_errors(
     forward: Callable[[Tensor], Tensor], batches: Iterable[tuple[Tensor, Tensor]]
 ) -> ErrorCounts:
-    """Run a network over batches, without gradients, and sum its errors and losses.
+    """Run a network on batches without gradients, and sum its errors and losses.
 
-    Modes and BN statistics are the caller's: put the network into eval mode first.
+    This does not change the network's mode: put it into eval mode first.
 
     Args:
         forward: returns the logits (B, classes) of a batch of images.
-        batches: images as `forward` reads them, and int64 labels (B,).
+        batches: images that `forward` accepts, and int64 labels (B,).
     """
     images, wrong, wrong_top5, loss_sum = 0.0, 0.0, 0.0, 0.0
     with torch.inference_mode():
@@ -52,7 +52,7 @@ def count_errors(
             logits = forward(batch)
             loss_sum += F.cross_entropy(logits, labels, reduction="sum").item()
             wrong += (logits.argmax(1) != labels).sum().item()
-            likeliest = logits.topk(min(TOP, logits.shape[1])).indices  # (B, 5)
-            wrong_top5 += (likeliest != labels[:, None]).all(1).sum().item()
+            most_likely = logits.topk(min(TOP, logits.shape[1])).indices  # (B, 5)
+            wrong_top5 += (most_likely != labels[:, None]).all(1).sum().item()
             images += len(labels)
     return ErrorCounts(images, wrong, wrong_top5, loss_sum)

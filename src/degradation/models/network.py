@@ -1,18 +1,18 @@
 """The networks of He et al. 2015 and 2016: plain, residual and pre-activation are one class.
 
-Layout `cifar` (He et al. 2015, 4.2): a 3x3 stem, then three stages of n blocks with width,
-2 width and 4 width filters. Depth is 6n+2 with basic blocks and 9n+2 with bottlenecks. With width
-16, 3 channels and 10 classes, plain networks and residual ones with option A have equally many
-parameters:
+Layout `cifar` (He et al. 2015, 4.2): a 3x3 stem, then three stages of n blocks, of `width`,
+2 `width` and 4 `width` filters. The depth is 6n+2 with basic blocks and 9n+2 with bottlenecks. With
+width 16, 3 channels and 10 classes, plain networks and residual networks with option A have the
+same number of parameters:
 
     depth       20       32       44       56       110        1202
     parameters  269,722  464,154  658,586  853,018  1,727,962  19,421,274
 
 Layout `imagenet` (table 1): a 7x7 stem of stride 2, a 3x3 max pooling of stride 2, four stages.
 
-In both, the first block of every stage but the first has stride 2, and global average pooling and
-one linear layer follow the last. Parameter names are torchvision's. By position, parameters are the
-stem's, the blocks' in order (a block's shortcut last), the linear layer's.
+In both layouts, the first block of each stage except the first has stride 2, and the last stage is
+followed by global average pooling and one linear layer. Parameters are named as in torchvision, and
+ordered from the input to the output, with a block's shortcut after its convolutions.
 """
 
 import math
@@ -33,9 +33,9 @@ class Network(nn.Module):
     """Images (N, channels, H, W) -> logits (N, classes).
 
     Args:
-        model: a checked configuration: its depth fits its layout and block.
-        channels: of the images.
-        classes: outputs of the linear layer.
+        model: a validated configuration, so its depth fits its layout and block.
+        channels: number of channels of the images.
+        classes: number of outputs of the linear layer.
     """
 
     def __init__(self, model: Model, channels: int, classes: int) -> None:
@@ -54,16 +54,18 @@ class Network(nn.Module):
             self.stages.append(f"layer{stage + 1}")
             self.add_module(self.stages[-1], layer)
 
-        # in order `pre` the last addition is followed by no other BN
+        # with order `pre`, no block normalises the output of the last addition
         self.bn_last = nn.BatchNorm2d(in_channels) if model.order == "pre" else None
         self.fc = nn.Linear(in_channels, classes)
 
     def blocks(self) -> Iterator[Block]:
-        """Iterate over all blocks, from the input to the output."""
-        return (module for module in self.modules() if isinstance(module, Block))
+        """Yield all blocks, from the input to the output."""
+        for module in self.modules():
+            if isinstance(module, Block):
+                yield module
 
     def stem(self, x: Tensor) -> Tensor:
-        """Compute the input of the first block: (N, channels, H, W) -> (N, width, H', W').
+        """Return the input of the first block: (N, channels, H, W) -> (N, width, H', W').
 
         H' is H in layout `cifar` and H / 4 in layout `imagenet`.
         """
@@ -73,7 +75,7 @@ class Network(nn.Module):
         return x
 
     def head(self, x: Tensor) -> Tensor:
-        """Compute the logits (N, classes) from the last block's output (N, C, H, W)."""
+        """Return the logits (N, classes) for the last block's output (N, C, H, W)."""
         if self.bn_last is not None:
             x = F.relu(self.bn_last(x), inplace=True)
         pooled = x.mean((2, 3))  # global average: (N, C)
@@ -90,7 +92,12 @@ class Network(nn.Module):
 def _build_stage(
     model: Model, stage: int, blocks: int, in_channels: int
 ) -> tuple[nn.Sequential, int]:
-    """Build a stage, counted from 0, and return it with its number of output channels."""
+    """Build a stage, and return it with its number of output channels.
+
+    Args:
+        stage: the number of the stage, from 0.
+        blocks: the number of its blocks.
+    """
     width = model.width * 2**stage
     layer = nn.Sequential()
     for index in range(blocks):
@@ -105,10 +112,10 @@ def build_block(model: Model, in_channels: int, width: int, stride: int, first: 
     """Build one block of a model with its shortcut.
 
     Args:
-        in_channels: channels of the block's input.
-        width: filters of the block's 3x3 convolutions.
-        stride: of the block; 2 halves the sides.
-        first: this is the first block of the network.
+        in_channels: number of channels of the block's input.
+        width: number of filters of the block's 3x3 convolutions.
+        stride: stride of the block; 2 halves H and W.
+        first: whether this is the first block of the network.
     """
     kind = BLOCKS.load(model.block)
     out_channels = width * kind.expansion
@@ -133,12 +140,13 @@ def initialise(
 ) -> None:
     """Draw the weights of all convolutions and linear layers from one random stream, in place.
 
-    Convolutions are He normal (He et al. 2015, 3.4). The linear layer has PyTorch's default, which
-    is uniform within 1 / sqrt(inputs). BN keeps PyTorch's scale 1 and shift 0.
+    The weights of convolutions are drawn from N(0, 2 / fan) (He et al. 2015, 3.4). The linear layer
+    gets PyTorch's default, U(-b, b) with b = 1 / sqrt(inputs), for weights and biases. BN keeps
+    PyTorch's scale 1 and shift 0.
 
     Args:
-        generator: a CPU generator; it is advanced.
-        initialisation: He normal by `fan_out` or `fan_in`.
+        generator: a CPU generator, which is advanced.
+        initialisation: which fan counts, `fan_out` or `fan_in`.
     """
     mode: Literal["fan_in", "fan_out"] = "fan_in" if initialisation == "fan_in" else "fan_out"
     for module in _modules_in_drawing_order(network):
@@ -155,7 +163,7 @@ def initialise(
 def _modules_in_drawing_order(module: nn.Module) -> Iterator[nn.Module]:
     """Yield all modules, a block's shortcut before its convolutions.
 
-    The order decides which weights a seed gives, so it may never change.
+    This order determines the weights that a seed gives, so it must never change.
     """
     yield module
     children = dict(module.named_children())

@@ -10,8 +10,8 @@ class ZeroPadding(nn.Module):
     (N, in, H, W) -> (N, out, H / stride, W / stride).
 
     Args:
-        either_side: half of the new channels come before the old ones (rounded down), the rest
-            after; otherwise all come after.
+        either_side: whether half of the new channels (rounded down) come before the old ones and
+            the rest after them; otherwise all come after them.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class ZeroPadding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x[:, :, :: self.stride, :: self.stride]
-        return F.pad(x, (0, 0, 0, 0, self.before, self.after))  # pairs for W, H, then channels
+        return F.pad(x, (0, 0, 0, 0, self.before, self.after))  # pairs for W, H and channels
 
 
 def build_projection(
@@ -49,10 +49,10 @@ def build_shortcut(
     """Build the module on a block's shortcut path; None is the identity.
 
     Args:
-        option: `A` pads with zeros where the shape changes, `B` projects there, `C` projects in
-            every block, `none` has no shortcut path at all (then None means that).
-        order: the block's; in order `pre` a projection has no BN.
-        new_channels: where option A pads, `after` or `either_side`.
+        option: `A` pads with zeros where the shape changes, `B` projects there, and `C` projects in
+            every block. With `none` there is no shortcut, and None is returned.
+        order: order of the block, `post` or `pre`. With `pre` a projection has no BN.
+        new_channels: where option A adds channels, `after` or on `either_side` of the old ones.
     """
     if option == "none":
         return None

@@ -1,4 +1,4 @@
-"""A block's backward pass in two terms: by the shortcut, and by the convolutions.
+"""The two terms of a block's backward pass: through the shortcut and through the convolutions.
 
 With x' = ReLU(S(x) + F(x)) (He et al. 2015) or x' = S(x) + F(x) (He et al. 2016), and the mask M of
 the ReLU (M = 1 without it):
@@ -19,15 +19,14 @@ from torch import Tensor
 from degradation.models.blocks import Block
 from degradation.models.network import Network
 
-# Images of a batch that are used in float64: the equations hold for any number of them, and the
-# graphs of deep networks are large.
+# The equations hold for any number of images, and the float64 graphs of deep networks are large.
 MAX_IMAGES = 32
 
 
 class BlockGradients:
     """The two terms of a block's backward pass at one input.
 
-    The graph of the forward pass is kept, so that both terms can be computed for many gradients.
+    The graph of the forward pass is retained, so both terms can be computed for many gradients.
 
     Args:
         x: the block's input (N, C, H, W); it is detached.
@@ -42,7 +41,14 @@ class BlockGradients:
         self.mask = total.detach() > 0 if block.order == "post" else None
 
     def by_shortcut(self, gradient: Tensor) -> Tensor:
-        """Return S^T M g of shape x, for the gradient g of E by the block's output; 0 if plain."""
+        """Return S^T M g, or 0 for a plain block.
+
+        Args:
+            gradient: g, the gradient of E with respect to the block's output, of its shape.
+
+        Returns:
+            A tensor of the shape of x.
+        """
         gradient = self._mask_gradient(gradient)
         if self.passed is None:
             return torch.zeros_like(self.x)
@@ -51,7 +57,7 @@ class BlockGradients:
         return torch.autograd.grad(self.passed, self.x, gradient, retain_graph=True)[0]
 
     def by_convolutions(self, gradient: Tensor) -> Tensor:
-        """Return F'^T M g of shape x, for the gradient g of E by the block's output."""
+        """Return F'^T M g. Arguments and result are those of `by_shortcut`."""
         masked = self._mask_gradient(gradient)
         return torch.autograd.grad(self.convolved, self.x, masked, retain_graph=True)[0]
 
@@ -62,7 +68,7 @@ class BlockGradients:
 def to_float64(network: Network, images: Tensor, labels: Tensor) -> tuple[Network, Tensor, Tensor]:
     """Return a copy of the network, and every n-th image with its label, in float64.
 
-    At most `MAX_IMAGES` images are kept. MPS has no float64, so its networks are copied to the CPU.
+    At most `MAX_IMAGES` images remain. MPS has no float64, so from there all is copied to the CPU.
     """
     stride = math.ceil(len(images) / MAX_IMAGES)
     images, labels = images[::stride], labels[::stride]
@@ -74,9 +80,9 @@ def to_float64(network: Network, images: Tensor, labels: Tensor) -> tuple[Networ
 def loss_through_blocks(
     network: Network, images: Tensor, labels: Tensor
 ) -> tuple[Tensor, list[Tensor]]:
-    """Return the mean cross-entropy E of a batch with its graph, and the blocks' inputs.
+    """Return the mean cross-entropy E (nats) of a batch, with its graph, and the blocks' inputs.
 
-    The inputs are x_0 to x_{n-1} of the n blocks, and the last block's output x_n.
+    The list holds the inputs x_0 to x_{n-1} of the n blocks, and the last block's output x_n.
     """
     x = network.stem(images)
     inputs = [x]
@@ -87,7 +93,7 @@ def loss_through_blocks(
 
 
 def list_stages(network: Network) -> list[int]:
-    """Return the stage, counted from 1, of each block."""
+    """Return the number of the stage, from 1, of each block."""
     stages = []
     for number, name in enumerate(network.stages, start=1):
         stage = network.get_submodule(name)

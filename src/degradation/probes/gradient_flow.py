@@ -1,6 +1,6 @@
-"""Gradient flow: how large the gradient is at every block.
+"""Gradient flow: the norm of the gradient at every block.
 
-He et al. 2015, 4.1, argue that under BN neither forward nor backward signals vanish.
+He et al. 2015, 4.1, argue that with BN neither forward nor backward signals vanish.
 """
 
 import torch
@@ -38,9 +38,9 @@ def measure_gradient_flow(
 
     Returns:
         One row per block input x_l, l = 0 to n, where x_n is the last block's output.
-        `block`: l. `stage`: of the block, from 1. `input_gradient`: the norm of dE/dx_l over all
-        images, channels and positions. `weight_gradient`: the norm of dE/dW_l over the weights of
-        block l's convolutions; None for l = n. None where a norm is not finite.
+        `block`: l. `stage`: number of the block's stage, from 1. `input_gradient`: the norm of
+        dE/dx_l over all images, channels and positions. `weight_gradient`: the norm of dE/dW_l over
+        the weights of block l's convolutions; None for l = n. A norm that is not finite is None.
     """
     weights_of_blocks = [
         [convolution.get_parameter("weight") for convolution, _ in block.conv_bn_pairs()]

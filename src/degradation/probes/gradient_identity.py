@@ -1,4 +1,4 @@
-"""The gradient argument for shortcuts, checked exactly: both sides of the equations, in float64.
+"""The gradient argument for shortcuts, checked numerically in float64: both sides of an equation.
 
     within a stage of pre-activation blocks (He et al. 2016)
         dE/dx_l = dE/dx_L (1 + d/dx_l sum_{i=l}^{L-1} F(x_i, W_i))
@@ -57,13 +57,14 @@ def measure_gradient_identity(
         labels: int64 (N,).
 
     Returns:
-        One row per block l of the form `block` (from x_{l+1} back to x_l), then, in order `pre`,
+        One row per block l of the form `block` (from x_{l+1} back to x_l), then, with order `pre`,
         one row per block of the form `stage` (from the stage's end x_L back to x_l), where all
         shortcuts in between are identities.
         `gradient`, `by_shortcut`, `by_convolutions`: Euclidean norms of the left side and of the
-        right side's two terms. `shortcut_share`: the shortcut's term projected on the gradient,
-        over the gradient's norm; the two terms' shares add up to 1. `relative_difference`: the
-        norm of the difference of the sides over that of the gradient. None where not finite.
+        right side's two terms. `shortcut_share`: the shortcut's term projected onto the gradient,
+        divided by the gradient's norm; the shares of the two terms add up to 1.
+        `relative_difference`: the norm of the difference of both sides, divided by the gradient's
+        norm. A number that is not finite is None.
     """
     exact, images, labels = to_float64(network, images, labels)
     blocks, stages = list(exact.blocks()), list_stages(exact)
@@ -90,7 +91,7 @@ def measure_gradient_identity(
 def _find_stage_end(blocks: list[Block], stages: list[int], number: int) -> int | None:
     """Return L of a block's stage, or None if the stage's equation does not hold from that block.
 
-    It holds if nothing follows the additions (order `pre`) and all shortcuts are identities.
+    It holds if no ReLU follows the additions (order `pre`) and all shortcuts are identities.
     """
     end = number + 1
     while end < len(blocks) and stages[end] == stages[number]:

@@ -1,8 +1,8 @@
 """The loss around a trained network, on a line and a square (Li et al. 2018, section 4).
 
-The weights move along two random directions. Each filter of a direction is as long as the
-network's own filter. Biases and BN's scale and shift stay, and BN normalises by the moving averages
-of the trained network, as in the paper.
+The weights move along two random directions. Each filter of a direction has the norm of the
+network's filter. Biases and BN's scale and shift do not move, and BN normalises by the moving
+averages of the trained network, as in the paper.
 """
 
 from collections.abc import Iterable
@@ -17,9 +17,12 @@ Direction = dict[str, Tensor]  # by the name of the parameter that it moves
 
 
 def draw_direction(network: Network, generator: torch.Generator) -> Direction:
-    """Draw a random direction, normalised filter by filter (a row, in the linear layer).
+    """Draw a random direction, normalised filter by filter (in the linear layer, row by row).
 
-    Only weights of convolutions and linear layers are in it; biases and BN's parameters are not.
+    It contains the weights of convolutions and linear layers, but not biases and BN's parameters.
+
+    Args:
+        generator: a CPU generator, which is advanced.
     """
     direction = {}
     for name, weight in network.named_parameters():
@@ -35,8 +38,8 @@ class LossSurface:
     """The loss and the error of a network moved along two directions.
 
     Args:
-        network: put into eval mode and changed: after `measure` it is where it was moved to.
-        directions: the two directions; 1 along either is as far as the weights' own norm.
+        network: it is put into eval mode, and `measure` leaves its weights at the measured point.
+        directions: d_1 and d_2.
     """
 
     def __init__(self, network: Network, directions: tuple[Direction, Direction]) -> None:
@@ -50,7 +53,7 @@ class LossSurface:
     def measure(
         self, x: float, y: float, batches: Iterable[tuple[Tensor, Tensor]]
     ) -> tuple[float, float]:
-        """Return mean cross-entropy (nats) and error (percent) at w + x d_1 + y d_2.
+        """Return mean cross-entropy (nats) and error (percent) with the weights w + x d_1 + y d_2.
 
         Args:
             batches: images float (B, C, H, W) and labels int64 (B,), on the network's device.

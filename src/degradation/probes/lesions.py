@@ -1,6 +1,7 @@
-"""Lesions (Veit et al. 2016): delete or swap blocks of a trained network; measure the error."""
+"""Lesions (Veit et al. 2016): the error of a trained network with blocks deleted or swapped."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +15,7 @@ from degradation.probes.table import Table, to_table
 from degradation.registry import PROBES
 
 REPEATS = 5  # random sets per number of blocks
-NUMBERS = 8  # numbers of deleted blocks, or of swaps, from the smallest to the largest
+NUMBERS = 8  # how many numbers of deleted blocks, or of swaps, are measured at most
 BATCH = 250  # images
 
 Layer = Callable[[Tensor], Tensor]
@@ -42,51 +43,65 @@ def measure_lesions(
 ) -> Table:
     """Measure the error of the network with blocks deleted or swapped, in eval mode.
 
-    First each block is deleted alone. Then random sets of blocks that keep their input's shape are
-    deleted, and random pairs of such blocks of one stage are swapped, `repeats` times per number.
-    A deleted block leaves its shortcut; in a plain network it leaves the identity, so a plain block
-    that changes the shape cannot be deleted.
+    First, each block is deleted alone. Then random sets of blocks are deleted, and random pairs of
+    blocks of the same stage are swapped, `repeats` times per number of deletions or swaps. These
+    sets and pairs contain only blocks that preserve the shape of their input. A deleted block is
+    replaced by its shortcut, or in a plain network by the identity, so a plain block that changes
+    the shape cannot be deleted.
 
     Args:
         images: float (N, C, H, W), normalised.
         labels: int64 (N,).
 
     Returns:
-        One row per lesion. `kind`: none, delete, swap. `number`: of deleted blocks or of swaps.
-        `repeat`: from 0. `block`: which block was deleted alone, else None. `error`: in percent.
+        One row per lesion. `kind`: none, delete or swap. `number`: how many blocks were deleted, or
+        how many swaps were made. `repeat`: from 0. `block`: the block, from 0, that was deleted
+        alone, otherwise None. `error`: in percent.
     """
-    blocks = list(network.blocks())
-    movable = [number for number, block in enumerate(blocks) if block.keeps_shape]
-    partners = _find_partners(network, movable)
-    rows = []
-
-    def measure(
-        kind: str, number: int, repeat: int, layers: Sequence[Layer], block: int | None = None
-    ) -> None:
-        error = _measure_error(network, layers, images, labels)
-        row = {"kind": kind, "number": number, "repeat": repeat, "block": block, "error": error}
-        rows.append(row)
-
     was_training = network.training
     network.eval()
-    measure("none", 0, 0, blocks)
-    for number, block in enumerate(blocks):
-        if block.residual or block.keeps_shape:
-            measure("delete", 1, 0, _delete(blocks, {number}), number)
-    for number in _spread_numbers(2, len(movable)):
-        for repeat in range(repeats):
-            indices = torch.randperm(len(movable), generator=generator)[:number].tolist()
-            deleted = {movable[index] for index in indices}
-            measure("delete", number, repeat, _delete(blocks, deleted))
-    for number in _spread_numbers(1, len(partners)):
-        for repeat in range(repeats):
-            measure("swap", number, repeat, _swap(blocks, partners, number, generator))
+    rows = []
+    for lesion in _list_lesions(network, generator, repeats):
+        error = _measure_error(network, lesion.layers, images, labels)
+        row = {"kind": lesion.kind, "number": lesion.number, "repeat": lesion.repeat}
+        rows.append(row | {"block": lesion.block, "error": error})
     network.train(was_training)
     return to_table(rows)
 
 
+@dataclass(frozen=True)
+class Lesion:
+    """A lesioned network. The other fields are columns of the table."""
+
+    kind: str
+    number: int
+    repeat: int
+    layers: Sequence[Layer]  # what the network applies between its stem and its head
+    block: int | None = None
+
+
+def _list_lesions(network: Network, generator: torch.Generator, repeats: int) -> Iterator[Lesion]:
+    """Yield all lesions, in the order of the table."""
+    blocks = list(network.blocks())
+    movable = [number for number, block in enumerate(blocks) if block.keeps_shape]
+    yield Lesion("none", 0, 0, blocks)
+    for number, block in enumerate(blocks):
+        if block.residual or block.keeps_shape:
+            yield Lesion("delete", 1, 0, _delete(blocks, {number}), number)
+    for number in _spread_numbers(2, len(movable)):
+        for repeat in range(repeats):
+            indices = torch.randperm(len(movable), generator=generator)[:number].tolist()
+            deleted = {movable[index] for index in indices}
+            yield Lesion("delete", number, repeat, _delete(blocks, deleted))
+    partners = _find_partners(network, movable)
+    for number in _spread_numbers(1, len(partners)):
+        for repeat in range(repeats):
+            layers = _swap(blocks, partners, number, generator)
+            yield Lesion("swap", number, repeat, layers)
+
+
 def _spread_numbers(smallest: int, largest: int) -> list[int]:
-    """Return at most NUMBERS numbers, spread evenly over the range, both ends included."""
+    """Return at most NUMBERS integers, spread evenly over the range including both ends."""
     if largest < smallest:
         return []
     numbers = torch.linspace(smallest, largest, NUMBERS).tolist()
@@ -94,7 +109,7 @@ def _spread_numbers(smallest: int, largest: int) -> list[int]:
 
 
 def _delete(blocks: list[Block], deleted: set[int]) -> list[Layer]:
-    """Return the network's layers with some blocks reduced to their shortcuts."""
+    """Return all blocks, with the deleted ones replaced by their shortcuts."""
     layers: list[Layer] = []
     for number, block in enumerate(blocks):
         layers.append(_shortcut_layer(block) if number in deleted else block)
@@ -102,7 +117,7 @@ def _delete(blocks: list[Block], deleted: set[int]) -> list[Layer]:
 
 
 def _shortcut_layer(block: Block) -> Layer:
-    """Return what remains of a block without its convolutions."""
+    """Return the function that remains of a block when its convolutions are removed."""
 
     def layer(x: Tensor) -> Tensor:
         if not block.residual:
@@ -114,7 +129,7 @@ def _shortcut_layer(block: Block) -> Layer:
 
 
 def _find_partners(network: Network, movable: list[int]) -> dict[int, list[int]]:
-    """Map each movable block to the others of its stage; blocks without any are not in the map."""
+    """Map each movable block to the others of its stage. A block without others is not a key."""
     stages = list_stages(network)
     partners = {}
     for block in movable:
@@ -127,13 +142,14 @@ def _find_partners(network: Network, movable: list[int]) -> dict[int, list[int]]
 def _swap(
     blocks: list[Block], partners: dict[int, list[int]], number: int, generator: torch.Generator
 ) -> list[Layer]:
-    """Return the network's layers after `number` random swaps of two blocks of one stage."""
-    layers, movable = list(blocks), list(partners)
+    """Return all blocks after `number` random swaps of two blocks of the same stage."""
+    layers: list[Layer] = list(blocks)
+    movable = list(partners)
     for _ in range(number):
         first = movable[_draw_index(len(movable), generator)]
         second = partners[first][_draw_index(len(partners[first]), generator)]
         layers[first], layers[second] = layers[second], layers[first]
-    return list(layers)
+    return layers
 
 
 def _draw_index(length: int, generator: torch.Generator) -> int:
@@ -143,7 +159,7 @@ def _draw_index(length: int, generator: torch.Generator) -> int:
 def _measure_error(
     network: Network, layers: Sequence[Layer], images: Tensor, labels: Tensor
 ) -> float:
-    """Return the error in percent of the network with these layers in place of its blocks."""
+    """Return the error in percent of the network with its blocks replaced by these layers."""
 
     def forward(batch: Tensor) -> Tensor:
         x = network.stem(batch)

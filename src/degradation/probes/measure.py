@@ -14,9 +14,9 @@ from degradation.registry import PROBES
 def sample_probe_batch(name: str, loader: Loader, config: Probes) -> Batch:
     """Return the images (N, C, H, W) and labels (N,) that a probe sees, without augmentation.
 
-    They are spread evenly over its split, so that all classes occur even where a data set is sorted
-    by class. N is `probes.batch_size` training images or `probes.test_pictures` test images, and at
-    most the size of the split.
+    They are spread evenly over the probe's split, so that all classes occur even if the data set is
+    sorted by class. N is `probes.batch_size` training images or `probes.test_pictures` test images,
+    and at most the size of the split.
     """
     split = PROBES.facts(name)["split"]
     count = config.batch_size if split == "train" else config.test_pictures
@@ -25,10 +25,10 @@ def sample_probe_batch(name: str, loader: Loader, config: Probes) -> Batch:
 
 
 def measure_probe(name: str, network: Network, batch: Batch, seed: int, iteration: int) -> Table:
-    """Return the table of a probe of the network after `iteration` updates.
+    """Take a probe of the network after `iteration` updates, and return its table.
 
     Its random numbers depend on the run's seed, the probe and the iteration alone, so a probe that
-    is run after the training gives the same table.
+    is taken after training gives the same table.
     """
     images, labels = batch
     measure = PROBES.load(name)

@@ -16,7 +16,7 @@ from degradation.probes.block_gradients import BlockGradients, loss_through_bloc
 from degradation.probes.table import Table, to_column
 from degradation.registry import PROBES
 
-LENGTHS = 16  # lengths at which single paths are sampled, at most
+LENGTHS = 16  # maximum number of lengths at which single paths are sampled
 SAMPLES = 8  # sampled paths per length
 
 
@@ -39,7 +39,7 @@ def measure_paths(
     generator: torch.Generator,
     samples: int = SAMPLES,
 ) -> Table:
-    """Measure how much of the gradient dE/dx_0 paths of each length carry.
+    """Measure how much of the gradient dE/dx_0 the paths of each length carry.
 
     In float64, because a long path carries as little as 1e-30 of the gradient. BN normalises by the
     batch, as in training. At most `MAX_IMAGES` images are used. Networks with shortcuts only.

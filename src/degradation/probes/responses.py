@@ -1,4 +1,4 @@
-"""Layer responses (He et al. 2015, figure 7): how strong a signal each layer adds."""
+"""Layer responses (He et al. 2015, figure 7): the strength of the signal that each layer adds."""
 
 import torch
 from torch import Tensor, nn
@@ -24,15 +24,16 @@ def measure_responses(
 ) -> Table:
     """Measure the standard deviation of every convolution's response.
 
-    The response is BN's output, before ReLU and addition. In order `pre`, where BN comes first, it
-    is the convolution's output. BN normalises by the batch, as in training.
+    The response is BN's output, before ReLU and addition. With order `pre`, where BN comes first,
+    it is the convolution's output. BN normalises by the batch, as in training.
 
     Args:
         images: float (N, C, H, W), normalised.
 
     Returns:
-        One row per convolution but the shortcuts', the stem's first. `layer`: from 1. `kernel`: the
-        side of its filters. `deviation`: over images, channels and positions; None if not finite.
+        One row per convolution, from the stem on, without those of shortcuts. `layer`: from 1.
+        `kernel`: the side of its filters. `deviation`: the standard deviation over images, channels
+        and positions; None if it is not finite.
     """
     layers: list[tuple[nn.Module, nn.Module]] = [(network.conv1, network.bn1)]
     for block in network.blocks():
@@ -44,7 +45,7 @@ def measure_responses(
     deviations: list[float] = []
 
     def measure(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        # in the hook, since the ReLU that follows overwrites the output
+        # computed in the hook, because the in-place ReLU that follows overwrites the output
         deviations.append(output.std(correction=0).item())
 
     hooks = [responding.register_forward_hook(measure) for _, responding in layers]

@@ -8,8 +8,8 @@ from degradation.models.network import Network
 from degradation.probes.table import Table, to_column
 from degradation.registry import PROBES
 
-LINES = 16
-POINTS = 65  # per line, both ends included
+LINES = 16  # between random pairs of images
+POINTS = 65  # per line, including both ends
 
 
 @PROBES.register(
@@ -29,19 +29,19 @@ def measure_shattering(
 ) -> Table:
     """Measure the correlation of input gradients along straight lines between images.
 
-    A line leads from one random image of the batch to another. The gradient at a point is that of
-    the logit of the first image's class by the input. BN normalises by the statistics of the batch
+    A line connects two random images of the batch. The gradient at a point is that of the logit of
+    the first image's class with respect to the input. BN normalises by the statistics of the batch
     of images, so that each point's logit depends on that point alone. White noise has correlation 0
-    at any distance above 0, a linear network 1.
+    at any distance above 0, and a linear network has correlation 1.
 
     Args:
         images: float (N, C, H, W), normalised; N must be at least 2.
         labels: int64 (N,).
 
     Returns:
-        One row per distance between two points of a line. `distance`: in lengths of the line.
-        `correlation`: the mean cosine of the two gradients, over all such pairs on all lines. A
-        point where the gradient is 0 has no direction and is in no pair; None if no pair is left.
+        One row per distance between two points of a line. `distance`: as a fraction of the line's
+        length. `correlation`: the mean cosine of the two gradients over all such pairs on all
+        lines. Points where the gradient is 0 are excluded; None if no pair remains.
     """
     positions = torch.linspace(0, 1, points, device=images.device).view(-1, 1, 1, 1)
     cosines = []
@@ -64,9 +64,9 @@ def measure_shattering(
 
 
 def _cosines(gradients: Tensor) -> Tensor:
-    """Return the cosines (points, points) between the gradients (points, C, H, W); NaN for a zero.
+    """Return the cosines (points, points) of the gradients (points, C, H, W); NaN if one is 0.
 
-    In float64, where a gradient that float32 barely holds still has an exact direction.
+    They are computed in float64, because squares of small float32 gradients underflow.
     """
     exact = gradients.cpu().double().flatten(1)
     directions = exact / exact.norm(dim=1, keepdim=True)

@@ -1,4 +1,4 @@
-"""What every probe returns: named columns of equal length."""
+"""The table that every probe returns: named columns of equal length."""
 
 import math
 from collections.abc import Iterable
@@ -8,10 +8,10 @@ Table = dict[str, list[Any]]
 
 
 def to_column(values: Iterable[float]) -> list[float | None]:
-    """Return numbers as a column that JSON can hold: None where a number is not finite."""
+    """Return numbers as a column for JSON, with None for numbers that are not finite."""
     return [float(value) if math.isfinite(value) else None for value in values]
 
 
 def to_table(rows: list[dict[str, Any]]) -> Table:
-    """Return the columns of at least one row. All rows must have the same keys."""
+    """Return the columns of the rows: at least one row, and all with the same keys."""
     return {name: [row[name] for row in rows] for name in rows[0]}
