@@ -1,7 +1,7 @@
 """The rows of attempts.jsonl: one when an attempt at a run starts, one when it ends.
 
-All that depends on a clock or on the machine is here, so that the other files of a record are
-identical in every repeat.
+Everything that depends on a clock or on the machine is in this file, so the other files of a record
+are identical in every repeat.
 """
 
 import logging
@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 
 def drop_corrupt_rows(record: Record) -> None:
-    """Warn of corrupt lines, and drop those of attempts.jsonl.
+    """Warn of corrupt lines in the record, and drop those of attempts.jsonl.
 
-    A truncated last line would hide the row that is appended next. A resume drops those of the
-    other files.
+    A truncated last line would corrupt the row that is appended next. Corrupt lines of the other
+    files are dropped by `checkpointing.resume`.
     """
     for name in (ATTEMPTS_FILE, METRICS_FILE, PROBES_FILE):
         corrupt = record.count_corrupt_lines(name)
@@ -33,7 +33,7 @@ def drop_corrupt_rows(record: Record) -> None:
 
 
 def record_start(record: Record, device: torch.device, threads: int, processes: int) -> int:
-    """Append when and where this attempt starts, and return its number, counted from 1."""
+    """Append a row with the time and the environment, and return the attempt's number, from 1."""
     earlier = record.valid_rows(ATTEMPTS_FILE)
     number = sum("start" in row for row in earlier) + 1
     row = {
@@ -55,10 +55,14 @@ def _name_device(device: torch.device) -> str:
 
 
 def record_end(record: Record, end: Row, seconds: float) -> None:
-    """Append how this attempt ended.
+    """Append the row of this attempt's end.
 
-    A full disk, which may be why it ended, is only logged: the exception that is being raised says
-    more and must not be lost.
+    If this fails, for example because the disk is full, the error is only logged: an exception that
+    ended the attempt must not be replaced by this one.
+
+    Args:
+        end: the attempt's number, its outcome, its last iteration and the reason of a failure.
+        seconds: the duration of the attempt.
     """
     try:
         record.append(ATTEMPTS_FILE, end | {"end": time.time(), SECONDS: seconds})

@@ -1,8 +1,8 @@
 """Save and restore the state from which an interrupted run resumes.
 
-A checkpoint holds the trainer's state and says how much of the record belongs to it: how many rows
-of metrics and probes, and which snapshots. Rows that were written after the checkpoint are dropped
-on resume, and measured again with the same result.
+A checkpoint holds the trainer's state and states how much of the record belongs to it: the numbers
+of rows of metrics and probes, and the snapshots. On resume, rows that were written after the
+checkpoint are dropped. They are then measured again, with the same result.
 """
 
 import logging
@@ -25,12 +25,12 @@ OPTIONAL_KEYS = {"threads"}  # missing from checkpoints of an earlier release
 
 
 class UnusableCheckpoint(Exception):
-    """Why training cannot resume from the checkpoint, in one line."""
+    """Training cannot resume from the checkpoint. The message is one line."""
 
 
 @dataclass
 class ResumeState:
-    """What the record holds of the run, up to the iteration of the trainer."""
+    """The rows and snapshots in the record up to the trainer's iteration."""
 
     metrics: list[Row] = field(default_factory=list)
     probes: list[Row] = field(default_factory=list)
@@ -38,7 +38,7 @@ class ResumeState:
 
 
 def save_checkpoint(record: Record, trainer: Trainer, resume_state: ResumeState) -> None:
-    """Write the checkpoint of the trainer's iteration, atomically, in place of an earlier one."""
+    """Write a checkpoint of the trainer atomically, replacing an earlier one."""
     checkpoint = {
         "device": trainer.device.type,
         "threads": trainer.config.threads,
@@ -55,12 +55,12 @@ def resume(
 ) -> tuple[Trainer, ResumeState]:
     """Return a trainer at the checkpoint, or at iteration 0 if there is no usable one.
 
-    The record's rows after the checkpoint are dropped. A checkpoint that cannot be used is reported
-    in a warning, and training restarts from scratch.
+    Rows of the record after the checkpoint are dropped. If the checkpoint cannot be used, a warning
+    is logged and training restarts from scratch.
 
     Args:
-        build_trainer: returns a new trainer at iteration 0. Called a second time if the first one
-            was left half restored.
+        build_trainer: returns a new trainer at iteration 0. Called a second time if restoring the
+            first one fails.
 
     Raises:
         ConfigError: the run was started on another class of device, or on a CPU with another number
@@ -87,7 +87,7 @@ def resume(
 
 
 def _check_device(config: Config, record: Record, saved: str, current: str) -> None:
-    """Raise ConfigError if the class of device has changed and may not."""
+    """Raise ConfigError if the class of device has changed without permission."""
     if saved == current or config.allow_device_change:
         return
     raise ConfigError(
@@ -97,12 +97,12 @@ def _check_device(config: Config, record: Record, saved: str, current: str) -> N
 
 
 def _check_threads(config: Config, record: Record, saved: int | None, device: str) -> None:
-    """Raise ConfigError if the number of threads has changed on a CPU and may not.
+    """Raise ConfigError if the number of CPU threads has changed without permission.
 
-    A CPU splits its sums by the number of threads, so another number changes the last bits.
+    It determines how sums are split, so another number changes the last bits of the results.
 
     Args:
-        saved: None if the checkpoint does not say (an earlier release).
+        saved: the number in the checkpoint; None in checkpoints of an earlier release.
     """
     if device != "cpu" or config.allow_device_change:
         return
@@ -116,7 +116,7 @@ def _check_threads(config: Config, record: Record, saved: int | None, device: st
 
 
 def _restore(trainer: Trainer, state: dict[str, Any]) -> None:
-    """Restore the trainer. Raises UnusableCheckpoint, and then leaves it half restored."""
+    """Restore the trainer. If UnusableCheckpoint is raised, it is left partly restored."""
     try:
         trainer.restore(state)
     except Exception as error:  # wrong shapes and wrong types raise different exceptions
@@ -130,10 +130,11 @@ def read_checkpoint(record: Record, state_keys: set[str]) -> dict[str, Any] | No
     """Return the checkpoint, or None if there is none.
 
     Args:
-        state_keys: those that the trainer's state must have.
+        state_keys: the keys that the trainer's state must have.
 
     Raises:
-        UnusableCheckpoint: it is corrupt, another release's, or the record lacks what it refers to.
+        UnusableCheckpoint: it is corrupt or from another release, or the record lacks rows or
+            snapshots that it refers to.
     """
     if not record.path(CHECKPOINT_FILE).exists():
         return None
@@ -155,7 +156,7 @@ def _has_keys(checkpoint: Any, state_keys: set[str]) -> bool:
 
 
 def _check_rows(record: Record, checkpoint: dict[str, Any]) -> None:
-    """Raise UnusableCheckpoint if rows that training measured before the checkpoint are missing."""
+    """Raise UnusableCheckpoint if rows from before the checkpoint are missing."""
     for name, count in ((METRICS_FILE, checkpoint["rows"]), (PROBES_FILE, checkpoint["probes"])):
         if len(record.valid_prefix(name)) < count:
             raise UnusableCheckpoint(f"{name} lacks rows from before the checkpoint")

@@ -1,4 +1,4 @@
-"""Write what happens in training to the record, and mirror it to W&B."""
+"""Write the events of training to the record, and mirror them to W&B."""
 
 import logging
 
@@ -17,11 +17,11 @@ log = logging.getLogger(__name__)
 
 
 class EventRecorder:
-    """Writes the events of one attempt. The disk comes first: W&B is its mirror.
+    """Writes the events of one attempt to disk first, and then to W&B.
 
     Args:
-        resume_state: what the record holds already; each event is added to it, so that it always
-            says what a checkpoint has to refer to.
+        resume_state: what the record already holds. Each event is added to it, so a checkpoint can
+            be saved after any event.
         send: sends a row to W&B.
     """
 
@@ -29,7 +29,7 @@ class EventRecorder:
         self.record, self.resume_state, self.send = record, resume_state, send
 
     def record_metrics(self, row: Row) -> None:
-        """Append a row of metrics, and log its two errors."""
+        """Append a row of metrics, and log its clean training error and its test error."""
         self.record.append(METRICS_FILE, row)
         self.send(row)
         log.info(
@@ -42,14 +42,18 @@ class EventRecorder:
         self.resume_state.metrics.append(row)
 
     def record_probe(self, result: ProbeResult, device: str) -> None:
-        """Append the table of a probe; `device` is the class of device it was computed on."""
+        """Append the table of a probe.
+
+        Args:
+            device: the class of device that computed it: cpu, cuda or mps.
+        """
         row = build_probe_row(result.probe, result.iteration, result.images, device, result.table)
         self.record.append(PROBES_FILE, row)
         self.send(convert_probe_row(row))
         self.resume_state.probes.append(row)
 
     def record_snapshot(self, snapshot: Snapshot) -> None:
-        """Write the weights to a file of their own."""
+        """Write the weights to the snapshot file of their iteration."""
         name = f"{SNAPSHOTS_DIR}/{snapshot.iteration:08d}.pt"
         fingerprint = self.record.write(name, serialization.dump(snapshot.weights))
         self.resume_state.snapshots[name] = fingerprint

@@ -1,4 +1,4 @@
-"""What a run writes about itself: the content of run.json, and a row of probes.jsonl."""
+"""Build the content of run.json, and the rows of probes.jsonl."""
 
 from dataclasses import asdict
 
@@ -19,9 +19,9 @@ from degradation.sweep.jobs import locate_run
 
 
 def describe_run(config: Config, run_id: str, dataset: Dataset | StreamedDataset) -> Row:
-    """Return the content of run.json, which is the same in every attempt and on every machine.
+    """Return the content of run.json, which is the same for every attempt and on every machine.
 
-    records/metadata.py describes its keys.
+    Its keys are described in records/metadata.py.
     """
     complexity = measure_complexity(config.model, dataset.channels, dataset.side, dataset.classes)
     parent = parent_config(config)
@@ -38,7 +38,7 @@ def describe_run(config: Config, run_id: str, dataset: Dataset | StreamedDataset
 
 
 def _describe_data(config: Config, dataset: Dataset | StreamedDataset) -> DataMetadata:
-    """Return the name and checksum of the data set, and the numbers of its classes and images."""
+    """Return the data set's name and checksum, and its numbers of classes and images."""
     return DataMetadata(
         name=config.data.name,
         checksum=dataset.checksum(),
@@ -51,18 +51,18 @@ def _describe_data(config: Config, dataset: Dataset | StreamedDataset) -> DataMe
 
 
 def _count_commonest(labels: Tensor | np.ndarray) -> int:
-    """Return how many training images the largest class has.
+    """Return the number of training images of the most frequent class.
 
-    Always predicting it is the best that a network can do by chance.
+    Chance error is the error of always predicting this class.
     """
     return int(np.bincount(np.asarray(labels)).max())
 
 
 def build_probe_row(probe: str, iteration: int, images: int, device: str, table: Table) -> Row:
-    """Return the row of probes.jsonl of one probe of one network.
+    """Return the row of probes.jsonl for one probe of one network.
 
     Args:
-        images: how many the probe has seen.
-        device: the class of device it was computed on: cpu, cuda or mps.
+        images: number of images that the probe has seen.
+        device: the class of device that computed it: cpu, cuda or mps.
     """
     return {PROBE: probe, ITERATION: iteration, IMAGES: images, DEVICE: device, TABLE: table}

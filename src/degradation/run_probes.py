@@ -1,6 +1,6 @@
-"""Measure inside the networks of a finished run, from its snapshots and final weights.
+"""Measure the networks of a finished run, from its snapshots and final weights.
 
-`run_probes` takes the probes that the record lacks, `run_landscape` measures the loss around the
+`run_probes` takes the probes that the record lacks; `run_landscape` measures the loss around the
 final weights. Neither changes the run's metrics or weights.
 """
 
@@ -57,14 +57,14 @@ log = logging.getLogger(__name__)
 
 
 class ProbesFailed(UserError):
-    """Why the networks of a run cannot be measured, in one line."""
+    """The networks of a run cannot be measured. The message is one line."""
 
 
 def run_probes(config: Config) -> str:
     """Take the probes that a finished run's record lacks, and mirror all of them to W&B.
 
     Returns:
-        `explained`, or `diverged`: then there is nothing to measure.
+        `explained`, or `diverged` if the run diverged: then nothing is measured.
 
     Raises:
         ProbesFailed: the run is unfinished, or its record, data or installation cannot be used.
@@ -74,14 +74,15 @@ def run_probes(config: Config) -> str:
 
 
 def run_landscape(config: Config) -> str:
-    """Measure the points of the loss landscape that belong to `landscape.part` and are missing.
+    """Measure the missing points of the part `landscape.part` of the loss landscape.
 
-    Returns and raises the same as `run_probes`.
+    Returns and raises the same as `run_probes` (Li et al. 2018, section 4).
     """
     return _measure_finished_run(config, _measure_points)
 
 
 def _measure_finished_run(config: Config, measure: Callable[[SweepRun, torch.device], None]) -> str:
+    """Prepare this process, call `measure` unless the run diverged, and report errors."""
     run = locate_run(config)
     try:
         check_installation()
@@ -124,7 +125,7 @@ def _take_probes(run: SweepRun, device: torch.device) -> None:
 
 
 def _drop_corrupt_rows(record: Record) -> None:
-    """Rewrite the rows of probes without corrupt lines: a truncated one would hide what follows."""
+    """Drop corrupt lines of probes.jsonl; a truncated one would corrupt the next appended row."""
     corrupt = record.count_corrupt_lines(PROBES_FILE)
     if corrupt:
         log.warning(
@@ -139,7 +140,11 @@ def _drop_corrupt_rows(record: Record) -> None:
 def _take_missing_probes(
     config: Config, record: Record, device: torch.device, missing: list[tuple[str, int]]
 ) -> None:
-    """Take the missing probes, (name, iteration) in the order of their iterations."""
+    """Take the missing probes.
+
+    Args:
+        missing: (name, iteration) of each probe, in order of iteration.
+    """
     dataset = load_dataset(config.data)
     loader = build_loader(dataset, config, device)
     network: Network | None = None
@@ -158,7 +163,7 @@ def _take_missing_probes(
 
 
 def _mirror(config: Config, record: Record) -> None:
-    """Send all probes of a run to W&B, as a W&B run of their own."""
+    """Send all probes of a run to W&B, as a separate W&B run."""
     explained = read_probe_run(config, record)
     with mirror(config.tracking, record.root, lambda: explained.init_arguments, explained.rows):
         pass
@@ -176,7 +181,7 @@ def _load_network(
 ) -> Network:
     """Return the run's network after `iteration` updates.
 
-    Iteration 0 needs no snapshot: the network is initialised again from its seed.
+    Iteration 0 needs no snapshot: the network is initialised again from the run's seed.
 
     Raises:
         RecordError: the weights are missing or cannot be used.
@@ -209,7 +214,7 @@ def _load_weights(network: Network, record: Record, name: str) -> None:
 
 
 def _measure_points(run: SweepRun, device: torch.device) -> None:
-    """Measure the missing points of one part and append each at once to that part's file."""
+    """Measure the missing points of one part, and append each immediately to that part's file."""
     config, record, landscape = run.config, run.record, run.config.landscape
     name = f"{LANDSCAPE_DIR}/{landscape.part + 1:03d}-of-{landscape.parts:03d}.jsonl"
     record.path(LANDSCAPE_DIR).mkdir(exist_ok=True)
@@ -221,24 +226,22 @@ def _measure_points(run: SweepRun, device: torch.device) -> None:
         dataset = load_dataset(config.data)
         loader = build_loader(dataset, config, device)
         network = _load_network(config.schedule.iterations, config, record, dataset, device)
-        first, second = (
-            draw_direction(network, build_generator(landscape.seed, "landscape", index))
-            for index in (1, 2)
-        )
+        first = draw_direction(network, build_generator(landscape.seed, "landscape", 1))
+        second = draw_direction(network, build_generator(landscape.seed, "landscape", 2))
         network = network.to(memory_format=torch.channels_last)  # the faster format
         with eval_batchnorm(network, config, loader):
             surface = LossSurface(network, (first, second))
             for number, point in enumerate(missing, start=1):
                 batches = loader.sample_batches("train", landscape.pictures)
                 loss, error = surface.measure(point.x, point.y, batches)
-                record.append(name, _point_row(landscape, point, device, loss, error))
+                record.append(name, _build_point_row(landscape, point, device, loss, error))
                 report_progress(number, len(missing))
 
 
-def _point_row(
+def _build_point_row(
     landscape: Landscape, point: Point, device: torch.device, loss: float, error: float
 ) -> dict[str, Any]:
-    """Return the row of one point: its place, how it was measured, and the result."""
+    """Return the row of one point: its position, how it was measured, and the result."""
     return {
         "shape": point.shape,
         "x": point.x,

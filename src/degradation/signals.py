@@ -1,4 +1,4 @@
-"""Turn SIGTERM and Ctrl-C into a request that a run checks between iterations."""
+"""Turn SIGTERM and Ctrl-C into a stop request, which a run checks between iterations."""
 
 import signal
 import threading
@@ -10,7 +10,7 @@ from hydra.errors import CompactHydraException
 
 
 class Interrupted(CompactHydraException):
-    """A signal stopped the run; its checkpoint is saved."""
+    """A signal stopped the run, after its checkpoint was saved."""
 
     def __init__(self, message: str, signum: int) -> None:
         super().__init__(message)
@@ -18,7 +18,7 @@ class Interrupted(CompactHydraException):
 
 
 class StopRequest:
-    """The signal that was received, None so far. Checked where the run's state is complete."""
+    """The signal that was received, or None. A run checks it when its state is complete."""
 
     signum: int | None = None
 
@@ -27,8 +27,8 @@ class StopRequest:
 def catch_stop_signals() -> Iterator[StopRequest]:
     """Within this context, SIGTERM and Ctrl-C set the stop request and do nothing else.
 
-    A signal that is ignored stays ignored: a pool's jobs ignore Ctrl-C, and the pool stops them by
-    SIGTERM. Outside the main thread, which alone can handle signals, there are no requests.
+    A signal that is ignored stays ignored: the jobs of a pool ignore Ctrl-C, and the pool stops
+    them by SIGTERM. Only the main thread can handle signals; in others, no stop is requested.
     """
     stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():

@@ -1,1 +1,1 @@
-"""Training: the trainer, its optimizer, schedule and evaluation, and several processes."""
+"""Training: the trainer, its optimizer, schedule and evaluation, in one process or several."""

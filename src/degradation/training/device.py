@@ -1,4 +1,4 @@
-"""The device, the precision and the reproducibility of a process that runs networks."""
+"""Choose the device and the precision, and make PyTorch reproducible."""
 
 import logging
 from functools import cache
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of the key `device`; `auto` prefers CUDA, then MPS, then the CPU.
+    """Return the device named by the key `device`; `auto` prefers CUDA, then MPS, then the CPU.
 
     Raises:
         ConfigError: this machine does not have the requested device.
@@ -58,9 +58,9 @@ def _supports_bf16(device: torch.device) -> bool:
 
 @cache
 def _warn_of_emulation() -> None:
-    """Warn if the processor has no bf16 instructions: the numbers are right, but slower."""
+    """Warn if the processor has no bf16 instructions: results are correct, but take longer."""
     capabilities = torch.cpu.get_capabilities()
-    is_native = any(has_it for name, has_it in capabilities.items() if "bf16" in name)
+    is_native = any(available for name, available in capabilities.items() if "bf16" in name)
     if not is_native:
         log.warning(
             "precision.dtype: this processor has no %s instructions and emulates them;"
@@ -70,10 +70,10 @@ def _warn_of_emulation() -> None:
 
 
 def make_reproducible(threads: int) -> None:
-    """Make every repeat on one machine bit-identical, and make fp32 mean fp32 (no TF32).
+    """Make repeated runs on one machine bit-identical, and disable TF32, so that fp32 means fp32.
 
     Args:
-        threads: CPU threads of one operation. Their number decides how sums are split, and so
+        threads: number of CPU threads per operation. It determines how sums are split, and so
             changes the last bits of results on a CPU.
     """
     torch.set_num_threads(threads)
@@ -94,5 +94,5 @@ def memory_format(precision: Precision) -> torch.memory_format:
 
 
 def at_least_float32(logits: Tensor) -> Tensor:
-    """Return bf16 logits as float32, so that the loss keeps its digits; float64 stays float64."""
+    """Return logits in float32, or in float64 if they are, so that no loss is computed in bf16."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))

@@ -1,8 +1,8 @@
 """Processes started by torchrun that train one run together, each on a share of every batch.
 
-The batches, their order and the parts that BN normalises do not depend on the number of processes.
-Sums over processes differ from one process's sums by rounding only. The main process writes the
-record; the others only compute.
+Batches, their order and the parts that BN normalises do not depend on the number of processes, so
+the results differ from those of one process by rounding only. The main process writes the record;
+the others only compute.
 """
 
 import os
@@ -22,20 +22,20 @@ from degradation.models.batchnorm import batchnorm_layers
 from degradation.training import serialization
 from degradation.training.device import choose_device
 
-# No slow evaluation may end a run. When a process dies, torchrun ends the others at once.
+# Long, so that a slow evaluation does not end a run. If a process dies, torchrun ends the others.
 COLLECTIVE_TIMEOUT = timedelta(days=1)
 
 
 class WorkerGroup:
-    """This process within the group that trains a run, or on its own.
+    """The processes that train a run together, as seen from this process; it may be the only one.
 
     Attributes:
-        shard: which share of every batch this process computes.
+        shard: the share of every batch that this process computes.
     """
 
     def __init__(self, shard: Shard = WHOLE) -> None:
         self.shard = shard
-        self._has_started = False  # do the workers know whether there is anything to train?
+        self._has_started = False  # whether the workers have received a state or a stop
 
     @property
     def is_single(self) -> bool:
@@ -46,11 +46,11 @@ class WorkerGroup:
         return self.shard.rank == 0
 
     def wrap(self, network: nn.Module, bn_parts: int) -> nn.Module:
-        """Return the network as it trains: BN per part, gradients averaged over the processes.
+        """Wrap the network for training: BN per part, and gradients averaged over the processes.
 
         Args:
-            bn_parts: parts that BN normalises separately in the whole batch; a multiple of the
-                number of processes.
+            bn_parts: number of parts of the whole batch that BN normalises separately; a multiple
+                of the number of processes.
         """
         own_parts = SplitBatch(network, bn_parts // self.shard.count)
         if self.is_single:
@@ -58,7 +58,7 @@ class WorkerGroup:
         return DistributedDataParallel(own_parts, forward_sync_buffers=False)
 
     def sum(self, value: Tensor) -> Tensor:
-        """Return the sum of a tensor over the processes; the tensor itself is not changed."""
+        """Return the sum of a tensor over the processes. The tensor itself does not change."""
         if self.is_single:
             return value
         total = value.clone()
@@ -66,7 +66,7 @@ class WorkerGroup:
         return total
 
     def agree_on_stop(self, signum: int | None) -> int | None:
-        """Return the signal that any process has received, so that all stop at one iteration."""
+        """Return a signal that any process has received, so that all stop at the same iteration."""
         if self.is_single:
             return signum
         received = torch.tensor(signum or 0)
@@ -78,7 +78,7 @@ class WorkerGroup:
         self._broadcast(serialization.dump(state))
 
     def send_stop(self) -> None:
-        """Let the workers end if training has not started. Called by the main process."""
+        """Let the workers return if training has not started. Called by the main process."""
         if not self._has_started:
             self._broadcast(b"")
 
@@ -103,11 +103,11 @@ class WorkerGroup:
 
     @contextmanager
     def merged_batchnorm(self, network: nn.Module, bn_parts: int) -> Iterator[None]:
-        """After the enclosed training step, give BN's moving averages the values of one process.
+        """After the enclosed training step, set BN's moving averages to those of a single process.
 
-        One process updates a moving average r once per part, in order: r <- (1 - m) r + m s, with
-        momentum m and the part's statistic s. Each process of a group does so for its own parts,
-        starting from the same r. What each has added is then combined in the order of the parts.
+        A single process updates a moving average r once per part, in order: r <- (1 - m) r + m s,
+        with momentum m and the part's statistic s. Each process of a group does so for its own
+        parts, starting from the same r. Their contributions are then merged in the order of parts.
         """
         if self.is_single:
             yield
@@ -117,14 +117,14 @@ class WorkerGroup:
         before = _flatten(averages)
         yield
         own = _flatten(averages)
-        of_each_process = [torch.empty_like(own) for _ in range(self.shard.count)]
-        dist.all_gather(of_each_process, own)
+        gathered = [torch.empty_like(own) for _ in range(self.shard.count)]  # one per process
+        dist.all_gather(gathered, own)
 
         own_parts = bn_parts // self.shard.count
         momentum = norms[0].momentum or 0.0
         decay = (1 - momentum) ** own_parts  # weight of the old average after one process's parts
         merged = before
-        for after in of_each_process:
+        for after in gathered:
             merged = decay * merged + (after - decay * before)
         _unflatten(merged, averages)
         for norm in norms:
@@ -136,9 +136,9 @@ SINGLE = WorkerGroup()
 
 
 class SplitBatch(nn.Module):
-    """A network that processes a batch in equal parts, so that BN normalises each part separately.
+    """A network applied to equal parts of a batch, so that BN normalises each part separately.
 
-    (B, C, H, W) -> logits (B, classes); B must be a multiple of `parts`.
+    (B, C, H, W) -> logits (B, classes), where B must be a multiple of `parts`.
     """
 
     def __init__(self, network: nn.Module, parts: int) -> None:
@@ -164,7 +164,7 @@ def _flatten(buffers: list[Tensor]) -> Tensor:
 
 
 def _unflatten(flat: Tensor, buffers: list[Tensor]) -> None:
-    """Copy the parts of a vector back into the buffers it was flattened from."""
+    """Copy the values of a vector into the buffers, in the order of `_flatten`."""
     sizes = [buffer.numel() for buffer in buffers]
     for buffer, values in zip(buffers, torch.split(flat, sizes), strict=True):
         buffer.copy_(values.view_as(buffer))
@@ -175,8 +175,8 @@ def init_distributed(config: Config) -> Iterator[WorkerGroup]:
     """Join the processes that torchrun has started; without torchrun, yield the single process.
 
     Raises:
-        ConfigError: the batch's BN parts cannot be shared by so many processes, or there are fewer
-            GPUs than processes.
+        ConfigError: `model.bn_parts` is not a multiple of the number of processes, or there are
+            fewer GPUs than processes.
     """
     if not dist.is_torchelastic_launched():
         yield SINGLE
@@ -192,7 +192,7 @@ def init_distributed(config: Config) -> Iterator[WorkerGroup]:
 
 
 def _check_bn_parts(bn_parts: int, processes: int) -> None:
-    """Raise ConfigError if the processes cannot share the parts: each normalises its own."""
+    """Raise ConfigError if the parts cannot be divided equally among the processes."""
     if bn_parts % processes:
         raise ConfigError(
             f"model.bn_parts: {bn_parts} is not allowed with {processes} processes, because each"
@@ -201,7 +201,7 @@ def _check_bn_parts(bn_parts: int, processes: int) -> None:
 
 
 def _choose_backend(config: Config, local_rank: int) -> str:
-    """Return the backend of the configured device; on CUDA, select this process's own GPU."""
+    """Return the backend for the configured device; on CUDA, select this process's GPU."""
     if choose_device(config.device).type != "cuda":
         return "gloo"
     gpus = torch.cuda.device_count()
@@ -211,4 +211,4 @@ def _choose_backend(config: Config, local_rank: int) -> str:
             f" (torchrun --nproc-per-node {gpus})"
         )
     torch.cuda.set_device(local_rank)
-    return "cpu:gloo,cuda:nccl"  # states and signals travel as CPU tensors, gradients by NCCL
+    return "cpu:gloo,cuda:nccl"  # gloo for states and signals, NCCL for gradients

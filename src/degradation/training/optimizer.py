@@ -1,4 +1,4 @@
-"""SGD as the paper uses it, and one training step in fp32 or under bf16 autocast."""
+"""SGD as in He et al. 2015, and one training step in fp32 or under bf16 autocast."""
 
 from typing import Any
 
@@ -37,8 +37,8 @@ def set_learning_rate(optimizer: torch.optim.SGD, lr: float, momentum_form: str)
 
     Args:
         momentum_form: `pytorch` (v = m v + g, w -= lr v) or `caffe` (v = m v + lr g, w -= v). Both
-            give the same updates while lr is constant. When lr changes, Caffe's velocity keeps the
-            size that the old lr gave it; PyTorch's velocity is scaled by old lr / new lr to match.
+            give the same updates while lr is constant. When lr changes, Caffe's velocity still
+            contains the old lr; to match it, PyTorch's velocity is scaled by old lr / new lr.
     """
     for group in optimizer.param_groups:
         old_lr = group["lr"]
@@ -64,8 +64,8 @@ def train_step(
         labels: int64 (B,).
 
     Returns:
-        The mean cross-entropy of the batch in nats, and its number of misclassified images, both
-        before the update. Detached scalars on the device, so that reading them is not forced here.
+        The batch's mean cross-entropy in nats and its number of misclassified images, both before
+        the update. They are detached scalars on the device, so this does not wait for the device.
     """
     images = images.contiguous(memory_format=memory_format(precision))
     with autocast(images.device, precision):

@@ -1,4 +1,4 @@
-"""The learning rate: a pure function of the iteration and of what has changed it so far."""
+"""The learning rate, a pure function of the iteration and of the schedule's state."""
 
 from dataclasses import dataclass, field
 
@@ -7,10 +7,10 @@ from degradation.config import Plateau, Schedule, Warmup
 
 @dataclass
 class ScheduleState:
-    """What changes the learning rate besides the iteration. Saved in checkpoints."""
+    """The past events that affect the learning rate. Saved in checkpoints."""
 
-    warmup_end: int | None = None  # updates after which the warm-up ended; None before that
-    plateaus: list[int] = field(default_factory=list)  # updates after which a plateau was found
+    warmup_end: int | None = None  # number of updates when the warm-up ended; None before that
+    plateaus: list[int] = field(default_factory=list)  # number of updates at each plateau
 
 
 def learning_rate(
@@ -18,13 +18,13 @@ def learning_rate(
 ) -> float:
     """Return the learning rate of the update that follows `iteration` updates.
 
-    It is lr * factor^d after d drops: one per milestone m with iteration >= m, and one per plateau
-    (He et al. 2015, 3.4 and 4.2). While the warm-up lasts it is the warm-up's own, constant rate.
-    Milestones count from the first update, so after the warm-up the rate is the one that a run
-    without a warm-up has.
+    It is lr * factor^d after d drops: one for each milestone m with iteration >= m, and one for
+    each plateau (He et al. 2015, 3.4 and 4.2). During the warm-up it is constant, `warmup.lr`.
+    Milestones count from the first update, so after the warm-up the learning rate is that of a run
+    without a warm-up.
 
     Args:
-        warmup: of this run (`config.effective_warmup`), None if it has none.
+        warmup: the warm-up of this run (`config.effective_warmup`); None if it has none.
     """
     if warmup is not None and state.warmup_end is None:
         return warmup.lr
@@ -34,14 +34,14 @@ def learning_rate(
 
 
 def has_warmup_ended(iteration: int, recent_errors: list[float], warmup: Warmup) -> bool:
-    """Does the warm-up end after `iteration` updates?
+    """Return whether the warm-up ends after `iteration` updates.
 
-    It ends when the mean error over the last `warmup.window` batches is below `warmup.below`, but
-    not before so many batches have been seen, or after `warmup.max_iterations` updates, whichever
-    comes first. Either limit may be None.
+    It ends when the mean error over the last `warmup.window` batches is below `warmup.below`, or
+    after `warmup.max_iterations` updates, whichever comes first. Either limit may be None. The mean
+    counts only once the window is full.
 
     Args:
-        recent_errors: training errors of the last batches, in percent, at most `window` of them.
+        recent_errors: training errors in percent of the last batches, at most `window` of them.
     """
     if warmup.max_iterations is not None and iteration >= warmup.max_iterations:
         return True
@@ -51,13 +51,13 @@ def has_warmup_ended(iteration: int, recent_errors: list[float], warmup: Warmup)
 
 
 def has_plateaued(errors: list[float], plateau: Plateau) -> bool:
-    """Has the error stopped falling?
+    """Return whether the error has stopped falling (He et al. 2015, 3.4).
 
-    It has if none of the last `plateau.patience` errors is at least `plateau.improvement` points
-    below the best one before them. With no error before them it has not.
+    This is so if none of the last `plateau.patience` errors is at least `plateau.improvement`
+    percentage points below the lowest error before them. There must be an error before them.
 
     Args:
-        errors: of the evaluations since the last drop, in percent, oldest first.
+        errors: errors in percent at the evaluations since the last plateau, oldest first.
     """
     earlier, latest = errors[: -plateau.patience], errors[-plateau.patience :]
     if not earlier:

@@ -1,4 +1,4 @@
-"""Tensors and plain values to bytes and back. Reading never runs code (`weights_only`)."""
+"""Convert tensors and plain values to bytes and back. Loading never runs code (`weights_only`)."""
 
 import io
 from typing import Any
@@ -8,22 +8,22 @@ from torch import Tensor
 
 
 class CheckpointError(Exception):
-    """Bytes that this code cannot read as a checkpoint."""
+    """The bytes cannot be loaded. The message is a predicate: its subject is the file name."""
 
 
 def dump(state: Any) -> bytes:
-    """Return tensors and plain values as bytes in PyTorch's own format."""
+    """Return tensors and plain values as bytes in PyTorch's format."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     return buffer.getvalue()
 
 
 def load(content: bytes) -> Any:
-    """Return what `dump` was given, with all tensors on the CPU.
+    """Return the object that `dump` has serialised, with all tensors on the CPU.
 
     Raises:
-        CheckpointError: the bytes are truncated, changed, or hold more than tensors and plain
-            values. The message does not repeat the unpickler's, which explains how to run the code.
+        CheckpointError: the bytes are corrupt, or contain more than tensors and plain values. The
+            message omits the unpickler's, which explains how to run the code in the bytes.
     """
     try:
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
