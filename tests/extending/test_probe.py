@@ -29,7 +29,7 @@ def _dead_channels(tmp_path):
     PROBES.unregister("dead_channels")
 
 
-def test_new_probe_is_taken_while_training(short, train_and_load):
+def test_new_probe_runs_during_training(short, train_and_load):
     frame = train_and_load(short("probes.training=[dead_channels]", "probes.early=2"))
     assert frame.excluded == ()
     table = frame.probes["dead_channels"]
@@ -38,7 +38,7 @@ def test_new_probe_is_taken_while_training(short, train_and_load):
     assert table["share"].between(0, 1).all()
 
 
-def test_new_probe_is_taken_afterwards_and_reported(short, train_and_load):
+def test_new_probe_runs_afterwards_and_is_reported(short, train_and_load):
     train_and_load(short("probes=none"))
     config = short("probes=none", "probes.afterwards=[dead_channels]")
     run_probes(config)

@@ -55,7 +55,7 @@ def test_test_error_decides_a_plateau_without_validation(plateaus):
 
 
 def test_probes_are_taken_at_each_plateau(tiny):
-    """A plateau is not known in advance, so training itself has to take the probes there."""
+    """A plateau is not known in advance, so training itself has to run the probes there."""
     keys = [
         *PLATEAU[:1],
         "schedule.plateau.patience=1",

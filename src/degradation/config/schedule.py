@@ -30,9 +30,9 @@ def evaluation_iterations(last: int, every: int, at_start: bool = False) -> Iter
 
 
 def probe_iterations(config: Config) -> list[int]:
-    """Return the iterations after which training takes probes: 0, early, each milestone, the last.
+    """Return the iterations after which training runs probes: 0, early, each milestone, the last.
 
-    Training takes probes at each plateau of the error as well, which is not known in advance.
+    Training also runs probes at each plateau of the error, which is not known in advance.
     """
     schedule = config.schedule
     early = min(config.probes.early, schedule.iterations)

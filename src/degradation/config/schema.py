@@ -218,12 +218,12 @@ class Probes:
     """What is measured inside a network (`degradation.probes`); training does not change."""
 
     training: list[str] = key(
-        "probes taken during training: at initialisation, early, before each drop, at the end",
+        "probes run during training: at initialisation, early, before each drop, at the end",
         SomeOf(PROBES.names),
     )
     early: int = key("the iteration of the early probes", ITERATIONS)
     afterwards: list[str] = key(
-        "probes taken by explain.py on a record's snapshots and weights",
+        "probes run by explain.py on a record's snapshots and weights",
         SomeOf(PROBES.names),
     )
     batch_size: int = key("un-augmented training images that a probe sees", whole_number(2, 2**20))
