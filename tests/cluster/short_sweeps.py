@@ -1,4 +1,4 @@
-"""What the tests of both clusters share: sweeps of short runs, compared with the pool's."""
+"""Sweeps of short runs for the tests of both clusters, and the comparison of their records."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ SHORT_RUN = [
 
 
 def start_sweep(folder, *overrides, environment=None):
-    """Start a sweep in its own session, with its error output as a pipe; return the process."""
+    """Start a sweep in its own session with stderr as a pipe, and return its process."""
     folder.mkdir(exist_ok=True)
     return subprocess.Popen(
         [sys.executable, TRAIN, "-m", *SHORT_RUN, f"record_root={folder / 'runs'}", *overrides],
@@ -40,11 +40,12 @@ def start_sweep(folder, *overrides, environment=None):
 
 
 def read_errors(process):
-    """Wait for a process to end, and return its error output."""
+    """Wait for a process to end, and return its stderr."""
     return process.communicate()[1]
 
 
 def list_records(folder, *overrides):
+    """Return the records of the runs of a sweep in `folder`, in their order."""
     overrides = [*SHORT_RUN, f"record_root={folder / 'runs'}", *overrides]
     return [run.record for run in expand_runs(overrides)]
 
@@ -59,7 +60,7 @@ def wait_until(condition):
 
 
 def assert_equal_records(trained, expected):
-    """Every run is done, and has the metrics and weights of the expected record."""
+    """Assert that every run is done, with the metrics and weights of the expected record."""
     for record, other in zip(trained, expected, strict=True):
         assert record.outcome(verify_contents=True) is State.DONE
         assert record.read(METRICS_FILE) == other.read(METRICS_FILE)

@@ -21,14 +21,14 @@ GRID = ["model=plain,residual", "model.depth=8,20", "seed=0,1"]
 
 @pytest.fixture
 def cluster():
-    """A head, which runs no job, and two nodes of one core each."""
+    """A head that runs no jobs, and two nodes of one core each."""
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
     yield cluster, nodes
     cluster.shutdown()
 
 
-def test_a_killed_node_costs_one_attempt(cluster, tmp_path):
+def test_killed_node_costs_one_attempt(cluster, tmp_path):
     cluster, nodes = cluster
     address = ["hydra/launcher=ray", f"hydra.launcher.address={cluster.address}"]
     pool = tmp_path / "pool"
@@ -36,9 +36,9 @@ def test_a_killed_node_costs_one_attempt(cluster, tmp_path):
 
     folder = tmp_path / "sweep"
     first = start_sweep(folder, *GRID, *address)
-    trained = list_records(folder, *GRID)
-    # both nodes train
-    wait_until(lambda: sum(bool(record.valid_prefix(METRICS_FILE)) for record in trained) >= 2)
+    records = list_records(folder, *GRID)
+    # wait until both nodes train
+    wait_until(lambda: sum(bool(record.valid_prefix(METRICS_FILE)) for record in records) >= 2)
     cluster.remove_node(nodes[0], allow_graceful=False)
     output = read_errors(first)
     assert first.returncode == 1, output
@@ -52,10 +52,10 @@ def test_a_killed_node_costs_one_attempt(cluster, tmp_path):
     assert second.returncode == 0, output
     assert "7 of 8 runs have nothing left to do; 1 to run on Ray (1 CPUs, 0 GPUs)" in output
 
-    assert_equal_records(trained, list_records(pool, *GRID))
-    for record in trained:
-        ends = [row[OUTCOME] for row in record.valid_prefix(ATTEMPTS_FILE) if OUTCOME in row]
-        assert ends == ["done"]  # no run was trained twice
+    assert_equal_records(records, list_records(pool, *GRID))
+    for record in records:
+        outcomes = [row[OUTCOME] for row in record.valid_prefix(ATTEMPTS_FILE) if OUTCOME in row]
+        assert outcomes == ["done"]  # no run was trained twice
 
 
 def test_ctrl_c_saves_every_checkpoint(cluster, tmp_path):
@@ -64,22 +64,22 @@ def test_ctrl_c_saves_every_checkpoint(cluster, tmp_path):
     few = ["model.depth=20", "seed=0,1", "schedule.iterations=2000"]
     address = ["hydra/launcher=ray", f"hydra.launcher.address={cluster.address}"]
     first = start_sweep(folder, *few, *address)
-    begun = list_records(folder, *few)
-    wait_until(lambda: all(record.valid_prefix(METRICS_FILE) for record in begun))
+    records = list_records(folder, *few)
+    wait_until(lambda: all(record.valid_prefix(METRICS_FILE) for record in records))
     first.send_signal(signal.SIGINT)
     output = read_errors(first)
     assert first.returncode == 128 + signal.SIGINT, output
     assert "stopping 2 runs" in output
-    for record in begun:
+    for record in records:
         assert record.valid_prefix(ATTEMPTS_FILE)[-1][OUTCOME] == "interrupted"
         assert not record.is_locked()
 
 
-def test_a_missing_cluster_is_one_line(tmp_path):
-    first = start_sweep(
+def test_missing_cluster_is_one_line(tmp_path):
+    sweep = start_sweep(
         tmp_path / "sweep", "hydra/launcher=ray", "hydra.launcher.address=127.0.0.1:1"
     )
-    output = read_errors(first)
-    assert first.returncode == 1
+    output = read_errors(sweep)
+    assert sweep.returncode == 1
     assert output.startswith("hydra.launcher.address: '127.0.0.1:1': ")
     assert output.count("\n") == 1, output

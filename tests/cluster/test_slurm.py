@@ -1,4 +1,4 @@
-"""The slurm launcher on a real one-node cluster: killed and timed-out jobs, the pool's records."""
+"""The slurm launcher on a real one-node cluster: killed, timed-out and queued jobs."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ from tests.support.one_node_slurm import ClusterError, cluster, install
 
 pytestmark = pytest.mark.cluster
 GRID = ["model=plain,residual", "model.depth=8,14,20,110"]
-# One minute is SLURM's shortest limit; its warning comes 10 s before, or up to 30 s earlier.
+# One minute is SLURM's shortest limit; its warning comes 10 s before it, or up to 30 s earlier.
 SLURM = ["hydra/launcher=slurm", "hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=10"]
 
 
@@ -37,7 +37,7 @@ def slurm():
 
 
 def hold_until_out_of_time(record):
-    """Stop the run's process, however fast this machine is, until SLURM has sent its warning."""
+    """Suspend the run's process until SLURM has sent its warning, however fast this machine is."""
     attempts = wait_until(
         lambda: record.valid_prefix(METRICS_FILE) and record.valid_prefix(ATTEMPTS_FILE)
     )
@@ -56,30 +56,42 @@ def hold_until_out_of_time(record):
 
 
 def read_pending_signals(process):
-    """Return the mask of the signals that a process has been sent and has not handled."""
+    """Return the mask of the signals that are pending for a process."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
-    except FileNotFoundError:  # it has ended
+    except FileNotFoundError:  # the process has ended
         return 0
     return int(re.search(r"^ShdPnd:\s*(\w+)", status, re.MULTILINE)[1], 16)
 
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory):
-    """The records of the same sweep, undisturbed, on this machine's own slots."""
+    """The records of the same sweep, undisturbed, run by the pool launcher."""
     folder = tmp_path_factory.mktemp("pool")
     assert start_sweep(folder, *GRID).wait() == 0
     return list_records(folder, *GRID)
 
 
-def test_a_killed_and_a_timed_out_job(slurm, pool, tmp_path):
+def count_resumptions(record, folder):
+    """Return how often a timed-out run was requeued; each time, it resumed from a checkpoint."""
+    rows = record.valid_prefix(ATTEMPTS_FILE)
+    outcomes = [row[OUTCOME] for row in rows if OUTCOME in row]
+    assert outcomes == ["interrupted"] * (len(outcomes) - 1) + ["done"]
+    log = (folder / f"multirun/{record.run_id}.log").read_text()
+    iterations = list(map(int, re.findall(r"resumes from iteration (\d+)", log)))
+    assert len(iterations) == len(outcomes) - 1
+    assert iterations == sorted(set(iterations))
+    return len(iterations)
+
+
+def test_killed_and_timed_out_jobs(slurm, pool, tmp_path):
     folder = tmp_path / "sweep"
     records = {record.run_id: record for record in list_records(folder, *GRID)}
     (victim,) = [records[run_id] for run_id in records if run_id.startswith("residual-d110")]
     (limited,) = [records[run_id] for run_id in records if run_id.startswith("plain-d110")]
     first = start_sweep(folder, *GRID, *SLURM, environment=slurm)
     waiting = ThreadPoolExecutor(1).submit(hold_until_out_of_time, limited)
-    wait_until(lambda: victim.valid_prefix(METRICS_FILE))  # it trains
+    wait_until(lambda: victim.valid_prefix(METRICS_FILE))  # it is training
     number = (folder / f"multirun/{victim.run_id}.log").resolve().parent.name
     subprocess.run(["scancel", "--signal=KILL", number], env=slurm, check=True)
     waiting.result()
@@ -89,14 +101,7 @@ def test_a_killed_and_a_timed_out_job(slurm, pool, tmp_path):
     assert output.count(" failed: ") == 1
     assert f"{victim.run_id} failed: job {number} was ended by SLURM or by a signal" in output
     assert "7 done, 1 failed" in output
-    # requeued automatically, at least once, and resumed from its checkpoint each time
-    ends = [row[OUTCOME] for row in limited.valid_prefix(ATTEMPTS_FILE) if OUTCOME in row]
-    assert len(ends) >= 2
-    assert ends == ["interrupted"] * (len(ends) - 1) + ["done"]
-    log = (folder / f"multirun/{limited.run_id}.log").read_text()
-    reached = list(map(int, re.findall(r"resumes from iteration (\d+)", log)))
-    assert len(reached) == len(ends) - 1
-    assert reached == sorted(set(reached))
+    assert count_resumptions(limited, folder) >= 1
     assert victim.state() is State.PARTIAL
 
     second = start_sweep(folder, *GRID, *SLURM, environment=slurm)
@@ -115,7 +120,7 @@ def test_a_killed_and_a_timed_out_job(slurm, pool, tmp_path):
     assert_equal_records(list_records(folder, *GRID), pool)
 
 
-def test_the_same_command_waits_for_queued_jobs_again(slurm, tmp_path):
+def test_same_command_waits_for_queued_jobs_again(slurm, tmp_path):
     folder = tmp_path / "sweep"
     few = ["model=residual", "model.depth=8,14,20"]
     first = start_sweep(
@@ -147,7 +152,7 @@ def test_ctrl_c_leaves_the_jobs_running(slurm, tmp_path):
     assert second.wait() == 0
 
 
-def test_a_missing_slurm_is_one_line(tmp_path):
+def test_missing_slurm_is_one_line(tmp_path):
     environment = os.environ | {"PATH": str(tmp_path)}
     environment.pop("SLURM_CONF", None)
     first = start_sweep(tmp_path / "sweep", "model.depth=8", *SLURM, environment=environment)

@@ -1,4 +1,4 @@
-"""The pool: a failing or killed job leaves the others alone, and no two jobs share a slot."""
+"""The pool: a failing or killed job does not affect the others, and no two jobs share a slot."""
 
 import io
 import os
@@ -35,11 +35,11 @@ def fail():
 
 
 def build_display(total):
-    """A display whose stream is not a terminal."""
+    """Return a display whose stream is not a terminal."""
     return Display(total, stream=io.StringIO())
 
 
-def test_failing_and_killed_jobs_leave_the_others_alone(tmp_path):
+def test_failing_and_killed_jobs_do_not_affect_the_others(tmp_path):
     display = build_display(4)
     jobs = build_jobs(tmp_path, [lambda: "one", fail, kill_this_process, lambda: "two"])
     results = Pool(CORES).run(jobs, display)
@@ -59,7 +59,7 @@ def test_failing_and_killed_jobs_leave_the_others_alone(tmp_path):
     assert "ValueError: first line" in log
 
 
-def test_a_job_without_a_log_continues_with_a_message(tmp_path):
+def test_job_without_a_log_continues_with_a_message(tmp_path):
     display = build_display(2)
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
@@ -90,9 +90,10 @@ def test_each_job_has_a_process_and_the_longest_starts_first(tmp_path):
 
 
 def build_twelve_jobs(folder, shares, at_a_time):
-    """Uneven jobs; each holds a file of its GPU while it runs, and fails if all `shares` are held.
+    """Return jobs of unequal length that fail if more than `shares` of them run on one GPU.
 
-    The first round ends when `at_a_time` jobs hold a file, so all slots were in use together.
+    Each job holds a file of its GPU while it runs. The first jobs wait until `at_a_time` jobs hold
+    a file, so that all slots are in use at the same time.
     """
     (folder / "held").mkdir()
     full = folder / "full"
@@ -100,17 +101,17 @@ def build_twelve_jobs(folder, shares, at_a_time):
     def run(index):
         gpu = os.environ["CUDA_VISIBLE_DEVICES"]
         for share in range(shares):
-            held = folder / "held" / f"{gpu}-{share}"
+            share_file = folder / "held" / f"{gpu}-{share}"
             try:
-                os.close(os.open(held, os.O_CREAT | os.O_EXCL))
+                os.close(os.open(share_file, os.O_CREAT | os.O_EXCL))
             except FileExistsError:
                 continue
             if len(os.listdir(folder / "held")) == at_a_time:
                 full.touch()
             wait_until(full.exists)
             sum(range((index * 7 % 12) * 100_000))
-            held.unlink()
-            return held.name
+            share_file.unlink()
+            return share_file.name
         full.touch()
         raise RuntimeError(f"more than {shares} jobs on GPU {gpu}")
 
@@ -131,7 +132,7 @@ SLOW_CASES = [
     [*FAST_CASES, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW_CASES)],
 )
 def test_no_slot_is_shared_and_each_job_sees_its_own_gpu(tmp_path, gpus, shares):
-    """The GPUs are names alone, which no driver knows."""
+    """The GPUs are mere names; no driver knows them."""
     slots = list_slots("cuda", None, shares, 1, [str(gpu) for gpu in range(gpus)])
     assert len({slot.name for slot in slots}) == len(slots) == gpus * shares
     at_a_time = min(12, len(slots))
@@ -141,14 +142,14 @@ def test_no_slot_is_shared_and_each_job_sees_its_own_gpu(tmp_path, gpus, shares)
     assert len({result.value for result in results}) == at_a_time
 
 
-def test_the_test_above_notices_a_slot_in_use_twice(tmp_path):
+def test_jobs_detect_a_slot_that_is_used_twice(tmp_path):
     slots = list_slots("cuda", None, 1, 1, ["0", "0"])
     results = Pool(slots).run(build_twelve_jobs(tmp_path, 1, 2), build_display(12))
     assert "more than 1 jobs on GPU 0" in [result.error for result in results]
 
 
 def test_more_jobs_than_slots_wait_for_a_free_one(tmp_path):
-    """Each job holds one of two files, and fails if there is none: never more than two run."""
+    """Each job holds one of two files, and fails if a third job holds one."""
 
     def run():
         for name in ("a", "b"):
@@ -210,7 +211,7 @@ def test_messages_outside_a_pool_are_logged(caplog):
     assert [record.getMessage() for record in caplog.records] == ["waiting for another process"]
 
 
-def test_a_failure_names_the_job_once(tmp_path):
+def test_failure_names_the_job_once(tmp_path):
     def run():
         raise ValueError("job 0: the reason")
 
@@ -219,22 +220,22 @@ def test_a_failure_names_the_job_once(tmp_path):
     assert "job 0 failed: the reason (log: " in display.stream.getvalue()
 
 
-class ThreeRounds(Display):
-    """Creates the file `then` after three rounds of the pool in which the file `since` exists."""
+class ThreePolls(Display):
+    """Creates the file `then` after three polls of the pool in which the file `since` exists."""
 
     def __init__(self, since, then):
         super().__init__(2, stream=io.StringIO())
-        self.since, self.then, self.rounds = since, then, 0
+        self.since, self.then, self.polls = since, then, 0
 
     def draw(self):
-        self.rounds += self.since.exists()
-        if self.rounds == 3:
+        self.polls += self.since.exists()
+        if self.polls == 3:
             self.then.touch()
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="no fork server on macOS")
 def test_jobs_outlive_their_fork_server(tmp_path):
-    """The server's death is neither the result of a running job, nor does it free its slot."""
+    """The server's death neither ends a running job nor frees its slot."""
     dead, released, finished = tmp_path / "dead", tmp_path / "released", tmp_path / "finished"
 
     def run():
@@ -247,7 +248,7 @@ def test_jobs_outlive_their_fork_server(tmp_path):
         return "done"
 
     jobs = build_jobs(tmp_path, [run, finished.exists])
-    results = Pool([Slot("one")]).run(jobs, ThreeRounds(dead, released))
+    results = Pool([Slot("one")]).run(jobs, ThreePolls(dead, released))
     assert [result.error for result in results] == [None, None]
     assert [result.value for result in results] == ["done", True]
 
@@ -266,7 +267,7 @@ def test_slots_of_a_cpu_machine_are_its_cores(monkeypatch):
     assert list_slots("cpu", None, 1, 1, ["0"])[0].environment == {}
 
 
-def test_a_capped_number_of_slots_is_spread_over_the_gpus():
+def test_capped_number_of_slots_is_spread_over_the_gpus():
     slots = list_slots("auto", 3, 2, 1, ["0", "5"])
     assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in slots] == ["0", "5", "0"]
 
@@ -301,11 +302,11 @@ def is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except (ProcessLookupError, FileNotFoundError):
         return False
-    return ") Z " not in status  # a zombie has ended; its parent has not collected it yet
+    return ") Z " not in status  # a zombie has ended, but its parent has not reaped it yet
 
 
 def wait_until(condition):
-    """Poll; the number of rounds only keeps a broken pool from hanging the test suite."""
+    """Poll until the condition holds; fail after a minute, so that a broken pool cannot hang."""
     for _ in range(1200):
         if condition():
             return
@@ -327,10 +328,10 @@ def test_stopping_the_parent_stops_the_children(tmp_path, signum):
     wait_until(lambda: not any(is_alive(pid) for pid in pids))
     assert status == (-signum if signum is signal.SIGKILL else 128 + signum)
     assert len(list(tmp_path.glob("started-*"))) == 2  # the third never started
-    assert len(list(tmp_path.glob("saved-*"))) == 2  # each had the time to save
+    assert len(list(tmp_path.glob("saved-*"))) == 2  # each had time to save
 
 
-def test_the_redrawn_line_counts_jobs_and_estimates_the_rest():
+def test_redrawn_line_counts_jobs_and_estimates_the_rest():
     display = Display(4, stream=io.StringIO(), work_total=40.0, started=0.0)
     for job in (0, 1):
         display.start_job(job, 10.0)

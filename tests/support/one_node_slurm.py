@@ -126,8 +126,8 @@ def install(accounting: bool = False) -> None:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     quiet = ["-q", "--no-install-recommends"]
     subprocess.run(["apt-get", "update", "-q"], check=False, env=environment, stdout=sys.stderr)
-    ended = subprocess.run([*command, *quiet], check=False, env=environment, stdout=sys.stderr)
-    if ended.returncode != 0:
+    completed = subprocess.run([*command, *quiet], check=False, env=environment, stdout=sys.stderr)
+    if completed.returncode != 0:
         raise ClusterError(f"`{shlex.join(command)}` failed; see its output above")
 
 
