@@ -20,6 +20,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 OVERRIDES = experiment=$(EXPERIMENT) $(if $(SEEDS),seed=$(SEEDS)) \
 	$(if $(DEPTHS),model.depth=$(DEPTHS)) $(if $(LAUNCHER),hydra/launcher=$(LAUNCHER)) $(ARGS)
+# Only the runs of the experiment are pulled if EXPERIMENT is set by the user
+GROUP = $(if $(filter-out file,$(origin EXPERIMENT)),--group $(EXPERIMENT))
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
@@ -71,8 +73,7 @@ sync: $(INSTALLED) ## Send W&B what it lacks of the experiment's records (needs 
 	@$(RUN) experiments/sync.py $(OVERRIDES)
 
 pull: $(INSTALLED) ## Write the runs of a W&B project to pulled/ (ARGS="tracking.entity=me")
-	@$(RUN) experiments/pull.py \
-		$(if $(filter-out file,$(origin EXPERIMENT)),--group $(EXPERIMENT)) $(ARGS)
+	@$(RUN) experiments/pull.py $(GROUP) $(ARGS)
 
 plan: $(INSTALLED) ## Estimate the experiment's cost (ARGS="--device cuda --devices 8")
 	@$(RUN) experiments/plan.py $(OVERRIDES)
