@@ -3,7 +3,7 @@
     make mutants                            300 mutants, seed 0: under an hour on two cores
     make mutants COUNT=20 ONLY=analysis     20 mutants of the files whose path begins with this
 
-Prints how many are detected in each module, and writes those that are not to build/mutants.txt.
+Prints how many are detected in each module, and writes the others to build/mutants.txt.
 """
 
 import argparse
@@ -83,7 +83,7 @@ def draw(paths: list[Path], count: int, seed: int) -> list[Mutant]:
     return sample
 
 
-# --- one worker: a copy of the tree, and a process with the slow imports done
+# --- one worker: a copy of the tree, in a process that has done the slow imports
 
 
 def prepare(parent: str) -> None:
@@ -123,7 +123,7 @@ def run_tests(tests: str, timeout: float) -> tuple[bool, float]:
         time.sleep(0.05)
         ended, status = os.waitpid(child, os.WNOHANG)
     with suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)  # and any process that it left behind
+        os.killpg(child, signal.SIGKILL)  # and any process that the tests started
     if not ended:
         os.waitpid(child, 0)
     return bool(ended) and os.waitstatus_to_exitcode(status) == 0, time.monotonic() - began
@@ -163,7 +163,7 @@ def run_mutant(job: tuple[Mutant, float]) -> tuple[Mutant, bool]:
 
 
 def run_unchanged(tests: str) -> tuple[str, bool, float]:
-    """Return the tests, whether they pass on the code as it is, and their seconds."""
+    """Return the tests, whether they pass on the unchanged code, and their seconds."""
     return tests, *run_tests(tests, UNCHANGED_TIMEOUT_S)
 
 
@@ -205,7 +205,7 @@ def write_survivors(survivors: list[Mutant]) -> None:
             place = f"{mutant.path.relative_to(ROOT)}:{mutant.line}"
             lines = [place, *diff_lines(mutant), f"# {format_mutant(mutant)}", ""]
             file.write("\n".join(lines) + "\n")
-    print(f"those not detected: {SURVIVORS.relative_to(ROOT)}")
+    print(f"undetected mutants: {SURVIVORS.relative_to(ROOT)}")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -214,7 +214,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--count", type=int, default=300, help="mutants in the sample")
     parser.add_argument("--seed", type=int, default=0, help="seed of the sample")
-    parser.add_argument("--only", default="", help="files whose path begins with this")
+    parser.add_argument(
+        "--only", default="", help="the beginning of the paths of the files to mutate"
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes")
     return parser.parse_args()
 

@@ -8,9 +8,14 @@ import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 from mutmut.mutation.mutators import mutation_operators, operator_string
 
-# Keywords that change speed, memory or a defensive check, but no number on one CPU.
+# Keyword arguments that affect speed, memory or a defensive check, but no number on one CPU.
 NO_NUMBER = {"strict", "inplace", "foreach", "non_blocking", "pin_memory", "set_to_none", "device"}
-MESSAGE_CALLS = ("log.", "notify", "warn_once", "super")  # beginnings of functions' names
+MESSAGE_CALLS = (
+    "log.",
+    "notify",
+    "warn_once",
+    "super",
+)  # the beginnings of the names of functions that print, log or delegate
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Change:
-    """A node of a file and its replacement. The file's new text is slow to build: see `mutant`."""
+    """A node of a file and its replacement. `mutant` builds the new file, which is slow."""
 
     path: Path
     line: int
@@ -71,7 +76,7 @@ def _changes(node: cst.CSTNode, inside: bool) -> Iterator[tuple[cst.CSTNode, cst
 
 
 def _decides_no_number(node: cst.CSTNode) -> bool:
-    """Return whether a node is a type, an error, an assertion, a message or such a keyword."""
+    """Return whether a node is a type, an error, an assertion, a message or a keyword in NO_NUMBER."""
     if isinstance(node, cst.Annotation | cst.Raise | cst.Assert | cst.Decorator):
         return True
     if isinstance(node, cst.Arg):

@@ -1,6 +1,6 @@
-"""The tests that run for the mutants of a module: the fast ones of these files, in this order.
+"""The tests for the mutants of each module: the fast tests of these files, in this order.
 
-training/distributed.py is missing: only slow tests start several processes.
+training/distributed.py is not listed: only slow tests start several processes.
 """
 
 TRAINING = "tests/training/test_[!d]*.py"
