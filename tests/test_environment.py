@@ -207,7 +207,8 @@ def test_emulated_bf16_warns_once(compose_config, monkeypatch, caplog, native):
     for precision in ("fp32", "bf16", "bf16"):
         check_precision(torch.device("cpu"), compose_config(f"precision={precision}").precision)
     device._warn_of_emulation.cache_clear()
-    assert [record.levelno for record in caplog.records] == [] if native else [logging.WARNING]
+    expected_levels = [] if native else [logging.WARNING]
+    assert [record.levelno for record in caplog.records] == expected_levels
 
 
 # Whole commands

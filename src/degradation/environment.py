@@ -18,7 +18,7 @@ PACKAGES = ("torch", "torchvision", "hydra-core", "wandb", "numpy", "scikit-lear
 TORCHVISION_MINOR_AHEAD = 15  # torchvision 0.29 is built for torch 2.14, as 0.15 was for 2.0
 REMEDY = "install both from the same index (run `make setup`, with TORCH_INDEX= for another build)"
 GIT_TIMEOUT_S = 5  # for one command
-LIBRARY_SUFFIXES = (".dylib", ".pyd")  # and whatever contains .so
+LIBRARY_SUFFIXES = (".dylib", ".pyd")  # and any name that contains .so
 
 
 class InstallationError(UserError):

@@ -297,17 +297,12 @@ def test_ten_crops_are_corners_centre_and_their_flips(root, build_loader):
     assert torch.equal(crops[1:, 9], crops[1:, 4].flip(3))
     path = root / "val/n02/n02_1.JPEG"  # a square
     with Image.open(path) as image:
-        pixels = (
-            torch.tensor(np.asarray(image.resize((20, 20), Image.Resampling.BILINEAR))).permute(
-                2, 0, 1
-            )
-            / 255
-        )
+        resized = image.resize((20, 20), Image.Resampling.BILINEAR)
+    pixels = torch.tensor(np.asarray(resized)).permute(2, 0, 1) / 255
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     square = (pixels - mean[:, None, None]) / deviation[:, None, None]
-    for crop, (top, left) in zip(
-        crops[3, :5], [(0, 0), (0, 4), (4, 0), (4, 4), (2, 2)], strict=True
-    ):
+    positions = [(0, 0), (0, 4), (4, 0), (4, 4), (2, 2)]
+    for crop, (top, left) in zip(crops[3, :5], positions, strict=True):
         torch.testing.assert_close(crop, square[:, top : top + 16, left : left + 16])
     assert build_loader("data.stream.ten_crop=false").ten_crop_batches() is None
 

@@ -149,17 +149,12 @@ def read_error_line(capsys, main):
 @pytest.fixture(scope="module")
 def build_config(compose_config):
     """A function (data set, its root, record root) -> Config."""
-    overrides = {
-        data: [
-            "data.root=/",
-            *(["model=imagenet_residual", "model.depth=18"] if data == "imagenet" else []),
-        ]
-        for data in ("image_folder", "imagenet", "cifar10", "cifar100", "fashion_mnist")
-    }
-    configs = {
-        data: compose_config(f"data={data}", *overrides[data], "tracking=disabled", "device=cpu")
-        for data in overrides
-    }
+    configs = {}
+    for data in ("image_folder", "imagenet", "cifar10", "cifar100", "fashion_mnist"):
+        overrides = [f"data={data}", "data.root=/", "tracking=disabled", "device=cpu"]
+        if data == "imagenet":
+            overrides += ["model=imagenet_residual", "model.depth=18"]
+        configs[data] = compose_config(*overrides)
 
     def build(data, root, record_root):
         config = configs[data]

@@ -1,4 +1,4 @@
-"""The base of the launchers pool, slurm and ray: whatever does not depend on where jobs run.
+"""The base of the launchers pool, slurm and ray: everything that is the same for all.
 
 Hydra scans plugin packages and executes every module whose name has no leading underscore a second
 time, which would define each class twice. So the code is in modules with a leading underscore.
