@@ -6,8 +6,8 @@ Three formats carry checksums:
 - a document: indented JSON, with the SHA-256 of its values;
 - a sealed file: any bytes, after a line with their SHA-256.
 
-Reading never follows a symbolic link and never opens a pipe or a device, so that a file that
-someone planted in one of our folders cannot lead out of it.
+Reading never follows a symbolic link and never opens a pipe or a device, so a file that somebody
+has planted in a record cannot redirect a read elsewhere.
 """
 
 import contextlib
@@ -28,11 +28,11 @@ CHECKSUM = "crc32"  # the key of a row's checksum
 DIGEST = "sha256"  # the key of a document's checksum
 TEMPORARY = ".tmp-"  # prefix of the files that an interrupted write may leave behind
 SEAL_PREFIX = b"sha256 "  # how the first line of a sealed file starts
-CHECKSUM_BYTES = len(f',"{CHECKSUM}":"00000000"}}\n')  # the end of a line, with its checksum
+CHECKSUM_BYTES = len(f',"{CHECKSUM}":"00000000"}}\n')  # how long the end of each line is
 
 
 class CorruptData(Exception):
-    """Content that differs from what was written. The message continues after the file's name."""
+    """Content that differs from what was written. The message follows the file's name."""
 
 
 # --- rows
@@ -54,7 +54,7 @@ def row_checksum(row: Row) -> str:
 
 def line_checksum(line: bytes) -> str | None:
     """Return the checksum of a line, or None if the line is truncated or its checksum is wrong."""
-    checksum = f"{zlib.crc32(_row_part(line)):08x}"
+    checksum = f"{zlib.crc32(_strip_checksum(line)):08x}"
     expected_end = f',"{CHECKSUM}":"{checksum}"}}\n'.encode()
     return checksum if line[-CHECKSUM_BYTES:] == expected_end else None
 
@@ -63,24 +63,24 @@ def decode_row(line: bytes) -> Row | None:
     """Return the row of a line, or None if the line is truncated, corrupt or not a JSON object."""
     if line_checksum(line) is None:
         return None
-    row = _from_json(_row_part(line))
+    row = _from_json(_strip_checksum(line))
     return row if isinstance(row, dict) else None
 
 
 def decode_rows(lines: list[bytes]) -> list[Row] | None:
     """Decode all lines at once, in half the time that `decode_row` takes for each.
 
-    Returns None if a line is corrupt, or if the lines have to be decoded one by one to find out.
+    Returns None if a line is corrupt, or if only decoding line by line can show whether one is.
 
     The result is checked less strictly than that of `decode_row`, so the caller must check that
     the values of every row are finite numbers. A number too large for a float becomes infinite
-    here. Lines that are not JSON each, but are JSON when joined, give at least one row with a list
-    or an object.
+    here. Lines that are JSON only when joined yield at least one row that contains a list or an
+    object.
     """
     if None in map(line_checksum, lines):
         return None
-    # A JSON string cannot contain a line break, and each part ends with a brace.
-    joined = b"[" + b",\n".join(map(_row_part, lines)) + b"]"
+    # A JSON string cannot contain a line break, and each line's JSON ends with a brace.
+    joined = b"[" + b",\n".join(map(_strip_checksum, lines)) + b"]"
     try:
         rows = FAST_DECODER.decode(joined.decode())
     except (ValueError, RecursionError):
@@ -91,7 +91,7 @@ def decode_rows(lines: list[bytes]) -> list[Row] | None:
     return decoded
 
 
-def _row_part(line: bytes) -> bytes:
+def _strip_checksum(line: bytes) -> bytes:
     """Return the JSON of a line without the checksum at its end."""
     return line[:-CHECKSUM_BYTES] + b"}"
 
@@ -100,7 +100,7 @@ def _row_part(line: bytes) -> bytes:
 
 
 def encode_document(values: Row) -> bytes:
-    """Return indented JSON, for people to read, with the checksum of the values among them."""
+    """Return the values and their checksum as indented JSON, which people can read."""
     digest = hashlib.sha256(_to_json(values).encode()).hexdigest()
     return json.dumps({**values, DIGEST: digest}, indent=1, sort_keys=True).encode() + b"\n"
 
@@ -175,7 +175,7 @@ def open_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a regular file for reading. Raises OSError, also for a link, a pipe or a device."""
     with open(path, "rb", opener=_open_without_following) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
         yield file
 
 
@@ -191,7 +191,7 @@ def read_file(path: Path) -> bytes:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that after a crash or a power cut it has its old or its new content, whole.
+    """Write a file so that a crash or a power cut leaves its complete old or new content.
 
     The content goes to a temporary name first, is flushed to the disk, and is then renamed. Missing
     folders are created. Raises OSError, and then the file is unchanged.
@@ -210,10 +210,9 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def append_row(path: Path, row: Row) -> None:
-    """Append one row; it is on the disk when this returns.
+    """Append one row, which is on the disk when this returns.
 
-    Raises OSError, for example when the disk is full, and then the file is cut back to its old
-    length.
+    Raises OSError, for example when the disk is full, after truncating the file to its old length.
     """
     is_new = not path.exists()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)

@@ -1,6 +1,6 @@
 """The table of metrics: the key, unit and meaning of every number that an evaluation records.
 
-Each definition below adds one `Metric` to `METRICS` and gives its key a constant. Training
+Each definition below adds one `Metric` to `METRICS` and assigns its key to a constant. Training
 computes the values, records validate them, W&B declares them and the analysis reads them, all
 from this table. A new metric therefore takes two changes: its definition here, and the code that
 computes it (`training/trainer.py`).
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PERCENT, NATS, ITERATIONS, COUNT, RATE = "percent", "nats", "iterations", "count", "1"
-WHOLE_UNITS = (ITERATIONS, COUNT)  # the values of these are integers
+INTEGER_UNITS = (ITERATIONS, COUNT)
 TRAIN, TEST, VALIDATION = "train", "test", "validation"
 
 # Whether the row of an iteration contains a metric, given the run's configuration as in run.json.
@@ -70,9 +70,9 @@ class Metric:
     optional: bool = False
 
     @property
-    def is_whole(self) -> bool:
+    def is_integer(self) -> bool:
         """Whether its values are integers."""
-        return self.unit in WHOLE_UNITS
+        return self.unit in INTEGER_UNITS
 
     @property
     def group(self) -> str | None:
@@ -230,7 +230,7 @@ TEN_CROP_TOP5_ERROR = _define(
         unit=PERCENT,
         split=TEST,
         label="ten-crop top-5 test error",
-        description="test images whose label is not among the five likeliest of the mean",
+        description="top-5 error of the mean probability over ten crops of each test image",
         condition=_with_ten_crop,
     )
 )
@@ -253,7 +253,7 @@ PLATEAUS = _define(
         unit=COUNT,
         split=None,
         label="learning-rate drops at plateaus",
-        description="how often the learning rate was lowered because the error stopped falling",
+        description="number of times the learning rate was lowered at a plateau of the error",
         condition=_with_plateau,
     )
 )

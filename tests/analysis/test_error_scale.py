@@ -106,4 +106,4 @@ def test_step_of_the_test_error(tmp_path):
 def test_impossible_numbers_of_images_are_refused(tmp_path, images, key):
     frame = load(tmp_path, [write_record(tmp_path, "a", State.DONE, images=images)])
     assert frame.runs.empty
-    assert frame.excluded[0].endswith(f"data.{key} is wrong")
+    assert frame.excluded[0].endswith(f"data.{key} is invalid")

@@ -118,17 +118,19 @@ NUMBERS = b'"iteration":40,"test/error":1,"train/clean_error":'
 PLANTED = {
     "too large for a float": [line(b"{" + NUMBERS + b"1e999}")],
     "not a number": [line(b"{" + NUMBERS + b"NaN}")],
-    "two rows in a line": [line(b"{" + NUMBERS + b"1},{" + NUMBERS.replace(b"40", b"80") + b"1}")],
+    "two rows in one line": [
+        line(b"{" + NUMBERS + b"1},{" + NUMBERS.replace(b"40", b"80") + b"1}")
+    ],
     "a row over two lines": [
         line(b"{" + NUMBERS + b'[{"a":1}'),
         line(b'{"b":1}]},{' + NUMBERS + b"2}"),
     ],
     "a key over two lines": [line(b'{"test/x}'), line(b'{y":1},{"test/x},{y":1}')],
     "a key twice": [line(b'{"iteration":1,' + NUMBERS + b"1}")],
-    "no text": [line(b"{" + NUMBERS + b'1,"test/\xff":1}')],
+    "not UTF-8": [line(b"{" + NUMBERS + b'1,"test/\xff":1}')],
     "a carriage return": [line(b"{" + NUMBERS + b"1\r}")],
-    "no row": [line(b"[1}")],
-    "nothing": [b"\n"],
+    "not an object": [line(b"[1}")],
+    "an empty line": [b"\n"],
 }
 
 

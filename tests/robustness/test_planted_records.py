@@ -191,7 +191,7 @@ def test_requested_run_is_shown_without_its_record(tmp_path):
 def test_record_under_the_id_of_another_config_is_excluded(tmp_path):
     name = "plain-d20-s0-00000000"
     write(tmp_path, name)
-    with pytest.raises(RecordError, match="config is not the one that the run's id is made of"):
+    with pytest.raises(RecordError, match="config does not match the hash in the run id"):
         load_where(tmp_path, None)
 
 
@@ -214,10 +214,10 @@ def test_link_pipe_or_folder_for_a_file_is_named(tmp_path, planted, name):
 
 
 INVALID_ROWS = [
-    ("metrics", "3 of 3 lines (line 1: iteration is wrong)", [row("40"), row(80), row(120)]),
+    ("metrics", "3 of 3 lines (line 1: iteration is invalid)", [row("40"), row(80), row(120)]),
     (
         "metrics",
-        "2 of 3 lines (line 2: train/clean_error is wrong)",
+        "2 of 3 lines (line 2: train/clean_error is invalid)",
         [row(40), row(80, "low"), row(120)],
     ),
     (
@@ -228,37 +228,37 @@ INVALID_ROWS = [
     ("metrics", "2 of 3 lines (line 2: iteration does not increase)", [row(40), row(40), row(120)]),
     (
         "metrics",
-        "2 of 3 lines (line 2: train/clean_error is wrong)",
+        "2 of 3 lines (line 2: train/clean_error is invalid)",
         [row(40), row(80, 101.0), row(120)],
     ),
     (
         "metrics",
-        "2 of 3 lines (line 2: a key is not known)",
+        "2 of 3 lines (line 2: a key is unknown)",
         [row(40), row(80) | {"state": "done"}, row(120)],
     ),
-    ("metrics", "2 of 3 lines (line 2: lr is wrong)", [row(40), row(80) | {"lr": [1]}, row(120)]),
+    ("metrics", "2 of 3 lines (line 2: lr is invalid)", [row(40), row(80) | {"lr": [1]}, row(120)]),
     (
         "attempts",
-        "1 of 3 lines (line 1: device is wrong)",
+        "1 of 3 lines (line 1: device is invalid)",
         [START | {"device": 7}, START, {"end": 15.0}],
     ),
     ("attempts", "1 of 3 lines (line 2: end is missing)", [START, {"a": 1}, {"end": 15.0}]),
     (
         "attempts",
-        "1 of 3 lines (line 2: reason is wrong)",
+        "1 of 3 lines (line 2: reason is invalid)",
         [START, {"end": 1, "reason": {"a": 1}}, {"end": 15.0}],
     ),
     (
         "attempts",
-        "1 of 3 lines (line 1: versions is wrong)",
+        "1 of 3 lines (line 1: versions is invalid)",
         [START | {"versions": [1]}, START, {"end": 15.0}],
     ),
-    ("probes", "1 of 3 lines (line 3: is there twice)", [PROBE, PROBE | {"iteration": 120}, PROBE]),
-    ("probes", "1 of 2 lines (line 1: table is wrong)", [PROBE | {"table": 7}, PROBE]),
-    ("probes", "1 of 2 lines (line 1: table is wrong)", [PROBE | {"table": {"layer": 7}}, PROBE]),
+    ("probes", "1 of 3 lines (line 3: is a duplicate)", [PROBE, PROBE | {"iteration": 120}, PROBE]),
+    ("probes", "1 of 2 lines (line 1: table is invalid)", [PROBE | {"table": 7}, PROBE]),
+    ("probes", "1 of 2 lines (line 1: table is invalid)", [PROBE | {"table": {"layer": 7}}, PROBE]),
     (
         "probes",
-        "1 of 2 lines (line 1: table is wrong)",
+        "1 of 2 lines (line 1: table is invalid)",
         [PROBE | {"table": {"layer": [[1]]}}, PROBE],
     ),
     (
@@ -268,13 +268,13 @@ INVALID_ROWS = [
     ),
     (
         "probes",
-        "1 of 2 lines (line 1: column kernel is missing or wrong)",
+        "1 of 2 lines (line 1: column kernel is missing or invalid)",
         [PROBE | {"table": {"layer": [1]}}, PROBE],
     ),
     ("landscape", "1 of 2 lines (line 2: x is not on the grid)", [POINT, POINT | {"x": 0.3}]),
-    ("landscape", "1 of 2 lines (line 2: points is wrong)", [POINT, POINT | {"points": 0}]),
-    ("landscape", "1 of 2 lines (line 2: reach is wrong)", [POINT, POINT | {"reach": 0}]),
-    ("landscape", "1 of 2 lines (line 2: pictures is wrong)", [POINT, POINT | {"pictures": [1]}]),
+    ("landscape", "1 of 2 lines (line 2: points is invalid)", [POINT, POINT | {"points": 0}]),
+    ("landscape", "1 of 2 lines (line 2: reach is invalid)", [POINT, POINT | {"reach": 0}]),
+    ("landscape", "1 of 2 lines (line 2: pictures is invalid)", [POINT, POINT | {"pictures": [1]}]),
 ]
 
 

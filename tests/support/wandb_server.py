@@ -44,10 +44,10 @@ class StoredRun:
 
 
 def finished_run(
-    name: str, group: str, description: dict[str, Any], lines: Mapping[int, str]
+    name: str, group: str, metadata: dict[str, Any], lines: Mapping[int, str]
 ) -> StoredRun:
     """Return a run as the mirror of a finished training leaves it. `lines`: see `line_of`."""
-    config = json.dumps({key: {"value": value} for key, value in description.items()})
+    config = json.dumps({key: {"value": value} for key, value in metadata.items()})
     return StoredRun(name, group, "train", [], config, "finished", lines)
 
 
@@ -196,7 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200)
 
     def _answer_query(self, name: str, variables: dict[str, Any]) -> dict[str, Any]:
-        """Answer a GraphQL operation: `RunFiles` by `_on_run_files`."""
+        """Answer a GraphQL operation; `_on_run_files` handles `RunFiles`."""
         snake_case = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
         handler = getattr(self, f"_on_{snake_case}", None)
         if handler is None:
@@ -242,22 +242,15 @@ class _Handler(BaseHTTPRequestHandler):
         return {"model": {**project, "bucket": bucket}}
 
     def _on_upsert_bucket(self, variables: dict[str, Any]) -> dict[str, Any]:
-        entity, project, name = (
-            variables.get("entity") or ENTITY,
-            variables["project"],
-            variables["name"],
-        )
+        entity = variables.get("entity") or ENTITY
+        project, name = variables["project"], variables["name"]
         inserted = (entity, project, name) not in self.server.runs
         run = self.server.runs.setdefault((entity, project, name), StoredRun())
         run.display_name = variables.get("displayName") or run.display_name
-        run.group, run.job_type = (
-            variables.get("groupName") or run.group,
-            variables.get("jobType") or run.job_type,
-        )
-        run.tags, run.config = (
-            variables.get("tags") or run.tags,
-            variables.get("config") or run.config,
-        )
+        run.group = variables.get("groupName") or run.group
+        run.job_type = variables.get("jobType") or run.job_type
+        run.tags = variables.get("tags") or run.tags
+        run.config = variables.get("config") or run.config
         run.state = "running"
         owner = {"id": "p", "name": project, "entity": {"id": "e", "name": entity}}
         bucket = {

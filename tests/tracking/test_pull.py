@@ -77,13 +77,13 @@ def read_sent(config):
 
 def plant(server, config, token="000000", **changes):
     """Store the run of a record on the server, as the mirror leaves it, and return it."""
-    identity = read_training_run(config, record_of(config)).init_arguments
-    description, rows = read_sent(config)
-    run = finished_run(
-        identity["name"], identity["group"], description, dict(enumerate(map(line_of, rows)))
-    )
-    server.runs[ENTITY, PROJECT, f"{identity['name']}-{token}"] = replace(run, **changes)
-    return server.runs[ENTITY, PROJECT, f"{identity['name']}-{token}"]
+    init_arguments = read_training_run(config, record_of(config)).init_arguments
+    metadata, rows = read_sent(config)
+    name, group = init_arguments["name"], init_arguments["group"]
+    run = finished_run(name, group, metadata, dict(enumerate(map(line_of, rows))))
+    planted = replace(run, **changes)
+    server.runs[ENTITY, PROJECT, f"{name}-{token}"] = planted
+    return planted
 
 
 def pull(config, root, group=None):
@@ -114,36 +114,36 @@ def run_pull(*arguments):
 
 def test_rows_and_metadata_are_restored_byte_for_byte(trained):
     record = record_of(trained)
-    description, rows = read_sent(trained)
-    assert restore_metadata(record.run_id, description) == read_contents(record).metadata
+    metadata, rows = read_sent(trained)
+    assert restore_metadata(record.run_id, metadata) == read_contents(record).metadata
     probed = {
         "iteration": 6,
         "probes/responses": {"path": "media/table/x"},
         "_step": 6,
         "_runtime": 1.5,
     }
-    back = restore_metrics(read_contents(record).metadata["config"], [probed, *rows])
-    assert json.dumps(back, sort_keys=True) == json.dumps(
+    restored = restore_metrics(read_contents(record).metadata["config"], [probed, *rows])
+    assert json.dumps(restored, sort_keys=True) == json.dumps(
         record.valid_prefix(METRICS_FILE), sort_keys=True
     )
 
 
 def test_loss_that_was_not_finite_is_none_again(trained):
-    description, rows = read_sent(trained)
+    metadata, rows = read_sent(trained)
     del rows[0][CLEAN_LOSS]
-    back = restore_metrics(description["config"], rows)
-    assert back[0][CLEAN_LOSS] is None
-    assert [row[CLEAN_LOSS] for row in back[1:]] == [row[CLEAN_LOSS] for row in rows[1:]]
+    restored = restore_metrics(metadata["config"], rows)
+    assert restored[0][CLEAN_LOSS] is None
+    assert [row[CLEAN_LOSS] for row in restored[1:]] == [row[CLEAN_LOSS] for row in rows[1:]]
 
 
 def test_constructed_network_has_a_row_without_lr(tiny):
     config = tiny("model=constructed", "model.depth=14", "model.grown_from=8", "probes=none")
     train(config)
-    description, rows = read_sent(config)
+    metadata, rows = read_sent(config)
     record = record_of(config)
-    description = restore_metadata(record.run_id, description)
-    assert description == read_contents(record).metadata
-    assert restore_metrics(description["config"], rows) == record.valid_prefix(METRICS_FILE)
+    metadata = restore_metadata(record.run_id, metadata)
+    assert metadata == read_contents(record).metadata
+    assert restore_metrics(metadata["config"], rows) == record.valid_prefix(METRICS_FILE)
     assert rows[0]["iteration"] == 0
     assert "lr" not in rows[0]
 
@@ -151,39 +151,42 @@ def test_constructed_network_has_a_row_without_lr(tiny):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda rows: rows.reverse(), "where that of 4 belongs"),
-        (lambda rows: rows.pop(1), "iteration 12 where that of 8 belongs"),
-        (lambda rows: rows.append(rows[-1] | {"iteration": 16}), "16 where no row belongs"),
-        (lambda rows: rows.insert(1, rows[0]), "iteration 4 where that of 8 belongs"),
+        (lambda rows: rows.reverse(), "instead of iteration 4"),
+        (lambda rows: rows.pop(1), "iteration 12 instead of iteration 8"),
+        (lambda rows: rows.append(rows[-1] | {"iteration": 16}), "16 instead of no further row"),
+        (lambda rows: rows.insert(1, rows[0]), "iteration 4 instead of iteration 8"),
         (
             lambda rows: rows[1].update({"test/error": float("nan")}),
-            "iteration 8: test/error is no number: nan",
+            "iteration 8: test/error is not a number: nan",
         ),
-        (lambda rows: rows[1].update({"test/loss": "NaN"}), "iteration 8: test/loss is no number"),
+        (
+            lambda rows: rows[1].update({"test/loss": "NaN"}),
+            "iteration 8: test/loss is not a number",
+        ),
         (
             lambda rows: rows[1].update({"train/clean_loss": 10**400}),
-            "train/clean_loss is no number",
+            "train/clean_loss is not a number",
         ),
         (
             lambda rows: rows[1].update({"train/clean_error": True}),
-            "train/clean_error is no number",
+            "train/clean_error is not a number",
         ),
-        (lambda rows: rows[1].update({"test/error": 101.0}), "iteration 8: test/error is wrong"),
-        (lambda rows: rows[1].update({"iteration": "8"}), "where that of 8 belongs"),
-        (lambda rows: rows[1].update({"<b>evil</b>": 1.0}), "does not belong there"),
+        (lambda rows: rows[1].update({"test/error": 101.0}), "iteration 8: test/error is invalid"),
+        (lambda rows: rows[1].update({"iteration": "8"}), "instead of iteration 8"),
+        (lambda rows: rows[1].update({"<b>evil</b>": 1.0}), "is unexpected"),
         (
             lambda rows: rows[1].update({"schedule/plateaus": 1}),
-            "'schedule/plateaus' does not belong there",
+            "'schedule/plateaus' is unexpected",
         ),
         (lambda rows: rows[1].pop("test/error"), "iteration 8: test/error is missing"),
         (lambda rows: rows[1].pop("lr"), "iteration 8: lr is missing"),
     ],
 )
 def test_rows_that_do_not_match_the_config_are_refused(trained, change, message):
-    description, rows = read_sent(trained)
+    metadata, rows = read_sent(trained)
     change(rows)
     with pytest.raises(InvalidPull, match=message):
-        restore_metrics(description["config"], rows)
+        restore_metrics(metadata["config"], rows)
 
 
 @pytest.mark.parametrize(
@@ -207,17 +210,17 @@ def test_rows_that_do_not_match_the_config_are_refused(trained, change, message)
     ],
 )
 def test_metadata_that_does_not_match_the_id_is_refused(trained, change):
-    description, _ = read_sent(trained)
-    change(description)
+    metadata, _ = read_sent(trained)
+    change(metadata)
     with pytest.raises(InvalidPull):
-        restore_metadata(record_of(trained).run_id, description)
+        restore_metadata(record_of(trained).run_id, metadata)
 
 
 def test_wrong_family_is_refused_though_the_hash_matches(trained):
-    description, _ = read_sent(trained)
-    liar = record_of(trained).run_id.replace("residual", "plain")
-    with pytest.raises(InvalidPull, match="not the one that the run's id is made of"):
-        restore_metadata(liar, description | {"run_id": liar, "family": "plain"})
+    metadata, _ = read_sent(trained)
+    false_id = record_of(trained).run_id.replace("residual", "plain")
+    with pytest.raises(InvalidPull, match="which does not match the run id"):
+        restore_metadata(false_id, metadata | {"run_id": false_id, "family": "plain"})
 
 
 # --- records
@@ -355,7 +358,7 @@ def test_pulled_runs_give_the_same_figures(tiny, server, tmp_path):
     assert read_files(root) == before
     report = Path(__file__).parents[2] / "experiments" / "report.py"
     for records in (local, root):
-        words = [
+        arguments = [
             report,
             "--records",
             records,
@@ -365,7 +368,7 @@ def test_pulled_runs_give_the_same_figures(tiny, server, tmp_path):
             records.name,
         ]
         process = subprocess.run(
-            [sys.executable, *words], capture_output=True, text=True, check=False
+            [sys.executable, *arguments], capture_output=True, text=True, check=False
         )
         assert process.returncode == 0, process.stderr
     written = [
@@ -384,8 +387,8 @@ def test_planted_runs_and_other_groups_are_not_pulled(trained, server, tmp_path)
     plant(server, trained, "00why0", job_type="explain")
     for name in ("../x", f"../{record.run_id}", "<script>alert(1)</script>", "a\nb", "", None):
         server.runs[ENTITY, PROJECT, f"evil-{name!r}"] = replace(good, display_name=name)
-    liar = record.run_id.replace("-s0-", "-s1-")
-    server.runs[ENTITY, PROJECT, f"{liar}-000000"] = replace(good, display_name=liar)
+    false_id = record.run_id.replace("-s0-", "-s1-")
+    server.runs[ENTITY, PROJECT, f"{false_id}-000000"] = replace(good, display_name=false_id)
     broken = record.run_id.replace("-s0-", "-s2-")
     server.runs[ENTITY, PROJECT, f"{broken}-000000"] = replace(
         good, display_name=broken, config="[1"
@@ -454,8 +457,8 @@ def test_failing_server_leaves_no_partial_record(trained, server, tmp_path, monk
 def test_pull_command_prints_one_line_per_run_or_problem(trained, server, tmp_path, monkeypatch):
     run_id, local, root = record_of(trained).run_id, trained.record_root, tmp_path / "pulled"
     plant(server, trained)
-    words = [f"record_root={local}", "--into", str(root), "tracking.init_timeout=2"]
-    process = run_pull(*words)
+    arguments = [f"record_root={local}", "--into", str(root), "tracking.init_timeout=2"]
+    process = run_pull(*arguments)
     assert (process.returncode, process.stderr) == (0, "")
     assert process.stdout.splitlines() == [
         f"{run_id:<34} pulled, done, 3 rows; equal to the one in {local}",
@@ -465,24 +468,24 @@ def test_pull_command_prints_one_line_per_run_or_problem(trained, server, tmp_pa
     record = record_of(trained)
     record.path(DONE_FILE).unlink()
     record.rewrite_rows(METRICS_FILE, record.valid_prefix(METRICS_FILE)[:1])
-    process = run_pull(*words)
+    process = run_pull(*arguments)
     assert process.returncode == 0
     difference = "metrics.jsonl: the record lacks the rows from iteration 8 on"
     assert f"differs from the one in {local}: {difference}" in process.stdout
-    assert run_pull(*words, "--compare", str(tmp_path / "nowhere")).stdout.endswith(
+    assert run_pull(*arguments, "--compare", str(tmp_path / "nowhere")).stdout.endswith(
         "0 different or corrupt, 1 missing\n"
     )
     refused = {
-        "trained": run_pull(*words[:1], "--into", local),
-        "nowhere": run_pull(*words, "tracking.project=nowhere"),
-        "disabled": run_pull(*words, "tracking=disabled"),
+        "trained": run_pull(*arguments[:1], "--into", local),
+        "nowhere": run_pull(*arguments, "tracking.project=nowhere"),
+        "disabled": run_pull(*arguments, "tracking=disabled"),
         "dpth": run_pull("model.dpth=8"),
         "into": run_pull("--into"),
     }
     server.absent.set()
-    refused["W&B"] = run_pull(*words)
+    refused["W&B"] = run_pull(*arguments)
     monkeypatch.delenv("WANDB_API_KEY")
-    refused["no API key"] = run_pull(*words)
+    refused["no API key"] = run_pull(*arguments)
     for word, process in refused.items():
         assert (process.returncode, process.stdout) == (1, "")
         assert len(process.stderr.splitlines()) == 1

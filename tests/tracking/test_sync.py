@@ -103,7 +103,7 @@ def test_online_run_is_complete_and_leaves_no_files(online, server, tmp_path, mo
         == 11
     )
     sent = len(server.sent())
-    assert sync(config) == [("complete already", True)]
+    assert sync(config) == [("already complete", True)]
     assert len(server.sent()) == sent
     assert (
         sys.exit,
@@ -167,7 +167,7 @@ def test_offline_run_is_sent_once_and_its_folder_removed(tiny, server):
     assert_complete(server, config)
     assert not list(folders.glob("offline-run-*"))
     sent = len(server.sent())
-    assert sync(config) == [("complete already", True)]
+    assert sync(config) == [("already complete", True)]
     assert len(server.sent()) == sent
 
 
@@ -229,7 +229,7 @@ def test_key_is_in_no_file_and_entity_and_project_are_used(online, server, capfd
     root = record_of(config).root
     written = [(path, path.read_bytes()) for path in root.rglob("*") if path.is_file()]
     assert any(path.suffix == ".wandb" for path, _ in written) == (mode == "offline")
-    assert sync(config) == [("complete already" if mode == "online" else "sent 5 of 5 rows", True)]
+    assert sync(config) == [("already complete" if mode == "online" else "sent 5 of 5 rows", True)]
     assert_complete(server, config, entity="a team", project="elsewhere")
     written += [(path, path.read_bytes()) for path in root.rglob("*") if path.is_file()]
     assert not [path for path, content in written if KEY.encode() in content]
@@ -245,11 +245,11 @@ def test_sync_sends_later_probes_as_a_run_of_their_own(online, server, monkeypat
     config.tracking.mode = "online"
     before = len(server.runs)
     (training, probes) = sync(config)
-    assert training == ("complete already", True)
+    assert training == ("already complete", True)
     assert probes == ("sent 4 of 4 rows", True)
     assert len(server.runs) == before + 1
     assert_complete(server, config)
-    assert sync(config) == [("complete already", True)] * 2
+    assert sync(config) == [("already complete", True)] * 2
 
 
 @pytest.mark.slow
@@ -258,7 +258,7 @@ def test_probe_command_sends_what_sync_would_send(online, server):
     train(config)
     run_probes(config)
     assert_complete(server, config)
-    assert sync(config) == [("complete already", True)] * 2
+    assert sync(config) == [("already complete", True)] * 2
 
 
 def tiny_arguments(config):

@@ -295,7 +295,10 @@ def test_auto_is_online_only_with_a_key(tmp_path, monkeypatch, key, mode):
 def test_disabled_never_starts_a_run(tmp_path, monkeypatch):
     monkeypatch.setattr(wandb, "init", lambda **_: pytest.fail("W&B was started"))
     with mirror(
-        Tracking("disabled", "p", None, 1.0, False), tmp_path, lambda: pytest.fail("asked"), []
+        Tracking("disabled", "p", None, 1.0, False),
+        tmp_path,
+        lambda: pytest.fail("init arguments were built"),
+        [],
     ) as send:
         send({"iteration": 1})
 

@@ -1,4 +1,4 @@
-"""A record as it was at one moment, for an analysis that reads while other runs are trained."""
+"""`CachedRecord`: reads each file of a record once, so an analysis can run during training."""
 
 from functools import cached_property
 from pathlib import Path

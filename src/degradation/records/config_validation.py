@@ -20,7 +20,7 @@ from degradation.records.value_checks import (
 )
 from degradation.run_id import PARENT_KEY
 
-# Keys of the configuration without which a run cannot be shown.
+# The analysis cannot use a run whose configuration lacks one of these keys.
 REQUIRED_CONFIG_KEYS = (
     "seed",
     "data.name",
@@ -70,12 +70,12 @@ def check_config(config: Any) -> str | None:
         return "config is missing"
     mistyped = find_mistyped_key(config, Config, "")
     if mistyped is not None:
-        return f"config.{mistyped} is wrong"
+        return f"config.{mistyped} is invalid"
     return _check_values(dict(_flatten("", config)))
 
 
 def _check_values(values: dict[str, Any]) -> str | None:
-    """Check that required keys are there and values in range. Keys are dotted."""
+    """Check that no required key is missing and that values are in range. Keys are dotted."""
     if len(values) > MAX_CONFIG_KEYS:
         return f"config has {len(values)} keys"
     for key in REQUIRED_CONFIG_KEYS:

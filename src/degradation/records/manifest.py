@@ -1,6 +1,6 @@
 """The manifest (DONE): the outcome of a finished run and the checksum of every file it consists of.
 
-Whatever changes in the record later no longer matches it, and the run counts as unfinished again.
+If a file changes later, it no longer matches the manifest, and the run counts as unfinished again.
 """
 
 import errno
@@ -34,9 +34,9 @@ FILE_PATTERN = re.compile(
         ]
     )
 )
-# The analysis reads these, so their content is verified even where other files are only measured.
+# The analysis reads these, so their content is verified even where only other files' lengths are.
 ALWAYS_VERIFIED = (RUN_FILE, METRICS_FILE)
-# The file is gone, or something else has its name. Other errors, such as a failing disk, may pass.
+# The file is missing, or something else has its name. Other errors may be temporary.
 MISSING_ERRNOS = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL)
 
 
@@ -77,10 +77,12 @@ def is_manifest(values: Any) -> TypeGuard[Manifest]:
     """Return whether the values have the form of a manifest; a valid checksum does not imply it."""
     if not isinstance(values, dict) or values.get("outcome") not in (State.DONE, State.DIVERGED):
         return False
-    return _are_files(values.get("files")) and _are_checksums(values.get(PROBES_FILE, []))
+    return _are_file_fingerprints(values.get("files")) and _are_checksums(
+        values.get(PROBES_FILE, [])
+    )
 
 
-def _are_files(value: Any) -> bool:
+def _are_file_fingerprints(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
     return all(
@@ -106,22 +108,23 @@ def find_mismatch(
     """Return a sentence about the first file that differs from the manifest; None if all match.
 
     Args:
-        folder: the folder of the record. manifest: what the files must match. verify_contents:
-        compare the content of all files. Without it, only the length of weights and
-            snapshots is compared, which takes no time.
+        folder: the folder of the record.
+        manifest: what the files must match.
+        verify_contents: compare the content of all files. Otherwise, only the length of weights
+            and snapshots is compared, which takes no time.
         read: returns the content of a file, given its name. Raises OSError.
 
     Raises:
-        RecordError: a file cannot be read at the moment. That is no corruption, and a valid run
-            must not be retrained because of it.
+        RecordError: a file cannot be read at the moment. That does not make it corrupt, and a
+            valid run must not be retrained because of it.
     """
     for name, expected in manifest["files"].items():
         path = folder / name
-        has_to_be_read = verify_contents or name in ALWAYS_VERIFIED or path.is_symlink()
+        must_be_read = verify_contents or name in ALWAYS_VERIFIED or path.is_symlink()
         try:
-            if has_to_be_read and fingerprint(read(name)) != expected:
+            if must_be_read and fingerprint(read(name)) != expected:
                 return f"{path}: its checksum differs from the one in {DONE_FILE}"
-            if not has_to_be_read and path.stat().st_size != expected["bytes"]:
+            if not must_be_read and path.stat().st_size != expected["bytes"]:
                 return f"{path}: its length differs from the one in {DONE_FILE}"
         except OSError as error:
             problem = f"{path}: cannot be read ({error.strerror or error})"

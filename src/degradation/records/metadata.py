@@ -13,8 +13,7 @@ from degradation.durable_io import Row
 FAMILIES = ("plain", "residual", "constructed", "plain-preactivation", "preactivation")
 COMPLEXITY_COLUMNS = ("parameters", "multiply_adds", "activations")
 
-# The reader accepts a run.json that lacks any other key: an earlier release may not have written
-# it.
+# Any other key may be missing: an earlier release may not have written it.
 REQUIRED_KEYS = frozenset({"run_id", "family", "config", "data", "data.classes", "census"})
 
 
@@ -24,7 +23,7 @@ def _positive() -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class DataMetadata:
-    """The data set of a run. Numbers of images are those that training and testing used."""
+    """The data set of a run. Numbers of images count those that were used."""
 
     name: str  # `data.name` of the configuration
     checksum: str  # of all images and labels

@@ -15,12 +15,12 @@ HASHED_RUN_ID = re.compile(r".+-d\d+-s\d+-([0-9a-f]{8})")
 
 
 def check_metadata(metadata: Row, run_id: str) -> str | None:
-    """Return what is wrong with the values of run.json in a few words; None if they are valid.
+    """Return in a few words what is wrong with the values of run.json; None if they are valid.
 
     Keys that `metadata.REQUIRED_KEYS` does not list may be absent.
     """
     if metadata.get("run_id") != run_id:
-        return f"is of another run, {quote(metadata.get('run_id'))}"
+        return f"belongs to another run, {quote(metadata.get('run_id'))}"
     if metadata.get("family") not in FAMILIES:
         return f"family: {quote(metadata.get('family'))} is not allowed"
     return (
@@ -54,16 +54,16 @@ def _check_fields(values: Row, kind: type, prefix: str) -> str | None:
 
 def _check_data(data: Any) -> str | None:
     if not isinstance(data, dict):
-        return "data is missing or wrong"
+        return "data is missing or invalid"
     for field in fields(DataMetadata):
         key = f"data.{field.name}"
         if field.name not in data:
             if key in REQUIRED_KEYS:
                 return f"{key} is missing"
         elif not _is_valid_data_value(data[field.name], field):
-            return f"{key} is wrong"
+            return f"{key} is invalid"
     if "commonest" in data and data["commonest"] > data.get("train", 0):
-        return "data.commonest is wrong"
+        return "data.commonest is invalid"
     return None
 
 
@@ -76,7 +76,7 @@ def _is_valid_data_value(value: Any, field: Field[Any]) -> bool:
 
 def _check_complexity(census: Any) -> str | None:
     if not isinstance(census, dict) or not all(map(is_count, census.values())):
-        return "census is missing or wrong"
+        return "census is missing or invalid"
     return None
 
 
@@ -85,4 +85,4 @@ def _check_id(config: Row, run_id: str) -> str | None:
     match = HASHED_RUN_ID.fullmatch(run_id)
     if match is None or hash_values(config) == match[1]:
         return None
-    return "config is not the one that the run's id is made of"
+    return "config does not match the hash in the run id"

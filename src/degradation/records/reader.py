@@ -1,4 +1,4 @@
-"""Read the valid rows of a record, and report the others."""
+"""Read the valid rows of a record, and report the invalid ones."""
 
 from collections.abc import Callable
 

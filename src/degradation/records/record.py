@@ -1,13 +1,13 @@
-"""`Record`: reads and writes the record of one run. No other module knows where its files lie.
+"""`Record`: reads and writes the record of one run. No other module knows the paths of its files.
 
 What a record guarantees, also after a crash, a full disk or a power cut:
 
 - Whole files (run.json, checkpoint.pt, snapshots, weights.pt, DONE) have their old or their new
-  content, never a part of it. `degradation.durable_io` writes them.
+  content in full, never in part. `degradation.durable_io` writes them.
 - A row that `append` has written is on the disk. A row that a crash has truncated is detected by
   its checksum and dropped.
 - A run is finished if DONE is valid and all files match it (`outcome`). DONE is written last, and
-  written again from the last row of attempts.jsonl if it is lost (`restore_manifest`).
+  restored from the last row of attempts.jsonl if it is lost (`restore_manifest`).
 - One process at a time trains a run (`lock`). The kernel releases the lock when that process dies.
 """
 
@@ -66,7 +66,7 @@ class Record:
         self.folder = self.root / run_id
 
     def path(self, name: str) -> Path:
-        """Return where the file of this name lies."""
+        """Return the path of the file with this name."""
         return self.folder / name
 
     # --- whole files
@@ -77,7 +77,7 @@ class Record:
         return fingerprint(content)
 
     def read(self, name: str) -> bytes:
-        """Return the content of a file. Raises RecordError if it is missing or not as in DONE."""
+        """Return the content of a file. Raises RecordError if it is missing or corrupt."""
         content = self._read_if_exists(name)
         if content is None:
             raise RecordError(f"{self.path(name)}: missing")
@@ -132,7 +132,7 @@ class Record:
         """Write run.json unless it exists, and return its fingerprint.
 
         An existing run.json must hold the same values. It may lack some, since an earlier release
-        may have written it. If it is corrupt, it is written again, with a warning.
+        may have written it. If it is corrupt, it is rewritten, with a warning.
 
         Raises:
             RecordError: run.json holds other values.
@@ -147,7 +147,7 @@ class Record:
                 if _contains(metadata, existing):
                     return fingerprint(content)
                 raise RecordError(
-                    f"{self.path(RUN_FILE)}: holds other values than this run of the same id;"
+                    f"{self.path(RUN_FILE)}: holds other values than this run with the same id;"
                     " move it away"
                 )
         document = {"schema_version": SCHEMA_VERSION, **metadata}
@@ -157,7 +157,7 @@ class Record:
         """Return the values without the schema version. Raises CorruptData."""
         values = self._decode_document(RUN_FILE, content)
         version = values.pop("schema_version")
-        # Version 1 has no checksum of its own, so the one in DONE, if there is one, has to match.
+        # Version 1 has no checksum of its own, so DONE, if it exists, must match.
         if version == READABLE_VERSIONS[0] and not self._matches_manifest(RUN_FILE, content):
             raise CorruptData(f"differs from the one in {DONE_FILE}")
         return values
@@ -173,7 +173,7 @@ class Record:
     # --- rows
 
     def append(self, name: str, row: Row) -> None:
-        """Append a row to a .jsonl file; it is on the disk when this returns."""
+        """Append a row to a .jsonl file. It is on the disk when this returns."""
         append_row(self.path(name), row)
 
     def valid_prefix(self, name: str) -> list[Row]:
@@ -189,7 +189,7 @@ class Record:
         return rows
 
     def valid_rows(self, name: str) -> list[Row]:
-        """Return all rows whose checksum is right, of a file whose rows are independent."""
+        """Return all rows with a valid checksum. For files whose rows are independent."""
         return [row for row in self._decode_lines(name) if row is not None]
 
     def count_corrupt_lines(self, name: str) -> int:
@@ -199,14 +199,14 @@ class Record:
     def rewrite_rows(self, name: str, rows: list[Row]) -> None:
         """Replace the content of a file by these rows, atomically.
 
-        A resumed training drops the rows after its checkpoint: it measures them again.
+        A resumed run drops the rows after its checkpoint, because it measures them again.
         """
         content = b"".join(encode_row(row) for row in rows)
         if self._read_if_exists(name) != content:
             self.write(name, content)
 
     def _decode_lines(self, name: str) -> Iterator[Row | None]:
-        """Yield the row of each line, None for a truncated or corrupt one."""
+        """Yield the row of each line, or None if the line is truncated or corrupt."""
         for line in self._read_lines(name):
             yield decode_row(line)
 
@@ -214,7 +214,7 @@ class Record:
         content = self._read_if_exists(name) or b""
         return content.splitlines(keepends=True)
 
-    # --- the manifest, and what follows from it
+    # --- the manifest and the outcome
 
     def finish(self, manifest: Manifest) -> None:
         """Write DONE, then remove the checkpoint, which is no longer needed."""
@@ -233,7 +233,7 @@ class Record:
         return values if is_manifest(values) else None
 
     def find_mismatch(self, verify_contents: bool = False) -> str | None:
-        """Return a sentence about why the run does not count as finished; None if it is finished.
+        """Return why the run does not count as finished, in one sentence; None if it is finished.
 
         See `manifest.find_mismatch` for `verify_contents`.
         """
@@ -255,7 +255,7 @@ class Record:
         return State(manifest["outcome"])
 
     def final_outcome(self) -> State | None:
-        """Return the outcome if nothing is left to do, not even to remove the checkpoint.
+        """Return the outcome of a finished run whose checkpoint has been removed; otherwise None.
 
         The content of all files is verified.
         """
@@ -264,7 +264,7 @@ class Record:
         return self.outcome(verify_contents=True)
 
     def restore_manifest(self) -> bool:
-        """Write a missing or corrupt DONE again, and return whether that was possible.
+        """Restore a missing or corrupt DONE, and return whether that was possible.
 
         It is possible if the last row of attempts.jsonl holds the manifest and all files match it.
         """
@@ -280,13 +280,13 @@ class Record:
         return True
 
     def discard_manifest(self) -> None:
-        """Remove DONE, so that the run counts as unfinished and is trained again."""
+        """Remove DONE, so that the run counts as unfinished and is retrained."""
         self.path(DONE_FILE).unlink(missing_ok=True)
 
     def read_training_probes(self) -> list[Row] | None:
         """Return the rows of probes.jsonl that training measured; None if the manifest lacks them.
 
-        Rows that were measured after training are not among them.
+        Rows that were measured after training are excluded.
         """
         checksums = (self.read_manifest() or {}).get(PROBES_FILE)
         if checksums is None:
@@ -294,7 +294,7 @@ class Record:
         return [row for row in self.valid_rows(PROBES_FILE) if row_checksum(row) in checksums]
 
     def count_lost_probes(self) -> int:
-        """Return how many rows of probes, of those that training measured, are no longer there."""
+        """Return how many of the probe rows that training measured have been lost."""
         expected = (self.read_manifest() or {}).get(PROBES_FILE, [])
         present = map(line_checksum, self._read_lines(PROBES_FILE))
         return len(set(expected) - set(present))
@@ -317,7 +317,7 @@ class Record:
 
     @contextmanager
     def lock(self, timeout: float = 1.0) -> Iterator[None]:
-        """Hold the run for this process.
+        """Lock the run for this process.
 
         Args:
             timeout: seconds to wait. At least one second is sensible, because `is_locked` in
@@ -335,7 +335,7 @@ class Record:
 
     @contextmanager
     def lock_file(self, name: str) -> Iterator[None]:
-        """Hold one appended file for this process; other processes may append to other files."""
+        """Lock one .jsonl file for this process; other processes may append to other files."""
         with hold(self.path(f"{name}.lock"), NO_TIMEOUT):
             yield
 
@@ -347,7 +347,7 @@ class Record:
         """Remove the temporary files of a killed attempt.
 
         Raises:
-            RecordError: there is a symbolic link, which leads out of the record.
+            RecordError: the record contains a symbolic link, which may point outside it.
         """
         for path in self.folder.rglob("*"):
             if path.is_symlink():

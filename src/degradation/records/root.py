@@ -17,7 +17,7 @@ TOKEN_PATTERN = re.compile("[0-9a-f]{6}")
 
 
 def root_token(root: Path) -> str:
-    """Return six hexadecimal digits that identify this record root, and create them if needed.
+    """Return the token of a record root, six hexadecimal digits, and create it if necessary.
 
     W&B never frees the id of a deleted run, and two roots may hold the same run: the token makes
     their W&B ids differ. Raises OSError.
@@ -44,7 +44,7 @@ def _read_token(path: Path) -> str | None:
     token = str(row.get(TOKEN_KEY, bare_token))
     if TOKEN_PATTERN.fullmatch(token):  # the token becomes a part of file names
         return token
-    log.warning("%s: is corrupt; W&B runs of this record root get a new token", path)
+    log.warning("%s: corrupt; W&B runs of this record root get a new token", path)
     return None
 
 

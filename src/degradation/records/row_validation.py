@@ -1,7 +1,7 @@
 """Checks of the rows of a record. A valid checksum does not imply a meaningful row.
 
-Each `check_*_row` function takes a row and the valid rows before it, and returns what is wrong with
-the row in a few words, or None if it is valid.
+Each `check_*_row` function takes a row and the valid rows before it, and returns in a few
+words what is wrong with the row, or None if it is valid.
 """
 
 import math
@@ -39,10 +39,10 @@ def _find_invalid_key(
         if key not in values:
             return f"{key} is missing"
         if not is_valid(values[key]):
-            return f"{key} is wrong"
+            return f"{key} is invalid"
     for key, is_valid in (optional or {}).items():
         if key in values and not is_valid(values[key]):
-            return f"{key} is wrong"
+            return f"{key} is invalid"
     return None
 
 
@@ -72,7 +72,7 @@ ATTEMPT_END_OPTIONAL: dict[str, Check] = {
 
 
 def check_attempt_row(row: Row, _previous: Sequence[Row]) -> str | None:
-    """Check the row that starts or that ends an attempt."""
+    """Check the row that starts or ends an attempt."""
     if "start" in row:
         return _find_invalid_key(row, ATTEMPT_START, ATTEMPT_START_OPTIONAL)
     return _find_invalid_key(row, ATTEMPT_END, ATTEMPT_END_OPTIONAL)
@@ -96,10 +96,10 @@ def check_metrics_row(row: Row, previous: Sequence[Row]) -> str | None:
         return f"{ITERATION} does not increase"
     for key, value in row.items():
         if not is_known(key):
-            return "a key is not known"
+            return "a key is unknown"
         is_valid = is_percent if is_percentage(key) else is_number
         if value is not None and not is_valid(value):
-            return f"{key} is wrong"
+            return f"{key} is invalid"
     return None
 
 
@@ -126,7 +126,7 @@ def are_valid_metrics_rows(rows: list[Row]) -> bool:
 
 
 def _are_rising_counts(column: Sequence[Any]) -> bool:
-    if set(map(type, column)) != {int}:  # `type`, because isinstance takes a bool for an int
+    if set(map(type, column)) != {int}:  # `type`, because a bool is an instance of int
         return False
     rises = all(map(operator.lt, column, column[1:]))
     return rises and is_count(column[0]) and is_count(column[-1])
@@ -195,13 +195,13 @@ PROBE_ROW: dict[str, Check] = {
 def check_probe_row(row: Row, previous: Sequence[Row]) -> str | None:
     """Check the table that one probe measured at one iteration.
 
-    There must not be an earlier row of the same probe, iteration and number of images.
+    No earlier row may have the same probe, iteration and number of images.
     """
     problem = _find_invalid_key(row, PROBE_ROW)
     if problem:
         return problem
     if any(_probe_key(other) == _probe_key(row) for other in previous):
-        return "is there twice"
+        return "is a duplicate"
     return _check_probe_table(row[PROBE], row[TABLE])
 
 
@@ -214,13 +214,13 @@ def _check_probe_table(probe: str, table: dict[str, Any]) -> str | None:
     """Check a table of columns. All columns must have the same length; empty ones are allowed."""
     for column in table.values():
         if not isinstance(column, list) or not _are_cells(column):
-            return f"{TABLE} is wrong"
+            return f"{TABLE} is invalid"
     lengths = {len(column) for column in table.values()} - {0}
     if len(lengths) != 1 or ITERATION in table:
         return f"{TABLE} has no rows"
     for name, is_valid in column_checks(probe).items():
         if name not in table or not all(map(is_valid, table[name])):
-            return f"column {name} is missing or wrong"
+            return f"column {name} is missing or invalid"
     return None
 
 
@@ -256,11 +256,11 @@ def check_landscape_row(row: Row, _previous: Sequence[Row]) -> str | None:
         return problem
     middle = (row["points"] - 1) // 2
     if middle < 1 or row["points"] % 2 == 0:
-        return "points is wrong"
+        return "points is invalid"
     for axis in ("x", "y"):
         index = row[axis] / row["reach"] * middle
         if abs(index) > middle + 0.5 or not math.isclose(index, round(index), abs_tol=1e-6):
             return f"{axis} is not on the grid"
     if row["shape"] == "line" and row["y"] != 0:
-        return "y is wrong"
+        return "y is invalid"
     return None

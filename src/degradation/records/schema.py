@@ -31,7 +31,7 @@ DONE_FILE = "DONE"
 LOCK_FILE = "lock"
 
 # Keys of a row of probes: the probe's name, the number of images it was measured on, the class of
-# device ("cpu" or "cuda"), and the measured table, column by column. The iteration is there too.
+# device ("cpu" or "cuda"), and the measured table, column by column; also the iteration.
 PROBE, IMAGES, DEVICE, TABLE = "probe", "pictures", "device", "table"
 
 # Keys of the row that ends an attempt: its outcome, the reason of a failure, its duration in

@@ -1,6 +1,6 @@
 """Checks of single values in a record, shared by the checks of its rows and of run.json.
 
-A value that passes can be computed with and shown in a table, a page and a figure as it is.
+A value that passes is safe to compute with, and to show in tables, figures and HTML.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ LONGEST_TEXT = 10_000  # characters
 
 
 def is_number(value: Any) -> bool:
-    """Return whether the value is a finite int or float, and no bool."""
+    """Return whether the value is a finite int or float, but not a bool."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) < LARGEST_NUMBER  # False for NaN too
@@ -32,7 +32,7 @@ def is_percent(value: Any) -> bool:
 
 
 def is_integer(value: Any) -> bool:
-    """Return whether the value is an int, and no bool."""
+    """Return whether the value is an int, but not a bool."""
     return isinstance(value, int) and is_number(value)
 
 
@@ -47,7 +47,7 @@ def is_text(value: Any) -> bool:
 
 
 def is_name(value: Any) -> bool:
-    """Return whether the value is a text of one line without control characters."""
+    """Return whether the value is a single line of text without control characters."""
     return is_text(value) and is_single_line(value)
 
 

@@ -1,4 +1,4 @@
-"""Mirror a training to W&B while it runs. The record on disk is the truth; W&B may always fail.
+"""Mirror a run to W&B while it trains. The record on disk is authoritative; W&B may fail.
 
 A failure of W&B never disturbs the training. It is logged once and ends the mirroring;
 `degradation.tracking.sync` sends the rest later, from the record.
@@ -32,7 +32,7 @@ class _Mirror:
     def start(
         self, process: WandbProcess, tracking: Tracking, root: Path, init_arguments: dict[str, Any]
     ) -> None:
-        """Begin the run: online if the mode allows it and the server answers, else offline."""
+        """Start the run: online if the mode allows it and the server answers, else offline."""
         try_online = tracking.mode == "online" or (tracking.mode == "auto" and has_key())
         modes: list[Mode] = ["online", "offline"] if try_online else ["offline"]
         for mode in modes:
@@ -49,7 +49,7 @@ class _Mirror:
         self.attempt(lambda run: run.add(row))
 
     def attempt(self, action: Callable[[WandbRun], None]) -> None:
-        """Do something with the run; a failure ends the mirroring."""
+        """Apply an action to the run; a failure ends the mirroring."""
         if self.run is None:
             return
         try:
@@ -61,7 +61,7 @@ class _Mirror:
             self.run = None
 
     def report_failure(self, message: str, *values: object) -> None:
-        """Log the first failure as a warning; further ones are only of interest for debugging."""
+        """Log the first failure as a warning, and later ones for debugging only."""
         log.log(logging.DEBUG if self.has_failed else logging.WARNING, message, *values)
         self.has_failed = True
 
@@ -88,27 +88,38 @@ def mirror(
     if tracking.mode == "disabled":
         yield lambda _: None
         return
-    mirrored = _Mirror()
     with ExitStack() as stack:
-        try:
-            init_arguments = build_init_arguments()
-            scratch = scratch_folder(root, init_arguments["id"])
-            process = stack.enter_context(wandb_session(scratch, tracking.init_timeout))
-            mirrored.start(process, tracking, root, init_arguments)
-        except (OSError, WandbError, LockTimeout) as error:
-            mirrored.report_failure(
-                "W&B cannot be started (%s); the record on disk is complete, and %s", error, LATER
-            )
+        wandb_mirror = _start(stack, tracking, root, build_init_arguments)
         for row in rows:
-            mirrored.send(row)
+            wandb_mirror.send(row)
         exit_code = 1
         try:
-            yield mirrored.send
+            yield wandb_mirror.send
             # Only now: after a failed training, the rows of the last iteration may be incomplete.
-            mirrored.attempt(WandbRun.flush)
+            wandb_mirror.attempt(WandbRun.flush)
             exit_code = 0
         finally:
-            mirrored.attempt(lambda run: run.finish(exit_code))
+            wandb_mirror.attempt(lambda run: run.finish(exit_code))
+
+
+def _start(
+    stack: ExitStack,
+    tracking: Tracking,
+    root: Path,
+    build_init_arguments: Callable[[], dict[str, Any]],
+) -> _Mirror:
+    """Start wandb, which the stack then ends, and the run. A failure of either is logged."""
+    wandb_mirror = _Mirror()
+    try:
+        init_arguments = build_init_arguments()
+        scratch = scratch_folder(root, init_arguments["id"])
+        process = stack.enter_context(wandb_session(scratch, tracking.init_timeout))
+        wandb_mirror.start(process, tracking, root, init_arguments)
+    except (OSError, WandbError, LockTimeout) as error:
+        wandb_mirror.report_failure(
+            "W&B cannot be started (%s); the record on disk is complete, and %s", error, LATER
+        )
+    return wandb_mirror
 
 
 def mirror_analysis(

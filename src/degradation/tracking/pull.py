@@ -1,6 +1,6 @@
-"""Bring the runs of a W&B project back into records, with all rows of their histories.
+"""Pull the runs of a W&B project into records, with all rows of their histories.
 
-W&B does not store how a run of ours ended, so that follows from its rows. A run that W&B calls
+W&B does not store the outcome of a run, so it is derived from the rows. A run that W&B calls
 finished and that has the row of the last iteration is done. If it has fewer rows, it has diverged:
 the mirror closes a run as finished in these two cases only. Any other run is unfinished, and a
 later pull completes it.
@@ -43,7 +43,7 @@ FINISHED = "finished"  # W&B's state of a run with exit status 0
 
 @dataclass(frozen=True)
 class PullResult:
-    """What became of one run.
+    """The result of pulling one run.
 
     Attributes:
         run_id: the run.
@@ -64,7 +64,7 @@ class Listing:
 
     Attributes:
         copies: the W&B ids for each run id; several record roots may have mirrored the same run.
-        refused: runs that are not ours.
+        refused: runs that this project did not mirror.
     """
 
     copies: dict[str, list[str]] = field(default_factory=dict)
@@ -108,9 +108,9 @@ class Project:
         return Listing(sorted_copies, listing.refused)
 
     def pull(self, run_id: str, copies: Iterable[str]) -> PullResult:
-        """Bring one run into its record.
+        """Pull one run into its record.
 
-        Of several copies a finished one is taken, else the one with the most rows.
+        Of several copies, a finished one is preferred, then the one with the most rows.
 
         Args:
             run_id: the run.
@@ -118,7 +118,7 @@ class Project:
 
         Raises:
             OSError: the record cannot be written.
-            WandbError: the server does not answer, nor after a restart of wandb.
+            WandbError: the server does not answer, even after a restart of wandb.
         """
         valid: list[tuple[str, RunContents]] = []
         problems: list[str] = []
@@ -128,7 +128,7 @@ class Project:
             except InvalidPull as refusal:
                 problems.append(f"{copy} refused: {refusal}")
             except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-                # wandb parses what the server sends, and does not expect all that it may send.
+                # wandb parses the server's replies without validating them first.
                 reason = f"{type(error).__name__}: {error}"
                 problems.append(f"{copy} refused: it cannot be interpreted ({reason})")
             except WandbError as error:
@@ -139,10 +139,7 @@ class Project:
             return PullResult(run_id, "; ".join(problems), False)
         valid.sort(key=_rank_copy)
         (_, best), *others = valid
-        for copy, contents in others:
-            difference = find_difference(best, contents)
-            if contents.outcome is not None and difference:
-                problems.append(f"{copy} differs and is excluded: {difference}")
+        problems += _report_differences(best, others)
         message, is_complete = store(self.root, run_id, best, self.path)
         all_messages = "; ".join([message, *problems])
         return PullResult(run_id, all_messages, is_complete and not problems, best)
@@ -175,8 +172,18 @@ class Project:
 
 
 def _is_mirrored_training(name: Any, wandb_id: Any) -> bool:
-    """Return whether a W&B run is named by a run id, and its W&B id is that and a root's token."""
+    """Return whether a W&B run has a run id as its name, and that and a root's token as its id."""
     return is_run_id(name) and re.fullmatch(f"{name}-[0-9a-f]{{6}}", str(wandb_id)) is not None
+
+
+def _report_differences(best: RunContents, others: Iterable[tuple[str, RunContents]]) -> list[str]:
+    """Return one line for each finished copy that differs from the best one."""
+    problems = []
+    for copy, contents in others:
+        difference = find_difference(best, contents)
+        if contents.outcome is not None and difference:
+            problems.append(f"{copy} differs and is excluded: {difference}")
+    return problems
 
 
 def _rank_copy(copy: tuple[str, RunContents]) -> tuple[bool, int]:

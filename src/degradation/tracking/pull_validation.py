@@ -1,9 +1,9 @@
-"""Turn what W&B sends of a run into the values of a record, and refuse what is not a valid record.
+"""Convert a run that W&B sends into the values of a record, and refuse it if they are invalid.
 
 Nothing that a server sends is trusted. The checks are those of `degradation.records`. In addition,
 run.json must have the keys that training writes, and there must be one row for each evaluation,
-with the metrics that the configuration asks for. What W&B loses is restored: which numbers are
-integers, and None in place of a loss that was not finite.
+with the metrics that the configuration requires. What W&B loses is restored: which numbers are
+integers, and None for a loss that was not finite.
 """
 
 import math
@@ -27,7 +27,7 @@ NOT_METRICS = ("_", "probes/")  # prefixes of W&B's own keys and of tables, whic
 
 
 class InvalidPull(Exception):
-    """Why a run of W&B cannot become a record, in a few words."""
+    """The reason why a W&B run cannot become a record, in a few words."""
 
 
 # --- run.json
@@ -49,9 +49,7 @@ def restore_metadata(run_id: str, sent: Any) -> Row:
     family = hashed_family(config["model"])
     prefix = run_id_prefix(family, config["model"]["depth"], config["seed"])
     if metadata["family"] != family or not run_id.startswith(prefix):
-        raise InvalidPull(
-            f"config is that of {prefix}..., not the one that the run's id is made of"
-        )
+        raise InvalidPull(f"config is that of {prefix}..., which does not match the run id")
     return metadata
 
 
@@ -60,10 +58,10 @@ def _check_values(metadata: Row) -> str | None:
     if metadata["data"]["name"] != metadata["config"]["data"]["name"]:
         return "data.name differs from the one in config"
     if not is_count(metadata["numerics_version"]):
-        return "numerics_version is wrong"
+        return "numerics_version is invalid"
     parent = metadata.get("parent")
     if parent is not None and not is_run_id(parent):
-        return "parent is wrong"
+        return "parent is invalid"
     return None
 
 
@@ -84,13 +82,13 @@ def restore_types(value: Any, kind: Any) -> Any:
         (entry_kind,) = get_args(kind)
         return [restore_types(entry, entry_kind) for entry in value]
     if kind in (int, float) and is_number(value):
-        return _restore_number(value, is_whole=kind is int)
+        return _restore_number(value, is_integer=kind is int)
     return value
 
 
-def _restore_number(value: float, is_whole: bool) -> float:
-    """Return a float, or an int for a whole number. A check refuses 1.5 for the latter."""
-    if not is_whole:
+def _restore_number(value: float, is_integer: bool) -> float:
+    """Return a float, or an int where one is expected. A later check refuses a 1.5 there."""
+    if not is_integer:
         return float(value)
     return int(value) if math.isfinite(value) and float(value).is_integer() else value
 
@@ -143,9 +141,11 @@ def _select_metrics(sent_row: Row) -> Row:
 def _restore_row(config: Row, values: Row, expected_iteration: int | None) -> Row:
     """Return the row of an evaluation. Raises InvalidPull."""
     if values.get(ITERATION) != expected_iteration:
-        found = quote(values.get(ITERATION))
-        expected = "no row" if expected_iteration is None else f"that of {expected_iteration}"
-        raise InvalidPull(f"has a row of iteration {found} where {expected} belongs")
+        received = quote(values.get(ITERATION))
+        expected = f"iteration {expected_iteration}"
+        if expected_iteration is None:
+            expected = "no further row"
+        raise InvalidPull(f"the history has iteration {received} instead of {expected}")
     problem = _find_wrong_metric(config, values)
     if problem:
         raise InvalidPull(f"iteration {expected_iteration}: {problem}")
@@ -153,7 +153,7 @@ def _restore_row(config: Row, values: Row, expected_iteration: int | None) -> Ro
     for name in _list_metrics(config, values[ITERATION]):
         metric = METRICS[name]
         if name in values:
-            row[name] = _restore_number(values[name], metric.is_whole)
+            row[name] = _restore_number(values[name], metric.is_integer)
         elif metric.nullable:
             row[name] = None
     return row
@@ -168,9 +168,9 @@ def _find_wrong_metric(config: Row, values: Row) -> str | None:
             return f"{name} is missing"
     for key in sorted(values):
         if key not in names:
-            return f"{quote(key)} does not belong there"
+            return f"{quote(key)} is unexpected"
         if not is_number(values[key]):
-            return f"{key} is no number: {quote(values[key])}"
+            return f"{key} is not a number: {quote(values[key])}"
     return None
 
 

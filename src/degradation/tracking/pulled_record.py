@@ -1,9 +1,9 @@
 """Write pulled runs into records, and compare W&B's version of a run with a record.
 
-A pulled record has run.json, all rows of metrics and the outcome, and says where it comes from. It
+A pulled record has run.json, all rows of metrics and the outcome, and names its source. It
 has no weights, snapshots or probes, and no device or duration of an attempt: W&B does not have
-them, or they are not pulled. Such records therefore have a root of their own, into which nothing
-is trained.
+them, or they are not pulled. Such records therefore have a root of their own, in which no run is
+trained.
 """
 
 import time
@@ -32,7 +32,7 @@ from degradation.records.schema import (
 )
 
 PULLED_FROM = "pulled from W&B: "  # in place of a device
-# In the record root: a record is written here and then moved to its place, so it appears whole.
+# In the record root: a record is written here and then moved to its place in one step.
 STAGING_DIR = f"{TEMPORARY}pull"
 
 
@@ -102,8 +102,8 @@ def _find_row_difference(recorded: Row | None, pulled: Row | None) -> str | None
     if recorded is None or pulled is None:
         return None
     for key in sorted(recorded.keys() | pulled.keys()):
-        both_have_it = key in recorded and key in pulled
-        if not both_have_it or recorded[key] != pulled[key]:
+        is_in_both = key in recorded and key in pulled
+        if not is_in_both or recorded[key] != pulled[key]:
             values = f"{quote(pulled.get(key))} in W&B, {quote(recorded.get(key))} in the record"
             return f"iteration {recorded[ITERATION]}: {key} is {values}"
     return None
@@ -152,7 +152,7 @@ def store(root: Path, run_id: str, contents: RunContents, source: str) -> tuple[
     Args:
         root: the record root.
         run_id: the run.
-        contents: what W&B has of it.
+        contents: what W&B has of the run.
         source: the entity and project, which the record names as its origin.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Send to W&B what it lacks of the records: each row once, and confirmed by the server."""
+"""Send to W&B what it lacks of the records: each row once, confirmed by the server."""
 
 import json
 from collections.abc import Iterator
@@ -23,12 +23,12 @@ TABLES_DIR = "media/table"  # where a W&B run stores the files of its tables
 
 @dataclass(frozen=True)
 class SyncResult:
-    """What became of one W&B run.
+    """The result of syncing one W&B run.
 
     Attributes:
         name: the name of the W&B run.
         message: one line for the user.
-        is_complete: the server now has all of it.
+        is_complete: the server now has the whole run.
     """
 
     name: str
@@ -42,8 +42,8 @@ class ServerState:
 
     Attributes:
         step_count: number of steps in its history.
-        last_step: the last of them; -1 without any.
-        state: W&B's word for how the run ended.
+        last_step: the last of them; -1 if there is none.
+        state: W&B's name for the state of the run.
         missing_tables: content of the tables that rows refer to and that were never uploaded, by
             file name.
     """
@@ -79,7 +79,7 @@ class Server:
         """Send what the server lacks of a record.
 
         Yields one result per W&B run of the record; none if the record has no rows yet. A corrupt
-        record gives a result, too, that is not complete.
+        record yields a result that is not complete.
         """
         if not record.folder.exists():
             return
@@ -103,7 +103,7 @@ class Server:
         name = run.init_arguments["name"]
         before = self._get_state(run)
         if before.is_complete(run):
-            return SyncResult(name, "complete already", True)
+            return SyncResult(name, "already complete", True)
         try:
             self._send(run, before.missing_tables)
         except WandbError as error:

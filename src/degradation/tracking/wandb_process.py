@@ -1,4 +1,4 @@
-"""wandb and its process wandb-core, under control: they cannot block, change or outlive their user.
+"""Control wandb and its process wandb-core: they cannot block, change or outlive this process.
 
 Every call into wandb has a time limit, and all its exceptions become WandbError. Its temporary
 files lie in a folder that is removed with the session, and wandb-core ends with the session.
@@ -30,9 +30,9 @@ Result = TypeVar("Result")
 
 # Seconds after wandb's own time limits; then wandb-core is killed, which ends the call.
 GRACE_S = 5.0
-# wandb prints this when the server has given an answer after which it does not retry.
+# wandb prints this when the server's answer makes it give up.
 REFUSED = "Fatal error while uploading data"
-# wandb would otherwise fill folders in the home folder, which nobody removes.
+# wandb would otherwise fill folders in the user's home that nobody removes.
 CACHE_VARIABLES = ("WANDB_CACHE_DIR", "WANDB_DATA_DIR")
 
 
@@ -76,7 +76,7 @@ class WandbProcess:
             self.core = self.core or _find_core()
 
     def restart(self) -> None:
-        """Start a new wandb-core: the old one refuses a run id that it has failed at.
+        """Start a new wandb-core: the old one refuses a run id after a failure.
 
         Raises WandbError.
         """
@@ -100,7 +100,7 @@ class WandbProcess:
         try:
             self.call(_tear_down)
         except WandbError as error:
-            log.debug("wandb was not torn down: %s", error)
+            log.debug("wandb could not be closed: %s", error)
         if core is not None:
             _end(core)
         self.core = None
@@ -110,7 +110,7 @@ class WandbProcess:
         if core is not None:
             core.kill()
 
-    # `wandb.termsetup` makes wandb print by these three methods.
+    # `wandb.termsetup` makes wandb print through these three methods.
 
     def info(self, message: str) -> None:
         log.debug("%s", message)
@@ -124,10 +124,10 @@ class WandbProcess:
 
 @contextmanager
 def wandb_session(scratch: Path, timeout_s: float) -> Iterator[WandbProcess]:
-    """Start wandb, and end it at the exit.
+    """Start wandb, and end it on exit.
 
     Args:
-        scratch: a folder for temporary files, which exists during the session only. Folders that
+        scratch: a folder for temporary files that exists only during the session. Folders that
             killed processes have left beside it are removed.
         timeout_s: how long wandb itself waits in one call, in seconds.
 
@@ -198,7 +198,7 @@ def _import_wandb() -> None:
 
 @contextmanager
 def _temporary_files_in(folder: Path) -> Iterator[None]:
-    """Let the tempfile module use this folder."""
+    """Make the tempfile module use this folder."""
     before = tempfile.tempdir
     tempfile.tempdir = str(folder)
     try:

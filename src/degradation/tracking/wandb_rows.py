@@ -1,4 +1,4 @@
-"""What W&B gets of a record: one run of the training, and one of the probes measured after it."""
+"""Convert a record into W&B runs: one of the training, and one of the probes measured later."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class WandbRunData:
 
 
 def convert_probe_row(row: Row) -> Row:
-    """Return a row of probes as W&B gets it: the table, under the name of the probe."""
+    """Convert a row of probes for W&B: the table, under the name of the probe."""
     return {ITERATION: row[ITERATION], f"probes/{row[PROBE]}": row[TABLE]}
 
 
@@ -77,9 +77,9 @@ def read_training_run(config: Config, record: Record) -> WandbRunData:
 def read_probe_run(config: Config, record: Record) -> WandbRunData:
     """Return the W&B run of all probes of a record. Raises RecordError.
 
-    It is a run of its own, since the one of the training is closed. Its id contains the number of
-    its rows, so further probes make a new run. Of a probe that was measured on several numbers of
-    images at one iteration, W&B gets the latest: there is one key per probe.
+    It is a separate run, since that of the training is closed. Its id contains the number of its
+    rows, so further probes make a new run. If a probe was measured on several numbers of images at
+    one iteration, only the latest row is sent, because W&B has one key per probe.
     """
     latest = {}
     for row in record.valid_rows(PROBES_FILE):
@@ -104,8 +104,8 @@ def read_wandb_runs(config: Config, record: Record) -> list[WandbRunData]:
 def _read_training_probes(config: Config, record: Record) -> list[Row]:
     """Return the rows of probes that training measured, of a finished or an unfinished run.
 
-    The manifest of an earlier release does not list them. Then they are the first rows of the
-    probes and iterations at which training measures.
+    The manifest of an earlier release does not list them. They are then the first row of each probe
+    that training measures, at each iteration at which it measures.
     """
     listed = record.read_training_probes()
     if listed is not None:
@@ -131,7 +131,7 @@ def _plateau_iterations(metrics: list[Row]) -> Iterator[int]:
 
 
 def _read_metadata(record: Record) -> Row:
-    """Return run.json without the key that describes the file and not the run."""
+    """Return run.json without the key that describes the file rather than the run."""
     metadata = record.read_metadata()
     del metadata["schema_version"]
     return metadata

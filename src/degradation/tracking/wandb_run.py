@@ -39,7 +39,7 @@ def scratch_folder(root: Path, name: str) -> Path:
 
 
 class WandbRun:
-    """One W&B run, begun by the constructor. All methods raise WandbError.
+    """One W&B run, started by the constructor. All methods raise WandbError.
 
     All rows of one iteration are sent as one step, so a step arrives as a whole or not at all.
     """
@@ -52,7 +52,7 @@ class WandbRun:
         mode: Mode,
         init_arguments: dict[str, Any],
     ) -> None:
-        """Begin the run.
+        """Start the run.
 
         Args:
             process: the running wandb.
@@ -66,7 +66,7 @@ class WandbRun:
         self.process = process
         self.process.was_refused = False
         self.offline_root = root if mode == "offline" else None
-        self.run = process.call(lambda: _begin(tracking, root, mode, init_arguments))
+        self.run = process.call(lambda: _start(tracking, root, mode, init_arguments))
         self.pending: dict[str, Any] = {}
         self.first_new_step = self.run.starting_step  # the server has all steps below this one
 
@@ -106,8 +106,8 @@ class WandbRun:
             raise WandbError("the disk is full, and wandb does not report rows it cannot write")
 
 
-def _begin(tracking: Tracking, root: Path, mode: Mode, init_arguments: dict[str, Any]) -> Any:
-    """Begin a run in wandb."""
+def _start(tracking: Tracking, root: Path, mode: Mode, init_arguments: dict[str, Any]) -> Any:
+    """Start a run in wandb."""
     import wandb
 
     _remove_superseded(root, init_arguments["id"])
