@@ -1,4 +1,4 @@
-"""A run resumes only with its number of threads, which decides how a CPU splits its sums."""
+"""A run resumes only with the same number of threads, which determines how sums are split."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from degradation.training.trainer import Trainer
 
 @pytest.fixture
 def interrupted(tiny, monkeypatch):
-    """Return the configuration of a run that failed at iteration 10; its checkpoint is of 8."""
+    """Return the configuration of a run that failed at iteration 10, with a checkpoint at 8."""
     step = Trainer.step
 
     def fail_at_10(trainer):

@@ -28,7 +28,7 @@ from degradation.training import serialization
 
 
 def final(record):
-    """Return what a repeat must equal: bytes of metrics and probes, final weights, snapshot."""
+    """Return what a repeat must reproduce: metrics and probes, final weights, and a snapshot."""
     tensors = [
         serialization.load(record.read(name))
         for name in (WEIGHTS_FILE, f"{SNAPSHOTS_DIR}/00000006.pt")
@@ -94,7 +94,7 @@ def test_resume_after_a_stop_is_bit_exact(tiny, undisturbed, monkeypatch, iterat
 
 
 class Killed(BaseException):
-    """Stands for a process that is killed: nothing is written afterwards."""
+    """Simulates a kill: nothing is written afterwards."""
 
 
 @pytest.mark.parametrize("iteration", range(1, 13))
@@ -148,7 +148,7 @@ def test_truncated_checkpoint_restarts_the_run(tiny, undisturbed, monkeypatch, c
 
 
 def not_sealed(saved):
-    """As the first release wrote it: without a checksum, so that corruption cannot be noticed."""
+    """Like the first release: without a checksum, so that corruption could not be detected."""
     return serialization.dump(saved)
 
 
@@ -157,7 +157,7 @@ def of_another_release(saved):
 
 
 def of_another_network(saved):
-    """With a last tensor of the wrong shape, so that the others have been restored before."""
+    """The last tensor has the wrong shape, so all others are restored before the error."""
     network = saved["training"]["network"]
     last = list(network)[-1]
     return seal(
@@ -225,7 +225,7 @@ def test_run_is_locked_during_all_writes(tiny, monkeypatch):
     record = locate_run(config).record
     lock_states = []
 
-    def note(write):
+    def record_lock_state(write):
         def call(*args):
             lock_states.append(record.is_locked())
             return write(*args)
@@ -233,7 +233,7 @@ def test_run_is_locked_during_all_writes(tiny, monkeypatch):
         return call
 
     for name in ("write", "append", "finish"):
-        monkeypatch.setattr(Record, name, note(getattr(Record, name)))
+        monkeypatch.setattr(Record, name, record_lock_state(getattr(Record, name)))
     assert train(config) is State.DONE
     assert len(lock_states) > 10
     assert all(lock_states)
@@ -276,7 +276,7 @@ def test_failure_is_recorded_and_retried(tiny, monkeypatch, caplog):
     ],
 )
 def test_error_during_training_is_recorded(tiny, monkeypatch, error):
-    """Out of memory, or a lost GPU: the row has the reason and the last complete iteration."""
+    """Out of memory, or a lost GPU: the row states the reason and the last complete iteration."""
     config = tiny()
     step = recorded_training.Trainer.step
 
@@ -324,9 +324,9 @@ def test_resume_on_another_device_needs_permission(tiny, monkeypatch):
 
 @pytest.mark.slow
 def test_overflow_in_an_evaluation_is_not_divergence(tiny, compose_config):
-    """After one iteration of a plain-110, BN's moving averages are still almost the initial ones.
+    """After one iteration of a plain-110, BN's moving averages are close to their initial values.
 
-    Its training loss is finite.
+    In eval mode the network overflows, but its training loss is finite.
     """
     keys = [
         "schedule.iterations=2",

@@ -1,4 +1,4 @@
-"""A constructed network as a run: its parent is trained first, and its first row equals it."""
+"""Runs of constructed networks: the parent is trained first, and its errors are the first row."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""An ImageNet run end to end, on a small made-up data set: streaming, plateaus, ten crops."""
+"""An ImageNet run end to end, on a small synthetic data set: streaming, plateaus, ten crops."""
 
 import numpy as np
 import pytest
@@ -34,16 +34,16 @@ def images(tmp_path):
 
 @pytest.fixture
 def tiny_imagenet(compose_config, images, tmp_path):
-    def composed(root, *overrides):
-        places = [
+    def compose_tiny(root, *overrides):
+        common = [
             f"data.root={images}",
             f"record_root={tmp_path / root}",
             "tracking=disabled",
             "device=cpu",
         ]
-        return compose_config(*OVERRIDES, *places, *overrides)
+        return compose_config(*OVERRIDES, *common, *overrides)
 
-    return composed
+    return compose_tiny
 
 
 def test_imagenet_run_records_crops_and_plateaus(tiny_imagenet):

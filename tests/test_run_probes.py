@@ -51,9 +51,7 @@ def probes_of(record):
     return [(row["probe"], row["iteration"]) for row in record.valid_prefix(PROBES_FILE)]
 
 
-def test_missing_probes_are_taken_once(
-    done,
-):
+def test_missing_probes_are_taken_once(done):
     config, record = done()
     during = record.read(PROBES_FILE)
     assert run_probes(config) == "explained"

@@ -41,7 +41,7 @@ def imagenet(count):
     "depth", [pytest.param(n, marks=[pytest.mark.slow] * (n > 1000)) for n in COUNTS]
 )
 def test_parameter_counts_match_the_paper(count, depth):
-    """Pitfalls 2 and 7: projections instead of option A, and ImageNet's widths."""
+    """Pitfalls 2 and 7: projections instead of option A, and the widths for ImageNet."""
     plain, residual = (count(depth=depth, shortcut=shortcut) for shortcut in ("none", "A"))
     assert plain == residual
     assert residual.parameters == COUNTS[depth][0]
@@ -85,9 +85,9 @@ def test_bottleneck_stride_decides_the_multiply_adds(imagenet, depth):
 def test_counted_parameters_are_those_of_the_network(make_model, keys):
     model = make_model(width=4, **keys)
     layers = list_layers(model, 3, 32, 10)
-    net = Network(model, 3, 10)
-    assert sum(layer.parameters for layer in layers) == sum(p.numel() for p in net.parameters())
-    with_parameters = {n for n, m in net.named_modules() if list(m.parameters(recurse=False))}
+    network = Network(model, 3, 10)
+    assert sum(layer.parameters for layer in layers) == sum(p.numel() for p in network.parameters())
+    with_parameters = {n for n, m in network.named_modules() if list(m.parameters(recurse=False))}
     assert {layer.name for layer in layers} == with_parameters
 
 

@@ -12,13 +12,13 @@ from degradation.models.network import Network
 def shallow(make_model):
     """Return a plain-8 whose BN layers have seen data, in eval mode and channels last."""
     torch.manual_seed(0)
-    net = Network(make_model(shortcut="none", depth=8, width=8), 1, 10).to(
+    network = Network(make_model(shortcut="none", depth=8, width=8), 1, 10).to(
         memory_format=torch.channels_last
     )
     with torch.no_grad():
         for _ in range(100):
-            net(draw_images())
-    return net.eval()
+            network(draw_images())
+    return network.eval()
 
 
 def draw_images():

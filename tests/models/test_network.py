@@ -14,43 +14,45 @@ from degradation.models.shortcuts import ZeroPadding, build_shortcut
 
 
 @pytest.fixture
-def network(make_model):
+def build_network(make_model):
     """Return a function: keys of the model -> an initialised network of ten classes."""
 
     def build(shortcut="A", block="basic", depth=20, width=4, channels=3, **keys):
         model = make_model(shortcut=shortcut, block=block, depth=depth, width=width, **keys)
-        net = Network(model, channels, 10)
-        initialise(net, build_generator(0, "initialisation"), model.initialisation)
-        return net
+        network = Network(model, channels, 10)
+        initialise(network, build_generator(0, "initialisation"), model.initialisation)
+        return network
 
     return build
 
 
-def test_option_c_projects_in_every_block(network):
-    blocks = list(network("C").blocks())
+def test_option_c_projects_in_every_block(build_network):
+    blocks = list(build_network("C").blocks())
     assert len(blocks) == 9
     assert all(isinstance(block.downsample, nn.Sequential) for block in blocks)
 
 
 @pytest.mark.parametrize("shortcut", ["none", "A", "B", "C"])
 @pytest.mark.parametrize(("block", "depth"), [("basic", 20), ("bottleneck", 29)])
-def test_network_shapes_and_depth(network, shortcut, block, depth):
-    net = network(shortcut, block, depth).eval()
-    assert net(torch.randn(2, 3, 32, 32)).shape == (2, 10)
+def test_network_shapes_and_depth(build_network, shortcut, block, depth):
+    network = build_network(shortcut, block, depth).eval()
+    assert network(torch.randn(2, 3, 32, 32)).shape == (2, 10)
     weights = [
-        m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear) and m.weight.shape[-1] != 1
+        m
+        for m in network.modules()
+        if isinstance(m, nn.Conv2d | nn.Linear) and m.weight.shape[-1] != 1
     ]
-    assert len([m for m in net.modules() if isinstance(m, BasicBlock | Bottleneck)]) == 9
+    assert len([m for m in network.modules() if isinstance(m, BasicBlock | Bottleneck)]) == 9
     if block == "basic":
         assert len(weights) == depth
 
 
 @pytest.mark.parametrize(("side", "sides"), [(32, (32, 16, 8)), (8, (8, 4, 2))])
-def test_each_stage_halves_the_image(network, side, sides):
-    net, shapes = network(), []
-    for stage in (net.layer1, net.layer2, net.layer3):
+def test_each_stage_halves_the_image(build_network, side, sides):
+    network, shapes = build_network(), []
+    for stage in (network.layer1, network.layer2, network.layer3):
         stage.register_forward_hook(lambda _m, _i, output: shapes.append(tuple(output.shape[1:])))
-    net(torch.randn(2, 3, side, side))
+    network(torch.randn(2, 3, side, side))
     expected = [(width, side, side) for width, side in zip((4, 8, 16), sides, strict=True)]
     assert shapes == expected
 
@@ -113,23 +115,23 @@ def test_plain_and_residual_blocks_differ_by_x_alone(make, residual):
     assert torch.equal(block(x), F.relu(inner + x) if residual else F.relu(inner))
 
 
-def test_plain_and_residual_start_from_equal_weights(network):
-    plain, residual = network("none").state_dict(), network("A").state_dict()
+def test_plain_and_residual_start_from_equal_weights(build_network):
+    plain, residual = build_network("none").state_dict(), build_network("A").state_dict()
     assert plain.keys() == residual.keys()
     assert all(torch.equal(plain[name], residual[name]) for name in plain)
 
 
 @pytest.mark.parametrize(("initialisation", "fan"), [("fan_out", 9 * 128), ("fan_in", 9 * 64)])
-def test_initialisation_is_he_normal(network, initialisation, fan):
-    net = network(width=32, initialisation=initialisation)
-    weight = net.layer3[0].conv1.weight  # 64 channels to 128 filters of 3x3
+def test_initialisation_is_he_normal(build_network, initialisation, fan):
+    network = build_network(width=32, initialisation=initialisation)
+    weight = network.layer3[0].conv1.weight  # 64 channels to 128 filters of 3x3
     assert weight.std().item() == pytest.approx((2 / fan) ** 0.5, rel=0.02)
 
 
 @pytest.mark.parametrize("width", [4, 64])
-def test_linear_layer_is_initialised_uniformly(network, width):
+def test_linear_layer_is_initialised_uniformly(build_network, width):
     """PyTorch's default: weights and biases between -1/sqrt(n) and 1/sqrt(n) for n inputs."""
-    layer = network(width=width).fc
+    layer = build_network(width=width).fc
     bound = (4 * width) ** -0.5
     for values in (layer.weight, layer.bias):
         assert values.abs().max() <= bound
@@ -139,8 +141,8 @@ def test_linear_layer_is_initialised_uniformly(network, width):
     assert layer.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.1)
 
 
-def test_batchnorm_is_initialised_to_the_identity(network):
-    norms = [module for module in network().modules() if isinstance(module, nn.BatchNorm2d)]
+def test_batchnorm_is_initialised_to_the_identity(build_network):
+    norms = [module for module in build_network().modules() if isinstance(module, nn.BatchNorm2d)]
     assert len(norms) == 19
     for norm in norms:
         assert set(norm.weight.tolist()) == set(norm.running_var.tolist()) == {1.0}
@@ -149,13 +151,13 @@ def test_batchnorm_is_initialised_to_the_identity(network):
 
 def test_initialisation_uses_only_its_own_stream(make_model):
     """Every convolution and the linear layer; the global stream is neither read nor advanced."""
-    nets = [Network(make_model(depth=8, width=4, shortcut="C"), 3, 10) for _ in range(3)]
+    networks = [Network(make_model(depth=8, width=4, shortcut="C"), 3, 10) for _ in range(3)]
     torch.manual_seed(7)
     before = torch.get_rng_state()
-    for net, seed in zip(nets, (1, 1, 2), strict=True):
-        initialise(net, build_generator(seed, "initialisation"))
+    for network, seed in zip(networks, (1, 1, 2), strict=True):
+        initialise(network, build_generator(seed, "initialisation"))
     assert torch.equal(torch.get_rng_state(), before)
-    first, same, other = (net.state_dict() for net in nets)
+    first, same, other = (network.state_dict() for network in networks)
     drawn = [name for name, value in first.items() if value.dim() > 1 or name == "fc.bias"]
     # the stem, three blocks with their projections, the linear layer's weight and bias
     assert len(drawn) == 1 + 3 * 3 + 2
@@ -165,12 +167,12 @@ def test_initialisation_uses_only_its_own_stream(make_model):
     assert len({first[name].flatten()[0].item() for name in drawn}) == len(drawn)
 
 
-def test_channels_last_changes_only_rounding(network):
-    net, x = network().eval(), torch.randn(4, 3, 32, 32)
+def test_channels_last_changes_only_rounding(build_network):
+    network, x = build_network().eval(), torch.randn(4, 3, 32, 32)
     with torch.no_grad():
-        expected = net(x)
+        expected = network(x)
         torch.testing.assert_close(
-            net.to(memory_format=torch.channels_last)(x), expected, rtol=1e-4, atol=1e-5
+            network.to(memory_format=torch.channels_last)(x), expected, rtol=1e-4, atol=1e-5
         )
 
 
@@ -187,13 +189,13 @@ def test_preactivation_block_adds_a_clean_shortcut():
     assert bool((block(x) < 0).any())
 
 
-def test_preactivation_has_the_same_layers(network):
+def test_preactivation_has_the_same_layers(build_network):
     """The first block relies on the stem's BN and ReLU; one more pair follows the last block."""
     for shortcut in ("none", "A"):
-        pre, post = network(shortcut, order="pre"), network(shortcut)
+        pre, post = build_network(shortcut, order="pre"), build_network(shortcut)
         kinds = [
-            [type(m).__name__ for m in net.modules() if not list(m.children())]
-            for net in (pre, post)
+            [type(m).__name__ for m in network.modules() if not list(m.children())]
+            for network in (pre, post)
         ]
         assert sorted(kinds[0]) == sorted(kinds[1])
         assert not hasattr(next(pre.blocks()), "bn1")
@@ -201,9 +203,11 @@ def test_preactivation_has_the_same_layers(network):
 
 
 @pytest.mark.parametrize(("block", "depth"), [("basic", 20), ("bottleneck", 29)])
-def test_order_makes_no_difference_without_shortcuts(network, block, depth):
+def test_order_makes_no_difference_without_shortcuts(build_network, block, depth):
     """Convolution, BN and ReLU alternate either way: a plain pre-activation network is plain."""
-    post, pre = (network("none", block, depth, order=order).eval() for order in ("post", "pre"))
+    post, pre = (
+        build_network("none", block, depth, order=order).eval() for order in ("post", "pre")
+    )
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter, other in zip(post.parameters(), pre.parameters(), strict=True):
@@ -214,14 +218,14 @@ def test_order_makes_no_difference_without_shortcuts(network, block, depth):
         torch.testing.assert_close(pre(x), post(x))
 
 
-def test_bottleneck_stride_may_be_on_the_first_1x1(network):
+def test_bottleneck_stride_may_be_on_the_first_1x1(build_network):
     for stride, expected in (("3x3", (1, 2, 1)), ("1x1", (2, 1, 1))):
-        block = network(block="bottleneck", depth=29, bottleneck_stride=stride).layer2[0]
+        block = build_network(block="bottleneck", depth=29, bottleneck_stride=stride).layer2[0]
         assert tuple(convolution.stride[0] for convolution, _ in block.conv_bn_pairs()) == expected
 
 
-def test_blocks_are_ordered_from_input_to_output(network):
-    blocks = list(network(depth=56).blocks())
+def test_blocks_are_ordered_from_input_to_output(build_network):
+    blocks = list(build_network(depth=56).blocks())
     assert len(blocks) == 27
     assert all(isinstance(block, Block) for block in blocks)
     assert [block.conv1.out_channels for block in blocks] == [4] * 9 + [8] * 9 + [16] * 9

@@ -1,7 +1,7 @@
 """An independent forward pass, written from the papers alone, gives the same logits.
 
-It reads parameters and BN statistics by position (stem, blocks in order, a block's shortcut last,
-linear layer), so weights published elsewhere can be loaded by position.
+The reference reads parameters and BN statistics by position (stem, blocks in order, a block's
+shortcut last, linear layer), so weights published elsewhere can be loaded by position.
 """
 
 import itertools

@@ -6,14 +6,14 @@ import torchvision
 
 from degradation.models.network import Network
 
-NETS = {18: "basic", 34: "basic", 50: "bottleneck", 101: "bottleneck", 152: "bottleneck"}
+BLOCKS_BY_DEPTH = {18: "basic", 34: "basic", 50: "bottleneck", 101: "bottleneck", 152: "bottleneck"}
 
 
 @pytest.mark.parametrize(
     ("depth", "block"),
     [
         pytest.param(depth, block, marks=[pytest.mark.slow] * (depth > 100))
-        for depth, block in NETS.items()
+        for depth, block in BLOCKS_BY_DEPTH.items()
     ],
 )
 def test_torchvision_state_dicts_load_both_ways(make_model, depth, block):

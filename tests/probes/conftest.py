@@ -46,7 +46,7 @@ def linear():
 
 
 @pytest.fixture
-def network(make_model):
+def build_network(make_model):
     """Return a function: keys of the model -> an initialised network in float64.
 
     It takes images of one channel and has ten classes.

@@ -27,32 +27,32 @@ def test_gradient_norms_by_hand(linear, residual):
     assert table["weight_gradient"][2] is None
 
 
-def test_gradient_matches_finite_differences(network, batch):
+def test_gradient_matches_finite_differences(build_network, batch):
     """Of the train-mode loss in float64, along the gradient of one convolution's weights."""
-    net = network()
-    weight = net.get_parameter("layer2.0.conv1.weight")
-    table = measure_gradient_flow(net, *batch)
-    net.train()
-    loss = torch.nn.functional.cross_entropy(net(batch[0]), batch[1])
+    network = build_network()
+    weight = network.get_parameter("layer2.0.conv1.weight")
+    table = measure_gradient_flow(network, *batch)
+    network.train()
+    loss = torch.nn.functional.cross_entropy(network(batch[0]), batch[1])
     (gradient,) = torch.autograd.grad(loss, weight)
     along = gradient / gradient.norm()
     step, losses = 1e-6, []
     for side in (1, -1):
         with torch.no_grad():
             weight.add_(side * step * along)
-            losses.append(torch.nn.functional.cross_entropy(net(batch[0]), batch[1]).item())
+            losses.append(torch.nn.functional.cross_entropy(network(batch[0]), batch[1]).item())
             weight.sub_(side * step * along)
     assert (losses[0] - losses[1]) / (2 * step) == pytest.approx(gradient.norm().item(), rel=1e-5)
     # the table's norm covers both convolutions of the block
     assert table["weight_gradient"][1] > gradient.norm().item()
 
 
-def test_zero_blocks_keep_the_gradient_constant_in_a_stage(network, batch):
-    net = network(depth=20, order="pre")
+def test_zero_blocks_keep_the_gradient_constant_in_a_stage(build_network, batch):
+    network = build_network(depth=20, order="pre")
     with torch.no_grad():
-        for block in net.blocks():
+        for block in network.blocks():
             block.conv2.weight.zero_()
-    table = measure_gradient_flow(net, *batch)
+    table = measure_gradient_flow(network, *batch)
     rows = list(zip(table["stage"], table["input_gradient"], strict=True))
     for stage in (1, 2, 3):
         norms = [norm for row_stage, norm in rows if row_stage == stage]

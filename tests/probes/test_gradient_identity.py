@@ -14,9 +14,9 @@ NETWORKS = [
 
 
 @pytest.mark.parametrize("keys", NETWORKS, ids=lambda keys: "-".join(map(str, keys.values())))
-def test_both_sides_of_the_equation_agree(network, batch, keys):
+def test_both_sides_of_the_equation_agree(build_network, batch, keys):
     """Blocks of 2015 with their masks, changes of shape, and stages of pre-activation networks."""
-    table = measure_gradient_identity(network(**keys), *batch)
+    table = measure_gradient_identity(build_network(**keys), *batch)
     assert max(table["relative_difference"]) < 1e-13
     forms = list(zip(table["form"], table["shape_change"], strict=True))
     assert ("block", True) in forms
@@ -44,35 +44,35 @@ def test_gradient_terms_by_hand(linear):
         assert table["shortcut_share"][row] == pytest.approx(1 / (1 + factor))
 
 
-def test_zero_blocks_pass_the_gradient_by_the_shortcut(network, batch):
-    net = network(order="pre", depth=14)
+def test_zero_blocks_pass_the_gradient_by_the_shortcut(build_network, batch):
+    network = build_network(order="pre", depth=14)
     with torch.no_grad():
-        for block in net.blocks():
+        for block in network.blocks():
             block.conv2.weight.zero_()
-    table = measure_gradient_identity(net, *batch)
+    table = measure_gradient_identity(network, *batch)
     assert table["shortcut_share"] == pytest.approx([1.0] * len(table["block"]))
     assert table["by_convolutions"] == [0.0] * len(table["block"])
 
 
-def test_equation_fails_without_the_relu_mask(network, batch):
+def test_equation_fails_without_the_relu_mask(build_network, batch):
     """The check can fail: the ReLU after the addition must not be omitted."""
-    net = network()
-    with batch_statistics(net):
-        loss, inputs = loss_through_blocks(net, *batch)
+    network = build_network()
+    with batch_statistics(network):
+        loss, inputs = loss_through_blocks(network, *batch)
         gradients = torch.autograd.grad(loss, inputs)
-        terms = BlockGradients(next(net.blocks()), inputs[0])
+        terms = BlockGradients(next(network.blocks()), inputs[0])
         terms.mask = None
         wrong = terms.by_shortcut(gradients[1]) + terms.by_convolutions(gradients[1])
     assert (wrong - gradients[0]).norm() > 0.1 * gradients[0].norm()
 
 
-def test_shares_of_the_two_terms_add_up_to_one(network, batch):
-    net = network()
-    table = measure_gradient_identity(net, *batch)
-    with batch_statistics(net):
-        loss, inputs = loss_through_blocks(net, *batch)
+def test_shares_of_the_two_terms_add_up_to_one(build_network, batch):
+    network = build_network()
+    table = measure_gradient_identity(network, *batch)
+    with batch_statistics(network):
+        loss, inputs = loss_through_blocks(network, *batch)
         gradients = torch.autograd.grad(loss, inputs)
-        for number, block in enumerate(net.blocks()):
+        for number, block in enumerate(network.blocks()):
             terms = BlockGradients(block, inputs[number])
             by_convolutions = terms.by_convolutions(gradients[number + 1])
             share = (by_convolutions * gradients[number]).sum() / gradients[number].square().sum()

@@ -12,9 +12,9 @@ from degradation.probes.paths import measure_paths
 
 def test_path_gradients_by_hand(linear):
     """With f = 1/2, 1/4, 1/8: the sum for length k is the k-th elementary symmetric polynomial."""
-    net = linear([(1.0, 0.5), (1.0, 0.25), (1.0, 0.125)], residual=True)
+    network = linear([(1.0, 0.5), (1.0, 0.25), (1.0, 0.125)], residual=True)
     image, label = torch.full((1, 1, 1, 1), 0.3), torch.tensor([0])
-    table = measure_paths(net, image, label, build_generator(0, "paths"), samples=400)
+    table = measure_paths(network, image, label, build_generator(0, "paths"), samples=400)
     last = table["sum_gradient"][0]
     assert table["length"] == [0, 1, 2, 3]
     assert table["paths"] == [1.0, 3.0, 3.0, 1.0]
@@ -29,14 +29,16 @@ def test_path_gradients_by_hand(linear):
 @pytest.mark.parametrize(
     "keys", [{"order": "post"}, {"order": "pre"}, {"order": "post", "shortcut": "C"}], ids=str
 )
-def test_sum_by_length_equals_the_sum_of_single_paths(network, batch, keys):
+def test_sum_by_length_equals_the_sum_of_single_paths(build_network, batch, keys):
     """And all paths together give the gradient that training uses."""
-    net = network(depth=14, **keys)
-    table = measure_paths(net, *batch, build_generator(0, "paths"))
-    with batch_statistics(net):
-        loss, inputs = loss_through_blocks(net, *batch)
+    network = build_network(depth=14, **keys)
+    table = measure_paths(network, *batch, build_generator(0, "paths"))
+    with batch_statistics(network):
+        loss, inputs = loss_through_blocks(network, *batch)
         last = torch.autograd.grad(loss, inputs[-1])[0]
-        terms = [BlockGradients(block, x) for block, x in zip(net.blocks(), inputs, strict=False)]
+        terms = [
+            BlockGradients(block, x) for block, x in zip(network.blocks(), inputs, strict=False)
+        ]
         total = torch.zeros_like(inputs[0])
         for length in range(7):
             sum_of_length = torch.zeros_like(inputs[0])
@@ -45,7 +47,7 @@ def test_sum_by_length_equals_the_sum_of_single_paths(network, batch, keys):
             expected = table["sum_gradient"][length]
             assert sum_of_length.norm().item() == pytest.approx(expected, rel=1e-9)
             total += sum_of_length
-    gradient = measure_gradient_flow(net, *batch)["input_gradient"][0]
+    gradient = measure_gradient_flow(network, *batch)["input_gradient"][0]
     assert total.norm().item() == pytest.approx(gradient, rel=1e-9)
 
 
@@ -59,11 +61,11 @@ def follow(terms, last, convolutions):
     return gradient
 
 
-def test_zero_blocks_leave_only_the_path_of_length_zero(network, batch):
-    net = network(order="pre")
+def test_zero_blocks_leave_only_the_path_of_length_zero(build_network, batch):
+    network = build_network(order="pre")
     with torch.no_grad():
-        for block in net.blocks():
+        for block in network.blocks():
             block.conv2.weight.zero_()
-    table = measure_paths(net, *batch, build_generator(0, "paths"))
+    table = measure_paths(network, *batch, build_generator(0, "paths"))
     assert table["sum_gradient"][0] > 0
     assert table["sum_gradient"][1:] == [0.0] * 3

@@ -24,8 +24,8 @@ def positive_pixels(count):
 
 
 def test_linear_network_has_correlation_one(linear):
-    net = linear([(0.5, 2.0)], True)
-    table = measure_shattering(net, *positive_pixels(8), lines(), lines=4, points=9)
+    network = linear([(0.5, 2.0)], True)
+    table = measure_shattering(network, *positive_pixels(8), lines(), lines=4, points=9)
     assert table["distance"] == pytest.approx([k / 8 for k in range(9)])
     assert table["correlation"] == pytest.approx([1.0] * 9)
 
@@ -38,34 +38,34 @@ def test_correlation_across_a_kink_by_hand():
     assert table["correlation"][:33] == pytest.approx([1 - 2 * k / (64 - k) for k in range(33)])
 
 
-def test_gradient_does_not_depend_on_the_other_points(network, batch):
+def test_gradient_does_not_depend_on_the_other_points(build_network, batch):
     """BN normalises by the batch of images: more points on a line do not change its ends."""
-    net = network()
-    fine = measure_shattering(net, *batch, lines(), lines=2, points=33)
-    coarse = measure_shattering(net, *batch, lines(), lines=2, points=3)
+    network = build_network()
+    fine = measure_shattering(network, *batch, lines(), lines=2, points=33)
+    coarse = measure_shattering(network, *batch, lines(), lines=2, points=3)
     assert fine["correlation"][32] == pytest.approx(coarse["correlation"][2])  # the two ends
     assert 0 < fine["correlation"][1] < 1
 
 
-def test_deep_plain_networks_shatter_most(network, batch):
+def test_deep_plain_networks_shatter_most(build_network, batch):
     """Balduzzi et al. 2017: in a deep plain network, gradients at nearby points are unrelated."""
     near = {}
     for shortcut in ("none", "A"):
         for depth in (8, 32):
-            net = network(shortcut=shortcut, depth=depth)
-            near[shortcut, depth] = measure_shattering(net, *batch, lines())["correlation"][1]
+            network = build_network(shortcut=shortcut, depth=depth)
+            near[shortcut, depth] = measure_shattering(network, *batch, lines())["correlation"][1]
     assert near["none", 32] < 0.3 < near["A", 32]
     assert near["none", 32] < near["none", 8]
 
 
 def test_tiny_gradients_count_and_zero_gradients_do_not(linear):
     """A gradient scaled by 1e-30 keeps its direction; a zero gradient has none."""
-    net = linear([(0.5, 2.0)], True)
+    network = linear([(0.5, 2.0)], True)
     with torch.no_grad():
-        net.fc.weight.mul_(1e-30)
-    tiny = measure_shattering(net, *positive_pixels(4), lines(), lines=2, points=5)
+        network.fc.weight.mul_(1e-30)
+    tiny = measure_shattering(network, *positive_pixels(4), lines(), lines=2, points=5)
     assert tiny["correlation"] == pytest.approx([1.0] * 5)
     with torch.no_grad():
-        net.fc.weight.zero_()
-    zero = measure_shattering(net, *positive_pixels(4), lines(), lines=2, points=5)
+        network.fc.weight.zero_()
+    zero = measure_shattering(network, *positive_pixels(4), lines(), lines=2, points=5)
     assert zero["correlation"] == [None] * 5

@@ -1,4 +1,4 @@
-"""Every column of metrics.jsonl, computed again without the code that measures it."""
+"""Every column of metrics.jsonl, recomputed without the code that measures it."""
 
 import copy
 from itertools import islice
@@ -24,8 +24,8 @@ def dataset(compose_config):
 
 def normalise(dataset, images):
     """Normalise by mean and standard deviation of the training images."""
-    trainer = dataset.train.images.double()
-    return ((images.double() - trainer.mean()) / trainer.std(correction=0)).float()
+    pixels = dataset.train.images.double()
+    return ((images.double() - pixels.mean()) / pixels.std(correction=0)).float()
 
 
 @torch.no_grad()
@@ -52,7 +52,7 @@ def train_to(config, dataset, iteration):
 
 
 @pytest.fixture(scope="module")
-def at_eight(compose_config, tiny_overrides, dataset):
+def trained_to_8(compose_config, tiny_overrides, dataset):
     """Return the trainer after eight iterations, and the second row of the run."""
     return train_to(compose_config(*tiny_overrides, *KEYS), dataset, 8)
 
@@ -61,29 +61,28 @@ def at_eight(compose_config, tiny_overrides, dataset):
     ("column", "split"),
     [("train/clean_", "train"), ("test/", "test"), ("validation/", "validation")],
 )
-def test_clean_columns_are_measured_on_their_own_split(at_eight, dataset, column, split):
-    trainer, row = at_eight
+def test_clean_columns_are_measured_on_their_own_split(trained_to_8, dataset, column, split):
+    trainer, row = trained_to_8
     network = copy.deepcopy(trainer.network).eval()
-    images = getattr(dataset, split)
-    expected = error_and_loss(network, normalise(dataset, images.images), images.labels)
+    evaluated = getattr(dataset, split)
+    images = normalise(dataset, evaluated.images)
+    expected = error_and_loss(network, images, evaluated.labels)
     assert as_pair(row, column) == pytest.approx(expected, rel=1e-5)
 
 
-def test_splits_give_different_numbers(at_eight):
-    """Otherwise the test above could not notice one in place of another."""
-    _, row = at_eight
+def test_splits_give_different_numbers(trained_to_8):
+    """Otherwise the test above could not detect that two columns are swapped."""
+    _, row = trained_to_8
     names = ("train/clean_", "train/augmented_", "train/running_", "test/", "validation/")
     assert len({row[f"{name}error"] for name in names}) == len(names)
     assert len({row[f"{name}loss"] for name in names}) == len(names)
 
 
-def test_augmented_columns_use_augmented_training_images(at_eight, dataset):
-    trainer, row = at_eight
+def test_augmented_columns_use_augmented_training_images(trained_to_8, dataset):
+    trainer, row = trained_to_8
     batches = list(build_loader(dataset, trainer.config, CPU).augmented_batches(8))
-    images, labels = (
-        torch.cat([batch[0] for batch in batches]),
-        torch.cat([batch[1] for batch in batches]),
-    )
+    images = torch.cat([batch[0] for batch in batches])
+    labels = torch.cat([batch[1] for batch in batches])
     assert torch.equal(labels, dataset.train.labels)
     assert not torch.allclose(images, normalise(dataset, dataset.train.images))
     network = copy.deepcopy(trainer.network).eval()
@@ -93,7 +92,7 @@ def test_augmented_columns_use_augmented_training_images(at_eight, dataset):
 
 
 def test_running_columns_average_since_the_last_row(
-    compose_config, tiny_overrides, dataset, at_eight
+    compose_config, tiny_overrides, dataset, trained_to_8
 ):
     """They are measured in train mode, before each update."""
     config = compose_config(*tiny_overrides, *KEYS)
@@ -104,7 +103,7 @@ def test_running_columns_average_since_the_last_row(
         measured.append(error_and_loss(copy.deepcopy(trainer.network).train(), images, labels))
         trainer.step()
     errors, losses = zip(*measured, strict=True)
-    _, row = at_eight
+    _, row = trained_to_8
     assert as_pair(row, "train/running_") == pytest.approx(
         (sum(errors) / 4, sum(losses) / 4), rel=1e-5
     )
@@ -116,7 +115,7 @@ def test_no_validation_columns_without_validation_images(tiny, compose_config):
 
 
 def test_row_has_the_learning_rate_of_its_last_update(tiny, dataset):
-    """The sixth update has the rate before the milestone, the seventh the rate after it."""
+    """The sixth update has the learning rate before the milestone, the seventh that after it."""
     config = tiny(
         *KEYS, "schedule.evaluate_every=1", "schedule.milestones=[6,9]", "schedule.factor=0.5"
     )
@@ -141,7 +140,7 @@ PLATEAU = (
 
 
 @pytest.fixture
-def begin(tiny, dataset):
+def build_trainer(tiny, dataset):
     """Return a function that builds a trainer on few images.
 
     No evaluation makes 100 points of progress, so every third one is a plateau.
@@ -158,8 +157,8 @@ def rows_of(events):
     return [event.row for event in events if isinstance(event, Metrics)]
 
 
-def test_plateaus_are_counted_and_lower_the_learning_rate(begin):
-    rows = rows_of(fit(begin()))
+def test_plateaus_are_counted_and_lower_the_learning_rate(build_trainer):
+    rows = rows_of(fit(build_trainer()))
     assert [row["schedule/plateaus"] for row in rows] == [0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4]
     assert [row["lr"] for row in rows] == pytest.approx(
         [0.1] * 3 + [0.01] * 3 + [0.001] * 3 + [0.0001] * 3
@@ -170,14 +169,14 @@ def test_plateaus_are_counted_and_lower_the_learning_rate(begin):
     "stop_after",
     [2, 7, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 3, 4, 5, 6, 8, 9, 10, 11))],
 )
-def test_resume_keeps_the_errors_since_the_last_plateau(begin, stop_after):
-    expected = rows_of(fit(begin()))
-    first = begin()
+def test_resume_keeps_the_errors_since_the_last_plateau(build_trainer, stop_after):
+    expected = rows_of(fit(build_trainer()))
+    first = build_trainer()
     events = []
     for event in fit(first):
         events.append(event)
         if event == Progress(stop_after):
             break
-    second = begin()
+    second = build_trainer()
     second.restore(copy.deepcopy(first.state()))
     assert rows_of([*events, *fit(second)]) == expected

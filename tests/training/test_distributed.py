@@ -1,4 +1,4 @@
-"""Several processes that train one run give the numbers of one process, and one record."""
+"""Several processes that train a run together give the numbers of one process, and one record."""
 
 import os
 import runpy
@@ -33,10 +33,10 @@ def torchrun(script, *arguments, processes=2):
         "--nproc-per-node",
         str(processes),
     ]
-    done = subprocess.run(
+    process = subprocess.run(
         [*command, script, *map(str, arguments)], capture_output=True, text=True, check=False
     )
-    return done.returncode, done.stdout + done.stderr
+    return process.returncode, process.stdout + process.stderr
 
 
 def losses_in_float64(config, group):
@@ -90,10 +90,10 @@ def shared(tiny, tiny_overrides, tmp_path):
     """Return the overrides of a run for two processes, its record, and one process's rows."""
     overrides = [*tiny_overrides, "model.bn_parts=2", f"record_root={tmp_path / 'two'}"]
     (run,) = expand_runs(overrides)
-    alone = tiny("model.bn_parts=2")
-    assert train(alone) is State.DONE
-    (alone,) = expand_runs([*overrides[:-1], f"record_root={alone.record_root}"])
-    return overrides, run.record, alone.record.valid_prefix(METRICS_FILE)
+    config = tiny("model.bn_parts=2")
+    assert train(config) is State.DONE
+    (single,) = expand_runs([*overrides[:-1], f"record_root={config.record_root}"])
+    return overrides, run.record, single.record.valid_prefix(METRICS_FILE)
 
 
 def assert_trained(record, expected):
@@ -128,7 +128,7 @@ def test_run_resumes_after_one_process_is_killed(shared, victim):
     status, output = torchrun(__file__, "strike", victim, "SIGKILL", *overrides)
     assert status != 0
     end = record.valid_prefix(ATTEMPTS_FILE)[-1]
-    if victim == 1:  # the main process survives it, and records the end
+    if victim == 1:  # the main process survives, and records the end of the attempt
         assert record.state() is State.FAILED
         assert end[OUTCOME] == State.FAILED
         assert end["iteration"] == 5

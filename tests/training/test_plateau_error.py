@@ -1,4 +1,4 @@
-"""The error in which a plateau is found: of validation images, or of test images without any."""
+"""Plateaus are detected in the validation error, or without validation images in the test error."""
 
 import pytest
 import torch

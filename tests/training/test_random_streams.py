@@ -1,4 +1,4 @@
-"""Everything random in a run is drawn from its seed, with one stream per use."""
+"""All random numbers of a run are drawn from its seed, with one stream per use."""
 
 import pytest
 import torch
@@ -60,7 +60,7 @@ def test_each_stream_alone_makes_seeds_differ(tiny, digits, monkeypatch, stream)
 
 
 def test_training_uses_no_other_stream(tiny, digits, monkeypatch):
-    """Nor global streams: with seed 0 for the three streams, all seeds give the same weights."""
+    """Not even global streams: with seed 0 for the three streams, all seeds give equal weights."""
     expected = trained_weights(tiny("seed=0", *FOUR_UPDATES), digits)
     seed_only(monkeypatch, "none of them")
     torch.manual_seed(5)
@@ -78,7 +78,7 @@ def test_network_starts_from_its_seeds_initialisation(tiny, digits, seed, initia
 
 
 @pytest.fixture
-def drawn(monkeypatch):
+def stub_probes(monkeypatch):
     """Make every probe return the first numbers of its stream."""
 
     def draw(_network, _images, _labels, random):
@@ -97,7 +97,7 @@ ALL = "gradient_flow,responses,identity,shattering,lesions,paths"
 
 
 @pytest.mark.parametrize("seed", [0, 3])
-def test_training_probes_draw_from_seed_name_and_iteration(tiny, digits, drawn, seed):
+def test_training_probes_draw_from_seed_name_and_iteration(tiny, digits, stub_probes, seed):
     config = tiny(f"seed={seed}", f"probes.training=[{ALL}]", "probes.early=3")
     results = [
         event for event in fit(Trainer(config, digits, CPU)) if isinstance(event, ProbeResult)
@@ -110,7 +110,7 @@ def test_training_probes_draw_from_seed_name_and_iteration(tiny, digits, drawn, 
 
 
 @pytest.mark.parametrize("seed", [0, 3])
-def test_later_probes_draw_from_seed_name_and_iteration(tiny, drawn, seed):
+def test_later_probes_draw_from_seed_name_and_iteration(tiny, stub_probes, seed):
     config = tiny(f"seed={seed}", "probes.training=[]", f"probes.afterwards=[{ALL}]")
     assert train(config) is State.DONE
     run_probes(config)
@@ -123,7 +123,7 @@ def test_later_probes_draw_from_seed_name_and_iteration(tiny, drawn, seed):
 
 @pytest.mark.parametrize("seed", [0, 3])
 def test_probe_at_iteration_0_sees_the_seeds_network(tiny, seed):
-    """There is no snapshot of it: it is initialised again."""
+    """No snapshot of this network exists, so it is initialised again."""
     config = tiny(f"seed={seed}", "probes.training=[]", "probes.afterwards=[responses]")
     assert train(config) is State.DONE
     run_probes(config)

@@ -146,13 +146,15 @@ def test_resume_keeps_the_warmup_window(tiny, train_on, stop_after):
     assert second.schedule_state.warmup_end == 6
 
 
-@pytest.mark.parametrize(("from_depth", "has_one"), [(7, True), (8, True), (9, False), (14, False)])
-def test_only_networks_from_its_depth_on_have_a_warmup(tiny, train_on, from_depth, has_one):
+@pytest.mark.parametrize(
+    ("from_depth", "has_warmup"), [(7, True), (8, True), (9, False), (14, False)]
+)
+def test_only_networks_from_its_depth_on_have_a_warmup(tiny, train_on, from_depth, has_warmup):
     config = with_warmup(tiny, from_depth=from_depth)
-    assert (effective_warmup(config) is not None) is has_one
+    assert (effective_warmup(config) is not None) is has_warmup
     trainer = train_on(config, lambda _: 99.0)
     trainer.step()
-    assert trainer.lr == (0.001 if has_one else 0.01)
+    assert trainer.lr == (0.001 if has_warmup else 0.01)
 
 
 def test_constructed_network_has_no_warmup(tiny):
@@ -173,7 +175,7 @@ def test_milestones_passed_during_the_warmup_count(tiny):
 
 @pytest.mark.parametrize("factor", [0.1, 0.5])
 def test_learning_rate_drops_by_the_factor_per_milestone(tiny, factor):
-    """The update after m updates is the first at the new rate; a plateau is a further drop."""
+    """After m updates, the next one has the new learning rate; a plateau is a further drop."""
     config = tiny("optim.lr=0.08", "schedule.milestones=[3,6]", f"schedule.factor={factor}")
     assert [rates(config)(at) for at in (0, 2)] == pytest.approx([0.08] * 2)
     assert [rates(config)(at) for at in (3, 5)] == pytest.approx([0.08 * factor] * 2)
@@ -187,7 +189,7 @@ def test_learning_rate_drops_by_the_factor_per_milestone(tiny, factor):
 
 
 def test_training_ends_at_the_last_iteration(tiny, train_on):
-    """One `Progress` after each update; the snapshot at a milestone is of the network before it."""
+    """There is one `Progress` per update, and one snapshot and one row where configured."""
     config = tiny(
         "schedule.iterations=7",
         "schedule.evaluate_every=100",

@@ -1,4 +1,4 @@
-"""Training: its rows, its three training errors, resume and end."""
+"""Training: rows of metrics, the three training errors, resuming, and divergence."""
 
 import math
 
@@ -20,13 +20,13 @@ def digits(compose_config):
     return load_dataset(compose_config().data)
 
 
-def events(config, dataset):
+def train_to_end(config, dataset):
     trainer = Trainer(config, dataset, CPU)
     return trainer, list(fit(trainer))
 
 
 def test_rows_hold_all_metrics_at_fixed_iterations(tiny, digits):
-    _, seen = events(tiny("schedule.iterations=10"), digits)
+    _, seen = train_to_end(tiny("schedule.iterations=10"), digits)
     rows = [event.row for event in seen if isinstance(event, Metrics)]
     # the last iteration has a row, whatever the interval is
     assert [row["iteration"] for row in rows] == [4, 8, 10]
@@ -47,7 +47,7 @@ def test_rows_hold_all_metrics_at_fixed_iterations(tiny, digits):
 
 
 def test_snapshots_are_taken_at_the_configured_iterations(tiny, digits):
-    trainer, seen = events(tiny("schedule.snapshots=[0,6]"), digits)
+    trainer, seen = train_to_end(tiny("schedule.snapshots=[0,6]"), digits)
     snapshots = {event.iteration: event.weights for event in seen if isinstance(event, Snapshot)}
     assert list(snapshots) == [0, 6]
     name = "layer1.0.conv1.weight"
@@ -57,7 +57,7 @@ def test_snapshots_are_taken_at_the_configured_iterations(tiny, digits):
 
 
 def test_three_training_errors_are_separate_measurements(tiny, digits):
-    """Pitfall 5: only the running error, in train mode. Each is measured again by hand here."""
+    """Pitfall 5: recording only the running error, in train mode. All are recomputed here."""
     trainer = Trainer(tiny(), digits, CPU)
     losses, wrong = [], 0
     for event in fit(trainer):
@@ -114,9 +114,9 @@ ALL = "[gradient_flow,responses,identity,shattering,lesions,paths]"
     ids=str,
 )
 def test_probes_do_not_change_training(tiny, digits, keys):
-    """Every probe at every moment, or none: the same weights, moving averages and rows."""
-    probed, seen = events(tiny(*keys, f"probes.training={ALL}", "probes.early=3"), digits)
-    bare, expected = events(tiny(*keys, "probes=none"), digits)
+    """With every probe at every moment, or with none: same weights, moving averages and rows."""
+    probed, seen = train_to_end(tiny(*keys, f"probes.training={ALL}", "probes.early=3"), digits)
+    bare, expected = train_to_end(tiny(*keys, "probes=none"), digits)
     assert {event.iteration for event in seen if isinstance(event, ProbeResult)} == {0, 3, 6, 12}
     assert [e for e in seen if isinstance(e, Metrics)] == [
         e for e in expected if isinstance(e, Metrics)
@@ -129,7 +129,7 @@ def test_probes_do_not_change_training(tiny, digits, keys):
 
 
 def test_plain_networks_have_no_shortcut_probes(tiny, digits):
-    _, seen = events(tiny("model=plain", f"probes.training={ALL}"), digits)
+    _, seen = train_to_end(tiny("model=plain", f"probes.training={ALL}"), digits)
     assert {e.probe for e in seen if isinstance(e, ProbeResult)} == {
         "gradient_flow",
         "responses",
@@ -139,8 +139,8 @@ def test_plain_networks_have_no_shortcut_probes(tiny, digits):
 
 
 def test_evaluation_does_not_change_training(tiny, digits):
-    often, _ = events(tiny("schedule.evaluate_every=1"), digits)
-    rarely, _ = events(tiny("schedule.evaluate_every=12"), digits)
+    often, _ = train_to_end(tiny("schedule.evaluate_every=1"), digits)
+    rarely, _ = train_to_end(tiny("schedule.evaluate_every=12"), digits)
     for name, value in often.network.state_dict().items():
         assert torch.equal(value, rarely.network.state_dict()[name]), name
 
@@ -152,7 +152,7 @@ def test_evaluation_does_not_change_training(tiny, digits):
 def test_resume_from_any_iteration_is_bit_exact(tiny, digits, stop_after):
     """Pitfall 9: a resume that loses the momentum, the schedule's position or the data order."""
     config = tiny()
-    whole, expected = events(config, digits)
+    whole, expected = train_to_end(config, digits)
     first = Trainer(config, digits, CPU)
     seen = []
     for event in fit(first):
@@ -163,10 +163,9 @@ def test_resume_from_any_iteration_is_bit_exact(tiny, digits, stop_after):
     second = Trainer(config, digits, CPU)
     second.restore(saved)
     seen += fit(second)
-    rows = [
-        [event.row for event in part if isinstance(event, Metrics)] for part in (seen, expected)
-    ]
-    assert rows[0] == rows[1]
+    rows = [event.row for event in seen if isinstance(event, Metrics)]
+    expected_rows = [event.row for event in expected if isinstance(event, Metrics)]
+    assert rows == expected_rows
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, second.network.state_dict()[name]), name
 
@@ -176,7 +175,7 @@ def test_warmup_end_is_recorded_and_survives_a_resume(tiny, digits):
     config = tiny(
         "schedule=paper", *(f"schedule.warmup.{key}={value}" for key, value in keys.items())
     )
-    _, seen = events(config, digits)
+    _, seen = train_to_end(config, digits)
     rows = [event.row for event in seen if isinstance(event, Metrics)]
     # iteration 4 is in the warm-up; 8 and 12 are after the drop
     assert [row["lr"] for row in rows] == pytest.approx([0.001, 0.001, 0.001])
@@ -206,7 +205,7 @@ def test_infinite_loss_ends_the_run_at_its_iteration(tiny, digits):
 def test_bf16_trains_to_different_numbers(tiny, digits):
     rows = []
     for kind in ("fp32", "bf16"):
-        _, seen = events(tiny(f"precision={kind}"), digits)
+        _, seen = train_to_end(tiny(f"precision={kind}"), digits)
         rows.append([event.row for event in seen if isinstance(event, Metrics)][-1])
     assert rows[0]["train/clean_loss"] != rows[1]["train/clean_loss"]
     assert rows[0]["train/clean_loss"] == pytest.approx(rows[1]["train/clean_loss"], rel=0.1)
