@@ -23,7 +23,7 @@ from degradation.training.device import check_precision, choose_device
 from hydra_plugins.pool_launcher import _slots, list_visible_gpus
 
 
-def test_the_installed_packages_match():
+def test_installed_packages_match():
     check_installation()
 
 

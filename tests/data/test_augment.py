@@ -25,7 +25,7 @@ def data(compose_config):
 
 
 @pytest.mark.parametrize("normalisation", ["channel", "pixel"])
-def test_the_gather_equals_pad_crop_flip(split, data, normalisation):
+def test_gather_equals_pad_crop_flip(split, data, normalisation):
     mean, deviation = compute_statistics(split.images, normalisation)
     batches = ImageBatches(split, mean, deviation, torch.device("cpu"), "before_padding")
     indices = torch.tensor([3, 3, 7, 19, 0, 5])
@@ -94,7 +94,7 @@ def test_pixel_normalisation_subtracts_the_per_pixel_mean_only(split):
     assert deviation.unique().tolist() == [255.0]
 
 
-def test_the_padding_is_the_mean_image(split):
+def test_padding_is_the_mean_image(split):
     mean, deviation = compute_statistics(split.images, "pixel")
     batches = ImageBatches(split, mean, deviation, torch.device("cpu"), "before_padding")
     down = Offsets(torch.tensor([4]), torch.tensor([0]), torch.tensor([False]))

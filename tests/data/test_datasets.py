@@ -62,7 +62,7 @@ def test_validation_images_are_the_last_of_a_fixed_shuffle(digits_data):
     assert bool(many.held_out[few.held_out].all())
 
 
-def test_the_checksum_does_not_depend_on_the_split(digits_data):
+def test_checksum_does_not_depend_on_the_split(digits_data):
     assert load_dataset(digits_data(150)).checksum() == DIGITS
 
 

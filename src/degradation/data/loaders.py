@@ -24,7 +24,7 @@ from degradation.data.random_streams import (
 )
 from degradation.data.streaming import StreamingLoader
 
-# images whose evaluation offsets are drawn in one call; changing it changes every run's numbers
+# images whose evaluation offsets are drawn in one call; changing it would change every run
 OFFSETS_PER_DRAW = 250
 EVALUATION_BATCH = 250  # fits into a core's cache: a quarter faster than 500 on digits
 

@@ -35,7 +35,7 @@ class Job:
     function: Callable[[], Any]
     work: float  # in the same unit for all jobs; the longest start first
     log: Path  # where the process's stdout and stderr go
-    is_locked: Callable[[], bool] = _never_locked  # whether another process runs it; then it waits
+    is_locked: Callable[[], bool] = _never_locked  # if another process runs it, it starts last
 
 
 @dataclass(frozen=True)
