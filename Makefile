@@ -78,7 +78,7 @@ pull: $(INSTALLED) ## Write the runs of a W&B project to pulled/ (ARGS="tracking
 plan: $(INSTALLED) ## Estimate the experiment's cost (ARGS="--device cuda --devices 8")
 	@$(RUN) experiments/plan.py $(OVERRIDES)
 
-census: $(INSTALLED) ## Print parameters, multiply-adds and activations of its networks
+census: $(INSTALLED) ## Print parameters, multiply-adds and activations of the networks
 	@$(RUN) experiments/census.py $(OVERRIDES)
 
 power: $(INSTALLED) ## Simulate the probability of each verdict, for docs/verdicts.md
@@ -98,7 +98,7 @@ test-cluster: $(INSTALLED) ## Run sweeps on a one-node SLURM and a two-node Ray 
 growth: $(INSTALLED) ## Time status, report and pull for 100, 1,000 and 10,000 generated runs
 	@PYTHONPATH=. $(RUN) tests/growth
 
-faults: $(INSTALLED) ## Compare sweeps with injected faults with an undisturbed one (EACH=20)
+faults: $(INSTALLED) ## Compare a sweep disturbed by faults with an undisturbed one (EACH=20)
 	@PYTHONPATH=. $(RUN) tests/faults --each $(EACH)
 
 mutants: $(INSTALLED) ## Count the mutants that the tests detect (COUNT=20 ONLY=analysis)
