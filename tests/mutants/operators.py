@@ -76,7 +76,7 @@ def _changes(node: cst.CSTNode, inside: bool) -> Iterator[tuple[cst.CSTNode, cst
 
 
 def _decides_no_number(node: cst.CSTNode) -> bool:
-    """Return whether a node is a type, an error, an assertion, a message or a keyword in NO_NUMBER."""
+    """Return whether a node is a type, error, assertion, message or keyword in NO_NUMBER."""
     if isinstance(node, cst.Annotation | cst.Raise | cst.Assert | cst.Decorator):
         return True
     if isinstance(node, cst.Arg):
