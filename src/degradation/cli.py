@@ -32,6 +32,10 @@ class Parser(argparse.ArgumentParser):
         subject, _, problem = message.removeprefix("argument ").partition(": ")
         if subject == "unrecognized arguments":
             subject, problem = problem, "not recognised"
+            if not subject.startswith("-"):
+                problem = (
+                    "an option separates this from the other overrides; allowed: options first"
+                )
         text = f"{subject}: {problem}" if problem else subject
         raise ConfigError(f"{text}; --help shows what is allowed")
 

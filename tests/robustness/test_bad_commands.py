@@ -87,9 +87,10 @@ COMMANDS = [
     (
         "train",
         "-m seed=range(0,9999999999)",
-        "seed: makes a sweep too long; allowed: at most 100000 runs",
+        "seed: makes the sweep too long; allowed: at most 100000 runs",
     ),
     ("train", "--nosuch", "--nosuch: not recognised; --help shows what is allowed"),
+    ("train", "seed=1 -m model=plain", "model=plain: an option separates this from the other "),
     ("train", "--config", "ambiguous option: --config could match "),
     ("train", "--cfg=nosuch", "--cfg/-c: invalid choice: 'nosuch'"),
     (

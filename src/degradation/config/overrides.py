@@ -30,7 +30,7 @@ def check_overrides(overrides: Sequence[str]) -> None:
             runs *= _count_values(override)
             if runs > MAX_SWEEP_RUNS:
                 raise ConfigError(
-                    f"{key}: makes a sweep too long; allowed: at most {MAX_SWEEP_RUNS} runs in all"
+                    f"{key}: makes the sweep too long; allowed: at most {MAX_SWEEP_RUNS} runs"
                 )
         elif (CONF / key).is_dir() and not override.is_delete():
             _check_option(override)
