@@ -5,6 +5,9 @@ import pytest
 from degradation import metrics
 from degradation.metrics import METRICS
 from degradation.records import row_validation
+from degradation.records.schema import METRICS_FILE, State
+from degradation.run import train
+from degradation.sweep.jobs import locate_run
 
 VALUES = {
     metrics.PERCENT: 12.5,
@@ -48,3 +51,40 @@ def test_unknown_metric_of_a_known_group_is_read():
         row_validation.check_metrics_row(full_row() | {"median_loss": 0.1}, [])
         == "a key is unknown"
     )
+
+
+def rows_of(config):
+    """Return the configuration as in run.json, and the rows that training writes."""
+    assert train(config) is State.DONE
+    record = locate_run(config).record
+    return record.read_metadata()["config"], record.valid_prefix(METRICS_FILE)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "conditional"),
+    [
+        ([], set()),
+        (
+            [
+                "schedule=paper",
+                "schedule.warmup.below=null",
+                "schedule.warmup.max_iterations=2",
+                "schedule.warmup.from_depth=8",
+            ],
+            {metrics.WARMUP_END},
+        ),
+        (["data.validation=100"], {metrics.VALIDATION_ERROR, metrics.VALIDATION_LOSS}),
+    ],
+    ids=["plain", "warm-up", "held-out images"],
+)
+def test_rows_hold_the_metrics_whose_condition_holds(tiny, overrides, conditional):
+    config, rows = rows_of(tiny("probes=none", *overrides))
+    assert len(rows) == 3
+    for row in rows:
+        expected = set()
+        for name, metric in METRICS.items():
+            is_absent = metric.optional and name not in row
+            if metric.condition(config, row["iteration"]) and not is_absent:
+                expected.add(name)
+        assert set(row) == expected
+    assert conditional <= set(rows[-1])

@@ -41,7 +41,11 @@ def test_every_kind_of_fault_is_survived(tmp_path):
 @pytest.mark.parametrize(
     ("safeguard", "kind", "messages"),
     [
-        ("checksum", "flipped bit", ["was changed, and no message", "metrics.jsonl differs"]),
+        (
+            "checksum",
+            "flipped bit",
+            ["was changed, and no message", "metrics.jsonl: its checksum differs"],
+        ),
         ("checksum", "corrupt checkpoint", ["no message names checkpoint.pt"]),
         ("lock", "two sweeps at once", ["trained 2 times", "6 of 6 faults were not injected"]),
         # the first of appended rows, the second of a whole file
