@@ -66,7 +66,7 @@ def list_leftovers(root: Path, run_ids: Iterable[str]) -> list[str]:
 
 
 def _read_probes(record: Record) -> list[tuple[int, str, Any]]:
-    """Return the rows sorted: those that were lost and measured again are behind the others."""
+    """Return the rows sorted, since rows that were lost and measured again follow the others."""
     rows = record.valid_prefix(PROBES_FILE)
     return sorted((row["iteration"], row["probe"], json.dumps(row)) for row in rows)
 

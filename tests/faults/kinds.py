@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
 
 from degradation.records.schema import ATTEMPTS_FILE
-from tests.faults.damage import corrupt_checkpoint, damage, flip_bit, truncate
+from tests.faults.corruption import corrupt_checkpoint, corrupt_files, flip_bit, truncate
 from tests.faults.sweep import TIMEOUT_S, NotTried, Start, Trial
 from tests.support.fault_shim import BALLAST, ERRORS, POWER_CUTS, RELEASED
 
@@ -50,7 +50,7 @@ def _expect_no_loss(trial: Trial, start: Start, seeds: Sequence[int]) -> None:
 def _run_batches(
     trial: Trial, seeds: Sequence[int], *faults: str
 ) -> Iterator[tuple[Start, dict[int, str]]]:
-    """Start the sweep with a batch of victims at a time, and expect the previous batch to be done.
+    """Start the sweep once per batch of victims, and expect the previous batch to be done.
 
     Yields each start with the fault of each of its victims.
     """
@@ -102,7 +102,7 @@ def kill_wandb_core(trial: Trial, seeds: Sequence[int]) -> None:
 
 
 def start_two_sweeps(trial: Trial, seeds: Sequence[int]) -> None:
-    """Start two sweeps at once. The first one at a run is held until the second one reports it."""
+    """Start two sweeps at once. The first to reach a run is held until the second reports that."""
     moments = dict(zip(seeds, trial.draw_moments("held", len(seeds)), strict=True))
     noticed = 0
     for first in range(0, len(seeds), BATCH_SIZE):
@@ -174,8 +174,8 @@ KINDS: dict[str, Kind] = {
     "power cut": end_whole_sweep(-9, *POWER_CUTS),
     "SIGTERM": end_whole_sweep(143, "SIGTERM"),
     "Ctrl-C": end_whole_sweep(130, "Ctrl-C"),
-    "truncated file": damage(truncate),
-    "flipped bit": damage(flip_bit),
+    "truncated file": corrupt_files(truncate),
+    "flipped bit": corrupt_files(flip_bit),
     "corrupt checkpoint": corrupt_checkpoint,
     "disk full": fill_disk,
     "I/O error": io_error,

@@ -34,9 +34,9 @@ TINY = [
 SHIM = "tests.support.fault_shim"
 PRELOAD = [SHIM, "torch", "torchvision", "sklearn.datasets", "degradation.run"]
 TRIAL_VARIABLE = "FAULT_TRIAL"  # environment variable that identifies all processes of a trial
-# As much again for every ten runs. Only a process that hangs takes so long.
+# Doubled for ten runs, and so on. Only a process that hangs takes so long.
 TIMEOUT_S = 120.0
-Strikes = dict[int, tuple[str, int]]  # seed: the fault, and the number of the call it comes at
+Strikes = dict[int, tuple[str, int]]  # seed: the fault, and the number of its call
 
 
 def expand_ids(seeds: Sequence[int]) -> dict[int, str]:
@@ -97,7 +97,7 @@ class Trial:
     Attributes:
         folder: contains the record root, the logs and what the fault shim notes.
         ids: the run id of each seed.
-        calls: for each fault, how many calls of a whole run are counted for it.
+        calls: how many calls of a whole run each fault counts.
         rng: draws the moments of the faults.
         broken: the safeguard that is disabled on purpose, if any.
         tracking: the W&B mode.
@@ -129,8 +129,8 @@ class Trial:
         Args:
             fault: whose calls are counted.
             count: how many to draw.
-            first: the part of the life that is used begins here (0: the first call).
-            last: and ends here (1: the last call).
+            first: where the part of the life that is used begins (0: the first call).
+            last: where it ends (1: the last call).
         """
         positions = [(index + self.rng.random()) / count for index in range(count)]
         length = last - first

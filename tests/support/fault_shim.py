@@ -2,7 +2,7 @@
 
 The pool's fork server preloads this module (`hydra.launcher.preload`) if a sweep is to have faults.
 The environment variable FAULTS says which: {"root": record root, "strikes": {run id: [fault, number
-of the call]}, "broken": a safeguard to disable, or null}. The project itself does not know of it.
+of the call]}, "broken": a safeguard to disable, or null}. The project itself is unaware of it.
 """
 
 import errno

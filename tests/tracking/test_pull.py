@@ -324,6 +324,28 @@ def figures_of(root):
     return frame.runs.drop(columns=clocks), frame.curves
 
 
+def assert_same_files(root, local):
+    """Every pulled record has the bytes and the outcome of the local one."""
+    for run_id in list_run_ids(root):
+        pulled, trained_record = Record(root, run_id), Record(local, run_id)
+        assert pulled.path(RUN_FILE).read_bytes() == trained_record.path(RUN_FILE).read_bytes()
+        if trained_record.path(METRICS_FILE).exists():
+            rows = trained_record.path(METRICS_FILE).read_bytes()
+            assert pulled.path(METRICS_FILE).read_bytes() == rows
+        assert pulled.final_outcome() is trained_record.outcome()
+
+
+def write_summary(records, reports):
+    """Run report.py on a record root, and return the bytes of summary.csv."""
+    script = Path(__file__).parents[2] / "experiments" / "report.py"
+    arguments = ["--records", records, "--reports", reports, "--name", records.name]
+    process = subprocess.run(
+        [sys.executable, script, *arguments], capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, process.stderr
+    return (reports / records.name / "summary.csv").read_bytes()
+
+
 @pytest.mark.slow
 def test_pulled_runs_give_the_same_figures(tiny, server, tmp_path):
     runs = [("model=plain", "seed=0"), ("model=plain", "seed=1"), ("model=residual", "seed=0")]
@@ -336,17 +358,7 @@ def test_pulled_runs_give_the_same_figures(tiny, server, tmp_path):
     results = pull(configs[0], root)
     assert [is_complete for *_, is_complete in results] == [True] * 4
     assert list_run_ids(root) == list_run_ids(local)
-    for run_id in list_run_ids(root):
-        assert (
-            Record(root, run_id).path(RUN_FILE).read_bytes()
-            == Record(local, run_id).path(RUN_FILE).read_bytes()
-        )
-        if Record(local, run_id).path(METRICS_FILE).exists():
-            assert (
-                Record(root, run_id).path(METRICS_FILE).read_bytes()
-                == Record(local, run_id).path(METRICS_FILE).read_bytes()
-            )
-        assert Record(root, run_id).final_outcome() is Record(local, run_id).outcome()
+    assert_same_files(root, local)
     (runs_here, curves_here), (runs_there, curves_there) = figures_of(local), figures_of(root)
     ended = ["ended_at"]  # W&B does not know at which iteration a run diverged
     pd.testing.assert_frame_equal(
@@ -356,26 +368,8 @@ def test_pulled_runs_give_the_same_figures(tiny, server, tmp_path):
     before = read_files(root)
     assert all("exists already" in message for _, message, _ in pull(configs[0], root))
     assert read_files(root) == before
-    report = Path(__file__).parents[2] / "experiments" / "report.py"
-    for records in (local, root):
-        arguments = [
-            report,
-            "--records",
-            records,
-            "--reports",
-            tmp_path / "reports",
-            "--name",
-            records.name,
-        ]
-        process = subprocess.run(
-            [sys.executable, *arguments], capture_output=True, text=True, check=False
-        )
-        assert process.returncode == 0, process.stderr
-    written = [
-        (tmp_path / "reports" / name / "summary.csv").read_bytes()
-        for name in (local.name, "pulled")
-    ]
-    assert written[0] == written[1]
+    summaries = [write_summary(records, tmp_path / "reports") for records in (local, root)]
+    assert summaries[0] == summaries[1]
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Faults that change a file between two starts: the next start must name the file."""
+"""Faults that corrupt a file between two starts: the next start must name the file."""
 
 import os
 import pickle
@@ -22,11 +22,11 @@ from tests.faults.sweep import Trial
 Change = Callable[[bytes, random.Random], bytes]
 
 
-def damage(change: Change) -> Callable[[Trial, Sequence[int]], None]:
-    """Return the fault that changes a file of each record: of finished runs and of killed ones."""
+def corrupt_files(change: Change) -> Callable[[Trial, Sequence[int]], None]:
+    """Return the fault that corrupts a file of each record, of finished and of killed runs."""
 
     def inject(trial: Trial, seeds: Sequence[int]) -> None:
-        # The runs are killed when they have written files, all of which a resume needs.
+        # The runs are killed when they have written files that a resume needs.
         killed = seeds[::2]
         _train_and_kill(trial, seeds, killed, first=0.2, last=0.8)
         changed = {}
@@ -39,7 +39,7 @@ def damage(change: Change) -> Callable[[Trial, Sequence[int]], None]:
             changed[seed] = name
             trial.note_strike(record.run_id)
         starts = [trial.run(seeds)]
-        # The lost probes of a finished run are not worth a training; `make explain` reports them.
+        # A finished run is not retrained for lost probes; `make explain` reports them.
         with_lost_probes = [seed for seed in seeds if trial.record(seed).count_lost_probes()]
         if with_lost_probes:
             starts.append(trial.run(with_lost_probes, script="explain"))
@@ -67,7 +67,7 @@ def _train_and_kill(
 def _list_files_read_next(record: Record, is_finished: bool) -> list[str]:
     """Return the files that the next start reads, so that it can detect a change in them.
 
-    It does not read what a killed attempt had only begun to write, and writes that again.
+    It does not read what a killed attempt had only begun to write: it rewrites that.
     """
     if is_finished:
         manifest = record.read_manifest() or {}
