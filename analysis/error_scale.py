@@ -7,8 +7,8 @@ these numbers; what follows from an unknown number is NaN.
 import math
 from typing import Any
 
+from degradation.checksums import Row
 from degradation.config import evaluation_iterations
-from degradation.durable_io import Row
 from degradation.metrics import RUNNING_ERROR
 
 # Older records of digits lack the number of training images of the most frequent class. In the

@@ -23,8 +23,8 @@ from analysis.columns import (
 )
 from analysis.probes import read_probe_tables, select_runs
 from analysis.run_row import EMPTY_CURVE, Curve, read_run
+from degradation.checksums import Row
 from degradation.config.errors import escape
-from degradation.durable_io import Row
 from degradation.metrics import ITERATION
 from degradation.records.cached_reader import CachedRecord
 from degradation.records.root import list_run_ids

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.abbreviation import abbreviate
-from degradation.durable_io import Row
+from degradation.checksums import Row
 from degradation.metrics import ITERATION
 from degradation.records import row_validation
 from degradation.records.cached_reader import CachedRecord

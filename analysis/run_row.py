@@ -20,9 +20,9 @@ from analysis.columns import (
     TRAINING_ERROR,
     TRAINING_ERROR_AT_START,
 )
+from degradation.checksums import Row
 from degradation.config import evaluation_iterations
 from degradation.config.errors import escape, is_single_line
-from degradation.durable_io import Row
 from degradation.metrics import CLEAN_ERROR, ITERATION, TEST_ERROR
 from degradation.records import row_validation
 from degradation.records.cached_reader import CachedRecord

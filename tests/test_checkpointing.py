@@ -2,8 +2,8 @@
 
 import pytest
 
+from degradation.checksums import seal, unseal
 from degradation.config import ConfigError
-from degradation.durable_io import seal, unseal
 from degradation.records.schema import ATTEMPTS_FILE, CHECKPOINT_FILE, METRICS_FILE, State
 from degradation.run import train
 from degradation.sweep.jobs import locate_run

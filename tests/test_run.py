@@ -9,8 +9,8 @@ import torch
 
 from degradation import recorded_training
 from degradation import run as run_module
+from degradation.checksums import seal, unseal
 from degradation.config import ConfigError
-from degradation.durable_io import seal, unseal
 from degradation.records.record import Record
 from degradation.records.schema import (
     ATTEMPTS_FILE,

@@ -9,7 +9,7 @@ import time
 
 import torch
 
-from degradation.durable_io import Row
+from degradation.checksums import Row
 from degradation.environment import describe_environment
 from degradation.records.record import Record
 from degradation.records.schema import ATTEMPTS_FILE, METRICS_FILE, PROBES_FILE, SECONDS

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from degradation.checksums import CorruptData, Row, seal, unseal
 from degradation.config import Config, ConfigError
-from degradation.durable_io import CorruptData, Row, seal, unseal
 from degradation.records.manifest import fingerprint
 from degradation.records.record import Record
 from degradation.records.schema import CHECKPOINT_FILE, METRICS_FILE, PROBES_FILE, RecordError

@@ -3,7 +3,7 @@
 import logging
 
 from degradation.checkpointing import ResumeState
-from degradation.durable_io import Row
+from degradation.checksums import Row
 from degradation.metrics import CLEAN_ERROR, ITERATION, TEST_ERROR
 from degradation.records.record import Record
 from degradation.records.schema import METRICS_FILE, PROBES_FILE, SNAPSHOTS_DIR

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from degradation.checkpointing import ResumeState, resume, save_checkpoint
+from degradation.checksums import Row
 from degradation.config import Config, is_evaluated, parent_config
 from degradation.data.datasets import load_dataset
-from degradation.durable_io import Row
 from degradation.event_recorder import EventRecorder
 from degradation.metrics import ITERATION
 from degradation.models.construction import grow
@@ -27,7 +27,8 @@ from degradation.run_metadata import describe_run
 from degradation.signals import Interrupted, StopRequest
 from degradation.sweep.jobs import locate_run
 from degradation.tracking.mirror import mirror
-from degradation.tracking.wandb_rows import build_init_arguments, merge_by_iteration
+from degradation.tracking.wandb_identity import build_init_arguments
+from degradation.tracking.wandb_rows import merge_by_iteration
 from degradation.training import serialization
 from degradation.training.device import memory_format
 from degradation.training.distributed import WorkerGroup

@@ -12,10 +12,10 @@ from contextlib import ExitStack, contextmanager
 import torch
 
 from degradation.attempts import drop_corrupt_rows, record_end, record_start
+from degradation.checksums import Row
 from degradation.config import Config, ConfigError, parent_config
 from degradation.data.datasets import load_dataset
 from degradation.data.errors import DataError
-from degradation.durable_io import Row
 from degradation.environment import InstallationError, check_installation
 from degradation.errors import UserError
 from degradation.progress import notify

@@ -5,10 +5,10 @@ from dataclasses import asdict
 import numpy as np
 from torch import Tensor
 
+from degradation.checksums import Row
 from degradation.config import Config, family, parent_config
 from degradation.data.datasets import Dataset, StreamedDataset
 from degradation.data.fingerprint import data_fingerprint
-from degradation.durable_io import Row
 from degradation.metrics import ITERATION
 from degradation.models.complexity import measure_complexity
 from degradation.probes.table import Table

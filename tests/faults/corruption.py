@@ -5,7 +5,7 @@ import pickle
 import random
 from collections.abc import Callable, Sequence
 
-from degradation.durable_io import unseal
+from degradation.checksums import unseal
 from degradation.records.record import Record
 from degradation.records.schema import (
     ATTEMPTS_FILE,

@@ -14,9 +14,9 @@ from unittest.mock import patch
 
 import torch
 
+from degradation.checksums import Row, encode_row
 from degradation.config import Config, Model, check, family, probe_iterations
 from degradation.data.datasets import load_dataset
-from degradation.durable_io import Row, encode_row
 from degradation.records.manifest import build_manifest, fingerprint
 from degradation.records.record import Record
 from degradation.records.schema import (

@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from degradation.durable_io import decode_rows, encode_row
+from degradation.checksums import decode_rows, encode_row
 from degradation.records import row_validation
 from degradation.records.cached_reader import CachedRecord
 from degradation.records.reader import read_rows

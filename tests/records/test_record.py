@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from degradation.durable_io import decode_row, encode_document, encode_row
+from degradation.checksums import decode_row, encode_document, encode_row
 from degradation.records.manifest import build_manifest, fingerprint
 from degradation.records.record import Record
 from degradation.records.root import list_run_ids, root_token

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from degradation.durable_io import (
+from degradation.checksums import (
     CorruptData,
     decode_document,
     decode_row,

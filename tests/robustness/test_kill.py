@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from degradation import checkpointing, recorded_training
-from degradation.durable_io import SEAL_PREFIX
+from degradation.checksums import SEAL_PREFIX
 from degradation.records.schema import (
     ATTEMPTS_FILE,
     CHECKPOINT_FILE,

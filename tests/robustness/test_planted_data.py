@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from degradation.checksums import CorruptData, encode_document, seal, unseal
 from degradation.config import ConfigError
 from degradation.data.datasets import load_dataset
 from degradation.data.downloads import PublishedFile, fetch
@@ -20,7 +21,6 @@ from degradation.data.folders import list_images
 from degradation.data.image_files import read_rgb
 from degradation.data.image_folder import unpack_arrays
 from degradation.data.safe_open import warn_once
-from degradation.durable_io import CorruptData, encode_document, seal, unseal
 
 CLASSES = ("cat", "dog")
 REMEDY = "; make it readable, or remove it"

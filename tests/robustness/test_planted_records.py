@@ -8,7 +8,7 @@ import pytest
 
 from analysis.claims import judge
 from analysis.frame import load, load_where
-from degradation.durable_io import encode_document, encode_row
+from degradation.checksums import encode_document, encode_row
 from degradation.records import row_validation
 from degradation.records.manifest import build_manifest
 from degradation.records.record import Record

@@ -10,8 +10,8 @@ import sys
 import pytest
 import torch
 
+from degradation.checksums import encode_document, seal
 from degradation.config import CONF
-from degradation.durable_io import encode_document, seal
 from degradation.records.schema import (
     CHECKPOINT_FILE,
     DONE_FILE,

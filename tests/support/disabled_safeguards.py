@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from degradation import checkpointing, durable_io
+from degradation import checkpointing, checksums
 from degradation.records import manifest
 from degradation.records import record as record_module
 from degradation.records.record import Record
@@ -45,7 +45,7 @@ def _disable_checksums() -> None:
     def unseal_unverified(sealed: bytes) -> bytes:
         return sealed.partition(b"\n")[2]
 
-    durable_io.unseal = checkpointing.unseal = unseal_unverified
+    checksums.unseal = checkpointing.unseal = unseal_unverified
     manifest.fingerprint = fingerprint_length
     Record.write = write_plain_fingerprint  # type: ignore[method-assign]
     record_module.fingerprint = checkpointing.fingerprint = fingerprint_length
@@ -59,7 +59,7 @@ def _disable_locks() -> None:
 
 
 def _accept_truncated_rows() -> None:
-    durable_io.decode_row = record_module.decode_row = json.loads
+    checksums.decode_row = record_module.decode_row = json.loads
 
 
 DISABLERS: dict[str, Callable[[], None]] = {

@@ -9,6 +9,7 @@ import os
 import re
 from pathlib import Path
 
+from degradation.checksums import CorruptData, decode_document, encode_document
 from degradation.config import Data
 from degradation.data.folders import (
     check_root,
@@ -19,13 +20,7 @@ from degradation.data.folders import (
     unreadable_error,
 )
 from degradation.data.safe_open import escape_name, find_cache_folder, open_regular, warn_once
-from degradation.durable_io import (
-    CorruptData,
-    decode_document,
-    encode_document,
-    read_file,
-    write_atomically,
-)
+from degradation.durable_io import read_file, write_atomically
 from degradation.registry import DATASETS
 
 SHA256 = re.compile("[0-9a-f]{64}")

@@ -10,6 +10,7 @@ import numpy as np
 from filelock import FileLock
 from PIL import Image
 
+from degradation.checksums import CorruptData, seal, unseal
 from degradation.config import ConfigError, Data
 from degradation.data.arrays import Arrays
 from degradation.data.errors import DataError
@@ -17,14 +18,7 @@ from degradation.data.fingerprint import data_fingerprint
 from degradation.data.folders import NO_IMAGE, check_root, iterate_images, list_classes
 from degradation.data.image_files import read_rgb
 from degradation.data.safe_open import escape_name, find_cache_folder, warn_once
-from degradation.durable_io import (
-    CorruptData,
-    make_folder,
-    read_file,
-    seal,
-    unseal,
-    write_atomically,
-)
+from degradation.durable_io import make_folder, read_file, write_atomically
 from degradation.registry import DATASETS
 
 SPLITS = ("train", "test")

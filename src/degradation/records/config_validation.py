@@ -5,11 +5,11 @@ from dataclasses import is_dataclass
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
+from degradation.checksums import Row
 from degradation.config import Config
 from degradation.config.errors import quote
 from degradation.config.keys import split_optional
 from degradation.config.schema import KEYS
-from degradation.durable_io import Row
 from degradation.records.value_checks import (
     Check,
     is_flag,

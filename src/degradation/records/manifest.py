@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from degradation.durable_io import Row, encode_row, row_checksum
+from degradation.checksums import Row, encode_row, row_checksum
 from degradation.records.schema import (
     DONE_FILE,
     METRICS_FILE,

@@ -8,7 +8,7 @@ Nothing in run.json depends on a clock, a machine or an attempt.
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from degradation.durable_io import Row
+from degradation.checksums import Row
 
 FAMILIES = ("plain", "residual", "constructed", "plain-preactivation", "preactivation")
 COMPLEXITY_COLUMNS = ("parameters", "multiply_adds", "activations")

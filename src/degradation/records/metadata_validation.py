@@ -4,8 +4,8 @@ import re
 from dataclasses import MISSING, Field, fields
 from typing import Any, get_type_hints
 
+from degradation.checksums import Row
 from degradation.config.errors import quote
-from degradation.durable_io import Row
 from degradation.records.config_validation import check_config
 from degradation.records.metadata import FAMILIES, REQUIRED_KEYS, DataMetadata, RunMetadata
 from degradation.records.value_checks import is_count, is_name

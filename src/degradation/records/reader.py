@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from degradation.checksums import Row, decode_row, decode_rows
 from degradation.config.errors import escape
-from degradation.durable_io import Row, decode_row, decode_rows
 from degradation.records.cached_reader import CachedRecord
 from degradation.records.row_validation import CheckRow
 

@@ -18,21 +18,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from degradation.durable_io import (
-    TEMPORARY,
+from degradation.checksums import (
     CorruptData,
     Row,
-    append_row,
     decode_document,
     decode_row,
     encode_document,
     encode_row,
     line_checksum,
-    make_folder,
-    read_file,
     row_checksum,
-    write_atomically,
 )
+from degradation.durable_io import TEMPORARY, append_row, make_folder, read_file, write_atomically
 from degradation.records.locks import NO_TIMEOUT, LockTimeout, hold, is_held
 from degradation.records.manifest import Manifest, find_mismatch, fingerprint, is_manifest
 from degradation.records.schema import (

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from degradation.durable_io import append_row, decode_row, make_folder, read_file
+from degradation.checksums import decode_row
+from degradation.durable_io import append_row, make_folder, read_file
 from degradation.records.schema import ATTEMPTS_FILE, RUN_FILE
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from degradation.durable_io import Row
+from degradation.checksums import Row
 from degradation.metrics import ITERATION, METRICS, PERCENT, is_known, is_percentage
 from degradation.records.schema import DEVICE, IMAGES, OUTCOME, PROBE, REASON, SECONDS, TABLE
 from degradation.records.value_checks import (

@@ -15,9 +15,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from degradation.checksums import Row
 from degradation.config import Tracking
 from degradation.config.errors import quote
-from degradation.durable_io import Row
 from degradation.metrics import ITERATION
 from degradation.records.schema import State
 from degradation.run_id import is_run_id

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import is_dataclass
 from typing import Any, get_args, get_origin
 
+from degradation.checksums import Row
 from degradation.config import Config, evaluation_iterations
 from degradation.config.errors import quote
 from degradation.config.keys import split_optional
-from degradation.durable_io import Row
 from degradation.metrics import ITERATION, METRICS
 from degradation.records.config_validation import get_config_types
 from degradation.records.metadata_validation import check_keys, check_metadata

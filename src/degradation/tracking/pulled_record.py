@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
+from degradation.checksums import Row
 from degradation.config.errors import quote
-from degradation.durable_io import TEMPORARY, Row
+from degradation.durable_io import TEMPORARY
 from degradation.metrics import ITERATION
 from degradation.records.manifest import Manifest, build_manifest, fingerprint
 from degradation.records.record import Record

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from degradation.checksums import Row
 from degradation.config import Config, Tracking
-from degradation.durable_io import Row, make_folder
+from degradation.durable_io import make_folder
 from degradation.metrics import ITERATION
 from degradation.records.locks import LockTimeout, hold
 from degradation.records.record import Record

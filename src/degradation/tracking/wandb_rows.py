@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from degradation.config import Config, family, probe_iterations
-from degradation.durable_io import Row
+from degradation.checksums import Row
+from degradation.config import Config, probe_iterations
 from degradation.metrics import ITERATION, PLATEAUS
 from degradation.records.record import Record
-from degradation.records.root import root_token
 from degradation.records.schema import METRICS_FILE, PROBE, PROBES_FILE, TABLE
+from degradation.tracking.wandb_identity import build_init_arguments
 
 
 @dataclass(frozen=True)
@@ -45,24 +45,6 @@ def merge_by_iteration(metrics: Iterable[Row], probes: Iterable[Row]) -> list[Ro
 
 def _iteration_of(row: Row) -> int:
     return int(row[ITERATION])
-
-
-def build_init_arguments(config: Config, record: Record, metadata: Row) -> dict[str, Any]:
-    """Return the arguments of wandb.init for the training of a run.
-
-    Args:
-        config: the configuration of the run.
-        record: its record; the token of its root makes the W&B id unique.
-        metadata: the values of run.json without `schema_version`.
-    """
-    return {
-        "id": f"{record.run_id}-{root_token(record.root)}",
-        "name": record.run_id,
-        "group": config.name,
-        "job_type": "train",
-        "tags": [family(config.model), f"depth-{config.model.depth}", config.data.name],
-        "config": metadata,
-    }
 
 
 def read_training_run(config: Config, record: Record) -> WandbRunData:
