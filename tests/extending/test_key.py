@@ -77,6 +77,7 @@ def run_python(project):
     return run
 
 
+@pytest.mark.slow
 def test_new_key_is_read_by_the_training(project, run_python, tiny_overrides):
     overrides = [*tiny_overrides, *THREE_ITERATIONS, "schedule.linear=true", "optim.lr=0.3"]
     completed = run_python("experiments/train.py", *overrides)

@@ -60,6 +60,7 @@ RESIDUAL_56 = {0.01: [1.0, 1.4, 0.9], 0.1: [0.8, 1.1, 0.6]}
 RESIDUAL_20 = {0.01: [0.8, 0.9, 0.7], 0.1: [0.7, 1.0, 0.6]}
 
 
+@pytest.mark.slow
 def test_bounds_account_for_the_choice_of_the_rate(joined):
     errors_by_rate = {}
     for lr in (0.01, 0.1):
