@@ -35,6 +35,7 @@ def test_superlinear_growth_and_slow_reports_are_reported(index, change, message
     assert find_problems(rows, REPORT_LIMIT_S) == [message]
 
 
+@pytest.mark.slow
 def test_generated_records_are_valid_and_complete(tmp_path):
     write_records(tmp_path / "runs", 2 * NETWORKS)
     frame = load_where(tmp_path / "runs", None)

@@ -151,7 +151,7 @@ def test_paired_difference_is_rounded_twice():
     assert paired_difference([1.0, 2.0], [0.0, 1.0]).standard_error == 0
 
 
-@pytest.mark.parametrize("correlation", [0.5, 0.9])
+@pytest.mark.parametrize("correlation", [0.5, pytest.param(0.9, marks=pytest.mark.slow)])
 def test_welch_is_conservative_if_seeds_correlate(correlation):
     generator = np.random.default_rng(0)
     welch_errors, paired_errors = [], []

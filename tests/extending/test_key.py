@@ -96,6 +96,7 @@ def test_new_keys_tests_pass(run_python):
         assert completed.returncode == 0, completed.stdout  # 5 if no test has this name
 
 
+@pytest.mark.slow
 def test_new_key_keeps_the_ids_of_existing_runs(run_python):
     overrides = ["model=plain,residual", "schedule=step,paper"]
     completed = run_python("-c", PRINT_RUN_IDS, *overrides)

@@ -142,6 +142,7 @@ def test_no_slot_is_shared_and_each_job_sees_its_own_gpu(tmp_path, gpus, shares)
     assert len({result.value for result in results}) == at_a_time
 
 
+@pytest.mark.slow
 def test_jobs_detect_a_slot_that_is_used_twice(tmp_path):
     slots = list_slots("cuda", None, 1, 1, ["0", "0"])
     results = Pool(slots).run(build_twelve_jobs(tmp_path, 1, 2), build_display(12))

@@ -159,10 +159,18 @@ def test_run_killed_at_any_call_ends_in_the_same_bytes(
     assert killed_after_saving
 
 
+ERRORS = [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS, errno.EACCES]
+FAST_ERRORS = 2
+
+
 @pytest.mark.parametrize(
-    "error", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO]
+    ("error", "step"),
+    [
+        *[(error, 34) for error in ERRORS[:FAST_ERRORS]],
+        *[pytest.param(error, 34, marks=pytest.mark.slow) for error in ERRORS[FAST_ERRORS:]],
+        *[pytest.param(error, 2, marks=pytest.mark.slow) for error in ERRORS],
+    ],
 )
-@pytest.mark.parametrize("step", [34, pytest.param(2, marks=pytest.mark.slow)])
 def test_failing_disk_fails_the_run_in_one_line(tiny, tmp_path, undisturbed, error, step):
     """Every write fails from some call on. Once the disk works again, the same command resumes."""
     number, has_failed = 1 + error % 16, True  # each error strikes at other calls
@@ -239,7 +247,7 @@ def slow(names):
     return [pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
-@pytest.mark.parametrize("name", [*FINISHED_FILES[:2], *slow(FINISHED_FILES[2:])])
+@pytest.mark.parametrize("name", [*FINISHED_FILES[:1], *slow(FINISHED_FILES[1:])])
 def test_any_corruption_of_a_finished_run_is_detected(finished, name):
     content = finished.path(name).read_bytes()
     try:

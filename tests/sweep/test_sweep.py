@@ -155,9 +155,8 @@ def test_every_data_set_has_a_margin(name):
     assert default_margin(name) == (2.0 if name == "digits" else 0.5)
 
 
-@pytest.mark.parametrize(
-    "signum", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_sweep_says_how_to_continue(tmp_path, tiny_overrides, signum):
     """The signal goes to the whole process group, as a terminal and a cluster send it."""
     overrides = [

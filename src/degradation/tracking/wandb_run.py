@@ -59,7 +59,7 @@ class WandbRun:
             tracking: project, entity, timeout and privacy.
             root: the record root, where offline runs are stored.
             mode: send to the server, or store for `wandb sync`.
-            init_arguments: further arguments of wandb.init; see `wandb_rows.build_init_arguments`.
+            init_arguments: further arguments of wandb.init (`wandb_identity.build_init_arguments`).
         """
         if mode == "online" and not has_key():
             raise WandbError(NO_KEY)  # on a terminal wandb would ask for a key, and wait

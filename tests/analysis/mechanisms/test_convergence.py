@@ -145,7 +145,9 @@ def test_growth_after_the_drop_alone_is_inconclusive(explain):
     assert claim.verdict is Verdict.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("late", [210, 230, 390, None])
+@pytest.mark.parametrize(
+    "late", [210, None, *[pytest.param(late, marks=pytest.mark.slow) for late in (230, 390)]]
+)
 def test_times_after_the_drop_do_not_decide(explain, late):
     """It does not matter how the learning-rate drop at 200 changes what comes later."""
     times = {8: [44, 46, 70], 20: [60, 90, 95], 32: [110, 130, 150], 44: [late] * 3, 56: [late] * 3}
