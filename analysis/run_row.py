@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import error_scale
+from analysis import error_resolution
 from analysis.columns import (
     CHANCE,
     ENDED_AT,
@@ -147,9 +147,9 @@ def _describe_scale(metadata: Row, metric: str) -> Row:
     if "data" not in metadata:
         return {}
     return {
-        CHANCE: error_scale.chance_error(metadata),
-        ERROR_STEP: error_scale.training_error_step(metadata, metric),
-        TEST_STEP: error_scale.test_error_step(metadata),
+        CHANCE: error_resolution.chance_error(metadata),
+        ERROR_STEP: error_resolution.training_error_step(metadata, metric),
+        TEST_STEP: error_resolution.test_error_step(metadata),
     }
 
 

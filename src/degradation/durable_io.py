@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from degradation.checksums import Row, encode_row
-
 TEMPORARY = ".tmp-"  # prefix of the files that an interrupted write may leave behind
 
 
@@ -57,8 +55,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     _fsync_folder(path.parent)
 
 
-def append_row(path: Path, row: Row) -> None:
-    """Append one row, which is on the disk when this returns.
+def append_line(path: Path, line: bytes) -> None:
+    """Append one line, which is on the disk when this returns.
 
     Raises OSError, for example when the disk is full, after truncating the file to its old length.
     """
@@ -68,7 +66,7 @@ def append_row(path: Path, row: Row) -> None:
         length_before = os.fstat(descriptor).st_size
         try:
             with open(descriptor, "ab", closefd=False) as file:
-                file.write(encode_row(row))
+                file.write(line)
             os.fsync(descriptor)
         except OSError:
             with contextlib.suppress(OSError):

@@ -14,11 +14,12 @@ from unittest.mock import patch
 
 import torch
 
-from degradation.checksums import Row, encode_row
+from degradation.checksums import Row
 from degradation.config import Config, Model, check, family, probe_iterations
 from degradation.data.datasets import load_dataset
 from degradation.records.manifest import build_manifest, fingerprint
 from degradation.records.record import Record
+from degradation.records.row_checksums import encode_row
 from degradation.records.schema import (
     ATTEMPTS_FILE,
     METRICS_FILE,

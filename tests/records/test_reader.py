@@ -5,11 +5,11 @@ import zlib
 
 import pytest
 
-from degradation.checksums import decode_rows, encode_row
 from degradation.records import row_validation
 from degradation.records.cached_reader import CachedRecord
 from degradation.records.reader import read_rows
 from degradation.records.record import Record
+from degradation.records.row_checksums import decode_rows, encode_row
 from degradation.records.schema import METRICS_FILE
 
 VALUES = (

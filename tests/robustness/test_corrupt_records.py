@@ -5,19 +5,13 @@ import os
 
 import pytest
 
-from degradation.checksums import (
-    CorruptData,
-    decode_document,
-    decode_row,
-    encode_document,
-    encode_row,
-    row_checksum,
-)
+from degradation.checksums import CorruptData, decode_document, encode_document
 from degradation.records import record as record_module
 from degradation.records.locks import LockTimeout, hold, is_held
 from degradation.records.manifest import build_manifest, is_manifest
 from degradation.records.record import Record
 from degradation.records.root import TOKEN_FILE, root_token
+from degradation.records.row_checksums import decode_row, encode_row, row_checksum
 from degradation.records.schema import (
     ATTEMPTS_FILE,
     DONE_FILE,

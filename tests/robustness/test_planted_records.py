@@ -8,10 +8,11 @@ import pytest
 
 from analysis.claims import judge
 from analysis.frame import load, load_where
-from degradation.checksums import encode_document, encode_row
+from degradation.checksums import encode_document
 from degradation.records import row_validation
 from degradation.records.manifest import build_manifest
 from degradation.records.record import Record
+from degradation.records.row_checksums import encode_row
 from degradation.records.schema import (
     ATTEMPTS_FILE,
     DONE_FILE,

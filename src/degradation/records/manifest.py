@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from degradation.checksums import Row, encode_row, row_checksum
+from degradation.checksums import Row
+from degradation.records.row_checksums import encode_row, row_checksum
 from degradation.records.schema import (
     DONE_FILE,
     METRICS_FILE,

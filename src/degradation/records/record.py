@@ -18,19 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from degradation.checksums import (
-    CorruptData,
-    Row,
-    decode_document,
-    decode_row,
-    encode_document,
-    encode_row,
-    line_checksum,
-    row_checksum,
-)
-from degradation.durable_io import TEMPORARY, append_row, make_folder, read_file, write_atomically
+from degradation.checksums import CorruptData, Row, decode_document, encode_document
+from degradation.durable_io import TEMPORARY, append_line, make_folder, read_file, write_atomically
 from degradation.records.locks import NO_TIMEOUT, LockTimeout, hold, is_held
 from degradation.records.manifest import Manifest, find_mismatch, fingerprint, is_manifest
+from degradation.records.row_checksums import decode_row, encode_row, line_checksum, row_checksum
 from degradation.records.schema import (
     ATTEMPTS_FILE,
     CHECKPOINT_FILE,
@@ -170,7 +162,7 @@ class Record:
 
     def append(self, name: str, row: Row) -> None:
         """Append a row to a .jsonl file. It is on the disk when this returns."""
-        append_row(self.path(name), row)
+        append_line(self.path(name), encode_row(row))
 
     def valid_prefix(self, name: str) -> list[Row]:
         """Return the rows before the first truncated or corrupt one.

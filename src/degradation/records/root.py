@@ -7,8 +7,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from degradation.checksums import decode_row
-from degradation.durable_io import append_row, make_folder, read_file
+from degradation.durable_io import append_line, make_folder, read_file
+from degradation.records.row_checksums import decode_row, encode_row
 from degradation.records.schema import ATTEMPTS_FILE, RUN_FILE
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def root_token(root: Path) -> str:
         if token is None:
             token = secrets.token_hex(3)
             path.unlink(missing_ok=True)
-            append_row(path, {TOKEN_KEY: token})
+            append_line(path, encode_row({TOKEN_KEY: token}))
     return token
 
 

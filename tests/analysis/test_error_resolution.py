@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis import error_scale
+from analysis import error_resolution
 from analysis.claim import is_untrained
 from analysis.frame import load
 from degradation.records.schema import State
@@ -50,7 +50,7 @@ def test_commonest_digit_is_counted(compose_config):
     from degradation.data.datasets import load_dataset
 
     labels = load_dataset(compose_config("data=digits").data).train.labels
-    assert np.bincount(labels).max() / len(labels) == error_scale.DIGITS_COMMONEST
+    assert np.bincount(labels).max() / len(labels) == error_resolution.DIGITS_COMMONEST
 
 
 STREAM = {"train_evaluated": 500}
