@@ -1,7 +1,7 @@
-"""The rows of attempts.jsonl: one when an attempt at a run starts, one when it ends.
+"""The rows of attempts.jsonl: one at the start of each attempt at a run, and one at its end.
 
 Everything that depends on a clock or on the machine is in this file, so the other files of a record
-are identical in every repeat.
+are identical in every repetition of the run.
 """
 
 import logging
@@ -17,11 +17,11 @@ from degradation.records.schema import ATTEMPTS_FILE, METRICS_FILE, PROBES_FILE,
 log = logging.getLogger(__name__)
 
 
-def drop_corrupt_rows(record: Record) -> None:
-    """Warn of corrupt lines in the record, and drop those of attempts.jsonl.
+def warn_about_corrupt_rows(record: Record) -> None:
+    """Warn about corrupt lines in the record, which this attempt drops.
 
-    A truncated last line would corrupt the row that is appended next. Corrupt lines of the other
-    files are dropped by `checkpointing.resume`.
+    `drop_corrupt_attempts` drops those in attempts.jsonl, `checkpointing.resume` those in the other
+    files.
     """
     for name in (ATTEMPTS_FILE, METRICS_FILE, PROBES_FILE):
         corrupt = record.count_corrupt_lines(name)
@@ -29,6 +29,10 @@ def drop_corrupt_rows(record: Record) -> None:
             log.warning(
                 "%s: %d corrupt or truncated lines in %s are dropped", record.run_id, corrupt, name
             )
+
+
+def drop_corrupt_attempts(record: Record) -> None:
+    """Drop corrupt lines in attempts.jsonl; a truncated one would corrupt the next appended row."""
     record.rewrite_rows(ATTEMPTS_FILE, record.valid_rows(ATTEMPTS_FILE))
 
 
@@ -55,14 +59,14 @@ def _name_device(device: torch.device) -> str:
 
 
 def record_end(record: Record, end: Row, seconds: float) -> None:
-    """Append the row of this attempt's end.
+    """Append the row for the end of this attempt.
 
     If this fails, for example because the disk is full, the error is only logged: an exception that
     ended the attempt must not be replaced by this one.
 
     Args:
-        end: the attempt's number, its outcome, its last iteration and the reason of a failure.
-        seconds: the duration of the attempt.
+        end: the attempt's number, its outcome, its last iteration and the reason for a failure.
+        seconds: how long the attempt took.
     """
     try:
         record.append(ATTEMPTS_FILE, end | {"end": time.time(), SECONDS: seconds})

@@ -11,7 +11,12 @@ from contextlib import ExitStack, contextmanager
 
 import torch
 
-from degradation.attempts import drop_corrupt_rows, record_end, record_start
+from degradation.attempts import (
+    drop_corrupt_attempts,
+    record_end,
+    record_start,
+    warn_about_corrupt_rows,
+)
 from degradation.checksums import Row
 from degradation.config import Config, ConfigError, parent_config
 from degradation.data.datasets import load_dataset
@@ -61,7 +66,7 @@ def train(config: Config, group: WorkerGroup = SINGLE) -> State:
         RunFailed: the attempt failed; the next one resumes from the last checkpoint.
         Interrupted: SIGTERM or Ctrl-C; a checkpoint of the current iteration has been saved.
         ConfigError: the configuration cannot be run on this machine, or the run was started on
-            another class of device or with another number of threads.
+            another device type or with another number of threads.
     """
     run = locate_run(config)
     record = run.record
@@ -136,7 +141,8 @@ def run_worker(config: Config, group: WorkerGroup) -> None:
 def _attempt(config: Config, record: Record, device: torch.device, group: WorkerGroup) -> State:
     """Train the run to its end, and record the attempt: its start, and how and why it ended."""
     make_reproducible(config.threads)
-    drop_corrupt_rows(record)
+    warn_about_corrupt_rows(record)
+    drop_corrupt_attempts(record)
     number = record_start(record, device, config.threads, group.shard.count)
     started = time.monotonic()
     end: Row = {"attempt": number}

@@ -1,7 +1,7 @@
-"""Control wandb and its process wandb-core: they cannot block, change or outlive this process.
+"""Keep wandb and its process wandb-core from blocking, changing or outliving this process.
 
 Every call into wandb has a time limit, and all its exceptions become WandbError. Its temporary
-files lie in a folder that is removed with the session, and wandb-core ends with the session.
+files are kept in a folder that is removed when the session ends; wandb-core ends then, too.
 """
 
 import importlib
@@ -28,11 +28,11 @@ from degradation.signals import Interrupted
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
-# Seconds after wandb's own time limits; then wandb-core is killed, which ends the call.
+# Extra seconds beyond wandb's own timeout before wandb-core is killed, which ends the call.
 GRACE_S = 5.0
-# wandb prints this when the server's answer makes it give up.
-REFUSED = "Fatal error while uploading data"
-# wandb would otherwise fill folders in the user's home that nobody removes.
+# wandb prints this when it gives up because of the server's response.
+REJECTION_MESSAGE = "Fatal error while uploading data"
+# Without these, wandb would fill folders in the user's home that nothing removes.
 CACHE_VARIABLES = ("WANDB_CACHE_DIR", "WANDB_DATA_DIR")
 
 
@@ -41,18 +41,18 @@ class WandbError(UserError):
 
 
 class WandbProcess:
-    """A started wandb, with its process wandb-core.
+    """A running wandb, with its process wandb-core.
 
     Attributes:
         scratch: the folder of temporary files.
         timeout_s: how long wandb itself waits in one call, in seconds.
-        was_refused: the server has refused something that was sent.
+        upload_rejected: whether the server has rejected an upload.
     """
 
     def __init__(self, scratch: Path, timeout_s: float) -> None:
         self.scratch = scratch
         self.timeout_s = timeout_s
-        self.was_refused = False
+        self.upload_rejected = False
         self.core: subprocess.Popen[Any] | None = None
 
     def call(self, function: Callable[[], Result]) -> Result:
@@ -66,17 +66,17 @@ class WandbProcess:
                 return function()
         except (KeyboardInterrupt, Interrupted):
             raise
-        # wandb calls sys.exit, and cancels what waits for wandb-core: neither is an Exception.
+        # wandb calls sys.exit, and cancels calls that wait for wandb-core: neither is an Exception.
         except BaseException as error:
             raise WandbError(_describe(error)) from None
         finally:
             timer.cancel()
-            # wandb replaces both, and would then decide how this process ends.
+            # wandb replaces both, and would otherwise decide how this process ends.
             sys.exit, sys.excepthook = exit_function, exception_hook
             self.core = self.core or _find_core()
 
     def restart(self) -> None:
-        """Start a new wandb-core: the old one refuses a run id after a failure.
+        """Start a new wandb-core: after a failure, the old one rejects that run's id.
 
         Raises WandbError.
         """
@@ -116,7 +116,7 @@ class WandbProcess:
         log.debug("%s", message)
 
     def warning(self, message: str) -> None:
-        self.was_refused = self.was_refused or REFUSED in message
+        self.upload_rejected = self.upload_rejected or REJECTION_MESSAGE in message
         log.debug("%s", message)
 
     error = warning
@@ -128,7 +128,7 @@ def wandb_session(scratch: Path, timeout_s: float) -> Iterator[WandbProcess]:
 
     Args:
         scratch: a folder for temporary files that exists only during the session. Folders that
-            killed processes have left beside it are removed.
+            killed processes left beside it are removed.
         timeout_s: how long wandb itself waits in one call, in seconds.
 
     Raises:
@@ -163,11 +163,11 @@ def _remove_stale(scratch: Path) -> None:
 def _tear_down() -> None:
     import wandb
 
-    wandb.teardown(exit_code=1)  # for a run that has not been finished: mirroring it has failed
+    wandb.teardown(exit_code=1)  # marks a run that was never finished as failed
 
 
 def _find_core() -> "subprocess.Popen[Any] | None":
-    """Return wandb-core if this process has started it. wandb has no public name for it."""
+    """Return wandb-core if this process has started it. wandb has no public API for this."""
     setup = sys.modules.get("wandb.sdk.wandb_setup")
     connection = getattr(getattr(setup, "_singleton", None), "_connection", None)
     return getattr(getattr(connection, "_proc", None), "_process", None)
@@ -187,7 +187,7 @@ def _end(core: "subprocess.Popen[Any]") -> None:
 def _import_wandb() -> None:
     """Import wandb so that the temporary folders it creates at import are removed, too.
 
-    A job of the pool ends without atexit, so wandb itself would leave them.
+    Pool jobs exit without running atexit handlers, so wandb would not remove them.
     """
     if "wandb" not in sys.modules:
         folder = tempfile.mkdtemp(prefix="wandb-")

@@ -64,7 +64,7 @@ class WandbRun:
         if mode == "online" and not has_key():
             raise WandbError(NO_KEY)  # on a terminal wandb would ask for a key, and wait
         self.process = process
-        self.process.was_refused = False
+        self.process.upload_rejected = False
         self.offline_root = root if mode == "offline" else None
         self.run = process.call(lambda: _start(tracking, root, mode, init_arguments))
         self.pending: dict[str, Any] = {}
@@ -98,8 +98,8 @@ class WandbRun:
     def finish(self, exit_code: int) -> None:
         """Wait until everything is sent, and close the run."""
         self.process.call(lambda: self.run.finish(exit_code=exit_code))
-        if self.process.was_refused:
-            raise WandbError("the server refused what was sent")
+        if self.process.upload_rejected:
+            raise WandbError("the server rejected an upload")
         if self.offline_root is None:
             return
         if shutil.disk_usage(self.offline_root).free < MIN_FREE_BYTES:
