@@ -37,7 +37,7 @@ CHANGES = [
     "data.normalisation=pixel",
     "data=cifar10",
 ]
-KEEPS = [
+ID_PRESERVING = [
     "device=cpu",
     "threads=2",
     "record_root=elsewhere",
@@ -66,15 +66,15 @@ def test_values_that_change_the_numbers_change_the_id(compose_config, override):
     assert identifier(compose_config(override)) != identifier(compose_config())
 
 
-@pytest.mark.parametrize("override", KEEPS)
+@pytest.mark.parametrize("override", ID_PRESERVING)
 def test_other_values_keep_the_id(compose_config, override):
     assert identifier(compose_config(override)) == identifier(compose_config())
 
 
 def test_id_covers_only_a_warmup_that_the_network_has(compose_config):
-    with_key = compose_config("schedule=paper", "model.depth=56")
-    without = compose_config("schedule=paper", "model.depth=56", "schedule.warmup=null")
-    assert identifier(with_key) == identifier(without)
+    with_warmup = compose_config("schedule=paper", "model.depth=56")
+    without_warmup = compose_config("schedule=paper", "model.depth=56", "schedule.warmup=null")
+    assert identifier(with_warmup) == identifier(without_warmup)
     deep = [
         compose_config("schedule=paper", "model.depth=110", f"schedule.warmup.lr={lr}")
         for lr in (0.01, 0.02)
@@ -94,7 +94,7 @@ def test_id_covers_the_content_of_the_data(compose_config):
     assert compute_run_id(config, "one") != compute_run_id(config, "another")
 
 
-def test_seed_zero_is_a_seed(compose_config):
+def test_seed_zero_is_in_the_id(compose_config):
     assert "-s0-" in identifier(compose_config("seed=0"))
     assert identifier(compose_config("seed=00")) == identifier(compose_config("seed=0"))
 

@@ -22,7 +22,7 @@ def _always(_config: Mapping[str, Any], _iteration: int) -> bool:
     return True
 
 
-def _after_training(_config: Mapping[str, Any], iteration: int) -> bool:
+def _after_first_update(_config: Mapping[str, Any], iteration: int) -> bool:
     return iteration > 0
 
 
@@ -50,12 +50,12 @@ class Metric:
     Attributes:
         name: the key in a row, `group/name` as W&B groups its panels.
         unit: PERCENT, NATS (mean cross-entropy), ITERATIONS, COUNT or RATE.
-        split: the images it is measured on (TRAIN, TEST or VALIDATION); None if on no images.
+        split: the images it is measured on: TRAIN, TEST or VALIDATION; None if it needs no images.
         label: what tables and figures call it.
         description: how it is measured.
-        condition: which rows contain it.
-        required: every row that any release has written holds a number here.
-        nullable: the value is None where it was not finite.
+        condition: whether a row contains it.
+        required: every row of every release has a number here.
+        nullable: None replaces values that are not finite.
         optional: a row that meets the condition may still lack it.
     """
 
@@ -96,7 +96,7 @@ ITERATION = _define(
         unit=ITERATIONS,
         split=None,
         label="iteration",
-        description="number of updates done",
+        description="number of updates so far",
         required=True,
     )
 )
@@ -107,7 +107,7 @@ LR = _define(
         split=None,
         label="learning rate",
         description="learning rate of the last update",
-        condition=_after_training,
+        condition=_after_first_update,
     )
 )
 
@@ -118,8 +118,8 @@ RUNNING_ERROR = _define(
         unit=PERCENT,
         split=TRAIN,
         label="running training error",
-        description="error over the batches since the previous row, augmented, in train mode",
-        condition=_after_training,
+        description="error on the augmented batches since the previous row, in train mode",
+        condition=_after_first_update,
     )
 )
 RUNNING_LOSS = _define(
@@ -128,12 +128,12 @@ RUNNING_LOSS = _define(
         unit=NATS,
         split=TRAIN,
         label="running training loss",
-        description="loss over the batches since the previous row, augmented, in train mode",
-        condition=_after_training,
+        description="loss on the augmented batches since the previous row, in train mode",
+        condition=_after_first_update,
     )
 )
 
-# Measured in eval mode, on the network of the row's iteration.
+# Measured in eval mode, with the network as it is at the row's iteration.
 AUGMENTED_ERROR = _define(
     Metric(
         "train/augmented_error",
@@ -159,7 +159,7 @@ CLEAN_ERROR = _define(
         unit=PERCENT,
         split=TRAIN,
         label="clean training error",
-        description="error on training images without augmentation",
+        description="error on unaugmented training images",
         required=True,
     )
 )
@@ -169,7 +169,7 @@ CLEAN_LOSS = _define(
         unit=NATS,
         split=TRAIN,
         label="clean training loss",
-        description="loss on training images without augmentation",
+        description="loss on unaugmented training images",
         nullable=True,
     )
 )
@@ -199,7 +199,7 @@ VALIDATION_ERROR = _define(
         unit=PERCENT,
         split=VALIDATION,
         label="validation error",
-        description="error on the training images that are held out",
+        description="error on the held-out training images",
         condition=_with_validation_images,
     )
 )
@@ -209,7 +209,7 @@ VALIDATION_LOSS = _define(
         unit=NATS,
         split=VALIDATION,
         label="validation loss",
-        description="loss on the training images that are held out",
+        description="loss on the held-out training images",
         condition=_with_validation_images,
         nullable=True,
     )
@@ -220,7 +220,7 @@ TEN_CROP_ERROR = _define(
         unit=PERCENT,
         split=TEST,
         label="ten-crop test error",
-        description="error of the mean probability over ten crops of each test image",
+        description="error of the class probabilities averaged over ten crops",
         condition=_with_ten_crop,
     )
 )
@@ -230,7 +230,7 @@ TEN_CROP_TOP5_ERROR = _define(
         unit=PERCENT,
         split=TEST,
         label="ten-crop top-5 test error",
-        description="top-5 error of the mean probability over ten crops of each test image",
+        description="top-5 error of the class probabilities averaged over ten crops",
         condition=_with_ten_crop,
     )
 )
@@ -242,7 +242,7 @@ WARMUP_END = _define(
         unit=ITERATIONS,
         split=None,
         label="end of the warm-up",
-        description="iteration at which the warm-up ended; only in the rows after it",
+        description="iteration at which the warm-up ended; absent from earlier rows",
         condition=_with_warmup,
         optional=True,
     )
@@ -264,9 +264,9 @@ GROUPS = tuple(
 
 
 def is_known(name: str) -> bool:
-    """Return whether a row may hold this key: a metric of the table, or one of the same groups.
+    """Return whether a row may hold this key: a metric in the table, or one in a known group.
 
-    Rows of other releases may hold further metrics of a known group; they are read too.
+    Rows of other releases may hold further metrics in a known group; they are read too.
     """
     return name in METRICS or name.startswith(GROUPS)
 

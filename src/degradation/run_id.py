@@ -15,24 +15,25 @@ from degradation.config import Config, Model, effective_warmup, family, parent_c
 from degradation.config.keys import NO_DEFAULT
 from degradation.config.schema import KEYS
 
-# Raised when the code's numbers change on purpose: the ids change with it, and old records stay
-# what they are. A correction that concerns some runs only changes the version of those alone.
+# Incremented when results change on purpose: run ids change with the version, so older records
+# remain valid under their own ids. A correction that affects only some runs changes the version of
+# those runs only.
 NUMERICS_VERSION = 1
 CORRECTED_VERSION = 2
 
-# Keys that were added after a release, each with the value that reproduces what the code did
-# before. A key with this value is excluded from the hash, so that older records keep their ids.
+# Keys that were added after a release, each with the value that reproduces the code's earlier
+# behaviour. A key with this value is excluded from the hash, so that older records keep their ids.
 HASH_DEFAULTS: dict[str, Any] = {
     name: key.hash_default for name, key in KEYS.items() if key.hash_default is not NO_DEFAULT
 }
 
-# What is hashed in place of a value that has no effect: the value of the presets in conf/.
+# What is hashed in place of a value that has no effect: the value in the presets of conf/.
 NO_EFFECT_VALUES: dict[str, Any] = {
-    "schedule.factor": 0.1,  # where the learning rate never drops
-    "schedule.warmup.window": 100,  # where only its length ends the warm-up
+    "schedule.factor": 0.1,  # if the learning rate never drops
+    "schedule.warmup.window": 100,  # if only max_iterations ends the warm-up
 }
 
-# The key under which a constructed network hashes how the configuration of its parent differs.
+# A constructed network hashes, under this key, the values in which its parent differs from it.
 PARENT_KEY = "parent"
 
 RUN_ID_PATTERN = re.compile(r"[a-z-]+-d\d+-s\d+-[0-9a-f]{8}", re.ASCII)
@@ -71,9 +72,9 @@ def is_run_id(value: Any) -> bool:
 def numerics_version(config: Config) -> int:
     """Return the version of the numerics that the run is trained with.
 
-    Version 2 computes exact BN statistics over all images (version 1 averaged over batches,
-    whatever their size) and detects a plateau in the validation error if images are held out
-    (version 1: in the test error). Runs that use neither are the same in both versions and keep
+    Version 2 computes exact BN statistics over all images (version 1 weighted all batches equally,
+    whatever their size) and detects plateaus from the validation error if images are held out
+    (version 1: from the test error). Runs that use neither are the same in both versions and keep
     version 1.
     """
     uses_validation = config.schedule.plateau is not None and config.data.validation > 0
@@ -84,11 +85,11 @@ def numerics_version(config: Config) -> int:
 def hashed_values(config: Config, content: str) -> dict[str, Any]:
     """Return all values that the id covers, nested as in the configuration.
 
-    Keys without an effect on this run have a fixed value, and keys of HASH_DEFAULTS are absent
-    while they have their default. Three keys are covered although they do not change the trained
+    Keys that do not affect this run have a fixed value, and keys in HASH_DEFAULTS are absent if
+    they have their default. Three keys are covered although they usually do not change the trained
     network: `schedule.evaluate_every` (it changes the rows, and when a plateau is detected),
-    `schedule.snapshots` (it changes the files) and `data.size` for images that have this size
-    already (only reading them would show that).
+    `schedule.snapshots` (it changes the files) and `data.size` for images that already have this
+    size (which is only known once they are read).
 
     Args:
         config: the configuration of the run.
@@ -182,10 +183,10 @@ def _warmup_values(config: Config) -> dict[str, Any] | None:
 
 
 def _parent_values(config: Config) -> dict[str, Any]:
-    """Return how the run that a constructed network is grown from differs, besides its depth.
+    """Return the values, apart from the depth, in which a constructed network's parent differs.
 
-    The parent's id follows from these values and the run's own. Only the warm-up can differ, since
-    a constructed network has none.
+    These values and the run's own determine the parent's id. Only the warm-up can differ, since a
+    constructed network has none.
     """
     parent = parent_config(config)
     warmup = None if parent is None else _warmup_values(parent)

@@ -2,9 +2,9 @@
 
 Identity blocks are appended to each stage of a trained plain network. Their convolutions copy the
 input, their BN layers undo their own normalisation, and their ReLUs get non-negative inputs. Each
-added BN layer has the mean and variance of its input both as moving averages and, by its scale and
-shift, as those of its output. So it is exactly the identity in eval mode, and approximately in
-train mode, where each batch is normalised by its own statistics.
+added BN layer stores its input's mean and variance as moving averages; its scale and shift restore
+them at its output. So it is exactly the identity in eval mode, and approximately in train mode,
+where each batch is normalised by its own statistics.
 """
 
 from collections.abc import Callable, Iterable
