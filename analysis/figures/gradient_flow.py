@@ -1,4 +1,7 @@
-"""The norm of a gradient at every block: rows are families, columns moments, lines depths."""
+"""The norm of a gradient at every block.
+
+One row of panels per family, one column per point in training, one line per depth.
+"""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,7 +20,7 @@ from degradation.metrics import ITERATION
 
 SMALLEST = 1e-14  # smaller norms are drawn here
 CAPTION = (
-    "Norm of dE/dx at the input of each block: one row per family, one column per moment of "
+    "Norm of dE/dx at the input of each block: one row per family, one column per point in "
     "training, one line per depth (geometric mean over seeds; the band is the range over runs). "
     "The backward pass runs from the right, where the loss is, to the left, where the image is. On "
     "the logarithmic scale a straight slope is a constant factor per block. Norms below "
@@ -50,7 +53,7 @@ def draw(table: pd.DataFrame, ax: Axes, depths: list[int], column: str) -> Axes:
 
 
 def plot(table: pd.DataFrame, column: str, label: str) -> Figure:
-    """Return the figure: all families and moments on one scale.
+    """Return the figure: all families and points in training on one scale.
 
     `table`: rows of the probe `gradient_flow`. `column`: the norm to draw. `label`: its axis label.
     """

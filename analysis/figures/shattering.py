@@ -22,7 +22,7 @@ from degradation.metrics import ITERATION
 CAPTION = (
     "Left: correlation (cosine) of the gradients at two inputs against the distance between these "
     "inputs, as a share of the line from one image to another. One column per family, one row per "
-    "moment of training, one line per depth (mean over seeds; the band is the range over runs). A "
+    "point in training, one line per depth (mean over seeds; the band is the range over runs). A "
     "line that stays high means a gradient that changes slowly with its input. One that drops to "
     "the dotted line at once behaves like white noise: the gradients have shattered. Pairs with a "
     "point whose gradient is zero are excluded. Right: the correlation at the smallest distance "
@@ -52,7 +52,9 @@ def draw(table: pd.DataFrame, ax: Axes, depths: list[int]) -> Axes:
 
 
 def plot(table: pd.DataFrame, nearest: pd.DataFrame) -> Figure:
-    """Return the figure: all families and moments on one scale, one number per run beside them.
+    """Return the figure: correlation against distance, and one number per run beside it.
+
+    All panels share one scale: one column per family, one row per point in training.
 
     `table`: rows of the probe `shattering`. `nearest`: one row per run, with its `correlation` at
     the smallest distance above 0, at initialisation.
@@ -70,7 +72,7 @@ def plot(table: pd.DataFrame, nearest: pd.DataFrame) -> Figure:
 
 
 def _plot_distances(table: pd.DataFrame, figure: SubFigure) -> tuple[float, float]:
-    """Draw the panels of all families and moments; return their common vertical limits."""
+    """Draw a panel per family and point in training; return their common vertical limits."""
     families, depths, moments = list_families(table), list_depths(table), list_moments(table)
     grid = figure.subplots(len(moments), len(families), sharex=True, sharey=True, squeeze=False)
     for row, (_, moment) in zip(grid, moments.iterrows(), strict=True):

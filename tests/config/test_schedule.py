@@ -41,16 +41,16 @@ def test_training_is_probed_early_and_at_each_milestone(compose_config):
 
 
 @pytest.mark.parametrize(("snapshots", "start"), [("[]", []), ("[0,200]", [0])])
-def test_constructed_network_has_a_start_if_it_was_saved(compose_config, snapshots, start):
+def test_constructed_network_start_needs_a_snapshot(compose_config, snapshots, start):
     config = compose_config("model=constructed", f"schedule.snapshots={snapshots}")
     assert later_probe_iterations(config)["start"] == start
     assert later_probe_iterations(compose_config())["start"] == [0]
 
 
-def test_moments_of_each_probe_exist(compose_config):
-    moments = later_probe_iterations(compose_config())
+def test_phases_of_each_probe_exist(compose_config):
+    phases = later_probe_iterations(compose_config())
     for name in PROBES.names():
-        assert set(PROBES.facts(name)["at"]) <= set(moments)
+        assert set(PROBES.facts(name)["at"]) <= set(phases)
 
 
 def test_probes_of_shortcuts_need_shortcuts():

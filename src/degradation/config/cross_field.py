@@ -102,7 +102,7 @@ def _check_stream(config: Config) -> None:
         return
     shortest, longest = stream.scale
     if not stream.crop <= shortest <= longest:
-        allowed = f"two sides in pixels in rising order, {stream.crop} (the crop) or more"
+        allowed = f"two sides in pixels in ascending order, {stream.crop} (the crop) or more"
         raise _not_allowed(config, "data.stream.scale", allowed)
     if stream.test_scale < stream.crop:
         allowed = f"{stream.crop} (the crop) or more"
@@ -115,15 +115,15 @@ def _check_stream(config: Config) -> None:
 def _check_schedule(config: Config) -> None:
     schedule = config.schedule
     last = schedule.iterations - 1
-    if not _is_rising(schedule.milestones, first=1, last=last):
-        allowed = f"iterations in rising order, 1 to {last}"
+    if not _is_ascending(schedule.milestones, first=1, last=last):
+        allowed = f"iterations in ascending order, 1 to {last}"
         raise _not_allowed(config, "schedule.milestones", allowed)
-    if not _is_rising(schedule.snapshots, first=0, last=last):
-        allowed = f"iterations in rising order, 0 to {last} (the final weights are always saved)"
+    if not _is_ascending(schedule.snapshots, first=0, last=last):
+        allowed = f"iterations in ascending order, 0 to {last} (the final weights are always saved)"
         raise _not_allowed(config, "schedule.snapshots", allowed)
 
 
-def _is_rising(iterations: list[int], first: int, last: int) -> bool:
+def _is_ascending(iterations: list[int], first: int, last: int) -> bool:
     if iterations != sorted(set(iterations)):
         return False
     return all(first <= iteration <= last for iteration in iterations)

@@ -1,4 +1,4 @@
-"""The iterations at which a run is evaluated and probed, computed in one place. Free of torch."""
+"""Compute the iterations at which a run is evaluated and probed. Does not import torch."""
 
 from collections.abc import Iterator
 
@@ -10,18 +10,19 @@ def is_evaluated(iteration: int, last: int, every: int) -> bool:
     """Return whether the network is evaluated after `iteration` updates.
 
     Args:
-        last: the iterations of the schedule; the end is always evaluated.
+        last: the schedule's number of iterations; the last iteration is always evaluated.
         every: `schedule.evaluate_every`.
     """
     return iteration > 0 and (iteration % every == 0 or iteration == last)
 
 
 def evaluation_iterations(last: int, every: int, at_start: bool = False) -> Iterator[int]:
-    """Yield the iterations after which a finished run has been evaluated, in rising order.
+    """Yield the iterations after which a finished run has been evaluated, in ascending order.
 
     Args:
         last, every: as for `is_evaluated`.
-        at_start: before the first update too, as a constructed network is.
+        at_start: whether the network is also evaluated before the first update, as constructed
+            networks are.
     """
     if at_start:
         yield 0
@@ -30,7 +31,7 @@ def evaluation_iterations(last: int, every: int, at_start: bool = False) -> Iter
 
 
 def probe_iterations(config: Config) -> list[int]:
-    """Return the iterations after which training runs probes: 0, early, each milestone, the last.
+    """Return the iterations after which training runs probes: 0, early, milestones, the last.
 
     Training also runs probes at each plateau of the error, which is not known in advance.
     """
@@ -40,10 +41,10 @@ def probe_iterations(config: Config) -> list[int]:
 
 
 def later_probe_iterations(config: Config) -> dict[str, list[int]]:
-    """Return the iterations of each moment at which a finished run's network is still available.
+    """Return, for each phase, the iterations whose network is still available after training.
 
-    The moments are those that a probe's registration names in `at`. A constructed network has no
-    start unless there is a snapshot of it, because its parent would have to be grown again.
+    The phases are those that a probe's registration names in `at`. A constructed network's start is
+    available only as a snapshot, because its parent would otherwise have to be grown again.
     """
     schedule = config.schedule
     has_start = config.model.grown_from is None or 0 in schedule.snapshots

@@ -114,7 +114,7 @@ def are_valid_metrics_rows(rows: list[Row]) -> bool:
         return False
     values = [row.values() for row in rows]  # in the order of the keys
     columns = dict(zip(keys, zip(*values, strict=True), strict=True))
-    if not _are_rising_counts(columns.pop(ITERATION)):
+    if not _are_ascending_counts(columns.pop(ITERATION)):
         return False
     for key, column in columns.items():
         if key in REQUIRED_METRICS and None in column:
@@ -125,11 +125,11 @@ def are_valid_metrics_rows(rows: list[Row]) -> bool:
     return True
 
 
-def _are_rising_counts(column: Sequence[Any]) -> bool:
+def _are_ascending_counts(column: Sequence[Any]) -> bool:
     if set(map(type, column)) != {int}:  # `type`, because a bool is an instance of int
         return False
-    rises = all(map(operator.lt, column, column[1:]))
-    return rises and is_count(column[0]) and is_count(column[-1])
+    ascends = all(map(operator.lt, column, column[1:]))
+    return ascends and is_count(column[0]) and is_count(column[-1])
 
 
 def _are_numbers_or_none(column: Sequence[Any], is_valid: Check) -> bool:

@@ -44,23 +44,23 @@ def list_pending_probes(config: Config, record: Record) -> list[tuple[str, int]]
     Sorted by iteration, then in the order of the configuration. Raises RecordError.
     """
     names = list(dict.fromkeys([*config.probes.training, *config.probes.afterwards]))
-    requested = _list_probe_moments(config, names)
+    requested = _list_requested_probes(config, names)
     measured = _list_measured_probes(config, record)
-    pending = [moment for moment in requested if moment not in measured]
-    return sorted(pending, key=lambda moment: (moment[1], names.index(moment[0])))
+    pending = [probe for probe in requested if probe not in measured]
+    return sorted(pending, key=lambda probe: (probe[1], names.index(probe[0])))
 
 
-def _list_probe_moments(config: Config, names: list[str]) -> list[tuple[str, int]]:
+def _list_requested_probes(config: Config, names: list[str]) -> list[tuple[str, int]]:
     """Return (probe, iteration) of everything that the configuration requests."""
     iterations = later_probe_iterations(config)
-    moments: dict[tuple[str, int], None] = {}  # a set that keeps its order
+    requested: dict[tuple[str, int], None] = {}  # a set that keeps its order
     for name in names:
         if not is_applicable(name, config.model.shortcut):
             continue
-        for moment in PROBES.facts(name)["at"]:
-            for iteration in iterations[moment]:
-                moments[name, iteration] = None
-    return list(moments)
+        for phase in PROBES.facts(name)["at"]:
+            for iteration in iterations[phase]:
+                requested[name, iteration] = None
+    return list(requested)
 
 
 def _list_measured_probes(config: Config, record: Record) -> set[tuple[str, int]]:
