@@ -63,8 +63,8 @@ def resume(
             first one fails.
 
     Raises:
-        ConfigError: the run was started on another class of device, or on a CPU with another number
-            of threads, and `allow_device_change` is false.
+        ConfigError: the run was started on another device type, or on a CPU with another number of
+            threads, and `allow_device_change` is false.
     """
     trainer, resume_state = build_trainer(), ResumeState()
     try:
@@ -87,7 +87,7 @@ def resume(
 
 
 def _check_device(config: Config, record: Record, saved: str, current: str) -> None:
-    """Raise ConfigError if the class of device has changed without permission."""
+    """Raise ConfigError if the device type has changed without permission."""
     if saved == current or config.allow_device_change:
         return
     raise ConfigError(

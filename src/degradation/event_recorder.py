@@ -45,7 +45,7 @@ class EventRecorder:
         """Append the table of a probe.
 
         Args:
-            device: the class of device that computed it: cpu, cuda or mps.
+            device: the type of the device that computed it: cpu, cuda or mps.
         """
         row = build_probe_row(result.probe, result.iteration, result.images, device, result.table)
         self.record.append(PROBES_FILE, row)

@@ -54,7 +54,7 @@ def train_and_record(
 
     Raises:
         Interrupted: a stop signal was received; a checkpoint has been saved.
-        ConfigError: the run cannot resume on this class of device or with this number of threads.
+        ConfigError: the run cannot resume on this device type or with this number of threads.
         RecordError: the record is unusable, or the parent of a constructed network is not done.
         DataError: the data set cannot be loaded.
     """

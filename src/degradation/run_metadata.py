@@ -63,6 +63,6 @@ def build_probe_row(probe: str, iteration: int, images: int, device: str, table:
 
     Args:
         images: number of images that the probe has seen.
-        device: the class of device that computed it: cpu, cuda or mps.
+        device: the type of the device that computed it: cpu, cuda or mps.
     """
     return {PROBE: probe, ITERATION: iteration, IMAGES: images, DEVICE: device, TABLE: table}

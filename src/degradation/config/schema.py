@@ -226,7 +226,7 @@ class Probes:
         "probes run by explain.py on a record's snapshots and weights",
         SomeOf(PROBES.names),
     )
-    batch_size: int = key("un-augmented training images that a probe sees", whole_number(2, 2**20))
+    batch_size: int = key("unaugmented training images that a probe sees", whole_number(2, 2**20))
     test_pictures: int | None = key("test images that lesions see, at most; null: all", COUNT)
 
 
@@ -268,7 +268,7 @@ class Config:
     seed: int = key("fixes initialisation, data order and augmentation", SEED)
     device: str = key("auto: CUDA, else MPS, else the CPU", choice("auto", "cpu", "cuda", "mps"))
     threads: int = key("CPU threads per run", whole_number(1, 1024))
-    allow_device_change: bool = key("resume a partial run on another class of device")
+    allow_device_change: bool = key("resume a partial run on another device type")
     record_root: str = key("folder that records are written to and read from", FOLDER)
     training_error: str = key(
         "which of the three training errors the claims and figures are about",

@@ -13,7 +13,10 @@ TEST_IMAGES = 297
     "digits", fingerprint="digits-1500-297", channels=1, side=8, classes=10, needs_root=False
 )
 def read_digits(_data: Data) -> Arrays:
-    """Read the 1,797 grey 8x8 images (values 0 to 16) in a fixed stratified split, 1,500 / 297."""
+    """Read the 1,797 greyscale 8x8 images (values 0 to 16) in a fixed stratified split.
+
+    1,500 are for training, 297 for testing.
+    """
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 

@@ -1,4 +1,4 @@
-"""Fashion-MNIST (Xiao et al. 2017): 70,000 grey 28x28 images of clothing."""
+"""Fashion-MNIST (Xiao et al. 2017): 70,000 greyscale 28x28 images of clothing."""
 
 import math
 from functools import partial
