@@ -39,7 +39,7 @@ def test_warmup_must_end_before_the_first_drop(compose_config):
         compose_config("schedule=paper", "model.depth=110", "schedule.warmup.max_iterations=40000")
 
 
-def test_warmup_needs_one_of_its_two_ends(compose_config):
+def test_warmup_needs_an_end_condition(compose_config):
     with pytest.raises(
         ConfigError, match=r"^schedule\.warmup\.max_iterations: null is not allowed"
     ):
@@ -60,7 +60,7 @@ def test_plain_and_residual_differ_in_one_key(compose_config):
     assert plain == residual
 
 
-def test_unknown_key_is_refused_and_nothing_is_written(tmp_path):
+def test_unknown_key_is_rejected_and_nothing_is_written(tmp_path):
     completed = subprocess.run(
         [sys.executable, str(ROOT / "experiments/train.py"), "model.dpth=3"],
         capture_output=True,

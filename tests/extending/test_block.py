@@ -29,7 +29,7 @@ def test_new_block_is_trained(short, train_and_load, shortcut):
     assert run["config.model.block"] == "se"
 
 
-def test_new_block_counts_its_layers(short):
+def test_new_block_constrains_the_depth(short):
     with pytest.raises(ConfigError, match=r"model\.depth: 9 is not allowed; allowed: 6n\+2"):
         short("model=se", "model.depth=9")
 

@@ -59,7 +59,7 @@ def test_failing_and_killed_jobs_do_not_affect_the_others(tmp_path):
     assert "ValueError: first line" in log
 
 
-def test_job_without_a_log_continues_with_a_message(tmp_path):
+def test_unwritable_log_warns_but_job_runs(tmp_path):
     display = build_display(2)
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
@@ -71,7 +71,7 @@ def test_job_without_a_log_continues_with_a_message(tmp_path):
         assert "; the run continues without a log" in display.stream.getvalue()
 
 
-def test_each_job_has_a_process_and_the_longest_starts_first(tmp_path):
+def test_each_job_has_its_own_process_and_longest_starts_first(tmp_path):
     order = tmp_path / "order"
 
     def note(index):
@@ -132,7 +132,7 @@ SLOW_CASES = [
     [*FAST_CASES, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW_CASES)],
 )
 def test_no_slot_is_shared_and_each_job_sees_its_own_gpu(tmp_path, gpus, shares):
-    """The GPUs are mere names; no driver knows them."""
+    """The GPUs are fake names; no driver is involved."""
     slots = list_slots("cuda", None, shares, 1, [str(gpu) for gpu in range(gpus)])
     assert len({slot.name for slot in slots}) == len(slots) == gpus * shares
     at_a_time = min(12, len(slots))
@@ -149,8 +149,8 @@ def test_jobs_detect_a_slot_that_is_used_twice(tmp_path):
     assert "more than 1 jobs on GPU 0" in [result.error for result in results]
 
 
-def test_more_jobs_than_slots_wait_for_a_free_one(tmp_path):
-    """Each job holds one of two files, and fails if a third job holds one."""
+def test_excess_jobs_wait_for_a_free_slot(tmp_path):
+    """Each job holds one of two files, and fails if both are already held."""
 
     def run():
         for name in ("a", "b"):
@@ -332,7 +332,7 @@ def test_stopping_the_parent_stops_the_children(tmp_path, signum):
     assert len(list(tmp_path.glob("saved-*"))) == 2  # each had time to save
 
 
-def test_redrawn_line_counts_jobs_and_estimates_the_rest():
+def test_redrawn_line_counts_jobs_and_estimates_remaining_time():
     display = Display(4, stream=io.StringIO(), work_total=40.0, started=0.0)
     for job in (0, 1):
         display.start_job(job, 10.0)
@@ -348,7 +348,7 @@ def test_redrawn_line_counts_jobs_and_estimates_the_rest():
     assert display.format_line(10.0).startswith("1/4 runs done, 0 running, 1 failed")
 
 
-def test_nothing_is_drawn_unless_on_a_terminal():
+def test_nothing_is_drawn_without_a_terminal():
     display = build_display(1)
     display.draw()
     assert display.stream.getvalue() == ""
