@@ -3,7 +3,7 @@
 A claim is a statement of the paper together with a verdict on the recorded runs. The verdict
 follows from confidence bounds on differences between groups of runs (`analysis.statistics`). The
 absence of an effect is shown by a bound below the margin, never by a test that fails to reject.
-Every finished run counts; a diverged run counts at chance error.
+Every finished run counts; a diverged run counts as chance error.
 """
 
 import math
@@ -132,12 +132,12 @@ def training_error_difference(a: pd.DataFrame, b: pd.DataFrame) -> Difference:
 
 
 def error_resolution(*groups: pd.DataFrame, column: str = ERROR_STEP) -> float:
-    """Return the largest step, in points, in which an error of these runs can change.
+    """Return the coarsest resolution of an error of these runs, in points.
 
-    Returns 0 if the step is unknown for every run.
+    Returns 0 if the resolution of every run is unknown.
     """
-    step = pd.concat([runs[column] for runs in groups]).astype(float).max()
-    return 0.0 if pd.isna(step) else float(step)
+    coarsest = pd.concat([runs[column] for runs in groups]).astype(float).max()
+    return 0.0 if pd.isna(coarsest) else float(coarsest)
 
 
 def difference_by_seed(a: pd.DataFrame, b: pd.DataFrame) -> Difference | None:

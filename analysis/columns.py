@@ -18,7 +18,7 @@
     train/..., test/...      %, nats   the last evaluation's metrics (degradation.metrics)
     lr                                 learning rate of the last iteration
     chance                   %         error of a network that has learned nothing
-    error_step, test_step    points    smallest changes of the training and the test error
+    error_step, test_step    points    resolution of the training and the test error
     untrained                bool      whether the training error is within 2 points of chance
     ended_at                           iteration at which the last attempt diverged, failed or
                                        was stopped
@@ -39,9 +39,9 @@ training_error (%) and test/error (%).
 `Frame.probes[NAME]` has the rows of one probe: run_id, family, depth, seed, iteration, moment,
 device, pictures (the number of images) and the columns that the probe measures.
 
-Claims read the training error, its scale (chance, error_step) and the state; conditions and the
-published comparisons read `config.KEY`; figures read the curves as well; mechanisms read the
-probes; the report reads everything.
+Claims read the training error, chance error, the resolution (error_step) and the state; conditions
+and the published comparisons read `config.KEY`; figures read the curves as well; mechanisms read
+the probes; the report reads everything.
 """
 
 from degradation.metrics import (

@@ -33,7 +33,7 @@ NULL_LABELS = {
 
 
 def label_conditions(conditions: pd.DataFrame) -> list[str]:
-    """Return a label for each condition, made of the fewest keys that distinguish them all.
+    """Return a label for each condition, made of a few keys that together distinguish them.
 
     `conditions` has one row per condition and one column per key, such as `config.optim.lr`, with
     NULL for None.
@@ -44,9 +44,10 @@ def label_conditions(conditions: pd.DataFrame) -> list[str]:
 
 
 def _select_distinguishing_keys(conditions: pd.DataFrame) -> list[str]:
-    """Return the fewest keys that distinguish the conditions, numbers preferred, in column order.
+    """Return a small set of keys that together distinguish the conditions, in column order.
 
-    The other keys that vary follow from these.
+    Keys with numbers are tried first. A key is added if it distinguishes more conditions, so the
+    set need not be the smallest one.
     """
     keys = [str(key) for key in conditions]
     numbers_first = sorted(keys, key=lambda key: isinstance(conditions[key].iloc[0], str))

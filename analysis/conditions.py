@@ -2,8 +2,8 @@
 
 Only the runs of one condition may be averaged and compared by the claims. A run can belong to
 several conditions: a plain network has no shortcut, so it is compared with every kind of shortcut;
-most networks are not constructed; and a network may be too shallow for a warm-up. For such a run
-the value of the key in question does not matter ("fits any" below).
+a network that is not constructed has no parent; and a network may be too shallow for a warm-up. For
+such a run the value of the key in question does not matter ("fits any" below).
 """
 
 import math
@@ -27,7 +27,7 @@ Mask = pd.Series  # one bool per run
 
 @dataclass(frozen=True)
 class _Settings:
-    """The configurations of runs without FREE_KEYS: one row per run, one column per key."""
+    """The runs' configurations, excluding FREE_KEYS: one row per run, one column per key."""
 
     values: pd.DataFrame  # NULL stands for None
     fits_any: pd.DataFrame  # True where the run fits any value of the key
@@ -128,7 +128,7 @@ def _build_condition(settings: _Settings, values: pd.Series) -> _Condition:
 def _drop_contained(conditions: list[_Condition]) -> list[_Condition]:
     """Return the conditions whose runs are not all part of a larger one.
 
-    Such a condition arises from a network that is too shallow for the warm-up of its own condition,
+    A contained condition arises when a network is too shallow for the warm-up of its own condition,
     but not for that of another one.
     """
     return [
@@ -160,14 +160,17 @@ def _is_without_warmup(values: pd.DataFrame) -> Mask:
 def _is_shallower(depths: pd.Series, warmup_depths: pd.Series) -> Mask:
     """Return which networks are shallower than every network with the warm-up.
 
-    Records do not say from which depth a warm-up applies.
+    Records do not say the depth from which a warm-up applies.
     """
-    least = warmup_depths.min() if len(warmup_depths) else math.inf
-    return depths < least
+    shallowest = warmup_depths.min() if len(warmup_depths) else math.inf
+    return depths < shallowest
 
 
 def _select_warmup_keys(keys: Iterable[object]) -> list[str]:
-    """Return the warm-up's own key, which is null or absent, and the keys of its group."""
+    """Return the warm-up key itself and the keys of its group.
+
+    The warm-up key itself is a column only if some run sets it to null.
+    """
     return [key for key in map(str, keys) if f"{key}.".startswith(f"{WARMUP}.")]
 
 

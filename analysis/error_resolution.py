@@ -1,4 +1,4 @@
-"""The scale of an error: chance error, and the smallest step in which an error can change.
+"""Chance error, and the resolution of an error: the smallest amount by which it can change.
 
 Both follow from the numbers of images in run.json (`metadata` below). Older records lack some of
 these numbers; what follows from an unknown number is NaN.
@@ -30,16 +30,16 @@ def chance_error(metadata: Row) -> float:
     """
     data = metadata["data"]
     if "commonest" in data:
-        share = data["commonest"] / data["train"]
+        fraction = data["commonest"] / data["train"]
     elif metadata["config"]["data"].get("content") == DIGITS_CONTENT:
-        share = DIGITS_COMMONEST
+        fraction = DIGITS_COMMONEST
     else:
-        share = 1 / data["classes"]
-    return float(100 * (1 - share))
+        fraction = 1 / data["classes"]
+    return float(100 * (1 - fraction))
 
 
 def training_error_step(metadata: Row, metric: str) -> float:
-    """Return the step of a training error in points: 100 / N if it is measured on N images."""
+    """Return the resolution of a training error, in points: 100 / N for an error on N images."""
     if metric == RUNNING_ERROR:
         images = _count_running_images(metadata["config"])
     else:
@@ -48,7 +48,7 @@ def training_error_step(metadata: Row, metric: str) -> float:
 
 
 def test_error_step(metadata: Row) -> float:
-    """Return the step of the test error in points: 100 / N for N test images."""
+    """Return the resolution of the test error, in points: 100 / N for N test images."""
     return 100 / float(metadata["data"].get("test", UNKNOWN))
 
 

@@ -111,7 +111,7 @@ def describe_diverged(runs: pd.DataFrame, network: str) -> list[str]:
     ends = [end for end in map(describe_end, diverged) if end]
     when = f" ({', '.join(ends)})" if ends else ""
     counts = f"{len(diverged)} of {len(runs)} runs of {network} diverged{when}"
-    return [f"{counts}; a diverged run counts at chance"]
+    return [f"{counts}; a diverged run counts as chance error"]
 
 
 def caveats(runs: pd.DataFrame, *families: RunsByDepth) -> list[str]:

@@ -57,7 +57,7 @@ class GrowthFit:
         slope: growth of log time per unit of z.
         sigma: standard deviation of log time about the line.
         log_likelihood: at the maximum.
-        sigma_floor: the least sigma that is allowed (`smallest_sigma`).
+        sigma_floor: the smallest sigma that is allowed (`smallest_sigma`).
         degrees_of_freedom: runs whose time is known from both sides, minus the line's two
             parameters.
         slope_step: first distance from the slope at which a bound is searched.
@@ -146,7 +146,7 @@ def fit_growth(form: str, depths: ArrayLike, after: ArrayLike, by: ArrayLike) ->
     located = (start > 0) & np.isfinite(end)  # known from both sides
     _check_sample(depth, start, end, located)
 
-    # A standardised predictor keeps the optimiser's parameters on one scale.
+    # A standardised predictor keeps the optimiser's parameters on a similar scale.
     z = FORMS[form](depth)
     centre, scale = float(z.mean()), float(z.std())
     predictor = (z - centre) / scale
@@ -295,7 +295,7 @@ class _Likelihood:
         lower: start of each interval in log time, shape (intervals,); may be -infinity.
         upper: end of each interval; may be infinite.
         design: the line's predictors, shape (intervals, coefficients).
-        floor: the least sigma that is allowed.
+        floor: the smallest sigma that is allowed.
         weight: how often each interval counts; None: once.
     """
 

@@ -1,7 +1,7 @@
 """Claims of equivalence with the published numbers.
 
 Only runs that follow the paper's protocol are compared. Every finished run counts; a diverged run
-counts at chance error.
+counts as chance error.
 """
 
 from collections.abc import Iterator, Sequence
@@ -143,11 +143,12 @@ def metric_values(runs: pd.DataFrame, metric: str) -> list[float]:
 
 
 def difference_from_published(values: Sequence[float], paper: PublishedValue) -> Interval:
-    """Return our mean minus the published value, in points, with a two-sided 95 % interval.
+    """Return our mean minus the published value, in points, with a 95 % confidence interval.
 
-    The interval is Welch's if the published mean has a standard deviation over runs; else it is
-    Student's, and the published value counts as exact. If a range was published, the mean and both
-    ends of the interval are signed distances to it, 0 inside. The ends are NaN for one run.
+    The interval is two-sided. It is Welch's if the published mean has a standard deviation over
+    runs; else it is Student's, and the published value counts as exact. If a range was published,
+    the mean and both ends of the interval are signed distances to it, 0 inside. The ends are NaN
+    for one run.
     """
     ours = student_interval(values)
     if paper.value is None:
@@ -235,11 +236,11 @@ def _format_comparison(values: Sequence[float], other: PublishedValue) -> str:
     if other.value is None:
         digits = 2 if other.metric == TEST_ERROR else 3
         ends = f"{ours.low:.{digits}f} to {ours.high:.{digits}f}"
-        interval = f"Student 95 % interval {ends} over {ours.n} runs"
+        interval = f"95 % Student-t confidence interval {ends} over {ours.n} runs"
         return f"ours {ours.mean:.{digits}f} %, {interval}; published: {theirs}"
-    method = "Student" if other.sd is None else "Welch"
+    method = "Student-t" if other.sd is None else "Welch"
     ends = f"{difference.low:+.2f} to {difference.high:+.2f}"
-    interval = f"{method} 95 % interval {ends} over {ours.n} runs"
+    interval = f"95 % {method} confidence interval {ends} over {ours.n} runs"
     return f"ours {ours.mean:.2f} % minus {theirs}: {difference.mean:+.2f} points, {interval}"
 
 

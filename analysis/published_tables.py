@@ -63,8 +63,9 @@ IMAGENET_PUBLISHED: Published = {
 def build_cifar10_table(runs: pd.DataFrame) -> pd.DataFrame:
     """Return table 6 of the paper: one row per family, shortcut and depth.
 
-    Measured errors are means with Student 95 % intervals over runs, in percent. Published errors
-    are text, as they were printed. Runs that do not follow the paper's protocol are excluded.
+    Measured errors are means over runs with 95 % Student-t confidence intervals, in percent.
+    Published errors are text, as they were printed. Runs that do not follow the paper's protocol
+    are excluded.
     """
     selected = runs[follows_cifar10_protocol(runs)]
     return _build_table(selected, "cifar10", CIFAR10_METRICS, CIFAR10_PUBLISHED)

@@ -142,9 +142,9 @@ TABLE_1_BOTTLENECK = {
 def _cifar10_sizes() -> Iterator[PublishedValue]:
     for depth, (printed, parameters, multiply_adds) in CIFAR10_SIZES.items():
         for network in (PLAIN, RESIDUAL_A):
-            place = ("cifar10", *network, depth)
-            yield PublishedValue(*place, PARAMETERS, "G", "6n+2 layers", parameters)
-            yield PublishedValue(*place, MULTIPLY_ADDS, "G", "6n+2 layers", multiply_adds)
+            network_key = ("cifar10", *network, depth)
+            yield PublishedValue(*network_key, PARAMETERS, "G", "6n+2 layers", parameters)
+            yield PublishedValue(*network_key, MULTIPLY_ADDS, "G", "6n+2 layers", multiply_adds)
         yield PublishedValue("cifar10", *RESIDUAL_A, depth, PARAMETERS, "H15", "table 6", printed)
 
 
@@ -154,7 +154,7 @@ def _cifar10_table_6() -> Iterator[PublishedValue]:
     residual_110 = ("cifar10", *RESIDUAL_A, 110, TEST_ERROR, "H15", "table 6")
     yield PublishedValue(*residual_110, 6.61, sd=0.16, runs=5)
     yield PublishedValue(*residual_110, 6.43, runs=5, best=True)
-    note = "the kind of training error is not printed"
+    note = "the paper does not say which training error"
     residual_1202 = ("cifar10", *RESIDUAL_A, 1202, CLEAN_ERROR, "H15", "section 4.2")
     yield PublishedValue(*residual_1202, high=0.1, note=note)
 
@@ -176,13 +176,15 @@ def _cifar10_reproductions() -> Iterator[PublishedValue]:
     for depth in P1_PLAIN:
         for network, errors in ((PLAIN, P1_PLAIN), (RESIDUAL_A, P1_RESIDUAL)):
             training, test = errors[depth]
-            place = ("cifar10", *network, depth)
-            yield PublishedValue(*place, AUGMENTED_ERROR, "P1", "repository", training, runs=1)
-            yield PublishedValue(*place, TEST_ERROR, "P1", "repository", test, runs=1)
+            network_key = ("cifar10", *network, depth)
+            yield PublishedValue(
+                *network_key, AUGMENTED_ERROR, "P1", "repository", training, runs=1
+            )
+            yield PublishedValue(*network_key, TEST_ERROR, "P1", "repository", test, runs=1)
     source = (TEST_ERROR, "P2", "repository")
     for network, depth, mean, sd in P2:
         yield PublishedValue("cifar10", *network, depth, *source, mean, sd=sd, runs=5)
-    note = "its warm-up never returned to 0.1"
+    note = "the learning rate never returned to 0.1 after its warm-up"
     yield PublishedValue("cifar10", *RESIDUAL_A, 110, *source, 7.14, sd=0.20, runs=5, note=note)
 
 
@@ -190,9 +192,9 @@ def _imagenet_errors() -> Iterator[PublishedValue]:
     for network, depth, top1 in TABLE_2:
         yield PublishedValue("imagenet", *network, depth, TEN_CROP_ERROR, "H15", "table 2", top1)
     for network, depth, block, top1, top5 in TABLE_3:
-        place = ("imagenet", *network, depth)
-        yield PublishedValue(*place, TEN_CROP_ERROR, "H15", "table 3", top1, block=block)
-        yield PublishedValue(*place, TEN_CROP_TOP5_ERROR, "H15", "table 3", top5, block=block)
+        network_key = ("imagenet", *network, depth)
+        yield PublishedValue(*network_key, TEN_CROP_ERROR, "H15", "table 3", top1, block=block)
+        yield PublishedValue(*network_key, TEN_CROP_TOP5_ERROR, "H15", "table 3", top5, block=block)
 
 
 def _imagenet_multiply_adds() -> Iterator[PublishedValue]:
@@ -204,11 +206,11 @@ def _imagenet_multiply_adds() -> Iterator[PublishedValue]:
     projections_34 = ("imagenet", *RESIDUAL_B, 34, MULTIPLY_ADDS)
     yield PublishedValue(*projections_34, "G", "table 1's layers", 3.66e9)
     for depth, (printed, stride_in_1x1, stride_in_3x3) in TABLE_1_BOTTLENECK.items():
-        place = ("imagenet", *RESIDUAL_B, depth, MULTIPLY_ADDS)
-        yield PublishedValue(*place, "H15", "table 1", printed, block="bottleneck")
+        network_key = ("imagenet", *RESIDUAL_B, depth, MULTIPLY_ADDS)
+        yield PublishedValue(*network_key, "H15", "table 1", printed, block="bottleneck")
         for stride, count in (("1x1", stride_in_1x1), ("3x3", stride_in_3x3)):
             yield PublishedValue(
-                *place, "G", "table 1's layers", count, block="bottleneck", stride=stride
+                *network_key, "G", "table 1's layers", count, block="bottleneck", stride=stride
             )
 
 

@@ -24,7 +24,7 @@ from degradation.metrics import (
 )
 
 # The columns of runs.csv: those of `analysis.columns`, and the condition.
-RUNS_COLUMNS = [
+RUNS_CSV_COLUMNS = [
     "run_id",
     "data",
     "family",
@@ -81,7 +81,7 @@ class Report:
         return {stem: self.folder / f"{stem}.png" for stem in stems}
 
     def format_summary(self) -> str:
-        """Return the report in short, for a terminal: the runs, the verdicts and the page."""
+        """Return a short summary of the report for a terminal: runs, verdicts and page."""
         counts = self.runs["state"].value_counts()
         states = ", ".join(f"{count} {state}" for state, count in counts.items())
         title = f"{self.folder.name}: {len(self.runs)} runs ({states})"
@@ -121,7 +121,7 @@ def build(frame: Frame, folder: Path, name: str, command: str, margins: dict[str
     _remove_stale_files(folder)
     sections = build_sections(frame, margins)
     runs = frame.runs.assign(condition=_label_runs(frame.runs["run_id"], sections))
-    runs = runs.reindex(columns=RUNS_COLUMNS)
+    runs = runs.reindex(columns=RUNS_CSV_COLUMNS)
     written = _write_files(folder, sections, runs)
     page = render_page(folder, sections, runs, frame, name, command)
     report = Report(folder, sections, runs, frame.excluded)
@@ -135,7 +135,7 @@ def _remove_stale_files(folder: Path) -> None:
     """Remove what the last report in this folder wrote, and nothing else."""
     try:
         names = read_file(folder / FILE_LIST).decode().split()
-    except (OSError, UnicodeDecodeError):  # there is no list, or it is not one of a report
+    except (OSError, UnicodeDecodeError):  # there is no list, or it is not a report's file list
         return
     for name in names:
         # The list may have been edited: only a plain name of a known type is trusted.
@@ -169,6 +169,6 @@ def _label_runs(run_ids: pd.Series, sections: list[Section]) -> list[str]:
 
 
 def _verdict_row(claim: Claim) -> tuple[str, str, str]:
-    """Return the name of a claim, its verdict (of a check, its outcome) and what that rests on."""
+    """Return a claim's name, verdict (or outcome, for a check) and decisive evidence."""
     outcome = claim.outcome if isinstance(claim, Check) else str(claim.verdict)
     return claim.name, outcome, claim.decisive

@@ -81,7 +81,7 @@ def read_run(
     row |= _describe_scale(metadata, metric)
     metrics = _read_metrics(record, excluded)
     if metrics and metrics[0][ITERATION] == 0:
-        # The running error is None here: the network has not been trained yet.
+        # If `metric` is the running error, this is None: the network has not been trained yet.
         row[TRAINING_ERROR_AT_START] = metrics[0].get(metric)
     defect = _find_defect(state, metadata, metrics)
     if defect:
@@ -143,7 +143,10 @@ def _describe_run(metadata: Row) -> Row:
 
 
 def _describe_scale(metadata: Row, metric: str) -> Row:
-    """Return chance and the steps of the errors; empty if the run ended before it read its data."""
+    """Return the chance error and the resolution of each error.
+
+    Empty if the run ended before it read its data.
+    """
     if "data" not in metadata:
         return {}
     return {

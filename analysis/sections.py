@@ -138,8 +138,8 @@ def _build_explanations(label: str, frame: Frame, margin: float, suffix: str) ->
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per family and depth of one condition.
 
-    Each row has the number of runs in each state, the mean errors with their Student 95 % intervals
-    over seeds (in percent), the loss likewise, and the network's complexity.
+    Each row has the number of runs in each state, the mean errors with their 95 % Student-t
+    confidence intervals over seeds (in percent), the loss likewise, and the network's complexity.
     """
     rows = []
     for (family, depth), group in runs.groupby(["family", "depth"]):

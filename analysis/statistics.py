@@ -11,10 +11,10 @@ Assumptions:
     Welch's bounds are conservative: they err towards no verdict.
 
 Resolution:
-    `resolution` is the step in which the values can change, such as 100 / N for an error over N
-    images. Values that are equal on that scale are known no better than to the scale, so the
-    variance of each group is at least that of a uniform rounding error, resolution^2 / 12. If the
-    step is unknown, `resolution` is 0 and has no effect.
+    `resolution` is the smallest amount by which a value can change, such as 100 / N for an error
+    over N images. A value is known no more exactly than that, so the variance of each group is at
+    least that of a uniform rounding error, resolution^2 / 12. If the resolution is unknown, it is 0
+    and has no effect.
 
 References:
     Student 1908, The probable error of a mean. Welch 1947, The generalization of Student's problem
@@ -192,7 +192,7 @@ def student_interval(
     Args:
         values: one value per run, shape (n,), n >= 1.
         level: confidence level of the interval.
-        resolution: step in which the values can change.
+        resolution: smallest amount by which a value can change.
     """
     array = np.asarray(values, dtype=float)
     n, mean = len(array), float(np.mean(array))
@@ -206,13 +206,13 @@ def student_interval(
 def welch_difference(a: Sequence[float], b: Sequence[float], resolution: float = 0.0) -> Difference:
     """Return mean(a) - mean(b) by Welch's method: the variances of a and b may differ.
 
-    The degrees of freedom are those of Welch and Satterthwaite. If neither group varies and no
-    resolution is given, the standard error is 0.
+    The degrees of freedom are those of Welch and Satterthwaite. If neither group varies and the
+    resolution is 0, the standard error is 0.
 
     Args:
         a: one value per run, two or more runs.
         b: the same, of the other group; the groups may differ in size.
-        resolution: step in which the values can change.
+        resolution: smallest amount by which a value can change.
 
     Raises:
         ValueError: a group has fewer than two runs.
@@ -255,7 +255,7 @@ def difference_of_minima(
     Args:
         a: k groups of runs, two or more runs in each.
         b: m groups of runs, two or more runs in each.
-        resolution: step in which the values can change.
+        resolution: smallest amount by which a value can change.
 
     Raises:
         ValueError: a group has fewer than two runs.
@@ -270,13 +270,13 @@ def paired_difference(
 ) -> Difference:
     """Return mean(a - b) for two measurements of each run, with Student's bounds.
 
-    Both measurements have the resolution, so the variance of a - b is at least twice that of one
+    Both measurements are rounded, so the variance of a - b is at least twice that of one
     rounding error.
 
     Args:
         a: one value per run, shape (n,), n >= 2.
         b: the other measurement of the same runs in the same order, shape (n,).
-        resolution: step in which each measurement can change.
+        resolution: smallest amount by which a measurement can change.
 
     Raises:
         ValueError: there are fewer than two runs.

@@ -25,10 +25,10 @@ STEP_COLUMNS = {
 
 
 def compute_interval(runs: pd.DataFrame, metric: str) -> Interval:
-    """Return mean and Student 95 % interval of a metric over runs that all have it.
+    """Return the mean and its 95 % Student-t confidence interval over runs that all have a metric.
 
-    Equal errors do not mean that there is no spread: the interval is then as wide as the smallest
-    step of the error.
+    Equal errors do not mean that there is no spread: the variance is at least that of rounding to
+    the error's resolution.
     """
     resolution = 0.0
     if metric in STEP_COLUMNS:
@@ -37,10 +37,10 @@ def compute_interval(runs: pd.DataFrame, metric: str) -> Interval:
 
 
 def compute_finished_interval(runs: pd.DataFrame, metric: str) -> Interval | None:
-    """Return mean and Student 95 % interval over the finished runs that have the metric.
+    """Return the mean and its 95 % Student-t confidence interval over the finished runs.
 
-    None if no run has it. If several runs have the same seed, nothing is averaged: mean and bounds
-    are NaN, and `n` still counts the runs.
+    Runs without the metric are excluded; None if no run has it. If several runs have the same seed,
+    nothing is averaged: mean and bounds are NaN, and `n` still counts the runs.
     """
     finished = runs[runs["state"].isin([*FINISHED_STATES]) & runs[metric].notna()]
     if finished.empty:

@@ -81,7 +81,7 @@ def read_margin(experiment: str) -> float:
 
 
 def write_times(records: Path, ledger: Path) -> None:
-    """Write the table of the times at which `quick`'s runs reached each share of chance error.
+    """Write the table of the times at which `quick`'s runs reached each fraction of chance error.
 
     Raises:
         ConfigError: some of the runs are unfinished.

@@ -12,7 +12,7 @@ from analysis.summary import compute_finished_interval, interval_columns, repeat
 from degradation.metrics import TEST_ERROR
 
 # The end of a caption.
-MARKS = "Points are runs; error bars are Student's 95 % intervals of the mean over seeds."
+MARKS = "Points are runs; error bars are 95 % Student-t confidence intervals of the mean."
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Comparison:
 def build_table(runs: pd.DataFrame, key: str) -> pd.DataFrame:
     """Return one row per value of the column `key`, family and depth.
 
-    Each row has the number of finished runs, the errors' means with their Student 95 % intervals
-    over seeds (in percent), and the network's complexity.
+    Each row has the number of finished runs, the mean errors with their 95 % Student-t confidence
+    intervals over seeds (in percent), and the network's complexity.
     """
     rows: list[dict[str, Any]] = []
     for (value, family, depth), group in runs.groupby([key, "family", "depth"], sort=True):

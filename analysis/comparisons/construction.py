@@ -76,9 +76,9 @@ def _before_training(runs: pd.DataFrame) -> pd.DataFrame:
 def judge_existence(frame: Frame) -> Claim:
     """Judge whether constructed networks start at an error no higher than that of their parent.
 
-    Compared within each seed. The parent's clean error is in the parent's own record. For other
-    kinds of training error, and if that record is not among the runs, the shallowest constructed
-    network represents the parent.
+    The networks are compared within each seed. The parent's clean error is in the parent's own
+    record. For other kinds of training error, and if that record is not among the runs, the
+    shallowest constructed network represents the parent.
     """
     name = "construction"
     statement = (
@@ -123,9 +123,9 @@ def _find_parents(frame: Frame) -> tuple[str, pd.DataFrame, str]:
     parents = runs[(runs["family"] == "plain") & (runs["depth"] == parent_depth)]
     if frame.error_kind == "clean" and len(parents):
         return f"the trained plain-{parent_depth:g}", parents, TRAINING_ERROR
-    least_depth = grown["depth"].min()
-    shallowest = grown[grown["depth"] == least_depth]
-    return f"constructed-{least_depth} before training", shallowest, TRAINING_ERROR_AT_START
+    shallowest_depth = grown["depth"].min()
+    shallowest = grown[grown["depth"] == shallowest_depth]
+    return f"constructed-{shallowest_depth} before training", shallowest, TRAINING_ERROR_AT_START
 
 
 def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
@@ -165,9 +165,9 @@ def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
 def judge_further_training(frame: Frame, margin: float) -> Claim:
     """Judge whether SGD keeps the constructed solution: the error after minus before training.
 
-    Compared within seeds, with an upper bound at every depth. Contradicted if any depth ends above
-    the margin, with Holm's correction for the number of depths (`decide`). The evidence
-    reports how far the error rose in between.
+    The errors are compared within seeds, with an upper bound at every depth. Contradicted if any
+    depth ends above the margin, with Holm's correction for the number of depths (`decide`). The
+    evidence reports how far the error rose in between.
     """
     name = "kept"
     statement = (
@@ -187,7 +187,7 @@ def judge_further_training(frame: Frame, margin: float) -> Claim:
         difference = paired_difference(after, before, error_resolution(group))
         differences[depth] = difference
         evidence.append(
-            f"after minus before, {depth} layers: {difference.mean:+.2f} points (Student over"
+            f"after minus before, {depth} layers: {difference.mean:+.2f} points (Student-t over"
             f" seeds: one-sided 95 % bounds {difference.lower:+.2f}, {difference.upper:+.2f});"
             f" highest error of any evaluation in between: {highest[depth]:.1f} %"
         )

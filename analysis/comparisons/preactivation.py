@@ -28,7 +28,7 @@ def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
 
 
 def judge_no_worse(runs: pd.DataFrame, family: str, baseline: str, margin: float) -> Claim:
-    """Judge whether a family's training error is at most a margin above the baseline's.
+    """Judge whether a family's training error is less than a margin above the baseline's.
 
     The difference must be below the margin at every depth that both have (`decide`).
     """

@@ -94,9 +94,9 @@ def _decide(
     Returns the verdict and the line that it rests on.
 
     Reproduced: every difference is smaller than half of the gap. This takes two bounds, one of the
-    difference and one of the gap; each has 97.5 %, so both hold jointly with 95 %. Contradicted:
-    some difference is larger. Here the bounds of every difference on either side and that of the
-    gap hold jointly with 95 % (Bonferroni).
+    difference and one of the gap, each at the 97.5 % level, so both hold jointly with 95 %.
+    Contradicted: some difference is larger. Here the bounds of every difference on either side and
+    that of the gap hold jointly with 95 % (Bonferroni).
     """
     sizes = {
         name: max(abs(difference.low), abs(difference.high))
@@ -105,21 +105,21 @@ def _decide(
     largest = max(sizes, key=lambda name: sizes[name])
     at_most = (
         f"options differ by at most {sizes[largest]:.2f} points ({largest}); the gap to plain is"
-        f" {gap.mean:+.2f} points, at least {gap.low:+.2f} (each bound 97.5 %)"
+        f" {gap.mean:+.2f} points, at least {gap.low:+.2f} (each bound at 97.5 %)"
     )
     if gap.lower > margin and all(size < gap.low / 2 for size in sizes.values()):
         return Verdict.REPRODUCED, at_most
     bounds = 2 * len(differences) + 1
     level = bonferroni_level(bounds)
-    least_sizes = {}
+    smallest_sizes = {}
     for name, difference in differences.items():
-        least_sizes[name] = max(difference.lower_at(level), -difference.upper_at(level))
-    largest = max(least_sizes, key=lambda name: least_sizes[name])
+        smallest_sizes[name] = max(difference.lower_at(level), -difference.upper_at(level))
+    largest = max(smallest_sizes, key=lambda name: smallest_sizes[name])
     greatest_gap = gap.upper_at(level)
-    if any(size > max(greatest_gap, 0) / 2 for size in least_sizes.values()):
+    if any(size > max(greatest_gap, 0) / 2 for size in smallest_sizes.values()):
         at_least = (
-            f"options differ by at least {least_sizes[largest]:.2f} points ({largest}); the gap to"
-            f" plain is {gap.mean:+.2f} points, at most {greatest_gap:+.2f}"
+            f"options differ by at least {smallest_sizes[largest]:.2f} points ({largest}); the gap"
+            f" to plain is {gap.mean:+.2f} points, at most {greatest_gap:+.2f}"
             f" ({bounds} bounds, jointly 95 %)"
         )
         return Verdict.CONTRADICTED, at_least

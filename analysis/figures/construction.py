@@ -27,11 +27,11 @@ LINES = (
     ("constructed, before training", "constructed", TRAINING_ERROR_AT_START, UNTRAINED_STYLE),
     ("constructed, after training", "constructed", TRAINING_ERROR, FAMILY_STYLES["constructed"]),
 )
-LINE_DISTANCE = 0.12  # distance of lines at one depth; depths are 1 apart
+LINE_DISTANCE = 0.12  # distance between lines at one depth; depths are 1 apart
 
 
 def draw(frame: Frame, ax: Axes, families: tuple[str, ...]) -> Axes:
-    """Draw training error (percent) against depth: points are runs, bars 95 % intervals."""
+    """Draw training error (percent) against depth: points are runs, with 95 % intervals."""
     runs = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
     depths = list_depths(frame.runs)
     for index, (label, family, column, style) in enumerate(LINES):

@@ -1,4 +1,4 @@
-"""Iterations to a share of chance error against depth: every run with two fits, then medians."""
+"""Iterations to a fraction of chance error against depth: every run with two fits, then medians."""
 
 import math
 from collections.abc import Sequence
@@ -22,13 +22,13 @@ CAPTION = (
     "An open triangle is a run that never reached it: its true time lies beyond the end of "
     "training (grey area). On this scale exponential growth is a straight line, and a power law "
     "flattens with depth. Both are fitted to the iterations before the first learning-rate drop. "
-    "Other panels: the median over seeds at each depth, for four shares of chance error; where "
+    "Other panels: the median over seeds at each depth, for four fractions of chance error; where "
     "fewer than half of the runs reached the error, the median is an open triangle. Thin "
     "horizontal lines: the learning-rate drops. A network that is still learning at the first drop "
     "learns faster for a while after it, so times beyond that line do not belong to one learning "
     "rate."
 )
-RUN_DISTANCE = 0.9  # layers; distance of the runs of one depth
+RUN_DISTANCE = 0.9  # layers; distance between the runs of one depth
 HEADROOM = 10.0  # the axis ends at this multiple of the last iteration
 CENSORED_STYLE: dict[str, Any] = {
     "marker": "^",
@@ -121,7 +121,7 @@ def draw_medians(times: pd.DataFrame, ax: Axes) -> Axes:
 
 
 def _list_thresholds(times: pd.DataFrame) -> list[float]:
-    """Return the shares of chance error, the easiest (largest) first."""
+    """Return the fractions of chance error, the easiest (largest) first."""
     return sorted(times["threshold"].unique(), reverse=True)
 
 
@@ -134,7 +134,7 @@ def plot(
 ) -> Figure:
     """Return the figure; all panels share one scale.
 
-    `threshold`: the share of chance error of the first panel and of the fits. `milestones`: the
+    `threshold`: the fraction of chance error of the first panel and of the fits. `milestones`: the
     iterations at which the learning rate drops.
     """
     families = list_families(times)

@@ -29,11 +29,12 @@ POSITION = 1
 FILE_STEM = "error-against-depth"
 CAPTION = (
     "Error after the last iteration against depth: training error on the left, test error on the "
-    "right, on one scale. Each point is a run (one seed), each cross a diverged run, which counts "
-    "at chance. Lines join the means over seeds, which are printed beside them; error bars are "
-    "Student's 95 % intervals of the mean. Means and intervals include diverged runs."
+    "right, on a shared scale. Each point is a run (one seed), each cross a diverged run, which "
+    "counts as chance error. Lines join the means over seeds, which are printed beside them; error "
+    "bars are 95 % Student-t confidence intervals of the mean. Means and intervals include "
+    "diverged runs."
 )
-FAMILY_DISTANCE = 0.16  # distance of families at one depth; depths are 1 apart
+FAMILY_DISTANCE = 0.16  # distance between families at one depth; depths are 1 apart
 LOWEST = -9  # percent: room below 0 for the printed means
 
 
@@ -94,7 +95,7 @@ def applies_to(_frame: Frame) -> bool:
 
 
 def plot(frame: Frame) -> Figure:
-    """Return the figure: training error on the left, test error on the right, on one scale."""
+    """Return the figure: training error on the left, test error on the right, on a shared scale."""
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     draw(frame, left, TRAINING_ERROR)

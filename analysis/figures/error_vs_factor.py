@@ -21,7 +21,7 @@ from analysis.figures.style import FAMILY_STYLES, TEXT_COLORS
 from analysis.frame import Frame
 from analysis.summary import compute_interval
 
-FAMILY_DISTANCE = 0.16  # distance of families at one value; values are 1 apart
+FAMILY_DISTANCE = 0.16  # distance between families at one value; values are 1 apart
 
 
 def draw(frame: Frame, ax: Axes, key: str, depth: int, connected: bool) -> Axes:
@@ -77,7 +77,7 @@ def _sort_key(value: Any) -> tuple[bool, Any]:
 
 
 def plot(frame: Frame, key: str, label: str, connected: bool = True) -> Figure:
-    """Return the figure: one panel per depth, all on one scale.
+    """Return the figure: one panel per depth, all on a shared scale.
 
     `key` and `connected`: see `draw`. `label`: of the horizontal axis, with the unit.
     """

@@ -23,7 +23,7 @@ CAPTION = (
     "Norm of dE/dx at the input of each block: one row per family, one column per point in "
     "training, one line per depth (geometric mean over seeds; the band is the range over runs). "
     "The backward pass runs from the right, where the loss is, to the left, where the image is. On "
-    "the logarithmic scale a straight slope is a constant factor per block. Norms below "
+    "the logarithmic scale a straight line means a constant factor per block. Norms below "
     f"{SMALLEST:.0e} are drawn at that value."
 )
 WEIGHTS_CAPTION = (
@@ -36,7 +36,7 @@ def draw(table: pd.DataFrame, ax: Axes, depths: list[int], column: str) -> Axes:
     """Draw the norm against the block's position, one line per depth, on a logarithmic scale.
 
     `table`: the probe's rows of one family and iteration. `column`: the norm to draw. Positions
-    are shares of the way from the first block (0) to the last (1), so that depths can be compared.
+    are fractions of the way from the first block (0) to the last (1), so depths can be compared.
     """
     for index, depth in enumerate(depths):
         rows = table[table["depth"] == depth]
@@ -53,7 +53,7 @@ def draw(table: pd.DataFrame, ax: Axes, depths: list[int], column: str) -> Axes:
 
 
 def plot(table: pd.DataFrame, column: str, label: str) -> Figure:
-    """Return the figure: all families and points in training on one scale.
+    """Return the figure: all families and points in training on a shared scale.
 
     `table`: rows of the probe `gradient_flow`. `column`: the norm to draw. `label`: its axis label.
     """

@@ -32,14 +32,14 @@ TERMS_CAPTION = (
 )
 SHARE_CAPTION = (
     "The shortcut's share of the gradient, mean over a network's blocks, against depth. Each point "
-    "is a run; lines join the means over seeds, with Student's 95 % intervals. At 0 the whole "
-    "gradient passes through the convolutions of each block, at 1 the whole gradient comes through "
-    "the shortcuts. A rising line means that in a deeper network the convolutions of a single "
-    "block change the passing gradient less."
+    "is a run; lines join the means over seeds, with 95 % Student-t confidence intervals of the "
+    "mean. At 0 the whole gradient passes through the convolutions of each block, at 1 the whole "
+    "gradient comes through the shortcuts. A rising line means that in a deeper network the "
+    "convolutions of a single block change the passing gradient less."
 )
 MAX_DEPTHS = 3  # largest number of columns
 SHAPE_CHANGE_STYLE: dict[str, Any] = {"color": "0.87", "lw": 0}
-MOMENT_DISTANCE = 0.12  # distance of moments at one depth; depths are 1 apart
+MOMENT_DISTANCE = 0.12  # distance between moments at one depth; depths are 1 apart
 MAX_MARKED_BLOCKS = 11  # lines over more blocks have no markers
 
 
@@ -86,7 +86,7 @@ def _first_and_last_moment(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot_terms(table: pd.DataFrame) -> Figure:
-    """Return the figure of both terms, on one scale.
+    """Return the figure of both terms, on a shared scale.
 
     Columns: the shallowest, a middle and the deepest depth. Rows: the first and the last moment.
     `table`: rows of the probe `identity` of one family.

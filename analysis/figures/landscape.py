@@ -15,12 +15,13 @@ from analysis.figures.layout import add_legend, list_depths, list_families, make
 from analysis.figures.style import TEXT_COLORS, depth_style
 
 CONTOURS_CAPTION = (
-    "The loss (log10 of nats) around the trained networks: one row per family, one column per "
-    "depth; the cross is the trained network."
+    "Loss around the trained networks, drawn as log10 of the loss in nats: one row per family, one "
+    "column per depth; the cross is the trained network."
 )
 SURFACES_CAPTION = (
-    "The same as surfaces, all from one viewpoint. Height and colour are log10 of the loss, so one "
-    "unit up is ten times the loss; the horizontal axes are the two directions."
+    "The same data drawn as surfaces, all from one viewpoint. Height and colour are log10 of the "
+    "loss in nats, so one unit up is ten times the loss; the horizontal axes are the two "
+    "directions."
 )
 LINES_CAPTION = (
     "Loss (logarithmic) and training error along the first direction, for all measured networks: "
@@ -32,14 +33,14 @@ CROSS_COLOR = "#D55E00"
 LEVELS = 16
 MAX_SIDE, MAX_WIDTH, COLORBAR_WIDTH = 3.1, 15.0, 1.2  # inches
 SMALLEST = 1e-5  # nats; a smaller loss is drawn at this value
-MAX_ABOVE = 0.02  # share of the points that may lie above the scale: outliers
+MAX_ABOVE = 0.02  # fraction of the points that may lie above the scale: outliers
 AXIS_LABELS = ("along the first direction", "along the second direction")
 
 Limits = tuple[float, float]  # log10 of the loss at the lower and upper end of the scale
 
 
 def compute_scale_limits(table: pd.DataFrame) -> Limits:
-    """Return the ends of a scale that all networks share: log10 of the loss (nats).
+    """Return the ends of a scale that all networks share: log10 of the loss in nats.
 
     The lower end is the smallest loss; at most 2 % of the points exceed the upper end. Both
     are rounded outwards to quarters of a decade.
@@ -58,7 +59,7 @@ def pivot_square(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def compute_heights(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return x, y and log10 of the loss of one network's square, each one row per y.
+    """Return x, y and log10 of the loss of one network's square, each with one row per y.
 
     The third is a masked array: masked where the loss is not finite.
     """
@@ -158,7 +159,9 @@ def plot_surfaces(table: pd.DataFrame, limits: Limits) -> Figure:
 
 
 def plot_lines(table: pd.DataFrame) -> Figure:
-    """Return the figure: loss and error side by side, one row per family, on one scale.
+    """Return the figure: loss and error side by side, one row per family.
+
+    Each column has a shared scale.
 
     `table`: the lines of all networks.
     """

@@ -36,8 +36,8 @@ def describe_seeds(runs: pd.DataFrame, keys: Sequence[str] = ()) -> str:
     seeds = runs.groupby(["family", "depth", *keys], dropna=False)["seed"].nunique()
     if seeds.empty:
         return "There are no finished runs."
-    least, most = int(seeds.min()), int(seeds.max())
-    number = str(most) if least == most else f"{least} to {most}"
+    fewest, most = int(seeds.min()), int(seeds.max())
+    number = str(most) if fewest == most else f"{fewest} to {most}"
     noun = "seed" if most == 1 else "seeds"
     network = "family, depth and condition" if keys else "family and depth"
     return f"There {'is' if most == 1 else 'are'} {number} {noun} per {network}."
@@ -49,7 +49,7 @@ def list_moments(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def compute_offset(index: int, count: int, distance: float) -> float:
-    """Return the shift of the index-th of `count` marks, which sets marks at one place apart."""
+    """Return the horizontal shift of the index-th of `count` marks that would otherwise overlap."""
     return distance * (index - (count - 1) / 2)
 
 

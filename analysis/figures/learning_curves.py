@@ -45,7 +45,7 @@ TRAINING_WIDTH, TEST_WIDTH = 1.1, 2.6  # points
 def draw(frame: Frame, ax: Axes, family: str) -> Axes:
     """Draw the mean training error (thin) and test error (bold) of one family, in percent.
 
-    Only finished runs are drawn. A diverged run counts at chance from its divergence on.
+    Only finished runs are drawn. A diverged run counts as chance error from its divergence on.
     """
     finished_runs = frame.runs.loc[frame.runs["state"].isin([*FINISHED_STATES]), "run_id"]
     is_drawn = (frame.curves["family"] == family) & frame.curves["run_id"].isin(finished_runs)
@@ -97,7 +97,7 @@ def applies_to(_frame: Frame) -> bool:
 
 
 def plot(frame: Frame) -> Figure:
-    """Return the figure: one panel per family, all on one scale."""
+    """Return the figure: one panel per family, all on a shared scale."""
     families = list_families(frame.runs)
     figure = Figure(figsize=(max(5 * len(families), 7), 4.8), layout="constrained")
     axes = figure.subplots(1, max(len(families), 1), sharey=True, sharex=True, squeeze=False)[0]

@@ -11,7 +11,7 @@ from analysis.figures.layout import list_depths, list_families
 from analysis.frame import Frame
 
 LR = "config.optim.lr"
-BLACK_FROM = 0.55  # from this share of the colour scale on, numbers are printed in black, not white
+BLACK_FROM = 0.55  # fraction of the colour scale from which numbers are black, not white
 FRAME_COLOR = "#D55E00"
 
 

@@ -20,7 +20,7 @@ from analysis.figures.style import CHANCE_STYLE, FAMILY_STYLES, TEXT_COLORS, dep
 
 CAPTION = (
     "Test error after blocks were deleted (top) and after pairs of blocks were swapped (bottom), "
-    "against their number as a share of the blocks that keep the shape. At 0 the network is "
+    "against their number as a fraction of the blocks that keep the shape. At 0 the network is "
     "intact. Lines are means over seeds, bands the range over runs; within a run, the random sets "
     "of blocks are averaged first. All panels share one scale. A jump at the left edge means that "
     "the network fails as soon as one block is deleted, a gentle slope that it loses a little with "
@@ -38,7 +38,7 @@ INTACT_STYLE: dict[str, Any] = {"color": "0.35", "linestyle": "--", "linewidth":
 
 
 def draw(errors: pd.DataFrame, ax: Axes, depths: list[int]) -> Axes:
-    """Draw the test error (percent) against the share of blocks, one line per depth.
+    """Draw the test error (percent) against the fraction of blocks, one line per depth.
 
     `errors`: one row per run and number of blocks, of one family, of one kind of lesion and of the
     intact networks; columns `share` and `error`.
@@ -70,7 +70,7 @@ def draw_single_deletions(table: pd.DataFrame, ax: Axes) -> Axes:
 
 
 def plot(errors: pd.DataFrame, chance: float) -> Figure:
-    """Return the figure: one row per kind of lesion, one column per family, on one scale.
+    """Return the figure: one row per kind of lesion, one column per family, on a shared scale.
 
     `errors`: see `draw`, for all kinds and families. `chance`: error of guessing, in percent.
     """
@@ -95,7 +95,7 @@ def plot(errors: pd.DataFrame, chance: float) -> Figure:
 
 
 def plot_single_deletions(table: pd.DataFrame, chance: float) -> Figure:
-    """Return the figure: one row per family, one column per depth, on one scale.
+    """Return the figure: one row per family, one column per depth, on a shared scale.
 
     `table`: rows of the probe `lesions`, with the column `changes_shape`. `chance`: error of
     guessing, in percent.

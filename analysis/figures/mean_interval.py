@@ -1,8 +1,8 @@
 """Means over seeds and their spread: the only place where figures draw them.
 
-A number per run is drawn as a point per run, with the mean and Student's 95 % interval of each
-group of runs. A curve per run is drawn as the mean curve, with a band from the lowest run to the
-highest.
+A number per run is drawn as a point per run, with the mean of each group of runs and its 95 %
+Student-t confidence interval. A curve per run is drawn as the mean curve, with a band from the
+lowest run to the highest.
 """
 
 from collections.abc import Mapping, Sequence
@@ -56,7 +56,7 @@ def draw_over_depth(
     shift: float,
     style: Mapping[str, Any],
 ) -> Axes:
-    """Draw a number per run against depth: points, means and Student's 95 % intervals.
+    """Draw a number per run against depth: points, means and 95 % confidence intervals.
 
     `groups`: the runs' numbers by depth; those that are not finite are not drawn. `depths`: all
     depths of the axis, evenly spaced. `shift`: sets one family beside another.

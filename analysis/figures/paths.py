@@ -15,10 +15,10 @@ from analysis.probes import END, INITIALISATION
 CAPTION = (
     "The deepest residual network, by the length of a path, at initialisation and at the end of "
     "training (mean over seeds; bands are the range over runs). First panel: how many of the 2^n "
-    "paths have that length, as a share of all. Second: the norm of the gradient that one such "
+    "paths have that length, as a fraction of all. Second: the norm of the gradient that one such "
     "path carries, on a logarithmic scale; a falling line means that the convolutions shrink the "
     "gradient, a rising one that they amplify it. Third: what all paths of a length carry together "
-    "(the norm of the sum of their gradients, as a share of their total), with the effective "
+    "(the norm of the sum of their gradients, as a fraction of their total), with the effective "
     "lengths as vertical lines and the number of paths in grey; a curve to the left of the grey "
     "one means that short paths carry the gradient. Fourth: the effective length divided by n, for "
     "all depths; each point is a run, lines join the means over seeds."
@@ -55,12 +55,12 @@ def draw_effective_lengths(lengths: pd.DataFrame, ax: Axes) -> Axes:
     places = {depth: place for place, depth in enumerate(depths)}
     for moment, style in MOMENT_STYLES.items():
         rows = lengths[lengths["moment"] == moment].dropna(subset="effective")
-        shares = rows["effective"] / rows["blocks"]
-        means = shares.groupby(rows["depth"]).mean()
+        fractions = rows["effective"] / rows["blocks"]
+        means = fractions.groupby(rows["depth"]).mean()
         line = {"color": style["color"], "linestyle": style["linestyle"]}
         ax.plot([places[depth] for depth in means.index], means, **line)
         run_places = rows["depth"].map(places)
-        ax.scatter(run_places, shares, color=style["color"], marker=style["marker"], s=28)
+        ax.scatter(run_places, fractions, color=style["color"], marker=style["marker"], s=28)
     ax.axhline(0.5, **HALF_STYLE)
     ax.set_xticks(list(places.values()), [str(depth) for depth in depths])
     ax.set_ylim(0, 1)
@@ -116,7 +116,7 @@ def _draw_by_length(rows: pd.DataFrame, lengths: pd.DataFrame, axes: Sequence[Ax
     n = int(rows["length"].max())
     paths = rows.groupby("length")["paths"].first()
     for ax in (count, total):
-        ax.plot(paths.index, paths / paths.sum(), label="share of all paths", **COUNT_STYLE)
+        ax.plot(paths.index, paths / paths.sum(), label="fraction of all paths", **COUNT_STYLE)
     for moment in MOMENT_STYLES:
         at_moment = rows[rows["moment"] == moment]
         if at_moment.empty:
@@ -132,12 +132,12 @@ def _draw_by_length(rows: pd.DataFrame, lengths: pd.DataFrame, axes: Sequence[Ax
         ax.set_xlim(0, n)
         ax.set_xlabel("path length (blocks)")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    count.set_ylabel("share of all paths")
+    count.set_ylabel("fraction of all paths")
     single.set_title("what one path carries")
     single.set_ylabel("norm of one path's $dE/dx$")
     single.set_yscale("log")
     total.set_title("what all paths of a length carry")
-    total.set_ylabel("share of the norms of $dE/dx$")
+    total.set_ylabel("fraction of the norms of $dE/dx$")
     highest = max(count.get_ylim()[1], total.get_ylim()[1])
     for ax in (count, total):
         ax.set_ylim(0, highest)

@@ -23,12 +23,12 @@ FILE_STEM = "published"
 CAPTION = (
     "Test error after the last iteration against depth, ours beside published values. Ours: each "
     "small point is a run that follows the paper's protocol; the large mark is the mean over "
-    "seeds, with Student's 95 % interval. Published: He et al. 2015 (residual networks from table "
-    "6, plain networks read off figure 6 by eye) and two public reproductions, one of them with "
-    "the standard deviation over its 5 runs. Arrows mark values above the axis."
+    "seeds, with its 95 % Student-t confidence interval. Published: He et al. 2015 (residual "
+    "networks from table 6, plain networks read off figure 6 by eye) and two public reproductions, "
+    "one of them with the standard deviation over its 5 runs. Arrows mark values above the axis."
 )
 FAMILIES = ("plain", "residual")
-# Each source has its own place beside the depth, marker and shade, so that none hides another.
+# Each source has its own position beside the depth, marker and shade, so that none hides another.
 SOURCE_STYLES: dict[str, dict[str, Any]] = {
     "H15": {"marker": "D", "color": "0.1", "shift": 0.1},
     "P1": {"marker": "^", "color": "0.5", "shift": 0.22},
@@ -39,11 +39,11 @@ SOURCE_LABELS = {
     "P1": "a-martyn/resnet, one seed",
     "P2": "nabla0001/resnet, ± s.d. of 5 runs",
 }
-OUR_SHIFT, RUN_SHIFT = -0.15, -0.25  # from the place of a depth to our mean and to our runs
+OUR_SHIFT, RUN_SHIFT = -0.15, -0.25  # from the position of a depth to our mean and to our runs
 BEST_SHIFT = 0.12  # from the mean of a source to its best run
 AXIS_RANGE = (5.0, 15.0)  # percent; widened for our runs up to HIGHEST, higher ones are arrows
 HIGHEST = 30.0  # percent
-TEXT_ROOM = 0.08  # share of the axis that a printed mean needs
+TEXT_ROOM = 0.08  # fraction of the axis that a printed mean needs
 
 
 def draw(frame: Frame, ax: Axes, family: str) -> Axes:
@@ -75,7 +75,7 @@ def _select_runs(frame: Frame) -> pd.DataFrame:
 
 
 def _draw_ours(group: pd.DataFrame, place: int, ax: Axes) -> None:
-    """Draw our runs of one family and depth, their mean and Student's 95 % interval."""
+    """Draw our runs of one family and depth, their mean and its 95 % confidence interval."""
     style = FAMILY_STYLES[group["family"].iloc[0]]
     top = ax.get_ylim()[1]
     errors = group[TEST_ERROR].astype(float)
@@ -152,7 +152,7 @@ def applies_to(frame: Frame) -> bool:
 
 
 def plot(frame: Frame) -> Figure:
-    """Return the figure: plain networks on the left, residual on the right, on one scale."""
+    """Return the figure: plain networks on the left, residual on the right, on a shared scale."""
     figure = Figure(figsize=(10, 5), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     errors = _select_runs(frame)[TEST_ERROR].astype(float)
@@ -171,7 +171,7 @@ def _legend_handles() -> list[Line2D]:
     handles = [Line2D([], [], label="one of our runs", **run_style)]
     for family in FAMILIES:
         mean_style = FAMILY_STYLES[family] | {"linestyle": "", "markersize": 7}
-        label = f"our mean and 95 % interval ({family})"
+        label = f"our mean and 95 % confidence interval ({family})"
         handles.append(Line2D([], [], label=label, **mean_style))
     for source, style in SOURCE_STYLES.items():
         mark = {"marker": style["marker"], "color": style["color"], "markersize": 6}

@@ -24,12 +24,13 @@ CAPTION = (
     "first. One line per depth (mean over seeds; the band is the range over runs). Where BN "
     "follows each layer, every layer starts at 1 (dotted), so the distance from that line shows "
     "what training has changed. Right: the mean over a run's layers against depth; each point is a "
-    "run, lines join the means over seeds, with Student's 95 % intervals. The lower right panel "
-    "shows the networks with shortcuts alone, on its own scale, because their change may be small. "
-    "Residual below plain means weaker responses; a falling residual line means weaker with depth. "
-    "The scale is logarithmic where the values span more than a factor of 10."
+    "run, lines join the means over seeds, with 95 % Student-t confidence intervals of the mean. "
+    "The lower right panel shows the networks with shortcuts alone, on its own scale, because "
+    "their change may be small. Residual below plain means weaker responses; a falling residual "
+    "line means weaker with depth. The scale is logarithmic where the values span more than a "
+    "factor of 10."
 )
-FAMILY_DISTANCE = 0.12  # distance of families at one depth; depths are 1 apart
+FAMILY_DISTANCE = 0.12  # distance between families at one depth; depths are 1 apart
 WIDE_RANGE = 10.0  # from this ratio of largest to smallest on, the scale is logarithmic
 SMALLEST = 1e-6  # on a logarithmic scale, smaller values are drawn here
 BN_START = 1.0  # BN's learned scale at initialisation, and so the standard deviation after it
@@ -62,7 +63,7 @@ def _sort_each_run(layers: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot(table: pd.DataFrame, means: pd.DataFrame) -> Figure:
-    """Return the figure: layers on the left, all on one scale; means over layers on the right.
+    """Return the figure: layers on the left, all on a shared scale; means over layers on the right.
 
     `table`: rows of the probe `responses` at the end of training. `means`: one row per run, with
     its mean `deviation` over layers.

@@ -1,4 +1,7 @@
-"""Correlation of gradients against the distance of their inputs, and its start against depth."""
+"""Correlation of gradients against the distance between their inputs.
+
+Its value at the smallest distance is drawn against depth.
+"""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -21,16 +24,16 @@ from degradation.metrics import ITERATION
 
 CAPTION = (
     "Left: correlation (cosine) of the gradients at two inputs against the distance between these "
-    "inputs, as a share of the line from one image to another. One column per family, one row per "
-    "point in training, one line per depth (mean over seeds; the band is the range over runs). A "
-    "line that stays high means a gradient that changes slowly with its input. One that drops to "
-    "the dotted line at once behaves like white noise: the gradients have shattered. Pairs with a "
-    "point whose gradient is zero are excluded. Right: the correlation at the smallest distance "
-    "above 0, at initialisation, against depth; each point is a run, lines join the means over "
-    "seeds, with Student's 95 % intervals."
+    "inputs, as a fraction of the line from one image to another. One column per family, one row "
+    "per point in training, one line per depth (mean over seeds; the band is the range over "
+    "runs). A line that stays high means a gradient that changes slowly with its input. One that "
+    "drops to the dotted line immediately behaves like white noise: the gradients have shattered. "
+    "Pairs with a point whose gradient is zero are excluded. Right: the correlation at the "
+    "smallest distance above 0, at initialisation, against depth; each point is a run, lines join "
+    "the means over seeds, with 95 % Student-t confidence intervals of the mean."
 )
-FARTHEST = 0.3  # largest distance drawn, as a share of the line: little happens beyond it
-FAMILY_DISTANCE = 0.12  # distance of families at one depth; depths are 1 apart
+FARTHEST = 0.3  # largest distance drawn, as a fraction of the line: little happens beyond it
+FAMILY_DISTANCE = 0.12  # distance between families at one depth; depths are 1 apart
 SIDE_WIDTH = 4.4  # inches
 
 
@@ -83,7 +86,7 @@ def _plot_distances(table: pd.DataFrame, figure: SubFigure) -> tuple[float, floa
     for ax, family in zip(grid[0], families, strict=True):
         ax.set_title(family)
     for ax in grid[-1]:
-        ax.set_xlabel("distance of inputs (share of the line)")
+        ax.set_xlabel("distance between inputs (fraction of the line)")
     noise = Line2D([], [], label="white noise", **CHANCE_STYLE)
     add_legend(figure, [*make_depth_handles(depths), noise])
     limits: tuple[float, float] = grid[0][0].get_ylim()

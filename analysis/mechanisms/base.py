@@ -70,7 +70,7 @@ def find_unprobed(runs: pd.DataFrame, values: pd.DataFrame) -> list[str]:
     return [f"{len(names)} of {len(runs)} runs lack this probe: {abbreviate(names)}"]
 
 
-def count_runs(count: int) -> str:
+def format_run_count(count: int) -> str:
     """Return "1 run", "2 runs" and so on."""
     return f"{count} run" if count == 1 else f"{count} runs"
 

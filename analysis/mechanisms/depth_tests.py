@@ -14,7 +14,7 @@ from analysis.claim import Decision, Side, Verdict, decide
 from analysis.claims import SIGNIFICANCE
 from analysis.evidence import format_bound, format_interval
 from analysis.frame import Frame, group_by_depth
-from analysis.mechanisms.base import count_runs, find_unprobed
+from analysis.mechanisms.base import find_unprobed, format_run_count
 from analysis.statistics import Difference, welch_difference
 from analysis.trend import increasing_trend
 
@@ -24,7 +24,7 @@ Groups = dict[int, list[float]]  # depth: one number per run; NaN if it is unkno
 def group_values(values: pd.DataFrame, family: str, column: str) -> Groups:
     """Return the numbers of one family by depth, shallowest first.
 
-    `values`: one row per run. NaN is kept, so that every bound that depends on it is NaN as
+    `values`: one row per run. NaN is retained, so that every bound that depends on it is NaN as
     well and supports no verdict.
     """
     groups = {}
@@ -34,7 +34,7 @@ def group_values(values: pd.DataFrame, family: str, column: str) -> Groups:
 
 
 def compute_gaps(minuends: Groups, subtrahends: Groups) -> dict[int, Difference]:
-    """Return minuends minus subtrahends, by Welch, at each depth that both have."""
+    """Return minuends minus subtrahends, by Welch's method, at each depth that both have."""
     shared_depths = sorted(minuends.keys() & subtrahends.keys())
     return {depth: welch_difference(minuends[depth], subtrahends[depth]) for depth in shared_depths}
 
@@ -69,7 +69,7 @@ class DecreasingTrend:
     a trend test over all depths.
 
     Attributes:
-        difference: deepest minus shallowest, by Welch.
+        difference: deepest minus shallowest, by Welch's method.
         p: one-sided p-value of a fall, by permutation; NaN if the number of any run is unknown.
         tau: Kendall's tau-b of number and depth; negative for a fall.
         shallowest: layers.
@@ -107,7 +107,7 @@ class DecreasingTrend:
     def format_line(self, side: Side, simultaneous: int = 1) -> str:
         """Return the difference with one bound, and the trend.
 
-        `simultaneous`: the number of bounds that hold together with 95 % (`Decision`).
+        `simultaneous`: the number of bounds that hold jointly with 95 % confidence (`Decision`).
         """
         line = format_bound(self.difference, side, simultaneous, format_value, unit="")
         trend = "" if self.depths == 2 else f", falling trend p = {self.p:.4f}"
@@ -150,7 +150,7 @@ def describe_caveats(frame: Frame, values: pd.DataFrame, column: str) -> list[st
     unknown_runs = values.loc[values[column].isna(), "run_id"].tolist()
     if unknown_runs:
         notes.append(
-            f"not finite in {count_runs(len(unknown_runs))}, so the bounds that depend on it are"
-            f" unknown: {abbreviate(unknown_runs)}"
+            f"not finite in {format_run_count(len(unknown_runs))}, so the bounds that depend on it"
+            f" are unknown: {abbreviate(unknown_runs)}"
         )
     return notes

@@ -12,7 +12,7 @@ from analysis.claims import family_pair
 from analysis.evidence import format_bound
 from analysis.figures import gradient_flow as figure
 from analysis.frame import Frame, group_by_depth
-from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation, count_runs, find_unprobed
+from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation, find_unprobed, format_run_count
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference, mean_estimate
 from degradation.metrics import ITERATION
@@ -29,7 +29,7 @@ INTRODUCTION = (
     "little less than one, it vanishes on its way to the first blocks; if by a little more, it "
     "explodes. Vanishing gradients are the usual explanation of why deep networks do not train, "
     "and He et al. 2015 (4.1) argue that batch normalisation rules them out. Here it is measured: "
-    "a level line means gradients of the same size at all blocks. If such a network degrades "
+    "a horizontal line means gradients of the same size at all blocks. If such a network degrades "
     "nevertheless, the size of its gradients is not the reason."
 )
 
@@ -51,7 +51,7 @@ def build(frame: Frame, margin: float) -> Explanation | None:
 
 
 def judge(frame: Frame, _margin: float) -> list[Claim]:
-    """Return one claim per family on the health of its gradient norms."""
+    """Return one claim per family: that its gradient norms are healthy."""
     spans = measure_spans(frame.probes[PROBE])
     pair = family_pair(frame.runs)
     probed_families = set(spans["family"])
@@ -115,10 +115,10 @@ def _locate_extreme(extreme: np.ufunc, norms: Array, starts: Array) -> Array:
 
 
 def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
-    """Judge whether the gradient has much the same size at all blocks of a network.
+    """Judge whether the gradient has a similar size at all blocks of a network.
 
     The mean log10 of the span is bounded at every depth and moment. Reproduced if every one-sided
-    95 % Student bound is below the limit. Contradicted if any is above it, with Holm's correction
+    95 % Student-t bound is below the limit. Contradicted if any is above it, with Holm's correction
     for the number of bounds (`decide`).
 
     Args:
@@ -137,23 +137,23 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
     if reasons:
         return not_tested(name, statement, reasons, notes)
 
-    bounds, unknown_places, single_run_notes = _bound_spans(spans)
+    bounds, unknown_notes, single_run_notes = _bound_spans(spans)
     notes += single_run_notes
     evidence = _describe_depths(spans)
     if not bounds:
-        decisive = "; ".join(unknown_places) or "no moment at which two runs were probed"
+        decisive = "; ".join(unknown_notes) or "no moment at which two runs were probed"
         return Claim(name, statement, Verdict.INCONCLUSIVE, decisive, evidence, notes)
 
     decision = decide(bounds, "below", math.log10(MAX_SPAN))
     verdict = decision.verdict
-    if unknown_places and verdict is Verdict.REPRODUCED:
+    if unknown_notes and verdict is Verdict.REPRODUCED:
         verdict = Verdict.INCONCLUSIVE
-    decisive = "; ".join([_format_worst(bounds, decision), *unknown_places])
+    decisive = "; ".join([_format_worst(bounds, decision), *unknown_notes])
     return Claim(name, statement, verdict, decisive, evidence, notes)
 
 
 def _format_worst(bounds: dict[str, Difference], decision: Decision[str]) -> str:
-    """Return the place that a verdict rests on, with the factor there and its bound."""
+    """Return the depth and moment that a verdict rests on, with the factor and its bound."""
     worst = bounds[decision.worst]
     line = format_bound(worst, decision.side, decision.simultaneous, _format_factor, unit="")
     return f"worst case, {decision.worst}: factor {line} (limit {MAX_SPAN:g})"
@@ -162,24 +162,24 @@ def _format_worst(bounds: dict[str, Difference], decision: Decision[str]) -> str
 def _bound_spans(spans: pd.DataFrame) -> tuple[dict[str, Difference], list[str], list[str]]:
     """Estimate the mean log10 of the span at each depth and moment.
 
-    Returns the estimates by place, a sentence for each place with an unknown span, and one for
-    each place at which only one run was probed; neither of these has a bound.
+    Returns the estimates by depth and moment, one sentence for each depth and moment with an
+    unknown span, and one for each at which only one run was probed; these two have no bound.
     """
     bounds: dict[str, Difference] = {}
-    unknown_places, single_run_notes = [], []
+    unknown_notes, single_run_notes = [], []
     for (depth, _), group in spans.groupby(["depth", ITERATION]):
-        place = f"{depth} layers, {group['moment'].iloc[0]}"
+        label = f"{depth} layers, {group['moment'].iloc[0]}"
         known_spans = group["span"].dropna()
         unknown_count = len(group) - len(known_spans)
         if unknown_count:
-            unknown_places.append(
-                f"{place}: gradient zero or not finite in {count_runs(unknown_count)}"
+            unknown_notes.append(
+                f"{label}: gradient zero or not finite in {format_run_count(unknown_count)}"
             )
         elif len(known_spans) < 2:
-            single_run_notes.append(f"{place}: one run, no bound")
+            single_run_notes.append(f"{label}: one run, no bound")
         else:
-            bounds[place] = mean_estimate(np.log10(known_spans).tolist())
-    return bounds, unknown_places, single_run_notes
+            bounds[label] = mean_estimate(np.log10(known_spans).tolist())
+    return bounds, unknown_notes, single_run_notes
 
 
 def _describe_depths(spans: pd.DataFrame) -> list[str]:
@@ -196,10 +196,10 @@ def _describe_depths(spans: pd.DataFrame) -> list[str]:
 
 
 def _name_pattern(group: pd.DataFrame) -> str:
-    """Name the pattern that most runs of one depth show at one moment.
+    """Name the pattern of the runs of one depth at one moment.
 
-    healthy: the span is within the limit; exploding: the gradient grows on its way back;
-    collapsed: it shrinks.
+    healthy: the span is within the limit in at least half of the runs; exploding: otherwise, if the
+    gradient grows on its way back in at least half of them; collapsed: otherwise.
     """
     if (group["span"] <= MAX_SPAN).mean() >= 0.5:
         return "healthy"

@@ -82,10 +82,10 @@ def measure_shares(table: pd.DataFrame) -> pd.DataFrame:
     """
     blocks = table[table["form"] == "block"]
     shares = blocks.groupby(MEASUREMENT_KEYS)["shortcut_share"]
-    return shares.agg(_mean_of_known).reset_index()
+    return shares.agg(_mean_or_nan).reset_index()
 
 
-def _mean_of_known(values: pd.Series) -> float:
+def _mean_or_nan(values: pd.Series) -> float:
     """Return the mean; NaN if a value is NaN."""
     return float(values.astype(float).mean(skipna=False))
 

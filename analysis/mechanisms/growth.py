@@ -20,18 +20,18 @@ from analysis.interval_censoring import (
 )
 from analysis.mechanisms.time_to_threshold import censor_at
 
-HALF = Fraction(1, 2)  # share of chance error to which both forms are compared
+HALF = Fraction(1, 2)  # fraction of chance error at which the two forms are compared
 OTHER_FORM = {EXPONENTIAL: POWER, POWER: EXPONENTIAL}
 LAYERS = 10  # factors are reported per this many layers
 MAX_EXPONENT = 700.0  # e to a larger number overflows
 
 
-def try_fit(form: str, times: pd.DataFrame, share: Fraction) -> GrowthFit | str:
+def try_fit(form: str, times: pd.DataFrame, fraction: Fraction) -> GrowthFit | str:
     """Fit one form of growth; return the reason, as text, if the times allow no fit.
 
-    `times`: rows of `time_to_threshold.measure_times` of one family. `share`: of chance error.
+    `times`: rows of `time_to_threshold.measure_times` of one family. `fraction`: of chance error.
     """
-    rows = times[times["threshold"] == float(share)]
+    rows = times[times["threshold"] == float(fraction)]
     try:
         return fit_growth(form, rows["depth"], rows["after"], rows["by"])
     except DegenerateSample as error:

@@ -12,7 +12,7 @@ from analysis.claim import Claim, Verdict, not_tested
 from analysis.frame import group_by_depth
 from analysis.interval_censoring import EXPONENTIAL, POWER, GrowthFit, predict_discrimination
 from analysis.lr_drops import find_common_milestones
-from analysis.mechanisms.base import count_runs
+from analysis.mechanisms.base import format_run_count
 from analysis.mechanisms.growth import (
     HALF,
     LAYERS,
@@ -29,7 +29,9 @@ from degradation.records.schema import State
 
 MIN_DEPTHS = 3  # two points fit both forms exactly
 QUANTITY = "the number of iterations to half of chance error"
-CLEAR_GAIN = 2.0  # log-likelihood by which one form must be better: e^2, seven times as likely
+CLEAR_GAIN = (
+    2.0  # log-likelihood by which one form must be better: e^2, about seven times as likely
+)
 MIN_POWER = 0.8  # probability of preferring the true form, below which a design is too weak
 
 
@@ -180,23 +182,24 @@ def _describe_other_fits(times: pd.DataFrame, milestones: Sequence[int]) -> list
     """Return one line per fit that is not decisive.
 
     These are the fits to the whole training, if the learning rate drops in it, and those to the
-    other shares of chance error.
+    other fractions of chance error.
     """
     lines = []
     if milestones:
         lines.append(_compare_fits("whole training, with the learning-rate drops", times, HALF))
     suffix = ", whole training" if milestones else ""
-    others = [share for share in THRESHOLDS if share != HALF]
+    others = [fraction for fraction in THRESHOLDS if fraction != HALF]
     lines += [
-        _compare_fits(f"at {share} of chance error{suffix}", times, share) for share in others
+        _compare_fits(f"at {fraction} of chance error{suffix}", times, fraction)
+        for fraction in others
     ]
     return lines
 
 
-def _compare_fits(label: str, times: pd.DataFrame, share: Fraction) -> str:
-    """Return the exponential fit to a share, and its gain in likelihood over the power law."""
-    exponential = try_fit(EXPONENTIAL, times, share)
-    power = try_fit(POWER, times, share)
+def _compare_fits(label: str, times: pd.DataFrame, fraction: Fraction) -> str:
+    """Return the exponential fit to a fraction, and its gain in likelihood over the power law."""
+    exponential = try_fit(EXPONENTIAL, times, fraction)
+    power = try_fit(POWER, times, fraction)
     line = f"{label}: {format_fit(exponential)}"
     if isinstance(exponential, GrowthFit) and isinstance(power, GrowthFit):
         line += f"; exponential minus power law {compare_forms(exponential, power):+.2f}"
@@ -221,7 +224,8 @@ def _describe_limits(
     diverged = sum(int((group["state"] == State.DIVERGED).sum()) for group in groups.values())
     if diverged:
         notes.append(
-            f"{count_runs(diverged)} diverged and count at chance from their divergence on"
+            f"{format_run_count(diverged)} diverged; a diverged run counts as chance error from its"
+            " divergence on"
         )
     if any(fit.is_at_floor for fit in fits):
         notes.append(

@@ -166,7 +166,7 @@ def measure_roughness(loss: np.ndarray) -> tuple[float, float]:
         loss: nats, on a line (points) or a square (points x points); NaN if not finite.
 
     Returns:
-        The mean distance in decades, and the share of points that are more than MAX_DEVIATION
+        The mean distance in decades, and the fraction of points that are more than MAX_DEVIATION
         away. Windows with a NaN are excluded; both are NaN if no window remains.
     """
     if min(loss.shape) < WINDOW:
@@ -191,8 +191,8 @@ def _neighbour_weights(dimensions: int) -> np.ndarray:
     """
     side = np.arange(WINDOW) - WINDOW // 2
     grids = np.meshgrid(*[side] * dimensions, indexing="ij")
-    places = np.stack(grids, axis=-1).reshape(-1, dimensions)
-    neighbours = np.delete(places, len(places) // 2, axis=0)
+    offsets = np.stack(grids, axis=-1).reshape(-1, dimensions)
+    neighbours = np.delete(offsets, len(offsets) // 2, axis=0)
     terms = [np.ones(len(neighbours)), *neighbours.T]
     for i, j in combinations_with_replacement(range(dimensions), 2):
         terms.append(neighbours[:, i] * neighbours[:, j])

@@ -1,4 +1,4 @@
-"""What does a network lose with one of its blocks? Lesions after training.
+"""How much does a network lose without one of its blocks? Lesions after training.
 
 Veit et al. (2016), sections 4.1 to 4.3.
 """
@@ -20,7 +20,7 @@ from analysis.statistics import Difference, student_interval, welch_difference
 
 POSITION = 7
 PROBE = "lesions"
-TITLE = "what does a network lose with one of its blocks?"
+TITLE = "how much does a network lose without one of its blocks?"
 INTRODUCTION = (
     "A trained network is damaged and evaluated again, without any training in between. To delete "
     "a block is to remove its convolutions. A residual network is left with the block's shortcut; "
@@ -228,7 +228,7 @@ def summarise(errors: pd.DataFrame) -> pd.DataFrame:
     """Summarise the lesions over seeds.
 
     Returns one row per family, depth, kind of lesion and number of blocks: the test error in
-    percent with Student's 95 % interval, and the mean increase in points.
+    percent with its 95 % Student-t confidence interval, and the mean increase in points.
     """
     rows: list[dict[str, Any]] = []
     for (family, depth, kind, number), group in errors.groupby(

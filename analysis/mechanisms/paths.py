@@ -23,7 +23,7 @@ from degradation.metrics import ITERATION
 
 POSITION = 5
 PROBE = "paths"
-CENTRAL_SHARE = 0.95  # share of the norms within the reported lengths; the rest is split equally
+CENTRAL_SHARE = 0.95  # fraction of the norms within the reported lengths; the rest is split equally
 TITLE = "along which paths does the gradient flow?"
 INTRODUCTION = (
     "On its way back from the loss, the gradient meets n blocks in a residual network. At each it "
@@ -99,7 +99,7 @@ def _measure_norms(norms: pd.Series) -> dict[str, float]:
 def judge_lengths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
     """Judge whether the effective length is below n/2 at the end of training, at every depth.
 
-    Reproduced if every one-sided 95 % Student bound of effective minus n/2 is below 0.
+    Reproduced if every one-sided 95 % Student-t bound of effective minus n/2 is below 0.
     Contradicted if any is above 0, with Holm's correction for the number of bounds (`decide`). The
     claim is about a direction and has no margin, so its decisive line states the distance to n/2.
 
@@ -190,7 +190,8 @@ def _describe_depths(
 def summarise(lengths: pd.DataFrame) -> pd.DataFrame:
     """Summarise the effective lengths over seeds.
 
-    Returns one row per family, depth and moment, with Student's 95 % interval in blocks.
+    Returns one row per family, depth and moment, with the mean in blocks and its 95 % Student-t
+    confidence interval.
     """
     rows: list[dict[str, Any]] = []
     for (family, depth, iteration), group in lengths.groupby(

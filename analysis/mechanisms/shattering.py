@@ -64,7 +64,7 @@ def select_nearest(table: pd.DataFrame) -> pd.DataFrame:
     """Select the correlation at the smallest distance above 0.
 
     `table`: rows of the probe `shattering`. Returns one row per run and moment, with `distance`
-    (share of the line between two images) and `correlation` (cosine).
+    (fraction of the line between two images) and `correlation` (cosine).
     """
     pairs_apart = table[table["distance"] > 0]
     smallest = pairs_apart.groupby(["run_id", ITERATION])["distance"].transform("min")
@@ -165,7 +165,8 @@ def _lower_bound(gap: Difference) -> float:
 def summarise(values: pd.DataFrame) -> pd.DataFrame:
     """Summarise the correlation at the smallest distance over seeds.
 
-    Returns one row per family, depth and moment, with Student's 95 % interval.
+    Returns one row per family, depth and moment, with the mean and its 95 % Student-t confidence
+    interval.
     """
     rows = []
     for (family, depth, _), group in values.groupby(["family", "depth", ITERATION]):

@@ -21,11 +21,11 @@ LOWER, UPPER = -1, 1  # the sides that GrowthFit.bound takes
 def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> Claim:
     """Judge whether residual networks slow down by a smaller factor per layer than plain ones.
 
-    Reproduced if, at every share of chance error at which both families can be fitted, the upper
+    Reproduced if, at every fraction of chance error at which both families can be fitted, the upper
     bound of the residual slope is below the lower bound of the plain one. All must hold, so their
-    number needs no correction (intersection-union test), and no share can be cherry-picked.
-    Contradicted if the opposite holds at any share, with bounds of level 1 - 0.05/m for m shares
-    (Holm's first step).
+    number needs no correction (intersection-union test), and no fraction can be cherry-picked.
+    Contradicted if the opposite holds at any fraction, with bounds of level 1 - 0.05/m for m
+    fractions (Holm's first step).
 
     Half of chance error alone would not be enough: this rule was made when the curves of the
     experiment `quick` were known, and all its residual networks reach half of chance error before
@@ -39,8 +39,8 @@ def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> 
     """
     name = f"no such slowing, {pair.residual}"
     statement = (
-        f"{pair.residual} networks: the iterations to a share of chance error grow by a smaller "
-        f"factor per layer than those of {pair.plain} networks, at every share at which both "
+        f"{pair.residual} networks: the iterations to a fraction of chance error grow by a smaller "
+        f"factor per layer than those of {pair.plain} networks, at every fraction at which both "
         "factors can be fitted"
     )
     families = (pair.plain, pair.residual)
@@ -49,9 +49,9 @@ def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> 
     if reasons:
         return not_tested(name, statement, reasons)
 
-    fits, evidence = _fit_shares(times, pair)
+    fits, evidence = _fit_at_fractions(times, pair)
     if not fits:
-        reason = "there is no share at which both factors can be fitted"
+        reason = "there is no fraction at which both factors can be fitted"
         return not_tested(name, statement, [reason, *evidence])
 
     verdict = decide_slowing(fits)
@@ -59,29 +59,30 @@ def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> 
     return Claim(name, statement, verdict, decisive, evidence)
 
 
-def _fit_shares(
+def _fit_at_fractions(
     times: pd.DataFrame, pair: FamilyPair
 ) -> tuple[dict[Fraction, PairOfFits], list[str]]:
-    """Fit the exponential form to both families at each share of chance error.
+    """Fit the exponential form to both families at each fraction of chance error.
 
-    Returns the shares at which both families can be fitted, and one line of evidence per share.
+    Returns the fits by fraction, where both families can be fitted, and one line of evidence per
+    fraction.
     """
     plain_times = times[times["family"] == pair.plain]
     residual_times = times[times["family"] == pair.residual]
     fits: dict[Fraction, PairOfFits] = {}
     evidence = []
-    for share in THRESHOLDS:
-        plain = try_fit(EXPONENTIAL, plain_times, share)
-        residual = try_fit(EXPONENTIAL, residual_times, share)
+    for fraction in THRESHOLDS:
+        plain = try_fit(EXPONENTIAL, plain_times, fraction)
+        residual = try_fit(EXPONENTIAL, residual_times, fraction)
         if isinstance(plain, GrowthFit) and isinstance(residual, GrowthFit):
-            fits[share] = plain, residual
+            fits[fraction] = plain, residual
         lines = f"{pair.plain} {format_fit(plain)}; {pair.residual} {format_fit(residual)}"
-        evidence.append(f"{share} of chance error: {lines}")
+        evidence.append(f"{fraction} of chance error: {lines}")
     return fits, evidence
 
 
 def decide_slowing(fits: Mapping[Fraction, PairOfFits]) -> Verdict:
-    """Return the verdict on the fits at each share of chance error; see `judge_slowing`."""
+    """Return the verdict on the fits at each fraction of chance error; see `judge_slowing`."""
     gaps = [_upper_gap(plain, residual) for plain, residual in fits.values()]
     if all(gap < 0 for gap in gaps):
         return Verdict.REPRODUCED
@@ -92,12 +93,12 @@ def decide_slowing(fits: Mapping[Fraction, PairOfFits]) -> Verdict:
     return Verdict.INCONCLUSIVE
 
 
-def contradiction_level(shares: int) -> float:
-    """Return the level of each of `shares` bounds if a single one of them can contradict.
+def contradiction_level(bounds: int) -> float:
+    """Return the level of each of `bounds` bounds if a single one of them can contradict.
 
     All of them together then have an error rate of 5 % (Holm's first step).
     """
-    return 1 - SIGNIFICANCE / shares
+    return 1 - SIGNIFICANCE / bounds
 
 
 def _upper_gap(plain: GrowthFit, residual: GrowthFit) -> float:
@@ -113,20 +114,22 @@ def _lower_gap(plain: GrowthFit, residual: GrowthFit, level: float) -> float:
 def _format_decisive(
     fits: Mapping[Fraction, PairOfFits], is_contradicted: bool, pair: FamilyPair
 ) -> str:
-    """Return the bounds of both families at the share on which the verdict rests."""
+    """Return the bounds of both families at the fraction on which the verdict rests."""
     if is_contradicted:
         level, side, other_side = contradiction_level(len(fits)), LOWER, UPPER
-        gaps = {share: _lower_gap(*pair_of_fits, level) for share, pair_of_fits in fits.items()}
+        gaps = {
+            fraction: _lower_gap(*pair_of_fits, level) for fraction, pair_of_fits in fits.items()
+        }
     else:
         level, side, other_side = CONFIDENCE, UPPER, LOWER
-        gaps = {share: _upper_gap(*pair_of_fits) for share, pair_of_fits in fits.items()}
-    worst = max(gaps, key=lambda share: gaps[share])
+        gaps = {fraction: _upper_gap(*pair_of_fits) for fraction, pair_of_fits in fits.items()}
+    worst = max(gaps, key=lambda fraction: gaps[fraction])
     plain, residual = fits[worst]
     residual_bound = _format_bound(residual, level, side)
     plain_bound = _format_bound(plain, level, other_side)
     return (
-        f"worst case of {len(fits)} shares, {worst} of chance error, factor per {LAYERS} layers: "
-        f"{pair.residual} {residual_bound}, {pair.plain} {plain_bound}"
+        f"worst case of {len(fits)} fractions, {worst} of chance error, factor per {LAYERS} layers:"
+        f" {pair.residual} {residual_bound}, {pair.plain} {plain_bound}"
     )
 
 

@@ -15,22 +15,22 @@ THRESHOLDS = (
     Fraction(1, 2),
     Fraction(1, 4),
     Fraction(1, 8),
-)  # shares of chance error
+)  # fractions of chance error
 
 
 def measure_times(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    """Measure when each run reaches each share of chance error.
+    """Measure when each run reaches each fraction of chance error.
 
     A run is evaluated only at intervals, so its time is known to lie between two evaluations. A
-    diverged run counts at chance from its divergence on: it never reaches an error that it had not
-    reached before.
+    diverged run counts as chance error from its divergence on: it never reaches an error that it
+    had not reached before.
 
     Args:
         runs: rows of `Frame.runs`.
         curves: rows of `Frame.curves`, one per run and evaluation.
 
     Returns:
-        One row per run and threshold, which is a share of chance error. The time, in iterations,
+        One row per run and threshold, which is a fraction of chance error. The time, in iterations,
         lies in (`after`, `by`]; `by` is infinite for a run that never reaches the error. `last`:
         the run's last evaluation. Runs without an evaluation after the start have no row.
     """
@@ -42,14 +42,14 @@ def measure_times(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     for run in runs[[*RUN_COLUMNS, "chance"]].to_dict("records"):
         if run["run_id"] not in rows_of_run:
             continue
-        places = rows_of_run[run["run_id"]]
-        places = places[~np.isnan(errors[places])]
-        places = places[np.argsort(iterations[places], kind="stable")]
+        indices = rows_of_run[run["run_id"]]
+        indices = indices[~np.isnan(errors[indices])]
+        indices = indices[np.argsort(iterations[indices], kind="stable")]
         identity = {key: run[key] for key in RUN_COLUMNS}
-        for share in THRESHOLDS:
-            limit = float(share) * run["chance"]
-            interval = _locate_time(iterations[places], errors[places] <= limit)
-            rows.append(identity | {"threshold": float(share)} | interval)
+        for fraction in THRESHOLDS:
+            limit = float(fraction) * run["chance"]
+            interval = _locate_time(iterations[indices], errors[indices] <= limit)
+            rows.append(identity | {"threshold": float(fraction)} | interval)
     return pd.DataFrame(rows)
 
 
@@ -59,8 +59,8 @@ def _locate_time(iterations: np.ndarray, is_reached: np.ndarray) -> dict[str, fl
     `iterations`: of a run's evaluations, ascending. `is_reached`: at each evaluation.
     """
     ends = [0.0, *iterations.tolist(), math.inf]
-    reached_places = np.flatnonzero(is_reached)
-    first = int(reached_places[0]) if len(reached_places) else len(iterations)
+    reached_indices = np.flatnonzero(is_reached)
+    first = int(reached_indices[0]) if len(reached_indices) else len(iterations)
     return {"after": ends[first], "by": ends[first + 1], "last": ends[-2]}
 
 
@@ -98,16 +98,16 @@ def _format_median(group: pd.DataFrame) -> str:
 def summarise(times: pd.DataFrame) -> pd.DataFrame:
     """Summarise the times over seeds.
 
-    Returns one row per family and depth: for each share of chance error, the number of runs that
+    Returns one row per family and depth: for each fraction of chance error, the number of runs that
     reached it and the interval of the median run, as text.
     """
     rows = []
     for (family, depth), of_depth in times.groupby(["family", "depth"]):
         row = {"family": family, "depth": depth, "runs": of_depth["run_id"].nunique()}
-        for share in THRESHOLDS:
-            group = of_depth[of_depth["threshold"] == float(share)]
-            row[f"reached {share}"] = int(np.isfinite(group["by"]).sum())
-            row[f"iterations to {share}"] = _format_median(group)
+        for fraction in THRESHOLDS:
+            group = of_depth[of_depth["threshold"] == float(fraction)]
+            row[f"reached {fraction}"] = int(np.isfinite(group["by"]).sum())
+            row[f"iterations to {fraction}"] = _format_median(group)
         rows.append(row)
     return pd.DataFrame(rows)
 

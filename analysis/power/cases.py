@@ -15,7 +15,8 @@ from analysis.power.simulation import Case
 from analysis.power.times import Design, form_cases, slowing_cases
 from analysis.power.training import training_cases
 
-# One row per run and share of chance error (analysis.mechanisms.time_to_threshold.measure_times).
+# One row per run and fraction of chance error
+# (analysis.mechanisms.time_to_threshold.measure_times).
 TIMES = "times.csv"
 
 

@@ -37,7 +37,7 @@ NormalOfRow = Callable[[dict[Any, Any]], Normal]
 
 
 def deviation_from_interval(low: float, high: float, runs: int) -> float:
-    """Return the standard deviation over runs, from Student's 95 % interval of their mean."""
+    """Return the standard deviation over runs, from the 95 % Student-t interval of their mean."""
     half_width = (high - low) / 2
     return float(half_width * math.sqrt(runs) / stats.t.ppf((1 + CONFIDENCE) / 2, runs - 1))
 

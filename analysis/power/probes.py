@@ -122,7 +122,7 @@ def _span_truths(family: str, measured: Spans) -> dict[str, DrawRows]:
 
 def _correlation_truths(measured: Networks) -> dict[str, DrawRows]:
     plain, residual = measured["plain"], measured["residual"]
-    weakest = min(plain)  # the depth at which the families differ least
+    weakest = min(plain)  # the depth at which the families differ the least
     same = {family: dict.fromkeys(depths, plain[weakest]) for family, depths in measured.items()}
     equal = Normal(plain[weakest].mean, residual[weakest].deviation)
     truths: dict[str, Networks] = {
@@ -234,7 +234,7 @@ def _moment(iteration: int) -> str:
 def _length_rows(excess: NormalByDepth) -> DrawRows:
     """Return a function that draws the gradient's norms at two lengths of paths, 0 and n.
 
-    Their shares give the effective length that is drawn, which is n/2 plus the excess.
+    Their fractions of the sum give the effective length: n/2 plus the excess that is drawn.
     """
 
     def draw(generator: np.random.Generator) -> list[Row]:

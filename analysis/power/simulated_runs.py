@@ -11,7 +11,7 @@ from analysis.power.ledger import Networks
 
 IMAGES = 1500  # training images of digits
 ERROR_STEP = 100 / IMAGES  # points; every training error is a multiple of it
-CHANCE = 89.8  # percent; 153 of these images are of the commonest class
+CHANCE = 89.8  # percent; 153 of these images belong to the most frequent class
 SEEDS = 3
 LAST_ITERATION = 400
 
@@ -19,14 +19,14 @@ LAST_ITERATION = 400
 def draw_frame(networks: Networks, generator: np.random.Generator) -> Frame:
     """Draw the training errors of finished runs, and return their frame.
 
-    An error is a whole number of images, between 0 and 100 %.
+    An error corresponds to a whole number of images, between 0 and 100 %.
     """
     rows = []
     for family, depths in networks.items():
         for depth, normal in depths.items():
             for seed, error in enumerate(normal.draw(generator, SEEDS)):
                 images = np.clip(round(error / ERROR_STEP), 0, IMAGES)
-                rows.append(_run(family, depth, seed, float(images * ERROR_STEP)))
+                rows.append(_build_run_row(family, depth, seed, float(images * ERROR_STEP)))
     curves = pd.DataFrame(columns=[*RUN_COLUMNS, "iteration", "training_error", "test/error"])
     return Frame(pd.DataFrame(rows), curves)
 
@@ -46,7 +46,7 @@ def run_id(family: str, depth: int, seed: int) -> str:
     return f"{family}-d{depth}-s{seed}"
 
 
-def _run(family: str, depth: int, seed: int, error: float) -> dict[str, Any]:
+def _build_run_row(family: str, depth: int, seed: int, error: float) -> dict[str, Any]:
     return {
         "run_id": run_id(family, depth, seed),
         "family": family,

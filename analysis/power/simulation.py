@@ -34,7 +34,7 @@ class Case:
 
 
 def simulate(case: Case, repetitions: int) -> dict[Verdict, float]:
-    """Return the share of repetitions that reach each verdict.
+    """Return the fraction of repetitions that reach each verdict.
 
     The names of the case seed the generator, so the result does not depend on the other cases.
     """

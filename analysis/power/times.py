@@ -182,11 +182,11 @@ def _depth_range(times: pd.DataFrame) -> tuple[float, float]:
 class SlowingDraw:
     """One repetition: are residual networks judged to slow down less?
 
-    A run that reaches one share of chance error late is equally late in reaching the others.
+    A run that reaches one fraction of chance error late is equally late in reaching the others.
 
     Attributes:
         design: evaluations and depths.
-        growths: to each share, those of the plain and the residual networks.
+        growths: for each fraction, those of the plain and the residual networks.
     """
 
     design: Design
@@ -196,9 +196,9 @@ class SlowingDraw:
         depths = self.design.depth_of_runs
         plain_noise, residual_noise = generator.normal(size=(2, len(depths)))
         fits: dict[Fraction, tuple[GrowthFit, GrowthFit]] = {}
-        for share, (plain, residual) in self.growths.items():
+        for fraction, (plain, residual) in self.growths.items():
             try:
-                fits[share] = (
+                fits[fraction] = (
                     self._fit(plain, depths, plain_noise),
                     self._fit(residual, depths, residual_noise),
                 )
@@ -214,21 +214,21 @@ class SlowingDraw:
 def slowing_cases(times: pd.DataFrame, design: Design) -> Iterator[Case]:
     """Yield the cases of the claim that residual networks slow down less with depth.
 
-    The recorded runs give a growth only at the shares of chance error to which a family can be
+    The recorded runs give a growth only at the fractions of chance error to which a family can be
     fitted.
     """
     measured: dict[Fraction, tuple[Growth, Growth]] = {}
     same: dict[Fraction, tuple[Growth, Growth]] = {}
-    for share in THRESHOLDS:
-        plain = try_fit(EXPONENTIAL, times[times["family"] == "plain"], share)
-        residual = try_fit(EXPONENTIAL, times[times["family"] == "residual"], share)
+    for fraction in THRESHOLDS:
+        plain = try_fit(EXPONENTIAL, times[times["family"] == "plain"], fraction)
+        residual = try_fit(EXPONENTIAL, times[times["family"] == "residual"], fraction)
         if not isinstance(plain, GrowthFit):
             continue
         plain_growth = Growth.from_fit(plain)
-        same[share] = (plain_growth, plain_growth)
+        same[fraction] = (plain_growth, plain_growth)
         if isinstance(residual, GrowthFit):
-            measured[share] = (plain_growth, Growth.from_fit(residual))
-    exchanged = {share: (residual, plain) for share, (plain, residual) in measured.items()}
+            measured[fraction] = (plain_growth, Growth.from_fit(residual))
+    exchanged = {fraction: (residual, plain) for fraction, (plain, residual) in measured.items()}
     truths = {
         AS_SEEN: measured,
         f"{NO_EFFECT}: residual nets as plain ones, which is the margin": same,

@@ -143,7 +143,7 @@ def test_diverged_run_counts_at_chance_and_is_noted(frame_of):
     set_state(frame, "residual-d56-s2", "diverged")
     claim = judge_by_name(frame)["no degradation"]
     assert claim.verdict is Verdict.INCONCLUSIVE
-    note = "1 of 3 runs of residual-56 diverged; a diverged run counts at chance"
+    note = "1 of 3 runs of residual-56 diverged; a diverged run counts as chance error"
     assert note in claim.notes
     without = frame_of({"plain": PLAIN, "residual": {**RESIDUAL, 56: [0.7, 0.5]}})
     assert judge_by_name(without)["no degradation"].verdict is Verdict.REPRODUCED

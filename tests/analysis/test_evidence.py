@@ -95,7 +95,7 @@ def test_diverged_runs_are_counted_with_their_ends(runs):
     depth_56 = runs[56].assign(ended_at=float("nan"))
     assert describe_diverged(depth_56, "residual-56") == []
     depth_56["state"] = ["done", "diverged", "diverged"]
-    note = "2 of 3 runs of residual-56 diverged; a diverged run counts at chance"
+    note = "2 of 3 runs of residual-56 diverged; a diverged run counts as chance error"
     assert describe_diverged(depth_56, "residual-56") == [note]
     depth_56["ended_at"] = [400.0, 9.0, float("nan")]
     (note,) = describe_diverged(depth_56, "residual-56")

@@ -18,8 +18,8 @@ from analysis.statistics import (
 )
 from tests.support.correlated_runs import draw_correlated
 
-STEP = 1 / 15  # points: the step of an error over 1,500 images
-ROUNDING = STEP / math.sqrt(12)  # the standard deviation of a uniform rounding error
+RESOLUTION = 1 / 15  # points: the resolution of an error over 1,500 images
+ROUNDING = RESOLUTION / math.sqrt(12)  # the standard deviation of a uniform rounding error
 A, B = [52.0, 47.5, 56.5], [1.6, 1.3, 2.1, 1.9]
 
 
@@ -115,38 +115,39 @@ def test_lower_bound_has_nominal_coverage():
     assert 0.03 < above / 4000 < 0.07
 
 
-def test_equal_values_leave_the_width_of_their_step():
+def test_equal_values_keep_rounding_variance():
     """With three runs on each side, t(0.95, 4 degrees of freedom) = 2.131847."""
-    difference = welch_difference([0.2] * 3, [0.0] * 3, STEP)
+    difference = welch_difference([0.2] * 3, [0.0] * 3, RESOLUTION)
     assert difference.upper - 0.2 == pytest.approx(2.131847 * ROUNDING * math.sqrt(2 / 3), rel=1e-6)
     assert difference.lower == pytest.approx(0.4 - difference.upper)
     assert welch_difference([0.25] * 3, [0.0] * 3).upper == 0.25
 
 
-def test_each_group_has_its_own_least_variance():
-    spread = welch_difference(A, [1.0] * 3, STEP)
+def test_each_group_has_its_own_minimum_variance():
+    spread = welch_difference(A, [1.0] * 3, RESOLUTION)
     assert spread.standard_error == pytest.approx(
         math.sqrt(np.var(A, ddof=1) / 3 + ROUNDING**2 / 3)
     )
 
 
 def test_resolution_below_the_spread_has_no_effect():
-    assert welch_difference(A, B, STEP) == welch_difference(A, B)
-    assert student_interval(A, resolution=STEP) == student_interval(A)
-    assert paired_difference(A, B[:3], STEP) == paired_difference(A, B[:3])
+    assert welch_difference(A, B, RESOLUTION) == welch_difference(A, B)
+    assert student_interval(A, resolution=RESOLUTION) == student_interval(A)
+    assert paired_difference(A, B[:3], RESOLUTION) == paired_difference(A, B[:3])
 
 
-def test_student_interval_has_the_width_of_the_step():
-    interval = student_interval([0.0, 0.0, 0.0], resolution=STEP)
+def test_student_interval_includes_rounding_error():
+    interval = student_interval([0.0, 0.0, 0.0], resolution=RESOLUTION)
     assert (interval.low, interval.high) == pytest.approx(
         (-4.302653 * ROUNDING / 3**0.5, 4.302653 * ROUNDING / 3**0.5)
     )
-    assert mean_estimate([0.0, 0.0, 0.0], STEP).standard_error == pytest.approx(ROUNDING / 3**0.5)
+    estimate = mean_estimate([0.0, 0.0, 0.0], RESOLUTION)
+    assert estimate.standard_error == pytest.approx(ROUNDING / 3**0.5)
 
 
-def test_paired_difference_is_rounded_twice():
-    assert paired_difference([1.0, 2.0], [0.0, 1.0], STEP).standard_error == pytest.approx(
-        STEP / math.sqrt(6) / math.sqrt(2)
+def test_paired_difference_has_two_rounding_errors():
+    assert paired_difference([1.0, 2.0], [0.0, 1.0], RESOLUTION).standard_error == pytest.approx(
+        RESOLUTION / math.sqrt(6) / math.sqrt(2)
     )
     assert paired_difference([1.0, 2.0], [0.0, 1.0]).standard_error == 0
 
@@ -179,7 +180,11 @@ def test_minima_without_variance_have_exact_bounds():
 
 
 def test_bounds_of_minima_correct_for_the_choice():
-    """The bounds of two groups of a have 97.5 % each; those of three groups of b, 98.33 %."""
+    """The level of a bound depends on the number of groups.
+
+    Bounds are taken at 97.5 % for each of the two groups of a, and at 98.33 % for each of the three
+    groups of b.
+    """
     far, others = [x + 60 for x in A], [[x + 90 for x in B]] * 2
     difference = difference_of_minima([A, far], [B, *others])
     assert difference.upper == pytest.approx(welch_difference(A, B).upper_at(0.975))
@@ -242,7 +247,7 @@ def test_bounds_of_minima_keep_their_power():
     assert shares[2] < 0.25
 
 
-def test_nan_leaves_no_bound_of_minima():
+def test_nan_makes_bounds_of_minima_nan():
     difference = difference_of_minima([exact(5.0), [math.nan, 3.0]], [exact(1.0)])
     assert math.isnan(difference.upper)
     assert not difference.p_below(100.0) < 0.05

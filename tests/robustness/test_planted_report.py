@@ -87,7 +87,7 @@ def test_the_verdicts_say_when_runs_diverged(frame_of):
     frame.runs.loc[3, ["state", "ended_at"]] = ["diverged", 9]
     notes = judge(frame.runs, 2.0)[0].notes
     assert (
-        "1 of 2 runs of plain-56 diverged (at iteration 9); a diverged run counts at chance"
+        "1 of 2 runs of plain-56 diverged (at iteration 9); a diverged run counts as chance error"
         in notes
     )
 
