@@ -34,8 +34,8 @@ ANY: dict[str, tuple[object, ...]] = {
 # two GPUs with 64 images each, and does not say whether BN normalises per GPU. On ImageNet it does
 # not print the number of GPUs. The authors' next paper (He et al. 2016, appendix) has 256 images on
 # eight GPUs with BN per GPU, so parts of 32 images or more count as the paper's protocol. Smaller
-# parts do not: BN's own error grows with them (Wu and He 2018, figure 1: equal down to 16 images,
-# worse from 8 on).
+# parts do not: with BN, the error grows as the parts shrink (Wu and He 2018, figure 1: equal down
+# to 16 images, worse from 8 on).
 CIFAR10_BN_PARTS = (1, 2)
 IMAGENET_BN_PARTS = (1, 2, 4, 8)
 # Training images that may be held out. The paper does not say which error showed that the training

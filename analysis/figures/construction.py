@@ -37,18 +37,18 @@ def draw(frame: Frame, ax: Axes, families: tuple[str, ...]) -> Axes:
     for index, (label, family, column, style) in enumerate(LINES):
         if family not in families:
             continue
-        places, intervals = [], []
+        x_positions, intervals = [], []
         for depth, group in group_by_depth(runs[runs[column].notna()], family).items():
-            place = depths.index(depth) + compute_offset(index, len(LINES), LINE_DISTANCE)
+            x = depths.index(depth) + compute_offset(index, len(LINES), LINE_DISTANCE)
             interval = compute_interval(group, column)
             errors = group[column].tolist()
-            draw_runs([place] * len(errors), errors, ax, style["color"])
+            draw_runs([x] * len(errors), errors, ax, style["color"])
             if family == "plain":
-                text, point = f"{interval.mean:.1f}", (place, interval.mean)
+                text, point = f"{interval.mean:.1f}", (x, interval.mean)
                 print_beside(text, point, ax, (-6, 7), TEXT_COLORS[family], ha="right")
-            places.append(place)
+            x_positions.append(x)
             intervals.append(interval)
-        draw_means(places, intervals, ax, style | {"label": label})
+        draw_means(x_positions, intervals, ax, style | {"label": label})
     return set_depth_axis(ax, depths)
 
 

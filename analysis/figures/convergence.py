@@ -54,8 +54,8 @@ def draw(times: pd.DataFrame, ax: Axes, fits: Sequence[GrowthFit], fitted_family
             centre = (len(group) - 1) / 2
             family_shift = (family_index - (len(families) - 1) / 2) * (2 * centre + 2)
             shifts = np.arange(len(group)) - centre + family_shift
-            places = group["depth"].to_numpy() + RUN_DISTANCE * shifts
-            _draw_runs(group, places, ax, FAMILY_STYLES[family])
+            x_positions = group["depth"].to_numpy() + RUN_DISTANCE * shifts
+            _draw_runs(group, x_positions, ax, FAMILY_STYLES[family])
     depths = np.linspace(times["depth"].min(), times["depth"].max(), 200)
     for fit in fits:
         line: dict[str, Any] = {
@@ -67,19 +67,24 @@ def draw(times: pd.DataFrame, ax: Axes, fits: Sequence[GrowthFit], fitted_family
     return ax
 
 
-def _draw_runs(group: pd.DataFrame, places: np.ndarray, ax: Axes, style: dict[str, Any]) -> None:
+def _draw_runs(
+    group: pd.DataFrame, x_positions: np.ndarray, ax: Axes, style: dict[str, Any]
+) -> None:
     """Draw the runs of one family and depth: each time with its interval, or an open triangle."""
     color = style["color"]
     is_censored = np.isinf(group["by"].to_numpy())
     ax.plot(
-        places[is_censored], group["last"].to_numpy()[is_censored], color=color, **CENSORED_STYLE
+        x_positions[is_censored],
+        group["last"].to_numpy()[is_censored],
+        color=color,
+        **CENSORED_STYLE,
     )
-    known_places = places[~is_censored]
+    known_x = x_positions[~is_censored]
     after = group["after"].clip(lower=1).to_numpy()[~is_censored]
     by = group["by"].to_numpy()[~is_censored]
     # All intervals are one line with gaps (NaN): an artist per run would take minutes to draw.
-    gaps = np.full(len(known_places), math.nan)
-    interval_x = np.column_stack([known_places, known_places, gaps]).ravel()
+    gaps = np.full(len(known_x), math.nan)
+    interval_x = np.column_stack([known_x, known_x, gaps]).ravel()
     interval_y = np.column_stack([after, by, gaps]).ravel()
     ax.plot(interval_x, interval_y, color=color, linewidth=1.3, alpha=0.6)
     marks: dict[str, Any] = {
@@ -88,7 +93,7 @@ def _draw_runs(group: pd.DataFrame, places: np.ndarray, ax: Axes, style: dict[st
         "linestyle": "none",
         "zorder": 3,
     }
-    ax.plot(known_places, by, color=color, **marks)
+    ax.plot(known_x, by, color=color, **marks)
 
 
 def draw_medians(times: pd.DataFrame, ax: Axes) -> Axes:
@@ -102,21 +107,21 @@ def draw_medians(times: pd.DataFrame, ax: Axes) -> Axes:
         medians, last = by_depth["by"].median(), by_depth["last"].max()
         style = depth_style(index, len(thresholds))
         shift = RUN_DISTANCE * (index - (len(thresholds) - 1) / 2)
-        places = medians.index.to_numpy(dtype=float) + shift
+        x_positions = medians.index.to_numpy(dtype=float) + shift
         is_censored = np.isinf(medians.to_numpy())
         # No line joins two censored medians: it would look as if the time stayed the same.
         is_joined = ~(is_censored & np.roll(is_censored, 1))
         is_joined[0] = True
         heights = medians.where(~is_censored, last).where(is_joined)
-        ax.plot(places, heights, linewidth=MEDIAN_WIDTH, **style)
+        ax.plot(x_positions, heights, linewidth=MEDIAN_WIDTH, **style)
         marks: dict[str, Any] = {
             "marker": "o",
             "markersize": 5,
             "linestyle": "none",
             "color": style["color"],
         }
-        ax.plot(places[~is_censored], medians[~is_censored], **marks)
-        ax.plot(places[is_censored], last[is_censored], color=style["color"], **CENSORED_STYLE)
+        ax.plot(x_positions[~is_censored], medians[~is_censored], **marks)
+        ax.plot(x_positions[is_censored], last[is_censored], color=style["color"], **CENSORED_STYLE)
     return ax
 
 

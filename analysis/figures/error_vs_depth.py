@@ -49,32 +49,32 @@ def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
     families = list_families(runs)
     for index, family in enumerate(families):
         shift = compute_offset(index, len(families), FAMILY_DISTANCE)
-        places, intervals = [], []
+        x_positions, intervals = [], []
         for depth, group in group_by_depth(runs, family).items():
-            place = depths.index(depth) + shift
+            x = depths.index(depth) + shift
             interval = compute_interval(group, metric)
-            _draw_group(group, place, ax, metric)
-            _print_mean(family, place, interval, ax)
-            places.append(place)
+            _draw_group(group, x, ax, metric)
+            _print_mean(family, x, interval, ax)
+            x_positions.append(x)
             intervals.append(interval)
         style = FAMILY_STYLES[family] | {"label": f"{family} (mean)"}
-        draw_means(places, intervals, ax, style)
+        draw_means(x_positions, intervals, ax, style)
     draw_chance(ax, frame.runs["chance"])
     ax.set_title("Test error" if metric == TEST_ERROR else f"Training error ({frame.error_kind})")
     return set_depth_axis(ax, depths)
 
 
-def _draw_group(group: pd.DataFrame, place: float, ax: Axes, metric: str) -> None:
+def _draw_group(group: pd.DataFrame, x: float, ax: Axes, metric: str) -> None:
     """Draw the runs of one family and depth: points, and crosses for diverged runs."""
     color = FAMILY_STYLES[group["family"].iloc[0]]["color"]
     done = group.loc[group["state"] == State.DONE, metric].tolist()
     diverged = group.loc[group["state"] == State.DIVERGED, metric].tolist()
-    draw_runs([place] * len(done), done, ax, color)
+    draw_runs([x] * len(done), done, ax, color)
     crosses: dict[str, Any] = {"s": 50, "marker": "x", "alpha": 0.6, "linewidths": 2, "zorder": 3}
-    ax.scatter([place] * len(diverged), diverged, color=color, **crosses)
+    ax.scatter([x] * len(diverged), diverged, color=color, **crosses)
 
 
-def _print_mean(family: str, place: float, interval: Interval, ax: Axes) -> None:
+def _print_mean(family: str, x: float, interval: Interval, ax: Axes) -> None:
     """Print a mean beside its marker.
 
     Plain networks to the upper left, others below the error bar or below 0, so that they do not
@@ -83,10 +83,10 @@ def _print_mean(family: str, place: float, interval: Interval, ax: Axes) -> None
     text = f"{interval.mean:.1f}"
     color = TEXT_COLORS[family]
     if family.startswith("plain"):
-        print_beside(text, (place, interval.mean), ax, (-6, 7), color, ha="right")
+        print_beside(text, (x, interval.mean), ax, (-6, 7), color, ha="right")
     else:
         bottom = max(interval.low, 0.0) if interval.n > 1 else interval.mean
-        print_beside(text, (place, bottom), ax, (0, -7), color, ha="center", va="top")
+        print_beside(text, (x, bottom), ax, (0, -7), color, ha="center", va="top")
 
 
 def applies_to(_frame: Frame) -> bool:

@@ -35,24 +35,24 @@ def draw(frame: Frame, ax: Axes, key: str, depth: int, connected: bool) -> Axes:
     values = sort_values(frame.runs[key])
     for family in list_families(frame.runs):
         of_family = runs[runs["family"] == family]
-        places, intervals = [], []
+        x_positions, intervals = [], []
         for position, value in enumerate(values):
             group = of_family[of_family[key] == value]
             if group.empty:
                 continue
             families = list_families(runs[runs[key] == value])
             shift = compute_offset(families.index(family), len(families), FAMILY_DISTANCE)
-            place = position + shift
+            x = position + shift
             interval = compute_interval(group, TRAINING_ERROR)
             errors = group[TRAINING_ERROR].tolist()
-            draw_runs([place] * len(errors), errors, ax, FAMILY_STYLES[family]["color"])
-            _print_mean(family, place, interval.mean, ax)
-            places.append(place)
+            draw_runs([x] * len(errors), errors, ax, FAMILY_STYLES[family]["color"])
+            _print_mean(family, x, interval.mean, ax)
+            x_positions.append(x)
             intervals.append(interval)
         style = FAMILY_STYLES[family] | {"label": family}
         if not connected:
             style["linestyle"] = "none"
-        draw_means(places, intervals, ax, style)
+        draw_means(x_positions, intervals, ax, style)
     draw_chance(ax, frame.runs["chance"])
     ax.set_xticks(range(len(values)), [str(value) for value in values])
     ax.set_xlim(-0.5, len(values) - 0.5)
@@ -60,10 +60,10 @@ def draw(frame: Frame, ax: Axes, key: str, depth: int, connected: bool) -> Axes:
     return ax
 
 
-def _print_mean(family: str, place: float, mean: float, ax: Axes) -> None:
+def _print_mean(family: str, x: float, mean: float, ax: Axes) -> None:
     """Print a mean beside its marker: plain networks on the left, others on the right."""
     shift, side = ((-7, 4), "right") if family.startswith("plain") else ((7, 4), "left")
-    print_beside(f"{mean:.1f}", (place, mean), ax, shift, TEXT_COLORS[family], ha=side)
+    print_beside(f"{mean:.1f}", (x, mean), ax, shift, TEXT_COLORS[family], ha=side)
 
 
 def sort_values(column: pd.Series) -> list[Any]:

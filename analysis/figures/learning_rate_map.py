@@ -57,7 +57,7 @@ def _frame_lowest(errors: np.ndarray, column: int, ax: Axes) -> None:
 
 
 def plot(frame: Frame) -> Figure:
-    """Return the figure: one map per family, on one colour scale from 0 to chance."""
+    """Return the figure: one map per family, on a shared colour scale from 0 to chance."""
     families = list_families(frame.runs)
     chance = frame.runs["chance"].dropna()
     top = float(chance.max()) if len(chance) else 100.0

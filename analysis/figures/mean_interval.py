@@ -18,27 +18,27 @@ from analysis.statistics import Interval, student_interval
 POINT_STYLE: dict[str, Any] = {"s": 20, "alpha": 0.6, "linewidths": 0.6, "zorder": 3}
 
 
-def draw_runs(places: Sequence[float], values: Sequence[float], ax: Axes, color: Any) -> Axes:
+def draw_runs(x_positions: Sequence[float], values: Sequence[float], ax: Axes, color: Any) -> Axes:
     """Draw one point per run."""
-    ax.scatter(places, values, color=color, **POINT_STYLE)
+    ax.scatter(x_positions, values, color=color, **POINT_STYLE)
     return ax
 
 
 def draw_means(
-    places: Sequence[float], intervals: Sequence[Interval], ax: Axes, style: Mapping[str, Any]
+    x_positions: Sequence[float], intervals: Sequence[Interval], ax: Axes, style: Mapping[str, Any]
 ) -> Axes:
     """Draw the means of groups of runs, joined by a line, and each interval as an error bar.
 
     `style`: of the line and its markers. A group of one run has no interval and no bar.
     """
     means = [interval.mean for interval in intervals]
-    ax.plot(places, means, **{"linewidth": 2, "markersize": 6, **style})
+    ax.plot(x_positions, means, **{"linewidth": 2, "markersize": 6, **style})
     bounded = [index for index, interval in enumerate(intervals) if interval.n > 1]
     if bounded:
         below = [intervals[index].mean - intervals[index].low for index in bounded]
         above = [intervals[index].high - intervals[index].mean for index in bounded]
         ax.errorbar(
-            [places[index] for index in bounded],
+            [x_positions[index] for index in bounded],
             [means[index] for index in bounded],
             [below, above],
             fmt="none",
@@ -61,16 +61,16 @@ def draw_over_depth(
     `groups`: the runs' numbers by depth; those that are not finite are not drawn. `depths`: all
     depths of the axis, evenly spaced. `shift`: sets one family beside another.
     """
-    places, intervals = [], []
+    x_positions, intervals = [], []
     for depth, values in groups.items():
         finite = [value for value in values if np.isfinite(value)]
         if not finite:
             continue
-        place = depths.index(depth) + shift
-        draw_runs([place] * len(finite), finite, ax, style["color"])
-        places.append(place)
+        x = depths.index(depth) + shift
+        draw_runs([x] * len(finite), finite, ax, style["color"])
+        x_positions.append(x)
         intervals.append(student_interval(finite))
-    draw_means(places, intervals, ax, style)
+    draw_means(x_positions, intervals, ax, style)
     return set_depth_axis(ax, depths)
 
 

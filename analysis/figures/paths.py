@@ -52,17 +52,17 @@ def draw_effective_lengths(lengths: pd.DataFrame, ax: Axes) -> Axes:
     `lengths`: one row per run and moment, of one family, with `effective` and `blocks` (n).
     """
     depths = sorted(lengths["depth"].unique())
-    places = {depth: place for place, depth in enumerate(depths)}
+    x_positions = {depth: x for x, depth in enumerate(depths)}
     for moment, style in MOMENT_STYLES.items():
         rows = lengths[lengths["moment"] == moment].dropna(subset="effective")
         fractions = rows["effective"] / rows["blocks"]
         means = fractions.groupby(rows["depth"]).mean()
         line = {"color": style["color"], "linestyle": style["linestyle"]}
-        ax.plot([places[depth] for depth in means.index], means, **line)
-        run_places = rows["depth"].map(places)
-        ax.scatter(run_places, fractions, color=style["color"], marker=style["marker"], s=28)
+        ax.plot([x_positions[depth] for depth in means.index], means, **line)
+        run_x = rows["depth"].map(x_positions)
+        ax.scatter(run_x, fractions, color=style["color"], marker=style["marker"], s=28)
     ax.axhline(0.5, **HALF_STYLE)
-    ax.set_xticks(list(places.values()), [str(depth) for depth in depths])
+    ax.set_xticks(list(x_positions.values()), [str(depth) for depth in depths])
     ax.set_ylim(0, 1)
     ax.set_title("all depths")
     ax.set_xlabel("depth (layers)")

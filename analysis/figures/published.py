@@ -74,49 +74,49 @@ def _select_runs(frame: Frame) -> pd.DataFrame:
     ]
 
 
-def _draw_ours(group: pd.DataFrame, place: int, ax: Axes) -> None:
+def _draw_ours(group: pd.DataFrame, x: int, ax: Axes) -> None:
     """Draw our runs of one family and depth, their mean and its 95 % confidence interval."""
     style = FAMILY_STYLES[group["family"].iloc[0]]
     top = ax.get_ylim()[1]
     errors = group[TEST_ERROR].astype(float)
     for state, marker in ((State.DONE, "o"), (State.DIVERGED, "x")):
         visible_errors = errors[(group["state"] == state) & (errors <= top)]
-        places = [place + RUN_SHIFT] * len(visible_errors)
+        x_positions = [x + RUN_SHIFT] * len(visible_errors)
         marks: dict[str, Any] = {"s": 16, "marker": marker, "alpha": 0.6, "linewidths": 1}
-        ax.scatter(places, visible_errors, color=style["color"], **marks)
+        ax.scatter(x_positions, visible_errors, color=style["color"], **marks)
     interval = student_interval(errors.tolist())
     hidden_count = int((errors > top).sum())
     if hidden_count:
         text = f"{hidden_count} of {interval.n} runs"
         if interval.mean > top:
             text = f"{interval.mean:.1f}"
-        _draw_arrow(place + OUR_SHIFT, text, ax, style["color"], "right")
+        _draw_arrow(x + OUR_SHIFT, text, ax, style["color"], "right")
     if interval.mean > top:
         return
-    draw_means([place + OUR_SHIFT], [interval], ax, style)
-    _print_mean(interval, place + OUR_SHIFT, ax, style["color"])
+    draw_means([x + OUR_SHIFT], [interval], ax, style)
+    _print_mean(interval, x + OUR_SHIFT, ax, style["color"])
 
 
-def _print_mean(interval: Interval, place: float, ax: Axes, color: str) -> None:
+def _print_mean(interval: Interval, x: float, ax: Axes, color: str) -> None:
     """Print a mean below its interval, or above it if there is no room below."""
     bottom, top = ax.get_ylim()
     lowest = interval.low if interval.n > 1 else interval.mean
     highest = interval.high if interval.n > 1 else interval.mean
     text = f"{interval.mean:.2f}"
     if lowest > bottom + TEXT_ROOM * (top - bottom):
-        print_beside(text, (place, lowest), ax, (-2, -6), color, ha="center", va="top")
+        print_beside(text, (x, lowest), ax, (-2, -6), color, ha="center", va="top")
     else:
-        print_beside(text, (place, highest), ax, (-2, 6), color, ha="center", va="bottom")
+        print_beside(text, (x, highest), ax, (-2, 6), color, ha="center", va="bottom")
 
 
-def _draw_published(value: PublishedValue, depth_place: int, ax: Axes) -> None:
+def _draw_published(value: PublishedValue, depth_x: int, ax: Axes) -> None:
     """Draw a published value: a mark with its standard deviation, a bar for a range.
 
-    A range that is open above becomes an arrow. `depth_place`: of the depth on the axis.
+    A range that is open above becomes an arrow. `depth_x`: the position of the depth on the axis.
     """
     style = SOURCE_STYLES[value.source]
     color = style["color"]
-    place = depth_place + style["shift"] + (BEST_SHIFT if value.best else 0.0)
+    x = depth_x + style["shift"] + (BEST_SHIFT if value.best else 0.0)
     if value.value is not None:
         mark: dict[str, Any] = {
             "fmt": style["marker"],
@@ -125,15 +125,15 @@ def _draw_published(value: PublishedValue, depth_place: int, ax: Axes) -> None:
             "markersize": 6,
             "capsize": 3,
         }
-        ax.errorbar([place], [value.value], value.sd, **mark)
+        ax.errorbar([x], [value.value], value.sd, **mark)
     elif value.low is not None and value.high is not None:
         bar: dict[str, Any] = {"color": color, "linewidth": 5, "solid_capstyle": "butt"}
-        ax.plot([place, place], [value.low, value.high], **bar)
+        ax.plot([x, x], [value.low, value.high], **bar)
     else:
-        _draw_arrow(place, value.format(), ax, color, "left")
+        _draw_arrow(x, value.format(), ax, color, "left")
 
 
-def _draw_arrow(place: float, text: str, ax: Axes, color: str, side: str) -> None:
+def _draw_arrow(x: float, text: str, ax: Axes, color: str, side: str) -> None:
     """Draw an arrow to the top edge, for a value above it, with a text beside its tail.
 
     `side`: the end of the text that is at the arrow, "left" or "right".
@@ -141,9 +141,9 @@ def _draw_arrow(place: float, text: str, ax: Axes, color: str, side: str) -> Non
     bottom, top = ax.get_ylim()
     tail = top - 0.1 * (top - bottom)
     arrow = {"arrowstyle": "-|>", "color": color, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
-    ax.annotate("", (place, top), (place, tail), arrowprops=arrow)
+    ax.annotate("", (x, top), (x, tail), arrowprops=arrow)
     shift = (-5 if side == "right" else 5, 0)
-    print_beside(text, (place, tail), ax, shift, color, ha=side)
+    print_beside(text, (x, tail), ax, shift, color, ha=side)
 
 
 def applies_to(frame: Frame) -> bool:

@@ -28,7 +28,7 @@ MAX_DEVIATION = (
 TITLE = "what does the loss look like around the trained network?"
 INTRODUCTION = (
     "The weights of a trained network are one point in a space of very many dimensions. From there "
-    "two random directions are drawn, the network is moved along both, and at each place its loss "
+    "two random directions are drawn, the network is moved along both, and at each point its loss "
     "on the training images is measured. A network with large weights hardly notices a step that "
     "ruins one with small weights, so equal steps cannot be compared between networks. Therefore "
     "each filter of a random direction is scaled to the length of the network's own filter (filter "
@@ -37,7 +37,7 @@ INTRODUCTION = (
     "batch normalisation keeps using the moving averages of the trained network, as in that paper. "
     "In a smooth bowl, whose contours are rings, the negative gradient points towards the centre "
     "from everywhere, which is easy for gradient descent. On a ragged surface, with islands, "
-    "ridges and sudden walls, the slope at one place says little about the next. The table "
+    "ridges and sudden walls, the slope at one point says little about the next. The table "
     "measures how ragged the surface is: each point is compared with the quadratic surface that "
     "best fits the 24 points around it (on a line, the 4 points beside it), as log10 of the loss, "
     "because the loss spans many decades and its largest values would hide everything else. A bowl "

@@ -23,7 +23,7 @@ TITLE = "are gradients of neighbouring inputs alike?"
 INTRODUCTION = (
     "A gradient describes what a very small step does. A step of SGD is not so small, and it is "
     "meant to help more images than those of its batch. Both work only if the gradient at a "
-    "slightly different place is much the same. Balduzzi et al. 2017 found that in deep plain "
+    "slightly different point is much the same. Balduzzi et al. 2017 found that in deep plain "
     "networks it is not: the gradients at two almost identical inputs are as unrelated as white "
     "noise. They call these gradients shattered. Their norms may be healthy all the same. The same "
     "is to be expected when the weights change slightly, which changes the input of every later "
