@@ -14,7 +14,7 @@ from tests.support.records import CONFIG, write_record
 
 @pytest.mark.parametrize(("error", "expected"), [(86.0, True), (85.9, False)])
 def test_untrained_is_within_two_points_of_chance(tmp_path, error, expected):
-    """Chance is 88 %, that of the commonest class."""
+    """Chance is 88 %, that of the most frequent class."""
     images = {"train": 800, "commonest": 96}
     run = write_record(tmp_path, "a", State.DONE, errors=(90.0, error), images=images)
     runs = load(tmp_path, [run]).runs
