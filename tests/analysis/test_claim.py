@@ -88,7 +88,9 @@ def test_nan_does_not_hide_a_contradiction():
     assert decide(differences, "below", 2.0).verdict is Verdict.CONTRADICTED
 
 
-@pytest.mark.parametrize(("depths", "trials"), [(4, 1000), (25, 400)])
+@pytest.mark.parametrize(
+    ("depths", "trials"), [(4, 1000), pytest.param(25, 400, marks=pytest.mark.slow)]
+)
 def test_chance_contradicts_at_most_5_percent(depths, trials):
     """Every true difference is the margin. Uncorrected bounds would contradict in 11 and 71 %."""
     generator = np.random.default_rng(0)

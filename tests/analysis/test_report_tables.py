@@ -219,6 +219,7 @@ def test_text_that_a_spreadsheet_may_run_is_escaped(text):
     assert escape_formula(text) == f"'{text}"
 
 
+@pytest.mark.slow
 def test_page_rounds_numbers(reports):
     """Errors have two decimals, other numbers four significant digits."""
     page = reports[0].page.read_text()
@@ -228,6 +229,7 @@ def test_page_rounds_numbers(reports):
     assert '<td class="n">nan</td>' not in page
 
 
+@pytest.mark.slow
 def test_checks_are_listed_apart_from_claims(reports):
     lines = reports[0].format_verdicts().splitlines()
     (line,) = [line for line in lines if line.startswith("  check: the identity")]

@@ -108,6 +108,7 @@ def test_shuffled_batches_of_sorted_images_hold_all_classes(tiny):
         assert torch.bincount(labels, minlength=10).min() >= 10  # 25 expected
 
 
+@pytest.mark.slow
 def test_sorted_data_set_is_evaluated_like_a_shuffled_one(compose_config):
     """A folder lists images class by class, and batches of one or two classes distort the error.
 

@@ -214,7 +214,13 @@ SIGNAL_TOO_EARLY = (
 
 
 @pytest.mark.parametrize(
-    "overrides", ["threads=0", "hydra.launcher.slots=0", "name=../../evil", SIGNAL_TOO_EARLY]
+    "overrides",
+    [
+        "threads=0",
+        "hydra.launcher.slots=0",
+        "name=../../evil",
+        pytest.param(SIGNAL_TOO_EARLY, marks=pytest.mark.slow),
+    ],
 )
 def test_bad_launcher_value_is_one_line_and_leaves_nothing(tmp_path, tiny_overrides, overrides):
     folder = tmp_path / "a/b"

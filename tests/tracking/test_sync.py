@@ -84,6 +84,7 @@ def call_at(iteration, action):
     return lambda done, _: action() if done == iteration else None
 
 
+@pytest.mark.slow
 def test_online_run_is_complete_and_leaves_no_files(online, server, tmp_path, monkeypatch):
     importlib.import_module("wandb")  # it removes its files only when the process ends
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))

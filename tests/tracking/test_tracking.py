@@ -69,6 +69,7 @@ def offline_runs(root):
     return sorted((root / "wandb").glob("offline-run-*"))
 
 
+@pytest.mark.slow
 def test_wandb_reads_back_every_row_of_the_record(tiny):
     config = tiny("tracking=offline", "name=mine")
     train(config)

@@ -277,6 +277,7 @@ def test_equal_slopes_contradict_in_five_percent():
     assert 0 < verdicts.count(Verdict.CONTRADICTED) <= 0.1 * len(verdicts)
 
 
+@pytest.mark.slow
 def test_figure_draws_censored_runs_as_open_triangles(explain):
     ((fig, _),) = explain(plain=SLOW, residual=FLAT).figures.values()
     first = fig.axes[0]
