@@ -5,11 +5,12 @@ from degradation.models.batchnorm import batch_statistics
 from degradation.probes.block_gradients import BlockGradients, loss_through_blocks
 from degradation.probes.gradient_identity import measure_gradient_identity
 
+DEPTHS = {"basic": 14, "bottleneck": 20}
 NETWORKS = [
-    {"order": order, "shortcut": shortcut, "block": block, "depth": 14 if block == "basic" else 20}
+    {"order": order, "shortcut": shortcut, "block": block, "depth": DEPTHS[block]}
     for order in ("post", "pre")
     for shortcut in ("A", "B", "C")
-    for block in ("basic", "bottleneck")
+    for block in DEPTHS
 ]
 
 
