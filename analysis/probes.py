@@ -11,8 +11,8 @@ from degradation.checksums import Row
 from degradation.metrics import ITERATION
 from degradation.records import row_validation
 from degradation.records.cached_reader import CachedRecord
-from degradation.records.reader import read_rows
 from degradation.records.schema import DEVICE, IMAGES, LANDSCAPE_DIR, PROBE, PROBES_FILE, TABLE
+from degradation.records.valid_rows import read_rows
 
 ID_COLUMNS = ("run_id", "family", "depth", "seed")
 LAST_ITERATION = "config.schedule.iterations"

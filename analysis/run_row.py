@@ -29,7 +29,6 @@ from degradation.records.cached_reader import CachedRecord
 from degradation.records.config_validation import config_columns
 from degradation.records.metadata import COMPLEXITY_COLUMNS
 from degradation.records.metadata_validation import check_metadata
-from degradation.records.reader import read_rows
 from degradation.records.schema import (
     ATTEMPTS_FILE,
     DONE_FILE,
@@ -40,6 +39,7 @@ from degradation.records.schema import (
     RecordError,
     State,
 )
+from degradation.records.valid_rows import read_rows
 from degradation.run_id import HASH_DEFAULTS
 
 Curve = dict[str, NDArray[Any]]  # column: one value per evaluation of a run

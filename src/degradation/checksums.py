@@ -5,7 +5,7 @@ Two formats carry checksums:
 - a document: indented JSON, with the SHA-256 of its values;
 - a sealed file: any bytes, after a line with their SHA-256.
 
-Rows, the third format, are in `degradation.records.row_checksums`.
+Rows, the third format, are in `degradation.records.row_integrity`.
 """
 
 import hashlib

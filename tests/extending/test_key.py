@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from degradation.records.row_checksums import decode_row
+from degradation.records.row_integrity import decode_row
 from degradation.sweep.jobs import expand_runs
 from tests.support.recipes import THREE_ITERATIONS, read_recipe
 

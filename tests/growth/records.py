@@ -19,7 +19,7 @@ from degradation.config import Config, Model, check, family, probe_iterations
 from degradation.data.datasets import load_dataset
 from degradation.records.manifest import build_manifest, fingerprint
 from degradation.records.record import Record
-from degradation.records.row_checksums import encode_row
+from degradation.records.row_integrity import encode_row
 from degradation.records.schema import (
     ATTEMPTS_FILE,
     METRICS_FILE,

@@ -11,7 +11,7 @@ from degradation.checksums import encode_document
 from degradation.records.manifest import build_manifest, fingerprint
 from degradation.records.record import Record
 from degradation.records.root import list_run_ids, root_token
-from degradation.records.row_checksums import decode_row, encode_row
+from degradation.records.row_integrity import decode_row, encode_row
 from degradation.records.schema import (
     ATTEMPTS_FILE,
     CHECKPOINT_FILE,

@@ -7,10 +7,10 @@ import pytest
 
 from degradation.records import row_validation
 from degradation.records.cached_reader import CachedRecord
-from degradation.records.reader import read_rows
 from degradation.records.record import Record
-from degradation.records.row_checksums import decode_rows, encode_row
+from degradation.records.row_integrity import decode_rows, encode_row
 from degradation.records.schema import METRICS_FILE
+from degradation.records.valid_rows import read_rows
 
 VALUES = (
     None,

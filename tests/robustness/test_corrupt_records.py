@@ -11,7 +11,7 @@ from degradation.records.locks import LockTimeout, hold, is_held
 from degradation.records.manifest import build_manifest, is_manifest
 from degradation.records.record import Record
 from degradation.records.root import TOKEN_FILE, root_token
-from degradation.records.row_checksums import decode_row, encode_row, row_checksum
+from degradation.records.row_integrity import decode_row, encode_row, row_checksum
 from degradation.records.schema import (
     ATTEMPTS_FILE,
     DONE_FILE,

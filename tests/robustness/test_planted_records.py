@@ -12,7 +12,7 @@ from degradation.checksums import encode_document
 from degradation.records import row_validation
 from degradation.records.manifest import build_manifest
 from degradation.records.record import Record
-from degradation.records.row_checksums import encode_row
+from degradation.records.row_integrity import encode_row
 from degradation.records.schema import (
     ATTEMPTS_FILE,
     DONE_FILE,

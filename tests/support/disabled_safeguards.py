@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from degradation import checkpointing, checksums
-from degradation.records import manifest, row_checksums
+from degradation.records import manifest, row_integrity
 from degradation.records import record as record_module
 from degradation.records.record import Record
 
@@ -59,7 +59,7 @@ def _disable_locks() -> None:
 
 
 def _accept_truncated_rows() -> None:
-    row_checksums.decode_row = record_module.decode_row = json.loads
+    row_integrity.decode_row = record_module.decode_row = json.loads
 
 
 DISABLERS: dict[str, Callable[[], None]] = {

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from degradation.checksums import Row
-from degradation.records.row_checksums import encode_row, row_checksum
+from degradation.records.row_integrity import encode_row, row_checksum
 from degradation.records.schema import (
     DONE_FILE,
     METRICS_FILE,

@@ -22,7 +22,7 @@ from degradation.checksums import CorruptData, Row, decode_document, encode_docu
 from degradation.durable_io import TEMPORARY, append_line, make_folder, read_file, write_atomically
 from degradation.records.locks import NO_TIMEOUT, LockTimeout, hold, is_held
 from degradation.records.manifest import Manifest, find_mismatch, fingerprint, is_manifest
-from degradation.records.row_checksums import decode_row, encode_row, line_checksum, row_checksum
+from degradation.records.row_integrity import decode_row, encode_row, line_checksum, row_checksum
 from degradation.records.schema import (
     ATTEMPTS_FILE,
     CHECKPOINT_FILE,

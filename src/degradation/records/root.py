@@ -8,7 +8,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from degradation.durable_io import append_line, make_folder, read_file
-from degradation.records.row_checksums import decode_row, encode_row
+from degradation.records.row_integrity import decode_row, encode_row
 from degradation.records.schema import ATTEMPTS_FILE, RUN_FILE
 
 log = logging.getLogger(__name__)

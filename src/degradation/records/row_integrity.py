@@ -1,4 +1,4 @@
-"""Rows of a record's files: one line of JSON each, with a checksum at its end.
+"""The integrity of rows: one line of JSON each, with a checksum at its end.
 
 The checksum is the CRC-32 of the rest of the line. It detects a corrupt line, and a line that was
 truncated when the process or the machine stopped while writing it.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from degradation.checksums import Row
 from degradation.config.errors import escape
 from degradation.records.cached_reader import CachedRecord
-from degradation.records.row_checksums import decode_row, decode_rows
+from degradation.records.row_integrity import decode_row, decode_rows
 from degradation.records.row_validation import CheckRow
 
 CORRUPT = "corrupt or truncated"
