@@ -17,8 +17,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from degradation.config import check_overrides
+from degradation.config.error_messages import format_hydra_error
 from degradation.config.errors import ConfigError, escape, quote
-from degradation.config.hydra_errors import format_hydra_error
 from degradation.errors import UserError
 
 FULL_ERROR = "HYDRA_FULL_ERROR"  # 1: print the tracebacks of user errors too

@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from degradation import config as schema
 from degradation.config import composition
-from degradation.config.hydra_errors import format_hydra_error
+from degradation.config.error_messages import format_hydra_error
 from degradation.sweep.expand import expand_configs
 
 SWEEPS = [

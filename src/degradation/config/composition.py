@@ -14,8 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from degradation.config.cross_field import check
+from degradation.config.error_messages import format_hydra_error, unknown_key
 from degradation.config.errors import ConfigError, quote
-from degradation.config.hydra_errors import format_hydra_error, unknown_key
 from degradation.config.overrides import CONF
 from degradation.config.schema import KEYS, Config
 from degradation.registry import DATASETS
