@@ -13,8 +13,9 @@ from typing import Any
 
 from degradation.config import Tracking
 from degradation.records.locks import LockTimeout
+from degradation.tracking.wandb_credentials import MissingKey, check_credentials
 from degradation.tracking.wandb_process import WandbError, WandbProcess, wandb_session
-from degradation.tracking.wandb_run import Mode, WandbRun, has_key, scratch_folder
+from degradation.tracking.wandb_run import Mode, WandbRun, scratch_folder
 
 log = logging.getLogger(__name__)
 SendRow = Callable[[dict[str, Any]], None]
@@ -29,15 +30,33 @@ class _Mirror:
         self.run: WandbRun | None = None
         self.has_failed = False
 
+    def select_modes(self, tracking: Tracking) -> list[Mode]:
+        """Return the modes to try, in their order: online needs credentials."""
+        if tracking.mode == "offline":
+            return ["offline"]
+        try:
+            check_credentials()
+        except MissingKey as error:
+            if tracking.mode == "online":
+                self.report_failure("W&B (online) cannot be used: %s; %s", error, LATER)
+            return ["offline"]
+        except WandbError as error:
+            self.report_failure("W&B (online) cannot be used: %s; %s", error, LATER)
+            return ["offline"]
+        return ["online", "offline"]
+
     def start(
-        self, process: WandbProcess, tracking: Tracking, root: Path, init_arguments: dict[str, Any]
+        self,
+        process: WandbProcess,
+        tracking: Tracking,
+        root: Path,
+        modes: list[Mode],
+        init_arguments: dict[str, Any],
     ) -> None:
-        """Start the run: online if the mode allows it and the server answers, else offline."""
-        try_online = tracking.mode == "online" or (tracking.mode == "auto" and has_key())
-        modes: list[Mode] = ["online", "offline"] if try_online else ["offline"]
+        """Start the run in the first of the modes that succeeds."""
         for mode in modes:
             try:
-                if self.has_failed:
+                if mode != modes[0]:
                     process.restart()
                 self.run = WandbRun(process, tracking, root, mode, init_arguments)
                 return
@@ -112,9 +131,10 @@ def _start(
     wandb_mirror = _Mirror()
     try:
         init_arguments = build_init_arguments()
+        modes = wandb_mirror.select_modes(tracking)
         scratch = scratch_folder(root, init_arguments["id"])
         process = stack.enter_context(wandb_session(scratch, tracking.init_timeout))
-        wandb_mirror.start(process, tracking, root, init_arguments)
+        wandb_mirror.start(process, tracking, root, modes, init_arguments)
     except (OSError, WandbError, LockTimeout) as error:
         wandb_mirror.report_failure(
             "W&B cannot be started (%s); the record on disk is complete, and %s", error, LATER

@@ -30,8 +30,8 @@ from degradation.tracking.pulled_record import (
     store,
 )
 from degradation.tracking.sync import exclusive_session
+from degradation.tracking.wandb_credentials import check_credentials
 from degradation.tracking.wandb_process import WandbError, WandbProcess
-from degradation.tracking.wandb_run import NO_KEY, has_key
 
 RUNS_PER_PAGE = 200
 # As many steps as rows are requested per page: with fewer rows than steps W&B would sample them.
@@ -210,7 +210,7 @@ def connect(tracking: Tracking, root: Path) -> Iterator[Project]:
     """Connect to a W&B project, to pull its runs into a record root.
 
     Raises:
-        WandbError: there is no key, tracking is disabled, or the server does not answer.
+        WandbError: there is no valid key, tracking is disabled, or the server does not answer.
         RecordError: the root holds runs that were trained, not pulled.
         OSError: the root cannot be written.
     """
@@ -218,8 +218,7 @@ def connect(tracking: Tracking, root: Path) -> Iterator[Project]:
         raise WandbError(
             "tracking.mode: 'disabled', so W&B is not contacted; allowed: offline, online, auto"
         )
-    if not has_key():
-        raise WandbError(NO_KEY)
+    check_credentials()
     check_pull_root(root)
     with exclusive_session(tracking, root, "pull", "another process is pulling into it") as process:
         shutil.rmtree(root / STAGING_DIR, ignore_errors=True)

@@ -14,9 +14,10 @@ from degradation.metrics import ITERATION
 from degradation.records.locks import LockTimeout, hold
 from degradation.records.record import Record
 from degradation.records.schema import RecordError
+from degradation.tracking.wandb_credentials import check_credentials
 from degradation.tracking.wandb_process import WandbError, WandbProcess, wandb_session
 from degradation.tracking.wandb_rows import WandbRunData, read_wandb_runs
-from degradation.tracking.wandb_run import NO_KEY, WandbRun, has_key, scratch_folder
+from degradation.tracking.wandb_run import WandbRun, scratch_folder
 
 LOCK_TIMEOUT_S = 1.0  # for another process that syncs or pulls the same record root
 TABLES_DIR = "media/table"  # where a W&B run stores the files of its tables
@@ -198,15 +199,17 @@ def connect(tracking: Tracking, root: Path) -> Iterator[Server]:
     """Connect to W&B, to send the records under a root.
 
     Raises:
-        WandbError: there is no key, tracking is disabled, or the server does not answer.
+        WandbError: there is no valid key, tracking is disabled, or the server does not answer.
         OSError: the record root cannot be written.
     """
     if tracking.mode == "disabled":
         raise WandbError(
             "tracking.mode: 'disabled', so nothing is sent; allowed: offline, online, auto"
         )
-    if not has_key():
-        raise WandbError(f"{NO_KEY}; nothing is lost, the records are complete")
+    try:
+        check_credentials()
+    except WandbError as error:
+        raise WandbError(f"{error}; nothing is lost, the records are complete") from None
     with exclusive_session(
         tracking, root, "sync", "another process is sending these records"
     ) as process:

@@ -32,6 +32,8 @@ Result = TypeVar("Result")
 GRACE_S = 5.0
 # wandb prints this when it gives up because of the server's response.
 REJECTION_MESSAGE = "Fatal error while uploading data"
+# wandb neither reports its errors to its makers nor prints which settings files it reads.
+QUIET_ENVIRONMENT = {"WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true"}
 # Without these, wandb would fill folders in the user's home that nothing removes.
 CACHE_VARIABLES = ("WANDB_CACHE_DIR", "WANDB_DATA_DIR")
 
@@ -68,7 +70,7 @@ class WandbProcess:
             raise
         # wandb calls sys.exit, and cancels calls that wait for wandb-core: neither is an Exception.
         except BaseException as error:
-            raise WandbError(_describe(error)) from None
+            raise WandbError(describe_error(error)) from None
         finally:
             timer.cancel()
             # wandb replaces both, and would otherwise decide how this process ends.
@@ -90,7 +92,8 @@ class WandbProcess:
     def _set_up(self) -> None:
         import wandb
 
-        settings = wandb.Settings(silent=True, x_service_wait=self.timeout_s)
+        # The mode of each run is passed to wandb.init; WANDB_MODE must not decide instead.
+        settings = wandb.Settings(silent=True, mode="online", x_service_wait=self.timeout_s)
         wandb.setup(settings)
         wandb.termsetup(settings, self)
 
@@ -136,7 +139,6 @@ def wandb_session(scratch: Path, timeout_s: float) -> Iterator[WandbProcess]:
         LockTimeout: another process uses the scratch folder.
         OSError: the scratch folder cannot be created.
     """
-    os.environ["WANDB_ERROR_REPORTING"] = "false"
     _remove_stale(scratch)
     scratch.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -148,7 +150,7 @@ def wandb_session(scratch: Path, timeout_s: float) -> Iterator[WandbProcess]:
             if name not in os.environ:
                 os.environ[name] = str(scratch)
                 stack.callback(os.environ.pop, name, None)
-        _import_wandb()
+        import_wandb()
         process.open()
         yield process
 
@@ -184,11 +186,13 @@ def _end(core: "subprocess.Popen[Any]") -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _import_wandb() -> None:
-    """Import wandb so that the temporary folders it creates at import are removed, too.
+def import_wandb() -> None:
+    """Import wandb so that it prints nothing and its temporary folders are removed.
 
-    Pool jobs exit without running atexit handlers, so wandb would not remove them.
+    It creates them at import. Pool jobs exit without running atexit handlers, so wandb would not
+    remove them.
     """
+    os.environ.update(QUIET_ENVIRONMENT)
     if "wandb" not in sys.modules:
         folder = tempfile.mkdtemp(prefix="wandb-")
         multiprocessing.util.Finalize(None, shutil.rmtree, args=(folder, True), exitpriority=0)
@@ -207,7 +211,19 @@ def _temporary_files_in(folder: Path) -> Iterator[None]:
         tempfile.tempdir = before
 
 
-def _describe(error: BaseException) -> str:
-    """Return the first line of the error's message, which may come from the server, escaped."""
-    text = str(error).strip() or type(error).__name__
-    return escape(text.splitlines()[0])
+def describe_error(error: object) -> str:
+    """Return an error's message, which may come from the server, as one escaped line.
+
+    That is its first line, except for an invalid setting: there, the first line only counts the
+    errors, the next ones name a setting and its problem, and what follows quotes its value.
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    if "validation error" not in lines[0]:
+        return escape(lines[0].rstrip("."))
+    parts = []
+    for line in lines[1:]:
+        part, end, _ = line.partition("[type=")
+        parts.append(part.strip())
+        if end:
+            break
+    return escape(": ".join(parts))

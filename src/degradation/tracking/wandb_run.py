@@ -20,17 +20,6 @@ Mode = Literal["online", "offline"]
 # What W&B plots against the iteration. The summary is the last value, never the best.
 METRIC_PATTERNS = (LR, *(f"{group}*" for group in GROUPS))
 MIN_FREE_BYTES = 2**17  # wandb writes blocks of 32 KiB
-NO_KEY = "no API key: run `wandb login`, or set WANDB_API_KEY"
-
-
-def has_key() -> bool:
-    """Return whether there is an API key where wandb looks: in the environment or in ~/.netrc."""
-    from requests.utils import get_netrc_auth
-
-    if any(os.environ.get(name) for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")):
-        return True
-    server = os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")
-    return get_netrc_auth(server) is not None
 
 
 def scratch_folder(root: Path, name: str) -> Path:
@@ -58,11 +47,10 @@ class WandbRun:
             process: the running wandb.
             tracking: project, entity, timeout and privacy.
             root: the record root, where offline runs are stored.
-            mode: send to the server, or store for `wandb sync`.
+            mode: send to the server, or store for `wandb sync`. Online, the credentials must have
+                been checked: without any, wandb would ask for a key on a terminal, and wait.
             init_arguments: further arguments of wandb.init (`wandb_identity.build_init_arguments`).
         """
-        if mode == "online" and not has_key():
-            raise WandbError(NO_KEY)  # on a terminal wandb would ask for a key, and wait
         self.process = process
         self.process.upload_rejected = False
         self.offline_root = root if mode == "offline" else None
