@@ -23,7 +23,7 @@ from degradation.cli import Parser, add_overrides, run_script
 from degradation.config import CONF, Config, ConfigError
 from degradation.errors import UserError
 from degradation.sweep.jobs import SweepRun, expand_runs
-from hydra_plugins.pool_launcher import Pool, list_slots, list_visible_gpus
+from hydra_plugins.pool_launcher import Pool, find_slots
 from hydra_plugins.sweep_launcher import Job, Stopped, format_duration
 
 TRAIN = Path(__file__).with_name("train.py")
@@ -78,8 +78,9 @@ def time_bare(runs: list[SweepRun], folder: Path) -> float:
     """
     launcher = OmegaConf.load(CONF / "hydra/launcher/pool.yaml")
     config = runs[0].config
-    gpus = list_visible_gpus()
-    slots = list_slots(config.device, launcher.slots, launcher.slots_per_gpu, config.threads, gpus)
+    slots = find_slots(
+        config.device, launcher.slots, launcher.slots_per_gpu, config.threads, launcher.count_gpus
+    )
     jobs = []
     for run in runs:
         log = folder / f"{run.run_id}.log"

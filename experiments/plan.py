@@ -20,7 +20,7 @@ from degradation.cli import Parser, add_overrides, run_script
 from degradation.config import CONF, Config, ConfigError, quote
 from degradation.sweep import jobs
 from degradation.sweep.jobs import SweepRun
-from hydra_plugins.pool_launcher import list_slots, list_visible_gpus
+from hydra_plugins.pool_launcher import find_slots
 
 GIGA = 1e9
 
@@ -52,10 +52,10 @@ def parse_arguments() -> argparse.Namespace:
 def count_slots(config: Config) -> int:
     """Return how many runs the pool would train at once on this machine."""
     launcher = OmegaConf.load(CONF / "hydra/launcher/pool.yaml")
-    gpus = list_visible_gpus()
-    return len(
-        list_slots(config.device, launcher.slots, launcher.slots_per_gpu, config.threads, gpus)
+    slots = find_slots(
+        config.device, launcher.slots, launcher.slots_per_gpu, config.threads, launcher.count_gpus
     )
+    return len(slots)
 
 
 def find_assumed_rate(rate: float | None, device: str, root: Path, is_measured: bool) -> float:

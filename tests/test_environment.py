@@ -20,7 +20,6 @@ from degradation.environment import (
 )
 from degradation.training import device
 from degradation.training.device import check_precision, choose_device
-from hydra_plugins.pool_launcher import _slots, list_visible_gpus
 
 
 def test_installed_packages_match():
@@ -118,55 +117,6 @@ def test_git_reads_this_clone_and_writes_nothing(program, monkeypatch):
     monkeypatch.setenv("GIT_DIR", "/elsewhere")
     program("git", 'echo "$GIT_DIR $GIT_OPTIONAL_LOCKS ${GIT_CEILING_DIRECTORIES:+set}"')
     assert find_commit() == "0 set+"
-
-
-LIST = (
-    "echo 'GPU 0: NVIDIA (UUID: GPU-1)'; "
-    "echo '  MIG 1g (UUID: MIG-1)'; "
-    "echo 'GPU 2: NVIDIA (UUID: GPU-2)'"
-)
-
-
-@pytest.mark.parametrize(
-    ("driver", "gpus", "problem"),
-    [
-        (None, [], ""),
-        (LIST, ["0", "2"], ""),
-        ("echo 'No devices were found'", [], ""),
-        (r"printf 'GPU \377\376: x\nGPU x: y\n\000GPU 1'", [], ""),
-        ("echo 'NVIDIA-SMI has failed'; exit 9", [], "ended with exit status 9"),
-        (HANG, [], "did not answer within 0.2 s"),
-        ("kill -9 $$", [], "ended with exit status -9"),
-    ],
-    ids=["missing", "two", "none", "nonsense", "failing", "hanging", "killed"],
-)
-def test_unresponsive_driver_is_a_warning(program, monkeypatch, caplog, driver, gpus, problem):
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(_slots, "version", lambda _: "2.14.0+cu130")
-    monkeypatch.setattr(_slots, "DRIVER_TIMEOUT_S", 0.2)
-    if driver is not None:
-        program("nvidia-smi", driver)
-    assert list_visible_gpus() == gpus
-    warnings = [record.getMessage() for record in caplog.records]
-    assert len(warnings) == (1 if problem else 0)
-    assert all(warning.startswith(f"nvidia-smi {problem}; no GPU") for warning in warnings)
-
-
-def test_driver_that_cannot_be_started_is_a_warning(program, monkeypatch, caplog, tmp_path):
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(_slots, "version", lambda _: "2.14.0")
-    program("nvidia-smi", "")
-    (tmp_path / "bin/nvidia-smi").write_bytes(b"\x00 no program")
-    assert list_visible_gpus() == []
-    assert "nvidia-smi cannot be started (Exec format error)" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("visible", "gpus"), [("", []), ("-1", []), ("0", ["0"]), (" 1, GPU-a ,", ["1", "GPU-a"])]
-)
-def test_cuda_visible_devices_decides(monkeypatch, visible, gpus):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert list_visible_gpus() == gpus
 
 
 def test_missing_gpu_is_rejected_if_requested(monkeypatch):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from degradation import progress
-from hydra_plugins.pool_launcher import Pool, Slot, list_slots
+from hydra_plugins.pool_launcher import Gpu, Pool, Slot, list_slots
 from hydra_plugins.sweep_launcher import Display, Job, format_duration
 
 CORES = [Slot("core 0"), Slot("core 1")]
@@ -133,7 +133,7 @@ SLOW_CASES = [
 )
 def test_no_slot_is_shared_and_each_job_sees_its_own_gpu(tmp_path, gpus, shares):
     """The GPUs are fake names; no driver is involved."""
-    slots = list_slots("cuda", None, shares, 1, [str(gpu) for gpu in range(gpus)])
+    slots = list_slots("cuda", None, shares, 1, [Gpu(str(gpu)) for gpu in range(gpus)])
     assert len({slot.name for slot in slots}) == len(slots) == gpus * shares
     at_a_time = min(12, len(slots))
     results = Pool(slots).run(build_twelve_jobs(tmp_path, shares, at_a_time), build_display(12))
@@ -144,7 +144,7 @@ def test_no_slot_is_shared_and_each_job_sees_its_own_gpu(tmp_path, gpus, shares)
 
 @pytest.mark.slow
 def test_jobs_detect_a_slot_that_is_used_twice(tmp_path):
-    slots = list_slots("cuda", None, 1, 1, ["0", "0"])
+    slots = list_slots("cuda", None, 1, 1, [Gpu("0"), Gpu("0")])
     results = Pool(slots).run(build_twelve_jobs(tmp_path, 1, 2), build_display(12))
     assert "more than 1 jobs on GPU 0" in [result.error for result in results]
 
@@ -256,7 +256,7 @@ def test_jobs_outlive_their_fork_server(tmp_path):
 
 def test_slots_of_a_cpu_machine_are_its_cores(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
-    assert len(list_slots("cpu", None, 1, 1, ["0"])) == 6
+    assert len(list_slots("cpu", None, 1, 1, [Gpu("0")])) == 6
     assert len(list_slots("cpu", None, 1, 4, [])) == 1
     assert len(list_slots("cpu", 3, 1, 0, [])) == 3
     monkeypatch.setattr(sys, "platform", "linux")
@@ -265,11 +265,11 @@ def test_slots_of_a_cpu_machine_are_its_cores(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr("platform.machine", lambda: "arm64")
     assert [slot.name for slot in list_slots("auto", None, 1, 1, [])] == ["mps"]
-    assert list_slots("cpu", None, 1, 1, ["0"])[0].environment == {}
+    assert list_slots("cpu", None, 1, 1, [Gpu("0")])[0].environment == {}
 
 
 def test_capped_number_of_slots_is_spread_over_the_gpus():
-    slots = list_slots("auto", 3, 2, 1, ["0", "5"])
+    slots = list_slots("auto", 3, 2, 1, [Gpu("0"), Gpu("5")])
     assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in slots] == ["0", "5", "0"]
 
 

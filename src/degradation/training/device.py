@@ -1,6 +1,7 @@
 """Choose the device and the precision, and make PyTorch reproducible."""
 
 import logging
+import warnings
 from functools import cache
 
 import torch
@@ -31,6 +32,30 @@ def choose_device(name: str) -> torch.device:
             f" {', '.join(['auto', *available])}"
         )
     return torch.device(name)
+
+
+def count_gpus() -> tuple[int, tuple[str, ...], str | None]:
+    """Count the GPUs that PyTorch can use; this initialises the driver in this process.
+
+    The pool launcher calls this function in a child process, by its dotted name in
+    conf/hydra/launcher/pool.yaml.
+
+    Returns:
+        the number of GPUs; the environment variables that may list them, of which the first that
+        is set decides; and PyTorch's reason for using no GPU, or None if it states none.
+    """
+    variables: tuple[str, ...] = ("CUDA_VISIBLE_DEVICES",)
+    if torch.version.hip is not None:
+        variables = ("HIP_VISIBLE_DEVICES", *variables)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        is_available = torch.cuda.is_available()
+    if not is_available:
+        reasons = [str(warning.message).splitlines()[0] for warning in caught]
+        return 0, variables, reasons[0] if reasons else None
+    # once initialised, torch returns the driver's own count
+    torch.cuda.init()  # type: ignore[no-untyped-call]
+    return torch.cuda.device_count(), variables, None
 
 
 def check_precision(device: torch.device, precision: Precision) -> None:

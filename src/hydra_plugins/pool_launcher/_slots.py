@@ -1,20 +1,12 @@
 """The slots of this machine: cores, GPUs, or shares of a GPU."""
 
-import logging
 import os
 import platform
-import re
-import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 
-log = logging.getLogger(__name__)
-
-LISTED_GPU = re.compile(r"^GPU (\d+): ", re.MULTILINE)  # one line of `nvidia-smi -L`
-DRIVER_TIMEOUT_S = 20  # loading the driver takes a while
+from hydra_plugins.pool_launcher._gpus import Gpu, list_visible_gpus
 
 
 @dataclass(frozen=True)
@@ -25,52 +17,24 @@ class Slot:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def list_visible_gpus() -> list[str]:
-    """Return the names of the GPUs that this process may use, without initialising CUDA.
+def find_slots(
+    device: str, count: int | None, slots_per_gpu: int, threads: int, count_gpus: str | None
+) -> list[Slot]:
+    """Return the slots of this machine, with the arguments of `list_slots`.
 
-    They are those in CUDA_VISIBLE_DEVICES if it is set, or else all that the driver lists. If the
-    driver does not answer, a warning is logged and the list is empty.
+    Args:
+        count_gpus: as in `list_visible_gpus`, for "cuda" and "auto"; None: no GPU is used
+
+    Raises CompactHydraException if the GPUs cannot be counted.
     """
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        names = [name.strip() for name in visible.split(",")]
-        return [name for name in names if name not in ("", "-1")]
-    program = shutil.which("nvidia-smi")
-    if program is None or "+cpu" in _get_torch_version():
-        return []
-    try:
-        completed = subprocess.run(
-            [program, "-L"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=True,
-            timeout=DRIVER_TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired:
-        problem = f"did not answer within {DRIVER_TIMEOUT_S} s"
-    except subprocess.CalledProcessError as error:
-        problem = f"ended with exit status {error.returncode}"
-    except OSError as error:
-        problem = f"cannot be started ({error.strerror})"
-    else:
-        return LISTED_GPU.findall(completed.stdout)
-    log.warning(
-        "nvidia-smi %s; no GPU is used. If there is one, set CUDA_VISIBLE_DEVICES=0", problem
-    )
-    return []
-
-
-def _get_torch_version() -> str:
-    """Return the installed version, for example `2.14.0+cpu`; "" if there is none."""
-    try:
-        return version("torch")
-    except PackageNotFoundError:
-        return ""
+    gpus: list[Gpu] = []
+    if count_gpus is not None and device in ("auto", "cuda"):
+        gpus = list_visible_gpus(count_gpus)
+    return list_slots(device, count, slots_per_gpu, threads, gpus)
 
 
 def list_slots(
-    device: str, count: int | None, slots_per_gpu: int, threads: int, gpus: Sequence[str]
+    device: str, count: int | None, slots_per_gpu: int, threads: int, gpus: Sequence[Gpu]
 ) -> list[Slot]:
     """Return the slots for a device.
 
@@ -81,7 +45,7 @@ def list_slots(
             slot per `threads` cores
         slots_per_gpu: jobs that share a GPU
         threads: threads of a job
-        gpus: the names of the visible GPUs
+        gpus: those that jobs can use
 
     Returns:
         the slots; an empty list for "cuda" without a GPU.
@@ -89,7 +53,7 @@ def list_slots(
     if device in ("cuda", "auto") and gpus:
         # one share of every GPU before the next, so that a capped list is spread over the GPUs
         shares = [
-            Slot(f"gpu {gpu} share {share}", {"CUDA_VISIBLE_DEVICES": gpu})
+            Slot(f"gpu {gpu.name} share {share}", {gpu.variable: gpu.name})
             for share in range(slots_per_gpu)
             for gpu in gpus
         ]

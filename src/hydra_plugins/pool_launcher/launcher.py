@@ -7,7 +7,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from hydra.errors import CompactHydraException
 
-from hydra_plugins.pool_launcher import Pool, Slot, list_slots, list_visible_gpus
+from hydra_plugins.pool_launcher import Pool, Slot, find_slots
 from hydra_plugins.sweep_launcher import Display, Job, Result, SweepLauncher, import_function
 
 
@@ -20,6 +20,7 @@ class PoolConfig:
     slots_per_gpu: int = 1
     device: str = "cpu"
     threads: int = 1
+    count_gpus: str | None = None
     preload: list[str] = field(default_factory=list)
     preflight: str | None = None
     connect_progress: str | None = None
@@ -51,8 +52,8 @@ class PoolLauncher(SweepLauncher):
     def run(self, jobs: Sequence[Job], display: Display, skipped: str) -> list[Result]:
         """Run the jobs over the slots of this machine. Raises Stopped."""
         slots = self._find_slots()
-        at_a_time = min(len(slots), len(jobs))
-        display.print(f"{skipped}{len(jobs)} to run, {at_a_time} at a time")
+        at_once = min(len(slots), len(jobs))
+        display.print(f"{skipped}{len(jobs)} to run, {at_once} at once")
         return Pool(slots, self.preload, self.grace, self.connect).run(jobs, display)
 
     def _find_slots(self) -> list[Slot]:
@@ -63,10 +64,12 @@ class PoolLauncher(SweepLauncher):
                 raise CompactHydraException(
                     f"hydra.launcher.{key}: {options[key]} is not allowed; allowed: 1 or more"
                 )
-        device: str = options["device"]
-        gpus = list_visible_gpus() if device in ("auto", "cuda") else []
-        slots = list_slots(
-            device, options["slots"], options["slots_per_gpu"], options["threads"], gpus
+        slots = find_slots(
+            options["device"],
+            options["slots"],
+            options["slots_per_gpu"],
+            options["threads"],
+            options["count_gpus"],
         )
         if not slots:
             raise CompactHydraException(
