@@ -96,7 +96,8 @@ def print_totals(costs: pd.DataFrame, runs: Sequence[SweepRun], rate: str, devic
 
     counts = costs["state"].value_counts()
     states = ", ".join(f"{count} {state}" for state, count in counts.items())
-    print(f"{runs[0].config.name}: {len(runs)} runs ({states})")
+    names = ", ".join(dict.fromkeys(run.config.name for run in runs))
+    print(f"{names}: {len(runs)} runs ({states})")
     remaining, total = costs["remaining_iterations"].sum(), costs["iterations"].sum()
     print(
         f"left: {remaining:,} of {total:,} iterations,"

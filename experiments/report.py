@@ -4,7 +4,8 @@ python experiments/report.py experiment=quick
 python experiments/report.py -m model=plain,residual model.depth=20,56 seed=0,1
 python experiments/report.py --records runs --where 'depth < 60' --name shallow
 
-Overrides select a sweep as for train.py; the report lists its missing runs too.
+Overrides select a sweep as for train.py; the report lists its missing runs too. Several experiments
+(experiment=a,b) get one report each.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from analysis.columns import TRAINING_ERRORS
 from analysis.frame import load, load_where
 from analysis.report import Report, build
 from degradation.cli import Parser, add_overrides, run_script
-from degradation.config import NAME, Tracking, default_margin
+from degradation.config import NAME, Tracking, default_margin, split_experiments
 from degradation.config.errors import ConfigError, quote
 from degradation.records.locks import NO_TIMEOUT, hold
 from degradation.records.root import root_token
@@ -66,26 +67,27 @@ def report_records(arguments: argparse.Namespace) -> Report:
         return build(frame, folder, arguments.name, command, margins)
 
 
-def report_sweep(arguments: argparse.Namespace) -> Report:
+def report_sweep(arguments: argparse.Namespace, overrides: list[str]) -> Report:
     """Write the report of a sweep, and mirror it to W&B if any of its runs has a record."""
-    runs = jobs.expand_runs(arguments.overrides)
+    runs = jobs.expand_runs(overrides)
     config = runs[0].config
     margins = {run.config.data.name: run.config.data.margin for run in runs}
     root = jobs.find_record_root(runs)
     planned = [jobs.describe_planned_run(run) for run in runs]
     frame = load(root, planned, config.training_error)
+    commands = format_commands(overrides, arguments.multirun)
     with exclusive_folder(arguments.reports / config.name) as folder:
-        report = build(frame, folder, config.name, format_commands(arguments), margins)
+        report = build(frame, folder, config.name, commands, margins)
         if (frame.runs["state"] != "missing").any():
             mirror_report(report, root, config.tracking)
     return report
 
 
-def format_commands(arguments: argparse.Namespace) -> str:
+def format_commands(overrides: list[str], multirun: bool) -> str:
     """Return the commands that train the sweep and write its report."""
-    options = ["-m"] if arguments.multirun else []
+    options = ["-m"] if multirun else []
     commands = [
-        shlex.join(["python", f"experiments/{script}.py", *options, *arguments.overrides])
+        shlex.join(["python", f"experiments/{script}.py", *options, *overrides])
         for script in ("train", "report")
     ]
     return "\n".join(commands)
@@ -127,8 +129,11 @@ def mirror_report(report: Report, root: Path, tracking: Tracking) -> None:
 
 def main() -> None:
     arguments = parse_arguments()
-    report = report_records(arguments) if arguments.records else report_sweep(arguments)
-    print(report.format_summary())
+    if arguments.records:
+        print(report_records(arguments).format_summary())
+        return
+    for overrides in split_experiments(arguments.overrides):
+        print(report_sweep(arguments, overrides).format_summary())
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from degradation.config import check_overrides
+from degradation.config import check_overrides, quote_text, split_experiments
 from degradation.config.error_messages import format_hydra_error
 from degradation.config.errors import ConfigError, escape, quote
 from degradation.errors import UserError
@@ -88,24 +88,54 @@ def run_script(main: Callable[[], int | None]) -> NoReturn:
 
 
 def run_hydra_script(main: Callable[[], Any], config_name: str) -> NoReturn:
-    """Run a script whose `main` is decorated by `hydra.main` and `hydra_job`; see `run_script`."""
+    """Run a script whose `main` is decorated by `hydra.main` and `hydra_job`; see `run_script`.
+
+    Several experiments are run one after the other; runs that fail do not stop the next one.
+    """
 
     def run() -> None:
         arguments = Parser(parents=[get_args_parser()], add_help=False).parse_args()
-        sweep_folder = _check_arguments(arguments, config_name)
-        if os.environ.get(FULL_ERROR) == "1":
-            main()
-            return
+        typed = arguments.overrides
+        command_lines = [typed] if arguments.shell_completion else split_experiments(typed)
+        sweep_folders = []
+        for overrides in command_lines:
+            arguments.overrides = overrides
+            sweep_folders.append(_check_arguments(arguments, config_name))
         os.environ[FULL_ERROR] = "1"  # Hydra raises errors instead of printing them its own way
-        start_ns = time.time_ns()
-        try:
-            main()
-        except (UserError, *HYDRA_ERRORS) as error:
-            if sweep_folder is not None and not _is_reported(error):
-                _remove_description(sweep_folder, start_ns)
-            raise
+        argv, failures = sys.argv, []
+        for overrides, sweep_folder in zip(command_lines, sweep_folders, strict=True):
+            if not arguments.shell_completion:
+                replacements = dict(zip(typed, quote_text(overrides), strict=True))
+                sys.argv = [replacements.get(argument, argument) for argument in argv]
+            if len(command_lines) > 1:
+                print(_describe_difference(typed, overrides), file=sys.stderr, flush=True)
+            try:
+                _run_command_line(main, sweep_folder)
+            except HydraException as error:
+                if not _is_reported(error):
+                    raise
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     run_script(run)
+
+
+def _describe_difference(typed: list[str], overrides: list[str]) -> str:
+    """Return the override that differs from the one that was typed: the experiment."""
+    pairs = zip(typed, overrides, strict=True)
+    return " ".join(override for original, override in pairs if override != original)
+
+
+def _run_command_line(main: Callable[[], Any], sweep_folder: Path | None) -> None:
+    """Run a script's `main`; a sweep that is refused leaves no multirun.yaml."""
+    start_ns = time.time_ns()
+    try:
+        main()
+    except (UserError, *HYDRA_ERRORS) as error:
+        if sweep_folder is not None and not _is_reported(error):
+            _remove_description(sweep_folder, start_ns)
+        raise
 
 
 def hydra_job(job: Callable[[DictConfig], str]) -> Callable[[DictConfig], str]:

@@ -43,7 +43,7 @@ COMMANDS = [
         "model=${oc.env:HOME}",
         "model: '${oc.env:HOME}' is not allowed; allowed: constructed, ",
     ),
-    ("train", "model=3", "model: 3 is not allowed; allowed: constructed, "),
+    ("train", "model=3", "model: '3' is not allowed; allowed: constructed, "),
     ("train", "model=[plain,residual]", "model: ['plain', 'residual'] is not allowed; allowed: "),
     (
         "train",

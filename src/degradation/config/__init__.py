@@ -11,7 +11,12 @@ from degradation.config.composition import (
 )
 from degradation.config.cross_field import check
 from degradation.config.errors import ConfigError, quote
-from degradation.config.overrides import CONF, check_overrides, check_single_values
+from degradation.config.overrides import (
+    CONF,
+    check_overrides,
+    check_single_values,
+    split_experiments,
+)
 from degradation.config.rules import NAME
 from degradation.config.schedule import (
     evaluation_iterations,
@@ -38,6 +43,7 @@ from degradation.config.schema import (
     family,
     parent_config,
 )
+from degradation.config.text_values import quote_text
 
 __all__ = [
     "BF16",
@@ -73,6 +79,8 @@ __all__ = [
     "parent_config",
     "probe_iterations",
     "quote",
+    "quote_text",
     "read",
     "register",
+    "split_experiments",
 ]

@@ -18,12 +18,14 @@ from degradation.config.error_messages import format_hydra_error, unknown_key
 from degradation.config.errors import ConfigError, quote
 from degradation.config.overrides import CONF
 from degradation.config.schema import KEYS, Config
+from degradation.config.text_values import preserve_text_in_files, quote_text
 from degradation.registry import DATASETS
 
 
 def register() -> None:
     """Store the schema where Hydra finds it; call this before any composition."""
     ConfigStore.instance().store(name="schema", node=Config)
+    preserve_text_in_files()
 
 
 def read(cfg: DictConfig) -> Config:
@@ -68,7 +70,7 @@ def compose_overrides(
 def compose_config(*overrides: str) -> Config:
     """Return the checked configuration of one run. Raises ConfigError."""
     with initialise_hydra():
-        return read(compose_overrides("config", overrides))
+        return read(compose_overrides("config", quote_text(overrides)))
 
 
 def default_margin(data_name: str) -> float:

@@ -12,6 +12,7 @@ from hydra.errors import HydraException
 from degradation.config.errors import ConfigError, quote
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
+EXPERIMENT = "experiment"  # the config group whose options have a grid of their own
 MAX_SWEEP_RUNS = 100_000  # a sweep is composed as a whole before it starts
 
 
@@ -34,6 +35,38 @@ def check_overrides(overrides: Sequence[str]) -> None:
                 )
         elif (CONF / key).is_dir() and not override.is_delete():
             _check_option(override)
+
+
+def split_experiments(overrides: Sequence[str]) -> list[list[str]]:
+    """Return one command line per experiment: `experiment=a,b` means both grids, one by one.
+
+    Hydra would read the grid of neither. Raises ConfigError, or Hydra's own exception for an
+    override that cannot be parsed.
+    """
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    keys = [override.key_or_group for override in parsed]
+    if EXPERIMENT not in keys:
+        return [list(overrides)]
+    position = keys.index(EXPERIMENT)
+    if not parsed[position].is_sweep_override():
+        return [list(overrides)]
+    names = list(dict.fromkeys(_list_swept_options(parsed[position])))
+    if len(names) > 1 and "name" in keys:
+        raise ConfigError(
+            "name: is not allowed with several experiments, since their reports would replace"
+            " each other; allowed: one experiment"
+        )
+    before, after = overrides[:position], overrides[position + 1 :]
+    return [[*before, f"{EXPERIMENT}={name}", *after] for name in names]
+
+
+def _list_swept_options(override: Override) -> list[str]:
+    """Return the options that an override of a config group sweeps over. Raises ConfigError."""
+    _count_values(override)
+    value = override.value()
+    if isinstance(value, Glob):
+        return value.filter(list_options(override.key_or_group))
+    return list(override.sweep_string_iterator())
 
 
 def list_options(group: str) -> list[str]:

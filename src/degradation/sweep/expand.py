@@ -19,7 +19,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from degradation import config as schema
@@ -35,10 +35,14 @@ def expand_configs(overrides: Sequence[str], config_name: str = "config") -> lis
 
     Configurations share the sections in which they do not differ. Raises ConfigError.
     """
-    schema.check_overrides(overrides)
-    with schema.initialise_hydra():
-        base = _compose_base(config_name, overrides)
-        return list(_expand(base, config_name, overrides))
+    configs: list[Config] = []
+    for command_line in schema.split_experiments(overrides):
+        quoted = schema.quote_text(command_line)
+        schema.check_overrides(quoted)
+        with schema.initialise_hydra():
+            base = _compose_base(config_name, quoted)
+            configs += _expand(base, config_name, quoted)
+    return configs
 
 
 def check_command_line(
@@ -54,13 +58,14 @@ def check_command_line(
         starts_jobs: False for an option such as --cfg, which only prints, and accepts incomplete
             configurations
     """
+    typed, overrides = overrides, schema.quote_text(overrides)
     schema.check_overrides(overrides)
     with schema.initialise_hydra():
         base = _compose_base(config_name, overrides)
         if not starts_jobs:
             return None
         if not multirun and base.hydra.mode is not RunMode.MULTIRUN:
-            schema.check_single_values(overrides)
+            schema.check_single_values(typed)
             return None
         for _ in _expand(base, config_name, overrides):
             pass  # each configuration is checked when it is composed
@@ -84,6 +89,7 @@ def _expand(base: DictConfig, config_name: str, overrides: Sequence[str]) -> Ite
     swept = [f"{key}={value}" for key, value in parameters.items()]
     parser = OverridesParser.create(GlobalHydra.instance().config_loader())
     parsed = parser.parse_overrides([*swept, *overrides])
+    grid = _read_grid(base)
     (jobs,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
     if not jobs:
         raise ConfigError(
@@ -96,11 +102,38 @@ def _expand(base: DictConfig, config_name: str, overrides: Sequence[str]) -> Ite
         values, others = _split_job(job, substitutable, parse)
         if others not in templates:
             # composed unchanged, so that a mistake in it is reported as in a single run
-            templates[others] = _Template(config_name, job)
-            yield templates[others].config
+            template = _Template(config_name, job)
+            if template.grid != grid:
+                raise _swept_grid_error(config_name, job, parsed, grid)
+            templates[others] = template
+            yield template.config
         else:
             substituted = templates[others].substitute(values)
             yield substituted or _Template(config_name, job).config
+
+
+def _read_grid(composed: DictConfig) -> Any:
+    """Return the grid of a composed command line: what its options sweep over by themselves."""
+    parameters = composed.hydra.sweeper.params or {}
+    return OmegaConf.to_container(parameters, resolve=False) if parameters else {}
+
+
+def _swept_grid_error(
+    config_name: str, job: Sequence[str], parsed: Sequence[Override], grid: Any
+) -> ConfigError:
+    """Return the error about a sweep over options of which one has a grid, which Hydra ignores."""
+    swept = {override.get_key_element() for override in parsed if override.is_sweep_override()}
+    fixed = [text for text in job if text.partition("=")[0] not in swept]
+    for text in job:
+        key, _, option = text.partition("=")
+        if key in swept:
+            composed = schema.compose_overrides(config_name, [*fixed, text], True)
+            if _read_grid(composed) != grid:
+                break
+    return ConfigError(
+        f"{key}: {schema.quote(option)} has a grid of its own (hydra.sweeper.params), which a sweep"
+        f" over {key} would ignore; allowed: one {key} at a time"
+    )
 
 
 def _split_job(
@@ -166,7 +199,10 @@ class _Template:
     """A configuration that Hydra has composed, for jobs that differ from it in single values."""
 
     def __init__(self, config_name: str, overrides: Sequence[str]) -> None:
-        self.composed = schema.compose_overrides(config_name, overrides)
+        self.composed = schema.compose_overrides(config_name, overrides, return_hydra_config=True)
+        self.grid = _read_grid(self.composed)
+        with read_write(self.composed), open_dict(self.composed):
+            del self.composed["hydra"]
         self.config = schema.read(self.composed)
         text = json.dumps(OmegaConf.to_container(self.composed, resolve=False))
         self.references = REFERENCE.findall(text)
