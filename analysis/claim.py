@@ -49,7 +49,7 @@ class Claim:
         name: identifies the claim in reports and tables.
         statement: what is claimed, with its margin.
         verdict: what the runs say about it.
-        decisive: the line of evidence on which the verdict rests.
+        decisive_line: the line of evidence on which the verdict rests.
         evidence: everything that was computed, one line each.
         notes: caveats that a reader must know.
     """
@@ -57,7 +57,7 @@ class Claim:
     name: str
     statement: str
     verdict: Verdict
-    decisive: str
+    decisive_line: str
     evidence: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -75,14 +75,14 @@ class Decision(Generic[Key]):
         verdict: reproduced, contradicted or inconclusive.
         worst: the key of the difference on which the verdict rests.
         side: which of its bounds decides.
-        simultaneous: the number of bounds that hold jointly with 95 % confidence; 1 if each bound
-            is at the 95 % level.
+        bound_count: the number of bounds that hold jointly with 95 % confidence; 1 if each bound is
+            at the 95 % level.
     """
 
     verdict: Verdict
     worst: Key
     side: Side
-    simultaneous: int
+    bound_count: int
 
 
 def decide(

@@ -27,7 +27,7 @@ from analysis.frame import group_by_depth
 from analysis.requirements import missing_requirements
 from analysis.trend import increasing_trend
 
-SIGNIFICANCE = 0.05  # of the p-value of a trend
+SIGNIFICANCE = 0.05  # significance level of the p-value of a trend
 MIN_TREND_DEPTHS = 3  # with two depths, the bound on their difference is the more powerful test
 
 
@@ -79,8 +79,8 @@ def judge_degradation(
     notes = caveats(runs, groups)
     trained = _select_trained(groups)
     if len(trained) < 2:
-        decisive = "fewer than two depths have trained networks"
-        return Claim(name, statement, Verdict.INCONCLUSIVE, decisive, [], notes)
+        decisive_line = "fewer than two depths have trained networks"
+        return Claim(name, statement, Verdict.INCONCLUSIVE, decisive_line, [], notes)
 
     shallowest, deepest = min(trained), max(trained)
     comparison = f"{deepest} minus {shallowest} layers"
@@ -90,13 +90,13 @@ def judge_degradation(
     evidence = [f"{comparison}: {bounds}", trend]
 
     decision = decide({deepest: difference}, "above", margin)
-    decisive = f"{comparison}: {format_bound(difference, decision.side)}"
+    decisive_line = f"{comparison}: {format_bound(difference, decision.side)}"
     verdict = decision.verdict
     if len(trained) >= MIN_TREND_DEPTHS:
-        decisive += f", trend p = {p:.4f}"
+        decisive_line += f", trend p = {p:.4f}"
         if verdict is Verdict.REPRODUCED and not p < SIGNIFICANCE:
             verdict = Verdict.INCONCLUSIVE
-    return Claim(name, statement, verdict, decisive, evidence, notes)
+    return Claim(name, statement, verdict, decisive_line, evidence, notes)
 
 
 def _test_trend(groups: RunsByDepth) -> tuple[float, str]:
@@ -147,9 +147,9 @@ def judge_no_degradation(
     decision = decide(differences, "below", margin)
     shallowest_trained = not is_untrained(groups[shallowest])
     verdict = decision.verdict if shallowest_trained else Verdict.INCONCLUSIVE
-    bound = format_bound(differences[decision.worst], decision.side, decision.simultaneous)
-    decisive = f"worst case, {decision.worst} minus {shallowest} layers: {bound}"
-    return Claim(name, statement, verdict, decisive, evidence, caveats(runs, groups))
+    bound = format_bound(differences[decision.worst], decision.side, decision.bound_count)
+    decisive_line = f"worst case, {decision.worst} minus {shallowest} layers: {bound}"
+    return Claim(name, statement, verdict, decisive_line, evidence, caveats(runs, groups))
 
 
 def judge_fix(
@@ -176,8 +176,8 @@ def judge_fix(
     depths = sorted(plain.keys() & residual.keys())
     trained = _select_trained(plain).keys() & residual.keys()
     if not trained:
-        decisive = "the families share no depth at which the plain network trains"
-        return Claim(name, statement, Verdict.NOT_TESTED, decisive, [], notes)
+        decisive_line = "the families share no depth at which the plain network trains"
+        return Claim(name, statement, Verdict.NOT_TESTED, decisive_line, [], notes)
 
     comparison = f"{pair.plain} minus {pair.residual}"
     differences = {}
@@ -191,8 +191,8 @@ def judge_fix(
     deepest = max(trained)
     decision = decide({deepest: differences[deepest]}, "above", margin)
     bound = format_bound(differences[deepest], decision.side)
-    decisive = f"{comparison}, {deepest} layers: {bound}"
-    return Claim(name, statement, decision.verdict, decisive, evidence, notes)
+    decisive_line = f"{comparison}, {deepest} layers: {bound}"
+    return Claim(name, statement, decision.verdict, decisive_line, evidence, notes)
 
 
 Judge = Callable[[pd.DataFrame, float, FamilyPair, Compare], Claim]

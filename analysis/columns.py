@@ -36,7 +36,7 @@ or diverged; a diverged run has chance error.
 `Frame.curves` has one row per evaluation: run_id, family, depth, seed, state, iteration,
 training_error (%) and test/error (%).
 
-`Frame.probes[NAME]` has the rows of one probe: run_id, family, depth, seed, iteration, moment,
+`Frame.probes[NAME]` has the rows of one probe: run_id, family, depth, seed, iteration, time_point,
 device, pictures (the number of images) and the columns that the probe measures.
 
 Claims read the training error, chance error, the resolution (error_step) and the state; conditions

@@ -32,7 +32,7 @@ def format_points(value: float) -> str:
 def format_bound(
     difference: Estimate,
     side: Side,
-    simultaneous: int = 1,
+    bound_count: int = 1,
     show: Callable[[float], str] = format_points,
     unit: str = " points",
 ) -> str:
@@ -41,13 +41,13 @@ def format_bound(
     Args:
         difference: the estimate.
         side: which bound to show.
-        simultaneous: the number of bounds that hold jointly with 95 % confidence (`Decision`).
+        bound_count: the number of bounds that hold jointly with 95 % confidence (`Decision`).
         show: formats the mean and the bound.
         unit: follows the mean.
     """
-    level = bonferroni_level(simultaneous)
+    level = bonferroni_level(bound_count)
     bound = difference.lower_at(level) if side == "lower" else difference.upper_at(level)
-    correction = f" (Holm, {simultaneous} bounds)" if simultaneous > 1 else ""
+    correction = f" (Holm, {bound_count} bounds)" if bound_count > 1 else ""
     name = f"{100 * CONFIDENCE:.0f} % {side} bound{correction}"
     return f"{show(difference.mean)}{unit}, {name} {show(bound)}"
 

@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 EXPONENTIAL, POWER = "exponential", "power law"
 FORMS: dict[str, Callable[[Array], Array]] = {EXPONENTIAL: np.asarray, POWER: np.log}  # depth -> z
 
-MAX_DOUBLINGS = 40  # of the step that brackets a bound; a bound beyond that is infinite
+MAX_DOUBLINGS = 40  # doublings of the step that brackets a bound; a bound beyond is infinite
 LOG_SQRT_2_PI = math.log(2 * math.pi) / 2  # in the logarithm of the normal density
 MAX_SIGMA = 100.0  # no limit in practice: a spread of a factor e^100
 MIN_LOG_PROBABILITY = -30.0  # intervals less probable than this do not count in an expectation
@@ -133,9 +133,9 @@ def fit_growth(form: str, depths: ArrayLike, after: ArrayLike, by: ArrayLike) ->
     Args:
         form: EXPONENTIAL or POWER.
         depths: depth of each run, shape (runs,).
-        after: the last evaluation before each run reached the error, in iterations; 0 if there is
-            none.
-        by: the first evaluation at which it had; infinite if there is none.
+        after: the last evaluation before each run reached the error, in iterations, or 0 if there
+            is none.
+        by: the first evaluation at which it had, or infinity if there is none.
 
     Raises:
         DegenerateSample: the times do not determine a slope.
@@ -196,9 +196,9 @@ def smallest_sigma(after: ArrayLike, by: ArrayLike) -> float:
     """Return the smallest spread of log time that these evaluations can show.
 
     This is the standard deviation of a uniform distribution as wide as the median interval. If a
-    line passes through every interval, the likelihood would otherwise drive sigma to 0 and make
-    the slope certain. No interval counts as wider than a factor of two: with evenly spaced
-    evaluations, none is from the second on.
+    line passes through every interval, the likelihood would otherwise drive sigma to 0 and make the
+    slope certain. No interval counts as wider than a factor of two: with evenly spaced evaluations,
+    none of the second or a later evaluation is.
 
     Args:
         after: start of each run's interval, in iterations.
@@ -220,11 +220,11 @@ class Discrimination:
     """
 
     mean: float
-    deviation: float
+    std: float
 
     def probability(self, margin: float) -> float:
         """Return the probability that the true form leads by `margin` (normal approximation)."""
-        return float(stats.norm.sf((margin - self.mean) / self.deviation))
+        return float(stats.norm.sf((margin - self.mean) / self.std))
 
 
 def predict_discrimination(
@@ -239,7 +239,7 @@ def predict_discrimination(
     form leads by 2 in up to a tenth more of the repetitions than predicted.
 
     Args:
-        truth: the growth that is assumed to be true.
+        truth: the growth model that is assumed to be true.
         other: the form that it is compared with.
         depths: depth of each run of the design.
         evaluations: iterations at which every run is evaluated, ascending.
@@ -296,7 +296,7 @@ class _Likelihood:
         upper: end of each interval; may be infinite.
         design: the line's predictors, shape (intervals, coefficients).
         floor: the smallest sigma that is allowed.
-        weight: how often each interval counts; None: once.
+        weight: how often each interval counts, or None if each counts once.
     """
 
     lower: Array

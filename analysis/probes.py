@@ -16,7 +16,8 @@ from degradation.records.valid_rows import read_rows
 
 ID_COLUMNS = ("run_id", "family", "depth", "seed")
 LAST_ITERATION = "config.schedule.iterations"
-INITIALISATION, END = "initialisation", "end"  # moments; all others are named by their iteration
+# Names of time points; all others are named by their iteration.
+INITIALISATION, END = "initialisation", "end"
 
 ProbeTables = dict[str, pd.DataFrame]  # probe: its table
 
@@ -24,9 +25,9 @@ ProbeTables = dict[str, pd.DataFrame]  # probe: its table
 def read_probe_tables(root: Path | str, runs: pd.DataFrame, excluded: list[str]) -> ProbeTables:
     """Return the tables of all probes that were run on the finished networks.
 
-    A row has the columns that its probe measures, those of ID_COLUMNS, `iteration`, `moment` (the
-    iteration in words), `pictures` (the number of images) and `device`. The table `landscape` has
-    one row per point, without iteration and moment.
+    A row has the columns that its probe measures, those of ID_COLUMNS, `iteration`, `time_point`
+    (the iteration in words), `pictures` (the number of images) and `device`. The table `landscape`
+    has one row per point, without iteration and time point.
 
     Only runs that are done count: the probes of an unfinished run are incomplete.
 
@@ -47,7 +48,7 @@ def read_probe_tables(root: Path | str, runs: pd.DataFrame, excluded: list[str])
                 IMAGES: row[IMAGES],
                 DEVICE: row[DEVICE],
                 **identity,
-                "moment": _name_moment(row[ITERATION], run[LAST_ITERATION]),
+                "time_point": _name_time_point(row[ITERATION], run[LAST_ITERATION]),
             }
             builders.setdefault(row[PROBE], _TableBuilder()).add(head, row[TABLE])
         points = _read_landscape_points(record, excluded)
@@ -124,15 +125,15 @@ def _build_landscape(points: list[Row]) -> pd.DataFrame:
     return table.assign(**{IMAGES: counts})
 
 
-def _name_moment(iteration: int, last_iteration: int) -> str:
+def _name_time_point(iteration: int, last_iteration: int) -> str:
     return {0: INITIALISATION, last_iteration: END}.get(iteration, f"iteration {iteration}")
 
 
 def select_sample_size(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Return the rows of one probe that were measured on the same number of images.
 
-    Measurements on samples of different sizes must not be averaged. The size that most runs have
-    is selected; a tie goes to the size with the most moments, then to the largest.
+    Measurements on samples of different sizes must not be averaged. The size that most runs have is
+    selected; a tie goes to the size with the most time points, then to the largest.
 
     Returns:
         The rows, and a list with one sentence that names the excluded runs; empty if there are
@@ -140,8 +141,8 @@ def select_sample_size(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """
     if IMAGES not in table or table[IMAGES].nunique() < 2:
         return table, []
-    moments = table.drop_duplicates(["run_id", ITERATION, IMAGES])
-    counts = moments.groupby(IMAGES)["run_id"].agg(["nunique", "size"])
+    time_points = table.drop_duplicates(["run_id", ITERATION, IMAGES])
+    counts = time_points.groupby(IMAGES)["run_id"].agg(["nunique", "size"])
     ranked = counts.reset_index().sort_values(["nunique", "size", IMAGES])
     selected_size = ranked[IMAGES].iloc[-1]
     is_selected = table[IMAGES] == selected_size

@@ -88,8 +88,8 @@ def _not_compared(runs: pd.DataFrame) -> list[Claim]:
     if not reasons:
         return []
     statement = "the errors equal those published for the same networks"
-    decisive = f"not compared with published numbers: {abbreviate(reasons, '; ')}"
-    return [Claim("published numbers", statement, Verdict.NOT_TESTED, decisive, reasons)]
+    decisive_line = f"not compared with published numbers: {abbreviate(reasons, '; ')}"
+    return [Claim("published numbers", statement, Verdict.NOT_TESTED, decisive_line, reasons)]
 
 
 def _unpublished_networks(runs: pd.DataFrame, data: str) -> list[str]:
@@ -120,12 +120,12 @@ def _judge(runs: pd.DataFrame, paper: PublishedValue, margin: float) -> Claim:
         reason = f"{missing} of {len(runs)} runs of {network} {verb} no {metric}"
         return not_tested(name, statement, [reason])
 
-    decisive = _format_comparison(values, paper)
-    evidence = [decisive]
+    decisive_line = _format_comparison(values, paper)
+    evidence = [decisive_line]
     if paper.metric == TEST_ERROR:
         evidence += _further_evidence(runs, values, paper)
     verdict = equivalence_verdict(difference_from_published(values, paper), margin)
-    return Claim(name, statement, verdict, decisive, evidence, _notes(runs, paper))
+    return Claim(name, statement, verdict, decisive_line, evidence, _notes(runs, paper))
 
 
 def metric_values(runs: pd.DataFrame, metric: str) -> list[float]:

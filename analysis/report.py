@@ -169,6 +169,6 @@ def _label_runs(run_ids: pd.Series, sections: list[Section]) -> list[str]:
 
 
 def _verdict_row(claim: Claim) -> tuple[str, str, str]:
-    """Return a claim's name, verdict (or outcome, for a check) and decisive evidence."""
+    """Return a claim's name, verdict (or outcome, for a check) and decisive line."""
     outcome = claim.outcome if isinstance(claim, Check) else str(claim.verdict)
-    return claim.name, outcome, claim.decisive
+    return claim.name, outcome, claim.decisive_line

@@ -39,7 +39,7 @@ class Section:
         margin: the claims' margin in points of training error; None if they are about another
             quantity.
         claims: the claims with their verdicts.
-        figures: for each file stem a figure and its caption.
+        figures: each figure with its caption, by file stem.
         tables: a table for each file stem.
         summary: for a condition, its results by family and depth (`summarise`).
         run_ids: for a condition, its runs.

@@ -1,4 +1,4 @@
-"""The Jonckheere-Terpstra test: do values rise from group to group?
+"""The Jonckheere-Terpstra test: do values increase from group to group?
 
 Like `analysis.statistics`, this module knows nothing about networks.
 
@@ -19,15 +19,15 @@ MAX_TABLE_CELLS = 200_000  # counted at once: a few megabytes
 
 
 def increasing_trend(groups: Sequence[float], values: Sequence[float]) -> tuple[float, float]:
-    """Test whether values rise from group to group (Jonckheere-Terpstra).
+    """Test whether values increase from group to group (Jonckheere-Terpstra).
 
     The statistic is the number of pairs of runs in which the run of the higher group has the higher
     value, minus the number in which it has the lower one. Its distribution under no trend comes
     from 9,999 random permutations of the values over all runs, by a generator with a fixed seed, so
     equal input gives equal output.
 
-    Limits: values are exchanged freely, as if a seed were not a block across groups. If runs of one
-    seed rise and fall together, p is too large rather than too small.
+    Limits: values are exchanged freely, as if a seed were not a block across groups. If the runs of
+    one seed vary together, p is too large rather than too small.
 
     Args:
         groups: the group of each run, such as its depth, shape (n,).
@@ -59,9 +59,9 @@ def _concordances(
     rank: NDArray[np.int64],
     shape: tuple[int, int],
 ) -> NDArray[np.int64]:
-    """Return, for each order, the rising pairs of runs minus the falling ones.
+    """Return, for each order, the increasing pairs of runs minus the decreasing ones.
 
-    A pair rises if the run of the higher group has the higher value.
+    A pair is increasing if the run of the higher group has the higher value.
 
     The pairs are too many to list, so they are counted from a table per order: how many runs of
     each group have each rank.

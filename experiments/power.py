@@ -32,7 +32,10 @@ LEDGER = Path(__file__).parent / "ledger/quick"
 PAGE = Path(__file__).parents[1] / "docs/verdicts.md"
 BEGIN_TABLE, END_TABLE = "<!-- power: begin -->", "<!-- power: end -->"
 QUICK = "quick"
-DESIGNS = (QUICK, "convergence_digits")  # for the claim about exponential growth
+DESIGNS = (
+    QUICK,
+    "convergence_digits",
+)  # those in which the claim about exponential growth is simulated
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -69,8 +72,8 @@ def read_design(experiment: str) -> Design:
     return Design(
         depths=tuple(sorted({config.model.depth for config in plain})),
         seeds=len({config.seed for config in plain}),
-        every=schedule.evaluate_every,
-        last=schedule.iterations,
+        evaluate_every=schedule.evaluate_every,
+        iterations=schedule.iterations,
         drops=tuple(schedule.milestones),
     )
 

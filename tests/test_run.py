@@ -55,7 +55,7 @@ def interrupt(config, monkeypatch, iteration, signum=signal.SIGTERM):
             train(config)
 
 
-def test_training_takes_probes_at_the_configured_moments(tiny):
+def test_training_takes_probes_at_the_configured_time_points(tiny):
     config = tiny("probes.early=2")
     train(config)
     rows = locate_run(config).record.valid_prefix(PROBES_FILE)

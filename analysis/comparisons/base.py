@@ -11,8 +11,7 @@ from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
 from degradation.metrics import TEST_ERROR
 
-# The end of a caption.
-MARKS = "Points are runs; error bars are 95 % Student-t confidence intervals of the mean."
+CAPTION_SUFFIX = "Points are runs; error bars are 95 % Student-t confidence intervals of the mean."
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Comparison:
         title: the section's heading.
         claims: what the comparison decides.
         table: one row per value of the factor, family and depth.
-        figures: for each file stem a figure and its caption.
+        figures: each figure with its caption, by file stem.
     """
 
     name: str

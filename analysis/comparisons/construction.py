@@ -17,7 +17,7 @@ from analysis.claim import (
     training_error_difference,
 )
 from analysis.columns import TRAINING_ERROR, TRAINING_ERROR_AT_START
-from analysis.comparisons.base import MARKS, Comparison, build_table
+from analysis.comparisons.base import CAPTION_SUFFIX, Comparison, build_table
 from analysis.evidence import caveats, format_bound, format_comparison
 from analysis.figures import construction
 from analysis.frame import Frame, group_by_depth
@@ -38,7 +38,7 @@ EXACT_BN = (
 CAPTION = (
     "Training error of plain networks trained from scratch, of the networks constructed from a"
     " trained shallow one before they are trained themselves, and of the same networks after"
-    f" training with the whole schedule. {MARKS}"
+    f" training with the whole schedule. {CAPTION_SUFFIX}"
 )
 
 
@@ -108,11 +108,11 @@ def judge_existence(frame: Frame) -> Claim:
         span = f"{excess.min():+.3g} to {excess.max():+.3g} points"
         evidence.append(f"{depth} layers minus {parent}: {span} within seeds")
     verdict = Verdict.REPRODUCED if worst <= ROUNDING_POINTS else Verdict.CONTRADICTED
-    decisive = (
+    decisive_line = (
         f"{len(groups)} depths, worst case {worst:+.3g} points above {parent}"
         f" (tolerance for rounding: {ROUNDING_POINTS:g})"
     )
-    return Claim(name, statement, verdict, decisive, evidence)
+    return Claim(name, statement, verdict, decisive_line, evidence)
 
 
 def _find_parents(frame: Frame) -> tuple[str, pd.DataFrame, str]:
@@ -158,8 +158,8 @@ def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
     deepest = max(trained)
     decision = decide({deepest: differences[deepest]}, "above", margin)
     line = format_bound(differences[deepest], decision.side)
-    decisive = f"from scratch minus constructed, {deepest} layers: {line}"
-    return Claim(name, statement, decision.verdict, decisive, evidence, notes)
+    decisive_line = f"from scratch minus constructed, {deepest} layers: {line}"
+    return Claim(name, statement, decision.verdict, decisive_line, evidence, notes)
 
 
 def judge_further_training(frame: Frame, margin: float) -> Claim:
@@ -197,6 +197,6 @@ def judge_further_training(frame: Frame, margin: float) -> Claim:
         f" constructed-{highest.idxmax()} rose to {highest.max():.1f} % at one evaluation"
     )
     decision = decide(differences, "below", margin)
-    line = format_bound(differences[decision.worst], decision.side, decision.simultaneous)
-    decisive = f"worst case, {decision.worst} layers, after minus before: {line}"
-    return Claim(name, statement, decision.verdict, decisive, evidence, notes)
+    line = format_bound(differences[decision.worst], decision.side, decision.bound_count)
+    decisive_line = f"worst case, {decision.worst} layers, after minus before: {line}"
+    return Claim(name, statement, decision.verdict, decisive_line, evidence, notes)

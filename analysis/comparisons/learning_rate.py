@@ -38,7 +38,7 @@ CAPTION = (
 
 
 def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
-    """Return the comparison if the runs differ in the learning rate alone."""
+    """Return the comparison if the runs differ only in the learning rate."""
     if keys != [LR]:
         return None
     claims = _judge_at_best_rates(frame.runs, margin)
@@ -74,13 +74,13 @@ def _judge_at_each_rate(runs: pd.DataFrame, margin: float) -> list[str]:
     for lr, group in runs.groupby(LR):
         claims = (judge_no_degradation(group, margin, pair), judge_fix(group, margin, pair))
         lines += [
-            f"lr {lr:g}, {claim.name}: {claim.verdict} ({claim.decisive})" for claim in claims
+            f"lr {lr:g}, {claim.name}: {claim.verdict} ({claim.decisive_line})" for claim in claims
         ]
     return lines
 
 
 def _find_gaps(runs: pd.DataFrame) -> list[str]:
-    """Return why the best rates are unknown; empty if they are known.
+    """Return why the best rates are unknown, or an empty list if they are known.
 
     The reasons are unfinished runs, repeated seeds, rates with a single seed, and networks that
     were not trained at every rate.

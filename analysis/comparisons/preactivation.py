@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis.claim import Claim, decide, not_tested, training_error_difference
-from analysis.comparisons.base import MARKS, Comparison, build_table
+from analysis.comparisons.base import CAPTION_SUFFIX, Comparison, build_table
 from analysis.evidence import caveats, format_bound, format_comparison
 from analysis.figures import error_vs_factor
 from analysis.frame import Frame, group_by_depth
@@ -13,12 +13,12 @@ POSITION = 3
 BLOCK_ORDER = "config.model.order"
 CAPTION = (
     "Training error by the order of convolution, batch normalisation and ReLU: post (He et al."
-    f" 2015) and pre (He et al. 2016). {MARKS}"
+    f" 2015) and pre (He et al. 2016). {CAPTION_SUFFIX}"
 )
 
 
 def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
-    """Return the comparison if the runs differ in the order within a block alone."""
+    """Return the comparison if the runs differ only in the order within a block."""
     if keys != [BLOCK_ORDER]:
         return None
     claims = [judge_no_worse(frame.runs, "preactivation", "residual", margin)]
@@ -49,7 +49,7 @@ def judge_no_worse(runs: pd.DataFrame, family: str, baseline: str, margin: float
     if not differences:
         return not_tested(family, statement, ["the families have no depth in common"])
     decision = decide(differences, "below", margin)
-    line = format_bound(differences[decision.worst], decision.side, decision.simultaneous)
-    decisive = f"worst case, {decision.worst} layers, {family} minus {baseline}: {line}"
+    line = format_bound(differences[decision.worst], decision.side, decision.bound_count)
+    decisive_line = f"worst case, {decision.worst} layers, {family} minus {baseline}: {line}"
     notes = caveats(runs, groups, baselines)
-    return Claim(family, statement, decision.verdict, decisive, evidence, notes)
+    return Claim(family, statement, decision.verdict, decisive_line, evidence, notes)

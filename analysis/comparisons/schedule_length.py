@@ -6,19 +6,19 @@ import pandas as pd
 
 from analysis.claim import Claim
 from analysis.claims import family_pair, judge_degradation
-from analysis.comparisons.base import MARKS, Comparison, build_table
+from analysis.comparisons.base import CAPTION_SUFFIX, Comparison, build_table
 from analysis.figures import error_vs_factor
 from analysis.frame import Frame
 
 POSITION = 2
 ITERATIONS = "config.schedule.iterations"
-CAPTION = f"Training error at the end of schedules of different lengths. {MARKS}"
+CAPTION = f"Training error at the end of schedules of different lengths. {CAPTION_SUFFIX}"
 
 
 def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
     """Return the comparison if the runs differ in nothing but the schedule, its length included."""
-    differs_in_schedule_alone = all(key.startswith("config.schedule.") for key in keys)
-    if ITERATIONS not in keys or not differs_in_schedule_alone:
+    differs_only_in_schedule = all(key.startswith("config.schedule.") for key in keys)
+    if ITERATIONS not in keys or not differs_only_in_schedule:
         return None
     claim = judge_longest_schedule(frame.runs, margin)
     figure = error_vs_factor.plot(frame, ITERATIONS, "iterations of the whole schedule")
@@ -34,6 +34,6 @@ def judge_longest_schedule(runs: pd.DataFrame, margin: float) -> Claim:
     evidence = list(claim.evidence)
     for iterations, group in runs[runs[ITERATIONS] < longest].groupby(ITERATIONS):
         shorter = judge_degradation(group, margin, pair)
-        evidence.append(f"for comparison, {iterations} iterations: {shorter.decisive}")
+        evidence.append(f"for comparison, {iterations} iterations: {shorter.decisive_line}")
     statement = f"after {longest} iterations, degradation still exceeds {margin:g} points"
     return replace(claim, name="longer training", statement=statement, evidence=evidence)

@@ -16,7 +16,7 @@ from analysis.claim import (
     training_error_difference,
 )
 from analysis.claims import family_pair
-from analysis.comparisons.base import MARKS, Comparison, build_table
+from analysis.comparisons.base import CAPTION_SUFFIX, Comparison, build_table
 from analysis.evidence import caveats, format_comparison
 from analysis.figures import error_vs_factor
 from analysis.frame import Frame, group_by_depth
@@ -25,11 +25,11 @@ from analysis.statistics import Difference, bonferroni_level
 
 POSITION = 1
 SHORTCUT = "config.model.shortcut"
-CAPTION = f"Training error of the last iteration by shortcut. {MARKS}"
+CAPTION = f"Training error of the last iteration by shortcut. {CAPTION_SUFFIX}"
 
 
 def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
-    """Return the comparison if the runs differ in the shortcut alone."""
+    """Return the comparison if the runs differ only in the shortcut."""
     if keys != [SHORTCUT]:
         return None
     claim = judge_projections(frame.runs, margin)

@@ -29,7 +29,7 @@ class ConditionFigure(Protocol):
     """A module that draws a figure of one condition: runs that differ in family, depth and seed."""
 
     POSITION: int  # place in the report
-    FILE_STEM: str  # of its files, such as "error-against-depth"
+    FILE_STEM: str  # stem of its files, such as "error-against-depth"
     CAPTION: str
 
     def applies_to(self, frame: Frame) -> bool:

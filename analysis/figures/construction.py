@@ -1,4 +1,4 @@
-"""Training error of plain networks, and of constructed ones before and after their training."""
+"""Training error of plain networks, and of constructed ones before and after training."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR, TRAINING_ERROR_AT_START
 from analysis.figures.layout import (
     add_legend_from,
+    annotate_beside,
     compute_offset,
     draw_chance,
     list_depths,
-    print_beside,
     set_depth_axis,
     set_percent_axis,
 )
@@ -27,7 +27,7 @@ LINES = (
     ("constructed, before training", "constructed", TRAINING_ERROR_AT_START, UNTRAINED_STYLE),
     ("constructed, after training", "constructed", TRAINING_ERROR, FAMILY_STYLES["constructed"]),
 )
-LINE_DISTANCE = 0.12  # distance between lines at one depth; depths are 1 apart
+LINE_SPACING = 0.12  # horizontal spacing between lines at one depth; depths are 1 apart
 
 
 def draw(frame: Frame, ax: Axes, families: tuple[str, ...]) -> Axes:
@@ -39,13 +39,13 @@ def draw(frame: Frame, ax: Axes, families: tuple[str, ...]) -> Axes:
             continue
         x_positions, intervals = [], []
         for depth, group in group_by_depth(runs[runs[column].notna()], family).items():
-            x = depths.index(depth) + compute_offset(index, len(LINES), LINE_DISTANCE)
+            x = depths.index(depth) + compute_offset(index, len(LINES), LINE_SPACING)
             interval = compute_interval(group, column)
             errors = group[column].tolist()
             draw_runs([x] * len(errors), errors, ax, style["color"])
             if family == "plain":
                 text, point = f"{interval.mean:.1f}", (x, interval.mean)
-                print_beside(text, point, ax, (-6, 7), TEXT_COLORS[family], ha="right")
+                annotate_beside(text, point, ax, (-6, 7), TEXT_COLORS[family], ha="right")
             x_positions.append(x)
             intervals.append(interval)
         draw_means(x_positions, intervals, ax, style | {"label": label})
@@ -59,7 +59,7 @@ def plot(frame: Frame) -> Figure:
     draw(frame, left, ("plain", "constructed"))
     draw(frame, right, ("constructed",))
     left.set_title("plain and constructed networks")
-    right.set_title("constructed networks alone, enlarged")
+    right.set_title("constructed networks only, enlarged")
     draw_chance(left, frame.runs["chance"])
     set_percent_axis(left, f"training error ({frame.error_kind}, %)", -4)
     right.set_ylabel(f"training error ({frame.error_kind}, %)")

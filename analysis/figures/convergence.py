@@ -28,7 +28,7 @@ CAPTION = (
     "learns faster for a while after it, so times beyond that line do not belong to one learning "
     "rate."
 )
-RUN_DISTANCE = 0.9  # layers; distance between the runs of one depth
+RUN_SPACING = 0.9  # horizontal spacing between the runs of one depth, in layers
 HEADROOM = 10.0  # the axis ends at this multiple of the last iteration
 CENSORED_STYLE: dict[str, Any] = {
     "marker": "^",
@@ -49,12 +49,12 @@ def draw(times: pd.DataFrame, ax: Axes, fits: Sequence[GrowthFit], fitted_family
     """
     families = list_families(times)
     for family_index, family in enumerate(families):
-        of_family = times[times["family"] == family].sort_values("seed")
-        for _, group in of_family.groupby("depth"):
+        family_rows = times[times["family"] == family].sort_values("seed")
+        for _, group in family_rows.groupby("depth"):
             centre = (len(group) - 1) / 2
             family_shift = (family_index - (len(families) - 1) / 2) * (2 * centre + 2)
             shifts = np.arange(len(group)) - centre + family_shift
-            x_positions = group["depth"].to_numpy() + RUN_DISTANCE * shifts
+            x_positions = group["depth"].to_numpy() + RUN_SPACING * shifts
             _draw_runs(group, x_positions, ax, FAMILY_STYLES[family])
     depths = np.linspace(times["depth"].min(), times["depth"].max(), 200)
     for fit in fits:
@@ -106,7 +106,7 @@ def draw_medians(times: pd.DataFrame, ax: Axes) -> Axes:
         by_depth = times[times["threshold"] == threshold].groupby("depth")
         medians, last = by_depth["by"].median(), by_depth["last"].max()
         style = depth_style(index, len(thresholds))
-        shift = RUN_DISTANCE * (index - (len(thresholds) - 1) / 2)
+        shift = RUN_SPACING * (index - (len(thresholds) - 1) / 2)
         x_positions = medians.index.to_numpy(dtype=float) + shift
         is_censored = np.isinf(medians.to_numpy())
         # No line joins two censored medians: it would look as if the time stayed the same.

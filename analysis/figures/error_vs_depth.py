@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.figures.layout import (
     add_legend_from,
+    annotate_beside,
     compute_offset,
     draw_chance,
     list_depths,
     list_families,
-    print_beside,
     set_depth_axis,
     set_percent_axis,
 )
@@ -34,7 +34,7 @@ CAPTION = (
     "bars are 95 % Student-t confidence intervals of the mean. Means and intervals include "
     "diverged runs."
 )
-FAMILY_DISTANCE = 0.16  # distance between families at one depth; depths are 1 apart
+FAMILY_SPACING = 0.16  # horizontal spacing between families at one depth; depths are 1 apart
 LOWEST = -9  # percent: room below 0 for the printed means
 
 
@@ -48,7 +48,7 @@ def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
     depths = list_depths(frame.runs)
     families = list_families(runs)
     for index, family in enumerate(families):
-        shift = compute_offset(index, len(families), FAMILY_DISTANCE)
+        shift = compute_offset(index, len(families), FAMILY_SPACING)
         x_positions, intervals = [], []
         for depth, group in group_by_depth(runs, family).items():
             x = depths.index(depth) + shift
@@ -83,10 +83,10 @@ def _print_mean(family: str, x: float, interval: Interval, ax: Axes) -> None:
     text = f"{interval.mean:.1f}"
     color = TEXT_COLORS[family]
     if family.startswith("plain"):
-        print_beside(text, (x, interval.mean), ax, (-6, 7), color, ha="right")
+        annotate_beside(text, (x, interval.mean), ax, (-6, 7), color, ha="right")
     else:
         bottom = max(interval.low, 0.0) if interval.n > 1 else interval.mean
-        print_beside(text, (x, bottom), ax, (0, -7), color, ha="center", va="top")
+        annotate_beside(text, (x, bottom), ax, (0, -7), color, ha="center", va="top")
 
 
 def applies_to(_frame: Frame) -> bool:

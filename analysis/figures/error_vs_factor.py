@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.figures.layout import (
     add_legend_from,
+    annotate_beside,
     compute_offset,
     draw_chance,
     list_depths,
     list_families,
-    print_beside,
     set_percent_axis,
 )
 from analysis.figures.mean_interval import draw_means, draw_runs
@@ -21,7 +21,7 @@ from analysis.figures.style import FAMILY_STYLES, TEXT_COLORS
 from analysis.frame import Frame
 from analysis.summary import compute_interval
 
-FAMILY_DISTANCE = 0.16  # distance between families at one value; values are 1 apart
+FAMILY_SPACING = 0.16  # horizontal spacing between families at one value; values are 1 apart
 
 
 def draw(frame: Frame, ax: Axes, key: str, depth: int, connected: bool) -> Axes:
@@ -34,14 +34,14 @@ def draw(frame: Frame, ax: Axes, key: str, depth: int, connected: bool) -> Axes:
     runs = frame.runs[is_finished & (frame.runs["depth"] == depth)]
     values = sort_values(frame.runs[key])
     for family in list_families(frame.runs):
-        of_family = runs[runs["family"] == family]
+        family_rows = runs[runs["family"] == family]
         x_positions, intervals = [], []
         for position, value in enumerate(values):
-            group = of_family[of_family[key] == value]
+            group = family_rows[family_rows[key] == value]
             if group.empty:
                 continue
             families = list_families(runs[runs[key] == value])
-            shift = compute_offset(families.index(family), len(families), FAMILY_DISTANCE)
+            shift = compute_offset(families.index(family), len(families), FAMILY_SPACING)
             x = position + shift
             interval = compute_interval(group, TRAINING_ERROR)
             errors = group[TRAINING_ERROR].tolist()
@@ -63,7 +63,7 @@ def draw(frame: Frame, ax: Axes, key: str, depth: int, connected: bool) -> Axes:
 def _print_mean(family: str, x: float, mean: float, ax: Axes) -> None:
     """Print a mean beside its marker: plain networks on the left, others on the right."""
     shift, side = ((-7, 4), "right") if family.startswith("plain") else ((7, 4), "left")
-    print_beside(f"{mean:.1f}", (x, mean), ax, shift, TEXT_COLORS[family], ha=side)
+    annotate_beside(f"{mean:.1f}", (x, mean), ax, shift, TEXT_COLORS[family], ha=side)
 
 
 def sort_values(column: pd.Series) -> list[Any]:
@@ -79,7 +79,7 @@ def _sort_key(value: Any) -> tuple[bool, Any]:
 def plot(frame: Frame, key: str, label: str, connected: bool = True) -> Figure:
     """Return the figure: one panel per depth, all on a shared scale.
 
-    `key` and `connected`: see `draw`. `label`: of the horizontal axis, with the unit.
+    `key` and `connected`: see `draw`. `label`: the label of the horizontal axis, with the unit.
     """
     depths = list_depths(frame.runs)
     figure = Figure(figsize=(max(4.4 * len(depths), 7), 4.6), layout="constrained")

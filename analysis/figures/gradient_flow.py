@@ -11,7 +11,7 @@ from analysis.figures.layout import (
     add_legend,
     list_depths,
     list_families,
-    list_moments,
+    list_time_points,
     make_depth_handles,
 )
 from analysis.figures.mean_interval import draw_curves
@@ -57,17 +57,21 @@ def plot(table: pd.DataFrame, column: str, label: str) -> Figure:
 
     `table`: rows of the probe `gradient_flow`. `column`: the norm to draw. `label`: its axis label.
     """
-    families, depths, moments = list_families(table), list_depths(table), list_moments(table)
-    size = (max(2.7 * len(moments), 6), 2.9 * len(families) + 0.8)
+    families, depths, time_points = (
+        list_families(table),
+        list_depths(table),
+        list_time_points(table),
+    )
+    size = (max(2.7 * len(time_points), 6), 2.9 * len(families) + 0.8)
     figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(len(families), len(moments), sharex=True, sharey=True, squeeze=False)
+    axes = figure.subplots(len(families), len(time_points), sharex=True, sharey=True, squeeze=False)
     for row, family in zip(axes, families, strict=True):
-        of_family = table[table["family"] == family]
-        for ax, iteration in zip(row, moments[ITERATION], strict=True):
-            draw(of_family[of_family[ITERATION] == iteration], ax, depths, column)
+        family_rows = table[table["family"] == family]
+        for ax, iteration in zip(row, time_points[ITERATION], strict=True):
+            draw(family_rows[family_rows[ITERATION] == iteration], ax, depths, column)
         row[0].set_ylabel(f"{family}\n{label}")
-    for ax, moment in zip(axes[0], moments["moment"], strict=True):
-        ax.set_title(moment)
+    for ax, time_point in zip(axes[0], time_points["time_point"], strict=True):
+        ax.set_title(time_point)
     for ax in axes[-1]:
         ax.set_xlabel("block")
         for tick, side in zip(ax.get_xticklabels(), ("left", "center", "right"), strict=True):

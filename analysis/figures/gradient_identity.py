@@ -14,7 +14,7 @@ from analysis.figures.layout import (
     add_legend_from,
     compute_offset,
     list_depths,
-    list_moments,
+    list_time_points,
 )
 from analysis.figures.mean_interval import draw_curves, draw_over_depth
 from analysis.figures.style import FAMILY_STYLES
@@ -34,12 +34,12 @@ SHARE_CAPTION = (
     "The shortcut's share of the gradient, mean over a network's blocks, against depth. Each point "
     "is a run; lines join the means over seeds, with 95 % Student-t confidence intervals of the "
     "mean. At 0 the whole gradient passes through the convolutions of each block, at 1 the whole "
-    "gradient comes through the shortcuts. A rising line means that in a deeper network the "
-    "convolutions of a single block change the passing gradient less."
+    "gradient comes through the shortcuts. An increasing line means that in a deeper network, the "
+    "convolutions of a single block change the gradient less."
 )
 MAX_DEPTHS = 3  # largest number of columns
 SHAPE_CHANGE_STYLE: dict[str, Any] = {"color": "0.87", "lw": 0}
-MOMENT_DISTANCE = 0.12  # distance between moments at one depth; depths are 1 apart
+TIME_POINT_SPACING = 0.12  # horizontal spacing between time points at one depth; depths are 1 apart
 MAX_MARKED_BLOCKS = 11  # lines over more blocks have no markers
 
 
@@ -60,7 +60,9 @@ def _term_styles(family: str) -> dict[str, dict[str, Any]]:
 
 
 def draw(table: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw the norms of both terms, relative to the gradient's, over the blocks, counted from 1.
+    """Draw the norms of both terms against the block number, counted from 1.
+
+    The norms are relative to that of the gradient.
 
     `table`: rows of the probe `identity` of one family, depth and iteration, of the form `block`.
     """
@@ -79,36 +81,39 @@ def draw(table: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-def _first_and_last_moment(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a row of the first and of the last moment; one row if there is one moment."""
-    moments = list_moments(table)
-    return moments.iloc[[0, -1]] if len(moments) > 1 else moments
+def _select_first_and_last(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row each for the first and the last time point.
+
+    Returns a single row if there is only one.
+    """
+    time_points = list_time_points(table)
+    return time_points.iloc[[0, -1]] if len(time_points) > 1 else time_points
 
 
 def plot_terms(table: pd.DataFrame) -> Figure:
     """Return the figure of both terms, on a shared scale.
 
-    Columns: the shallowest, a middle and the deepest depth. Rows: the first and the last moment.
-    `table`: rows of the probe `identity` of one family.
+    Columns: the shallowest, a middle and the deepest depth. Rows: the first and the last time
+    point. `table`: rows of the probe `identity` of one family.
     """
     table = table[table["form"] == "block"]
-    depths, moments = list_depths(table), _first_and_last_moment(table)
+    depths, time_points = list_depths(table), _select_first_and_last(table)
     if len(depths) > MAX_DEPTHS:
         depths = [depths[0], depths[len(depths) // 2], depths[-1]]
-    size = (max(4.4 * len(depths), 6), 2.8 * len(moments) + 0.8)
+    size = (max(4.4 * len(depths), 6), 2.8 * len(time_points) + 0.8)
     figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(len(moments), len(depths), sharex="col", sharey=True, squeeze=False)
-    for row, (_, moment) in zip(axes, moments.iterrows(), strict=True):
-        at_moment = table[table[ITERATION] == moment[ITERATION]]
+    axes = figure.subplots(len(time_points), len(depths), sharex="col", sharey=True, squeeze=False)
+    for row, (_, time_point) in zip(axes, time_points.iterrows(), strict=True):
+        at_time_point = table[table[ITERATION] == time_point[ITERATION]]
         for ax, depth in zip(row, depths, strict=True):
-            rows = at_moment[at_moment["depth"] == depth]
+            rows = at_time_point[at_time_point["depth"] == depth]
             if len(rows):
                 draw(rows, ax)
-        row[0].set_ylabel(f"{moment['moment']}\nnorm relative to $dE/dx_l$")
+        row[0].set_ylabel(f"{time_point['time_point']}\nnorm relative to $dE/dx_l$")
     for ax, depth in zip(axes[0], depths, strict=True):
         ax.set_title(f"{depth} layers")
     for ax in axes[-1]:
-        ax.set_xlabel("block $l$ (1: next to the image)")
+        ax.set_xlabel("block $l$ (1 = closest to the input)")
     axes[0, 0].set_ylim(bottom=0)
     add_legend(figure, _legend_handles(str(table["family"].iloc[0])))
     return figure
@@ -120,22 +125,22 @@ def _legend_handles(family: str) -> list[Line2D | Patch]:
 
 
 def plot_share(values: pd.DataFrame, family: str) -> Figure:
-    """Return the figure of the shortcut's share against depth, at the first and the last moment.
+    """Return the figure of the shortcut's share against depth, at the first and last time points.
 
-    `values`: one row per run and moment, with the column `shortcut_share`. The first moment is
-    grey, the last one has the family's colour.
+    `values`: one row per run and time point, with the column `shortcut_share`. The first time point
+    is grey, the last one has the family's colour.
     """
-    depths, moments = list_depths(values), _first_and_last_moment(values)
+    depths, time_points = list_depths(values), _select_first_and_last(values)
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     ax = figure.subplots()
-    for index, (_, moment) in enumerate(moments.iterrows()):
+    for index, (_, time_point) in enumerate(time_points.iterrows()):
         groups = {}
-        for depth, group in values[values[ITERATION] == moment[ITERATION]].groupby("depth"):
+        for depth, group in values[values[ITERATION] == time_point[ITERATION]].groupby("depth"):
             groups[int(str(depth))] = group["shortcut_share"].tolist()
-        style = FAMILY_STYLES[family] | {"label": str(moment["moment"])}
-        if index == 0 and len(moments) > 1:
+        style = FAMILY_STYLES[family] | {"label": str(time_point["time_point"])}
+        if index == 0 and len(time_points) > 1:
             style |= {"color": "0.45", "linestyle": ":"}
-        shift = compute_offset(index, len(moments), MOMENT_DISTANCE)
+        shift = compute_offset(index, len(time_points), TIME_POINT_SPACING)
         draw_over_depth(groups, ax, depths, shift, style)
     ax.set_ylim(min(0.0, float(values["shortcut_share"].min())), 1)
     ax.set_ylabel("the shortcut's share of $dE/dx_l$,\nmean over blocks")

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from analysis.figures.style import CHANCE_STYLE, FAMILY_STYLES, LR_DROP_STYLE, depth_style
+from analysis.figures.style import FAMILY_STYLES, LR_DROP_STYLE, REFERENCE_STYLE, depth_style
 from degradation.metrics import ITERATION
 
 MAX_PERCENT = 105.0  # upper end of an axis of errors, with room for marks at 100 %
@@ -43,7 +43,7 @@ def describe_seeds(runs: pd.DataFrame, keys: Sequence[str] = ()) -> str:
     return f"There {'is' if most == 1 else 'are'} {number} {noun} per {network}."
 
 
-def list_moments(table: pd.DataFrame) -> pd.DataFrame:
+def list_time_points(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row per iteration at which the networks were probed, earliest first."""
     return table.drop_duplicates(ITERATION).sort_values(ITERATION)
 
@@ -81,7 +81,7 @@ def draw_chance(ax: Axes, chances: pd.Series) -> Axes:
     known_chances = chances.dropna()
     if len(known_chances):
         ax.axhline(
-            known_chances.max(), label=format_chance_label(known_chances.max()), **CHANCE_STYLE
+            known_chances.max(), label=format_chance_label(known_chances.max()), **REFERENCE_STYLE
         )
     return ax
 
@@ -101,7 +101,7 @@ def draw_lr_drops(ax: Axes, milestones: Sequence[int]) -> Axes:
     return ax
 
 
-def print_beside(
+def annotate_beside(
     text: str,
     point: tuple[float, float],
     ax: Axes,

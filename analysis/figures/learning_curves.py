@@ -15,7 +15,7 @@ from analysis.figures.layout import (
     make_depth_handles,
 )
 from analysis.figures.mean_interval import draw_curves
-from analysis.figures.style import CHANCE_STYLE, depth_style
+from analysis.figures.style import REFERENCE_STYLE, depth_style
 from analysis.frame import Frame
 from analysis.lr_drops import find_common_milestones
 from analysis.paper_protocol import follows_cifar10_protocol
@@ -45,7 +45,7 @@ TRAINING_WIDTH, TEST_WIDTH = 1.1, 2.6  # points
 def draw(frame: Frame, ax: Axes, family: str) -> Axes:
     """Draw the mean training error (thin) and test error (bold) of one family, in percent.
 
-    Only finished runs are drawn. A diverged run counts as chance error from its divergence on.
+    Only finished runs are drawn. A diverged run counts as chance error, starting at its divergence.
     """
     finished_runs = frame.runs.loc[frame.runs["state"].isin([*FINISHED_STATES]), "run_id"]
     is_drawn = (frame.curves["family"] == family) & frame.curves["run_id"].isin(finished_runs)
@@ -64,7 +64,7 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
     draw_lr_drops(ax, find_common_milestones(frame.runs))
     chance = frame.runs["chance"].dropna()
     if len(chance):
-        ax.axhline(chance.max(), **CHANCE_STYLE)
+        ax.axhline(chance.max(), **REFERENCE_STYLE)
     ax.set_xlabel("iteration")
     ax.set_title(f"{family} networks")
     return ax
@@ -115,10 +115,10 @@ def plot(frame: Frame) -> Figure:
 
 
 def _line_handles(kind: str) -> list[Line2D]:
-    """Return the legend's entries for what is not a depth. `kind`: of training error."""
+    """Return the legend's entries for what is not a depth. `kind`: the kind of training error."""
     training = f"training ({kind}), band: range over runs"
     return [
         Line2D([], [], color="0.2", linewidth=TRAINING_WIDTH, label=training),
         Line2D([], [], color="0.2", linewidth=TEST_WIDTH, label="test"),
-        Line2D([], [], label="chance", **CHANCE_STYLE),
+        Line2D([], [], label="chance", **REFERENCE_STYLE),
     ]

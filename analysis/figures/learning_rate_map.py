@@ -11,14 +11,15 @@ from analysis.figures.layout import list_depths, list_families
 from analysis.frame import Frame
 
 LR = "config.optim.lr"
-BLACK_FROM = 0.55  # fraction of the colour scale from which numbers are black, not white
-FRAME_COLOR = "#D55E00"
+# Fraction of the colour scale above which numbers are printed in black, not white.
+BLACK_FROM = 0.55
+OUTLINE_COLOR = "#D55E00"
 
 
 def draw(frame: Frame, ax: Axes, family: str, top: float) -> Axes:
     """Draw the mean training error (percent) of one family: rows are rates, columns are depths.
 
-    `top`: percent at the upper end of the colour scale. The lowest error of each depth is framed.
+    `top`: percent at the upper end of the colour scale. The lowest error of each depth is outlined.
     """
     rates = sorted(frame.runs[LR].unique())
     depths = list_depths(frame.runs)
@@ -30,7 +31,7 @@ def draw(frame: Frame, ax: Axes, family: str, top: float) -> Axes:
             text = "-" if np.isnan(error) else f"{error:.1f}"
             color = "black" if error > BLACK_FROM * top else "white"
             ax.text(column, row, text, ha="center", va="center", color=color)
-        _frame_lowest(means[:, column], column, ax)
+        _outline_lowest(means[:, column], column, ax)
     ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
     ax.set_yticks(range(len(rates)), [f"{rate:g}" for rate in rates])
     ax.set_xlabel("depth (layers)")
@@ -40,7 +41,7 @@ def draw(frame: Frame, ax: Axes, family: str, top: float) -> Axes:
 
 
 def _mean_errors(frame: Frame, family: str, rates: list[float], depths: list[int]) -> np.ndarray:
-    """Return the means over seeds, rates x depths, in percent; NaN without a finished run."""
+    """Return the means over seeds, rates x depths, in percent, or NaN where no run has finished."""
     is_finished = frame.runs["state"].isin([*FINISHED_STATES])
     runs = frame.runs[is_finished & (frame.runs["family"] == family)]
     means = runs.pivot_table(index=LR, columns="depth", values=TRAINING_ERROR, aggfunc="mean")
@@ -48,12 +49,12 @@ def _mean_errors(frame: Frame, family: str, rates: list[float], depths: list[int
     return errors
 
 
-def _frame_lowest(errors: np.ndarray, column: int, ax: Axes) -> None:
-    """Draw a frame around the lowest error of one depth. `errors`: one per learning rate."""
+def _outline_lowest(errors: np.ndarray, column: int, ax: Axes) -> None:
+    """Outline the lowest error of one depth. `errors`: one per learning rate."""
     if np.isnan(errors).all():
         return
     corner = (column - 0.48, int(np.nanargmin(errors)) - 0.48)
-    ax.add_patch(Rectangle(corner, 0.96, 0.96, fill=False, edgecolor=FRAME_COLOR, linewidth=2.5))
+    ax.add_patch(Rectangle(corner, 0.96, 0.96, fill=False, edgecolor=OUTLINE_COLOR, linewidth=2.5))
 
 
 def plot(frame: Frame) -> Figure:

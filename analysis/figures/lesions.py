@@ -16,15 +16,15 @@ from analysis.figures.layout import (
     make_depth_handles,
 )
 from analysis.figures.mean_interval import draw_curves
-from analysis.figures.style import CHANCE_STYLE, FAMILY_STYLES, TEXT_COLORS, depth_style
+from analysis.figures.style import FAMILY_STYLES, REFERENCE_STYLE, TEXT_COLORS, depth_style
 
 CAPTION = (
     "Test error after blocks were deleted (top) and after pairs of blocks were swapped (bottom), "
-    "against their number as a fraction of the blocks that keep the shape. At 0 the network is "
+    "against their number as a fraction of the shape-preserving blocks. At 0 the network is "
     "intact. Lines are means over seeds, bands the range over runs; within a run, the random sets "
     "of blocks are averaged first. All panels share one scale. A jump at the left edge means that "
-    "the network fails as soon as one block is deleted, a gentle slope that it loses a little with "
-    "each. In a stage with few blocks, a swap can undo the previous one."
+    "the network fails as soon as one block is deleted, a gentle slope means that each deletion "
+    "costs only a little. In a stage with few blocks, a swap can undo the previous one."
 )
 SINGLE_CAPTION = (
     "Test error after a single block was deleted, against the position of that block: one row per "
@@ -33,7 +33,10 @@ SINGLE_CAPTION = (
     "a plain network cannot lose those, and the claim excludes them."
 )
 # kind: row label, axis label
-KINDS = {"delete": ("deleted", "blocks deleted"), "swap": ("swapped", "swaps of two blocks")}
+KINDS = {
+    "delete": ("deleted", "fraction of shape-preserving blocks deleted"),
+    "swap": ("swapped", "swaps per shape-preserving block"),
+}
 INTACT_STYLE: dict[str, Any] = {"color": "0.35", "linestyle": "--", "linewidth": 1}
 
 
@@ -78,11 +81,11 @@ def plot(errors: pd.DataFrame, chance: float) -> Figure:
     figure = Figure(figsize=(max(5.2 * len(families), 6.5), 6.8), layout="constrained")
     axes = figure.subplots(len(KINDS), len(families), sharex=True, sharey=True, squeeze=False)
     for row, (kind, (row_label, axis_label)) in zip(axes, KINDS.items(), strict=True):
-        of_kind = errors[errors["kind"].isin(["none", kind])]
+        kind_rows = errors[errors["kind"].isin(["none", kind])]
         for ax, family in zip(row, families, strict=True):
-            draw(of_kind[of_kind["family"] == family], ax, depths)
-            ax.axhline(chance, **CHANCE_STYLE)
-            ax.set_xlabel(f"{axis_label} / blocks that keep the shape")
+            draw(kind_rows[kind_rows["family"] == family], ax, depths)
+            ax.axhline(chance, **REFERENCE_STYLE)
+            ax.set_xlabel(axis_label)
             ax.xaxis.set_tick_params(labelbottom=True)
         row[0].set_ylabel(f"{row_label}\ntest error (%)")
     for ax, family in zip(axes[0], families, strict=True):
@@ -105,14 +108,14 @@ def plot_single_deletions(table: pd.DataFrame, chance: float) -> Figure:
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(families), len(depths), sharex="col", sharey=True, squeeze=False)
     for row, family in zip(axes, families, strict=True):
-        of_family = table[table["family"] == family]
+        family_rows = table[table["family"] == family]
         for ax, depth in zip(row, depths, strict=True):
-            rows = of_family[of_family["depth"] == depth]
+            rows = family_rows[family_rows["depth"] == depth]
             if rows.empty:
-                ax.text(0.5, 0.5, "no run", transform=ax.transAxes, ha="center", color="0.4")
+                ax.text(0.5, 0.5, "no runs", transform=ax.transAxes, ha="center", color="0.4")
             else:
                 draw_single_deletions(rows, ax)
-            ax.axhline(chance, **CHANCE_STYLE)
+            ax.axhline(chance, **REFERENCE_STYLE)
             ax.set_ylim(0, 100)
         row[0].set_ylabel(f"{family}\ntest error (%)", color=TEXT_COLORS[family])
     for top, bottom, depth in zip(axes[0], axes[-1], depths, strict=True):
@@ -136,4 +139,4 @@ def _single_handles(chance: float) -> list[Line2D]:
 
 
 def _chance_handle(chance: float) -> Line2D:
-    return Line2D([], [], label=format_chance_label(chance), **CHANCE_STYLE)
+    return Line2D([], [], label=format_chance_label(chance), **REFERENCE_STYLE)

@@ -1,7 +1,7 @@
 """Means over seeds and their spread: the only place where figures draw them.
 
-A number per run is drawn as a point per run, with the mean of each group of runs and its 95 %
-Student-t confidence interval. A curve per run is drawn as the mean curve, with a band from the
+A per-run value is drawn as one point per run, with the mean of each group of runs and its 95 %
+Student-t confidence interval. Per-run curves are drawn as the mean curve, with a band from the
 lowest run to the highest.
 """
 
@@ -29,7 +29,7 @@ def draw_means(
 ) -> Axes:
     """Draw the means of groups of runs, joined by a line, and each interval as an error bar.
 
-    `style`: of the line and its markers. A group of one run has no interval and no bar.
+    `style`: the style of the line and its markers. A group of one run has no interval and no bar.
     """
     means = [interval.mean for interval in intervals]
     ax.plot(x_positions, means, **{"linewidth": 2, "markersize": 6, **style})
@@ -56,10 +56,10 @@ def draw_over_depth(
     shift: float,
     style: Mapping[str, Any],
 ) -> Axes:
-    """Draw a number per run against depth: points, means and 95 % confidence intervals.
+    """Draw a per-run value against depth: points, means and 95 % confidence intervals.
 
-    `groups`: the runs' numbers by depth; those that are not finite are not drawn. `depths`: all
-    depths of the axis, evenly spaced. `shift`: sets one family beside another.
+    `groups`: the runs' values by depth; those that are not finite are not drawn. `depths`: all
+    depths of the axis, evenly spaced. `shift`: horizontal offset that separates the families.
     """
     x_positions, intervals = [], []
     for depth, values in groups.items():

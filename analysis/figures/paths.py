@@ -25,8 +25,8 @@ CAPTION = (
 )
 COUNT_STYLE: dict[str, Any] = {"color": "0.55", "linewidth": 1.5}
 HALF_STYLE: dict[str, Any] = {"color": "0.25", "linestyle": ":", "linewidth": 1.5}
-# Two moments of one family differ in colour, line style and marker.
-MOMENT_STYLES: dict[str, dict[str, Any]] = {
+# Two time points of one family differ in colour, line style and marker.
+TIME_POINT_STYLES: dict[str, dict[str, Any]] = {
     INITIALISATION: {"color": "#E69F00", "linestyle": "--", "marker": "^"},
     END: {"color": "#0072B2", "linestyle": "-", "marker": "o"},
 }
@@ -35,11 +35,11 @@ MOMENT_STYLES: dict[str, dict[str, Any]] = {
 def draw(table: pd.DataFrame, ax: Axes, column: str, markers: bool = False) -> Axes:
     """Draw the mean of `column` over runs against path length, with the range over runs.
 
-    `table`: rows of the probe `paths` of one family, depth and moment. `markers`: mark each length,
-    for a quantity that is measured at some lengths only.
+    `table`: rows of the probe `paths` of one family, depth and time point. `markers`: mark each
+    length, for a quantity that is measured at some lengths only.
     """
-    moment = table["moment"].iloc[0]
-    style = MOMENT_STYLES[moment] | {"label": moment, "markersize": 5}
+    time_point = table["time_point"].iloc[0]
+    style = TIME_POINT_STYLES[time_point] | {"label": time_point, "markersize": 5}
     if not markers:
         style["marker"] = ""
     curves = table.pivot_table(index="length", columns="run_id", values=column)
@@ -47,14 +47,14 @@ def draw(table: pd.DataFrame, ax: Axes, column: str, markers: bool = False) -> A
 
 
 def draw_effective_lengths(lengths: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw the effective length divided by n against depth: a point per run, means as lines.
+    """Draw the effective length divided by n against depth: one point per run, means as lines.
 
-    `lengths`: one row per run and moment, of one family, with `effective` and `blocks` (n).
+    `lengths`: one row per run and time point, of one family, with `effective` and `blocks` (n).
     """
     depths = sorted(lengths["depth"].unique())
     x_positions = {depth: x for x, depth in enumerate(depths)}
-    for moment, style in MOMENT_STYLES.items():
-        rows = lengths[lengths["moment"] == moment].dropna(subset="effective")
+    for time_point, style in TIME_POINT_STYLES.items():
+        rows = lengths[lengths["time_point"] == time_point].dropna(subset="effective")
         fractions = rows["effective"] / rows["blocks"]
         means = fractions.groupby(rows["depth"]).mean()
         line = {"color": style["color"], "linestyle": style["linestyle"]}
@@ -80,12 +80,12 @@ def plot(table: pd.DataFrame, lengths: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(15, 3.9 * len(families) + 0.5), layout="constrained")
     axes = figure.subplots(len(families), 4, squeeze=False)
     for row, family in zip(axes, families, strict=True):
-        of_family = lengths[lengths["family"] == family]
-        rows = table[(table["family"] == family) & table["moment"].isin(MOMENT_STYLES)]
+        family_rows = lengths[lengths["family"] == family]
+        rows = table[(table["family"] == family) & table["time_point"].isin(TIME_POINT_STYLES)]
         deepest = rows["depth"].max()
         rows = _add_shares(rows[rows["depth"] == deepest])
-        _draw_by_length(rows, of_family[of_family["depth"] == deepest], row[:3])
-        draw_effective_lengths(of_family, row[3])
+        _draw_by_length(rows, family_rows[family_rows["depth"] == deepest], row[:3])
+        draw_effective_lengths(family_rows, row[3])
         row[0].set_title(f"{family}, {deepest} layers: number of paths")
     handles, _ = axes[0][2].get_legend_handles_labels()
     add_legend(figure, handles)
@@ -93,40 +93,41 @@ def plot(table: pd.DataFrame, lengths: pd.DataFrame) -> Figure:
 
 
 def _add_shares(rows: pd.DataFrame) -> pd.DataFrame:
-    """Add the column `share`: each length's norm over the sum of a run's norms at one moment.
+    """Add the column `share`: each length's norm over the sum of a run's norms at one time point.
 
     NaN if a norm is not finite, or all are zero.
     """
-    norms = rows.groupby(["run_id", "moment"])["sum_gradient"]
-    totals = norms.transform(_sum_of_known)
+    norms = rows.groupby(["run_id", "time_point"])["sum_gradient"]
+    totals = norms.transform(_sum_or_nan)
     return rows.assign(share=rows["sum_gradient"] / totals.where(totals > 0))
 
 
-def _sum_of_known(norms: pd.Series) -> float:
-    """Return the sum; NaN if a norm is NaN."""
+def _sum_or_nan(norms: pd.Series) -> float:
+    """Return the sum, or NaN if a norm is NaN."""
     return float(norms.sum(skipna=False))
 
 
 def _draw_by_length(rows: pd.DataFrame, lengths: pd.DataFrame, axes: Sequence[Axes]) -> None:
     """Draw three panels by path length: number of paths, one path's norm, all paths' norms.
 
-    `rows`: of one family and depth, with `share`. `lengths`: the effective lengths of its runs.
+    `rows`: the rows of one family and depth, with `share`. `lengths`: the effective lengths of its
+    runs.
     """
     count, single, total = axes
     n = int(rows["length"].max())
     paths = rows.groupby("length")["paths"].first()
     for ax in (count, total):
         ax.plot(paths.index, paths / paths.sum(), label="fraction of all paths", **COUNT_STYLE)
-    for moment in MOMENT_STYLES:
-        at_moment = rows[rows["moment"] == moment]
-        if at_moment.empty:
+    for time_point in TIME_POINT_STYLES:
+        at_time_point = rows[rows["time_point"] == time_point]
+        if at_time_point.empty:
             continue
-        draw(at_moment.dropna(subset="path_gradient"), single, "path_gradient", markers=True)
-        if at_moment["share"].notna().any():
-            draw(at_moment, total, "share")
-        effective = lengths.loc[lengths["moment"] == moment, "effective"].mean()
-        style = {key: MOMENT_STYLES[moment][key] for key in ("color", "linestyle")}
-        total.axvline(effective, label=f"effective length, {moment}", linewidth=1, **style)
+        draw(at_time_point.dropna(subset="path_gradient"), single, "path_gradient", markers=True)
+        if at_time_point["share"].notna().any():
+            draw(at_time_point, total, "share")
+        effective = lengths.loc[lengths["time_point"] == time_point, "effective"].mean()
+        style = {key: TIME_POINT_STYLES[time_point][key] for key in ("color", "linestyle")}
+        total.axvline(effective, label=f"effective length, {time_point}", linewidth=1, **style)
     for ax in axes:
         ax.axvline(n / 2, label="$n/2$, the mean length", **HALF_STYLE)
         ax.set_xlim(0, n)
@@ -137,7 +138,7 @@ def _draw_by_length(rows: pd.DataFrame, lengths: pd.DataFrame, axes: Sequence[Ax
     single.set_ylabel("norm of one path's $dE/dx$")
     single.set_yscale("log")
     total.set_title("what all paths of a length carry")
-    total.set_ylabel("fraction of the norms of $dE/dx$")
+    total.set_ylabel("fraction of the total norm of $dE/dx$")
     highest = max(count.get_ylim()[1], total.get_ylim()[1])
     for ax in (count, total):
         ax.set_ylim(0, highest)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.columns import FINISHED_STATES
-from analysis.figures.layout import add_legend, print_beside
+from analysis.figures.layout import add_legend, annotate_beside
 from analysis.figures.mean_interval import draw_means
 from analysis.figures.style import FAMILY_STYLES
 from analysis.frame import Frame, group_by_depth
@@ -39,8 +39,8 @@ SOURCE_LABELS = {
     "P1": "a-martyn/resnet, one seed",
     "P2": "nabla0001/resnet, ± s.d. of 5 runs",
 }
-OUR_SHIFT, RUN_SHIFT = -0.15, -0.25  # from the position of a depth to our mean and to our runs
-BEST_SHIFT = 0.12  # from the mean of a source to its best run
+OUR_SHIFT, RUN_SHIFT = -0.15, -0.25  # offsets of our mean and runs from the position of a depth
+BEST_SHIFT = 0.12  # offset of a source's best run from its mean
 AXIS_RANGE = (5.0, 15.0)  # percent; widened for our runs up to HIGHEST, higher ones are arrows
 HIGHEST = 30.0  # percent
 TEXT_ROOM = 0.08  # fraction of the axis that a printed mean needs
@@ -104,9 +104,9 @@ def _print_mean(interval: Interval, x: float, ax: Axes, color: str) -> None:
     highest = interval.high if interval.n > 1 else interval.mean
     text = f"{interval.mean:.2f}"
     if lowest > bottom + TEXT_ROOM * (top - bottom):
-        print_beside(text, (x, lowest), ax, (-2, -6), color, ha="center", va="top")
+        annotate_beside(text, (x, lowest), ax, (-2, -6), color, ha="center", va="top")
     else:
-        print_beside(text, (x, highest), ax, (-2, 6), color, ha="center", va="bottom")
+        annotate_beside(text, (x, highest), ax, (-2, 6), color, ha="center", va="bottom")
 
 
 def _draw_published(value: PublishedValue, depth_x: int, ax: Axes) -> None:
@@ -143,7 +143,7 @@ def _draw_arrow(x: float, text: str, ax: Axes, color: str, side: str) -> None:
     arrow = {"arrowstyle": "-|>", "color": color, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
     ax.annotate("", (x, top), (x, tail), arrowprops=arrow)
     shift = (-5 if side == "right" else 5, 0)
-    print_beside(text, (x, tail), ax, shift, color, ha=side)
+    annotate_beside(text, (x, tail), ax, shift, color, ha=side)
 
 
 def applies_to(frame: Frame) -> bool:

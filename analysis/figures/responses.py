@@ -16,22 +16,22 @@ from analysis.figures.layout import (
     make_depth_handles,
 )
 from analysis.figures.mean_interval import draw_curves, draw_over_depth
-from analysis.figures.style import CHANCE_STYLE, FAMILY_STYLES, depth_style
+from analysis.figures.style import FAMILY_STYLES, REFERENCE_STYLE, depth_style
 
 CAPTION = (
     "Standard deviation of each 3x3 layer's response at the end of training, as in figure 7 of He "
-    "et al. 2015. Top: layers in order, from the image on. Bottom: the same values sorted, largest "
-    "first. One line per depth (mean over seeds; the band is the range over runs). Where BN "
-    "follows each layer, every layer starts at 1 (dotted), so the distance from that line shows "
+    "et al. 2015. Top: layers in order, starting at the input. Bottom: the same values sorted, "
+    "largest first. One line per depth (mean over seeds; the band is the range over runs). Where "
+    "BN follows each layer, every layer starts at 1 (dotted), so the distance from that line shows "
     "what training has changed. Right: the mean over a run's layers against depth; each point is a "
     "run, lines join the means over seeds, with 95 % Student-t confidence intervals of the mean. "
-    "The lower right panel shows the networks with shortcuts alone, on its own scale, because "
-    "their change may be small. Residual below plain means weaker responses; a falling residual "
-    "line means weaker with depth. The scale is logarithmic where the values span more than a "
-    "factor of 10."
+    "The lower right panel shows only the networks with shortcuts, on its own scale, because their "
+    "change may be small. Residual below plain means weaker responses; a decreasing residual line "
+    "means weaker with depth. The scale is logarithmic where the values span more than a factor of "
+    "10."
 )
-FAMILY_DISTANCE = 0.12  # distance between families at one depth; depths are 1 apart
-WIDE_RANGE = 10.0  # from this ratio of largest to smallest on, the scale is logarithmic
+FAMILY_SPACING = 0.12  # horizontal spacing between families at one depth; depths are 1 apart
+WIDE_RANGE = 10.0  # ratio of largest to smallest value above which the scale is logarithmic
 SMALLEST = 1e-6  # on a logarithmic scale, smaller values are drawn here
 BN_START = 1.0  # BN's learned scale at initialisation, and so the standard deviation after it
 PANEL_WIDTH, SIDE_WIDTH = 4.4, 4.8  # inches
@@ -39,10 +39,10 @@ YLABEL = "standard deviation\nof the response"
 
 
 def draw(table: pd.DataFrame, ax: Axes, depths: list[int], by_magnitude: bool) -> Axes:
-    """Draw the deviations over the layers, one line per depth.
+    """Draw the standard deviations over the layers, one line per depth.
 
-    `table`: rows of the probe `responses` of one family at one moment. `by_magnitude`: sort each
-    run's layers, largest first.
+    `table`: rows of the probe `responses` of one family at one time point. `by_magnitude`: sort
+    each run's layers, largest first.
     """
     for index, depth in enumerate(depths):
         rows = table[table["depth"] == depth]
@@ -52,7 +52,7 @@ def draw(table: pd.DataFrame, ax: Axes, depths: list[int], by_magnitude: bool) -
         if by_magnitude:
             layers = _sort_each_run(layers)
         draw_curves(layers, ax, depth_style(index, len(depths)))
-    ax.axhline(BN_START, **CHANCE_STYLE)
+    ax.axhline(BN_START, **REFERENCE_STYLE)
     return ax
 
 
@@ -66,7 +66,7 @@ def plot(table: pd.DataFrame, means: pd.DataFrame) -> Figure:
     """Return the figure: layers on the left, all on a shared scale; means over layers on the right.
 
     `table`: rows of the probe `responses` at the end of training. `means`: one row per run, with
-    its mean `deviation` over layers.
+    its mean `std` over layers.
     """
     smallest = max(table["deviation"].min(), SMALLEST)
     is_wide = bool(table["deviation"].max() > WIDE_RANGE * smallest)
@@ -90,19 +90,19 @@ def _plot_layers(table: pd.DataFrame, figure: SubFigure, is_wide: bool) -> None:
             ax.set_yscale("log" if is_wide else "linear")
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         column[0].set_title(family)
-        column[0].set_xlabel("3x3 layer, in order (1: next to the image)")
+        column[0].set_xlabel("3x3 layer, in order (1 = closest to the input)")
         column[1].set_xlabel("3x3 layer, sorted by magnitude")
     for row in grid:
         row[0].set_ylabel(YLABEL)
     grid[0, 0].set_xlim(left=0.5)  # layers count from 1
-    start = Line2D([], [], label="BN at initialisation", **CHANCE_STYLE)
+    start = Line2D([], [], label="BN at initialisation", **REFERENCE_STYLE)
     add_legend(figure, [*make_depth_handles(depths), start])
 
 
 def _plot_means(
     means: pd.DataFrame, figure: SubFigure, families: list[str], depths: list[int], is_wide: bool
 ) -> None:
-    """Draw all families above; below, the families with shortcuts alone, on their own scale.
+    """Draw all families above; below, only the families with shortcuts, on their own scale.
 
     The change of these may be too small for the common scale.
     """
@@ -115,14 +115,14 @@ def _plot_means(
         for index, family in enumerate(panel):
             groups = {}
             for depth, group in means[means["family"] == family].groupby("depth"):
-                groups[int(str(depth))] = group["deviation"].tolist()
+                groups[int(str(depth))] = group["std"].tolist()
             style = FAMILY_STYLES[family] | {"label": family}
-            shift = compute_offset(index, len(panel), FAMILY_DISTANCE)
+            shift = compute_offset(index, len(panel), FAMILY_SPACING)
             draw_over_depth(groups, ax, depths, shift, style)
         ax.set_ylabel(YLABEL)
         ax.ticklabel_format(axis="y", useOffset=False)
     axes[0].set_title("mean over a run's layers")
     axes[0].set_yscale("log" if is_wide else "linear")
     if len(panels) > 1:
-        axes[1].set_title(f"{' and '.join(with_shortcuts)} alone, own scale")
+        axes[1].set_title(f"{' and '.join(with_shortcuts)} only, own scale")
     add_legend_from(figure, axes[0])

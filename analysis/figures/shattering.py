@@ -15,11 +15,11 @@ from analysis.figures.layout import (
     compute_offset,
     list_depths,
     list_families,
-    list_moments,
+    list_time_points,
     make_depth_handles,
 )
 from analysis.figures.mean_interval import draw_curves, draw_over_depth
-from analysis.figures.style import CHANCE_STYLE, FAMILY_STYLES, depth_style
+from analysis.figures.style import FAMILY_STYLES, REFERENCE_STYLE, depth_style
 from degradation.metrics import ITERATION
 
 CAPTION = (
@@ -33,7 +33,7 @@ CAPTION = (
     "the means over seeds, with 95 % Student-t confidence intervals of the mean."
 )
 FARTHEST = 0.3  # largest distance drawn, as a fraction of the line: little happens beyond it
-FAMILY_DISTANCE = 0.12  # distance between families at one depth; depths are 1 apart
+FAMILY_SPACING = 0.12  # horizontal spacing between families at one depth; depths are 1 apart
 SIDE_WIDTH = 4.4  # inches
 
 
@@ -48,7 +48,7 @@ def draw(table: pd.DataFrame, ax: Axes, depths: list[int]) -> Axes:
             continue
         curves = rows.pivot_table(index="distance", columns="seed", values="correlation")
         draw_curves(curves, ax, depth_style(index, len(depths)))
-    ax.axhline(0, **CHANCE_STYLE)
+    ax.axhline(0, **REFERENCE_STYLE)
     ax.set_xlim(0, FARTHEST)
     ax.xaxis.set_major_locator(MultipleLocator(0.1))
     return ax
@@ -62,9 +62,9 @@ def plot(table: pd.DataFrame, nearest: pd.DataFrame) -> Figure:
     `table`: rows of the probe `shattering`. `nearest`: one row per run, with its `correlation` at
     the smallest distance above 0, at initialisation.
     """
-    families, moments = list_families(table), list_moments(table)
+    families, time_points = list_families(table), list_time_points(table)
     widths = [4.2 * len(families), SIDE_WIDTH]
-    figure = Figure(figsize=(sum(widths), 2.9 * len(moments) + 0.8), layout="constrained")
+    figure = Figure(figsize=(sum(widths), 2.9 * len(time_points) + 0.8), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=widths, squeeze=False)[0]
     limits = _plot_distances(table, left)
     ax = right.subplots()
@@ -76,18 +76,22 @@ def plot(table: pd.DataFrame, nearest: pd.DataFrame) -> Figure:
 
 def _plot_distances(table: pd.DataFrame, figure: SubFigure) -> tuple[float, float]:
     """Draw a panel per family and point in training; return their common vertical limits."""
-    families, depths, moments = list_families(table), list_depths(table), list_moments(table)
-    grid = figure.subplots(len(moments), len(families), sharex=True, sharey=True, squeeze=False)
-    for row, (_, moment) in zip(grid, moments.iterrows(), strict=True):
-        at_moment = table[table[ITERATION] == moment[ITERATION]]
+    families, depths, time_points = (
+        list_families(table),
+        list_depths(table),
+        list_time_points(table),
+    )
+    grid = figure.subplots(len(time_points), len(families), sharex=True, sharey=True, squeeze=False)
+    for row, (_, time_point) in zip(grid, time_points.iterrows(), strict=True):
+        at_time_point = table[table[ITERATION] == time_point[ITERATION]]
         for ax, family in zip(row, families, strict=True):
-            draw(at_moment[at_moment["family"] == family], ax, depths)
-        row[0].set_ylabel(f"{moment['moment']}\ncorrelation of gradients")
+            draw(at_time_point[at_time_point["family"] == family], ax, depths)
+        row[0].set_ylabel(f"{time_point['time_point']}\ncorrelation of gradients")
     for ax, family in zip(grid[0], families, strict=True):
         ax.set_title(family)
     for ax in grid[-1]:
         ax.set_xlabel("distance between inputs (fraction of the line)")
-    noise = Line2D([], [], label="white noise", **CHANCE_STYLE)
+    noise = Line2D([], [], label="white noise", **REFERENCE_STYLE)
     add_legend(figure, [*make_depth_handles(depths), noise])
     limits: tuple[float, float] = grid[0][0].get_ylim()
     return limits
@@ -100,8 +104,8 @@ def _draw_nearest(nearest: pd.DataFrame, ax: Axes, families: list[str], depths: 
         for depth, group in nearest[nearest["family"] == family].groupby("depth"):
             groups[int(str(depth))] = group["correlation"].tolist()
         style = FAMILY_STYLES[family] | {"label": family}
-        shift = compute_offset(index, len(families), FAMILY_DISTANCE)
+        shift = compute_offset(index, len(families), FAMILY_SPACING)
         draw_over_depth(groups, ax, depths, shift, style)
-    ax.axhline(0, **CHANCE_STYLE)
+    ax.axhline(0, **REFERENCE_STYLE)
     ax.set_title("at initialisation, smallest distance")
     ax.set_ylabel("correlation of gradients")

@@ -33,7 +33,7 @@ TEXT_COLORS = {
     "plain-preactivation": "#8F3F70",
     "preactivation": "#1B6D9C",
 }
-CHANCE_STYLE: dict[str, Any] = {"color": "0.4", "linestyle": ":", "linewidth": 1.2}
+REFERENCE_STYLE: dict[str, Any] = {"color": "0.4", "linestyle": ":", "linewidth": 1.2}
 LR_DROP_STYLE: dict[str, Any] = {
     "color": "0.55",
     "linewidth": 0.9,

@@ -37,7 +37,7 @@ class Mechanism(Protocol):
         """Return the claims with their verdicts; the runs must have the probe."""
 
     def build(self, frame: Frame, margin: float) -> Explanation | None:
-        """Return claims, table and figures; None if the runs lack the probe."""
+        """Return claims, table and figures, or None if the runs lack the probe."""
 
 
 def explain_mechanisms(frame: Frame, margin: float) -> list[Explanation]:

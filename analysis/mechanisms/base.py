@@ -11,8 +11,8 @@ from analysis.claim import Claim, Verdict
 from analysis.frame import Frame
 from degradation.metrics import ITERATION
 
-# What identifies a measurement of a probe: a run and a moment of its training.
-MEASUREMENT_KEYS = ["family", "depth", "seed", "run_id", ITERATION, "moment"]
+# What identifies a measurement of a probe: a run and a time point in its training.
+MEASUREMENT_KEYS = ["family", "depth", "seed", "run_id", ITERATION, "time_point"]
 
 
 class Check(Claim):
@@ -54,12 +54,13 @@ class Explanation:
     figures: dict[str, tuple[Figure, str]] = field(default_factory=dict)
 
 
-# Takes the frame of one condition and the margin in points; None if the runs lack the probe.
+# Takes the frame of one condition and the margin in points, and returns None if the runs lack the
+# probe.
 Build = Callable[[Frame, float], Explanation | None]
 
 
 def find_unprobed(runs: pd.DataFrame, values: pd.DataFrame) -> list[str]:
-    """Return a note that names the runs without this probe; an empty list if there are none.
+    """Return a note that names the runs without this probe, or an empty list if there are none.
 
     `runs`: rows of `Frame.runs`. `values`: rows with the `run_id` of every measured run.
     """
@@ -76,7 +77,7 @@ def format_run_count(count: int) -> str:
 
 
 def group_known_values(values: pd.DataFrame, family: str, column: str) -> dict[int, list[float]]:
-    """Return the known values of one family by depth, shallowest first; NaN is dropped.
+    """Return the known values of one family by depth, shallowest first, without NaN.
 
     `values`: one row per run.
     """

@@ -1,4 +1,4 @@
-"""Stuck or slow? Iterations to an error against depth (He et al. 2015, section 4.1)."""
+"""Stuck or slow? Iterations to reach an error, against depth (He et al. 2015, section 4.1)."""
 
 import pandas as pd
 
@@ -19,23 +19,26 @@ POSITION = 1
 TITLE = "stuck, or slow?"
 INTRODUCTION = (
     "A deep plain network may be unable to learn, or it may learn slowly. He et al. 2015 (4.1) "
-    "conjecture the latter: that its convergence rate is exponentially low. Here the iterations "
-    "that each run needs to bring its training error down to a fraction of chance error are "
-    "compared across depths. If each layer multiplies them by the same factor, the growth is "
-    "exponential. If they grow like a power of depth, doubling the depth multiplies them by the "
-    "same factor. A run is evaluated only at intervals, so its time is known to lie between two "
-    "evaluations. A run that never reaches the error is not excluded: its time is known to be "
-    "longer than its training. Both forms are fitted to all runs by maximum likelihood, and the "
-    "one with the higher likelihood is preferred. A learning-rate drop changes how fast a network "
-    "learns, so the two forms are compared over the iterations before the first drop: a run that "
-    "reaches the error later counts as longer than that. Such a fit assumes that every run would "
-    "eventually reach the error. It cannot distinguish a very slow network from a stuck one; only "
-    "longer training can."
+    "conjecture the latter: that its convergence rate is exponentially low. Here the number of "
+    "iterations to reach an error, a fraction of chance error, is compared across depths. If each "
+    "layer multiplies these iterations by the same factor, the growth is exponential. If they grow "
+    "like a power of depth, each doubling of the depth multiplies them by the same factor. A run "
+    "is evaluated only at intervals, so its time is known to lie between two evaluations. A run "
+    "that never reaches the error is not excluded: its time is known to be longer than its "
+    "training run (right-censored). Both forms are fitted to all runs by maximum likelihood, and "
+    "the one with the higher likelihood is preferred. A learning-rate drop changes how fast a "
+    "network learns, so the two forms are compared over the iterations before the first drop: a "
+    "run that reaches the error later is treated as censored at that drop. Such a fit assumes that "
+    "every run would eventually reach the error. It cannot distinguish a very slow network from a "
+    "stuck one; only longer training can."
 )
 
 
 def build(frame: Frame, margin: float) -> Explanation | None:
-    """Explain the growth of the iterations to an error; None if no family has two depths."""
+    """Explain how the number of iterations to reach an error grows with depth.
+
+    Returns None if no family has two depths.
+    """
     runs, times = _measure(frame)
     if times.empty or times.groupby("family")["depth"].nunique().max() < 2:
         return None

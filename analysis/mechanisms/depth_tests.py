@@ -1,7 +1,7 @@
-"""Tests of one number per run: does it differ between families, does it fall with depth?
+"""Test a per-run value: does it differ between families, and does it decrease with depth?
 
-Several mechanisms measure one number per run, such as a mean over layers. This module computes
-the differences and the trend that the verdicts rest on, and turns them into lines of evidence.
+Several mechanisms measure one value per run, such as a mean over layers. This module computes the
+differences and the trend that the verdicts rest on, and turns them into lines of evidence.
 """
 
 import math
@@ -18,11 +18,11 @@ from analysis.mechanisms.base import find_unprobed, format_run_count
 from analysis.statistics import Difference, welch_difference
 from analysis.trend import increasing_trend
 
-Groups = dict[int, list[float]]  # depth: one number per run; NaN if it is unknown
+Groups = dict[int, list[float]]  # depth: one value per run, or NaN if it is unknown
 
 
 def group_values(values: pd.DataFrame, family: str, column: str) -> Groups:
-    """Return the numbers of one family by depth, shallowest first.
+    """Return the values of one family by depth, shallowest first.
 
     `values`: one row per run. NaN is retained, so that every bound that depends on it is NaN as
     well and supports no verdict.
@@ -33,10 +33,10 @@ def group_values(values: pd.DataFrame, family: str, column: str) -> Groups:
     return groups
 
 
-def compute_gaps(minuends: Groups, subtrahends: Groups) -> dict[int, Difference]:
-    """Return minuends minus subtrahends, by Welch's method, at each depth that both have."""
-    shared_depths = sorted(minuends.keys() & subtrahends.keys())
-    return {depth: welch_difference(minuends[depth], subtrahends[depth]) for depth in shared_depths}
+def compute_differences(groups: Groups, baselines: Groups) -> dict[int, Difference]:
+    """Return groups minus baselines, by Welch's method, at each depth that both have."""
+    shared_depths = sorted(groups.keys() & baselines.keys())
+    return {depth: welch_difference(groups[depth], baselines[depth]) for depth in shared_depths}
 
 
 def format_difference(difference: Difference) -> str:
@@ -57,25 +57,25 @@ def format_mean(values: list[float], decimals: int) -> str:
 def format_worst(differences: dict[int, Difference], decision: Decision[int]) -> str:
     """Return the depth that a verdict rests on, with its difference and bound."""
     worst = differences[decision.worst]
-    line = format_bound(worst, decision.side, decision.simultaneous, format_value, unit="")
+    line = format_bound(worst, decision.side, decision.bound_count, format_value, unit="")
     return f"{decision.worst} layers: {line}"
 
 
 @dataclass(frozen=True)
 class DecreasingTrend:
-    """Evidence on whether a number falls with depth by more than a margin.
+    """Evidence on whether a value decreases with depth by more than a margin.
 
-    It rests on a bound on the deepest minus the shallowest networks and, from three depths on, on
-    a trend test over all depths.
+    It rests on a bound on the deepest minus the shallowest networks and, with three or more depths,
+    on a trend test over all depths.
 
     Attributes:
         difference: deepest minus shallowest, by Welch's method.
-        p: one-sided p-value of a fall, by permutation; NaN if the number of any run is unknown.
-        tau: Kendall's tau-b of number and depth; negative for a fall.
-        shallowest: layers.
-        deepest: layers.
+        p: one-sided permutation p-value for a decrease; NaN if any run's value is unknown.
+        tau: Kendall's tau-b between value and depth; negative for a decrease.
+        shallowest: depth of the shallowest networks.
+        deepest: depth of the deepest networks.
         depths: number of depths.
-        margin: by how much the number must fall, in its own unit.
+        margin: the minimum decrease, in the unit of the value.
     """
 
     difference: Difference
@@ -88,29 +88,29 @@ class DecreasingTrend:
 
     @property
     def has_trend(self) -> bool:
-        """Whether the trend test shows a fall; with two depths, the difference alone decides."""
+        """Whether the trend test shows a decrease; with two depths, the difference decides."""
         return self.depths == 2 or self.p < SIGNIFICANCE
 
     @property
     def verdict(self) -> Verdict:
-        """Reproduced if both the bound and the trend show the fall."""
+        """Reproduced if both the bound and the trend show the decrease."""
         decision = decide({self.deepest: self.difference}, "below", -self.margin)
         if decision.verdict is Verdict.REPRODUCED and not self.has_trend:
             return Verdict.INCONCLUSIVE
         return decision.verdict
 
     @property
-    def decisive(self) -> str:
+    def decisive_line(self) -> str:
         """The line that the verdict rests on."""
         return self.format_line("lower" if self.verdict is Verdict.CONTRADICTED else "upper")
 
-    def format_line(self, side: Side, simultaneous: int = 1) -> str:
+    def format_line(self, side: Side, bound_count: int = 1) -> str:
         """Return the difference with one bound, and the trend.
 
-        `simultaneous`: the number of bounds that hold jointly with 95 % confidence (`Decision`).
+        `bound_count`: the number of bounds that hold jointly with 95 % confidence (`Decision`).
         """
-        line = format_bound(self.difference, side, simultaneous, format_value, unit="")
-        trend = "" if self.depths == 2 else f", falling trend p = {self.p:.4f}"
+        line = format_bound(self.difference, side, bound_count, format_value, unit="")
+        trend = "" if self.depths == 2 else f", decreasing trend p = {self.p:.4f}"
         return f"{self.deepest} minus {self.shallowest} layers: {line}{trend}"
 
     @property
@@ -120,30 +120,30 @@ class DecreasingTrend:
         return [
             f"{self.deepest} minus {self.shallowest} layers: {difference}",
             f"trend over {self.depths} depths: Kendall's tau {self.tau:.2f},"
-            f" one-sided p-value of a fall {self.p:.4f}, by permutation",
+            f" one-sided permutation p-value for a decrease {self.p:.4f}",
         ]
 
 
 def measure_trend(groups: Groups, margin: float = 0.0) -> DecreasingTrend:
-    """Measure the fall with depth. `groups`: two depths or more, two runs or more at each."""
+    """Measure the decrease with depth. `groups`: two depths or more, two runs or more at each."""
     shallowest, deepest = min(groups), max(groups)
     depths: list[float] = []
-    negated_values: list[float] = []  # a fall is a rise of the negated numbers
+    negated_values: list[float] = []  # a decrease is an increase of the negated values
     for depth, values in groups.items():
         depths += [depth] * len(values)
         negated_values += [-value for value in values]
     tau, p = math.nan, math.nan
     if all(math.isfinite(value) for value in negated_values):
-        rise, p = increasing_trend(depths, negated_values)
-        tau = -rise
+        negated_tau, p = increasing_trend(depths, negated_values)
+        tau = -negated_tau
     difference = welch_difference(groups[deepest], groups[shallowest])
     return DecreasingTrend(difference, p, tau, shallowest, deepest, len(groups), margin)
 
 
 def describe_caveats(frame: Frame, values: pd.DataFrame, column: str) -> list[str]:
-    """Return notes on the runs that were not probed, and on numbers that are not finite.
+    """Return notes on the runs that were not probed, and on values that are not finite.
 
-    `values`: one row per run, with the number in `column`.
+    `values`: one row per run, with the value in `column`.
     """
     families = set(values["family"])
     notes = find_unprobed(frame.runs[frame.runs["family"].isin(families)], values)

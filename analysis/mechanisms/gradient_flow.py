@@ -35,7 +35,7 @@ INTRODUCTION = (
 
 
 def build(frame: Frame, margin: float) -> Explanation | None:
-    """Explain the norms of the gradients; None if the runs lack the probe."""
+    """Explain the norms of the gradients, or return None if the runs lack the probe."""
     table = frame.probes.get(PROBE)
     if table is None:
         return None
@@ -67,8 +67,8 @@ def measure_spans(table: pd.DataFrame) -> pd.DataFrame:
             of a network is after its last block and has no weights.
 
     Returns:
-        One row per run and iteration. `first`, `last`: norm of dE/dx at the first block and
-        after the last. `span`: largest norm over smallest; NaN if a norm is zero or not finite.
+        One row per run and iteration. `first`, `last`: norm of dE/dx at the first block and after
+        the last. `span`: largest norm over smallest, or NaN if a norm is zero or not finite.
         `weight_span`: the same for dE/dW. `grows_backwards`: whether the largest norm is nearer to
         the image than the smallest.
     """
@@ -93,7 +93,7 @@ def measure_spans(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _divide_extremes(norms: Array, starts: Array) -> Array:
-    """Return largest over smallest norm of each segment; NaN if one is zero or NaN."""
+    """Return largest over smallest norm of each segment, or NaN if one is zero or NaN."""
     smallest = np.minimum.reduceat(norms, starts)
     largest = np.maximum.reduceat(norms, starts)
     nan = np.full(len(starts), math.nan)
@@ -117,9 +117,9 @@ def _locate_extreme(extreme: np.ufunc, norms: Array, starts: Array) -> Array:
 def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
     """Judge whether the gradient has a similar size at all blocks of a network.
 
-    The mean log10 of the span is bounded at every depth and moment. Reproduced if every one-sided
-    95 % Student-t bound is below the limit. Contradicted if any is above it, with Holm's correction
-    for the number of bounds (`decide`).
+    The mean log10 of the span is bounded at every depth and time point. Reproduced if every
+    one-sided 95 % Student-t bound is below the limit. Contradicted if any is above it, with Holm's
+    correction for the number of bounds (`decide`).
 
     Args:
         spans: rows of `measure_spans`.
@@ -128,7 +128,7 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
     """
     name = f"healthy norms, {family}"
     statement = (
-        f"{family} networks: at every depth and moment of training the norm of dE/dx varies by "
+        f"{family} networks: at every depth and time point in training the norm of dE/dx varies by "
         f"less than a factor of {MAX_SPAN:g} between blocks"
     )
     spans = spans[spans["family"] == family]
@@ -141,34 +141,34 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
     notes += single_run_notes
     evidence = _describe_depths(spans)
     if not bounds:
-        decisive = "; ".join(unknown_notes) or "no moment at which two runs were probed"
-        return Claim(name, statement, Verdict.INCONCLUSIVE, decisive, evidence, notes)
+        decisive_line = "; ".join(unknown_notes) or "no time point at which two runs were probed"
+        return Claim(name, statement, Verdict.INCONCLUSIVE, decisive_line, evidence, notes)
 
     decision = decide(bounds, "below", math.log10(MAX_SPAN))
     verdict = decision.verdict
     if unknown_notes and verdict is Verdict.REPRODUCED:
         verdict = Verdict.INCONCLUSIVE
-    decisive = "; ".join([_format_worst(bounds, decision), *unknown_notes])
-    return Claim(name, statement, verdict, decisive, evidence, notes)
+    decisive_line = "; ".join([_format_worst(bounds, decision), *unknown_notes])
+    return Claim(name, statement, verdict, decisive_line, evidence, notes)
 
 
 def _format_worst(bounds: dict[str, Difference], decision: Decision[str]) -> str:
-    """Return the depth and moment that a verdict rests on, with the factor and its bound."""
+    """Return the depth and time point that a verdict rests on, with the factor and its bound."""
     worst = bounds[decision.worst]
-    line = format_bound(worst, decision.side, decision.simultaneous, _format_factor, unit="")
+    line = format_bound(worst, decision.side, decision.bound_count, _format_factor, unit="")
     return f"worst case, {decision.worst}: factor {line} (limit {MAX_SPAN:g})"
 
 
 def _bound_spans(spans: pd.DataFrame) -> tuple[dict[str, Difference], list[str], list[str]]:
-    """Estimate the mean log10 of the span at each depth and moment.
+    """Estimate the mean log10 of the span at each depth and time point.
 
-    Returns the estimates by depth and moment, one sentence for each depth and moment with an
-    unknown span, and one for each at which only one run was probed; these two have no bound.
+    Returns the estimates by depth and time point, one sentence for each depth and time point with
+    an unknown span, and one for each at which only one run was probed; these two have no bound.
     """
     bounds: dict[str, Difference] = {}
     unknown_notes, single_run_notes = [], []
     for (depth, _), group in spans.groupby(["depth", ITERATION]):
-        label = f"{depth} layers, {group['moment'].iloc[0]}"
+        label = f"{depth} layers, {group['time_point'].iloc[0]}"
         known_spans = group["span"].dropna()
         unknown_count = len(group) - len(known_spans)
         if unknown_count:
@@ -183,20 +183,20 @@ def _bound_spans(spans: pd.DataFrame) -> tuple[dict[str, Difference], list[str],
 
 
 def _describe_depths(spans: pd.DataFrame) -> list[str]:
-    """Return one line per depth: the pattern and the mean span at each moment."""
+    """Return one line per depth: the pattern and the mean span at each time point."""
     lines = []
-    for depth, of_depth in spans.groupby("depth"):
-        moments = []
-        for _, group in of_depth.groupby(ITERATION):
+    for depth, depth_rows in spans.groupby("depth"):
+        time_points = []
+        for _, group in depth_rows.groupby(ITERATION):
             mean = np.log10(group["span"].dropna()).mean()
-            moment = group["moment"].iloc[0]
-            moments.append(f"{moment} {_name_pattern(group)} ({_format_factor(mean)})")
-        lines.append(f"{depth} layers: {', '.join(moments)}")
+            time_point = group["time_point"].iloc[0]
+            time_points.append(f"{time_point} {_name_pattern(group)} ({_format_factor(mean)})")
+        lines.append(f"{depth} layers: {', '.join(time_points)}")
     return lines
 
 
 def _name_pattern(group: pd.DataFrame) -> str:
-    """Name the pattern of the runs of one depth at one moment.
+    """Name the pattern of the runs of one depth at one time point.
 
     healthy: the span is within the limit in at least half of the runs; exploding: otherwise, if the
     gradient grows on its way back in at least half of them; collapsed: otherwise.
@@ -217,8 +217,8 @@ def _format_factor(logarithm: float) -> str:
 def summarise(spans: pd.DataFrame) -> pd.DataFrame:
     """Summarise the spans over seeds.
 
-    Returns one row per family, depth and moment, with geometric means over seeds; a mean is NaN if
-    a norm is zero or not finite.
+    Returns one row per family, depth and time point, with geometric means over seeds; a mean is NaN
+    if a norm is zero or not finite.
     """
     rows = []
     for (family, depth, iteration), group in spans.groupby(["family", "depth", ITERATION]):

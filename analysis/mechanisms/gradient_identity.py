@@ -21,27 +21,27 @@ EQUATIONS = {
 TITLE = "what does the shortcut carry?"
 INTRODUCTION = (
     "A residual block computes x_(l+1) = x_l + F(x_l). By the chain rule the gradient at its input "
-    "is dE/dx_l = dE/dx_(l+1) * (1 + dF/dx_l). The second term comes through the convolutions. The "
-    "first is the 1: through the shortcut the gradient arrives unchanged, however small the other "
-    "term is. Where nothing follows the addition (pre-activation blocks) this holds over all "
-    "blocks of a stage at once: dE/dx_l = dE/dx_L * (1 + d/dx_l sum of F(x_i, W_i)), with the sum "
-    "from block l to the end of the stage L. Two things make the exact equation longer. In the "
-    "blocks of 2015 a ReLU follows each addition. Its mask M is 1 where the sum was positive and 0 "
-    "elsewhere, and it removes part of the gradient before the two paths separate. And where a "
-    "block changes the shape, the shortcut cannot be the identity: its Jacobian S replaces the 1 "
-    "(option A takes every second pixel and adds channels of zeros; a projection has its matrix). "
-    "So a block of 2015 has dE/dx_l = S^T M dE/dx_(l+1) + F'^T M dE/dx_(l+1). Here both sides are "
-    "computed in float64, the left one by the backward pass of the whole network, the right one "
-    "from its parts. They must agree up to rounding in every network: this checks the "
-    "implementation and is not a finding. The sizes of the two terms then show how much of the "
-    "gradient comes through the shortcut. The shortcut's share is the projection of its term onto "
-    "the gradient, divided by the length of the gradient, so that the shares of the two paths add "
-    "up to 1."
+    "is dE/dx_l = dE/dx_(l+1) * (1 + dF/dx_l). The first term, the 1, comes from the shortcut: "
+    "through it the gradient arrives unchanged, however small the second term is, which comes "
+    "through the convolutions. Where nothing follows the addition (pre-activation blocks) this "
+    "holds over all blocks of a stage at once: dE/dx_l = dE/dx_L * (1 + d/dx_l sum of F(x_i, "
+    "W_i)), with the sum from block l to the end of the stage L. Two details complicate the exact "
+    "equation. In the original blocks (2015), a ReLU follows each addition. Its mask M is 1 where "
+    "the sum was positive and 0 elsewhere, and it removes part of the gradient before the two "
+    "paths separate. And where a block changes the shape, the shortcut cannot be the identity: its "
+    "Jacobian S replaces the 1 (option A takes every second pixel and pads with zero channels; for "
+    "a projection, S is its matrix). So for an original block, dE/dx_l = S^T M dE/dx_(l+1) + F'^T "
+    "M dE/dx_(l+1). Here both sides are computed in float64: the left-hand side by the backward "
+    "pass of the whole network, the right-hand side from its parts. They must agree up to rounding "
+    "in every network: this checks the implementation and is not a finding. The sizes of the two "
+    "terms then show how much of the gradient comes through the shortcut. The shortcut's share is "
+    "the scalar projection of its term onto the gradient, divided by the norm of the gradient, so "
+    "that the shares of the two paths add up to 1."
 )
 
 
 def build(frame: Frame, margin: float) -> Explanation | None:
-    """Explain the identity; None if no network with shortcuts was probed."""
+    """Explain the identity, or return None if no network with shortcuts was probed."""
     table = _select_table(frame)
     if table is None:
         return None
@@ -66,7 +66,7 @@ def judge(frame: Frame, _margin: float) -> list[Claim]:
 
 
 def _select_table(frame: Frame) -> pd.DataFrame | None:
-    """Return the probe's rows of the family with shortcuts; None if there are none."""
+    """Return the probe's rows of the family with shortcuts, or None if there are none."""
     table = frame.probes.get(PROBE)
     if table is None:
         return None
@@ -77,8 +77,8 @@ def _select_table(frame: Frame) -> pd.DataFrame | None:
 def measure_shares(table: pd.DataFrame) -> pd.DataFrame:
     """Average the shortcut's share over the blocks of a network.
 
-    `table`: rows of the probe `identity`. Returns one row per run and moment with the column
-    `shortcut_share`; NaN if the share of any block is NaN.
+    `table`: rows of the probe `identity`. Returns one row per run and time point with the column
+    `shortcut_share`, or NaN if the share of any block is NaN.
     """
     blocks = table[table["form"] == "block"]
     shares = blocks.groupby(MEASUREMENT_KEYS)["shortcut_share"]
@@ -86,7 +86,7 @@ def measure_shares(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mean_or_nan(values: pd.Series) -> float:
-    """Return the mean; NaN if a value is NaN."""
+    """Return the mean, or NaN if a value is NaN."""
     return float(values.astype(float).mean(skipna=False))
 
 
@@ -98,7 +98,7 @@ def check_equations(table: pd.DataFrame, shares: pd.DataFrame, notes: list[str])
     Args:
         table: rows of the probe `identity`.
         shares: rows of `measure_shares`, for the evidence.
-        notes: what a reader must know besides the numbers.
+        notes: caveats to show with the evidence.
     """
     name = "check: the identity"
     statement = (
@@ -113,14 +113,14 @@ def check_equations(table: pd.DataFrame, shares: pd.DataFrame, notes: list[str])
         verdict = Verdict.INCONCLUSIVE
     else:
         verdict = Verdict.REPRODUCED
-    decisive = (
+    decisive_line = (
         f"largest relative difference between the two sides {largest:.1e} (limit {TOLERANCE:.0e}), "
         f"over {len(table)} equations in {table['run_id'].nunique()} runs"
     )
     if unknown_count:
-        decisive += f"; unknown for {unknown_count} of them, whose gradient is 0 or not finite"
+        decisive_line += f"; unknown for {unknown_count} of them, whose gradient is 0 or not finite"
     evidence = [*_describe_equations(table), *_describe_shares(shares)]
-    return Check(name, statement, verdict, decisive, evidence, notes)
+    return Check(name, statement, verdict, decisive_line, evidence, notes)
 
 
 def _describe_equations(table: pd.DataFrame) -> list[str]:
@@ -134,14 +134,14 @@ def _describe_equations(table: pd.DataFrame) -> list[str]:
 
 
 def _describe_shares(shares: pd.DataFrame) -> list[str]:
-    """Return one line per depth: the shortcut's share at each moment, mean over seeds."""
+    """Return one line per depth: the shortcut's share at each time point, mean over seeds."""
     lines = []
-    for depth, of_depth in shares.groupby("depth"):
-        moments = []
-        for _, group in of_depth.groupby(ITERATION):
+    for depth, depth_rows in shares.groupby("depth"):
+        time_points = []
+        for _, group in depth_rows.groupby(ITERATION):
             mean = group["shortcut_share"].mean(skipna=False)
-            moments.append(f"{group['moment'].iloc[0]} {100 * mean:.0f} %")
-        text = ", ".join(moments)
+            time_points.append(f"{group['time_point'].iloc[0]} {100 * mean:.0f} %")
+        text = ", ".join(time_points)
         lines.append(
             f"{depth} layers, the shortcut's share of the gradient (mean over blocks): {text}"
         )
@@ -151,7 +151,7 @@ def _describe_shares(shares: pd.DataFrame) -> list[str]:
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
     """Summarise the terms over blocks and seeds.
 
-    Returns one row per depth, moment and form: the means of the terms' norms relative to the
+    Returns one row per depth, time point and form: the means of the terms' norms relative to the
     gradient's, the mean share, and the largest difference between the two sides.
     """
     rows = []
@@ -162,7 +162,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
             {
                 "family": family,
                 "depth": depth,
-                "moment": group["moment"].iloc[0],
+                "time_point": group["time_point"].iloc[0],
                 "form": form,
                 "runs": group["run_id"].nunique(),
                 "by_shortcut": (numbers["by_shortcut"] / numbers["gradient"]).mean(),

@@ -1,7 +1,7 @@
-"""How the iterations to an error grow with depth: fits of two forms, and how they are printed.
+"""How the number of iterations to reach an error grows with depth: fits of two forms.
 
 The form is exponential (every layer multiplies the iterations by the same factor) or a power law
-(doubling the depth does).
+(each doubling of the depth does).
 """
 
 import math
@@ -27,9 +27,10 @@ MAX_EXPONENT = 700.0  # e to a larger number overflows
 
 
 def try_fit(form: str, times: pd.DataFrame, fraction: Fraction) -> GrowthFit | str:
-    """Fit one form of growth; return the reason, as text, if the times allow no fit.
+    """Fit one form of growth, or return the reason, as text, if the times allow no fit.
 
-    `times`: rows of `time_to_threshold.measure_times` of one family. `fraction`: of chance error.
+    `times`: rows of `time_to_threshold.measure_times` of one family. `fraction`: the fraction of
+    chance error.
     """
     rows = times[times["threshold"] == float(fraction)]
     try:
@@ -41,11 +42,11 @@ def try_fit(form: str, times: pd.DataFrame, fraction: Fraction) -> GrowthFit | s
 def fit_both_forms(times: pd.DataFrame, milestones: Sequence[int]) -> dict[str, GrowthFit | str]:
     """Fit both forms to the iterations to half of chance error, before the learning rate drops.
 
-    A run that reaches it after the first of the `milestones` counts as longer than that. Without
-    milestones, the whole training counts.
+    A run that reaches it after the first of the `milestones` is treated as censored there. Without
+    milestones, the whole training run counts.
     """
-    window = censor_at(times, milestones[0]) if milestones else times
-    return {form: try_fit(form, window, HALF) for form in (EXPONENTIAL, POWER)}
+    censored_times = censor_at(times, milestones[0]) if milestones else times
+    return {form: try_fit(form, censored_times, HALF) for form in (EXPONENTIAL, POWER)}
 
 
 def compare_forms(exponential: GrowthFit, power: GrowthFit) -> float:

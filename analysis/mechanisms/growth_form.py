@@ -56,8 +56,8 @@ def judge_form(
     """Judge whether the iterations to half of chance error grow exponentially with depth.
 
     See `decide_form` for the rule. The verdict rests on the iterations before the first
-    learning-rate drop, because only those share one learning rate: later times are too short or
-    too long by an unknown amount. The fit to the whole training is part of the evidence.
+    learning-rate drop, because only those share one learning rate: later times are too short or too
+    long by an unknown amount. The fit to the whole training run is part of the evidence.
 
     Args:
         runs: rows of `Frame.runs`.
@@ -88,8 +88,8 @@ def judge_form(
     evidence += [_describe_chances(chances), *_describe_other_fits(times, milestones), *counts]
     notes = _describe_weak_design(chances)
     notes += _describe_limits(groups, milestones, (exponential, power))
-    decisive = f"{_format_decisive(exponential, power)}{window}"
-    return Claim(name, statement, decide_form(exponential, power), decisive, evidence, notes)
+    decisive_line = f"{_format_decisive_line(exponential, power)}{window}"
+    return Claim(name, statement, decide_form(exponential, power), decisive_line, evidence, notes)
 
 
 def _predict_preferences(
@@ -127,7 +127,7 @@ def predict_preference(
     return prediction.probability(CLEAR_GAIN)
 
 
-def _format_decisive(exponential: GrowthFit, power: GrowthFit) -> str:
+def _format_decisive_line(exponential: GrowthFit, power: GrowthFit) -> str:
     """Return the factor with the bound that decides, and the gain in likelihood."""
     factor = format_factor(exponential.slope)
     if exponential.upper < 0:
@@ -136,7 +136,7 @@ def _format_decisive(exponential: GrowthFit, power: GrowthFit) -> str:
         bound = f"95 % lower bound {format_factor(exponential.lower)}"
     return (
         f"factor per {LAYERS} layers {factor}, {bound}; log-likelihood of exponential minus power "
-        f"law {compare_forms(exponential, power):+.2f} (clear from {CLEAR_GAIN:g} on)"
+        f"law {compare_forms(exponential, power):+.2f} (clear at {CLEAR_GAIN:g} or more)"
     )
 
 
@@ -167,7 +167,7 @@ def _describe_chances(chances: Mapping[str, float]) -> str:
 
 
 def _describe_weak_design(chances: Mapping[str, float]) -> list[str]:
-    """Return a note if the design is too weak; otherwise an empty list."""
+    """Return a note if the design is too weak, or an empty list otherwise."""
     if min(chances.values()) >= MIN_POWER:
         return []
     exponential, power = 100 * chances[EXPONENTIAL], 100 * chances[POWER]
@@ -179,9 +179,9 @@ def _describe_weak_design(chances: Mapping[str, float]) -> list[str]:
 
 
 def _describe_other_fits(times: pd.DataFrame, milestones: Sequence[int]) -> list[str]:
-    """Return one line per fit that is not decisive.
+    """Return one line per fit on which the verdict does not rest.
 
-    These are the fits to the whole training, if the learning rate drops in it, and those to the
+    These are the fits to the whole training run, if the learning rate drops in it, and those to the
     other fractions of chance error.
     """
     lines = []
@@ -224,8 +224,8 @@ def _describe_limits(
     diverged = sum(int((group["state"] == State.DIVERGED).sum()) for group in groups.values())
     if diverged:
         notes.append(
-            f"{format_run_count(diverged)} diverged; a diverged run counts as chance error from its"
-            " divergence on"
+            f"{format_run_count(diverged)} diverged; a diverged run counts as chance error, "
+            "starting at its divergence"
         )
     if any(fit.is_at_floor for fit in fits):
         notes.append(

@@ -52,7 +52,7 @@ SCALE_SENTENCE = (
 
 
 def build(frame: Frame, margin: float) -> Explanation | None:
-    """Show the loss around the networks; None if the runs lack the probe."""
+    """Show the loss around the networks, or return None if the runs lack the probe."""
     table = frame.probes.get(PROBE)
     if table is None:
         return None
@@ -142,7 +142,7 @@ def _describe_scale(drawn_points: pd.DataFrame, square: pd.DataFrame, limits: fi
 
 
 def _describe_clipped(points: pd.DataFrame, limits: figure.Limits) -> str:
-    """Describe, in brackets, the points that the scale does not show; empty if there are none."""
+    """Describe, in brackets, the points that the scale does not show, or return empty text."""
     loss = points["loss"].dropna()
     above, below = int((loss > 10 ** limits[1]).sum()), int((loss < 10 ** limits[0]).sum())
     not_finite = int(points["loss"].isna().sum())
@@ -163,7 +163,7 @@ def measure_roughness(loss: np.ndarray) -> tuple[float, float]:
     WINDOW points per side, without the point itself. Points at the border have no such window.
 
     Args:
-        loss: nats, on a line (points) or a square (points x points); NaN if not finite.
+        loss: nats, on a line (points) or a square (points x points), or NaN if not finite.
 
     Returns:
         The mean distance in decades, and the fraction of points that are more than MAX_DEVIATION

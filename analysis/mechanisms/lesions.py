@@ -37,7 +37,7 @@ INTRODUCTION = (
 
 
 def build(frame: Frame, margin: float) -> Explanation | None:
-    """Explain the lesions; None if the runs lack the probe."""
+    """Explain the lesions, or return None if the runs lack the probe."""
     if PROBE not in frame.probes:
         return None
     table = _read_table(frame)
@@ -104,9 +104,9 @@ def _find_shape_changes(
     """
     changing: dict[int, set[int]] = {}
     for depth, rows in deletions.groupby("depth"):
-        of_plain = rows[rows["family"] == plain]
-        if len(of_plain):
-            changing[int(str(depth))] = set(rows["block"]) - set(of_plain["block"])
+        plain_rows = rows[rows["family"] == plain]
+        if len(plain_rows):
+            changing[int(str(depth))] = set(rows["block"]) - set(plain_rows["block"])
     if identity is not None:
         changes = identity[identity["shape_change"].astype(bool)]
         for depth, rows in changes.groupby("depth"):
@@ -143,7 +143,7 @@ def average_lesions(table: pd.DataFrame) -> pd.DataFrame:
 def judge_deletion(
     errors: pd.DataFrame, runs: pd.DataFrame, margin: float, pair: FamilyPair
 ) -> Claim:
-    """Judge whether one block costs a residual network less than a plain one, by the margin.
+    """Judge whether one block costs a residual network less than a plain one, beyond the margin.
 
     Reproduced if the Welch lower bound of plain minus residual is above the margin at every depth
     whose plain network trained. Contradicted if the upper bound is below it at any depth, with
@@ -177,13 +177,15 @@ def judge_deletion(
     differences = {depth: welch_difference(plain[depth], residual[depth]) for depth in depths}
     evidence = _describe_depths(compared_rows, pair, differences)
     decision = decide(differences, "above", margin)
-    line = format_bound(differences[decision.worst], decision.side, decision.simultaneous)
-    decisive = f"worst case, {decision.worst} layers, {pair.plain} minus {pair.residual}: {line}"
-    return Claim(name, statement, decision.verdict, decisive, evidence, notes)
+    line = format_bound(differences[decision.worst], decision.side, decision.bound_count)
+    decisive_line = (
+        f"worst case, {decision.worst} layers, {pair.plain} minus {pair.residual}: {line}"
+    )
+    return Claim(name, statement, decision.verdict, decisive_line, evidence, notes)
 
 
 def _find_missing(compared_rows: pd.DataFrame, pair: FamilyPair) -> list[str]:
-    """Return why single deletions cannot be compared; empty if they can."""
+    """Return why single deletions cannot be compared; the list may be empty."""
     if compared_rows.empty:
         return [
             f"no depth at which a block was deleted from both a trained {pair.plain} network and a"

@@ -45,7 +45,7 @@ INTRODUCTION = (
 
 
 def build(frame: Frame, margin: float) -> Explanation | None:
-    """Explain the paths; None if the runs lack the probe."""
+    """Explain the paths, or return None if the runs lack the probe."""
     table = frame.probes.get(PROBE)
     if table is None:
         return None
@@ -62,7 +62,7 @@ def judge(frame: Frame, _margin: float) -> list[Claim]:
 
 
 def measure_lengths(table: pd.DataFrame) -> pd.DataFrame:
-    """Measure the effective path length of each run and moment.
+    """Measure the effective path length of each run and time point.
 
     Args:
         table: rows of the probe `paths`, one per run, iteration and length. `sum_gradient` is the
@@ -101,7 +101,8 @@ def judge_lengths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Cla
 
     Reproduced if every one-sided 95 % Student-t bound of effective minus n/2 is below 0.
     Contradicted if any is above 0, with Holm's correction for the number of bounds (`decide`). The
-    claim is about a direction and has no margin, so its decisive line states the distance to n/2.
+    claim is about a direction and has no margin, so its decisive line states the difference from
+    n/2.
 
     Args:
         lengths: rows of `measure_lengths`.
@@ -113,9 +114,9 @@ def judge_lengths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Cla
         f"{family} networks: at the end of training and at every depth, the gradient flows "
         "along paths shorter than the mean path"
     )
-    of_family = lengths[lengths["family"] == family]
-    start = of_family[of_family["moment"] == INITIALISATION]
-    end = of_family[of_family["moment"] == END]
+    family_rows = lengths[lengths["family"] == family]
+    start = family_rows[family_rows["time_point"] == INITIALISATION]
+    end = family_rows[family_rows["time_point"] == END]
     reasons = _find_missing(end, family)
     if reasons:
         return not_tested(name, statement, reasons)
@@ -139,7 +140,7 @@ def judge_lengths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Cla
 
 
 def _find_missing(end: pd.DataFrame, family: str) -> list[str]:
-    """Return why the lengths at the end of training cannot be judged; empty if they can."""
+    """Return why the lengths at the end of training cannot be judged; the list may be empty."""
     if end.empty:
         return [f"no {family} network was probed at the end of its training"]
     return missing_requirements({family: group_by_depth(end, family)}, depths=1)
@@ -150,7 +151,7 @@ def _format_worst(end: pd.DataFrame, bounds: dict[int, Difference], decision: De
     worst = decision.worst
     n = int(end.loc[end["depth"] == worst, "blocks"].iloc[0])
     line = format_bound(
-        bounds[worst], decision.side, decision.simultaneous, show=_format_blocks, unit=" blocks"
+        bounds[worst], decision.side, decision.bound_count, show=_format_blocks, unit=" blocks"
     )
     difference = f"effective length minus n/2 = {n / 2:g} is {line}"
     return f"worst case, {worst} layers, {n} blocks: {difference}"
@@ -190,7 +191,7 @@ def _describe_depths(
 def summarise(lengths: pd.DataFrame) -> pd.DataFrame:
     """Summarise the effective lengths over seeds.
 
-    Returns one row per family, depth and moment, with the mean in blocks and its 95 % Student-t
+    Returns one row per family, depth and time point, with the mean in blocks and its 95 % Student-t
     confidence interval.
     """
     rows: list[dict[str, Any]] = []

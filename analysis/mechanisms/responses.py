@@ -18,35 +18,35 @@ PROBE = "responses"
 KERNEL = 3  # the paper's figure shows the 3x3 layers
 TITLE = "are the residual functions small?"
 INTRODUCTION = (
-    "A residual block adds F(x) to its input x. If the best mapping of a block is close to the "
-    "identity, F has little left to do, and its signal should be weak. A plain block has to "
-    "produce its whole output itself, so its signal cannot be weak. He et al. 2015 (4.2) measure "
-    "this by the response of each 3x3 layer: the output of batch normalisation (BN), before the "
-    "ReLU and before the addition (in pre-activation networks, where BN comes first, the output of "
-    "the convolution). The measure is its standard deviation over images, channels and positions. "
-    "They report weaker responses in residual networks than in plain ones, and weaker responses "
-    "the deeper the residual network: with more blocks, each changes the signal less. BN sets "
-    "every deviation to its learned scale, which starts at 1. So where BN follows each layer, all "
-    "layers start at 1 and only training moves them. Weight decay alone pulls each scale a little "
-    "below 1. A very large response need not be a useful one: one step along an exploded gradient "
-    "moves the parameters of BN far from their start."
+    "A residual block adds F(x) to its input x. If the optimal mapping of a block is close to the "
+    "identity, F has little left to do, and its responses should be weak. A plain block has to "
+    "produce its whole output itself, so its responses cannot be weak. He et al. 2015 (4.2) "
+    "measure this by the response of each 3x3 layer: the output of batch normalisation (BN), "
+    "before the ReLU and before the addition (in pre-activation networks, where BN comes first, "
+    "the output of the convolution). The measure is its standard deviation over images, channels "
+    "and positions. They report weaker responses in residual networks than in plain ones, and "
+    "weaker responses the deeper the residual network: with more blocks, each changes the signal "
+    "less. BN sets every standard deviation to its learned scale, which starts at 1. So where BN "
+    "follows each layer, all layers start at 1 and only training moves them. Weight decay alone "
+    "pulls each scale a little below 1. A very large response need not be a useful one: a single "
+    "step along an exploding gradient moves BN's parameters far from their initial values."
 )
-# Margin of both claims, which are about a size. BN starts each deviation at 1, so this is a
-# twentieth of the starting value. A difference that is certainly smaller contradicts the claims,
-# even if it is certainly above 0: it is negligible.
+# Margin of both claims, which are about the size of an effect. BN starts each standard deviation at
+# 1, so this is 5 % of the initial value. A difference that is significantly below the margin
+# contradicts the claims, even if it is significantly above 0: it is negligible.
 MARGIN = 0.05
 
 
 def build(frame: Frame, margin: float) -> Explanation | None:
-    """Explain the layer responses; None if no 3x3 layer was probed."""
+    """Explain the layer responses, or return None if no 3x3 layer was probed."""
     table = _select_table(frame)
     if table is None:
         return None
     values = average_layers(table)
     figures = {}
-    at_end = values[values["moment"] == END]
+    at_end = values[values["time_point"] == END]
     if len(at_end):
-        plot = figure.plot(table[table["moment"] == END], at_end)
+        plot = figure.plot(table[table["time_point"] == END], at_end)
         figures["responses"] = (plot, figure.CAPTION)
     claims = judge(frame, margin)
     return Explanation("responses", TITLE, INTRODUCTION, claims, summarise(values), figures)
@@ -58,7 +58,7 @@ def judge(frame: Frame, _margin: float) -> list[Claim]:
     if table is None:
         return []
     values = average_layers(table)
-    at_end = values[values["moment"] == END]
+    at_end = values[values["time_point"] == END]
     pair = family_pair(frame.runs)
     plain_notes = describe_caveats(frame, at_end, pair.plain)
     residual_notes = describe_caveats(frame, at_end, pair.residual)
@@ -69,7 +69,7 @@ def judge(frame: Frame, _margin: float) -> list[Claim]:
 
 
 def _select_table(frame: Frame) -> pd.DataFrame | None:
-    """Return the probe's rows of 3x3 layers; None if there are none."""
+    """Return the probe's rows of 3x3 layers, or None if there are none."""
     table = frame.probes.get(PROBE)
     if table is None:
         return None
@@ -80,16 +80,16 @@ def _select_table(frame: Frame) -> pd.DataFrame | None:
 def average_layers(table: pd.DataFrame) -> pd.DataFrame:
     """Average the standard deviations over the layers of a network.
 
-    `table`: rows of the probe `responses`. Returns one row per run and moment with the column
-    `deviation`; NaN if that of any layer is NaN.
+    `table`: rows of the probe `responses`. Returns one row per run and time point with the column
+    `std`, or NaN if that of any layer is NaN.
     """
     layers = table.astype({"deviation": float}).groupby(MEASUREMENT_KEYS)["deviation"]
     is_complete = layers.count() == layers.size()
-    return layers.mean().where(is_complete).reset_index()
+    return layers.mean().where(is_complete).rename("std").reset_index()
 
 
 def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> Claim:
-    """Judge whether residual networks have weaker responses than plain ones, by the margin.
+    """Judge whether residual networks have weaker responses than plain ones, beyond the margin.
 
     Reproduced if the Welch lower bound of plain minus residual is above the margin at every depth
     that both have. Contradicted if the upper bound is below the margin at any depth, with Holm's
@@ -98,7 +98,7 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
     Args:
         values: rows of `average_layers` at the end of training.
         pair: the two families to compare.
-        notes: what a reader must know besides the numbers.
+        notes: caveats to show with the evidence.
     """
     name = "weaker responses"
     statement = (
@@ -110,37 +110,37 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
     if reasons:
         return not_tested(name, statement, reasons)
 
-    plain = depth_tests.group_values(values, pair.plain, "deviation")
-    residual = depth_tests.group_values(values, pair.residual, "deviation")
-    gaps = depth_tests.compute_gaps(plain, residual)
-    decision = decide(gaps, "above", MARGIN)
-    line = depth_tests.format_worst(gaps, decision)
-    decisive = f"{pair.plain} minus {pair.residual}, worst case, {line} (margin {MARGIN:g})"
+    plain = depth_tests.group_values(values, pair.plain, "std")
+    residual = depth_tests.group_values(values, pair.residual, "std")
+    differences = depth_tests.compute_differences(plain, residual)
+    decision = decide(differences, "above", MARGIN)
+    line = depth_tests.format_worst(differences, decision)
+    decisive_line = f"{pair.plain} minus {pair.residual}, worst case, {line} (margin {MARGIN:g})"
     if decision.verdict is Verdict.CONTRADICTED:
-        decisive += _describe_contradiction(gaps[decision.worst])
+        decisive_line += _describe_contradiction(differences[decision.worst])
 
     evidence = []
-    for depth, gap in gaps.items():
+    for depth, difference in differences.items():
         plain_mean = depth_tests.format_mean(plain[depth], decimals=4)
         residual_mean = depth_tests.format_mean(residual[depth], decimals=4)
         evidence.append(
             f"{depth} layers: {plain_mean} {pair.plain}, {residual_mean} {pair.residual};"
-            f" {pair.plain} minus {pair.residual} {depth_tests.format_difference(gap)}"
+            f" {pair.plain} minus {pair.residual} {depth_tests.format_difference(difference)}"
         )
-    return Claim(name, statement, decision.verdict, decisive, evidence, notes)
+    return Claim(name, statement, decision.verdict, decisive_line, evidence, notes)
 
 
 def _describe_contradiction(difference: Difference) -> str:
-    """Say whether a difference that contradicts a claim is negligible or has the other sign."""
+    """Say whether a difference that contradicts a claim is negligible or has the opposite sign."""
     if difference.mean <= -MARGIN:
-        return ": the other way round"
+        return ": the difference has the opposite sign"
     return ": negligible" if abs(difference.mean) < MARGIN else ""
 
 
 def judge_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Claim:
-    """Judge whether the responses become weaker with depth, by the margin.
+    """Judge whether the responses become weaker with depth, beyond the margin.
 
-    Reproduced if there is a falling trend over depth and the Welch upper bound of deepest minus
+    Reproduced if there is a decreasing trend over depth and the Welch upper bound of deepest minus
     shallowest is below minus the margin. `values` and `notes`: see `judge_families`.
     """
     name = "weaker with depth"
@@ -153,16 +153,16 @@ def judge_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Claim:
     if reasons:
         return not_tested(name, statement, reasons)
 
-    groups = depth_tests.group_values(values, family, "deviation")
+    groups = depth_tests.group_values(values, family, "std")
     trend = depth_tests.measure_trend(groups, MARGIN)
-    decisive = f"{trend.decisive} (margin {MARGIN:g})"
+    decisive_line = f"{trend.decisive_line} (margin {MARGIN:g})"
     if trend.verdict is Verdict.CONTRADICTED:
-        decisive += _describe_contradiction(-trend.difference)
+        decisive_line += _describe_contradiction(-trend.difference)
     means = []
-    for depth, deviations in groups.items():
-        means.append(f"{depth} layers: {depth_tests.format_mean(deviations, decimals=4)}")
+    for depth, stds in groups.items():
+        means.append(f"{depth} layers: {depth_tests.format_mean(stds, decimals=4)}")
     evidence = [*trend.evidence, f"means over seeds: {', '.join(means)}"]
-    return Claim(name, statement, trend.verdict, decisive, evidence, notes)
+    return Claim(name, statement, trend.verdict, decisive_line, evidence, notes)
 
 
 def describe_caveats(frame: Frame, values: pd.DataFrame, family: str) -> list[str]:
@@ -179,28 +179,28 @@ def describe_caveats(frame: Frame, values: pd.DataFrame, family: str) -> list[st
                 f"{int(is_untrained.sum())} of {len(is_untrained)} runs of {family}-{depth} are"
                 f" untrained (within {UNTRAINED_WITHIN_POINTS:g} points of chance) and are included"
             )
-    return [*notes, *depth_tests.describe_caveats(frame, values, "deviation")]
+    return [*notes, *depth_tests.describe_caveats(frame, values, "std")]
 
 
 def summarise(values: pd.DataFrame) -> pd.DataFrame:
-    """Summarise the mean deviations over seeds.
+    """Summarise the mean standard deviations over seeds.
 
     Returns one row per family and depth: the mean at initialisation and at the end, and the
-    smallest and largest run at the end.
+    smallest and largest value over runs at the end.
     """
     rows = []
     for (family, depth), group in values.groupby(["family", "depth"]):
-        start = group.loc[group["moment"] == INITIALISATION, "deviation"]
-        end = group.loc[group["moment"] == END, "deviation"]
+        start = group.loc[group["time_point"] == INITIALISATION, "std"]
+        end = group.loc[group["time_point"] == END, "std"]
         rows.append(
             {
                 "family": family,
                 "depth": depth,
                 "runs": group["run_id"].nunique(),
-                "deviation_initialisation": start.mean(),
-                "deviation_end": end.mean(),
-                "deviation_end_least": end.min(),
-                "deviation_end_most": end.max(),
+                "std_initialisation": start.mean(),
+                "std_end": end.mean(),
+                "std_end_min": end.min(),
+                "std_end_max": end.max(),
             }
         )
     return pd.DataFrame(rows)

@@ -28,9 +28,9 @@ INTRODUCTION = (
     "noise. They call these gradients shattered. Their norms may be healthy all the same. The same "
     "is to be expected when the weights change slightly, which changes the input of every later "
     "layer. Then a step that helps one image does not help a similar one, the next batch undoes "
-    "it, and SGD makes little progress. Here straight lines are drawn from one image to another. "
-    "At 65 points of each line the gradient of a logit (that of the first image's class) is "
-    "computed with respect to the input. The correlation is the cosine between the gradients at "
+    "it, and SGD makes little progress. Here points are taken on straight lines between two "
+    "images. At 65 points on each line, the gradient of a logit (that of the first image's class) "
+    "is computed with respect to the input. The correlation is the cosine between the gradients at "
     "two points of a line, averaged over all pairs of points at the same distance and over 16 "
     "lines. It is 1 at every distance for a linear network, and 0 at every distance above 0 for "
     "white noise. Shortcuts add a part that does not shatter. If this is how they help, residual "
@@ -41,12 +41,12 @@ SCALE = "(correlation: 1 identical, 0 white noise)"
 
 
 def build(frame: Frame, margin: float) -> Explanation | None:
-    """Explain the correlation of gradients; None if the runs lack the probe."""
+    """Explain the correlation of gradients, or return None if the runs lack the probe."""
     table = frame.probes.get(PROBE)
     if table is None:
         return None
     values = select_nearest(table)
-    at_start = values[values["moment"] == INITIALISATION]
+    at_start = values[values["time_point"] == INITIALISATION]
     figures = {"shattering": (figure.plot(table, at_start), figure.CAPTION)}
     claims = judge(frame, margin)
     return Explanation("shattering", TITLE, INTRODUCTION, claims, summarise(values), figures)
@@ -55,7 +55,7 @@ def build(frame: Frame, margin: float) -> Explanation | None:
 def judge(frame: Frame, _margin: float) -> list[Claim]:
     """Return the claim on the correlation at initialisation."""
     values = select_nearest(frame.probes[PROBE])
-    at_start = values[values["moment"] == INITIALISATION]
+    at_start = values[values["time_point"] == INITIALISATION]
     notes = depth_tests.describe_caveats(frame, at_start, "correlation")
     return [judge_correlation(at_start, family_pair(frame.runs), notes)]
 
@@ -63,7 +63,7 @@ def judge(frame: Frame, _margin: float) -> list[Claim]:
 def select_nearest(table: pd.DataFrame) -> pd.DataFrame:
     """Select the correlation at the smallest distance above 0.
 
-    `table`: rows of the probe `shattering`. Returns one row per run and moment, with `distance`
+    `table`: rows of the probe `shattering`. Returns one row per run and time point, with `distance`
     (fraction of the line between two images) and `correlation` (cosine).
     """
     pairs_apart = table[table["distance"] > 0]
@@ -75,23 +75,24 @@ def select_nearest(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> Claim:
-    """Judge whether the correlation falls with depth, and is higher with shortcuts.
+    """Judge whether the correlation decreases with depth, and is higher with shortcuts.
 
-    Reproduced if both of these hold: plain networks show a falling trend over depth, and at every
-    depth that both families have, the Welch lower bound of residual minus plain is above 0.
+    Reproduced if both of these hold: plain networks show a decreasing trend over depth, and at
+    every depth that both families have, the Welch lower bound of residual minus plain is above 0.
     Contradicted if any of these bounds lies on the other side, with Holm's correction for the
-    number of bounds, including that of the trend (`decide`). The claim is about a
-    direction, so it has no margin.
+    number of bounds, including that of the trend (`decide`). The claim is about a direction, so it
+    has no margin.
 
     Args:
         values: rows of `select_nearest` at initialisation.
         pair: the two families to compare.
-        notes: what a reader must know besides the numbers.
+        notes: caveats to show with the evidence.
     """
     name = "shattered gradients"
     statement = (
-        f"at initialisation the gradients of neighbouring inputs are less alike the deeper the "
-        f"{pair.plain} network, and more alike in the {pair.residual} network of the same depth"
+        "at initialisation, the gradients of neighbouring inputs become less alike as "
+        f"{pair.plain} networks get deeper, and are more alike in {pair.residual} networks of the "
+        "same depth"
     )
     families = {family: group_by_depth(values, family) for family in (pair.plain, pair.residual)}
     reasons = missing_requirements(families, depths=2, shared=True, kind="probed")
@@ -101,72 +102,74 @@ def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) 
     plain = depth_tests.group_values(values, pair.plain, "correlation")
     residual = depth_tests.group_values(values, pair.residual, "correlation")
     trend = depth_tests.measure_trend(plain)
-    gaps = depth_tests.compute_gaps(residual, plain)
-    decision = decide({TREND: -trend.difference, **gaps}, "above", 0.0)
+    differences = depth_tests.compute_differences(residual, plain)
+    decision = decide({TREND: -trend.difference, **differences}, "above", 0.0)
     verdict = decision.verdict
     if verdict is Verdict.REPRODUCED and not trend.has_trend:
         verdict = Verdict.INCONCLUSIVE
-    decisive = _format_decisive(verdict, decision, trend, gaps, pair)
+    decisive_line = _format_decisive_line(verdict, decision, trend, differences, pair)
 
     evidence = [f"{pair.plain}, {line}" for line in trend.evidence]
-    evidence += _describe_gaps(plain, residual, gaps, pair)
-    return Claim(name, statement, verdict, decisive, evidence, notes)
+    evidence += _describe_differences(plain, residual, differences, pair)
+    return Claim(name, statement, verdict, decisive_line, evidence, notes)
 
 
-def _describe_gaps(
-    plain: Groups, residual: Groups, gaps: Mapping[int, Difference], pair: FamilyPair
+def _describe_differences(
+    plain: Groups, residual: Groups, differences: Mapping[int, Difference], pair: FamilyPair
 ) -> list[str]:
     """Return one line per depth: the mean correlation of both families and their difference."""
     lines = []
-    for depth, gap in gaps.items():
+    for depth, difference in differences.items():
         plain_mean = depth_tests.format_mean(plain[depth], decimals=3)
         residual_mean = depth_tests.format_mean(residual[depth], decimals=3)
         lines.append(
             f"{depth} layers: {plain_mean} {pair.plain}, {residual_mean} {pair.residual};"
-            f" {pair.residual} minus {pair.plain} {depth_tests.format_difference(gap)}"
+            f" {pair.residual} minus {pair.plain} {depth_tests.format_difference(difference)}"
         )
     return lines
 
 
-def _format_decisive(
+def _format_decisive_line(
     verdict: Verdict,
     decision: Decision[int],
     trend: DecreasingTrend,
-    gaps: dict[int, Difference],
+    differences: dict[int, Difference],
     pair: FamilyPair,
 ) -> str:
     """Return the bound that contradicts, or the weakest bound of each decisive part of the claim.
 
-    If the verdict is reproduced, both parts are decisive; otherwise those that are not shown.
+    If the verdict is reproduced, both parts are decisive; otherwise, the parts that the data do not
+    establish.
     """
-    gap_label = f"{pair.residual} minus {pair.plain}, worst case"
+    difference_label = f"{pair.residual} minus {pair.plain}, worst case"
     if verdict is Verdict.CONTRADICTED:
         if decision.worst == TREND:
-            # The decision is about the negated difference, so its upper bound is the lower one.
-            return f"{pair.plain}, {trend.format_line('lower', decision.simultaneous)} {SCALE}"
-        return f"{gap_label}, {depth_tests.format_worst(gaps, decision)} {SCALE}"
-    weakest = min(gaps, key=lambda depth: _lower_bound(gaps[depth]))
-    is_falling = trend.verdict is Verdict.REPRODUCED
-    is_higher = all(gap.lower > 0 for gap in gaps.values())
+            # The decision used the negated difference, whose upper bound is minus the lower bound
+            # of the difference.
+            return f"{pair.plain}, {trend.format_line('lower', decision.bound_count)} {SCALE}"
+        return f"{difference_label}, {depth_tests.format_worst(differences, decision)} {SCALE}"
+    weakest = min(differences, key=lambda depth: _lower_bound(differences[depth]))
+    is_decreasing = trend.verdict is Verdict.REPRODUCED
+    is_higher = all(difference.lower > 0 for difference in differences.values())
     lines = []
-    if verdict is Verdict.REPRODUCED or not is_falling:
+    if verdict is Verdict.REPRODUCED or not is_decreasing:
         lines.append(f"{pair.plain}, {trend.format_line('upper')}")
     if verdict is Verdict.REPRODUCED or not is_higher:
-        line = depth_tests.format_worst(gaps, Decision(verdict, weakest, "lower", 1))
-        lines.append(f"{gap_label}, {line}")
+        line = depth_tests.format_worst(differences, Decision(verdict, weakest, "lower", 1))
+        lines.append(f"{difference_label}, {line}")
     return f"{'; '.join(lines)} {SCALE}"
 
 
-def _lower_bound(gap: Difference) -> float:
-    """Return the lower bound; minus infinity if it is not known."""
-    return -math.inf if math.isnan(gap.lower) else gap.lower
+def _lower_bound(difference: Difference) -> float:
+    """Return the lower bound, or minus infinity if it is not known."""
+    return -math.inf if math.isnan(difference.lower) else difference.lower
 
 
 def summarise(values: pd.DataFrame) -> pd.DataFrame:
     """Summarise the correlation at the smallest distance over seeds.
 
-    Returns one row per family, depth and moment, with the mean and its 95 % Student-t confidence
-    interval.
+    Returns one row per family, depth and time point, with the mean and its 95 % Student-t
+    confidence interval.
     """
     rows = []
     for (family, depth, _), group in values.groupby(["family", "depth", ITERATION]):
@@ -178,7 +181,7 @@ def summarise(values: pd.DataFrame) -> pd.DataFrame:
             {
                 "family": family,
                 "depth": depth,
-                "moment": group["moment"].iloc[0],
+                "time_point": group["time_point"].iloc[0],
                 "runs": len(correlations),
                 "distance": group["distance"].iloc[0],
                 "correlation": interval.mean,

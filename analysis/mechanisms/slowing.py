@@ -22,26 +22,25 @@ def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> 
     """Judge whether residual networks slow down by a smaller factor per layer than plain ones.
 
     Reproduced if, at every fraction of chance error at which both families can be fitted, the upper
-    bound of the residual slope is below the lower bound of the plain one. All must hold, so their
-    number needs no correction (intersection-union test), and no fraction can be cherry-picked.
-    Contradicted if the opposite holds at any fraction, with bounds of level 1 - 0.05/m for m
-    fractions (Holm's first step).
+    bound of the residual slope is below the lower bound of the plain one. All must hold, so no
+    correction for multiple testing is needed (intersection-union test), and no fraction can be
+    cherry-picked. Contradicted if the opposite holds at any fraction, with bounds of level 1 -
+    0.05/m for m fractions (Holm's first step).
 
-    Half of chance error alone would not be enough: this rule was made when the curves of the
-    experiment `quick` were known, and all its residual networks reach half of chance error before
-    their first evaluation. The whole training counts for both families, learning-rate drops
-    included.
+    Half of chance error alone would not suffice: all residual networks of `quick` reach it before
+    their first evaluation. (This rule was made after the curves of `quick` had been seen.) For both
+    families, the whole training run counts, including the iterations after learning-rate drops.
 
     Args:
         runs: rows of `Frame.runs`.
         times: rows of `time_to_threshold.measure_times` of both families.
         pair: the families to compare.
     """
-    name = f"no such slowing, {pair.residual}"
+    name = f"less slowing with depth, {pair.residual}"
     statement = (
-        f"{pair.residual} networks: the iterations to a fraction of chance error grow by a smaller "
-        f"factor per layer than those of {pair.plain} networks, at every fraction at which both "
-        "factors can be fitted"
+        f"{pair.residual} networks: the number of iterations to reach a fraction of chance error "
+        f"grows by a smaller factor per layer than in {pair.plain} networks, at every fraction at "
+        "which both factors can be fitted"
     )
     families = (pair.plain, pair.residual)
     groups = {family: group_by_depth(runs, family) for family in families}
@@ -55,8 +54,8 @@ def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> 
         return not_tested(name, statement, [reason, *evidence])
 
     verdict = decide_slowing(fits)
-    decisive = _format_decisive(fits, verdict is Verdict.CONTRADICTED, pair)
-    return Claim(name, statement, verdict, decisive, evidence)
+    decisive_line = _format_decisive_line(fits, verdict is Verdict.CONTRADICTED, pair)
+    return Claim(name, statement, verdict, decisive_line, evidence)
 
 
 def _fit_at_fractions(
@@ -86,17 +85,18 @@ def decide_slowing(fits: Mapping[Fraction, PairOfFits]) -> Verdict:
     gaps = [_upper_gap(plain, residual) for plain, residual in fits.values()]
     if all(gap < 0 for gap in gaps):
         return Verdict.REPRODUCED
-    level = contradiction_level(len(fits))
+    level = compute_contradiction_level(len(fits))
     opposite_gaps = [_lower_gap(plain, residual, level) for plain, residual in fits.values()]
     if any(gap > 0 for gap in opposite_gaps):
         return Verdict.CONTRADICTED
     return Verdict.INCONCLUSIVE
 
 
-def contradiction_level(bounds: int) -> float:
-    """Return the level of each of `bounds` bounds if a single one of them can contradict.
+def compute_contradiction_level(bounds: int) -> float:
+    """Return the confidence level of each bound.
 
-    All of them together then have an error rate of 5 % (Holm's first step).
+    Any one of `bounds` bounds can contradict the claim, and this level keeps the family-wise error
+    rate at 5 % (Holm's first step).
     """
     return 1 - SIGNIFICANCE / bounds
 
@@ -111,12 +111,12 @@ def _lower_gap(plain: GrowthFit, residual: GrowthFit, level: float) -> float:
     return residual.bound(level, LOWER) - plain.bound(level, UPPER)
 
 
-def _format_decisive(
+def _format_decisive_line(
     fits: Mapping[Fraction, PairOfFits], is_contradicted: bool, pair: FamilyPair
 ) -> str:
     """Return the bounds of both families at the fraction on which the verdict rests."""
     if is_contradicted:
-        level, side, other_side = contradiction_level(len(fits)), LOWER, UPPER
+        level, side, other_side = compute_contradiction_level(len(fits)), LOWER, UPPER
         gaps = {
             fraction: _lower_gap(*pair_of_fits, level) for fraction, pair_of_fits in fits.items()
         }

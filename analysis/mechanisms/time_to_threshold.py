@@ -22,8 +22,8 @@ def measure_times(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """Measure when each run reaches each fraction of chance error.
 
     A run is evaluated only at intervals, so its time is known to lie between two evaluations. A
-    diverged run counts as chance error from its divergence on: it never reaches an error that it
-    had not reached before.
+    diverged run counts as chance error, starting at its divergence: it never reaches an error that
+    it had not reached before.
 
     Args:
         runs: rows of `Frame.runs`.
@@ -35,14 +35,14 @@ def measure_times(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
         the run's last evaluation. Runs without an evaluation after the start have no row.
     """
     evaluations = curves[curves[ITERATION] > 0]
-    rows_of_run = evaluations.groupby("run_id").indices
+    run_rows = evaluations.groupby("run_id").indices
     iterations = evaluations[ITERATION].to_numpy(float)
     errors = evaluations[TRAINING_ERROR].to_numpy(float)
     rows: list[dict[str, Any]] = []
     for run in runs[[*RUN_COLUMNS, "chance"]].to_dict("records"):
-        if run["run_id"] not in rows_of_run:
+        if run["run_id"] not in run_rows:
             continue
-        indices = rows_of_run[run["run_id"]]
+        indices = run_rows[run["run_id"]]
         indices = indices[~np.isnan(errors[indices])]
         indices = indices[np.argsort(iterations[indices], kind="stable")]
         identity = {key: run[key] for key in RUN_COLUMNS}
@@ -56,7 +56,8 @@ def measure_times(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 def _locate_time(iterations: np.ndarray, is_reached: np.ndarray) -> dict[str, float]:
     """Return the interval of a run's time: between two evaluations, or beyond the last one.
 
-    `iterations`: of a run's evaluations, ascending. `is_reached`: at each evaluation.
+    `iterations`: the iterations of a run's evaluations, ascending. `is_reached`: whether the error
+    is reached at each of them.
     """
     ends = [0.0, *iterations.tolist(), math.inf]
     reached_indices = np.flatnonzero(is_reached)
@@ -102,10 +103,10 @@ def summarise(times: pd.DataFrame) -> pd.DataFrame:
     reached it and the interval of the median run, as text.
     """
     rows = []
-    for (family, depth), of_depth in times.groupby(["family", "depth"]):
-        row = {"family": family, "depth": depth, "runs": of_depth["run_id"].nunique()}
+    for (family, depth), depth_rows in times.groupby(["family", "depth"]):
+        row = {"family": family, "depth": depth, "runs": depth_rows["run_id"].nunique()}
         for fraction in THRESHOLDS:
-            group = of_depth[of_depth["threshold"] == float(fraction)]
+            group = depth_rows[depth_rows["threshold"] == float(fraction)]
             row[f"reached {fraction}"] = int(np.isfinite(group["by"]).sum())
             row[f"iterations to {fraction}"] = _format_median(group)
         rows.append(row)

@@ -13,6 +13,13 @@ from scipy import stats
 from analysis.statistics import CONFIDENCE
 
 RANGE_OF_THREE = 1.693  # expected range of three normal values, in standard deviations
+# Columns that have been renamed since the tables in the ledger were written.
+RENAMED_COLUMNS = {
+    "moment": "time_point",
+    "deviation_end": "std_end",
+    "deviation_end_least": "std_end_min",
+    "deviation_end_most": "std_end_max",
+}
 
 
 @dataclass(frozen=True)
@@ -20,23 +27,23 @@ class Normal:
     """The distribution from which a value of a run is drawn."""
 
     mean: float
-    deviation: float
+    std: float
 
     def shifted(self, by: float) -> "Normal":
         """Return the distribution with its mean increased by `by`."""
-        return Normal(self.mean + by, self.deviation)
+        return Normal(self.mean + by, self.std)
 
     def draw(self, generator: np.random.Generator, runs: int) -> np.ndarray:
         """Draw one value per run, shape (runs,)."""
-        return generator.normal(self.mean, self.deviation, runs)
+        return generator.normal(self.mean, self.std, runs)
 
 
 NormalByDepth = dict[int, Normal]
 Networks = dict[str, NormalByDepth]  # family: depth: the distribution of a value over its runs
-NormalOfRow = Callable[[dict[Any, Any]], Normal]
+ReadNormal = Callable[[dict[Any, Any]], Normal]
 
 
-def deviation_from_interval(low: float, high: float, runs: int) -> float:
+def std_from_interval(low: float, high: float, runs: int) -> float:
     """Return the standard deviation over runs, from the 95 % Student-t interval of their mean."""
     half_width = (high - low) / 2
     return float(half_width * math.sqrt(runs) / stats.t.ppf((1 + CONFIDENCE) / 2, runs - 1))
@@ -44,27 +51,27 @@ def deviation_from_interval(low: float, high: float, runs: int) -> float:
 
 def read_training_errors(ledger: Path) -> Networks:
     """Read the training errors, in percent."""
-    table = pd.read_csv(ledger / "summary.csv")
-    return _by_network(table, _normal_of_interval("training_error_{}", "training_error_n"))
+    table = _read_table(ledger, "summary.csv")
+    return _group_by_network(table, _build_interval_reader("training_error_{}", "training_error_n"))
 
 
 def read_correlations(ledger: Path) -> Networks:
     """Read the correlations of gradients at neighbouring inputs, at initialisation."""
-    table = pd.read_csv(ledger / "shattering.csv")
-    at_start = table[table["moment"] == "initialisation"]
-    return _by_network(at_start, _normal_of_interval("{}", "runs", mean="correlation"))
+    table = _read_table(ledger, "shattering.csv")
+    at_start = table[table["time_point"] == "initialisation"]
+    return _group_by_network(at_start, _build_interval_reader("{}", "runs", mean="correlation"))
 
 
 def read_excess_lengths(ledger: Path) -> Networks:
     """Read the effective length of the paths minus half of the blocks, at the end of training."""
-    table = pd.read_csv(ledger / "paths.csv")
+    table = _read_table(ledger, "paths.csv")
     at_end = table[table["iteration"] == table["iteration"].max()]
-    length = _normal_of_interval("effective_length_{}", "runs_known")
+    length = _build_interval_reader("effective_length_{}", "runs_known")
 
     def excess(row: dict[str, Any]) -> Normal:
         return length(row).shifted(-row["mean_path"])
 
-    return _by_network(at_end, excess)
+    return _group_by_network(at_end, excess)
 
 
 def read_responses(ledger: Path) -> Networks:
@@ -74,45 +81,50 @@ def read_responses(ledger: Path) -> Networks:
     """
 
     def normal(row: dict[str, Any]) -> Normal:
-        seed_range = row["deviation_end_most"] - row["deviation_end_least"]
-        return Normal(row["deviation_end"], seed_range / RANGE_OF_THREE)
+        seed_range = row["std_end_max"] - row["std_end_min"]
+        return Normal(row["std_end"], seed_range / RANGE_OF_THREE)
 
-    return _by_network(pd.read_csv(ledger / "responses.csv"), normal)
+    return _group_by_network(_read_table(ledger, "responses.csv"), normal)
 
 
 def read_error_increases(ledger: Path) -> Networks:
-    """Read by how many points the test error rises if one block is deleted.
+    """Read by how many points the test error increases if one block is deleted.
 
     The errors with and without that block count as independent.
     """
-    table = pd.read_csv(ledger / "lesions.csv")
-    error = _normal_of_interval("test_error_{}", "runs")
-    intact = _by_network(table[table["lesion"] == "none"], error)
+    table = _read_table(ledger, "lesions.csv")
+    error = _build_interval_reader("test_error_{}", "runs")
+    intact = _group_by_network(table[table["lesion"] == "none"], error)
     one_deleted = table[(table["lesion"] == "delete") & (table["number"] == 1)]
 
     def increase(row: dict[str, Any]) -> Normal:
         intact_error = intact[row["family"]][int(row["depth"])]
-        deviation = math.hypot(error(row).deviation, intact_error.deviation)
-        return Normal(float(row["increase_mean"]), deviation)
+        std = math.hypot(error(row).std, intact_error.std)
+        return Normal(float(row["increase_mean"]), std)
 
-    return _by_network(one_deleted, increase)
+    return _group_by_network(one_deleted, increase)
 
 
-def read_log_spans(ledger: Path, deviation: float) -> dict[str, dict[tuple[int, int], Normal]]:
+def read_log_spans(ledger: Path, std: float) -> dict[str, dict[tuple[int, int], Normal]]:
     """Read log10 of the gradient's span by family, and by depth and iteration.
 
-    The table has no spread over seeds, so `deviation` is passed.
+    The table has no spread over seeds, so the standard deviation `std` is passed.
     """
     spans: dict[str, dict[tuple[int, int], Normal]] = {}
-    for row in pd.read_csv(ledger / "gradient-flow.csv").to_dict("records"):
+    for row in _read_table(ledger, "gradient-flow.csv").to_dict("records"):
         key = (int(row["depth"]), int(row["iteration"]))
-        log_span = Normal(math.log10(row["span_gmean"]), deviation)
+        log_span = Normal(math.log10(row["span_gmean"]), std)
         spans.setdefault(row["family"], {})[key] = log_span
     return spans
 
 
-def _normal_of_interval(columns: str, runs: str, mean: str | None = None) -> NormalOfRow:
-    """Return a function that reads mean and deviation from a row with an interval.
+def _read_table(ledger: Path, name: str) -> pd.DataFrame:
+    """Read a table with the present names of its columns."""
+    return pd.read_csv(ledger / name).rename(columns=RENAMED_COLUMNS)
+
+
+def _build_interval_reader(columns: str, runs: str, mean: str | None = None) -> ReadNormal:
+    """Return a function that reads mean and standard deviation from a row with an interval.
 
     Args:
         columns: pattern of the columns' names, such as `training_error_{}` for
@@ -124,12 +136,12 @@ def _normal_of_interval(columns: str, runs: str, mean: str | None = None) -> Nor
 
     def normal(row: dict[str, Any]) -> Normal:
         low, high = row[columns.format("low")], row[columns.format("high")]
-        return Normal(float(row[mean_column]), deviation_from_interval(low, high, int(row[runs])))
+        return Normal(float(row[mean_column]), std_from_interval(low, high, int(row[runs])))
 
     return normal
 
 
-def _by_network(table: pd.DataFrame, normal: NormalOfRow) -> Networks:
+def _group_by_network(table: pd.DataFrame, normal: ReadNormal) -> Networks:
     networks: Networks = {}
     for row in table.to_dict("records"):
         networks.setdefault(row["family"], {})[int(row["depth"])] = normal(row)

@@ -1,4 +1,4 @@
-"""Cases of the claims about what probes measure.
+"""Simulated cases for the claims about what probes measure.
 
 A probe's table is drawn, and the mechanism that explains it judges its claims. If a claim needs
 several bounds, the worst truth at the margin has one of them there and the others as measured.
@@ -24,15 +24,15 @@ from analysis.power.simulated_runs import (
     draw_frame,
     run_id,
 )
-from analysis.power.simulation import AS_SEEN, NO_EFFECT, Case, find_verdict
+from analysis.power.simulation import AS_OBSERVED, NO_EFFECT, Case, find_verdict
 from analysis.probes import END, INITIALISATION
 
 # Standard deviation over seeds of log10 of a span: the median over the networks of `quick`, which
 # is in none of its tables.
-LOG_SPAN_DEVIATION = 0.11
+LOG_SPAN_STD = 0.11
 LOG_SPAN_HEALTHY = 1.0  # a span of a factor of 10
 LOG_SPAN_LIMIT = 2.0  # the span that the claim allows
-RELEVANT_RESPONSE = 0.05  # difference of standard deviations of responses, which start at 1
+RELEVANT_RESPONSE = 0.05  # difference of standard stds of responses, which start at 1
 MAX_TRAINED_ERROR = CHANCE - 2  # percent; networks above it count as untrained
 
 Row = dict[str, Any]
@@ -50,7 +50,7 @@ class ProbeDraw:
         claim: name of the claim.
         errors: training errors, which decide whether a run is untrained.
         draw_rows: draws the rows of the probe's table.
-        margin: in points.
+        margin: the claim's margin, in points.
     """
 
     mechanism: ModuleType
@@ -67,11 +67,11 @@ class ProbeDraw:
 
 
 def probe_cases(ledger: Path, margin: float) -> Iterator[Case]:
-    """Yield the cases of all claims about probes.
+    """Yield the cases for all claims about probes.
 
     Args:
         ledger: folder of the tables of `quick`.
-        margin: of the claim about lesions, in points of test error.
+        margin: margin of the claim about lesions, in points of test error.
     """
     errors = ledger_tables.read_training_errors(ledger)
 
@@ -82,7 +82,7 @@ def probe_cases(ledger: Path, margin: float) -> Iterator[Case]:
             draw = ProbeDraw(mechanism, probe, claim, errors, draw_rows, margin)
             yield Case(claim, truth, draw)
 
-    for family, spans in ledger_tables.read_log_spans(ledger, LOG_SPAN_DEVIATION).items():
+    for family, spans in ledger_tables.read_log_spans(ledger, LOG_SPAN_STD).items():
         truths = _span_truths(family, spans)
         yield from cases(gradient_flow, "gradient_flow", f"healthy norms, {family}", truths)
 
@@ -93,10 +93,10 @@ def probe_cases(ledger: Path, margin: float) -> Iterator[Case]:
     excess_lengths = ledger_tables.read_excess_lengths(ledger)["residual"]
     yield from cases(paths, "paths", "short paths", _length_truths(excess_lengths))
 
-    deviations = ledger_tables.read_responses(ledger)
-    truths = _response_truths(deviations)
+    stds = ledger_tables.read_responses(ledger)
+    truths = _response_truths(stds)
     yield from cases(responses, "responses", "weaker responses", truths)
-    truths = _response_trend_truths(deviations)
+    truths = _response_trend_truths(stds)
     yield from cases(responses, "responses", "weaker with depth", truths)
 
     increases = ledger_tables.read_error_increases(ledger)
@@ -108,14 +108,14 @@ def probe_cases(ledger: Path, margin: float) -> Iterator[Case]:
 
 
 def _span_truths(family: str, measured: Spans) -> dict[str, DrawRows]:
-    healthy = dict.fromkeys(measured, Normal(LOG_SPAN_HEALTHY, LOG_SPAN_DEVIATION))
-    at_limit = Normal(LOG_SPAN_LIMIT, LOG_SPAN_DEVIATION)
+    healthy = dict.fromkeys(measured, Normal(LOG_SPAN_HEALTHY, LOG_SPAN_STD))
+    at_limit = Normal(LOG_SPAN_LIMIT, LOG_SPAN_STD)
     deepest = (max(depth for depth, _ in measured), 0)
     truths = {
-        AS_SEEN: measured,
-        "a factor of 10 at every depth and probe": healthy,
-        "a factor of 100 at every depth and probe": dict.fromkeys(measured, at_limit),
-        "a factor of 100 at one depth and probe, else 10": healthy | {deepest: at_limit},
+        AS_OBSERVED: measured,
+        "a factor of 10 at every depth and time point": healthy,
+        "a factor of 100 at every depth and time point": dict.fromkeys(measured, at_limit),
+        "a factor of 100 at one depth and time point, otherwise 10": healthy | {deepest: at_limit},
     }
     return {truth: _span_rows(family, spans) for truth, spans in truths.items()}
 
@@ -124,11 +124,11 @@ def _correlation_truths(measured: Networks) -> dict[str, DrawRows]:
     plain, residual = measured["plain"], measured["residual"]
     weakest = min(plain)  # the depth at which the families differ the least
     same = {family: dict.fromkeys(depths, plain[weakest]) for family, depths in measured.items()}
-    equal = Normal(plain[weakest].mean, residual[weakest].deviation)
+    equal = Normal(plain[weakest].mean, residual[weakest].std)
     truths: dict[str, Networks] = {
-        AS_SEEN: measured,
+        AS_OBSERVED: measured,
         "no effect, which is the margin (0)": same,
-        f"families alike at {weakest} layers, else as seen": measured
+        f"families alike at {weakest} layers, otherwise as observed": measured
         | {"residual": residual | {weakest: equal}},
     }
     return {truth: _rows_per_run(networks, _correlation_rows) for truth, networks in truths.items()}
@@ -136,11 +136,11 @@ def _correlation_truths(measured: Networks) -> dict[str, DrawRows]:
 
 def _length_truths(measured: NormalByDepth) -> dict[str, DrawRows]:
     weakest = min(measured)
-    zero = {depth: Normal(0.0, normal.deviation) for depth, normal in measured.items()}
+    zero = {depth: Normal(0.0, normal.std) for depth, normal in measured.items()}
     truths: dict[str, NormalByDepth] = {
-        AS_SEEN: measured,
+        AS_OBSERVED: measured,
         "no effect, which is the margin (0)": zero,
-        f"0 at {weakest} layers, else as seen": measured | {weakest: zero[weakest]},
+        f"0 at {weakest} layers, otherwise as observed": measured | {weakest: zero[weakest]},
     }
     return {truth: _length_rows(excess) for truth, excess in truths.items()}
 
@@ -148,14 +148,12 @@ def _length_truths(measured: NormalByDepth) -> dict[str, DrawRows]:
 def _response_truths(measured: Networks) -> dict[str, DrawRows]:
     plain, residual = measured["plain"], measured["residual"]
     weakest = min(plain)
-    equal = {
-        depth: Normal(plain[depth].mean, normal.deviation) for depth, normal in residual.items()
-    }
+    equal = {depth: Normal(plain[depth].mean, normal.std) for depth, normal in residual.items()}
     weaker = {depth: normal.shifted(-RELEVANT_RESPONSE) for depth, normal in equal.items()}
     truths: dict[str, Networks] = {
-        AS_SEEN: measured,
+        AS_OBSERVED: measured,
         NO_EFFECT: measured | {"residual": equal},
-        f"alike at {weakest} layers, else as seen": measured
+        f"alike at {weakest} layers, otherwise as observed": measured
         | {"residual": residual | {weakest: equal[weakest]}},
         f"a difference of {RELEVANT_RESPONSE:g} at every depth": measured | {"residual": weaker},
     }
@@ -165,22 +163,20 @@ def _response_truths(measured: Networks) -> dict[str, DrawRows]:
 def _response_trend_truths(measured: Networks) -> dict[str, DrawRows]:
     residual = measured["residual"]
     flat = dict.fromkeys(residual, residual[min(residual)])
-    truths: dict[str, Networks] = {AS_SEEN: measured, NO_EFFECT: measured | {"residual": flat}}
+    truths: dict[str, Networks] = {AS_OBSERVED: measured, NO_EFFECT: measured | {"residual": flat}}
     return {truth: _rows_per_run(networks, _response_rows) for truth, networks in truths.items()}
 
 
 def _lesion_truths(errors: Networks, measured: Networks, margin: float) -> dict[str, DrawRows]:
     plain, residual = measured["plain"], measured["residual"]
     deepest = max(depth for depth in plain if errors["plain"][depth].mean < MAX_TRAINED_ERROR)
-    equal = {
-        depth: Normal(residual[depth].mean, normal.deviation) for depth, normal in plain.items()
-    }
+    equal = {depth: Normal(residual[depth].mean, normal.std) for depth, normal in plain.items()}
     at_margin = {depth: normal.shifted(margin) for depth, normal in equal.items()}
     truths: dict[str, Networks] = {
-        AS_SEEN: measured,
+        AS_OBSERVED: measured,
         NO_EFFECT: measured | {"plain": equal},
         f"{margin:g} points at every depth": measured | {"plain": at_margin},
-        f"{margin:g} points at {deepest} layers, else as seen": measured
+        f"{margin:g} points at {deepest} layers, otherwise as observed": measured
         | {"plain": plain | {deepest: at_margin[deepest]}},
     }
     return {truth: _rows_per_run(networks, _lesion_rows) for truth, networks in truths.items()}
@@ -189,7 +185,7 @@ def _lesion_truths(errors: Networks, measured: Networks, margin: float) -> dict[
 # Rows of each probe's table
 
 
-def _rows_per_run(networks: Networks, rows_of: Callable[[float], list[Row]]) -> DrawRows:
+def _rows_per_run(networks: Networks, build_rows: Callable[[float], list[Row]]) -> DrawRows:
     """Return a function that draws one value per run, and the rows that have this value."""
 
     def draw(generator: np.random.Generator) -> list[Row]:
@@ -198,7 +194,7 @@ def _rows_per_run(networks: Networks, rows_of: Callable[[float], list[Row]]) -> 
             for depth, normal in depths.items():
                 for seed, value in enumerate(normal.draw(generator, SEEDS)):
                     run = {"run_id": run_id(family, depth, seed)}
-                    rows += [run | row for row in rows_of(float(value))]
+                    rows += [run | row for row in build_rows(float(value))]
         return rows
 
     return draw
@@ -215,7 +211,7 @@ def _span_rows(family: str, spans: Spans) -> DrawRows:
                 row = {
                     "run_id": run_id(family, depth, seed),
                     "iteration": iteration,
-                    "moment": _moment(iteration),
+                    "time_point": _name_time_point(iteration),
                     "weight_gradient": 1.0,
                 }
                 rows.append(row | {"block": 0, "input_gradient": 10.0**log_span})
@@ -225,7 +221,7 @@ def _span_rows(family: str, spans: Spans) -> DrawRows:
     return draw
 
 
-def _moment(iteration: int) -> str:
+def _name_time_point(iteration: int) -> str:
     if iteration == 0:
         return INITIALISATION
     return END if iteration == LAST_ITERATION else f"iteration {iteration}"
@@ -246,7 +242,7 @@ def _length_rows(excess: NormalByDepth) -> DrawRows:
                 row = {
                     "run_id": run_id("residual", depth, seed),
                     "iteration": LAST_ITERATION,
-                    "moment": END,
+                    "time_point": END,
                 }
                 rows.append(row | {"length": 0, "sum_gradient": 1 - share})
                 rows.append(row | {"length": n, "sum_gradient": share})
@@ -256,21 +252,21 @@ def _length_rows(excess: NormalByDepth) -> DrawRows:
 
 
 def _correlation_rows(correlation: float) -> list[Row]:
-    row = {"iteration": 0, "moment": INITIALISATION}
+    row = {"iteration": 0, "time_point": INITIALISATION}
     return [
         row | {"distance": 0.0, "correlation": 1.0},
         row | {"distance": 1 / 64, "correlation": correlation},
     ]
 
 
-def _response_rows(deviation: float) -> list[Row]:
-    row = {"iteration": LAST_ITERATION, "moment": END}
-    return [row | {"kernel": 3, "layer": 0, "deviation": deviation}]
+def _response_rows(std: float) -> list[Row]:
+    row = {"iteration": LAST_ITERATION, "time_point": END}
+    return [row | {"kernel": 3, "layer": 0, "deviation": std}]
 
 
 def _lesion_rows(increase: float) -> list[Row]:
     """Return the error with all blocks and that without one; only their difference counts."""
-    row = {"iteration": LAST_ITERATION, "moment": END, "pictures": 297, "block": 0}
+    row = {"iteration": LAST_ITERATION, "time_point": END, "pictures": 297, "block": 0}
     return [
         row | {"kind": "none", "number": 0, "error": 0.0},
         row | {"kind": "delete", "number": 1, "error": increase},

@@ -14,8 +14,8 @@ from analysis.claim import Claim, Verdict
 
 # Names of truths that most claims have. The names of a case seed its generator, so rewording one
 # changes its numbers in docs/verdicts.md.
-AS_SEEN, NO_EFFECT = "as seen", "no effect"
-PERMUTATIONS = 199  # for the p-value of a trend; fewer than the 9,999 of a report, for speed
+AS_OBSERVED, NO_EFFECT = "as observed", "no effect"
+PERMUTATIONS = 199  # used for the p-value of a trend; fewer than the 9,999 of a report, for speed
 
 
 class Draw(Protocol):

@@ -1,6 +1,6 @@
-"""Cases of the claims about the iterations to an error.
+"""Simulated cases for the claims about the number of iterations to reach an error.
 
-Times are drawn from a fitted growth, and are censored by the evaluations of a design.
+Times are drawn from a fitted growth model and interval-censored at the evaluations of a design.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,11 +24,11 @@ from analysis.mechanisms.growth import HALF, fit_both_forms, try_fit
 from analysis.mechanisms.growth_form import decide_form
 from analysis.mechanisms.slowing import decide_slowing
 from analysis.mechanisms.time_to_threshold import THRESHOLDS
-from analysis.power.simulation import AS_SEEN, NO_EFFECT, Case
+from analysis.power.simulation import AS_OBSERVED, NO_EFFECT, Case
 
 Array = NDArray[np.float64]
 DELAY = 20.0  # iterations that every network may need, whatever its depth
-WIDE = 2.0  # factor by which three runs may underestimate the spread
+SPREAD_FACTOR = 2.0  # factor by which three runs may underestimate the spread
 
 
 @dataclass(frozen=True)
@@ -36,26 +36,29 @@ class Design:
     """The networks of an experiment, and when they are evaluated.
 
     Attributes:
-        depths: of the networks without shortcuts.
+        depths: depths of the networks without shortcuts.
         seeds: number of seeds per depth.
-        every: iterations between evaluations.
-        last: last iteration.
+        evaluate_every: iterations between evaluations.
+        iterations: length of a training run.
         drops: iterations after which the learning rate drops.
     """
 
     depths: tuple[int, ...]
     seeds: int
-    every: int
-    last: int
+    evaluate_every: int
+    iterations: int
     drops: tuple[int, ...] = ()
 
     @property
-    def window(self) -> int:
-        """The last iteration that counts for the form of growth: up to the first drop."""
-        return min(self.drops, default=self.last)
+    def cutoff(self) -> int:
+        """The last iteration used to compare the forms of growth.
+
+        This is the first drop, or the end of training.
+        """
+        return min(self.drops, default=self.iterations)
 
     @property
-    def depth_of_runs(self) -> Array:
+    def run_depths(self) -> Array:
         """The depth of every run, shape (runs,)."""
         return np.repeat(np.array(self.depths, dtype=float), self.seeds)
 
@@ -64,13 +67,13 @@ class Design:
 
         `by` is infinite if a time lies after the last evaluation.
         """
-        by = np.ceil(times / self.every) * self.every
+        by = np.ceil(times / self.evaluate_every) * self.evaluate_every
         is_late = by > last
-        return np.where(is_late, last, by - self.every), np.where(is_late, np.inf, by)
+        return np.where(is_late, last, by - self.evaluate_every), np.where(is_late, np.inf, by)
 
 
 @dataclass(frozen=True)
-class Growth:
+class GrowthModel:
     """Lognormal times whose median is delay + exp(intercept + slope * z).
 
     z is the depth or its logarithm, by `form` (`interval_censoring.FORMS`); `sigma` is the standard
@@ -84,7 +87,7 @@ class Growth:
     delay: float = 0.0
 
     @classmethod
-    def from_fit(cls, fit: GrowthFit) -> "Growth":
+    def from_fit(cls, fit: GrowthFit) -> "GrowthModel":
         return cls(fit.form, fit.intercept, fit.slope, fit.sigma)
 
     def times(self, depths: Array, noise: Array) -> Array:
@@ -97,27 +100,27 @@ class Growth:
         median = self.delay + np.exp(self.intercept + self.slope * FORMS[self.form](depths))
         return np.asarray(median * np.exp(self.sigma * noise))
 
-    def delayed_power_law(self, delay: float, shallow: float, deep: float) -> "Growth":
-        """Return a power law after a delay that has this growth's median times at two depths."""
+    def delayed_power_law(self, delay: float, shallow: float, deep: float) -> "GrowthModel":
+        """Return a power law with a delay, with this model's median times at two depths."""
         z = np.log([shallow, deep])
         medians = self.times(np.array([shallow, deep]), np.zeros(2))
         log_rest = np.log(medians - delay)
         slope = float((log_rest[1] - log_rest[0]) / (z[1] - z[0]))
         intercept = float(log_rest[0] - slope * z[0])
-        return Growth(POWER, intercept, slope, self.sigma, delay)
+        return GrowthModel(POWER, intercept, slope, self.sigma, delay)
 
 
 @dataclass(frozen=True)
 class FormDraw:
-    """One repetition of a design under a growth: is the growth judged to be exponential?"""
+    """One simulated repetition of a design: is growth under this model judged to be exponential?"""
 
     design: Design
-    growth: Growth
+    growth_model: GrowthModel
 
     def __call__(self, generator: np.random.Generator) -> Verdict:
-        depths = self.design.depth_of_runs
-        times = self.growth.times(depths, generator.normal(size=len(depths)))
-        after, by = self.design.censor(times, self.design.window)
+        depths = self.design.run_depths
+        times = self.growth_model.times(depths, generator.normal(size=len(depths)))
+        after, by = self.design.censor(times, self.design.cutoff)
         try:
             exponential = fit_growth(EXPONENTIAL, depths, after, by)
             power = fit_growth(POWER, depths, after, by)
@@ -126,48 +129,50 @@ class FormDraw:
         return decide_form(exponential, power)
 
 
-def fit_growths(times: pd.DataFrame, drops: tuple[int, ...]) -> dict[str, Growth]:
+def fit_growth_models(times: pd.DataFrame, drops: tuple[int, ...]) -> dict[str, GrowthModel]:
     """Fit both forms to the recorded plain networks, up to the first learning-rate drop.
 
     Raises:
         DegenerateSample: the recorded times do not determine a slope.
     """
     fits = fit_both_forms(times[times["family"] == "plain"], list(drops))
-    growths = {}
+    growth_models = {}
     for form, fit in fits.items():
         if isinstance(fit, str):
             raise DegenerateSample(fit)
-        growths[form] = Growth.from_fit(fit)
-    return growths
+        growth_models[form] = GrowthModel.from_fit(fit)
+    return growth_models
 
 
 def form_cases(times: pd.DataFrame, designs: Mapping[str, Design]) -> Iterator[Case]:
-    """Yield the cases of the claim that the growth is exponential, for each design.
+    """Yield the cases for the claim that the growth is exponential, for each design.
 
     Args:
         times: recorded times of the first design; the fits to them are the truths of all designs.
         designs: by experiment.
     """
     first_design = next(iter(designs.values()))
-    growths = fit_growths(times, first_design.drops)
-    exponential, power = growths[EXPONENTIAL], growths[POWER]
+    growth_models = fit_growth_models(times, first_design.drops)
+    exponential, power = growth_models[EXPONENTIAL], growth_models[POWER]
     shallowest, deepest = _depth_range(times)
     log_shallowest = exponential.intercept + exponential.slope * shallowest
     truths = {
         "exponential, as fitted": exponential,
         "power law, as fitted": power,
-        f"exponential, spread x {WIDE:g}": replace(exponential, sigma=WIDE * exponential.sigma),
-        f"power law, spread x {WIDE:g}": replace(power, sigma=WIDE * power.sigma),
-        f"neither: a power of depth after {DELAY:g} iterations": exponential.delayed_power_law(
+        f"exponential, spread x {SPREAD_FACTOR:g}": replace(
+            exponential, sigma=SPREAD_FACTOR * exponential.sigma
+        ),
+        f"power law, spread x {SPREAD_FACTOR:g}": replace(power, sigma=SPREAD_FACTOR * power.sigma),
+        f"neither: a power law plus {DELAY:g} iterations": exponential.delayed_power_law(
             DELAY, shallowest, deepest
         ),
-        f"{NO_EFFECT}: every depth as plain-{shallowest:g}": replace(
+        f"{NO_EFFECT}: every depth behaves like plain-{shallowest:g}": replace(
             exponential, intercept=log_shallowest, slope=0.0
         ),
     }
     for name, design in designs.items():
-        for truth, growth in truths.items():
-            yield Case(f"exponentially slow ({name})", truth, FormDraw(design, growth))
+        for truth, growth_model in truths.items():
+            yield Case(f"exponentially slow ({name})", truth, FormDraw(design, growth_model))
 
 
 def _depth_range(times: pd.DataFrame) -> tuple[float, float]:
@@ -180,23 +185,23 @@ def _depth_range(times: pd.DataFrame) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class SlowingDraw:
-    """One repetition: are residual networks judged to slow down less?
+    """One simulated repetition of a design: are residual networks judged to slow down less?
 
     A run that reaches one fraction of chance error late is equally late in reaching the others.
 
     Attributes:
-        design: evaluations and depths.
-        growths: for each fraction, those of the plain and the residual networks.
+        design: the evaluations and the depths.
+        growth_models: for each fraction, the models of the plain and of the residual networks.
     """
 
     design: Design
-    growths: Mapping[Fraction, tuple[Growth, Growth]]
+    growth_models: Mapping[Fraction, tuple[GrowthModel, GrowthModel]]
 
     def __call__(self, generator: np.random.Generator) -> Verdict:
-        depths = self.design.depth_of_runs
+        depths = self.design.run_depths
         plain_noise, residual_noise = generator.normal(size=(2, len(depths)))
         fits: dict[Fraction, tuple[GrowthFit, GrowthFit]] = {}
-        for fraction, (plain, residual) in self.growths.items():
+        for fraction, (plain, residual) in self.growth_models.items():
             try:
                 fits[fraction] = (
                     self._fit(plain, depths, plain_noise),
@@ -206,33 +211,33 @@ class SlowingDraw:
                 continue
         return decide_slowing(fits) if fits else Verdict.NOT_TESTED
 
-    def _fit(self, growth: Growth, depths: Array, noise: Array) -> GrowthFit:
-        after, by = self.design.censor(growth.times(depths, noise), self.design.last)
+    def _fit(self, growth_model: GrowthModel, depths: Array, noise: Array) -> GrowthFit:
+        after, by = self.design.censor(growth_model.times(depths, noise), self.design.iterations)
         return fit_growth(EXPONENTIAL, depths, after, by)
 
 
 def slowing_cases(times: pd.DataFrame, design: Design) -> Iterator[Case]:
-    """Yield the cases of the claim that residual networks slow down less with depth.
+    """Yield the cases for the claim that residual networks slow down less with depth.
 
-    The recorded runs give a growth only at the fractions of chance error to which a family can be
-    fitted.
+    A growth model exists only for the fractions of chance error at which it could be fitted to the
+    recorded runs.
     """
-    measured: dict[Fraction, tuple[Growth, Growth]] = {}
-    same: dict[Fraction, tuple[Growth, Growth]] = {}
+    measured: dict[Fraction, tuple[GrowthModel, GrowthModel]] = {}
+    same: dict[Fraction, tuple[GrowthModel, GrowthModel]] = {}
     for fraction in THRESHOLDS:
         plain = try_fit(EXPONENTIAL, times[times["family"] == "plain"], fraction)
         residual = try_fit(EXPONENTIAL, times[times["family"] == "residual"], fraction)
         if not isinstance(plain, GrowthFit):
             continue
-        plain_growth = Growth.from_fit(plain)
-        same[fraction] = (plain_growth, plain_growth)
+        plain_model = GrowthModel.from_fit(plain)
+        same[fraction] = (plain_model, plain_model)
         if isinstance(residual, GrowthFit):
-            measured[fraction] = (plain_growth, Growth.from_fit(residual))
-    exchanged = {fraction: (residual, plain) for fraction, (plain, residual) in measured.items()}
+            measured[fraction] = (plain_model, GrowthModel.from_fit(residual))
+    swapped = {fraction: (residual, plain) for fraction, (plain, residual) in measured.items()}
     truths = {
-        AS_SEEN: measured,
-        f"{NO_EFFECT}: residual nets as plain ones, which is the margin": same,
-        "residual and plain nets exchanged": exchanged,
+        AS_OBSERVED: measured,
+        f"{NO_EFFECT}: residual networks behave like plain ones, which is the margin": same,
+        "residual and plain networks swapped": swapped,
     }
-    for truth, growths in truths.items():
-        yield Case("no such slowing, residual", truth, SlowingDraw(design, growths))
+    for truth, growth_models in truths.items():
+        yield Case("less slowing with depth, residual", truth, SlowingDraw(design, growth_models))

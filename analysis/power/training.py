@@ -1,4 +1,4 @@
-"""Cases of the claims about the training error.
+"""Simulated cases for the claims about the training error.
 
 Each claim is drawn under the truth that was measured, under no effect, and under an effect of
 exactly the margin.
@@ -13,7 +13,7 @@ from analysis.claim import Verdict
 from analysis.claims import judge
 from analysis.power.ledger import Networks, NormalByDepth
 from analysis.power.simulated_runs import draw_frame
-from analysis.power.simulation import AS_SEEN, NO_EFFECT, Case, find_verdict
+from analysis.power.simulation import AS_OBSERVED, NO_EFFECT, Case, find_verdict
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ class TrainingDraw:
 
 
 def training_cases(measured: Networks, margin: float) -> Iterator[Case]:
-    """Yield the cases of degradation, no degradation and the fix.
+    """Yield the cases for degradation, no degradation and the fix.
 
     If nothing degrades, a deep network varies as the shallowest of its family does.
 
     Args:
         measured: training errors, in percent.
-        margin: in points.
+        margin: the claims' margin, in points.
     """
     flat = {family: _flat(depths) for family, depths in measured.items()}
     plain, residual = measured["plain"], measured["residual"]
@@ -45,21 +45,21 @@ def training_cases(measured: Networks, margin: float) -> Iterator[Case]:
     deepest_above = residual | {max(residual): shallowest_above}
     truths: dict[str, dict[str, Networks]] = {
         "degradation": {
-            AS_SEEN: measured,
+            AS_OBSERVED: measured,
             NO_EFFECT: flat,
             f"evenly up to {margin:g} points at the deepest": measured
             | {"plain": _rising(plain, margin)},
         },
         "no degradation": {
-            AS_SEEN: measured,
+            AS_OBSERVED: measured,
             NO_EFFECT: flat,
             f"{margin:g} points above the shallowest at every depth": measured
             | {"residual": _above_shallowest(residual, margin)},
-            f"{margin:g} points at the deepest, else as seen": measured
+            f"{margin:g} points at the deepest, otherwise as observed": measured
             | {"residual": deepest_above},
         },
         "the fix": {
-            AS_SEEN: measured,
+            AS_OBSERVED: measured,
             NO_EFFECT: measured | {"plain": residual},
             f"{margin:g} points at every depth": measured | {"plain": above_residual},
         },

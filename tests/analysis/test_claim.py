@@ -37,10 +37,10 @@ def residual_runs(frame_of):
     return build
 
 
-def difference_with(side: str, bound: float, simultaneous: int = 1) -> Difference:
+def difference_with(side: str, bound: float, bound_count: int = 1) -> Difference:
     """Return a difference with this bound, if this many bounds hold jointly with 95 %."""
     zero = Difference(0.0, 1.0, 4.0)
-    level = 1 - 0.05 / simultaneous
+    level = 1 - 0.05 / bound_count
     shift = zero.lower_at(level) if side == "lower" else zero.upper_at(level)
     return Difference(bound - shift, 1.0, 4.0)
 
@@ -52,18 +52,18 @@ def test_below_is_reproduced_up_to_the_margin(beyond, verdict):
     differences = {32: Difference(-9.0, 1.0, 4.0), 56: difference_with("upper", 2.0 + beyond)}
     decision = decide(differences, "below", 2.0)
     assert decision.verdict is verdict
-    assert (decision.worst, decision.side, decision.simultaneous) == (56, "upper", 1)
+    assert (decision.worst, decision.side, decision.bound_count) == (56, "upper", 1)
 
 
 @pytest.mark.parametrize("others", [0, 1, 3])
 @pytest.mark.parametrize(("beyond", "contradicted"), [(-1e-6, False), (1e-6, True)])
 def test_contradiction_corrects_for_the_number_of_bounds(others, beyond, contradicted):
     differences = {depth: Difference(0.0, 1.0, 4.0) for depth in range(others)}
-    differences[56] = difference_with("lower", 2.0 + beyond, simultaneous=others + 1)
+    differences[56] = difference_with("lower", 2.0 + beyond, bound_count=others + 1)
     decision = decide(differences, "below", 2.0)
     assert (decision.verdict is Verdict.CONTRADICTED) == contradicted
     if contradicted:
-        assert (decision.worst, decision.side, decision.simultaneous) == (56, "lower", others + 1)
+        assert (decision.worst, decision.side, decision.bound_count) == (56, "lower", others + 1)
 
 
 def test_above_mirrors_below():
@@ -127,7 +127,7 @@ def test_difference_of_minima_is_decided_like_others(beyond, beyond_bound, short
 def test_claim_that_is_not_tested_leads_with_a_reason():
     claim = not_tested("name", "statement", ["first", "second"], ["note"])
     assert claim.verdict is Verdict.NOT_TESTED
-    assert (claim.decisive, claim.evidence) == ("first", ["first", "second"])
+    assert (claim.decisive_line, claim.evidence) == ("first", ["first", "second"])
     assert claim.notes == ["note"]
 
 

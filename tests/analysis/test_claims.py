@@ -77,8 +77,8 @@ def test_single_seeds_test_nothing(frame_of):
     claims = judge(frame_of(families).runs, 2.0)
     assert [claim.verdict for claim in claims] == [Verdict.NOT_TESTED] * 3
     for claim in claims:
-        assert claim.decisive == claim.evidence[0]
-        assert "have one seed; an interval needs two" in claim.decisive
+        assert claim.decisive_line == claim.evidence[0]
+        assert "have one seed; an interval needs two" in claim.decisive_line
 
 
 def test_single_family_tests_only_its_own_claim(frame_of):
@@ -117,7 +117,7 @@ def test_missing_runs_beyond_three_are_counted(frame_of, missing, run_ids):
         set_state(frame, f"plain-d56-s{seed}", "missing")
     expected = "plain-d56-" + run_ids.format("plain-d56-s")
     claim = judge(frame.runs, 2.0)[0]
-    assert claim.decisive == f"{missing} of 10 plain runs are missing: {expected}"
+    assert claim.decisive_line == f"{missing} of 10 plain runs are missing: {expected}"
 
 
 def test_repeated_seed_leaves_its_claims_untested(frame_of):
@@ -131,7 +131,7 @@ def test_repeated_seed_leaves_its_claims_untested(frame_of):
         Verdict.NOT_TESTED,
     ]
     run_ids = "residual-d56-s1, residual-d56-s2"
-    assert claims[1].decisive == f"seed 1 of residual-56 is recorded twice: run ids {run_ids}"
+    assert claims[1].decisive_line == f"seed 1 of residual-56 is recorded twice: run ids {run_ids}"
 
 
 # Diverged and untrained runs
@@ -153,7 +153,7 @@ def test_untrained_plain_network_does_not_count_as_degraded(frame_of):
     plain = {20: PLAIN[20], 56: PLAIN[56], 110: UNTRAINED}
     claim = judge_by_name(frame_of({"plain": plain}))["degradation"]
     assert claim.verdict is Verdict.REPRODUCED
-    assert claim.decisive.startswith("56 minus 20 layers: +49.73 points, 95 % lower bound +")
+    assert claim.decisive_line.startswith("56 minus 20 layers: +49.73 points, 95 % lower bound +")
     assert "plain-110 is untrained: 89.1 %, within 2 points of chance" in claim.notes
     plain = {20: PLAIN[20], 110: UNTRAINED}
     claim = judge_by_name(frame_of({"plain": plain}))["degradation"]
@@ -176,7 +176,7 @@ def test_untrained_shallowest_network_is_inconclusive(frame_of, deeper):
 def test_single_trained_depth_is_inconclusive(frame_of):
     claim = judge(frame_of({"plain": {20: [1.0, 1.1], 110: [89.0, 89.5]}}).runs, 2.0)[0]
     assert claim.verdict is Verdict.INCONCLUSIVE
-    assert claim.decisive == "fewer than two depths have trained networks"
+    assert claim.decisive_line == "fewer than two depths have trained networks"
     assert claim.evidence == []
 
 
@@ -184,7 +184,7 @@ def test_fix_is_judged_at_the_deepest_trained_plain_network(frame_of):
     plain = {20: [30.0, 31.0, 30.5], 56: [40.0, 41.0, 40.5], 110: [89.0, 88.5, 89.5]}
     residual = {depth: [0.1, 0.2, 0.3] for depth in plain}
     claim = judge_by_name(frame_of({"plain": plain, "residual": residual}))["the fix"]
-    assert claim.decisive.startswith("plain minus residual, 56 layers: +40.30 points")
+    assert claim.decisive_line.startswith("plain minus residual, 56 layers: +40.30 points")
     assert claim.evidence[2].endswith("; this plain network is untrained")
     assert len(claim.evidence) == 3
 
@@ -233,7 +233,7 @@ def test_claim_is_reproduced_up_to_its_bound(frame_of, name, beyond):
         side, bound, inside = "upper", difference.upper, beyond > 0
     claim = judge_by_name(frame_of({"plain": PLAIN, "residual": BUMP}), bound + beyond)[name]
     assert claim.verdict is (Verdict.REPRODUCED if inside else Verdict.INCONCLUSIVE)
-    assert f"{difference.mean:+.2f} points, 95 % {side} bound {bound:+.2f}" in claim.decisive
+    assert f"{difference.mean:+.2f} points, 95 % {side} bound {bound:+.2f}" in claim.decisive_line
 
 
 @pytest.mark.parametrize("name", DECISIVE)
@@ -250,7 +250,7 @@ def test_claim_is_contradicted_from_its_bound_on(frame_of, name, beyond):
     claim = judge_by_name(frame_of({"plain": PLAIN, "residual": BUMP}), bound + beyond)[name]
     assert claim.verdict is (Verdict.CONTRADICTED if outside else Verdict.INCONCLUSIVE)
     if outside:
-        assert text in claim.decisive
+        assert text in claim.decisive_line
 
 
 def test_every_deeper_depth_must_hold(frame_of):
@@ -289,7 +289,7 @@ def test_bounds_by_seed_are_evidence_only(frame_of):
         comparisons = [line for line in claim.evidence if "minus" in line]
         assert comparisons
         assert all("; paired by seed: one-sided 95 % bounds" in line for line in comparisons)
-        assert "paired" not in claim.decisive
+        assert "paired" not in claim.decisive_line
 
 
 def test_different_seeds_have_no_bounds_by_seed(frame_of):
@@ -306,8 +306,8 @@ def test_trend_is_needed_from_three_depths_on(frame_of):
     three = judge(frame_of({"plain": PLAIN}).runs, 2.0)[0]
     two = judge(frame_of({"plain": {20: [1.5, 1.6], 56: [51.0, 51.2]}}).runs, 2.0)[0]
     assert (three.verdict, two.verdict) == (Verdict.REPRODUCED, Verdict.REPRODUCED)
-    assert "trend p = " in three.decisive
-    assert "trend" not in two.decisive
+    assert "trend p = " in three.decisive_line
+    assert "trend" not in two.decisive_line
     assert any("p = 0.1" in line for line in two.evidence)
 
 

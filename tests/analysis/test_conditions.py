@@ -79,7 +79,7 @@ def test_warmup_that_is_off_is_another_condition(joined):
     (_, warm), (_, cold) = split_by_condition(frame)
     verdicts = [judge(condition.runs, 2.0)[1].verdict for condition in (warm, cold)]
     assert verdicts == [Verdict.REPRODUCED, Verdict.CONTRADICTED]
-    assert "+60.40" in judge(cold.runs, 2.0)[1].decisive
+    assert "+60.40" in judge(cold.runs, 2.0)[1].decisive_line
 
 
 def test_networks_too_shallow_for_a_warmup_join_those_with_one(joined):

@@ -162,7 +162,7 @@ def test_predicted_discrimination_matches_simulation(every, last, form, other, a
     truth = replace(last_fit, intercept=a, slope=b, sigma=0.2)
     predicted = predict_discrimination(truth, other, depths, np.arange(every, last + 1, every))
     assert predicted.mean == pytest.approx(np.mean(gains), abs=0.35)
-    assert predicted.deviation == pytest.approx(np.std(gains), rel=0.2)
+    assert predicted.std == pytest.approx(np.std(gains), rel=0.2)
     assert predicted.probability(2) == pytest.approx(np.mean(np.array(gains) >= 2), abs=0.15)
 
 
@@ -177,4 +177,4 @@ def test_discrimination_varies_about_the_mean_of_each_run():
     truth = replace(last_fit, intercept=3.0, slope=0.05, sigma=0.04)
     predicted = predict_discrimination(truth, POWER, depths, np.arange(1, 401))
     assert predicted.mean > 0.9 * len(depths)
-    assert predicted.deviation == pytest.approx(np.std(gains), rel=0.25)
+    assert predicted.std == pytest.approx(np.std(gains), rel=0.25)

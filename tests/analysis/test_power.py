@@ -14,20 +14,22 @@ from analysis.power import Case, Design, all_cases, simulate
 from analysis.power.cases import TIMES
 from analysis.power.ledger import (
     Normal,
-    deviation_from_interval,
     read_error_increases,
     read_excess_lengths,
     read_training_errors,
+    std_from_interval,
 )
 from analysis.power.simulated_runs import ERROR_STEP, draw_frame
-from analysis.power.times import FormDraw, Growth, fit_growths
+from analysis.power.times import FormDraw, GrowthModel, fit_growth_models
 from analysis.statistics import student_interval
 from degradation.config import CONF
 from degradation.sweep.jobs import expand_runs
 
 ROOT = CONF.parent
 LEDGER = ROOT / "experiments/ledger/quick"
-QUICK = Design(depths=(20, 32, 44, 56, 110), seeds=3, every=40, last=400, drops=(200, 300))
+QUICK = Design(
+    depths=(20, 32, 44, 56, 110), seeds=3, evaluate_every=40, iterations=400, drops=(200, 300)
+)
 CLAIMS = {
     "degradation",
     "no degradation",
@@ -39,7 +41,7 @@ CLAIMS = {
     "weaker responses",
     "weaker with depth",
     "lesions",
-    "no such slowing, residual",
+    "less slowing with depth, residual",
     "exponentially slow (quick)",
 }
 
@@ -50,8 +52,8 @@ def cases():
 
 
 @pytest.fixture(scope="module")
-def growths():
-    return fit_growths(pd.read_csv(LEDGER / TIMES), QUICK.drops)
+def growth_models():
+    return fit_growth_models(pd.read_csv(LEDGER / TIMES), QUICK.drops)
 
 
 @pytest.fixture(scope="module")
@@ -66,21 +68,21 @@ def design():
     return Design(depths, seeds, schedule.evaluate_every, schedule.iterations)
 
 
-def test_deviation_is_recovered_from_an_interval():
+def test_std_is_recovered_from_an_interval():
     values = [3.0, 5.0, 10.0]
     interval = student_interval(values)
-    deviation = deviation_from_interval(interval.low, interval.high, 3)
-    assert deviation == pytest.approx(np.std(values, ddof=1))
+    std = std_from_interval(interval.low, interval.high, 3)
+    assert std == pytest.approx(np.std(values, ddof=1))
 
 
 def test_measured_training_errors_match_the_table():
     errors = read_training_errors(LEDGER)
     table = pd.read_csv(LEDGER / "runs.csv").groupby(["family", "depth"])["train/clean_error"]
     smallest = ERROR_STEP / math.sqrt(12)  # equal errors are known only to their step
-    for (family, depth), deviation in table.std().items():
+    for (family, depth), std in table.std().items():
         normal = errors[family][depth]
         assert normal.mean == pytest.approx(table.mean()[family, depth], rel=1e-4)
-        assert normal.deviation == pytest.approx(max(deviation, smallest), rel=1e-3, abs=1e-4)
+        assert normal.std == pytest.approx(max(std, smallest), rel=1e-3, abs=1e-4)
 
 
 def test_measured_probes_match_their_tables():
@@ -113,21 +115,29 @@ def test_every_claim_has_a_true_and_a_null_case(cases):
     assert {claim for claim, _ in cases} == CLAIMS
     for case in cases.values():
         assert sum(simulate(case, 1).values()) == 1
-    assert claims_under(cases, "as seen", "exponential, as fitted") == CLAIMS
+    assert claims_under(cases, "as observed", "exponential, as fitted") == CLAIMS
     assert claims_under(cases, "no effect", "a factor of 10 at every") == CLAIMS
 
 
 @pytest.mark.parametrize(
     ("claim", "truth", "verdict"),
     [
-        ("degradation", "as seen", Verdict.REPRODUCED),
+        ("degradation", "as observed", Verdict.REPRODUCED),
         ("degradation", "no effect", Verdict.CONTRADICTED),
-        ("no degradation", "as seen", Verdict.REPRODUCED),
+        ("no degradation", "as observed", Verdict.REPRODUCED),
         ("the fix", "no effect", Verdict.CONTRADICTED),
-        ("healthy norms, plain", "as seen", Verdict.CONTRADICTED),
-        ("healthy norms, residual", "a factor of 10 at every depth and probe", Verdict.REPRODUCED),
-        ("shattered gradients", "as seen", Verdict.REPRODUCED),
-        ("no such slowing, residual", "residual and plain nets exchanged", Verdict.CONTRADICTED),
+        ("healthy norms, plain", "as observed", Verdict.CONTRADICTED),
+        (
+            "healthy norms, residual",
+            "a factor of 10 at every depth and time point",
+            Verdict.REPRODUCED,
+        ),
+        ("shattered gradients", "as observed", Verdict.REPRODUCED),
+        (
+            "less slowing with depth, residual",
+            "residual and plain networks swapped",
+            Verdict.CONTRADICTED,
+        ),
     ],
 )
 def test_large_effects_are_always_decided(cases, claim, truth, verdict):
@@ -135,7 +145,7 @@ def test_large_effects_are_always_decided(cases, claim, truth, verdict):
 
 
 def test_repeated_simulation_is_equal(cases):
-    case = cases["short paths", "as seen"]
+    case = cases["short paths", "as observed"]
     assert simulate(case, 12) == simulate(case, 12)
 
 
@@ -154,42 +164,46 @@ def test_each_truth_has_its_own_random_stream():
 
 
 def test_times_are_censored_by_the_evaluations():
-    after, by = QUICK.censor(np.array([39.0, 40.0, 41.0, 200.0, 201.0]), QUICK.window)
+    after, by = QUICK.censor(np.array([39.0, 40.0, 41.0, 200.0, 201.0]), QUICK.cutoff)
     assert after.tolist() == [0, 0, 40, 160, 200]
     assert by.tolist() == [40, 40, 80, 200, np.inf]
 
 
-def test_growth_is_lognormal_about_its_median():
+def test_growth_model_is_lognormal_about_its_median():
     depths = np.array([10.0, 20.0])
-    exponential = Growth(EXPONENTIAL, 1.0, 0.1, 0.5)
+    exponential = GrowthModel(EXPONENTIAL, 1.0, 0.1, 0.5)
     assert exponential.times(depths, np.array([0.0, 1.0])) == pytest.approx(np.exp([2, 3.5]))
-    power = Growth(POWER, 0.0, 2.0, 0.0)
+    power = GrowthModel(POWER, 0.0, 2.0, 0.0)
     assert power.times(depths, np.zeros(2)) == pytest.approx([100, 400])
 
 
 def test_delayed_power_law_agrees_at_two_depths():
-    growth, depths = Growth(EXPONENTIAL, 3.0, 0.04, 0.1), np.array([20.0, 44.0])
-    delayed = growth.delayed_power_law(20.0, *depths)
-    assert delayed.times(depths, np.ones(2)) == pytest.approx(growth.times(depths, np.ones(2)))
+    growth_model, depths = GrowthModel(EXPONENTIAL, 3.0, 0.04, 0.1), np.array([20.0, 44.0])
+    delayed = growth_model.delayed_power_law(20.0, *depths)
+    assert delayed.times(depths, np.ones(2)) == pytest.approx(
+        growth_model.times(depths, np.ones(2))
+    )
     assert delayed.times(np.array([1e-9]), np.zeros(1)) == pytest.approx(20.0)
 
 
-def test_design_is_long_enough_for_its_deepest_networks(growths, design):
+def test_design_is_long_enough_for_its_deepest_networks(growth_models, design):
     """The deepest networks finish even if they are two standard deviations above the median."""
     deepest = np.array([float(max(design.depths))])
-    for growth in growths.values():
-        assert growth.times(deepest, np.array([2.0]))[0] < design.last
+    for growth_model in growth_models.values():
+        assert growth_model.times(deepest, np.array([2.0]))[0] < design.iterations
 
 
 @pytest.mark.parametrize("form", [EXPONENTIAL, POWER])
 @pytest.mark.parametrize("spread", [1.0, 2.0])
-def test_convergence_digits_finds_the_true_form(growths, design, form, spread):
+def test_convergence_digits_finds_the_true_form(growth_models, design, form, spread):
     """At least 80 % find the true form and at most 5 % the other.
 
     This holds even if runs vary twice as much as those of `quick`.
     """
-    growth = growths[form]
-    wide = Growth(form, growth.intercept, growth.slope, spread * growth.sigma)
+    growth_model = growth_models[form]
+    wide = GrowthModel(
+        form, growth_model.intercept, growth_model.slope, spread * growth_model.sigma
+    )
     shares = simulate(Case(form, f"spread x {spread:g}", FormDraw(design, wide)), 100)
     if form == EXPONENTIAL:
         right, wrong = Verdict.REPRODUCED, Verdict.CONTRADICTED
@@ -200,9 +214,9 @@ def test_convergence_digits_finds_the_true_form(growths, design, form, spread):
 
 
 @pytest.mark.slow
-def test_quick_is_inconclusive_about_the_form(growths):
-    for form, growth in growths.items():
-        shares = simulate(Case(form, "as fitted", FormDraw(QUICK, growth)), 50)
+def test_quick_is_inconclusive_about_the_form(growth_models):
+    for form, growth_model in growth_models.items():
+        shares = simulate(Case(form, "as fitted", FormDraw(QUICK, growth_model)), 50)
         assert shares[Verdict.INCONCLUSIVE] >= 0.8
 
 
@@ -216,9 +230,9 @@ def test_command_writes_the_table_into_the_page(tmp_path):
     assert text.startswith("before\n<!-- power: begin -->\n")
     assert text.endswith("<!-- power: end -->\nafter\n")
     assert "old" not in text
-    assert "| degradation | as seen | 100.0 | 0.0 | 0.0 | 0.0 |" in text
+    assert "| degradation | as observed | 100.0 | 0.0 | 0.0 | 0.0 |" in text
     assert "exponentially slow (convergence_digits)" in text
-    assert "| degradation | as seen |" in result.stdout
+    assert "| degradation | as observed |" in result.stdout
 
 
 def test_page_has_the_marks_of_the_table():

@@ -61,7 +61,7 @@ def test_larger_of_two_equally_frequent_sizes_is_selected():
     assert set(selected["pictures"]) == {128}
 
 
-def test_size_with_more_moments_is_selected():
+def test_size_with_more_time_points_is_selected():
     late = measured_on(256)
     late = late[late["iteration"] == 400]
     selected, sentences = select_sample_size(concat(measured_on(128), late))
@@ -97,7 +97,7 @@ def test_run_of_another_size_changes_no_number(probed):
     after = explain(same_size, measured_on(32, EXPLODING, seeds=(2,)))
     pd.testing.assert_frame_equal(before.table, after.table)
     assert after.claims[0].verdict is before.claims[0].verdict
-    assert after.claims[0].decisive == before.claims[0].decisive
+    assert after.claims[0].decisive_line == before.claims[0].decisive_line
     sentence = (
         "Only measurements on 128 images are used. Runs measured on a different number of images"
         " are excluded: plain-d20-s2 (32 images)."

@@ -43,7 +43,7 @@ def probed(compose_config, tiny_overrides, tmp_path_factory):
     return root, [describe_planned_run(run) for run in runs]
 
 
-def test_table_has_one_row_per_block_and_moment(probed):
+def test_table_has_one_row_per_block_and_time_point(probed):
     root, expected = probed
     table = load(root, expected).probes["gradient_flow"]
     # One row per block, and one for the output of the last block.
@@ -52,8 +52,8 @@ def test_table_has_one_row_per_block_and_moment(probed):
         group = table[(table["family"] == family) & (table["depth"] == depth)]
         assert len(group) == count * 2 * group["iteration"].nunique()
         assert set(group["seed"]) == {0, 1}
-    moments = dict(table[["iteration", "moment"]].drop_duplicates().to_numpy())
-    assert moments == {0: "initialisation", 1: "iteration 1", 6: "iteration 6", 12: "end"}
+    time_points = dict(table[["iteration", "time_point"]].drop_duplicates().to_numpy())
+    assert time_points == {0: "initialisation", 1: "iteration 1", 6: "iteration 6", 12: "end"}
 
 
 def test_tables_say_how_many_images_and_which_device(probed):

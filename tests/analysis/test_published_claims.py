@@ -36,7 +36,7 @@ def test_each_verdict_can_be_reached(frame_of, errors, verdict):
 def test_exact_value_gets_a_student_interval(frame_of):
     (claim,) = judge_published(paper_frame(frame_of, {56: RESIDUAL_56}).runs, 0.5)
     # t(0.975, 2) = 4.303; 4.303 * 0.1 / sqrt(3) = 0.248
-    assert claim.decisive == (
+    assert claim.decisive_line == (
         "ours 7.00 % minus 6.97 % (H15 table 6): +0.03 points,"
         " 95 % Student-t confidence interval -0.22 to +0.28 over 3 runs"
     )
@@ -77,8 +77,8 @@ def test_published_deviation_acts_like_runs_that_have_it():
 def test_best_of_five_is_not_compared_with_a_mean(frame_of):
     """Pitfall 3."""
     (claim,) = judge_published(paper_frame(frame_of, {110: [6.6, 6.61, 6.62]}).runs, 0.5)
-    assert "6.61 ± 0.16" in claim.decisive
-    assert "Welch" in claim.decisive
+    assert "6.61 ± 0.16" in claim.decisive_line
+    assert "Welch" in claim.decisive_line
     assert "H15 table 6: 6.43 %, the best of 5 runs: not compared with a mean" in claim.evidence
     assert any(
         "the learning rate never returned to 0.1 after its warm-up" in line
@@ -91,11 +91,11 @@ def test_range_is_compared_by_the_distance_to_it(frame_of):
     claims = judge_by_name(paper_frame(frame_of, plain=errors).runs)
     inside, above = claims["published plain-20"], claims["published plain-56"]
     assert (inside.verdict, above.verdict) == (Verdict.REPRODUCED, Verdict.CONTRADICTED)
-    assert inside.decisive == (
+    assert inside.decisive_line == (
         "ours 9.25 %, 95 % Student-t confidence interval 9.13 to 9.37 over 3 runs;"
         " published: ~9 to 9.5 % (H15 figure 6)"
     )
-    assert "ours 14.50 %, 95 % Student-t confidence interval 14.25 to 14.75" in above.decisive
+    assert "ours 14.50 %, 95 % Student-t confidence interval 14.25 to 14.75" in above.decisive_line
     (paper,) = find_published(family="plain", depth=56, source="H15", metric="test/error")
     assert difference_from_published([14.4, 14.5, 14.6], paper).mean == pytest.approx(1.0)
     assert "the paper's errors of plain networks are read off figure 6 by eye" in inside.notes
@@ -129,7 +129,7 @@ def test_published_bound_is_the_margin(frame_of, training, verdict):
     claim = claims["published residual-1202, training"]
     assert claim.verdict is verdict
     source = "(H15 section 4.2; the paper does not say which training error)"
-    assert f"published: below 0.1 % {source}" in claim.decisive
+    assert f"published: below 0.1 % {source}" in claim.decisive_line
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_unfinished_run_leaves_its_network_untested(frame_of, state, verb):
     frame.runs.loc[unfinished, ["state", "test/error"]] = [state, np.nan]
     claims = judge_published(frame.runs, 0.5)
     assert [claim.verdict for claim in claims] == [Verdict.REPRODUCED, Verdict.NOT_TESTED]
-    assert claims[1].decisive == f"1 of 3 residual runs {verb} {state}: residual-d56-s1"
+    assert claims[1].decisive_line == f"1 of 3 residual runs {verb} {state}: residual-d56-s1"
 
 
 def test_run_without_the_metric_leaves_its_network_untested(frame_of):
@@ -151,7 +151,7 @@ def test_run_without_the_metric_leaves_its_network_untested(frame_of):
     frame.runs.loc[0, "test/error"] = np.nan
     (claim,) = judge_published(frame.runs, 0.5)
     assert claim.verdict is Verdict.NOT_TESTED
-    assert claim.decisive == "1 of 3 runs of residual-56 has no test error"
+    assert claim.decisive_line == "1 of 3 runs of residual-56 has no test error"
 
 
 def test_diverged_run_counts_at_chance(frame_of):
@@ -167,7 +167,7 @@ def test_repeated_seed_leaves_its_network_untested(frame_of):
     runs = paper_frame(frame_of, {56: RESIDUAL_56}).runs
     (claim,) = judge_published(pd.concat([runs, runs]), 0.5)
     assert claim.verdict is Verdict.NOT_TESTED
-    assert claim.decisive.startswith("seed 0 of residual-56 is recorded twice: run ids ")
+    assert claim.decisive_line.startswith("seed 0 of residual-56 is recorded twice: run ids ")
 
 
 def test_data_without_published_errors_has_no_claims(frame_of):
@@ -191,14 +191,14 @@ def test_reason_for_no_comparison_is_named(frame_of, changes, reason):
     runs = paper_frame(frame_of, {56: RESIDUAL_56}, **changes).runs
     (claim,) = judge_published(runs, 0.5)
     assert (claim.name, claim.verdict) == ("published numbers", Verdict.NOT_TESTED)
-    assert claim.decisive == f"not compared with published numbers: {reason}"
+    assert claim.decisive_line == f"not compared with published numbers: {reason}"
 
 
 def test_reasons_beyond_three_are_counted(frame_of):
     keys = ("optim.lr", "optim.momentum", "optim.weight_decay", "schedule.factor")
     changes = {f"config.{key}": 0.3 for key in keys}
     (claim,) = judge_published(paper_frame(frame_of, {56: RESIDUAL_56}, **changes).runs, 0.5)
-    assert claim.decisive.endswith("; and 1 more")
+    assert claim.decisive_line.endswith("; and 1 more")
     assert len(claim.evidence) == 4
 
 

@@ -39,7 +39,7 @@ TEXT_COLUMNS = {
     "reason",
     "device",
     "pattern",
-    "moment",
+    "time_point",
     "form",
     "lesion",
     "untrained",
@@ -158,8 +158,8 @@ def test_numbers_are_read_back_as_numbers(reports):
 @pytest.mark.slow
 def test_negative_number_is_not_a_formula(reports):
     path = reports[0].folder / "shattering.csv"
-    from_file = pd.read_csv(path).set_index(["family", "depth", "moment"])
-    start = from_file.xs("initialisation", level="moment")
+    from_file = pd.read_csv(path).set_index(["family", "depth", "time_point"])
+    start = from_file.xs("initialisation", level="time_point")
     assert start.loc[("plain", 14), "correlation"] == pytest.approx(-0.02)
     assert (start.loc[("plain", 20), ["correlation", "low"]] < 0).all()
     assert "'" not in path.read_text()

@@ -18,4 +18,4 @@ def test_new_claim_is_judged(monkeypatch, frame_of, deepest, verdict):
     claim = claims.judge(frame.runs, margin=2.0)[-1]
     assert claim.name == "depth helps"
     assert claim.verdict == verdict
-    assert claim.decisive.startswith("56 minus 20 layers: ")
+    assert claim.decisive_line.startswith("56 minus 20 layers: ")

@@ -43,7 +43,10 @@ def test_new_probe_runs_afterwards_and_is_reported(short, train_and_load):
     config = short("probes=none", "probes.afterwards=[dead_channels]")
     run_probes(config)
     frame = load(config.record_root, [describe_planned_run(locate_run(config))])
-    assert frame.probes["dead_channels"]["moment"].unique().tolist() == ["initialisation", "end"]
+    assert frame.probes["dead_channels"]["time_point"].unique().tolist() == [
+        "initialisation",
+        "end",
+    ]
     explanations = {one.name: one for one in explain_mechanisms(frame, margin=2.0)}
     assert len(explanations["dead-channels"].table) == 1
     assert list(explanations["dead-channels"].figures) == ["dead-channels"]

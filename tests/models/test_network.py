@@ -105,7 +105,7 @@ def test_only_option_c_projects_equal_shapes():
 @pytest.mark.parametrize(
     "make", [lambda r: BasicBlock(8, 8, residual=r), lambda r: Bottleneck(8, 2, residual=r)]
 )
-def test_plain_and_residual_blocks_differ_by_x_alone(make, residual):
+def test_plain_and_residual_blocks_differ_only_by_x(make, residual):
     """Pitfall 4: a plain variant that lacks the last ReLU."""
     torch.manual_seed(0)
     block = make(residual).eval()

@@ -472,7 +472,9 @@ def test_probe_tables_with_different_columns_are_merged(tmp_path):
     frame = load_where(tmp_path, None)
     assert frame.excluded == ()
     merged = frame.probes["mine"]
-    assert merged[["run_id", "seed", "iteration", "moment", "pictures"]].to_numpy().tolist() == [
+    assert merged[
+        ["run_id", "seed", "iteration", "time_point", "pictures"]
+    ].to_numpy().tolist() == [
         ["r0", 0, 0, "initialisation", 0],
         ["r0", 0, 0, "initialisation", 0],
         ["r1", 1, 120, "end", 1],

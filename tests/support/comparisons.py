@@ -31,7 +31,7 @@ def judge_around(frame, name, bound, below, above):
     """
     claims = [claims_of(frame, bound + offset)[name] for offset in (-1e-6, 1e-6)]
     assert [claim.verdict for claim in claims] == [below, above]
-    return [claim.decisive for claim in claims]
+    return [claim.decisive_line for claim in claims]
 
 
 def constructed_frame(frame_of, errors, start=(1.5, 1.7, 1.6)):

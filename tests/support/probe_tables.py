@@ -50,16 +50,16 @@ def gradient_flow_table(norms, seeds=2, spread=1.0):
 
     The norm of the first block is larger by `spread`**s for seed s.
     """
-    moments = {0: "initialisation", 400: "end"}
+    time_points = {0: "initialisation", 400: "end"}
     rows = []
     for iterations, columns in networks(norms, seeds):
         for iteration, values in iterations.items():
-            moment = moments.get(iteration, f"iteration {iteration}")
+            time_point = time_points.get(iteration, f"iteration {iteration}")
             for block, norm in enumerate(values):
                 factor = spread ** columns["seed"] if block == 0 else 1.0
                 row = {
                     "iteration": iteration,
-                    "moment": moment,
+                    "time_point": time_point,
                     "block": block,
                     "stage": 1,
                     "input_gradient": norm * factor,
@@ -82,8 +82,8 @@ def shattering_table(means, seeds=3):
             row = columns | {"distance": distance}
             at_end = 0.9 if distance else 1.0
             rows += [
-                row | {"iteration": 0, "moment": "initialisation", "correlation": correlation},
-                row | {"iteration": 400, "moment": "end", "correlation": at_end},
+                row | {"iteration": 0, "time_point": "initialisation", "correlation": correlation},
+                row | {"iteration": 400, "time_point": "end", "correlation": at_end},
             ]
     return pd.DataFrame(rows)
 
@@ -92,16 +92,16 @@ def identity_table(depths=(8, 14), seeds=2, difference=1e-15, family="residual")
     """Return the probe's table of networks with (depth - 2) / 2 blocks.
 
     Every gradient has length 5, with parts of length 3 and 4. The shortcut's share is 0.36 and
-    rises by 0.1 from moment to moment. Block 1 changes the shape.
+    rises by 0.1 from time point to time point. Block 1 changes the shape.
     """
-    moments = {0: "initialisation", 200: "iteration 200", 400: "end"}
+    time_points = {0: "initialisation", 200: "iteration 200", 400: "end"}
     rows = []
     for depth, columns in networks({family: {depth: depth for depth in depths}}, seeds):
-        for index, (iteration, moment) in enumerate(moments.items()):
+        for index, (iteration, time_point) in enumerate(time_points.items()):
             for block in range((depth - 2) // 2):
                 row = {
                     "iteration": iteration,
-                    "moment": moment,
+                    "time_point": time_point,
                     "block": block,
                     "form": "block",
                     "shape_change": block == 1,
@@ -128,8 +128,8 @@ def responses_table(means, seeds=3, kernel=3):
         for layer, (size, factor) in enumerate(layers, start=1):
             row = columns | {"layer": layer, "kernel": size}
             rows += [
-                row | {"iteration": 0, "moment": "initialisation", "deviation": 1.0},
-                row | {"iteration": 400, "moment": "end", "deviation": at_end * factor},
+                row | {"iteration": 0, "time_point": "initialisation", "deviation": 1.0},
+                row | {"iteration": 400, "time_point": "end", "deviation": at_end * factor},
             ]
     return pd.DataFrame(rows)
 
@@ -149,7 +149,7 @@ def lesions_of_run(run, alone, shift):
     ]
     lesions += [("swap", number, 0, None, 10.0 * number + shift) for number in (1, 2)]
     table = pd.DataFrame(lesions, columns=["kind", "number", "repeat", "block", "error"])
-    return table.assign(iteration=400, moment="end", pictures=297, **identify(run))
+    return table.assign(iteration=400, time_point="end", pictures=297, **identify(run))
 
 
 def paths_of_run(run):
@@ -157,10 +157,10 @@ def paths_of_run(run):
     norms = [4.0, 3.0, 2.0, 1.0]
     table = pd.DataFrame({"length": range(4), "sum_gradient": norms, "path_gradient": norms})
     table["paths"] = [float(comb(3, length)) for length in range(4)]
-    moments = (("initialisation", 0), ("end", 400))
+    time_points = (("initialisation", 0), ("end", 400))
     tables = [
-        table.assign(moment=moment, iteration=iteration, **identify(run))
-        for moment, iteration in moments
+        table.assign(time_point=time_point, iteration=iteration, **identify(run))
+        for time_point, iteration in time_points
     ]
     return pd.concat(tables)
 

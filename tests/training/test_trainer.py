@@ -114,7 +114,7 @@ ALL = "[gradient_flow,responses,identity,shattering,lesions,paths]"
     ids=str,
 )
 def test_probes_do_not_change_training(tiny, digits, keys):
-    """With every probe at every moment, or with none: same weights, moving averages and rows."""
+    """Every probe at every time point, or none: same weights, moving averages and rows."""
     probed, seen = train_to_end(tiny(*keys, f"probes.training={ALL}", "probes.early=3"), digits)
     bare, expected = train_to_end(tiny(*keys, "probes=none"), digits)
     assert {event.iteration for event in seen if isinstance(event, ProbeResult)} == {0, 3, 6, 12}

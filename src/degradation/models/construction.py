@@ -28,7 +28,7 @@ def grow(shallow: Network, model: Model, batches: Callable[[], Iterable[Tensor]]
 
     Args:
         shallow: a trained plain network in eval mode, of basic blocks with order `post`.
-        model: the deeper network's configuration; it differs from the shallow one in depth alone.
+        model: the deeper network's configuration; it differs from the shallow one only in depth.
         batches: returns batches of normalised training images (B, C, H, W), from which the
             statistics of the added BN layers are computed. Called once per stage.
 

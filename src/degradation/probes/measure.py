@@ -27,7 +27,7 @@ def sample_probe_batch(name: str, loader: Loader, config: Probes) -> Batch:
 def measure_probe(name: str, network: Network, batch: Batch, seed: int, iteration: int) -> Table:
     """Take a probe of the network after `iteration` updates, and return its table.
 
-    Its random numbers depend on the run's seed, the probe and the iteration alone, so a probe that
+    Its random numbers depend only on the run's seed, the probe and the iteration, so a probe that
     is taken after training gives the same table.
     """
     images, labels = batch

@@ -31,7 +31,7 @@ def measure_shattering(
 
     A line connects two random images of the batch. The gradient at a point is that of the logit of
     the first image's class with respect to the input. BN normalises by the statistics of the batch
-    of images, so that each point's logit depends on that point alone. White noise has correlation 0
+    of images, so that each point's logit depends only on that point. White noise has correlation 0
     at any distance above 0, and a linear network has correlation 1.
 
     Args:

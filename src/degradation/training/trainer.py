@@ -107,7 +107,7 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """Return everything that the next iteration depends on, as tensors and plain values.
 
-        Random streams are not included: they depend on the seed and the iteration alone.
+        Random streams are not included: they depend only on the seed and the iteration.
         """
         return {
             "network": copy_weights(self.network),

@@ -32,7 +32,7 @@ def test_all_three_claims_are_reproduced(frame_of):
     # Halfway the error of hand-made curves is 1.5 times the last one, here 0.3.
     line = "highest error of any evaluation in between: 0.4 %"
     assert line in claims["kept"].evidence[-1]
-    assert claims["not found"].decisive.startswith(
+    assert claims["not found"].decisive_line.startswith(
         "from scratch minus constructed, 56 layers: +49.73 points"
     )
 
@@ -42,11 +42,11 @@ def test_wrong_construction_is_contradicted(frame_of):
     frame.runs.loc[is_constructed(frame), AT_START] += 0.1
     claims = claims_of(frame)
     assert claims["construction"].verdict is Verdict.CONTRADICTED
-    assert claims["construction"].decisive == (
+    assert claims["construction"].decisive_line == (
         "2 depths, worst case +0.1 points above the trained plain-20 (tolerance for rounding: 0.05)"
     )
     assert claims["kept"].verdict is Verdict.CONTRADICTED
-    assert "95 % lower bound" in claims["kept"].decisive
+    assert "95 % lower bound" in claims["kept"].decisive_line
 
 
 def test_constructed_network_may_be_better_than_its_parent(frame_of):
@@ -128,4 +128,4 @@ def test_repeated_parent_leaves_the_construction_untested(frame_of):
         "kept": Verdict.REPRODUCED,
     }
     line = "seed 0 of the trained plain-20 is recorded twice: run ids"
-    assert line in claims["construction"].decisive
+    assert line in claims["construction"].decisive_line

@@ -31,7 +31,9 @@ def test_each_network_is_judged_at_its_own_best_rate(joined):
     assert len(best) == 12
     claims = claims_of(frame)
     assert [claim.verdict for claim in claims.values()] == [Verdict.REPRODUCED] * 3
-    assert claims["degradation, best lr"].decisive.startswith("56 minus 20 layers: +49.90 points")
+    assert claims["degradation, best lr"].decisive_line.startswith(
+        "56 minus 20 layers: +49.90 points"
+    )
     fix = claims["the fix, best lr"]
     assert any(line.startswith("lr 0.01, the fix: ") for line in fix.evidence)
     assert any("best learning rates by the means of the same runs" in note for note in fix.notes)
@@ -46,7 +48,7 @@ def test_missing_runs_leave_the_best_rate_unknown(joined):
     frame.runs.loc[frame.runs["config.optim.lr"] == 0.1, "state"] = "missing"
     claim = claims_of(frame)["the fix, best lr"]
     assert verdicts_of(frame) == {Verdict.NOT_TESTED}
-    assert claim.decisive == "12 of 24 runs are missing, so the best learning rate is unknown"
+    assert claim.decisive_line == "12 of 24 runs are missing, so the best learning rate is unknown"
 
 
 def test_networks_tried_at_different_rates_are_not_compared(joined):
@@ -113,7 +115,7 @@ def test_rate_with_one_seed_leaves_the_best_rate_unknown(joined):
     two_seeds = {"plain": {20: [0.9, 1.0], 56: [49.0, 50.0]}}
     claim = claims_of(join_rates(joined, {0.01: one_seed, 0.1: two_seeds}))["degradation, best lr"]
     assert claim.verdict is Verdict.NOT_TESTED
-    assert claim.decisive == "plain-20 has one seed at lr 0.01; an interval needs two"
+    assert claim.decisive_line == "plain-20 has one seed at lr 0.01; an interval needs two"
 
 
 def test_repeated_seed_leaves_the_best_rate_unknown(joined):
@@ -121,4 +123,4 @@ def test_repeated_seed_leaves_the_best_rate_unknown(joined):
     frame.runs.loc[frame.runs["run_id"] == "1:plain-d20-s2", "seed"] = 0
     claim = claims_of(frame)["the fix, best lr"]
     assert verdicts_of(frame) == {Verdict.NOT_TESTED}
-    assert "seed 0 of plain-20 at lr 0.1 is recorded twice" in claim.decisive
+    assert "seed 0 of plain-20 at lr 0.1 is recorded twice" in claim.decisive_line

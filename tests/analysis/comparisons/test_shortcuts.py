@@ -29,7 +29,7 @@ def test_projections_have_every_verdict(joined, b, verdict):
     claims = claims_of(frame)
     assert {name: claim.verdict for name, claim in claims.items()} == {"projections": verdict}
     if verdict is Verdict.REPRODUCED:
-        assert claims["projections"].decisive.startswith("56 layers: ")
+        assert claims["projections"].decisive_line.startswith("56 layers: ")
 
 
 def test_without_degradation_projections_are_not_reproduced(joined):
@@ -58,7 +58,7 @@ def test_projections_are_judged_at_their_bounds(joined, offset):
     def judge(shift):
         plain = {"plain": {56: [error + shift for error in PLAIN[56]]}}
         claim = claims_of(joined((plain, shortcut("none")), *options))["projections"]
-        return claim.verdict, claim.decisive
+        return claim.verdict, claim.decisive_line
 
     verdict, line = judge(2 * worst.high - gap.low + offset)
     assert verdict is (Verdict.REPRODUCED if offset > 0 else Verdict.INCONCLUSIVE)

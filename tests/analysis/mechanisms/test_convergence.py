@@ -17,7 +17,8 @@ from analysis.mechanisms.slowing import decide_slowing
 from analysis.mechanisms.time_to_threshold import THRESHOLDS, measure_times
 
 EVERY, LAST = 40, 400
-# Iterations to half of chance error (45 %) by depth, one value per seed; None: never reached.
+# Iterations to half of chance error (45 %) by depth, one value per seed, or None if it is never
+# reached.
 SLOW = {20: [60, 70, 90], 32: [110, 130, 150], 44: [190, 210, 260], 56: [None] * 3, 110: [None] * 3}
 FLAT = {depth: [130, 150, 170] for depth in (20, 32, 44, 56, 110)}
 
@@ -94,9 +95,9 @@ def test_whole_training_and_other_shares_are_evidence(explain):
         for line in claim.evidence
         if line.startswith("whole training, with the learning-rate drops")
     )
-    decisive = claim.decisive.split("power law ")[1].split(" ")[0]
-    assert float(whole.rsplit(" ", 1)[1]) != float(decisive)
-    assert claim.decisive.endswith("before the learning rate drops, at 200 iterations")
+    decisive_line = claim.decisive_line.split("power law ")[1].split(" ")[0]
+    assert float(whole.rsplit(" ", 1)[1]) != float(decisive_line)
+    assert claim.decisive_line.endswith("before the learning rate drops, at 200 iterations")
     shares = [
         line.split(" of ")[0]
         for line in claim.evidence
@@ -113,7 +114,7 @@ def test_no_line_joins_censored_medians(explain):
     assert half.get_ydata()[-2] == LAST
 
 
-def test_times_that_fall_with_depth_contradict(explain):
+def test_times_that_decrease_with_depth_contradict(explain):
     falling = {20: [290, 310, 330], 32: [190, 210, 230], 44: [110, 130, 150], 56: [70, 90, 100]}
     assert (
         select_claim(explain(plain=falling), "exponentially slow").verdict is Verdict.CONTRADICTED
@@ -129,7 +130,7 @@ def test_power_law_times_contradict(frame_of):
     frame = replace(frame, runs=frame.runs.assign(**{"config.schedule.milestones": "[]"}))
     claim = select_claim(convergence.build(frame, 2.0), "exponentially slow")
     assert claim.verdict is Verdict.CONTRADICTED
-    assert "exponential minus power law -" in claim.decisive
+    assert "exponential minus power law -" in claim.decisive_line
 
 
 def test_growth_after_the_drop_alone_is_inconclusive(explain):
@@ -155,7 +156,7 @@ def test_times_after_the_drop_do_not_decide(explain, late):
     never = select_claim(
         explain(plain=times | {44: [None] * 3, 56: [None] * 3}), "exponentially slow"
     )
-    assert (early.verdict, early.decisive) == (never.verdict, never.decisive)
+    assert (early.verdict, early.decisive_line) == (never.verdict, never.decisive_line)
 
 
 def test_texts_say_that_a_drop_speeds_learning_up(explain):
@@ -207,21 +208,21 @@ def test_too_few_seeds_depths_or_times_are_not_tested(explain, times):
 
 @pytest.mark.slow
 def test_slowing_has_all_three_verdicts(explain):
-    claim = select_claim(explain(plain=SLOW, residual=FLAT), "no such slowing")
+    claim = select_claim(explain(plain=SLOW, residual=FLAT), "less slowing")
     assert claim.verdict is Verdict.REPRODUCED
-    swapped = select_claim(explain(plain=FLAT, residual=SLOW), "no such slowing")
+    swapped = select_claim(explain(plain=FLAT, residual=SLOW), "less slowing")
     assert swapped.verdict is Verdict.CONTRADICTED
-    same = select_claim(explain(plain=SLOW, residual=SLOW), "no such slowing")
+    same = select_claim(explain(plain=SLOW, residual=SLOW), "less slowing")
     assert same.verdict is Verdict.INCONCLUSIVE
 
 
-def fit_line(slope, deviation):
+def fit_line(slope, spread):
     """Return a fit to ten runs at each of four depths.
 
-    Log times grow by `slope` per layer and spread by up to `deviation`.
+    Log times grow by `slope` per layer and differ from that line by up to `spread`.
     """
     depths = np.repeat([20.0, 32, 44, 56], 10)
-    noise = np.tile(np.linspace(-1, 1, 10), 4) * deviation
+    noise = np.tile(np.linspace(-1, 1, 10), 4) * spread
     times = np.exp(3 + slope * depths + noise)
     return fit_growth(EXPONENTIAL, depths, times * 0.999, times)
 
@@ -252,13 +253,13 @@ def gap_at(plain, residual, level):
 
 @pytest.mark.slow
 def test_decisive_line_states_the_level(explain):
-    claim = select_claim(explain(plain=FLAT, residual=SLOW), "no such slowing")
-    shares = int(claim.decisive.split("worst case of ")[1].split(" ")[0])
+    claim = select_claim(explain(plain=FLAT, residual=SLOW), "less slowing")
+    shares = int(claim.decisive_line.split("worst case of ")[1].split(" ")[0])
     assert shares > 1
-    assert f"residual {100 - 5 / shares:.4g} % lower bound" in claim.decisive
+    assert f"residual {100 - 5 / shares:.4g} % lower bound" in claim.decisive_line
     assert (
         "residual 95 % upper bound"
-        in select_claim(explain(plain=SLOW, residual=FLAT), "no such slowing").decisive
+        in select_claim(explain(plain=SLOW, residual=FLAT), "less slowing").decisive_line
     )
 
 

@@ -31,15 +31,15 @@ def test_spans_are_largest_over_smallest_norm():
 def test_level_norms_are_healthy():
     claim = judge_table({20: {0: LEVEL, 400: LEVEL}, 56: {0: LEVEL, 400: LEVEL}})
     assert claim.verdict is Verdict.REPRODUCED
-    assert "factor 4, 95 % upper bound 4" in claim.decisive
+    assert "factor 4, 95 % upper bound 4" in claim.decisive_line
     assert claim.evidence[0] == "20 layers: initialisation healthy (4), end healthy (4)"
 
 
 @pytest.mark.parametrize(("norms", "word"), [(EXPLODING, "exploding"), (COLLAPSED, "collapsed")])
-def test_one_moment_at_one_depth_contradicts(norms, word):
+def test_one_time_point_at_one_depth_contradicts(norms, word):
     claim = judge_table({20: {0: LEVEL}, 56: {0: norms, 400: LEVEL}})
     assert claim.verdict is Verdict.CONTRADICTED
-    assert claim.decisive.startswith("worst case, 56 layers, initialisation: factor 1e+0")
+    assert claim.decisive_line.startswith("worst case, 56 layers, initialisation: factor 1e+0")
     assert f"initialisation {word}" in claim.evidence[1]
 
 
@@ -58,8 +58,8 @@ def test_bounds_decide_and_not_the_mean(mean, verdict):
     claim = judge_table({20: {0: [mean / 1.1, 1.0, 1.0, 1.0]}}, seeds=3, spread=1.1)
     assert claim.verdict is verdict
     side = "lower" if verdict is Verdict.CONTRADICTED else "upper"
-    assert f"95 % {side} bound" in claim.decisive
-    assert claim.decisive.endswith("(limit 100)")
+    assert f"95 % {side} bound" in claim.decisive_line
+    assert claim.decisive_line.endswith("(limit 100)")
 
 
 def test_several_bounds_need_more_to_contradict():
@@ -70,7 +70,7 @@ def test_several_bounds_need_more_to_contradict():
     assert judge_table(two, seeds=3, spread=1.1).verdict is Verdict.INCONCLUSIVE
     claim = judge_table({20: {0: EXPLODING}, 56: {0: LEVEL}}, seeds=3, spread=1.1)
     assert claim.verdict is Verdict.CONTRADICTED
-    assert "95 % lower bound (Holm, 2 bounds) 9e+05" in claim.decisive
+    assert "95 % lower bound (Holm, 2 bounds) 9e+05" in claim.decisive_line
 
 
 def test_seeds_that_disagree_are_inconclusive():
@@ -81,14 +81,14 @@ def test_seeds_that_disagree_are_inconclusive():
 def test_one_seed_is_not_tested():
     claim = judge_table({20: {0: LEVEL}}, seeds=1)
     assert claim.verdict is Verdict.NOT_TESTED
-    assert claim.decisive == "plain networks of 20 layers have one seed; an interval needs two"
+    assert claim.decisive_line == "plain networks of 20 layers have one seed; an interval needs two"
 
 
 @pytest.mark.parametrize("norm", [0.0, float("nan")])
 def test_norm_of_zero_or_nan_is_named(norm):
     claim = judge_table({20: {0: [norm, 1.0, 1.0]}, 56: {0: LEVEL}})
     assert claim.verdict is Verdict.INCONCLUSIVE
-    assert "20 layers, initialisation: gradient zero or not finite in 2 runs" in claim.decisive
+    assert "20 layers, initialisation: gradient zero or not finite in 2 runs" in claim.decisive_line
     assert "(not finite)" in claim.evidence[0]
 
 
@@ -97,8 +97,8 @@ def test_exploding_network_contradicts_despite_a_gap():
     assert claim.verdict is Verdict.CONTRADICTED
 
 
-def test_moment_of_a_single_run_has_no_bound():
-    """Runs of a release without probes during training lack the early moments."""
+def test_time_point_of_a_single_run_has_no_bound():
+    """Runs of a release without probes during training lack the early time points."""
     table = gradient_flow_table({"plain": {20: {0: LEVEL, 40: EXPLODING, 400: LEVEL}}})
     table = table[(table["iteration"] != 40) | (table["seed"] == 0)]
     claim = judge_norms(

@@ -43,7 +43,7 @@ def test_equality_to_rounding_is_reproduced(explain):
     table.loc[3, "relative_difference"] = 2e-14
     (claim,) = explain(table).claims
     assert claim.verdict is Verdict.REPRODUCED
-    assert claim.decisive == (
+    assert claim.decisive_line == (
         "largest relative difference between the two sides 2.0e-14 (limit 1e-10), over 54"
         " equations in 4 runs"
     )
@@ -66,7 +66,7 @@ def test_equation_without_difference_is_inconclusive(explain):
     table.loc[5, ["relative_difference", "shortcut_share"]] = math.nan
     (claim,) = explain(table).claims
     assert claim.verdict is Verdict.INCONCLUSIVE
-    assert "unknown for 1 of them" in claim.decisive
+    assert "unknown for 1 of them" in claim.decisive_line
     assert claim.notes == [
         "not finite in 1 run, so the bounds that depend on it are unknown: residual-d8-s0",
     ]
@@ -111,7 +111,7 @@ def test_figure_draws_terms_relative_to_the_gradient():
     assert axes[0, 0].lines[0].get_xdata().tolist() == [1, 2, 3]
 
 
-def test_share_is_drawn_at_first_and_last_moment(explain):
+def test_share_is_drawn_at_first_and_last_time_point(explain):
     values = gradient_identity.measure_shares(identity_table())
     (ax,) = figures.plot_share(values, "residual").axes
     lines = {

@@ -73,8 +73,8 @@ def test_deletion_has_all_three_verdicts(frame_with_lesions, residual, verdict):
     assert claim.verdict is verdict
     side = "upper" if verdict is Verdict.CONTRADICTED else "lower"
     increase = (residual[0] + residual[2]) / 2 - INTACT["residual"]
-    assert f"20 layers, plain minus residual: {65 - increase:+.2f}" in claim.decisive
-    assert f"95 % {side} bound" in claim.decisive
+    assert f"20 layers, plain minus residual: {65 - increase:+.2f}" in claim.decisive_line
+    assert f"95 % {side} bound" in claim.decisive_line
 
 
 # The seeds have a standard deviation of 0.5, so the difference has a standard error of 0.408 with 4
@@ -107,7 +107,7 @@ def test_several_depths_need_more_to_contradict(frame_with_lesions):
             frame_with_lesions(errors, {**DELETED_ALONE, ("residual", 32): weak}), 2.0
         ).claims
         assert claim.verdict is verdict
-    assert claim.decisive.startswith(
+    assert claim.decisive_line.startswith(
         "worst case, 32 layers, plain minus residual: +0.50 points, 95 % upper bound (Holm, 2"
     )
 

@@ -31,7 +31,7 @@ def frame_with_paths(frame_of):
         frame = frame_of({**errors, "plain": {20: [1.0]}} if plain else errors)
         tables = []
         for run in frame.runs[frame.runs["family"] == "residual"].to_dict("records"):
-            for moment, iteration, norms in (
+            for time_point, iteration, norms in (
                 ("initialisation", 0, LONG),
                 ("end", 400, ends[run["seed"]]),
             ):
@@ -40,7 +40,9 @@ def frame_with_paths(frame_of):
                 table["paths"] = [float(comb(len(norms) - 1, k)) for k in lengths]
                 table["path_gradient"] = [nan if k == 1 else 0.1**k for k in lengths]
                 run_columns = {key: run[key] for key in ("run_id", "family", "depth", "seed")}
-                tables.append(table.assign(moment=moment, iteration=iteration, **run_columns))
+                tables.append(
+                    table.assign(time_point=time_point, iteration=iteration, **run_columns)
+                )
         return replace(frame, probes={"paths": pd.concat(tables, ignore_index=True)})
 
     return build_frame
@@ -51,7 +53,7 @@ def test_without_probe_there_is_no_explanation(frame_of):
 
 
 def test_effective_length_is_weighted_by_norms(frame_with_paths):
-    lengths = measure_lengths(frame_with_paths([SHORT]).probes["paths"]).set_index("moment")
+    lengths = measure_lengths(frame_with_paths([SHORT]).probes["paths"]).set_index("time_point")
     end = lengths.loc["end"]
     assert end["effective"] == pytest.approx((0 * 4 + 1 * 3 + 2 * 2 + 3 * 1) / 10)
     assert end["excess"] == pytest.approx(1 - 4 / 2)
@@ -75,7 +77,8 @@ def test_short_paths_has_all_verdicts(frame_with_paths, ends, verdict):
     assert claim.verdict is verdict
     if verdict in (Verdict.REPRODUCED, Verdict.CONTRADICTED):
         assert (
-            f"95 % {'upper' if verdict is Verdict.REPRODUCED else 'lower'} bound" in claim.decisive
+            f"95 % {'upper' if verdict is Verdict.REPRODUCED else 'lower'} bound"
+            in claim.decisive_line
         )
         assert "at initialisation 3.00" in claim.evidence[0]
 
@@ -83,11 +86,11 @@ def test_short_paths_has_all_verdicts(frame_with_paths, ends, verdict):
 def test_one_depth_with_long_paths_contradicts(frame_with_paths):
     frame = frame_with_paths([SHORT, SHORT], depths=(20, 32))
     table = frame.probes["paths"].copy()
-    at_32 = (table["depth"] == 32) & (table["moment"] == "end")
+    at_32 = (table["depth"] == 32) & (table["time_point"] == "end")
     table.loc[at_32, "sum_gradient"] = [*LONG, *LONG]
     (claim,) = build(replace(frame, probes={"paths": table}), 2.0).claims
     assert claim.verdict is Verdict.CONTRADICTED
-    assert claim.decisive == (
+    assert claim.decisive_line == (
         "worst case, 32 layers, 4 blocks: effective length minus n/2 = 2 is +1.00 blocks,"
         " 95 % lower bound (Holm, 2 bounds) +1.00"
     )
@@ -125,7 +128,7 @@ def test_several_depths_need_more_to_contradict(frame_with_paths):
     for over, verdict in ((0.2, Verdict.INCONCLUSIVE), (0.25, Verdict.CONTRADICTED)):
         frame = frame_with_paths(ends_of(-1.0), depths=(20, 32))
         table = frame.probes["paths"].copy()
-        at_32 = (table["depth"] == 32) & (table["moment"] == "end")
+        at_32 = (table["depth"] == 32) & (table["time_point"] == "end")
         table.loc[at_32, "sum_gradient"] = np.ravel(ends_of(over))
         assert build(replace(frame, probes={"paths": table}), 2.0).claims[0].verdict is verdict
 

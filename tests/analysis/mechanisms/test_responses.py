@@ -1,4 +1,4 @@
-"""Layer responses: plain against residual, the fall with depth, and the figure."""
+"""Layer responses: plain against residual, the decrease with depth, and the figure."""
 
 import math
 from dataclasses import replace
@@ -36,27 +36,29 @@ def test_weak_responses_reproduce_both_claims(explain):
     explanation = explain(responses_table(WEAK))
     assert set(verdicts(explanation).values()) == {Verdict.REPRODUCED}
     weaker, deeper = explanation.claims
-    assert weaker.decisive.startswith(
+    assert weaker.decisive_line.startswith(
         "plain minus residual, worst case, 8 layers: +0.2000, 95 % lower bound +0.18"
     )
-    assert deeper.decisive.startswith("20 minus 8 layers: -0.4000, 95 % upper bound -0.38")
+    assert deeper.decisive_line.startswith("20 minus 8 layers: -0.4000, 95 % upper bound -0.38")
     assert (
         deeper.evidence[-1]
         == "means over seeds: 8 layers: 0.8000, 14 layers: 0.6000, 20 layers: 0.4000"
     )
     row = explanation.table.set_index(["family", "depth"]).loc[("residual", 20)]
-    assert (row["deviation_initialisation"], row["deviation_end"]) == pytest.approx((1.0, 0.4))
-    assert (row["deviation_end_least"], row["deviation_end_most"]) == pytest.approx((0.39, 0.41))
+    assert (row["std_initialisation"], row["std_end"]) == pytest.approx((1.0, 0.4))
+    assert (row["std_end_min"], row["std_end_max"]) == pytest.approx((0.39, 0.41))
 
 
 def test_one_depth_with_weaker_plain_contradicts(explain):
     means = {"plain": {8: 1.0, 14: 1.0}, "residual": {8: 0.5, 14: 1.2}}
     explanation = explain(responses_table(means))
     assert set(verdicts(explanation).values()) == {Verdict.CONTRADICTED}
-    assert explanation.claims[0].decisive.startswith(
+    assert explanation.claims[0].decisive_line.startswith(
         "plain minus residual, worst case, 14 layers: -0.2000, 95 % upper"
     )
-    assert explanation.claims[1].decisive.startswith("14 minus 8 layers: +0.7000, 95 % lower bound")
+    assert explanation.claims[1].decisive_line.startswith(
+        "14 minus 8 layers: +0.7000, 95 % lower bound"
+    )
 
 
 @pytest.mark.parametrize("difference", [0.0, 0.002, -0.002])
@@ -68,8 +70,8 @@ def test_negligible_difference_contradicts(explain, difference):
     explanation = explain(table)
     assert set(verdicts(explanation).values()) == {Verdict.CONTRADICTED}
     weaker, deeper = explanation.claims
-    assert weaker.decisive.endswith("(margin 0.05): negligible")
-    assert deeper.decisive.endswith("(margin 0.05): negligible")
+    assert weaker.decisive_line.endswith("(margin 0.05): negligible")
+    assert deeper.decisive_line.endswith("(margin 0.05): negligible")
 
 
 # The difference of two means of three seeds has a standard error of 0.01 sqrt(2 / 3) = 0.00816 with
@@ -86,14 +88,14 @@ def test_bounds_decide_on_both_sides_of_the_margin(explain, difference, verdict)
         0
     ]
     assert claim.verdict is verdict
-    assert claim.decisive.endswith("the other way round") == (difference < 0)
+    assert claim.decisive_line.endswith("the difference has the opposite sign") == (difference < 0)
 
 
 @pytest.mark.parametrize(("difference", "verdict"), AROUND_THE_MARGIN)
-def test_bounds_of_the_fall_decide_on_both_sides(explain, difference, verdict):
+def test_bounds_of_the_decrease_decide_on_both_sides(explain, difference, verdict):
     claim = explain(responses_table({"residual": {8: 1.0, 14: 1.0 - difference}})).claims[1]
     assert claim.verdict is verdict
-    assert claim.decisive.endswith("the other way round") == (difference < 0)
+    assert claim.decisive_line.endswith("the difference has the opposite sign") == (difference < 0)
 
 
 def test_several_depths_need_more_to_contradict(explain):
@@ -103,10 +105,12 @@ def test_several_depths_need_more_to_contradict(explain):
             responses_table({"plain": {8: 1.0, 14: 1.0}, "residual": {8: 0.5, 14: 1 - difference}})
         ).claims[0]
         assert claim.verdict is verdict
-    assert "worst case, 14 layers: +0.0200, 95 % upper bound (Holm, 2 bounds)" in claim.decisive
+    assert (
+        "worst case, 14 layers: +0.0200, 95 % upper bound (Holm, 2 bounds)" in claim.decisive_line
+    )
 
 
-def test_fall_without_a_trend_is_inconclusive(explain):
+def test_decrease_without_a_trend_is_inconclusive(explain):
     """The deepest is below the shallowest, but the depth between is above both."""
     means = WEAK | {"residual": {8: 0.5, 14: 0.9, 20: 0.4}}
     assert verdicts(explain(responses_table(means)))["weaker with depth"] is Verdict.INCONCLUSIVE
@@ -120,7 +124,7 @@ def test_one_seed_is_not_tested(explain):
 
 def test_one_family_is_not_tested(explain):
     explanation = explain(responses_table({"residual": {8: 0.8}}))
-    assert [claim.decisive for claim in explanation.claims] == [
+    assert [claim.decisive_line for claim in explanation.claims] == [
         "needs 1 depth of probed plain and residual networks, has 0",
         "needs 2 depths of probed residual networks, has 1",
     ]
@@ -130,13 +134,15 @@ def test_one_family_is_not_tested(explain):
 def test_response_of_nan_is_named(explain):
     table = responses_table(WEAK)
     is_unknown = (
-        (table["run_id"] == "residual-d14-s0") & (table["moment"] == "end") & (table["layer"] == 1)
+        (table["run_id"] == "residual-d14-s0")
+        & (table["time_point"] == "end")
+        & (table["layer"] == 1)
     )
     table.loc[is_unknown, "deviation"] = math.nan
     explanation = explain(table)
     assert set(verdicts(explanation).values()) == {Verdict.INCONCLUSIVE}
     assert all("residual-d14-s0" in claim.notes[0] for claim in explanation.claims)
-    assert "worst case, 14 layers" in explanation.claims[0].decisive
+    assert "worst case, 14 layers" in explanation.claims[0].decisive_line
 
 
 def test_untrained_runs_count_and_are_noted(explain):
@@ -156,7 +162,7 @@ def test_without_3x3_layers_there_is_no_explanation(explain, frame_of):
 
 def test_figure_draws_layers_in_order_sorted_and_means():
     table = responses_table(WEAK)
-    table = table[(table["kernel"] == 3) & (table["moment"] == "end")]
+    table = table[(table["kernel"] == 3) & (table["time_point"] == "end")]
     axes = figures.plot(table, responses.average_layers(table)).axes
     assert [ax.get_title() for ax in axes[:2]] == ["plain", "residual"]
     ordered, magnitude, means = axes[1], axes[3], axes[4]
@@ -168,7 +174,7 @@ def test_figure_draws_layers_in_order_sorted_and_means():
 
 def test_exploded_responses_have_a_logarithmic_scale():
     table = responses_table({"plain": {8: 1.0, 14: 1000.0}, "residual": {8: 0.8, 14: 0.7}})
-    table = table[(table["kernel"] == 3) & (table["moment"] == "end")]
+    table = table[(table["kernel"] == 3) & (table["time_point"] == "end")]
     axes = figures.plot(table, responses.average_layers(table)).axes
     assert [ax.get_yscale() for ax in axes] == ["log"] * 5 + ["linear"]
     assert heights_by_label(axes[5])["residual"] == pytest.approx([0.8, 0.7])

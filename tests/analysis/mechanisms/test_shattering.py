@@ -1,4 +1,4 @@
-"""Shattered gradients: the fall with depth, the lead of residual networks, and the figure."""
+"""Shattered gradients: the decrease with depth, the lead of residual networks, and the figure."""
 
 import math
 from dataclasses import replace
@@ -27,14 +27,14 @@ def explain(frame_of):
     return explain_table
 
 
-def test_fall_and_lead_reproduce_the_claim(explain):
+def test_decrease_and_lead_reproduce_the_claim(explain):
     explanation = explain(shattering_table(SHATTERED))
     (claim,) = explanation.claims
     assert claim.verdict is Verdict.REPRODUCED
-    fall, lead = claim.decisive.split("; ")
-    assert fall.startswith("plain, 20 minus 8 layers: -0.7000, 95 % upper bound -0.68")
-    assert fall.endswith("falling trend p = 0.0007")  # exactly 3! 3! 3! / 9! = 0.0006
-    assert claim.decisive.endswith("(correlation: 1 identical, 0 white noise)")
+    decrease, lead = claim.decisive_line.split("; ")
+    assert decrease.startswith("plain, 20 minus 8 layers: -0.7000, 95 % upper bound -0.68")
+    assert decrease.endswith("decreasing trend p = 0.0007")  # exactly 3! 3! 3! / 9! = 0.0006
+    assert claim.decisive_line.endswith("(correlation: 1 identical, 0 white noise)")
     assert lead.startswith(
         "residual minus plain, worst case, 8 layers: +0.1500, 95 % lower bound +0.13"
     )
@@ -42,7 +42,7 @@ def test_fall_and_lead_reproduce_the_claim(explain):
         "20 layers: 0.100 plain, 0.850 residual; residual minus plain +0.7500"
     )
     assert claim.notes == []
-    row = explanation.table.set_index(["family", "depth", "moment"]).loc[
+    row = explanation.table.set_index(["family", "depth", "time_point"]).loc[
         ("plain", 20, "initialisation")
     ]
     assert row[["distance", "correlation"]].tolist() == pytest.approx([0.1, 0.1])
@@ -51,7 +51,7 @@ def test_fall_and_lead_reproduce_the_claim(explain):
 
 
 @pytest.mark.parametrize(
-    ("means", "decisive"),
+    ("means", "decisive_line"),
     [
         (
             SHATTERED | {"residual": {8: 0.7, 14: 0.9, 20: 0.85}},
@@ -60,15 +60,16 @@ def test_fall_and_lead_reproduce_the_claim(explain):
         (SHATTERED | {"plain": {8: 0.1, 14: 0.5, 20: 0.8}}, "plain, 20 minus 8 layers: +0.7000"),
     ],
 )
-def test_either_part_can_contradict(explain, means, decisive):
+def test_either_part_can_contradict(explain, means, decisive_line):
     (claim,) = explain(shattering_table(means)).claims
     assert claim.verdict is Verdict.CONTRADICTED
-    assert claim.decisive.startswith(decisive)
-    assert "; " not in claim.decisive
+    assert claim.decisive_line.startswith(decisive_line)
+    assert "; " not in claim.decisive_line
 
 
 # Each difference has a standard error of 0.01 sqrt(2 / 3) = 0.00816 with 4 degrees of freedom. A
-# bound alone is 0.0174 away, one of four (three gaps and the fall) 3.495 * 0.00816 = 0.0285.
+# bound alone is 0.0174 away, one of four (three differences and the trend) 3.495 * 0.00816 =
+# 0.0285.
 @pytest.mark.parametrize(
     ("lead", "verdict"),
     [
@@ -84,7 +85,7 @@ def test_bounds_of_the_lead_decide_on_both_sides(explain, lead, verdict):
     ).claims
     assert claim.verdict is verdict
     if verdict is Verdict.CONTRADICTED:
-        assert "95 % upper bound (Holm, 4 bounds) -0.0005" in claim.decisive
+        assert "95 % upper bound (Holm, 4 bounds) -0.0005" in claim.decisive_line
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_bounds_of_the_lead_decide_on_both_sides(explain, lead, verdict):
         (0.0263, Verdict.CONTRADICTED),
     ],
 )
-def test_bounds_of_the_fall_decide_on_both_sides(explain, rise, verdict):
+def test_bounds_of_the_decrease_decide_on_both_sides(explain, rise, verdict):
     """With two depths the difference is the trend; one of three bounds is 0.0260 away."""
     (claim,) = explain(
         shattering_table({"plain": {8: 0.3, 14: 0.3 + rise}, "residual": {8: 0.9, 14: 0.9}})
@@ -105,23 +106,25 @@ def test_bounds_of_the_fall_decide_on_both_sides(explain, rise, verdict):
     if verdict is Verdict.CONTRADICTED:
         assert (
             "14 minus 8 layers: +0.0263, 95 % lower bound (Holm, 3 bounds) +0.0003"
-            in claim.decisive
+            in claim.decisive_line
         )
 
 
-def test_fall_without_a_trend_is_inconclusive(explain):
+def test_decrease_without_a_trend_is_inconclusive(explain):
     """The deepest is below the shallowest, but the depth between is above both."""
     (claim,) = explain(shattering_table(SHATTERED | {"plain": {8: 0.5, 14: 0.8, 20: 0.4}})).claims
     assert claim.verdict is Verdict.INCONCLUSIVE
-    assert claim.decisive.startswith("plain, 20 minus 8 layers: -0.1000, 95 % upper bound -0.08")
-    assert "residual minus plain" not in claim.decisive
+    assert claim.decisive_line.startswith(
+        "plain, 20 minus 8 layers: -0.1000, 95 % upper bound -0.08"
+    )
+    assert "residual minus plain" not in claim.decisive_line
 
 
 @pytest.mark.parametrize(
     "means",
     [
         SHATTERED | {"residual": {8: 0.8, 14: 0.9, 20: 0.85}},  # no lead at 8 layers
-        SHATTERED | {"plain": {8: 0.5, 14: 0.5, 20: 0.5}},  # no fall
+        SHATTERED | {"plain": {8: 0.5, 14: 0.5, 20: 0.5}},  # no decrease
     ],
 )
 def test_one_missing_part_is_inconclusive(explain, means):
@@ -159,7 +162,7 @@ def test_figure_draws_correlations_and_their_start():
     style.apply()
     table = shattering_table(SHATTERED)
     values = shattering.select_nearest(table)
-    axes = figures.plot(table, values[values["moment"] == "initialisation"]).axes
+    axes = figures.plot(table, values[values["time_point"] == "initialisation"]).axes
     assert [ax.get_title() for ax in axes[:2]] == ["plain", "residual"]
     plain, at_end, start = axes[0], axes[2], axes[4]
     # 20 layers, short distances only
