@@ -22,7 +22,6 @@ from degradation.cli import Parser, add_overrides, run_script
 from degradation.config import NAME, Tracking, default_margin, split_experiments
 from degradation.config.errors import ConfigError, quote
 from degradation.records.locks import NO_TIMEOUT, hold
-from degradation.records.root import root_token
 from degradation.sweep import jobs
 
 
@@ -109,22 +108,12 @@ def mirror_report(report: Report, root: Path, tracking: Tracking) -> None:
     """Send the report to W&B, as a run of job type `analysis`."""
     from degradation.tracking.mirror import mirror_analysis
 
-    name = report.folder.name
-
-    def identify() -> dict[str, str]:
-        return {
-            "id": f"report-{name}-{root_token(root)}",
-            "name": f"report {name}",
-            "group": name,
-            "job_type": "analysis",
-        }
-
     tables = {"runs": report.runs}
     for number, section in enumerate(report.sections, start=1):
         tables |= section.tables
         if section.summary is not None:
             tables[f"summary-{number}"] = section.summary
-    mirror_analysis(tracking, root, identify, tables, report.figure_paths())
+    mirror_analysis(tracking, root, report.folder.name, tables, report.figure_paths())
 
 
 def main() -> None:

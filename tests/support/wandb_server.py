@@ -1,7 +1,8 @@
 """A stand-in for W&B's server on 127.0.0.1, which stores what the real client and wandb-core send.
 
-It knows runs with their history and files, and acknowledges artifacts. It can refuse requests,
-leave them unanswered, or close connections at once.
+It knows runs with their history and files, and acknowledges artifacts. It refuses the names that
+W&B refuses, and what the key does not allow. It can refuse other requests, leave them unanswered,
+or close connections at once.
 """
 
 import base64
@@ -19,6 +20,14 @@ from urllib.parse import quote, unquote
 KEY = "0123456789abcdef" * 2 + "01234567"  # 40 characters, like W&B's keys
 ENTITY = "somebody"  # the owner of the key
 PROJECT = "resnet-degradation"  # the default of conf/tracking
+
+
+class Refused(Exception):
+    """A request that the server refuses, with its HTTP status and message."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass
@@ -66,6 +75,8 @@ class StandIn(ThreadingHTTPServer):
         bodies: the bodies of all requests.
         refuse: the HTTP status of refused requests; None: none is refused.
         refusing: a pattern of the operations and paths that are refused; empty: all.
+        foreign: entities whose projects the key must not change.
+        is_read_only: whether the key may change nothing.
         silent: while set, requests are accepted but not answered.
         absent: while set, connections are closed at once.
         max_page: the largest number of runs per page; None: as many as are requested.
@@ -80,6 +91,8 @@ class StandIn(ThreadingHTTPServer):
         self.bodies: list[bytes] = []
         self.refuse: int | None = None
         self.refusing = ""
+        self.foreign: set[str] = set()
+        self.is_read_only = False
         self.silent, self.absent = threading.Event(), threading.Event()
         self.key = KEY
         self.max_page: int | None = None
@@ -170,7 +183,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         with server.guard:
             if path == "/graphql":
-                self._answer(200, self._answer_query(name, request.get("variables") or {}))
+                try:
+                    status, answer = 200, self._answer_query(name, request.get("variables") or {})
+                except Refused as refusal:
+                    status, answer = refusal.status, {"errors": [{"message": str(refusal)}]}
+                self._answer(status, answer)
             elif path.startswith("/files/"):
                 self._receive_file_stream(path, json.loads(body))
             else:
@@ -244,6 +261,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _on_upsert_bucket(self, variables: dict[str, Any]) -> dict[str, Any]:
         entity = variables.get("entity") or ENTITY
         project, name = variables["project"], variables["name"]
+        if entity in self.server.foreign or self.server.is_read_only:
+            raise Refused(403, "permission denied")
+        _check_names(entity, project, name, variables)
         inserted = (entity, project, name) not in self.server.runs
         run = self.server.runs.setdefault((entity, project, name), StoredRun())
         run.display_name = variables.get("displayName") or run.display_name
@@ -332,6 +352,22 @@ class _Handler(BaseHTTPRequestHandler):
             {"name": name, "uploadUrl": f"{folder}/{quote(name)}"} for name in variables["files"]
         ]
         return {"createRunFiles": {"runID": variables["run"], "uploadHeaders": [], "files": files}}
+
+
+def _check_names(entity: str, project: str, name: str, variables: dict[str, Any]) -> None:
+    """Raise Refused for a name that W&B refuses: its characters, or its length."""
+    labels = {"entity": entity, "project": project, "run": name}
+    for kind, label in labels.items():
+        if not label.strip() or set(label) & set("/\\#?%:"):
+            raise Refused(400, f"invalid {kind} name {label!r}")
+    labels["group"] = variables.get("groupName") or ""
+    labels["display"] = variables.get("displayName") or ""
+    for kind, label in labels.items():
+        if len(label) > 128:
+            raise Refused(400, f"invalid {kind} name {label!r}, must be 128 characters or less")
+    for tag in variables.get("tags") or []:
+        if not 1 <= len(tag) <= 64:
+            raise Refused(400, f"invalid tag {tag!r}, must be between 1 and 64 characters")
 
 
 def _matches(run: StoredRun, filters: dict[str, Any]) -> bool:

@@ -345,7 +345,7 @@ def test_report_is_mirrored_as_an_analysis_run(tmp_path):
         mirror_analysis(
             OFFLINE,
             tmp_path,
-            lambda: {"id": "report", "job_type": "analysis"},
+            "mine",
             tables,
             {"f": tmp_path / "figure.png"},
         )

@@ -135,4 +135,8 @@ PAIR_OF_SIDES = Condition("two sides in pixels, such as [256,480]", lambda sides
 NAME = Condition(
     f"a name of at most {MAX_NAME_CHARACTERS} characters, without / \\ : or line breaks", _is_name
 )
+WANDB_NAME = Condition(
+    f"a name of at most {MAX_NAME_CHARACTERS} characters, without / \\ # ? % : or line breaks",
+    lambda value: _is_name(value) and not set(value) & set("#?%"),
+)
 FOLDER = Condition("the path of a folder, without line breaks", _is_folder_path)

@@ -20,6 +20,7 @@ from degradation.config.rules import (
     SEED,
     SIDE,
     TIMEOUT,
+    WANDB_NAME,
     WORKERS,
     EachOf,
     OneOf,
@@ -254,8 +255,8 @@ class Tracking:
     """W&B, a mirror of the record on disk."""
 
     mode: str = key("auto: online if a key is set", choice("offline", "online", "auto", "disabled"))
-    project: str = key("the W&B project", NAME)
-    entity: str | None = key("the W&B entity; null: the account's default", NAME)
+    project: str = key("the W&B project", WANDB_NAME)
+    entity: str | None = key("the W&B entity; null: the account's default", WANDB_NAME)
     init_timeout: float = key("seconds to wait for the server before going offline", TIMEOUT)
     system_metrics: bool = key("send host, hardware and utilisation")
 

@@ -14,19 +14,32 @@ from typing import Any
 from degradation.config import Tracking
 from degradation.records.locks import LockTimeout
 from degradation.tracking.wandb_credentials import MissingKey, check_credentials
-from degradation.tracking.wandb_process import WandbError, WandbProcess, wandb_session
+from degradation.tracking.wandb_identity import build_report_arguments
+from degradation.tracking.wandb_process import (
+    CORRECTION,
+    WandbError,
+    WandbProcess,
+    WandbRefusal,
+    wandb_session,
+)
 from degradation.tracking.wandb_run import Mode, WandbRun, scratch_folder
 
 log = logging.getLogger(__name__)
 SendRow = Callable[[dict[str, Any]], None]
 
-LATER = "`make sync` sends the rows later"
+RESEND_ROWS = "`make sync` sends the rows"
+RESEND_REPORT = "`make report` sends the report"
 
 
 class _Mirror:
-    """A W&B run, until the first failure ends it."""
+    """A W&B run, until the first failure ends it.
 
-    def __init__(self) -> None:
+    Attributes:
+        resend: what sends later what a failure lost, for messages.
+    """
+
+    def __init__(self, resend: str) -> None:
+        self.resend = resend
         self.run: WandbRun | None = None
         self.has_failed = False
 
@@ -36,12 +49,11 @@ class _Mirror:
             return ["offline"]
         try:
             check_credentials()
-        except MissingKey as error:
-            if tracking.mode == "online":
-                self.report_failure("W&B (online) cannot be used: %s; %s", error, LATER)
-            return ["offline"]
         except WandbError as error:
-            self.report_failure("W&B (online) cannot be used: %s; %s", error, LATER)
+            if tracking.mode == "online" or not isinstance(error, MissingKey):
+                self.report_failure(
+                    f"W&B (online) cannot be used: {error}; afterwards {self.resend}"
+                )
             return ["offline"]
         return ["online", "offline"]
 
@@ -60,8 +72,12 @@ class _Mirror:
                     process.restart()
                 self.run = WandbRun(process, tracking, root, mode, init_arguments)
                 return
+            except WandbRefusal as error:
+                problem = f"W&B ({mode}) refuses the run: {error}"
+                self.report_failure(f"{problem}; {CORRECTION}, then {self.resend}")
             except WandbError as error:
-                self.report_failure("W&B (%s) does not answer: %s; %s", mode, error, LATER)
+                problem = f"W&B ({mode}) does not answer: {error}"
+                self.report_failure(f"{problem}; {self.resend} later")
 
     def send(self, row: dict[str, Any]) -> None:
         """Send a row, if the mirroring has not ended."""
@@ -74,14 +90,16 @@ class _Mirror:
         try:
             action(self.run)
         except WandbError as error:
-            self.report_failure(
-                "W&B stopped mirroring (%s); the record on disk is complete, and %s", error, LATER
-            )
+            problem = f"W&B stopped mirroring ({error}); the record on disk is complete"
+            if isinstance(error, WandbRefusal):
+                self.report_failure(f"{problem}; {CORRECTION}, then {self.resend}")
+            else:
+                self.report_failure(f"{problem}, and {self.resend} later")
             self.run = None
 
-    def report_failure(self, message: str, *values: object) -> None:
+    def report_failure(self, message: str) -> None:
         """Log the first failure as a warning, and later ones for debugging only."""
-        log.log(logging.DEBUG if self.has_failed else logging.WARNING, message, *values)
+        log.log(logging.DEBUG if self.has_failed else logging.WARNING, "%s", message)
         self.has_failed = True
 
 
@@ -91,6 +109,7 @@ def mirror(
     root: Path,
     build_init_arguments: Callable[[], dict[str, Any]],
     rows: Iterable[dict[str, Any]],
+    resend: str = RESEND_ROWS,
 ) -> Iterator[SendRow]:
     """Mirror a run to W&B inside a `with` block; an exception in the block marks it as failed.
 
@@ -100,6 +119,7 @@ def mirror(
         build_init_arguments: returns id, name, group, job_type, tags and config for wandb.init. Its
             failures count as failures of W&B.
         rows: the rows of earlier attempts. Those that the server lacks are sent first.
+        resend: what sends later what a failure lost, for messages.
 
     Yields:
         A function that sends a row. It never raises an error.
@@ -108,7 +128,8 @@ def mirror(
         yield lambda _: None
         return
     with ExitStack() as stack:
-        wandb_mirror = _start(stack, tracking, root, build_init_arguments)
+        wandb_mirror = _Mirror(resend)
+        _start(wandb_mirror, stack, tracking, root, build_init_arguments)
         for row in rows:
             wandb_mirror.send(row)
         exit_code = 1
@@ -122,13 +143,13 @@ def mirror(
 
 
 def _start(
+    wandb_mirror: _Mirror,
     stack: ExitStack,
     tracking: Tracking,
     root: Path,
     build_init_arguments: Callable[[], dict[str, Any]],
-) -> _Mirror:
+) -> None:
     """Start wandb, which the stack then ends, and the run. A failure of either is logged."""
-    wandb_mirror = _Mirror()
     try:
         init_arguments = build_init_arguments()
         modes = wandb_mirror.select_modes(tracking)
@@ -136,21 +157,30 @@ def _start(
         process = stack.enter_context(wandb_session(scratch, tracking.init_timeout))
         wandb_mirror.start(process, tracking, root, modes, init_arguments)
     except (OSError, WandbError, LockTimeout) as error:
-        wandb_mirror.report_failure(
-            "W&B cannot be started (%s); the record on disk is complete, and %s", error, LATER
-        )
-    return wandb_mirror
+        problem = f"W&B cannot be started ({error}); the record on disk is complete"
+        wandb_mirror.report_failure(f"{problem}, and {wandb_mirror.resend} later")
 
 
 def mirror_analysis(
     tracking: Tracking,
     root: Path,
-    build_init_arguments: Callable[[], dict[str, Any]],
+    name: str,
     tables: dict[str, Any],
     figures: dict[str, Path],
 ) -> None:
-    """Send the tables (pandas frames) and figures (PNG files) of a report as one W&B run."""
-    with mirror(tracking, root, build_init_arguments, []) as send:
+    """Send the tables (pandas frames) and figures (PNG files) of a report as one W&B run.
+
+    Args:
+        tracking: mode, project, entity and timeout.
+        root: the record root.
+        name: the name of the report.
+        tables, figures: what is sent, by the names under which W&B shows it.
+    """
+
+    def identify() -> dict[str, Any]:
+        return build_report_arguments(name, root)
+
+    with mirror(tracking, root, identify, [], RESEND_REPORT) as send:
         lazy_tables = {name: partial(_build_table, frame) for name, frame in tables.items()}
         send(lazy_tables | figures)
 

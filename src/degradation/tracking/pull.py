@@ -29,7 +29,7 @@ from degradation.tracking.pulled_record import (
     find_difference,
     store,
 )
-from degradation.tracking.sync import exclusive_session
+from degradation.tracking.sync import exclusive_session, find_entity
 from degradation.tracking.wandb_credentials import check_credentials
 from degradation.tracking.wandb_process import WandbError, WandbProcess
 
@@ -79,7 +79,7 @@ class Project:
         self.tracking = tracking
         self.root = root
         self._connect()
-        entity = tracking.entity or process.call(lambda: self.api.default_entity)
+        entity = process.call(lambda: find_entity(self.api, tracking))
         self.path = f"{entity}/{tracking.project}"
 
     def _connect(self) -> None:

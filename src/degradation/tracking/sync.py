@@ -15,7 +15,13 @@ from degradation.records.locks import LockTimeout, hold
 from degradation.records.record import Record
 from degradation.records.schema import RecordError
 from degradation.tracking.wandb_credentials import check_credentials
-from degradation.tracking.wandb_process import WandbError, WandbProcess, wandb_session
+from degradation.tracking.wandb_process import (
+    CORRECTION,
+    WandbError,
+    WandbProcess,
+    WandbRefusal,
+    wandb_session,
+)
 from degradation.tracking.wandb_rows import WandbRunData, read_wandb_runs
 from degradation.tracking.wandb_run import WandbRun, scratch_folder
 
@@ -70,7 +76,7 @@ class Server:
         self.tracking = tracking
         self.root = root
         self.api = process.call(self._connect)
-        self.entity = tracking.entity or process.call(lambda: self.api.default_entity)
+        self.entity = process.call(lambda: find_entity(self.api, tracking))
 
     def _connect(self) -> Any:
         import wandb
@@ -108,6 +114,9 @@ class Server:
             return SyncResult(name, "already complete", True)
         try:
             self._send(run, before.missing_tables)
+        except WandbRefusal as error:
+            self.process.restart()
+            return SyncResult(name, f"refused by W&B: {error}; {CORRECTION}", False)
         except WandbError as error:
             self.process.restart()
             return SyncResult(name, f"not sent: {error}", False)
@@ -150,6 +159,12 @@ class Server:
             wandb_run.add(row)
         wandb_run.flush()
         wandb_run.finish(run.exit_code)
+
+
+def find_entity(api: Any, tracking: Tracking) -> str:
+    """Return the entity to which wandb.init sends: configured here, in wandb, or the account's."""
+    entity: str = tracking.entity or api.settings["entity"] or api.default_entity
+    return entity
 
 
 def _find_missing_tables(server_run: Any, run: WandbRunData) -> dict[str, bytes]:

@@ -8,6 +8,7 @@ import importlib
 import logging
 import multiprocessing.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -38,8 +39,22 @@ QUIET_ENVIRONMENT = {"WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true"}
 CACHE_VARIABLES = ("WANDB_CACHE_DIR", "WANDB_DATA_DIR")
 
 
+# How wandb describes a server that was not reached or did not answer. For a refusal, it only passes
+# on what the server says, in most cases without the HTTP status.
+NO_ANSWER = re.compile(
+    "timed out|deadline exceeded|giving up|did not respond|connection (refused|reset)|no route"
+    "|no such host|x509|tls:|proxyconnect|EOF",
+    re.IGNORECASE,
+)
+CORRECTION = "correct tracking.project, tracking.entity or the key"
+
+
 class WandbError(UserError):
     """A failure of wandb or of its server, in one line."""
+
+
+class WandbRefusal(WandbError):
+    """A refusal by wandb or its server that repeating the same call will not change."""
 
 
 class WandbProcess:
@@ -58,7 +73,12 @@ class WandbProcess:
         self.core: subprocess.Popen[Any] | None = None
 
     def call(self, function: Callable[[], Result]) -> Result:
-        """Return the function's result. Raises WandbError if it fails or takes too long."""
+        """Return the function's result.
+
+        Raises:
+            WandbRefusal: wandb or its server refuses what is sent.
+            WandbError: it fails in another way, or takes too long.
+        """
         exit_function, exception_hook = sys.exit, sys.excepthook
         timer = threading.Timer(self.timeout_s + GRACE_S, self._kill_core)
         timer.daemon = True
@@ -70,7 +90,8 @@ class WandbProcess:
             raise
         # wandb calls sys.exit, and cancels calls that wait for wandb-core: neither is an Exception.
         except BaseException as error:
-            raise WandbError(describe_error(error)) from None
+            error_type = WandbRefusal if _is_refusal(error) else WandbError
+            raise error_type(describe_error(error)) from None
         finally:
             timer.cancel()
             # wandb replaces both, and would otherwise decide how this process ends.
@@ -209,6 +230,14 @@ def _temporary_files_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         tempfile.tempdir = before
+
+
+def _is_refusal(error: BaseException) -> bool:
+    from wandb.errors import AuthenticationError, CommError, UsageError
+
+    if isinstance(error, UsageError | AuthenticationError):
+        return True
+    return isinstance(error, CommError) and NO_ANSWER.search(str(error)) is None
 
 
 def describe_error(error: object) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from degradation.config import Tracking
 from degradation.durable_io import TEMPORARY
 from degradation.metrics import GROUPS, ITERATION, LR
-from degradation.tracking.wandb_process import WandbError, WandbProcess
+from degradation.tracking.wandb_process import WandbError, WandbProcess, WandbRefusal
 
 Mode = Literal["online", "offline"]
 
@@ -87,7 +87,7 @@ class WandbRun:
         """Wait until everything is sent, and close the run."""
         self.process.call(lambda: self.run.finish(exit_code=exit_code))
         if self.process.upload_rejected:
-            raise WandbError("the server rejected an upload")
+            raise WandbRefusal("the server rejected an upload")
         if self.offline_root is None:
             return
         if shutil.disk_usage(self.offline_root).free < MIN_FREE_BYTES:
