@@ -1,6 +1,6 @@
 """The configuration of a run: its schema, its validation, and its composition by Hydra."""
 
-from degradation.config.architecture import blocks_per_stage
+from degradation.config.architecture import blocks_per_stage, smallest_map_side
 from degradation.config.composition import (
     compose_config,
     compose_overrides,
@@ -9,7 +9,7 @@ from degradation.config.composition import (
     read,
     register,
 )
-from degradation.config.cross_field import check
+from degradation.config.cross_field import check, check_batchnorm
 from degradation.config.errors import ConfigError, quote
 from degradation.config.overrides import (
     CONF,
@@ -64,6 +64,7 @@ __all__ = [
     "Warmup",
     "blocks_per_stage",
     "check",
+    "check_batchnorm",
     "check_overrides",
     "check_single_values",
     "compose_config",
@@ -82,5 +83,6 @@ __all__ = [
     "quote_text",
     "read",
     "register",
+    "smallest_map_side",
     "split_experiments",
 ]

@@ -4,6 +4,8 @@ from degradation.config.schema import Model
 from degradation.registry import BLOCKS
 
 CIFAR_STAGES = 3
+# how often a network halves the side of its maps: in the stem, and before each later stage
+HALVINGS = {"cifar": 2, "imagenet": 5}
 
 
 def layers_per_unit(block: str) -> int:
@@ -28,3 +30,13 @@ def blocks_per_stage(model: Model) -> tuple[int, ...]:
         return imagenet_stages(model.block)[model.depth]
     blocks = (model.depth - 2) // layers_per_unit(model.block)
     return (blocks,) * CIFAR_STAGES
+
+
+def smallest_map_side(model: Model, side: int) -> int:
+    """Return the side of the last stage's feature maps, in pixels, for images of this side.
+
+    Each stride of 2 halves the side and rounds up, since all convolutions are padded.
+    """
+    for _ in range(HALVINGS[model.layout]):
+        side = (side + 1) // 2
+    return side

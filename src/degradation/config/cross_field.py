@@ -2,7 +2,11 @@
 
 from typing import Any
 
-from degradation.config.architecture import imagenet_stages, layers_per_unit
+from degradation.config.architecture import (
+    imagenet_stages,
+    layers_per_unit,
+    smallest_map_side,
+)
 from degradation.config.errors import ConfigError, quote
 from degradation.config.schema import KEYS, Config, Model
 from degradation.registry import DATASETS
@@ -19,6 +23,32 @@ def check(config: Config) -> None:
     _check_schedule(config)
     _check_warmup(config)
     _check_landscape(config)
+
+
+def check_batchnorm(config: Config, side: int, images: int | None = None) -> None:
+    """Raise ConfigError if BN would have a single value per channel, which has no variance.
+
+    Args:
+        side: of the images that the network sees, in pixels.
+        images: the number of training images; None if it is not known yet.
+    """
+    if smallest_map_side(config.model, side) > 1:
+        return
+    model, batch_size = config.model, config.optim.batch_size
+    problem = (
+        f"leaves BN one value per channel: one image whose last feature maps have one pixel"
+        f" (images of {side}x{side} pixels, layout {model.layout})"
+    )
+    if batch_size == 1:
+        raise ConfigError(f"optim.batch_size: 1 {problem}; allowed: 2 or more, or larger images")
+    if batch_size == model.bn_parts:
+        allowed = f"at most {batch_size // 2}, so that each part has 2 images, or larger images"
+        raise ConfigError(f"model.bn_parts: {model.bn_parts} {problem}; allowed: {allowed}")
+    if images == 1:
+        raise ConfigError(f"data: one training image {problem}; allowed: 2 training images or more")
+    stream = config.data.stream
+    if stream is not None and stream.train_evaluated == 1:
+        raise ConfigError(f"data.stream.train_evaluated: 1 {problem}; allowed: 2 or more")
 
 
 def _select(config: Config, name: str) -> Any:

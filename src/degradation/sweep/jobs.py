@@ -16,6 +16,7 @@ from omegaconf import DictConfig, open_dict
 from degradation import config as schema
 from degradation.config import Config, ConfigError
 from degradation.data.fingerprint import data_fingerprint
+from degradation.data.image_side import find_image_side
 from degradation.environment import check_installation
 from degradation.records.record import Record
 from degradation.records.schema import ATTEMPTS_FILE, PROBES_FILE, RecordError
@@ -45,6 +46,9 @@ class JobSpec:
 
 def locate_run(config: Config) -> SweepRun:
     """Return a configuration's run, with its id and its record. Raises ConfigError, DataError."""
+    side = find_image_side(config.data)
+    if side is not None:
+        schema.check_batchnorm(config, side)
     run_id = compute_run_id(config, data_fingerprint(config.data))
     return SweepRun(config, run_id, Record(config.record_root, run_id))
 

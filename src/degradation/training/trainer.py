@@ -14,6 +14,7 @@ from torch import Tensor
 from degradation.config import (
     Config,
     Plateau,
+    check_batchnorm,
     effective_warmup,
     is_applicable,
     is_evaluated,
@@ -76,6 +77,7 @@ class Trainer:
         self.config, self.device, self.group = config, device, SINGLE
         self.warmup = effective_warmup(config)
         self.loader = build_loader(dataset, config, device)
+        check_batchnorm(config, dataset.side, self.loader.sizes["train"])
         network = Network(config.model, dataset.channels, dataset.classes)
         initialise(
             network, build_generator(config.seed, "initialisation"), config.model.initialisation
