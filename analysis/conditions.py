@@ -1,4 +1,4 @@
-"""Conditions: sets of runs that differ in nothing but family, depth and seed.
+"""Conditions: sets of runs that differ only in family, depth and seed.
 
 Only the runs of one condition may be averaged and compared by the claims. A run can belong to
 several conditions: a plain network has no shortcut, so it is compared with every kind of shortcut;
@@ -85,11 +85,12 @@ def _read_settings(runs: pd.DataFrame) -> _Settings:
         elif key.startswith(f"config.{PARENT_KEY}."):
             fits_any[key] = ~constructed
     # A network without a warm-up fits any value if it is too shallow for the warm-up of the others.
-    # In a deeper network the warm-up is switched off, which is a value like any other.
-    without = _is_without_warmup(values)
-    shallow = _is_shallower(runs["depth"], runs.loc[~without, "depth"])
+    # In a deeper network, no warm-up means that it was switched off, which is a setting like any
+    # other.
+    lacks_warmup = _is_without_warmup(values)
+    is_shallower = _is_shallower(runs["depth"], runs.loc[~lacks_warmup, "depth"])
     for key in _select_warmup_keys(keys):
-        fits_any[key] = without & (constructed | shallow)
+        fits_any[key] = lacks_warmup & (constructed | is_shallower)
     return _Settings(values, fits_any, runs["depth"])
 
 
@@ -118,11 +119,11 @@ def _build_condition(settings: _Settings, values: pd.Series) -> _Condition:
     fits = (same | settings.fits_any[other_keys]).all(axis=1)
     same_warmup = settings.values[warmup_keys].eq(values[warmup_keys]).all(axis=1)
     # Whether a network is too shallow for a warm-up depends on the runs of this condition.
-    without = _is_without_warmup(settings.values)
-    with_this_warmup = settings.depths[fits & same_warmup & ~without]
-    shallow = _is_shallower(settings.depths, with_this_warmup)
-    needs_none = without & (_is_constructed(settings.values) | shallow)
-    return _Condition(values, fits & (same_warmup | needs_none))
+    lacks_warmup = _is_without_warmup(settings.values)
+    with_this_warmup = settings.depths[fits & same_warmup & ~lacks_warmup]
+    is_shallower = _is_shallower(settings.depths, with_this_warmup)
+    is_exempt = lacks_warmup & (_is_constructed(settings.values) | is_shallower)
+    return _Condition(values, fits & (same_warmup | is_exempt))
 
 
 def _drop_contained(conditions: list[_Condition]) -> list[_Condition]:
@@ -146,21 +147,28 @@ def _is_contained(condition: _Condition, other: _Condition) -> bool:
 
 
 def _is_constructed(values: pd.DataFrame) -> Mask:
-    """Return which networks are constructed: they are trained already and never have a warm-up."""
+    """Return which networks are constructed.
+
+    They start from trained weights and never have a warm-up.
+    """
     if GROWN_FROM not in values:
         return pd.Series(False, index=values.index)
     return values[GROWN_FROM] != NULL
 
 
 def _is_without_warmup(values: pd.DataFrame) -> Mask:
-    """Return which runs have no warm-up: all its keys are null (a warm-up may have some null)."""
+    """Return which runs have no warm-up.
+
+    These are the runs in which all warm-up keys are null (an active warm-up may leave some of them
+    null).
+    """
     return (values[_select_warmup_keys(values)] == NULL).all(axis=1)
 
 
 def _is_shallower(depths: pd.Series, warmup_depths: pd.Series) -> Mask:
     """Return which networks are shallower than every network with the warm-up.
 
-    Records do not say the depth from which a warm-up applies.
+    Records do not state from which depth a warm-up applies.
     """
     shallowest = warmup_depths.min() if len(warmup_depths) else math.inf
     return depths < shallowest

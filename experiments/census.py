@@ -51,7 +51,10 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def list_networks(configs: list[Config], image_shape: list[int] | None) -> list[CountedNetwork]:
-    """Return the distinct networks. `image_shape`: channels, side, classes; None: the data's."""
+    """Return the distinct networks.
+
+    `image_shape`: channels, side and classes, or None for those of the data.
+    """
     from degradation.data.datasets import find_image_shape
 
     networks: dict[str, CountedNetwork] = {}

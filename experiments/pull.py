@@ -1,4 +1,4 @@
-"""Copy the runs of a W&B project into records, and compare them with those trained here.
+"""Copy the runs of a W&B project into records, and compare them with the local ones.
 
 python experiments/pull.py tracking.entity=me tracking.project=resnet-degradation
 python experiments/pull.py tracking.entity=me --group quick --into pulled
@@ -21,15 +21,15 @@ from degradation.tracking.pulled_record import compare_with_record
 from degradation.tracking.wandb_process import WandbError
 
 
-class NotPulled(UserError):
-    """W&B cannot be read any further; the message says why."""
+class PullAborted(UserError):
+    """Reading from W&B failed; the message says why."""
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_overrides(parser, note="; only tracking and record_root are read")
     parser.add_argument(
-        "--group", help="only the runs of this W&B group, which is the experiment's name"
+        "--group", help="pull only the runs in this W&B group (the experiment's name)"
     )
     parser.add_argument(
         "--into",
@@ -75,27 +75,28 @@ def main() -> int:
     arguments = parse_arguments()
     config = expand_configs(arguments.overrides)[0]
     local = find_local_root(arguments, Path(config.record_root))
-    is_complete: list[bool] = []  # for each run; its rows are not retained, since they are many
+    complete_flags: list[bool] = []  # one flag per run; the rows are discarded to save memory
     comparisons: list[str] = []
     try:
         with connect(config.tracking, arguments.into) as project:
             listing = project.list_runs(arguments.group)
-            for refused in listing.refused:
-                print_run(refused, "")
-                is_complete.append(refused.is_complete)
+            for rejected in listing.rejected:
+                print_run(rejected, "")
+                complete_flags.append(rejected.is_complete)
             for run_id, copies in listing.copies.items():
                 pulled = project.pull(run_id, copies)
                 comparison = ""
                 if local is not None and pulled.contents is not None:
                     comparison = compare_with_record(local, run_id, pulled.contents)
                 print_run(pulled, comparison)
-                is_complete.append(pulled.is_complete)
+                complete_flags.append(pulled.is_complete)
                 comparisons.append(comparison)
     except WandbError as error:
-        raise NotPulled(f"W&B: {error}") from None
-    complete = sum(is_complete)
-    incomplete = len(is_complete) - complete
-    summary = f"{len(is_complete)} runs: {complete} complete in {arguments.into}, {incomplete} not"
+        raise PullAborted(f"W&B: {error}") from None
+    complete = sum(complete_flags)
+    incomplete = len(complete_flags) - complete
+    counts = f"{complete} complete in {arguments.into}, {incomplete} incomplete"
+    summary = f"{len(complete_flags)} runs: {counts}"
     if local is not None:
         summary += f"; {summarise_comparisons(comparisons, local)}"
     print(summary)

@@ -14,12 +14,12 @@ from degradation.tracking.sync import SyncResult, connect
 from degradation.tracking.wandb_process import WandbError
 
 
-class NotSynced(UserError):
+class SyncAborted(UserError):
     """Nothing more can be sent to W&B; the message says why."""
 
 
 def sync_runs(runs: list[jobs.SweepRun]) -> list[SyncResult]:
-    """Send W&B what it lacks, and print one line per W&B run. Raises NotSynced."""
+    """Send W&B what it lacks, and print one line per W&B run. Raises SyncAborted."""
     results = []
     try:
         with connect(runs[0].config.tracking, jobs.find_record_root(runs)) as server:
@@ -28,7 +28,7 @@ def sync_runs(runs: list[jobs.SweepRun]) -> list[SyncResult]:
                     print(f"{synced.name:<34} {synced.message}", flush=True)
                     results.append(synced)
     except WandbError as error:
-        raise NotSynced(f"W&B: {error}") from None
+        raise SyncAborted(f"W&B: {error}") from None
     return results
 
 
@@ -38,7 +38,7 @@ def main() -> int:
     results = sync_runs(jobs.expand_runs(parser.parse_intermixed_args().overrides))
     complete = sum(result.is_complete for result in results)
     incomplete = len(results) - complete
-    print(f"{len(results)} W&B runs: {complete} complete on the server, {incomplete} not")
+    print(f"{len(results)} W&B runs: {complete} complete on the server, {incomplete} incomplete")
     return 1 if incomplete else 0
 
 

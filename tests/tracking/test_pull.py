@@ -92,7 +92,7 @@ def pull(config, root, group=None):
     config.tracking.mode = "online"
     with connect(config.tracking, Path(root)) as project:
         listing = project.list_runs(group)
-        results = list(listing.refused)
+        results = list(listing.rejected)
         for run_id, copies in listing.copies.items():
             results.append(project.pull(run_id, copies))
     return [(result.run_id, result.message, result.is_complete) for result in results]
@@ -288,11 +288,12 @@ def test_difference_names_its_row_and_key(trained):
     assert find_difference(contents, deepcopy(contents)) is None
     fewer = RunContents(contents.metadata, contents.metrics[:2], contents.outcome)
     assert (
-        find_difference(contents, fewer) == "metrics.jsonl: W&B lacks the rows from iteration 12 on"
+        find_difference(contents, fewer)
+        == "metrics.jsonl: W&B lacks the rows starting at iteration 12"
     )
     assert (
         find_difference(fewer, contents)
-        == "metrics.jsonl: the record lacks the rows from iteration 12 on"
+        == "metrics.jsonl: the record lacks the rows starting at iteration 12"
     )
     assert (
         find_difference(contents, replace(contents, outcome=None))
@@ -394,7 +395,7 @@ def test_planted_runs_and_other_groups_are_not_pulled(trained, server, tmp_path)
     ]
     assert len(results) == 9
     assert all(
-        "refused" in message or "not pulled" in message
+        "rejected" in message or "not pulled" in message
         for _, message, is_complete in results
         if not is_complete
     )
@@ -456,7 +457,7 @@ def test_pull_command_prints_one_line_per_run_or_problem(trained, server, tmp_pa
     assert (process.returncode, process.stderr) == (0, "")
     assert process.stdout.splitlines() == [
         f"{run_id:<34} pulled, done, 3 rows; equal to the one in {local}",
-        f"1 runs: 1 complete in {root}, 0 not; compared with {local}:"
+        f"1 runs: 1 complete in {root}, 0 incomplete; compared with {local}:"
         " 1 equal, 0 different or corrupt, 0 missing",
     ]
     record = record_of(trained)
@@ -464,7 +465,7 @@ def test_pull_command_prints_one_line_per_run_or_problem(trained, server, tmp_pa
     record.rewrite_rows(METRICS_FILE, record.valid_prefix(METRICS_FILE)[:1])
     process = run_pull(*arguments)
     assert process.returncode == 0
-    difference = "metrics.jsonl: the record lacks the rows from iteration 8 on"
+    difference = "metrics.jsonl: the record lacks the rows starting at iteration 8"
     assert f"differs from the one in {local}: {difference}" in process.stdout
     assert run_pull(*arguments, "--compare", str(tmp_path / "nowhere")).stdout.endswith(
         "0 different or corrupt, 1 missing\n"

@@ -179,7 +179,7 @@ def test_offline_run_is_sent_once_and_its_folder_removed(tiny, server):
 def test_failing_server_costs_one_warning_and_no_row(
     online, server, monkeypatch, caplog, trouble, iteration, probes
 ):
-    """It fails from before or from the middle of the training on; a sync then sends the rest."""
+    """It fails before or in the middle of the training; a sync then sends the rest."""
     monkeypatch.setattr(wandb_process, "GRACE_S", 1.0)
 
     def fail():
@@ -294,13 +294,13 @@ def test_sync_command_prints_one_line_per_run_or_problem(tiny, server, monkeypat
     assert process.returncode == 1
     assert process.stdout.splitlines() == [
         f"{record.run_id:<34} is being trained; sync it again when it has finished",
-        "1 W&B runs: 0 complete on the server, 1 not",
+        "1 W&B runs: 0 complete on the server, 1 incomplete",
     ]
     process = run_sync(*tiny_arguments(config), "seed=0,1")
     assert (process.returncode, process.stderr) == (0, "")
     assert process.stdout.splitlines() == [
         f"{record.run_id:<34} sent 5 of 5 rows",
-        "1 W&B runs: 1 complete on the server, 0 not",
+        "1 W&B runs: 1 complete on the server, 0 incomplete",
     ]
     assert run_sync("model.dpth=8").returncode == 1
     assert run_sync(*tiny_arguments(config), "tracking=disabled").stderr.startswith(

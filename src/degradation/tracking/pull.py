@@ -64,11 +64,11 @@ class Listing:
 
     Attributes:
         copies: the W&B ids for each run id; several record roots may have mirrored the same run.
-        refused: runs that this project did not mirror.
+        rejected: runs that this project did not mirror.
     """
 
     copies: dict[str, list[str]] = field(default_factory=dict)
-    refused: list[PullResult] = field(default_factory=list)
+    rejected: list[PullResult] = field(default_factory=list)
 
 
 class Project:
@@ -100,12 +100,14 @@ class Project:
             if _is_mirrored_training(run.name, run.id):
                 listing.copies.setdefault(run.name, []).append(run.id)
                 continue
-            message = f"refused: its name, {quote(run.name)}, and its W&B id are not those of a run"
-            listing.refused.append(PullResult(quote(run.id), message, False))
+            message = (
+                f"rejected: its name, {quote(run.name)}, and its W&B id are not those of a run"
+            )
+            listing.rejected.append(PullResult(quote(run.id), message, False))
         sorted_copies = {
             run_id: sorted(listing.copies[run_id]) for run_id in sorted(listing.copies)
         }
-        return Listing(sorted_copies, listing.refused)
+        return Listing(sorted_copies, listing.rejected)
 
     def pull(self, run_id: str, copies: Iterable[str]) -> PullResult:
         """Pull one run into its record.
@@ -126,11 +128,11 @@ class Project:
             try:
                 valid.append((copy, self._download(run_id, copy)))
             except InvalidPull as refusal:
-                problems.append(f"{copy} refused: {refusal}")
+                problems.append(f"{copy} rejected: {refusal}")
             except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
                 # wandb parses the server's replies without validating them first.
                 reason = f"{type(error).__name__}: {error}"
-                problems.append(f"{copy} refused: it cannot be interpreted ({reason})")
+                problems.append(f"{copy} rejected: it cannot be interpreted ({reason})")
             except WandbError as error:
                 problems.append(f"{copy} not pulled: {error}")
                 self.process.restart()

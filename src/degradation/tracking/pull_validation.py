@@ -72,7 +72,7 @@ def restore_types(value: Any, kind: Any) -> Any:
 
     Args:
         value: what the configuration holds.
-        kind: its type in the schema; None for a key that the schema lacks.
+        kind: its type in the schema, or None for a key that the schema lacks.
     """
     kind, _ = split_optional(kind)
     if is_dataclass(kind) and isinstance(kind, type) and isinstance(value, dict):

@@ -44,7 +44,7 @@ class RunContents:
     Attributes:
         metadata: the values of run.json, without `schema_version`.
         metrics: the rows of metrics.jsonl.
-        outcome: DONE or DIVERGED; None for an unfinished run.
+        outcome: DONE or DIVERGED, or None for an unfinished run.
     """
 
     metadata: Row
@@ -81,7 +81,7 @@ def read_contents(record: Record) -> RunContents:
 
 
 def find_difference(recorded: RunContents, pulled: RunContents) -> str | None:
-    """Return the first difference between a record and W&B; None if there is none."""
+    """Return the first difference between a record and W&B, or None if there is none."""
     for key in sorted(recorded.metadata.keys() | pulled.metadata.keys()):
         if recorded.metadata.get(key) != pulled.metadata.get(key):
             return f"{RUN_FILE}: {key} differs"
@@ -97,9 +97,9 @@ def find_difference(recorded: RunContents, pulled: RunContents) -> str | None:
 
 def _find_row_difference(recorded: Row | None, pulled: Row | None) -> str | None:
     if recorded is None and pulled is not None:
-        return f"the record lacks the rows from iteration {pulled[ITERATION]} on"
+        return f"the record lacks the rows starting at iteration {pulled[ITERATION]}"
     if pulled is None and recorded is not None:
-        return f"W&B lacks the rows from iteration {recorded[ITERATION]} on"
+        return f"W&B lacks the rows starting at iteration {recorded[ITERATION]}"
     if recorded is None or pulled is None:
         return None
     for key in sorted(recorded.keys() | pulled.keys()):

@@ -25,7 +25,7 @@ from degradation.tracking.wandb_process import (
 from degradation.tracking.wandb_rows import WandbRunData, read_wandb_runs
 from degradation.tracking.wandb_run import WandbRun, scratch_folder
 
-LOCK_TIMEOUT_S = 1.0  # for another process that syncs or pulls the same record root
+LOCK_TIMEOUT_S = 1.0  # wait for another process that syncs or pulls the same record root
 TABLES_DIR = "media/table"  # where a W&B run stores the files of its tables
 
 

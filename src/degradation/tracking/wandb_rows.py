@@ -1,4 +1,4 @@
-"""Convert a record into W&B runs: one of the training, and one of the probes measured later."""
+"""Convert a record into W&B runs: one of the training run, and one of the probes measured later."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def _iteration_of(row: Row) -> int:
 
 
 def read_training_run(config: Config, record: Record) -> WandbRunData:
-    """Return the W&B run of a training. Raises RecordError."""
+    """Return the W&B run of a training run. Raises RecordError."""
     metrics = record.valid_prefix(METRICS_FILE)
     rows = merge_by_iteration(metrics, _read_training_probes(config, record))
     is_finished = record.outcome() is not None
