@@ -22,7 +22,7 @@ from analysis.claim import (
     training_error_difference,
 )
 from analysis.columns import TRAINING_ERROR
-from analysis.evidence import caveats, format_bound, format_comparison
+from analysis.evidence import describe_caveats, format_bound, format_comparison
 from analysis.frame import group_by_depth
 from analysis.requirements import missing_requirements
 from analysis.trend import increasing_trend
@@ -63,20 +63,21 @@ def judge_degradation(
     pair: FamilyPair = FAMILY_PAIRS[0],
     compare: Compare = training_error_difference,
 ) -> Claim:
-    """Judge whether the training error of plain networks rises with depth.
+    """Judge whether the training error of plain networks increases with depth.
 
-    Reproduced if the error has a rising trend over depth (tested from three depths on) and the
-    lower bound of deepest minus shallowest is above the margin. Untrained depths do not count as
-    degraded.
+    Reproduced if the error has an increasing trend over depth (tested with three or more depths)
+    and the lower bound of deepest minus shallowest is above the margin. Untrained depths do not
+    count as degraded.
     """
     name = "degradation"
     statement = (
-        f"{pair.plain} networks: training error rises with depth, by more than {margin:g} points"
+        f"{pair.plain} networks: training error increases with depth, by more than {margin:g} "
+        "points"
     )
     groups = group_by_depth(runs, pair.plain)
     if reasons := missing_requirements({pair.plain: groups}, depths=2):
         return not_tested(name, statement, reasons)
-    notes = caveats(runs, groups)
+    notes = describe_caveats(runs, groups)
     trained = _select_trained(groups)
     if len(trained) < 2:
         decisive_line = "fewer than two depths have trained networks"
@@ -100,7 +101,7 @@ def judge_degradation(
 
 
 def _test_trend(groups: RunsByDepth) -> tuple[float, str]:
-    """Return the p-value of a rising error over these depths, and its line of evidence."""
+    """Return the p-value for an increase of the error over depth, and its line of evidence."""
     runs = pd.concat(groups.values())
     tau, p = increasing_trend(runs["depth"].tolist(), runs[TRAINING_ERROR].tolist())
     line = (
@@ -149,7 +150,7 @@ def judge_no_degradation(
     verdict = decision.verdict if shallowest_trained else Verdict.INCONCLUSIVE
     bound = format_bound(differences[decision.worst], decision.side, decision.bound_count)
     decisive_line = f"worst case, {decision.worst} minus {shallowest} layers: {bound}"
-    return Claim(name, statement, verdict, decisive_line, evidence, caveats(runs, groups))
+    return Claim(name, statement, verdict, decisive_line, evidence, describe_caveats(runs, groups))
 
 
 def judge_fix(
@@ -172,7 +173,7 @@ def judge_fix(
     residual = group_by_depth(runs, pair.residual)
     if reasons := missing_requirements({pair.plain: plain, pair.residual: residual}, depths=1):
         return not_tested(name, statement, reasons)
-    notes = caveats(runs, plain, residual)
+    notes = describe_caveats(runs, plain, residual)
     depths = sorted(plain.keys() & residual.keys())
     trained = _select_trained(plain).keys() & residual.keys()
     if not trained:

@@ -69,7 +69,7 @@ def format_interval(
 ) -> str:
     """Format a difference with all its bounds and the method that gave them.
 
-    `method` replaces the estimate's own name of its method.
+    `method` overrides the estimate's name for its method.
     """
     bounds = format_bounds(difference, show)
     return f"{show(difference.mean)}{unit} ({method or difference.method}: {bounds})"
@@ -89,7 +89,7 @@ def format_comparison(difference: Estimate, a: pd.DataFrame, b: pd.DataFrame) ->
 
 
 def describe_end(run: Mapping[Any, Any]) -> str:
-    """Return when a run diverged or failed, such as `at iteration 7`; empty if that is unknown."""
+    """Return when a run diverged or failed, such as `at iteration 7`, or empty text if unknown."""
     iteration = run.get(ENDED_AT)
     if run["state"] not in (State.DIVERGED, State.FAILED) or pd.isna(iteration):
         return ""
@@ -97,7 +97,7 @@ def describe_end(run: Mapping[Any, Any]) -> str:
 
 
 def describe_run(run: Mapping[Any, Any]) -> str:
-    """Return an unfinished run's id, with the iteration and the reason of its failure if known."""
+    """Return an unfinished run's id, with the iteration and the reason for its failure if known."""
     reason = run.get("reason") if run["state"] == State.FAILED else None
     details = [text for text in (describe_end(run), reason) if isinstance(text, str) and text]
     return f"{run['run_id']} ({': '.join(details)})" if details else str(run["run_id"])
@@ -114,11 +114,11 @@ def describe_diverged(runs: pd.DataFrame, network: str) -> list[str]:
     return [f"{counts}; a diverged run counts as chance error"]
 
 
-def caveats(runs: pd.DataFrame, *families: RunsByDepth) -> list[str]:
+def describe_caveats(runs: pd.DataFrame, *families: RunsByDepth) -> list[str]:
     """Return notes on what limits a comparison of these runs.
 
-    The notes name untrained networks and diverged runs of the given families. They also say if the
-    runs come from different types of device, or from different numbers of CPU threads.
+    The notes name untrained networks and diverged runs of the given families. They also say whether
+    the runs used different device types or numbers of CPU threads.
     """
     notes = []
     for groups in families:
@@ -129,7 +129,7 @@ def caveats(runs: pd.DataFrame, *families: RunsByDepth) -> list[str]:
                 within = f"within {UNTRAINED_WITHIN_POINTS:g} points of chance"
                 notes.append(f"{network} is untrained: {error}, {within}")
             notes += describe_diverged(group, network)
-    devices = device_types(runs)
+    devices = list_device_types(runs)
     if len(devices) > 1:
         notes.append(f"the runs were trained on different types of device: {', '.join(devices)}")
     threads = sorted(runs.loc[runs["device"] == "cpu", "threads"].dropna().unique())
@@ -141,6 +141,6 @@ def caveats(runs: pd.DataFrame, *families: RunsByDepth) -> list[str]:
     return notes
 
 
-def device_types(runs: pd.DataFrame) -> list[str]:
-    """Return the types of device that trained these runs, sorted: such as `cpu`, `cuda`."""
+def list_device_types(runs: pd.DataFrame) -> list[str]:
+    """Return the device types that trained these runs, sorted: such as `cpu`, `cuda`."""
     return sorted(runs["device"].dropna().str.split(":").str[0].unique())

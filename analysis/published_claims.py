@@ -13,7 +13,7 @@ from scipy import stats
 from analysis.abbreviation import abbreviate
 from analysis.claim import Claim, Verdict, not_tested
 from analysis.columns import FINISHED_STATES
-from analysis.evidence import caveats
+from analysis.evidence import describe_caveats
 from analysis.paper_protocol import (
     find_departures,
     follows_cifar10_protocol,
@@ -247,7 +247,7 @@ def _format_comparison(values: Sequence[float], other: PublishedValue) -> str:
 def _notes(runs: pd.DataFrame, paper: PublishedValue) -> list[str]:
     precisions = ", ".join(sorted(runs["config.precision.dtype"].unique()))
     notes = [f"precision of our runs: {precisions}"]
-    notes += caveats(runs, {paper.depth: runs})
+    notes += describe_caveats(runs, {paper.depth: runs})
     if paper.value is not None and paper.sd is None:
         notes.append(
             "a published error without a standard deviation is treated as exact; its spread over"

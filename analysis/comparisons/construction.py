@@ -18,7 +18,7 @@ from analysis.claim import (
 )
 from analysis.columns import TRAINING_ERROR, TRAINING_ERROR_AT_START
 from analysis.comparisons.base import CAPTION_SUFFIX, Comparison, build_table
-from analysis.evidence import caveats, format_bound, format_comparison
+from analysis.evidence import describe_caveats, format_bound, format_comparison
 from analysis.figures import construction
 from analysis.frame import Frame, group_by_depth
 from analysis.requirements import missing_requirements, repeated_seeds
@@ -142,7 +142,7 @@ def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
     reasons = missing_requirements({"plain": plain, FAMILY: groups}, depths=2)
     if reasons:
         return not_tested(name, statement, reasons)
-    notes = caveats(runs, plain)
+    notes = describe_caveats(runs, plain)
     deeper = [depth for depth in sorted(plain.keys() & groups.keys()) if depth > min(groups)]
     trained = [depth for depth in deeper if not is_untrained(plain[depth])]
     if not trained:
@@ -191,7 +191,7 @@ def judge_further_training(frame: Frame, margin: float) -> Claim:
             f" seeds: one-sided 95 % bounds {difference.lower:+.2f}, {difference.upper:+.2f});"
             f" highest error of any evaluation in between: {highest[depth]:.1f} %"
         )
-    notes = caveats(frame.runs, groups)
+    notes = describe_caveats(frame.runs, groups)
     notes.append(
         "the claim is about the end of training; in between, the error of"
         f" constructed-{highest.idxmax()} rose to {highest.max():.1f} % at one evaluation"

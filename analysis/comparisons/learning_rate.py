@@ -33,7 +33,7 @@ POSITION = 4
 LR = "config.optim.lr"
 CAPTION = (
     "Training error of the last iteration, mean over seeds, by learning rate and depth. The lowest"
-    " error of each column is framed. Diverged runs count as chance error."
+    " error of each column is outlined. Diverged runs count as chance error."
 )
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 
 from analysis.claim import Claim, decide, not_tested, training_error_difference
 from analysis.comparisons.base import CAPTION_SUFFIX, Comparison, build_table
-from analysis.evidence import caveats, format_bound, format_comparison
+from analysis.evidence import describe_caveats, format_bound, format_comparison
 from analysis.figures import error_vs_factor
 from analysis.frame import Frame, group_by_depth
 from analysis.requirements import missing_requirements
@@ -51,5 +51,5 @@ def judge_no_worse(runs: pd.DataFrame, family: str, baseline: str, margin: float
     decision = decide(differences, "below", margin)
     line = format_bound(differences[decision.worst], decision.side, decision.bound_count)
     decisive_line = f"worst case, {decision.worst} layers, {family} minus {baseline}: {line}"
-    notes = caveats(runs, groups, baselines)
+    notes = describe_caveats(runs, groups, baselines)
     return Claim(family, statement, decision.verdict, decisive_line, evidence, notes)

@@ -17,7 +17,7 @@ from analysis.claim import (
 )
 from analysis.claims import family_pair
 from analysis.comparisons.base import CAPTION_SUFFIX, Comparison, build_table
-from analysis.evidence import caveats, format_comparison
+from analysis.evidence import describe_caveats, format_comparison
 from analysis.figures import error_vs_factor
 from analysis.frame import Frame, group_by_depth
 from analysis.requirements import missing_requirements
@@ -53,7 +53,7 @@ def judge_projections(runs: pd.DataFrame, margin: float) -> Claim:
     reasons = missing_requirements({pair.plain: plain, **options}, depths=1)
     if reasons:
         return not_tested(name, statement, reasons)
-    notes = caveats(runs, plain, *options.values())
+    notes = describe_caveats(runs, plain, *options.values())
     depth = _find_deepest_trained(plain, options)
     if depth is None:
         reason = "the families share no depth at which the plain network trains"

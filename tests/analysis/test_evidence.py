@@ -5,7 +5,7 @@ import pytest
 from analysis.abbreviation import abbreviate
 from analysis.claim import training_error_difference
 from analysis.evidence import (
-    caveats,
+    describe_caveats,
     describe_diverged,
     describe_end,
     format_bound,
@@ -103,12 +103,12 @@ def test_diverged_runs_are_counted_with_their_ends(runs):
 
 
 def test_caveats_are_empty_without_a_problem(runs):
-    assert caveats(runs[56], runs) == []
+    assert describe_caveats(runs[56], runs) == []
 
 
 def test_caveats_name_mixed_devices_and_threads(runs):
     depth_56 = runs[56].assign(device=["cpu", "cpu", "cuda: NVIDIA"], threads=["1", "2", "4"])
-    assert caveats(depth_56, {56: depth_56}) == [
+    assert describe_caveats(depth_56, {56: depth_56}) == [
         "the runs were trained on different types of device: cpu, cuda",
         "the runs were trained with different numbers of CPU threads, which changes rounding: 1, 2",
     ]
