@@ -51,7 +51,7 @@ class Claim:
         verdict: what the runs say about it.
         decisive_line: the line of evidence on which the verdict rests.
         evidence: everything that was computed, one line each.
-        notes: caveats that a reader must know.
+        notes: caveats to show with the evidence.
     """
 
     name: str

@@ -86,8 +86,8 @@ def load(root: Path | str, expected: Sequence[Row], error_kind: str = "clean") -
 def load_where(root: Path | str, query: str | None, error_kind: str = "clean") -> Frame:
     """Return the frame of all records under a root for which a pandas query is true.
 
-    A query is an expression over `Frame.runs`, such as `family == "plain" and depth < 60`; None
-    selects all records. Raises RecordError if the query is invalid or selects nothing.
+    A query is an expression over `Frame.runs`, such as `family == "plain" and depth < 60`, or None
+    for all records. Raises RecordError if the query is invalid or selects nothing.
     """
     expected = [{"run_id": run_id} for run_id in list_run_ids(root)]
     if not expected:

@@ -23,11 +23,16 @@ from degradation.metrics import (
     TEST_ERROR,
 )
 
-PIXELS_PER_INCH = 96  # of a page
+PIXELS_PER_INCH = 96  # CSS pixels
 # Numbers between these are printed without decimals, smaller and larger ones with four
 # significant digits.
 WHOLE_FROM, WHOLE_BELOW = 1e3, 1e7
-RUN_METRICS = (CLEAN_ERROR, AUGMENTED_ERROR, RUNNING_ERROR, TEST_ERROR)  # of the table of runs
+RUN_METRICS = (
+    CLEAN_ERROR,
+    AUGMENTED_ERROR,
+    RUNNING_ERROR,
+    TEST_ERROR,
+)  # columns of the table of runs
 COLUMN_LABELS = {"without_end": "runs without a result"}  # other labels follow from the names
 VERDICTS = {
     Verdict.REPRODUCED: "a 95 % confidence bound lies on the claimed side of the margin",
@@ -89,7 +94,7 @@ def _load_template() -> Template:
 
 
 def _describe_section(section: Section, folder: Path) -> dict[str, Any]:
-    """Return what the template shows of a section."""
+    """Return the parts of a section that the template shows."""
     figures = [
         {
             "name": stem,
@@ -157,7 +162,7 @@ def _format_number(value: Any, decimals: int = 2) -> str:
 
 
 def _format_interval(low: Any, high: Any) -> str:
-    """Return `1.20 to 3.40`; a dash if there is no interval."""
+    """Return `1.20 to 3.40`, or a dash if there is no interval."""
     return (
         "-" if low is None or pd.isna(low) else f"{_format_number(low)} to {_format_number(high)}"
     )

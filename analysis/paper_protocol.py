@@ -13,7 +13,8 @@ from degradation.run_id import HASH_DEFAULTS
 
 AllowedValues = Mapping[str, tuple[object, ...]]  # by key
 
-# Values on which both protocols agree. The paper does not specify those from `data.normalise` on.
+# Values on which both protocols agree. The paper does not specify `data.normalise` and the keys
+# after it.
 ANY: dict[str, tuple[object, ...]] = {
     "data.flip": (True,),
     "model.order": ("post",),
@@ -35,7 +36,7 @@ ANY: dict[str, tuple[object, ...]] = {
 # not print the number of GPUs. The authors' next paper (He et al. 2016, appendix) has 256 images on
 # eight GPUs with BN per GPU, so parts of 32 images or more count as the paper's protocol. Smaller
 # parts do not: with BN, the error grows as the parts shrink (Wu and He 2018, figure 1: equal down
-# to 16 images, worse from 8 on).
+# to 16 images, worse at 8 or fewer).
 CIFAR10_BN_PARTS = (1, 2)
 IMAGENET_BN_PARTS = (1, 2, 4, 8)
 # Training images that may be held out. The paper does not say which error showed that the training
@@ -111,8 +112,8 @@ CIFAR10_GROUPS = {
     GROWN_FROM: NULL,
     PLATEAU: NULL,
     WARMUP: (
-        f"{NULL} below {WARMUP_FROM_DEPTH} layers, and from there on lr {WARMUP_LR:g} until the"
-        f" training error is below {WARMUP_BELOW} %"
+        f"{NULL} below {WARMUP_FROM_DEPTH} layers; with that depth or more, lr {WARMUP_LR:g} until "
+        f"the training error is below {WARMUP_BELOW} %"
     ),
 }
 IMAGENET_GROUPS = {

@@ -136,8 +136,8 @@ def select_sample_size(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     selected; a tie goes to the size with the most time points, then to the largest.
 
     Returns:
-        The rows, and a list with one sentence that names the excluded runs; empty if there are
-        none.
+        The rows, and a list with one sentence that names the excluded runs, or an empty list if
+        there are none.
     """
     if IMAGES not in table or table[IMAGES].nunique() < 2:
         return table, []

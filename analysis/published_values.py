@@ -17,7 +17,7 @@ from degradation.metrics import (
 )
 
 PARAMETERS = "parameters"
-MULTIPLY_ADDS = "multiply_adds"  # of the forward pass of one image
+MULTIPLY_ADDS = "multiply_adds"  # those of the forward pass of one image
 
 SOURCES = {
     "H15": "He et al. 2015, Deep Residual Learning for Image Recognition (CVPR 2016)",
@@ -39,17 +39,17 @@ class PublishedValue:
         metric: a key of the metrics' rows, or PARAMETERS or MULTIPLY_ADDS.
         source: a key of SOURCES.
         where: the table, figure or section of the source.
-        value: the number; None if a range was published.
-        low: lower end of the range; None if it is open.
-        high: upper end of the range; None if it is open.
-        sd: standard deviation over `runs`; None if it was not published.
-        runs: number of runs; None if it was not published.
+        value: the number, or None if a range was published.
+        low: lower end of the range, or None if it is open.
+        high: upper end of the range, or None if it is open.
+        sd: standard deviation over `runs`, or None if it was not published.
+        runs: number of runs, or None if it was not published.
         block: basic or bottleneck.
         stride: the convolution of a bottleneck block that has the stride, if the value depends
             on it.
         by_eye: whether the number was read off a figure.
         best: whether it is the best of `runs`, which is never compared with a mean.
-        note: what a reader must know about the number.
+        note: caveats about the number.
     """
 
     data: str
@@ -119,7 +119,7 @@ TABLE_2 = (
     (RESIDUAL_A, 18, 27.88),
     (RESIDUAL_A, 34, 25.03),
 )
-# network, depth, block, top-1 and top-5 error with ten crops; from 50 layers on with option B
+# network, depth, block, top-1 and top-5 error with ten crops; with option B at 50 or more layers
 TABLE_3 = (
     (PLAIN, 34, "basic", 28.54, 10.02),
     (RESIDUAL_A, 34, "basic", 25.03, 7.76),

@@ -18,7 +18,7 @@ from degradation.records.schema import State
 def missing_requirements(
     families: Mapping[str, RunsByDepth], depths: int, *, shared: bool = False, kind: str = ""
 ) -> list[str]:
-    """Return why a claim about these runs cannot be tested; an empty list if it can.
+    """Return why a claim about these runs cannot be tested, or an empty list if it can.
 
     A claim needs enough depths, finished runs only, each seed once, and two seeds per depth.
 

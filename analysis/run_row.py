@@ -157,7 +157,7 @@ def _describe_scale(metadata: Row, metric: str) -> Row:
 
 
 def _find_defect(state: State, metadata: Row, metrics: list[Row]) -> str | None:
-    """Return why the record of a finished run cannot be used; None if it can."""
+    """Return why the record of a finished run cannot be used, or None if it can."""
     if state not in FINISHED_STATES:
         return None
     if "data" not in metadata:
@@ -241,7 +241,7 @@ def _escape_optional(text: str | None) -> str | None:
 
 
 def _duration_s(before: Row, after: Row) -> float:
-    """Return the duration that two consecutive rows give; 0 unless the second ends an attempt.
+    """Return the duration that two consecutive rows give, or 0 unless the second ends an attempt.
 
     Records of earlier releases have wall-clock times only, and the clock may have been set back.
     """

@@ -35,14 +35,14 @@ class Section:
     """One section of a report.
 
     Attributes:
-        title: the heading; empty if the report has one condition and nothing else.
-        margin: the claims' margin in points of training error; None if they are about another
+        title: the heading, or empty text if the report has one condition and nothing else.
+        margin: the claims' margin in points of training error, or None if they are about another
             quantity.
         claims: the claims with their verdicts.
         figures: each figure with its caption, by file stem.
         tables: a table for each file stem.
-        summary: for a condition, its results by family and depth (`summarise`).
-        run_ids: for a condition, its runs.
+        summary: a condition's results by family and depth (`summarise`).
+        run_ids: a condition's runs.
         introduction: what the section measures.
     """
 

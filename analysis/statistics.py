@@ -32,7 +32,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-CONFIDENCE = 0.95  # of every bound and interval, unless a caller requests another level
+CONFIDENCE = (
+    0.95  # confidence level of every bound and interval, unless a caller requests another level
+)
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,9 @@ class Difference(Estimate):
 
     Attributes:
         mean: the difference of the means.
-        standard_error: of that difference. If it is 0, every bound equals the mean.
-        degrees_of_freedom: of Student's t; need not be an integer.
+        standard_error: the standard error of that difference. If it is 0, every bound equals the
+            mean.
+        degrees_of_freedom: those of Student's t; need not be an integer.
     """
 
     method = "Welch"
@@ -299,7 +302,7 @@ def mean_estimate(values: Sequence[float], resolution: float = 0.0) -> Differenc
 
 
 def _variance(values: NDArray[np.float64], resolution: float) -> float:
-    """Return the sample variance, at least that of a uniform rounding error; NaN if a value is."""
+    """Return the sample variance, at least that of a uniform rounding error. NaN stays NaN."""
     return float(np.maximum(values.var(ddof=1), resolution**2 / 12))
 
 

@@ -39,8 +39,8 @@ def compute_interval(runs: pd.DataFrame, metric: str) -> Interval:
 def compute_finished_interval(runs: pd.DataFrame, metric: str) -> Interval | None:
     """Return the mean and its 95 % Student-t confidence interval over the finished runs.
 
-    Runs without the metric are excluded; None if no run has it. If several runs have the same seed,
-    nothing is averaged: mean and bounds are NaN, and `n` still counts the runs.
+    Runs without the metric are excluded. The result is None if no run has it. If several runs have
+    the same seed, nothing is averaged: mean and bounds are NaN, and `n` still counts the runs.
     """
     finished = runs[runs["state"].isin([*FINISHED_STATES]) & runs[metric].notna()]
     if finished.empty:
@@ -56,6 +56,6 @@ def interval_columns(interval: Interval | None, name: str, keys: tuple[str, ...]
 
 
 def repeated_seed_note(runs: pd.DataFrame, network: str) -> dict[str, str]:
-    """Return a note on why these runs are not averaged; empty if they are."""
+    """Return a note on why these runs are not averaged, or no note if they are."""
     reasons = repeated_seeds(runs, network)
     return {NOTE: "; ".join(reasons)} if reasons else {}

@@ -70,7 +70,7 @@ class DecreasingTrend:
 
     Attributes:
         difference: deepest minus shallowest, by Welch's method.
-        p: one-sided permutation p-value for a decrease; NaN if any run's value is unknown.
+        p: one-sided permutation p-value for a decrease, or NaN if any run's value is unknown.
         tau: Kendall's tau-b between value and depth; negative for a decrease.
         shallowest: depth of the shallowest networks.
         deepest: depth of the deepest networks.

@@ -48,7 +48,7 @@ def training_cases(measured: Networks, margin: float) -> Iterator[Case]:
             AS_OBSERVED: measured,
             NO_EFFECT: flat,
             f"evenly up to {margin:g} points at the deepest": measured
-            | {"plain": _rising(plain, margin)},
+            | {"plain": _raise_evenly(plain, margin)},
         },
         "no degradation": {
             AS_OBSERVED: measured,
@@ -81,8 +81,8 @@ def _above_shallowest(depths: NormalByDepth, margin: float) -> NormalByDepth:
     return above | {shallowest: depths[shallowest]}
 
 
-def _rising(depths: NormalByDepth, margin: float) -> NormalByDepth:
-    """Return networks whose error rises in equal steps, up to the margin at the deepest."""
+def _raise_evenly(depths: NormalByDepth, margin: float) -> NormalByDepth:
+    """Return networks whose error increases in equal steps, up to the margin at the deepest."""
     shallowest = depths[min(depths)]
     steps = len(depths) - 1
     return {

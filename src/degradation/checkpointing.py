@@ -102,7 +102,7 @@ def _check_threads(config: Config, record: Record, saved: int | None, device: st
     It determines how sums are split, so another number changes the last bits of the results.
 
     Args:
-        saved: the number in the checkpoint; None in checkpoints of an earlier release.
+        saved: the number in the checkpoint, or None in checkpoints of an earlier release.
     """
     if device != "cpu" or config.allow_device_change:
         return

@@ -17,7 +17,7 @@ from degradation.errors import UserError
 PACKAGES = ("torch", "torchvision", "hydra-core", "wandb", "numpy", "scikit-learn")
 TORCHVISION_MINOR_AHEAD = 15  # torchvision 0.29 is built for torch 2.14, as 0.15 was for 2.0
 REMEDY = "install both from the same index (run `make setup`, with TORCH_INDEX= for another build)"
-GIT_TIMEOUT_S = 5  # for one command
+GIT_TIMEOUT_S = 5  # time limit for one command
 LIBRARY_SUFFIXES = (".dylib", ".pyd")  # and any name that contains .so
 
 
@@ -37,7 +37,7 @@ def check_torch_pair(torch: str | None, torchvision: str | None) -> None:
     """Raise InstallationError unless two versions are matching releases of the same build.
 
     Args:
-        torch, torchvision: versions such as `2.14.0+cpu`; None for a package that is missing
+        torch, torchvision: versions such as `2.14.0+cpu`, or None for a package that is missing
     """
     if torch is None or torchvision is None:
         raise InstallationError(
@@ -111,7 +111,7 @@ def find_commit() -> str | None:
 
 
 def _run_git(clone: Path, command: list[str], environment: dict[str, str]) -> str | None:
-    """Return git's output without surrounding whitespace; None if it fails or takes too long."""
+    """Return git's output without surrounding whitespace, or None if it fails or takes too long."""
     try:
         completed = subprocess.run(
             ["git", "-C", str(clone), *command],
@@ -127,7 +127,7 @@ def _run_git(clone: Path, command: list[str], environment: dict[str, str]) -> st
 
 
 def read_boot_id() -> str | None:
-    """Return the id of this host's current boot; None if the system is not Linux."""
+    """Return the id of this host's current boot, or None if the system is not Linux."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

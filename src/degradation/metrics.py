@@ -50,7 +50,8 @@ class Metric:
     Attributes:
         name: the key in a row, `group/name` as W&B groups its panels.
         unit: PERCENT, NATS (mean cross-entropy), ITERATIONS, COUNT or RATE.
-        split: the images it is measured on: TRAIN, TEST or VALIDATION; None if it needs no images.
+        split: the images it is measured on: TRAIN, TEST or VALIDATION, or None if it needs no
+            images.
         label: what tables and figures call it.
         description: how it is measured.
         condition: whether a row contains it.
@@ -76,7 +77,7 @@ class Metric:
 
     @property
     def group(self) -> str | None:
-        """The part of the name up to and including the slash; None for a name without one."""
+        """The part of the name up to and including the slash, or None for a name without one."""
         head, slash, _ = self.name.partition("/")
         return head + slash if slash else None
 

@@ -138,7 +138,7 @@ def test_null_inside_a_warmup_is_a_value(joined):
 
 
 def test_depth_of_a_warmup_may_differ_between_rates(joined):
-    """It applies from 110 layers on at rate 0.1 (56 are too shallow), and from 56 on at 0.2."""
+    """It applies to 110 or more layers at rate 0.1 (56 are too few), and to 56 or more at 0.2."""
     frame = joined(
         ("a", {"residual": {56: [1.0]}}, config_of(**{"optim.lr": 0.1})),
         ("a", {"residual": {110: [0.5]}}, config_of(WARMUP, **{"optim.lr": 0.1})),

@@ -30,7 +30,7 @@ PROTOCOLS = {
     ),
 }
 CIFAR10_WARMUP = (
-    "null below 110 layers, and from there on lr 0.01 until the training error is below 80 %"
+    "null below 110 layers; with that depth or more, lr 0.01 until the training error is below 80 %"
 )
 
 

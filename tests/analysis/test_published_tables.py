@@ -64,7 +64,7 @@ def test_tables_2_and_3_have_our_errors_beside_published_ones(frame_of):
     assert residual["H15_table_2_ten_crop_error"] == "25.03"
     assert residual["H15_multiply_adds"] == 3.6e9
     assert residual["ten_crop_error_mean"] == pytest.approx((25.1 + 99.9) / 2)
-    chance_of_five_guesses = 99.5  # of 1,000 classes
+    chance_of_five_guesses = 99.5  # with 1,000 classes
     expected = (7.8 + chance_of_five_guesses) / 2
     assert residual["ten_crop_top5_error_mean"] == pytest.approx(expected)
 

@@ -45,7 +45,7 @@ def build_trainer(config):
 
 
 def last_row(trainer):
-    """Return the last row of metrics of a training."""
+    """Return the last row of metrics of a training run."""
     return [event.row for event in fit(trainer) if isinstance(event, Metrics)][-1]
 
 

@@ -21,7 +21,7 @@ from degradation.records.schema import (
 from degradation.training import serialization
 from tests.faults.sweep import Lost
 
-WANDB_DIR = "wandb"  # of offline runs, in the record root
+WANDB_DIR = "wandb"  # folder of offline runs, in the record root
 
 
 def compare(record: Record, reference: Record) -> None:

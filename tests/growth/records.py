@@ -40,8 +40,8 @@ DEPTHS = (8, 14, 20, 26, 32)
 EVALUATIONS, EVALUATE_EVERY = 200, 40
 NETWORKS = len(FAMILIES) * len(DEPTHS)
 CHANCE_ERROR = 90.0  # percent
-TRAINING_IMAGES, TEST_IMAGES = 1500, 297  # of digits
-DIVERGED_SHARE = 0.01  # of the deepest plain networks
+TRAINING_IMAGES, TEST_IMAGES = 1500, 297  # sizes of digits
+DIVERGED_SHARE = 0.01  # fraction of the deepest plain networks that diverges
 VERSIONS = {"python": "3.12.0", "torch": "2.14.0"}
 
 
@@ -67,7 +67,7 @@ def count_seeds(runs: int) -> int:
     """Return the number of seeds per network. Raises ValueError if the runs do not divide."""
     if runs < 2 * NETWORKS or runs % NETWORKS:
         raise ValueError(
-            f"{runs} runs: not allowed; allowed: multiples of {NETWORKS}, from {2 * NETWORKS} on"
+            f"{runs} runs: not allowed; allowed: multiples of {NETWORKS}, {2 * NETWORKS} or more"
         )
     return runs // NETWORKS
 

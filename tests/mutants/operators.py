@@ -24,7 +24,7 @@ class Mutant:
 
     path: Path
     line: int
-    code: str  # of the whole file
+    code: str  # code of the whole file
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,12 @@ def test_gradient_terms_by_hand(linear):
         torch.tensor([0]),
     )
     assert table["form"] == ["block", "block", "stage", "stage"]
-    factors = [1.0, 0.75, 1.75 * 2 - 1, 0.75]  # of the convolutions' term; the shortcut's is 1
+    factors = [
+        1.0,
+        0.75,
+        1.75 * 2 - 1,
+        0.75,
+    ]  # those of the convolutions' term; the shortcut's is 1
     for row, factor in enumerate(factors):
         after = table["by_shortcut"][row]
         assert table["by_convolutions"][row] == pytest.approx(factor * after)

@@ -111,7 +111,7 @@ def test_only_the_form_of_a_manifest_is_accepted(record):
     invalid += [valid | {"files": files} for files in invalid_files]
     invalid += [valid | {PROBES_FILE: probes} for probes in (None, {}, [1], "abc")]
     assert not any(map(is_manifest, invalid))
-    assert is_manifest(without(valid, PROBES_FILE))  # of the first release
+    assert is_manifest(without(valid, PROBES_FILE))  # a manifest of the first release
     for values in invalid:
         record.path(ATTEMPTS_FILE).unlink()
         record.append(ATTEMPTS_FILE, {"attempt": 1, "manifest": values})

@@ -172,7 +172,7 @@ FAST_ERRORS = 2
     ],
 )
 def test_failing_disk_fails_the_run_in_one_line(tiny, tmp_path, undisturbed, error, step):
-    """Every write fails from some call on. Once the disk works again, the same command resumes."""
+    """Some write and all later ones fail. Once the disk works again, the same command resumes."""
     number, has_failed = 1 + error % 16, True  # each error strikes at other calls
     failures = 0
     while has_failed:
@@ -198,7 +198,7 @@ def test_failing_disk_fails_the_run_in_one_line(tiny, tmp_path, undisturbed, err
 
 
 def fail_calls_from(number, error, record, patch):
-    """Let the calls that concern a record fail from the `number`-th on."""
+    """Let the calls that concern a record fail, starting at the `number`-th."""
     count = 0
 
     def failing(real, path_index):

@@ -35,9 +35,11 @@ PROGRAMS = (
 PACKAGES = ("slurm-wlm", "munge")
 ACCOUNTING_PROGRAMS = ("slurmdbd", "mariadbd", "sacctmgr", "sacct")
 ACCOUNTING_PACKAGES = ("slurmdbd", "mariadb-server-core")
-SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # of the daemons; a user's PATH may lack them
-READY_TIMEOUT_S = 60.0  # for a daemon to answer
-END_TIMEOUT_S = 10.0  # for processes to end after a signal
+SYSTEM_PATH = (
+    "/usr/local/sbin:/usr/sbin:/sbin"  # folders of the daemons; a user's PATH may lack them
+)
+READY_TIMEOUT_S = 60.0  # time limit for a daemon to answer
+END_TIMEOUT_S = 10.0  # time limit for processes to end after a signal
 POLL_INTERVAL_S = 0.1
 # SLURM requires a device file for each GPU; none of these is opened.
 GPU_DEVICES = ("null", "zero", "full", "random", "urandom")
@@ -138,11 +140,11 @@ def cluster(
     """Start a cluster, and yield the environment in which sbatch, squeue etc. use it.
 
     Args:
-        cores: the number of cores that the node reports; None: that of the machine.
+        cores: the number of cores that the node reports, or None for that of the machine.
         gpus: the number of GPUs that the node reports, at most that of GPU_DEVICES.
         accounting: whether to start slurmdbd and a MariaDB, so that sacct works.
-        folder: a private folder with a short path (a socket's has at most 107 characters); None: a
-            temporary folder, removed at the end.
+        folder: a private folder with a short path (a socket's has at most 107 characters), or None
+            for a temporary folder, removed at the end.
     """
     install(accounting)
     with ExitStack() as stack:
@@ -197,7 +199,7 @@ class _Daemons:
             time.sleep(POLL_INTERVAL_S)
 
     def ask(self, *command: str) -> str:
-        """Return a command's output; an empty string if it fails or times out."""
+        """Return a command's output, or an empty string if it fails or times out."""
         return _ask(*command, environment=self.environment)
 
     def end(self) -> None:
@@ -337,7 +339,7 @@ def _find_free_ports(count: int) -> list[int]:
 
 
 def _ask(*command: str, environment: dict[str, str]) -> str:
-    """Return a command's output; an empty string if it fails or times out."""
+    """Return a command's output, or an empty string if it fails or times out."""
     try:
         answer = subprocess.run(
             command,

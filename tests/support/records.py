@@ -50,7 +50,7 @@ def write_record(
     Args:
         root: the folder of the records.
         run_id: the run's id.
-        outcome: the state that the run ends in; None for a run that has not ended.
+        outcome: the state that the run ends in, or None for a run that has not ended.
         errors: the clean training error of each evaluation; the test error is one point higher.
         family: the run's family.
         images: what run.json says of the data besides its classes.
@@ -91,7 +91,7 @@ def write_distinct_record(root, outcome, rows=3, with_start=False):
 
     Args:
         root: the folder of the records.
-        outcome: the state that the run ends in; None for a run that has not ended.
+        outcome: the state that the run ends in, or None for a run that has not ended.
         rows: how many of the evaluations are recorded.
         with_start: whether an evaluation before the first update is recorded.
     """

@@ -73,13 +73,13 @@ class StandIn(ThreadingHTTPServer):
         runs: by entity, project and W&B id.
         requests: the GraphQL operations and the other paths that were requested.
         bodies: the bodies of all requests.
-        refuse: the HTTP status of refused requests; None: none is refused.
-        refusing: a pattern of the operations and paths that are refused; empty: all.
+        refuse: the HTTP status of refused requests, or None if none is refused.
+        refusing: a pattern of the operations and paths that are refused, or empty text for all.
         foreign: entities whose projects the key must not change.
         is_read_only: whether the key may change nothing.
         silent: while set, requests are accepted but not answered.
         absent: while set, connections are closed at once.
-        max_page: the largest number of runs per page; None: as many as are requested.
+        max_page: the largest number of runs per page, or None for as many as are requested.
     """
 
     daemon_threads = True

@@ -52,7 +52,7 @@ def check_batchnorm(config: Config, side: int, images: int | None = None) -> Non
 
 
 def _select(config: Config, name: str) -> Any:
-    """Return the value of a dotted key; None if the section that holds it is null."""
+    """Return the value of a dotted key, or None if the section that holds it is null."""
     value: Any = config
     for attribute in name.split("."):
         value = getattr(value, attribute) if value is not None else None

@@ -88,7 +88,7 @@ class StreamedDataset:
     train: Listing
     test: Listing
     digest: str  # SHA-256 (hex) of the names and sizes of all images
-    mean: tuple[float, ...]  # of each channel, of values in [0, 1]
+    mean: tuple[float, ...]  # mean of each channel, for values in [0, 1]
     deviation: tuple[float, ...]  # standard deviation of each channel
     validation: Listing | None = None  # training images that are held out
 

@@ -12,7 +12,7 @@ from degradation.data.errors import DataError
 from degradation.data.safe_open import escape_name, open_regular
 from degradation.durable_io import write_atomically
 
-GZIP_LIMIT_BYTES = 64 * 2**20  # of decompressed content; the largest file has 47 MB
+GZIP_LIMIT_BYTES = 64 * 2**20  # limit of decompressed content; the largest file has 47 MB
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class PublishedFile:
     """A published file: its name, its checksum and where to download it."""
 
     name: str
-    sha256: str  # of the file; of its decompressed content where `is_gzip`
+    sha256: str  # checksum of the file, or of its decompressed content if `is_gzip`
     find_urls: Callable[[], Sequence[str]]  # only for a download: it imports torchvision
     is_gzip: bool = False
 

@@ -64,7 +64,7 @@ def decode_images(root: Path, size: int | None) -> Arrays:
 
     Args:
         root: a checked root
-        size: the side in pixels to resize to; None if all images are squares of one size
+        size: the side in pixels to resize to, or None if all images are squares of one size
 
     Raises:
         ConfigError: `size` is None, and an image is not square or differs from the first in size.

@@ -5,7 +5,7 @@ from degradation.data.datasets import StreamedDataset
 from degradation.data.folders import check_root, find_splits, list_images
 from degradation.registry import DATASETS
 
-# of values in [0, 1], for red, green and blue, as in torchvision's reference training
+# Statistics of values in [0, 1], for red, green and blue, as in torchvision's reference training.
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 

@@ -40,7 +40,7 @@ class Loader(Protocol):
     sizes: dict[str, int]  # images per split: train, test, and validation if there is one
 
     def training_batches(self, start: int, shard: Shard = WHOLE) -> Iterator[Batch]:
-        """Yield augmented training batches from iteration `start` on, without end.
+        """Yield augmented training batches without end, starting at iteration `start`.
 
         The random streams are "order", per epoch, and "augmentation", per iteration.
         """
@@ -69,7 +69,7 @@ class Loader(Protocol):
         ...
 
     def ten_crop_batches(self, shard: Shard = WHOLE) -> Iterator[Batch] | None:
-        """Yield the test images as ten crops, float32 (B, 10, C, H, W); None if unsupported."""
+        """Yield the test images as ten crops, float32 (B, 10, C, H, W), or None if unsupported."""
         ...
 
 
@@ -89,7 +89,7 @@ class ResidentLoader:
         self.sizes = {name: len(split) for name, split in self.splits.items()}
 
     def training_batches(self, start: int, shard: Shard = WHOLE) -> Iterator[Batch]:
-        """Yield augmented training batches from iteration `start` on, without end."""
+        """Yield augmented training batches without end, starting at iteration `start`."""
         seed, size = self.config.seed, self.config.optim.batch_size
         iteration = start
         while True:

@@ -57,7 +57,7 @@ def _open_without_blocking(path: str, flags: int) -> int:
 
 
 def find_cache_folder(root: Path) -> Path | None:
-    """Return the folder for cached data; None if it is a link, which could lead anywhere."""
+    """Return the folder for cached data, or None if it is a link, which could lead anywhere."""
     folder = root / CACHE_FOLDER
     if folder.is_symlink():
         warn_once(

@@ -60,13 +60,13 @@ class StreamingLoader:
         self.centre_view = partial(crop_centre, dataset.stream)
 
     def training_batches(self, start: int, shard: Shard = WHOLE) -> Iterator[Batch]:
-        """Yield augmented training batches from iteration `start` on, without end."""
+        """Yield augmented training batches without end, starting at iteration `start`."""
         return self._read(
             "train", self._augmentation("augmentation"), self._keys_from(start, shard)
         )
 
     def _keys_from(self, start: int, shard: Shard) -> Iterator[list[Key]]:
-        """Yield the keys of each training batch from iteration `start` on."""
+        """Yield the keys of each training batch, starting at iteration `start`."""
         size = self.config.optim.batch_size
         for iteration in count(start):
             indices = draw_epoch_indices(self.config.seed, iteration, size, self.sizes["train"])
@@ -100,7 +100,7 @@ class StreamingLoader:
         return self._read("train", self._augmentation("evaluation"), keys)
 
     def ten_crop_batches(self, shard: Shard = WHOLE) -> Iterator[Batch] | None:
-        """Yield the test images as float32 (B, 10, 3, crop, crop); None without stream.ten_crop."""
+        """Yield the test images as float32 (B, 10, 3, crop, crop), or None if not ten_crop."""
         stream = self.dataset.stream
         if not stream.ten_crop:
             return None

@@ -45,7 +45,7 @@ class Block(nn.Module):
 
     Args:
         convolutions: the shape of each convolution.
-        downsample: the module on the shortcut path; None is the identity.
+        downsample: the module on the shortcut path, or None for the identity.
         residual: whether the shortcut is added to F(x).
         order: `post` or `pre`; see the module docstring.
         first: whether this is the first block of the network.

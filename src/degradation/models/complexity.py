@@ -18,7 +18,7 @@ class Layer:
 
     name: str
     kind: str  # the module's class
-    shape: tuple[int, ...]  # of the output, without the batch dimension
+    shape: tuple[int, ...]  # shape of the output, without the batch dimension
     parameters: int
     multiply_adds: int  # 0 except for convolutions and linear layers
     activations: int  # output values; 0 except for convolutions and linear layers
@@ -61,7 +61,7 @@ def list_layers(model: Model, channels: int, side: int, classes: int) -> list[La
 def _measure_layer(name: str, module: nn.Module, output: Tensor) -> Layer:
     multiply_adds = activations = 0
     if isinstance(module, nn.Conv2d | nn.Linear):
-        weights_per_output = module.weight[0].numel()  # of one filter
+        weights_per_output = module.weight[0].numel()  # weights of one filter
         activations = output.numel()
         multiply_adds = activations * weights_per_output
     return Layer(

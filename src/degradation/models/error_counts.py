@@ -17,7 +17,7 @@ class ErrorCounts:
     images: float
     wrong: float  # images whose label is not the most likely class
     wrong_top5: float  # images whose label is not among the five most likely classes
-    loss_sum: float  # of the cross-entropies, in nats
+    loss_sum: float  # sum of the cross-entropies, in nats
 
     @property
     def error(self) -> float:
@@ -26,7 +26,7 @@ class ErrorCounts:
 
     @property
     def top5_error(self) -> float:
-        """Top-5 error in percent; 0 if there are at most five classes."""
+        """Top-5 error in percent, or 0 if there are at most five classes."""
         return 100 * self.wrong_top5 / self.images
 
     @property

@@ -46,7 +46,7 @@ def build_shortcut(
     order: str = "post",
     new_channels: str = "after",
 ) -> nn.Module | None:
-    """Build the module on a block's shortcut path; None is the identity.
+    """Build the module on a block's shortcut path, or None for the identity.
 
     Args:
         option: `A` pads with zeros where the shape changes, `B` projects there, and `C` projects in

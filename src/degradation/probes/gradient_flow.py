@@ -40,7 +40,7 @@ def measure_gradient_flow(
         One row per block input x_l, l = 0 to n, where x_n is the last block's output.
         `block`: l. `stage`: number of the block's stage, from 1. `input_gradient`: the norm of
         dE/dx_l over all images, channels and positions. `weight_gradient`: the norm of dE/dW_l over
-        the weights of block l's convolutions; None for l = n. A norm that is not finite is None.
+        the weights of block l's convolutions, or None for l = n. A norm that is not finite is None.
     """
     weights_of_blocks = [
         [convolution.get_parameter("weight") for convolution, _ in block.conv_bn_pairs()]

@@ -55,8 +55,8 @@ def measure_lesions(
 
     Returns:
         One row per lesion. `kind`: none, delete or swap. `number`: how many blocks were deleted, or
-        how many swaps were made. `repeat`: from 0. `block`: the block, from 0, that was deleted
-        alone, otherwise None. `error`: in percent.
+        how many swaps were made. `repeat`: counted from 0. `block`: the block, counted from 0, that
+        was deleted alone, otherwise None. `error`: in percent.
     """
     was_training = network.training
     network.eval()

@@ -51,8 +51,8 @@ def measure_paths(
 
     Returns:
         One row per length 0 to n. `paths`: how many have this length. `path_gradient`: the mean
-        Euclidean norm of one path's gradient over the sampled paths; None for lengths that are not
-        sampled. `sum_gradient`: the norm of the sum over all paths of this length, exact.
+        Euclidean norm of one path's gradient over the sampled paths, or None for lengths that are
+        not sampled. `sum_gradient`: the norm of the sum over all paths of this length, exact.
     """
     network, images, labels = to_float64(network, images, labels)
     blocks = list(network.blocks())

@@ -31,9 +31,9 @@ def measure_responses(
         images: float (N, C, H, W), normalised.
 
     Returns:
-        One row per convolution, from the stem on, without those of shortcuts. `layer`: from 1.
-        `kernel`: the side of its filters. `deviation`: the standard deviation over images, channels
-        and positions; None if it is not finite.
+        One row per convolution, starting at the stem, without those of shortcuts. `layer`: counted
+        from 1. `kernel`: the side of its filters. `deviation`: the standard deviation over images,
+        channels and positions, or None if it is not finite.
     """
     layers: list[tuple[nn.Module, nn.Module]] = [(network.conv1, network.bn1)]
     for block in network.blocks():

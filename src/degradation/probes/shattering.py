@@ -41,7 +41,7 @@ def measure_shattering(
     Returns:
         One row per distance between two points of a line. `distance`: as a fraction of the line's
         length. `correlation`: the mean cosine of the two gradients over all such pairs on all
-        lines. Points where the gradient is 0 are excluded; None if no pair remains.
+        lines. Points where the gradient is 0 are excluded; the mean is None if no pair remains.
     """
     positions = torch.linspace(0, 1, points, device=images.device).view(-1, 1, 1, 1)
     cosines = []
@@ -64,7 +64,7 @@ def measure_shattering(
 
 
 def _cosines(gradients: Tensor) -> Tensor:
-    """Return the cosines (points, points) of the gradients (points, C, H, W); NaN if one is 0.
+    """Return the cosines (points, points) of the gradients (points, C, H, W), or NaN if one is 0.
 
     They are computed in float64, because squares of small float32 gradients underflow.
     """

@@ -61,7 +61,7 @@ def _flatten(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def check_config(config: Any) -> str | None:
-    """Return what is wrong with the configuration in run.json; None if it is valid.
+    """Return what is wrong with the configuration in run.json, or None if it is valid.
 
     It holds the keys that `degradation.run_id.hashed_values` returns. Types and ranges are those of
     the schema; keys that the schema lacks may hold any scalar.
@@ -91,11 +91,11 @@ def _check_values(values: dict[str, Any]) -> str | None:
 
 
 def find_mistyped_key(value: Any, kind: Any, key: str) -> str | None:
-    """Return the first dotted key whose value does not have the schema's type; None if all have.
+    """Return the first dotted key whose value does not have the schema's type, or None if all have.
 
     Args:
         value: what the configuration holds under `key`.
-        kind: the type in the schema (a group of keys is a dataclass); None for a key that the
+        kind: the type in the schema (a group of keys is a dataclass), or None for a key that the
             schema lacks, which another release wrote: it may hold any scalar.
         key: the dotted key.
     """

@@ -106,7 +106,7 @@ def _are_checksums(value: Any) -> bool:
 def find_mismatch(
     folder: Path, manifest: Manifest, verify_contents: bool, read: Callable[[str], bytes]
 ) -> str | None:
-    """Return a sentence about the first file that differs from the manifest; None if all match.
+    """Return a sentence about the first file that differs from the manifest, or None if all match.
 
     Args:
         folder: the folder of the record.

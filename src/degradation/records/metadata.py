@@ -26,7 +26,7 @@ class DataMetadata:
     """The data set of a run. Numbers of images count those that were used."""
 
     name: str  # `data.name` of the configuration
-    checksum: str  # of all images and labels
+    checksum: str  # checksum of all images and labels
     classes: int = field(metadata={"minimum": 2})
     train: int = _positive()  # training images
     test: int = _positive()  # test images

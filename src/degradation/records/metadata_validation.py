@@ -15,7 +15,7 @@ HASHED_RUN_ID = re.compile(r".+-d\d+-s\d+-([0-9a-f]{8})")
 
 
 def check_metadata(metadata: Row, run_id: str) -> str | None:
-    """Return in a few words what is wrong with the values of run.json; None if they are valid.
+    """Return in a few words what is wrong with the values of run.json, or None if they are valid.
 
     Keys that `metadata.REQUIRED_KEYS` does not list may be absent.
     """
@@ -32,7 +32,7 @@ def check_metadata(metadata: Row, run_id: str) -> str | None:
 
 
 def check_keys(metadata: Row) -> str | None:
-    """Return which key of run.json is missing or unknown; None if training writes the same keys.
+    """Return which key of run.json is missing or unknown, or None if training writes the same keys.
 
     Call `check_metadata` first: the types of the values are not checked here.
     """

@@ -221,7 +221,7 @@ class Record:
         return values if is_manifest(values) else None
 
     def find_mismatch(self, verify_contents: bool = False) -> str | None:
-        """Return why the run does not count as finished, in one sentence; None if it is finished.
+        """Return, in one sentence, why the run does not count as finished, or None if it does.
 
         See `manifest.find_mismatch` for `verify_contents`.
         """
@@ -272,7 +272,7 @@ class Record:
         self.path(DONE_FILE).unlink(missing_ok=True)
 
     def read_training_probes(self) -> list[Row] | None:
-        """Return the rows of probes.jsonl that training measured; None if the manifest lacks them.
+        """Return the rows of probes.jsonl from training, or None if the manifest lacks them.
 
         Rows that were measured after training are excluded.
         """

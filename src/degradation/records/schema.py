@@ -34,7 +34,7 @@ LOCK_FILE = "lock"
 # device ("cpu" or "cuda"), and the measured table, column by column; also the iteration.
 PROBE, IMAGES, DEVICE, TABLE = "probe", "pictures", "device", "table"
 
-# Keys of the row that ends an attempt: its outcome, the reason of a failure, its duration in
+# Keys of the row that ends an attempt: its outcome, the reason for a failure, its duration in
 # seconds by a monotonic clock and, if the attempt finished the run, the manifest, from which a
 # corrupt DONE can be restored.
 OUTCOME, REASON, SECONDS, MANIFEST = "outcome", "reason", "seconds", "manifest"

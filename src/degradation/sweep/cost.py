@@ -34,7 +34,7 @@ PASSES = 3
 # measured at 60e9 (ResNet-20, batches of 128, fp32). The others are guesses: a tenth of what the
 # data sheets of such devices state.
 ASSUMED_SPEEDS = {"cpu": 60e9, "mps": 300e9, "cuda": 1000e9}
-ROW_BYTES = 450  # of metrics.jsonl
+ROW_BYTES = 450  # size of a row of metrics.jsonl
 MOMENTUM_FACTOR = 2  # a checkpoint holds the momentum of every weight too
 REPLACEMENT_FACTOR = 2  # a new checkpoint exists beside the old one until it replaces it
 
@@ -43,7 +43,7 @@ REPLACEMENT_FACTOR = 2  # a new checkpoint exists beside the old one until it re
 class MeasuredRate:
     """The speed of a recorded run, including everything that a run does besides training."""
 
-    multiply_adds: int  # of its network, for one image forward
+    multiply_adds: int  # those of the network, for one image forward
     rate: float  # multiply-adds per second, forward and backward
 
 
@@ -51,8 +51,8 @@ class MeasuredRate:
 class NetworkSize:
     """What a network costs to evaluate and to store."""
 
-    multiply_adds: int  # for one image forward
-    weights_bytes: int  # of a file of its weights
+    multiply_adds: int  # those for one image forward
+    weights_bytes: int  # size of a file of its weights
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,11 @@ class RunCost:
     state: State
     iterations: int
     remaining_iterations: int
-    multiply_adds: int  # for one image forward
+    multiply_adds: int  # those for one image forward
     work: float  # multiply-adds of the remaining iterations, forward and backward
-    seconds: float  # for the remaining iterations
-    record_bytes: int  # of the finished record
-    checkpoint_bytes: int  # in addition, while the run is trained
+    seconds: float  # time of the remaining iterations
+    record_bytes: int  # size of the finished record
+    checkpoint_bytes: int  # size of its checkpoint, in addition, while the run is trained
 
 
 def estimate_costs(
@@ -129,7 +129,7 @@ def _count_completed_iterations(run: SweepRun, state: State) -> int:
 
 
 def find_nearest_rate(multiply_adds: int, rates: Iterable[MeasuredRate]) -> float | None:
-    """Return the median rate of the networks nearest in size; None without any rate."""
+    """Return the median rate of the networks nearest in size, or None without any rate."""
     rates_by_size: dict[int, list[float]] = {}
     for measured in rates:
         rates_by_size.setdefault(measured.multiply_adds, []).append(measured.rate)

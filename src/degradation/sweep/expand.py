@@ -51,7 +51,8 @@ def check_command_line(
     """Compose every configuration of a command line before Hydra does, to find every mistake.
 
     Hydra writes files before it has checked a sweep, and reports some mistakes by a traceback.
-    Returns the folder of the sweep's logs; None if no sweep is about to start. Raises ConfigError.
+    Returns the folder of the sweep's logs, or None if no sweep is about to start. Raises
+    ConfigError.
 
     Args:
         multirun: whether -m was passed; if not, the configuration says whether this is a sweep
@@ -211,7 +212,7 @@ class _Template:
         self.converted: dict[tuple[str, type, Any], Any] = {}
 
     def substitute(self, values: dict[str, Any]) -> Config | None:
-        """Return the configuration with these values by key; None if Hydra has to compose it.
+        """Return the configuration with these values by key, or None if Hydra has to compose it.
 
         Raises ConfigError.
         """

@@ -91,7 +91,7 @@ class WorkerGroup:
             dist.broadcast(torch.frombuffer(bytearray(content), dtype=torch.uint8), 0)
 
     def receive_state(self) -> dict[str, Any] | None:
-        """Wait for the main process's state; None if there is nothing to train."""
+        """Wait for the main process's state, or None if there is nothing to train."""
         size = torch.tensor(0)
         dist.broadcast(size, 0)
         if not size:

@@ -9,7 +9,7 @@ from degradation.config import Plateau, Schedule, Warmup
 class ScheduleState:
     """The past events that affect the learning rate. Saved in checkpoints."""
 
-    warmup_end: int | None = None  # number of updates when the warm-up ended; None before that
+    warmup_end: int | None = None  # number of updates when the warm-up ended, or None before that
     plateaus: list[int] = field(default_factory=list)  # number of updates at each plateau
 
 
@@ -24,7 +24,7 @@ def learning_rate(
     without a warm-up.
 
     Args:
-        warmup: the warm-up of this run (`config.effective_warmup`); None if it has none.
+        warmup: the warm-up of this run (`config.effective_warmup`), or None if it has none.
     """
     if warmup is not None and state.warmup_end is None:
         return warmup.lr

@@ -67,8 +67,9 @@ class Trainer:
         recent_errors: training errors in percent of the latest batches, while the warm-up lasts.
         watched_errors: errors in percent at the evaluations since the last plateau. They are
             validation errors, or test errors if there are no validation images.
-        diverged_at: the first iteration whose loss was not finite; 0 if there is none. This tensor
-            stays on the device, because reading it at every iteration would stall the device.
+        diverged_at: the first iteration whose loss was not finite, or 0 if there is none. This
+            tensor stays on the device, because reading it at every iteration would stall the
+            device.
     """
 
     def __init__(
@@ -200,7 +201,7 @@ class Trainer:
         """Record a plateau, which lowers the learning rate, if the error has stopped falling.
 
         Args:
-            error: of this evaluation, in percent.
+            error: the error at this evaluation, in percent.
         """
         self.watched_errors.append(error)
         if has_plateaued(self.watched_errors, plateau):

@@ -53,7 +53,7 @@ class RayLauncher(SweepLauncher):
         super().__init__(preflight)
         self.address = address
         self.grace = grace
-        self.options = options  # of each Ray task, for example num_cpus
+        self.options = options  # options of each Ray task, for example num_cpus
 
     def run(self, jobs: Sequence[Job], display: Display, skipped: str) -> list[Result]:
         """Run the jobs as tasks of the cluster. Raises Stopped."""

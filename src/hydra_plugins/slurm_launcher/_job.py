@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-REQUEUE_TIMEOUT_S = 60  # for scontrol, which waits until SLURM has ended this job
+REQUEUE_TIMEOUT_S = 60  # time limit for scontrol, which waits until SLURM has ended this job
 
 
 class Resumable:

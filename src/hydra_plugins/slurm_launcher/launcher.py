@@ -19,7 +19,13 @@ from hydra_plugins.sweep_launcher import Display, Job, Result, SweepLauncher, re
 # says up to 60)
 SIGNAL_EARLY_S = 30
 SUBMITIT_FOLDER = ".submitit"  # in the sweep's folder: one folder per job, written by submitit
-GENERAL_KEYS = ("name", "timeout_min", "cpus_per_task", "gpus_per_node", "mem_gb")  # of submitit
+GENERAL_KEYS = (
+    "name",
+    "timeout_min",
+    "cpus_per_task",
+    "gpus_per_node",
+    "mem_gb",
+)  # keys of submitit
 
 
 @dataclass

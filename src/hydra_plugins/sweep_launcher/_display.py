@@ -34,12 +34,12 @@ class Display:
     done: int = 0
     failed: int = 0
     work_total: float = 0.0
-    work_done: float = 0.0  # of ended jobs
+    work_done: float = 0.0  # work of ended jobs
     started: float = field(default_factory=time.monotonic)
-    work: dict[int, float] = field(default_factory=dict)  # of running jobs
+    work: dict[int, float] = field(default_factory=dict)  # work of running jobs
     running: dict[int, tuple[int, int]] = field(default_factory=dict)  # iterations done, total
     first_iteration: dict[int, int] = field(default_factory=dict)  # above 0 for a resumed run
-    iterations_done: int = 0  # of ended jobs, in this sweep
+    iterations_done: int = 0  # iterations of ended jobs, in this sweep
     last_drawn: float = 0.0
 
     def start_job(self, job: int, work: float) -> None:

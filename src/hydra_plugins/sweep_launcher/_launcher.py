@@ -43,7 +43,7 @@ class Result:
     """How a job ended."""
 
     value: Any = None  # what its function returned
-    error: str | None = None  # one line; None if the job returned
+    error: str | None = None  # one line, or None if the job returned
 
 
 class JobFailed(CompactHydraException):
