@@ -20,6 +20,7 @@ from degradation.config import check_overrides, quote_text, split_experiments
 from degradation.config.error_messages import format_hydra_error
 from degradation.config.errors import ConfigError, escape, quote
 from degradation.errors import UserError
+from degradation.socket_paths import shorten_socket_paths
 
 FULL_ERROR = "HYDRA_FULL_ERROR"  # 1: print the tracebacks of user errors too
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException)
@@ -73,6 +74,7 @@ def run_script(main: Callable[[], int | None]) -> NoReturn:
     printed on stderr, and 130 after Ctrl-C.
     """
     prints_tracebacks = os.environ.get(FULL_ERROR) == "1"
+    shorten_socket_paths()
     try:
         status = main() or 0
     except KeyboardInterrupt:

@@ -1,6 +1,7 @@
 """ImageNet read from disk: neither workers nor interruptions change a batch."""
 
 import multiprocessing
+import tempfile
 from itertools import islice
 
 import numpy as np
@@ -171,6 +172,16 @@ def test_workers_and_interruptions_change_no_bit(build_loader):
     torch.set_rng_state(state)
     next(build_loader().training_batches(0))
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_workers_read_under_a_long_temporary_folder(build_loader, tmp_path, monkeypatch):
+    folder = tmp_path / ("x" * 90)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    # as in a process that has created no socket yet
+    monkeypatch.delitem(multiprocessing.current_process()._config, "tempdir", raising=False)
+    assert len(list(build_loader("data.stream.workers=1").clean_batches("test"))) == 1
+    assert tempfile.tempdir == str(folder)
 
 
 def test_workers_live_as_long_as_training(build_loader):

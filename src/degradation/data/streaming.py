@@ -30,6 +30,7 @@ from degradation.data.random_streams import (
     shuffle_into_batches,
     spread_indices,
 )
+from degradation.socket_paths import shorten_socket_paths
 
 EVALUATION_BATCH = 64
 
@@ -125,6 +126,7 @@ class StreamingLoader:
 
     def _read(self, split: str, view: ViewFunction, keys: Iterable[list[Key]]) -> Iterator[Batch]:
         """Read one batch per list of keys, and normalise it on the device. Raises DataError."""
+        shorten_socket_paths()  # the workers send their batches over sockets
         loader = DataLoader(
             _ImageFiles(self.dataset.root, self.splits[split], view),
             batch_sampler=keys,

@@ -21,6 +21,7 @@ from types import FrameType
 from typing import Any
 
 import cloudpickle
+from hydra.errors import CompactHydraException
 
 from hydra_plugins.pool_launcher._progress import Reporter
 from hydra_plugins.pool_launcher._slots import Slot
@@ -138,6 +139,7 @@ class Pool:
 
         Raises:
             Stopped: SIGINT or SIGTERM arrived, and every job has ended.
+            CompactHydraException: the fork server cannot be started.
         """
         display = display or Display(len(jobs))
         display.work_total += sum(job.work for job in jobs)
@@ -213,13 +215,8 @@ class Pool:
         def store(signum: int, _frame: FrameType | None) -> None:
             self.stop_signal = signum
 
-        # A signal to the whole process group must not end the fork server before its jobs have
-        # saved their state. The server always ignores SIGINT, and inherits that SIGTERM is ignored;
-        # each job sets its own handlers.
-        handler_before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if self.context.get_start_method() == "forkserver":
-            forkserver.ensure_running()
-        signal.signal(signal.SIGTERM, handler_before)
+            _start_fork_server()
         earlier_handlers = {
             signum: signal.signal(signum, store) for signum in (signal.SIGINT, signal.SIGTERM)
         }
@@ -228,6 +225,25 @@ class Pool:
         finally:
             for signum, handler in earlier_handlers.items():
                 signal.signal(signum, handler)
+
+
+def _start_fork_server() -> None:
+    """Start the fork server unless it is running. Raises CompactHydraException.
+
+    A signal to the whole process group must not end the server before its jobs have saved their
+    state. It always ignores SIGINT, and inherits that SIGTERM is ignored; each job sets its own
+    handlers.
+    """
+    handler_before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    except OSError as error:
+        raise CompactHydraException(
+            f"TMPDIR: no socket can be created in the temporary folder ({error.strerror or error});"
+            " allowed: a folder with a short path that can be written to, such as /tmp"
+        ) from None
+    finally:
+        signal.signal(signal.SIGTERM, handler_before)
 
 
 def _choose_next(queue: list[int], jobs: Sequence[Job]) -> int:
