@@ -23,6 +23,7 @@ from degradation.config import NAME, Tracking, default_margin, split_experiments
 from degradation.config.errors import ConfigError, quote
 from degradation.records.locks import NO_TIMEOUT, hold
 from degradation.sweep import jobs
+from degradation.sweep.report_name import REPORTS, name_report
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -42,7 +43,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--reports",
         type=Path,
-        default=Path("reports"),
+        default=REPORTS,
         help="folder in which the report gets a folder of its own",
     )
     arguments = parser.parse_intermixed_args()
@@ -74,9 +75,10 @@ def report_sweep(arguments: argparse.Namespace, overrides: list[str]) -> Report:
     root = jobs.find_record_root(runs)
     planned = [jobs.describe_planned_run(run) for run in runs]
     frame = load(root, planned, config.training_error)
+    name = name_report(overrides, runs)
     commands = format_commands(overrides, arguments.multirun)
-    with exclusive_folder(arguments.reports / config.name) as folder:
-        report = build(frame, folder, config.name, commands, margins)
+    with exclusive_folder(arguments.reports / name) as folder:
+        report = build(frame, folder, name, commands, margins)
         if (frame.runs["state"] != "missing").any():
             mirror_report(report, root, config.tracking)
     return report

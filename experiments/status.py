@@ -1,14 +1,17 @@
-"""Print the state of every run of a sweep; overrides as for train.py.
+"""Print the state of every run of a sweep, and where its report is; overrides as for train.py.
 
 python experiments/status.py experiment=quick
 """
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from analysis.frame import load
 from degradation.cli import Parser, add_overrides, run_script
+from degradation.config import split_experiments
 from degradation.sweep import jobs
+from degradation.sweep.report_name import REPORTS, name_report
 
 
 def format_run(row: dict[str, Any]) -> str:
@@ -18,16 +21,30 @@ def format_run(row: dict[str, Any]) -> str:
     return f"{row['run_id']:<30} {row['state']:<9} {progress:<16} {reason}".rstrip()
 
 
+def find_reports(overrides: list[str]) -> list[Path]:
+    """Return the pages of the sweep's report, one for each of its experiments, that exist."""
+    pages = []
+    for command_line in split_experiments(overrides):
+        name = name_report(command_line, jobs.expand_runs(command_line))
+        page = REPORTS / name / "report.html"
+        if page.exists():
+            pages.append(page)
+    return pages
+
+
 def main() -> None:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_overrides(parser)
-    runs = jobs.expand_runs(parser.parse_intermixed_args().overrides)
+    overrides = parser.parse_intermixed_args().overrides
+    runs = jobs.expand_runs(overrides)
     planned = [jobs.describe_planned_run(run) for run in runs]
     table = load(jobs.find_record_root(runs), planned).runs
     for row in table.to_dict("records"):
         print(format_run(row))
     counts = table["state"].value_counts()
     states = ", ".join(f"{count} {state}" for state, count in counts.items())
+    for page in find_reports(overrides):
+        print(f"Report: {page}")
     print(f"{len(table)} runs: {states}")
 
 

@@ -23,6 +23,7 @@ from degradation.errors import UserError
 from degradation.socket_paths import shorten_socket_paths
 
 FULL_ERROR = "HYDRA_FULL_ERROR"  # 1: print the tracebacks of user errors too
+RUNS_FAILED_STATUS = 3  # exit status of a sweep that ended, with failed runs
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException)
 
 
@@ -70,8 +71,9 @@ class _JobError(BaseException):
 def run_script(main: Callable[[], int | None]) -> NoReturn:
     """Run a script's `main` and exit the process; a bug is raised.
 
-    The exit status is the one that `main` returns (None: 0), 1 after a user error, which is
-    printed on stderr, and 130 after Ctrl-C.
+    The exit status is the one that `main` returns (None: 0); 1 after a user error, which is
+    printed on stderr; RUNS_FAILED_STATUS after a sweep that ended, but whose runs did not all
+    succeed; and 130 after Ctrl-C.
     """
     prints_tracebacks = os.environ.get(FULL_ERROR) == "1"
     shorten_socket_paths()
@@ -81,10 +83,11 @@ def run_script(main: Callable[[], int | None]) -> NoReturn:
         status = 130
     except (Exception, _JobError) as raised:
         error = raised.error if isinstance(raised, _JobError) else raised
+        if _is_reported(error):
+            sys.exit(RUNS_FAILED_STATUS)
         if prints_tracebacks or not is_user_error(error):
             raise error from error.__cause__
-        if not _is_reported(error):
-            print(format_error(error), file=sys.stderr)
+        print(format_error(error), file=sys.stderr)
         status = 1
     sys.exit(status)
 
@@ -174,7 +177,7 @@ def format_error(error: Exception) -> str:
 
 
 def _is_reported(error: Exception) -> bool:
-    """Return whether the launcher has already printed the error, since its job had started."""
+    """Return whether the launcher has printed the error; its traceback is in the job's log."""
     return getattr(error, "is_reported", False)
 
 

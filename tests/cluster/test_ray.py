@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from degradation.cli import RUNS_FAILED_STATUS
 from degradation.records.schema import ATTEMPTS_FILE, METRICS_FILE, OUTCOME
 from tests.cluster.short_sweeps import (
     assert_equal_records,
@@ -41,7 +42,7 @@ def test_killed_node_costs_one_attempt(cluster, tmp_path):
     wait_until(lambda: sum(bool(record.valid_prefix(METRICS_FILE)) for record in records) >= 2)
     cluster.remove_node(nodes[0], allow_graceful=False)
     output = read_errors(first)
-    assert first.returncode == 1, output
+    assert first.returncode == RUNS_FAILED_STATUS, output
     assert "8 to run on Ray (2 CPUs, 0 GPUs)" in output
     assert output.count(" failed: ") == 1
     assert "its process was lost" in output

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from degradation.cli import RUNS_FAILED_STATUS
 from degradation.records.schema import ATTEMPTS_FILE, METRICS_FILE, OUTCOME, State
 from tests.cluster.short_sweeps import (
     assert_equal_records,
@@ -96,7 +97,7 @@ def test_killed_and_timed_out_jobs(slurm, pool, tmp_path):
     subprocess.run(["scancel", "--signal=KILL", number], env=slurm, check=True)
     waiting.result()
     output = read_errors(first)
-    assert first.returncode == 1, output
+    assert first.returncode == RUNS_FAILED_STATUS, output
     assert "8 submitted" in output
     assert output.count(" failed: ") == 1
     assert f"{victim.run_id} failed: job {number} was ended by SLURM or by a signal" in output

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from degradation.checksums import unseal
+from degradation.cli import RUNS_FAILED_STATUS
 from degradation.records.record import Record
 from degradation.records.schema import (
     ATTEMPTS_FILE,
@@ -59,7 +60,7 @@ def _train_and_kill(
     """Train all runs, and kill the victims between these parts of their lives."""
     moments = trial.draw_moments("job killed", len(victims), first, last)
     strikes = {seed: ("job killed", moment) for seed, moment in zip(victims, moments, strict=True)}
-    trial.expect_exit(trial.run(seeds, strikes), 1)
+    trial.expect_exit(trial.run(seeds, strikes), RUNS_FAILED_STATUS)
     trial.expect_done(seed for seed in seeds if seed not in victims)
     trial.forget_strikes(len(victims))
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
 
+from degradation.cli import RUNS_FAILED_STATUS
 from degradation.records.schema import ATTEMPTS_FILE
 from tests.faults.corruption import corrupt_checkpoint, corrupt_files, flip_bit, truncate
 from tests.faults.sweep import TIMEOUT_S, NotTried, Start, Trial
@@ -70,7 +71,7 @@ def kill_jobs(fault: str) -> Kind:
 
     def inject(trial: Trial, seeds: Sequence[int]) -> None:
         for start, victims in _run_batches(trial, seeds, fault):
-            trial.expect_exit(start, 1)
+            trial.expect_exit(start, RUNS_FAILED_STATUS)
             for seed in victims:
                 run_id = trial.ids[seed]
                 lines = start.list_failures(run_id)

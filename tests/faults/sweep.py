@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from degradation.cli import RUNS_FAILED_STATUS
 from degradation.records.record import Record
 from degradation.records.schema import State
 from degradation.sweep.jobs import expand_runs
@@ -171,7 +172,7 @@ class Trial:
             )
             self.promise(len(lines) < 2, f"{run_id}: printed twice {lines}")
             has_failed = has_failed or bool(lines)
-        self.expect_exit(start, 1 if has_failed else 0)
+        self.expect_exit(start, RUNS_FAILED_STATUS if has_failed else 0)
 
     def is_unfinished(self, seed: int) -> bool:
         return self.record(seed).state() is not State.DONE

@@ -13,6 +13,7 @@ import pytest
 
 from analysis.conditions import split_by_condition
 from analysis.frame import load
+from degradation.cli import RUNS_FAILED_STATUS
 from degradation.config import CONF, default_margin
 from degradation.records.record import Record
 from degradation.records.root import list_run_ids
@@ -114,7 +115,7 @@ def test_failed_run_is_reported_and_the_others_finish(tmp_path, tiny_overrides):
     (folder / "run.json").write_text(json.dumps({"schema_version": 1, "run_id": "something else"}))
     arguments = ["-m", *tiny_overrides, "data.pad=0,1", "seed=0,1"]
     completed = run_script("train.py", *arguments, cwd=tmp_path)
-    assert completed.returncode == 1
+    assert completed.returncode == RUNS_FAILED_STATUS
     assert f"{corrupt} failed: " in completed.stderr
     assert "4 runs: 3 done, 1 failed" in completed.stderr
     assert "Error executing job" not in completed.stderr  # Hydra's own line before an error

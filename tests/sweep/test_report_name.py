@@ -1,0 +1,94 @@
+"""The name of a report: readable, stable, a valid file name, and never that of other runs."""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from degradation.config import NAME
+from degradation.sweep import report_name
+from degradation.sweep.jobs import expand_runs
+
+
+@pytest.fixture(autouse=True)
+def _expand_the_whole_once(monkeypatch):
+    monkeypatch.setattr(report_name, "expand_runs", lambda overrides: expand(*overrides))
+
+
+@cache
+def expand(*overrides):
+    return expand_runs(list(overrides))
+
+
+def name_of(*overrides):
+    return report_name.name_report(overrides, expand(*overrides))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["device=auto", "threads=2", "tracking=disabled", "probes=none", "landscape.square=3"],
+        ["hydra/launcher=slurm", "hydra.launcher.partition=gpu"],
+        ["seed=range(0,3)", "model.depth=110,56,44,32,20"],
+        ["optim.momentum=0.9", "record_root=./runs"],
+    ],
+    ids=["nothing", "devices", "launcher", "the same grid", "the same values"],
+)
+def test_arguments_that_change_no_run_keep_the_name(overrides):
+    assert name_of("experiment=quick", *overrides) == "quick"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        (["seed=0", "model.depth=56,20", "device=cpu"], "quick-depth-20_56-seed-0"),
+        (["seed=0,1,2", "model.depth=20,56"], "quick-depth-20_56"),
+        (["optim.lr=0.02"], "quick-lr-0.02"),
+        (["schedule.milestones=[100,200]"], "quick-milestones-100+200"),
+        (["model=plain", "precision=bf16"], "quick-model-plain-precision-bf16"),
+        (["training_error=augmented"], "quick-training_error-augmented"),
+        (["record_root=other"], "quick-record_root-other"),
+        (["name=quick", "seed=0"], "quick-seed-0"),
+        (["name=mine", "seed=0"], "mine"),
+    ],
+)
+def test_part_or_variant_has_a_name_of_its_own(overrides, name):
+    assert name_of("experiment=quick", *overrides) == name
+
+
+def test_names_are_short_valid_and_distinct(tmp_path):
+    small = ["model=plain", "model.depth=20", "seed=0"]
+    variants = [
+        [*small, f"record_root={tmp_path / 'one/runs'}"],
+        [*small, f"record_root={tmp_path / 'two/runs'}"],
+        [*small, f"record_root={tmp_path / ('x' * 200)}"],
+        [*small, "record_root='récords of: mine?'"],
+        [*small[:2], "seed=range(1000,1022)"],
+        [*small[:2], "seed=range(1000,1023)"],
+        [*small[:2], "hydra.sweeper.params.seed=0"],
+    ]
+    names = [name_of("experiment=quick", *variant) for variant in variants]
+    assert len({*names, "quick"}) == len(variants) + 1
+    for name in names:
+        assert NAME.accepts(name)
+        assert name.isascii()
+        assert Path(name).name == name
+        assert name.startswith("quick-")
+
+
+def test_folders_of_images_are_told_apart(tmp_path):
+    names = []
+    for folder in ("one", "two"):
+        for place in ("train/cat", "train/dog", "test/cat", "test/dog"):
+            (tmp_path / folder / place).mkdir(parents=True)
+            Image.new("L", (8, 8)).save(tmp_path / folder / place / f"{folder}.png")
+        data = ["data=image_folder", f"data.root={tmp_path / folder}", "data.flip=false"]
+        names.append(name_of("experiment=quick", "seed=0", *data))
+    assert len(set(names)) == 2
+
+
+def test_sweep_without_an_experiment_keeps_its_name():
+    assert name_of("model=plain,residual", "seed=0") == "custom"
+    assert name_of("model=plain,residual", "name=mine") == "mine"
