@@ -16,6 +16,19 @@ EACH ?= 20
 COUNT ?= 300
 ONLY ?=
 
+# What a command line may set. Another name is refused, since make would ignore it.
+VARIABLES := EXPERIMENT SEEDS DEPTHS ARGS LAUNCHER TORCH_INDEX PYTHON EACH COUNT ONLY
+UNKNOWN := $(strip $(foreach name,$(filter-out $(VARIABLES) SHELL MAKEFLAGS -%,$(.VARIABLES)),\
+	$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
+NEAREST := import difflib, sys; name, *known = sys.argv[1:]; \
+	close = difflib.get_close_matches(name.upper(), known, n=1); \
+	print(f"{name} (did you mean {close[0]}?)" if close else name)
+ifneq ($(UNKNOWN),)
+$(error $(or $(foreach name,$(UNKNOWN),$(shell $(PYTHON) -c '$(NEAREST)' '$(name)' $(VARIABLES)))\
+	,$(UNKNOWN)): no such variable; allowed: $(VARIABLES); a key of conf/ goes into \
+	ARGS="key=value", and an environment variable before the word make)
+endif
+
 VENV := .venv
 RUN := $(VENV)/bin/python
 OVERRIDES = experiment=$(EXPERIMENT) $(if $(SEEDS),seed=$(SEEDS)) \
@@ -23,10 +36,31 @@ OVERRIDES = experiment=$(EXPERIMENT) $(if $(SEEDS),seed=$(SEEDS)) \
 # Only the runs of the experiment are pulled if EXPERIMENT is set by the user
 GROUP = $(if $(filter-out file,$(origin EXPERIMENT)),--group $(EXPERIMENT))
 INSTALLED := $(VENV)/.installed
+# Run scripts one after another. Exit status 3 means that a sweep ended with failed runs, and the
+# others follow. Any other failure ends the command: a launch that fails before any run leaves the
+# report as it was.
+run_scripts = worst=0; $(foreach script,$(1),$(RUN) experiments/$(script).py $(OVERRIDES); \
+	status=$$?; test $$status -le $$worst || worst=$$status; \
+	test $$status -eq 0 || test $$status -eq 3 || exit $$status;) exit $$worst
+
+# Why .venv cannot run this folder's code: it was interrupted, moved or copied, its Python is gone.
+# Asked again by every target that uses it.
+ifneq ($(filter-out help clean,$(MAKECMDGOALS)),)
+FAULT := $(shell test -e $(VENV) || test -L $(VENV) || exit 0; \
+	$(RUN) -I src/degradation/venv_check.py 2> /dev/null || echo "its Python does not start")
+endif
+# The package index of torch, which a rebuilt .venv needs again
+INDEX_FILE := $(VENV)/.torch-index
+INDEX := $(or $(TORCH_INDEX),$(shell cat $(INDEX_FILE) 2> /dev/null))
+CHECK_TORCH := from degradation.cli import run_script; \
+	from degradation.environment import check_installation; run_script(check_installation)
+
+# .venv holds all packages; a folder of the shell's PYTHONPATH could hold other ones of their names.
+unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup other-torch reproduce explain status report sync pull plan census power
-.PHONY: test test-slow test-cluster growth faults mutants check bench clean
+.PHONY: help setup other-torch faulty-venv reproduce explain status report sync pull plan census
+.PHONY: power test test-slow test-cluster growth faults mutants check bench clean
 
 help: ## List the targets
 	@echo "make TARGET [EXPERIMENT=$(EXPERIMENT)] [SEEDS=0,1,2] [DEPTHS=20,56] [LAUNCHER=slurm]" \
@@ -36,32 +70,28 @@ help: ## List the targets
 setup: $(if $(TORCH_INDEX),other-torch) $(INSTALLED) ## Create .venv with the pinned packages
 
 other-torch:
-	@test ! -x $(RUN) || $(RUN) -m pip uninstall --quiet --yes torch torchvision
+	@$(if $(FAULT),,test ! -x $(RUN) || $(RUN) -m pip uninstall --quiet --yes torch torchvision)
 	@rm -f $(INSTALLED)
 
-$(INSTALLED): pyproject.toml constraints.txt
+faulty-venv:
+
+$(INSTALLED): pyproject.toml constraints.txt $(if $(FAULT),faulty-venv)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "PYTHON: $(PYTHON) is not allowed; allowed: Python 3.11 to 3.13"; exit 1; }
+	@$(if $(FAULT),echo '$(VENV): $(subst ','\'',$(FAULT)); it is rebuilt' && rm -rf $(VENV))
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV); torch is large, so this can take some minutes"
-	@$(if $(TORCH_INDEX),$(RUN) -m pip install --quiet --index-url $(TORCH_INDEX) \
-		-c constraints.txt torch torchvision)
+	@$(if $(INDEX),echo "$(INDEX)" > $(INDEX_FILE); $(RUN) -m pip install --quiet \
+		--index-url $(INDEX) -c constraints.txt torch torchvision)
 	@$(RUN) -m pip install --quiet -c constraints.txt -e '.[dev]'
-	@$(RUN) -c 'from degradation.environment import check_installation; check_installation()'
+	@$(RUN) -c '$(CHECK_TORCH)'
 	@touch $@
 
 reproduce: $(INSTALLED) ## Train the unfinished runs, then write the report
-	@$(RUN) experiments/train.py $(OVERRIDES); status=$$?; \
-	if [ $$status -lt 128 ]; then $(RUN) experiments/report.py $(OVERRIDES) || exit 1; fi; \
-	exit $$status
+	@$(call run_scripts,train report)
 
 explain: $(INSTALLED) ## Train what is missing, run probes, and add "Why" to the report
-	@$(RUN) experiments/status.py $(OVERRIDES) > /dev/null
-	@worst=0; for script in train explain landscape report; do \
-		$(RUN) experiments/$$script.py $(OVERRIDES); status=$$?; \
-		if [ $$status -gt $$worst ]; then worst=$$status; fi; \
-		if [ $$status -ge 128 ]; then break; fi; \
-	done; exit $$worst
+	@$(call run_scripts,train explain landscape report)
 
 status: $(INSTALLED) ## Show the state of each run of the experiment
 	@$(RUN) experiments/status.py $(OVERRIDES)

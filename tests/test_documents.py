@@ -318,7 +318,7 @@ def test_every_make_target_has_a_help():
     makefile = read_document("Makefile")
     phony = set(" ".join(re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)).split())
     documented = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
-    assert phony - documented == {"other-torch"}
+    assert phony - documented == {"other-torch", "faulty-venv"}
 
 
 def test_readme_is_short():

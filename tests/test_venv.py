@@ -1,0 +1,204 @@
+"""`make` finds a .venv that cannot run its folder's code, says so in one line and rebuilds it."""
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from pip._vendor.distlib.scripts import ScriptMaker
+
+from degradation import venv_check
+from tests.support.clones import ROOT, SETTINGS, make
+
+SITE_PACKAGES = Path(sysconfig.get_paths()["purelib"])
+# Stands in for `python3`: its environments have a pip that installs without a network.
+PYTHON = f"""#!/bin/sh
+if [ "$1 $2" != "-m venv" ]; then exec "{sys.executable}" "$@"; fi
+"{sys.executable}" -m venv --without-pip "$3" || exit 1
+packages=$("$3/bin/python" -c "import sysconfig; print(sysconfig.get_paths()['purelib'])")
+cp -r "{{pip}}" "$packages/pip"
+printf '#!%s\\n' "$PWD/$3/bin/python" > "$3/bin/pip"
+"""
+# `pip install -e .` makes this folder's code and the packages of the tests importable.
+PIP = f"""
+import pathlib, sys, sysconfig
+packages = pathlib.Path(sysconfig.get_paths()["purelib"])
+here = pathlib.Path.cwd()
+if sys.argv[1] == "install" and "-e" in sys.argv:
+    (packages / "clone.pth").write_text(f"{{here / 'src'}}\\n{{here}}\\n{SITE_PACKAGES}\\n")
+with open(here / "pip-calls", "a") as calls:
+    calls.write(" ".join(sys.argv[1:]) + "\\n")
+"""
+
+
+@pytest.fixture
+def python(tmp_path):
+    pip = tmp_path / "pip"
+    pip.mkdir()
+    (pip / "__init__.py").touch()
+    (pip / "__main__.py").write_text(PIP)
+    path = tmp_path / "python3"
+    path.write_text(PYTHON.format(pip=pip))
+    path.chmod(0o755)
+    return path
+
+
+def copy_sources(folder):
+    folder.mkdir()
+    for name in SETTINGS:
+        shutil.copy(ROOT / name, folder)
+    skipped = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in ("src", "analysis"):
+        shutil.copytree(ROOT / name, folder / name, ignore=skipped)
+    return folder
+
+
+def set_up(folder, python, *words):
+    completed = make("setup", f"PYTHON={python}", *words, cwd=folder)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    return completed.stdout.splitlines()
+
+
+@pytest.fixture
+def clone(tmp_path):
+    return copy_sources(tmp_path / "clone")
+
+
+def find_code(folder):
+    command = [".venv/bin/python", "-I", "-c", "import degradation; print(degradation.__file__)"]
+    completed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    return Path(completed.stdout.strip())
+
+
+def assert_rebuilt(folder, python, fault):
+    """Expect one line about the fault, an environment of this folder, and then no more to do."""
+    for target in ("status", "check"):
+        planned = make("-n", target, f"PYTHON={python}", cwd=folder).stdout
+        assert f".venv: {fault}; it is rebuilt" in planned
+    lines = set_up(folder, python)
+    assert [line for line in lines if "it is rebuilt" in line] == [f".venv: {fault}; it is rebuilt"]
+    assert find_code(folder) == folder / "src/degradation/__init__.py"
+    assert set_up(folder, python) == ["make: Nothing to be done for 'setup'."]
+
+
+def test_first_setup_installs_without_a_word_about_faults(clone, python):
+    (line,) = set_up(clone, python)
+    assert line.startswith("installing into .venv; ")
+    assert set_up(clone, python) == ["make: Nothing to be done for 'setup'."]
+    assert find_code(clone) == clone / "src/degradation/__init__.py"
+
+
+def make_without_pip(venv):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+
+
+def make_with_half_a_pip(venv):
+    make_without_pip(venv)
+    (packages,) = venv.glob("lib/python*/site-packages")
+    (packages / "pip").mkdir()
+    (packages / "pip/__init__.py").touch()
+
+
+def make_without_interpreter(venv):
+    (venv / "bin").mkdir(parents=True)
+
+
+def make_with_a_missing_interpreter(venv):
+    make_without_pip(venv)
+    for path in venv.glob("bin/python*"):
+        path.unlink()
+        path.symlink_to("/nonexistent/python3")
+
+
+def make_a_dangling_link(venv):
+    venv.symlink_to("/nonexistent/.venv")
+
+
+HALF_MADE = [
+    (make_without_pip, "it has no pip"),
+    (make_with_half_a_pip, "its pip does not start"),
+    (make_without_interpreter, "its Python does not start"),
+    (make_with_a_missing_interpreter, "its Python does not start"),
+    (make_a_dangling_link, "its Python does not start"),
+]
+
+
+@pytest.mark.parametrize(
+    ("make_half", "fault"),
+    [HALF_MADE[0], *(pytest.param(*case, marks=pytest.mark.slow) for case in HALF_MADE[1:])],
+)
+def test_half_made_environment_is_rebuilt(clone, python, make_half, fault):
+    make_half(clone / ".venv")
+    assert_rebuilt(clone, python, fault)
+
+
+def test_copied_clone_never_runs_the_other_folders_code(clone, python, tmp_path):
+    set_up(clone, python)
+    copy = tmp_path / "copy"
+    shutil.copytree(clone, copy, symlinks=True)
+    assert_rebuilt(copy, python, f"it runs the code in {clone}/src/degradation")
+    assert find_code(clone) == clone / "src/degradation/__init__.py"
+
+
+@pytest.mark.slow
+def test_environment_of_another_folder_is_not_touched(clone, python, tmp_path):
+    set_up(clone, python)
+    other = copy_sources(tmp_path / "other")
+    (other / ".venv").symlink_to(clone / ".venv")
+    assert_rebuilt(other, python, f"it runs the code in {clone}/src/degradation")
+    assert set_up(clone, python) == ["make: Nothing to be done for 'setup'."]
+
+
+@pytest.mark.slow
+def test_moved_clone_is_rebuilt(clone, python, tmp_path):
+    set_up(clone, python)
+    moved = clone.rename(tmp_path / "it's moved")
+    assert_rebuilt(moved, python, f"its programs belong to {clone}/.venv")
+
+
+@pytest.mark.parametrize("name", ["plain", "with a space", "it's", "x" * 120])
+def test_interpreter_of_a_program_is_found(name):
+    """As the installer that pip ships writes it."""
+    python = f"/home/me/{name}/.venv/bin/python3.11"
+    shebang = ScriptMaker(None, None)._build_shebang(python.encode(), b"").decode()
+    assert venv_check.INTERPRETER.match(f"{shebang}import re\n")[1] == python
+
+
+@pytest.mark.slow
+def test_interrupted_installation_is_continued(clone, python):
+    set_up(clone, python)
+    (clone / ".venv/.installed").unlink()
+    (line,) = set_up(clone, python)
+    assert line.startswith("installing into .venv; ")
+
+
+@pytest.mark.slow
+def test_rebuilt_environment_keeps_the_build_of_torch(clone, python):
+    set_up(clone, python, "TORCH_INDEX=https://example.org/cpu")
+    (clone / ".venv/bin/python").unlink()
+    (clone / "pip-calls").unlink()
+    set_up(clone, python)
+    calls = (clone / "pip-calls").read_text().splitlines()
+    assert calls[0].split()[:4] == ["install", "--quiet", "--index-url", "https://example.org/cpu"]
+
+
+def test_packages_of_another_pythonpath_are_not_used(clone, python, tmp_path):
+    set_up(clone, python)
+    (tmp_path / "elsewhere/analysis").mkdir(parents=True)
+    (tmp_path / "elsewhere/analysis/__init__.py").write_text("raise SystemExit('the wrong one')")
+    (clone / "experiments").mkdir()
+    (clone / "experiments/status.py").write_text("import analysis; print(analysis.__file__)")
+    completed = make("status", cwd=clone, PYTHONPATH=str(tmp_path / "elsewhere"))
+    assert completed.stdout.strip() == str(clone / "analysis/__init__.py")
+
+
+def test_truncated_library_is_a_fault(monkeypatch, tmp_path):
+    installed = tmp_path / ".installed"
+    installed.touch()
+    monkeypatch.setattr(venv_check, "INSTALLED", installed)
+    monkeypatch.setattr("degradation.environment.find_broken_library", "{}: is broken".format)
+    assert venv_check._find_incomplete_package() == "torch: is broken"
+    monkeypatch.setattr(venv_check, "LIBRARIES", ("no_such_package",))
+    assert venv_check._find_incomplete_package() == "it lacks no_such_package"
