@@ -21,15 +21,15 @@ def format_run(row: dict[str, Any]) -> str:
     return f"{row['run_id']:<30} {row['state']:<9} {progress:<16} {reason}".rstrip()
 
 
-def find_reports(overrides: list[str]) -> list[Path]:
+def find_reports(overrides: list[str], runs: list[jobs.SweepRun]) -> list[Path]:
     """Return the pages of the sweep's report, one for each of its experiments, that exist."""
-    pages = []
-    for command_line in split_experiments(overrides):
-        name = name_report(command_line, jobs.expand_runs(command_line))
-        page = REPORTS / name / "report.html"
-        if page.exists():
-            pages.append(page)
-    return pages
+    command_lines = split_experiments(overrides)
+    if len(command_lines) == 1:
+        names = [name_report(overrides, runs)]
+    else:
+        names = [name_report(line, jobs.expand_runs(line)) for line in command_lines]
+    pages = [REPORTS / name / "report.html" for name in names]
+    return [page for page in pages if page.exists()]
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
         print(format_run(row))
     counts = table["state"].value_counts()
     states = ", ".join(f"{count} {state}" for state, count in counts.items())
-    for page in find_reports(overrides):
+    for page in find_reports(overrides, runs):
         print(f"Report: {page}")
     print(f"{len(table)} runs: {states}")
 

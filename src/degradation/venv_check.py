@@ -18,7 +18,7 @@ INSTALLED = VENV / ".installed"  # written by make when the installation is comp
 PACKAGES = {"degradation": "src/degradation", "analysis": "analysis"}
 LIBRARIES = ("torch", "torchvision")
 OLDEST, NEWEST = (3, 11), (3, 13)
-# The first lines of a program of an environment: `#!PYTHON`, or for a path that is long or has spaces
+# The first lines of an environment's program: `#!PYTHON`, or, if the path is long or has spaces,
 # `#!/bin/sh` and `'''exec' "PYTHON" "$0" "$@"`
 INTERPRETER = re.compile(r"""#!(?:/bin/sh\n'''exec' "?)?(/.+/bin/python[\w.]*)"?(?:\n| "\$0")""")
 

@@ -42,9 +42,7 @@ def sync(config):
 @pytest.mark.parametrize("key", ["tracking.project", "tracking.entity"])
 @pytest.mark.parametrize("value", ["a/b", "a#b", "a?b", "a%b", "' '", "x" * 129])
 def test_refused_project_or_entity_is_a_wrong_value(compose_config, key, value):
-    with pytest.raises(
-        ConfigError, match=f"^{key}: .*; allowed: .*a name of at most 100"
-    ) as error:
+    with pytest.raises(ConfigError, match=f"^{key}: .*; allowed: .*a name of at most 100") as error:
         compose_config(f"{key}={value!r}" if "'" not in value else f"{key}={value}")
     assert len(str(error.value).splitlines()) == 1
 
