@@ -59,8 +59,8 @@ CHECK_TORCH := from degradation.cli import run_script; \
 unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup other-torch faulty-venv reproduce explain status report sync pull plan census
-.PHONY: power test test-slow test-cluster growth faults mutants check bench clean
+.PHONY: help setup other-torch faulty-venv data reproduce explain status report sync pull plan
+.PHONY: census power test test-slow test-cluster growth faults mutants check bench clean
 
 help: ## List the targets
 	@echo "make TARGET [EXPERIMENT=$(EXPERIMENT)] [SEEDS=0,1,2] [DEPTHS=20,56] [LAUNCHER=slurm]" \
@@ -89,6 +89,9 @@ $(INSTALLED): pyproject.toml constraints.txt $(if $(FAULT),faulty-venv)
 
 reproduce: $(INSTALLED) ## Train the unfinished runs, then write the report
 	@$(call run_scripts,train report)
+
+data: $(INSTALLED) ## Download and verify the experiment's data, for nodes without a network
+	@$(RUN) experiments/data.py $(OVERRIDES)
 
 explain: $(INSTALLED) ## Train what is missing, run probes, and add "Why" to the report
 	@$(call run_scripts,train explain landscape report)

@@ -4,6 +4,7 @@ import gzip
 import io
 import multiprocessing
 import pickle
+import socket
 import tarfile
 import time
 from dataclasses import replace
@@ -16,7 +17,7 @@ import pytest
 from degradation.data import cifar, fashion_mnist
 from degradation.data.cifar import CIFAR10, CIFAR100, read_cifar10_archive
 from degradation.data.datasets import load_dataset
-from degradation.data.downloads import PublishedFile, fetch
+from degradation.data.downloads import SILENCE_LIMIT_S, FileSet, PublishedFile
 from degradation.data.errors import DataError
 from degradation.data.fashion_mnist import read_idx
 from degradation.data.fingerprint import data_fingerprint
@@ -24,6 +25,12 @@ from degradation.data.fingerprint import data_fingerprint
 BYTES = b"what was published"
 HEX = "[0-9a-f]{64}"
 PUBLISHED_SHA256 = sha256(BYTES).hexdigest()
+
+
+def fetch(root, file, other_folders=()):
+    """Return the content of a published file."""
+    (content,) = FileSet(root, (file,), tuple(other_folders)).fetch().values()
+    return content
 
 
 def define_file(name, find_urls=lambda: pytest.fail("the file exists")):
@@ -128,7 +135,7 @@ def test_interrupted_download_never_gets_the_final_name(tmp_path, downloads):
     path = tmp_path / file.name
     with pytest.raises(
         DataError,
-        match=r"cifar-100-python\.tar\.gz: the download failed \(connection reset\)",
+        match=r"cifar-100-python\.tar\.gz: cannot be downloaded from \S+ \(connection reset\)",
     ):
         fetch(tmp_path, file)
     assert not path.exists()
@@ -154,6 +161,24 @@ def test_next_mirror_is_tried_after_a_failure(tmp_path, downloads, monkeypatch):
     served |= {urls[0]: OSError("gone"), urls[1]: BYTES}
     assert fetch(tmp_path, file) == BYTES
     assert requested == urls
+    (tmp_path / file.name).unlink()
+    served[urls[1]] = OSError("gone, too")
+    with pytest.raises(DataError, match=r"downloaded from one or two \(gone, too\)"):
+        fetch(tmp_path, file)
+
+
+def test_download_does_not_wait_forever_for_a_silent_server(tmp_path, monkeypatch):
+    limits = []
+
+    def download_url(url, root, filename):
+        limits.append(socket.getdefaulttimeout())
+        raise TimeoutError
+
+    monkeypatch.setattr("torchvision.datasets.utils.download_url", download_url)
+    with pytest.raises(DataError, match=r"toronto\.edu \(TimeoutError\)"):
+        fetch(tmp_path, CIFAR10)
+    assert limits == [SILENCE_LIMIT_S]
+    assert socket.getdefaulttimeout() is None
 
 
 def test_two_processes_download_once(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from PIL import Image
 from degradation.checksums import CorruptData, encode_document, seal, unseal
 from degradation.config import ConfigError
 from degradation.data.datasets import load_dataset
-from degradation.data.downloads import PublishedFile, fetch
+from degradation.data.downloads import FileSet, PublishedFile
 from degradation.data.errors import DataError
 from degradation.data.fingerprint import data_fingerprint
 from degradation.data.folders import list_images
@@ -249,7 +249,7 @@ def test_anything_but_a_regular_file_is_named_and_not_opened(
 def test_pipe_in_place_of_an_archive_is_named(tmp_path):
     os.mkfifo(tmp_path / "a.tar.gz")
     with pytest.raises(DataError, match=r"a\.tar\.gz: cannot be read \(it is not a regular file\)"):
-        fetch(tmp_path, PublishedFile("a.tar.gz", "0" * 64, list))
+        FileSet(tmp_path, (PublishedFile("a.tar.gz", "0" * 64, list),)).fetch()
 
 
 def test_links_to_images_are_followed(tmp_path, data_at):

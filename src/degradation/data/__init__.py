@@ -11,6 +11,9 @@ a wrong file and ConfigError for a wrong key. The facts of a registration are li
 
     fingerprint  what enters the run id: a fixed string for a fixed set of images, "contents" (a
                  digest of every image below data.root) or "listing" (of their names and sizes)
+    files        the dotted name of a function that takes the `data` section and returns the
+                 `FileSet`, if the data set consists of published files; they are then downloaded
+                 and verified before a sweep starts
     splits       the two subfolders of data.root, for the fingerprints "contents" and "listing"
     channels, side, classes
                  the shape, where it is known without the files (`make plan` and `make census` then

@@ -10,7 +10,7 @@ import numpy as np
 
 from degradation.config import Data
 from degradation.data.arrays import Arrays
-from degradation.data.downloads import PublishedFile, fetch
+from degradation.data.downloads import FileSet, PublishedFile
 from degradation.data.errors import DataError
 from degradation.data.safe_open import expand_root
 from degradation.registry import DATASETS
@@ -40,25 +40,45 @@ CIFAR100 = PublishedFile(
 )
 
 
+def find_cifar10_files(data: Data) -> FileSet:
+    """Return the official archive of CIFAR-10."""
+    return FileSet(expand_root(data), (CIFAR10,))
+
+
+def find_cifar100_files(data: Data) -> FileSet:
+    """Return the official archive of CIFAR-100."""
+    return FileSet(expand_root(data), (CIFAR100,))
+
+
 @DATASETS.register(
-    "cifar10", fingerprint="sha256:6d958be074577803", channels=3, side=32, classes=10
+    "cifar10",
+    fingerprint="sha256:6d958be074577803",
+    files="degradation.data.cifar.find_cifar10_files",
+    channels=3,
+    side=32,
+    classes=10,
 )
 def read_cifar10(data: Data) -> Arrays:
     """Read CIFAR-10: 50,000 and 10,000 images of 10 classes (He et al. 2015, 4.2).
 
     Raises DataError.
     """
-    root = expand_root(data)
-    return read_cifar10_archive(root / CIFAR10.name, fetch(root, CIFAR10))
+    ((path, content),) = find_cifar10_files(data).fetch().items()
+    return read_cifar10_archive(path, content)
 
 
 @DATASETS.register(
-    "cifar100", fingerprint="sha256:85cd44d02ba64377", channels=3, side=32, classes=100
+    "cifar100",
+    fingerprint="sha256:85cd44d02ba64377",
+    files="degradation.data.cifar.find_cifar100_files",
+    channels=3,
+    side=32,
+    classes=100,
 )
 def read_cifar100(data: Data) -> Arrays:
     """Read CIFAR-100 with its 100 fine classes, 50,000 and 10,000 images. Raises DataError."""
-    root = expand_root(data)
-    return read_cifar100_archive(root / CIFAR100.name, fetch(root, CIFAR100))
+    ((path, content),) = find_cifar100_files(data).fetch().items()
+    return read_cifar100_archive(path, content)
 
 
 def read_cifar10_archive(path: Path, content: bytes) -> Arrays:

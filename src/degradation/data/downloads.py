@@ -1,17 +1,25 @@
 """Published files: each is downloaded once, and used only if its SHA-256 matches."""
 
 import hashlib
+import importlib
+import socket
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from filelock import FileLock
 
+from degradation.config import Data
 from degradation.data.errors import DataError
 from degradation.data.safe_open import escape_name, open_regular
 from degradation.durable_io import write_atomically
+from degradation.registry import DATASETS
 
+SILENCE_LIMIT_S = 60.0  # a server that sends nothing for so long will not answer
 GZIP_LIMIT_BYTES = 64 * 2**20  # limit of decompressed content; the largest file has 47 MB
 
 
@@ -25,39 +33,76 @@ class PublishedFile:
     is_gzip: bool = False
 
 
-def fetch(root: Path, file: PublishedFile, other_folders: Iterable[Path] = ()) -> bytes:
-    """Return the verified content of a published file.
+@dataclass(frozen=True)
+class FileSet:
+    """The published files of a data set.
 
-    It is read from `root`, or else from one of the other folders. If none of them has it, it is
-    downloaded to `root`; processes that start at the same time download it once.
+    Attributes:
+        root: the folder that missing files are downloaded to, and the first to be looked in.
+        files: the files.
+        other_folders: where else a file may be.
+    """
 
-    Returns:
-        the file's bytes, decompressed if `file.is_gzip`.
+    root: Path
+    files: tuple[PublishedFile, ...]
+    other_folders: tuple[Path, ...] = ()
+
+    def fetch(self) -> dict[Path, bytes]:
+        """Return the path and the verified content of each file, in their order.
+
+        Missing files are downloaded. Raises DataError.
+        """
+        return dict(self._fetch_file(file) for file in self.files)
+
+    def _fetch_file(self, file: PublishedFile) -> tuple[Path, bytes]:
+        for folder in (self.root, *self.other_folders):
+            path = folder / file.name
+            if path.exists():
+                return path, _read_verified(path, file)
+        path = self.root / file.name
+        return path, _download_once(path, file)
+
+
+def find_file_set(data: Data) -> FileSet | None:
+    """Return the published files of a data set; None if it does not consist of such files.
+
+    They are named by the fact `files` of the registration.
+    """
+    name = DATASETS.facts(data.name).get("files")
+    if name is None:
+        return None
+    module, _, function = name.rpartition(".")
+    file_set: FileSet = getattr(importlib.import_module(module), function)(data)
+    return file_set
+
+
+@cache
+def fetch_once(files: FileSet) -> None:
+    """Download and verify published files, once per process. Raises DataError."""
+    files.fetch()
+
+
+def _download_once(path: Path, file: PublishedFile) -> bytes:
+    """Download a file, unless another process does so first, and return its verified content.
 
     Raises:
         DataError: the checksum does not match, or the file cannot be read or downloaded.
     """
-    for folder in (root, *other_folders):
-        if (folder / file.name).exists():
-            return _read_verified(folder / file.name, file)
-    path = root / file.name
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / f".{file.name}.lock"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f".{path.name}.lock")):
             if not path.exists():
                 return _download(path, file)
-    except DataError:
-        raise
-    except Exception as error:  # any error of the network or the disk
-        reason = escape_name(" ".join(str(error).split())) or type(error).__name__
+    except OSError as error:
         raise DataError(
-            f"{path}: the download failed ({reason}); try again, or put the file there yourself"
+            f"{path}: cannot be downloaded, since its folder cannot be written to"
+            f" ({error.strerror}); change data.root, or put the file there yourself"
         ) from None
     return _read_verified(path, file)
 
 
 def _download(path: Path, file: PublishedFile) -> bytes:
-    """Download a file and return its content.
+    """Download a file and return its content. Raises DataError, and OSError for the disk.
 
     The file gets its final name only once its checksum has been verified, so an interrupted
     download is never mistaken for the whole file.
@@ -70,15 +115,37 @@ def _download(path: Path, file: PublishedFile) -> bytes:
         # torchvision would mistake a partial earlier download for the whole file
         partial_path.unlink(missing_ok=True)
         try:
-            download_url(url, str(path.parent), filename=partial_path.name)
+            with _limited_silence():
+                download_url(url, str(path.parent), filename=partial_path.name)
             break
-        except Exception:
+        except Exception as error:  # any error of the network or the disk
             if attempt == len(urls):
-                raise
+                raise _download_error(path, urls, error) from None
     content = _read_verified(partial_path, file)
     write_atomically(path, content)
     partial_path.unlink()
     return content
+
+
+def _download_error(path: Path, urls: Sequence[str], error: Exception) -> DataError:
+    hosts = " or ".join(dict.fromkeys(urlsplit(url).netloc for url in urls))
+    cause = str(getattr(error, "reason", error))  # urllib wraps the error of the connection
+    reason = escape_name(" ".join(cause.split())) or type(error).__name__
+    return DataError(
+        f"{path}: cannot be downloaded from {hosts} ({reason});"
+        " run `make data` where there is a network, or put the file there yourself"
+    )
+
+
+@contextmanager
+def _limited_silence() -> Iterator[None]:
+    """Limit how long a new connection waits for its server; without this, it may wait forever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SILENCE_LIMIT_S)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def _read_verified(path: Path, file: PublishedFile) -> bytes:

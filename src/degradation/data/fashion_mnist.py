@@ -8,7 +8,7 @@ import numpy as np
 
 from degradation.config import Data
 from degradation.data.arrays import Arrays
-from degradation.data.downloads import PublishedFile, fetch
+from degradation.data.downloads import FileSet, PublishedFile
 from degradation.data.errors import DataError
 from degradation.data.safe_open import expand_root
 from degradation.registry import DATASETS
@@ -51,18 +51,26 @@ FILES = {
 }
 
 
+def find_files(data: Data) -> FileSet:
+    """Return the four files of Fashion-MNIST."""
+    root = expand_root(data)
+    return FileSet(root, tuple(FILES.values()), (root / TORCHVISION_FOLDER, DEBIAN_FOLDER))
+
+
 # the fingerprint is the SHA-256 of the four checksums above, joined in their order
 @DATASETS.register(
-    "fashion_mnist", fingerprint="sha256:d1fd84a877f3b78f", channels=1, side=28, classes=10
+    "fashion_mnist",
+    fingerprint="sha256:d1fd84a877f3b78f",
+    files="degradation.data.fashion_mnist.find_files",
+    channels=1,
+    side=28,
+    classes=10,
 )
 def read_fashion_mnist(data: Data) -> Arrays:
     """Read Fashion-MNIST: 60,000 and 10,000 images, 10 classes. Raises DataError."""
-    root = expand_root(data)
-    other_folders = (root / TORCHVISION_FOLDER, DEBIAN_FOLDER)
-    contents = {
-        key: read_idx(root / file.name, fetch(root, file, other_folders))
-        for key, file in FILES.items()
-    }
+    files = find_files(data).fetch()
+    arrays = [read_idx(path, content) for path, content in files.items()]
+    contents = dict(zip(FILES, arrays, strict=True))
     return Arrays(
         train_images=contents["train_images"][:, None],
         train_labels=contents["train_labels"].astype(np.int64),

@@ -14,7 +14,8 @@ from typing import Any
 from omegaconf import DictConfig, open_dict
 
 from degradation import config as schema
-from degradation.config import Config, ConfigError
+from degradation.config import Config, ConfigError, Data
+from degradation.data.downloads import fetch_once, find_file_set
 from degradation.data.fingerprint import data_fingerprint
 from degradation.data.image_side import find_image_side
 from degradation.environment import check_installation
@@ -164,7 +165,20 @@ def check_training_job(cfg: DictConfig) -> JobSpec:
             skip_reason = f"{outcome} before"
     except (RecordError, OSError):
         skip_reason, warning = None, None
+    if skip_reason is None:
+        prepare_data(run.config.data)
     return JobSpec(run.run_id, work, skip_reason, run.record.is_locked, warning)
+
+
+def prepare_data(data: Data) -> None:
+    """Download what is missing of a data set's published files, and verify all, once per process.
+
+    Otherwise every job of a sweep would fail by itself without a network, and compute nodes often
+    have none where the node that submits the jobs has one. Raises DataError.
+    """
+    files = find_file_set(data)
+    if files is not None:
+        fetch_once(files)
 
 
 def _describe_lost_rows(record: Record) -> str | None:

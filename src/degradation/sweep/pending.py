@@ -20,7 +20,7 @@ from degradation.metrics import ITERATION
 from degradation.records.record import Record
 from degradation.records.schema import IMAGES, LANDSCAPE_DIR, PROBE, PROBES_FILE, RecordError, State
 from degradation.registry import PROBES
-from degradation.sweep.jobs import JobSpec, SweepRun, validate_job
+from degradation.sweep.jobs import JobSpec, SweepRun, prepare_data, validate_job
 
 EXPLAINED = "explained"
 
@@ -142,7 +142,10 @@ def check_probe_job(cfg: DictConfig) -> JobSpec:
         return bool(list_pending_probes(run.config, run.record))
 
     work = float(run.config.model.depth)
-    return JobSpec(run.run_id, work, _find_skip_reason(run, has_pending), run.record.is_locked)
+    skip_reason = _find_skip_reason(run, has_pending)
+    if skip_reason is None:
+        prepare_data(run.config.data)
+    return JobSpec(run.run_id, work, skip_reason, run.record.is_locked)
 
 
 def check_landscape_job(cfg: DictConfig) -> JobSpec:
@@ -158,6 +161,8 @@ def check_landscape_job(cfg: DictConfig) -> JobSpec:
 
     label = f"{run.run_id}-landscape-{landscape.part + 1}-of-{landscape.parts}"
     skip_reason = _find_exclusion(run.config) or _find_skip_reason(run, has_pending)
+    if skip_reason is None:
+        prepare_data(run.config.data)
     return JobSpec(label, float(run.config.model.depth), skip_reason)
 
 
