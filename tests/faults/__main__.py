@@ -1,9 +1,9 @@
 """`make faults`: compare a small sweep under a seeded schedule of faults with an undisturbed one.
 
-Every kind of fault strikes fresh runs, at moments that are spread evenly over a run's life
-(counted in the calls by which it reaches the disk). A fault is survived if its run ends equal to
-the undisturbed one, bit for bit, nothing is left over, and the sweep keeps its promises. Otherwise
-it is lost.
+Every kind of fault is injected into fresh runs, at points that are spread evenly over a run's life
+(counted in the calls by which it reaches the disk). A run survives a fault if it ends bit for bit
+identical to the undisturbed run, leaves nothing behind, and the sweep keeps its guarantees.
+Otherwise the run is lost.
 """
 
 import argparse
@@ -34,8 +34,8 @@ from degradation.run import train
 from degradation.sweep.jobs import expand_runs
 from tests.support.fault_shim import COUNTED, FaultyDisk
 runs = dict(zip(["", *COUNTED], expand_runs(sys.argv[1:])))
-strikes = {run.run_id: (fault, 0) for fault, run in runs.items()}
-disk = FaultyDisk(runs[""].record.root, strikes)
+injections = {run.run_id: (fault, 0) for fault, run in runs.items()}
+disk = FaultyDisk(runs[""].record.root, injections)
 disk.install()
 for run in runs.values():
     train(run.config)
@@ -50,7 +50,7 @@ class Tally:
     kind: str
     requested: int
     injected: int = 0
-    lost: list[str] = field(default_factory=list)  # broken promises
+    lost: list[str] = field(default_factory=list)  # broken guarantees
     not_tried: str | None = None
     seconds: float = 0.0
 
@@ -101,7 +101,7 @@ def try_kind(kind: str, trial: Trial, reference: Path, seeds: list[int]) -> Tall
         return tally
     except Lost as problem:
         trial.lost.append(str(problem))
-    tally.injected = trial.count_strikes()
+    tally.injected = trial.count_injections()
     for seed in seeds:
         record = trial.record(seed)
         try:
@@ -109,7 +109,7 @@ def try_kind(kind: str, trial: Trial, reference: Path, seeds: list[int]) -> Tall
         except Exception as problem:  # a lost record may raise anything
             trial.lost.append(str(problem))
     leftovers = list_leftovers(trial.root, trial.ids.values())
-    trial.lost += [f"left over: {path}" for path in leftovers]
+    trial.lost += [f"left behind: {path}" for path in leftovers]
     tally.lost = [f"{kind}: {problem}" for problem in trial.lost]
     unmount(trial)
     tally.seconds = time.monotonic() - started
@@ -123,7 +123,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--each", type=int, default=20, help="faults of each kind")
     parser.add_argument("--seed", type=int, default=0, help="seed of the schedule")
     parser.add_argument("--kinds", nargs="*", choices=[*KINDS], default=[*KINDS], metavar="KIND")
-    parser.add_argument("--broken", choices=SAFEGUARDS, help="disable a safeguard on purpose")
+    parser.add_argument(
+        "--disable-safeguard", choices=SAFEGUARDS, help="disable this safeguard on purpose"
+    )
     parser.add_argument(
         "--out", type=Path, default=Path("reports/faults"), help="folder of faults.csv"
     )
@@ -149,7 +151,7 @@ def main() -> int:
         for kind in arguments.kinds:
             folder = scratch / kind.replace(" ", "-").replace("/", "")
             rng = random.Random(f"{arguments.seed} {kind}")
-            trial = Trial(folder, ids, calls, rng, arguments.broken)
+            trial = Trial(folder, ids, calls, rng, arguments.disable_safeguard)
             futures.append(workers.submit(try_kind, kind, trial, undisturbed.root, seeds))
         tallies = [future.result() for future in futures]
     report(tallies, arguments.out)

@@ -25,7 +25,10 @@ WANDB_DIR = "wandb"  # folder of offline runs, in the record root
 
 
 def compare(record: Record, reference: Record) -> None:
-    """Raise Lost unless the run equals the undisturbed one bit for bit and nothing is left over."""
+    """Raise Lost unless the run is bit for bit identical to the undisturbed one.
+
+    Nothing may be left behind either.
+    """
     if record.outcome(verify_contents=True) is not State.DONE:
         raise Lost(f"{record.run_id}: {record.find_mismatch(verify_contents=True)}")
     if record.read(METRICS_FILE) != reference.read(METRICS_FILE):

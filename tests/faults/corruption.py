@@ -38,7 +38,7 @@ def corrupt_files(change: Change) -> Callable[[Trial, Sequence[int]], None]:
             content = record.path(name).read_bytes()
             record.path(name).write_bytes(change(content, trial.rng))
             changed[seed] = name
-            trial.note_strike(record.run_id)
+            trial.note_injection(record.run_id)
         starts = [trial.run(seeds)]
         # A finished run is not retrained for lost probes; `make explain` reports them.
         with_lost_probes = [seed for seed in seeds if trial.record(seed).count_lost_probes()]
@@ -49,7 +49,7 @@ def corrupt_files(change: Change) -> Callable[[Trial, Sequence[int]], None]:
         for seed, name in changed.items():
             run_id = trial.ids[seed]
             is_named = any(start.mentions(run_id, name) for start in starts)
-            trial.promise(is_named, f"{run_id}: {name} was changed, and no message names it")
+            trial.expect(is_named, f"{run_id}: {name} was changed, and no message names it")
 
     return inject
 
@@ -58,11 +58,14 @@ def _train_and_kill(
     trial: Trial, seeds: Sequence[int], victims: Sequence[int], first: float, last: float
 ) -> None:
     """Train all runs, and kill the victims between these parts of their lives."""
-    moments = trial.draw_moments("job killed", len(victims), first, last)
-    strikes = {seed: ("job killed", moment) for seed, moment in zip(victims, moments, strict=True)}
-    trial.expect_exit(trial.run(seeds, strikes), RUNS_FAILED_STATUS)
+    call_numbers = trial.draw_call_numbers("job killed", len(victims), first, last)
+    injections = {
+        seed: ("job killed", call_number)
+        for seed, call_number in zip(victims, call_numbers, strict=True)
+    }
+    trial.expect_exit(trial.run(seeds, injections), RUNS_FAILED_STATUS)
     trial.expect_done(seed for seed in seeds if seed not in victims)
-    trial.forget_strikes(len(victims))
+    trial.forget_injections(len(victims))
 
 
 def _list_files_read_next(record: Record, is_finished: bool) -> list[str]:
@@ -128,11 +131,11 @@ def corrupt_checkpoint(trial: Trial, seeds: Sequence[int]) -> None:
         if path.exists():
             change = changes[index % len(changes)]
             path.write_bytes(change(path.read_bytes(), trial.rng))
-            trial.note_strike(record.run_id)
+            trial.note_injection(record.run_id)
     start = trial.run(seeds)
     trial.expect_exit(start, 0)
     for seed in seeds:
         run_id = trial.ids[seed]
         is_named = start.mentions(run_id, CHECKPOINT_FILE)
-        trial.promise(is_named, f"{run_id}: no message names {CHECKPOINT_FILE}")
-    trial.promise(not evidence.exists(), "a checkpoint ran code")
+        trial.expect(is_named, f"{run_id}: no message names {CHECKPOINT_FILE}")
+    trial.expect(not evidence.exists(), "a checkpoint ran code")

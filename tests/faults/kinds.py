@@ -1,4 +1,4 @@
-"""The kinds of faults. Each strikes fresh runs of a small sweep, and starts the sweep again."""
+"""The kinds of faults. Each hits fresh runs of a small sweep, and starts the sweep again."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from tests.faults.sweep import TIMEOUT_S, NotTried, Start, Trial
 from tests.support.fault_shim import BALLAST, ERRORS, POWER_CUTS, RELEASED
 
 Kind = Callable[[Trial, Sequence[int]], None]
-BATCH_SIZE = 5  # runs that are struck in one start, for faults that hit only their own job
+BATCH_SIZE = 5  # runs that are hit in one start, for faults that hit only their own job
 TMPFS = "size=16m"
 LOSS_MESSAGES = re.compile("restarts from scratch|corrupt or truncated|written again|retraining")
 
@@ -26,10 +26,10 @@ def end_whole_sweep(status: int, *faults: str) -> Kind:
     """
 
     def inject(trial: Trial, seeds: Sequence[int]) -> None:
-        moments = trial.draw_moments(faults[0], len(seeds))
+        call_numbers = trial.draw_call_numbers(faults[0], len(seeds))
         unfinished: list[int] = []
-        for seed, fault, moment in zip(seeds, cycle(faults), moments, strict=False):
-            start = trial.run([*unfinished, seed], {seed: (fault, moment)})
+        for seed, fault, call_number in zip(seeds, cycle(faults), call_numbers, strict=False):
+            start = trial.run([*unfinished, seed], {seed: (fault, call_number)})
             trial.expect_exit(start, status)
             _expect_no_loss(trial, start, unfinished)
             unfinished = [seed]
@@ -45,7 +45,7 @@ def _expect_no_loss(trial: Trial, start: Start, seeds: Sequence[int]) -> None:
     for seed in seeds:
         log = start.read_log(trial.ids[seed])
         messages = [line for line in log.splitlines() if LOSS_MESSAGES.search(line)]
-        trial.promise(not messages, f"what was written is lost: {' / '.join(messages)}")
+        trial.expect(not messages, f"what was written is lost: {' / '.join(messages)}")
 
 
 def _run_batches(
@@ -55,14 +55,14 @@ def _run_batches(
 
     Yields each start with the fault of each of its victims.
     """
-    moments = trial.draw_moments(faults[0], len(seeds))
-    strikes = dict(zip(seeds, zip(cycle(faults), moments, strict=False), strict=True))
+    call_numbers = trial.draw_call_numbers(faults[0], len(seeds))
+    injections = dict(zip(seeds, zip(cycle(faults), call_numbers, strict=False), strict=True))
     previous: list[int] = []
     for first in range(0, len(seeds), BATCH_SIZE):
         batch = list(seeds[first : first + BATCH_SIZE])
-        start = trial.run([*previous, *batch], {seed: strikes[seed] for seed in batch})
+        start = trial.run([*previous, *batch], {seed: injections[seed] for seed in batch})
         trial.expect_done(previous)
-        yield start, {seed: strikes[seed][0] for seed in batch}
+        yield start, {seed: injections[seed][0] for seed in batch}
         previous = batch
 
 
@@ -76,13 +76,13 @@ def kill_jobs(fault: str) -> Kind:
                 run_id = trial.ids[seed]
                 lines = start.list_failures(run_id)
                 is_reported = len(lines) == 1 and "its process was killed by SIGKILL" in lines[0]
-                trial.promise(is_reported, f"{run_id}: was killed; the message is {lines}")
+                trial.expect(is_reported, f"{run_id}: was killed; the message is {lines}")
 
     return inject
 
 
 def io_error(trial: Trial, seeds: Sequence[int]) -> None:
-    """Let one call, or every call from then on, fail: the run fails in one line, or continues."""
+    """Let one call, or it and every later one, fail: the run fails in one line, or continues."""
     for start, victims in _run_batches(trial, seeds, *ERRORS):
         reasons = [os.strerror(ERRORS[fault][0]) for fault in victims.values()]
         trial.expect_failures(start, victims, reasons)
@@ -97,20 +97,20 @@ def kill_wandb_core(trial: Trial, seeds: Sequence[int]) -> None:
             run_id = trial.ids[seed]
             log = start.read_log(run_id)
             lines = [line for line in log.splitlines() if line.startswith("W&B ")]
-            trial.promise(
+            trial.expect(
                 len(lines) == 1, f"{run_id}: wandb-core was killed; the message is {lines}"
             )
 
 
 def start_two_sweeps(trial: Trial, seeds: Sequence[int]) -> None:
     """Start two sweeps at once. The first to reach a run is held until the second reports that."""
-    moments = dict(zip(seeds, trial.draw_moments("held", len(seeds)), strict=True))
+    call_numbers = dict(zip(seeds, trial.draw_call_numbers("held", len(seeds)), strict=True))
     noticed = 0
     for first in range(0, len(seeds), BATCH_SIZE):
         batch = seeds[first : first + BATCH_SIZE]
-        strikes = {seed: ("held", moments[seed]) for seed in batch}
+        injections = {seed: ("held", call_numbers[seed]) for seed in batch}
         slots = f"hydra.launcher.slots={BATCH_SIZE}"
-        starts = [trial.start(batch, strikes, "train", slots) for _ in range(2)]
+        starts = [trial.start(batch, injections, "train", slots) for _ in range(2)]
         run_ids = [trial.ids[seed] for seed in batch]
         _release_runs_waited_for(trial, starts, run_ids)
         for start in starts:
@@ -123,10 +123,10 @@ def start_two_sweeps(trial: Trial, seeds: Sequence[int]) -> None:
         for seed in batch:
             rows = trial.record(seed).valid_rows(ATTEMPTS_FILE)
             attempts = sum("start" in row for row in rows)
-            trial.promise(attempts == 1, f"{trial.ids[seed]}: trained {attempts} times")
-    trial.forget_strikes(len(seeds))
+            trial.expect(attempts == 1, f"{trial.ids[seed]}: trained {attempts} times")
+    trial.forget_injections(len(seeds))
     for _ in range(noticed):
-        trial.note_strike("two sweeps")
+        trial.note_injection("two sweeps")
 
 
 def _release_runs_waited_for(trial: Trial, starts: list[Start], run_ids: list[str]) -> None:
@@ -152,9 +152,11 @@ def fill_disk(trial: Trial, seeds: Sequence[int]) -> None:
     if mounting.returncode:
         raise NotTried(f"no small file system can be mounted here ({mounting.stderr.strip()})")
     unfinished: list[int] = []
-    for seed, moment in zip(seeds, trial.draw_moments("disk full", len(seeds)), strict=True):
+    for seed, call_number in zip(
+        seeds, trial.draw_call_numbers("disk full", len(seeds)), strict=True
+    ):
         batch = [*unfinished, seed]
-        start = trial.run(batch, {seed: ("disk full", moment)})
+        start = trial.run(batch, {seed: ("disk full", call_number)})
         trial.expect_failures(start, batch, ["No space left on device"] * len(batch))
         (trial.folder / BALLAST).unlink(missing_ok=True)
         unfinished = [seed for seed in batch if trial.is_unfinished(seed)]

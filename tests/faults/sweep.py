@@ -1,4 +1,4 @@
-"""`Trial`: starts a small sweep with faults in it, and notes which promises it breaks."""
+"""`Trial`: starts a small sweep with faults in it, and notes which guarantees it breaks."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from degradation.cli import RUNS_FAILED_STATUS
 from degradation.records.record import Record
 from degradation.records.schema import State
 from degradation.sweep.jobs import expand_runs
-from tests.support.fault_shim import STRUCK
+from tests.support.fault_shim import INJECTED
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Eight layers, four filters and twelve iterations on digits. Every probe can be measured again.
@@ -37,7 +37,7 @@ PRELOAD = [SHIM, "torch", "torchvision", "sklearn.datasets", "degradation.run"]
 TRIAL_VARIABLE = "FAULT_TRIAL"  # environment variable that identifies all processes of a trial
 # Doubled for ten runs, and so on. Only a process that hangs takes so long.
 TIMEOUT_S = 120.0
-Strikes = dict[int, tuple[str, int]]  # seed: the fault, and the number of its call
+Injections = dict[int, tuple[str, int]]  # seed: the fault, and the number of its call
 
 
 def expand_ids(seeds: Sequence[int]) -> dict[int, str]:
@@ -51,7 +51,7 @@ class NotTried(Exception):
 
 
 class Lost(Exception):
-    """A promise that was broken, in one line."""
+    """A guarantee that was broken, in one line."""
 
 
 @dataclass
@@ -99,18 +99,18 @@ class Trial:
         folder: contains the record root, the logs and what the fault shim notes.
         ids: the run id of each seed.
         calls: how many calls of a whole run each fault counts.
-        rng: draws the moments of the faults.
-        broken: the safeguard that is disabled on purpose, if any.
+        rng: draws the calls before which the faults are injected.
+        disabled_safeguard: the safeguard that is disabled on purpose, if any.
         tracking: the W&B mode.
         starts: how many sweeps have been started.
-        lost: the promises that were broken, one line each.
+        lost: the guarantees that were broken, one line each.
     """
 
     folder: Path
     ids: dict[int, str]
     calls: dict[str, int] = field(default_factory=dict)
     rng: random.Random = field(default_factory=random.Random)
-    broken: str | None = None
+    disabled_safeguard: str | None = None
     tracking: str = "disabled"
     starts: int = 0
     lost: list[str] = field(default_factory=list)
@@ -122,7 +122,7 @@ class Trial:
     def record(self, seed: int) -> Record:
         return Record(self.root, self.ids[seed])
 
-    def draw_moments(
+    def draw_call_numbers(
         self, fault: str, count: int, first: float = 0.0, last: float = 1.0
     ) -> list[int]:
         """Draw `count` numbers of calls, one in each of as many equal parts of a run's life.
@@ -137,10 +137,10 @@ class Trial:
         length = last - first
         return [1 + int((first + length * place) * self.calls[fault]) for place in positions]
 
-    # --- promises
+    # --- guarantees
 
-    def promise(self, is_kept: object, problem: str) -> None:
-        """Note the problem unless the promise is kept."""
+    def expect(self, is_kept: object, problem: str) -> None:
+        """Note the problem unless the guarantee is kept."""
         if not is_kept:
             self.lost.append(problem)
 
@@ -149,56 +149,56 @@ class Trial:
         code = start.process.returncode
         last_line = "".join(start.output.strip().splitlines()[-1:])
         expected = " or ".join(map(str, allowed))
-        self.promise(
+        self.expect(
             code in allowed, f"a sweep exited with {code} instead of {expected}: {last_line}"
         )
-        self.promise("Traceback" not in start.output, f"a traceback was printed: {last_line}")
+        self.expect("Traceback" not in start.output, f"a traceback was printed: {last_line}")
 
     def expect_done(self, seeds: Iterable[int]) -> None:
         """Expect runs that no fault has hit to be done."""
         unfinished = [seed for seed in seeds if self.is_unfinished(seed)]
-        self.promise(not unfinished, f"seeds {unfinished} are not done, though no fault hit them")
+        self.expect(not unfinished, f"seeds {unfinished} are not done, though no fault hit them")
 
     def expect_failures(self, start: Start, seeds: Iterable[int], reasons: Iterable[str]) -> None:
         """Expect each run to be done, or to have failed in one line with its reason."""
         has_failed = False
         for seed, reason in zip(seeds, reasons, strict=True):
             run_id, lines = self.ids[seed], start.list_failures(self.ids[seed])
-            self.promise(
+            self.expect(
                 lines or not self.is_unfinished(seed), f"{run_id}: failed without a message"
             )
-            self.promise(
+            self.expect(
                 all(reason in line for line in lines), f"{run_id}: printed {lines}, not {reason!r}"
             )
-            self.promise(len(lines) < 2, f"{run_id}: printed twice {lines}")
+            self.expect(len(lines) < 2, f"{run_id}: printed twice {lines}")
             has_failed = has_failed or bool(lines)
         self.expect_exit(start, RUNS_FAILED_STATUS if has_failed else 0)
 
     def is_unfinished(self, seed: int) -> bool:
         return self.record(seed).state() is not State.DONE
 
-    # --- strikes
+    # --- injections
 
-    def count_strikes(self) -> int:
+    def count_injections(self) -> int:
         """Return how many faults have been injected."""
-        path = self.folder / STRUCK
+        path = self.folder / INJECTED
         return len(path.read_text().splitlines()) if path.exists() else 0
 
-    def note_strike(self, run_id: str) -> None:
+    def note_injection(self, run_id: str) -> None:
         """Note a fault that the trial itself has injected, from outside the process."""
-        with open(self.folder / STRUCK, "a") as file:
+        with open(self.folder / INJECTED, "a") as file:
             file.write(f"{run_id}\n")
 
-    def forget_strikes(self, expected: int) -> None:
+    def forget_injections(self, expected: int) -> None:
         """Forget the faults that only prepared what is tried."""
-        count = self.count_strikes()
-        self.promise(count == expected, f"{count} of {expected} jobs were killed beforehand")
-        (self.folder / STRUCK).unlink(missing_ok=True)
+        count = self.count_injections()
+        self.expect(count == expected, f"{count} of {expected} jobs were killed beforehand")
+        (self.folder / INJECTED).unlink(missing_ok=True)
 
     # --- processes
 
     def start(
-        self, seeds: Iterable[int], strikes: Strikes, script: str = "train", *overrides: str
+        self, seeds: Iterable[int], injections: Injections, script: str = "train", *overrides: str
     ) -> Start:
         """Start a sweep over these seeds, without waiting for it."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -225,19 +225,19 @@ class Trial:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=self._build_environment(strikes),
+                env=self._build_environment(injections),
                 cwd=self.folder,
                 start_new_session=True,
             )
         return Start(process, console, logs)
 
-    def _build_environment(self, strikes: Strikes) -> dict[str, str]:
+    def _build_environment(self, injections: Injections) -> dict[str, str]:
         scratch = self.folder.with_name("tmp")
         scratch.mkdir(exist_ok=True)
         settings = {
             "root": str(self.root),
-            "strikes": {self.ids[seed]: strike for seed, strike in strikes.items()},
-            "broken": self.broken,
+            "injections": {self.ids[seed]: injection for seed, injection in injections.items()},
+            "disabled_safeguard": self.disabled_safeguard,
         }
         return os.environ | {
             "FAULTS": json.dumps(settings),
@@ -248,10 +248,10 @@ class Trial:
         }
 
     def run(
-        self, seeds: Sequence[int], strikes: Strikes | None = None, script: str = "train"
+        self, seeds: Sequence[int], injections: Injections | None = None, script: str = "train"
     ) -> Start:
         """Start a sweep and wait until all its processes have ended. Raises Lost."""
-        start = self.start(seeds, strikes or {}, script)
+        start = self.start(seeds, injections or {}, script)
         self.wait(start, TIMEOUT_S * (1 + len(seeds) / 10))
         return start
 

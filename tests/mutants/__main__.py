@@ -1,7 +1,7 @@
 """Mutate a sample of the code that decides numbers, and count the mutants that the tests detect.
 
     make mutants                            300 mutants, seed 0: under an hour on two cores
-    make mutants COUNT=20 ONLY=analysis     20 mutants of the files whose path begins with this
+    make mutants COUNT=20 ONLY=analysis     20 mutants of files whose path begins with `analysis`
 
 Prints how many are detected in each module, and writes the others to build/mutants.txt.
 """
@@ -22,8 +22,8 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from operators import Mutant, changes_of
-from tests_of import TESTS
+from operators import Mutant, list_changes
+from selected_tests import TESTS
 
 ROOT = Path(__file__).parents[2]
 COPIED = (
@@ -73,13 +73,13 @@ def read_equivalent() -> set[str]:
 
 def draw(paths: list[Path], count: int, seed: int) -> list[Mutant]:
     """Draw a sample of all mutants of these files, except those known to be equivalent."""
-    changes = [change for path in paths for change in changes_of(path)]
+    changes = [change for path in paths for change in list_changes(path)]
     random.Random(seed).shuffle(changes)
     equivalent = read_equivalent()
     mutants = (change.mutant() for change in changes)
     distinct = (mutant for mutant in mutants if format_mutant(mutant) not in equivalent)
     sample = list(islice(distinct, count))
-    print(f"{len(sample)} of {len(changes)} mutants", flush=True)
+    print(f"testing {len(sample)} of {len(changes)} mutants", flush=True)
     return sample
 
 
@@ -96,9 +96,9 @@ def prepare(parent: str) -> None:
         else:
             shutil.copy(source, folder / name)
     os.chdir(folder)
-    places = [str(folder / "src"), str(folder)]
-    sys.path[:0] = places
-    os.environ |= {"PYTHONPATH": os.pathsep.join(places), "PYTHONDONTWRITEBYTECODE": "1"}
+    paths = [str(folder / "src"), str(folder)]
+    sys.path[:0] = paths
+    os.environ |= {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
     sys.dont_write_bytecode = True
     import hydra  # noqa: F401
     import pandas  # noqa: F401
@@ -134,7 +134,7 @@ def _run_pytest(tests: str) -> None:
     code = 3
     try:
         os.setsid()
-        # a shell's background jobs ignore SIGINT
+        # A shell's background jobs ignore SIGINT.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         silence = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
@@ -143,8 +143,8 @@ def _run_pytest(tests: str) -> None:
 
         options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
         options += ["-m", "not slow and not cluster"]
-        places = [str(path) for pattern in tests.split() for path in sorted(Path().glob(pattern))]
-        code = int(pytest.main([*options, f"--basetemp={Path.cwd()}/tmp", *places]))
+        paths = [str(path) for pattern in tests.split() for path in sorted(Path().glob(pattern))]
+        code = int(pytest.main([*options, f"--basetemp={Path.cwd()}/tmp", *paths]))
     finally:
         os._exit(code)
 
@@ -175,7 +175,7 @@ def measure(sample: list[Mutant], workers: int) -> Iterator[tuple[Mutant, bool]]
     context = multiprocessing.get_context("fork")
     with (
         tempfile.TemporaryDirectory(prefix="mutants-") as folder,
-        # not a Pool, whose daemons could not have children
+        # Not a Pool, whose daemons could not have children.
         ProcessPoolExecutor(workers, context, prepare, (folder,)) as pool,
     ):
         timeouts = {}
@@ -188,7 +188,7 @@ def measure(sample: list[Mutant], workers: int) -> Iterator[tuple[Mutant, bool]]
         yield from pool.map(run_mutant, jobs)
 
 
-def print_shares(detections: dict[Path, list[bool]]) -> None:
+def print_detection_rates(detections: dict[Path, list[bool]]) -> None:
     """Print how many mutants are detected, by module and in total."""
     for path, results in sorted(detections.items()):
         print(f"{sum(results):4} of {len(results):4} detected  {path.relative_to(ROOT)}")
@@ -212,12 +212,10 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--count", type=int, default=300, help="mutants in the sample")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the sample")
-    parser.add_argument(
-        "--only", default="", help="the beginning of the paths of the files to mutate"
-    )
-    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--count", type=int, default=300, help="number of mutants in the sample")
+    parser.add_argument("--seed", type=int, default=0, help="seed from which the sample is drawn")
+    parser.add_argument("--only", default="", help="mutate only files whose path begins with this")
+    parser.add_argument("--workers", type=int, default=2, help="number of worker processes")
     return parser.parse_args()
 
 
@@ -233,7 +231,7 @@ def main() -> None:
         if sys.stdout.isatty():
             print(f"\r{number} done, {len(survivors)} not detected", end="", flush=True)
     print()
-    print_shares(detections)
+    print_detection_rates(detections)
     write_survivors(survivors)
 
 

@@ -44,7 +44,7 @@ class Change:
         return Mutant(self.path, self.line, mutated.code)
 
 
-def changes_of(path: Path) -> list[Change]:
+def list_changes(path: Path) -> list[Change]:
     """Return all changes of a file, in the order of its nodes."""
     wrapper = MetadataWrapper(cst.parse_module(path.read_text()))
     positions = wrapper.resolve(PositionProvider)

@@ -54,7 +54,7 @@ def test_every_kind_of_fault_is_survived(tmp_path):
     ],
 )
 def test_disabled_safeguard_is_noticed(tmp_path, safeguard, kind, messages):
-    trial = run_trial(tmp_path, "--each", "6", "--broken", safeguard, "--kinds", kind)
+    trial = run_trial(tmp_path, "--each", "6", "--disable-safeguard", safeguard, "--kinds", kind)
     assert trial.returncode == 1
     assert f"lost: {kind}: " in trial.stdout
     for message in messages:

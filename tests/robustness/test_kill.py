@@ -28,7 +28,7 @@ from tests.support import fault_shim
 
 SNAPSHOT = f"{SNAPSHOTS_DIR}/00000006.pt"
 FINISHED_FILES = [RUN_FILE, METRICS_FILE, DONE_FILE, WEIGHTS_FILE, SNAPSHOT]
-STEP = 24  # the fast tests strike at every twenty-fourth call
+STEP = 24  # the fast tests inject faults at every twenty-fourth call
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +173,7 @@ FAST_ERRORS = 2
 )
 def test_failing_disk_fails_the_run_in_one_line(tiny, tmp_path, undisturbed, error, step):
     """Some write and all later ones fail. Once the disk works again, the same command resumes."""
-    number, has_failed = 1 + error % 16, True  # each error strikes at other calls
+    number, has_failed = 1 + error % 16, True  # each error is injected at other calls
     failures = 0
     while has_failed:
         config = tiny(f"record_root={tmp_path / str(number)}")

@@ -16,9 +16,9 @@ HTML = "<script>alert('x')</script>\"</pre>{{7*7}}"
 
 
 @pytest.fixture(scope="module")
-def planted(frame_of, tmp_path_factory):
+def planted(build_frame, tmp_path_factory):
     """A report of a frame with planted text, in a folder with a planted list of files."""
-    frame = frame_of(
+    frame = build_frame(
         {"plain": {20: [1.5, 1.7], 56: [51.0, 53.0]}, "residual": {20: [0.9, 0.7]}}, ended_at=None
     )
     texts = {
@@ -82,8 +82,8 @@ def test_a_planted_list_of_files_removes_no_other_file(planted):
         assert path.read_text() == "precious"
 
 
-def test_the_verdicts_say_when_runs_diverged(frame_of):
-    frame = frame_of({"plain": {20: [1.0, 2.0], 56: [5.0, 90.0]}}, ended_at=None)
+def test_the_verdicts_say_when_runs_diverged(build_frame):
+    frame = build_frame({"plain": {20: [1.0, 2.0], 56: [5.0, 90.0]}}, ended_at=None)
     frame.runs.loc[3, ["state", "ended_at"]] = ["diverged", 9]
     notes = judge(frame.runs, 2.0)[0].notes
     assert (

@@ -1,8 +1,8 @@
 """Inject a fault into a training process, before a chosen call that accesses the disk.
 
 The pool's fork server preloads this module (`hydra.launcher.preload`) if a sweep is to have faults.
-The environment variable FAULTS says which: {"root": record root, "strikes": {run id: [fault, number
-of the call]}, "broken": a safeguard to disable, or null}. The project itself is unaware of it.
+The environment variable FAULTS says which: {"root": record root, "injections": {run id: [fault,
+number of the call]}, "disabled_safeguard": its name, or null}. The project itself is unaware of it.
 """
 
 import errno
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.support.watched_disk import Call, WatchedDisk
 
-STRUCK = "struck"  # file: the id of each run that a fault has hit, one line per fault
+INJECTED = "injected"  # file: the id of each run that was hit, one line per fault
 BALLAST = "ballast"  # file that fills the file system of the record root
 RELEASED = "released-"  # prefix of the file that releases a held run
 HOLD_TIMEOUT_S = 20.0
@@ -28,33 +28,34 @@ class FaultyDisk(WatchedDisk):
     """Counts the calls of each run, and injects its fault before the chosen call.
 
     Attributes:
-        strikes: for each run id the fault and the number of the call, from 1 on.
+        injections: for each run id the fault and the number of the call, counted from 1.
         count: how many calls of each run have been counted.
-        error: the errno with which every further call of a struck run fails; None: none fails.
+        error: the errno with which every further call of a run that was hit fails, or None if none
+            fails.
     """
 
     def __init__(
-        self, root: Path, strikes: dict[str, tuple[str, int]], fsync_works: bool = True
+        self, root: Path, injections: dict[str, tuple[str, int]], fsync_works: bool = True
     ) -> None:
         super().__init__(root, fsync_works)
-        self.strikes = strikes
+        self.injections = injections
         self.count: Counter[str] = Counter()
         self.error: int | None = None
 
     def before_call(self, call: Call) -> None:
-        run = self.run_of(call)
-        fault, number = self.strikes.get(run, ("", 0))
+        run = self.find_run(call)
+        fault, number = self.injections.get(run, ("", 0))
         is_counted = COUNTED.get(fault, changes_the_disk)
         if is_counted(self, call):
             self.count[run] += 1
             if self.count[run] == number:
-                with open(self.root.parent / STRUCK, "a") as file:
+                with open(self.root.parent / INJECTED, "a") as file:
                     file.write(f"{run}\n")
                 FAULTS[fault](self, call)
-        if self.error is not None and run in self.strikes:
+        if self.error is not None and run in self.injections:
             raise OSError(self.error, os.strerror(self.error), str(call[1]))
 
-    def run_of(self, call: Call) -> str:
+    def find_run(self, call: Call) -> str:
         """Return the id of the run whose file the call concerns."""
         parts = call[1].relative_to(self.root).parts
         return parts[0] if parts else ""
@@ -150,7 +151,7 @@ def fill_disk(disk: FaultyDisk, _: Call) -> None:
 
 
 def fail(disk: FaultyDisk, call: Call, error: int, is_permanent: bool) -> None:
-    """Fail the call; a write has by then written half of its content."""
+    """Fail the call; if it is a write, half of its content is written first."""
     name, path, args = call
     if name == "write":
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
@@ -162,7 +163,7 @@ def fail(disk: FaultyDisk, call: Call, error: int, is_permanent: bool) -> None:
 
 def hold(disk: FaultyDisk, call: Call) -> None:
     """Wait until another process is known to wait for the same run."""
-    released = disk.root.parent / f"{RELEASED}{disk.run_of(call)}"
+    released = disk.root.parent / f"{RELEASED}{disk.find_run(call)}"
     deadline = time.monotonic() + HOLD_TIMEOUT_S
     while not released.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -177,9 +178,9 @@ ERRORS = {
     "EIO": (errno.EIO, False),
     "ENOSPC": (errno.ENOSPC, False),
     "EACCES": (errno.EACCES, False),
-    "EIO from then on": (errno.EIO, True),
-    "ENOSPC from then on": (errno.ENOSPC, True),
-    "EACCES from then on": (errno.EACCES, True),
+    "permanent EIO": (errno.EIO, True),
+    "permanent ENOSPC": (errno.ENOSPC, True),
+    "permanent EACCES": (errno.EACCES, True),
 }
 # Arguments of `undo`: a disk may have written only part of its cache, in any order.
 POWER_CUTS: dict[str, dict[str, bool]] = {
@@ -214,14 +215,16 @@ COUNTED: dict[str, Callable[[FaultyDisk, Call], bool]] = {
 def install() -> None:
     """Watch the disk of this process, and inject the faults that the environment requests."""
     settings = json.loads(os.environ["FAULTS"])
-    strikes = {run: (fault, number) for run, (fault, number) in settings["strikes"].items()}
-    broken = settings["broken"]
-    FaultyDisk(Path(settings["root"]), strikes, fsync_works=broken != "fsync").install()
-    if broken:
+    injections = {run: (fault, number) for run, (fault, number) in settings["injections"].items()}
+    disabled_safeguard = settings["disabled_safeguard"]
+    FaultyDisk(
+        Path(settings["root"]), injections, fsync_works=disabled_safeguard != "fsync"
+    ).install()
+    if disabled_safeguard:
         # Imported here because it imports the project, which takes time that other processes save.
         from tests.support.disabled_safeguards import disable
 
-        disable(broken)
+        disable(disabled_safeguard)
 
 
 if "FAULTS" in os.environ:

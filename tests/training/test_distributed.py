@@ -125,7 +125,7 @@ def test_two_processes_write_one_record_once(shared):
 @pytest.mark.parametrize("victim", [0, 1])
 def test_run_resumes_after_one_process_is_killed(shared, victim):
     overrides, record, expected = shared
-    status, output = torchrun(__file__, "strike", victim, "SIGKILL", *overrides)
+    status, output = torchrun(__file__, "inject_signal", victim, "SIGKILL", *overrides)
     assert status != 0
     end = record.valid_prefix(ATTEMPTS_FILE)[-1]
     if victim == 1:  # the main process survives, and records the end of the attempt
@@ -144,7 +144,7 @@ def test_run_resumes_after_one_process_is_killed(shared, victim):
 @pytest.mark.slow
 def test_all_processes_stop_at_the_same_iteration(shared):
     overrides, record, expected = shared
-    status, output = torchrun(__file__, "strike", 1, "SIGTERM", *overrides)
+    status, output = torchrun(__file__, "inject_signal", 1, "SIGTERM", *overrides)
     assert status != 0
     end = record.valid_prefix(ATTEMPTS_FILE)[-1]
     assert (end[OUTCOME], end["iteration"]) == ("interrupted", 6)
@@ -183,19 +183,19 @@ def losses(folder, *overrides):
         Path(folder, f"{group.shard.rank}.pt").write_bytes(serialization.dump(result))
 
 
-def strike(victim, kind, *overrides):
+def inject_signal(victim, kind, *overrides):
     """Run train.py, but send one process a signal before its sixth update."""
     step = Trainer.step
 
-    def struck(trainer):
+    def step_and_signal(trainer):
         if trainer.iteration == 5 and os.environ["RANK"] == victim:
             os.kill(os.getpid(), signal.Signals[kind])
         step(trainer)
 
-    Trainer.step = struck
+    Trainer.step = step_and_signal
     sys.argv = [TRAIN, *overrides]
     runpy.run_path(TRAIN, run_name="__main__")
 
 
 if __name__ == "__main__":
-    {"losses": losses, "strike": strike}[sys.argv[1]](*sys.argv[2:])
+    {"losses": losses, "inject_signal": inject_signal}[sys.argv[1]](*sys.argv[2:])
