@@ -78,6 +78,6 @@ def make_model() -> Callable[..., Model]:
 
 
 @pytest.fixture(scope="session")
-def frame_of() -> Callable[..., Frame]:
+def build_frame() -> Callable[..., Frame]:
     """Return `make_frame`."""
     return make_frame

@@ -291,9 +291,9 @@ def test_metrics_in_code_exist(document):
             assert span in METRICS, f"{document}: {span} is no metric"
 
 
-def test_every_main_claim_and_verdict_is_documented(frame_of):
+def test_every_main_claim_and_verdict_is_documented(build_frame):
     page = read_document("docs/verdicts.md")
-    for claim in judge(frame_of({"plain": {20: [1.0]}}).runs, margin=2.0):
+    for claim in judge(build_frame({"plain": {20: [1.0]}}).runs, margin=2.0):
         assert f"\n| {claim.name} | " in page
     for verdict in Verdict:
         assert f"\n| {verdict} | " in page

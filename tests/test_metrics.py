@@ -53,7 +53,7 @@ def test_unknown_metric_of_a_known_group_is_read():
     )
 
 
-def rows_of(config):
+def train_to_rows(config):
     """Return the configuration as in run.json, and the rows that training writes."""
     assert train(config) is State.DONE
     record = locate_run(config).record
@@ -78,7 +78,7 @@ def rows_of(config):
     ids=["plain", "warm-up", "held-out images"],
 )
 def test_rows_hold_the_metrics_whose_condition_holds(tiny, overrides, conditional):
-    config, rows = rows_of(tiny("probes=none", *overrides))
+    config, rows = train_to_rows(tiny("probes=none", *overrides))
     assert len(rows) == 3
     for row in rows:
         expected = set()

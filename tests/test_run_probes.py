@@ -46,7 +46,7 @@ def done(tiny):
     return train_tiny
 
 
-def probes_of(record):
+def list_probes(record):
     """Return (probe, iteration) of each row."""
     return [(row["probe"], row["iteration"]) for row in record.valid_prefix(PROBES_FILE)]
 
@@ -55,7 +55,7 @@ def test_missing_probes_are_taken_once(done):
     config, record = done()
     during = record.read(PROBES_FILE)
     assert run_probes(config) == "explained"
-    assert probes_of(record)[8:] == [
+    assert list_probes(record)[8:] == [
         ("identity", 0), ("shattering", 0), ("paths", 0),
         ("identity", 6),
         ("identity", 12), ("shattering", 12), ("lesions", 12), ("paths", 12),

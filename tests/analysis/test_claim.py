@@ -28,11 +28,11 @@ UNKNOWN = Difference(math.nan, math.nan, math.nan)
 
 
 @pytest.fixture
-def residual_runs(frame_of):
+def residual_runs(build_frame):
     """Return a function from {depth: training errors} to the runs of each depth."""
 
     def build(errors, **columns):
-        return group_by_depth(frame_of({"residual": errors}, **columns).runs, "residual")
+        return group_by_depth(build_frame({"residual": errors}, **columns).runs, "residual")
 
     return build
 
@@ -169,9 +169,9 @@ def test_resolution_is_the_largest_known_step(residual_runs):
 
 
 @pytest.mark.parametrize("known", ["first", "second"])
-def test_step_of_either_group_counts(frame_of, known):
+def test_step_of_either_group_counts(build_frame, known):
     """Equal errors leave no spread; they are known to the larger step of the two groups."""
-    frame = frame_of({"plain": {20: [1.0, 1.0], 56: [3.0, 3.0]}})
+    frame = build_frame({"plain": {20: [1.0, 1.0], 56: [3.0, 3.0]}})
     deep, shallow = (frame.runs[frame.runs["depth"] == depth] for depth in (56, 20))
     steps = {"first": (0.5, float("nan")), "second": (float("nan"), 0.5)}[known]
     difference = training_error_difference(

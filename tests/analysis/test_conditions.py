@@ -17,7 +17,7 @@ OTHER_WARMUP = WARMUP | {"max_iterations": 2000}
 BY_ERROR = WARMUP | {"max_iterations": None}
 
 
-def config_of(warmup=None, **keys):
+def build_config_columns(warmup=None, **keys):
     """Return columns of a configuration; `warmup` is a group of keys, or None."""
     group = {f"config.schedule.warmup.{key}": value for key, value in (warmup or {}).items()}
     return {
@@ -28,17 +28,17 @@ def config_of(warmup=None, **keys):
 
 
 @pytest.fixture
-def joined(frame_of):
+def joined(build_frame):
     """(name, families, columns) triples -> one frame of all their runs; ids begin with the name."""
 
     def join(*sets):
-        frames = [frame_of(errors, **columns) for _, errors, columns in sets]
+        frames = [build_frame(errors, **columns) for _, errors, columns in sets]
         return join_frames(frames, [name for name, _, _ in sets])
 
     return join
 
 
-def networks_of(frame):
+def list_networks(frame):
     """Return the networks of each condition, such as `warm:residual-110`, without their seeds."""
     conditions = []
     for _, condition in split_by_condition(frame):
@@ -49,14 +49,14 @@ def networks_of(frame):
     return conditions
 
 
-def run_ids_of(frame):
+def collect_run_ids(frame):
     """Return the ids of all runs that belong to a condition."""
     return set().union(*(condition.runs["run_id"] for _, condition in split_by_condition(frame)))
 
 
 def assert_no_seed_is_repeated(frame):
     """Every run is in a condition, and no condition has two runs of one network and seed."""
-    assert run_ids_of(frame) == set(frame.runs["run_id"])
+    assert collect_run_ids(frame) == set(frame.runs["run_id"])
     for _, condition in split_by_condition(frame):
         assert not condition.runs.duplicated(["family", "depth", "seed"]).any()
 
@@ -64,11 +64,15 @@ def assert_no_seed_is_repeated(frame):
 def test_warmup_that_is_off_is_another_condition(joined):
     """Averaging over both would contradict 'no degradation' by 30 points."""
     frame = joined(
-        ("cold", {"residual": {20: [0.5, 0.6, 0.7], 110: [60.0, 61.0, 62.0]}}, config_of()),
-        ("warm", {"residual": {110: [0.4, 0.5, 0.6]}}, config_of(WARMUP)),
+        (
+            "cold",
+            {"residual": {20: [0.5, 0.6, 0.7], 110: [60.0, 61.0, 62.0]}},
+            build_config_columns(),
+        ),
+        ("warm", {"residual": {110: [0.4, 0.5, 0.6]}}, build_config_columns(WARMUP)),
     )
     assert_no_seed_is_repeated(frame)
-    assert networks_of(frame) == [
+    assert list_networks(frame) == [
         ["cold:residual-20", "warm:residual-110"],
         ["cold:residual-110", "cold:residual-20"],
     ]
@@ -87,9 +91,13 @@ def test_networks_too_shallow_for_a_warmup_join_those_with_one(joined):
         (
             "short",
             {"plain": {20: [1.0, 2.0], 56: [5.0, 6.0]}, "residual": {20: [1.0, 1.0]}},
-            config_of(),
+            build_config_columns(),
         ),
-        ("warm", {"plain": {110: [60.0, 70.0]}, "residual": {110: [0.5, 0.6]}}, config_of(WARMUP)),
+        (
+            "warm",
+            {"plain": {110: [60.0, 70.0]}, "residual": {110: [0.5, 0.6]}},
+            build_config_columns(WARMUP),
+        ),
     )
     assert find_varying_keys(frame.runs) == []
     assert [label for label, _ in split_by_condition(frame)] == [""]
@@ -98,11 +106,11 @@ def test_networks_too_shallow_for_a_warmup_join_those_with_one(joined):
 @pytest.mark.parametrize("depth", [56, 110])
 def test_deep_network_without_warmup_has_it_switched_off(joined, depth):
     frame = joined(
-        ("cold", {"residual": {20: [1.0], depth: [1.0]}}, config_of()),
-        ("warm", {"residual": {56: [0.5], 110: [0.5]}}, config_of(WARMUP)),
+        ("cold", {"residual": {20: [1.0], depth: [1.0]}}, build_config_columns()),
+        ("warm", {"residual": {56: [0.5], 110: [0.5]}}, build_config_columns(WARMUP)),
     )
     assert_no_seed_is_repeated(frame)
-    assert networks_of(frame) == [
+    assert list_networks(frame) == [
         ["cold:residual-20", "warm:residual-110", "warm:residual-56"],
         sorted(["cold:residual-20", f"cold:residual-{depth}"]),
     ]
@@ -111,12 +119,12 @@ def test_deep_network_without_warmup_has_it_switched_off(joined, depth):
 def test_warmups_of_different_lengths_are_separate(joined):
     """The shallow networks belong to both conditions."""
     frame = joined(
-        ("short", {"residual": {20: [1.0]}}, config_of()),
-        ("one", {"residual": {110: [0.5]}}, config_of(WARMUP)),
-        ("other", {"residual": {110: [0.6]}}, config_of(OTHER_WARMUP)),
+        ("short", {"residual": {20: [1.0]}}, build_config_columns()),
+        ("one", {"residual": {110: [0.5]}}, build_config_columns(WARMUP)),
+        ("other", {"residual": {110: [0.6]}}, build_config_columns(OTHER_WARMUP)),
     )
     assert_no_seed_is_repeated(frame)
-    assert networks_of(frame) == [
+    assert list_networks(frame) == [
         ["one:residual-110", "short:residual-20"],
         ["other:residual-110", "short:residual-20"],
     ]
@@ -125,13 +133,13 @@ def test_warmups_of_different_lengths_are_separate(joined):
 def test_null_inside_a_warmup_is_a_value(joined):
     """A warm-up without a limit differs from one that ends after 400 iterations at the latest."""
     frame = joined(
-        ("short", {"residual": {20: [1.0]}}, config_of()),
-        ("limited", {"residual": {110: [0.5]}}, config_of(WARMUP)),
-        ("open", {"residual": {110: [0.6]}}, config_of(BY_ERROR)),
+        ("short", {"residual": {20: [1.0]}}, build_config_columns()),
+        ("limited", {"residual": {110: [0.5]}}, build_config_columns(WARMUP)),
+        ("open", {"residual": {110: [0.6]}}, build_config_columns(BY_ERROR)),
     )
     assert find_varying_keys(frame.runs) == ["config.schedule.warmup.max_iterations"]
     assert_no_seed_is_repeated(frame)
-    assert networks_of(frame) == [
+    assert list_networks(frame) == [
         ["limited:residual-110", "short:residual-20"],
         ["open:residual-110", "short:residual-20"],
     ]
@@ -140,12 +148,16 @@ def test_null_inside_a_warmup_is_a_value(joined):
 def test_depth_of_a_warmup_may_differ_between_rates(joined):
     """It applies to 110 or more layers at rate 0.1 (56 are too few), and to 56 or more at 0.2."""
     frame = joined(
-        ("a", {"residual": {56: [1.0]}}, config_of(**{"optim.lr": 0.1})),
-        ("a", {"residual": {110: [0.5]}}, config_of(WARMUP, **{"optim.lr": 0.1})),
-        ("b", {"residual": {56: [1.0], 110: [0.5]}}, config_of(WARMUP, **{"optim.lr": 0.2})),
+        ("a", {"residual": {56: [1.0]}}, build_config_columns(**{"optim.lr": 0.1})),
+        ("a", {"residual": {110: [0.5]}}, build_config_columns(WARMUP, **{"optim.lr": 0.1})),
+        (
+            "b",
+            {"residual": {56: [1.0], 110: [0.5]}},
+            build_config_columns(WARMUP, **{"optim.lr": 0.2}),
+        ),
     )
     assert_no_seed_is_repeated(frame)
-    assert networks_of(frame) == [
+    assert list_networks(frame) == [
         ["a:residual-110", "a:residual-56"],
         ["b:residual-110", "b:residual-56"],
     ]
@@ -156,12 +168,12 @@ def test_depth_of_a_warmup_may_differ_between_rates(joined):
 
 def test_warmup_at_one_rate_only_is_no_rate_comparison(joined):
     frame = joined(
-        ("a", {"residual": {20: [1.0], 110: [1.0]}}, config_of(**{"optim.lr": 0.1})),
-        ("b", {"residual": {20: [1.0]}}, config_of(**{"optim.lr": 0.2})),
-        ("b", {"residual": {110: [0.5]}}, config_of(WARMUP, **{"optim.lr": 0.2})),
+        ("a", {"residual": {20: [1.0], 110: [1.0]}}, build_config_columns(**{"optim.lr": 0.1})),
+        ("b", {"residual": {20: [1.0]}}, build_config_columns(**{"optim.lr": 0.2})),
+        ("b", {"residual": {110: [0.5]}}, build_config_columns(WARMUP, **{"optim.lr": 0.2})),
     )
     assert_no_seed_is_repeated(frame)
-    assert networks_of(frame) == [
+    assert list_networks(frame) == [
         ["a:residual-110", "a:residual-20"],
         ["b:residual-110", "b:residual-20"],
     ]
@@ -171,19 +183,19 @@ def test_warmup_at_one_rate_only_is_no_rate_comparison(joined):
 def test_constructed_network_has_no_warmup_at_any_depth(joined):
     """It has no shortcut either, and belongs to the conditions with and without a warm-up."""
     frame = joined(
-        ("short", {"plain": {20: [1.0]}}, config_of()),
-        ("warm", {"plain": {110: [60.0]}}, config_of(WARMUP)),
-        ("grown", {"constructed": {110: [1.0]}}, config_of()),
+        ("short", {"plain": {20: [1.0]}}, build_config_columns()),
+        ("warm", {"plain": {110: [60.0]}}, build_config_columns(WARMUP)),
+        ("grown", {"constructed": {110: [1.0]}}, build_config_columns()),
     )
     assert find_varying_keys(frame.runs) == []
     cold = joined(
-        ("short", {"plain": {20: [1.0]}}, config_of()),
-        ("cold", {"plain": {110: [60.0]}}, config_of()),
-        ("warm", {"plain": {110: [60.0]}}, config_of(WARMUP)),
-        ("grown", {"constructed": {110: [1.0]}}, config_of()),
+        ("short", {"plain": {20: [1.0]}}, build_config_columns()),
+        ("cold", {"plain": {110: [60.0]}}, build_config_columns()),
+        ("warm", {"plain": {110: [60.0]}}, build_config_columns(WARMUP)),
+        ("grown", {"constructed": {110: [1.0]}}, build_config_columns()),
     )
     assert_no_seed_is_repeated(cold)
-    assert networks_of(cold) == [
+    assert list_networks(cold) == [
         ["grown:constructed-110", "short:plain-20", "warm:plain-110"],
         ["cold:plain-110", "grown:constructed-110", "short:plain-20"],
     ]
@@ -195,12 +207,20 @@ def test_constructed_networks_of_other_parents_are_separate(joined):
     Networks trained from scratch belong to both conditions.
     """
     frame = joined(
-        ("scratch", {"plain": {20: [1.0], 110: [60.0]}}, config_of()),
-        ("one", {"constructed": {116: [1.0]}}, config_of(**{"parent.schedule.warmup.lr": 0.01})),
-        ("other", {"constructed": {116: [2.0]}}, config_of(**{"parent.schedule.warmup.lr": 0.02})),
+        ("scratch", {"plain": {20: [1.0], 110: [60.0]}}, build_config_columns()),
+        (
+            "one",
+            {"constructed": {116: [1.0]}},
+            build_config_columns(**{"parent.schedule.warmup.lr": 0.01}),
+        ),
+        (
+            "other",
+            {"constructed": {116: [2.0]}},
+            build_config_columns(**{"parent.schedule.warmup.lr": 0.02}),
+        ),
     )
     assert_no_seed_is_repeated(frame)
-    assert networks_of(frame) == [
+    assert list_networks(frame) == [
         ["one:constructed-116", "scratch:plain-110", "scratch:plain-20"],
         ["other:constructed-116", "scratch:plain-110", "scratch:plain-20"],
     ]
@@ -211,8 +231,8 @@ def test_constructed_networks_of_other_parents_are_separate(joined):
 )
 def test_null_is_a_value_in_every_other_group(joined, group):
     frame = joined(
-        ("with", {"residual": {20: [1.0], 110: [1.0]}}, config_of(**{group: 6})),
-        ("without", {"residual": {20: [1.0], 110: [1.0]}}, config_of()),
+        ("with", {"residual": {20: [1.0], 110: [1.0]}}, build_config_columns(**{group: 6})),
+        ("without", {"residual": {20: [1.0], 110: [1.0]}}, build_config_columns()),
     )
     assert_no_seed_is_repeated(frame)
     assert len(split_by_condition(frame)) == 2
@@ -228,14 +248,14 @@ def test_plain_networks_join_every_shortcut_and_warmup(joined):
         (
             "cold",
             {"plain": {20: [1.0], 110: [60.0]}, "residual": {20: [1.0], 110: [1.0]}},
-            config_of(),
+            build_config_columns(),
         ),
-        ("cold B", {"residual": {20: [1.0], 110: [1.0]}}, config_of() | shortcuts),
-        ("warm", {"plain": {110: [60.0]}, "residual": {110: [1.0]}}, config_of(WARMUP)),
-        ("warm B", {"residual": {110: [1.0]}}, config_of(WARMUP) | shortcuts),
+        ("cold B", {"residual": {20: [1.0], 110: [1.0]}}, build_config_columns() | shortcuts),
+        ("warm", {"plain": {110: [60.0]}, "residual": {110: [1.0]}}, build_config_columns(WARMUP)),
+        ("warm B", {"residual": {110: [1.0]}}, build_config_columns(WARMUP) | shortcuts),
     )
     assert_no_seed_is_repeated(frame)
-    conditions = networks_of(frame)
+    conditions = list_networks(frame)
     assert len(conditions) == 4
     for networks in conditions:
         names = {network.split(":")[1] for network in networks}
@@ -286,19 +306,19 @@ def test_missing_runs_have_a_condition_too(tmp_path):
     ]
 
 
-def test_every_run_belongs_to_a_condition(frame_of):
+def test_every_run_belongs_to_a_condition(build_frame):
     """A plain network fits any shortcut, but no residual network has this one's rate."""
     errors = {"plain": {20: [1.0]}, "residual": {20: [1.0, 2.0]}}
-    frame = frame_of(errors, **{"config.optim.lr": 0.1})
+    frame = build_frame(errors, **{"config.optim.lr": 0.1})
     residual = frame.runs["family"] == "residual"
     frame.runs.loc[residual, "config.model.shortcut"] = ["A", "B"]
     frame.runs.loc[~residual, "config.optim.lr"] = 0.01
     assert len(split_by_condition(frame)) == 3
-    assert run_ids_of(frame) == set(frame.runs["run_id"])
+    assert collect_run_ids(frame) == set(frame.runs["run_id"])
 
 
-def test_null_is_a_value_like_any_other(frame_of):
-    frame = frame_of({"plain": {20: [1.0, 2.0]}}, **{"config.data.size": None})
+def test_null_is_a_value_like_any_other(build_frame):
+    frame = build_frame({"plain": {20: [1.0, 2.0]}}, **{"config.data.size": None})
     frame.runs["config.data.size"] = [None, 32]
     labels = [label for label, _ in split_by_condition(frame)]
     assert sorted(labels) == ["image size 32", "original image size"]

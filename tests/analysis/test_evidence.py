@@ -19,9 +19,9 @@ DIFFERENCE = Difference(3.0, 1.0, 4.0)  # t(0.95) = 2.132, t(0.975) = 2.776
 
 
 @pytest.fixture
-def runs(frame_of):
+def runs(build_frame):
     """The runs of two depths, three seeds each."""
-    frame = frame_of({"residual": {20: [1.0, 2.0, 4.0], 56: [7.0, 5.5, 9.0]}})
+    frame = build_frame({"residual": {20: [1.0, 2.0, 4.0], 56: [7.0, 5.5, 9.0]}})
     return group_by_depth(frame.runs, "residual")
 
 

@@ -29,8 +29,8 @@ def ax():
     return Figure().subplots()
 
 
-def test_runs_are_points_and_lines_are_means(frame_of, ax):
-    error_vs_depth.draw(frame_of(ERRORS), ax, "train/clean_error")
+def test_runs_are_points_and_lines_are_means(build_frame, ax):
+    error_vs_depth.draw(build_frame(ERRORS), ax, "train/clean_error")
     lines = heights_by_label(ax)
     errors = []
     for family, depths in ERRORS.items():
@@ -41,8 +41,8 @@ def test_runs_are_points_and_lines_are_means(frame_of, ax):
     assert lines["chance (90 %)"] == pytest.approx([90, 90])
 
 
-def test_bars_are_student_intervals(frame_of, ax):
-    error_vs_depth.draw(frame_of(ERRORS), ax, "train/clean_error")
+def test_bars_are_student_intervals(build_frame, ax):
+    error_vs_depth.draw(build_frame(ERRORS), ax, "train/clean_error")
     expected = []
     for depths in ERRORS.values():
         intervals = [student_interval(values) for values in depths.values()]
@@ -50,8 +50,8 @@ def test_bars_are_student_intervals(frame_of, ax):
     assert np.allclose(error_bars(ax), sorted(expected))
 
 
-def test_diverged_run_is_a_cross_at_chance(frame_of, ax):
-    frame = frame_of(ERRORS)
+def test_diverged_run_is_a_cross_at_chance(build_frame, ax):
+    frame = build_frame(ERRORS)
     frame.runs.loc[frame.runs["run_id"] == "plain-d110-s2", "state"] = "diverged"
     error_vs_depth.draw(frame, ax, "train/clean_error")
     crosses = [
@@ -68,15 +68,15 @@ def test_diverged_run_is_a_cross_at_chance(frame_of, ax):
 
 
 @pytest.fixture
-def frame_of_distinct_errors(frame_of):
+def build_distinct_frame(build_frame):
     """Return a function that builds a frame in which no two errors agree.
 
     The training error of the claims, the clean training error, the error before training and the
     test error all differ, and the test error falls where the others rise. Chance is 75 %.
     """
 
-    def build_frame(errors=ERRORS, **columns):
-        frame = frame_of(errors, chance=75.0, **columns)
+    def build_distinct(errors=ERRORS, **columns):
+        frame = build_frame(errors, chance=75.0, **columns)
         runs, curves = frame.runs, frame.curves
         runs["train/clean_error"] = runs[TRAINING_ERROR] / 2
         runs[TRAINING_ERROR_AT_START] = runs[TRAINING_ERROR] / 3
@@ -84,29 +84,29 @@ def frame_of_distinct_errors(frame_of):
         curves["test/error"] = 100 - 0.8 * curves[TRAINING_ERROR]
         return frame
 
-    return build_frame
+    return build_distinct
 
 
-def means_of(frame, family, column=TRAINING_ERROR, **where):
+def compute_means(frame, family, column=TRAINING_ERROR, **where):
     runs = frame.runs[frame.runs["family"] == family]
     for key, value in where.items():
         runs = runs[runs[key] == value]
     return runs.groupby("depth")[column].mean().tolist()
 
 
-def test_error_vs_depth_draws_the_named_column(frame_of_distinct_errors):
-    frame = frame_of_distinct_errors()
+def test_error_vs_depth_draws_the_named_column(build_distinct_frame):
+    frame = build_distinct_frame()
     for ax, column in zip(
         error_vs_depth.plot(frame).axes, (TRAINING_ERROR, "test/error"), strict=True
     ):
         lines = heights_by_label(ax)
         for family in ERRORS:
-            assert lines[f"{family} (mean)"] == pytest.approx(means_of(frame, family, column))
+            assert lines[f"{family} (mean)"] == pytest.approx(compute_means(frame, family, column))
         assert lines["chance (75 %)"] == pytest.approx([75, 75])
 
 
-def test_curves_are_thin_for_training_and_bold_for_test(frame_of_distinct_errors):
-    frame = frame_of_distinct_errors({"plain": ERRORS["plain"]})
+def test_curves_are_thin_for_training_and_bold_for_test(build_distinct_frame):
+    frame = build_distinct_frame({"plain": ERRORS["plain"]})
     (ax,) = learning_curves.plot(frame).axes
     for width, column in ((1.1, TRAINING_ERROR), (2.6, "test/error")):
         drawn = [line.get_ydata().tolist() for line in ax.lines if line.get_linewidth() == width]
@@ -115,8 +115,8 @@ def test_curves_are_thin_for_training_and_bold_for_test(frame_of_distinct_errors
     assert [75, 75] in [list(line.get_ydata()) for line in ax.lines]
 
 
-def test_error_vs_factor_draws_training_error(frame_of_distinct_errors, ax):
-    frame = frame_of_distinct_errors(
+def test_error_vs_factor_draws_training_error(build_distinct_frame, ax):
+    frame = build_distinct_frame(
         {"plain": {20: [1.0, 3.0, 30.0, 50.0]}, "residual": {20: [2.0, 4.0, 8.0, 6.0]}}
     )
     frame.runs["config.optim.lr"] = [0.1, 0.1, 0.01, 0.01] * 2
@@ -127,8 +127,8 @@ def test_error_vs_factor_draws_training_error(frame_of_distinct_errors, ax):
     assert lines["chance (75 %)"] == pytest.approx([75, 75])
 
 
-def test_learning_rate_map_ends_at_chance(frame_of_distinct_errors):
-    frame = frame_of_distinct_errors(
+def test_learning_rate_map_ends_at_chance(build_distinct_frame):
+    frame = build_distinct_frame(
         {"plain": {20: [1.0, 3.0, 30.0, 50.0], 56: [5.0, 7.0, 60.0, 62.0]}}
     )
     frame.runs["config.optim.lr"] = [0.1, 0.1, 0.01, 0.01] * 2
@@ -137,31 +137,35 @@ def test_learning_rate_map_ends_at_chance(frame_of_distinct_errors):
     assert image.get_clim() == (0, 75)
 
 
-def test_construction_draws_error_before_and_after(frame_of_distinct_errors):
-    frame = frame_of_distinct_errors({"plain": ERRORS["plain"], "constructed": ERRORS["residual"]})
+def test_construction_draws_error_before_and_after(build_distinct_frame):
+    frame = build_distinct_frame({"plain": ERRORS["plain"], "constructed": ERRORS["residual"]})
     whole, near = construction.plot(frame).axes
     for ax in (whole, near):
         lines = heights_by_label(ax)
         assert lines["constructed, before training"] == pytest.approx(
-            means_of(frame, "constructed", TRAINING_ERROR_AT_START)
+            compute_means(frame, "constructed", TRAINING_ERROR_AT_START)
         )
-        assert lines["constructed, after training"] == pytest.approx(means_of(frame, "constructed"))
-    assert heights_by_label(whole)["plain, from scratch"] == pytest.approx(means_of(frame, "plain"))
+        assert lines["constructed, after training"] == pytest.approx(
+            compute_means(frame, "constructed")
+        )
+    assert heights_by_label(whole)["plain, from scratch"] == pytest.approx(
+        compute_means(frame, "plain")
+    )
     assert heights_by_label(whole)["chance (75 %)"] == pytest.approx([75, 75])
 
 
-def test_test_error_has_the_scale_of_training_error(frame_of):
-    frame = frame_of(ERRORS)
+def test_test_error_has_the_scale_of_training_error(build_frame):
+    frame = build_frame(ERRORS)
     left, right = error_vs_depth.plot(frame).axes
     assert left.get_ylim() == right.get_ylim()
     assert [ax.get_title() for ax in (left, right)] == ["Training error (clean)", "Test error"]
     assert [tick.get_text() for tick in left.get_xticklabels()] == ["20", "56", "110"]
     means = right.lines[0].get_ydata()
-    assert means == pytest.approx(means_of(frame, "plain", "test/error"))
+    assert means == pytest.approx(compute_means(frame, "plain", "test/error"))
 
 
-def test_curves_are_means_over_seeds(frame_of, ax):
-    frame = frame_of(ERRORS)
+def test_curves_are_means_over_seeds(build_frame, ax):
+    frame = build_frame(ERRORS)
     learning_curves.draw(frame, ax, "plain")
     lines = [line.get_ydata() for line in ax.lines if len(line.get_ydata()) == 2]
     is_drawn = (frame.curves["family"] == "plain") & (frame.curves["depth"] == 20)
@@ -178,19 +182,19 @@ def test_depths_differ_in_colour_and_in_line_style():
     assert len({tuple(depth_style["color"]) for depth_style in styles}) == 5
 
 
-def test_same_frame_gives_the_same_files(frame_of, tmp_path):
+def test_same_frame_gives_the_same_files(build_frame, tmp_path):
     style.apply()
     files = [
-        style.save(error_vs_depth.plot(frame_of(ERRORS)), tmp_path / name) for name in ("a", "b")
+        style.save(error_vs_depth.plot(build_frame(ERRORS)), tmp_path / name) for name in ("a", "b")
     ]
     for first, second in zip(*files, strict=True):
         assert first.read_bytes() == second.read_bytes()
 
 
-def test_one_family_or_one_seed_is_drawn(frame_of):
+def test_one_family_or_one_seed_is_drawn(build_frame):
     for errors in ({"plain": {20: [1.0]}}, {"residual": {20: [1.0, 2.0], 56: [3.0, 4.0]}}):
-        error_vs_depth.plot(frame_of(errors))
-        learning_curves.plot(frame_of(errors))
+        error_vs_depth.plot(build_frame(errors))
+        learning_curves.plot(build_frame(errors))
 
 
 @pytest.mark.parametrize(("marks", "bitmaps"), [(500, 0), (501, 2)])
@@ -214,14 +218,14 @@ def test_svg_embeds_many_marks_as_a_bitmap(ax, tmp_path, marks, bitmaps):
         ),
     ],
 )
-def test_captions_of_a_condition_state_the_seeds(frame_of, errors, sentence):
-    figures = plot_condition(frame_of(errors))
+def test_captions_of_a_condition_state_the_seeds(build_frame, errors, sentence):
+    figures = plot_condition(build_frame(errors))
     assert list(figures) == ["error-against-depth", "error-against-iteration"]
     assert all(caption.endswith(sentence) for _, caption in figures.values())
 
 
-def test_mean_with_a_wide_interval_is_printed_within_the_axis(frame_of):
-    frame = frame_of({"residual": {20: [1.0, 90.0]}})
+def test_mean_with_a_wide_interval_is_printed_within_the_axis(build_frame):
+    frame = build_frame({"residual": {20: [1.0, 90.0]}})
     left, _ = error_vs_depth.plot(frame).axes
     lowest, highest = left.get_ylim()
     assert highest <= 105

@@ -26,15 +26,15 @@ def concat(*tables):
 
 
 @pytest.fixture
-def probed(frame_of):
+def probed(build_frame):
     """Tables of gradient flow -> a frame of three plain runs with these rows."""
     style.apply()
 
-    def build_frame(*tables):
-        frame = frame_of({"plain": {20: [1.0, 2.0, 3.0]}})
+    def build_probed_frame(*tables):
+        frame = build_frame({"plain": {20: [1.0, 2.0, 3.0]}})
         return replace(frame, probes={"gradient_flow": concat(*tables)})
 
-    return build_frame
+    return build_probed_frame
 
 
 def test_one_sample_size_is_selected_silently():

@@ -28,13 +28,13 @@ def judge_by_name(runs):
         ([7.0], Verdict.NOT_TESTED),
     ],
 )
-def test_each_verdict_can_be_reached(frame_of, errors, verdict):
-    (claim,) = judge_published(paper_frame(frame_of, {56: errors}).runs, 0.5)
+def test_each_verdict_can_be_reached(build_frame, errors, verdict):
+    (claim,) = judge_published(paper_frame(build_frame, {56: errors}).runs, 0.5)
     assert (claim.name, claim.verdict) == ("published residual-56", verdict)
 
 
-def test_exact_value_gets_a_student_interval(frame_of):
-    (claim,) = judge_published(paper_frame(frame_of, {56: RESIDUAL_56}).runs, 0.5)
+def test_exact_value_gets_a_student_interval(build_frame):
+    (claim,) = judge_published(paper_frame(build_frame, {56: RESIDUAL_56}).runs, 0.5)
     # t(0.975, 2) = 4.303; 4.303 * 0.1 / sqrt(3) = 0.248
     assert claim.decisive_line == (
         "ours 7.00 % minus 6.97 % (H15 table 6): +0.03 points,"
@@ -44,8 +44,8 @@ def test_exact_value_gets_a_student_interval(frame_of):
     assert "precision of our runs: bf16" in claim.notes
 
 
-def test_evidence_has_other_published_errors(frame_of):
-    (claim,) = judge_published(paper_frame(frame_of, {56: RESIDUAL_56}).runs, 0.5)
+def test_evidence_has_other_published_errors(build_frame):
+    (claim,) = judge_published(paper_frame(build_frame, {56: RESIDUAL_56}).runs, 0.5)
     prediction = "one further run of ours: 6.50 to 7.50 %"
     assert any(line.startswith(prediction) for line in claim.evidence)
     augmented = "for information: ours 0.05 % (mean of 3 runs), P1 0.04 % (one run)"
@@ -74,9 +74,9 @@ def test_published_deviation_acts_like_runs_that_have_it():
     assert (difference.low, difference.high) == pytest.approx((expected.low, expected.high))
 
 
-def test_best_of_five_is_not_compared_with_a_mean(frame_of):
+def test_best_of_five_is_not_compared_with_a_mean(build_frame):
     """Pitfall 3."""
-    (claim,) = judge_published(paper_frame(frame_of, {110: [6.6, 6.61, 6.62]}).runs, 0.5)
+    (claim,) = judge_published(paper_frame(build_frame, {110: [6.6, 6.61, 6.62]}).runs, 0.5)
     assert "6.61 ± 0.16" in claim.decisive_line
     assert "Welch" in claim.decisive_line
     assert "H15 table 6: 6.43 %, the best of 5 runs: not compared with a mean" in claim.evidence
@@ -86,9 +86,9 @@ def test_best_of_five_is_not_compared_with_a_mean(frame_of):
     )
 
 
-def test_range_is_compared_by_the_distance_to_it(frame_of):
+def test_range_is_compared_by_the_distance_to_it(build_frame):
     errors = {20: [9.2, 9.25, 9.3], 56: [14.4, 14.5, 14.6]}
-    claims = judge_by_name(paper_frame(frame_of, plain=errors).runs)
+    claims = judge_by_name(paper_frame(build_frame, plain=errors).runs)
     inside, above = claims["published plain-20"], claims["published plain-56"]
     assert (inside.verdict, above.verdict) == (Verdict.REPRODUCED, Verdict.CONTRADICTED)
     assert inside.decisive_line == (
@@ -105,9 +105,9 @@ def test_range_is_compared_by_the_distance_to_it(frame_of):
     ("errors", "verdict"),
     [([88.5, 89.0, 90.0], Verdict.REPRODUCED), ([20.0, 20.1, 20.2], Verdict.CONTRADICTED)],
 )
-def test_untrained_plain_110_is_noted(frame_of, errors, verdict):
+def test_untrained_plain_110_is_noted(build_frame, errors, verdict):
     """The paper has its error above 60 %."""
-    (claim,) = judge_published(paper_frame(frame_of, plain={110: errors}).runs, 0.5)
+    (claim,) = judge_published(paper_frame(build_frame, plain={110: errors}).runs, 0.5)
     assert claim.verdict is verdict
     assert any("untrained" in note for note in claim.notes) == (errors[0] > 88)
 
@@ -120,9 +120,9 @@ def test_untrained_plain_110_is_noted(frame_of, errors, verdict):
         ([0.5, 0.51, 0.52], Verdict.CONTRADICTED),
     ],
 )
-def test_published_bound_is_the_margin(frame_of, training, verdict):
+def test_published_bound_is_the_margin(build_frame, training, verdict):
     """The training error of 1202 layers is below 0.1 %."""
-    frame = paper_frame(frame_of, {1202: [7.9, 7.93, 7.96]})
+    frame = paper_frame(build_frame, {1202: [7.9, 7.93, 7.96]})
     frame.runs["train/clean_error"] = training
     claims = judge_by_name(frame.runs)
     assert list(claims) == ["published residual-1202", "published residual-1202, training"]
@@ -136,9 +136,9 @@ def test_published_bound_is_the_margin(frame_of, training, verdict):
     ("state", "verb"),
     [("missing", "is"), ("failed", "has"), ("running", "is"), ("partial", "is")],
 )
-def test_unfinished_run_leaves_its_network_untested(frame_of, state, verb):
+def test_unfinished_run_leaves_its_network_untested(build_frame, state, verb):
     """Pitfall 10."""
-    frame = paper_frame(frame_of, {20: [8.7, 8.75, 8.8], 56: RESIDUAL_56})
+    frame = paper_frame(build_frame, {20: [8.7, 8.75, 8.8], 56: RESIDUAL_56})
     unfinished = frame.runs["run_id"] == "residual-d56-s1"
     frame.runs.loc[unfinished, ["state", "test/error"]] = [state, np.nan]
     claims = judge_published(frame.runs, 0.5)
@@ -146,16 +146,16 @@ def test_unfinished_run_leaves_its_network_untested(frame_of, state, verb):
     assert claims[1].decisive_line == f"1 of 3 residual runs {verb} {state}: residual-d56-s1"
 
 
-def test_run_without_the_metric_leaves_its_network_untested(frame_of):
-    frame = paper_frame(frame_of, {56: RESIDUAL_56})
+def test_run_without_the_metric_leaves_its_network_untested(build_frame):
+    frame = paper_frame(build_frame, {56: RESIDUAL_56})
     frame.runs.loc[0, "test/error"] = np.nan
     (claim,) = judge_published(frame.runs, 0.5)
     assert claim.verdict is Verdict.NOT_TESTED
     assert claim.decisive_line == "1 of 3 runs of residual-56 has no test error"
 
 
-def test_diverged_run_counts_at_chance(frame_of):
-    frame = paper_frame(frame_of, {56: [6.9, 7.0, 90.0]})
+def test_diverged_run_counts_at_chance(build_frame):
+    frame = paper_frame(build_frame, {56: [6.9, 7.0, 90.0]})
     frame.runs.loc[2, "state"] = "diverged"
     (claim,) = judge_published(frame.runs, 0.5)
     assert claim.verdict is Verdict.INCONCLUSIVE
@@ -163,17 +163,17 @@ def test_diverged_run_counts_at_chance(frame_of):
     assert note in claim.notes
 
 
-def test_repeated_seed_leaves_its_network_untested(frame_of):
-    runs = paper_frame(frame_of, {56: RESIDUAL_56}).runs
+def test_repeated_seed_leaves_its_network_untested(build_frame):
+    runs = paper_frame(build_frame, {56: RESIDUAL_56}).runs
     (claim,) = judge_published(pd.concat([runs, runs]), 0.5)
     assert claim.verdict is Verdict.NOT_TESTED
     assert claim.decisive_line.startswith("seed 0 of residual-56 is recorded twice: run ids ")
 
 
-def test_data_without_published_errors_has_no_claims(frame_of):
-    runs = paper_frame(frame_of, {56: RESIDUAL_56}, **{"config.data.name": "image_folder"}).runs
+def test_data_without_published_errors_has_no_claims(build_frame):
+    runs = paper_frame(build_frame, {56: RESIDUAL_56}, **{"config.data.name": "image_folder"}).runs
     assert judge_published(runs, 0.5) == []
-    assert judge_published(frame_of({"residual": {56: RESIDUAL_56}}).runs, 0.5) == []
+    assert judge_published(build_frame({"residual": {56: RESIDUAL_56}}).runs, 0.5) == []
 
 
 @pytest.mark.parametrize(
@@ -187,32 +187,32 @@ def test_data_without_published_errors_has_no_claims(frame_of):
         ({"depth": 26}, "no error of residual-26 is published"),
     ],
 )
-def test_reason_for_no_comparison_is_named(frame_of, changes, reason):
-    runs = paper_frame(frame_of, {56: RESIDUAL_56}, **changes).runs
+def test_reason_for_no_comparison_is_named(build_frame, changes, reason):
+    runs = paper_frame(build_frame, {56: RESIDUAL_56}, **changes).runs
     (claim,) = judge_published(runs, 0.5)
     assert (claim.name, claim.verdict) == ("published numbers", Verdict.NOT_TESTED)
     assert claim.decisive_line == f"not compared with published numbers: {reason}"
 
 
-def test_reasons_beyond_three_are_counted(frame_of):
+def test_reasons_beyond_three_are_counted(build_frame):
     keys = ("optim.lr", "optim.momentum", "optim.weight_decay", "schedule.factor")
     changes = {f"config.{key}": 0.3 for key in keys}
-    (claim,) = judge_published(paper_frame(frame_of, {56: RESIDUAL_56}, **changes).runs, 0.5)
+    (claim,) = judge_published(paper_frame(build_frame, {56: RESIDUAL_56}, **changes).runs, 0.5)
     assert claim.decisive_line.endswith("; and 1 more")
     assert len(claim.evidence) == 4
 
 
-def test_some_networks_are_compared_and_others_not(frame_of):
-    runs = paper_frame(frame_of, {20: [8.7, 8.8], 56: RESIDUAL_56}).runs
+def test_some_networks_are_compared_and_others_not(build_frame):
+    runs = paper_frame(build_frame, {20: [8.7, 8.8], 56: RESIDUAL_56}).runs
     runs.loc[runs["depth"] == 20, "config.model.width"] = 32
     claims = judge_published(runs, 0.5)
     assert [claim.name for claim in claims] == ["published residual-56", "published numbers"]
     assert claims[1].evidence == ["model.width is 32, but the paper's protocol requires 16"]
 
 
-def test_imagenet_has_a_claim_per_ten_crop_error(frame_of):
+def test_imagenet_has_a_claim_per_ten_crop_error(build_frame):
     """Table 3 has 25.03 and 7.76 for ResNet-34 A; plain-34 has one seed here."""
-    runs = imagenet_runs(frame_of)
+    runs = imagenet_runs(build_frame)
     assert {name: claim.verdict for name, claim in judge_by_name(runs).items()} == {
         "published plain-34 none, top-1": Verdict.NOT_TESTED,
         "published plain-34 none, top-5": Verdict.NOT_TESTED,

@@ -26,24 +26,24 @@ def published_marks(ax):
     return [line.get_xydata().tolist() for line in ax.lines if line.get_marker() == "D"]
 
 
-def test_curves_end_at_the_published_errors(frame_of):
+def test_curves_end_at_the_published_errors(build_frame):
     """Figure 6 of the paper, on its scale."""
     plain_errors = {20: [9.2, 9.4], 110: [70.0, 80.0]}
-    frame = paper_frame(frame_of, {20: [8.6, 8.8], 56: [7.0, 7.1]}, plain_errors)
+    frame = paper_frame(build_frame, {20: [8.6, 8.8], 56: [7.0, 7.1]}, plain_errors)
     plain, residual = learning_curves.plot(frame).axes
     assert published_marks(residual) == [[[64000, 8.75]], [[64000, 6.97]]]
     assert [[64000, 9.0], [64000, 9.5]] in [line.get_xydata().tolist() for line in plain.lines]
     assert plain.get_ylim() == (0, 25)
 
 
-def test_curves_of_other_protocols_have_no_published_errors(frame_of):
-    frame = paper_frame(frame_of, {20: [8.6, 8.8]}, **{"config.data.name": "image_folder"})
+def test_curves_of_other_protocols_have_no_published_errors(build_frame):
+    frame = paper_frame(build_frame, {20: [8.6, 8.8]}, **{"config.data.name": "image_folder"})
     assert published_marks(learning_curves.plot(frame).axes[0]) == []
 
 
-def test_our_errors_and_published_ones_share_a_scale(frame_of):
+def test_our_errors_and_published_ones_share_a_scale(build_frame):
     style.apply()
-    frame = paper_frame(frame_of, RESIDUAL, PLAIN)
+    frame = paper_frame(build_frame, RESIDUAL, PLAIN)
     left, right = published.plot(frame).axes
     assert left.get_ylim() == right.get_ylim() == (5, 15)
     depths = [tick.get_text() for tick in right.get_xticklabels()]
@@ -58,17 +58,17 @@ def test_our_errors_and_published_ones_share_a_scale(frame_of):
     assert {f"{mean:.2f}" for mean in means} == {text.get_text() for text in right.texts}
 
 
-def test_published_errors_are_drawn_without_runs(frame_of):
-    frame = frame_of({"plain": {20: [1.0]}, "residual": {20: [1.0, 2.0]}})
+def test_published_errors_are_drawn_without_runs(build_frame):
+    frame = build_frame({"plain": {20: [1.0]}, "residual": {20: [1.0, 2.0]}})
     assert not follows_cifar10_protocol(frame.runs).any()
     left, right = published.plot(frame).axes
     assert left.get_title() == "plain networks: no run of the paper's protocol"
     assert "2.00" not in {text.get_text() for text in right.texts}
 
 
-def test_run_beyond_the_axis_is_counted(frame_of):
+def test_run_beyond_the_axis_is_counted(build_frame):
     """If the mean lies within the axis."""
-    frame = paper_frame(frame_of, {56: [7.0, 7.1, 7.2, 7.0, 90.0]}, {44: [24.0, 25.0]})
+    frame = paper_frame(build_frame, {56: [7.0, 7.1, 7.2, 7.0, 90.0]}, {44: [24.0, 25.0]})
     frame.runs.loc[frame.runs["test/error"] == 90, "state"] = "diverged"
     left, right = published.plot(frame).axes
     assert left.get_ylim() == (5, 25.5)

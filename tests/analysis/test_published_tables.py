@@ -10,9 +10,9 @@ RESIDUAL_56 = [6.9, 7.0, 7.1]
 TEN_CROP_COLUMNS = ["test/ten_crop_error", "test/ten_crop_top5_error"]
 
 
-def test_table_6_has_our_errors_beside_published_ones(frame_of):
+def test_table_6_has_our_errors_beside_published_ones(build_frame):
     residual = {56: RESIDUAL_56, 110: [6.6], 1202: [8.0]}
-    frame = paper_frame(frame_of, residual, plain={20: [9.2, 9.4]})
+    frame = paper_frame(build_frame, residual, plain={20: [9.2, 9.4]})
     rows = build_cifar10_table(frame.runs).set_index(["family", "depth"])
     row = rows.loc[("residual", 56)]
     assert (row["test_error_mean"], row["test_error_n"]) == pytest.approx((7.0, 3))
@@ -29,15 +29,15 @@ def test_table_6_has_our_errors_beside_published_ones(frame_of):
 
 
 @pytest.mark.parametrize("state", ["missing", "failed", "running", "partial"])
-def test_unfinished_runs_are_counted(frame_of, state):
-    frame = paper_frame(frame_of, {20: [8.7, 8.75, 8.8], 56: RESIDUAL_56})
+def test_unfinished_runs_are_counted(build_frame, state):
+    frame = paper_frame(build_frame, {20: [8.7, 8.75, 8.8], 56: RESIDUAL_56})
     unfinished = frame.runs["run_id"] == "residual-d56-s1"
     frame.runs.loc[unfinished, ["state", "test/error"]] = [state, np.nan]
     assert build_cifar10_table(frame.runs)["without_end"].tolist() == [0, 1]
 
 
-def test_diverged_run_counts_at_chance(frame_of):
-    frame = paper_frame(frame_of, {56: [6.9, 7.0, 90.0]})
+def test_diverged_run_counts_at_chance(build_frame):
+    frame = paper_frame(build_frame, {56: [6.9, 7.0, 90.0]})
     frame.runs.loc[2, ["state", "train/augmented_error"]] = ["diverged", np.nan]
     mean = build_cifar10_table(frame.runs).loc[0, "train_augmented_error_mean"]
     assert mean == pytest.approx((0.05 + 0.05 + 90) / 3)
@@ -51,12 +51,12 @@ def test_diverged_run_counts_at_chance(frame_of):
         {"config.optim.lr": 0.05},
     ],
 )
-def test_runs_of_other_protocols_are_excluded(frame_of, change):
-    assert build_cifar10_table(paper_frame(frame_of, {56: RESIDUAL_56}, **change).runs).empty
+def test_runs_of_other_protocols_are_excluded(build_frame, change):
+    assert build_cifar10_table(paper_frame(build_frame, {56: RESIDUAL_56}, **change).runs).empty
 
 
-def test_tables_2_and_3_have_our_errors_beside_published_ones(frame_of):
-    runs = imagenet_runs(frame_of)
+def test_tables_2_and_3_have_our_errors_beside_published_ones(build_frame):
+    runs = imagenet_runs(build_frame)
     runs.loc[2, ["state", *TEN_CROP_COLUMNS]] = ["diverged", np.nan, np.nan]
     rows = build_imagenet_table(runs).set_index("family")
     assert rows.loc["plain", "H15_table_3_ten_crop_top5_error"] == "10.02"
@@ -69,7 +69,7 @@ def test_tables_2_and_3_have_our_errors_beside_published_ones(frame_of):
     assert residual["ten_crop_top5_error_mean"] == pytest.approx(expected)
 
 
-def test_missing_ten_crop_errors_leave_a_gap(frame_of):
-    rows = build_imagenet_table(imagenet_runs(frame_of).drop(columns=TEN_CROP_COLUMNS))
+def test_missing_ten_crop_errors_leave_a_gap(build_frame):
+    rows = build_imagenet_table(imagenet_runs(build_frame).drop(columns=TEN_CROP_COLUMNS))
     assert rows["ten_crop_error_n"].tolist() == [0, 0]
     assert rows["one_crop_error_mean"].tolist() == [27.0, 27.0]

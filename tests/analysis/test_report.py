@@ -16,8 +16,8 @@ ERRORS = {
 
 
 @pytest.fixture
-def report(frame_of, tmp_path):
-    frame = frame_of(ERRORS)
+def report(build_frame, tmp_path):
+    frame = build_frame(ERRORS)
     frame.runs.loc[0, "reason"] = "<script>alert('x')</script>"
     return build(frame, tmp_path / "r", "mine <b>", "python x.py 'a<b'", {"digits": 2.0})
 
@@ -70,9 +70,9 @@ def test_terminal_summary_names_runs_and_page(report):
 
 
 @pytest.mark.slow
-def test_each_condition_has_a_section(frame_of, tmp_path):
+def test_each_condition_has_a_section(build_frame, tmp_path):
     """A figure that an earlier report of one condition left behind is removed."""
-    frame = frame_of(ERRORS, **{"config.optim.lr": 0.01})
+    frame = build_frame(ERRORS, **{"config.optim.lr": 0.01})
     build(frame, tmp_path, "one", "", {"digits": 2.0})
     assert (tmp_path / "error-against-depth.png").exists()
     frame.runs.loc[frame.runs["seed"] == 2, "config.optim.lr"] = 0.1
@@ -96,8 +96,8 @@ def test_each_condition_has_a_section(frame_of, tmp_path):
     }
 
 
-def test_summary_of_unfinished_runs_has_no_numbers(frame_of):
-    frame = frame_of({"plain": {20: [1.0]}})
+def test_summary_of_unfinished_runs_has_no_numbers(build_frame):
+    frame = build_frame({"plain": {20: [1.0]}})
     frame.runs["state"] = "missing"
     summary = summarise(frame.runs)
     assert summary.loc[0, "missing"] == 1

@@ -48,9 +48,9 @@ TEXT_COLUMNS = {
 TEXT_PREFIXES = ("iterations to ", "H15_", "P1_", "P2_")
 
 
-def probed_frame(frame_of):
+def probed_frame(build_frame):
     """Return a frame with the tables of all probes."""
-    frame = frame_of(ERRORS, attempts=1)
+    frame = build_frame(ERRORS, attempts=1)
     runs = frame.runs.to_dict("records")
     residual = [run for run in runs if run["family"] == "residual"]
     norms = {family: {depth: {0: LEVEL} for depth in DEPTHS} for family in ERRORS}
@@ -68,10 +68,10 @@ def probed_frame(frame_of):
     return replace(frame, probes=probes)
 
 
-def cifar10_frame(frame_of):
+def cifar10_frame(build_frame):
     """Return runs of the paper's protocol; the complexity of one network is unknown."""
     residual = {56: [6.9, 7.0], 110: [6.5, 6.6], 26: [8.0, 9.0]}
-    frame = paper_frame(frame_of, residual, {20: [9.0, 9.1]})
+    frame = paper_frame(build_frame, residual, {20: [9.0, 9.1]})
     frame.runs.loc[frame.runs["depth"] == 26, ["parameters", "multiply_adds"]] = np.nan
     return frame
 
@@ -83,15 +83,15 @@ def save_nothing(_figure, stem):
 
 
 @pytest.fixture(scope="module")
-def reports(frame_of, tmp_path_factory):
+def reports(build_frame, tmp_path_factory):
     """Reports that together have every kind of table."""
-    rates = [frame_of(ERRORS, **{"config.optim.lr": rate}) for rate in (0.05, 0.1)]
-    probed = probed_frame(frame_of)
+    rates = [build_frame(ERRORS, **{"config.optim.lr": rate}) for rate in (0.05, 0.1)]
+    probed = probed_frame(build_frame)
     frames = (
         probed,
         join_frames(rates, "01"),
-        cifar10_frame(frame_of),
-        Frame(imagenet_runs(frame_of), probed.curves),
+        cifar10_frame(build_frame),
+        Frame(imagenet_runs(build_frame), probed.curves),
     )
     margins = {"digits": 2.0, "cifar10": 0.5}
     with pytest.MonkeyPatch.context() as patched:
@@ -102,7 +102,7 @@ def reports(frame_of, tmp_path_factory):
         ]
 
 
-def tables_of(report):
+def list_tables(report):
     """Return the table that each CSV file was written from, by file stem."""
     tables = {}
     summaries = []
@@ -121,7 +121,7 @@ def is_text(column):
 
 @pytest.mark.slow
 def test_every_kind_of_table_is_written(reports):
-    stems = {stem for report in reports for stem in tables_of(report)}
+    stems = {stem for report in reports for stem in list_tables(report)}
     assert stems >= {
         "gradient-flow",
         "shattering",
@@ -142,7 +142,7 @@ def test_every_kind_of_table_is_written(reports):
 @pytest.mark.slow
 def test_numbers_are_read_back_as_numbers(reports):
     for report in reports:
-        for stem, table in tables_of(report).items():
+        for stem, table in list_tables(report).items():
             from_file = pd.read_csv(report.folder / f"{stem}.csv")
             assert list(from_file) == [str(column) for column in table]
             for column in from_file:

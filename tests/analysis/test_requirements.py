@@ -7,11 +7,11 @@ from analysis.requirements import missing_requirements, repeated_seeds
 
 
 @pytest.fixture
-def residual_runs(frame_of):
+def residual_runs(build_frame):
     """Return a function from {depth: training errors} to the runs of each depth."""
 
     def build(errors):
-        return group_by_depth(frame_of({"residual": errors}).runs, "residual")
+        return group_by_depth(build_frame({"residual": errors}).runs, "residual")
 
     return build
 

@@ -15,8 +15,8 @@ def build_data_table(runs):
 
 
 @pytest.mark.parametrize("build", [summarise, build_data_table])
-def test_repeated_seeds_are_not_averaged(frame_of, build):
-    frame = frame_of({"plain": PLAIN})
+def test_repeated_seeds_are_not_averaged(build_frame, build):
+    frame = build_frame({"plain": PLAIN})
     assert "note" not in build(frame.runs)
     frame.runs.loc[frame.runs["run_id"] == "plain-d56-s2", "seed"] = 0
     rows = build(frame.runs).set_index("depth")
@@ -29,8 +29,8 @@ def test_repeated_seeds_are_not_averaged(frame_of, build):
 
 
 @pytest.mark.parametrize("build", [summarise, build_data_table])
-def test_intervals_are_as_wide_as_the_errors_steps(frame_of, build):
-    frame = frame_of({"plain": {20: [1.5] * 3}}, error_step=0.5, test_step=0.8)
+def test_intervals_are_as_wide_as_the_errors_steps(build_frame, build):
+    frame = build_frame({"plain": {20: [1.5] * 3}}, error_step=0.5, test_step=0.8)
     row = build(frame.runs).iloc[0]
     training = student_interval([1.5] * 3, resolution=0.5)
     test = student_interval([47.85] * 3, resolution=0.8)
@@ -40,8 +40,8 @@ def test_intervals_are_as_wide_as_the_errors_steps(frame_of, build):
     assert row["test_error_high"] == pytest.approx(test.high)
 
 
-def test_unfinished_runs_are_excluded_from_means(frame_of):
-    frame = frame_of({"plain": PLAIN})
+def test_unfinished_runs_are_excluded_from_means(build_frame):
+    frame = build_frame({"plain": PLAIN})
     frame.runs.loc[frame.runs["run_id"] == "plain-d56-s2", "state"] = "partial"
     frame.runs.loc[frame.runs["run_id"] == "plain-d56-s1", "state"] = "diverged"
     row = build_data_table(frame.runs).set_index("depth").loc[56]

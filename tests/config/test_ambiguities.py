@@ -1,4 +1,4 @@
-"""Each ambiguity of the paper is a key, which changes the run id and the quantity it is about."""
+"""Each ambiguity in the paper is a key that changes the run id and the quantity it concerns."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ from degradation.training.optimizer import build_optimizer, set_learning_rate
 from degradation.training.trainer import Trainer, fit
 
 CPU = torch.device("cpu")
-# those that change the loss of the first or a later iteration
+# Those that change the loss of the first or a later iteration.
 TRAINING_AMBIGUITIES = [
     "data.validation=100",
     "model.bn_parts=2",
@@ -36,7 +36,7 @@ AMBIGUITIES = [
 ]
 
 
-def id_of(config):
+def compute_id(config):
     return compute_run_id(config, data_fingerprint(config.data))
 
 
@@ -55,7 +55,7 @@ def train_to_last_row(config):
 
 @pytest.mark.parametrize("override", AMBIGUITIES)
 def test_ambiguity_changes_the_run_id(compose_config, override):
-    assert id_of(compose_config()) != id_of(compose_config(*override.split()))
+    assert compute_id(compose_config()) != compute_id(compose_config(*override.split()))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_ambiguity_changes_the_run_id(compose_config, override):
 )
 def test_ambiguity_of_some_networks_changes_their_ids(compose_config, overrides):
     *context, override = overrides.split()
-    assert id_of(compose_config(*context)) != id_of(compose_config(*context, override))
+    assert compute_id(compose_config(*context)) != compute_id(compose_config(*context, override))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_ambiguity_of_some_networks_changes_their_ids(compose_config, overrides)
 )
 def test_key_without_effect_is_not_part_of_the_id(compose_config, overrides):
     *context, override = overrides.split()
-    assert id_of(compose_config(*context)) == id_of(compose_config(*context, override))
+    assert compute_id(compose_config(*context)) == compute_id(compose_config(*context, override))
 
 
 @pytest.mark.parametrize("override", TRAINING_AMBIGUITIES)
@@ -225,5 +225,7 @@ def test_bottleneck_stride_changes_the_multiply_adds(make_model):
 def test_parent_is_the_plain_run_of_the_grown_depth(compose_config):
     config = compose_config("model=constructed", "model.depth=56", "seed=3")
     parent = parent_config(config)
-    assert id_of(parent) == id_of(compose_config("model=plain", "model.depth=20", "seed=3"))
+    assert compute_id(parent) == compute_id(
+        compose_config("model=plain", "model.depth=20", "seed=3")
+    )
     assert parent_config(parent) is None

@@ -6,8 +6,8 @@ from tests.support.recipes import added_module, read_recipe
 PATH = "analysis/figures/gap_vs_depth.py"
 
 
-def test_new_figure_is_in_the_report(tmp_path, frame_of):
-    frame = frame_of({"plain": {20: [1.0, 2.0], 56: [9.0, 8.0]}})
+def test_new_figure_is_in_the_report(tmp_path, build_frame):
+    frame = build_frame({"plain": {20: [1.0, 2.0], 56: [9.0, 8.0]}})
     with added_module(PATH, read_recipe("A figure")[PATH], tmp_path):
         figure, caption = plot_condition(frame)["gap-against-depth"]
     assert caption.startswith("Test error minus training error")

@@ -31,14 +31,14 @@ def images():
     return values
 
 
-def statistics_of(layer, batches):
+def measure_statistics(layer, batches):
     with exact_statistics(layer, batches):
         return layer[1].running_mean.clone(), layer[1].running_var.clone()
 
 
 @pytest.mark.parametrize("size", [251, 250, 125, 64, 1])
 def test_exact_statistics_are_those_of_all_images(layer, images, size):
-    mean, variance = statistics_of(layer, images.split(size))
+    mean, variance = measure_statistics(layer, images.split(size))
     with torch.no_grad():
         whole = layer[0](images).double()
     torch.testing.assert_close(mean.double(), whole.mean((0, 2, 3)), rtol=1e-5, atol=1e-6)
@@ -48,8 +48,8 @@ def test_exact_statistics_are_those_of_all_images(layer, images, size):
 def test_image_order_does_not_change_exact_statistics(layer, images):
     shuffled = images[torch.randperm(251, generator=torch.Generator().manual_seed(2))]
     for statistic, shuffled_statistic in zip(
-        statistics_of(layer, images.split(64)),
-        statistics_of(layer, shuffled.split(64)),
+        measure_statistics(layer, images.split(64)),
+        measure_statistics(layer, shuffled.split(64)),
         strict=True,
     ):
         torch.testing.assert_close(statistic, shuffled_statistic, rtol=1e-5, atol=1e-6)
@@ -57,7 +57,7 @@ def test_image_order_does_not_change_exact_statistics(layer, images):
 
 def test_one_batch_gives_pytorchs_own_statistics(layer, images):
     """Bit for bit: probes that normalise by one batch have relied on it."""
-    mean, variance = statistics_of(layer, [images])
+    mean, variance = measure_statistics(layer, [images])
     layer[1].momentum = 1.0
     with torch.no_grad():
         layer.train()(images)
@@ -71,7 +71,7 @@ def test_variance_survives_a_large_mean(layer, images):
         layer[0].weight.zero_()
         layer[0].weight[:, 0, 1, 1] = 1
     far = images + 1e4
-    _, variance = statistics_of(layer, far.split(64))
+    _, variance = measure_statistics(layer, far.split(64))
     assert variance[0].item() == pytest.approx(far[:, 0].double().var().item(), rel=1e-3)
 
 

@@ -38,7 +38,7 @@ def test_top5_error_is_zero_with_five_classes():
     assert counts.top5_error == 0
 
 
-def test_overflowing_logits_have_an_error_and_no_finite_loss():
+def test_infinite_logits_give_an_error_rate_but_no_finite_loss():
     counts = count_errors(
         lambda _: torch.full((2, 3), torch.inf), [(torch.zeros(2), torch.zeros(2).long())]
     )

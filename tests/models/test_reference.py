@@ -15,7 +15,7 @@ from degradation.models.network import Network
 EPS = 1e-5
 
 
-class Tape:
+class ParameterReader:
     """Hands out a network's parameters and BN statistics in order."""
 
     def __init__(self, network):
@@ -43,11 +43,14 @@ class Tape:
 
 def forward(network, x, *, blocks, shortcut, order, block, layout, new_channels, stride_on):
     """Return the logits of the network that He et al. describe, with the arrays of `network`."""
-    tape = Tape(network)
-    large = layout == "imagenet"
-    convolution, norm = tape.convolution(2 if large else 1, 3 if large else 1), tape.norm()
+    reader = ParameterReader(network)
+    is_imagenet = layout == "imagenet"
+    convolution, norm = (
+        reader.convolution(2 if is_imagenet else 1, 3 if is_imagenet else 1),
+        reader.norm(),
+    )
     x = F.relu(norm(convolution(x)))
-    x = F.max_pool2d(x, 3, 2, 1) if large else x
+    x = F.max_pool2d(x, 3, 2, 1) if is_imagenet else x
     for stage, count in enumerate(blocks):
         for index in range(count):
             stride = 2 if stage > 0 and index == 0 else 1
@@ -59,39 +62,41 @@ def forward(network, x, *, blocks, shortcut, order, block, layout, new_channels,
                     if stride_on == "1x1"
                     else [(1, 0), (stride, 1), (1, 0)]
                 )
-            first = stage == index == 0
-            x = forward_block(tape, x, shape, shortcut, order, first, new_channels, stride)
+            is_first_block = stage == index == 0
+            x = forward_block(
+                reader, x, shape, shortcut, order, is_first_block, new_channels, stride
+            )
     if order == "pre":
-        x = F.relu(tape.norm()(x))
-    weight, bias = tape.parameters.pop(0), tape.parameters.pop(0)
-    assert not tape.parameters
-    assert not tape.statistics
+        x = F.relu(reader.norm()(x))
+    weight, bias = reader.parameters.pop(0), reader.parameters.pop(0)
+    assert not reader.parameters
+    assert not reader.statistics
     return x.mean((2, 3)) @ weight.T + bias
 
 
-def forward_block(tape, x, shape, shortcut, order, first, new_channels, stride):
+def forward_block(reader, x, shape, shortcut, order, is_first_block, new_channels, stride):
     raw = activated = y = x
-    for number, (step, padding) in enumerate(shape):
+    for number, (conv_stride, padding) in enumerate(shape):
         if order == "post":
-            convolution, norm = tape.convolution(step, padding), tape.norm()
+            convolution, norm = reader.convolution(conv_stride, padding), reader.norm()
             y = norm(convolution(y))
             y = F.relu(y) if number < len(shape) - 1 else y
         else:
-            if not (first and number == 0):
-                y = F.relu(tape.norm()(y))
+            if not (is_first_block and number == 0):
+                y = F.relu(reader.norm()(y))
             activated = y if number == 0 else activated
-            y = tape.convolution(step, padding)(y)
+            y = reader.convolution(conv_stride, padding)(y)
     if shortcut != "none":
-        same = y.shape == raw.shape
-        if shortcut == "C" or (shortcut == "B" and not same):
-            projection = tape.convolution(stride, 0)
-            y = y + (tape.norm()(projection(raw)) if order == "post" else projection(activated))
-        elif same:
+        same_shape = y.shape == raw.shape
+        if shortcut == "C" or (shortcut == "B" and not same_shape):
+            projection = reader.convolution(stride, 0)
+            y = y + (reader.norm()(projection(raw)) if order == "post" else projection(activated))
+        elif same_shape:
             y = y + raw
         else:
-            more = y.shape[1] - raw.shape[1]
-            before = more // 2 if new_channels == "either_side" else 0
-            zeros = torch.zeros(len(x), more, *y.shape[2:])
+            extra_channels = y.shape[1] - raw.shape[1]
+            before = extra_channels // 2 if new_channels == "either_side" else 0
+            zeros = torch.zeros(len(x), extra_channels, *y.shape[2:])
             y = y + torch.cat(
                 [zeros[:, :before], raw[:, :, ::stride, ::stride], zeros[:, before:]], 1
             )

@@ -122,14 +122,14 @@ def join_frames(frames, prefixes):
     return Frame(pd.concat(runs, ignore_index=True), pd.concat(curves, ignore_index=True))
 
 
-def paper_frame(frame_of, residual=None, plain=None, **columns):
+def paper_frame(build_frame, residual=None, plain=None, **columns):
     """Return runs of the paper's CIFAR-10 protocol for {depth: [test errors]}.
 
     The clean training error is two points below the test error, but at least 0.
     """
     protocol = {f"config.{key}": value for key, value in CIFAR10_PROTOCOL.items()}
     errors = {"residual": residual or {}, "plain": plain or {}}
-    frame = frame_of(errors, data="cifar10", **protocol)
+    frame = build_frame(errors, data="cifar10", **protocol)
     runs = frame.runs
     runs["test/error"] = runs["train/clean_error"]
     runs["train/clean_error"] = (runs["test/error"] - 2).clip(lower=0)
@@ -142,9 +142,9 @@ def paper_frame(frame_of, residual=None, plain=None, **columns):
     return Frame(runs, frame.curves)
 
 
-def imagenet_runs(frame_of):
+def imagenet_runs(build_frame):
     """Return `Frame.runs` of the paper's ImageNet protocol: plain-34 once and residual-34 twice."""
-    runs = frame_of({"plain": {34: [3.0]}, "residual": {34: [3.0, 3.2]}}, chance=99.9).runs
+    runs = build_frame({"plain": {34: [3.0]}, "residual": {34: [3.0, 3.2]}}, chance=99.9).runs
     for key, value in IMAGENET_PROTOCOL.items():
         runs[f"config.{key}"] = value
     runs["config.model.shortcut"] = runs["shortcut"]

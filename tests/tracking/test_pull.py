@@ -53,7 +53,7 @@ def trained(tiny):
     return config
 
 
-def record_of(config):
+def find_record(config):
     return locate_run(config).record
 
 
@@ -68,7 +68,7 @@ def as_sent(value):
 
 def read_sent(config):
     """Return what the mirror sends of a record: its configuration, and rows without None."""
-    mirrored = read_training_run(config, record_of(config))
+    mirrored = read_training_run(config, find_record(config))
     rows = [
         {key: value for key, value in row.items() if value is not None} for row in mirrored.rows
     ]
@@ -77,7 +77,7 @@ def read_sent(config):
 
 def plant(server, config, token="000000", **changes):
     """Store the run of a record on the server, as the mirror leaves it, and return it."""
-    init_arguments = read_training_run(config, record_of(config)).init_arguments
+    init_arguments = read_training_run(config, find_record(config)).init_arguments
     metadata, rows = read_sent(config)
     name, group = init_arguments["name"], init_arguments["group"]
     run = finished_run(name, group, metadata, dict(enumerate(map(line_of, rows))))
@@ -113,7 +113,7 @@ def run_pull(*arguments):
 
 
 def test_rows_and_metadata_are_restored_byte_for_byte(trained):
-    record = record_of(trained)
+    record = find_record(trained)
     metadata, rows = read_sent(trained)
     assert restore_metadata(record.run_id, metadata) == read_contents(record).metadata
     probed = {
@@ -140,7 +140,7 @@ def test_constructed_network_has_a_row_without_lr(tiny):
     config = tiny("model=constructed", "model.depth=14", "model.grown_from=8", "probes=none")
     train(config)
     metadata, rows = read_sent(config)
-    record = record_of(config)
+    record = find_record(config)
     metadata = restore_metadata(record.run_id, metadata)
     assert metadata == read_contents(record).metadata
     assert restore_metrics(metadata["config"], rows) == record.valid_prefix(METRICS_FILE)
@@ -213,12 +213,12 @@ def test_metadata_that_does_not_match_the_id_is_refused(trained, change):
     metadata, _ = read_sent(trained)
     change(metadata)
     with pytest.raises(InvalidPull):
-        restore_metadata(record_of(trained).run_id, metadata)
+        restore_metadata(find_record(trained).run_id, metadata)
 
 
 def test_wrong_family_is_refused_though_the_hash_matches(trained):
     metadata, _ = read_sent(trained)
-    false_id = record_of(trained).run_id.replace("residual", "plain")
+    false_id = find_record(trained).run_id.replace("residual", "plain")
     with pytest.raises(InvalidPull, match="which does not match the run id"):
         restore_metadata(false_id, metadata | {"run_id": false_id, "family": "plain"})
 
@@ -227,8 +227,8 @@ def test_wrong_family_is_refused_though_the_hash_matches(trained):
 
 
 def test_record_is_stored_completed_and_never_overwritten(trained, tmp_path):
-    contents = read_contents(record_of(trained))
-    root, run_id = tmp_path / "pulled", record_of(trained).run_id
+    contents = read_contents(find_record(trained))
+    root, run_id = tmp_path / "pulled", find_record(trained).run_id
     beginning = RunContents(contents.metadata, contents.metrics[:1], None)
     assert store(root, run_id, beginning, "e/p") == ("pulled, unfinished, 1 rows", True)
     assert Record(root, run_id).state() is State.PARTIAL
@@ -256,7 +256,7 @@ def test_record_appears_whole_or_not_at_all(trained, tmp_path, monkeypatch):
     def fail_full(*_):
         raise OSError(28, "No space left on device")
 
-    record = record_of(trained)
+    record = find_record(trained)
     monkeypatch.setattr(pulled_record.Record, "finish", fail_full)
     with pytest.raises(OSError, match="No space"):
         store(tmp_path / "pulled", record.run_id, read_contents(record), "e/p")
@@ -264,7 +264,7 @@ def test_record_appears_whole_or_not_at_all(trained, tmp_path, monkeypatch):
 
 
 def test_link_in_place_of_a_record_is_not_followed(trained, tmp_path):
-    record = record_of(trained)
+    record = find_record(trained)
     (tmp_path / "pulled").mkdir()
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "pulled" / record.run_id).symlink_to(tmp_path / "elsewhere")
@@ -275,16 +275,16 @@ def test_link_in_place_of_a_record_is_not_followed(trained, tmp_path):
 def test_pull_into_a_root_of_trained_runs_is_refused(trained, tmp_path):
     with pytest.raises(RecordError, match="which was trained"):
         check_pull_root(Path(trained.record_root))
-    contents = read_contents(record_of(trained))
-    record_of(trained).path(WEIGHTS_FILE).unlink()
+    contents = read_contents(find_record(trained))
+    find_record(trained).path(WEIGHTS_FILE).unlink()
     with pytest.raises(RecordError, match="which was trained"):
         check_pull_root(Path(trained.record_root))
-    store(tmp_path / "pulled", record_of(trained).run_id, contents, "e/p")
+    store(tmp_path / "pulled", find_record(trained).run_id, contents, "e/p")
     check_pull_root(tmp_path / "pulled")
 
 
 def test_difference_names_its_row_and_key(trained):
-    contents = read_contents(record_of(trained))
+    contents = read_contents(find_record(trained))
     assert find_difference(contents, deepcopy(contents)) is None
     fewer = RunContents(contents.metadata, contents.metrics[:2], contents.outcome)
     assert (
@@ -306,9 +306,9 @@ def test_difference_names_its_row_and_key(trained):
     other = deepcopy(contents)
     other.metrics[1][CLEAN_LOSS] = None
     assert f"iteration 8: {CLEAN_LOSS} is null in W&B" in find_difference(contents, other)
-    root = Path(record_of(trained).root)
+    root = Path(find_record(trained).root)
     assert (
-        compare_with_record(root, record_of(trained).run_id, contents)
+        compare_with_record(root, find_record(trained).run_id, contents)
         == f"equal to the one in {root}"
     )
     assert compare_with_record(root, "x", contents) == f"not in {root}"
@@ -317,7 +317,7 @@ def test_difference_names_its_row_and_key(trained):
 # --- with the real client
 
 
-def figures_of(root):
+def load_figure_data(root):
     """Return what figures and claims use: curves, and runs without clocks and devices."""
     frame = load_where(root, None)
     assert frame.excluded == ()
@@ -360,7 +360,10 @@ def test_pulled_runs_give_the_same_figures(tiny, server, tmp_path):
     assert [is_complete for *_, is_complete in results] == [True] * 4
     assert list_run_ids(root) == list_run_ids(local)
     assert_same_files(root, local)
-    (runs_here, curves_here), (runs_there, curves_there) = figures_of(local), figures_of(root)
+    (runs_here, curves_here), (runs_there, curves_there) = (
+        load_figure_data(local),
+        load_figure_data(root),
+    )
     ended = ["ended_at"]  # W&B does not know at which iteration a run diverged
     pd.testing.assert_frame_equal(
         runs_here.drop(columns=ended), runs_there.drop(columns=ended), check_like=True
@@ -375,7 +378,7 @@ def test_pulled_runs_give_the_same_figures(tiny, server, tmp_path):
 
 @pytest.mark.slow
 def test_planted_runs_and_other_groups_are_not_pulled(trained, server, tmp_path):
-    record, root = record_of(trained), tmp_path / "pulled"
+    record, root = find_record(trained), tmp_path / "pulled"
     good = plant(server, trained)
     assert pull(trained, root, "another") == []
     assert pull(trained, root, trained.name) == [(record.run_id, "pulled, done, 3 rows", True)]
@@ -406,7 +409,7 @@ def test_planted_runs_and_other_groups_are_not_pulled(trained, server, tmp_path)
 
 @pytest.mark.slow
 def test_finished_copy_is_pulled_and_differences_reported(trained, server, tmp_path):
-    run_id = record_of(trained).run_id
+    run_id = find_record(trained).run_id
     finished = plant(server, trained, "bbbbbb")
     short = {number: finished.lines[number] for number in (0, 1)}
     plant(server, trained, "aaaaaa", state="crashed", lines=short)
@@ -450,7 +453,7 @@ def test_failing_server_leaves_no_partial_record(trained, server, tmp_path, monk
 
 @pytest.mark.slow
 def test_pull_command_prints_one_line_per_run_or_problem(trained, server, tmp_path, monkeypatch):
-    run_id, local, root = record_of(trained).run_id, trained.record_root, tmp_path / "pulled"
+    run_id, local, root = find_record(trained).run_id, trained.record_root, tmp_path / "pulled"
     plant(server, trained)
     arguments = [f"record_root={local}", "--into", str(root), "tracking.init_timeout=2"]
     process = run_pull(*arguments)
@@ -460,7 +463,7 @@ def test_pull_command_prints_one_line_per_run_or_problem(trained, server, tmp_pa
         f"1 runs: 1 complete in {root}, 0 incomplete; compared with {local}:"
         " 1 equal, 0 different or corrupt, 0 missing",
     ]
-    record = record_of(trained)
+    record = find_record(trained)
     record.path(DONE_FILE).unlink()
     record.rewrite_rows(METRICS_FILE, record.valid_prefix(METRICS_FILE)[:1])
     process = run_pull(*arguments)

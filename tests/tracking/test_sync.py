@@ -34,14 +34,14 @@ def online(tiny, server):
     return lambda *overrides: tiny("tracking=online", "tracking.init_timeout=4", *overrides)
 
 
-def record_of(config):
+def find_record(config):
     return locate_run(config).record
 
 
 def sync(config):
     """Return the message of each W&B run of the record, and whether it is complete."""
     with connect(config.tracking, Path(config.record_root)) as server:
-        results = server.sync(config, record_of(config))
+        results = server.sync(config, find_record(config))
         return [(result.message, result.is_complete) for result in results]
 
 
@@ -72,7 +72,7 @@ def merge_steps(expected):
 
 
 def assert_complete(server, config, **where):
-    record = record_of(config)
+    record = find_record(config)
     for expected in read_wandb_runs(config, record):
         assert read_server_rows(server, expected, **where) == merge_steps(expected)
         state = server.run(expected.init_arguments["id"], **where).state
@@ -97,7 +97,7 @@ def test_online_run_is_complete_and_leaves_no_files(online, server, tmp_path, mo
     config = online()
     train(config)
     assert_complete(server, config)
-    record = record_of(config)
+    record = find_record(config)
     assert (
         len(read_training_run(config, record).rows)
         == len(record.valid_prefix(METRICS_FILE)) + len(record.valid_prefix(PROBES_FILE))
@@ -128,7 +128,7 @@ def test_sync_sends_what_a_killed_wandb_core_lost(online, server, monkeypatch, c
     config = online()
     assert train(config) is State.DONE
     assert caplog.text.count("W&B") == 1
-    record = record_of(config)
+    record = find_record(config)
     assert len(record.valid_prefix(METRICS_FILE)) == 3
     ((message, is_complete),) = sync(config)
     assert is_complete
@@ -144,7 +144,7 @@ def test_resumed_run_has_each_row_once(online, server, monkeypatch):
     config = online()
     with pytest.raises(Interrupted):
         train(config)
-    run = server.run(read_training_run(config, record_of(config)).init_arguments["id"])
+    run = server.run(read_training_run(config, find_record(config)).init_arguments["id"])
     before = dict(run.lines)
     assert run.state == "failed"
     # The step of iteration 8 was not sent, since it may have been incomplete.
@@ -161,7 +161,7 @@ def test_resumed_run_has_each_row_once(online, server, monkeypatch):
 def test_offline_run_is_sent_once_and_its_folder_removed(tiny, server):
     config = tiny("tracking=offline")
     train(config)
-    folders = record_of(config).root / "wandb"
+    folders = find_record(config).root / "wandb"
     assert len(list(folders.glob("offline-run-*"))) == 1
     assert server.requests == []
     assert sync(config) == [("sent 5 of 5 rows", True)]
@@ -197,8 +197,8 @@ def test_failing_server_costs_one_warning_and_no_row(
     assert train(config) is State.DONE
     levels = [record.levelname for record in caplog.records if "W&B" in record.message]
     assert levels.count("WARNING") == 1
-    assert record_of(config).outcome() is State.DONE
-    assert len(record_of(config).valid_prefix(METRICS_FILE)) == 3
+    assert find_record(config).outcome() is State.DONE
+    assert len(find_record(config).valid_prefix(METRICS_FILE)) == 3
     assert all(run.state != "finished" for run in server.runs.values())
     server.refuse = None
     server.silent.clear()
@@ -227,7 +227,7 @@ def test_wrong_key_is_reported_and_loses_nothing(online, server, monkeypatch, ca
 def test_key_is_in_no_file_and_entity_and_project_are_used(online, server, capfd, mode):
     config = online("tracking.entity=a team", "tracking.project=elsewhere", f"tracking.mode={mode}")
     train(config)
-    root = record_of(config).root
+    root = find_record(config).root
     written = [(path, path.read_bytes()) for path in root.rglob("*") if path.is_file()]
     assert any(path.suffix == ".wandb" for path, _ in written) == (mode == "offline")
     assert sync(config) == [("already complete" if mode == "online" else "sent 5 of 5 rows", True)]
@@ -288,7 +288,7 @@ def run_sync(*arguments):
 def test_sync_command_prints_one_line_per_run_or_problem(tiny, server, monkeypatch):
     config = tiny("tracking=offline")
     train(config)
-    record = record_of(config)
+    record = find_record(config)
     with record.lock():
         process = run_sync(*tiny_arguments(config), "seed=0,1")
     assert process.returncode == 1
@@ -396,7 +396,7 @@ def test_tables_with_lost_files_are_sent_again(online, server):
     server.refuse, server.refusing = 403, "CreateRunFiles"
     config = online()
     train(config)
-    wandb_id = read_training_run(config, record_of(config)).init_arguments["id"]
+    wandb_id = read_training_run(config, find_record(config)).init_arguments["id"]
     assert len(server.run(wandb_id).lines) == 5
     assert server.run(wandb_id).files == {}
     server.refuse = None

@@ -153,12 +153,12 @@ def build_trainer(tiny, dataset):
     return lambda: Trainer(tiny(*PLATEAU), few, CPU)
 
 
-def rows_of(events):
+def collect_rows(events):
     return [event.row for event in events if isinstance(event, Metrics)]
 
 
 def test_plateaus_are_counted_and_lower_the_learning_rate(build_trainer):
-    rows = rows_of(fit(build_trainer()))
+    rows = collect_rows(fit(build_trainer()))
     assert [row["schedule/plateaus"] for row in rows] == [0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4]
     assert [row["lr"] for row in rows] == pytest.approx(
         [0.1] * 3 + [0.01] * 3 + [0.001] * 3 + [0.0001] * 3
@@ -170,7 +170,7 @@ def test_plateaus_are_counted_and_lower_the_learning_rate(build_trainer):
     [2, 7, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 3, 4, 5, 6, 8, 9, 10, 11))],
 )
 def test_resume_keeps_the_errors_since_the_last_plateau(build_trainer, stop_after):
-    expected = rows_of(fit(build_trainer()))
+    expected = collect_rows(fit(build_trainer()))
     first = build_trainer()
     events = []
     for event in fit(first):
@@ -179,4 +179,4 @@ def test_resume_keeps_the_errors_since_the_last_plateau(build_trainer, stop_afte
             break
     second = build_trainer()
     second.restore(copy.deepcopy(first.state()))
-    assert rows_of([*events, *fit(second)]) == expected
+    assert collect_rows([*events, *fit(second)]) == expected

@@ -1,4 +1,4 @@
-"""All random numbers of a run are drawn from its seed, with one stream per use."""
+"""All random numbers of a run are drawn from its seed, with one stream per purpose."""
 
 import pytest
 import torch
@@ -39,7 +39,7 @@ def trained_weights(config, dataset):
     return torch.cat([parameter.detach().flatten() for parameter in trainer.network.parameters()])
 
 
-def seed_only(patched, name):
+def fix_other_streams(patched, name):
     """Draw every stream but this one from seed 0."""
 
     def build_generator(seed, stream, index=0):
@@ -53,7 +53,7 @@ def seed_only(patched, name):
 @pytest.mark.parametrize("stream", ["order", "augmentation", "initialisation"])
 def test_each_stream_alone_makes_seeds_differ(tiny, digits, monkeypatch, stream):
     expected = trained_weights(tiny("seed=0", *FOUR_UPDATES), digits)
-    seed_only(monkeypatch, stream)
+    fix_other_streams(monkeypatch, stream)
     weights = [trained_weights(tiny(f"seed={seed}", *FOUR_UPDATES), digits) for seed in (0, 1)]
     assert torch.equal(weights[0], expected)
     assert not torch.equal(weights[1], expected)
@@ -62,14 +62,14 @@ def test_each_stream_alone_makes_seeds_differ(tiny, digits, monkeypatch, stream)
 def test_training_uses_no_other_stream(tiny, digits, monkeypatch):
     """Not even global streams: with seed 0 for the three streams, all seeds give equal weights."""
     expected = trained_weights(tiny("seed=0", *FOUR_UPDATES), digits)
-    seed_only(monkeypatch, "none of them")
+    fix_other_streams(monkeypatch, "none of them")
     torch.manual_seed(5)
     assert torch.equal(trained_weights(tiny("seed=1", *FOUR_UPDATES), digits), expected)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 7])
 @pytest.mark.parametrize("initialisation", ["fan_out", "fan_in"])
-def test_network_starts_from_its_seeds_initialisation(tiny, digits, seed, initialisation):
+def test_initial_network_follows_from_the_seed(tiny, digits, seed, initialisation):
     config = tiny(f"seed={seed}", f"model.initialisation={initialisation}")
     expected = Network(config.model, 1, 10)
     initialise(expected, random_streams.build_generator(seed, "initialisation"), initialisation)
@@ -81,8 +81,8 @@ def test_network_starts_from_its_seeds_initialisation(tiny, digits, seed, initia
 def stub_probes(monkeypatch):
     """Make every probe return the first numbers of its stream."""
 
-    def draw(_network, _images, _labels, random):
-        return {"drawn": torch.rand(3, generator=random).tolist()}
+    def draw(_network, _images, _labels, generator):
+        return {"drawn": torch.rand(3, generator=generator).tolist()}
 
     monkeypatch.setattr(PROBES_REGISTRY, "load", lambda _name: draw)
 
@@ -122,7 +122,7 @@ def test_later_probes_draw_from_seed_name_and_iteration(tiny, stub_probes, seed)
 
 
 @pytest.mark.parametrize("seed", [0, 3])
-def test_probe_at_iteration_0_sees_the_seeds_network(tiny, seed):
+def test_probe_at_iteration_0_gets_the_initial_network(tiny, seed):
     """No snapshot of this network exists, so it is initialised again."""
     config = tiny(f"seed={seed}", "probes.training=[]", "probes.afterwards=[responses]")
     assert train(config) is State.DONE
@@ -142,11 +142,11 @@ def test_landscape_directions_depend_on_their_own_seed(tiny, monkeypatch, seed):
     """There are two directions, and the run's seed does not matter."""
     draws = []
 
-    def record_draw(network, random):
+    def record_draw(network, generator):
         draws.append(
-            torch.rand(3, generator=torch.Generator().set_state(random.get_state())).tolist()
+            torch.rand(3, generator=torch.Generator().set_state(generator.get_state())).tolist()
         )
-        return real_draw(network, random)
+        return real_draw(network, generator)
 
     real_draw = run_probes_module.draw_direction
     monkeypatch.setattr(run_probes_module, "draw_direction", record_draw)

@@ -41,7 +41,7 @@ class Block(nn.Module):
     (N, in, H, W) -> (N, out, H / stride, W / stride), where `stride` is the product of all strides.
 
     The constructor of a subclass takes (in_channels, width, stride, downsample, residual, order,
-    first) and the arguments that `options_of` returns. A subclass sets `expansion`.
+    first) and the arguments that `build_options` returns. A subclass sets `expansion`.
 
     Args:
         convolutions: the shape of each convolution.
@@ -86,7 +86,7 @@ class Block(nn.Module):
         self.downsample = downsample  # last, as in torchvision
 
     @classmethod
-    def options_of(cls, _model: Model) -> dict[str, Any]:
+    def build_options(cls, _model: Model) -> dict[str, Any]:
         """Return the constructor's arguments that only this kind of block takes, by name."""
         return {}
 

@@ -51,5 +51,5 @@ class Bottleneck(Block):
         super().__init__(convolutions, downsample, residual, order, first)
 
     @classmethod
-    def options_of(cls, model: Model) -> dict[str, Any]:
+    def build_options(cls, model: Model) -> dict[str, Any]:
         return {"stride_on_first": model.bottleneck_stride == "1x1"}

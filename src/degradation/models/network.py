@@ -130,7 +130,7 @@ def build_block(model: Model, in_channels: int, width: int, stride: int, first: 
         residual=model.shortcut != "none",
         order=model.order,
         first=first,
-        **kind.options_of(model),
+        **kind.build_options(model),
     )
     return block
 

@@ -40,10 +40,10 @@ def convert_probe_row(row: Row) -> Row:
 def merge_by_iteration(metrics: Iterable[Row], probes: Iterable[Row]) -> list[Row]:
     """Return the rows of metrics and the converted rows of probes, sorted by iteration."""
     rows = [*metrics, *map(convert_probe_row, probes)]
-    return sorted(rows, key=_iteration_of)
+    return sorted(rows, key=_get_iteration)
 
 
-def _iteration_of(row: Row) -> int:
+def _get_iteration(row: Row) -> int:
     return int(row[ITERATION])
 
 

@@ -6,6 +6,6 @@ from tests.support.comparisons import join_conditions
 
 
 @pytest.fixture
-def joined(frame_of):
+def joined(build_frame):
     """(errors by family and depth, columns) pairs -> one frame of all their runs."""
-    return lambda *conditions: join_conditions(frame_of, conditions)
+    return lambda *conditions: join_conditions(build_frame, conditions)

@@ -12,8 +12,8 @@ from tests.support.comparisons import HIGH, LOW, PLAIN, constructed_frame
 BOTH = {"plain": PLAIN, "residual": LOW}
 
 
-def test_runs_of_one_condition_have_no_comparison(frame_of):
-    assert compare_conditions(frame_of(BOTH), 2.0) == []
+def test_runs_of_one_condition_have_no_comparison(build_frame):
+    assert compare_conditions(build_frame(BOTH), 2.0) == []
 
 
 def test_two_factors_that_vary_at_once_are_not_compared(joined):
@@ -69,15 +69,15 @@ def test_captions_state_the_seeds_of_each_condition(joined, second_rate, sentenc
     assert all(caption.endswith(sentence) for _, caption in comparison.figures.values())
 
 
-def test_caption_of_the_construction_states_the_seeds(frame_of):
-    frame = constructed_frame(frame_of, {20: [0.5, 0.6, 0.4]})
+def test_caption_of_the_construction_states_the_seeds(build_frame):
+    frame = constructed_frame(build_frame, {20: [0.5, 0.6, 0.4]})
     (comparison,) = compare_conditions(frame, 2.0)
     ((_, caption),) = comparison.figures.values()
     assert caption.endswith("seeds per family and depth.")
 
 
 @pytest.mark.slow
-def test_every_comparison_has_a_figure_and_a_table(frame_of, joined, tmp_path):
+def test_every_comparison_has_a_figure_and_a_table(build_frame, joined, tmp_path):
     style.apply()
     residual = {"residual": LOW}
     options = {"none": {"plain": PLAIN}, "A": residual, "C": residual}
@@ -87,7 +87,7 @@ def test_every_comparison_has_a_figure_and_a_table(frame_of, joined, tmp_path):
         "learning-rate": compare_values(joined, "config.optim.lr", {0.01: BOTH, 0.1: BOTH}),
         "longer": compare_values(joined, "config.schedule.iterations", {400: BOTH, 1200: BOTH}),
         "order": compare_values(joined, "config.model.order", orders),
-        "construction": constructed_frame(frame_of, {20: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]}),
+        "construction": constructed_frame(build_frame, {20: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]}),
     }
     for name, frame in frames.items():
         (comparison,) = compare_conditions(frame, 2.0)

@@ -10,7 +10,7 @@ from analysis.comparisons import compare_conditions
 from analysis.conditions import split_by_condition
 from analysis.frame import Frame
 from analysis.statistics import bonferroni_level, paired_difference, welch_difference
-from tests.support.comparisons import PLAIN, claims_of, constructed_frame, judge_around
+from tests.support.comparisons import PLAIN, constructed_frame, judge_around, judge_comparisons
 
 AT_START = "training_error_at_start"
 IMPROVED = {20: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]}
@@ -24,8 +24,8 @@ def is_constructed(frame):
     return frame.runs["family"] == "constructed"
 
 
-def test_all_three_claims_are_reproduced(frame_of):
-    claims = claims_of(constructed_frame(frame_of, IMPROVED))
+def test_all_three_claims_are_reproduced(build_frame):
+    claims = judge_comparisons(constructed_frame(build_frame, IMPROVED))
     assert {name: claim.verdict for name, claim in claims.items()} == dict.fromkeys(
         ("construction", "not found", "kept"), Verdict.REPRODUCED
     )
@@ -37,10 +37,10 @@ def test_all_three_claims_are_reproduced(frame_of):
     )
 
 
-def test_wrong_construction_is_contradicted(frame_of):
-    frame = constructed_frame(frame_of, {20: [0.5, 0.6, 0.4], 56: [30.0, 31.0, 30.5]})
+def test_wrong_construction_is_contradicted(build_frame):
+    frame = constructed_frame(build_frame, {20: [0.5, 0.6, 0.4], 56: [30.0, 31.0, 30.5]})
     frame.runs.loc[is_constructed(frame), AT_START] += 0.1
-    claims = claims_of(frame)
+    claims = judge_comparisons(frame)
     assert claims["construction"].verdict is Verdict.CONTRADICTED
     assert claims["construction"].decisive_line == (
         "2 depths, worst case +0.1 points above the trained plain-20 (tolerance for rounding: 0.05)"
@@ -49,28 +49,28 @@ def test_wrong_construction_is_contradicted(frame_of):
     assert "95 % lower bound" in claims["kept"].decisive_line
 
 
-def test_constructed_network_may_be_better_than_its_parent(frame_of):
-    frame = constructed_frame(frame_of, IMPROVED)
+def test_constructed_network_may_be_better_than_its_parent(build_frame):
+    frame = constructed_frame(build_frame, IMPROVED)
     frame.runs.loc[is_constructed(frame), AT_START] -= 0.1
-    assert claims_of(frame)["construction"].verdict is Verdict.REPRODUCED
+    assert judge_comparisons(frame)["construction"].verdict is Verdict.REPRODUCED
 
 
-def test_exact_bn_statistics_leave_the_construction_untested(frame_of):
-    frame = constructed_frame(frame_of, IMPROVED)
+def test_exact_bn_statistics_leave_the_construction_untested(build_frame):
+    frame = constructed_frame(build_frame, IMPROVED)
     frame.runs["config.model.bn_statistics"] = "exact"
-    claims = claims_of(frame)
+    claims = judge_comparisons(frame)
     assert claims["construction"].verdict is Verdict.NOT_TESTED
     assert claims["kept"].verdict is Verdict.REPRODUCED
 
 
-def test_running_errors_leave_all_claims_untested(frame_of):
-    frame = replace(constructed_frame(frame_of, IMPROVED), error_kind="running")
-    assert {claim.verdict for claim in claims_of(frame).values()} == {Verdict.NOT_TESTED}
+def test_running_errors_leave_all_claims_untested(build_frame):
+    frame = replace(constructed_frame(build_frame, IMPROVED), error_kind="running")
+    assert {claim.verdict for claim in judge_comparisons(frame).values()} == {Verdict.NOT_TESTED}
 
 
-def test_networks_grown_from_different_depths_are_not_averaged(frame_of):
+def test_networks_grown_from_different_depths_are_not_averaged(build_frame):
     frames = [
-        constructed_frame(frame_of, {32: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]}) for _ in range(2)
+        constructed_frame(build_frame, {32: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]}) for _ in range(2)
     ]
     frames[1].runs.loc[is_constructed(frames[1]), "config.model.grown_from"] = 26
     runs = pd.concat([frame.runs for frame in frames], ignore_index=True)
@@ -80,13 +80,13 @@ def test_networks_grown_from_different_depths_are_not_averaged(frame_of):
     assert labels == ["grown from 20 layers", "grown from 26 layers"]
 
 
-def test_constructed_networks_with_one_seed_are_not_tested(frame_of):
-    frame = constructed_frame(frame_of, {20: [0.5], 56: [0.2]})
-    assert {claim.verdict for claim in claims_of(frame).values()} == {Verdict.NOT_TESTED}
+def test_constructed_networks_with_one_seed_are_not_tested(build_frame):
+    frame = constructed_frame(build_frame, {20: [0.5], 56: [0.2]})
+    assert {claim.verdict for claim in judge_comparisons(frame).values()} == {Verdict.NOT_TESTED}
 
 
-def test_further_training_is_judged_within_seeds(frame_of):
-    frame = constructed_frame(frame_of, AFTER, START)
+def test_further_training_is_judged_within_seeds(build_frame):
+    frame = constructed_frame(build_frame, AFTER, START)
     worst = paired_difference(AFTER[56], START)
     assert welch_difference(AFTER[56], START).upper - worst.upper > 0.5
     _, line = judge_around(frame, "kept", worst.upper, Verdict.INCONCLUSIVE, Verdict.REPRODUCED)
@@ -97,8 +97,8 @@ def test_further_training_is_judged_within_seeds(frame_of):
     assert line.endswith(f"95 % lower bound (Holm, 2 bounds) {least:+.2f}")
 
 
-def test_training_from_scratch_is_judged_at_its_bounds(frame_of):
-    frame = constructed_frame(frame_of, AFTER, START)
+def test_training_from_scratch_is_judged_at_its_bounds(build_frame):
+    frame = constructed_frame(build_frame, AFTER, START)
     gap = welch_difference(PLAIN[56], START)
     line, _ = judge_around(frame, "not found", gap.lower, Verdict.REPRODUCED, Verdict.INCONCLUSIVE)
     assert line.endswith(f"95 % lower bound {gap.lower:+.2f}")
@@ -106,22 +106,22 @@ def test_training_from_scratch_is_judged_at_its_bounds(frame_of):
         frame, "not found", gap.upper, Verdict.INCONCLUSIVE, Verdict.CONTRADICTED
     )
     assert line.endswith(f"95 % upper bound {gap.upper:+.2f}")
-    assert "; paired by seed: one-sided" in claims_of(frame)["not found"].evidence[-1]
+    assert "; paired by seed: one-sided" in judge_comparisons(frame)["not found"].evidence[-1]
 
 
 @pytest.mark.parametrize(
     ("excess", "verdict"), [(0.0499, Verdict.REPRODUCED), (0.0501, Verdict.CONTRADICTED)]
 )
-def test_construction_is_exact_up_to_rounding(frame_of, excess, verdict):
-    frame = constructed_frame(frame_of, IMPROVED)
+def test_construction_is_exact_up_to_rounding(build_frame, excess, verdict):
+    frame = constructed_frame(build_frame, IMPROVED)
     frame.runs.loc[frame.runs["run_id"] == "constructed-d56-s1", AT_START] += excess
-    assert claims_of(frame)["construction"].verdict is verdict
+    assert judge_comparisons(frame)["construction"].verdict is verdict
 
 
-def test_repeated_parent_leaves_the_construction_untested(frame_of):
-    frame = constructed_frame(frame_of, IMPROVED)
+def test_repeated_parent_leaves_the_construction_untested(build_frame):
+    frame = constructed_frame(build_frame, IMPROVED)
     frame.runs.loc[frame.runs["run_id"] == "plain-d20-s2", "seed"] = 0
-    claims = claims_of(frame)
+    claims = judge_comparisons(frame)
     assert {name: claim.verdict for name, claim in claims.items()} == {
         "construction": Verdict.NOT_TESTED,
         "not found": Verdict.NOT_TESTED,

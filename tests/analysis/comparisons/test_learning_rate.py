@@ -6,7 +6,7 @@ from analysis.claim import Verdict
 from analysis.claims import judge_no_degradation
 from analysis.comparisons.learning_rate import select_best_rates
 from analysis.statistics import difference_of_minima, welch_difference
-from tests.support.comparisons import HIGH, LOW, PLAIN, claims_of, judge_around
+from tests.support.comparisons import HIGH, LOW, PLAIN, judge_around, judge_comparisons
 
 BOTH = {"plain": PLAIN, "residual": LOW}
 
@@ -17,8 +17,8 @@ def join_rates(joined, errors_by_rate):
     return joined(*conditions)
 
 
-def verdicts_of(frame):
-    return {claim.verdict for claim in claims_of(frame).values()}
+def collect_verdicts(frame):
+    return {claim.verdict for claim in judge_comparisons(frame).values()}
 
 
 def test_each_network_is_judged_at_its_own_best_rate(joined):
@@ -29,7 +29,7 @@ def test_each_network_is_judged_at_its_own_best_rate(joined):
     best, notes = select_best_rates(frame.runs)
     assert notes[0].endswith("plain-20 0.1, plain-56 0.01, residual-20 0.1, residual-56 0.1")
     assert len(best) == 12
-    claims = claims_of(frame)
+    claims = judge_comparisons(frame)
     assert [claim.verdict for claim in claims.values()] == [Verdict.REPRODUCED] * 3
     assert claims["degradation, best lr"].decisive_line.startswith(
         "56 minus 20 layers: +49.90 points"
@@ -41,19 +41,19 @@ def test_each_network_is_judged_at_its_own_best_rate(joined):
 
 def test_missing_runs_leave_the_best_rate_unknown(joined):
     frame = join_rates(joined, {0.01: BOTH, 0.1: BOTH})
-    assert verdicts_of(frame) == {Verdict.REPRODUCED}
-    notes = claims_of(frame)["the fix, best lr"].notes
+    assert collect_verdicts(frame) == {Verdict.REPRODUCED}
+    notes = judge_comparisons(frame)["the fix, best lr"].notes
     at_edge = "the best rate is the lowest or highest that was tried"
     assert any(note.startswith(at_edge) for note in notes)
     frame.runs.loc[frame.runs["config.optim.lr"] == 0.1, "state"] = "missing"
-    claim = claims_of(frame)["the fix, best lr"]
-    assert verdicts_of(frame) == {Verdict.NOT_TESTED}
+    claim = judge_comparisons(frame)["the fix, best lr"]
+    assert collect_verdicts(frame) == {Verdict.NOT_TESTED}
     assert claim.decisive_line == "12 of 24 runs are missing, so the best learning rate is unknown"
 
 
 def test_networks_tried_at_different_rates_are_not_compared(joined):
     frame = join_rates(joined, {0.01: BOTH, 0.1: {"residual": LOW}})
-    assert verdicts_of(frame) == {Verdict.NOT_TESTED}
+    assert collect_verdicts(frame) == {Verdict.NOT_TESTED}
 
 
 # Errors of three seeds by learning rate.
@@ -82,7 +82,7 @@ def test_bounds_account_for_the_choice_of_the_rate(joined):
     name = "no degradation, best lr"
     judge_around(frame, name, rise.upper, Verdict.INCONCLUSIVE, Verdict.REPRODUCED)
     judge_around(frame, name, rise.lower, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE)
-    notes = claims_of(frame)["the fix, best lr"].notes
+    notes = judge_comparisons(frame)["the fix, best lr"].notes
     assert any("the bounds account for this choice" in note for note in notes)
 
 
@@ -99,21 +99,23 @@ def test_noisy_network_is_not_judged_by_its_luckiest_rate(joined):
     best, notes = select_best_rates(frame.runs)
     assert notes[0].endswith("residual-56 0.03")
     assert judge_no_degradation(best, 2.0).verdict is Verdict.REPRODUCED
-    assert claims_of(frame)["no degradation, best lr"].verdict is Verdict.INCONCLUSIVE
+    assert judge_comparisons(frame)["no degradation, best lr"].verdict is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(("seeds", "is_noted"), [(2, True), (3, False)])
 def test_note_says_that_two_seeds_rarely_decide(joined, seeds, is_noted):
     errors = {"plain": {20: [1.0] * seeds, 56: [50.0] * seeds}}
     frame = join_rates(joined, {0.01: errors, 0.1: errors})
-    notes = claims_of(frame)["degradation, best lr"].notes
+    notes = judge_comparisons(frame)["degradation, best lr"].notes
     assert any("with two seeds per learning rate" in note for note in notes) is is_noted
 
 
 def test_rate_with_one_seed_leaves_the_best_rate_unknown(joined):
     one_seed = {"plain": {20: [1.0], 56: [50.0]}}
     two_seeds = {"plain": {20: [0.9, 1.0], 56: [49.0, 50.0]}}
-    claim = claims_of(join_rates(joined, {0.01: one_seed, 0.1: two_seeds}))["degradation, best lr"]
+    claim = judge_comparisons(join_rates(joined, {0.01: one_seed, 0.1: two_seeds}))[
+        "degradation, best lr"
+    ]
     assert claim.verdict is Verdict.NOT_TESTED
     assert claim.decisive_line == "plain-20 has one seed at lr 0.01; an interval needs two"
 
@@ -121,6 +123,6 @@ def test_rate_with_one_seed_leaves_the_best_rate_unknown(joined):
 def test_repeated_seed_leaves_the_best_rate_unknown(joined):
     frame = join_rates(joined, {0.01: BOTH, 0.1: BOTH})
     frame.runs.loc[frame.runs["run_id"] == "1:plain-d20-s2", "seed"] = 0
-    claim = claims_of(frame)["the fix, best lr"]
-    assert verdicts_of(frame) == {Verdict.NOT_TESTED}
+    claim = judge_comparisons(frame)["the fix, best lr"]
+    assert collect_verdicts(frame) == {Verdict.NOT_TESTED}
     assert "seed 0 of plain-20 at lr 0.1 is recorded twice" in claim.decisive_line

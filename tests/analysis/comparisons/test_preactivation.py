@@ -4,7 +4,7 @@ import pytest
 
 from analysis.claim import Verdict
 from analysis.statistics import bonferroni_level, welch_difference
-from tests.support.comparisons import HIGH, LOW, claims_of, judge_around
+from tests.support.comparisons import HIGH, LOW, judge_around, judge_comparisons
 
 NOISY = {20: [0.9, 0.7, 0.8], 56: [2.4, 3.9, 3.1]}
 
@@ -21,7 +21,7 @@ def compare_orders(joined, errors):
     [(LOW, Verdict.REPRODUCED), (HIGH, Verdict.CONTRADICTED), ({20: [1.0]}, Verdict.NOT_TESTED)],
 )
 def test_preactivation_has_every_verdict(joined, errors, verdict):
-    assert claims_of(compare_orders(joined, errors))["preactivation"].verdict is verdict
+    assert judge_comparisons(compare_orders(joined, errors))["preactivation"].verdict is verdict
 
 
 def test_preactivation_is_judged_at_its_bounds(joined):

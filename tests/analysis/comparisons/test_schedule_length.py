@@ -3,7 +3,7 @@
 import pytest
 
 from analysis.claim import Verdict
-from tests.support.comparisons import LOW, PLAIN, claims_of
+from tests.support.comparisons import LOW, PLAIN, judge_comparisons
 
 
 def schedule(iterations):
@@ -22,7 +22,7 @@ def test_longest_schedule_decides(joined, plain, verdict):
         ({"plain": PLAIN, "residual": LOW}, schedule(400)),
         ({"plain": plain, "residual": LOW}, schedule(1200)),
     )
-    claim = claims_of(frame)["longer training"]
+    claim = judge_comparisons(frame)["longer training"]
     assert claim.verdict is verdict
     assert "after 1200 iterations" in claim.statement
     assert claim.evidence[-1].startswith(

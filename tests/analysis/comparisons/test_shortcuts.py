@@ -4,7 +4,7 @@ import pytest
 
 from analysis.claim import Verdict
 from analysis.statistics import bonferroni_level, welch_difference
-from tests.support.comparisons import LOW, PLAIN, claims_of
+from tests.support.comparisons import LOW, PLAIN, judge_comparisons
 
 
 def shortcut(option):
@@ -26,7 +26,7 @@ def test_projections_have_every_verdict(joined, b, verdict):
         ({"residual": LOW}, shortcut("A")),
         ({"residual": b}, shortcut("B")),
     )
-    claims = claims_of(frame)
+    claims = judge_comparisons(frame)
     assert {name: claim.verdict for name, claim in claims.items()} == {"projections": verdict}
     if verdict is Verdict.REPRODUCED:
         assert claims["projections"].decisive_line.startswith("56 layers: ")
@@ -39,7 +39,7 @@ def test_without_degradation_projections_are_not_reproduced(joined):
         ({"residual": LOW}, shortcut("A")),
         ({"residual": LOW}, shortcut("B")),
     )
-    assert claims_of(frame)["projections"].verdict is not Verdict.REPRODUCED
+    assert judge_comparisons(frame)["projections"].verdict is not Verdict.REPRODUCED
 
 
 OPTIONS = {"A": [1.0, 1.3, 1.1], "B": [9.2, 9.6, 9.1], "C": [2.0, 2.2, 1.9]}
@@ -57,7 +57,7 @@ def test_projections_are_judged_at_their_bounds(joined, offset):
 
     def judge(shift):
         plain = {"plain": {56: [error + shift for error in PLAIN[56]]}}
-        claim = claims_of(joined((plain, shortcut("none")), *options))["projections"]
+        claim = judge_comparisons(joined((plain, shortcut("none")), *options))["projections"]
         return claim.verdict, claim.decisive_line
 
     verdict, line = judge(2 * worst.high - gap.low + offset)
@@ -77,5 +77,5 @@ def test_projections_are_judged_at_their_bounds(joined, offset):
 def test_gap_within_the_margin_is_inconclusive(joined):
     options = [({"residual": {56: [1.0, 1.0, 1.0]}}, shortcut(option)) for option in "AB"]
     frame = joined(({"plain": {56: [3.0, 3.0, 3.0]}}, shortcut("none")), *options)
-    assert claims_of(frame, margin=1.9)["projections"].verdict is Verdict.REPRODUCED
-    assert claims_of(frame, margin=2.1)["projections"].verdict is Verdict.INCONCLUSIVE
+    assert judge_comparisons(frame, margin=1.9)["projections"].verdict is Verdict.REPRODUCED
+    assert judge_comparisons(frame, margin=2.1)["projections"].verdict is Verdict.INCONCLUSIVE

@@ -23,12 +23,12 @@ SLOW = {20: [60, 70, 90], 32: [110, 130, 150], 44: [190, 210, 260], 56: [None] *
 FLAT = {depth: [130, 150, 170] for depth in (20, 32, 44, 56, 110)}
 
 
-def runs_and_curves(frame_of, times, every=EVERY):
+def runs_and_curves(build_frame, times, every=EVERY):
     """Return a frame whose runs' errors fall linearly from 90 % and pass 45 % at these times."""
     errors = {}
     for family, depths in times.items():
         errors[family] = {depth: [1.0] * len(seeds) for depth, seeds in depths.items()}
-    frame = frame_of(errors)
+    frame = build_frame(errors)
     rows = []
     for run in frame.runs.to_dict("records"):
         half = times[run["family"]][run["depth"]][run["seed"]]
@@ -40,12 +40,12 @@ def runs_and_curves(frame_of, times, every=EVERY):
 
 
 @pytest.fixture
-def explain(frame_of):
+def explain(build_frame):
     """Return a function: times of each family -> the explanation."""
     style.apply()
 
     def explain_times(**times):
-        return convergence.build(runs_and_curves(frame_of, times), 2.0)
+        return convergence.build(runs_and_curves(build_frame, times), 2.0)
 
     return explain_times
 
@@ -54,8 +54,8 @@ def select_claim(explanation, name):
     return next(claim for claim in explanation.claims if claim.name.startswith(name))
 
 
-def test_time_lies_between_evaluations_or_beyond_the_last(frame_of):
-    frame = runs_and_curves(frame_of, {"plain": {20: [60, 80], 56: [None, 400]}})
+def test_time_lies_between_evaluations_or_beyond_the_last(build_frame):
+    frame = runs_and_curves(build_frame, {"plain": {20: [60, 80], 56: [None, 400]}})
     times = measure_times(frame.runs, frame.curves)
     half = times[times["threshold"] == 0.5].set_index("run_id")
     assert tuple(half.loc["plain-d20-s0", ["after", "by"]]) == (40, 80)
@@ -65,8 +65,8 @@ def test_time_lies_between_evaluations_or_beyond_the_last(frame_of):
     assert set(times["threshold"]) == {0.75, 0.5, 0.25, 0.125}
 
 
-def test_diverged_run_never_reaches_the_error(frame_of):
-    frame = runs_and_curves(frame_of, {"plain": {20: [60, 80]}})
+def test_diverged_run_never_reaches_the_error(build_frame):
+    frame = runs_and_curves(build_frame, {"plain": {20: [60, 80]}})
     frame.curves.loc[frame.curves["run_id"] == "plain-d20-s0", "training_error"] = 90.0
     times = measure_times(frame.runs.assign(state="diverged"), frame.curves)
     assert times.loc[times["run_id"] == "plain-d20-s0", "by"].tolist() == [math.inf] * 4
@@ -121,12 +121,12 @@ def test_times_that_decrease_with_depth_contradict(explain):
     )
 
 
-def test_power_law_times_contradict(frame_of):
+def test_power_law_times_contradict(build_frame):
     times = {}
     for depth in (8, 14, 20, 32, 56, 110):
         median = 11 * depth**0.75
         times[depth] = [0.98 * median, median, 1.02 * median]
-    frame = runs_and_curves(frame_of, {"plain": times})
+    frame = runs_and_curves(build_frame, {"plain": times})
     frame = replace(frame, runs=frame.runs.assign(**{"config.schedule.milestones": "[]"}))
     claim = select_claim(convergence.build(frame, 2.0), "exponentially slow")
     assert claim.verdict is Verdict.CONTRADICTED
@@ -178,12 +178,12 @@ def test_weak_design_has_a_note(explain):
     assert max(map(int, chances.groups())) < 20
 
 
-def test_strong_design_has_no_note(frame_of):
+def test_strong_design_has_no_note(build_frame):
     times = {}
     for depth in range(8, 62, 6):
         median = 8 * math.exp(0.0525 * depth)
         times[depth] = [round(0.9 * median), round(median), round(1.1 * median)]
-    frame = runs_and_curves(frame_of, {"plain": times}, every=5)
+    frame = runs_and_curves(build_frame, {"plain": times}, every=5)
     frame = replace(frame, runs=frame.runs.assign(**{"config.schedule.milestones": "[]"}))
     claim = select_claim(convergence.build(frame, 2.0), "exponentially slow")
     assert claim.verdict is Verdict.REPRODUCED

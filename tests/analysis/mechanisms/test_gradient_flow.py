@@ -130,12 +130,12 @@ def test_unknown_norm_has_no_mean(norm):
     assert table.loc[0, "last_gmean"] == pytest.approx(1)
 
 
-def test_figure_draws_geometric_means_of_both_families(frame_of):
+def test_figure_draws_geometric_means_of_both_families(build_frame):
     norms = {20: {0: LEVEL, 400: LEVEL}, 56: {0: EXPLODING, 400: LEVEL}}
     table = gradient_flow_table(
         {"plain": norms, "residual": {20: {0: LEVEL, 400: LEVEL}}}, spread=4.0
     )
-    frame = frame_of({"plain": {20: [1.0, 2.0], 56: [50.0, 60.0]}, "residual": {20: [1.0, 2.0]}})
+    frame = build_frame({"plain": {20: [1.0, 2.0], 56: [50.0, 60.0]}, "residual": {20: [1.0, 2.0]}})
     frame.probes["gradient_flow"] = table
     explanation = build(frame, 2.0)
     assert [claim.name for claim in explanation.claims] == [
@@ -165,5 +165,5 @@ def test_single_run_is_drawn():
         figure.plot(table, column, "norm")
 
 
-def test_without_probe_there_is_no_explanation(frame_of):
-    assert build(frame_of({"plain": {20: [1.0]}}), 2.0) is None
+def test_without_probe_there_is_no_explanation(build_frame):
+    assert build(build_frame({"plain": {20: [1.0]}}), 2.0) is None

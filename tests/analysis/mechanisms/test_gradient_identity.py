@@ -16,11 +16,11 @@ from tests.support.probe_tables import identity_table
 
 
 @pytest.fixture
-def explain(frame_of):
+def explain(build_frame):
     style.apply()
 
     def explain_table(table):
-        frame = frame_of({"plain": {8: [1.0, 1.0]}, "residual": {8: [1.0, 1.0], 14: [1.0, 1.0]}})
+        frame = build_frame({"plain": {8: [1.0, 1.0]}, "residual": {8: [1.0, 1.0], 14: [1.0, 1.0]}})
         return gradient_identity.build(replace(frame, probes={"identity": table}), 2.0)
 
     return explain_table
@@ -93,8 +93,8 @@ def test_stage_equations_are_reported_apart(explain):
     assert set(explanation.table["form"]) == {"block", "stage"}
 
 
-def test_without_residual_probe_there_is_no_explanation(explain, frame_of):
-    assert gradient_identity.build(frame_of({"plain": {8: [1.0]}}), 2.0) is None
+def test_without_residual_probe_there_is_no_explanation(explain, build_frame):
+    assert gradient_identity.build(build_frame({"plain": {8: [1.0]}}), 2.0) is None
     assert explain(identity_table(family="plain")) is None
 
 

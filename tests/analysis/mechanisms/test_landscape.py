@@ -24,20 +24,20 @@ LOSSES = bowl(AT[None, :], AT[:, None])
 
 
 @pytest.fixture
-def frame_with_landscape(frame_of):
-    def build_frame(errors, loss=bowl, **options):
-        frame = frame_of(errors)
+def frame_with_landscape(build_frame):
+    def build_probed_frame(errors, loss=bowl, **options):
+        frame = build_frame(errors)
         tables = [landscape_of_run(run, loss, **options) for run in frame.runs.to_dict("records")]
         return replace(frame, probes={"landscape": pd.concat(tables, ignore_index=True)})
 
-    return build_frame
+    return build_probed_frame
 
 
 BOTH = {"plain": {20: [1.0], 56: [50.0]}, "residual": {20: [1.0], 56: [1.0]}}
 
 
-def test_without_probe_there_is_no_explanation(frame_of):
-    assert build(frame_of(BOTH), 2.0) is None
+def test_without_probe_there_is_no_explanation(build_frame):
+    assert build(build_frame(BOTH), 2.0) is None
 
 
 def test_table_of_a_bowl_matches_hand_computation(frame_with_landscape):

@@ -17,31 +17,33 @@ def _style():
 
 
 @pytest.fixture
-def frame_with_lesions(frame_of):
+def frame_with_lesions(build_frame):
     """Return a function that builds a frame with lesions.
 
     It takes {family: {depth: training error of each seed}} and {family: {block: error when that
     block is deleted}}, where the key (family, depth) overrides the family at one depth.
     """
 
-    def build_frame(errors, alone=DELETED_ALONE, shifts=(0.0, 0.5, 1.0)):
-        frame = frame_of(errors)
+    def build_probed_frame(errors, alone=DELETED_ALONE, shifts=(0.0, 0.5, 1.0)):
+        frame = build_frame(errors)
         runs = frame.runs.to_dict("records")
-        of_run = [alone.get((run["family"], run["depth"]), alone[run["family"]]) for run in runs]
+        run_lesions = [
+            alone.get((run["family"], run["depth"]), alone[run["family"]]) for run in runs
+        ]
         tables = [
             lesions_of_run(run, blocks, shifts[run["seed"]])
-            for run, blocks in zip(runs, of_run, strict=True)
+            for run, blocks in zip(runs, run_lesions, strict=True)
         ]
         return replace(frame, probes={"lesions": pd.concat(tables, ignore_index=True)})
 
-    return build_frame
+    return build_probed_frame
 
 
 TRAINED = {"plain": {20: [1.0, 1.0, 1.0]}, "residual": {20: [1.0, 1.0, 1.0]}}
 
 
-def test_without_probe_there_is_no_explanation(frame_of):
-    assert build(frame_of(TRAINED), 2.0) is None
+def test_without_probe_there_is_no_explanation(build_frame):
+    assert build(build_frame(TRAINED), 2.0) is None
 
 
 def test_table_averages_blocks_that_keep_the_shape(frame_with_lesions):

@@ -19,9 +19,9 @@ FAMILIES = ("plain", "residual")
 
 
 @pytest.fixture
-def frame(frame_of):
+def frame(build_frame):
     style.apply()
-    frame = frame_of({family: {depth: [1.0, 2.0] for depth in DEPTHS} for family in FAMILIES})
+    frame = build_frame({family: {depth: [1.0, 2.0] for depth in DEPTHS} for family in FAMILIES})
     norms = {family: {depth: {0: LEVEL} for depth in DEPTHS} for family in FAMILIES}
     means = {family: dict.fromkeys(DEPTHS, 0.8) for family in FAMILIES}
     probes = {

@@ -23,12 +23,12 @@ def _style():
 
 
 @pytest.fixture
-def frame_with_paths(frame_of):
+def frame_with_paths(build_frame):
     """Return a function: norms of each seed at the end -> a frame. They are LONG at the start."""
 
-    def build_frame(ends, depths=(20,), plain=False):
+    def build_probed_frame(ends, depths=(20,), plain=False):
         errors = {"residual": {depth: [1.0] * len(ends) for depth in depths}}
-        frame = frame_of({**errors, "plain": {20: [1.0]}} if plain else errors)
+        frame = build_frame({**errors, "plain": {20: [1.0]}} if plain else errors)
         tables = []
         for run in frame.runs[frame.runs["family"] == "residual"].to_dict("records"):
             for time_point, iteration, norms in (
@@ -45,11 +45,11 @@ def frame_with_paths(frame_of):
                 )
         return replace(frame, probes={"paths": pd.concat(tables, ignore_index=True)})
 
-    return build_frame
+    return build_probed_frame
 
 
-def test_without_probe_there_is_no_explanation(frame_of):
-    assert build(frame_of({"residual": {20: [1.0]}}), 2.0) is None
+def test_without_probe_there_is_no_explanation(build_frame):
+    assert build(build_frame({"residual": {20: [1.0]}}), 2.0) is None
 
 
 def test_effective_length_is_weighted_by_norms(frame_with_paths):
@@ -71,7 +71,7 @@ def test_effective_length_is_weighted_by_norms(frame_with_paths):
         ([SHORT], Verdict.NOT_TESTED),
     ],
 )
-def test_short_paths_has_all_verdicts(frame_with_paths, ends, verdict):
+def test_short_paths_can_get_every_verdict(frame_with_paths, ends, verdict):
     explanation = build(frame_with_paths(ends), 2.0)
     (claim,) = explanation.claims
     assert claim.verdict is verdict
@@ -97,7 +97,7 @@ def test_one_depth_with_long_paths_contradicts(frame_with_paths):
     assert len(claim.evidence) == 2
 
 
-def ends_of(over):
+def norms_with_excess(over):
     """Return norms of three seeds, whose effective lengths are 2 + `over` and 0.1 apart.
 
     Only lengths 0 and 4 carry anything.
@@ -120,20 +120,20 @@ def ends_of(over):
     ],
 )
 def test_bounds_decide_on_both_sides_of_zero(frame_with_paths, over, verdict):
-    assert build(frame_with_paths(ends_of(over)), 2.0).claims[0].verdict is verdict
+    assert build(frame_with_paths(norms_with_excess(over)), 2.0).claims[0].verdict is verdict
 
 
 def test_several_depths_need_more_to_contradict(frame_with_paths):
     """At one depth +0.2 contradicts (p = 0.037); two depths need p < 0.025, which +0.25 has."""
     for over, verdict in ((0.2, Verdict.INCONCLUSIVE), (0.25, Verdict.CONTRADICTED)):
-        frame = frame_with_paths(ends_of(-1.0), depths=(20, 32))
+        frame = frame_with_paths(norms_with_excess(-1.0), depths=(20, 32))
         table = frame.probes["paths"].copy()
         at_32 = (table["depth"] == 32) & (table["time_point"] == "end")
-        table.loc[at_32, "sum_gradient"] = np.ravel(ends_of(over))
+        table.loc[at_32, "sum_gradient"] = np.ravel(norms_with_excess(over))
         assert build(replace(frame, probes={"paths": table}), 2.0).claims[0].verdict is verdict
 
 
-def test_gradient_of_nan_is_named_and_never_reproduces(frame_with_paths):
+def test_nan_gradient_is_reported_and_never_yields_reproduced(frame_with_paths):
     with_nan = [4.0, nan, 2.0, 1.0, 0.0]
     (claim,) = build(frame_with_paths([SHORT, SHORT, with_nan]), 2.0).claims
     assert claim.verdict is Verdict.INCONCLUSIVE

@@ -16,12 +16,12 @@ WEAK = {"plain": {8: 1.0, 14: 1.0, 20: 1.0}, "residual": {8: 0.8, 14: 0.6, 20: 0
 
 
 @pytest.fixture
-def explain(frame_of):
+def explain(build_frame):
     style.apply()
 
     def explain_table(table, errors=None):
         ones = {depth: [1.0] * 3 for depth in (8, 14, 20)}
-        frame = frame_of({"plain": ones, "residual": ones} | (errors or {}))
+        frame = build_frame({"plain": ones, "residual": ones} | (errors or {}))
         frame = frame.select(frame.runs.index[frame.runs["run_id"].isin(table["run_id"])])
         return responses.build(replace(frame, probes={"responses": table}), 2.0)
 
@@ -155,8 +155,8 @@ def test_untrained_runs_count_and_are_noted(explain):
     assert deeper.notes == []
 
 
-def test_without_3x3_layers_there_is_no_explanation(explain, frame_of):
-    assert responses.build(frame_of({"plain": {8: [1.0]}}), 2.0) is None
+def test_without_3x3_layers_there_is_no_explanation(explain, build_frame):
+    assert responses.build(build_frame({"plain": {8: [1.0]}}), 2.0) is None
     assert explain(responses_table(WEAK, kernel=7)) is None
 
 

@@ -16,12 +16,12 @@ SHATTERED = {"plain": {8: 0.8, 14: 0.5, 20: 0.1}, "residual": {8: 0.95, 14: 0.9,
 
 
 @pytest.fixture
-def explain(frame_of):
+def explain(build_frame):
     style.apply()
 
     def explain_table(table):
         errors = {depth: [1.0] * 3 for depth in (8, 14, 20)}
-        frame = frame_of({"plain": errors, "residual": errors})
+        frame = build_frame({"plain": errors, "residual": errors})
         return shattering.build(replace(frame, probes={"shattering": table}), 2.0)
 
     return explain_table
@@ -154,8 +154,8 @@ def test_too_few_seeds_depths_or_families_are_not_tested(explain):
         explanation.figures["shattering"][0].canvas.draw()
 
 
-def test_without_probe_there_is_no_explanation(frame_of):
-    assert shattering.build(frame_of({"plain": {8: [1.0]}}), 2.0) is None
+def test_without_probe_there_is_no_explanation(build_frame):
+    assert shattering.build(build_frame({"plain": {8: [1.0]}}), 2.0) is None
 
 
 def test_figure_draws_correlations_and_their_start():
