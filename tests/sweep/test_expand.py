@@ -27,6 +27,8 @@ SWEEPS = [
     ],
     ["name=a,'${seed}'", "data.flip=true,3"],
     ["~hydra.sweeper.params.seed", "experiment=quick", "seed=7,8"],
+    ["schedule=paper", "schedule.iterations=100,999", "probes.early=0.5,3", "seed=0,1"],
+    ["schedule.evaluate_every=0.25,10", "name='1_0','1.50'"],
 ]  # fmt: skip
 BAD_SWEEPS = [
     ["model.depth=8,9"],
@@ -38,6 +40,8 @@ BAD_SWEEPS = [
     ["name=a,'a/b'"],
     ["optim.batch_size=128,0"],
     ["model.bn_parts=1,3"],
+    ["schedule.evaluate_every=0.5,1.5"],
+    ["schedule.iterations=100,0"],
 ]
 
 

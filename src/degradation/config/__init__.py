@@ -7,10 +7,12 @@ from degradation.config.composition import (
     default_margin,
     initialise_hydra,
     read,
+    read_typed,
     register,
 )
 from degradation.config.cross_field import check, check_batchnorm
 from degradation.config.errors import ConfigError, quote
+from degradation.config.fractions import resolve_fractions
 from degradation.config.overrides import (
     CONF,
     check_overrides,
@@ -82,7 +84,9 @@ __all__ = [
     "quote",
     "quote_text",
     "read",
+    "read_typed",
     "register",
+    "resolve_fractions",
     "smallest_map_side",
     "split_experiments",
 ]

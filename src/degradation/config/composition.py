@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from degradation.config.cross_field import check
 from degradation.config.error_messages import format_hydra_error, unknown_key
 from degradation.config.errors import ConfigError, quote
+from degradation.config.fractions import TypedConfig, resolve_fractions
 from degradation.config.overrides import CONF
 from degradation.config.schema import KEYS, Config
 from degradation.config.text_values import preserve_text_in_files, quote_text
@@ -24,21 +25,27 @@ from degradation.registry import DATASETS
 
 def register() -> None:
     """Store the schema where Hydra finds it; call this before any composition."""
-    ConfigStore.instance().store(name="schema", node=Config)
+    ConfigStore.instance().store(name="schema", node=TypedConfig)
     preserve_text_in_files()
 
 
 def read(cfg: DictConfig) -> Config:
     """Return a composed configuration as a checked `Config`. Raises ConfigError."""
-    try:
-        config = OmegaConf.to_object(cfg)
-    except OmegaConfBaseException as error:
-        raise ConfigError(format_hydra_error(error)) from error
-    if not isinstance(config, Config):
-        raise ConfigError("the configuration lacks `- schema` at the head of its defaults list")
-    _refuse_added_keys(config)
+    config = resolve_fractions(read_typed(cfg))
     check(config)
     return config
+
+
+def read_typed(cfg: DictConfig) -> TypedConfig:
+    """Return a composed configuration as it was typed, with fractions. Raises ConfigError."""
+    try:
+        typed = OmegaConf.to_object(cfg)
+    except OmegaConfBaseException as error:
+        raise ConfigError(format_hydra_error(error)) from error
+    if not isinstance(typed, TypedConfig):
+        raise ConfigError("the configuration lacks `- schema` at the head of its defaults list")
+    _refuse_added_keys(typed)
+    return typed
 
 
 @contextmanager

@@ -146,10 +146,13 @@ def _check_schedule(config: Config) -> None:
     schedule = config.schedule
     last = schedule.iterations - 1
     if not _is_ascending(schedule.milestones, first=1, last=last):
-        allowed = f"iterations in ascending order, 1 to {last}"
+        allowed = f"iterations in ascending order, 1 to {last}, or fractions such as 0.5"
         raise _not_allowed(config, "schedule.milestones", allowed)
     if not _is_ascending(schedule.snapshots, first=0, last=last):
-        allowed = f"iterations in ascending order, 0 to {last} (the final weights are always saved)"
+        allowed = (
+            f"iterations in ascending order, 0 to {last}, or fractions such as 0.5"
+            " (the final weights are always saved)"
+        )
         raise _not_allowed(config, "schedule.snapshots", allowed)
 
 

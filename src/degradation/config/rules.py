@@ -127,6 +127,13 @@ TIMEOUT = Condition(
 SEED = Condition("a whole number, 0 to 2**63 - 1", lambda value: 0 <= value < 2**63)
 COUNT = whole_number(1, 10**9)
 ITERATIONS = whole_number(1, 10**9)
+SCALED_ITERATIONS = Condition(  # a fraction is resolved before the rule is checked
+    f"{ITERATIONS.allowed}, or a fraction of schedule.iterations such as 0.1", ITERATIONS.accepts
+)
+SCALED_LIST = Condition(
+    "a list of iterations, or of fractions of schedule.iterations such as [0.5,0.75]",
+    lambda iterations: all(iteration >= 0 for iteration in iterations),
+)
 SIDE = whole_number(1, 16384)  # pixels
 BATCH = whole_number(1, 2**20)
 DEPTH = whole_number(1, 100_000)

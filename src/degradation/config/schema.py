@@ -17,6 +17,8 @@ from degradation.config.rules import (
     NOT_NEGATIVE,
     PAIR_OF_SIDES,
     POSITIVE,
+    SCALED_ITERATIONS,
+    SCALED_LIST,
     SEED,
     SIDE,
     TIMEOUT,
@@ -175,7 +177,9 @@ class Warmup:
         POSITIVE,
     )
     window: int = key("iterations that the running error is averaged over", COUNT)
-    max_iterations: int | None = key("ends after this many iterations at the latest", ITERATIONS)
+    max_iterations: int | None = key(
+        "ends after this many iterations at the latest", SCALED_ITERATIONS
+    )
     from_depth: int = key("shallower networks have no warm-up", DEPTH)
 
 
@@ -193,13 +197,17 @@ class Plateau:
 
 @dataclass
 class Schedule:
-    """When the learning rate drops, and when the run is evaluated. All in iterations."""
+    """When the learning rate drops, and when the run is evaluated. All in iterations.
+
+    Milestones, snapshots and `evaluate_every`, as well as `warmup.max_iterations` and
+    `probes.early`, may be typed as fractions of `iterations` (`degradation.config.fractions`).
+    """
 
     iterations: int = key("length of the training", ITERATIONS)
-    milestones: list[int] = key("iterations after which the learning rate drops")
+    milestones: list[int] = key("iterations after which the learning rate drops", SCALED_LIST)
     factor: float = key("what a drop multiplies the learning rate by", POSITIVE)
-    evaluate_every: int = key("iterations between evaluations, and checkpoints", ITERATIONS)
-    snapshots: list[int] = key("iterations after which the weights are saved")
+    evaluate_every: int = key("iterations between evaluations, and checkpoints", SCALED_ITERATIONS)
+    snapshots: list[int] = key("iterations after which the weights are saved", SCALED_LIST)
     warmup: Warmup | None = key("a lower learning rate at the start; null: none")
     plateau: Plateau | None = key(
         "drop when the error stops falling; null: at milestones only", hash_default=None
@@ -222,7 +230,7 @@ class Probes:
         "probes run during training: at initialisation, early, before each drop, at the end",
         SomeOf(PROBES.names),
     )
-    early: int = key("the iteration of the early probes", ITERATIONS)
+    early: int = key("the iteration of the early probes", SCALED_ITERATIONS)
     afterwards: list[str] = key(
         "probes run by explain.py on a record's snapshots and weights",
         SomeOf(PROBES.names),

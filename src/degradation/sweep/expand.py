@@ -27,6 +27,7 @@ from degradation.config import Config, ConfigError
 from degradation.config.schema import KEYS
 
 REFERENCE = re.compile(r"\$\{(\w+(?:\.\w+)*)\}")  # an interpolation such as ${schedule.iterations}
+SCALED_SECTIONS = {"schedule", "probes"}  # they hold fractions of schedule.iterations
 SCALAR_TYPES = (int, float, str, bool)
 
 
@@ -204,7 +205,9 @@ class _Template:
         self.grid = _read_grid(self.composed)
         with read_write(self.composed), open_dict(self.composed):
             del self.composed["hydra"]
-        self.config = schema.read(self.composed)
+        self.typed = schema.read_typed(self.composed)
+        self.config = schema.resolve_fractions(self.typed)
+        schema.check(self.config)
         text = json.dumps(OmegaConf.to_container(self.composed, resolve=False))
         self.references = REFERENCE.findall(text)
         # other interpolations, such as of an environment variable, are left to Hydra
@@ -226,10 +229,15 @@ class _Template:
             except OmegaConfBaseException:
                 return None
             changes.setdefault(section, {})[name] = converted
+        # fractions are resolved again if the length of the schedule, or they themselves, may change
+        is_rescaled = not SCALED_SECTIONS.isdisjoint(changes)
+        config: Config = self.typed if is_rescaled else self.config
         own_changes = changes.pop("", {})
         for section, section_changes in changes.items():
-            own_changes[section] = replace(getattr(self.config, section), **section_changes)
-        config = replace(self.config, **own_changes)
+            own_changes[section] = replace(getattr(config, section), **section_changes)
+        config = replace(config, **own_changes)
+        if is_rescaled:
+            config = schema.resolve_fractions(config)
         schema.check(config)
         return config
 
