@@ -27,6 +27,9 @@
     activations              count     outputs of convolutions and the linear layer
     device, threads                    where the run was trained; " + " joins the attempts' values
     commit, versions                   code and libraries of the last attempt
+    code                               current, outdated or unverified: whether the present code
+                                       gives the numbers of a finished run
+    code_change                        which files have changed since an outdated run was trained
     attempts, seconds        count, s  number of attempts and their total duration
     config.KEY                         each key of the configuration
 
@@ -68,12 +71,22 @@ CHANCE = "chance"
 ERROR_STEP = "error_step"
 TEST_STEP = "test_step"
 ENDED_AT = "ended_at"
+CODE_STATE = "code"
+CODE_CHANGE = "code_change"
 
 UNTRAINED_WITHIN_POINTS = 2.0  # a run this close to chance counts as untrained
 
 # The columns that every frame has, whatever its records contain.
 RUN_COLUMNS = ["run_id", "family", "depth", "seed", "state"]
-INFO_COLUMNS = ("reason", "device", "threads", "commit", "versions")
+INFO_COLUMNS = (
+    "reason",
+    "device",
+    "threads",
+    "commit",
+    "versions",
+    CODE_STATE,
+    CODE_CHANGE,
+)
 FLOAT_COLUMNS = (
     TRAINING_ERROR,
     TRAINING_ERROR_AT_START,

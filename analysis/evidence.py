@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from analysis.claim import RunsByDepth, Side, difference_by_seed, is_untrained
+from analysis.code_notes import describe_outdated_runs
 from analysis.columns import ENDED_AT, TRAINING_ERROR, UNTRAINED_WITHIN_POINTS
 from analysis.statistics import CONFIDENCE, Difference, Estimate, bonferroni_level
 from degradation.records.schema import State
@@ -117,10 +118,10 @@ def describe_diverged(runs: pd.DataFrame, network: str) -> list[str]:
 def describe_caveats(runs: pd.DataFrame, *families: RunsByDepth) -> list[str]:
     """Return notes on what limits a comparison of these runs.
 
-    The notes name untrained networks and diverged runs of the given families. They also say whether
-    the runs used different device types or numbers of CPU threads.
+    The notes name outdated runs, and untrained networks and diverged runs of the given families.
+    They also say whether the runs used different device types or numbers of CPU threads.
     """
-    notes = []
+    notes = describe_outdated_runs(runs)
     for groups in families:
         for depth, group in groups.items():
             network = f"{group['family'].iloc[0]}-{depth}"

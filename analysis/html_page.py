@@ -22,6 +22,7 @@ from degradation.metrics import (
     RUNNING_ERROR,
     TEST_ERROR,
 )
+from degradation.records.trained_code import CodeState
 
 PIXELS_PER_INCH = 96  # CSS pixels
 # Numbers between these are printed without decimals, smaller and larger ones with four
@@ -49,6 +50,7 @@ def render_page(
     frame: Frame,
     name: str,
     command: str,
+    code_notes: Sequence[str],
 ) -> str:
     """Return the page; everything that comes from records or the user is escaped.
 
@@ -59,6 +61,7 @@ def render_page(
         frame: the frame that the report is about.
         name: the report's name.
         command: the command that reproduces the report.
+        code_notes: what is shown above the verdicts about the code that trained the runs.
     """
     trained = frame.runs.dropna(subset=["device"])
     return _load_template().render(
@@ -80,6 +83,8 @@ def render_page(
         has_constructed=bool(frame.runs[TRAINING_ERROR_AT_START].notna().any()),
         untrained_within=UNTRAINED_WITHIN_POINTS,
         excluded=frame.excluded,
+        code_notes=code_notes,
+        outdated=str(CodeState.OUTDATED),
     )
 
 

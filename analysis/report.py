@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.claim import Claim
-from analysis.columns import ENDED_AT, TRAINING_ERROR_AT_START
+from analysis.code_notes import describe_outdated_runs, describe_unverified_runs
+from analysis.columns import CODE_STATE, ENDED_AT, TRAINING_ERROR_AT_START
 from analysis.csv_files import write_csv
 from analysis.figures import style
 from analysis.frame import Frame
@@ -34,6 +35,7 @@ RUNS_CSV_COLUMNS = [
     "condition",
     "state",
     "reason",
+    CODE_STATE,
     ITERATION,
     ENDED_AT,
     RUNNING_ERROR,
@@ -64,12 +66,15 @@ class Report:
         sections: its sections with their verdicts, in order.
         runs: the table in runs.csv: one row per run.
         excluded: one line per record, file or group of rows that could not be used.
+        code_notes: one line for each reason why runs are outdated or cannot be compared with the
+            present code.
     """
 
     folder: Path
     sections: list[Section]
     runs: pd.DataFrame
     excluded: tuple[str, ...]
+    code_notes: tuple[str, ...]
 
     @property
     def page(self) -> Path:
@@ -85,7 +90,8 @@ class Report:
         counts = self.runs["state"].value_counts()
         states = ", ".join(f"{count} {state}" for state, count in counts.items())
         title = f"{self.folder.name}: {len(self.runs)} runs ({states})"
-        return f"{title}\n\n{self.format_verdicts()}\n\nReport: {self.page}"
+        warnings = "".join(f"\nWarning: {note}" for note in self.code_notes)
+        return f"{title}{warnings}\n\n{self.format_verdicts()}\n\nReport: {self.page}"
 
     def format_verdicts(self) -> str:
         """Return the verdicts in aligned columns: one line per claim, then its section's notes."""
@@ -123,8 +129,9 @@ def build(frame: Frame, folder: Path, name: str, command: str, margins: dict[str
     runs = frame.runs.assign(condition=_label_runs(frame.runs["run_id"], sections))
     runs = runs.reindex(columns=RUNS_CSV_COLUMNS)
     written = _write_files(folder, sections, runs)
-    page = render_page(folder, sections, runs, frame, name, command)
-    report = Report(folder, sections, runs, frame.excluded)
+    code_notes = (*describe_outdated_runs(frame.runs), *describe_unverified_runs(frame.runs))
+    page = render_page(folder, sections, runs, frame, name, command, code_notes)
+    report = Report(folder, sections, runs, frame.excluded, code_notes)
     write_atomically(report.page, page.encode(errors="backslashreplace"))
     names = "".join(f"{path.name}\n" for path in written)
     write_atomically(folder / FILE_LIST, names.encode())

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from analysis import error_resolution
 from analysis.columns import (
     CHANCE,
+    CODE_CHANGE,
+    CODE_STATE,
     ENDED_AT,
     ERROR_STEP,
     FINISHED_STATES,
@@ -39,6 +41,7 @@ from degradation.records.schema import (
     RecordError,
     State,
 )
+from degradation.records.trained_code import CodeState, TrainedCode, read_trained_code
 from degradation.records.valid_rows import read_rows
 from degradation.run_id import HASH_DEFAULTS
 
@@ -57,7 +60,8 @@ def read_run(
 
     Args:
         record: the record, which may be missing or corrupt.
-        expected: what is known without the record: `run_id`, and `family` and `config` if known.
+        expected: what is known without the record: `run_id`, and `family`, `config` and
+            `trained_code` if known.
         metric: the metric that is the training error, such as `train/clean_error`.
         excluded: receives one line per file or group of rows that cannot be used.
 
@@ -78,6 +82,8 @@ def read_run(
     if "config" not in metadata:
         return row, EMPTY_CURVE
     row |= _describe_run(metadata)
+    if state in FINISHED_STATES:
+        row |= _describe_code(record, expected, metadata["config"])
     row |= _describe_scale(metadata, metric)
     metrics = _read_metrics(record, excluded)
     if metrics and metrics[0][ITERATION] == 0:
@@ -140,6 +146,15 @@ def _describe_run(metadata: Row) -> Row:
     # Older records lack keys that were added later; the defaults say what the code did then.
     row |= {f"config.{key}": value for key, value in HASH_DEFAULTS.items()}
     return row | config_columns(config)
+
+
+def _describe_code(record: CachedRecord, expected: Row, config: Row) -> Row:
+    """Return whether the present code gives the numbers of a finished run, and why not."""
+    trained: TrainedCode = expected.get("trained_code") or read_trained_code(record, config)
+    row: Row = {CODE_STATE: str(trained.state)}
+    if trained.state is CodeState.OUTDATED:
+        row[CODE_CHANGE] = escape(trained.describe_change())
+    return row
 
 
 def _describe_scale(metadata: Row, metric: str) -> Row:

@@ -5,11 +5,15 @@ python experiments/status.py experiment=quick
 
 import argparse
 from pathlib import Path
+from collections import Counter
 from typing import Any
 
+from analysis.code_notes import describe_unverified_runs
+from analysis.columns import CODE_CHANGE, CODE_STATE
 from analysis.frame import load
 from degradation.cli import Parser, add_overrides, run_script
 from degradation.config import split_experiments
+from degradation.records.trained_code import CodeState
 from degradation.sweep import jobs
 from degradation.sweep.report_name import REPORTS, name_report
 
@@ -17,8 +21,14 @@ from degradation.sweep.report_name import REPORTS, name_report
 def format_run(row: dict[str, Any]) -> str:
     """Return one line: a run's id, its state, its last iteration, and why it failed."""
     progress = f"iteration {row['iteration']:.0f}" if row.get("iteration", 0) > 0 else ""
-    reason = row["reason"] if isinstance(row["reason"], str) else ""
-    return f"{row['run_id']:<30} {row['state']:<9} {progress:<16} {reason}".rstrip()
+    explanations = [row["reason"], row[CODE_CHANGE]]
+    reason = ": ".join(text for text in explanations if isinstance(text, str))
+    return f"{row['run_id']:<30} {describe_state(row):<9} {progress:<16} {reason}".rstrip()
+
+
+def describe_state(row: dict[str, Any]) -> str:
+    """Return the state of a run, or `outdated` if the present code gives other numbers."""
+    return str(row[CODE_STATE] if row[CODE_STATE] == CodeState.OUTDATED else row["state"])
 
 
 def find_reports(overrides: list[str], runs: list[jobs.SweepRun]) -> list[Path]:
@@ -39,13 +49,16 @@ def main() -> None:
     runs = jobs.expand_runs(overrides)
     planned = [jobs.describe_planned_run(run) for run in runs]
     table = load(jobs.find_record_root(runs), planned).runs
-    for row in table.to_dict("records"):
+    rows = table.to_dict("records")
+    for row in rows:
         print(format_run(row))
-    counts = table["state"].value_counts()
-    states = ", ".join(f"{count} {state}" for state, count in counts.items())
+    counts = Counter(map(describe_state, rows))
+    states = ", ".join(f"{count} {state}" for state, count in counts.most_common())
     for page in find_reports(overrides, runs):
         print(f"Report: {page}")
     print(f"{len(table)} runs: {states}")
+    for note in describe_unverified_runs(table):
+        print(note)
 
 
 if __name__ == "__main__":

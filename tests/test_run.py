@@ -22,9 +22,9 @@ from degradation.records.schema import (
     State,
 )
 from degradation.run import RunFailed, train
-from degradation.signals import Interrupted
 from degradation.sweep.jobs import locate_run
 from degradation.training import serialization
+from tests.support.interruption import interrupt
 
 
 def final(record):
@@ -41,18 +41,6 @@ def assert_same(actual, expected):
     for weights, expected_weights in zip(actual[1], expected[1], strict=True):
         assert weights.keys() == expected_weights.keys()
         assert all(torch.equal(weights[name], expected_weights[name]) for name in weights)
-
-
-def interrupt(config, monkeypatch, iteration, signum=signal.SIGTERM):
-    """Start the run, and send its process a signal right after this iteration."""
-    with monkeypatch.context() as patched:
-        patched.setattr(
-            recorded_training,
-            "report_progress",
-            lambda at, _: at == iteration and signal.raise_signal(signum),
-        )
-        with pytest.raises(Interrupted, match=f"stopped at iteration {iteration};"):
-            train(config)
 
 
 def test_training_takes_probes_at_the_configured_time_points(tiny):

@@ -64,6 +64,7 @@ def _build_run_row(family: str, depth: int, seed: int, error: float) -> dict[str
         "untrained": error >= CHANCE - UNTRAINED_WITHIN_POINTS,
         "device": "cpu",
         "threads": "1",
+        "code": "current",
         "reason": None,
         "config.schedule.milestones": "[200, 300]",
         "config.schedule.iterations": LAST_ITERATION,

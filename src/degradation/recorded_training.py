@@ -13,12 +13,14 @@ from torch import Tensor
 
 from degradation.checkpointing import ResumeState, resume, save_checkpoint
 from degradation.checksums import Row
+from degradation.code_comparison import record_trained_code
 from degradation.config import Config, is_evaluated, parent_config
 from degradation.data.datasets import load_dataset
 from degradation.event_recorder import EventRecorder
 from degradation.metrics import ITERATION
 from degradation.models.construction import grow
 from degradation.models.network import Network
+from degradation.outdated_runs import check_parent, check_resumable
 from degradation.progress import report_progress
 from degradation.records.manifest import Manifest, build_manifest
 from degradation.records.record import Record
@@ -54,7 +56,8 @@ def train_and_record(
 
     Raises:
         Interrupted: a stop signal was received; a checkpoint has been saved.
-        ConfigError: the run cannot resume on this device type or with this number of threads.
+        ConfigError: the run cannot resume on this device type, with this number of threads, or
+            with this code.
         RecordError: the record is unusable, or the parent of a constructed network is not done.
         DataError: the data set cannot be loaded.
     """
@@ -70,8 +73,10 @@ def train_and_record(
         log.warning("%s: %s; retraining the run", record.run_id, mismatch)
         record.discard_manifest()
 
+    check_resumable(config, record)
     trainer, resume_state = resume(config, record, partial(Trainer, config, dataset, device))
     if trainer.iteration == 0:
+        record_trained_code(config, record, device)
         _start_from_parent(config, trainer)
     group.send_state(trainer.state())
     trainer.join(group)
@@ -153,12 +158,13 @@ def _start_from_parent(config: Config, trainer: Trainer) -> None:
     See models/construction.py (He et al. 2015, section 1).
 
     Raises:
-        RecordError: the parent is not done.
+        RecordError: the parent is not done, or it is outdated.
     """
     parent = parent_config(config)
     if parent is None:
         return
     run = locate_run(parent)
+    check_parent(parent, run.record)
     if run.record.outcome() is not State.DONE:
         raise RecordError(
             f"{run.run_id}: is {run.record.state()}, so no network can be constructed from it"

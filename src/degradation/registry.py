@@ -84,6 +84,10 @@ class Registry:
         """Return the keyword arguments of a registration, without importing it. Raises KeyError."""
         return self._entries[name].facts
 
+    def module(self, name: str) -> str:
+        """Return the name of the module that holds the definition. Raises KeyError."""
+        return self._entries[name].module
+
     def load(self, name: str) -> Any:
         """Return the registered class or function; imports its module. Raises KeyError."""
         entry = self._entries[name]

@@ -23,6 +23,7 @@ from degradation.data.datasets import load_dataset
 from degradation.data.errors import DataError
 from degradation.environment import InstallationError, check_installation
 from degradation.errors import UserError
+from degradation.outdated_runs import discard_if_outdated
 from degradation.progress import notify
 from degradation.recorded_training import train_and_record
 from degradation.records.locks import NO_TIMEOUT
@@ -55,8 +56,9 @@ def train(config: Config, group: WorkerGroup = SINGLE) -> State:
     """Complete one run, and return its outcome: done or diverged.
 
     A finished run is skipped, unless the content of one of its files has changed; then it is
-    retrained. A partial run resumes from its checkpoint. If another process holds the run's lock,
-    this one waits. The parent of a constructed network is trained first if it is unfinished.
+    retrained. An outdated run is retrained if `retrain_outdated` is true. A partial run resumes
+    from its checkpoint. If another process holds the run's lock, this one waits. The parent of a
+    constructed network is trained first if it is unfinished.
 
     Args:
         group: the processes that train the run together. The main process calls this function; the
@@ -75,12 +77,12 @@ def train(config: Config, group: WorkerGroup = SINGLE) -> State:
         device = choose_device(config.device)
         check_precision(device, config.precision)
         parent = parent_config(config)
-        if parent is not None and record.outcome(verify_contents=True) is None:
+        if parent is not None and _needs_parent(config, record):
             train(parent)
         with _wait_for_lock(record):
             record.remove_leftovers()
             outcome = _find_outcome(record)
-            if outcome is not None:
+            if outcome is not None and not discard_if_outdated(config, record):
                 return outcome
             return _attempt(config, record, device, group)
     except (InstallationError, RecordError, DataError, OSError) as error:
@@ -116,6 +118,11 @@ def _find_outcome(record: Record) -> State | None:
     # left behind if a process was killed between writing DONE and removing the checkpoint
     record.path(CHECKPOINT_FILE).unlink(missing_ok=True)
     return outcome
+
+
+def _needs_parent(config: Config, record: Record) -> bool:
+    """Return whether a constructed network may have to be grown from its parent."""
+    return config.retrain_outdated or record.outcome(verify_contents=True) is None
 
 
 def run_worker(config: Config, group: WorkerGroup) -> None:

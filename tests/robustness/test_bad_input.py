@@ -41,6 +41,7 @@ BAD = {
     "device": "tpu CUDA ''",
     "threads": "0 -1 1000000",
     "allow_device_change": "maybe",
+    "retrain_outdated": "maybe",
     "record_root": "'' 'a\nb' 'a\x00b' " + "r" * 300,
     "training_error": "best",
     "data.name": "mnist ../digits",

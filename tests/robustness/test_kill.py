@@ -59,6 +59,7 @@ def assert_equals(record, undisturbed):
         "DONE",
         "lock",
         "run.json",
+        "code.jsonl",
         "attempts.jsonl",
         "metrics.jsonl",
         "probes.jsonl",
@@ -300,7 +301,7 @@ def test_corrupt_checkpoint_restarts_from_scratch(tiny, undisturbed):
     record = locate_run(config).record
 
     def train_and_die():
-        fault_shim.FaultyDisk(record.root, {record.run_id: ("job killed", 40)}).install()
+        fault_shim.FaultyDisk(record.root, {record.run_id: ("job killed", 44)}).install()
         train(config)
 
     assert run_in_child(train_and_die) == -signal.SIGKILL

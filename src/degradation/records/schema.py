@@ -11,6 +11,8 @@ READABLE_VERSIONS = (1, 2)  # version 1: run.json and DONE carry no checksum of 
 RUN_FILE = "run.json"
 # Two rows per attempt, its start and its end: everything that depends on a clock.
 ATTEMPTS_FILE = "attempts.jsonl"
+# The code that trained the run, and other code that has been compared with it; see trained_code.py.
+CODE_FILE = "code.jsonl"
 # One row per evaluation, without a clock, so that a repeated run gives the same bytes.
 # `degradation.metrics` describes its columns.
 METRICS_FILE = "metrics.jsonl"

@@ -20,8 +20,10 @@ from degradation.data.fingerprint import data_fingerprint
 from degradation.data.image_side import find_image_side
 from degradation.environment import check_installation
 from degradation.records.record import Record
-from degradation.records.schema import ATTEMPTS_FILE, PROBES_FILE, RecordError
+from degradation.records.schema import ATTEMPTS_FILE, PROBES_FILE, RecordError, State
+from degradation.records.trained_code import CodeState
 from degradation.run_id import compute_run_id, hashed_values
+from degradation.sweep.code_states import find_trained_code
 from degradation.sweep.expand import expand_configs
 
 
@@ -82,12 +84,19 @@ def find_record_root(runs: list[SweepRun]) -> Path:
 
 
 def describe_planned_run(run: SweepRun) -> dict[str, Any]:
-    """Return the entries of run.json that tables show, for a run that has no record yet."""
-    return {
+    """Return the entries of run.json that tables show, for a run that has no record yet.
+
+    If the run has finished, `trained_code` holds what is known about the code that trained it; it
+    is compared with the present code if that has not been done yet.
+    """
+    planned: dict[str, Any] = {
         "run_id": run.run_id,
         "family": schema.family(run.config.model),
         "config": hashed_values(run.config, data_fingerprint(run.config.data)),
     }
+    if _has_finished(run.record):
+        planned["trained_code"] = find_trained_code(run.config, run.record)
+    return planned
 
 
 def validate_job(cfg: DictConfig) -> SweepRun:
@@ -161,8 +170,7 @@ def check_training_job(cfg: DictConfig) -> JobSpec:
     try:
         outcome = run.record.final_outcome()
         if outcome is not None:
-            warning = _describe_lost_rows(run.record)
-            skip_reason = f"{outcome} before"
+            skip_reason, warning = _describe_finished_run(run, outcome)
     except (RecordError, OSError):
         skip_reason, warning = None, None
     if skip_reason is None:
@@ -179,6 +187,23 @@ def prepare_data(data: Data) -> None:
     files = find_file_set(data)
     if files is not None:
         fetch_once(files)
+
+
+def _describe_finished_run(run: SweepRun, outcome: State) -> tuple[str | None, str | None]:
+    """Return why a finished run is skipped, or None if it is retrained; and a warning or None.
+
+    Raises RecordError.
+    """
+    trained = find_trained_code(run.config, run.record)
+    if trained.state is CodeState.OUTDATED:
+        if run.config.retrain_outdated:
+            return None, None
+        warning = f"{trained.describe_outdated()}; retrain_outdated=true retrains it"
+        return str(trained.state), warning
+    skip_reason = f"{outcome} before"
+    if trained.state is CodeState.UNVERIFIED:
+        skip_reason += " by code that cannot be verified"
+    return skip_reason, _describe_lost_rows(run.record)
 
 
 def _describe_lost_rows(record: Record) -> str | None:

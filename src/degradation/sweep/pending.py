@@ -19,7 +19,9 @@ from degradation.config import (
 from degradation.metrics import ITERATION
 from degradation.records.record import Record
 from degradation.records.schema import IMAGES, LANDSCAPE_DIR, PROBE, PROBES_FILE, RecordError, State
+from degradation.records.trained_code import CodeState
 from degradation.registry import PROBES
+from degradation.sweep.code_states import find_trained_code
 from degradation.sweep.jobs import JobSpec, SweepRun, prepare_data, validate_job
 
 EXPLAINED = "explained"
@@ -179,7 +181,8 @@ def _find_exclusion(config: Config) -> str | None:
 def _find_skip_reason(run: SweepRun, has_pending: Callable[[], bool]) -> str | None:
     """Return why a job has nothing to do, or None.
 
-    A run that is unfinished, or whose record cannot be read, is reported by the job itself.
+    The weights of an outdated run must not be put into a network of other code. A run that is
+    unfinished, or whose record cannot be read, is reported by the job itself.
     """
     try:
         outcome = run.record.outcome()
@@ -187,6 +190,14 @@ def _find_skip_reason(run: SweepRun, has_pending: Callable[[], bool]) -> str | N
             return str(outcome)
         if outcome is State.DONE and not has_pending():
             return f"{EXPLAINED} before"
+        if outcome is State.DONE:
+            return _find_outdated(run)
     except RecordError:
         pass
     return None
+
+
+def _find_outdated(run: SweepRun) -> str | None:
+    """Return `outdated` if the present code gives other numbers than those of the run, or None."""
+    state = find_trained_code(run.config, run.record).state
+    return str(state) if state is CodeState.OUTDATED else None

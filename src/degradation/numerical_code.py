@@ -1,0 +1,109 @@
+"""Hash the code that determines a run's numbers, so that a change of it can be detected.
+
+Comments, docstrings and formatting do not change a hash. A different hash does not imply different
+numbers: `degradation.code_comparison` computes whether the numbers are still the same. Free of
+torch.
+"""
+
+import ast
+import hashlib
+import inspect
+import secrets
+import sys
+from functools import cache
+from typing import Any
+
+from degradation.registry import BLOCKS, DATASETS, PACKAGE, Registry
+
+# Relative to the package. What these import has to be listed too if it computes numbers.
+FOLDERS = ("data", "models", "training")
+FILES = ("config/architecture.py", "config/schedule.py", "config/schema.py")
+
+HASH_DIGITS = 12
+HAS_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+CodeHashes = dict[str, str]  # file, or module of a definition outside the package -> hash
+
+
+def hash_numerical_code(block: str, dataset: str) -> CodeHashes:
+    """Return the hash of each source file that determines the numbers of a run.
+
+    Args:
+        block: `model.block` of the run.
+        dataset: `data.name` of the run.
+
+    A block or data set that is defined outside the package adds the source of its module. One that
+    is not registered adds nothing: a record may refer to a module that has not been imported.
+    """
+    hashes = dict(_hash_package())
+    for registry, name in ((BLOCKS, block), (DATASETS, dataset)):
+        if name not in registry.names():
+            continue
+        module = registry.module(name)
+        if not module.startswith(f"{__package__}."):
+            hashes[module] = _hash_external(registry, name, module)
+    return hashes
+
+
+def combine_hashes(hashes: CodeHashes) -> str:
+    """Return one hash of all files."""
+    lines = [f"{name} {digest}\n" for name, digest in sorted(hashes.items())]
+    return _hash_text("".join(lines))
+
+
+def list_changed_files(before: CodeHashes, after: CodeHashes) -> list[str]:
+    """Return the files that were changed, added or removed, sorted."""
+    names = before.keys() | after.keys()
+    return sorted(name for name in names if before.get(name) != after.get(name))
+
+
+def hash_source(source: str) -> str:
+    """Return a hash of Python source that ignores comments, docstrings and formatting."""
+    return _hash_text(repr(_simplify(ast.parse(source))))
+
+
+@cache
+def _hash_package() -> CodeHashes:
+    paths = [PACKAGE / name for name in FILES]
+    for folder in FOLDERS:
+        paths += (PACKAGE / folder).rglob("*.py")
+    return {
+        path.relative_to(PACKAGE).as_posix(): hash_source(path.read_text(encoding="utf-8"))
+        for path in sorted(paths)
+    }
+
+
+def _hash_external(registry: Registry, name: str, module: str) -> str:
+    """Return the hash of a definition outside the package: a module, or a notebook's cell."""
+    try:
+        if module == "__main__":
+            return hash_source(inspect.getsource(registry.load(name)))
+        return hash_source(inspect.getsource(sys.modules[module]))
+    except (OSError, TypeError, SyntaxError):
+        # Without its source, nothing shows whether it has changed, so its hash always differs.
+        return secrets.token_hex(HASH_DIGITS // 2)
+
+
+def _simplify(node: Any) -> Any:
+    """Return a syntax tree as nested tuples, without docstrings and without empty fields.
+
+    Empty fields are dropped because newer versions of Python add fields, which are empty for code
+    that older versions can parse.
+    """
+    if isinstance(node, list):
+        return tuple(_simplify(element) for element in node)
+    if not isinstance(node, ast.AST):
+        return node
+    fields = []
+    for name, value in ast.iter_fields(node):
+        if name == "body" and isinstance(node, HAS_DOCSTRING) and ast.get_docstring(node, False):
+            simplified = _simplify(value[1:])
+        else:
+            simplified = _simplify(value)
+        if simplified is not None and simplified != ():
+            fields.append((name, simplified))
+    return (type(node).__name__, *fields)
+
+
+def _hash_text(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]

@@ -1,0 +1,143 @@
+"""The rows of code.jsonl: which code trained a run, and which other code gives the same numbers.
+
+The first row is written when training starts from scratch. A further row is written whenever other
+code has been compared with it. Rows are independent, so a corrupt one is ignored. Records of
+earlier releases have no code.jsonl.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from degradation.checksums import Row
+from degradation.numerical_code import (
+    CodeHashes,
+    combine_hashes,
+    hash_numerical_code,
+    list_changed_files,
+)
+from degradation.records.record import Record
+from degradation.records.schema import CODE_FILE
+from degradation.records.value_checks import is_number, is_text
+
+log = logging.getLogger(__name__)
+
+# Keys of a row: the combined hash, the hash of each file, and how this code is related to the run.
+# The first row also holds the numbers of the first updates, and where they were computed.
+CODE, FILES, RELATION, NUMBERS, ENVIRONMENT = "code", "files", "relation", "numbers", "environment"
+
+
+class Relation(StrEnum):
+    """How code is related to a run: it trained it, or gives equal or different numbers."""
+
+    TRAINED = "trained"
+    EQUAL = "equal"
+    DIFFERENT = "different"
+
+
+class CodeState(StrEnum):
+    """What is known about the present code and a run.
+
+    CURRENT: the present code trained the run, or gives the same numbers. OUTDATED: it gives other
+    numbers. UNVERIFIED: it has not been compared with the run, or cannot be.
+    """
+
+    CURRENT = "current"
+    OUTDATED = "outdated"
+    UNVERIFIED = "unverified"
+
+
+@dataclass(frozen=True)
+class TrainedCode:
+    """What code.jsonl holds about a run, next to the hashes of the present code.
+
+    Attributes:
+        hashes: those of the present code.
+        rows: the valid rows, oldest first.
+    """
+
+    hashes: CodeHashes
+    rows: Sequence[Row]
+
+    @property
+    def state(self) -> CodeState:
+        relation = None
+        present = combine_hashes(self.hashes)
+        for row in self.rows:
+            if row[CODE] == present:
+                relation = row[RELATION]
+        if relation is None:
+            return CodeState.UNVERIFIED
+        return CodeState.OUTDATED if relation == Relation.DIFFERENT else CodeState.CURRENT
+
+    @property
+    def trained_row(self) -> Row | None:
+        """The row of the code that trained the run, or None if there is no valid one."""
+        for row in self.rows:
+            if row[RELATION] == Relation.TRAINED:
+                return row
+        return None
+
+    def describe_change(self) -> str:
+        """Return which files have changed since the run was trained, if that is known."""
+        row = self.trained_row
+        if row is None:
+            return "the changed files are unknown"
+        return f"changed: {', '.join(list_changed_files(row[FILES], self.hashes))}"
+
+    def describe_outdated(self) -> str:
+        """Return why a run is outdated, as the end of a sentence about it."""
+        return f"was trained by code that computes other numbers ({self.describe_change()})"
+
+
+def read_trained_code(record: Record, config: Row) -> TrainedCode:
+    """Return what is known about the code that trained a run.
+
+    Args:
+        config: the values that the run id hashes, as in run.json.
+
+    Raises RecordError if code.jsonl cannot be read.
+    """
+    hashes = hash_numerical_code(config["model"].get("block", "basic"), config["data"]["name"])
+    rows = [row for row in record.valid_rows(CODE_FILE) if _is_valid(row)]
+    return TrainedCode(hashes, rows)
+
+
+def build_code_row(hashes: CodeHashes, relation: Relation) -> Row:
+    """Return the row of code.jsonl for the code with these hashes."""
+    return {CODE: combine_hashes(hashes), FILES: hashes, RELATION: str(relation)}
+
+
+def append_comparison(record: Record, trained: TrainedCode, relation: Relation) -> TrainedCode:
+    """Append how the present code is related to a run to code.jsonl, and return all that is known.
+
+    The record may be read-only; then the comparison has to be repeated the next time.
+    """
+    row = build_code_row(trained.hashes, relation)
+    try:
+        with record.lock_file(CODE_FILE):
+            record.append(CODE_FILE, row)
+    except OSError as error:
+        log.warning("%s: %s cannot be written (%s)", record.run_id, CODE_FILE, error.strerror)
+    return TrainedCode(trained.hashes, [*trained.rows, row])
+
+
+def _is_valid(row: Row) -> bool:
+    """Return whether a row has the form of a row of code.jsonl; its checksum is valid."""
+    files = row.get(FILES)
+    if not is_text(row.get(CODE)) or row.get(RELATION) not in tuple(Relation):
+        return False
+    if not isinstance(files, dict) or not all(map(is_text, files.values())):
+        return False
+    return _are_numbers(row.get(NUMBERS, {})) and isinstance(row.get(ENVIRONMENT, {}), dict)
+
+
+def _are_numbers(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    return all(
+        isinstance(numbers, list) and all(n is None or is_number(n) for n in numbers)
+        for numbers in value.values()
+    )

@@ -1,0 +1,146 @@
+"""Measure the numbers of a run's first updates, by which two versions of the code are compared."""
+
+import math
+from itertools import islice
+
+import torch
+
+from degradation.config import Config, effective_warmup, parent_config
+from degradation.data.datasets import Dataset, StreamedDataset
+from degradation.data.random_streams import build_generator
+from degradation.models.construction import grow
+from degradation.models.network import Network, initialise
+from degradation.training.device import memory_format
+from degradation.training.evaluate import eval_batchnorm, evaluate
+from degradation.training.schedule import (
+    ScheduleState,
+    has_plateaued,
+    has_warmup_ended,
+    learning_rate,
+)
+from degradation.training.trainer import Trainer
+
+UPDATES = 4
+EVALUATED_IMAGES = 250
+
+Numbers = dict[str, list[float | None]]  # None: not finite
+
+
+def measure_first_updates(
+    config: Config, dataset: Dataset | StreamedDataset, device: torch.device
+) -> Numbers:
+    """Return what the code computes in the first updates of a run.
+
+    There are three updates, and a fourth one with the last learning rate of the schedule, which
+    shows how the optimiser handles a drop.
+
+    Numbers of different releases are compared by name, so the meaning of a name must never change.
+    The training of the run itself is not affected. A constructed network is grown from an untrained
+    parent, since its trained parent may not exist.
+
+    Returns:
+        losses: the training loss of each update, in nats.
+        weights: the sum of all squared parameters after the last of them. It shows a change of
+            weight decay, to which the losses of a network with BN hardly react.
+        evaluation: error in percent and mean loss of some training images without and with
+            augmentation, and of some test images.
+        rates: the learning rates of the schedule, and how often its conditions are met for a
+            made-up history of errors.
+    """
+    trainer = Trainer(config, dataset, device)
+    _grow_from_untrained_parent(config, trainer)
+    losses = []
+    for update in range(UPDATES):
+        if update == UPDATES - 1:
+            _skip_to_last_learning_rate(trainer)
+        before = trainer.running_loss.item()
+        trainer.step()
+        losses.append(trainer.running_loss.item() - before)
+    parameters = trainer.network.parameters()
+    weights = [sum(float(p.detach().cpu().double().square().sum()) for p in parameters)]
+    numbers = {
+        "losses": losses,
+        "weights": weights,
+        "evaluation": _evaluate_samples(trainer),
+        "rates": _list_learning_rates(config) + _try_conditions(config),
+    }
+    return {name: [_finite_or_none(value) for value in values] for name, values in numbers.items()}
+
+
+def _skip_to_last_learning_rate(trainer: Trainer) -> None:
+    """Let the next update be one at the end of the schedule, after the warm-up and all drops."""
+    trainer.iteration = trainer.config.schedule.iterations - 1
+    if trainer.warmup is not None:
+        trainer.schedule_state.warmup_end = trainer.iteration
+
+
+def _grow_from_untrained_parent(config: Config, trainer: Trainer) -> None:
+    parent = parent_config(config)
+    if parent is None:
+        return
+    channels, classes = trainer.network.conv1.in_channels, trainer.network.fc.out_features
+    shallow = Network(parent.model, channels, classes)
+    initialise(shallow, build_generator(config.seed, "initialisation"), parent.model.initialisation)
+    layout = memory_format(config.precision)
+    shallow = shallow.to(trainer.device).to(memory_format=layout).eval()
+
+    def sample_images() -> list[torch.Tensor]:
+        return [images for images, _ in trainer.loader.sample_batches("train", EVALUATED_IMAGES)]
+
+    trainer.start_from(grow(shallow, config.model, sample_images))
+
+
+def _evaluate_samples(trainer: Trainer) -> list[float]:
+    """Return the error in percent and the mean loss of a sample of images of each kind."""
+    loader = trainer.loader
+    samples = [
+        loader.sample_batches("train", EVALUATED_IMAGES),
+        islice(loader.augmented_batches(trainer.iteration), 1),
+        loader.sample_batches("test", EVALUATED_IMAGES),
+    ]
+    values = []
+    with eval_batchnorm(trainer.network, trainer.config, loader):
+        for batches in samples:
+            counts = evaluate(trainer.network, batches, trainer.config.precision)
+            values += [counts.error, counts.loss]
+    return values
+
+
+def _list_learning_rates(config: Config) -> list[float]:
+    """Return the learning rate of the warm-up, and those at the start, the milestones and the end.
+
+    At a milestone, both sides count.
+    """
+    schedule, lr = config.schedule, config.optim.lr
+    iterations = {0, schedule.iterations - 1}
+    for milestone in schedule.milestones:
+        iterations |= {milestone - 1, milestone}
+    warmup = effective_warmup(config)
+    first_rate = learning_rate(0, lr, schedule, warmup, ScheduleState())
+    later_rates = [
+        learning_rate(iteration, lr, schedule, None, ScheduleState())
+        for iteration in sorted(iterations)
+    ]
+    return [first_rate, *later_rates]
+
+
+def _try_conditions(config: Config) -> list[float]:
+    """Return when the conditions of the schedule are met for a made-up history of errors.
+
+    The error falls from 100 % to 0 % in steps of 1 point, and stays there.
+    """
+    length = 200
+    history = [max(100.0 - step, 0.0) for step in range(length)]
+    met: list[float] = []
+    warmup, plateau = effective_warmup(config), config.schedule.plateau
+    for iteration in range(1, length):
+        if warmup is not None:
+            recent = history[:iteration][-warmup.window :]
+            met.append(has_warmup_ended(iteration, recent, warmup))
+        if plateau is not None:
+            met.append(has_plateaued(history[:iteration], plateau))
+    return [float(sum(met))]
+
+
+def _finite_or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None

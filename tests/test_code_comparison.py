@@ -1,0 +1,287 @@
+"""Whether a change of the code is noticed by the numbers that it computes."""
+
+import csv
+import json
+import socket
+
+import pytest
+import torch
+
+from analysis.evidence import describe_caveats
+from analysis.frame import load
+from analysis.report import build
+from degradation import code_comparison
+from degradation.code_comparison import ROUNDING_BETWEEN_MACHINES, compare, find_trained_code
+from degradation.config import ConfigError
+from degradation.data import loaders
+from degradation.data.augment import Offsets, draw_offsets
+from degradation.models.blocks import Block
+from degradation.records.schema import CODE_FILE, METRICS_FILE, State
+from degradation.records.trained_code import (
+    CODE,
+    ENVIRONMENT,
+    NUMBERS,
+    RELATION,
+    CodeState,
+    Relation,
+)
+from degradation.run import RunFailed, train
+from degradation.sweep.jobs import describe_planned_run, locate_run
+from degradation.training import first_updates, trainer
+from tests.support.interruption import interrupt
+
+
+def scale_residuals(monkeypatch):
+    original = Block.apply_convolutions
+    monkeypatch.setattr(Block, "apply_convolutions", lambda self, x: 0.5 * original(self, x))
+
+
+def reorder_draws(monkeypatch):
+    def draw_flips_first(batch_size, data, generator):
+        flip = torch.rand(batch_size, generator=generator) < 0.5
+        offsets = draw_offsets(batch_size, data, generator)
+        return Offsets(offsets.row, offsets.column, flip & data.flip)
+
+    monkeypatch.setattr(loaders, "draw_offsets", draw_flips_first)
+
+
+def decay_twice(monkeypatch):
+    build = trainer.build_optimizer
+
+    def build_with_more_decay(network, optim):
+        built = build(network, optim)
+        for group in built.param_groups:
+            group["weight_decay"] *= 1.1
+        return built
+
+    monkeypatch.setattr(trainer, "build_optimizer", build_with_more_decay)
+
+
+def drop_less(monkeypatch):
+    rate = trainer.learning_rate
+
+    def learning_rate(iteration, *arguments):
+        return rate(iteration, *arguments) * (2 if iteration > 6 else 1)
+
+    monkeypatch.setattr(trainer, "learning_rate", learning_rate)
+
+
+def mistake_the_error(monkeypatch):
+    evaluate = first_updates.evaluate
+
+    def evaluate_wrongly(*arguments):
+        counts = evaluate(*arguments)
+        return type(counts)(counts.images, counts.wrong + 1, counts.wrong_top5, counts.loss_sum)
+
+    monkeypatch.setattr(first_updates, "evaluate", evaluate_wrongly)
+
+
+CHANGES = [scale_residuals, reorder_draws, decay_twice, drop_less, mistake_the_error]
+
+
+@pytest.fixture
+def trained(tiny):
+    """Train a tiny run, and return its configuration and its record."""
+    config = tiny()
+    train(config)
+    return config, locate_run(config).record
+
+
+@pytest.fixture
+def other_code(trained, monkeypatch):
+    """Give the present code another hash than the one that trained, as a change of a file does."""
+    give_other_hash(monkeypatch, "0123456789ab")
+
+
+def give_other_hash(monkeypatch, digest):
+    path = "degradation.records.trained_code.hash_numerical_code"
+    monkeypatch.setattr(path, lambda block, dataset: {"models/blocks.py": digest})
+
+
+def read_rows(record):
+    return record.valid_rows(CODE_FILE)
+
+
+def test_trained_run_is_current_without_a_comparison(trained, monkeypatch):
+    monkeypatch.delattr(code_comparison, "measure_first_updates")
+    assert find_trained_code(*trained).state is CodeState.CURRENT
+
+
+@pytest.mark.usefixtures("other_code")
+def test_code_with_equal_numbers_is_current(trained):
+    config, record = trained
+    assert find_trained_code(config, record).state is CodeState.CURRENT
+    assert [row[RELATION] for row in read_rows(record)] == [Relation.TRAINED, Relation.EQUAL]
+
+
+@pytest.mark.usefixtures("other_code")
+@pytest.mark.parametrize("change", CHANGES)
+def test_change_of_the_numbers_is_noticed(trained, change, monkeypatch):
+    change(monkeypatch)
+    code = find_trained_code(*trained)
+    assert code.state is CodeState.OUTDATED
+    assert "models/blocks.py" in code.describe_outdated()
+
+
+@pytest.mark.usefixtures("other_code")
+def test_version_of_the_code_is_compared_once(trained, monkeypatch):
+    scale_residuals(monkeypatch)
+    find_trained_code(*trained)
+    monkeypatch.delattr(code_comparison, "measure_first_updates")
+    assert find_trained_code(*trained).state is CodeState.OUTDATED
+
+
+@pytest.mark.usefixtures("other_code")
+def test_outdated_run_is_skipped_or_retrained(trained, tiny, monkeypatch):
+    config, record = trained
+    before = record.path(METRICS_FILE).read_bytes()
+    scale_residuals(monkeypatch)
+    assert train(config) is State.DONE
+    assert record.path(METRICS_FILE).read_bytes() == before
+    retrained = tiny("retrain_outdated=true")
+    assert locate_run(retrained).run_id == record.run_id
+    assert train(retrained) is State.DONE
+    assert record.path(METRICS_FILE).read_bytes() != before
+    assert find_trained_code(config, record).state is CodeState.CURRENT
+    assert len(read_rows(record)) == 1
+
+
+@pytest.mark.usefixtures("other_code")
+def test_early_evaluation_decides_for_an_older_record(trained, monkeypatch):
+    """A release without code.jsonl kept no losses, but an evaluation after four iterations."""
+    config, record = trained
+    record.path(CODE_FILE).unlink()
+    assert find_trained_code(config, record).state is CodeState.CURRENT
+    record.path(CODE_FILE).unlink()
+    scale_residuals(monkeypatch)
+    assert find_trained_code(config, record).state is CodeState.OUTDATED
+
+
+@pytest.mark.usefixtures("other_code")
+def test_older_record_from_elsewhere_may_be_unverified(trained, monkeypatch):
+    config, record = trained
+    record.path(CODE_FILE).unlink()
+    monkeypatch.setattr(socket, "gethostname", lambda: "another-host")
+    monkeypatch.setattr(code_comparison, "ROUNDING_BETWEEN_MACHINES", 1e9)
+    decay_twice(monkeypatch)
+    assert find_trained_code(config, record).state is CodeState.UNVERIFIED
+    assert not record.path(CODE_FILE).exists()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "missing", "of another form"])
+@pytest.mark.usefixtures("other_code")
+def test_corrupt_code_file_never_counts_as_current(trained, damage, monkeypatch):
+    config, record = trained
+    path = record.path(CODE_FILE)
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:-20])
+    elif damage == "missing":
+        path.unlink()
+    else:
+        record.rewrite_rows(CODE_FILE, [{CODE: 3, RELATION: "trained"}])
+    monkeypatch.setattr(code_comparison, "MAX_REPEATED_ITERATIONS", 0)
+    assert find_trained_code(config, record).state is CodeState.UNVERIFIED
+
+
+def test_grown_network_is_compared_without_its_parent(tiny, monkeypatch):
+    config = tiny("model=plain", "model.depth=14", "model.grown_from=8")
+    device = torch.device("cpu")
+    dataset = code_comparison.load_dataset(config.data)
+    numbers = first_updates.measure_first_updates(config, dataset, device)
+    assert numbers == first_updates.measure_first_updates(config, dataset, device)
+    grow = first_updates.grow
+
+    def grow_wrongly(*arguments):
+        grown = grow(*arguments)
+        torch.nn.init.ones_(grown.fc.bias[:1].data)
+        return grown
+
+    monkeypatch.setattr(first_updates, "grow", grow_wrongly)
+    assert numbers != first_updates.measure_first_updates(config, dataset, device)
+
+
+def test_rounding_of_another_machine_decides_nothing():
+    recorded = {"losses": [2.0, None]}
+    rounded = {"losses": [2.0 * (1 + ROUNDING_BETWEEN_MACHINES / 2), None]}
+    assert compare(recorded, recorded, is_same_machine=False) is Relation.EQUAL
+    assert compare(recorded, rounded, is_same_machine=False) is None
+    assert compare(recorded, rounded, is_same_machine=True) is Relation.DIFFERENT
+
+
+@pytest.mark.parametrize("computed", [[2.1, None], [2.0, 1.0], [2.0]])
+def test_large_difference_decides_on_any_machine(computed):
+    recorded = {"losses": [2.0, None]}
+    relation = compare(recorded, {"losses": computed}, is_same_machine=False)
+    assert relation is Relation.DIFFERENT
+
+
+def test_numbers_of_other_releases_are_compared_by_name():
+    recorded = {"losses": [2.0], "removed": [1.0]}
+    computed = {"losses": [2.0], "added": [3.0]}
+    assert compare(recorded, computed, is_same_machine=True) is Relation.EQUAL
+    assert compare({}, computed, is_same_machine=True) is None
+
+
+def test_first_row_holds_numbers_and_where_they_are_from(trained):
+    (row,) = read_rows(trained[1])
+    assert len(row[NUMBERS]["losses"]) == first_updates.UPDATES
+    assert row[ENVIRONMENT]["threads"] == 1
+    assert json.dumps(row)
+
+
+def test_partial_run_of_other_code_does_not_resume(tiny, monkeypatch):
+    """Its rows would be from two versions of the code."""
+    config = tiny()
+    interrupt(config, monkeypatch, 8)
+    record = locate_run(config).record
+    before = read_rows(record)
+    give_other_hash(monkeypatch, "fedcba987654")
+    with monkeypatch.context() as changed:
+        scale_residuals(changed)
+        with pytest.raises(ConfigError, match=r"retrain_outdated: .*cannot resume; allowed: true"):
+            train(config)
+        assert train(tiny("retrain_outdated=true")) is State.DONE
+    assert read_rows(record) != before
+    assert [row[RELATION] for row in read_rows(record)] == [Relation.TRAINED]
+
+
+def test_partial_run_resumes_with_refactored_code(tiny, monkeypatch):
+    config = tiny()
+    interrupt(config, monkeypatch, 8)
+    give_other_hash(monkeypatch, "fedcba987654")
+    assert train(config) is State.DONE
+    rows = read_rows(locate_run(config).record)
+    assert [row[RELATION] for row in rows] == [Relation.TRAINED, Relation.EQUAL]
+
+
+def test_outdated_parent_is_not_grown(tiny, monkeypatch):
+    parent = tiny("model=plain", "model.depth=8")
+    train(parent)
+    give_other_hash(monkeypatch, "fedcba987654")
+    scale_residuals(monkeypatch)
+    with pytest.raises(RunFailed, match="no network can be constructed from it"):
+        train(tiny("model=plain", "model.depth=14", "model.grown_from=8"))
+
+
+def test_report_names_outdated_runs_beside_verdicts(trained, monkeypatch, tmp_path):
+    config, record = trained
+    give_other_hash(monkeypatch, "fedcba987654")
+    scale_residuals(monkeypatch)
+    find_trained_code(config, record)
+    frame = load(config.record_root, [describe_planned_run(locate_run(config))])
+    report = build(frame, tmp_path / "report", "name", "command", {"digits": 2.0})
+    expected = "1 of 1 runs was trained by code that computes other numbers (changed: "
+    assert expected in report.format_summary()
+    assert expected in report.page.read_text()
+    assert "done (outdated)" in report.page.read_text()
+    assert expected in describe_caveats(frame.runs)[0]
+    (row,) = csv.DictReader((report.folder / "runs.csv").open())
+    assert row["code"] == "outdated"
+
+
+def test_report_counts_runs_that_cannot_be_compared(trained, tmp_path):
+    config, record = trained
+    record.path(CODE_FILE).unlink()
+    frame = load(config.record_root, [{"run_id": record.run_id}])
+    report = build(frame, tmp_path / "report", "name", "command", {"digits": 2.0})
+    assert "1 of 1 runs cannot be compared with the present code" in report.format_summary()
