@@ -4,8 +4,8 @@ python experiments/status.py experiment=quick
 """
 
 import argparse
-from pathlib import Path
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from analysis.code_notes import describe_unverified_runs
