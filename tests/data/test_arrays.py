@@ -10,8 +10,9 @@ from degradation.data.errors import DataError
 
 
 def build_arrays(**fields):
-    """Four black images of two classes in each split, with some fields replaced."""
+    """Four images, each of one grey, of two classes in each split, with some fields replaced."""
     images, labels = np.zeros((4, 3, 8, 8), np.uint8), np.arange(4) % 2
+    images += np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1)
     return replace(Arrays(images, labels, images, labels), **fields)
 
 
@@ -51,3 +52,20 @@ def test_empty_split_is_rejected():
 
 def test_valid_arrays_are_accepted():
     build_arrays().check("mine")
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"train_labels": np.ones(4, np.int64)}, "all training images have the label 1"),
+        ({"test_labels": np.array([0, 1, 2, 2])}, "test images have the label 2, which no train"),
+        ({"train_images": np.full((4, 3, 8, 8), 255, np.uint8)}, "all training images are the sa"),
+        ({"test_images": np.zeros((2, 3, 8, 8), np.uint8)}, "all test images are the same"),
+    ],
+)
+def test_data_without_information_is_no_result(fields, problem):
+    arrays = build_arrays(**fields)
+    if len(arrays.test_images) == 2:
+        arrays = replace(arrays, test_labels=np.arange(2))
+    with pytest.raises(DataError, match=rf"^data\.name=mine: {problem}.*; correct the data$"):
+        arrays.check("mine")

@@ -10,6 +10,8 @@ from degradation.data.augment import ImageBatches, Offsets, compute_statistics, 
 from degradation.data.datasets import Split
 from degradation.data.random_streams import build_generator
 
+CPU = torch.device("cpu")
+
 
 @pytest.fixture(scope="module")
 def split():
@@ -101,3 +103,30 @@ def test_padding_is_the_mean_image(split):
     batch, _ = batches.augmented_batch(torch.tensor([0]), down)
     assert torch.equal(batch[0, :, 4:], torch.zeros(3, 4, 8))
     assert bool((batch[0, :, :4] != 0).any())
+
+
+@pytest.mark.parametrize("grey", [0, 77, 255])
+def test_constant_channel_becomes_zero(split, grey):
+    """Test images may differ in it; they stay in [-1, 1]."""
+    train = split.images.clone()
+    train[:, 1] = grey
+    mean, deviation = compute_statistics(train, "channel")
+    whole, others = compute_statistics(split.images, "channel")
+    assert torch.equal(mean[[0, 2]], whole[[0, 2]])
+    assert torch.equal(deviation[[0, 2]], others[[0, 2]])
+    batches = ImageBatches(Split(train, split.labels), mean, deviation, CPU, "before_padding")
+    batch, _ = batches.eval_batch(0, 20)
+    assert torch.equal(batch[:, 1], torch.zeros(20, 8, 8))
+    assert bool(batch.isfinite().all())
+    test_batch, _ = ImageBatches(split, mean, deviation, CPU, "before_padding").eval_batch(0, 20)
+    assert float(test_batch[:, 1].abs().max()) <= 1
+
+
+def test_channel_with_one_other_pixel_is_finite():
+    images = torch.full((1000, 1, 8, 8), 255, dtype=torch.uint8)
+    images[0, 0, 0, 0] = 254
+    mean, deviation = compute_statistics(images, "channel")
+    torch.testing.assert_close(
+        deviation.flatten(), torch.tensor([1 / 64000**0.5]), rtol=1e-3, atol=0
+    )
+    assert bool(mean.isfinite().all())

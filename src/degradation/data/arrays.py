@@ -33,6 +33,26 @@ class Arrays:
             problem = problem or _find_label_problem(labels, len(images))
             if problem is not None:
                 raise DataError(f"data.name={name}: {split} {problem}; correct the reader")
+        problem = self._find_degenerate_content()
+        if problem is not None:
+            raise DataError(f"data.name={name}: {problem}; correct the data")
+
+    def _find_degenerate_content(self) -> str | None:
+        """Return why no network could learn from the data or be tested on it, or None.
+
+        Such data would end as a result, at chance or without an error.
+        """
+        train_classes = np.unique(self.train_labels)
+        if len(train_classes) < 2:
+            return f"all training images have the label {train_classes[0]}, expected two classes"
+        unknown = np.setdiff1d(self.test_labels, train_classes)
+        if len(unknown):
+            return f"test images have the label {unknown[0]}, which no training image has"
+        for split, images in (("training", self.train_images), ("test", self.test_images)):
+            # stops at the first difference
+            if all(np.array_equal(image, images[0]) for image in images):
+                return f"all {split} images are the same"
+        return None
 
 
 def _find_image_problem(images: np.ndarray, image_shape: tuple[int, ...]) -> str | None:

@@ -14,6 +14,7 @@ from degradation.data.datasets import Split
 from degradation.data.random_streams import Shard
 
 STATISTICS_CHUNK = 8192  # images converted to float64 at a time
+WHITE = 255.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def compute_statistics(images: Tensor, normalisation: str) -> tuple[Tensor, Tens
         images: uint8 (N, C, H, W)
         normalisation: "channel" for the mean and the standard deviation of each channel; "pixel"
             for the mean of each pixel and a divisor of 255, since the paper only subtracts the
-            per-pixel mean; values are then in [-1, 1]
+            per-pixel mean; values are then in [-1, 1]. A constant channel has the divisor 255 too.
 
     Returns:
         two float32 tensors whose shapes broadcast to (C, H, W); sums are accumulated in float64.
@@ -72,11 +73,14 @@ def compute_statistics(images: Tensor, normalisation: str) -> tuple[Tensor, Tens
         total_of_squares += values.square().sum(0)
     pixel_mean = total / len(images)
     if normalisation == "pixel":
-        return pixel_mean.float(), torch.full((1, 1, 1), 255.0)
+        return pixel_mean.float(), torch.full((1, 1, 1), WHITE)
     mean = pixel_mean.mean((1, 2), keepdim=True)
     mean_of_squares = (total_of_squares / len(images)).mean((1, 2), keepdim=True)
-    variance = mean_of_squares - mean.square()
-    return mean.float(), variance.sqrt().float()
+    # rounding could make the variance of a nearly constant channel negative
+    variance = (mean_of_squares - mean.square()).clamp(min=0)
+    # a channel that is constant in all images becomes 0 instead of 0/0; test images may differ
+    deviation = torch.where(variance > 0, variance.sqrt(), WHITE)
+    return mean.float(), deviation.float()
 
 
 class ImageBatches:
