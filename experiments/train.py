@@ -24,10 +24,12 @@ schema.register()
 @hydra.main(version_base="1.3", config_path=str(schema.CONF), config_name="config")
 @hydra_job
 def main(cfg: DictConfig) -> str:
+    from degradation.data.image_check import check_images
     from degradation.sweep.jobs import check_record_root
 
     config = schema.read(cfg)
     check_record_root(config)
+    check_images(config.data)
     try:
         return train_as_member(config)
     except Interrupted as interruption:

@@ -75,6 +75,13 @@ def test_validation_leaves_images_to_train_on(digits_data, validation):
         load_dataset(digits_data(validation))
 
 
+def test_validation_leaves_images_of_every_class(digits_data):
+    with pytest.raises(
+        ConfigError, match=r"^data\.validation: 1499 .* no training image with the label 0; allowed"
+    ):
+        load_dataset(digits_data(1499))
+
+
 def write_image_folder(root, side=6, classes=("cat", "dog"), count=3):
     generator = np.random.default_rng(0)
     for split in ("train", "test"):
@@ -120,12 +127,15 @@ def test_unreadable_image_is_named(tmp_path, folder_data):
         load_dataset(folder_data(root))
 
 
-def test_class_without_images_is_named(tmp_path, folder_data):
-    root = write_image_folder(tmp_path)
-    for image in (root / "train/dog").iterdir():
-        image.unlink()
-    with pytest.raises(DataError, match=r"train/dog: has no \.jpg, \.jpeg or \.png image"):
-        load_dataset(folder_data(root))
+def test_classes_without_images_are_named(tmp_path, folder_data):
+    root = write_image_folder(tmp_path, classes=("cat", "cow", "dog"))
+    for name in ("cat", "dog"):
+        for image in (root / "train" / name).iterdir():
+            image.unlink()
+    with pytest.raises(
+        ConfigError, match=r"/train has class folders without images: cat, dog; allowed: \.jpg, "
+    ):
+        data_fingerprint(folder_data(root))
 
 
 def test_folder_without_splits_is_rejected(tmp_path, folder_data):

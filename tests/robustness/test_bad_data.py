@@ -105,8 +105,8 @@ FOLDERS = [
     ("image_folder", rename_class, "data.root: "),
     ("image_folder", leave_one_class, "data.root: "),
     ("image_folder", replace_root_by_file, "data.root: "),
-    ("image_folder", remove_images("train", "dog"), "train/dog: has no "),
-    ("image_folder", remove_images("test", "dog"), "test/dog: has no "),
+    ("image_folder", remove_images("train", "dog"), "train has class folders without images: dog"),
+    ("image_folder", remove_images("test", "dog"), "test has class folders without images: dog"),
     ("image_folder", add_class_with_line_break, BAD_CLASS_NAME),
     ("image_folder", write_first(b"not an image"), f"{FIRST}: "),
     ("image_folder", truncate_first, f"{FIRST}: "),
@@ -118,7 +118,7 @@ FOLDERS = [
     ("imagenet", rename_class, "data.root: "),
     ("imagenet", leave_one_class, "data.root: "),
     ("imagenet", replace_root_by_file, "data.root: "),
-    ("imagenet", remove_images("train", "cat"), "train/cat has no "),
+    ("imagenet", remove_images("train", "cat"), "train has class folders without images: cat"),
     ("imagenet", add_class_with_line_break, BAD_CLASS_NAME),
 ]
 FASHION = FILES["train_images"].name

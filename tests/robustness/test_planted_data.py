@@ -18,7 +18,7 @@ from degradation.data.downloads import FileSet, PublishedFile
 from degradation.data.errors import DataError
 from degradation.data.fingerprint import data_fingerprint
 from degradation.data.folders import list_images
-from degradation.data.image_files import read_rgb
+from degradation.data.image_files import READER_VERSION, read_rgb
 from degradation.data.image_folder import unpack_arrays
 from degradation.data.safe_open import warn_once
 
@@ -120,8 +120,9 @@ def pack(tmp_path, save=np.savez, **arrays):
 
 
 def build_cache(**others):
-    images, labels = np.zeros((2, 3, 2, 2), np.uint8), np.array([0, 1])
+    images, labels = np.arange(24, dtype=np.uint8).reshape(2, 3, 2, 2), np.array([0, 1])
     arrays = {
+        "reader": READER_VERSION,
         "train_pictures": images,
         "train_labels": labels,
         "test_pictures": images,

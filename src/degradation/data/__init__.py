@@ -21,4 +21,7 @@ a wrong file and ConfigError for a wrong key. The facts of a registration are li
     needs_root   False if data.root may be null (default True)
     resizable    True if data.size may be set (default False)
     streamed     True if the reader returns a StreamedDataset (default False)
+    checks_images
+                 True if every image below data.root is decoded once before the first run starts,
+                 so that all broken ones are reported together (default False)
 """

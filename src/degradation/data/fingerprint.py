@@ -5,19 +5,18 @@ It depends on the images, not on where they are stored. Free of torch.
 
 import contextlib
 import hashlib
-import os
 import re
 from pathlib import Path
 
 from degradation.checksums import CorruptData, decode_document, encode_document
 from degradation.config import Data
+from degradation.data.folder_entries import stat_image, unreadable_error
 from degradation.data.folders import (
     check_root,
+    encode_name,
     find_splits,
     iterate_images,
     list_images,
-    stat_image,
-    unreadable_error,
 )
 from degradation.data.safe_open import escape_name, find_cache_folder, open_regular, warn_once
 from degradation.durable_io import read_file, write_atomically
@@ -53,11 +52,11 @@ def digest_contents(root: Path, splits: tuple[str, str]) -> str:
     listing = hashlib.sha256()
     images = []
     for split in splits:
-        for _, path in iterate_images(root, split):
-            status = stat_image(path)
-            name = os.fsencode(path.relative_to(root).as_posix())
+        for _, image in iterate_images(root, split):
+            status = stat_image(image)
+            name = encode_name(root, split, image)
             listing.update(name + f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-            images.append((name, path))
+            images.append((name, Path(image.path)))
     folder = find_cache_folder(root)
     if folder is None:
         return _digest_images(images)

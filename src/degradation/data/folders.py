@@ -1,4 +1,4 @@
-"""Folders of images, ROOT/<split>/<class>/*.jpg: their classes and files, in a fixed order.
+"""Folders of images, ROOT/<split>/<class>/**/*.jpg: their classes and files, in a fixed order.
 
 Free of torch. A folder that cannot be used raises ConfigError for data.root.
 """
@@ -14,11 +14,17 @@ import numpy as np
 
 from degradation.config import ConfigError, Data
 from degradation.config.errors import is_single_line
-from degradation.data.safe_open import check_regular, escape_name, expand_root
+from degradation.data.folder_entries import (
+    IMAGE_SUFFIXES,
+    is_image_name,
+    scan,
+    stat_image,
+    walk_files,
+)
+from degradation.data.safe_open import escape_name, expand_root
 from degradation.registry import DATASETS
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-NO_IMAGE = "has no .jpg, .jpeg or .png image; add images, or remove the class from every split"
+MAX_LISTED = 10  # names in a message; the others are counted
 
 
 @dataclass(frozen=True)
@@ -53,11 +59,7 @@ def check_root(data: Data) -> Path:
         if not os.path.isdir(root / split):
             raise ConfigError(f"data.root: {str(root)!r} has no folder {split!r}; {allowed}")
     classes = list_classes(root, train)
-    if classes != list_classes(root, test) or len(classes) < 2:
-        raise ConfigError(
-            f"data.root: {str(root)!r} has different classes in {train} and {test}, or fewer than"
-            " two; allowed: the same class folders in both, at least two"
-        )
+    _check_classes(root, {train: classes, test: list_classes(root, test)})
     for name in classes:
         if not is_single_line(name):
             raise ConfigError(
@@ -67,21 +69,79 @@ def check_root(data: Data) -> Path:
     return root
 
 
+def _check_classes(root: Path, classes: dict[str, list[str]]) -> None:
+    """Raise ConfigError unless both splits have the same classes, at least two.
+
+    Args:
+        classes: the names of the class folders of each split
+    """
+    for split, names in classes.items():
+        if not names:
+            raise ConfigError(f"data.root: {_describe_split_without_classes(root, split)}")
+    (train, train_names), (test, test_names) = classes.items()
+    problems = []
+    for split, missing in (
+        (train, sorted(set(test_names) - set(train_names))),
+        (test, sorted(set(train_names) - set(test_names))),
+    ):
+        if missing:
+            problems.append(f"{split} lacks {join_names(missing)}")
+    if problems:
+        raise ConfigError(
+            f"data.root: {escape_name(root)} has different classes in {train} and {test}:"
+            f" {'; '.join(problems)}; allowed: the same class folders in both"
+        )
+    if len(train_names) < 2:
+        raise ConfigError(
+            f"data.root: {escape_name(root)} has only the class {join_names(train_names)};"
+            " allowed: at least two class folders in each split"
+        )
+
+
+def _describe_split_without_classes(root: Path, split: str) -> str:
+    images = sum(is_image_name(entry.name) for entry in scan(root / split))
+    if images == 0:
+        problem = "has no class folders"
+    else:
+        problem = f"has no class folders, but {images} images that belong to no class"
+    return f"{escape_name(root / split)} {problem}; allowed: images in {split}/<class>/"
+
+
+def join_names(names: list[str]) -> str:
+    """Return the first MAX_LISTED names, escaped, and how many more there are."""
+    listed = ", ".join(escape_name(name) for name in names[:MAX_LISTED])
+    if len(names) <= MAX_LISTED:
+        return listed
+    return f"{listed} and {len(names) - MAX_LISTED} more"
+
+
 def list_classes(root: Path, split: str) -> list[str]:
-    """Return the names of a split's class folders, sorted; hidden folders are ignored."""
-    return [
-        entry.name
-        for entry in _scan(root / split)
-        if entry.is_dir() and not entry.name.startswith(".")
-    ]
+    """Return the names of a split's class folders, sorted; system folders are no classes."""
+    return [entry.name for entry in scan(root / split) if entry.is_dir()]
 
 
-def iterate_images(root: Path, split: str) -> Iterator[tuple[int, Path]]:
-    """Yield the class index and the path of every image, sorted by class and by name."""
+def iterate_images(root: Path, split: str) -> Iterator[tuple[int, os.DirEntry[str]]]:
+    """Yield the class index and the entry of every image, by class and in a class's fixed order.
+
+    Images in subfolders of a class belong to it.
+
+    Raises:
+        ConfigError: after the last image, if a class has none.
+    """
+    empty_classes = []
     for index, name in enumerate(list_classes(root, split)):
-        for entry in _scan(root / split / name):
-            if _is_image(entry):
-                yield index, Path(entry.path)
+        has_images = False
+        for entry in walk_files(root / split / name):
+            if is_image_name(entry.name):
+                has_images = True
+                yield index, entry
+        if not has_images:
+            empty_classes.append(name)
+    if empty_classes:
+        raise ConfigError(
+            f"data.root: {escape_name(root / split)} has class folders without images:"
+            f" {join_names(empty_classes)}; allowed: {', '.join(IMAGE_SUFFIXES)} files"
+        )
 
 
 @lru_cache(maxsize=1)  # every run of a sweep calls it, and ImageNet has 1.3 million images
@@ -106,43 +166,15 @@ def _list_split(root: Path, split: str) -> tuple[Listing, list[int]]:
     names: list[bytes] = []
     labels: list[int] = []
     sizes: list[int] = []
-    for label, class_name in enumerate(list_classes(root, split)):
-        folder = root / split / class_name
-        images = [entry for entry in _scan(folder) if _is_image(entry)]
-        if not images:
-            raise ConfigError(f"data.root: {escape_name(folder)} {NO_IMAGE}")
-        names.extend(os.fsencode(f"{split}/{class_name}/{image.name}") for image in images)
-        labels.extend([label] * len(images))
-        sizes.extend(stat_image(image).st_size for image in images)
+    for label, image in iterate_images(root, split):
+        names.append(encode_name(root, split, image))
+        labels.append(label)
+        sizes.append(stat_image(image).st_size)
     return Listing(np.array(names), np.array(labels, dtype=np.int64)), sizes
 
 
-def stat_image(image: os.DirEntry[str] | Path) -> os.stat_result:
-    """Return the status of an image file, following a symbolic link. Raises ConfigError."""
-    try:
-        status = image.stat()
-        check_regular(status)
-    except OSError as error:
-        raise unreadable_error(Path(image), error) from None
-    return status
-
-
-def unreadable_error(path: Path, error: OSError) -> ConfigError:
-    """Return the ConfigError for a file or folder that cannot be read."""
-    return ConfigError(
-        f"data.root: {escape_name(path)} cannot be read ({error.strerror});"
-        " make it readable, or remove it"
-    )
-
-
-def _scan(folder: Path) -> list[os.DirEntry[str]]:
-    """Return a folder's entries, sorted by name. Raises ConfigError."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        raise unreadable_error(folder, error) from None
-
-
-def _is_image(entry: os.DirEntry[str]) -> bool:
-    return entry.name.lower().endswith(IMAGE_SUFFIXES)
+def encode_name(root: Path, split: str, image: os.DirEntry[str]) -> bytes:
+    """Return the path of a split's image relative to the root, with slashes, as bytes."""
+    # pathlib's relative_to would take a quarter of a minute for ImageNet
+    below_split = image.path[len(str(root / split)) :]
+    return os.fsencode(split + below_split.replace(os.sep, "/"))

@@ -4,6 +4,7 @@ import contextlib
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,10 @@ from PIL import Image
 from degradation.checksums import CorruptData, seal, unseal
 from degradation.config import ConfigError, Data
 from degradation.data.arrays import Arrays
-from degradation.data.errors import DataError
 from degradation.data.fingerprint import data_fingerprint
-from degradation.data.folders import NO_IMAGE, check_root, iterate_images, list_classes
-from degradation.data.image_files import read_rgb
+from degradation.data.folders import check_root, iterate_images
+from degradation.data.image_files import READER_VERSION, read_rgb
+from degradation.data.parallel_reading import read_images
 from degradation.data.safe_open import escape_name, find_cache_folder, warn_once
 from degradation.durable_io import make_folder, read_file, write_atomically
 from degradation.registry import DATASETS
@@ -24,13 +25,19 @@ from degradation.registry import DATASETS
 SPLITS = ("train", "test")
 
 
-@DATASETS.register("image_folder", fingerprint="contents", splits=("train", "test"), resizable=True)
+@DATASETS.register(
+    "image_folder",
+    fingerprint="contents",
+    splits=("train", "test"),
+    resizable=True,
+    checks_images=True,
+)
 def read_image_folder(data: Data) -> Arrays:
     """Read ROOT/train/<class>/ and ROOT/test/<class>/ as RGB images, resized to data.size.
 
     Raises:
         ConfigError: data.root or data.size cannot be used.
-        DataError: a file is not a readable image, or a class has none.
+        DataError: some files cannot be used as images.
     """
     root = check_root(data)
     folder = find_cache_folder(root)
@@ -67,31 +74,27 @@ def decode_images(root: Path, size: int | None) -> Arrays:
         size: the side in pixels to resize to, or None if all images are squares of one size
 
     Raises:
-        ConfigError: `size` is None, and an image is not square or differs from the first in size.
-        DataError: a file is not a readable image, or a class has none.
+        ConfigError: a class has no image; or `size` is None, and an image is not square or differs
+            from the first in size.
+        DataError: some files cannot be used as images.
     """
-    first_shape: tuple[int, ...] | None = None
-    images: dict[str, np.ndarray] = {}
-    labels: dict[str, np.ndarray] = {}
+    paths: list[Path] = []
+    labels: dict[str, list[int]] = {}
     for split in SPLITS:
-        split_images, split_labels = [], []
-        for label, path in iterate_images(root, split):
-            image = _decode_image(path, size)
-            first_shape = first_shape or image.shape
-            if image.shape != first_shape or image.shape[1] != image.shape[2]:
-                raise ConfigError(
-                    f"data.size: null is not allowed: {escape_name(path)} is"
-                    f" {image.shape[2]}x{image.shape[1]} pixels, but all images must be square and"
-                    " of one size; allowed: a side in pixels to resize to"
-                )
-            split_images.append(image)
-            split_labels.append(label)
-        for label, name in enumerate(list_classes(root, split)):
-            if label not in split_labels:
-                raise DataError(f"{escape_name(root / split / name)}: {NO_IMAGE}")
-        images[split] = np.stack(split_images)
-        labels[split] = np.array(split_labels, dtype=np.int64)
-    return Arrays(images["train"], labels["train"], images["test"], labels["test"])
+        labels[split] = []
+        for label, image in iterate_images(root, split):
+            labels[split].append(label)
+            paths.append(Path(image.path))
+    images = list(read_images(root, paths, partial(_decode_image, size=size)))
+    for path, pixels in zip(paths, images, strict=True):
+        if pixels.shape != images[0].shape or pixels.shape[1] != pixels.shape[2]:
+            raise ConfigError(
+                f"data.size: null is not allowed: {escape_name(path)} is"
+                f" {pixels.shape[2]}x{pixels.shape[1]} pixels, but all images must be square and"
+                " of one size; allowed: a side in pixels to resize to"
+            )
+    train, test = (np.array(labels[split], dtype=np.int64) for split in SPLITS)
+    return Arrays(np.stack(images[: len(train)]), train, np.stack(images[len(train) :]), test)
 
 
 def _decode_image(path: Path, size: int | None) -> np.ndarray:
@@ -124,6 +127,8 @@ def unpack_arrays(packed: bytes, size: int | None) -> Arrays:
             unpacked_size = sum(member.file_size for member in file.zip.infolist())
             if unpacked_size > len(packed):
                 raise CorruptData("is compressed")
+            if int(file["reader"]) != READER_VERSION:
+                raise CorruptData("was decoded by another version")
             arrays = Arrays(
                 train_images=file["train_pictures"],
                 train_labels=file["train_labels"],
@@ -144,6 +149,7 @@ def _write_cache(path: Path, arrays: Arrays) -> None:
     np.savez(
         buffer,
         allow_pickle=False,
+        reader=READER_VERSION,
         train_pictures=arrays.train_images,
         train_labels=arrays.train_labels,
         test_pictures=arrays.test_images,

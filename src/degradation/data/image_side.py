@@ -1,5 +1,7 @@
 """The side of a data set's images, found without decoding all of them. Free of torch."""
 
+from pathlib import Path
+
 from degradation.config import Data
 from degradation.data.errors import DataError
 from degradation.data.folders import check_root, find_splits, iterate_images
@@ -26,9 +28,9 @@ def _read_first_side(data: Data) -> int | None:
     from degradation.data.image_files import read_rgb  # imports Pillow, which few runs need
 
     training, _ = find_splits(data)
-    for _, path in iterate_images(check_root(data), training):
+    for _, image in iterate_images(check_root(data), training):
         try:
-            return min(read_rgb(path).size)
+            return min(read_rgb(Path(image.path)).size)
         except DataError:  # reported when the images are read
             return None
     return None

@@ -17,6 +17,7 @@ DEVIATION = (0.229, 0.224, 0.225)
     channels=3,
     classes=1000,
     streamed=True,
+    checks_images=True,
 )
 def open_imagenet(data: Data) -> StreamedDataset:
     """List ImageNet's images without reading them. The folder `val` is the test set.

@@ -17,6 +17,7 @@ from degradation import config as schema
 from degradation.config import Config, ConfigError, Data
 from degradation.data.downloads import fetch_once, find_file_set
 from degradation.data.fingerprint import data_fingerprint
+from degradation.data.image_check import check_images
 from degradation.data.image_side import find_image_side
 from degradation.environment import check_installation
 from degradation.records.record import Record
@@ -115,6 +116,7 @@ def validate_job(cfg: DictConfig) -> SweepRun:
     run = locate_run(config)
     check_installation()
     check_record_root(config)
+    check_images(config.data)
     return run
 
 

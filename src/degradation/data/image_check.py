@@ -1,0 +1,117 @@
+"""The check of every image before anything starts, so that all broken ones are listed at once.
+
+It decodes every image, and leaves a marker that the same images need not be checked again. Free of
+torch.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+from degradation.checksums import CorruptData, decode_document, encode_document
+from degradation.config import Data
+from degradation.data.arrays import Arrays
+from degradation.data.fingerprint import data_fingerprint
+from degradation.data.folders import check_root, find_splits, iterate_images
+from degradation.data.safe_open import escape_name, find_cache_folder, warn_once
+from degradation.data.skipped_files import describe_skipped_files
+from degradation.durable_io import make_folder, read_file, write_atomically
+from degradation.progress import notify
+from degradation.registry import DATASETS
+
+MANY = 10_000  # images whose check is announced
+
+
+def check_images(data: Data) -> None:
+    """Decode every image below data.root, unless the same images have been checked before.
+
+    Does nothing for a data set that is not a folder of images. Files that are not read are logged.
+
+    Raises:
+        ConfigError: data.root or data.size cannot be used.
+        DataError: some files cannot be used as images, or all of them are the same.
+    """
+    if not DATASETS.facts(data.name).get("checks_images", False):
+        return
+    from degradation.data.image_files import READER_VERSION  # imports Pillow, which few runs need
+
+    root, splits = check_root(data), find_splits(data)
+    skipped = describe_skipped_files(root, splits)
+    if skipped is not None:
+        warn_once(skipped)
+    fingerprint = data_fingerprint(data)
+    content = {"images": fingerprint, "size": data.size, "reader": READER_VERSION}
+    name = f"checked-{fingerprint.replace(':', '-')}-{data.size or 'as-is'}.json"
+    markers = [folder / name for folder in _list_marker_folders(root)]
+    if any(_is_valid(marker, content) for marker in markers):
+        return
+    with _lock(markers) as marker:
+        if marker is not None and _is_valid(marker, content):
+            return  # another process has checked the images meanwhile
+        _decode_everything(data, root, splits)
+        if marker is not None:
+            # on a full disk, the images are checked again next time
+            with contextlib.suppress(OSError):
+                write_atomically(marker, encode_document(content))
+
+
+def _list_marker_folders(root: Path) -> list[Path]:
+    """Return the folders that may hold a marker: beside the images, and the user's cache.
+
+    The second is for images that cannot be written to, such as a cluster's shared ImageNet.
+    """
+    folders = []
+    beside_images = find_cache_folder(root)
+    if beside_images is not None:
+        folders.append(beside_images)
+    user_cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    if user_cache.is_absolute():  # it is not where the user has no home folder
+        folders.append(user_cache / "degradation")
+    return folders
+
+
+def _is_valid(marker: Path, content: Mapping[str, object]) -> bool:
+    try:
+        document, has_checksum = decode_document(read_file(marker))
+    except (OSError, CorruptData):
+        return False
+    return has_checksum and all(document.get(key) == value for key, value in content.items())
+
+
+@contextmanager
+def _lock(markers: list[Path]) -> Iterator[Path | None]:
+    """Hold the lock of the first marker whose folder can be written to, and yield the marker.
+
+    Processes that start together then check the images once. Yields None if no folder can be
+    written to.
+    """
+    with contextlib.ExitStack() as stack:
+        for marker in markers:
+            try:
+                make_folder(marker.parent)
+                stack.enter_context(FileLock(marker.with_suffix(".lock")))
+            except OSError:
+                continue
+            yield marker
+            return
+        yield None
+
+
+def _decode_everything(data: Data, root: Path, splits: tuple[str, str]) -> None:
+    """Decode every image of both splits. Raises ConfigError, DataError."""
+    from degradation.data.image_files import read_rgb
+    from degradation.data.parallel_reading import read_images
+
+    paths = [Path(image.path) for split in splits for _, image in iterate_images(root, split)]
+    if len(paths) >= MANY:
+        notify(f"{escape_name(root)}: checking {len(paths)} images, once for these images")
+    if data.stream is None:
+        arrays: Arrays = DATASETS.load(data.name)(data)  # which caches the decoded images
+        arrays.check(data.name)
+        return
+    for _ in read_images(root, paths, lambda path: read_rgb(path).size):
+        pass
