@@ -354,7 +354,7 @@ class _Likelihood:
 
 
 def _log(times: Array) -> Array:
-    """Return the logarithms of times; minus infinity at 0."""
+    """Return the logarithms of times, or minus infinity at 0."""
     with np.errstate(divide="ignore"):
         return np.log(times)
 

@@ -167,7 +167,7 @@ def _write_files(folder: Path, sections: list[Section], runs: pd.DataFrame) -> l
 
 
 def _label_runs(run_ids: pd.Series, sections: list[Section]) -> list[str]:
-    """Return the condition of each run; empty for a run that belongs to several."""
+    """Return the condition of each run, or empty text for a run that belongs to several."""
     labels: dict[str, str] = {}
     for section in sections:
         for run_id in section.run_ids:

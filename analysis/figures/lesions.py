@@ -23,7 +23,7 @@ CAPTION = (
     "against their number as a fraction of the shape-preserving blocks. At 0 the network is "
     "intact. Lines are means over seeds, bands the range over runs; within a run, the random sets "
     "of blocks are averaged first. All panels share one scale. A jump at the left edge means that "
-    "the network fails as soon as one block is deleted, a gentle slope means that each deletion "
+    "the network fails as soon as one block is deleted; a gentle slope means that each deletion "
     "costs only a little. In a stage with few blocks, a swap can undo the previous one."
 )
 SINGLE_CAPTION = (

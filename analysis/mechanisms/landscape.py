@@ -204,10 +204,9 @@ def _neighbour_weights(dimensions: int) -> np.ndarray:
 def summarise(line: pd.DataFrame, square: pd.DataFrame) -> pd.DataFrame:
     """Summarise the loss around each network.
 
-    `line`, `square`: points of `select_specification`. Returns one row per network: the loss
-    (nats) and training error (percent) at the network; on the square the mean loss half-way to
-    the border, the largest loss and the number of points that are not finite; and the roughness
-    of both shapes.
+    `line`, `square`: points of `select_specification`. Returns one row per network: the loss (nats)
+    and training error (percent) at the network; on the square the mean loss halfway to the border,
+    the largest loss and the number of points that are not finite; and the roughness of both shapes.
     """
     rows: list[dict[str, Any]] = []
     keys = ["family", "depth", "seed", "run_id"]

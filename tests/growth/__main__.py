@@ -25,7 +25,10 @@ EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 COMMANDS = ("status", "report", "pull")
 ALLOWED_GROWTH = 1.2  # relative to the growth of the number of runs
 LARGEST = 10_000  # runs
-REPORT_LIMIT_S, PROBED_REPORT_LIMIT_S = 30.0, 60.0  # for a report of the largest number of runs
+REPORT_LIMIT_S, PROBED_REPORT_LIMIT_S = (
+    30.0,
+    60.0,
+)  # for the largest number of runs
 # getrusage reports the largest child that has ended, so each command is the only child of a
 # process.
 MEASURE = """

@@ -8,7 +8,7 @@ from pathlib import Path
 from degradation.records.record import Record
 from degradation.records.root import list_run_ids
 from degradation.records.schema import METRICS_FILE
-from tests.support.wandb_server import ENTITY, KEY, PROJECT, finished_run, line_of, stand_in
+from tests.support.wandb_server import ENTITY, KEY, PROJECT, finished_run, format_row, stand_in
 
 
 class _History(Mapping[int, str]):
@@ -30,7 +30,7 @@ class _History(Mapping[int, str]):
 
 @lru_cache(maxsize=2)
 def _read_lines(root: Path, run_id: str) -> list[str]:
-    return [*map(line_of, Record(root, run_id).valid_prefix(METRICS_FILE))]
+    return [*map(format_row, Record(root, run_id).valid_prefix(METRICS_FILE))]
 
 
 @contextmanager

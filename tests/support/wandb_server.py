@@ -55,12 +55,12 @@ class StoredRun:
 def finished_run(
     name: str, group: str, metadata: dict[str, Any], lines: Mapping[int, str]
 ) -> StoredRun:
-    """Return a run as the mirror of a finished training leaves it. `lines`: see `line_of`."""
+    """Return a run as the mirror of a finished training leaves it. `lines`: see `format_row`."""
     config = json.dumps({key: {"value": value} for key, value in metadata.items()})
     return StoredRun(name, group, "train", [], config, "finished", lines)
 
 
-def line_of(row: dict[str, Any]) -> str:
+def format_row(row: dict[str, Any]) -> str:
     """Return the line of the history that a row becomes; values of None are absent."""
     present = {key: value for key, value in row.items() if value is not None}
     return json.dumps({**present, "_step": row["iteration"]})

@@ -21,7 +21,7 @@ def expand(*overrides):
     return expand_runs(list(overrides))
 
 
-def name_of(*overrides):
+def compute_name(*overrides):
     return report_name.name_report(overrides, expand(*overrides))
 
 
@@ -37,7 +37,7 @@ def name_of(*overrides):
     ids=["nothing", "devices", "launcher", "the same grid", "the same values"],
 )
 def test_arguments_that_change_no_run_keep_the_name(overrides):
-    assert name_of("experiment=quick", *overrides) == "quick"
+    assert compute_name("experiment=quick", *overrides) == "quick"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_arguments_that_change_no_run_keep_the_name(overrides):
     ],
 )
 def test_part_or_variant_has_a_name_of_its_own(overrides, name):
-    assert name_of("experiment=quick", *overrides) == name
+    assert compute_name("experiment=quick", *overrides) == name
 
 
 def test_names_are_short_valid_and_distinct(tmp_path):
@@ -69,7 +69,7 @@ def test_names_are_short_valid_and_distinct(tmp_path):
         [*small[:2], "seed=range(1000,1023)"],
         [*small[:2], "hydra.sweeper.params.seed=0"],
     ]
-    names = [name_of("experiment=quick", *variant) for variant in variants]
+    names = [compute_name("experiment=quick", *variant) for variant in variants]
     assert len({*names, "quick"}) == len(variants) + 1
     for name in names:
         assert NAME.accepts(name)
@@ -85,10 +85,10 @@ def test_folders_of_images_are_told_apart(tmp_path):
             (tmp_path / folder / place).mkdir(parents=True)
             Image.new("L", (8, 8)).save(tmp_path / folder / place / f"{folder}.png")
         data = ["data=image_folder", f"data.root={tmp_path / folder}", "data.flip=false"]
-        names.append(name_of("experiment=quick", "seed=0", *data))
+        names.append(compute_name("experiment=quick", "seed=0", *data))
     assert len(set(names)) == 2
 
 
 def test_sweep_without_an_experiment_keeps_its_name():
-    assert name_of("model=plain,residual", "seed=0") == "custom"
-    assert name_of("model=plain,residual", "name=mine") == "mine"
+    assert compute_name("model=plain,residual", "seed=0") == "custom"
+    assert compute_name("model=plain,residual", "name=mine") == "mine"

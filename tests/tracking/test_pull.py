@@ -42,7 +42,7 @@ from degradation.tracking.pulled_record import (
 )
 from degradation.tracking.wandb_process import WandbError
 from degradation.tracking.wandb_rows import read_training_run
-from tests.support.wandb_server import ENTITY, PROJECT, finished_run, line_of
+from tests.support.wandb_server import ENTITY, PROJECT, finished_run, format_row
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def plant(server, config, token="000000", **changes):
     init_arguments = read_training_run(config, find_record(config)).init_arguments
     metadata, rows = read_sent(config)
     name, group = init_arguments["name"], init_arguments["group"]
-    run = finished_run(name, group, metadata, dict(enumerate(map(line_of, rows))))
+    run = finished_run(name, group, metadata, dict(enumerate(map(format_row, rows))))
     planted = replace(run, **changes)
     server.runs[ENTITY, PROJECT, f"{name}-{token}"] = planted
     return planted

@@ -29,8 +29,8 @@ def check_batchnorm(config: Config, side: int, images: int | None = None) -> Non
     """Raise ConfigError if BN would have a single value per channel, which has no variance.
 
     Args:
-        side: of the images that the network sees, in pixels.
-        images: the number of training images; None if it is not known yet.
+        side: the side of the images that the network sees, in pixels.
+        images: the number of training images, or None if it is not known yet.
     """
     if smallest_map_side(config.model, side) > 1:
         return

@@ -64,7 +64,7 @@ class FileSet:
 
 
 def find_file_set(data: Data) -> FileSet | None:
-    """Return the published files of a data set; None if it does not consist of such files.
+    """Return the published files of a data set, or None if it does not consist of such files.
 
     They are named by the fact `files` of the registration.
     """

@@ -23,7 +23,7 @@ def find_slots(
     """Return the slots of this machine, with the arguments of `list_slots`.
 
     Args:
-        count_gpus: as in `list_visible_gpus`, for "cuda" and "auto"; None: no GPU is used
+        count_gpus: as in `list_visible_gpus`, for "cuda" and "auto", or None if no GPU is used
 
     Raises CompactHydraException if the GPUs cannot be counted.
     """
@@ -48,7 +48,7 @@ def list_slots(
         gpus: those that jobs can use
 
     Returns:
-        the slots; an empty list for "cuda" without a GPU.
+        the slots, or an empty list for "cuda" without a GPU.
     """
     if device in ("cuda", "auto") and gpus:
         # one share of every GPU before the next, so that a capped list is spread over the GPUs
