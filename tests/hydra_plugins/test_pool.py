@@ -13,7 +13,7 @@ import pytest
 
 from degradation import progress
 from hydra_plugins.pool_launcher import Gpu, Pool, Slot, list_slots
-from hydra_plugins.sweep_launcher import Display, Job, format_duration
+from hydra_plugins.sweep_launcher import Display, Job
 
 CORES = [Slot("core 0"), Slot("core 1")]
 
@@ -330,34 +330,3 @@ def test_stopping_the_parent_stops_the_children(tmp_path, signum):
     assert status == (-signum if signum is signal.SIGKILL else 128 + signum)
     assert len(list(tmp_path.glob("started-*"))) == 2  # the third never started
     assert len(list(tmp_path.glob("saved-*"))) == 2  # each had time to save
-
-
-def test_redrawn_line_counts_jobs_and_estimates_remaining_time():
-    display = Display(4, stream=io.StringIO(), work_total=40.0, started=0.0)
-    for job in (0, 1):
-        display.start_job(job, 10.0)
-    for iteration in (0, 100):
-        display.update_job(0, iteration, 100)
-        display.update_job(1, iteration // 2, 100)
-    display.end_job(0, failed=False)
-    assert (
-        display.format_line(10.0)
-        == "1/4 runs done, 1 running, 0 failed | 15.0 iterations/s | about 17 s left"
-    )
-    display.end_job(1, failed=True)
-    assert display.format_line(10.0).startswith("1/4 runs done, 0 running, 1 failed")
-
-
-def test_nothing_is_drawn_without_a_terminal():
-    display = build_display(1)
-    display.draw()
-    assert display.stream.getvalue() == ""
-
-
-def test_durations():
-    assert [format_duration(seconds) for seconds in (0, 59.6, 185, 3600 * 26 + 60)] == [
-        "0 s",
-        "1 min 00 s",
-        "3 min 05 s",
-        "26 h 01 min",
-    ]

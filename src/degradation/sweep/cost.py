@@ -18,13 +18,12 @@ from degradation.records.root import list_run_ids
 from degradation.records.schema import (
     ATTEMPTS_FILE,
     DEVICE,
-    METRICS_FILE,
     OUTCOME,
     SECONDS,
     RecordError,
     State,
 )
-from degradation.sweep.jobs import SweepRun
+from degradation.sweep.jobs import SweepRun, count_recorded_iterations
 from degradation.training.serialization import copy_weights, dump
 
 # An iteration costs a forward pass and a backward pass, which costs twice as much: gradients with
@@ -124,8 +123,7 @@ def _estimate_cost(run: SweepRun, size: NetworkSize, rate: float) -> RunCost:
 def _count_completed_iterations(run: SweepRun, state: State) -> int:
     if state in (State.DONE, State.DIVERGED):
         return run.config.schedule.iterations
-    rows = run.record.valid_prefix(METRICS_FILE)
-    return int(rows[-1][ITERATION]) if rows else 0
+    return count_recorded_iterations(run.record)
 
 
 def find_nearest_rate(multiply_adds: int, rates: Iterable[MeasuredRate]) -> float | None:

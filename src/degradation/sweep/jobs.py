@@ -20,8 +20,15 @@ from degradation.data.fingerprint import data_fingerprint
 from degradation.data.image_check import check_images
 from degradation.data.image_side import find_image_side
 from degradation.environment import check_installation
+from degradation.metrics import ITERATION
 from degradation.records.record import Record
-from degradation.records.schema import ATTEMPTS_FILE, PROBES_FILE, RecordError, State
+from degradation.records.schema import (
+    ATTEMPTS_FILE,
+    METRICS_FILE,
+    PROBES_FILE,
+    RecordError,
+    State,
+)
 from degradation.records.trained_code import CodeState
 from degradation.run_id import compute_run_id, hashed_values
 from degradation.sweep.code_states import find_trained_code
@@ -167,16 +174,19 @@ def check_training_job(cfg: DictConfig) -> JobSpec:
     ConfigError, DataError, InstallationError.
     """
     run = validate_job(cfg)
-    work = float(run.config.schedule.iterations * run.config.model.depth)
+    remaining = run.config.schedule.iterations
     skip_reason, warning = None, None
     try:
         outcome = run.record.final_outcome()
         if outcome is not None:
             skip_reason, warning = _describe_finished_run(run, outcome)
+        else:
+            remaining -= count_recorded_iterations(run.record)
     except (RecordError, OSError):
         skip_reason, warning = None, None
     if skip_reason is None:
         prepare_data(run.config.data)
+    work = remaining * _estimate_iteration_work(run.config)
     return JobSpec(run.run_id, work, skip_reason, run.record.is_locked, warning)
 
 
@@ -206,6 +216,23 @@ def _describe_finished_run(run: SweepRun, outcome: State) -> tuple[str | None, s
     if trained.state is CodeState.UNVERIFIED:
         skip_reason += " by code that cannot be verified"
     return skip_reason, _describe_lost_rows(run.record)
+
+
+def count_recorded_iterations(record: Record) -> int:
+    """Return the iteration of the last recorded evaluation, where a checkpoint is saved; 0 if none.
+
+    Raises RecordError.
+    """
+    rows = record.valid_prefix(METRICS_FILE)
+    return int(rows[-1][ITERATION]) if rows else 0
+
+
+def _estimate_iteration_work(config: Config) -> float:
+    """Return a number that is about proportional to the multiply-adds of one iteration.
+
+    `degradation.sweep.cost` counts them, but needs torch.
+    """
+    return float(config.optim.batch_size * config.model.depth * config.model.width**2)
 
 
 def _describe_lost_rows(record: Record) -> str | None:

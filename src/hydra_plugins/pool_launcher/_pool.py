@@ -142,7 +142,7 @@ class Pool:
             CompactHydraException: the fork server cannot be started.
         """
         display = display or Display(len(jobs))
-        display.work_total += sum(job.work for job in jobs)
+        display.queue_jobs([job.work for job in jobs], len(self.slots))
         results: dict[int, Result] = {}
         queue = sorted(range(len(jobs)), key=lambda index: -jobs[index].work)
         free = list(self.slots)
@@ -168,7 +168,7 @@ class Pool:
             slot = free.pop(0)
             running = _RunningJob(self.context, index, jobs[index], slot, self.connect)
             self.running.append(running)
-            display.start_job(index, jobs[index].work)
+            display.start_job(index, jobs[index].label, slot.name)
 
     def _wait(self, display: Display) -> None:
         """Wait for a message, at most POLL_INTERVAL_S, and update the display."""

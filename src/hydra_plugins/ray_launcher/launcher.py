@@ -72,12 +72,13 @@ class RayLauncher(SweepLauncher):
         start_task = ray.remote(max_calls=1, **self.options)(run_task)  # one process per job
         self.folder.mkdir(parents=True, exist_ok=True)
         tasks: dict[Any, int] = {}
+        display.running_label = "queued or running"
+        display.queue_jobs([job.work for job in jobs])
         for index in sorted(range(len(jobs)), key=lambda index: -jobs[index].work):
             job = jobs[index]
             task = start_task.remote(job.function, os.getcwd(), str(job.log.resolve()))
             tasks[task] = index
-            display.work_total += job.work
-            display.start_job(index, job.work)
+            display.start_job(index, job.label)
         return tasks
 
     def _wait_for_results(

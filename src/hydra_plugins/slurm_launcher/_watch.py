@@ -35,9 +35,10 @@ class Watch:
 
     def wait_for_results(self) -> list[Result]:
         """Return the results in the order of the jobs. Raises Stopped."""
+        self.display.running_label = "queued or running"
+        self.display.queue_jobs([job.work for job in self.jobs])
         for index, job in enumerate(self.jobs):
-            self.display.work_total += job.work
-            self.display.start_job(index, job.work)
+            self.display.start_job(index, job.label)
         while True:
             self._poll()
             self.display.draw()

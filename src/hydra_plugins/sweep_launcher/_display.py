@@ -1,13 +1,23 @@
-"""The progress of a sweep on the terminal: one line that is redrawn, and permanent lines."""
+"""The progress of a sweep: redrawn lines on a terminal, otherwise one line per minute."""
 
+import os
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from hydra_plugins.sweep_launcher._time_left import (
+    JobProgress,
+    MeasuredPaces,
+    estimate_time_left,
+)
+
 REDRAW_INTERVAL_S = 0.2
-ERASE_LINE = "\r\x1b[K"
+LINE_INTERVAL_S = 60.0  # without a terminal
+DEFAULT_SIZE = os.terminal_size((80, 24))
+ERASE_BELOW = "\x1b[J"
 
 
 def format_duration(seconds: float) -> str:
@@ -23,79 +33,145 @@ def format_duration(seconds: float) -> str:
 
 @dataclass
 class Display:
-    """Counts jobs and their iterations, and shows the counts if the stream is a terminal.
+    """Counts jobs and their iterations, and shows them while the sweep runs.
 
-    A job is identified by its index. Work is in any unit that is the same for all jobs; the
-    estimated time left is proportional to it.
+    A job is identified by its index. Work is in any unit that is the same for all jobs.
     """
 
     total: int  # jobs
     stream: TextIO = field(default_factory=lambda: sys.stderr)
     done: int = 0
     failed: int = 0
-    work_total: float = 0.0
-    work_done: float = 0.0  # work of ended jobs
-    started: float = field(default_factory=time.monotonic)
-    work: dict[int, float] = field(default_factory=dict)  # work of running jobs
-    running: dict[int, tuple[int, int]] = field(default_factory=dict)  # iterations done, total
-    first_iteration: dict[int, int] = field(default_factory=dict)  # above 0 for a resumed run
-    iterations_done: int = 0  # iterations of ended jobs, in this sweep
-    last_drawn: float = 0.0
+    clock: Callable[[], float] = time.monotonic  # in seconds
+    slots: int | None = None  # None: unknown, as on a cluster
+    running_label: str = "running"
+    queued: dict[int, float] = field(default_factory=dict)  # work of the jobs to start
+    running: dict[int, JobProgress] = field(default_factory=dict)
+    ended_paces: MeasuredPaces = field(default_factory=MeasuredPaces)
+    ended_work: float = 0.0
+    ended_iterations: int = 0
+    first_report: float | None = None  # when
+    drawn_lines: int = 0  # on the terminal now
 
-    def start_job(self, job: int, work: float) -> None:
-        """Count a job as running."""
-        self.work[job] = work
-        self.running[job] = (0, 0)
+    def __post_init__(self) -> None:
+        self.started = self.last_shown = self.clock()
 
-    def update_job(self, job: int, iteration: int, total: int) -> None:
+    def queue_jobs(self, works: Sequence[float], slots: int | None = None) -> None:
+        """Set the work of the jobs that are to run, by index, and how many run at once."""
+        self.queued = dict(enumerate(works))
+        self.slots = slots
+
+    def start_job(self, index: int, label: str, slot: str | None = None) -> None:
+        """Count a queued job as running."""
+        self.running[index] = JobProgress(label, slot, self.queued.pop(index), self.clock())
+
+    def update_job(self, index: int, iteration: int, total: int) -> None:
         """Set how many iterations of a running job are done."""
-        self.first_iteration.setdefault(job, iteration)
-        self.running[job] = (iteration, total)
+        now = self.clock()
+        if self.first_report is None:
+            self.first_report = now
+        self.running[index].update(iteration, total, now)
 
-    def end_job(self, job: int, failed: bool) -> None:
+    def end_job(self, index: int, failed: bool) -> None:
         """Count a running job as done or failed."""
-        iteration, _ = self.running.pop(job)
-        self.iterations_done += iteration - self.first_iteration.pop(job, iteration)
-        self.work_done += self.work.pop(job)
+        job = self.running.pop(index)
+        self.ended_iterations += job.count_iterations()
+        self.ended_work += job.work
+        # Where others report, a job that has not has found its run done by another process.
+        is_representative = job.total > 0 or self.first_report is None
         if failed:
             self.failed += 1
+            measured = job.measure()
+            if measured is not None:
+                self.ended_paces.add(job.work, *measured)
         else:
             self.done += 1
+            if is_representative:
+                self.ended_paces.add(job.work, job.work, self.clock() - job.started)
 
     def format_line(self, now: float) -> str:
-        """Return the redrawn line at the time `now` (time.monotonic), for example
+        """Return the state of the sweep at the time `now`, for example
 
         `12/30 runs done, 2 running, 0 failed | 48.2 iterations/s | about 3 min 05 s left`
         """
-        elapsed = max(now - self.started, 1e-9)
-        work = self.work_done
-        iterations = self.iterations_done
-        for job, (iteration, total) in self.running.items():
-            if total:
-                work += self.work[job] * iteration / total
-            iterations += iteration - self.first_iteration.get(job, iteration)
-        counts = f"{self.done}/{self.total} runs done, {len(self.running)} running"
-        parts = [f"{counts}, {self.failed} failed", f"{iterations / elapsed:.1f} iterations/s"]
-        if work > 0:
-            seconds_left = elapsed * (self.work_total - work) / work
+        counts = f"{self.done}/{self.total} runs done, {len(self.running)} {self.running_label}"
+        parts = [f"{counts}, {self.failed} failed"]
+        if self.first_report is not None:
+            iterations = self.ended_iterations
+            for job in self.running.values():
+                iterations += job.count_iterations()
+            elapsed = max(now - self.first_report, 1e-9)
+            parts.append(f"{iterations / elapsed:.1f} iterations/s")
+        seconds_left = self._estimate_time_left(now)
+        if seconds_left is not None:
             parts.append(f"about {format_duration(seconds_left)} left")
         return " | ".join(parts)
 
+    def _estimate_time_left(self, now: float) -> float | None:
+        running = list(self.running.values())
+        if self.slots is not None:
+            queued_works = list(self.queued.values())
+            return estimate_time_left(running, queued_works, self.slots, self.ended_paces, now)
+        if self.ended_work == 0:
+            return None
+        work_left = sum(self.queued.values()) + sum(job.work for job in running)
+        return (now - self.started) * work_left / self.ended_work
+
     def draw(self) -> None:
-        """Redraw the line if the stream is a terminal, at most every REDRAW_INTERVAL_S."""
-        now = time.monotonic()
-        if self.stream.isatty() and now - self.last_drawn >= REDRAW_INTERVAL_S:
-            self.last_drawn = now
-            self.stream.write(ERASE_LINE + self.format_line(now))
-            self.stream.flush()
+        """Show the state, at most every REDRAW_INTERVAL_S, or every LINE_INTERVAL_S in a log."""
+        now = self.clock()
+        if not self._is_terminal():
+            if now - self.last_shown >= LINE_INTERVAL_S:
+                self.last_shown = now
+                self.print(self.format_line(now))
+            return
+        if self.drawn_lines and now - self.last_shown < REDRAW_INTERVAL_S:
+            return
+        self.last_shown = now
+        size = self._find_size()
+        lines = [self.format_line(now), *self._format_jobs(max(0, size.lines - 2))]
+        cut_lines = [line[: size.columns - 1] for line in lines]  # none wraps
+        self.stream.write(self._erase() + "\n".join(cut_lines))
+        self.stream.flush()
+        self.drawn_lines = len(lines)
+
+    def _format_jobs(self, most: int) -> list[str]:
+        """Return one line per running job in a known slot, at most `most`."""
+        lines = []
+        for job in self.running.values():
+            if job.slot is not None:
+                state = f"{job.iteration}/{job.total}" if job.total else "starting"
+                lines.append(f"  {job.slot}: {job.label}  {state}")
+        if len(lines) > most:
+            shown = max(0, most - 1)
+            lines = [*lines[:shown], f"  and {len(lines) - shown} more"][:most]
+        return lines
 
     def print(self, message: str) -> None:
         """Print a permanent line."""
-        prefix = ERASE_LINE if self.stream.isatty() else ""
-        self.stream.write(f"{prefix}{message}\n")
+        self.stream.write(f"{self._erase()}{message}\n")
         self.stream.flush()
+        self.drawn_lines = 0
 
     def print_failure(self, label: str, error: str, log: Path) -> None:
         """Print a job's failure; an error that begins with the label does not repeat it."""
         problem = error.removeprefix(f"{label}: ")
         self.print(f"{label} failed: {problem} (log: {log})")
+
+    def _is_terminal(self) -> bool:
+        """Return whether lines can be redrawn."""
+        return self.stream.isatty() and os.environ.get("TERM") != "dumb"
+
+    def _find_size(self) -> os.terminal_size:
+        try:
+            size = os.get_terminal_size(self.stream.fileno())
+        except (OSError, ValueError):
+            return DEFAULT_SIZE
+        return size if size.columns and size.lines else DEFAULT_SIZE
+
+    def _erase(self) -> str:
+        """Return the control sequence that erases the drawn lines."""
+        if not self.drawn_lines:
+            return ""
+        up = f"\x1b[{self.drawn_lines - 1}A" if self.drawn_lines > 1 else ""
+        return f"\r{up}{ERASE_BELOW}"
