@@ -122,13 +122,13 @@ def build(frame: Frame, folder: Path, name: str, command: str, margins: dict[str
         command: the command that reproduces the report.
         margins: the margin of the claims for each data set, in points of training error.
     """
-    style.apply()
     folder.mkdir(parents=True, exist_ok=True)
     _remove_stale_files(folder)
-    sections = build_sections(frame, margins)
-    runs = frame.runs.assign(condition=_label_runs(frame.runs["run_id"], sections))
-    runs = runs.reindex(columns=RUNS_CSV_COLUMNS)
-    written = _write_files(folder, sections, runs)
+    with style.own_settings():
+        sections = build_sections(frame, margins)
+        runs = frame.runs.assign(condition=_label_runs(frame.runs["run_id"], sections))
+        runs = runs.reindex(columns=RUNS_CSV_COLUMNS)
+        written = _write_files(folder, sections, runs)
     code_notes = (*describe_outdated_runs(frame.runs), *describe_unverified_runs(frame.runs))
     page = render_page(folder, sections, runs, frame, name, command, code_notes)
     report = Report(folder, sections, runs, frame.excluded, code_notes)

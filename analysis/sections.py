@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from analysis.claim import Claim
 from analysis.claims import judge
@@ -12,6 +11,7 @@ from analysis.columns import TRAINING_ERROR
 from analysis.comparisons import compare_conditions
 from analysis.conditions import split_by_condition
 from analysis.figures import plot_condition
+from analysis.figures.matplotlib_import import Figure
 from analysis.frame import Frame
 from analysis.mechanisms import explain_mechanisms
 from analysis.published_claims import judge_published

@@ -142,6 +142,18 @@ def test_copied_clone_never_runs_the_other_folders_code(clone, python, tmp_path)
     assert find_code(clone) == clone / "src/degradation/__init__.py"
 
 
+def test_script_of_a_copied_clone_is_refused_without_make(tmp_path):
+    copy = copy_sources(tmp_path / "copy")
+    shutil.copytree(
+        ROOT / "experiments", copy / "experiments", ignore=shutil.ignore_patterns("ledger")
+    )
+    command = [sys.executable, str(copy / "experiments/status.py"), "seed=0"]
+    completed = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+    assert completed.returncode == 1
+    assert completed.stderr.count("\n") == 1
+    assert f"belongs to {copy}, but this Python runs the code in " in completed.stderr
+
+
 @pytest.mark.slow
 def test_environment_of_another_folder_is_not_touched(clone, python, tmp_path):
     set_up(clone, python)

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from analysis.claim import Claim
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
+from analysis.figures.matplotlib_import import Figure
 from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
 from degradation.metrics import TEST_ERROR
 

@@ -12,11 +12,13 @@ Shared by all of them: style.py (colours, line styles, writing files), layout.py
 legends) and mean_interval.py (means over seeds with their intervals).
 """
 
+# This import precedes all others, since some of them import matplotlib.
+from analysis.figures.matplotlib_import import Figure
+
+# isort: split
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Protocol, cast
-
-from matplotlib.figure import Figure
 
 from analysis.columns import FINISHED_STATES
 from analysis.figures.layout import describe_seeds

@@ -5,6 +5,9 @@ has its own line style and marker, so that no figure depends on colour alone, no
 """
 
 import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +71,27 @@ SETTINGS: Any = {
 }
 
 
-def apply() -> None:
-    """Configure matplotlib for all figures; call this before the first one is created.
+@contextmanager
+def own_settings() -> Iterator[None]:
+    """Within the context, figures are created and saved with the settings of this project only.
 
-    The Agg backend needs no display.
+    Those of the user, who may work in a notebook, are restored afterwards.
     """
-    matplotlib.use("Agg")
+    with matplotlib.rc_context():
+        apply()
+        yield
+
+
+def apply() -> None:
+    """Replace matplotlib's settings by its defaults and SETTINGS, whatever they were.
+
+    The backend is left alone: a figure that is only saved needs none.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", matplotlib.MatplotlibDeprecationWarning)
+        defaults = dict(matplotlib.rcParamsDefault)
+        del defaults["backend"]
+        matplotlib.rcParams.update(defaults)
     matplotlib.rcParams.update(SETTINGS)
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from analysis.abbreviation import abbreviate
 from analysis.claim import Claim, Verdict
+from analysis.figures.matplotlib_import import Figure
 from analysis.frame import Frame
 from degradation.metrics import ITERATION
 

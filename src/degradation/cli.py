@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from degradation.config import check_overrides, quote_text, split_experiments
 from degradation.config.error_messages import format_hydra_error
 from degradation.config.errors import ConfigError, escape, quote
+from degradation.environment import check_code_folder
 from degradation.errors import UserError
 from degradation.socket_paths import shorten_socket_paths
 
@@ -78,6 +79,7 @@ def run_script(main: Callable[[], int | None]) -> NoReturn:
     prints_tracebacks = os.environ.get(FULL_ERROR) == "1"
     shorten_socket_paths()
     try:
+        check_code_folder(getattr(sys.modules["__main__"], "__file__", None))
         status = main() or 0
     except KeyboardInterrupt:
         status = 130

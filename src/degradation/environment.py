@@ -33,6 +33,26 @@ def check_installation() -> None:
         raise InstallationError(f"{problem}; {REMEDY}")
 
 
+def check_code_folder(script: str | None) -> None:
+    """Raise InstallationError if a script of one clone would run the package of another.
+
+    A .venv that was copied with its clone imports the package from the original folder.
+
+    Args:
+        script: the file that Python was started with, or None
+    """
+    if script is None:
+        return
+    clone = Path(script).resolve().parents[1]
+    own_package = clone / "src/degradation"
+    package = Path(__file__).resolve().parent
+    if own_package.is_dir() and not own_package.samefile(package):
+        raise InstallationError(
+            f"{script}: belongs to {clone}, but this Python runs the code in {package}; run"
+            f" `make setup` in {clone}"
+        )
+
+
 def check_torch_pair(torch: str | None, torchvision: str | None) -> None:
     """Raise InstallationError unless two versions are matching releases of the same build.
 
