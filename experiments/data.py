@@ -32,10 +32,12 @@ def check_data(data: Data) -> Iterator[str]:
 
     Raises:
         ConfigError: data.root cannot be used.
-        DataError: a file cannot be downloaded or read, or is not the published one.
+        DataError: a file cannot be downloaded or read, or is not the published one; or some images
+            cannot be used.
     """
     from degradation.data.downloads import find_file_set
     from degradation.data.folders import check_root, find_splits, list_images
+    from degradation.data.image_check import check_images
 
     facts = DATASETS.facts(data.name)
     files = find_file_set(data)
@@ -48,6 +50,7 @@ def check_data(data: Data) -> Iterator[str]:
             train, test, _ = list_images(root, splits)
         except ConfigError as error:
             raise ConfigError(f"{error}; this command cannot download these images") from None
+        check_images(data)
         for split, listing in zip(splits, (train, test), strict=True):
             yield f"{(root / split).absolute()}: {len(listing)} images"
     elif facts.get("needs_root", True):

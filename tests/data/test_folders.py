@@ -139,16 +139,16 @@ def test_folders_without_subfolders_keep_their_ids(tmp_path):
     )
 
 
-def test_skipped_files_are_counted_by_kind_and_reason(root, data):
+def test_skipped_files_are_counted_by_kind_and_reason(root, data, name):
     for path in ("a.txt", "sub/b.TXT", "c.heic", "README", ".DS_Store", "@eaDir/a.png"):
         (root / "train/cat" / path).parent.mkdir(exist_ok=True)
         (root / "train/cat" / path).touch()
     write_image(root / "train/outside.png")
     write_image(root / "extra/cat/0.png")
     assert describe_skipped(data) == (
-        f"data.root: {root}: not read: 4 files that are not images"
-        " (2 .txt, 1 .heic, 1 without suffix); 1 images in no class folder;"
-        " 2 hidden or system files and folders; everything in extra"
+        f"data.root: {root}: skipped other files than images: 4 (2 .txt, 1 .heic, 1 without"
+        " suffix); images in no class folder: 1; hidden or system files and folders: 2;"
+        f" folders beside train and {TEST_SPLITS[name]}: extra"
     )
 
 

@@ -10,7 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
 from degradation.cli import FULL_ERROR
-from degradation.config import CONF
+from degradation.config import CONF, ConfigError
 from degradation.data import image_check
 from degradation.data.datasets import load_dataset
 from degradation.data.errors import DataError
@@ -50,9 +50,15 @@ def sections(compose_config):
     }
 
 
+def start_again():
+    """Forget what this process has listed and checked, as a new process does."""
+    list_images.cache_clear()
+    image_check._checked.clear()
+
+
 @pytest.fixture
 def data(root, name, sections):
-    list_images.cache_clear()
+    start_again()
     return replace(sections[name], root=str(root))
 
 
@@ -113,6 +119,7 @@ def test_broken_images_stop_a_command_that_wrote_nothing(
 def test_images_are_checked_once(root, data, decoded):
     check_images(data)
     assert len(decoded) == 48
+    start_again()
     check_images(data)
     assert len(decoded) == 48
 
@@ -129,6 +136,7 @@ def test_images_that_cannot_be_written_to_are_checked_once(root, data, decoded, 
     monkeypatch.setattr(image_check, "make_folder", refuse)
     check_images(data)
     decoded.clear()
+    start_again()
     check_images(data)
     assert decoded == []
 
@@ -136,7 +144,7 @@ def test_images_that_cannot_be_written_to_are_checked_once(root, data, decoded, 
 def test_changed_images_are_checked_again(root, data):
     check_images(data)
     (root / "train/cat/new.png").write_bytes(b"")
-    list_images.cache_clear()
+    start_again()
     with pytest.raises(DataError, match=r"train/cat/new\.png: is not a readable image"):
         check_images(data)
 
@@ -147,6 +155,7 @@ def test_corrupt_marker_is_ignored(root, data, decoded, content):
     (marker,) = root.glob(".degradation/checked-*.json")
     valid = marker.read_bytes()
     marker.write_bytes(content)
+    start_again()
     check_images(data)
     assert marker.read_bytes() == valid
 
@@ -156,9 +165,10 @@ def test_skipped_files_are_logged(root, data, caplog):
     warn_once.cache_clear()
     with caplog.at_level(logging.WARNING):
         check_images(data)
+        start_again()
         check_images(data)
     assert [record.getMessage() for record in caplog.records] == [
-        f"data.root: {root}: not read: 1 files that are not images (1 .txt)"
+        f"data.root: {root}: skipped other files than images: 1 (1 .txt)"
     ]
 
 
@@ -172,3 +182,16 @@ def test_checked_images_of_a_folder_are_decoded_once(tmp_path, sections, decoded
     check_images(data)
     load_dataset(data)
     assert len(decoded) == 4
+
+
+def test_each_side_of_resized_images_is_checked(tmp_path, sections):
+    for split in ("train", "test"):
+        for grey, class_name in enumerate(("cat", "dog")):
+            folder = tmp_path / split / class_name
+            folder.mkdir(parents=True)
+            Image.new("L", (4, 4 + grey), grey).save(folder / "0.png")
+    data = replace(sections["image_folder"], root=str(tmp_path))
+    check_images(replace(data, size=4))
+    start_again()
+    with pytest.raises(ConfigError, match=r"^data\.size: null is not allowed: .*dog/0\.png is 4x5"):
+        check_images(data)

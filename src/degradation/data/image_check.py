@@ -25,6 +25,10 @@ from degradation.registry import DATASETS
 
 MANY = 10_000  # images whose check is announced
 
+# what this process has checked already, since every job of a sweep asks: the root, the images'
+# fingerprint, and the side that they are resized to
+_checked: set[tuple[Path, str, int | None]] = set()
+
 
 def check_images(data: Data) -> None:
     """Decode every image below data.root, unless the same images have been checked before.
@@ -39,24 +43,34 @@ def check_images(data: Data) -> None:
         return
     from degradation.data.image_files import READER_VERSION  # imports Pillow, which few runs need
 
-    root, splits = check_root(data), find_splits(data)
-    skipped = describe_skipped_files(root, splits)
+    root = check_root(data)
+    fingerprint = data_fingerprint(data)
+    key = (root, fingerprint, data.size)
+    if key in _checked:
+        return
+    skipped = describe_skipped_files(root, find_splits(data))
     if skipped is not None:
         warn_once(skipped)
-    fingerprint = data_fingerprint(data)
     content = {"images": fingerprint, "size": data.size, "reader": READER_VERSION}
     name = f"checked-{fingerprint.replace(':', '-')}-{data.size or 'as-is'}.json"
     markers = [folder / name for folder in _list_marker_folders(root)]
-    if any(_is_valid(marker, content) for marker in markers):
-        return
+    if not any(_is_valid(marker, content) for marker in markers):
+        _check_and_mark(data, root, markers, content)
+    _checked.add(key)
+
+
+def _check_and_mark(
+    data: Data, root: Path, markers: list[Path], content: Mapping[str, object]
+) -> None:
+    """Decode every image, and write the first marker that can be written."""
     with _lock(markers) as marker:
         if marker is not None and _is_valid(marker, content):
             return  # another process has checked the images meanwhile
-        _decode_everything(data, root, splits)
+        _decode_everything(data, root)
         if marker is not None:
             # on a full disk, the images are checked again next time
             with contextlib.suppress(OSError):
-                write_atomically(marker, encode_document(content))
+                write_atomically(marker, encode_document(dict(content)))
 
 
 def _list_marker_folders(root: Path) -> list[Path]:
@@ -101,12 +115,14 @@ def _lock(markers: list[Path]) -> Iterator[Path | None]:
         yield None
 
 
-def _decode_everything(data: Data, root: Path, splits: tuple[str, str]) -> None:
+def _decode_everything(data: Data, root: Path) -> None:
     """Decode every image of both splits. Raises ConfigError, DataError."""
     from degradation.data.image_files import read_rgb
     from degradation.data.parallel_reading import read_images
 
-    paths = [Path(image.path) for split in splits for _, image in iterate_images(root, split)]
+    paths = [
+        Path(image.path) for split in find_splits(data) for _, image in iterate_images(root, split)
+    ]
     if len(paths) >= MANY:
         notify(f"{escape_name(root)}: checking {len(paths)} images, once for these images")
     if data.stream is None:

@@ -46,21 +46,20 @@ def describe_skipped_files(root: Path, splits: tuple[str, str]) -> str | None:
                 elif not is_inside_class:
                     images_without_class += 1
     if other_files:
-        parts.append(
-            f"{other_files.total()} files that are not images ({_list_kinds(other_files)})"
-        )
+        kinds = _list_kinds(other_files)
+        parts.append(f"other files than images: {other_files.total()} ({kinds})")
     if images_without_class:
-        parts.append(f"{images_without_class} images in no class folder")
+        parts.append(f"images in no class folder: {images_without_class}")
     if system_entries:
-        parts.append(f"{system_entries} hidden or system files and folders")
+        parts.append(f"hidden or system files and folders: {system_entries}")
     other_folders = [
         entry.name for entry in scan(root) if is_folder(entry) and entry.name not in splits
     ]
     if other_folders:
-        parts.append(f"everything in {join_names(other_folders)}")
+        parts.append(f"folders beside {' and '.join(splits)}: {join_names(other_folders)}")
     if not parts:
         return None
-    return f"data.root: {escape_name(root)}: not read: {'; '.join(parts)}"
+    return f"data.root: {escape_name(root)}: skipped {'; '.join(parts)}"
 
 
 def _list_kinds(files: Counter[str]) -> str:
