@@ -17,7 +17,7 @@ from degradation.registry import BLOCKS, DATASETS, PACKAGE, Registry
 
 # Relative to the package. What these import has to be listed too if it computes numbers.
 FOLDERS = ("data", "models", "training")
-FILES = ("config/architecture.py", "config/schedule.py", "config/schema.py")
+FILES = ("config/architecture.py", "config/schedule.py")
 
 HASH_DIGITS = 12
 HAS_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

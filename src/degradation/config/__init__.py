@@ -1,6 +1,11 @@
 """The configuration of a run: its schema, its validation, and its composition by Hydra."""
 
-from degradation.config.architecture import blocks_per_stage, smallest_map_side
+from degradation.config.architecture import (
+    blocks_per_stage,
+    family,
+    parent_config,
+    smallest_map_side,
+)
 from degradation.config.composition import (
     compose_config,
     compose_overrides,
@@ -21,6 +26,7 @@ from degradation.config.overrides import (
 )
 from degradation.config.rules import NAME
 from degradation.config.schedule import (
+    effective_warmup,
     evaluation_iterations,
     is_applicable,
     is_evaluated,
@@ -41,9 +47,6 @@ from degradation.config.schema import (
     Stream,
     Tracking,
     Warmup,
-    effective_warmup,
-    family,
-    parent_config,
 )
 from degradation.config.text_values import quote_text
 

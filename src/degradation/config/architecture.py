@@ -1,6 +1,8 @@
-"""How a network's depth determines the number of blocks in each stage. Free of torch."""
+"""What the keys of a network imply: its blocks per stage, its family, its parent. Free of torch."""
 
-from degradation.config.schema import Model
+from dataclasses import replace
+
+from degradation.config.schema import Config, Model
 from degradation.registry import BLOCKS
 
 CIFAR_STAGES = 3
@@ -40,3 +42,20 @@ def smallest_map_side(model: Model, side: int) -> int:
     for _ in range(HALVINGS[model.layout]):
         side = (side + 1) // 2
     return side
+
+
+def family(model: Model) -> str:
+    """Return the name of a network's kind in run ids, tables and figures."""
+    if model.grown_from is not None:
+        return "constructed"
+    if model.order == "pre":
+        return "plain-preactivation" if model.shortcut == "none" else "preactivation"
+    return "plain" if model.shortcut == "none" else "residual"
+
+
+def parent_config(config: Config) -> Config | None:
+    """Return the run whose trained network a constructed network is grown from, or None."""
+    if config.model.grown_from is None:
+        return None
+    model = replace(config.model, depth=config.model.grown_from, grown_from=None)
+    return replace(config, model=model)

@@ -1,8 +1,11 @@
-"""Compute the iterations at which a run is evaluated and probed. Does not import torch."""
+"""What the keys of a schedule imply: the warm-up, and when a run is evaluated and probed.
+
+Free of torch.
+"""
 
 from collections.abc import Iterator
 
-from degradation.config.schema import Config
+from degradation.config.schema import Config, Warmup
 from degradation.registry import PROBES
 
 
@@ -58,3 +61,15 @@ def later_probe_iterations(config: Config) -> dict[str, list[int]]:
 def is_applicable(probe: str, shortcut: str) -> bool:
     """Return whether the probe can be run on networks with this `model.shortcut`."""
     return shortcut != "none" or not PROBES.facts(probe)["needs_shortcuts"]
+
+
+def effective_warmup(config: Config) -> Warmup | None:
+    """Return the warm-up of this run, or None.
+
+    Networks shallower than `schedule.warmup.from_depth` have none, and neither have constructed
+    networks, which have begun to learn already.
+    """
+    warmup = config.schedule.warmup
+    if warmup is None or config.model.grown_from is not None:
+        return None
+    return warmup if config.model.depth >= warmup.from_depth else None

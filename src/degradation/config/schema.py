@@ -3,7 +3,7 @@
 Values live in conf/, and nothing here states a default. Rules between keys are in `cross_field`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from degradation.config.keys import key, read_keys
 from degradation.config.rules import (
@@ -295,32 +295,3 @@ class Config:
 
 
 KEYS = read_keys(Config)
-
-
-def family(model: Model) -> str:
-    """Return the name of a network's kind in run ids, tables and figures."""
-    if model.grown_from is not None:
-        return "constructed"
-    if model.order == "pre":
-        return "plain-preactivation" if model.shortcut == "none" else "preactivation"
-    return "plain" if model.shortcut == "none" else "residual"
-
-
-def effective_warmup(config: Config) -> Warmup | None:
-    """Return the warm-up of this run, or None.
-
-    Networks shallower than `schedule.warmup.from_depth` have none, and neither have constructed
-    networks, which have begun to learn already.
-    """
-    warmup = config.schedule.warmup
-    if warmup is None or config.model.grown_from is not None:
-        return None
-    return warmup if config.model.depth >= warmup.from_depth else None
-
-
-def parent_config(config: Config) -> Config | None:
-    """Return the run whose trained network a constructed network is grown from, or None."""
-    if config.model.grown_from is None:
-        return None
-    model = replace(config.model, depth=config.model.grown_from, grown_from=None)
-    return replace(config, model=model)
