@@ -21,9 +21,10 @@ from degradation.sweep.expand import expand_configs
 
 def list_data(overrides: list[str]) -> list[Data]:
     """Return the distinct data sets of a sweep. Raises ConfigError."""
-    data_sets: dict[tuple[str, str | None], Data] = {}
+    data_sets: dict[tuple[str, str | None, int | None], Data] = {}
     for config in expand_configs(overrides):
-        data_sets.setdefault((config.data.name, config.data.root), config.data)
+        data = config.data
+        data_sets.setdefault((data.name, data.root, data.size), data)
     return list(data_sets.values())
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
+from PIL import Image
 
 from degradation.config import CONF
 from degradation.data import cifar, downloads, fashion_mnist
@@ -147,19 +148,42 @@ def test_data_command_fetches_or_checks_each_data_set(tmp_path):
     )
 
 
-def test_data_command_says_where_the_files_are(requested, tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def run_data_command(monkeypatch):
+    """Return a function that runs data.py in this process and returns its exit status."""
     spec = importlib.util.spec_from_file_location("data_command", EXPERIMENTS / "data.py")
     command = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(command)
-    arguments = ["data.py", "experiment=paper", f"data.root={tmp_path}/data"]
-    monkeypatch.setattr(sys, "argv", arguments)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["data.py", *arguments])
+        return command.main()
+
+    return run
+
+
+def test_data_command_says_where_the_files_are(requested, tmp_path, run_data_command, capsys):
+    arguments = ["experiment=paper", f"data.root={tmp_path}/data"]
+    path = tmp_path / "data/cifar-10-python.tar.gz"
     for _ in range(2):
-        assert command.main() == 0
-        path = tmp_path / "data/cifar-10-python.tar.gz"
+        assert run_data_command(*arguments) == 0
         assert capsys.readouterr() == (f"cifar10: {path}: verified (0.0 MB)\n", "")
     assert len(requested) == 1
     path.write_bytes(BYTES[:-1])
-    assert command.main() == 1
+    assert run_data_command(*arguments) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.startswith(f"cifar10: {path}: SHA-256 is ")
+
+
+def test_data_command_checks_a_folder_of_images(tmp_path, run_data_command, capsys):
+    for number, name in enumerate(["train/cat", "train/dog", "test/cat", "test/dog"]):
+        (tmp_path / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8), (60 * number, 0, 0)).save(tmp_path / name / "a.png")
+    arguments = ["data=image_folder", f"data.root={tmp_path}"]
+    assert run_data_command(*arguments) == 0
+    lines = [f"image_folder: {tmp_path / split}: 2 images" for split in ("train", "test")]
+    assert capsys.readouterr() == ("\n".join([*lines, ""]), "")
+    (tmp_path / "train/dog/b.png").write_bytes(b"no image")
+    assert run_data_command(*arguments) == 1
+    assert "train/dog/b.png" in capsys.readouterr().err
