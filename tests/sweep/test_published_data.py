@@ -14,7 +14,7 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
-from degradation.config import CONF
+from degradation.config import CONF, compose_overrides, initialise_hydra
 from degradation.data import cifar, downloads, fashion_mnist
 from degradation.data.errors import DataError
 from degradation.records.record import Record
@@ -49,10 +49,15 @@ def requested(monkeypatch):
 
 
 @pytest.fixture
-def job(compose_config, tmp_path):
+def job(tmp_path):
     """Return a function that returns the configuration of a job, as a launcher passes it."""
     roots = [f"data.root={tmp_path / 'data'}", f"record_root={tmp_path / 'runs'}"]
-    return lambda *overrides: OmegaConf.structured(compose_config(*roots, *overrides))
+
+    def compose(*overrides):
+        with initialise_hydra():
+            return compose_overrides("config", [*roots, *overrides])
+
+    return compose
 
 
 def run_script(script, *arguments, cwd, **environment):
