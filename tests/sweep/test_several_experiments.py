@@ -7,7 +7,7 @@ import sys
 import pytest
 from hydra.errors import HydraException
 
-from degradation.cli import run_hydra_script
+from degradation.cli import RUNS_FAILED_STATUS, run_hydra_script
 from degradation.config import CONF, ConfigError, composition
 from degradation.sweep.expand import expand_configs
 from degradation.sweep.jobs import expand_runs
@@ -75,7 +75,7 @@ def test_each_experiment_is_given_to_hydra_separately(run_command_line, capsys):
 
 def test_failed_runs_do_not_stop_the_next_experiment(run_command_line):
     status, received = run_command_line("experiment=quick,shortcuts_digits", fails=True)
-    assert status == 1
+    assert status == RUNS_FAILED_STATUS
     assert len(received) == 2
 
 
@@ -122,7 +122,9 @@ def test_every_experiment_has_a_report_of_its_own(tmp_path, monkeypatch, capsys)
         runpy.run_path(str(CONF.parent / "experiments/report.py"), run_name="__main__")
     assert ending.value.code == 0
     printed = capsys.readouterr().out
-    for name, runs in (("quick", 2), ("shortcuts_digits", 4)):
-        page = (tmp_path / "reports" / name / "report.html").read_text()
-        assert f"experiment={name} seed=0" in page
-        assert f"{name}: {runs} runs" in printed
+    pages = sorted((tmp_path / "reports").glob("*/report.html"))
+    assert len(pages) == 2
+    for page, name, runs in zip(pages, ("quick", "shortcuts_digits"), (2, 4), strict=True):
+        assert page.parent.name.startswith(name)
+        assert f"experiment={name} seed=0" in page.read_text()
+        assert f"{page.parent.name}: {runs} runs" in printed

@@ -36,13 +36,13 @@ def read(cfg: DictConfig) -> Config:
     return config
 
 
-def read_typed(cfg: DictConfig) -> TypedConfig:
+def read_typed(cfg: DictConfig) -> Config:
     """Return a composed configuration as it was typed, with fractions. Raises ConfigError."""
     try:
         typed = OmegaConf.to_object(cfg)
     except OmegaConfBaseException as error:
         raise ConfigError(format_hydra_error(error)) from error
-    if not isinstance(typed, TypedConfig):
+    if not isinstance(typed, Config):
         raise ConfigError("the configuration lacks `- schema` at the head of its defaults list")
     _refuse_added_keys(typed)
     return typed
