@@ -5,7 +5,14 @@ import shutil
 import pytest
 import yaml
 
-from degradation.config import CONF, ConfigError, composition, quote_text
+from degradation.config import (
+    CONF,
+    ConfigError,
+    compose_overrides,
+    composition,
+    initialise_hydra,
+    quote_text,
+)
 from degradation.config.schema import KEYS
 from degradation.sweep.expand import expand_configs
 
@@ -76,6 +83,16 @@ def test_option_named_like_a_number_is_found(conf_with, tmp_path):
     (tmp_path / "conf/experiment/mine.yaml").rename(tmp_path / "conf/experiment/2026_01.yaml")
     (config,) = expand_configs(["experiment=2026_01"])
     assert config.name == "mine"
+
+
+def test_typed_text_is_kept_in_a_launchers_keys():
+    overrides = ["hydra/launcher=slurm", "hydra.launcher.account=12_34", "hydra.sweep.dir=1_0"]
+    numbers = ["hydra.launcher.timeout_min=1_0", "hydra.launcher.wait=false"]
+    with initialise_hydra():
+        composed = compose_overrides("config", quote_text(overrides + numbers), True)
+    launcher = composed.hydra.launcher
+    assert (launcher.account, composed.hydra.sweep.dir) == ("12_34", "1_0")
+    assert (launcher.timeout_min, launcher.wait) == (10, False)
 
 
 def test_null_is_null_unless_it_is_quoted(compose_config):

@@ -29,6 +29,8 @@ VALUE_FUNCTIONS = ("choice", "shuffle")
 NUMBER_LIKE = re.compile(
     r"[+-]?[\d_.]+(e[+-]?[\d_]+)?|[+-]?(inf|nan)|true|false|null", re.IGNORECASE
 )
+# Hydra's own keys that hold text. A launcher's are all typed, and convert text to their type.
+HYDRA_TEXT = re.compile(r"hydra\.(launcher\.\w+|run\.dir|sweep\.dir|sweep\.subdir|job\.name)")
 SWEEP_PARAMETERS = ("hydra", "sweeper", "params")
 ValuePath = tuple[str | int, ...]  # the keys and indices that lead to a value of a file
 
@@ -93,7 +95,7 @@ def _quote_tokens(context: Any, name: str, in_function: bool = False) -> Iterato
     """Yield (token, quoted text) of what Hydra would convert, in the parse tree of a value."""
     kind = type(context)
     if kind is OverrideParser.PrimitiveContext:
-        if _is_text(name):
+        if _is_text(name) or HYDRA_TEXT.fullmatch(name):
             yield from _quote_primitive(context, in_function)
     elif kind is OverrideParser.DictKeyValuePairContext:
         item = f"{name}.{context.dictKey().getText().strip()}"
