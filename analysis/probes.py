@@ -13,6 +13,7 @@ from degradation.records import row_validation
 from degradation.records.cached_reader import CachedRecord
 from degradation.records.schema import DEVICE, IMAGES, LANDSCAPE_DIR, PROBE, PROBES_FILE, TABLE
 from degradation.records.valid_rows import read_rows
+from degradation.registry import VISIBLE
 
 ID_COLUMNS = ("run_id", "family", "depth", "seed")
 LAST_ITERATION = "config.schedule.iterations"
@@ -111,7 +112,7 @@ def _read_probe_rows(record: CachedRecord, excluded: list[str]) -> list[Row]:
 
 def _read_landscape_points(record: CachedRecord, excluded: list[str]) -> list[Row]:
     points: list[Row] = []
-    for name in sorted(path.name for path in record.path(LANDSCAPE_DIR).glob("*.jsonl")):
+    for name in sorted(path.name for path in record.path(LANDSCAPE_DIR).glob(f"{VISIBLE}.jsonl")):
         points += read_rows(
             record, f"{LANDSCAPE_DIR}/{name}", row_validation.check_landscape_row, excluded
         )

@@ -5,6 +5,7 @@ import textwrap
 
 import pytest
 
+from degradation import numerical_code
 from degradation.numerical_code import (
     combine_hashes,
     hash_numerical_code,
@@ -54,6 +55,17 @@ def test_every_module_that_training_imports_is_hashed():
         assert file in hashes
     assert "config/architecture.py" in hashes
     assert not any(file.startswith(("records", "tracking", "sweep")) for file in hashes)
+
+
+def test_hidden_files_are_not_hashed(tmp_path, monkeypatch):
+    """What macOS leaves beside each file on some file systems."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.py").write_text(SOURCE)
+    (tmp_path / "data/._a.py").write_bytes(b"\0\5\x16\7\xff")
+    monkeypatch.setattr(numerical_code, "PACKAGE", tmp_path)
+    monkeypatch.setattr(numerical_code, "FILES", ())
+    hashes = numerical_code._hash_package.__wrapped__()
+    assert hashes == {"data/a.py": hash_source(SOURCE)}
 
 
 def test_changed_added_and_removed_files_are_listed():

@@ -33,6 +33,12 @@ def test_facts_are_read_without_importing(shapes):
         shapes.facts("circle")
 
 
+def test_hidden_files_hold_no_definitions(shapes, tmp_path):
+    """What macOS leaves beside each file on some file systems."""
+    (tmp_path / "shapes/._built_in.py").write_bytes(b"\0\5\x16\7\xff")
+    assert shapes.names() == ("square", "star")
+
+
 def test_definition_outside_the_package_is_registered(shapes):
     @shapes.register("circle", sides=0)
     class Circle: ...

@@ -175,6 +175,7 @@ def test_interrupted_landscape_resumes(done, tmp_path, monkeypatch, after):
 def test_other_number_of_parts_reuses_measured_points(done):
     config, record = done(*SMALL)
     run_landscape(config)  # the first of two parts
+    (record.path("landscape") / "._0-of-2.jsonl").write_bytes(b"\0\5\x16\7")  # left by macOS
     config.landscape.parts = 1
     assert len(list_pending_points(config.landscape, record)) == 7
     config.landscape.reach = 0.5

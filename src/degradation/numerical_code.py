@@ -13,7 +13,7 @@ import sys
 from functools import cache
 from typing import Any
 
-from degradation.registry import BLOCKS, DATASETS, PACKAGE, Registry
+from degradation.registry import BLOCKS, DATASETS, PACKAGE, VISIBLE, Registry
 
 # Relative to the package. What these import has to be listed too if it computes numbers.
 FOLDERS = ("data", "models", "training")
@@ -66,7 +66,7 @@ def hash_source(source: str) -> str:
 def _hash_package() -> CodeHashes:
     paths = [PACKAGE / name for name in FILES]
     for folder in FOLDERS:
-        paths += (PACKAGE / folder).rglob("*.py")
+        paths += (PACKAGE / folder).rglob(f"{VISIBLE}.py")
     return {
         path.relative_to(PACKAGE).as_posix(): hash_source(path.read_text(encoding="utf-8"))
         for path in sorted(paths)

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 Definition = TypeVar("Definition")
 PACKAGE = Path(__file__).parent
+VISIBLE = "[!.]*"  # a pattern of file names; macOS leaves ._x.py beside x.py on some file systems
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Registry:
     def _built_in(self) -> dict[str, Entry]:
         """The registrations in the package's own files, read from their source."""
         entries: dict[str, Entry] = {}
-        for path in sorted((PACKAGE / self.folder).glob("*.py")):
+        for path in sorted((PACKAGE / self.folder).glob(f"{VISIBLE}.py")):
             for name, entry in self._read_registrations(path):
                 if name in entries:
                     raise ValueError(f"{path}: the {self.kind} {name!r} is registered twice")

@@ -160,6 +160,18 @@ def test_corrupt_marker_is_ignored(root, data, decoded, content):
     assert marker.read_bytes() == valid
 
 
+def test_link_in_place_of_the_marker_is_not_followed(root, data, tmp_path):
+    check_images(data)
+    (marker,) = root.glob(".degradation/checked-*.json")
+    marker.rename(tmp_path / "precious")
+    marker.symlink_to(tmp_path / "precious")
+    content = (tmp_path / "precious").read_bytes()
+    start_again()
+    check_images(data)
+    assert not marker.is_symlink()
+    assert (tmp_path / "precious").read_bytes() == content
+
+
 def test_skipped_files_are_logged(root, data, caplog):
     (root / "train/cat/notes.txt").touch()
     warn_once.cache_clear()

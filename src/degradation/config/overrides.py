@@ -10,6 +10,7 @@ from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
 
 from degradation.config.errors import ConfigError, quote
+from degradation.registry import VISIBLE
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
 EXPERIMENT = "experiment"  # the config group whose options have a grid of their own
@@ -71,7 +72,7 @@ def _list_swept_options(override: Override) -> list[str]:
 
 def list_options(group: str) -> list[str]:
     """Return the options of a config group: the names of its files in conf/."""
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    return sorted(path.stem for path in (CONF / group).glob(f"{VISIBLE}.yaml"))
 
 
 def _check_option(override: Override) -> None:

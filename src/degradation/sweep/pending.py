@@ -20,7 +20,7 @@ from degradation.metrics import ITERATION
 from degradation.records.record import Record
 from degradation.records.schema import IMAGES, LANDSCAPE_DIR, PROBE, PROBES_FILE, RecordError, State
 from degradation.records.trained_code import CodeState
-from degradation.registry import PROBES
+from degradation.registry import PROBES, VISIBLE
 from degradation.sweep.code_states import find_trained_code
 from degradation.sweep.jobs import JobSpec, SweepRun, prepare_data, validate_job
 
@@ -119,7 +119,7 @@ def list_pending_points(landscape: Landscape, record: Record) -> list[Point]:
     settings = describe_landscape(landscape)
     counts = {"line": landscape.line, "square": landscape.square}
     measured = set()
-    for path in sorted(record.path(LANDSCAPE_DIR).glob("*.jsonl")):
+    for path in sorted(record.path(LANDSCAPE_DIR).glob(f"{VISIBLE}.jsonl")):
         for row in record.valid_rows(f"{LANDSCAPE_DIR}/{path.name}"):
             is_same = settings.items() <= row.items() and row["points"] == counts[row["shape"]]
             if is_same:
