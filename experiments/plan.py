@@ -14,13 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from omegaconf import OmegaConf
+from hydra.utils import instantiate
+from omegaconf import DictConfig
 
 from degradation.cli import Parser, add_overrides, run_script
-from degradation.config import CONF, Config, ConfigError, quote
+from degradation.config import Config, ConfigError, quote
 from degradation.sweep import jobs
+from degradation.sweep.expand import compose_launcher
 from degradation.sweep.jobs import SweepRun
-from hydra_plugins.pool_launcher import find_slots
+from hydra_plugins.sweep_launcher import Capacity, SweepLauncher
 
 GIGA = 1e9
 
@@ -34,7 +36,7 @@ def parse_arguments() -> argparse.Namespace:
         " default: this machine's",
     )
     parser.add_argument(
-        "--devices", type=int, help="runs at once; default: as many as on this machine"
+        "--devices", type=int, help="runs at once; default: as many as the launcher runs"
     )
     parser.add_argument(
         "--rate",
@@ -49,13 +51,26 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
-def count_slots(config: Config) -> int:
-    """Return how many runs the pool would train at once on this machine."""
-    launcher = OmegaConf.load(CONF / "hydra/launcher/pool.yaml")
-    slots = find_slots(
-        config.device, launcher.slots, launcher.slots_per_gpu, config.threads, launcher.count_gpus
-    )
-    return len(slots)
+def find_capacity(settings: DictConfig) -> Capacity:
+    """Return how many runs a launcher trains at once. Raises CompactHydraException."""
+    if settings._target_.startswith("hydra._internal."):
+        return Capacity(1, "Hydra's own launcher")
+    launcher: SweepLauncher = instantiate(settings)
+    return launcher.find_capacity()
+
+
+def guess_device(settings: DictConfig, config: Config) -> str:
+    """Return the kind of device that the runs are trained on. Raises ConfigError.
+
+    A cluster's devices are not those of this machine.
+    """
+    from degradation.training.device import choose_device
+
+    gpus = settings.get("gpus_per_node") or settings.get("num_gpus") or 0
+    is_on_cluster = "gpus_per_node" in settings or "num_gpus" in settings
+    if is_on_cluster and config.device != "auto":
+        return config.device
+    return "cuda" if gpus > 0 else choose_device(config.device).type
 
 
 def find_assumed_rate(rate: float | None, device: str, root: Path, is_measured: bool) -> float:
@@ -91,7 +106,9 @@ def print_networks(costs: pd.DataFrame) -> None:
     print(networks.reset_index().to_string(index=False, formatters=formatters))
 
 
-def print_totals(costs: pd.DataFrame, runs: Sequence[SweepRun], rate: str, devices: int) -> None:
+def print_totals(
+    costs: pd.DataFrame, runs: Sequence[SweepRun], rate: str, capacity: Capacity
+) -> None:
     from degradation.sweep.cost import makespan
 
     counts = costs["state"].value_counts()
@@ -104,6 +121,11 @@ def print_totals(costs: pd.DataFrame, runs: Sequence[SweepRun], rate: str, devic
         f" {costs['work'].sum():.3g} multiply-adds (an iteration costs three forward passes)"
     )
     print(f"rate: {rate}")
+    devices = capacity.jobs or 1
+    if capacity.jobs is None:
+        print(f"at once: {devices} ({capacity.description}; --devices sets the number)")
+    else:
+        print(f"at once: {devices} ({capacity.description})")
     hours_together = makespan(costs["hours"], devices)
     print(
         f"hours: {costs['hours'].sum():,.2f} on one device;"
@@ -116,12 +138,12 @@ def print_totals(costs: pd.DataFrame, runs: Sequence[SweepRun], rate: str, devic
 
 def main() -> None:
     from degradation.sweep.cost import estimate_costs, read_rates
-    from degradation.training.device import choose_device
 
     arguments = parse_arguments()
     runs = jobs.expand_runs(arguments.overrides)
     config, root = runs[0].config, jobs.find_record_root(runs)
-    device = arguments.device or choose_device(config.device).type
+    launcher = compose_launcher(arguments.overrides)
+    device = arguments.device or guess_device(launcher, config)
     rates = [] if arguments.rate else read_rates(root, device, config)
     assumed_rate = find_assumed_rate(arguments.rate, device, root, bool(rates))
     costs = pd.DataFrame(vars(cost) for cost in estimate_costs(runs, rates, assumed_rate))
@@ -135,8 +157,12 @@ def main() -> None:
     else:
         source = "as requested" if arguments.rate else "assumed, not measured; set it with --rate"
         rate = f"{assumed_rate:.3g} multiply-adds per second, {source}"
+    if arguments.devices:
+        capacity = Capacity(arguments.devices, "as requested")
+    else:
+        capacity = find_capacity(launcher)
     print_networks(costs)
-    print_totals(costs, runs, rate, arguments.devices or count_slots(config))
+    print_totals(costs, runs, rate, capacity)
 
 
 if __name__ == "__main__":

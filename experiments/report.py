@@ -25,6 +25,10 @@ from degradation.records.locks import NO_TIMEOUT, hold
 from degradation.sweep import jobs
 from degradation.sweep.report_name import REPORTS, name_report
 
+# The commands of a report work in the folder of a clone, with no environment activated.
+SETUP = "make setup"
+PYTHON = ".venv/bin/python"
+
 
 def parse_arguments() -> argparse.Namespace:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -62,7 +66,7 @@ def report_records(arguments: argparse.Namespace) -> Report:
     frame = load_where(arguments.records, arguments.where, arguments.training_error)
     data_names = frame.runs["data"].dropna().unique()
     margins = {name: default_margin(name) for name in data_names}
-    command = shlex.join(["python", "experiments/report.py", *sys.argv[1:]])
+    command = f"{SETUP}\n{shlex.join([PYTHON, 'experiments/report.py', *sys.argv[1:]])}"
     with exclusive_folder(arguments.reports / arguments.name) as folder:
         return build(frame, folder, arguments.name, command, margins)
 
@@ -85,13 +89,13 @@ def report_sweep(arguments: argparse.Namespace, overrides: list[str]) -> Report:
 
 
 def format_commands(overrides: list[str], multirun: bool) -> str:
-    """Return the commands that train the sweep and write its report."""
+    """Return the commands that train the sweep and write its report, in a fresh clone."""
     options = ["-m"] if multirun else []
     commands = [
-        shlex.join(["python", f"experiments/{script}.py", *options, *overrides])
+        shlex.join([PYTHON, f"experiments/{script}.py", *options, *overrides])
         for script in ("train", "report")
     ]
-    return "\n".join(commands)
+    return "\n".join([SETUP, *commands])
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """The Makefile: when a report is written and where, and which variables are refused."""
 
+import html
 import re
+import subprocess
 
 import pytest
 
@@ -72,6 +74,31 @@ def test_part_of_an_experiment_has_a_report_of_its_own(clone):
     assert line in make("status", *words, cwd=clone).stdout
     assert line in make("status", *words[:2], f"ARGS={TINY} device=auto", cwd=clone).stdout
     assert "Report: reports/quick/report.html" in make("status", cwd=clone).stdout
+
+
+@pytest.mark.slow
+def test_commands_of_a_report_work_with_nothing_activated(clone):
+    words = ["SEEDS=0", "DEPTHS=8", f"ARGS={TINY} record_root='my records'"]
+    assert make("report", *words, cwd=clone).returncode == 0
+    (page,) = clone.glob("reports/*/report.html")
+    commands = html.unescape(re.search("<pre>(.*?)</pre>", page.read_text(), re.DOTALL)[1])
+    assert [line.split()[:2] for line in commands.splitlines()] == [
+        ["make", "setup"],
+        [".venv/bin/python", "experiments/train.py"],
+        [".venv/bin/python", "experiments/report.py"],
+    ]
+    page.unlink()
+    completed = subprocess.run(
+        ["sh", "-ec", commands],
+        cwd=clone,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(clone)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert completed.returncode == 0, completed.stderr
+    assert "2 runs (2 done)" in completed.stdout
+    assert page.exists()
 
 
 @pytest.mark.slow

@@ -232,6 +232,16 @@ COMPOSED = [
         "experiment=construction_digits seed=0",
         "model.grown_from: a constructed network cannot be timed",
     ),
+    (
+        "bench",
+        "experiment=quick hydra/launcher=slurm",
+        "hydra/launcher: another launcher cannot be timed against the bare training loop",
+    ),
+    (
+        "plan",
+        "hydra.launcher.slots=0",
+        "hydra.launcher.slots: 0 is not allowed; allowed: 1 or more",
+    ),
 ]
 
 

@@ -147,3 +147,45 @@ def test_plan_refuses_a_bad_option_in_one_line(tmp_path, option, line):
     assert status == 1
     assert text.startswith(line)
     assert text.count("\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["hydra.launcher.slots=3"], "at once: 3 (on this machine)"),
+        (["hydra/launcher=basic"], "at once: 1 (Hydra's own launcher)"),
+        (
+            ["hydra/launcher=slurm", "hydra.launcher.array_parallelism=7", "device=cuda"],
+            "at once: 7 (at most, in the SLURM array)",
+        ),
+        (
+            ["hydra/launcher=ray", "hydra.launcher.num_gpus=0.5", "device=auto"],
+            "at once: 1 (the size of the Ray cluster is unknown; --devices sets the number)",
+        ),
+    ],
+)
+def test_plan_follows_the_settings_of_each_launcher(tmp_path, words, line):
+    status, text = run_plan("experiment=quick", "seed=0", "model.depth=20", *words, cwd=tmp_path)
+    assert status == 0, text
+    assert line in text.splitlines()
+    is_on_gpus = "device=cuda" in words or "device=auto" in words
+    assert ("rate: 1e+12" in text) == is_on_gpus
+
+
+@pytest.mark.slow
+def test_bench_estimates_its_duration_first(tmp_path, tiny_overrides):
+    command = [sys.executable, str(CONF.parent / "experiments/bench.py"), "experiment=quick"]
+    completed = subprocess.run(
+        [*command, *tiny_overrides, "model=plain", "seed=0", "hydra.launcher.slots=1"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert completed.returncode == 0, completed.stderr
+    estimate, seed, total = completed.stdout.splitlines()
+    assert re.fullmatch(r"1 runs are trained three times: about [\d a-z]+", estimate)
+    assert seed.startswith("seed 0: 1 runs, bare ")
+    assert total.startswith("1 runs: bare training loop ")
+    assert "1 to run, 1 at once" in completed.stderr

@@ -74,6 +74,15 @@ def check_command_line(
         return Path(str(base.hydra.sweep.dir))
 
 
+def compose_launcher(overrides: Sequence[str]) -> DictConfig:
+    """Return the settings of the launcher that a command line selects. Raises ConfigError."""
+    quoted = schema.quote_text(schema.split_experiments(overrides)[0])
+    schema.check_overrides(quoted)
+    with schema.initialise_hydra():
+        launcher: DictConfig = _compose_base("config", quoted).hydra.launcher
+        return launcher
+
+
 def _compose_base(config_name: str, overrides: Sequence[str]) -> DictConfig:
     """Return the composition without the swept keys; it holds Hydra's own configuration."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))

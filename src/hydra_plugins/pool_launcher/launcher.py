@@ -8,7 +8,14 @@ from hydra.core.config_store import ConfigStore
 from hydra.errors import CompactHydraException
 
 from hydra_plugins.pool_launcher import Pool, Slot, find_slots
-from hydra_plugins.sweep_launcher import Display, Job, Result, SweepLauncher, import_function
+from hydra_plugins.sweep_launcher import (
+    Capacity,
+    Display,
+    Job,
+    Result,
+    SweepLauncher,
+    import_function,
+)
 
 
 @dataclass
@@ -51,12 +58,23 @@ class PoolLauncher(SweepLauncher):
 
     def run(self, jobs: Sequence[Job], display: Display, skipped: str) -> list[Result]:
         """Run the jobs over the slots of this machine. Raises Stopped."""
-        slots = self._find_slots()
+        slots = self.find_slots()
         at_once = min(len(slots), len(jobs))
         display.print(f"{skipped}{len(jobs)} to run, {at_once} at once")
         return Pool(slots, self.preload, self.grace, self.connect).run(jobs, display)
 
-    def _find_slots(self) -> list[Slot]:
+    def find_capacity(self) -> Capacity:
+        """Return the number of slots of this machine. Raises CompactHydraException."""
+        slots = self.find_slots()
+        per_gpu = self.slot_options["slots_per_gpu"]
+        description = "on this machine"
+        if slots[0].environment:  # that of a GPU
+            description += f", {per_gpu} on each GPU"
+            if per_gpu > 1:
+                description += ", where each is slower than alone"
+        return Capacity(len(slots), description)
+
+    def find_slots(self) -> list[Slot]:
         """Return at least one slot. Raises CompactHydraException."""
         options = self.slot_options
         for key in ("slots", "slots_per_gpu"):

@@ -12,6 +12,7 @@ from hydra.errors import CompactHydraException
 
 from hydra_plugins.ray_launcher._task import run_task
 from hydra_plugins.sweep_launcher import (
+    Capacity,
     Display,
     Job,
     Result,
@@ -54,6 +55,10 @@ class RayLauncher(SweepLauncher):
         self.address = address
         self.grace = grace
         self.options = options  # options of each Ray task, for example num_cpus
+
+    def find_capacity(self) -> Capacity:
+        """Return that the cluster's size is unknown, since nothing is connected to it yet."""
+        return Capacity(None, "the size of the Ray cluster is unknown")
 
     def run(self, jobs: Sequence[Job], display: Display, skipped: str) -> list[Result]:
         """Run the jobs as tasks of the cluster. Raises Stopped."""
@@ -122,7 +127,8 @@ def _connect(address: str) -> Any:
         ray: Any = importlib.import_module("ray")
     except ImportError:
         raise CompactHydraException(
-            "hydra/launcher=ray: Ray is not installed; run pip install '.[ray]'"
+            "hydra/launcher=ray: Ray is not installed; run"
+            " .venv/bin/pip install -c constraints.txt -e '.[ray]'"
         ) from None
     try:
         _check_reachable(address)

@@ -13,7 +13,14 @@ from omegaconf import OmegaConf
 from hydra_plugins.slurm_launcher._job import Resumable
 from hydra_plugins.slurm_launcher._queue import list_unfinished
 from hydra_plugins.slurm_launcher._watch import Watch
-from hydra_plugins.sweep_launcher import Display, Job, Result, SweepLauncher, record_signals
+from hydra_plugins.sweep_launcher import (
+    Capacity,
+    Display,
+    Job,
+    Result,
+    SweepLauncher,
+    record_signals,
+)
 
 # SLURM checks time limits periodically, so its warning may come this many seconds early (its manual
 # says up to 60)
@@ -66,6 +73,7 @@ class SlurmLauncher(SweepLauncher):
         self.wait = wait
         self.time_limit_min = resources["timeout_min"]
         self.signal_delay_s = resources["signal_delay_s"]
+        self.array_parallelism: int = resources["array_parallelism"]
         self.resources: dict[str, Any] = {}  # submitit's parameters
         for key, value in resources.items():
             if value is None:
@@ -73,6 +81,10 @@ class SlurmLauncher(SweepLauncher):
             name = key if key in GENERAL_KEYS else f"slurm_{key}"
             is_config = OmegaConf.is_config(value)
             self.resources[name] = OmegaConf.to_container(value) if is_config else value
+
+    def find_capacity(self) -> Capacity:
+        """Return the most jobs that the array lets run at once; the queue may run fewer."""
+        return Capacity(self.array_parallelism, "at most, in the SLURM array")
 
     def run(self, jobs: Sequence[Job], display: Display, skipped: str) -> list[Result]:
         """Submit the jobs that are not in the queue yet, and wait for all jobs. Raises Stopped."""

@@ -6,6 +6,7 @@ time, which would define each class twice. So the code is in modules with a lead
 
 from hydra_plugins.sweep_launcher._display import Display, format_duration
 from hydra_plugins.sweep_launcher._launcher import (
+    Capacity,
     Job,
     JobFailed,
     Result,
@@ -16,6 +17,7 @@ from hydra_plugins.sweep_launcher._launcher import (
 from hydra_plugins.sweep_launcher._process import record_signals, redirect_output, summarise_error
 
 __all__ = [
+    "Capacity",
     "Display",
     "Job",
     "JobFailed",

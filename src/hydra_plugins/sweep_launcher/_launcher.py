@@ -46,6 +46,14 @@ class Result:
     error: str | None = None  # one line, or None if the job returned
 
 
+@dataclass(frozen=True)
+class Capacity:
+    """How many jobs a launcher runs at once."""
+
+    jobs: int | None  # None if only the cluster knows
+    description: str
+
+
 class JobFailed(CompactHydraException):
     """A job's failure, in one line."""
 
@@ -91,6 +99,10 @@ class SweepLauncher(Launcher):
         self.hydra_context = hydra_context
         self.task_function = task_function
         self.config = config
+
+    @abstractmethod
+    def find_capacity(self) -> Capacity:
+        """Return how many jobs may run at once. Raises CompactHydraException."""
 
     @abstractmethod
     def run(self, jobs: Sequence[Job], display: Display, skipped: str) -> list[Result]:
