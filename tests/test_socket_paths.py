@@ -67,7 +67,9 @@ def test_sweep_starts_under_any_temporary_folder(tmp_path, run_sweep, kind):
     temporary_files, sockets = run_sweep(folder)
     if folder.is_dir():
         assert temporary_files == str(folder)
-    assert os.path.dirname(sockets) == temporary_files or "long" in kind
+    # pytest's own folder may be so long that only a short one holds sockets
+    if is_short_enough(temporary_files):
+        assert os.path.dirname(sockets) == temporary_files
     assert is_short_enough(os.path.dirname(sockets))
     assert not os.path.exists(sockets)  # removed at the end
 

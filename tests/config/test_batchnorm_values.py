@@ -82,12 +82,6 @@ def test_size_of_a_folders_images_is_considered(compose_config, tmp_path, side, 
         assert locate_run(config).run_id
 
 
-def test_one_training_image_on_one_pixel_is_refused(compose_config):
-    config = compose_config(*ON_ONE_PIXEL, "data.validation=1499", "model.bn_statistics=exact")
-    with pytest.raises(ConfigError, match=r"^data: one training image leaves BN one value"):
-        Trainer(config, load_dataset(config.data), torch.device("cpu"))
-
-
 @pytest.mark.parametrize("overrides", [["model.bn_parts=4"], ["model.bn_parts=1"]])
 def test_two_images_on_one_pixel_are_trained_on(compose_config, overrides):
     config = compose_config(*ON_ONE_PIXEL, *overrides)

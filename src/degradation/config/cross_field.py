@@ -25,12 +25,11 @@ def check(config: Config) -> None:
     _check_landscape(config)
 
 
-def check_batchnorm(config: Config, side: int, images: int | None = None) -> None:
+def check_batchnorm(config: Config, side: int) -> None:
     """Raise ConfigError if BN would have a single value per channel, which has no variance.
 
     Args:
         side: the side of the images that the network sees, in pixels.
-        images: the number of training images, or None if it is not known yet.
     """
     if smallest_map_side(config.model, side) > 1:
         return
@@ -44,8 +43,6 @@ def check_batchnorm(config: Config, side: int, images: int | None = None) -> Non
     if batch_size == model.bn_parts:
         allowed = f"at most {batch_size // 2}, so that each part has 2 images, or larger images"
         raise ConfigError(f"model.bn_parts: {model.bn_parts} {problem}; allowed: {allowed}")
-    if images == 1:
-        raise ConfigError(f"data: one training image {problem}; allowed: 2 training images or more")
     stream = config.data.stream
     if stream is not None and stream.train_evaluated == 1:
         raise ConfigError(f"data.stream.train_evaluated: 1 {problem}; allowed: 2 or more")

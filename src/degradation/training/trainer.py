@@ -78,7 +78,7 @@ class Trainer:
         self.config, self.device, self.group = config, device, SINGLE
         self.warmup = effective_warmup(config)
         self.loader = build_loader(dataset, config, device)
-        check_batchnorm(config, dataset.side, self.loader.sizes["train"])
+        check_batchnorm(config, dataset.side)
         network = Network(config.model, dataset.channels, dataset.classes)
         initialise(
             network, build_generator(config.seed, "initialisation"), config.model.initialisation
