@@ -1,1 +1,1 @@
-"""Turn records into tables, verdicts and figures. Free of torch."""
+"""Turn records into tables, verdicts and figures. Does not import torch."""

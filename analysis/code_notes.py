@@ -1,4 +1,4 @@
-"""Notes on runs that were not trained by the present code."""
+"""Notes on runs that were not trained by the current code."""
 
 import pandas as pd
 
@@ -15,18 +15,18 @@ def describe_outdated_runs(runs: pd.DataFrame) -> list[str]:
         run_ids = abbreviate([str(run_id) for run_id in changed["run_id"]])
         was = "was" if len(changed) == 1 else "were"
         notes.append(
-            f"{len(changed)} of {len(runs)} runs {was} trained by code that computes other numbers"
-            f" ({change}): {run_ids}"
+            f"{len(changed)} of {len(runs)} runs {was} trained by code that produces different"
+            f" numbers ({change}): {run_ids}"
         )
     return notes
 
 
 def describe_unverified_runs(runs: pd.DataFrame) -> list[str]:
-    """Return a note if some of these runs cannot be compared with the present code."""
+    """Return a note if some of these runs cannot be compared with the current code."""
     count = int((runs[CODE_STATE] == CodeState.UNVERIFIED).sum())
     if not count:
         return []
     return [
-        f"{count} of {len(runs)} runs cannot be compared with the present code: their records"
+        f"{count} of {len(runs)} runs cannot be compared with the current code: their records"
         " do not hold the numbers of the first updates, or are from another machine"
     ]

@@ -27,7 +27,7 @@
     activations              count     outputs of convolutions and the linear layer
     device, threads                    where the run was trained; " + " joins the attempts' values
     commit, versions                   code and libraries of the last attempt
-    code                               current, outdated or unverified: whether the present code
+    code                               current, outdated or unverified: whether the current code
                                        gives the numbers of a finished run
     code_change                        which files have changed since an outdated run was trained
     attempts, seconds        count, s  number of attempts and their total duration

@@ -34,7 +34,7 @@ MAX_DOUBLINGS = 40  # doublings of the step that brackets a bound; a bound beyon
 LOG_SQRT_2_PI = math.log(2 * math.pi) / 2  # in the logarithm of the normal density
 MAX_SIGMA = 100.0  # no limit in practice: a spread of a factor e^100
 MIN_LOG_PROBABILITY = -30.0  # intervals less probable than this do not count in an expectation
-MIN_LOCATED_DEPTHS = 2  # depths with times known from both sides, for a slope
+MIN_LOCATED_DEPTHS = 2  # depths with times bounded on both sides, for a slope
 MIN_LOCATED_RUNS = 3  # runs with times known from both sides, for a spread about it
 
 

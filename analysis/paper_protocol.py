@@ -33,7 +33,7 @@ ANY: dict[str, tuple[object, ...]] = {
 }
 # Number of parts into which batch normalisation (BN) may split a batch. On CIFAR-10 the paper uses
 # two GPUs with 64 images each, and does not say whether BN normalises per GPU. On ImageNet it does
-# not print the number of GPUs. The authors' next paper (He et al. 2016, appendix) has 256 images on
+# not state the number of GPUs. The authors' next paper (He et al. 2016, appendix) has 256 images on
 # eight GPUs with BN per GPU, so parts of 32 images or more count as the paper's protocol. Smaller
 # parts do not: with BN, the error grows as the parts shrink (Wu and He 2018, figure 1: equal down
 # to 16 images, worse at 8 or fewer).

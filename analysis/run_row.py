@@ -149,7 +149,7 @@ def _describe_run(metadata: Row) -> Row:
 
 
 def _describe_code(record: CachedRecord, expected: Row, config: Row) -> Row:
-    """Return whether the present code gives the numbers of a finished run, and why not."""
+    """Return whether the current code gives the numbers of a finished run, and why not."""
     trained: TrainedCode = expected.get("trained_code") or read_trained_code(record, config)
     row: Row = {CODE_STATE: str(trained.state)}
     if trained.state is CodeState.OUTDATED:

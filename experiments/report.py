@@ -48,7 +48,7 @@ def parse_arguments() -> argparse.Namespace:
         "--reports",
         type=Path,
         default=REPORTS,
-        help="folder in which the report gets a folder of its own",
+        help="folder in which the report gets its own folder",
     )
     arguments = parser.parse_intermixed_args()
     if arguments.where and not arguments.records:

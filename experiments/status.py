@@ -27,7 +27,7 @@ def format_run(row: dict[str, Any]) -> str:
 
 
 def describe_state(row: dict[str, Any]) -> str:
-    """Return the state of a run, or `outdated` if the present code gives other numbers."""
+    """Return the state of a run, or `outdated` if the current code produces different numbers."""
     return str(row[CODE_STATE] if row[CODE_STATE] == CodeState.OUTDATED else row["state"])
 
 

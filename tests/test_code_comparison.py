@@ -11,7 +11,7 @@ from analysis.evidence import describe_caveats
 from analysis.frame import load
 from analysis.report import build
 from degradation import code_comparison
-from degradation.code_comparison import ROUNDING_BETWEEN_MACHINES, compare, find_trained_code
+from degradation.code_comparison import MAX_ROUNDING_DIFFERENCE, compare, verify_trained_code
 from degradation.config import ConfigError
 from degradation.data import loaders
 from degradation.data.augment import Offsets, draw_offsets
@@ -89,7 +89,7 @@ def trained(tiny):
 
 @pytest.fixture
 def other_code(trained, monkeypatch):
-    """Give the present code another hash than the one that trained, as a change of a file does."""
+    """Give the current code another hash than the one that trained, as a change of a file does."""
     give_other_hash(monkeypatch, "0123456789ab")
 
 
@@ -104,13 +104,13 @@ def read_rows(record):
 
 def test_trained_run_is_current_without_a_comparison(trained, monkeypatch):
     monkeypatch.delattr(code_comparison, "measure_first_updates")
-    assert find_trained_code(*trained).state is CodeState.CURRENT
+    assert verify_trained_code(*trained).state is CodeState.CURRENT
 
 
 @pytest.mark.usefixtures("other_code")
 def test_code_with_equal_numbers_is_current(trained):
     config, record = trained
-    assert find_trained_code(config, record).state is CodeState.CURRENT
+    assert verify_trained_code(config, record).state is CodeState.CURRENT
     assert [row[RELATION] for row in read_rows(record)] == [Relation.TRAINED, Relation.EQUAL]
 
 
@@ -118,7 +118,7 @@ def test_code_with_equal_numbers_is_current(trained):
 @pytest.mark.parametrize("change", CHANGES)
 def test_change_of_the_numbers_is_noticed(trained, change, monkeypatch):
     change(monkeypatch)
-    code = find_trained_code(*trained)
+    code = verify_trained_code(*trained)
     assert code.state is CodeState.OUTDATED
     assert "models/blocks.py" in code.describe_outdated()
 
@@ -126,9 +126,9 @@ def test_change_of_the_numbers_is_noticed(trained, change, monkeypatch):
 @pytest.mark.usefixtures("other_code")
 def test_version_of_the_code_is_compared_once(trained, monkeypatch):
     scale_residuals(monkeypatch)
-    find_trained_code(*trained)
+    verify_trained_code(*trained)
     monkeypatch.delattr(code_comparison, "measure_first_updates")
-    assert find_trained_code(*trained).state is CodeState.OUTDATED
+    assert verify_trained_code(*trained).state is CodeState.OUTDATED
 
 
 @pytest.mark.usefixtures("other_code")
@@ -142,7 +142,7 @@ def test_outdated_run_is_skipped_or_retrained(trained, tiny, monkeypatch):
     assert locate_run(retrained).run_id == record.run_id
     assert train(retrained) is State.DONE
     assert record.path(METRICS_FILE).read_bytes() != before
-    assert find_trained_code(config, record).state is CodeState.CURRENT
+    assert verify_trained_code(config, record).state is CodeState.CURRENT
     assert len(read_rows(record)) == 1
 
 
@@ -151,10 +151,10 @@ def test_early_evaluation_decides_for_an_older_record(trained, monkeypatch):
     """A release without code.jsonl kept no losses, but an evaluation after four iterations."""
     config, record = trained
     record.path(CODE_FILE).unlink()
-    assert find_trained_code(config, record).state is CodeState.CURRENT
+    assert verify_trained_code(config, record).state is CodeState.CURRENT
     record.path(CODE_FILE).unlink()
     scale_residuals(monkeypatch)
-    assert find_trained_code(config, record).state is CodeState.OUTDATED
+    assert verify_trained_code(config, record).state is CodeState.OUTDATED
 
 
 @pytest.mark.usefixtures("other_code")
@@ -162,9 +162,9 @@ def test_older_record_from_elsewhere_may_be_unverified(trained, monkeypatch):
     config, record = trained
     record.path(CODE_FILE).unlink()
     monkeypatch.setattr(socket, "gethostname", lambda: "another-host")
-    monkeypatch.setattr(code_comparison, "ROUNDING_BETWEEN_MACHINES", 1e9)
+    monkeypatch.setattr(code_comparison, "MAX_ROUNDING_DIFFERENCE", 1e9)
     decay_twice(monkeypatch)
-    assert find_trained_code(config, record).state is CodeState.UNVERIFIED
+    assert verify_trained_code(config, record).state is CodeState.UNVERIFIED
     assert not record.path(CODE_FILE).exists()
 
 
@@ -180,7 +180,7 @@ def test_corrupt_code_file_never_counts_as_current(trained, damage, monkeypatch)
     else:
         record.rewrite_rows(CODE_FILE, [{CODE: 3, RELATION: "trained"}])
     monkeypatch.setattr(code_comparison, "MAX_REPEATED_ITERATIONS", 0)
-    assert find_trained_code(config, record).state is CodeState.UNVERIFIED
+    assert verify_trained_code(config, record).state is CodeState.UNVERIFIED
 
 
 def test_grown_network_is_compared_without_its_parent(tiny, monkeypatch):
@@ -202,7 +202,7 @@ def test_grown_network_is_compared_without_its_parent(tiny, monkeypatch):
 
 def test_rounding_of_another_machine_decides_nothing():
     recorded = {"losses": [2.0, None]}
-    rounded = {"losses": [2.0 * (1 + ROUNDING_BETWEEN_MACHINES / 2), None]}
+    rounded = {"losses": [2.0 * (1 + MAX_ROUNDING_DIFFERENCE / 2), None]}
     assert compare(recorded, recorded, is_same_machine=False) is Relation.EQUAL
     assert compare(recorded, rounded, is_same_machine=False) is None
     assert compare(recorded, rounded, is_same_machine=True) is Relation.DIFFERENT
@@ -267,10 +267,10 @@ def test_report_names_outdated_runs_beside_verdicts(trained, monkeypatch, tmp_pa
     config, record = trained
     give_other_hash(monkeypatch, "fedcba987654")
     scale_residuals(monkeypatch)
-    find_trained_code(config, record)
+    verify_trained_code(config, record)
     frame = load(config.record_root, [describe_planned_run(locate_run(config))])
     report = build(frame, tmp_path / "report", "name", "command", {"digits": 2.0})
-    expected = "1 of 1 runs was trained by code that computes other numbers (changed: "
+    expected = "1 of 1 runs was trained by code that produces different numbers (changed: "
     assert expected in report.format_summary()
     assert expected in report.page.read_text()
     assert "done (outdated)" in report.page.read_text()
@@ -284,4 +284,4 @@ def test_report_counts_runs_that_cannot_be_compared(trained, tmp_path):
     record.path(CODE_FILE).unlink()
     frame = load(config.record_root, [{"run_id": record.run_id}])
     report = build(frame, tmp_path / "report", "name", "command", {"digits": 2.0})
-    assert "1 of 1 runs cannot be compared with the present code" in report.format_summary()
+    assert "1 of 1 runs cannot be compared with the current code" in report.format_summary()

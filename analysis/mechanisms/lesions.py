@@ -52,7 +52,7 @@ def build(frame: Frame, margin: float) -> Explanation | None:
 
 
 def judge(frame: Frame, margin: float) -> list[Claim]:
-    """Return the claim that a block costs a residual network less than a plain one."""
+    """Return the claim that losing a block costs residual networks less than plain ones."""
     errors = average_lesions(_read_table(frame))
     return [judge_deletion(errors, frame.runs, margin, family_pair(frame.runs))]
 

@@ -63,7 +63,7 @@ def add_overrides(parser: argparse.ArgumentParser, note: str = "") -> None:
 
 
 class _JobError(BaseException):
-    """Wraps a single run's error, so that Hydra does not catch it and print a line of its own."""
+    """Wraps a single run's error, so that Hydra does not catch it and print its own line."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error

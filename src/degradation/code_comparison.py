@@ -1,11 +1,11 @@
-"""Decide whether the present code still gives the numbers of a recorded run.
+"""Check whether the current code still reproduces the numbers of a recorded run.
 
-If the hash of the code differs (`degradation.numerical_code`), the numbers decide: those of the
-run's first updates are computed again and compared with those that the record holds. A record of an
-earlier release does not hold them; its first evaluation is repeated instead, if it came early.
+If the hash of the code differs (`degradation.numerical_code`), the run's first updates are
+recomputed and compared with the recorded ones. Records from earlier releases lack them; for those,
+the first evaluation is repeated if it came early.
 
-What the comparison cannot see: code that only matters later in the training, in a way that neither
-the first updates nor the learning rates show.
+Limit: the comparison misses changes that take effect only later in training and affect neither the
+first updates nor the learning rates.
 """
 
 import logging
@@ -48,9 +48,9 @@ log = logging.getLogger(__name__)
 
 # The first evaluation of an earlier release's record is repeated if it came this early.
 MAX_REPEATED_ITERATIONS = 100
-# Equal code gives slightly different numbers on another machine. The first updates of other code
-# that differ by less than this fraction are therefore no evidence there.
-ROUNDING_BETWEEN_MACHINES = 0.01
+# The same code gives slightly different numbers on another machine, so there a smaller relative
+# difference is no evidence of a change.
+MAX_ROUNDING_DIFFERENCE = 0.01
 
 
 def record_trained_code(config: Config, record: Record, device: torch.device) -> None:
@@ -58,11 +58,11 @@ def record_trained_code(config: Config, record: Record, device: torch.device) ->
     values = hashed_values(config, data_fingerprint(config.data))
     row = build_code_row(read_trained_code(record, values).hashes, Relation.TRAINED)
     row[NUMBERS] = measure_first_updates(config, load_dataset(config.data), device)
-    row[ENVIRONMENT] = describe_arithmetic(config, device)
+    row[ENVIRONMENT] = describe_machine(config, device)
     record.rewrite_rows(CODE_FILE, [row])
 
 
-def find_trained_code(config: Config, record: Record) -> TrainedCode:
+def verify_trained_code(config: Config, record: Record) -> TrainedCode:
     """Return what is known about the code that trained a run, after comparing it in this process.
 
     The result is recorded, so that each version of the code is compared once.
@@ -76,16 +76,16 @@ def find_trained_code(config: Config, record: Record) -> TrainedCode:
 
 
 def compare_numbers(config: Config, record: Record, trained: TrainedCode) -> Relation | None:
-    """Compute the first numbers of a run with the present code, and compare them with its record.
+    """Compute the first numbers of a run with the current code, and compare them with its record.
 
     Returns None if nothing can be decided: the record does not hold the numbers, or they were
-    computed on another machine and differ by no more than rounding may.
+    computed on another machine and differ by no more than rounding can explain.
 
     Raises ConfigError, DataError and RecordError.
     """
     device = choose_device(config.device)
     make_reproducible(config.threads)
-    present = describe_arithmetic(config, device)
+    present = describe_machine(config, device)
     row = trained.trained_row
     if row is not None:
         recorded, environment = row.get(NUMBERS, {}), row.get(ENVIRONMENT, {})
@@ -103,11 +103,11 @@ def compare_numbers(config: Config, record: Record, trained: TrainedCode) -> Rel
 
 
 def compare(recorded: Numbers, computed: Numbers, *, is_same_machine: bool) -> Relation | None:
-    """Compare recorded numbers with those that the present code computes; None: undecided.
+    """Compare recorded numbers with those that the current code computes; None: undecided.
 
-    On the same machine, equal code gives equal bits. On another one, a small difference may be
-    rounding, so it decides nothing. Only numbers that both have are compared, since another release
-    may have measured more or fewer.
+    On the same machine, the same code gives the same bits. On another one, a small difference may
+    be rounding, so it decides nothing. Only numbers that both have are compared, since another
+    release may have measured more or fewer.
     """
     names = recorded.keys() & computed.keys()
     if not names:
@@ -115,7 +115,7 @@ def compare(recorded: Numbers, computed: Numbers, *, is_same_machine: bool) -> R
     if all(recorded[name] == computed[name] for name in names):
         return Relation.EQUAL
     difference = max(_largest_difference(recorded[name], computed[name]) for name in names)
-    if is_same_machine or difference > ROUNDING_BETWEEN_MACHINES:
+    if is_same_machine or difference > MAX_ROUNDING_DIFFERENCE:
         return Relation.DIFFERENT
     return None
 
@@ -134,7 +134,7 @@ def _relative_difference(before: float | None, after: float | None) -> float:
     return abs(before - after) / largest if largest else 0.0
 
 
-def describe_arithmetic(config: Config, device: torch.device) -> Row:
+def describe_machine(config: Config, device: torch.device) -> Row:
     """Return what rounding depends on: the device, the number of threads and the libraries."""
     is_gpu = device.type == "cuda"
     return {
@@ -159,7 +159,7 @@ def _name_processor() -> str:
 
 
 def _find_early_evaluation(config: Config, record: Record) -> Row | None:
-    """Return the row of the first evaluation during training if it can be repeated soon."""
+    """Return the row of the first evaluation during training if repeating it is cheap."""
     first = next(evaluation_iterations(config.schedule.iterations, config.schedule.evaluate_every))
     if first > MAX_REPEATED_ITERATIONS or config.model.grown_from is not None:
         return None
@@ -202,7 +202,7 @@ def _is_here(start: Row, config: Config, device: torch.device) -> bool:
 def main() -> None:
     """Compare the runs whose pickled (Config, Record) arrive on stdin; print one result per line.
 
-    `degradation.sweep.code_states` starts this in a process of its own, so that the process that
+    `degradation.sweep.code_states` starts this in a separate process, so that the process that
     starts a sweep need not import torch.
     """
     while True:

@@ -1,4 +1,4 @@
-"""Hash the code that determines a run's numbers, so that a change of it can be detected.
+"""Hash the code that determines a run's numbers, so that changes to it can be detected.
 
 Comments, docstrings and formatting do not change a hash. A different hash does not imply different
 numbers: `degradation.code_comparison` computes whether the numbers are still the same. Free of
@@ -15,12 +15,12 @@ from typing import Any
 
 from degradation.registry import BLOCKS, DATASETS, PACKAGE, VISIBLE, Registry
 
-# Relative to the package. What these import has to be listed too if it computes numbers.
+# Paths relative to the package. What these import must be listed too if it affects numbers.
 FOLDERS = ("data", "models", "training")
 FILES = ("config/architecture.py", "config/schedule.py")
 
 HASH_DIGITS = 12
-HAS_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+DOCSTRING_NODES = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 CodeHashes = dict[str, str]  # file, or module of a definition outside the package -> hash
 
@@ -80,7 +80,7 @@ def _hash_external(registry: Registry, name: str, module: str) -> str:
             return hash_source(inspect.getsource(registry.load(name)))
         return hash_source(inspect.getsource(sys.modules[module]))
     except (OSError, TypeError, SyntaxError):
-        # Without its source, nothing shows whether it has changed, so its hash always differs.
+        # Without the source a change cannot be detected, so the hash is random and never matches.
         return secrets.token_hex(HASH_DIGITS // 2)
 
 
@@ -96,7 +96,7 @@ def _simplify(node: Any) -> Any:
         return node
     fields = []
     for name, value in ast.iter_fields(node):
-        if name == "body" and isinstance(node, HAS_DOCSTRING) and ast.get_docstring(node, False):
+        if name == "body" and isinstance(node, DOCSTRING_NODES) and ast.get_docstring(node, False):
             simplified = _simplify(value[1:])
         else:
             simplified = _simplify(value)

@@ -1,8 +1,8 @@
-"""What happens to a run whose numbers the present code does not give (`retrain_outdated`)."""
+"""Handle runs whose numbers the current code no longer reproduces (`retrain_outdated`)."""
 
 import logging
 
-from degradation.code_comparison import find_trained_code
+from degradation.code_comparison import verify_trained_code
 from degradation.config import Config, ConfigError
 from degradation.progress import notify
 from degradation.records.record import Record
@@ -13,11 +13,11 @@ log = logging.getLogger(__name__)
 
 
 def discard_if_outdated(config: Config, record: Record) -> bool:
-    """Discard the result of an outdated run if `retrain_outdated` is true; return whether it was.
+    """Discard the result of an outdated run if `retrain_outdated` is true.
 
-    Otherwise an outdated run is only reported.
+    Returns whether it was discarded. Otherwise an outdated run is only reported.
     """
-    trained = find_trained_code(config, record)
+    trained = verify_trained_code(config, record)
     if trained.state is not CodeState.OUTDATED:
         return False
     problem = f"{record.run_id}: {trained.describe_outdated()}"
@@ -29,20 +29,23 @@ def discard_if_outdated(config: Config, record: Record) -> bool:
     return True
 
 
-def check_resumable(config: Config, record: Record) -> None:
-    """Check that a partial run was begun by code that gives the same numbers as the present code.
+def discard_outdated_checkpoint(config: Config, record: Record) -> None:
+    """Check that a partial run was started by code that produces the same numbers.
 
-    If `retrain_outdated` is true, the checkpoint of other code is removed instead.
+    If `retrain_outdated` is true, an outdated checkpoint is deleted instead.
 
     Raises:
-        ConfigError: the run was begun by code that computes other numbers.
+        ConfigError: the run was started by code that produces different numbers.
     """
     checkpoint = record.path(CHECKPOINT_FILE)
     if not checkpoint.exists():
         return
-    trained = find_trained_code(config, record)
+    trained = verify_trained_code(config, record)
     if trained.state is CodeState.UNVERIFIED:
-        log.warning("%s: the code that began it cannot be verified", record.run_id)
+        log.warning(
+            "%s: it is unknown whether the current code produces the same numbers as the code that started it",
+            record.run_id,
+        )
     if trained.state is not CodeState.OUTDATED:
         return
     problem = f"{record.run_id}: {trained.describe_outdated()}"
@@ -57,7 +60,7 @@ def check_resumable(config: Config, record: Record) -> None:
 
 def check_parent(config: Config, record: Record) -> None:
     """Raise RecordError if the parent of a constructed network is outdated."""
-    trained = find_trained_code(config, record)
+    trained = verify_trained_code(config, record)
     if trained.state is CodeState.OUTDATED:
         raise RecordError(
             f"{record.run_id}: {trained.describe_outdated()}, so no network can be constructed"

@@ -20,7 +20,7 @@ from degradation.event_recorder import EventRecorder
 from degradation.metrics import ITERATION
 from degradation.models.construction import grow
 from degradation.models.network import Network
-from degradation.outdated_runs import check_parent, check_resumable
+from degradation.outdated_runs import check_parent, discard_outdated_checkpoint
 from degradation.progress import report_progress
 from degradation.records.manifest import Manifest, build_manifest
 from degradation.records.record import Record
@@ -73,7 +73,7 @@ def train_and_record(
         log.warning("%s: %s; retraining the run", record.run_id, mismatch)
         record.discard_manifest()
 
-    check_resumable(config, record)
+    discard_outdated_checkpoint(config, record)
     trainer, resume_state = resume(config, record, partial(Trainer, config, dataset, device))
     if trainer.iteration == 0:
         record_trained_code(config, record, device)

@@ -102,7 +102,7 @@ def test_one_name_for_several_experiments_is_refused():
 def test_swept_option_with_a_grid_of_its_own_is_refused(conf_with, group, other):
     defaults = f"defaults:\n  - /{group}/{other}@{group}\n  - _self_\n"
     conf_with(f"{group}/mine.yaml", f"# @package _global_\n{defaults}{GRID}")
-    message = rf"^{group}: 'mine' has a grid of its own .*; allowed: one {group} at a time$"
+    message = rf"^{group}: 'mine' has its own grid .*; allowed: one {group} at a time$"
     with pytest.raises(ConfigError, match=message):
         expand_configs([f"{group}={other},mine", "optim.lr=0.1,0.2"])
     assert len(expand_configs([f"{group}=mine"])) == 2

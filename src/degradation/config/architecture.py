@@ -1,4 +1,7 @@
-"""What the keys of a network imply: its blocks per stage, its family, its parent. Free of torch."""
+"""What the keys of a network imply: its blocks per stage, its family, its parent.
+
+Does not import torch.
+"""
 
 from dataclasses import replace
 

@@ -19,14 +19,14 @@ from degradation.config.errors import ConfigError, quote
 from degradation.config.fractions import TypedConfig, resolve_fractions
 from degradation.config.overrides import CONF
 from degradation.config.schema import KEYS, Config
-from degradation.config.text_values import preserve_text_in_files, quote_text
+from degradation.config.text_values import install_file_source, quote_text
 from degradation.registry import DATASETS
 
 
 def register() -> None:
     """Store the schema where Hydra finds it; call this before any composition."""
     ConfigStore.instance().store(name="schema", node=TypedConfig)
-    preserve_text_in_files()
+    install_file_source()
 
 
 def read(cfg: DictConfig) -> Config:

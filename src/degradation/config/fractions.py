@@ -1,8 +1,8 @@
 """Iterations that are typed as fractions of the schedule: `0.5` is half of `schedule.iterations`.
 
 A number between 0 and 1 is a fraction where the classes below say so, and a whole number is an
-iteration. Fractions are resolved when a configuration is composed, so everything behind it, the run
-id and run.json included, sees whole numbers only. A product is rounded to the nearest whole number,
+iteration. Fractions are resolved when a configuration is composed, so everything downstream, the
+run id and run.json included, sees whole numbers only. A product is rounded to the nearest whole number,
 and up if it is halfway between two.
 """
 
@@ -76,7 +76,7 @@ def _copy_fields(kind: type, section: Any) -> dict[str, Any]:
 
 
 def _resolve_list(typed: Config, name: str, first: int, last: int) -> list[int]:
-    """Return the iterations of a list; iterations that are typed as such are not changed.
+    """Return the iterations of a list; values given as iterations are unchanged.
 
     In a schedule of a few iterations, several fractions can be the same iteration, which is then
     listed once, and a fraction can be outside of `first` to `last`, which is then left out.

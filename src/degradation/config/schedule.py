@@ -1,6 +1,6 @@
 """What the keys of a schedule imply: the warm-up, and when a run is evaluated and probed.
 
-Free of torch.
+Does not import torch.
 """
 
 from collections.abc import Iterator

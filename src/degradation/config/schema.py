@@ -278,7 +278,7 @@ class Config:
     device: str = key("auto: CUDA, else MPS, else the CPU", choice("auto", "cpu", "cuda", "mps"))
     threads: int = key("CPU threads per run", whole_number(1, 1024))
     allow_device_change: bool = key("resume a partial run on another device type")
-    retrain_outdated: bool = key("retrain runs whose numbers the present code does not give")
+    retrain_outdated: bool = key("retrain runs whose numbers the current code does not give")
     record_root: str = key("folder that records are written to and read from", FOLDER)
     training_error: str = key(
         "which of the three training errors the claims and figures are about",

@@ -1,6 +1,6 @@
 """Text stays as it was typed: neither Hydra's grammar nor YAML turns it into a number first.
 
-Both read `2026_01_15`, `1e5` and `true` as a number or a truth value, whose text is another one
+Both read `2026_01_15`, `1e5` and `true` as a number or a boolean, whose text differs
 (20260115, 100000.0, True). Where a key holds text, and where a config group is given the name of
 an option, such values are therefore quoted before Hydra parses them. `null` stays null.
 """
@@ -44,7 +44,7 @@ def quote_text(overrides: Sequence[str]) -> list[str]:
     return [_quote_override(override) for override in overrides]
 
 
-def preserve_text_in_files() -> None:
+def install_file_source() -> None:
     """Make Hydra read YAML files by the source below instead of its own."""
     SourcesRegistry.instance().types["file"] = FileConfigSource
 

@@ -1,4 +1,4 @@
-"""The arrays that a reader returns for images that fit into memory. Free of torch."""
+"""The arrays that a reader returns for images that fit into memory. Does not import torch."""
 
 from dataclasses import dataclass
 

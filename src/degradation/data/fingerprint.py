@@ -1,6 +1,6 @@
 """The fingerprint of a data set: the part of a run id that identifies the images.
 
-It depends on the images, not on where they are stored. Free of torch.
+It depends on the images, not on where they are stored. Does not import torch.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
-"""The files of an image folder: which are images, and which are hidden or left by a system.
+"""The files of an image folder: images, and files that are hidden or left by the operating system.
 
-Free of torch. A folder or file that cannot be used raises ConfigError for data.root.
+Does not import torch. A folder or file that cannot be used raises ConfigError for data.root.
 """
 
 import os
@@ -27,8 +27,8 @@ IMAGE_SUFFIXES = (
     ".pnm",
 )
 
-# What systems leave beside images, besides hidden names such as .DS_Store and ._0.png (macOS):
-# some of these folders hold thumbnails, which would be taken for images. In lower case.
+# Files and folders that operating systems leave beside images, besides hidden names such as
+# .DS_Store and ._0.png (macOS): some of these folders hold thumbnails, which would be taken for images. In lower case.
 SYSTEM_NAMES = {
     "__macosx",  # in archives that macOS made
     "icon\r",  # a macOS folder's icon
@@ -73,8 +73,8 @@ def walk_files(folder: Path) -> Iterator[os.DirEntry[str]]:
     The order is that of torchvision's ImageFolder. Links are followed; system files are skipped.
 
     Raises:
-        ConfigError: a folder cannot be read, or a link leads to a folder that is listed already, so
-            that the walk might never end.
+        ConfigError: a folder cannot be read, or a link leads to a folder that was already visited,
+        which could make the walk endless.
     """
     seen: set[tuple[int, int]] = set()
     pending = [folder]
@@ -83,7 +83,7 @@ def walk_files(folder: Path) -> Iterator[os.DirEntry[str]]:
         _mark_as_seen(current, seen)
         subfolders = []
         for entry in scan(current):
-            if is_folder(entry):
+            if is_subfolder(entry):
                 subfolders.append(Path(entry.path))
             else:
                 yield entry
@@ -105,8 +105,8 @@ def _mark_as_seen(folder: Path, seen: set[tuple[int, int]]) -> None:
     seen.add(identity)
 
 
-def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a folder to look into, which no name of an image is."""
+def is_subfolder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder to descend into. A name with an image suffix never is."""
     if is_image_name(entry.name):
         return False
     try:

@@ -1,6 +1,6 @@
 """Folders of images, ROOT/<split>/<class>/**/*.jpg: their classes and files, in a fixed order.
 
-Free of torch. A folder that cannot be used raises ConfigError for data.root.
+Does not import torch. A folder that cannot be used raises ConfigError for data.root.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
-"""The check of every image before anything starts, so that all broken ones are listed at once.
+"""Check every image before anything starts, so that all broken ones are listed at once.
 
-It decodes every image, and leaves a marker that the same images need not be checked again. Free of
+It decodes every image, and leaves a marker so that the same images are not checked again. Free of
 torch.
 """
 
@@ -83,7 +83,7 @@ def _list_marker_folders(root: Path) -> list[Path]:
     if beside_images is not None:
         folders.append(beside_images)
     user_cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
-    if user_cache.is_absolute():  # it is not where the user has no home folder
+    if user_cache.is_absolute():  # a relative path means that the user has no home folder
         folders.append(user_cache / "degradation")
     return folders
 

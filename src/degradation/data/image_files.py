@@ -86,7 +86,7 @@ def _check_pixels(image: Image.Image, path: Path) -> None:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != MULTIPLE_PICTURES:
         raise ImageError(
-            path, f"has {frames} frames or pages, not one", "save each as an image of its own"
+            path, f"has {frames} frames or pages, not one", "save each as a separate image"
         )
     if path.name != ALPHA_IGNORED and _has_transparent_pixels(image):
         raise ImageError(

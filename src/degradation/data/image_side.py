@@ -1,4 +1,4 @@
-"""The side of a data set's images, found without decoding all of them. Free of torch."""
+"""The side of a data set's images, found without decoding all of them. Does not import torch."""
 
 from pathlib import Path
 

@@ -1,14 +1,14 @@
 """What an image folder holds besides the images that are read, so that nothing is skipped silently.
 
-Free of torch.
+Does not import torch.
 """
 
 from collections import Counter
 from pathlib import Path, PurePath
 
 from degradation.data.folder_entries import (
-    is_folder,
     is_image_name,
+    is_subfolder,
     is_system_name,
     scan,
     scan_everything,
@@ -39,7 +39,7 @@ def describe_skipped_files(root: Path, splits: tuple[str, str]) -> str | None:
             for entry in scan_everything(folder):
                 if is_system_name(entry.name):
                     system_entries += 1
-                elif is_folder(entry):
+                elif is_subfolder(entry):
                     pending.append(Path(entry.path))
                 elif not is_image_name(entry.name):
                     other_files[PurePath(entry.name).suffix.lower() or NO_SUFFIX] += 1
@@ -53,7 +53,7 @@ def describe_skipped_files(root: Path, splits: tuple[str, str]) -> str | None:
     if system_entries:
         parts.append(f"hidden or system files and folders: {system_entries}")
     other_folders = [
-        entry.name for entry in scan(root) if is_folder(entry) and entry.name not in splits
+        entry.name for entry in scan(root) if is_subfolder(entry) and entry.name not in splits
     ]
     if other_folders:
         parts.append(f"folders beside {' and '.join(splits)}: {join_names(other_folders)}")

@@ -12,7 +12,7 @@ With order `pre`, a projection shortcut reads the activated input ReLU(BN(x)), a
 code; the identity passes x itself. The first block of a pre-activation network has no BN and ReLU
 before its first convolution, because the stem ends with both (He et al. 2016, appendix).
 
-Each kind of block is a subclass, registered in a file of its own in this package (basic_block.py,
+Each kind of block is a subclass, registered in a separate file of this package (basic_block.py,
 bottleneck.py), with a preset in conf/model/.
 """
 

@@ -30,7 +30,7 @@ CODE, FILES, RELATION, NUMBERS, ENVIRONMENT = "code", "files", "relation", "numb
 
 
 class Relation(StrEnum):
-    """How code is related to a run: it trained it, or gives equal or different numbers."""
+    """How a version of the code relates to a run: it trained the run, or it produces equal or different numbers."""
 
     TRAINED = "trained"
     EQUAL = "equal"
@@ -38,9 +38,9 @@ class Relation(StrEnum):
 
 
 class CodeState(StrEnum):
-    """What is known about the present code and a run.
+    """Whether the current code reproduces a run.
 
-    CURRENT: the present code trained the run, or gives the same numbers. OUTDATED: it gives other
+    CURRENT: the current code trained the run, or gives the same numbers. OUTDATED: it gives other
     numbers. UNVERIFIED: it has not been compared with the run, or cannot be.
     """
 
@@ -51,10 +51,10 @@ class CodeState(StrEnum):
 
 @dataclass(frozen=True)
 class TrainedCode:
-    """What code.jsonl holds about a run, next to the hashes of the present code.
+    """What code.jsonl holds about a run, next to the hashes of the current code.
 
     Attributes:
-        hashes: those of the present code.
+        hashes: those of the current code.
         rows: the valid rows, oldest first.
     """
 
@@ -89,7 +89,7 @@ class TrainedCode:
 
     def describe_outdated(self) -> str:
         """Return why a run is outdated, as the end of a sentence about it."""
-        return f"was trained by code that computes other numbers ({self.describe_change()})"
+        return f"was trained by code that produces different numbers ({self.describe_change()})"
 
 
 def read_trained_code(record: Record, config: Row) -> TrainedCode:
@@ -111,7 +111,7 @@ def build_code_row(hashes: CodeHashes, relation: Relation) -> Row:
 
 
 def append_comparison(record: Record, trained: TrainedCode, relation: Relation) -> TrainedCode:
-    """Append how the present code is related to a run to code.jsonl, and return all that is known.
+    """Append to code.jsonl how the current code relates to the run, and return the result.
 
     The record may be read-only; then the comparison has to be repeated the next time.
     """
@@ -125,7 +125,7 @@ def append_comparison(record: Record, trained: TrainedCode, relation: Relation) 
 
 
 def _is_valid(row: Row) -> bool:
-    """Return whether a row has the form of a row of code.jsonl; its checksum is valid."""
+    """Return whether a row has the form of a row of code.jsonl. Its checksum has been verified."""
     files = row.get(FILES)
     if not is_text(row.get(CODE)) or row.get(RELATION) not in tuple(Relation):
         return False

@@ -1,7 +1,7 @@
 """Find out which finished runs of a sweep are outdated, before the sweep starts.
 
-Runs that differ in their seed alone are computed by the same code, so one of them is compared and
-the result holds for all. The comparison runs in a process of its own, which imports torch; it is
+One run is compared for all runs that differ only in seed, and its result applies to all of them.
+The comparison runs in a separate process, which imports torch; it is
 started only if some run was trained by code with another hash.
 """
 
@@ -25,11 +25,11 @@ from degradation.records.trained_code import (
 )
 from degradation.run_id import hashed_values
 
-# network and code that trained it -> the relation of the present code
+# network and code that trained it -> the relation of the current code
 _relations: dict[str, Relation] = {}
 
 
-def find_trained_code(config: Config, record: Record) -> TrainedCode:
+def verify_in_subprocess(config: Config, record: Record) -> TrainedCode:
     """Return what is known about the code that trained a finished run, after comparing it.
 
     Raises RecordError.

@@ -142,7 +142,7 @@ def _swept_grid_error(
             if _read_grid(composed) != grid:
                 break
     return ConfigError(
-        f"{key}: {schema.quote(option)} has a grid of its own (hydra.sweeper.params), which a sweep"
+        f"{key}: {schema.quote(option)} has its own grid (hydra.sweeper.params), which a sweep"
         f" over {key} would ignore; allowed: one {key} at a time"
     )
 

@@ -1,7 +1,7 @@
 """The runs that a command line expands to, and the validation of each job before a sweep starts.
 
 The launcher calls `check_training_job` for each job of train.py, by its dotted name in
-conf/hydra/launcher/. Free of torch.
+conf/hydra/launcher/. Does not import torch.
 """
 
 import os
@@ -31,7 +31,7 @@ from degradation.records.schema import (
 )
 from degradation.records.trained_code import CodeState
 from degradation.run_id import compute_run_id, hashed_values
-from degradation.sweep.code_states import find_trained_code
+from degradation.sweep.code_states import verify_in_subprocess
 from degradation.sweep.expand import expand_configs
 
 
@@ -95,7 +95,7 @@ def describe_planned_run(run: SweepRun) -> dict[str, Any]:
     """Return the entries of run.json that tables show, for a run that has no record yet.
 
     If the run has finished, `trained_code` holds what is known about the code that trained it; it
-    is compared with the present code if that has not been done yet.
+    is compared with the current code if that has not been done yet.
     """
     planned: dict[str, Any] = {
         "run_id": run.run_id,
@@ -103,7 +103,7 @@ def describe_planned_run(run: SweepRun) -> dict[str, Any]:
         "config": hashed_values(run.config, data_fingerprint(run.config.data)),
     }
     if _has_finished(run.record):
-        planned["trained_code"] = find_trained_code(run.config, run.record)
+        planned["trained_code"] = verify_in_subprocess(run.config, run.record)
     return planned
 
 
@@ -206,7 +206,7 @@ def _describe_finished_run(run: SweepRun, outcome: State) -> tuple[str | None, s
 
     Raises RecordError.
     """
-    trained = find_trained_code(run.config, run.record)
+    trained = verify_in_subprocess(run.config, run.record)
     if trained.state is CodeState.OUTDATED:
         if run.config.retrain_outdated:
             return None, None

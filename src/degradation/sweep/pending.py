@@ -1,7 +1,7 @@
 """What remains to be measured inside the network of a finished run: probes and loss landscapes.
 
 The launcher calls `check_probe_job` for each job of explain.py and `check_landscape_job` for each
-job of landscape.py, by their dotted names in conf/. Free of torch.
+job of landscape.py, by their dotted names in conf/. Does not import torch.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from degradation.records.record import Record
 from degradation.records.schema import IMAGES, LANDSCAPE_DIR, PROBE, PROBES_FILE, RecordError, State
 from degradation.records.trained_code import CodeState
 from degradation.registry import PROBES, VISIBLE
-from degradation.sweep.code_states import find_trained_code
+from degradation.sweep.code_states import verify_in_subprocess
 from degradation.sweep.jobs import JobSpec, SweepRun, prepare_data, validate_job
 
 EXPLAINED = "explained"
@@ -198,6 +198,6 @@ def _find_skip_reason(run: SweepRun, has_pending: Callable[[], bool]) -> str | N
 
 
 def _find_outdated(run: SweepRun) -> str | None:
-    """Return `outdated` if the present code gives other numbers than those of the run, or None."""
-    state = find_trained_code(run.config, run.record).state
+    """Return `outdated` if the current code produces different numbers than those of the run, or None."""
+    state = verify_in_subprocess(run.config, run.record).state
     return str(state) if state is CodeState.OUTDATED else None

@@ -2,7 +2,7 @@
 
 The report of an experiment has the experiment's name. If the command line changes which runs it
 has, where their records are or what is reported of them, the name says how, as in
-`quick-depth-20_56-seed-0`. Free of torch.
+`quick-depth-20_56-seed-0`. Does not import torch.
 """
 
 import hashlib

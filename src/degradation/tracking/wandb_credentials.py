@@ -1,4 +1,4 @@
-"""Check the credentials of wandb, which alone knows its server and where it looks for a key."""
+"""Check wandb's credentials through wandb itself, which alone knows where it looks for a key."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,7 +39,7 @@ def check_credentials() -> None:
     try:
         import_wandb()
         host, credentials = _find_credentials(messages)
-    # wandb raises many kinds of errors, for a malformed host or where there is no home folder
+    # wandb raises many kinds of errors, such as for a malformed host or a missing home folder
     except Exception as error:
         raise WandbError(describe_error(error)) from None
     if credentials is not None:

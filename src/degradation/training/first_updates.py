@@ -31,8 +31,8 @@ def measure_first_updates(
 ) -> Numbers:
     """Return what the code computes in the first updates of a run.
 
-    There are three updates, and a fourth one with the last learning rate of the schedule, which
-    shows how the optimiser handles a drop.
+    The first three updates are the run's own; the fourth uses the schedule's last learning rate, to
+    show how the optimiser handles a drop.
 
     Numbers of different releases are compared by name, so the meaning of a name must never change.
     The training of the run itself is not affected. A constructed network is grown from an untrained
@@ -40,8 +40,8 @@ def measure_first_updates(
 
     Returns:
         losses: the training loss of each update, in nats.
-        weights: the sum of all squared parameters after the last of them. It shows a change of
-            weight decay, to which the losses of a network with BN hardly react.
+        weights: the sum of all squared parameters after the last update. It reveals a change in
+        weight decay, which barely affects the losses of a network with BN.
         evaluation: error in percent and mean loss of some training images without and with
             augmentation, and of some test images.
         rates: the learning rates of the schedule, and how often its conditions are met for a
@@ -62,13 +62,13 @@ def measure_first_updates(
         "losses": losses,
         "weights": weights,
         "evaluation": _evaluate_samples(trainer),
-        "rates": _list_learning_rates(config) + _try_conditions(config),
+        "rates": _list_learning_rates(config) + _count_met_conditions(config),
     }
     return {name: [_finite_or_none(value) for value in values] for name, values in numbers.items()}
 
 
 def _skip_to_last_learning_rate(trainer: Trainer) -> None:
-    """Let the next update be one at the end of the schedule, after the warm-up and all drops."""
+    """Move the trainer to the schedule's last iteration, past the warm-up and all drops."""
     trainer.iteration = trainer.config.schedule.iterations - 1
     if trainer.warmup is not None:
         trainer.schedule_state.warmup_end = trainer.iteration
@@ -124,8 +124,8 @@ def _list_learning_rates(config: Config) -> list[float]:
     return [first_rate, *later_rates]
 
 
-def _try_conditions(config: Config) -> list[float]:
-    """Return when the conditions of the schedule are met for a made-up history of errors.
+def _count_met_conditions(config: Config) -> list[float]:
+    """Return how often the schedule's conditions are met for a made-up history of errors.
 
     The error falls from 100 % to 0 % in steps of 1 point, and stays there.
     """

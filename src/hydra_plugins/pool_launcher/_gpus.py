@@ -1,6 +1,6 @@
 """The GPUs that jobs can use, counted by the jobs' own library in a child process.
 
-The environment variables alone do not say: they may name GPUs that this machine lacks, or be set by
+Environment variables alone are unreliable: they may name GPUs that this machine lacks, or be set by
 habit or by a scheduler where there is none. This process neither imports that library nor
 initialises a driver, and starts the child only if something suggests a GPU.
 """
@@ -33,7 +33,7 @@ MIG_PREFIX = "MIG-"
 
 # Imports the heavy library, maybe from a slow network disk, and loads the driver
 COUNT_TIMEOUT_S = 180
-COUNT = """
+COUNT_SCRIPT = """
 import importlib, json, sys
 module, _, name = sys.argv[1].rpartition(".")
 print(json.dumps(getattr(importlib.import_module(module), name)()))
@@ -102,7 +102,7 @@ def _count_in_child(
     """Return what `count_gpus` returns in a child process. Raises CompactHydraException."""
     try:
         completed = subprocess.run(
-            [sys.executable, "-P", "-c", COUNT, count_gpus],
+            [sys.executable, "-P", "-c", COUNT_SCRIPT, count_gpus],
             env=os.environ | environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -231,7 +231,7 @@ def _start_fork_server() -> None:
     """Start the fork server unless it is running. Raises CompactHydraException.
 
     A signal to the whole process group must not end the server before its jobs have saved their
-    state. It always ignores SIGINT, and inherits that SIGTERM is ignored; each job sets its own
+    state. It always ignores SIGINT, and inherits the ignored SIGTERM; each job sets its own
     handlers.
     """
     handler_before = signal.signal(signal.SIGTERM, signal.SIG_IGN)

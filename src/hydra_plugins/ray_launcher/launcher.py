@@ -1,4 +1,4 @@
-"""Ray as a Hydra launcher: one task per job, each in a process of its own."""
+"""Ray as a Hydra launcher: one task per job, each in a separate process."""
 
 import importlib
 import os

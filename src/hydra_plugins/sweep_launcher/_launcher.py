@@ -29,7 +29,7 @@ def _never_locked() -> bool:
 
 @dataclass(frozen=True)
 class Job:
-    """One call that a launcher runs in a process of its own."""
+    """One call that a launcher runs in a separate process."""
 
     label: str
     function: Callable[[], Any]
@@ -147,7 +147,7 @@ class SweepLauncher(Launcher):
         display.print(_summarise(returns, list(skip_reasons.values()), elapsed))
         errors = [result.error for result in results.values() if result.error is not None]
         if errors:
-            raise JobFailed(errors[0])  # Hydra would print a line of its own before raising it
+            raise JobFailed(errors[0])  # Hydra would print its own line before raising it
         return returns
 
     def _check_jobs(
