@@ -49,9 +49,12 @@ ifneq ($(filter-out help clean,$(MAKECMDGOALS)),)
 FAULT := $(shell test -e $(VENV) || test -L $(VENV) || exit 0; \
 	$(RUN) -I src/degradation/venv_check.py 2> /dev/null || echo "its Python does not start")
 endif
+# The faulty .venv, until the new one is complete: its Python may only want a module to be loaded.
+OLD := $(VENV)-old
 # The package index of torch, which a rebuilt .venv needs again
 INDEX_FILE := $(VENV)/.torch-index
-INDEX := $(or $(TORCH_INDEX),$(shell cat $(INDEX_FILE) 2> /dev/null))
+INDEX := $(or $(TORCH_INDEX),\
+	$(shell cat $(INDEX_FILE) $(OLD)/.torch-index 2> /dev/null | head -n 1))
 CHECK_TORCH := from degradation.cli import run_script; \
 	from degradation.environment import check_installation; run_script(check_installation)
 
@@ -78,7 +81,8 @@ faulty-venv:
 $(INSTALLED): pyproject.toml constraints.txt $(if $(FAULT),faulty-venv)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "PYTHON: $(PYTHON) is not allowed; allowed: Python 3.11 to 3.13"; exit 1; }
-	@$(if $(FAULT),echo '$(VENV): $(subst ','\'',$(FAULT)); it is rebuilt' && rm -rf $(VENV))
+	@$(if $(FAULT),echo '$(VENV): $(subst ','\'',$(FAULT)); it is rebuilt' && \
+		if test -e $(OLD) || test -L $(OLD); then rm -rf $(VENV); else mv $(VENV) $(OLD); fi)
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV); torch is large, so this can take some minutes"
 	@$(if $(INDEX),echo "$(INDEX)" > $(INDEX_FILE); $(RUN) -m pip install --quiet \
@@ -86,6 +90,7 @@ $(INSTALLED): pyproject.toml constraints.txt $(if $(FAULT),faulty-venv)
 	@$(RUN) -m pip install --quiet -c constraints.txt -e '.[dev]'
 	@$(RUN) -c '$(CHECK_TORCH)'
 	@touch $@
+	@rm -rf $(OLD)
 
 reproduce: $(INSTALLED) ## Train the unfinished runs, then write the report
 	@$(call run_scripts,train report)

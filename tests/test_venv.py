@@ -26,6 +26,8 @@ PIP = f"""
 import pathlib, sys, sysconfig
 packages = pathlib.Path(sysconfig.get_paths()["purelib"])
 here = pathlib.Path.cwd()
+if sys.argv[1] == "install" and (here / "offline").exists():
+    sys.exit("no network")
 if sys.argv[1] == "install" and "-e" in sys.argv:
     (packages / "clone.pth").write_text(f"{{here / 'src'}}\\n{{here}}\\n{SITE_PACKAGES}\\n")
 with open(here / "pip-calls", "a") as calls:
@@ -161,6 +163,23 @@ def test_environment_of_another_folder_is_not_touched(clone, python, tmp_path):
     (other / ".venv").symlink_to(clone / ".venv")
     assert_rebuilt(other, python, f"it runs the code in {clone}/src/degradation")
     assert set_up(clone, python) == ["make: Nothing to be done for 'setup'."]
+
+
+def test_failed_rebuild_loses_no_environment(clone, python):
+    set_up(clone, python)
+    interpreter = clone / ".venv/bin/python"
+    interpreter.rename(clone / "not loaded")
+    (clone / "offline").touch()
+    for _ in range(2):
+        completed = make("setup", f"PYTHON={python}", cwd=clone)
+        assert completed.returncode == 2
+        assert "no network" in completed.stderr
+        assert (clone / ".venv-old/.installed").exists()
+        assert not (clone / ".venv/.installed").exists()
+    (clone / "offline").unlink()
+    set_up(clone, python)
+    assert not (clone / ".venv-old").exists()
+    assert find_code(clone) == clone / "src/degradation/__init__.py"
 
 
 @pytest.mark.slow
