@@ -61,6 +61,8 @@ def test_smallest_map_is_that_of_the_network(make_model, keys, side):
         (["model.layout=cifar", "data=image_folder", "data.size=4", "model.depth=8",
           "model.bn_parts=8"], "model.bn_parts: 8"),
         (["data=imagenet", "data.stream.crop=32", "model.bn_parts=8"], "model.bn_parts: 8"),
+        (["data=imagenet", "data.stream.crop=32", "data.stream.train_evaluated=1"],
+         "data.stream.train_evaluated: 1"),
     ],
 )  # fmt: skip
 def test_part_of_one_image_on_one_pixel_is_refused(compose_config, tmp_path, overrides, key):
@@ -80,6 +82,12 @@ def test_size_of_a_folders_images_is_considered(compose_config, tmp_path, side, 
             locate_run(config)
     else:
         assert locate_run(config).run_id
+
+
+def test_trainer_refuses_what_was_unknown_beforehand(compose_config):
+    config = compose_config(*ON_ONE_PIXEL, "model.bn_parts=8")
+    with pytest.raises(ConfigError, match=r"^model\.bn_parts: 8 leaves BN one value"):
+        Trainer(config, load_dataset(config.data), torch.device("cpu"))
 
 
 @pytest.mark.parametrize("overrides", [["model.bn_parts=4"], ["model.bn_parts=1"]])

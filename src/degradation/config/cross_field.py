@@ -28,6 +28,8 @@ def check(config: Config) -> None:
 def check_batchnorm(config: Config, side: int) -> None:
     """Raise ConfigError if BN would have a single value per channel, which has no variance.
 
+    Data sets have two training images or more, so only the sizes of batches and maps matter.
+
     Args:
         side: the side of the images that the network sees, in pixels.
     """
