@@ -2,8 +2,8 @@
 
 A number between 0 and 1 is a fraction where the classes below say so, and a whole number is an
 iteration. Fractions are resolved when a configuration is composed, so everything downstream, the
-run id and run.json included, sees whole numbers only. A product is rounded to the nearest whole number,
-and up if it is halfway between two.
+run id and run.json included, sees whole numbers only. A product is rounded to the nearest whole
+number, and up if it is halfway between two.
 """
 
 from dataclasses import dataclass, fields
