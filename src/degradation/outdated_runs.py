@@ -43,7 +43,8 @@ def discard_outdated_checkpoint(config: Config, record: Record) -> None:
     trained = verify_trained_code(config, record)
     if trained.state is CodeState.UNVERIFIED:
         log.warning(
-            "%s: it is unknown whether the current code produces the same numbers as the code that started it",
+            "%s: whether the current code produces the numbers of the code that started it"
+            " is unknown",
             record.run_id,
         )
     if trained.state is not CodeState.OUTDATED:

@@ -28,7 +28,8 @@ IMAGE_SUFFIXES = (
 )
 
 # Files and folders that operating systems leave beside images, besides hidden names such as
-# .DS_Store and ._0.png (macOS): some of these folders hold thumbnails, which would be taken for images. In lower case.
+# .DS_Store and ._0.png (macOS): some of these folders hold thumbnails, which would be taken for
+# images. In lower case.
 SYSTEM_NAMES = {
     "__macosx",  # in archives that macOS made
     "icon\r",  # a macOS folder's icon

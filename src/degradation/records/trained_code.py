@@ -30,7 +30,7 @@ CODE, FILES, RELATION, NUMBERS, ENVIRONMENT = "code", "files", "relation", "numb
 
 
 class Relation(StrEnum):
-    """How a version of the code relates to a run: it trained the run, or it produces equal or different numbers."""
+    """How code relates to a run: it trained the run, or produces equal or different numbers."""
 
     TRAINED = "trained"
     EQUAL = "equal"

@@ -198,6 +198,6 @@ def _find_skip_reason(run: SweepRun, has_pending: Callable[[], bool]) -> str | N
 
 
 def _find_outdated(run: SweepRun) -> str | None:
-    """Return `outdated` if the current code produces different numbers than those of the run, or None."""
+    """Return `outdated` if the current code no longer reproduces the run, or None."""
     state = verify_in_subprocess(run.config, run.record).state
     return str(state) if state is CodeState.OUTDATED else None
