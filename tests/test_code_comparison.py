@@ -279,6 +279,7 @@ def test_report_names_outdated_runs_beside_verdicts(trained, monkeypatch, tmp_pa
     assert row["code"] == "outdated"
 
 
+@pytest.mark.slow
 def test_report_counts_runs_that_cannot_be_compared(trained, tmp_path):
     config, record = trained
     record.path(CODE_FILE).unlink()

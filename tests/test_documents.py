@@ -191,6 +191,7 @@ def test_paths_in_code_exist(document):
             assert word in sources, f"{document}: no file is called {word}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", MAKE_COMMANDS, ids=str)
 def test_make_commands_have_a_dry_run(command):
     if "TARGET" in command.words:

@@ -144,6 +144,7 @@ def list_targets():
     return re.findall(r"^([a-z-]+):.*## ", text, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_every_target_refuses_unknown_variables():
     for target in ["", *list_targets()]:
         completed = make("-n", *target.split(), "SEED=0", cwd=ROOT)

@@ -212,6 +212,7 @@ def test_landscape_covers_selected_networks_in_parts(overrides, expected, tmp_pa
     assert reasons <= {"not among landscape.depths", "not among landscape.seeds"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "experiment", sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 )

@@ -125,6 +125,7 @@ def test_each_setting_changes_no_byte_of_a_report(tmp_path, plain_report, prepar
     assert build_report(tmp_path, prepare(tmp_path)) == plain_report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["report", "power"])
 def test_notebooks_backend_does_not_break_a_command(script):
     completed = subprocess.run(

@@ -45,6 +45,7 @@ def test_exact_times_give_least_squares_and_student_bounds():
     assert fit.upper - fit.slope == pytest.approx(fit.slope - fit.lower, rel=1e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("every", "last"), [(1.0, 1e9), (40.0, 1e9), (40.0, 400.0), (10.0, 200.0)])
 def test_two_sided_bounds_cover_the_true_slope(every, last):
     inside = []

@@ -72,7 +72,9 @@ def test_transparent_palettes_and_greys_are_refused(tmp_path, name, mode):
 def test_images_of_several_frames_are_refused(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     Image.fromarray(GREY).save(path, save_all=True, append_images=[Image.fromarray(255 - GREY)])
-    with pytest.raises(ImageError, match=r"has 2 frames or pages, not one; save each as a separate image"):
+    with pytest.raises(
+        ImageError, match=r"has 2 frames or pages, not one; save each as a separate image"
+    ):
         read_rgb(path)
 
 

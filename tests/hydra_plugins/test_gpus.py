@@ -166,6 +166,7 @@ def test_gpus_are_not_counted_if_nothing_suggests_one(no_gpu_machine):
     assert list_visible_gpus("fake_library.crash") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["NoDevFiles", "-1"])
 def test_torch_itself_is_asked(monkeypatch, value):
     monkeypatch.setattr(_gpus, "_may_have_gpus", lambda: True)

@@ -105,6 +105,7 @@ def test_offline_the_first_check_refuses_the_sweep(job, requested, monkeypatch, 
         check(job(f"data={name}"))
 
 
+@pytest.mark.slow
 def test_finished_runs_need_no_data(job, requested, monkeypatch):
     monkeypatch.setattr(Record, "final_outcome", lambda _: State.DONE)
     monkeypatch.setattr(Record, "outcome", lambda _: State.DIVERGED)

@@ -40,6 +40,7 @@ def test_arguments_that_change_no_run_keep_the_name(overrides):
     assert compute_name("experiment=quick", *overrides) == "quick"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "name"),
     [
@@ -58,6 +59,7 @@ def test_part_or_variant_has_a_name_of_its_own(overrides, name):
     assert compute_name("experiment=quick", *overrides) == name
 
 
+@pytest.mark.slow
 def test_names_are_short_valid_and_distinct(tmp_path):
     small = ["model=plain", "model.depth=20", "seed=0"]
     variants = [

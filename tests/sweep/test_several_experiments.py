@@ -108,6 +108,7 @@ def test_swept_option_with_a_grid_of_its_own_is_refused(conf_with, group, other)
     assert len(expand_configs([f"{group}=mine"])) == 2
 
 
+@pytest.mark.slow
 def test_every_experiment_has_a_report_of_its_own(tmp_path, monkeypatch, capsys):
     grid = ["experiment=quick,shortcuts_digits", "seed=0", "model.depth=8"]
     arguments = [

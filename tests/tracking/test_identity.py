@@ -66,6 +66,7 @@ def test_different_report_names_have_different_ids(tmp_path):
         assert len(wandb_id.encode()) <= 200
 
 
+@pytest.mark.slow
 def test_report_of_any_name_arrives(server, tmp_path, caplog):
     """The server refuses what W&B refuses: see tests/support/wandb_server.py."""
     tables = {"published-imagenet-12": pd.DataFrame({"family": ["plain"]})}
