@@ -3,6 +3,7 @@
 import csv
 import json
 import socket
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,12 +12,19 @@ from analysis.evidence import describe_caveats
 from analysis.frame import load
 from analysis.report import build
 from degradation import code_comparison
-from degradation.code_comparison import MAX_ROUNDING_DIFFERENCE, compare, verify_trained_code
+from degradation.code_comparison import (
+    MAX_ROUNDING_DIFFERENCE,
+    UNDECIDED,
+    Comparison,
+    compare,
+    record_trained_code,
+    verify_trained_code,
+)
 from degradation.config import ConfigError
 from degradation.data import loaders
 from degradation.data.augment import Offsets, draw_offsets
 from degradation.models.blocks import Block
-from degradation.records.schema import CODE_FILE, METRICS_FILE, State
+from degradation.records.schema import CHECKPOINT_FILE, CODE_FILE, METRICS_FILE, State
 from degradation.records.trained_code import (
     CODE,
     ENVIRONMENT,
@@ -26,6 +34,8 @@ from degradation.records.trained_code import (
     Relation,
 )
 from degradation.run import RunFailed, train
+from degradation.sweep import code_states
+from degradation.sweep.code_states import verify_in_subprocess
 from degradation.sweep.jobs import describe_planned_run, locate_run
 from degradation.training import first_updates, trainer
 from tests.support.interruption import interrupt
@@ -120,7 +130,8 @@ def test_change_of_the_numbers_is_noticed(trained, change, monkeypatch):
     change(monkeypatch)
     code = verify_trained_code(*trained)
     assert code.state is CodeState.OUTDATED
-    assert "models/blocks.py" in code.describe_outdated()
+    assert "(changed: config/architecture.py, " in code.describe_outdated()
+    assert " more)" in code.describe_outdated()  # the other hash is of one file
 
 
 @pytest.mark.usefixtures("other_code")
@@ -162,7 +173,6 @@ def test_older_record_from_elsewhere_may_be_unverified(trained, monkeypatch):
     config, record = trained
     record.path(CODE_FILE).unlink()
     monkeypatch.setattr(socket, "gethostname", lambda: "another-host")
-    monkeypatch.setattr(code_comparison, "MAX_ROUNDING_DIFFERENCE", 1e9)
     decay_twice(monkeypatch)
     assert verify_trained_code(config, record).state is CodeState.UNVERIFIED
     assert not record.path(CODE_FILE).exists()
@@ -200,26 +210,136 @@ def test_grown_network_is_compared_without_its_parent(tiny, monkeypatch):
     assert numbers != first_updates.measure_first_updates(config, dataset, device)
 
 
-def test_rounding_of_another_machine_decides_nothing():
-    recorded = {"losses": [2.0, None]}
-    rounded = {"losses": [2.0 * (1 + MAX_ROUNDING_DIFFERENCE / 2), None]}
-    assert compare(recorded, recorded, is_same_machine=False) is Relation.EQUAL
-    assert compare(recorded, rounded, is_same_machine=False) is None
-    assert compare(recorded, rounded, is_same_machine=True) is Relation.DIFFERENT
+EQUAL, DIFFERENT_HERE = Comparison(Relation.EQUAL, True), Comparison(Relation.DIFFERENT, True)
+DIFFERENT_ELSEWHERE = Comparison(Relation.DIFFERENT, is_final=False)
+RECORDED = {"losses": [2.0, 1.9], "rates": [0.1], "evaluation": [40.0, None]}
 
 
-@pytest.mark.parametrize("computed", [[2.1, None], [2.0, 1.0], [2.0]])
-def test_large_difference_decides_on_any_machine(computed):
-    recorded = {"losses": [2.0, None]}
-    relation = compare(recorded, {"losses": computed}, is_same_machine=False)
-    assert relation is Relation.DIFFERENT
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, EQUAL),
+        ({"losses": [2.0 * (1 + MAX_ROUNDING_DIFFERENCE / 2), 1.9]}, UNDECIDED),
+        ({"losses": [2.0, 1.2]}, UNDECIDED),  # a deep plain network amplifies rounding
+        ({"evaluation": [43.0, 9.0]}, UNDECIDED),  # an image more of 250 is 0.4 points
+        ({"losses": [2.1, 1.9]}, DIFFERENT_ELSEWHERE),
+        ({"losses": [None, None]}, DIFFERENT_ELSEWHERE),
+        ({"rates": [0.2]}, DIFFERENT_ELSEWHERE),
+        ({"rates": [0.1, 0.01]}, DIFFERENT_ELSEWHERE),
+    ],
+)
+def test_rounding_of_another_machine_decides_nothing(changes, expected):
+    computed = RECORDED | changes
+    assert compare(RECORDED, computed, is_same_machine=False) == expected
+    here = compare(RECORDED, computed, is_same_machine=True)
+    assert here == (DIFFERENT_HERE if changes else EQUAL)
 
 
 def test_numbers_of_other_releases_are_compared_by_name():
     recorded = {"losses": [2.0], "removed": [1.0]}
     computed = {"losses": [2.0], "added": [3.0]}
-    assert compare(recorded, computed, is_same_machine=True) is Relation.EQUAL
-    assert compare({}, computed, is_same_machine=True) is None
+    assert compare(recorded, computed, is_same_machine=True) == EQUAL
+    assert compare({}, computed, is_same_machine=True) == UNDECIDED
+
+
+@pytest.mark.usefixtures("other_code")
+@pytest.mark.parametrize("change", [scale_residuals, reorder_draws])
+def test_difference_elsewhere_is_not_recorded(trained, change, monkeypatch):
+    """The machine that trained the run decides for itself."""
+    config, record = trained
+    (row,) = read_rows(record)
+    row[ENVIRONMENT]["processor"] = "another"
+    record.rewrite_rows(CODE_FILE, [row])
+    change(monkeypatch)
+    assert verify_trained_code(config, record).state is not CodeState.CURRENT
+    assert len(read_rows(record)) == 1
+
+
+@pytest.mark.usefixtures("other_code")
+def test_record_of_a_missing_device_is_undecided(trained, monkeypatch):
+    config, record = trained
+    (row,) = read_rows(record)
+    row[ENVIRONMENT]["device"] = "cuda: NVIDIA H100"
+    record.rewrite_rows(CODE_FILE, [row])
+    monkeypatch.delattr(code_comparison, "measure_first_updates")
+    assert verify_trained_code(config, record).state is CodeState.UNVERIFIED
+
+
+@pytest.mark.usefixtures("other_code")
+def test_code_that_raises_is_undecided(trained, monkeypatch):
+    def fail(self, activated):
+        raise KeyError(activated)
+
+    monkeypatch.setattr(Block, "apply_convolutions", fail)
+    assert verify_trained_code(*trained).state is CodeState.UNVERIFIED
+    assert train(trained[0]) is State.DONE
+
+
+@pytest.mark.usefixtures("other_code")
+def test_comparison_downloads_nothing(trained, monkeypatch):
+    config, record = trained
+    absent = SimpleNamespace(is_present=lambda: False)
+    monkeypatch.setattr(code_comparison, "find_file_set", lambda data: absent)
+    monkeypatch.delattr(code_comparison, "load_dataset")
+    assert verify_trained_code(config, record).state is CodeState.UNVERIFIED
+
+
+@pytest.mark.usefixtures("other_code")
+def test_shared_run_has_hashes_only(trained):
+    config, record = trained
+    record_trained_code(config, record, torch.device("cpu"), is_shared=True)
+    (row,) = read_rows(record)
+    assert NUMBERS not in row
+    assert verify_trained_code(config, record).state is CodeState.CURRENT
+
+
+def test_unusable_checkpoint_of_other_code_restarts(tiny, monkeypatch):
+    config = tiny()
+    interrupt(config, monkeypatch, 8)
+    record = locate_run(config).record
+    record.path(CHECKPOINT_FILE).write_bytes(b"corrupt")
+    give_other_hash(monkeypatch, "fedcba987654")
+    scale_residuals(monkeypatch)
+    assert train(config) is State.DONE
+    assert [row[RELATION] for row in read_rows(record)] == [Relation.TRAINED]
+
+
+@pytest.fixture
+def comparing_process(monkeypatch):
+    """Let the process that compares runs be a new one, which this test ends."""
+    monkeypatch.setattr(code_states, "_answers", {})
+    code_states._start_comparison.cache_clear()
+    yield
+    code_states._start_comparison().communicate()
+    code_states._start_comparison.cache_clear()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("other_code", "comparing_process")
+def test_dead_comparison_is_started_again(trained):
+    config, record = trained
+    code_states._start_comparison().kill()
+    code_states._start_comparison().wait()
+    assert verify_in_subprocess(config, record).state is CodeState.UNVERIFIED
+    code_states._answers.clear()
+    assert verify_in_subprocess(config, record).state is CodeState.CURRENT
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("comparing_process")
+def test_older_records_of_other_seeds_are_compared_too(tiny, monkeypatch):
+    """Each may have been trained by other code."""
+    configs = [tiny(f"seed={seed}") for seed in (0, 1)]
+    train(configs[0])
+    with monkeypatch.context() as changed:
+        scale_residuals(changed)
+        train(configs[1])
+    records = [locate_run(config).record for config in configs]
+    for record in records:
+        record.path(CODE_FILE).unlink()
+    pairs = zip(configs, records, strict=True)
+    states = [verify_in_subprocess(config, record).state for config, record in pairs]
+    assert states == [CodeState.CURRENT, CodeState.OUTDATED]
 
 
 def test_first_row_holds_numbers_and_where_they_are_from(trained):
@@ -238,7 +358,7 @@ def test_partial_run_of_other_code_does_not_resume(tiny, monkeypatch):
     give_other_hash(monkeypatch, "fedcba987654")
     with monkeypatch.context() as changed:
         scale_residuals(changed)
-        with pytest.raises(ConfigError, match=r"retrain_outdated: .*cannot resume; allowed: true"):
+        with pytest.raises(ConfigError, match=r"retrain_outdated: .*cannot be resumed; allowed: true"):
             train(config)
         assert train(tiny("retrain_outdated=true")) is State.DONE
     assert read_rows(record) != before

@@ -13,6 +13,7 @@ from degradation.checksums import Row
 from degradation.environment import describe_environment
 from degradation.records.record import Record
 from degradation.records.schema import ATTEMPTS_FILE, METRICS_FILE, PROBES_FILE, SECONDS
+from degradation.training.machine import name_device
 
 log = logging.getLogger(__name__)
 
@@ -43,19 +44,13 @@ def record_start(record: Record, device: torch.device, threads: int, processes: 
     row = {
         "attempt": number,
         "start": time.time(),
-        "device": _name_device(device),
+        "device": name_device(device),
         "threads": threads,
         "processes": processes,
         **describe_environment(),
     }
     record.append(ATTEMPTS_FILE, row)
     return number
-
-
-def _name_device(device: torch.device) -> str:
-    if device.type == "cuda":
-        return f"{device.type}: {torch.cuda.get_device_name(device)}"
-    return device.type
 
 
 def record_end(record: Record, end: Row, seconds: float) -> None:

@@ -8,23 +8,24 @@ Limit: the comparison misses changes that take effect only later in training and
 first updates nor the learning rates.
 """
 
+import json
 import logging
 import math
+import os
 import pickle
-import platform
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 import torch
 
 from degradation.checksums import Row
-from degradation.config import Config, evaluation_iterations
+from degradation.config import Config, ConfigError, evaluation_iterations
 from degradation.data.datasets import load_dataset
+from degradation.data.downloads import find_file_set
 from degradation.data.fingerprint import data_fingerprint
-from degradation.errors import UserError
 from degradation.metrics import ITERATION
 from degradation.records.record import Record
 from degradation.records.schema import ATTEMPTS_FILE, CODE_FILE, METRICS_FILE
@@ -34,7 +35,7 @@ from degradation.records.trained_code import (
     CodeState,
     Relation,
     TrainedCode,
-    append_comparison,
+    add_comparison,
     build_code_row,
     read_trained_code,
 )
@@ -42,6 +43,7 @@ from degradation.run_id import hashed_values
 from degradation.training.device import choose_device, make_reproducible
 from degradation.training.events import Metrics
 from degradation.training.first_updates import Numbers, measure_first_updates
+from degradation.training.machine import describe_machine, name_device
 from degradation.training.trainer import Trainer, fit
 
 log = logging.getLogger(__name__)
@@ -49,75 +51,145 @@ log = logging.getLogger(__name__)
 # The first evaluation of an earlier release's record is repeated if it came this early.
 MAX_REPEATED_ITERATIONS = 100
 # The same code gives slightly different numbers on another machine, so there a smaller relative
-# difference is no evidence of a change.
+# difference of the first loss, before any update, is no evidence of a change.
 MAX_ROUNDING_DIFFERENCE = 0.01
 
 
-def record_trained_code(config: Config, record: Record, device: torch.device) -> None:
-    """Write code.jsonl for a run whose training starts now, from scratch."""
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison has shown.
+
+    Attributes:
+        relation: how the current code relates to the run; None if nothing could be decided.
+        is_final: whether this holds on every machine, so that it may be recorded. That numbers
+            differ is final only on the machine that trained the run.
+    """
+
+    relation: Relation | None = None
+    is_final: bool = False
+
+
+UNDECIDED = Comparison()
+
+
+def record_trained_code(
+    config: Config, record: Record, device: torch.device, *, is_shared: bool
+) -> None:
+    """Write code.jsonl for a run whose training starts now, from scratch.
+
+    Args:
+        is_shared: several processes share the run, so its batches may be too large for one of them.
+            The first updates are then not measured, and only the hashes can show that the code is
+            the same.
+    """
     values = hashed_values(config, data_fingerprint(config.data))
     row = build_code_row(read_trained_code(record, values).hashes, Relation.TRAINED)
-    row[NUMBERS] = measure_first_updates(config, load_dataset(config.data), device)
-    row[ENVIRONMENT] = describe_machine(config, device)
+    if not is_shared:
+        try:
+            dataset = load_dataset(config.data)
+            row[NUMBERS] = measure_first_updates(config, dataset, device)
+            row[ENVIRONMENT] = describe_machine(device, config.threads)
+        except torch.OutOfMemoryError:
+            log.warning("%s: too little memory to measure its first updates", record.run_id)
     record.rewrite_rows(CODE_FILE, [row])
 
 
 def verify_trained_code(config: Config, record: Record) -> TrainedCode:
     """Return what is known about the code that trained a run, after comparing it in this process.
 
-    The result is recorded, so that each version of the code is compared once.
+    A final result is recorded, so that each version of the code is compared once.
     """
     values = hashed_values(config, data_fingerprint(config.data))
     trained = read_trained_code(record, values)
     if trained.state is not CodeState.UNVERIFIED:
         return trained
-    relation = compare_numbers(config, record, trained)
-    return trained if relation is None else append_comparison(record, trained, relation)
+    comparison = compare_numbers(config, record, trained)
+    if comparison.relation is None:
+        return trained
+    return add_comparison(record, trained, comparison.relation, write=comparison.is_final)
 
 
-def compare_numbers(config: Config, record: Record, trained: TrainedCode) -> Relation | None:
+def compare_numbers(config: Config, record: Record, trained: TrainedCode) -> Comparison:
     """Compute the first numbers of a run with the current code, and compare them with its record.
 
-    Returns None if nothing can be decided: the record does not hold the numbers, or they were
-    computed on another machine and differ by no more than rounding can explain.
-
-    Raises ConfigError, DataError and RecordError.
+    Nothing can be decided if the record does not hold the numbers, if they are from another type of
+    device or differ by no more than rounding can explain, or if this machine lacks the data or
+    cannot run the code. Nothing is downloaded.
     """
-    device = choose_device(config.device)
+    files = find_file_set(config.data)
+    if files is not None and not files.is_present():
+        return UNDECIDED
+    try:
+        row = trained.trained_row
+        if row is not None:
+            return _compare_first_updates(config, row)
+        return _compare_first_evaluation(config, record)
+    except Exception as error:  # changed code may raise anything
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        log.warning("%s: cannot be compared with the current code (%s)", record.run_id, reason)
+        return UNDECIDED
+
+
+def _compare_first_updates(config: Config, row: Row) -> Comparison:
+    """Repeat the first updates as the record describes them, if it holds their numbers."""
+    recorded, environment = row.get(NUMBERS), row.get(ENVIRONMENT, {})
+    if recorded is None:
+        return UNDECIDED
+    device = _find_device(str(environment.get("device", "")))
+    if device is None:
+        return UNDECIDED
+    threads = environment.get("threads", config.threads)
+    make_reproducible(threads)
+    numbers = measure_first_updates(config, load_dataset(config.data), device)
     make_reproducible(config.threads)
-    present = describe_machine(config, device)
-    row = trained.trained_row
-    if row is not None:
-        recorded, environment = row.get(NUMBERS, {}), row.get(ENVIRONMENT, {})
-        numbers = measure_first_updates(config, load_dataset(config.data), device)
-        return compare(recorded, numbers, is_same_machine=environment == present)
+    is_same_machine = environment == describe_machine(device, threads)
+    return compare(recorded, numbers, is_same_machine=is_same_machine)
+
+
+def _compare_first_evaluation(config: Config, record: Record) -> Comparison:
+    """Repeat the first evaluation of a record of an earlier release, if it came early."""
     first = _find_early_evaluation(config, record)
-    if first is None:
-        return None
+    starts = [row for row in record.valid_rows(ATTEMPTS_FILE) if "start" in row]
+    if first is None or not starts:
+        return UNDECIDED
+    device = _find_device(str(starts[0].get("device", "")))
+    if device is None:
+        return UNDECIDED
+    make_reproducible(config.threads)
     repeated = _repeat_first_evaluation(config, device)
-    return compare(
-        _to_numbers(first),
-        _to_numbers(repeated),
-        is_same_machine=_was_trained_here(config, record, device),
-    )
+    is_same_machine = all(_was_made_here(start, config, device) for start in starts)
+    return compare(_to_numbers(first), _to_numbers(repeated), is_same_machine=is_same_machine)
 
 
-def compare(recorded: Numbers, computed: Numbers, *, is_same_machine: bool) -> Relation | None:
-    """Compare recorded numbers with those that the current code computes; None: undecided.
+def _find_device(recorded: str) -> torch.device | None:
+    """Return this machine's device of the type that a record names, or None if there is none."""
+    try:
+        return choose_device(recorded.partition(":")[0])
+    except ConfigError:
+        return None
 
-    On the same machine, the same code gives the same bits. On another one, a small difference may
-    be rounding, so it decides nothing. Only numbers that both have are compared, since another
-    release may have measured more or fewer.
+
+def compare(recorded: Numbers, computed: Numbers, *, is_same_machine: bool) -> Comparison:
+    """Compare recorded numbers with those that the current code computes.
+
+    On the same machine, the same code gives the same bits. On another one, rounding may differ, and
+    deep plain networks amplify it, so only the learning rates and the first loss count there. Only
+    numbers that both have are compared, since another release may have measured more or fewer.
     """
     names = recorded.keys() & computed.keys()
     if not names:
-        return None
+        return UNDECIDED
     if all(recorded[name] == computed[name] for name in names):
-        return Relation.EQUAL
-    difference = max(_largest_difference(recorded[name], computed[name]) for name in names)
-    if is_same_machine or difference > MAX_ROUNDING_DIFFERENCE:
-        return Relation.DIFFERENT
-    return None
+        return Comparison(Relation.EQUAL, is_final=True)
+    if is_same_machine:
+        return Comparison(Relation.DIFFERENT, is_final=True)
+    differences = [0.0]
+    if "rates" in names:
+        differences.append(_largest_difference(recorded["rates"], computed["rates"]))
+    if "losses" in names:
+        differences.append(_largest_difference(recorded["losses"][:1], computed["losses"][:1]))
+    is_different = max(differences) > MAX_ROUNDING_DIFFERENCE
+    return Comparison(Relation.DIFFERENT) if is_different else UNDECIDED
 
 
 def _largest_difference(before: Sequence[float | None], after: Sequence[float | None]) -> float:
@@ -132,30 +204,6 @@ def _relative_difference(before: float | None, after: float | None) -> float:
         return 0.0 if before is after else math.inf
     largest = max(abs(before), abs(after))
     return abs(before - after) / largest if largest else 0.0
-
-
-def describe_machine(config: Config, device: torch.device) -> Row:
-    """Return what rounding depends on: the device, the number of threads and the libraries."""
-    is_gpu = device.type == "cuda"
-    return {
-        "device": torch.cuda.get_device_name(device) if is_gpu else device.type,
-        "processor": "" if is_gpu else _name_processor(),
-        "threads": config.threads,
-        "torch": torch.__version__,
-    }
-
-
-def _name_processor() -> str:
-    """Return the model of the CPU, or its architecture where the system does not name the model."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        key, _, value = line.partition(":")
-        if key.strip() == "model name":
-            return value.strip()
-    return platform.processor() or platform.machine()
 
 
 def _find_early_evaluation(config: Config, record: Record) -> Row | None:
@@ -183,41 +231,35 @@ def _to_numbers(row: Row) -> Numbers:
     return {name: [value] for name, value in row.items()}
 
 
-def _was_trained_here(config: Config, record: Record, device: torch.device) -> bool:
-    """Return whether all attempts at a run were made on this machine, with the same libraries."""
-    starts = [row for row in record.valid_rows(ATTEMPTS_FILE) if "start" in row]
-    return bool(starts) and all(_is_here(start, config, device) for start in starts)
-
-
-def _is_here(start: Row, config: Config, device: torch.device) -> bool:
-    versions = start.get("versions", {})
-    return (
+def _was_made_here(start: Row, config: Config, device: torch.device) -> bool:
+    """Return whether an attempt was made on this machine, alone and with the same libraries."""
+    return bool(
         start.get("host") == socket.gethostname()
-        and str(start.get("device", "")).startswith(device.type)
+        and start.get("device") == name_device(device)
         and start.get("threads", config.threads) == config.threads
-        and versions.get("torch") == version("torch")
+        and start.get("processes", 1) == 1
+        and start.get("versions", {}).get("torch") == version("torch")
     )
 
 
 def main() -> None:
-    """Compare the runs whose pickled (Config, Record) arrive on stdin; print one result per line.
+    """Compare the runs whose pickled (Config, Record) arrive on stdin; print a line for each.
 
-    `degradation.sweep.code_states` starts this in a separate process, so that the process that
-    starts a sweep need not import torch.
+    A line is JSON: the run's id, the relation and whether it is final. `sweep.code_states` starts
+    this in a separate process, so that the process that starts a sweep need not import torch.
     """
+    # What a user's code prints must not be taken for an answer.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     while True:
         try:
             config, record = pickle.load(sys.stdin.buffer)
         except (EOFError, KeyboardInterrupt):
             return
         values = hashed_values(config, data_fingerprint(config.data))
-        try:
-            relation = compare_numbers(config, record, read_trained_code(record, values))
-        except (UserError, OSError) as error:
-            # a machine that cannot run the configuration cannot compare it either
-            log.warning("%s: cannot be compared: %s", record.run_id, error)
-            relation = None
-        print(relation or "", flush=True)
+        comparison = compare_numbers(config, record, read_trained_code(record, values))
+        answer = {"run_id": record.run_id, **asdict(comparison)}
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,11 @@ from degradation.records.trained_code import CodeState
 log = logging.getLogger(__name__)
 
 
+def is_outdated(config: Config, record: Record) -> bool:
+    """Return whether the current code no longer reproduces the numbers of a run."""
+    return verify_trained_code(config, record).state is CodeState.OUTDATED
+
+
 def discard_if_outdated(config: Config, record: Record) -> bool:
     """Discard the result of an outdated run if `retrain_outdated` is true.
 
@@ -29,17 +34,15 @@ def discard_if_outdated(config: Config, record: Record) -> bool:
     return True
 
 
-def discard_outdated_checkpoint(config: Config, record: Record) -> None:
+def discard_outdated_checkpoint(config: Config, record: Record) -> bool:
     """Check that a partial run was started by code that produces the same numbers.
 
-    If `retrain_outdated` is true, an outdated checkpoint is deleted instead.
+    If `retrain_outdated` is true, an outdated checkpoint is deleted instead. Returns whether it
+    was.
 
     Raises:
         ConfigError: the run was started by code that produces different numbers.
     """
-    checkpoint = record.path(CHECKPOINT_FILE)
-    if not checkpoint.exists():
-        return
     trained = verify_trained_code(config, record)
     if trained.state is CodeState.UNVERIFIED:
         log.warning(
@@ -48,15 +51,16 @@ def discard_outdated_checkpoint(config: Config, record: Record) -> None:
             record.run_id,
         )
     if trained.state is not CodeState.OUTDATED:
-        return
+        return False
     problem = f"{record.run_id}: {trained.describe_outdated()}"
     if not config.retrain_outdated:
         raise ConfigError(
-            f"retrain_outdated: {problem} and cannot resume; allowed: true, to train it from"
-            " scratch, or the code that began it"
+            f"retrain_outdated: {problem} and cannot be resumed; allowed: true, to train it from"
+            " scratch, or check out the code that started it"
         )
     log.warning("%s; training restarts from scratch", problem)
-    checkpoint.unlink()
+    record.path(CHECKPOINT_FILE).unlink()
+    return True
 
 
 def check_parent(config: Config, record: Record) -> None:

@@ -73,10 +73,12 @@ def train_and_record(
         log.warning("%s: %s; retraining the run", record.run_id, mismatch)
         record.discard_manifest()
 
-    discard_outdated_checkpoint(config, record)
-    trainer, resume_state = resume(config, record, partial(Trainer, config, dataset, device))
+    build_trainer = partial(Trainer, config, dataset, device)
+    trainer, resume_state = resume(config, record, build_trainer)
+    if trainer.iteration > 0 and discard_outdated_checkpoint(config, record):
+        trainer, resume_state = resume(config, record, build_trainer)
     if trainer.iteration == 0:
-        record_trained_code(config, record, device)
+        record_trained_code(config, record, device, is_shared=not group.is_single)
         _start_from_parent(config, trainer)
     group.send_state(trainer.state())
     trainer.join(group)

@@ -23,7 +23,7 @@ from degradation.data.datasets import load_dataset
 from degradation.data.errors import DataError
 from degradation.environment import InstallationError, check_installation
 from degradation.errors import UserError
-from degradation.outdated_runs import discard_if_outdated
+from degradation.outdated_runs import discard_if_outdated, is_outdated
 from degradation.progress import notify
 from degradation.recorded_training import train_and_record
 from degradation.records.locks import NO_TIMEOUT
@@ -121,8 +121,10 @@ def _find_outcome(record: Record) -> State | None:
 
 
 def _needs_parent(config: Config, record: Record) -> bool:
-    """Return whether a constructed network may have to be grown from its parent."""
-    return config.retrain_outdated or record.outcome(verify_contents=True) is None
+    """Return whether a constructed network has to be grown from its parent."""
+    if record.outcome(verify_contents=True) is None:
+        return True
+    return config.retrain_outdated and is_outdated(config, record)
 
 
 def run_worker(config: Config, group: WorkerGroup) -> None:

@@ -54,6 +54,11 @@ class FileSet:
         """
         return dict(self._fetch_file(file) for file in self.files)
 
+    def is_present(self) -> bool:
+        """Return whether every file exists, so that nothing has to be downloaded."""
+        folders = (self.root, *self.other_folders)
+        return all(any((folder / file.name).exists() for folder in folders) for file in self.files)
+
     def _fetch_file(self, file: PublishedFile) -> tuple[Path, bytes]:
         for folder in (self.root, *self.other_folders):
             path = folder / file.name

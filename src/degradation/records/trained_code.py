@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 # The first row also holds the numbers of the first updates, and where they were computed.
 CODE, FILES, RELATION, NUMBERS, ENVIRONMENT = "code", "files", "relation", "numbers", "environment"
 
+NAMED_FILES = 5  # how many changed files a message names
+
 
 class Relation(StrEnum):
     """How code relates to a run: it trained the run, or produces equal or different numbers."""
@@ -85,7 +87,10 @@ class TrainedCode:
         row = self.trained_row
         if row is None:
             return "the changed files are unknown"
-        return f"changed: {', '.join(list_changed_files(row[FILES], self.hashes))}"
+        files = list_changed_files(row[FILES], self.hashes)
+        rest = len(files) - NAMED_FILES
+        more = f" and {rest} more" if rest > 0 else ""
+        return f"changed: {', '.join(files[:NAMED_FILES])}{more}"
 
     def describe_outdated(self) -> str:
         """Return why a run is outdated, as the end of a sentence about it."""
@@ -110,17 +115,23 @@ def build_code_row(hashes: CodeHashes, relation: Relation) -> Row:
     return {CODE: combine_hashes(hashes), FILES: hashes, RELATION: str(relation)}
 
 
-def append_comparison(record: Record, trained: TrainedCode, relation: Relation) -> TrainedCode:
-    """Append to code.jsonl how the current code relates to the run, and return the result.
+def add_comparison(
+    record: Record, trained: TrainedCode, relation: Relation, *, write: bool
+) -> TrainedCode:
+    """Add how the current code relates to a run, and return all that is known.
 
-    The record may be read-only; then the comparison has to be repeated the next time.
+    Args:
+        write: append it to code.jsonl. If the record is read-only, the comparison has to be
+            repeated the next time.
     """
     row = build_code_row(trained.hashes, relation)
-    try:
-        with record.lock_file(CODE_FILE):
-            record.append(CODE_FILE, row)
-    except OSError as error:
-        log.warning("%s: %s cannot be written (%s)", record.run_id, CODE_FILE, error.strerror)
+    if write:
+        try:
+            with record.lock_file(CODE_FILE):
+                record.append(CODE_FILE, row)
+        except OSError as error:
+            problem = error.strerror
+            log.warning("%s: %s cannot be written (%s)", record.run_id, CODE_FILE, problem)
     return TrainedCode(trained.hashes, [*trained.rows, row])
 
 

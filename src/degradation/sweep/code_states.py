@@ -20,13 +20,14 @@ from degradation.records.trained_code import (
     CodeState,
     Relation,
     TrainedCode,
-    append_comparison,
+    add_comparison,
     read_trained_code,
 )
 from degradation.run_id import hashed_values
 
-# network and code that trained it -> the relation of the current code
-_relations: dict[str, Relation] = {}
+# (relation, whether it may be recorded) by the network and the code that trained it
+Answer = tuple[Relation | None, bool]
+_answers: dict[str, Answer] = {}
 
 
 def verify_in_subprocess(config: Config, record: Record) -> TrainedCode:
@@ -39,24 +40,35 @@ def verify_in_subprocess(config: Config, record: Record) -> TrainedCode:
     if trained.state is not CodeState.UNVERIFIED:
         return trained
     row = trained.trained_row
-    trained_code = None if row is None else row[CODE]
-    network = json.dumps([trained_code, values | {"seed": None}], sort_keys=True)
-    relation = _relations.get(network) or _compare(config, record)
+    # Nothing shows whether records of an earlier release were trained by the same code.
+    trained_by = record.run_id if row is None else row[CODE]
+    network = json.dumps([trained_by, values | {"seed": None}], sort_keys=True)
+    if network not in _answers:
+        _answers[network] = _ask(config, record)
+    relation, is_final = _answers[network]
     if relation is None:
         return trained
-    _relations[network] = relation
-    return append_comparison(record, trained, relation)
+    return add_comparison(record, trained, relation, write=is_final)
 
 
-def _compare(config: Config, record: Record) -> Relation | None:
-    """Compare the run's first numbers, or return None if that is impossible on this machine."""
+def _ask(config: Config, record: Record) -> Answer:
+    """Compare the run's first numbers in the other process; (None, False) if it cannot."""
     process = _start_comparison()
     assert process.stdin is not None
     assert process.stdout is not None
-    pickle.dump((config, Record(record.root, record.run_id)), process.stdin)
-    process.stdin.flush()
-    answer = process.stdout.readline().decode().strip()
-    return Relation(answer) if answer in (Relation.EQUAL, Relation.DIFFERENT) else None
+    try:
+        pickle.dump((config, Record(record.root, record.run_id)), process.stdin)
+        process.stdin.flush()
+        answer = json.loads(process.stdout.readline())
+    except (OSError, ValueError):  # it has died, for example for lack of memory
+        _start_comparison.cache_clear()
+        return None, False
+    if config.device != "cpu":
+        # A GPU's memory is for the jobs that follow.
+        process.communicate()
+        _start_comparison.cache_clear()
+    relation = answer["relation"]
+    return (None if relation is None else Relation(relation)), answer["is_final"]
 
 
 @cache

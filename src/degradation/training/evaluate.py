@@ -109,16 +109,22 @@ def compute_logits(network: nn.Module, images: Tensor, precision: Precision) -> 
 
 
 @contextmanager
-def eval_batchnorm(network: nn.Module, config: Config, loader: Loader) -> Iterator[None]:
+def eval_batchnorm(
+    network: nn.Module, config: Config, loader: Loader, sample: int | None = None
+) -> Iterator[None]:
     """Within this context, BN has the statistics for evaluation.
 
     These are its moving averages (`model.bn_statistics: moving`), or the exact statistics over the
     training images (`exact`).
+
+    Args:
+        sample: use only so many training images for exact statistics, spread evenly over all.
     """
     if config.model.bn_statistics == "moving":
         yield
         return
-    batches = (images for images, _ in loader.shuffled_batches())
+    chosen = loader.shuffled_batches() if sample is None else loader.sample_batches("train", sample)
+    batches = (images for images, _ in chosen)
     forward = partial(compute_logits, network, precision=config.precision)
     with exact_statistics(network, batches, forward):
         yield

@@ -99,7 +99,7 @@ def _evaluate_samples(trainer: Trainer) -> list[float]:
         loader.sample_batches("test", EVALUATED_IMAGES),
     ]
     values = []
-    with eval_batchnorm(trainer.network, trainer.config, loader):
+    with eval_batchnorm(trainer.network, trainer.config, loader, EVALUATED_IMAGES):
         for batches in samples:
             counts = evaluate(trainer.network, batches, trainer.config.precision)
             values += [counts.error, counts.loss]
