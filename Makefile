@@ -16,17 +16,18 @@ EACH ?= 20
 COUNT ?= 300
 ONLY ?=
 
-# What a command line may set. Another name is refused, since make would ignore it.
+# What a command line may set. A name that was meant for one of these, for a key of conf/ or for the
+# environment of the runs is refused, since make would ignore it; others (V=1) do no harm.
 VARIABLES := EXPERIMENT SEEDS DEPTHS ARGS LAUNCHER TORCH_INDEX PYTHON EACH COUNT ONLY
-UNKNOWN := $(strip $(foreach name,$(filter-out $(VARIABLES) SHELL MAKEFLAGS -%,$(.VARIABLES)),\
+OTHERS := $(strip $(foreach name,$(filter-out $(VARIABLES) SHELL MAKEFLAGS -%,$(.VARIABLES)),\
 	$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
-NEAREST := import difflib, sys; name, *known = sys.argv[1:]; \
-	close = difflib.get_close_matches(name.upper(), known, n=1); \
-	print(f"{name} (did you mean {close[0]}?)" if close else name)
-ifneq ($(UNKNOWN),)
-$(error $(or $(foreach name,$(UNKNOWN),$(shell $(PYTHON) -c '$(NEAREST)' '$(name)' $(VARIABLES)))\
-	,$(UNKNOWN)): no such variable; allowed: $(VARIABLES); a key of conf/ goes into \
+ifneq ($(OTHERS),)
+MISTAKES := $(shell $(PYTHON) src/degradation/make_variables.py '$(VARIABLES)' \
+	$(foreach name,$(OTHERS),'$(name)') 2> /dev/null || echo '$(OTHERS)')
+ifneq ($(MISTAKES),)
+$(error $(MISTAKES): no such variable; allowed: $(VARIABLES); a key of conf/ goes into \
 	ARGS="key=value", and an environment variable before the word make)
+endif
 endif
 
 VENV := .venv
@@ -43,26 +44,46 @@ run_scripts = worst=0; $(foreach script,$(1),$(RUN) experiments/$(script).py $(O
 	status=$$?; test $$status -le $$worst || worst=$$status; \
 	test $$status -eq 0 || test $$status -eq 3 || exit $$status;) exit $$worst
 
-# Why .venv cannot run this folder's code: it was interrupted, moved or copied, its Python is gone.
-# Asked again by every target that uses it.
-ifneq ($(filter-out help clean,$(MAKECMDGOALS)),)
-FAULT := $(shell test -e $(VENV) || test -L $(VENV) || exit 0; \
-	$(RUN) -I src/degradation/venv_check.py 2> /dev/null || echo "its Python does not start")
-endif
-# The faulty .venv, until the new one is complete: its Python may only want a module to be loaded.
+# Why .venv cannot run this folder's code: it was interrupted, moved or copied. Asked again by every
+# target that uses it. An error of the check itself is printed, and is no reason to rebuild.
+CHECK_VENV := -I src/degradation/venv_check.py
+NO_START := its Python does not start
+# The faulty .venv, until the new one is complete
 OLD := $(VENV)-old
+PINS := pyproject.toml constraints.txt
+GOALS := $(filter-out help clean,$(MAKECMDGOALS))
+ifneq ($(GOALS),)
+FAULT := $(shell test -e $(VENV) || test -L $(VENV) || exit 0; \
+	if $(RUN) -I -c '' 2> /dev/null; then $(RUN) $(CHECK_VENV) $(VENV); else echo '$(NO_START)'; fi)
+# Whether .venv-old is complete and works (again), and .venv is not: the rebuild failed
+KEPT := $(shell test -e $(OLD)/.installed || exit 0; \
+	$(if $(FAULT),true,! test -e $(INSTALLED)) || exit 0; \
+	fault=$$($(OLD)/bin/python $(CHECK_VENV) $(OLD) 2> /dev/null) && test -z "$$fault" && echo yes)
+endif
+# A Python that comes from a module does not start in another shell, although jobs may run from .venv
+ifeq ($(FAULT)$(KEPT)$(filter setup,$(GOALS)),$(NO_START))
+HOME_OF_PYTHON := $(shell sed -n 's/^home = //p' $(VENV)/pyvenv.cfg 2> /dev/null)
+$(error $(VENV): $(FAULT); load the module that provides \
+	$(or $(HOME_OF_PYTHON),it), or run `make setup`, which rebuilds $(VENV))
+endif
 # The package index of torch, which a rebuilt .venv needs again
 INDEX_FILE := $(VENV)/.torch-index
 INDEX := $(or $(TORCH_INDEX),\
 	$(shell cat $(INDEX_FILE) $(OLD)/.torch-index 2> /dev/null | head -n 1))
+OTHER_TORCH := $(if $(TORCH_INDEX),$(filter setup,$(GOALS)))
+# Whether .venv-old, once moved back, is all that is wanted
+NEWER_PINS := $(if $(KEPT),$(shell find -L $(PINS) -newer $(OLD)/.installed))
+UP_TO_DATE := $(if $(OTHER_TORCH)$(NEWER_PINS),,$(KEPT))
 CHECK_TORCH := from degradation.cli import run_script; \
 	from degradation.environment import check_installation; run_script(check_installation)
 
 # .venv holds all packages; a folder of the shell's PYTHONPATH could hold other ones of their names.
 unexport PYTHONPATH PYTHONHOME
 
+# Also with -j: a report that is made together with runs follows them.
+.NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup other-torch faulty-venv data reproduce explain status report sync pull plan
+.PHONY: help setup always data reproduce explain status report sync pull plan
 .PHONY: census power test test-slow test-cluster growth faults mutants check bench clean
 
 help: ## List the targets
@@ -70,19 +91,21 @@ help: ## List the targets
 		"[ARGS=\"key=value ...\"]"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(if $(TORCH_INDEX),other-torch) $(INSTALLED) ## Create .venv with the pinned packages
+setup: $(INSTALLED) ## Create .venv with the pinned packages
 
-other-torch:
-	@$(if $(FAULT),,test ! -x $(RUN) || $(RUN) -m pip uninstall --quiet --yes torch torchvision)
-	@rm -f $(INSTALLED)
+always:
 
-faulty-venv:
-
-$(INSTALLED): pyproject.toml constraints.txt $(if $(FAULT),faulty-venv)
+$(INSTALLED): $(PINS) $(if $(FAULT)$(OTHER_TORCH),always)
+	@$(if $(KEPT),echo '$(VENV): $(subst ','\'',$(or $(FAULT),it is incomplete)); \
+		$(OLD) works and is moved back' && rm -rf $(VENV) && mv $(OLD) $(VENV))
+ifeq ($(UP_TO_DATE),)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "PYTHON: $(PYTHON) is not allowed; allowed: Python 3.11 to 3.13"; exit 1; }
-	@$(if $(FAULT),echo '$(VENV): $(subst ','\'',$(FAULT)); it is rebuilt' && \
-		if test -e $(OLD) || test -L $(OLD); then rm -rf $(VENV); else mv $(VENV) $(OLD); fi)
+	@$(if $(KEPT),,$(if $(FAULT),echo '$(VENV): $(subst ','\'',$(FAULT)); it is rebuilt' && \
+		if test -e $@ || ! { test -e $(OLD) || test -L $(OLD); }; \
+		then rm -rf $(OLD) && mv $(VENV) $(OLD); else rm -rf $(VENV); fi))
+	@$(if $(OTHER_TORCH),rm -f $@; \
+		test ! -x $(RUN) || $(RUN) -m pip uninstall --quiet --yes torch torchvision)
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV); torch is large, so this can take some minutes"
 	@$(if $(INDEX),echo "$(INDEX)" > $(INDEX_FILE); $(RUN) -m pip install --quiet \
@@ -91,6 +114,7 @@ $(INSTALLED): pyproject.toml constraints.txt $(if $(FAULT),faulty-venv)
 	@$(RUN) -c '$(CHECK_TORCH)'
 	@touch $@
 	@rm -rf $(OLD)
+endif
 
 reproduce: $(INSTALLED) ## Train the unfinished runs, then write the report
 	@$(call run_scripts,train report)

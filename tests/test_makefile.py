@@ -127,6 +127,9 @@ def test_report_follows_a_sweep_with_failed_runs(clone):
         ("TORCH_INDX=x", "TORCH_INDX (did you mean TORCH_INDEX?)"),
         ("optim.lr=0.1", "optim.lr"),
         ("CUDA_VISIBLE_DEVICES=0", "CUDA_VISIBLE_DEVICES"),
+        ("OMP_NUM_THREADS=1", "OMP_NUM_THREADS"),
+        ("device=cuda", "device"),
+        ("LR=0.1", "LR"),
         ("RUN=echo", "RUN"),
     ],
 )
@@ -137,6 +140,35 @@ def test_unknown_make_variable_is_refused(assignment, suggestion):
     assert completed.stderr.count("\n") == 1
     assert re.search(rf"\*\*\* {re.escape(suggestion)}: no such variable; ", completed.stderr)
     assert "allowed: EXPERIMENT SEEDS DEPTHS ARGS " in completed.stderr
+
+
+@pytest.mark.parametrize(
+    "assignments",
+    [
+        ["V=1", "VERBOSE=1", "O=build", "D=1", "PREFIX=/usr", "prefix=/usr", "DESTDIR=/tmp"],
+        ["CC=gcc", "CXX=g++", "AR=ar", "AS=as", "CFLAGS=-O2", "ARFLAGS=rv", "ARCH=x86_64"],
+    ],
+)
+def test_variable_of_no_meaning_here_is_ignored(assignments):
+    completed = make("-n", "status", *assignments, cwd=ROOT)
+    assert completed.returncode == 0, completed.stderr
+    assert completed.stdout == make("-n", "status", cwd=ROOT).stdout
+
+
+@pytest.mark.parametrize(
+    ("assignment", "status"), [("V=1", 0), ("CROSS_COMPILE=x", 0), ("SEED=0", 2), ("LR=1", 2)]
+)
+def test_variables_of_an_outer_make_follow_the_same_rule(tmp_path, assignment, status):
+    (tmp_path / "Makefile").write_text(f"all:\n\t@$(MAKE) -C '{ROOT}' help\n")
+    completed = make(assignment, cwd=tmp_path)
+    assert completed.returncode == status, completed.stderr
+    assert ("no such variable" in completed.stderr) == (status == 2)
+
+
+def test_unknown_variables_are_refused_without_a_python():
+    completed = make("help", "SEED=0", "V=1", "PYTHON=/nonexistent/python3", cwd=ROOT)
+    assert completed.returncode == 2
+    assert "SEED" in completed.stderr
 
 
 def list_targets():

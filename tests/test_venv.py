@@ -1,5 +1,6 @@
-"""`make` finds a .venv that cannot run its folder's code, says so in one line and rebuilds it."""
+"""`make` finds a .venv that cannot run its folder's code, says so in one line and repairs it."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -68,15 +69,37 @@ def clone(tmp_path):
     return copy_sources(tmp_path / "clone")
 
 
+def make_complete(folder):
+    """Make .venv a program that runs the Python of the tests with the code of the folder."""
+    runner = (
+        "import runpy, sys\n"
+        f"sys.path[:0] = [{str(folder / 'src')!r}, {str(folder)!r}]\n"
+        "del sys.argv[0]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    (folder / "runner.py").write_text(runner)
+    program = folder / ".venv/bin/python"
+    program.parent.mkdir(parents=True)
+    program.write_text(
+        f"""#!/bin/sh
+if [ "$1" = -I ]; then shift; fi
+if [ "$1" = -c ]; then exit 0; fi
+exec "{sys.executable}" -I "{folder / "runner.py"}" "$@"
+"""
+    )
+    program.chmod(0o755)
+    (folder / ".venv/.installed").touch()
+
+
 def find_code(folder):
     command = [".venv/bin/python", "-I", "-c", "import degradation; print(degradation.__file__)"]
     completed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     return Path(completed.stdout.strip())
 
 
-def assert_rebuilt(folder, python, fault):
+def assert_rebuilt(folder, python, fault, targets=("status", "check")):
     """Expect one line about the fault, an environment of this folder, and then no more to do."""
-    for target in ("status", "check"):
+    for target in targets:
         planned = make("-n", target, f"PYTHON={python}", cwd=folder).stdout
         assert f".venv: {fault}; it is rebuilt" in planned
     lines = set_up(folder, python)
@@ -118,22 +141,84 @@ def make_a_dangling_link(venv):
     venv.symlink_to("/nonexistent/.venv")
 
 
-HALF_MADE = [
-    (make_without_pip, "it has no pip"),
-    (make_with_half_a_pip, "its pip does not start"),
-    (make_without_interpreter, "its Python does not start"),
-    (make_with_a_missing_interpreter, "its Python does not start"),
-    (make_a_dangling_link, "its Python does not start"),
-]
-
-
 @pytest.mark.parametrize(
     ("make_half", "fault"),
-    [HALF_MADE[0], *(pytest.param(*case, marks=pytest.mark.slow) for case in HALF_MADE[1:])],
+    [
+        (make_without_pip, "it has no pip"),
+        pytest.param(make_with_half_a_pip, "its pip does not start", marks=pytest.mark.slow),
+    ],
 )
 def test_half_made_environment_is_rebuilt(clone, python, make_half, fault):
     make_half(clone / ".venv")
     assert_rebuilt(clone, python, fault)
+
+
+NOT_STARTING = [make_a_dangling_link, make_without_interpreter, make_with_a_missing_interpreter]
+
+
+@pytest.mark.parametrize("make_faulty", NOT_STARTING[:2])
+def test_only_setup_rebuilds_what_does_not_start(clone, make_faulty):
+    """It may be another shell's: jobs can run from it."""
+    make_faulty(clone / ".venv")
+    before = sorted(clone.rglob("*"))
+    for target in ("status", "reproduce"):
+        completed = make(target, cwd=clone)
+        assert completed.returncode == 2
+        assert completed.stdout == ""
+        (line,) = completed.stderr.splitlines()
+        assert "*** .venv: its Python does not start; load the module that provides it" in line
+        assert "or run `make setup`, which rebuilds .venv" in line
+    assert sorted(clone.rglob("*")) == before
+    planned = make("-n", "setup", cwd=clone).stdout
+    assert ".venv: its Python does not start; it is rebuilt" in planned
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make_faulty", NOT_STARTING)
+def test_setup_rebuilds_what_does_not_start(clone, python, make_faulty):
+    make_faulty(clone / ".venv")
+    assert_rebuilt(clone, python, "its Python does not start", targets=["setup"])
+
+
+def test_message_names_the_python_that_does_not_start(clone):
+    make_without_interpreter(clone / ".venv")
+    (clone / ".venv/pyvenv.cfg").write_text("home = /apps/python/3.11/bin\nversion = 3.11.4\n")
+    completed = make("status", cwd=clone)
+    assert "load the module that provides /apps/python/3.11/bin, or run" in completed.stderr
+
+
+def break_environment_module(clone):
+    (clone / "src/degradation/environment.py").write_text("def find_broken_library(:")
+
+
+def break_check(clone):
+    with (clone / "src/degradation/venv_check.py").open("a") as file:
+        file.write("def (")
+
+
+def break_record_of_torch(clone):
+    module = "def find_broken_library(package): return int('sha256')"
+    (clone / "src/degradation/environment.py").write_text(module)
+
+
+@pytest.mark.parametrize(
+    ("break_file", "message"),
+    [
+        (break_environment_module, "SyntaxError: invalid syntax (environment.py, line 1)"),
+        (break_record_of_torch, "ValueError: invalid literal for int() with base 10: 'sha256'"),
+        (break_check, None),
+    ],
+)
+def test_error_of_the_check_is_printed_and_rebuilds_nothing(clone, break_file, message):
+    make_complete(clone)
+    break_file(clone)
+    completed = make("-n", "status", cwd=clone)
+    assert completed.returncode == 0
+    assert completed.stdout.split()[:2] == [".venv/bin/python", "experiments/status.py"]
+    if message is None:
+        assert completed.stderr.splitlines()[-1].startswith("SyntaxError: ")
+    else:
+        assert completed.stderr == f".venv: the check failed and is skipped: {message}\n"
 
 
 def test_copied_clone_never_runs_the_other_folders_code(clone, python, tmp_path):
@@ -165,6 +250,7 @@ def test_environment_of_another_folder_is_not_touched(clone, python, tmp_path):
     assert set_up(clone, python) == ["make: Nothing to be done for 'setup'."]
 
 
+@pytest.mark.slow
 def test_failed_rebuild_loses_no_environment(clone, python):
     set_up(clone, python)
     interpreter = clone / ".venv/bin/python"
@@ -176,10 +262,73 @@ def test_failed_rebuild_loses_no_environment(clone, python):
         assert "no network" in completed.stderr
         assert (clone / ".venv-old/.installed").exists()
         assert not (clone / ".venv/.installed").exists()
-    (clone / "offline").unlink()
-    set_up(clone, python)
+    planned = make("-n", "setup", cwd=clone).stdout
+    assert "pip install" in planned
+    (clone / "not loaded").rename(clone / ".venv-old/bin/python")
+    (line,) = set_up(clone, python)
+    assert line == ".venv: it is incomplete; .venv-old works and is moved back"
     assert not (clone / ".venv-old").exists()
     assert find_code(clone) == clone / "src/degradation/__init__.py"
+    assert set_up(clone, python) == ["make: Nothing to be done for 'setup'."]
+
+
+@pytest.mark.parametrize("state", ["missing", "dangling", "incomplete"])
+def test_old_environment_that_works_is_moved_back(clone, state):
+    make_complete(clone)
+    (clone / ".venv").rename(clone / ".venv-old")
+    if state == "dangling":
+        make_a_dangling_link(clone / ".venv")
+    if state == "incomplete":
+        make_complete(clone)
+        (clone / ".venv/.installed").unlink()
+    planned = make("-n", "status", cwd=clone).stdout
+    assert "; .venv-old works and is moved back" in planned
+    assert "pip install" not in planned
+    (line,) = make("setup", cwd=clone).stdout.splitlines()
+    assert line.endswith("; .venv-old works and is moved back")
+    assert (clone / ".venv/.installed").exists()
+    assert not (clone / ".venv-old").exists()
+
+
+def test_old_environment_is_brought_up_to_date_or_not_used(clone):
+    make_complete(clone)
+    old = (clone / ".venv").rename(clone / ".venv-old")
+    os.utime(old / ".installed", (1e9, 1e9))  # older than the pins
+    planned = make("-n", "status", cwd=clone).stdout
+    assert planned.index("mv .venv-old .venv") < planned.index("pip install")
+    (old / ".installed").unlink()
+    assert "moved back" not in make("-n", "status", cwd=clone).stdout
+
+
+def test_complete_environment_is_kept_rather_than_an_older_one(clone):
+    make_complete(clone)
+    (clone / ".venv").rename(clone / ".venv-old")
+    make_complete(clone)
+    completed = make("-n", "status", cwd=clone)
+    assert completed.stdout.split()[:2] == [".venv/bin/python", "experiments/status.py"]
+
+
+def test_another_torch_is_installed_after_the_old_is_removed(clone):
+    make_complete(clone)
+    for flags in (["-j4"], ["-j"], []):
+        words = [*flags, "setup", "TORCH_INDEX=https://example.org/cpu"]
+        planned = make("-n", *words, cwd=clone).stdout
+        removed = planned.index("pip uninstall --quiet --yes torch torchvision")
+        installed = planned.index("pip install --quiet --index-url https://example.org/cpu")
+        assert removed < installed
+
+
+def test_targets_follow_one_another_whatever_j_says(clone):
+    """A report that is made together with runs would lack some of them."""
+    make_complete(clone)
+    (clone / "experiments").mkdir()
+    targets = ["census", "power", "plan", "bench"]
+    for target in targets:
+        script = f"print('{target} begins', flush=True); import json; print('{target} ends')"
+        (clone / f"experiments/{target}.py").write_text(script)
+    lines = make("-j4", *targets, cwd=clone).stdout.splitlines()
+    expected = [f"{target} {event}" for target in targets for event in ("begins", "ends")]
+    assert lines == expected
 
 
 @pytest.mark.slow
@@ -226,10 +375,15 @@ def test_packages_of_another_pythonpath_are_not_used(clone, python, tmp_path):
 
 
 def test_truncated_library_is_a_fault(monkeypatch, tmp_path):
-    installed = tmp_path / ".installed"
-    installed.touch()
-    monkeypatch.setattr(venv_check, "INSTALLED", installed)
+    (tmp_path / ".installed").touch()
     monkeypatch.setattr("degradation.environment.find_broken_library", "{}: is broken".format)
-    assert venv_check._find_incomplete_package() == "torch: is broken"
+    assert venv_check._find_incomplete_package(tmp_path) == "torch: is broken"
     monkeypatch.setattr(venv_check, "LIBRARIES", ("no_such_package",))
-    assert venv_check._find_incomplete_package() == "it lacks no_such_package"
+    assert venv_check._find_incomplete_package(tmp_path) == "it lacks no_such_package"
+
+
+def test_half_uninstalled_library_is_a_fault(monkeypatch, tmp_path):
+    """pip removes the metadata of a package first."""
+    (tmp_path / ".installed").touch()
+    monkeypatch.setattr(venv_check, "LIBRARIES", ("json",))  # importable, with no metadata
+    assert venv_check._find_incomplete_package(tmp_path) == "it lacks the metadata of json"

@@ -1,0 +1,54 @@
+"""Prints which variables of make's command line are mistakes; make refuses them then.
+
+    python3 src/degradation/make_variables.py "EXPERIMENT SEEDS ..." NAME ...
+
+The first argument lists the variables that may be set; the names are the others that were set. A
+name that nobody could mean for this Makefile is no mistake: V=1 of a habit, or a variable of an
+outer make. Runs as a file on any Python 3, before there is a .venv.
+"""
+
+import difflib
+import re
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parents[2]
+# Variables of the environment that people expect to reach the runs
+ENVIRONMENT = ("CUDA_", "HIP_", "WANDB_", "OMP_", "HYDRA_")
+# Other Makefiles have these names, although they resemble some of this one
+COMMON = {"AR", "ARCH", "ARFLAGS", "AS", "CFLAGS", "TAGS", "TARGET", "TARGETS"}
+# The groups of conf/ whose keys describe training: a run without them would be another run
+GROUPS = ("data", "model", "optim", "schedule")
+
+
+def find_mistakes(allowed: list[str], names: list[str]) -> list[str]:
+    """Return the names that are refused, each with the nearest allowed name if there is one."""
+    reserved = _read_own_variables() | _read_keys()
+    mistakes = []
+    for name in names:
+        close = difflib.get_close_matches(name.upper(), allowed, n=1)
+        if close and name not in COMMON:
+            mistakes.append(f"{name} (did you mean {close[0]}?)")
+        elif "." in name or name.startswith(ENVIRONMENT) or {name, name.lower()} & reserved:
+            mistakes.append(name)
+    return mistakes
+
+
+def _read_own_variables() -> set[str]:
+    """Return what the Makefile defines: another value would change what its recipes do."""
+    makefile = (FOLDER / "Makefile").read_text(encoding="utf-8")
+    return set(re.findall(r"^(\w+) *[:?]?=", makefile, re.MULTILINE))
+
+
+def _read_keys() -> set[str]:
+    """Return the names of the groups of conf/ and the keys that describe a run."""
+    conf = FOLDER / "conf"
+    files = [*conf.glob("config.yaml")]
+    files += [path for group in GROUPS for path in conf.glob(f"{group}/*.yaml")]
+    texts = [path.read_text(encoding="utf-8") for path in files]
+    keys = {key for text in texts for key in re.findall(r"^(\w+):", text, re.MULTILINE)}
+    return keys | {path.name for path in conf.glob("*") if path.is_dir()}
+
+
+if __name__ == "__main__":
+    print(", ".join(find_mistakes(sys.argv[1].split(), sys.argv[2:])))
