@@ -16,8 +16,8 @@ EACH ?= 20
 COUNT ?= 300
 ONLY ?=
 
-# What a command line may set. A name that was meant for one of these, for a key of conf/ or for the
-# environment of the runs is refused, since make would ignore it; others (V=1) do no harm.
+# What a command line may set. A name that was meant for one of these or for a key of conf/ is
+# refused, since it would be ignored; others (V=1) do no harm.
 VARIABLES := EXPERIMENT SEEDS DEPTHS ARGS LAUNCHER TORCH_INDEX PYTHON EACH COUNT ONLY
 OTHERS := $(strip $(foreach name,$(filter-out $(VARIABLES) SHELL MAKEFLAGS -%,$(.VARIABLES)),\
 	$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
@@ -26,7 +26,7 @@ MISTAKES := $(shell $(PYTHON) src/degradation/make_variables.py '$(VARIABLES)' \
 	$(foreach name,$(OTHERS),'$(name)') 2> /dev/null || echo '$(OTHERS)')
 ifneq ($(MISTAKES),)
 $(error $(MISTAKES): no such variable; allowed: $(VARIABLES); a key of conf/ goes into \
-	ARGS="key=value", and an environment variable before the word make)
+	ARGS="key=value")
 endif
 endif
 

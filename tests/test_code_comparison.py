@@ -358,7 +358,9 @@ def test_partial_run_of_other_code_does_not_resume(tiny, monkeypatch):
     give_other_hash(monkeypatch, "fedcba987654")
     with monkeypatch.context() as changed:
         scale_residuals(changed)
-        with pytest.raises(ConfigError, match=r"retrain_outdated: .*cannot be resumed; allowed: true"):
+        with pytest.raises(
+            ConfigError, match=r"retrain_outdated: .*cannot be resumed; allowed: true"
+        ):
             train(config)
         assert train(tiny("retrain_outdated=true")) is State.DONE
     assert read_rows(record) != before

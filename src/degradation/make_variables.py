@@ -1,10 +1,11 @@
-"""Prints which variables of make's command line are mistakes; make refuses them then.
+"""Print which variables of make's command line are mistakes; make then refuses them.
 
     python3 src/degradation/make_variables.py "EXPERIMENT SEEDS ..." NAME ...
 
 The first argument lists the variables that may be set; the names are the others that were set. A
-name that nobody could mean for this Makefile is no mistake: V=1 of a habit, or a variable of an
-outer make. Runs as a file on any Python 3, before there is a .venv.
+name that nobody could mean for this Makefile is no mistake: V=1 out of habit, a variable of an
+outer make, or an environment variable such as CUDA_VISIBLE_DEVICES, which make passes on. Runs as a
+file on any Python 3, before there is a .venv.
 """
 
 import difflib
@@ -13,8 +14,6 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[2]
-# Variables of the environment that people expect to reach the runs
-ENVIRONMENT = ("CUDA_", "HIP_", "WANDB_", "OMP_", "HYDRA_")
 # Other Makefiles have these names, although they resemble some of this one
 COMMON = {"AR", "ARCH", "ARFLAGS", "AS", "CFLAGS", "TAGS", "TARGET", "TARGETS"}
 # The groups of conf/ whose keys describe training: a run without them would be another run
@@ -29,7 +28,7 @@ def find_mistakes(allowed: list[str], names: list[str]) -> list[str]:
         close = difflib.get_close_matches(name.upper(), allowed, n=1)
         if close and name not in COMMON:
             mistakes.append(f"{name} (did you mean {close[0]}?)")
-        elif "." in name or name.startswith(ENVIRONMENT) or {name, name.lower()} & reserved:
+        elif "." in name or {name, name.lower()} & reserved:
             mistakes.append(name)
     return mistakes
 
