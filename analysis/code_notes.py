@@ -8,7 +8,7 @@ from degradation.records.trained_code import CodeState
 
 
 def describe_outdated_runs(runs: pd.DataFrame) -> list[str]:
-    """Return a note for each change of the code that made some of these runs outdated."""
+    """Return a note for each code change that made some of these runs outdated."""
     outdated = runs[runs[CODE_STATE] == CodeState.OUTDATED]
     notes = []
     for change, changed in outdated.groupby(CODE_CHANGE):

@@ -17,7 +17,7 @@ TEMPLATES = {
     "model.grown_from": "grown from {} layers",
     "optim.lr": "learning rate {}",
     "schedule.evaluate_every": "evaluation every {} iterations",
-    "schedule.factor": "learning-rate drops by a factor of {}",
+    "schedule.factor": "learning rate times {} at each drop",
     "schedule.iterations": "{} iterations",
     "schedule.milestones": "learning-rate drops at {}",
     "schedule.warmup.below": "warm-up until the error is below {} %",

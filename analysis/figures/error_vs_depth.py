@@ -1,4 +1,4 @@
-"""Error of the last iteration against depth: the degradation problem and its fix in one figure."""
+"""Error after the last iteration against depth: degradation and its fix in one figure."""
 
 from typing import Any
 

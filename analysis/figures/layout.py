@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 from analysis.figures.style import FAMILY_STYLES, LR_DROP_STYLE, REFERENCE_STYLE, depth_style
 from degradation.metrics import ITERATION
 
-MAX_PERCENT = 105.0  # upper end of an axis of errors, with room for marks at 100 %
+MAX_PERCENT = 105.0  # upper end of an error axis, with room for marks at 100 %
 
 
 def list_families(table: pd.DataFrame) -> list[str]:

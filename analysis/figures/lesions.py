@@ -122,7 +122,7 @@ def plot_single_deletions(table: pd.DataFrame, chance: float) -> Figure:
         top.set_title(f"{depth} layers")
         bottom.set_xlabel("deleted block")
         bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
-        bottom.set_xlim(left=0.5)  # blocks count from 1
+        bottom.set_xlim(left=0.5)  # blocks start at 1
     add_legend(figure, _single_handles(chance), columns=3 if len(depths) < 4 else 5)
     return figure
 

@@ -2,7 +2,7 @@
 
 matplotlib reads them when it is imported, and some make that fail: a notebook sets MPLBACKEND to a
 backend that is installed for the notebook only, and a matplotlibrc may be unreadable. The figures
-need none of them (`analysis.figures.style`). If matplotlib is imported already, nothing is done.
+need none of them (`analysis.figures.style`). If matplotlib is already imported, nothing is done.
 
 Everything in `analysis` that is not in `analysis.figures` imports matplotlib's names from here.
 """

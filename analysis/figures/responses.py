@@ -94,7 +94,7 @@ def _plot_layers(table: pd.DataFrame, figure: SubFigure, is_wide: bool) -> None:
         column[1].set_xlabel("3x3 layer, sorted by magnitude")
     for row in grid:
         row[0].set_ylabel(YLABEL)
-    grid[0, 0].set_xlim(left=0.5)  # layers count from 1
+    grid[0, 0].set_xlim(left=0.5)  # layers start at 1
     start = Line2D([], [], label="BN at initialisation", **REFERENCE_STYLE)
     add_legend(figure, [*make_depth_handles(depths), start])
 

@@ -83,7 +83,7 @@ def own_settings() -> Iterator[None]:
 
 
 def apply() -> None:
-    """Replace matplotlib's settings by its defaults and SETTINGS, whatever they were.
+    """Reset matplotlib's settings to its defaults, then apply SETTINGS.
 
     The backend is left alone: a figure that is only saved needs none.
     """

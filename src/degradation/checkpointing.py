@@ -99,7 +99,7 @@ def _check_device(config: Config, record: Record, saved: str, current: str) -> N
 def _check_threads(config: Config, record: Record, saved: int | None, device: str) -> None:
     """Raise ConfigError if the number of CPU threads has changed without permission.
 
-    It determines how sums are split, so another number changes the last bits of the results.
+    It determines how sums are split, so a different number changes the last bits of the results.
 
     Args:
         saved: the number in the checkpoint, or None in checkpoints of an earlier release.
@@ -110,7 +110,7 @@ def _check_threads(config: Config, record: Record, saved: int | None, device: st
         return
     raise ConfigError(
         f"threads: {record.run_id} was started with {saved} and cannot resume with"
-        f" {config.threads}, because another number changes the last bits of its results;"
+        f" {config.threads}, because a different number changes the last bits of its results;"
         f" allowed: {saved}, or allow_device_change=true"
     )
 

@@ -68,7 +68,7 @@ def train(config: Config, group: WorkerGroup = SINGLE) -> State:
         RunFailed: the attempt failed; the next one resumes from the last checkpoint.
         Interrupted: SIGTERM or Ctrl-C; a checkpoint of the current iteration has been saved.
         ConfigError: the configuration cannot be run on this machine, or the run was started on
-            another device type or with another number of threads.
+            another device type or with a different number of threads.
     """
     run = locate_run(config)
     record = run.record

@@ -61,7 +61,7 @@ class ProbesFailed(UserError):
 
 
 def run_probes(config: Config) -> str:
-    """Take the probes that a finished run's record lacks, and mirror all of them to W&B.
+    """Run the probes that a finished run's record lacks, and mirror all of them to W&B.
 
     Returns:
         `explained`, or `diverged` if the run diverged: then nothing is measured.
@@ -70,7 +70,7 @@ def run_probes(config: Config) -> str:
         ProbesFailed: the run is unfinished, or its record, data or installation cannot be used.
         ConfigError: the device or the precision is not available.
     """
-    return _measure_finished_run(config, _take_probes)
+    return _measure_finished_run(config, _run_probes)
 
 
 def run_landscape(config: Config) -> str:
@@ -108,8 +108,8 @@ def _measure_finished_run(config: Config, measure: Callable[[SweepRun, torch.dev
 # --- probes
 
 
-def _take_probes(run: SweepRun, device: torch.device) -> None:
-    """Take all missing probes while holding the run's lock."""
+def _run_probes(run: SweepRun, device: torch.device) -> None:
+    """Run all missing probes while holding the run's lock."""
     record = run.record
     if record.is_locked():
         notify(f"{run.run_id}: another process holds the lock; waiting for it")
@@ -120,7 +120,7 @@ def _take_probes(run: SweepRun, device: torch.device) -> None:
         if not missing:
             log.info("%s: already %s", run.run_id, EXPLAINED)
             return
-        _take_missing_probes(run.config, record, device, missing)
+        _run_missing_probes(run.config, record, device, missing)
         _mirror(run.config, record)
 
 
@@ -137,7 +137,7 @@ def _drop_corrupt_rows(record: Record) -> None:
     record.rewrite_rows(PROBES_FILE, record.valid_rows(PROBES_FILE))
 
 
-def _take_missing_probes(
+def _run_missing_probes(
     config: Config, record: Record, device: torch.device, missing: list[tuple[str, int]]
 ) -> None:
     """Take the missing probes.

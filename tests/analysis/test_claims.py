@@ -240,7 +240,7 @@ def test_claim_is_reproduced_up_to_its_bound(build_frame, name, beyond):
 
 @pytest.mark.parametrize("name", DECISIVE)
 @pytest.mark.parametrize("beyond", [-1e-6, 1e-6])
-def test_claim_is_contradicted_from_its_bound_on(build_frame, name, beyond):
+def test_claim_is_contradicted_beyond_its_bound(build_frame, name, beyond):
     """Degradation and the fix rest on one difference, no degradation on the worse of two."""
     difference, relation = DECISIVE[name]
     if relation == "above":
@@ -255,7 +255,7 @@ def test_claim_is_contradicted_from_its_bound_on(build_frame, name, beyond):
         assert text in claim.decisive_line
 
 
-def test_every_deeper_depth_must_hold(build_frame):
+def test_every_deeper_depth_counts(build_frame):
     bump = {20: [0.9, 0.7, 0.8], 32: [9.0, 9.2, 9.1], 56: [0.5, 0.4, 0.6]}
     claim = judge_by_name(build_frame({"plain": PLAIN, "residual": bump}))["no degradation"]
     assert claim.verdict is Verdict.CONTRADICTED
@@ -303,7 +303,7 @@ def test_different_seeds_have_no_bounds_by_seed(build_frame):
 # The trend
 
 
-def test_trend_is_needed_from_three_depths_on(build_frame):
+def test_three_depths_need_a_trend(build_frame):
     """With two depths and two seeds its p-value cannot fall below 1/6, whatever the runs are."""
     three = judge(build_frame({"plain": PLAIN}).runs, 2.0)[0]
     two = judge(build_frame({"plain": {20: [1.5, 1.6], 56: [51.0, 51.2]}}).runs, 2.0)[0]

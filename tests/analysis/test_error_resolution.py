@@ -103,7 +103,7 @@ def test_step_of_the_test_error(tmp_path):
         ({"commonest": 80}, "commonest"),
     ],
 )
-def test_impossible_numbers_of_images_are_refused(tmp_path, images, key):
+def test_invalid_image_counts_are_rejected(tmp_path, images, key):
     frame = load(tmp_path, [write_record(tmp_path, "a", State.DONE, images=images)])
     assert frame.runs.empty
     assert frame.excluded[0].endswith(f"data.{key} is invalid")

@@ -115,6 +115,7 @@ def plain_report(tmp_path_factory):
     return files
 
 
+@pytest.mark.slow
 def test_hostile_environment_changes_no_byte_of_a_report(tmp_path, plain_report):
     assert build_report(tmp_path, all_at_once(tmp_path)) == plain_report
 

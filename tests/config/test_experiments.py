@@ -39,6 +39,7 @@ def imagenet_root(tmp_path_factory):
     list_images.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_experiment_composes_and_networks_are_built(imagenet_root, name):
     root = [f"data.root={imagenet_root}"] if name.startswith("imagenet") else []

@@ -17,7 +17,7 @@ import pytest
 from degradation.data import cifar, fashion_mnist
 from degradation.data.cifar import CIFAR10, CIFAR100, read_cifar10_archive
 from degradation.data.datasets import load_dataset
-from degradation.data.downloads import SILENCE_LIMIT_S, FileSet, PublishedFile
+from degradation.data.downloads import READ_TIMEOUT_S, FileSet, PublishedFile
 from degradation.data.errors import DataError
 from degradation.data.fashion_mnist import read_idx
 from degradation.data.fingerprint import data_fingerprint
@@ -177,7 +177,7 @@ def test_download_does_not_wait_forever_for_a_silent_server(tmp_path, monkeypatc
     monkeypatch.setattr("torchvision.datasets.utils.download_url", download_url)
     with pytest.raises(DataError, match=r"toronto\.edu \(TimeoutError\)"):
         fetch(tmp_path, CIFAR10)
-    assert limits == [SILENCE_LIMIT_S]
+    assert limits == [READ_TIMEOUT_S]
     assert socket.getdefaulttimeout() is None
 
 

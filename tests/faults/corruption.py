@@ -115,7 +115,7 @@ class CommandWhenUnpickled:
 
 
 def corrupt_checkpoint(trial: Trial, seeds: Sequence[int]) -> None:
-    """Truncate a checkpoint, flip a bit, or replace it by noise or by a pickle that runs code."""
+    """Truncate a checkpoint, flip a bit, or replace it with noise or a pickle that runs code."""
     evidence = trial.folder / "code-was-run"
     pickled_command = pickle.dumps(CommandWhenUnpickled(f"touch '{evidence}'"))
 

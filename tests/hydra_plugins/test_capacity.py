@@ -25,7 +25,7 @@ def _two_gpus(monkeypatch):
         (
             ["device=auto", "hydra.launcher.slots_per_gpu=4"],
             8,
-            "on this machine, 4 on each GPU, where each is slower than alone",
+            "on this machine, 4 on each GPU, which slows each of them",
         ),
         (["device=cuda", "hydra.launcher.slots=1"], 1, "on this machine, 1 on each GPU"),
         (["device=cpu", "hydra.launcher.slots=5"], 5, "on this machine"),

@@ -9,7 +9,7 @@ from degradation.probes.landscape import LossSurface, draw_direction
 from degradation.sweep.pending import list_points
 
 
-def test_directions_are_normalised_filter_by_filter(build_network):
+def test_directions_are_filter_normalised(build_network):
     """Li et al. 2018, section 4: filters and rows of the linear layer; biases and BN stay."""
     network = build_network()
     direction = draw_direction(network, build_generator(0, "landscape"))

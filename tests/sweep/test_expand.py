@@ -85,6 +85,7 @@ def test_sweep_equals_hydras_composition_of_each_job(overrides):
     assert repr(quick) == repr(expected)  # 1 and 1.0 are equal, but not the same
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overrides", BAD_SWEEPS, ids=" ".join)
 def test_bad_sweep_has_the_message_of_a_single_run(overrides):
     quick, expected = outcome(expand_configs, overrides), outcome(compose_each_job, overrides)

@@ -189,6 +189,7 @@ def test_rows_that_do_not_match_the_config_are_refused(trained, change, message)
         restore_metrics(metadata["config"], rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

@@ -119,7 +119,7 @@ def with_warmup(tiny, *overrides, **keys):
         ([], 9),
     ],
 )
-def test_warmup_ends_by_the_mean_of_the_last_window(tiny, train_on, errors, end):
+def test_warmup_ends_on_the_mean_of_the_window(tiny, train_on, errors, end):
     trainer = train_on(with_warmup(tiny), lambda at: errors[at] if at < len(errors) else 99.0)
     lrs = []
     for _ in range(11):
@@ -149,7 +149,7 @@ def test_resume_keeps_the_warmup_window(tiny, train_on, stop_after):
 @pytest.mark.parametrize(
     ("from_depth", "has_warmup"), [(7, True), (8, True), (9, False), (14, False)]
 )
-def test_only_networks_of_its_depth_or_more_have_a_warmup(tiny, train_on, from_depth, has_warmup):
+def test_warmup_applies_only_from_a_minimum_depth(tiny, train_on, from_depth, has_warmup):
     config = with_warmup(tiny, from_depth=from_depth)
     assert (effective_warmup(config) is not None) is has_warmup
     trainer = train_on(config, lambda _: 99.0)

@@ -19,7 +19,7 @@ from degradation.data.safe_open import escape_name, open_regular
 from degradation.durable_io import write_atomically
 from degradation.registry import DATASETS
 
-SILENCE_LIMIT_S = 60.0  # a server that sends nothing for so long will not answer
+READ_TIMEOUT_S = 60.0  # a server that sends nothing for so long will not answer
 GZIP_LIMIT_BYTES = 64 * 2**20  # limit of decompressed content; the largest file has 47 MB
 
 
@@ -146,7 +146,7 @@ def _download_error(path: Path, urls: Sequence[str], error: Exception) -> DataEr
 def _limited_silence() -> Iterator[None]:
     """Limit how long a new connection waits for its server; without this, it may wait forever."""
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(SILENCE_LIMIT_S)
+    socket.setdefaulttimeout(READ_TIMEOUT_S)
     try:
         yield
     finally:

@@ -94,7 +94,7 @@ class Trainer:
         self.diverged_at = torch.zeros((), dtype=torch.int64, device=device)
 
     def start_from(self, network: Network) -> None:
-        """Replace the network by this one, and the optimizer by a new one."""
+        """Replace the network with this one and the optimizer with a new one."""
         layout = memory_format(self.config.precision)
         self.network = network.to(self.device).to(memory_format=layout)
         self.network.train()
@@ -240,7 +240,7 @@ class Trainer:
         self._reset_running()
         return row
 
-    def take_probes(self) -> Iterator[ProbeResult]:
+    def run_probes(self) -> Iterator[ProbeResult]:
         """Run the configured probes, and yield their results. Training is not affected."""
         for name in self.config.probes.training:
             if not is_applicable(name, self.config.model.shortcut):
@@ -273,7 +273,7 @@ def fit(trainer: Trainer) -> Iterator[Event]:
         if iteration in schedule.snapshots:
             yield Snapshot(iteration, copy_weights(trainer.network))
         if iteration in probed or trainer.has_just_plateaued:
-            yield from trainer.take_probes()
+            yield from trainer.run_probes()
         yield Progress(iteration)
 
 
@@ -283,4 +283,4 @@ def _begin(trainer: Trainer) -> Iterator[Event]:
         yield Snapshot(0, copy_weights(trainer.network))
     if trainer.config.model.grown_from is not None:
         yield Metrics(trainer.measure_metrics())  # before any training of the constructed network
-    yield from trainer.take_probes()
+    yield from trainer.run_probes()

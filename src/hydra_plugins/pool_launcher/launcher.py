@@ -57,7 +57,7 @@ class PoolLauncher(SweepLauncher):
         self.slot_options = slot_options
 
     def run(self, jobs: Sequence[Job], display: Display, skipped: str) -> list[Result]:
-        """Run the jobs over the slots of this machine. Raises Stopped."""
+        """Run the jobs on the slots of this machine. Raises Stopped."""
         slots = self.find_slots()
         at_once = min(len(slots), len(jobs))
         display.print(f"{skipped}{len(jobs)} to run, {at_once} at once")
@@ -71,7 +71,7 @@ class PoolLauncher(SweepLauncher):
         if slots[0].environment:  # that of a GPU
             description += f", {per_gpu} on each GPU"
             if per_gpu > 1:
-                description += ", where each is slower than alone"
+                description += ", which slows each of them"
         return Capacity(len(slots), description)
 
     def find_slots(self) -> list[Slot]:
