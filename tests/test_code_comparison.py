@@ -24,7 +24,13 @@ from degradation.config import ConfigError
 from degradation.data import loaders
 from degradation.data.augment import Offsets, draw_offsets
 from degradation.models.blocks import Block
-from degradation.records.schema import CHECKPOINT_FILE, CODE_FILE, METRICS_FILE, State
+from degradation.records.schema import (
+    ATTEMPTS_FILE,
+    CHECKPOINT_FILE,
+    CODE_FILE,
+    METRICS_FILE,
+    State,
+)
 from degradation.records.trained_code import (
     CODE,
     ENVIRONMENT,
@@ -304,6 +310,11 @@ def test_unusable_checkpoint_of_other_code_restarts(tiny, monkeypatch):
     assert [row[RELATION] for row in read_rows(record)] == [Relation.TRAINED]
 
 
+def change_commit(record, commit):
+    rows = [row | {"commit": commit} for row in record.valid_rows(ATTEMPTS_FILE)]
+    record.rewrite_rows(ATTEMPTS_FILE, rows)
+
+
 @pytest.fixture
 def comparing_process(monkeypatch):
     """Let the process that compares runs be a new one, which this test ends."""
@@ -325,6 +336,20 @@ def test_dead_comparison_is_started_again(trained):
     assert verify_in_subprocess(config, record).state is CodeState.CURRENT
 
 
+def test_older_records_of_one_commit_are_compared_once(tiny, monkeypatch):
+    answers = []
+    monkeypatch.setattr(code_states, "_answers", {})
+    monkeypatch.setattr(code_states, "_ask", lambda *_: answers.append(1) or (None, False))
+    for seed, commit in enumerate(["a" * 40, "a" * 40, "b" * 40, "b" * 40 + "+"]):
+        config = tiny(f"seed={seed}")
+        train(config)
+        record = locate_run(config).record
+        record.path(CODE_FILE).unlink()
+        change_commit(record, commit)
+        verify_in_subprocess(config, record, repeats_evaluation=True)
+    assert len(answers) == 3
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("comparing_process")
 def test_older_records_of_other_seeds_are_compared_too(tiny, monkeypatch):
@@ -337,8 +362,11 @@ def test_older_records_of_other_seeds_are_compared_too(tiny, monkeypatch):
     records = [locate_run(config).record for config in configs]
     for record in records:
         record.path(CODE_FILE).unlink()
-    pairs = zip(configs, records, strict=True)
-    states = [verify_in_subprocess(config, record).state for config, record in pairs]
+        change_commit(record, "a" * 40 + "+")
+    pairs = list(zip(configs, records, strict=True))
+    states = [verify_in_subprocess(*pair).state for pair in pairs]
+    assert states == [CodeState.UNVERIFIED] * 2  # status and report do not train so much
+    states = [verify_in_subprocess(*pair, repeats_evaluation=True).state for pair in pairs]
     assert states == [CodeState.CURRENT, CodeState.OUTDATED]
 
 

@@ -37,6 +37,7 @@ TEXT_COLUMNS = {
     "condition",
     "state",
     "reason",
+    "code",
     "device",
     "pattern",
     "time_point",

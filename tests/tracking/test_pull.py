@@ -319,11 +319,11 @@ def test_difference_names_its_row_and_key(trained):
 
 
 def load_figure_data(root):
-    """Return what figures and claims use: curves, and runs without clocks and devices."""
+    """Return what figures and claims use: curves, and runs without clocks, devices and code."""
     frame = load_where(root, None)
     assert frame.excluded == ()
-    clocks = ["device", "threads", "commit", "versions", "attempts", "seconds"]
-    return frame.runs.drop(columns=clocks), frame.curves
+    local = ["device", "threads", "commit", "versions", "attempts", "seconds", "code"]
+    return frame.runs.drop(columns=local), frame.curves
 
 
 def assert_same_files(root, local):

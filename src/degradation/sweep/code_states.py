@@ -15,6 +15,7 @@ from degradation.config import Config
 from degradation.data.fingerprint import data_fingerprint
 from degradation.progress import notify
 from degradation.records.record import Record
+from degradation.records.schema import ATTEMPTS_FILE
 from degradation.records.trained_code import (
     CODE,
     CodeState,
@@ -30,8 +31,15 @@ Answer = tuple[Relation | None, bool]
 _answers: dict[str, Answer] = {}
 
 
-def verify_in_subprocess(config: Config, record: Record) -> TrainedCode:
+def verify_in_subprocess(
+    config: Config, record: Record, *, repeats_evaluation: bool = False
+) -> TrainedCode:
     """Return what is known about the code that trained a finished run, after comparing it.
+
+    Args:
+        repeats_evaluation: compare a record of an earlier release too, which holds no numbers of
+            the first updates. It takes up to 100 iterations per network, so only commands that
+            train do it.
 
     Raises RecordError.
     """
@@ -40,8 +48,9 @@ def verify_in_subprocess(config: Config, record: Record) -> TrainedCode:
     if trained.state is not CodeState.UNVERIFIED:
         return trained
     row = trained.trained_row
-    # Nothing shows whether records of an earlier release were trained by the same code.
-    trained_by = record.run_id if row is None else row[CODE]
+    if row is None and not repeats_evaluation:
+        return trained
+    trained_by = _identify_earlier_code(record) if row is None else row[CODE]
     network = json.dumps([trained_by, values | {"seed": None}], sort_keys=True)
     if network not in _answers:
         _answers[network] = _ask(config, record)
@@ -49,6 +58,17 @@ def verify_in_subprocess(config: Config, record: Record) -> TrainedCode:
     if relation is None:
         return trained
     return add_comparison(record, trained, relation, write=is_final)
+
+
+def _identify_earlier_code(record: Record) -> str:
+    """Return what records of an earlier release share if the same code trained them.
+
+    This is the commit if the run was trained in one attempt and no tracked file was changed.
+    Otherwise nothing is shared: the id of the run.
+    """
+    commits = {row["commit"] for row in record.valid_rows(ATTEMPTS_FILE) if "commit" in row}
+    commit = commits.pop() if len(commits) == 1 else None
+    return record.run_id if commit is None or commit.endswith("+") else commit
 
 
 def _ask(config: Config, record: Record) -> Answer:

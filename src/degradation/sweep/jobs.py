@@ -94,8 +94,8 @@ def find_record_root(runs: list[SweepRun]) -> Path:
 def describe_planned_run(run: SweepRun) -> dict[str, Any]:
     """Return the entries of run.json that tables show, for a run that has no record yet.
 
-    If the run has finished, `trained_code` holds what is known about the code that trained it; it
-    is compared with the current code if that has not been done yet.
+    If the run has finished, `trained_code` holds what is known about the code that trained it. Its
+    first updates are compared with those of the current code if that has not been done yet.
     """
     planned: dict[str, Any] = {
         "run_id": run.run_id,
@@ -206,7 +206,7 @@ def _describe_finished_run(run: SweepRun, outcome: State) -> tuple[str | None, s
 
     Raises RecordError.
     """
-    trained = verify_in_subprocess(run.config, run.record)
+    trained = verify_in_subprocess(run.config, run.record, repeats_evaluation=True)
     if trained.state is CodeState.OUTDATED:
         if run.config.retrain_outdated:
             return None, None
