@@ -79,7 +79,7 @@ def _resolve_list(typed: Config, name: str, first: int, last: int) -> list[int]:
     """Return the iterations of a list; values given as iterations are unchanged.
 
     In a schedule of a few iterations, several fractions can be the same iteration, which is then
-    listed once, and a fraction can be outside of `first` to `last`, which is then left out.
+    listed once, and a fraction can be outside of `first` to `last`, which is then dropped.
     """
     resolved: list[int] = []
     for value in getattr(typed.schedule, name):

@@ -74,7 +74,7 @@ def _changes_report(override: Override, keys: Sequence[str], config: Config) -> 
     """
     key = override.key_or_group
     if key == "data.root":
-        # An experiment on a folder of images needs a root; other data also need to be told apart.
+        # An experiment on a folder of images needs a root; other data must be distinguished too.
         fingerprint = DATASETS.facts(config.data.name)["fingerprint"]
         has_own_data = "data" in keys or "data.name" in keys
         return has_own_data and fingerprint in ("contents", "listing")
