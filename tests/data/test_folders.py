@@ -12,9 +12,9 @@ from degradation.data.fingerprint import data_fingerprint, digest_contents
 from degradation.data.folder_entries import IMAGE_SUFFIXES
 from degradation.data.folders import check_root, find_splits, list_images
 from degradation.data.skipped_files import describe_skipped_files
+from tests.support.image_splits import TEST_SPLITS
 
 CLASSES = ("cat", "dog")
-TEST_SPLITS = {"image_folder": "test", "imagenet": "val"}
 
 
 @pytest.fixture(params=TEST_SPLITS)
@@ -31,15 +31,6 @@ def root(tmp_path, name):
             for index in range(2):
                 write_image(tmp_path / split / class_name / f"{index}.png", index)
     return tmp_path
-
-
-@pytest.fixture(scope="module")
-def sections(compose_config):
-    """The configurations' `data` sections, by name."""
-    return {
-        name: compose_config(f"data={name}", "data.root=/", "data.validation=0").data
-        for name in TEST_SPLITS
-    }
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from degradation.data.errors import DataError
 from degradation.data.folders import list_images
 from degradation.data.image_check import check_images
 from degradation.data.safe_open import warn_once
+from tests.support.image_splits import TEST_SPLITS
 
-TEST_SPLITS = {"image_folder": "test", "imagenet": "val"}
 IMAGES = 12  # per class and split
 
 
@@ -39,15 +39,6 @@ def root(tmp_path, name, monkeypatch):
                 image = Image.new("RGB", (4, 4), (index, label, 0))
                 image.save(root / split / class_name / f"{index:02}.png")
     return root
-
-
-@pytest.fixture(scope="module")
-def sections(compose_config):
-    """The configurations' `data` sections, by name."""
-    return {
-        name: compose_config(f"data={name}", "data.root=/", "data.validation=0").data
-        for name in TEST_SPLITS
-    }
 
 
 def start_again():
