@@ -327,6 +327,19 @@ def comparing_process(monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("other_code", "comparing_process")
+@pytest.mark.parametrize("holds_gpu", [False, True])
+def test_comparison_stays_unless_it_holds_a_gpu(trained, monkeypatch, holds_gpu):
+    """It is started once for all networks, but leaves a GPU to the jobs."""
+    answer = {"relation": None, "is_final": False, "holds_gpu": holds_gpu}
+    monkeypatch.setattr(code_states.json, "loads", lambda line: answer)
+    before = code_states._start_comparison()
+    code_states._ask(*trained)
+    assert (code_states._start_comparison() is before) == (not holds_gpu)
+    before.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("other_code", "comparing_process")
 def test_dead_comparison_is_started_again(trained):
     config, record = trained
     code_states._start_comparison().kill()

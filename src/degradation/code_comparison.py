@@ -245,8 +245,9 @@ def _was_made_here(start: Row, config: Config, device: torch.device) -> bool:
 def main() -> None:
     """Compare the runs whose pickled (Config, Record) arrive on stdin; print a line for each.
 
-    A line is JSON: the run's id, the relation and whether it is final. `sweep.code_states` starts
-    this in a separate process, so that the process that starts a sweep need not import torch.
+    A line is JSON: the relation, whether it is final, and whether this process holds memory of a
+    GPU. `sweep.code_states` starts this in a separate process, so that the process that starts a
+    sweep need not import torch.
     """
     # What a user's code prints must not be taken for an answer.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
@@ -258,7 +259,7 @@ def main() -> None:
             return
         values = hashed_values(config, data_fingerprint(config.data))
         comparison = compare_numbers(config, record, read_trained_code(record, values))
-        answer = {"run_id": record.run_id, **asdict(comparison)}
+        answer = {**asdict(comparison), "holds_gpu": torch.cuda.is_initialized()}
         print(json.dumps(answer), file=answers, flush=True)
 
 

@@ -83,7 +83,7 @@ def _ask(config: Config, record: Record) -> Answer:
     except (OSError, ValueError):  # it has died, for example for lack of memory
         _start_comparison.cache_clear()
         return None, False
-    if config.device != "cpu":
+    if answer["holds_gpu"]:
         # A GPU's memory is for the jobs that follow.
         process.communicate()
         _start_comparison.cache_clear()
