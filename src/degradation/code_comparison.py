@@ -259,7 +259,7 @@ def main() -> None:
             return
         values = hashed_values(config, data_fingerprint(config.data))
         comparison = compare_numbers(config, record, read_trained_code(record, values))
-        answer = {**asdict(comparison), "holds_gpu": torch.cuda.is_initialized()}
+        answer = {**asdict(comparison), "holds_gpu": torch.cuda.memory_reserved() > 0}
         print(json.dumps(answer), file=answers, flush=True)
 
 
