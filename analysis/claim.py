@@ -61,6 +61,28 @@ class Claim:
     evidence: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def outcome(self) -> str:
+        """The verdict in words, as reports and tables show it."""
+        return str(self.verdict)
+
+
+@dataclass(frozen=True)
+class Finding(Claim):
+    """An answer to a question of the user's own, which no paper has claimed.
+
+    It is decided like a claim, but is never called reproduced or contradicted.
+
+    Attributes:
+        answer: the outcome in words, such as `differs` or `alike`.
+    """
+
+    answer: str = ""
+
+    @property
+    def outcome(self) -> str:
+        return self.answer or str(self.verdict)
+
 
 def not_tested(name: str, statement: str, reasons: list[str], notes: Sequence[str] = ()) -> Claim:
     """Return a claim that is not tested; the first reason is its decisive line."""

@@ -12,7 +12,6 @@ from analysis.csv_files import write_csv
 from analysis.figures import style
 from analysis.frame import Frame
 from analysis.html_page import render_page
-from analysis.mechanisms.base import Check
 from analysis.sections import Section, build_sections
 from degradation.durable_io import read_file, write_atomically
 from degradation.metrics import (
@@ -176,6 +175,5 @@ def _label_runs(run_ids: pd.Series, sections: list[Section]) -> list[str]:
 
 
 def _verdict_row(claim: Claim) -> tuple[str, str, str]:
-    """Return a claim's name, verdict (or outcome, for a check) and decisive line."""
-    outcome = claim.outcome if isinstance(claim, Check) else str(claim.verdict)
-    return claim.name, outcome, claim.decisive_line
+    """Return a claim's name, its verdict in words and its decisive line."""
+    return claim.name, claim.outcome, claim.decisive_line
