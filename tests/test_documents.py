@@ -25,6 +25,7 @@ from degradation.config import CONF, Config
 from degradation.config.keys import read_keys
 from degradation.metrics import METRICS
 from degradation.records import schema as record_schema
+from degradation.registry import BLOCKS
 from degradation.sweep.expand import expand_configs
 
 ROOT = Path(__file__).parents[1]
@@ -237,7 +238,15 @@ def test_keys_in_code_exist(document):
         if key.startswith("hydra.launcher."):
             assert key in list_launcher_keys(), f"{document}: {key} is no key of a launcher"
         elif first in groups - {"hydra"} or "=" in span:
-            assert key in read_keys(Config).keys() | groups, f"{document}: {key} is no key of conf/"
+            known = read_keys(Config).keys() | groups | list_block_options()
+            assert key in known, f"{document}: {key} is no key of conf/"
+
+
+@cache
+def list_block_options() -> frozenset[str]:
+    """Return the keys of all blocks' options."""
+    options = [BLOCKS.facts(name).get("options", {}) for name in BLOCKS.names()]
+    return frozenset(f"model.options.{name}" for block in options for name in block)
 
 
 @cache

@@ -13,6 +13,7 @@ from typing import Any
 
 from degradation.config import Config, Model, effective_warmup, family, parent_config
 from degradation.config.keys import NO_DEFAULT
+from degradation.config.options import effective_options
 from degradation.config.schema import KEYS
 
 # Incremented when results change on purpose: run ids change with the version, so older records
@@ -143,6 +144,7 @@ def _data_values(config: Config) -> dict[str, Any]:
 
 def _model_values(config: Config) -> dict[str, Any]:
     model = asdict(config.model)
+    model["options"] = effective_options(config.model)
     if config.model.shortcut != "A":
         model["new_channels"] = HASH_DEFAULTS["model.new_channels"]
     if config.model.block != "bottleneck":

@@ -6,7 +6,7 @@ Every key of the schema must have a bad value here, so adding a key without one 
 import re
 from dataclasses import is_dataclass
 from functools import cache
-from typing import get_args
+from typing import get_args, get_origin
 
 import pytest
 from hydra import compose
@@ -64,6 +64,7 @@ BAD = {
     "model.shortcut": "D a",
     "model.order": "both",
     "model.block": "wide",
+    "model.options": "{alpha:1} {alpha:[1]} {alpha:null}",
     "model.depth": "21 2 0 -20 600000002",
     "model.width": "0 -16 100000",
     "model.new_channels": "before",
@@ -150,6 +151,8 @@ def split_values(text: str) -> list[str]:
 def list_wrong_types(name: str) -> list[str]:
     """Return values of types that the key does not have."""
     key = KEYS[name]
+    if get_origin(key.type) is dict:
+        return ["x", "3", "[a]", "null"]
     if get_args(key.type):  # a list
         return ["x", "3", "{a:1}"]
     values = split_values(TYPES[key.type.__name__])
@@ -213,7 +216,7 @@ def test_bad_value_is_refused_with_key_and_allowed_values(name):
     context = contexts[0].split() if contexts else []
     for value in list_bad_values(name):
         line = refusal(*context, f"{name}={value}")
-        assert re.match(rf"{re.escape(name)}(\[\d\]|\.a)?: ", line), (value, line)
+        assert re.match(rf"{re.escape(name)}(\[\d\]|\.a|\.alpha)?: ", line), (value, line)
         assert_names_key(line, name)
 
 

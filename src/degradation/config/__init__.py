@@ -18,6 +18,7 @@ from degradation.config.composition import (
 from degradation.config.cross_field import check, check_batchnorm
 from degradation.config.errors import ConfigError, quote
 from degradation.config.fractions import resolve_fractions
+from degradation.config.options import resolve_options
 from degradation.config.overrides import (
     CONF,
     check_overrides,
@@ -90,6 +91,7 @@ __all__ = [
     "read_typed",
     "register",
     "resolve_fractions",
+    "resolve_options",
     "smallest_map_side",
     "split_experiments",
 ]

@@ -18,15 +18,27 @@ from degradation.config.error_messages import format_hydra_error, unknown_key
 from degradation.config.errors import ConfigError, quote
 from degradation.config.fractions import TypedConfig, resolve_fractions
 from degradation.config.overrides import CONF
-from degradation.config.schema import KEYS, Config
+from degradation.config.schema import KEYS, Config, Model
 from degradation.config.text_values import install_file_source, quote_text
 from degradation.registry import DATASETS
 
 
 def register() -> None:
     """Store the schema where Hydra finds it; call this before any composition."""
-    ConfigStore.instance().store(name="schema", node=TypedConfig)
+    ConfigStore.instance().store(name="schema", node=_build_schema())
     install_file_source()
+
+
+def _build_schema() -> DictConfig:
+    """Return the schema, which accepts any option of a block without a plus before its key.
+
+    `model.options.NAME=VALUE` is checked by `cross_field`, which knows the block's options.
+    """
+    node: DictConfig = OmegaConf.structured(TypedConfig)
+    node.model = OmegaConf.structured(Model)
+    options: Any = node.model._get_node("options")
+    options._set_flag("struct", False)
+    return node
 
 
 def read(cfg: DictConfig) -> Config:

@@ -8,6 +8,7 @@ from degradation.config.architecture import (
     smallest_map_side,
 )
 from degradation.config.errors import ConfigError, quote
+from degradation.config.options import declared_options, describe_allowed, is_allowed
 from degradation.config.schema import KEYS, Config, Model
 from degradation.registry import DATASETS
 
@@ -71,6 +72,7 @@ def _check_rules(config: Config) -> None:
 
 def _check_model(config: Config) -> None:
     model = config.model
+    _check_options(model)
     allowed = _allowed_depths(model)
     if allowed is not None:
         raise _not_allowed(config, "model.depth", allowed)
@@ -79,6 +81,22 @@ def _check_model(config: Config) -> None:
         raise _not_allowed(config, "model.bn_parts", allowed)
     if model.grown_from is not None:
         _check_construction(config, model.grown_from)
+
+
+def _check_options(model: Model) -> None:
+    """Check that the block has the options, and that each has a value of its type."""
+    declared = declared_options(model)
+    for name, value in model.options.items():
+        if name not in declared:
+            known = ", ".join(f"{option}={default!r}" for option, default in declared.items())
+            allowed = f"{known} (the defaults)" if known else "none"
+            problem = f"is not an option of model.block={model.block}"
+            raise ConfigError(f"model.options.{name}: {problem}; allowed: {allowed}")
+        if not is_allowed(value, declared[name]):
+            allowed = describe_allowed(declared[name])
+            raise ConfigError(
+                f"model.options.{name}: {quote(value)} is not allowed; allowed: {allowed}"
+            )
 
 
 def _allowed_depths(model: Model) -> str | None:

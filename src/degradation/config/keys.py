@@ -86,6 +86,8 @@ def describe_type(kind: Any) -> str:
     if typing.get_origin(kind) is list:
         (item,) = typing.get_args(kind)
         return f"a list such as [a,b], each item {describe_type(item)}"
+    if typing.get_origin(kind) is dict:
+        return "names with one value each, such as {a: 1}"
     if is_dataclass(kind):
         return f"a section with {', '.join(section_key.name for section_key in fields(kind))}"
     if isinstance(kind, type) and issubclass(kind, Enum):

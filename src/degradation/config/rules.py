@@ -146,4 +146,8 @@ WANDB_NAME = Condition(
     f"a name of at most {MAX_NAME_CHARACTERS} characters, without / \\ # ? % : or line breaks",
     lambda value: _is_name(value) and not set(value) & set("#?%"),
 )
+OPTIONS = Condition(
+    "options with one value each, such as {shortcut_scale: 0.5}",
+    lambda options: all(isinstance(value, bool | int | float | str) for value in options.values()),
+)
 FOLDER = Condition("the path of a folder, without line breaks", _is_folder_path)

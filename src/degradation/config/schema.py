@@ -4,6 +4,7 @@ Values live in conf/, and nothing here states a default. Rules between keys are 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from degradation.config.keys import key, read_keys
 from degradation.config.rules import (
@@ -15,6 +16,7 @@ from degradation.config.rules import (
     ITERATIONS,
     NAME,
     NOT_NEGATIVE,
+    OPTIONS,
     PAIR_OF_SIDES,
     POSITIVE,
     SCALED_ITERATIONS,
@@ -112,6 +114,9 @@ class Model:
         hash_default="post",
     )
     block: str = key("the residual block", OneOf(BLOCKS.names))
+    options: dict[str, Any] = key(
+        "options of the block, such as model.options.shortcut_scale=0.5", OPTIONS, hash_default={}
+    )
     depth: int = key("layers with weights on the longest path", DEPTH)
     width: int = key(
         "filters of the first stage; each further stage has twice as many", whole_number(1, 4096)

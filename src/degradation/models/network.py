@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from degradation.config import Model, blocks_per_stage
+from degradation.config import Model, blocks_per_stage, resolve_options
 from degradation.models.blocks import Block
 from degradation.models.shortcuts import build_shortcut
 from degradation.registry import BLOCKS
@@ -131,6 +131,7 @@ def build_block(model: Model, in_channels: int, width: int, stride: int, first: 
         order=model.order,
         first=first,
         **kind.build_options(model),
+        **resolve_options(model),
     )
     return block
 

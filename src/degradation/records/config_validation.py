@@ -103,6 +103,8 @@ def find_mistyped_key(value: Any, kind: Any, key: str) -> str | None:
         return _find_mistyped_in_group(value, kind, key)
     if get_origin(kind) is list:
         return _find_mistyped_in_list(value, kind, key)
+    if get_origin(kind) is dict:
+        return _find_mistyped_in_mapping(value, key)
     required_kind, is_nullable = split_optional(kind)
     if is_nullable:
         return None if value is None else find_mistyped_key(value, required_kind, key)
@@ -128,6 +130,16 @@ def _find_mistyped_in_list(value: Any, kind: Any, key: str) -> str | None:
     for entry in value:
         if find_mistyped_key(entry, entry_kind, key) is not None:
             return key
+    return None
+
+
+def _find_mistyped_in_mapping(value: Any, key: str) -> str | None:
+    """Check options, whose names and types only their block knows: any scalar but null."""
+    if not isinstance(value, dict):
+        return key
+    for name, entry in value.items():
+        if entry is None or not is_scalar(entry):
+            return f"{key}.{name}"
     return None
 
 

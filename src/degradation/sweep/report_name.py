@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -111,7 +111,7 @@ def _list_values(key: str, runs: Sequence[SweepRun]) -> list[str]:
     """Return the values that the runs have for a key; none for a section or a config group."""
     if key == "record_root":
         return sorted({_find_root(run.config) for run in runs})
-    if key not in KEYS or is_dataclass(KEYS[key].type):
+    if key not in KEYS or is_dataclass(KEYS[key].type) or get_origin(KEYS[key].type) is dict:
         return []
     values = {repr(value): value for value in (_find_value(run.config, key) for run in runs)}
     return [_format_value(value) for value in sorted(values.values(), key=_sort_key)]
