@@ -104,6 +104,8 @@ NO_EFFECT = [
     ("optim.momentum=0", "optim.momentum_form=caffe"),
     ("schedule.milestones=[]", "schedule.factor=0.5"),
     ("schedule=paper model.depth=110 schedule.warmup.below=null", "schedule.warmup.window=7"),
+    ("optim=adam", "optim.momentum=0.5"),
+    ("optim=adamw", "optim.momentum_form=caffe"),
 ]
 
 
@@ -171,6 +173,15 @@ LEDGER = Path(__file__).parents[1] / "experiments/ledger"
 def test_ids_of_the_ledgers_runs_have_not_changed(name):
     published = set(pd.read_csv(LEDGER / name / "runs.csv")["run_id"])
     assert {run.run_id for run in expand_runs([f"experiment={name}"])} == published
+
+
+@pytest.mark.parametrize("name", ["optimizer_digits", "width_digits"])
+def test_experiments_on_digits_share_the_runs_of_quick(name):
+    """Those with SGD and with 16 filters are the same runs, which are trained only once."""
+    shared = ["model.depth=20,56"]
+    quick = {run.run_id for run in expand_runs(["experiment=quick", *shared])}
+    assert len(quick) == 12
+    assert quick < {run.run_id for run in expand_runs([f"experiment={name}"])}
 
 
 @pytest.mark.parametrize(

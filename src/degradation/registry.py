@@ -1,4 +1,4 @@
-"""Registries of what a configuration refers to by name: network blocks, data sets and probes.
+"""Registries of what a configuration refers to by name: blocks, data sets, optimisers, probes.
 
 A definition is registered by a decorator:
 
@@ -147,4 +147,5 @@ def _literal_arguments(call: ast.Call, path: Path) -> tuple[str, dict[str, Any]]
 
 BLOCKS = Registry("BLOCKS", "block", "models")
 DATASETS = Registry("DATASETS", "data set", "data")
+OPTIMIZERS = Registry("OPTIMIZERS", "optimiser", "optimizers")
 PROBES = Registry("PROBES", "probe", "probes")

@@ -15,6 +15,7 @@ from degradation.config import Config, Model, effective_warmup, family, parent_c
 from degradation.config.keys import NO_DEFAULT
 from degradation.config.options import effective_options
 from degradation.config.schema import KEYS
+from degradation.registry import OPTIMIZERS
 
 # Incremented when results change on purpose: run ids change with the version, so older records
 # remain valid under their own ids. A correction that affects only some runs changes the version of
@@ -30,9 +31,14 @@ HASH_DEFAULTS: dict[str, Any] = {
 
 # What is hashed in place of a value that has no effect: the value in the presets of conf/.
 NO_EFFECT_VALUES: dict[str, Any] = {
+    "optim.momentum": 0.9,  # if the optimiser does not read it
     "schedule.factor": 0.1,  # if the learning rate never drops
     "schedule.warmup.window": 100,  # if only max_iterations ends the warm-up
 }
+
+# The keys of `optim` that every optimiser reads. The others change only the runs of those
+# optimisers whose registrations name them.
+SHARED_OPTIM_KEYS = ("name", "lr", "weight_decay", "decay", "batch_size")
 
 # A constructed network hashes, under this key, the values in which its parent differs from it.
 PARENT_KEY = "parent"
@@ -154,6 +160,10 @@ def _model_values(config: Config) -> dict[str, Any]:
 
 def _optim_values(config: Config) -> dict[str, Any]:
     optim = asdict(config.optim)
+    own_keys = OPTIMIZERS.facts(config.optim.name).get("keys", ())
+    for key in optim.keys() - {*SHARED_OPTIM_KEYS, *own_keys}:
+        name = f"optim.{key}"
+        optim[key] = HASH_DEFAULTS[name] if name in HASH_DEFAULTS else NO_EFFECT_VALUES[name]
     if config.optim.momentum == 0:
         optim["momentum_form"] = HASH_DEFAULTS["optim.momentum_form"]
     if config.optim.weight_decay == 0:

@@ -12,7 +12,7 @@ from degradation.models.complexity import measure_complexity
 from degradation.run_id import compute_run_id
 from degradation.training.evaluate import eval_batchnorm, evaluate
 from degradation.training.events import Metrics, ProbeResult
-from degradation.training.optimizer import build_optimizer, set_learning_rate
+from degradation.training.optimizer import build_optimizer
 from degradation.training.trainer import Trainer, fit
 
 CPU = torch.device("cpu")
@@ -193,7 +193,7 @@ def test_momentum_forms_differ_after_a_drop(compose_config, form):
     optimizer = build_optimizer(layer, config.optim)
     velocity, weight = 0.0, 0.0
     for lr in (0.1, 0.1, 0.01, 0.01):
-        set_learning_rate(optimizer, lr, form)
+        optimizer.set_learning_rate(lr)
         layer.weight.grad = torch.ones(1, 1)
         optimizer.step()
         velocity = 0.9 * velocity + (1.0 if form == "pytorch" else lr)

@@ -17,7 +17,7 @@ RUNS_PER_SEED = {
     "preactivation": 12, "longer": 8, "learning_rate": 16, "construction": 10,
     "imagenet": 8, "imagenet_bottleneck": 3,
     "preactivation_digits": 8, "bottleneck_digits": 4, "convergence": 7,
-    "scaled": 10,
+    "scaled": 10, "optimizer": 12, "width": 16,
 }  # fmt: skip
 CIFAR_EXPERIMENTS = [
     name
@@ -98,6 +98,8 @@ def test_every_general_experiment_has_a_digits_version():
         "quick",
         "convergence_digits",
         "scaled_digits",
+        "optimizer_digits",
+        "width_digits",
     }
     on_digits = {name for name in EXPERIMENTS if name.endswith("_digits")} - specific
     general = set(EXPERIMENTS) - specific - on_digits

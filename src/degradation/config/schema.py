@@ -34,7 +34,7 @@ from degradation.config.rules import (
     odd_number,
     whole_number,
 )
-from degradation.registry import BLOCKS, DATASETS, PROBES
+from degradation.registry import BLOCKS, DATASETS, OPTIMIZERS, PROBES
 
 FP32, BF16 = "fp32", "bf16"
 
@@ -151,16 +151,26 @@ class Model:
 
 @dataclass
 class Optim:
-    """Stochastic gradient descent with momentum."""
+    """The optimiser. All read `lr`, the weight decay and the batch size."""
 
+    name: str = key("the optimiser", OneOf(OPTIMIZERS.names), hash_default="sgd")
     lr: float = key("learning rate", POSITIVE)
-    momentum: float = key("momentum", BELOW_ONE)
+    momentum: float = key("sgd: momentum", BELOW_ONE)
     momentum_form: str = key(
-        "pytorch: v = m v + g, w -= lr v; caffe: v = m v + lr g, w -= v",
+        "sgd: pytorch: v = m v + g, w -= lr v; caffe: v = m v + lr g, w -= v",
         choice("pytorch", "caffe"),
         hash_default="pytorch",
     )
-    weight_decay: float = key("weight decay", NOT_NEGATIVE)
+    beta1: float = key(
+        "adam, adamw: decay rate of the mean of the gradients", BELOW_ONE, hash_default=0.9
+    )
+    beta2: float = key(
+        "adam, adamw: decay rate of the mean of their squares", BELOW_ONE, hash_default=0.999
+    )
+    epsilon: float = key("adam, adamw: added to the root of that mean", POSITIVE, hash_default=1e-8)
+    weight_decay: float = key(
+        "weight decay: an L2 penalty; adamw: decoupled from the gradient", NOT_NEGATIVE
+    )
     decay: str = key(
         "decay all parameters, or only the weights of convolutions and linear layers",
         choice("all", "weights"),

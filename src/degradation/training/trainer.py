@@ -47,7 +47,7 @@ from degradation.training.events import (
     Progress,
     Snapshot,
 )
-from degradation.training.optimizer import build_optimizer, set_learning_rate, train_step
+from degradation.training.optimizer import build_optimizer, train_step
 from degradation.training.schedule import (
     ScheduleState,
     has_plateaued,
@@ -150,7 +150,7 @@ class Trainer:
         self.lr = learning_rate(
             self.iteration, config.optim.lr, config.schedule, self.warmup, self.schedule_state
         )
-        set_learning_rate(self.optimizer, self.lr, config.optim.momentum_form)
+        self.optimizer.set_learning_rate(self.lr)
 
         # each process trains on its share; afterwards BN's moving averages are merged
         with self.group.merged_batchnorm(self.network, config.model.bn_parts):
