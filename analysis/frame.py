@@ -21,6 +21,7 @@ from analysis.columns import (
     TRAINING_ERRORS,
     UNTRAINED_WITHIN_POINTS,
 )
+from analysis.key_columns import add_short_names, drop_prefix
 from analysis.probes import read_probe_tables, select_runs
 from analysis.run_row import EMPTY_CURVE, Curve, read_run
 from degradation.checksums import Row
@@ -57,7 +58,12 @@ class Frame:
         return replace(self, runs=runs, curves=curves, probes=probes)
 
 
-def load(root: Path | str, expected: Sequence[Row], error_kind: str = "clean") -> Frame:
+def load(
+    root: Path | str,
+    expected: Sequence[Row],
+    error_kind: str = "clean",
+    with_probes: bool = True,
+) -> Frame:
     """Return the frame of the expected runs, whatever the state of their records.
 
     Args:
@@ -65,6 +71,7 @@ def load(root: Path | str, expected: Sequence[Row], error_kind: str = "clean") -
         expected: one dict per run with `run_id`, and with `family` and `config` (as in run.json)
             where they are known. A run of unknown family is excluded.
         error_kind: which training error the frame is about: clean, augmented or running.
+        with_probes: whether to read the probes too, which takes longer.
     """
     metric = TRAINING_ERRORS[error_kind]
     rows: list[Row] = []
@@ -79,30 +86,41 @@ def load(root: Path | str, expected: Sequence[Row], error_kind: str = "clean") -
             reason = row.get("reason", "it has no run.json yet")
             excluded.append(f"{escape(row['run_id'])}: {row['state']}, {reason}")
     runs = _build_runs(rows)
-    probes = read_probe_tables(root, runs, excluded)
+    probes = read_probe_tables(root, runs, excluded) if with_probes else {}
     return Frame(runs, _build_curves(rows, curves), tuple(excluded), error_kind, probes)
 
 
-def load_where(root: Path | str, query: str | None, error_kind: str = "clean") -> Frame:
+def load_where(
+    root: Path | str,
+    query: str | None,
+    error_kind: str = "clean",
+    with_probes: bool = True,
+    option: str = "where",
+) -> Frame:
     """Return the frame of all records under a root for which a pandas query is true.
 
     A query is an expression over `Frame.runs`, such as `family == "plain" and depth < 60`, or None
-    for all records. Raises RecordError if the query is invalid or selects nothing.
+    for all records. A key is called either config.optim.lr or optim.lr, between backticks.
+
+    Args:
+        option: what messages call the query.
+
+    Raises RecordError if the query is invalid or selects nothing.
     """
     expected = [{"run_id": run_id} for run_id in list_run_ids(root)]
     if not expected:
         raise RecordError(f"{root}: contains no records")
-    frame = load(root, expected, error_kind)
+    frame = load(root, expected, error_kind, with_probes)
     if frame.runs.empty:
         raise RecordError(f"{root}: contains no readable records: {'; '.join(frame.excluded)}")
     if query is None or query == "":
         return frame
     try:
-        selected = frame.runs.query(query)
+        selected = add_short_names(frame.runs).query(query)
     except Exception as error:  # whatever the expression raises is the user's to correct
-        columns = ", ".join(map(str, frame.runs))
+        columns = ", ".join(map(str, drop_prefix(frame.runs)))
         raise RecordError(
-            f"--where: {query!r} is not a valid query: {error}; columns: {columns}"
+            f"{option}: {query!r} is not a valid query: {error}; columns: {columns}"
         ) from None
     if selected.empty:
         raise RecordError(f"{root}: contains no records for which {query!r} is true")

@@ -85,7 +85,7 @@ def read_run(
     if state in FINISHED_STATES:
         row |= _describe_code(record, expected, metadata["config"])
     row |= _describe_scale(metadata, metric)
-    metrics = _read_metrics(record, excluded)
+    metrics = read_metrics(record, excluded)
     if metrics and metrics[0][ITERATION] == 0:
         # If `metric` is the running error, this is None: the network has not been trained yet.
         row[TRAINING_ERROR_AT_START] = metrics[0].get(metric)
@@ -119,8 +119,11 @@ def _read_metadata(record: CachedRecord, expected: Row, excluded: list[str]) -> 
     return state, expected | metadata
 
 
-def _read_metrics(record: CachedRecord, excluded: list[str]) -> list[Row]:
-    """Return the valid evaluations, up to the first invalid one."""
+def read_metrics(record: CachedRecord, excluded: list[str]) -> list[Row]:
+    """Return the valid evaluations, up to the first invalid one.
+
+    `excluded` receives one line if there is an invalid one.
+    """
     return read_rows(
         record,
         METRICS_FILE,

@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 
 from analysis.claim import Claim
-from analysis.claims import judge
 from analysis.columns import TRAINING_ERROR
 from analysis.comparisons import compare_conditions
 from analysis.conditions import split_by_condition
@@ -14,9 +13,9 @@ from analysis.figures import plot_condition
 from analysis.figures.matplotlib_import import Figure
 from analysis.frame import Frame
 from analysis.mechanisms import explain_mechanisms
-from analysis.published_claims import judge_published
 from analysis.published_tables import build_cifar10_table, build_imagenet_table
 from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
+from analysis.verdicts import judge_condition
 from degradation.metrics import CLEAN_LOSS, TEST_ERROR
 from degradation.records.metadata import COMPLEXITY_COLUMNS
 from degradation.records.schema import State
@@ -108,7 +107,7 @@ def _build_condition(title: str, frame: Frame, margin: float, suffix: str) -> Se
     return Section(
         title=title,
         margin=margin,
-        claims=[*judge(frame.runs, margin), *judge_published(frame.runs, margin)],
+        claims=judge_condition(frame, margin),
         figures=figures,
         tables={f"{stem}{suffix}": table for stem, table in published.items() if len(table)},
         summary=summarise(frame.runs),

@@ -63,7 +63,9 @@ def parse_arguments() -> argparse.Namespace:
 
 def report_records(arguments: argparse.Namespace) -> Report:
     """Write the report of the records under a folder."""
-    frame = load_where(arguments.records, arguments.where, arguments.training_error)
+    frame = load_where(
+        arguments.records, arguments.where, arguments.training_error, option="--where"
+    )
     data_names = frame.runs["data"].dropna().unique()
     margins = {name: default_margin(name) for name in data_names}
     command = f"{SETUP}\n{shlex.join([PYTHON, 'experiments/report.py', *sys.argv[1:]])}"

@@ -48,7 +48,7 @@ def main() -> None:
     overrides = parser.parse_intermixed_args().overrides
     runs = jobs.expand_runs(overrides)
     planned = [jobs.describe_planned_run(run) for run in runs]
-    table = load(jobs.find_record_root(runs), planned).runs
+    table = load(jobs.find_record_root(runs), planned, with_probes=False).runs
     rows = table.to_dict("records")
     for row in rows:
         print(format_run(row))

@@ -6,6 +6,8 @@ project nor a launcher.
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 log = logging.getLogger(__name__)
@@ -29,6 +31,17 @@ _receivers: list[Receiver] = []  # at most one
 def connect(receiver: Receiver) -> None:
     """Send this process's progress and messages to `receiver`, replacing an earlier one."""
     _receivers[:] = [receiver]
+
+
+@contextmanager
+def connected(receiver: Receiver) -> Iterator[None]:
+    """Within the context, send this process's progress and messages to `receiver`."""
+    before = [*_receivers]
+    connect(receiver)
+    try:
+        yield
+    finally:
+        _receivers[:] = before
 
 
 def report_progress(done: int, total: int) -> None:

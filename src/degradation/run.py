@@ -41,7 +41,7 @@ from degradation.records.schema import (
 from degradation.signals import Interrupted, catch_stop_signals
 from degradation.sweep.jobs import locate_run
 from degradation.training.device import check_precision, choose_device, make_reproducible
-from degradation.training.distributed import SINGLE, WorkerGroup
+from degradation.training.distributed import SINGLE, WorkerGroup, init_distributed
 from degradation.training.events import Progress
 from degradation.training.trainer import Trainer, fit
 
@@ -50,6 +50,21 @@ log = logging.getLogger(__name__)
 
 class RunFailed(UserError):
     """An attempt at a run failed. The message is one line; attempts.jsonl has the same reason."""
+
+
+def train_as_member(config: Config) -> State | None:
+    """Complete one run as the main process, or take part in it as a worker under torchrun.
+
+    Returns the outcome, or None in a worker. Raises the same as `train`.
+    """
+    with init_distributed(config) as group:
+        if not group.is_main:
+            run_worker(config, group)
+            return None
+        try:
+            return train(config, group)
+        finally:
+            group.send_stop()
 
 
 def train(config: Config, group: WorkerGroup = SINGLE) -> State:

@@ -18,7 +18,7 @@ from degradation.data.loaders import build_loader
 from degradation.data.random_streams import build_generator
 from degradation.environment import InstallationError, check_installation
 from degradation.errors import UserError
-from degradation.models.network import Network, initialise
+from degradation.models.network import Network
 from degradation.probes.landscape import LossSurface, draw_direction
 from degradation.probes.measure import measure_probe, sample_probe_batch
 from degradation.progress import notify, report_progress
@@ -28,8 +28,6 @@ from degradation.records.schema import (
     DEVICE,
     LANDSCAPE_DIR,
     PROBES_FILE,
-    SNAPSHOTS_DIR,
-    WEIGHTS_FILE,
     RecordError,
     State,
 )
@@ -44,7 +42,7 @@ from degradation.sweep.pending import (
 )
 from degradation.tracking.mirror import mirror
 from degradation.tracking.wandb_rows import read_probe_run
-from degradation.training import serialization
+from degradation.trained_network import load_network
 from degradation.training.device import (
     check_precision,
     choose_device,
@@ -169,9 +167,6 @@ def _mirror(config: Config, record: Record) -> None:
         pass
 
 
-# --- networks
-
-
 def _load_network(
     iteration: int,
     config: Config,
@@ -179,35 +174,9 @@ def _load_network(
     dataset: Dataset | StreamedDataset,
     device: torch.device,
 ) -> Network:
-    """Return the run's network after `iteration` updates.
-
-    Iteration 0 needs no snapshot: the network is initialised again from the run's seed.
-
-    Raises:
-        RecordError: the weights are missing or cannot be used.
-    """
-    network = Network(config.model, dataset.channels, dataset.classes)
-    snapshot = f"{SNAPSHOTS_DIR}/{iteration:08d}.pt"
-    if iteration == config.schedule.iterations:
-        _load_weights(network, record, WEIGHTS_FILE)
-    elif iteration > 0 or record.path(snapshot).exists():
-        _load_weights(network, record, snapshot)
-    else:
-        initialise(
-            network, build_generator(config.seed, "initialisation"), config.model.initialisation
-        )
+    """Return the run's network after `iteration` updates, on the device. Raises RecordError."""
+    network = load_network(iteration, config, record, dataset.channels, dataset.classes)
     return network.to(device).to(memory_format=memory_format(config.precision))
-
-
-def _load_weights(network: Network, record: Record, name: str) -> None:
-    try:
-        network.load_state_dict(serialization.load(record.read(name)))
-    except serialization.CheckpointError as error:
-        raise RecordError(f"{record.path(name)}: {error}; train the run again") from None
-    except (RuntimeError, TypeError, AttributeError):
-        raise RecordError(
-            f"{record.path(name)}: holds another network's weights; train the run again"
-        ) from None
 
 
 # --- the loss landscape

@@ -122,9 +122,17 @@ def validate_job(cfg: DictConfig) -> SweepRun:
     config = schema.read(own)
     run = locate_run(config)
     check_installation()
+    check_before_training(config)
+    return run
+
+
+def check_before_training(config: Config) -> None:
+    """Refuse a run whose record cannot be written, or whose images cannot be used.
+
+    Raises ConfigError, DataError.
+    """
     check_record_root(config)
     check_images(config.data)
-    return run
 
 
 def check_record_root(config: Config) -> None:

@@ -2,6 +2,8 @@
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import torch
@@ -106,6 +108,21 @@ def make_reproducible(threads: int) -> None:
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
+
+
+@contextmanager
+def restored_settings() -> Iterator[None]:
+    """After the context, PyTorch's settings that `make_reproducible` changes are as before it."""
+    threads = torch.get_num_threads()
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    benchmark, deterministic = cudnn.benchmark, cudnn.deterministic
+    cudnn_tf32, matmul_tf32 = cudnn.allow_tf32, matmul.allow_tf32
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        cudnn.benchmark, cudnn.deterministic = benchmark, deterministic
+        cudnn.allow_tf32, matmul.allow_tf32 = cudnn_tf32, matmul_tf32
 
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:

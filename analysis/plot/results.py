@@ -1,0 +1,167 @@
+"""Errors of runs: against depth, against any key, and against iteration."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from analysis.columns import FINISHED_STATES, TRAINING_ERROR
+from analysis.figures import error_vs_depth
+from analysis.figures.layout import draw_chance, list_depths, list_families, set_percent_axis
+from analysis.figures.mean_interval import draw_curves, draw_means, draw_runs
+from analysis.plot.panel import panel
+from analysis.plot.selection import check_columns, line_style
+from analysis.summary import compute_interval
+from analysis.tables import ERROR_KIND, to_frame
+from degradation.metrics import ITERATION, METRICS, PERCENT
+
+GEOMETRIC_RANGE = 10.0  # ratio of largest to smallest value from which the scale is logarithmic
+
+
+def error_against_depth(
+    runs: pd.DataFrame, ax: Axes | None = None, metric: str = TRAINING_ERROR
+) -> Axes:
+    """Draw an error (percent) against depth: points are runs, lines join the means over seeds.
+
+    Error bars are 95 % Student-t confidence intervals. Only finished runs are drawn; a diverged one
+    is a cross at chance error.
+
+    Args:
+        runs: rows of `load_runs`; they should differ in family, depth and seed only.
+        metric: the column to draw, such as "test/error".
+
+    Raises:
+        UserError: the table has no rows or lacks a column.
+    """
+    check_columns(runs, [metric])
+    frame = to_frame(runs)
+    with panel(ax) as axes:
+        error_vs_depth.draw(frame, axes, metric)
+        set_percent_axis(axes, "error after the last iteration (%)", error_vs_depth.LOWEST)
+        axes.legend(frameon=False)
+        return axes
+
+
+def error_against(
+    runs: pd.DataFrame, key: str, ax: Axes | None = None, metric: str = TRAINING_ERROR
+) -> Axes:
+    """Draw an error (percent) against any column, one line per family and depth.
+
+    Points are runs, lines join the means, with 95 % Student-t confidence intervals. Numbers have a
+    numeric axis, which is logarithmic if they span a factor of 10; other values are categories.
+
+    Args:
+        runs: rows of `load_runs`.
+        key: the column on the horizontal axis, such as "optim.lr".
+        metric: the column to draw, such as "test/error".
+
+    Raises:
+        UserError: the table has no rows or lacks a column.
+    """
+    check_columns(runs, [key, metric])
+    runs = to_frame(runs).runs.assign(**{key: runs[key].to_numpy()})
+    finished = runs[runs["state"].isin([*FINISHED_STATES]) & runs[key].notna()]
+    families, depths = list_families(finished), list_depths(finished)
+    positions = _place_values(finished[key])
+    with panel(ax) as axes:
+        for (family, depth), group in finished.groupby(["family", "depth"], sort=False):
+            style = {"marker": "o"} | line_style(str(family), int(str(depth)), families, depths)
+            _draw_line(group, key, axes, metric, positions, style)
+        draw_chance(axes, runs["chance"])
+        _set_value_axis(axes, finished[key], key)
+        set_percent_axis(axes, _metric_label(metric, runs), -4)
+        axes.legend(frameon=False)
+        return axes
+
+
+def error_against_iteration(
+    curves: pd.DataFrame, ax: Axes | None = None, metric: str = TRAINING_ERROR
+) -> Axes:
+    """Draw a metric against iteration: means over runs, with a band from lowest to highest.
+
+    There is one line per family and depth; a diverged run counts as chance error.
+
+    Args:
+        curves: rows of `load_curves`; of one family and depth, they should differ in the seed only.
+        metric: the column to draw, such as "test/error" or "train/clean_loss".
+
+    Raises:
+        UserError: the table has no rows or lacks a column.
+    """
+    check_columns(curves, ["run_id", "family", "depth", ITERATION, metric])
+    families, depths = list_families(curves), list_depths(curves)
+    with panel(ax) as axes:
+        for (family, depth), group in curves.groupby(["family", "depth"], sort=True):
+            table = group.pivot(index=ITERATION, columns="run_id", values=metric)
+            style = line_style(str(family), int(str(depth)), families, depths)
+            style.pop("marker", None)
+            draw_curves(table.astype(float), axes, style)
+        if "chance" in curves and _is_percentage(metric):
+            draw_chance(axes, curves["chance"])
+            axes.set_ylim(bottom=0)
+        axes.set_xlabel("iteration")
+        axes.set_ylabel(_metric_label(metric, curves))
+        axes.legend(frameon=False)
+        return axes
+
+
+def _draw_line(
+    group: pd.DataFrame,
+    key: str,
+    ax: Axes,
+    metric: str,
+    positions: dict[Any, float],
+    style: dict[str, Any],
+) -> None:
+    """Draw the runs of one family and depth, and their means joined by a line."""
+    x_positions, intervals = [], []
+    for value, position in positions.items():
+        same = group[group[key] == value].dropna(subset=metric)
+        if same.empty:
+            continue
+        draw_runs([position] * len(same), same[metric].tolist(), ax, style["color"])
+        x_positions.append(position)
+        intervals.append(compute_interval(same, metric))
+    draw_means(x_positions, intervals, ax, style)
+
+
+def _is_numeric(values: pd.Series) -> bool:
+    """Return whether all values are numbers; truth values are categories."""
+    return all(isinstance(value, int | float) and value is not True for value in values)
+
+
+def _place_values(values: pd.Series) -> dict[Any, float]:
+    """Return the position of each distinct value: a number's own, or that of its category."""
+    distinct = values.drop_duplicates().tolist()
+    if _is_numeric(values):
+        return {value: float(value) for value in sorted(distinct)}
+    return {value: float(place) for place, value in enumerate(sorted(distinct, key=str))}
+
+
+def _set_value_axis(ax: Axes, values: pd.Series, key: str) -> None:
+    """Label the horizontal axis with the values that occur."""
+    positions = _place_values(values)
+    ax.set_xlabel(key)
+    if not positions:
+        return
+    lowest, highest = min(positions.values()), max(positions.values())
+    if _is_numeric(values) and lowest > 0 and highest >= GEOMETRIC_RANGE * lowest:
+        ax.set_xscale("log")
+        ax.minorticks_off()
+    labels = [f"{value:g}" if _is_numeric(values) else str(value) for value in positions]
+    ax.set_xticks(list(positions.values()), labels)
+
+
+def _is_percentage(metric: str) -> bool:
+    return metric == TRAINING_ERROR or (metric in METRICS and METRICS[metric].unit == PERCENT)
+
+
+def _metric_label(metric: str, table: pd.DataFrame) -> str:
+    """Return the label of an axis, with the unit."""
+    if metric == TRAINING_ERROR:
+        return f"training error ({table.attrs.get(ERROR_KIND, 'clean')}, %)"
+    if metric not in METRICS:
+        return metric
+    known = METRICS[metric]
+    unit = {PERCENT: " (%)", "1": ""}.get(known.unit, f" ({known.unit})")
+    return f"{known.label}{unit}"

@@ -1,0 +1,185 @@
+"""Records as tidy pandas tables, for notebooks and scripts: runs, curves and probes.
+
+`import degradation` offers these functions. The columns are described in `analysis.columns`; here a
+configuration key is a column under its own name, such as `optim.lr`.
+"""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.columns import FLOAT_COLUMNS, RUN_COLUMNS, TRAINING_ERROR, TRAINING_ERRORS
+from analysis.frame import Frame, load, load_where
+from analysis.key_columns import drop_prefix, restore_prefix
+from analysis.run_row import read_metrics
+from degradation.checksums import Row
+from degradation.config import ConfigError, quote
+from degradation.metrics import ITERATION, METRICS, TEST_ERROR
+from degradation.records.cached_reader import CachedRecord
+
+# Entries of `DataFrame.attrs`.
+EXCLUDED = "excluded"
+ERROR_KIND = "error_kind"
+
+NEEDED_COLUMNS = (*RUN_COLUMNS, *FLOAT_COLUMNS, "data", "untrained")
+
+
+def load_runs(
+    record_root: Path | str = "runs", where: str | None = None, training_error: str = "clean"
+) -> pd.DataFrame:
+    """Return one row per record under a root, unfinished and failed runs included.
+
+    Args:
+        record_root: the folder of the records.
+        where: a pandas query over the columns, such as "family == 'plain' and depth < 60" or
+            "`optim.lr` == 0.1", as for `experiments/report.py --where`. None: all records.
+        training_error: which error the column `training_error` is: clean, augmented or running.
+
+    Returns:
+        The columns of `analysis.columns` (errors in percent), and each configuration key under its
+        own name. `attrs["excluded"]` has one line per record, file or group of rows that could
+        not be used, and a warning says so if there are any. `attrs["error_kind"]` repeats
+        `training_error`.
+
+    Raises:
+        UserError: the root has no records, or the query is invalid or selects nothing.
+    """
+    frame = _load(record_root, where, training_error)
+    runs = drop_prefix(frame.runs).reset_index(drop=True)
+    return _describe(runs, frame)
+
+
+def load_curves(
+    record_root: Path | str = "runs",
+    where: str | None = None,
+    training_error: str = "clean",
+    keys: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Return one row per evaluation of each selected run.
+
+    Args:
+        record_root, where, training_error: as for `load_runs`; the query is about runs.
+        keys: columns of `load_runs` to add to each row, such as "optim.lr".
+
+    Returns:
+        run_id, family, depth, seed, state, `chance` (percent), `iteration`, `training_error`
+        (percent) and all metrics (`degradation.metrics`). A diverged run counts as chance error
+        from its divergence on; its other metrics are NaN there. `attrs` as for `load_runs`.
+
+    Raises:
+        UserError: as for `load_runs`, or a key is no column.
+    """
+    frame = _load(record_root, where, training_error)
+    return build_curves(record_root, frame, keys)
+
+
+def load_probes(
+    record_root: Path | str, name: str, where: str | None = None, keys: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Return the rows that a probe measured in each selected run that is done.
+
+    Args:
+        record_root, where: as for `load_runs`.
+        name: the probe, such as "gradient_flow", or "landscape".
+        keys: as for `load_curves`.
+
+    Returns:
+        run_id, family, depth, seed, `iteration`, `time_point` (the iteration in words), `device`,
+        `pictures` (the number of images) and the columns that the probe measures. `attrs` as for
+        `load_runs`.
+
+    Raises:
+        UserError: as for `load_runs`, or no selected run has this probe.
+    """
+    frame = _load(record_root, where, "clean", with_probes=True)
+    if name not in frame.probes:
+        available = ", ".join(sorted(frame.probes)) or "none; experiments/explain.py runs them"
+        raise ConfigError(
+            f"name: {quote(name)} is no probe of the selected runs; allowed: {available}"
+        )
+    rows = frame.probes[name].reset_index(drop=True)
+    return _describe(_add_keys(rows, frame.runs, keys), frame)
+
+
+def read_curve(record_root: Path | str, run_id: str) -> pd.DataFrame:
+    """Return the rows of `load_curves` of one run, whose record is the only one that is read."""
+    frame = load(record_root, [{"run_id": run_id}], with_probes=False)
+    return build_curves(record_root, frame, ())
+
+
+def build_curves(record_root: Path | str, frame: Frame, keys: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of `load_curves` for the runs of a frame."""
+    tables = [_read_rows(record_root, run_id) for run_id in frame.runs["run_id"]]
+    measured = pd.concat(tables, ignore_index=True)
+    # The frame's curves have these too, continued at chance for a diverged run.
+    measured = measured.drop(columns=[TEST_ERROR])
+    curves = frame.curves.merge(measured, on=["run_id", ITERATION], how="left")
+    curves = _add_keys(curves, frame.runs, ["chance", *keys])
+    return _describe(curves, frame)
+
+
+def to_frame(runs: pd.DataFrame) -> Frame:
+    """Return the frame of a table that `load_runs` returned, and the user may have filtered.
+
+    It has no curves and no probes. Raises ConfigError if the table is empty or lacks columns.
+    """
+    missing = [name for name in NEEDED_COLUMNS if name not in runs]
+    if missing:
+        raise ConfigError(
+            f"runs: lacks the columns {', '.join(missing)}; allowed: rows that load_runs returned"
+        )
+    if runs.empty:
+        raise ConfigError("runs: has no rows; allowed: at least one run")
+    curves = pd.DataFrame(columns=[*RUN_COLUMNS, ITERATION, TRAINING_ERROR, TEST_ERROR])
+    excluded = tuple(runs.attrs.get(EXCLUDED, ()))
+    error_kind = str(runs.attrs.get(ERROR_KIND, "clean"))
+    return Frame(restore_prefix(runs).reset_index(drop=True), curves, excluded, error_kind)
+
+
+def _load(
+    record_root: Path | str, where: str | None, training_error: str, with_probes: bool = False
+) -> Frame:
+    """Return the frame of the selected runs, and warn if something is excluded."""
+    if training_error not in TRAINING_ERRORS:
+        allowed = ", ".join(TRAINING_ERRORS)
+        raise ConfigError(
+            f"training_error: {quote(training_error)} is not allowed; allowed: {allowed}"
+        )
+    frame = load_where(record_root, where, training_error, with_probes=with_probes)
+    if frame.excluded:
+        count = len(frame.excluded)
+        warnings.warn(
+            f"{count} records or parts of records cannot be used, such as {frame.excluded[0]};"
+            f" attrs[{EXCLUDED!r}] lists all",
+            stacklevel=3,
+        )
+    return frame
+
+
+def _read_rows(record_root: Path | str, run_id: str) -> pd.DataFrame:
+    """Return all metrics of one run, whose invalid rows the frame has excluded already."""
+    excluded: list[str] = []
+    rows: list[Row] = read_metrics(CachedRecord(record_root, run_id), excluded)
+    table = pd.DataFrame(rows, columns=None if rows else [*METRICS])
+    return table.assign(run_id=run_id)
+
+
+def _add_keys(rows: pd.DataFrame, runs: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Add columns of the runs to rows that have a `run_id`. Raises ConfigError."""
+    named = drop_prefix(runs).set_index("run_id")
+    for key in keys:
+        if key not in named:
+            allowed = ", ".join(map(str, named))
+            raise ConfigError(f"keys: {quote(key)} is no column of the runs; allowed: {allowed}")
+    added = [key for key in dict.fromkeys(keys) if key not in rows]
+    return rows.join(named[added], on="run_id")
+
+
+def _describe(table: pd.DataFrame, frame: Frame) -> pd.DataFrame:
+    """Return the table with its `attrs`."""
+    attributes: dict[Any, Any] = {EXCLUDED: frame.excluded, ERROR_KIND: frame.error_kind}
+    table.attrs = attributes
+    return table

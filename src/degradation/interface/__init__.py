@@ -1,0 +1,1 @@
+"""What `import degradation` offers besides the analysis: training, and trained networks."""

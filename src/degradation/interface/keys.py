@@ -1,0 +1,71 @@
+"""Arguments of a Python call as the overrides of a command line, and the run that they describe."""
+
+import re
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any
+
+from degradation.config import Config, ConfigError
+from degradation.sweep.expand import expand_configs
+
+# Keys that are named so often that their last part suffices.
+SHORT_NAMES = {
+    "depth": "model.depth",
+    "width": "model.width",
+    "iterations": "schedule.iterations",
+    "lr": "optim.lr",
+    "batch_size": "optim.batch_size",
+}
+
+
+def compose_run(overrides: Mapping[str, Any] | None = None, **keys: Any) -> Config:
+    """Return the checked configuration of the run that these keys describe.
+
+    Args:
+        overrides: values by dotted name, such as {"optim.lr": 0.1}.
+        keys: groups and keys at the top level of conf/ by their name, and those in SHORT_NAMES. A
+            key that is None here has its default.
+
+    Raises:
+        ConfigError: a value is not allowed, a key is given twice, or the keys describe several
+            runs, as an experiment does.
+    """
+    given = {SHORT_NAMES.get(key, key): value for key, value in keys.items() if value is not None}
+    for key, value in (overrides or {}).items():
+        if key in given:
+            raise ConfigError(f"{key}: is given twice; allowed: one value")
+        given[key] = value
+    configs = expand_configs([f"{key}={format_value(value)}" for key, value in given.items()])
+    if len(configs) != 1:
+        raise ConfigError(
+            f"{', '.join(given)}: describe {len(configs)} runs; allowed: one run, so every key of"
+            " an experiment's grid needs a value"
+        )
+    return configs[0]
+
+
+def format_value(value: Any) -> str:
+    """Return a Python value in the grammar of Hydra's overrides."""
+    if hasattr(value, "item"):  # a scalar of numpy or torch
+        value = value.item()
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(format_value, value))}]"
+    if isinstance(value, Mapping):
+        items = [f"{key}:{format_value(item)}" for key, item in value.items()]
+        return f"{{{','.join(items)}}}"
+    if isinstance(value, PathLike):
+        value = value.__fspath__()
+    return _quote_text(str(value))
+
+
+def _quote_text(text: str) -> str:
+    """Put text between quotes; backslashes count only before a quote, where they are doubled."""
+    escaped = re.sub(r"(\\*)'", lambda match: rf"{match[1] * 2}\'", text)
+    trailing = len(escaped) - len(escaped.rstrip("\\"))
+    return f"'{escaped}{escaped[len(escaped) - trailing :]}'"

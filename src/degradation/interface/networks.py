@@ -1,0 +1,86 @@
+"""Networks without a record: one drawn from a seed, and a deeper one built from a trained one."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from degradation.config import ConfigError
+from degradation.data.datasets import load_dataset
+from degradation.data.loaders import build_loader
+from degradation.data.random_streams import build_generator
+from degradation.interface.errors import user_errors
+from degradation.interface.keys import compose_run
+from degradation.interface.trained_run import TrainedRun
+from degradation.models.construction import grow as grow_network
+from degradation.models.network import Network, initialise
+from degradation.training.device import choose_device
+
+
+def network(
+    model: str = "residual",
+    depth: int | None = None,
+    *,
+    seed: int = 0,
+    channels: int = 3,
+    classes: int = 10,
+    **keys: Any,
+) -> Network:
+    """Return a network with initial weights: those of iteration 0 of a run with this seed.
+
+    Images (N, channels, H, W) -> logits (N, classes). The network is on the CPU, in train mode.
+
+    Args:
+        model: a file of conf/model, such as "plain" or "residual".
+        depth: number of layers, such as 20, 32, 44 or 56.
+        seed: fixes the weights.
+        channels, classes: those of the images.
+        keys: further keys of the group `model`, such as `width=32` or `block="bottleneck"`.
+
+    Raises:
+        UserError: a value is not allowed.
+    """
+    overrides: Mapping[str, Any] = {f"model.{key}": value for key, value in keys.items()}
+    with user_errors():
+        config = compose_run(overrides, model=model, depth=depth, seed=seed)
+    built = Network(config.model, channels, classes)
+    initialise(built, build_generator(seed, "initialisation"), config.model.initialisation)
+    return built
+
+
+def grow(run: TrainedRun, depth: int) -> Network:
+    """Return the solution by construction: a deeper plain network that computes the same function.
+
+    Identity layers are added to the trained network of a plain run (He et al. 2015, section 1;
+    `degradation.models.construction`). `train("constructed", depth)` trains such a network further.
+
+    Args:
+        run: a plain run, as `train` returned it.
+        depth: number of layers of the deeper network.
+
+    Returns:
+        The network on the CPU, in eval mode: its logits equal those of `run.network()`.
+
+    Raises:
+        UserError: the run cannot be grown to this depth.
+    """
+    config = run.config
+    with user_errors():
+        if config.model.depth >= depth:
+            raise ConfigError(
+                f"depth: {depth} is not allowed; allowed: more than {config.model.depth}"
+            )
+        deeper = compose_run(
+            {f"model.{key}": value for key, value in vars(config.model).items() if key != "depth"}
+            | {"model.grown_from": config.model.depth},
+            model="constructed",
+            depth=depth,
+        )
+        loader = build_loader(load_dataset(config.data), config, choose_device("cpu"))
+        shallow = run.network()
+
+        def training_images() -> Iterable[Tensor]:
+            return (images for images, _ in loader.clean_batches("train"))
+
+        return grow_network(shallow, replace(deeper.model, grown_from=None), training_images)

@@ -1,0 +1,46 @@
+"""Rebuild the network of a run, from its seed, a snapshot or its final weights."""
+
+from degradation.config import Config
+from degradation.data.random_streams import build_generator
+from degradation.models.network import Network, initialise
+from degradation.records.record import Record
+from degradation.records.schema import SNAPSHOTS_DIR, WEIGHTS_FILE, RecordError
+from degradation.training import serialization
+
+
+def load_network(
+    iteration: int, config: Config, record: Record, channels: int, classes: int
+) -> Network:
+    """Return the run's network after `iteration` updates, on the CPU and in train mode.
+
+    Iteration 0 needs no snapshot: the network is initialised again from the run's seed.
+
+    Args:
+        channels: number of channels of the images.
+        classes: number of classes of the data set.
+
+    Raises:
+        RecordError: the weights are missing or cannot be used.
+    """
+    network = Network(config.model, channels, classes)
+    snapshot = f"{SNAPSHOTS_DIR}/{iteration:08d}.pt"
+    if iteration == config.schedule.iterations:
+        _load_weights(network, record, WEIGHTS_FILE)
+    elif iteration > 0 or record.path(snapshot).exists():
+        _load_weights(network, record, snapshot)
+    else:
+        initialise(
+            network, build_generator(config.seed, "initialisation"), config.model.initialisation
+        )
+    return network
+
+
+def _load_weights(network: Network, record: Record, name: str) -> None:
+    try:
+        network.load_state_dict(serialization.load(record.read(name)))
+    except serialization.CheckpointError as error:
+        raise RecordError(f"{record.path(name)}: {error}; train the run again") from None
+    except (RuntimeError, TypeError, AttributeError):
+        raise RecordError(
+            f"{record.path(name)}: holds another network's weights; train the run again"
+        ) from None
