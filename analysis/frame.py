@@ -21,15 +21,12 @@ from analysis.columns import (
     TRAINING_ERRORS,
     UNTRAINED_WITHIN_POINTS,
 )
-from analysis.key_columns import add_short_names, drop_prefix
 from analysis.probes import read_probe_tables, select_runs
 from analysis.run_row import EMPTY_CURVE, Curve, read_run
 from degradation.checksums import Row
 from degradation.config.errors import escape
 from degradation.metrics import ITERATION
 from degradation.records.cached_reader import CachedRecord
-from degradation.records.root import list_run_ids
-from degradation.records.schema import RecordError
 
 
 @dataclass(frozen=True)
@@ -88,43 +85,6 @@ def load(
     runs = _build_runs(rows)
     probes = read_probe_tables(root, runs, excluded) if with_probes else {}
     return Frame(runs, _build_curves(rows, curves), tuple(excluded), error_kind, probes)
-
-
-def load_where(
-    root: Path | str,
-    query: str | None,
-    error_kind: str = "clean",
-    with_probes: bool = True,
-    option: str = "where",
-) -> Frame:
-    """Return the frame of all records under a root for which a pandas query is true.
-
-    A query is an expression over `Frame.runs`, such as `family == "plain" and depth < 60`, or None
-    for all records. A key is called either config.optim.lr or optim.lr, between backticks.
-
-    Args:
-        option: what messages call the query.
-
-    Raises RecordError if the query is invalid or selects nothing.
-    """
-    expected = [{"run_id": run_id} for run_id in list_run_ids(root)]
-    if not expected:
-        raise RecordError(f"{root}: contains no records")
-    frame = load(root, expected, error_kind, with_probes)
-    if frame.runs.empty:
-        raise RecordError(f"{root}: contains no readable records: {'; '.join(frame.excluded)}")
-    if query is None or query == "":
-        return frame
-    try:
-        selected = add_short_names(frame.runs).query(query)
-    except Exception as error:  # whatever the expression raises is the user's to correct
-        columns = ", ".join(map(str, drop_prefix(frame.runs)))
-        raise RecordError(
-            f"{option}: {query!r} is not a valid query: {error}; columns: {columns}"
-        ) from None
-    if selected.empty:
-        raise RecordError(f"{root}: contains no records for which {query!r} is true")
-    return frame.select(selected.index)
 
 
 def group_by_depth(runs: pd.DataFrame, family: str) -> dict[int, pd.DataFrame]:

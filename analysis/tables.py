@@ -12,8 +12,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.columns import FLOAT_COLUMNS, RUN_COLUMNS, TRAINING_ERROR, TRAINING_ERRORS
-from analysis.frame import Frame, load, load_where
+from analysis.frame import Frame, load
 from analysis.key_columns import drop_prefix, restore_prefix
+from analysis.query import load_where
 from analysis.run_row import read_metrics
 from degradation.checksums import Row
 from degradation.config import ConfigError, quote

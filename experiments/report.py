@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from analysis.columns import TRAINING_ERRORS
-from analysis.frame import load, load_where
+from analysis.frame import load
+from analysis.query import load_where
 from analysis.report import Report, build
 from degradation.cli import Parser, add_overrides, run_script
 from degradation.config import NAME, Tracking, default_margin, split_experiments

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.frame import load_where
+from analysis.query import load_where
 from degradation.config import CONF
 from tests.growth.__main__ import REPORT_LIMIT_S, Row, find_problems
 from tests.growth.records import EVALUATIONS, NETWORKS, write_records

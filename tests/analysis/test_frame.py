@@ -6,7 +6,8 @@ import re
 import pytest
 
 from analysis import columns
-from analysis.frame import load, load_where
+from analysis.frame import load
+from analysis.query import load_where
 from degradation.records.schema import ATTEMPTS_FILE, RecordError, State
 from degradation.sweep.jobs import describe_planned_run, locate_run
 from tests.support.records import (
@@ -93,7 +94,7 @@ def test_query_selects_records(tmp_path):
     assert load_where(tmp_path, "seed > 0").runs["run_id"].tolist() == ["r1", "r2"]
     with pytest.raises(RecordError, match="contains no records for which 'seed > 7' is true"):
         load_where(tmp_path, "seed > 7")
-    message = r"--where: 'sed > 7' is not a valid query: .*columns: run_id"
+    message = r"where: 'sed > 7' is not a valid query: .*columns: run_id"
     with pytest.raises(RecordError, match=message):
         load_where(tmp_path, "sed > 7")
 

@@ -7,7 +7,8 @@ import random
 import pytest
 
 from analysis.claims import judge
-from analysis.frame import load, load_where
+from analysis.frame import load
+from analysis.query import load_where
 from degradation.checksums import encode_document
 from degradation.records import row_validation
 from degradation.records.manifest import build_manifest

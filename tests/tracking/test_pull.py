@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.frame import load_where
+from analysis.query import load_where
 from degradation.metrics import CLEAN_LOSS
 from degradation.records.record import Record
 from degradation.records.root import list_run_ids

@@ -1,0 +1,45 @@
+"""Select the records under a root by a pandas query, as `--where` and `load_runs` do."""
+
+from pathlib import Path
+
+from analysis.frame import Frame, load
+from analysis.key_columns import add_short_names, drop_prefix
+from degradation.records.root import list_run_ids
+from degradation.records.schema import RecordError
+
+
+def load_where(
+    root: Path | str,
+    query: str | None,
+    error_kind: str = "clean",
+    with_probes: bool = True,
+    option: str = "where",
+) -> Frame:
+    """Return the frame of all records under a root for which a pandas query is true.
+
+    A query is an expression over `Frame.runs`, such as `family == "plain" and depth < 60`, or None
+    for all records. A key is called either config.optim.lr or optim.lr, between backticks.
+
+    Args:
+        option: what messages call the query.
+
+    Raises RecordError if the query is invalid or selects nothing.
+    """
+    expected = [{"run_id": run_id} for run_id in list_run_ids(root)]
+    if not expected:
+        raise RecordError(f"{root}: contains no records")
+    frame = load(root, expected, error_kind, with_probes)
+    if frame.runs.empty:
+        raise RecordError(f"{root}: contains no readable records: {'; '.join(frame.excluded)}")
+    if query is None or query == "":
+        return frame
+    try:
+        selected = add_short_names(frame.runs).query(query)
+    except Exception as error:  # whatever the expression raises is the user's to correct
+        columns = ", ".join(map(str, drop_prefix(frame.runs)))
+        raise RecordError(
+            f"{option}: {query!r} is not a valid query: {error}; columns: {columns}"
+        ) from None
+    if selected.empty:
+        raise RecordError(f"{root}: contains no records for which {query!r} is true")
+    return frame.select(selected.index)
