@@ -147,7 +147,9 @@ def _describe_run(metadata: Row) -> Row:
     census = metadata.get("census", {})
     row |= {name: census[name] for name in COMPLEXITY_COLUMNS if name in census}
     # Older records lack keys that were added later; the defaults say what the code did then.
-    row |= {f"config.{key}": value for key, value in HASH_DEFAULTS.items()}
+    # A mapping, such as that of a block's options, has a column per entry, and by default none.
+    defaults = {key: value for key, value in HASH_DEFAULTS.items() if not isinstance(value, dict)}
+    row |= {f"config.{key}": value for key, value in defaults.items()}
     return row | config_columns(config)
 
 
