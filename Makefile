@@ -83,7 +83,7 @@ unexport PYTHONPATH PYTHONHOME
 # Also with -j: a report that is made together with runs follows them.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup always data reproduce explain status report sync pull plan
+.PHONY: help setup always data reproduce explain status report publish sync pull plan
 .PHONY: census power test test-slow test-cluster growth faults mutants check bench clean
 
 help: ## List the targets
@@ -130,6 +130,9 @@ status: $(INSTALLED) ## Show the state of each run of the experiment
 
 report: $(INSTALLED) ## Write verdicts, figures and report of the recorded runs
 	@$(RUN) experiments/report.py $(OVERRIDES)
+
+publish: $(INSTALLED) ## Write the experiment's records to its ledger entry, without weights
+	@$(RUN) experiments/publish.py $(OVERRIDES)
 
 sync: $(INSTALLED) ## Send W&B what it lacks of the experiment's records (needs a key)
 	@$(RUN) experiments/sync.py $(OVERRIDES)

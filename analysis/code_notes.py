@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis.abbreviation import abbreviate
-from analysis.columns import CODE_CHANGE, CODE_STATE
+from analysis.columns import CODE_CHANGE, CODE_STATE, PUBLISHED_CHANGE
 from degradation.records.trained_code import CodeState
 
 
@@ -22,11 +22,31 @@ def describe_outdated_runs(runs: pd.DataFrame) -> list[str]:
 
 
 def describe_unverified_runs(runs: pd.DataFrame) -> list[str]:
-    """Return a note if some of these runs cannot be compared with the current code."""
-    count = int((runs[CODE_STATE] == CodeState.UNVERIFIED).sum())
+    """Return a note if some of these runs cannot be compared with the current code.
+
+    Published records are not compared; `describe_published_runs` describes them.
+    """
+    is_unverified = runs[CODE_STATE] == CodeState.UNVERIFIED
+    count = int((is_unverified & runs[PUBLISHED_CHANGE].isna()).sum())
     if not count:
         return []
     return [
         f"{count} of {len(runs)} runs cannot be compared with the current code: their records"
         " do not hold the numbers of the first updates, or are from another machine"
     ]
+
+
+def describe_published_runs(runs: pd.DataFrame) -> list[str]:
+    """Return a note for each way in which the code has changed since published runs were trained.
+
+    Whether it still gives the same numbers is unknown, unless the records say so.
+    """
+    is_open = runs[PUBLISHED_CHANGE].notna() & (runs[PUBLISHED_CHANGE] != "")
+    is_open &= runs[CODE_STATE] != CodeState.OUTDATED
+    notes = []
+    for change, changed in runs[is_open].groupby(PUBLISHED_CHANGE):
+        notes.append(
+            f"{len(changed)} of {len(runs)} runs are published records, and the code has changed"
+            f" since they were trained ({change}); published records are not compared with it"
+        )
+    return notes

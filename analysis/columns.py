@@ -28,8 +28,11 @@
     device, threads                    where the run was trained; " + " joins the attempts' values
     commit, versions                   code and libraries of the last attempt
     code                               current, outdated or unverified: whether the current code
-                                       gives the numbers of a finished run
+                                       gives the numbers of a finished run; for a published record,
+                                       whether the code at the time of publication did
     code_change                        which files have changed since an outdated run was trained
+    published                          of a published record: which files have changed since the
+                                       run was trained; "" if the record knows the current code
     attempts, seconds        count, s  number of attempts and their total duration
     config.KEY                         each key of the configuration
 
@@ -73,6 +76,7 @@ TEST_STEP = "test_step"
 ENDED_AT = "ended_at"
 CODE_STATE = "code"
 CODE_CHANGE = "code_change"
+PUBLISHED_CHANGE = "published"
 
 UNTRAINED_WITHIN_POINTS = 2.0  # a run this close to chance counts as untrained
 
@@ -86,6 +90,7 @@ INFO_COLUMNS = (
     "versions",
     CODE_STATE,
     CODE_CHANGE,
+    PUBLISHED_CHANGE,
 )
 FLOAT_COLUMNS = (
     TRAINING_ERROR,

@@ -64,7 +64,7 @@ def load(
     """Return the frame of the expected runs, whatever the state of their records.
 
     Args:
-        root: the folder that holds the records.
+        root: the record root: a folder, or an archive of published records.
         expected: one dict per run with `run_id`, and with `family` and `config` (as in run.json)
             where they are known. A run of unknown family is excluded.
         error_kind: which training error the frame is about: clean, augmented or running.

@@ -13,7 +13,6 @@ from degradation.records import row_validation
 from degradation.records.cached_reader import CachedRecord
 from degradation.records.schema import DEVICE, IMAGES, LANDSCAPE_DIR, PROBE, PROBES_FILE, TABLE
 from degradation.records.valid_rows import read_rows
-from degradation.registry import VISIBLE
 
 ID_COLUMNS = ("run_id", "family", "depth", "seed")
 LAST_ITERATION = "config.schedule.iterations"
@@ -33,7 +32,7 @@ def read_probe_tables(root: Path | str, runs: pd.DataFrame, excluded: list[str])
     Only runs that are done count: the probes of an unfinished run are incomplete.
 
     Args:
-        root: the folder that holds the records.
+        root: the record root: a folder, or an archive of published records.
         runs: `Frame.runs`.
         excluded: receives one line per file with corrupt, invalid or missing rows.
     """
@@ -112,10 +111,8 @@ def _read_probe_rows(record: CachedRecord, excluded: list[str]) -> list[Row]:
 
 def _read_landscape_points(record: CachedRecord, excluded: list[str]) -> list[Row]:
     points: list[Row] = []
-    for name in sorted(path.name for path in record.path(LANDSCAPE_DIR).glob(f"{VISIBLE}.jsonl")):
-        points += read_rows(
-            record, f"{LANDSCAPE_DIR}/{name}", row_validation.check_landscape_row, excluded
-        )
+    for name in record.list_landscape_files():
+        points += read_rows(record, name, row_validation.check_landscape_row, excluded)
     return points
 
 

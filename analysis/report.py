@@ -6,7 +6,11 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.claim import Claim
-from analysis.code_notes import describe_outdated_runs, describe_unverified_runs
+from analysis.code_notes import (
+    describe_outdated_runs,
+    describe_published_runs,
+    describe_unverified_runs,
+)
 from analysis.columns import CODE_STATE, ENDED_AT, TRAINING_ERROR_AT_START
 from analysis.csv_files import write_csv
 from analysis.figures import style
@@ -128,7 +132,11 @@ def build(frame: Frame, folder: Path, name: str, command: str, margins: dict[str
         runs = frame.runs.assign(condition=_label_runs(frame.runs["run_id"], sections))
         runs = runs.reindex(columns=RUNS_CSV_COLUMNS)
         written = _write_files(folder, sections, runs)
-    code_notes = (*describe_outdated_runs(frame.runs), *describe_unverified_runs(frame.runs))
+    code_notes = (
+        *describe_outdated_runs(frame.runs),
+        *describe_unverified_runs(frame.runs),
+        *describe_published_runs(frame.runs),
+    )
     page = render_page(folder, sections, runs, frame, name, command, code_notes)
     report = Report(folder, sections, runs, frame.excluded, code_notes)
     write_atomically(report.page, page.encode(errors="backslashreplace"))

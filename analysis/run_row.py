@@ -18,6 +18,7 @@ from analysis.columns import (
     ENDED_AT,
     ERROR_STEP,
     FINISHED_STATES,
+    PUBLISHED_CHANGE,
     TEST_STEP,
     TRAINING_ERROR,
     TRAINING_ERROR_AT_START,
@@ -105,13 +106,13 @@ def _read_metadata(record: CachedRecord, expected: Row, excluded: list[str]) -> 
     if not is_single_line(record.run_id):
         raise RecordError("its folder's name is not a valid run id")
     state = record.state()
-    if not record.path(RUN_FILE).exists():
+    if not record.exists(RUN_FILE):
         return state, expected
     metadata = record.read_metadata()
     problem = check_metadata(metadata, record.run_id)
     if problem:
         raise RecordError(f"{record.path(RUN_FILE)}: {problem}")
-    had_finished = record.path(DONE_FILE).exists()
+    had_finished = record.exists(DONE_FILE)
     if had_finished and state not in (*FINISHED_STATES, State.RUNNING):
         mismatch = record.find_mismatch()
         line = f"{record.run_id}: {mismatch}; it counts as {state} until it is retrained"
@@ -159,6 +160,9 @@ def _describe_code(record: CachedRecord, expected: Row, config: Row) -> Row:
     row: Row = {CODE_STATE: str(trained.state)}
     if trained.state is CodeState.OUTDATED:
         row[CODE_CHANGE] = escape(trained.describe_change())
+    if trained.published_state is not None:
+        is_known = trained.relation is not None
+        row[PUBLISHED_CHANGE] = "" if is_known else escape(trained.describe_change())
     return row
 
 

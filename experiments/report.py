@@ -35,7 +35,9 @@ def parse_arguments() -> argparse.Namespace:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_overrides(parser)
     parser.add_argument(
-        "--records", type=Path, help="report all records under this folder instead of a sweep"
+        "--records",
+        type=Path,
+        help="report all records under this folder, or in this archive, instead of a sweep",
     )
     parser.add_argument("--where", help="with --records: a pandas query over the table of runs")
     parser.add_argument("--name", default="records", help="with --records: the report's name")
@@ -86,7 +88,8 @@ def report_sweep(arguments: argparse.Namespace, overrides: list[str]) -> Report:
     commands = format_commands(overrides, arguments.multirun)
     with exclusive_folder(arguments.reports / name) as folder:
         report = build(frame, folder, name, commands, margins)
-        if (frame.runs["state"] != "missing").any():
+        # W&B ids depend on the root, and an archive is not written to.
+        if root.is_dir() and (frame.runs["state"] != "missing").any():
             mirror_report(report, root, config.tracking)
     return report
 

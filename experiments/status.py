@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from analysis.code_notes import describe_unverified_runs
+from analysis.code_notes import describe_published_runs, describe_unverified_runs
 from analysis.columns import CODE_CHANGE, CODE_STATE
 from analysis.frame import load
 from degradation.cli import Parser, add_overrides, run_script
@@ -57,7 +57,7 @@ def main() -> None:
     for page in find_reports(overrides, runs):
         print(f"Report: {page}")
     print(f"{len(table)} runs: {states}")
-    for note in describe_unverified_runs(table):
+    for note in describe_unverified_runs(table) + describe_published_runs(table):
         print(note)
 
 

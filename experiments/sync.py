@@ -21,6 +21,7 @@ class SyncAborted(UserError):
 def sync_runs(runs: list[jobs.SweepRun]) -> list[SyncResult]:
     """Send W&B what it lacks, and print one line per W&B run. Raises SyncAborted."""
     results = []
+    jobs.check_is_no_file(runs[0].config)
     try:
         with connect(runs[0].config.tracking, jobs.find_record_root(runs)) as server:
             for run in runs:

@@ -32,7 +32,7 @@ from degradation.records.schema import (
     State,
 )
 from degradation.run_metadata import build_probe_row
-from degradation.sweep.jobs import SweepRun, locate_run
+from degradation.sweep.jobs import SweepRun, check_is_no_file, locate_run
 from degradation.sweep.pending import (
     EXPLAINED,
     Point,
@@ -81,6 +81,7 @@ def run_landscape(config: Config) -> str:
 
 def _measure_finished_run(config: Config, measure: Callable[[SweepRun, torch.device], None]) -> str:
     """Prepare this process, call `measure` unless the run diverged, and report errors."""
+    check_is_no_file(config)
     run = locate_run(config)
     try:
         check_installation()

@@ -117,7 +117,7 @@ COMMANDS = [
         "--records=nosuch seed=1",
         "--records: is not allowed with overrides; allowed: one of the two",
     ),
-    ("report", "--records=file", "file: contains no records"),
+    ("report", "--records=file", "file: is not a zip archive; allowed: a folder of records, or"),
     ("report", "--where=depth<60", "--where: is not allowed without --records"),
     ("report", "--records=nosuch --name=../x", "--name: '../x' is not allowed; allowed: a name "),
     ("report", "--training-error=best", "--training-error: invalid choice: 'best'"),
@@ -145,17 +145,9 @@ COMPOSED = [
     ),
     ("train", "-m hydra.sweep.dir=file/below", "file/below: Not a directory"),
     ("explain", "", "residual-d20-s0-89440b24: is missing; train it first"),
-    ("explain", "record_root=file", "residual-d20-s0-89440b24: file/residual-d20-s0-89440b24/"),
-    (
-        "status",
-        "record_root=file",
-        "record_root: 'file' cannot be read (Not a directory); allowed: ",
-    ),
-    (
-        "report",
-        "record_root=file",
-        "record_root: 'file' cannot be read (Not a directory); allowed: ",
-    ),
+    ("explain", "record_root=file", "record_root: 'file' is a file, and this command writes "),
+    ("status", "record_root=file", "file: is not a zip archive; allowed: a folder of records, or "),
+    ("report", "record_root=file", "file: is not a zip archive; allowed: a folder of records, or "),
     ("report", "--reports=file", "file/custom: Not a directory"),
     (
         "train",
@@ -178,11 +170,7 @@ COMPOSED = [
         "schedule.plateau: cannot be given, since schedule.plateau is null; allowed: a schedule of",
     ),
     ("train", "data=imagenet", "data.root: has no value; allowed: "),
-    (
-        "train",
-        "record_root=file",
-        "record_root: 'file' cannot be written to (Not a directory); allowed: ",
-    ),
+    ("train", "record_root=file", "record_root: 'file' is a file, and this command writes "),
     ("train", "record_root=dangling", "record_root: 'dangling' cannot be written to"),
     (
         "train",

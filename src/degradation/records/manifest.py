@@ -16,6 +16,7 @@ from degradation.records.schema import (
     DONE_FILE,
     METRICS_FILE,
     PROBES_FILE,
+    PUBLISHED,
     RUN_FILE,
     SCHEMA_VERSION,
     SNAPSHOTS_DIR,
@@ -78,9 +79,18 @@ def is_manifest(values: Any) -> TypeGuard[Manifest]:
     """Return whether the values have the form of a manifest; a valid checksum does not imply it."""
     if not isinstance(values, dict) or values.get("outcome") not in (State.DONE, State.DIVERGED):
         return False
+    if PUBLISHED in values and not _is_publication(values[PUBLISHED]):
+        return False
     return _are_file_fingerprints(values.get("files")) and _are_checksums(
         values.get(PROBES_FILE, [])
     )
+
+
+def _is_publication(value: Any) -> bool:
+    """Return whether a value has the form of what publication adds to a manifest."""
+    if not isinstance(value, dict) or value.get("code") not in ("current", "unverified"):
+        return False
+    return _are_file_fingerprints(value.get("not_published"))
 
 
 def _are_file_fingerprints(value: Any) -> bool:

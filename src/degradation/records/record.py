@@ -15,11 +15,13 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from degradation.checksums import CorruptData, Row, decode_document, encode_document
 from degradation.durable_io import TEMPORARY, append_line, make_folder, read_file, write_atomically
+from degradation.records.archive import Archive, find_archive
 from degradation.records.locks import NO_TIMEOUT, LockTimeout, hold, is_held
 from degradation.records.manifest import Manifest, find_mismatch, fingerprint, is_manifest
 from degradation.records.row_integrity import decode_row, encode_row, line_checksum, row_checksum
@@ -27,6 +29,7 @@ from degradation.records.schema import (
     ATTEMPTS_FILE,
     CHECKPOINT_FILE,
     DONE_FILE,
+    LANDSCAPE_DIR,
     LOCK_FILE,
     MANIFEST,
     OUTCOME,
@@ -37,12 +40,16 @@ from degradation.records.schema import (
     RecordError,
     State,
 )
+from degradation.registry import VISIBLE
 
 log = logging.getLogger(__name__)
 
 
 class Record:
     """The record of one run: the folder `root/run_id`. It need not exist yet.
+
+    The root may also be an archive of published records (`degradation.records.archive`). All
+    methods that read work for it, and those that write raise OSError.
 
     Methods raise RecordError for a file that cannot be read or that another release wrote, and
     OSError where writing fails.
@@ -54,8 +61,26 @@ class Record:
         self.folder = self.root / run_id
 
     def path(self, name: str) -> Path:
-        """Return the path of the file with this name."""
+        """Return the path of the file with this name; in an archive, it is only for messages."""
         return self.folder / name
+
+    @cached_property
+    def _archive(self) -> Archive | None:
+        """The archive that holds the record, or None if a folder does."""
+        return find_archive(self.root)
+
+    def exists(self, name: str) -> bool:
+        """Return whether the record has a file, or something else, with this name."""
+        if self._archive is not None:
+            return self._archive.has(f"{self.run_id}/{name}")
+        return self.path(name).exists()
+
+    def list_landscape_files(self) -> list[str]:
+        """Return the names of the files with points of the loss landscape, sorted."""
+        if self._archive is not None:
+            return self._archive.list_names(f"{self.run_id}/{LANDSCAPE_DIR}/")
+        paths = self.path(LANDSCAPE_DIR).glob(f"{VISIBLE}.jsonl")
+        return sorted(f"{LANDSCAPE_DIR}/{path.name}" for path in paths)
 
     # --- whole files
 
@@ -78,6 +103,8 @@ class Record:
 
     def read_unverified(self, name: str) -> bytes:
         """Return the content of a file without comparing it with DONE. Raises OSError."""
+        if self._archive is not None:
+            return self._archive.read(f"{self.run_id}/{name}")
         return read_file(self.path(name))
 
     def _read_if_exists(self, name: str) -> bytes | None:
@@ -247,7 +274,7 @@ class Record:
 
         The content of all files is verified.
         """
-        if os.path.exists(self.path(CHECKPOINT_FILE)):
+        if self.exists(CHECKPOINT_FILE):
             return None
         return self.outcome(verify_contents=True)
 
@@ -291,7 +318,7 @@ class Record:
 
     def state(self) -> State:
         """Return the state of the run, derived from its files and its lock."""
-        if not os.path.exists(self.folder):
+        if self._archive is None and not os.path.exists(self.folder):
             return State.MISSING
         outcome = self.outcome()
         if outcome is not None:

@@ -1,4 +1,4 @@
-"""A record root: the folder that holds the records of many runs."""
+"""A record root: the folder that holds the records of many runs, or an archive of them."""
 
 import logging
 import re
@@ -8,6 +8,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from degradation.durable_io import append_line, make_folder, read_file
+from degradation.records.archive import find_archive
 from degradation.records.row_integrity import decode_row, encode_row
 from degradation.records.schema import ATTEMPTS_FILE, RUN_FILE
 
@@ -50,7 +51,13 @@ def _read_token(path: Path) -> str | None:
 
 
 def list_run_ids(root: Path | str) -> list[str]:
-    """Return the ids of all records under a root, unfinished ones too, sorted."""
+    """Return the ids of all records under a root, unfinished ones too, sorted.
+
+    Raises RecordError if the root is a file, but no archive of published records.
+    """
+    archive = find_archive(Path(root))
+    if archive is not None:
+        return archive.list_run_ids()
     run_ids = set()
     for name in (RUN_FILE, ATTEMPTS_FILE):
         run_ids |= {path.parent.name for path in Path(root).glob(f"*/{name}")}

@@ -41,6 +41,9 @@ PROBE, IMAGES, DEVICE, TABLE = "probe", "pictures", "device", "table"
 # corrupt DONE can be restored.
 OUTCOME, REASON, SECONDS, MANIFEST = "outcome", "reason", "seconds", "manifest"
 
+# The key of DONE that only published records have; see publication.py.
+PUBLISHED = "published"
+
 
 class State(StrEnum):
     """The state of a run. It is derived from the record's files and its lock, and never stored.

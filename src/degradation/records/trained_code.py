@@ -7,7 +7,7 @@ earlier releases have no code.jsonl.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -19,7 +19,7 @@ from degradation.numerical_code import (
     list_changed_files,
 )
 from degradation.records.record import Record
-from degradation.records.schema import CODE_FILE
+from degradation.records.schema import CODE_FILE, PUBLISHED
 from degradation.records.value_checks import is_number, is_text
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,9 @@ class CodeState(StrEnum):
     """Whether the current code reproduces a run.
 
     CURRENT: the current code trained the run, or gives the same numbers. OUTDATED: it gives other
-    numbers. UNVERIFIED: it has not been compared with the run, or cannot be.
+    numbers. UNVERIFIED: it has not been compared with the run, or cannot be. For a published
+    record, the code at the time of publication takes the place of the current code, unless the
+    current code is known to give other numbers.
     """
 
     CURRENT = "current"
@@ -58,21 +60,28 @@ class TrainedCode:
     Attributes:
         hashes: those of the current code.
         rows: the valid rows, oldest first.
+        published_state: what was known when the record was published; None if it was not.
     """
 
     hashes: CodeHashes
     rows: Sequence[Row]
+    published_state: CodeState | None = None
 
     @property
-    def state(self) -> CodeState:
+    def relation(self) -> Relation | None:
+        """How the current code relates to the run, or None if that has not been recorded."""
         relation = None
         present = combine_hashes(self.hashes)
         for row in self.rows:
             if row[CODE] == present:
-                relation = row[RELATION]
-        if relation is None:
-            return CodeState.UNVERIFIED
-        return CodeState.OUTDATED if relation == Relation.DIFFERENT else CodeState.CURRENT
+                relation = Relation(row[RELATION])
+        return relation
+
+    @property
+    def state(self) -> CodeState:
+        if self.relation is None:
+            return self.published_state or CodeState.UNVERIFIED
+        return CodeState.OUTDATED if self.relation is Relation.DIFFERENT else CodeState.CURRENT
 
     @property
     def trained_row(self) -> Row | None:
@@ -107,7 +116,12 @@ def read_trained_code(record: Record, config: Row) -> TrainedCode:
     """
     hashes = hash_numerical_code(config["model"].get("block", "basic"), config["data"]["name"])
     rows = [row for row in record.valid_rows(CODE_FILE) if _is_valid(row)]
-    return TrainedCode(hashes, rows)
+    return TrainedCode(hashes, rows, _read_published_state(record))
+
+
+def _read_published_state(record: Record) -> CodeState | None:
+    published = (record.read_manifest() or {}).get(PUBLISHED)
+    return None if published is None else CodeState(published[CODE])
 
 
 def build_code_row(hashes: CodeHashes, relation: Relation) -> Row:
@@ -132,7 +146,7 @@ def add_comparison(
         except OSError as error:
             problem = error.strerror
             log.warning("%s: %s cannot be written (%s)", record.run_id, CODE_FILE, problem)
-    return TrainedCode(trained.hashes, [*trained.rows, row])
+    return replace(trained, rows=[*trained.rows, row])
 
 
 def _is_valid(row: Row) -> bool:

@@ -21,6 +21,7 @@ from degradation.data.image_check import check_images
 from degradation.data.image_side import find_image_side
 from degradation.environment import check_installation
 from degradation.metrics import ITERATION
+from degradation.records.archive import find_archive
 from degradation.records.record import Record
 from degradation.records.schema import (
     ATTEMPTS_FILE,
@@ -74,21 +75,23 @@ def expand_runs(overrides: list[str]) -> list[SweepRun]:
 
 
 def find_record_root(runs: list[SweepRun]) -> Path:
-    """Return the folder of the runs' records, which need not exist yet.
+    """Return the folder of the runs' records, which need not exist yet, or an archive of them.
 
-    Raises ConfigError if it cannot be read.
+    Raises ConfigError or RecordError if it cannot be read.
     """
-    folder = Path(runs[0].config.record_root)
+    root = Path(runs[0].config.record_root)
+    if find_archive(root) is not None:
+        return root
     try:
-        os.scandir(folder).close()
+        os.scandir(root).close()
     except FileNotFoundError:
         pass
     except OSError as error:
         raise ConfigError(
-            f"record_root: {schema.quote(str(folder))} cannot be read ({error.strerror});"
+            f"record_root: {schema.quote(str(root))} cannot be read ({error.strerror});"
             " allowed: a folder of records"
         ) from None
-    return folder
+    return root
 
 
 def describe_planned_run(run: SweepRun) -> dict[str, Any]:
@@ -135,11 +138,21 @@ def check_before_training(config: Config) -> None:
     check_images(config.data)
 
 
+def check_is_no_file(config: Config) -> None:
+    """Raise ConfigError if the record root is a file: published records are only read."""
+    if os.path.isfile(config.record_root):
+        raise ConfigError(
+            f"record_root: {schema.quote(config.record_root)} is a file, and this command writes"
+            " records; allowed: a folder (an archive of published records is only read)"
+        )
+
+
 def check_record_root(config: Config) -> None:
     """Raise ConfigError if the run is unfinished and its record root cannot be written to.
 
-    Leaves nothing behind.
+    A file is refused in any case. Leaves nothing behind.
     """
+    check_is_no_file(config)
     folder = Path(config.record_root).absolute()
     try:
         _write_temporary_file(_find_existing_folder(folder))

@@ -18,9 +18,9 @@ from degradation.config import (
 )
 from degradation.metrics import ITERATION
 from degradation.records.record import Record
-from degradation.records.schema import IMAGES, LANDSCAPE_DIR, PROBE, PROBES_FILE, RecordError, State
+from degradation.records.schema import IMAGES, PROBE, PROBES_FILE, RecordError, State
 from degradation.records.trained_code import CodeState
-from degradation.registry import PROBES, VISIBLE
+from degradation.registry import PROBES
 from degradation.sweep.code_states import verify_in_subprocess
 from degradation.sweep.jobs import JobSpec, SweepRun, prepare_data, validate_job
 
@@ -119,8 +119,8 @@ def list_pending_points(landscape: Landscape, record: Record) -> list[Point]:
     settings = describe_landscape(landscape)
     counts = {"line": landscape.line, "square": landscape.square}
     measured = set()
-    for path in sorted(record.path(LANDSCAPE_DIR).glob(f"{VISIBLE}.jsonl")):
-        for row in record.valid_rows(f"{LANDSCAPE_DIR}/{path.name}"):
+    for name in record.list_landscape_files():
+        for row in record.valid_rows(name):
             is_same = settings.items() <= row.items() and row["points"] == counts[row["shape"]]
             if is_same:
                 measured.add(Point(row["shape"], row["x"], row["y"]))
