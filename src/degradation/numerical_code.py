@@ -16,7 +16,7 @@ from typing import Any
 from degradation.registry import BLOCKS, DATASETS, PACKAGE, VISIBLE, Registry
 
 # Paths relative to the package. What these import must be listed too if it affects numbers.
-FOLDERS = ("data", "models", "optimizers", "training")
+FOLDERS = ("data", "models", "optimizers", "schedules", "training")
 FILES = ("config/architecture.py", "config/schedule.py")
 
 HASH_DIGITS = 12

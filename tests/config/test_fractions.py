@@ -13,6 +13,7 @@ SCHEDULES = sorted(path.stem for path in (CONF / "schedule").glob("*.yaml"))
 PRESETS = {
     "step": (400, [200, 300], 40, [200, 300], 40, None),
     "step_longer": (1200, [600, 900], 40, [600, 900], 40, None),
+    "cosine": (400, [], 40, [200, 300], 40, None),
     "constant": (500, [], 10, [], 10, None),
     "short": (6400, [3200, 4800], 1600, [0, 3200, 4800], 1600, 400),
     "paper": (64000, [32000, 48000], 2000, [0, 32000, 48000], 2000, 2000),
@@ -73,6 +74,12 @@ def test_fractional_intervals_are_at_least_one_iteration(compose_config):
     assert config.schedule.warmup.max_iterations == 1
 
 
+@pytest.mark.parametrize(("typed", "iterations"), [("0", 0), ("7", 7), ("0.05", 5), ("0.001", 1)])
+def test_linear_warmup_may_be_none_or_a_fraction(compose_config, typed, iterations):
+    config = compose_config("schedule.iterations=100", f"schedule.linear_warmup={typed}")
+    assert config.schedule.linear_warmup == iterations
+
+
 def test_iteration_0_is_a_snapshot_and_no_fraction(compose_config):
     config = compose_config("schedule.iterations=100", "schedule.snapshots=[0,0.25]")
     assert config.schedule.snapshots == [0, 25]
@@ -100,6 +107,8 @@ def test_iterations_beyond_the_end_are_refused(compose_config, override, key):
         ("schedule.snapshots", "[0.0]"),
         ("schedule.snapshots", "[true]"),
         ("schedule.evaluate_every", "1.0"),
+        ("schedule.linear_warmup", "0.0"),
+        ("schedule.linear_warmup", "[5]"),
         ("schedule.evaluate_every", "10%"),
         ("schedule.evaluate_every", "nan"),
         ("schedule.evaluate_every", "null"),

@@ -1,11 +1,17 @@
 """The learning rate over whole schedules: milestones, warm-up and plateaus."""
 
+import math
 from itertools import repeat
 
 import pytest
 import torch
 
-from degradation.config import effective_warmup
+from degradation.config import (
+    ConfigError,
+    effective_schedule,
+    effective_warmup,
+    parent_config,
+)
 from degradation.data.datasets import Dataset, Split
 from degradation.training import trainer as trainer_module
 from degradation.training.events import Metrics, Progress, Snapshot
@@ -19,10 +25,8 @@ from degradation.training.schedule import (
 
 def rates(config, state=None):
     """Return a function: iteration -> the learning rate of the update that follows it."""
-    state, warmup = state or ScheduleState(), effective_warmup(config)
-    return lambda iteration: learning_rate(
-        iteration, config.optim.lr, config.schedule, warmup, state
-    )
+    schedule, state = effective_schedule(config), state or ScheduleState()
+    return lambda iteration: learning_rate(iteration, config.optim.lr, schedule, state)
 
 
 def test_quick_schedule_at_its_milestones(compose_config):
@@ -39,6 +43,100 @@ def test_paper_schedule_at_its_milestones(compose_config):
         [0.1, 0.1, 0.01, 0.01, 0.001, 0.001]
     )
     assert config.schedule.iterations == 64_000
+
+
+def test_cosine_at_its_ends(compose_config):
+    """By hand: 0.01 (1 + cos(pi t / 400)) / 2; 1 - cos x is x^2 / 2 for a small x."""
+    at = rates(compose_config("schedule=cosine"))
+    assert at(0) == 0.01
+    assert at(200) == pytest.approx(0.005)
+    assert at(100) == pytest.approx(0.01 * (1 + math.sqrt(0.5)) / 2)
+    assert at(399) == pytest.approx(0.01 * (math.pi / 400) ** 2 / 4, rel=1e-4)
+    assert all(at(i) > at(i + 1) > 0 for i in range(399))
+
+
+def test_cosine_of_one_iteration_has_the_full_rate(compose_config):
+    assert rates(compose_config("schedule=cosine", "schedule.iterations=1"))(0) == 0.01
+
+
+def test_linear_warmup_may_last_the_whole_schedule(compose_config):
+    at = rates(compose_config("schedule=cosine", "schedule.linear_warmup=400"))
+    assert [at(i) for i in (0, 199, 399)] == pytest.approx([0.000025, 0.005, 0.01])
+
+
+def test_cosine_starts_where_the_linear_warmup_ends(compose_config):
+    """20 of 400: update i has (i + 1) / 20 of the rate; T is 380, and t counts from update 20."""
+    at = rates(compose_config("schedule=cosine", "schedule.linear_warmup=0.05"))
+    assert [at(i) for i in (0, 1, 18, 19, 20)] == pytest.approx([0.0005, 0.001, 0.0095, 0.01, 0.01])
+    assert at(21) == pytest.approx(0.01 * (1 + math.cos(math.pi / 380)) / 2)
+    assert at(210) == pytest.approx(0.005)
+    assert at(399) == pytest.approx(0.01 * (math.pi / 380) ** 2 / 4, rel=1e-4)
+
+
+def test_linear_warmup_precedes_milestones_and_plateaus(compose_config):
+    config = compose_config("schedule.linear_warmup=200")
+    assert [rates(config)(i) for i in (0, 99, 199)] == pytest.approx([0.00005, 0.005, 0.01])
+    assert [rates(config)(i) for i in (200, 300)] == pytest.approx([0.001, 0.0001])
+    once = ScheduleState(plateaus=[50])
+    assert rates(config, once)(99) == pytest.approx(0.0005)
+
+
+def test_constructed_network_has_no_linear_warmup(compose_config):
+    config = compose_config("model=constructed", "schedule.linear_warmup=100")
+    assert rates(config)(0) == 0.01
+    assert rates(parent_config(config))(0) == 0.0001
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            "schedule=step schedule.shape=cosine",
+            r"schedule.milestones: \[200, 300\] is not allowed; allowed: \[\], with"
+            " schedule.shape=cosine",
+        ),
+        (
+            "schedule=imagenet schedule.shape=cosine",
+            "schedule.plateau: is not allowed with schedule.shape=cosine; allowed: null",
+        ),
+        ("schedule.shape=linear", "schedule.shape: 'linear' is not allowed; allowed: cosine, step"),
+        ("schedule.shape=null", "schedule.shape: .*; allowed: cosine, step"),
+        (
+            "schedule.linear_warmup=-1",
+            "schedule.linear_warmup: -1 is not allowed; allowed: a whole number, 0 to .*",
+        ),
+        (
+            "schedule.linear_warmup=1.5",
+            "schedule.linear_warmup: 1.5 is not allowed; allowed: a whole number, 0 to .*",
+        ),
+        (
+            "schedule.linear_warmup=201",
+            "schedule.linear_warmup: 201 is not allowed; allowed: 0 to 200, the first drop .*",
+        ),
+        (
+            "schedule=cosine schedule.linear_warmup=401",
+            "schedule.linear_warmup: 401 is not allowed; allowed: 0 to 400, the first drop or .*",
+        ),
+        (
+            "schedule=paper model.depth=110 schedule.linear_warmup=100",
+            "schedule.linear_warmup: 100 is not allowed; allowed: 0, or schedule.warmup=null: .*",
+        ),
+        (
+            "schedule=paper model=constructed model.depth=116 model.grown_from=110"
+            " schedule.linear_warmup=0.01",
+            "schedule.linear_warmup: 640 is not allowed; .* a network of 110 layers has that .*",
+        ),
+    ],
+)
+def test_impossible_schedule_is_refused(compose_config, overrides, message):
+    with pytest.raises(ConfigError, match=f"^{message}$"):
+        compose_config(*overrides.split())
+
+
+def test_shallow_network_may_have_a_linear_warmup(compose_config):
+    """The paper's own warm-up acts from 110 layers on only."""
+    config = compose_config("schedule=paper", "model.depth=56", "schedule.linear_warmup=100")
+    assert rates(config)(0) == 0.0001
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from degradation.config.overrides import (
 )
 from degradation.config.rules import NAME
 from degradation.config.schedule import (
+    effective_schedule,
     effective_warmup,
     evaluation_iterations,
     is_applicable,
@@ -76,6 +77,7 @@ __all__ = [
     "compose_config",
     "compose_overrides",
     "default_margin",
+    "effective_schedule",
     "effective_warmup",
     "evaluation_iterations",
     "family",

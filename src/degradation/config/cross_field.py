@@ -1,14 +1,13 @@
 """Validation of a configuration: the rule of each key, then the rules that relate keys."""
 
-from typing import Any
-
 from degradation.config.architecture import (
     imagenet_stages,
     layers_per_unit,
     smallest_map_side,
 )
-from degradation.config.errors import ConfigError, quote
+from degradation.config.errors import ConfigError, not_allowed, quote, select
 from degradation.config.options import declared_options, describe_allowed, is_allowed
+from degradation.config.schedule_checks import check_schedule
 from degradation.config.schema import KEYS, Config, Model
 from degradation.registry import DATASETS
 
@@ -21,8 +20,7 @@ def check(config: Config) -> None:
     _check_model(config)
     _check_data(config)
     _check_stream(config)
-    _check_schedule(config)
-    _check_warmup(config)
+    check_schedule(config)
     _check_landscape(config)
 
 
@@ -51,23 +49,10 @@ def check_batchnorm(config: Config, side: int) -> None:
         raise ConfigError(f"data.stream.train_evaluated: 1 {problem}; allowed: 2 or more")
 
 
-def _select(config: Config, name: str) -> Any:
-    """Return the value of a dotted key, or None if the section that holds it is null."""
-    value: Any = config
-    for attribute in name.split("."):
-        value = getattr(value, attribute) if value is not None else None
-    return value
-
-
-def _not_allowed(config: Config, name: str, allowed: str) -> ConfigError:
-    value = quote(_select(config, name))
-    return ConfigError(f"{name}: {value} is not allowed; allowed: {allowed}")
-
-
 def _check_rules(config: Config) -> None:
     for name, key in KEYS.items():
-        if not key.accepts(_select(config, name)):
-            raise _not_allowed(config, name, key.allowed)
+        if not key.accepts(select(config, name)):
+            raise not_allowed(config, name, key.allowed)
 
 
 def _check_model(config: Config) -> None:
@@ -75,10 +60,10 @@ def _check_model(config: Config) -> None:
     _check_options(model)
     allowed = _allowed_depths(model)
     if allowed is not None:
-        raise _not_allowed(config, "model.depth", allowed)
+        raise not_allowed(config, "model.depth", allowed)
     if config.optim.batch_size % model.bn_parts:
         allowed = f"a divisor of optim.batch_size ({config.optim.batch_size})"
-        raise _not_allowed(config, "model.bn_parts", allowed)
+        raise not_allowed(config, "model.bn_parts", allowed)
     if model.grown_from is not None:
         _check_construction(config, model.grown_from)
 
@@ -119,28 +104,28 @@ def _check_construction(config: Config, grown_from: int) -> None:
     architecture = (model.layout, model.shortcut, model.order, model.block)
     if architecture != ("cifar", "none", "post", "basic"):
         allowed = "null, except for plain networks of basic blocks with layout cifar and order post"
-        raise _not_allowed(config, "model.grown_from", allowed)
+        raise not_allowed(config, "model.grown_from", allowed)
     unit = layers_per_unit(model.block)
     if not unit + 2 <= grown_from <= model.depth or (grown_from - 2) % unit:
         allowed = f"null, or {unit}n+2 and at most model.depth ({model.depth})"
-        raise _not_allowed(config, "model.grown_from", allowed)
+        raise not_allowed(config, "model.grown_from", allowed)
 
 
 def _check_data(config: Config) -> None:
     data = config.data
     facts = DATASETS.facts(data.name)
     if data.root is None and facts.get("needs_root", True):
-        raise _not_allowed(config, "data.root", f"the path of a folder, for data.name={data.name}")
+        raise not_allowed(config, "data.root", f"the path of a folder, for data.name={data.name}")
     if data.size is not None and not facts.get("resizable", False):
         allowed = f"null, since the images of data.name={data.name} are not resized"
-        raise _not_allowed(config, "data.size", allowed)
+        raise not_allowed(config, "data.size", allowed)
     is_streamed = facts.get("streamed", False)
     if is_streamed and data.stream is None:
         allowed = f"not null, since data.name={data.name} is read from disk"
-        raise _not_allowed(config, "data.stream", allowed)
+        raise not_allowed(config, "data.stream", allowed)
     if data.stream is not None and not is_streamed:
         allowed = f"null, since data.name={data.name} is held in memory"
-        raise _not_allowed(config, "data.stream", allowed)
+        raise not_allowed(config, "data.stream", allowed)
 
 
 def _check_stream(config: Config) -> None:
@@ -150,50 +135,17 @@ def _check_stream(config: Config) -> None:
     shortest, longest = stream.scale
     if not stream.crop <= shortest <= longest:
         allowed = f"two sides in pixels in ascending order, {stream.crop} (the crop) or more"
-        raise _not_allowed(config, "data.stream.scale", allowed)
+        raise not_allowed(config, "data.stream.scale", allowed)
     if stream.test_scale < stream.crop:
         allowed = f"{stream.crop} (the crop) or more"
-        raise _not_allowed(config, "data.stream.test_scale", allowed)
+        raise not_allowed(config, "data.stream.test_scale", allowed)
     if config.data.normalisation != "channel":
         allowed = "channel, for images that are read from disk"
-        raise _not_allowed(config, "data.normalisation", allowed)
-
-
-def _check_schedule(config: Config) -> None:
-    schedule = config.schedule
-    last = schedule.iterations - 1
-    if not _is_ascending(schedule.milestones, first=1, last=last):
-        allowed = f"iterations in ascending order, 1 to {last}, or fractions such as 0.5"
-        raise _not_allowed(config, "schedule.milestones", allowed)
-    if not _is_ascending(schedule.snapshots, first=0, last=last):
-        allowed = (
-            f"iterations in ascending order, 0 to {last}, or fractions such as 0.5"
-            " (the final weights are always saved)"
-        )
-        raise _not_allowed(config, "schedule.snapshots", allowed)
-
-
-def _is_ascending(iterations: list[int], first: int, last: int) -> bool:
-    if iterations != sorted(set(iterations)):
-        return False
-    return all(first <= iteration <= last for iteration in iterations)
-
-
-def _check_warmup(config: Config) -> None:
-    schedule, warmup = config.schedule, config.schedule.warmup
-    if warmup is None:
-        return
-    if warmup.below is None and warmup.max_iterations is None:
-        allowed = "a whole number, since schedule.warmup.below is null too"
-        raise _not_allowed(config, "schedule.warmup.max_iterations", allowed)
-    first_drop = min([*schedule.milestones, schedule.iterations])
-    if warmup.max_iterations is not None and warmup.max_iterations > first_drop:
-        allowed = f"at most {first_drop}, the first drop of the schedule"
-        raise _not_allowed(config, "schedule.warmup.max_iterations", allowed)
+        raise not_allowed(config, "data.normalisation", allowed)
 
 
 def _check_landscape(config: Config) -> None:
     parts = config.landscape.parts
     if not 0 <= config.landscape.part < parts:
         allowed = f"0 to {parts - 1} (landscape.parts is {parts})"
-        raise _not_allowed(config, "landscape.part", allowed)
+        raise not_allowed(config, "landscape.part", allowed)

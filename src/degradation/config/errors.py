@@ -40,3 +40,17 @@ def quote(value: Any) -> str:
     if len(text) <= MAX_QUOTED_CHARACTERS:
         return text
     return f"{text[:MAX_QUOTED_CHARACTERS]}... ({len(text)} characters)"
+
+
+def select(config: Any, name: str) -> Any:
+    """Return the value of a dotted key, or None if the section that holds it is null."""
+    value = config
+    for attribute in name.split("."):
+        value = getattr(value, attribute) if value is not None else None
+    return value
+
+
+def not_allowed(config: Any, name: str, allowed: str) -> ConfigError:
+    """Return the error that says which value of a dotted key is not allowed, and which are."""
+    value = quote(select(config, name))
+    return ConfigError(f"{name}: {value} is not allowed; allowed: {allowed}")

@@ -30,6 +30,7 @@ class TypedSchedule(Schedule):
     milestones: list[Any] = MISSING
     evaluate_every: Any = MISSING
     snapshots: list[Any] = MISSING
+    linear_warmup: Any = MISSING
     warmup: TypedWarmup | None = MISSING
 
 
@@ -57,6 +58,9 @@ def resolve_fractions(typed: Config) -> Config:
     schedule["snapshots"] = _resolve_list(typed, "snapshots", first=0, last=last)
     schedule["evaluate_every"] = _resolve_interval(
         typed.schedule.evaluate_every, iterations, "schedule.evaluate_every"
+    )
+    schedule["linear_warmup"] = _resolve_interval(
+        typed.schedule.linear_warmup, iterations, "schedule.linear_warmup"
     )
     if typed.schedule.warmup is not None:
         warmup = _copy_fields(Warmup, typed.schedule.warmup)

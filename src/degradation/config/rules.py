@@ -130,6 +130,10 @@ ITERATIONS = whole_number(1, 10**9)
 SCALED_ITERATIONS = Condition(  # a fraction is resolved before the rule is checked
     f"{ITERATIONS.allowed}, or a fraction of schedule.iterations such as 0.1", ITERATIONS.accepts
 )
+SCALED_COUNT = Condition(
+    "a whole number, 0 to 1000000000, or a fraction of schedule.iterations such as 0.1",
+    whole_number(0, 10**9).accepts,
+)
 SCALED_LIST = Condition(
     "a list of iterations, or of fractions of schedule.iterations such as [0.5,0.75]",
     lambda iterations: all(iteration >= 0 for iteration in iterations),

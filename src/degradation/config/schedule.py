@@ -4,8 +4,9 @@ Does not import torch.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from degradation.config.schema import Config, Warmup
+from degradation.config.schema import Config, Schedule, Warmup
 from degradation.registry import PROBES
 
 
@@ -63,8 +64,19 @@ def is_applicable(probe: str, shortcut: str) -> bool:
     return shortcut != "none" or not PROBES.facts(probe)["needs_shortcuts"]
 
 
+def effective_schedule(config: Config) -> Schedule:
+    """Return the schedule of this run, with only the warm-up that the run has.
+
+    Constructed networks have none of either kind, since they have begun to learn already.
+    """
+    linear_warmup = config.schedule.linear_warmup
+    if config.model.grown_from is not None:
+        linear_warmup = 0
+    return replace(config.schedule, warmup=effective_warmup(config), linear_warmup=linear_warmup)
+
+
 def effective_warmup(config: Config) -> Warmup | None:
-    """Return the warm-up of this run, or None.
+    """Return the warm-up by error of this run, or None.
 
     Networks shallower than `schedule.warmup.from_depth` have none, and neither have constructed
     networks, which have begun to learn already.

@@ -19,6 +19,7 @@ from degradation.config.rules import (
     OPTIONS,
     PAIR_OF_SIDES,
     POSITIVE,
+    SCALED_COUNT,
     SCALED_ITERATIONS,
     SCALED_LIST,
     SEED,
@@ -34,7 +35,7 @@ from degradation.config.rules import (
     odd_number,
     whole_number,
 )
-from degradation.registry import BLOCKS, DATASETS, OPTIMIZERS, PROBES
+from degradation.registry import BLOCKS, DATASETS, OPTIMIZERS, PROBES, SHAPES
 
 FP32, BF16 = "fp32", "bf16"
 
@@ -212,17 +213,27 @@ class Plateau:
 
 @dataclass
 class Schedule:
-    """When the learning rate drops, and when the run is evaluated. All in iterations.
+    """The learning rate over the training, and when the run is evaluated. All in iterations.
 
-    Milestones, snapshots and `evaluate_every`, as well as `warmup.max_iterations` and
-    `probes.early`, may be typed as fractions of `iterations` (`degradation.config.fractions`).
+    Milestones, snapshots, `evaluate_every` and `linear_warmup`, as well as `warmup.max_iterations`
+    and `probes.early`, may be typed as fractions of `iterations` (`degradation.config.fractions`).
     """
 
     iterations: int = key("length of the training", ITERATIONS)
+    shape: str = key(
+        "step: drops at milestones or plateaus, or none; cosine: falls along half a cosine",
+        OneOf(SHAPES.names),
+        hash_default="step",
+    )
     milestones: list[int] = key("iterations after which the learning rate drops", SCALED_LIST)
     factor: float = key("what a drop multiplies the learning rate by", POSITIVE)
     evaluate_every: int = key("iterations between evaluations, and checkpoints", SCALED_ITERATIONS)
     snapshots: list[int] = key("iterations after which the weights are saved", SCALED_LIST)
+    linear_warmup: int = key(
+        "iterations over which the learning rate rises linearly at the start; 0: none",
+        SCALED_COUNT,
+        hash_default=0,
+    )
     warmup: Warmup | None = key("a lower learning rate at the start; null: none")
     plateau: Plateau | None = key(
         "drop when the error stops falling; null: at milestones only", hash_default=None

@@ -1,15 +1,17 @@
 """Measure the numbers of a run's first updates, by which two versions of the code are compared."""
 
 import math
+from dataclasses import replace
 from itertools import islice
 
 import torch
 
-from degradation.config import Config, effective_warmup, parent_config
+from degradation.config import Config, effective_schedule, effective_warmup, parent_config
 from degradation.data.datasets import Dataset, StreamedDataset
 from degradation.data.random_streams import build_generator
 from degradation.models.construction import grow
 from degradation.models.network import Network, initialise
+from degradation.registry import SHAPES
 from degradation.training.device import memory_format
 from degradation.training.evaluate import eval_batchnorm, evaluate
 from degradation.training.schedule import (
@@ -70,7 +72,7 @@ def measure_first_updates(
 def _skip_to_last_learning_rate(trainer: Trainer) -> None:
     """Move the trainer to the schedule's last iteration, past the warm-up and all drops."""
     trainer.iteration = trainer.config.schedule.iterations - 1
-    if trainer.warmup is not None:
+    if trainer.schedule.warmup is not None:
         trainer.schedule_state.warmup_end = trainer.iteration
 
 
@@ -109,16 +111,21 @@ def _evaluate_samples(trainer: Trainer) -> list[float]:
 def _list_learning_rates(config: Config) -> list[float]:
     """Return the learning rate of the warm-up, and those at the start, the milestones and the end.
 
-    At a milestone, both sides count.
+    At a milestone, and at the end of a linear warm-up, both sides count. If the learning rate falls
+    without drops, those after each quarter of the schedule count too.
     """
-    schedule, lr = config.schedule, config.optim.lr
+    schedule, lr = effective_schedule(config), config.optim.lr
+    after_warmup = replace(schedule, warmup=None)
     iterations = {0, schedule.iterations - 1}
+    if schedule.linear_warmup:
+        iterations |= {schedule.linear_warmup - 1, schedule.linear_warmup}
+    if not SHAPES.facts(schedule.shape)["has_drops"]:
+        iterations |= {schedule.iterations * quarter // 4 for quarter in (1, 2, 3)}
     for milestone in schedule.milestones:
         iterations |= {milestone - 1, milestone}
-    warmup = effective_warmup(config)
-    first_rate = learning_rate(0, lr, schedule, warmup, ScheduleState())
+    first_rate = learning_rate(0, lr, schedule, ScheduleState())
     later_rates = [
-        learning_rate(iteration, lr, schedule, None, ScheduleState())
+        learning_rate(iteration, lr, after_warmup, ScheduleState())
         for iteration in sorted(iterations)
     ]
     return [first_rate, *later_rates]

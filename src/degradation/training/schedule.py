@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from degradation.config import Plateau, Schedule, Warmup
+from degradation.registry import SHAPES
 
 
 @dataclass
@@ -13,24 +14,26 @@ class ScheduleState:
     plateaus: list[int] = field(default_factory=list)  # number of updates at each plateau
 
 
-def learning_rate(
-    iteration: int, lr: float, schedule: Schedule, warmup: Warmup | None, state: ScheduleState
-) -> float:
+def learning_rate(iteration: int, lr: float, schedule: Schedule, state: ScheduleState) -> float:
     """Return the learning rate of the update that follows `iteration` updates.
 
-    It is lr * factor^d after d drops: one for each milestone m with iteration >= m, and one for
-    each plateau (He et al. 2015, 3.4 and 4.2). During the warm-up it is constant, `warmup.lr`.
-    Milestones count from the first update, so after the warm-up the learning rate is that of a run
-    without a warm-up.
+    It is `lr` times the factor of the schedule's shape (`degradation.schedules`), with at most one
+    kind of warm-up at the start:
+
+    - linear: update i = 0, 1, ... of the first `schedule.linear_warmup` gets (i + 1) /
+      `linear_warmup` of that, so the last one of them gets all of it.
+    - by error: until it ends, the learning rate is `schedule.warmup.lr`. The shape counts from the
+      first update, so after the warm-up the learning rate is that of a run without a warm-up.
 
     Args:
-        warmup: the warm-up of this run (`config.effective_warmup`), or None if it has none.
+        schedule: the schedule with the warm-up that this run has (`config.effective_schedule`).
     """
-    if warmup is not None and state.warmup_end is None:
-        return warmup.lr
-    passed_milestones = sum(iteration >= milestone for milestone in schedule.milestones)
-    drops = passed_milestones + len(state.plateaus)
-    return lr * schedule.factor**drops
+    if schedule.warmup is not None and state.warmup_end is None:
+        return schedule.warmup.lr
+    factor: float = SHAPES.load(schedule.shape)(iteration, schedule, len(state.plateaus))
+    if iteration < schedule.linear_warmup:
+        factor *= (iteration + 1) / schedule.linear_warmup
+    return lr * factor
 
 
 def has_warmup_ended(iteration: int, recent_errors: list[float], warmup: Warmup) -> bool:

@@ -15,7 +15,7 @@ from degradation.config import (
     Config,
     Plateau,
     check_batchnorm,
-    effective_warmup,
+    effective_schedule,
     is_applicable,
     is_evaluated,
     probe_iterations,
@@ -63,6 +63,7 @@ class Trainer:
     Attributes:
         iteration: number of weight updates so far.
         lr: learning rate of the last update.
+        schedule: the schedule, with the warm-up that this run has.
         schedule_state: the end of the warm-up and the plateaus, which change the learning rate.
         recent_errors: training errors in percent of the latest batches, while the warm-up lasts.
         watched_errors: errors in percent at the evaluations since the last plateau. They are
@@ -76,7 +77,7 @@ class Trainer:
         self, config: Config, dataset: Dataset | StreamedDataset, device: torch.device
     ) -> None:
         self.config, self.device, self.group = config, device, SINGLE
-        self.warmup = effective_warmup(config)
+        self.schedule = effective_schedule(config)
         self.loader = build_loader(dataset, config, device)
         check_batchnorm(config, dataset.side)
         network = Network(config.model, dataset.channels, dataset.classes)
@@ -147,9 +148,7 @@ class Trainer:
         images, labels = next(self.batches)
 
         # the learning rate depends on the number of updates before this one
-        self.lr = learning_rate(
-            self.iteration, config.optim.lr, config.schedule, self.warmup, self.schedule_state
-        )
+        self.lr = learning_rate(self.iteration, config.optim.lr, self.schedule, self.schedule_state)
         self.optimizer.set_learning_rate(self.lr)
 
         # each process trains on its share; afterwards BN's moving averages are merged
@@ -189,11 +188,12 @@ class Trainer:
         Args:
             wrong: number of misclassified images in the batch.
         """
-        if self.warmup is None or self.schedule_state.warmup_end is not None:
+        warmup = self.schedule.warmup
+        if warmup is None or self.schedule_state.warmup_end is not None:
             return
         error = 100 * wrong.item() / self.config.optim.batch_size
-        self.recent_errors = [*self.recent_errors, error][-self.warmup.window :]
-        if has_warmup_ended(self.iteration, self.recent_errors, self.warmup):
+        self.recent_errors = [*self.recent_errors, error][-warmup.window :]
+        if has_warmup_ended(self.iteration, self.recent_errors, warmup):
             self.schedule_state.warmup_end = self.iteration
             self.recent_errors = []
 
