@@ -22,6 +22,7 @@ __all__ = [
     "load_curves",
     "load_probes",
     "load_runs",
+    "measure_errors",
     "network",
     "plot",
     "train",
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from analysis.tables import load_curves, load_probes, load_runs
     from analysis.verdicts import verdicts
     from degradation.errors import UserError
-    from degradation.interface.networks import grow, network
+    from degradation.interface.networks import grow, measure_errors, network
     from degradation.interface.trained_run import TrainedRun
     from degradation.interface.training import train
 else:
@@ -45,6 +46,7 @@ else:
         "load_curves": "analysis.tables",
         "load_probes": "analysis.tables",
         "load_runs": "analysis.tables",
+        "measure_errors": "degradation.interface.networks",
         "network": "degradation.interface.networks",
         "plot": "analysis",
         "train": "degradation.interface.training",

@@ -8,6 +8,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -62,10 +63,20 @@ def read_typed(cfg: DictConfig) -> Config:
 
 @contextmanager
 def initialise_hydra() -> Iterator[None]:
-    """Let Hydra find conf/ and the schema, inside the context."""
+    """Let Hydra find conf/ and the schema, inside the context.
+
+    Hydra has one global state. If the caller's own program has initialised it, that state is put
+    aside inside the context.
+    """
     register()
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        yield
+    state = GlobalHydra.instance()
+    callers_hydra = state.hydra
+    state.clear()
+    try:
+        with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = callers_hydra
 
 
 def compose_overrides(

@@ -9,12 +9,15 @@ from degradation.errors import UserError
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Within the context, errors of the system and of Hydra become UserError; bugs pass."""
+    """Within the context, errors of the system and of Hydra become UserError; bugs pass.
+
+    What caused an error is not shown: the line says what to do, and a notebook shows all of it.
+    """
     try:
         yield
-    except UserError:
-        raise
+    except UserError as error:
+        raise error from None
     except Exception as error:
         if not is_user_error(error):
             raise
-        raise UserError(format_error(error)) from error
+        raise UserError(format_error(error)) from None

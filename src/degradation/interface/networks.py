@@ -1,10 +1,10 @@
-"""Networks without a record: one drawn from a seed, and a deeper one built from a trained one."""
+"""Networks outside of a run: draw one from a seed, deepen a trained one, and measure its errors."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from degradation.config import ConfigError
 from degradation.data.datasets import load_dataset
@@ -15,7 +15,14 @@ from degradation.interface.keys import compose_run
 from degradation.interface.trained_run import TrainedRun
 from degradation.models.construction import grow as grow_network
 from degradation.models.network import Network, initialise
-from degradation.training.device import choose_device
+from degradation.training.device import (
+    choose_device,
+    make_reproducible,
+    memory_format,
+    restored_settings,
+)
+from degradation.training.distributed import SINGLE
+from degradation.training.evaluate import measure_errors as measure
 
 
 def network(
@@ -84,3 +91,37 @@ def grow(run: TrainedRun, depth: int) -> Network:
             return (images for images, _ in loader.clean_batches("train"))
 
         return grow_network(shallow, replace(deeper.model, grown_from=None), training_images)
+
+
+def measure_errors(
+    network: nn.Module,
+    data: str = "digits",
+    *,
+    device: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> dict[str, float | None]:
+    """Return the errors (percent) and losses (nats) of a network, as training measures them.
+
+    They have the names of `degradation.metrics`, such as "train/clean_error" and "test/error".
+
+    Args:
+        network: any module that maps images (N, C, H, W) of the data set to logits (N, classes).
+            It is moved to the device; whether it is in train mode does not change.
+        data: a file of conf/data, such as "digits" or "cifar10".
+        device: auto, cpu, cuda or mps; None: the default in conf/.
+        overrides: further keys by their dotted names, such as {"data.root": "images"}.
+
+    Raises:
+        UserError: a value is not allowed, or the data cannot be loaded.
+    """
+    with user_errors():
+        config = compose_run(overrides, data=data, device=device)
+        loader = build_loader(load_dataset(config.data), config, choose_device(config.device))
+    is_training = network.training
+    with restored_settings():
+        make_reproducible(config.threads)
+        layout = memory_format(config.precision)
+        network.to(choose_device(config.device)).to(memory_format=layout)
+        errors = measure(network, loader, 0, config.precision, SINGLE)
+    network.train(is_training)
+    return dict(errors)
