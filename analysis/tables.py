@@ -11,7 +11,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.columns import FLOAT_COLUMNS, RUN_COLUMNS, TRAINING_ERROR, TRAINING_ERRORS
+from analysis.columns import (
+    FLOAT_COLUMNS,
+    INFO_COLUMNS,
+    RUN_COLUMNS,
+    TRAINING_ERROR,
+    TRAINING_ERRORS,
+)
 from analysis.frame import Frame, load
 from analysis.key_columns import drop_prefix, restore_prefix
 from analysis.query import load_where
@@ -25,7 +31,7 @@ from degradation.records.cached_reader import CachedRecord
 EXCLUDED = "excluded"
 ERROR_KIND = "error_kind"
 
-NEEDED_COLUMNS = (*RUN_COLUMNS, *FLOAT_COLUMNS, "data", "untrained")
+NEEDED_COLUMNS = (*RUN_COLUMNS, *INFO_COLUMNS, *FLOAT_COLUMNS, "data", "untrained")
 
 
 def load_runs(
@@ -34,7 +40,7 @@ def load_runs(
     """Return one row per record under a root, unfinished and failed runs included.
 
     Args:
-        record_root: the folder of the records.
+        record_root: the folder of the records, or an archive of published ones (records.zip).
         where: a pandas query over the columns, such as "family == 'plain' and depth < 60" or
             "`optim.lr` == 0.1", as for `experiments/report.py --where`. None: all records.
         training_error: which error the column `training_error` is: clean, augmented or running.
