@@ -16,10 +16,13 @@ TEMPLATES = {
     "model.bn_statistics": "{} BN statistics",
     "model.grown_from": "grown from {} layers",
     "optim.lr": "learning rate {}",
+    "optim.name": "optimiser {}",
     "schedule.evaluate_every": "evaluation every {} iterations",
     "schedule.factor": "learning rate times {} at each drop",
     "schedule.iterations": "{} iterations",
+    "schedule.linear_warmup": "linear warm-up over {} iterations",
     "schedule.milestones": "learning-rate drops at {}",
+    "schedule.shape": "{} schedule",
     "schedule.warmup.below": "warm-up until the error is below {} %",
     "schedule.warmup.lr": "warm-up at learning rate {}",
     "schedule.warmup.max_iterations": "warm-up of at most {} iterations",
@@ -30,6 +33,13 @@ NULL_LABELS = {
     "schedule.warmup.lr": "no warm-up",
     "schedule.warmup.max_iterations": "no limit on the warm-up",
 }
+# The labels of other values that mean "none".
+NONE_LABELS = {
+    ("schedule.linear_warmup", "0"): "no linear warm-up",
+    ("schedule.milestones", "[]"): "no learning-rate drops",
+}
+# These name what the values of other keys depend on: an optimiser has its own learning rate.
+NAMING_KEYS = ("config.optim.name", "config.schedule.shape")
 
 
 def label_conditions(conditions: pd.DataFrame) -> list[str]:
@@ -46,14 +56,16 @@ def label_conditions(conditions: pd.DataFrame) -> list[str]:
 def _select_distinguishing_keys(conditions: pd.DataFrame) -> list[str]:
     """Return a small set of keys that together distinguish the conditions, in column order.
 
-    Keys with numbers are tried first. A key is added if it distinguishes more conditions, so the
-    set need not be the smallest one.
+    NAMING_KEYS are tried first, then keys with numbers. A key is added if it distinguishes more
+    conditions, so the set need not be the smallest one.
     """
     keys = [str(key) for key in conditions]
-    numbers_first = sorted(keys, key=lambda key: isinstance(conditions[key].iloc[0], str))
+    names = [key for key in keys if key in NAMING_KEYS]
+    others = [key for key in keys if key not in NAMING_KEYS]
+    numbers_first = sorted(others, key=lambda key: isinstance(conditions[key].iloc[0], str))
     selected: list[str] = []
     distinct = 1
-    for key in numbers_first:
+    for key in [*names, *numbers_first]:
         count = len(conditions[[*selected, key]].drop_duplicates())
         if not selected or count > distinct:
             selected.append(key)
@@ -69,7 +81,10 @@ def _describe(key: str, value: Any) -> str:
     words = " ".join(parts if parts[0] == "parent" else parts[1:] or parts).replace("_", " ")
     if isinstance(value, str) and value == NULL:
         return NULL_LABELS.get(name, f"no {words}")
-    return TEMPLATES.get(name, f"{words} {{}}").format(_format(value))
+    text = _format(value)
+    if (name, text) in NONE_LABELS:
+        return NONE_LABELS[name, text]
+    return TEMPLATES.get(name, f"{words} {{}}").format(text)
 
 
 def _format(value: Any) -> str:

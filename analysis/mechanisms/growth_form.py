@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.claim import Claim, Verdict, not_tested
 from analysis.frame import group_by_depth
 from analysis.interval_censoring import EXPONENTIAL, POWER, GrowthFit, predict_discrimination
-from analysis.lr_drops import find_common_milestones
+from analysis.lr_drops import find_common_milestones, list_gradual_changes
 from analysis.mechanisms.base import format_run_count
 from analysis.mechanisms.growth import (
     HALF,
@@ -88,6 +88,12 @@ def judge_form(
     evidence += [_describe_chances(chances), *_describe_other_fits(times, milestones), *counts]
     notes = _describe_weak_design(chances)
     notes += _describe_limits(groups, milestones, (exponential, power))
+    changes = list_gradual_changes(pd.concat(groups.values()))
+    if changes:
+        notes.append(
+            f"the learning rate changes in every iteration ({', '.join(changes)}), so times at"
+            " different depths do not belong to one learning rate"
+        )
     decisive_line = f"{_format_decisive_line(exponential, power)}{window}"
     return Claim(name, statement, decide_form(exponential, power), decisive_line, evidence, notes)
 

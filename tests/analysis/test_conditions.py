@@ -330,6 +330,25 @@ def test_null_is_a_value_like_any_other(build_frame):
         ({"model.width": [16, 32]}, ["width 16", "width 32"]),
         ({"data.flip": [True, False]}, ["flip true", "flip false"]),
         ({"data.stream.crop": [224.0, "null"]}, ["stream crop 224", "no stream crop"]),
+        (
+            {"optim.lr": [0.01, 0.001, 0.001], "optim.name": ["sgd", "adam", "adamw"]},
+            ["optimiser sgd", "optimiser adam", "optimiser adamw"],
+        ),
+        (
+            {
+                "schedule.milestones": ["[200, 300]", "[]", "[]"],
+                "schedule.shape": ["step", "cosine", "step"],
+            },
+            [
+                "learning-rate drops at [200, 300], step schedule",
+                "no learning-rate drops, cosine schedule",
+                "no learning-rate drops, step schedule",
+            ],
+        ),
+        (
+            {"schedule.linear_warmup": [0, 20]},
+            ["no linear warm-up", "linear warm-up over 20 iterations"],
+        ),
         ({"parent.optim.lr": [0.1, 0.2]}, ["parent optim lr 0.1", "parent optim lr 0.2"]),
         ({"model.width": [16, 32], "optim.batch_size": [64, 128]}, ["width 16", "width 32"]),
         (

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from analysis.lr_drops import MILESTONES, find_common_milestones
+from analysis.lr_drops import MILESTONES, find_common_milestones, list_gradual_changes
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,17 @@ def test_common_milestones_are_those_of_all_runs(schedules, milestones):
 
 def test_runs_without_the_column_have_no_milestones():
     assert find_common_milestones(pd.DataFrame({"run_id": ["a"]})) == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "changes"),
+    [
+        ({}, []),
+        ({"shape": ["step", None], "linear_warmup": [0, None]}, []),
+        ({"shape": ["step", "cosine"], "linear_warmup": [0, 0]}, ["cosine schedule"]),
+        ({"shape": ["step", "step"], "linear_warmup": [None, 20]}, ["linear warm-up"]),
+    ],
+)
+def test_gradual_changes_of_the_learning_rate_are_named(columns, changes):
+    runs = pd.DataFrame({f"config.schedule.{key}": values for key, values in columns.items()})
+    assert list_gradual_changes(runs) == changes

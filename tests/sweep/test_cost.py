@@ -36,6 +36,13 @@ def test_cost_at_an_assumed_rate(compose_config, tmp_path):
     assert cost.seconds == cost.work / 1e12
 
 
+def test_checkpoint_of_adam_holds_two_values_per_weight(tiny):
+    sgd, adam = estimate_costs(
+        [locate_run(tiny()), locate_run(tiny("optim=adam"))], [], assumed_rate=1.0
+    )
+    assert adam.checkpoint_bytes * 2 == sgd.checkpoint_bytes * 3
+
+
 @pytest.fixture
 def finished(tiny):
     """Train a tiny run to its end and return its configuration."""

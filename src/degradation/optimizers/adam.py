@@ -7,7 +7,7 @@ from degradation.optimizers.base import ParameterGroups, ScheduledOptimizer
 from degradation.registry import OPTIMIZERS
 
 
-@OPTIMIZERS.register("adam", keys=("beta1", "beta2", "epsilon"))
+@OPTIMIZERS.register("adam", keys=("beta1", "beta2", "epsilon"), state_values=2)
 class Adam(ScheduledOptimizer, torch.optim.Adam):
     """Adam (Kingma and Ba 2015, algorithm 1), with weight decay as an L2 penalty.
 

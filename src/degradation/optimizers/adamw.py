@@ -7,7 +7,7 @@ from degradation.optimizers.base import ParameterGroups, ScheduledOptimizer
 from degradation.registry import OPTIMIZERS
 
 
-@OPTIMIZERS.register("adamw", keys=("beta1", "beta2", "epsilon"))
+@OPTIMIZERS.register("adamw", keys=("beta1", "beta2", "epsilon"), state_values=2)
 class AdamW(ScheduledOptimizer, torch.optim.AdamW):
     """Adam whose weight decay is not part of the gradient (Loshchilov and Hutter 2019).
 

@@ -12,7 +12,8 @@ class ScheduledOptimizer(torch.optim.Optimizer):
 
     A subclass is registered in OPTIMIZERS and constructed from (groups, `optim`). The fact `keys`
     of its registration names the keys of `optim` that it reads. Those that every optimiser reads
-    (`degradation.run_id`) are not named. Other keys do not change its runs, nor their ids.
+    (`degradation.run_id`) are not named. Other keys do not change its runs, nor their ids. The fact
+    `state_values` says how many values its state holds for each weight, in a checkpoint too.
     """
 
     def set_learning_rate(self, lr: float) -> None:

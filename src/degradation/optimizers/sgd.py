@@ -7,7 +7,7 @@ from degradation.optimizers.base import ParameterGroups, ScheduledOptimizer
 from degradation.registry import OPTIMIZERS
 
 
-@OPTIMIZERS.register("sgd", keys=("momentum", "momentum_form"))
+@OPTIMIZERS.register("sgd", keys=("momentum", "momentum_form"), state_values=1)
 class SGD(ScheduledOptimizer, torch.optim.SGD):
     """SGD with momentum and weight decay (He et al. 2015, 4.2).
 

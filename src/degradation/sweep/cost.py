@@ -23,6 +23,7 @@ from degradation.records.schema import (
     RecordError,
     State,
 )
+from degradation.registry import OPTIMIZERS
 from degradation.sweep.jobs import SweepRun, count_recorded_iterations
 from degradation.training.serialization import copy_weights, dump
 
@@ -34,7 +35,6 @@ PASSES = 3
 # data sheets of such devices state.
 ASSUMED_SPEEDS = {"cpu": 60e9, "mps": 300e9, "cuda": 1000e9}
 ROW_BYTES = 450  # size of a row of metrics.jsonl
-MOMENTUM_FACTOR = 2  # a checkpoint holds the momentum of every weight too
 REPLACEMENT_FACTOR = 2  # a new checkpoint exists beside the old one until it replaces it
 
 
@@ -106,6 +106,7 @@ def _estimate_cost(run: SweepRun, size: NetworkSize, rate: float) -> RunCost:
     work = float(remaining * config.optim.batch_size * size.multiply_adds * PASSES)
     evaluations = len(list(evaluation_iterations(schedule.iterations, schedule.evaluate_every)))
     weights_files = 1 + len(schedule.snapshots)
+    state_values: int = OPTIMIZERS.facts(config.optim.name)["state_values"]
     return RunCost(
         family=family(config.model),
         depth=config.model.depth,
@@ -116,7 +117,7 @@ def _estimate_cost(run: SweepRun, size: NetworkSize, rate: float) -> RunCost:
         work=work,
         seconds=work / rate,
         record_bytes=size.weights_bytes * weights_files + evaluations * ROW_BYTES,
-        checkpoint_bytes=size.weights_bytes * MOMENTUM_FACTOR * REPLACEMENT_FACTOR,
+        checkpoint_bytes=size.weights_bytes * (1 + state_values) * REPLACEMENT_FACTOR,
     )
 
 

@@ -190,6 +190,19 @@ def test_strong_design_has_no_note(build_frame):
     assert not any("cannot reliably distinguish" in note for note in claim.notes)
 
 
+def test_gradual_changes_of_the_learning_rate_have_a_note(build_frame):
+    frame = runs_and_curves(build_frame, {"plain": SLOW})
+    columns = {"config.schedule.shape": "cosine", "config.schedule.milestones": "[]"}
+    notes = {}
+    for name, runs in (("step", frame.runs), ("cosine", frame.runs.assign(**columns))):
+        claim = select_claim(
+            convergence.build(replace(frame, runs=runs), 2.0), "exponentially slow"
+        )
+        notes[name] = [note for note in claim.notes if "changes in every iteration" in note]
+    assert notes["step"] == []
+    assert "(cosine schedule)" in notes["cosine"][0]
+
+
 def test_flat_times_are_inconclusive(explain):
     assert select_claim(explain(plain=FLAT), "exponentially slow").verdict is Verdict.INCONCLUSIVE
 
