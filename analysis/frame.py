@@ -95,20 +95,21 @@ def group_by_depth(runs: pd.DataFrame, family: str) -> dict[int, pd.DataFrame]:
 
 def _build_runs(rows: list[Row]) -> pd.DataFrame:
     """Return `Frame.runs`: the rows with all columns, sorted by family, depth, seed and run id."""
-    runs = pd.DataFrame(rows, columns=None if rows else RUN_COLUMNS)
-    for column in NUMERIC_COLUMNS:
-        if column not in runs:
-            runs[column] = float("nan")
-    for column in INFO_COLUMNS:
-        if column not in runs:
-            runs[column] = None
-    # A column that holds only None has dtype object, which cannot be compared with numbers.
-    runs = runs.astype(dict.fromkeys(FLOAT_COLUMNS, float))
+    runs = complete_columns(pd.DataFrame(rows, columns=None if rows else RUN_COLUMNS))
     # This describes one run; whether a depth is untrained depends on the mean of its runs
     # (analysis.claim.is_untrained).
     runs["untrained"] = runs[TRAINING_ERROR] >= runs[CHANCE] - UNTRAINED_WITHIN_POINTS
     runs = runs.sort_values(["family", "depth", "seed", "run_id"], kind="stable")
     return runs.reset_index(drop=True)
+
+
+def complete_columns(runs: pd.DataFrame) -> pd.DataFrame:
+    """Add the columns that these runs lack and every frame has; they hold NaN or None."""
+    missing: dict[str, float | None] = {}
+    missing |= {name: float("nan") for name in NUMERIC_COLUMNS if name not in runs}
+    missing |= {name: None for name in INFO_COLUMNS if name not in runs}
+    # A column that holds only None has dtype object, which cannot be compared with numbers.
+    return runs.assign(**missing).astype(dict.fromkeys(FLOAT_COLUMNS, float))
 
 
 def _build_curves(rows: list[Row], curves: list[Curve]) -> pd.DataFrame:

@@ -11,14 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.columns import (
-    FLOAT_COLUMNS,
-    INFO_COLUMNS,
-    RUN_COLUMNS,
-    TRAINING_ERROR,
-    TRAINING_ERRORS,
-)
-from analysis.frame import Frame, load
+from analysis.columns import CHANCE, RUN_COLUMNS, TRAINING_ERROR, TRAINING_ERRORS
+from analysis.frame import Frame, complete_columns, load
 from analysis.key_columns import drop_prefix, restore_prefix
 from analysis.query import load_where
 from analysis.run_row import read_metrics
@@ -31,7 +25,7 @@ from degradation.records.cached_reader import CachedRecord
 EXCLUDED = "excluded"
 ERROR_KIND = "error_kind"
 
-NEEDED_COLUMNS = (*RUN_COLUMNS, *INFO_COLUMNS, *FLOAT_COLUMNS, "data", "untrained")
+NEEDED_COLUMNS = (*RUN_COLUMNS, "data", TRAINING_ERROR, CHANCE)
 
 
 def load_runs(
@@ -124,7 +118,7 @@ def build_curves(record_root: Path | str, frame: Frame, keys: Sequence[str]) -> 
     # The frame's curves have these too, continued at chance for a diverged run.
     measured = measured.drop(columns=[TEST_ERROR])
     curves = frame.curves.merge(measured, on=["run_id", ITERATION], how="left")
-    curves = _add_keys(curves, frame.runs, ["chance", *keys])
+    curves = _add_keys(curves, frame.runs, [CHANCE, *keys])
     return _describe(curves, frame)
 
 
@@ -143,7 +137,8 @@ def to_frame(runs: pd.DataFrame) -> Frame:
     curves = pd.DataFrame(columns=[*RUN_COLUMNS, ITERATION, TRAINING_ERROR, TEST_ERROR])
     excluded = tuple(runs.attrs.get(EXCLUDED, ()))
     error_kind = str(runs.attrs.get(ERROR_KIND, "clean"))
-    return Frame(restore_prefix(runs).reset_index(drop=True), curves, excluded, error_kind)
+    completed = complete_columns(restore_prefix(runs)).reset_index(drop=True)
+    return Frame(completed, curves, excluded, error_kind)
 
 
 def _load(

@@ -1,0 +1,122 @@
+"""Panels for notebooks: they draw what the table has, into the axes that are passed."""
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+matplotlib.use("agg")
+
+import matplotlib.pyplot as plt
+
+from analysis import plot
+from analysis.figures.style import FAMILY_STYLES
+from analysis.key_columns import drop_prefix
+from degradation.errors import UserError
+
+ERRORS = {"plain": {20: [5.0, 7.0], 56: [20.0, 26.0]}, "residual": {20: [4.0], 56: [3.0]}}
+
+
+@pytest.fixture
+def runs(build_frame):
+    return drop_prefix(build_frame(ERRORS).runs)
+
+
+@pytest.fixture
+def ax():
+    figure, ax = plt.subplots()
+    yield ax
+    plt.close(figure)
+
+
+def heights(ax, label):
+    (line,) = [line for line in ax.get_lines() if line.get_label() == label]
+    return line.get_xdata().tolist(), line.get_ydata().tolist()
+
+
+def test_depth_panel_draws_the_means_of_the_rows(runs, ax):
+    assert plot.error_against_depth(runs, ax) is ax
+    assert heights(ax, "plain (mean)")[1] == [6.0, 23.0]
+    few = runs[runs["seed"] == 0]
+    _, other = plt.subplots()
+    plot.error_against_depth(few, ax=other, metric="test/error")
+    assert heights(other, "plain (mean)")[1] == [48.6 - 2.5, 48.6 - 10]
+    plt.close(other.figure)
+
+
+def test_settings_are_left_alone(runs):
+    plt.rcParams["font.size"] = 17
+    before = dict(matplotlib.rcParams)
+    ax = plot.error_against_depth(runs)
+    assert dict(matplotlib.rcParams) == before
+    assert ax.xaxis.label.get_size() == 11  # the report's, not the user's
+    assert ax.figure.number in plt.get_fignums()  # pyplot knows it, so a notebook shows it
+    plt.close(ax.figure)
+    matplotlib.rcdefaults()
+
+
+def test_passed_axes_keep_the_users_style(runs):
+    with plt.rc_context({"legend.fontsize": 23}):
+        figure, ax = plt.subplots()
+        plot.error_against_depth(runs, ax)
+    assert ax.get_legend().get_texts()[0].get_size() == 23
+    plt.close(figure)
+
+
+def test_numbers_have_a_numeric_axis(runs, ax):
+    wide = pd.concat([runs.assign(**{"optim.lr": lr}) for lr in (0.1, 0.01)], ignore_index=True)
+    plot.error_against(wide[wide["family"] == "plain"], "optim.lr", ax)
+    assert ax.get_xscale() == "log"
+    assert heights(ax, "56 layers") == ([0.01, 0.1], [23.0, 23.0])
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["0.01", "0.1"]
+
+
+def test_other_values_are_categories(runs, ax):
+    plot.error_against(runs[runs["depth"] == 56], "shortcut", ax)
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["A", "none"]
+    assert heights(ax, "plain") == ([1.0], [23.0])
+    assert heights(ax, "residual") == ([0.0], [3.0])
+
+
+def test_lines_of_families_and_depths_differ(runs, ax):
+    plot.error_against(runs, "seed", ax)
+    lines = [line for line in ax.get_lines() if "layers" in str(line.get_label())]
+    looks = {(line.get_color(), line.get_linestyle(), line.get_marker()) for line in lines}
+    assert len(lines) == len(looks) == 4
+
+
+def test_curves_are_means_over_runs(build_frame, ax):
+    curves = build_frame(ERRORS).curves.assign(chance=90.0)
+    plot.error_against_iteration(curves[curves["depth"] == 56], ax)
+    assert heights(ax, "plain") == ([200, 400], [34.5, 23.0])
+    (line,) = [line for line in ax.get_lines() if line.get_label() == "residual"]
+    assert line.get_color() == FAMILY_STYLES["residual"]["color"]
+
+
+def test_gradient_flow_draws_one_family_and_time(ax):
+    rows = []
+    for family, factor in (("plain", 1.0), ("residual", 2.0)):
+        for time_point, iteration in (("initialisation", 0), ("end", 100)):
+            for block in range(3):
+                norm = factor * 10.0 ** (block + iteration)
+                head = {"family": family, "depth": 8, "seed": 0, "run_id": family}
+                row = {"iteration": iteration, "time_point": time_point, "block": block}
+                rows.append(head | row | {"input_gradient": norm})
+    table = pd.DataFrame(rows)
+    assert plot.gradient_flow(table, ax, family="residual") is ax
+    np.testing.assert_allclose(ax.get_lines()[0].get_ydata(), [2, 20, 200])
+    with pytest.raises(UserError, match="family: has no value; allowed: plain, residual"):
+        plot.gradient_flow(table)
+    with pytest.raises(UserError, match="time_point: 'start' is not in the table; allowed: init"):
+        plot.gradient_flow(table, family="plain", time_point="start")
+
+
+def test_bad_table_is_one_line_and_leaves_no_figure(runs):
+    before = plt.get_fignums()
+    with pytest.raises(UserError, match=r"^optim\.nosuch: no such column in the table; allowed: "):
+        plot.error_against(runs, "optim.nosuch")
+    with pytest.raises(UserError, match=r"^the table has no rows; allowed: at least one$"):
+        plot.error_against_depth(runs[runs["depth"] > 100])
+    with pytest.raises(TypeError):  # a bug of the caller's, while the figure exists
+        plot.error_against(runs.assign(depth=[None] * len(runs)), "seed")
+    assert plt.get_fignums() == before
