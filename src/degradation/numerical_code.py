@@ -13,7 +13,15 @@ import sys
 from functools import cache
 from typing import Any
 
-from degradation.registry import BLOCKS, DATASETS, PACKAGE, VISIBLE, Registry
+from degradation.registry import (
+    BLOCKS,
+    DATASETS,
+    OPTIMIZERS,
+    PACKAGE,
+    SHAPES,
+    VISIBLE,
+    Registry,
+)
 
 # Paths relative to the package. What these import must be listed too if it affects numbers.
 FOLDERS = ("data", "models", "optimizers", "schedules", "training")
@@ -25,18 +33,27 @@ DOCSTRING_NODES = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionD
 CodeHashes = dict[str, str]  # file, or module of a definition outside the package -> hash
 
 
-def hash_numerical_code(block: str, dataset: str) -> CodeHashes:
+def hash_numerical_code(
+    block: str, dataset: str, optimizer: str = "sgd", shape: str = "step"
+) -> CodeHashes:
     """Return the hash of each source file that determines the numbers of a run.
 
     Args:
         block: `model.block` of the run.
         dataset: `data.name` of the run.
+        optimizer, shape: `optim.name` and `schedule.shape` of the run.
 
-    A block or data set that is defined outside the package adds the source of its module. One that
-    is not registered adds nothing: a record may refer to a module that has not been imported.
+    What is defined outside the package adds the source of its module. What is not registered adds
+    nothing: a record may refer to a module that has not been imported.
     """
     hashes = dict(_hash_package())
-    for registry, name in ((BLOCKS, block), (DATASETS, dataset)):
+    pieces = (
+        (BLOCKS, block),
+        (DATASETS, dataset),
+        (OPTIMIZERS, optimizer),
+        (SHAPES, shape),
+    )
+    for registry, name in pieces:
         if name not in registry.names():
             continue
         module = registry.module(name)

@@ -290,6 +290,22 @@ def test_plain_networks_are_compared_with_each_shortcut(tmp_path):
     ]
 
 
+def test_optimisers_and_shapes_are_conditions_with_names(tmp_path):
+    """Records that lack the keys were trained with SGD and with drops."""
+    cosine = {**CONFIG["schedule"], "shape": "cosine", "milestones": []}
+    expected = [
+        write_record(tmp_path, "old", State.DONE, optim={"lr": 0.01}),
+        write_record(tmp_path, "adam", State.DONE, optim={"lr": 0.001, "name": "adam"}),
+        write_record(tmp_path, "cosine", State.DONE, optim={"lr": 0.01}, schedule=cosine),
+    ]
+    conditions = split_by_condition(load(tmp_path, expected))
+    assert {label: list(condition.runs["run_id"]) for label, condition in conditions} == {
+        "optimiser adam, step schedule": ["adam"],
+        "optimiser sgd, cosine schedule": ["cosine"],
+        "optimiser sgd, step schedule": ["old"],
+    }
+
+
 def test_missing_runs_have_a_condition_too(tmp_path):
     expected = []
     for seed in (0, 1):

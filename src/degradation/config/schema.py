@@ -162,16 +162,10 @@ class Optim:
         choice("pytorch", "caffe"),
         hash_default="pytorch",
     )
-    beta1: float = key(
-        "adam, adamw: decay rate of the mean of the gradients", BELOW_ONE, hash_default=0.9
-    )
-    beta2: float = key(
-        "adam, adamw: decay rate of the mean of their squares", BELOW_ONE, hash_default=0.999
-    )
-    epsilon: float = key("adam, adamw: added to the root of that mean", POSITIVE, hash_default=1e-8)
-    weight_decay: float = key(
-        "weight decay: an L2 penalty; adamw: decoupled from the gradient", NOT_NEGATIVE
-    )
+    beta1: float = key("adam, adamw: decay of the mean gradient", BELOW_ONE, hash_default=0.9)
+    beta2: float = key("adam, adamw: decay of the mean square", BELOW_ONE, hash_default=0.999)
+    epsilon: float = key("adam, adamw: added to that mean's root", POSITIVE, hash_default=1e-8)
+    weight_decay: float = key("weight decay: an L2 penalty; adamw: decoupled", NOT_NEGATIVE)
     decay: str = key(
         "decay all parameters, or only the weights of convolutions and linear layers",
         choice("all", "weights"),
@@ -220,20 +214,12 @@ class Schedule:
     """
 
     iterations: int = key("length of the training", ITERATIONS)
-    shape: str = key(
-        "step: drops at milestones or plateaus, or none; cosine: falls along half a cosine",
-        OneOf(SHAPES.names),
-        hash_default="step",
-    )
+    shape: str = key("step: with drops or constant", OneOf(SHAPES.names), hash_default="step")
     milestones: list[int] = key("iterations after which the learning rate drops", SCALED_LIST)
     factor: float = key("what a drop multiplies the learning rate by", POSITIVE)
     evaluate_every: int = key("iterations between evaluations, and checkpoints", SCALED_ITERATIONS)
     snapshots: list[int] = key("iterations after which the weights are saved", SCALED_LIST)
-    linear_warmup: int = key(
-        "iterations over which the learning rate rises linearly at the start; 0: none",
-        SCALED_COUNT,
-        hash_default=0,
-    )
+    linear_warmup: int = key("iterations of a linear warm-up", SCALED_COUNT, hash_default=0)
     warmup: Warmup | None = key("a lower learning rate at the start; null: none")
     plateau: Plateau | None = key(
         "drop when the error stops falling; null: at milestones only", hash_default=None

@@ -114,7 +114,12 @@ def read_trained_code(record: Record, config: Row) -> TrainedCode:
 
     Raises RecordError if code.jsonl cannot be read.
     """
-    hashes = hash_numerical_code(config["model"].get("block", "basic"), config["data"]["name"])
+    hashes = hash_numerical_code(
+        config["model"].get("block", "basic"),
+        config["data"]["name"],
+        config.get("optim", {}).get("name", "sgd"),  # records of earlier releases lack the keys
+        config["schedule"].get("shape", "step"),
+    )
     rows = [row for row in record.valid_rows(CODE_FILE) if _is_valid(row)]
     return TrainedCode(hashes, rows, _read_published_state(record))
 
