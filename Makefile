@@ -36,6 +36,8 @@ OVERRIDES = experiment=$(EXPERIMENT) $(if $(SEEDS),seed=$(SEEDS)) \
 	$(if $(DEPTHS),model.depth=$(DEPTHS)) $(if $(LAUNCHER),hydra/launcher=$(LAUNCHER)) $(ARGS)
 # Only the runs of the experiment are pulled if EXPERIMENT is set by the user
 GROUP = $(if $(filter-out file,$(origin EXPERIMENT)),--group $(EXPERIMENT))
+# All entries of the ledger are checked, unless EXPERIMENT is set by the user
+ENTRY = $(if $(filter-out file,$(origin EXPERIMENT)),$(EXPERIMENT))
 INSTALLED := $(VENV)/.installed
 # Run scripts one after another. Exit status 3 means that a sweep ended with failed runs, and the
 # others follow. Any other failure ends the command: a launch that fails before any run leaves the
@@ -84,7 +86,7 @@ unexport PYTHONPATH PYTHONHOME
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help setup always data reproduce explain status report publish sync pull plan
-.PHONY: census power test test-slow test-cluster growth faults mutants check bench clean
+.PHONY: ledger check-ledger census power test test-slow test-cluster growth faults mutants check bench clean
 
 help: ## List the targets
 	@echo "make TARGET [EXPERIMENT=$(EXPERIMENT)] [SEEDS=0,1,2] [DEPTHS=20,56] [LAUNCHER=slurm]" \
@@ -133,6 +135,12 @@ report: $(INSTALLED) ## Write verdicts, figures and report of the recorded runs
 
 publish: $(INSTALLED) ## Write the experiment's records to its ledger entry, without weights
 	@$(RUN) experiments/publish.py $(OVERRIDES)
+
+ledger: $(INSTALLED) ## Draw the ledger's figures and tables again from its published records
+	@$(RUN) experiments/check_ledger.py $(ENTRY) --write $(ARGS)
+
+check-ledger: $(INSTALLED) ## Name the files of the ledger that differ from its published records
+	@$(RUN) experiments/check_ledger.py $(ENTRY) $(ARGS)
 
 sync: $(INSTALLED) ## Send W&B what it lacks of the experiment's records (needs a key)
 	@$(RUN) experiments/sync.py $(OVERRIDES)

@@ -34,6 +34,7 @@ DOCUMENTS = [
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "experiments/README.md",
+    "experiments/ledger/README.md",
     *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))),
 ]
 SCRIPTS = sorted(path.name for path in (ROOT / "experiments").glob("*.py"))

@@ -79,7 +79,7 @@ def write_records(root: Path, runs: int, probes: bool = False) -> None:
     """
     with patch.object(os, "fsync", lambda _: None):
         for config in expand_quickly(root, runs):
-            _write(config, probes)
+            write_run(config, probes)
 
 
 def expand_quickly(root: Path, runs: int) -> Iterator[Config]:
@@ -98,7 +98,8 @@ def expand_quickly(root: Path, runs: int) -> Iterator[Config]:
                 yield replace(base, model=model, seed=seed)
 
 
-def _write(config: Config, with_probes: bool) -> None:
+def write_run(config: Config, with_probes: bool) -> None:
+    """Write the finished record of one run under its record root."""
     run = locate_run(config)
     record = run.record
     rng = random.Random(f"{config.model.shortcut} {config.model.depth} {config.seed}")

@@ -78,7 +78,8 @@ class Record:
     def list_landscape_files(self) -> list[str]:
         """Return the names of the files with points of the loss landscape, sorted."""
         if self._archive is not None:
-            return self._archive.list_names(f"{self.run_id}/{LANDSCAPE_DIR}/")
+            names = self._archive.list_names(f"{self.run_id}/{LANDSCAPE_DIR}/")
+            return [name.removeprefix(f"{self.run_id}/") for name in names]
         paths = self.path(LANDSCAPE_DIR).glob(f"{VISIBLE}.jsonl")
         return sorted(f"{LANDSCAPE_DIR}/{path.name}" for path in paths)
 

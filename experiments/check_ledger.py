@@ -1,0 +1,123 @@
+"""Draw the ledger's figures and tables from its published records, and name those that differ.
+
+python experiments/check_ledger.py                   # all entries with a records.zip
+python experiments/check_ledger.py quick --write     # replace what differs by what was drawn
+
+An entry of the ledger is a folder named after an experiment. What belongs to it is what is
+committed there; `--new` adds what the report has beyond that. On one machine the files are equal
+byte for byte. On another, the versions of fonts and libraries may change figures: `--tables`
+compares only the tables. The exit status is 1 if a file differs.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from degradation.cli import Parser, run_script
+from degradation.config.errors import ConfigError, quote
+from degradation.durable_io import write_atomically
+from degradation.errors import UserError
+
+LEDGER = Path("experiments/ledger")
+ARCHIVE = "records.zip"
+REPORT = Path(__file__).with_name("report.py")
+FIGURE_SUFFIXES = (".png", ".svg")
+TABLE_SUFFIX = ".csv"
+# How a file of an entry and the report's file of this name are related
+DIFFERS, NOT_DRAWN, NEW = "differs", "is not in the report", "is new"
+WRITTEN_BY_POWER = "times.csv"  # a table that power.py writes into an entry
+
+
+class NoReport(UserError):
+    """The report of an entry could not be written."""
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="entries; default: all with a records.zip")
+    parser.add_argument("--write", action="store_true", help="replace the files that differ")
+    parser.add_argument("--new", action="store_true", help="with --write: also add new files")
+    parser.add_argument("--tables", action="store_true", help="compare only the tables")
+    parser.add_argument("--ledger", type=Path, default=LEDGER, help="folder of the entries")
+    arguments = parser.parse_args()
+    if arguments.new and not arguments.write:
+        raise ConfigError("--new: is not allowed without --write")
+    return arguments
+
+
+def find_entries(ledger: Path, names: list[str]) -> list[Path]:
+    """Return the folders of the entries with these names, or of all. Raises ConfigError."""
+    entries = [path.parent for path in sorted(ledger.glob(f"*/{ARCHIVE}"))]
+    known = [entry.name for entry in entries]
+    for name in names:
+        if name not in known:
+            allowed = ", ".join(known) or "none, since no records are published yet"
+            raise ConfigError(f"names: {quote(name)} is not allowed; allowed: {allowed}")
+    return [entry for entry in entries if not names or entry.name in names]
+
+
+def draw(entry: Path, folder: Path) -> Path:
+    """Write the report of an entry's records and return its folder. Raises NoReport."""
+    command = [sys.executable, str(REPORT), "tracking=disabled", f"--reports={folder}"]
+    command += [f"experiment={entry.name}", f"record_root={entry / ARCHIVE}"]
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    if completed.returncode != 0:
+        lines = completed.stderr.strip().splitlines() or ["the report failed"]
+        raise NoReport(f"{entry.name}: {lines[-1]}")
+    (report,) = [path for path in folder.iterdir() if path.is_dir()]
+    return report
+
+
+def compare(entry: Path, report: Path, *, with_figures: bool) -> dict[str, str]:
+    """Return DIFFERS, NOT_DRAWN or NEW for each file that is not equal in both, by name."""
+    suffixes = (TABLE_SUFFIX, *FIGURE_SUFFIXES) if with_figures else (TABLE_SUFFIX,)
+    committed = {path.name for path in entry.iterdir() if path.suffix in suffixes}
+    committed.discard(WRITTEN_BY_POWER)
+    drawn = {path.name for path in report.iterdir() if path.suffix in suffixes}
+    differences = {}
+    for name in sorted(committed | drawn):
+        if name not in drawn:
+            differences[name] = NOT_DRAWN
+        elif name not in committed:
+            differences[name] = NEW
+        elif (entry / name).read_bytes() != (report / name).read_bytes():
+            differences[name] = DIFFERS
+    return differences
+
+
+def update(entry: Path, report: Path, differences: dict[str, str], *, adds_new: bool) -> None:
+    """Replace the files that differ, and add new ones if requested; nothing is removed."""
+    for name, difference in differences.items():
+        if difference == DIFFERS or (difference == NEW and adds_new):
+            write_atomically(entry / name, (report / name).read_bytes())
+
+
+def check_entry(entry: Path, arguments: argparse.Namespace) -> int:
+    """Print which files of an entry differ from its records, and return their number."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = draw(entry, Path(folder))
+        differences = compare(entry, report, with_figures=not arguments.tables)
+        if arguments.write:
+            update(entry, report, differences, adds_new=arguments.new)
+    reported = (
+        differences
+        if arguments.new
+        else {name: difference for name, difference in differences.items() if difference != NEW}
+    )
+    for name, difference in reported.items():
+        print(f"{entry / name}: {difference}")
+    return len(reported)
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    entries = find_entries(arguments.ledger, arguments.names)
+    count = sum(check_entry(entry, arguments) for entry in entries)
+    print(f"{len(entries)} entries with published records: {count} files differ")
+    return 1 if count and not arguments.write else 0
+
+
+if __name__ == "__main__":
+    run_script(main)

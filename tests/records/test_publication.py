@@ -1,0 +1,198 @@
+"""What is published of a record: everything that reports read, nothing private, and only truths."""
+
+import re
+import zipfile
+from dataclasses import replace
+
+import pytest
+
+from analysis.code_notes import (
+    describe_outdated_runs,
+    describe_published_runs,
+    describe_unverified_runs,
+)
+from analysis.query import load_where
+from degradation.config import CONF
+from degradation.metrics import METRICS
+from degradation.records import trained_code
+from degradation.records.archive import encode_archive
+from degradation.records.publication import find_private_text, list_private_names
+from degradation.records.record import Record
+from degradation.records.row_integrity import decode_row, encode_row
+from degradation.records.schema import (
+    ATTEMPTS_FILE,
+    CODE_FILE,
+    METRICS_FILE,
+    PROBES_FILE,
+    RUN_FILE,
+    WEIGHTS_FILE,
+    State,
+)
+from degradation.records.trained_code import CodeState, Relation, build_code_row
+from degradation.registry import PROBES
+from degradation.sweep import code_states
+from tests.support.archives import (
+    HOST,
+    RUN_IDS,
+    publish_records,
+    write_archive,
+    write_full_record,
+)
+
+README = CONF.parent / "experiments/ledger/README.md"
+
+
+@pytest.fixture
+def record(tmp_path):
+    """The original record of a finished run."""
+    return write_full_record(tmp_path / "runs", RUN_IDS[0])
+
+
+def publish(record, code_state=CodeState.CURRENT):
+    """Return the published files of a record by name."""
+    entries = publish_records(record.root, [record.run_id], code_state)
+    return {name.partition("/")[2]: content for name, content in entries.items()}
+
+
+def test_unpacked_record_is_finished_without_weights(record, tmp_path):
+    files = publish(record)
+    assert WEIGHTS_FILE not in files
+    for name, content in files.items():
+        Record(tmp_path / "unpacked", record.run_id).write(name, content)
+    unpacked = Record(tmp_path / "unpacked", record.run_id)
+    assert unpacked.outcome(verify_contents=True) is State.DONE
+    manifest = unpacked.read_manifest()
+    assert manifest["files"].keys() == {RUN_FILE, METRICS_FILE}
+    original = record.read_manifest()["files"]
+    assert manifest["published"]["not_published"] == {WEIGHTS_FILE: original[WEIGHTS_FILE]}
+
+
+def test_results_are_published_byte_for_byte(record):
+    files = publish(record)
+    for name in (RUN_FILE, METRICS_FILE, PROBES_FILE, "landscape/001-of-001.jsonl"):
+        assert files[name] == record.read_unverified(name)
+
+
+def test_hosts_processes_and_failures_are_left_out(record):
+    content = publish(record)[ATTEMPTS_FILE]
+    rows = [decode_row(line) for line in content.splitlines(keepends=True)]
+    for private in (HOST, "0b00", 'process"', "manifest", "No space left"):
+        assert private.encode() not in content
+    assert [row["attempt"] for row in rows] == [1, 1, 2, 2]
+    assert (rows[2]["threads"], rows[3]["seconds"]) == (2, 4.0)
+
+
+def test_reason_of_divergence_is_published(tmp_path):
+    diverged = write_full_record(tmp_path / "runs", RUN_IDS[0], State.DIVERGED)
+    assert b"the loss is not finite" in publish(diverged)[ATTEMPTS_FILE]
+
+
+def test_files_are_listed_only_for_the_code_that_trained(record):
+    record.append(CODE_FILE, build_code_row({"models/x.py": "b2"}, Relation.EQUAL))
+    lines = publish(record)[CODE_FILE].splitlines(keepends=True)
+    trained, equal = map(decode_row, lines)
+    assert "models/network.py" in trained["files"]
+    assert "processor" not in trained["environment"]
+    assert equal["files"] == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("/srv/images", "attempts.jsonl contains a path, '/srv/images'"),
+        ("cannot read ~/images", "contains a path"),
+        (r"C:\images", "contains a path"),
+        (f"on {HOST.upper()}", "contains the name of a host"),
+        ("of my-team", "contains the name of a host, a user or an account, 'of my-team'"),
+        ("data/images and my-team-2 on NVIDIA H100/PCIe", None),
+    ],
+)
+def test_private_text_is_found(record, text, problem):
+    names = list_private_names(record, "my-team")
+    found = find_private_text({ATTEMPTS_FILE: encode_row({"reason": text})}, names)
+    assert found is problem is None or problem in found
+    assert find_private_text(publish(record), names) is None
+
+
+def load_published(record, code_state, tmp_path):
+    """Return the runs of an archive of a record that is published in some state."""
+    path = tmp_path / "records.zip"
+    path.write_bytes(encode_archive(publish_records(record.root, [record.run_id], code_state)))
+    return load_where(path, None).runs
+
+
+@pytest.fixture
+def changed_code(monkeypatch):
+    """Return a function: the current code differs in one file from that of earlier records."""
+    real = trained_code.hash_numerical_code
+
+    def change():
+        monkeypatch.setattr(
+            trained_code,
+            "hash_numerical_code",
+            lambda *names: real(*names) | {"models/network.py": "0123"},
+        )
+        return real("basic", "digits") | {"models/network.py": "0123"}
+
+    return change
+
+
+@pytest.mark.parametrize("state", [CodeState.CURRENT, CodeState.UNVERIFIED])
+def test_changed_code_keeps_the_published_state(record, tmp_path, changed_code, state):
+    changed_code()
+    runs = load_published(record, state, tmp_path)
+    assert list(runs["code"]) == [state]
+    assert describe_outdated_runs(runs) == describe_unverified_runs(runs) == []
+    (note,) = describe_published_runs(runs)
+    assert note.startswith("1 of 1 runs are published records, and the code has changed")
+    assert "(changed: models/network.py)" in note
+
+
+def test_unchanged_code_needs_no_note(record, tmp_path):
+    runs = load_published(record, CodeState.CURRENT, tmp_path)
+    assert list(runs["code"]) == [CodeState.CURRENT]
+    assert describe_published_runs(runs) == []
+
+
+@pytest.mark.parametrize(
+    ("relation", "state"),
+    [(Relation.EQUAL, CodeState.CURRENT), (Relation.DIFFERENT, CodeState.OUTDATED)],
+)
+def test_known_relation_to_changed_code_counts(record, tmp_path, changed_code, relation, state):
+    record.append(CODE_FILE, build_code_row(changed_code(), relation))
+    runs = load_published(record, CodeState.CURRENT, tmp_path)
+    assert list(runs["code"]) == [state]
+    assert describe_published_runs(runs) == []
+    assert len(describe_outdated_runs(runs)) == (state is CodeState.OUTDATED)
+
+
+def test_published_record_is_not_compared(tiny, tmp_path, changed_code, monkeypatch):
+    changed_code()
+    _, archive = write_archive(tmp_path)
+    monkeypatch.setattr(code_states, "_ask", lambda *_: pytest.fail("torch is needed"))
+    trained = code_states.verify_in_subprocess(
+        replace(tiny(), record_root=str(archive)), Record(archive, RUN_IDS[0])
+    )
+    assert trained.state is CodeState.CURRENT
+
+
+def test_readme_reads_an_archive_with_pandas(tmp_path, monkeypatch):
+    _, archive = write_archive(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    monkeypatch.setattr(
+        zipfile, "ZipFile", lambda _path, zip_file=zipfile.ZipFile: zip_file(archive)
+    )
+    namespace = {}
+    exec(code, namespace)
+    curves = namespace["curves"]
+    assert list(curves["run_id"]) == [RUN_IDS[0]] * 3 + [RUN_IDS[1]] * 3
+    assert list(curves["train/clean_error"]) == [30.0, 20.0, 10.0] * 2
+
+
+def test_readme_describes_every_column():
+    text = README.read_text()
+    for name in METRICS:
+        assert f"`{name}`" in text
+    for probe in PROBES.names():
+        (row,) = re.findall(rf"^\| `{probe}` \| .*$", text, re.MULTILINE)
+        assert [name for name in PROBES.facts(probe)["columns"] if f"`{name}`" not in row] == []

@@ -1,0 +1,216 @@
+"""publish.py and check_ledger.py: from the records of a sweep to its entry in the ledger."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from unittest.mock import patch
+
+import pytest
+
+from degradation.config import CONF
+from degradation.errors import UserError
+from degradation.records.row_integrity import encode_row
+from degradation.records.schema import ATTEMPTS_FILE, DONE_FILE, METRICS_FILE, PROBES_FILE
+from degradation.records.trained_code import Relation, build_code_row, read_trained_code
+from degradation.sweep.expand import expand_configs
+from degradation.sweep.jobs import locate_run
+from tests.growth.records import write_run
+from tests.support.archives import read_entries
+
+pytestmark = pytest.mark.slow
+REPOSITORY = CONF.parent
+EXPERIMENT = "bottleneck_digits"  # one of the smallest
+PART = ["experiment=quick", "model=plain", "model.depth=20", "seed=0,1"]
+
+
+def write_sweep(overrides, root):
+    """Write records of a sweep's runs, without training."""
+    with patch.object(os, "fsync", lambda _: None):
+        for config in expand_configs([*overrides, f"record_root={root}"]):
+            write_run(config, with_probes=True)
+    return root
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The record root of all runs of an experiment."""
+    root = tmp_path_factory.mktemp("whole") / "runs"
+    return write_sweep([f"experiment={EXPERIMENT}"], root)
+
+
+@pytest.fixture(scope="module")
+def part(tmp_path_factory):
+    """The record root of two runs."""
+    return write_sweep(PART, tmp_path_factory.mktemp("part") / "runs")
+
+
+@pytest.fixture
+def copy(part, tmp_path):
+    """A copy of two runs, and the record of the first one."""
+    root = shutil.copytree(part, tmp_path / "runs")
+    (config, _) = expand_configs([*PART, f"record_root={root}"])
+    return root, locate_run(config)
+
+
+def load_script(name):
+    """Return a script of experiments/, which is not a package, as a module."""
+    spec = importlib.util.spec_from_file_location(name, REPOSITORY / f"experiments/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run_script(name, *arguments):
+    command = [sys.executable, f"experiments/{name}.py", *map(str, arguments)]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+
+
+def test_archive_gives_the_figures_of_the_records(whole, tmp_path):
+    ledger = tmp_path / "ledger"
+    overrides = [f"experiment={EXPERIMENT}", "tracking=disabled"]
+    published = run_script("publish", *overrides, f"record_root={whole}", "--ledger", ledger)
+    assert published.returncode == 0, published.stderr
+    entry = ledger / EXPERIMENT
+    assert len({name.partition("/")[0] for name in read_entries(entry / "records.zip")}) == 12
+    report = run_script("report", *overrides, f"record_root={whole}", "--reports", tmp_path / "x")
+    assert report.returncode == 0, report.stderr
+    (folder,) = (tmp_path / "x").iterdir()
+    drawn = [path for path in folder.iterdir() if path.suffix in (".png", ".svg", ".csv")]
+    assert len(drawn) > 10
+    for path in drawn:
+        shutil.copy(path, entry)
+    (entry / "runs.csv").write_text("changed")
+    (entry / "old.png").write_bytes(b"")
+    (entry / "summary.csv").unlink()
+    check = run_script("check_ledger", EXPERIMENT, "--ledger", ledger)
+    assert check.returncode == 1
+    assert check.stdout.splitlines() == [
+        f"{entry}/old.png: is not in the report",
+        f"{entry}/runs.csv: differs",
+        "1 entries with published records: 2 files differ",
+    ]
+
+
+@pytest.mark.parametrize("adds_new", [True, False])
+def test_ledger_takes_what_has_been_drawn(tmp_path, adds_new):
+    script = load_script("check_ledger")
+    entry, report = tmp_path / "entry", tmp_path / "report"
+    for folder, names in ((entry, ("a.png", "b.csv", "old.csv")), (report, ("a.png", "b.csv"))):
+        folder.mkdir()
+        for name in names:
+            (folder / name).write_text(name)
+    (report / "b.csv").write_text("drawn")
+    (report / "c.svg").write_text("new")
+    differences = script.compare(entry, report, with_figures=True)
+    assert differences == {"b.csv": "differs", "c.svg": "is new", "old.csv": "is not in the report"}
+    script.update(entry, report, differences, adds_new=adds_new)
+    assert (entry / "b.csv").read_text() == "drawn"
+    assert (entry / "c.svg").exists() == adds_new
+    assert (entry / "old.csv").exists()
+    differences = script.compare(entry, report, with_figures=False)
+    assert differences == {"old.csv": "is not in the report"}
+
+
+def test_publishing_again_gives_the_same_bytes(part, tmp_path):
+    publish = load_script("publish").publish
+    paths = [publish([*PART, f"record_root={part}"], tmp_path / name) for name in ("a", "b")]
+    assert paths[0].parent.name == "quick-model-plain-depth-20-seed-0_1"
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def is_partial(run):
+    run.record.discard_manifest()
+    return "is partial; allowed: finished runs"
+
+
+def is_failed(run):
+    run.record.discard_manifest()
+    end = {"attempt": 1, "end": 2.0, "outcome": "failed", "reason": "no memory"}
+    run.record.append(ATTEMPTS_FILE, end)
+    return "is failed (no memory); allowed: finished runs"
+
+
+def is_missing(run):
+    shutil.rmtree(run.record.folder)
+    return "is missing; allowed: finished runs"
+
+
+def has_changed_metrics(run):
+    rows = run.record.valid_prefix(METRICS_FILE)
+    run.record.rewrite_rows(METRICS_FILE, rows[:-1])
+    return f"{METRICS_FILE}: its checksum differs from the one in {DONE_FILE}"
+
+
+def has_changed_weights(run):
+    path = run.record.path("weights.pt")
+    path.write_bytes(path.read_bytes()[::-1])
+    return "weights.pt: its checksum differs from the one in DONE"
+
+
+def has_corrupt_probes(run):
+    path = run.record.path(PROBES_FILE)
+    path.write_bytes(path.read_bytes()[:-9])
+    return f"{PROBES_FILE}, 1 of "
+
+
+def is_outdated(run):
+    hashes = read_trained_code(run.record, run.record.read_metadata()["config"]).hashes
+    run.record.rewrite_rows(
+        "code.jsonl",
+        [
+            build_code_row({"models/network.py": "0"}, Relation.TRAINED),
+            build_code_row(hashes, Relation.DIFFERENT),
+        ],
+    )
+    return "is outdated (changed: "
+
+
+def names_a_folder(run):
+    path = run.record.path(ATTEMPTS_FILE)
+    start, end = run.record.valid_rows(ATTEMPTS_FILE)
+    path.write_bytes(encode_row(start | {"device": "/dev/nvidia0"}) + encode_row(end))
+    return "attempts.jsonl contains a path, '/dev/nvidia0'"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        is_partial,
+        is_failed,
+        is_missing,
+        has_changed_metrics,
+        has_changed_weights,
+        has_corrupt_probes,
+        is_outdated,
+        names_a_folder,
+    ],
+)
+def test_one_bad_run_prevents_publishing(copy, tmp_path, damage, capsys):
+    root, run = copy
+    problem = damage(run)
+    with pytest.raises(UserError, match="nothing has been published"):
+        load_script("publish").publish([*PART, f"record_root={root}"], tmp_path / "ledger")
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if run.run_id in line and problem in line]
+    assert not (tmp_path / "ledger").exists()
+
+
+def test_archive_is_not_published_again(part, tmp_path):
+    publish = load_script("publish").publish
+    archive = publish([*PART, f"record_root={part}"], tmp_path)
+    with pytest.raises(UserError, match=r"^record_root: .* is a file, and this command writes"):
+        publish([*PART, f"record_root={archive}"], tmp_path)
+
+
+@pytest.mark.parametrize("script", ["train", "explain", "landscape", "sync"])
+def test_commands_that_write_refuse_an_archive(part, tmp_path, script):
+    archive = load_script("publish").publish([*PART, f"record_root={part}"], tmp_path)
+    before = archive.read_bytes()
+    completed = run_script(script, *PART, f"record_root={archive}")
+    assert completed.returncode == 1
+    (line,) = completed.stderr.splitlines()
+    assert line.startswith("record_root: ")
+    assert "is a file, and this command writes records; allowed: a folder" in line
+    assert archive.read_bytes() == before
