@@ -25,6 +25,7 @@ from analysis.columns import TRAINING_ERROR
 from analysis.evidence import describe_caveats, format_bound, format_comparison
 from analysis.frame import group_by_depth
 from analysis.requirements import missing_requirements
+from analysis.statistics import Estimate
 from analysis.trend import increasing_trend
 
 SIGNIFICANCE = 0.05  # significance level of the p-value of a trend
@@ -78,26 +79,64 @@ def judge_degradation(
     if reasons := missing_requirements({pair.plain: groups}, depths=2):
         return not_tested(name, statement, reasons)
     notes = describe_caveats(runs, groups)
-    trained = _select_trained(groups)
-    if len(trained) < 2:
+    increase = measure_increase(groups, compare)
+    if increase is None:
         decisive_line = "fewer than two depths have trained networks"
         return Claim(name, statement, Verdict.INCONCLUSIVE, decisive_line, [], notes)
 
+    decision = decide({increase.comparison: increase.difference}, "above", margin)
+    bound = format_bound(increase.difference, decision.side)
+    decisive_line = f"{increase.comparison}: {bound}{increase.format_trend()}"
+    verdict = decision.verdict
+    if verdict is Verdict.REPRODUCED and not increase.has_trend():
+        verdict = Verdict.INCONCLUSIVE
+    return Claim(name, statement, verdict, decisive_line, increase.evidence, notes)
+
+
+@dataclass(frozen=True)
+class Increase:
+    """How the training error of one family's networks changes over the depths that train.
+
+    Attributes:
+        comparison: which depths are compared, such as `56 minus 20 layers`.
+        difference: the training error of the deepest minus that of the shallowest, in points.
+        trend_p: the p-value for an increasing trend, or None with fewer than three depths.
+        evidence: the difference with all its bounds and the trend, one line each.
+    """
+
+    comparison: str
+    difference: Estimate
+    trend_p: float | None
+    evidence: list[str]
+
+    def has_trend(self) -> bool:
+        """Return whether the trend is significant; with two depths no trend is required."""
+        return self.trend_p is None or self.trend_p < SIGNIFICANCE
+
+    def format_trend(self) -> str:
+        """Return `, trend p = 0.0010`, or empty text with two depths."""
+        return "" if self.trend_p is None else f", trend p = {self.trend_p:.4f}"
+
+
+def measure_increase(
+    groups: RunsByDepth, compare: Compare = training_error_difference
+) -> Increase | None:
+    """Measure the increase of the training error over the depths at which a network is trained.
+
+    Returns None if there are fewer than two such depths.
+    """
+    trained = select_trained(groups)
+    if len(trained) < 2:
+        return None
     shallowest, deepest = min(trained), max(trained)
     comparison = f"{deepest} minus {shallowest} layers"
     difference = compare(trained[deepest], trained[shallowest])
     bounds = format_comparison(difference, trained[deepest], trained[shallowest])
     p, trend = _test_trend(trained)
     evidence = [f"{comparison}: {bounds}", trend]
-
-    decision = decide({deepest: difference}, "above", margin)
-    decisive_line = f"{comparison}: {format_bound(difference, decision.side)}"
-    verdict = decision.verdict
-    if len(trained) >= MIN_TREND_DEPTHS:
-        decisive_line += f", trend p = {p:.4f}"
-        if verdict is Verdict.REPRODUCED and not p < SIGNIFICANCE:
-            verdict = Verdict.INCONCLUSIVE
-    return Claim(name, statement, verdict, decisive_line, evidence, notes)
+    return Increase(
+        comparison, difference, p if len(trained) >= MIN_TREND_DEPTHS else None, evidence
+    )
 
 
 def _test_trend(groups: RunsByDepth) -> tuple[float, str]:
@@ -111,7 +150,7 @@ def _test_trend(groups: RunsByDepth) -> tuple[float, str]:
     return p, line
 
 
-def _select_trained(groups: RunsByDepth) -> RunsByDepth:
+def select_trained(groups: RunsByDepth) -> RunsByDepth:
     """Return the depths at which the network is trained."""
     return {depth: group for depth, group in groups.items() if not is_untrained(group)}
 
@@ -175,7 +214,7 @@ def judge_fix(
         return not_tested(name, statement, reasons)
     notes = describe_caveats(runs, plain, residual)
     depths = sorted(plain.keys() & residual.keys())
-    trained = _select_trained(plain).keys() & residual.keys()
+    trained = select_trained(plain).keys() & residual.keys()
     if not trained:
         decisive_line = "the families share no depth at which the plain network trains"
         return Claim(name, statement, Verdict.NOT_TESTED, decisive_line, [], notes)

@@ -21,7 +21,12 @@ from analysis.paper_protocol import (
 )
 from analysis.published_values import PublishedValue, find_published
 from analysis.requirements import missing_requirements
-from analysis.statistics import CONFIDENCE, Interval, student_interval, welch_from_summaries
+from analysis.statistics import (
+    CONFIDENCE,
+    Interval,
+    contrast_from_summaries,
+    student_interval,
+)
 from degradation.metrics import (
     AUGMENTED_ERROR,
     CLEAN_ERROR,
@@ -163,7 +168,8 @@ def difference_from_published(values: Sequence[float], paper: PublishedValue) ->
         return Interval(mean, ours.low - paper.value, ours.high - paper.value, ours.n)
     squared_error = float(np.var(values, ddof=1)) / ours.n
     papers_squared_error = paper.sd**2 / paper.runs
-    welch = welch_from_summaries(mean, squared_error, ours.n, papers_squared_error, paper.runs)
+    squared_errors = [squared_error, papers_squared_error]
+    welch = contrast_from_summaries(mean, squared_errors, [ours.n, paper.runs])
     return Interval(mean, welch.low, welch.high, ours.n)
 
 

@@ -220,34 +220,56 @@ def welch_difference(a: Sequence[float], b: Sequence[float], resolution: float =
     Raises:
         ValueError: a group has fewer than two runs.
     """
-    x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    if min(len(x), len(y)) < 2:
-        raise ValueError("Welch's bounds need two runs on each side")
-    mean = float(x.mean() - y.mean())
-    squared_error_a = _variance(x, resolution) / len(x)
-    squared_error_b = _variance(y, resolution) / len(y)
-    return welch_from_summaries(mean, squared_error_a, len(x), squared_error_b, len(y))
+    return contrast_of_means([a, b], [1, -1], resolution)
 
 
-def welch_from_summaries(
-    mean: float, squared_error_a: float, n_a: int, squared_error_b: float, n_b: int
+def contrast_of_means(
+    groups: Sequence[Sequence[float]], coefficients: Sequence[float], resolution: float = 0.0
 ) -> Difference:
-    """Return Welch's difference of two means from summaries of their groups.
+    """Return the sum of coefficient times group mean; the groups' variances may differ.
+
+    With the coefficients 1, -1, -1, 1 this is a difference of two differences. The degrees of
+    freedom are those of Satterthwaite (1946), which are Welch's for two groups. Without any group
+    the contrast is 0 and exact.
 
     Args:
-        mean: mean(a) - mean(b).
-        squared_error_a: variance of a over its number of runs.
-        n_a: number of runs of a, two or more.
-        squared_error_b: variance of b over its number of runs.
-        n_b: number of runs of b, two or more.
+        groups: one value per run, two or more runs in each group; runs of different groups are
+            independent.
+        coefficients: one per group.
+        resolution: smallest amount by which a value can change.
+
+    Raises:
+        ValueError: a group has fewer than two runs.
     """
-    squared_error = squared_error_a + squared_error_b
-    standard_error = float(np.sqrt(squared_error))
-    if standard_error == 0:
-        return Difference(mean, 0.0, float(n_a + n_b - 2))
-    # Welch and Satterthwaite
-    freedom = squared_error**2 / (squared_error_a**2 / (n_a - 1) + squared_error_b**2 / (n_b - 1))
-    return Difference(mean, standard_error, freedom)
+    arrays = [np.asarray(group, dtype=float) for group in groups]
+    if min((len(array) for array in arrays), default=2) < 2:
+        raise ValueError("Welch's bounds need two runs in each group")
+    mean = 0.0
+    squared_errors = []
+    for array, coefficient in zip(arrays, coefficients, strict=True):
+        mean += coefficient * float(array.mean())
+        squared_errors.append(coefficient**2 * _variance(array, resolution) / len(array))
+    return contrast_from_summaries(mean, squared_errors, [len(array) for array in arrays])
+
+
+def contrast_from_summaries(
+    mean: float, squared_errors: Sequence[float], counts: Sequence[int]
+) -> Difference:
+    """Return a contrast of means from summaries of its groups.
+
+    Args:
+        mean: the contrast of the groups' means, such as mean(a) - mean(b).
+        squared_errors: for each group, its squared coefficient times its variance, over its number
+            of runs.
+        counts: the number of runs of each group, two or more.
+    """
+    squared_error = sum(squared_errors)
+    freedoms = [count - 1 for count in counts]
+    if squared_error == 0:
+        return Difference(mean, 0.0, float(sum(freedoms)))
+    # Satterthwaite
+    terms = [part**2 / freedom for part, freedom in zip(squared_errors, freedoms, strict=True)]
+    return Difference(mean, float(np.sqrt(squared_error)), squared_error**2 / sum(terms))
 
 
 def difference_of_minima(

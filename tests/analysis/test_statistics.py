@@ -9,6 +9,7 @@ from scipy import stats
 from analysis.statistics import (
     Difference,
     bonferroni_level,
+    contrast_of_means,
     difference_of_minima,
     holm_rejections,
     mean_estimate,
@@ -44,6 +45,55 @@ def test_welch_bounds_match_scipy():
     assert (difference.low, difference.high) == pytest.approx((two.low, two.high))
     assert (difference.lower, difference.upper) == pytest.approx((lower, upper))
     assert difference.mean == pytest.approx(np.mean(A) - np.mean(B))
+
+
+# Four groups with variances 1, 4, 9 and 0.25, of 3, 3, 3 and 2 runs.
+FOUR_GROUPS = [[4.0, 5.0, 6.0], [1.0, 3.0, 5.0], [0.0, 3.0, 6.0], [1.0, 1.0 + math.sqrt(0.5)]]
+
+
+def test_contrast_of_four_means_matches_the_formula():
+    contrast = contrast_of_means(FOUR_GROUPS, [1, -1, -2, 1])
+    parts = [1 / 3, 4 / 3, 4 * 9 / 3, 0.25 / 2]
+    freedom = sum(parts) ** 2 / (sum(part**2 / 2 for part in parts[:3]) + parts[3] ** 2)
+    assert contrast.mean == pytest.approx(5 - 3 - 2 * 3 + 1 + math.sqrt(0.5) / 2)
+    assert contrast.standard_error == pytest.approx(math.sqrt(sum(parts)))
+    assert contrast.degrees_of_freedom == pytest.approx(freedom)
+
+
+def test_contrast_of_two_means_matches_scipy():
+    contrast = contrast_of_means([A, B], [1, -1])
+    expected = stats.ttest_ind(A, B, equal_var=False)
+    assert contrast.degrees_of_freedom == pytest.approx(expected.df)
+    assert contrast.mean / contrast.standard_error == pytest.approx(expected.statistic)
+
+
+def test_contrast_honours_the_resolution():
+    contrast = contrast_of_means([[2.0, 2.0]] * 4, [1, -1, -1, 1], RESOLUTION)
+    assert contrast.standard_error == pytest.approx(math.sqrt(4 * ROUNDING**2 / 2))
+    assert contrast.degrees_of_freedom == pytest.approx(4)
+    assert contrast_of_means([[2.0, 2.0]] * 4, [1, -1, -1, 1]).standard_error == 0
+
+
+def test_contrast_of_no_groups_is_exactly_zero():
+    contrast = contrast_of_means([], [])
+    assert (contrast.mean, contrast.lower, contrast.upper) == (0, 0, 0)
+
+
+def test_contrast_needs_two_runs_in_each_group():
+    with pytest.raises(ValueError, match="two runs in each group"):
+        contrast_of_means([A, B, [1.0]], [1, -1, 1])
+
+
+@pytest.mark.parametrize("spreads", [(1, 1, 1, 1), (0.1, 3, 0.1, 0.1), (0.2, 2, 0.2, 4)])
+def test_bound_of_a_contrast_covers_in_95_percent(spreads):
+    """The contrast is 0; its lower bound is above 0 in at most 5 % of trials, but for noise."""
+    generator = np.random.default_rng(17)
+    trials = 2000
+    misses = 0
+    for _ in range(trials):
+        groups = [generator.normal(0, spread, 3).tolist() for spread in spreads]
+        misses += contrast_of_means(groups, [1, -1, -1, 1]).lower > 0
+    assert misses / trials < 0.05 + 3 * math.sqrt(0.05 * 0.95 / trials)
 
 
 def test_bounds_without_variance_are_exact():
