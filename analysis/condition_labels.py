@@ -1,5 +1,7 @@
-"""Labels of conditions, such as `learning rate 0.1, batch size 64`."""
+"""Labels of keys, values and conditions, such as `learning rate 0.1, batch size 64`."""
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -29,6 +31,7 @@ TEMPLATES = {
 }
 NULL_LABELS = {
     "data.size": "original image size",
+    "model.grown_from": "trained from scratch",
     "schedule.warmup.below": "warm-up without an error threshold",
     "schedule.warmup.lr": "no warm-up",
     "schedule.warmup.max_iterations": "no limit on the warm-up",
@@ -41,6 +44,31 @@ NONE_LABELS = {
 # These name what the values of other keys depend on: an optimiser has its own learning rate.
 NAMING_KEYS = ("config.optim.name", "config.schedule.shape")
 
+# The names of keys that do not follow from the keys themselves.
+KEY_NAMES = {
+    "data.name": "data set",
+    "data.pad": "padding",
+    "data.size": "image size",
+    "data.validation": "number of validation images",
+    "model.bn_parts": "number of batch normalisation's parts",
+    "model.bn_statistics": "kind of BN statistics",
+    "model.grown_from": "parent's depth",
+    "optim.lr": "learning rate",
+    "optim.name": "optimiser",
+    "schedule.evaluate_every": "interval of evaluations",
+    "schedule.factor": "factor of each learning-rate drop",
+    "schedule.iterations": "schedule length",
+    "schedule.linear_warmup": "linear warm-up",
+    "schedule.milestones": "learning-rate drops",
+    "schedule.shape": "learning-rate schedule",
+    "schedule.warmup.below": "error at which the warm-up ends",
+    "schedule.warmup.lr": "learning rate of the warm-up",
+    "schedule.warmup.max_iterations": "longest warm-up",
+}
+OPTIONS = "model.options."  # what precedes the name of an option of a block or network
+# A class or function in the user's own file, with the hash of that file.
+PLUGIN = re.compile(r"(?P<name>[\w.]+:[\w.]+)@[0-9a-f]+")
+
 
 def label_conditions(conditions: pd.DataFrame) -> list[str]:
     """Return a label for each condition, made of a few keys that together distinguish them.
@@ -49,8 +77,9 @@ def label_conditions(conditions: pd.DataFrame) -> list[str]:
     NULL for None.
     """
     keys = _select_distinguishing_keys(conditions)
+    values = {key: label_values(key, conditions[key]) for key in keys}
     rows = conditions[keys].to_dict("records")
-    return [", ".join(_describe(key, row[key]) for key in keys) for row in rows]
+    return [", ".join(values[str(key)][row[key]] for key in keys) for row in rows]
 
 
 def _select_distinguishing_keys(conditions: pd.DataFrame) -> list[str]:
@@ -73,18 +102,52 @@ def _select_distinguishing_keys(conditions: pd.DataFrame) -> list[str]:
     return [key for key in keys if key in selected]
 
 
-def _describe(key: str, value: Any) -> str:
-    """Return the label of one value, such as `width 32`."""
+def name_key(key: str) -> str:
+    """Return a key in words, such as `batch size` for `config.optim.batch_size`."""
     name = key.removeprefix("config.")
+    if name in KEY_NAMES:
+        return KEY_NAMES[name]
+    if name.startswith(OPTIONS):
+        return name.removeprefix(OPTIONS).replace("_", " ")
     parts = name.split(".")
     # The section, such as `optim`, adds nothing; the part `parent` does.
-    words = " ".join(parts if parts[0] == "parent" else parts[1:] or parts).replace("_", " ")
+    words = parts if parts[0] == "parent" else parts[1:] or parts
+    return " ".join(words).replace("_", " ")
+
+
+def label_values(key: str, values: Iterable[Any]) -> dict[Any, str]:
+    """Return the label of each value of a key, such as `width 32`, in the order of the values."""
+    return {value: _describe(key, value, text) for value, text in format_values(values).items()}
+
+
+def format_values(values: Iterable[Any]) -> dict[Any, str]:
+    """Return each distinct value as text.
+
+    The hash of a user's own file is shown only where two versions of one class or function occur.
+    """
+    texts = {value: _format(value) for value in values}
+    short = {value: _drop_hash(text) for value, text in texts.items()}
+    names = list(short.values())
+    return {
+        value: name if names.count(name) == 1 else texts[value] for value, name in short.items()
+    }
+
+
+def _drop_hash(text: str) -> str:
+    match = PLUGIN.fullmatch(text)
+    return match["name"] if match else text
+
+
+def _describe(key: str, value: Any, text: str) -> str:
+    """Return the label of one value, such as `width 32`. `text`: the value as text."""
+    name = key.removeprefix("config.")
     if isinstance(value, str) and value == NULL:
-        return NULL_LABELS.get(name, f"no {words}")
-    text = _format(value)
+        return NULL_LABELS.get(name, f"no {name_key(key)}")
     if (name, text) in NONE_LABELS:
         return NONE_LABELS[name, text]
-    return TEMPLATES.get(name, f"{words} {{}}").format(text)
+    if name in TEMPLATES:
+        return TEMPLATES[name].format(text)
+    return f"{name_key(key)} {text}"
 
 
 def _format(value: Any) -> str:

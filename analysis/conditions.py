@@ -1,9 +1,10 @@
 """Conditions: sets of runs that differ only in family, depth and seed.
 
 Only the runs of one condition may be averaged and compared by the claims. A run can belong to
-several conditions: a plain network has no shortcut, so it is compared with every kind of shortcut;
-a network that is not constructed has no parent; and a network may be too shallow for a warm-up. For
-such a run the value of the key in question does not matter ("fits any" below).
+several conditions: a plain network has no shortcut, so it is compared with every kind of shortcut
+and, if it lacks an option of the block, with every value of that option; a network that is not
+constructed has no parent; and a network may be too shallow for a warm-up. For such a run the value
+of the key in question does not matter ("fits any" below).
 """
 
 import math
@@ -13,8 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.condition_labels import NULL, label_conditions
+from analysis.condition_labels import NULL, OPTIONS, label_conditions
 from analysis.frame import Frame
+from analysis.leading_keys import select_leading_keys
 from degradation.run_id import PARENT_KEY
 
 FREE_KEYS = ("config.model.depth", "config.seed")  # these may differ within a condition
@@ -35,7 +37,25 @@ class _Settings:
 
 
 @dataclass(frozen=True)
-class _Condition:
+class Condition:
+    """Runs that differ in family, depth and seed only.
+
+    Attributes:
+        label: what distinguishes the condition from the others, such as `learning rate 0.1`, or
+            empty text if it is the only one.
+        values: the value of each key that varies between conditions; NULL stands for None.
+        frame: the runs.
+    """
+
+    label: str
+    values: dict[str, Any]
+    frame: Frame
+
+
+@dataclass(frozen=True)
+class _Members:
+    """A condition as the values of the keys that vary, and the runs that belong to it."""
+
     values: pd.Series  # one value for each key that varies
     members: Mask
 
@@ -55,19 +75,30 @@ def find_varying_keys(runs: pd.DataFrame) -> list[str]:
 
 
 def split_by_condition(frame: Frame) -> list[tuple[str, Frame]]:
-    """Return the label and the runs of each condition; every run belongs to at least one.
+    """Return the label and the runs of each condition; every run belongs to at least one."""
+    return [(condition.label, condition.frame) for condition in list_conditions(frame)]
 
-    The label says what distinguishes a condition from the others, such as `learning rate 0.1`. It
-    is empty if there is only one condition.
+
+def list_conditions(frame: Frame) -> list[Condition]:
+    """Return the conditions; every run belongs to at least one.
+
+    The labels name the keys that lead: those that follow from another key are not named.
     """
     keys = find_varying_keys(frame.runs)
     if not keys:
-        return [("", frame)]
+        return [Condition("", {}, frame)]
     settings = _read_settings(frame.runs)
-    conditions = _drop_contained(_list_conditions(settings, keys))
-    labels = label_conditions(pd.DataFrame([condition.values for condition in conditions]))
-    frames = [frame.select(frame.runs.index[condition.members]) for condition in conditions]
-    return list(zip(labels, frames, strict=True))
+    conditions = _drop_contained(_list_members(settings, keys))
+    values = pd.DataFrame([condition.values for condition in conditions])
+    labels = label_conditions(values[select_leading_keys(values)])
+    return [
+        Condition(
+            label=label,
+            values={str(key): value for key, value in condition.values.items()},
+            frame=frame.select(frame.runs.index[condition.members]),
+        )
+        for label, condition in zip(labels, conditions, strict=True)
+    ]
 
 
 def _read_settings(runs: pd.DataFrame) -> _Settings:
@@ -84,6 +115,9 @@ def _read_settings(runs: pd.DataFrame) -> _Settings:
             fits_any[key] = values[key] == NULL
         elif key.startswith(f"config.{PARENT_KEY}."):
             fits_any[key] = ~constructed
+        elif key.startswith(f"config.{OPTIONS}") and SHORTCUT in values:
+            # A plain network that has the option is a network of its own.
+            fits_any[key] = (values[SHORTCUT] == "none") & (values[key] == NULL)
     # A network without a warm-up fits any value if it is too shallow for the warm-up of the others.
     # In a deeper network, no warm-up means that it was switched off, which is a setting like any
     # other.
@@ -94,7 +128,7 @@ def _read_settings(runs: pd.DataFrame) -> _Settings:
     return _Settings(values, fits_any, runs["depth"])
 
 
-def _list_conditions(settings: _Settings, keys: list[str]) -> list[_Condition]:
+def _list_members(settings: _Settings, keys: list[str]) -> list[_Members]:
     """Return conditions that cover all runs: one for each combination of values that occurs."""
     complete = settings.values.loc[~settings.fits_any[keys].any(axis=1), keys]
     combinations = complete.drop_duplicates().sort_values(keys, key=_rank_values)
@@ -111,7 +145,7 @@ def _list_conditions(settings: _Settings, keys: list[str]) -> list[_Condition]:
     return conditions
 
 
-def _build_condition(settings: _Settings, values: pd.Series) -> _Condition:
+def _build_condition(settings: _Settings, values: pd.Series) -> _Members:
     """Return the condition with these values of the keys that vary, and the runs that fit it."""
     warmup_keys = _select_warmup_keys(values.index)
     other_keys = [key for key in map(str, values.index) if key not in warmup_keys]
@@ -123,10 +157,10 @@ def _build_condition(settings: _Settings, values: pd.Series) -> _Condition:
     with_this_warmup = settings.depths[fits & same_warmup & ~lacks_warmup]
     is_shallower = _is_shallower(settings.depths, with_this_warmup)
     is_exempt = lacks_warmup & (_is_constructed(settings.values) | is_shallower)
-    return _Condition(values, fits & (same_warmup | is_exempt))
+    return _Members(values, fits & (same_warmup | is_exempt))
 
 
-def _drop_contained(conditions: list[_Condition]) -> list[_Condition]:
+def _drop_contained(conditions: list[_Members]) -> list[_Members]:
     """Return the conditions whose runs are not all part of a larger one.
 
     A contained condition arises when a network is too shallow for the warm-up of its own condition,
@@ -139,7 +173,7 @@ def _drop_contained(conditions: list[_Condition]) -> list[_Condition]:
     ]
 
 
-def _is_contained(condition: _Condition, other: _Condition) -> bool:
+def _is_contained(condition: _Members, other: _Members) -> bool:
     """Return whether the runs of a condition are a proper subset of the other's."""
     outside = (condition.members & ~other.members).any()
     is_larger = (other.members & ~condition.members).any()

@@ -1,0 +1,47 @@
+"""The keys of a sweep that lead, and those that follow from them.
+
+A sweep over `optim=sgd,adam` changes the learning rate and the weight decay with the optimiser, and
+a longer schedule moves its milestones. Such keys are no factors of their own: they follow from the
+key that leads.
+"""
+
+import pandas as pd
+
+from degradation.config.schema import KEYS
+
+# Of several keys that determine each other, the first of these leads; then the order of the schema.
+FIRST = (
+    "data.name",
+    "model.network",
+    "model.block",
+    "optim.name",
+    "schedule.shape",
+    "schedule.iterations",
+)
+ORDER = [*FIRST, *KEYS]
+
+
+def select_leading_keys(conditions: pd.DataFrame) -> list[str]:
+    """Return a smallest set of keys that together determine all others, most important first.
+
+    `conditions` has one row per condition and one column per key that varies, such as
+    `config.optim.lr`.
+    """
+    leading = sorted(map(str, conditions), key=_rank_key)
+    for key in reversed(leading.copy()):
+        others = [other for other in leading if other != key]
+        if others and _determine(conditions, others, key):
+            leading = others
+    return leading
+
+
+def _determine(conditions: pd.DataFrame, keys: list[str], key: str) -> bool:
+    """Return whether conditions that agree in `keys` agree in `key` too."""
+    combinations = conditions[keys].drop_duplicates()
+    return len(combinations) == len(conditions[[*keys, key]].drop_duplicates())
+
+
+def _rank_key(key: str) -> tuple[int, str]:
+    """Return a key's place: options of a block and keys of a parent come last, by name."""
+    name = key.removeprefix("config.")
+    return ORDER.index(name) if name in ORDER else len(ORDER), name
