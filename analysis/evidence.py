@@ -123,13 +123,7 @@ def describe_caveats(runs: pd.DataFrame, *families: RunsByDepth) -> list[str]:
     """
     notes = describe_outdated_runs(runs)
     for groups in families:
-        for depth, group in groups.items():
-            network = f"{group['family'].iloc[0]}-{depth}"
-            if is_untrained(group):
-                error = f"{group[TRAINING_ERROR].mean():.1f} %"
-                within = f"within {UNTRAINED_WITHIN_POINTS:g} points of chance"
-                notes.append(f"{network} is untrained: {error}, {within}")
-            notes += describe_diverged(group, network)
+        notes += describe_networks(groups)
     devices = list_device_types(runs)
     if len(devices) > 1:
         notes.append(f"the runs were trained on different types of device: {', '.join(devices)}")
@@ -139,6 +133,19 @@ def describe_caveats(runs: pd.DataFrame, *families: RunsByDepth) -> list[str]:
             "the runs were trained with different numbers of CPU threads, which changes rounding: "
             + ", ".join(threads)
         )
+    return notes
+
+
+def describe_networks(groups: RunsByDepth) -> list[str]:
+    """Return notes on the networks of one family that are untrained or have diverged runs."""
+    notes = []
+    for depth, group in groups.items():
+        network = f"{group['family'].iloc[0]}-{depth}"
+        if is_untrained(group):
+            error = f"{group[TRAINING_ERROR].mean():.1f} %"
+            within = f"within {UNTRAINED_WITHIN_POINTS:g} points of chance"
+            notes.append(f"{network} is untrained: {error}, {within}")
+        notes += describe_diverged(group, network)
     return notes
 
 

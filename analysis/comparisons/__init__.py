@@ -1,42 +1,50 @@
 """Comparisons across conditions: what changes with one factor besides family, depth and seed.
 
-Which comparisons a report has follows from the runs themselves, so a user's own sweep has them
-too. A module of this package is a comparison if it defines
+Which comparisons a report has follows from the runs themselves: every key of the configuration that
+varies is a factor (`analysis.factors`), so a user's own sweep is compared as those of the paper
+are. A module of this package that defines
 
-    POSITION: int                                    its place in the report
-    build(frame, keys, margin) -> Comparison | None  None if it does not apply to these runs
+    FACTOR: PaperFactor
 
-where `keys` are the configuration keys that differ between the runs, such as `config.optim.lr`. A
-new comparison therefore takes one file.
+adds claims of the paper about one key. Such an addition therefore takes one file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from pkgutil import iter_modules
-from types import ModuleType
 
 from analysis.columns import FINISHED_STATES
-from analysis.comparisons.base import Comparison
+from analysis.comparisons import construction
+from analysis.comparisons.base import Comparison, PaperFactor
+from analysis.comparisons.factor_comparison import compare_values
 from analysis.conditions import find_varying_keys
+from analysis.factors import find_factors
 from analysis.figures.layout import describe_seeds
 from analysis.frame import Frame
 
 __all__ = ["Comparison", "compare_conditions"]
 
 
-def compare_conditions(frame: Frame, margin: float) -> list[Comparison]:
-    """Return all comparisons that these runs allow. `margin` is in points of training error."""
+def compare_conditions(frame: Frame, margins: Mapping[str, float]) -> list[Comparison]:
+    """Return all comparisons that these runs allow.
+
+    `margins` has the margin of the claims for each data set, in points of training error.
+    """
     keys = find_varying_keys(frame.runs)
+    paper_factors = _collect_paper_factors()
     comparisons = []
-    for module in _import_modules():
-        comparison = module.build(frame, keys, margin)
-        if comparison is not None:
-            comparisons.append(_add_seeds(comparison, frame, keys))
+    for factor in find_factors(frame):
+        comparison = compare_values(factor, paper_factors.get(factor.key), margins)
+        comparisons.append(_add_seeds(comparison, frame, keys))
+    if not keys:
+        constructed = construction.build(frame, margins[frame.runs["data"].iloc[0]])
+        if constructed is not None:
+            comparisons.append(_add_seeds(constructed, frame, keys))
     return comparisons
 
 
-def _add_seeds(comparison: Comparison, frame: Frame, keys: Sequence[str]) -> Comparison:
+def _add_seeds(comparison: Comparison, frame: Frame, keys: list[str]) -> Comparison:
     """Add the number of seeds of the finished runs to each caption."""
     finished_runs = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
     seeds = describe_seeds(finished_runs, keys)
@@ -47,8 +55,8 @@ def _add_seeds(comparison: Comparison, frame: Frame, keys: Sequence[str]) -> Com
     return replace(comparison, figures=figures)
 
 
-def _import_modules() -> list[ModuleType]:
-    """Return the modules that define a comparison, in the order of a report."""
+def _collect_paper_factors() -> dict[str, PaperFactor]:
+    """Return what the modules of this package add to the comparison of a key, by key."""
     modules = [import_module(f"{__name__}.{info.name}") for info in iter_modules(__path__)]
-    comparisons = [module for module in modules if hasattr(module, "POSITION")]
-    return sorted(comparisons, key=lambda module: module.POSITION)
+    factors = [module.FACTOR for module in modules if hasattr(module, "FACTOR")]
+    return {factor.key: factor for factor in factors}

@@ -1,5 +1,6 @@
 """What a comparison across conditions consists of, and the table that all comparisons have."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 from analysis.claim import Claim
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.figures.matplotlib_import import Figure
+from analysis.frame import Frame
 from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
 from degradation.metrics import TEST_ERROR
 
@@ -24,6 +26,9 @@ class Comparison:
         claims: what the comparison decides.
         table: one row per value of the factor, family and depth.
         figures: each figure with its caption, by file stem.
+        introduction: what else differs between the runs that are compared.
+        margin: the margin of the claims in points of training error, or None if the claims have
+            several.
     """
 
     name: str
@@ -31,16 +36,50 @@ class Comparison:
     claims: list[Claim]
     table: pd.DataFrame
     figures: dict[str, tuple[Figure, str]]
+    introduction: str = ""
+    margin: float | None = None
+
+
+@dataclass(frozen=True)
+class PaperFactor:
+    """What the comparison of a factor has besides what that of any key has.
+
+    Attributes:
+        key: the factor, such as `config.model.shortcut`.
+        title: the section's heading.
+        name: the stem of its files.
+        axis: the label of the factor's axis, with its unit.
+        caption: what the figure of the error against the factor shows.
+        judge: returns claims of the paper about the runs of one stratum, given the margin in
+            points. They are judged only if nothing else varies with the factor.
+        followers: the beginning of the keys that may vary with it all the same.
+        plot: returns a further figure of one stratum, which then takes the section's file stem.
+        plot_caption: the caption of that figure.
+    """
+
+    key: str
+    title: str
+    name: str
+    axis: str
+    caption: str
+    judge: Callable[[pd.DataFrame, float], list[Claim]]
+    followers: str | None = None
+    plot: Callable[[Frame], Figure] | None = None
+    plot_caption: str = ""
 
 
 def build_table(runs: pd.DataFrame, key: str) -> pd.DataFrame:
     """Return one row per value of the column `key`, family and depth.
 
+    A run without a value, such as that of a network that lacks an option, has a row too.
+
     Each row has the number of finished runs, the mean errors with their 95 % Student-t confidence
     intervals over seeds (in percent), and the network's complexity.
     """
     rows: list[dict[str, Any]] = []
-    for (value, family, depth), group in runs.groupby([key, "family", "depth"], sort=True):
+    for (value, family, depth), group in runs.groupby(
+        [key, "family", "depth"], sort=True, dropna=False
+    ):
         row: dict[str, Any] = {
             key.removeprefix("config."): value,
             "family": family,

@@ -25,7 +25,6 @@ from analysis.requirements import missing_requirements, repeated_seeds
 from analysis.statistics import paired_difference
 from degradation.metrics import TEST_ERROR
 
-POSITION = 5
 FAMILY = "constructed"
 TITLE = "The solution by construction"
 # On devices other than the CPU, the construction inverts batch normalisation only up to rounding,
@@ -42,14 +41,19 @@ CAPTION = (
 )
 
 
-def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
-    """Return the comparison if there are constructed networks, alike in all other respects."""
-    if FAMILY not in set(frame.runs["family"]) or keys:
+def build(frame: Frame, margin: float) -> Comparison | None:
+    """Return the comparison if there are constructed networks.
+
+    The runs are those of one condition.
+    """
+    if FAMILY not in set(frame.runs["family"]):
         return None
     if frame.error_kind == "running":
         reason = "a network that has not been trained yet has no running error"
         claim = Claim("construction", "claims about the construction", Verdict.NOT_TESTED, reason)
-        return Comparison("construction", TITLE, [claim], pd.DataFrame(), {})
+        return Comparison(
+            "construction", TITLE, [claim], pd.DataFrame(), {}, margin=margin
+        )
     claims = [
         judge_existence(frame),
         judge_training_from_scratch(frame.runs, margin),
@@ -57,7 +61,7 @@ def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
     ]
     table = _build_construction_table(frame.runs)
     figures = {"construction": (construction.plot(frame), CAPTION)}
-    return Comparison("construction", TITLE, claims, table, figures)
+    return Comparison("construction", TITLE, claims, table, figures, margin=margin)
 
 
 def _build_construction_table(runs: pd.DataFrame) -> pd.DataFrame:

@@ -21,31 +21,22 @@ from dataclasses import replace
 import pandas as pd
 
 from analysis.claim import Claim, Compare, error_resolution, not_tested
-from analysis.claims import family_pair, judge, judge_fix, judge_no_degradation
+from analysis import claims as main_claims
+from analysis.claims import family_pair, judge_fix, judge_no_degradation
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
-from analysis.comparisons.base import Comparison, build_table
+from analysis.comparisons.base import CAPTION_SUFFIX, PaperFactor
 from analysis.figures import learning_rate_map
-from analysis.frame import Frame
 from analysis.requirements import count_runs, repeated_seeds
 from analysis.statistics import DifferenceOfMinima, difference_of_minima
 
-POSITION = 4
 LR = "config.optim.lr"
-CAPTION = (
-    "Training error of the last iteration, mean over seeds, by learning rate and depth. The lowest"
-    " error of each column is outlined. Diverged runs count as chance error."
-)
 
 
-def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
-    """Return the comparison if the runs differ only in the learning rate."""
-    if keys != [LR]:
-        return None
-    claims = _judge_at_best_rates(frame.runs, margin)
-    claims[-1].evidence.extend(_judge_at_each_rate(frame.runs, margin))
-    figures = {"learning-rate": (learning_rate_map.plot(frame), CAPTION)}
-    table = build_table(frame.runs, LR)
-    return Comparison("learning-rate", "Learning rate", claims, table, figures)
+def judge(runs: pd.DataFrame, margin: float) -> list[Claim]:
+    """Return the claims at each network's best rate; the verdicts at each rate are evidence."""
+    claims = _judge_at_best_rates(runs, margin)
+    claims[-1].evidence.extend(_judge_at_each_rate(runs, margin))
+    return claims
 
 
 def _judge_at_best_rates(runs: pd.DataFrame, margin: float) -> list[Claim]:
@@ -58,10 +49,10 @@ def _judge_at_best_rates(runs: pd.DataFrame, margin: float) -> list[Claim]:
     if reasons:
         claims = [
             not_tested(claim.name, claim.statement, reasons, claim.notes)
-            for claim in judge(best, margin)
+            for claim in main_claims.judge(best, margin)
         ]
     else:
-        claims = judge(best, margin, compare_at_best_rates(runs))
+        claims = main_claims.judge(best, margin, compare_at_best_rates(runs))
     return [
         replace(claim, name=f"{claim.name}, best lr", notes=claim.notes + notes) for claim in claims
     ]
@@ -151,3 +142,18 @@ def select_best_rates(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
             f" this range: {', '.join(at_edge)}"
         )
     return pd.concat(selected), notes
+
+
+FACTOR = PaperFactor(
+    key=LR,
+    title="Learning rate",
+    name="learning-rate",
+    axis="learning rate",
+    caption=f"Training error of the last iteration by learning rate. {CAPTION_SUFFIX}",
+    judge=judge,
+    plot=learning_rate_map.plot,
+    plot_caption=(
+        "Training error of the last iteration, mean over seeds, by learning rate and depth. The"
+        " lowest error of each column is outlined. Diverged runs count as chance error."
+    ),
+)

@@ -3,28 +3,12 @@
 import pandas as pd
 
 from analysis.claim import Claim, decide, not_tested, training_error_difference
-from analysis.comparisons.base import CAPTION_SUFFIX, Comparison, build_table
+from analysis.comparisons.base import CAPTION_SUFFIX, PaperFactor
 from analysis.evidence import describe_caveats, format_bound, format_comparison
-from analysis.figures import error_vs_factor
-from analysis.frame import Frame, group_by_depth
+from analysis.frame import group_by_depth
 from analysis.requirements import missing_requirements
 
-POSITION = 3
 BLOCK_ORDER = "config.model.order"
-CAPTION = (
-    "Training error by the order of convolution, batch normalisation and ReLU: post (He et al."
-    f" 2015) and pre (He et al. 2016). {CAPTION_SUFFIX}"
-)
-
-
-def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
-    """Return the comparison if the runs differ only in the order within a block."""
-    if keys != [BLOCK_ORDER]:
-        return None
-    claims = [judge_no_worse(frame.runs, "preactivation", "residual", margin)]
-    figure = error_vs_factor.plot(frame, BLOCK_ORDER, "order", connected=False)
-    table = build_table(frame.runs, BLOCK_ORDER)
-    return Comparison("order", "Pre-activation", claims, table, {"order": (figure, CAPTION)})
 
 
 def judge_no_worse(runs: pd.DataFrame, family: str, baseline: str, margin: float) -> Claim:
@@ -53,3 +37,20 @@ def judge_no_worse(runs: pd.DataFrame, family: str, baseline: str, margin: float
     decisive_line = f"worst case, {decision.worst} layers, {family} minus {baseline}: {line}"
     notes = describe_caveats(runs, groups, baselines)
     return Claim(family, statement, decision.verdict, decisive_line, evidence, notes)
+
+
+def judge(runs: pd.DataFrame, margin: float) -> list[Claim]:
+    return [judge_no_worse(runs, "preactivation", "residual", margin)]
+
+
+FACTOR = PaperFactor(
+    key=BLOCK_ORDER,
+    title="Pre-activation",
+    name="order",
+    axis="order",
+    caption=(
+        "Training error by the order of convolution, batch normalisation and ReLU: post (He et al."
+        f" 2015) and pre (He et al. 2016). {CAPTION_SUFFIX}"
+    ),
+    judge=judge,
+)

@@ -16,27 +16,13 @@ from analysis.claim import (
     training_error_difference,
 )
 from analysis.claims import family_pair
-from analysis.comparisons.base import CAPTION_SUFFIX, Comparison, build_table
+from analysis.comparisons.base import CAPTION_SUFFIX, PaperFactor
 from analysis.evidence import describe_caveats, format_comparison
-from analysis.figures import error_vs_factor
-from analysis.frame import Frame, group_by_depth
+from analysis.frame import group_by_depth
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference, bonferroni_level
 
-POSITION = 1
 SHORTCUT = "config.model.shortcut"
-CAPTION = f"Training error of the last iteration by shortcut. {CAPTION_SUFFIX}"
-
-
-def build(frame: Frame, keys: list[str], margin: float) -> Comparison | None:
-    """Return the comparison if the runs differ only in the shortcut."""
-    if keys != [SHORTCUT]:
-        return None
-    claim = judge_projections(frame.runs, margin)
-    figure = error_vs_factor.plot(frame, SHORTCUT, "shortcut", connected=False)
-    table = build_table(frame.runs, SHORTCUT)
-    figures = {"shortcuts": (figure, CAPTION)}
-    return Comparison("shortcuts", "Shortcuts: none, A, B, C", [claim], table, figures)
 
 
 def judge_projections(runs: pd.DataFrame, margin: float) -> Claim:
@@ -124,3 +110,17 @@ def _decide(
         )
         return Verdict.CONTRADICTED, at_least
     return Verdict.INCONCLUSIVE, at_most
+
+
+def judge(runs: pd.DataFrame, margin: float) -> list[Claim]:
+    return [judge_projections(runs, margin)]
+
+
+FACTOR = PaperFactor(
+    key=SHORTCUT,
+    title="Shortcuts: none, A, B, C",
+    name="shortcuts",
+    axis="shortcut",
+    caption=f"Training error of the last iteration by shortcut. {CAPTION_SUFFIX}",
+    judge=judge,
+)

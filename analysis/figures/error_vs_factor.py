@@ -1,63 +1,94 @@
-"""Training error against one factor, such as the shortcut: one panel per depth."""
+"""Training error against one factor, such as the width: one panel per depth."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
+from analysis.condition_labels import format_values
+from analysis.factors import sort_values
 from analysis.figures.layout import (
-    add_legend_from,
+    add_legend,
     annotate_beside,
     compute_offset,
     draw_chance,
     list_depths,
     list_families,
+    make_panels,
     set_percent_axis,
 )
 from analysis.figures.mean_interval import draw_means, draw_runs
 from analysis.figures.style import FAMILY_STYLES, TEXT_COLORS
+from analysis.figures.value_axis import ValueAxis, choose_axis
 from analysis.frame import Frame
 from analysis.summary import compute_interval
 
-FAMILY_SPACING = 0.16  # horizontal spacing between families at one value; values are 1 apart
+FAMILY_SPACING = 0.16  # between families at one value, in units of the smallest gap of values
+MAX_PRINTED_VALUES = 6  # with more values, the means are not printed
+LOWEST = -4  # percent: room below 0 for marks
 
 
-def draw(frame: Frame, ax: Axes, key: str, depth: int, connected: bool) -> Axes:
+def draw(frame: Frame, ax: Axes, key: str, depth: int) -> Axes:
     """Draw the training error (percent) of one depth, one line per family.
 
-    `key`: the column of `frame.runs` that is the factor; its values are evenly spaced.
-    `connected`: join the means of a family by a line, for a factor whose values have an order.
+    The means of a family are joined by a line if the values are numbers. Networks without a value,
+    such as plain ones that lack an option of the block, are a horizontal line at their mean.
+
+    `key`: the column of `frame.runs` that is the factor. The axis has all values of the frame.
     """
+    axis = build_axis(frame.runs[key])
     is_finished = frame.runs["state"].isin([*FINISHED_STATES])
     runs = frame.runs[is_finished & (frame.runs["depth"] == depth)]
-    values = sort_values(frame.runs[key])
     for family in list_families(frame.runs):
-        family_rows = runs[runs["family"] == family]
+        family_runs = runs[runs["family"] == family]
         x_positions, intervals = [], []
-        for position, value in enumerate(values):
-            group = family_rows[family_rows[key] == value]
+        for value in axis.positions:
+            group = family_runs[family_runs[key] == value]
             if group.empty:
                 continue
             families = list_families(runs[runs[key] == value])
-            shift = compute_offset(families.index(family), len(families), FAMILY_SPACING)
-            x = position + shift
+            offset = compute_offset(families.index(family), len(families), FAMILY_SPACING)
+            x = axis.shift(value, offset)
             interval = compute_interval(group, TRAINING_ERROR)
             errors = group[TRAINING_ERROR].tolist()
             draw_runs([x] * len(errors), errors, ax, FAMILY_STYLES[family]["color"])
-            _print_mean(family, x, interval.mean, ax)
+            if len(axis.positions) <= MAX_PRINTED_VALUES:
+                _print_mean(family, x, interval.mean, ax)
             x_positions.append(x)
             intervals.append(interval)
         style = FAMILY_STYLES[family] | {"label": family}
-        if not connected:
+        if not axis.is_ordered:
             style["linestyle"] = "none"
-        draw_means(x_positions, intervals, ax, style)
+        if x_positions:
+            draw_means(x_positions, intervals, ax, style)
+        _draw_without_value(family_runs[family_runs[key].isna()], family, ax)
     draw_chance(ax, frame.runs["chance"])
-    ax.set_xticks(range(len(values)), [str(value) for value in values])
-    ax.set_xlim(-0.5, len(values) - 0.5)
+    axis.apply(ax)
     ax.set_title(f"{depth} layers")
     return ax
+
+
+def build_axis(column: pd.Series) -> ValueAxis:
+    """Return the axis of a factor with the values of this column."""
+    values = sort_values(column)
+    return choose_axis(values, format_values(values))
+
+
+def _draw_without_value(runs: pd.DataFrame, family: str, ax: Axes) -> None:
+    """Draw the mean error of the runs that have no value of the factor as a horizontal line."""
+    if runs.empty:
+        return
+    style = FAMILY_STYLES[family]
+    ax.axhline(
+        runs[TRAINING_ERROR].mean(),
+        color=style["color"],
+        linestyle=style["linestyle"],
+        label=f"{family}, which has no such option",
+    )
 
 
 def _print_mean(family: str, x: float, mean: float, ax: Axes) -> None:
@@ -66,27 +97,31 @@ def _print_mean(family: str, x: float, mean: float, ax: Axes) -> None:
     annotate_beside(f"{mean:.1f}", (x, mean), ax, shift, TEXT_COLORS[family], ha=side)
 
 
-def sort_values(column: pd.Series) -> list[Any]:
-    """Return the distinct values: numbers in ascending order, text by letter with `none` first."""
-    distinct = list(column.dropna().unique())
-    return sorted(distinct, key=_sort_key)
+def plot(frame: Frame, key: str, label: str) -> Figure:
+    """Return the figure of one stratum: one panel per depth, all on a shared scale.
 
-
-def _sort_key(value: Any) -> tuple[bool, Any]:
-    return value != "none", value
-
-
-def plot(frame: Frame, key: str, label: str, connected: bool = True) -> Figure:
-    """Return the figure: one panel per depth, all on a shared scale.
-
-    `key` and `connected`: see `draw`. `label`: the label of the horizontal axis, with the unit.
+    `key`: see `draw`. `label`: the label of the horizontal axis, with the unit.
     """
-    depths = list_depths(frame.runs)
-    figure = Figure(figsize=(max(4.4 * len(depths), 7), 4.6), layout="constrained")
-    axes = figure.subplots(1, len(depths), sharey=True, squeeze=False)[0]
-    for ax, depth in zip(axes, depths, strict=True):
-        draw(frame, ax, key, depth, connected)
-        ax.set_xlabel(label)
-    set_percent_axis(axes[0], f"training error ({frame.error_kind}, %)", -4)
-    add_legend_from(figure, axes[0])
+    return plot_strata({"": frame}, key, label)
+
+
+def plot_strata(strata: Mapping[str, Frame], key: str, label: str) -> Figure:
+    """Return the figure of several strata, each with a panel per depth.
+
+    `strata`: the runs of each stratum, by its label. `key` and `label`: see `plot`.
+    """
+    depths = [list_depths(frame.runs) for frame in strata.values()]
+    figure, groups = make_panels([len(depths_of_one) for depths_of_one in depths])
+    handles: dict[str, Any] = {}
+    for (stratum, frame), panels in zip(strata.items(), groups, strict=True):
+        for ax, depth in zip(panels, list_depths(frame.runs), strict=True):
+            draw(frame, ax, key, depth)
+            ax.set_xlabel(label)
+            if stratum:
+                ax.set_title(f"{depth} layers, {stratum}")
+            artists, labels = ax.get_legend_handles_labels()
+            handles |= dict(zip(labels, artists, strict=True))
+        kind = frame.error_kind
+        _label_first_column(panels, f"training error ({kind}, %)")
+    add_legend(figure, list(handles.values()))
     return figure

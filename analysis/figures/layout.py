@@ -1,5 +1,6 @@
 """What figures share besides their style: families and depths in order, axes and legends."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,9 @@ from analysis.figures.style import FAMILY_STYLES, LR_DROP_STYLE, REFERENCE_STYLE
 from degradation.metrics import ITERATION
 
 MAX_PERCENT = 105.0  # upper end of an error axis, with room for marks at 100 %
+# Panels of a figure with several rows, in inches.
+PANEL_WIDTH, PANEL_HEIGHT, MIN_WIDTH, LEGEND_HEIGHT = 4.4, 3.8, 7.0, 0.8
+MAX_COLUMNS = 3
 
 
 def list_families(table: pd.DataFrame) -> list[str]:
@@ -51,6 +55,29 @@ def list_time_points(table: pd.DataFrame) -> pd.DataFrame:
 def compute_offset(index: int, count: int, distance: float) -> float:
     """Return the horizontal shift of the index-th of `count` marks that would otherwise overlap."""
     return distance * (index - (count - 1) / 2)
+
+
+def make_panels(counts: Sequence[int]) -> tuple[Figure, list[list[Axes]]]:
+    """Return a figure and its panels in groups, all with the same vertical axis.
+
+    `counts`: the number of panels in each group. A group begins a new row, and continues in further
+    rows if it has more than MAX_COLUMNS panels.
+    """
+    largest = max(counts)
+    columns = math.ceil(largest / math.ceil(largest / MAX_COLUMNS))
+    rows = [math.ceil(count / columns) for count in counts]
+    size = (max(PANEL_WIDTH * columns, MIN_WIDTH), PANEL_HEIGHT * sum(rows) + LEGEND_HEIGHT)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(sum(rows), columns, sharey=True, squeeze=False)
+    groups = []
+    top = 0
+    for count, height in zip(counts, rows, strict=True):
+        panels = list(grid[top : top + height].flat)
+        for unused in panels[count:]:
+            unused.remove()
+        groups.append(panels[:count])
+        top += height
+    return figure, groups
 
 
 def set_depth_axis(ax: Axes, depths: Sequence[int]) -> Axes:

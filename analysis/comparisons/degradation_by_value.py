@@ -1,0 +1,92 @@
+"""At which values of a factor do networks degrade?"""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from analysis.claim import Decision, Finding, Verdict, decide
+from analysis.claims import Increase, measure_increase
+from analysis.comparisons.networks import Networks
+from analysis.evidence import describe_caveats, format_bound
+
+EVERYWHERE, NOT_EVERYWHERE, NOWHERE = "at every value", "not at every value", "at no value"
+TOO_FEW_TRAINED = "fewer than two depths have trained networks"
+
+
+def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: float) -> Finding:
+    """Find at which values of a factor the training error increases with depth.
+
+    The answers are those of `_decide`. At each value, the same depths are compared as by the claim
+    about degradation, and the same trend is required.
+
+    Args:
+        runs: all runs of the comparison, for notes on how they were trained.
+        networks: the networks whose error is judged, at two or more values.
+        name: the factor in words, such as `width`.
+        margin: the increase in points that counts.
+    """
+    title = f"degradation at each {name}"
+    statement = (
+        f"at which {name} does the training error of {networks.family} networks increase with"
+        f" depth by more than {margin:g} points?"
+    )
+    if reasons := networks.find_gaps(depths=2):
+        return Finding(title, statement, Verdict.NOT_TESTED, reasons[0], reasons)
+    increases = {}
+    untrained = []
+    evidence = []
+    for label, groups in networks.by_value.items():
+        increase = measure_increase(groups)
+        if increase is None:
+            untrained.append(label)
+            evidence.append(f"{label}: {TOO_FEW_TRAINED}")
+        else:
+            increases[label] = increase
+            evidence += [f"{label}, {line}" for line in increase.evidence]
+    verdict, answer, line = _decide(increases, untrained, margin)
+    notes = [*describe_caveats(runs), *networks.list_notes()]
+    return Finding(title, statement, verdict, line, evidence, notes, answer)
+
+
+def _decide(
+    increases: Mapping[str, Increase], untrained: list[str], margin: float
+) -> tuple[Verdict, str, str]:
+    """Return the verdict, the answer and the decisive line.
+
+    - At every value: each increase is above the margin and, with three or more depths, each trend
+      is significant. All must be, so their number needs no correction.
+    - At no value: each increase is below the margin; likewise.
+    - Not at every value: some increase is below the margin, with Holm's correction.
+
+    Args:
+        increases: the increase of the error at each value, by the value's label.
+        untrained: the values at which fewer than two depths are trained. Nothing is known about
+            them, so neither of the first two answers is possible.
+        margin: the increase in points that counts.
+    """
+    if not increases:
+        return Verdict.INCONCLUSIVE, "", f"{TOO_FEW_TRAINED} at any value"
+    differences = {label: increase.difference for label, increase in increases.items()}
+    below = decide(differences, "below", margin)
+    if below.verdict is Verdict.REPRODUCED and not untrained:
+        return Verdict.CONTRADICTED, NOWHERE, _format_line(increases, below)
+    above = decide(differences, "above", margin)
+    if above.verdict is Verdict.CONTRADICTED:
+        return Verdict.CONTRADICTED, NOT_EVERYWHERE, _format_line(increases, above)
+    if untrained:
+        return Verdict.INCONCLUSIVE, "", f"{TOO_FEW_TRAINED} at {', '.join(untrained)}"
+    without_trend = [label for label, increase in increases.items() if not increase.has_trend()]
+    if above.verdict is Verdict.REPRODUCED and without_trend:
+        increase = increases[without_trend[0]]
+        return Verdict.INCONCLUSIVE, "", f"{without_trend[0]}{increase.format_trend()}"
+    if above.verdict is Verdict.REPRODUCED:
+        return Verdict.REPRODUCED, EVERYWHERE, _format_line(increases, above)
+    return Verdict.INCONCLUSIVE, "", _format_line(increases, above)
+
+
+def _format_line(increases: Mapping[str, Increase], decision: Decision[str]) -> str:
+    """Return the line about the value on which a decision rests."""
+    increase = increases[decision.worst]
+    bound = format_bound(increase.difference, decision.side, decision.bound_count)
+    extreme = "largest" if decision.side == "upper" and decision.bound_count == 1 else "smallest"
+    return f"{extreme} increase, {decision.worst}, {increase.comparison}: {bound}"

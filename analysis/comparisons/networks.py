@@ -1,0 +1,100 @@
+"""The networks of one kind, plain or residual, at each value of a factor."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.claim import RunsByDepth
+from analysis.claims import FamilyPair, family_pair, select_trained
+from analysis.evidence import describe_networks
+from analysis.factors import Stratum
+from analysis.frame import group_by_depth
+from analysis.requirements import missing_requirements
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks with or without shortcuts at each value of a factor.
+
+    Attributes:
+        family: their family, such as `plain`; two families if the factor is the order in a block.
+        by_value: the runs of each depth, by the label of the value, such as `width 8`. A value
+            without such networks is absent.
+        absent: the labels of these values.
+    """
+
+    family: str
+    by_value: dict[str, RunsByDepth]
+    absent: list[str]
+
+    def vary(self) -> bool:
+        """Return whether the networks of two values differ.
+
+        They do not if the factor does not concern them: a plain network is the same run whatever
+        the shortcut of the others is.
+        """
+        distinct = {frozenset(_list_run_ids(groups)) for groups in self.by_value.values()}
+        return len(distinct) > 1
+
+    def find_gaps(self, depths: int) -> list[str]:
+        """Return why nothing can be found about these networks, or an empty list.
+
+        `depths`: the number of depths that are needed at each value.
+        """
+        families = {f"{label} {self.family}": groups for label, groups in self.by_value.items()}
+        return missing_requirements(families, depths)
+
+    def list_shared_depths(self) -> list[int]:
+        """Return the depths of which every value has runs, shallowest first."""
+        return sorted(set.intersection(*map(set, self.by_value.values())))
+
+    def list_trained_depths(self) -> list[int]:
+        """Return the depths at which the networks are trained at every value, shallowest first."""
+        trained = [set(select_trained(groups)) for groups in self.by_value.values()]
+        return sorted(set.intersection(*trained))
+
+    def describe_untrained(self) -> str:
+        """Return what is untrained: `width 8: 56 layers; width 16: 56, 110 layers`."""
+        parts = []
+        for label, groups in self.by_value.items():
+            untrained = groups.keys() - select_trained(groups).keys()
+            if untrained:
+                parts.append(f"{label}: {', '.join(map(str, sorted(untrained)))} layers")
+        return "; ".join(parts)
+
+    def list_notes(self) -> list[str]:
+        """Return notes on untrained and diverged networks, and on values without networks."""
+        notes = []
+        for label, groups in self.by_value.items():
+            notes += [f"{label}: {note}" for note in describe_networks(groups)]
+        if self.absent:
+            notes.append(f"without {self.family} networks: {', '.join(self.absent)}")
+        return notes
+
+
+def group_networks(stratum: Stratum, family_of: Callable[[FamilyPair], str]) -> Networks:
+    """Return the networks that `family_of` selects from each condition's pair of families."""
+    by_value = {}
+    absent = []
+    families = []
+    for value, condition in stratum.conditions.items():
+        runs = condition.frame.runs
+        family = family_of(family_pair(runs))
+        families.append(family)
+        groups = group_by_depth(runs, family)
+        if groups:
+            by_value[stratum.labels[value]] = groups
+        else:
+            absent.append(stratum.labels[value])
+    return Networks(" and ".join(dict.fromkeys(families)), by_value, absent)
+
+
+def select_values(networks: Networks, labels: list[str]) -> Networks:
+    """Return the networks at these values only."""
+    by_value = {label: networks.by_value[label] for label in labels}
+    return Networks(networks.family, by_value, networks.absent)
+
+
+def _list_run_ids(groups: RunsByDepth) -> list[str]:
+    return pd.concat(groups.values())["run_id"].tolist()
