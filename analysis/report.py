@@ -12,10 +12,12 @@ from analysis.code_notes import (
     describe_unverified_runs,
 )
 from analysis.columns import CODE_STATE, ENDED_AT, TRAINING_ERROR_AT_START
+from analysis.conditions import find_varying_keys
 from analysis.csv_files import write_csv
 from analysis.figures import style
 from analysis.frame import Frame
 from analysis.html_page import render_page
+from analysis.key_columns import PREFIX
 from analysis.sections import Section, build_sections
 from degradation.durable_io import read_file, write_atomically
 from degradation.metrics import (
@@ -27,7 +29,8 @@ from degradation.metrics import (
     TEST_ERROR,
 )
 
-# The columns of runs.csv: those of `analysis.columns`, and the condition.
+# The first columns of runs.csv: those of `analysis.columns`, and the condition. The keys that vary
+# follow.
 RUNS_CSV_COLUMNS = [
     "run_id",
     "data",
@@ -129,8 +132,7 @@ def build(frame: Frame, folder: Path, name: str, command: str, margins: dict[str
     _remove_stale_files(folder)
     with style.own_settings():
         sections = build_sections(frame, margins)
-        runs = frame.runs.assign(condition=_label_runs(frame.runs["run_id"], sections))
-        runs = runs.reindex(columns=RUNS_CSV_COLUMNS)
+        runs = _select_columns(frame.runs, sections)
         written = _write_files(folder, sections, runs)
     code_notes = (
         *describe_outdated_runs(frame.runs),
@@ -171,6 +173,13 @@ def _write_files(folder: Path, sections: list[Section], runs: pd.DataFrame) -> l
     written.append(write_csv(folder / "summary.csv", pd.concat(summaries)))
     written.append(write_csv(folder / "runs.csv", runs))
     return written
+
+
+def _select_columns(runs: pd.DataFrame, sections: list[Section]) -> pd.DataFrame:
+    """Return the table in runs.csv, with each key that varies under its own name."""
+    keys = {key: key.removeprefix(PREFIX) for key in find_varying_keys(runs)}
+    labelled = runs.rename(columns=keys).assign(condition=_label_runs(runs["run_id"], sections))
+    return labelled.reindex(columns=[*RUNS_CSV_COLUMNS, *keys.values()])
 
 
 def _label_runs(run_ids: pd.Series, sections: list[Section]) -> list[str]:

@@ -8,10 +8,12 @@ import pandas as pd
 from analysis.claim import Claim
 from analysis.columns import TRAINING_ERROR
 from analysis.comparisons import compare_conditions
-from analysis.conditions import split_by_condition
+from analysis.condition_labels import NULL
+from analysis.conditions import Condition, list_conditions
 from analysis.figures import plot_condition
 from analysis.figures.matplotlib_import import Figure
 from analysis.frame import Frame
+from analysis.key_columns import PREFIX
 from analysis.mechanisms import explain_mechanisms
 from analysis.published_tables import build_cifar10_table, build_imagenet_table
 from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
@@ -62,16 +64,16 @@ def build_sections(frame: Frame, margins: dict[str, float]) -> list[Section]:
     """
     sections = _build_comparisons(frame, margins)
     has_comparison = bool(sections)
-    conditions = split_by_condition(frame)
+    conditions = list_conditions(frame)
     explanations: list[Section] = []
-    for number, (label, condition) in enumerate(conditions, start=1):
-        margin = margins[condition.runs["data"].iloc[0]]
+    for number, condition in enumerate(conditions, start=1):
+        margin = margins[condition.frame.runs["data"].iloc[0]]
         suffix = "" if len(conditions) == 1 else f"-{number}"
-        title = capitalise_first(label)
+        title = capitalise_first(condition.label)
         if has_comparison and not title:
             title = DEGRADATION
         sections.append(_build_condition(title, condition, margin, suffix))
-        explanations += _build_explanations(label, condition, margin, suffix)
+        explanations += _build_explanations(condition.label, condition.frame, margin, suffix)
     return sections + explanations
 
 
@@ -80,25 +82,23 @@ def capitalise_first(text: str) -> str:
 
 
 def _build_comparisons(frame: Frame, margins: dict[str, float]) -> list[Section]:
-    """Return a section for each comparison; none if the runs are of several data sets."""
-    data_sets = frame.runs["data"].dropna().unique()
-    if len(data_sets) != 1:
-        return []
-    margin = margins[data_sets[0]]
+    """Return a section for each comparison."""
     return [
         Section(
             title=comparison.title,
-            margin=margin,
+            margin=comparison.margin,
             claims=comparison.claims,
             figures=comparison.figures,
             tables={comparison.name: comparison.table},
+            introduction=comparison.introduction,
         )
-        for comparison in compare_conditions(frame, margin)
+        for comparison in compare_conditions(frame, margins)
     ]
 
 
-def _build_condition(title: str, frame: Frame, margin: float, suffix: str) -> Section:
+def _build_condition(title: str, condition: Condition, margin: float, suffix: str) -> Section:
     """Return the section of one condition: its claims and those about published numbers."""
+    frame = condition.frame
     figures = {f"{stem}{suffix}": figure for stem, figure in plot_condition(frame).items()}
     published = {
         "published": build_cifar10_table(frame.runs),
@@ -110,9 +110,17 @@ def _build_condition(title: str, frame: Frame, margin: float, suffix: str) -> Se
         claims=judge_condition(frame, margin),
         figures=figures,
         tables={f"{stem}{suffix}": table for stem, table in published.items() if len(table)},
-        summary=summarise(frame.runs),
+        summary=summarise(frame.runs).assign(**_name_values(condition)),
         run_ids=tuple(frame.runs["run_id"]),
     )
+
+
+def _name_values(condition: Condition) -> dict[str, Any]:
+    """Return the value of each key that varies between conditions, by the key's own name."""
+    return {
+        key.removeprefix(PREFIX): None if isinstance(value, str) and value == NULL else value
+        for key, value in condition.values.items()
+    }
 
 
 def _build_explanations(label: str, frame: Frame, margin: float, suffix: str) -> list[Section]:

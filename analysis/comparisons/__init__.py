@@ -2,11 +2,13 @@
 
 Which comparisons a report has follows from the runs themselves: every key of the configuration that
 varies is a factor (`analysis.factors`), so a user's own sweep is compared as those of the paper
-are. A module of this package that defines
+are. A module of this package adds claims of the paper about one key, or another figure, if it
+defines
 
-    FACTOR: PaperFactor
+    KEY: str                   the key, such as `config.optim.lr`
+    SECTION: FactorSection     how its comparison is presented, and what the paper claims
 
-adds claims of the paper about one key. Such an addition therefore takes one file.
+Such an addition therefore takes one file.
 """
 
 from collections.abc import Mapping
@@ -14,16 +16,17 @@ from dataclasses import replace
 from importlib import import_module
 from pkgutil import iter_modules
 
+from analysis.claim import Claim
 from analysis.columns import FINISHED_STATES
 from analysis.comparisons import construction
-from analysis.comparisons.base import Comparison, PaperFactor
-from analysis.comparisons.factor_comparison import compare_values
+from analysis.comparisons.base import Comparison, FactorSection
+from analysis.comparisons.factor_comparison import build_section, compare_values, judge_factor
 from analysis.conditions import find_varying_keys
-from analysis.factors import find_factors
+from analysis.factors import Factor, find_factors
 from analysis.figures.layout import describe_seeds
 from analysis.frame import Frame
 
-__all__ = ["Comparison", "compare_conditions"]
+__all__ = ["Comparison", "compare_conditions", "judge_comparisons"]
 
 
 def compare_conditions(frame: Frame, margins: Mapping[str, float]) -> list[Comparison]:
@@ -32,16 +35,37 @@ def compare_conditions(frame: Frame, margins: Mapping[str, float]) -> list[Compa
     `margins` has the margin of the claims for each data set, in points of training error.
     """
     keys = find_varying_keys(frame.runs)
-    paper_factors = _collect_paper_factors()
-    comparisons = []
-    for factor in find_factors(frame):
-        comparison = compare_values(factor, paper_factors.get(factor.key), margins)
-        comparisons.append(_add_seeds(comparison, frame, keys))
-    if not keys:
-        constructed = construction.build(frame, margins[frame.runs["data"].iloc[0]])
-        if constructed is not None:
-            comparisons.append(_add_seeds(constructed, frame, keys))
-    return comparisons
+    comparisons = [
+        compare_values(factor, section, margins) for factor, section in _list_factors(frame)
+    ]
+    if not keys and construction.applies_to(frame):
+        comparisons.append(construction.build(frame, _select_margin(frame, margins)))
+    return [_add_seeds(comparison, frame, keys) for comparison in comparisons]
+
+
+def judge_comparisons(frame: Frame, margins: Mapping[str, float]) -> list[Claim]:
+    """Return the claims of all comparisons without drawing their figures.
+
+    `margins`: see `compare_conditions`.
+    """
+    claims: list[Claim] = []
+    for factor, section in _list_factors(frame):
+        claims += judge_factor(factor, section, margins)
+    if not find_varying_keys(frame.runs) and construction.applies_to(frame):
+        claims += construction.judge(frame, _select_margin(frame, margins))
+    return claims
+
+
+def _list_factors(frame: Frame) -> list[tuple[Factor, FactorSection]]:
+    """Return the factors of these runs, each with its section."""
+    sections = _collect_sections()
+    factors = find_factors(frame)
+    return [(factor, sections.get(factor.key) or build_section(factor.key)) for factor in factors]
+
+
+def _select_margin(frame: Frame, margins: Mapping[str, float]) -> float:
+    """Return the margin of runs of a single data set."""
+    return margins[frame.runs["data"].iloc[0]]
 
 
 def _add_seeds(comparison: Comparison, frame: Frame, keys: list[str]) -> Comparison:
@@ -55,8 +79,7 @@ def _add_seeds(comparison: Comparison, frame: Frame, keys: list[str]) -> Compari
     return replace(comparison, figures=figures)
 
 
-def _collect_paper_factors() -> dict[str, PaperFactor]:
-    """Return what the modules of this package add to the comparison of a key, by key."""
+def _collect_sections() -> dict[str, FactorSection]:
+    """Return the sections that the modules of this package define, by key."""
     modules = [import_module(f"{__name__}.{info.name}") for info in iter_modules(__path__)]
-    factors = [module.FACTOR for module in modules if hasattr(module, "FACTOR")]
-    return {factor.key: factor for factor in factors}
+    return {module.KEY: module.SECTION for module in modules if hasattr(module, "SECTION")}

@@ -40,29 +40,32 @@ class Comparison:
     margin: float | None = None
 
 
+def judge_nothing(_runs: pd.DataFrame, _margin: float) -> list[Claim]:
+    """Return no claims: the paper claims nothing about most keys."""
+    return []
+
+
 @dataclass(frozen=True)
-class PaperFactor:
-    """What the comparison of a factor has besides what that of any key has.
+class FactorSection:
+    """How the comparison of a factor is presented, and what the paper claims about the factor.
 
     Attributes:
-        key: the factor, such as `config.model.shortcut`.
         title: the section's heading.
         name: the stem of its files.
         axis: the label of the factor's axis, with its unit.
         caption: what the figure of the error against the factor shows.
-        judge: returns claims of the paper about the runs of one stratum, given the margin in
-            points. They are judged only if nothing else varies with the factor.
+        judge: returns the paper's claims about the runs of one stratum, given the margin in points.
+            They are judged only where nothing else varies with the factor.
         followers: the beginning of the keys that may vary with it all the same.
         plot: returns a further figure of one stratum, which then takes the section's file stem.
         plot_caption: the caption of that figure.
     """
 
-    key: str
     title: str
     name: str
     axis: str
     caption: str
-    judge: Callable[[pd.DataFrame, float], list[Claim]]
+    judge: Callable[[pd.DataFrame, float], list[Claim]] = judge_nothing
     followers: str | None = None
     plot: Callable[[Frame], Figure] | None = None
     plot_caption: str = ""

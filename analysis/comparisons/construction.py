@@ -41,27 +41,36 @@ CAPTION = (
 )
 
 
-def build(frame: Frame, margin: float) -> Comparison | None:
-    """Return the comparison if there are constructed networks.
+def applies_to(frame: Frame) -> bool:
+    """Return whether there are constructed networks."""
+    return FAMILY in set(frame.runs["family"])
 
-    The runs are those of one condition.
-    """
-    if FAMILY not in set(frame.runs["family"]):
-        return None
-    if frame.error_kind == "running":
+
+def build(frame: Frame, margin: float) -> Comparison:
+    """Return the comparison of the runs of one condition, some of which are constructed."""
+    claims = judge(frame, margin)
+    if not _is_known_at_start(frame):
+        return Comparison("construction", TITLE, claims, pd.DataFrame(), {}, margin=margin)
+    table = _build_construction_table(frame.runs)
+    figures = {"construction": (construction.plot(frame), CAPTION)}
+    return Comparison("construction", TITLE, claims, table, figures, margin=margin)
+
+
+def judge(frame: Frame, margin: float) -> list[Claim]:
+    """Return the claims about the construction."""
+    if not _is_known_at_start(frame):
         reason = "a network that has not been trained yet has no running error"
-        claim = Claim("construction", "claims about the construction", Verdict.NOT_TESTED, reason)
-        return Comparison(
-            "construction", TITLE, [claim], pd.DataFrame(), {}, margin=margin
-        )
-    claims = [
+        return [Claim("construction", "claims about the construction", Verdict.NOT_TESTED, reason)]
+    return [
         judge_existence(frame),
         judge_training_from_scratch(frame.runs, margin),
         judge_further_training(frame, margin),
     ]
-    table = _build_construction_table(frame.runs)
-    figures = {"construction": (construction.plot(frame), CAPTION)}
-    return Comparison("construction", TITLE, claims, table, figures, margin=margin)
+
+
+def _is_known_at_start(frame: Frame) -> bool:
+    """Return whether the error before training is known: the running error is not."""
+    return frame.error_kind != "running"
 
 
 def _build_construction_table(runs: pd.DataFrame) -> pd.DataFrame:

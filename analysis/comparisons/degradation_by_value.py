@@ -69,24 +69,25 @@ def _decide(
     differences = {label: increase.difference for label, increase in increases.items()}
     below = decide(differences, "below", margin)
     if below.verdict is Verdict.REPRODUCED and not untrained:
-        return Verdict.CONTRADICTED, NOWHERE, _format_line(increases, below)
+        return Verdict.CONTRADICTED, NOWHERE, _format_line("largest", increases, below)
     above = decide(differences, "above", margin)
     if above.verdict is Verdict.CONTRADICTED:
-        return Verdict.CONTRADICTED, NOT_EVERYWHERE, _format_line(increases, above)
+        return Verdict.CONTRADICTED, NOT_EVERYWHERE, _format_line("smallest", increases, above)
     if untrained:
         return Verdict.INCONCLUSIVE, "", f"{TOO_FEW_TRAINED} at {', '.join(untrained)}"
     without_trend = [label for label, increase in increases.items() if not increase.has_trend()]
     if above.verdict is Verdict.REPRODUCED and without_trend:
         increase = increases[without_trend[0]]
         return Verdict.INCONCLUSIVE, "", f"{without_trend[0]}{increase.format_trend()}"
-    if above.verdict is Verdict.REPRODUCED:
-        return Verdict.REPRODUCED, EVERYWHERE, _format_line(increases, above)
-    return Verdict.INCONCLUSIVE, "", _format_line(increases, above)
+    answer = EVERYWHERE if above.verdict is Verdict.REPRODUCED else ""
+    return above.verdict, answer, _format_line("smallest", increases, above)
 
 
-def _format_line(increases: Mapping[str, Increase], decision: Decision[str]) -> str:
-    """Return the line about the value on which a decision rests."""
+def _format_line(extreme: str, increases: Mapping[str, Increase], decision: Decision[str]) -> str:
+    """Return the line about the value on which a decision rests.
+
+    `extreme`: which of the increases it is, such as `largest`.
+    """
     increase = increases[decision.worst]
     bound = format_bound(increase.difference, decision.side, decision.bound_count)
-    extreme = "largest" if decision.side == "upper" and decision.bound_count == 1 else "smallest"
     return f"{extreme} increase, {decision.worst}, {increase.comparison}: {bound}"

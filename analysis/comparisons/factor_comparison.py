@@ -1,51 +1,132 @@
-"""The comparison of the values of one factor, whatever its key is: claims, table and figures."""
+"""The comparison of the values of one factor, whatever its key is."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
 
 from analysis.claim import Claim
-from analysis.claims import FAMILY_PAIRS
-from analysis.comparisons.base import CAPTION_SUFFIX, Comparison, PaperFactor, build_table
+from analysis.comparisons.base import CAPTION_SUFFIX, Comparison, FactorSection, build_table
 from analysis.comparisons.degradation_by_value import judge_each_value
+from analysis.comparisons.factor_figures import plot_factor
 from analysis.comparisons.networks import group_networks
 from analysis.comparisons.size_by_value import judge_gain, judge_size
 from analysis.condition_labels import format_values, name_key
 from analysis.factors import Factor, Stratum
-from analysis.figures import error_vs_depth, error_vs_factor
-from analysis.figures.matplotlib_import import Figure
+from analysis.key_columns import PREFIX
 
 MAX_FOLLOWER_VALUES = 6  # values of a key that the introduction lists
 
 
+def build_section(key: str) -> FactorSection:
+    """Return how the comparison of a key is presented of which no paper claims anything."""
+    words = name_key(key)
+    stem = re.sub(r"[^a-z0-9]+", "-", key.removeprefix(PREFIX).lower()).strip("-")
+    caption = f"Training error of the last iteration by {words}. {CAPTION_SUFFIX}"
+    return FactorSection(words[:1].upper() + words[1:], stem, words, caption)
+
+
 def compare_values(
-    factor: Factor, paper: PaperFactor | None, margins: Mapping[str, float]
+    factor: Factor, section: FactorSection, margins: Mapping[str, float]
 ) -> Comparison:
     """Return the comparison of a factor's values, within each of its strata.
 
+    Arguments: those of `judge_factor`.
+    """
+    used_margins = {margins[stratum.data_set] for stratum in factor.strata}
+    return Comparison(
+        name=section.name,
+        title=section.title,
+        claims=judge_factor(factor, section, margins),
+        table=_build_table(factor),
+        figures=plot_factor(factor, section),
+        introduction=_introduce(factor),
+        margin=used_margins.pop() if len(used_margins) == 1 else None,
+    )
+
+
+def judge_factor(
+    factor: Factor, section: FactorSection, margins: Mapping[str, float]
+) -> list[Claim]:
+    """Return the paper's claims about a factor, and the findings about its values.
+
     Args:
         factor: the factor.
-        paper: what the paper adds to it, or None.
+        section: how it is presented, and what the paper claims about it.
         margins: the margin of the claims for each data set, in points of training error.
     """
-    if paper is not None and not all(_is_paper_stratum(s, paper) for s in factor.strata):
-        paper = None
-    name = paper.name if paper else _file_stem(factor.key)
-    words = name_key(factor.key)
     claims: list[Claim] = []
     for stratum in factor.strata:
         margin = margins[stratum.data_set]
-        own = [*paper.judge(stratum.frame.runs, margin)] if paper else []
-        claims += _name_stratum([*own, *judge_values(stratum, words, margin)], stratum)
-    used_margins = {margins[stratum.data_set] for stratum in factor.strata}
-    return Comparison(
-        name=name,
-        title=paper.title if paper else words[:1].upper() + words[1:],
-        claims=claims,
-        table=_build_table(factor),
-        figures=_plot(factor, paper, name, words),
-        introduction=_introduce(factor, words),
-        margin=used_margins.pop() if len(used_margins) == 1 else None,
-    )
+        if varies_alone(stratum, section):
+            claims += _name_stratum(section.judge(stratum.frame.runs, margin), stratum)
+        claims += _name_stratum(judge_values(factor.key, stratum, margin), stratum)
+    return claims
+
+
+def varies_alone(stratum: Stratum, section: FactorSection) -> bool:
+    """Return whether nothing else varies with the factor, except for what the section allows."""
+    allowed = section.followers
+    return all(allowed and key.startswith(allowed) for key in stratum.followers)
+
+
+def judge_values(key: str, stratum: Stratum, margin: float) -> list[Claim]:
+    """Return the findings about the values of a factor in one stratum.
+
+    If the plain networks do not vary with the factor, as with the shortcut, the first two findings
+    are about the residual networks.
+    """
+    name = name_key(key)
+    runs = stratum.frame.runs
+    plain = group_networks(stratum, lambda pair: pair.plain)
+    residual = group_networks(stratum, lambda pair: pair.residual)
+    varying = [networks for networks in (plain, residual) if networks.vary()]
+    findings: list[Claim] = []
+    if varying:
+        findings.append(judge_each_value(runs, varying[0], name, margin))
+        findings.append(judge_size(runs, varying[0], name, margin))
+    if varying and len(plain.by_value.keys() & residual.by_value.keys()) > 1:
+        findings.append(judge_gain(runs, plain, residual, name, margin))
+    return findings
+
+
+def _name_stratum(claims: Sequence[Claim], stratum: Stratum) -> list[Claim]:
+    """Return the claims with the stratum in their names, if there are several strata."""
+    if not stratum.label:
+        return [*claims]
+    return [replace(claim, name=f"{claim.name}, {stratum.label}") for claim in claims]
+
+
+def _build_table(factor: Factor) -> pd.DataFrame:
+    """Return one row per stratum, value, family and depth."""
+    tables = []
+    for stratum in factor.strata:
+        table = build_table(stratum.frame.runs, factor.key)
+        for place, (key, value) in enumerate(stratum.others.items()):
+            table.insert(place, key.removeprefix(PREFIX), value)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _introduce(factor: Factor) -> str:
+    """Return which other keys vary with the factor, so that nothing tells their effects apart."""
+    sentences: dict[str, None] = {}
+    for stratum in factor.strata:
+        for follower in stratum.followers:
+            where = f" ({stratum.label})" if stratum.label else ""
+            values = _describe_follower(follower, stratum)
+            sentences[f"{name_key(follower)}{where}: {values}"] = None
+    if not sentences:
+        return ""
+    return f"With the {name_key(factor.key)} vary: {'; '.join(sentences)}."
+
+
+def _describe_follower(follower: str, stratum: Stratum) -> str:
+    """Return the value of a key at each value of the factor, such as `1e-4 (optimiser sgd)`."""
+    values = {value: stratum.conditions[value].values[follower] for value in stratum.labels}
+    texts = format_values(values.values())
+    parts = [f"{texts[values[value]]} ({label})" for value, label in stratum.labels.items()]
+    rest = len(parts) - MAX_FOLLOWER_VALUES
+    named = ", ".join(parts[:MAX_FOLLOWER_VALUES])
+    return named if rest <= 0 else f"{named} and {rest} more"

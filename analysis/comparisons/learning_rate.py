@@ -20,16 +20,16 @@ from dataclasses import replace
 
 import pandas as pd
 
-from analysis.claim import Claim, Compare, error_resolution, not_tested
 from analysis import claims as main_claims
+from analysis.claim import Claim, Compare, error_resolution, not_tested
 from analysis.claims import family_pair, judge_fix, judge_no_degradation
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
-from analysis.comparisons.base import CAPTION_SUFFIX, PaperFactor
+from analysis.comparisons.base import CAPTION_SUFFIX, FactorSection
 from analysis.figures import learning_rate_map
 from analysis.requirements import count_runs, repeated_seeds
 from analysis.statistics import DifferenceOfMinima, difference_of_minima
 
-LR = "config.optim.lr"
+KEY = "config.optim.lr"
 
 
 def judge(runs: pd.DataFrame, margin: float) -> list[Claim]:
@@ -62,7 +62,7 @@ def _judge_at_each_rate(runs: pd.DataFrame, margin: float) -> list[str]:
     """Return lines of evidence: the verdicts at each rate that the runs were trained at."""
     pair = family_pair(runs)
     lines = []
-    for lr, group in runs.groupby(LR):
+    for lr, group in runs.groupby(KEY):
         claims = (judge_no_degradation(group, margin, pair), judge_fix(group, margin, pair))
         lines += [
             f"lr {lr:g}, {claim.name}: {claim.verdict} ({claim.decisive_line})" for claim in claims
@@ -81,13 +81,13 @@ def _find_gaps(runs: pd.DataFrame) -> list[str]:
     for state, group in unfinished.groupby("state"):
         counts = count_runs(len(group), len(runs), str(state))
         reasons.append(f"{counts}, so the best learning rate is unknown")
-    for (family, depth, lr), group in runs.groupby(["family", "depth", LR]):
+    for (family, depth, lr), group in runs.groupby(["family", "depth", KEY]):
         network = f"{family}-{depth}"
         reasons += repeated_seeds(group, f"{network} at lr {lr:g}")
         if group["seed"].nunique() < 2:
             reasons.append(f"{network} has one seed at lr {lr:g}; an interval needs two")
     tried = {
-        tuple(sorted(zip(group[LR], group["seed"], strict=True)))
+        tuple(sorted(zip(group[KEY], group["seed"], strict=True)))
         for _, group in runs.groupby(["family", "depth"])
     }
     if len(tried) > 1:
@@ -103,7 +103,7 @@ def compare_at_best_rates(runs: pd.DataFrame) -> Compare:
     def errors_by_rate(network: pd.DataFrame) -> list[list[float]]:
         family, depth = network["family"].iloc[0], network["depth"].iloc[0]
         same_network = runs[(runs["family"] == family) & (runs["depth"] == depth)]
-        return [group[TRAINING_ERROR].tolist() for _, group in same_network.groupby(LR)]
+        return [group[TRAINING_ERROR].tolist() for _, group in same_network.groupby(KEY)]
 
     def compare(a: pd.DataFrame, b: pd.DataFrame) -> DifferenceOfMinima:
         return difference_of_minima(errors_by_rate(a), errors_by_rate(b), error_resolution(runs))
@@ -120,18 +120,18 @@ def select_best_rates(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     selected, rates, at_edge = [], [], []
     for (family, depth), group in runs.groupby(["family", "depth"]):
         finished = group[group["state"].isin([*FINISHED_STATES])]
-        means = finished.groupby(LR)[TRAINING_ERROR].mean()
-        lr = means.idxmin() if len(means) else group[LR].min()
-        selected.append(group[group[LR] == lr])
+        means = finished.groupby(KEY)[TRAINING_ERROR].mean()
+        lr = means.idxmin() if len(means) else group[KEY].min()
+        selected.append(group[group[KEY] == lr])
         rates.append(f"{family}-{depth} {lr:g}")
-        if lr in (group[LR].min(), group[LR].max()):
+        if lr in (group[KEY].min(), group[KEY].max()):
             at_edge.append(f"{family}-{depth}")
     notes = [
         f"best learning rates by the means of the same runs: {', '.join(rates)}",
         "the bounds account for this choice: they hold whichever rate is the best (Bonferroni over"
         " the rates of one network)",
     ]
-    if runs.groupby(["family", "depth", LR])["seed"].nunique().min() == 2:
+    if runs.groupby(["family", "depth", KEY])["seed"].nunique().min() == 2:
         notes.append(
             "with two seeds per learning rate, bounds that account for the choice rarely decide;"
             " with three they usually do"
@@ -144,8 +144,7 @@ def select_best_rates(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return pd.concat(selected), notes
 
 
-FACTOR = PaperFactor(
-    key=LR,
+SECTION = FactorSection(
     title="Learning rate",
     name="learning-rate",
     axis="learning rate",

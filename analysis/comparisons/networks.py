@@ -1,6 +1,6 @@
 """The networks of one kind, plain or residual, at each value of a factor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -25,7 +25,7 @@ class Networks:
     """
 
     family: str
-    by_value: dict[str, RunsByDepth]
+    by_value: Mapping[str, RunsByDepth]
     absent: list[str]
 
     def vary(self) -> bool:

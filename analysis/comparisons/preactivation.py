@@ -3,12 +3,12 @@
 import pandas as pd
 
 from analysis.claim import Claim, decide, not_tested, training_error_difference
-from analysis.comparisons.base import CAPTION_SUFFIX, PaperFactor
+from analysis.comparisons.base import CAPTION_SUFFIX, FactorSection
 from analysis.evidence import describe_caveats, format_bound, format_comparison
 from analysis.frame import group_by_depth
 from analysis.requirements import missing_requirements
 
-BLOCK_ORDER = "config.model.order"
+KEY = "config.model.order"
 
 
 def judge_no_worse(runs: pd.DataFrame, family: str, baseline: str, margin: float) -> Claim:
@@ -43,8 +43,7 @@ def judge(runs: pd.DataFrame, margin: float) -> list[Claim]:
     return [judge_no_worse(runs, "preactivation", "residual", margin)]
 
 
-FACTOR = PaperFactor(
-    key=BLOCK_ORDER,
+SECTION = FactorSection(
     title="Pre-activation",
     name="order",
     axis="order",

@@ -6,18 +6,18 @@ import pandas as pd
 
 from analysis.claim import Claim
 from analysis.claims import family_pair, judge_degradation
-from analysis.comparisons.base import CAPTION_SUFFIX, PaperFactor
+from analysis.comparisons.base import CAPTION_SUFFIX, FactorSection
 
-ITERATIONS = "config.schedule.iterations"
+KEY = "config.schedule.iterations"
 
 
 def judge_longest_schedule(runs: pd.DataFrame, margin: float) -> Claim:
     """Judge degradation at the longest schedule; the shorter ones are added to the evidence."""
     pair = family_pair(runs)
-    longest = runs[ITERATIONS].max()
-    claim = judge_degradation(runs[runs[ITERATIONS] == longest], margin, pair)
+    longest = runs[KEY].max()
+    claim = judge_degradation(runs[runs[KEY] == longest], margin, pair)
     evidence = list(claim.evidence)
-    for iterations, group in runs[runs[ITERATIONS] < longest].groupby(ITERATIONS):
+    for iterations, group in runs[runs[KEY] < longest].groupby(KEY):
         shorter = judge_degradation(group, margin, pair)
         evidence.append(f"for comparison, {iterations} iterations: {shorter.decisive_line}")
     statement = f"after {longest} iterations, degradation still exceeds {margin:g} points"
@@ -28,8 +28,7 @@ def judge(runs: pd.DataFrame, margin: float) -> list[Claim]:
     return [judge_longest_schedule(runs, margin)]
 
 
-FACTOR = PaperFactor(
-    key=ITERATIONS,
+SECTION = FactorSection(
     title="Longer training",
     name="longer",
     axis="iterations of the whole schedule",

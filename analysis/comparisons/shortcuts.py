@@ -16,13 +16,13 @@ from analysis.claim import (
     training_error_difference,
 )
 from analysis.claims import family_pair
-from analysis.comparisons.base import CAPTION_SUFFIX, PaperFactor
+from analysis.comparisons.base import CAPTION_SUFFIX, FactorSection
 from analysis.evidence import describe_caveats, format_comparison
 from analysis.frame import group_by_depth
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference, bonferroni_level
 
-SHORTCUT = "config.model.shortcut"
+KEY = "config.model.shortcut"
 
 
 def judge_projections(runs: pd.DataFrame, margin: float) -> Claim:
@@ -61,7 +61,7 @@ def judge_projections(runs: pd.DataFrame, margin: float) -> Claim:
 
 def _group_by_option(runs: pd.DataFrame, family: str) -> dict[str, RunsByDepth]:
     """Return the runs of a family by shortcut and depth."""
-    by_shortcut = runs[runs["family"] == family].groupby(SHORTCUT)
+    by_shortcut = runs[runs["family"] == family].groupby(KEY)
     return {str(option): group_by_depth(group, family) for option, group in by_shortcut}
 
 
@@ -116,8 +116,7 @@ def judge(runs: pd.DataFrame, margin: float) -> list[Claim]:
     return [judge_projections(runs, margin)]
 
 
-FACTOR = PaperFactor(
-    key=SHORTCUT,
+SECTION = FactorSection(
     title="Shortcuts: none, A, B, C",
     name="shortcuts",
     axis="shortcut",

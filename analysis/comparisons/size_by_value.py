@@ -132,7 +132,7 @@ def _compare_sizes(
     decision = decide(both_signs, "below", margin)
     a, b = decision.worst
     bound = format_bound(both_signs[a, b], decision.side, decision.bound_count)
-    line = f"{comparison}: largest at {a}; {a} minus {b}: {bound}"
+    line = f"{comparison}, larger at {a} than at {b}: {bound}"
     answer = ANSWERS.get(decision.verdict, "")
     return Finding(title, statement, decision.verdict, line, evidence, notes, answer)
 

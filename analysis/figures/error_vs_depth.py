@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.figures.layout import (
     add_legend_from,
-    annotate_beside,
     compute_offset,
     draw_chance,
     list_depths,
@@ -17,10 +16,9 @@ from analysis.figures.layout import (
     set_depth_axis,
     set_percent_axis,
 )
-from analysis.figures.mean_interval import draw_means, draw_runs
-from analysis.figures.style import FAMILY_STYLES, TEXT_COLORS
+from analysis.figures.mean_interval import draw_means, draw_runs, print_mean
+from analysis.figures.style import FAMILY_STYLES
 from analysis.frame import Frame, group_by_depth
-from analysis.statistics import Interval
 from analysis.summary import compute_interval
 from degradation.metrics import TEST_ERROR
 from degradation.records.schema import State
@@ -54,7 +52,7 @@ def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
             x = depths.index(depth) + shift
             interval = compute_interval(group, metric)
             _draw_group(group, x, ax, metric)
-            _print_mean(family, x, interval, ax)
+            print_mean(family, x, interval, ax)
             x_positions.append(x)
             intervals.append(interval)
         style = FAMILY_STYLES[family] | {"label": f"{family} (mean)"}
@@ -72,21 +70,6 @@ def _draw_group(group: pd.DataFrame, x: float, ax: Axes, metric: str) -> None:
     draw_runs([x] * len(done), done, ax, color)
     crosses: dict[str, Any] = {"s": 50, "marker": "x", "alpha": 0.6, "linewidths": 2, "zorder": 3}
     ax.scatter([x] * len(diverged), diverged, color=color, **crosses)
-
-
-def _print_mean(family: str, x: float, interval: Interval, ax: Axes) -> None:
-    """Print a mean beside its marker.
-
-    Plain networks to the upper left, others below the error bar or below 0, so that they do not
-    collide where both errors are near zero.
-    """
-    text = f"{interval.mean:.1f}"
-    color = TEXT_COLORS[family]
-    if family.startswith("plain"):
-        annotate_beside(text, (x, interval.mean), ax, (-6, 7), color, ha="right")
-    else:
-        bottom = max(interval.low, 0.0) if interval.n > 1 else interval.mean
-        annotate_beside(text, (x, bottom), ax, (0, -7), color, ha="center", va="top")
 
 
 def applies_to(_frame: Frame) -> bool:

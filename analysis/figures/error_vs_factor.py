@@ -1,9 +1,7 @@
 """Training error against one factor, such as the width: one panel per depth."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,24 +10,23 @@ from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.condition_labels import format_values
 from analysis.factors import sort_values
 from analysis.figures.layout import (
-    add_legend,
-    annotate_beside,
+    add_joint_legend,
     compute_offset,
     draw_chance,
+    label_first_column,
     list_depths,
     list_families,
     make_panels,
-    set_percent_axis,
 )
-from analysis.figures.mean_interval import draw_means, draw_runs
-from analysis.figures.style import FAMILY_STYLES, TEXT_COLORS
+from analysis.figures.mean_interval import draw_means, draw_runs, print_mean
+from analysis.figures.style import FAMILY_STYLES
 from analysis.figures.value_axis import ValueAxis, choose_axis
 from analysis.frame import Frame
 from analysis.summary import compute_interval
 
 FAMILY_SPACING = 0.16  # between families at one value, in units of the smallest gap of values
 MAX_PRINTED_VALUES = 6  # with more values, the means are not printed
-LOWEST = -4  # percent: room below 0 for marks
+LOWEST = -9  # percent: room below 0 for the printed means
 
 
 def draw(frame: Frame, ax: Axes, key: str, depth: int) -> Axes:
@@ -57,7 +54,7 @@ def draw(frame: Frame, ax: Axes, key: str, depth: int) -> Axes:
             errors = group[TRAINING_ERROR].tolist()
             draw_runs([x] * len(errors), errors, ax, FAMILY_STYLES[family]["color"])
             if len(axis.positions) <= MAX_PRINTED_VALUES:
-                _print_mean(family, x, interval.mean, ax)
+                print_mean(family, x, interval, ax)
             x_positions.append(x)
             intervals.append(interval)
         style = FAMILY_STYLES[family] | {"label": family}
@@ -91,12 +88,6 @@ def _draw_without_value(runs: pd.DataFrame, family: str, ax: Axes) -> None:
     )
 
 
-def _print_mean(family: str, x: float, mean: float, ax: Axes) -> None:
-    """Print a mean beside its marker: plain networks on the left, others on the right."""
-    shift, side = ((-7, 4), "right") if family.startswith("plain") else ((7, 4), "left")
-    annotate_beside(f"{mean:.1f}", (x, mean), ax, shift, TEXT_COLORS[family], ha=side)
-
-
 def plot(frame: Frame, key: str, label: str) -> Figure:
     """Return the figure of one stratum: one panel per depth, all on a shared scale.
 
@@ -106,22 +97,16 @@ def plot(frame: Frame, key: str, label: str) -> Figure:
 
 
 def plot_strata(strata: Mapping[str, Frame], key: str, label: str) -> Figure:
-    """Return the figure of several strata, each with a panel per depth.
+    """Return the figure of several strata: a panel per stratum and depth, on a shared scale.
 
     `strata`: the runs of each stratum, by its label. `key` and `label`: see `plot`.
     """
-    depths = [list_depths(frame.runs) for frame in strata.values()]
-    figure, groups = make_panels([len(depths_of_one) for depths_of_one in depths])
-    handles: dict[str, Any] = {}
+    figure, groups = make_panels([len(list_depths(frame.runs)) for frame in strata.values()])
     for (stratum, frame), panels in zip(strata.items(), groups, strict=True):
         for ax, depth in zip(panels, list_depths(frame.runs), strict=True):
             draw(frame, ax, key, depth)
             ax.set_xlabel(label)
-            if stratum:
-                ax.set_title(f"{depth} layers, {stratum}")
-            artists, labels = ax.get_legend_handles_labels()
-            handles |= dict(zip(labels, artists, strict=True))
-        kind = frame.error_kind
-        _label_first_column(panels, f"training error ({kind}, %)")
-    add_legend(figure, list(handles.values()))
+            ax.set_title(", ".join(filter(None, (f"{depth} layers", stratum))))
+        label_first_column(panels, f"training error ({frame.error_kind}, %)", LOWEST)
+    add_joint_legend(figure)
     return figure

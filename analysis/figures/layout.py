@@ -100,6 +100,17 @@ def set_percent_axis(ax: Axes, label: str, lowest: float) -> Axes:
     return ax
 
 
+def label_first_column(panels: Sequence[Axes], label: str, lowest: float) -> None:
+    """Label the vertical axis of an error in percent in the first panel of each row.
+
+    `lowest`: see `set_percent_axis`.
+    """
+    for ax in panels:
+        position = ax.get_subplotspec()
+        if position is not None and position.is_first_col():
+            set_percent_axis(ax, label, lowest)
+
+
 def draw_chance(ax: Axes, chances: pd.Series) -> Axes:
     """Draw the error of guessing as a horizontal line.
 
@@ -171,3 +182,13 @@ def add_legend_from(figure: Figure | SubFigure, ax: Axes) -> None:
     """Put a legend of the labelled artists of one panel below all panels, in one row."""
     handles, _ = ax.get_legend_handles_labels()
     add_legend(figure, handles)
+
+
+def add_joint_legend(figure: Figure) -> None:
+    """Put a legend of the labelled artists of all panels below them, each label once."""
+    by_label: dict[str, Artist] = {}
+    for ax in figure.axes:
+        handles, labels = ax.get_legend_handles_labels()
+        for handle, label in zip(handles, labels, strict=True):
+            by_label.setdefault(label, handle)
+    add_legend(figure, list(by_label.values()))

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figures.layout import set_depth_axis
+from analysis.figures.layout import annotate_beside, set_depth_axis
+from analysis.figures.style import TEXT_COLORS
 from analysis.statistics import Interval, student_interval
 
 POINT_STYLE: dict[str, Any] = {"s": 20, "alpha": 0.6, "linewidths": 0.6, "zorder": 3}
@@ -47,6 +48,21 @@ def draw_means(
             linewidth=1.2,
         )
     return ax
+
+
+def print_mean(family: str, x: float, interval: Interval, ax: Axes) -> None:
+    """Print a mean beside its marker.
+
+    Plain networks to the upper left, others below the error bar or below 0, so that they do not
+    collide where both errors are near zero.
+    """
+    text = f"{interval.mean:.1f}"
+    color = TEXT_COLORS[family]
+    if family.startswith("plain"):
+        annotate_beside(text, (x, interval.mean), ax, (-6, 7), color, ha="right")
+    else:
+        bottom = max(interval.low, 0.0) if interval.n > 1 else interval.mean
+        annotate_beside(text, (x, bottom), ax, (0, -7), color, ha="center", va="top")
 
 
 def draw_over_depth(

@@ -12,7 +12,9 @@ from matplotlib.ticker import NullLocator
 
 LINEAR, LOG, CATEGORIES = "linear", "log", "categories"
 MAX_LABEL_CHARACTERS = 36  # longer tick labels, all together, are drawn at an angle
-MARGIN = 0.5  # free space beyond the outermost values, in units of the smallest gap
+# Free space beyond the outermost values: half of the smallest gap, or this fraction of the range
+# if that is more.
+MARGIN = 0.14
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,16 @@ class ValueAxis:
         ax.xaxis.set_minor_locator(NullLocator())
         if sum(map(len, labels)) > MAX_LABEL_CHARACTERS:
             ax.tick_params("x", rotation=30)
-        ax.set_xlim(self.shift(values[0], -MARGIN), self.shift(values[-1], MARGIN))
+        margin = max(0.5, MARGIN * self._count_gaps(values))
+        ax.set_xlim(self.shift(values[0], -margin), self.shift(values[-1], margin))
         return ax
+
+    def _count_gaps(self, values: Sequence[Any]) -> float:
+        """Return the range of the values, lowest first, in units of the smallest gap."""
+        lowest, highest = self.positions[values[0]], self.positions[values[-1]]
+        if self.scale == LOG:
+            return math.log(highest / lowest) / math.log(self.gap)
+        return (highest - lowest) / self.gap
 
 
 def choose_axis(values: Sequence[Any], texts: Mapping[Any, str]) -> ValueAxis:

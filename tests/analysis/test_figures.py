@@ -120,7 +120,7 @@ def test_error_vs_factor_draws_training_error(build_distinct_frame, ax):
         {"plain": {20: [1.0, 3.0, 30.0, 50.0]}, "residual": {20: [2.0, 4.0, 8.0, 6.0]}}
     )
     frame.runs["config.optim.lr"] = [0.1, 0.1, 0.01, 0.01] * 2
-    error_vs_factor.draw(frame, ax, "config.optim.lr", 20, connected=True)
+    error_vs_factor.draw(frame, ax, "config.optim.lr", 20)
     lines = heights_by_label(ax)
     assert lines["plain"] == pytest.approx([40, 2])  # the smaller rate comes first
     assert lines["residual"] == pytest.approx([7, 3])

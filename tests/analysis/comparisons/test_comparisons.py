@@ -13,7 +13,7 @@ BOTH = {"plain": PLAIN, "residual": LOW}
 
 
 def test_runs_of_one_condition_have_no_comparison(build_frame):
-    assert compare_conditions(build_frame(BOTH), 2.0) == []
+    assert compare_conditions(build_frame(BOTH), {"digits": 2.0}) == []
 
 
 def test_two_factors_that_vary_at_once_are_not_compared(joined):
@@ -21,7 +21,7 @@ def test_two_factors_that_vary_at_once_are_not_compared(joined):
         ({"residual": LOW}, {"config.optim.lr": 0.1, "config.model.shortcut": "A"}),
         ({"residual": LOW}, {"config.optim.lr": 0.2, "config.model.shortcut": "B"}),
     )
-    assert compare_conditions(frame, 2.0) == []
+    assert compare_conditions(frame, {"digits": 2.0}) == []
 
 
 NEW_COMPARISON = """
@@ -45,7 +45,7 @@ def test_new_comparison_costs_one_file(joined, tmp_path, monkeypatch):
         ({"residual": LOW}, {"config.model.width": 16}),
         ({"residual": HIGH}, {"config.model.width": 32}),
     )
-    (comparison,) = compare_conditions(frame, 2.0)
+    (comparison,) = compare_conditions(frame, {"digits": 2.0})
     assert comparison.title == "Width"
     assert comparison.table["model.width"].tolist() == [16, 16, 32, 32]
 
@@ -65,13 +65,13 @@ def compare_values(joined, key, errors_by_value):
 def test_captions_state_the_seeds_of_each_condition(joined, second_rate, sentence):
     errors = {0.01: {"residual": LOW}, 0.1: second_rate}
     frame = compare_values(joined, "config.optim.lr", errors)
-    (comparison,) = compare_conditions(frame, 2.0)
+    (comparison,) = compare_conditions(frame, {"digits": 2.0})
     assert all(caption.endswith(sentence) for _, caption in comparison.figures.values())
 
 
 def test_caption_of_the_construction_states_the_seeds(build_frame):
     frame = constructed_frame(build_frame, {20: [0.5, 0.6, 0.4]})
-    (comparison,) = compare_conditions(frame, 2.0)
+    (comparison,) = compare_conditions(frame, {"digits": 2.0})
     ((_, caption),) = comparison.figures.values()
     assert caption.endswith("seeds per family and depth.")
 
@@ -90,7 +90,7 @@ def test_every_comparison_has_a_figure_and_a_table(build_frame, joined, tmp_path
         "construction": constructed_frame(build_frame, {20: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]}),
     }
     for name, frame in frames.items():
-        (comparison,) = compare_conditions(frame, 2.0)
+        (comparison,) = compare_conditions(frame, {"digits": 2.0})
         assert set(comparison.figures) == {name}
         assert len(comparison.table) >= 4
     report = build(frames["construction"], tmp_path, "mine", "", {"digits": 2.0})

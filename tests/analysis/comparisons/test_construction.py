@@ -75,7 +75,7 @@ def test_networks_grown_from_different_depths_are_not_averaged(build_frame):
     frames[1].runs.loc[is_constructed(frames[1]), "config.model.grown_from"] = 26
     runs = pd.concat([frame.runs for frame in frames], ignore_index=True)
     both = Frame(runs, frames[0].curves)
-    assert compare_conditions(both, 2.0) == []
+    assert compare_conditions(both, {"digits": 2.0}) == []
     labels = [label for label, _ in split_by_condition(both)]
     assert labels == ["grown from 20 layers", "grown from 26 layers"]
 

@@ -1,0 +1,27 @@
+"""Training error against depth at each value of a factor: one panel per value."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from analysis.columns import TRAINING_ERROR
+from analysis.figures import error_vs_depth
+from analysis.figures.layout import add_joint_legend, label_first_column, make_panels
+from analysis.frame import Frame
+
+
+def plot(groups: Sequence[Mapping[str, Frame]]) -> Figure:
+    """Return the figure: a panel for each frame, on a shared scale.
+
+    `groups`: the runs at each value, by the title of their panel. A group begins a new row.
+    """
+    figure, axes = make_panels([len(frames) for frames in groups])
+    for frames, panels in zip(groups, axes, strict=True):
+        for (title, frame), ax in zip(frames.items(), panels, strict=True):
+            error_vs_depth.draw(frame, ax, TRAINING_ERROR)
+            ax.set_title(title)
+            label_first_column(
+                [ax], f"training error ({frame.error_kind}, %)", error_vs_depth.LOWEST
+            )
+    add_joint_legend(figure)
+    return figure
