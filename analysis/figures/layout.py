@@ -83,7 +83,8 @@ def make_panels(counts: Sequence[int]) -> tuple[Figure, list[list[Axes]]]:
 def set_depth_axis(ax: Axes, depths: Sequence[int]) -> Axes:
     """Label the horizontal axis with these depths, evenly spaced at 0, 1, 2, ..."""
     ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
-    ax.set_xlim(-0.6, len(depths) - 0.5)  # room on the left for printed means
+    room = max(0.6, 0.1 * len(depths))  # for printed means on the left
+    ax.set_xlim(-room, len(depths) - 0.5)
     ax.set_xlabel("depth (layers)")
     return ax
 
