@@ -15,6 +15,7 @@ import pandas as pd
 
 from degradation.cli import Parser, add_overrides, run_script
 from degradation.config import Config, ConfigError, Model, family
+from degradation.config.options import effective_options
 from degradation.sweep.expand import expand_configs
 
 MODEL_COLUMNS = ("layout", "order", "block", "shortcut", "depth", "width", "bottleneck_stride")
@@ -74,6 +75,10 @@ def build_row(network: CountedNetwork) -> dict[str, object]:
     for column in MODEL_COLUMNS:
         if column != "bottleneck_stride" or model.block == "bottleneck":
             row[column] = getattr(model, column)
+    if model.network != "resnet":
+        row["network"] = model.network
+    for name, value in effective_options(model).items():
+        row[f"options.{name}"] = value
     row["picture"] = f"{network.channels}x{network.side}x{network.side}"
     row["classes"] = network.classes
     complexity = measure_complexity(model, network.channels, network.side, network.classes)

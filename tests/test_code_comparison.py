@@ -111,7 +111,7 @@ def other_code(trained, monkeypatch):
 
 def give_other_hash(monkeypatch, digest):
     path = "degradation.records.trained_code.hash_numerical_code"
-    monkeypatch.setattr(path, lambda block, dataset: {"models/blocks.py": digest})
+    monkeypatch.setattr(path, lambda *_: {"models/blocks.py": digest})
 
 
 def read_rows(record):

@@ -9,10 +9,10 @@ from degradation import numerical_code
 from degradation.numerical_code import (
     combine_hashes,
     hash_numerical_code,
-    hash_source,
     list_changed_files,
 )
 from degradation.registry import BLOCKS
+from degradation.source_hash import hash_source
 
 SOURCE = '''
 """A module."""

@@ -5,36 +5,36 @@ numbers: `degradation.code_comparison` computes whether the numbers are still th
 torch.
 """
 
-import ast
-import hashlib
 import inspect
 import secrets
 import sys
 from functools import cache
-from typing import Any
 
 from degradation.registry import (
     BLOCKS,
     DATASETS,
+    NETWORKS,
     OPTIMIZERS,
     PACKAGE,
     SHAPES,
     VISIBLE,
     Registry,
 )
+from degradation.source_hash import HASH_DIGITS, hash_source, hash_text
 
 # Paths relative to the package. What these import must be listed too if it affects numbers.
 FOLDERS = ("data", "models", "optimizers", "schedules", "training")
-FILES = ("config/architecture.py", "config/schedule.py")
-
-HASH_DIGITS = 12
-DOCSTRING_NODES = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+FILES = ("config/architecture.py", "config/options.py", "config/schedule.py")
 
 CodeHashes = dict[str, str]  # file, or module of a definition outside the package -> hash
 
 
 def hash_numerical_code(
-    block: str, dataset: str, optimizer: str = "sgd", shape: str = "step"
+    block: str,
+    dataset: str,
+    optimizer: str = "sgd",
+    shape: str = "step",
+    network: str = "resnet",
 ) -> CodeHashes:
     """Return the hash of each source file that determines the numbers of a run.
 
@@ -42,13 +42,16 @@ def hash_numerical_code(
         block: `model.block` of the run.
         dataset: `data.name` of the run.
         optimizer, shape: `optim.name` and `schedule.shape` of the run.
+        network: `model.network` of the run.
 
-    What is defined outside the package adds the source of its module. What is not registered adds
-    nothing: a record may refer to a module that has not been imported.
+    What is defined outside the package, in a notebook for instance, adds the source of its module.
+    What is not registered adds nothing: a record may refer to a module that has not been imported.
+    Nor does what is given by its file (`module:Name`), since the run id covers its source.
     """
     hashes = dict(_hash_package())
     pieces = (
         (BLOCKS, block),
+        (NETWORKS, network),
         (DATASETS, dataset),
         (OPTIMIZERS, optimizer),
         (SHAPES, shape),
@@ -65,18 +68,13 @@ def hash_numerical_code(
 def combine_hashes(hashes: CodeHashes) -> str:
     """Return one hash of all files."""
     lines = [f"{name} {digest}\n" for name, digest in sorted(hashes.items())]
-    return _hash_text("".join(lines))
+    return hash_text("".join(lines))
 
 
 def list_changed_files(before: CodeHashes, after: CodeHashes) -> list[str]:
     """Return the files that were changed, added or removed, sorted."""
     names = before.keys() | after.keys()
     return sorted(name for name in names if before.get(name) != after.get(name))
-
-
-def hash_source(source: str) -> str:
-    """Return a hash of Python source that ignores comments, docstrings and formatting."""
-    return _hash_text(repr(_simplify(ast.parse(source))))
 
 
 @cache
@@ -99,28 +97,3 @@ def _hash_external(registry: Registry, name: str, module: str) -> str:
     except (OSError, TypeError, SyntaxError):
         # Without the source a change cannot be detected, so the hash is random and never matches.
         return secrets.token_hex(HASH_DIGITS // 2)
-
-
-def _simplify(node: Any) -> Any:
-    """Return a syntax tree as nested tuples, without docstrings and without empty fields.
-
-    Empty fields are dropped because newer versions of Python add fields, which are empty for code
-    that older versions can parse.
-    """
-    if isinstance(node, list):
-        return tuple(_simplify(element) for element in node)
-    if not isinstance(node, ast.AST):
-        return node
-    fields = []
-    for name, value in ast.iter_fields(node):
-        if name == "body" and isinstance(node, DOCSTRING_NODES) and ast.get_docstring(node, False):
-            simplified = _simplify(value[1:])
-        else:
-            simplified = _simplify(value)
-        if simplified is not None and simplified != ():
-            fields.append((name, simplified))
-    return (type(node).__name__, *fields)
-
-
-def _hash_text(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]

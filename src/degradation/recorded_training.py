@@ -18,9 +18,11 @@ from degradation.config import Config, is_evaluated, parent_config
 from degradation.data.datasets import load_dataset
 from degradation.event_recorder import EventRecorder
 from degradation.metrics import ITERATION
+from degradation.models.build import require_blocks
 from degradation.models.construction import grow
 from degradation.models.network import Network
 from degradation.outdated_runs import check_parent, discard_outdated_checkpoint
+from degradation.probes.measure import warn_about_skipped_probes
 from degradation.progress import report_progress
 from degradation.records.manifest import Manifest, build_manifest
 from degradation.records.record import Record
@@ -80,6 +82,7 @@ def train_and_record(
     if trainer.iteration == 0:
         record_trained_code(config, record, device, is_shared=not group.is_single)
         _start_from_parent(config, trainer)
+    warn_about_skipped_probes(config, record.run_id)
     group.send_state(trainer.state())
     trainer.join(group)
     end[ITERATION] = trainer.iteration
@@ -171,7 +174,8 @@ def _start_from_parent(config: Config, trainer: Trainer) -> None:
         raise RecordError(
             f"{run.run_id}: is {run.record.state()}, so no network can be constructed from it"
         )
-    channels, classes = trainer.network.conv1.in_channels, trainer.network.fc.out_features
+    network = require_blocks(trainer.network, "model.grown_from")
+    channels, classes = network.conv1.in_channels, network.fc.out_features
     shallow = Network(parent.model, channels, classes)
     shallow.load_state_dict(serialization.load(run.record.read(WEIGHTS_FILE)))
     layout = memory_format(config.precision)

@@ -1,4 +1,4 @@
-"""Registries of what a configuration refers to by name: blocks, data sets, optimisers, probes.
+"""Registries of what a configuration refers to by name, such as blocks, networks and data sets.
 
 A definition is registered by a decorator:
 
@@ -8,7 +8,11 @@ A definition is registered by a decorator:
 A configuration is checked before torch is imported: composing a sweep, `--help` and the parent
 process of a pool never import it. The registrations in this package's own files are therefore read
 from their source, and the arguments of `register` must be literals. A definition elsewhere (a
-notebook, a test, a user's own module) becomes known when its module is imported.
+notebook, a test) becomes known when its module is imported.
+
+Blocks and networks in a user's own file are not listed by name: a reference to the file,
+`my_module:MyBlock` or `path/to/file.py:MyBlock`, takes the place of the name everywhere
+(`degradation.external_code`).
 """
 
 import ast
@@ -19,6 +23,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from degradation.external_code import (
+    DefinitionNode,
+    ExternalCodeError,
+    find_definition,
+    is_external_module,
+    is_reference,
+    load_definition,
+)
+from degradation.registered_facts import find_wrong_fact
+
 Definition = TypeVar("Definition")
 PACKAGE = Path(__file__).parent
 VISIBLE = "[!.]*"  # a pattern of file names; macOS leaves ._x.py beside x.py on some file systems
@@ -26,11 +40,15 @@ VISIBLE = "[!.]*"  # a pattern of file names; macOS leaves ._x.py beside x.py on
 
 @dataclass(frozen=True)
 class Entry:
-    """One registration: the module that holds the definition, its name there, and its facts."""
+    """One registration: the module that holds the definition, its name there, and its facts.
+
+    `methods` holds the names of the methods that a class defines itself.
+    """
 
     module: str
     qualified_name: str
     facts: Mapping[str, Any]
+    methods: frozenset[str] = frozenset()
 
 
 class Registry:
@@ -53,6 +71,7 @@ class Registry:
         """Return a decorator that registers a class or function under `name`.
 
         Registering the same definition again replaces it, so that a notebook cell can be run twice.
+        A definition in a file that a reference names is known by the reference only.
 
         Raises:
             ValueError: another definition has the name.
@@ -61,7 +80,11 @@ class Registry:
         def decorate(definition: Definition) -> Definition:
             module = getattr(definition, "__module__", "")
             qualified_name = getattr(definition, "__qualname__", repr(definition))
-            entry = Entry(module, qualified_name, facts)
+            if is_external_module(module):
+                return definition
+            entry = Entry(
+                module, qualified_name, facts, frozenset(getattr(definition, "__dict__", {}))
+            )
             earlier = self._entries.get(name)
             if earlier is not None and _place(earlier) != _place(entry):
                 place = ".".join(_place(earlier))
@@ -82,15 +105,32 @@ class Registry:
         return tuple(sorted(self._entries))
 
     def facts(self, name: str) -> Mapping[str, Any]:
-        """Return the keyword arguments of a registration, without importing it. Raises KeyError."""
-        return self._entries[name].facts
+        """Return the keyword arguments of a registration, without importing it.
+
+        Raises KeyError, or for a reference to a file ExternalCodeError.
+        """
+        return self._find_entry(name).facts
+
+    def methods(self, name: str) -> frozenset[str]:
+        """Return the methods that a registered class defines itself. Raises like `facts`."""
+        return self._find_entry(name).methods
+
+    def identify(self, name: str) -> str:
+        """Return how records name a definition: a file's one with a hash. Raises like `facts`."""
+        return find_definition(name).identity if is_reference(name) else name
+
+    def is_built_in(self, name: str) -> bool:
+        """Return whether a definition is one of this package's own."""
+        return name in self._built_in
 
     def module(self, name: str) -> str:
         """Return the name of the module that holds the definition. Raises KeyError."""
         return self._entries[name].module
 
     def load(self, name: str) -> Any:
-        """Return the registered class or function; imports its module. Raises KeyError."""
+        """Return the registered class or function; imports its module. Raises like `facts`."""
+        if is_reference(name):
+            return load_definition(find_definition(name))
         entry = self._entries[name]
         if name not in self._definitions:
             importlib.import_module(entry.module)
@@ -99,6 +139,32 @@ class Registry:
     @property
     def _entries(self) -> dict[str, Entry]:
         return self._built_in | self._imported
+
+    def _find_entry(self, name: str) -> Entry:
+        return self._read_reference(name) if is_reference(name) else self._entries[name]
+
+    def _read_reference(self, reference: str) -> Entry:
+        """Return the registration of a definition in a user's file, from its source."""
+        definition = find_definition(reference)
+        node, place = definition.node, f"{definition.path}:{definition.node.lineno}"
+        if self.variable == BLOCKS.variable:
+            _check_block_class(node, place)
+        try:
+            registrations = list(self._read_decorators(node, definition.path))
+        except ValueError as error:
+            raise ExternalCodeError(str(error)) from None
+        if len(registrations) != 1:
+            count = len(registrations) or "no"
+            raise ExternalCodeError(
+                f"{place} has {count} registrations as a {self.kind}:"
+                f" @{self.variable}.register(...) above {node.name}"
+            )
+        ((_, facts),) = registrations
+        problem = find_wrong_fact(self.variable, facts)
+        if problem is not None:
+            raise ExternalCodeError(f"the registration at {place} {problem}")
+        methods = _list_methods(node, definition.definitions)
+        return Entry(definition.module, node.name, facts, methods)
 
     @cached_property
     def _built_in(self) -> dict[str, Entry]:
@@ -118,12 +184,18 @@ class Registry:
             return
         module = f"{__package__}.{self.folder}.{path.stem}"
         for definition in ast.parse(source).body:
-            if not isinstance(definition, ast.ClassDef | ast.FunctionDef):
+            if not isinstance(definition, DefinitionNode):
                 continue
-            for decorator in definition.decorator_list:
-                if isinstance(decorator, ast.Call) and self._is_register(decorator.func):
-                    name, facts = _literal_arguments(decorator, path)
-                    yield name, Entry(module, definition.name, facts)
+            for name, facts in self._read_decorators(definition, path):
+                yield name, Entry(module, definition.name, facts, _list_methods(definition, {}))
+
+    def _read_decorators(
+        self, definition: DefinitionNode, path: Path
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the name and the facts of each registration of a definition. Raises ValueError."""
+        for decorator in definition.decorator_list:
+            if isinstance(decorator, ast.Call) and self._is_register(decorator.func):
+                yield _literal_arguments(decorator, path)
 
     def _is_register(self, function: ast.expr) -> bool:
         return ast.unparse(function) == f"{self.variable}.register"
@@ -131,6 +203,28 @@ class Registry:
 
 def _place(entry: Entry) -> tuple[str, str]:
     return entry.module, entry.qualified_name
+
+
+def _check_block_class(node: DefinitionNode, place: str) -> None:
+    """Raise ExternalCodeError if a definition cannot be a block, as far as the source shows it."""
+    if not isinstance(node, ast.ClassDef) or not node.bases:
+        raise ExternalCodeError(
+            f"{node.name} at {place} is not a class that derives from Block or from a block"
+        )
+
+
+def _list_methods(
+    node: DefinitionNode, definitions: Mapping[str, DefinitionNode]
+) -> frozenset[str]:
+    """Return the methods of a class, including those of its bases among `definitions`."""
+    if not isinstance(node, ast.ClassDef):
+        return frozenset()
+    methods = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+    others = {name: other for name, other in definitions.items() if name != node.name}
+    for base in node.bases:
+        if isinstance(base, ast.Name) and base.id in others:
+            methods |= _list_methods(others[base.id], others)
+    return frozenset(methods)
 
 
 def _literal_arguments(call: ast.Call, path: Path) -> tuple[str, dict[str, Any]]:
@@ -146,6 +240,7 @@ def _literal_arguments(call: ast.Call, path: Path) -> tuple[str, dict[str, Any]]
 
 
 BLOCKS = Registry("BLOCKS", "block", "models")
+NETWORKS = Registry("NETWORKS", "network", "models")
 DATASETS = Registry("DATASETS", "data set", "data")
 OPTIMIZERS = Registry("OPTIMIZERS", "optimiser", "optimizers")
 PROBES = Registry("PROBES", "probe", "probes")

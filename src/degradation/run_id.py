@@ -15,7 +15,7 @@ from degradation.config import Config, Model, effective_warmup, family, parent_c
 from degradation.config.keys import NO_DEFAULT
 from degradation.config.options import effective_options
 from degradation.config.schema import KEYS
-from degradation.registry import OPTIMIZERS
+from degradation.registry import BLOCKS, NETWORKS, OPTIMIZERS
 
 # Incremented when results change on purpose: run ids change with the version, so older records
 # remain valid under their own ids. A correction that affects only some runs changes the version of
@@ -149,8 +149,17 @@ def _data_values(config: Config) -> dict[str, Any]:
 
 
 def _model_values(config: Config) -> dict[str, Any]:
+    """Return the values of the network.
+
+    Code of the user's own is named with a hash of its file. Networks without options have no key
+    for them, as before there were any.
+    """
     model = asdict(config.model)
+    model["network"] = NETWORKS.identify(config.model.network)
+    model["block"] = BLOCKS.identify(config.model.block)
     model["options"] = effective_options(config.model)
+    if not model["options"]:
+        del model["options"]
     if config.model.shortcut != "A":
         model["new_channels"] = HASH_DEFAULTS["model.new_channels"]
     if config.model.block != "bottleneck":

@@ -9,12 +9,13 @@ from degradation.checksums import Row
 from degradation.config import Config, family, parent_config
 from degradation.data.datasets import Dataset, StreamedDataset
 from degradation.data.fingerprint import data_fingerprint
+from degradation.external_code import is_reference
 from degradation.metrics import ITERATION
 from degradation.models.complexity import measure_complexity
 from degradation.probes.table import Table
 from degradation.records.metadata import DataMetadata, RunMetadata
-from degradation.records.schema import DEVICE, IMAGES, PROBE, TABLE
-from degradation.run_id import hashed_values, numerics_version
+from degradation.records.schema import DEVICE, IMAGES, PROBE, TABLE, RecordError
+from degradation.run_id import hash_values, hashed_values, numerics_version
 from degradation.sweep.jobs import locate_run
 
 
@@ -22,19 +23,31 @@ def describe_run(config: Config, run_id: str, dataset: Dataset | StreamedDataset
     """Return the content of run.json, which is the same for every attempt and on every machine.
 
     Its keys are described in records/metadata.py.
+
+    Raises:
+        RecordError: a file of the user's own has been edited since the run was located.
     """
     complexity = measure_complexity(config.model, dataset.channels, dataset.side, dataset.classes)
     parent = parent_config(config)
+    values = hashed_values(config, data_fingerprint(config.data))
+    _check_id(config, run_id, values)
     metadata = RunMetadata(
         run_id=run_id,
         family=family(config.model),
         numerics_version=numerics_version(config),
-        config=hashed_values(config, data_fingerprint(config.data)),
+        config=values,
         data=_describe_data(config, dataset),
         census=asdict(complexity),
         parent=None if parent is None else locate_run(parent).run_id,
     )
     return metadata.to_row()
+
+
+def _check_id(config: Config, run_id: str, values: Row) -> None:
+    """Check that the files of a user's own still are those that the run id covers."""
+    names = [name for name in (config.model.block, config.model.network) if is_reference(name)]
+    if names and not run_id.endswith(hash_values(values)):
+        raise RecordError(f"{' and '.join(names)} changed after this run was started; start again")
 
 
 def _describe_data(config: Config, dataset: Dataset | StreamedDataset) -> DataMetadata:

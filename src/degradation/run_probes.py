@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import nn
 
 from degradation.config import Config, Landscape
 from degradation.data.datasets import Dataset, StreamedDataset, load_dataset
@@ -18,9 +19,12 @@ from degradation.data.loaders import build_loader
 from degradation.data.random_streams import build_generator
 from degradation.environment import InstallationError, check_installation
 from degradation.errors import UserError
-from degradation.models.network import Network
 from degradation.probes.landscape import LossSurface, draw_direction
-from degradation.probes.measure import measure_probe, sample_probe_batch
+from degradation.probes.measure import (
+    measure_probe,
+    sample_probe_batch,
+    warn_about_skipped_probes,
+)
 from degradation.progress import notify, report_progress
 from degradation.records.locks import NO_TIMEOUT
 from degradation.records.record import Record
@@ -119,6 +123,7 @@ def _run_probes(run: SweepRun, device: torch.device) -> None:
         if not missing:
             log.info("%s: already %s", run.run_id, EXPLAINED)
             return
+        warn_about_skipped_probes(run.config, run.run_id)
         _run_missing_probes(run.config, record, device, missing)
         _mirror(run.config, record)
 
@@ -146,7 +151,7 @@ def _run_missing_probes(
     """
     dataset = load_dataset(config.data)
     loader = build_loader(dataset, config, device)
-    network: Network | None = None
+    network: nn.Module | None = None
     loaded_iteration = None
     for number, (name, iteration) in enumerate(missing, start=1):
         if network is None or iteration != loaded_iteration:
@@ -174,7 +179,7 @@ def _load_network(
     record: Record,
     dataset: Dataset | StreamedDataset,
     device: torch.device,
-) -> Network:
+) -> nn.Module:
     """Return the run's network after `iteration` updates, on the device. Raises RecordError."""
     network = load_network(iteration, config, record, dataset.channels, dataset.classes)
     return network.to(device).to(memory_format=memory_format(config.precision))

@@ -1,16 +1,17 @@
 """Rebuild the network of a run, from its seed, a snapshot or its final weights."""
 
+from torch import nn
+
 from degradation.config import Config
-from degradation.data.random_streams import build_generator
-from degradation.models.network import Network, initialise
 from degradation.records.record import Record
 from degradation.records.schema import SNAPSHOTS_DIR, WEIGHTS_FILE, RecordError
 from degradation.training import serialization
+from degradation.training.initial_network import build_initial_network
 
 
 def load_network(
     iteration: int, config: Config, record: Record, channels: int, classes: int
-) -> Network:
+) -> nn.Module:
     """Return the run's network after `iteration` updates, on the CPU and in train mode.
 
     Iteration 0 needs no snapshot: the network is initialised again from the run's seed.
@@ -22,20 +23,16 @@ def load_network(
     Raises:
         RecordError: the weights are missing or cannot be used.
     """
-    network = Network(config.model, channels, classes)
+    network = build_initial_network(config, channels, classes)
     snapshot = f"{SNAPSHOTS_DIR}/{iteration:08d}.pt"
     if iteration == config.schedule.iterations:
         _load_weights(network, record, WEIGHTS_FILE)
     elif iteration > 0 or record.path(snapshot).exists():
         _load_weights(network, record, snapshot)
-    else:
-        initialise(
-            network, build_generator(config.seed, "initialisation"), config.model.initialisation
-        )
     return network
 
 
-def _load_weights(network: Network, record: Record, name: str) -> None:
+def _load_weights(network: nn.Module, record: Record, name: str) -> None:
     try:
         network.load_state_dict(serialization.load(record.read(name)))
     except serialization.CheckpointError as error:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from degradation.config import ConfigError, resolve_options
+from degradation.config import ConfigError, block_options
 from degradation.run_id import hashed_values
 from degradation.sweep.jobs import expand_runs
 
@@ -20,7 +20,7 @@ def list_ids(*overrides):
 
 def test_missing_options_have_their_defaults(compose_config):
     model = compose_config(SCALED, f"{SCALE}=0.5").model
-    assert resolve_options(model) == {"residual_scale": 1.0, "shortcut_scale": 0.5}
+    assert block_options(model) == {"residual_scale": 1.0, "shortcut_scale": 0.5}
 
 
 def test_record_holds_all_options(compose_config):

@@ -53,7 +53,8 @@ def test_phases_of_each_probe_exist(compose_config):
         assert set(PROBES.facts(name)["at"]) <= set(phases)
 
 
-def test_probes_of_shortcuts_need_shortcuts():
-    applicable = {name for name in PROBES.names() if is_applicable(name, "none")}
+def test_probes_of_shortcuts_need_shortcuts(make_model):
+    plain, residual = make_model(shortcut="none"), make_model(shortcut="A")
+    applicable = {name for name in PROBES.names() if is_applicable(name, plain)}
     assert set(PROBES.names()) - applicable == {"identity", "paths"}
-    assert all(is_applicable(name, "A") for name in PROBES.names())
+    assert all(is_applicable(name, residual) for name in PROBES.names())

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from degradation.config import is_applicable
 from degradation.data.datasets import Dataset, Split
 from degradation.data.loaders import ResidentLoader
 from degradation.data.random_streams import build_generator
@@ -15,7 +14,7 @@ APPLICABLE = [
     (name, shortcut)
     for name in PROBES.names()
     for shortcut in ("none", "B")
-    if is_applicable(name, shortcut)
+    if shortcut != "none" or not PROBES.facts(name)["needs_shortcuts"]
 ]
 
 

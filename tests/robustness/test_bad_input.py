@@ -64,6 +64,7 @@ BAD = {
     "model.shortcut": "D a",
     "model.order": "both",
     "model.block": "wide",
+    "model.network": "vgg a:b:c x@y:z resnet:",
     "model.options": "{alpha:1} {alpha:[1]} {alpha:null}",
     "model.depth": "21 2 0 -20 600000002",
     "model.width": "0 -16 100000",

@@ -2,7 +2,11 @@
 
 from degradation.config.architecture import (
     blocks_per_stage,
+    draws_randomly,
     family,
+    is_applicable,
+    is_made_of_blocks,
+    list_skipped_probes,
     parent_config,
     smallest_map_side,
 )
@@ -18,7 +22,7 @@ from degradation.config.composition import (
 from degradation.config.cross_field import check, check_batchnorm
 from degradation.config.errors import ConfigError, quote
 from degradation.config.fractions import resolve_fractions
-from degradation.config.options import resolve_options
+from degradation.config.options import block_options, network_options
 from degradation.config.overrides import (
     CONF,
     check_overrides,
@@ -30,7 +34,6 @@ from degradation.config.schedule import (
     effective_schedule,
     effective_warmup,
     evaluation_iterations,
-    is_applicable,
     is_evaluated,
     later_probe_iterations,
     probe_iterations,
@@ -69,6 +72,7 @@ __all__ = [
     "Stream",
     "Tracking",
     "Warmup",
+    "block_options",
     "blocks_per_stage",
     "check",
     "check_batchnorm",
@@ -77,6 +81,7 @@ __all__ = [
     "compose_config",
     "compose_overrides",
     "default_margin",
+    "draws_randomly",
     "effective_schedule",
     "effective_warmup",
     "evaluation_iterations",
@@ -84,7 +89,10 @@ __all__ = [
     "initialise_hydra",
     "is_applicable",
     "is_evaluated",
+    "is_made_of_blocks",
     "later_probe_iterations",
+    "list_skipped_probes",
+    "network_options",
     "parent_config",
     "probe_iterations",
     "quote",
@@ -93,7 +101,6 @@ __all__ = [
     "read_typed",
     "register",
     "resolve_fractions",
-    "resolve_options",
     "smallest_map_side",
     "split_experiments",
 ]

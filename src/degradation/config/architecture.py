@@ -6,7 +6,7 @@ Does not import torch.
 from dataclasses import replace
 
 from degradation.config.schema import Config, Model
-from degradation.registry import BLOCKS
+from degradation.registry import BLOCKS, NETWORKS, PROBES
 
 CIFAR_STAGES = 3
 # how often a network halves the side of its maps: in the stem, and before each later stage
@@ -27,6 +27,49 @@ def imagenet_stages(block: str) -> dict[int, tuple[int, ...]]:
     """Return {depth: blocks of each stage} of the imagenet layout (He et al. 2015, table 1)."""
     stages: dict[int, tuple[int, ...]] = BLOCKS.facts(block).get("imagenet_stages", {})
     return stages
+
+
+def is_made_of_blocks(model: Model) -> bool:
+    """Return whether the network consists of a stem, stages of blocks, and a head."""
+    return bool(NETWORKS.facts(model.network).get("blocks", False))
+
+
+def has_separable_blocks(model: Model) -> bool:
+    """Return whether the network is made of blocks whose convolutions and shortcut can be split.
+
+    A block that defines `forward` itself may join them in any way.
+    """
+    return is_made_of_blocks(model) and "forward" not in BLOCKS.methods(model.block)
+
+
+def draws_randomly(model: Model) -> bool:
+    """Return whether forward passes may draw from PyTorch's global generators (dropout).
+
+    Of code outside this package it is assumed, unless its registration states `draws=False`.
+    """
+    definitions = [(NETWORKS, model.network)]
+    if is_made_of_blocks(model):
+        definitions.append((BLOCKS, model.block))
+    return any(
+        registry.facts(name).get("draws", not registry.is_built_in(name))
+        for registry, name in definitions
+    )
+
+
+def is_applicable(probe: str, model: Model) -> bool:
+    """Return whether a probe can be run on a network."""
+    facts = PROBES.facts(probe)
+    if not facts.get("any_network", False) and not has_separable_blocks(model):
+        return False
+    return model.shortcut != "none" or not facts["needs_shortcuts"]
+
+
+def list_skipped_probes(config: Config) -> list[str]:
+    """Return the configured probes that need blocks which this network does not have."""
+    if has_separable_blocks(config.model):
+        return []
+    names = dict.fromkeys([*config.probes.training, *config.probes.afterwards])
+    return [name for name in names if not PROBES.facts(name).get("any_network", False)]
 
 
 def blocks_per_stage(model: Model) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from degradation.config.architecture import (
     imagenet_stages,
+    is_made_of_blocks,
     layers_per_unit,
     smallest_map_side,
 )
@@ -9,7 +10,8 @@ from degradation.config.errors import ConfigError, not_allowed, quote, select
 from degradation.config.options import declared_options, describe_allowed, is_allowed
 from degradation.config.schedule_checks import check_schedule
 from degradation.config.schema import KEYS, Config, Model
-from degradation.registry import DATASETS
+from degradation.external_code import ExternalCodeError, is_identity
+from degradation.registry import BLOCKS, DATASETS, NETWORKS, Registry
 
 EXAMPLE_BLOCKS = (1, 3, 5, 7, 9)  # blocks per stage of the example depths in a message
 
@@ -27,12 +29,13 @@ def check(config: Config) -> None:
 def check_batchnorm(config: Config, side: int) -> None:
     """Raise ConfigError if BN would have a single value per channel, which has no variance.
 
-    Data sets have two training images or more, so only the sizes of batches and maps matter.
+    Data sets have two training images or more, so only the sizes of batches and maps matter. The
+    maps of a network that is not made of blocks are unknown, so for it PyTorch itself reports this.
 
     Args:
         side: the side of the images that the network sees, in pixels.
     """
-    if smallest_map_side(config.model, side) > 1:
+    if not is_made_of_blocks(config.model) or smallest_map_side(config.model, side) > 1:
         return
     model, batch_size = config.model, config.optim.batch_size
     problem = (
@@ -57,6 +60,8 @@ def _check_rules(config: Config) -> None:
 
 def _check_model(config: Config) -> None:
     model = config.model
+    _check_definition("model.network", NETWORKS, model.network)
+    _check_definition("model.block", BLOCKS, model.block)
     _check_options(model)
     allowed = _allowed_depths(model)
     if allowed is not None:
@@ -68,14 +73,32 @@ def _check_model(config: Config) -> None:
         _check_construction(config, model.grown_from)
 
 
+def _check_definition(key: str, registry: Registry, name: str) -> None:
+    """Check that a definition in a file of the user's own can be used, from its source."""
+    if is_identity(name):
+        raise ConfigError(
+            f"{key}: {quote(name)} is how records name it; allowed: the same without @ and the hash"
+        )
+    try:
+        registry.facts(name)
+    except ExternalCodeError as error:
+        allowed = KEYS[key].allowed
+        raise ConfigError(
+            f"{key}: {quote(name)} cannot be used, since {error}; allowed: {allowed}"
+        ) from None
+
+
 def _check_options(model: Model) -> None:
-    """Check that the block has the options, and that each has a value of its type."""
+    """Check that the network has the options, and that each has a value of its type."""
     declared = declared_options(model)
     for name, value in model.options.items():
         if name not in declared:
             known = ", ".join(f"{option}={default!r}" for option, default in declared.items())
             allowed = f"{known} (the defaults)" if known else "none"
-            problem = f"is not an option of model.block={model.block}"
+            owner = f"model.network={model.network}"
+            if is_made_of_blocks(model):
+                owner = f"model.block={model.block}"
+            problem = f"is not an option of {owner}"
             raise ConfigError(f"model.options.{name}: {problem}; allowed: {allowed}")
         if not is_allowed(value, declared[name]):
             allowed = describe_allowed(declared[name])
@@ -85,7 +108,13 @@ def _check_options(model: Model) -> None:
 
 
 def _allowed_depths(model: Model) -> str | None:
-    """Return which depths this layout and block allow, or None if the model's depth is allowed."""
+    """Return which depths this network allows, or None if the model's depth is allowed."""
+    depths = NETWORKS.facts(model.network).get("depths")
+    if depths is not None:
+        names = ", ".join(map(str, depths))
+        return None if model.depth in depths else f"{names} with model.network={model.network}"
+    if not is_made_of_blocks(model):
+        return None
     if model.layout == "imagenet":
         depths = imagenet_stages(model.block)
         if model.depth in depths:
@@ -101,8 +130,8 @@ def _allowed_depths(model: Model) -> str | None:
 
 def _check_construction(config: Config, grown_from: int) -> None:
     model = config.model
-    architecture = (model.layout, model.shortcut, model.order, model.block)
-    if architecture != ("cifar", "none", "post", "basic"):
+    architecture = (model.network, model.layout, model.shortcut, model.order, model.block)
+    if architecture != ("resnet", "cifar", "none", "post", "basic"):
         allowed = "null, except for plain networks of basic blocks with layout cifar and order post"
         raise not_allowed(config, "model.grown_from", allowed)
     unit = layers_per_unit(model.block)

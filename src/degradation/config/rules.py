@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from degradation.config.errors import is_single_line
+from degradation.external_code import is_identity, is_reference
+from degradation.registry import Registry
 
 MAX_FILE_NAME_BYTES = 255  # on every common file system
 MAX_PATH_BYTES = 4096 - 2 * MAX_FILE_NAME_BYTES  # leaves room for the names below a record root
@@ -44,6 +46,26 @@ class OneOf:
 
     def accepts(self, value: Any) -> bool:
         return value in self.names()
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A registered name, or a definition in a file of the user's own.
+
+    Records hold the latter with a hash of the file, which need not exist where they are read.
+    Whether a file that is to be run exists is checked with the whole configuration.
+    """
+
+    registry: Registry
+    example: str  # the name of a definition in messages
+
+    @property
+    def allowed(self) -> str:
+        names = ", ".join(self.registry.names())
+        return f"{names}; or your own: my_module:{self.example}, path/to/file.py:{self.example}"
+
+    def accepts(self, value: str) -> bool:
+        return value in self.registry.names() or is_reference(value) or is_identity(value)
 
 
 @dataclass(frozen=True)

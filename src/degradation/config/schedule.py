@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from degradation.config.schema import Config, Schedule, Warmup
-from degradation.registry import PROBES
 
 
 def is_evaluated(iteration: int, last: int, every: int) -> bool:
@@ -57,11 +56,6 @@ def later_probe_iterations(config: Config) -> dict[str, list[int]]:
         "snapshots": list(schedule.snapshots),
         "end": [schedule.iterations],
     }
-
-
-def is_applicable(probe: str, shortcut: str) -> bool:
-    """Return whether the probe can be run on networks with this `model.shortcut`."""
-    return shortcut != "none" or not PROBES.facts(probe)["needs_shortcuts"]
 
 
 def effective_schedule(config: Config) -> Schedule:

@@ -29,13 +29,14 @@ from degradation.config.rules import (
     WORKERS,
     EachOf,
     OneOf,
+    Registered,
     SomeOf,
     choice,
     number,
     odd_number,
     whole_number,
 )
-from degradation.registry import BLOCKS, DATASETS, OPTIMIZERS, PROBES, SHAPES
+from degradation.registry import BLOCKS, DATASETS, NETWORKS, OPTIMIZERS, PROBES, SHAPES
 
 FP32, BF16 = "fp32", "bf16"
 
@@ -114,9 +115,15 @@ class Model:
         choice("post", "pre"),
         hash_default="post",
     )
-    block: str = key("the residual block", OneOf(BLOCKS.names))
+    network: str = key(
+        "the network; resnet is that of both papers",
+        Registered(NETWORKS, "my_network"),
+        hash_default="resnet",
+    )
+    block: str = key("the residual block", Registered(BLOCKS, "MyBlock"))
     options: dict[str, Any] = key(
-        "options of the block, such as model.options.shortcut_scale=0.5", OPTIONS, hash_default={}
+        "options of the block or network, such as model.options.shortcut_scale=0.5",
+        OPTIONS,
     )
     depth: int = key("layers with weights on the longest path", DEPTH)
     width: int = key(

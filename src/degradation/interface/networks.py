@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from degradation.config import ConfigError
 from degradation.data.datasets import load_dataset
 from degradation.data.loaders import build_loader
-from degradation.data.random_streams import build_generator
 from degradation.interface.errors import user_errors
 from degradation.interface.keys import compose_run
 from degradation.interface.trained_run import TrainedRun
+from degradation.models.build import require_blocks
 from degradation.models.construction import grow as grow_network
-from degradation.models.network import Network, initialise
+from degradation.models.network import Network
 from degradation.training.device import (
     choose_device,
     make_reproducible,
@@ -23,6 +23,7 @@ from degradation.training.device import (
 )
 from degradation.training.distributed import SINGLE
 from degradation.training.evaluate import measure_errors as measure
+from degradation.training.initial_network import build_initial_network
 
 
 def network(
@@ -33,7 +34,7 @@ def network(
     channels: int = 3,
     classes: int = 10,
     **keys: Any,
-) -> Network:
+) -> nn.Module:
     """Return a network with initial weights: those of iteration 0 of a run with this seed.
 
     Images (N, channels, H, W) -> logits (N, classes). The network is on the CPU, in train mode.
@@ -51,9 +52,7 @@ def network(
     overrides: Mapping[str, Any] = {f"model.{key}": value for key, value in keys.items()}
     with user_errors():
         config = compose_run(overrides, model=model, depth=depth, seed=seed)
-    built = Network(config.model, channels, classes)
-    initialise(built, build_generator(seed, "initialisation"), config.model.initialisation)
-    return built
+        return build_initial_network(config, channels, classes)
 
 
 def grow(run: TrainedRun, depth: int) -> Network:
@@ -90,6 +89,7 @@ def grow(run: TrainedRun, depth: int) -> Network:
         def training_images() -> Iterable[Tensor]:
             return (images for images, _ in loader.clean_batches("train"))
 
+        shallow = require_blocks(shallow, "model.grown_from")
         return grow_network(shallow, replace(deeper.model, grown_from=None), training_images)
 
 

@@ -10,8 +10,7 @@ from degradation.records.record import Record
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from degradation.models.network import Network
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class TrainedRun:
 
         return read_curve(self.folder.parent, self.run_id)
 
-    def network(self, iteration: int | None = None) -> "Network":
+    def network(self, iteration: int | None = None) -> "nn.Module":
         """Return the network with its trained weights, on the CPU and in eval mode.
 
         With `model.bn_statistics=exact`, training evaluates with other BN statistics than the

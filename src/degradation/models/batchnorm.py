@@ -6,10 +6,13 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+BatchNorm = nn.modules.batchnorm._BatchNorm  # of vectors, images or volumes
 
-def batchnorm_layers(network: nn.Module) -> list[nn.BatchNorm2d]:
-    """Return all BN layers of a network, in the order of its modules."""
-    return [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+
+def batchnorm_layers(network: nn.Module) -> list[BatchNorm]:
+    """Return all BN layers with moving averages of a network, in the order of its modules."""
+    layers = [module for module in network.modules() if isinstance(module, BatchNorm)]
+    return [layer for layer in layers if layer.running_mean is not None]
 
 
 @contextmanager
@@ -65,7 +68,7 @@ def exact_statistics(
 
 def _pool_statistics(
     network: nn.Module,
-    norms: list[nn.BatchNorm2d],
+    norms: list[BatchNorm],
     batches: Iterable[Tensor],
     forward: Callable[[Tensor], Tensor],
     saved: list[dict[str, Tensor]],
@@ -92,7 +95,7 @@ def _pool_statistics(
     return pools
 
 
-def _restore(norms: list[nn.BatchNorm2d], saved: list[dict[str, Tensor]]) -> None:
+def _restore(norms: list[BatchNorm], saved: list[dict[str, Tensor]]) -> None:
     for norm, buffers in zip(norms, saved, strict=True):
         for name, value in buffers.items():
             norm.get_buffer(name).copy_(value)
@@ -118,7 +121,7 @@ class _Pool:
         self.mean = self.mean + difference * count / total
         self.count = total
 
-    def copy_to(self, norm: nn.BatchNorm2d) -> None:
+    def copy_to(self, norm: BatchNorm) -> None:
         """Copy the statistics to a layer's moving averages, unless no batch has been added.
 
         The sum of squared deviations is divided by n - 1, as in PyTorch's moving variance.

@@ -52,6 +52,7 @@ class Block(nn.Module):
     """
 
     expansion = 1  # output channels divided by the block's width
+    own_initialisation = False  # whether `initialise` leaves the constructor's weights as they are
 
     def __init__(
         self,

@@ -3,13 +3,17 @@
 All counts are for the forward pass of one image, as in He et al. 2015, tables 1 and 6.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from degradation.config import Model
-from degradation.models.network import Network
+from degradation.models.build import build_network
+from degradation.models.random_draws import seeded_global_draws
+from degradation.registry import BLOCKS, NETWORKS
 
 
 @dataclass(frozen=True)
@@ -36,29 +40,59 @@ class Complexity:
 def list_layers(model: Model, channels: int, side: int, classes: int) -> list[Layer]:
     """List every layer with parameters, in the order of the forward pass.
 
-    The network is built on PyTorch's meta device, so its size is not limited by memory.
+    Parameters that belong to a block itself, such as a learned gate, count as a layer of the
+    block's class. A layer that is used again costs multiply-adds again, and no parameters. Layers
+    whose forward method is not called come last, without multiply-adds.
+
+    The network is built on PyTorch's meta device, so its size is not limited by memory. Only a
+    network that looks at its values cannot run there; it runs once on the CPU.
 
     Args:
         channels: number of channels of an image.
         side: side of an image in pixels; images are square.
     """
-    with torch.device("meta"):
-        network = Network(model, channels, classes).eval()
-        image = torch.empty(1, channels, side, side)
+    try:
+        return _list_layers(model, channels, side, classes, "meta")
+    except (NotImplementedError, RuntimeError):
+        if NETWORKS.is_built_in(model.network) and BLOCKS.is_built_in(model.block):
+            raise
+        with seeded_global_draws(torch.Generator()):
+            return _list_layers(model, channels, side, classes, "cpu")
+
+
+def _list_layers(model: Model, channels: int, side: int, classes: int, device: str) -> list[Layer]:
+    with torch.device(device), torch.no_grad():
+        network = build_network(model, channels, classes).eval()
+        image = torch.zeros(1, channels, side, side)
     names = {module: name for name, module in network.named_modules()}
     layers: list[Layer] = []
+    counted: set[nn.Parameter] = set()
 
-    def record(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def record(module: nn.Module, _inputs: tuple[Any, ...], output: Any) -> None:
         if list(module.parameters(recurse=False)):
-            layers.append(_measure_layer(names[module], module, output))
+            layers.append(_measure_layer(names[module], module, output, counted))
 
     for module in network.modules():
         module.register_forward_hook(record)
-    network(image)
+    with torch.no_grad():
+        network(image)
+    for module, name in names.items():
+        if not counted.issuperset(module.parameters(recurse=False)):
+            layers.append(_measure_layer(name, module, None, counted))
     return layers
 
 
-def _measure_layer(name: str, module: nn.Module, output: Tensor) -> Layer:
+def _measure_layer(name: str, module: nn.Module, output: Any, counted: set[nn.Parameter]) -> Layer:
+    """Measure one use of a layer.
+
+    Args:
+        output: a tensor; anything else has no shape that counts.
+        counted: the parameters of earlier layers, to which those of this one are added.
+    """
+    new = [parameter for parameter in module.parameters(recurse=False) if parameter not in counted]
+    counted.update(new)
+    if not isinstance(output, Tensor):
+        return Layer(name, type(module).__name__, (), _count_values(new), 0, 0)
     multiply_adds = activations = 0
     if isinstance(module, nn.Conv2d | nn.Linear):
         weights_per_output = module.weight[0].numel()  # weights of one filter
@@ -68,10 +102,14 @@ def _measure_layer(name: str, module: nn.Module, output: Tensor) -> Layer:
         name=name,
         kind=type(module).__name__,
         shape=tuple(output.shape[1:]),
-        parameters=sum(parameter.numel() for parameter in module.parameters(recurse=False)),
+        parameters=_count_values(new),
         multiply_adds=multiply_adds,
         activations=activations,
     )
+
+
+def _count_values(parameters: Iterable[Tensor]) -> int:
+    return sum(parameter.numel() for parameter in parameters)
 
 
 def measure_complexity(model: Model, channels: int, side: int, classes: int) -> Complexity:

@@ -23,12 +23,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from degradation.config import Model, blocks_per_stage, resolve_options
+from degradation.config import ConfigError, Model, block_options, blocks_per_stage
 from degradation.models.blocks import Block
 from degradation.models.shortcuts import build_shortcut
-from degradation.registry import BLOCKS
+from degradation.registry import BLOCKS, NETWORKS
 
 
+@NETWORKS.register("resnet", blocks=True)
 class Network(nn.Module):
     """Images (N, channels, H, W) -> logits (N, classes).
 
@@ -122,7 +123,8 @@ def build_block(model: Model, in_channels: int, width: int, stride: int, first: 
     shortcut = build_shortcut(
         model.shortcut, in_channels, out_channels, stride, model.order, model.new_channels
     )
-    block: Block = kind(
+    facts = BLOCKS.facts(model.block)
+    block = kind(
         in_channels,
         width,
         stride=stride,
@@ -131,8 +133,14 @@ def build_block(model: Model, in_channels: int, width: int, stride: int, first: 
         order=model.order,
         first=first,
         **kind.build_options(model),
-        **resolve_options(model),
+        **block_options(model),
     )
+    if not isinstance(block, Block):
+        raise ConfigError(
+            f"model.block: {model.block} is a {type(block).__name__};"
+            " allowed: a class that derives from degradation.models.blocks.Block"
+        )
+    block.own_initialisation = facts.get("own_initialisation", False)
     return block
 
 
@@ -143,7 +151,8 @@ def initialise(
 
     The weights of convolutions are drawn from N(0, 2 / fan) (He et al. 2015, 3.4). The linear layer
     gets PyTorch's default, U(-b, b) with b = 1 / sqrt(inputs), for weights and biases. BN keeps
-    PyTorch's scale 1 and shift 0.
+    PyTorch's scale 1 and shift 0. A block or network that is registered with
+    `own_initialisation=True` keeps the weights of its constructor, except for its shortcuts.
 
     Args:
         generator: a CPU generator, which is advanced.
@@ -158,18 +167,23 @@ def initialise(
         elif isinstance(module, nn.Linear):
             bound = 1 / math.sqrt(module.in_features)
             nn.init.uniform_(module.weight, -bound, bound, generator=generator)
-            nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+            if module.bias is not None:
+                nn.init.uniform_(module.bias, -bound, bound, generator=generator)
 
 
 def _modules_in_drawing_order(module: nn.Module) -> Iterator[nn.Module]:
-    """Yield all modules, a block's shortcut before its convolutions.
+    """Yield all modules to initialise, a block's shortcut before its convolutions.
 
     This order determines the weights that a seed gives, so it must never change.
     """
-    yield module
+    keeps_weights = getattr(module, "own_initialisation", False)
+    if not keeps_weights:
+        yield module
     children = dict(module.named_children())
     shortcut = children.pop("downsample", None)
     if shortcut is not None:
         yield from _modules_in_drawing_order(shortcut)
+    if keeps_weights:
+        return
     for child in children.values():
         yield from _modules_in_drawing_order(child)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from degradation.models.blocks import Block
 from degradation.models.network import Network
+from degradation.models.random_draws import seed_block
 
 # The equations hold for any number of images, and the float64 graphs of deep networks are large.
 MAX_IMAGES = 32
@@ -27,6 +28,8 @@ class BlockGradients:
     """The two terms of a block's backward pass at one input.
 
     The graph of the forward pass is retained, so both terms can be computed for many gradients.
+    If the block draws random numbers, call `seed_block` first: then it draws what it has drawn in
+    `loss_through_blocks`.
 
     Args:
         x: the block's input (N, C, H, W); it is detached.
@@ -39,6 +42,11 @@ class BlockGradients:
         self.passed = block.apply_shortcut(self.x, activated) if block.residual else None
         total = self.convolved if self.passed is None else self.convolved + self.passed
         self.mask = total.detach() > 0 if block.order == "post" else None
+
+    @property
+    def has_identity_shortcut(self) -> bool:
+        """Whether the shortcut passes x itself."""
+        return self.passed is self.x
 
     def by_shortcut(self, gradient: Tensor) -> Tensor:
         """Return S^T M g, or 0 for a plain block.
@@ -54,12 +62,19 @@ class BlockGradients:
             return torch.zeros_like(self.x)
         if self.passed is self.x:
             return gradient
-        return torch.autograd.grad(self.passed, self.x, gradient, retain_graph=True)[0]
+        return self._pull_back(self.passed, gradient)
 
     def by_convolutions(self, gradient: Tensor) -> Tensor:
         """Return F'^T M g. Arguments and result are those of `by_shortcut`."""
-        masked = self._mask_gradient(gradient)
-        return torch.autograd.grad(self.convolved, self.x, masked, retain_graph=True)[0]
+        return self._pull_back(self.convolved, self._mask_gradient(gradient))
+
+    def _pull_back(self, output: Tensor, gradient: Tensor) -> Tensor:
+        """Return the product of a gradient with the Jacobian of an output, of the shape of x."""
+        if not output.requires_grad:  # the block has dropped this path
+            return torch.zeros_like(self.x)
+        return torch.autograd.grad(
+            output, self.x, gradient, retain_graph=True, allow_unused=True, materialize_grads=True
+        )[0]
 
     def _mask_gradient(self, gradient: Tensor) -> Tensor:
         return gradient if self.mask is None else gradient * self.mask
@@ -86,7 +101,8 @@ def loss_through_blocks(
     """
     x = network.stem(images)
     inputs = [x]
-    for block in network.blocks():
+    for number, block in enumerate(network.blocks()):
+        seed_block(network, number)
         x = block(x)
         inputs.append(x)
     return F.cross_entropy(network.head(x), labels), inputs

@@ -49,7 +49,9 @@ def measure_gradient_flow(
     all_weights = [weight for weights in weights_of_blocks for weight in weights]
     with batch_statistics(network), torch.enable_grad():
         loss, inputs = loss_through_blocks(network, images, labels)
-        gradients = torch.autograd.grad(loss, [*inputs, *all_weights])
+        gradients = torch.autograd.grad(
+            loss, [*inputs, *all_weights], allow_unused=True, materialize_grads=True
+        )
     input_gradients, weight_gradients = gradients[: len(inputs)], gradients[len(inputs) :]
 
     # in float64 on the CPU: some devices have none, and squares of small gradients underflow

@@ -19,6 +19,7 @@ from torch import Tensor
 from degradation.models.batchnorm import batch_statistics
 from degradation.models.blocks import Block
 from degradation.models.network import Network
+from degradation.models.random_draws import seed_block
 from degradation.probes.block_gradients import (
     BlockGradients,
     list_stages,
@@ -69,26 +70,31 @@ def measure_gradient_identity(
     exact, images, labels = to_float64(network, images, labels)
     blocks, stages = list(exact.blocks()), list_stages(exact)
     rows: list[dict[str, Any]] = []
+    is_identity: list[bool] = []  # of each block's shortcut
     with batch_statistics(exact), torch.enable_grad():
         loss, inputs = loss_through_blocks(exact, images, labels)
-        gradients = torch.autograd.grad(loss, inputs)
+        gradients = torch.autograd.grad(loss, inputs, allow_unused=True, materialize_grads=True)
         for number, block in enumerate(blocks):
+            seed_block(exact, number)
             terms = BlockGradients(block, inputs[number])
+            is_identity.append(terms.has_identity_shortcut)
             after = gradients[number + 1]
             by_shortcut, by_convolutions = terms.by_shortcut(after), terms.by_convolutions(after)
             place = {"form": "block", "block": number, "shape_change": not block.keeps_shape}
             rows.append(place | _compare(gradients[number], by_shortcut, by_convolutions))
         for number in range(len(blocks)):
-            end = _find_stage_end(blocks, stages, number)
+            end = _find_stage_end(blocks, stages, is_identity, number)
             if end is None:
                 continue
-            by_convolutions = _sum_term(blocks[number:end], inputs[number], gradients[end])
+            by_convolutions = _sum_term(exact, range(number, end), inputs[number], gradients[end])
             place = {"form": "stage", "block": number, "shape_change": False}
             rows.append(place | _compare(gradients[number], gradients[end], by_convolutions))
     return to_table(rows)
 
 
-def _find_stage_end(blocks: list[Block], stages: list[int], number: int) -> int | None:
+def _find_stage_end(
+    blocks: list[Block], stages: list[int], is_identity: list[bool], number: int
+) -> int | None:
     """Return L of a block's stage, or None if the stage's equation does not hold from that block.
 
     It holds if no ReLU follows the additions (order `pre`) and all shortcuts are identities.
@@ -96,21 +102,25 @@ def _find_stage_end(blocks: list[Block], stages: list[int], number: int) -> int 
     end = number + 1
     while end < len(blocks) and stages[end] == stages[number]:
         end += 1
-    for block in blocks[number:end]:
-        if block.order != "pre" or block.downsample is not None:
+    for index in range(number, end):
+        if blocks[index].order != "pre" or not is_identity[index]:
             return None
     return end
 
 
-def _sum_term(blocks: list[Block], x: Tensor, gradient: Tensor) -> Tensor:
-    """Return dE/dx_L d/dx_l sum F(x_i, W_i), of the shape of x = x_l."""
+def _sum_term(network: Network, numbers: range, x: Tensor, gradient: Tensor) -> Tensor:
+    """Return dE/dx_L d/dx_l sum F(x_i, W_i) over the blocks `numbers`, of the shape of x = x_l."""
+    blocks = list(network.blocks())
     start = x = x.detach().requires_grad_()
     total = torch.zeros_like(x)
-    for block in blocks:
-        change = block.apply_convolutions(block.activate(x))
+    for number in numbers:
+        seed_block(network, number)
+        change = blocks[number].apply_convolutions(blocks[number].activate(x))
         total = total + change
         x = x + change
-    return torch.autograd.grad(total, start, gradient)[0]
+    if not total.requires_grad:  # all blocks have dropped their convolutions
+        return torch.zeros_like(start)
+    return torch.autograd.grad(total, start, gradient, allow_unused=True, materialize_grads=True)[0]
 
 
 def _compare(

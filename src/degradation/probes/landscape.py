@@ -8,15 +8,14 @@ averages of the trained network, as in the paper.
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from degradation.models.error_counts import count_errors
-from degradation.models.network import Network
 
 Direction = dict[str, Tensor]  # by the name of the parameter that it moves
 
 
-def draw_direction(network: Network, generator: torch.Generator) -> Direction:
+def draw_direction(network: nn.Module, generator: torch.Generator) -> Direction:
     """Draw a random direction, normalised filter by filter (in the linear layer, row by row).
 
     It contains the weights of convolutions and linear layers, but not biases and BN's parameters.
@@ -42,7 +41,7 @@ class LossSurface:
         directions: d_1 and d_2.
     """
 
-    def __init__(self, network: Network, directions: tuple[Direction, Direction]) -> None:
+    def __init__(self, network: nn.Module, directions: tuple[Direction, Direction]) -> None:
         self.network, self.directions = network.eval(), directions
         self.centre = {
             name: value.detach().clone()

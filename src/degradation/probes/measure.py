@@ -1,14 +1,31 @@
 """Run one probe on one network: choose its images, and call it with its own random stream."""
 
-import torch
+import logging
+from contextlib import nullcontext
 
-from degradation.config import Probes
+import torch
+from torch import nn
+
+from degradation.config import Config, Probes, list_skipped_probes
 from degradation.data.datasets import Batch
 from degradation.data.loaders import Loader
 from degradation.data.random_streams import build_generator
-from degradation.models.network import Network
+from degradation.models.random_draws import is_random, seeded_global_draws
 from degradation.probes.table import Table
 from degradation.registry import PROBES
+
+log = logging.getLogger(__name__)
+
+
+def warn_about_skipped_probes(config: Config, run_id: str) -> None:
+    """Log which of the configured probes this network has no blocks for, if there are any."""
+    skipped = list_skipped_probes(config)
+    if skipped:
+        log.warning(
+            "%s: probes %s are skipped: they need a network of blocks, whose forward is Block's",
+            run_id,
+            ", ".join(skipped),
+        )
 
 
 def sample_probe_batch(name: str, loader: Loader, config: Probes) -> Batch:
@@ -24,15 +41,16 @@ def sample_probe_batch(name: str, loader: Loader, config: Probes) -> Batch:
     return torch.cat(images), torch.cat(labels)
 
 
-def measure_probe(name: str, network: Network, batch: Batch, seed: int, iteration: int) -> Table:
+def measure_probe(name: str, network: nn.Module, batch: Batch, seed: int, iteration: int) -> Table:
     """Take a probe of the network after `iteration` updates, and return its table.
 
-    Its random numbers depend only on the run's seed, the probe and the iteration, so a probe that
-    is taken after training gives the same table.
+    Its random numbers, and those that the network draws, depend only on the run's seed, the probe
+    and the iteration, so a probe that is taken after training gives the same table.
     """
     images, labels = batch
     measure = PROBES.load(name)
-    table: Table = measure(
-        network, images, labels, build_generator(seed, f"probe/{name}", iteration)
-    )
+    generator = build_generator(seed, f"probe/{name}", iteration)
+    draws = build_generator(seed, f"probe/{name}/network", iteration)
+    with seeded_global_draws(draws, images.device) if is_random(network) else nullcontext():
+        table: Table = measure(network, images, labels, generator)
     return table

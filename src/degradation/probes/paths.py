@@ -12,6 +12,7 @@ from torch import Tensor
 
 from degradation.models.batchnorm import batch_statistics
 from degradation.models.network import Network
+from degradation.models.random_draws import seed_block
 from degradation.probes.block_gradients import BlockGradients, loss_through_blocks, to_float64
 from degradation.probes.table import Table, to_column
 from degradation.registry import PROBES
@@ -60,7 +61,10 @@ def measure_paths(
     with batch_statistics(network), torch.enable_grad():
         loss, inputs = loss_through_blocks(network, images, labels)
         last = torch.autograd.grad(loss, inputs[-1])[0]
-        terms = [BlockGradients(block, x) for block, x in zip(blocks, inputs, strict=False)]
+        terms = []
+        for number, block in enumerate(blocks):
+            seed_block(network, number)
+            terms.append(BlockGradients(block, inputs[number]))
         sums = _sum_by_length(terms, last)
         sampled = {
             length: _sample_norm(terms, last, length, samples, generator)

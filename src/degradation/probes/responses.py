@@ -1,5 +1,7 @@
 """Layer responses (He et al. 2015, figure 7): the strength of the signal that each layer adds."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -33,7 +35,7 @@ def measure_responses(
     Returns:
         One row per convolution, starting at the stem, without those of shortcuts. `layer`: counted
         from 1. `kernel`: the side of its filters. `deviation`: the standard deviation over images,
-        channels and positions, or None if it is not finite.
+        channels and positions, or None if it is not finite, or if a block has skipped the layer.
     """
     layers: list[tuple[nn.Module, nn.Module]] = [(network.conv1, network.bn1)]
     for block in network.blocks():
@@ -42,11 +44,11 @@ def measure_responses(
                 layers.append((convolution, convolution))
             else:
                 layers.append((convolution, norm))
-    deviations: list[float] = []
+    deviations: dict[nn.Module, float] = {}
 
-    def measure(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def measure(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
         # computed in the hook, because the in-place ReLU that follows overwrites the output
-        deviations.append(output.std(correction=0).item())
+        deviations[module] = output.std(correction=0).item()
 
     hooks = [responding.register_forward_hook(measure) for _, responding in layers]
     try:
@@ -58,5 +60,5 @@ def measure_responses(
     return {
         "layer": list(range(1, len(layers) + 1)),
         "kernel": [convolution.get_parameter("weight").shape[-1] for convolution, _ in layers],
-        "deviation": to_column(deviations),
+        "deviation": to_column(deviations.get(module, math.nan) for _, module in layers),
     }

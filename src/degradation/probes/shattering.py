@@ -1,10 +1,9 @@
 """Shattered gradients (Balduzzi et al. 2017): how similar are gradients at nearby inputs?"""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from degradation.models.batchnorm import exact_statistics
-from degradation.models.network import Network
 from degradation.probes.table import Table, to_column
 from degradation.registry import PROBES
 
@@ -17,10 +16,11 @@ POINTS = 65  # per line, including both ends
     at=("start", "end"),
     split="train",
     needs_shortcuts=False,
+    any_network=True,
     columns={"distance": "size", "correlation": "number or null"},
 )
 def measure_shattering(
-    network: Network,
+    network: nn.Module,
     images: Tensor,
     labels: Tensor,
     generator: torch.Generator,

@@ -119,6 +119,7 @@ def read_trained_code(record: Record, config: Row) -> TrainedCode:
         config["data"]["name"],
         config.get("optim", {}).get("name", "sgd"),  # records of earlier releases lack the keys
         config["schedule"].get("shape", "step"),
+        config["model"].get("network", "resnet"),
     )
     rows = [row for row in record.valid_rows(CODE_FILE) if _is_valid(row)]
     return TrainedCode(hashes, rows, _read_published_state(record))

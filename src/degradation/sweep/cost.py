@@ -11,8 +11,8 @@ from typing import Any
 from degradation.config import Config, Data, Model, evaluation_iterations, family
 from degradation.data.datasets import find_image_shape
 from degradation.metrics import ITERATION
+from degradation.models.build import build_network
 from degradation.models.complexity import measure_complexity
-from degradation.models.network import Network
 from degradation.records.record import Record
 from degradation.records.root import list_run_ids
 from degradation.records.schema import (
@@ -95,7 +95,7 @@ def estimate_costs(
 def _measure_size(model: Model, data: Data) -> NetworkSize:
     channels, side, classes = find_image_shape(data)
     complexity = measure_complexity(model, channels, side, classes)
-    weights = copy_weights(Network(model, channels, classes))
+    weights = copy_weights(build_network(model, channels, classes))
     return NetworkSize(complexity.multiply_adds, len(dump(weights)))
 
 

@@ -57,7 +57,7 @@ def _list_requested_probes(config: Config, names: list[str]) -> list[tuple[str, 
     iterations = later_probe_iterations(config)
     requested: dict[tuple[str, int], None] = {}  # a set that keeps its order
     for name in names:
-        if not is_applicable(name, config.model.shortcut):
+        if not is_applicable(name, config.model):
             continue
         for phase in PROBES.facts(name)["at"]:
             for iteration in iterations[phase]:

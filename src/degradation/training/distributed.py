@@ -18,7 +18,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from degradation.config import Config, ConfigError
 from degradation.data.random_streams import WHOLE, Shard
-from degradation.models.batchnorm import batchnorm_layers
+from degradation.models.batchnorm import BatchNorm, batchnorm_layers
+from degradation.models.random_draws import is_random
 from degradation.training import serialization
 from degradation.training.device import choose_device
 
@@ -55,7 +56,10 @@ class WorkerGroup:
         own_parts = SplitBatch(network, bn_parts // self.shard.count)
         if self.is_single:
             return own_parts
-        return DistributedDataParallel(own_parts, forward_sync_buffers=False)
+        # a forward pass that draws may skip layers, whose parameters then have no gradients
+        return DistributedDataParallel(
+            own_parts, forward_sync_buffers=False, find_unused_parameters=is_random(network)
+        )
 
     def sum(self, value: Tensor) -> Tensor:
         """Return the sum of a tensor over the processes. The tensor itself does not change."""
@@ -109,10 +113,10 @@ class WorkerGroup:
         with momentum m and the part's statistic s. Each process of a group does so for its own
         parts, starting from the same r. Their contributions are then merged in the order of parts.
         """
-        if self.is_single:
+        norms = batchnorm_layers(network)
+        if self.is_single or not norms:
             yield
             return
-        norms = batchnorm_layers(network)
         averages = _moving_averages(norms)
         before = _flatten(averages)
         yield
@@ -152,7 +156,7 @@ class SplitBatch(nn.Module):
         return torch.cat([self.network(part) for part in images.chunk(self.parts)])
 
 
-def _moving_averages(norms: list[nn.BatchNorm2d]) -> list[Tensor]:
+def _moving_averages(norms: list[BatchNorm]) -> list[Tensor]:
     averages = []
     for norm in norms:
         averages += [norm.running_mean, norm.running_var]

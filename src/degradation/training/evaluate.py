@@ -1,15 +1,17 @@
 """Measure errors and losses in eval mode, with BN's moving averages or exact statistics."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import count
 
 import torch
 from torch import Tensor, nn
 
 from degradation.config import Config, Precision
 from degradation.data.loaders import Loader
+from degradation.data.random_streams import build_generator
 from degradation.metrics import (
     AUGMENTED_ERROR,
     AUGMENTED_LOSS,
@@ -24,9 +26,12 @@ from degradation.metrics import (
 )
 from degradation.models.batchnorm import exact_statistics
 from degradation.models.error_counts import ErrorCounts, count_errors
+from degradation.models.random_draws import is_random, seeded_global_draws
 from degradation.training.device import at_least_float32, autocast, memory_format
 from degradation.training.distributed import SINGLE, WorkerGroup
 from degradation.training.events import MetricsRow
+
+Forward = Callable[[Tensor], Tensor]
 
 
 def measure_errors(
@@ -125,6 +130,20 @@ def eval_batchnorm(
         return
     chosen = loader.shuffled_batches() if sample is None else loader.sample_batches("train", sample)
     batches = (images for images, _ in chosen)
-    forward = partial(compute_logits, network, precision=config.precision)
+    forward: Forward = partial(compute_logits, network, precision=config.precision)
+    if is_random(network):
+        forward = _seed_each_batch(forward, config.seed)
     with exact_statistics(network, batches, forward):
         yield
+
+
+def _seed_each_batch(forward: Forward, seed: int) -> Forward:
+    """Return the same function, with draws that follow from the run's seed and the batch."""
+    numbers = count()
+
+    def forward_seeded(images: Tensor) -> Tensor:
+        generator = build_generator(seed, "statistics", next(numbers))
+        with seeded_global_draws(generator, images.device):
+            return forward(images)
+
+    return forward_seeded

@@ -8,12 +8,12 @@ import torch
 
 from degradation.config import Config, effective_schedule, effective_warmup, parent_config
 from degradation.data.datasets import Dataset, StreamedDataset
-from degradation.data.random_streams import build_generator
+from degradation.models.build import require_blocks
 from degradation.models.construction import grow
-from degradation.models.network import Network, initialise
 from degradation.registry import SHAPES
 from degradation.training.device import memory_format
 from degradation.training.evaluate import eval_batchnorm, evaluate
+from degradation.training.initial_network import build_initial_network
 from degradation.training.schedule import (
     ScheduleState,
     has_plateaued,
@@ -80,9 +80,9 @@ def _grow_from_untrained_parent(config: Config, trainer: Trainer) -> None:
     parent = parent_config(config)
     if parent is None:
         return
-    channels, classes = trainer.network.conv1.in_channels, trainer.network.fc.out_features
-    shallow = Network(parent.model, channels, classes)
-    initialise(shallow, build_generator(config.seed, "initialisation"), parent.model.initialisation)
+    network = require_blocks(trainer.network, "model.grown_from")
+    channels, classes = network.conv1.in_channels, network.fc.out_features
+    shallow = require_blocks(build_initial_network(parent, channels, classes), "model.grown_from")
     layout = memory_format(config.precision)
     shallow = shallow.to(trainer.device).to(memory_format=layout).eval()
 

@@ -5,11 +5,12 @@ Training knows nothing of records: the consumer of the events decides what to st
 """
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from degradation.config import (
     Config,
@@ -33,7 +34,7 @@ from degradation.metrics import (
     VALIDATION_ERROR,
     WARMUP_END,
 )
-from degradation.models.network import Network, initialise
+from degradation.models.random_draws import is_random, seeded_global_draws
 from degradation.probes.measure import measure_probe, sample_probe_batch
 from degradation.training.device import memory_format
 from degradation.training.distributed import SINGLE, WorkerGroup
@@ -47,6 +48,7 @@ from degradation.training.events import (
     Progress,
     Snapshot,
 )
+from degradation.training.initial_network import build_initial_network
 from degradation.training.optimizer import build_optimizer, train_step
 from degradation.training.schedule import (
     ScheduleState,
@@ -80,11 +82,7 @@ class Trainer:
         self.schedule = effective_schedule(config)
         self.loader = build_loader(dataset, config, device)
         check_batchnorm(config, dataset.side)
-        network = Network(config.model, dataset.channels, dataset.classes)
-        initialise(
-            network, build_generator(config.seed, "initialisation"), config.model.initialisation
-        )
-        self.start_from(network)
+        self.start_from(build_initial_network(config, dataset.channels, dataset.classes))
         self.iteration = 0
         self.batches = self.loader.training_batches(0)
         self.lr = 0.0
@@ -94,7 +92,7 @@ class Trainer:
         self._reset_running()
         self.diverged_at = torch.zeros((), dtype=torch.int64, device=device)
 
-    def start_from(self, network: Network) -> None:
+    def start_from(self, network: nn.Module) -> None:
         """Replace the network with this one and the optimizer with a new one."""
         layout = memory_format(self.config.precision)
         self.network = network.to(self.device).to(memory_format=layout)
@@ -152,7 +150,10 @@ class Trainer:
         self.optimizer.set_learning_rate(self.lr)
 
         # each process trains on its share; afterwards BN's moving averages are merged
-        with self.group.merged_batchnorm(self.network, config.model.bn_parts):
+        with (
+            self._forward_draws(),
+            self.group.merged_batchnorm(self.network, config.model.bn_parts),
+        ):
             loss, wrong = train_step(
                 self.parallel, self.optimizer, images, labels, config.precision
             )
@@ -165,6 +166,17 @@ class Trainer:
         self._add_to_running(loss, wrong)
         self._watch_divergence(loss)
         self._watch_warmup(wrong)
+
+    def _forward_draws(self) -> AbstractContextManager[None]:
+        """Return the context in which this iteration's forward pass draws, if the network draws.
+
+        Each process of a group draws for its own share of the batch.
+        """
+        if not is_random(self.network):
+            return nullcontext()
+        stream = f"training/{self.group.shard.rank}"
+        generator = build_generator(self.config.seed, stream, self.iteration)
+        return seeded_global_draws(generator, self.device)
 
     def _reset_running(self) -> None:
         """Reset the sums from which the running averages over training batches are computed."""
@@ -243,7 +255,7 @@ class Trainer:
     def run_probes(self) -> Iterator[ProbeResult]:
         """Run the configured probes, and yield their results. Training is not affected."""
         for name in self.config.probes.training:
-            if not is_applicable(name, self.config.model.shortcut):
+            if not is_applicable(name, self.config.model):
                 continue
             batch = sample_probe_batch(name, self.loader, self.config.probes)
             with eval_batchnorm(self.network, self.config, self.loader):

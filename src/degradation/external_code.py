@@ -1,0 +1,173 @@
+"""A definition in a file of the user's own: `my_module:MyBlock` or `path/to/file.py:MyBlock`.
+
+A module is looked for in the working directory, then in the folders of `sys.path`, which begin with
+those of PYTHONPATH. Its source is read and parsed first, without running it, so that a sweep is
+checked without importing torch, and executed only where the network is built.
+
+In records a definition is identified by its name and a hash of its file, such as
+`my_module:MyBlock@1f2e3d4c5b6a`. The folder is not part of it, nor are comments and formatting.
+What the file imports from other files is not covered.
+"""
+
+import ast
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from degradation.errors import UserError
+from degradation.source_hash import HASH_DIGITS, hash_source
+
+REFERENCE = re.compile(r"(?P<place>[^:@]*[^:@/\s]):(?P<name>[^\W\d]\w*)")
+IDENTITY = re.compile(rf"[^:@/]+:[^\W\d]\w*@[0-9a-f]{{{HASH_DIGITS}}}")
+DOTTED_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+MODULE_PREFIX = "external_"  # of the names under which files are executed
+
+DefinitionNode = ast.ClassDef | ast.FunctionDef
+
+
+class ExternalCodeError(UserError):
+    """A file or a definition in it cannot be used. The message is the end of a sentence."""
+
+
+@dataclass(frozen=True)
+class ExternalDefinition:
+    """A class or function at the top level of a user's file.
+
+    Attributes:
+        folder: from which the file's own imports are resolved.
+        package: the dotted name of the package that holds the file, or "".
+        node: the definition in the syntax tree.
+        definitions: all definitions at the top level of the file, by name.
+        source_hash: of the whole file.
+    """
+
+    path: Path
+    folder: Path
+    package: str
+    source: str
+    node: DefinitionNode
+    definitions: Mapping[str, DefinitionNode]
+    source_hash: str
+
+    @property
+    def identity(self) -> str:
+        """What records hold: the names of the file and the definition, and the file's hash."""
+        stem = self.path.parent.name if self.path.stem == "__init__" else self.path.stem
+        return f"{stem}:{self.node.name}@{self.source_hash}"
+
+    @property
+    def module(self) -> str:
+        """The name of the module under which the file is executed; other code has another name."""
+        name = f"{MODULE_PREFIX}{self.path.stem}_{self.source_hash}"
+        return f"{self.package}.{name}" if self.package else name
+
+
+def is_reference(name: str) -> bool:
+    """Return whether a name has the form `module:Name` or `path/to/file.py:Name`."""
+    return REFERENCE.fullmatch(name) is not None
+
+
+def is_identity(name: str) -> bool:
+    """Return whether a name is what records hold in place of a reference."""
+    return IDENTITY.fullmatch(name) is not None
+
+
+def is_external_module(name: str) -> bool:
+    """Return whether a module is the file of a reference."""
+    return name.rpartition(".")[2].startswith(MODULE_PREFIX)
+
+
+def find_definition(reference: str) -> ExternalDefinition:
+    """Return the definition that a reference names, from its source. Raises ExternalCodeError."""
+    match = REFERENCE.fullmatch(reference)
+    if match is None:
+        raise ExternalCodeError("it is not of the form module:Name or path/to/file.py:Name")
+    path, folder, package = _find_file(match["place"])
+    try:
+        status = path.stat()
+        source, nodes, source_hash = _read_file(path, status.st_mtime_ns, status.st_size)
+    except OSError as error:
+        raise ExternalCodeError(f"{path} cannot be read ({error.strerror})") from None
+    if match["name"] not in nodes:
+        known = ", ".join(nodes) or "nothing"
+        raise ExternalCodeError(f"{path} defines no {match['name']}, but {known}")
+    node = nodes[match["name"]]
+    return ExternalDefinition(path, folder, package, source, node, nodes, source_hash)
+
+
+def _find_file(place: str) -> tuple[Path, Path, str]:
+    """Return a file, the folder that its imports start from, and the package that holds it."""
+    if "/" in place or place.endswith(".py"):
+        path = Path(place).expanduser().absolute()
+        if not path.is_file():
+            raise ExternalCodeError(f"there is no file {path}")
+        return path, path.parent, ""
+    if not DOTTED_NAME.fullmatch(place):
+        raise ExternalCodeError(f"{place!r} is not the name of a module")
+    package, _, _ = place.rpartition(".")
+    for folder, path in _list_candidates(place):
+        if path.is_file():
+            return path, folder, package
+    file = f"{place.replace('.', '/')}.py"
+    raise ExternalCodeError(f"there is no {file} in the working directory or on PYTHONPATH")
+
+
+def _list_candidates(module: str) -> Iterator[tuple[Path, Path]]:
+    """Yield (folder, file) of each place where a module may be, in the order of the search."""
+    parts = module.split(".")
+    for entry in ("", *sys.path):
+        folder = Path(entry).absolute()
+        base = folder.joinpath(*parts)
+        yield folder, base.with_name(f"{base.name}.py")
+        yield folder, base / "__init__.py"
+
+
+@lru_cache(maxsize=128)
+def _read_file(
+    path: Path, _mtime_ns: int, _size: int
+) -> tuple[str, dict[str, DefinitionNode], str]:
+    """Return a file's source, its definitions by name, and its hash; read again if it changes.
+
+    Raises ExternalCodeError, OSError.
+    """
+    try:
+        source = path.read_text(encoding="utf-8")
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        raise ExternalCodeError(
+            f"{path}:{error.lineno} is not valid Python ({error.msg})"
+        ) from None
+    except ValueError as error:  # not UTF-8, or with null bytes
+        raise ExternalCodeError(f"{path} is not valid Python ({error})") from None
+    nodes = {node.name: node for node in tree.body if isinstance(node, DefinitionNode)}
+    return source, nodes, hash_source(source)
+
+
+def load_definition(definition: ExternalDefinition) -> Any:
+    """Execute the file of a definition, once in a process, and return the class or function.
+
+    Exactly the source that has been hashed is executed, not a cached compilation of it. The file
+    may import others from its folder, which is appended to `sys.path`.
+    """
+    module = sys.modules.get(definition.module)
+    if module is None:
+        if str(definition.folder) not in sys.path:
+            sys.path.append(str(definition.folder))
+        if definition.package:
+            importlib.import_module(definition.package)
+        spec = importlib.util.spec_from_file_location(definition.module, definition.path)
+        assert spec is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[definition.module] = module
+        try:
+            exec(compile(definition.source, str(definition.path), "exec"), vars(module))
+        except BaseException:
+            del sys.modules[definition.module]
+            raise
+    return getattr(module, definition.node.name)
