@@ -1,6 +1,7 @@
 """Networks outside of a run: draw one from a seed, deepen a trained one, and measure its errors."""
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -106,7 +107,7 @@ def measure_errors(
 
     Args:
         network: any module that maps images (N, C, H, W) of the data set to logits (N, classes).
-            It is moved to the device; whether it is in train mode does not change.
+            A copy of it is measured, so it stays where and as it is.
         data: a file of conf/data, such as "digits" or "cifar10".
         device: auto, cpu, cuda or mps; None: the default in conf/.
         overrides: further keys by their dotted names, such as {"data.root": "images"}.
@@ -116,12 +117,11 @@ def measure_errors(
     """
     with user_errors():
         config = compose_run(overrides, data=data, device=device)
-        loader = build_loader(load_dataset(config.data), config, choose_device(config.device))
-    is_training = network.training
+        chosen = choose_device(config.device)
+        loader = build_loader(load_dataset(config.data), config, chosen)
+    measured = deepcopy(network).to(chosen)
+    measured = measured.to(memory_format=memory_format(config.precision))
     with restored_settings():
         make_reproducible(config.threads)
-        layout = memory_format(config.precision)
-        network.to(choose_device(config.device)).to(memory_format=layout)
-        errors = measure(network, loader, 0, config.precision, SINGLE)
-    network.train(is_training)
+        errors = measure(measured, loader, 0, config.precision, SINGLE)
     return dict(errors)

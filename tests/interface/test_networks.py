@@ -1,0 +1,60 @@
+"""Networks of the door: initial, trained, and grown."""
+
+import pytest
+import torch
+
+import degradation
+from degradation.metrics import CLEAN_ERROR, TEST_ERROR
+
+
+def test_initial_network_is_that_of_iteration_0(plain_run):
+    drawn = degradation.network("plain", 8, seed=4, channels=1, width=4)
+    recorded = plain_run.network(0)
+    for name, values in drawn.state_dict().items():
+        assert torch.equal(values, recorded.state_dict()[name]), name
+    assert drawn.training
+    assert not recorded.training
+
+
+def test_network_has_the_published_size():
+    residual = degradation.network("residual", 56)
+    assert sum(parameter.numel() for parameter in residual.parameters()) == 853_018
+
+
+def test_trained_network_has_the_recorded_errors(plain_run):
+    network = plain_run.network()
+    errors = degradation.measure_errors(network, overrides={"optim.batch_size": 32})
+    last = plain_run.curve().iloc[-1]
+    assert errors[CLEAN_ERROR] == last[CLEAN_ERROR]
+    assert errors[TEST_ERROR] == last[TEST_ERROR]
+    assert not network.training
+
+
+def test_grown_network_computes_the_same_function(plain_run):
+    grown = degradation.grow(plain_run, 20)
+    images = torch.linspace(-2, 2, 5 * 64).reshape(5, 1, 8, 8)
+    assert torch.equal(grown(images), plain_run.network()(images))
+    assert len(list(grown.blocks())) == 9
+
+
+@pytest.mark.parametrize(("depth", "line"), [(8, "depth: 8 is"), (9, "model.depth: 9 is")])
+def test_network_cannot_grow_to_this_depth(plain_run, depth, line):
+    with pytest.raises(degradation.UserError, match=f"^{line} not allowed; allowed: "):
+        degradation.grow(plain_run, depth)
+
+
+@pytest.mark.slow
+def test_residual_network_cannot_grow(tiny_keys):
+    run = degradation.train("residual", **tiny_keys)
+    with pytest.raises(degradation.UserError, match=r"^model\.grown_from: 8 is not allowed"):
+        degradation.grow(run, 14)
+
+
+def test_missing_snapshot_is_one_line(plain_run):
+    with pytest.raises(degradation.UserError, match=r"snapshots/00000007\.pt: missing$"):
+        plain_run.network(7)
+
+
+def test_unknown_key_of_a_network_is_one_line():
+    with pytest.raises(degradation.UserError, match=r"^model\.blok: no such key"):
+        degradation.network("plain", 20, blok="basic")
