@@ -29,6 +29,11 @@ def read_recipe(title: str) -> dict[str, str]:
     return recipe
 
 
+def read_examples(page: str) -> dict[str, str]:
+    """Return the code of all examples of a page of docs/ by the name of the user's file."""
+    return dict(BLOCK.findall((PAGE.parent / "docs" / page).read_text(encoding="utf-8")))
+
+
 @contextmanager
 def added_module(path: str, code: str, folder: Path) -> Iterator[ModuleType]:
     """Import code as the package module that its path names, which the package lists meanwhile."""

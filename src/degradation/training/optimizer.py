@@ -18,9 +18,13 @@ def build_optimizer(network: nn.Module, optim: Optim) -> ScheduledOptimizer:
     """
     decayed: list[Tensor] = []
     exempt: list[Tensor] = []
+    listed: set[Tensor] = set()  # two layers may share a parameter
     for module in network.modules():
         has_weight = isinstance(module, nn.Conv2d | nn.Linear)
         for name, parameter in module.named_parameters(recurse=False):
+            if parameter in listed:
+                continue
+            listed.add(parameter)
             is_weight = has_weight and name == "weight"
             is_decayed = is_weight or optim.decay == "all"
             (decayed if is_decayed else exempt).append(parameter)

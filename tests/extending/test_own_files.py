@@ -1,0 +1,303 @@
+"""Blocks and networks in a user's own file, outside the repository: docs/extending.md."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from degradation.config import ConfigError
+from degradation.data.datasets import load_dataset
+from degradation.external_code import ExternalCodeError
+from degradation.models.build import build_network
+from degradation.models.complexity import list_layers, measure_complexity
+from degradation.probes.measure import measure_probe
+from degradation.records.config_validation import check_config
+from degradation.registry import BLOCKS, NETWORKS
+from degradation.run import train
+from degradation.run_id import hashed_family, hashed_values
+from degradation.run_probes import run_landscape, run_probes
+from degradation.sweep.jobs import locate_run
+from degradation.training import serialization
+from degradation.training.events import Metrics, Progress
+from degradation.training.initial_network import build_initial_network
+from degradation.training.trainer import Trainer, fit
+from tests.support.own_code import RANDOM_DEPTH
+from tests.support.recipes import THREE_ITERATIONS, read_examples
+
+SE, NETWORK = "model.block=my_blocks:SEBlock", "model.network=my_network:build_straight"
+STOCHASTIC, GATED = "model.block=depths:StochasticDepth", "model.block=depths:Gated"
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """The working directory, with the files of docs/extending.md and one more."""
+    for name, code in (read_examples("extending.md") | {"depths.py": RANDOM_DEPTH}).items():
+        (tmp_path / name).write_text(code)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return tmp_path
+
+
+# --- identity
+
+
+def test_identity_is_that_of_the_code(folder):
+    identity = BLOCKS.identify("my_blocks:SEBlock")
+    assert identity.startswith("my_blocks:SEBlock@")
+    file = folder / "my_blocks.py"
+    file.write_text(f"# a comment\n{file.read_text()}")
+    assert BLOCKS.identify("my_blocks:SEBlock") == identity
+    file.write_text(file.read_text().replace('"reduction": 4', '"reduction": 2'))
+    assert BLOCKS.identify("my_blocks:SEBlock") != identity
+
+
+def test_moving_the_file_keeps_the_identity(folder):
+    identity = BLOCKS.identify("my_blocks:SEBlock")
+    assert BLOCKS.identify(str(folder / "my_blocks.py") + ":SEBlock") == identity
+    (folder / "lib").mkdir()
+    (folder / "my_blocks.py").rename(folder / "lib/my_blocks.py")
+    assert BLOCKS.identify("lib/my_blocks.py:SEBlock") == identity
+    assert BLOCKS.identify("lib.my_blocks:SEBlock") == identity
+    sys.path.append(str(folder / "lib"))
+    assert BLOCKS.identify("my_blocks:SEBlock") == identity
+
+
+def test_edited_code_is_executed_anew(folder):
+    first = BLOCKS.load("depths:Gated")
+    assert BLOCKS.load("depths:Gated") is first
+    file = folder / "depths.py"
+    file.write_text(file.read_text().replace("torch.rand(())", "torch.ones(())"))
+    second = BLOCKS.load("depths:Gated")
+    assert second is not first
+    assert "gated" not in BLOCKS.names()  # known by reference only
+
+
+def test_run_id_covers_the_file(folder, tiny):
+    run_id = locate_run(tiny(SE)).run_id
+    assert locate_run(tiny("model.block=./my_blocks.py:SEBlock")).run_id == run_id
+    file = folder / "my_blocks.py"
+    file.write_text(file.read_text().replace("max(width", "min(width"))
+    assert locate_run(tiny(SE)).run_id != run_id
+
+
+@pytest.mark.parametrize("override", [SE, NETWORK])
+def test_record_is_valid_where_the_file_is_missing(folder, tiny, override):
+    values = hashed_values(tiny(override), "")
+    for file in folder.glob("*.py"):
+        file.unlink()
+    assert check_config(values) is None
+    assert hashed_family(values["model"]) == "residual"
+    values["model"]["block"] = "my_blocks:SEBlock@not-a-hash"
+    assert check_config(values).startswith("config.model.block: ")
+
+
+# --- mistakes
+
+HEAD = """
+from degradation.models.basic_block import BasicBlock
+from degradation.registry import BLOCKS, NETWORKS
+"""
+MISTAKES = {
+    "syntax": ("class B(:", r"bad\.py:5 is not valid Python"),
+    "null byte": ("\0", "is not valid Python"),
+    "another name": ("class A(BasicBlock): ...", r"defines no B, but A"),
+    "not registered": ("class B(BasicBlock): ...", r"no registrations as a block"),
+    "as a network": (
+        "@NETWORKS.register('b')\nclass B(BasicBlock): ...",
+        r"no registrations as a block",
+    ),
+    "no class": ("@BLOCKS.register('b', layers=2)\ndef B(): ...", "is not a class"),
+    "no base": ("@BLOCKS.register('b', layers=2)\nclass B: ...", "is not a class that derives"),
+    "not literal": (
+        "n = 2\n@BLOCKS.register('b', layers=n)\nclass B(BasicBlock): ...",
+        "all literals",
+    ),
+    "no layers": ("@BLOCKS.register('b')\nclass B(BasicBlock): ...", "lacks layers"),
+    "no number": ("@BLOCKS.register('b', layers=0)\nclass B(BasicBlock): ...", "layers=0"),
+    "unknown fact": (
+        "@BLOCKS.register('b', layers=2, depth=3)\nclass B(BasicBlock): ...",
+        "states depth, which is none of layers",
+    ),
+    "bad option": (
+        "@BLOCKS.register('b', layers=2, options={'a': [1]})\nclass B(BasicBlock): ...",
+        "names with their defaults",
+    ),
+    "bad shortcut option": (
+        "@BLOCKS.register('b', layers=2, shortcut_options=('a',))\nclass B(BasicBlock): ...",
+        "not among its options",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistake_in_the_file_is_named(folder, mistake):
+    code, message = MISTAKES[mistake]
+    (folder / "bad.py").write_text(f"{HEAD}\n{code}\n")
+    with pytest.raises(ExternalCodeError, match=message) as error:
+        BLOCKS.facts("bad:B")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.block=nowhere:B", r"^model\.block: 'nowhere:B' .*no nowhere\.py in the working"),
+        ("model.block=lib/nowhere.py:B", r"^model\.block: .*there is no file .*lib/nowhere\.py"),
+        ("model.network=my_blocks:SEBlock", r"^model\.network: .*no registrations as a network"),
+        (f"{SE}@0123456789ab", r"^model\.block: .*without @ and the hash"),
+    ],
+)
+def test_bad_reference_is_refused(compose_config, override, message):
+    with pytest.raises(ConfigError, match=message) as error:
+        compose_config(override)
+    assert "; allowed: " in str(error.value)
+
+
+def test_factory_that_returns_no_module_is_refused(folder, make_model):
+    code = "@NETWORKS.register('b', depths=(4, 6))\ndef b(model, channels, classes): return 3\n"
+    (folder / "bad.py").write_text(HEAD + code)
+    assert NETWORKS.facts("bad:b") == {"depths": (4, 6)}
+    with pytest.raises(ConfigError, match=r"^model\.network: bad:b returns a int; allowed: "):
+        build_network(make_model(network="bad:b"), 1, 10)
+
+
+def test_depths_of_a_network_are_its_own(folder, compose_config):
+    (folder / "bad.py").write_text(f"{HEAD}@NETWORKS.register('b', depths=(4, 6))\nclass b: ...\n")
+    assert compose_config("model.network=bad:b", "model.depth=4").model.depth == 4
+    with pytest.raises(ConfigError, match=r"^model\.depth: 8 is not allowed; allowed: 4, 6 with"):
+        compose_config("model.network=bad:b", "model.depth=8")
+    assert compose_config(NETWORK, "model.depth=3").model.depth == 3
+
+
+# --- numbers
+
+
+def test_census_counts_gates_and_single_parameters(make_model):
+    basic, gated = (
+        measure_complexity(make_model(depth=8, width=4, block=block), 1, 8, 10)
+        for block in ("basic", "depths:Gated")
+    )
+    assert gated.parameters - basic.parameters == 3  # one per block
+    assert gated.multiply_adds == basic.multiply_adds
+    squeezed = measure_complexity(make_model(depth=8, width=4, block="my_blocks:SEBlock"), 1, 8, 10)
+    gates = sum(2 * w * (w // 4) + w // 4 + w for w in (4, 8, 16))
+    assert squeezed.parameters - basic.parameters == gates
+
+
+def test_shared_layer_counts_its_parameters_once(folder, make_model):
+    code = """
+from torch import nn
+from degradation.registry import NETWORKS
+
+@NETWORKS.register("tied")
+def tied(model, channels, classes):
+    layer = nn.Conv2d(channels, channels, 1, bias=False)
+    return nn.Sequential(layer, layer, nn.Flatten(), nn.Linear(channels * 64, classes))
+"""
+    (folder / "tied.py").write_text(code)
+    layers = list_layers(make_model(network="tied:tied"), 2, 8, 10)
+    assert [layer.parameters for layer in layers] == [4, 0, 1290]
+    assert [layer.multiply_adds for layer in layers] == [256, 256, 1280]
+
+
+def test_construction_follows_from_the_seed_alone(tiny):
+    weights = []
+    for state in (1, 2):
+        torch.manual_seed(state)
+        before = torch.get_rng_state()
+        network = build_initial_network(tiny(GATED), 1, 10)
+        assert torch.equal(torch.get_rng_state(), before)
+        weights.append([block.gate.item() for block in network.blocks()])
+    assert weights[0] == weights[1]
+    assert len(set(weights[0])) == 3
+    other = build_initial_network(tiny(GATED, "seed=1"), 1, 10)
+    assert [block.gate.item() for block in other.blocks()] != weights[0]
+
+
+@pytest.mark.parametrize("order", ["post", "pre"])
+@pytest.mark.parametrize("probe", ["identity", "paths", "gradient_flow", "responses"])
+def test_probes_repeat_a_blocks_draws(make_model, probe, order):
+    """The gradient identity holds although every forward pass drops other blocks."""
+    keys = {"block": "depths:StochasticDepth", "options": {"survival": 0.3}}
+    model = make_model(depth=14, width=4, order=order, **keys)
+    network = build_network(model, 1, 10)
+    batch = torch.rand(8, 1, 8, 8), torch.arange(8)
+    table = measure_probe(probe, network, batch, seed=0, iteration=3)
+    assert table == measure_probe(probe, network, batch, seed=0, iteration=3)
+    if probe == "identity":
+        assert max(table["relative_difference"]) < 1e-12
+        assert 0.0 in table["by_convolutions"]  # of a dropped block
+        assert max(table["by_convolutions"]) > 0
+
+
+def test_own_initialisation_is_kept(folder, tiny):
+    code = (folder / "depths.py").read_text()
+    code = code.replace('"gated", layers=2', '"gated", layers=2, own_initialisation=True')
+    code = code.replace("self.gate =", "nn.init.ones_(self.conv1.weight); self.gate =")
+    (folder / "depths.py").write_text(code)
+    network = build_initial_network(tiny(GATED, "model.shortcut=B"), 1, 10)
+    block = network.layer2[0]
+    assert bool((block.conv1.weight == 1).all())
+    usual = build_initial_network(tiny("model.shortcut=B"), 1, 10)
+    assert torch.equal(network.conv1.weight, usual.conv1.weight)
+
+
+# --- runs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        SE,
+        GATED,
+        f"{STOCHASTIC} model.bn_statistics=exact",
+        f"{STOCHASTIC} model.options.survival=0.8 model=plain",
+        f"{NETWORK} model.bn_statistics=exact",
+        f"{NETWORK} model=plain model.depth=5",
+    ],
+)
+def test_own_code_is_trained_probed_and_resumed(tiny, overrides, caplog):
+    config = tiny(
+        *THREE_ITERATIONS, "schedule.snapshots=[2]", "landscape.square=3", *overrides.split()
+    )
+    assert train(config) == "done"
+    assert run_probes(config) == run_landscape(config) == "explained"
+    assert ("are skipped" in caplog.text) == (NETWORK in overrides)
+    dataset = load_dataset(config.data)
+    whole = list(fit(Trainer(config, dataset, CPU)))
+    for stop_after in (1, 2):
+        first, seen = Trainer(config, dataset, CPU), []
+        torch.manual_seed(stop_after)
+        for event in fit(first):
+            seen.append(event)
+            if event == Progress(stop_after):
+                break
+        second = Trainer(config, dataset, CPU)
+        second.restore(serialization.load(serialization.dump(first.state())))
+        seen += fit(second)
+        rows = [[event.row for event in run if isinstance(event, Metrics)] for run in (whole, seen)]
+        assert rows[0] == rows[1]
+
+
+@pytest.mark.slow
+def test_own_block_is_swept_in_processes_of_the_pool(folder, tiny_overrides):
+    """The file lies beside nothing of the repository: only in the working directory."""
+    script = Path(__file__).parents[2] / "experiments/train.py"
+    command = [sys.executable, str(script), "-m", *tiny_overrides, *THREE_ITERATIONS, SE]
+    command += ["model.options.reduction=2,4", "model=plain,residual", "record_root=runs"]
+    completed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr
+    assert len(list(folder.glob("runs/*/DONE"))) == 4
+
+
+@pytest.mark.slow
+def test_sweep_of_own_code_is_composed_without_torch(folder):
+    code = (
+        "import sys; from degradation.sweep.jobs import expand_runs;"
+        f"assert len(expand_runs(['{SE}', 'seed=0,1'])) == 2; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
