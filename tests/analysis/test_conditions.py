@@ -5,7 +5,7 @@ import pytest
 
 from analysis.claim import Verdict
 from analysis.claims import judge
-from analysis.condition_labels import label_conditions
+from analysis.condition_labels import format_values, label_conditions, name_key
 from analysis.conditions import find_varying_keys, split_by_condition
 from analysis.frame import load
 from degradation.records.schema import State
@@ -380,3 +380,49 @@ def test_null_is_a_value_like_any_other(build_frame):
 def test_labels_name_the_fewest_keys_in_words(values, labels):
     table = pd.DataFrame({f"config.{key}": column for key, column in values.items()})
     assert label_conditions(table) == labels
+
+
+def test_plain_networks_join_every_value_of_an_option_they_lack(joined):
+    """A plain network that has the option is a network of its own."""
+    frame = joined(
+        ("plain", {"plain": {20: [1.0]}}, build_config_columns()),
+        ("half", {"residual": {20: [1.0]}}, build_config_columns(**{"model.options.scale": 0.5})),
+        ("one", {"residual": {20: [1.0]}}, build_config_columns(**{"model.options.scale": 1.0})),
+        ("gated", {"plain": {20: [1.0]}}, build_config_columns(**{"model.options.scale": 1.0})),
+    )
+    assert list_networks(frame) == [
+        ["half:residual-20", "plain:plain-20"],
+        ["gated:plain-20", "one:residual-20", "plain:plain-20"],
+    ]
+    labels = [label for label, _ in split_by_condition(frame)]
+    assert labels == ["scale 0.5", "scale 1"]
+
+
+def test_conditions_are_named_by_the_keys_that_lead(joined):
+    runs = {"plain": {20: [1.0]}}
+    frame = joined(
+        ("sgd", runs, build_config_columns(**{"optim.lr": 0.1, "optim.name": "sgd"})),
+        ("adam", runs, build_config_columns(**{"optim.lr": 0.001, "optim.name": "adam"})),
+    )
+    labels = [label for label, _ in split_by_condition(frame)]
+    assert sorted(labels) == ["optimiser adam", "optimiser sgd"]
+
+
+def test_hash_of_a_users_file_is_shown_for_two_versions_only():
+    texts = format_values(["mine:Block@1f2e3d4c5b6a", "basic"])
+    assert list(texts.values()) == ["mine:Block", "basic"]
+    texts = format_values(["mine:Block@1f2e3d4c5b6a", "mine:Block@aaaaaaaaaaaa"])
+    assert list(texts.values()) == ["mine:Block@1f2e3d4c5b6a", "mine:Block@aaaaaaaaaaaa"]
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("optim.batch_size", "batch size"),
+        ("optim.lr", "learning rate"),
+        ("model.options.shortcut_scale", "shortcut scale"),
+        ("parent.optim.lr", "parent optim lr"),
+    ],
+)
+def test_keys_are_named_in_words(key, words):
+    assert name_key(f"config.{key}") == words

@@ -5,9 +5,10 @@ import re
 import pandas as pd
 import pytest
 
-from analysis.report import build
+from analysis.report import RUNS_CSV_COLUMNS, build
 from analysis.sections import summarise
 from analysis.statistics import student_interval
+from tests.support.frames import join_frames
 
 ERRORS = {
     "plain": {20: [1.5, 1.7, 1.6], 56: [51.0, 53.0, 50.0]},
@@ -102,3 +103,28 @@ def test_summary_of_unfinished_runs_has_no_numbers(build_frame):
     summary = summarise(frame.runs)
     assert summary.loc[0, "missing"] == 1
     assert pd.isna(summary.loc[0, "training_error_mean"])
+
+
+@pytest.mark.slow
+def test_every_key_that_varies_is_a_column(build_frame, tmp_path):
+    """Those that follow from another key too; a network without an option has no value."""
+    frames = [
+        build_frame(ERRORS, **{"config.optim.name": name, "config.optim.lr": lr, "config.seed": 0})
+        for name, lr in (("sgd", 0.1), ("adam", 0.001))
+    ]
+    report = build(join_frames(frames, "01"), tmp_path, "two", "", {"digits": 2.0})
+    runs, summary = (pd.read_csv(tmp_path / name) for name in ("runs.csv", "summary.csv"))
+    assert list(runs)[-2:] == ["optim.name", "optim.lr"]
+    for table in (runs, summary):
+        assert set(zip(table["optim.name"], table["optim.lr"], strict=True)) == {
+            ("sgd", 0.1),
+            ("adam", 0.001),
+        }
+    assert "With the optimiser vary: learning rate" in report.page.read_text()
+    page = report.page.read_text()
+    assert "does the training error of plain networks increase" in page
+    assert "at every value" in page
+
+
+def test_without_a_varying_key_the_tables_have_no_such_column(report):
+    assert list(pd.read_csv(report.folder / "runs.csv")) == RUNS_CSV_COLUMNS
