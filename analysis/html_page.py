@@ -10,10 +10,11 @@ from jinja2 import Environment, PackageLoader, Template
 
 from analysis.claim import Verdict
 from analysis.columns import TRAINING_ERROR_AT_START, UNTRAINED_WITHIN_POINTS
+from analysis.condition_labels import capitalise_first
 from analysis.evidence import describe_end
 from analysis.frame import Frame
 from analysis.mechanisms.base import Check
-from analysis.sections import Section, capitalise_first
+from analysis.sections import Section
 from degradation.metrics import (
     AUGMENTED_ERROR,
     CLEAN_ERROR,

@@ -8,6 +8,7 @@ import pandas as pd
 from analysis.claim import Claim
 from analysis.columns import TRAINING_ERROR
 from analysis.comparisons import compare_conditions
+from analysis.condition_claims import judge_condition, title_condition
 from analysis.condition_labels import NULL
 from analysis.conditions import Condition, list_conditions
 from analysis.figures import plot_condition
@@ -17,13 +18,10 @@ from analysis.key_columns import PREFIX
 from analysis.mechanisms import explain_mechanisms
 from analysis.published_tables import build_cifar10_table, build_imagenet_table
 from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
-from analysis.verdicts import judge_condition
 from degradation.metrics import CLEAN_LOSS, TEST_ERROR
 from degradation.records.metadata import COMPLEXITY_COLUMNS
 from degradation.records.schema import State
 
-# The title of the only condition, if a comparison comes before it.
-DEGRADATION = "Degradation and its fix"
 SUMMARY_METRICS = {
     "training_error": TRAINING_ERROR,
     "test_error": TEST_ERROR,
@@ -69,16 +67,10 @@ def build_sections(frame: Frame, margins: dict[str, float]) -> list[Section]:
     for number, condition in enumerate(conditions, start=1):
         margin = margins[condition.frame.runs["data"].iloc[0]]
         suffix = "" if len(conditions) == 1 else f"-{number}"
-        title = capitalise_first(condition.label)
-        if has_comparison and not title:
-            title = DEGRADATION
+        title = title_condition(condition.label, has_comparison)
         sections.append(_build_condition(title, condition, margin, suffix))
         explanations += _build_explanations(condition.label, condition.frame, margin, suffix)
     return sections + explanations
-
-
-def capitalise_first(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _build_comparisons(frame: Frame, margins: dict[str, float]) -> list[Section]:

@@ -26,7 +26,12 @@ from analysis.factors import Factor, find_factors
 from analysis.figures.layout import describe_seeds
 from analysis.frame import Frame
 
-__all__ = ["Comparison", "compare_conditions", "judge_comparisons"]
+__all__ = [
+    "Comparison",
+    "compare_conditions",
+    "judge_comparisons",
+    "judge_each_comparison",
+]
 
 
 def compare_conditions(frame: Frame, margins: Mapping[str, float]) -> list[Comparison]:
@@ -48,12 +53,24 @@ def judge_comparisons(frame: Frame, margins: Mapping[str, float]) -> list[Claim]
 
     `margins`: see `compare_conditions`.
     """
-    claims: list[Claim] = []
-    for factor, section in _list_factors(frame):
-        claims += judge_factor(factor, section, margins)
+    return [claim for _, claims in judge_each_comparison(frame, margins) for claim in claims]
+
+
+def judge_each_comparison(
+    frame: Frame, margins: Mapping[str, float]
+) -> list[tuple[str, list[Claim]]]:
+    """Return the title and the claims of each comparison, without drawing figures.
+
+    `margins`: see `compare_conditions`.
+    """
+    judged = [
+        (section.title, judge_factor(factor, section, margins))
+        for factor, section in _list_factors(frame)
+    ]
     if not find_varying_keys(frame.runs) and construction.applies_to(frame):
-        claims += construction.judge(frame, _select_margin(frame, margins))
-    return claims
+        claims = construction.judge(frame, _select_margin(frame, margins))
+        judged.append((construction.TITLE, claims))
+    return judged
 
 
 def _list_factors(frame: Frame) -> list[tuple[Factor, FactorSection]]:

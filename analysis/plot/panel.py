@@ -1,12 +1,13 @@
 """The Axes that a figure is drawn into: the caller's, or those of a new figure."""
 
+# This import precedes all others, since figures import matplotlib without the user's settings.
+import analysis.users_matplotlib  # noqa: F401
+
+# isort: split
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Before anything of analysis.figures, which would import it without the user's settings.
 import matplotlib.pyplot as plt
-
-# isort: split
 from matplotlib.axes import Axes
 
 from analysis.figures import style

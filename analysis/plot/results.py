@@ -6,16 +6,25 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
+from analysis.condition_labels import name_key
 from analysis.figures import error_vs_depth
-from analysis.figures.layout import draw_chance, list_depths, list_families, set_percent_axis
+from analysis.figures.error_vs_factor import LOWEST, build_axis
+from analysis.figures.layout import (
+    compute_offset,
+    draw_chance,
+    list_depths,
+    list_families,
+    set_percent_axis,
+)
 from analysis.figures.mean_interval import draw_curves, draw_means, draw_runs
+from analysis.figures.value_axis import ValueAxis
 from analysis.plot.panel import panel
 from analysis.plot.selection import check_columns, line_style
 from analysis.summary import compute_interval
 from analysis.tables import ERROR_KIND, to_frame
 from degradation.metrics import ITERATION, METRICS, PERCENT
 
-GEOMETRIC_RANGE = 10.0  # ratio of largest to smallest value from which the scale is logarithmic
+GROUP_SPACING = 0.06  # between families and depths at one value, as a fraction of the smallest gap
 
 
 def error_against_depth(
@@ -48,7 +57,8 @@ def error_against(
     """Draw an error (percent) against any column, one line per family and depth.
 
     Points are runs, lines join the means, with 95 % Student-t confidence intervals. Numbers have a
-    numeric axis, which is logarithmic if they span a factor of 10; other values are categories.
+    numeric axis, which is logarithmic if that spaces them more evenly; other values are
+    categories, whose means are not joined. Runs without a value are not drawn.
 
     Args:
         runs: rows of `load_runs`.
@@ -59,17 +69,21 @@ def error_against(
         UserError: the table has no rows or lacks a column.
     """
     check_columns(runs, [key, metric])
-    runs = to_frame(runs).runs.assign(**{key: runs[key].to_numpy()})
-    finished = runs[runs["state"].isin([*FINISHED_STATES]) & runs[key].notna()]
+    table = to_frame(runs).runs.assign(**{key: runs[key].to_numpy()})
+    finished = table[table["state"].isin([*FINISHED_STATES]) & table[key].notna()]
+    check_columns(finished, [key])
+    axis = build_axis(finished[key])
     families, depths = list_families(finished), list_depths(finished)
-    positions = _place_values(finished[key])
+    groups = list(finished.groupby(["family", "depth"], sort=True))
     with panel(ax) as axes:
-        for (family, depth), group in finished.groupby(["family", "depth"], sort=False):
+        for index, ((family, depth), group) in enumerate(groups):
             style = {"marker": "o"} | line_style(str(family), int(str(depth)), families, depths)
-            _draw_line(group, key, axes, metric, positions, style)
-        draw_chance(axes, runs["chance"])
-        _set_value_axis(axes, finished[key], key)
-        set_percent_axis(axes, _metric_label(metric, runs), -4)
+            shift = compute_offset(index, len(groups), GROUP_SPACING)
+            _draw_line(group, key, axes, metric, axis, shift, style)
+        draw_chance(axes, table["chance"])
+        axis.apply(axes)
+        axes.set_xlabel(name_key(key))
+        set_percent_axis(axes, _metric_label(metric, runs), LOWEST)
         axes.legend(frameon=False)
         return axes
 
@@ -110,46 +124,23 @@ def _draw_line(
     key: str,
     ax: Axes,
     metric: str,
-    positions: dict[Any, float],
+    axis: ValueAxis,
+    shift: float,
     style: dict[str, Any],
 ) -> None:
-    """Draw the runs of one family and depth, and their means joined by a line."""
+    """Draw the runs of one family and depth, and their means, joined if the values are ordered."""
     x_positions, intervals = [], []
-    for value, position in positions.items():
+    for value in axis.positions:
         same = group[group[key] == value].dropna(subset=metric)
         if same.empty:
             continue
-        draw_runs([position] * len(same), same[metric].tolist(), ax, style["color"])
-        x_positions.append(position)
+        x = axis.shift(value, shift)
+        draw_runs([x] * len(same), same[metric].tolist(), ax, style["color"])
+        x_positions.append(x)
         intervals.append(compute_interval(same, metric))
+    if not axis.is_ordered:
+        style = style | {"linestyle": "none"}
     draw_means(x_positions, intervals, ax, style)
-
-
-def _is_numeric(values: pd.Series) -> bool:
-    """Return whether all values are numbers; truth values are categories."""
-    return all(isinstance(value, int | float) and value is not True for value in values)
-
-
-def _place_values(values: pd.Series) -> dict[Any, float]:
-    """Return the position of each distinct value: a number's own, or that of its category."""
-    distinct = values.drop_duplicates().tolist()
-    if _is_numeric(values):
-        return {value: float(value) for value in sorted(distinct)}
-    return {value: float(place) for place, value in enumerate(sorted(distinct, key=str))}
-
-
-def _set_value_axis(ax: Axes, values: pd.Series, key: str) -> None:
-    """Label the horizontal axis with the values that occur."""
-    positions = _place_values(values)
-    ax.set_xlabel(key)
-    if not positions:
-        return
-    lowest, highest = min(positions.values()), max(positions.values())
-    if _is_numeric(values) and lowest > 0 and highest >= GEOMETRIC_RANGE * lowest:
-        ax.set_xscale("log")
-        ax.minorticks_off()
-    labels = [f"{value:g}" if _is_numeric(values) else str(value) for value in positions]
-    ax.set_xticks(list(positions.values()), labels)
 
 
 def _is_percentage(metric: str) -> bool:

@@ -64,18 +64,25 @@ def test_passed_axes_keep_the_users_style(runs):
 
 
 def test_numbers_have_a_numeric_axis(runs, ax):
-    wide = pd.concat([runs.assign(**{"optim.lr": lr}) for lr in (0.1, 0.01)], ignore_index=True)
-    plot.error_against(wide[wide["family"] == "plain"], "optim.lr", ax)
+    rates = (0.1, 0.01, 1.0)
+    wide = pd.concat([runs.assign(**{"optim.lr": lr}) for lr in rates], ignore_index=True)
+    wide = wide[(wide["family"] == "plain") & (wide["depth"] == 56)]
+    plot.error_against(wide, "optim.lr", ax)
     assert ax.get_xscale() == "log"
-    assert heights(ax, "56 layers") == ([0.01, 0.1], [23.0, 23.0])
-    assert [text.get_text() for text in ax.get_xticklabels()] == ["0.01", "0.1"]
+    assert heights(ax, "plain") == ([0.01, 0.1, 1.0], [23.0] * 3)
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["0.01", "0.1", "1"]
+    assert ax.get_xlabel() == "learning rate"
 
 
 def test_other_values_are_categories(runs, ax):
     plot.error_against(runs[runs["depth"] == 56], "shortcut", ax)
-    assert [text.get_text() for text in ax.get_xticklabels()] == ["A", "none"]
-    assert heights(ax, "plain") == ([1.0], [23.0])
-    assert heights(ax, "residual") == ([0.0], [3.0])
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["none", "A"]
+    for family, place, mean in (("plain", 0, 23.0), ("residual", 1, 3.0)):
+        (x,), (y,) = heights(ax, family)
+        assert x == pytest.approx(place, abs=0.1)
+        assert y == mean
+    lines = [line for line in ax.get_lines() if line.get_label() in ("plain", "residual")]
+    assert {line.get_linestyle() for line in lines} == {"None"}
 
 
 def test_lines_of_families_and_depths_differ(runs, ax):
@@ -117,6 +124,8 @@ def test_bad_table_is_one_line_and_leaves_no_figure(runs):
         plot.error_against(runs, "optim.nosuch")
     with pytest.raises(UserError, match=r"^the table has no rows; allowed: at least one$"):
         plot.error_against_depth(runs[runs["depth"] > 100])
-    with pytest.raises(TypeError):  # a bug of the caller's, while the figure exists
-        plot.error_against(runs.assign(depth=[None] * len(runs)), "seed")
+    with pytest.raises(UserError, match=r"^the table has no rows"):
+        plot.error_against(runs.assign(state="partial"), "seed")
+    with pytest.raises(ValueError, match="format code"):  # drawing fails, while the figure exists
+        plot.error_against_iteration(runs.assign(chance="x"), metric="test/error")
     assert plt.get_fignums() == before

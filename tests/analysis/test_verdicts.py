@@ -1,11 +1,10 @@
 """Verdicts on a table of runs equal those of the report, whatever selection is judged."""
 
-import pandas as pd
 import pytest
 
 from analysis.key_columns import drop_prefix
 from analysis.query import load_where
-from analysis.report import build
+from analysis.sections import build_sections
 from analysis.tables import load_runs
 from analysis.verdicts import verdicts
 from degradation.config import default_margin
@@ -33,33 +32,33 @@ def write_families(root, width):
 
 @pytest.mark.slow
 def test_verdicts_after_filtering_equal_the_report_s(tmp_path):
-    write_families(tmp_path, 4)
-    write_families(tmp_path, 8)
+    for width in (4, 8, 16):
+        write_families(tmp_path, width)
     runs = load_runs(tmp_path)
-    selected = runs[(runs["model.width"] == 8) & (runs["seed"] > 0)]
-    table = verdicts(selected)
+    table = verdicts(runs[(runs["model.width"] < 16) & (runs["seed"] > 0)])
 
-    frame = load_where(tmp_path, "`model.width` == 8 and seed > 0")
-    report = build(frame, tmp_path / "report", "r", "", {"digits": default_margin("digits")})
-    claims = [claim for section in report.sections for claim in section.claims]
-    assert len(claims) == 3
+    frame = load_where(tmp_path, "`model.width` < 16 and seed > 0")
+    sections = build_sections(frame, {"digits": default_margin("digits")})
+    claims = [claim for section in sections for claim in section.claims]
+    titles = [section.title for section in sections for _ in section.claims]
+    assert table["section"].tolist() == titles
+    assert set(titles) == {"Width", "Width 4", "Width 8"}
     assert table["claim"].tolist() == [claim.name for claim in claims]
-    assert table["verdict"].tolist() == ["reproduced"] * 3
+    assert table["verdict"].tolist() == [claim.outcome for claim in claims]
     assert table["decisive_line"].tolist() == [claim.decisive_line for claim in claims]
     assert table["evidence"].tolist() == [claim.evidence for claim in claims]
     assert table["notes"].tolist() == [claim.notes for claim in claims]
 
 
-def test_each_condition_is_judged_by_itself(build_frame):
-    degrading = build_frame(
-        {"plain": {20: [5.0, 5.1], 32: [15.0, 15.2]}}, **{"config.model.width": 4}
-    )
-    level = build_frame({"plain": {20: [5.0, 5.1], 32: [5.1, 5.0]}}, **{"config.model.width": 8})
-
-    runs = drop_prefix(pd.concat([degrading.runs, level.runs]))
-    table = verdicts(runs)
-    degradation = table[table["claim"] == "degradation"].set_index("condition")["verdict"]
-    assert degradation.to_dict() == {"width 4": "reproduced", "width 8": "contradicted"}
+def test_single_condition_has_no_section(build_frame):
+    frame = build_frame({"plain": {20: [5.0, 5.1], 32: [15.0, 15.2]}})
+    table = verdicts(drop_prefix(frame.runs))
+    assert set(table["section"]) == {""}
+    assert table.set_index("claim")["verdict"].to_dict() == {
+        "degradation": "reproduced",
+        "no degradation": "not tested",
+        "the fix": "not tested",
+    }
 
 
 @pytest.mark.parametrize(("margin", "verdict"), [(9.0, "reproduced"), (11.0, "contradicted")])

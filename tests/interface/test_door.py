@@ -24,7 +24,7 @@ def test_import_of_the_door_is_light():
 def test_tables_need_neither_torch_nor_matplotlib():
     program = f"""
 import sys, degradation
-degradation.load_runs, degradation.load_curves, degradation.load_probes, degradation.verdicts
+degradation.load_runs, degradation.load_curves, degradation.load_probes
 print(*sorted({{*{HEAVY}}} & {{*sys.modules}}))
 """
     assert run_python(program).split() == ["analysis", "hydra", "numpy", "pandas"]
