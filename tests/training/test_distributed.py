@@ -64,14 +64,17 @@ def losses_in_float64(config, group):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shortcut", ["none", "A"])
-def test_two_processes_equal_one_with_two_bn_parts(tiny, tiny_overrides, tmp_path, shortcut):
-    overrides = [
-        "model.bn_parts=2",
-        "schedule.iterations=50",
-        f"model.shortcut={shortcut}",
-        "optim.lr=0.1",
-    ]
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ["model.shortcut=none", "optim.lr=0.1"],
+        ["model.shortcut=A", "optim.lr=0.1"],
+        ["optim=adam", "optim.lr=0.01"],
+    ],
+    ids=str,
+)
+def test_two_processes_equal_one_with_two_bn_parts(tiny, tiny_overrides, tmp_path, keys):
+    overrides = ["model.bn_parts=2", "schedule.iterations=50", *keys]
     expected = losses_in_float64(tiny(*overrides), SINGLE)
     status, output = torchrun(__file__, "losses", tmp_path, *tiny_overrides, *overrides)
     assert status == 0, output
