@@ -41,6 +41,7 @@ SCRIPTS = sorted(path.name for path in (ROOT / "experiments").glob("*.py"))
 PROGRAM = re.compile(r"(?:\S*/)?(?:python3?|torchrun|make)")
 PATH = re.compile(r"(?:conf|src|analysis|experiments|tests|docs|ledger|\.ci)/[\w./*-]*")
 FILE = re.compile(r"[\w-]+\.(?:py|md|yaml|toml|txt|cff)")
+OPTION = re.compile(r'options=\{"(\w+)"')  # the first one of a registration
 KEY = re.compile(r"([a-z_]+(?:\.[a-z_]+)+|[a-z_]+(?==))(?:=\S*)?")
 # CONSTANT, Class.method or a_name
 IDENTIFIER = re.compile(r"[A-Z]\w*[A-Z]|[A-Z]\w+\.[a-z_]+|[a-z]+_[a-z_]+")
@@ -230,6 +231,7 @@ def test_command_has_a_help(script):
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_keys_in_code_exist(document):
     groups = {path.name for path in CONF.iterdir() if path.is_dir()}
+    known = read_keys(Config).keys() | groups | list_block_options(document)
     for span in list_code_spans(document):
         match = KEY.fullmatch(span)
         if not match or FILE.fullmatch(span) or span.endswith(".jsonl"):
@@ -239,15 +241,15 @@ def test_keys_in_code_exist(document):
         if key.startswith("hydra.launcher."):
             assert key in list_launcher_keys(), f"{document}: {key} is no key of a launcher"
         elif first in groups - {"hydra"} or "=" in span:
-            known = read_keys(Config).keys() | groups | list_block_options()
             assert key in known, f"{document}: {key} is no key of conf/"
 
 
-@cache
-def list_block_options() -> frozenset[str]:
-    """Return the keys of all blocks' options."""
-    options = [BLOCKS.facts(name).get("options", {}) for name in BLOCKS.names()]
-    return frozenset(f"model.options.{name}" for block in options for name in block)
+def list_block_options(document: str) -> frozenset[str]:
+    """Return the keys of the options of all blocks, and of those in a document's examples."""
+    names = [*OPTION.findall((ROOT / document).read_text(encoding="utf-8"))]
+    for block in BLOCKS.names():
+        names += BLOCKS.facts(block).get("options", {})
+    return frozenset(f"model.options.{name}" for name in names)
 
 
 @cache

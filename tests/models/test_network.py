@@ -9,7 +9,8 @@ from degradation.data.random_streams import build_generator
 from degradation.models.basic_block import BasicBlock
 from degradation.models.blocks import Block
 from degradation.models.bottleneck import Bottleneck
-from degradation.models.network import Network, initialise
+from degradation.models.initialisation import initialise
+from degradation.models.network import Network
 from degradation.models.shortcuts import ZeroPadding, build_shortcut
 
 

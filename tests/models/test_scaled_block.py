@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from degradation.data.random_streams import build_generator
-from degradation.models.network import Network, initialise
+from degradation.models.initialisation import initialise
+from degradation.models.network import Network
 
 
 @pytest.fixture

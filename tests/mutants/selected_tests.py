@@ -13,6 +13,7 @@ IMAGENET = "tests/data/test_imagenet.py"
 AMBIGUITIES = "tests/config/test_ambiguities.py"
 IMAGENET_RUN = "tests/test_run_imagenet.py"
 BATCHNORM = "tests/models/test_batchnorm.py"
+OWN_FILES = "tests/extending/test_own_files.py"
 LOADERS = "tests/data/test_loaders.py tests/data/test_evaluation_offsets.py"
 CLAIMS = "tests/analysis/test_claim*.py tests/analysis/comparisons"
 
@@ -26,6 +27,11 @@ TESTS: dict[str, str] = {
         "tests/models/test_construction*.py tests/test_run_constructed.py"
     ),
     "src/degradation/models/network.py": "tests/models tests/probes",
+    "src/degradation/models/initialisation.py": "tests/models tests/training/test_random_streams.py",
+    "src/degradation/models/scaled_block.py": "tests/models/test_scaled_block.py",
+    "src/degradation/models/build.py": OWN_FILES,
+    "src/degradation/models/random_draws.py": OWN_FILES,
+    "src/degradation/training/initial_network.py": OWN_FILES,
     "src/degradation/models/batchnorm.py": f"{BATCHNORM} tests/probes {AMBIGUITIES}",
     "src/degradation/models/shortcuts.py": "tests/models tests/probes",
     "src/degradation/data/arrays.py": "tests/data/test_arrays.py",

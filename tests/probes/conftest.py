@@ -6,7 +6,8 @@ from torch import nn
 
 from degradation.data.random_streams import build_generator
 from degradation.models.basic_block import BasicBlock
-from degradation.models.network import Network, initialise
+from degradation.models.initialisation import initialise
+from degradation.models.network import Network
 
 
 class LinearNetwork(Network):

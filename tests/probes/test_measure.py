@@ -6,7 +6,8 @@ import torch
 from degradation.data.datasets import Dataset, Split
 from degradation.data.loaders import ResidentLoader
 from degradation.data.random_streams import build_generator
-from degradation.models.network import Network, initialise
+from degradation.models.initialisation import initialise
+from degradation.models.network import Network
 from degradation.probes.measure import measure_probe, sample_probe_batch
 from degradation.registry import PROBES
 

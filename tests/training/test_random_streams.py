@@ -6,13 +6,15 @@ import torch
 from degradation import run_probes as run_probes_module
 from degradation.data import loaders, random_streams
 from degradation.data.datasets import load_dataset
-from degradation.models.network import Network, initialise
+from degradation.models.initialisation import initialise
+from degradation.models.network import Network
 from degradation.probes.measure import measure_probe, sample_probe_batch
 from degradation.records.schema import PROBES_FILE, State
 from degradation.registry import PROBES as PROBES_REGISTRY
 from degradation.run import train
 from degradation.run_probes import run_landscape, run_probes
 from degradation.sweep.jobs import locate_run
+from degradation.training import initial_network
 from degradation.training import trainer as trainer_module
 from degradation.training.device import memory_format
 from degradation.training.events import ProbeResult
@@ -46,7 +48,7 @@ def fix_other_streams(patched, name):
         return streams_generator(seed if stream == name else 0, stream, index)
 
     streams_generator = random_streams.build_generator
-    for module in (random_streams, loaders, trainer_module):
+    for module in (random_streams, loaders, initial_network, trainer_module):
         patched.setattr(module, "build_generator", build_generator)
 
 

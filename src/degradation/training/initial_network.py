@@ -5,7 +5,7 @@ from torch import nn
 from degradation.config import Config
 from degradation.data.random_streams import build_generator
 from degradation.models.build import build_network
-from degradation.models.network import initialise
+from degradation.models.initialisation import initialise
 from degradation.models.random_draws import seeded_global_draws
 
 
