@@ -27,7 +27,7 @@ TESTS: dict[str, str] = {
         "tests/models/test_construction*.py tests/test_run_constructed.py"
     ),
     "src/degradation/models/network.py": "tests/models tests/probes",
-    "src/degradation/models/initialisation.py": "tests/models tests/training/test_random_streams.py",
+    "src/degradation/models/initialisation.py": TRAINING,
     "src/degradation/models/scaled_block.py": "tests/models/test_scaled_block.py",
     "src/degradation/models/build.py": OWN_FILES,
     "src/degradation/models/random_draws.py": OWN_FILES,
