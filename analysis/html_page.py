@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, Template
 
-from analysis.claim import Verdict
+from analysis.claim import Finding, Verdict
 from analysis.columns import TRAINING_ERROR_AT_START, UNTRAINED_WITHIN_POINTS
 from analysis.condition_labels import capitalise_first
 from analysis.evidence import describe_end
@@ -43,6 +43,15 @@ VERDICTS = {
     Verdict.NOT_TESTED: "runs, depths or seeds that the claim needs are missing",
 }
 
+# What the answers to a question about a swept key mean.
+ANSWERS = {
+    "at every value, at no value": "a 95 % confidence bound lies on that side of the margin at each"
+    " value of the key",
+    "not at every value": "a bound lies below the margin at some value",
+    "differs": "a bound shows a difference between two values that exceeds the margin",
+    "alike": "bounds show that no two values differ by the margin",
+}
+
 
 def render_page(
     folder: Path,
@@ -69,6 +78,7 @@ def render_page(
         name=name,
         command=command,
         verdicts=VERDICTS,
+        answers=ANSWERS if _has_findings(sections) else {},
         error_kind=frame.error_kind,
         sections=[_describe_section(section, folder) for section in sections],
         conditions=sum(section.summary is not None for section in sections),
@@ -87,6 +97,11 @@ def render_page(
         code_notes=code_notes,
         outdated=str(CodeState.OUTDATED),
     )
+
+
+def _has_findings(sections: Sequence[Section]) -> bool:
+    """Return whether a section answers a question that no paper has claimed."""
+    return any(isinstance(claim, Finding) for section in sections for claim in section.claims)
 
 
 def _load_template() -> Template:

@@ -60,6 +60,12 @@ def test_contrast_of_four_means_matches_the_formula():
     assert contrast.degrees_of_freedom == pytest.approx(freedom)
 
 
+def test_contrast_is_as_wide_as_documented():
+    """docs/verdicts.md: four groups of three runs with a standard deviation of 1."""
+    contrast = contrast_of_means([[-1.0, 0.0, 1.0]] * 4, [1, -1, -1, 1])
+    assert contrast.upper == pytest.approx(2.147, abs=1e-3)
+
+
 def test_contrast_of_two_means_matches_scipy():
     contrast = contrast_of_means([A, B], [1, -1])
     expected = stats.ttest_ind(A, B, equal_var=False)

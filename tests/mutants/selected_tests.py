@@ -71,5 +71,9 @@ TESTS: dict[str, str] = {
     "analysis/trend.py": f"tests/analysis/test_trend.py {CLAIMS}",
     "analysis/claims.py": CLAIMS,
     "analysis/claim.py": CLAIMS,
+    "analysis/comparisons/degradation_by_value.py": "tests/analysis/comparisons/test_swept_key.py",
+    "analysis/comparisons/size_by_value.py": "tests/analysis/comparisons/test_swept_key.py",
+    "analysis/factors.py": "tests/analysis/test_factors.py",
+    "analysis/leading_keys.py": "tests/analysis/test_leading_keys.py tests/analysis/test_factors.py",
     "analysis/requirements.py": f"tests/analysis/test_requirements.py {CLAIMS}",
 }
