@@ -41,7 +41,7 @@ def _plot_values(factor: Factor, section: FactorSection, has_own: bool) -> Figur
     panel_counts = [len(list_depths(stratum.frame.runs)) for stratum in factor.strata]
     strata = _select_drawn(factor, panel_counts)
     frames = {stratum.label: stratum.frame for stratum in strata}
-    figure = error_vs_factor.plot_strata(frames, factor.key, section.axis)
+    figure = error_vs_factor.plot(frames, factor.key, section.axis)
     stem = f"{section.name}-lines" if has_own else section.name
     return {stem: (figure, section.caption + _count_rest(factor, strata))}
 

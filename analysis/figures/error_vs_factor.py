@@ -88,18 +88,13 @@ def _draw_without_value(runs: pd.DataFrame, family: str, ax: Axes) -> None:
     )
 
 
-def plot(frame: Frame, key: str, label: str) -> Figure:
-    """Return the figure of one stratum: one panel per depth, all on a shared scale.
+def plot(strata: Mapping[str, Frame], key: str, label: str) -> Figure:
+    """Return the figure: a panel per stratum and depth, all on a shared scale.
 
-    `key`: see `draw`. `label`: the label of the horizontal axis, with the unit.
-    """
-    return plot_strata({"": frame}, key, label)
-
-
-def plot_strata(strata: Mapping[str, Frame], key: str, label: str) -> Figure:
-    """Return the figure of several strata: a panel per stratum and depth, on a shared scale.
-
-    `strata`: the runs of each stratum, by its label. `key` and `label`: see `plot`.
+    Args:
+        strata: the runs of each stratum, by its label; the only one may have an empty label.
+        key: the column of `Frame.runs` that is the factor.
+        label: the label of the horizontal axis, with the unit.
     """
     figure, groups = make_panels([len(list_depths(frame.runs)) for frame in strata.values()])
     for (stratum, frame), panels in zip(strata.items(), groups, strict=True):

@@ -60,16 +60,21 @@ def widths(build_frame):
 
 
 def test_error_is_drawn_against_the_numbers(widths):
-    shallow, deep = error_vs_factor.plot(widths, WIDTH, "width").axes
+    shallow, deep = error_vs_factor.plot({"": widths}, WIDTH, "width").axes
     assert (shallow.get_title(), deep.get_title()) == ("20 layers", "56 layers")
     (line,) = [line for line in deep.lines if line.get_label() == "plain"]
     assert line.get_ydata() == pytest.approx([51.333333] * 3)
     assert line.get_xdata() == pytest.approx([width * 2**-0.08 for width in (8, 16, 32)])
 
 
+def test_title_of_a_panel_names_the_stratum(widths):
+    figure = error_vs_factor.plot({"lr 1": widths, "lr 2": widths}, WIDTH, "width")
+    assert [ax.get_title() for ax in figure.axes][::3] == ["20 layers, lr 1", "56 layers, lr 2"]
+
+
 def test_categories_are_not_joined(build_frame):
     errors = [({"plain": PLAIN}, {WIDTH: width}) for width in ("b", "a")]
-    (ax, _) = error_vs_factor.plot(join_conditions(build_frame, errors), WIDTH, "").axes
+    (ax, _) = error_vs_factor.plot({"": join_conditions(build_frame, errors)}, WIDTH, "").axes
     (line,) = [line for line in ax.lines if line.get_label() == "plain"]
     assert line.get_linestyle() == "None"
     assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "b"]
@@ -78,7 +83,7 @@ def test_categories_are_not_joined(build_frame):
 def test_networks_without_the_option_are_a_horizontal_line(build_frame):
     errors = [({"plain": PLAIN}, {SCALE: None})]
     errors += [({"residual": LOW}, {SCALE: scale}) for scale in (0.5, 1.0)]
-    _, deep = error_vs_factor.plot(join_conditions(build_frame, errors), SCALE, "").axes
+    _, deep = error_vs_factor.plot({"": join_conditions(build_frame, errors)}, SCALE, "").axes
     lines = heights_by_label(deep)
     assert lines["plain, which has no such option"] == pytest.approx([51.333333] * 2)
     assert "plain" not in lines

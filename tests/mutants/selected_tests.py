@@ -74,6 +74,6 @@ TESTS: dict[str, str] = {
     "analysis/comparisons/degradation_by_value.py": "tests/analysis/comparisons/test_swept_key.py",
     "analysis/comparisons/size_by_value.py": "tests/analysis/comparisons/test_swept_key.py",
     "analysis/factors.py": "tests/analysis/test_factors.py",
-    "analysis/leading_keys.py": "tests/analysis/test_leading_keys.py tests/analysis/test_factors.py",
+    "analysis/leading_keys.py": "tests/analysis/test_leading_keys.py",
     "analysis/requirements.py": f"tests/analysis/test_requirements.py {CLAIMS}",
 }
