@@ -1,5 +1,6 @@
 """The comparison of the values of one factor, whatever its key is."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,15 +17,28 @@ from analysis.condition_labels import format_values, name_key
 from analysis.factors import Factor, Stratum
 from analysis.key_columns import PREFIX
 
+SAFE_NAME = re.compile(r"(data|model|optim|schedule|precision|parent)([._][a-z0-9]+)+")
+MAX_STEM = 60  # characters
 MAX_FOLLOWER_VALUES = 6  # values of a key that the introduction lists
 
 
 def build_section(key: str) -> FactorSection:
     """Return how the comparison of a key is presented of which no paper claims anything."""
     words = name_key(key)
-    stem = re.sub(r"[^a-z0-9]+", "-", key.removeprefix(PREFIX).lower()).strip("-")
     caption = f"Training error of the last iteration by {words}. {CAPTION_SUFFIX}"
-    return FactorSection(words[:1].upper() + words[1:], stem, words, caption)
+    return FactorSection(words[:1].upper() + words[1:], _file_stem(key), words, caption)
+
+
+def _file_stem(key: str) -> str:
+    """Return the stem of a key's files, such as `model-width`.
+
+    The name of any other key than those of the schema's sections may be long, lack letters or be
+    that of another file, so that a checksum takes its place.
+    """
+    name = key.removeprefix(PREFIX)
+    if len(name) <= MAX_STEM and SAFE_NAME.fullmatch(name):
+        return re.sub("[._]", "-", name)
+    return f"key-{hashlib.sha256(name.encode(errors='backslashreplace')).hexdigest()[:8]}"
 
 
 def compare_values(

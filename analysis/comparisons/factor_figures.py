@@ -1,6 +1,6 @@
 """The figures of a factor: error against its values, error against depth, and a section's own."""
 
-from collections.abc import Sequence
+from itertools import islice
 
 from analysis.comparisons.base import CAPTION_SUFFIX, FactorSection
 from analysis.condition_labels import name_key
@@ -10,7 +10,7 @@ from analysis.figures.layout import list_depths
 from analysis.figures.matplotlib_import import Figure
 from analysis.frame import Frame
 
-MAX_PANELS = 48  # panels of a figure; further strata are in the claims and the table only
+MAX_PANELS = 48  # panels of a figure
 
 Figures = dict[str, tuple[Figure, str]]  # file stem: (figure, caption)
 
@@ -38,24 +38,37 @@ def _plot_own(factor: Factor, section: FactorSection) -> Figures:
 
 def _plot_values(factor: Factor, section: FactorSection, has_own: bool) -> Figures:
     """Return the figure of the error against the factor: a panel per stratum and depth."""
-    panel_counts = [len(list_depths(stratum.frame.runs)) for stratum in factor.strata]
-    strata = _select_drawn(factor, panel_counts)
-    frames = {stratum.label: stratum.frame for stratum in strata}
+    frames: dict[str, Frame] = {}
+    panels = undrawn = 0
+    for stratum in factor.strata:
+        depths = len(list_depths(stratum.frame.runs))
+        if frames and panels + depths > MAX_PANELS:
+            undrawn += depths
+        else:
+            frames[stratum.label] = stratum.frame
+            panels += depths
     figure = error_vs_factor.plot(frames, factor.key, section.axis)
     stem = f"{section.name}-lines" if has_own else section.name
-    return {stem: (figure, section.caption + _count_rest(factor, strata))}
+    return {stem: (figure, section.caption + _note_undrawn(undrawn))}
 
 
 def _plot_depths(factor: Factor, section: FactorSection) -> Figures:
     """Return the figure of the error against depth: a panel per stratum and value."""
-    panel_counts = [len(stratum.conditions) for stratum in factor.strata]
-    strata = _select_drawn(factor, panel_counts)
-    figure = depth_by_value.plot([_title_panels(stratum) for stratum in strata])
+    groups = []
+    panels = undrawn = 0
+    for stratum in factor.strata:
+        titled = _title_panels(stratum)
+        drawn = dict(islice(titled.items(), MAX_PANELS - panels))
+        panels += len(drawn)
+        undrawn += len(titled) - len(drawn)
+        if drawn:
+            groups.append(drawn)
+    figure = depth_by_value.plot(groups)
     caption = (
         f"Training error of the last iteration against depth, by {name_key(factor.key)}."
         f" {CAPTION_SUFFIX} Crosses are diverged runs, which count as chance error."
     )
-    return {f"{section.name}-against-depth": (figure, caption + _count_rest(factor, strata))}
+    return {f"{section.name}-against-depth": (figure, caption + _note_undrawn(undrawn))}
 
 
 def _title_panels(stratum: Stratum) -> dict[str, Frame]:
@@ -67,21 +80,6 @@ def _title_panels(stratum: Stratum) -> dict[str, Frame]:
     return frames
 
 
-def _select_drawn(factor: Factor, panel_counts: Sequence[int]) -> list[Stratum]:
-    """Return the strata that a figure has room for: the first ones, and at least one."""
-    strata: list[Stratum] = []
-    panels = 0
-    for stratum, count in zip(factor.strata, panel_counts, strict=True):
-        panels += count
-        if strata and panels > MAX_PANELS:
-            break
-        strata.append(stratum)
-    return strata
-
-
-def _count_rest(factor: Factor, drawn: Sequence[Stratum]) -> str:
-    """Return a sentence for the caption if some strata are not drawn."""
-    rest = len(factor.strata) - len(drawn)
-    if rest == 0:
-        return ""
-    return f" Not drawn: {rest} further combinations of the other keys, which the table has."
+def _note_undrawn(panels: int) -> str:
+    """Return a sentence for the caption if some panels are not drawn."""
+    return f" {panels} further panels are not drawn; the table has their numbers." if panels else ""

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from analysis.columns import TRAINING_ERROR
 from analysis.figures import error_vs_depth
-from analysis.figures.layout import add_joint_legend, label_first_column, make_panels
+from analysis.figures.layout import add_joint_legend, label_first_column, make_panels, show_text
 from analysis.frame import Frame
 
 
@@ -19,7 +19,7 @@ def plot(groups: Sequence[Mapping[str, Frame]]) -> Figure:
     for frames, panels in zip(groups, axes, strict=True):
         for (title, frame), ax in zip(frames.items(), panels, strict=True):
             error_vs_depth.draw(frame, ax, TRAINING_ERROR)
-            ax.set_title(title)
+            ax.set_title(show_text(title))
             label_first_column(
                 [ax], f"training error ({frame.error_kind}, %)", error_vs_depth.LOWEST
             )

@@ -17,6 +17,7 @@ from analysis.figures.layout import (
     list_depths,
     list_families,
     make_panels,
+    show_text,
 )
 from analysis.figures.mean_interval import draw_means, draw_runs, print_mean
 from analysis.figures.style import FAMILY_STYLES
@@ -100,8 +101,8 @@ def plot(strata: Mapping[str, Frame], key: str, label: str) -> Figure:
     for (stratum, frame), panels in zip(strata.items(), groups, strict=True):
         for ax, depth in zip(panels, list_depths(frame.runs), strict=True):
             draw(frame, ax, key, depth)
-            ax.set_xlabel(label)
-            ax.set_title(", ".join(filter(None, (f"{depth} layers", stratum))))
+            ax.set_xlabel(show_text(label))
+            ax.set_title(show_text(", ".join(filter(None, (f"{depth} layers", stratum)))))
         label_first_column(panels, f"training error ({frame.error_kind}, %)", LOWEST)
     add_joint_legend(figure)
     return figure

@@ -18,6 +18,7 @@ MAX_PERCENT = 105.0  # upper end of an error axis, with room for marks at 100 %
 # Panels of a figure with several rows, in inches.
 PANEL_WIDTH, PANEL_HEIGHT, MIN_WIDTH, LEGEND_HEIGHT = 4.4, 3.8, 7.0, 0.8
 MAX_COLUMNS = 3
+MAX_TEXT = 48  # characters of a label that is not the project's own
 
 
 def list_families(table: pd.DataFrame) -> list[str]:
@@ -110,6 +111,13 @@ def label_first_column(panels: Sequence[Axes], label: str, lowest: float) -> Non
         position = ax.get_subplotspec()
         if position is not None and position.is_first_col():
             set_percent_axis(ax, label, lowest)
+
+
+def show_text(text: str) -> str:
+    """Return text from a configuration as a figure may show it: literally, and not too long."""
+    shortened = text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 3]}..."
+    encodable = shortened.encode(errors="backslashreplace").decode()
+    return encodable.replace("$", r"\$")  # which would begin a formula
 
 
 def draw_chance(ax: Axes, chances: pd.Series) -> Axes:

@@ -10,6 +10,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
+from analysis.figures.layout import show_text
+
 LINEAR, LOG, CATEGORIES = "linear", "log", "categories"
 MAX_LABEL_CHARACTERS = 36  # longer tick labels, all together, are drawn at an angle
 # Free space beyond the outermost values: half of the smallest gap, or this fraction of the range
@@ -73,7 +75,7 @@ def choose_axis(values: Sequence[Any], texts: Mapping[Any, str]) -> ValueAxis:
     values, and if that spaces them more evenly.
     """
     is_numeric = all(isinstance(v, Real) and not isinstance(v, bool) for v in values)
-    texts = {value: texts[value] for value in values}
+    texts = {value: show_text(texts[value]) for value in values}
     if not is_numeric:
         positions = {value: float(index) for index, value in enumerate(values)}
         return ValueAxis(CATEGORIES, positions, 1.0, texts)

@@ -3,6 +3,8 @@
 import pytest
 from matplotlib.figure import Figure
 
+from analysis.comparisons import factor_figures
+from analysis.comparisons.factor_comparison import build_section
 from analysis.condition_labels import format_values
 from analysis.factors import find_factors
 from analysis.figures import depth_by_value, error_vs_factor
@@ -104,3 +106,41 @@ def test_panels_wrap_and_groups_begin_a_row():
     assert places == [[0, 1, 2, 0, 1], [0, 1]]
     assert rows == [[0, 0, 0, 1, 1], [2, 2]]
     assert len(figure.axes) == 7
+
+
+@pytest.mark.parametrize("value", ["$\\frac{", "x" * 5000, "\udcff", "$$"])
+def test_planted_values_can_be_drawn(build_frame, value, tmp_path):
+    """The values of a record's configuration could be read as TeX."""
+    errors = [({"plain": {20: [1.0, 2.0]}}, {WIDTH: width}) for width in ("a", value)]
+    frame = join_conditions(build_frame, errors)
+    figure = error_vs_factor.plot({value: frame}, WIDTH, value)
+    figure.savefig(tmp_path / "figure.png", dpi=20)
+    assert figure.get_size_inches().max() < 10
+    assert "frac{" not in value or figure.axes[0].get_title() == r"20 layers, \$\frac{"
+
+
+def test_figure_of_many_values_has_a_limit(build_frame):
+    errors = [({"plain": {20: [1.0]}}, {WIDTH: width}) for width in range(4)]
+    (factor,) = find_factors(join_conditions(build_frame, errors))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(factor_figures, "MAX_PANELS", 3)
+        figures = factor_figures.plot_factor(factor, build_section(WIDTH))
+    figure, caption = figures["model-width-against-depth"]
+    assert len(figure.axes) == 3
+    assert caption.endswith("1 further panels are not drawn; the table has their numbers.")
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("model.options.shortcut_scale", "model-options-shortcut-scale"),
+        ("runs", "key-"),
+        ("model.../../x", "key-"),
+        ("model." + "x" * 300, "key-"),
+    ],
+)
+def test_file_stems_are_safe(key, name):
+    stem = build_section(f"config.{key}").name
+    assert stem.startswith(name)
+    assert len(stem) <= 60
+    assert "/" not in stem
