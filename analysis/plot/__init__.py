@@ -3,13 +3,14 @@
 Every function takes a table that `load_runs`, `load_curves` or `load_probes` returned (all of it,
 or rows of it), draws one panel and returns its Axes. Without `ax`, the panel is that of a new
 pyplot figure in the style of the report, which a notebook shows. With `ax`, the style is the
-user's own. matplotlib's settings are as before afterwards.
+user's own; `side_by_side()` returns Axes in the style of the report, for panels to be compared.
+matplotlib's settings are as before afterwards.
 
 Errors are in percent; families and depths have the colours and line styles of the report.
 """
 
 # This import precedes all others, since some of them import matplotlib without the user's settings.
-from analysis.plot.panel import panel
+from analysis.plot.panel import panel, side_by_side
 
 # isort: split
 from analysis.plot.probes import (
@@ -40,5 +41,6 @@ __all__ = [
     "paths",
     "responses",
     "shattering",
+    "side_by_side",
     "single_deletions",
 ]

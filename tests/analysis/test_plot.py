@@ -129,3 +129,24 @@ def test_bad_table_is_one_line_and_leaves_no_figure(runs):
     with pytest.raises(ValueError, match="format code"):  # drawing fails, while the figure exists
         plot.error_against_iteration(runs.assign(chance="x"), metric="test/error")
     assert plt.get_fignums() == before
+
+
+def test_panels_side_by_side_have_one_scale_and_style():
+    plt.rcParams["font.size"] = 17
+    before = dict(matplotlib.rcParams)
+    left, right = plot.side_by_side()
+    left.set_ylim(3, 4)
+    assert right.get_ylim() == (3, 4)
+    assert left.title.get_size() == 12  # the report's, not the user's
+    assert dict(matplotlib.rcParams) == before
+    plt.close(left.figure)
+    matplotlib.rcdefaults()
+
+
+def test_a_notebooks_backend_stays_interactive(runs, monkeypatch):
+    """A notebook's backend makes figures interactive when the first one loads it."""
+    monkeypatch.setattr(plt, "draw_if_interactive", plt.ion)
+    ax = plot.error_against_depth(runs)
+    assert plt.isinteractive()
+    plt.close(ax.figure)
+    plt.ioff()
