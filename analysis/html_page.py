@@ -14,6 +14,7 @@ from analysis.condition_labels import capitalise_first
 from analysis.evidence import describe_end
 from analysis.frame import Frame
 from analysis.mechanisms.base import Check
+from analysis.run_row import format_versions
 from analysis.sections import Section
 from degradation.metrics import (
     AUGMENTED_ERROR,
@@ -86,7 +87,7 @@ def render_page(
         data=sorted(frame.runs["data"].dropna().unique()),
         devices=sorted(trained["device"].unique()),
         commits=sorted(trained["commit"].dropna().unique()),
-        versions=sorted({_format_versions(versions) for versions in trained["versions"]}),
+        versions=sorted({format_versions(versions) for versions in trained["versions"]}),
         runs=[run | {"when": describe_end(run)} for run in runs.to_dict("records")],
         metrics=[METRICS[metric] for metric in RUN_METRICS],
         test_error=METRICS[TEST_ERROR],
@@ -136,10 +137,6 @@ def _describe_section(section: Section, folder: Path) -> dict[str, Any]:
         "tables": tables,
         "figures": figures,
     }
-
-
-def _format_versions(versions: dict[str, str | None]) -> str:
-    return ", ".join(f"{library} {version}" for library, version in versions.items())
 
 
 def _format_table(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:

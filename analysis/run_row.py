@@ -255,6 +255,11 @@ def _summarise_attempts(attempts: list[Row]) -> Row:
     return row
 
 
+def format_versions(versions: dict[str, str | None]) -> str:
+    """Return the versions of libraries as text, such as `python 3.12.4, torch 2.14.0`."""
+    return ", ".join(f"{library} {version}" for library, version in versions.items())
+
+
 def _join_distinct(values: list[str]) -> str:
     """Join the distinct values in order, such as `cpu + cuda: NVIDIA H100`."""
     return " + ".join(dict.fromkeys(values))

@@ -15,7 +15,7 @@ from analysis.columns import CHANCE, RUN_COLUMNS, TRAINING_ERROR, TRAINING_ERROR
 from analysis.frame import Frame, complete_columns, load
 from analysis.key_columns import drop_prefix, restore_prefix
 from analysis.query import load_where
-from analysis.run_row import read_metrics
+from analysis.run_row import format_versions, read_metrics
 from degradation.checksums import Row
 from degradation.config import ConfigError, quote
 from degradation.metrics import ITERATION, METRICS, TEST_ERROR
@@ -50,6 +50,8 @@ def load_runs(
     """
     frame = _load(record_root, where, training_error)
     runs = drop_prefix(frame.runs).reset_index(drop=True)
+    # A mapping could be neither compared nor grouped by.
+    runs["versions"] = runs["versions"].map(format_versions, na_action="ignore")
     return _describe(runs, frame)
 
 

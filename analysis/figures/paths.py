@@ -57,7 +57,7 @@ def draw_effective_lengths(lengths: pd.DataFrame, ax: Axes) -> Axes:
         rows = lengths[lengths["time_point"] == time_point].dropna(subset="effective")
         fractions = rows["effective"] / rows["blocks"]
         means = fractions.groupby(rows["depth"]).mean()
-        line = {"color": style["color"], "linestyle": style["linestyle"]}
+        line = {key: style[key] for key in ("color", "linestyle")} | {"label": time_point}
         ax.plot([x_positions[depth] for depth in means.index], means, **line)
         run_x = rows["depth"].map(x_positions)
         ax.scatter(run_x, fractions, color=style["color"], marker=style["marker"], s=28)

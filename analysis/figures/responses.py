@@ -56,6 +56,12 @@ def draw(table: pd.DataFrame, ax: Axes, depths: list[int], by_magnitude: bool) -
     return ax
 
 
+def has_wide_range(table: pd.DataFrame) -> bool:
+    """Return whether the standard deviations of all rows need a logarithmic scale."""
+    smallest = max(table["deviation"].min(), SMALLEST)
+    return bool(table["deviation"].max() > WIDE_RANGE * smallest)
+
+
 def _sort_each_run(layers: pd.DataFrame) -> pd.DataFrame:
     """Sort every column, largest first, NaN last; number the rows from 1."""
     descending = -np.sort(-layers.to_numpy(), axis=0)
@@ -68,8 +74,7 @@ def plot(table: pd.DataFrame, means: pd.DataFrame) -> Figure:
     `table`: rows of the probe `responses` at the end of training. `means`: one row per run, with
     its mean `std` over layers.
     """
-    smallest = max(table["deviation"].min(), SMALLEST)
-    is_wide = bool(table["deviation"].max() > WIDE_RANGE * smallest)
+    is_wide = has_wide_range(table)
     if is_wide:
         table = table.assign(deviation=table["deviation"].clip(lower=SMALLEST))
     widths = [PANEL_WIDTH * len(list_families(table)), SIDE_WIDTH]

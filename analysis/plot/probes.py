@@ -7,6 +7,7 @@ table has a single one. Functions raise UserError if the rows lack what is asked
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from analysis.claims import family_pair
 from analysis.figures import gradient_flow as gradient_flow_figure
@@ -73,6 +74,9 @@ def responses(
     rows = select_one(select_one(table, "family", family), "time_point", time_point)
     rows = select_one(rows, "kernel", 3)
     with panel(ax) as axes:
+        if responses_figure.has_wide_range(rows):
+            axes.set_yscale("log")
+            rows = rows.assign(deviation=rows["deviation"].clip(lower=responses_figure.SMALLEST))
         responses_figure.draw(rows, axes, list_depths(rows), by_magnitude)
         order = "sorted by magnitude" if by_magnitude else "in order (1 = closest to the input)"
         axes.set_xlabel(f"3x3 layer, {order}")
@@ -132,7 +136,10 @@ def effective_lengths(
     """Draw the effective length of paths, as a fraction of n, against depth: probe `paths`."""
     rows = select_one(table, "family", family)
     with panel(ax) as axes:
-        return paths_figure.draw_effective_lengths(measure_lengths(rows), axes)
+        paths_figure.draw_effective_lengths(measure_lengths(rows), axes)
+        axes.set_title(f"{rows['family'].iloc[0]} networks")
+        axes.legend(frameon=False)
+        return axes
 
 
 def lesions(
@@ -170,6 +177,7 @@ def single_deletions(
     with panel(ax) as axes:
         lesions_figure.draw_single_deletions(rows, axes)
         axes.set_xlabel("deleted block")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylabel("test error (%)")
         axes.set_title(_name_network(rows))
         axes.set_ylim(0, 100)

@@ -56,6 +56,8 @@ def error_against(
 ) -> Axes:
     """Draw an error (percent) against any column, one line per family and depth.
 
+    If the column follows from the depth, as the number of parameters may, there is one line per
+    family.
     Points are runs, lines join the means, with 95 % Student-t confidence intervals. Numbers have a
     numeric axis, which is logarithmic if that spaces them more evenly; other values are
     categories, whose means are not joined. Runs without a value are not drawn.
@@ -74,10 +76,14 @@ def error_against(
     check_columns(finished, [key])
     axis = build_axis(finished[key])
     families, depths = list_families(finished), list_depths(finished)
-    groups = list(finished.groupby(["family", "depth"], sort=True))
+    keys = ["family", "depth"]
+    if _has_one_depth_per_value(finished, key):
+        keys, depths = ["family"], depths[:1]  # the lines differ in family only
+    groups = list(finished.groupby(keys))
     with panel(ax) as axes:
-        for index, ((family, depth), group) in enumerate(groups):
-            style = {"marker": "o"} | line_style(str(family), int(str(depth)), families, depths)
+        for index, (_, group) in enumerate(groups):
+            family, depth = str(group["family"].iloc[0]), int(group["depth"].iloc[0])
+            style = {"marker": "o"} | line_style(family, depth, families, depths)
             shift = compute_offset(index, len(groups), GROUP_SPACING)
             _draw_line(group, key, axes, metric, axis, shift, style)
         draw_chance(axes, table["chance"])
@@ -117,6 +123,13 @@ def error_against_iteration(
         axes.set_ylabel(_metric_label(metric, curves))
         axes.legend(frameon=False)
         return axes
+
+
+def _has_one_depth_per_value(runs: pd.DataFrame, key: str) -> bool:
+    """Return whether, in each family, every value of a column belongs to a depth of its own."""
+    depths = runs.groupby(["family", key])["depth"].nunique()
+    values = runs.groupby(["family", "depth"])[key].nunique()
+    return bool(depths.max() == 1 and values.max() == 1)
 
 
 def _draw_line(

@@ -1,4 +1,4 @@
-"""Train plain and residual networks, load their records, judge and draw them: the door from Python.
+"""The interface for Python: train networks, load the records of runs, judge and draw them.
 
     import degradation
 
@@ -54,7 +54,7 @@ else:
     }
 
     def __getattr__(name: str) -> Any:
-        """Import a name of the door when it is first used."""
+        """Import a name of the interface when it is first used."""
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         if name == "plot":
@@ -65,5 +65,5 @@ else:
         return value
 
     def __dir__() -> list[str]:
-        """List the door, for tab completion."""
+        """List the interface, for tab completion."""
         return list(__all__)

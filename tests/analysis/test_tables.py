@@ -37,6 +37,14 @@ def test_keys_have_their_own_names(tmp_path):
     assert row["training_error"] == row["train/clean_error"] == 10.0
 
 
+def test_every_cell_can_be_compared(tmp_path):
+    write_distinct_record(tmp_path, State.DONE)
+    write_record(tmp_path, "without", errors=())
+    runs = load_runs(tmp_path)
+    assert len(runs.drop_duplicates()) == 2
+    assert runs["versions"].tolist()[1] == "torch 2.0"
+
+
 def test_query_takes_both_names_of_a_key(tmp_path):
     write_widths(tmp_path)
     with pytest.warns(UserWarning, match="cannot be used"):

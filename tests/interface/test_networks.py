@@ -1,4 +1,4 @@
-"""Networks of the door: initial, trained, and grown."""
+"""Networks of `degradation`: initial, trained, and grown."""
 
 import pytest
 import torch

@@ -15,7 +15,7 @@ def run_python(program: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def test_import_of_the_door_is_light():
+def test_import_is_light():
     program = f"import sys, degradation; dir(degradation); print(*{{*{HEAVY}}} & {{*sys.modules}})"
     assert run_python(program) == "\n"
 
