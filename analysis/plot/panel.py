@@ -58,7 +58,7 @@ def _own_pyplot_settings() -> Iterator[None]:
     """Within the context, the style of the report is in force."""
     # Load the backend now: that of a notebook makes figures interactive, which is to outlast this
     # context.
-    plt.draw_if_interactive()
+    plt.draw_if_interactive()  # type: ignore[no-untyped-call]
     is_interactive = plt.isinteractive()
     with style.own_settings():
         plt.rcParams["interactive"] = is_interactive  # a notebook shows interactive figures only
