@@ -66,6 +66,7 @@ def _build_run_row(family: str, depth: int, seed: int, error: float) -> dict[str
         "threads": "1",
         "code": "current",
         "code_change": None,
+        "published": None,
         "reason": None,
         "config.schedule.milestones": "[200, 300]",
         "config.schedule.iterations": LAST_ITERATION,
