@@ -27,6 +27,7 @@ from degradation.metrics import METRICS
 from degradation.records import schema as record_schema
 from degradation.registry import BLOCKS
 from degradation.sweep.expand import expand_configs
+from tests.support.recipes import read_examples
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -210,7 +211,19 @@ def test_make_commands_have_a_dry_run(command):
         check_script(script, shlex.split(arguments))
 
 
+@pytest.fixture
+def user_folder(tmp_path, monkeypatch):
+    """The working directory `mine`, with the user's files that docs/extending.md defines."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name, code in read_examples("extending.md").items():
+        (folder / name).write_text(code)
+    monkeypatch.chdir(folder)
+    return folder
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("user_folder")
 @pytest.mark.parametrize("command", PYTHON_COMMANDS, ids=str)
 def test_python_commands_are_accepted(command):
     words = [word for word in command.words[1:] if word != "..."]
