@@ -1,6 +1,9 @@
 """Fixtures for all tests: configurations, tiny runs, frames made by hand, and a W&B server."""
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +40,19 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def compose_config() -> Compose:
-    """Return a function: overrides -> checked Config."""
-    return schema.compose_config
+    """Return a function: overrides -> checked Config, composed once per process."""
+
+    def compose(*overrides: str) -> Config:
+        if any(":" in override for override in overrides):
+            return schema.compose_config(*overrides)  # composing imports a user's own file
+        return deepcopy(_compose(overrides))
+
+    return compose
+
+
+@cache
+def _compose(overrides: tuple[str, ...]) -> Config:
+    return schema.compose_config(*overrides)
 
 
 @pytest.fixture
@@ -46,7 +60,10 @@ def tiny(compose_config: Compose, tmp_path: Path) -> Compose:
     """Return a function: overrides -> Config of a tiny run, its records in tmp_path/runs."""
 
     def compose_tiny(*overrides: str) -> Config:
-        return compose_config(*TINY, f"record_root={tmp_path / 'runs'}", *overrides)
+        config = compose_config(*TINY, *overrides)
+        if any(override.startswith("record_root=") for override in overrides):
+            return config
+        return replace(config, record_root=str(tmp_path / "runs"))
 
     return compose_tiny
 

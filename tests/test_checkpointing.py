@@ -2,6 +2,7 @@
 
 import pytest
 
+from degradation import checkpointing
 from degradation.checksums import seal, unseal
 from degradation.config import ConfigError
 from degradation.records.schema import ATTEMPTS_FILE, CHECKPOINT_FILE, METRICS_FILE, State
@@ -41,6 +42,7 @@ def test_resume_with_other_threads_is_refused(tiny, interrupted):
     assert train(interrupted) is State.DONE
 
 
+@pytest.mark.slow
 def test_resume_with_other_threads_can_be_allowed(tiny, interrupted):
     assert train(tiny("threads=2", "allow_device_change=true")) is State.DONE
     starts = [
@@ -49,6 +51,7 @@ def test_resume_with_other_threads_can_be_allowed(tiny, interrupted):
     assert [row["threads"] for row in starts] == [1, 2]
 
 
+@pytest.mark.slow
 def test_checkpoint_without_threads_is_resumed(tiny, interrupted):
     """Earlier releases did not save the number of threads."""
     record = locate_run(interrupted).record
@@ -61,10 +64,16 @@ def test_checkpoint_without_threads_is_resumed(tiny, interrupted):
     assert ends[-1]["iteration"] == 12
 
 
-def test_threads_are_not_checked_on_a_gpu(tiny, interrupted, monkeypatch):
-    from degradation import checkpointing
-
-    record = locate_run(interrupted).record
-    checkpointing._check_threads(tiny("threads=2"), record, 1, "cuda")
+@pytest.mark.parametrize(
+    ("overrides", "saved", "device"),
+    [
+        (["threads=2"], 1, "cuda"),
+        (["threads=2"], None, "cpu"),  # earlier releases did not save the number
+        (["threads=2", "allow_device_change=true"], 1, "cpu"),
+    ],
+)
+def test_threads_are_checked_only_where_they_matter(tiny, overrides, saved, device):
+    record = locate_run(tiny()).record
+    checkpointing._check_threads(tiny(*overrides), record, saved, device)
     with pytest.raises(ConfigError):
         checkpointing._check_threads(tiny("threads=2"), record, 1, "cpu")

@@ -16,11 +16,17 @@ ERRORS = {
 }
 
 
-@pytest.fixture
-def report(build_frame, tmp_path):
+@pytest.fixture(scope="module")
+def report(build_frame, tmp_path_factory):
     frame = build_frame(ERRORS)
     frame.runs.loc[0, "reason"] = "<script>alert('x')</script>"
-    return build(frame, tmp_path / "r", "mine <b>", "python x.py 'a<b'", {"digits": 2.0})
+    return build(
+        frame,
+        tmp_path_factory.mktemp("report") / "r",
+        "mine <b>",
+        "python x.py 'a<b'",
+        {"digits": 2.0},
+    )
 
 
 def test_page_is_self_contained_and_escaped(report):

@@ -145,6 +145,7 @@ def test_bad_value_stops_a_sweep_before_it_starts(tmp_path, tiny_overrides):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow  # the fast tests of bad commands have the same one, without a process
 def test_report_without_records_is_one_line(tmp_path):
     completed = run_script("report.py", "--records", str(tmp_path), cwd=tmp_path)
     assert completed.returncode == 1

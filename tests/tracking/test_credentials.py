@@ -146,7 +146,9 @@ def test_missing_key_leaves_no_file(home, command):
     assert list(home.iterdir()) == []
 
 
-@pytest.mark.parametrize("wandb_mode", ["offline", "disabled"])
+@pytest.mark.parametrize(
+    "wandb_mode", ["disabled", pytest.param("offline", marks=pytest.mark.slow)]
+)
 def test_login_on_the_command_line_is_enough(server, home, monkeypatch, capfd, wandb_mode):
     """The host is the one of `wandb login --host`, and tracking.mode decides, not WANDB_MODE."""
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
