@@ -151,8 +151,8 @@ def _data_values(config: Config) -> dict[str, Any]:
 def _model_values(config: Config) -> dict[str, Any]:
     """Return the values of the network.
 
-    Code of the user's own is named with a hash of its file. Networks without options have no key
-    for them, as before there were any.
+    Code of the user's own is named with a hash of its file, and may read every key. Networks
+    without options have no key for them, as before there were any.
     """
     model = asdict(config.model)
     model["network"] = NETWORKS.identify(config.model.network)
@@ -160,11 +160,21 @@ def _model_values(config: Config) -> dict[str, Any]:
     model["options"] = effective_options(config.model)
     if not model["options"]:
         del model["options"]
-    if config.model.shortcut != "A":
-        model["new_channels"] = HASH_DEFAULTS["model.new_channels"]
-    if config.model.block != "bottleneck":
-        model["bottleneck_stride"] = HASH_DEFAULTS["model.bottleneck_stride"]
+    for key in _list_unread_model_keys(config.model):
+        model[key] = HASH_DEFAULTS[f"model.{key}"]
     return model
+
+
+def _list_unread_model_keys(model: Model) -> list[str]:
+    """Return the keys of `model` that do not change this network."""
+    if not (NETWORKS.is_built_in(model.network) and BLOCKS.is_built_in(model.block)):
+        return []
+    unread = []
+    if model.shortcut != "A":
+        unread.append("new_channels")
+    if model.block != "bottleneck":
+        unread.append("bottleneck_stride")
+    return unread
 
 
 def _optim_values(config: Config) -> dict[str, Any]:

@@ -29,6 +29,18 @@ from tests.support.recipes import THREE_ITERATIONS, read_examples
 SE, NETWORK = "model.block=my_blocks:SEBlock", "model.network=my_network:build_straight"
 STOCHASTIC, GATED = "model.block=depths:StochasticDepth", "model.block=depths:Gated"
 CPU = torch.device("cpu")
+OWN_READERS = """
+from degradation.models.bottleneck import Bottleneck
+from degradation.models.network import Network
+from degradation.registry import BLOCKS, NETWORKS
+
+@BLOCKS.register("mine", layers=3)
+class Mine(Bottleneck): ...
+
+@NETWORKS.register("mine")
+def mine(model, channels, classes):
+    return Network(model, channels, classes)
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +104,15 @@ def test_record_is_valid_where_the_file_is_missing(folder, tiny, override):
     assert hashed_family(values["model"]) == "residual"
     values["model"]["block"] = "my_blocks:SEBlock@not-a-hash"
     assert check_config(values).startswith("config.model.block: ")
+
+
+@pytest.mark.parametrize("own", ["model.block=own:Mine model.depth=11", "model.network=own:mine"])
+@pytest.mark.parametrize("key", ["bottleneck_stride=1x1", "new_channels=either_side"])
+def test_run_id_covers_every_key_that_own_code_may_read(folder, tiny, own, key):
+    (folder / "own.py").write_text(OWN_READERS)
+    overrides = [*own.split(), "model.shortcut=B"]
+    ids = {locate_run(tiny(*overrides, *more)).run_id for more in ([], [f"model.{key}"])}
+    assert len(ids) == 2
 
 
 # --- mistakes
