@@ -42,7 +42,10 @@ NONE_LABELS = {
     ("schedule.milestones", "[]"): "no learning-rate drops",
 }
 # These name what the values of other keys depend on: an optimiser has its own learning rate.
-NAMING_KEYS = ("config.optim.name", "config.schedule.shape")
+NAMING_KEYS = ("config.data.name", "config.optim.name", "config.schedule.shape")
+# A label has these wherever they vary: a rate without its optimiser, or an error without its data
+# set, would be misread.
+ALWAYS_NAMED = ("config.data.name", "config.optim.name")
 
 # The names of keys that do not follow from the keys themselves.
 KEY_NAMES = {
@@ -86,7 +89,7 @@ def _select_distinguishing_keys(conditions: pd.DataFrame) -> list[str]:
     """Return a small set of keys that together distinguish the conditions, in column order.
 
     NAMING_KEYS are tried first, then keys with numbers. A key is added if it distinguishes more
-    conditions, so the set need not be the smallest one.
+    conditions, so the set need not be the smallest one. ALWAYS_NAMED are added in any case.
     """
     keys = [str(key) for key in conditions]
     names = [key for key in keys if key in NAMING_KEYS]
@@ -96,7 +99,7 @@ def _select_distinguishing_keys(conditions: pd.DataFrame) -> list[str]:
     distinct = 1
     for key in [*names, *numbers_first]:
         count = len(conditions[[*selected, key]].drop_duplicates())
-        if not selected or count > distinct:
+        if not selected or count > distinct or key in ALWAYS_NAMED:
             selected.append(key)
             distinct = count
     return [key for key in keys if key in selected]

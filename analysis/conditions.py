@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.condition_labels import NULL, OPTIONS, label_conditions
+from analysis.condition_labels import ALWAYS_NAMED, NULL, OPTIONS, label_conditions
 from analysis.frame import Frame
 from analysis.leading_keys import select_leading_keys
 from degradation.run_id import PARENT_KEY
@@ -82,7 +82,7 @@ def split_by_condition(frame: Frame) -> list[tuple[str, Frame]]:
 def list_conditions(frame: Frame) -> list[Condition]:
     """Return the conditions; every run belongs to at least one.
 
-    The labels name the keys that lead: those that follow from another key are not named.
+    The labels name the keys that lead, and ALWAYS_NAMED; others that follow are not named.
     """
     keys = find_varying_keys(frame.runs)
     if not keys:
@@ -90,7 +90,9 @@ def list_conditions(frame: Frame) -> list[Condition]:
     settings = _read_settings(frame.runs)
     conditions = _drop_contained(_list_members(settings, keys))
     values = pd.DataFrame([condition.values for condition in conditions])
-    labels = label_conditions(values[select_leading_keys(values)])
+    leading = select_leading_keys(values)
+    named = [key for key in ALWAYS_NAMED if key in values and key not in leading]
+    labels = label_conditions(values[[*leading, *named]])
     return [
         Condition(
             label=label,

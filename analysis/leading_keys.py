@@ -2,14 +2,17 @@
 
 A sweep over `optim=sgd,adam` changes the learning rate and the weight decay with the optimiser, and
 a longer schedule moves its milestones. Such keys are no factors of their own: they follow from the
-key that leads.
+key that leads. If each optimiser has rates of its own, a rate determines the optimiser, which still
+is no consequence of it: then both keys lead.
 """
 
 import pandas as pd
 
+from analysis.key_columns import PREFIX
 from degradation.config.schema import KEYS
 
-# Of several keys that determine each other, the first of these leads; then the order of the schema.
+# Of keys that determine each other, the first of these leads; then the order of the schema.
+# None of these follows from a key after it: a learning rate does not choose its optimiser.
 FIRST = (
     "data.name",
     "model.network",
@@ -22,15 +25,18 @@ ORDER = [*FIRST, *KEYS]
 
 
 def select_leading_keys(conditions: pd.DataFrame) -> list[str]:
-    """Return a smallest set of keys that together determine all others, most important first.
+    """Return a small set of keys that together determine all others, most important first.
 
-    `conditions` has one row per condition and one column per key that varies, such as
-    `config.optim.lr`.
+    A key of FIRST is left out only if the keys of FIRST before it determine it; any other key, if
+    the rest of the set does. `conditions` has one row per condition and one column per key that
+    varies, such as `config.optim.lr`.
     """
     leading = sorted(map(str, conditions), key=_rank_key)
     for key in reversed(leading.copy()):
         others = [other for other in leading if other != key]
-        if others and _determine(conditions, others, key):
+        before = others[: leading.index(key)]
+        causes = before if key.removeprefix(PREFIX) in FIRST else others
+        if causes and _determine(conditions, causes, key):
             leading = others
     return leading
 
@@ -43,5 +49,5 @@ def _determine(conditions: pd.DataFrame, keys: list[str], key: str) -> bool:
 
 def _rank_key(key: str) -> tuple[int, str]:
     """Return a key's place: options of a block and keys of a parent come last, by name."""
-    name = key.removeprefix("config.")
+    name = key.removeprefix(PREFIX)
     return ORDER.index(name) if name in ORDER else len(ORDER), name

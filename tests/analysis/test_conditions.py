@@ -408,6 +408,39 @@ def test_conditions_are_named_by_the_keys_that_lead(joined):
     assert sorted(labels) == ["optimiser adam", "optimiser sgd"]
 
 
+@pytest.mark.parametrize(
+    ("key", "values", "labels"),
+    [
+        (
+            "optim.name",
+            [("sgd", 0.1), ("sgd", 0.2), ("adam", 0.001)],
+            ["optimiser sgd, learning rate 0.1", "optimiser sgd, learning rate 0.2"],
+        ),
+        (
+            "data.name",
+            [("digits", 0.1), ("digits", 0.2), ("cifar10", 0.01)],
+            ["data set digits, learning rate 0.1", "data set digits, learning rate 0.2"],
+        ),
+    ],
+)
+def test_labels_name_what_a_rate_belongs_to(joined, key, values, labels):
+    configs = [{f"config.{key}": name, "config.optim.lr": rate} for name, rate in values]
+    frame = joined(*[("run", {"plain": {20: [1.0]}}, config) for config in configs])
+    found = [label for label, _ in split_by_condition(frame)]
+    assert sorted(found)[1:] == labels
+    assert values[2][0] in sorted(found)[0]
+
+
+def test_labels_name_an_optimiser_that_follows(joined):
+    pairs = [("digits", "sgd"), ("cifar10", "adam")]
+    configs = [{"config.data.name": data, "config.optim.name": name} for data, name in pairs]
+    frame = joined(*[("run", {"plain": {20: [1.0]}}, config) for config in configs])
+    assert sorted(label for label, _ in split_by_condition(frame)) == [
+        "data set cifar10, optimiser adam",
+        "data set digits, optimiser sgd",
+    ]
+
+
 def test_hash_of_a_users_file_is_shown_for_two_versions_only():
     texts = format_values(["mine:Block@1f2e3d4c5b6a", "basic"])
     assert list(texts.values()) == ["mine:Block", "basic"]

@@ -76,3 +76,13 @@ def test_data_sets_are_strata_but_no_factor(build_frame):
 
 def test_other_images_of_one_name_are_no_factor(find):
     assert find({"data.content": "a"}, {"data.content": "b"}) == []
+
+
+def test_each_optimisers_own_rates_are_compared_within_it(find):
+    pairs = [("sgd", 0.1), ("sgd", 0.2), ("adam", 0.001), ("adam", 0.002)]
+    (rate,) = find(*[{"optim.name": name, "optim.lr": lr} for name, lr in pairs])
+    assert rate.key == "config.optim.lr"
+    assert dict(list_strata(rate)) == {
+        "optimiser sgd": ["learning rate 0.1", "learning rate 0.2"],
+        "optimiser adam": ["learning rate 0.001", "learning rate 0.002"],
+    }

@@ -45,3 +45,19 @@ def test_key_that_follows_from_two_together_does_not_lead():
         schedule__iterations=[400, 800, 400, 800],
         schedule__milestones=["[200]", "[400]", "[]", "[]"],
     ) == ["schedule.shape", "schedule.iterations"]
+
+
+OWN_RATES = {"optim__name": ["sgd", "sgd", "adam", "adam"], "optim__lr": [0.1, 0.2, 0.001, 0.002]}
+RATES_OF_ONE = {"optim__name": ["sgd", "sgd", "adam"], "optim__lr": [0.1, 0.2, 0.001]}
+OWN_DATA = {"data__name": ["digits", "digits", "cifar10"], "optim__lr": [0.1, 0.2, 0.01]}
+OWN_DROPS = {
+    "schedule__iterations": [100, 100, 200, 200],
+    "schedule__milestones": ["[50]", "[60]", "[100]", "[120]"],
+}
+OWN_LENGTHS = {"data__name": ["digits", "cifar10", "cifar10"], "schedule__iterations": [1, 2, 3]}
+
+
+@pytest.mark.parametrize("columns", [OWN_RATES, RATES_OF_ONE, OWN_DATA, OWN_DROPS, OWN_LENGTHS])
+def test_cause_leads_beside_what_it_alone_has(columns):
+    """A rate that only Adam has tells the optimiser, but does not choose it."""
+    assert lead(**columns) == [key.replace("__", ".") for key in columns]
