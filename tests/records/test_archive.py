@@ -14,7 +14,14 @@ from degradation.records.archive import encode_archive
 from degradation.records.cached_reader import CachedRecord
 from degradation.records.record import Record
 from degradation.records.root import list_run_ids
-from degradation.records.schema import METRICS_FILE, RecordError, State
+from degradation.records.schema import (
+    ATTEMPTS_FILE,
+    CODE_FILE,
+    METRICS_FILE,
+    PROBES_FILE,
+    RecordError,
+    State,
+)
 from tests.support.archives import RUN_IDS, read_entries, write_archive
 
 PLAIN = f"{RUN_IDS[0]}/{METRICS_FILE}"
@@ -142,6 +149,29 @@ def test_changed_content_differs_from_done(published, tmp_path):
     frame = load_where(path, None)
     assert list(frame.runs["state"]) == ["partial", "done"]
     assert f"{PLAIN}: its checksum differs from the one in DONE" in frame.excluded[0]
+
+
+@pytest.mark.parametrize(
+    "name", [ATTEMPTS_FILE, CODE_FILE, PROBES_FILE, "landscape/001-of-001.jsonl"]
+)
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (lambda content: content[: len(content) // 2], "its checksum differs from the one in DONE"),
+        (None, "cannot be read (No such file or directory)"),
+    ],
+    ids=["truncated", "missing"],
+)
+def test_damage_to_any_published_file_is_reported(published, tmp_path, name, damage, problem):
+    entries = read_entries(published[1])
+    content = entries.pop(f"{RUN_IDS[0]}/{name}")
+    if damage is not None:
+        entries[f"{RUN_IDS[0]}/{name}"] = damage(content)
+    path = tmp_path / "records.zip"
+    path.write_bytes(encode_archive(entries))
+    frame = load_where(path, None)
+    assert frame.runs.set_index("run_id")["state"][RUN_IDS[0]] not in ("done", "diverged")
+    assert f"{path}/{RUN_IDS[0]}/{name}: {problem}" in frame.excluded[0]
 
 
 def test_replaced_archive_is_read_again(published, tmp_path):

@@ -1,8 +1,9 @@
 """What is published of a run's record: everything that a report reads, and nothing private.
 
 A published record has the files and the form of any other, without weights, snapshots and
-checkpoints. What it says of itself is true of it: DONE lists the published files only, and keeps
-the fingerprints of the others under `published`, so that a repeated run can be compared with it.
+checkpoints. What it says of itself is true of it: DONE lists the published files only, but all of
+them, since no row is appended to them any more. It keeps the fingerprints of the others under
+`published`, so that a repeated run can be compared with it.
 
 - run.json, metrics.jsonl, probes.jsonl and landscape/ are published byte for byte.
 - attempts.jsonl and code.jsonl retain the keys below. Others, such as the host's name and the ids
@@ -23,6 +24,7 @@ from typing import Any
 from degradation.checksums import Row, encode_document, from_json
 from degradation.config.errors import quote
 from degradation.metrics import ITERATION
+from degradation.records.manifest import fingerprint
 from degradation.records.record import Record
 from degradation.records.row_integrity import encode_row
 from degradation.records.schema import (
@@ -116,7 +118,8 @@ def _build_manifest(record: Record, code_state: CodeState, files: dict[str, byte
     if manifest is None:
         raise RecordError(f"{record.path(DONE_FILE)}: missing or corrupt")
     fingerprints = manifest["files"]
-    published = {name: value for name, value in fingerprints.items() if name in files}
+    # Those in DONE come first: computed now, they would hide damage since the training.
+    published = {name: fingerprints.get(name, fingerprint(files[name])) for name in files}
     others = {name: value for name, value in fingerprints.items() if name not in files}
     publication = {CODE: str(code_state), "not_published": others}
     return manifest | {"files": published, PUBLISHED: publication}
