@@ -1,14 +1,20 @@
 """The names of configuration keys as columns: `config.optim.lr` in a frame, `optim.lr` for users.
 
 Inside the analysis every key has the prefix, so that no key collides with another column. Users
-type the names that conf/ has; in a query, a dotted name stands between backticks.
+type the names that conf/ has; in a query, a dotted name stands between backticks. A key that this
+code does not know, of a record of other code, keeps its prefix.
 """
 
 import pandas as pd
 
+from degradation.config.schema import KEYS
+from degradation.run_id import PARENT_KEY
+
 PREFIX = "config."
 # Keys of run.json's configuration that belong to no group.
 UNGROUPED_KEYS = ("numerics_version", "seed")
+CONTENT = "data.content"  # identifies the images; only records have it
+OPEN_GROUPS = ("model.options.", f"{PARENT_KEY}.")  # their keys depend on the network
 
 
 def add_short_names(runs: pd.DataFrame) -> pd.DataFrame:
@@ -22,17 +28,29 @@ def add_short_names(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def drop_prefix(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return `Frame.runs` with each key under its own name only."""
-    named = add_short_names(runs)
-    return named.drop(columns=[name for name in map(str, named) if name.startswith(PREFIX)])
+    """Return `Frame.runs` with each known key under its own name only."""
+    keys = {
+        name: name.removeprefix(PREFIX)
+        for name in map(str, runs)
+        if name.startswith(PREFIX) and _is_key(name.removeprefix(PREFIX))
+    }
+    short = {key: runs[name] for name, key in keys.items() if key not in runs}
+    return runs.drop(columns=list(keys)).assign(**short)
 
 
 def restore_prefix(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the inverse of `drop_prefix`. A key is a column whose name has a dot."""
-    names = {}
-    for name in map(str, runs):
-        if "." in name and "/" not in name and not name.startswith(PREFIX):
-            names[name] = PREFIX + name
+    """Return the inverse of `drop_prefix`; columns that the user has added stay as they are."""
+    names = {name: PREFIX + name for name in map(str, runs) if "." in name and _is_key(name)}
     prefixed = runs.rename(columns=names)
     ungrouped = {f"{PREFIX}{key}": prefixed[key] for key in UNGROUPED_KEYS if key in prefixed}
     return prefixed.assign(**ungrouped).drop(columns="numerics_version", errors="ignore")
+
+
+def _is_key(name: str) -> bool:
+    """Return whether a column is a key of run.json's configuration.
+
+    Keys at the top level of conf/, such as `device`, are not: other columns have their names.
+    """
+    if name in (*UNGROUPED_KEYS, CONTENT) or name.startswith(OPEN_GROUPS):
+        return True
+    return "." in name and name in KEYS

@@ -5,6 +5,7 @@ import math
 import pandas as pd
 import pytest
 
+from analysis.conditions import split_by_condition
 from analysis.key_columns import drop_prefix, restore_prefix
 from analysis.query import load_where
 from analysis.tables import load_curves, load_probes, load_runs, read_curve, to_frame
@@ -135,6 +136,25 @@ def test_frame_of_the_table_is_the_report_s(tmp_path):
     restored = restore_prefix(drop_prefix(frame.runs))
     pd.testing.assert_frame_equal(restored[list(frame.runs)], frame.runs)
     assert set(restored) == set(frame.runs)
+
+
+def test_users_own_columns_are_no_keys(tmp_path):
+    write_widths(tmp_path)
+    frame = load_where(tmp_path, None)
+    runs = drop_prefix(frame.runs)
+    own = {"gap.points": range(len(runs)), "optim.rate.relative": 0.5, "device.note": "warm"}
+    restored = restore_prefix(runs.assign(**own))
+    assert set(restored) == set(frame.runs) | set(own)
+
+
+def test_key_of_other_code_stays_a_key(tmp_path):
+    for value in (1, 2):
+        write_record(tmp_path, f"r{value}", State.DONE, optim={"lr": 0.1, "lookahead": value})
+    runs = load_runs(tmp_path)
+    assert runs["config.optim.lookahead"].tolist() == [1, 2]
+    labels = [label for label, _ in split_by_condition(to_frame(runs))]
+    assert labels == ["lookahead 1", "lookahead 2"]
+    assert load_runs(tmp_path, "`optim.lookahead` == 2")["run_id"].tolist() == ["r2"]
 
 
 def test_table_that_is_no_table_of_runs_is_refused(tmp_path):
