@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from degradation.errors import UserError
+from degradation.folder_imports import imports_from
 from degradation.source_hash import HASH_DIGITS, hash_source
 
 REFERENCE = re.compile(r"(?P<place>[^:@]*[^:@/\s]):(?P<name>[^\W\d]\w*)")
@@ -150,23 +151,22 @@ def _read_file(
 
 
 def load_definition(definition: ExternalDefinition) -> Any:
-    """Execute the file of a definition, once in a process, and return the class or function.
+    """Return a class or function; execute its file if it has not been, from this folder.
 
-    Exactly the source that has been hashed is executed, not a cached compilation of it. The file
-    may import others from its folder, which is appended to `sys.path`.
+    Exactly the source that has been hashed is executed, not a cached compilation of it. Its imports
+    are resolved from its folder first (`degradation.folder_imports`).
     """
     module = sys.modules.get(definition.module)
-    if module is None:
-        if str(definition.folder) not in sys.path:
-            sys.path.append(str(definition.folder))
-        if definition.package:
-            importlib.import_module(definition.package)
+    if module is None or module.__file__ != str(definition.path):
         spec = importlib.util.spec_from_file_location(definition.module, definition.path)
         assert spec is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[definition.module] = module
         try:
-            exec(compile(definition.source, str(definition.path), "exec"), vars(module))
+            with imports_from(definition.folder):
+                if definition.package:
+                    importlib.import_module(definition.package)
+                exec(compile(definition.source, str(definition.path), "exec"), vars(module))
         except BaseException:
             del sys.modules[definition.module]
             raise

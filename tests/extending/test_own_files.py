@@ -1,5 +1,6 @@
 """Blocks and networks in a user's own file, outside the repository: docs/extending.md."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,42 @@ def test_record_is_valid_where_the_file_is_missing(folder, tiny, override):
     assert hashed_family(values["model"]) == "residual"
     values["model"]["block"] = "my_blocks:SEBlock@not-a-hash"
     assert check_config(values).startswith("config.model.block: ")
+
+
+def write_folder(folder, factor):
+    """Write a file that imports another one, and a package, from its own folder."""
+    (folder / "layers").mkdir(parents=True)
+    (folder / "layers/__init__.py").write_text(f"FACTOR = {factor}")
+    (folder / "own_factor.py").write_text(f"FACTOR = {factor}")
+    (folder / "own.py").write_text(f"{OWN_READERS}\nimport layers, own_factor\n")
+
+
+@pytest.mark.parametrize("name", ["layers", "own_factor"])
+def test_imports_are_those_of_the_files_own_folder(folder, monkeypatch, name):
+    """Modules of the same name, importable here or imported before, are not taken for them."""
+    monkeypatch.syspath_prepend(folder)
+    for module in ("layers", "own_factor"):
+        monkeypatch.setitem(sys.modules, module, None)  # restored after the test
+        del sys.modules[module]
+    write_folder(folder, 1)
+    write_folder(folder / "a", 2)
+    imported = importlib.import_module(name)
+    path = [*sys.path]
+    own = sys.modules[BLOCKS.load("a/own.py:Mine").__module__]
+    assert getattr(own, name).FACTOR == 2
+    assert sys.path == path
+    assert sys.modules[name] is imported
+    assert imported.FACTOR == 1
+
+
+def test_two_folders_have_modules_of_one_name(folder):
+    factors = []
+    for number, name in enumerate(("a", "b")):
+        write_folder(folder / name, number)
+        module = BLOCKS.load(f"{name}/own.py:Mine").__module__
+        factors.append(sys.modules[module].own_factor.FACTOR)
+    assert factors == [0, 1]
+    assert "own_factor" not in sys.modules
 
 
 @pytest.mark.parametrize("own", ["model.block=own:Mine model.depth=11", "model.network=own:mine"])
