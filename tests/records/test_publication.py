@@ -105,14 +105,31 @@ def test_files_are_listed_only_for_the_code_that_trained(record):
         (r"C:\images", "contains a path"),
         (f"on {HOST.upper()}", "contains the name of a host"),
         ("of my-team", "contains the name of a host, a user or an account, 'of my-team'"),
-        ("data/images and my-team-2 on NVIDIA H100/PCIe", None),
+        ("images_my-team_2", "contains the name of a host, a user or an account"),
+        (f"old-{HOST}", "contains the name of a host"),
+        ("on login-3", "contains the name of a host"),
+        ("on login-3.example.org", "contains the name of a host"),
+        ("读取/srv/images", "contains a path"),
+        ("数据C:\\images", "contains a path"),
+        ("by jane.doe@example.org", "contains an e-mail address, 'by jane.doe@example.org'"),
+        ("jäne+x@mail.example.de wrote it", "contains an e-mail address"),
+        ("my-teams, login-31, numpy@1.26.0 and @cache", None),
+        ("data/images on NVIDIA H100/PCIe", None),
     ],
 )
 def test_private_text_is_found(record, text, problem):
+    record.append(ATTEMPTS_FILE, {"attempt": 3, "host": "login-3.example.org"})
     names = list_private_names(record, "my-team")
     found = find_private_text({ATTEMPTS_FILE: encode_row({"reason": text})}, names)
     assert found is problem is None or problem in found
     assert find_private_text(publish(record), names) is None
+
+
+def test_address_of_digits_is_not_shortened(record):
+    record.append(ATTEMPTS_FILE, {"attempt": 3, "host": "192.0.2.7"})
+    names = list_private_names(record, None)
+    assert "192.0.2.7" in names
+    assert "192" not in names
 
 
 def load_published(record, code_state, tmp_path):

@@ -69,7 +69,9 @@ CODE_KEYS = (CODE, RELATION, NUMBERS)
 ENVIRONMENT_KEYS = ("device", "threads", "libraries")
 
 # A path from the root of a file system: of Unix, of a home folder, of Windows, of a network.
-ABSOLUTE_PATH = re.compile(r"(?:^|[^\w./+-])(?:~?/+[\w.~-]|[A-Za-z]:[\\/]|\\\\\w)")
+# What precedes it is no ASCII letter: scripts without spaces put a path right after a word.
+ABSOLUTE_PATH = re.compile(r"(?:^|[^A-Za-z0-9_./+-])(?:~?/+[\w.~-]|[A-Za-z]:[\\/]|\\\\\w)")
+EMAIL_ADDRESS = re.compile(r"[\w.%+-]@[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}")
 MIN_NAME_CHARACTERS = 3  # a shorter name of a host or a user would be found in other words
 
 
@@ -135,26 +137,37 @@ def list_private_names(record: Record, entity: str | None) -> set[str]:
         record: the original record, which names the hosts that trained the run.
         entity: `tracking.entity`.
     """
-    names = {str(row["host"]) for row in record.valid_rows(ATTEMPTS_FILE) if "host" in row}
-    names |= {socket.gethostname(), entity or ""}
+    hosts = {str(row["host"]) for row in record.valid_rows(ATTEMPTS_FILE) if "host" in row}
+    hosts.add(socket.gethostname())
+    names = hosts | set(map(_shorten_host, hosts)) | {entity or ""}
     with contextlib.suppress(OSError, KeyError, RuntimeError):  # a user without a name or a home
         names |= {getpass.getuser(), Path.home().name}
     return {name for name in names if len(name) >= MIN_NAME_CHARACTERS}
 
 
+def _shorten_host(host: str) -> str:
+    """Return a host's name without its domain; an address of digits stays as it is."""
+    short = host.partition(".")[0]
+    return host if short.isdigit() else short
+
+
 def find_private_text(files: dict[str, bytes], names: Iterable[str]) -> str | None:
     """Return which file contains which private text, as a phrase, or None if none does.
 
-    Absolute paths are private, and the names that `list_private_names` returns.
+    Absolute paths and e-mail addresses are private, and the names that `list_private_names`
+    returns, also as a part of a longer name, such as `data_NAME`, but not of a word.
     """
     words = "|".join(re.escape(name) for name in sorted(names))
-    private_name = re.compile(rf"(?<![\w-])(?:{words})(?![\w-])", re.IGNORECASE) if words else None
+    part = rf"(?<![^\W_])(?:{words})(?![^\W_])"  # neither a letter nor a digit is next to it
+    private_name = re.compile(part, re.IGNORECASE) if words else None
     for file, content in files.items():
         lines = content.splitlines() if file.endswith(".jsonl") else [content]
         document = [from_json(line) for line in lines]
         for text in _list_texts(document):
             if ABSOLUTE_PATH.search(text):
                 return f"{file} contains a path, {quote(text)}"
+            if EMAIL_ADDRESS.search(text):
+                return f"{file} contains an e-mail address, {quote(text)}"
         # Keys are words of this project, and a user may be called `test`.
         for text in _list_texts(document, with_keys=False):
             if private_name is not None and private_name.search(text):
