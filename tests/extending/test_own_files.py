@@ -214,6 +214,28 @@ def test_bad_reference_is_refused(compose_config, override, message):
     assert "; allowed: " in str(error.value)
 
 
+OWN_OPTIONS = """
+@NETWORKS.register("n", blocks={blocks}, options={{"scale": 1.0, "bias": True}})
+def n(model, channels, classes, scale, bias): ...
+
+@BLOCKS.register("b", layers=2, options={{"{option}": 2.0}})
+class B(BasicBlock): ...
+"""
+
+
+@pytest.mark.parametrize("option", ["scale", "bias"])
+def test_option_of_both_network_and_block_is_refused(folder, compose_config, option):
+    overrides = ["model.network=both:n", "model.block=both:B"]
+    file = folder / "both.py"
+    file.write_text(HEAD + OWN_OPTIONS.format(blocks=True, option=option))
+    for value in ([], [f"model.options.{option}=2.0"]):
+        with pytest.raises(ConfigError, match=rf"^model\.options\.{option}: is an option of both "):
+            compose_config(*overrides, *value)
+    for blocks, name in ((True, "other"), (False, option)):
+        file.write_text(HEAD + OWN_OPTIONS.format(blocks=blocks, option=name))
+        assert compose_config(*overrides).model.block == "both:B"
+
+
 def test_factory_that_returns_no_module_is_refused(folder, make_model):
     code = "@NETWORKS.register('b', depths=(4, 6))\ndef b(model, channels, classes): return 3\n"
     (folder / "bad.py").write_text(HEAD + code)

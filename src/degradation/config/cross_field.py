@@ -90,6 +90,8 @@ def _check_definition(key: str, registry: Registry, name: str) -> None:
 
 def _check_options(model: Model) -> None:
     """Check that the network has the options, and that each has a value of its type."""
+    if is_made_of_blocks(model):
+        _check_names_of_options(model)
     declared = declared_options(model)
     for name, value in model.options.items():
         if name not in declared:
@@ -104,6 +106,17 @@ def _check_options(model: Model) -> None:
             allowed = describe_allowed(declared[name])
             raise ConfigError(
                 f"model.options.{name}: {quote(value)} is not allowed; allowed: {allowed}"
+            )
+
+
+def _check_names_of_options(model: Model) -> None:
+    """Check that no option is declared by both the network and its block: it would mean two."""
+    of_network = NETWORKS.facts(model.network).get("options", {})
+    for name in BLOCKS.facts(model.block).get("options", {}):
+        if name in of_network:
+            raise ConfigError(
+                f"model.options.{name}: is an option of both model.network={model.network} and"
+                f" model.block={model.block}; allowed: options with different names"
             )
 
 
