@@ -1,5 +1,6 @@
 """Networks of `degradation`: initial, trained, and grown."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -37,7 +38,9 @@ def test_grown_network_computes_the_same_function(plain_run):
     assert len(list(grown.blocks())) == 9
 
 
-@pytest.mark.parametrize(("depth", "line"), [(8, "depth: 8 is"), (9, "model.depth: 9 is")])
+@pytest.mark.parametrize(
+    ("depth", "line"), [(8, "depth: 8 is"), (9, "model.depth: 9 is"), ("20", "depth: '20' is")]
+)
 def test_network_cannot_grow_to_this_depth(plain_run, depth, line):
     with pytest.raises(degradation.UserError, match=f"^{line} not allowed; allowed: "):
         degradation.grow(plain_run, depth)
@@ -53,6 +56,19 @@ def test_residual_network_cannot_grow(tiny_keys):
 def test_missing_snapshot_is_one_line(plain_run):
     with pytest.raises(degradation.UserError, match=r"snapshots/00000007\.pt: missing$"):
         plain_run.network(7)
+
+
+@pytest.mark.parametrize("name", ["channels", "classes"])
+@pytest.mark.parametrize("value", [0, -1, 2.5, True, "3"])
+def test_images_need_positive_counts(name, value):
+    line = rf"^{name}: .+ is not allowed; allowed: a positive whole number$"
+    with pytest.raises(degradation.UserError, match=line):
+        degradation.network("plain", 8, **{name: value})
+
+
+def test_numbers_of_numpy_are_counts():
+    network = degradation.network("plain", np.int64(8), channels=np.int64(1), classes=np.int32(2))
+    assert network(torch.zeros(1, 1, 8, 8)).shape == (1, 2)
 
 
 def test_unknown_key_of_a_network_is_one_line():

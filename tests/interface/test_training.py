@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hydra import initialize
@@ -123,6 +124,8 @@ ERRORS = [
     ({"depth": "8,14"}, "model.depth: Value '8,14' of type 'str' could not be converted"),
     ({"model": "plan"}, "model: 'plan' is not allowed; allowed: constructed, "),
     ({"lr": 0.1, "overrides": {"optim.lr": 0.2}}, "optim.lr: is given twice; allowed: one value"),
+    ({"overrides": "optim.lr=3"}, "overrides: 'optim.lr=3' is not allowed; allowed: a mapping"),
+    ({"overrides": ["seed=1"]}, "overrides: ['seed=1'] is not allowed; allowed: a mapping"),
     pytest.param(
         {"experiment": "quick"},
         "experiment, tracking: describe 30 runs; allowed: one run",
@@ -161,3 +164,17 @@ def test_values_have_the_grammar_of_overrides():
     values = [None, True, 3, 1e-4, [1, 0.5], {"a": 1, "b": "x"}, Path("runs"), torch.tensor(2.5)]
     texts = ["null", "true", "3", "0.0001", "[1,0.5]", "{a:1,b:'x'}", "'runs'", "2.5"]
     assert [format_value(value) for value in values] == texts
+
+
+SHORT_FLOATS = [np.float32(0.1), np.float16(0.1), torch.tensor(0.1), np.array(0.1)]
+
+
+@pytest.mark.parametrize("value", SHORT_FLOATS, ids=lambda value: str(value.dtype))
+def test_float_of_any_precision_has_its_shortest_decimal(value):
+    assert format_value(value) == "0.1"
+
+
+def test_arrays_and_tensors_are_lists():
+    arrays = [np.array([3, 5]), np.array([0.1, 0.7], np.float32), torch.tensor([0.5, 0.3])]
+    assert [format_value(array) for array in arrays] == ["[3,5]", "[0.1,0.7]", "[0.5,0.3]"]
+    assert format_value(np.bool_(True)) == "true"

@@ -2,10 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from numbers import Integral
 from os import PathLike
 from typing import Any
 
+import numpy as np
+
 from degradation.config import Config, ConfigError
+from degradation.config.errors import quote
 from degradation.sweep.expand import expand_configs
 
 # Keys that are named so often that their last part suffices.
@@ -30,6 +34,11 @@ def compose_run(overrides: Mapping[str, Any] | None = None, **keys: Any) -> Conf
         ConfigError: a value is not allowed, a key is given twice, or the keys describe several
             runs, as an experiment does.
     """
+    if not isinstance(overrides, Mapping | None):
+        raise ConfigError(
+            f"overrides: {quote(overrides)} is not allowed; allowed: a mapping from dotted names to"
+            ' values, such as {"optim.lr": 0.1}'
+        )
     given = {SHORT_NAMES.get(key, key): value for key, value in keys.items() if value is not None}
     for key, value in (overrides or {}).items():
         if key in given:
@@ -46,8 +55,8 @@ def compose_run(overrides: Mapping[str, Any] | None = None, **keys: Any) -> Conf
 
 def format_value(value: Any) -> str:
     """Return a Python value in the grammar of Hydra's overrides."""
-    if hasattr(value, "item"):  # a scalar of numpy or torch
-        value = value.item()
+    if hasattr(value, "dtype"):
+        value = _convert_array(value)
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -62,6 +71,23 @@ def format_value(value: Any) -> str:
     if isinstance(value, PathLike):
         value = value.__fspath__()
     return _quote_text(str(value))
+
+
+def _convert_array(value: Any) -> Any:
+    """Return a scalar, an array or a tensor as Python numbers; 0.1 in single precision is 0.1."""
+    precision = str(value.dtype).removeprefix("torch.")
+    if precision not in ("float16", "float32"):
+        return value.tolist()
+    shortest_decimals = np.array(value.tolist(), precision).astype(str)
+    return shortest_decimals.astype(float).tolist()
+
+
+def check_count(name: str, value: Any) -> None:
+    """Raise ConfigError unless an argument is a positive whole number."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ConfigError(
+            f"{name}: {quote(value)} is not allowed; allowed: a positive whole number"
+        )
 
 
 def _quote_text(text: str) -> str:

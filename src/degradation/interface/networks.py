@@ -11,7 +11,7 @@ from degradation.config import ConfigError
 from degradation.data.datasets import load_dataset
 from degradation.data.loaders import build_loader
 from degradation.interface.errors import user_errors
-from degradation.interface.keys import compose_run
+from degradation.interface.keys import check_count, compose_run
 from degradation.interface.trained_run import TrainedRun
 from degradation.models.build import require_blocks
 from degradation.models.construction import grow as grow_network
@@ -52,6 +52,8 @@ def network(
     """
     overrides: Mapping[str, Any] = {f"model.{key}": value for key, value in keys.items()}
     with user_errors():
+        check_count("channels", channels)
+        check_count("classes", classes)
         config = compose_run(overrides, model=model, depth=depth, seed=seed)
         return build_initial_network(config, channels, classes)
 
@@ -74,6 +76,7 @@ def grow(run: TrainedRun, depth: int) -> Network:
     """
     config = run.config
     with user_errors():
+        check_count("depth", depth)
         if config.model.depth >= depth:
             raise ConfigError(
                 f"depth: {depth} is not allowed; allowed: more than {config.model.depth}"
