@@ -46,6 +46,12 @@ def restore_prefix(runs: pd.DataFrame) -> pd.DataFrame:
     return prefixed.assign(**ungrouped).drop(columns="numerics_version", errors="ignore")
 
 
+def list_keys(runs: pd.DataFrame) -> list[str]:
+    """Return the columns of `drop_prefix` that are keys, but for the version of the numbers."""
+    names = [name for name in map(str, runs) if name.startswith(PREFIX) or _is_key(name)]
+    return [name for name in names if name != "numerics_version"]
+
+
 def _is_key(name: str) -> bool:
     """Return whether a column is a key of run.json's configuration.
 

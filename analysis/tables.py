@@ -13,7 +13,7 @@ import pandas as pd
 
 from analysis.columns import CHANCE, RUN_COLUMNS, TRAINING_ERROR, TRAINING_ERRORS
 from analysis.frame import Frame, complete_columns, load
-from analysis.key_columns import drop_prefix, restore_prefix
+from analysis.key_columns import drop_prefix, list_keys, restore_prefix
 from analysis.query import load_where
 from analysis.run_row import format_versions, read_metrics
 from degradation.checksums import Row
@@ -24,8 +24,10 @@ from degradation.records.cached_reader import CachedRecord
 # Entries of `DataFrame.attrs`.
 EXCLUDED = "excluded"
 ERROR_KIND = "error_kind"
+KEYS = "keys"
 
-NEEDED_COLUMNS = (*RUN_COLUMNS, "data", TRAINING_ERROR, CHANCE)
+NEEDED_COLUMNS = (*RUN_COLUMNS, "data", "shortcut", TRAINING_ERROR, CHANCE)
+LISTED_COLUMNS = 5  # how many missing columns a message names
 
 
 def load_runs(
@@ -43,7 +45,8 @@ def load_runs(
         The columns of `analysis.columns` (errors in percent), and each configuration key under its
         own name. `attrs["excluded"]` has one line per record, file or group of rows that could
         not be used, and a warning says so if there are any. `attrs["error_kind"]` repeats
-        `training_error`.
+        `training_error`, and `attrs["keys"]` lists the columns of configuration keys, by which
+        `verdicts` and the plots tell apart what must not be averaged.
 
     Raises:
         UserError: the root has no records, or the query is invalid or selects nothing.
@@ -52,7 +55,9 @@ def load_runs(
     runs = drop_prefix(frame.runs).reset_index(drop=True)
     # A mapping could be neither compared nor grouped by.
     runs["versions"] = runs["versions"].map(format_versions, na_action="ignore")
-    return _describe(runs, frame)
+    described = _describe(runs, frame)
+    described.attrs[KEYS] = tuple(list_keys(described))
+    return described
 
 
 def load_curves(
@@ -127,20 +132,53 @@ def build_curves(record_root: Path | str, frame: Frame, keys: Sequence[str]) -> 
 def to_frame(runs: pd.DataFrame) -> Frame:
     """Return the frame of a table that `load_runs` returned, and the user may have filtered.
 
-    It has no curves and no probes. Raises ConfigError if the table is empty or lacks columns.
+    It has no curves and no probes. Raises ConfigError if the table is empty, or lacks columns: runs
+    whose configuration is unknown would be averaged with those of other settings.
     """
-    missing = [name for name in NEEDED_COLUMNS if name not in runs]
+    if not isinstance(runs, pd.DataFrame):
+        kind = type(runs).__name__
+        raise ConfigError(f"runs: {kind} is not allowed; allowed: the table that load_runs returns")
+    needed = dict.fromkeys([*NEEDED_COLUMNS, *runs.attrs.get(KEYS, ())])
+    missing = [name for name in needed if name not in runs]
     if missing:
         raise ConfigError(
-            f"runs: lacks the columns {', '.join(missing)}; allowed: rows that load_runs returned"
+            f"runs: lacks the columns {_list_some(missing)}; allowed: rows that load_runs returned,"
+            " with these columns"
         )
     if runs.empty:
         raise ConfigError("runs: has no rows; allowed: at least one run")
+    _check_keys_distinguish(runs)
     curves = pd.DataFrame(columns=[*RUN_COLUMNS, ITERATION, TRAINING_ERROR, TEST_ERROR])
     excluded = tuple(runs.attrs.get(EXCLUDED, ()))
     error_kind = str(runs.attrs.get(ERROR_KIND, "clean"))
     completed = complete_columns(restore_prefix(runs)).reset_index(drop=True)
     return Frame(completed, curves, excluded, error_kind)
+
+
+def _check_keys_distinguish(runs: pd.DataFrame) -> None:
+    """Raise ConfigError if runs with different ids have equal keys: a column has been dropped.
+
+    Pandas drops `attrs` when it merges or reads tables; the ids still tell.
+    """
+    keys = [key for key in list_keys(runs) if key != "seed"]
+    setting = ["family", "depth", "seed", *keys]
+    setting += ["numerics_version"] if "numerics_version" in runs else []
+    distinct = runs.drop_duplicates(["run_id", *setting])
+    equal = distinct[distinct.duplicated(setting, keep=False)]
+    if len(equal):
+        _, group = next(iter(equal.groupby(setting, dropna=False, sort=False)))
+        names = " and ".join(map(str, group["run_id"].head(2)))
+        raise ConfigError(
+            f"runs: {names} have equal keys, but are different runs; allowed: rows that load_runs"
+            " returned, with all columns of the configuration"
+        )
+
+
+def _list_some(names: Sequence[str]) -> str:
+    """Return the first names in a list, and how many follow."""
+    more = len(names) - LISTED_COLUMNS
+    listed = ", ".join(names[:LISTED_COLUMNS])
+    return f"{listed} and {more} more" if more > 0 else listed
 
 
 def _load(

@@ -25,7 +25,10 @@ def select_one(table: pd.DataFrame, column: str, value: Any) -> pd.DataFrame:
 
 
 def check_columns(table: pd.DataFrame, columns: list[str]) -> None:
-    """Raise ConfigError unless the table has rows and these columns."""
+    """Raise ConfigError unless this is a table that has rows and these columns."""
+    if not isinstance(table, pd.DataFrame):
+        kind = type(table).__name__
+        raise ConfigError(f"the table: {kind} is not allowed; allowed: a DataFrame")
     missing = [column for column in columns if column not in table]
     if missing:
         allowed = ", ".join(map(str, table))

@@ -7,6 +7,7 @@ import pytest
 
 from analysis.conditions import split_by_condition
 from analysis.key_columns import drop_prefix, restore_prefix
+from analysis.plot.selection import check_columns
 from analysis.query import load_where
 from analysis.tables import load_curves, load_probes, load_runs, read_curve, to_frame
 from degradation.config import ConfigError
@@ -164,3 +165,35 @@ def test_table_that_is_no_table_of_runs_is_refused(tmp_path):
         to_frame(runs.drop(columns=["depth", "chance"]))
     with pytest.raises(UserError, match="runs: has no rows; allowed: at least one run"):
         to_frame(runs[runs["depth"] > 100])
+
+
+@pytest.mark.parametrize("table", [None, 5, [{"run_id": "a"}], {"run_id": ["a"]}])
+def test_anything_but_a_table_is_refused(table):
+    kind = type(table).__name__
+    message = f"^runs: {kind} is not allowed; allowed: the table that load_runs returns$"
+    with pytest.raises(UserError, match=message):
+        to_frame(table)
+    with pytest.raises(UserError, match=f"^the table: {kind} is not allowed; "):
+        check_columns(table, ["run_id"])
+
+
+@pytest.mark.parametrize("column", ["shortcut", "schedule.milestones", "optim.lr"])
+def test_runs_without_their_settings_are_refused(tmp_path, column):
+    """Runs of other settings, which the column alone tells apart, would be averaged."""
+    write_record(tmp_path, "a", State.DONE, optim={"lr": 0.1})
+    runs = load_runs(tmp_path)
+    with pytest.raises(UserError, match=f"^runs: lacks the columns {column}; allowed: "):
+        to_frame(runs.drop(columns=column)[lambda rows: rows["seed"] < 9])
+    few = runs[["run_id", "family", "depth", "seed", "state", "data", "training_error", "chance"]]
+    with pytest.raises(UserError, match=r"^runs: lacks the columns shortcut, .* more; allowed: "):
+        to_frame(few)
+
+
+def test_ids_tell_a_dropped_setting_without_attributes(tmp_path):
+    write_widths(tmp_path)
+    with pytest.warns(UserWarning, match="cannot be used"):
+        runs = load_runs(tmp_path)
+    runs.attrs.clear()  # as after pandas.read_csv
+    assert len(to_frame(pd.concat([runs, runs])).runs) == 2 * len(runs)
+    with pytest.raises(UserError, match=r"^runs: w4 and w8 have equal keys, but are different"):
+        to_frame(runs.drop(columns="model.width"))
