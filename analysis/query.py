@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from analysis.frame import Frame, load
 from analysis.key_columns import add_short_names, drop_prefix
 from degradation.records.root import list_run_ids
@@ -34,7 +36,7 @@ def load_where(
     if query is None or query == "":
         return frame
     try:
-        selected = add_short_names(frame.runs).query(query)
+        selected = frame.runs[_evaluate(frame.runs, query)]
     except Exception as error:  # whatever the expression raises is the user's to correct
         columns = ", ".join(map(str, drop_prefix(frame.runs)))
         raise RecordError(
@@ -43,3 +45,16 @@ def load_where(
     if selected.empty:
         raise RecordError(f"{root}: contains no records for which {query!r} is true")
     return frame.select(selected.index)
+
+
+def _evaluate(runs: pd.DataFrame, query: str) -> pd.Series:
+    """Return whether the query is true, for each run. Raises TypeError if it is no condition.
+
+    `DataFrame.query` would take a number for a row's label, and a list for those of rows.
+    """
+    result = add_short_names(runs).eval(query)
+    if not isinstance(result, pd.Series) or not result.index.equals(runs.index):
+        raise TypeError("it has no value for each run")
+    if result.dtype != bool:
+        raise TypeError("its values are neither true nor false")
+    return result

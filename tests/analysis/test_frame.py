@@ -99,6 +99,28 @@ def test_query_selects_records(tmp_path):
         load_where(tmp_path, "sed > 7")
 
 
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ("0", "it has no value for each run"),
+        ("[0, 1]", "it has no value for each run"),
+        ("seed.max()", "it has no value for each run"),
+        ("later = seed > 0", "it has no value for each run"),
+        ("seed", "its values are neither true nor false"),
+        ("family", "its values are neither true nor false"),
+    ],
+)
+def test_query_that_is_no_condition_is_refused(tmp_path, query, problem):
+    """Pandas would take these for the labels of rows or columns."""
+    for seed in range(2):
+        write_record(tmp_path, f"r{seed}", State.DONE, seed=seed)
+    with pytest.raises(RecordError) as caught:
+        load_where(tmp_path, query)
+    message = str(caught.value)
+    assert message.startswith(f"where: {query!r} is not a valid query: {problem}; columns: run_id")
+    assert "\n" not in message
+
+
 def test_curves_have_eight_columns_of_fixed_types(tmp_path):
     expected = [
         write_record(tmp_path, "a", State.DONE),
