@@ -177,12 +177,26 @@ def _list_unread_model_keys(model: Model) -> list[str]:
     return unread
 
 
-def _optim_values(config: Config) -> dict[str, Any]:
+def list_ineffective_optim_keys(config: Config) -> list[str]:
+    """Return the keys, such as `optim.momentum`, that the optimiser ignores but somebody has set.
+
+    Their values are not those of the presets in conf/.
+    """
     optim = asdict(config.optim)
+    unread = _unread_optim_values(config)
+    return [f"optim.{key}" for key in optim if key in unread and optim[key] != unread[key]]
+
+
+def _unread_optim_values(config: Config) -> dict[str, Any]:
+    """Return the keys of `optim` that the optimiser does not read, with the presets' values."""
     own_keys = OPTIMIZERS.facts(config.optim.name).get("keys", ())
-    for key in optim.keys() - {*SHARED_OPTIM_KEYS, *own_keys}:
-        name = f"optim.{key}"
-        optim[key] = HASH_DEFAULTS[name] if name in HASH_DEFAULTS else NO_EFFECT_VALUES[name]
+    unread = asdict(config.optim).keys() - {*SHARED_OPTIM_KEYS, *own_keys}
+    values = NO_EFFECT_VALUES | HASH_DEFAULTS
+    return {key: values[f"optim.{key}"] for key in unread}
+
+
+def _optim_values(config: Config) -> dict[str, Any]:
+    optim = asdict(config.optim) | _unread_optim_values(config)
     if config.optim.momentum == 0:
         optim["momentum_form"] = HASH_DEFAULTS["optim.momentum_form"]
     if config.optim.weight_decay == 0:

@@ -4,10 +4,12 @@ The launcher calls `check_training_job` for each job of train.py, by its dotted 
 conf/hydra/launcher/. Does not import torch.
 """
 
+import logging
 import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from omegaconf import DictConfig, open_dict
 
 from degradation import config as schema
 from degradation.config import Config, ConfigError, Data
+from degradation.config.errors import select
 from degradation.data.downloads import fetch_once, find_file_set
 from degradation.data.fingerprint import data_fingerprint
 from degradation.data.image_check import check_images
@@ -31,9 +34,11 @@ from degradation.records.schema import (
     State,
 )
 from degradation.records.trained_code import CodeState
-from degradation.run_id import compute_run_id, hashed_values
+from degradation.run_id import compute_run_id, hashed_values, list_ineffective_optim_keys
 from degradation.sweep.code_states import verify_in_subprocess
 from degradation.sweep.expand import expand_configs
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -132,10 +137,19 @@ def validate_job(cfg: DictConfig) -> SweepRun:
 def check_before_training(config: Config) -> None:
     """Refuse a run whose record cannot be written, or whose images cannot be used.
 
-    Raises ConfigError, DataError.
+    Warns of keys without effect. Raises ConfigError, DataError.
     """
     check_record_root(config)
     check_images(config.data)
+    for name in list_ineffective_optim_keys(config):
+        value = schema.quote(select(config, name))
+        _warn_once(f"{name}: {value} has no effect with optim.name={config.optim.name}")
+
+
+@cache
+def _warn_once(message: str) -> None:
+    """Log a warning that would be the same for many runs of a sweep, once per process."""
+    log.warning("%s", message)
 
 
 def check_is_no_file(config: Config) -> None:
