@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-# Represents None in the values of conditions: in pandas, None does not equal None.
-NULL = "null"
+# Represents None in the values of conditions: in pandas, None does not equal None. No text in a
+# record has a line break, so the text "null", which an option may have, is another value.
+NULL = "null\n"
 
 # The label of a key's value, and the label of null.
 TEMPLATES = {
@@ -71,6 +72,11 @@ KEY_NAMES = {
 OPTIONS = "model.options."  # what precedes the name of an option of a block or network
 # A class or function in the user's own file, with the hash of that file.
 PLUGIN = re.compile(r"(?P<name>[\w.]+:[\w.]+)@[0-9a-f]+")
+
+
+def is_null(value: Any) -> bool:
+    """Return whether a value of a condition stands for None; it may be a number of NumPy."""
+    return isinstance(value, str) and value == NULL
 
 
 def label_conditions(conditions: pd.DataFrame) -> list[str]:
@@ -149,7 +155,7 @@ def _drop_hash(text: str) -> str:
 def _describe(key: str, value: Any, text: str) -> str:
     """Return the label of one value, such as `width 32`. `text`: the value as text."""
     name = key.removeprefix("config.")
-    if isinstance(value, str) and value == NULL:
+    if is_null(value):
         return NULL_LABELS.get(name, f"no {name_key(key)}")
     if (name, text) in NONE_LABELS:
         return NONE_LABELS[name, text]
@@ -160,6 +166,8 @@ def _describe(key: str, value: Any, text: str) -> str:
 
 def _format(value: Any) -> str:
     """Return a value as in YAML; pandas turns whole numbers into floats if others are null."""
+    if is_null(value):
+        return "null"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():

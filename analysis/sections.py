@@ -9,7 +9,7 @@ from analysis.claim import Claim
 from analysis.columns import TRAINING_ERROR
 from analysis.comparisons import compare_conditions
 from analysis.condition_claims import judge_condition, title_condition
-from analysis.condition_labels import NULL
+from analysis.condition_labels import is_null
 from analysis.conditions import Condition, list_conditions
 from analysis.figures import plot_condition
 from analysis.figures.matplotlib_import import Figure
@@ -110,7 +110,7 @@ def _build_condition(title: str, condition: Condition, margin: float, suffix: st
 def _name_values(condition: Condition) -> dict[str, Any]:
     """Return the value of each key that varies between conditions, by the key's own name."""
     return {
-        key.removeprefix(PREFIX): None if isinstance(value, str) and value == NULL else value
+        key.removeprefix(PREFIX): None if is_null(value) else value
         for key, value in condition.values.items()
     }
 

@@ -13,7 +13,7 @@ from analysis.comparisons.degradation_by_value import judge_each_value
 from analysis.comparisons.factor_figures import plot_factor
 from analysis.comparisons.networks import group_networks
 from analysis.comparisons.size_by_value import judge_gain, judge_size
-from analysis.condition_labels import format_values, name_key
+from analysis.condition_labels import format_values, is_null, name_key
 from analysis.factors import Factor, Stratum
 from analysis.key_columns import PREFIX
 
@@ -118,7 +118,7 @@ def _build_table(factor: Factor) -> pd.DataFrame:
     for stratum in factor.strata:
         table = build_table(stratum.frame.runs, factor.key)
         for place, (key, value) in enumerate(stratum.others.items()):
-            table.insert(place, key.removeprefix(PREFIX), value)
+            table.insert(place, key.removeprefix(PREFIX), None if is_null(value) else value)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 

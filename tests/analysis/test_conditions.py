@@ -5,7 +5,7 @@ import pytest
 
 from analysis.claim import Verdict
 from analysis.claims import judge
-from analysis.condition_labels import format_values, label_conditions, name_key
+from analysis.condition_labels import NULL, format_values, label_conditions, name_key
 from analysis.conditions import find_varying_keys, split_by_condition
 from analysis.frame import load
 from degradation.records.schema import State
@@ -345,7 +345,7 @@ def test_null_is_a_value_like_any_other(build_frame):
     [
         ({"model.width": [16, 32]}, ["width 16", "width 32"]),
         ({"data.flip": [True, False]}, ["flip true", "flip false"]),
-        ({"data.stream.crop": [224.0, "null"]}, ["stream crop 224", "no stream crop"]),
+        ({"data.stream.crop": [224.0, NULL]}, ["stream crop 224", "no stream crop"]),
         (
             {"optim.lr": [0.01, 0.001, 0.001], "optim.name": ["sgd", "adam", "adamw"]},
             ["optimiser sgd", "optimiser adam", "optimiser adamw"],
@@ -396,6 +396,26 @@ def test_plain_networks_join_every_value_of_an_option_they_lack(joined):
     ]
     labels = [label for label, _ in split_by_condition(frame)]
     assert labels == ["scale 0.5", "scale 1"]
+
+
+@pytest.mark.parametrize("text", ["null", "none"])
+def test_text_that_reads_like_nothing_is_a_value(joined, text):
+    """A plain network without the option fits any value of it; one with the text has a value."""
+    frame = joined(
+        ("null", {"plain": {20: [1.0]}, "residual": {20: [1.0]}}, {"config.model.options.n": text}),
+        ("batch", {"residual": {20: [1.0]}}, {"config.model.options.n": "batch"}),
+        ("lacks", {"plain": {20: [1.0]}}, {"config.model.options.n": None}),
+    )
+    conditions = split_by_condition(frame)
+    assert {label: sorted(condition.runs["run_id"]) for label, condition in conditions} == {
+        "n batch": ["batch:residual-d20-s0", "lacks:plain-d20-s0"],
+        f"n {text}": ["lacks:plain-d20-s0", "null:plain-d20-s0", "null:residual-d20-s0"],
+    }
+
+
+def test_null_and_the_text_null_have_two_labels():
+    table = pd.DataFrame({"config.model.options.n": [NULL, "null"]})
+    assert label_conditions(table) == ["no n", "n null"]
 
 
 def test_conditions_are_named_by_the_keys_that_lead(joined):

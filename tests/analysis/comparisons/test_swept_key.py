@@ -189,6 +189,21 @@ def test_strata_are_judged_apart(joined):
     assert claims["degradation, best lr, width 8"].verdict is Verdict.REPRODUCED
 
 
+@pytest.mark.parametrize("text", ["null", "batch"])
+def test_table_of_strata_has_an_empty_cell_for_none(joined, text):
+    option = "config.model.options.norm"
+    frame = joined(
+        *[
+            ({"residual": FLAT}, {WIDTH: width, option: value})
+            for width in (8, 16)
+            for value in (None, text)
+        ]
+    )
+    width, _ = compare_conditions(frame, {"digits": 2.0})
+    cells = width.table["model.options.norm"]
+    assert (cells.isna().sum(), (cells == text).sum()) == (4, 4)
+
+
 def test_orders_are_compared_although_their_families_differ(joined):
     frame = joined(
         ({"plain": STEEP}, {"config.model.order": "post"}),
