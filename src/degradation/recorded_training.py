@@ -82,7 +82,7 @@ def train_and_record(
     if trainer.iteration == 0:
         record_trained_code(config, record, device, is_shared=not group.is_single)
         _start_from_parent(config, trainer)
-    warn_about_skipped_probes(config, record.run_id)
+    warn_about_skipped_probes(config, trainer.network, record.run_id)
     group.send_state(trainer.state())
     trainer.join(group)
     end[ITERATION] = trainer.iteration

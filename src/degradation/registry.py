@@ -42,7 +42,8 @@ VISIBLE = "[!.]*"  # a pattern of file names; macOS leaves ._x.py beside x.py on
 class Entry:
     """One registration: the module that holds the definition, its name there, and its facts.
 
-    `methods` holds the names of the methods that a class defines itself.
+    `methods` holds the names of the methods that a class defines itself, or inherits from a user's
+    own classes, as far as they are known.
     """
 
     module: str
@@ -82,9 +83,7 @@ class Registry:
             qualified_name = getattr(definition, "__qualname__", repr(definition))
             if is_external_module(module):
                 return definition
-            entry = Entry(
-                module, qualified_name, facts, frozenset(getattr(definition, "__dict__", {}))
-            )
+            entry = Entry(module, qualified_name, facts, _list_own_attributes(definition))
             earlier = self._entries.get(name)
             if earlier is not None and _place(earlier) != _place(entry):
                 place = ".".join(_place(earlier))
@@ -225,6 +224,15 @@ def _list_methods(
         if isinstance(base, ast.Name) and base.id in others:
             methods |= _list_methods(others[base.id], others)
     return frozenset(methods)
+
+
+def _list_own_attributes(definition: Any) -> frozenset[str]:
+    """Return what a class and its bases define, except for those of this package and of torch."""
+    names: set[str] = set()
+    for base in getattr(definition, "__mro__", ()):
+        if base.__module__.partition(".")[0] not in (__package__, "torch", "builtins"):
+            names |= vars(base).keys()
+    return frozenset(names)
 
 
 def _literal_arguments(call: ast.Call, path: Path) -> tuple[str, dict[str, Any]]:

@@ -21,6 +21,7 @@ from degradation.environment import InstallationError, check_installation
 from degradation.errors import UserError
 from degradation.probes.landscape import LossSurface, draw_direction
 from degradation.probes.measure import (
+    can_measure,
     measure_probe,
     sample_probe_batch,
     warn_about_skipped_probes,
@@ -123,7 +124,6 @@ def _run_probes(run: SweepRun, device: torch.device) -> None:
         if not missing:
             log.info("%s: already %s", run.run_id, EXPLAINED)
             return
-        warn_about_skipped_probes(run.config, run.run_id)
         _run_missing_probes(run.config, record, device, missing)
         _mirror(run.config, record)
 
@@ -144,17 +144,19 @@ def _drop_corrupt_rows(record: Record) -> None:
 def _run_missing_probes(
     config: Config, record: Record, device: torch.device, missing: list[tuple[str, int]]
 ) -> None:
-    """Take the missing probes.
+    """Take the missing probes, except for those that this network has no blocks for.
 
     Args:
         missing: (name, iteration) of each probe, in order of iteration.
     """
     dataset = load_dataset(config.data)
     loader = build_loader(dataset, config, device)
-    network: nn.Module | None = None
-    loaded_iteration = None
+    network = _load_network(missing[0][1], config, record, dataset, device)
+    loaded_iteration = missing[0][1]
+    warn_about_skipped_probes(config, network, record.run_id)
+    missing = [(name, iteration) for name, iteration in missing if can_measure(name, network)]
     for number, (name, iteration) in enumerate(missing, start=1):
-        if network is None or iteration != loaded_iteration:
+        if iteration != loaded_iteration:
             network = _load_network(iteration, config, record, dataset, device)
             loaded_iteration = iteration
         batch = sample_probe_batch(name, loader, config.probes)

@@ -11,11 +11,12 @@ import torch
 from degradation.config import ConfigError
 from degradation.data.datasets import load_dataset
 from degradation.external_code import ExternalCodeError
-from degradation.models.build import build_network
+from degradation.models.basic_block import BasicBlock
+from degradation.models.build import build_network, is_separable
 from degradation.models.complexity import list_layers, measure_complexity
-from degradation.probes.measure import measure_probe
+from degradation.probes.measure import measure_probe, warn_about_skipped_probes
 from degradation.records.config_validation import check_config
-from degradation.registry import BLOCKS, NETWORKS
+from degradation.registry import BLOCKS, NETWORKS, PROBES
 from degradation.run import train
 from degradation.run_id import hashed_family, hashed_values
 from degradation.run_probes import run_landscape, run_probes
@@ -311,6 +312,65 @@ def test_probes_repeat_a_blocks_draws(make_model, probe, order):
         assert max(table["relative_difference"]) < 1e-12
         assert 0.0 in table["by_convolutions"]  # of a dropped block
         assert max(table["by_convolutions"]) > 0
+
+
+OWN_FORWARD = """
+from degradation.models.basic_block import BasicBlock
+from degradation.models.network import Network
+
+class Doubled:
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+class Gated(Doubled, BasicBlock): ...
+class Straight(Doubled, Network): ...
+"""
+USES_OWN_FORWARD = """
+from own_forward import Gated, Straight
+
+@BLOCKS.register("b", layers=2)
+class B(Gated): ...
+
+@NETWORKS.register("n", blocks=True)
+def n(model, channels, classes):
+    return Straight(model, channels, classes)
+"""
+
+
+@pytest.mark.parametrize("own", ["model.block=uses:B", "model.network=uses:n"])
+def test_probes_of_blocks_skip_a_forward_from_another_file(folder, tiny, own, caplog):
+    (folder / "own_forward.py").write_text(OWN_FORWARD)
+    (folder / "uses.py").write_text(HEAD + USES_OWN_FORWARD)
+    config = tiny(own)
+    trainer = Trainer(config, load_dataset(config.data), CPU)
+    measured = {result.probe for result in trainer.run_probes()}
+    assert measured == {
+        name for name in config.probes.training if PROBES.facts(name).get("any_network", False)
+    }
+    warn_about_skipped_probes(config, trainer.network, "r")
+    assert "identity, lesions, paths are skipped" in caplog.text
+
+
+def test_own_network_and_usual_blocks_can_be_taken_apart(make_model):
+    assert is_separable(build_network(make_model(depth=8, width=4), 1, 10))
+    assert is_separable(build_network(make_model(depth=8, width=4, block="depths:Gated"), 1, 10))
+
+
+@pytest.mark.parametrize("registry", [BLOCKS, NETWORKS])
+def test_registered_class_has_the_methods_of_own_bases(registry):
+    class Base:
+        def forward(self): ...
+
+    @registry.register("with_base")
+    class WithBase(Base): ...
+
+    @registry.register("with_usual_base")
+    class WithUsualBase(BasicBlock): ...
+
+    assert "forward" in registry.methods("with_base")
+    assert "forward" not in registry.methods("with_usual_base")
+    registry.unregister("with_base")
+    registry.unregister("with_usual_base")
 
 
 def test_own_initialisation_is_kept(folder, tiny):

@@ -6,7 +6,6 @@ from degradation.config.architecture import (
     family,
     is_applicable,
     is_made_of_blocks,
-    list_skipped_probes,
     parent_config,
     smallest_map_side,
 )
@@ -91,7 +90,6 @@ __all__ = [
     "is_evaluated",
     "is_made_of_blocks",
     "later_probe_iterations",
-    "list_skipped_probes",
     "network_options",
     "parent_config",
     "probe_iterations",

@@ -37,9 +37,13 @@ def is_made_of_blocks(model: Model) -> bool:
 def has_separable_blocks(model: Model) -> bool:
     """Return whether the network is made of blocks whose convolutions and shortcut can be split.
 
-    A block that defines `forward` itself may join them in any way.
+    A block or a network that defines `forward` itself may join them in any way. A definition that
+    inherits it from another file is known once the network is built (`degradation.models.build`).
     """
-    return is_made_of_blocks(model) and "forward" not in BLOCKS.methods(model.block)
+    if not is_made_of_blocks(model) or "forward" in BLOCKS.methods(model.block):
+        return False
+    is_built_in = NETWORKS.is_built_in(model.network)
+    return is_built_in or "forward" not in NETWORKS.methods(model.network)
 
 
 def draws_randomly(model: Model) -> bool:
@@ -62,14 +66,6 @@ def is_applicable(probe: str, model: Model) -> bool:
     if not facts.get("any_network", False) and not has_separable_blocks(model):
         return False
     return model.shortcut != "none" or not facts["needs_shortcuts"]
-
-
-def list_skipped_probes(config: Config) -> list[str]:
-    """Return the configured probes that need blocks which this network does not have."""
-    if has_separable_blocks(config.model):
-        return []
-    names = dict.fromkeys([*config.probes.training, *config.probes.afterwards])
-    return [name for name in names if not PROBES.facts(name).get("any_network", False)]
 
 
 def blocks_per_stage(model: Model) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from degradation.config import (
     is_made_of_blocks,
     network_options,
 )
+from degradation.models.blocks import Block
 from degradation.models.network import Network
 from degradation.registry import NETWORKS
 
@@ -34,6 +35,16 @@ def build_network(model: Model, channels: int, classes: int) -> nn.Module:
     network.draws_randomly = draws_randomly(model)  # type: ignore[assignment]
     network.own_initialisation = NETWORKS.facts(model.network).get("own_initialisation", False)
     return network
+
+
+def is_separable(network: nn.Module) -> bool:
+    """Return whether the network is a chain of blocks whose convolutions and shortcut can be split.
+
+    A `forward` of a user's own may join them in any way.
+    """
+    if not isinstance(network, Network) or type(network).forward is not Network.forward:
+        return False
+    return all(type(block).forward is Block.forward for block in network.blocks())
 
 
 def require_blocks(network: nn.Module, purpose: str) -> Network:

@@ -6,10 +6,11 @@ from contextlib import nullcontext
 import torch
 from torch import nn
 
-from degradation.config import Config, Probes, list_skipped_probes
+from degradation.config import Config, Probes
 from degradation.data.datasets import Batch
 from degradation.data.loaders import Loader
 from degradation.data.random_streams import build_generator
+from degradation.models.build import is_separable
 from degradation.models.random_draws import is_random, seeded_global_draws
 from degradation.probes.table import Table
 from degradation.registry import PROBES
@@ -17,9 +18,15 @@ from degradation.registry import PROBES
 log = logging.getLogger(__name__)
 
 
-def warn_about_skipped_probes(config: Config, run_id: str) -> None:
+def can_measure(name: str, network: nn.Module) -> bool:
+    """Return whether a probe can take this network apart, or need not."""
+    return PROBES.facts(name).get("any_network", False) or is_separable(network)
+
+
+def warn_about_skipped_probes(config: Config, network: nn.Module, run_id: str) -> None:
     """Log which of the configured probes this network has no blocks for, if there are any."""
-    skipped = list_skipped_probes(config)
+    names = dict.fromkeys([*config.probes.training, *config.probes.afterwards])
+    skipped = [name for name in names if not can_measure(name, network)]
     if skipped:
         log.warning(
             "%s: probes %s are skipped: they need a network of blocks, whose forward is Block's",

@@ -35,7 +35,7 @@ from degradation.metrics import (
     WARMUP_END,
 )
 from degradation.models.random_draws import is_random, seeded_global_draws
-from degradation.probes.measure import measure_probe, sample_probe_batch
+from degradation.probes.measure import can_measure, measure_probe, sample_probe_batch
 from degradation.training.device import memory_format
 from degradation.training.distributed import SINGLE, WorkerGroup
 from degradation.training.evaluate import eval_batchnorm, measure_errors
@@ -255,7 +255,7 @@ class Trainer:
     def run_probes(self) -> Iterator[ProbeResult]:
         """Run the configured probes, and yield their results. Training is not affected."""
         for name in self.config.probes.training:
-            if not is_applicable(name, self.config.model):
+            if not is_applicable(name, self.config.model) or not can_measure(name, self.network):
                 continue
             batch = sample_probe_batch(name, self.loader, self.config.probes)
             with eval_batchnorm(self.network, self.config, self.loader):
