@@ -21,16 +21,16 @@ BLOCK_BITS = 0xFFFF  # the low bits of a seed, which number the blocks of a netw
 def seeded_global_draws(
     generator: torch.Generator, device: torch.device | None = None
 ) -> Iterator[None]:
-    """Within this context, the global generators are seeded; afterwards they are as before.
+    """Within this context, global generators are seeded; afterwards they are as before.
 
     Args:
         generator: a new generator, whose seed is used.
-        device: whose global generator is seeded and restored, besides the CPU's.
+        device: whose global generator is seeded and restored, besides the CPU's. No other is.
     """
-    accelerator = None if device is None or device.type == "cpu" else device
+    accelerator = _find_accelerator(device)
     cpu_state = torch.get_rng_state()
     device_state = None if accelerator is None else _get_state(accelerator)
-    torch.manual_seed(generator.initial_seed() & ~BLOCK_BITS)
+    _seed(generator.initial_seed() & ~BLOCK_BITS, accelerator)
     try:
         yield
     finally:
@@ -49,12 +49,31 @@ def seed_block(network: nn.Module, number: int) -> None:
         number: the number of the block, from 0.
     """
     if is_random(network):
-        torch.manual_seed((torch.initial_seed() & ~BLOCK_BITS) | ((number + 1) & BLOCK_BITS))
+        device = next((parameter.device for parameter in network.parameters()), None)
+        seed = (torch.initial_seed() & ~BLOCK_BITS) | ((number + 1) & BLOCK_BITS)
+        _seed(seed, _find_accelerator(device))
 
 
 def is_random(network: nn.Module) -> bool:
     """Return whether forward passes of a network may draw; `build_network` stores it."""
     return bool(getattr(network, "draws_randomly", False))
+
+
+def _find_accelerator(device: torch.device | None) -> torch.device | None:
+    return None if device is None or device.type == "cpu" else device
+
+
+def _seed(seed: int, accelerator: torch.device | None) -> None:
+    """Seed the CPU's generator and one device's; `torch.manual_seed` would seed every GPU's."""
+    torch.default_generator.manual_seed(seed)
+    if accelerator is None:
+        return
+    if accelerator.type == "mps":
+        torch.mps.manual_seed(seed)
+    else:
+        index = accelerator.index
+        index = torch.cuda.current_device() if index is None else index
+        torch.cuda.default_generators[index].manual_seed(seed)
 
 
 def _get_state(device: torch.device) -> torch.Tensor:
