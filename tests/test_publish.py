@@ -214,3 +214,12 @@ def test_commands_that_write_refuse_an_archive(part, tmp_path, script):
     assert line.startswith("record_root: ")
     assert "is a file, and this command writes records; allowed: a folder" in line
     assert archive.read_bytes() == before
+
+
+@pytest.mark.parametrize("script", ["status", "report"])
+def test_archive_that_does_not_exist_is_named(tmp_path, script):
+    completed = run_script(script, *PART, f"record_root={tmp_path / 'records.zip'}")
+    assert completed.returncode == 1
+    (line,) = completed.stderr.splitlines()
+    assert line.startswith("record_root: ")
+    assert "does not exist; allowed: a folder, or an archive" in line

@@ -71,11 +71,17 @@ def judge_factor(
         margins: the margin of the claims for each data set, in points of training error.
     """
     claims: list[Claim] = []
+    introduction = _introduce(factor)
     for stratum in factor.strata:
         margin = margins[stratum.data_set]
         if varies_alone(stratum, section):
             claims += _name_stratum(section.judge(stratum.frame.runs, margin), stratum)
-        claims += _name_stratum(judge_values(factor.key, stratum, margin), stratum)
+        findings = judge_values(factor.key, stratum, margin)
+        if introduction:
+            findings = [
+                replace(finding, notes=[*finding.notes, introduction]) for finding in findings
+            ]
+        claims += _name_stratum(findings, stratum)
     return claims
 
 

@@ -18,8 +18,14 @@ from analysis.claim import (
 )
 from analysis.columns import TRAINING_ERROR
 from analysis.comparisons.networks import Networks, select_values
-from analysis.evidence import describe_caveats, format_bound, format_comparison, format_interval
-from analysis.statistics import Difference, contrast_of_means
+from analysis.evidence import (
+    describe_caveats,
+    format_bound,
+    format_comparison,
+    format_interval,
+    format_points,
+)
+from analysis.statistics import Difference, bonferroni_level, contrast_of_means
 
 ALIKE, DIFFERS = "alike", "differs"
 ANSWERS = {Verdict.REPRODUCED: ALIKE, Verdict.CONTRADICTED: DIFFERS}
@@ -132,9 +138,17 @@ def _compare_sizes(
     decision = decide(both_signs, "below", margin)
     a, b = decision.worst
     bound = format_bound(both_signs[a, b], decision.side, decision.bound_count)
+    if decision.verdict is Verdict.INCONCLUSIVE:
+        bound += f", {_format_corrected_bound(both_signs[a, b], len(both_signs))}"
     line = f"{comparison}, larger at {a} than at {b}: {bound}"
     answer = ANSWERS.get(decision.verdict, "")
     return Finding(title, statement, decision.verdict, line, evidence, notes, answer)
+
+
+def _format_corrected_bound(contrast: Difference, bound_count: int) -> str:
+    """Return the bound that would have to exceed the margin for the answer `differs`."""
+    bound = contrast.lower_at(bonferroni_level(bound_count))
+    return f"lower bound (Holm, {bound_count} bounds) {format_points(bound)}"
 
 
 def contrast_sizes(a: Size, b: Size) -> Difference:

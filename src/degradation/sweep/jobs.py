@@ -90,7 +90,11 @@ def find_record_root(runs: list[SweepRun]) -> Path:
     try:
         os.scandir(root).close()
     except FileNotFoundError:
-        pass
+        if root.suffix == ".zip":  # nothing will create a published archive of this name
+            raise ConfigError(
+                f"record_root: {schema.quote(str(root))} does not exist; allowed: a folder, or an"
+                " archive such as experiments/ledger/NAME/records.zip"
+            ) from None
     except OSError as error:
         raise ConfigError(
             f"record_root: {schema.quote(str(root))} cannot be read ({error.strerror});"

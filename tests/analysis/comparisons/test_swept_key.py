@@ -57,7 +57,12 @@ def test_size_of_degradation_is_a_contrast_of_four_means(widths):
     upper = 12 - bound_by_hand(6, [1, 4, 1, 1], 0.95)
     judge_around(widths, name, upper, Verdict.INCONCLUSIVE, Verdict.REPRODUCED)
     assert judge_comparisons(widths, lower - 0.1)[name].outcome == "differs"
-    assert judge_comparisons(widths, upper - 0.1)[name].outcome == "inconclusive"
+    undecided = judge_comparisons(widths, upper - 0.1)[name]
+    assert undecided.outcome == "inconclusive"
+    assert undecided.decisive_line == (
+        "56 minus 20 layers, larger at width 8 than at width 16: +6.00 points,"
+        f" 95 % upper bound {upper:+.2f}, lower bound (Holm, 2 bounds) {lower:+.2f}"
+    )
     assert judge_comparisons(widths, upper + 0.1)[name].outcome == "alike"
 
 
@@ -118,6 +123,17 @@ def test_untrained_depths_are_excluded_from_the_size(sweep):
     assert claim.decisive_line == (
         "fewer than two depths are trained at every value; untrained: width 8: 56 layers"
     )
+
+
+def test_findings_name_the_keys_that_vary_with_theirs(joined):
+    batch = "config.optim.batch_size"
+    frame = joined(
+        ({"plain": PLAIN_8}, {WIDTH: 8, batch: 64}), ({"plain": PLAIN_16}, {WIDTH: 16, batch: 128})
+    )
+    claims = judge_comparisons(frame)
+    assert len(claims) == 2
+    for claim in claims.values():
+        assert any("vary" in note and "64" in note and "128" in note for note in claim.notes)
 
 
 @pytest.mark.parametrize("state", ["missing", "failed", "partial"])
