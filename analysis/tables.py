@@ -20,6 +20,7 @@ from degradation.checksums import Row
 from degradation.config import ConfigError, quote
 from degradation.metrics import ITERATION, METRICS, TEST_ERROR
 from degradation.records.cached_reader import CachedRecord
+from degradation.records.schema import State
 
 # Entries of `DataFrame.attrs`.
 EXCLUDED = "excluded"
@@ -150,7 +151,7 @@ def to_frame(runs: pd.DataFrame) -> Frame:
     _check_keys_distinguish(runs)
     curves = pd.DataFrame(columns=[*RUN_COLUMNS, ITERATION, TRAINING_ERROR, TEST_ERROR])
     excluded = tuple(runs.attrs.get(EXCLUDED, ()))
-    error_kind = str(runs.attrs.get(ERROR_KIND, "clean"))
+    error_kind = str(runs.attrs.get(ERROR_KIND) or _find_error_kind(runs))
     completed = complete_columns(restore_prefix(runs)).reset_index(drop=True)
     return Frame(completed, curves, excluded, error_kind)
 
@@ -172,6 +173,15 @@ def _check_keys_distinguish(runs: pd.DataFrame) -> None:
             f"runs: {names} have equal keys, but are different runs; allowed: rows that load_runs"
             " returned, with all columns of the configuration"
         )
+
+
+def _find_error_kind(runs: pd.DataFrame) -> str:
+    """Return which error `training_error` is; tables with different `attrs` have none if joined."""
+    done = runs[runs["state"] == State.DONE]
+    for kind, metric in TRAINING_ERRORS.items():
+        if metric in done and done[TRAINING_ERROR].eq(done[metric]).all():
+            return kind
+    return "clean"
 
 
 def _list_some(names: Sequence[str]) -> str:

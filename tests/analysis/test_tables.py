@@ -197,3 +197,14 @@ def test_ids_tell_a_dropped_setting_without_attributes(tmp_path):
     assert len(to_frame(pd.concat([runs, runs])).runs) == 2 * len(runs)
     with pytest.raises(UserError, match=r"^runs: w4 and w8 have equal keys, but are different"):
         to_frame(runs.drop(columns="model.width"))
+
+
+@pytest.mark.parametrize("kind", ["augmented", "running"])
+def test_joined_tables_keep_the_kind_of_error(tmp_path, kind):
+    write_distinct_record(tmp_path, State.DONE)
+    runs = load_runs(tmp_path, training_error=kind)
+    longer = runs.assign(**{"run_id": "other", "seed": 7, "model.options.n": 1})
+    longer.attrs["keys"] = (*runs.attrs["keys"], "model.options.n")
+    joined = pd.concat([runs, longer])
+    assert joined.attrs == {}
+    assert to_frame(joined).error_kind == kind
