@@ -85,7 +85,7 @@ unexport PYTHONPATH PYTHONHOME
 # Also with -j: a report that is made together with runs follows them.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup always data reproduce explain status report publish sync pull plan
+.PHONY: help setup always data reproduce explain status report publish sync pull plan notebook
 .PHONY: ledger check-ledger census power test test-slow test-cluster growth faults mutants check bench clean
 
 help: ## List the targets
@@ -154,6 +154,9 @@ plan: $(INSTALLED) ## Estimate the experiment's cost (ARGS="--device cuda --devi
 census: $(INSTALLED) ## Print parameters, multiply-adds and activations of the networks
 	@$(RUN) experiments/census.py $(OVERRIDES)
 
+notebook: $(INSTALLED) ## Execute the lecture's notebook and write its outputs into it
+	@$(RUN) notebooks/execute.py
+
 power: $(INSTALLED) ## Simulate the probability of each verdict, for docs/verdicts.md
 	@$(RUN) experiments/power.py
 
@@ -190,4 +193,4 @@ bench: $(INSTALLED) ## Compare the experiment's wall time with the bare training
 clean: ## Remove reports, logs and caches, but never the records in runs/
 	@rm -rf reports multirun outputs build src/*.egg-info
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
-	@find src analysis experiments tests -name __pycache__ -prune -exec rm -rf {} +
+	@find src analysis experiments notebooks tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,158 @@
+"""The lecture's notebook: executed without errors, small, free of the machine, and consistent."""
+
+import ast
+import copy
+import re
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+import yaml
+
+from notebooks.execute import NOTEBOOK, clean, execute
+
+ROOT = Path(__file__).parents[2]
+MAX_BYTES = 1_000_000
+EXERCISES = 5
+PREDICT = "**Predict"
+MACHINE = re.compile(r"(?<![\w.])/(?:root|home|work|tmp|Users|content)\b|site-packages|\bat 0x")
+SOLUTION = re.compile(
+    r"<details>\n<summary>.*</summary>\n\n```python\n(.*?)```.*</details>", re.DOTALL
+)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    return nbformat.read(NOTEBOOK, as_version=4)
+
+
+def list_code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def find_cell(notebook, name):
+    (cell,) = [cell for cell in notebook.cells if cell.id == name]
+    return cell
+
+
+def list_data(cell):
+    """Return the data of a cell's outputs, one mapping from type to content per output."""
+    return [output.data for output in cell.outputs if "data" in output]
+
+
+def read_solutions(notebook):
+    """Return the code of each solution, in the order of the exercises."""
+    return [
+        SOLUTION.fullmatch(find_cell(notebook, f"solution-{number}").source)[1]
+        for number in range(1, EXERCISES + 1)
+    ]
+
+
+def test_notebook_is_valid_and_small(notebook):
+    nbformat.validate(notebook)
+    assert NOTEBOOK.stat().st_size < MAX_BYTES
+
+
+def test_cells_were_executed_in_order_without_errors(notebook):
+    cells = list_code_cells(notebook)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    for cell in cells:
+        assert bool(cell.outputs) == (cell.id not in ("install", "imports")), cell.id
+        assert [
+            output for output in cell.outputs if output.output_type in ("error", "stream")
+        ] == []
+
+
+def test_notebook_has_nothing_to_clean(notebook):
+    cleaned = copy.deepcopy(notebook)
+    clean(cleaned)
+    assert cleaned == notebook
+
+
+def test_notebook_names_no_machine():
+    for line in NOTEBOOK.read_text(encoding="utf-8").splitlines():
+        if '"image/png"' not in line:
+            assert not MACHINE.search(line), line
+
+
+def test_reader_predicts_before_each_figure(notebook):
+    texts, figures = "", 0
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            texts = cell.source
+        elif any("image/png" in data for data in list_data(cell)):
+            figures += 1
+            assert PREDICT in texts, cell.id
+    assert figures >= 9
+
+
+def test_links_lead_to_files(notebook):
+    for cell in notebook.cells:
+        for target in LINK.findall(cell.source) if cell.cell_type == "markdown" else ():
+            if "://" not in target:
+                assert (NOTEBOOK.parent / target.partition("#")[0]).exists(), target
+
+
+def test_every_exercise_has_a_folded_solution(notebook):
+    numbers = range(1, EXERCISES + 1)
+    names = [name for number in numbers for name in (f"exercise-{number}", f"solution-{number}")]
+    assert [cell.id for cell in notebook.cells][-len(names) :] == names
+    for code in read_solutions(notebook):
+        ast.parse(code)
+
+
+def test_outputs_show_the_ledgers_numbers(notebook):
+    summary = pd.read_csv(ROOT / "experiments/ledger/quick/summary.csv")
+    means = summary.set_index(["family", "depth"])["training_error_mean"]
+    texts = {cell.id: str(list_data(cell)) for cell in list_code_cells(notebook)}
+    for depth in (20, 32, 44, 56, 110):
+        assert f"{depth} layers {means['plain', depth]:.1f} %" in texts["plain-depths-said"]
+        assert f"{depth} layers {means['residual', depth]:.2f} %" in texts["both-families-said"]
+    rates = pd.read_csv(ROOT / "experiments/ledger/learning_rate_digits/learning-rate.csv")
+    plain = rates[(rates["family"] == "plain") & (rates["depth"] == 56)]
+    assert f"**{plain['training_error_mean'].min():.1f} %**" in texts["rates-said"]
+
+
+def test_written_numbers_are_those_of_the_experiments(notebook):
+    experiment = ROOT / "conf/experiment/learning_rate_digits.yaml"
+    parameters = yaml.safe_load(experiment.read_text())["hydra"]["sweeper"]["params"]
+    text = find_cell(notebook, "explore").source.replace("\n", " ")
+    assert parameters["optim.lr"].replace(",", ", ") in text
+    quick = yaml.safe_load((ROOT / "conf/experiment/quick.yaml").read_text())
+    assert str(quick["hydra"]["sweeper"]["params"]["model.depth"]).replace(",", ", ") in text
+
+
+def test_gap_shrinks_but_remains_as_the_text_says(notebook):
+    assert "three times the iterations the gap shrinks, but remains" in " ".join(
+        find_cell(notebook, "sure-end").source.split()
+    )
+    longer = pd.read_csv(ROOT / "experiments/ledger/longer_digits/longer.csv")
+    plain = longer[longer["family"] == "plain"].set_index(["schedule.iterations", "depth"])
+    errors = plain["training_error_mean"]
+    assert 2 < errors[1200, 56] - errors[1200, 20] < errors[400, 56] - errors[400, 20]
+
+
+def test_menus_are_not_needed(notebook, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "ipywidgets", None)
+    said = []
+    exec(find_cell(notebook, "menus").source, {"say": said.append})
+    assert "not installed" in said[0]
+
+
+@pytest.mark.slow
+def test_notebook_and_solutions_run_without_errors(notebook, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    complete = copy.deepcopy(notebook)
+    for code in read_solutions(notebook):
+        complete.cells.append(nbformat.v4.new_code_cell(code))
+    execute(complete, NOTEBOOK.parent)
+    clean(complete)
+    for cell, saved in zip(complete.cells, notebook.cells, strict=False):
+        if cell.cell_type == "code":  # the same kinds of outputs as those that are committed
+            assert [set(data) for data in list_data(cell)] == [
+                set(data) for data in list_data(saved)
+            ], cell.id
+    assert all(list_data(cell) for cell in complete.cells[-EXERCISES:])
+    assert list(tmp_path.rglob("run.json")) == []  # the runs of the reader are gone
