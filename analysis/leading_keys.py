@@ -27,7 +27,7 @@ ORDER = [*FIRST, *KEYS]
 def select_leading_keys(conditions: pd.DataFrame) -> list[str]:
     """Return a small set of keys that together determine all others, most important first.
 
-    A key of FIRST is left out only if the keys of FIRST before it determine it; any other key, if
+    A key of FIRST is omitted only if the keys of FIRST before it determine it; any other key, if
     the rest of the set does. `conditions` has one row per condition and one column per key that
     varies, such as `config.optim.lr`.
     """

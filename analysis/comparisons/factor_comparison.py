@@ -23,7 +23,7 @@ MAX_FOLLOWER_VALUES = 6  # values of a key that the introduction lists
 
 
 def build_section(key: str) -> FactorSection:
-    """Return how the comparison of a key is presented of which no paper claims anything."""
+    """Return how to present the comparison of a key that no paper makes claims about."""
     words = name_key(key)
     caption = f"Training error of the last iteration by {words}. {CAPTION_SUFFIX}"
     return FactorSection(words[:1].upper() + words[1:], _file_stem(key), words, caption)

@@ -46,7 +46,7 @@ class Networks:
         return missing_requirements(families, depths)
 
     def list_shared_depths(self) -> list[int]:
-        """Return the depths of which every value has runs, shallowest first."""
+        """Return the depths that have runs at every value, shallowest first."""
         return sorted(set.intersection(*map(set, self.by_value.values())))
 
     def list_trained_depths(self) -> list[int]:

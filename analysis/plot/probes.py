@@ -1,7 +1,7 @@
 """What the probes measured, one panel of each of the report's figures.
 
 Each function takes rows that `load_probes` returned for the probe that its docstring names. A panel
-shows one family, and one time point where the probe has several; `family` may be left out if the
+shows one family, and one time point where the probe has several; `family` may be omitted if the
 table has a single one. Functions raise UserError if the rows lack what is asked for.
 """
 

@@ -1,4 +1,4 @@
-"""The rows of a table that one panel shows, and how its lines are told apart."""
+"""The rows of a table that one panel shows, and what distinguishes its lines."""
 
 from typing import Any
 
