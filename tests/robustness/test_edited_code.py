@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BLOCKS, AUGMENT = "models/blocks.py", "data/augment.py"
-OPTIMIZER, SCHEDULE = "training/optimizer.py", "training/schedule.py"
+OPTIMIZER, SCHEDULE = "optimizers/sgd.py", "schedules/step.py"
 SEEDS = "seed=0,1"
 
 DRAWS = """    crop = torch.randint(-data.pad, data.pad + 1, (2, batch_size), generator=generator)
@@ -35,8 +35,8 @@ CHANGES_OF_NUMBERS = {
     ),
     "size of a drop": (
         SCHEDULE,
-        "lr * schedule.factor**drops",
-        "lr * schedule.factor ** (2 * drops)",
+        "schedule.factor ** (passed_milestones + plateaus)",
+        "schedule.factor ** (2 * (passed_milestones + plateaus))",
     ),
 }
 REFACTORINGS = {
