@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.frame import Frame, load
-from analysis.key_columns import add_short_names, drop_prefix
+from analysis.key_columns import add_short_names
+from analysis.query_errors import describe_invalid_query, list_values
 from degradation.records.root import list_run_ids
 from degradation.records.schema import RecordError
 
@@ -20,7 +21,7 @@ def load_where(
     """Return the frame of all records under a root for which a pandas query is true.
 
     A query is an expression over `Frame.runs`, such as `family == "plain" and depth < 60`, or None
-    for all records. A key is called either config.optim.lr or optim.lr, between backticks.
+    for all records. A key is called `optim.lr` or `config.optim.lr`, with the backticks.
 
     Args:
         option: what messages call the query.
@@ -38,12 +39,12 @@ def load_where(
     try:
         selected = frame.runs[_evaluate(frame.runs, query)]
     except Exception as error:  # whatever the expression raises is the user's to correct
-        columns = ", ".join(map(str, drop_prefix(frame.runs)))
-        raise RecordError(
-            f"{option}: {query!r} is not a valid query: {error}; columns: {columns}"
-        ) from None
+        problem = describe_invalid_query(query, add_short_names(frame.runs), error)
+        raise RecordError(f"{option}: {query!r} is not a valid query: {problem}") from None
     if selected.empty:
-        raise RecordError(f"{root}: contains no records for which {query!r} is true")
+        values = list_values(query, add_short_names(frame.runs))
+        message = f"{root}: contains no records for which {query!r} is true"
+        raise RecordError(f"{message}; values: {values}" if values else message)
     return frame.select(selected.index)
 
 

@@ -39,7 +39,12 @@ def parse_arguments() -> argparse.Namespace:
         type=Path,
         help="report all records under this folder, or in this archive, instead of a sweep",
     )
-    parser.add_argument("--where", help="with --records: a pandas query over the table of runs")
+    parser.add_argument(
+        "--where",
+        metavar="QUERY",
+        help="with --records: a pandas query over the table of runs; a name that has a dot stands"
+        " between backticks: '`optim.lr` == 0.1 and depth < 60'",
+    )
     parser.add_argument("--name", default="records", help="with --records: the report's name")
     parser.add_argument(
         "--training-error",

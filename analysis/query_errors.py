@@ -1,0 +1,98 @@
+"""What is wrong with a query on the table of runs, in one line that says what to type instead."""
+
+import re
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from keyword import iskeyword
+
+import pandas as pd
+
+from analysis.abbreviation import abbreviate
+from analysis.key_columns import drop_prefix
+from degradation.config.errors import quote
+
+BACKTICKS = "a name that has . or / stands between backticks, such as `optim.lr`"
+# A text between quotes, a name between backticks, a local variable, or a name with its parts.
+TOKEN = re.compile(
+    r"""(?P<text>"[^"]*"|'[^']*')|`(?P<quoted>[^`]*)`|@\w+|(?P<bare>[^\W\d]\w*([./][^\W\d]\w*)*)"""
+)
+MAX_VALUES = 12  # values of a column that a message lists
+
+
+def describe_invalid_query(query: str, runs: pd.DataFrame, error: Exception) -> str:
+    """Return why a query cannot be evaluated, and which columns there are.
+
+    Args:
+        query: what the user has typed.
+        runs: the table with every name that a query may use.
+        error: what pandas raised.
+    """
+    columns = [str(name) for name in drop_prefix(runs)]
+    problems: list[str] = []
+    if isinstance(error, NameError | AttributeError):
+        found = [_find_problem(name, quoted, runs, columns) for name, quoted in _list_names(query)]
+        problems = [problem for problem in found if problem is not None]
+    reason = "; ".join(dict.fromkeys(problems)) or " ".join(str(error).split())
+    return f"{reason}; columns ({BACKTICKS}): {', '.join(columns)}"
+
+
+def list_values(query: str, runs: pd.DataFrame) -> str:
+    """Return the values that the columns of a query have: `depth: 20, 56; family: 'plain'`."""
+    columns: dict[str, str] = {}
+    for name, _ in _list_names(query):
+        column = _find_column(name, runs)
+        if column is not None:
+            columns[column] = _format_values(runs[column])
+    return "; ".join(f"{name}: {values}" for name, values in columns.items())
+
+
+def _list_names(query: str) -> Iterator[tuple[str, bool]]:
+    """Yield the names in a query, each with whether it stands between backticks."""
+    for match in TOKEN.finditer(query):
+        # what follows a bracket or a text and a dot is a method, such as .startswith
+        is_method = query[: match.start()].endswith(".")
+        if match["quoted"] is not None:
+            yield match["quoted"], True
+        elif match["bare"] is not None and not iskeyword(match["bare"]) and not is_method:
+            yield match["bare"], False
+
+
+def _find_column(name: str, runs: pd.DataFrame) -> str | None:
+    """Return the column that a name begins with, or None: `depth` of `depth.isin`."""
+    parts = re.split(r"([./])", name)
+    for length in range(len(parts), 0, -2):
+        column = "".join(parts[:length])
+        if column in runs:
+            return column
+    return None
+
+
+def _find_problem(
+    name: str, is_quoted: bool, runs: pd.DataFrame, columns: Sequence[str]
+) -> str | None:
+    """Return what is wrong with a name in a query, or None."""
+    column = name if is_quoted and name in runs else _find_column(name, runs)
+    if is_quoted and column != name:
+        column = None
+    if column is not None:
+        needs_backticks = not is_quoted and not column.isidentifier()
+        return f"{column} needs backticks: `{column}`" if needs_backticks else None
+    holders = [str(key) for key in columns if (runs[key] == name).any()] if not is_quoted else []
+    if holders:
+        return f"{name} is text, which needs quotes: {holders[0]} == {name!r}"
+    close = get_close_matches(name, columns, n=1)
+    shown = [match if match.isidentifier() else f"`{match}`" for match in close]
+    suggestion = f" (did you mean {shown[0]}?)" if shown else ""
+    return f"{name}: no such column{suggestion}"
+
+
+def _format_values(column: pd.Series) -> str:
+    """Return the different values of a column, each as a query holds it."""
+    values = {quote(value): value for value in column.dropna().tolist()}
+    try:
+        texts = sorted(values, key=lambda text: values[text])
+    except TypeError:  # values of several types
+        texts = sorted(values)
+    if column.isna().any():
+        texts.append("no value")
+    return abbreviate(texts, most=MAX_VALUES)
