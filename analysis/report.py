@@ -16,8 +16,8 @@ from analysis.conditions import find_varying_keys
 from analysis.csv_files import write_csv
 from analysis.figures import style
 from analysis.frame import Frame
-from analysis.html_page import render_page
 from analysis.key_columns import PREFIX
+from analysis.page.render import render_page
 from analysis.sections import Section, build_sections
 from degradation.durable_io import read_file, write_atomically
 from degradation.metrics import (

@@ -1,4 +1,4 @@
-"""The HTML page of a report: one file that contains its figures and loads nothing else."""
+"""Render a report as one HTML page that contains its figures and loads nothing else."""
 
 import base64
 from collections.abc import Sequence
@@ -107,7 +107,7 @@ def _has_findings(sections: Sequence[Section]) -> bool:
 
 def _load_template() -> Template:
     environment = Environment(
-        loader=PackageLoader("analysis", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("analysis.page"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["number"] = _format_number
     environment.filters["interval"] = _format_interval
