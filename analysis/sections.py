@@ -1,7 +1,8 @@
 """The sections of a report: comparisons across conditions, then conditions, then mechanisms."""
 
+import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -28,6 +29,8 @@ SUMMARY_METRICS = {
     "train_clean_loss": CLEAN_LOSS,
 }
 
+SectionKind = Literal["comparison", "condition", "mechanism"]
+
 
 @dataclass(frozen=True)
 class Section:
@@ -43,6 +46,10 @@ class Section:
         summary: a condition's results by family and depth (`summarise`).
         run_ids: a condition's runs.
         introduction: what the section measures.
+        kind: what the section is about: values of a key that are compared, one condition, or a
+            mechanism that explains a condition.
+        anchor: identifies the section in the page's links.
+        details: a longer introduction, which the page shows folded.
     """
 
     title: str
@@ -53,6 +60,9 @@ class Section:
     summary: pd.DataFrame | None = None
     run_ids: tuple[str, ...] = ()
     introduction: str = ""
+    kind: SectionKind = "condition"
+    anchor: str = "results"
+    details: str = ""
 
 
 def build_sections(frame: Frame, margins: dict[str, float]) -> list[Section]:
@@ -83,6 +93,8 @@ def _build_comparisons(frame: Frame, margins: dict[str, float]) -> list[Section]
             figures=comparison.figures,
             tables={comparison.name: comparison.table},
             introduction=comparison.introduction,
+            kind="comparison",
+            anchor=_write_anchor(comparison.name),
         )
         for comparison in compare_conditions(frame, margins)
     ]
@@ -104,6 +116,7 @@ def _build_condition(title: str, condition: Condition, margin: float, suffix: st
         tables={f"{stem}{suffix}": table for stem, table in published.items() if len(table)},
         summary=summarise(frame.runs).assign(**_name_values(condition)),
         run_ids=tuple(frame.runs["run_id"]),
+        anchor=f"results{suffix}",
     )
 
 
@@ -129,9 +142,17 @@ def _build_explanations(label: str, frame: Frame, margin: float, suffix: str) ->
             figures=figures,
             tables=tables if len(explanation.table) else {},
             introduction=explanation.introduction,
+            kind="mechanism",
+            anchor=_write_anchor(f"why-{explanation.name}{suffix}"),
+            details=explanation.details,
         )
         sections.append(section)
     return sections
+
+
+def _write_anchor(name: str) -> str:
+    """Return a name as an HTML id: lower-case letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:

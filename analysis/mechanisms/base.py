@@ -40,10 +40,12 @@ class Explanation:
     Attributes:
         name: stem of the table's file.
         title: a question in lower case; the report puts "Why: " before it.
-        introduction: what is measured and what to look for, for a reader who knows backpropagation.
+        introduction: three sentences: what is measured and what to look for, for a reader who knows
+            backpropagation.
         claims: the claims with their verdicts; some may be checks.
         table: a summary over seeds.
         figures: file stem: (figure, caption).
+        details: how it is measured, and its limits; the report shows them folded.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Explanation:
     claims: list[Claim]
     table: pd.DataFrame
     figures: dict[str, tuple[Figure, str]] = field(default_factory=dict)
+    details: str = ""
 
 
 # Takes the frame of one condition and the margin in points, and returns None if the runs lack the
