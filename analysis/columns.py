@@ -40,7 +40,8 @@ Errors are those of the last iteration, never of the best one. They are NaN unle
 or diverged; a diverged run has chance error.
 
 `Frame.curves` has one row per evaluation: run_id, family, depth, seed, state, iteration,
-training_error (%) and test/error (%).
+training_error (%) and the metrics in `analysis.run_row.CURVE_METRICS` (%, nats). A diverged run's
+errors are continued at chance.
 
 `Frame.probes[NAME]` has the rows of one probe: run_id, family, depth, seed, iteration, time_point,
 device, pictures (the number of images) and the columns that the probe measures.

@@ -26,7 +26,16 @@ from analysis.columns import (
 from degradation.checksums import Row
 from degradation.config import evaluation_iterations
 from degradation.config.errors import escape, is_single_line
-from degradation.metrics import CLEAN_ERROR, ITERATION, TEST_ERROR
+from degradation.metrics import (
+    AUGMENTED_ERROR,
+    CLEAN_ERROR,
+    CLEAN_LOSS,
+    ITERATION,
+    RUNNING_ERROR,
+    TEST_ERROR,
+    TEST_LOSS,
+    is_percentage,
+)
 from degradation.records import row_validation
 from degradation.records.cached_reader import CachedRecord
 from degradation.records.config_validation import config_columns
@@ -47,10 +56,11 @@ from degradation.records.valid_rows import read_rows
 from degradation.run_id import HASH_DEFAULTS
 
 Curve = dict[str, NDArray[Any]]  # column: one value per evaluation of a run
+CURVE_METRICS = (CLEAN_ERROR, AUGMENTED_ERROR, RUNNING_ERROR, TEST_ERROR, CLEAN_LOSS, TEST_LOSS)
 EMPTY_CURVE: Curve = {
     ITERATION: np.empty(0, int),
     TRAINING_ERROR: np.empty(0),
-    TEST_ERROR: np.empty(0),
+    **{name: np.empty(0) for name in CURVE_METRICS},
 }
 
 
@@ -192,11 +202,11 @@ def _find_defect(state: State, metadata: Row, metrics: list[Row]) -> str | None:
 
 
 def _build_curve(metrics: list[Row], metric: str) -> Curve:
-    """Return the iterations and errors of all evaluations; unknown values are NaN."""
+    """Return the iterations and metrics of all evaluations; unknown values are NaN."""
     return {
         ITERATION: np.array([row[ITERATION] for row in metrics], int),
         TRAINING_ERROR: np.array([row.get(metric) for row in metrics], float),
-        TEST_ERROR: np.array([row.get(TEST_ERROR) for row in metrics], float),
+        **{name: np.array([row.get(name) for row in metrics], float) for name in CURVE_METRICS},
     }
 
 
@@ -218,17 +228,20 @@ def _add_result(
 
 
 def _continue_at_chance(curve: Curve, config: Row, chance: float) -> Curve:
-    """Return the curve of a diverged run, continued at chance through its remaining evaluations."""
+    """Return the curve of a diverged run, continued through its remaining evaluations.
+
+    Its errors are at chance there, and its losses are unknown.
+    """
     reached = curve[ITERATION][-1] if len(curve[ITERATION]) else 0
     schedule = config["schedule"]
     evaluations = evaluation_iterations(schedule["iterations"], schedule["evaluate_every"])
-    remaining = [iteration for iteration in evaluations if iteration > reached]
-    errors = np.full(len(remaining), chance)
-    return {
-        ITERATION: np.concatenate([curve[ITERATION], np.array(remaining, int)]),
-        TRAINING_ERROR: np.concatenate([curve[TRAINING_ERROR], errors]),
-        TEST_ERROR: np.concatenate([curve[TEST_ERROR], errors]),
-    }
+    remaining = np.array([iteration for iteration in evaluations if iteration > reached], int)
+    continued = {ITERATION: np.concatenate([curve[ITERATION], remaining])}
+    for name in (TRAINING_ERROR, *CURVE_METRICS):
+        is_error = name == TRAINING_ERROR or is_percentage(name)
+        rest = np.full(len(remaining), chance if is_error else np.nan)
+        continued[name] = np.concatenate([curve[name], rest])
+    return continued
 
 
 def _summarise_attempts(attempts: list[Row]) -> Row:

@@ -125,7 +125,8 @@ def build_curves(record_root: Path | str, frame: Frame, keys: Sequence[str]) -> 
     measured = pd.concat(tables, ignore_index=True)
     # The frame's curves have these too, continued at chance for a diverged run.
     measured = measured.drop(columns=[TEST_ERROR])
-    curves = frame.curves.merge(measured, on=["run_id", ITERATION], how="left")
+    curves = frame.curves[[*RUN_COLUMNS, ITERATION, TRAINING_ERROR, TEST_ERROR]]
+    curves = curves.merge(measured, on=["run_id", ITERATION], how="left")
     curves = _add_keys(curves, frame.runs, [CHANCE, *keys])
     return _describe(curves, frame)
 

@@ -6,8 +6,10 @@ import re
 import pytest
 
 from analysis import columns
+from analysis.columns import RUN_COLUMNS
 from analysis.frame import load
 from analysis.query import load_where
+from analysis.run_row import CURVE_METRICS
 from degradation.records.schema import ATTEMPTS_FILE, RecordError, State
 from degradation.sweep.jobs import describe_planned_run, locate_run
 from tests.support.records import (
@@ -121,7 +123,7 @@ def test_query_that_is_no_condition_is_refused(tmp_path, query, problem):
     assert "\n" not in message
 
 
-def test_curves_have_eight_columns_of_fixed_types(tmp_path):
+def test_curves_have_columns_of_fixed_types(tmp_path):
     expected = [
         write_record(tmp_path, "a", State.DONE),
         write_record(tmp_path, "b", errors=(), seed=1),
@@ -131,7 +133,7 @@ def test_curves_have_eight_columns_of_fixed_types(tmp_path):
     types = curves.dtypes[["iteration", "training_error", "test/error"]].tolist()
     assert types == [int, float, float]
     assert curves[["run_id", "seed", "state"]].to_numpy().tolist() == [["a", 0, "done"]] * 2
-    assert len(curves.columns) == 8
+    assert list(curves.columns) == [*RUN_COLUMNS, "iteration", "training_error", *CURVE_METRICS]
     running = load(tmp_path, expected, "running").curves
     assert running["training_error"].isna().tolist() == [True, True]
     assert load(tmp_path, []).curves.empty
@@ -183,7 +185,9 @@ def test_columns_of_curves_hold_what_their_names_say(tmp_path, kind):
     last = KINDS[kind]
     assert curves["iteration"].tolist() == [40, 80, 120]
     assert curves["training_error"].tolist() == [last + 2, last + 1, last]
-    assert curves["test/error"].tolist() == [35.125, 34.125, 33.125]
+    for name in CURVE_METRICS:
+        value = DISTINCT_LAST_ROW[name]
+        assert curves[name].tolist() == pytest.approx([value + 2, value + 1, value]), name
     runs = curves[["run_id", "family", "depth", "seed", "state"]].drop_duplicates()
     assert runs.to_numpy().tolist() == [["distinct", "residual", 26, 7, "done"]]
 
@@ -200,6 +204,8 @@ def test_diverged_run_is_at_chance_whatever_its_last_row(tmp_path, kind):
     assert row["untrained"]
     assert frame.curves["training_error"].tolist() == [KINDS[kind] + 2, KINDS[kind] + 1, 88.0]
     assert frame.curves["test/error"].tolist() == [35.125, 34.125, 88.0]
+    assert frame.curves["train/augmented_error"].tolist() == [19.25, 18.25, 88.0]
+    assert frame.curves["test/loss"].isna().tolist() == [False, False, True]
 
 
 def test_unfinished_run_has_a_curve_but_no_result(tmp_path):
