@@ -30,6 +30,8 @@ RunsByDepth = Mapping[int, pd.DataFrame]
 Compare = Callable[[pd.DataFrame, pd.DataFrame], Estimate]  # training error of a minus that of b
 
 MIN_SEEDS = 2  # seeds that an interval needs
+# The outcome of a claim whose effect has a sign, but is too small to matter.
+NEGLIGIBLE = "negligible"
 
 
 class Verdict(StrEnum):
@@ -52,6 +54,9 @@ class Claim:
         decisive_line: the line of evidence on which the verdict rests.
         evidence: everything that was computed, one line each.
         notes: caveats to show with the evidence.
+        plain_words: the finding in one short sentence with the number that decides, for a reader
+            who knows no statistics; empty if there is none.
+        is_negligible: whether the verdict is clear, but the effect is too small to matter.
     """
 
     name: str
@@ -60,11 +65,13 @@ class Claim:
     decisive_line: str
     evidence: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    plain_words: str = field(default="", kw_only=True)
+    is_negligible: bool = field(default=False, kw_only=True)
 
     @property
     def outcome(self) -> str:
         """The verdict in words, as reports and tables show it."""
-        return str(self.verdict)
+        return NEGLIGIBLE if self.is_negligible else str(self.verdict)
 
 
 @dataclass(frozen=True)
