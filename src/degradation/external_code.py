@@ -90,11 +90,7 @@ def find_definition(reference: str) -> ExternalDefinition:
     if match is None:
         raise ExternalCodeError("it is not of the form module:Name or path/to/file.py:Name")
     path, folder, package = _find_file(match["place"])
-    try:
-        status = path.stat()
-        source, nodes, source_hash = _read_file(path, status.st_mtime_ns, status.st_size)
-    except OSError as error:
-        raise ExternalCodeError(f"{path} cannot be read ({error.strerror})") from None
+    source, nodes, source_hash = _read_current_file(path)
     if match["name"] not in nodes:
         known = ", ".join(nodes) or "nothing"
         raise ExternalCodeError(f"{path} defines no {match['name']}, but {known}")
@@ -102,10 +98,21 @@ def find_definition(reference: str) -> ExternalDefinition:
     return ExternalDefinition(path, folder, package, source, node, nodes, source_hash)
 
 
+def find_file(place: str) -> tuple[Path, Mapping[str, DefinitionNode]]:
+    """Return a user's file, named by its module or path, and its definitions by name.
+
+    Raises ExternalCodeError.
+    """
+    path, _, _ = _find_file(place)
+    _, nodes, _ = _read_current_file(path)
+    return path, nodes
+
+
 def _find_file(place: str) -> tuple[Path, Path, str]:
     """Return a file, the folder that its imports start from, and the package that holds it."""
     if "/" in place or place.endswith(".py"):
-        path = Path(place).expanduser().absolute()
+        path = Path(place).expanduser()
+        path = path.parent.resolve() / path.name  # without .., which messages would show
         if not path.is_file():
             raise ExternalCodeError(f"there is no file {path}")
         return path, path.parent, ""
@@ -127,6 +134,15 @@ def _list_candidates(module: str) -> Iterator[tuple[Path, Path]]:
         base = folder.joinpath(*parts)
         yield folder, base.with_name(f"{base.name}.py")
         yield folder, base / "__init__.py"
+
+
+def _read_current_file(path: Path) -> tuple[str, dict[str, DefinitionNode], str]:
+    """Return what `_read_file` does. Raises ExternalCodeError."""
+    try:
+        status = path.stat()
+        return _read_file(path, status.st_mtime_ns, status.st_size)
+    except OSError as error:
+        raise ExternalCodeError(f"{path} cannot be read ({error.strerror})") from None
 
 
 @lru_cache(maxsize=128)

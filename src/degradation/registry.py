@@ -27,6 +27,7 @@ from degradation.external_code import (
     DefinitionNode,
     ExternalCodeError,
     find_definition,
+    find_file,
     is_external_module,
     is_reference,
     load_definition,
@@ -117,6 +118,21 @@ class Registry:
     def identify(self, name: str) -> str:
         """Return how records name a definition: a file's one with a hash. Raises like `facts`."""
         return find_definition(name).identity if is_reference(name) else name
+
+    def list_references(self, place: str) -> list[str]:
+        """Return the references to the definitions registered in a user's file, or an empty list.
+
+        `place`: the file, as a reference names it: my_module, or path/to/file.py.
+        """
+        try:
+            path, nodes = find_file(place)
+            return [
+                f"{place}:{name}"
+                for name, node in nodes.items()
+                if list(self._read_decorators(node, path))
+            ]
+        except (ExternalCodeError, OSError, ValueError):
+            return []
 
     def is_built_in(self, name: str) -> bool:
         """Return whether a definition is one of this package's own."""

@@ -206,6 +206,9 @@ def test_mistake_in_the_file_is_named(folder, mistake):
         ("model.block=nowhere:B", r"^model\.block: 'nowhere:B' .*no nowhere\.py in the working"),
         ("model.block=lib/nowhere.py:B", r"^model\.block: .*there is no file .*lib/nowhere\.py"),
         ("model.network=my_blocks:SEBlock", r"^model\.network: .*no registrations as a network"),
+        ("model.block=my_blocks", r"'my_blocks' is not allowed; allowed: my_blocks:SEBlock"),
+        ("model.block=lib/../my_blocks.py", r"allowed: lib/\.\./my_blocks\.py:SEBlock"),
+        ("model.block=lib/../no.py:B", r"there is no file (?!.*\.\./no).*/no\.py; "),
         (f"{SE}@0123456789ab", r"^model\.block: .*without @ and the hash"),
     ],
 )

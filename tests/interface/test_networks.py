@@ -7,6 +7,8 @@ import torch
 import degradation
 from degradation.metrics import CLEAN_ERROR, TEST_ERROR
 
+SCALED = {"model.block": "scaled"}
+
 
 def test_initial_network_is_that_of_iteration_0(plain_run):
     drawn = degradation.network("plain", 8, seed=4, channels=1, width=4)
@@ -49,8 +51,29 @@ def test_network_cannot_grow_to_this_depth(plain_run, depth, line):
 @pytest.mark.slow
 def test_residual_network_cannot_grow(tiny_keys):
     run = degradation.train("residual", **tiny_keys)
-    with pytest.raises(degradation.UserError, match=r"^model\.grown_from: 8 is not allowed"):
+    with pytest.raises(
+        degradation.UserError, match=r"^run: residual-d8-s\d+-\w+ has model\.shortcut=A; "
+    ):
         degradation.grow(run, 14)
+
+
+@pytest.mark.slow
+def test_network_of_another_block_cannot_grow(tiny_keys):
+    run = degradation.train("plain", **(tiny_keys | {"overrides": tiny_keys["overrides"] | SCALED}))
+    with pytest.raises(degradation.UserError, match=r" has model\.block=scaled; allowed: plain"):
+        degradation.grow(run, 14)
+
+
+def test_run_is_measured_on_its_own_data(plain_run):
+    last = plain_run.curve().iloc[-1]
+    assert degradation.measure_errors(plain_run)[TEST_ERROR] == last[TEST_ERROR]
+
+
+@pytest.mark.parametrize("shape", [{"channels": 3}, {"channels": 1, "classes": 5}])
+def test_network_that_does_not_fit_the_data_is_one_line(shape):
+    line = r"^network: does not fit data=digits, images of shape \(1, 8, 8\) in 10 classes \("
+    with pytest.raises(degradation.UserError, match=line):
+        degradation.measure_errors(degradation.network("plain", 8, width=4, **shape))
 
 
 def test_missing_snapshot_is_one_line(plain_run):

@@ -119,7 +119,9 @@ def test_training_works_in_another_thread(tiny_keys):
 
 
 ERRORS = [
-    ({"dpth": 8}, "dpth: no such key"),
+    ({"dpth": 8}, "dpth: no such key (did you mean depth?); allowed: depth, width, "),
+    ({"momentum": 0}, "momentum: no such key (did you mean optim.momentum?); allowed: "),
+    ({"overrides": {"lr": 0.1}}, "lr: no such key (did you mean optim.lr?); allowed: name, "),
     ({"depth": 9}, "model.depth: 9 is not allowed; allowed: 6n+2"),
     ({"depth": "8,14"}, "model.depth: Value '8,14' of type 'str' could not be converted"),
     ({"model": "plan"}, "model: 'plan' is not allowed; allowed: constructed, "),

@@ -93,11 +93,17 @@ def test_constructed_network_has_no_linear_warmup(compose_config):
         (
             "schedule=step schedule.shape=cosine",
             r"schedule.milestones: \[200, 300\] is not allowed; allowed: \[\], with"
-            " schedule.shape=cosine",
+            r" schedule.shape=cosine \(schedule=cosine sets it\)",
+        ),
+        ("schedule.warmup=5", r"schedule.warmup: 5 is not allowed; .*schedule\.linear_warmup.*"),
+        (
+            "schedule.plateau=x",
+            "schedule.plateau: x is not allowed; allowed: null, or a section .*",
         ),
         (
             "schedule=imagenet schedule.shape=cosine",
-            "schedule.plateau: is not allowed with schedule.shape=cosine; allowed: null",
+            r"schedule.plateau: is not allowed with schedule.shape=cosine; allowed: null"
+            r" \(schedule=cosine sets it\)",
         ),
         ("schedule.shape=linear", "schedule.shape: 'linear' is not allowed; allowed: cosine, step"),
         ("schedule.shape=null", "schedule.shape: .*; allowed: cosine, step"),

@@ -9,6 +9,7 @@ from degradation.config.schema import Config, Model
 from degradation.registry import BLOCKS, NETWORKS, PROBES
 
 CIFAR_STAGES = 3
+GROWABLE = "plain networks of basic blocks with layout cifar and order post"
 # how often a network halves the side of its maps: in the stem, and before each later stage
 HALVINGS = {"cifar": 2, "imagenet": 5}
 
@@ -66,6 +67,24 @@ def is_applicable(probe: str, model: Model) -> bool:
     if not facts.get("any_network", False) and not has_separable_blocks(model):
         return False
     return model.shortcut != "none" or not facts["needs_shortcuts"]
+
+
+def find_obstacle_to_growth(model: Model) -> str | None:
+    """Return the key, with its value, that prevents a solution by construction, or None.
+
+    Identity layers exist for plain networks of basic blocks in the cifar layout only.
+    """
+    needed = {
+        "network": "resnet",
+        "layout": "cifar",
+        "shortcut": "none",
+        "order": "post",
+        "block": "basic",
+    }
+    for name, value in needed.items():
+        if getattr(model, name) != value:
+            return f"model.{name}={getattr(model, name)}"
+    return None
 
 
 def blocks_per_stage(model: Model) -> tuple[int, ...]:

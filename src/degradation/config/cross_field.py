@@ -1,6 +1,8 @@
 """Validation of a configuration: the rule of each key, then the rules that relate keys."""
 
 from degradation.config.architecture import (
+    GROWABLE,
+    find_obstacle_to_growth,
     imagenet_stages,
     is_made_of_blocks,
     layers_per_unit,
@@ -8,6 +10,7 @@ from degradation.config.architecture import (
 )
 from degradation.config.errors import ConfigError, not_allowed, quote, select
 from degradation.config.options import declared_options, describe_allowed, is_allowed
+from degradation.config.rules import Registered
 from degradation.config.schedule_checks import check_schedule
 from degradation.config.schema import KEYS, Config, Model
 from degradation.external_code import ExternalCodeError, is_identity
@@ -54,8 +57,12 @@ def check_batchnorm(config: Config, side: int) -> None:
 
 def _check_rules(config: Config) -> None:
     for name, key in KEYS.items():
-        if not key.accepts(select(config, name)):
-            raise not_allowed(config, name, key.allowed)
+        value = select(config, name)
+        if not key.accepts(value):
+            allowed = key.allowed
+            if isinstance(key.rule, Registered):
+                allowed = key.rule.describe_allowed(value)
+            raise not_allowed(config, name, allowed)
 
 
 def _check_model(config: Config) -> None:
@@ -143,9 +150,9 @@ def _allowed_depths(model: Model) -> str | None:
 
 def _check_construction(config: Config, grown_from: int) -> None:
     model = config.model
-    architecture = (model.network, model.layout, model.shortcut, model.order, model.block)
-    if architecture != ("resnet", "cifar", "none", "post", "basic"):
-        allowed = "null, except for plain networks of basic blocks with layout cifar and order post"
+    obstacle = find_obstacle_to_growth(model)
+    if obstacle is not None:
+        allowed = f"null with {obstacle}; only {GROWABLE} can be constructed"
         raise not_allowed(config, "model.grown_from", allowed)
     unit = layers_per_unit(model.block)
     if not unit + 2 <= grown_from <= model.depth or (grown_from - 2) % unit:

@@ -1,5 +1,7 @@
 """Hydra's and OmegaConf's errors as one line: the key, what is wrong, and what is allowed."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import is_dataclass
 from difflib import get_close_matches
 
@@ -20,6 +22,14 @@ from degradation.config.schema import KEYS
 
 SYNTAX = "key=value, and quotes around a value that holds any of , : = [ ] { } ( ) or a space"
 MAX_LINE_CHARACTERS = 1000
+CLOSE = 0.8  # similarity of a key to one of another section that is suggested in its place
+# What OmegaConf says of one value in place of a section.
+NO_SECTION = re.compile(
+    r"Invalid type assigned: .* is not a subclass of .*\. value: (?P<value>.*)"
+    r"|Cannot assign .* to Dict.*"
+)
+# Which other key a section is mistaken for.
+SECTION_HINTS = {"schedule.warmup": "iterations of a linear warm-up are schedule.linear_warmup"}
 
 
 def format_hydra_error(error: Exception) -> str:
@@ -51,6 +61,11 @@ def _describe_key_error(error: OmegaConfBaseException) -> str:
     if isinstance(error, MissingMandatoryValue):
         return f"{key}: has no value; allowed: {allowed}"
     reason = str(error).splitlines()[0]
+    match = NO_SECTION.fullmatch(reason)
+    if match:
+        value = match["value"] or "one value"
+        hint = f" ({SECTION_HINTS[key]})" if key in SECTION_HINTS else ""
+        return f"{key}: {value} is not allowed; allowed: {allowed}{hint}"
     if isinstance(error, InterpolationResolutionError):
         # the rest may contain the value of an environment variable, which may be secret
         reason = f"does not resolve ({reason.partition(': Value ')[0]})"
@@ -59,11 +74,33 @@ def _describe_key_error(error: OmegaConfBaseException) -> str:
 
 def unknown_key(key: str, known: list[str]) -> str:
     """Return the message about a key that the schema lacks; `known`: the keys of its section."""
-    parent, _, name = key.rpartition(".")
-    close = get_close_matches(name, known, n=1)
-    suggestion = f" (did you mean {close[0]}?)" if close else ""
+    parent = key.rpartition(".")[0]
     place = f" in {parent}" if parent else ""
-    return f"{key}: no such key{suggestion}; allowed{place}: {', '.join(known) or 'none'}"
+    return (
+        f"{key}: no such key{suggest_key(key, known)}; allowed{place}: {', '.join(known) or 'none'}"
+    )
+
+
+def suggest_key(key: str, known: Sequence[str]) -> str:
+    """Return ` (did you mean KEY?)`, or an empty text if no key is close.
+
+    A key of this very name in another section, such as `optim.lr` for `lr`, precedes similar ones.
+    """
+    name = key.rpartition(".")[2]
+    by_name: dict[str, str] = {}
+    for dotted in sorted(KEYS, key=lambda dotted: dotted.count(".")):
+        by_name.setdefault(dotted.rpartition(".")[2], dotted)
+    similar = get_close_matches(key, KEYS, n=1, cutoff=CLOSE)
+    similar_names = get_close_matches(name, by_name, n=1, cutoff=CLOSE)
+    candidates = [
+        *get_close_matches(name, known, n=1, cutoff=CLOSE),
+        *similar,
+        *[by_name[similar_name] for similar_name in similar_names],
+        *get_close_matches(name, known, n=1),
+    ]
+    if name in by_name:
+        candidates.insert(0, by_name[name])
+    return f" (did you mean {candidates[0]}?)" if candidates else ""
 
 
 def allowed_values(key: str, holder: type | None = None) -> str:

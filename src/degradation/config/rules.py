@@ -64,6 +64,10 @@ class Registered:
         names = ", ".join(self.registry.names())
         return f"{names}; or your own: my_module:{self.example}, path/to/file.py:{self.example}"
 
+    def describe_allowed(self, value: str) -> str:
+        """Return what is allowed in place of a value: the definitions in the file that it names."""
+        return ", ".join(self.registry.list_references(value)) or self.allowed
+
     def accepts(self, value: str) -> bool:
         return value in self.registry.names() or is_reference(value) or is_identity(value)
 

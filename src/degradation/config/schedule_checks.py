@@ -2,6 +2,7 @@
 
 from degradation.config.architecture import parent_config
 from degradation.config.errors import ConfigError, not_allowed
+from degradation.config.overrides import list_options
 from degradation.config.schedule import effective_warmup
 from degradation.config.schema import Config
 from degradation.registry import SHAPES
@@ -39,11 +40,14 @@ def _check_shape(config: Config) -> None:
     shape = config.schedule.shape
     if SHAPES.facts(shape)["has_drops"]:
         return
+    # a schedule of this name in conf/ sets all keys as the shape needs them
+    preset = f" (schedule={shape} sets it)" if shape in list_options("schedule") else ""
     if config.schedule.milestones:
-        raise not_allowed(config, "schedule.milestones", f"[], with schedule.shape={shape}")
+        allowed = f"[], with schedule.shape={shape}{preset}"
+        raise not_allowed(config, "schedule.milestones", allowed)
     if config.schedule.plateau is not None:
         raise ConfigError(
-            f"schedule.plateau: is not allowed with schedule.shape={shape}; allowed: null"
+            f"schedule.plateau: is not allowed with schedule.shape={shape}; allowed: null{preset}"
         )
 
 

@@ -1,7 +1,7 @@
 """Arguments of a Python call as the overrides of a command line, and the run that they describe."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 from os import PathLike
 from typing import Any
@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 
 from degradation.config import Config, ConfigError
+from degradation.config.error_messages import suggest_key
 from degradation.config.errors import quote
+from degradation.config.overrides import EXPERIMENT
+from degradation.config.schema import KEYS
 from degradation.sweep.expand import expand_configs
 
 # Keys that are named so often that their last part suffices.
@@ -39,6 +42,7 @@ def compose_run(overrides: Mapping[str, Any] | None = None, **keys: Any) -> Conf
             f"overrides: {quote(overrides)} is not allowed; allowed: a mapping from dotted names to"
             ' values, such as {"optim.lr": 0.1}'
         )
+    _check_names(keys)
     given = {SHORT_NAMES.get(key, key): value for key, value in keys.items() if value is not None}
     for key, value in (overrides or {}).items():
         if key in given:
@@ -51,6 +55,18 @@ def compose_run(overrides: Mapping[str, Any] | None = None, **keys: Any) -> Conf
             " an experiment's grid needs a value"
         )
     return configs[0]
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Raise ConfigError unless all are keys at the top level of conf/ or in SHORT_NAMES."""
+    known = [*SHORT_NAMES, EXPERIMENT, *[key for key in KEYS if "." not in key]]
+    for name in names:
+        if name not in known:
+            suggestion = suggest_key(name, known)
+            raise ConfigError(
+                f"{name}: no such key{suggestion}; allowed: {', '.join(known)}; and every key in"
+                ' overrides, such as overrides={"optim.lr": 0.1}'
+            )
 
 
 def format_value(value: Any) -> str:

@@ -5,10 +5,12 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from degradation.config import ConfigError
-from degradation.data.datasets import load_dataset
+from degradation.config.architecture import GROWABLE, find_obstacle_to_growth
+from degradation.data.datasets import Dataset, StreamedDataset, load_dataset
 from degradation.data.loaders import build_loader
 from degradation.interface.errors import user_errors
 from degradation.interface.keys import check_count, compose_run
@@ -77,6 +79,9 @@ def grow(run: TrainedRun, depth: int) -> Network:
     config = run.config
     with user_errors():
         check_count("depth", depth)
+        obstacle = find_obstacle_to_growth(config.model)
+        if obstacle is not None:
+            raise ConfigError(f"run: {run.run_id} has {obstacle}; allowed: {GROWABLE}")
         if config.model.depth >= depth:
             raise ConfigError(
                 f"depth: {depth} is not allowed; allowed: more than {config.model.depth}"
@@ -98,8 +103,8 @@ def grow(run: TrainedRun, depth: int) -> Network:
 
 
 def measure_errors(
-    network: nn.Module,
-    data: str = "digits",
+    network: nn.Module | TrainedRun,
+    data: str | None = None,
     *,
     device: str | None = None,
     overrides: Mapping[str, Any] | None = None,
@@ -110,21 +115,50 @@ def measure_errors(
 
     Args:
         network: any module that maps images (N, C, H, W) of the data set to logits (N, classes).
-            A copy of it is measured, so it stays where and as it is.
-        data: a file of conf/data, such as "digits" or "cifar10".
+            A copy of it is measured, so it stays where and as it is. A run stands for its trained
+            network and, unless `data` says otherwise, its data and precision.
+        data: a file of conf/data, such as "digits" or "cifar10"; None: the default in conf/, or
+            the run's own.
         device: auto, cpu, cuda or mps; None: the default in conf/.
         overrides: further keys by their dotted names, such as {"data.root": "images"}.
 
     Raises:
-        UserError: a value is not allowed, or the data cannot be loaded.
+        UserError: a value is not allowed, the data cannot be loaded, or the network does not take
+            images of this data set.
     """
     with user_errors():
         config = compose_run(overrides, data=data, device=device)
+        if isinstance(network, TrainedRun):
+            if data is None and overrides is None:
+                config = replace(network.config, device=device or network.config.device)
+            network = network.network()
         chosen = choose_device(config.device)
-        loader = build_loader(load_dataset(config.data), config, chosen)
+        dataset = load_dataset(config.data)
+        _check_fit(network, dataset, config.data.name)
+        loader = build_loader(dataset, config, chosen)
     measured = deepcopy(network).to(chosen)
     measured = measured.to(memory_format=memory_format(config.precision))
     with restored_settings():
         make_reproducible(config.threads)
         errors = measure(measured, loader, 0, config.precision, SINGLE)
     return dict(errors)
+
+
+def _check_fit(network: nn.Module, dataset: Dataset | StreamedDataset, data_name: str) -> None:
+    """Raise ConfigError unless the network maps images of the data set to a logit per class."""
+    images = torch.zeros(2, dataset.channels, dataset.side, dataset.side)
+    problem = ""
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            logits = deepcopy(network).cpu().eval()(images)
+    except RuntimeError as error:
+        problem = " ".join(str(error).split())
+    else:
+        if logits.ndim != 2 or logits.shape[1] < dataset.classes:
+            problem = f"it returns logits of shape {tuple(logits.shape)} for two images"
+    if problem:
+        raise ConfigError(
+            f"network: does not fit data={data_name}, images of shape {tuple(images.shape[1:])} in"
+            f" {dataset.classes} classes ({problem}); allowed: data=NAME of the network's own"
+            " data, or measure_errors(run), since a run knows its data"
+        )
