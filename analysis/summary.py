@@ -30,10 +30,15 @@ def compute_interval(runs: pd.DataFrame, metric: str) -> Interval:
     Equal errors do not mean that there is no spread: the variance is at least that of rounding to
     the error's resolution.
     """
-    resolution = 0.0
-    if metric in STEP_COLUMNS:
-        resolution = error_resolution(runs, column=STEP_COLUMNS[metric])
+    resolution = find_resolution(runs, metric)
     return student_interval(runs[metric].tolist(), resolution=resolution)
+
+
+def find_resolution(runs: pd.DataFrame, metric: str) -> float:
+    """Return the smallest amount by which a metric can change, or 0 if it is unknown."""
+    if metric not in STEP_COLUMNS:
+        return 0.0
+    return error_resolution(runs, column=STEP_COLUMNS[metric])
 
 
 def compute_finished_interval(runs: pd.DataFrame, metric: str) -> Interval | None:

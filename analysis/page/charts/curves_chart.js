@@ -1,0 +1,219 @@
+// A quantity against the iteration: a panel per family, a line per depth or per run.
+
+const LOG_TICKS = [1, 3].flatMap((digit) =>
+  d3.range(-4, 7).map((exponent) => Number(`${digit}e${exponent}`)),
+);
+const LABEL_ROOM = 44; // pixels to the right of the curves, for the depths
+
+// The lines of the chart: one per network, or one per run.
+function listSeries(view) {
+  const { condition, quantityIndex, state, quantity } = view;
+  if (state.mode === "mean") {
+    return view.groups
+      .filter((group) => group.curves)
+      .map(({ family, depth, curves, untrained }) => {
+        const [means, lows, highs] = curves[quantityIndex];
+        const points = condition.iterations.map((iteration, index) => {
+          const value = means[index];
+          const point = { family, depth, untrained, iteration, value, low: lows[index] };
+          point.high = highs[index];
+          point.runs = [];
+          point.text = () => `iteration ${iteration}${NEWLINE}${describeMean(point, quantity)}`;
+          return point;
+        });
+        return { family, depth, name: `${family} ${depth}`, points: points.filter(isKnown) };
+      });
+  }
+  return view.runs.map((run) => {
+    const points = condition.iterations.map((iteration, index) => {
+      const value = run.curves[quantityIndex][index];
+      const text = () => describeRun(run, value, quantity, iteration);
+      return { depth: run.depth, iteration, value, low: null, high: null, text };
+    });
+    const name = `${run.family} ${run.depth}, seed ${run.seed}`;
+    return { family: run.family, depth: run.depth, name, points: points.filter(isKnown) };
+  });
+}
+
+function isKnown(point) {
+  return point.value !== null;
+}
+
+function drawCurvesChart(view, series, width) {
+  const families = view.families.filter((family) => view.state.families.has(family));
+  const panels = document.createElement("div");
+  panels.className = "chart-panels";
+  if (families.length === 0) {
+    panels.textContent = "No family of networks is selected.";
+    return panels;
+  }
+  const columns = width < 620 ? 1 : Math.min(families.length, width > 1100 ? 3 : 2);
+  panels.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
+  const panelWidth = Math.floor((width - 24 * (columns - 1)) / columns);
+  const vertical = findVerticalScale(view, series);
+  for (const family of families) {
+    const members = series.filter((line) => line.family === family);
+    const panel = document.createElement("div");
+    const title = document.createElement("strong");
+    title.textContent = `${capitaliseFirst(family)} networks`;
+    panel.append(title, drawPanel(view, family, members, vertical, panelWidth));
+    panels.append(panel);
+  }
+  return panels;
+}
+
+// The domain and ticks of the vertical axis, which all panels share. On a logarithmic axis, what is
+// not above `floor` is drawn there. A few huge losses are cut off on a linear axis.
+function findVerticalScale(view, series) {
+  const values = series.flatMap((line) => line.points.map((point) => point.value));
+  const largest = d3.max(values) ?? 1;
+  if (view.state.scale === "log") {
+    const smallest = d3.min(values.filter((value) => value > 0)) ?? largest / 10;
+    const floor = smallest / 1.6;
+    const domain = [floor, Math.max(largest * 1.2, floor * 2)];
+    const decades = Math.log10(domain[1] / domain[0]);
+    const isTick = (tick) => tick >= domain[0] && tick <= domain[1];
+    const ticks = LOG_TICKS.filter(isTick).filter(
+      (tick) => decades < 3.5 || Number.isInteger(Math.log10(tick)),
+    );
+    return { type: "log", domain, ticks, floor, isCut: false };
+  }
+  const usual = d3.quantile(values, 0.9) ?? largest;
+  const isCut = largest > 5 * usual && usual > 0;
+  const bound = isCut ? usual * 1.5 : largest * 1.05;
+  const top = view.quantity.unit === "%" ? Math.min(bound, 102) : bound;
+  const domain = [0, Math.max(top, 1e-3)];
+  return { type: "linear", domain, ticks: d3.ticks(...domain, 5), floor: 0, isCut };
+}
+
+function drawPanel(view, family, members, vertical, width) {
+  const height = width < 420 ? 280 : 330;
+  const margin = { top: 30, right: LABEL_ROOM, bottom: 44, left: 46 };
+  const [bottom, top] = vertical.domain;
+  const clamp = (value) => Math.min(Math.max(value, vertical.floor), top);
+  const scale = vertical.type === "log" ? d3.scaleLog() : d3.scaleLinear();
+  const y = scale.domain(vertical.domain).range([height - margin.bottom, margin.top]);
+  const isolating = view.state.isolated.size > 0;
+  const axisTitle = nameAxis(view.quantity);
+  const shown = members.filter((line) => view.isShown(line.depth));
+  const faded = isolating ? members.filter((line) => !view.isShown(line.depth)) : [];
+  const marks = [
+    Plot.axisY(vertical.ticks, { label: axisTitle, tickFormat: formatTick, ...Y_AXIS }),
+    Plot.gridY(vertical.ticks, { strokeOpacity: 0.14 }),
+    Plot.ruleX(view.condition.drops, { strokeDasharray: "3 4", strokeOpacity: 0.6 }),
+    Plot.ruleY([bottom], { strokeOpacity: 0.5 }),
+    ...faded.map((line) => markLine(line, clamp, 1, FADED)),
+    ...(view.state.mode === "mean" ? shown.map((line) => markBand(line, clamp)) : []),
+    ...shown.map((line) => markLine(line, clamp, view.state.mode === "mean" ? 2.5 : 1.5, 1)),
+    ...markDepths(shown, y, clamp, height - margin.bottom, margin.top),
+    markTip(shown, clamp),
+  ];
+  const ends = listEnds(shown);
+  const label = `${axisTitle} of ${family} networks against the iteration`;
+  const svg = Plot.plot({
+    width,
+    height,
+    marginTop: margin.top,
+    marginRight: margin.right,
+    marginBottom: margin.bottom,
+    marginLeft: margin.left,
+    x: {
+      domain: [0, view.condition.iterations.at(-1) ?? 1],
+      ticks: 4,
+      tickFormat: formatTick,
+      label: "iteration",
+      labelArrow: "none",
+      labelAnchor: "center",
+    },
+    y: { type: vertical.type, domain: vertical.domain },
+    style: CHART_STYLE,
+    marks,
+    ariaLabel: `${label}. At the end, ${describeByFamily(ends, view.quantity)}.`,
+  });
+  svg.setAttribute("role", "img");
+  return svg;
+}
+
+function formatTick(value) {
+  return value >= 10_000 ? `${Number((value / 1000).toPrecision(3))}k` : String(value);
+}
+
+function markLine(line, clamp, strokeWidth, strokeOpacity) {
+  const y = (point) => clamp(point.value);
+  const stroke = `var(--depth-${line.depth})`;
+  return Plot.line(line.points, { x: "iteration", y, stroke, strokeWidth, strokeOpacity });
+}
+
+function markBand(line, clamp) {
+  const points = line.points.filter((point) => point.low !== null);
+  return Plot.areaY(points, {
+    x: "iteration",
+    y1: (point) => clamp(point.low),
+    y2: (point) => clamp(point.high),
+    fill: `var(--depth-${line.depth})`,
+    fillOpacity: 0.13,
+  });
+}
+
+// The last value of each depth; of several runs, their mean.
+function listEnds(lines) {
+  const drawn = lines.filter((line) => line.points.length > 0);
+  return Array.from(d3.group(drawn, (line) => line.depth), ([depth, members]) => {
+    const value = d3.mean(members, (line) => line.points.at(-1).value);
+    const iteration = d3.max(members, (line) => line.points.at(-1).iteration);
+    return { family: members[0].family, depth, value, iteration };
+  });
+}
+
+// The depths, printed at the ends of the lines and joined with them where they had to move.
+function markDepths(lines, y, clamp, bottom, top) {
+  const ends = listEnds(lines).map((end) => ({ ...end, y: y(clamp(end.value)) }));
+  return spreadLabels(ends, top, bottom).flatMap((label) => {
+    const labelY = y.invert(label.labelY);
+    const fill = `var(--depth-${label.depth}-text)`;
+    const place = { x: "iteration", y: labelY, dx: 16, textAnchor: "start" };
+    const text = { ...place, text: "depth", fill, fontWeight: 700 };
+    const stroke = `var(--depth-${label.depth})`;
+    const leader = Plot.link([label], {
+      x1: "iteration",
+      x2: "iteration",
+      y1: clamp(label.value),
+      y2: labelY,
+      stroke,
+      render: bendLeader,
+    });
+    return [leader, Plot.text([label], text)];
+  });
+}
+
+// Draw the link from the end of a line to its label, which is 14 pixels further right.
+function bendLeader(index, scales, values, dimensions, context, next) {
+  const group = next(index, scales, values, dimensions, context);
+  for (const path of group.querySelectorAll("path")) {
+    const [x, y1, , y2] = path.getAttribute("d").match(/-?[\d.]+/g).map(Number);
+    path.setAttribute("d", `M${x + 2},${y1}L${x + 13},${y2}`);
+  }
+  return group;
+}
+
+function markTip(lines, clamp) {
+  const points = lines.flatMap((line) => line.points);
+  const y = (point) => clamp(point.value);
+  const title = (point) => point.text();
+  return Plot.tip(points, Plot.pointer({ x: "iteration", y, title }));
+}
+
+function tabulateCurves(view, series) {
+  const isShown = (line) => view.isShown(line.depth) && view.state.families.has(line.family);
+  const shown = series.filter(isShown);
+  const columns = ["iteration", ...shown.map((line) => line.name)];
+  const values = shown.map(
+    (line) => new Map(line.points.map((point) => [point.iteration, point.value])),
+  );
+  const rows = view.condition.iterations.map((iteration) => [
+    String(iteration),
+    ...values.map((byIteration) => formatNumber(byIteration.get(iteration), view.quantity)),
+  ]);
+  const means = view.state.mode === "mean" ? ", means over the runs" : "";
+  return buildTable(`${nameAxis(view.quantity)}${means}`, columns, rows);
+}
