@@ -22,6 +22,7 @@
     untrained                bool      whether the training error is within 2 points of chance
     ended_at                           iteration at which the last attempt diverged, failed or
                                        was stopped
+    end_time                 s         when the last attempt ended, in seconds since 1970 (UTC)
     parameters               count     trainable parameters
     multiply_adds            count     multiply-adds of the forward pass of one image
     activations              count     outputs of convolutions and the linear layer
@@ -75,6 +76,7 @@ CHANCE = "chance"
 ERROR_STEP = "error_step"
 TEST_STEP = "test_step"
 ENDED_AT = "ended_at"
+END_TIME = "end_time"
 CODE_STATE = "code"
 CODE_CHANGE = "code_change"
 PUBLISHED_CHANGE = "published"
@@ -98,6 +100,7 @@ FLOAT_COLUMNS = (
     TRAINING_ERROR_AT_START,
     CHANCE,
     ENDED_AT,
+    END_TIME,
     ERROR_STEP,
     TEST_STEP,
 )

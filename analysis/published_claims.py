@@ -45,6 +45,8 @@ METRICS = {
 }
 NETWORK_COLUMNS = ["family", "shortcut", "depth"]
 
+PUBLISHED = "published"  # the first word of the name of each of these claims
+
 
 def judge_published(runs: pd.DataFrame, margin: float) -> list[Claim]:
     """Return a claim for each network whose error the paper reports.
@@ -94,7 +96,7 @@ def _not_compared(runs: pd.DataFrame) -> list[Claim]:
         return []
     statement = "the errors equal those published for the same networks"
     decisive_line = f"not compared with published numbers: {abbreviate(reasons, '; ')}"
-    return [Claim("published numbers", statement, Verdict.NOT_TESTED, decisive_line, reasons)]
+    return [Claim(f"{PUBLISHED} numbers", statement, Verdict.NOT_TESTED, decisive_line, reasons)]
 
 
 def _unpublished_networks(runs: pd.DataFrame, data: str) -> list[str]:
@@ -112,7 +114,7 @@ def _judge(runs: pd.DataFrame, paper: PublishedValue, margin: float) -> Claim:
     network = f"{paper.family}-{paper.depth}"
     if paper.data == "imagenet":
         network += f" {paper.shortcut}"
-    name = f"published {network}{suffix}"
+    name = f"{PUBLISHED} {network}{suffix}"
     is_bound = paper.metric == CLEAN_ERROR
     closeness = "" if is_bound else f"within {margin:g} points of "
     statement = f"{network}: mean {metric} {closeness}{paper.format()} % (H15 {paper.where})"
@@ -262,3 +264,8 @@ def _notes(runs: pd.DataFrame, paper: PublishedValue) -> list[str]:
     if paper.by_eye:
         notes.append("the paper's errors of plain networks are read off figure 6 by eye")
     return notes
+
+
+def is_about_published_numbers(claim: Claim) -> bool:
+    """Return whether a claim compares a network's error with a published one."""
+    return claim.name.partition(" ")[0] == PUBLISHED

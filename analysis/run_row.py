@@ -15,6 +15,7 @@ from analysis.columns import (
     CHANCE,
     CODE_CHANGE,
     CODE_STATE,
+    END_TIME,
     ENDED_AT,
     ERROR_STEP,
     FINISHED_STATES,
@@ -262,6 +263,7 @@ def _summarise_attempts(attempts: list[Row]) -> Row:
         "seconds": sum(_duration_s(before, after) for before, after in pairwise(attempts)),
         "threads": _join_distinct(threads) or None,
         ENDED_AT: attempts[-1].get(ITERATION),
+        END_TIME: attempts[-1].get("end"),
     }
     if REASON in attempts[-1]:
         row["reason"] = escape(attempts[-1][REASON])

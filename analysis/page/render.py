@@ -1,57 +1,28 @@
 """Render a report as one HTML page that contains its figures and loads nothing else."""
 
-import base64
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 
-from analysis.claim import Finding, Verdict
-from analysis.columns import TRAINING_ERROR_AT_START, UNTRAINED_WITHIN_POINTS
+from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.condition_labels import capitalise_first
-from analysis.evidence import describe_end
 from analysis.frame import Frame
-from analysis.mechanisms.base import Check
+from analysis.page.formulas import typeset
+from analysis.page.glossary import Glossary
+from analysis.page.number_formats import format_interval, format_number
+from analysis.page.outline import PART_ANCHORS, Outline
+from analysis.page.overview import describe_runs, list_concerns
+from analysis.page.run_table import RUN_METRICS, build_run_table
+from analysis.page.section_views import SectionView, view_section
 from analysis.run_row import format_versions
 from analysis.sections import Section
-from degradation.metrics import (
-    AUGMENTED_ERROR,
-    CLEAN_ERROR,
-    CLEAN_LOSS,
-    METRICS,
-    RUNNING_ERROR,
-    TEST_ERROR,
-)
-from degradation.records.trained_code import CodeState
+from degradation.metrics import CLEAN_LOSS, METRICS, TEST_ERROR
 
-PIXELS_PER_INCH = 96  # CSS pixels
-# Numbers between these are printed without decimals, smaller and larger ones with four
-# significant digits.
-WHOLE_FROM, WHOLE_BELOW = 1e3, 1e7
-RUN_METRICS = (
-    CLEAN_ERROR,
-    AUGMENTED_ERROR,
-    RUNNING_ERROR,
-    TEST_ERROR,
-)  # columns of the table of runs
-COLUMN_LABELS = {"without_end": "runs without a result"}  # other labels follow from the names
-VERDICTS = {
-    Verdict.REPRODUCED: "a 95 % confidence bound lies on the claimed side of the margin",
-    Verdict.CONTRADICTED: "a 95 % confidence bound lies on the other side of the margin",
-    Verdict.INCONCLUSIVE: "neither; more seeds may decide",
-    Verdict.NOT_TESTED: "runs, depths or seeds that the claim needs are missing",
-}
-
-# What the answers to a question about a swept key mean.
-ANSWERS = {
-    "at every value, at no value": "a 95 % confidence bound lies on that side of the margin at each"
-    " value of the key",
-    "not at every value": "a bound lies below the margin at some value",
-    "differs": "a bound shows a difference between two values that exceeds the margin",
-    "alike": "bounds show that no two values differ by the margin",
-}
+TEMPLATE = "report.html.j2"
 
 
 def render_page(
@@ -70,117 +41,67 @@ def render_page(
         sections: the sections in order.
         runs: the table of all runs, with the columns of runs.csv.
         frame: the frame that the report is about.
-        name: the report's name.
+        name: the report's title.
         command: the command that reproduces the report.
-        code_notes: what is shown above the verdicts about the code that trained the runs.
+        code_notes: what is shown below the verdicts about the code that trained the runs.
     """
+    outline = build_outline(sections, folder)
+    glossary = Glossary()
     trained = frame.runs.dropna(subset=["device"])
-    return _load_template().render(
+    return load_template(glossary).render(
         name=name,
-        command=command,
-        verdicts=VERDICTS,
-        answers=ANSWERS if _has_findings(sections) else {},
+        headline=f"{name}: the degradation problem and its fix",
+        facts=describe_runs(frame),
+        concerns=list_concerns(frame),
+        code_notes=code_notes,
+        excluded=frame.excluded,
+        outline=outline,
+        hero_figure=_select_hero_figure(outline),
         error_kind=frame.error_kind,
-        sections=[_describe_section(section, folder) for section in sections],
-        conditions=sum(section.summary is not None for section in sections),
-        states=runs["state"].value_counts().to_dict(),
-        data=sorted(frame.runs["data"].dropna().unique()),
-        devices=sorted(trained["device"].unique()),
+        command=command,
         commits=sorted(trained["commit"].dropna().unique()),
         versions=sorted({format_versions(versions) for versions in trained["versions"]}),
-        runs=[run | {"when": describe_end(run)} for run in runs.to_dict("records")],
+        run_table=build_run_table(runs, with_condition=not outline.is_single),
         metrics=[METRICS[metric] for metric in RUN_METRICS],
         test_error=METRICS[TEST_ERROR],
         clean_loss=METRICS[CLEAN_LOSS],
-        has_constructed=bool(frame.runs[TRAINING_ERROR_AT_START].notna().any()),
         untrained_within=UNTRAINED_WITHIN_POINTS,
-        excluded=frame.excluded,
-        code_notes=code_notes,
-        outdated=str(CodeState.OUTDATED),
+        glossary=glossary,
+        style=Markup(files("analysis.page").joinpath("style.css").read_text()),
     )
 
 
-def _has_findings(sections: Sequence[Section]) -> bool:
-    """Return whether a section answers a question that no paper has claimed."""
-    return any(isinstance(claim, Finding) for section in sections for claim in section.claims)
+def build_outline(sections: Sequence[Section], folder: Path) -> Outline:
+    """Return the sections as the page shows them, by kind, each with an anchor of its own."""
+    views: dict[str, list[SectionView]] = {"comparison": [], "condition": [], "mechanism": []}
+    anchors = set(PART_ANCHORS)
+    for section in sections:
+        anchor = section.anchor
+        while anchor in anchors:
+            anchor += "-more"
+        anchors.add(anchor)
+        views[section.kind].append(view_section(section, folder, anchor))
+    return Outline(views["comparison"], views["condition"], views["mechanism"])
 
 
-def _load_template() -> Template:
+def load_template(glossary: Glossary) -> Template:
+    """Return the page's template, with the filters that it uses."""
     environment = Environment(
-        loader=PackageLoader("analysis.page"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("analysis.page"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
     )
-    environment.filters["number"] = _format_number
-    environment.filters["interval"] = _format_interval
+    environment.filters["number"] = format_number
+    environment.filters["interval"] = format_interval
     environment.filters["capitalise_first"] = capitalise_first
-    return environment.get_template("report.html.j2")
+    environment.filters["explain"] = glossary.explain
+    environment.filters["typeset"] = typeset
+    return environment.get_template(TEMPLATE)
 
 
-def _describe_section(section: Section, folder: Path) -> dict[str, Any]:
-    """Return the parts of a section that the template shows."""
-    figures = [
-        {
-            "name": stem,
-            "data": base64.b64encode((folder / f"{stem}.png").read_bytes()).decode(),
-            "width": round(figure.get_figwidth() * PIXELS_PER_INCH),
-            "caption": caption,
-        }
-        for stem, (figure, caption) in section.figures.items()
-    ]
-    tables = [(f"{stem}.csv", *_format_table(table)) for stem, table in section.tables.items()]
-    return {
-        "title": section.title,
-        "margin": section.margin,
-        "introduction": section.introduction,
-        "claims": [claim for claim in section.claims if not isinstance(claim, Check)],
-        "checks": [claim for claim in section.claims if isinstance(claim, Check)],
-        "summary": None if section.summary is None else section.summary.to_dict("records"),
-        "tables": tables,
-        "figures": figures,
-    }
-
-
-def _format_table(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """Return the column labels and the rows of a table as text."""
-    columns = [str(column) for column in table]
-    labels = [COLUMN_LABELS.get(column, column.replace("_", " ")) for column in columns]
-    return labels, [_format_row(row, columns) for row in table.to_dict("records")]
-
-
-def _format_row(row: dict[Any, Any], columns: list[str]) -> list[str]:
-    return [_format_cell(column, row[column]) for column in columns]
-
-
-def _format_cell(column: str, value: Any) -> str:
-    """Return a value of a table as text.
-
-    Errors in percent have two decimals; counts have all their digits; other numbers have four
-    significant digits.
-    """
-    if isinstance(value, str):
-        return value
-    if pd.isna(value):
-        return "-"
-    if not isinstance(value, int | float):
-        return str(value)
-    if _is_error(column):
-        return _format_number(value)
-    if float(value).is_integer() or WHOLE_FROM <= abs(value) < WHOLE_BELOW:
-        return f"{value:,.0f}"
-    return f"{value:.4g}"
-
-
-def _is_error(column: str) -> bool:
-    """Return whether a column has means or bounds of an error, in percent."""
-    is_about_error = "error" in column or column.startswith("increase")
-    return is_about_error and column.endswith(("_mean", "_low", "_high"))
-
-
-def _format_number(value: Any, decimals: int = 2) -> str:
-    return "-" if value is None or pd.isna(value) else f"{value:,.{decimals}f}"
-
-
-def _format_interval(low: Any, high: Any) -> str:
-    """Return `1.20 to 3.40`, or a dash if there is no interval."""
-    return (
-        "-" if low is None or pd.isna(low) else f"{_format_number(low)} to {_format_number(high)}"
-    )
+def _select_hero_figure(outline: Outline) -> str:
+    """Return the stem of the first screen's figure, which no section repeats."""
+    leading = [*outline.comparisons, *outline.conditions]
+    return next((stem for section in leading for stem in section.figures), "")

@@ -34,7 +34,8 @@ def test_page_is_self_contained_and_escaped(report):
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     assert "mine &lt;b&gt;" in page
-    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    assert not re.findall(r'src="(?!data:)', page)
+    assert set(re.findall(r'href="(?!#|data:)([^"]*)', page)) == {"runs.csv"}
     assert page.count("data:image/png;base64,") == 2
     assert "reproduced" in page
 

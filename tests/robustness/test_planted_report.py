@@ -45,7 +45,15 @@ def test_everything_on_the_page_is_escaped(planted):
     assert "<script" not in page
     assert page.count("</pre>") == 1
     escaped = "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&#34;&lt;/pre&gt;{{7*7}}"
-    shown = ("<title>%s", "<pre>%s", "Commit: %s", "cpu: %s", "@SUM(A1)%s", "=1+1%s", "<li>%s</li>")
+    shown = (
+        "<title>%s",
+        '<pre tabindex="0">%s',
+        "Commit: %s",
+        "cpu: %s",
+        "@SUM(A1)%s",
+        "=1+1%s",
+        "<li>%s</li>",
+    )
     assert [text for text in shown if text.replace("%s", escaped) not in page] == []
     assert f"{escaped} {escaped}" in page  # a version
     assert r"\udcfe" in page  # what has no encoding is shown as an escape

@@ -322,7 +322,7 @@ def load_figure_data(root):
     """Return what figures and claims use: curves, and runs without clocks, devices and code."""
     frame = load_where(root, None)
     assert frame.excluded == ()
-    local = ["device", "threads", "commit", "versions", "attempts", "seconds", "code"]
+    local = ["device", "threads", "commit", "versions", "attempts", "seconds", "code", "end_time"]
     return frame.runs.drop(columns=local), frame.curves
 
 

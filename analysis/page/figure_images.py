@@ -1,0 +1,34 @@
+"""The picture of a figure that the page embeds: lighter than the file for slides and papers."""
+
+import base64
+import io
+from pathlib import Path
+
+from PIL import Image
+
+MAX_WIDTH = 1600  # pixels: sharp on a dense screen at the width of the page's column
+COLOURS = 96  # lines and text on white need few
+
+
+def embed_picture(path: Path) -> str:
+    """Return the picture in a PNG file, smaller, as the address of an image.
+
+    The picture has a palette without dithering, which keeps lines and text sharp.
+    """
+    with Image.open(path) as file:
+        picture = _paste_on_white(file)
+    if picture.width > MAX_WIDTH:
+        height = round(picture.height * MAX_WIDTH / picture.width)
+        picture = picture.resize((MAX_WIDTH, height), Image.Resampling.LANCZOS)
+    contents = io.BytesIO()
+    palette = picture.quantize(COLOURS, dither=Image.Dither.NONE)
+    palette.save(contents, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(contents.getvalue()).decode()}"
+
+
+def _paste_on_white(image: Image.Image) -> Image.Image:
+    """Return an image in RGB; what is transparent becomes white."""
+    opaque = Image.new("RGB", image.size, "white")
+    layer = image.convert("RGBA")
+    opaque.paste(layer, mask=layer)
+    return opaque

@@ -1,0 +1,83 @@
+"""The parts of the page in the order in which a reader asks, and its table of contents."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.page.section_views import ClaimView, SectionView
+
+# The ids of the parts of the page; no section has one of them.
+PART_ANCHORS = (
+    "comparisons",
+    "training",
+    "verdicts",
+    "published",
+    "conditions",
+    "why",
+    "runs",
+    "repeat",
+)
+MAX_BADGES = 3  # on the first screen
+MAX_SUBENTRIES = 12  # of one part in the table of contents
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the table of contents, and the lines below it."""
+
+    anchor: str
+    title: str
+    below: Sequence["Entry"] = ()
+
+
+@dataclass(frozen=True)
+class Outline:
+    """The sections by what they are about.
+
+    Attributes:
+        comparisons: sections about the values of a key.
+        conditions: sections about one condition each.
+        mechanisms: sections that explain a condition.
+    """
+
+    comparisons: list[SectionView]
+    conditions: list[SectionView]
+    mechanisms: list[SectionView]
+
+    @property
+    def is_single(self) -> bool:
+        """Whether the report has one condition."""
+        return len(self.conditions) == 1
+
+    def leading_claims(self) -> list[ClaimView]:
+        """Return the claims of the first screen: those of the comparisons, if there are any."""
+        leading = [claim for section in self.comparisons for claim in section.claims]
+        others = [claim for section in self.conditions for claim in section.claims]
+        return (leading or others)[:MAX_BADGES]
+
+    def published(self) -> list[SectionView]:
+        """Return the conditions that are compared with published numbers."""
+        return [
+            section for section in self.conditions if section.published or section.published_tables
+        ]
+
+    def list_entries(self) -> list[Entry]:
+        """Return the table of contents."""
+        entries = [_list_sections("comparisons", "What changes", self.comparisons)]
+        if self.is_single:
+            entries += [Entry("training", "During training"), Entry("verdicts", "How sure")]
+        if self.published():
+            entries.append(Entry("published", "Against the paper"))
+        if not self.is_single:
+            entries.append(_list_sections("conditions", "Each condition", self.conditions))
+        entries.append(_list_sections("why", "Why", self.mechanisms))
+        entries += [Entry("runs", "Every run"), Entry("repeat", "How to repeat it")]
+        return [entry for entry in entries if entry.anchor not in self._empty_parts()]
+
+    def _empty_parts(self) -> set[str]:
+        parts = {"comparisons": self.comparisons, "why": self.mechanisms}
+        return {anchor for anchor, sections in parts.items() if not sections}
+
+
+def _list_sections(anchor: str, title: str, sections: Sequence[SectionView]) -> Entry:
+    below = [Entry(section.anchor, section.title.removeprefix("Why: ")) for section in sections]
+    return Entry(anchor, title, below if len(below) <= MAX_SUBENTRIES else ())

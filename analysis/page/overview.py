@@ -1,0 +1,74 @@
+"""The quiet line of the page's first screen, and what limits the trust in a report's runs."""
+
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from analysis.columns import CODE_STATE, FINISHED_STATES
+from analysis.frame import Frame
+from analysis.page.number_formats import format_duration
+from degradation.records.schema import State
+from degradation.records.trained_code import CodeState
+
+MAX_DEVICES = 2  # named in the quiet line
+
+
+def describe_runs(frame: Frame) -> list[str]:
+    """Return what was trained, on what, for how long and when, in a few words each."""
+    runs = frame.runs
+    finished = runs[runs["state"].isin([*FINISHED_STATES])]
+    facts = [
+        f"{', '.join(sorted(runs['data'].dropna().unique()))} data",
+        _describe_states(runs),
+        _count(runs["seed"].nunique(), "seed"),
+        _describe_devices(runs),
+    ]
+    if "seconds" in runs and runs["seconds"].notna().any():
+        facts.append(f"{format_duration(float(runs['seconds'].sum()))} of training")
+    facts.append(f"{frame.error_kind} training error")
+    if "end_time" in finished and finished["end_time"].notna().any():
+        facts.append(f"trained until {_format_date(float(finished['end_time'].max()))}")
+    return [fact for fact in facts if fact]
+
+
+def list_concerns(frame: Frame) -> list[str]:
+    """Return what a reader must know before believing the report, in a few words each."""
+    states = frame.runs["state"].value_counts().to_dict()
+    counts = [
+        (states.get(state, 0), str(state))
+        for state in (State.FAILED, State.DIVERGED, State.PARTIAL, State.RUNNING, State.MISSING)
+    ]
+    outdated = int((frame.runs[CODE_STATE] == CodeState.OUTDATED).sum())
+    counts.append((outdated, "trained by older code"))
+    concerns = [f"{_count(count, 'run')} {what}" for count, what in counts if count]
+    if frame.excluded:
+        concerns.append(
+            f"{_count(len(frame.excluded), 'record or row', 'records or rows')} excluded"
+        )
+    return concerns
+
+
+def _describe_states(runs: pd.DataFrame) -> str:
+    done = int((runs["state"] == State.DONE).sum())
+    total = len(runs)
+    return _count(total, "run") if done == total else f"{done} of {_count(total, 'run')} done"
+
+
+def _describe_devices(runs: pd.DataFrame) -> str:
+    devices = sorted(runs["device"].dropna().unique())
+    more = len(devices) - MAX_DEVICES
+    return ", ".join(devices[:MAX_DEVICES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _count(count: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: `1 seed`, `3 seeds`."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def _format_date(timestamp: float) -> str:
+    """Return a date such as `26 November 2026`, or empty text if no calendar has it."""
+    try:
+        date = datetime.fromtimestamp(timestamp, UTC)
+    except (OverflowError, OSError, ValueError):
+        return ""
+    return f"{date.day} {date:%B %Y}"
