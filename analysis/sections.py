@@ -16,8 +16,9 @@ from analysis.figures import plot_condition
 from analysis.figures.matplotlib_import import Figure
 from analysis.frame import Frame
 from analysis.key_columns import PREFIX
-from analysis.mechanisms import explain_mechanisms
+from analysis.mechanisms import Explanation, explain_mechanisms
 from analysis.published_tables import build_cifar10_table, build_imagenet_table
+from analysis.story import lead
 from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
 from degradation.metrics import CLEAN_LOSS, TEST_ERROR
 from degradation.records.metadata import COMPLEXITY_COLUMNS
@@ -131,8 +132,11 @@ def _name_values(condition: Condition) -> dict[str, Any]:
 def _build_explanations(label: str, frame: Frame, margin: float, suffix: str) -> list[Section]:
     """Return a section for each mechanism that was probed in one condition."""
     condition = f" ({label})" if label else ""
+    explanations = explain_mechanisms(frame, margin)
     sections = []
-    for explanation in explain_mechanisms(frame, margin):
+    if explanations:
+        sections.append(_build_lead(explanations, condition, suffix))
+    for explanation in explanations:
         figures = {f"{stem}{suffix}": figure for stem, figure in explanation.figures.items()}
         tables = {f"{explanation.name}{suffix}": explanation.table}
         section = Section(
@@ -148,6 +152,20 @@ def _build_explanations(label: str, frame: Frame, margin: float, suffix: str) ->
         )
         sections.append(section)
     return sections
+
+
+def _build_lead(explanations: list[Explanation], condition: str, suffix: str) -> Section:
+    """Return the section before the mechanisms: what they show together, in a few sentences."""
+    takeaways = [takeaway for one in explanations for takeaway in one.takeaways]
+    return Section(
+        title=f"Why: {lead.TITLE}{condition}",
+        margin=None,
+        claims=[],
+        figures={},
+        introduction=lead.write_lead(takeaways),
+        kind="mechanism",
+        anchor=f"why{suffix}",
+    )
 
 
 def _write_anchor(name: str) -> str:

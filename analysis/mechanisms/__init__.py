@@ -94,9 +94,9 @@ def _add_seeds(explanation: Explanation, frame: Frame, probe: str) -> Explanatio
 
 
 def _add_sentences(explanation: Explanation, sentences: list[str]) -> Explanation:
-    """Add sentences to the introduction and, for the terminal, to the notes of each claim."""
+    """Add sentences to the details and, for the terminal, to the notes of each claim."""
     if not sentences:
         return explanation
     claims = [replace(claim, notes=[*sentences, *claim.notes]) for claim in explanation.claims]
-    introduction = " ".join([explanation.introduction, *sentences])
-    return replace(explanation, claims=claims, introduction=introduction)
+    details = " ".join([explanation.details, *sentences]).strip()
+    return replace(explanation, claims=claims, details=details)

@@ -9,6 +9,7 @@ from analysis.abbreviation import abbreviate
 from analysis.claim import Claim, Verdict
 from analysis.figures.matplotlib_import import Figure
 from analysis.frame import Frame
+from analysis.story.wording import Takeaway
 from degradation.metrics import ITERATION
 
 # What identifies a measurement of a probe: a run and a time point in its training.
@@ -39,13 +40,14 @@ class Explanation:
 
     Attributes:
         name: stem of the table's file.
-        title: a question in lower case; the report puts "Why: " before it.
-        introduction: three sentences: what is measured and what to look for, for a reader who knows
-            backpropagation.
+        title: a short question in lower case; the report puts "Why: " before it.
+        introduction: three sentences: what one would expect, what these runs show, and why that
+            matters for what follows.
         claims: the claims with their verdicts; some may be checks.
         table: a summary over seeds.
-        figures: file stem: (figure, caption).
+        figures: file stem: (figure, caption); the first is the main figure.
         details: how it is measured, and its limits; the report shows them folded.
+        takeaways: what its claims add to the lead of the section *Why*.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Explanation:
     table: pd.DataFrame
     figures: dict[str, tuple[Figure, str]] = field(default_factory=dict)
     details: str = ""
+    takeaways: list[Takeaway] = field(default_factory=list)
 
 
 # Takes the frame of one condition and the margin in points, and returns None if the runs lack the

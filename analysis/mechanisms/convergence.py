@@ -14,24 +14,9 @@ from analysis.mechanisms.growth import HALF, fit_both_forms
 from analysis.mechanisms.growth_form import judge_form
 from analysis.mechanisms.slowing import judge_slowing
 from analysis.mechanisms.time_to_threshold import list_evaluations, measure_times, summarise
+from analysis.story import convergence as story
 
 POSITION = 1
-TITLE = "stuck, or slow?"
-INTRODUCTION = (
-    "A deep plain network may be unable to learn, or it may learn slowly. He et al. 2015 (4.1) "
-    "conjecture the latter: that its convergence rate is exponentially low. Here the number of "
-    "iterations to reach an error, a fraction of chance error, is compared across depths. If each "
-    "layer multiplies these iterations by the same factor, the growth is exponential. If they grow "
-    "like a power of depth, each doubling of the depth multiplies them by the same factor. A run "
-    "is evaluated only at intervals, so its time is known to lie between two evaluations. A run "
-    "that never reaches the error is not excluded: its time is known to be longer than its "
-    "training run (right-censored). Both forms are fitted to all runs by maximum likelihood, and "
-    "the one with the higher likelihood is preferred. A learning-rate drop changes how fast a "
-    "network learns, so the two forms are compared over the iterations before the first drop: a "
-    "run that reaches the error later is treated as censored at that drop. Such a fit assumes that "
-    "every run would eventually reach the error. It cannot distinguish a very slow network from a "
-    "stuck one; only longer training can."
-)
 
 
 def build(frame: Frame, margin: float) -> Explanation | None:
@@ -42,13 +27,23 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     runs, times = _measure(frame)
     if times.empty or times.groupby("family")["depth"].nunique().max() < 2:
         return None
-    plain, milestones = family_pair(frame.runs).plain, find_common_milestones(runs)
+    pair, milestones = family_pair(frame.runs), find_common_milestones(runs)
+    plain = pair.plain
     fits = fit_both_forms(times[times["family"] == plain], milestones)
     drawn_fits = [fit for fit in fits.values() if isinstance(fit, GrowthFit)]
     plot = figure.plot(times, drawn_fits, plain, float(HALF), milestones)
     figures = {"convergence": (plot, figure.CAPTION)}
     claims = judge(frame, margin)
-    return Explanation("convergence", TITLE, INTRODUCTION, claims, summarise(times), figures)
+    return Explanation(
+        "convergence",
+        story.TITLE,
+        story.tell(claims, pair),
+        claims,
+        summarise(times),
+        figures,
+        story.DETAILS,
+        story.list_lead(claims, pair),
+    )
 
 
 def judge(frame: Frame, _margin: float) -> list[Claim]:

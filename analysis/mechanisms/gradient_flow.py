@@ -8,13 +8,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.claim import Claim, Decision, Verdict, decide, not_tested
-from analysis.claims import family_pair
+from analysis.claims import FamilyPair, family_pair, judge_degradation, select_trained
 from analysis.evidence import format_bound
 from analysis.figures import gradient_flow as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation, find_unprobed, format_run_count
+from analysis.mechanisms.gradient_patterns import classify_gradients
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference, mean_estimate
+from analysis.story import gradient_flow as story
 from degradation.metrics import ITERATION
 
 Array = NDArray[Any]
@@ -22,16 +24,6 @@ Array = NDArray[Any]
 POSITION = 2
 PROBE = "gradient_flow"
 MAX_SPAN = 100.0  # largest norm over smallest across the blocks: two orders of magnitude
-TITLE = "does the gradient vanish?"
-INTRODUCTION = (
-    "The loss E of a batch is propagated back through the whole network, and the Euclidean norm of "
-    "dE/dx is measured at the input x of every block. If each block multiplies the gradient by a "
-    "little less than one, it vanishes on its way to the first blocks; if by a little more, it "
-    "explodes. Vanishing gradients are the usual explanation of why deep networks do not train, "
-    "and He et al. 2015 (4.1) argue that batch normalisation rules them out. Here it is measured: "
-    "a horizontal line means gradients of the same size at all blocks. If such a network degrades "
-    "nevertheless, the size of its gradients is not the reason."
-)
 
 
 def build(frame: Frame, margin: float) -> Explanation | None:
@@ -45,9 +37,30 @@ def build(frame: Frame, margin: float) -> Explanation | None:
         "gradient-flow": (norm_of_inputs, figure.CAPTION),
         "gradient-flow-weights": (norm_of_weights, figure.WEIGHTS_CAPTION),
     }
-    summary = summarise(measure_spans(table))
-    claims = judge(frame, margin)
-    return Explanation("gradient-flow", TITLE, INTRODUCTION, claims, summary, figures)
+    spans = measure_spans(table)
+    claims, pair = judge(frame, margin), family_pair(frame.runs)
+    patterns = classify_gradients(spans[spans["family"] == pair.plain], MAX_SPAN)
+    degraded_depth = _find_degraded_depth(frame, margin, pair)
+    return Explanation(
+        "gradient-flow",
+        story.TITLE,
+        story.tell(claims, pair, patterns),
+        claims,
+        summarise(spans),
+        figures,
+        story.DETAILS,
+        story.list_lead(claims, pair, patterns, degraded_depth),
+    )
+
+
+def _find_degraded_depth(frame: Frame, margin: float, pair: FamilyPair) -> int | None:
+    """Return the depth at which degradation of the plain networks is shown, or None.
+
+    It is the deepest one that trains, which is compared with the shallowest one.
+    """
+    if judge_degradation(frame.runs, margin, pair).verdict is not Verdict.REPRODUCED:
+        return None
+    return max(select_trained(group_by_depth(frame.runs, pair.plain)))
 
 
 def judge(frame: Frame, _margin: float) -> list[Claim]:

@@ -8,6 +8,8 @@ from analysis.figures import gradient_identity as figure
 from analysis.frame import Frame
 from analysis.mechanisms import depth_tests
 from analysis.mechanisms.base import MEASUREMENT_KEYS, Check, Explanation
+from analysis.probes import END
+from analysis.story import gradient_identity as story
 from degradation.metrics import ITERATION
 
 POSITION = 4
@@ -18,26 +20,6 @@ EQUATIONS = {
     ("block", True): "blocks that change the shape",
     ("stage", False): "from a block to the end of its stage",
 }
-TITLE = "what does the shortcut carry?"
-INTRODUCTION = (
-    "A residual block computes x_(l+1) = x_l + F(x_l). By the chain rule the gradient at its input "
-    "is dE/dx_l = dE/dx_(l+1) * (1 + dF/dx_l). The first term, the 1, comes from the shortcut: "
-    "through it the gradient arrives unchanged, however small the second term is, which comes "
-    "through the convolutions. Where nothing follows the addition (pre-activation blocks) this "
-    "holds over all blocks of a stage at once: dE/dx_l = dE/dx_L * (1 + d/dx_l sum of F(x_i, "
-    "W_i)), with the sum from block l to the end of the stage L. Two details complicate the exact "
-    "equation. In the original blocks (2015), a ReLU follows each addition. Its mask M is 1 where "
-    "the sum was positive and 0 elsewhere, and it removes part of the gradient before the two "
-    "paths separate. And where a block changes the shape, the shortcut cannot be the identity: its "
-    "Jacobian S replaces the 1 (option A takes every second pixel and pads with zero channels; for "
-    "a projection, S is its matrix). So for an original block, dE/dx_l = S^T M dE/dx_(l+1) + F'^T "
-    "M dE/dx_(l+1). Here both sides are computed in float64: the left-hand side by the backward "
-    "pass of the whole network, the right-hand side from its parts. They must agree up to rounding "
-    "in every network: this checks the implementation and is not a finding. The sizes of the two "
-    "terms then show how much of the gradient comes through the shortcut. The shortcut's share is "
-    "the scalar projection of its term onto the gradient, divided by the norm of the gradient, so "
-    "that the shares of the two paths add up to 1."
-)
 
 
 def build(frame: Frame, margin: float) -> Explanation | None:
@@ -51,8 +33,23 @@ def build(frame: Frame, margin: float) -> Explanation | None:
         "identity": (figure.plot_terms(table), figure.TERMS_CAPTION),
         "shortcut-share": (share, figure.SHARE_CAPTION),
     }
-    claims = judge(frame, margin)
-    return Explanation("identity", TITLE, INTRODUCTION, claims, summarise(table), figures)
+    claims, summary = judge(frame, margin), summarise(table)
+    return Explanation(
+        "identity",
+        story.TITLE,
+        story.tell(claims, _select_shares(summary)),
+        claims,
+        summary,
+        figures,
+        story.DETAILS,
+    )
+
+
+def _select_shares(summary: pd.DataFrame) -> dict[int, float]:
+    """Return the shortcut's share by depth at the end of training. `summary`: see `summarise`."""
+    is_shown = (summary["time_point"] == END) & (summary["form"] == "block")
+    shares = summary[is_shown].set_index("depth")["shortcut_share"]
+    return {int(str(depth)): float(share) for depth, share in shares.items()}
 
 
 def judge(frame: Frame, _margin: float) -> list[Claim]:

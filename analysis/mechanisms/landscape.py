@@ -16,34 +16,16 @@ from analysis.claim import Claim
 from analysis.figures import landscape as figure
 from analysis.frame import Frame
 from analysis.mechanisms.base import Explanation
+from analysis.story import landscape as story
 
 POSITION = 8
 PROBE = "landscape"
 SPECIFICATION = ["points", "reach", "pictures", "directions"]
 DIMENSIONS = {"line": 1, "square": 2}
+SHAPES_IN_TEXT = ("square", "line")  # the shape that the text is about: the first measured
 WINDOW = 5  # points per side, within which a smooth surface is fitted
 MAX_DEVIATION = (
     0.1  # decades (about a quarter of the loss); a point farther away is off the surface
-)
-TITLE = "what does the loss look like around the trained network?"
-INTRODUCTION = (
-    "The weights of a trained network are one point in a space of very many dimensions. From there "
-    "two random directions are drawn, the network is moved along both, and at each point its loss "
-    "on the training images is measured. A network with large weights hardly notices a step that "
-    "ruins one with small weights, so equal steps cannot be compared between networks. Therefore "
-    "each filter of a random direction is scaled to the length of the network's own filter (filter "
-    "normalisation, Li et al. 2018). One unit on the axes is then as far as the weights are from "
-    "zero, in every network. Biases and the parameters of batch normalisation stay unchanged, and "
-    "batch normalisation keeps using the moving averages of the trained network, as in that paper. "
-    "In a smooth bowl, whose contours are rings, the negative gradient points towards the centre "
-    "from everywhere, which is easy for gradient descent. On a ragged surface, with islands, "
-    "ridges and sudden walls, the slope at one point says little about the next. The table "
-    "measures how ragged the surface is: each point is compared with the quadratic surface that "
-    "best fits the 24 points around it (on a line, the 4 points beside it), as log10 of the loss, "
-    "because the loss spans many decades and its largest values would hide everything else. A bowl "
-    "is near its fits almost everywhere, except perhaps at the network, where its bottom is sharp. "
-    "Two directions out of very many are a small sample: what looks like a bowl here can be ragged "
-    "in others, so this is an illustration and not a test."
 )
 SCALE_SENTENCE = (
     "All panels share one scale{clipped}. The axes are in multiples of the weights' own norm, with "
@@ -70,9 +52,25 @@ def build(frame: Frame, margin: float) -> Explanation | None:
         figures["landscape-surfaces"] = (surfaces, f"{figure.SURFACES_CAPTION} {details}")
     if len(line):
         figures["landscape-line"] = (figure.plot_lines(line), figure.LINES_CAPTION)
-    introduction = " ".join([INTRODUCTION, *line_sentences, *square_sentences])
+    story_details = " ".join([story.DETAILS, *line_sentences, *square_sentences])
     claims, summary = judge(frame, margin), summarise(line, square)
-    return Explanation("landscape", TITLE, introduction, claims, summary, figures)
+    introduction = story.tell(_find_roughest(summary))
+    return Explanation(
+        "landscape", story.TITLE, introduction, claims, summary, figures, story_details
+    )
+
+
+def _find_roughest(summary: pd.DataFrame) -> dict[str, float]:
+    """Return by family the largest fraction of a network's points that are off a smooth surface.
+
+    Those on the squares, or on the lines if no square was measured. `summary`: see `summarise`.
+    """
+    for shape in SHAPES_IN_TEXT:
+        column = f"{shape}_off_smooth_share"
+        if column in summary and summary[column].notna().any():
+            shares = summary.groupby("family")[column].max()
+            return {str(family): float(share) for family, share in shares.items()}
+    return {}
 
 
 def judge(_frame: Frame, _margin: float) -> list[Claim]:

@@ -17,23 +17,10 @@ from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.base import Explanation, find_unprobed, group_known_values
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference, student_interval, welch_difference
+from analysis.story import lesions as story
 
 POSITION = 7
 PROBE = "lesions"
-TITLE = "how much does a network lose without one of its blocks?"
-INTRODUCTION = (
-    "A trained network is damaged and evaluated again, without any training in between. To delete "
-    "a block is to remove its convolutions. A residual network is left with the block's shortcut; "
-    "a plain network has none and passes the block's input on unchanged. So a plain block can be "
-    "deleted only if its output has the shape of its input. First each block is deleted alone, "
-    "then random sets of blocks are deleted together, and then random pairs of blocks of one stage "
-    "are swapped. In a plain network each block works only on the output of the block before. If "
-    "the network fails without one block, it is a chain, and a chain breaks at any link. If the "
-    "error rises little, and slowly with the number of deleted blocks, no block depends strictly "
-    "on another: each only adds a correction to what the shortcuts carry past it. A network that "
-    "did not train is already at chance and has nothing to lose, and one that trained badly has "
-    "little."
-)
 
 
 def build(frame: Frame, margin: float) -> Explanation | None:
@@ -47,8 +34,17 @@ def build(frame: Frame, margin: float) -> Explanation | None:
         "lesions": (figure.plot(errors, chance), caption),
         "lesions-alone": (figure.plot_single_deletions(table, chance), figure.SINGLE_CAPTION),
     }
-    claims = judge(frame, margin)
-    return Explanation("lesions", TITLE, INTRODUCTION, claims, summarise(errors), figures)
+    claims, pair = judge(frame, margin), family_pair(frame.runs)
+    return Explanation(
+        "lesions",
+        story.TITLE,
+        story.tell(claims, pair),
+        claims,
+        summarise(errors),
+        figures,
+        story.DETAILS,
+        story.list_lead(claims, pair),
+    )
 
 
 def judge(frame: Frame, margin: float) -> list[Claim]:

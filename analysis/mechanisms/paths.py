@@ -19,29 +19,12 @@ from analysis.mechanisms.base import (
 from analysis.probes import END, INITIALISATION
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference, mean_estimate, student_interval
+from analysis.story import paths as story
 from degradation.metrics import ITERATION
 
 POSITION = 5
 PROBE = "paths"
 CENTRAL_SHARE = 0.95  # fraction of the norms within the reported lengths; the rest is split equally
-TITLE = "along which paths does the gradient flow?"
-INTRODUCTION = (
-    "On its way back from the loss, the gradient meets n blocks in a residual network. At each it "
-    "can go through the convolutions or along the shortcut. So there are 2^n ways through the "
-    "network, which are called paths, and the gradient that reaches the first block is exactly the "
-    "sum of what all of them carry. The length of a path is the number of blocks whose "
-    "convolutions it passes. Most paths pass about half of them, because half of them can be "
-    "chosen in the most ways: the mean length is n/2. But paths need not carry equal amounts. If "
-    "the convolutions of a block shrink the gradient, longer paths carry less, and the gradient "
-    "flows along paths shorter than n/2. Training a deep network then amounts to training many "
-    "shallow ones, which is how Veit et al. 2016 explain that it can be trained. If the "
-    "convolutions amplify the gradient, long paths carry more, and that explanation does not hold "
-    "for the network. Two things are measured: the gradient of single random paths and, exactly, "
-    "the sum over all paths of each length. The norm of that sum shows how much flows along paths "
-    "of that length, although the sums of different lengths may partly cancel when they are added. "
-    "The effective length is the mean length, weighted by these norms. A plain network has a "
-    "single path, of length n."
-)
 
 
 def build(frame: Frame, margin: float) -> Explanation | None:
@@ -51,8 +34,17 @@ def build(frame: Frame, margin: float) -> Explanation | None:
         return None
     lengths = measure_lengths(table)
     figures = {"paths": (figure.plot(table, lengths), figure.CAPTION)}
-    claims = judge(frame, margin)
-    return Explanation("paths", TITLE, INTRODUCTION, claims, summarise(lengths), figures)
+    claims, pair = judge(frame, margin), family_pair(frame.runs)
+    return Explanation(
+        "paths",
+        story.TITLE,
+        story.tell(claims, pair),
+        claims,
+        summarise(lengths),
+        figures,
+        story.DETAILS,
+        story.list_lead(claims, pair),
+    )
 
 
 def judge(frame: Frame, _margin: float) -> list[Claim]:

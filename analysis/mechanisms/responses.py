@@ -12,25 +12,11 @@ from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation
 from analysis.probes import END, INITIALISATION
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference
+from analysis.story import responses as story
 
 POSITION = 6
 PROBE = "responses"
 KERNEL = 3  # the paper's figure shows the 3x3 layers
-TITLE = "are the residual functions small?"
-INTRODUCTION = (
-    "A residual block adds F(x) to its input x. If the optimal mapping of a block is close to the "
-    "identity, F has little left to do, and its responses should be weak. A plain block has to "
-    "produce its whole output itself, so its responses cannot be weak. He et al. 2015 (4.2) "
-    "measure this by the response of each 3x3 layer: the output of batch normalisation (BN), "
-    "before the ReLU and before the addition (in pre-activation networks, where BN comes first, "
-    "the output of the convolution). The measure is its standard deviation over images, channels "
-    "and positions. They report weaker responses in residual networks than in plain ones, and "
-    "weaker responses the deeper the residual network: with more blocks, each changes the signal "
-    "less. BN sets every standard deviation to its learned scale, which starts at 1. So where BN "
-    "follows each layer, all layers start at 1 and only training moves them. Weight decay alone "
-    "pulls each scale a little below 1. A very large response need not be a useful one: a single "
-    "step along an exploding gradient moves BN's parameters far from their initial values."
-)
 # Margin of both claims, which are about the size of an effect. BN starts each standard deviation at
 # 1, so this is 5 % of the initial value. A difference that is significantly below the margin
 # contradicts the claims, even if it is significantly above 0: it is negligible.
@@ -48,8 +34,17 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     if len(at_end):
         plot = figure.plot(table[table["time_point"] == END], at_end)
         figures["responses"] = (plot, figure.CAPTION)
-    claims = judge(frame, margin)
-    return Explanation("responses", TITLE, INTRODUCTION, claims, summarise(values), figures)
+    claims, pair = judge(frame, margin), family_pair(frame.runs)
+    return Explanation(
+        "responses",
+        story.TITLE,
+        story.tell(claims, pair),
+        claims,
+        summarise(values),
+        figures,
+        story.DETAILS,
+        story.list_lead(claims, pair),
+    )
 
 
 def judge(frame: Frame, _margin: float) -> list[Claim]:

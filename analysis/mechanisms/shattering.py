@@ -15,27 +15,11 @@ from analysis.mechanisms.depth_tests import DecreasingTrend, Groups
 from analysis.probes import INITIALISATION
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference, Interval, student_interval
+from analysis.story import shattering as story
 from degradation.metrics import ITERATION
 
 POSITION = 3
 PROBE = "shattering"
-TITLE = "are gradients of neighbouring inputs alike?"
-INTRODUCTION = (
-    "A gradient describes what a very small step does. A step of SGD is not so small, and it is "
-    "meant to help more images than those of its batch. Both work only if the gradient at a "
-    "slightly different point is much the same. Balduzzi et al. 2017 found that in deep plain "
-    "networks it is not: the gradients at two almost identical inputs are as unrelated as white "
-    "noise. They call these gradients shattered. Their norms may be healthy all the same. The same "
-    "is to be expected when the weights change slightly, which changes the input of every later "
-    "layer. Then a step that helps one image does not help a similar one, the next batch undoes "
-    "it, and SGD makes little progress. Here points are taken on straight lines between two "
-    "images. At 65 points on each line, the gradient of a logit (that of the first image's class) "
-    "is computed with respect to the input. The correlation is the cosine between the gradients at "
-    "two points of a line, averaged over all pairs of points at the same distance and over 16 "
-    "lines. It is 1 at every distance for a linear network, and 0 at every distance above 0 for "
-    "white noise. Shortcuts add a part that does not shatter. If this is how they help, residual "
-    "networks should keep a higher correlation than plain networks of the same depth."
-)
 TREND = 0  # key of the trend among the differences, whose other keys are depths
 SCALE = "(correlation: 1 identical, 0 white noise)"
 
@@ -48,8 +32,17 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     values = select_nearest(table)
     at_start = values[values["time_point"] == INITIALISATION]
     figures = {"shattering": (figure.plot(table, at_start), figure.CAPTION)}
-    claims = judge(frame, margin)
-    return Explanation("shattering", TITLE, INTRODUCTION, claims, summarise(values), figures)
+    claims, pair = judge(frame, margin), family_pair(frame.runs)
+    return Explanation(
+        "shattering",
+        story.TITLE,
+        story.tell(claims, pair),
+        claims,
+        summarise(values),
+        figures,
+        story.DETAILS,
+        story.list_lead(claims, pair),
+    )
 
 
 def judge(frame: Frame, _margin: float) -> list[Claim]:

@@ -102,12 +102,12 @@ def test_run_of_another_size_changes_no_number(probed):
         "Only measurements on 128 images are used. Runs measured on a different number of images"
         " are excluded: plain-d20-s2 (32 images)."
     )
-    assert after.introduction.endswith(sentence)
+    assert after.details.endswith(sentence)
     assert after.claims[0].notes == [
         sentence,
         "1 of 3 runs lack this probe: plain-d20-s2 (done)",
     ]
-    assert sentence not in before.introduction
+    assert sentence not in before.details
 
 
 @pytest.mark.slow

@@ -89,11 +89,14 @@ def test_probes_of_unfinished_runs_are_excluded(probed):
 def test_report_explains_the_mechanisms_in_order(probed, tmp_path):
     root, expected = probed
     report = build(load(root, expected), tmp_path, "mine", "python x.py", {"digits": 2.0})
-    sections = [section for section in report.sections if section.title.startswith("Why: ")]
+    lead, *sections = [section for section in report.sections if section.title.startswith("Why: ")]
+    assert lead.introduction
+    assert not lead.claims
     assert [next(iter(section.tables)) for section in sections] == MECHANISMS
     page = report.page.read_text()
     for section in sections:
-        assert len(section.introduction) > 200
+        assert len(section.introduction) > 150
+        assert len(section.details) > 200
         assert section.figures
         assert all(len(caption) > 80 for _, caption in section.figures.values())
         assert section.title.replace("'", "&#39;") in page

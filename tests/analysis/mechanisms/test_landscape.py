@@ -149,7 +149,7 @@ def test_incomplete_grid_is_named_and_not_drawn(frame_with_landscape):
     explanation = build(replace(frame, probes={"landscape": table[~is_missing]}), 2.0)
     assert (
         "the square of plain-d56-s0, because only 20 of its 25 points were measured"
-        in explanation.introduction
+        in explanation.details
     )
     assert not explanation.figures["landscape"][0].axes[1].collections
     assert len(explanation.table) == 4  # its line is complete
@@ -160,12 +160,10 @@ def test_finer_specification_is_shown_once_complete(frame_with_landscape):
     fine = frame_with_landscape(BOTH, points=7).probes["landscape"]
     frame = frame_with_landscape(BOTH)
     explanation = build(replace(frame, probes={"landscape": pd.concat([coarse, fine])}), 2.0)
-    assert (
-        "2 specifications of the square were measured; shown: 7 points" in explanation.introduction
-    )
+    assert "2 specifications of the square were measured; shown: 7 points" in explanation.details
     unfinished = fine[(fine["shape"] == "line") | (fine["x"] == 1)]
     explanation = build(replace(frame, probes={"landscape": pd.concat([coarse, unfinished])}), 2.0)
-    assert "of the square were measured; shown: 5 points" in explanation.introduction
+    assert "of the square were measured; shown: 5 points" in explanation.details
     explanation = build(
         replace(frame, probes={"landscape": unfinished[unfinished["shape"] == "square"]}), 2.0
     )

@@ -1,0 +1,63 @@
+"""Step 5: along which paths does the gradient flow?"""
+
+from collections.abc import Sequence
+
+from analysis.claim import Claim
+from analysis.claims import FamilyPair
+from analysis.story.wording import Takeaway, Wording, find_verdict, list_takeaways
+
+NAME = "short paths"
+TITLE = "along which paths does the gradient flow?"
+EXPECTATION = "Of the 2^n paths through n blocks, the mean one passes the convolutions of n/2."
+LENGTHS = Wording(
+    reproduced=(
+        "Here, at every depth, the gradient of trained {residual} networks takes shorter "
+        "ones, as Veit et al. 2016 found."
+    ),
+    contradicted=(
+        "Here, at one depth at least, the gradient of trained {residual} networks takes "
+        "longer ones, unlike what Veit et al. 2016 found."
+    ),
+    inconclusive=(
+        "Whether the gradient of trained {residual} networks takes shorter ones at every "
+        "depth, as Veit et al. 2016 found, is not settled here."
+    ),
+    not_tested=(
+        "These runs cannot test whether the gradient of {residual} networks takes shorter "
+        "ones, as Veit et al. 2016 found."
+    ),
+)
+CONSEQUENCE = (
+    "Where short paths dominate, a deep network trains like many shallow ones, and each block"
+    " may do little."
+)
+IN_LEAD = Wording(
+    reproduced="the gradient of trained {residual} networks takes short paths",
+    contradicted=(
+        "the gradient of trained {residual} networks does not take short paths at every depth"
+    ),
+    inconclusive=("whether the gradient of trained {residual} networks takes short paths"),
+)
+DETAILS = (
+    "On its way back from the loss, the gradient can go through the convolutions of each block or "
+    "along its shortcut, and what reaches the first block is exactly the sum of what all paths "
+    "carry. The length of a path is the number of blocks whose convolutions it passes. If "
+    "convolutions shrink the gradient, longer paths carry less and the gradient flows along paths "
+    "shorter than n/2; if they amplify it, long paths carry more, and the explanation of Veit et "
+    "al. 2016 does not hold for the network. Measured are the gradients of single random paths "
+    "and, exactly, the sum over all paths of each length. The norm of that sum shows how much "
+    "flows along paths of that length. The effective length is the mean length, weighted by these "
+    "norms. Limit: the sums of different lengths may partly cancel when they are added. A plain "
+    "network has a single path, of length n."
+)
+
+
+def tell(claims: Sequence[Claim], pair: FamilyPair) -> str:
+    """Return the three sentences of this step."""
+    finding = LENGTHS.select(find_verdict(claims, NAME), pair)
+    return f"{EXPECTATION} {finding} {CONSEQUENCE}"
+
+
+def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[Takeaway]:
+    """Return what this step adds to the lead."""
+    return list_takeaways(find_verdict(claims, NAME), IN_LEAD, pair)

@@ -1,0 +1,72 @@
+"""Step 6: are the residual functions small?"""
+
+from collections.abc import Sequence
+
+from analysis.claim import Claim
+from analysis.claims import FamilyPair
+from analysis.story.wording import Takeaway, Wording, find_verdict, is_negligible, list_takeaways
+
+FAMILIES, DEPTH = "weaker responses", "weaker with depth"  # the claims' names
+TITLE = "are the residual functions small?"
+EXPECTATION = (
+    "Layers that only correct what a shortcut carries should respond weakly, the more so the "
+    "deeper the network, as He et al. 2015 report."
+)
+BY_FAMILY = Wording(
+    reproduced=("Here {residual} networks respond more weakly than {plain} ones at every depth"),
+    contradicted=(
+        "Here {residual} networks do not respond more weakly than {plain} ones at every depth"
+    ),
+    inconclusive=(
+        "Whether {residual} networks respond more weakly than {plain} ones at every depth is "
+        "not settled here"
+    ),
+    not_tested=("These runs cannot compare the responses of {residual} and {plain} networks"),
+)
+BY_DEPTH = Wording(
+    reproduced="; the deeper, the more weakly {residual} networks respond",
+    contradicted="; {residual} networks do not respond more weakly with depth",
+    inconclusive=("; whether {residual} networks respond more weakly with depth is open"),
+)
+NEGLIGIBLE = " (the difference is negligible)"
+CONSEQUENCE = "A block that does little should be one that the network can lose."
+BY_FAMILY_IN_LEAD = Wording(
+    reproduced="{residual} networks respond more weakly than {plain} ones",
+    contradicted=(
+        "{residual} networks do not respond more weakly than {plain} ones at every depth"
+    ),
+    inconclusive=("whether {residual} networks respond more weakly than {plain} ones"),
+)
+BY_DEPTH_IN_LEAD = Wording(
+    reproduced="{residual} networks respond more weakly with depth",
+    contradicted="{residual} networks do not respond more weakly with depth",
+    inconclusive="whether {residual} networks respond more weakly with depth",
+)
+DETAILS = (
+    "The response of a 3x3 layer is the output of batch normalisation (BN), before the ReLU and "
+    "before the addition (in pre-activation networks, where BN comes first, the output of the "
+    "convolution). Its measure is the standard deviation over images, channels and positions. BN "
+    "sets every standard deviation to its learned scale, which starts at 1: where BN follows each "
+    "layer, only training moves them. A difference below the margin is negligible, even if it is "
+    "significant. Limits: weight decay alone pulls each scale a little below 1, and a very large "
+    "response need not be a useful one, since a single step along an exploding gradient moves BN's "
+    "parameters far from their initial values."
+)
+
+
+def tell(claims: Sequence[Claim], pair: FamilyPair) -> str:
+    """Return the three sentences of this step."""
+    by_family = BY_FAMILY.select(find_verdict(claims, FAMILIES), pair)
+    by_depth = BY_DEPTH.select(find_verdict(claims, DEPTH), pair)
+    by_family += NEGLIGIBLE if is_negligible(claims, FAMILIES) else ""
+    by_depth += NEGLIGIBLE if is_negligible(claims, DEPTH) else ""
+    return f"{EXPECTATION} {by_family}{by_depth}. {CONSEQUENCE}"
+
+
+def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[Takeaway]:
+    """Return what this step adds to the lead."""
+    takeaways = []
+    for name, wording in ((FAMILIES, BY_FAMILY_IN_LEAD), (DEPTH, BY_DEPTH_IN_LEAD)):
+        verdict = find_verdict(claims, name)
+        takeaways += list_takeaways(verdict, wording, pair)
+    return takeaways

@@ -1,0 +1,70 @@
+"""Step 3: do neighbouring inputs have similar gradients?"""
+
+from collections.abc import Sequence
+
+from analysis.claim import Claim
+from analysis.claims import FamilyPair
+from analysis.story.wording import Takeaway, Wording, find_verdict, list_takeaways
+
+NAME = "shattered gradients"
+TITLE = "do similar inputs have similar gradients?"
+EXPECTATION = (
+    "A step helps other images only if similar inputs have similar gradients; Balduzzi et al."
+    " 2017 found white noise in deep plain networks."
+)
+CORRELATION = Wording(
+    reproduced=(
+        "Here, at initialisation, they are less alike the deeper a {plain} network, and more "
+        "alike in {residual} ones."
+    ),
+    contradicted=(
+        "Here, at initialisation, they are not both less alike in deeper {plain} networks and"
+        " more alike in {residual} ones of each depth."
+    ),
+    inconclusive=(
+        "Whether, at initialisation, they are less alike in deeper {plain} networks and more "
+        "alike in {residual} ones is not settled here."
+    ),
+    not_tested=(
+        "These runs cannot compare them between depths of {plain} networks and with "
+        "{residual} ones."
+    ),
+)
+CONSEQUENCE = (
+    "No measurement here shows that shattering causes degradation, but it makes the shortcut "
+    "worth a look."
+)
+IN_LEAD = Wording(
+    reproduced=(
+        "at initialisation, gradients shatter with depth in {plain} networks, and less in "
+        "{residual} ones"
+    ),
+    contradicted=(
+        "at initialisation, gradients do not shatter with depth in {plain} networks, or not "
+        "less in {residual} ones"
+    ),
+    inconclusive=(
+        "whether gradients shatter with depth in {plain} networks, and less in {residual} ones"
+    ),
+)
+DETAILS = (
+    "Points are taken on straight lines between two images. At 65 points on each line, the "
+    "gradient of a logit (that of the first image's class) is computed with respect to the input. "
+    "The correlation is the cosine between the gradients at two points of a line, averaged over "
+    "all pairs at the same distance and over 16 lines. It is 1 at every distance for a linear "
+    "network, and 0 at every distance above 0 for white noise. Norms may be healthy all the same. "
+    "If gradients shatter, a step that helps one image does not help a similar one, and the next "
+    "batch undoes it. Limit: this is about the start of training, and no measurement here shows "
+    "that shattering causes degradation; the table has the correlation at the end of training too."
+)
+
+
+def tell(claims: Sequence[Claim], pair: FamilyPair) -> str:
+    """Return the three sentences of this step."""
+    finding = CORRELATION.select(find_verdict(claims, NAME), pair)
+    return f"{EXPECTATION} {finding} {CONSEQUENCE}"
+
+
+def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[Takeaway]:
+    """Return what this step adds to the lead."""
+    return list_takeaways(find_verdict(claims, NAME), IN_LEAD, pair)
