@@ -15,6 +15,7 @@ from typing import Generic, Literal, TypeVar
 import pandas as pd
 
 from analysis.columns import ERROR_STEP, TRAINING_ERROR, UNTRAINED_WITHIN_POINTS
+from analysis.plain_text import write_reason
 from analysis.statistics import (
     Difference,
     Estimate,
@@ -57,6 +58,7 @@ class Claim:
         plain_words: the finding in one short sentence with the number that decides, for a reader
             who knows no statistics; empty if there is none.
         is_negligible: whether the verdict is clear, but the effect is too small to matter.
+        depths: the depths that the decisive line compares, shallowest first.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Claim:
     notes: list[str] = field(default_factory=list)
     plain_words: str = field(default="", kw_only=True)
     is_negligible: bool = field(default=False, kw_only=True)
+    depths: tuple[int, ...] = field(default=(), kw_only=True)
 
     @property
     def outcome(self) -> str:
@@ -82,9 +85,11 @@ class Finding(Claim):
 
     Attributes:
         answer: the outcome in words, such as `differs` or `alike`.
+        headline: the sentence for the first screen of a report that leads with this finding.
     """
 
     answer: str = ""
+    headline: str = field(default="", kw_only=True)
 
     @property
     def outcome(self) -> str:
@@ -93,7 +98,15 @@ class Finding(Claim):
 
 def not_tested(name: str, statement: str, reasons: list[str], notes: Sequence[str] = ()) -> Claim:
     """Return a claim that is not tested; the first reason is its decisive line."""
-    return Claim(name, statement, Verdict.NOT_TESTED, reasons[0], reasons, [*notes])
+    return Claim(
+        name,
+        statement,
+        Verdict.NOT_TESTED,
+        reasons[0],
+        reasons,
+        [*notes],
+        plain_words=write_reason(reasons[0]),
+    )
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,15 @@ from analysis.claim import (
 from analysis.columns import TRAINING_ERROR
 from analysis.evidence import describe_caveats, format_bound, format_comparison
 from analysis.frame import group_by_depth
+from analysis.plain_text import write_reason
+from analysis.plain_words import describe_absence, describe_gain, describe_rise
 from analysis.requirements import missing_requirements
 from analysis.statistics import Estimate
 from analysis.trend import increasing_trend
 
 SIGNIFICANCE = 0.05  # significance level of the p-value of a trend
+# The names of the three claims.
+DEGRADATION, NO_DEGRADATION, FIX = "degradation", "no degradation", "the fix"
 MIN_TREND_DEPTHS = 3  # with two depths, the bound on their difference is the more powerful test
 
 
@@ -70,19 +74,27 @@ def judge_degradation(
     and the lower bound of deepest minus shallowest is above the margin. Untrained depths do not
     count as degraded.
     """
-    name = "degradation"
     statement = (
         f"{pair.plain} networks: training error increases with depth, by more than {margin:g} "
         "points"
     )
     groups = group_by_depth(runs, pair.plain)
     if reasons := missing_requirements({pair.plain: groups}, depths=2):
-        return not_tested(name, statement, reasons)
+        return not_tested(DEGRADATION, statement, reasons)
     notes = describe_caveats(runs, groups)
     increase = measure_increase(groups, compare)
     if increase is None:
         decisive_line = "fewer than two depths have trained networks"
-        return Claim(name, statement, Verdict.INCONCLUSIVE, decisive_line, [], notes)
+        plain_words = write_reason(f"fewer than two depths of {pair.plain} networks learn anything")
+        return Claim(
+            DEGRADATION,
+            statement,
+            Verdict.INCONCLUSIVE,
+            decisive_line,
+            [],
+            notes,
+            plain_words=plain_words,
+        )
 
     decision = decide({increase.comparison: increase.difference}, "above", margin)
     bound = format_bound(increase.difference, decision.side)
@@ -90,7 +102,18 @@ def judge_degradation(
     verdict = decision.verdict
     if verdict is Verdict.REPRODUCED and not increase.has_trend():
         verdict = Verdict.INCONCLUSIVE
-    return Claim(name, statement, verdict, decisive_line, increase.evidence, notes)
+    return Claim(
+        DEGRADATION,
+        statement,
+        verdict,
+        decisive_line,
+        increase.evidence,
+        notes,
+        plain_words=describe_rise(
+            verdict, f"{pair.plain} networks", *increase.depths, increase.difference.mean
+        ),
+        depths=increase.depths,
+    )
 
 
 @dataclass(frozen=True)
@@ -99,12 +122,14 @@ class Increase:
 
     Attributes:
         comparison: which depths are compared, such as `56 minus 20 layers`.
+        depths: these depths, shallowest first.
         difference: the training error of the deepest minus that of the shallowest, in points.
         trend_p: the p-value for an increasing trend, or None with fewer than three depths.
         evidence: the difference with all its bounds and the trend, one line each.
     """
 
     comparison: str
+    depths: tuple[int, int]
     difference: Estimate
     trend_p: float | None
     evidence: list[str]
@@ -134,9 +159,8 @@ def measure_increase(
     bounds = format_comparison(difference, trained[deepest], trained[shallowest])
     p, trend = _test_trend(trained)
     evidence = [f"{comparison}: {bounds}", trend]
-    return Increase(
-        comparison, difference, p if len(trained) >= MIN_TREND_DEPTHS else None, evidence
-    )
+    trend_p = p if len(trained) >= MIN_TREND_DEPTHS else None
+    return Increase(comparison, (shallowest, deepest), difference, trend_p, evidence)
 
 
 def _test_trend(groups: RunsByDepth) -> tuple[float, str]:
@@ -167,14 +191,13 @@ def judge_no_degradation(
     worse, with Holm's correction for the number of depths (`decide`). Inconclusive if the
     shallowest network is untrained: there is nothing to compare with.
     """
-    name = "no degradation"
     statement = (
         f"{pair.residual} networks: at no depth is the training error {margin:g} points or"
         " more above that of the shallowest network"
     )
     groups = group_by_depth(runs, pair.residual)
     if reasons := missing_requirements({pair.residual: groups}, depths=2):
-        return not_tested(name, statement, reasons)
+        return not_tested(NO_DEGRADATION, statement, reasons)
 
     shallowest = min(groups)
     differences = {}
@@ -189,7 +212,26 @@ def judge_no_degradation(
     verdict = decision.verdict if shallowest_trained else Verdict.INCONCLUSIVE
     bound = format_bound(differences[decision.worst], decision.side, decision.bound_count)
     decisive_line = f"worst case, {decision.worst} minus {shallowest} layers: {bound}"
-    return Claim(name, statement, verdict, decisive_line, evidence, describe_caveats(runs, groups))
+    if shallowest_trained:
+        change = differences[decision.worst].mean
+        plain_words = describe_absence(
+            verdict, f"{pair.residual} networks", shallowest, decision.worst, change
+        )
+    else:
+        plain_words = write_reason(
+            f"{pair.residual} networks of {shallowest} layers learn nothing, so there is nothing to"
+            " compare with"
+        )
+    return Claim(
+        NO_DEGRADATION,
+        statement,
+        verdict,
+        decisive_line,
+        evidence,
+        describe_caveats(runs, groups),
+        plain_words=plain_words,
+        depths=(shallowest, decision.worst),
+    )
 
 
 def judge_fix(
@@ -203,7 +245,6 @@ def judge_fix(
     Reproduced if the lower bound of plain minus residual is above the margin at the deepest plain
     network that trains.
     """
-    name = "the fix"
     statement = (
         "at the deepest plain network that trains, shortcuts lower the training error by more than"
         f" {margin:g} points"
@@ -211,13 +252,13 @@ def judge_fix(
     plain = group_by_depth(runs, pair.plain)
     residual = group_by_depth(runs, pair.residual)
     if reasons := missing_requirements({pair.plain: plain, pair.residual: residual}, depths=1):
-        return not_tested(name, statement, reasons)
+        return not_tested(FIX, statement, reasons)
     notes = describe_caveats(runs, plain, residual)
     depths = sorted(plain.keys() & residual.keys())
     trained = select_trained(plain).keys() & residual.keys()
     if not trained:
         decisive_line = "the families share no depth at which the plain network trains"
-        return Claim(name, statement, Verdict.NOT_TESTED, decisive_line, [], notes)
+        return not_tested(FIX, statement, [decisive_line], notes)
 
     comparison = f"{pair.plain} minus {pair.residual}"
     differences = {}
@@ -232,7 +273,16 @@ def judge_fix(
     decision = decide({deepest: differences[deepest]}, "above", margin)
     bound = format_bound(differences[deepest], decision.side)
     decisive_line = f"{comparison}, {deepest} layers: {bound}"
-    return Claim(name, statement, decision.verdict, decisive_line, evidence, notes)
+    return Claim(
+        FIX,
+        statement,
+        decision.verdict,
+        decisive_line,
+        evidence,
+        notes,
+        plain_words=describe_gain(decision.verdict, deepest, differences[deepest].mean),
+        depths=(deepest,),
+    )
 
 
 Judge = Callable[[pd.DataFrame, float, FamilyPair, Compare], Claim]

@@ -1,0 +1,211 @@
+"""What the paper's claims about one condition found, in a sentence or two with the mean errors."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from analysis.claim import Claim, RunsByDepth, Verdict
+from analysis.claims import DEGRADATION, FIX, NO_DEGRADATION, family_pair, select_trained
+from analysis.columns import FINISHED_STATES, TRAINING_ERROR
+from analysis.condition_labels import capitalise_first
+from analysis.frame import group_by_depth
+from analysis.plain_text import format_percents, join_words, shorten_reason
+
+PLAIN_NETWORKS = {
+    "plain": "plain networks",
+    "plain-preactivation": "plain pre-activation networks",
+}
+WITH_SHORTCUTS = "networks with shortcuts"
+
+
+def write_condition_headline(
+    runs: pd.DataFrame, claims: Sequence[Claim], margin: float, error: str = "training error"
+) -> str:
+    """Return what the paper's claims say about these runs, or empty text if they concern none.
+
+    Args:
+        runs: the runs of one condition.
+        claims: the claims about them; others than the paper's three may be among them.
+        margin: that of the claims, in points.
+        error: what the error is called.
+    """
+    by_name = {claim.name: claim for claim in claims}
+    pair = family_pair(runs)
+    finished = runs[runs["state"].isin([*FINISHED_STATES])]
+    plain = group_by_depth(finished, pair.plain)
+    residual = group_by_depth(finished, pair.residual)
+    networks = PLAIN_NETWORKS[pair.plain]
+    degradation, absence = by_name[DEGRADATION], by_name[NO_DEGRADATION]
+    fix = _describe_fix(by_name[FIX], plain, residual, margin, error)
+    if fix and {degradation.verdict, absence.verdict} == {Verdict.NOT_TESTED}:
+        return f"{fix} Degradation is not tested: {shorten_reason(degradation.decisive_line)}."
+    sentences = []
+    if plain:
+        sentences.append(_describe_plain(degradation, plain, networks, margin, error))
+    if residual and plain:
+        sentences.append(_describe_residual(absence, residual, degradation, plain, margin))
+    elif residual:
+        sentences.append(_describe_residual_alone(absence, residual, margin, error))
+    sentences += _describe_lacking(plain, residual, networks)
+    if fix and _adds_to_others(by_name):
+        sentences.append(fix)
+    return " ".join(sentences)
+
+
+def _adds_to_others(claims: Mapping[str, Claim]) -> bool:
+    """Return whether the third claim says what does not follow from the other two."""
+    degrades = claims[DEGRADATION].verdict is Verdict.REPRODUCED
+    if claims[FIX].verdict is Verdict.REPRODUCED:
+        return not (degrades and claims[NO_DEGRADATION].verdict is Verdict.REPRODUCED)
+    return degrades
+
+
+def _describe_plain(
+    claim: Claim, groups: RunsByDepth, networks: str, margin: float, error: str
+) -> str:
+    """Return whether the networks without shortcuts get worse with depth."""
+    trained = select_trained(groups)
+    untrained = [depth for depth in groups if depth not in trained]
+    if not trained:
+        return f"No {networks} learn anything: {_list_errors(groups, _ends(groups), error)}."
+    errors = _list_errors(groups, claim.depths or _ends(trained), error)
+    errors += _describe_untrained(untrained)
+    subject = capitalise_first(networks)
+    if claim.verdict is Verdict.REPRODUCED:
+        return f"{subject} {_get_worse()}: {errors}."
+    if claim.verdict is Verdict.CONTRADICTED:
+        within = _describe_margin(groups, claim.depths, margin)
+        return f"{subject} do not {_get_worse(within)}: {errors}."
+    if claim.verdict is Verdict.INCONCLUSIVE:
+        return f"The runs do not settle whether {networks} {_get_worse()}: {errors}."
+    reason = shorten_reason(claim.decisive_line)
+    return f"No verdict yet on whether {networks} {_get_worse()} ({reason}): {errors}."
+
+
+def _describe_residual(
+    claim: Claim,
+    groups: RunsByDepth,
+    degradation: Claim,
+    plain: RunsByDepth,
+    margin: float,
+) -> str:
+    """Return whether the networks with shortcuts get worse with depth, after the plain ones."""
+    verdict = claim.verdict
+    depths = _choose_depths(claim, groups, degradation.depths)
+    plain_depths = degradation.depths or _ends(select_trained(plain) or plain)
+    errors = _list_errors(groups, depths, "", named=depths != plain_depths)
+    within = ""
+    if verdict is Verdict.REPRODUCED:
+        within = _describe_margin(groups, claim.depths, margin)
+    if verdict is Verdict.REPRODUCED and degradation.verdict is Verdict.REPRODUCED:
+        return f"With shortcuts they do not{within}: {errors}."
+    subject = capitalise_first(WITH_SHORTCUTS)
+    if verdict is Verdict.REPRODUCED:
+        return f"{subject} do not get worse{within} with depth: {errors}."
+    if verdict is Verdict.CONTRADICTED:
+        also = " too" if degradation.verdict is Verdict.REPRODUCED else ""
+        return f"{subject} get worse with depth{also}: {errors}."
+    if verdict is Verdict.INCONCLUSIVE:
+        return f"Whether {WITH_SHORTCUTS} get worse with depth is not settled: {errors}."
+    if degradation.verdict is Verdict.NOT_TESTED:
+        return f"With shortcuts: {errors}."
+    reason = shorten_reason(claim.decisive_line)
+    return f"No verdict yet on {WITH_SHORTCUTS} ({reason}): {errors}."
+
+
+def _describe_residual_alone(claim: Claim, groups: RunsByDepth, margin: float, error: str) -> str:
+    """Return whether the networks with shortcuts get worse with depth, without plain ones."""
+    errors = _list_errors(groups, _choose_depths(claim, groups, ()), error)
+    subject = capitalise_first(WITH_SHORTCUTS)
+    if claim.verdict is Verdict.REPRODUCED:
+        within = _describe_margin(groups, claim.depths, margin)
+        return f"{subject} do not {_get_worse(within)}: {errors}."
+    if claim.verdict is Verdict.CONTRADICTED:
+        return f"{subject} {_get_worse()}: {errors}."
+    if claim.verdict is Verdict.INCONCLUSIVE:
+        return f"The runs do not settle whether {WITH_SHORTCUTS} {_get_worse()}: {errors}."
+    reason = shorten_reason(claim.decisive_line)
+    return f"No verdict yet on whether {WITH_SHORTCUTS} {_get_worse()} ({reason}): {errors}."
+
+
+def _describe_fix(
+    claim: Claim, plain: RunsByDepth, residual: RunsByDepth, margin: float, error: str
+) -> str:
+    """Return what shortcuts gain at the depth that was judged, or empty text if none was."""
+    if claim.verdict is Verdict.NOT_TESTED:
+        return ""
+    (depth,) = claim.depths
+    without, with_them = format_percents([_mean(plain[depth]), _mean(residual[depth])])
+    if claim.verdict is Verdict.REPRODUCED:
+        return f"At {depth} layers shortcuts lower the {error} from {without} to {with_them}."
+    errors = f"{without} without them, {with_them} with them"
+    if claim.verdict is Verdict.CONTRADICTED:
+        lower = f"lower the {error} by more than {margin:g} points"
+        return f"At {depth} layers shortcuts do not {lower}: {errors}."
+    return f"Whether shortcuts lower the {error} at {depth} layers is not settled: {errors}."
+
+
+def _describe_lacking(plain: RunsByDepth, residual: RunsByDepth, networks: str) -> list[str]:
+    """Return a sentence about the kind of networks that is lacking beside the other one."""
+    if plain and not residual:
+        return [f"There are no {WITH_SHORTCUTS} to compare with."]
+    if residual and not plain:
+        return [f"There are no {networks} to compare with."]
+    return []
+
+
+def _describe_untrained(depths: Sequence[int]) -> str:
+    """Return ` (at 110 layers they are untrained, near chance)`, or empty text."""
+    if not depths:
+        return ""
+    return f" (at {join_words([*map(str, depths)])} layers they are untrained, near chance)"
+
+
+def _get_worse(within: str = "") -> str:
+    """Return the predicate of degradation. `within`: see `_describe_margin`."""
+    return f"get worse{within} on their own training set as they get deeper"
+
+
+def _describe_margin(groups: RunsByDepth, depths: tuple[int, ...], margin: float) -> str:
+    """Return ` by 2 points` if the error rises at all between two depths, or empty text.
+
+    The verdict that it does not rise means that it rises by less than the margin.
+    """
+    shallow, deep = depths
+    rises = _mean(groups[deep]) > _mean(groups[shallow])
+    return f" by {margin:g} points or more" if rises else ""
+
+
+def _choose_depths(
+    claim: Claim, groups: RunsByDepth, preferred: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Return the depths whose errors are named.
+
+    They are those on which the verdict rests. If the verdict holds for all depths, they are the
+    `preferred` ones, which were named for the other family.
+    """
+    if claim.verdict is Verdict.REPRODUCED and preferred and all(d in groups for d in preferred):
+        return preferred
+    return claim.depths or _ends(groups)
+
+
+def _ends(groups: RunsByDepth) -> tuple[int, ...]:
+    """Return the shallowest and the deepest depth, or the only one."""
+    return tuple(sorted({min(groups), max(groups)}))
+
+
+def _list_errors(groups: RunsByDepth, depths: Sequence[int], error: str, named: bool = True) -> str:
+    """Return `1.1 % training error at 20 layers, 58 % at 56`, or `0.4 % and 0.3 %` if not named."""
+    percents = format_percents([_mean(groups[depth]) for depth in depths])
+    if not named:
+        return join_words(percents)
+    places = [f"at {depth}" for depth in depths]
+    places[0] += " layers"
+    if error:
+        percents[0] += f" {error}"
+    return ", ".join(f"{percent} {place}" for percent, place in zip(percents, places, strict=True))
+
+
+def _mean(runs: pd.DataFrame) -> float:
+    """Return the mean training error of one network's runs, in percent."""
+    return float(runs[TRAINING_ERROR].mean())

@@ -1,0 +1,59 @@
+"""Numbers and lists as a sentence has them, for a reader who knows no statistics."""
+
+import re
+from collections.abc import Sequence
+
+from analysis.condition_labels import capitalise_first
+
+WHOLE_FROM = 10.0  # percent or points; smaller numbers have a decimal
+SMALL_BELOW = 0.095  # still smaller ones have two
+# The ids of runs that follow a colon.
+RUN_LIST = re.compile(r": (?=(?:run ids )?\S+-d\d+-s\d+)")
+
+
+def format_amount(value: float) -> str:
+    """Format the size of a number of percent or points: `57`, `1.1`, `0.04`."""
+    size = abs(value)
+    if size >= WHOLE_FROM - 0.05:
+        return f"{size:.0f}"
+    if 0 < size < SMALL_BELOW:
+        return f"{size:.2f}"
+    return f"{size:.1f}" if size else "0"
+
+
+def format_change(value: float) -> str:
+    """Format a change in points with its sign: `+57`, `-0.3`, `0`."""
+    amount = format_amount(value)
+    if not float(amount):
+        return "0"
+    return f"{'-' if value < 0 else '+'}{amount}"
+
+
+def format_percents(values: Sequence[float]) -> list[str]:
+    """Format percentages that are compared with each other: `1.1 %`, `58 %`.
+
+    If they are close, all of them have a decimal, so that a difference is seen.
+    """
+    is_wide = max(values) - min(values) >= WHOLE_FROM
+    texts = []
+    for value in values:
+        text = f"{value:.1f}" if value >= WHOLE_FROM and not is_wide else format_amount(value)
+        texts.append(f"{text} %")
+    return texts
+
+
+def join_words(words: Sequence[str], last: str = "and") -> str:
+    """Return `a`, `a and b`, or `a, b and c`."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def shorten_reason(reason: str) -> str:
+    """Return why a claim is not tested, without the list of runs that may follow."""
+    return RUN_LIST.split(reason)[0]
+
+
+def write_reason(reason: str) -> str:
+    """Return why a claim is not tested as a sentence, without the list of runs."""
+    return f"{capitalise_first(shorten_reason(reason))}."
