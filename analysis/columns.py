@@ -58,6 +58,8 @@ from degradation.metrics import (
     CLEAN_LOSS,
     ITERATION,
     LR,
+    METRICS,
+    PERCENT,
     RUNNING_ERROR,
     TEST_ERROR,
     TEST_LOSS,
@@ -114,3 +116,8 @@ NUMERIC_COLUMNS = (
     TEST_LOSS,
     *COMPLEXITY_COLUMNS,
 )
+
+
+def is_percentage(metric: str) -> bool:
+    """Return whether a column holds an error in percent."""
+    return metric == TRAINING_ERROR or (metric in METRICS and METRICS[metric].unit == PERCENT)

@@ -14,6 +14,7 @@ from analysis.condition_labels import is_null
 from analysis.conditions import Condition, list_conditions
 from analysis.figures import plot_condition
 from analysis.figures.matplotlib_import import Figure
+from analysis.file_names import list_suffixes
 from analysis.frame import Frame
 from analysis.key_columns import PREFIX
 from analysis.mechanisms import Explanation, explain_mechanisms
@@ -75,9 +76,9 @@ def build_sections(frame: Frame, margins: dict[str, float]) -> list[Section]:
     has_comparison = bool(sections)
     conditions = list_conditions(frame)
     explanations: list[Section] = []
-    for number, condition in enumerate(conditions, start=1):
+    suffixes = list_suffixes([condition.label for condition in conditions])
+    for condition, suffix in zip(conditions, suffixes, strict=True):
         margin = margins[condition.frame.runs["data"].iloc[0]]
-        suffix = "" if len(conditions) == 1 else f"-{number}"
         title = title_condition(condition.label, has_comparison)
         sections.append(_build_condition(title, condition, margin, suffix))
         explanations += _build_explanations(condition.label, condition.frame, margin, suffix)
@@ -117,7 +118,7 @@ def _build_condition(title: str, condition: Condition, margin: float, suffix: st
         tables={f"{stem}{suffix}": table for stem, table in published.items() if len(table)},
         summary=summarise(frame.runs).assign(**_name_values(condition)),
         run_ids=tuple(frame.runs["run_id"]),
-        anchor=f"results{suffix}",
+        anchor=_write_anchor(f"results{suffix}"),
     )
 
 

@@ -8,6 +8,7 @@ from analysis.factors import Factor, Stratum
 from analysis.figures import depth_by_value, error_vs_factor
 from analysis.figures.layout import list_depths
 from analysis.figures.matplotlib_import import Figure
+from analysis.file_names import list_suffixes
 from analysis.frame import Frame
 
 MAX_PANELS = 48  # panels of a figure
@@ -26,8 +27,8 @@ def _plot_own(factor: Factor, section: FactorSection) -> Figures:
     if section.plot is None:
         return {}
     figures = {}
-    for number, stratum in enumerate(factor.strata, start=1):
-        suffix = "" if len(factor.strata) == 1 else f"-{number}"
+    suffixes = list_suffixes([stratum.label for stratum in factor.strata])
+    for stratum, suffix in zip(factor.strata, suffixes, strict=True):
         where = f" Here: {stratum.label}." if stratum.label else ""
         figures[f"{section.name}{suffix}"] = (
             section.plot(stratum.frame),

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.columns import FINISHED_STATES, TRAINING_ERROR
+from analysis.columns import FINISHED_STATES, TRAINING_ERROR, is_percentage
 from analysis.figures.layout import (
     add_legend_from,
     compute_offset,
@@ -29,8 +29,8 @@ CAPTION = (
     "Error after the last iteration against depth: training error on the left, test error on the "
     "right, on a shared scale. Each point is a run (one seed), each cross a diverged run, which "
     "counts as chance error. Lines join the means over seeds, which are printed beside them; error "
-    "bars are 95 % Student-t confidence intervals of the mean. Means and intervals include "
-    "diverged runs."
+    "bars are 95 % Student-t confidence intervals of the mean, cut off where the axis ends. Means "
+    "and intervals include diverged runs."
 )
 FAMILY_SPACING = 0.16  # horizontal spacing between families at one depth; depths are 1 apart
 LOWEST = -9  # percent: room below 0 for the printed means
@@ -39,7 +39,7 @@ LOWEST = -9  # percent: room below 0 for the printed means
 def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
     """Draw one error against depth, with one line per family.
 
-    `metric`: the column of `frame.runs` that is drawn, in percent. Only finished runs are drawn,
+    `metric`: the column of `frame.runs` that is drawn. Only finished runs are drawn,
     but the axis has every depth of the frame.
     """
     runs = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
@@ -57,7 +57,8 @@ def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
             intervals.append(interval)
         style = FAMILY_STYLES[family] | {"label": f"{family} (mean)"}
         draw_means(x_positions, intervals, ax, style)
-    draw_chance(ax, frame.runs["chance"])
+    if is_percentage(metric):
+        draw_chance(ax, frame.runs["chance"])
     ax.set_title("Test error" if metric == TEST_ERROR else f"Training error ({frame.error_kind})")
     return set_depth_axis(ax, depths)
 

@@ -53,16 +53,15 @@ def draw_means(
 def print_mean(family: str, x: float, interval: Interval, ax: Axes) -> None:
     """Print a mean beside its marker.
 
-    Plain networks to the upper left, others below the error bar or below 0, so that they do not
-    collide where both errors are near zero.
+    Plain networks to the upper left, others to the lower right, so that they do not collide where
+    both errors are near zero.
     """
     text = f"{interval.mean:.1f}"
     color = TEXT_COLORS[family]
     if family.startswith("plain"):
         annotate_beside(text, (x, interval.mean), ax, (-6, 7), color, ha="right")
     else:
-        bottom = max(interval.low, 0.0) if interval.n > 1 else interval.mean
-        annotate_beside(text, (x, bottom), ax, (0, -7), color, ha="center", va="top")
+        annotate_beside(text, (x, interval.mean), ax, (5, -6), color, ha="left", va="top")
 
 
 def draw_over_depth(

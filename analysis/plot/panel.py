@@ -4,15 +4,20 @@
 import analysis.users_matplotlib  # noqa: F401
 
 # isort: split
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import matplotlib.pyplot as plt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.transforms import ScaledTranslation
 
 from analysis.figures import style
 
 SIZE = (6.4, 4.6)  # inches
+LEGEND_GAP = 0.12  # inches between the horizontal axis and a legend below it
+MAX_LEGEND_COLUMNS = 3
+INSIDE_OPACITY = 0.6  # of a legend that covers a part of the panel
 SIDE_BY_SIDE_SIZE = (5.0, 4.2)  # inches, of each panel
 
 
@@ -51,6 +56,33 @@ def side_by_side(count: int = 2) -> list[Axes]:
             layout="constrained",
         )
     return list(axes[0])
+
+
+def add_legend(ax: Axes, handles: Sequence[Artist] | None = None) -> None:
+    """Put a legend below a panel whose figure makes room for it, and otherwise inside.
+
+    A figure makes room if it has a layout, as those of this module do. Inside, what is behind the
+    legend is faint, so that both are legible. Call this last: it is placed below the axis's label.
+
+    `handles`: its entries; None: the labelled artists of the panel.
+    """
+    entries = ax.get_legend_handles_labels()[0] if handles is None else list(handles)
+    figure = ax.get_figure(root=True)
+    if figure is None or figure.get_layout_engine() is None:
+        ax.legend(handles=entries, framealpha=INSIDE_OPACITY, edgecolor="none", fancybox=False)
+        return
+    axis_box = ax.xaxis.get_tightbbox()
+    height = 0.0 if axis_box is None else axis_box.height / figure.dpi
+    below = ScaledTranslation(0, -height - LEGEND_GAP, figure.dpi_scale_trans)
+    ax.legend(
+        handles=entries,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0),
+        bbox_transform=ax.transAxes + below,
+        borderaxespad=0,
+        ncols=len(entries) if len(entries) <= MAX_LEGEND_COLUMNS else 2,
+        frameon=False,
+    )
 
 
 @contextmanager

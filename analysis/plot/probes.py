@@ -20,7 +20,7 @@ from analysis.figures import shattering as shattering_figure
 from analysis.figures.layout import list_depths, make_depth_handles
 from analysis.mechanisms.lesions import average_lesions, mark_shape_changes
 from analysis.mechanisms.paths import measure_lengths
-from analysis.plot.panel import panel
+from analysis.plot.panel import add_legend, panel
 from analysis.plot.selection import select_one
 from analysis.probes import END, INITIALISATION
 
@@ -100,7 +100,7 @@ def gradient_identity(
         axes.set_ylabel("norm relative to $dE/dx_l$")
         axes.set_title(f"{_name_network(rows)}, {time_point}")
         axes.set_ylim(bottom=0)
-        axes.legend(frameon=False)
+        add_legend(axes)
         return axes
 
 
@@ -126,7 +126,7 @@ def paths(
         axes.set_xlabel("path length (blocks)")
         axes.set_ylabel("norm of the gradient")
         axes.set_title(_name_network(rows))
-        axes.legend(frameon=False)
+        add_legend(axes)
         return axes
 
 
@@ -138,7 +138,7 @@ def effective_lengths(
     with panel(ax) as axes:
         paths_figure.draw_effective_lengths(measure_lengths(rows), axes)
         axes.set_title(f"{rows['family'].iloc[0]} networks")
-        axes.legend(frameon=False)
+        add_legend(axes)
         return axes
 
 
@@ -238,5 +238,5 @@ def _finish_by_depth(ax: Axes, rows: pd.DataFrame, time_point: str = "") -> Axes
     """Add the title and a legend of the depths."""
     title = f"{rows['family'].iloc[0]} networks"
     ax.set_title(f"{title}, {time_point}" if time_point else title)
-    ax.legend(handles=make_depth_handles(list_depths(rows)), frameon=False)
+    add_legend(ax, make_depth_handles(list_depths(rows)))
     return ax

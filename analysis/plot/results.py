@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.columns import FINISHED_STATES, TRAINING_ERROR
+from analysis.columns import FINISHED_STATES, TRAINING_ERROR, is_percentage
 from analysis.condition_labels import name_key
 from analysis.figures import error_vs_depth
 from analysis.figures.error_vs_factor import LOWEST, build_axis
@@ -18,12 +18,13 @@ from analysis.figures.layout import (
 )
 from analysis.figures.mean_interval import draw_curves, draw_means, draw_runs
 from analysis.figures.value_axis import ValueAxis
-from analysis.plot.panel import panel
+from analysis.plot.panel import add_legend, panel
 from analysis.plot.selection import check_columns, line_style
 from analysis.summary import compute_interval
 from analysis.tables import ERROR_KIND, to_frame
 from degradation.metrics import ITERATION, METRICS, PERCENT
 
+OTHER_MARGIN = 0.15  # of the range of a metric that is no error, for the printed means
 GROUP_SPACING = 0.06  # between families and depths at one value, as a fraction of the smallest gap
 
 
@@ -46,8 +47,13 @@ def error_against_depth(
     frame = to_frame(runs)
     with panel(ax) as axes:
         error_vs_depth.draw(frame, axes, metric)
-        set_percent_axis(axes, "error after the last iteration (%)", error_vs_depth.LOWEST)
-        axes.legend(frameon=False)
+        if is_percentage(metric):
+            set_percent_axis(axes, "error after the last iteration (%)", error_vs_depth.LOWEST)
+        else:
+            axes.set_ylabel(_metric_label(metric, runs))
+            axes.set_title("")
+            axes.margins(y=OTHER_MARGIN)
+        add_legend(axes)
         return axes
 
 
@@ -86,11 +92,14 @@ def error_against(
             style = {"marker": "o"} | line_style(family, depth, families, depths)
             shift = compute_offset(index, len(groups), GROUP_SPACING)
             _draw_line(group, key, axes, metric, axis, shift, style)
-        draw_chance(axes, table["chance"])
         axis.apply(axes)
         axes.set_xlabel(name_key(key))
-        set_percent_axis(axes, _metric_label(metric, runs), LOWEST)
-        axes.legend(frameon=False)
+        if is_percentage(metric):
+            draw_chance(axes, table["chance"])
+            set_percent_axis(axes, _metric_label(metric, runs), LOWEST)
+        else:
+            axes.set_ylabel(_metric_label(metric, runs))
+        add_legend(axes)
         return axes
 
 
@@ -116,12 +125,12 @@ def error_against_iteration(
             style = line_style(str(family), int(str(depth)), families, depths)
             style.pop("marker", None)
             draw_curves(table.astype(float), axes, style)
-        if "chance" in curves and _is_percentage(metric):
+        if "chance" in curves and is_percentage(metric):
             draw_chance(axes, curves["chance"])
             axes.set_ylim(bottom=0)
         axes.set_xlabel("iteration")
         axes.set_ylabel(_metric_label(metric, curves))
-        axes.legend(frameon=False)
+        add_legend(axes)
         return axes
 
 
@@ -154,10 +163,6 @@ def _draw_line(
     if not axis.is_ordered:
         style = style | {"linestyle": "none"}
     draw_means(x_positions, intervals, ax, style)
-
-
-def _is_percentage(metric: str) -> bool:
-    return metric == TRAINING_ERROR or (metric in METRICS and METRICS[metric].unit == PERCENT)
 
 
 def _metric_label(metric: str, table: pd.DataFrame) -> str:

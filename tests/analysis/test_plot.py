@@ -1,5 +1,7 @@
 """Panels for notebooks: they draw what the table has, into the axes that are passed."""
 
+from functools import partial
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -60,6 +62,30 @@ def test_passed_axes_keep_the_users_style(runs):
         figure, ax = plt.subplots()
         plot.error_against_depth(runs, ax)
     assert ax.get_legend().get_texts()[0].get_size() == 23
+    plt.close(figure)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [plot.error_against_depth, partial(plot.error_against, key="depth")],
+    ids=["depth", "key"],
+)
+def test_other_metrics_have_their_whole_axis(runs, ax, draw):
+    """Only an error in percent ends at 105 and has a line at chance."""
+    draw(runs.assign(seconds=[300.0 + row for row in range(len(runs))]), ax=ax, metric="seconds")
+    assert ax.get_ylim()[1] > 300
+    assert ax.get_ylim()[0] > 100
+    assert "chance (90 %)" not in [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+@pytest.mark.parametrize("layout", ["constrained", None])
+def test_legend_is_below_where_there_is_room(runs, layout):
+    figure, ax = plt.subplots(layout=layout)
+    plot.error_against(runs, "depth", ax)
+    figure.draw_without_rendering()
+    top = ax.get_legend().get_window_extent().y1
+    assert (top < ax.xaxis.label.get_window_extent().y0) == (layout is not None)
+    assert ax.get_legend().get_window_extent().y0 > 0
     plt.close(figure)
 
 

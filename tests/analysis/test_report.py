@@ -91,11 +91,12 @@ def test_each_condition_has_a_section(build_frame, tmp_path):
         "Learning rate 0.1",
     ]
     assert sorted(path.name for path in tmp_path.glob("error-against-depth*.png")) == [
-        "error-against-depth-1.png",
-        "error-against-depth-2.png",
+        "error-against-depth-learning-rate-0_01.png",
+        "error-against-depth-learning-rate-0_1.png",
     ]
     first, second = (
-        report.figure_paths()[f"error-against-depth-{number}"].read_bytes() for number in (1, 2)
+        report.figure_paths()[f"error-against-depth-learning-rate-{rate}"].read_bytes()
+        for rate in ("0_01", "0_1")
     )
     assert first != second
     assert set(pd.read_csv(tmp_path / "runs.csv")["condition"]) == {
