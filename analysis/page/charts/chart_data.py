@@ -102,7 +102,7 @@ def _find_limits(conditions: Sequence[Condition], metrics: int) -> _Limits:
     fitting = MAX_GROUP_NUMBERS // numbers_per_evaluation
     evaluations = min(max(fitting, MIN_EVALUATIONS), MAX_EVALUATIONS)
     runs = sum(len(condition.frame.runs) for condition in conditions[:shown])
-    longest = max((_count_evaluations(condition.frame) for condition in conditions[:shown]))
+    longest = max(_count_evaluations(condition.frame) for condition in conditions[:shown])
     has_runs = runs * metrics * min(longest, evaluations) <= MAX_RUN_NUMBERS
     return _Limits(shown, evaluations, has_runs)
 
@@ -135,7 +135,7 @@ def _describe_condition(
         "chance": None if pd.isna(chance) else round(float(chance), DECIMALS),
         "drops": find_common_milestones(frame.runs),
         "iterations": iterations.tolist(),
-        "groups": _describe_groups(frame.runs, final, curves, iterations, metrics, headline),
+        "groups": _describe_groups(final, curves, iterations, metrics, headline),
         "runs": _describe_runs(final, curves, iterations, metrics) if limits.has_runs else [],
     }
 
@@ -160,14 +160,13 @@ def _read_final_values(
 
 def _thin(iterations: NDArray[np.int_], largest: int) -> NDArray[np.int_]:
     """Return at most so many iterations, evenly spaced, with the first and the last."""
-    if len(iterations) <= largest:
+    last = len(iterations) - 1
+    if last < largest:
         return iterations
-    indices = np.linspace(0, len(iterations) - 1, largest).round().astype(int)
-    return iterations[indices]
+    return np.array([iterations[round(step)] for step in np.linspace(0, last, largest)])
 
 
 def _describe_groups(
-    runs: pd.DataFrame,
     final: pd.DataFrame,
     curves: pd.DataFrame,
     iterations: NDArray[np.int_],
@@ -175,16 +174,13 @@ def _describe_groups(
     headline: str,
 ) -> list[dict[str, Any]]:
     """Return the groups that have a finished run, by family and depth."""
-    planned = runs.groupby(["family", "depth"]).size()
     rows = dict(iter(curves.groupby(["family", "depth"])))
     groups = []
     for key, members in final.groupby(["family", "depth"]):
-        family, depth = key
-        group = {
-            "family": family,
-            "depth": int(depth),
+        group: dict[str, Any] = {
+            "family": str(members["family"].iloc[0]),
+            "depth": int(members["depth"].iloc[0]),
             "finished": len(members),
-            "planned": int(planned[key]),
             "untrained": is_untrained(members),
         }
         # As in every table: if several runs have the same seed, nothing is averaged.

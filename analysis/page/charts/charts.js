@@ -88,9 +88,15 @@ function draw(chart) {
   const view = buildView(chart);
   const width = Math.max(drawing.clientWidth, 240);
   const values = chart === "depth" ? listDepthPoints(view) : listSeries(view);
+  const caption = figure.querySelector("figcaption");
+  if (view.groups.length === 0) {
+    drawing.replaceChildren();
+    caption.textContent = "No run has finished yet.";
+    return;
+  }
   const drawChart = chart === "depth" ? drawDepthChart : drawCurvesChart;
   drawing.replaceChildren(drawChart(view, values, width));
-  figure.querySelector("figcaption").textContent = describeChart(chart, view, values);
+  caption.textContent = describeChart(chart, view, values);
   const details = figure.querySelector("details");
   if (details.open) fillTable(chart, view, values);
 }
@@ -105,14 +111,12 @@ function describeChart(chart, view, values) {
   const sentences = [];
   const isMean = state.mode === "mean";
   const mark = chart === "depth" ? "bars" : "bands";
-  if (isMean) {
-    const runs = d3.extent(view.groups, (group) => group.finished);
-    const count = runs[0] === runs[1] ? runs[0] : `${runs[0]} to ${runs[1]}`;
-    const noun = runs[1] === 1 ? "run" : "runs";
-    sentences.push(`Means over ${count} ${noun}; ${mark}: their 95 % intervals.`);
-  } else {
-    sentences.push("A line per seed.");
-  }
+  const fewest = d3.min(view.groups, (group) => group.finished);
+  const most = d3.max(view.groups, (group) => group.finished);
+  const count = fewest === most ? most : `${fewest} to ${most}`;
+  if (most === 1) sentences.push("One run per network.");
+  else if (isMean) sentences.push(`Means over ${count} runs; ${mark}: their 95 % intervals.`);
+  else sentences.push("A line per seed.");
   if (chart === "depth") sentences.push("Click a depth to isolate it in both charts.");
   if (chart === "curves" && view.condition.drops.length > 0) {
     sentences.push("Dashed vertical lines: the learning rate drops.");

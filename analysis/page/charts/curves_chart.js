@@ -82,7 +82,7 @@ function findVerticalScale(view, series) {
   const isCut = largest > 5 * usual && usual > 0;
   const bound = isCut ? usual * 1.5 : largest * 1.05;
   const top = view.quantity.unit === "%" ? Math.min(bound, 102) : bound;
-  const domain = [0, Math.max(top, 1e-3)];
+  const domain = [0, Math.max(top, SMALLEST_TOP)];
   return { type: "linear", domain, ticks: d3.ticks(...domain, 5), floor: 0, isCut };
 }
 
@@ -99,6 +99,7 @@ function drawPanel(view, family, members, vertical, width) {
   const faded = isolating ? members.filter((line) => !view.isShown(line.depth)) : [];
   const marks = [
     Plot.axisY(vertical.ticks, { label: axisTitle, tickFormat: formatTick, ...Y_AXIS }),
+    Plot.axisX({ ticks: 4, label: "iteration", ...X_AXIS }),
     Plot.gridY(vertical.ticks, { strokeOpacity: 0.14 }),
     Plot.ruleX(view.condition.drops, { strokeDasharray: "3 4", strokeOpacity: 0.6 }),
     Plot.ruleY([bottom], { strokeOpacity: 0.5 }),
@@ -117,14 +118,7 @@ function drawPanel(view, family, members, vertical, width) {
     marginRight: margin.right,
     marginBottom: margin.bottom,
     marginLeft: margin.left,
-    x: {
-      domain: [0, view.condition.iterations.at(-1) ?? 1],
-      ticks: 4,
-      tickFormat: formatTick,
-      label: "iteration",
-      labelArrow: "none",
-      labelAnchor: "center",
-    },
+    x: { domain: [0, view.condition.iterations.at(-1)] },
     y: { type: vertical.type, domain: vertical.domain },
     style: CHART_STYLE,
     marks,
@@ -132,10 +126,6 @@ function drawPanel(view, family, members, vertical, width) {
   });
   svg.setAttribute("role", "img");
   return svg;
-}
-
-function formatTick(value) {
-  return value >= 10_000 ? `${Number((value / 1000).toPrecision(3))}k` : String(value);
 }
 
 function markLine(line, clamp, strokeWidth, strokeOpacity) {
@@ -172,7 +162,7 @@ function markDepths(lines, y, clamp, bottom, top) {
     const labelY = y.invert(label.labelY);
     const fill = `var(--depth-${label.depth}-text)`;
     const place = { x: "iteration", y: labelY, dx: 16, textAnchor: "start" };
-    const text = { ...place, text: "depth", fill, fontWeight: 700 };
+    const text = { ...place, text: [String(label.depth)], fill, fontWeight: 700 };
     const stroke = `var(--depth-${label.depth})`;
     const leader = Plot.link([label], {
       x1: "iteration",
@@ -200,7 +190,7 @@ function markTip(lines, clamp) {
   const points = lines.flatMap((line) => line.points);
   const y = (point) => clamp(point.value);
   const title = (point) => point.text();
-  return Plot.tip(points, Plot.pointer({ x: "iteration", y, title }));
+  return Plot.tip(points, Plot.pointer({ x: "iteration", y, title, ...TIP_STYLE }));
 }
 
 function tabulateCurves(view, series) {

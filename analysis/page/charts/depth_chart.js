@@ -9,8 +9,15 @@ const FAMILY_LOOKS = {
 };
 const LOG_DEPTHS_FROM = 30; // the deepest network has so many times the layers of the shallowest
 const CHART_STYLE = { fontSize: "13px", fontFamily: "inherit", background: "none" };
+const TIP_STYLE = { lineHeight: 1.35, textPadding: 10 };
 const Y_AXIS = { tickSize: 0, labelAnchor: "top", labelArrow: "none" };
+const X_AXIS = { tickFormat: formatTick, labelAnchor: "center", labelArrow: "none" };
+const SMALLEST_TOP = 1; // of a vertical axis that starts at 0, in percent or nats
 const FADED = 0.22; // opacity of what is not isolated
+
+function formatTick(value) {
+  return value >= 10_000 ? `${Number((value / 1000).toPrecision(3))}k` : String(value);
+}
 
 // The values of the chart: one point per network, with its runs.
 function listDepthPoints(view) {
@@ -36,6 +43,7 @@ function drawDepthChart(view, points, width) {
   const layout = layOutDepthChart(view, means, runs, width);
   const marks = [
     Plot.axisY(layout.ticks, { label: nameAxis(view.quantity), ...Y_AXIS }),
+    Plot.axisX(selectTicks(view.depths, layout.x, 30), { label: "depth (layers)", ...X_AXIS }),
     Plot.gridY(layout.ticks, { strokeOpacity: 0.14 }),
     Plot.ruleY([0], { strokeOpacity: 0.5 }),
     Plot.ruleX([...view.state.isolated], { strokeWidth: 22, strokeOpacity: 0.08 }),
@@ -50,7 +58,8 @@ function drawDepthChart(view, points, width) {
     ? means.map((point) => ({ ...point, text: describeMean(point, view.quantity) }))
     : runs.map((run) => ({ ...run, text: describeRun(run, run.value, view.quantity) }));
   const shown = tips.filter((point) => view.isShown(point.depth));
-  marks.push(Plot.tip(shown, Plot.pointer({ x: "depth", y: "value", title: "text" })));
+  const tip = { x: "depth", y: "value", title: "text", ...TIP_STYLE };
+  marks.push(Plot.tip(shown, Plot.pointer(tip)));
   const title = `${capitaliseFirst(view.quantity.label)} after the last iteration against depth`;
   const svg = Plot.plot({
     ...layout.options,
@@ -75,9 +84,9 @@ function layOutDepthChart(view, means, runs, width) {
   const xDomain = isLog ? [first / 1.3, last * 1.3] : [first - pad, last + pad];
   const largest = d3.max([...means, ...runs], (point) => point.value) ?? 1;
   const highest = d3.max(means, (point) => point.high ?? point.value) ?? largest;
-  const top = Math.max(largest * 1.08, Math.min(highest, largest * 2), 1e-3);
+  const top = Math.max(largest * 1.08, Math.min(highest, largest * 2), SMALLEST_TOP);
   const yMax = view.quantity.unit === "%" ? Math.min(top, 104) : top;
-  const yDomain = [-0.09 * yMax, yMax];
+  const yDomain = [-0.13 * yMax, yMax];
   const x = (isLog ? d3.scaleLog() : d3.scaleLinear()).domain(xDomain);
   x.range([margin.left, width - margin.right]);
   const y = d3.scaleLinear(yDomain, [height - margin.bottom, margin.top]);
@@ -101,11 +110,6 @@ function layOutDepthChart(view, means, runs, width) {
       x: {
         type: isLog ? "log" : "linear",
         domain: xDomain,
-        ticks: selectTicks(depths, x, 28),
-        tickFormat: String,
-        label: "depth (layers)",
-        labelArrow: "none",
-        labelAnchor: "center",
       },
       y: { domain: yDomain },
       style: CHART_STYLE,
@@ -174,6 +178,10 @@ function markMeanValues(view, means, layout) {
       // The interval is not written on.
       top: layout.y(Math.min(point.high ?? point.value, layout.y.domain()[1])),
       bottom: layout.y(Math.max(point.low ?? point.value, 0)),
+      // The lower of two networks has its number below.
+      prefersBelow: means.some(
+        (other) => other.depth === point.depth && other.value > point.value,
+      ),
       family: point.family,
       text: view.quantity.unit === "%" ? point.value.toFixed(1) : point.value.toPrecision(2),
     }));

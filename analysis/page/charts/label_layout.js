@@ -21,12 +21,12 @@ function spreadLabels(labels, top, bottom) {
   return placed;
 }
 
-// Where the texts of points go, relative to the points: above, below, and beside them.
+// Where the texts of points may go, relative to the points: above, below, and beside them.
 const PLACES = [[0, -16], [0, 17], [-26, -7], [26, 9], [26, -7], [-26, 9]];
 
 // Print a text beside each point, or not at all where it would cover something. `points`: objects
-// with `x`, `y`, `text`, and the ends of an error bar, `top` and `bottom`. Returns those that are
-// printed, with a `labelX` and a `labelY`.
+// with `x`, `y`, `text`, `prefersBelow`, and the ends of an error bar, `top` and `bottom`. Returns
+// those that are printed, with a `labelX` and a `labelY`.
 function placeValues(points, top, bottom) {
   const taken = points.flatMap((point) => [
     makeBox(point.x, point.y, 13, 13),
@@ -35,7 +35,8 @@ function placeValues(points, top, bottom) {
   const placed = [];
   for (const point of points) {
     for (const [right, down] of PLACES) {
-      const [labelX, labelY] = [point.x + right, point.y + down];
+      const labelX = point.x + right;
+      const labelY = point.y + (point.prefersBelow ? 1 - down : down);
       const box = makeBox(labelX, labelY, 8 * point.text.length, LABEL_HEIGHT);
       if (box.top < top || box.bottom > bottom || taken.some((other) => overlap(box, other))) {
         continue;
