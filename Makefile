@@ -161,10 +161,10 @@ power: $(INSTALLED) ## Simulate the probability of each verdict, for docs/verdic
 	@$(RUN) experiments/power.py
 
 test: $(INSTALLED) ## Run the fast tests (under 3 minutes)
-	@$(RUN) -m pytest -q -n 4 --dist worksteal -m "not slow and not cluster"
+	@$(RUN) -m pytest -q -n 4 --dist worksteal --durations=25 -m "not slow and not cluster"
 
 test-slow: $(INSTALLED) ## Run the tests that train for minutes
-	@$(RUN) -m pytest -q -n 2 --dist worksteal -m slow
+	@$(RUN) -m pytest -q -n 2 --dist worksteal --durations=25 -m slow
 
 test-cluster: $(INSTALLED) ## Run sweeps on a one-node SLURM and a two-node Ray cluster
 	@$(RUN) -m pip install --quiet -c constraints.txt -e '.[dev,ray]' \
