@@ -1,24 +1,37 @@
-"""A key that the optimiser does not read is named in a warning, once, if somebody has set it."""
+"""A swept key that changes no run is reported; so is an option that only some blocks have."""
 
 import pytest
 
-from degradation.sweep import jobs
+from degradation.config import ConfigError
+from degradation.sweep.expand import expand_configs
+from degradation.sweep.ineffective_keys import list_ineffective_keys
 
-WARNINGS = [
-    (["optim=adam", "optim.momentum=0.5"], ["optim.momentum: 0.5", "adam"]),
-    (["optim=adamw", "optim.momentum_form=caffe"], ["optim.momentum_form: 'caffe'", "adamw"]),
-    (["optim=sgd", "optim.beta1=0.8"], ["optim.beta1: 0.8", "sgd"]),
-    (["optim.name=sgd", "optim.epsilon=1e-4"], ["optim.epsilon: 0.0001", "sgd"]),
-    (["optim=adam", "optim.beta1=0.8", "optim.momentum=0.9", "optim.lr=0.1"], None),
-    (["optim=sgd", "optim.momentum=0.5", "optim.momentum_form=caffe"], None),
-    (["optim=adamw", "optim.weight_decay=0.1", "optim.decay=weights"], None),
-]
+SCALED = ["model.block=scaled", "model.options.shortcut_scale=0,0.5,1"]
 
 
-@pytest.mark.parametrize(("overrides", "warning"), WARNINGS)
-def test_key_without_effect_is_named_once(tiny, caplog, overrides, warning):
-    jobs._warn_once.cache_clear()
-    for seed in (0, 1):
-        jobs.check_before_training(tiny(f"seed={seed}", *overrides))
-    lines = [" has no effect with optim.name=".join(warning)] if warning else []
-    assert caplog.messages == lines
+@pytest.mark.parametrize(
+    ("overrides", "ineffective"),
+    [
+        (["model=plain", "seed=0,1", "optim.beta1=0.5,0.8"], {"optim.beta1": 2}),
+        (["model=plain", *SCALED], {"model.options.shortcut_scale": 3}),
+        (["model=plain,residual", *SCALED], {}),
+        (["model=plain", "seed=0,1"], {}),
+    ],
+)
+def test_key_without_effect_is_found(overrides, ineffective):
+    assert list_ineffective_keys(expand_configs(overrides)) == ineffective
+
+
+def test_key_without_effect_is_one_line(caplog):
+    expand_configs(["model=plain", "schedule=constant", "schedule.factor=0.2,0.3"])
+    line = "schedule.factor: has no effect on the runs of this sweep; its 2 values are one run"
+    assert caplog.messages == [line]
+
+
+def test_option_of_some_blocks_suggests_two_sweeps():
+    line = (
+        r"^model\.options\.residual_scale: is not an option of model\.block=basic; allowed: none;"
+        r" .* several commands, .* --records"
+    )
+    with pytest.raises(ConfigError, match=line):
+        expand_configs(["model.block=scaled,basic", "model.options.residual_scale=0.5,1"])

@@ -9,6 +9,7 @@ torch.
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import is_dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -25,9 +26,11 @@ from omegaconf.errors import OmegaConfBaseException
 from degradation import config as schema
 from degradation.config import Config, ConfigError
 from degradation.config.schema import KEYS
+from degradation.sweep.ineffective_keys import warn_of_ineffective_keys
 
 REFERENCE = re.compile(r"\$\{(\w+(?:\.\w+)*)\}")  # an interpolation such as ${schedule.iterations}
 SCALED_SECTIONS = {"schedule", "probes"}  # they hold fractions of schedule.iterations
+OWNERS_OF_OPTIONS = {"model", "model.block", "model.network"}
 SCALAR_TYPES = (int, float, str, bool)
 
 
@@ -42,7 +45,9 @@ def expand_configs(overrides: Sequence[str], config_name: str = "config") -> lis
         schema.check_overrides(quoted)
         with schema.initialise_hydra():
             base = _compose_base(config_name, quoted)
-            configs += _expand(base, config_name, quoted)
+            expanded = list(_expand(base, config_name, quoted))
+        warn_of_ineffective_keys(expanded)
+        configs += expanded
     return configs
 
 
@@ -69,8 +74,8 @@ def check_command_line(
         if not multirun and base.hydra.mode is not RunMode.MULTIRUN:
             schema.check_single_values(typed)
             return None
-        for _ in _expand(base, config_name, overrides):
-            pass  # each configuration is checked when it is composed
+        # each configuration is checked when it is composed
+        warn_of_ineffective_keys(list(_expand(base, config_name, overrides)))
         return Path(str(base.hydra.sweep.dir))
 
 
@@ -95,7 +100,7 @@ def _compose_base(config_name: str, overrides: Sequence[str]) -> DictConfig:
 
 
 def _expand(base: DictConfig, config_name: str, overrides: Sequence[str]) -> Iterator[Config]:
-    """Yield the configuration of each job."""
+    """Yield the configuration of each job. Raises ConfigError."""
     parameters = base.hydra.sweeper.params or {}
     swept = [f"{key}={value}" for key, value in parameters.items()]
     parser = OverridesParser.create(GlobalHydra.instance().config_loader())
@@ -106,6 +111,18 @@ def _expand(base: DictConfig, config_name: str, overrides: Sequence[str]) -> Ite
         raise ConfigError(
             "the sweep is empty: a key has no value to sweep over; allowed: value1,value2"
         )
+    with _explained_options(parsed):
+        yield from _compose_jobs(jobs, config_name, parsed, grid, parser)
+
+
+def _compose_jobs(
+    jobs: Sequence[Sequence[str]],
+    config_name: str,
+    parsed: Sequence[Override],
+    grid: Any,
+    parser: OverridesParser,
+) -> Iterator[Config]:
+    """Yield the configuration of each job; most are substituted into one that Hydra composed."""
     substitutable = _find_substitutable_keys(parsed)
     parse = cache(parser.parse_override)
     templates: dict[tuple[str, ...], _Template] = {}
@@ -121,6 +138,22 @@ def _expand(base: DictConfig, config_name: str, overrides: Sequence[str]) -> Ite
         else:
             substituted = templates[others].substitute(values)
             yield substituted or _Template(config_name, job).config
+
+
+@contextmanager
+def _explained_options(parsed: Sequence[Override]) -> Iterator[None]:
+    """Within this context, a ConfigError about an option of some swept blocks says what to do."""
+    try:
+        yield
+    except ConfigError as error:
+        swept = {override.key_or_group for override in parsed if override.is_sweep_override()}
+        if not str(error).startswith("model.options.") or swept.isdisjoint(OWNERS_OF_OPTIONS):
+            raise
+        raise ConfigError(
+            f"{error}; a sweep gives every network the same options, so train such networks by"
+            " several commands, then compare them by `experiments/report.py --records"
+            " RECORD_ROOT`"
+        ) from None
 
 
 def _read_grid(composed: DictConfig) -> Any:

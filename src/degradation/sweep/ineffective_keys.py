@@ -1,0 +1,70 @@
+"""Swept keys that change no run: their values are one run, which is trained only once."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any
+
+from degradation.config import Config
+from degradation.run_id import compute_run_id
+
+log = logging.getLogger(__name__)
+
+
+def warn_of_ineffective_keys(configs: Sequence[Config]) -> None:
+    """Log one line for each key that varies in a sweep without changing any of its runs."""
+    for key, count in list_ineffective_keys(configs).items():
+        _warn_once(
+            f"{key}: has no effect on the runs of this sweep; its {count} values are one run"
+        )
+
+
+@cache
+def _warn_once(message: str) -> None:
+    log.warning("%s", message)
+
+
+def list_ineffective_keys(configs: Sequence[Config]) -> dict[str, int]:
+    """Return the keys that vary while nothing else does, but change no run, with the most values.
+
+    A key that changes only some runs, such as an option of shortcuts in a sweep that has plain
+    networks too, is not among them.
+    """
+    run_ids = [_identify(config) for config in configs]
+    if len(set(run_ids)) == len(configs):
+        return {}
+    rows = [dict(_list_values(config)) for config in configs]
+    names = dict.fromkeys(name for row in rows for name in row)
+    varying = [name for name in names if len({row.get(name) for row in rows}) > 1]
+    ineffective = {}
+    for key in varying:
+        others = [name for name in varying if name != key]
+        run_ids_by_others: dict[tuple[str | None, ...], set[str]] = {}
+        values_by_others: dict[tuple[str | None, ...], set[str | None]] = {}
+        for row, run_id in zip(rows, run_ids, strict=True):
+            group = tuple(row.get(name) for name in others)
+            run_ids_by_others.setdefault(group, set()).add(run_id)
+            values_by_others.setdefault(group, set()).add(row.get(key))
+        most = max(map(len, values_by_others.values()))
+        is_one_run = all(len(group) == 1 for group in run_ids_by_others.values())
+        if most > 1 and is_one_run:
+            ineffective[key] = most
+    return ineffective
+
+
+def _identify(config: Config) -> str:
+    """Return what is the same for two configurations of one run, without reading any data."""
+    return compute_run_id(config, content=str(config.data.root))
+
+
+def _list_values(section: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the dotted name and the value, as text, of each key."""
+    for field in fields(section):
+        name, value = f"{prefix}{field.name}", getattr(section, field.name)
+        if is_dataclass(value):
+            yield from _list_values(value, f"{name}.")
+        elif isinstance(value, dict):
+            yield from ((f"{name}.{key}", repr(item)) for key, item in value.items())
+        else:
+            yield name, repr(value)
