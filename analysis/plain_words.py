@@ -7,7 +7,12 @@ the verdict does.
 from analysis.claim import Verdict
 from analysis.plain_text import format_amount, format_change
 
-UNCERTAIN = "but that is not certain yet"
+UNCERTAIN = ", but that is not certain yet"
+
+
+def add_doubt(verdict: Verdict) -> str:
+    """Return what a sentence about an inconclusive claim ends with; otherwise empty text."""
+    return UNCERTAIN if verdict is Verdict.INCONCLUSIVE else ""
 
 
 def describe_rise(verdict: Verdict, networks: str, shallow: int, deep: int, change: float) -> str:
@@ -28,7 +33,7 @@ def describe_rise(verdict: Verdict, networks: str, shallow: int, deep: int, chan
     )
     if verdict is Verdict.CONTRADICTED:
         return f"{moves}: no rise that matters."
-    return f"{moves}, {UNCERTAIN}."
+    return f"{moves}{UNCERTAIN}."
 
 
 def describe_absence(
@@ -61,4 +66,4 @@ def describe_gain(verdict: Verdict, depth: int, gain: float) -> str:
     )
     if verdict is Verdict.CONTRADICTED:
         return f"{change}: no gain that matters."
-    return f"{change}, {UNCERTAIN}."
+    return f"{change}{UNCERTAIN}."

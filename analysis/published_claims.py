@@ -19,6 +19,7 @@ from analysis.paper_protocol import (
     follows_cifar10_protocol,
     follows_imagenet_protocol,
 )
+from analysis.plain_words import add_doubt
 from analysis.published_values import PublishedValue, find_published
 from analysis.requirements import missing_requirements
 from analysis.statistics import (
@@ -132,7 +133,18 @@ def _judge(runs: pd.DataFrame, paper: PublishedValue, margin: float) -> Claim:
     if paper.metric == TEST_ERROR:
         evidence += _further_evidence(runs, values, paper)
     verdict = equivalence_verdict(difference_from_published(values, paper), margin)
-    return Claim(name, statement, verdict, decisive_line, evidence, _notes(runs, paper))
+    ours = f"{student_interval(values).mean:.2f} %"
+    plain_words = f"{network}: {metric} {ours} here, {paper.format()} % in the paper"
+    return Claim(
+        name,
+        statement,
+        verdict,
+        decisive_line,
+        evidence,
+        _notes(runs, paper),
+        plain_words=f"{plain_words}{add_doubt(verdict)}.",
+        depths=(paper.depth,),
+    )
 
 
 def metric_values(runs: pd.DataFrame, metric: str) -> list[float]:

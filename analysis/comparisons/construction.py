@@ -21,6 +21,8 @@ from analysis.comparisons.base import CAPTION_SUFFIX, Comparison, build_table
 from analysis.evidence import describe_caveats, format_bound, format_comparison
 from analysis.figures import construction
 from analysis.frame import Frame, group_by_depth
+from analysis.plain_text import format_change
+from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements, repeated_seeds
 from analysis.statistics import paired_difference
 from degradation.metrics import TEST_ERROR
@@ -60,7 +62,7 @@ def judge(frame: Frame, margin: float) -> list[Claim]:
     """Return the claims about the construction."""
     if not _is_known_at_start(frame):
         reason = "a network that has not been trained yet has no running error"
-        return [Claim("construction", "claims about the construction", Verdict.NOT_TESTED, reason)]
+        return [not_tested("construction", "claims about the construction", [reason])]
     return [
         judge_existence(frame),
         judge_training_from_scratch(frame.runs, margin),
@@ -125,7 +127,15 @@ def judge_existence(frame: Frame) -> Claim:
         f"{len(groups)} depths, worst case {worst:+.3g} points above {parent}"
         f" (tolerance for rounding: {ROUNDING_POINTS:g})"
     )
-    return Claim(name, statement, verdict, decisive_line, evidence)
+    above = f"{format_change(worst)} points above its error"
+    return Claim(
+        name,
+        statement,
+        verdict,
+        decisive_line,
+        evidence,
+        plain_words=f"Networks grown from a trained shallow one start at most {above}.",
+    )
 
 
 def _find_parents(frame: Frame) -> tuple[str, pd.DataFrame, str]:
@@ -160,7 +170,7 @@ def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
     trained = [depth for depth in deeper if not is_untrained(plain[depth])]
     if not trained:
         reason = "no plain network trains at any of the greater depths"
-        return Claim(name, statement, Verdict.NOT_TESTED, reason, [], notes)
+        return not_tested(name, statement, [reason], notes)
     evidence = []
     differences = {}
     for depth in deeper:
@@ -172,7 +182,20 @@ def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
     decision = decide({deepest: differences[deepest]}, "above", margin)
     line = format_bound(differences[deepest], decision.side)
     decisive_line = f"from scratch minus constructed, {deepest} layers: {line}"
-    return Claim(name, statement, decision.verdict, decisive_line, evidence, notes)
+    excess = format_change(differences[deepest].mean)
+    return Claim(
+        name,
+        statement,
+        decision.verdict,
+        decisive_line,
+        evidence,
+        notes,
+        plain_words=(
+            f"At {deepest} layers training from scratch ends {excess} points from that solution"
+            f"{add_doubt(decision.verdict)}."
+        ),
+        depths=(deepest,),
+    )
 
 
 def judge_further_training(frame: Frame, margin: float) -> Claim:
@@ -212,4 +235,17 @@ def judge_further_training(frame: Frame, margin: float) -> Claim:
     decision = decide(differences, "below", margin)
     line = format_bound(differences[decision.worst], decision.side, decision.bound_count)
     decisive_line = f"worst case, {decision.worst} layers, after minus before: {line}"
-    return Claim(name, statement, decision.verdict, decisive_line, evidence, notes)
+    change = format_change(differences[decision.worst].mean)
+    return Claim(
+        name,
+        statement,
+        decision.verdict,
+        decisive_line,
+        evidence,
+        notes,
+        plain_words=(
+            f"Further training changes the error of the constructed network of {decision.worst}"
+            f" layers by {change} points{add_doubt(decision.verdict)}."
+        ),
+        depths=(decision.worst,),
+    )

@@ -7,7 +7,9 @@ import pandas as pd
 from analysis.claim import Decision, Finding, Verdict, decide
 from analysis.claims import Increase, measure_increase
 from analysis.comparisons.networks import Networks
+from analysis.comparisons.value_sentences import describe_degradation
 from analysis.evidence import describe_caveats, format_bound
+from analysis.plain_text import format_amount, format_change, shorten_reason, write_reason
 
 EVERYWHERE, NOT_EVERYWHERE, NOWHERE = "at every value", "not at every value", "at no value"
 TOO_FEW_TRAINED = "fewer than two depths have trained networks"
@@ -31,7 +33,16 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
         f" depth by more than {margin:g} points?"
     )
     if reasons := networks.find_gaps(depths=2):
-        return Finding(title, statement, Verdict.NOT_TESTED, reasons[0], reasons)
+        reason = shorten_reason(reasons[0])
+        return Finding(
+            title,
+            statement,
+            Verdict.NOT_TESTED,
+            reasons[0],
+            reasons,
+            plain_words=write_reason(reasons[0]),
+            headline=f"No verdict yet on whether degradation depends on the {name}: {reason}.",
+        )
     increases = {}
     untrained = []
     evidence = []
@@ -45,7 +56,19 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
             evidence += [f"{label}, {line}" for line in increase.evidence]
     verdict, answer, line = _decide(increases, untrained, margin)
     notes = [*describe_caveats(runs), *networks.list_notes()]
-    return Finding(title, statement, verdict, line, evidence, notes, answer)
+    kind = f"{networks.family} networks"
+    headline = describe_degradation(increases, untrained, kind, name, margin, bool(answer))
+    return Finding(
+        title,
+        statement,
+        verdict,
+        line,
+        evidence,
+        notes,
+        answer,
+        plain_words=_describe_answer(answer, increases, kind, name),
+        headline=headline,
+    )
 
 
 def _decide(
@@ -81,6 +104,24 @@ def _decide(
         return Verdict.INCONCLUSIVE, "", f"{without_trend[0]}{increase.format_trend()}"
     answer = EVERYWHERE if above.verdict is Verdict.REPRODUCED else ""
     return above.verdict, answer, _format_line("smallest", increases, above)
+
+
+def _describe_answer(
+    answer: str, increases: Mapping[str, Increase], networks: str, name: str
+) -> str:
+    """Return the answer in a short sentence with the increase that decides it."""
+    if not answer:
+        return f"The runs do not settle at which {name} {networks} get worse with depth."
+    changes = {label: increase.difference.mean for label, increase in increases.items()}
+    smallest = min(changes, key=lambda label: changes[label])
+    if answer == EVERYWHERE:
+        least = format_amount(changes[smallest])
+        return f"At every {name} {networks} get worse with depth, by at least {least} points."
+    if answer == NOWHERE:
+        most = format_change(max(changes.values()))
+        return f"At no {name} do {networks} get worse with depth: {most} points at most."
+    change = format_change(changes[smallest])
+    return f"Not at every {name}: at {smallest} the error of {networks} changes by {change} points."
 
 
 def _format_line(extreme: str, increases: Mapping[str, Increase], decision: Decision[str]) -> str:

@@ -7,13 +7,15 @@ from dataclasses import replace
 
 import pandas as pd
 
-from analysis.claim import Claim
+from analysis.claim import Claim, Finding, Verdict
+from analysis.claims import family_pair, judge_no_degradation
 from analysis.comparisons.base import CAPTION_SUFFIX, Comparison, FactorSection, build_table
-from analysis.comparisons.degradation_by_value import judge_each_value
+from analysis.comparisons.degradation_by_value import EVERYWHERE, judge_each_value
 from analysis.comparisons.factor_figures import plot_factor
 from analysis.comparisons.networks import group_networks
 from analysis.comparisons.size_by_value import judge_gain, judge_size
-from analysis.condition_labels import format_values, is_null, name_key
+from analysis.comparisons.value_sentences import describe_fixes
+from analysis.condition_labels import capitalise_first, format_values, is_null, name_key
 from analysis.factors import Factor, Stratum
 from analysis.key_columns import PREFIX
 
@@ -104,18 +106,44 @@ def judge_values(key: str, stratum: Stratum, margin: float) -> list[Claim]:
     varying = [networks for networks in (plain, residual) if networks.vary()]
     findings: list[Claim] = []
     if varying:
-        findings.append(judge_each_value(runs, varying[0], name, margin))
-        findings.append(judge_size(runs, varying[0], name, margin))
+        finding = judge_each_value(runs, varying[0], name, margin)
+        if varying[0] is plain and finding.verdict is not Verdict.NOT_TESTED:
+            fixes = describe_fixes(_judge_fixes(stratum, margin))
+            finding = replace(finding, headline=f"{finding.headline} {fixes}".rstrip())
+        findings.append(finding)
+        size = judge_size(runs, varying[0], name, margin)
+        if finding.answer != EVERYWHERE:
+            # What differs between the values is said already.
+            size = replace(size, headline="")
+        findings.append(size)
     if varying and len(plain.by_value.keys() & residual.by_value.keys()) > 1:
         findings.append(judge_gain(runs, plain, residual, name, margin))
     return findings
+
+
+def _judge_fixes(stratum: Stratum, margin: float) -> dict[str, Verdict]:
+    """Return the verdict that networks with shortcuts do not degrade, by the value's label."""
+    verdicts = {}
+    for value, condition in stratum.conditions.items():
+        runs = condition.frame.runs
+        claim = judge_no_degradation(runs, margin, family_pair(runs))
+        verdicts[stratum.labels[value]] = claim.verdict
+    return verdicts
 
 
 def _name_stratum(claims: Sequence[Claim], stratum: Stratum) -> list[Claim]:
     """Return the claims with the stratum in their names, if there are several strata."""
     if not stratum.label:
         return [*claims]
-    return [replace(claim, name=f"{claim.name}, {stratum.label}") for claim in claims]
+    named = [replace(claim, name=f"{claim.name}, {stratum.label}") for claim in claims]
+    return [_name_headline(claim, stratum) for claim in named]
+
+
+def _name_headline(claim: Claim, stratum: Stratum) -> Claim:
+    """Return the claim with the stratum before its headline, if it has one."""
+    if not isinstance(claim, Finding) or not claim.headline:
+        return claim
+    return replace(claim, headline=f"{capitalise_first(stratum.label)}: {claim.headline}")
 
 
 def _build_table(factor: Factor) -> pd.DataFrame:

@@ -6,6 +6,8 @@ from analysis.claim import Claim, decide, not_tested, training_error_difference
 from analysis.comparisons.base import CAPTION_SUFFIX, FactorSection
 from analysis.evidence import describe_caveats, format_bound, format_comparison
 from analysis.frame import group_by_depth
+from analysis.plain_text import format_change
+from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements
 
 KEY = "config.model.order"
@@ -36,7 +38,20 @@ def judge_no_worse(runs: pd.DataFrame, family: str, baseline: str, margin: float
     line = format_bound(differences[decision.worst], decision.side, decision.bound_count)
     decisive_line = f"worst case, {decision.worst} layers, {family} minus {baseline}: {line}"
     notes = describe_caveats(runs, groups, baselines)
-    return Claim(family, statement, decision.verdict, decisive_line, evidence, notes)
+    change = format_change(differences[decision.worst].mean)
+    return Claim(
+        family,
+        statement,
+        decision.verdict,
+        decisive_line,
+        evidence,
+        notes,
+        plain_words=(
+            f"At {decision.worst} layers {family} instead of {baseline} blocks change the training"
+            f" error by {change} points{add_doubt(decision.verdict)}."
+        ),
+        depths=(decision.worst,),
+    )
 
 
 def judge(runs: pd.DataFrame, margin: float) -> list[Claim]:

@@ -19,6 +19,8 @@ from analysis.claims import family_pair
 from analysis.comparisons.base import CAPTION_SUFFIX, FactorSection
 from analysis.evidence import describe_caveats, format_comparison
 from analysis.frame import group_by_depth
+from analysis.plain_text import format_amount, format_change
+from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference, bonferroni_level
 
@@ -43,7 +45,7 @@ def judge_projections(runs: pd.DataFrame, margin: float) -> Claim:
     depth = _find_deepest_trained(plain, options)
     if depth is None:
         reason = "the families share no depth at which the plain network trains"
-        return Claim(name, statement, Verdict.NOT_TESTED, reason, [], notes)
+        return not_tested(name, statement, [reason], notes)
     networks = {option: groups[depth] for option, groups in options.items()}
     first = min(networks)
     gap = training_error_difference(plain[depth], networks[first])
@@ -56,7 +58,27 @@ def judge_projections(runs: pd.DataFrame, margin: float) -> Claim:
         line = format_comparison(difference, networks[a], networks[b])
         evidence.append(f"{a} minus {b}, {depth} layers: {line}")
     verdict, line = _decide(differences, gap, margin)
-    return Claim(name, statement, verdict, f"{depth} layers: {line}", evidence, notes)
+    return Claim(
+        name,
+        statement,
+        verdict,
+        f"{depth} layers: {line}",
+        evidence,
+        notes,
+        plain_words=_describe(differences, gap, depth, verdict),
+        depths=(depth,),
+    )
+
+
+def _describe(
+    differences: dict[str, Difference], gap: Difference, depth: int, verdict: Verdict
+) -> str:
+    """Return how much the options differ beside what they gain, in a short sentence."""
+    largest = max(abs(difference.mean) for difference in differences.values())
+    return (
+        f"At {depth} layers A, B and C differ by up to {format_amount(largest)} points; they gain"
+        f" {format_change(gap.mean)} over plain{add_doubt(verdict)}."
+    )
 
 
 def _group_by_option(runs: pd.DataFrame, family: str) -> dict[str, RunsByDepth]:

@@ -5,6 +5,7 @@ deepest minus shallowest (or plain minus residual) at one value, minus the same 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import pandas as pd
@@ -18,6 +19,7 @@ from analysis.claim import (
 )
 from analysis.columns import TRAINING_ERROR
 from analysis.comparisons.networks import Networks, select_values
+from analysis.comparisons.value_sentences import describe_size_difference
 from analysis.evidence import (
     describe_caveats,
     format_bound,
@@ -25,10 +27,12 @@ from analysis.evidence import (
     format_interval,
     format_points,
 )
+from analysis.plain_text import write_reason
 from analysis.statistics import Difference, bonferroni_level, contrast_of_means
 
 ALIKE, DIFFERS = "alike", "differs"
 ANSWERS = {Verdict.REPRODUCED: ALIKE, Verdict.CONTRADICTED: DIFFERS}
+RISE, GAIN = "the rise with depth", "the gain by shortcuts"  # the two sizes, in words
 MAX_PAIRS = 10  # pairs of values that the evidence lists
 
 Size = tuple[pd.DataFrame, pd.DataFrame]  # the mean error of the first runs minus the second's
@@ -49,7 +53,7 @@ def judge_size(runs: pd.DataFrame, networks: Networks, name: str, margin: float)
     if not reasons and len(networks.list_shared_depths()) < 2:
         reasons = [f"{networks.family} networks share fewer than two depths at all values"]
     if reasons:
-        return Finding(title, statement, Verdict.NOT_TESTED, reasons[0], reasons)
+        return _not_tested(title, statement, reasons)
     notes = [*describe_caveats(runs), *networks.list_notes()]
     depths = networks.list_trained_depths()
     if len(depths) < 2:
@@ -57,13 +61,22 @@ def judge_size(runs: pd.DataFrame, networks: Networks, name: str, margin: float)
             "fewer than two depths are trained at every value; untrained: "
             + networks.describe_untrained()
         )
-        return Finding(title, statement, Verdict.INCONCLUSIVE, line, [], notes)
+        return Finding(
+            title,
+            statement,
+            Verdict.INCONCLUSIVE,
+            line,
+            [],
+            notes,
+            plain_words=write_reason(line),
+        )
     shallowest, deepest = depths[0], depths[-1]
     sizes = {
         label: (groups[deepest], groups[shallowest]) for label, groups in networks.by_value.items()
     }
     comparison = f"{deepest} minus {shallowest} layers"
-    return _compare_sizes(title, statement, sizes, comparison, notes, margin)
+    finding = _compare_sizes(title, statement, sizes, comparison, notes, margin, RISE, name)
+    return replace(finding, headline=finding.plain_words if finding.answer else "")
 
 
 def judge_gain(
@@ -87,7 +100,7 @@ def judge_gain(
     if not reasons and not shared:
         reasons = ["the families share no depth at all values"]
     if reasons:
-        return Finding(title, statement, Verdict.NOT_TESTED, reasons[0], reasons)
+        return _not_tested(title, statement, reasons)
     notes = [*describe_caveats(runs), *plain.list_notes(), *residual.list_notes()]
     trained = shared.intersection(plain.list_trained_depths())
     if not trained:
@@ -95,13 +108,29 @@ def judge_gain(
             f"no {plain.family} network is trained at every value; untrained: "
             + plain.describe_untrained()
         )
-        return Finding(title, statement, Verdict.INCONCLUSIVE, line, [], notes)
+        return Finding(
+            title,
+            statement,
+            Verdict.INCONCLUSIVE,
+            line,
+            [],
+            notes,
+            plain_words=write_reason(line),
+        )
     depth = max(trained)
     sizes = {
         label: (plain.by_value[label][depth], residual.by_value[label][depth]) for label in labels
     }
     comparison = f"{plain.family} minus {residual.family}, {depth} layers"
-    return _compare_sizes(title, statement, sizes, comparison, notes, margin)
+    return _compare_sizes(title, statement, sizes, comparison, notes, margin, GAIN, name)
+
+
+def _not_tested(title: str, statement: str, reasons: list[str]) -> Finding:
+    """Return a finding that is not tested; the first reason is its decisive line."""
+    plain_words = write_reason(reasons[0])
+    return Finding(
+        title, statement, Verdict.NOT_TESTED, reasons[0], reasons, plain_words=plain_words
+    )
 
 
 def _compare_sizes(
@@ -111,6 +140,8 @@ def _compare_sizes(
     comparison: str,
     notes: list[str],
     margin: float,
+    size: str,
+    name: str,
 ) -> Finding:
     """Compare the sizes of all pairs of values.
 
@@ -125,6 +156,8 @@ def _compare_sizes(
         comparison: what is subtracted from what, such as `56 minus 20 layers`.
         notes: its notes.
         margin: the difference between sizes that counts, in points.
+        size: what a size is, in words.
+        name: the factor in words, such as `width`.
     """
     evidence = []
     for label, (first, second) in sizes.items():
@@ -142,7 +175,19 @@ def _compare_sizes(
         bound += f", {_format_corrected_bound(both_signs[a, b], len(both_signs))}"
     line = f"{comparison}, larger at {a} than at {b}: {bound}"
     answer = ANSWERS.get(decision.verdict, "")
-    return Finding(title, statement, decision.verdict, line, evidence, notes, answer)
+    contrast = both_signs[a, b].mean
+    return Finding(
+        title,
+        statement,
+        decision.verdict,
+        line,
+        evidence,
+        notes,
+        answer,
+        plain_words=describe_size_difference(
+            decision.verdict, size, name, (a, b), contrast, margin
+        ),
+    )
 
 
 def _format_corrected_bound(contrast: Difference, bound_count: int) -> str:

@@ -1,0 +1,180 @@
+"""Findings about the values of a factor in sentences, for the first screen and the badges."""
+
+from collections.abc import Mapping, Sequence
+
+from analysis.claim import Verdict, decide
+from analysis.claims import Increase
+from analysis.condition_labels import capitalise_first
+from analysis.plain_text import format_amount, format_change, join_words
+
+MAX_VALUES = 6  # values that a sentence lists
+ON_THEIR_OWN = "on their own training set"
+
+
+def list_values(labels: Sequence[str], name: str) -> str:
+    """Return `8, 16 and 32` for labels such as `width 8`, or the labels as they are.
+
+    `name`: the factor in words, such as `width`, which other labels do not begin with.
+    """
+    prefix = f"{name} "
+    values = list(labels)
+    if all(label.startswith(prefix) for label in labels):
+        values = [label.removeprefix(prefix) for label in labels]
+    rest = len(values) - MAX_VALUES
+    return join_words(values if rest <= 0 else [*values[:MAX_VALUES], f"{rest} more"])
+
+
+def _place(labels: Sequence[str], name: str) -> str:
+    """Return `width 8, 16 and 32`: values with the name of the factor."""
+    values = list_values(labels, name)
+    return values if values in labels or values == join_words(labels) else f"{name} {values}"
+
+
+def describe_degradation(
+    increases: Mapping[str, Increase],
+    untrained: Sequence[str],
+    networks: str,
+    name: str,
+    margin: float,
+    is_settled: bool,
+) -> str:
+    """Return at which values the error of some networks increases with depth.
+
+    At a value, the error increases or does not by the rule of the claim about degradation. If the
+    finding is not settled, a value at which it does not increase counts as open: the bound there
+    is not corrected for the number of values.
+
+    Args:
+        increases: the increase of the error at each value, by the value's label.
+        untrained: the labels of the values at which fewer than two depths are trained.
+        networks: such as `plain networks`.
+        name: the factor in words, such as `width`.
+        margin: the increase in points that counts.
+        is_settled: whether the finding has an answer.
+    """
+    if not increases:
+        return f"At no {name} that was tried are {networks} of two depths trained."
+    worse, alike, open_labels = _sort_labels(increases, margin, is_settled)
+    open_labels += untrained
+    depths = _describe_depths(increases)
+    if not alike and not open_labels:
+        tried = list_values(worse, name)
+        rise = _describe_range([increases[label].difference.mean for label in worse])
+        return (
+            f"Changing the {name} does not cure degradation: at each value tried ({tried})"
+            f" {networks} get worse {ON_THEIR_OWN} with depth, by {rise} points {depths}."
+        )
+    if not worse and not open_labels:
+        tried = list_values(alike, name)
+        largest = max(increases[label].difference.mean for label in alike)
+        within = f" by {margin:g} points or more" if largest > 0 else ""
+        return (
+            f"At no {name} tried ({tried}) do {networks} get worse{within} {ON_THEIR_OWN} with"
+            f" depth: the largest change is {format_change(largest)} points {depths}."
+        )
+    return _describe_mixture(increases, worse, alike, open_labels, networks, name)
+
+
+def _sort_labels(
+    increases: Mapping[str, Increase], margin: float, is_settled: bool
+) -> tuple[list[str], list[str], list[str]]:
+    """Return where the error increases, where it does not, and where that is open."""
+    worse, alike, open_labels = [], [], []
+    for label, increase in increases.items():
+        verdict = decide({label: increase.difference}, "above", margin).verdict
+        if verdict is Verdict.REPRODUCED and increase.has_trend():
+            worse.append(label)
+        elif verdict is Verdict.CONTRADICTED and is_settled:
+            alike.append(label)
+        else:
+            open_labels.append(label)
+    return worse, alike, open_labels
+
+
+def _describe_mixture(
+    increases: Mapping[str, Increase],
+    worse: Sequence[str],
+    alike: Sequence[str],
+    open_labels: Sequence[str],
+    networks: str,
+    name: str,
+) -> str:
+    """Return a sentence about values at which different things are found."""
+    depths = _describe_depths(increases)
+    clauses = []
+    subject = f"{capitalise_first(networks)}"
+    if worse:
+        rise = _describe_range([increases[label].difference.mean for label in worse])
+        clauses.append(
+            f"{subject} get worse {ON_THEIR_OWN} with depth at {_place(worse, name)}"
+            f" (by {rise} points {depths})"
+        )
+    if alike:
+        largest = max(increases[label].difference.mean for label in alike)
+        beginning = f"{'they' if worse else subject} do not"
+        beginning += "" if worse else f" get worse {ON_THEIR_OWN} with depth"
+        clauses.append(
+            f"{beginning} at {_place(alike, name)} (at most {format_change(largest)} points)"
+        )
+    if open_labels and clauses:
+        clauses.append(f"at {_place(open_labels, name)} the runs do not settle it")
+    elif open_labels:
+        clauses.append(
+            f"The runs do not settle at which {name} {networks} get worse {ON_THEIR_OWN} with depth"
+        )
+    return f"{'; '.join(clauses)}."
+
+
+def _describe_depths(increases: Mapping[str, Increase]) -> str:
+    """Return `from 20 to 56 layers`, or in words if the depths differ between the values."""
+    depths = {increase.depths for increase in increases.values()}
+    if len(depths) > 1:
+        return "from the shallowest to the deepest"
+    shallow, deep = depths.pop()
+    return f"from {shallow} to {deep} layers"
+
+
+def _describe_range(values: Sequence[float]) -> str:
+    """Return `57 to 60`, or `57` if both ends look the same."""
+    lowest, highest = format_amount(min(values)), format_amount(max(values))
+    return lowest if lowest == highest else f"{lowest} to {highest}"
+
+
+def describe_fixes(verdicts: Mapping[str, Verdict]) -> str:
+    """Return at how many values networks with shortcuts do not get worse; empty if that is open.
+
+    `verdicts`: on the claim that they do not, by the label of the value.
+    """
+    stable = sum(verdict is Verdict.REPRODUCED for verdict in verdicts.values())
+    worse = sum(verdict is Verdict.CONTRADICTED for verdict in verdicts.values())
+    if not stable + worse:
+        return ""
+    if stable == len(verdicts):
+        return "With shortcuts they do not at any of them."
+    if not stable:
+        return f"With shortcuts they do so too at {worse} of {len(verdicts)}."
+    also = f", and do at {worse}" if worse else ""
+    return f"With shortcuts they do not at {stable} of {len(verdicts)}{also}."
+
+
+def describe_size_difference(
+    verdict: Verdict, size: str, name: str, labels: tuple[str, str], contrast: float, margin: float
+) -> str:
+    """Return whether a size differs between the values of a factor.
+
+    Args:
+        verdict: on the claim that no two values differ.
+        size: what is compared, such as `the rise with depth`.
+        name: the factor in words.
+        labels: those of the two values that decide.
+        contrast: the size at the first minus that at the second, in points.
+        margin: the difference between sizes that counts, in points.
+    """
+    subject = capitalise_first(size)
+    if verdict is Verdict.CONTRADICTED:
+        larger, smaller = labels
+        points = format_amount(contrast)
+        return f"{subject} is {points} points larger at {larger} than at {smaller}."
+    if verdict is Verdict.REPRODUCED:
+        return f"{subject} differs by less than {margin:g} points between any two values."
+    return f"Whether {size} depends on the {name} is not settled."
