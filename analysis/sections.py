@@ -165,7 +165,7 @@ def _build_lead(explanations: list[Explanation], condition: str, suffix: str) ->
         figures={},
         introduction=lead.write_lead(takeaways),
         kind="mechanism",
-        anchor=f"why{suffix}",
+        anchor=f"why-lead{suffix}",
     )
 
 

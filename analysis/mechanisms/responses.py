@@ -111,8 +111,10 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
     decision = decide(differences, "above", MARGIN)
     line = depth_tests.format_worst(differences, decision)
     decisive_line = f"{pair.plain} minus {pair.residual}, worst case, {line} (margin {MARGIN:g})"
+    is_negligible = False
     if decision.verdict is Verdict.CONTRADICTED:
         decisive_line += _describe_contradiction(differences[decision.worst])
+        is_negligible = _is_negligible(differences[decision.worst])
 
     evidence = []
     for depth, difference in differences.items():
@@ -122,14 +124,27 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
             f"{depth} layers: {plain_mean} {pair.plain}, {residual_mean} {pair.residual};"
             f" {pair.plain} minus {pair.residual} {depth_tests.format_difference(difference)}"
         )
-    return Claim(name, statement, decision.verdict, decisive_line, evidence, notes)
+    return Claim(
+        name,
+        statement,
+        decision.verdict,
+        decisive_line,
+        evidence,
+        notes,
+        is_negligible=is_negligible,
+    )
 
 
 def _describe_contradiction(difference: Difference) -> str:
     """Say whether a difference that contradicts a claim is negligible or has the opposite sign."""
     if difference.mean <= -MARGIN:
         return ": the difference has the opposite sign"
-    return ": negligible" if abs(difference.mean) < MARGIN else ""
+    return ": negligible" if _is_negligible(difference) else ""
+
+
+def _is_negligible(difference: Difference) -> bool:
+    """Return whether a difference is below the margin in both directions."""
+    return abs(difference.mean) < MARGIN
 
 
 def judge_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Claim:
@@ -151,13 +166,17 @@ def judge_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Claim:
     groups = depth_tests.group_values(values, family, "std")
     trend = depth_tests.measure_trend(groups, MARGIN)
     decisive_line = f"{trend.decisive_line} (margin {MARGIN:g})"
+    is_negligible = False
     if trend.verdict is Verdict.CONTRADICTED:
         decisive_line += _describe_contradiction(-trend.difference)
+        is_negligible = _is_negligible(-trend.difference)
     means = []
     for depth, stds in groups.items():
         means.append(f"{depth} layers: {depth_tests.format_mean(stds, decimals=4)}")
     evidence = [*trend.evidence, f"means over seeds: {', '.join(means)}"]
-    return Claim(name, statement, trend.verdict, decisive_line, evidence, notes)
+    return Claim(
+        name, statement, trend.verdict, decisive_line, evidence, notes, is_negligible=is_negligible
+    )
 
 
 def describe_caveats(frame: Frame, values: pd.DataFrame, family: str) -> list[str]:

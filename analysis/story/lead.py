@@ -18,10 +18,10 @@ NOTHING_TESTED = (
 
 
 def write_lead(takeaways: Sequence[Takeaway]) -> str:
-    """Return one sentence per verdict that occurs; contradictions come first."""
+    """Return one line, a sentence, per verdict that occurs; contradictions come first."""
     sentences = []
     for verdict, opening in OPENINGS.items():
         clauses = [takeaway.clause for takeaway in takeaways if takeaway.verdict is verdict]
         if clauses:
             sentences.append(f"{opening}: {'; '.join(clauses)}.")
-    return " ".join(sentences) or NOTHING_TESTED
+    return "\n".join(sentences) or NOTHING_TESTED

@@ -28,7 +28,7 @@ BY_DEPTH = Wording(
     contradicted="; {residual} networks do not respond more weakly with depth",
     inconclusive=("; whether {residual} networks respond more weakly with depth is open"),
 )
-NEGLIGIBLE = " (the difference is negligible)"
+NEGLIGIBLE = " (negligible difference)"
 CONSEQUENCE = "A block that does little should be one that the network can lose."
 BY_FAMILY_IN_LEAD = Wording(
     reproduced="{residual} networks respond more weakly than {plain} ones",

@@ -52,8 +52,8 @@ def find_verdict(claims: Iterable[Claim], name: str) -> Verdict:
 
 
 def is_negligible(claims: Iterable[Claim], name: str) -> bool:
-    """Return whether the claim is contradicted because its effect is too small to matter."""
-    return any(claim.name == name and "negligible" in claim.decisive_line for claim in claims)
+    """Return whether the verdict of the claim rests on an effect that is too small to matter."""
+    return any(claim.name == name and claim.is_negligible for claim in claims)
 
 
 def list_takeaways(verdict: Verdict, wording: Wording, pair: FamilyPair) -> list[Takeaway]:

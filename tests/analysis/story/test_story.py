@@ -35,8 +35,8 @@ STEPS = [
 ]
 
 
-def make_claims(names, verdict, line=""):
-    return [Claim(name, "", verdict, line) for name in names]
+def make_claims(names, verdict):
+    return [Claim(name, "", verdict, "") for name in names]
 
 
 def split_sentences(text):
@@ -79,10 +79,11 @@ def test_lead_begins_with_what_contradicts():
         Takeaway(Verdict.CONTRADICTED, "c"),
         Takeaway(Verdict.CONTRADICTED, "d"),
     ]
-    assert lead.write_lead(takeaways) == (
-        "Against the textbook or the papers: c; d. As reported: a. Not settled by these runs: "
-        "whether b."
-    )
+    assert lead.write_lead(takeaways).splitlines() == [
+        "Against the textbook or the papers: c; d.",
+        "As reported: a.",
+        "Not settled by these runs: whether b.",
+    ]
     assert lead.write_lead([]) == lead.NOTHING_TESTED
 
 
@@ -97,9 +98,9 @@ def test_mixed_verdicts_are_told_apart():
 
 
 def test_negligible_effect_is_called_so():
-    claims = make_claims(["weaker responses"], Verdict.CONTRADICTED, "+0.002: negligible")
-    assert responses.tell(claims, PAIR).count("negligible") == 1
-    opposite = make_claims(["weaker responses"], Verdict.CONTRADICTED, "the opposite sign")
+    small = Claim("weaker responses", "", Verdict.CONTRADICTED, "", is_negligible=True)
+    assert responses.tell([small], PAIR).count("negligible") == 1
+    opposite = make_claims(["weaker responses"], Verdict.CONTRADICTED)
     assert "negligible" not in responses.tell(opposite, PAIR)
 
 
