@@ -74,6 +74,8 @@ class Report:
         excluded: one line per record, file or group of rows that could not be used.
         code_notes: one line for each reason why runs are outdated or cannot be compared with the
             present code.
+        published_notes: one line if runs are published results of earlier code, which is no reason
+            for a warning.
     """
 
     folder: Path
@@ -81,6 +83,7 @@ class Report:
     runs: pd.DataFrame
     excluded: tuple[str, ...]
     code_notes: tuple[str, ...]
+    published_notes: tuple[str, ...]
 
     @property
     def page(self) -> Path:
@@ -97,7 +100,8 @@ class Report:
         states = ", ".join(f"{count} {state}" for state, count in counts.items())
         title = f"{self.folder.name}: {len(self.runs)} runs ({states})"
         warnings = "".join(f"\nWarning: {note}" for note in self.code_notes)
-        return f"{title}{warnings}\n\n{self.format_verdicts()}\n\nReport: {self.page}"
+        notes = "".join(f"\nNote: {note}" for note in self.published_notes)
+        return f"{title}{warnings}{notes}\n\n{self.format_verdicts()}\n\nReport: {self.page}"
 
     def format_verdicts(self) -> str:
         """Return the verdicts in aligned columns: one line per claim, then its section's notes."""
@@ -137,10 +141,10 @@ def build(frame: Frame, folder: Path, name: str, command: str, margins: dict[str
     code_notes = (
         *describe_outdated_runs(frame.runs),
         *describe_unverified_runs(frame.runs),
-        *describe_published_runs(frame.runs),
     )
-    page = render_page(folder, sections, runs, frame, name, command, code_notes)
-    report = Report(folder, sections, runs, frame.excluded, code_notes)
+    published_notes = tuple(describe_published_runs(frame.runs))
+    page = render_page(folder, sections, runs, frame, name, command, code_notes, published_notes)
+    report = Report(folder, sections, runs, frame.excluded, code_notes, published_notes)
     write_atomically(report.page, page.encode(errors="backslashreplace"))
     names = "".join(f"{path.name}\n" for path in written)
     write_atomically(folder / FILE_LIST, names.encode())

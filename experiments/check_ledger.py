@@ -3,7 +3,8 @@
 python experiments/check_ledger.py                   # all entries with a records.zip
 python experiments/check_ledger.py quick --write     # replace what differs by what was drawn
 
-An entry of the ledger is a folder named after an experiment. What belongs to it is what is
+An entry of the ledger is a folder named after an experiment, or after a set of records that
+publish.py has published with --records. What belongs to it is what is
 committed there; `--new` adds what the report has beyond that. On one machine the files are equal
 byte for byte. On another, the versions of fonts and libraries may change figures: `--tables`
 compares only the tables. The exit status is 1 if a file differs.
@@ -16,12 +17,14 @@ import tempfile
 from pathlib import Path
 
 from degradation.cli import Parser, run_script
+from degradation.config import CONF
 from degradation.config.errors import ConfigError, quote
 from degradation.durable_io import write_atomically
 from degradation.errors import UserError
 
 LEDGER = Path("experiments/ledger")
 ARCHIVE = "records.zip"
+EXPERIMENTS = CONF / "experiment"
 REPORT = Path(__file__).with_name("report.py")
 FIGURE_SUFFIXES = (".png", ".svg")
 TABLE_SUFFIX = ".csv"
@@ -60,8 +63,12 @@ def find_entries(ledger: Path, names: list[str]) -> list[Path]:
 
 def draw(entry: Path, folder: Path) -> Path:
     """Write the report of an entry's records and return its folder. Raises NoReport."""
-    command = [sys.executable, str(REPORT), "tracking=disabled", f"--reports={folder}"]
-    command += [f"experiment={entry.name}", f"record_root={entry / ARCHIVE}"]
+    command = [sys.executable, str(REPORT), f"--reports={folder}"]
+    if EXPERIMENTS.joinpath(f"{entry.name}.yaml").exists():
+        command += ["tracking=disabled", f"experiment={entry.name}"]
+        command += [f"record_root={entry / ARCHIVE}"]
+    else:
+        command += ["--records", str(entry / ARCHIVE), "--name", entry.name]
     completed = subprocess.run(command, capture_output=True, text=True, check=False)
     if completed.returncode != 0:
         lines = completed.stderr.strip().splitlines() or ["the report failed"]

@@ -1,11 +1,15 @@
 """Publish the records of a sweep as experiments/ledger/NAME/records.zip; overrides as for train.py.
 
 python experiments/publish.py experiment=quick
+python experiments/publish.py --records runs/natural --name natural
 
 The archive holds everything that a report reads, without weights and without anything private
 (docs/records.md). `record_root=experiments/ledger/quick/records.zip` reads it. Publishing the same
 records again gives the same bytes. Nothing is written unless every run of the sweep has finished,
 its record is valid, and the current code is not known to produce different numbers.
+
+With --records, the finished runs in a folder are added to those that the entry already has, for
+runs of no experiment in conf/. Neither their data nor their weights need to exist any more.
 """
 
 import argparse
@@ -17,17 +21,19 @@ import pandas as pd
 from analysis.code_notes import describe_unverified_runs
 from analysis.columns import CODE_CHANGE, CODE_STATE, FINISHED_STATES
 from analysis.frame import load
+from analysis.publication import (
+    build_files,
+    build_published_runs,
+    find_defects,
+    read_published_runs,
+)
 from degradation.cli import Parser, add_overrides, run_script
-from degradation.config import split_experiments
+from degradation.config import NAME, split_experiments
+from degradation.config.errors import ConfigError, quote
 from degradation.durable_io import write_atomically
 from degradation.errors import UserError
 from degradation.records.archive import encode_archive
-from degradation.records.publication import (
-    build_published_files,
-    find_private_text,
-    list_private_names,
-)
-from degradation.records.schema import RecordError
+from degradation.records.archive_tables import RunFiles
 from degradation.records.trained_code import CodeState
 from degradation.sweep import jobs
 from degradation.sweep.report_name import name_report
@@ -44,12 +50,29 @@ def parse_arguments() -> argparse.Namespace:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_overrides(parser)
     parser.add_argument(
+        "--records",
+        type=Path,
+        help="publish the finished runs in this folder instead of a sweep",
+    )
+    parser.add_argument("--name", help="with --records: the entry's name")
+    parser.add_argument(
         "--ledger",
         type=Path,
         default=LEDGER,
         help="folder in which the experiment has a folder of its name",
     )
-    return parser.parse_intermixed_args()
+    arguments = parser.parse_intermixed_args()
+    if (arguments.records is None) != (arguments.name is None):
+        raise ConfigError("--records, --name: one alone is not allowed; allowed: both or none")
+    if arguments.records is not None and arguments.overrides:
+        raise ConfigError("--records: is not allowed with overrides; allowed: one of the two")
+    if arguments.records is not None and not arguments.records.is_dir():
+        folder = quote(str(arguments.records))
+        raise ConfigError(f"--records: {folder} is not allowed; allowed: a folder of records")
+    if arguments.name is not None and not NAME.accepts(arguments.name):
+        name = quote(arguments.name)
+        raise ConfigError(f"--name: {name} is not allowed; allowed: {NAME.allowed}")
+    return arguments
 
 
 def publish(overrides: list[str], ledger: Path) -> Path:
@@ -62,24 +85,21 @@ def publish(overrides: list[str], ledger: Path) -> Path:
     planned = [jobs.describe_planned_run(run) for run in runs]
     frame = load(jobs.find_record_root(runs), planned)
     problems = list(frame.excluded)
-    entries: dict[str, bytes] = {}
+    published: dict[str, RunFiles] = {}
     table = frame.runs.set_index("run_id")
     for run in runs:
         problem = find_problem(run, table.loc[run.run_id])
-        files: dict[str, bytes] = {}
         if problem is None:
-            files, problem = build_files(run, CodeState(table.loc[run.run_id, CODE_STATE]))
+            code_state = CodeState(table.loc[run.run_id, CODE_STATE])
+            entity = run.config.tracking.entity
+            published[run.run_id], problem = build_files(run.record, code_state, entity)
         if problem is not None:
             problems.append(f"{run.run_id}: {problem}")
-        entries |= {f"{run.run_id}/{name}": content for name, content in files.items()}
-    if problems:
-        for line in problems:
-            print(line, file=sys.stderr)
-        raise NotPublishable(f"{len(problems)} problems; nothing has been published")
+    stop_at(problems)
     for note in describe_unverified_runs(frame.runs):
         print(f"Warning: {note}")
     path = ledger / name_entry(overrides) / ARCHIVE
-    write_atomically(path, encode_archive(entries))
+    write_atomically(path, encode_archive(published))
     return path
 
 
@@ -101,15 +121,28 @@ def find_problem(run: jobs.SweepRun, row: pd.Series) -> str | None:
     return None
 
 
-def build_files(run: jobs.SweepRun, code_state: CodeState) -> tuple[dict[str, bytes], str | None]:
-    """Return the published files of a run, or the reason why they are refused."""
-    try:
-        files = build_published_files(run.record, code_state)
-        names = list_private_names(run.record, run.config.tracking.entity)
-    except (RecordError, OSError) as error:
-        return {}, str(error)
-    problem = find_private_text(files, names)
-    return ({}, problem) if problem else (files, None)
+def publish_folder(folder: Path, name: str, ledger: Path) -> Path:
+    """Add the finished runs of a folder to an entry's archive and return its path.
+
+    Raises NotPublishable or RecordError; then nothing has been written.
+    """
+    path = ledger / name / ARCHIVE
+    published, problems, unfinished = build_published_runs(folder)
+    for line in unfinished:
+        print(line)
+    stop_at(problems)
+    content = encode_archive(read_published_runs(path) | published)
+    stop_at(find_defects(content, path))
+    write_atomically(path, content)
+    return path
+
+
+def stop_at(problems: list[str]) -> None:
+    """Print the problems, one line each, and raise NotPublishable if there are any."""
+    for line in problems:
+        print(line, file=sys.stderr)
+    if problems:
+        raise NotPublishable(f"{len(problems)} problems; nothing has been published")
 
 
 def name_entry(overrides: list[str]) -> str:
@@ -120,9 +153,15 @@ def name_entry(overrides: list[str]) -> str:
 
 def main() -> None:
     arguments = parse_arguments()
+    if arguments.records is not None:
+        print_size(publish_folder(arguments.records, arguments.name, arguments.ledger))
+        return
     for overrides in split_experiments(arguments.overrides):
-        path = publish(overrides, arguments.ledger)
-        print(f"{path}: {path.stat().st_size / 1000:.1f} kB")
+        print_size(publish(overrides, arguments.ledger))
+
+
+def print_size(path: Path) -> None:
+    print(f"{path}: {path.stat().st_size / 1000:.1f} kB")
 
 
 if __name__ == "__main__":

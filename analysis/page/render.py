@@ -33,6 +33,7 @@ def render_page(
     name: str,
     command: str,
     code_notes: Sequence[str],
+    published_notes: Sequence[str],
 ) -> str:
     """Return the page; everything that comes from records or the user is escaped.
 
@@ -44,6 +45,7 @@ def render_page(
         name: the report's title.
         command: the command that reproduces the report.
         code_notes: what is shown below the verdicts about the code that trained the runs.
+        published_notes: what is said there about runs that are published results.
     """
     outline = build_outline(sections, folder)
     glossary = Glossary()
@@ -54,6 +56,7 @@ def render_page(
         facts=describe_runs(frame),
         concerns=list_concerns(frame),
         code_notes=code_notes,
+        published_notes=published_notes,
         excluded=frame.excluded,
         outline=outline,
         hero_figure=_select_hero_figure(outline),

@@ -28,7 +28,12 @@ class CorruptData(Exception):
 def encode_document(values: Row) -> bytes:
     """Return the values and their checksum as indented JSON, which people can read."""
     digest = hashlib.sha256(to_json(values).encode()).hexdigest()
-    return json.dumps({**values, DIGEST: digest}, indent=1, sort_keys=True).encode() + b"\n"
+    return format_document({**values, DIGEST: digest})
+
+
+def format_document(values: Row) -> bytes:
+    """Return the values of a document, which include its checksum, as indented JSON."""
+    return json.dumps(values, indent=1, sort_keys=True).encode() + b"\n"
 
 
 def decode_document(content: bytes) -> tuple[Row, bool]:

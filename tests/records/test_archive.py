@@ -9,22 +9,23 @@ import pandas as pd
 import pytest
 
 from analysis.query import load_where
+from degradation.config import CONF
 from degradation.records import archive as archive_module
 from degradation.records.archive import encode_archive
-from degradation.records.cached_reader import CachedRecord
+from degradation.records.archive_tables import TABLES
 from degradation.records.record import Record
 from degradation.records.root import list_run_ids
-from degradation.records.schema import (
-    ATTEMPTS_FILE,
-    CODE_FILE,
-    METRICS_FILE,
-    PROBES_FILE,
-    RecordError,
-    State,
+from degradation.records.schema import METRICS_FILE, RUN_FILE, RecordError, State
+from tests.support.archives import (
+    RUN_IDS,
+    publish_records,
+    read_tables,
+    write_archive,
+    write_tables,
 )
-from tests.support.archives import RUN_IDS, read_entries, write_archive
 
-PLAIN = f"{RUN_IDS[0]}/{METRICS_FILE}"
+LEDGER = CONF.parent / "experiments/ledger"
+LARGEST_LEDGER_BYTES = 3_000_000
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def published(tmp_path_factory):
 def write_zip(tmp_path):
     """Return a function that writes a zip file with one entry, and returns its path."""
 
-    def write(name="a/run.json", mode=stat.S_IFREG, compression=zipfile.ZIP_STORED, copies=1):
+    def write(name="run.jsonl", mode=stat.S_IFREG, compression=zipfile.ZIP_STORED, copies=1):
         buffer = io.BytesIO()
         entry = zipfile.ZipInfo(name)
         entry.external_attr = mode << 16
@@ -74,22 +75,51 @@ def test_record_in_an_archive_is_finished_and_verified(published):
 
 
 def test_equal_records_give_equal_bytes(published):
-    entries = read_entries(published[1])
-    backwards = dict(sorted(entries.items(), reverse=True))
-    assert encode_archive(backwards) == published[1].read_bytes()
+    root, archive = published
+    runs = publish_records(root)
+    backwards = {run_id: dict(reversed(runs[run_id].items())) for run_id in reversed(runs)}
+    assert encode_archive(backwards) == archive.read_bytes()
+
+
+def test_archive_preserves_the_bytes_of_every_file(published):
+    root, archive = published
+    for run_id, files in publish_records(root).items():
+        record = Record(archive, run_id)
+        assert len(files) == len(TABLES)
+        assert {name: record.read_unverified(name) for name in files} == files
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (RUN_FILE, b'{"a": 1}\n'),  # no indentation
+        (RUN_FILE, b"no document"),
+        (METRICS_FILE, b"no row\n"),
+        (METRICS_FILE, b""),
+    ],
+)
+def test_file_that_would_change_is_not_archived(name, content):
+    with pytest.raises(RecordError, match=f"^a/{name}: does not have the form in which training"):
+        encode_archive({"a": {name: content}})
+
+
+def test_archives_of_the_ledger_are_small():
+    sizes = [path.stat().st_size for path in LEDGER.glob("*/records.zip")]
+    assert len(sizes) >= 7
+    assert sum(sizes) <= LARGEST_LEDGER_BYTES
 
 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ({"name": "../run.json"}, "entry '../run.json' is not a file of a published record"),
-        ({"name": "/run/run.json"}, "entry '/run/run.json' is not a file of a published record"),
-        ({"name": "a/../b/run.json"}, "is not a file of a published record"),
-        ({"name": "a/weights.pt"}, "entry 'a/weights.pt' is not a file of a published record"),
-        ({"name": "a/landscape/../x.jsonl"}, "is not a file of a published record"),
-        ({"name": "a/"}, "is not a file of a published record"),
-        ({"mode": stat.S_IFLNK}, "entry 'a/run.json' is not a regular file"),
-        ({"copies": 2}, "entry 'a/run.json' occurs twice"),
+        ({"name": "../run.jsonl"}, "entry '../run.jsonl' is not a table of published records"),
+        ({"name": "/run.jsonl"}, "entry '/run.jsonl' is not a table of published records"),
+        ({"name": "a/run.json"}, "entry 'a/run.json' is not a table of published records"),
+        ({"name": "weights.pt"}, "entry 'weights.pt' is not a table of published records"),
+        ({"name": "run.jsonl/"}, "is not a table of published records"),
+        ({"mode": stat.S_IFLNK}, "entry 'run.jsonl' is not a regular file"),
+        ({"copies": 2}, "entry 'run.jsonl' occurs twice"),
+        ({}, "entry 'run.jsonl' is not a table of published records (line 1 does not start"),
         ({"compression": zipfile.ZIP_LZMA}, "is compressed in another way than by deflate"),
     ],
 )
@@ -117,67 +147,75 @@ def test_truncated_archive_is_refused(published, tmp_path, length):
         list_run_ids(path)
 
 
-def test_understated_size_is_detected(published, tmp_path):
-    content = bytearray(published[1].read_bytes())
-    with zipfile.ZipFile(published[1]) as archive:
-        size = archive.getinfo(PLAIN).file_size.to_bytes(4, "little")
-    name_at = content.rindex(PLAIN.encode())  # in the list of entries, 22 bytes after the size
-    assert content[name_at - 22 : name_at - 18] == size
-    content[name_at - 22 : name_at - 18] = (10).to_bytes(4, "little")
-    path = tmp_path / "records.zip"
-    path.write_bytes(content)
-    with pytest.raises(OSError, match="corrupt in the archive"):
-        CachedRecord(path, RUN_IDS[0]).read_unverified(METRICS_FILE)
-
-
-def test_changed_byte_is_reported_with_its_file(published, tmp_path):
-    content = bytearray(published[1].read_bytes())
-    content[content.index(PLAIN.encode()) + len(PLAIN) + 20] ^= 1
-    path = tmp_path / "records.zip"
-    path.write_bytes(content)
-    frame = load_where(path, None)
-    assert list(frame.runs["run_id"]) == [RUN_IDS[1]]
-    problem = f"{path}/{PLAIN}: cannot be read (corrupt in the archive)"
-    assert frame.excluded == (f"{RUN_IDS[0]}: failed, {problem}",)
-
-
-def test_changed_content_differs_from_done(published, tmp_path):
-    entries = read_entries(published[1])
-    entries[PLAIN] = entries[PLAIN].splitlines(keepends=True)[0]
-    path = tmp_path / "records.zip"
-    path.write_bytes(encode_archive(entries))
-    frame = load_where(path, None)
-    assert list(frame.runs["state"]) == ["partial", "done"]
-    assert f"{PLAIN}: its checksum differs from the one in DONE" in frame.excluded[0]
-
-
 @pytest.mark.parametrize(
-    "name", [ATTEMPTS_FILE, CODE_FILE, PROBES_FILE, "landscape/001-of-001.jsonl"]
-)
-@pytest.mark.parametrize(
-    ("damage", "problem"),
+    ("table", "line", "problem"),
     [
-        (lambda content: content[: len(content) // 2], "its checksum differs from the one in DONE"),
-        (None, "cannot be read (No such file or directory)"),
+        ("metrics.jsonl", b'{"run_id":"../a","x":1}', "does not start with the id of a run"),
+        ("metrics.jsonl", b'{"x":1,"run_id":"a"}', "does not start with the id of a run"),
+        ("metrics.jsonl", b"", "does not start with the id of a run"),
+        ("DONE.jsonl", b'{"run_id":"a","x":', "is not JSON"),
+        ("DONE.jsonl", b'{"run_id":"plain-20","x":1}', "is the second one of its run"),
     ],
-    ids=["truncated", "missing"],
 )
-def test_damage_to_any_published_file_is_reported(published, tmp_path, name, damage, problem):
-    entries = read_entries(published[1])
-    content = entries.pop(f"{RUN_IDS[0]}/{name}")
-    if damage is not None:
-        entries[f"{RUN_IDS[0]}/{name}"] = damage(content)
+def test_strange_line_is_refused(published, tmp_path, table, line, problem):
+    tables = read_tables(published[1])
+    number = tables[table].count(b"\n") + 1
+    path = write_tables(tmp_path / "records.zip", tables | {table: tables[table] + line + b"\n"})
+    text = f"entry '{table}' is not a table of published records (line {number} {problem}"
+    with pytest.raises(RecordError, match=re.escape(text)):
+        list_run_ids(path)
+
+
+def damage_table(content, table):
+    """Change a byte in the compressed content of a table."""
+    changed = bytearray(content)
+    changed[changed.index(table.encode()) + len(table) + 20] ^= 1
+    return changed
+
+
+def understate_size(content, table):
+    """Write a smaller size of a table into the list of entries, 22 bytes before its name."""
+    changed = bytearray(content)
+    name_at = changed.rindex(table.encode())
+    changed[name_at - 22 : name_at - 18] = (10).to_bytes(4, "little")
+    return changed
+
+
+@pytest.mark.parametrize("damage", [damage_table, understate_size])
+def test_damage_to_the_zip_file_is_detected(published, tmp_path, damage):
     path = tmp_path / "records.zip"
-    path.write_bytes(encode_archive(entries))
-    frame = load_where(path, None)
+    path.write_bytes(damage(published[1].read_bytes(), "metrics.jsonl"))
+    with pytest.raises(RecordError, match="entry 'metrics.jsonl' is corrupt; allowed: "):
+        load_where(path, None)
+
+
+@pytest.mark.parametrize(
+    "table", [name for name in TABLES if name not in ("run.jsonl", "DONE.jsonl")]
+)
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda line: line.replace(b"1", b"2"), "its checksum differs from the one in DONE"),
+        (lambda _: b"", "cannot be read (No such file or directory)"),
+    ],
+    ids=["changed", "missing"],
+)
+def test_change_of_any_file_is_reported(published, tmp_path, table, change, problem):
+    tables = read_tables(published[1])
+    lines = tables[table].splitlines(keepends=True)
+    own = f'{{"run_id":"{RUN_IDS[0]}",'.encode()
+    edited = [own + change(line[len(own) :]) if line.startswith(own) else line for line in lines]
+    tables[table] = b"".join(line for line in edited if line != own)
+    frame = load_where(write_tables(tmp_path / "records.zip", tables), None)
     assert frame.runs.set_index("run_id")["state"][RUN_IDS[0]] not in ("done", "diverged")
-    assert f"{path}/{RUN_IDS[0]}/{name}: {problem}" in frame.excluded[0]
+    assert frame.runs.set_index("run_id")["state"][RUN_IDS[1]] == "done"
+    assert f"{RUN_IDS[0]}/{TABLES[table]}: {problem}" in frame.excluded[0]
 
 
 def test_replaced_archive_is_read_again(published, tmp_path):
+    root, archive = published
     path = tmp_path / "records.zip"
-    path.write_bytes(published[1].read_bytes())
+    path.write_bytes(archive.read_bytes())
     assert list_run_ids(path) == list(RUN_IDS)
-    entries = read_entries(path)
-    path.write_bytes(encode_archive({PLAIN: entries[PLAIN]}))
+    path.write_bytes(encode_archive(publish_records(root, RUN_IDS[:1])))
     assert list_run_ids(path) == [RUN_IDS[0]]

@@ -4,6 +4,7 @@ import re
 import zipfile
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from analysis.code_notes import (
@@ -14,6 +15,7 @@ from analysis.code_notes import (
 from analysis.query import load_where
 from degradation.config import CONF
 from degradation.metrics import METRICS
+from degradation.numerical_code import combine_hashes
 from degradation.records import trained_code
 from degradation.records.archive import encode_archive
 from degradation.records.publication import find_private_text, list_private_names
@@ -34,6 +36,7 @@ from degradation.registry import PROBES
 from degradation.sweep import code_states
 from tests.support.archives import (
     HOST,
+    POINT,
     RUN_IDS,
     publish_records,
     write_archive,
@@ -51,8 +54,7 @@ def record(tmp_path):
 
 def publish(record, code_state=CodeState.CURRENT):
     """Return the published files of a record by name."""
-    entries = publish_records(record.root, [record.run_id], code_state)
-    return {name.partition("/")[2]: content for name, content in entries.items()}
+    return publish_records(record.root, [record.run_id], code_state)[record.run_id]
 
 
 def test_unpacked_record_is_finished_without_weights(record, tmp_path):
@@ -70,8 +72,16 @@ def test_unpacked_record_is_finished_without_weights(record, tmp_path):
 
 def test_results_are_published_byte_for_byte(record):
     files = publish(record)
-    for name in (RUN_FILE, METRICS_FILE, PROBES_FILE, "landscape/001-of-001.jsonl"):
+    for name in (RUN_FILE, METRICS_FILE, PROBES_FILE):
         assert files[name] == record.read_unverified(name)
+    assert files["landscape/points.jsonl"] == record.read_unverified("landscape/001-of-001.jsonl")
+
+
+def test_landscape_is_one_file(record):
+    record.append("landscape/002-of-002.jsonl", POINT | {"x": 0.5})
+    record.path("landscape/003-of-003.jsonl").touch()
+    content = publish(record)["landscape/points.jsonl"]
+    assert [decode_row(line)["x"] for line in content.splitlines(keepends=True)] == [0.0, 0.5]
 
 
 def test_hosts_processes_and_failures_are_left_out(record):
@@ -88,13 +98,16 @@ def test_reason_of_divergence_is_published(tmp_path):
     assert b"the loss is not finite" in publish(diverged)[ATTEMPTS_FILE]
 
 
-def test_files_are_listed_only_for_the_code_that_trained(record):
-    record.append(CODE_FILE, build_code_row({"models/x.py": "b2"}, Relation.EQUAL))
+def test_trained_and_latest_code_are_published(record):
+    latest = {"models/x.py": "b2"}
+    for hashes in ({"models/x.py": "a0"}, {"models/x.py": "a1"}, latest):
+        record.append(CODE_FILE, build_code_row(hashes, Relation.EQUAL))
     lines = publish(record)[CODE_FILE].splitlines(keepends=True)
     trained, equal = map(decode_row, lines)
     assert "models/network.py" in trained["files"]
     assert "processor" not in trained["environment"]
     assert equal["files"] == {}
+    assert equal["code"] == combine_hashes(latest)
 
 
 @pytest.mark.parametrize(
@@ -155,15 +168,30 @@ def changed_code(monkeypatch):
     return change
 
 
-@pytest.mark.parametrize("state", [CodeState.CURRENT, CodeState.UNVERIFIED])
-def test_changed_code_keeps_the_published_state(record, tmp_path, changed_code, state):
+@pytest.mark.parametrize(
+    ("state", "comparison"),
+    [
+        (CodeState.CURRENT, "which reproduced their first updates"),
+        (CodeState.UNVERIFIED, "which was not compared with them"),
+    ],
+)
+def test_changed_code_keeps_the_published_state(record, tmp_path, changed_code, state, comparison):
     changed_code()
     runs = load_published(record, state, tmp_path)
     assert list(runs["code"]) == [state]
     assert describe_outdated_runs(runs) == describe_unverified_runs(runs) == []
     (note,) = describe_published_runs(runs)
-    assert note.startswith("1 of 1 runs are published records, and the code has changed")
-    assert "(changed: models/network.py)" in note
+    assert note == (
+        f"1 of 1 runs are published results of earlier code, {comparison} at the time of"
+        " publication"
+    )
+
+
+def test_comparison_of_some_published_runs_is_counted():
+    runs = pd.DataFrame({"code": ["current", "unverified", "outdated"], "published": "changed: x"})
+    (note,) = describe_published_runs(runs)
+    assert note.startswith("2 of 3 runs are published results of earlier code, which reproduced")
+    assert "the first updates of 1 of them" in note
 
 
 def test_unchanged_code_needs_no_note(record, tmp_path):

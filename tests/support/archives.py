@@ -79,12 +79,10 @@ def list_attempts(outcome, manifest):
 
 
 def publish_records(root, run_ids=RUN_IDS, code_state=CodeState.CURRENT):
-    """Return the entries of the archive of some records."""
-    entries = {}
-    for run_id in run_ids:
-        files = build_published_files(Record(root, run_id), code_state)
-        entries |= {f"{run_id}/{name}": content for name, content in files.items()}
-    return entries
+    """Return the published files of some records, by run id and name."""
+    return {
+        run_id: build_published_files(Record(root, run_id), code_state) for run_id in run_ids
+    }
 
 
 def write_archive(folder):
@@ -96,7 +94,15 @@ def write_archive(folder):
     return root, path
 
 
-def read_entries(path):
-    """Return the content of each entry by name."""
+def read_tables(path):
+    """Return the content of each table by name."""
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
+
+
+def write_tables(path, tables):
+    """Write a zip file of these tables, which may be damaged."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in tables.items():
+            archive.writestr(name, content)
+    return path

@@ -1,14 +1,14 @@
 """`Archive`: a zip file of published records, read like the folder of records that it was made of.
 
-`degradation.records.publication` says what is in it. Archives come from elsewhere, so nothing is
-unpacked to the disk, and an archive with an entry that publishing does not write is refused whole:
-other names, links, folders, duplicates, encryption, or more bytes than the limits below.
+`degradation.records.publication` says what is in it, and `degradation.records.archive_tables` in
+which form. Archives come from elsewhere, so nothing is unpacked to the disk, and an archive with
+something that publishing does not write is refused whole: entries with other names, links, folders,
+duplicates, encryption, corruption, lines without a run's id, or more bytes than the limits below.
 """
 
 import errno
 import io
 import os
-import re
 import stat
 import zipfile
 import zlib
@@ -18,25 +18,11 @@ from pathlib import Path
 
 from degradation.config.errors import quote
 from degradation.durable_io import open_file
-from degradation.records.schema import (
-    ATTEMPTS_FILE,
-    CODE_FILE,
-    DONE_FILE,
-    LANDSCAPE_DIR,
-    METRICS_FILE,
-    PROBES_FILE,
-    RUN_FILE,
-    RecordError,
-)
+from degradation.records.archive_tables import TABLES, RunFiles, join_files, split_table
+from degradation.records.schema import RecordError
 
 MAX_ARCHIVE_BYTES = 64 * 2**20  # of the zip file
-MAX_CONTENT_BYTES = 512 * 2**20  # of all its entries together, after decompression
-PORTABLE_FILES = (RUN_FILE, METRICS_FILE, PROBES_FILE, ATTEMPTS_FILE, CODE_FILE, DONE_FILE)
-ENTRY_PATTERN = re.compile(
-    r"(?P<run_id>[A-Za-z0-9][A-Za-z0-9._+-]*)/"
-    rf"(?P<name>{'|'.join(map(re.escape, PORTABLE_FILES))}|{LANDSCAPE_DIR}/[A-Za-z0-9_-]+\.jsonl)",
-    re.ASCII,
-)
+MAX_CONTENT_BYTES = 256 * 2**20  # of all its entries together, after decompression
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ALLOWED = "allowed: a folder of records, or an archive that `make publish` wrote"
 
@@ -49,61 +35,76 @@ ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError,
 
 
 class Archive:
-    """The files of published records. The whole zip file is in memory, still compressed."""
+    """The files of published records, in memory."""
 
     def __init__(self, path: Path, content: bytes) -> None:
-        """Read the list of entries. Raises RecordError if the archive is refused."""
+        """Read all files. Raises RecordError if the archive is refused."""
         self.path = path
+        self._files: dict[str, bytes] = {}  # by `RUN_ID/NAME`
         try:
-            self._zip = zipfile.ZipFile(io.BytesIO(content))
+            source = zipfile.ZipFile(io.BytesIO(content))
         except ZIP_ERRORS:
             raise RecordError(f"{path}: is not a zip archive; {ALLOWED}") from None
-        self._entries: dict[str, zipfile.ZipInfo] = {}
-        for entry in self._zip.infolist():
+        with source:
+            self._check_entries(source.infolist())
+            for entry in source.infolist():
+                self._add_table(source, entry)
+
+    def _check_entries(self, entries: list[zipfile.ZipInfo]) -> None:
+        """Raise RecordError if an entry is refused; none has been decompressed yet."""
+        names = set()
+        for entry in entries:
             problem = _check_entry(entry)
-            if entry.filename in self._entries:
+            if entry.filename in names:
                 problem = "occurs twice"
             if problem:
-                raise RecordError(f"{path}: entry {quote(entry.filename)} {problem}; {ALLOWED}")
-            self._entries[entry.filename] = entry
-        size = sum(entry.file_size for entry in self._entries.values())
+                raise self._refuse(entry, problem)
+            names.add(entry.filename)
+        size = sum(entry.file_size for entry in entries)
         if size > MAX_CONTENT_BYTES:
             raise RecordError(
-                f"{path}: has {size} bytes after decompression; allowed: {MAX_CONTENT_BYTES}"
+                f"{self.path}: has {size} bytes after decompression; allowed: {MAX_CONTENT_BYTES}"
             )
 
+    def _add_table(self, source: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
+        """Read one table. Raises RecordError if it is corrupt or no table."""
+        name = TABLES[entry.filename]
+        try:
+            # At most `file_size` bytes are decompressed, even if there are more.
+            files = split_table(name, source.read(entry))
+        except (*ZIP_ERRORS, zlib.error):
+            raise self._refuse(entry, "is corrupt") from None
+        except RecordError as error:
+            raise self._refuse(entry, f"is not a table of published records ({error})") from None
+        self._files |= {f"{run_id}/{name}": file for run_id, file in files.items()}
+
+    def _refuse(self, entry: zipfile.ZipInfo, problem: str) -> RecordError:
+        return RecordError(f"{self.path}: entry {quote(entry.filename)} {problem}; {ALLOWED}")
+
     def has(self, name: str) -> bool:
-        """Return whether there is an entry with this name."""
-        return name in self._entries
+        """Return whether there is a file with this name, `RUN_ID/NAME`."""
+        return name in self._files
 
     def list_names(self, prefix: str) -> list[str]:
-        """Return the names of the entries that start with a prefix, sorted."""
-        return sorted(name for name in self._entries if name.startswith(prefix))
+        """Return the names of the files that start with a prefix, sorted."""
+        return sorted(name for name in self._files if name.startswith(prefix))
 
     def list_run_ids(self) -> list[str]:
         """Return the ids of all runs, sorted."""
-        return sorted({name.partition("/")[0] for name in self._entries})
+        return sorted({name.partition("/")[0] for name in self._files})
 
     def read(self, name: str) -> bytes:
-        """Return the content of an entry.
-
-        Raises FileNotFoundError if there is no such entry, and OSError if it is corrupt.
-        """
-        entry = self._entries.get(name)
-        if entry is None:
+        """Return the content of a file. Raises FileNotFoundError if there is none."""
+        content = self._files.get(name)
+        if content is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{self.path}/{name}")
-        try:
-            # At most `file_size` bytes are decompressed, even if there are more.
-            return self._zip.read(entry)
-        except (*ZIP_ERRORS, zlib.error):
-            problem = "corrupt in the archive"
-            raise OSError(errno.EIO, problem, f"{self.path}/{name}") from None
+        return content
 
 
 def _check_entry(entry: zipfile.ZipInfo) -> str | None:
     """Return why an entry is refused, or None."""
-    if not ENTRY_PATTERN.fullmatch(entry.filename):
-        return "is not a file of a published record"
+    if entry.filename not in TABLES:
+        return "is not a table of published records"
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG):
         return "is not a regular file"
@@ -139,17 +140,20 @@ def _open_archive(root: Path, path: Path, _version: tuple[int, int, int]) -> Arc
         return Archive(root, file.read(MAX_ARCHIVE_BYTES))
 
 
-def encode_archive(files: Mapping[str, bytes]) -> bytes:
-    """Return a zip file with these entries. Equal entries give equal bytes.
+def encode_archive(runs: Mapping[str, RunFiles]) -> bytes:
+    """Return a zip file with the files of these runs. Equal files give equal bytes.
 
     Args:
-        files: the content of each entry, by `RUN_ID/NAME`.
+        runs: the published files of each run, by run id.
+
+    Raises RecordError for a file that an archive cannot hold.
     """
+    tables = join_files(runs)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as target:
-        for name in sorted(files):
+        for name in sorted(tables):
             entry = zipfile.ZipInfo(name, EPOCH)
             entry.create_system = UNIX
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
-            target.writestr(entry, files[name], zipfile.ZIP_DEFLATED, compresslevel=9)
+            target.writestr(entry, tables[name], zipfile.ZIP_DEFLATED, compresslevel=9)
     return buffer.getvalue()

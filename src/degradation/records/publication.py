@@ -5,10 +5,13 @@ checkpoints. What it says of itself is true of it: DONE lists the published file
 them, since no row is appended to them any more. It keeps the fingerprints of the others under
 `published`, so that a repeated run can be compared with it.
 
-- run.json, metrics.jsonl, probes.jsonl and landscape/ are published byte for byte.
+- run.json, metrics.jsonl and probes.jsonl are published byte for byte, and so are the points of the
+  landscape, in one file.
 - attempts.jsonl and code.jsonl retain the keys below. Others, such as the host's name and the ids
   of the process and the boot, are left out. So are the reasons of failed attempts, which may name
-  files, and the names of files in later comparisons of the code, which nothing reads.
+  files.
+- Of code.jsonl, the row of the code that trained the run is published, and the latest comparison,
+  without the hashes of its files, which nothing reads.
 
 `find_private_text` checks what remains.
 """
@@ -35,6 +38,7 @@ from degradation.records.schema import (
     OUTCOME,
     PROBES_FILE,
     PUBLISHED,
+    PUBLISHED_LANDSCAPE_FILE,
     REASON,
     RUN_FILE,
     SECONDS,
@@ -84,13 +88,18 @@ def build_published_files(record: Record, code_state: CodeState) -> dict[str, by
 
     Raises RecordError or OSError if a file cannot be read.
     """
-    unchanged = [RUN_FILE, METRICS_FILE, PROBES_FILE, *record.list_landscape_files()]
-    files = {name: record.read_unverified(name) for name in unchanged if record.exists(name)}
+    files = {
+        name: record.read_unverified(name)
+        for name in (RUN_FILE, METRICS_FILE, PROBES_FILE)
+        if record.exists(name)
+    }
+    shards = map(record.read_unverified, record.list_landscape_files())
     attempts = map(_reduce_attempt, record.valid_rows(ATTEMPTS_FILE))
+    code = map(_reduce_code, _select_code_rows(record.valid_rows(CODE_FILE)))
+    files[PUBLISHED_LANDSCAPE_FILE] = b"".join(shards)
     files[ATTEMPTS_FILE] = b"".join(map(encode_row, attempts))
-    code = [_reduce_code(row) for row in record.valid_rows(CODE_FILE)]
-    if code:
-        files[CODE_FILE] = b"".join(map(encode_row, code))
+    files[CODE_FILE] = b"".join(map(encode_row, code))
+    files = {name: content for name, content in files.items() if content}
     files[DONE_FILE] = encode_document(_build_manifest(record, code_state, files))
     return files
 
@@ -109,6 +118,13 @@ def _reduce_code(row: Row) -> Row:
     if ENVIRONMENT in row:
         reduced[ENVIRONMENT] = _select(row[ENVIRONMENT], ENVIRONMENT_KEYS)
     return reduced
+
+
+def _select_code_rows(rows: list[Row]) -> list[Row]:
+    """Return the rows of the code that trained the run, and the latest comparison."""
+    trained = [row for row in rows if row[RELATION] == Relation.TRAINED]
+    compared = [row for row in rows if row[RELATION] != Relation.TRAINED]
+    return trained + compared[-1:]
 
 
 def _select(row: Row, keys: Iterable[str]) -> Row:

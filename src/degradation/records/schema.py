@@ -21,6 +21,8 @@ METRICS_FILE = "metrics.jsonl"
 PROBES_FILE = "probes.jsonl"
 # The loss around the final weights: one row per point, one file per shard.
 LANDSCAPE_DIR = "landscape"
+# The points of all shards; published records have this file instead of one per shard.
+PUBLISHED_LANDSCAPE_FILE = f"{LANDSCAPE_DIR}/points.jsonl"
 # The latest state from which training can resume; removed when the run finishes.
 CHECKPOINT_FILE = "checkpoint.pt"
 # Weights at the iterations that `schedule.snapshots` lists, one file each.
