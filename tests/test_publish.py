@@ -9,15 +9,18 @@ from unittest.mock import patch
 
 import pytest
 
+from analysis.query import load_where
 from degradation.config import CONF
 from degradation.errors import UserError
+from degradation.records.record import Record
 from degradation.records.row_integrity import encode_row
+from degradation.records.root import list_run_ids
 from degradation.records.schema import ATTEMPTS_FILE, DONE_FILE, METRICS_FILE, PROBES_FILE
 from degradation.records.trained_code import Relation, build_code_row, read_trained_code
 from degradation.sweep.expand import expand_configs
 from degradation.sweep.jobs import locate_run
 from tests.growth.records import write_run
-from tests.support.archives import read_entries
+from tests.support.archives import HOST, RUN_IDS, write_full_record
 
 pytestmark = pytest.mark.slow
 REPOSITORY = CONF.parent
@@ -73,7 +76,7 @@ def test_archive_gives_the_figures_of_the_records(whole, tmp_path):
     published = run_script("publish", *overrides, f"record_root={whole}", "--ledger", ledger)
     assert published.returncode == 0, published.stderr
     entry = ledger / EXPERIMENT
-    assert len({name.partition("/")[0] for name in read_entries(entry / "records.zip")}) == 12
+    assert len(list_run_ids(entry / "records.zip")) == 12
     report = run_script("report", *overrides, f"record_root={whole}", "--reports", tmp_path / "x")
     assert report.returncode == 0, report.stderr
     (folder,) = (tmp_path / "x").iterdir()
@@ -195,6 +198,87 @@ def test_one_bad_run_prevents_publishing(copy, tmp_path, damage, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert [line for line in lines if run.run_id in line and problem in line]
     assert not (tmp_path / "ledger").exists()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of two finished runs, without weights."""
+    for run_id in RUN_IDS:
+        write_full_record(tmp_path / "runs", run_id).path("weights.pt").unlink()
+    return tmp_path / "runs"
+
+
+def test_runs_of_a_folder_are_added(folder, tmp_path, capsys):
+    publish_folder = load_script("publish").publish_folder
+    later = Record(folder, RUN_IDS[1])
+    done = later.path(DONE_FILE).read_bytes()
+    later.path(DONE_FILE).unlink()
+    path = publish_folder(folder, "natural", tmp_path)
+    assert path == tmp_path / "natural/records.zip"
+    assert list_run_ids(path) == [RUN_IDS[0]]
+    assert capsys.readouterr().out.startswith(f"{RUN_IDS[1]}: is partial; only finished runs")
+    later.path(DONE_FILE).write_bytes(done)
+    shutil.rmtree(folder / RUN_IDS[0])
+    publish_folder(folder, "natural", tmp_path)
+    frame = load_where(path, None)
+    assert list(frame.runs["run_id"]) == list(RUN_IDS)
+    assert list(frame.runs["state"]) == ["done", "done"]
+    assert HOST.encode() not in Record(path, RUN_IDS[0]).read(ATTEMPTS_FILE)
+
+
+def has_changed_row(record):
+    path = record.path(METRICS_FILE)
+    path.write_bytes(path.read_bytes().replace(b"30.0", b"31.0"))
+    return f"records.zip/{record.run_id}/{METRICS_FILE}: its checksum differs from the one in DONE"
+
+
+def has_lost_probes(record):
+    record.rewrite_rows(PROBES_FILE, record.valid_rows(PROBES_FILE)[:1])
+    return f"{record.run_id}: {PROBES_FILE}, 1 rows that were written are missing"
+
+
+def names_a_path(record):
+    start, *others = record.valid_rows(ATTEMPTS_FILE)
+    record.rewrite_rows(ATTEMPTS_FILE, [start | {"device": "/dev/nvidia0"}, *others])
+    return f"{record.run_id}: attempts.jsonl contains a path, '/dev/nvidia0'"
+
+
+@pytest.mark.parametrize("damage", [has_changed_row, has_lost_probes, names_a_path])
+def test_one_bad_run_of_a_folder_prevents_it(folder, tmp_path, damage, capsys):
+    publish_folder = load_script("publish").publish_folder
+    before = publish_folder(folder, "natural", tmp_path).read_bytes()
+    problem = damage(Record(folder, RUN_IDS[1]))
+    with pytest.raises(UserError, match="nothing has been published"):
+        publish_folder(folder, "natural", tmp_path)
+    assert problem in capsys.readouterr().err
+    assert (tmp_path / "natural/records.zip").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--records=conf"], "--records, --name: one alone is not allowed; allowed: both or none"),
+        (["--name=a"], "--records, --name: one alone is not allowed; allowed: both or none"),
+        (["--records=conf", "--name=a", "seed=0"], "--records: is not allowed with overrides;"),
+        (["--records=none", "--name=a"], "--records: 'none' is not allowed; allowed: a folder"),
+        (["--records=conf", "--name=a/b"], "--name: 'a/b' is not allowed; allowed: "),
+        (["--records=conf", "--name=a"], "conf: contains no finished runs"),
+    ],
+)
+def test_wrong_options_of_publish_are_named(monkeypatch, tmp_path, arguments, problem, capsys):
+    script = load_script("publish")
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setattr(sys, "argv", ["publish.py", *arguments, f"--ledger={tmp_path}"])
+    with pytest.raises(UserError) as error:
+        script.main()
+    assert problem in f"{error.value}\n{capsys.readouterr().err}"
+    assert not list(tmp_path.iterdir())
+
+
+def test_entry_without_an_experiment_is_drawn(folder, tmp_path):
+    path = load_script("publish").publish_folder(folder, "natural", tmp_path / "ledger")
+    report = load_script("check_ledger").draw(path.parent, tmp_path / "drawn")
+    assert "plain-20,digits" in (report / "runs.csv").read_text()
 
 
 def test_archive_is_not_published_again(part, tmp_path):

@@ -80,9 +80,7 @@ def list_attempts(outcome, manifest):
 
 def publish_records(root, run_ids=RUN_IDS, code_state=CodeState.CURRENT):
     """Return the published files of some records, by run id and name."""
-    return {
-        run_id: build_published_files(Record(root, run_id), code_state) for run_id in run_ids
-    }
+    return {run_id: build_published_files(Record(root, run_id), code_state) for run_id in run_ids}
 
 
 def write_archive(folder):
