@@ -13,8 +13,8 @@ from analysis.query import load_where
 from degradation.config import CONF
 from degradation.errors import UserError
 from degradation.records.record import Record
-from degradation.records.row_integrity import encode_row
 from degradation.records.root import list_run_ids
+from degradation.records.row_integrity import encode_row
 from degradation.records.schema import ATTEMPTS_FILE, DONE_FILE, METRICS_FILE, PROBES_FILE
 from degradation.records.trained_code import Relation, build_code_row, read_trained_code
 from degradation.sweep.expand import expand_configs
