@@ -6,7 +6,8 @@ checked without importing torch, and executed only where the network is built.
 
 In records a definition is identified by its name and a hash of its file, such as
 `my_module:MyBlock@1f2e3d4c5b6a`. The folder is not part of it, nor are comments and formatting.
-What the file imports from other files is not covered.
+The hash covers the modules that the file imports from its own folder too, and those that they
+import from there. Modules elsewhere, such as those of an installed package, are not covered.
 """
 
 import ast
@@ -22,7 +23,8 @@ from typing import Any
 
 from degradation.errors import UserError
 from degradation.folder_imports import imports_from
-from degradation.source_hash import HASH_DIGITS, hash_source
+from degradation.local_imports import find_imported_files, name_package
+from degradation.source_hash import HASH_DIGITS, hash_source, hash_text
 
 REFERENCE = re.compile(r"(?P<place>[^:@]*[^:@/\s]):(?P<name>[^\W\d]\w*)")
 IDENTITY = re.compile(rf"[^:@/]+:[^\W\d]\w*@[0-9a-f]{{{HASH_DIGITS}}}")
@@ -45,7 +47,7 @@ class ExternalDefinition:
         package: the dotted name of the package that holds the file, or "".
         node: the definition in the syntax tree.
         definitions: all definitions at the top level of the file, by name.
-        source_hash: of the whole file.
+        source_hash: of the whole file and of what it imports from its own folder.
     """
 
     path: Path
@@ -90,12 +92,35 @@ def find_definition(reference: str) -> ExternalDefinition:
     if match is None:
         raise ExternalCodeError("it is not of the form module:Name or path/to/file.py:Name")
     path, folder, package = _find_file(match["place"])
-    source, nodes, source_hash = _read_current_file(path)
+    source, nodes, _ = _read_current_file(path)
     if match["name"] not in nodes:
         known = ", ".join(nodes) or "nothing"
         raise ExternalCodeError(f"{path} defines no {match['name']}, but {known}")
     node = nodes[match["name"]]
+    source_hash = _hash_with_imports(path, folder, package)
     return ExternalDefinition(path, folder, package, source, node, nodes, source_hash)
+
+
+def _hash_with_imports(path: Path, folder: Path, package: str) -> str:
+    """Return the hash of a file and of all files that it imports from the folder.
+
+    It is that of the file alone if it imports none. Raises ExternalCodeError.
+    """
+    source, _, source_hash = _read_current_file(path)
+    imported = find_imported_files(source, folder, package)
+    pending = list(imported)
+    hashes: dict[str, str] = {}
+    while pending:
+        module = pending.pop()
+        file = imported[module]
+        source, _, hashes[module] = _read_current_file(file)
+        found = find_imported_files(source, folder, name_package(module, file))
+        pending += [name for name in found if name not in imported]
+        imported |= found
+    hashes = {name: digest for name, digest in hashes.items() if imported[name] != path}
+    if not hashes:
+        return source_hash
+    return hash_text(repr((source_hash, sorted(hashes.items()))))
 
 
 def find_file(place: str) -> tuple[Path, Mapping[str, DefinitionNode]]:

@@ -20,6 +20,7 @@ from degradation.registry import BLOCKS, NETWORKS, PROBES
 from degradation.run import train
 from degradation.run_id import hashed_family, hashed_values
 from degradation.run_probes import run_landscape, run_probes
+from degradation.source_hash import hash_source
 from degradation.sweep.jobs import locate_run
 from degradation.training import serialization
 from degradation.training.events import Metrics, Progress
@@ -142,6 +143,37 @@ def test_two_folders_have_modules_of_one_name(folder):
         factors.append(sys.modules[module].own_factor.FACTOR)
     assert factors == [0, 1]
     assert "own_factor" not in sys.modules
+
+
+@pytest.mark.parametrize("edited", ["own_factor.py", "layers/__init__.py", "layers/inner.py"])
+@pytest.mark.parametrize("reference", ["a/own.py:Mine", "own:Mine"])
+def test_identity_covers_imports_from_the_folder(folder, monkeypatch, edited, reference):
+    """An edited module is executed anew, too, also one that is imported by another one."""
+    write_folder(folder / "a", 1)
+    (folder / "a/layers/inner.py").write_text("VALUE = 1")
+    (folder / "a/layers/__init__.py").write_text("from .inner import VALUE as FACTOR")
+    (folder / "a/unrelated.py").write_text("VALUE = 1")
+    monkeypatch.syspath_prepend(folder / "a")
+    for module in ("layers", "layers.inner", "own_factor"):
+        monkeypatch.setitem(sys.modules, module, None)  # restored after the test
+        del sys.modules[module]
+    identity = BLOCKS.identify(reference)
+    first = sys.modules[BLOCKS.load(reference).__module__]
+    (folder / "a/unrelated.py").write_text("VALUE = 2")
+    (folder / "a" / edited).write_text("# a comment\n" + (folder / "a" / edited).read_text())
+    assert BLOCKS.identify(reference) == identity
+    (folder / "a" / edited).write_text("VALUE = FACTOR = 200")
+    assert BLOCKS.identify(reference) != identity
+    second = sys.modules[BLOCKS.load(reference).__module__]
+    name = edited.partition("/")[0].removesuffix(".py")
+    assert (getattr(first, name).FACTOR, getattr(second, name).FACTOR) == (1, 200)
+
+
+def test_identity_without_imports_from_the_folder_is_pinned(folder):
+    """Earlier releases covered the file alone."""
+    (folder / "own.py").write_text("import os\nimport torch\n" + OWN_READERS)
+    (folder / "os.py").write_text("")
+    assert BLOCKS.identify("own:Mine") == f"own:Mine@{hash_source((folder / 'own.py').read_text())}"
 
 
 @pytest.mark.parametrize("own", ["model.block=own:Mine model.depth=11", "model.network=own:mine"])
