@@ -2,12 +2,29 @@
 
 import base64
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 MAX_WIDTH = 1600  # pixels: sharp on a dense screen at the width of the page's column
+MAX_CHARACTERS = 5_000_000  # of all pictures of a page
 COLOURS = 96  # lines and text on white need few
+
+
+@dataclass
+class PictureBudget:
+    """How many characters the pictures of a page may still take."""
+
+    remaining: int = MAX_CHARACTERS
+
+    def embed(self, path: Path) -> str:
+        """Return the picture as the address of an image, or empty text if it does not fit."""
+        if self.remaining <= 0:
+            return ""
+        address = embed_picture(path)
+        self.remaining -= len(address)
+        return address
 
 
 def embed_picture(path: Path) -> str:

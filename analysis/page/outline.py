@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.page.section_views import ClaimView, SectionView
+from analysis.page.section_views import ClaimView, FigureView, SectionView
 
 # The ids of the parts of the page; no section has one of them.
 PART_ANCHORS = (
@@ -60,13 +60,18 @@ class Outline:
             section for section in self.conditions if section.published or section.published_tables
         ]
 
+    def find_charted(self, stem: str) -> FigureView | None:
+        """Return the first condition's figure of a kind. `stem`: of its file, without a number."""
+        figures = self.conditions[0].figures if self.conditions else {}
+        return next((figures[name] for name in figures if name.startswith(stem)), None)
+
     def list_entries(self) -> list[Entry]:
         """Return the table of contents."""
         entries = [_list_sections("comparisons", "What changes", self.comparisons)]
+        entries.append(Entry("training", "During training"))
         if self.is_single:
-            entries += [Entry("training", "During training"), Entry("verdicts", "How sure")]
-        if self.published():
-            entries.append(Entry("published", "Against the paper"))
+            entries.append(Entry("verdicts", "How sure"))
+        entries.append(Entry("published", "Against the paper"))
         if not self.is_single:
             entries.append(_list_sections("conditions", "Each condition", self.conditions))
         entries.append(_list_sections("why", "Why", self.mechanisms))

@@ -10,19 +10,26 @@ from markupsafe import Markup
 
 from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.condition_labels import capitalise_first
+from analysis.figures import error_vs_depth, learning_curves
 from analysis.frame import Frame
+from analysis.headline import write_headline
+from analysis.page.charts.chart_data import collect_chart_data
+from analysis.page.charts.chart_parts import render_chart_parts
+from analysis.page.figure_images import PictureBudget
 from analysis.page.formulas import typeset
 from analysis.page.glossary import Glossary
 from analysis.page.number_formats import format_interval, format_number
 from analysis.page.outline import PART_ANCHORS, Outline
 from analysis.page.overview import describe_runs, list_concerns
 from analysis.page.run_table import RUN_METRICS, build_run_table
-from analysis.page.section_views import SectionView, view_section
+from analysis.page.section_views import FigureView, SectionView, view_section
 from analysis.run_row import format_versions
 from analysis.sections import Section
 from degradation.metrics import CLEAN_LOSS, METRICS, TEST_ERROR
 
 TEMPLATE = "report.html.j2"
+# The figures of which the page has an interactive chart.
+CHARTED = (error_vs_depth.FILE_STEM, learning_curves.FILE_STEM)
 
 
 def render_page(
@@ -52,14 +59,21 @@ def render_page(
     trained = frame.runs.dropna(subset=["device"])
     return load_template(glossary).render(
         name=name,
-        headline=f"{name}: the degradation problem and its fix",
+        headline=write_headline(frame, sections),
         facts=describe_runs(frame),
         concerns=list_concerns(frame),
         code_notes=code_notes,
         published_notes=published_notes,
         excluded=frame.excluded,
         outline=outline,
-        hero_figure=_select_hero_figure(outline),
+        hero_figure=next((stem for view in outline.comparisons for stem in view.figures), ""),
+        charts=render_chart_parts(
+            collect_chart_data(frame),
+            depth_picture=_write_picture(outline.find_charted(error_vs_depth.FILE_STEM)),
+            curves_picture=_write_picture(outline.find_charted(learning_curves.FILE_STEM)),
+        ),
+        charted=CHARTED,
+        charted_figures=[figure for figure in map(outline.find_charted, CHARTED) if figure],
         error_kind=frame.error_kind,
         command=command,
         commits=sorted(trained["commit"].dropna().unique()),
@@ -78,12 +92,13 @@ def build_outline(sections: Sequence[Section], folder: Path) -> Outline:
     """Return the sections as the page shows them, by kind, each with an anchor of its own."""
     views: dict[str, list[SectionView]] = {"comparison": [], "condition": [], "mechanism": []}
     anchors = set(PART_ANCHORS)
+    budget = PictureBudget()
     for section in sections:
         anchor = section.anchor
         while anchor in anchors:
             anchor += "-more"
         anchors.add(anchor)
-        views[section.kind].append(view_section(section, folder, anchor))
+        views[section.kind].append(view_section(section, folder, anchor, budget))
     return Outline(views["comparison"], views["condition"], views["mechanism"])
 
 
@@ -104,7 +119,9 @@ def load_template(glossary: Glossary) -> Template:
     return environment.get_template(TEMPLATE)
 
 
-def _select_hero_figure(outline: Outline) -> str:
-    """Return the stem of the first screen's figure, which no section repeats."""
-    leading = [*outline.comparisons, *outline.conditions]
-    return next((stem for section in leading for stem in section.figures), "")
+def _write_picture(figure: FigureView | None) -> Markup:
+    """Return the static picture that a chart replaces, as HTML."""
+    if figure is None or not figure.source:
+        return Markup("")
+    image = '<img alt="{}" width="{}" src="{}">'
+    return Markup(image).format(figure.alternative, figure.width, figure.source)

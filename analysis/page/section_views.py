@@ -11,10 +11,10 @@ from analysis.condition_labels import capitalise_first
 from analysis.mechanisms.base import Check
 from analysis.page.badges import Badge, build_badge
 from analysis.page.evidence_table import Evidence, arrange_evidence
-from analysis.page.figure_images import embed_picture
+from analysis.page.figure_images import PictureBudget
 from analysis.page.formulas import remove_backticks
 from analysis.page.number_formats import format_table
-from analysis.published_claims import is_about_published_numbers
+from analysis.published_claims import PUBLISHED, is_about_published_numbers
 from analysis.sections import Section
 
 PIXELS_PER_INCH = 96  # CSS pixels
@@ -36,8 +36,12 @@ class ClaimView:
 
 @dataclass(frozen=True)
 class FigureView:
-    """A picture with its caption: the first sentence, and the others, which are folded."""
+    """A picture with its caption: the first sentence, and the others, which are folded.
 
+    `source` is empty if the page has no room for the picture; `file` has it in any case.
+    """
+
+    file: str
     source: str
     width: int
     alternative: str
@@ -68,18 +72,20 @@ class SectionView:
     published: list[ClaimView]
     checks: list[ClaimView]
     figures: dict[str, FigureView]
+    published_figures: dict[str, FigureView]
     tables: list[TableView]
     published_tables: list[TableView]
     summary: list[dict[Any, Any]] = field(default_factory=list)
 
 
-def view_section(section: Section, folder: Path, anchor: str) -> SectionView:
+def view_section(section: Section, folder: Path, anchor: str, budget: PictureBudget) -> SectionView:
     """Return the parts of a section that the template shows.
 
     Args:
         section: the section.
         folder: the report's folder, where the figures have been written.
         anchor: the section's id in the page.
+        budget: the room that the page has for pictures.
     """
     claims = [claim for claim in section.claims if not isinstance(claim, Check)]
     published = [claim for claim in claims if is_about_published_numbers(claim)]
@@ -89,6 +95,12 @@ def view_section(section: Section, folder: Path, anchor: str) -> SectionView:
         for stem, table in section.tables.items()
         if len(table)
     }
+    figures: dict[str, FigureView] = {}
+    published_figures: dict[str, FigureView] = {}
+    for stem, (figure, caption) in section.figures.items():
+        place = published_figures if stem.startswith(PUBLISHED) else figures
+        path = folder / f"{stem}.png"
+        place[stem] = _view_figure(path, figure.get_figwidth(), section.title, caption, budget)
     return SectionView(
         title=section.title,
         anchor=anchor,
@@ -98,12 +110,10 @@ def view_section(section: Section, folder: Path, anchor: str) -> SectionView:
         claims=[view_claim(claim) for claim in others],
         published=[view_claim(claim) for claim in published],
         checks=[view_claim(claim) for claim in section.claims if isinstance(claim, Check)],
-        figures={
-            stem: _view_figure(folder / f"{stem}.png", figure.get_figwidth(), section, caption)
-            for stem, (figure, caption) in section.figures.items()
-        },
-        tables=[view for stem, view in tables.items() if not stem.startswith("published")],
-        published_tables=[view for stem, view in tables.items() if stem.startswith("published")],
+        figures=figures,
+        published_figures=published_figures,
+        tables=[view for stem, view in tables.items() if not stem.startswith(PUBLISHED)],
+        published_tables=[view for stem, view in tables.items() if stem.startswith(PUBLISHED)],
         summary=[] if section.summary is None else section.summary.to_dict("records"),
     )
 
@@ -121,13 +131,16 @@ def view_claim(claim: Claim) -> ClaimView:
     )
 
 
-def _view_figure(path: Path, width_inches: float, section: Section, caption: str) -> FigureView:
+def _view_figure(
+    path: Path, width_inches: float, title: str, caption: str, budget: PictureBudget
+) -> FigureView:
     first, *others = _SENTENCE_END.split(caption)
     description = remove_backticks(first)
     return FigureView(
-        source=embed_picture(path),
+        file=path.name,
+        source=budget.embed(path),
         width=round(width_inches * PIXELS_PER_INCH),
-        alternative=f"{section.title}. {description}" if section.title else description,
+        alternative=f"{title}. {description}" if title else description,
         caption=first,
         details=" ".join(others),
     )
