@@ -11,6 +11,7 @@ from analysis.claims import judge
 from analysis.figures import style
 from analysis.report import build
 from degradation.records.metadata import FAMILIES
+from tests.support.pages import remove_chart_scripts
 
 HTML = "<script>alert('x')</script>\"</pre>{{7*7}}"
 
@@ -41,8 +42,8 @@ def planted(build_frame, tmp_path_factory):
 
 
 def test_everything_on_the_page_is_escaped(planted):
-    page = planted.page.read_text()
-    assert "<script>alert" not in page
+    page = remove_chart_scripts(planted.page.read_text())
+    assert "<script" not in page
     assert page.count("</pre>") == 1
     escaped = "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&#34;&lt;/pre&gt;{{7*7}}"
     shown = (

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from analysis.figures.style import FAMILY_STYLES, depth_style
 
-LIGHT_PAGE, DARK_PAGE = "#ffffff", "#14171c"
+LIGHT_PAGE, DARK_PAGE = "#ffffff", "#141414"  # --surface of the page
 BLACK, WHITE = "#000000", "#ffffff"
 # The least contrasts of the Web Content Accessibility Guidelines, for graphics and for text. On a
 # dark page, graphics have that of text: thin lines look dimmer there.

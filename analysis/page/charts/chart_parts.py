@@ -1,18 +1,20 @@
 """The HTML of the interactive charts: a page includes these parts where it wants them."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from analysis.condition_labels import capitalise_first
 from analysis.page.charts.chart_colors import build_color_css
 
 FOLDER = Path(__file__).parent
-LIBRARIES = ("d3.min.js", "plot.umd.min.js")  # in vendor
-SCRIPTS = (  # each uses only functions of those before it
+LIBRARIES = ("vendor/d3.min.js", "vendor/plot.umd.min.js")
+# These share one scope, in which each uses the functions of those before it.
+SCRIPTS = (
     "chart_text.js",
     "label_layout.js",
     "depth_chart.js",
@@ -55,23 +57,30 @@ def render_chart_parts(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["capitalise_first"] = capitalise_first
-    values = {"charts": charts, "file": _read_own_file, "libraries": LIBRARIES, "own": SCRIPTS}
-    values["colors"] = Markup(build_color_css(charts["depths"]))
-    pictures = {"depth_chart": depth_picture, "curves_chart": curves_picture}
-
-    def render(name: str) -> Markup:
-        template = environment.get_template(f"{name}.html.j2")
-        return Markup(template.render(values | {"picture": pictures.get(name)}))
-
+    depth_chart = environment.get_template("depth_chart.html.j2")
+    curves_chart = environment.get_template("curves_chart.html.j2")
+    colors = build_color_css(charts["depths"])
     return ChartParts(
-        style=render("chart_style"),
-        depth_chart=render("depth_chart"),
-        curves_chart=render("curves_chart"),
-        scripts=render("chart_scripts"),
+        style=Markup(f"<style>\n{colors}\n{_read_file('charts.css')}</style>"),
+        depth_chart=Markup(depth_chart.render(charts=charts, picture=depth_picture)),
+        curves_chart=Markup(curves_chart.render(charts=charts, picture=curves_picture)),
+        scripts=build_chart_scripts(charts),
     )
 
 
-def _read_own_file(name: str) -> Markup:
-    """Return a script or style sheet of this folder, which is trusted as it is."""
-    return Markup((FOLDER / name).read_text(encoding="utf-8"))
+def build_chart_scripts(charts: dict[str, Any]) -> Markup:
+    """Return the elements for the end of the body: the numbers, the libraries and the scripts.
+
+    Labels come from records: nothing in the numbers can end their <script> element.
+    """
+    numbers = htmlsafe_json_dumps(charts, dumps=json.dumps, allow_nan=False, separators=(",", ":"))
+    libraries = "".join(f"<script>{_read_file(name)}</script>\n" for name in LIBRARIES)
+    own = "\n".join(_read_file(name) for name in SCRIPTS)
+    return Markup(
+        f'<script type="application/json" id="chart-data">{numbers}</script>\n'
+        f'{libraries}<script>(() => {{\n"use strict";\n{own}}})();</script>'
+    )
+
+
+def _read_file(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")

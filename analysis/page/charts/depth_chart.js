@@ -74,7 +74,9 @@ function drawDepthChart(view, points, width) {
 // The scales and margins of the chart, and what Plot needs to know about them.
 function layOutDepthChart(view, means, runs, width) {
   const height = width < 520 ? 260 : 320;
-  const nameWidth = 8.4 * (d3.max(view.families, (family) => family.length) ?? 0) + 18;
+  const middle = (view.families.length - 1) / 2;
+  const longest = d3.max(view.families, (family) => family.length);
+  const nameWidth = 8.4 * longest + middle * 6 + 18;
   const areNamesOutside = nameWidth < width / 4;
   const margin = { top: 28, right: areNamesOutside ? nameWidth : 20, bottom: 44, left: 40 };
   const depths = view.depths;
@@ -90,10 +92,10 @@ function layOutDepthChart(view, means, runs, width) {
   const x = (isLog ? d3.scaleLog() : d3.scaleLinear()).domain(xDomain);
   x.range([margin.left, width - margin.right]);
   const y = d3.scaleLinear(yDomain, [height - margin.bottom, margin.top]);
-  const middle = (view.families.length - 1) / 2;
   return {
     x,
     y,
+    largestShift: middle * 6,
     shift: (family) => (view.families.indexOf(family) - middle) * 6, // pixels to the right
     margin,
     width,
@@ -125,11 +127,11 @@ function markChance(view, layout) {
   const place = { frameAnchor: "left", textAnchor: "start", dx: 4, dy: -8, y: [chance] };
   return [
     Plot.ruleY([chance], { strokeDasharray: "2 4", strokeOpacity: 0.7 }),
-    Plot.text([text], { ...place, fill: "var(--chart-muted)", ...HALO }),
+    Plot.text([text], { ...place, fill: "var(--muted)", ...HALO }),
   ];
 }
 
-const HALO = { stroke: "var(--chart-surface)", strokeWidth: 4 };
+const HALO = { stroke: "var(--surface)", strokeWidth: 4 };
 
 // The line, the points and the intervals of a family.
 function markFamily(view, family, members, isMean, layout) {
@@ -159,7 +161,7 @@ function markFamily(view, family, members, isMean, layout) {
       high: Math.min(point.high, top),
     }));
   const interval = { x: "depth", y1: "low", y2: "high", dx: shift, stroke: color, opacity };
-  const fill = (point) => (point.untrained ? "var(--chart-surface)" : color);
+  const fill = (point) => (point.untrained ? "var(--surface)" : color);
   return [
     Plot.line(members, { ...line, strokeWidth: 2.5 }),
     Plot.dot(runs, { ...place, stroke: null, fill: color, r: 2.5, fillOpacity: 0.5, opacity }),
@@ -205,7 +207,7 @@ function markFamilyNames(means, layout) {
     return { family, depth: end.depth, y: layout.y(end.value) };
   });
   const place = layout.areNamesOutside
-    ? { textAnchor: "start", dx: 18 }
+    ? { textAnchor: "start", dx: 13 + layout.largestShift }
     : { textAnchor: "end", dx: 8, dy: -26 };
   const bottom = layout.height - layout.margin.bottom;
   return spreadLabels(ends, layout.margin.top, bottom).map((label) =>

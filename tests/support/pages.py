@@ -1,0 +1,22 @@
+"""What tests read in the HTML page of a report."""
+
+import json
+import re
+
+from analysis.page.charts.chart_parts import build_chart_scripts
+
+# JSON in a page has no `<`, or it could end its element.
+CHART_DATA = re.compile(r'<script type="application/json" id="chart-data">([^<]*)</script>')
+
+
+def read_chart_data(page):
+    """Return the numbers of the charts. The page must have them once."""
+    (numbers,) = CHART_DATA.findall(page)
+    return json.loads(numbers)
+
+
+def remove_chart_scripts(page):
+    """Return the page without the scripts that the project puts there."""
+    scripts = build_chart_scripts(read_chart_data(page))
+    assert page.count(scripts) == 1
+    return page.replace(scripts, "")
