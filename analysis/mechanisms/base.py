@@ -12,6 +12,8 @@ from analysis.frame import Frame
 from analysis.story.wording import Takeaway
 from degradation.metrics import ITERATION
 
+# An effect below this fraction of the value that it changes is negligible.
+NEGLIGIBLE_FRACTION = 0.05
 # What identifies a measurement of a probe: a run and a time point in its training.
 MEASUREMENT_KEYS = ["family", "depth", "seed", "run_id", ITERATION, "time_point"]
 

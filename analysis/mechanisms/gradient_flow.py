@@ -14,6 +14,8 @@ from analysis.figures import gradient_flow as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation, find_unprobed, format_run_count
 from analysis.mechanisms.gradient_patterns import classify_gradients
+from analysis.plain_text import write_reason
+from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference, mean_estimate
 from analysis.story import gradient_flow as story
@@ -155,14 +157,34 @@ def judge_norms(spans: pd.DataFrame, runs: pd.DataFrame, family: str) -> Claim:
     evidence = _describe_depths(spans)
     if not bounds:
         decisive_line = "; ".join(unknown_notes) or "no time point at which two runs were probed"
-        return Claim(name, statement, Verdict.INCONCLUSIVE, decisive_line, evidence, notes)
+        return Claim(
+            name,
+            statement,
+            Verdict.INCONCLUSIVE,
+            decisive_line,
+            evidence,
+            notes,
+            plain_words=write_reason(decisive_line),
+        )
 
     decision = decide(bounds, "below", math.log10(MAX_SPAN))
     verdict = decision.verdict
     if unknown_notes and verdict is Verdict.REPRODUCED:
         verdict = Verdict.INCONCLUSIVE
     decisive_line = "; ".join([_format_worst(bounds, decision), *unknown_notes])
-    return Claim(name, statement, verdict, decisive_line, evidence, notes)
+    factor = _format_factor(bounds[decision.worst].mean)
+    return Claim(
+        name,
+        statement,
+        verdict,
+        decisive_line,
+        evidence,
+        notes,
+        plain_words=(
+            f"At worst ({decision.worst}) the gradient in {family} networks varies by a factor of"
+            f" {factor} between blocks{add_doubt(verdict)}."
+        ),
+    )
 
 
 def _format_worst(bounds: dict[str, Difference], decision: Decision[str]) -> str:

@@ -117,7 +117,8 @@ def check_equations(table: pd.DataFrame, shares: pd.DataFrame, notes: list[str])
     if unknown_count:
         decisive_line += f"; unknown for {unknown_count} of them, whose gradient is 0 or not finite"
     evidence = [*_describe_equations(table), *_describe_shares(shares)]
-    return Check(name, statement, verdict, decisive_line, evidence, notes)
+    plain_words = f"Both sides of the equation differ by at most {largest:.1e} of their size."
+    return Check(name, statement, verdict, decisive_line, evidence, notes, plain_words=plain_words)
 
 
 def _describe_equations(table: pd.DataFrame) -> list[str]:

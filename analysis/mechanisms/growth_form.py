@@ -32,6 +32,11 @@ QUANTITY = "the number of iterations to half of chance error"
 CLEAR_GAIN = (
     2.0  # log-likelihood by which one form must be better: e^2, about seven times as likely
 )
+FORMS_IN_WORDS = {
+    Verdict.REPRODUCED: "exponential growth",
+    Verdict.CONTRADICTED: "growth that is not exponential",
+    Verdict.INCONCLUSIVE: "whether the growth is exponential is not certain yet",
+}
 MIN_POWER = 0.8  # probability of preferring the true form, below which a design is too weak
 
 
@@ -95,7 +100,19 @@ def judge_form(
             " different depths do not belong to one learning rate"
         )
     decisive_line = f"{_format_decisive_line(exponential, power)}{window}"
-    return Claim(name, statement, decide_form(exponential, power), decisive_line, evidence, notes)
+    verdict = decide_form(exponential, power)
+    return Claim(
+        name,
+        statement,
+        verdict,
+        decisive_line,
+        evidence,
+        notes,
+        plain_words=(
+            f"{LAYERS} more layers multiply the iterations that {family} networks need by"
+            f" {format_factor(exponential.slope)}: {FORMS_IN_WORDS[verdict]}."
+        ),
+    )
 
 
 def _predict_preferences(

@@ -15,6 +15,8 @@ from analysis.evidence import format_bound, format_interval
 from analysis.figures import lesions as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.base import Explanation, find_unprobed, group_known_values
+from analysis.plain_text import format_change
+from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference, student_interval, welch_difference
 from analysis.story import lesions as story
@@ -177,7 +179,20 @@ def judge_deletion(
     decisive_line = (
         f"worst case, {decision.worst} layers, {pair.plain} minus {pair.residual}: {line}"
     )
-    return Claim(name, statement, decision.verdict, decisive_line, evidence, notes)
+    extra = format_change(differences[decision.worst].mean)
+    return Claim(
+        name,
+        statement,
+        decision.verdict,
+        decisive_line,
+        evidence,
+        notes,
+        plain_words=(
+            f"At {decision.worst} layers losing one block costs {pair.plain} networks {extra}"
+            f" points more than {pair.residual} ones{add_doubt(decision.verdict)}."
+        ),
+        depths=(decision.worst,),
+    )
 
 
 def _find_missing(compared_rows: pd.DataFrame, pair: FamilyPair) -> list[str]:

@@ -12,10 +12,13 @@ from analysis.figures import paths as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.base import (
     MEASUREMENT_KEYS,
+    NEGLIGIBLE_FRACTION,
     Explanation,
     find_unprobed,
     group_known_values,
 )
+from analysis.plain_text import format_amount, join_words
+from analysis.plain_words import add_doubt
 from analysis.probes import END, INITIALISATION
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference, mean_estimate, student_interval
@@ -128,7 +131,35 @@ def judge_lengths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Cla
 
     notes += find_unprobed(runs[runs["family"] == family], end)
     evidence = _describe_depths(end, start, bounds)
-    return Claim(name, statement, verdict, _format_worst(end, bounds, decision), evidence, notes)
+    return Claim(
+        name,
+        statement,
+        verdict,
+        _format_worst(end, bounds, decision),
+        evidence,
+        notes,
+        plain_words=_describe(end, decision.worst, verdict),
+        is_negligible=verdict is Verdict.REPRODUCED and _is_negligible(end),
+        depths=(decision.worst,),
+    )
+
+
+def _describe(end: pd.DataFrame, worst: int, verdict: Verdict) -> str:
+    """Return the lengths of paths at the depth that decides and at the deepest, in a sentence."""
+    parts = []
+    for depth in sorted({worst, int(end["depth"].max())}):
+        group = end[end["depth"] == depth]
+        half = group["blocks"].iloc[0] / 2
+        length = format_amount(group["effective"].mean())
+        parts.append(f"{length} blocks at {depth} layers (half of all: {half:g})")
+    lengths = join_words(parts)
+    return f"The gradient flows along paths of about {lengths}{add_doubt(verdict)}."
+
+
+def _is_negligible(end: pd.DataFrame) -> bool:
+    """Return whether the effective length is as good as n/2 at every depth."""
+    fractions = end["excess"] / (end["blocks"] / 2)
+    return bool((fractions.groupby(end["depth"]).mean().abs() < NEGLIGIBLE_FRACTION).all())
 
 
 def _find_missing(end: pd.DataFrame, family: str) -> list[str]:

@@ -9,6 +9,7 @@ from analysis.figures import responses as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms import depth_tests
 from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation
+from analysis.plain_words import add_doubt
 from analysis.probes import END, INITIALISATION
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference
@@ -124,6 +125,7 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
             f"{depth} layers: {plain_mean} {pair.plain}, {residual_mean} {pair.residual};"
             f" {pair.plain} minus {pair.residual} {depth_tests.format_difference(difference)}"
         )
+    mean = differences[decision.worst].mean
     return Claim(
         name,
         statement,
@@ -131,7 +133,12 @@ def judge_families(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) -> 
         decisive_line,
         evidence,
         notes,
+        plain_words=(
+            f"At {decision.worst} layers {pair.plain} minus {pair.residual} responses are"
+            f" {mean:+.2g}, where 1 is usual{add_doubt(decision.verdict)}."
+        ),
         is_negligible=is_negligible,
+        depths=(decision.worst,),
     )
 
 
@@ -174,8 +181,20 @@ def judge_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Claim:
     for depth, stds in groups.items():
         means.append(f"{depth} layers: {depth_tests.format_mean(stds, decimals=4)}")
     evidence = [*trend.evidence, f"means over seeds: {', '.join(means)}"]
+    mean = trend.difference.mean
     return Claim(
-        name, statement, trend.verdict, decisive_line, evidence, notes, is_negligible=is_negligible
+        name,
+        statement,
+        trend.verdict,
+        decisive_line,
+        evidence,
+        notes,
+        plain_words=(
+            f"From {trend.shallowest} to {trend.deepest} layers the responses of {family} networks"
+            f" change by {mean:+.2g}, where 1 is usual{add_doubt(trend.verdict)}."
+        ),
+        is_negligible=is_negligible,
+        depths=(trend.shallowest, trend.deepest),
     )
 
 

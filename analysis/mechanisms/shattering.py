@@ -10,8 +10,9 @@ from analysis.claims import FamilyPair, family_pair
 from analysis.figures import shattering as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms import depth_tests
-from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation
+from analysis.mechanisms.base import MEASUREMENT_KEYS, NEGLIGIBLE_FRACTION, Explanation
 from analysis.mechanisms.depth_tests import DecreasingTrend, Groups
+from analysis.plain_words import add_doubt
 from analysis.probes import INITIALISATION
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference, Interval, student_interval
@@ -104,7 +105,24 @@ def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) 
 
     evidence = [f"{pair.plain}, {line}" for line in trend.evidence]
     evidence += _describe_differences(plain, residual, differences, pair)
-    return Claim(name, statement, verdict, decisive_line, evidence, notes)
+    weakest = min(differences.values(), key=lambda difference: difference.mean)
+    largest = max(abs(difference.mean) for difference in differences.values())
+    change = min(abs(trend.difference.mean), largest)  # the claim is about both
+    return Claim(
+        name,
+        statement,
+        verdict,
+        decisive_line,
+        evidence,
+        notes,
+        plain_words=(
+            "Likeness of neighbouring gradients (1: identical) changes by"
+            f" {trend.difference.mean:+.2f} with depth in {pair.plain} networks; shortcuts add"
+            f" {weakest.mean:+.2f} or more{add_doubt(verdict)}."
+        ),
+        is_negligible=verdict is not Verdict.INCONCLUSIVE and change < NEGLIGIBLE_FRACTION,
+        depths=(trend.shallowest, trend.deepest),
+    )
 
 
 def _describe_differences(

@@ -1,5 +1,6 @@
 """Do residual networks slow down less with depth than plain ones? Slopes at several errors."""
 
+import math
 from collections.abc import Mapping
 from fractions import Fraction
 
@@ -9,8 +10,10 @@ from analysis.claim import Claim, Verdict, not_tested
 from analysis.claims import SIGNIFICANCE, FamilyPair
 from analysis.frame import group_by_depth
 from analysis.interval_censoring import EXPONENTIAL, GrowthFit
-from analysis.mechanisms.growth import LAYERS, format_factor, format_fit, try_fit
+from analysis.mechanisms.base import NEGLIGIBLE_FRACTION
+from analysis.mechanisms.growth import LAYERS, MAX_EXPONENT, format_factor, format_fit, try_fit
 from analysis.mechanisms.time_to_threshold import THRESHOLDS
+from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements
 from analysis.statistics import CONFIDENCE
 
@@ -54,8 +57,34 @@ def judge_slowing(runs: pd.DataFrame, times: pd.DataFrame, pair: FamilyPair) -> 
         return not_tested(name, statement, [reason, *evidence])
 
     verdict = decide_slowing(fits)
-    decisive_line = _format_decisive_line(fits, verdict is Verdict.CONTRADICTED, pair)
-    return Claim(name, statement, verdict, decisive_line, evidence)
+    worst = _find_worst(fits, verdict)
+    decisive_line = _format_decisive_line(fits, worst, verdict is Verdict.CONTRADICTED, pair)
+    plain_words = _describe(fits[worst], pair, verdict)
+    is_negligible = verdict is not Verdict.INCONCLUSIVE and _is_negligible(fits)
+    return Claim(
+        name,
+        statement,
+        verdict,
+        decisive_line,
+        evidence,
+        plain_words=plain_words,
+        is_negligible=is_negligible,
+    )
+
+
+def _describe(fits: PairOfFits, pair: FamilyPair, verdict: Verdict) -> str:
+    """Return by which factor depth slows down both families, in a short sentence."""
+    plain, residual = (format_factor(fit.slope) for fit in fits)
+    return (
+        f"{LAYERS} more layers multiply the iterations of {pair.residual} networks by {residual},"
+        f" of {pair.plain} ones by {plain}{add_doubt(verdict)}."
+    )
+
+
+def _is_negligible(fits: Mapping[Fraction, PairOfFits]) -> bool:
+    """Return whether the factors of both families are as good as equal at every fraction."""
+    gaps = [abs(plain.slope - residual.slope) for plain, residual in fits.values()]
+    return math.exp(min(LAYERS * max(gaps), MAX_EXPONENT)) < 1 + NEGLIGIBLE_FRACTION
 
 
 def _fit_at_fractions(
@@ -101,6 +130,18 @@ def compute_contradiction_level(bounds: int) -> float:
     return 1 - SIGNIFICANCE / bounds
 
 
+def _find_worst(fits: Mapping[Fraction, PairOfFits], verdict: Verdict) -> Fraction:
+    """Return the fraction of chance error on which the verdict rests."""
+    if verdict is Verdict.CONTRADICTED:
+        level = compute_contradiction_level(len(fits))
+        gaps = {
+            fraction: _lower_gap(*pair_of_fits, level) for fraction, pair_of_fits in fits.items()
+        }
+    else:
+        gaps = {fraction: _upper_gap(*pair_of_fits) for fraction, pair_of_fits in fits.items()}
+    return max(gaps, key=lambda fraction: gaps[fraction])
+
+
 def _upper_gap(plain: GrowthFit, residual: GrowthFit) -> float:
     """Return the residual slope's upper bound minus the plain slope's lower bound."""
     return residual.bound(CONFIDENCE, UPPER) - plain.bound(CONFIDENCE, LOWER)
@@ -112,18 +153,12 @@ def _lower_gap(plain: GrowthFit, residual: GrowthFit, level: float) -> float:
 
 
 def _format_decisive_line(
-    fits: Mapping[Fraction, PairOfFits], is_contradicted: bool, pair: FamilyPair
+    fits: Mapping[Fraction, PairOfFits], worst: Fraction, is_contradicted: bool, pair: FamilyPair
 ) -> str:
     """Return the bounds of both families at the fraction on which the verdict rests."""
+    level, side, other_side = CONFIDENCE, UPPER, LOWER
     if is_contradicted:
         level, side, other_side = compute_contradiction_level(len(fits)), LOWER, UPPER
-        gaps = {
-            fraction: _lower_gap(*pair_of_fits, level) for fraction, pair_of_fits in fits.items()
-        }
-    else:
-        level, side, other_side = CONFIDENCE, UPPER, LOWER
-        gaps = {fraction: _upper_gap(*pair_of_fits) for fraction, pair_of_fits in fits.items()}
-    worst = max(gaps, key=lambda fraction: gaps[fraction])
     plain, residual = fits[worst]
     residual_bound = _format_bound(residual, level, side)
     plain_bound = _format_bound(plain, level, other_side)
