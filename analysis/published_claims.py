@@ -28,6 +28,7 @@ from analysis.statistics import (
     contrast_from_summaries,
     student_interval,
 )
+from degradation.counting import format_count
 from degradation.metrics import (
     AUGMENTED_ERROR,
     CLEAN_ERROR,
@@ -238,7 +239,7 @@ def _format_augmented(ours: Sequence[float], other: PublishedValue) -> list[str]
     if not ours:
         return []
     both = (
-        f"ours {np.mean(ours):.2f} % (mean of {len(ours)} runs),"
+        f"ours {np.mean(ours):.2f} % (mean of {format_count(len(ours), 'run')}),"
         f" {other.source} {other.format()} % (one run)"
     )
     return [f"training error on augmented images in evaluation mode, for information: {both}"]

@@ -19,6 +19,7 @@ from analysis.frame import Frame
 from analysis.key_columns import PREFIX
 from analysis.page.render import render_page
 from analysis.sections import Section, build_sections
+from degradation.counting import format_count
 from degradation.durable_io import read_file, write_atomically
 from degradation.metrics import (
     AUGMENTED_ERROR,
@@ -98,7 +99,7 @@ class Report:
         """Return a short summary of the report for a terminal: runs, verdicts and page."""
         counts = self.runs["state"].value_counts()
         states = ", ".join(f"{count} {state}" for state, count in counts.items())
-        title = f"{self.folder.name}: {len(self.runs)} runs ({states})"
+        title = f"{self.folder.name}: {format_count(len(self.runs), 'run')} ({states})"
         warnings = "".join(f"\nWarning: {note}" for note in self.code_notes)
         notes = "".join(f"\nNote: {note}" for note in self.published_notes)
         return f"{title}{warnings}{notes}\n\n{self.format_verdicts()}\n\nReport: {self.page}"

@@ -18,6 +18,7 @@ from analysis.query import load_where
 from analysis.run_row import format_versions, read_metrics
 from degradation.checksums import Row
 from degradation.config import ConfigError, quote
+from degradation.counting import format_count
 from degradation.metrics import ITERATION, METRICS, TEST_ERROR
 from degradation.records.cached_reader import CachedRecord
 from degradation.records.schema import State
@@ -205,7 +206,8 @@ def _load(
     if frame.excluded:
         count = len(frame.excluded)
         warnings.warn(
-            f"{count} records or parts of records cannot be used, such as {frame.excluded[0]};"
+            f"{format_count(count, 'record or part of one', 'records or parts of records')}"
+            f" cannot be used, such as {frame.excluded[0]};"
             f" attrs[{EXCLUDED!r}] lists all",
             stacklevel=3,
         )

@@ -24,6 +24,7 @@ from hydra.utils import instantiate
 
 from degradation.cli import Parser, add_overrides, run_script
 from degradation.config import Config, ConfigError
+from degradation.counting import format_count
 from degradation.errors import UserError
 from degradation.sweep.expand import compose_launcher
 from degradation.sweep.jobs import SweepRun, expand_runs
@@ -214,21 +215,22 @@ def main() -> None:
         )
     launcher = build_launcher(overrides)
     estimate = format_duration(estimate_seconds(launcher, runs))
-    print(f"{len(runs)} runs are trained three times: about {estimate}", flush=True)
+    count = format_count(len(runs), "run is", "runs are")
+    print(f"{count} trained three times: about {estimate}", flush=True)
     total = Seconds(0.0, 0.0, 0.0)
     for seed, group in groupby(runs, key=lambda run: run.config.seed):
         runs_of_seed = list(group)
         seconds = time_seed(launcher, runs_of_seed, overrides, seed)
         total += seconds
         print(
-            f"seed {seed}: {len(runs_of_seed)} runs, bare {seconds.bare:.1f} s,"
+            f"seed {seed}: {format_count(len(runs_of_seed), 'run')}, bare {seconds.bare:.1f} s,"
             f" whole {seconds.whole:.1f} s, ratio {seconds.ratio:.3f};"
             f" without probes {seconds.without_probes:.1f} s,"
             f" so probes cost {seconds.probe_cost:+.1f} %",
             flush=True,
         )
     print(
-        f"{len(runs)} runs: bare training loop {format_duration(total.bare)},"
+        f"{format_count(len(runs), 'run')}: bare training loop {format_duration(total.bare)},"
         f" whole {format_duration(total.whole)}, ratio {total.ratio:.3f};"
         f" without probes {format_duration(total.without_probes)},"
         f" so probes cost {total.probe_cost:+.1f} %"

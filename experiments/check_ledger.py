@@ -19,6 +19,7 @@ from pathlib import Path
 from degradation.cli import Parser, run_script
 from degradation.config import CONF
 from degradation.config.errors import ConfigError, quote
+from degradation.counting import format_count
 from degradation.durable_io import write_atomically
 from degradation.errors import UserError
 
@@ -122,7 +123,9 @@ def main() -> int:
     arguments = parse_arguments()
     entries = find_entries(arguments.ledger, arguments.names)
     count = sum(check_entry(entry, arguments) for entry in entries)
-    print(f"{len(entries)} entries with published records: {count} files differ")
+    published = format_count(len(entries), "entry", "entries")
+    differing = format_count(count, "file differs", "files differ")
+    print(f"{published} with published records: {differing}")
     return 1 if count and not arguments.write else 0
 
 

@@ -9,11 +9,13 @@ The exit status is 1 unless all data can be used.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 
 from degradation.cli import Parser, add_overrides, format_error, run_script
 from degradation.config import ConfigError, Data
+from degradation.counting import format_count
 from degradation.errors import UserError
 from degradation.registry import DATASETS
 from degradation.sweep.expand import expand_configs
@@ -44,7 +46,7 @@ def check_data(data: Data) -> Iterator[str]:
     files = find_file_set(data)
     if files is not None:
         for path, content in files.fetch().items():
-            yield f"{path.absolute()}: verified ({len(content) / 1e6:.1f} MB)"
+            yield f"{os.path.abspath(path)}: verified ({len(content) / 1e6:.1f} MB)"
     elif "splits" in facts:
         try:
             root, splits = check_root(data), find_splits(data)
@@ -53,7 +55,7 @@ def check_data(data: Data) -> Iterator[str]:
             raise ConfigError(f"{error}; this command cannot download these images") from None
         check_images(data)
         for split, listing in zip(splits, (train, test), strict=True):
-            yield f"{(root / split).absolute()}: {len(listing)} images"
+            yield f"{os.path.abspath(root / split)}: {format_count(len(listing), 'image')}"
     elif facts.get("needs_root", True):
         yield f"{data.root}: is not checked; the reader of this data set does that in each run"
     else:

@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 
 from degradation.cli import Parser, add_overrides, run_script
 from degradation.config import Config, ConfigError, quote
+from degradation.counting import format_count
 from degradation.sweep import jobs
 from degradation.sweep.expand import compose_launcher
 from degradation.sweep.jobs import SweepRun
@@ -114,7 +115,7 @@ def print_totals(
     counts = costs["state"].value_counts()
     states = ", ".join(f"{count} {state}" for state, count in counts.items())
     names = ", ".join(dict.fromkeys(run.config.name for run in runs))
-    print(f"{names}: {len(runs)} runs ({states})")
+    print(f"{names}: {format_count(len(runs), 'run')} ({states})")
     remaining, total = costs["remaining_iterations"].sum(), costs["iterations"].sum()
     print(
         f"left: {remaining:,} of {total:,} iterations,"
@@ -151,7 +152,7 @@ def main() -> None:
     costs["hours"] = costs["seconds"] / 3600
     if rates:
         rate = (
-            f"measured in {len(rates)} runs in {root} on {device}"
+            f"measured in {format_count(len(rates), 'run')} in {root} on {device}"
             f" ({config.threads} threads, {config.precision.dtype})"
         )
     else:

@@ -30,6 +30,7 @@ from analysis.publication import (
 from degradation.cli import Parser, add_overrides, run_script
 from degradation.config import NAME, split_experiments
 from degradation.config.errors import ConfigError, quote
+from degradation.counting import format_count
 from degradation.durable_io import write_atomically
 from degradation.errors import UserError
 from degradation.records.archive import encode_archive
@@ -142,7 +143,8 @@ def stop_at(problems: list[str]) -> None:
     for line in problems:
         print(line, file=sys.stderr)
     if problems:
-        raise NotPublishable(f"{len(problems)} problems; nothing has been published")
+        found = format_count(len(problems), "problem")
+        raise NotPublishable(f"{found}; nothing has been published")
 
 
 def name_entry(overrides: list[str]) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from degradation.cli import Parser, add_overrides, run_script
 from degradation.config.errors import escape
+from degradation.counting import format_count
 from degradation.errors import UserError
 from degradation.sweep.expand import expand_configs
 from degradation.tracking.pull import PullResult, connect
@@ -96,7 +97,7 @@ def main() -> int:
     complete = sum(complete_flags)
     incomplete = len(complete_flags) - complete
     counts = f"{complete} complete in {arguments.into}, {incomplete} incomplete"
-    summary = f"{len(complete_flags)} runs: {counts}"
+    summary = f"{format_count(len(complete_flags), 'run')}: {counts}"
     if local is not None:
         summary += f"; {summarise_comparisons(comparisons, local)}"
     print(summary)

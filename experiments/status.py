@@ -13,6 +13,7 @@ from analysis.columns import CODE_CHANGE, CODE_STATE
 from analysis.frame import load
 from degradation.cli import Parser, add_overrides, run_script
 from degradation.config import split_experiments
+from degradation.counting import format_count
 from degradation.records.trained_code import CodeState
 from degradation.sweep import jobs
 from degradation.sweep.report_name import REPORTS, name_report
@@ -56,7 +57,7 @@ def main() -> None:
     states = ", ".join(f"{count} {state}" for state, count in counts.most_common())
     for page in find_reports(overrides, runs):
         print(f"Report: {page}")
-    print(f"{len(table)} runs: {states}")
+    print(f"{format_count(len(table), 'run')}: {states}")
     for note in describe_unverified_runs(table) + describe_published_runs(table):
         print(note)
 

@@ -105,7 +105,7 @@ def main() -> None:
         sys.exit(f"{NOTEBOOK.name}: {error}")
     clean(notebook)
     nbformat.write(notebook, NOTEBOOK)
-    print(f"{NOTEBOOK}: {NOTEBOOK.stat().st_size / 1000:.1f} kB")
+    print(f"{os.path.relpath(NOTEBOOK)}: {NOTEBOOK.stat().st_size / 1000:.1f} kB")
 
 
 if __name__ == "__main__":

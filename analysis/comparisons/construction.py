@@ -25,6 +25,7 @@ from analysis.plain_text import format_change
 from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements, repeated_seeds
 from analysis.statistics import paired_difference
+from degradation.counting import format_count
 from degradation.metrics import TEST_ERROR
 
 FAMILY = "constructed"
@@ -124,7 +125,7 @@ def judge_existence(frame: Frame) -> Claim:
         evidence.append(f"{depth} layers minus {parent}: {span} within seeds")
     verdict = Verdict.REPRODUCED if worst <= ROUNDING_POINTS else Verdict.CONTRADICTED
     decisive_line = (
-        f"{len(groups)} depths, worst case {worst:+.3g} points above {parent}"
+        f"{format_count(len(groups), 'depth')}, worst case {worst:+.3g} points above {parent}"
         f" (tolerance for rounding: {ROUNDING_POINTS:g})"
     )
     above = f"{format_change(worst)} points above its error"

@@ -10,6 +10,7 @@ from analysis.figures.layout import list_depths
 from analysis.figures.matplotlib_import import Figure
 from analysis.file_names import list_suffixes
 from analysis.frame import Frame
+from degradation.counting import format_count
 
 MAX_PANELS = 48  # panels of a figure
 
@@ -83,4 +84,7 @@ def _title_panels(stratum: Stratum) -> dict[str, Frame]:
 
 def _note_undrawn(panels: int) -> str:
     """Return a sentence for the caption if some panels are not drawn."""
-    return f" {panels} further panels are not drawn; the table has their numbers." if panels else ""
+    if not panels:
+        return ""
+    undrawn = format_count(panels, "further panel is", "further panels are")
+    return f" {undrawn} not drawn; the table has the numbers."

@@ -29,6 +29,7 @@ from analysis.evidence import (
 )
 from analysis.plain_text import write_reason
 from analysis.statistics import Difference, bonferroni_level, contrast_of_means
+from degradation.counting import format_count
 
 ALIKE, DIFFERS = "alike", "differs"
 ANSWERS = {Verdict.REPRODUCED: ALIKE, Verdict.CONTRADICTED: DIFFERS}
@@ -223,5 +224,8 @@ def _list_contrasts(contrasts: Mapping[tuple[str, str], Difference]) -> Sequence
         pairs = sorted(pairs, key=lambda pair: -abs(contrasts[pair].mean))[:MAX_PAIRS]
     lines = [f"{a} minus {b}: {format_interval(contrasts[a, b])}" for a, b in pairs]
     if len(contrasts) > MAX_PAIRS:
-        lines.append(f"{len(contrasts) - MAX_PAIRS} further pairs differ by less")
+        further = len(contrasts) - MAX_PAIRS
+        lines.append(
+            f"{format_count(further, 'further pair differs', 'further pairs differ')} by less"
+        )
     return lines

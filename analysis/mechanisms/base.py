@@ -79,11 +79,6 @@ def find_unprobed(runs: pd.DataFrame, values: pd.DataFrame) -> list[str]:
     return [f"{len(names)} of {len(runs)} runs lack this probe: {abbreviate(names)}"]
 
 
-def format_run_count(count: int) -> str:
-    """Return "1 run", "2 runs" and so on."""
-    return f"{count} run" if count == 1 else f"{count} runs"
-
-
 def group_known_values(values: pd.DataFrame, family: str, column: str) -> dict[int, list[float]]:
     """Return the known values of one family by depth, shallowest first, without NaN.
 

@@ -14,9 +14,10 @@ from analysis.claim import Decision, Side, Verdict, decide
 from analysis.claims import SIGNIFICANCE
 from analysis.evidence import format_bound, format_interval
 from analysis.frame import Frame, group_by_depth
-from analysis.mechanisms.base import find_unprobed, format_run_count
+from analysis.mechanisms.base import find_unprobed
 from analysis.statistics import Difference, welch_difference
 from analysis.trend import increasing_trend
+from degradation.counting import format_count
 
 Groups = dict[int, list[float]]  # depth: one value per run, or NaN if it is unknown
 
@@ -150,7 +151,7 @@ def describe_caveats(frame: Frame, values: pd.DataFrame, column: str) -> list[st
     unknown_runs = values.loc[values[column].isna(), "run_id"].tolist()
     if unknown_runs:
         notes.append(
-            f"not finite in {format_run_count(len(unknown_runs))}, so the bounds that depend on it"
-            f" are unknown: {abbreviate(unknown_runs)}"
+            f"not finite in {format_count(len(unknown_runs), 'run')}, so the bounds that depend on"
+            f" it are unknown: {abbreviate(unknown_runs)}"
         )
     return notes

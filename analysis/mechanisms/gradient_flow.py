@@ -12,13 +12,14 @@ from analysis.claims import FamilyPair, family_pair, judge_degradation, select_t
 from analysis.evidence import format_bound
 from analysis.figures import gradient_flow as figure
 from analysis.frame import Frame, group_by_depth
-from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation, find_unprobed, format_run_count
+from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation, find_unprobed
 from analysis.mechanisms.gradient_patterns import classify_gradients
 from analysis.plain_text import write_reason
 from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference, mean_estimate
 from analysis.story import gradient_flow as story
+from degradation.counting import format_count
 from degradation.metrics import ITERATION
 
 Array = NDArray[Any]
@@ -208,7 +209,7 @@ def _bound_spans(spans: pd.DataFrame) -> tuple[dict[str, Difference], list[str],
         unknown_count = len(group) - len(known_spans)
         if unknown_count:
             unknown_notes.append(
-                f"{label}: gradient zero or not finite in {format_run_count(unknown_count)}"
+                f"{label}: gradient zero or not finite in {format_count(unknown_count, 'run')}"
             )
         elif len(known_spans) < 2:
             single_run_notes.append(f"{label}: one run, no bound")

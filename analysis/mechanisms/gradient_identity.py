@@ -10,6 +10,7 @@ from analysis.mechanisms import depth_tests
 from analysis.mechanisms.base import MEASUREMENT_KEYS, Check, Explanation
 from analysis.probes import END
 from analysis.story import gradient_identity as story
+from degradation.counting import format_count
 from degradation.metrics import ITERATION
 
 POSITION = 4
@@ -112,7 +113,8 @@ def check_equations(table: pd.DataFrame, shares: pd.DataFrame, notes: list[str])
         verdict = Verdict.REPRODUCED
     decisive_line = (
         f"largest relative difference between the two sides {largest:.1e} (limit {TOLERANCE:.0e}), "
-        f"over {len(table)} equations in {table['run_id'].nunique()} runs"
+        f"over {format_count(len(table), 'equation')} in "
+        f"{format_count(table['run_id'].nunique(), 'run')}"
     )
     if unknown_count:
         decisive_line += f"; unknown for {unknown_count} of them, whose gradient is 0 or not finite"
@@ -127,7 +129,7 @@ def _describe_equations(table: pd.DataFrame) -> list[str]:
     for (form, changes_shape), rows in table.groupby(["form", "shape_change"]):
         kind = EQUATIONS[str(form), bool(changes_shape)]
         largest = rows["relative_difference"].astype(float).max()
-        lines.append(f"{kind}: at most {largest:.1e}, {len(rows)} equations")
+        lines.append(f"{kind}: at most {largest:.1e}, {format_count(len(rows), 'equation')}")
     return lines
 
 

@@ -12,7 +12,6 @@ from analysis.claim import Claim, Verdict, not_tested
 from analysis.frame import group_by_depth
 from analysis.interval_censoring import EXPONENTIAL, POWER, GrowthFit, predict_discrimination
 from analysis.lr_drops import find_common_milestones, list_gradual_changes
-from analysis.mechanisms.base import format_run_count
 from analysis.mechanisms.growth import (
     HALF,
     LAYERS,
@@ -25,6 +24,7 @@ from analysis.mechanisms.growth import (
 )
 from analysis.mechanisms.time_to_threshold import THRESHOLDS, describe_times
 from analysis.requirements import missing_requirements
+from degradation.counting import format_count
 from degradation.records.schema import State
 
 MIN_DEPTHS = 3  # two points fit both forms exactly
@@ -247,7 +247,7 @@ def _describe_limits(
     diverged = sum(int((group["state"] == State.DIVERGED).sum()) for group in groups.values())
     if diverged:
         notes.append(
-            f"{format_run_count(diverged)} diverged; a diverged run counts as chance error, "
+            f"{format_count(diverged, 'run')} diverged; a diverged run counts as chance error, "
             "starting at its divergence"
         )
     if any(fit.is_at_floor for fit in fits):

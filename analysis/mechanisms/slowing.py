@@ -16,6 +16,7 @@ from analysis.mechanisms.time_to_threshold import THRESHOLDS
 from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements
 from analysis.statistics import CONFIDENCE
+from degradation.counting import format_count
 
 PairOfFits = tuple[GrowthFit, GrowthFit]  # plain family, residual family
 LOWER, UPPER = -1, 1  # the sides that GrowthFit.bound takes
@@ -163,7 +164,8 @@ def _format_decisive_line(
     residual_bound = _format_bound(residual, level, side)
     plain_bound = _format_bound(plain, level, other_side)
     return (
-        f"worst case of {len(fits)} fractions, {worst} of chance error, factor per {LAYERS} layers:"
+        f"worst case of {format_count(len(fits), 'fraction')}, {worst} of chance error,"
+        f" factor per {LAYERS} layers:"
         f" {pair.residual} {residual_bound}, {pair.plain} {plain_bound}"
     )
 

@@ -58,7 +58,7 @@ def test_query_takes_both_names_of_a_key(tmp_path):
 
 def test_no_run_disappears(tmp_path):
     write_widths(tmp_path)
-    with pytest.warns(UserWarning, match=r"^1 records or parts .*, such as empty: .* lists all$"):
+    with pytest.warns(UserWarning, match=r"^1 record or part .*, such as empty: .* lists all$"):
         runs = load_runs(tmp_path)
     states = dict(zip(runs["run_id"], runs["state"], strict=True))
     assert states == {"w4": "done", "w8": "done", "unfinished": "partial"}

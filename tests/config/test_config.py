@@ -10,6 +10,7 @@ from dataclasses import asdict
 import pytest
 
 from degradation.config import CONF, ConfigError, effective_warmup, family
+from degradation.config.overrides import list_options
 from degradation.config.schema import KEYS
 
 ROOT = CONF.parent
@@ -107,3 +108,11 @@ def flatten(values, prefix=""):
             yield from flatten(value, f"{prefix}{name}.")
         else:
             yield prefix + name
+
+
+def test_file_of_shared_values_is_no_option(compose_config):
+    assert "_resident" not in list_options("data")
+    with pytest.raises(
+        ConfigError, match=r"^data: '\w+' is not allowed; allowed: cifar10, (?!.*res)"
+    ):
+        compose_config("data=resident")

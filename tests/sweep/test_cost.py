@@ -192,7 +192,7 @@ def test_bench_estimates_its_duration_first(tmp_path, tiny_overrides):
     )
     assert completed.returncode == 0, completed.stderr
     estimate, seed, total = completed.stdout.splitlines()
-    assert re.fullmatch(r"1 runs are trained three times: about [\d a-z]+", estimate)
-    assert seed.startswith("seed 0: 1 runs, bare ")
-    assert total.startswith("1 runs: bare training loop ")
+    assert re.fullmatch(r"1 run is trained three times: about [\d a-z]+", estimate)
+    assert seed.startswith("seed 0: 1 run, bare ")
+    assert total.startswith("1 run: bare training loop ")
     assert "1 to run, 1 at once" in completed.stderr

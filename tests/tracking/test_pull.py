@@ -231,7 +231,7 @@ def test_record_is_stored_completed_and_never_overwritten(trained, tmp_path):
     contents = read_contents(find_record(trained))
     root, run_id = tmp_path / "pulled", find_record(trained).run_id
     beginning = RunContents(contents.metadata, contents.metrics[:1], None)
-    assert store(root, run_id, beginning, "e/p") == ("pulled, unfinished, 1 rows", True)
+    assert store(root, run_id, beginning, "e/p") == ("pulled, unfinished, 1 row", True)
     assert Record(root, run_id).state() is State.PARTIAL
     assert store(root, run_id, contents, "e/p") == ("completed, done, 3 rows (previously 1)", True)
     assert Record(root, run_id).final_outcome() is State.DONE
@@ -461,7 +461,7 @@ def test_pull_command_prints_one_line_per_run_or_problem(trained, server, tmp_pa
     assert (process.returncode, process.stderr) == (0, "")
     assert process.stdout.splitlines() == [
         f"{run_id:<34} pulled, done, 3 rows; equal to the one in {local}",
-        f"1 runs: 1 complete in {root}, 0 incomplete; compared with {local}:"
+        f"1 run: 1 complete in {root}, 0 incomplete; compared with {local}:"
         " 1 equal, 0 different or corrupt, 0 missing",
     ]
     record = find_record(trained)

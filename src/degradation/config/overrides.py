@@ -71,8 +71,14 @@ def _list_swept_options(override: Override) -> list[str]:
 
 
 def list_options(group: str) -> list[str]:
-    """Return the options of a config group: the names of its files in conf/."""
-    return sorted(path.stem for path in (CONF / group).glob(f"{VISIBLE}.yaml"))
+    """Return the options of a config group: the names of its files in conf/ that are options."""
+    names = sorted(path.stem for path in (CONF / group).glob(f"{VISIBLE}.yaml"))
+    return [name for name in names if is_option(name)]
+
+
+def is_option(file_name: str) -> bool:
+    """Return whether a file in conf/ is an option; others, `_NAME.yaml`, have shared values."""
+    return not file_name.startswith("_")
 
 
 def _check_option(override: Override) -> None:

@@ -14,13 +14,14 @@ import yaml
 from antlr4 import CommonTokenStream, InputStream
 from hydra._internal.core_plugins import file_config_source
 from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.grammar.gen.OverrideLexer import OverrideLexer
 from hydra.grammar.gen.OverrideParser import OverrideParser
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 
-from degradation.config.overrides import CONF
+from degradation.config.overrides import CONF, is_option
 from degradation.config.schema import KEYS
 
 CONVERTED_TOKENS = (OverrideLexer.INT, OverrideLexer.FLOAT, OverrideLexer.BOOL)
@@ -54,6 +55,10 @@ class FileConfigSource(file_config_source.FileConfigSource):
 
     It has the name of Hydra's own, because the registry then keeps whichever is there.
     """
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        """Return the names in a folder, without files of shared values, which are no options."""
+        return [name for name in super().list(config_path, results_filter) if is_option(name)]
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Return the content of a file."""

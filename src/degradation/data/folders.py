@@ -14,6 +14,7 @@ import numpy as np
 
 from degradation.config import ConfigError, Data
 from degradation.config.errors import is_single_line
+from degradation.counting import format_count
 from degradation.data.folder_entries import (
     IMAGE_SUFFIXES,
     is_image_name,
@@ -103,7 +104,8 @@ def _describe_split_without_classes(root: Path, split: str) -> str:
     if images == 0:
         problem = "has no class folders"
     else:
-        problem = f"has no class folders, but {images} images that belong to no class"
+        others = format_count(images, "image that belongs", "images that belong")
+        problem = f"has no class folders, but {others} to no class"
     return f"{escape_name(root / split)} {problem}; allowed: images in {split}/<class>/"
 
 

@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from degradation.checksums import CorruptData, decode_document, encode_document
 from degradation.config import Data
+from degradation.counting import format_count
 from degradation.data.arrays import Arrays
 from degradation.data.fingerprint import data_fingerprint
 from degradation.data.folders import check_root, find_splits, iterate_images
@@ -124,7 +125,8 @@ def _decode_everything(data: Data, root: Path) -> None:
         Path(image.path) for split in find_splits(data) for _, image in iterate_images(root, split)
     ]
     if len(paths) >= MANY:
-        notify(f"{escape_name(root)}: checking {len(paths)} images, once for these images")
+        count = format_count(len(paths), "image")
+        notify(f"{escape_name(root)}: checking {count}, once for these images")
     if data.stream is None:
         arrays: Arrays = DATASETS.load(data.name)(data)  # which caches the decoded images
         arrays.check(data.name)

@@ -6,6 +6,7 @@ Does not import torch.
 from collections import Counter
 from pathlib import Path, PurePath
 
+from degradation.counting import format_count
 from degradation.data.folder_entries import (
     is_image_name,
     is_subfolder,
@@ -68,5 +69,5 @@ def _list_kinds(files: Counter[str]) -> str:
     listed = [f"{count} {escape_name(suffix)}" for suffix, count in kinds[:MAX_KINDS]]
     rest = sum(count for _, count in kinds[MAX_KINDS:])
     if rest:
-        listed.append(f"{rest} others")
+        listed.append(f"{format_count(rest, 'other')}")
     return ", ".join(listed)

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, open_dict
 from degradation import config as schema
 from degradation.config import Config, ConfigError, Data
 from degradation.config.errors import select
+from degradation.counting import format_count
 from degradation.data.downloads import fetch_once, find_file_set
 from degradation.data.fingerprint import data_fingerprint
 from degradation.data.image_check import check_images
@@ -280,7 +281,7 @@ def _describe_lost_rows(record: Record) -> str | None:
         PROBES_FILE: record.count_lost_probes(),
         ATTEMPTS_FILE: record.count_corrupt_lines(ATTEMPTS_FILE),
     }
-    lost = [f"{count} rows of {name}" for name, count in counts.items() if count]
+    lost = [f"{format_count(count, 'row')} of {name}" for name, count in counts.items() if count]
     if not lost:
         return None
     return f"{' and '.join(lost)} are corrupt or lost; explain.py repeats the probes that it can"

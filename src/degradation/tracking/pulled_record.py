@@ -13,6 +13,7 @@ from pathlib import Path
 
 from degradation.checksums import Row
 from degradation.config.errors import quote
+from degradation.counting import format_count
 from degradation.durable_io import TEMPORARY
 from degradation.metrics import ITERATION
 from degradation.records.manifest import Manifest, build_manifest, fingerprint
@@ -54,7 +55,7 @@ class RunContents:
     @property
     def summary(self) -> str:
         """The outcome and the number of rows, for messages."""
-        return f"{_outcome_name(self.outcome)}, {len(self.metrics)} rows"
+        return f"{_outcome_name(self.outcome)}, {format_count(len(self.metrics), 'row')}"
 
 
 def _outcome_name(outcome: State | None) -> str:

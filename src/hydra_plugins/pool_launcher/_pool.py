@@ -30,6 +30,7 @@ from hydra_plugins.sweep_launcher import (
     Job,
     Result,
     Stopped,
+    format_runs,
     redirect_output,
     summarise_error,
 )
@@ -194,7 +195,8 @@ class Pool:
     def _stop(self, display: Display) -> None:
         """Send SIGTERM to every job, give them `grace` seconds, then send SIGKILL."""
         if self.running:
-            display.print(f"stopping {len(self.running)} runs; each saves a checkpoint first")
+            runs = format_runs(len(self.running))
+            display.print(f"stopping {runs}; each saves a checkpoint first")
         for running in self.running:
             running.process.terminate()
         deadline = time.monotonic() + self.grace

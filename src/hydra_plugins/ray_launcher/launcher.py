@@ -18,6 +18,7 @@ from hydra_plugins.sweep_launcher import (
     Result,
     Stopped,
     SweepLauncher,
+    format_runs,
     record_signals,
     summarise_error,
 )
@@ -114,7 +115,8 @@ class RayLauncher(SweepLauncher):
 
         Tasks that still run then end with the connection.
         """
-        display.print(f"stopping {len(tasks)} runs; those in progress save a checkpoint first")
+        runs = format_runs(len(tasks))
+        display.print(f"stopping {runs}; those in progress save a checkpoint first")
         for task in tasks:
             ray.cancel(task)
         if tasks:

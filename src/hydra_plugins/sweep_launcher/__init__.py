@@ -4,7 +4,7 @@ Hydra scans plugin packages and executes every module whose name has no leading 
 time, which would define each class twice. So the code is in modules with a leading underscore.
 """
 
-from hydra_plugins.sweep_launcher._display import Display, format_duration
+from hydra_plugins.sweep_launcher._display import Display, format_duration, format_runs
 from hydra_plugins.sweep_launcher._launcher import (
     Capacity,
     Job,
@@ -25,6 +25,7 @@ __all__ = [
     "Stopped",
     "SweepLauncher",
     "format_duration",
+    "format_runs",
     "import_function",
     "record_signals",
     "redirect_output",

@@ -20,6 +20,11 @@ DEFAULT_SIZE = os.terminal_size((80, 24))
 ERASE_BELOW = "\x1b[J"
 
 
+def format_runs(count: int) -> str:
+    """Return `1 run`, `2 runs` and so on."""
+    return f"{count} run" if count == 1 else f"{count} runs"
+
+
 def format_duration(seconds: float) -> str:
     """Return a duration as text, for example `3 min 05 s`."""
     minutes, seconds_left = divmod(round(seconds), 60)

@@ -20,7 +20,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from hydra_plugins.sweep_launcher._display import Display, format_duration
+from hydra_plugins.sweep_launcher._display import Display, format_duration, format_runs
 
 
 def _never_locked() -> bool:
@@ -258,4 +258,4 @@ def _summarise(returns: list[JobReturn], skip_reasons: list[str], seconds: float
     counts.update(skip_reasons)
     parts = [f"{count} {outcome}" for outcome, count in counts.items()]
     parts.append(f"{failed} failed")
-    return f"{len(returns)} runs: {', '.join(parts)} in {format_duration(seconds)}"
+    return f"{format_runs(len(returns))}: {', '.join(parts)} in {format_duration(seconds)}"
