@@ -90,9 +90,10 @@ def report_sweep(arguments: argparse.Namespace, overrides: list[str]) -> Report:
     planned = [jobs.describe_planned_run(run) for run in runs]
     frame = load(root, planned, config.training_error)
     name = name_report(overrides, runs)
+    title = name_report(overrides, runs, names_root=False)
     commands = format_commands(overrides, arguments.multirun)
     with exclusive_folder(arguments.reports / name) as folder:
-        report = build(frame, folder, name, commands, margins)
+        report = build(frame, folder, title, commands, margins)
         # W&B ids depend on the root, and an archive is not written to.
         if root.is_dir() and (frame.runs["state"] != "missing").any():
             mirror_report(report, root, config.tracking)

@@ -127,7 +127,7 @@ def view_claim(claim: Claim) -> ClaimView:
         plain_line=capitalise_first(plain_line),
         badge=build_badge(claim),
         evidence=arrange_evidence(claim, plain_line),
-        notes=[capitalise_first(note) for note in claim.notes],
+        notes=claim.notes,
     )
 
 

@@ -40,6 +40,14 @@ def test_arguments_that_change_no_run_keep_the_name(overrides):
     assert compute_name("experiment=quick", *overrides) == "quick"
 
 
+def test_title_does_not_say_where_the_records_are():
+    root = "record_root=experiments/ledger/quick/records.zip"
+    for others, title in (([], "quick"), (["seed=0"], "quick-seed-0")):
+        overrides = ["experiment=quick", root, *others]
+        assert report_name.name_report(overrides, expand(*overrides), names_root=False) == title
+        assert compute_name(*overrides) != title
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "name"),

@@ -25,14 +25,15 @@ from degradation.run_id import hashed_values
 from degradation.sweep.jobs import SweepRun, expand_runs
 
 # Keys that change no run, but the report: where its records are, and what its claims are about.
-REPORT_KEYS = ("record_root", "training_error", "data.margin")
+RECORD_ROOT = "record_root"
+REPORT_KEYS = (RECORD_ROOT, "training_error", "data.margin")
 UNHASHED_KEYS = ("data.root", "data.stream.workers")  # in sections that are hashed otherwise
 PLAIN_VALUE = re.compile(r"[A-Za-z0-9.+_-]+")
 HASH_DIGITS = 8
 REPORTS = Path("reports")  # the folder in which each report has a folder of its name
 
 
-def name_report(overrides: Sequence[str], runs: Sequence[SweepRun]) -> str:
+def name_report(overrides: Sequence[str], runs: Sequence[SweepRun], names_root: bool = True) -> str:
     """Return the name of the report of one experiment's runs; it is also a valid file name.
 
     A name that the user gave (`name=NAME`), and that of a sweep without an experiment, are used
@@ -41,18 +42,23 @@ def name_report(overrides: Sequence[str], runs: Sequence[SweepRun]) -> str:
     Args:
         overrides: the command line, with at most one experiment
         runs: what it expands to
+        names_root: whether the name says where the records are, if that is an override. Names of
+            folders do, since records in two places may be complete or not. A title does not: it
+            says which runs a report is about, wherever their records are.
     """
     name = runs[0].config.name
     parsed = OverridesParser.create().parse_overrides(quote_text(overrides))
     keys = [override.key_or_group for override in parsed]
     changing = [override for override in parsed if _changes_report(override, keys, runs[0].config)]
+    if not names_root:
+        changing = [override for override in changing if override.key_or_group != RECORD_ROOT]
     has_own_grid = any(key.startswith("hydra.sweeper") for key in keys)
     if "experiment" not in keys or not (changing or has_own_grid):
         return name
     whole = _expand_whole(parsed, changing)
     if "name" in keys and (not whole or name != whole[0].config.name):
         return name
-    if whole and _summarise(whole) == _summarise(runs):
+    if whole and _summarise(whole, names_root) == _summarise(runs, names_root):
         return name
     parts = []
     for override in sorted(changing, key=lambda override: override.key_or_group):
@@ -61,7 +67,7 @@ def name_report(overrides: Sequence[str], runs: Sequence[SweepRun]) -> str:
         if not whole or values != _list_values(key, whole):
             parts.append(f"{_label(key)}-{_format_values(values)}")
     if not parts:
-        parts.append(_digest(_summarise(runs)))
+        parts.append(_digest(_summarise(runs, names_root)))
     return _shorten("-".join([name, *parts]))
 
 
@@ -98,18 +104,26 @@ def _expand_whole(parsed: Sequence[Override], changing: Sequence[Override]) -> l
         return []
 
 
-def _summarise(runs: Sequence[SweepRun]) -> str:
-    """Return a text that is equal for the same runs, reported in the same way."""
+def _summarise(runs: Sequence[SweepRun], with_root: bool) -> str:
+    """Return a text that is equal for the same runs, reported in the same way.
+
+    `with_root`: whether runs whose records are elsewhere count as other runs.
+    """
     ids = sorted(run.run_id for run in runs)
     ways = {
-        (_find_root(run.config), run.config.training_error, run.config.data.margin) for run in runs
+        (
+            _find_root(run.config) if with_root else "",
+            run.config.training_error,
+            run.config.data.margin,
+        )
+        for run in runs
     }
     return f"{ids} {sorted(ways)}"
 
 
 def _list_values(key: str, runs: Sequence[SweepRun]) -> list[str]:
     """Return the values that the runs have for a key; none for a section or a config group."""
-    if key == "record_root":
+    if key == RECORD_ROOT:
         return sorted({_find_root(run.config) for run in runs})
     if key not in KEYS or is_dataclass(KEYS[key].type) or get_origin(KEYS[key].type) is dict:
         return []
