@@ -20,14 +20,14 @@ from degradation.metrics import ITERATION
 
 SMALLEST = 1e-14  # smaller norms are drawn here
 CAPTION = (
-    "Norm of dE/dx at the input of each block: one row per family, one column per point in "
+    "Norm of `dE/dx` at the input of each block: one row per family, one column per point in "
     "training, one line per depth (geometric mean over seeds; the band is the range over runs). "
     "The backward pass runs from the right, where the loss is, to the left, where the image is. On "
     "the logarithmic scale a straight line means a constant factor per block. Norms below "
     f"{SMALLEST:.0e} are drawn at that value."
 )
 WEIGHTS_CAPTION = (
-    "The same for the weights: norm of dE/dW over the convolutions of each block, which sets the "
+    "The same for the weights: norm of `dE/dW` over the convolutions of each block, which sets the "
     "size of an SGD step."
 )
 

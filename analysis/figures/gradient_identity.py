@@ -21,14 +21,14 @@ from analysis.figures.style import FAMILY_STYLES
 from degradation.metrics import ITERATION
 
 TERMS_CAPTION = (
-    "The two terms of dE/dx_l at each block of the networks with shortcuts: through the shortcut "
-    "(S^T M g) and through the convolutions (F'^T M g), where g is dE/dx_(l+1); pre-activation "
-    "blocks have no mask M. Each norm is relative to that of dE/dx_l. The two vectors add up to "
-    "dE/dx_l, but their norms need not add up to 1, because the vectors are rarely parallel. One "
-    "column per depth, one row per point in training; lines are means over seeds, bands the range "
-    "over runs. Grey strips mark blocks that change the shape, where the shortcut is not the "
-    "identity. Where the shortcut's line is higher, the larger part of the gradient arrives "
-    "without having passed through the block's convolutions."
+    "The two terms of `dE/dx_l` at each block of the networks with shortcuts: through the "
+    "shortcut (`S^T M g`) and through the convolutions (`F'^T M g`), where `g` is `dE/dx_(l+1)`; "
+    "pre-activation blocks have no mask `M`. Each norm is relative to that of `dE/dx_l`. The two "
+    "vectors add up to `dE/dx_l`, but their norms need not add up to 1, because the vectors are "
+    "rarely parallel. One column per depth, one row per point in training; lines are means over "
+    "seeds, bands the range over runs. Grey strips mark blocks that change the shape, where the "
+    "shortcut is not the identity. Where the shortcut's line is higher, the larger part of the "
+    "gradient arrives without having passed through the block's convolutions."
 )
 SHARE_CAPTION = (
     "The shortcut's share of the gradient, mean over a network's blocks, against depth. Each point "

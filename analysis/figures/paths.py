@@ -14,7 +14,7 @@ from analysis.probes import END, INITIALISATION
 
 CAPTION = (
     "The deepest residual network, by the length of a path, at initialisation and at the end of "
-    "training (mean over seeds; bands are the range over runs). First panel: how many of the 2^n "
+    "training (mean over seeds; bands are the range over runs). First panel: how many of the `2^n` "
     "paths have that length, as a fraction of all. Second: the norm of the gradient that one such "
     "path carries, on a logarithmic scale; a falling line means that the convolutions shrink the "
     "gradient, a rising one that they amplify it. Third: what all paths of a length carry together "

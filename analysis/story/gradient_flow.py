@@ -49,12 +49,12 @@ RESIDUAL_IN_LEAD = Wording(
     inconclusive="whether {residual} networks have healthy gradients",
 )
 DETAILS = (
-    "The loss E of a batch is propagated back through the whole network, and the Euclidean norm of "
-    "dE/dx is measured at the input x of every block. If each block multiplies the gradient by a "
-    "little less than one, it vanishes on its way to the first blocks; if by a little more, it "
-    "explodes. Healthy means that the norms at all blocks are within a factor of 100. The text "
-    "calls a depth healthy, exploding or vanishing only where a 95 % confidence bound shows it; "
-    "the evidence lists the mean factor of each depth and time point."
+    "The loss `E` of a batch is propagated back through the whole network, and the Euclidean norm "
+    "of `dE/dx` is measured at the input `x` of every block. If each block multiplies the "
+    "gradient by a little less than one, it vanishes on its way to the first blocks; if by a "
+    "little more, it explodes. Healthy means that the norms at all blocks are within a factor of "
+    "100. The text calls a depth healthy, exploding or vanishing only where a 95 % confidence "
+    "bound shows it; the evidence lists the mean factor of each depth and time point."
 )
 
 

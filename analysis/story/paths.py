@@ -8,7 +8,9 @@ from analysis.story.wording import Takeaway, Wording, find_verdict, list_takeawa
 
 NAME = "short paths"
 TITLE = "along which paths does the gradient flow?"
-EXPECTATION = "Of the 2^n paths through n blocks, the mean one passes the convolutions of n/2."
+EXPECTATION = (
+    "Of the `2^n` paths through `n` blocks, the mean one passes the convolutions of `n/2`."
+)
 LENGTHS = Wording(
     reproduced=(
         "Here, at every depth, the gradient of trained {residual} networks takes shorter "
@@ -43,7 +45,7 @@ DETAILS = (
     "along its shortcut, and what reaches the first block is exactly the sum of what all paths "
     "carry. The length of a path is the number of blocks whose convolutions it passes. If "
     "convolutions shrink the gradient, longer paths carry less and the gradient flows along paths "
-    "shorter than n/2; if they amplify it, long paths carry more, and the explanation of Veit et "
+    "shorter than `n/2`; if they amplify it, long paths carry more, and the explanation of Veit et "
     "al. 2016 does not hold for the network. Measured are the gradients of single random paths "
     "and, exactly, the sum over all paths of each length. The norm of that sum shows how much "
     "flows along paths of that length. The effective length is the mean length, weighted by these "

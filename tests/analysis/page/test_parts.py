@@ -1,0 +1,205 @@
+"""The parts of the page: badges, evidence, terms, formulas, pictures and the table of runs."""
+
+import base64
+import io
+import math
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+import analysis.page
+from analysis.claim import Claim, Finding, Verdict, training_error_difference
+from analysis.evidence import format_comparison
+from analysis.mechanisms.base import Check
+from analysis.page.badges import build_badge
+from analysis.page.evidence_table import arrange_evidence
+from analysis.page.figure_images import PictureBudget, embed_picture
+from analysis.page.formulas import typeset, write_math
+from analysis.page.glossary import TERMS, Glossary
+from analysis.page.overview import describe_runs, list_concerns
+from analysis.page.run_table import MAX_RUNS, build_run_table
+from analysis.story import gradient_identity
+
+
+@pytest.mark.parametrize(
+    ("claim", "tone"),
+    [
+        (Claim("c", "", Verdict.REPRODUCED, ""), "reproduced"),
+        (Claim("c", "", Verdict.CONTRADICTED, ""), "contradicted"),
+        (Claim("c", "", Verdict.INCONCLUSIVE, ""), "inconclusive"),
+        (Claim("c", "", Verdict.NOT_TESTED, ""), "not-tested"),
+        (Claim("c", "", Verdict.REPRODUCED, "", is_negligible=True), "inconclusive"),
+        (Finding("f", "", Verdict.REPRODUCED, "", answer="differs"), "answered"),
+        (Finding("f", "", Verdict.INCONCLUSIVE, ""), "inconclusive"),
+        (Check("k", "", Verdict.REPRODUCED, ""), "answered"),
+        (Check("k", "", Verdict.CONTRADICTED, ""), "contradicted"),
+    ],
+)
+def test_badge_says_the_outcome_in_words_and_colour(claim, tone):
+    badge = build_badge(claim)
+    assert (badge.words, badge.tone) == (claim.outcome, tone)
+    assert badge.symbol
+
+
+def make_runs(errors):
+    return pd.DataFrame({"seed": range(len(errors)), "training_error": errors, "error_step": 0.0})
+
+
+def test_lines_of_differences_become_rows_of_a_table():
+    """The table reads what `analysis.evidence` writes, whatever the seeds."""
+    deep, shallow = make_runs([5.0, 7.0, 6.0]), make_runs([1.0, 2.0, 1.0])
+    difference = training_error_difference(deep, shallow)
+    line = f"56 minus 20 layers: {format_comparison(difference, deep, shallow)}"
+    fewer = make_runs([1.0, 2.0])
+    unpaired = format_comparison(training_error_difference(deep, fewer), deep, fewer)
+    lines = [line, f"56 minus 8 layers: {unpaired}; this network is untrained", "trend 0.9"]
+    decisive_line = f"worst case, 56 minus 20 layers: {difference.mean:+.2f} points"
+    evidence = arrange_evidence(Claim("c", "", Verdict.REPRODUCED, decisive_line, lines))
+    first, second = evidence.rows
+    assert (first.label, first.mean, first.decides) == ("56 minus 20 layers", "+4.67", True)
+    assert first.lower == f"{difference.lower:+.2f}"
+    assert first.interval == f"{difference.low:+.2f} to {difference.high:+.2f}"
+    assert first.paired
+    assert second.label == "56 minus 8 layers (this network is untrained)"
+    assert (second.paired, second.decides) == ("", False)
+    assert (evidence.lines, evidence.decisive_line) == (["trend 0.9"], "")
+
+
+def test_decisive_line_stays_if_the_evidence_lacks_its_numbers():
+    claim = Claim("c", "", Verdict.REPRODUCED, "bound 3e+11", ["factor 17", "factor 3"])
+    assert arrange_evidence(claim).decisive_line == "bound 3e+11"
+    assert arrange_evidence(claim, shown="bound 3e+11").decisive_line == ""
+    repeated = Claim("c", "", Verdict.NOT_TESTED, "needs 2 seeds", ["needs 2 seeds"])
+    assert arrange_evidence(repeated, shown="needs 2 seeds").lines == []
+    assert arrange_evidence(repeated).lines == ["needs 2 seeds"]
+
+
+@pytest.mark.parametrize(
+    ("formula", "expected"),
+    [
+        ("x_(l+1)", "<msub><mi>x</mi><mrow><mi>l</mi><mo>+</mo><mn>1</mn></mrow></msub>"),
+        ("n/2", "<mfrac><mi>n</mi><mn>2</mn></mfrac>"),
+        ("2^n", "<msup><mn>2</mn><mi>n</mi></msup>"),
+        ("F'^T", "<msup><mi>F</mi><mrow><mo>&#8242;</mo><mi>T</mi></mrow></msup>"),
+    ],
+)
+def test_formulas_become_mathml(formula, expected):
+    markup = write_math(formula)
+    assert expected in markup
+    ElementTree.fromstring(str(markup))
+
+
+@pytest.mark.parametrize("text", ["census.py --all", "a_", "(x", "x)", "", "a < <b>&"])
+def test_what_is_no_formula_is_shown_as_escaped_code(text):
+    markup = str(write_math(text))
+    assert markup.startswith("<code>")
+    assert "<b>" not in markup
+
+
+def test_every_formula_of_the_story_is_typeset():
+    html = typeset(gradient_identity.DETAILS)
+    formulas = gradient_identity.DETAILS.count("`") // 2
+    assert html.count("<math") == formulas >= 4
+    assert "<code>" not in html
+
+
+def test_each_term_is_explained_once_per_part():
+    glossary = Glossary()
+    text = "Seeds <b>: a seed, and a margin"
+    html = glossary.explain(text)
+    assert re.findall(r'popovertarget="term-([\w-]+)"', html) == ["seed", "margin"]
+    assert "&lt;b&gt;" in html
+    assert "popovertarget" not in glossary.explain("seed")
+    assert glossary.begin_part() == ""
+    assert "popovertarget" in glossary.explain("seed")
+    assert sorted(glossary.used) == ["margin", "seed"]
+
+
+def test_terms_of_the_first_screen_are_defined_without_each_other():
+    names = {term.name for term in TERMS}
+    assert {"plain", "residual", "clean", "margin", "bound", "seed"} <= names
+    assert all(len(term.definition.split()) <= 45 for term in TERMS)
+
+
+def test_picture_is_lighter_and_has_no_transparency(tmp_path):
+    path = tmp_path / "figure.png"
+    Image.effect_noise((3200, 800), 90).convert("RGBA").save(path)
+    address = embed_picture(path)
+    contents = base64.b64decode(address.removeprefix("data:image/png;base64,"))
+    picture = Image.open(io.BytesIO(contents))
+    assert picture.size == (1600, 400)
+    assert len(contents) < path.stat().st_size / 3
+    assert "A" not in picture.convert(picture.mode).getbands()
+
+
+def test_pictures_beyond_the_budget_are_not_embedded(tmp_path):
+    path = tmp_path / "figure.png"
+    Image.new("RGB", (10, 10)).save(path)
+    budget = PictureBudget(remaining=1)
+    assert budget.embed(path).startswith("data:")
+    assert budget.embed(path) == ""
+
+
+def test_table_of_many_runs_is_bounded_and_failures_come_first(build_frame):
+    count = MAX_RUNS + 5
+    errors = [float(number % 80) for number in range(count)]
+    frame = build_frame({"plain": {20: errors}}, ended_at=math.nan, seconds=1.0)
+    frame.runs.loc[count - 1, ["state", "ended_at", "reason"]] = ["failed", 7, "no memory"]
+    table = build_run_table(frame.runs.assign(condition=""), with_condition=False)
+    assert (len(table.rows), table.total) == (MAX_RUNS, count)
+    assert table.rows[0][:2] == [f"plain-d20-s{count - 1}", "failed at iteration 7: no memory"]
+    few = build_run_table(frame.runs.head(3).assign(condition="width 4"), with_condition=True)
+    assert [row[1] for row in few.rows] == ["width 4"] * 3
+
+
+def test_quiet_line_says_data_runs_seeds_device_time_and_date(build_frame):
+    columns = {"seconds": 90.0, "end_time": 1_795_708_381.0}
+    frame = build_frame({"plain": {20: [1.0, 2.0], 56: [3.0, 4.0]}}, **columns)
+    assert describe_runs(frame) == [
+        "digits data",
+        "4 runs",
+        "2 seeds",
+        "cpu",
+        "6 min of training",
+        "clean training error",
+        "trained until 26 November 2026",
+    ]
+    assert list_concerns(frame) == []
+    frame.runs.loc[0, "state"] = "failed"
+    frame.runs.loc[1, "code"] = "outdated"
+    frame.runs["end_time"] = 1e300  # no calendar has it
+    assert list_concerns(frame) == ["1 run failed", "1 run trained by older code"]
+    assert describe_runs(frame)[1] == "3 of 4 runs done"
+
+
+def read_variables(block):
+    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6})", block))
+
+
+def luminance(colour):
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    channels = [int(digits[start : start + 2], 16) / 255 for start in (0, 2, 4)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(first, second):
+    bright, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def test_text_has_a_contrast_of_at_least_4_5_in_light_and_dark():
+    style = (Path(analysis.page.__file__).parent / "style.css").read_text()
+    light = read_variables(style[: style.index("@media")])
+    dark = light | read_variables(style[style.index("@media") : style.index("* { box-sizing")])
+    assert light["surface"] != dark["surface"]
+    for colours in (light, dark):
+        for name in ("ink", "muted", "link"):
+            for back in ("surface", "panel"):
+                assert contrast(colours[name], colours[back]) >= 4.5, (name, back)
+        for tone in ("reproduced", "contradicted", "inconclusive", "answered"):
+            assert contrast(colours[tone], colours[f"{tone}-back"]) >= 4.5, tone
