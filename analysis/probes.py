@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.abbreviation import abbreviate
 from degradation.checksums import Row
+from degradation.counting import format_count
 from degradation.metrics import ITERATION
 from degradation.records import row_validation
 from degradation.records.cached_reader import CachedRecord
@@ -104,7 +105,8 @@ def _read_probe_rows(record: CachedRecord, excluded: list[str]) -> list[Row]:
     lost = record.count_lost_probes() if len(excluded) == already_excluded else 0
     if lost:
         excluded.append(
-            f"{record.run_id}: {PROBES_FILE}, {lost} rows that were written are missing"
+            f"{record.run_id}: {PROBES_FILE}, "
+            f"{format_count(lost, 'row that was written is', 'rows that were written are')} missing"
         )
     return rows
 

@@ -234,7 +234,7 @@ def has_changed_row(record):
 
 def has_lost_probes(record):
     record.rewrite_rows(PROBES_FILE, record.valid_rows(PROBES_FILE)[:1])
-    return f"{record.run_id}: {PROBES_FILE}, 1 rows that were written are missing"
+    return f"{record.run_id}: {PROBES_FILE}, 1 row that was written is missing"
 
 
 def names_a_path(record):

@@ -15,7 +15,14 @@ from analysis.comparisons.factor_figures import plot_factor
 from analysis.comparisons.networks import group_networks
 from analysis.comparisons.size_by_value import judge_gain, judge_size
 from analysis.comparisons.value_sentences import describe_fixes
-from analysis.condition_labels import capitalise_first, format_values, is_null, name_key
+from analysis.condition_labels import (
+    NULL,
+    OPTIONS,
+    capitalise_first,
+    format_values,
+    is_null,
+    name_key,
+)
 from analysis.factors import Factor, Stratum
 from analysis.key_columns import PREFIX
 
@@ -174,6 +181,7 @@ def _describe_follower(follower: str, stratum: Stratum) -> str:
     """Return the value of a key at each value of the factor, such as `1e-4 (optimiser sgd)`."""
     values = {value: stratum.conditions[value].values[follower] for value in stratum.labels}
     texts = format_values(values.values())
+    texts[NULL] = "no such option" if follower.startswith(PREFIX + OPTIONS) else "none"
     parts = [f"{texts[values[value]]} ({label})" for value, label in stratum.labels.items()]
     rest = len(parts) - MAX_FOLLOWER_VALUES
     named = ", ".join(parts[:MAX_FOLLOWER_VALUES])

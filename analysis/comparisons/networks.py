@@ -64,13 +64,31 @@ class Networks:
         return "; ".join(parts)
 
     def list_notes(self) -> list[str]:
-        """Return notes on untrained and diverged networks, and on values without networks."""
-        notes = []
+        """Return notes on untrained and diverged networks, unequal seeds, and absent values."""
+        notes = self._list_unequal_seeds()
         for label, groups in self.by_value.items():
             notes += [f"{label}: {note}" for note in describe_networks(groups)]
         if self.absent:
             notes.append(f"without {self.family} networks: {', '.join(self.absent)}")
         return notes
+
+    def _list_unequal_seeds(self) -> list[str]:
+        """Return a note if the values, or their depths, have different numbers of seeds."""
+        seeds = {
+            label: [runs["seed"].nunique() for runs in groups.values()]
+            for label, groups in self.by_value.items()
+        }
+        if len({count for counts in seeds.values() for count in counts}) == 1:
+            return []
+        parts = []
+        for label, counts in seeds.items():
+            fewest, most = min(counts), max(counts)
+            number = str(most) if fewest == most else f"{fewest} to {most}"
+            parts.append(f"{label}: {number}")
+        return [
+            f"{self.family} networks have different numbers of seeds per depth"
+            f" ({'; '.join(parts)}); with fewer seeds, bounds are wider"
+        ]
 
 
 def group_networks(stratum: Stratum, family_of: Callable[[FamilyPair], str]) -> Networks:

@@ -244,3 +244,32 @@ def test_pairs_that_differ_most_are_listed(sweep):
     evidence = judge_comparisons(frame)["size of degradation by width"].evidence
     assert evidence[-1] == "5 further pairs differ by less"
     assert evidence[6].startswith("width 2 minus width 7: -5.00 points")
+
+
+@pytest.mark.parametrize("missing", ["value", "depth"])
+def test_unequal_numbers_of_seeds_are_noted(sweep, widths, missing):
+    fewer = {20: [0.0, 1.0] if missing == "value" else [0.0, 1.0, 2.0], 56: [4.0, 5.0]}
+    unequal = sweep({8: {"plain": PLAIN_8}, 16: {"plain": fewer}})
+    number = "2" if missing == "value" else "2 to 3"
+    note = (
+        "plain networks have different numbers of seeds per depth"
+        f" (width 8: 3; width 16: {number}); with fewer seeds, bounds are wider"
+    )
+    for finding in judge_comparisons(unequal, 1.0).values():
+        assert note in finding.notes
+    for finding in judge_comparisons(widths, 1.0).values():
+        assert not any("numbers of seeds" in note for note in finding.notes)
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [("config.model.options.n", "no such option"), ("config.schedule.warmup.lr", "none")],
+)
+def test_absent_value_of_a_follower_is_in_words(joined, key, text):
+    block = "config.model.block"
+    frame = joined(
+        ({"residual": PLAIN_8}, {block: "basic", key: None}),
+        ({"residual": PLAIN_16}, {block: "b", key: 4.0}),
+    )
+    comparisons = compare_conditions(frame, {"digits": 2.0})
+    assert f": 4 (block b), {text} (block basic)." in comparisons[0].introduction
