@@ -17,6 +17,7 @@ from analysis.csv_files import write_csv
 from analysis.figures import style
 from analysis.frame import Frame
 from analysis.key_columns import PREFIX
+from analysis.labelled_figures import TAKEAWAY, label_figures
 from analysis.page.render import render_page
 from analysis.sections import Section, build_sections
 from degradation.counting import format_count
@@ -61,7 +62,7 @@ RUNS_CSV_COLUMNS = [
 ]
 # Lists the figures and tables of a report, so that the next report can remove stale files.
 FILE_LIST = "report-files.txt"
-LISTED_SUFFIXES = (".png", ".svg", ".csv")
+LISTED_SUFFIXES = (*style.SUFFIXES, ".csv")
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,14 @@ class Report:
         return "\n".join(lines)
 
 
-def build(frame: Frame, folder: Path, name: str, command: str, margins: dict[str, float]) -> Report:
+def build(
+    frame: Frame,
+    folder: Path,
+    name: str,
+    command: str,
+    margins: dict[str, float],
+    titles: str = TAKEAWAY,
+) -> Report:
     """Write the report of a frame under `folder` and return it.
 
     Args:
@@ -132,11 +140,13 @@ def build(frame: Frame, folder: Path, name: str, command: str, margins: dict[str
         name: the report's name.
         command: the command that reproduces the report.
         margins: the margin of the claims for each data set, in points of training error.
+        titles: those of the figures (`label_figures`).
     """
     folder.mkdir(parents=True, exist_ok=True)
     _remove_stale_files(folder)
     with style.own_settings():
         sections = build_sections(frame, margins)
+        label_figures(sections, frame, titles)
         runs = _select_columns(frame.runs, sections)
         written = _write_files(folder, sections, runs)
     code_notes = (

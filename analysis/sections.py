@@ -52,6 +52,9 @@ class Section:
             mechanism that explains a condition.
         anchor: identifies the section in the page's links.
         details: a longer introduction, which the page shows folded.
+        shown_run_ids: the runs that a figure shows, by its stem, where it does not show all runs of
+            the section.
+        suffix: the end of the file stems, which names the section's condition.
     """
 
     title: str
@@ -65,6 +68,8 @@ class Section:
     kind: SectionKind = "condition"
     anchor: str = "results"
     details: str = ""
+    shown_run_ids: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    suffix: str = ""
 
 
 def build_sections(frame: Frame, margins: dict[str, float]) -> list[Section]:
@@ -96,6 +101,7 @@ def _build_comparisons(frame: Frame, margins: dict[str, float]) -> list[Section]
             tables={comparison.name: comparison.table},
             introduction=comparison.introduction,
             kind="comparison",
+            shown_run_ids=dict.fromkeys(comparison.figures, comparison.run_ids),
             anchor=_write_anchor(comparison.name),
         )
         for comparison in compare_conditions(frame, margins)
@@ -119,6 +125,7 @@ def _build_condition(title: str, condition: Condition, margin: float, suffix: st
         summary=summarise(frame.runs).assign(**_name_values(condition)),
         run_ids=tuple(frame.runs["run_id"]),
         anchor=_write_anchor(f"results{suffix}"),
+        suffix=suffix,
     )
 
 
@@ -150,6 +157,10 @@ def _build_explanations(label: str, frame: Frame, margin: float, suffix: str) ->
             kind="mechanism",
             anchor=_write_anchor(f"why-{explanation.name}{suffix}"),
             details=explanation.details,
+            suffix=suffix,
+            shown_run_ids={
+                f"{stem}{suffix}": ids for stem, ids in explanation.shown_run_ids.items()
+            },
         )
         sections.append(section)
     return sections

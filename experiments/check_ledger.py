@@ -27,7 +27,7 @@ LEDGER = Path("experiments/ledger")
 ARCHIVE = "records.zip"
 EXPERIMENTS = CONF / "experiment"
 REPORT = Path(__file__).with_name("report.py")
-FIGURE_SUFFIXES = (".png", ".svg")
+FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
 TABLE_SUFFIX = ".csv"
 # How a file of an entry and the report's file of this name are related
 DIFFERS, NOT_DRAWN, NEW = "differs", "is not in the report", "is new"

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from analysis.columns import TRAINING_ERRORS
 from analysis.frame import load
+from analysis.labelled_figures import TAKEAWAY, TITLES
 from analysis.query import load_where
 from analysis.report import Report, build
 from degradation.cli import Parser, add_overrides, run_script
@@ -53,6 +54,12 @@ def parse_arguments() -> argparse.Namespace:
         help="with --records: the training error that claims are about",
     )
     parser.add_argument(
+        "--titles",
+        choices=TITLES,
+        default=TAKEAWAY,
+        help="with --records: titles of figures say what the verdicts say, or what is drawn",
+    )
+    parser.add_argument(
         "--reports",
         type=Path,
         default=REPORTS,
@@ -78,7 +85,7 @@ def report_records(arguments: argparse.Namespace) -> Report:
     margins = {name: default_margin(name) for name in data_names}
     command = f"{SETUP}\n{shlex.join([PYTHON, 'experiments/report.py', *sys.argv[1:]])}"
     with exclusive_folder(arguments.reports / arguments.name) as folder:
-        return build(frame, folder, arguments.name, command, margins)
+        return build(frame, folder, arguments.name, command, margins, arguments.titles)
 
 
 def report_sweep(arguments: argparse.Namespace, overrides: list[str]) -> Report:
@@ -93,7 +100,7 @@ def report_sweep(arguments: argparse.Namespace, overrides: list[str]) -> Report:
     title = name_report(overrides, runs, names_root=False)
     commands = format_commands(overrides, arguments.multirun)
     with exclusive_folder(arguments.reports / name) as folder:
-        report = build(frame, folder, title, commands, margins)
+        report = build(frame, folder, title, commands, margins, config.report.titles)
         # W&B ids depend on the root, and an archive is not written to.
         if root.is_dir() and (frame.runs["state"] != "missing").any():
             mirror_report(report, root, config.tracking)

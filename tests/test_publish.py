@@ -80,7 +80,7 @@ def test_archive_gives_the_figures_of_the_records(whole, tmp_path):
     report = run_script("report", *overrides, f"record_root={whole}", "--reports", tmp_path / "x")
     assert report.returncode == 0, report.stderr
     (folder,) = (tmp_path / "x").iterdir()
-    drawn = [path for path in folder.iterdir() if path.suffix in (".png", ".svg", ".csv")]
+    drawn = [path for path in folder.iterdir() if path.suffix in (".png", ".svg", ".pdf", ".csv")]
     assert len(drawn) > 10
     for path in drawn:
         shutil.copy(path, entry)

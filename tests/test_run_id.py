@@ -53,6 +53,7 @@ ID_PRESERVING = [
     "probes=none",
     "probes.early=3",
     "landscape.square=51",
+    "report.titles=neutral",
 ]
 
 

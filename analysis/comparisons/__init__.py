@@ -12,18 +12,15 @@ Such an addition therefore takes one file.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from importlib import import_module
 from pkgutil import iter_modules
 
 from analysis.claim import Claim
-from analysis.columns import FINISHED_STATES
 from analysis.comparisons import construction
 from analysis.comparisons.base import Comparison, FactorSection
 from analysis.comparisons.factor_comparison import build_section, compare_values, judge_factor
 from analysis.conditions import find_varying_keys
 from analysis.factors import Factor, find_factors
-from analysis.figures.layout import describe_seeds
 from analysis.frame import Frame
 
 __all__ = [
@@ -45,7 +42,7 @@ def compare_conditions(frame: Frame, margins: Mapping[str, float]) -> list[Compa
     ]
     if not keys and construction.applies_to(frame):
         comparisons.append(construction.build(frame, _select_margin(frame, margins)))
-    return [_add_seeds(comparison, frame, keys) for comparison in comparisons]
+    return comparisons
 
 
 def judge_comparisons(frame: Frame, margins: Mapping[str, float]) -> list[Claim]:
@@ -83,17 +80,6 @@ def _list_factors(frame: Frame) -> list[tuple[Factor, FactorSection]]:
 def _select_margin(frame: Frame, margins: Mapping[str, float]) -> float:
     """Return the margin of runs of a single data set."""
     return margins[frame.runs["data"].iloc[0]]
-
-
-def _add_seeds(comparison: Comparison, frame: Frame, keys: list[str]) -> Comparison:
-    """Add the number of seeds of the finished runs to each caption."""
-    finished_runs = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
-    seeds = describe_seeds(finished_runs, keys)
-    figures = {
-        stem: (figure, f"{caption} {seeds}")
-        for stem, (figure, caption) in comparison.figures.items()
-    }
-    return replace(comparison, figures=figures)
 
 
 def _collect_sections() -> dict[str, FactorSection]:

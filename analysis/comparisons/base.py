@@ -13,8 +13,6 @@ from analysis.frame import Frame
 from analysis.summary import compute_finished_interval, interval_columns, repeated_seed_note
 from degradation.metrics import TEST_ERROR
 
-CAPTION_SUFFIX = "Points are runs; error bars are 95 % Student-t confidence intervals of the mean."
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -29,6 +27,7 @@ class Comparison:
         introduction: what else differs between the runs that are compared.
         margin: the margin of the claims in points of training error, or None if the claims have
             several.
+        run_ids: the runs that are compared.
     """
 
     name: str
@@ -38,6 +37,7 @@ class Comparison:
     figures: dict[str, tuple[Figure, str]]
     introduction: str = ""
     margin: float | None = None
+    run_ids: tuple[str, ...] = ()
 
 
 def judge_nothing(_runs: pd.DataFrame, _margin: float) -> list[Claim]:

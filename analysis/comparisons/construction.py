@@ -17,9 +17,10 @@ from analysis.claim import (
     training_error_difference,
 )
 from analysis.columns import TRAINING_ERROR, TRAINING_ERROR_AT_START
-from analysis.comparisons.base import CAPTION_SUFFIX, Comparison, build_table
+from analysis.comparisons.base import Comparison, build_table
 from analysis.evidence import describe_caveats, format_bound, format_comparison
 from analysis.figures import construction
+from analysis.figures.marks import describe_marks
 from analysis.frame import Frame, group_by_depth
 from analysis.plain_text import format_change
 from analysis.plain_words import add_doubt
@@ -40,7 +41,7 @@ EXACT_BN = (
 CAPTION = (
     "Training error of plain networks trained from scratch, of the networks constructed from a"
     " trained shallow one before they are trained themselves, and of the same networks after"
-    f" training with the whole schedule. {CAPTION_SUFFIX}"
+    " training with the whole schedule."
 )
 
 
@@ -55,7 +56,8 @@ def build(frame: Frame, margin: float) -> Comparison:
     if not _is_known_at_start(frame):
         return Comparison("construction", TITLE, claims, pd.DataFrame(), {}, margin=margin)
     table = _build_construction_table(frame.runs)
-    figures = {"construction": (construction.plot(frame), CAPTION)}
+    figure = construction.plot(frame)
+    figures = {"construction": (figure, f"{CAPTION} {describe_marks(figure)}")}
     return Comparison("construction", TITLE, claims, table, figures, margin=margin)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.claim import Claim, Finding, Verdict
 from analysis.claims import family_pair, judge_no_degradation
-from analysis.comparisons.base import CAPTION_SUFFIX, Comparison, FactorSection, build_table
+from analysis.comparisons.base import Comparison, FactorSection, build_table
 from analysis.comparisons.degradation_by_value import EVERYWHERE, judge_each_value
 from analysis.comparisons.factor_figures import plot_factor
 from analysis.comparisons.networks import group_networks
@@ -34,7 +34,7 @@ MAX_FOLLOWER_VALUES = 6  # values of a key that the introduction lists
 def build_section(key: str) -> FactorSection:
     """Return how to present the comparison of a key that no paper makes claims about."""
     words = name_key(key)
-    caption = f"Training error of the last iteration by {words}. {CAPTION_SUFFIX}"
+    caption = f"Training error of the last iteration by {words}."
     return FactorSection(words[:1].upper() + words[1:], _file_stem(key), words, caption)
 
 
@@ -66,6 +66,9 @@ def compare_values(
         figures=plot_factor(factor, section),
         introduction=_introduce(factor),
         margin=used_margins.pop() if len(used_margins) == 1 else None,
+        run_ids=tuple(
+            run_id for stratum in factor.strata for run_id in stratum.frame.runs["run_id"]
+        ),
     )
 
 

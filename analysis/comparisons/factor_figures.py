@@ -2,11 +2,12 @@
 
 from itertools import islice
 
-from analysis.comparisons.base import CAPTION_SUFFIX, FactorSection
+from analysis.comparisons.base import FactorSection
 from analysis.condition_labels import name_key
 from analysis.factors import Factor, Stratum
 from analysis.figures import depth_by_value, error_vs_factor
 from analysis.figures.layout import list_depths
+from analysis.figures.marks import describe_marks
 from analysis.figures.matplotlib_import import Figure
 from analysis.file_names import list_suffixes
 from analysis.frame import Frame
@@ -51,7 +52,8 @@ def _plot_values(factor: Factor, section: FactorSection, has_own: bool) -> Figur
             panels += depths
     figure = error_vs_factor.plot(frames, factor.key, section.axis)
     stem = f"{section.name}-lines" if has_own else section.name
-    return {stem: (figure, section.caption + _note_undrawn(undrawn))}
+    caption = f"{section.caption} {describe_marks(figure)}{_note_undrawn(undrawn)}"
+    return {stem: (figure, caption)}
 
 
 def _plot_depths(factor: Factor, section: FactorSection) -> Figures:
@@ -65,12 +67,13 @@ def _plot_depths(factor: Factor, section: FactorSection) -> Figures:
         undrawn += len(titled) - len(drawn)
         if drawn:
             groups.append(drawn)
-    figure = depth_by_value.plot(groups)
+    name = name_key(factor.key)
+    figure = depth_by_value.plot(groups, f"Training error against depth, by {name}")
     caption = (
-        f"Training error of the last iteration against depth, by {name_key(factor.key)}."
-        f" {CAPTION_SUFFIX} Crosses are diverged runs, which count as chance error."
+        f"Training error of the last iteration against depth, by {name}. {describe_marks(figure)}"
+        f"{_note_undrawn(undrawn)}"
     )
-    return {f"{section.name}-against-depth": (figure, caption + _note_undrawn(undrawn))}
+    return {f"{section.name}-against-depth": (figure, caption)}
 
 
 def _title_panels(stratum: Stratum) -> dict[str, Frame]:

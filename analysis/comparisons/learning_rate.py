@@ -24,7 +24,7 @@ from analysis import claims as main_claims
 from analysis.claim import Claim, Compare, error_resolution, not_tested
 from analysis.claims import family_pair, judge_fix, judge_no_degradation
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
-from analysis.comparisons.base import CAPTION_SUFFIX, FactorSection
+from analysis.comparisons.base import FactorSection
 from analysis.figures import learning_rate_map
 from analysis.requirements import count_runs, repeated_seeds
 from analysis.statistics import DifferenceOfMinima, difference_of_minima
@@ -148,7 +148,7 @@ SECTION = FactorSection(
     title="Learning rate",
     name="learning-rate",
     axis="learning rate",
-    caption=f"Training error of the last iteration by learning rate. {CAPTION_SUFFIX}",
+    caption="Training error of the last iteration by learning rate.",
     judge=judge,
     plot=learning_rate_map.plot,
     plot_caption=(

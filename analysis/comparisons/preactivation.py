@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis.claim import Claim, decide, not_tested, training_error_difference
-from analysis.comparisons.base import CAPTION_SUFFIX, FactorSection
+from analysis.comparisons.base import FactorSection
 from analysis.evidence import describe_caveats, format_bound, format_comparison
 from analysis.frame import group_by_depth
 from analysis.plain_text import format_change
@@ -64,7 +64,7 @@ SECTION = FactorSection(
     axis="order",
     caption=(
         "Training error by the order of convolution, batch normalisation and ReLU: post (He et al."
-        f" 2015) and pre (He et al. 2016). {CAPTION_SUFFIX}"
+        " 2015) and pre (He et al. 2016)."
     ),
     judge=judge,
 )

@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.claim import Claim
 from analysis.claims import family_pair, judge_degradation
-from analysis.comparisons.base import CAPTION_SUFFIX, FactorSection
+from analysis.comparisons.base import FactorSection
 
 KEY = "config.schedule.iterations"
 
@@ -32,7 +32,7 @@ SECTION = FactorSection(
     title="Longer training",
     name="longer",
     axis="iterations of the whole schedule",
-    caption=f"Training error at the end of schedules of different lengths. {CAPTION_SUFFIX}",
+    caption="Training error at the end of schedules of different lengths.",
     judge=judge,
     followers="config.schedule.",  # the milestones move with the length
 )

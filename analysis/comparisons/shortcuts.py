@@ -16,7 +16,7 @@ from analysis.claim import (
     training_error_difference,
 )
 from analysis.claims import family_pair
-from analysis.comparisons.base import CAPTION_SUFFIX, FactorSection
+from analysis.comparisons.base import FactorSection
 from analysis.evidence import describe_caveats, format_comparison
 from analysis.frame import group_by_depth
 from analysis.plain_text import format_amount, format_change
@@ -142,6 +142,6 @@ SECTION = FactorSection(
     title="Shortcuts: none, A, B, C",
     name="shortcuts",
     axis="shortcut",
-    caption=f"Training error of the last iteration by shortcut. {CAPTION_SUFFIX}",
+    caption="Training error of the last iteration by shortcut.",
     judge=judge,
 )

@@ -10,18 +10,20 @@ from analysis.figures.layout import add_joint_legend, label_first_column, make_p
 from analysis.frame import Frame
 
 
-def plot(groups: Sequence[Mapping[str, Frame]]) -> Figure:
+def plot(groups: Sequence[Mapping[str, Frame]], title: str) -> Figure:
     """Return the figure: a panel for each frame, on a shared scale.
 
     `groups`: the runs at each value, by the title of their panel. A group begins a new row.
+    `title`: that of the figure.
     """
     figure, axes = make_panels([len(frames) for frames in groups])
     for frames, panels in zip(groups, axes, strict=True):
-        for (title, frame), ax in zip(frames.items(), panels, strict=True):
+        for (panel_title, frame), ax in zip(frames.items(), panels, strict=True):
             error_vs_depth.draw(frame, ax, TRAINING_ERROR)
-            ax.set_title(show_text(title))
+            ax.set_title(show_text(panel_title))
             label_first_column(
                 [ax], f"training error ({frame.error_kind}, %)", error_vs_depth.LOWEST
             )
     add_joint_legend(figure)
+    figure.suptitle(show_text(title))
     return figure

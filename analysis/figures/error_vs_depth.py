@@ -7,16 +7,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR, is_percentage
+from analysis.figures.depth_axis import apply_depth_axis, choose_depth_axis
 from analysis.figures.layout import (
     add_legend_from,
-    compute_offset,
     draw_chance,
     list_depths,
     list_families,
-    set_depth_axis,
     set_percent_axis,
 )
-from analysis.figures.mean_interval import draw_means, draw_runs, print_mean
+from analysis.figures.marks import DIVERGED, describe_marks
+from analysis.figures.mean_interval import ERROR_RANGE, UNBOUNDED, draw_means, draw_runs, print_mean
 from analysis.figures.style import FAMILY_STYLES
 from analysis.frame import Frame, group_by_depth
 from analysis.summary import compute_interval
@@ -25,15 +25,15 @@ from degradation.records.schema import State
 
 POSITION = 1
 FILE_STEM = "error-against-depth"
-CAPTION = (
-    "Error after the last iteration against depth: training error on the left, test error on the "
-    "right, on a shared scale. Each point is a run (one seed), each cross a diverged run, which "
-    "counts as chance error. Lines join the means over seeds, which are printed beside them; error "
-    "bars are 95 % Student-t confidence intervals of the mean, cut off where the axis ends. Means "
-    "and intervals include diverged runs."
-)
-FAMILY_SPACING = 0.16  # horizontal spacing between families at one depth; depths are 1 apart
 LOWEST = -9  # percent: room below 0 for the printed means
+CROSS_STYLE: dict[str, Any] = {
+    "s": 50,
+    "marker": "x",
+    "alpha": 0.6,
+    "linewidths": 2,
+    "zorder": 3,
+    "label": DIVERGED,
+}
 
 
 def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
@@ -43,24 +43,24 @@ def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
     but the axis has every depth of the frame.
     """
     runs = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
-    depths = list_depths(frame.runs)
+    axis = choose_depth_axis(list_depths(frame.runs), ax)
     families = list_families(runs)
     for index, family in enumerate(families):
-        shift = compute_offset(index, len(families), FAMILY_SPACING)
         x_positions, intervals = [], []
         for depth, group in group_by_depth(runs, family).items():
-            x = depths.index(depth) + shift
+            x = axis.separate(depth, index, len(families), ax)
             interval = compute_interval(group, metric)
             _draw_group(group, x, ax, metric)
             print_mean(family, x, interval, ax)
             x_positions.append(x)
             intervals.append(interval)
         style = FAMILY_STYLES[family] | {"label": f"{family} (mean)"}
-        draw_means(x_positions, intervals, ax, style)
+        possible = ERROR_RANGE if is_percentage(metric) else UNBOUNDED
+        draw_means(x_positions, intervals, ax, style, possible)
     if is_percentage(metric):
         draw_chance(ax, frame.runs["chance"])
     ax.set_title("Test error" if metric == TEST_ERROR else f"Training error ({frame.error_kind})")
-    return set_depth_axis(ax, depths)
+    return apply_depth_axis(axis, ax)
 
 
 def _draw_group(group: pd.DataFrame, x: float, ax: Axes, metric: str) -> None:
@@ -69,13 +69,22 @@ def _draw_group(group: pd.DataFrame, x: float, ax: Axes, metric: str) -> None:
     done = group.loc[group["state"] == State.DONE, metric].tolist()
     diverged = group.loc[group["state"] == State.DIVERGED, metric].tolist()
     draw_runs([x] * len(done), done, ax, color)
-    crosses: dict[str, Any] = {"s": 50, "marker": "x", "alpha": 0.6, "linewidths": 2, "zorder": 3}
-    ax.scatter([x] * len(diverged), diverged, color=color, **crosses)
+    if diverged:
+        ax.scatter([x] * len(diverged), diverged, color=color, **CROSS_STYLE)
 
 
 def applies_to(_frame: Frame) -> bool:
     """Return True: every condition has this figure."""
     return True
+
+
+def describe(figure: Figure) -> str:
+    """Return the caption."""
+    subject = (
+        "Error after the last iteration against depth: training error on the left, test error on "
+        "the right, on a shared scale; lines join the means over seeds."
+    )
+    return f"{subject} {describe_marks(figure)}"
 
 
 def plot(frame: Frame) -> Figure:
@@ -86,4 +95,5 @@ def plot(frame: Frame) -> Figure:
     draw(frame, right, TEST_ERROR)
     set_percent_axis(left, "error after the last iteration (%)", LOWEST)
     add_legend_from(figure, left)
+    figure.suptitle("Error after the last iteration against depth")
     return figure

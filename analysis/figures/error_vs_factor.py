@@ -7,11 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
-from analysis.condition_labels import format_values
+from analysis.condition_labels import format_values, name_key
 from analysis.factors import sort_values
 from analysis.figures.layout import (
     add_joint_legend,
-    compute_offset,
     draw_chance,
     label_first_column,
     list_depths,
@@ -19,13 +18,12 @@ from analysis.figures.layout import (
     make_panels,
     show_text,
 )
-from analysis.figures.mean_interval import draw_means, draw_runs, print_mean
+from analysis.figures.mean_interval import ERROR_RANGE, draw_means, draw_runs, print_mean
 from analysis.figures.style import FAMILY_STYLES
 from analysis.figures.value_axis import ValueAxis, choose_axis
 from analysis.frame import Frame
 from analysis.summary import compute_interval
 
-FAMILY_SPACING = 0.16  # between families at one value, in units of the smallest gap of values
 MAX_PRINTED_VALUES = 6  # with more values, the means are not printed
 LOWEST = -9  # percent: room below 0 for the printed means
 
@@ -49,8 +47,7 @@ def draw(frame: Frame, ax: Axes, key: str, depth: int) -> Axes:
             if group.empty:
                 continue
             families = list_families(runs[runs[key] == value])
-            offset = compute_offset(families.index(family), len(families), FAMILY_SPACING)
-            x = axis.shift(value, offset)
+            x = axis.separate(value, families.index(family), len(families), ax)
             interval = compute_interval(group, TRAINING_ERROR)
             errors = group[TRAINING_ERROR].tolist()
             draw_runs([x] * len(errors), errors, ax, FAMILY_STYLES[family]["color"])
@@ -62,7 +59,7 @@ def draw(frame: Frame, ax: Axes, key: str, depth: int) -> Axes:
         if not axis.is_ordered:
             style["linestyle"] = "none"
         if x_positions:
-            draw_means(x_positions, intervals, ax, style)
+            draw_means(x_positions, intervals, ax, style, ERROR_RANGE)
         _draw_without_value(family_runs[family_runs[key].isna()], family, ax)
     draw_chance(ax, frame.runs["chance"])
     axis.apply(ax)
@@ -105,4 +102,5 @@ def plot(strata: Mapping[str, Frame], key: str, label: str) -> Figure:
             ax.set_title(show_text(", ".join(filter(None, (f"{depth} layers", stratum)))))
         label_first_column(panels, f"training error ({frame.error_kind}, %)", LOWEST)
     add_joint_legend(figure)
+    figure.suptitle(show_text(f"Training error by {name_key(key)}"))
     return figure

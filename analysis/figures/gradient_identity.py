@@ -12,7 +12,6 @@ from matplotlib.ticker import MaxNLocator
 from analysis.figures.layout import (
     add_legend,
     add_legend_from,
-    compute_offset,
     list_depths,
     list_time_points,
 )
@@ -39,7 +38,6 @@ SHARE_CAPTION = (
 )
 MAX_DEPTHS = 3  # largest number of columns
 SHAPE_CHANGE_STYLE: dict[str, Any] = {"color": "0.87", "lw": 0}
-TIME_POINT_SPACING = 0.12  # horizontal spacing between time points at one depth; depths are 1 apart
 MAX_MARKED_BLOCKS = 11  # lines over more blocks have no markers
 
 
@@ -140,8 +138,7 @@ def plot_share(values: pd.DataFrame, family: str) -> Figure:
         style = FAMILY_STYLES[family] | {"label": str(time_point["time_point"])}
         if index == 0 and len(time_points) > 1:
             style |= {"color": "0.45", "linestyle": ":"}
-        shift = compute_offset(index, len(time_points), TIME_POINT_SPACING)
-        draw_over_depth(groups, ax, depths, shift, style)
+        draw_over_depth(groups, ax, depths, (index, len(time_points)), style)
     ax.set_ylim(min(0.0, float(values["shortcut_share"].min())), 1)
     ax.set_ylabel("the shortcut's share of $dE/dx_l$,\nmean over blocks")
     add_legend_from(figure, ax)

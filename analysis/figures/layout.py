@@ -2,21 +2,21 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 
+from analysis.figures.marks import CHANCE, LR_DROP
 from analysis.figures.style import FAMILY_STYLES, LR_DROP_STYLE, REFERENCE_STYLE, depth_style
 from degradation.metrics import ITERATION
 
+MAX_WIDTH = 10.0  # inches: a figure shown at this width has no text below 8 points
 MAX_PERCENT = 105.0  # upper end of an error axis, with room for marks at 100 %
 # Panels of a figure with several rows, in inches.
-PANEL_WIDTH, PANEL_HEIGHT, MIN_WIDTH, LEGEND_HEIGHT = 4.4, 3.8, 7.0, 0.8
+PANEL_WIDTH, PANEL_HEIGHT, MIN_WIDTH, LEGEND_HEIGHT = 4.4, 3.4, 7.0, 0.6
 MAX_COLUMNS = 3
 MAX_TEXT = 48  # characters of a label that is not the project's own
 
@@ -32,30 +32,9 @@ def list_depths(table: pd.DataFrame) -> list[int]:
     return sorted(int(depth) for depth in table["depth"].unique())
 
 
-def describe_seeds(runs: pd.DataFrame, keys: Sequence[str] = ()) -> str:
-    """Return a sentence for a caption: how many seeds each family and depth has.
-
-    `runs`: rows with the columns `family`, `depth` and `seed`; one run may have several rows.
-    `keys`: further columns that differ between the conditions of the figure.
-    """
-    seeds = runs.groupby(["family", "depth", *keys], dropna=False)["seed"].nunique()
-    if seeds.empty:
-        return "There are no finished runs."
-    fewest, most = int(seeds.min()), int(seeds.max())
-    number = str(most) if fewest == most else f"{fewest} to {most}"
-    noun = "seed" if most == 1 else "seeds"
-    network = "family, depth and condition" if keys else "family and depth"
-    return f"There {'is' if most == 1 else 'are'} {number} {noun} per {network}."
-
-
 def list_time_points(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row per iteration at which the networks were probed, earliest first."""
     return table.drop_duplicates(ITERATION).sort_values(ITERATION)
-
-
-def compute_offset(index: int, count: int, distance: float) -> float:
-    """Return the horizontal shift of the index-th of `count` marks that would otherwise overlap."""
-    return distance * (index - (count - 1) / 2)
 
 
 def make_panels(counts: Sequence[int]) -> tuple[Figure, list[list[Axes]]]:
@@ -67,7 +46,8 @@ def make_panels(counts: Sequence[int]) -> tuple[Figure, list[list[Axes]]]:
     largest = max(counts)
     columns = math.ceil(largest / math.ceil(largest / MAX_COLUMNS))
     rows = [math.ceil(count / columns) for count in counts]
-    size = (max(PANEL_WIDTH * columns, MIN_WIDTH), PANEL_HEIGHT * sum(rows) + LEGEND_HEIGHT)
+    width = min(max(PANEL_WIDTH * columns, MIN_WIDTH), MAX_WIDTH)
+    size = (width, PANEL_HEIGHT * sum(rows) + LEGEND_HEIGHT)
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(sum(rows), columns, sharey=True, squeeze=False)
     groups = []
@@ -81,20 +61,10 @@ def make_panels(counts: Sequence[int]) -> tuple[Figure, list[list[Axes]]]:
     return figure, groups
 
 
-def set_depth_axis(ax: Axes, depths: Sequence[int]) -> Axes:
-    """Label the horizontal axis with these depths, evenly spaced at 0, 1, 2, ..."""
-    ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
-    room = max(0.6, 0.1 * len(depths))  # for printed means on the left
-    ax.set_xlim(-room, len(depths) - 0.5)
-    ax.set_xlabel("depth (layers)")
-    return ax
-
-
 def set_percent_axis(ax: Axes, label: str, lowest: float) -> Axes:
     """Label the vertical axis of an error in percent.
 
     `lowest` may be below 0, to leave room for marks and numbers near 0; no tick is drawn there.
-    Error bars that extend beyond `lowest` or MAX_PERCENT are cut off.
     """
     ax.set_ylabel(label)
     ax.set_ylim(lowest, min(ax.get_ylim()[1], MAX_PERCENT))
@@ -138,31 +108,13 @@ def format_chance_label(chance: float) -> str:
 
     Four significant digits, because unbalanced classes give values such as 88.89 %.
     """
-    return f"chance ({chance:.4g} %)"
+    return f"{CHANCE} ({chance:.4g} %)"
 
 
 def draw_lr_drops(ax: Axes, milestones: Sequence[int]) -> Axes:
     """Draw a vertical line at each iteration at which the learning rate drops."""
     for milestone in milestones:
-        ax.axvline(milestone, **LR_DROP_STYLE)
-    return ax
-
-
-def annotate_beside(
-    text: str,
-    point: tuple[float, float],
-    ax: Axes,
-    shift: tuple[float, float],
-    color: Any,
-    **alignment: Any,
-) -> Axes:
-    """Print a small text beside a point, legible on top of lines.
-
-    `shift`: in typographic points, right and up. `alignment`: ha, va.
-    """
-    halo = [withStroke(linewidth=2, foreground="white")]
-    options: dict[str, Any] = {"textcoords": "offset points", "fontsize": 9, "color": color}
-    ax.annotate(text, point, shift, path_effects=halo, **options, **alignment)
+        ax.axvline(milestone, label=LR_DROP, **LR_DROP_STYLE)
     return ax
 
 
@@ -178,26 +130,34 @@ def make_depth_handles(depths: Sequence[int]) -> list[Line2D]:
 def add_legend(
     figure: Figure | SubFigure, handles: Sequence[Artist], columns: int | None = None
 ) -> None:
-    """Put the legend below all panels, in one row unless `columns` says otherwise."""
-    figure.legend(
-        handles=list(handles),
-        loc="outside lower center",
-        ncols=columns or max(len(handles), 1),
-        frameon=False,
-    )
+    """Put the legend below all panels, in as many columns as the figure is wide enough for.
+
+    `columns`: at most so many.
+    """
+    for count in range(columns or max(len(handles), 1), 0, -1):
+        legend = figure.legend(
+            handles=list(handles), loc="outside lower center", ncols=count, frameon=False
+        )
+        extent = legend.get_window_extent()
+        if count == 1 or extent.width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def add_legend_from(figure: Figure | SubFigure, ax: Axes) -> None:
-    """Put a legend of the labelled artists of one panel below all panels, in one row."""
-    handles, _ = ax.get_legend_handles_labels()
-    add_legend(figure, handles)
+    """Put a legend of the labelled artists of one panel below all panels, each label once."""
+    add_legend(figure, _list_labelled([ax]))
 
 
 def add_joint_legend(figure: Figure) -> None:
     """Put a legend of the labelled artists of all panels below them, each label once."""
+    add_legend(figure, _list_labelled(figure.axes))
+
+
+def _list_labelled(panels: Sequence[Axes]) -> list[Artist]:
     by_label: dict[str, Artist] = {}
-    for ax in figure.axes:
+    for ax in panels:
         handles, labels = ax.get_legend_handles_labels()
         for handle, label in zip(handles, labels, strict=True):
             by_label.setdefault(label, handle)
-    add_legend(figure, list(by_label.values()))
+    return list(by_label.values())

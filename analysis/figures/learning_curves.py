@@ -8,12 +8,14 @@ from matplotlib.lines import Line2D
 
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.figures.layout import (
+    MAX_WIDTH,
     add_legend,
     draw_lr_drops,
     list_depths,
     list_families,
     make_depth_handles,
 )
+from analysis.figures.marks import CHANCE, PUBLISHED, describe_marks, is_drawn
 from analysis.figures.mean_interval import draw_curves
 from analysis.figures.style import REFERENCE_STYLE, depth_style
 from analysis.frame import Frame
@@ -24,12 +26,9 @@ from degradation.metrics import ITERATION, TEST_ERROR
 
 POSITION = 2
 FILE_STEM = "error-against-iteration"
-CAPTION = (
-    "Error against iteration, one line per depth, mean over seeds. Thin: training error, with a "
-    "band from the lowest run to the highest. Bold: test error. Thin vertical lines: the "
-    "learning-rate drops. Dotted horizontal line: chance. Runs that follow the paper's protocol "
-    "are shown with the paper's test errors (diamonds, and bars for ranges read off its figure 6) "
-    "and on its scale, which ends at 25 %; curves above that are cut off."
+PUBLISHED_SENTENCE = (
+    "Diamonds, and bars for ranges read off its figure 6, are the test errors of He et al. 2015, "
+    "whose protocol the runs follow."
 )
 PAPER_TOP = 25.0  # percent: the scale of the paper's figure 6, which omits plain-110 as well
 PAPER_STYLE: dict[str, Any] = {
@@ -38,6 +37,7 @@ PAPER_STYLE: dict[str, Any] = {
     "markeredgecolor": "0.1",
     "linestyle": "none",
     "zorder": 4,
+    "label": PUBLISHED,
 }
 TRAINING_WIDTH, TEST_WIDTH = 1.1, 2.6  # points
 
@@ -64,7 +64,7 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
     draw_lr_drops(ax, find_common_milestones(frame.runs))
     chance = frame.runs["chance"].dropna()
     if len(chance):
-        ax.axhline(chance.max(), **REFERENCE_STYLE)
+        ax.axhline(chance.max(), label=CHANCE, **REFERENCE_STYLE)
     ax.set_xlabel("iteration")
     ax.set_title(f"{family} networks")
     return ax
@@ -87,7 +87,12 @@ def _draw_published(frame: Frame, ax: Axes, family: str, depth: int, color: Any)
         if value.value is not None:
             ax.plot([end], [value.value], color=color, clip_on=False, **PAPER_STYLE)
         elif value.low is not None and value.high is not None:
-            bar: dict[str, Any] = {"linewidth": 6, "solid_capstyle": "butt", "clip_on": False}
+            bar: dict[str, Any] = {
+                "linewidth": 6,
+                "solid_capstyle": "butt",
+                "clip_on": False,
+                "label": PUBLISHED,
+            }
             ax.plot([end, end], [value.low, value.high], color=color, **bar)
 
 
@@ -96,10 +101,24 @@ def applies_to(_frame: Frame) -> bool:
     return True
 
 
+def describe(figure: Figure) -> str:
+    """Return the caption."""
+    sentences = [
+        "Error against iteration, one line per depth, mean over seeds: training error thin, test "
+        "error bold.",
+        describe_marks(figure),
+    ]
+    if is_drawn(figure, PUBLISHED):
+        sentences.append(PUBLISHED_SENTENCE)
+    if figure.axes[0].get_ylim()[1] == PAPER_TOP:
+        sentences.append("The scale ends at 25 %, as in the paper; curves above that are cut off.")
+    return " ".join(filter(None, sentences))
+
+
 def plot(frame: Frame) -> Figure:
     """Return the figure: one panel per family, all on a shared scale."""
     families = list_families(frame.runs)
-    figure = Figure(figsize=(max(5 * len(families), 7), 4.8), layout="constrained")
+    figure = Figure(figsize=(min(max(5 * len(families), 7), MAX_WIDTH), 4.8), layout="constrained")
     axes = figure.subplots(1, max(len(families), 1), sharey=True, sharex=True, squeeze=False)[0]
     for ax, family in zip(axes, families, strict=False):
         draw(frame, ax, family)
@@ -108,17 +127,18 @@ def plot(frame: Frame) -> Figure:
     handles = [*make_depth_handles(list_depths(frame.runs)), *_line_handles(frame.error_kind)]
     if follows_cifar10_protocol(frame.runs).any():
         label = "test error of He et al. 2015 (plain: read off figure 6, bar: a range)"
-        handles.append(Line2D([], [], color="0.6", label=label, **PAPER_STYLE))
+        handles.append(Line2D([], [], color="0.6", **(PAPER_STYLE | {"label": label})))
         axes[0].set_ylim(top=PAPER_TOP)
     add_legend(figure, handles, columns=min(len(handles), 4))
+    figure.suptitle("Error during training")
     return figure
 
 
 def _line_handles(kind: str) -> list[Line2D]:
     """Return the legend's entries for what is not a depth. `kind`: the kind of training error."""
-    training = f"training ({kind}), band: range over runs"
+    training = f"training error ({kind})"
     return [
         Line2D([], [], color="0.2", linewidth=TRAINING_WIDTH, label=training),
-        Line2D([], [], color="0.2", linewidth=TEST_WIDTH, label="test"),
+        Line2D([], [], color="0.2", linewidth=TEST_WIDTH, label="test error"),
         Line2D([], [], label="chance", **REFERENCE_STYLE),
     ]

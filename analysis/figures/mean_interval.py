@@ -5,6 +5,7 @@ Student-t confidence interval. Per-run curves are drawn as the mean curve, with 
 lowest run to the highest.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,11 +13,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figures.layout import annotate_beside, set_depth_axis
+from analysis.figures.depth_axis import apply_depth_axis, choose_depth_axis
+from analysis.figures.marks import BAND, CUT_INTERVAL, INTERVAL, RUN
+from analysis.figures.mean_labels import ABOVE, BELOW, print_beside
 from analysis.figures.style import TEXT_COLORS
 from analysis.statistics import Interval, student_interval
 
-POINT_STYLE: dict[str, Any] = {"s": 20, "alpha": 0.6, "linewidths": 0.6, "zorder": 3}
+POINT_STYLE: dict[str, Any] = {"s": 20, "alpha": 0.6, "linewidths": 0.6, "zorder": 3, "label": RUN}
+ERROR_RANGE = (0.0, 100.0)  # an error lies between these
+UNBOUNDED = (-math.inf, math.inf)
 
 
 def draw_runs(x_positions: Sequence[float], values: Sequence[float], ax: Axes, color: Any) -> Axes:
@@ -26,67 +31,72 @@ def draw_runs(x_positions: Sequence[float], values: Sequence[float], ax: Axes, c
 
 
 def draw_means(
-    x_positions: Sequence[float], intervals: Sequence[Interval], ax: Axes, style: Mapping[str, Any]
+    x_positions: Sequence[float],
+    intervals: Sequence[Interval],
+    ax: Axes,
+    style: Mapping[str, Any],
+    possible: tuple[float, float] = UNBOUNDED,
 ) -> Axes:
     """Draw the means of groups of runs, joined by a line, and each interval as an error bar.
 
     `style`: the style of the line and its markers. A group of one run has no interval and no bar.
+    `possible`: the lowest and the highest value that exists; bars end there.
     """
     means = [interval.mean for interval in intervals]
     ax.plot(x_positions, means, **{"linewidth": 2, "markersize": 6, **style})
     bounded = [index for index, interval in enumerate(intervals) if interval.n > 1]
-    if bounded:
-        below = [intervals[index].mean - intervals[index].low for index in bounded]
-        above = [intervals[index].high - intervals[index].mean for index in bounded]
-        ax.errorbar(
-            [x_positions[index] for index in bounded],
-            [means[index] for index in bounded],
-            [below, above],
-            fmt="none",
-            ecolor=style["color"],
-            capsize=4,
-            linewidth=1.2,
-        )
+    if not bounded:
+        return ax
+    ends = np.array([(intervals[index].low, intervals[index].high) for index in bounded])
+    drawn_ends = ends.clip(*possible)
+    centres = np.array(means)[bounded]
+    bars = ax.errorbar(
+        np.array(x_positions)[bounded],
+        centres,
+        [centres - drawn_ends[:, 0], drawn_ends[:, 1] - centres],
+        fmt="none",
+        ecolor=style["color"],
+        capsize=4,
+        linewidth=1.2,
+    )
+    for bar in bars.lines[2]:
+        bar.set_label(INTERVAL if np.array_equal(ends, drawn_ends) else CUT_INTERVAL)
     return ax
 
 
 def print_mean(family: str, x: float, interval: Interval, ax: Axes) -> None:
-    """Print a mean beside its marker.
+    """Print a mean beside its marker, where there is room: if possible above it or below it.
 
-    Plain networks to the upper left, others to the lower right, so that they do not collide where
-    both errors are near zero.
+    Plain networks above, others below, since the error of the latter is usually the lower one.
     """
-    text = f"{interval.mean:.1f}"
-    color = TEXT_COLORS[family]
-    if family.startswith("plain"):
-        annotate_beside(text, (x, interval.mean), ax, (-6, 7), color, ha="right")
-    else:
-        annotate_beside(text, (x, interval.mean), ax, (5, -6), color, ha="left", va="top")
+    directions = ABOVE if family.startswith("plain") else BELOW
+    print_beside(f"{interval.mean:.1f}", (x, interval.mean), ax, TEXT_COLORS[family], directions)
 
 
 def draw_over_depth(
     groups: Mapping[int, Sequence[float]],
     ax: Axes,
     depths: Sequence[int],
-    shift: float,
+    place: tuple[int, int],
     style: Mapping[str, Any],
 ) -> Axes:
     """Draw a per-run value against depth: points, means and 95 % confidence intervals.
 
     `groups`: the runs' values by depth; those that are not finite are not drawn. `depths`: all
-    depths of the axis, evenly spaced. `shift`: horizontal offset that separates the families.
+    depths of the axis. `place`: (index, count) of what is drawn side by side at one depth.
     """
+    axis = choose_depth_axis(depths, ax)
     x_positions, intervals = [], []
     for depth, values in groups.items():
         finite = [value for value in values if np.isfinite(value)]
         if not finite:
             continue
-        x = depths.index(depth) + shift
+        x = axis.separate(depth, *place, ax)
         draw_runs([x] * len(finite), finite, ax, style["color"])
         x_positions.append(x)
         intervals.append(student_interval(finite))
     draw_means(x_positions, intervals, ax, style)
-    return set_depth_axis(ax, depths)
+    return apply_depth_axis(axis, ax)
 
 
 def draw_curves(
@@ -100,5 +110,7 @@ def draw_curves(
     mean = 10 ** np.log10(curves).mean(axis=1) if geometric else curves.mean(axis=1)
     ax.plot(curves.index, mean, **{"linewidth": 2, **style})
     lowest, highest = curves.min(axis=1), curves.max(axis=1)
-    ax.fill_between(curves.index, lowest, highest, alpha=0.15, color=style["color"], lw=0)
+    ax.fill_between(
+        curves.index, lowest, highest, alpha=0.15, color=style["color"], lw=0, label=BAND
+    )
     return ax

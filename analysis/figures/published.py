@@ -8,25 +8,22 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.columns import FINISHED_STATES
-from analysis.figures.layout import add_legend, annotate_beside
-from analysis.figures.mean_interval import draw_means
+from analysis.figures.depth_axis import LABELS
+from analysis.figures.layout import add_legend
+from analysis.figures.marks import DIVERGED, RUN, describe_marks, is_drawn
+from analysis.figures.mean_interval import ERROR_RANGE, draw_means
+from analysis.figures.mean_labels import BELOW, print_beside
 from analysis.figures.style import FAMILY_STYLES
+from analysis.figures.value_axis import CATEGORIES
 from analysis.frame import Frame, group_by_depth
 from analysis.paper_protocol import follows_cifar10_protocol
 from analysis.published_values import PublishedValue, find_published
-from analysis.statistics import Interval, student_interval
+from analysis.statistics import student_interval
 from degradation.metrics import TEST_ERROR
 from degradation.records.schema import State
 
 POSITION = 3
 FILE_STEM = "published"
-CAPTION = (
-    "Test error after the last iteration against depth, ours beside published values. Ours: each "
-    "small point is a run that follows the paper's protocol; the large mark is the mean over "
-    "seeds, with its 95 % Student-t confidence interval. Published: He et al. 2015 (residual "
-    "networks from table 6, plain networks read off figure 6 by eye) and two public reproductions, "
-    "one of them with the standard deviation over its 5 runs. Arrows mark values above the axis."
-)
 FAMILIES = ("plain", "residual")
 # Each source has its own position beside the depth, marker and shade, so that none hides another.
 SOURCE_STYLES: dict[str, dict[str, Any]] = {
@@ -43,7 +40,8 @@ OUR_SHIFT, RUN_SHIFT = -0.15, -0.25  # offsets of our mean and runs from the pos
 BEST_SHIFT = 0.12  # offset of a source's best run from its mean
 AXIS_RANGE = (5.0, 15.0)  # percent; widened for our runs up to HIGHEST, higher ones are arrows
 HIGHEST = 30.0  # percent
-TEXT_ROOM = 0.08  # fraction of the axis that a printed mean needs
+ARROW = "_above the axis"
+LEFT, RIGHT = ((-1, 0), (-1, -1), (-1, 1)), ((1, 0), (1, -1), (1, 1))  # places of a printed number
 
 
 def draw(frame: Frame, ax: Axes, family: str) -> Axes:
@@ -62,7 +60,7 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
     ax.set_ylim(bottom, top)
     ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
     ax.set_xlim(-0.6, len(depths) - 0.35)
-    ax.set_xlabel("depth (layers)")
+    ax.set_xlabel(LABELS[CATEGORIES])
     ax.set_title(f"{family} networks" + ("" if groups else ": no run of the paper's protocol"))
     return ax
 
@@ -82,31 +80,23 @@ def _draw_ours(group: pd.DataFrame, x: int, ax: Axes) -> None:
     for state, marker in ((State.DONE, "o"), (State.DIVERGED, "x")):
         visible_errors = errors[(group["state"] == state) & (errors <= top)]
         x_positions = [x + RUN_SHIFT] * len(visible_errors)
+        if visible_errors.empty:
+            continue
         marks: dict[str, Any] = {"s": 16, "marker": marker, "alpha": 0.6, "linewidths": 1}
-        ax.scatter(x_positions, visible_errors, color=style["color"], **marks)
+        label = RUN if state == State.DONE else DIVERGED
+        ax.scatter(x_positions, visible_errors, color=style["color"], label=label, **marks)
     interval = student_interval(errors.tolist())
     hidden_count = int((errors > top).sum())
     if hidden_count:
         text = f"{hidden_count} of {interval.n} runs"
         if interval.mean > top:
             text = f"{interval.mean:.1f}"
-        _draw_arrow(x + OUR_SHIFT, text, ax, style["color"], "right")
+        _draw_arrow(x + OUR_SHIFT, text, ax, style["color"], "left")
     if interval.mean > top:
         return
-    draw_means([x + OUR_SHIFT], [interval], ax, style)
-    _print_mean(interval, x + OUR_SHIFT, ax, style["color"])
-
-
-def _print_mean(interval: Interval, x: float, ax: Axes, color: str) -> None:
-    """Print a mean below its interval, or above it if there is no room below."""
-    bottom, top = ax.get_ylim()
-    lowest = interval.low if interval.n > 1 else interval.mean
-    highest = interval.high if interval.n > 1 else interval.mean
-    text = f"{interval.mean:.2f}"
-    if lowest > bottom + TEXT_ROOM * (top - bottom):
-        annotate_beside(text, (x, lowest), ax, (-2, -6), color, ha="center", va="top")
-    else:
-        annotate_beside(text, (x, highest), ax, (-2, 6), color, ha="center", va="bottom")
+    draw_means([x + OUR_SHIFT], [interval], ax, style, ERROR_RANGE)
+    point = (x + OUR_SHIFT, interval.mean)
+    print_beside(f"{interval.mean:.2f}", point, ax, style["color"], BELOW)
 
 
 def _draw_published(value: PublishedValue, depth_x: int, ax: Axes) -> None:
@@ -130,25 +120,37 @@ def _draw_published(value: PublishedValue, depth_x: int, ax: Axes) -> None:
         bar: dict[str, Any] = {"color": color, "linewidth": 5, "solid_capstyle": "butt"}
         ax.plot([x, x], [value.low, value.high], **bar)
     else:
-        _draw_arrow(x, value.format(), ax, color, "left")
+        _draw_arrow(x, value.format(), ax, color, "right")
 
 
 def _draw_arrow(x: float, text: str, ax: Axes, color: str, side: str) -> None:
-    """Draw an arrow to the top edge, for a value above it, with a text beside its tail.
+    """Draw an arrow to the top edge, for a value above it, with a text on one side of its tail.
 
-    `side`: the end of the text that is at the arrow, "left" or "right".
+    `side`: "left" or "right".
     """
     bottom, top = ax.get_ylim()
     tail = top - 0.1 * (top - bottom)
     arrow = {"arrowstyle": "-|>", "color": color, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
-    ax.annotate("", (x, top), (x, tail), arrowprops=arrow)
-    shift = (-5 if side == "right" else 5, 0)
-    annotate_beside(text, (x, tail), ax, shift, color, ha=side)
+    ax.annotate("", (x, top), (x, tail), arrowprops=arrow, label=ARROW)
+    print_beside(text, (x, tail), ax, color, LEFT if side == "left" else RIGHT)
 
 
 def applies_to(frame: Frame) -> bool:
     """Return whether some runs follow the paper's protocol on CIFAR-10."""
     return bool(follows_cifar10_protocol(frame.runs).any())
+
+
+def describe(figure: Figure) -> str:
+    """Return the caption."""
+    sentences = [
+        "Test error after the last iteration against depth, ours beside published values: those of "
+        "He et al. 2015 (residual networks from table 6, plain networks read off figure 6 by eye) "
+        "and of two public reproductions, one of them with the standard deviation over its 5 runs.",
+        describe_marks(figure),
+    ]
+    if is_drawn(figure, ARROW):
+        sentences.append("Arrows mark values above the axis.")
+    return " ".join(filter(None, sentences))
 
 
 def plot(frame: Frame) -> Figure:
@@ -163,6 +165,7 @@ def plot(frame: Frame) -> Figure:
         draw(frame, ax, family)
     left.set_ylabel("test error after the last iteration (%)")
     add_legend(figure, _legend_handles(), columns=2)
+    figure.suptitle("Test error against depth, ours and published")
     return figure
 
 

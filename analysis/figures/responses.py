@@ -10,7 +10,6 @@ from matplotlib.ticker import MaxNLocator
 from analysis.figures.layout import (
     add_legend,
     add_legend_from,
-    compute_offset,
     list_depths,
     list_families,
     make_depth_handles,
@@ -30,7 +29,6 @@ CAPTION = (
     "means weaker with depth. The scale is logarithmic where the values span more than a factor of "
     "10."
 )
-FAMILY_SPACING = 0.12  # horizontal spacing between families at one depth; depths are 1 apart
 WIDE_RANGE = 10.0  # ratio of largest to smallest value above which the scale is logarithmic
 SMALLEST = 1e-6  # on a logarithmic scale, smaller values are drawn here
 BN_START = 1.0  # BN's learned scale at initialisation, and so the standard deviation after it
@@ -122,8 +120,7 @@ def _plot_means(
             for depth, group in means[means["family"] == family].groupby("depth"):
                 groups[int(str(depth))] = group["std"].tolist()
             style = FAMILY_STYLES[family] | {"label": family}
-            shift = compute_offset(index, len(panel), FAMILY_SPACING)
-            draw_over_depth(groups, ax, depths, shift, style)
+            draw_over_depth(groups, ax, depths, (index, len(panel)), style)
         ax.set_ylabel(YLABEL)
         ax.ticklabel_format(axis="y", useOffset=False)
     axes[0].set_title("mean over a run's layers")

@@ -12,7 +12,6 @@ from matplotlib.ticker import MultipleLocator
 from analysis.figures.layout import (
     add_legend,
     add_legend_from,
-    compute_offset,
     list_depths,
     list_families,
     list_time_points,
@@ -33,7 +32,6 @@ CAPTION = (
     "the means over seeds, with 95 % Student-t confidence intervals of the mean."
 )
 FARTHEST = 0.3  # largest distance drawn, as a fraction of the line: little happens beyond it
-FAMILY_SPACING = 0.12  # horizontal spacing between families at one depth; depths are 1 apart
 SIDE_WIDTH = 4.4  # inches
 
 
@@ -104,8 +102,7 @@ def _draw_nearest(nearest: pd.DataFrame, ax: Axes, families: list[str], depths: 
         for depth, group in nearest[nearest["family"] == family].groupby("depth"):
             groups[int(str(depth))] = group["correlation"].tolist()
         style = FAMILY_STYLES[family] | {"label": family}
-        shift = compute_offset(index, len(families), FAMILY_SPACING)
-        draw_over_depth(groups, ax, depths, shift, style)
+        draw_over_depth(groups, ax, depths, (index, len(families)), style)
     ax.axhline(0, **REFERENCE_STYLE)
     ax.set_title("at initialisation, smallest distance")
     ax.set_ylabel("correlation of gradients")

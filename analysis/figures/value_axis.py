@@ -17,6 +17,10 @@ MAX_LABEL_CHARACTERS = 36  # longer tick labels, all together, are drawn at an a
 # Free space beyond the outermost values: half of the smallest gap, or this fraction of the range
 # if that is more.
 MARGIN = 0.14
+# Between neighbouring marks at one value: points, but at most this fraction of the smallest gap.
+MARK_SPACING, MAX_MARK_SPACING = 7.0, 0.18
+MAX_MARKS_WIDTH = 0.5  # of all marks at one value together, as a fraction of the smallest gap
+POINTS_PER_INCH = 72
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,14 @@ class ValueAxis:
             return float(self.positions[value] * self.gap**amount)
         return float(self.positions[value] + self.gap * amount)
 
+    def separate(self, value: Hashable, index: int, count: int, ax: Axes) -> float:
+        """Return the place of the index-th of `count` marks at one value, which would overlap."""
+        gap_in_points = measure_width(ax) / (self._count_gaps() + 2 * self._margin())
+        spacing = min(
+            MARK_SPACING / gap_in_points, MAX_MARK_SPACING, MAX_MARKS_WIDTH / max(count - 1, 1)
+        )
+        return self.shift(value, spacing * (index - (count - 1) / 2))
+
     def apply(self, ax: Axes) -> Axes:
         """Set the scale, the ticks and the limits of a panel's horizontal axis."""
         values = sorted(self.positions, key=lambda value: self.positions[value])
@@ -56,16 +68,29 @@ class ValueAxis:
         ax.xaxis.set_minor_locator(NullLocator())
         if sum(map(len, labels)) > MAX_LABEL_CHARACTERS:
             ax.tick_params("x", rotation=30)
-        margin = max(0.5, MARGIN * self._count_gaps(values))
+        margin = self._margin()
         ax.set_xlim(self.shift(values[0], -margin), self.shift(values[-1], margin))
         return ax
 
-    def _count_gaps(self, values: Sequence[Any]) -> float:
-        """Return the range of the values, lowest first, in units of the smallest gap."""
-        lowest, highest = self.positions[values[0]], self.positions[values[-1]]
+    def _margin(self) -> float:
+        """Return the free space beyond the outermost values, in units of the smallest gap."""
+        return max(0.5, MARGIN * self._count_gaps())
+
+    def _count_gaps(self) -> float:
+        """Return the range of the values in units of the smallest gap."""
+        lowest, highest = min(self.positions.values()), max(self.positions.values())
+        if lowest == highest:
+            return 0.0
         if self.scale == LOG:
             return math.log(highest / lowest) / math.log(self.gap)
         return (highest - lowest) / self.gap
+
+
+def measure_width(ax: Axes) -> float:
+    """Return the width of a panel in points, before constrained layout changes it a little."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None  # every panel belongs to a figure
+    return float(POINTS_PER_INCH * ax.bbox.width / figure.dpi)
 
 
 def choose_axis(values: Sequence[Any], texts: Mapping[Any, str]) -> ValueAxis:

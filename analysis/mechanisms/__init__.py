@@ -18,8 +18,6 @@ from pkgutil import iter_modules
 from typing import Protocol, cast
 
 from analysis.claim import Claim
-from analysis.columns import FINISHED_STATES
-from analysis.figures.layout import describe_seeds
 from analysis.frame import Frame
 from analysis.mechanisms.base import Explanation
 from analysis.probes import select_sample_size
@@ -54,7 +52,7 @@ def explain_mechanisms(frame: Frame, margin: float) -> list[Explanation]:
         if explanation is None:
             continue
         probe = explanation.name.replace("-", "_")
-        explanation = _add_seeds(explanation, frame, probe)
+        explanation = _name_shown_runs(explanation, frame, probe)
         explanations.append(_add_sentences(explanation, excluded_samples.get(probe, [])))
     return explanations
 
@@ -82,15 +80,11 @@ def _select_sample_sizes(frame: Frame) -> tuple[Frame, dict[str, list[str]]]:
     return replace(frame, probes=probes), excluded_samples
 
 
-def _add_seeds(explanation: Explanation, frame: Frame, probe: str) -> Explanation:
-    """Add the number of seeds to each caption: those probed, or else those that have finished."""
-    finished_runs = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
-    seeds = describe_seeds(frame.probes.get(probe, finished_runs))
-    figures = {
-        stem: (figure, f"{caption} {seeds}")
-        for stem, (figure, caption) in explanation.figures.items()
-    }
-    return replace(explanation, figures=figures)
+def _name_shown_runs(explanation: Explanation, frame: Frame, probe: str) -> Explanation:
+    """Add the runs that the figures show: those probed, or else all, unless it names them."""
+    run_ids = tuple(frame.probes.get(probe, frame.runs)["run_id"].unique())
+    shown = dict.fromkeys(explanation.figures, run_ids) | explanation.shown_run_ids
+    return replace(explanation, shown_run_ids=shown)
 
 
 def _add_sentences(explanation: Explanation, sentences: list[str]) -> Explanation:

@@ -50,6 +50,7 @@ class Explanation:
         figures: file stem: (figure, caption); the first is the main figure.
         details: how it is measured, and its limits; the report shows them folded.
         takeaways: what its claims add to the lead of the section *Why*.
+        shown_run_ids: the runs that each figure shows, by its file stem.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Explanation:
     figures: dict[str, tuple[Figure, str]] = field(default_factory=dict)
     details: str = ""
     takeaways: list[Takeaway] = field(default_factory=list)
+    shown_run_ids: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 # Takes the frame of one condition and the margin in points, and returns None if the runs lack the

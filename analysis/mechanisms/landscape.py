@@ -14,6 +14,7 @@ import pandas as pd
 
 from analysis.claim import Claim
 from analysis.figures import landscape as figure
+from analysis.figures.matplotlib_import import Figure
 from analysis.frame import Frame
 from analysis.mechanisms.base import Explanation
 from analysis.story import landscape as story
@@ -41,7 +42,8 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     table = table.assign(loss=pd.to_numeric(table["loss"], errors="coerce").astype(float))
     line, line_sentences = select_specification(table, "line")
     square, square_sentences = select_specification(table, "square")
-    figures = {}
+    figures: dict[str, tuple[Figure, str]] = {}
+    shown: dict[str, tuple[str, ...]] = {}
     if len(square):
         drawn_points = _select_first_seeds(square)
         limits = figure.compute_scale_limits(drawn_points)
@@ -50,13 +52,22 @@ def build(frame: Frame, margin: float) -> Explanation | None:
         surfaces = figure.plot_surfaces(drawn_points, limits)
         figures["landscape"] = (contours, f"{figure.CONTOURS_CAPTION} {details}")
         figures["landscape-surfaces"] = (surfaces, f"{figure.SURFACES_CAPTION} {details}")
+        shown = dict.fromkeys(figures, tuple(drawn_points["run_id"].unique()))
     if len(line):
         figures["landscape-line"] = (figure.plot_lines(line), figure.LINES_CAPTION)
+        shown["landscape-line"] = tuple(line["run_id"].unique())
     story_details = " ".join([story.DETAILS, *line_sentences, *square_sentences])
     claims, summary = judge(frame, margin), summarise(line, square)
     introduction = story.tell(_find_roughest(summary))
     return Explanation(
-        "landscape", story.TITLE, introduction, claims, summary, figures, story_details
+        "landscape",
+        story.TITLE,
+        introduction,
+        claims,
+        summary,
+        figures,
+        story_details,
+        shown_run_ids=shown,
     )
 
 

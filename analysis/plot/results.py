@@ -10,13 +10,12 @@ from analysis.condition_labels import name_key
 from analysis.figures import error_vs_depth
 from analysis.figures.error_vs_factor import LOWEST, build_axis
 from analysis.figures.layout import (
-    compute_offset,
     draw_chance,
     list_depths,
     list_families,
     set_percent_axis,
 )
-from analysis.figures.mean_interval import draw_curves, draw_means, draw_runs
+from analysis.figures.mean_interval import ERROR_RANGE, UNBOUNDED, draw_curves, draw_means, draw_runs
 from analysis.figures.value_axis import ValueAxis
 from analysis.plot.panel import add_legend, panel
 from analysis.plot.selection import check_columns, line_style
@@ -25,7 +24,6 @@ from analysis.tables import ERROR_KIND, to_frame
 from degradation.metrics import ITERATION, METRICS, PERCENT
 
 OTHER_MARGIN = 0.15  # of the range of a metric that is no error, for the printed means
-GROUP_SPACING = 0.06  # between families and depths at one value, as a fraction of the smallest gap
 
 
 def error_against_depth(
@@ -90,8 +88,7 @@ def error_against(
         for index, (_, group) in enumerate(groups):
             family, depth = str(group["family"].iloc[0]), int(group["depth"].iloc[0])
             style = {"marker": "o"} | line_style(family, depth, families, depths)
-            shift = compute_offset(index, len(groups), GROUP_SPACING)
-            _draw_line(group, key, axes, metric, axis, shift, style)
+            _draw_line(group, key, axes, metric, axis, (index, len(groups)), style)
         axis.apply(axes)
         axes.set_xlabel(name_key(key))
         if is_percentage(metric):
@@ -147,7 +144,7 @@ def _draw_line(
     ax: Axes,
     metric: str,
     axis: ValueAxis,
-    shift: float,
+    place: tuple[int, int],
     style: dict[str, Any],
 ) -> None:
     """Draw the runs of one family and depth, and their means, joined if the values are ordered."""
@@ -156,13 +153,14 @@ def _draw_line(
         same = group[group[key] == value].dropna(subset=metric)
         if same.empty:
             continue
-        x = axis.shift(value, shift)
+        x = axis.separate(value, *place, ax)
         draw_runs([x] * len(same), same[metric].tolist(), ax, style["color"])
         x_positions.append(x)
         intervals.append(compute_interval(same, metric))
     if not axis.is_ordered:
         style = style | {"linestyle": "none"}
-    draw_means(x_positions, intervals, ax, style)
+    possible = ERROR_RANGE if is_percentage(metric) else UNBOUNDED
+    draw_means(x_positions, intervals, ax, style, possible)
 
 
 def _metric_label(metric: str, table: pd.DataFrame) -> str:

@@ -2,7 +2,7 @@
 
 Records are content-addressed: the same values give the same id and therefore the same record. The
 hash excludes where and how a run is trained (device, threads, workers, paths, tracking, the name of
-its experiment) and what only the analysis reads (`data.margin`, `training_error`).
+its experiment) and what only the analysis reads (`data.margin`, `training_error`, `report`).
 """
 
 import hashlib

@@ -33,8 +33,8 @@ def test_group_of_one_run_has_no_bar(ax):
 
 def test_values_of_nan_are_not_drawn_over_depth(ax):
     groups = {8: [1.0, np.nan, 3.0], 20: [np.nan, np.nan], 56: [5.0]}
-    draw_over_depth(groups, ax, [8, 20, 56], 0.1, STYLE)
-    assert ax.lines[0].get_xdata() == pytest.approx([0.1, 2.1])
+    draw_over_depth(groups, ax, [8, 20, 56], (0, 1), STYLE)
+    assert ax.lines[0].get_xdata() == pytest.approx([8, 56])
     assert ax.lines[0].get_ydata() == pytest.approx([2.0, 5.0])
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["8", "20", "56"]
 

@@ -1,5 +1,6 @@
 """Where the values of a factor are drawn, and what the figures of a factor show."""
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
@@ -66,7 +67,9 @@ def test_error_is_drawn_against_the_numbers(widths):
     assert (shallow.get_title(), deep.get_title()) == ("20 layers", "56 layers")
     (line,) = [line for line in deep.lines if line.get_label() == "plain"]
     assert line.get_ydata() == pytest.approx([51.333333] * 3)
-    assert line.get_xdata() == pytest.approx([width * 2**-0.08 for width in (8, 16, 32)])
+    ratios = np.asarray(line.get_xdata()) / [8, 16, 32]
+    assert ratios == pytest.approx([ratios[0]] * 3)  # beside the value, by as much everywhere
+    assert 0.9 < ratios[0] < 1
 
 
 def test_title_of_a_panel_names_the_stratum(widths):
@@ -94,7 +97,7 @@ def test_networks_without_the_option_are_a_horizontal_line(build_frame):
 def test_depth_figure_has_a_panel_per_value(widths):
     (stratum,) = find_factors(widths)[0].strata
     frames = {stratum.labels[value]: c.frame for value, c in stratum.conditions.items()}
-    figure = depth_by_value.plot([frames])
+    figure = depth_by_value.plot([frames], "by width")
     assert [ax.get_title() for ax in figure.axes] == ["width 8", "width 16", "width 32"]
     assert heights_by_label(figure.axes[2])["plain (mean)"] == pytest.approx([1.6, 51.333333])
 

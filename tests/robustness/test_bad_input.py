@@ -44,6 +44,7 @@ BAD = {
     "retrain_outdated": "maybe",
     "record_root": "'' 'a\nb' 'a\x00b' " + "r" * 300,
     "training_error": "best",
+    "report.titles": "none Neutral ''",
     "data.name": "mnist ../digits",
     "data.root": "'' 'a\nb' 'a\x00b'",
     "data.size": "0 -8 1000000",

@@ -110,7 +110,7 @@ def test_figures_are_written_atomically(tmp_path, monkeypatch):
     figure = Figure(figsize=(1, 1))
     style.save(figure, tmp_path / "a")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert sorted(before) == ["a.png", "a.svg"]
+    assert sorted(before) == ["a.pdf", "a.png", "a.svg"]
 
     def full(_):
         raise OSError(28, "No space left on device")

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from analysis.figures.mean_labels import MeanLabels
+
 
 def point_heights(ax):
     """Return the heights of all scatter points, lowest first, without NaN."""
@@ -25,3 +27,13 @@ def error_bars(ax):
 def heights_by_label(ax):
     """Return the heights of every line, by its label in the legend."""
     return {line.get_label(): np.asarray(line.get_ydata(), float) for line in ax.lines}
+
+
+def printed_numbers(figure):
+    """Return, for each panel of a drawn figure, the texts that stand beside marks."""
+    figure.draw_without_rendering()
+    panels = []
+    for ax in figure.axes:
+        labels = [artist for artist in ax.artists if isinstance(artist, MeanLabels)]
+        panels.append([text for artist in labels for text in artist.shown])
+    return panels

@@ -58,6 +58,7 @@ def test_title_does_not_say_where_the_records_are():
         (["schedule.milestones=[100,200]"], "quick-milestones-100+200"),
         (["model=plain", "precision=bf16"], "quick-model-plain-precision-bf16"),
         (["training_error=augmented"], "quick-training_error-augmented"),
+        (["report.titles=neutral"], "quick-titles-neutral"),
         (["record_root=other"], "quick-record_root-other"),
         (["name=quick", "seed=0"], "quick-seed-0"),
         (["name=mine", "seed=0"], "mine"),

@@ -289,6 +289,16 @@ class Tracking:
 
 
 @dataclass
+class Report:
+    """The report of a sweep; changes no run."""
+
+    titles: str = key(
+        "of figures: takeaway (what the verdicts say), neutral (what is drawn, for papers)",
+        choice("takeaway", "neutral"),
+    )
+
+
+@dataclass
 class Config:
     """One run."""
 
@@ -311,6 +321,7 @@ class Config:
     probes: Probes = key("what is measured inside the network")
     landscape: Landscape = key("the loss around the trained network")
     tracking: Tracking = key("Weights & Biases")
+    report: Report = key("the report of a sweep")
 
 
 KEYS = read_keys(Config)

@@ -24,9 +24,10 @@ from degradation.registry import DATASETS
 from degradation.run_id import hashed_values
 from degradation.sweep.jobs import SweepRun, expand_runs
 
-# Keys that change no run, but the report: where its records are, and what its claims are about.
+# Keys that change no run, but the report: where its records are, what its claims are about, and how
+# its figures are titled.
 RECORD_ROOT = "record_root"
-REPORT_KEYS = (RECORD_ROOT, "training_error", "data.margin")
+REPORT_KEYS = (RECORD_ROOT, "training_error", "data.margin", "report.titles")
 UNHASHED_KEYS = ("data.root", "data.stream.workers")  # in sections that are hashed otherwise
 PLAIN_VALUE = re.compile(r"[A-Za-z0-9.+_-]+")
 HASH_DIGITS = 8
@@ -115,6 +116,7 @@ def _summarise(runs: Sequence[SweepRun], with_root: bool) -> str:
             _find_root(run.config) if with_root else "",
             run.config.training_error,
             run.config.data.margin,
+            run.config.report.titles,
         )
         for run in runs
     }

@@ -1,0 +1,52 @@
+"""What the artists of a figure show, by their label, so that texts speak only of what is drawn.
+
+A label that begins with an underscore stays out of matplotlib's legends.
+"""
+
+from matplotlib.figure import Figure
+
+RUN = "_run"  # a point per run
+INTERVAL = "_interval"  # the error bars of means
+CUT_INTERVAL = "_interval cut off"  # likewise; some extend beyond the values that are possible
+BAND = "_band"  # from the lowest run to the highest
+PRINTED_MEAN = "_printed mean"
+LR_DROP = "_learning-rate drop"
+PUBLISHED = "_published value"
+DIVERGED = "diverged run"
+CHANCE = "chance"
+
+# What a figure's footer says of its marks, which its legend does not explain.
+_FOOTER_WORDS = {
+    RUN: "points: single runs",
+    INTERVAL: "bars: 95 % confidence interval of the mean over seeds",
+    BAND: "bands: from the lowest run to the highest",
+}
+# What a caption says of them.
+_CAPTION_SENTENCES = {
+    RUN: "Each point is a run (one seed).",
+    DIVERGED: "A cross is a diverged run, which counts as chance error, in the means too.",
+    INTERVAL: "Error bars are 95 % Student-t confidence intervals of the mean over seeds.",
+    CUT_INTERVAL: "They end at 0 % and at 100 %, also where the interval extends further.",
+    PRINTED_MEAN: "Means are printed beside their marks, where there is room.",
+    BAND: "Bands extend from the lowest run to the highest.",
+    LR_DROP: "Thin vertical lines are the learning-rate drops.",
+    CHANCE: "The dotted horizontal line is the error of guessing.",
+}
+
+
+def is_drawn(figure: Figure, mark: str) -> bool:
+    """Return whether a panel of the figure has an artist whose label begins with this text."""
+    artists = [artist for ax in figure.axes for artist in ax.get_children()]
+    return any(str(artist.get_label()).startswith(mark) for artist in artists)
+
+
+def explain_marks(figure: Figure) -> str:
+    """Return what the points, bars and bands of a figure are, such as are drawn, for its footer."""
+    words = [words for mark, words in _FOOTER_WORDS.items() if is_drawn(figure, mark)]
+    return "; ".join(words)
+
+
+def describe_marks(figure: Figure) -> str:
+    """Return sentences for a caption: what the marks of a figure are, such as are drawn."""
+    sentences = [text for mark, text in _CAPTION_SENTENCES.items() if is_drawn(figure, mark)]
+    return " ".join(sentences)

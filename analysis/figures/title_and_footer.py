@@ -1,0 +1,108 @@
+"""The title and the footer of a figure, which let it stand alone on a slide or in a paper.
+
+The footer says the data set, the number of runs and seeds, and what points, bars and bands are.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.textpath import TextPath
+
+from analysis.figures.layout import show_text
+from analysis.figures.marks import explain_marks
+
+POINTS_PER_INCH = 72
+TITLE_FONT = FontProperties(size=14, weight="bold")
+FOOTER_FONT = FontProperties(size=8.5)
+FOOTER_COLOR = "0.35"
+LINE_SPACING = 1.35  # in units of the font size
+MARGIN = 6.0  # points between these texts and the panels, and at both sides of the figure
+
+
+def add_title_and_footer(figure: Figure, title: str, data: str, definition: str = "") -> Figure:
+    """Put a title above the panels and a footer below the legend; the figure becomes taller.
+
+    Args:
+        figure: a figure with constrained layout; its own title is replaced.
+        title: the title.
+        data: what data the figure shows (`describe_data`).
+        definition: what a word of the title means; may be empty.
+    """
+    footer = "; ".join(filter(None, (data, explain_marks(figure), definition))) + "."
+    width = POINTS_PER_INCH * figure.get_figwidth() - 2 * MARGIN
+    title_lines = list(wrap(title, TITLE_FONT, width))
+    footer_lines = list(wrap(footer, FOOTER_FONT, width))
+    above = _height(title_lines, TITLE_FONT)
+    below = _height(footer_lines, FOOTER_FONT)
+    height = POINTS_PER_INCH * figure.get_figheight() + above + below
+    figure.set_figheight(height / POINTS_PER_INCH)
+    _set_panel_area(figure, below / height, 1 - above / height)
+
+    left = MARGIN / (width + 2 * MARGIN)
+    heading = figure.suptitle(
+        "\n".join(title_lines), x=left, y=1, ha="left", va="top", fontproperties=TITLE_FONT
+    )
+    foot = figure.text(
+        left, 0, "\n".join(footer_lines), va="bottom", color=FOOTER_COLOR, font=FOOTER_FONT
+    )
+    for text in (heading, foot):
+        text.set_linespacing(LINE_SPACING)
+        text.set_in_layout(False)
+    return figure
+
+
+def _set_panel_area(figure: Figure, bottom: float, top: float) -> None:
+    """Confine the panels and the legend to a part of the figure: fractions of its height."""
+    panel_bottom = bottom
+    for legend in figure.legends:
+        legend.set_bbox_to_anchor((0, bottom, 1, top - bottom), transform=figure.transFigure)
+        margin = MARGIN / POINTS_PER_INCH / figure.get_figheight()
+        panel_bottom = bottom + legend.get_window_extent().height / figure.bbox.height + margin
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)  # every figure of this package has it
+    engine.set(rect=(0, panel_bottom, 1, top - panel_bottom))
+
+
+def describe_data(runs: pd.DataFrame, keys: Sequence[str] = ()) -> str:
+    """Return the data sets, runs and seeds: `digits: 30 runs, 3 seeds per network`.
+
+    `runs`: the rows of `Frame.runs` that a figure shows. `keys`: the columns, besides family and
+    depth, in which its networks differ.
+    """
+    data_sets = show_text(", ".join(sorted(set(runs["data"].dropna().astype(str)))))
+    count = runs["run_id"].nunique()
+    if not count:
+        return "no finished runs"
+    seeds = runs.groupby(["family", "depth", *keys], dropna=False)["seed"].nunique()
+    fewest, most = int(seeds.min()), int(seeds.max())
+    number = str(most) if fewest == most else f"{fewest} to {most}"
+    return (
+        f"{data_sets}: {count} {'run' if count == 1 else 'runs'}, "
+        f"{number} {'seed' if most == 1 else 'seeds'} per network"
+    )
+
+
+def wrap(text: str, font: FontProperties, width: float) -> Iterator[str]:
+    """Yield the text in lines no wider than `width` (points); a longer word has its own line."""
+    line = ""
+    for word in text.split(" "):
+        longer = f"{line} {word}".strip()
+        if line and _measure_width(longer, font) > width:
+            yield line
+            longer = word
+        line = longer
+    if line:
+        yield line
+
+
+def _measure_width(text: str, font: FontProperties) -> float:
+    """Return the width of a text in points."""
+    return float(TextPath((0, 0), text, prop=font).get_extents().width)
+
+
+def _height(lines: list[str], font: FontProperties) -> float:
+    """Return the height in points that these lines need, with the margin to the panels."""
+    return len(lines) * LINE_SPACING * font.get_size_in_points() + MARGIN if lines else 0.0
