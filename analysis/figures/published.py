@@ -41,7 +41,9 @@ BEST_SHIFT = 0.12  # offset of a source's best run from its mean
 AXIS_RANGE = (5.0, 15.0)  # percent; widened for our runs up to HIGHEST, higher ones are arrows
 HIGHEST = 30.0  # percent
 ARROW = "_above the axis"
-LEFT, RIGHT = ((-1, 0), (-1, -1), (-1, 1)), ((1, 0), (1, -1), (1, 1))  # places of a printed number
+# Where the text of an arrow may stand, as seen from its tail
+LEFT = ((-1, 0), (-1, -1), (0, -1), (1, -1))
+RIGHT = ((1, 0), (1, -1), (0, -1), (-1, -1))
 
 
 def draw(frame: Frame, ax: Axes, family: str) -> Axes:

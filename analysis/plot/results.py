@@ -15,7 +15,13 @@ from analysis.figures.layout import (
     list_families,
     set_percent_axis,
 )
-from analysis.figures.mean_interval import ERROR_RANGE, UNBOUNDED, draw_curves, draw_means, draw_runs
+from analysis.figures.mean_interval import (
+    ERROR_RANGE,
+    UNBOUNDED,
+    draw_curves,
+    draw_means,
+    draw_runs,
+)
 from analysis.figures.value_axis import ValueAxis
 from analysis.plot.panel import add_legend, panel
 from analysis.plot.selection import check_columns, line_style

@@ -11,7 +11,6 @@ from analysis.figures import (
     error_vs_factor,
     learning_curves,
     learning_rate_map,
-    plot_condition,
     style,
 )
 from analysis.statistics import student_interval
