@@ -18,8 +18,8 @@ from matplotlib.artist import Artist
 from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from PIL import Image
 
+from analysis.figures.png_palette import shrink_png
 from degradation.durable_io import write_atomically
 
 FAMILY_STYLES: dict[str, dict[str, Any]] = {
@@ -127,23 +127,11 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         figure.savefig(buffer, format=suffix[1:], dpi=DPI, metadata=metadata[suffix])
         contents = buffer.getvalue()
         if suffix == ".png":
-            contents = shrink_png(contents)
+            contents = shrink_png(contents, DPI)
         path = stem.with_suffix(suffix)
         write_atomically(path, contents)
         paths.append(path)
     return paths
-
-
-def shrink_png(contents: bytes) -> bytes:
-    """Return the image with 256 colours, which no eye can tell from the original of a figure.
-
-    That makes the files of 300 dpi no larger than those of 160 dpi with all colours.
-    """
-    image = Image.open(io.BytesIO(contents)).convert("RGB")
-    few_colors = image.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-    buffer = io.BytesIO()
-    few_colors.save(buffer, "PNG", optimize=True, dpi=(DPI, DPI))
-    return buffer.getvalue()
 
 
 def _has_marks(artist: Artist) -> bool:

@@ -42,15 +42,13 @@ def add_title_and_footer(figure: Figure, title: str, data: str, definition: str 
     _set_panel_area(figure, below / height, 1 - above / height)
 
     left = MARGIN / (width + 2 * MARGIN)
-    heading = figure.suptitle(
-        "\n".join(title_lines), x=left, y=1, ha="left", va="top", fontproperties=TITLE_FONT
-    )
-    foot = figure.text(
-        left, 0, "\n".join(footer_lines), va="bottom", color=FOOTER_COLOR, font=FOOTER_FONT
-    )
-    for text in (heading, foot):
+    figure.suptitle("").set_in_layout(False)
+    for lines, y, side, font, color in (
+        (title_lines, 1, "top", TITLE_FONT, "black"),
+        (footer_lines, 0, "bottom", FOOTER_FONT, FOOTER_COLOR),
+    ):
+        text = figure.text(left, y, "\n".join(lines), va=side, color=color, font=font)
         text.set_linespacing(LINE_SPACING)
-        text.set_in_layout(False)
     return figure
 
 

@@ -63,27 +63,6 @@ def compare_values(joined, key, errors_by_value):
     return joined(*[(errors, {key: value}) for value, errors in errors_by_value.items()])
 
 
-@pytest.mark.parametrize(
-    ("second_rate", "sentence"),
-    [
-        ({"residual": LOW}, "There are 3 seeds per family, depth and condition."),
-        ({"residual": {20: [1.0]}}, "There are 1 to 3 seeds per family, depth and condition."),
-    ],
-)
-def test_captions_state_the_seeds_of_each_condition(joined, second_rate, sentence):
-    errors = {0.01: {"residual": LOW}, 0.1: second_rate}
-    frame = compare_values(joined, "config.optim.lr", errors)
-    (comparison,) = compare_conditions(frame, {"digits": 2.0})
-    assert all(caption.endswith(sentence) for _, caption in comparison.figures.values())
-
-
-def test_caption_of_the_construction_states_the_seeds(build_frame):
-    frame = constructed_frame(build_frame, {20: [0.5, 0.6, 0.4]})
-    (comparison,) = compare_conditions(frame, {"digits": 2.0})
-    ((_, caption),) = comparison.figures.values()
-    assert caption.endswith("seeds per family and depth.")
-
-
 @pytest.mark.slow
 def test_every_comparison_has_a_figure_and_a_table(build_frame, joined, tmp_path):
     style.apply()

@@ -40,9 +40,3 @@ def test_mechanisms_follow_the_order_of_the_argument(frame):
 
 def test_frame_without_probes_is_not_explained(frame):
     assert explain_mechanisms(replace(frame, probes={}), 2.0) == []
-
-
-def test_captions_of_mechanisms_state_the_seeds(frame):
-    for explanation in explain_mechanisms(frame, 2.0):
-        for _, caption in explanation.figures.values():
-            assert caption.endswith("There are 2 seeds per family and depth.")

@@ -1,0 +1,113 @@
+"""Titles and footers: what the verdicts say, and which runs and marks a figure shows."""
+
+import pytest
+
+from analysis.claim import Claim, Verdict
+from analysis.claims import FAMILY_PAIRS
+from analysis.figures import error_vs_depth, learning_curves, plot_condition, style
+from analysis.figures.title_and_footer import add_title_and_footer, describe_data
+from analysis.labelled_figures import NEUTRAL, TAKEAWAY, label_figures
+from analysis.sections import Section
+from analysis.takeaways import state_takeaway
+
+PAIR = FAMILY_PAIRS[0]
+ERRORS = {
+    "plain": {20: [1.5, 1.7, 1.6], 56: [51.0, 53.0, 50.0]},
+    "residual": {20: [0.9, 0.7, 0.8], 56: [0.7, 0.5, 0.4]},
+}
+YES, NO, OPEN = Verdict.REPRODUCED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE
+
+
+def make_claims(degradation, no_degradation):
+    return [
+        Claim(name, "", verdict, "")
+        for name, verdict in (("degradation", degradation), ("no degradation", no_degradation))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("degradation", "no_degradation", "title"),
+    [
+        (YES, YES, "Plain networks get worse with depth; residual networks do not"),
+        (YES, NO, "Both plain and residual networks get worse with depth"),
+        (NO, YES, "Neither plain nor residual networks get worse with depth"),
+        (NO, NO, "Residual networks get worse with depth; plain networks do not"),
+        (YES, OPEN, "Plain networks get worse with depth"),
+        (OPEN, YES, "Residual networks do not get worse with depth"),
+        (OPEN, Verdict.NOT_TESTED, ""),
+    ],
+)
+def test_takeaway_says_what_is_decided(degradation, no_degradation, title):
+    claims = make_claims(degradation, no_degradation)
+    assert state_takeaway("error-against-depth", claims, PAIR) == title
+
+
+def test_takeaway_of_a_mechanism_is_its_claims_plain_words():
+    words = "Gradients are healthy."
+    for verdict, title in ((YES, "Gradients are healthy"), (OPEN, "")):
+        claim = Claim("healthy norms, plain", "", verdict, "", plain_words=words)
+        assert state_takeaway("gradient-flow", [claim], PAIR) == title
+    assert state_takeaway("gradient-flow-weights", [claim], PAIR) == ""
+
+
+def list_texts(figure):
+    return [text.get_text() for text in figure.texts if text.get_text()]
+
+
+@pytest.mark.parametrize(
+    ("titles", "title", "end"),
+    [
+        (NEUTRAL, "Error after the last iteration against depth", "over seeds."),
+        (TAKEAWAY, "Plain networks get worse with depth; residual networks do not", "network."),
+    ],
+)
+def test_figure_has_a_title_and_a_footer(build_frame, titles, title, end):
+    frame = build_frame(ERRORS)
+    with style.own_settings():
+        figures = {"error-against-depth-a": (error_vs_depth.plot(frame), "")}
+        run_ids = tuple(frame.runs["run_id"])
+        claims = make_claims(YES, YES)
+        section = Section("", 2.0, claims, figures, run_ids=run_ids, suffix="-a")
+        label_figures([section], frame, titles)
+    heading, footer = list_texts(figures["error-against-depth-a"][0])
+    assert heading == title
+    assert footer.startswith(
+        "digits: 12 runs, 3 seeds per network; points: single runs; bars: 95 %"
+    )
+    assert footer.endswith(end)
+
+
+def test_footer_counts_the_runs_and_seeds_that_are_shown(build_frame):
+    runs = build_frame({"plain": {20: [1.0]}, "residual": {20: [1.0, 2.0]}}).runs
+    assert describe_data(runs) == "digits: 3 runs, 1 to 2 seeds per network"
+    assert describe_data(runs[:1]) == "digits: 1 run, 1 seed per network"
+    assert describe_data(runs[:0]) == "no finished runs"
+
+
+def test_long_titles_wrap_and_nothing_overlaps(build_frame):
+    with style.own_settings():
+        figure = add_title_and_footer(learning_curves.plot(build_frame(ERRORS)), "word " * 60, "x")
+        figure.draw_without_rendering()
+    heading, footer = [text for text in figure.texts if text.get_text()]
+    assert heading.get_text().count("\n") >= 2
+    (legend,) = figure.legends
+    extents = [part.get_window_extent() for part in (heading, legend, footer)]
+    panels = [ax.get_tightbbox() for ax in figure.axes]
+    top, middle, bottom = extents
+    assert all(figure.bbox.x1 >= extent.x1 for extent in extents)
+    assert bottom.y1 < middle.y0 < middle.y1 <= min(panel.y0 for panel in panels)
+    assert max(panel.y1 for panel in panels) <= top.y0
+
+
+def test_captions_speak_only_of_what_is_drawn(build_frame):
+    frame = build_frame({"plain": {20: [1.0], 56: [2.0]}})
+    frame.runs["chance"] = float("nan")
+    frame.runs["config.schedule.milestones"] = "[]"
+    absent = ("cross", "bars", "dotted", "drops", "He et al.", "cut off")
+    for _, caption in plot_condition(frame).values():
+        assert not [word for word in absent if word in caption]
+    frame = build_frame(ERRORS)
+    frame.runs.loc[0, "state"] = "diverged"
+    depth, curves = (caption for _, caption in plot_condition(frame).values())
+    assert all(word in depth for word in ("cross", "bars", "dotted"))
+    assert all(word in curves for word in ("dotted", "drops"))
