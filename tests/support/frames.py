@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame import Frame
+from analysis.run_row import CURVE_METRICS
 
 CIFAR10_PROTOCOL = {
     "data.name": "cifar10",
@@ -109,11 +110,12 @@ def make_run_row(family: str, depth: int, seed: int, error: float) -> dict[str, 
 def make_curve_row(run: dict[str, Any], iteration: int, factor: float) -> dict[str, Any]:
     """Return a row of the curves; `factor`: its training error divided by the final one."""
     keys = ("run_id", "family", "depth", "seed", "state")
-    return {key: run[key] for key in keys} | {
-        "iteration": iteration,
-        "training_error": run["training_error"] * factor,
-        "test/error": run["test/error"] / factor,
-    }
+    training = [name for name in CURVE_METRICS if name.startswith("train/")]
+    return (
+        {key: run[key] for key in keys}
+        | {name: run[name] * factor for name in ("training_error", *training)}
+        | {"iteration": iteration, "test/error": run["test/error"] / factor}
+    )
 
 
 def join_frames(frames, prefixes):

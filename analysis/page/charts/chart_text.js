@@ -84,3 +84,13 @@ function addRow(part, cells, scope) {
     row.append(cell);
   });
 }
+
+// Make the drawing one image with a label. Plot labels the groups inside, which no reader reaches.
+function labelDrawing(svg) {
+  svg.setAttribute("role", "img");
+  for (const group of svg.querySelectorAll("g[aria-label]")) {
+    group.dataset.mark = group.getAttribute("aria-label");
+    group.removeAttribute("aria-label");
+  }
+  return svg;
+}

@@ -124,8 +124,7 @@ function drawPanel(view, family, members, vertical, width) {
     marks,
     ariaLabel: `${label}. At the end, ${describeByFamily(ends, view.quantity)}.`,
   });
-  svg.setAttribute("role", "img");
-  return svg;
+  return labelDrawing(svg);
 }
 
 function markLine(line, clamp, strokeWidth, strokeOpacity) {

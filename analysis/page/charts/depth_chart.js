@@ -43,7 +43,7 @@ function drawDepthChart(view, points, width) {
   const layout = layOutDepthChart(view, means, runs, width);
   const marks = [
     Plot.axisY(layout.ticks, { label: nameAxis(view.quantity), ...Y_AXIS }),
-    Plot.axisX(selectTicks(view.depths, layout.x, 30), { label: "depth (layers)", ...X_AXIS }),
+    Plot.axisX(selectTicks(view.depths, layout.x, 24), { label: "depth (layers)", ...X_AXIS }),
     Plot.gridY(layout.ticks, { strokeOpacity: 0.14 }),
     Plot.ruleY([0], { strokeOpacity: 0.5 }),
     Plot.ruleX([...view.state.isolated], { strokeWidth: 22, strokeOpacity: 0.08 }),
@@ -66,9 +66,8 @@ function drawDepthChart(view, points, width) {
     marks,
     ariaLabel: `${title}. ${capitaliseFirst(describeByFamily(means, view.quantity))}.`,
   });
-  svg.setAttribute("role", "img");
   svg.classList.add("is-clickable");
-  return svg;
+  return labelDrawing(svg);
 }
 
 // The scales and margins of the chart, and what Plot needs to know about them.
@@ -187,8 +186,9 @@ function markMeanValues(view, means, layout) {
       family: point.family,
       text: view.quantity.unit === "%" ? point.value.toFixed(1) : point.value.toPrecision(2),
     }));
-  const bottom = layout.height - layout.margin.bottom;
-  const placed = placeValues(points, layout.margin.top - 8, bottom);
+  const { margin, height } = layout;
+  const room = { left: margin.left, top: margin.top - 8, bottom: height - margin.bottom };
+  const placed = placeValues(points, room);
   return Array.from(d3.group(placed, (point) => point.family), ([family, members]) =>
     Plot.text(members, {
       x: (point) => layout.x.invert(point.labelX),

@@ -26,8 +26,8 @@ const PLACES = [[0, -16], [0, 17], [-26, -7], [26, 9], [26, -7], [-26, 9]];
 
 // Print a text beside each point, or not at all where it would cover something. `points`: objects
 // with `x`, `y`, `text`, `prefersBelow`, and the ends of an error bar, `top` and `bottom`. Returns
-// those that are printed, with a `labelX` and a `labelY`.
-function placeValues(points, top, bottom) {
+// those that are printed, with a `labelX` and a `labelY`. `room`: where texts may be.
+function placeValues(points, room) {
   const taken = points.flatMap((point) => [
     makeBox(point.x, point.y, 13, 13),
     makeBox(point.x, (point.top + point.bottom) / 2, 4, point.bottom - point.top),
@@ -38,9 +38,9 @@ function placeValues(points, top, bottom) {
       const labelX = point.x + right;
       const labelY = point.y + (point.prefersBelow ? 1 - down : down);
       const box = makeBox(labelX, labelY, 8 * point.text.length, LABEL_HEIGHT);
-      if (box.top < top || box.bottom > bottom || taken.some((other) => overlap(box, other))) {
-        continue;
-      }
+      const isInside =
+        box.left >= room.left && box.top >= room.top && box.bottom <= room.bottom;
+      if (!isInside || taken.some((other) => overlap(box, other))) continue;
       taken.push(box);
       placed.push({ ...point, labelX, labelY });
       break;

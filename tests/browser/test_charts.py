@@ -1,0 +1,236 @@
+"""The interactive charts in a real browser: controls, values shown, and what clicks do."""
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+DEPTH, CURVES = "#depth-chart", "#curves-chart"
+COLUMNS = {  # the label of a quantity: its column in runs.csv
+    "clean training error": "train/clean_error",
+    "augmented training error": "train/augmented_error",
+    "running training error": "train/running_error",
+    "test error": "test/error",
+    "clean training loss": "train/clean_loss",
+}
+
+
+def read_table(page, chart):
+    """Unfold the values of a chart, and return its rows as dicts by column."""
+    details = page.locator(f"{chart} details.chart-values")
+    if details.get_attribute("open") is None:
+        details.locator("summary").click()
+    rows = details.locator("table").evaluate(
+        "table => [...table.rows].map(row => [...row.cells].map(cell => cell.textContent))"
+    )
+    return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+
+
+def choose(page, chart, control, value):
+    """Set a select, or check the radio button or checkbox that has this value."""
+    element = page.locator(f"{chart} select[data-control={control}]")
+    if element.count():
+        element.select_option(value)
+    else:
+        page.check(f"{chart} input[data-control={control}][value='{value}']")
+
+
+def find_point(page, depth, value, top):
+    """Return the position on screen of a point of the chart of the depths.
+
+    It follows from two labels of each axis, as a reader would find it. `top`: another label of the
+    vertical axis besides 0.
+    """
+    ticks = page.locator(f"{DEPTH} svg").evaluate(
+        """svg => [...svg.querySelectorAll("[data-mark$='tick label'] text")].map(text => {
+            const box = text.getBoundingClientRect();
+            return [text.closest("g[data-mark]").dataset.mark[0], text.textContent,
+                    box.x + box.width / 2, box.y + box.height / 2];
+        })"""
+    )
+    xs = {int(text): x for axis, text, x, _ in ticks if axis == "x"}
+    ys = {float(text): y for axis, text, _, y in ticks if axis == "y"}
+    return xs[depth], ys[0] + (ys[top] - ys[0]) * value / top
+
+
+def read_tip(page):
+    """Return the lines of the tip that is shown in the chart of the depths."""
+    lines = page.locator(f"{DEPTH} [aria-label=tip] tspan").all_text_contents()
+    return [line.strip("\u200b") for line in lines]
+
+
+def test_every_run_shown_is_that_of_runs_csv(open_report, report):
+    opened = open_report(report)
+    choose(opened.page, DEPTH, "mode", "runs")
+    for label, column in COLUMNS.items():
+        choose(opened.page, DEPTH, "quantity", label)
+        rows = read_table(opened.page, DEPTH)
+        expected = opened.runs.set_index("run_id")
+        assert {row["run"] for row in rows} == set(expected.index)
+        for row in rows:
+            run = expected.loc[row["run"]]
+            assert float(row["value"]) == pytest.approx(run[column], abs=0.006), (label, row)
+            assert (row["family"], int(row["depth"]), int(row["seed"]), row["state"]) == (
+                run["family"],
+                run["depth"],
+                run["seed"],
+                run["state"],
+            )
+
+
+def test_means_shown_are_those_of_summary_csv(open_report, report):
+    opened = open_report(report)
+    rows = read_table(opened.page, DEPTH)
+    expected = opened.summary.set_index(["family", "depth"])
+    assert len(rows) == len(expected) == 6
+    for row in rows:
+        summary = expected.loc[(row["family"], int(row["depth"]))]
+        shown = [float(row[column]) for column in ("mean", "95 % from", "to")]
+        keys = [f"training_error_{key}" for key in ("mean", "low", "high")]
+        assert shown == pytest.approx(summary[keys].tolist(), abs=0.006)
+        assert int(row["runs"]) == 3
+
+
+def test_curves_end_at_the_values_of_runs_csv(open_report, report):
+    opened = open_report(report)
+    choose(opened.page, CURVES, "mode", "runs")
+    choose(opened.page, CURVES, "quantity", "test error")
+    last = read_table(opened.page, CURVES)[-1]
+    assert last.pop("iteration") == "400"
+    assert len(last) == 18
+    for run in opened.runs.to_dict("records"):
+        name = f"{run['family']} {run['depth']}, seed {run['seed']}"
+        assert float(last[name]) == pytest.approx(run["test/error"], abs=0.006)
+
+
+def test_a_family_is_switched_off_and_on(open_report, report):
+    page = open_report(report).page
+    panels = page.locator(f"{CURVES} .chart-panels strong")
+    assert panels.all_text_contents() == ["Plain networks", "Residual networks"]
+    page.uncheck(f"{CURVES} input[value=plain]")
+    assert panels.all_text_contents() == ["Residual networks"]
+    assert list(read_table(page, CURVES)[0]) == [
+        "iteration",
+        "residual 20",
+        "residual 32",
+        "residual 56",
+    ]
+    page.uncheck(f"{CURVES} input[value=residual]")
+    assert "No family" in page.locator(f"{CURVES} .chart-drawing").text_content()
+    page.check(f"{CURVES} input[value=plain]")
+    assert panels.all_text_contents() == ["Plain networks"]
+
+
+def test_a_depth_of_the_legend_is_isolated_in_both(open_report, report):
+    page = open_report(report).page
+    page.check(f"{CURVES} input[data-control=depth][value='56']")
+    assert {row["depth"] for row in read_table(page, DEPTH)} == {"56"}
+    assert list(read_table(page, CURVES)[0]) == ["iteration", "plain 56", "residual 56"]
+    page.check(f"{CURVES} input[data-control=depth][value='20']")
+    assert {row["depth"] for row in read_table(page, DEPTH)} == {"20", "56"}
+    status = page.locator(f"{CURVES} [role=status]").text_content()
+    assert "20 and 56 layers isolated" in status
+    page.click(f"{CURVES} button[data-control=show-all]")
+    assert len(read_table(page, DEPTH)) == 6
+    assert not page.locator(f"{CURVES} button[data-control=show-all]").is_visible()
+
+
+def test_a_click_into_the_depths_isolates_one(open_report, report):
+    page = open_report(report).page
+    x, y = find_point(page, 32, 8.67, 60)
+    page.mouse.move(x, y)
+    page.mouse.click(x, y)
+    assert page.locator(f"{CURVES} input[data-control=depth]:checked").input_value() == "32"
+    assert {row["depth"] for row in read_table(page, DEPTH)} == {"32"}
+    x, y = find_point(page, 32, 8.67, 60)  # the page may have moved
+    page.mouse.move(x, y + 1)
+    page.mouse.click(x, y + 1)
+    assert page.locator(f"{CURVES} input[data-control=depth]:checked").count() == 0
+
+
+def test_a_tip_says_run_seed_and_value(open_report, report):
+    page = open_report(report).page
+    choose(page, DEPTH, "mode", "runs")
+    page.mouse.move(*find_point(page, 32, 11.0, 60))
+    assert read_tip(page) == ["plain, 32 layers, seed 1", "11.00 %", "run plain-d32-s1"]
+    choose(page, DEPTH, "mode", "mean")
+    page.mouse.move(*find_point(page, 32, 8.67, 60))
+    lines = read_tip(page)
+    assert lines[:2] == ["plain, 32 layers", "mean 8.67 %"]
+    assert "seed 1: 11.00 %" in lines
+
+
+def test_one_seed_is_shown_as_its_run(open_report, report):
+    page = open_report(report).page
+    choose(page, CURVES, "seed", "2")
+    assert page.locator(f"{CURVES} input[data-control=mode][value=runs]").is_checked()
+    assert all(name.endswith("seed 2") for name in list(read_table(page, CURVES)[0])[1:])
+    choose(page, CURVES, "mode", "mean")  # a mean is that of all seeds
+    assert page.locator(f"{CURVES} select[data-control=seed]").input_value() == "all"
+
+
+@pytest.mark.parametrize("mode", ["mean", "runs"])
+def test_zero_is_drawn_on_a_logarithmic_axis(open_report, report, mode):
+    page = open_report(report).page
+    choose(page, CURVES, "scale", "log")
+    choose(page, CURVES, "mode", mode)
+    paths = page.locator(f"{CURVES} svg path").evaluate_all(
+        "paths => paths.map(path => path.getAttribute('d') ?? '')"
+    )
+    assert paths
+    assert not [path for path in paths if "NaN" in path or "Infinity" in path]
+    caption = page.locator(f"{CURVES} figcaption").text_content()
+    assert "0 is drawn at the lower edge" in caption
+    assert "the learning rate drops" in caption
+
+
+def test_learning_rate_drops_are_vertical_lines(open_report, report):
+    page = open_report(report).page
+    lines = (
+        page.locator(f"{CURVES} svg")
+        .first.locator("[data-mark=rule] line")
+        .evaluate_all(
+            "lines => lines.map(line => [line.x1, line.x2, line.y1, line.y2]"
+            ".map(length => length.baseVal.value))"
+        )
+    )
+    vertical = [line for line in lines if line[0] == line[1] and line[2] != line[3]]
+    assert len(vertical) == 2  # the milestones of make_run_row: 200 and 300
+
+
+def test_the_keyboard_reaches_every_control(open_report, report):
+    page = open_report(report).page
+    page.focus(f"{CURVES} input[data-control=scale][value=linear]")
+    page.keyboard.press("ArrowRight")
+    assert page.locator(f"{CURVES} input[data-control=scale][value=log]").is_checked()
+    assert "logarithmic axis" in page.locator(f"{CURVES} [role=status]").text_content()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert not page.locator(f"{CURVES} input[value=plain]").is_checked()
+    page.focus(f"{DEPTH} details summary")
+    page.keyboard.press("Enter")
+    page.locator(f"{DEPTH} table").wait_for(state="visible")
+
+
+def test_a_chart_says_its_numbers_in_a_sentence(open_report, report):
+    page = open_report(report).page
+    chart = page.locator(f"{DEPTH} svg[role=img]")
+    assert chart.get_attribute("aria-label") == (
+        "Clean training error after the last iteration against depth. "
+        "Plain networks: 1.60 % at 20 layers, 8.67 % at 32 layers, 63.67 % at 56 layers; "
+        "residual networks: 0.80 % at 20 layers, 0.60 % at 32 layers, 0.30 % at 56 layers."
+    )
+    label = page.locator(f"{CURVES} svg[role=img]").first.get_attribute("aria-label")
+    assert "At the end, plain networks: 1.60 % at 20 layers" in label
+
+
+def test_a_condition_is_chosen_for_both_charts(open_report, swept_report):
+    opened = open_report(swept_report)
+    for rate, choice in ((0.1, "learning rate 0.1"), (0.2, "learning rate 0.2")):
+        choose(opened.page, CURVES, "condition", choice)
+        is_shown = opened.summary["condition"].str.contains(str(rate), regex=False)
+        expected = opened.summary[is_shown].set_index(["family", "depth"])
+        rows = read_table(opened.page, DEPTH)
+        assert len(rows) == 6
+        for row in rows:
+            mean = expected.loc[(row["family"], int(row["depth"])), "training_error_mean"]
+            assert float(row["mean"]) == pytest.approx(mean, abs=0.006)
