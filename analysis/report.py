@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.claim import Claim
 from analysis.code_notes import (
     describe_outdated_runs,
     describe_published_runs,
@@ -16,11 +15,11 @@ from analysis.conditions import find_varying_keys
 from analysis.csv_files import write_csv
 from analysis.figures import style
 from analysis.frame import Frame
+from analysis.headline import write_headline
 from analysis.key_columns import PREFIX
 from analysis.labelled_figures import TAKEAWAY, label_figures
 from analysis.page.render import render_page
 from analysis.sections import Section, build_sections
-from degradation.counting import format_count
 from degradation.durable_io import read_file, write_atomically
 from degradation.metrics import (
     AUGMENTED_ERROR,
@@ -73,7 +72,7 @@ class Report:
         folder: where its files are.
         sections: its sections with their verdicts, in order.
         runs: the table in runs.csv: one row per run.
-        excluded: one line per record, file or group of rows that could not be used.
+        frame: the runs as they were read, with their curves.
         code_notes: one line for each reason why runs are outdated or cannot be compared with the
             present code.
         published_notes: one line if runs are published results of earlier code, which is no reason
@@ -83,7 +82,7 @@ class Report:
     folder: Path
     sections: list[Section]
     runs: pd.DataFrame
-    excluded: tuple[str, ...]
+    frame: Frame
     code_notes: tuple[str, ...]
     published_notes: tuple[str, ...]
 
@@ -91,37 +90,20 @@ class Report:
     def page(self) -> Path:
         return self.folder / "report.html"
 
+    @property
+    def headline(self) -> str:
+        """What was found, in a sentence or two."""
+        return write_headline(self.frame, self.sections)
+
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """One line per record, file or group of rows that could not be used."""
+        return self.frame.excluded
+
     def figure_paths(self) -> dict[str, Path]:
         """Return the PNG file of each figure, by file stem."""
         stems = [stem for section in self.sections for stem in section.figures]
         return {stem: self.folder / f"{stem}.png" for stem in stems}
-
-    def format_summary(self) -> str:
-        """Return a short summary of the report for a terminal: runs, verdicts and page."""
-        counts = self.runs["state"].value_counts()
-        states = ", ".join(f"{count} {state}" for state, count in counts.items())
-        title = f"{self.folder.name}: {format_count(len(self.runs), 'run')} ({states})"
-        warnings = "".join(f"\nWarning: {note}" for note in self.code_notes)
-        notes = "".join(f"\nNote: {note}" for note in self.published_notes)
-        return f"{title}{warnings}{notes}\n\n{self.format_verdicts()}\n\nReport: {self.page}"
-
-    def format_verdicts(self) -> str:
-        """Return the verdicts in aligned columns: one line per claim, then its section's notes."""
-        claims = [claim for section in self.sections for claim in section.claims]
-        rows = [("Claim", "Verdict", "Evidence"), *map(_verdict_row, claims)]
-        name_width = max(len(name) for name, _, _ in rows)
-        outcome_width = max(len(outcome) for _, outcome, _ in rows)
-        lines = [f"  {'Claim':<{name_width}}  {'Verdict':<{outcome_width}}  Evidence"]
-        for section in self.sections:
-            if section.title and section.claims:
-                lines += ["", section.title]
-            for name, outcome, evidence in map(_verdict_row, section.claims):
-                lines.append(f"  {name:<{name_width}}  {outcome:<{outcome_width}}  {evidence}")
-            notes = [note for claim in section.claims for note in claim.notes]
-            lines += [f"  Note: {note}" for note in dict.fromkeys(notes)]
-        if self.excluded:
-            lines += ["", *[f"Excluded: {line}" for line in self.excluded]]
-        return "\n".join(lines)
 
 
 def build(
@@ -155,7 +137,7 @@ def build(
     )
     published_notes = tuple(describe_published_runs(frame.runs))
     page = render_page(folder, sections, runs, frame, name, command, code_notes, published_notes)
-    report = Report(folder, sections, runs, frame.excluded, code_notes, published_notes)
+    report = Report(folder, sections, runs, frame, code_notes, published_notes)
     write_atomically(report.page, page.encode(errors="backslashreplace"))
     names = "".join(f"{path.name}\n" for path in written)
     write_atomically(folder / FILE_LIST, names.encode())
@@ -204,8 +186,3 @@ def _label_runs(run_ids: pd.Series, sections: list[Section]) -> list[str]:
         for run_id in section.run_ids:
             labels[run_id] = "" if run_id in labels else section.title
     return [labels[run_id] for run_id in run_ids]
-
-
-def _verdict_row(claim: Claim) -> tuple[str, str, str]:
-    """Return a claim's name, its verdict in words and its decisive line."""
-    return claim.name, claim.outcome, claim.decisive_line

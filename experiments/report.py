@@ -20,6 +20,7 @@ from analysis.frame import load
 from analysis.labelled_figures import TAKEAWAY, TITLES
 from analysis.query import load_where
 from analysis.report import Report, build
+from analysis.terminal_summary import print_summary
 from degradation.cli import Parser, add_overrides, run_script
 from degradation.config import NAME, Tracking, default_margin, split_experiments
 from degradation.config.errors import ConfigError, quote
@@ -144,10 +145,10 @@ def mirror_report(report: Report, root: Path, tracking: Tracking) -> None:
 def main() -> None:
     arguments = parse_arguments()
     if arguments.records:
-        print(report_records(arguments).format_summary())
+        print_summary(report_records(arguments), sys.stdout)
         return
     for overrides in split_experiments(arguments.overrides):
-        print(report_sweep(arguments, overrides).format_summary())
+        print_summary(report_sweep(arguments, overrides), sys.stdout)
 
 
 if __name__ == "__main__":

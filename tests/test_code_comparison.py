@@ -11,6 +11,7 @@ import torch
 from analysis.evidence import describe_caveats
 from analysis.frame import load
 from analysis.report import build
+from analysis.terminal_summary import format_summary
 from degradation import code_comparison
 from degradation.code_comparison import (
     MAX_ROUNDING_DIFFERENCE,
@@ -434,7 +435,7 @@ def test_report_names_outdated_runs_beside_verdicts(trained, monkeypatch, tmp_pa
     frame = load(config.record_root, [describe_planned_run(locate_run(config))])
     report = build(frame, tmp_path / "report", "name", "command", {"digits": 2.0})
     expected = "1 of 1 runs was trained by code that produces different numbers (changed: "
-    assert expected in report.format_summary()
+    assert expected in format_summary(report)
     assert expected in report.page.read_text()
     assert "done (outdated)" in report.page.read_text()
     assert expected in describe_caveats(frame.runs)[0]
@@ -448,4 +449,4 @@ def test_report_counts_runs_that_cannot_be_compared(trained, tmp_path):
     record.path(CODE_FILE).unlink()
     frame = load(config.record_root, [{"run_id": record.run_id}])
     report = build(frame, tmp_path / "report", "name", "command", {"digits": 2.0})
-    assert "1 of 1 runs cannot be compared with the current code" in report.format_summary()
+    assert "1 of 1 runs cannot be compared with the current code" in format_summary(report)

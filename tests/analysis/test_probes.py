@@ -5,6 +5,7 @@ import pytest
 from analysis.frame import Frame, load
 from analysis.probes import read_probe_tables
 from analysis.report import build
+from analysis.terminal_summary import format_summary
 from degradation.records.schema import PROBES_FILE
 from degradation.run import train
 from degradation.run_probes import run_landscape, run_probes
@@ -101,7 +102,7 @@ def test_report_explains_the_mechanisms_in_order(probed, tmp_path):
         assert all(len(caption) > 80 for _, caption in section.figures.values())
         assert section.title.replace("'", "&#39;") in page
     assert all((tmp_path / f"{mechanism}.csv").exists() for mechanism in MECHANISMS)
-    assert "Why: " in report.format_verdicts()
+    assert "\nWhy\n" in format_summary(report)
 
 
 def test_without_probes_no_mechanism_is_explained(probed, tmp_path):

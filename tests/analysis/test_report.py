@@ -61,23 +61,6 @@ def test_figures_are_written_as_png_and_svg(report):
         assert (report.folder / f"{stem}.svg").read_text().startswith("<?xml")
 
 
-def test_terminal_shows_every_verdict_in_columns(report):
-    title, *claims = report.format_verdicts().splitlines()
-    assert title.split() == ["Claim", "Verdict", "Evidence"]
-    cells = [re.split(" {2,}", line.strip()) for line in claims]
-    assert [name for name, _, _ in cells] == ["degradation", "no degradation", "the fix"]
-    assert {verdict for _, verdict, _ in cells} == {"reproduced"}
-    for column in ("Verdict", "Evidence"):
-        start = title.index(column)
-        assert all(line[start - 1] == " " and line[start] != " " for line in claims)
-
-
-def test_terminal_summary_names_runs_and_page(report):
-    lines = report.format_summary().splitlines()
-    assert lines[0] == "r: 12 runs (12 done)"
-    assert lines[-1] == f"Report: {report.page}"
-
-
 @pytest.mark.slow
 def test_each_condition_has_a_section(build_frame, tmp_path):
     """A figure that an earlier report of one condition left behind is removed."""

@@ -12,6 +12,7 @@ from analysis.csv_files import escape_formula
 from analysis.figures import style
 from analysis.frame import Frame
 from analysis.report import build
+from analysis.terminal_summary import format_summary
 from tests.support.frames import imagenet_runs, join_frames, paper_frame
 from tests.support.probe_tables import (
     DELETED_ALONE,
@@ -234,7 +235,7 @@ def test_page_rounds_numbers(reports):
 
 @pytest.mark.slow
 def test_checks_are_listed_apart_from_claims(reports):
-    lines = reports[0].format_verdicts().splitlines()
+    lines = format_summary(reports[0]).splitlines()
     (line,) = [line for line in lines if line.startswith("  check: the identity")]
     assert line.split()[3] == "holds"
     assert not [line for line in lines if line.startswith("  the identity")]

@@ -1,0 +1,196 @@
+"""The end of `make reproduce` in a terminal: headline, verdicts, a picture, and the report's path.
+
+Evidence and notes are in the report. The text is plain where there is no terminal.
+"""
+
+import io
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TextIO
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from analysis.claim import Claim, Finding, Verdict
+from analysis.columns import TRAINING_ERROR
+from analysis.headline import ERROR_NAMES
+from analysis.report import Report
+from analysis.sections import Section
+from analysis.text_chart import MAX_SERIES, Glyphs, Series, choose_glyphs, draw_chart
+from degradation.counting import format_count
+
+MIN_WIDTH, MAX_WIDTH = 60, 100  # characters
+MAX_CONDITIONS = 6  # conditions whose verdicts are listed
+MAX_EXCLUDED = 5
+NAME_WIDTH = 34
+MIN_FINDING_WIDTH = 20
+GAP = 2  # spaces between columns
+MAX_SERIES_OF_ALL = 4  # series of all families that one picture has
+NO_BREAK = "\u00a0"
+COLOURS = {Verdict.REPRODUCED: "green", Verdict.CONTRADICTED: "red"}
+
+
+def print_summary(report: Report, stream: TextIO) -> None:
+    """Print the summary of a report, with colours and a link where the terminal has them."""
+    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        stream.write(format_summary(report, encoding=console.encoding))
+        return
+    console.width = min(max(console.width, MIN_WIDTH), MAX_WIDTH)
+    _print(report, console, choose_glyphs(console.encoding))
+
+
+def format_summary(report: Report, width: int = MAX_WIDTH, encoding: str = "utf-8") -> str:
+    """Return the summary as plain text, made of characters that the encoding has."""
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+    _print(report, console, choose_glyphs(encoding))
+    lines = stream.getvalue().splitlines()
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _print(report: Report, console: Console, glyphs: Glyphs) -> None:
+    """Print all parts. `glyphs`: what the picture is made of."""
+    counts = report.runs["state"].value_counts()
+    states = ", ".join(f"{count} {state}" for state, count in counts.items())
+    _print_line(
+        console, f"{report.folder.name}: {format_count(len(report.runs), 'run')} ({states})"
+    )
+    for note in report.code_notes:
+        _print_line(console, f"Warning: {note}")
+    for note in report.published_notes:
+        _print_line(console, f"Note: {note}")
+    console.print()
+    console.print(Text(_wrap(report.headline, console.width), style="bold"))
+    for part in _list_verdicts(report.sections, console.width):
+        console.print(part)
+    title = f"{ERROR_NAMES[report.frame.error_kind]}, %, mean over seeds"
+    chart = draw_chart(_collect_series(report), title, glyphs)
+    if chart:
+        console.print()
+    for line in chart:
+        _print_line(console, line)
+    console.print()
+    for line in report.excluded[:MAX_EXCLUDED]:
+        _print_line(console, f"Excluded: {line}")
+    rest = len(report.excluded) - MAX_EXCLUDED
+    if rest > 0:
+        _print_line(console, f"Excluded: {rest} more, which the report names")
+    link = Style(link=report.page.absolute().as_uri())
+    path = Text.assemble("Report: ", (str(report.page), link))
+    console.print(path, soft_wrap=True)
+
+
+def _print_line(console: Console, line: str) -> None:
+    """Print a line as it is: it may contain a path or an id, which a line break would damage."""
+    console.print(Text(line), soft_wrap=True)
+
+
+def _wrap(text: str, width: int) -> str:
+    """Return the text in lines that part no number from its percent sign."""
+    lines = textwrap.wrap(text.replace(" %", f"{NO_BREAK}%"), width, break_long_words=False)
+    return "\n".join(lines).replace(NO_BREAK, " ")
+
+
+def _list_verdicts(sections: Sequence[Section], width: int) -> Iterator[Text | Padding]:
+    """Yield titles and tables of verdicts, those of mechanisms last."""
+    judged = [section for section in sections if section.kind != "mechanism" and section.claims]
+    conditions = [section for section in judged if section.kind == "condition"]
+    hidden = conditions[MAX_CONDITIONS:]
+    widths = _find_widths(sections)
+    for section in judged:
+        if section in hidden:
+            continue
+        yield Text()
+        if section.title:
+            yield Text(section.title, style="bold")
+        yield _build_table(section.claims, widths, width)
+    if hidden:
+        yield Text()
+        yield Text(f"The report has the verdicts of {format_count(len(hidden), 'more condition')}.")
+    mechanisms = [section for section in sections if section.kind == "mechanism"]
+    claims = [claim for section in mechanisms for claim in section.claims]
+    if not claims:
+        return
+    yield Text()
+    if len(conditions) == 1:
+        yield Text("Why", style="bold")
+        yield _build_table(claims, widths, width)
+    else:
+        counts = Counter(claim.outcome for claim in claims)
+        number = format_count(len(claims), "claim")
+        outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
+        yield Text(f"Why: the report has {number} about mechanisms ({outcomes}).")
+
+
+def _find_widths(sections: Sequence[Section]) -> tuple[int, int]:
+    """Return the widths of the columns of names and verdicts, the same for all tables."""
+    claims = [claim for section in sections for claim in section.claims]
+    names = [len(claim.name) for claim in claims] or [0]
+    outcomes = [len(claim.outcome) for claim in claims] or [0]
+    return min(max(names), NAME_WIDTH), max(outcomes)
+
+
+def _build_table(claims: Sequence[Claim], widths: tuple[int, int], width: int) -> Padding:
+    """Return one row per claim: its name, its verdict and its finding in plain words.
+
+    The finding is omitted where there is no room for it.
+
+    Args:
+        claims: at least one.
+        widths: of the first two columns.
+        width: of the table.
+    """
+    finding_width = width - sum(widths) - (len(widths) + 1) * GAP
+    is_narrow = finding_width < MIN_FINDING_WIDTH
+    table = Table.grid(padding=(0, GAP, 0, 0))
+    for column in widths:
+        table.add_column(width=column)
+    for claim in claims:
+        outcome = Text(claim.outcome, style=_choose_colour(claim))
+        finding = claim.plain_words or claim.decisive_line
+        if is_narrow:
+            table.add_row(Text(claim.name), outcome)
+        else:
+            table.add_row(Text(claim.name), outcome, Text(_wrap(finding, finding_width)))
+    return Padding(table, (0, 0, 0, GAP), expand=False)
+
+
+def _choose_colour(claim: Claim) -> str:
+    """Return the colour of a verdict; an answer and what is negligible have none."""
+    if isinstance(claim, Finding) or claim.is_negligible:
+        return ""
+    return COLOURS.get(claim.verdict, "")
+
+
+def _collect_series(report: Report) -> Series:
+    """Return the mean error by depth of each family in each condition.
+
+    Runs that belong to several conditions are one series. If there are many, only those of the
+    first family are returned.
+    """
+    conditions = [section for section in report.sections if section.kind == "condition"]
+    series: dict[tuple[str, str], dict[int, float]] = {}
+    drawn: set[frozenset[str]] = set()
+    for section in conditions:
+        runs = report.frame.runs[report.frame.runs["run_id"].isin(section.run_ids)]
+        for family, group in runs.groupby("family"):
+            means = group.groupby("depth")[TRAINING_ERROR].mean().dropna()
+            run_ids = frozenset(group["run_id"])
+            if run_ids not in drawn and len(means):
+                drawn.add(run_ids)
+                points = {int(str(depth)): float(mean) for depth, mean in means.items()}
+                series[str(family), section.title] = points
+    if len(series) > MAX_SERIES_OF_ALL:
+        first = next(iter(series))[0]
+        series = {name: points for name, points in series.items() if name[0] == first}
+    counts = Counter(family for family, _ in series)
+    named = {}
+    for (family, condition), points in list(series.items())[:MAX_SERIES]:
+        name = f"{family}, {condition}" if counts[family] > 1 else family
+        named[name] = points
+    return named

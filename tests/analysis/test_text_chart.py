@@ -1,0 +1,57 @@
+"""The picture of error against depth that is made of characters."""
+
+import pytest
+
+from analysis.text_chart import ASCII, UNICODE, choose_glyphs, draw_chart
+
+BOTH = {"plain": {20: 0.0, 110: 100.0}, "residual": {20: 0.0, 110: 0.0}}
+
+
+def test_marks_stand_at_their_values():
+    """The axis ends at 100 %: the marks are in the first and the last row."""
+    lines = draw_chart(BOTH, "error", ASCII)
+    assert lines[0] == "  error"
+    assert lines[1].split("+")[0].strip() == "100"
+    assert lines[1][-1] == "o"
+    assert lines[9].split("+")[0].strip() == "0"
+    assert lines[9].count("*") == 1  # both have no errors at 20 layers
+    assert lines[9][-1] == "x"
+    assert lines[11].split() == ["20", "110", "layers"]
+    assert lines[12].split() == ["o", "plain", "x", "residual", "*", "both"]
+
+
+def test_axis_ends_just_above_the_largest_value():
+    lines = draw_chart({"plain": {20: 1.2, 56: 3.9}}, "error")
+    assert lines[1].split(UNICODE.tick)[0].strip() == "5"
+
+
+@pytest.mark.parametrize("depths", [(20, 32, 44, 56, 110), (8, 9, 10, 11), (20, 22, 1000), (2, 3)])
+def test_labels_of_depths_stay_apart(depths):
+    lines = draw_chart({"plain": dict.fromkeys(depths, 50.0)}, "error")
+    *labels, unit = lines[-2].split()
+    assert unit == "layers"
+    assert {labels[0], labels[-1]} <= {str(depth) for depth in depths}
+    assert "".join(lines[1:-3]).count(UNICODE.marks[0]) == len(depths)
+    assert max(map(len, lines)) <= 80
+
+
+def test_many_depths_keep_some_labels():
+    depths = range(20, 80)
+    lines = draw_chart({"plain": dict.fromkeys(depths, 50.0)}, "error")
+    labels = lines[-2].split()[:-1]
+    assert labels[0] == "20"
+    assert all(int(label) in depths for label in labels)
+
+
+@pytest.mark.parametrize("series", [{}, {"plain": {20: 1.0}}, {"plain": {20: 1.0}, "residual": {}}])
+def test_one_depth_has_no_picture(series):
+    assert draw_chart(series, "error") == []
+
+
+@pytest.mark.parametrize(
+    ("encoding", "glyphs"),
+    [("utf-8", UNICODE), ("ascii", ASCII), ("latin-1", ASCII), ("nosuch", ASCII), (None, ASCII)],
+)
+def test_characters_are_those_of_the_encoding(encoding, glyphs):
+    assert choose_glyphs(encoding) is glyphs
+    "".join(draw_chart(BOTH, "error", ASCII)).encode("ascii")
