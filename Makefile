@@ -85,7 +85,7 @@ unexport PYTHONPATH PYTHONHOME
 # Also with -j: a report that is made together with runs follows them.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup always data reproduce explain status report publish sync pull plan notebook
+.PHONY: help setup always data reproduce explain status report open index publish sync pull plan notebook
 .PHONY: ledger check-ledger census power test test-slow test-cluster growth faults mutants check bench clean
 
 help: ## List the targets
@@ -132,6 +132,12 @@ status: $(INSTALLED) ## Show the state of each run of the experiment
 
 report: $(INSTALLED) ## Write verdicts, figures and report of the recorded runs
 	@$(RUN) experiments/report.py $(OVERRIDES)
+
+open: $(INSTALLED) ## Open the experiment's report in a browser, or the index of all reports
+	@$(RUN) experiments/open_report.py $(OVERRIDES)
+
+index: $(INSTALLED) ## Write reports/index.html again, which lists all reports
+	@$(RUN) experiments/report.py --index
 
 publish: $(INSTALLED) ## Write the experiment's records to its ledger entry, without weights
 	@$(RUN) experiments/publish.py $(OVERRIDES)

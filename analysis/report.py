@@ -1,4 +1,4 @@
-"""Write the report of an experiment: figures, tables and one self-contained report.html."""
+"""Write the report of an experiment: figures, tables, its summary and one self-contained page."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,8 @@ from analysis.headline import write_headline
 from analysis.key_columns import PREFIX
 from analysis.labelled_figures import TAKEAWAY, label_figures
 from analysis.page.render import render_page
+from analysis.report_json import SUMMARY_FILE, write_summary
+from analysis.report_summary import summarise_report
 from analysis.sections import Section, build_sections
 from degradation.durable_io import read_file, write_atomically
 from degradation.metrics import (
@@ -125,6 +127,8 @@ def build(
         titles: those of the figures (`label_figures`).
     """
     folder.mkdir(parents=True, exist_ok=True)
+    # Until the new summary is written, the index calls the report incomplete.
+    (folder / SUMMARY_FILE).unlink(missing_ok=True)
     _remove_stale_files(folder)
     with style.own_settings():
         sections = build_sections(frame, margins)
@@ -141,6 +145,8 @@ def build(
     write_atomically(report.page, page.encode(errors="backslashreplace"))
     names = "".join(f"{path.name}\n" for path in written)
     write_atomically(folder / FILE_LIST, names.encode())
+    headline = write_headline(frame, sections)
+    write_summary(folder, summarise_report(frame, sections, name, headline, command))
     return report
 
 

@@ -3,9 +3,11 @@
 python experiments/report.py experiment=quick
 python experiments/report.py -m model=plain,residual model.depth=20,56 seed=0,1
 python experiments/report.py --records runs --where 'depth < 60' --name shallow
+python experiments/report.py --index
 
 Overrides select a sweep as for train.py; the report lists its missing runs too. Several experiments
-(experiment=a,b) get one report each.
+(experiment=a,b) get one report each. The index of all reports, reports/index.html, is written after
+each of them; --index writes only the index.
 """
 
 import argparse
@@ -18,6 +20,7 @@ from pathlib import Path
 from analysis.columns import TRAINING_ERRORS
 from analysis.frame import load
 from analysis.labelled_figures import TAKEAWAY, TITLES
+from analysis.page.report_index import write_index
 from analysis.query import load_where
 from analysis.report import Report, build
 from analysis.terminal_summary import print_summary
@@ -31,6 +34,7 @@ from degradation.sweep.report_name import REPORTS, name_report
 # The commands of a report work in the folder of a clone, with no environment activated.
 SETUP = "make setup"
 PYTHON = ".venv/bin/python"
+INDEX_LOCK = ".index.lock"
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -66,7 +70,12 @@ def parse_arguments() -> argparse.Namespace:
         default=REPORTS,
         help="folder in which the report gets its own folder",
     )
+    parser.add_argument("--index", action="store_true", help="write only the index of all reports")
     arguments = parser.parse_intermixed_args()
+    if arguments.index and (arguments.records or arguments.overrides):
+        raise ConfigError("--index: is not allowed with --records or overrides")
+    if arguments.index and not arguments.reports.is_dir():
+        raise ConfigError(f"--reports: {quote(str(arguments.reports))} is not a folder")
     if arguments.where and not arguments.records:
         raise ConfigError("--where: is not allowed without --records")
     if arguments.records and arguments.overrides:
@@ -130,6 +139,15 @@ def exclusive_folder(folder: Path) -> Iterator[Path]:
         yield folder
 
 
+def update_index(reports: Path) -> Path:
+    """Write the index of all reports and return its path.
+
+    With the lock, of several reports that end at the same time the last one lists all of them.
+    """
+    with hold(reports / INDEX_LOCK, NO_TIMEOUT):
+        return write_index(reports)
+
+
 def mirror_report(report: Report, root: Path, tracking: Tracking) -> None:
     """Send the report to W&B, as a run of job type `analysis`."""
     from degradation.tracking.mirror import mirror_analysis
@@ -144,11 +162,16 @@ def mirror_report(report: Report, root: Path, tracking: Tracking) -> None:
 
 def main() -> None:
     arguments = parse_arguments()
+    if arguments.index:
+        print(f"Index: {update_index(arguments.reports)}")
+        return
     if arguments.records:
         print_summary(report_records(arguments), sys.stdout)
+        update_index(arguments.reports)
         return
     for overrides in split_experiments(arguments.overrides):
         print_summary(report_sweep(arguments, overrides), sys.stdout)
+        update_index(arguments.reports)
 
 
 if __name__ == "__main__":

@@ -5,18 +5,16 @@ python experiments/status.py experiment=quick
 
 import argparse
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from analysis.code_notes import describe_published_runs, describe_unverified_runs
 from analysis.columns import CODE_CHANGE, CODE_STATE
 from analysis.frame import load
 from degradation.cli import Parser, add_overrides, run_script
-from degradation.config import split_experiments
 from degradation.counting import format_count
 from degradation.records.trained_code import CodeState
 from degradation.sweep import jobs
-from degradation.sweep.report_name import REPORTS, name_report
+from degradation.sweep.report_pages import list_pages
 
 
 def format_run(row: dict[str, Any]) -> str:
@@ -32,17 +30,6 @@ def describe_state(row: dict[str, Any]) -> str:
     return str(row[CODE_STATE] if row[CODE_STATE] == CodeState.OUTDATED else row["state"])
 
 
-def find_reports(overrides: list[str], runs: list[jobs.SweepRun]) -> list[Path]:
-    """Return the pages of the sweep's report, one for each of its experiments, that exist."""
-    command_lines = split_experiments(overrides)
-    if len(command_lines) == 1:
-        names = [name_report(overrides, runs)]
-    else:
-        names = [name_report(line, jobs.expand_runs(line)) for line in command_lines]
-    pages = [REPORTS / name / "report.html" for name in names]
-    return [page for page in pages if page.exists()]
-
-
 def main() -> None:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_overrides(parser)
@@ -55,8 +42,9 @@ def main() -> None:
         print(format_run(row))
     counts = Counter(map(describe_state, rows))
     states = ", ".join(f"{count} {state}" for state, count in counts.most_common())
-    for page in find_reports(overrides, runs):
-        print(f"Report: {page}")
+    for page in list_pages(overrides, runs):
+        if page.exists():
+            print(f"Report: {page}")
     print(f"{format_count(len(table), 'run')}: {states}")
     for note in describe_unverified_runs(table) + describe_published_runs(table):
         print(note)

@@ -6,11 +6,11 @@ from enum import StrEnum
 
 from analysis.claim import Claim, Verdict
 from analysis.claims import FamilyPair
+from analysis.plain_text import join_words
 from analysis.story.wording import (
     Takeaway,
     Wording,
     find_verdict,
-    join_words,
     list_takeaways,
 )
 
@@ -166,4 +166,4 @@ def _only(patterns: dict[int, set[Pattern]], pattern: Pattern) -> list[int]:
 
 def _name_depths(text: str, depths: Sequence[int]) -> str:
     """Return `explode (44 and 56 layers)`, or empty text without depths."""
-    return f"{text} ({join_words(depths)} layers)" if depths else ""
+    return f"{text} ({join_words([str(depth) for depth in depths])} layers)" if depths else ""

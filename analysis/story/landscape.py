@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from analysis.story.wording import join_words
+from analysis.plain_text import join_words
 
 TITLE = "what does the loss look like around the network?"
 EXPECTATION = (

@@ -1,6 +1,6 @@
 """Text that depends on a verdict, and what a claim adds to the lead of the section *Why*."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from analysis.claim import Claim, Verdict
@@ -61,11 +61,3 @@ def list_takeaways(verdict: Verdict, wording: Wording, pair: FamilyPair) -> list
     if verdict is Verdict.NOT_TESTED:
         return []
     return [Takeaway(verdict, wording.select(verdict, pair))]
-
-
-def join_words(words: Sequence[object]) -> str:
-    """Return `a`, `a and b`, or `a, b and c`."""
-    texts = [str(word) for word in words]
-    if len(texts) < 2:
-        return "".join(texts)
-    return f"{', '.join(texts[:-1])} and {texts[-1]}"
