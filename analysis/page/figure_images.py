@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-MAX_WIDTH = 1600  # pixels: sharp on a dense screen at the width of the page's column
+MAX_WIDTH = 1440  # pixels: sharp on a dense screen at the width of the page's column
 MAX_CHARACTERS = 5_000_000  # of all pictures of a page
 COLOURS = 96  # lines and text on white need few
 

@@ -131,7 +131,7 @@ def test_picture_is_lighter_and_has_no_transparency(tmp_path):
     address = embed_picture(path)
     contents = base64.b64decode(address.removeprefix("data:image/png;base64,"))
     picture = Image.open(io.BytesIO(contents))
-    assert picture.size == (1600, 400)
+    assert picture.size == (1440, 360)
     assert len(contents) < path.stat().st_size / 3
     assert "A" not in picture.convert(picture.mode).getbands()
 
