@@ -1,0 +1,176 @@
+"""The headline of a report: true for every outcome, with numbers that the runs have."""
+
+import re
+from itertools import product
+
+import pytest
+
+from analysis.claim import Verdict
+from analysis.condition_claims import judge_condition
+from analysis.headline import write_headline
+from analysis.sections import Section
+from tests.support.frames import join_frames
+
+WORSE = {20: [1.0, 1.2, 1.1], 56: [57.0, 59.0, 58.0]}
+FLAT = {20: [0.3, 0.5, 0.4], 56: [0.3, 0.2, 0.4]}
+WIDE = {20: [2.0, 9.0, 3.0], 56: [5.0, 30.0, 20.0]}
+BETTER = {20: [57.0, 59.0, 58.0], 56: [1.0, 1.2, 1.1]}
+UNTRAINED = {20: [89.0, 88.5, 89.9], 56: [90.0, 89.0, 89.5]}
+SHAPES = {
+    "worse": WORSE,
+    "flat": FLAT,
+    "wide": WIDE,
+    "better": BETTER,
+    "untrained": UNTRAINED,
+    "deepest untrained": WORSE | {110: [89.0, 88.5, 89.9]},
+    "one depth": {56: [30.0, 31.0, 32.0]},
+    "one seed": {20: [1.0], 56: [50.0]},
+    "absent": {},
+}
+# Each shape beside networks that degrade, that do not, and that are absent.
+PARTNERS = ("worse", "flat", "absent")
+PAIRS = sorted(
+    {(a, b) for a, b in product(SHAPES, repeat=2) if {a, b} & {*PARTNERS}} - {("absent", "absent")}
+)
+# Words that state what a verdict must have shown.
+RISES = re.compile(r"(?:^|\. )(?:Plain networks|Networks with shortcuts) get worse")
+FALLS_SHORT = re.compile(r"(?:Plain networks|Networks with shortcuts|With shortcuts they) do not")
+
+
+def build_section(frame, margin=2.0, title=""):
+    run_ids = tuple(frame.runs["run_id"])
+    return Section(title, margin, judge_condition(frame, margin), {}, run_ids=run_ids)
+
+
+def head(frame, margin=2.0):
+    """Return the headline of a frame of one condition without drawing the report."""
+    return write_headline(frame, [build_section(frame, margin)])
+
+
+def build(build_frame, plain, residual):
+    errors = {"plain": plain, "residual": residual}
+    return build_frame({family: depths for family, depths in errors.items() if depths})
+
+
+def set_state(frame, run_id, state):
+    runs = frame.runs
+    runs.loc[runs["run_id"] == run_id, "state"] = state
+    if state != "diverged":
+        runs.loc[runs["run_id"] == run_id, "training_error"] = float("nan")
+
+
+def test_paper_is_reproduced(build_frame):
+    assert head(build(build_frame, WORSE, FLAT)) == (
+        "Plain networks get worse on their own training set as they get deeper: 1.1 % training"
+        " error at 20 layers, 58 % at 56. With shortcuts they do not: 0.4 % and 0.3 %."
+    )
+
+
+def test_untrained_network_is_named_and_no_degradation(build_frame):
+    text = head(build(build_frame, SHAPES["deepest untrained"], FLAT))
+    assert "58 % at 56 (at 110 layers they are untrained, near chance)" in text
+    assert "89 %" not in text
+
+
+@pytest.mark.parametrize(("plain", "residual"), PAIRS)
+def test_words_match_the_verdicts(build_frame, plain, residual):
+    """Every claim in words has its verdict, every verdict its words, and numbers are means."""
+    frame = build(build_frame, SHAPES[plain], SHAPES[residual])
+    section = build_section(frame)
+    rises, absence, fix = (claim.verdict for claim in section.claims)
+    text = write_headline(frame, [section])
+    sentences = re.split(r"(?<=\.) (?=[A-Z])", text)
+    of_plain = next((s for s in sentences if "lain networks" in s), "")
+    of_residual = next((s for s in sentences if "ith shortcuts" in s and s != of_plain), "")
+    assert bool(RISES.search(of_plain)) == (rises is Verdict.REPRODUCED)
+    assert bool(FALLS_SHORT.search(of_plain)) == (rises is Verdict.CONTRADICTED)
+    assert bool(RISES.search(of_residual)) == (absence is Verdict.CONTRADICTED)
+    assert bool(FALLS_SHORT.search(of_residual)) == (absence is Verdict.REPRODUCED)
+    if "shortcuts lower the" in text and "not settled" not in text:
+        assert fix is Verdict.REPRODUCED
+    if "shortcuts do not lower" in text:
+        assert fix is Verdict.CONTRADICTED
+    assert_percentages_are_means(text, frame)
+
+
+def assert_percentages_are_means(text, frame):
+    means = frame.runs.groupby(["family", "depth"])["training_error"].mean()
+    for number in re.findall(r"([\d.]+) %", text):
+        half_unit = 0.501 * 10 ** -len(number.partition(".")[2])
+        assert any(abs(mean - float(number)) <= half_unit for mean in means), number
+
+
+def test_small_rise_is_called_less_than_the_margin(build_frame):
+    rising = {20: [1.0, 1.2, 1.1], 56: [1.3, 1.5, 1.4]}
+    text = head(build(build_frame, rising, FLAT))
+    assert text.startswith("Plain networks do not get worse by 2 points or more on their own")
+
+
+def test_close_errors_are_told_apart(build_frame):
+    """On CIFAR the margin is 0.5: 24.6 and 25.4 % are no longer both 25 %."""
+    plain = {20: [24.59, 24.60, 24.61], 56: [25.39, 25.40, 25.41]}
+    assert "24.6 % training error at 20 layers, 25.4 % at 56" in head(
+        build(build_frame, plain, {}), 0.5
+    )
+
+
+def test_one_depth_leads_with_the_gain(build_frame):
+    text = head(build(build_frame, {56: [50.0, 52.0]}, {56: [1.0, 2.0]}))
+    assert text.startswith("At 56 layers shortcuts lower the training error from 51 % to 1.5 %.")
+    assert "Degradation is not tested: needs 2 depths of plain networks, has 1." in text
+
+
+def test_one_family_says_what_is_lacking(build_frame):
+    assert head(build(build_frame, WORSE, {})).endswith(
+        "There are no networks with shortcuts to compare with."
+    )
+    assert head(build(build_frame, {}, FLAT)).endswith(
+        "There are no plain networks to compare with."
+    )
+
+
+def test_no_finished_run_is_no_finding(build_frame):
+    frame = build(build_frame, {20: [1.0, 2.0]}, {})
+    set_state(frame, "plain-d20-s0", "missing")
+    set_state(frame, "plain-d20-s1", "failed")
+    assert head(frame) in (
+        "No run has finished yet (1 missing and 1 failed).",
+        "No run has finished yet (1 failed and 1 missing).",
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("diverged", "Of 12 runs, 1 diverged and counts as chance."),
+        ("failed", "Of 12 runs, 1 failed."),
+        ("partial", "Of 12 runs, 1 has not finished."),
+    ],
+)
+def test_runs_that_end_otherwise_are_counted(build_frame, state, words):
+    frame = build(build_frame, WORSE, FLAT)
+    set_state(frame, "plain-d56-s0", state)
+    text = head(frame)
+    assert text.endswith(words)
+    if state != "diverged":
+        assert text.startswith("No verdict yet on whether plain networks get worse")
+
+
+def test_other_training_errors_are_called_so(build_frame):
+    frame = build(build_frame, WORSE, FLAT)
+    object.__setattr__(frame, "error_kind", "running")
+    assert "1.1 % running training error at 20 layers" in head(frame)
+
+
+def test_conditions_without_a_comparison_are_named(build_frame):
+    parts = [build(build_frame, WORSE, {}), build(build_frame, FLAT, {})]
+    frame = join_frames(parts, ["a", "b"])
+    sections = []
+    for prefix, part in zip("ab", parts, strict=True):
+        run_ids = tuple(f"{prefix}:{run_id}" for run_id in part.runs["run_id"])
+        claims = judge_condition(part, 2.0)
+        sections.append(Section(f"data set {prefix}", 2.0, claims, {}, run_ids=run_ids))
+    text = write_headline(frame, sections)
+    assert text.startswith("Data set a: Plain networks get worse")
+    assert "Data set b: Plain networks do not get worse" in text
+    assert write_headline(frame, sections * 2).endswith("And 2 more conditions.")
