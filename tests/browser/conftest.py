@@ -1,8 +1,5 @@
 """Reports that are opened in a real browser. After each test, the page must have been quiet."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
@@ -12,9 +9,6 @@ from tests.browser.sizes import DESK
 from tests.support.chromium import FLAGS, ChromiumError, find_chromium
 from tests.support.frames import join_frames, make_curve_row
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
-
 ERRORS = {
     "plain": {20: [1.5, 1.7, 1.6], 32: [8.0, 11.0, 7.0], 56: [51.0, 90.0, 50.0]},
     "residual": {20: [0.9, 0.7, 0.8], 32: [0.6, 0.6, 0.6], 56: [0.0, 0.5, 0.4]},
@@ -22,18 +16,10 @@ ERRORS = {
 FACTORS = {40: 1.1, 80: 1.05, 200: 1.02, 400: 1.0}  # iteration: error divided by the final one
 
 
-@dataclass(frozen=True)
-class Opened:
-    """A report in a browser: its page, and the tables that are written beside it."""
-
-    page: "sync_api.Page"
-    runs: pd.DataFrame  # runs.csv
-    summary: pd.DataFrame  # summary.csv
-
-
 @pytest.fixture(scope="session")
 def browser():
     """Run a headless Chromium."""
+    sync_api = pytest.importorskip("playwright.sync_api")
     try:
         path = find_chromium()
     except ChromiumError as error:
@@ -62,30 +48,28 @@ def report(build_frame, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def swept_report(build_frame, tmp_path_factory):
-    """Return the report of a sweep over two learning rates."""
+def swept_frame(build_frame):
+    """Return the frame of a sweep over two learning rates."""
     frames = [build_frame(ERRORS, **{"config.optim.lr": rate}) for rate in (0.1, 0.2)]
     frames[1].runs["training_error"] /= 2
-    folder = tmp_path_factory.mktemp("browser") / "swept"
-    frame = join_frames(frames, ["a", "b"])
-    return build(frame, folder, "swept", "make report", {"digits": 2.0})
+    return join_frames(frames, ["a", "b"])
 
 
 @pytest.fixture
 def open_report(browser):
-    """Return a function: report, size and colours -> Opened.
+    """Return a function: path of an HTML file, size and colours -> page in the browser.
 
     Afterwards, the test fails if a page logged an error or requested anything but itself.
     """
     contexts, problems = [], []
 
-    def open_page(report, size=DESK, colors="light", scripts=True):
+    def open_page(path, size=DESK, colors="light", scripts=True):
         context = browser.new_context(
             viewport=size, color_scheme=colors, java_script_enabled=scripts
         )
         contexts.append(context)
         page = context.new_page()
-        address = Path(report.page).as_uri()
+        address = path.as_uri()
         page.on("console", lambda message: problems.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: problems.append(str(error)))
 
@@ -95,8 +79,7 @@ def open_report(browser):
 
         page.on("request", note_request)
         page.goto(address)
-        runs = pd.read_csv(report.folder / "runs.csv")
-        return Opened(page, runs, pd.read_csv(report.folder / "summary.csv"))
+        return page
 
     yield open_page
     for context in contexts:

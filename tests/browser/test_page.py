@@ -12,7 +12,7 @@ SERIOUS = ("serious", "critical")
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_axe_finds_nothing_serious(open_report, report, size, colors):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    page = open_report(report, size, colors).page
+    page = open_report(report.page, size, colors)
     page.evaluate("document.querySelectorAll('main details').forEach(item => (item.open = true))")
     results = axe.Axe().run(page).response["violations"]
     found = {
@@ -25,19 +25,19 @@ def test_axe_finds_nothing_serious(open_report, report, size, colors):
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_nothing_is_wider_than_the_page(open_report, report, size):
-    page = open_report(report, size).page
+    page = open_report(report.page, size)
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_the_chart_is_on_the_first_screen(open_report, report, size):
-    page = open_report(report, size).page
+    page = open_report(report.page, size)
     box = page.locator("#depth-chart svg[role=img]").bounding_box()
     assert box["y"] + box["height"] <= size["height"]
 
 
 def test_evidence_is_unfolded(open_report, report):
-    page = open_report(report).page
+    page = open_report(report.page)
     evidence = page.locator("#verdicts details", has_text="Evidence").first
     assert not evidence.locator("p").first.is_visible()
     evidence.locator("summary").first.click()
@@ -45,7 +45,7 @@ def test_evidence_is_unfolded(open_report, report):
 
 
 def test_without_scripts_there_are_static_figures(open_report, report):
-    page = open_report(report, scripts=False).page
+    page = open_report(report.page, scripts=False)
     for chart in ("#depth-chart", "#curves-chart"):
         assert page.locator(f"{chart} img").is_visible()
         assert not page.locator(f"{chart} .chart-controls").is_visible()

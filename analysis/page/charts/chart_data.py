@@ -27,6 +27,7 @@ from degradation.records.schema import State
 
 # Limits on the numbers in a page: one number takes about six bytes.
 MAX_GROUP_NUMBERS, MAX_RUN_NUMBERS = 400_000, 200_000
+MAX_CONDITIONS = 50  # entries of a list to choose from
 MAX_EVALUATIONS, MIN_EVALUATIONS = 120, 10  # points of a curve
 NUMBERS_PER_POINT = 3  # mean, low and high
 DECIMALS = 3  # of an error in percent
@@ -97,10 +98,11 @@ def _find_limits(conditions: Sequence[Condition], metrics: int) -> _Limits:
     """Return what fits into a page with so many metrics."""
     groups = [_count_groups(condition.frame.runs) for condition in conditions]
     smallest = np.cumsum(groups) * metrics * NUMBERS_PER_POINT * MIN_EVALUATIONS
-    shown = max(int((smallest <= MAX_GROUP_NUMBERS).sum()), 1)
+    fitting = int((smallest <= MAX_GROUP_NUMBERS).sum())
+    shown = min(max(fitting, 1), MAX_CONDITIONS)
     numbers_per_evaluation = max(sum(groups[:shown]) * metrics * NUMBERS_PER_POINT, 1)
-    fitting = MAX_GROUP_NUMBERS // numbers_per_evaluation
-    evaluations = min(max(fitting, MIN_EVALUATIONS), MAX_EVALUATIONS)
+    points = MAX_GROUP_NUMBERS // numbers_per_evaluation
+    evaluations = min(max(points, MIN_EVALUATIONS), MAX_EVALUATIONS)
     runs = sum(len(condition.frame.runs) for condition in conditions[:shown])
     longest = max(_count_evaluations(condition.frame) for condition in conditions[:shown])
     has_runs = runs * metrics * min(longest, evaluations) <= MAX_RUN_NUMBERS
