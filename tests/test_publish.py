@@ -49,6 +49,13 @@ def part(tmp_path_factory):
     return write_sweep(PART, tmp_path_factory.mktemp("part") / "runs")
 
 
+@pytest.fixture(scope="module")
+def archive(part, tmp_path_factory):
+    """The archive of two runs."""
+    ledger = tmp_path_factory.mktemp("ledger")
+    return load_script("publish").publish([*PART, f"record_root={part}"], ledger)
+
+
 @pytest.fixture
 def copy(part, tmp_path):
     """A copy of two runs, and the record of the first one."""
@@ -116,11 +123,10 @@ def test_ledger_takes_what_has_been_drawn(tmp_path, adds_new):
     assert differences == {"old.csv": "is not in the report"}
 
 
-def test_publishing_again_gives_the_same_bytes(part, tmp_path):
-    publish = load_script("publish").publish
-    paths = [publish([*PART, f"record_root={part}"], tmp_path / name) for name in ("a", "b")]
-    assert paths[0].parent.name == "quick-model-plain-depth-20-seed-0_1"
-    assert paths[0].read_bytes() == paths[1].read_bytes()
+def test_publishing_again_gives_the_same_bytes(part, archive, tmp_path):
+    again = load_script("publish").publish([*PART, f"record_root={part}"], tmp_path)
+    assert again.parent.name == "quick-model-plain-depth-20-seed-0_1"
+    assert again.read_bytes() == archive.read_bytes()
 
 
 def is_partial(run):
@@ -281,16 +287,14 @@ def test_entry_without_an_experiment_is_drawn(folder, tmp_path):
     assert "plain-20,digits" in (report / "runs.csv").read_text()
 
 
-def test_archive_is_not_published_again(part, tmp_path):
+def test_archive_is_not_published_again(archive, tmp_path):
     publish = load_script("publish").publish
-    archive = publish([*PART, f"record_root={part}"], tmp_path)
     with pytest.raises(UserError, match=r"^record_root: .* is a file, and this command writes"):
         publish([*PART, f"record_root={archive}"], tmp_path)
 
 
 @pytest.mark.parametrize("script", ["train", "explain", "landscape", "sync"])
-def test_commands_that_write_refuse_an_archive(part, tmp_path, script):
-    archive = load_script("publish").publish([*PART, f"record_root={part}"], tmp_path)
+def test_commands_that_write_refuse_an_archive(archive, script):
     before = archive.read_bytes()
     completed = run_script(script, *PART, f"record_root={archive}")
     assert completed.returncode == 1
