@@ -67,9 +67,8 @@ def losses_in_float64(config, group):
 @pytest.mark.parametrize(
     "keys",
     [
-        ["model.shortcut=none", "optim.lr=0.1"],
         ["model.shortcut=A", "optim.lr=0.1"],
-        ["optim=adam", "optim.lr=0.01"],
+        ["model.shortcut=none", "optim=adam", "optim.lr=0.01"],
     ],
     ids=str,
 )
