@@ -230,6 +230,17 @@ COMPOSED = [
         "hydra.launcher.slots=0",
         "hydra.launcher.slots: 0 is not allowed; allowed: 1 or more",
     ),
+    (
+        "plan",
+        "experiment=quick --devices=0",
+        "--devices: 0 is not allowed; allowed: more than 0",
+    ),
+    (
+        "plan",
+        "experiment=quick --device=tpu",
+        "--device: no run in runs was trained on 'tpu';"
+        " allowed: cpu, mps, cuda, or any device with --rate",
+    ),
 ]
 
 

@@ -1,6 +1,7 @@
 """The cost of a sweep: what remains to be trained, how long that takes, and its disk space."""
 
 import re
+import runpy
 import subprocess
 import sys
 from dataclasses import replace
@@ -111,10 +112,13 @@ def test_makespan_starts_the_longest_first():
     assert makespan([], 2) == 0
 
 
+PLAN = CONF.parent / "experiments/plan.py"
+
+
 def run_plan(*arguments, cwd):
     """Return the exit status and the output of plan.py."""
     completed = subprocess.run(
-        [sys.executable, str(CONF.parent / "experiments/plan.py"), *arguments],
+        [sys.executable, str(PLAN), *arguments],
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -139,25 +143,6 @@ def test_plan_prints_the_cost(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("option", "line"),
-    [
-        ("--devices=0", "--devices: 0 is not allowed; allowed: more than 0"),
-        (
-            "--device=tpu",
-            "--device: no run in runs was trained on 'tpu';"
-            " allowed: cpu, mps, cuda, or any device with --rate",
-        ),
-    ],
-)
-def test_plan_refuses_a_bad_option_in_one_line(tmp_path, option, line):
-    status, text = run_plan("experiment=quick", option, cwd=tmp_path)
-    assert status == 1
-    assert text.startswith(line)
-    assert text.count("\n") == 1
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
     ("words", "line"),
     [
         (["hydra.launcher.slots=3"], "at once: 3 (on this machine)"),
@@ -172,9 +157,12 @@ def test_plan_refuses_a_bad_option_in_one_line(tmp_path, option, line):
         ),
     ],
 )
-def test_plan_follows_the_settings_of_each_launcher(tmp_path, words, line):
-    status, text = run_plan("experiment=quick", "seed=0", "model.depth=20", *words, cwd=tmp_path)
-    assert status == 0, text
+def test_plan_follows_the_settings_of_each_launcher(tmp_path, monkeypatch, capsys, words, line):
+    monkeypatch.chdir(tmp_path)
+    overrides = ["experiment=quick", "seed=0", "model.depth=20", *words]
+    monkeypatch.setattr(sys, "argv", ["plan.py", *overrides])
+    runpy.run_path(str(PLAN))["main"]()
+    text = capsys.readouterr().out
     assert line in text.splitlines()
     is_on_gpus = "device=cuda" in words or "device=auto" in words
     assert ("rate: 1e+12" in text) == is_on_gpus
