@@ -48,31 +48,46 @@ REFACTORINGS = {
 @pytest.fixture
 def project(tmp_path):
     """A copy of the code."""
-    copy = tmp_path / "project"
+    return copy_code(tmp_path / "project")
+
+
+def copy_code(folder):
     for name in ("src", "conf", "analysis", "experiments"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("ledger"))
-    return copy
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("ledger"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, tiny_overrides):
+    """The records of the tiny sweep, trained by unedited code."""
+    folder = tmp_path_factory.mktemp("trained")
+    run_script(
+        copy_code(folder / "project"), "train", *tiny_overrides, f"record_root={folder}/runs"
+    )
+    return folder / "runs"
 
 
 @pytest.fixture
-def run(project, tmp_path, tiny_overrides):
-    """Return a function: script and overrides -> what it prints about the tiny sweep."""
-    environment = {**os.environ, "PYTHONPATH": f"{project / 'src'}{os.pathsep}{project}"}
+def run(project, trained, tmp_path, tiny_overrides):
+    """Return a function: script and overrides -> what it prints about the trained tiny sweep."""
+    root = shutil.copytree(trained, tmp_path / "runs")
+    return lambda script, *overrides: run_script(
+        project, script, *tiny_overrides, *overrides, f"record_root={root}"
+    )
 
-    def run_script(script: str, *overrides: str) -> str:
-        words = [*tiny_overrides, SEEDS, *overrides, f"record_root={tmp_path / 'runs'}"]
-        completed = subprocess.run(
-            [sys.executable, f"experiments/{script}.py", "-m", *words],
-            cwd=project,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert completed.returncode == 0, completed.stderr
-        return completed.stdout + completed.stderr
 
-    return run_script
+def run_script(project, script, *overrides):
+    """Return what a script of this copy of the code prints about two runs."""
+    completed = subprocess.run(
+        [sys.executable, f"experiments/{script}.py", "-m", SEEDS, *overrides],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": f"{project / 'src'}{os.pathsep}{project}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout + completed.stderr
 
 
 def edit(project, file, old, new):
@@ -85,11 +100,15 @@ def edit(project, file, old, new):
 @pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES_OF_NUMBERS.values(), ids=CHANGES_OF_NUMBERS)
 def test_edit_that_changes_numbers_is_seen(project, run, change):
-    run("train")
     edit(project, *change)
     printed = run("train")
     assert "2 runs: 2 outdated" in printed
     assert printed.count(f"(changed: {change[0]}); retrain_outdated=true") == 2
+
+
+@pytest.mark.slow
+def test_outdated_runs_are_retrained_on_request(project, run):
+    edit(project, *CHANGES_OF_NUMBERS["size of a drop"])
     assert "2 runs: 2 outdated" in run("status")
     assert "2 runs: 2 done" in run("train", "retrain_outdated=true")
     assert "2 runs: 2 done before" in run("train")
@@ -98,7 +117,6 @@ def test_edit_that_changes_numbers_is_seen(project, run, change):
 @pytest.mark.slow
 @pytest.mark.parametrize("change", REFACTORINGS.values(), ids=REFACTORINGS)
 def test_refactoring_retrains_nothing(project, run, change):
-    run("train")
     edit(project, *change)
     assert "2 runs: 2 done before" in run("train")
     assert "2 runs: 2 done" in run("status")
@@ -106,6 +124,5 @@ def test_refactoring_retrains_nothing(project, run, change):
 
 @pytest.mark.slow
 def test_weights_of_outdated_runs_are_not_probed(project, run):
-    run("train")
     edit(project, *CHANGES_OF_NUMBERS["scale of a block"])
     assert "2 runs: 2 outdated" in run("explain")
