@@ -5,6 +5,7 @@ import logging
 from degradation.checkpointing import ResumeState
 from degradation.checksums import Row
 from degradation.metrics import CLEAN_ERROR, ITERATION, TEST_ERROR
+from degradation.progress import report_error
 from degradation.records.record import Record
 from degradation.records.schema import METRICS_FILE, PROBES_FILE, SNAPSHOTS_DIR
 from degradation.run_metadata import build_probe_row
@@ -29,7 +30,7 @@ class EventRecorder:
         self.record, self.resume_state, self.send = record, resume_state, send
 
     def record_metrics(self, row: Row) -> None:
-        """Append a row of metrics, and log its clean training error and its test error."""
+        """Append a row of metrics, and log and report its errors."""
         self.record.append(METRICS_FILE, row)
         self.send(row)
         log.info(
@@ -39,6 +40,7 @@ class EventRecorder:
             row[CLEAN_ERROR],
             row[TEST_ERROR],
         )
+        report_error(row[CLEAN_ERROR])
         self.resume_state.metrics.append(row)
 
     def record_probe(self, result: ProbeResult, device: str) -> None:

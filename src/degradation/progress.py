@@ -20,6 +20,10 @@ class Receiver(Protocol):
         """Receive that `done` of `total` steps are finished; called after every step."""
         ...
 
+    def report_error(self, percent: float) -> None:
+        """Receive the training error of an evaluation."""
+        ...
+
     def notify(self, message: str) -> None:
         """Show one line to the user."""
         ...
@@ -51,6 +55,12 @@ def report_progress(done: int, total: int) -> None:
     """
     for receiver in _receivers:
         receiver.report_progress(done, total)
+
+
+def report_error(percent: float) -> None:
+    """Report the training error of an evaluation, in percent."""
+    for receiver in _receivers:
+        receiver.report_error(percent)
 
 
 def notify(message: str) -> None:

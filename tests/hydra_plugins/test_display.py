@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from hydra_plugins.sweep_launcher import Display, format_duration
+from hydra_plugins.sweep_launcher import CurvePoint, Display, format_duration
 
 
 class Clock:
@@ -220,6 +220,32 @@ def test_terminal_shows_each_running_job_with_its_slot(build, clock, terminal):
     assert terminal.read_screen() == ["job 1 failed: the reason", ""]
     display.draw()
     assert len(terminal.read_screen()) == 3
+
+
+def test_terminal_shows_errors_times_and_the_curve(clock, terminal):
+    display = Display(3, stream=terminal, clock=clock)
+    display.add_finished(CurvePoint("residual", 20, 0), 0.4)
+    points = [CurvePoint("plain", 20, 0), CurvePoint("plain", 56, 0)]
+    display.queue_jobs([1.0, 1.0], 2, points)
+    run_job(display, clock, 0, [(0, 0, 100), (10, 50, 100)])
+    display.update_error(0, 45.67)
+    display.draw()
+    assert terminal.read_screen()[1:] == [
+        "  core 0: job 0  50/100  error 45.7 %  10 s left",
+        "  error so far, %     20     56",
+        "  plain             45.7      -",
+        "  residual           0.4      -",
+    ]
+
+
+def test_curve_gives_way_on_a_small_terminal(build, clock, terminal, monkeypatch):
+    monkeypatch.setattr(Display, "_find_size", lambda self: os.terminal_size((80, 5)))
+    display = Display(1, stream=terminal, clock=clock)
+    display.queue_jobs([1.0], 1, [CurvePoint("plain", 20, 0)])
+    run_job(display, clock, 0, [(0, 0, 100)])
+    display.update_error(0, 45.67)
+    display.draw()
+    assert terminal.read_screen()[1:] == ["  core 0: job 0  0/100  error 45.7 %"]
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (20, 4), (10, 2), (10, 1)])

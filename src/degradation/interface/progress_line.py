@@ -17,6 +17,7 @@ class ProgressLine:
     def __init__(self, label: str) -> None:
         self.label = label
         self._updated_s = float("-inf")
+        self._error = ""  # of the latest evaluation, as the end of the line
         self._is_terminal = sys.stdout.isatty()
         self._display = None if self._is_terminal else _open_display(label)
 
@@ -25,7 +26,11 @@ class ProgressLine:
         now_s = time.monotonic()
         if now_s - self._updated_s >= REFRESH_S:
             self._updated_s = now_s
-            self._show(f"{self.label}: iteration {done:,} of {total:,}")
+            self._show(f"{self.label}: iteration {done:,} of {total:,}{self._error}")
+
+    def report_error(self, percent: float) -> None:
+        """Add the training error of the latest evaluation to the line."""
+        self._error = f", training error {percent:.1f} %"
 
     def notify(self, message: str) -> None:
         """Show a message; it is in the log already."""

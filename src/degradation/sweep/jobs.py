@@ -9,7 +9,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from degradation.data.fingerprint import data_fingerprint
 from degradation.data.image_check import check_images
 from degradation.data.image_side import find_image_side
 from degradation.environment import check_installation
-from degradation.metrics import ITERATION
+from degradation.metrics import CLEAN_ERROR, ITERATION
 from degradation.records.archive import find_archive
 from degradation.records.record import Record
 from degradation.records.schema import (
@@ -60,6 +60,8 @@ class JobSpec:
     skip_reason: str | None  # why the job has nothing to do, such as `done before`
     is_locked: Callable[[], bool] = lambda: False  # by another process; other jobs then go first
     warning: str | None = None  # one line, to be printed
+    curve_point: tuple[str, int, int] | None = None  # family, depth and seed
+    read_error: Callable[[], float | None] = lambda: None  # of a finished run, in percent
 
 
 def locate_run(config: Config) -> SweepRun:
@@ -227,7 +229,26 @@ def check_training_job(cfg: DictConfig) -> JobSpec:
     if skip_reason is None:
         prepare_data(run.config.data)
     work = remaining * _estimate_iteration_work(run.config)
-    return JobSpec(run.run_id, work, skip_reason, run.record.is_locked, warning)
+    model = run.config.model
+    point = (schema.family(model), model.depth, run.config.seed)
+    return JobSpec(
+        run.run_id,
+        work,
+        skip_reason,
+        run.record.is_locked,
+        warning,
+        curve_point=point,
+        read_error=partial(_read_last_error, run.record),
+    )
+
+
+def _read_last_error(record: Record) -> float | None:
+    """Return the clean training error of the last evaluation, in percent; None if unknown."""
+    try:
+        rows = record.valid_prefix(METRICS_FILE)
+    except (RecordError, OSError):
+        return None
+    return float(rows[-1][CLEAN_ERROR]) if rows else None
 
 
 def prepare_data(data: Data) -> None:

@@ -83,6 +83,8 @@ class _RunningJob:
                 kind, *values = self.connection.recv()
                 if kind == "progress":
                     display.update_job(self.index, *values)
+                elif kind == "error":
+                    display.update_error(self.index, *values)
                 elif kind == "message":
                     display.print(*values)
                 elif kind == "returned":
@@ -143,7 +145,8 @@ class Pool:
             CompactHydraException: the fork server cannot be started.
         """
         display = display or Display(len(jobs))
-        display.queue_jobs([job.work for job in jobs], len(self.slots))
+        works, points = [job.work for job in jobs], [job.point for job in jobs]
+        display.queue_jobs(works, len(self.slots), points)
         results: dict[int, Result] = {}
         queue = sorted(range(len(jobs)), key=lambda index: -jobs[index].work)
         free = list(self.slots)

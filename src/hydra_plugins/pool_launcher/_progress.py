@@ -26,6 +26,10 @@ class Reporter:
         self.last_report = now
         self._send("progress", done, total)
 
+    def report_error(self, percent: float) -> None:
+        """Report the latest error."""
+        self._send("error", percent)
+
     def notify(self, message: str) -> None:
         """Print one line on the pool's terminal."""
         self._send("message", message)

@@ -4,6 +4,7 @@ Hydra scans plugin packages and executes every module whose name has no leading 
 time, which would define each class twice. So the code is in modules with a leading underscore.
 """
 
+from hydra_plugins.sweep_launcher._curve import CurvePoint
 from hydra_plugins.sweep_launcher._display import Display, format_duration, format_runs
 from hydra_plugins.sweep_launcher._launcher import (
     Capacity,
@@ -18,6 +19,7 @@ from hydra_plugins.sweep_launcher._process import record_signals, redirect_outpu
 
 __all__ = [
     "Capacity",
+    "CurvePoint",
     "Display",
     "Job",
     "JobFailed",

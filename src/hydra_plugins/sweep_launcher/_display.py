@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from hydra_plugins.sweep_launcher._curve import Curve, CurvePoint
 from hydra_plugins.sweep_launcher._time_left import (
     JobProgress,
     MeasuredPaces,
@@ -56,15 +57,37 @@ class Display:
     ended_work: float = 0.0
     ended_iterations: int = 0
     first_report: float | None = None  # when
+    points: dict[int, CurvePoint] = field(default_factory=dict)  # of the jobs to run
+    curve: Curve = field(default_factory=Curve)
     drawn_lines: int = 0  # on the terminal now
 
     def __post_init__(self) -> None:
         self.started = self.last_shown = self.clock()
 
-    def queue_jobs(self, works: Sequence[float], slots: int | None = None) -> None:
-        """Set the work of the jobs that are to run, by index, and how many run at once."""
+    def queue_jobs(
+        self,
+        works: Sequence[float],
+        slots: int | None = None,
+        points: Sequence[CurvePoint | None] = (),
+    ) -> None:
+        """Set what is known about the jobs that are to run, by index.
+
+        Args:
+            works: the work of each job.
+            slots: how many run at once.
+            points: where the error of each job belongs; None if nowhere.
+        """
         self.queued = dict(enumerate(works))
         self.slots = slots
+        self.points = {index: point for index, point in enumerate(points) if point is not None}
+        for point in self.points.values():
+            self.curve.add(point)
+
+    def add_finished(self, point: CurvePoint, error: float | None) -> None:
+        """Add the error of a job that has nothing left to do; None if it is unknown."""
+        self.curve.add(point)
+        if error is not None:
+            self.curve.update(point, error)
 
     def start_job(self, index: int, label: str, slot: str | None = None) -> None:
         """Count a queued job as running."""
@@ -76,6 +99,12 @@ class Display:
         if self.first_report is None:
             self.first_report = now
         self.running[index].update(iteration, total, now)
+
+    def update_error(self, index: int, error: float) -> None:
+        """Set the latest error of a running job, in percent."""
+        self.running[index].error = error
+        if index in self.points:
+            self.curve.update(self.points[index], error)
 
     def end_job(self, index: int, failed: bool) -> None:
         """Count a running job as done or failed."""
@@ -125,7 +154,7 @@ class Display:
     def draw(self) -> None:
         """Show the state, at most every REDRAW_INTERVAL_S, or every LINE_INTERVAL_S in a log."""
         now = self.clock()
-        if not self._is_terminal():
+        if not self.is_terminal():
             if now - self.last_shown >= LINE_INTERVAL_S:
                 self.last_shown = now
                 self.print(self.format_line(now))
@@ -134,23 +163,35 @@ class Display:
             return
         self.last_shown = now
         size = self._find_size()
-        lines = [self.format_line(now), *self._format_jobs(max(0, size.lines - 2))]
+        most = max(0, size.lines - 2)
+        lines = [self.format_line(now), *self._format_jobs(most, now)]
+        curve_lines = self.curve.format_lines()
+        if len(lines) + len(curve_lines) <= most:
+            lines += curve_lines
         cut_lines = [line[: size.columns - 1] for line in lines]  # none wraps
         self.stream.write(self._erase() + "\n".join(cut_lines))
         self.stream.flush()
         self.drawn_lines = len(lines)
 
-    def _format_jobs(self, most: int) -> list[str]:
+    def _format_jobs(self, most: int, now: float) -> list[str]:
         """Return one line per running job in a known slot, at most `most`."""
-        lines = []
-        for job in self.running.values():
-            if job.slot is not None:
-                state = f"{job.iteration}/{job.total}" if job.total else "starting"
-                lines.append(f"  {job.slot}: {job.label}  {state}")
+        jobs = [job for job in self.running.values() if job.slot is not None]
+        lines = [self._format_job(job, now) for job in jobs]
         if len(lines) > most:
             shown = max(0, most - 1)
             lines = [*lines[:shown], f"  and {len(lines) - shown} more"][:most]
         return lines
+
+    def _format_job(self, job: JobProgress, now: float) -> str:
+        """Return a job's slot, label, iteration, latest error and time left, as far as known."""
+        parts = [f"  {job.slot}: {job.label}"]
+        parts.append(f"{job.iteration}/{job.total}" if job.total else "starting")
+        if job.error is not None:
+            parts.append(f"error {job.error:.1f} %")
+        seconds_left = job.estimate_seconds_left(self.ended_paces, now) if job.total else None
+        if seconds_left is not None:
+            parts.append(f"{format_duration(seconds_left)} left")
+        return "  ".join(parts)
 
     def print(self, message: str) -> None:
         """Print a permanent line."""
@@ -163,7 +204,7 @@ class Display:
         problem = error.removeprefix(f"{label}: ")
         self.print(f"{label} failed: {problem} (log: {log})")
 
-    def _is_terminal(self) -> bool:
+    def is_terminal(self) -> bool:
         """Return whether lines can be redrawn."""
         return self.stream.isatty() and os.environ.get("TERM") != "dumb"
 

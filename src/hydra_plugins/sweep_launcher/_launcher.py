@@ -20,6 +20,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from hydra_plugins.sweep_launcher._curve import CurvePoint
 from hydra_plugins.sweep_launcher._display import Display, format_duration, format_runs
 
 
@@ -36,6 +37,7 @@ class Job:
     work: float  # in the same unit for all jobs; the longest start first
     log: Path  # where the process's stdout and stderr go
     is_locked: Callable[[], bool] = _never_locked  # if another process runs it, it starts last
+    point: CurvePoint | None = None  # where its error belongs
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,10 @@ class SweepLauncher(Launcher):
             - `skip_reason`: None if the job has to run, otherwise why it is skipped
             - `is_locked`: a function that says whether another process runs the job now
             - `warning`: a line to print, or None
+            - `curve_point`: the series, position and repetition of the job's error, such as
+              ("plain", 56, 0), or None
+            - `read_error`: a function that returns the error of a job that is skipped, in percent,
+              or None
 
             An exception in it stops the sweep.
     """
@@ -91,6 +97,7 @@ class SweepLauncher(Launcher):
     def __init__(self, preflight: str | None) -> None:
         self.preflight = import_function(preflight) if preflight else None
         self.warnings: list[str] = []
+        self.finished: list[tuple[CurvePoint, Callable[[], float | None]]] = []
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -131,6 +138,9 @@ class SweepLauncher(Launcher):
         display = Display(len(job_overrides), done=len(skip_reasons))
         for warning in self.warnings:
             display.print(warning)
+        if display.is_terminal():  # only there the errors are shown
+            for point, read_error in self.finished:
+                display.add_finished(point, read_error())
         try:
             results = self._run_jobs(jobs, display, len(skip_reasons))
         except Stopped as stopped:
@@ -176,10 +186,13 @@ class SweepLauncher(Launcher):
         spec = self.preflight(config)
         if spec.warning is not None:
             self.warnings.append(f"{spec.label}: {spec.warning}")
+        point = CurvePoint(*spec.curve_point) if spec.curve_point else None
         if spec.skip_reason is not None:
+            if point is not None:
+                self.finished.append((point, spec.read_error))
             return str(spec.skip_reason)
         log = self.folder / f"{spec.label}.log"
-        return Job(spec.label, function, spec.work, log, spec.is_locked)
+        return Job(spec.label, function, spec.work, log, spec.is_locked, point)
 
     def _run_jobs(
         self, jobs: dict[int, Job], display: Display, skipped_count: int

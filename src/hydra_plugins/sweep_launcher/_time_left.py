@@ -25,6 +25,7 @@ class JobProgress:
     first_time: float = 0.0
     iteration: int = 0
     time: float = 0.0  # of the latest report
+    error: float | None = None  # the latest, in percent
     iterations_before: int = 0  # of earlier runs that this job had to train first
 
     def update(self, iteration: int, total: int, now: float) -> None:
