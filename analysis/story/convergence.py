@@ -27,7 +27,7 @@ SLOWING = Wording(
     ),
 )
 FORM = Wording(
-    reproduced=("; in {plain} networks they grow exponentially, as He et al. 2015 conjecture"),
+    reproduced="; in {plain} networks they grow exponentially, as He et al. 2015 conjecture",
     contradicted=(
         "; the exponential growth that He et al. 2015 conjecture for {plain} networks is "
         "contradicted"
@@ -40,7 +40,7 @@ CONSEQUENCE = "The gradient moves the weights, so does it reach the first layers
 SLOWING_IN_LEAD = Wording(
     reproduced="{plain} networks slow down more with depth than {residual} ones",
     contradicted="{residual} networks slow down more with depth than {plain} ones",
-    inconclusive=("whether {plain} networks slow down more with depth than {residual} ones"),
+    inconclusive="whether {plain} networks slow down more with depth than {residual} ones",
 )
 FORM_IN_LEAD = Wording(
     reproduced="{plain} networks slow down exponentially with depth",

@@ -8,8 +8,8 @@ from analysis.story.wording import find_verdict
 
 TITLE = "what does the shortcut carry?"
 EXPECTATION = (
-    "The gradient at a residual block's input is a sum: a part through the convolutions and a"
-    " part through the shortcut."
+    "The gradient of a residual block has two parts: one comes through the convolutions, one "
+    "through the shortcut."
 )
 FAILED = "Here the parts do not add up to the measured gradient, so their sizes mean nothing."
 UNKNOWN = "Here the size of the parts is unknown."

@@ -10,10 +10,11 @@ TITLE = "what do the probes say?"
 OPENINGS = {
     Verdict.CONTRADICTED: "Against the textbook or the papers",
     Verdict.REPRODUCED: "As reported",
-    Verdict.INCONCLUSIVE: "Not settled by these runs",
+    Verdict.INCONCLUSIVE: "Not settled",
 }
 NOTHING_TESTED = (
-    "These runs test none of the claims about mechanisms; each step below says what is missing."
+    "These runs test none of the claims about mechanisms; the evidence of each step says what is "
+    "missing."
 )
 
 

@@ -34,7 +34,7 @@ IN_LEAD = Wording(
     contradicted=(
         "{residual} networks do not lose less without a block than {plain} ones at every depth"
     ),
-    inconclusive=("whether {residual} networks lose less without a block than {plain} ones"),
+    inconclusive="whether {residual} networks lose less without a block than {plain} ones",
 )
 DETAILS = (
     "A trained network is damaged and evaluated again, without any training in between. To delete "

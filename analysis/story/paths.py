@@ -18,10 +18,10 @@ LENGTHS = Wording(
     ),
     contradicted=(
         "Here, at one depth at least, the gradient of trained {residual} networks takes "
-        "longer ones, unlike what Veit et al. 2016 found."
+        "longer paths, unlike what Veit et al. 2016 found."
     ),
     inconclusive=(
-        "Whether the gradient of trained {residual} networks takes shorter ones at every "
+        "Whether the gradient of trained {residual} networks takes shorter paths at every "
         "depth, as Veit et al. 2016 found, is not settled here."
     ),
     not_tested=(
@@ -38,7 +38,7 @@ IN_LEAD = Wording(
     contradicted=(
         "the gradient of trained {residual} networks does not take short paths at every depth"
     ),
-    inconclusive=("whether the gradient of trained {residual} networks takes short paths"),
+    inconclusive="whether the gradient of trained {residual} networks takes short paths",
 )
 DETAILS = (
     "On its way back from the loss, the gradient can go through the convolutions of each block or "

@@ -13,7 +13,7 @@ EXPECTATION = (
     "deeper the network, as He et al. 2015 report."
 )
 BY_FAMILY = Wording(
-    reproduced=("Here {residual} networks respond more weakly than {plain} ones at every depth"),
+    reproduced="Here {residual} networks respond more weakly than {plain} ones at every depth",
     contradicted=(
         "Here {residual} networks do not respond more weakly than {plain} ones at every depth"
     ),
@@ -21,12 +21,12 @@ BY_FAMILY = Wording(
         "Whether {residual} networks respond more weakly than {plain} ones at every depth is "
         "not settled here"
     ),
-    not_tested=("These runs cannot compare the responses of {residual} and {plain} networks"),
+    not_tested="These runs cannot compare the responses of {residual} and {plain} networks",
 )
 BY_DEPTH = Wording(
-    reproduced="; the deeper, the more weakly {residual} networks respond",
-    contradicted="; {residual} networks do not respond more weakly with depth",
-    inconclusive=("; whether {residual} networks respond more weakly with depth is open"),
+    reproduced="; responses of {residual} networks weaken with depth",
+    contradicted="; responses of {residual} networks do not weaken with depth",
+    inconclusive="; whether responses of {residual} networks weaken with depth is open",
 )
 NEGLIGIBLE = " (negligible difference)"
 CONSEQUENCE = "A block that does little should be one that the network can lose."
@@ -35,12 +35,12 @@ BY_FAMILY_IN_LEAD = Wording(
     contradicted=(
         "{residual} networks do not respond more weakly than {plain} ones at every depth"
     ),
-    inconclusive=("whether {residual} networks respond more weakly than {plain} ones"),
+    inconclusive="whether {residual} networks respond more weakly than {plain} ones",
 )
 BY_DEPTH_IN_LEAD = Wording(
-    reproduced="{residual} networks respond more weakly with depth",
-    contradicted="{residual} networks do not respond more weakly with depth",
-    inconclusive="whether {residual} networks respond more weakly with depth",
+    reproduced="responses of {residual} networks weaken with depth",
+    contradicted="responses of {residual} networks do not weaken with depth",
+    inconclusive="whether responses of {residual} networks weaken with depth",
 )
 DETAILS = (
     "The response of a 3x3 layer is the output of batch normalisation (BN), before the ReLU and "

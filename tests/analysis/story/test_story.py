@@ -82,7 +82,7 @@ def test_lead_begins_with_what_contradicts():
     assert lead.write_lead(takeaways).splitlines() == [
         "Against the textbook or the papers: c; d.",
         "As reported: a.",
-        "Not settled by these runs: whether b.",
+        "Not settled: whether b.",
     ]
     assert lead.write_lead([]) == lead.NOTHING_TESTED
 
