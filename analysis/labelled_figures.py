@@ -48,7 +48,6 @@ def _find_takeaway(stem: str, section: Section, runs: pd.DataFrame) -> tuple[str
     if not takeaway or plain_stem not in DEGRADING or section.margin is None:
         return takeaway, ""
     definition = (
-        f"worse or higher: a training error {section.margin:g} points or more above that of the "
-        "shallowest network"
+        f"worse: {section.margin:g} points of training error or more above the shallowest network"
     )
     return takeaway, definition

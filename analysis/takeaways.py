@@ -7,22 +7,43 @@ nothing is decided has no such title.
 from collections.abc import Mapping, Sequence
 
 from analysis.claim import Claim, Verdict
-from analysis.claims import FamilyPair
+from analysis.claims import DEGRADATION, NO_DEGRADATION, FamilyPair
 
 DECIDED = (Verdict.REPRODUCED, Verdict.CONTRADICTED)
 # What networks do, or do not do, with depth: by the stem of the figure.
 DEGRADING = {
     "error-against-depth": "get worse with depth",
-    "error-against-iteration": "end with a higher training error if they are deeper",
+    "error-against-iteration": "train worse when deeper",
 }
-# The claim that a figure of a mechanism or a comparison shows, by the beginnings of its name.
-CLAIM_NAMES = {
-    "convergence": "exponentially slow",
-    "gradient-flow": "healthy norms",
-    "shattering": "shattered gradients",
-    "responses": "weaker responses",
-    "paths": "short paths",
-    "lesions": "lesions",
+HEALTHY = "have healthy gradients"
+HEALTHY_CLAIM = "healthy norms, "  # followed by the family
+# The claim that a figure shows, and the title for each verdict on it.
+SENTENCES = {
+    "convergence": (
+        "exponentially slow",
+        "Plain networks need exponentially more iterations the deeper they are",
+        "The iterations that plain networks need grow more slowly than exponentially",
+    ),
+    "shattering": (
+        "shattered gradients",
+        "Before training, gradients shatter in deep plain networks, less so in residual ones",
+        "",  # either part of the claim may be wrong
+    ),
+    "responses": (
+        "weaker responses",
+        "The layers of residual networks respond more weakly than those of plain networks",
+        "The layers of residual networks do not respond more weakly",
+    ),
+    "paths": (
+        "short paths",
+        "The gradient flows along short paths",
+        "The gradient does not flow along short paths at every depth",
+    ),
+    "lesions": (
+        "lesions",
+        "Deleting one block costs a residual network less than a plain one",
+        "Deleting one block does not cost a residual network less than a plain one",
+    ),
 }
 PUBLISHED, PUBLISHED_NOTHING = "published ", "published numbers"
 
@@ -30,43 +51,57 @@ PUBLISHED, PUBLISHED_NOTHING = "published ", "published numbers"
 def state_takeaway(stem: str, claims: Sequence[Claim], pair: FamilyPair) -> str:
     """Return a figure's takeaway, or empty text if nothing is decided about it.
 
-    `stem`: that of the figure, without the number of a condition. `claims`: those of its section.
+    `stem`: that of the figure, without the end that names a condition. `claims`: those of its
+    section.
     """
+    by_name = {claim.name: claim for claim in claims}
     if stem in DEGRADING:
-        return _state_degradation(DEGRADING[stem], claims, pair)
+        return _compare_families(
+            DEGRADING[stem],
+            {
+                pair.plain: _decide(by_name.get(DEGRADATION), Verdict.REPRODUCED),
+                pair.residual: _decide(by_name.get(NO_DEGRADATION), Verdict.CONTRADICTED),
+            },
+        )
+    if stem == "gradient-flow":
+        families = (pair.plain, pair.residual)
+        healthy = {
+            family: _decide(by_name.get(f"{HEALTHY_CLAIM}{family}"), Verdict.REPRODUCED)
+            for family in families
+        }
+        return _compare_families(HEALTHY, healthy)
     if stem == "published":
         return _count_published(claims)
-    name = CLAIM_NAMES.get(stem)
-    claim = next((c for c in claims if name is not None and c.name.startswith(name)), None)
-    if claim is None or claim.verdict not in DECIDED:
+    name, reproduced, contradicted = SENTENCES.get(stem, ("", "", ""))
+    outcome = _decide(by_name.get(name), Verdict.REPRODUCED)
+    if outcome is None:
         return ""
-    return claim.plain_words.removesuffix(".")
+    sentence = reproduced if outcome else contradicted
+    return sentence.replace("plain", pair.plain).replace("residual", pair.residual)
 
 
-def _state_degradation(phrase: str, claims: Sequence[Claim], pair: FamilyPair) -> str:
-    """Return which of the two families do what the phrase says."""
-    verdicts = {claim.name: claim.verdict for claim in claims}
-    degrades = {
-        pair.plain: _read(verdicts, "degradation", Verdict.REPRODUCED),
-        pair.residual: _read(verdicts, "no degradation", Verdict.CONTRADICTED),
-    }
-    worse = [family for family, degraded in degrades.items() if degraded is True]
-    not_worse = [family for family, degraded in degrades.items() if degraded is False]
-    if len(worse) == 2:
-        return _capitalise(f"both {worse[0]} and {worse[1]} networks {phrase}")
-    if len(not_worse) == 2:
-        return _capitalise(f"neither {not_worse[0]} nor {not_worse[1]} networks {phrase}")
-    if worse and not_worse:
-        return _capitalise(f"{worse[0]} networks {phrase}; {not_worse[0]} networks do not")
-    if worse:
-        return _capitalise(f"{worse[0]} networks {phrase}")
-    return _capitalise(f"{not_worse[0]} networks do not {phrase}") if not_worse else ""
+def _decide(claim: Claim | None, verdict: Verdict) -> bool | None:
+    """Return whether a claim has this verdict, or None if it is not decided or negligible."""
+    if claim is None or claim.is_negligible or claim.verdict not in DECIDED:
+        return None
+    return claim.verdict is verdict
 
 
-def _read(verdicts: Mapping[str, Verdict], name: str, when_worse: Verdict) -> bool | None:
-    """Return whether a claim says that the networks get worse, or None if it is not decided."""
-    verdict = verdicts.get(name)
-    return verdict is when_worse if verdict in DECIDED else None
+def _compare_families(phrase: str, outcomes: Mapping[str, bool | None]) -> str:
+    """Return which of two families do what the phrase says. `outcomes`: None where undecided."""
+    do = [family for family, outcome in outcomes.items() if outcome is True]
+    do_not = [family for family, outcome in outcomes.items() if outcome is False]
+    if len(do) == 2:
+        text = f"both {do[0]} and {do[1]} networks {phrase}"
+    elif len(do_not) == 2:
+        text = f"neither {do_not[0]} nor {do_not[1]} networks {phrase}"
+    elif do and do_not:
+        text = f"{do[0]} networks {phrase}; {do_not[0]} networks do not"
+    elif do:
+        text = f"{do[0]} networks {phrase}"
+    else:
+        text = f"{do_not[0]} networks do not {phrase}" if do_not else ""
+    return text[:1].upper() + text[1:]
 
 
 def _count_published(claims: Sequence[Claim]) -> str:
@@ -83,7 +118,3 @@ def _count_published(claims: Sequence[Claim]) -> str:
         return ""
     equal = sum(claim.verdict is Verdict.REPRODUCED for claim in compared)
     return f"{equal} of {len(compared)} networks have the published test error"
-
-
-def _capitalise(text: str) -> str:
-    return text[:1].upper() + text[1:]

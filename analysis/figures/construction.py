@@ -62,4 +62,5 @@ def plot(frame: Frame) -> Figure:
     top = right.get_ylim()[1]
     right.set_ylim(-0.05 * top, top)
     add_legend_from(figure, left)
+    figure.suptitle("Training error of plain and of constructed networks")
     return figure

@@ -11,22 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures.layout import add_legend, list_depths, list_families
+from analysis.figures.layout import MAX_WIDTH, add_legend, list_depths, list_families
+from analysis.figures.marks import FIT, LR_DROP_LEVEL, NEVER_REACHED, TIMED_RUN
 from analysis.figures.style import FAMILY_STYLES, LR_DROP_STYLE, depth_style
 from analysis.interval_censoring import EXPONENTIAL, POWER, GrowthFit
 
 CAPTION = (
     "Left: iterations until the training error is half of chance error, against depth. Each mark "
-    "is a run (one seed), placed at the first evaluation at which it has reached that error; the "
-    "line below it extends down to the previous evaluation, and the true time lies on that line. "
-    "An open triangle is a run that never reached it: its true time lies beyond the end of "
-    "training (grey area). On this scale exponential growth is a straight line, and a power law "
-    "flattens with depth. Both are fitted to the iterations before the first learning-rate drop. "
-    "Other panels: the median over seeds at each depth, for four fractions of chance error; where "
-    "fewer than half of the runs reached the error, the median is an open triangle. Thin "
-    "horizontal lines: the learning-rate drops. A network that is still learning at the first drop "
-    "learns faster for a while after it, so times beyond that line do not belong to one learning "
-    "rate."
+    "is a run, placed at the first evaluation at which it has reached that error; the line below "
+    "it extends down to the previous evaluation, and the true time lies on that line. Other "
+    "panels: the median over seeds at each depth, for several fractions of chance error."
 )
 RUN_SPACING = 0.9  # horizontal spacing between the runs of one depth, in layers
 HEADROOM = 10.0  # the axis ends at this multiple of the last iteration
@@ -62,6 +56,7 @@ def draw(times: pd.DataFrame, ax: Axes, fits: Sequence[GrowthFit], fitted_family
             "color": FAMILY_STYLES[fitted_family]["color"],
             "linestyle": FORM_LINESTYLES[fit.form],
             "linewidth": 1.8,
+            "label": FIT,
         }
         ax.plot(depths, fit.median_time(depths), **line)
     return ax
@@ -73,12 +68,9 @@ def _draw_runs(
     """Draw the runs of one family and depth: each time with its interval, or an open triangle."""
     color = style["color"]
     is_censored = np.isinf(group["by"].to_numpy())
-    ax.plot(
-        x_positions[is_censored],
-        group["last"].to_numpy()[is_censored],
-        color=color,
-        **CENSORED_STYLE,
-    )
+    if is_censored.any():
+        last = group["last"].to_numpy()[is_censored]
+        ax.plot(x_positions[is_censored], last, color=color, label=NEVER_REACHED, **CENSORED_STYLE)
     known_x = x_positions[~is_censored]
     after = group["after"].clip(lower=1).to_numpy()[~is_censored]
     by = group["by"].to_numpy()[~is_censored]
@@ -91,6 +83,7 @@ def _draw_runs(
         "marker": style["marker"],
         "markersize": 5,
         "linestyle": "none",
+        "label": TIMED_RUN,
         "zorder": 3,
     }
     ax.plot(known_x, by, color=color, **marks)
@@ -121,7 +114,9 @@ def draw_medians(times: pd.DataFrame, ax: Axes) -> Axes:
             "color": style["color"],
         }
         ax.plot(x_positions[~is_censored], medians[~is_censored], **marks)
-        ax.plot(x_positions[is_censored], last[is_censored], color=style["color"], **CENSORED_STYLE)
+        if is_censored.any():
+            marks = CENSORED_STYLE | {"color": style["color"], "label": NEVER_REACHED}
+            ax.plot(x_positions[is_censored], last[is_censored], **marks)
     return ax
 
 
@@ -144,13 +139,13 @@ def plot(
     """
     families = list_families(times)
     widths = [1.5] + [1.0] * len(families)
-    figure = Figure(figsize=(5.4 + 3.7 * len(families), 5.8), layout="constrained")
+    figure = Figure(figsize=(MAX_WIDTH, 5.0), layout="constrained")
     axes = figure.subplots(1, 1 + len(families), sharey=True, width_ratios=widths)
     draw(times[times["threshold"] == threshold], axes[0], fits, fitted_family)
     axes[0].set_title(f"each run, to {Fraction(threshold)} of chance error")
     for ax, family in zip(axes[1:], families, strict=True):
         draw_medians(times[times["family"] == family], ax)
-        ax.set_title(f"{family}: medians over seeds")
+        ax.set_title(f"{family} networks: medians")
     last = float(times["last"].max())
     for ax in axes:
         _set_axes(ax, list_depths(times), last, milestones)
@@ -159,6 +154,7 @@ def plot(
     corner: dict[str, Any] = {"transform": axes[0].transAxes, "va": "top", "color": "0.35"}
     axes[0].text(0.02, 0.98, "beyond the end of training", **corner)
     add_legend(figure, _legend_handles(times, fits, fitted_family), columns=4)
+    figure.suptitle("Iterations to reach a training error, against depth")
     return figure
 
 
@@ -169,7 +165,7 @@ def _set_axes(ax: Axes, depths: list[int], last: float, milestones: Sequence[int
     ax.set_xticks(depths, [str(depth) for depth in depths])
     ax.axhspan(last, HEADROOM * last, color="0.94", lw=0, zorder=-1)
     for milestone in milestones:
-        ax.axhline(milestone, **LR_DROP_STYLE)
+        ax.axhline(milestone, label=LR_DROP_LEVEL, **LR_DROP_STYLE)
 
 
 def _legend_handles(

@@ -10,15 +10,15 @@ import numpy as np
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
 
+from analysis.figures.layout import measure_width
+from analysis.figures.text_width import measure_text
 from analysis.figures.value_axis import (
     CATEGORIES,
     LINEAR,
     LOG,
     MARGIN,
     ValueAxis,
-    measure_width,
 )
 
 SPACE = 5.0  # points between the labels of two depths
@@ -59,12 +59,7 @@ def _labels_fit(positions: np.ndarray, ax: Axes, depths: Sequence[int]) -> bool:
         return True
     width = measure_width(ax) / (1 + 2 * MARGIN)
     centres = width * (positions - positions[0]) / (positions[-1] - positions[0])
-    half_widths = [_measure_label(str(depth)) / 2 for depth in depths]
+    font = FontProperties(size=rcParams["xtick.labelsize"])
+    half_widths = [measure_text(str(depth), font) / 2 for depth in depths]
     needed = [a + b + SPACE for a, b in pairwise(half_widths)]
     return bool((np.diff(centres) >= needed).all())
-
-
-def _measure_label(text: str) -> float:
-    """Return the width of a tick label, in points."""
-    font = FontProperties(size=rcParams["xtick.labelsize"])
-    return float(TextPath((0, 0), text, prop=font).get_extents().width)

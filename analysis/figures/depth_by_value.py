@@ -6,7 +6,13 @@ from matplotlib.figure import Figure
 
 from analysis.columns import TRAINING_ERROR
 from analysis.figures import error_vs_depth
-from analysis.figures.layout import add_joint_legend, label_first_column, make_panels, show_text
+from analysis.figures.layout import (
+    add_joint_legend,
+    label_first_column,
+    make_panels,
+    set_panel_title,
+    show_text,
+)
 from analysis.frame import Frame
 
 
@@ -20,7 +26,7 @@ def plot(groups: Sequence[Mapping[str, Frame]], title: str) -> Figure:
     for frames, panels in zip(groups, axes, strict=True):
         for (panel_title, frame), ax in zip(frames.items(), panels, strict=True):
             error_vs_depth.draw(frame, ax, TRAINING_ERROR)
-            ax.set_title(show_text(panel_title))
+            set_panel_title(ax, panel_title)
             label_first_column(
                 [ax], f"training error ({frame.error_kind}, %)", error_vs_depth.LOWEST
             )

@@ -16,6 +16,7 @@ from analysis.figures.layout import (
     list_depths,
     list_families,
     make_panels,
+    set_panel_title,
     show_text,
 )
 from analysis.figures.mean_interval import ERROR_RANGE, draw_means, draw_runs, print_mean
@@ -99,7 +100,7 @@ def plot(strata: Mapping[str, Frame], key: str, label: str) -> Figure:
         for ax, depth in zip(panels, list_depths(frame.runs), strict=True):
             draw(frame, ax, key, depth)
             ax.set_xlabel(show_text(label))
-            ax.set_title(show_text(", ".join(filter(None, (f"{depth} layers", stratum)))))
+            set_panel_title(ax, ", ".join(filter(None, (f"{depth} layers", stratum))))
         label_first_column(panels, f"training error ({frame.error_kind}, %)", LOWEST)
     add_joint_legend(figure)
     figure.suptitle(show_text(f"Training error by {name_key(key)}"))

@@ -8,26 +8,27 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.layout import (
+    MAX_WIDTH,
     add_legend,
     list_depths,
     list_families,
     list_time_points,
     make_depth_handles,
 )
+from analysis.figures.marks import CLIPPED
 from analysis.figures.mean_interval import draw_curves
 from analysis.figures.style import depth_style
 from degradation.metrics import ITERATION
 
 SMALLEST = 1e-14  # smaller norms are drawn here
 CAPTION = (
-    "Norm of `dE/dx` at the input of each block: one row per family, one column per point in "
-    "training, one line per depth (geometric mean over seeds; the band is the range over runs). "
-    "The backward pass runs from the right, where the loss is, to the left, where the image is. On "
-    "the logarithmic scale a straight line means a constant factor per block. Norms below "
-    f"{SMALLEST:.0e} are drawn at that value."
+    "Norm of dE/dx at the input of each block: one row per family, one column per point in "
+    "training, one line per depth (geometric mean over seeds). The backward pass runs from the "
+    "right, where the loss is, to the left, where the image is. On the logarithmic scale a "
+    "straight line means a constant factor per block."
 )
 WEIGHTS_CAPTION = (
-    "The same for the weights: norm of `dE/dW` over the convolutions of each block, which sets the "
+    "The same for the weights: norm of dE/dW over the convolutions of each block, which sets the "
     "size of an SGD step."
 )
 
@@ -43,9 +44,12 @@ def draw(table: pd.DataFrame, ax: Axes, depths: list[int], column: str) -> Axes:
         if rows.empty:
             continue
         norms = rows.pivot_table(index="block", columns="seed", values=column)
+        style = depth_style(index, len(depths))
+        if (norms < SMALLEST).any(axis=None):
+            style |= {"label": CLIPPED}
         norms = norms.clip(lower=SMALLEST)
         norms.index = norms.index / max(int(norms.index.max()), 1)
-        draw_curves(norms, ax, depth_style(index, len(depths)), geometric=True)
+        draw_curves(norms, ax, style, geometric=True)
     ax.set_yscale("log")
     ax.set_xlim(0, 1)
     ax.set_xticks([0, 0.5, 1], ["first", "", "last"])
@@ -62,14 +66,14 @@ def plot(table: pd.DataFrame, column: str, label: str) -> Figure:
         list_depths(table),
         list_time_points(table),
     )
-    size = (max(2.7 * len(time_points), 6), 2.9 * len(families) + 0.8)
+    size = (min(max(2.7 * len(time_points), 6), MAX_WIDTH), 2.6 * len(families) + 0.8)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(families), len(time_points), sharex=True, sharey=True, squeeze=False)
     for row, family in zip(axes, families, strict=True):
         family_rows = table[table["family"] == family]
         for ax, iteration in zip(row, time_points[ITERATION], strict=True):
             draw(family_rows[family_rows[ITERATION] == iteration], ax, depths, column)
-        row[0].set_ylabel(f"{family}\n{label}")
+        row[0].set_ylabel(f"{family} networks\n{label}")
     for ax, time_point in zip(axes[0], time_points["time_point"], strict=True):
         ax.set_title(time_point)
     for ax in axes[-1]:
@@ -77,4 +81,5 @@ def plot(table: pd.DataFrame, column: str, label: str) -> Figure:
         for tick, side in zip(ax.get_xticklabels(), ("left", "center", "right"), strict=True):
             tick.set_horizontalalignment(side)
     add_legend(figure, make_depth_handles(depths))
+    figure.suptitle(f"{label[:1].upper()}{label[1:]} at each block")
     return figure

@@ -10,11 +10,13 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.layout import (
+    MAX_WIDTH,
     add_legend,
     add_legend_from,
     list_depths,
     list_time_points,
 )
+from analysis.figures.marks import SHAPE_CHANGE
 from analysis.figures.mean_interval import draw_curves, draw_over_depth
 from analysis.figures.style import FAMILY_STYLES
 from degradation.metrics import ITERATION
@@ -25,16 +27,14 @@ TERMS_CAPTION = (
     "pre-activation blocks have no mask `M`. Each norm is relative to that of `dE/dx_l`. The two "
     "vectors add up to `dE/dx_l`, but their norms need not add up to 1, because the vectors are "
     "rarely parallel. One column per depth, one row per point in training; lines are means over "
-    "seeds, bands the range over runs. Grey strips mark blocks that change the shape, where the "
-    "shortcut is not the identity. Where the shortcut's line is higher, the larger part of the "
-    "gradient arrives without having passed through the block's convolutions."
+    "seeds. Where the shortcut's line is higher, the larger part of the gradient arrives without "
+    "having passed through the block's convolutions."
 )
 SHARE_CAPTION = (
-    "The shortcut's share of the gradient, mean over a network's blocks, against depth. Each point "
-    "is a run; lines join the means over seeds, with 95 % Student-t confidence intervals of the "
-    "mean. At 0 the whole gradient passes through the convolutions of each block, at 1 the whole "
-    "gradient comes through the shortcuts. An increasing line means that in a deeper network, the "
-    "convolutions of a single block change the gradient less."
+    "The shortcut's share of the gradient, mean over a network's blocks, against depth; lines join "
+    "the means over seeds. At 0 the whole gradient passes through the convolutions of each block, "
+    "at 1 the whole gradient comes through the shortcuts. An increasing line means that in a "
+    "deeper network, the convolutions of a single block change the gradient less."
 )
 MAX_DEPTHS = 3  # largest number of columns
 SHAPE_CHANGE_STYLE: dict[str, Any] = {"color": "0.87", "lw": 0}
@@ -73,7 +73,7 @@ def draw(table: pd.DataFrame, ax: Axes) -> Axes:
         marker = "." if len(norms) <= MAX_MARKED_BLOCKS else ""
         draw_curves(norms, ax, style | {"marker": marker})
     for block in table.loc[table["shape_change"].astype(bool), "block"].unique():
-        ax.axvspan(block + 0.5, block + 1.5, zorder=0, **SHAPE_CHANGE_STYLE)
+        ax.axvspan(block + 0.5, block + 1.5, zorder=0, label=SHAPE_CHANGE, **SHAPE_CHANGE_STYLE)
     ax.set_xlim(0.5, table["block"].max() + 1.5)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return ax
@@ -98,7 +98,7 @@ def plot_terms(table: pd.DataFrame) -> Figure:
     depths, time_points = list_depths(table), _select_first_and_last(table)
     if len(depths) > MAX_DEPTHS:
         depths = [depths[0], depths[len(depths) // 2], depths[-1]]
-    size = (max(4.4 * len(depths), 6), 2.8 * len(time_points) + 0.8)
+    size = (min(max(4.4 * len(depths), 6), MAX_WIDTH), 2.6 * len(time_points) + 0.8)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(time_points), len(depths), sharex="col", sharey=True, squeeze=False)
     for row, (_, time_point) in zip(axes, time_points.iterrows(), strict=True):
@@ -111,9 +111,11 @@ def plot_terms(table: pd.DataFrame) -> Figure:
     for ax, depth in zip(axes[0], depths, strict=True):
         ax.set_title(f"{depth} layers")
     for ax in axes[-1]:
-        ax.set_xlabel("block $l$ (1 = closest to the input)")
+        ax.set_xlabel("block $l$ (1: next to the image)")
     axes[0, 0].set_ylim(bottom=0)
-    add_legend(figure, _legend_handles(str(table["family"].iloc[0])))
+    family = str(table["family"].iloc[0])
+    add_legend(figure, _legend_handles(family))
+    figure.suptitle(f"The two parts of the gradient at each block of {family} networks")
     return figure
 
 
@@ -142,4 +144,5 @@ def plot_share(values: pd.DataFrame, family: str) -> Figure:
     ax.set_ylim(min(0.0, float(values["shortcut_share"].min())), 1)
     ax.set_ylabel("the shortcut's share of $dE/dx_l$,\nmean over blocks")
     add_legend_from(figure, ax)
+    figure.suptitle(f"The shortcut's share of the gradient, {family} networks")
     return figure

@@ -10,8 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.layout import add_legend, list_depths, list_families, make_depth_handles
+from analysis.figures.layout import (
+    MAX_WIDTH,
+    add_legend,
+    list_depths,
+    list_families,
+    make_depth_handles,
+)
 from analysis.figures.style import TEXT_COLORS, depth_style
 
 CONTOURS_CAPTION = (
@@ -31,7 +38,7 @@ LINES_CAPTION = (
 COLORMAP = "viridis"
 CROSS_COLOR = "#D55E00"
 LEVELS = 16
-MAX_SIDE, MAX_WIDTH, COLORBAR_WIDTH = 3.1, 15.0, 1.2  # inches
+MAX_SIDE, COLORBAR_WIDTH = 3.1, 1.2  # inches
 SMALLEST = 1e-5  # nats; a smaller loss is drawn at this value
 MAX_ABOVE = 0.02  # fraction of the points that may lie above the scale: outliers
 AXIS_LABELS = ("along the first direction", "along the second direction")
@@ -135,10 +142,11 @@ def plot_contours(table: pd.DataFrame, limits: Limits) -> Figure:
                 draw(points, ax, limits)
             else:
                 ax.set_axis_off()
-        row[0].set_ylabel(f"{family}\n{AXIS_LABELS[1]}", color=TEXT_COLORS[family])
+        row[0].set_ylabel(f"{family} networks\n{AXIS_LABELS[1]}", color=TEXT_COLORS[family])
     for ax in axes[-1]:
         ax.set_xlabel(AXIS_LABELS[0])
     _add_colorbar(figure, axes, limits)
+    figure.suptitle("Loss around the trained networks")
     return figure
 
 
@@ -153,8 +161,9 @@ def plot_surfaces(table: pd.DataFrame, limits: Limits) -> Figure:
             else:
                 ax.set_axis_off()
         label: dict[str, Any] = {"rotation": 90, "va": "center", "color": TEXT_COLORS[family]}
-        row[0].text2D(-0.02, 0.5, family, transform=row[0].transAxes, **label)
+        row[0].text2D(-0.02, 0.5, f"{family} networks", transform=row[0].transAxes, **label)
     _add_colorbar(figure, axes, limits)
+    figure.suptitle("Loss around the trained networks")
     return figure
 
 
@@ -166,18 +175,20 @@ def plot_lines(table: pd.DataFrame) -> Figure:
     `table`: the lines of all networks.
     """
     families, depths = list_families(table), list_depths(table)
-    figure = Figure(figsize=(11, 2.9 * len(families) + 0.8), layout="constrained")
+    figure = Figure(figsize=(MAX_WIDTH, 2.6 * len(families) + 0.8), layout="constrained")
     axes = figure.subplots(len(families), 2, sharex=True, sharey="col", squeeze=False)
     for row, family in zip(axes, families, strict=True):
         for ax, column in zip(row, ("loss", "error"), strict=True):
             draw_lines(table[table["family"] == family], ax, column, depths)
         row[0].set_yscale("log")
-        row[0].set_ylabel(f"{family}\nloss (nats)", color=TEXT_COLORS[family])
+        row[0].set_ylabel(f"{family} networks\nloss (nats)", color=TEXT_COLORS[family])
         row[1].set_ylabel("training error (%)")
         row[1].set_ylim(0, 100)
     for ax in axes[-1]:
-        ax.set_xlabel("along the first direction (multiples of the weights' norm)")
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=4))
+        ax.set_xlabel("along the first direction (in weights' norms)")
     add_legend(figure, make_depth_handles(depths))
+    figure.suptitle("Loss and error along a line through the trained networks")
     return figure
 
 

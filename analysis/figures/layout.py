@@ -4,15 +4,19 @@ import math
 from collections.abc import Sequence
 
 import pandas as pd
+from matplotlib import rcParams
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
 from analysis.figures.marks import CHANCE, LR_DROP
 from analysis.figures.style import FAMILY_STYLES, LR_DROP_STYLE, REFERENCE_STYLE, depth_style
+from analysis.figures.text_width import wrap
 from degradation.metrics import ITERATION
 
+POINTS_PER_INCH = 72
 MAX_WIDTH = 10.0  # inches: a figure shown at this width has no text below 8 points
 MAX_PERCENT = 105.0  # upper end of an error axis, with room for marks at 100 %
 # Panels of a figure with several rows, in inches.
@@ -81,6 +85,19 @@ def label_first_column(panels: Sequence[Axes], label: str, lowest: float) -> Non
         position = ax.get_subplotspec()
         if position is not None and position.is_first_col():
             set_percent_axis(ax, label, lowest)
+
+
+def set_panel_title(ax: Axes, text: str) -> None:
+    """Set the title of a panel, in lines no wider than the panel."""
+    font = FontProperties(size=rcParams["axes.titlesize"])
+    ax.set_title("\n".join(wrap(show_text(text), font, measure_width(ax))))
+
+
+def measure_width(ax: Axes) -> float:
+    """Return the width of a panel in points, before constrained layout changes it a little."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None  # every panel belongs to a figure
+    return float(POINTS_PER_INCH * ax.bbox.width / figure.dpi)
 
 
 def show_text(text: str) -> str:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
-from analysis.figures.layout import list_depths, list_families
+from analysis.figures.layout import MAX_WIDTH, list_depths, list_families
 from analysis.frame import Frame
 
 LR = "config.optim.lr"
@@ -62,7 +62,7 @@ def plot(frame: Frame) -> Figure:
     families = list_families(frame.runs)
     chance = frame.runs["chance"].dropna()
     top = float(chance.max()) if len(chance) else 100.0
-    figure = Figure(figsize=(4.6 * len(families) + 1, 4.2), layout="constrained")
+    figure = Figure(figsize=(min(4.6 * len(families) + 1, MAX_WIDTH), 4.0), layout="constrained")
     axes = figure.subplots(1, len(families), sharey=True, squeeze=False)[0]
     for ax, family in zip(axes, families, strict=True):
         draw(frame, ax, family, top)
@@ -70,4 +70,5 @@ def plot(frame: Frame) -> Figure:
     figure.colorbar(
         axes[-1].images[0], ax=list(axes), label=f"training error ({frame.error_kind}, %)"
     )
+    figure.suptitle("Training error by learning rate and depth")
     return figure

@@ -9,34 +9,36 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.layout import (
+    MAX_WIDTH,
     add_legend,
     format_chance_label,
     list_depths,
     list_families,
     make_depth_handles,
 )
+from analysis.figures.marks import CHANCE, DELETED_SHAPE_CHANGE, RUN
 from analysis.figures.mean_interval import draw_curves
 from analysis.figures.style import FAMILY_STYLES, REFERENCE_STYLE, TEXT_COLORS, depth_style
 
 CAPTION = (
     "Test error after blocks were deleted (top) and after pairs of blocks were swapped (bottom), "
     "against their number as a fraction of the shape-preserving blocks. At 0 the network is "
-    "intact. Lines are means over seeds, bands the range over runs; within a run, the random sets "
-    "of blocks are averaged first. All panels share one scale. A jump at the left edge means that "
+    "intact. Lines are means over seeds; within a run, the random sets of blocks are averaged "
+    "first. All panels share one scale. A jump at the left edge means that "
     "the network fails as soon as one block is deleted; a gentle slope means that each deletion "
     "costs only a little. In a stage with few blocks, a swap can undo the previous one."
 )
 SINGLE_CAPTION = (
     "Test error after a single block was deleted, against the position of that block: one row per "
-    "family, one column per depth. Each point is a run; the line is the mean over seeds, the "
-    "dashed line the mean error of the intact networks. Crosses are blocks that change the shape; "
-    "a plain network cannot lose those, and the claim excludes them."
+    "family, one column per depth. The line is the mean over seeds, the dashed line the mean error "
+    "of the intact networks."
 )
 # kind: row label, axis label
 KINDS = {
-    "delete": ("deleted", "fraction of shape-preserving blocks deleted"),
-    "swap": ("swapped", "swaps per shape-preserving block"),
+    "delete": ("blocks deleted", "fraction of shape-preserving blocks deleted"),
+    "swap": ("blocks swapped", "swaps per shape-preserving block"),
 }
+TICKS = 6  # at most so many intervals between ticks of a narrow panel
 INTACT_STYLE: dict[str, Any] = {"color": "0.35", "linestyle": "--", "linewidth": 1}
 
 
@@ -64,9 +66,14 @@ def draw_single_deletions(table: pd.DataFrame, ax: Axes) -> Axes:
     deletions = table[(table["kind"] == "delete") & (table["number"] == 1)]
     means = deletions.groupby("block")["error"].mean()
     ax.plot(means.index + 1, means, color=color, linewidth=1.5)
-    for changes_shape, marker, size in ((False, ".", 14), (True, "x", 34)):
+    for changes_shape, marker, size, label in (
+        (False, ".", 14, RUN),
+        (True, "x", 34, DELETED_SHAPE_CHANGE),
+    ):
         rows = deletions[deletions["changes_shape"].astype(bool) == changes_shape]
-        marks: dict[str, Any] = {"marker": marker, "s": size, "linewidths": 1.2}
+        if rows.empty:
+            continue
+        marks: dict[str, Any] = {"marker": marker, "s": size, "linewidths": 1.2, "label": label}
         ax.scatter(rows["block"] + 1, rows["error"], color=color, **marks)
     ax.axhline(table.loc[table["kind"] == "none", "error"].mean(), **INTACT_STYLE)
     return ax
@@ -78,13 +85,15 @@ def plot(errors: pd.DataFrame, chance: float) -> Figure:
     `errors`: see `draw`, for all kinds and families. `chance`: error of guessing, in percent.
     """
     families, depths = list_families(errors), list_depths(errors)
-    figure = Figure(figsize=(max(5.2 * len(families), 6.5), 6.8), layout="constrained")
+    figure = Figure(
+        figsize=(min(max(5.2 * len(families), 6.5), MAX_WIDTH), 6.4), layout="constrained"
+    )
     axes = figure.subplots(len(KINDS), len(families), sharex=True, sharey=True, squeeze=False)
     for row, (kind, (row_label, axis_label)) in zip(axes, KINDS.items(), strict=True):
         kind_rows = errors[errors["kind"].isin(["none", kind])]
         for ax, family in zip(row, families, strict=True):
             draw(kind_rows[kind_rows["family"] == family], ax, depths)
-            ax.axhline(chance, **REFERENCE_STYLE)
+            ax.axhline(chance, label=CHANCE, **REFERENCE_STYLE)
             ax.set_xlabel(axis_label)
             ax.xaxis.set_tick_params(labelbottom=True)
         row[0].set_ylabel(f"{row_label}\ntest error (%)")
@@ -94,6 +103,7 @@ def plot(errors: pd.DataFrame, chance: float) -> Figure:
         ax.set_ylim(0, 100)
     handles = [*make_depth_handles(depths), _chance_handle(chance)]
     add_legend(figure, handles, columns=min(len(handles), 4 * len(families)))
+    figure.suptitle("Test error after blocks were deleted or swapped")
     return figure
 
 
@@ -104,7 +114,7 @@ def plot_single_deletions(table: pd.DataFrame, chance: float) -> Figure:
     guessing, in percent.
     """
     families, depths = list_families(table), list_depths(table)
-    size = (min(max(2.9 * len(depths), 6.5), 15), 2.8 * len(families) + 0.8)
+    size = (min(max(2.9 * len(depths), 6.5), MAX_WIDTH), 2.5 * len(families) + 0.8)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(families), len(depths), sharex="col", sharey=True, squeeze=False)
     for row, family in zip(axes, families, strict=True):
@@ -115,15 +125,16 @@ def plot_single_deletions(table: pd.DataFrame, chance: float) -> Figure:
                 ax.text(0.5, 0.5, "no runs", transform=ax.transAxes, ha="center", color="0.4")
             else:
                 draw_single_deletions(rows, ax)
-            ax.axhline(chance, **REFERENCE_STYLE)
+            ax.axhline(chance, label=CHANCE, **REFERENCE_STYLE)
             ax.set_ylim(0, 100)
-        row[0].set_ylabel(f"{family}\ntest error (%)", color=TEXT_COLORS[family])
+        row[0].set_ylabel(f"{family} networks\ntest error (%)", color=TEXT_COLORS[family])
     for top, bottom, depth in zip(axes[0], axes[-1], depths, strict=True):
         top.set_title(f"{depth} layers")
         bottom.set_xlabel("deleted block")
-        bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
+        bottom.xaxis.set_major_locator(MaxNLocator(nbins=TICKS, integer=True))
         bottom.set_xlim(left=0.5)  # blocks start at 1
     add_legend(figure, _single_handles(chance), columns=3 if len(depths) < 4 else 5)
+    figure.suptitle("Test error after a single block was deleted")
     return figure
 
 

@@ -11,7 +11,14 @@ CUT_INTERVAL = "_interval cut off"  # likewise; some extend beyond the values th
 BAND = "_band"  # from the lowest run to the highest
 PRINTED_MEAN = "_printed mean"
 LR_DROP = "_learning-rate drop"
+LR_DROP_LEVEL = "_iteration of a learning-rate drop"
 PUBLISHED = "_published value"
+NEVER_REACHED = "_never reached"
+TIMED_RUN = "_timed run"
+FIT = "_fit"
+CLIPPED = "_clipped"
+DELETED_SHAPE_CHANGE = "_deleted block that changes the shape"
+SHAPE_CHANGE = "_block that changes the shape"
 DIVERGED = "diverged run"
 CHANCE = "chance"
 
@@ -20,6 +27,10 @@ _FOOTER_WORDS = {
     RUN: "points: single runs",
     INTERVAL: "bars: 95 % confidence interval of the mean over seeds",
     BAND: "bands: from the lowest run to the highest",
+    TIMED_RUN: (
+        "left: single runs, with the interval between evaluations that has the true time; others: "
+        "medians over seeds"
+    ),
 }
 # What a caption says of them.
 _CAPTION_SENTENCES = {
@@ -30,6 +41,26 @@ _CAPTION_SENTENCES = {
     PRINTED_MEAN: "Means are printed beside their marks, where there is room.",
     BAND: "Bands extend from the lowest run to the highest.",
     LR_DROP: "Thin vertical lines are the learning-rate drops.",
+    LR_DROP_LEVEL: (
+        "Thin horizontal lines are the learning-rate drops, after which networks learn faster for "
+        "a while: times beyond the first do not belong to one learning rate."
+    ),
+    NEVER_REACHED: (
+        "An open triangle stands for a time beyond the end of training (grey area): a run, or half "
+        "of the runs, never reached that error."
+    ),
+    FIT: (
+        "Both fits use the iterations before the first learning-rate drop; exponential growth is a "
+        "straight line, and a power law flattens with depth."
+    ),
+    CLIPPED: "Values that are too small for the scale are drawn at its lower end.",
+    DELETED_SHAPE_CHANGE: (
+        "Crosses are blocks that change the shape, which a plain network cannot lose; the claim "
+        "excludes them."
+    ),
+    SHAPE_CHANGE: (
+        "Grey strips are blocks that change the shape, where the shortcut is not the identity."
+    ),
     CHANCE: "The dotted horizontal line is the error of guessing.",
 }
 

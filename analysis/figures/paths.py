@@ -8,20 +8,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.layout import add_legend, list_families
+from analysis.figures.depth_axis import apply_depth_axis, choose_depth_axis
+from analysis.figures.layout import MAX_WIDTH, add_legend, list_depths, list_families
+from analysis.figures.marks import RUN
 from analysis.figures.mean_interval import draw_curves
 from analysis.probes import END, INITIALISATION
 
 CAPTION = (
-    "The deepest residual network, by the length of a path, at initialisation and at the end of "
-    "training (mean over seeds; bands are the range over runs). First panel: how many of the `2^n` "
-    "paths have that length, as a fraction of all. Second: the norm of the gradient that one such "
-    "path carries, on a logarithmic scale; a falling line means that the convolutions shrink the "
-    "gradient, a rising one that they amplify it. Third: what all paths of a length carry together "
-    "(the norm of the sum of their gradients, as a fraction of their total), with the effective "
-    "lengths as vertical lines and the number of paths in grey; a curve to the left of the grey "
-    "one means that short paths carry the gradient. Fourth: the effective length divided by n, for "
-    "all depths; each point is a run, lines join the means over seeds."
+    "Paths through the deepest residual network by their length, at initialisation and at the end "
+    "of training (means over seeds). Number of paths: how many of the 2^n paths have that length, "
+    "as a fraction of all. What one path carries: the norm of its gradient, on a logarithmic "
+    "scale; a falling line means that the convolutions shrink the gradient, a rising one that they "
+    "amplify it. What all paths of a length carry: the norm of the sum of their gradients, as a "
+    "fraction of their total, with the effective lengths as vertical lines and the number of paths "
+    "in grey; a curve to the left of the grey one means that short paths carry the gradient. All "
+    "depths: the effective length divided by n; lines join the means over seeds."
 )
 COUNT_STYLE: dict[str, Any] = {"color": "0.55", "linewidth": 1.5}
 HALF_STYLE: dict[str, Any] = {"color": "0.25", "linestyle": ":", "linewidth": 1.5}
@@ -51,34 +52,32 @@ def draw_effective_lengths(lengths: pd.DataFrame, ax: Axes) -> Axes:
 
     `lengths`: one row per run and time point, of one family, with `effective` and `blocks` (n).
     """
-    depths = sorted(lengths["depth"].unique())
-    x_positions = {depth: x for x, depth in enumerate(depths)}
+    axis = choose_depth_axis(list_depths(lengths), ax)
     for time_point, style in TIME_POINT_STYLES.items():
         rows = lengths[lengths["time_point"] == time_point].dropna(subset="effective")
         fractions = rows["effective"] / rows["blocks"]
         means = fractions.groupby(rows["depth"]).mean()
         line = {key: style[key] for key in ("color", "linestyle")} | {"label": time_point}
-        ax.plot([x_positions[depth] for depth in means.index], means, **line)
-        run_x = rows["depth"].map(x_positions)
-        ax.scatter(run_x, fractions, color=style["color"], marker=style["marker"], s=28)
+        ax.plot([axis.positions[depth] for depth in means.index], means, **line)
+        marks: dict[str, Any] = {"color": style["color"], "marker": style["marker"], "label": RUN}
+        ax.scatter(rows["depth"].map(axis.positions), fractions, s=28, **marks)
     ax.axhline(0.5, **HALF_STYLE)
-    ax.set_xticks(list(x_positions.values()), [str(depth) for depth in depths])
+    apply_depth_axis(axis, ax)
     ax.set_ylim(0, 1)
     ax.set_title("all depths")
-    ax.set_xlabel("depth (layers)")
     ax.set_ylabel("effective length / $n$")
     return ax
 
 
 def plot(table: pd.DataFrame, lengths: pd.DataFrame) -> Figure:
-    """Return the figure: one row per family, four panels each.
+    """Return the figure: two rows per family, with two panels each.
 
     Three panels show the deepest network by path length, the fourth the effective length at all
     depths. `table`: rows of the probe `paths`. `lengths`: see `draw_effective_lengths`.
     """
     families = list_families(table)
-    figure = Figure(figsize=(15, 3.9 * len(families) + 0.5), layout="constrained")
-    axes = figure.subplots(len(families), 4, squeeze=False)
+    figure = Figure(figsize=(MAX_WIDTH, 6.6 * len(families) + 0.5), layout="constrained")
+    axes = figure.subplots(2 * len(families), 2).reshape(len(families), 4)
     for row, family in zip(axes, families, strict=True):
         family_rows = lengths[lengths["family"] == family]
         rows = table[(table["family"] == family) & table["time_point"].isin(TIME_POINT_STYLES)]
@@ -89,6 +88,7 @@ def plot(table: pd.DataFrame, lengths: pd.DataFrame) -> Figure:
         row[0].set_title(f"{family}, {deepest} layers: number of paths")
     handles, _ = axes[0][2].get_legend_handles_labels()
     add_legend(figure, handles)
+    figure.suptitle("Paths of the gradient by their length")
     return figure
 
 

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.layout import (
+    MAX_WIDTH,
     add_legend,
     add_legend_from,
     list_depths,
@@ -20,19 +21,14 @@ from analysis.figures.style import FAMILY_STYLES, REFERENCE_STYLE, depth_style
 CAPTION = (
     "Standard deviation of each 3x3 layer's response at the end of training, as in figure 7 of He "
     "et al. 2015. Top: layers in order, starting at the input. Bottom: the same values sorted, "
-    "largest first. One line per depth (mean over seeds; the band is the range over runs). Where "
-    "BN follows each layer, every layer starts at 1 (dotted), so the distance from that line shows "
-    "what training has changed. Right: the mean over a run's layers against depth; each point is a "
-    "run, lines join the means over seeds, with 95 % Student-t confidence intervals of the mean. "
-    "The lower right panel shows only the networks with shortcuts, on its own scale, because their "
-    "change may be small. Residual below plain means weaker responses; a decreasing residual line "
-    "means weaker with depth. The scale is logarithmic where the values span more than a factor of "
-    "10."
+    "largest first. One line per depth (mean over seeds). Where BN follows each layer, every layer "
+    "starts at 1 (dotted), so the distance from that line shows what training has changed. Right: "
+    "the mean over a run's layers against depth; lines join the means over seeds."
 )
 WIDE_RANGE = 10.0  # ratio of largest to smallest value above which the scale is logarithmic
 SMALLEST = 1e-6  # on a logarithmic scale, smaller values are drawn here
 BN_START = 1.0  # BN's learned scale at initialisation, and so the standard deviation after it
-PANEL_WIDTH, SIDE_WIDTH = 4.4, 4.8  # inches
+PANEL_WIDTH, SIDE_WIDTH = 3.2, 3.6  # inches
 YLABEL = "standard deviation\nof the response"
 
 
@@ -76,10 +72,11 @@ def plot(table: pd.DataFrame, means: pd.DataFrame) -> Figure:
     if is_wide:
         table = table.assign(deviation=table["deviation"].clip(lower=SMALLEST))
     widths = [PANEL_WIDTH * len(list_families(table)), SIDE_WIDTH]
-    figure = Figure(figsize=(sum(widths), 6.6), layout="constrained")
+    figure = Figure(figsize=(min(sum(widths), MAX_WIDTH), 6.2), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=widths, squeeze=False)[0]
     _plot_layers(table, left, is_wide)
     _plot_means(means, right, list_families(table), list_depths(table), is_wide)
+    figure.suptitle("Standard deviation of each layer's response")
     return figure
 
 
@@ -92,9 +89,9 @@ def _plot_layers(table: pd.DataFrame, figure: SubFigure, is_wide: bool) -> None:
             draw(table[table["family"] == family], ax, depths, by_magnitude)
             ax.set_yscale("log" if is_wide else "linear")
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        column[0].set_title(family)
-        column[0].set_xlabel("3x3 layer, in order (1 = closest to the input)")
-        column[1].set_xlabel("3x3 layer, sorted by magnitude")
+        column[0].set_title(f"{family} networks")
+        column[0].set_xlabel("3x3 layer (1: next to the image)")
+        column[1].set_xlabel("3x3 layers, largest response first")
     for row in grid:
         row[0].set_ylabel(YLABEL)
     grid[0, 0].set_xlim(left=0.5)  # layers start at 1
@@ -123,7 +120,7 @@ def _plot_means(
             draw_over_depth(groups, ax, depths, (index, len(panel)), style)
         ax.set_ylabel(YLABEL)
         ax.ticklabel_format(axis="y", useOffset=False)
-    axes[0].set_title("mean over a run's layers")
+    axes[0].set_title("mean over all layers")
     axes[0].set_yscale("log" if is_wide else "linear")
     if len(panels) > 1:
         axes[1].set_title(f"{' and '.join(with_shortcuts)} only, own scale")

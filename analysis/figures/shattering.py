@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MultipleLocator
 
 from analysis.figures.layout import (
+    MAX_WIDTH,
     add_legend,
     add_legend_from,
     list_depths,
@@ -24,15 +25,14 @@ from degradation.metrics import ITERATION
 CAPTION = (
     "Left: correlation (cosine) of the gradients at two inputs against the distance between these "
     "inputs, as a fraction of the line from one image to another. One column per family, one row "
-    "per point in training, one line per depth (mean over seeds; the band is the range over "
-    "runs). A line that stays high means a gradient that changes slowly with its input. One that "
-    "drops to the dotted line immediately behaves like white noise: the gradients have shattered. "
-    "Pairs with a point whose gradient is zero are excluded. Right: the correlation at the "
-    "smallest distance above 0, at initialisation, against depth; each point is a run, lines join "
-    "the means over seeds, with 95 % Student-t confidence intervals of the mean."
+    "per point in training, one line per depth (mean over seeds). A line that stays high means a "
+    "gradient that changes slowly with its input. One that drops to 0 immediately behaves like "
+    "white noise: the gradients have shattered. Pairs with a point whose gradient is zero are "
+    "excluded. Right: the correlation at the smallest distance above 0, at initialisation, against "
+    "depth; lines join the means over seeds."
 )
 FARTHEST = 0.3  # largest distance drawn, as a fraction of the line: little happens beyond it
-SIDE_WIDTH = 4.4  # inches
+PANEL_WIDTH, SIDE_WIDTH = 3.2, 3.6  # inches
 
 
 def draw(table: pd.DataFrame, ax: Axes, depths: list[int]) -> Axes:
@@ -61,14 +61,17 @@ def plot(table: pd.DataFrame, nearest: pd.DataFrame) -> Figure:
     the smallest distance above 0, at initialisation.
     """
     families, time_points = list_families(table), list_time_points(table)
-    widths = [4.2 * len(families), SIDE_WIDTH]
-    figure = Figure(figsize=(sum(widths), 2.9 * len(time_points) + 0.8), layout="constrained")
+    widths = [PANEL_WIDTH * len(families), SIDE_WIDTH]
+    figure = Figure(
+        figsize=(min(sum(widths), MAX_WIDTH), 2.7 * len(time_points) + 0.8), layout="constrained"
+    )
     left, right = figure.subfigures(1, 2, width_ratios=widths, squeeze=False)[0]
     limits = _plot_distances(table, left)
     ax = right.subplots()
     _draw_nearest(nearest, ax, families, list_depths(table))
     ax.set_ylim(limits)
     add_legend_from(right, ax)
+    figure.suptitle("How alike the gradients of two inputs are")
     return figure
 
 
@@ -86,9 +89,9 @@ def _plot_distances(table: pd.DataFrame, figure: SubFigure) -> tuple[float, floa
             draw(at_time_point[at_time_point["family"] == family], ax, depths)
         row[0].set_ylabel(f"{time_point['time_point']}\ncorrelation of gradients")
     for ax, family in zip(grid[0], families, strict=True):
-        ax.set_title(family)
+        ax.set_title(f"{family} networks")
     for ax in grid[-1]:
-        ax.set_xlabel("distance between inputs (fraction of the line)")
+        ax.set_xlabel("distance between two inputs")
     noise = Line2D([], [], label="white noise", **REFERENCE_STYLE)
     add_legend(figure, [*make_depth_handles(depths), noise])
     limits: tuple[float, float] = grid[0][0].get_ylim()
@@ -104,5 +107,5 @@ def _draw_nearest(nearest: pd.DataFrame, ax: Axes, families: list[str], depths: 
         style = FAMILY_STYLES[family] | {"label": family}
         draw_over_depth(groups, ax, depths, (index, len(families)), style)
     ax.axhline(0, **REFERENCE_STYLE)
-    ax.set_title("at initialisation, smallest distance")
+    ax.set_title("neighbouring inputs,\nbefore training")
     ax.set_ylabel("correlation of gradients")

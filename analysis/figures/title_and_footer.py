@@ -3,16 +3,16 @@
 The footer says the data set, the number of runs and seeds, and what points, bars and bands are.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.textpath import TextPath
 
 from analysis.figures.layout import show_text
 from analysis.figures.marks import explain_marks
+from analysis.figures.text_width import wrap
 
 POINTS_PER_INCH = 72
 TITLE_FONT = FontProperties(size=14, weight="bold")
@@ -81,24 +81,6 @@ def describe_data(runs: pd.DataFrame, keys: Sequence[str] = ()) -> str:
         f"{data_sets}: {count} {'run' if count == 1 else 'runs'}, "
         f"{number} {'seed' if most == 1 else 'seeds'} per network"
     )
-
-
-def wrap(text: str, font: FontProperties, width: float) -> Iterator[str]:
-    """Yield the text in lines no wider than `width` (points); a longer word has its own line."""
-    line = ""
-    for word in text.split(" "):
-        longer = f"{line} {word}".strip()
-        if line and _measure_width(longer, font) > width:
-            yield line
-            longer = word
-        line = longer
-    if line:
-        yield line
-
-
-def _measure_width(text: str, font: FontProperties) -> float:
-    """Return the width of a text in points."""
-    return float(TextPath((0, 0), text, prop=font).get_extents().width)
 
 
 def _height(lines: list[str], font: FontProperties) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
-from analysis.figures.layout import show_text
+from analysis.figures.layout import measure_width, show_text
 
 LINEAR, LOG, CATEGORIES = "linear", "log", "categories"
 MAX_LABEL_CHARACTERS = 36  # longer tick labels, all together, are drawn at an angle
@@ -20,7 +20,6 @@ MARGIN = 0.14
 # Between neighbouring marks at one value: points, but at most this fraction of the smallest gap.
 MARK_SPACING, MAX_MARK_SPACING = 7.0, 0.18
 MAX_MARKS_WIDTH = 0.5  # of all marks at one value together, as a fraction of the smallest gap
-POINTS_PER_INCH = 72
 
 
 @dataclass(frozen=True)
@@ -84,13 +83,6 @@ class ValueAxis:
         if self.scale == LOG:
             return math.log(highest / lowest) / math.log(self.gap)
         return (highest - lowest) / self.gap
-
-
-def measure_width(ax: Axes) -> float:
-    """Return the width of a panel in points, before constrained layout changes it a little."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None  # every panel belongs to a figure
-    return float(POINTS_PER_INCH * ax.bbox.width / figure.dpi)
 
 
 def choose_axis(values: Sequence[Any], texts: Mapping[Any, str]) -> ValueAxis:

@@ -18,6 +18,7 @@ from pkgutil import iter_modules
 from typing import Protocol, cast
 
 from analysis.claim import Claim
+from analysis.figures.marks import describe_marks
 from analysis.frame import Frame
 from analysis.mechanisms.base import Explanation
 from analysis.probes import select_sample_size
@@ -52,7 +53,7 @@ def explain_mechanisms(frame: Frame, margin: float) -> list[Explanation]:
         if explanation is None:
             continue
         probe = explanation.name.replace("-", "_")
-        explanation = _name_shown_runs(explanation, frame, probe)
+        explanation = _complete_figures(explanation, frame, probe)
         explanations.append(_add_sentences(explanation, excluded_samples.get(probe, [])))
     return explanations
 
@@ -80,11 +81,18 @@ def _select_sample_sizes(frame: Frame) -> tuple[Frame, dict[str, list[str]]]:
     return replace(frame, probes=probes), excluded_samples
 
 
-def _name_shown_runs(explanation: Explanation, frame: Frame, probe: str) -> Explanation:
-    """Add the runs that the figures show: those probed, or else all, unless it names them."""
+def _complete_figures(explanation: Explanation, frame: Frame, probe: str) -> Explanation:
+    """Add what the marks in each figure are, and the runs that it shows.
+
+    These are the probed runs, or else all runs, unless the explanation names them.
+    """
+    figures = {
+        stem: (figure, f"{caption} {describe_marks(figure)}".strip())
+        for stem, (figure, caption) in explanation.figures.items()
+    }
     run_ids = tuple(frame.probes.get(probe, frame.runs)["run_id"].unique())
     shown = dict.fromkeys(explanation.figures, run_ids) | explanation.shown_run_ids
-    return replace(explanation, shown_run_ids=shown)
+    return replace(explanation, figures=figures, shown_run_ids=shown)
 
 
 def _add_sentences(explanation: Explanation, sentences: list[str]) -> Explanation:

@@ -42,12 +42,23 @@ def test_takeaway_says_what_is_decided(degradation, no_degradation, title):
     assert state_takeaway("error-against-depth", claims, PAIR) == title
 
 
-def test_takeaway_of_a_mechanism_is_its_claims_plain_words():
-    words = "Gradients are healthy."
-    for verdict, title in ((YES, "Gradients are healthy"), (OPEN, "")):
-        claim = Claim("healthy norms, plain", "", verdict, "", plain_words=words)
-        assert state_takeaway("gradient-flow", [claim], PAIR) == title
-    assert state_takeaway("gradient-flow-weights", [claim], PAIR) == ""
+def test_takeaways_of_mechanisms_follow_the_verdicts():
+    claims = [
+        Claim("healthy norms, plain", "", NO, ""),
+        Claim("healthy norms, residual", "", YES, ""),
+        Claim("short paths", "", YES, ""),
+        Claim("lesions", "", OPEN, ""),
+        Claim("weaker responses", "", YES, "", is_negligible=True),
+    ]
+    titles = {
+        "gradient-flow": "Residual networks have healthy gradients; plain networks do not",
+        "gradient-flow-weights": "",
+        "paths": "The gradient flows along short paths",
+        "lesions": "",
+        "responses": "",
+    }
+    for stem, title in titles.items():
+        assert state_takeaway(stem, claims, PAIR) == title
 
 
 def list_texts(figure):

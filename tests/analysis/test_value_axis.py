@@ -130,7 +130,7 @@ def test_figure_of_many_values_has_a_limit(build_frame):
         figures = factor_figures.plot_factor(factor, build_section(WIDTH))
     figure, caption = figures["model-width-against-depth"]
     assert len(figure.axes) == 3
-    assert caption.endswith("1 further panels are not drawn; the table has their numbers.")
+    assert caption.endswith("1 further panel is not drawn; the table has the numbers.")
 
 
 @pytest.mark.parametrize(

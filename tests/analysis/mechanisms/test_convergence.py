@@ -10,6 +10,7 @@ import pytest
 
 from analysis.claim import Verdict
 from analysis.figures import style
+from analysis.figures.marks import describe_marks
 from analysis.interval_censoring import EXPONENTIAL, fit_growth
 from analysis.mechanisms import convergence
 from analysis.mechanisms.growth import HALF
@@ -162,7 +163,8 @@ def test_times_after_the_drop_do_not_decide(explain, late):
 def test_texts_say_that_a_drop_speeds_learning_up(explain):
     """In the runs of `quick`, plain-32 has 29.8, 24.8 and 10.9 % at iterations 160, 200 and 240."""
     explanation = explain(plain=SLOW)
-    ((_, caption),) = explanation.figures.values()
+    ((figure, _),) = explanation.figures.values()
+    caption = describe_marks(figure)
     note = next(note for note in explanation.claims[0].notes if "learning rate drops" in note)
     for text in (caption.split("Thin horizontal lines")[1], note):
         assert "faster" in text

@@ -164,7 +164,7 @@ def test_figure_draws_layers_in_order_sorted_and_means():
     table = responses_table(WEAK)
     table = table[(table["kernel"] == 3) & (table["time_point"] == "end")]
     axes = figures.plot(table, responses.average_layers(table)).axes
-    assert [ax.get_title() for ax in axes[:2]] == ["plain", "residual"]
+    assert [ax.get_title() for ax in axes[:2]] == ["plain networks", "residual networks"]
     ordered, magnitude, means = axes[1], axes[3], axes[4]
     assert ordered.lines[2].get_ydata() == pytest.approx([0.36, 0.44])  # 20 layers, in order
     assert magnitude.lines[2].get_ydata() == pytest.approx([0.44, 0.36])

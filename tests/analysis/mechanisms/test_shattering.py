@@ -163,7 +163,7 @@ def test_figure_draws_correlations_and_their_start():
     table = shattering_table(SHATTERED)
     values = shattering.select_nearest(table)
     axes = figures.plot(table, values[values["time_point"] == "initialisation"]).axes
-    assert [ax.get_title() for ax in axes[:2]] == ["plain", "residual"]
+    assert [ax.get_title() for ax in axes[:2]] == ["plain networks", "residual networks"]
     plain, at_end, start = axes[0], axes[2], axes[4]
     # 20 layers, short distances only
     assert plain.lines[2].get_xdata() == pytest.approx([0, 0.1, 0.2])

@@ -1,0 +1,24 @@
+"""How wide a text is when it is drawn, and how to break it into lines."""
+
+from collections.abc import Iterator
+
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
+
+
+def measure_text(text: str, font: FontProperties) -> float:
+    """Return the width of a line of text, in points."""
+    return float(TextPath((0, 0), text, prop=font).get_extents().width)
+
+
+def wrap(text: str, font: FontProperties, width: float) -> Iterator[str]:
+    """Yield the text in lines no wider than `width` (points); a longer word has its own line."""
+    line = ""
+    for word in text.split(" "):
+        longer = f"{line} {word}".strip()
+        if line and measure_text(longer, font) > width:
+            yield line
+            longer = word
+        line = longer
+    if line:
+        yield line
