@@ -27,6 +27,8 @@ def test_axe_finds_nothing_serious(open_report, report, size, colors):
 def test_nothing_is_wider_than_the_page(open_report, report, size):
     page = open_report(report.page, size)
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    page.evaluate("document.querySelectorAll('details').forEach(item => (item.open = true))")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
@@ -34,6 +36,30 @@ def test_the_chart_is_on_the_first_screen(open_report, report, size):
     page = open_report(report.page, size)
     box = page.locator("#depth-chart svg[role=img]").bounding_box()
     assert box["y"] + box["height"] <= size["height"]
+
+
+def test_term_is_explained_to_a_pointer_and_a_keyboard(open_report, report):
+    page = open_report(report).page
+    term, definition = page.locator("h1 .term-plain"), page.locator("#term-plain")
+    assert not definition.is_visible()
+    term.hover()
+    assert definition.is_visible()
+    page.mouse.move(1, 1)
+    assert not definition.is_visible()
+    term.focus()
+    page.keyboard.press("Enter")
+    assert definition.is_visible()
+    page.keyboard.press("Escape")
+    assert not page.evaluate("document.getElementById('term-plain').matches(':popover-open')")
+
+
+def test_term_is_explained_to_a_finger(browser, report):
+    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(report.page.as_uri())
+    page.locator(".facts .term-seed").tap()
+    assert page.locator("#term-seed").is_visible()
+    context.close()
 
 
 def test_evidence_is_unfolded(open_report, report):
