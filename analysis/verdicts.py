@@ -32,10 +32,10 @@ def verdicts(runs: pd.DataFrame, margin: float | None = None) -> pd.DataFrame:
 
     Returns:
         One row per claim of the report. `section` is the title of its section, empty if there is
-        one only. `verdict` is reproduced, contradicted, inconclusive or not tested (or, of a
-        question that no paper has answered, the answer; docs/verdicts.md), and `decisive_line`
-        what it rests on. Also `claim` (its name), its `statement`, and the lists of lines
-        `evidence` and `notes`.
+        one only. `verdict` is reproduced, contradicted, inconclusive, not tested or negligible (or,
+        of a question that no paper has answered, the answer; docs/verdicts.md), and
+        `decisive_line` what it rests on. Also `claim` (its name), its `statement`, and the lists
+        of lines `evidence` and `notes`.
 
     Raises:
         UserError: the table is empty or lacks columns.

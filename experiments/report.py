@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
+
 from analysis.columns import TRAINING_ERRORS
 from analysis.frame import load
 from analysis.labelled_figures import TAKEAWAY, TITLES
@@ -152,7 +154,8 @@ def mirror_report(report: Report, root: Path, tracking: Tracking) -> None:
     """Send the report to W&B, as a run of job type `analysis`."""
     from degradation.tracking.mirror import mirror_analysis
 
-    tables = {"runs": report.runs}
+    headline = pd.DataFrame({"headline": [report.headline]})
+    tables = {"headline": headline, "runs": report.runs}
     for number, section in enumerate(report.sections, start=1):
         tables |= section.tables
         if section.summary is not None:

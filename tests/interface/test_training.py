@@ -57,6 +57,14 @@ def test_finished_run_is_returned_untrained(plain_run, tiny_keys, capsys, monkey
     )
 
 
+def test_each_evaluation_reports_its_error(tiny_keys, monkeypatch):
+    errors = []
+    monkeypatch.setattr(ProgressLine, "report_error", lambda _, percent: errors.append(percent))
+    run = degradation.train("plain", **tiny_keys)
+    curve = degradation.load_curves(run.folder.parent)
+    assert errors == curve["training_error"].tolist()
+
+
 def test_settings_of_torch_are_restored(tiny_keys, monkeypatch):
     threads_during = []
     receive = ProgressLine.report_progress

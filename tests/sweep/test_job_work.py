@@ -8,6 +8,19 @@ from degradation.sweep.jobs import check_training_job, locate_run
 from tests.support.records import write_record
 
 
+def test_job_says_where_its_error_belongs(tmp_path):
+    """The launcher shows the curve so far, finished runs included."""
+    with initialise_hydra():
+        overrides = ["model=plain", "model.depth=32", "seed=2", f"record_root={tmp_path}"]
+        job = compose_overrides("config", overrides)
+    spec = check_training_job(job)
+    assert spec.curve_point == ("plain", 32, 2)
+    assert spec.read_error() is None
+    config = read(job)
+    write_record(config.record_root, locate_run(config).run_id, State.DONE, [50.0, 7.5])
+    assert check_training_job(job).read_error() == 7.5
+
+
 @pytest.fixture
 def find_work(tmp_path):
     """Return a function that returns the work of a job of 400 iterations."""
