@@ -139,7 +139,7 @@ def judge_lengths(lengths: pd.DataFrame, runs: pd.DataFrame, family: str) -> Cla
         evidence,
         notes,
         plain_words=_describe(end, decision.worst, verdict),
-        is_negligible=verdict is Verdict.REPRODUCED and _is_negligible(end),
+        is_negligible=verdict is not Verdict.INCONCLUSIVE and _is_negligible(end),
         depths=(decision.worst,),
     )
 

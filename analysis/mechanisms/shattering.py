@@ -106,8 +106,6 @@ def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) 
     evidence = [f"{pair.plain}, {line}" for line in trend.evidence]
     evidence += _describe_differences(plain, residual, differences, pair)
     weakest = min(differences.values(), key=lambda difference: difference.mean)
-    largest = max(abs(difference.mean) for difference in differences.values())
-    change = min(abs(trend.difference.mean), largest)  # the claim is about both
     return Claim(
         name,
         statement,
@@ -120,9 +118,29 @@ def judge_correlation(values: pd.DataFrame, pair: FamilyPair, notes: list[str]) 
             f" {trend.difference.mean:+.2f} with depth in {pair.plain} networks; shortcuts add"
             f" {weakest.mean:+.2f} or more{add_doubt(verdict)}."
         ),
-        is_negligible=verdict is not Verdict.INCONCLUSIVE and change < NEGLIGIBLE_FRACTION,
+        is_negligible=_is_negligible(verdict, decision, trend, differences),
         depths=(trend.shallowest, trend.deepest),
     )
+
+
+def _is_negligible(
+    verdict: Verdict,
+    decision: Decision[int],
+    trend: DecreasingTrend,
+    differences: Mapping[int, Difference],
+) -> bool:
+    """Return whether the verdict rests on an effect that is too small to matter.
+
+    A reproduced claim needs both the decrease and the lead; one part alone can contradict.
+    """
+    decrease = abs(trend.difference.mean)
+    leads = {depth: abs(difference.mean) for depth, difference in differences.items()}
+    if verdict is Verdict.INCONCLUSIVE:
+        return False
+    if verdict is Verdict.REPRODUCED:
+        return min(decrease, max(leads.values())) < NEGLIGIBLE_FRACTION
+    effect = decrease if decision.worst == TREND else leads[decision.worst]
+    return effect < NEGLIGIBLE_FRACTION
 
 
 def _describe_differences(

@@ -1,11 +1,13 @@
 """The decision from differences and a margin, and the differences between groups of runs."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from analysis.claim import (
+    Claim,
     Verdict,
     decide,
     difference_by_seed,
@@ -129,6 +131,21 @@ def test_claim_that_is_not_tested_leads_with_a_reason():
     assert claim.verdict is Verdict.NOT_TESTED
     assert (claim.decisive_line, claim.evidence) == ("first", ["first", "second"])
     assert claim.notes == ["note"]
+
+
+def test_reason_in_plain_words_names_no_runs():
+    reasons = ["2 of 9 plain runs are missing: plain-d20-s0-12345678, plain-d20-s1-12345678"]
+    assert not_tested("name", "", reasons).plain_words == "2 of 9 plain runs are missing."
+    repeated = ["seed 0 of plain-20 is recorded twice: run ids plain-d20-s0-1, plain-d20-s0-2"]
+    assert not_tested("name", "", repeated).plain_words == "Seed 0 of plain-20 is recorded twice."
+
+
+@pytest.mark.parametrize("verdict", [Verdict.REPRODUCED, Verdict.CONTRADICTED])
+def test_negligible_effect_has_its_own_outcome(verdict):
+    claim = Claim("name", "statement", verdict, "line")
+    assert claim.outcome == str(verdict)
+    assert replace(claim, is_negligible=True).outcome == "negligible"
+    assert replace(claim, is_negligible=True).verdict is verdict
 
 
 def test_equal_seeds_are_paired_in_any_order(residual_runs):

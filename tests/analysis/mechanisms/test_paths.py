@@ -62,6 +62,22 @@ def test_effective_length_is_weighted_by_norms(frame_with_paths):
     assert lengths.loc["initialisation", "from"] == 1  # no norm at length 0
 
 
+# Effective length 1.99 of 4 blocks.
+ALMOST_HALF = [1.0, 4.0, 6.0, 4.0, 0.957]
+
+
+def test_paths_as_good_as_half_are_negligible(frame_with_paths):
+    (claim,) = build(frame_with_paths([ALMOST_HALF] * 2), 2.0).claims
+    assert claim.verdict is Verdict.REPRODUCED
+    assert claim.outcome == "negligible"
+    (deeper,) = build(frame_with_paths([SHORT] * 2, depths=(20, 56)), 2.0).claims
+    assert deeper.outcome == "reproduced"
+    assert deeper.plain_words == (
+        "The gradient flows along paths of about 1.0 blocks at 20 layers (half of all: 2) and 1.0"
+        " blocks at 56 layers (half of all: 2)."
+    )
+
+
 @pytest.mark.parametrize(
     ("ends", "verdict"),
     [

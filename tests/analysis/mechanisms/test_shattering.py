@@ -67,6 +67,20 @@ def test_either_part_can_contradict(explain, means, decisive_line):
     assert "; " not in claim.decisive_line
 
 
+@pytest.mark.parametrize(
+    ("lead", "outcome"),
+    [(0.15, "reproduced"), (0.03, "negligible"), (-0.03, "negligible"), (-0.15, "contradicted")],
+)
+def test_small_lead_is_negligible(explain, lead, outcome):
+    """Its sign is clear, but 0.03 of a correlation of 1 does not matter."""
+    plain = {8: 0.7, 14: 0.5, 20: 0.2}
+    residual = {depth: mean + lead for depth, mean in plain.items()}
+    (claim,) = explain(shattering_table({"plain": plain, "residual": residual})).claims
+    assert claim.outcome == outcome
+    assert claim.plain_words.startswith("Likeness of neighbouring gradients (1: identical) changes")
+    assert f"shortcuts add {lead:+.2f} or more" in claim.plain_words
+
+
 # Each difference has a standard error of 0.01 sqrt(2 / 3) = 0.00816 with 4 degrees of freedom. A
 # bound alone is 0.0174 away, one of four (three differences and the trend) 3.495 * 0.00816 =
 # 0.0285.

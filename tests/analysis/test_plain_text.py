@@ -1,0 +1,55 @@
+"""Numbers and lists in plain sentences."""
+
+import pytest
+
+from analysis.claim import Verdict
+from analysis.plain_text import format_amount, format_change, format_percents, join_words
+from analysis.plain_words import describe_absence, describe_gain, describe_rise
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(57.02, "57"), (9.97, "10"), (9.94, "9.9"), (-1.06, "1.1"), (0.04, "0.04"), (0.0, "0")],
+)
+def test_amounts_have_as_many_digits_as_matter(value, text):
+    assert format_amount(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(57.02, "+57"), (-0.3, "-0.3"), (0.0, "0"), (-0.001, "0")]
+)
+def test_changes_have_a_sign(value, text):
+    assert format_change(value) == text
+
+
+def test_close_percentages_keep_their_decimals():
+    assert format_percents([1.07, 58.09]) == ["1.1 %", "58 %"]
+    assert format_percents([24.6, 25.4]) == ["24.6 %", "25.4 %"]
+    assert format_percents([0.0, 0.04]) == ["0 %", "0.04 %"]
+
+
+def test_words_are_joined():
+    assert [join_words(["a", "b", "c"][:count]) for count in range(4)] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("describe", "shown"),
+    [
+        (lambda verdict: describe_rise(verdict, "plain networks", 20, 56, 12.0), "REPRODUCED"),
+        (lambda verdict: describe_absence(verdict, "nets", 20, 56, 12.0), "CONTRADICTED"),
+        (lambda verdict: describe_gain(verdict, 56, 12.0), "REPRODUCED"),
+    ],
+)
+def test_only_what_was_shown_is_said_without_doubt(describe, shown):
+    texts = {verdict: describe(verdict) for verdict in list(Verdict)[:3]}
+    for verdict, text in texts.items():
+        assert text.endswith(".")
+        assert len(text.split()) <= 22
+        is_certain = " make 12 points more" in text or " lower " in text
+        assert is_certain == (verdict is Verdict[shown])
+    assert texts[Verdict.INCONCLUSIVE].endswith("that is not certain yet.")
