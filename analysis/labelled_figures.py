@@ -9,8 +9,9 @@ from analysis.columns import FINISHED_STATES
 from analysis.conditions import find_varying_keys
 from analysis.figures.title_and_footer import add_title_and_footer, describe_data
 from analysis.frame import Frame
+from analysis.mechanisms.gradient_flow import MAX_SPAN
 from analysis.sections import Section
-from analysis.takeaways import DEGRADING, state_takeaway
+from analysis.takeaways import DEGRADING, state_comparison, state_takeaway
 
 TAKEAWAY, NEUTRAL = "takeaway", "neutral"
 TITLES = (TAKEAWAY, NEUTRAL)
@@ -30,7 +31,9 @@ def label_figures(sections: Iterable[Section], frame: Frame, titles: str) -> Non
             if titles == TAKEAWAY:
                 takeaway, definition = _find_takeaway(stem, section, runs)
             title = takeaway or figure.get_suptitle()
-            add_title_and_footer(figure, title, describe_data(runs, keys), definition)
+            add_title_and_footer(
+                figure, title, describe_data(runs, keys, section.condition), definition
+            )
 
 
 def _select_shown(runs: pd.DataFrame, section: Section, stem: str) -> pd.DataFrame:
@@ -43,11 +46,15 @@ def _select_shown(runs: pd.DataFrame, section: Section, stem: str) -> pd.DataFra
 
 def _find_takeaway(stem: str, section: Section, runs: pd.DataFrame) -> tuple[str, str]:
     """Return a figure's takeaway and the definition of a word in it; both may be empty."""
+    if section.kind == "comparison":
+        return state_comparison(stem, section.claims), ""
     plain_stem = stem.removesuffix(section.suffix)
     takeaway = state_takeaway(plain_stem, section.claims, family_pair(runs))
-    if not takeaway or plain_stem not in DEGRADING or section.margin is None:
-        return takeaway, ""
-    definition = (
-        f"worse: {section.margin:g} points of training error or more above the shallowest network"
-    )
-    return takeaway, definition
+    definition = ""
+    if plain_stem in DEGRADING and section.margin is not None:
+        definition = (
+            f"worse: {section.margin:g} points of training error or more above the shallowest"
+        )
+    if plain_stem == "gradient-flow":
+        definition = f"healthy: varies by less than a factor of {MAX_SPAN:,.0f} between blocks"
+    return takeaway, definition if takeaway else ""

@@ -55,6 +55,7 @@ class Section:
         shown_run_ids: the runs that a figure shows, by its stem, where it does not show all runs of
             the section.
         suffix: the end of the file stems, which names the section's condition.
+        condition: what its runs have in common, such as `width 8`, or empty text.
     """
 
     title: str
@@ -70,6 +71,7 @@ class Section:
     details: str = ""
     shown_run_ids: dict[str, tuple[str, ...]] = field(default_factory=dict)
     suffix: str = ""
+    condition: str = ""
 
 
 def build_sections(frame: Frame, margins: dict[str, float]) -> list[Section]:
@@ -126,6 +128,7 @@ def _build_condition(title: str, condition: Condition, margin: float, suffix: st
         run_ids=tuple(frame.runs["run_id"]),
         anchor=_write_anchor(f"results{suffix}"),
         suffix=suffix,
+        condition=condition.label,
     )
 
 
@@ -158,6 +161,7 @@ def _build_explanations(label: str, frame: Frame, margin: float, suffix: str) ->
             anchor=_write_anchor(f"why-{explanation.name}{suffix}"),
             details=explanation.details,
             suffix=suffix,
+            condition=label,
             shown_run_ids={
                 f"{stem}{suffix}": ids for stem, ids in explanation.shown_run_ids.items()
             },

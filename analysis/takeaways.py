@@ -45,6 +45,8 @@ SENTENCES = {
         "Deleting one block does not cost a residual network less than a plain one",
     ),
 }
+# The beginnings of the names of findings about the values of a key.
+DEGRADATION_AT_EACH, SIZE_BY = "degradation at each ", "size of degradation by "
 PUBLISHED, PUBLISHED_NOTHING = "published ", "published numbers"
 
 
@@ -78,6 +80,18 @@ def state_takeaway(stem: str, claims: Sequence[Claim], pair: FamilyPair) -> str:
         return ""
     sentence = reproduced if outcome else contradicted
     return sentence.replace("plain", pair.plain).replace("residual", pair.residual)
+
+
+def state_comparison(stem: str, claims: Sequence[Claim]) -> str:
+    """Return the takeaway of a figure that compares the values of a key; it may be empty.
+
+    `claims`: those of the comparison. If they are about several strata, nothing is said of all.
+    """
+    name = DEGRADATION_AT_EACH if stem.endswith("-against-depth") else SIZE_BY
+    named = [claim for claim in claims if claim.name.startswith(name)]
+    if len(named) != 1 or named[0].verdict not in DECIDED:
+        return ""
+    return named[0].plain_words.removesuffix(".")
 
 
 def _decide(claim: Claim | None, verdict: Verdict) -> bool | None:

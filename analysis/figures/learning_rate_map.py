@@ -8,6 +8,7 @@ from matplotlib.patches import Rectangle
 
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.figures.layout import MAX_WIDTH, list_depths, list_families
+from analysis.figures.marks import CELL_MEAN
 from analysis.frame import Frame
 
 LR = "config.optim.lr"
@@ -30,7 +31,7 @@ def draw(frame: Frame, ax: Axes, family: str, top: float) -> Axes:
             error = means[row, column]
             text = "-" if np.isnan(error) else f"{error:.1f}"
             color = "black" if error > BLACK_FROM * top else "white"
-            ax.text(column, row, text, ha="center", va="center", color=color)
+            ax.text(column, row, text, ha="center", va="center", color=color, label=CELL_MEAN)
         _outline_lowest(means[:, column], column, ax)
     ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
     ax.set_yticks(range(len(rates)), [f"{rate:g}" for rate in rates])

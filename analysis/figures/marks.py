@@ -21,12 +21,14 @@ DELETED_SHAPE_CHANGE = "_deleted block that changes the shape"
 SHAPE_CHANGE = "_block that changes the shape"
 DIVERGED = "diverged run"
 CHANCE = "chance"
+CELL_MEAN = "_mean in a cell"
 
 # What a figure's footer says of its marks, which its legend does not explain.
 _FOOTER_WORDS = {
     RUN: "points: single runs",
-    INTERVAL: "bars: 95 % confidence interval of the mean over seeds",
+    INTERVAL: "bars: 95 % confidence interval of the mean",
     BAND: "bands: from the lowest run to the highest",
+    CELL_MEAN: "numbers: means over seeds; outlined: the lowest of each depth",
     TIMED_RUN: (
         "left: single runs, with the interval between evaluations that has the true time; others: "
         "medians over seeds"

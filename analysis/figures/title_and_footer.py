@@ -64,13 +64,15 @@ def _set_panel_area(figure: Figure, bottom: float, top: float) -> None:
     engine.set(rect=(0, panel_bottom, 1, top - panel_bottom))
 
 
-def describe_data(runs: pd.DataFrame, keys: Sequence[str] = ()) -> str:
+def describe_data(runs: pd.DataFrame, keys: Sequence[str] = (), condition: str = "") -> str:
     """Return the data sets, runs and seeds: `digits: 30 runs, 3 seeds per network`.
 
     `runs`: the rows of `Frame.runs` that a figure shows. `keys`: the columns, besides family and
-    depth, in which its networks differ.
+    depth, in which its networks differ. `condition`: what these runs have in common, such as
+    `width 8`; may be empty.
     """
-    data_sets = show_text(", ".join(sorted(set(runs["data"].dropna().astype(str)))))
+    data_sets = sorted(set(runs["data"].dropna().astype(str)))
+    subject = show_text(", ".join(filter(None, (*data_sets, condition))))
     count = runs["run_id"].nunique()
     if not count:
         return "no finished runs"
@@ -78,7 +80,7 @@ def describe_data(runs: pd.DataFrame, keys: Sequence[str] = ()) -> str:
     fewest, most = int(seeds.min()), int(seeds.max())
     number = str(most) if fewest == most else f"{fewest} to {most}"
     return (
-        f"{data_sets}: {count} {'run' if count == 1 else 'runs'}, "
+        f"{subject}: {count} {'run' if count == 1 else 'runs'}, "
         f"{number} {'seed' if most == 1 else 'seeds'} per network"
     )
 

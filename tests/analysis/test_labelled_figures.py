@@ -8,7 +8,7 @@ from analysis.figures import error_vs_depth, learning_curves, plot_condition, st
 from analysis.figures.title_and_footer import add_title_and_footer, describe_data
 from analysis.labelled_figures import NEUTRAL, TAKEAWAY, label_figures
 from analysis.sections import Section
-from analysis.takeaways import state_takeaway
+from analysis.takeaways import state_comparison, state_takeaway
 
 PAIR = FAMILY_PAIRS[0]
 ERRORS = {
@@ -61,6 +61,14 @@ def test_takeaways_of_mechanisms_follow_the_verdicts():
         assert state_takeaway(stem, claims, PAIR) == title
 
 
+def test_takeaway_of_a_comparison_is_what_was_found():
+    size = Claim("size of degradation by width", "", YES, "", plain_words="The rise differs.")
+    each = Claim("degradation at each width", "", OPEN, "", plain_words="Not settled.")
+    assert state_comparison("model-width", [each, size]) == "The rise differs"
+    assert state_comparison("model-width-against-depth", [each, size]) == ""
+    assert state_comparison("model-width", [size, size]) == ""  # two strata
+
+
 def list_texts(figure):
     return [text.get_text() for text in figure.texts if text.get_text()]
 
@@ -68,8 +76,8 @@ def list_texts(figure):
 @pytest.mark.parametrize(
     ("titles", "title", "end"),
     [
-        (NEUTRAL, "Error after the last iteration against depth", "over seeds."),
-        (TAKEAWAY, "Plain networks get worse with depth; residual networks do not", "network."),
+        (NEUTRAL, "Error after the last iteration against depth", "of the mean."),
+        (TAKEAWAY, "Plain networks get worse with depth; residual networks do not", "shallowest."),
     ],
 )
 def test_figure_has_a_title_and_a_footer(build_frame, titles, title, end):
@@ -91,7 +99,7 @@ def test_figure_has_a_title_and_a_footer(build_frame, titles, title, end):
 def test_footer_counts_the_runs_and_seeds_that_are_shown(build_frame):
     runs = build_frame({"plain": {20: [1.0]}, "residual": {20: [1.0, 2.0]}}).runs
     assert describe_data(runs) == "digits: 3 runs, 1 to 2 seeds per network"
-    assert describe_data(runs[:1]) == "digits: 1 run, 1 seed per network"
+    assert describe_data(runs[:1], (), "width 8") == "digits, width 8: 1 run, 1 seed per network"
     assert describe_data(runs[:0]) == "no finished runs"
 
 
