@@ -37,7 +37,7 @@ def test_page_is_self_contained_and_escaped(report):
     assert "mine &lt;b&gt;" in page
     assert not re.findall(r'src="(?!data:)', page)
     assert set(re.findall(r'href="(?!#|data:)([^"]*)', page)) == {"runs.csv"}
-    assert page.count("data:image/png;base64,") == 2
+    assert page.count("data:image/webp;base64,") == 2
     assert "reproduced" in page
 
 

@@ -125,15 +125,19 @@ def test_terms_of_the_first_screen_are_defined_without_each_other():
     assert all(len(term.definition.split()) <= 45 for term in TERMS)
 
 
-def test_picture_is_lighter_and_has_no_transparency(tmp_path):
+def test_picture_is_lighter_and_keeps_its_colours(tmp_path):
     path = tmp_path / "figure.png"
-    Image.effect_noise((3200, 800), 90).convert("RGBA").save(path)
-    address = embed_picture(path)
-    contents = base64.b64decode(address.removeprefix("data:image/png;base64,"))
+    figure = Image.effect_noise((3200, 800), 90).convert("RGBA")
+    figure.paste((255, 255, 255, 0), (0, 0, 800, 800))  # transparent
+    figure.paste((213, 94, 0, 255), (200, 200, 400, 400))  # the colour of plain networks
+    figure.save(path)
+    contents = base64.b64decode(embed_picture(path).removeprefix("data:image/webp;base64,"))
     picture = Image.open(io.BytesIO(contents))
-    assert picture.size == (1440, 360)
+    assert (picture.mode, picture.size) == ("RGB", (1440, 360))
     assert len(contents) < path.stat().st_size / 3
-    assert "A" not in picture.convert(picture.mode).getbands()
+    assert picture.getpixel((20, 20)) == (255, 255, 255)
+    differences = zip(picture.getpixel((135, 135)), (213, 94, 0), strict=True)
+    assert all(abs(actual - expected) <= 6 for actual, expected in differences)
 
 
 def test_pictures_beyond_the_budget_are_not_embedded(tmp_path):
