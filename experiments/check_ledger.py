@@ -8,6 +8,9 @@ publish.py has published with --records. What belongs to it is what is
 committed there; `--new` adds what the report has beyond that. On one machine the files are equal
 byte for byte. On another, the versions of fonts and libraries may change figures: `--tables`
 compares only the tables. The exit status is 1 if a file differs.
+
+The ledger's text, README.md beside the folder of the entries, has tables of verdicts between
+markers (analysis/ledger_tables.py). They are compared and written like the files.
 """
 
 import argparse
@@ -16,6 +19,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from analysis.ledger_tables import fill_tables
+from analysis.report_json import read_summary
 from degradation.cli import Parser, run_script
 from degradation.config import CONF
 from degradation.config.errors import ConfigError, quote
@@ -31,6 +36,7 @@ FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
 TABLE_SUFFIX = ".csv"
 # How a file of an entry and the report's file of this name are related
 DIFFERS, NOT_DRAWN, NEW = "differs", "is not in the report", "is new"
+TEXT = "README.md"  # beside the folder of the entries
 WRITTEN_BY_POWER = "times.csv"  # a table that power.py writes into an entry
 
 
@@ -102,6 +108,19 @@ def update(entry: Path, report: Path, differences: dict[str, str], *, adds_new: 
             write_atomically(entry / name, (report / name).read_bytes())
 
 
+def check_text(text: Path, entry: Path, report: Path, *, writes: bool) -> list[str]:
+    """Return a line if the verdicts of an entry differ in the ledger's text, or no line."""
+    if not text.exists():
+        return []
+    old = text.read_text(encoding="utf-8")
+    new = fill_tables(old, entry.name, read_summary(report))
+    if new == old:
+        return []
+    if writes:
+        write_atomically(text, new.encode())
+    return [f"{text}: the table of verdicts of {entry.name} {DIFFERS}"]
+
+
 def check_entry(entry: Path, arguments: argparse.Namespace) -> int:
     """Print which files of an entry differ from its records, and return their number."""
     with tempfile.TemporaryDirectory() as folder:
@@ -109,14 +128,17 @@ def check_entry(entry: Path, arguments: argparse.Namespace) -> int:
         differences = compare(entry, report, with_figures=not arguments.tables)
         if arguments.write:
             update(entry, report, differences, adds_new=arguments.new)
+        text = arguments.ledger.parent / TEXT
+        lines = check_text(text, entry, report, writes=arguments.write)
     reported = (
         differences
         if arguments.new
         else {name: difference for name, difference in differences.items() if difference != NEW}
     )
-    for name, difference in reported.items():
-        print(f"{entry / name}: {difference}")
-    return len(reported)
+    lines += [f"{entry / name}: {difference}" for name, difference in reported.items()]
+    for line in lines:
+        print(line)
+    return len(lines)
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ from unittest.mock import patch
 import pytest
 
 from analysis.query import load_where
+from analysis.report_json import write_summary
 from degradation.config import CONF
 from degradation.errors import UserError
 from degradation.records.record import Record
@@ -21,6 +22,7 @@ from degradation.sweep.expand import expand_configs
 from degradation.sweep.jobs import locate_run
 from tests.growth.records import write_run
 from tests.support.archives import HOST, RUN_IDS, write_full_record
+from tests.support.report_summaries import make_summary
 
 pytestmark = pytest.mark.slow
 REPOSITORY = CONF.parent
@@ -101,6 +103,20 @@ def test_archive_gives_the_figures_of_the_records(whole, tmp_path):
         f"{entry}/runs.csv: differs",
         "1 entries with published records: 2 files differ",
     ]
+
+
+def test_verdicts_in_the_ledgers_text_are_checked(tmp_path):
+    script = load_script("check_ledger")
+    text, entry = tmp_path / "README.md", tmp_path / "ledger/quick"
+    assert script.check_text(text, entry, tmp_path, writes=True) == []  # no text
+    text.write_text("<!-- verdicts of quick: condition -->\n<!-- end of verdicts -->\n")
+    write_summary(tmp_path, make_summary())
+    line = f"{text}: the table of verdicts of quick differs"
+    assert script.check_text(text, entry, tmp_path, writes=False) == [line]
+    assert "reproduced" not in text.read_text()
+    assert script.check_text(text, entry, tmp_path, writes=True) == [line]
+    assert "| degradation | reproduced |" in text.read_text()
+    assert script.check_text(text, entry, tmp_path, writes=False) == []
 
 
 @pytest.mark.parametrize("adds_new", [True, False])
