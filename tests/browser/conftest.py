@@ -5,14 +5,11 @@ import pytest
 
 from analysis.frame import Frame
 from analysis.report import build
+from tests.browser.errors import ERRORS
 from tests.browser.sizes import DESK
 from tests.support.chromium import FLAGS, ChromiumError, find_chromium
 from tests.support.frames import join_frames, make_curve_row
 
-ERRORS = {
-    "plain": {20: [1.5, 1.7, 1.6], 32: [8.0, 11.0, 7.0], 56: [51.0, 90.0, 50.0]},
-    "residual": {20: [0.9, 0.7, 0.8], 32: [0.6, 0.6, 0.6], 56: [0.0, 0.5, 0.4]},
-}
 FACTORS = {40: 1.1, 80: 1.05, 200: 1.02, 400: 1.0}  # iteration: error divided by the final one
 
 

@@ -3,6 +3,9 @@
 import pandas as pd
 import pytest
 
+from analysis.frame import Frame
+from analysis.page.charts import chart_data
+from tests.browser.errors import ERRORS
 from tests.support.pages import write_chart_page
 
 pytestmark = pytest.mark.slow
@@ -238,3 +241,31 @@ def test_a_condition_is_chosen_for_both_charts(open_report, swept_frame, tmp_pat
         for row in rows:
             mean = expected[row["family"], int(row["depth"])]
             assert float(row["mean"]) == pytest.approx(mean, abs=0.006)
+
+
+def test_runs_that_repeat_a_seed_are_drawn_one_by_one(open_report, build_frame, tmp_path):
+    frame = build_frame(ERRORS)
+    frame.runs["seed"] = 0
+    page = open_report(write_chart_page(tmp_path, frame))
+    assert {row["mean"] for row in read_table(page, DEPTH)} == {"-"}
+    choose(page, DEPTH, "mode", "runs")
+    assert page.locator(f"{DEPTH} [data-mark=dot] > *").count() == 18
+    assert {row["value"] for row in read_table(page, DEPTH)} >= {"51.00", "0.60"}
+
+
+def test_a_page_without_runs_says_their_range(open_report, build_frame, tmp_path, monkeypatch):
+    monkeypatch.setattr(chart_data, "MAX_RUN_NUMBERS", 0)
+    page = open_report(write_chart_page(tmp_path, build_frame(ERRORS)))
+    assert page.locator(f"{DEPTH} input[value=runs]").is_disabled()
+    assert "too many runs" in page.locator(f"{DEPTH} figcaption").text_content()
+    page.mouse.move(*find_point(page, 32, 8.67, 60))
+    assert "3 runs, 7.00 to 11.00" in read_tip(page)
+
+
+def test_a_page_without_finished_runs_says_so(open_report, build_frame, tmp_path):
+    frame = build_frame(ERRORS, state="missing")
+    path = write_chart_page(tmp_path, Frame(frame.runs, frame.curves.iloc[:0]))
+    for chart in (DEPTH, CURVES):
+        assert open_report(path).locator(f"{chart} figcaption").text_content() == (
+            "No run has finished yet."
+        )

@@ -4,7 +4,7 @@ A group is the runs of one family and depth in one condition. Its means and inte
 here, so the page shows the same numbers as summary.csv.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,16 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.claim import is_untrained
 from analysis.columns import CHANCE, FINISHED_STATES, TRAINING_ERROR, TRAINING_ERRORS
 from analysis.conditions import Condition, list_conditions
 from analysis.figures.layout import list_depths, list_families
 from analysis.frame import Frame
 from analysis.lr_drops import find_common_milestones
-from analysis.page.charts.curve_intervals import MeanCurve, average_curves
-from analysis.requirements import repeated_seeds
+from analysis.page.charts.chart_values import DECIMALS, describe_groups, describe_runs
 from analysis.run_row import CURVE_METRICS
-from analysis.summary import compute_interval, find_resolution
 from degradation.metrics import ITERATION, METRICS, PERCENT, is_percentage
 from degradation.records.schema import State
 
@@ -30,8 +27,6 @@ MAX_GROUP_NUMBERS, MAX_RUN_NUMBERS = 400_000, 200_000
 MAX_CONDITIONS = 50  # entries of a list to choose from
 MAX_EVALUATIONS, MIN_EVALUATIONS = 120, 10  # points of a curve
 NUMBERS_PER_POINT = 3  # mean, low and high
-DECIMALS = 3  # of an error in percent
-DIGITS = 4  # significant digits of a loss
 
 
 @dataclass(frozen=True)
@@ -137,8 +132,8 @@ def _describe_condition(
         "chance": None if pd.isna(chance) else round(float(chance), DECIMALS),
         "drops": find_common_milestones(frame.runs),
         "iterations": iterations.tolist(),
-        "groups": _describe_groups(final, curves, iterations, metrics, headline),
-        "runs": _describe_runs(final, curves, iterations, metrics) if limits.has_runs else [],
+        "groups": describe_groups(final, curves, iterations, metrics, headline),
+        "runs": describe_runs(final, curves, iterations, metrics) if limits.has_runs else [],
     }
 
 
@@ -166,82 +161,3 @@ def _thin(iterations: NDArray[np.int_], largest: int) -> NDArray[np.int_]:
     if last < largest:
         return iterations
     return np.array([iterations[round(step)] for step in np.linspace(0, last, largest)])
-
-
-def _describe_groups(
-    final: pd.DataFrame,
-    curves: pd.DataFrame,
-    iterations: NDArray[np.int_],
-    metrics: Sequence[str],
-    headline: str,
-) -> list[dict[str, Any]]:
-    """Return the groups that have a finished run, by family and depth."""
-    rows = dict(iter(curves.groupby(["family", "depth"])))
-    groups = []
-    for key, members in final.groupby(["family", "depth"]):
-        group: dict[str, Any] = {
-            "family": str(members["family"].iloc[0]),
-            "depth": int(members["depth"].iloc[0]),
-            "finished": len(members),
-            "untrained": is_untrained(members),
-        }
-        # As in every table: if several runs have the same seed, nothing is averaged.
-        if not repeated_seeds(members, ""):
-            columns = {name: TRAINING_ERROR if name == headline else name for name in metrics}
-            group["final"] = [_summarise(members, name, columns[name]) for name in metrics]
-            resolutions = {name: find_resolution(members, columns[name]) for name in metrics}
-            averages = average_curves(rows.get(key, curves[:0]), metrics, iterations, resolutions)
-            group["curves"] = [_round_curve(averages[name], name) for name in metrics]
-        groups.append(group)
-    return groups
-
-
-def _summarise(members: pd.DataFrame, name: str, column: str) -> list[float | None] | None:
-    """Return mean, low, high, lowest and highest of a metric, or None if no run has it."""
-    known = members[members[name].notna()]
-    if known.empty:
-        return None
-    interval = compute_interval(known, column)
-    numbers = (interval.mean, interval.low, interval.high, known[name].min(), known[name].max())
-    return _round_all(numbers, name)
-
-
-def _round_curve(curve: MeanCurve, name: str) -> list[list[float | None]]:
-    return [_round_all(values, name) for values in curve]
-
-
-def _describe_runs(
-    final: pd.DataFrame,
-    curves: pd.DataFrame,
-    iterations: NDArray[np.int_],
-    metrics: Sequence[str],
-) -> list[dict[str, Any]]:
-    """Return the finished runs."""
-    by_run = {run_id: rows.set_index(ITERATION) for run_id, rows in curves.groupby("run_id")}
-    empty = curves.iloc[:0].set_index(ITERATION)
-    runs = []
-    for row in final.to_dict("records"):
-        rows = by_run.get(row["run_id"], empty).reindex(iterations)
-        runs.append(
-            {
-                "id": row["run_id"],
-                "family": row["family"],
-                "depth": int(row["depth"]),
-                "seed": int(row["seed"]),
-                "state": str(row["state"]),
-                "final": [_round(row[name], name) for name in metrics],
-                "curves": [_round_all(rows[name], name) for name in metrics],
-            }
-        )
-    return runs
-
-
-def _round_all(values: Iterable[Any], name: str) -> list[float | None]:
-    return [_round(value, name) for value in values]
-
-
-def _round(value: Any, name: str) -> float | None:
-    """Return a value with the digits that the page shows, or None if it is not finite."""
-    if value is None or not np.isfinite(value):
-        return None
-    return round(float(value), DECIMALS) if is_percentage(name) else float(f"{value:.{DIGITS}g}")

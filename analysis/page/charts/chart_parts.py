@@ -17,6 +17,7 @@ LIBRARIES = ("vendor/d3.min.js", "vendor/plot.umd.min.js")
 SCRIPTS = (
     "chart_text.js",
     "label_layout.js",
+    "depth_marks.js",
     "depth_chart.js",
     "curves_chart.js",
     "charts.js",

@@ -34,6 +34,10 @@ function describeMean(point, quantity) {
     const low = formatNumber(point.low, quantity);
     lines.push(`95 % interval ${low} to ${formatNumber(point.high, quantity)}`);
   }
+  if (point.runs.length === 0 && point.finished > 1) {
+    const lowest = formatNumber(point.lowest, quantity);
+    lines.push(`${point.finished} runs, ${lowest} to ${formatNumber(point.highest, quantity)}`);
+  }
   for (const run of point.runs.slice(0, 6)) {
     lines.push(`seed ${run.seed}: ${formatValue(run.value, quantity)}`);
   }

@@ -14,12 +14,13 @@ function listSeries(view) {
       .map(({ family, depth, curves, untrained }) => {
         const [means, lows, highs] = curves[quantityIndex];
         const points = condition.iterations.map((iteration, index) => {
-          const value = means[index];
-          const point = { family, depth, untrained, iteration, value, low: lows[index] };
-          point.high = highs[index];
-          point.runs = [];
-          point.text = () => `iteration ${iteration}${NEWLINE}${describeMean(point, quantity)}`;
-          return point;
+          const bounds = { low: lows[index], high: highs[index] };
+          const point = { family, depth, untrained, iteration, value: means[index], ...bounds };
+          const text = () => {
+            const runs = listRunsAt(view, point, index);
+            return `iteration ${iteration}${NEWLINE}${describeMean({ ...point, runs }, quantity)}`;
+          };
+          return { ...point, text };
         });
         return { family, depth, name: `${family} ${depth}`, points: points.filter(isKnown) };
       });
@@ -33,6 +34,14 @@ function listSeries(view) {
     const name = `${run.family} ${run.depth}, seed ${run.seed}`;
     return { family: run.family, depth: run.depth, name, points: points.filter(isKnown) };
   });
+}
+
+// The runs of the network of a point, with their values at its iteration.
+function listRunsAt(view, point, index) {
+  return view.runs
+    .filter((run) => run.family === point.family && run.depth === point.depth)
+    .map((run) => ({ seed: run.seed, value: run.curves[view.quantityIndex][index] }))
+    .filter(isKnown);
 }
 
 function isKnown(point) {

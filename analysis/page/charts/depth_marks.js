@@ -1,0 +1,127 @@
+// The looks that both charts share, and what the chart of error against depth draws.
+
+const FAMILY_LOOKS = {
+  plain: { dash: "7 4", symbol: "square" },
+  residual: { dash: "none", symbol: "circle" },
+  constructed: { dash: "7 3 2 3", symbol: "triangle" },
+  "plain-preactivation": { dash: "7 4", symbol: "diamond" },
+  preactivation: { dash: "none", symbol: "diamond" },
+};
+const FADED = 0.22; // opacity of what is not isolated
+const CHART_STYLE = { fontSize: "13px", fontFamily: "inherit", background: "none" };
+const TIP_STYLE = { lineHeight: 1.35, textPadding: 10 };
+const Y_AXIS = { tickSize: 0, labelAnchor: "top", labelArrow: "none" };
+const X_AXIS = { tickFormat: formatTick, labelAnchor: "center", labelArrow: "none" };
+const SMALLEST_TOP = 1; // of a vertical axis that starts at 0, in percent or nats
+const HALO = { stroke: "var(--surface)", strokeWidth: 4 };
+
+function formatTick(value) {
+  return value >= 10_000 ? `${Number((value / 1000).toPrecision(3))}k` : String(value);
+}
+
+function markChance(view, layout) {
+  const { chance } = view.condition;
+  const isVisible = view.quantity.unit === "%" && chance !== null && chance <= layout.y.domain()[1];
+  if (!isVisible) return [];
+  const text = `guessing (${chance} %)`;
+  const place = { frameAnchor: "left", textAnchor: "start", dx: 4, dy: -8, y: [chance] };
+  return [
+    Plot.ruleY([chance], { strokeDasharray: "2 4", strokeOpacity: 0.7 }),
+    Plot.text([text], { ...place, fill: "var(--muted)", ...HALO }),
+  ];
+}
+
+// The line, the points and the intervals of a family.
+function markFamily(view, family, members, isMean, layout) {
+  const shift = layout.shift(family);
+  const color = `var(--family-${family})`;
+  const { dash, symbol } = FAMILY_LOOKS[family];
+  const opacity = (point) => (view.isShown(point.depth) ? 1 : FADED);
+  const place = { x: "depth", y: "value", dx: shift, stroke: color };
+  const runs = members.flatMap((point) => point.runs);
+  const isolating = view.state.isolated.size > 0;
+  const line = { ...place, strokeDasharray: dash, strokeOpacity: isolating ? 0.4 : 1 };
+  if (!isMean) {
+    const crosses = runs.filter((run) => run.state === "diverged");
+    const points = runs.filter((run) => run.state !== "diverged");
+    return [
+      Plot.line(runs, { ...line, z: "seed", strokeWidth: 1.2 }),
+      Plot.dot(points, { ...place, fill: color, symbol, r: 4, opacity }),
+      Plot.dot(crosses, { ...place, symbol: "times", r: 5, strokeWidth: 2, opacity }),
+    ];
+  }
+  const [bottom, top] = [0, layout.y.domain()[1]];
+  const means = members.filter((point) => point.value !== null);
+  const bounded = means
+    .filter((point) => point.low !== null)
+    .map((point) => ({
+      ...point,
+      low: Math.max(point.low, bottom),
+      high: Math.min(point.high, top),
+    }));
+  const interval = { x: "depth", y1: "low", y2: "high", dx: shift, stroke: color, opacity };
+  const fill = (point) => (point.untrained ? "var(--surface)" : color);
+  return [
+    Plot.line(means, { ...line, strokeWidth: 2.5 }),
+    Plot.dot(runs, { ...place, stroke: null, fill: color, r: 2.5, fillOpacity: 0.5, opacity }),
+    Plot.ruleX(bounded, { ...interval, strokeWidth: 2 }),
+    Plot.dot(means, { ...place, fill, symbol, r: 5.5, strokeWidth: 2, opacity }),
+  ];
+}
+
+// The means as numbers beside their points, where there is room.
+function markMeanValues(view, means, layout) {
+  const points = means
+    .filter((point) => view.isShown(point.depth))
+    .map((point) => ({
+      x: layout.x(point.depth) + layout.shift(point.family),
+      y: layout.y(point.value),
+      // The interval is not written on.
+      top: layout.y(Math.min(point.high ?? point.value, layout.y.domain()[1])),
+      bottom: layout.y(Math.max(point.low ?? point.value, 0)),
+      // The lower of two networks has its number below.
+      prefersBelow: means.some(
+        (other) => other.depth === point.depth && other.value > point.value,
+      ),
+      family: point.family,
+      text: view.quantity.unit === "%" ? point.value.toFixed(1) : point.value.toPrecision(2),
+    }));
+  const { margin, height } = layout;
+  const room = { left: margin.left, top: margin.top - 8, bottom: height - margin.bottom };
+  const placed = placeValues(points, room);
+  return Array.from(d3.group(placed, (point) => point.family), ([family, members]) =>
+    Plot.text(members, {
+      x: (point) => layout.x.invert(point.labelX),
+      y: (point) => layout.y.invert(point.labelY),
+      text: "text",
+      fill: `var(--family-${family}-text)`,
+      ...HALO,
+    }),
+  );
+}
+
+// The families' names at the ends of their lines.
+// `points`: means, or single runs, whose names stand at the mean of the deepest.
+function markFamilyNames(points, layout) {
+  const ends = Array.from(d3.group(points, (point) => point.family), ([family, members]) => {
+    const depth = d3.max(members, (point) => point.depth);
+    const deepest = members.filter((point) => point.depth === depth);
+    return { family, depth, y: layout.y(d3.mean(deepest, (point) => point.value)) };
+  });
+  const place = layout.areNamesOutside
+    ? { textAnchor: "start", dx: 13 + layout.largestShift }
+    : { textAnchor: "end", dx: 8, dy: -26 };
+  const bottom = layout.height - layout.margin.bottom;
+  return spreadLabels(ends, layout.margin.top, bottom).map((label) =>
+    Plot.text([label], {
+      ...place,
+      ...HALO,
+      x: "depth",
+      y: layout.y.invert(label.labelY),
+      text: "family",
+      fill: `var(--family-${label.family}-text)`,
+      fontWeight: 700,
+      fontSize: 14,
+    }),
+  );
+}
