@@ -126,3 +126,14 @@ def test_one_depth_and_errors_of_zero_are_drawn():
     picture = draw_sketch([DepthCurve("", "other", [20], [0.0])])
     assert "20 layers" in picture
     assert "nan" not in picture
+
+
+def test_every_colour_of_the_page_is_defined(reports):
+    """A variable that is not defined makes text black, also on a dark page."""
+    reports("quick")
+    page = read_index(reports)
+    used, defined = (
+        set(re.findall(r"var\((--[\w-]+)\)", page)),
+        set(re.findall(r"(--[\w-]+):", page)),
+    )
+    assert used <= defined
