@@ -5,6 +5,7 @@ has its own line style and marker, so that no figure depends on colour alone, no
 """
 
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,7 @@ DEPTH_LINESTYLES: list[Any] = [
 
 SUFFIXES = (".png", ".svg", ".pdf")  # the files of a figure
 DPI = 300  # of a PNG, and of bitmaps within the other files
+CLIP_PATH = re.compile(rb'(?<=[#"])p[0-9a-f]{10}(?=[")])')  # the name of a clip path in an SVG
 MAX_VECTOR_MARKS = 500  # an artist with more marks is embedded in an SVG as a bitmap
 
 SETTINGS: Any = {
@@ -69,6 +71,7 @@ SETTINGS: Any = {
     "grid.color": "0.9",
     "axes.axisbelow": True,
     "savefig.bbox": "tight",
+    "savefig.pad_inches": 0.04,
     "svg.fonttype": "path",
     "pdf.fonttype": 42,  # TrueType: journals refuse matplotlib's default, Type 3
     "svg.hashsalt": "resnet-degradation",  # the same figure gives the same file
@@ -128,10 +131,24 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         contents = buffer.getvalue()
         if suffix == ".png":
             contents = shrink_png(contents, DPI)
+        elif suffix == ".svg":
+            contents = _number_clip_paths(contents)
         path = stem.with_suffix(suffix)
         write_atomically(path, contents)
         paths.append(path)
     return paths
+
+
+def _number_clip_paths(contents: bytes) -> bytes:
+    """Return an SVG file whose clip paths have numbers as names, in the order of their use.
+
+    matplotlib hashes their coordinates, whose last bits differ from one process to another, because
+    the solver of the layout depends on the order of memory addresses.
+    """
+    numbers: dict[bytes, int] = {}
+    return CLIP_PATH.sub(
+        lambda name: b"clip%d" % numbers.setdefault(name[0], len(numbers)), contents
+    )
 
 
 def _has_marks(artist: Artist) -> bool:

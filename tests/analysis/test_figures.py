@@ -1,5 +1,7 @@
 """Figures of errors: what is drawn is what was measured."""
 
+import re
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -193,6 +195,16 @@ def test_same_frame_gives_the_same_files(build_frame, tmp_path):
     ]
     for first, second in zip(*files, strict=True):
         assert first.read_bytes() == second.read_bytes()
+
+
+def test_clip_paths_are_numbered(build_frame, tmp_path):
+    """matplotlib names them by a hash of coordinates that differ in their last bits."""
+    style.apply()
+    style.save(error_vs_depth.plot(build_frame(ERRORS)), tmp_path / "a")
+    text = (tmp_path / "a.svg").read_text()
+    names = re.findall(r'<clipPath id="([^"]*)"', text)
+    assert sorted(names) == ["clip0", "clip1"]
+    assert set(re.findall(r"url\(#([^)]*)\)", text)) == set(names)
 
 
 def test_one_family_or_one_seed_is_drawn(build_frame):
