@@ -84,7 +84,7 @@ def render_page(
         clean_loss=METRICS[CLEAN_LOSS],
         untrained_within=UNTRAINED_WITHIN_POINTS,
         glossary=glossary,
-        style=Markup(files("analysis.page").joinpath("style.css").read_text()),
+        style=Markup(files("analysis.page").joinpath("style.css").read_text(encoding="utf-8")),
     )
 
 

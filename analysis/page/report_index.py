@@ -164,7 +164,7 @@ def render_index(cards: Sequence[Card], problems: Sequence[Problem]) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    style = files("analysis.page").joinpath("style.css").read_text()
+    style = files("analysis.page").joinpath("style.css").read_text(encoding="utf-8")
     drawn = set().union(*(card.families for card in cards))
     return environment.get_template(TEMPLATE).render(
         cards=cards,
