@@ -63,7 +63,7 @@ def draw(frame: Frame, ax: Axes, family: str) -> Axes:
         _draw_published(frame, ax, family, depth, style["color"])
     draw_lr_drops(ax, find_common_milestones(frame.runs))
     chance = frame.runs["chance"].dropna()
-    if len(chance):
+    if len(chance) and not follows_cifar10_protocol(frame.runs).any():  # else above the scale
         ax.axhline(chance.max(), label=CHANCE, **REFERENCE_STYLE)
     ax.set_xlabel("iteration")
     ax.set_title(f"{family} networks")
@@ -129,6 +129,8 @@ def plot(frame: Frame) -> Figure:
         label = "test error of He et al. 2015 (plain: read off figure 6, bar: a range)"
         handles.append(Line2D([], [], color="0.6", **(PAPER_STYLE | {"label": label})))
         axes[0].set_ylim(top=PAPER_TOP)
+    if is_drawn(figure, CHANCE):
+        handles.append(Line2D([], [], label=CHANCE, **REFERENCE_STYLE))
     add_legend(figure, handles, columns=min(len(handles), 4))
     figure.suptitle("Error during training")
     return figure
@@ -140,5 +142,4 @@ def _line_handles(kind: str) -> list[Line2D]:
     return [
         Line2D([], [], color="0.2", linewidth=TRAINING_WIDTH, label=training),
         Line2D([], [], color="0.2", linewidth=TEST_WIDTH, label="test error"),
-        Line2D([], [], label="chance", **REFERENCE_STYLE),
     ]

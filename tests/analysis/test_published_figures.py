@@ -31,7 +31,9 @@ def test_curves_end_at_the_published_errors(build_frame):
     """Figure 6 of the paper, on its scale."""
     plain_errors = {20: [9.2, 9.4], 110: [70.0, 80.0]}
     frame = paper_frame(build_frame, {20: [8.6, 8.8], 56: [7.0, 7.1]}, plain_errors)
-    plain, residual = learning_curves.plot(frame).axes
+    figure = learning_curves.plot(frame)
+    plain, residual = figure.axes
+    assert "guessing" not in learning_curves.describe(figure)  # chance is above the scale
     assert published_marks(residual) == [[[64000, 8.75]], [[64000, 6.97]]]
     assert [[64000, 9.0], [64000, 9.5]] in [line.get_xydata().tolist() for line in plain.lines]
     assert plain.get_ylim() == (0, 25)
