@@ -25,7 +25,13 @@ from analysis.columns import TRAINING_ERROR
 from analysis.evidence import describe_caveats, format_bound, format_comparison
 from analysis.frame import group_by_depth
 from analysis.plain_text import write_reason
-from analysis.plain_words import describe_absence, describe_gain, describe_rise
+from analysis.plain_words import (
+    UNKNOWN,
+    describe_absence,
+    describe_gain,
+    describe_rise,
+    find_bound,
+)
 from analysis.requirements import missing_requirements
 from analysis.statistics import Estimate
 from analysis.trend import increasing_trend
@@ -99,9 +105,9 @@ def judge_degradation(
     decision = decide({increase.comparison: increase.difference}, "above", margin)
     bound = format_bound(increase.difference, decision.side)
     decisive_line = f"{increase.comparison}: {bound}{increase.format_trend()}"
-    verdict = decision.verdict
+    verdict, words_bound = decision.verdict, find_bound(increase.difference, decision)
     if verdict is Verdict.REPRODUCED and not increase.has_trend():
-        verdict = Verdict.INCONCLUSIVE
+        verdict, words_bound = Verdict.INCONCLUSIVE, UNKNOWN  # the trend decides, not the bound
     return Claim(
         DEGRADATION,
         statement,
@@ -110,7 +116,11 @@ def judge_degradation(
         increase.evidence,
         notes,
         plain_words=describe_rise(
-            verdict, f"{pair.plain} networks", *increase.depths, increase.difference.mean
+            verdict,
+            f"{pair.plain} networks",
+            *increase.depths,
+            increase.difference.mean,
+            words_bound,
         ),
         depths=increase.depths,
     )
@@ -213,9 +223,15 @@ def judge_no_degradation(
     bound = format_bound(differences[decision.worst], decision.side, decision.bound_count)
     decisive_line = f"worst case, {decision.worst} minus {shallowest} layers: {bound}"
     if shallowest_trained:
-        change = differences[decision.worst].mean
+        worst = differences[decision.worst]
         plain_words = describe_absence(
-            verdict, f"{pair.residual} networks", shallowest, decision.worst, change
+            verdict,
+            f"{pair.residual} networks",
+            shallowest,
+            decision.worst,
+            worst.mean,
+            margin,
+            find_bound(worst, decision),
         )
     else:
         plain_words = write_reason(
@@ -280,7 +296,12 @@ def judge_fix(
         decisive_line,
         evidence,
         notes,
-        plain_words=describe_gain(decision.verdict, deepest, differences[deepest].mean),
+        plain_words=describe_gain(
+            decision.verdict,
+            deepest,
+            differences[deepest].mean,
+            find_bound(differences[deepest], decision),
+        ),
         depths=(deepest,),
     )
 

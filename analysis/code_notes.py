@@ -47,13 +47,12 @@ def describe_published_runs(runs: pd.DataFrame) -> list[str]:
     if published.empty:
         return []
     verified = int((published[CODE_STATE] == CodeState.CURRENT).sum())
+    whose = "these" if len(published) == len(runs) else f"{len(published)} of these"
+    change = "the code has changed since"
     if verified == len(published):
-        comparison = "which reproduced their first updates"
+        change += ", and gave the same first updates when they were published"
     elif verified:
-        comparison = f"which reproduced the first updates of {verified} of them"
+        change += f", and gave the same first updates of {verified} when they were published"
     else:
-        comparison = "which was not compared with them"
-    return [
-        f"{len(published)} of {len(runs)} runs are published results of earlier code, {comparison}"
-        " at the time of publication"
-    ]
+        change += "; whether it gave the same numbers then was not compared"
+    return [f"{whose} are published records; {change}"]

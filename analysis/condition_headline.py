@@ -155,10 +155,10 @@ def _describe_lacking(plain: RunsByDepth, residual: RunsByDepth, networks: str) 
 
 
 def _describe_untrained(depths: Sequence[int]) -> str:
-    """Return ` (at 110 layers they are untrained, near chance)`, or empty text."""
+    """Return ` (at 110 layers they do no better than guessing)`, or empty text."""
     if not depths:
         return ""
-    return f" (at {join_words([*map(str, depths)])} layers they are untrained, near chance)"
+    return f" (at {join_words([*map(str, depths)])} layers they do no better than guessing)"
 
 
 def _get_worse(within: str = "") -> str:

@@ -4,8 +4,14 @@ A sentence has the number that decides and no term that needs an explanation. It
 the verdict does.
 """
 
-from analysis.claim import Verdict
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.claim import Decision, Side, Verdict
 from analysis.plain_text import format_amount, format_change
+from analysis.statistics import Estimate, bonferroni_level
 
 UNCERTAIN = ", but that is not certain yet"
 
@@ -15,7 +21,43 @@ def add_doubt(verdict: Verdict) -> str:
     return UNCERTAIN if verdict is Verdict.INCONCLUSIVE else ""
 
 
-def describe_rise(verdict: Verdict, networks: str, shallow: int, deep: int, change: float) -> str:
+@dataclass(frozen=True)
+class Bound:
+    """The 95 % confidence bound on which a verdict rests: the true value is on its stated side."""
+
+    value: float
+    side: Side
+
+    def __neg__(self) -> "Bound":
+        """Return the bound of the number with the opposite sign."""
+        return Bound(-self.value, "upper" if self.side == "lower" else "lower")
+
+    def describe(self, show: Callable[[float], str] = format_change) -> str:
+        """Return ` (at least +41 with 95 % confidence)`, or empty text if it is unknown."""
+        if math.isnan(self.value):
+            return ""
+        words = "at least" if self.side == "lower" else "at most"
+        return f" ({words} {show(self.value)} with 95 % confidence)"
+
+
+UNKNOWN = Bound(math.nan, "lower")
+
+
+def find_bound(estimate: Estimate, decision: Decision[Any]) -> Bound:
+    """Return the bound on which a decision about an estimate rests."""
+    level = bonferroni_level(decision.bound_count)
+    is_lower = decision.side == "lower"
+    return Bound(estimate.lower_at(level) if is_lower else estimate.upper_at(level), decision.side)
+
+
+def describe_rise(
+    verdict: Verdict,
+    networks: str,
+    shallow: int,
+    deep: int,
+    change: float,
+    bound: Bound = UNKNOWN,
+) -> str:
     """Return what a claim that the error rises with depth found.
 
     Args:
@@ -23,13 +65,15 @@ def describe_rise(verdict: Verdict, networks: str, shallow: int, deep: int, chan
         networks: such as `plain networks`.
         shallow, deep: the depths that are compared.
         change: the error of the deep networks minus that of the shallow ones, in points.
+        bound: that of the change on which the verdict rests.
     """
     if verdict is Verdict.REPRODUCED:
         more = f"{format_amount(change)} points more training errors"
-        return f"At {deep} layers {networks} make {more} than at {shallow}."
+        certainty = bound.describe(format_amount)
+        return f"At {deep} layers {networks} make {more} than at {shallow}{certainty}."
     moves = (
         f"From {shallow} to {deep} layers the training error of {networks} changes by"
-        f" {format_change(change)} points"
+        f" {format_change(change)} points{bound.describe()}"
     )
     if verdict is Verdict.CONTRADICTED:
         return f"{moves}: no rise that matters."
@@ -37,32 +81,42 @@ def describe_rise(verdict: Verdict, networks: str, shallow: int, deep: int, chan
 
 
 def describe_absence(
-    verdict: Verdict, networks: str, shallow: int, worst: int, change: float
+    verdict: Verdict,
+    networks: str,
+    shallow: int,
+    worst: int,
+    change: float,
+    margin: float,
+    bound: Bound = UNKNOWN,
 ) -> str:
     """Return what a claim that the error does not rise with depth found.
 
-    Arguments: those of `describe_rise`; `worst` is the depth that decides.
+    Arguments: those of `describe_rise`; `worst` is the depth that decides, and `margin` the rise
+    in points that counts.
     """
     if verdict is Verdict.CONTRADICTED:
-        return describe_rise(Verdict.REPRODUCED, networks, shallow, worst, change)
+        return describe_rise(Verdict.REPRODUCED, networks, shallow, worst, change, bound)
     if verdict is Verdict.REPRODUCED:
+        worse = f"{margin:g} points worse"
         return (
-            f"At {worst} layers, the worst depth, the training error of {networks} changes by"
-            f" {format_change(change)} points from {shallow}."
+            f"No deeper {networks} are {worse} than those of {shallow} layers; the closest, of"
+            f" {worst}, differ by {format_change(change)} points{bound.describe()}."
         )
-    return describe_rise(verdict, networks, shallow, worst, change)
+    return describe_rise(verdict, networks, shallow, worst, change, bound)
 
 
-def describe_gain(verdict: Verdict, depth: int, gain: float) -> str:
+def describe_gain(verdict: Verdict, depth: int, gain: float, bound: Bound = UNKNOWN) -> str:
     """Return what a claim that shortcuts lower the error found.
 
-    `gain`: the error without shortcuts minus that with them, in points.
+    `gain`: the error without shortcuts minus that with them, in points. `bound`: that of the gain
+    on which the verdict rests.
     """
     if verdict is Verdict.REPRODUCED:
-        lower = format_amount(gain)
-        return f"At {depth} layers shortcuts lower the training error by {lower} points."
+        lower = f"{format_amount(gain)} points{bound.describe(format_amount)}"
+        return f"At {depth} layers shortcuts lower the training error by {lower}."
     change = (
         f"At {depth} layers shortcuts change the training error by {format_change(-gain)} points"
+        f"{(-bound).describe()}"
     )
     if verdict is Verdict.CONTRADICTED:
         return f"{change}: no gain that matters."

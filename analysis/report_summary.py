@@ -105,6 +105,11 @@ class ReportSummary:
     depth_curves: list[DepthCurve]
 
 
+def write_title(name: str) -> str:
+    """Return the title of a report's page, which says what it is about."""
+    return f"{name}: the degradation problem"
+
+
 def summarise_report(
     frame: Frame, sections: Sequence[Section], name: str, headline: str, command: str
 ) -> ReportSummary:
@@ -120,7 +125,7 @@ def summarise_report(
     runs = frame.runs
     return ReportSummary(
         name=name,
-        title=f"{name}: degradation and its fix",
+        title=write_title(name),
         headline=headline,
         written_at=_format_time(datetime.now(UTC)),
         trained_until=_find_end(runs),

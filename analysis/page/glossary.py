@@ -77,7 +77,8 @@ TERMS = (
     Term(
         "untrained",
         r"untrained",
-        "As good as guessing: the training error is within 2 points of chance.",
+        "Trained, but has learned nothing: its training error is within 2 points of that of"
+        " guessing.",
     ),
 )
 _BY_NAME = {term.name: term for term in TERMS}

@@ -15,6 +15,7 @@ PART_ANCHORS = (
     "why",
     "runs",
     "repeat",
+    "references",
 )
 MAX_BADGES = 3  # on the first screen
 MAX_SUBENTRIES = 12  # of one part in the table of contents
@@ -76,6 +77,7 @@ class Outline:
             entries.append(_list_sections("conditions", "Each condition", self.conditions))
         entries.append(_list_sections("why", "Why", self.mechanisms))
         entries += [Entry("runs", "Every run"), Entry("repeat", "How to repeat it")]
+        entries.append(Entry("references", "References"))
         return [entry for entry in entries if entry.anchor not in self._empty_parts()]
 
     def _empty_parts(self) -> set[str]:

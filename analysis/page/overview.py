@@ -4,13 +4,27 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from analysis.columns import CODE_STATE, FINISHED_STATES
+from analysis.columns import CODE_STATE, ERROR_STEP, FINISHED_STATES
 from analysis.frame import Frame
 from analysis.page.number_formats import format_duration
 from degradation.records.schema import State
 from degradation.records.trained_code import CodeState
 
 MAX_DEVICES = 2  # named in the quiet line
+# What a data set is, for a reader who does not know its name.
+DATA_IN_WORDS = {
+    "digits": "scikit-learn's handwritten digits (8x8 pixels, 10 classes",
+    "cifar10": "CIFAR-10 (photographs of 32x32 pixels, 10 classes",
+    "cifar100": "CIFAR-100 (photographs of 32x32 pixels, 100 classes",
+    "fashion_mnist": "Fashion-MNIST (clothes, 28x28 pixels, 10 classes",
+    "imagenet": "ImageNet (photographs, 1,000 classes",
+}
+ITERATIONS = "config.schedule.iterations"
+STREAMED = "imagenet"  # its errors are those of a sample of the training images
+FAMILIES_IN_WORDS = (
+    "Plain: without shortcuts. Residual: the same networks with shortcuts. The verdicts are about"
+    " the claims of"
+)
 
 
 def describe_runs(frame: Frame) -> list[str]:
@@ -18,8 +32,8 @@ def describe_runs(frame: Frame) -> list[str]:
     runs = frame.runs
     finished = runs[runs["state"].isin([*FINISHED_STATES])]
     facts = [
-        f"{', '.join(sorted(runs['data'].dropna().unique()))} data",
-        _describe_states(runs),
+        *(describe_data(runs, str(name)) for name in sorted(runs["data"].dropna().unique())),
+        f"{describe_states(runs)}{_describe_iterations(runs)}",
         _count(runs["seed"].nunique(), "seed"),
         _describe_devices(runs),
     ]
@@ -27,7 +41,7 @@ def describe_runs(frame: Frame) -> list[str]:
         facts.append(f"{format_duration(float(runs['seconds'].sum()))} of training")
     facts.append(f"{frame.error_kind} training error")
     if "end_time" in finished and finished["end_time"].notna().any():
-        facts.append(f"trained until {_format_date(float(finished['end_time'].max()))}")
+        facts.append(f"last run finished on {_format_date(float(finished['end_time'].max()))}")
     return [fact for fact in facts if fact]
 
 
@@ -48,7 +62,24 @@ def list_concerns(frame: Frame) -> list[str]:
     return concerns
 
 
-def _describe_states(runs: pd.DataFrame) -> str:
+def describe_data(runs: pd.DataFrame, name: str) -> str:
+    """Return what a data set is, with the number of training images if the records tell it."""
+    words = DATA_IN_WORDS.get(name, "")
+    if not words:
+        return f"{name} data"
+    steps = runs.loc[runs["data"] == name, ERROR_STEP].dropna().unique()
+    if name == STREAMED or len(steps) != 1:
+        return f"{words})"
+    return f"{words}, {100 / steps[0]:,.0f} training images)"
+
+
+def _describe_iterations(runs: pd.DataFrame) -> str:
+    """Return ` of 400 iterations`, or empty text if runs differ or it is unknown."""
+    lengths = runs.get(ITERATIONS, pd.Series(dtype=float)).dropna().unique()
+    return f" of {float(lengths[0]):,.0f} iterations" if len(lengths) == 1 else ""
+
+
+def describe_states(runs: pd.DataFrame) -> str:
     done = int((runs["state"] == State.DONE).sum())
     total = len(runs)
     return _count(total, "run") if done == total else f"{done} of {_count(total, 'run')} done"

@@ -20,9 +20,17 @@ from analysis.page.formulas import typeset
 from analysis.page.glossary import Glossary
 from analysis.page.number_formats import format_interval, format_number
 from analysis.page.outline import PART_ANCHORS, Outline
-from analysis.page.overview import describe_runs, list_concerns
+from analysis.page.overview import (
+    FAMILIES_IN_WORDS,
+    describe_runs,
+    describe_states,
+    list_concerns,
+)
+from analysis.page.paper_result import describe_paper_result
+from analysis.page.references import HE_2015, list_references
 from analysis.page.run_table import RUN_METRICS, build_run_table
 from analysis.page.section_views import FigureView, SectionView, view_section
+from analysis.report_summary import write_title
 from analysis.run_row import format_versions
 from analysis.sections import Section
 from degradation.metrics import CLEAN_LOSS, METRICS, TEST_ERROR
@@ -49,7 +57,7 @@ def render_page(
         sections: the sections in order.
         runs: the table of all runs, with the columns of runs.csv.
         frame: the frame that the report is about.
-        name: the report's title.
+        name: the report's name.
         command: the command that reproduces the report.
         code_notes: what is shown below the verdicts about the code that trained the runs.
         published_notes: what is said there about runs that are published results.
@@ -58,9 +66,14 @@ def render_page(
     glossary = Glossary()
     trained = frame.runs.dropna(subset=["device"])
     return load_template(glossary).render(
-        name=name,
+        title=write_title(name),
         headline=write_headline(frame, sections),
         facts=describe_runs(frame),
+        families=FAMILIES_IN_WORDS,
+        states=describe_states(frame.runs),
+        paper_result=describe_paper_result(frame.runs if outline.is_single else frame.runs.head(0)),
+        references=list_references(sections),
+        paper=HE_2015,
         concerns=list_concerns(frame),
         code_notes=code_notes,
         published_notes=published_notes,

@@ -10,6 +10,7 @@ from analysis.claim import Claim
 from analysis.condition_labels import capitalise_first
 from analysis.mechanisms.base import Check
 from analysis.page.badges import Badge, build_badge
+from analysis.page.claim_labels import label_claim
 from analysis.page.evidence_table import Evidence, arrange_evidence
 from analysis.page.figure_images import PictureBudget
 from analysis.page.formulas import remove_backticks
@@ -122,7 +123,7 @@ def view_claim(claim: Claim) -> ClaimView:
     """Return a claim as a card."""
     plain_line = claim.plain_words or claim.decisive_line
     return ClaimView(
-        name=capitalise_first(claim.name),
+        name=label_claim(claim.name),
         statement=capitalise_first(claim.statement),
         plain_line=capitalise_first(plain_line),
         badge=build_badge(claim),

@@ -41,7 +41,7 @@ def test_words_are_joined():
     ("describe", "shown"),
     [
         (lambda verdict: describe_rise(verdict, "plain networks", 20, 56, 12.0), "REPRODUCED"),
-        (lambda verdict: describe_absence(verdict, "nets", 20, 56, 12.0), "CONTRADICTED"),
+        (lambda verdict: describe_absence(verdict, "nets", 20, 56, 12.0, 2.0), "CONTRADICTED"),
         (lambda verdict: describe_gain(verdict, 56, 12.0), "REPRODUCED"),
     ],
 )

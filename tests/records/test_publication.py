@@ -171,8 +171,14 @@ def changed_code(monkeypatch):
 @pytest.mark.parametrize(
     ("state", "comparison"),
     [
-        (CodeState.CURRENT, "which reproduced their first updates"),
-        (CodeState.UNVERIFIED, "which was not compared with them"),
+        (
+            CodeState.CURRENT,
+            "the code has changed since, and gave the same first updates when they were published",
+        ),
+        (
+            CodeState.UNVERIFIED,
+            "the code has changed since; whether it gave the same numbers then was not compared",
+        ),
     ],
 )
 def test_changed_code_keeps_the_published_state(record, tmp_path, changed_code, state, comparison):
@@ -181,17 +187,14 @@ def test_changed_code_keeps_the_published_state(record, tmp_path, changed_code, 
     assert list(runs["code"]) == [state]
     assert describe_outdated_runs(runs) == describe_unverified_runs(runs) == []
     (note,) = describe_published_runs(runs)
-    assert note == (
-        f"1 of 1 runs are published results of earlier code, {comparison} at the time of"
-        " publication"
-    )
+    assert note == f"these are published records; {comparison}"
 
 
 def test_comparison_of_some_published_runs_is_counted():
     runs = pd.DataFrame({"code": ["current", "unverified", "outdated"], "published": "changed: x"})
     (note,) = describe_published_runs(runs)
-    assert note.startswith("2 of 3 runs are published results of earlier code, which reproduced")
-    assert "the first updates of 1 of them" in note
+    assert note.startswith("2 of these are published records; the code has changed since")
+    assert "the same first updates of 1 when" in note
 
 
 def test_unchanged_code_needs_no_note(record, tmp_path):

@@ -160,7 +160,7 @@ def test_each_line_of_evidence_stands_once(page_text):
 def test_parts_are_in_the_order_in_which_a_reader_asks(page):
     parts = [element.attributes.get("id") for element in page.find("section")]
     assert parts == [anchor for anchor in PART_ANCHORS if anchor in parts]
-    assert parts == ["training", "verdicts", "published", "runs", "repeat"]
+    assert parts == ["training", "verdicts", "published", "runs", "repeat", "references"]
 
 
 @pytest.mark.slow
@@ -171,6 +171,14 @@ def test_comparison_of_a_key_leads(build_frame, tmp_path):
     ids = page.values("id")
     assert len(ids) == len(set(ids))
     order = [anchor for anchor in ids if anchor in PART_ANCHORS]
-    assert order == ["comparisons", "training", "published", "conditions", "runs", "repeat"]
+    assert order == [
+        "comparisons",
+        "training",
+        "published",
+        "conditions",
+        "runs",
+        "repeat",
+        "references",
+    ]
     assert order == [anchor for anchor in PART_ANCHORS if anchor in order]
     assert page.count_words() < 900

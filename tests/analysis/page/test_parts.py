@@ -164,13 +164,13 @@ def test_quiet_line_says_data_runs_seeds_device_time_and_date(build_frame):
     columns = {"seconds": 90.0, "end_time": 1_795_708_381.0}
     frame = build_frame({"plain": {20: [1.0, 2.0], 56: [3.0, 4.0]}}, **columns)
     assert describe_runs(frame) == [
-        "digits data",
+        "scikit-learn's handwritten digits (8x8 pixels, 10 classes)",
         "4 runs",
         "2 seeds",
         "cpu",
         "6 min of training",
         "clean training error",
-        "trained until 26 November 2026",
+        "last run finished on 26 November 2026",
     ]
     assert list_concerns(frame) == []
     frame.runs.loc[0, "state"] = "failed"

@@ -1,0 +1,25 @@
+"""What the page calls a claim: words for a reader, where the claim's name is a bare noun."""
+
+from analysis.condition_labels import capitalise_first
+
+# By the name of the claim, or its beginning; what follows, such as a family, stays.
+LABELS = {
+    "lesions": "Losing a block costs residual networks less",
+    "exponentially slow": "Exponential slowing with depth",
+    "less slowing with depth": "Less slowing with shortcuts",
+    "healthy norms": "Gradients of healthy size",
+    "shattered gradients": "Gradients shatter, less so with shortcuts",
+    "short paths": "The gradient takes short paths",
+    "weaker responses": "Weaker responses than in plain networks",
+    "weaker with depth": "Weaker responses with depth",
+}
+# Of these the label says the family already.
+WITHOUT_FAMILY = ("less slowing with depth",)
+
+
+def label_claim(name: str) -> str:
+    """Return what the page calls a claim with this name."""
+    head, separator, rest = name.partition(", ")
+    if head not in LABELS:
+        return capitalise_first(name)
+    return LABELS[head] if head in WITHOUT_FAMILY else f"{LABELS[head]}{separator}{rest}"
