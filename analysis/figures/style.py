@@ -5,6 +5,7 @@ has its own line style and marker, so that no figure depends on colour alone, no
 """
 
 import io
+import logging
 import re
 import warnings
 from collections.abc import Iterator
@@ -16,9 +17,11 @@ import matplotlib
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.artist import Artist
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import Bbox
 
 from analysis.figures.png_palette import shrink_png
 from degradation.durable_io import write_atomically
@@ -56,6 +59,7 @@ DEPTH_LINESTYLES: list[Any] = [
 ]
 
 SUFFIXES = (".png", ".svg", ".pdf")  # the files of a figure
+PADDING = 0.04  # inches around what the artists of a figure cover
 DPI = 300  # of a PNG, and of bitmaps within the other files
 CLIP_PATH = re.compile(rb'(?<=[#"])p[0-9a-f]{10}(?=[")])')  # the name of a clip path in an SVG
 MAX_VECTOR_MARKS = 500  # an artist with more marks is embedded in an SVG as a bitmap
@@ -71,11 +75,15 @@ SETTINGS: Any = {
     "grid.color": "0.9",
     "axes.axisbelow": True,
     "savefig.bbox": "tight",
-    "savefig.pad_inches": 0.04,
+    "savefig.pad_inches": PADDING,
     "svg.fonttype": "path",
     "pdf.fonttype": 42,  # TrueType: journals refuse matplotlib's default, Type 3
     "svg.hashsalt": "resnet-degradation",  # the same figure gives the same file
 }
+
+
+# The fonts of matplotlib have no date of creation, of which fontTools warns for each PDF.
+logging.getLogger("fontTools.ttLib.tables._h_e_a_d").setLevel(logging.ERROR)
 
 
 @contextmanager
@@ -122,12 +130,21 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         ".svg": {"Date": None},
         ".pdf": {"CreationDate": None},
     }
+    bounds = _fix_layout(figure)
     for artist in figure.findobj(_has_marks):
         artist.set_rasterized(_count_marks(artist) > MAX_VECTOR_MARKS)
     paths = []
     for suffix in SUFFIXES:
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=suffix[1:], dpi=DPI, metadata=metadata[suffix])
+        options: dict[str, Any] = {"pil_kwargs": {"compress_level": 1}} if suffix == ".png" else {}
+        figure.savefig(
+            buffer,
+            format=suffix[1:],
+            dpi=DPI,
+            metadata=metadata[suffix],
+            bbox_inches=bounds,
+            **options,
+        )
         contents = buffer.getvalue()
         if suffix == ".png":
             contents = shrink_png(contents, DPI)
@@ -137,6 +154,14 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         write_atomically(path, contents)
         paths.append(path)
     return paths
+
+
+def _fix_layout(figure: Figure) -> Bbox:
+    """Lay the figure out once for all files, and return what its artists cover, in inches."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine(None)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    return figure.get_tightbbox(renderer).padded(PADDING)
 
 
 def _number_clip_paths(contents: bytes) -> bytes:

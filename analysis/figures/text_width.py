@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 
+from matplotlib.cbook import is_math_text
 from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 
 
 def measure_text(text: str, font: FontProperties) -> float:
     """Return the width of a line of text, in points."""
-    return float(TextPath((0, 0), text, prop=font).get_extents().width)
+    width, _, _ = text_to_path.get_text_width_height_descent(text, font, is_math_text(text))
+    return float(width)
 
 
 def wrap(text: str, font: FontProperties, width: float) -> Iterator[str]:

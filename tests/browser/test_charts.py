@@ -189,6 +189,32 @@ def test_zero_is_drawn_on_a_logarithmic_axis(open_report, report, mode):
     assert "the learning rate drops" in caption
 
 
+def test_families_far_apart_have_a_logarithmic_axis(open_report, report, build_frame, tmp_path):
+    page = open_report(report.page)
+    assert page.locator(f"{CURVES} input[value=log]").is_checked()
+    near = build_frame({"plain": {20: [4.0, 5.0]}, "residual": {20: [1.0, 2.0]}})
+    page = open_report(write_chart_page(tmp_path, near))
+    assert page.locator(f"{CURVES} input[value=linear]").is_checked()
+
+
+def test_lines_that_end_together_share_a_label(open_report, report):
+    page = open_report(report.page)
+    labels = page.locator(f"{CURVES} svg").last.locator("text")
+    assert "20 to 56" not in labels.all_text_contents()
+    choose(page, CURVES, "scale", "linear")
+    assert "20 to 56" in labels.all_text_contents()
+
+
+def test_bands_are_those_of_isolated_depths(open_report, report):
+    page = open_report(report.page)
+    caption = page.locator(f"{CURVES} figcaption")
+    assert page.locator(f"{CURVES} [data-mark=area]").count() == 0
+    assert "bands" not in caption.text_content()
+    page.check(f"{CURVES} input[data-control=depth][value='56']")
+    assert page.locator(f"{CURVES} [data-mark=area]").count() == 2
+    assert "bands: their 95 % intervals" in caption.text_content()
+
+
 def test_learning_rate_drops_are_vertical_lines(open_report, report):
     page = open_report(report.page)
     lines = (
@@ -205,6 +231,7 @@ def test_learning_rate_drops_are_vertical_lines(open_report, report):
 
 def test_the_keyboard_reaches_every_control(open_report, report):
     page = open_report(report.page)
+    choose(page, CURVES, "scale", "linear")
     page.focus(f"{CURVES} input[data-control=scale][value=linear]")
     page.keyboard.press("ArrowRight")
     assert page.locator(f"{CURVES} input[data-control=scale][value=log]").is_checked()

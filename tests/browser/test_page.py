@@ -39,7 +39,7 @@ def test_the_chart_is_on_the_first_screen(open_report, report, size):
 
 
 def test_term_is_explained_to_a_pointer_and_a_keyboard(open_report, report):
-    page = open_report(report).page
+    page = open_report(report.page)
     term, definition = page.locator("h1 .term-plain"), page.locator("#term-plain")
     assert not definition.is_visible()
     term.hover()

@@ -12,7 +12,7 @@ const state = {
   condition: 0, // index in data.conditions
   mode: "mean", // or "runs"
   seed: "all", // or one of data.seeds
-  scale: "linear", // or "log"
+  scale: "linear", // or "log"; see chooseFirstScale
   families: new Set(data.families),
   isolated: new Set(), // depths; if empty, all are shown
 };
@@ -110,19 +110,23 @@ function fillTable(chart, view, values) {
 function describeChart(chart, view, values) {
   const sentences = [];
   const isMean = state.mode === "mean";
-  const mark = chart === "depth" ? "bars" : "bands";
   const fewest = d3.min(view.groups, (group) => group.finished);
   const most = d3.max(view.groups, (group) => group.finished);
   const count = fewest === most ? most : `${fewest} to ${most}`;
   if (most === 1) sentences.push("One run per network.");
-  else if (isMean) sentences.push(`Means over ${count} runs; ${mark}: their 95 % intervals.`);
+  else if (isMean) sentences.push(describeMeans(chart, view, values, count));
   else sentences.push("A line per seed.");
-  if (chart === "depth") sentences.push("Click a depth to isolate it in both charts.");
+  if (chart === "depth" && isMean && values.some((point) => point.untrained)) {
+    sentences.push("Hollow: untrained, no better than guessing.");
+  }
+  if (chart === "depth" && view.depths.length > 1) {
+    sentences.push("Click a depth to isolate it in all charts.");
+  }
   if (chart === "curves" && view.condition.drops.length > 0) {
     sentences.push("Dashed vertical lines: the learning rate drops.");
   }
   if (chart === "curves" && state.scale === "log") {
-    sentences.push("A value of 0 is drawn at the lower edge.");
+    sentences.push("The axis is logarithmic: each step up multiplies the value. A value of 0 is drawn at the lower edge.");
   }
   if (chart === "curves" && findVerticalScale(view, values).isCut) {
     sentences.push("Very large values are cut off; a logarithmic axis shows them.");
@@ -132,6 +136,17 @@ function describeChart(chart, view, values) {
     sentences.push(`${data.omitted_conditions} further conditions are not shown.`);
   }
   return sentences.join(" ");
+}
+
+// What the means, their intervals and their runs are drawn as.
+function describeMeans(chart, view, values, count) {
+  const means = `Means over ${count} runs`;
+  if (chart === "depth") {
+    const dots = values.some((point) => point.runs.length > 0) ? ", dots: the runs" : "";
+    return `${means}; bars: their 95 % intervals${dots}.`;
+  }
+  if (hasBands(view)) return `${means}; bands: their 95 % intervals.`;
+  return `${means}. Isolate a depth to see its 95 % intervals.`;
 }
 
 // Say in the live region of a chart what it shows now.
@@ -196,5 +211,6 @@ figures.depth.querySelector(".chart-drawing").addEventListener("click", (event) 
   announce("depth");
 });
 
+state.scale = chooseFirstScale(buildView("curves"));
 for (const [chart, figure] of Object.entries(figures)) connect(chart, figure);
 refresh();

@@ -3,7 +3,9 @@
 const LOG_TICKS = [1, 3].flatMap((digit) =>
   d3.range(-4, 7).map((exponent) => Number(`${digit}e${exponent}`)),
 );
-const LABEL_ROOM = 44; // pixels to the right of the curves, for the depths
+const FAR_APART = 10; // families whose last values differ by such a factor need a logarithmic axis
+const MAX_BANDS = 2; // bands of more lines of a panel would hide each other
+const COINCIDING = 7; // pixels: lines that end closer to each other share a label
 
 // The lines of the chart: one per network, or one per run.
 function listSeries(view) {
@@ -46,6 +48,19 @@ function listRunsAt(view, point, index) {
 
 function isKnown(point) {
   return point.value !== null;
+}
+
+// On a linear axis that shows one family, another one would be a flat line at 0.
+function chooseFirstScale(view) {
+  const ends = listEnds(listSeries(view).map((line) => ({ ...line, depth: line.family })));
+  const values = ends.map((end) => end.value).filter((value) => value > 0);
+  return d3.max(values) > FAR_APART * d3.min(values) ? "log" : "linear";
+}
+
+// Whether the lines of each panel are few enough for bands.
+function hasBands(view) {
+  const isMean = view.state.mode === "mean";
+  return isMean && view.depths.filter((depth) => view.isShown(depth)).length <= MAX_BANDS;
 }
 
 function drawCurvesChart(view, series, width) {
@@ -97,7 +112,7 @@ function findVerticalScale(view, series) {
 
 function drawPanel(view, family, members, vertical, width) {
   const height = width < 420 ? 280 : 330;
-  const margin = { top: 30, right: LABEL_ROOM, bottom: 44, left: 46 };
+  const margin = { top: 30, right: 0, bottom: 44, left: 46 };
   const [bottom, top] = vertical.domain;
   const clamp = (value) => Math.min(Math.max(value, vertical.floor), top);
   const scale = vertical.type === "log" ? d3.scaleLog() : d3.scaleLinear();
@@ -106,6 +121,8 @@ function drawPanel(view, family, members, vertical, width) {
   const axisTitle = nameAxis(view.quantity);
   const shown = members.filter((line) => view.isShown(line.depth));
   const faded = isolating ? members.filter((line) => !view.isShown(line.depth)) : [];
+  const labels = labelEnds(shown, (value) => y(clamp(value)), view.depths);
+  margin.right = 22 + 7.5 * (d3.max(labels, (label) => label.text.length) ?? 0);
   const marks = [
     Plot.axisY(vertical.ticks, { label: axisTitle, tickFormat: formatTick, ...Y_AXIS }),
     Plot.axisX({ ticks: 4, label: "iteration", ...X_AXIS }),
@@ -113,9 +130,9 @@ function drawPanel(view, family, members, vertical, width) {
     Plot.ruleX(view.condition.drops, { strokeDasharray: "3 4", strokeOpacity: 0.6 }),
     Plot.ruleY([bottom], { strokeOpacity: 0.5 }),
     ...faded.map((line) => markLine(line, clamp, 1, FADED)),
-    ...(view.state.mode === "mean" ? shown.map((line) => markBand(line, clamp)) : []),
+    ...(hasBands(view) ? shown.map((line) => markBand(line, clamp)) : []),
     ...shown.map((line) => markLine(line, clamp, view.state.mode === "mean" ? 2.5 : 1.5, 1)),
-    ...markDepths(shown, y, clamp, height - margin.bottom, margin.top),
+    ...markDepths(labels, y, height - margin.bottom, margin.top),
     markTip(shown, clamp),
   ];
   const ends = listEnds(shown);
@@ -149,7 +166,7 @@ function markBand(line, clamp) {
     y1: (point) => clamp(point.low),
     y2: (point) => clamp(point.high),
     fill: `var(--depth-${line.depth})`,
-    fillOpacity: 0.13,
+    fillOpacity: 0.12,
   });
 }
 
@@ -163,21 +180,48 @@ function listEnds(lines) {
   });
 }
 
-// The depths, printed at the ends of the lines and joined with them where they had to move.
-function markDepths(lines, y, clamp, bottom, top) {
-  const ends = listEnds(lines).map((end) => ({ ...end, y: y(clamp(end.value)) }));
-  return spreadLabels(ends, top, bottom).flatMap((label) => {
+// The labels of the lines' ends: a depth each, or "20 to 56" where lines end at one height.
+function labelEnds(lines, position, depths) {
+  const ends = listEnds(lines).map((end) => ({ ...end, y: position(end.value) }));
+  const clusters = [];
+  for (const end of d3.sort(ends, (end) => end.y)) {
+    const cluster = clusters.at(-1);
+    if (cluster && end.y - cluster.at(-1).y < COINCIDING) cluster.push(end);
+    else clusters.push([end]);
+  }
+  return clusters.map((cluster) => {
+    const members = d3.sort(cluster, (end) => end.depth);
+    const color = members.length === 1 ? `--depth-${members[0].depth}` : null;
+    return {
+      text: nameDepths(members.map((end) => end.depth), depths),
+      stroke: color ? `var(${color})` : "var(--muted)",
+      fill: color ? `var(${color}-text)` : "var(--ink)",
+      iteration: d3.max(members, (end) => end.iteration),
+      y: d3.mean(members, (end) => end.y),
+    };
+  });
+}
+
+// "20 to 56" for three depths or more without a gap, else "20, 56".
+function nameDepths(members, depths) {
+  const first = depths.indexOf(members[0]);
+  const isRange = members.every((depth, index) => depth === depths[first + index]);
+  if (isRange && members.length > 2) return `${members[0]} to ${members.at(-1)}`;
+  return members.join(", ");
+}
+
+// The labels at the ends of the lines, joined with them where they had to move.
+function markDepths(labels, y, bottom, top) {
+  return spreadLabels(labels, top, bottom).flatMap((label) => {
     const labelY = y.invert(label.labelY);
-    const fill = `var(--depth-${label.depth}-text)`;
     const place = { x: "iteration", y: labelY, dx: 16, textAnchor: "start" };
-    const text = { ...place, text: [String(label.depth)], fill, fontWeight: 700 };
-    const stroke = `var(--depth-${label.depth})`;
+    const text = { ...place, text: [label.text], fill: label.fill, fontWeight: 700 };
     const leader = Plot.link([label], {
       x1: "iteration",
       x2: "iteration",
-      y1: clamp(label.value),
+      y1: y.invert(label.y),
       y2: labelY,
-      stroke,
+      stroke: label.stroke,
       render: bendLeader,
     });
     return [leader, Plot.text([label], text)];

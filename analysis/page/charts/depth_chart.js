@@ -1,6 +1,9 @@
 // Error after the last iteration against depth: a line per family.
 
 const LOG_DEPTHS_FROM = 30; // the deepest network has so many times the layers of the shallowest
+const BELOW_ZERO = 24; // pixels between an error of 0 and the axis, where the lower means are printed
+const SIDE_ROOM = 24; // pixels beside the shallowest and the deepest networks, for their numbers
+const SPACING = 12; // pixels between the marks of two families at one depth
 
 // The values of the chart: one point per network, with its runs.
 function listDepthPoints(view) {
@@ -26,7 +29,11 @@ function drawDepthChart(view, points, width) {
   const layout = layOutDepthChart(view, means, runs, width);
   const marks = [
     Plot.axisY(layout.ticks, { label: nameAxis(view.quantity), ...Y_AXIS }),
-    Plot.axisX(selectTicks(view.depths, layout.x, 24), { label: "depth (layers)", ...X_AXIS }),
+    Plot.axisX(selectTicks(view.depths, layout.x, 24), {
+      ...X_AXIS,
+      label: "depth (layers)",
+      tickSize: 3,
+    }),
     Plot.gridY(layout.ticks, { strokeOpacity: 0.14 }),
     Plot.ruleY([0], { strokeOpacity: 0.5 }),
     Plot.ruleX([...view.state.isolated], { strokeWidth: 22, strokeOpacity: 0.08 }),
@@ -58,27 +65,29 @@ function layOutDepthChart(view, means, runs, width) {
   const height = width < 520 ? 260 : 320;
   const middle = (view.families.length - 1) / 2;
   const longest = d3.max(view.families, (family) => family.length);
-  const nameWidth = 8.4 * longest + middle * 6 + 18;
+  const nameWidth = 8.4 * longest + 10;
   const areNamesOutside = nameWidth < width / 4;
-  const margin = { top: 28, right: areNamesOutside ? nameWidth : 20, bottom: 44, left: 40 };
+  const margin = { top: 28, right: areNamesOutside ? nameWidth : 20, bottom: 40, left: 40 };
   const depths = view.depths;
   const [first, last] = [depths[0], depths.at(-1)];
   const isLog = last > LOG_DEPTHS_FROM * first;
-  const pad = first === last ? 1 : 0.05 * (last - first);
+  const pad = first === last ? 1 : Math.max(0.05, SIDE_ROOM / (width - margin.left - margin.right)) * (last - first);
   const xDomain = isLog ? [first / 1.3, last * 1.3] : [first - pad, last + pad];
   const largest = d3.max([...means, ...runs], (point) => point.value) ?? 1;
   const highest = d3.max(means, (point) => point.high ?? point.value) ?? largest;
   const top = Math.max(largest * 1.08, Math.min(highest, largest * 2), SMALLEST_TOP);
   const yMax = view.quantity.unit === "%" ? Math.min(top, 104) : top;
-  const yDomain = [-0.13 * yMax, yMax];
+  const above = height - margin.top - margin.bottom - BELOW_ZERO;
+  const yDomain = [(-yMax * BELOW_ZERO) / above, yMax];
   const x = (isLog ? d3.scaleLog() : d3.scaleLinear()).domain(xDomain);
   x.range([margin.left, width - margin.right]);
   const y = d3.scaleLinear(yDomain, [height - margin.bottom, margin.top]);
+  const narrowest = d3.min(d3.pairs(depths), ([one, next]) => x(next) - x(one)) ?? width;
+  const spacing = Math.min(SPACING, narrowest / (view.families.length + 1));
   return {
     x,
     y,
-    largestShift: middle * 6,
-    shift: (family) => (view.families.indexOf(family) - middle) * 6, // pixels to the right
+    shift: (family) => (view.families.indexOf(family) - middle) * spacing, // pixels to the right
     margin,
     width,
     height,

@@ -13,6 +13,8 @@ const TIP_STYLE = { lineHeight: 1.35, textPadding: 10 };
 const Y_AXIS = { tickSize: 0, labelAnchor: "top", labelArrow: "none" };
 const X_AXIS = { tickFormat: formatTick, labelAnchor: "center", labelArrow: "none" };
 const SMALLEST_TOP = 1; // of a vertical axis that starts at 0, in percent or nats
+// A run on the interval of its mean: its edge parts it from the bar.
+const RUN_IN_MEAN = { r: 3, stroke: "var(--surface)", strokeWidth: 1.2 };
 const HALO = { stroke: "var(--surface)", strokeWidth: 4 };
 
 function formatTick(value) {
@@ -24,7 +26,7 @@ function markChance(view, layout) {
   const isVisible = view.quantity.unit === "%" && chance !== null && chance <= layout.y.domain()[1];
   if (!isVisible) return [];
   const text = `guessing (${chance} %)`;
-  const place = { frameAnchor: "left", textAnchor: "start", dx: 4, dy: -8, y: [chance] };
+  const place = { frameAnchor: "left", textAnchor: "start", dx: 4, dy: -11, y: [chance] };
   return [
     Plot.ruleY([chance], { strokeDasharray: "2 4", strokeOpacity: 0.7 }),
     Plot.text([text], { ...place, fill: "var(--muted)", ...HALO }),
@@ -63,9 +65,9 @@ function markFamily(view, family, members, isMean, layout) {
   const fill = (point) => (point.untrained ? "var(--surface)" : color);
   return [
     Plot.line(means, { ...line, strokeWidth: 2.5 }),
-    Plot.dot(runs, { ...place, stroke: null, fill: color, r: 2.5, fillOpacity: 0.5, opacity }),
-    Plot.ruleX(bounded, { ...interval, strokeWidth: 2 }),
-    Plot.dot(means, { ...place, fill, symbol, r: 5.5, strokeWidth: 2, opacity }),
+    Plot.ruleX(bounded, { ...interval, strokeWidth: 1.5 }),
+    Plot.dot(runs, { ...place, ...RUN_IN_MEAN, fill: color, opacity }),
+    Plot.dot(means, { ...place, fill, symbol, r: 4.8, strokeWidth: 2, opacity }),
   ];
 }
 
@@ -109,15 +111,14 @@ function markFamilyNames(points, layout) {
     return { family, depth, y: layout.y(d3.mean(deepest, (point) => point.value)) };
   });
   const place = layout.areNamesOutside
-    ? { textAnchor: "start", dx: 13 + layout.largestShift }
-    : { textAnchor: "end", dx: 8, dy: -26 };
+    ? { x: [layout.x.domain()[1]], textAnchor: "start", dx: 6 } // where the lines of the grid end
+    : { x: "depth", textAnchor: "end", dx: 8, dy: -26 };
   const bottom = layout.height - layout.margin.bottom;
   return spreadLabels(ends, layout.margin.top, bottom).map((label) =>
     Plot.text([label], {
       ...place,
       ...HALO,
-      x: "depth",
-      y: layout.y.invert(label.labelY),
+      y: [layout.y.invert(label.labelY)],
       text: "family",
       fill: `var(--family-${label.family}-text)`,
       fontWeight: 700,

@@ -1,6 +1,7 @@
 // Where labels go, so that they neither overlap nor leave the chart. All positions are in pixels.
 
 const LABEL_HEIGHT = 15;
+const DIGIT_WIDTH = 7, DIGIT_HEIGHT = 12; // of a number
 
 // Move labels apart, each as little as is needed. `labels`: objects with `y`, the position that
 // each would like; they get `labelY`. If there are too many for the room, the last are dropped.
@@ -21,8 +22,10 @@ function spreadLabels(labels, top, bottom) {
   return placed;
 }
 
-// Where the texts of points may go, relative to the points: above, below, and beside them.
-const PLACES = [[0, -16], [0, 17], [-26, -7], [26, 9], [26, -7], [-26, 9]];
+// Where the texts of points may go, relative to the points: above, below, and beside them. The
+// first number is a side (left: -1, right: 1), the second one pixels downwards.
+const PLACES = [[0, -15], [0, 15], [-1, -7], [-1, -18], [1, 9], [1, -7], [-1, 9]];
+const BESIDE = 9; // pixels between a point and the text beside it
 
 // Print a text beside each point, or not at all where it would cover something. `points`: objects
 // with `x`, `y`, `text`, `prefersBelow`, and the ends of an error bar, `top` and `bottom`. Returns
@@ -34,10 +37,11 @@ function placeValues(points, room) {
   ]);
   const placed = [];
   for (const point of points) {
-    for (const [right, down] of PLACES) {
-      const labelX = point.x + right;
+    const textWidth = DIGIT_WIDTH * point.text.length;
+    for (const [side, down] of PLACES) {
+      const labelX = point.x + side * (BESIDE + textWidth / 2);
       const labelY = point.y + (point.prefersBelow ? 1 - down : down);
-      const box = makeBox(labelX, labelY, 8 * point.text.length, LABEL_HEIGHT);
+      const box = makeBox(labelX, labelY, textWidth, DIGIT_HEIGHT);
       const isInside =
         box.left >= room.left && box.top >= room.top && box.bottom <= room.bottom;
       if (!isInside || taken.some((other) => overlap(box, other))) continue;
