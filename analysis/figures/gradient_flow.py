@@ -78,6 +78,8 @@ def plot(table: pd.DataFrame, column: str, label: str) -> Figure:
         ax.set_title(time_point)
     for ax in axes[-1]:
         ax.set_xlabel("block")
+    for ax in axes.flat:
+        ax.xaxis.set_tick_params(labelbottom=True)
         for tick, side in zip(ax.get_xticklabels(), ("left", "center", "right"), strict=True):
             tick.set_horizontalalignment(side)
     add_legend(figure, make_depth_handles(depths))

@@ -110,6 +110,8 @@ def plot_terms(table: pd.DataFrame) -> Figure:
         row[0].set_ylabel(f"{time_point['time_point']}\nnorm relative to $dE/dx_l$")
     for ax, depth in zip(axes[0], depths, strict=True):
         ax.set_title(f"{depth} layers")
+    for ax in axes.flat:
+        ax.xaxis.set_tick_params(labelbottom=True)
     for ax in axes[-1]:
         ax.set_xlabel("block $l$ (1: next to the image)")
     axes[0, 0].set_ylim(bottom=0)

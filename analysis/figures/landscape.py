@@ -18,6 +18,7 @@ from analysis.figures.layout import (
     list_depths,
     list_families,
     make_depth_handles,
+    part_panels,
 )
 from analysis.figures.style import TEXT_COLORS, depth_style
 
@@ -38,7 +39,7 @@ LINES_CAPTION = (
 COLORMAP = "viridis"
 CROSS_COLOR = "#D55E00"
 LEVELS = 16
-MAX_SIDE, COLORBAR_WIDTH = 3.1, 1.2  # inches
+MAX_SIDE, COLORBAR_WIDTH = 4.0, 1.3  # inches
 SMALLEST = 1e-5  # nats; a smaller loss is drawn at this value
 MAX_ABOVE = 0.02  # fraction of the points that may lie above the scale: outliers
 AXIS_LABELS = ("along the first direction", "along the second direction")
@@ -184,6 +185,8 @@ def plot_lines(table: pd.DataFrame) -> Figure:
         row[0].set_ylabel(f"{family} networks\nloss (nats)", color=TEXT_COLORS[family])
         row[1].set_ylabel("training error (%)")
         row[1].set_ylim(0, 100)
+    for ax in axes.flat:
+        ax.xaxis.set_tick_params(labelbottom=True)
     for ax in axes[-1]:
         ax.xaxis.set_major_locator(MaxNLocator(nbins=4))
         ax.set_xlabel("along the first direction (in weights' norms)")
@@ -196,8 +199,9 @@ def _make_panels(table: pd.DataFrame, projection: str | None = None) -> tuple[Fi
     """Return a figure and its Axes: one row per family, one column per depth."""
     families, depths = list_families(table), list_depths(table)
     side = min(MAX_SIDE, (MAX_WIDTH - COLORBAR_WIDTH) / len(depths))
-    size = (side * len(depths) + COLORBAR_WIDTH, side * len(families) + 0.5)
-    figure = Figure(figsize=size, layout="constrained")
+    size = (side * len(depths) + COLORBAR_WIDTH, (side - 0.2) * len(families) + 0.5)
+    figure = Figure(figsize=size, layout="compressed")
+    part_panels(figure, sideways=0.06, upright=0.02)
     is_flat = projection is None
     axes = figure.subplots(
         len(families),
@@ -215,4 +219,4 @@ def _make_panels(table: pd.DataFrame, projection: str | None = None) -> tuple[Fi
 def _add_colorbar(figure: Figure, axes: Any, limits: Limits) -> None:
     colors = ScalarMappable(Normalize(*limits), colormaps[COLORMAP])
     panels = axes.ravel().tolist()
-    figure.colorbar(colors, ax=panels, label="log10 of the loss (nats)", shrink=0.8, extend="max")
+    figure.colorbar(colors, ax=panels, label="log10 of the loss (nats)", extend="max")

@@ -9,6 +9,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.font_manager import FontProperties
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from analysis.figures.marks import CHANCE, LR_DROP
@@ -105,6 +106,17 @@ def show_text(text: str) -> str:
     shortened = text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 3]}..."
     encodable = shortened.encode(errors="backslashreplace").decode()
     return encodable.replace("$", r"\$")  # which would begin a formula
+
+
+def part_panels(figure: Figure, sideways: float = 0.0, upright: float = 0.0) -> None:
+    """Leave more room between the panels, so that their labels do not touch each other.
+
+    `sideways`, `upright`: fractions of a panel's width and height.
+    """
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)  # every figure of this package has it
+    spaces = engine.get()
+    engine.set(wspace=max(spaces["wspace"], sideways), hspace=max(spaces["hspace"], upright))
 
 
 def draw_chance(ax: Axes, chances: pd.Series) -> Axes:

@@ -15,6 +15,7 @@ from analysis.figures.layout import (
     list_depths,
     list_families,
     make_depth_handles,
+    part_panels,
 )
 from analysis.figures.marks import CHANCE, DELETED_SHAPE_CHANGE, RUN
 from analysis.figures.mean_interval import draw_curves
@@ -102,6 +103,7 @@ def plot(errors: pd.DataFrame, chance: float) -> Figure:
         ax.set_xlim(0, 1)
         ax.set_ylim(0, 100)
     handles = [*make_depth_handles(depths), _chance_handle(chance)]
+    part_panels(figure, sideways=0.06)
     add_legend(figure, handles, columns=min(len(handles), 4 * len(families)))
     figure.suptitle("Test error after blocks were deleted or swapped")
     return figure
@@ -128,6 +130,8 @@ def plot_single_deletions(table: pd.DataFrame, chance: float) -> Figure:
             ax.axhline(chance, label=CHANCE, **REFERENCE_STYLE)
             ax.set_ylim(0, 100)
         row[0].set_ylabel(f"{family} networks\ntest error (%)", color=TEXT_COLORS[family])
+    for ax in axes.flat:
+        ax.xaxis.set_tick_params(labelbottom=True)
     for top, bottom, depth in zip(axes[0], axes[-1], depths, strict=True):
         top.set_title(f"{depth} layers")
         bottom.set_xlabel("deleted block")

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.depth_axis import apply_depth_axis, choose_depth_axis
-from analysis.figures.layout import MAX_WIDTH, add_legend, list_depths, list_families
+from analysis.figures.layout import MAX_WIDTH, add_legend, list_depths, list_families, part_panels
 from analysis.figures.marks import RUN
 from analysis.figures.mean_interval import draw_curves
 from analysis.probes import END, INITIALISATION
@@ -24,8 +25,10 @@ CAPTION = (
     "in grey; a curve to the left of the grey one means that short paths carry the gradient. All "
     "depths: the effective length divided by n; lines join the means over seeds."
 )
+COUNT, HALF = "fraction of all paths", "$n/2$, the mean length"  # entries of the legend
 COUNT_STYLE: dict[str, Any] = {"color": "0.55", "linewidth": 1.5}
 HALF_STYLE: dict[str, Any] = {"color": "0.25", "linestyle": ":", "linewidth": 1.5}
+EFFECTIVE_STYLE: dict[str, Any] = {"linestyle": (0, (5, 2, 1, 2)), "linewidth": 1.5}
 # Two time points of one family differ in colour, line style and marker.
 TIME_POINT_STYLES: dict[str, dict[str, Any]] = {
     INITIALISATION: {"color": "#E69F00", "linestyle": "--", "marker": "^"},
@@ -86,10 +89,24 @@ def plot(table: pd.DataFrame, lengths: pd.DataFrame) -> Figure:
         _draw_by_length(rows, family_rows[family_rows["depth"] == deepest], row[:3])
         draw_effective_lengths(family_rows, row[3])
         row[0].set_title(f"{family}, {deepest} layers: number of paths")
-    handles, _ = axes[0][2].get_legend_handles_labels()
-    add_legend(figure, handles)
+    part_panels(figure, upright=0.07)
+    add_legend(figure, _order_handles(axes[0][2]), columns=3)
     figure.suptitle("Paths of the gradient by their length")
     return figure
+
+
+def _order_handles(ax: Axes) -> list[Artist]:
+    """Return the legend's entries so that three columns have two each that belong together."""
+    handles, labels = ax.get_legend_handles_labels()
+    by_label = dict(zip(labels, handles, strict=True))
+    order = [COUNT, HALF]
+    for time_point in TIME_POINT_STYLES:
+        order += [time_point, _name_effective(time_point)]
+    return [by_label[label] for label in order if label in by_label]
+
+
+def _name_effective(time_point: str) -> str:
+    return f"effective length, {time_point}"
 
 
 def _add_shares(rows: pd.DataFrame) -> pd.DataFrame:
@@ -117,7 +134,7 @@ def _draw_by_length(rows: pd.DataFrame, lengths: pd.DataFrame, axes: Sequence[Ax
     n = int(rows["length"].max())
     paths = rows.groupby("length")["paths"].first()
     for ax in (count, total):
-        ax.plot(paths.index, paths / paths.sum(), label="fraction of all paths", **COUNT_STYLE)
+        ax.plot(paths.index, paths / paths.sum(), label=COUNT, **COUNT_STYLE)
     for time_point in TIME_POINT_STYLES:
         at_time_point = rows[rows["time_point"] == time_point]
         if at_time_point.empty:
@@ -126,10 +143,10 @@ def _draw_by_length(rows: pd.DataFrame, lengths: pd.DataFrame, axes: Sequence[Ax
         if at_time_point["share"].notna().any():
             draw(at_time_point, total, "share")
         effective = lengths.loc[lengths["time_point"] == time_point, "effective"].mean()
-        style = {key: TIME_POINT_STYLES[time_point][key] for key in ("color", "linestyle")}
-        total.axvline(effective, label=f"effective length, {time_point}", linewidth=1, **style)
+        style = EFFECTIVE_STYLE | {"color": TIME_POINT_STYLES[time_point]["color"]}
+        total.axvline(effective, label=_name_effective(time_point), **style)
     for ax in axes:
-        ax.axvline(n / 2, label="$n/2$, the mean length", **HALF_STYLE)
+        ax.axvline(n / 2, label=HALF, **HALF_STYLE)
         ax.set_xlim(0, n)
         ax.set_xlabel("path length (blocks)")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -14,6 +14,7 @@ from analysis.figures.layout import (
     list_depths,
     list_families,
     make_depth_handles,
+    part_panels,
 )
 from analysis.figures.mean_interval import draw_curves, draw_over_depth
 from analysis.figures.style import FAMILY_STYLES, REFERENCE_STYLE, depth_style
@@ -76,6 +77,7 @@ def plot(table: pd.DataFrame, means: pd.DataFrame) -> Figure:
     left, right = figure.subfigures(1, 2, width_ratios=widths, squeeze=False)[0]
     _plot_layers(table, left, is_wide)
     _plot_means(means, right, list_families(table), list_depths(table), is_wide)
+    part_panels(figure, sideways=0.04, upright=0.04)
     figure.suptitle("Standard deviation of each layer's response")
     return figure
 
@@ -92,6 +94,8 @@ def _plot_layers(table: pd.DataFrame, figure: SubFigure, is_wide: bool) -> None:
         column[0].set_title(f"{family} networks")
         column[0].set_xlabel("3x3 layer (1: next to the image)")
         column[1].set_xlabel("3x3 layers, largest response first")
+    for ax in grid.flat:
+        ax.xaxis.set_tick_params(labelbottom=True)
     for row in grid:
         row[0].set_ylabel(YLABEL)
     grid[0, 0].set_xlim(left=0.5)  # layers start at 1

@@ -12,11 +12,11 @@ from matplotlib.ticker import MultipleLocator
 from analysis.figures.layout import (
     MAX_WIDTH,
     add_legend,
-    add_legend_from,
     list_depths,
     list_families,
     list_time_points,
     make_depth_handles,
+    part_panels,
 )
 from analysis.figures.mean_interval import draw_curves, draw_over_depth
 from analysis.figures.style import FAMILY_STYLES, REFERENCE_STYLE, depth_style
@@ -70,7 +70,9 @@ def plot(table: pd.DataFrame, nearest: pd.DataFrame) -> Figure:
     ax = right.subplots()
     _draw_nearest(nearest, ax, families, list_depths(table))
     ax.set_ylim(limits)
-    add_legend_from(right, ax)
+    handles, _ = ax.get_legend_handles_labels()
+    add_legend(right, handles, columns=1)  # as high as the other legend
+    part_panels(figure, sideways=0.07)
     figure.suptitle("How alike the gradients of two inputs are")
     return figure
 
@@ -90,6 +92,8 @@ def _plot_distances(table: pd.DataFrame, figure: SubFigure) -> tuple[float, floa
         row[0].set_ylabel(f"{time_point['time_point']}\ncorrelation of gradients")
     for ax, family in zip(grid[0], families, strict=True):
         ax.set_title(f"{family} networks")
+    for ax in grid.flat:
+        ax.xaxis.set_tick_params(labelbottom=True)
     for ax in grid[-1]:
         ax.set_xlabel("distance between two inputs")
     noise = Line2D([], [], label="white noise", **REFERENCE_STYLE)
@@ -107,5 +111,5 @@ def _draw_nearest(nearest: pd.DataFrame, ax: Axes, families: list[str], depths: 
         style = FAMILY_STYLES[family] | {"label": family}
         draw_over_depth(groups, ax, depths, (index, len(families)), style)
     ax.axhline(0, **REFERENCE_STYLE)
-    ax.set_title("neighbouring inputs,\nbefore training")
-    ax.set_ylabel("correlation of gradients")
+    ax.set_title("neighbouring inputs")
+    ax.set_ylabel("correlation of gradients before training")

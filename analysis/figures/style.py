@@ -17,7 +17,6 @@ import matplotlib
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.artist import Artist
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -51,10 +50,10 @@ LR_DROP_STYLE: dict[str, Any] = {
 # Depths differ in colour and in line style, so that either alone is enough to read a figure.
 DEPTH_LINESTYLES: list[Any] = [
     "-",
-    (0, (6, 2)),
-    (0, (3, 1.5)),
+    (0, (7, 2)),
     (0, (1, 1)),
-    (0, (6, 2, 1, 2)),
+    (0, (6, 1.5, 1, 1.5)),
+    (0, (2.5, 1.2)),
     (0, (3, 1, 1, 1, 1, 1)),
 ]
 
@@ -160,8 +159,7 @@ def _fix_layout(figure: Figure) -> Bbox:
     """Lay the figure out once for all files, and return what its artists cover, in inches."""
     figure.draw_without_rendering()
     figure.set_layout_engine(None)
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    return figure.get_tightbbox(renderer).padded(PADDING)
+    return figure.get_tightbbox().padded(PADDING)
 
 
 def _number_clip_paths(contents: bytes) -> bytes:

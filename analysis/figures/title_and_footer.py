@@ -16,7 +16,7 @@ from analysis.figures.text_width import wrap
 
 POINTS_PER_INCH = 72
 TITLE_FONT = FontProperties(size=14, weight="bold")
-FOOTER_FONT = FontProperties(size=8.5)
+FOOTER_FONT = FontProperties(size=9.5)
 FOOTER_COLOR = "0.35"
 LINE_SPACING = 1.35  # in units of the font size
 MARGIN = 6.0  # points between these texts and the panels, and at both sides of the figure
