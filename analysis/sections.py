@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from analysis.claim import Claim
+from analysis.claim import Claim, Verdict
+from analysis.claims import family_pair, judge_degradation
 from analysis.columns import TRAINING_ERROR
 from analysis.comparisons import compare_conditions
 from analysis.condition_claims import judge_condition, title_condition
@@ -146,7 +147,9 @@ def _build_explanations(label: str, frame: Frame, margin: float, suffix: str) ->
     explanations = explain_mechanisms(frame, margin)
     sections = []
     if explanations:
-        sections.append(_build_lead(explanations, condition, suffix))
+        degradation = judge_degradation(frame.runs, margin, family_pair(frame.runs))
+        degrades = degradation.verdict is Verdict.REPRODUCED
+        sections.append(_build_lead(explanations, condition, suffix, degrades))
     for explanation in explanations:
         figures = {f"{stem}{suffix}": figure for stem, figure in explanation.figures.items()}
         tables = {f"{explanation.name}{suffix}": explanation.table}
@@ -170,7 +173,9 @@ def _build_explanations(label: str, frame: Frame, margin: float, suffix: str) ->
     return sections
 
 
-def _build_lead(explanations: list[Explanation], condition: str, suffix: str) -> Section:
+def _build_lead(
+    explanations: list[Explanation], condition: str, suffix: str, degrades: bool
+) -> Section:
     """Return the section before the mechanisms: what they show together, in a few sentences."""
     takeaways = [takeaway for one in explanations for takeaway in one.takeaways]
     return Section(
@@ -178,7 +183,7 @@ def _build_lead(explanations: list[Explanation], condition: str, suffix: str) ->
         margin=None,
         claims=[],
         figures={},
-        introduction=lead.write_lead(takeaways),
+        introduction=lead.write_lead(takeaways, degrades),
         kind="mechanism",
         anchor=f"why-lead{suffix}",
     )

@@ -43,8 +43,7 @@ class Explanation:
     Attributes:
         name: stem of the table's file.
         title: a short question in lower case; the report puts "Why: " before it.
-        introduction: three sentences: what one would expect, what these runs show, and why that
-            matters for what follows.
+        introduction: a few sentences: what one would expect, and what these runs show.
         claims: the claims with their verdicts; some may be checks.
         table: a summary over seeds.
         figures: file stem: (figure, caption); the first is the main figure.

@@ -1,5 +1,6 @@
 """Stuck or slow? Iterations to reach an error, against depth (He et al. 2015, section 4.1)."""
 
+import numpy as np
 import pandas as pd
 
 from analysis.claim import Claim
@@ -37,7 +38,7 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     return Explanation(
         "convergence",
         story.TITLE,
-        story.tell(claims, pair),
+        story.tell(claims, pair, _find_reached(times[times["family"] == plain])),
         claims,
         summarise(times),
         figures,
@@ -58,6 +59,15 @@ def judge(frame: Frame, _margin: float) -> list[Claim]:
     if pair.residual in families:
         claims.append(judge_slowing(runs, times, pair))
     return claims
+
+
+def _find_reached(times: pd.DataFrame) -> dict[int, list[bool]]:
+    """Return by depth whether each run gets to half of chance error."""
+    to_half = times[times["threshold"] == float(HALF)]
+    return {
+        int(str(depth)): np.isfinite(rows["by"]).tolist()
+        for depth, rows in to_half.groupby("depth")
+    }
 
 
 def _measure(frame: Frame) -> tuple[pd.DataFrame, pd.DataFrame]:

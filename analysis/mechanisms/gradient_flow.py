@@ -47,7 +47,7 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     return Explanation(
         "gradient-flow",
         story.TITLE,
-        story.tell(claims, pair, patterns),
+        story.tell(claims, pair, patterns, degraded_depth),
         claims,
         summarise(spans),
         figures,

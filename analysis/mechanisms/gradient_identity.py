@@ -31,8 +31,8 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     family = family_pair(frame.runs).residual
     share = figure.plot_share(measure_shares(table), family)
     figures = {
-        "identity": (figure.plot_terms(table), figure.TERMS_CAPTION),
         "shortcut-share": (share, figure.SHARE_CAPTION),
+        "identity": (figure.plot_terms(table), figure.TERMS_CAPTION),
     }
     claims, summary = judge(frame, margin), summarise(table)
     return Explanation(

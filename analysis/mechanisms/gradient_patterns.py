@@ -35,7 +35,8 @@ def classify_gradients(spans: pd.DataFrame, max_span: float) -> list[MeasuredPat
         if _has_bound(group):
             pattern = _classify(group, limit, level)
             reaches_start = _reaches_start(group, limit)
-        patterns.append(MeasuredPattern(depth, iteration, pattern, reaches_start))
+        mean_pattern = _classify_mean(group, limit)
+        patterns.append(MeasuredPattern(depth, iteration, pattern, reaches_start, mean_pattern))
     return patterns
 
 
@@ -53,6 +54,15 @@ def _classify(group: pd.DataFrame, limit: float, level: float) -> Pattern:
         if not group["grows_backwards"].any():
             return Pattern.VANISHING
     return Pattern.UNKNOWN
+
+
+def _classify_mean(group: pd.DataFrame, limit: float) -> Pattern:
+    """Return the pattern that the mean log10 of the span has, without a bound."""
+    if not group["span"].notna().all():
+        return Pattern.UNKNOWN
+    if np.log10(group["span"]).mean() <= limit:
+        return Pattern.HEALTHY
+    return Pattern.EXPLODING if group["grows_backwards"].mean() >= 0.5 else Pattern.VANISHING
 
 
 def _reaches_start(group: pd.DataFrame, limit: float) -> bool:

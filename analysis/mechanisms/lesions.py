@@ -16,7 +16,7 @@ from analysis.figures import lesions as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.base import Explanation, find_unprobed, group_known_values
 from analysis.plain_text import format_change
-from analysis.plain_words import add_doubt
+from analysis.plain_words import add_doubt, find_bound
 from analysis.requirements import missing_requirements
 from analysis.statistics import Difference, student_interval, welch_difference
 from analysis.story import lesions as story
@@ -179,7 +179,8 @@ def judge_deletion(
     decisive_line = (
         f"worst case, {decision.worst} layers, {pair.plain} minus {pair.residual}: {line}"
     )
-    extra = format_change(differences[decision.worst].mean)
+    worst = differences[decision.worst]
+    bound = find_bound(worst, decision).describe()
     return Claim(
         name,
         statement,
@@ -188,8 +189,9 @@ def judge_deletion(
         evidence,
         notes,
         plain_words=(
-            f"At {decision.worst} layers losing one block costs {pair.plain} networks {extra}"
-            f" points more than {pair.residual} ones{add_doubt(decision.verdict)}."
+            f"At {decision.worst} layers losing one block costs {pair.plain} networks"
+            f" {format_change(worst.mean)} points more than {pair.residual} ones{bound}"
+            f"{add_doubt(decision.verdict)}."
         ),
         depths=(decision.worst,),
     )

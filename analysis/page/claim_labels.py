@@ -4,13 +4,10 @@ from analysis.condition_labels import capitalise_first
 
 # By the name of the claim, or its beginning; what follows, such as a family, stays.
 LABELS = {
-    "lesions": "Losing a block costs residual networks less",
-    "exponentially slow": "Exponential slowing with depth",
+    "lesions": "Losing a block",
+    "exponentially slow": "Exponential slowing",
     "less slowing with depth": "Less slowing with shortcuts",
-    "healthy norms": "Gradients of healthy size",
-    "shattered gradients": "Gradients shatter, less so with shortcuts",
-    "short paths": "The gradient takes short paths",
-    "weaker responses": "Weaker responses than in plain networks",
+    "healthy norms": "Healthy gradients",
     "weaker with depth": "Weaker responses with depth",
 }
 # Of these the label says the family already.

@@ -1,20 +1,26 @@
 """Step 1: is a deep plain network stuck, or slow?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from analysis.claim import Claim, Verdict
 from analysis.claims import FamilyPair
-from analysis.story.wording import Takeaway, Wording, find_verdict, list_takeaways
+from analysis.plain_text import join_words
+from analysis.story.wording import Role, Takeaway, Wording, find_verdict, list_takeaways
 
 TITLE = "stuck, or slow?"
-EXPECTATION = "A deep plain network that trains badly may be stuck, or only slow."
+EXPECTATION = "Deep networks may be stuck, or only slow."
+REACHED = "Here {plain} networks of {depths} layers halve the error of guessing, so none is stuck."
+NEVER_REACHED = "Those of {depths} never do; only longer training would tell."
+NONE_REACHED = (
+    "No {plain} network of {depths} layers halves the error of guessing here: stuck or too slow, "
+    "only longer training would tell."
+)
 SLOWING = Wording(
     reproduced=(
-        "Here the iterations to reach an error grow faster with depth in {plain} than in "
-        "{residual} networks"
+        "Iterations to an error grow faster with depth in {plain} than in {residual} networks"
     ),
     contradicted=(
-        "Here the iterations to reach some error grow faster with depth in {residual} than in"
+        "The iterations to reach some error grow faster with depth in {residual} than in"
         " {plain} networks"
     ),
     inconclusive=(
@@ -32,20 +38,17 @@ FORM = Wording(
         "; the exponential growth that He et al. 2015 conjecture for {plain} networks is "
         "contradicted"
     ),
-    inconclusive=(
-        "; whether exponentially in {plain} networks, as He et al. 2015 conjecture, is open"
-    ),
+    inconclusive="; whether exponentially in {plain} ones, as He et al. 2015 conjecture, is open",
 )
-CONSEQUENCE = "The gradient moves the weights, so does it reach the first layers?"
 SLOWING_IN_LEAD = Wording(
-    reproduced="{plain} networks slow down more with depth than {residual} ones",
+    reproduced="more slowing with depth in {plain} networks",
     contradicted="{residual} networks slow down more with depth than {plain} ones",
     inconclusive="whether {plain} networks slow down more with depth than {residual} ones",
 )
 FORM_IN_LEAD = Wording(
     reproduced="{plain} networks slow down exponentially with depth",
-    contradicted="{plain} networks do not slow down exponentially with depth",
-    inconclusive="whether {plain} networks slow down exponentially with depth",
+    contradicted="the slowing of {plain} networks with depth is other than exponential",
+    inconclusive="whether {plain} networks slow down exponentially",
 )
 DETAILS = (
     "The number of iterations to reach an error, a fraction of chance error, is compared across "
@@ -60,20 +63,38 @@ DETAILS = (
 )
 
 
-def tell(claims: Sequence[Claim], pair: FamilyPair) -> str:
-    """Return the three sentences of this step."""
+def tell(claims: Sequence[Claim], pair: FamilyPair, reached: Mapping[int, Sequence[bool]]) -> str:
+    """Return the sentences of this step.
+
+    `reached`: depth: whether each of its plain runs gets to half the error of guessing.
+    """
     slowing = SLOWING.select(_find_slowing(claims, pair), pair)
     form = FORM.select(find_verdict(claims, "exponentially slow"), pair)
-    return f"{EXPECTATION} {slowing}{form}. {CONSEQUENCE}"
+    return " ".join([EXPECTATION, *_answer(pair, reached), f"{slowing}{form}."])
 
 
 def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[Takeaway]:
     """Return what this step adds to the lead."""
     form = find_verdict(claims, "exponentially slow")
     return [
-        *list_takeaways(_find_slowing(claims, pair), SLOWING_IN_LEAD, pair),
+        *list_takeaways(_find_slowing(claims, pair), SLOWING_IN_LEAD, pair, Role.COMPANION),
         *list_takeaways(form, FORM_IN_LEAD, pair),
     ]
+
+
+def _answer(pair: FamilyPair, reached: Mapping[int, Sequence[bool]]) -> list[str]:
+    """Return which depths are slow, and which may be stuck; those of mixed runs are in neither."""
+    slow = [depth for depth, runs in sorted(reached.items()) if all(runs)]
+    never = [depth for depth, runs in sorted(reached.items()) if not any(runs)]
+    sentences = [REACHED.format(plain=pair.plain, depths=_join(slow))] if slow else []
+    if never:
+        text = NEVER_REACHED if slow else NONE_REACHED
+        sentences.append(text.format(plain=pair.plain, depths=_join(never)))
+    return sentences
+
+
+def _join(depths: Sequence[int]) -> str:
+    return join_words([str(depth) for depth in depths])
 
 
 def _find_slowing(claims: Sequence[Claim], pair: FamilyPair) -> Verdict:

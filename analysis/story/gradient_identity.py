@@ -8,14 +8,15 @@ from analysis.story.wording import find_verdict
 
 TITLE = "what does the shortcut carry?"
 EXPECTATION = (
-    "The gradient of a residual block has two parts: one comes through the convolutions, one "
-    "through the shortcut."
+    "A residual block's gradient is the sum of two parts, through its convolutions and through "
+    "its shortcut."
 )
 FAILED = "Here the parts do not add up to the measured gradient, so their sizes mean nothing."
 UNKNOWN = "Here the size of the parts is unknown."
-CONSEQUENCE = "Two ways through each block make many paths, long and short."
 DETAILS = (
-    "A residual block computes `x_(l+1) = x_l + F(x_l)`. By the chain rule, `dE/dx_l = "
+    "`E` is the loss, `x_l` the input of block `l`, `F` the function that its convolutions "
+    "compute, with weights `W_l`, and `L` the block after the last of a stage. A residual block "
+    "computes `x_(l+1) = x_l + F(x_l)`. By the chain rule, `dE/dx_l = "
     "dE/dx_(l+1) * (1 + dF/dx_l)`: through the 1, the gradient arrives unchanged, however small "
     "the other term. Where nothing follows the addition (pre-activation blocks), this holds over "
     "all blocks of a stage at once: `dE/dx_l = dE/dx_L * (1 + d/dx_l sum of F(x_i, W_i))`. In the "
@@ -32,12 +33,12 @@ DETAILS = (
 
 
 def tell(claims: Sequence[Claim], shares: Mapping[int, float]) -> str:
-    """Return the three sentences of this step.
+    """Return the sentences of this step.
 
     `shares`: depth: the shortcut's share of the gradient at the end of training, mean over blocks
     and seeds, between 0 and 1 as a rule, or NaN if unknown.
     """
-    return f"{EXPECTATION} {_describe_shares(claims, shares)} {CONSEQUENCE}"
+    return f"{EXPECTATION} {_describe_shares(claims, shares)}"
 
 
 def _describe_shares(claims: Sequence[Claim], shares: Mapping[int, float]) -> str:
@@ -49,8 +50,9 @@ def _describe_shares(claims: Sequence[Claim], shares: Mapping[int, float]) -> st
         return UNKNOWN
     texts = [f"{100 * known[depth]:.0f} % at {depth} layers" for depth in _list_ends(known)]
     return (
-        "Here the shortcut's part, averaged over blocks and seeds after training, is "
-        f"{' and '.join(texts)}."
+        "Here, after training, the shortcut's share (its length along the whole gradient, mean "
+        "over "
+        f"blocks) is {' and '.join(texts)}."
     )
 
 

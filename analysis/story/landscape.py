@@ -11,7 +11,7 @@ EXPECTATION = (
     "around residual ones."
 )
 UNKNOWN = "The grids measured here are too small to say how smooth the loss is."
-CONSEQUENCE = "Two random directions prove little: this is an illustration, not a test."
+CONSEQUENCE = "Two random directions test nothing."
 DETAILS = (
     "From the weights of a trained network, two random directions are drawn, the network is moved "
     "along both, and its loss on the training images is measured at each point. Each filter of a "
@@ -26,7 +26,7 @@ DETAILS = (
 
 
 def tell(off_surface: Mapping[str, float]) -> str:
-    """Return the three sentences of this step.
+    """Return the sentences of this step.
 
     `off_surface`: family: the largest fraction of the points around one of its networks that lie
     off a smooth surface, or NaN if the grids are too small.

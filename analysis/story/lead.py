@@ -1,28 +1,55 @@
-"""The lead of the section *Why*: what contradicts the textbook first, then the rest."""
+"""The lead of the section *Why*: what goes with degradation, what is ruled out, then the rest."""
 
 from collections.abc import Sequence
 
 from analysis.claim import Verdict
-from analysis.story.wording import Takeaway
+from analysis.story.wording import Role, Takeaway
 
-TITLE = "what do the probes say?"
-# In the order of the lead.
+TITLE = "in short"
+PROBES = "Probes measure inside the networks, before, during and after training."
+COMPANIONS = "With the degradation here go"
+COMPANIONS_OF_DEPTH = "With depth here go"  # if no degradation is shown
+NO_PROOF = "No probe proves a cause."
+RULED_OUT = "Ruled out"
+# The other takeaways, in the order of the lead.
 OPENINGS = {
-    Verdict.CONTRADICTED: "Against the textbook or the papers",
     Verdict.REPRODUCED: "As reported",
-    Verdict.INCONCLUSIVE: "Not settled",
+    Verdict.CONTRADICTED: "Unlike the papers",
 }
+OPEN = "Open"  # only if nothing is decided; each step says what it leaves open
 NOTHING_TESTED = (
     "These runs test none of the claims about mechanisms; the evidence of each step says what is "
     "missing."
 )
 
 
-def write_lead(takeaways: Sequence[Takeaway]) -> str:
-    """Return one line, a sentence, per verdict that occurs; contradictions come first."""
-    sentences = []
+def write_lead(takeaways: Sequence[Takeaway], degrades: bool = True) -> str:
+    """Return the lead, one paragraph per line.
+
+    The first answers the question why as far as the verdicts do; the others say what else is
+    decided, or that nothing is. `degrades`: whether the degradation of plain networks is reproduced.
+    """
+    if not takeaways:
+        return NOTHING_TESTED
+    companions = [one.clause for one in takeaways if one.role is Role.COMPANION]
+    ruled_out = [one.clause for one in takeaways if one.role is Role.RULED_OUT]
+    answer = [PROBES]
+    if companions:
+        opening = COMPANIONS if degrades else COMPANIONS_OF_DEPTH
+        answer += [_write_sentence(opening, companions), NO_PROOF]
+    if ruled_out:
+        answer.append(_write_sentence(RULED_OUT, ruled_out))
+    paragraphs = [" ".join(answer)]
     for verdict, opening in OPENINGS.items():
-        clauses = [takeaway.clause for takeaway in takeaways if takeaway.verdict is verdict]
+        clauses = [
+            one.clause for one in takeaways if one.verdict is verdict and one.role is Role.OTHER
+        ]
         if clauses:
-            sentences.append(f"{opening}: {'; '.join(clauses)}.")
-    return "\n".join(sentences) or NOTHING_TESTED
+            paragraphs.append(_write_sentence(opening, clauses))
+    if all(one.verdict is Verdict.INCONCLUSIVE for one in takeaways):
+        paragraphs.append(_write_sentence(OPEN, [one.clause for one in takeaways]))
+    return "\n".join(paragraphs)
+
+
+def _write_sentence(opening: str, clauses: Sequence[str]) -> str:
+    return f"{opening}: {'; '.join(clauses)}."

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
-from analysis.claim import Claim
+from analysis.claim import Claim, Verdict
 from analysis.claims import FamilyPair
-from analysis.story.wording import Takeaway, Wording, find_verdict, list_takeaways
+from analysis.plain_words import UNCERTAIN
+from analysis.story.wording import Takeaway, Wording, find_plain_words, find_verdict, list_takeaways
 
 NAME = "lesions"
 TITLE = "what does a network lose without a block?"
 EXPECTATION = (
-    "A chain breaks at any link; a network of many paths should survive the loss of a block."
+    "A network of many paths should survive the loss of a block, or a swap (two blocks change "
+    "places)."
 )
 DELETION = Wording(
     reproduced=(
@@ -17,24 +19,25 @@ DELETION = Wording(
         "Veit et al. 2016 found."
     ),
     contradicted=(
-        "Here, at one depth that trains at least, {residual} networks do not lose less than "
-        "{plain} ones by more than the margin, unlike what Veit et al. 2016 found."
+        "Here, at one depth that trains at least, {residual} networks lose about as much as "
+        "{plain} "
+        "ones, or more, unlike what Veit et al. 2016 found."
     ),
     inconclusive=(
-        "Whether {residual} networks lose less than {plain} ones at every depth that trains, "
-        "as Veit et al. 2016 found, is not settled here."
+        "Whether {residual} networks lose less than {plain} ones at every depth that trains, as "
+        "Veit et al. 2016 found, is not settled here."
     ),
     not_tested=(
         "These runs cannot compare what {residual} and {plain} networks of one depth lose."
     ),
 )
-CONSEQUENCE = "What a network survives may also show in the loss around its weights."
 IN_LEAD = Wording(
     reproduced="{residual} networks lose less without a block than {plain} ones",
     contradicted=(
-        "{residual} networks do not lose less without a block than {plain} ones at every depth"
+        "at one depth at least, {residual} networks lose about as much without a block as {plain} "
+        "ones, or more"
     ),
-    inconclusive="whether {residual} networks lose less without a block than {plain} ones",
+    inconclusive="whether {residual} networks lose less without a block",
 )
 DETAILS = (
     "A trained network is damaged and evaluated again, without any training in between. To delete "
@@ -48,9 +51,12 @@ DETAILS = (
 
 
 def tell(claims: Sequence[Claim], pair: FamilyPair) -> str:
-    """Return the three sentences of this step."""
-    finding = DELETION.select(find_verdict(claims, NAME), pair)
-    return f"{EXPECTATION} {finding} {CONSEQUENCE}"
+    """Return the sentences of this step, with the bound that leaves the claim open, if it is."""
+    verdict = find_verdict(claims, NAME)
+    finding = DELETION.select(verdict, pair)
+    words = find_plain_words(claims, NAME).replace(UNCERTAIN, "")
+    reason = f" {words}" if verdict is Verdict.INCONCLUSIVE else ""
+    return f"{EXPECTATION} {finding}{reason}".rstrip()
 
 
 def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[Takeaway]:

@@ -9,7 +9,8 @@ from analysis.story.wording import Takeaway, Wording, find_verdict, list_takeawa
 NAME = "short paths"
 TITLE = "along which paths does the gradient flow?"
 EXPECTATION = (
-    "Of the `2^n` paths through `n` blocks, the mean one passes the convolutions of `n/2`."
+    "Through `n` blocks, each by its convolutions or its shortcut, lead `2^n` paths; the mean "
+    "one takes `n/2` convolutions."
 )
 LENGTHS = Wording(
     reproduced=(
@@ -29,14 +30,10 @@ LENGTHS = Wording(
         "ones, as Veit et al. 2016 found."
     ),
 )
-CONSEQUENCE = (
-    "Where short paths dominate, a deep network trains like many shallow ones, and each block"
-    " may do little."
-)
 IN_LEAD = Wording(
-    reproduced="the gradient of trained {residual} networks takes short paths",
+    reproduced="gradients of {residual} networks take short paths",
     contradicted=(
-        "the gradient of trained {residual} networks does not take short paths at every depth"
+        "the gradient of trained {residual} networks takes long paths at one depth at least"
     ),
     inconclusive="whether the gradient of trained {residual} networks takes short paths",
 )
@@ -55,9 +52,9 @@ DETAILS = (
 
 
 def tell(claims: Sequence[Claim], pair: FamilyPair) -> str:
-    """Return the three sentences of this step."""
+    """Return the sentences of this step."""
     finding = LENGTHS.select(find_verdict(claims, NAME), pair)
-    return f"{EXPECTATION} {finding} {CONSEQUENCE}"
+    return f"{EXPECTATION} {finding}"
 
 
 def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[Takeaway]:

@@ -4,44 +4,37 @@ from collections.abc import Sequence
 
 from analysis.claim import Claim
 from analysis.claims import FamilyPair
-from analysis.story.wording import Takeaway, Wording, find_verdict, list_takeaways
+from analysis.story.wording import Role, Takeaway, Wording, find_verdict, list_takeaways
 
 NAME = "shattered gradients"
 TITLE = "do similar inputs have similar gradients?"
 EXPECTATION = (
-    "A step helps other images only if similar inputs have similar gradients; Balduzzi et al."
-    " 2017 found white noise in deep plain networks."
+    "A step helps other images only if similar images have similar gradients. Balduzzi et al. "
+    "2017 found them shattered in deep plain networks: unrelated, like white noise."
 )
 CORRELATION = Wording(
     reproduced=(
-        "Here, at initialisation, they are less alike the deeper a {plain} network, and more "
-        "alike in {residual} ones."
+        "Here, before training, gradients 1/64 of the way between two images apart are less "
+        "alike the deeper a {plain} network, and more alike in {residual} ones."
     ),
     contradicted=(
-        "Here, at initialisation, they are not both less alike in deeper {plain} networks and"
-        " more alike in {residual} ones of each depth."
+        "Here, before training, gradients 1/64 of the way between two images apart are not both "
+        "less alike in deeper {plain} networks and more alike in {residual} ones of each depth."
     ),
     inconclusive=(
-        "Whether, at initialisation, they are less alike in deeper {plain} networks and more "
-        "alike in {residual} ones is not settled here."
+        "Whether, before training, gradients 1/64 of the way between two images apart are less "
+        "alike in deeper {plain} networks and more alike in {residual} ones is not settled here."
     ),
     not_tested=(
-        "These runs cannot compare them between depths of {plain} networks and with "
+        "These runs cannot compare their gradients between depths of {plain} networks and with "
         "{residual} ones."
     ),
 )
-CONSEQUENCE = (
-    "No measurement here shows that shattering causes degradation, but it makes the shortcut "
-    "worth a look."
-)
 IN_LEAD = Wording(
-    reproduced=(
-        "at initialisation, gradients shatter with depth in {plain} networks, and less in "
-        "{residual} ones"
-    ),
+    reproduced="before training, gradients that shatter, less so in {residual} ones",
     contradicted=(
-        "at initialisation, gradients do not shatter with depth in {plain} networks, or not "
-        "less in {residual} ones"
+        "before training, gradients of similar images stay alike with depth in {plain} networks, "
+        "or are no more alike in {residual} ones"
     ),
     inconclusive=(
         "whether gradients shatter with depth in {plain} networks, and less in {residual} ones"
@@ -60,11 +53,11 @@ DETAILS = (
 
 
 def tell(claims: Sequence[Claim], pair: FamilyPair) -> str:
-    """Return the three sentences of this step."""
+    """Return the sentences of this step."""
     finding = CORRELATION.select(find_verdict(claims, NAME), pair)
-    return f"{EXPECTATION} {finding} {CONSEQUENCE}"
+    return f"{EXPECTATION} {finding}"
 
 
 def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[Takeaway]:
     """Return what this step adds to the lead."""
-    return list_takeaways(find_verdict(claims, NAME), IN_LEAD, pair)
+    return list_takeaways(find_verdict(claims, NAME), IN_LEAD, pair, Role.COMPANION)

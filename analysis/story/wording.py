@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from analysis.claim import Claim, Verdict
 from analysis.claims import FamilyPair
@@ -30,6 +31,14 @@ class Wording:
         return texts[verdict].format(plain=pair.plain, residual=pair.residual)
 
 
+class Role(StrEnum):
+    """What a takeaway says about the cause of degradation."""
+
+    COMPANION = "companion"  # what goes with depth in plain networks, and less so with shortcuts
+    RULED_OUT = "ruled out"  # a cause that the runs exclude
+    OTHER = "other"
+
+
 @dataclass(frozen=True)
 class Takeaway:
     """What one claim adds to the lead.
@@ -37,10 +46,12 @@ class Takeaway:
     Attributes:
         verdict: decides in which sentence of the lead it stands.
         clause: what the runs show, or `whether ...` if they leave it open.
+        role: what it says about the cause of degradation.
     """
 
     verdict: Verdict
     clause: str
+    role: Role = Role.OTHER
 
 
 def find_verdict(claims: Iterable[Claim], name: str) -> Verdict:
@@ -56,8 +67,19 @@ def is_negligible(claims: Iterable[Claim], name: str) -> bool:
     return any(claim.name == name and claim.is_negligible for claim in claims)
 
 
-def list_takeaways(verdict: Verdict, wording: Wording, pair: FamilyPair) -> list[Takeaway]:
-    """Return what a claim adds to the lead; nothing if it was not tested."""
+def find_plain_words(claims: Iterable[Claim], name: str) -> str:
+    """Return the finding of the claim with this name in plain words, or empty text."""
+    return next((claim.plain_words for claim in claims if claim.name == name), "")
+
+
+def list_takeaways(
+    verdict: Verdict, wording: Wording, pair: FamilyPair, role: Role = Role.OTHER
+) -> list[Takeaway]:
+    """Return what a claim adds to the lead; nothing if it was not tested.
+
+    `role`: that of a claim that is reproduced.
+    """
     if verdict is Verdict.NOT_TESTED:
         return []
-    return [Takeaway(verdict, wording.select(verdict, pair))]
+    shown_role = role if verdict is Verdict.REPRODUCED else Role.OTHER
+    return [Takeaway(verdict, wording.select(verdict, pair), shown_role)]
