@@ -96,6 +96,24 @@ class Finding(Claim):
         return self.answer or str(self.verdict)
 
 
+class Check(Claim):
+    """An arithmetic identity that must hold for any network, and so is not a finding.
+
+    A check fails only if the code or the numbers in a record are wrong. A report lists checks
+    separately from the claims.
+    """
+
+    @property
+    def outcome(self) -> str:
+        """The verdict in the words of a check: holds, FAILS or not known."""
+        outcomes = {
+            Verdict.REPRODUCED: "holds",
+            Verdict.CONTRADICTED: "FAILS",
+            Verdict.INCONCLUSIVE: "not known",
+        }
+        return outcomes.get(self.verdict, str(self.verdict))
+
+
 def not_tested(name: str, statement: str, reasons: list[str], notes: Sequence[str] = ()) -> Claim:
     """Return a claim that is not tested; the first reason is its decisive line."""
     return Claim(

@@ -7,6 +7,7 @@ import pandas as pd
 from analysis.claims import family_pair
 from analysis.columns import FINISHED_STATES
 from analysis.conditions import find_varying_keys
+from analysis.figures.layout import show_sentence
 from analysis.figures.title_and_footer import add_title_and_footer, describe_data
 from analysis.frame import Frame
 from analysis.mechanisms.gradient_flow import MAX_SPAN
@@ -47,7 +48,7 @@ def _select_shown(runs: pd.DataFrame, section: Section, stem: str) -> pd.DataFra
 def _find_takeaway(stem: str, section: Section, runs: pd.DataFrame) -> tuple[str, str]:
     """Return a figure's takeaway and the definition of a word in it; both may be empty."""
     if section.kind == "comparison":
-        return state_comparison(stem, section.claims), ""
+        return show_sentence(state_comparison(stem, section.claims)), ""
     plain_stem = stem.removesuffix(section.suffix)
     takeaway = state_takeaway(plain_stem, section.claims, family_pair(runs))
     definition = ""

@@ -9,6 +9,7 @@ from analysis.report_summary import FORMAT, ReportSummary
 from degradation.durable_io import open_file, write_atomically
 
 SUMMARY_FILE = "report.json"
+MAX_NUMBER = 2**53  # a program in any language reads larger whole numbers wrongly
 MAX_BYTES = 16_000_000  # a larger file is no summary: that of 10,000 runs has less than 1 MB
 
 
@@ -48,6 +49,8 @@ def read_summary(folder: Path) -> ReportSummary:
     if values.get("format") != FORMAT:
         raise UnreadableSummary(f"{SUMMARY_FILE} has another format than {FORMAT}")
     summary: ReportSummary = _build(ReportSummary, values, SUMMARY_FILE)
+    if min([summary.excluded, *summary.runs.values()]) < 0:
+        raise UnreadableSummary(f"{SUMMARY_FILE} counts fewer than no runs")
     return summary
 
 
@@ -75,5 +78,7 @@ def _convert(hint: Any, value: Any, place: str) -> Any:
     for type_ in allowed or (hint,):
         # True is an int for Python, and 1 a float for JSON.
         if type(value) is type_ or (type_ is float and type(value) is int):
+            if type(value) is int and abs(value) > MAX_NUMBER:
+                raise UnreadableSummary(f"{place} has too large a number")
             return value
     raise UnreadableSummary(f"{place} has the wrong type")

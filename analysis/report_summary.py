@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from analysis.claim import Claim, Finding
+from analysis.claim import Check, Claim, Finding
 from analysis.columns import END_TIME, FINISHED_STATES
 from analysis.frame import Frame
-from analysis.mechanisms.base import Check
 from analysis.sections import Section
 
 FORMAT = 1  # of report.json; a file of another format is not read

@@ -51,7 +51,7 @@ def draw_chart(series: Series, title: str, glyphs: Glyphs = UNICODE) -> list[str
     if len(depths) < 2:
         return []
     largest = max(value for points in series.values() for value in points.values())
-    top = next((end for end in TOPS if end >= largest), TOPS[-1])
+    top = choose_top(largest)
     places = _place_depths(depths)
     grid = [[" "] * COLUMNS for _ in range(ROWS)]
     marks: dict[tuple[int, int], str] = {}
@@ -69,6 +69,11 @@ def draw_chart(series: Series, title: str, glyphs: Glyphs = UNICODE) -> list[str
         *_label_depths(places, glyphs),
         *_describe_marks(list(series), glyphs, is_shared),
     ]
+
+
+def choose_top(largest: float) -> int:
+    """Return the end of an axis of percent: a round number that the largest value fits below."""
+    return next((end for end in TOPS if end >= largest), TOPS[-1])
 
 
 def _place_depths(depths: Sequence[int]) -> dict[int, int]:

@@ -24,6 +24,7 @@ MAX_PERCENT = 105.0  # upper end of an error axis, with room for marks at 100 %
 PANEL_WIDTH, PANEL_HEIGHT, MIN_WIDTH, LEGEND_HEIGHT = 4.4, 3.4, 7.0, 0.6
 MAX_COLUMNS = 3
 MAX_TEXT = 48  # characters of a label that is not the project's own
+MAX_SENTENCE = 240  # characters of a title
 
 
 def list_families(table: pd.DataFrame) -> list[str]:
@@ -106,6 +107,14 @@ def show_text(text: str) -> str:
     shortened = text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 3]}..."
     encodable = shortened.encode(errors="backslashreplace").decode()
     return encodable.replace("$", r"\$")  # which would begin a formula
+
+
+def show_sentence(text: str) -> str:
+    """Return a sentence that may have texts from a configuration as a title may show it."""
+    words = " ".join(show_text(word) for word in text.split())
+    if len(words) <= MAX_SENTENCE:
+        return words
+    return f"{words[:MAX_SENTENCE].rpartition(' ')[0]} ..."
 
 
 def part_panels(figure: Figure, sideways: float = 0.0, upright: float = 0.0) -> None:

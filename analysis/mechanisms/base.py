@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from analysis.abbreviation import abbreviate
-from analysis.claim import Claim, Verdict
+from analysis.claim import Claim
 from analysis.figures.matplotlib_import import Figure
 from analysis.frame import Frame
 from analysis.story.wording import Takeaway
@@ -16,24 +16,6 @@ from degradation.metrics import ITERATION
 NEGLIGIBLE_FRACTION = 0.05
 # What identifies a measurement of a probe: a run and a time point in its training.
 MEASUREMENT_KEYS = ["family", "depth", "seed", "run_id", ITERATION, "time_point"]
-
-
-class Check(Claim):
-    """An arithmetic identity that must hold for any network, and so is not a finding.
-
-    A check fails only if the code or the numbers in a record are wrong. A report lists checks
-    separately from the claims.
-    """
-
-    @property
-    def outcome(self) -> str:
-        """The verdict in the words of a check: holds, FAILS or not known."""
-        outcomes = {
-            Verdict.REPRODUCED: "holds",
-            Verdict.CONTRADICTED: "FAILS",
-            Verdict.INCONCLUSIVE: "not known",
-        }
-        return outcomes.get(self.verdict, str(self.verdict))
 
 
 @dataclass(frozen=True)

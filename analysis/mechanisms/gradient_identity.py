@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from analysis.claim import Claim, Verdict
+from analysis.claim import Check, Claim, Verdict
 from analysis.claims import family_pair
 from analysis.figures import gradient_identity as figure
 from analysis.frame import Frame
 from analysis.mechanisms import depth_tests
-from analysis.mechanisms.base import MEASUREMENT_KEYS, Check, Explanation
+from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation
 from analysis.probes import END
 from analysis.story import gradient_identity as story
 from degradation.counting import format_count

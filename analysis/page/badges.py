@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from analysis.claim import Claim, Finding, Verdict
-from analysis.mechanisms.base import Check
+from analysis.claim import Check, Claim, Finding, Verdict
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from analysis.figures.style import FAMILY_STYLES
+from analysis.plain_text import format_amount
 from analysis.report_summary import DepthCurve
+from analysis.text_chart import choose_top
 
 WIDTH, HEIGHT = 240, 132
 LEFT, RIGHT, TOP, BOTTOM = 38, 232, 12, 108  # the frame of the data
 MAX_CURVES = 24  # more conditions than this cannot be told apart
-LOWEST_TOP = 1.0  # percent: the least error at the top of the axis
 DASHES = {"--": "5 3", "-.": "6 2 1 2", ":": "1 2"}
 
 Point = tuple[float, float]  # depth in layers, error in percent
@@ -32,7 +33,7 @@ def draw_sketch(curves: Sequence[DepthCurve]) -> Markup:
     if not lines:
         return Markup("")
     depths = [depth for line in lines for depth, _ in line.points]
-    top = max(LOWEST_TOP, *(error for line in lines for _, error in line.points))
+    top = choose_top(max(error for line in lines for _, error in line.points))
     drawn = "".join(_draw_line(line, min(depths), max(depths), top) for line in lines)
     axis = f'<path class="axis" d="M{LEFT},{TOP}V{BOTTOM}H{RIGHT}"/>'
     label = escape(describe_curves(lines))
@@ -47,9 +48,9 @@ def describe_curves(lines: Sequence[Line]) -> str:
     texts = []
     for line in lines:
         (shallowest, first), (deepest, last) = line.points[0], line.points[-1]
-        text = f"{line.family} {first:.1f} % at {shallowest:g} layers"
+        text = f"{line.family} {format_amount(first)} % at {shallowest:g} layers"
         if deepest != shallowest:
-            text += f", {last:.1f} % at {deepest:g}"
+            text += f", {format_amount(last)} % at {deepest:g}"
         texts.append(text)
     return f"Training error against depth: {'; '.join(texts)}"
 
@@ -63,7 +64,7 @@ def _select_known(curve: DepthCurve) -> Line:
     return Line(curve.family, sorted(points))
 
 
-def _draw_line(line: Line, shallowest: float, deepest: float, top: float) -> str:
+def _draw_line(line: Line, shallowest: float, deepest: float, top: int) -> str:
     """Return a line through the points, with a mark at each of them."""
     style = FAMILY_STYLES.get(line.family, {"linestyle": "-"})
     color = f"var(--family-{line.family})" if line.family in FAMILY_STYLES else "var(--ink)"
@@ -71,7 +72,7 @@ def _draw_line(line: Line, shallowest: float, deepest: float, top: float) -> str
     positions = []
     for depth, error in line.points:
         x = LEFT + 8 + (RIGHT - LEFT - 16) * ((depth - shallowest) / width if width else 0.5)
-        y = BOTTOM - (BOTTOM - TOP) * max(error, 0.0) / top
+        y = BOTTOM - (BOTTOM - TOP) * min(max(error, 0.0), top) / top
         positions.append((x, y))
     path = "L".join(f"{x:.1f},{y:.1f}" for x, y in positions)
     dashes = DASHES.get(style["linestyle"], "none")
@@ -82,9 +83,9 @@ def _draw_line(line: Line, shallowest: float, deepest: float, top: float) -> str
     )
 
 
-def _label_axes(shallowest: float, deepest: float, top: float) -> str:
+def _label_axes(shallowest: float, deepest: float, top: int) -> str:
     """Return the ends of both axes as text: depths in layers, errors in percent."""
-    texts = [(LEFT - 5, TOP + 4, "end", f"{top:.0f} %"), (LEFT - 5, BOTTOM + 3, "end", "0")]
+    texts = [(LEFT - 5, TOP + 4, "end", f"{top} %"), (LEFT - 5, BOTTOM + 3, "end", "0")]
     if deepest > shallowest:
         texts.append((LEFT + 8, BOTTOM + 15, "middle", f"{shallowest:g}"))
         texts.append((RIGHT - 8, BOTTOM + 15, "middle", f"{deepest:g}"))

@@ -15,10 +15,9 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from analysis.claim import Claim, Finding, Verdict
+from analysis.claim import Check, Claim, Finding, Verdict
 from analysis.condition_labels import capitalise_first
 from analysis.figures.style import FAMILY_STYLES
-from analysis.mechanisms.base import Check
 from analysis.page.badges import Badge, build_badge
 from analysis.page.charts.chart_colors import build_color_css
 from analysis.page.depth_sketch import draw_sketch
@@ -139,7 +138,7 @@ def _list_facts(summary: ReportSummary) -> list[str]:
     """Return the data, the number of runs and of seeds, and the date, in a few words each."""
     total = sum(summary.runs.values())
     facts = [", ".join(summary.data), format_count(total, "run")]
-    if summary.runs.get("done") != total:
+    if summary.runs and summary.runs.get("done") != total:
         states = ", ".join(f"{count:,} {state}" for state, count in summary.runs.items())
         facts[-1] += f" ({states})"
     facts += [format_count(len(summary.seeds), "seed"), _format_date(summary.written_at)]

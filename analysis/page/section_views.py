@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis.claim import Claim
+from analysis.claim import Check, Claim
 from analysis.condition_labels import capitalise_first
-from analysis.mechanisms.base import Check
 from analysis.page.badges import Badge, build_badge
 from analysis.page.claim_labels import label_claim
 from analysis.page.evidence_table import Evidence, arrange_evidence

@@ -96,6 +96,21 @@ def test_figure_has_a_title_and_a_footer(build_frame, titles, title, end):
     assert footer.endswith(end)
 
 
+@pytest.mark.parametrize("value", ["$_{x}^$", "a\ud800", "q" * 5000, "long " * 1000])
+def test_titles_show_the_values_of_a_key_literally(build_frame, value):
+    frame = build_frame(ERRORS)
+    words = f"The rise is larger at {value} than at z."
+    claim = Claim("size of degradation by a", "", YES, "", plain_words=words)
+    with style.own_settings():
+        figure = error_vs_depth.plot(frame)
+        section = Section("", 2.0, [claim], {"options-a": (figure, "")}, kind="comparison")
+        label_figures([section], frame, TAKEAWAY)
+        figure.draw_without_rendering()
+    (title,) = [text for text in figure.texts if text.get_text().startswith("The rise")]
+    assert title.get_window_extent().x1 <= figure.bbox.x1
+    assert title.get_text().count("\n") <= 4
+
+
 def test_footer_counts_the_runs_and_seeds_that_are_shown(build_frame):
     runs = build_frame({"plain": {20: [1.0]}, "residual": {20: [1.0, 2.0]}}).runs
     assert describe_data(runs) == "digits: 3 runs, 1 to 2 seeds per network"

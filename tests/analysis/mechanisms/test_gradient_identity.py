@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.claim import Verdict
+from analysis.claim import Check, Verdict
 from analysis.figures import gradient_identity as figures
 from analysis.figures import style
 from analysis.mechanisms import gradient_identity
-from analysis.mechanisms.base import Check
 from tests.support.probe_tables import identity_table
 
 

@@ -12,9 +12,8 @@ import pytest
 from PIL import Image
 
 import analysis.page
-from analysis.claim import Claim, Finding, Verdict, training_error_difference
+from analysis.claim import Check, Claim, Finding, Verdict, training_error_difference
 from analysis.evidence import format_comparison
-from analysis.mechanisms.base import Check
 from analysis.page.badges import build_badge
 from analysis.page.evidence_table import arrange_evidence
 from analysis.page.figure_images import PictureBudget, embed_picture

@@ -95,18 +95,50 @@ def test_strange_values_do_not_break_the_index(reports):
     cards, problems = collect_reports(reports.root)
     assert len(cards) == 2
     assert not problems
+    assert cards[1].facts[:2] == ["0 runs", "0 seeds"]
     assert "a/report.html" in read_index(reports)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"depth_curves": [DepthCurve("", "plain", [20, 10**400], [1.0, 2.0])]},
+        {"depth_curves": [DepthCurve("", "plain", [20, 56], [1.0, 10**400])]},
+        {"runs": {"done": 10**400}},
+        {"runs": {"done": -3}},
+        {"excluded": -1},
+    ],
+)
+def test_impossible_numbers_are_a_problem_of_one_report(reports, change):
+    reports("whole")
+    reports("damaged", **change)
+    cards, (problem,) = collect_reports(reports.root)
+    assert [card.name for card in cards] == ["whole"]
+    assert problem.name == "damaged"
+    assert "damaged</a>: report.json" in read_index(reports)
+
+
 def test_picture_scales_points_to_its_frame():
-    picture = draw_sketch([DepthCurve("", "plain", [20, 38, 56], [0.0, 29.0, 58.0])])
+    picture = draw_sketch([DepthCurve("", "plain", [20, 38, 56], [0.0, 30.0, 60.0])])
     (path,) = re.findall(r'd="M([^"]*)" fill', picture)
     points = [tuple(map(float, point.split(","))) for point in path.split("L")]
     assert points == [(46.0, 108.0), (135.0, 60.0), (224.0, 12.0)]
-    assert "58 %" in picture
-    assert 'aria-label="Training error against depth: plain 0.0 % at 20 layers, 58.0 % at 56"' in (
+    assert ">60 %<" in picture
+    assert 'aria-label="Training error against depth: plain 0 % at 20 layers, 60 % at 56"' in (
         picture
     )
+
+
+@pytest.mark.parametrize(
+    ("errors", "top", "words"),
+    [([0.3, 1.44], 2, "0.3 % at 20 layers, 1.4 % at 56"), ([0.04, 0.5], 1, "0.04 % at 20")],
+)
+def test_picture_is_drawn_to_the_scale_that_it_names(errors, top, words):
+    picture = draw_sketch([DepthCurve("", "plain", [20, 56], errors)])
+    assert f">{top} %<" in picture
+    (last,) = re.findall(r'L224.0,([\d.]+)"', picture)
+    assert float(last) == pytest.approx(108 - 96 * errors[1] / top, abs=0.06)
+    assert words in picture
 
 
 @pytest.mark.parametrize(
