@@ -27,7 +27,7 @@ def write_lead(takeaways: Sequence[Takeaway], degrades: bool = True) -> str:
     """Return the lead, one paragraph per line.
 
     The first answers the question why as far as the verdicts do; the others say what else is
-    decided, or that nothing is. `degrades`: whether the degradation of plain networks is reproduced.
+    decided, or that nothing is. `degrades`: whether degradation of plain networks is reproduced.
     """
     if not takeaways:
         return NOTHING_TESTED

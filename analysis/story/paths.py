@@ -9,8 +9,8 @@ from analysis.story.wording import Takeaway, Wording, find_verdict, list_takeawa
 NAME = "short paths"
 TITLE = "along which paths does the gradient flow?"
 EXPECTATION = (
-    "Through `n` blocks, each by its convolutions or its shortcut, lead `2^n` paths; the mean "
-    "one takes `n/2` convolutions."
+    "Through `n` blocks lead `2^n` paths, by convolutions or shortcut; the mean one takes `n/2` "
+    "convolution branches."
 )
 LENGTHS = Wording(
     reproduced=(
