@@ -50,10 +50,10 @@ LR_DROP_STYLE: dict[str, Any] = {
 # Depths differ in colour and in line style, so that either alone is enough to read a figure.
 DEPTH_LINESTYLES: list[Any] = [
     "-",
-    (0, (7, 2)),
+    (0, (5, 1.6)),
     (0, (1, 1)),
     (0, (6, 1.5, 1, 1.5)),
-    (0, (2.5, 1.2)),
+    (0, (2, 1)),
     (0, (3, 1, 1, 1, 1, 1)),
 ]
 

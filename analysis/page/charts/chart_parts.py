@@ -19,6 +19,7 @@ SCRIPTS = (
     "label_layout.js",
     "depth_marks.js",
     "depth_chart.js",
+    "curve_labels.js",
     "curves_chart.js",
     "charts.js",
 )
