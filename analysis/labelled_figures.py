@@ -4,12 +4,13 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from analysis.claims import family_pair
-from analysis.columns import FINISHED_STATES
+from analysis.claim import Claim, Verdict
+from analysis.claims import DEGRADATION, family_pair, select_trained
+from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.conditions import find_varying_keys
 from analysis.figures.layout import show_sentence
 from analysis.figures.title_and_footer import add_title_and_footer, describe_data
-from analysis.frame import Frame
+from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.gradient_flow import MAX_SPAN
 from analysis.sections import Section
 from analysis.takeaways import DEGRADING, state_comparison, state_takeaway
@@ -50,12 +51,34 @@ def _find_takeaway(stem: str, section: Section, runs: pd.DataFrame) -> tuple[str
     if section.kind == "comparison":
         return show_sentence(state_comparison(stem, section.claims)), ""
     plain_stem = stem.removesuffix(section.suffix)
-    takeaway = state_takeaway(plain_stem, section.claims, family_pair(runs))
+    pair, claims = family_pair(runs), section.claims
     definition = ""
     if plain_stem in DEGRADING and section.margin is not None:
         definition = (
-            f"worse: {section.margin:g} points of training error or more above the shallowest"
+            f"worse: at some depth {section.margin:g} points of training error or more above the"
+            " shallowest"
         )
+        if _rises_at_any_depth(runs, pair.plain, section.margin):
+            claims = [claim for claim in claims if not _denies_degradation(claim)]
+    takeaway = state_takeaway(plain_stem, claims, pair)
     if plain_stem == "gradient-flow":
         definition = f"healthy: varies by less than a factor of {MAX_SPAN:,.0f} between blocks"
     return takeaway, definition if takeaway else ""
+
+
+def _rises_at_any_depth(runs: pd.DataFrame, family: str, margin: float) -> bool:
+    """Return whether the mean error at any depth is the margin above the shallowest trained one.
+
+    `runs`: finished ones. The claim about degradation compares the deepest trained network with the
+    shallowest only, whereas a figure shows all of them.
+    """
+    groups = group_by_depth(runs, family)
+    trained = select_trained(groups)
+    if not trained:
+        return False
+    means = {depth: group[TRAINING_ERROR].mean() for depth, group in groups.items()}
+    return any(mean - means[min(trained)] >= margin for mean in means.values())
+
+
+def _denies_degradation(claim: Claim) -> bool:
+    return claim.name == DEGRADATION and claim.verdict is Verdict.CONTRADICTED

@@ -15,14 +15,15 @@ DEGRADING = {
     "error-against-depth": "get worse with depth",
     "error-against-iteration": "train worse when deeper",
 }
-HEALTHY = "have healthy gradients"
+HEALTHY = "have healthy gradients throughout"
 HEALTHY_CLAIM = "healthy norms, "  # followed by the family
-# The claim that a figure shows, and the title for each verdict on it.
+# The claim that a figure shows, and the title for each verdict on it. One depth can contradict, so
+# that a title must not say the opposite of all depths.
 SENTENCES = {
     "convergence": (
         "exponentially slow",
         "Plain networks need exponentially more iterations the deeper they are",
-        "The iterations that plain networks need grow more slowly than exponentially",
+        "The iterations that plain networks need do not grow exponentially with depth",
     ),
     "shattering": (
         "shattered gradients",
@@ -32,17 +33,17 @@ SENTENCES = {
     "responses": (
         "weaker responses",
         "The layers of residual networks respond more weakly than those of plain networks",
-        "The layers of residual networks do not respond more weakly",
+        "Not at every depth do the layers of residual networks respond more weakly",
     ),
     "paths": (
         "short paths",
         "The gradient flows along short paths",
-        "The gradient does not flow along short paths at every depth",
+        "Not at every depth does the gradient flow along short paths",
     ),
     "lesions": (
         "lesions",
         "Deleting one block costs a residual network less than a plain one",
-        "Deleting one block does not cost a residual network less than a plain one",
+        "",  # it may cost less at every depth, but by less than the margin at one
     ),
 }
 # The beginnings of the names of findings about the values of a key.

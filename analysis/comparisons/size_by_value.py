@@ -33,7 +33,7 @@ from degradation.counting import format_count
 
 ALIKE, DIFFERS = "alike", "differs"
 ANSWERS = {Verdict.REPRODUCED: ALIKE, Verdict.CONTRADICTED: DIFFERS}
-RISE, GAIN = "the rise with depth", "the gain by shortcuts"  # the two sizes, in words
+GAIN = "the gain by shortcuts"  # one of the two sizes in words
 MAX_PAIRS = 10  # pairs of values that the evidence lists
 
 Size = tuple[pd.DataFrame, pd.DataFrame]  # the mean error of the first runs minus the second's
@@ -76,7 +76,8 @@ def judge_size(runs: pd.DataFrame, networks: Networks, name: str, margin: float)
         label: (groups[deepest], groups[shallowest]) for label, groups in networks.by_value.items()
     }
     comparison = f"{deepest} minus {shallowest} layers"
-    finding = _compare_sizes(title, statement, sizes, comparison, notes, margin, RISE, name)
+    size = f"the rise with depth in {networks.family} networks"
+    finding = _compare_sizes(title, statement, sizes, comparison, notes, margin, size, name)
     return replace(finding, headline=finding.plain_words if finding.answer else "")
 
 
@@ -186,7 +187,7 @@ def _compare_sizes(
         notes,
         answer,
         plain_words=describe_size_difference(
-            decision.verdict, size, name, (a, b), contrast, margin
+            decision.verdict, size, name, [*sizes], (a, b), contrast, margin
         ),
     )
 

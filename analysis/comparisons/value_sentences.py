@@ -158,14 +158,21 @@ def describe_fixes(verdicts: Mapping[str, Verdict]) -> str:
 
 
 def describe_size_difference(
-    verdict: Verdict, size: str, name: str, labels: tuple[str, str], contrast: float, margin: float
+    verdict: Verdict,
+    size: str,
+    name: str,
+    compared: Sequence[str],
+    labels: tuple[str, str],
+    contrast: float,
+    margin: float,
 ) -> str:
     """Return whether a size differs between the values of a factor.
 
     Args:
         verdict: on the claim that no two values differ.
-        size: what is compared, such as `the rise with depth`.
+        size: what is compared, such as `the rise with depth in plain networks`.
         name: the factor in words.
+        compared: the labels of all values that were compared.
         labels: those of the two values that decide.
         contrast: the size at the first minus that at the second, in points.
         margin: the difference between sizes that counts, in points.
@@ -176,5 +183,7 @@ def describe_size_difference(
         points = format_amount(contrast)
         return f"{subject} is {points} points larger at {larger} than at {smaller}."
     if verdict is Verdict.REPRODUCED:
-        return f"{subject} differs by less than {margin:g} points between any two values."
+        between = "between" if len(compared) == 2 else "between any two of"
+        values = _place(compared, name)
+        return f"{subject} differs by less than {margin:g} points {between} {values}."
     return f"Whether {size} depends on the {name} is not settled."

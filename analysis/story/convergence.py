@@ -2,11 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 
-from analysis.claim import Claim, Verdict
+from analysis.claim import Claim
 from analysis.claims import FamilyPair
 from analysis.plain_text import join_words
-from analysis.story.wording import Role, Takeaway, Wording, find_verdict, list_takeaways
+from analysis.story.wording import (
+    Role,
+    Takeaway,
+    Wording,
+    find_verdict,
+    is_negligible,
+    list_takeaways,
+)
 
+FORM_NAME = "exponentially slow"  # the claim's name
 TITLE = "stuck, or slow?"
 EXPECTATION = "Deep networks may be stuck, or only slow."
 REACHED = "Here {plain} networks of {depths} layers halve the error of guessing, so none is stuck."
@@ -31,6 +39,10 @@ SLOWING = Wording(
         "These runs cannot compare how the iterations to reach an error grow with depth in "
         "{plain} and {residual} networks"
     ),
+    negligible=(
+        "Iterations to an error grow about equally with depth in {plain} and {residual} networks, "
+        "with a negligible difference"
+    ),
 )
 FORM = Wording(
     reproduced="; in {plain} networks they grow exponentially, as He et al. 2015 conjecture",
@@ -44,6 +56,7 @@ SLOWING_IN_LEAD = Wording(
     reproduced="more slowing with depth in {plain} networks",
     contradicted="{residual} networks slow down more with depth than {plain} ones",
     inconclusive="whether {plain} networks slow down more with depth than {residual} ones",
+    negligible="the difference in slowing with depth between {plain} and {residual} networks",
 )
 FORM_IN_LEAD = Wording(
     reproduced="{plain} networks slow down exponentially with depth",
@@ -68,17 +81,17 @@ def tell(claims: Sequence[Claim], pair: FamilyPair, reached: Mapping[int, Sequen
 
     `reached`: depth: whether each of its plain runs gets to half the error of guessing.
     """
-    slowing = SLOWING.select(_find_slowing(claims, pair), pair)
-    form = FORM.select(find_verdict(claims, "exponentially slow"), pair)
+    name = _name_slowing(pair)
+    slowing = SLOWING.select(find_verdict(claims, name), pair, is_negligible(claims, name))
+    form = FORM.select(find_verdict(claims, FORM_NAME), pair)
     return " ".join([EXPECTATION, *_answer(pair, reached), f"{slowing}{form}."])
 
 
 def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[Takeaway]:
     """Return what this step adds to the lead."""
-    form = find_verdict(claims, "exponentially slow")
     return [
-        *list_takeaways(_find_slowing(claims, pair), SLOWING_IN_LEAD, pair, Role.COMPANION),
-        *list_takeaways(form, FORM_IN_LEAD, pair),
+        *list_takeaways(claims, _name_slowing(pair), SLOWING_IN_LEAD, pair, Role.COMPANION),
+        *list_takeaways(claims, FORM_NAME, FORM_IN_LEAD, pair),
     ]
 
 
@@ -97,5 +110,5 @@ def _join(depths: Sequence[int]) -> str:
     return join_words([str(depth) for depth in depths])
 
 
-def _find_slowing(claims: Sequence[Claim], pair: FamilyPair) -> Verdict:
-    return find_verdict(claims, f"less slowing with depth, {pair.residual}")
+def _name_slowing(pair: FamilyPair) -> str:
+    return f"less slowing with depth, {pair.residual}"

@@ -128,17 +128,20 @@ def list_lead(
             f"a vanishing gradient at {degraded_depth} layers, where {pair.plain} networks degrade"
         )
         takeaways.append(Takeaway(Verdict.CONTRADICTED, clause, Role.RULED_OUT))
-    plain, residual = _find_verdicts(claims, pair)
     return [
         *takeaways,
-        *list_takeaways(plain, PLAIN_IN_LEAD, pair),
-        *list_takeaways(residual, RESIDUAL_IN_LEAD, pair),
+        *list_takeaways(claims, _name(pair.plain), PLAIN_IN_LEAD, pair),
+        *list_takeaways(claims, _name(pair.residual), RESIDUAL_IN_LEAD, pair),
     ]
 
 
+def _name(family: str) -> str:
+    return f"healthy norms, {family}"
+
+
 def _find_verdicts(claims: Sequence[Claim], pair: FamilyPair) -> tuple[Verdict, Verdict]:
-    plain = find_verdict(claims, f"healthy norms, {pair.plain}")
-    residual = find_verdict(claims, f"healthy norms, {pair.residual}")
+    plain = find_verdict(claims, _name(pair.plain))
+    residual = find_verdict(claims, _name(pair.residual))
     return plain, residual
 
 

@@ -16,6 +16,7 @@ OPENINGS = {
     Verdict.REPRODUCED: "As reported",
     Verdict.CONTRADICTED: "Unlike the papers",
 }
+NEGLIGIBLE = "Too small to matter"
 OPEN = "Open"  # only if nothing is decided; each step says what it leaves open
 NOTHING_TESTED = (
     "These runs test none of the claims about mechanisms; the evidence of each step says what is "
@@ -46,6 +47,9 @@ def write_lead(takeaways: Sequence[Takeaway], degrades: bool = True) -> str:
         ]
         if clauses:
             paragraphs.append(_write_sentence(opening, clauses))
+    negligible = [one.clause for one in takeaways if one.role is Role.NEGLIGIBLE]
+    if negligible:
+        paragraphs.append(_write_sentence(NEGLIGIBLE, negligible))
     if all(one.verdict is Verdict.INCONCLUSIVE for one in takeaways):
         paragraphs.append(_write_sentence(OPEN, [one.clause for one in takeaways]))
     return "\n".join(paragraphs)

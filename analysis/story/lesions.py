@@ -61,4 +61,4 @@ def tell(claims: Sequence[Claim], pair: FamilyPair) -> str:
 
 def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[Takeaway]:
     """Return what this step adds to the lead."""
-    return list_takeaways(find_verdict(claims, NAME), IN_LEAD, pair)
+    return list_takeaways(claims, NAME, IN_LEAD, pair)

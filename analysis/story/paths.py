@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from analysis.claim import Claim
 from analysis.claims import FamilyPair
-from analysis.story.wording import Takeaway, Wording, find_verdict, list_takeaways
+from analysis.story.wording import Takeaway, Wording, find_verdict, is_negligible, list_takeaways
 
 NAME = "short paths"
 TITLE = "along which paths does the gradient flow?"
@@ -29,6 +29,10 @@ LENGTHS = Wording(
         "These runs cannot test whether the gradient of {residual} networks takes shorter "
         "ones, as Veit et al. 2016 found."
     ),
+    negligible=(
+        "Here, at every depth, the gradient of trained {residual} networks takes paths of about "
+        "that length: the difference is negligible."
+    ),
 )
 IN_LEAD = Wording(
     reproduced="gradients of {residual} networks take short paths",
@@ -36,6 +40,10 @@ IN_LEAD = Wording(
         "the gradient of trained {residual} networks takes long paths at one depth at least"
     ),
     inconclusive="whether the gradient of trained {residual} networks takes short paths",
+    negligible=(
+        "the difference of the gradient's paths in {residual} networks from paths through half "
+        "of the blocks"
+    ),
 )
 DETAILS = (
     "On its way back from the loss, the gradient can go through the convolutions of each block or "
@@ -53,10 +61,11 @@ DETAILS = (
 
 def tell(claims: Sequence[Claim], pair: FamilyPair) -> str:
     """Return the sentences of this step."""
-    finding = LENGTHS.select(find_verdict(claims, NAME), pair)
+    verdict, is_small = find_verdict(claims, NAME), is_negligible(claims, NAME)
+    finding = LENGTHS.select(verdict, pair, is_small)
     return f"{EXPECTATION} {finding}"
 
 
 def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[Takeaway]:
     """Return what this step adds to the lead."""
-    return list_takeaways(find_verdict(claims, NAME), IN_LEAD, pair)
+    return list_takeaways(claims, NAME, IN_LEAD, pair)

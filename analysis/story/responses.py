@@ -39,11 +39,15 @@ BY_FAMILY_IN_LEAD = Wording(
         "at some depth {residual} networks respond at least about as strongly as {plain} ones"
     ),
     inconclusive="whether {residual} networks respond more weakly than {plain} ones",
+    negligible=(
+        "at some depth, the difference between the responses of {residual} and {plain} networks"
+    ),
 )
 BY_DEPTH_IN_LEAD = Wording(
     reproduced="responses of {residual} networks weaken with depth",
     contradicted="responses of {residual} networks stay about level with depth, or grow",
     inconclusive="whether responses of {residual} networks weaken with depth",
+    negligible="the change of the responses of {residual} networks with depth",
 )
 DETAILS = (
     "The response of a 3x3 layer is the output of batch normalisation (BN), before the ReLU and "
@@ -69,6 +73,5 @@ def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[Takeaway]:
     """Return what this step adds to the lead."""
     takeaways = []
     for name, wording in ((FAMILIES, BY_FAMILY_IN_LEAD), (DEPTH, BY_DEPTH_IN_LEAD)):
-        verdict = find_verdict(claims, name)
-        takeaways += list_takeaways(verdict, wording, pair)
+        takeaways += list_takeaways(claims, name, wording, pair)
     return takeaways

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 from analysis.claim import Claim
 from analysis.claims import FamilyPair
-from analysis.story.wording import Role, Takeaway, Wording, find_verdict, list_takeaways
+from analysis.story.wording import (
+    Role,
+    Takeaway,
+    Wording,
+    find_verdict,
+    is_negligible,
+    list_takeaways,
+)
 
 NAME = "shattered gradients"
 TITLE = "do similar inputs have similar gradients?"
@@ -29,6 +36,11 @@ CORRELATION = Wording(
         "These runs cannot compare their gradients between depths of {plain} networks and with "
         "{residual} ones."
     ),
+    negligible=(
+        "Here, before training, gradients 1/64 of the way between two images apart are about as "
+        "alike in deep {plain} networks as in shallow ones, or in {residual} as in {plain} ones: "
+        "the difference is negligible."
+    ),
 )
 IN_LEAD = Wording(
     reproduced="before training, gradients that shatter, less so in {residual} ones",
@@ -38,6 +50,10 @@ IN_LEAD = Wording(
     ),
     inconclusive=(
         "whether gradients shatter with depth in {plain} networks, and less in {residual} ones"
+    ),
+    negligible=(
+        "before training, how much less alike gradients are in deeper {plain} networks, or how "
+        "much that differs in {residual} ones"
     ),
 )
 DETAILS = (
@@ -54,10 +70,11 @@ DETAILS = (
 
 def tell(claims: Sequence[Claim], pair: FamilyPair) -> str:
     """Return the sentences of this step."""
-    finding = CORRELATION.select(find_verdict(claims, NAME), pair)
+    verdict, is_small = find_verdict(claims, NAME), is_negligible(claims, NAME)
+    finding = CORRELATION.select(verdict, pair, is_small)
     return f"{EXPECTATION} {finding}"
 
 
 def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[Takeaway]:
     """Return what this step adds to the lead."""
-    return list_takeaways(find_verdict(claims, NAME), IN_LEAD, pair, Role.COMPANION)
+    return list_takeaways(claims, NAME, IN_LEAD, pair, Role.COMPANION)

@@ -12,23 +12,30 @@ from analysis.claims import FamilyPair
 class Wording:
     """One text per verdict; `{plain}` and `{residual}` stand for the names of the families.
 
-    A claim that was not made, because the runs lack a family, counts as not tested.
+    A claim that was not made, because the runs lack a family, counts as not tested. `negligible`:
+    the text of a verdict that rests on an effect too small to matter; empty if there is no such
+    text.
     """
 
     reproduced: str
     contradicted: str
     inconclusive: str
     not_tested: str = ""
+    negligible: str = ""
 
-    def select(self, verdict: Verdict, pair: FamilyPair) -> str:
-        """Return the text of a verdict, with the names of the families."""
+    def select(self, verdict: Verdict, pair: FamilyPair, is_small: bool = False) -> str:
+        """Return the text of a verdict, with the names of the families.
+
+        `is_small`: whether the claim is negligible.
+        """
         texts = {
             Verdict.REPRODUCED: self.reproduced,
             Verdict.CONTRADICTED: self.contradicted,
             Verdict.INCONCLUSIVE: self.inconclusive,
             Verdict.NOT_TESTED: self.not_tested,
         }
-        return texts[verdict].format(plain=pair.plain, residual=pair.residual)
+        text = self.negligible if is_small and self.negligible else texts[verdict]
+        return text.format(plain=pair.plain, residual=pair.residual)
 
 
 class Role(StrEnum):
@@ -36,6 +43,7 @@ class Role(StrEnum):
 
     COMPANION = "companion"  # what goes with depth in plain networks, and less so with shortcuts
     RULED_OUT = "ruled out"  # a cause that the runs exclude
+    NEGLIGIBLE = "negligible"  # an effect too small to matter
     OTHER = "other"
 
 
@@ -73,13 +81,21 @@ def find_plain_words(claims: Iterable[Claim], name: str) -> str:
 
 
 def list_takeaways(
-    verdict: Verdict, wording: Wording, pair: FamilyPair, role: Role = Role.OTHER
+    claims: Iterable[Claim],
+    name: str,
+    wording: Wording,
+    pair: FamilyPair,
+    role: Role = Role.OTHER,
 ) -> list[Takeaway]:
-    """Return what a claim adds to the lead; nothing if it was not tested.
+    """Return what the claim with this name adds to the lead; nothing if it was not tested.
 
     `role`: that of a claim that is reproduced.
     """
+    claims = list(claims)
+    verdict, is_small = find_verdict(claims, name), is_negligible(claims, name)
     if verdict is Verdict.NOT_TESTED:
         return []
     shown_role = role if verdict is Verdict.REPRODUCED else Role.OTHER
-    return [Takeaway(verdict, wording.select(verdict, pair), shown_role)]
+    if is_small:
+        shown_role = Role.NEGLIGIBLE
+    return [Takeaway(verdict, wording.select(verdict, pair, is_small), shown_role)]

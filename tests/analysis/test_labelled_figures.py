@@ -3,12 +3,12 @@
 import pytest
 
 from analysis.claim import Claim, Verdict
-from analysis.claims import FAMILY_PAIRS
+from analysis.claims import FAMILY_PAIRS, judge
 from analysis.figures import error_vs_depth, learning_curves, plot_condition, style
 from analysis.figures.title_and_footer import add_title_and_footer, describe_data
 from analysis.labelled_figures import NEUTRAL, TAKEAWAY, label_figures
 from analysis.sections import Section
-from analysis.takeaways import state_comparison, state_takeaway
+from analysis.takeaways import SENTENCES, state_comparison, state_takeaway
 
 PAIR = FAMILY_PAIRS[0]
 ERRORS = {
@@ -16,6 +16,13 @@ ERRORS = {
     "residual": {20: [0.9, 0.7, 0.8], 56: [0.7, 0.5, 0.4]},
 }
 YES, NO, OPEN = Verdict.REPRODUCED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE
+
+
+TITLES_OF_CONTRADICTIONS = {
+    "convergence": "The iterations that plain networks need do not grow exponentially with depth",
+    "responses": "Not at every depth do the layers of residual networks respond more weakly",
+    "paths": "Not at every depth does the gradient flow along short paths",
+}
 
 
 def make_claims(degradation, no_degradation):
@@ -51,7 +58,9 @@ def test_takeaways_of_mechanisms_follow_the_verdicts():
         Claim("weaker responses", "", YES, "", is_negligible=True),
     ]
     titles = {
-        "gradient-flow": "Residual networks have healthy gradients; plain networks do not",
+        "gradient-flow": (
+            "Residual networks have healthy gradients throughout; plain networks do not"
+        ),
         "gradient-flow-weights": "",
         "paths": "The gradient flows along short paths",
         "lesions": "",
@@ -61,12 +70,44 @@ def test_takeaways_of_mechanisms_follow_the_verdicts():
         assert state_takeaway(stem, claims, PAIR) == title
 
 
+@pytest.mark.parametrize("stem", sorted(SENTENCES))
+def test_title_denies_nothing_of_all_depths(stem):
+    """One depth can contradict a claim, and a margin may be what decides."""
+    name = SENTENCES[stem][0]
+    title = state_takeaway(stem, [Claim(name, "", NO, "")], PAIR)
+    assert title in ("", TITLES_OF_CONTRADICTIONS.get(stem))
+
+
 def test_takeaway_of_a_comparison_is_what_was_found():
     size = Claim("size of degradation by width", "", YES, "", plain_words="The rise differs.")
     each = Claim("degradation at each width", "", OPEN, "", plain_words="Not settled.")
     assert state_comparison("model-width", [each, size]) == "The rise differs"
     assert state_comparison("model-width-against-depth", [each, size]) == ""
     assert state_comparison("model-width", [size, size]) == ""  # two strata
+
+
+@pytest.mark.parametrize(
+    ("between", "title"),
+    [
+        ({32: [60.0, 61.0, 62.0]}, "Residual networks do not get worse with depth"),
+        ({110: [90.0, 90.0, 90.0]}, "Residual networks do not get worse with depth"),
+        ({32: [2.0, 2.2, 2.1]}, "Neither plain nor residual networks get worse with depth"),
+    ],
+)
+def test_no_title_denies_a_rise_that_the_figure_shows(build_frame, between, title):
+    plain = {20: [1.0, 1.2, 1.1], 56: [1.2, 1.3, 1.1]} | between
+    frame = build_frame({"plain": plain, "residual": ERRORS["residual"]})
+    claims = judge(frame.runs, 2.0)
+    assert claims[0].verdict is NO
+    with style.own_settings():
+        figures = {"error-against-depth": (error_vs_depth.plot(frame), "")}
+        section = Section("", 2.0, claims, figures, run_ids=tuple(frame.runs["run_id"]))
+        label_figures([section], frame, TAKEAWAY)
+    heading, footer = list_texts(figures["error-against-depth"][0])
+    assert heading == title
+    assert footer.replace("\n", " ").endswith(
+        "worse: at some depth 2 points of training error or more above the shallowest."
+    )
 
 
 def list_texts(figure):

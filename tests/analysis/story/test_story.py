@@ -117,6 +117,28 @@ def test_negligible_effect_is_called_so():
     assert "negligible" not in responses.tell(opposite, PAIR)
 
 
+SMALL = [
+    (convergence, "less slowing with depth, residual", ({},)),
+    (shattering, "shattered gradients", ()),
+    (paths, "short paths", ()),
+    (responses, "weaker responses", ()),
+    (responses, "weaker with depth", ()),
+]
+FOUND = ("found", "faster", "reported", "As reported", "Unlike the papers", lead.COMPANIONS)
+
+
+@pytest.mark.parametrize(("step", "name", "more"), SMALL)
+@pytest.mark.parametrize("verdict", [Verdict.REPRODUCED, Verdict.CONTRADICTED])
+def test_negligible_effects_are_told_as_such(step, name, more, verdict):
+    claims = [Claim(name, "", verdict, "", is_negligible=True)]
+    text = step.tell(claims, PAIR, *more).removeprefix(step.EXPECTATION)
+    assert "negligible" in text
+    lines = lead.write_lead(step.list_lead(claims, PAIR)).splitlines()
+    assert lines[0] == lead.PROBES
+    assert lines[1].startswith(lead.NEGLIGIBLE)
+    assert not any(word in f"{text} {lines}" for word in FOUND)
+
+
 def test_open_lesions_say_the_bound_that_leaves_them_open():
     claim = Claim("lesions", "", Verdict.INCONCLUSIVE, "", plain_words="At least -0.2.")
     assert lesions.tell([claim], PAIR).endswith("is not settled here. At least -0.2.")
