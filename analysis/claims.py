@@ -223,15 +223,17 @@ def judge_no_degradation(
     bound = format_bound(differences[decision.worst], decision.side, decision.bound_count)
     decisive_line = f"worst case, {decision.worst} minus {shallowest} layers: {bound}"
     if shallowest_trained:
-        worst = differences[decision.worst]
+        named = decision.worst
+        if verdict is Verdict.REPRODUCED:  # every bound is below the margin
+            named = max(differences, key=lambda depth: differences[depth].mean)
         plain_words = describe_absence(
             verdict,
             f"{pair.residual} networks",
             shallowest,
-            decision.worst,
-            worst.mean,
+            named,
+            differences[named].mean,
             margin,
-            find_bound(worst, decision),
+            find_bound(differences[named], decision),
         )
     else:
         plain_words = write_reason(
@@ -300,6 +302,7 @@ def judge_fix(
             decision.verdict,
             deepest,
             differences[deepest].mean,
+            margin,
             find_bound(differences[deepest], decision),
         ),
         depths=(deepest,),

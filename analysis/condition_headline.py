@@ -1,15 +1,17 @@
 """What the paper's claims about one condition found, in a sentence or two with the mean errors."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from analysis.claim import Claim, RunsByDepth, Verdict
+from analysis.claim import Claim, RunsByDepth, Verdict, training_error_difference
 from analysis.claims import DEGRADATION, FIX, NO_DEGRADATION, family_pair, select_trained
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.condition_labels import capitalise_first
 from analysis.frame import group_by_depth
 from analysis.plain_text import format_percents, join_words, shorten_reason
+from analysis.summary import compute_finished_interval
 
 PLAIN_NETWORKS = {
     "plain": "plain networks",
@@ -46,10 +48,15 @@ def write_condition_headline(
         sentences.append(_describe_residual(absence, residual, degradation, plain, margin))
     elif residual:
         sentences.append(_describe_residual_alone(absence, residual, margin, error))
-    sentences += _describe_lacking(plain, residual, networks)
-    if fix and _adds_to_others(by_name):
+    if plain and not residual:
+        sentences.append(_describe_lacking(runs[runs["family"] == pair.residual], WITH_SHORTCUTS))
+    if residual and not plain:
+        sentences.append(_describe_lacking(runs[runs["family"] == pair.plain], networks))
+    if fix and (_adds_to_others(by_name) or _raises_error(by_name[FIX], plain, residual, margin)):
         sentences.append(fix)
-    return " ".join(sentences)
+    return " ".join(sentences) or (
+        f"The runs are neither of {networks} nor of {WITH_SHORTCUTS}, so no claim is about them."
+    )
 
 
 def _adds_to_others(claims: Mapping[str, Claim]) -> bool:
@@ -60,6 +67,12 @@ def _adds_to_others(claims: Mapping[str, Claim]) -> bool:
     return degrades
 
 
+def _raises_error(claim: Claim, plain: RunsByDepth, residual: RunsByDepth, margin: float) -> bool:
+    """Return whether shortcuts raise the error by more than the margin at the depth judged."""
+    (depth,) = claim.depths
+    return training_error_difference(residual[depth], plain[depth]).lower > margin
+
+
 def _describe_plain(
     claim: Claim, groups: RunsByDepth, networks: str, margin: float, error: str
 ) -> str:
@@ -67,19 +80,25 @@ def _describe_plain(
     trained = select_trained(groups)
     untrained = [depth for depth in groups if depth not in trained]
     if not trained:
-        return f"No {networks} learn anything: {_list_errors(groups, _ends(groups), error)}."
+        return f"No {networks} learn anything{_list_errors(groups, _ends(groups), error)}."
     errors = _list_errors(groups, claim.depths or _ends(trained), error)
     errors += _describe_untrained(untrained)
     subject = capitalise_first(networks)
     if claim.verdict is Verdict.REPRODUCED:
-        return f"{subject} {_get_worse()}: {errors}."
+        return f"{subject} {_get_worse()}{errors}."
     if claim.verdict is Verdict.CONTRADICTED:
         within = _describe_margin(groups, claim.depths, margin)
-        return f"{subject} do not {_get_worse(within)}: {errors}."
+        if between := _list_worse_between(trained, claim.depths, margin):
+            shallow, deep = claim.depths
+            return (
+                f"{subject} do not get worse{within} on their own training set from {shallow} to"
+                f" {deep} layers{errors}. In between they are worse{between}."
+            )
+        return f"{subject} do not {_get_worse(within)}{errors}."
     if claim.verdict is Verdict.INCONCLUSIVE:
-        return f"The runs do not settle whether {networks} {_get_worse()}: {errors}."
+        return f"The runs do not settle whether {networks} {_get_worse()}{errors}."
     reason = shorten_reason(claim.decisive_line)
-    return f"No verdict yet on whether {networks} {_get_worse()} ({reason}): {errors}."
+    return f"No verdict yet on whether {networks} {_get_worse()} ({reason}){errors}."
 
 
 def _describe_residual(
@@ -93,24 +112,25 @@ def _describe_residual(
     verdict = claim.verdict
     depths = _choose_depths(claim, groups, degradation.depths)
     plain_depths = degradation.depths or _ends(select_trained(plain) or plain)
-    errors = _list_errors(groups, depths, "", named=depths != plain_depths)
+    is_told_apart = depths == plain_depths and bool(_list_errors(plain, plain_depths, ""))
+    errors = _list_errors(groups, depths, "", named=not is_told_apart)
     within = ""
     if verdict is Verdict.REPRODUCED:
         within = _describe_margin(groups, claim.depths, margin)
     if verdict is Verdict.REPRODUCED and degradation.verdict is Verdict.REPRODUCED:
-        return f"With shortcuts they do not{within}: {errors}."
+        return f"With shortcuts they do not{within}{errors}."
     subject = capitalise_first(WITH_SHORTCUTS)
     if verdict is Verdict.REPRODUCED:
-        return f"{subject} do not get worse{within} with depth: {errors}."
+        return f"{subject} do not get worse{within} with depth{errors}."
     if verdict is Verdict.CONTRADICTED:
         also = " too" if degradation.verdict is Verdict.REPRODUCED else ""
-        return f"{subject} get worse with depth{also}: {errors}."
+        return f"{subject} get worse with depth{also}{errors}."
     if verdict is Verdict.INCONCLUSIVE:
-        return f"Whether {WITH_SHORTCUTS} get worse with depth is not settled: {errors}."
-    if degradation.verdict is Verdict.NOT_TESTED:
-        return f"With shortcuts: {errors}."
+        return f"Whether {WITH_SHORTCUTS} get worse with depth is not settled{errors}."
+    if degradation.verdict is Verdict.NOT_TESTED and errors:
+        return f"With shortcuts{errors}."
     reason = shorten_reason(claim.decisive_line)
-    return f"No verdict yet on {WITH_SHORTCUTS} ({reason}): {errors}."
+    return f"No verdict yet on {WITH_SHORTCUTS} ({reason}){errors}."
 
 
 def _describe_residual_alone(claim: Claim, groups: RunsByDepth, margin: float, error: str) -> str:
@@ -119,13 +139,13 @@ def _describe_residual_alone(claim: Claim, groups: RunsByDepth, margin: float, e
     subject = capitalise_first(WITH_SHORTCUTS)
     if claim.verdict is Verdict.REPRODUCED:
         within = _describe_margin(groups, claim.depths, margin)
-        return f"{subject} do not {_get_worse(within)}: {errors}."
+        return f"{subject} do not {_get_worse(within)}{errors}."
     if claim.verdict is Verdict.CONTRADICTED:
-        return f"{subject} {_get_worse()}: {errors}."
+        return f"{subject} {_get_worse()}{errors}."
     if claim.verdict is Verdict.INCONCLUSIVE:
-        return f"The runs do not settle whether {WITH_SHORTCUTS} {_get_worse()}: {errors}."
+        return f"The runs do not settle whether {WITH_SHORTCUTS} {_get_worse()}{errors}."
     reason = shorten_reason(claim.decisive_line)
-    return f"No verdict yet on whether {WITH_SHORTCUTS} {_get_worse()} ({reason}): {errors}."
+    return f"No verdict yet on whether {WITH_SHORTCUTS} {_get_worse()} ({reason}){errors}."
 
 
 def _describe_fix(
@@ -136,6 +156,8 @@ def _describe_fix(
         return ""
     (depth,) = claim.depths
     without, with_them = format_percents([_mean(plain[depth]), _mean(residual[depth])])
+    if _raises_error(claim, plain, residual, margin):
+        return f"At {depth} layers shortcuts raise the {error} from {without} to {with_them}."
     if claim.verdict is Verdict.REPRODUCED:
         return f"At {depth} layers shortcuts lower the {error} from {without} to {with_them}."
     errors = f"{without} without them, {with_them} with them"
@@ -145,13 +167,21 @@ def _describe_fix(
     return f"Whether shortcuts lower the {error} at {depth} layers is not settled: {errors}."
 
 
-def _describe_lacking(plain: RunsByDepth, residual: RunsByDepth, networks: str) -> list[str]:
-    """Return a sentence about the kind of networks that is lacking beside the other one."""
-    if plain and not residual:
-        return [f"There are no {WITH_SHORTCUTS} to compare with."]
-    if residual and not plain:
-        return [f"There are no {networks} to compare with."]
-    return []
+def _describe_lacking(runs: pd.DataFrame, networks: str) -> str:
+    """Return a sentence about the kind of networks of which no run has finished.
+
+    `runs`: of these networks, in whatever state.
+    """
+    if runs.empty:
+        return f"There are no {networks} to compare with."
+    return f"No run of {networks} has finished yet{count_states(runs)}."
+
+
+def count_states(runs: pd.DataFrame) -> str:
+    """Return ` (12 missing and 1 failed)`, or empty text without runs."""
+    counts = runs["state"].value_counts()
+    parts = [f"{count} {state}" for state, count in counts.items()]
+    return f" ({join_words(parts)})" if parts else ""
 
 
 def _describe_untrained(depths: Sequence[int]) -> str:
@@ -159,6 +189,19 @@ def _describe_untrained(depths: Sequence[int]) -> str:
     if not depths:
         return ""
     return f" (at {join_words([*map(str, depths)])} layers they do no better than guessing)"
+
+
+def _list_worse_between(groups: RunsByDepth, depths: tuple[int, ...], margin: float) -> str:
+    """Return the largest error between two depths if it is above the shallow one by the margin.
+
+    It is written as by `_list_errors`; otherwise it is empty text.
+    """
+    shallow, deep = depths
+    means = {depth: _mean(runs) for depth, runs in groups.items() if shallow < depth < deep}
+    worst = max(means, key=lambda depth: means[depth], default=shallow)
+    if worst == shallow or means[worst] - _mean(groups[shallow]) <= margin:
+        return ""
+    return _list_errors(groups, [worst], "")
 
 
 def _get_worse(within: str = "") -> str:
@@ -195,17 +238,27 @@ def _ends(groups: RunsByDepth) -> tuple[int, ...]:
 
 
 def _list_errors(groups: RunsByDepth, depths: Sequence[int], error: str, named: bool = True) -> str:
-    """Return `1.1 % training error at 20 layers, 58 % at 56`, or `0.4 % and 0.3 %` if not named."""
-    percents = format_percents([_mean(groups[depth]) for depth in depths])
+    """Return `: 1.1 % training error at 20 layers, 58 % at 56`.
+
+    If it is not `named`, it is `: 0.4 % and 0.3 %`.
+
+    It is empty text if several runs have the same seed: nothing is averaged then.
+    """
+    means = [_mean(groups[depth]) for depth in depths]
+    if any(map(math.isnan, means)):
+        return ""
+    percents = format_percents(means)
     if not named:
-        return join_words(percents)
+        return f": {join_words(percents)}"
     places = [f"at {depth}" for depth in depths]
     places[0] += " layers"
     if error:
         percents[0] += f" {error}"
-    return ", ".join(f"{percent} {place}" for percent, place in zip(percents, places, strict=True))
+    parts = [f"{percent} {place}" for percent, place in zip(percents, places, strict=True)]
+    return f": {', '.join(parts)}"
 
 
 def _mean(runs: pd.DataFrame) -> float:
-    """Return the mean training error of one network's runs, in percent."""
-    return float(runs[TRAINING_ERROR].mean())
+    """Return the mean training error of one network's runs, in percent, as in the tables."""
+    interval = compute_finished_interval(runs, TRAINING_ERROR)
+    return interval.mean if interval else math.nan

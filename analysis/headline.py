@@ -9,9 +9,9 @@ from typing import Protocol
 
 import pandas as pd
 
-from analysis.claim import Claim, Finding
+from analysis.claim import Claim, Finding, Verdict
 from analysis.columns import FINISHED_STATES
-from analysis.condition_headline import write_condition_headline
+from analysis.condition_headline import count_states, write_condition_headline
 from analysis.condition_labels import capitalise_first
 from analysis.frame import Frame
 from analysis.plain_text import join_words
@@ -23,6 +23,7 @@ ERROR_NAMES = {
     "augmented": "training error on augmented images",
     "running": "running training error",
 }
+MAX_ANSWERS = 3  # answers of a comparison that the headline gives
 MAX_CONDITIONS = 2  # conditions without a comparison that the headline speaks of
 
 
@@ -48,47 +49,79 @@ def write_headline(frame: Frame, sections: Sequence[HasClaims]) -> str:
         frame: the runs of the report.
         sections: the report's sections, in order.
     """
-    finished = frame.runs["state"].isin([*FINISHED_STATES])
-    if not finished.any():
-        return f"No run has finished yet{_count_states(frame.runs)}."
-    lead = _write_comparison(sections) or _write_conditions(frame, sections)
-    return " ".join([lead, *_describe_ends(frame.runs)])
+    if not _has_finished(frame.runs):
+        return f"No run has finished yet{count_states(frame.runs)}."
+    comparisons = [section for section in sections if section.kind == "comparison"]
+    answers = _write_comparison(comparisons)
+    lead = answers or _write_conditions(frame, sections)
+    open_questions = _list_untested(comparisons[:1], has_answers=bool(answers))
+    return " ".join([*lead, *open_questions, *_describe_ends(frame.runs)])
 
 
-def _write_comparison(sections: Sequence[HasClaims]) -> str:
-    """Return the answer of the first comparison, or empty text if there is none."""
-    for section in sections:
-        if section.kind != "comparison":
-            continue
-        findings = [claim for claim in section.claims if isinstance(claim, Finding)]
-        headlines = [finding.headline for finding in findings if finding.headline]
-        answers = headlines or [claim.plain_words for claim in section.claims if claim.plain_words]
+def _write_comparison(comparisons: Sequence[HasClaims]) -> list[str]:
+    """Return the answers of the first comparison that has any, or an empty list."""
+    for section in comparisons:
+        tested = [claim for claim in section.claims if claim.verdict is not Verdict.NOT_TESTED]
+        findings = [claim for claim in tested if isinstance(claim, Finding)]
+        answers = [finding.headline for finding in findings if finding.headline]
+        answers = answers or [claim.plain_words for claim in tested if claim.plain_words]
         if answers:
-            return " ".join(answers)
-    return ""
+            return _limit([*dict.fromkeys(answers)])
+    return []
 
 
-def _write_conditions(frame: Frame, sections: Sequence[HasClaims]) -> str:
-    """Return what the claims about each condition found, for a few conditions."""
+def _list_untested(comparisons: Sequence[HasClaims], has_answers: bool) -> list[str]:
+    """Return why questions of comparisons have no answer yet, each reason once.
+
+    `has_answers`: whether others have one, beside which only a question that leads is worth a
+    sentence.
+    """
+    claims = [claim for section in comparisons for claim in section.claims]
+    untested = [claim for claim in claims if claim.verdict is Verdict.NOT_TESTED]
+    findings = [claim for claim in untested if isinstance(claim, Finding)]
+    reasons = [finding.headline for finding in findings if finding.headline]
+    if not reasons and not has_answers:
+        reasons = [claim.plain_words for claim in untested if claim.plain_words]
+    return _limit([*dict.fromkeys(reasons)])
+
+
+def _limit(answers: Sequence[str]) -> list[str]:
+    """Return the first answers and the number of the others."""
+    rest = len(answers) - MAX_ANSWERS
+    more = [f"... and {rest} more."] if rest > 0 else []
+    return [*answers[:MAX_ANSWERS], *more]
+
+
+def _write_conditions(frame: Frame, sections: Sequence[HasClaims]) -> list[str]:
+    """Return what the claims about each condition found, for a few conditions.
+
+    Those of which no run has finished come last.
+    """
+    runs_of = {
+        section.run_ids: frame.runs[frame.runs["run_id"].isin(section.run_ids)]
+        for section in sections
+    }
     conditions = [section for section in sections if section.kind == "condition"]
+    conditions.sort(key=lambda section: not _has_finished(runs_of[section.run_ids]))
     sentences = []
     for section in conditions[:MAX_CONDITIONS]:
-        runs = frame.runs[frame.runs["run_id"].isin(section.run_ids)]
+        runs = runs_of[section.run_ids]
         error = ERROR_NAMES[frame.error_kind]
-        sentence = write_condition_headline(runs, section.claims, section.margin or 0.0, error)
+        sentence = (
+            write_condition_headline(runs, section.claims, section.margin or 0.0, error)
+            if _has_finished(runs)
+            else f"no run has finished yet{count_states(runs)}."
+        )
         is_named = len(conditions) > 1
         sentences.append(f"{capitalise_first(section.title)}: {sentence}" if is_named else sentence)
     rest = len(conditions) - MAX_CONDITIONS
     if rest > 0:
         sentences.append(f"And {rest} more condition{'s' if rest > 1 else ''}.")
-    return " ".join(sentences)
+    return sentences
 
 
-def _count_states(runs: pd.DataFrame) -> str:
-    """Return `: 12 runs are missing, 1 has failed`, or empty text without runs."""
-    counts = runs["state"].value_counts()
-    parts = [f"{count} {state}" for state, count in counts.items()]
-    return f" ({join_words(parts)})" if parts else ""
+def _has_finished(runs: pd.DataFrame) -> bool:
+    return bool(runs["state"].isin([*FINISHED_STATES]).any())
 
 
 def _describe_ends(runs: pd.DataFrame) -> list[str]:

@@ -7,18 +7,22 @@ from analysis.condition_labels import capitalise_first
 
 WHOLE_FROM = 10.0  # percent or points; smaller numbers have a decimal
 SMALL_BELOW = 0.095  # still smaller ones have two
+TINY_BELOW = 0.0095  # and these three: one error in 50,000 images is 0.002 %
+ZERO_BELOW = 0.0005
 # The ids of runs that follow a colon.
 RUN_LIST = re.compile(r": (?=(?:run ids )?\S+-d\d+-s\d+)")
 
 
 def format_amount(value: float) -> str:
-    """Format the size of a number of percent or points: `57`, `1.1`, `0.04`."""
+    """Format the size of a number of percent or points: `57`, `1.1`, `0.04`, `0.002`."""
     size = abs(value)
+    if size < ZERO_BELOW:
+        return "0"
+    if size < TINY_BELOW:
+        return f"{size:.3f}"
     if size >= WHOLE_FROM - 0.05:
         return f"{size:.0f}"
-    if 0 < size < SMALL_BELOW:
-        return f"{size:.2f}"
-    return f"{size:.1f}" if size else "0"
+    return f"{size:.2f}" if size < SMALL_BELOW else f"{size:.1f}"
 
 
 def format_change(value: float) -> str:
@@ -37,7 +41,8 @@ def format_percents(values: Sequence[float]) -> list[str]:
     is_wide = max(values) - min(values) >= WHOLE_FROM
     texts = []
     for value in values:
-        text = f"{value:.1f}" if value >= WHOLE_FROM and not is_wide else format_amount(value)
+        is_whole = value >= WHOLE_FROM - 0.05
+        text = f"{value:.1f}" if is_whole and not is_wide else format_amount(value)
         texts.append(f"{text} %")
     return texts
 

@@ -105,15 +105,24 @@ def describe_absence(
     return describe_rise(verdict, networks, shallow, worst, change, bound)
 
 
-def describe_gain(verdict: Verdict, depth: int, gain: float, bound: Bound = UNKNOWN) -> str:
+def describe_gain(
+    verdict: Verdict, depth: int, gain: float, margin: float, bound: Bound = UNKNOWN
+) -> str:
     """Return what a claim that shortcuts lower the error found.
 
-    `gain`: the error without shortcuts minus that with them, in points. `bound`: that of the gain
-    on which the verdict rests.
+    Args:
+        verdict: the verdict on the gain.
+        depth: the depth that was judged.
+        gain: the error without shortcuts minus that with them, in points.
+        margin: the gain in points that counts.
+        bound: that of the gain on which the verdict rests.
     """
     if verdict is Verdict.REPRODUCED:
         lower = f"{format_amount(gain)} points{bound.describe(format_amount)}"
         return f"At {depth} layers shortcuts lower the training error by {lower}."
+    if verdict is Verdict.CONTRADICTED and bound.value < -margin:
+        higher = f"{format_amount(gain)} points{(-bound).describe(format_amount)}"
+        return f"At {depth} layers shortcuts raise the training error by {higher}."
     change = (
         f"At {depth} layers shortcuts change the training error by {format_change(-gain)} points"
         f"{(-bound).describe()}"

@@ -79,6 +79,7 @@ class Report:
             present code.
         published_notes: one line if runs are published results of earlier code, which is no reason
             for a warning.
+        headline: what was found, in a sentence or two.
     """
 
     folder: Path
@@ -87,15 +88,11 @@ class Report:
     frame: Frame
     code_notes: tuple[str, ...]
     published_notes: tuple[str, ...]
+    headline: str
 
     @property
     def page(self) -> Path:
         return self.folder / "report.html"
-
-    @property
-    def headline(self) -> str:
-        """What was found, in a sentence or two."""
-        return write_headline(self.frame, self.sections)
 
     @property
     def excluded(self) -> tuple[str, ...]:
@@ -140,12 +137,14 @@ def build(
         *describe_unverified_runs(frame.runs),
     )
     published_notes = tuple(describe_published_runs(frame.runs))
-    page = render_page(folder, sections, runs, frame, name, command, code_notes, published_notes)
-    report = Report(folder, sections, runs, frame, code_notes, published_notes)
+    headline = write_headline(frame, sections)
+    page = render_page(
+        folder, sections, runs, frame, headline, name, command, code_notes, published_notes
+    )
+    report = Report(folder, sections, runs, frame, code_notes, published_notes, headline)
     write_atomically(report.page, page.encode(errors="backslashreplace"))
     names = "".join(f"{path.name}\n" for path in written)
     write_atomically(folder / FILE_LIST, names.encode())
-    headline = write_headline(frame, sections)
     write_summary(folder, summarise_report(frame, sections, name, headline, command))
     return report
 

@@ -169,12 +169,14 @@ def main() -> None:
         print(f"Index: {update_index(arguments.reports)}")
         return
     if arguments.records:
-        print_summary(report_records(arguments), sys.stdout)
+        report = report_records(arguments)
         update_index(arguments.reports)
+        print_summary(report, sys.stdout)
         return
     for overrides in split_experiments(arguments.overrides):
-        print_summary(report_sweep(arguments, overrides), sys.stdout)
+        report = report_sweep(arguments, overrides)
         update_index(arguments.reports)
+        print_summary(report, sys.stdout)
 
 
 if __name__ == "__main__":

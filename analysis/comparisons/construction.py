@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.claim import (
     Claim,
+    RunsByDepth,
     Verdict,
     decide,
     error_resolution,
@@ -154,6 +155,17 @@ def _find_parents(frame: Frame) -> tuple[str, pd.DataFrame, str]:
     return f"constructed-{shallowest_depth} before training", shallowest, TRAINING_ERROR_AT_START
 
 
+def _find_unknown_starts(groups: RunsByDepth) -> list[str]:
+    """Return a reason if the error before training is unknown for some constructed network."""
+    unknown = [
+        str(depth) for depth, group in groups.items() if group[TRAINING_ERROR_AT_START].isna().any()
+    ]
+    if not unknown:
+        return []
+    depths = ", ".join(unknown)
+    return [f"the error before training is not known for every {FAMILY} network of {depths} layers"]
+
+
 def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
     """Judge whether training from scratch ends above the constructed solution.
 
@@ -166,7 +178,7 @@ def judge_training_from_scratch(runs: pd.DataFrame, margin: float) -> Claim:
     )
     plain, groups = group_by_depth(runs, "plain"), group_by_depth(runs, FAMILY)
     reasons = missing_requirements({"plain": plain, FAMILY: groups}, depths=2)
-    if reasons:
+    if reasons := reasons or _find_unknown_starts(groups):
         return not_tested(name, statement, reasons)
     notes = describe_caveats(runs, plain)
     deeper = [depth for depth in sorted(plain.keys() & groups.keys()) if depth > min(groups)]
@@ -215,7 +227,7 @@ def judge_further_training(frame: Frame, margin: float) -> Claim:
     )
     groups = group_by_depth(frame.runs, FAMILY)
     reasons = missing_requirements({FAMILY: groups}, depths=1)
-    if reasons:
+    if reasons := reasons or _find_unknown_starts(groups):
         return not_tested(name, statement, reasons)
     curves = frame.curves[frame.curves["family"] == FAMILY]
     highest = curves.groupby("depth")[TRAINING_ERROR].max()

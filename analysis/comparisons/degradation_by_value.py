@@ -7,7 +7,7 @@ import pandas as pd
 from analysis.claim import Decision, Finding, Verdict, decide
 from analysis.claims import Increase, measure_increase
 from analysis.comparisons.networks import Networks
-from analysis.comparisons.value_sentences import describe_degradation
+from analysis.comparisons.value_sentences import describe_degradation, place_values
 from analysis.evidence import describe_caveats, format_bound
 from analysis.plain_text import format_amount, format_change, shorten_reason, write_reason
 
@@ -57,7 +57,15 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
     verdict, answer, line = _decide(increases, untrained, margin)
     notes = [*describe_caveats(runs), *networks.list_notes()]
     kind = f"{networks.family} networks"
-    headline = describe_degradation(increases, untrained, kind, name, margin, bool(answer))
+    headline = describe_degradation(
+        increases,
+        untrained,
+        kind,
+        name,
+        margin,
+        bool(answer),
+        has_all_values=not networks.absent,
+    )
     return Finding(
         title,
         statement,
@@ -66,7 +74,7 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
         evidence,
         notes,
         answer,
-        plain_words=_describe_answer(answer, increases, kind, name),
+        plain_words=_describe_answer(answer, increases, kind, name, not networks.absent),
         headline=headline,
     )
 
@@ -107,19 +115,28 @@ def _decide(
 
 
 def _describe_answer(
-    answer: str, increases: Mapping[str, Increase], networks: str, name: str
+    answer: str,
+    increases: Mapping[str, Increase],
+    networks: str,
+    name: str,
+    has_all_values: bool,
 ) -> str:
-    """Return the answer in a short sentence with the increase that decides it."""
+    """Return the answer in a short sentence with the increase that decides it.
+
+    Arguments: those of `describe_degradation`.
+    """
     if not answer:
         return f"The runs do not settle at which {name} {networks} get worse with depth."
     changes = {label: increase.difference.mean for label, increase in increases.items()}
     smallest = min(changes, key=lambda label: changes[label])
     if answer == EVERYWHERE:
         least = format_amount(changes[smallest])
-        return f"At every {name} {networks} get worse with depth, by at least {least} points."
+        where = f"every {name}" if has_all_values else place_values([*increases], name)
+        return f"At {where} {networks} get worse with depth, by at least {least} points."
     if answer == NOWHERE:
         most = format_change(max(changes.values()))
-        return f"At no {name} do {networks} get worse with depth: {most} points at most."
+        where = f"no {name}" if has_all_values else f"none of {place_values([*changes], name)}"
+        return f"At {where} do {networks} get worse with depth: {most} points at most."
     change = format_change(changes[smallest])
     return f"Not at every {name}: at {smallest} the error of {networks} changes by {change} points."
 

@@ -13,7 +13,7 @@ from analysis.comparisons.base import Comparison, FactorSection, build_table
 from analysis.comparisons.degradation_by_value import EVERYWHERE, judge_each_value
 from analysis.comparisons.factor_figures import plot_factor
 from analysis.comparisons.networks import group_networks
-from analysis.comparisons.size_by_value import judge_gain, judge_size
+from analysis.comparisons.size_by_value import SIZE_OF_DEGRADATION, judge_gain, judge_size
 from analysis.comparisons.value_sentences import describe_fixes
 from analysis.condition_labels import (
     NULL,
@@ -119,7 +119,9 @@ def judge_values(key: str, stratum: Stratum, margin: float) -> list[Claim]:
         finding = judge_each_value(runs, varying[0], name, margin)
         if varying[0] is plain and finding.verdict is not Verdict.NOT_TESTED:
             fixes = describe_fixes(_judge_fixes(stratum, margin))
-            finding = replace(finding, headline=f"{finding.headline} {fixes}".rstrip())
+            if fixes:
+                headline = f"{finding.headline.removesuffix('.')}; {fixes}."
+                finding = replace(finding, headline=headline)
         findings.append(finding)
         size = judge_size(runs, varying[0], name, margin)
         if finding.answer != EVERYWHERE:
@@ -150,9 +152,14 @@ def _name_stratum(claims: Sequence[Claim], stratum: Stratum) -> list[Claim]:
 
 
 def _name_headline(claim: Claim, stratum: Stratum) -> Claim:
-    """Return the claim with the stratum before its headline, if it has one."""
+    """Return the claim with the stratum before its headline, if it has one.
+
+    A stratum has one sentence in the headline, so that the difference between sizes has none.
+    """
     if not isinstance(claim, Finding) or not claim.headline:
         return claim
+    if claim.name.startswith(SIZE_OF_DEGRADATION):
+        return replace(claim, headline="")
     return replace(claim, headline=f"{capitalise_first(stratum.label)}: {claim.headline}")
 
 

@@ -34,6 +34,7 @@ from degradation.counting import format_count
 ALIKE, DIFFERS = "alike", "differs"
 ANSWERS = {Verdict.REPRODUCED: ALIKE, Verdict.CONTRADICTED: DIFFERS}
 GAIN = "the gain by shortcuts"  # one of the two sizes in words
+SIZE_OF_DEGRADATION = "size of degradation"  # what the finding's name begins with
 MAX_PAIRS = 10  # pairs of values that the evidence lists
 
 Size = tuple[pd.DataFrame, pd.DataFrame]  # the mean error of the first runs minus the second's
@@ -45,7 +46,7 @@ def judge_size(runs: pd.DataFrame, networks: Networks, name: str, margin: float)
     It is the error of the deepest network minus that of the shallowest, of those that are trained
     at every value. Arguments: those of `judge_each_value`.
     """
-    title = f"size of degradation by {name}"
+    title = f"{SIZE_OF_DEGRADATION} by {name}"
     statement = (
         f"{networks.family} networks: does the increase of the training error with depth differ by"
         f" more than {margin:g} points from one {name} to another?"

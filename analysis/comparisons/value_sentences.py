@@ -24,7 +24,7 @@ def list_values(labels: Sequence[str], name: str) -> str:
     return join_words(values if rest <= 0 else [*values[:MAX_VALUES], f"{rest} more"])
 
 
-def _place(labels: Sequence[str], name: str) -> str:
+def place_values(labels: Sequence[str], name: str) -> str:
     """Return `width 8, 16 and 32`: values with the name of the factor."""
     values = list_values(labels, name)
     return values if values in labels or values == join_words(labels) else f"{name} {values}"
@@ -37,6 +37,8 @@ def describe_degradation(
     name: str,
     margin: float,
     is_settled: bool,
+    *,
+    has_all_values: bool,
 ) -> str:
     """Return at which values the error of some networks increases with depth.
 
@@ -51,6 +53,7 @@ def describe_degradation(
         name: the factor in words, such as `width`.
         margin: the increase in points that counts.
         is_settled: whether the finding has an answer.
+        has_all_values: whether such networks are trained at every value of the factor.
     """
     if not increases:
         return f"At no {name} that was tried are {networks} of two depths trained."
@@ -58,18 +61,24 @@ def describe_degradation(
     open_labels += untrained
     depths = _describe_depths(increases)
     if not alike and not open_labels:
-        tried = list_values(worse, name)
+        place = place_values(worse, name)
+        where = f"each value tried ({list_values(worse, name)})" if has_all_values else place
         rise = _describe_range([increases[label].difference.mean for label in worse])
         return (
-            f"Changing the {name} does not cure degradation: at each value tried ({tried})"
+            f"Changing the {name} does not cure degradation: at {where}"
             f" {networks} get worse {ON_THEIR_OWN} with depth, by {rise} points {depths}."
         )
     if not worse and not open_labels:
         tried = list_values(alike, name)
+        where = (
+            f"no {name} tried ({tried})"
+            if has_all_values
+            else f"none of {place_values(alike, name)}"
+        )
         largest = max(increases[label].difference.mean for label in alike)
         within = f" by {margin:g} points or more" if largest > 0 else ""
         return (
-            f"At no {name} tried ({tried}) do {networks} get worse{within} {ON_THEIR_OWN} with"
+            f"At {where} do {networks} get worse{within} {ON_THEIR_OWN} with"
             f" depth: the largest change is {format_change(largest)} points {depths}."
         )
     return _describe_mixture(increases, worse, alike, open_labels, networks, name)
@@ -106,7 +115,7 @@ def _describe_mixture(
     if worse:
         rise = _describe_range([increases[label].difference.mean for label in worse])
         clauses.append(
-            f"{subject} get worse {ON_THEIR_OWN} with depth at {_place(worse, name)}"
+            f"{subject} get worse {ON_THEIR_OWN} with depth at {place_values(worse, name)}"
             f" (by {rise} points {depths})"
         )
     if alike:
@@ -114,10 +123,10 @@ def _describe_mixture(
         beginning = f"{'they' if worse else subject} do not"
         beginning += "" if worse else f" get worse {ON_THEIR_OWN} with depth"
         clauses.append(
-            f"{beginning} at {_place(alike, name)} (at most {format_change(largest)} points)"
+            f"{beginning} at {place_values(alike, name)} (at most {format_change(largest)} points)"
         )
     if open_labels and clauses:
-        clauses.append(f"at {_place(open_labels, name)} the runs do not settle it")
+        clauses.append(f"at {place_values(open_labels, name)} the runs do not settle it")
     elif open_labels:
         clauses.append(
             f"The runs do not settle at which {name} {networks} get worse {ON_THEIR_OWN} with depth"
@@ -141,20 +150,25 @@ def _describe_range(values: Sequence[float]) -> str:
 
 
 def describe_fixes(verdicts: Mapping[str, Verdict]) -> str:
-    """Return at how many values networks with shortcuts do not get worse; empty if that is open.
+    """Return at how many values networks with shortcuts do not get worse, as a clause.
+
+    It is empty if that is open everywhere.
 
     `verdicts`: on the claim that they do not, by the label of the value.
     """
     stable = sum(verdict is Verdict.REPRODUCED for verdict in verdicts.values())
     worse = sum(verdict is Verdict.CONTRADICTED for verdict in verdicts.values())
+    count = len(verdicts)
     if not stable + worse:
         return ""
-    if stable == len(verdicts):
-        return "With shortcuts they do not at any of them."
+    if stable == count:
+        return "networks with shortcuts do not get worse at any value"
+    if worse == count:
+        return "networks with shortcuts get worse at every value"
     if not stable:
-        return f"With shortcuts they do so too at {worse} of {len(verdicts)}."
+        return f"networks with shortcuts get worse at {worse} of the {count} values"
     also = f", and do at {worse}" if worse else ""
-    return f"With shortcuts they do not at {stable} of {len(verdicts)}{also}."
+    return f"networks with shortcuts do not get worse at {stable} of the {count} values{also}"
 
 
 def describe_size_difference(
@@ -184,6 +198,6 @@ def describe_size_difference(
         return f"{subject} is {points} points larger at {larger} than at {smaller}."
     if verdict is Verdict.REPRODUCED:
         between = "between" if len(compared) == 2 else "between any two of"
-        values = _place(compared, name)
+        values = place_values(compared, name)
         return f"{subject} differs by less than {margin:g} points {between} {values}."
     return f"Whether {size} depends on the {name} is not settled."

@@ -41,7 +41,8 @@ def describe_runs(frame: Frame) -> list[str]:
         facts.append(f"{format_duration(float(runs['seconds'].sum()))} of training")
     facts.append(f"{frame.error_kind} training error")
     if "end_time" in finished and finished["end_time"].notna().any():
-        facts.append(f"last run finished on {_format_date(float(finished['end_time'].max()))}")
+        date = _format_date(float(finished["end_time"].max()))
+        facts.append(f"last run finished on {date}" if date else "")
     return [fact for fact in facts if fact]
 
 

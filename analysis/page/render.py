@@ -12,7 +12,6 @@ from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.condition_labels import capitalise_first
 from analysis.figures import error_vs_depth, learning_curves
 from analysis.frame import Frame
-from analysis.headline import write_headline
 from analysis.page.charts.chart_data import collect_chart_data
 from analysis.page.charts.chart_parts import render_chart_parts
 from analysis.page.figure_images import PictureBudget
@@ -45,6 +44,7 @@ def render_page(
     sections: Sequence[Section],
     runs: pd.DataFrame,
     frame: Frame,
+    headline: str,
     name: str,
     command: str,
     code_notes: Sequence[str],
@@ -57,6 +57,7 @@ def render_page(
         sections: the sections in order.
         runs: the table of all runs, with the columns of runs.csv.
         frame: the frame that the report is about.
+        headline: what was found, in a sentence or two.
         name: the report's name.
         command: the command that reproduces the report.
         code_notes: what is shown below the verdicts about the code that trained the runs.
@@ -67,7 +68,7 @@ def render_page(
     trained = frame.runs.dropna(subset=["device"])
     return load_template(glossary).render(
         title=write_title(name),
-        headline=write_headline(frame, sections),
+        headline=headline,
         facts=describe_runs(frame),
         families=FAMILIES_IN_WORDS,
         states=describe_states(frame.runs),

@@ -129,6 +129,90 @@ def test_one_family_says_what_is_lacking(build_frame):
     )
 
 
+@pytest.mark.parametrize(
+    ("family", "state", "sentence"),
+    [
+        ("residual", "failed", "No run of networks with shortcuts has finished yet (6 failed)."),
+        ("plain", "missing", "No run of plain networks has finished yet (6 missing)."),
+    ],
+)
+def test_unfinished_networks_are_not_absent(build_frame, family, state, sentence):
+    frame = build(build_frame, WORSE, FLAT)
+    for run_id in frame.runs.loc[frame.runs["family"] == family, "run_id"]:
+        set_state(frame, run_id, state)
+    assert sentence in head(frame)
+    assert "There are no" not in head(frame)
+
+
+@pytest.mark.parametrize(
+    ("depth", "error", "words"),
+    [
+        (32, 61.0, "from 20 to 56 layers: 1.1 % training error at 20 layers, 1.2 % at 56."),
+        (32, 61.0, "In between they are worse: 61.0 % at 32 layers."),
+        (44, 3.3, "In between they are worse: 3.3 % at 44 layers."),
+    ],
+)
+def test_worse_depth_in_between_is_named(build_frame, depth, error, words):
+    plain = {20: [1.0, 1.2, 1.1], depth: [error] * 3, 56: [1.2, 1.3, 1.1]}
+    text = head(build(build_frame, plain, {}))
+    assert text.startswith("Plain networks do not get worse by 2 points or more")
+    assert words in text
+    assert "as they get deeper" not in text
+
+
+def test_repeated_seeds_are_not_averaged(build_frame):
+    plain, residual = build(build_frame, WORSE, {}), build(build_frame, {}, FLAT)
+    repeated = join_frames([plain, plain], "ab")
+    assert "%" not in head(repeated)
+    text = head(join_frames([repeated, residual], "xy"))
+    assert "58 %" not in text
+    assert "0.4 % at 20 layers, 0.3 % at 56" in text
+
+
+def test_shortcuts_that_raise_the_error_are_reported(build_frame):
+    section = build_section(build(build_frame, FLAT, WORSE))
+    assert section.claims[2].plain_words.startswith(
+        "At 56 layers shortcuts raise the training error by 58 points"
+    )
+    text = head(build(build_frame, FLAT, WORSE))
+    assert "At 56 layers shortcuts raise the training error from 0.3 % to 58 %." in text
+    alike = head(build(build_frame, FLAT, FLAT))
+    assert "raise" not in alike
+
+
+def test_named_depth_has_the_largest_mean(build_frame):
+    """The bound of 56 layers is higher, but only for its spread."""
+    residual = {20: [1.0] * 3, 32: [2.4] * 3, 56: [0.0, 1.5, 2.9]}
+    claim = build_section(build(build_frame, WORSE, residual), 6.0).claims[1]
+    assert claim.verdict is Verdict.REPRODUCED
+    assert "of 32" in claim.plain_words
+    assert "+1.4 points" in claim.plain_words
+
+
+def test_condition_without_a_finished_run_comes_last(build_frame):
+    parts = [build(build_frame, WORSE, {}), build(build_frame, FLAT, {})]
+    for run_id in parts[0].runs["run_id"]:
+        set_state(parts[0], run_id, "missing")
+    frame = join_frames(parts, "ab")
+    sections = [
+        Section(
+            f"data set {prefix}",
+            2.0,
+            judge_condition(part, 2.0),
+            {},
+            run_ids=tuple(f"{prefix}:{run_id}" for run_id in part.runs["run_id"]),
+        )
+        for prefix, part in zip("ab", parts, strict=True)
+    ]
+    text = write_headline(frame, sections)
+    assert text.startswith("Data set b: Plain networks do not get worse")
+    assert "Data set a: no run has finished yet (6 missing)." in text
+
+
+def test_other_families_have_no_claims(build_frame):
+    assert head(build_frame({"mine": WORSE})).startswith("The runs are neither of plain networks")
+
+
 def test_no_finished_run_is_no_finding(build_frame):
     frame = build(build_frame, {20: [1.0, 2.0]}, {})
     set_state(frame, "plain-d20-s0", "missing")

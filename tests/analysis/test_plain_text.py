@@ -16,7 +16,8 @@ def test_amounts_have_as_many_digits_as_matter(value, text):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(57.02, "+57"), (-0.3, "-0.3"), (0.0, "0"), (-0.001, "0")]
+    ("value", "text"),
+    [(57.02, "+57"), (-0.3, "-0.3"), (0.0, "0"), (0.004, "+0.004"), (-0.0001, "0")],
 )
 def test_changes_have_a_sign(value, text):
     assert format_change(value) == text
@@ -26,6 +27,9 @@ def test_close_percentages_keep_their_decimals():
     assert format_percents([1.07, 58.09]) == ["1.1 %", "58 %"]
     assert format_percents([24.6, 25.4]) == ["24.6 %", "25.4 %"]
     assert format_percents([0.0, 0.04]) == ["0 %", "0.04 %"]
+    assert format_percents([9.97, 10.3]) == ["10.0 %", "10.3 %"]
+    assert format_percents([9.6, 9.97]) == ["9.6 %", "10.0 %"]
+    assert format_percents([0.004, 0.0]) == ["0.004 %", "0 %"]
 
 
 def test_words_are_joined():
@@ -42,7 +46,7 @@ def test_words_are_joined():
     [
         (lambda verdict: describe_rise(verdict, "plain networks", 20, 56, 12.0), "REPRODUCED"),
         (lambda verdict: describe_absence(verdict, "nets", 20, 56, 12.0, 2.0), "CONTRADICTED"),
-        (lambda verdict: describe_gain(verdict, 56, 12.0), "REPRODUCED"),
+        (lambda verdict: describe_gain(verdict, 56, 12.0, 2.0), "REPRODUCED"),
     ],
 )
 def test_only_what_was_shown_is_said_without_doubt(describe, shown):

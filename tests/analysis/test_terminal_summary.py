@@ -8,6 +8,7 @@ import pytest
 
 from analysis.claim import Claim, Verdict
 from analysis.condition_claims import judge_condition
+from analysis.headline import write_headline
 from analysis.report import Report
 from analysis.sections import Section
 from analysis.terminal_summary import format_summary, print_summary
@@ -30,7 +31,9 @@ def report(build_frame):
     frame = build_frame(ERRORS)
     claims = judge_condition(frame, 2.0)
     section = Section("", 2.0, claims, {}, run_ids=tuple(frame.runs["run_id"]))
-    return Report(Path("reports/mine"), [section], frame.runs, frame, (), ())
+    return Report(
+        Path("reports/mine"), [section], frame.runs, frame, (), (), write_headline(frame, [section])
+    )
 
 
 def test_summary_ends_with_all_four_parts(report):

@@ -128,3 +128,12 @@ def test_repeated_parent_leaves_the_construction_untested(build_frame):
     }
     line = "seed 0 of the trained plain-20 is recorded twice: run ids"
     assert line in claims["construction"].decisive_line
+
+
+def test_unknown_start_leaves_the_claims_untested(build_frame):
+    frame = constructed_frame(build_frame, IMPROVED)
+    frame.runs.loc[frame.runs["run_id"] == "constructed-d56-s1", AT_START] = float("nan")
+    claims = judge_comparisons(frame)
+    assert {claim.verdict for claim in claims.values()} == {Verdict.NOT_TESTED}
+    assert "is not known for every constructed network of 56" in claims["kept"].decisive_line
+    assert not any("nan" in claim.plain_words for claim in claims.values())

@@ -2,11 +2,14 @@
 
 import pytest
 
-from analysis.claim import Verdict
+from analysis.claim import Verdict, not_tested
+from analysis.claims import judge
 from analysis.comparisons import judge_each_comparison
 from analysis.comparisons.value_sentences import describe_fixes, list_values
+from analysis.conditions import list_conditions
 from analysis.headline import write_headline
 from analysis.sections import Section
+from tests.support.frames import make_frame
 
 WORSE = {20: [1.0, 1.2, 1.1], 56: [57.0, 59.0, 58.0]}
 FLAT = {20: [0.3, 0.5, 0.4], 56: [0.3, 0.2, 0.4]}
@@ -17,6 +20,9 @@ UNTRAINED = {20: [1.0, 1.2, 1.1], 56: [90.0, 89.0, 89.5]}
 def head(frame):
     comparisons = judge_each_comparison(frame, {"digits": 2.0})
     sections = [Section(title, 2.0, claims, {}, kind="comparison") for title, claims in comparisons]
+    for condition in list_conditions(frame):
+        claims, run_ids = judge(condition.frame.runs, 2.0), tuple(condition.frame.runs["run_id"])
+        sections.append(Section(condition.label, 2.0, claims, {}, run_ids=run_ids))
     return write_headline(frame, sections)
 
 
@@ -33,9 +39,28 @@ def test_degradation_at_every_value(joined):
     assert head(sweep(joined, v8=WORSE, v16=WORSE)) == (
         "Changing the width does not cure degradation: at each value tried (8 and 16) plain"
         " networks get worse on their own training set with depth, by 57 points from 20 to 56"
-        " layers. With shortcuts they do not at any of them. The rise with depth in plain"
-        " networks differs by less than 2 points between width 8 and 16."
+        " layers; networks with shortcuts do not get worse at any value. The rise with depth in"
+        " plain networks differs by less than 2 points between width 8 and 16."
     )
+
+
+def test_value_without_plain_networks_is_not_tried(joined):
+    """Two values have plain networks; nothing is said about them at the third."""
+    key = "config.model.width"
+    alone = ({"residual": FLAT}, {key: 32})
+    pairs = [({"plain": WORSE, "residual": FLAT}, {key: width}) for width in (8, 16)]
+    text = head(joined(*pairs, alone))
+    assert "at width 8 and 16 plain networks get worse" in text
+    assert "between width 8 and 16." in text
+    pairs = [({"plain": FLAT, "residual": FLAT}, {key: width}) for width in (8, 16)]
+    assert head(joined(*pairs, alone)).startswith("At none of width 8 and 16 do plain networks")
+
+
+def test_shortcuts_that_fail_are_the_subject(joined):
+    """Plain networks do not get worse, those with shortcuts do."""
+    text = head(sweep(joined, v8=FLAT, v16=FLAT, residual=WORSE))
+    assert "; networks with shortcuts get worse at every value." in text
+    assert "they do so too" not in text
 
 
 def test_other_keys_have_their_names(joined):
@@ -56,7 +81,7 @@ def test_degradation_at_some_values(joined):
     assert text == (
         "Plain networks get worse on their own training set with depth at width 8 (by 57 points"
         " from 20 to 56 layers); they do not at width 16 (at most -0.1 points); at width 32 the"
-        " runs do not settle it. With shortcuts they do not at any of them."
+        " runs do not settle it; networks with shortcuts do not get worse at any value."
     )
 
 
@@ -78,7 +103,7 @@ def test_unfinished_sweep_has_no_verdict(joined):
     frame.runs.loc[0, "state"] = "missing"
     frame.runs.loc[0, "training_error"] = float("nan")
     text = head(frame)
-    assert text.startswith("No verdict yet on whether degradation depends on the width: 1 of 6")
+    assert "No verdict yet on whether degradation depends on the width: 1 of 6" in text
     assert text.endswith("Of 24 runs, 1 has not finished.")
 
 
@@ -96,16 +121,57 @@ def test_crossed_keys_name_each_stratum(joined):
 @pytest.mark.parametrize(
     ("verdicts", "sentence"),
     [
-        (["reproduced", "reproduced"], "With shortcuts they do not at any of them."),
-        (["reproduced", "inconclusive"], "With shortcuts they do not at 1 of 2."),
-        (["reproduced", "contradicted"], "With shortcuts they do not at 1 of 2, and do at 1."),
-        (["contradicted", "inconclusive"], "With shortcuts they do so too at 1 of 2."),
+        (["reproduced", "reproduced"], "do not get worse at any value"),
+        (["reproduced", "inconclusive"], "do not get worse at 1 of the 2 values"),
+        (["reproduced", "contradicted"], "do not get worse at 1 of the 2 values, and do at 1"),
+        (["contradicted", "contradicted"], "get worse at every value"),
+        (["contradicted", "inconclusive"], "get worse at 1 of the 2 values"),
         (["inconclusive", "not tested"], ""),
     ],
 )
 def test_shortcuts_are_counted_by_verdict(verdicts, sentence):
     by_value = {str(number): Verdict(verdict) for number, verdict in enumerate(verdicts)}
-    assert describe_fixes(by_value) == sentence
+    assert describe_fixes(by_value) == (sentence and f"networks with shortcuts {sentence}")
+
+
+def test_many_strata_are_counted(joined):
+    conditions = [
+        ({"plain": WORSE}, {"config.model.width": width, "config.optim.batch_size": batch})
+        for batch in (16, 32, 64, 128, 256)
+        for width in (8, 16)
+    ]
+    text = head(joined(*conditions))
+    assert text.count("does not cure degradation") == 3
+    assert "differs by less" not in text
+    assert text.endswith(" ... and 2 more.")
+
+
+def test_untested_comparison_does_not_lead(joined):
+    """At the value that has finished, the paper's claims are reproduced."""
+    frame = sweep(joined, v8=WORSE, v16=WORSE)
+    is_lost = frame.runs["config.model.width"] == 16
+    frame.runs.loc[is_lost, "state"] = "failed"
+    frame.runs.loc[is_lost, "training_error"] = float("nan")
+    text = head(frame)
+    assert text.startswith("Width 8: Plain networks get worse")
+    assert "Width 16: no run has finished yet (12 failed)." in text
+    assert text.count("No verdict yet on whether degradation depends on the width") == 1
+
+
+def test_reason_of_several_claims_is_given_once():
+    reason = "6 of 6 constructed runs are missing"
+    claims = [not_tested(name, "", [reason]) for name in ("construction", "kept")]
+    frame = make_frame({"plain": WORSE, "constructed": FLAT})
+    is_lost = frame.runs["family"] == "constructed"
+    frame.runs.loc[is_lost, "state"] = "missing"
+    plain = frame.runs[~is_lost]
+    sections = [
+        Section("", 2.0, claims, {}, kind="comparison"),
+        Section("", 2.0, judge(plain, 2.0), {}, run_ids=tuple(plain["run_id"])),
+    ]
+    text = write_headline(frame, sections)
+    assert text.startswith("Plain networks get worse")
+    assert text.count(reason) == 1
 
 
 def test_many_values_are_not_all_listed():

@@ -177,6 +177,7 @@ def test_quiet_line_says_data_runs_seeds_device_time_and_date(build_frame):
     frame.runs["end_time"] = 1e300  # no calendar has it
     assert list_concerns(frame) == ["1 run failed", "1 run trained by older code"]
     assert describe_runs(frame)[1] == "3 of 4 runs done"
+    assert not any("last run" in fact for fact in describe_runs(frame))
 
 
 def read_variables(block):
