@@ -275,9 +275,87 @@ def test_runs_that_repeat_a_seed_are_drawn_one_by_one(open_report, build_frame, 
     frame.runs["seed"] = 0
     page = open_report(write_chart_page(tmp_path, frame))
     assert {row["mean"] for row in read_table(page, DEPTH)} == {"-"}
+    for chart, mark in ((DEPTH, "dot"), (CURVES, "line")):
+        caption = page.locator(f"{chart} figcaption").text_content()
+        assert f"nothing is averaged: a {mark} per run" in caption
+        assert "Means" not in caption
+    assert page.locator(f"{CURVES} [data-mark=line] path").count() == 18
+    names = page.locator(f"{DEPTH} svg text").all_text_contents()
+    assert {"plain", "residual"} <= set(names)
     choose(page, DEPTH, "mode", "runs")
     assert page.locator(f"{DEPTH} [data-mark=dot] > *").count() == 18
     assert {row["value"] for row in read_table(page, DEPTH)} >= {"51.00", "0.60"}
+
+
+def test_only_networks_with_means_are_counted_as_means(open_report, build_frame, tmp_path):
+    frame = build_frame(ERRORS)
+    frame.runs.loc[frame.runs["family"] == "plain", "seed"] = 0
+    frame.runs.loc[len(frame.runs) - 1, "state"] = "failed"
+    page = open_report(write_chart_page(tmp_path, frame))
+    caption = page.locator(f"{DEPTH} figcaption").text_content()
+    assert "Means over 2 to 3 runs" in caption
+    assert "Where runs repeat a seed nothing is averaged: a dot per run." in caption
+    names = page.locator(f"{DEPTH} svg text").all_text_contents()
+    assert {"plain", "residual"} <= set(names)
+
+
+def read_bars(page):
+    """Return the ends of the bars, in the scale of two labels of the vertical axis."""
+    _, bottom = find_point(page, 20, 0, 20)
+    _, at_20 = find_point(page, 20, 20, 20)
+    ends = page.locator(f"{DEPTH} [data-mark=rule] line").evaluate_all(
+        "lines => lines.map(line => line.getBoundingClientRect())"
+        ".filter(box => box.width < 1 && box.height > 1).map(box => [box.bottom, box.top])"
+    )
+    return [[20 * (y - bottom) / (at_20 - bottom) for y in end] for end in ends]
+
+
+@pytest.mark.parametrize(
+    ("errors", "ends", "words"),
+    [
+        ({20: [1.0, 60.0], 56: [30.0, 99.0]}, [[0, 100], [0, 100]], "Bars end at 0 and 100 %"),
+        ({20: [10.0, 12.0], 56: [30.0, 31.0]}, [[0, 23.7], [24.15, 36.85]], "Bars end at 0 %"),
+        ({20: [10.0, 10.1], 56: [30.0, 31.0]}, [[9.41, 10.69], [24.15, 36.85]], ""),
+    ],
+)
+def test_bars_end_where_errors_do(open_report, build_frame, tmp_path, errors, ends, words):
+    page = open_report(write_chart_page(tmp_path, build_frame({"plain": errors})))
+    for drawn, expected in zip(read_bars(page), ends, strict=True):
+        assert drawn == pytest.approx(expected, abs=1.0)
+    caption = page.locator(f"{DEPTH} figcaption").text_content()
+    assert words in caption
+    assert ("Bars end" in caption) == bool(words)
+
+
+def test_long_bars_are_said_to_be_cut_off(open_report, build_frame, tmp_path):
+    frame = build_frame({"plain": {20: [1.0, 3.0], 56: [2.0, 4.0]}})
+    page = open_report(write_chart_page(tmp_path, frame))
+    caption = page.locator(f"{DEPTH} figcaption").text_content()
+    assert "Long bars are cut off at the top" in caption
+    assert "Bars end at 0 %" in caption
+
+
+def test_no_bar_strikes_the_name_of_guessing_through(open_report, build_frame, tmp_path):
+    frame = build_frame({"plain": {20: [1.0, 99.0], 56: [30.0, 99.0]}})
+    page = open_report(write_chart_page(tmp_path, frame))
+    marks = page.locator(f"{DEPTH} svg > g").evaluate_all(
+        "groups => groups.map(group => [group.dataset.mark, group.textContent])"
+    )
+    (name,) = [index for index, (_, text) in enumerate(marks) if text.startswith("guessing")]
+    assert all(mark != "rule" for mark, _ in marks[name:])
+
+
+def test_families_have_the_dashes_and_marks_of_figures(open_report, build_frame, tmp_path):
+    errors = {"plain-preactivation": ERRORS["plain"], "preactivation": ERRORS["residual"]}
+    page = open_report(write_chart_page(tmp_path, build_frame(errors)))
+    dashes = page.locator(f"{DEPTH} [data-mark=line]").evaluate_all(
+        "groups => groups.map(group => group.getAttribute('stroke-dasharray'))"
+    )
+    assert [dash in (None, "none") for dash in dashes] == [False, True]
+    paths = page.locator(f"{DEPTH} [data-mark=dot] path").evaluate_all(
+        "paths => paths.map(path => path.getAttribute('d'))"
+    )
+    assert len(set(paths)) == 2
 
 
 def test_a_page_without_runs_says_their_range(open_report, build_frame, tmp_path, monkeypatch):

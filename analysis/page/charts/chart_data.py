@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from analysis.columns import CHANCE, FINISHED_STATES, TRAINING_ERROR, TRAINING_ERRORS
 from analysis.conditions import Condition, list_conditions
 from analysis.figures.layout import list_depths, list_families
+from analysis.figures.style import FAMILY_STYLES
 from analysis.frame import Frame
 from analysis.lr_drops import find_common_milestones
 from analysis.page.charts.chart_values import DECIMALS, describe_groups, describe_runs
@@ -50,6 +51,7 @@ def collect_chart_data(frame: Frame) -> dict[str, Any]:
     quantities: name, label, unit and axis title of each metric; the first is the training error
         that the report is about.
     families, depths, seeds: in the order in which they are shown.
+    looks: the line style and the marker of each family, as the figures have them.
     conditions: label, chance (%), learning-rate drops and iterations, and the groups and runs.
         In a group, `final` has for each quantity the mean, the 95 % interval, the lowest and the
         highest run; in a run, one number. `curves` has for each quantity the means, lows and highs
@@ -62,9 +64,11 @@ def collect_chart_data(frame: Frame) -> dict[str, Any]:
     metrics = _list_metrics(frame)
     limits = _find_limits(conditions, len(metrics))
     shown = conditions[: limits.conditions]
+    families = list_families(frame.runs)
     return {
         "quantities": [_describe_quantity(name) for name in metrics],
-        "families": list_families(frame.runs),
+        "families": families,
+        "looks": {family: _describe_look(family) for family in families},
         "depths": list_depths(frame.runs),
         "seeds": sorted(int(seed) for seed in frame.runs["seed"].unique()),
         "conditions": [
@@ -87,6 +91,10 @@ def _describe_quantity(name: str) -> dict[str, str]:
     metric = METRICS[name]
     unit = "%" if metric.unit == PERCENT else metric.unit
     return {"name": name, "label": metric.label, "unit": unit}
+
+
+def _describe_look(family: str) -> dict[str, str]:
+    return {name: FAMILY_STYLES[family][name] for name in ("linestyle", "marker")}
 
 
 def _find_limits(conditions: Sequence[Condition], metrics: int) -> _Limits:

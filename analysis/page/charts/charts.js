@@ -75,6 +75,7 @@ function buildView(chart) {
     quantityIndex,
     quantity: data.quantities[quantityIndex],
     families: data.families,
+    looks: data.looks,
     depths,
     groups: condition.groups,
     runs: condition.runs.filter(isSelected),
@@ -110,12 +111,11 @@ function fillTable(chart, view, values) {
 function describeChart(chart, view, values) {
   const sentences = [];
   const isMean = state.mode === "mean";
-  const fewest = d3.min(view.groups, (group) => group.finished);
   const most = d3.max(view.groups, (group) => group.finished);
-  const count = fewest === most ? most : `${fewest} to ${most}`;
   if (most === 1) sentences.push("One run per network.");
-  else if (isMean) sentences.push(describeMeans(chart, view, values, count));
+  else if (isMean) sentences.push(...describeMeans(chart, view, values));
   else sentences.push("A line per seed.");
+  if (chart === "depth" && isMean) sentences.push(...describeCuts(view, values));
   if (chart === "depth" && isMean && values.some((point) => point.untrained)) {
     sentences.push("Hollow: untrained, no better than guessing.");
   }
@@ -138,9 +138,23 @@ function describeChart(chart, view, values) {
   return sentences.join(" ");
 }
 
-// What the means, their intervals and their runs are drawn as.
-function describeMeans(chart, view, values, count) {
-  const means = `Means over ${count} runs`;
+// What the means, their intervals and their runs are drawn as. Where a seed is repeated, nothing is
+// averaged.
+function describeMeans(chart, view, values) {
+  const [averaged, others] = [[], []];
+  for (const group of view.groups) (group.final ? averaged : others).push(group);
+  const sentences = averaged.length ? [describeAverages(chart, view, values, averaged)] : [];
+  if (others.length) {
+    const which = averaged.length ? "Where runs repeat a seed" : "Runs repeat a seed, so";
+    const mark = chart === "depth" ? "dot" : "line";
+    sentences.push(`${which} nothing is averaged: a ${mark} per run.`);
+  }
+  return sentences;
+}
+
+function describeAverages(chart, view, values, averaged) {
+  const [fewest, most] = d3.extent(averaged, (group) => group.finished);
+  const means = `Means over ${fewest === most ? most : `${fewest} to ${most}`} runs`;
   if (chart === "depth") {
     const dots = values.some((point) => point.runs.length > 0) ? ", dots: the runs" : "";
     return `${means}; bars: their 95 % intervals${dots}.`;

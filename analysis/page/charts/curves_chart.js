@@ -6,41 +6,48 @@ const LOG_TICKS = [1, 3].flatMap((digit) =>
 const FAR_APART = 10; // families whose last values differ by such a factor need a logarithmic axis
 const MAX_BANDS = 2; // bands of more lines of a panel would hide each other
 
-// The lines of the chart: one per network, or one per run.
+// The lines of the chart: one per network, or one per run. A network whose runs repeat a seed has
+// no mean, but its runs are there.
 function listSeries(view) {
-  const { condition, quantityIndex, state, quantity } = view;
-  if (state.mode === "mean") {
-    return view.groups
-      .filter((group) => group.curves)
-      .map(({ family, depth, curves, untrained }) => {
-        const [means, lows, highs] = curves[quantityIndex];
-        const points = condition.iterations.map((iteration, index) => {
-          const bounds = { low: lows[index], high: highs[index] };
-          const point = { family, depth, untrained, iteration, value: means[index], ...bounds };
-          const text = () => {
-            const runs = listRunsAt(view, point, index);
-            return `iteration ${iteration}${NEWLINE}${describeMean({ ...point, runs }, quantity)}`;
-          };
-          return { ...point, text };
-        });
-        return { family, depth, name: `${family} ${depth}`, points: points.filter(isKnown) };
-      });
-  }
-  return view.runs.map((run) => {
-    const points = condition.iterations.map((iteration, index) => {
-      const value = run.curves[quantityIndex][index];
-      const text = () => describeRun(run, value, quantity, iteration);
-      return { depth: run.depth, iteration, value, low: null, high: null, text };
-    });
-    const name = `${run.family} ${run.depth}, seed ${run.seed}`;
-    return { family: run.family, depth: run.depth, name, points: points.filter(isKnown) };
+  if (view.state.mode !== "mean") return view.runs.map((run) => traceRun(view, run));
+  return view.groups.flatMap((group) => {
+    if (group.curves) return [traceMean(view, group)];
+    return listRunsOf(view, group).map((run) => traceRun(view, run));
   });
+}
+
+function traceMean(view, { family, depth, curves, untrained }) {
+  const [means, lows, highs] = curves[view.quantityIndex];
+  const points = view.condition.iterations.map((iteration, index) => {
+    const bounds = { low: lows[index], high: highs[index] };
+    const point = { family, depth, untrained, iteration, value: means[index], ...bounds };
+    const text = () => {
+      const runs = listRunsAt(view, point, index);
+      const lines = describeMean({ ...point, runs }, view.quantity);
+      return `iteration ${iteration}${NEWLINE}${lines}`;
+    };
+    return { ...point, text };
+  });
+  return { family, depth, name: `${family} ${depth}`, points: points.filter(isKnown) };
+}
+
+function traceRun(view, run) {
+  const points = view.condition.iterations.map((iteration, index) => {
+    const value = run.curves[view.quantityIndex][index];
+    const text = () => describeRun(run, value, view.quantity, iteration);
+    return { depth: run.depth, iteration, value, low: null, high: null, text };
+  });
+  const name = `${run.family} ${run.depth}, seed ${run.seed}`;
+  return { family: run.family, depth: run.depth, name, points: points.filter(isKnown) };
+}
+
+function listRunsOf(view, { family, depth }) {
+  return view.runs.filter((run) => run.family === family && run.depth === depth);
 }
 
 // The runs of the network of a point, with their values at its iteration.
 function listRunsAt(view, point, index) {
-  return view.runs
-    .filter((run) => run.family === point.family && run.depth === point.depth)
+  return listRunsOf(view, point)
     .map((run) => ({ seed: run.seed, value: run.curves[view.quantityIndex][index] }))
     .filter(isKnown);
 }
@@ -68,6 +75,10 @@ function drawCurvesChart(view, series, width) {
   panels.className = "chart-panels";
   if (families.length === 0) {
     panels.textContent = "No family of networks is selected.";
+    return panels;
+  }
+  if (series.every((line) => line.points.length === 0)) {
+    panels.textContent = "There is no curve to draw.";
     return panels;
   }
   const columns = width < 620 ? 1 : Math.min(families.length, width > 1100 ? 3 : 2);

@@ -43,7 +43,9 @@ function drawDepthChart(view, points, width) {
     marks.push(...markFamily(view, family, members, isMean, layout));
   }
   if (isMean) marks.push(...markMeanValues(view, means, layout));
-  marks.push(...markFamilyNames(isMean ? means : runs, layout));
+  const averaged = new Set(means.map((point) => point.family));
+  const named = [...means, ...runs.filter((run) => !averaged.has(run.family))];
+  marks.push(...markFamilyNames(isMean ? named : runs, layout), ...markChanceName(view, layout));
   const tips = isMean
     ? means.map((point) => ({ ...point, text: describeMean(point, view.quantity) }))
     : runs.map((run) => ({ ...run, text: describeRun(run, run.value, view.quantity) }));
@@ -60,6 +62,45 @@ function drawDepthChart(view, points, width) {
   return labelDrawing(svg);
 }
 
+// The upper end of the vertical axis: far above the values only for intervals that are so wide.
+function findTop(quantity, means, runs) {
+  const largest = d3.max([...means, ...runs], (point) => point.value) ?? 1;
+  const highest = d3.max(means, (point) => point.high ?? point.value) ?? largest;
+  const top = Math.max(largest * 1.08, Math.min(highest, largest * 2), SMALLEST_TOP);
+  return quantity.unit === "%" ? Math.min(top, 104) : top;
+}
+
+// The largest value to which bars are drawn: an error is at most 100 %.
+function findLimit(quantity, top) {
+  return quantity.unit === "%" ? Math.min(100, top) : top;
+}
+
+// The part of an interval that is drawn: no error and no loss is below 0.
+function cutInterval(point, quantity, top) {
+  return { low: Math.max(point.low, 0), high: Math.min(point.high, findLimit(quantity, top)) };
+}
+
+// Say where bars do not reach the ends of their intervals.
+function describeCuts(view, points) {
+  const { quantity } = view;
+  const means = points.filter((point) => point.value !== null);
+  const runs = points.flatMap((point) => point.runs);
+  const limit = findLimit(quantity, findTop(quantity, means, runs));
+  const isPercentEnd = quantity.unit === "%" && limit === 100;
+  const isCutAbove = means.some((point) => point.high > limit);
+  const ends = means.some((point) => point.low < 0) ? ["0"] : [];
+  if (isCutAbove && isPercentEnd) ends.push("100");
+  const sentences = [];
+  if (ends.length) {
+    const at = `${joinWords(ends)}${quantity.unit === "%" ? " %" : ""}`;
+    sentences.push(`Bars end at ${at}, also where the interval extends further.`);
+  }
+  if (isCutAbove && !isPercentEnd) {
+    sentences.push("Long bars are cut off at the top; the values say where their intervals end.");
+  }
+  return sentences;
+}
+
 // The scales and margins of the chart, and what Plot needs to know about them.
 function layOutDepthChart(view, means, runs, width) {
   const height = width < 520 ? 260 : 320;
@@ -73,10 +114,7 @@ function layOutDepthChart(view, means, runs, width) {
   const isLog = last > LOG_DEPTHS_FROM * first;
   const pad = first === last ? 1 : Math.max(0.05, SIDE_ROOM / (width - margin.left - margin.right)) * (last - first);
   const xDomain = isLog ? [first / 1.3, last * 1.3] : [first - pad, last + pad];
-  const largest = d3.max([...means, ...runs], (point) => point.value) ?? 1;
-  const highest = d3.max(means, (point) => point.high ?? point.value) ?? largest;
-  const top = Math.max(largest * 1.08, Math.min(highest, largest * 2), SMALLEST_TOP);
-  const yMax = view.quantity.unit === "%" ? Math.min(top, 104) : top;
+  const yMax = findTop(view.quantity, means, runs);
   const above = height - margin.top - margin.bottom - BELOW_ZERO;
   const yDomain = [(-yMax * BELOW_ZERO) / above, yMax];
   const x = (isLog ? d3.scaleLog() : d3.scaleLinear()).domain(xDomain);
@@ -91,6 +129,7 @@ function layOutDepthChart(view, means, runs, width) {
     margin,
     width,
     height,
+    top: yMax,
     areNamesOutside,
     ticks: d3.ticks(0, yMax, 5).filter((tick) => tick <= yMax),
     options: {

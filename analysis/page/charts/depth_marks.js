@@ -1,11 +1,13 @@
 // The looks that both charts share, and what the chart of error against depth draws.
 
-const FAMILY_LOOKS = {
-  plain: { dash: "7 4", symbol: "square" },
-  residual: { dash: "none", symbol: "circle" },
-  constructed: { dash: "7 3 2 3", symbol: "triangle" },
-  "plain-preactivation": { dash: "7 4", symbol: "diamond" },
-  preactivation: { dash: "none", symbol: "diamond" },
+// What the figures' line styles and markers are here; each family's are in the data.
+const DASHES = { "-": "none", "--": "7 4", "-.": "7 3 2 3" };
+const SYMBOLS = {
+  s: "square",
+  o: "circle",
+  "^": "triangle",
+  D: "diamond",
+  v: { draw: drawTriangleDown },
 };
 const FADED = 0.22; // opacity of what is not isolated
 const CHART_STYLE = { fontSize: "13px", fontFamily: "inherit", background: "none" };
@@ -17,27 +19,43 @@ const SMALLEST_TOP = 1; // of a vertical axis that starts at 0, in percent or na
 const RUN_IN_MEAN = { r: 3, stroke: "var(--surface)", strokeWidth: 1.2 };
 const HALO = { stroke: "var(--surface)", strokeWidth: 4 };
 
+// A triangle of this area that stands on its point, as d3 draws the upright one.
+function drawTriangleDown(context, size) {
+  const y = Math.sqrt(size / (Math.sqrt(3) * 3));
+  context.moveTo(0, 2 * y);
+  context.lineTo(-Math.sqrt(3) * y, -y);
+  context.lineTo(Math.sqrt(3) * y, -y);
+  context.closePath();
+}
+
 function formatTick(value) {
   return value >= 10_000 ? `${Number((value / 1000).toPrecision(3))}k` : String(value);
 }
 
-function markChance(view, layout) {
+function showsChance(view, layout) {
   const { chance } = view.condition;
-  const isVisible = view.quantity.unit === "%" && chance !== null && chance <= layout.y.domain()[1];
-  if (!isVisible) return [];
-  const text = `guessing (${chance} %)`;
+  return view.quantity.unit === "%" && chance !== null && chance <= layout.y.domain()[1];
+}
+
+function markChance(view, layout) {
+  if (!showsChance(view, layout)) return [];
+  return [Plot.ruleY([view.condition.chance], { strokeDasharray: "2 4", strokeOpacity: 0.7 })];
+}
+
+// The name of that line, which no bar may strike through.
+function markChanceName(view, layout) {
+  if (!showsChance(view, layout)) return [];
+  const { chance } = view.condition;
   const place = { frameAnchor: "left", textAnchor: "start", dx: 4, dy: -11, y: [chance] };
-  return [
-    Plot.ruleY([chance], { strokeDasharray: "2 4", strokeOpacity: 0.7 }),
-    Plot.text([text], { ...place, fill: "var(--muted)", ...HALO }),
-  ];
+  return [Plot.text([`guessing (${chance} %)`], { ...place, fill: "var(--muted)", ...HALO })];
 }
 
 // The line, the points and the intervals of a family.
 function markFamily(view, family, members, isMean, layout) {
   const shift = layout.shift(family);
   const color = `var(--family-${family})`;
-  const { dash, symbol } = FAMILY_LOOKS[family];
+  const { linestyle, marker } = view.looks[family];
+  const [dash, symbol] = [DASHES[linestyle], SYMBOLS[marker]];
   const opacity = (point) => (view.isShown(point.depth) ? 1 : FADED);
   const place = { x: "depth", y: "value", dx: shift, stroke: color };
   const runs = members.flatMap((point) => point.runs);
@@ -52,15 +70,10 @@ function markFamily(view, family, members, isMean, layout) {
       Plot.dot(crosses, { ...place, symbol: "times", r: 5, strokeWidth: 2, opacity }),
     ];
   }
-  const [bottom, top] = [0, layout.y.domain()[1]];
   const means = members.filter((point) => point.value !== null);
   const bounded = means
     .filter((point) => point.low !== null)
-    .map((point) => ({
-      ...point,
-      low: Math.max(point.low, bottom),
-      high: Math.min(point.high, top),
-    }));
+    .map((point) => ({ ...point, ...cutInterval(point, view.quantity, layout.top) }));
   const interval = { x: "depth", y1: "low", y2: "high", dx: shift, stroke: color, opacity };
   const fill = (point) => (point.untrained ? "var(--surface)" : color);
   return [
@@ -73,14 +86,15 @@ function markFamily(view, family, members, isMean, layout) {
 
 // The means as numbers beside their points, where there is room.
 function markMeanValues(view, means, layout) {
+  const cut = (point) => cutInterval(point, view.quantity, layout.top);
   const points = means
     .filter((point) => view.isShown(point.depth))
     .map((point) => ({
       x: layout.x(point.depth) + layout.shift(point.family),
       y: layout.y(point.value),
       // The interval is not written on.
-      top: layout.y(Math.min(point.high ?? point.value, layout.y.domain()[1])),
-      bottom: layout.y(Math.max(point.low ?? point.value, 0)),
+      top: layout.y(point.high === null ? point.value : cut(point).high),
+      bottom: layout.y(point.low === null ? point.value : cut(point).low),
       // The lower of two networks has its number below.
       prefersBelow: means.some(
         (other) => other.depth === point.depth && other.value > point.value,

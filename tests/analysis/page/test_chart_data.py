@@ -1,11 +1,13 @@
 """The numbers behind the charts are those of the tables, and fit into a page."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.figures.style import FAMILY_STYLES
 from analysis.page.charts import chart_data
 from analysis.page.charts.chart_colors import (
     DARK_PAGE,
@@ -15,7 +17,7 @@ from analysis.page.charts.chart_colors import (
     make_legible,
 )
 from analysis.page.charts.chart_data import collect_chart_data
-from analysis.page.charts.chart_parts import build_chart_scripts
+from analysis.page.charts.chart_parts import FOLDER, build_chart_scripts
 from analysis.page.charts.curve_intervals import average_curves
 from analysis.sections import summarise
 from analysis.statistics import student_interval
@@ -80,6 +82,16 @@ def test_runs_with_one_seed_twice_are_not_averaged(build_frame):
     assert "final" not in find_group(data, "plain", 20)
     assert "final" in find_group(data, "plain", 56)
     assert len(data["conditions"][0]["runs"]) == 12
+
+
+def test_families_look_as_in_the_figures(build_frame):
+    looks = collect_chart_data(build_frame(ERRORS))["looks"]
+    assert list(looks) == ["plain", "residual"]
+    assert looks["plain"] == {"linestyle": "--", "marker": "s"}
+    script = (FOLDER / "depth_marks.js").read_text(encoding="utf-8")
+    for style in FAMILY_STYLES.values():
+        for name in (style["linestyle"], style["marker"]):
+            assert re.search(rf'[ "]{re.escape(name)}"?: ', script), name
 
 
 def test_unfinished_runs_are_not_drawn(build_frame):
