@@ -335,6 +335,18 @@ def test_long_bars_are_said_to_be_cut_off(open_report, build_frame, tmp_path):
     assert "Bars end at 0 %" in caption
 
 
+@pytest.mark.parametrize(
+    ("errors", "words"),
+    [([1.0, 60.0], "Bands end at 0 and 100 %"), ([10.0, 10.1], "")],
+)
+def test_bands_end_where_errors_do(open_report, build_frame, tmp_path, errors, words):
+    frame = build_frame({"plain": {20: errors, 56: [60.0, 60.1]}})
+    page = open_report(write_chart_page(tmp_path, frame))
+    caption = page.locator(f"{CURVES} figcaption").text_content()
+    assert words in caption
+    assert ("Bands end" in caption) == bool(words)
+
+
 def test_no_bar_strikes_the_name_of_guessing_through(open_report, build_frame, tmp_path):
     frame = build_frame({"plain": {20: [1.0, 99.0], 56: [30.0, 99.0]}})
     page = open_report(write_chart_page(tmp_path, frame))

@@ -115,7 +115,8 @@ function describeChart(chart, view, values) {
   if (most === 1) sentences.push("One run per network.");
   else if (isMean) sentences.push(...describeMeans(chart, view, values));
   else sentences.push("A line per seed.");
-  if (chart === "depth" && isMean) sentences.push(...describeCuts(view, values));
+  if (chart === "depth" && isMean) sentences.push(...describeCutBars(view, values));
+  if (chart === "curves" && hasBands(view)) sentences.push(...describeCutBands(view, values));
   if (chart === "depth" && isMean && values.some((point) => point.untrained)) {
     sentences.push("Hollow: untrained, no better than guessing.");
   }

@@ -120,6 +120,15 @@ function findVerticalScale(view, series) {
   return { type: "linear", domain, ticks: d3.ticks(...domain, 5), floor: 0, isCut };
 }
 
+// Say where bands do not reach the ends of their intervals. On a logarithmic axis, what is said of
+// a value of 0 holds for them.
+function describeCutBands(view, series) {
+  const shown = series.filter((line) => view.isShown(line.depth));
+  const points = shown.flatMap((line) => line.points);
+  const { domain } = findVerticalScale(view, series);
+  return describeCuts("bands", points, view.quantity, domain[1]);
+}
+
 function drawPanel(view, family, members, vertical, width) {
   const height = width < 420 ? 280 : 330;
   const margin = { top: 30, right: 0, bottom: 44, left: 46 };
@@ -140,7 +149,7 @@ function drawPanel(view, family, members, vertical, width) {
     Plot.ruleX(view.condition.drops, { strokeDasharray: "3 4", strokeOpacity: 0.6 }),
     Plot.ruleY([bottom], { strokeOpacity: 0.5 }),
     ...faded.map((line) => markLine(line, clamp, 1, FADED)),
-    ...(hasBands(view) ? shown.map((line) => markBand(line, clamp)) : []),
+    ...(hasBands(view) ? shown.map((line) => markBand(line, clamp, view.quantity)) : []),
     ...shown.map((line) => markLine(line, clamp, view.state.mode === "mean" ? 2.5 : 1.5, 1)),
     ...markDepths(labels, y, height - margin.bottom, margin.top),
     markTip(shown, clamp),
@@ -169,8 +178,10 @@ function markLine(line, clamp, strokeWidth, strokeOpacity) {
   return Plot.line(line.points, { x: "iteration", y, stroke, strokeWidth, strokeOpacity });
 }
 
-function markBand(line, clamp) {
-  const points = line.points.filter((point) => point.low !== null);
+function markBand(line, clamp, quantity) {
+  const points = line.points
+    .filter((point) => point.low !== null)
+    .map((point) => ({ ...point, ...cutInterval(point, quantity, Infinity) }));
   return Plot.areaY(points, {
     x: "iteration",
     y1: (point) => clamp(point.low),

@@ -70,35 +70,11 @@ function findTop(quantity, means, runs) {
   return quantity.unit === "%" ? Math.min(top, 104) : top;
 }
 
-// The largest value to which bars are drawn: an error is at most 100 %.
-function findLimit(quantity, top) {
-  return quantity.unit === "%" ? Math.min(100, top) : top;
-}
-
-// The part of an interval that is drawn: no error and no loss is below 0.
-function cutInterval(point, quantity, top) {
-  return { low: Math.max(point.low, 0), high: Math.min(point.high, findLimit(quantity, top)) };
-}
-
 // Say where bars do not reach the ends of their intervals.
-function describeCuts(view, points) {
-  const { quantity } = view;
+function describeCutBars(view, points) {
   const means = points.filter((point) => point.value !== null);
   const runs = points.flatMap((point) => point.runs);
-  const limit = findLimit(quantity, findTop(quantity, means, runs));
-  const isPercentEnd = quantity.unit === "%" && limit === 100;
-  const isCutAbove = means.some((point) => point.high > limit);
-  const ends = means.some((point) => point.low < 0) ? ["0"] : [];
-  if (isCutAbove && isPercentEnd) ends.push("100");
-  const sentences = [];
-  if (ends.length) {
-    const at = `${joinWords(ends)}${quantity.unit === "%" ? " %" : ""}`;
-    sentences.push(`Bars end at ${at}, also where the interval extends further.`);
-  }
-  if (isCutAbove && !isPercentEnd) {
-    sentences.push("Long bars are cut off at the top; the values say where their intervals end.");
-  }
-  return sentences;
+  return describeCuts("bars", means, view.quantity, findTop(view.quantity, means, runs));
 }
 
 // The scales and margins of the chart, and what Plot needs to know about them.

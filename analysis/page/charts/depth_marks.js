@@ -32,6 +32,32 @@ function formatTick(value) {
   return value >= 10_000 ? `${Number((value / 1000).toPrecision(3))}k` : String(value);
 }
 
+// The largest value to which intervals are drawn: an error is at most 100 %.
+function findLimit(quantity, top) {
+  return quantity.unit === "%" ? Math.min(100, top) : top;
+}
+
+// The part of an interval that is drawn: no error and no loss is below 0.
+function cutInterval(point, quantity, top) {
+  return { low: Math.max(point.low, 0), high: Math.min(point.high, findLimit(quantity, top)) };
+}
+
+// Say where marks do not reach the ends of their intervals. `top`: that of the vertical axis.
+function describeCuts(marks, points, quantity, top) {
+  const limit = findLimit(quantity, top);
+  const isPercentEnd = quantity.unit === "%" && limit === 100;
+  const isCutAbove = points.some((point) => point.high > limit);
+  const ends = points.some((point) => point.low < 0) ? ["0"] : [];
+  if (isCutAbove && isPercentEnd) ends.push("100");
+  const sentences = [];
+  if (ends.length) {
+    const at = `${joinWords(ends)}${quantity.unit === "%" ? " %" : ""}`;
+    sentences.push(`${capitaliseFirst(marks)} end at ${at}, also where the interval extends further.`);
+  }
+  if (isCutAbove && !isPercentEnd) sentences.push(`Long ${marks} are cut off at the top.`);
+  return sentences;
+}
+
 function showsChance(view, layout) {
   const { chance } = view.condition;
   return view.quantity.unit === "%" && chance !== null && chance <= layout.y.domain()[1];
