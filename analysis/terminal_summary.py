@@ -16,11 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.claim import Claim, Finding, Verdict
-from analysis.columns import TRAINING_ERROR
 from analysis.headline import ERROR_NAMES
 from analysis.report import Report
 from analysis.sections import Section
-from analysis.text_chart import MAX_SERIES, Glyphs, Series, choose_glyphs, draw_chart
+from analysis.terminal_series import collect_series
+from analysis.text_chart import Glyphs, choose_glyphs, draw_chart
 from degradation.counting import format_count
 
 MIN_WIDTH, MAX_WIDTH = 60, 100  # characters
@@ -29,13 +29,17 @@ MAX_EXCLUDED = 5
 NAME_WIDTH = 34
 MIN_FINDING_WIDTH = 20
 GAP = 2  # spaces between columns
-MAX_SERIES_OF_ALL = 4  # series of all families that one picture has
 NO_BREAK = "\u00a0"
 COLOURS = {Verdict.REPRODUCED: "green", Verdict.CONTRADICTED: "red"}
 
 
 def print_summary(report: Report, stream: TextIO) -> None:
-    """Print the summary of a report, with colours and a link where the terminal has them."""
+    """Print the summary of a report, with colours and a link where the terminal has them.
+
+    Characters that the stream's encoding lacks are printed as escape sequences.
+    """
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         stream.write(format_summary(report, encoding=console.encoding))
@@ -45,7 +49,7 @@ def print_summary(report: Report, stream: TextIO) -> None:
 
 
 def format_summary(report: Report, width: int = MAX_WIDTH, encoding: str = "utf-8") -> str:
-    """Return the summary as plain text, made of characters that the encoding has."""
+    """Return the summary as plain text, with a picture of characters that the encoding has."""
     stream = io.StringIO()
     console = Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
     _print(report, console, choose_glyphs(encoding))
@@ -69,11 +73,12 @@ def _print(report: Report, console: Console, glyphs: Glyphs) -> None:
     for part in _list_verdicts(report.sections, console.width):
         console.print(part)
     title = f"{ERROR_NAMES[report.frame.error_kind]}, %, mean over seeds"
-    chart = draw_chart(_collect_series(report), title, glyphs)
+    series, omissions = collect_series(report.sections, report.frame.runs)
+    chart = draw_chart(series, title, glyphs)
     if chart:
         console.print()
-    for line in chart:
-        _print_line(console, line)
+        for line in [*chart, *(f"  {line}" for line in omissions)]:
+            _print_line(console, line)
     console.print()
     for line in report.excluded[:MAX_EXCLUDED]:
         _print_line(console, f"Excluded: {line}")
@@ -165,32 +170,3 @@ def _choose_colour(claim: Claim) -> str:
     if isinstance(claim, Finding) or claim.is_negligible:
         return ""
     return COLOURS.get(claim.verdict, "")
-
-
-def _collect_series(report: Report) -> Series:
-    """Return the mean error by depth of each family in each condition.
-
-    Runs that belong to several conditions are one series. If there are many, only those of the
-    first family are returned.
-    """
-    conditions = [section for section in report.sections if section.kind == "condition"]
-    series: dict[tuple[str, str], dict[int, float]] = {}
-    drawn: set[frozenset[str]] = set()
-    for section in conditions:
-        runs = report.frame.runs[report.frame.runs["run_id"].isin(section.run_ids)]
-        for family, group in runs.groupby("family"):
-            means = group.groupby("depth")[TRAINING_ERROR].mean().dropna()
-            run_ids = frozenset(group["run_id"])
-            if run_ids not in drawn and len(means):
-                drawn.add(run_ids)
-                points = {int(str(depth)): float(mean) for depth, mean in means.items()}
-                series[str(family), section.title] = points
-    if len(series) > MAX_SERIES_OF_ALL:
-        first = next(iter(series))[0]
-        series = {name: points for name, points in series.items() if name[0] == first}
-    counts = Counter(family for family, _ in series)
-    named = {}
-    for (family, condition), points in list(series.items())[:MAX_SERIES]:
-        name = f"{family}, {condition}" if counts[family] > 1 else family
-        named[name] = points
-    return named

@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from rich.cells import cell_len, chop_cells
+
 COLUMNS, ROWS = 56, 9  # of the plot, without its axes
+MARGIN = " " * 8  # before the legend
 TOPS = (1, 2, 5, 10, 20, 40, 60, 80, 100)  # ends of the vertical axis, in percent
 
 Series = Mapping[str, Mapping[int, float]]  # name: {depth: percent}
@@ -52,7 +55,7 @@ def draw_chart(series: Series, title: str, glyphs: Glyphs = UNICODE) -> list[str
         return []
     largest = max(value for points in series.values() for value in points.values())
     top = choose_top(largest)
-    places = _place_depths(depths)
+    places, is_to_scale = _place_depths(depths)
     grid = [[" "] * COLUMNS for _ in range(ROWS)]
     marks: dict[tuple[int, int], str] = {}
     for points, mark in zip(series.values(), glyphs.marks, strict=False):
@@ -66,7 +69,7 @@ def draw_chart(series: Series, title: str, glyphs: Glyphs = UNICODE) -> list[str
     return [
         f"  {title}",
         *_frame(grid, top, glyphs),
-        *_label_depths(places, glyphs),
+        *_label_depths(places, is_to_scale, glyphs),
         *_describe_marks(list(series), glyphs, is_shared),
     ]
 
@@ -76,17 +79,20 @@ def choose_top(largest: float) -> int:
     return next((end for end in TOPS if end >= largest), TOPS[-1])
 
 
-def _place_depths(depths: Sequence[int]) -> dict[int, int]:
-    """Return the column of each depth: to scale, or evenly spaced if labels would then touch."""
+def _place_depths(depths: Sequence[int]) -> tuple[dict[int, int], bool]:
+    """Return the column of each depth, and whether the columns are to scale.
+
+    They are evenly spaced if the labels would touch otherwise.
+    """
     first, last = depths[0], depths[-1]
     scale = (COLUMNS - 4) / (last - first)
     places = {depth: 1 + round((depth - first) * scale) for depth in depths}
     columns = list(places.values())
     gaps = [after - before for before, after in pairwise(columns)]
     if min(gaps) > len(str(last)):
-        return places
+        return places, True
     step = (COLUMNS - 4) / (len(depths) - 1)
-    return {depth: 1 + round(position * step) for position, depth in enumerate(depths)}
+    return {depth: 1 + round(position * step) for position, depth in enumerate(depths)}, False
 
 
 def _find_row(value: float, top: float) -> int:
@@ -113,7 +119,7 @@ def _frame(grid: list[list[str]], top: float, glyphs: Glyphs) -> list[str]:
     return lines
 
 
-def _label_depths(places: Mapping[int, int], glyphs: Glyphs) -> list[str]:
+def _label_depths(places: Mapping[int, int], is_to_scale: bool, glyphs: Glyphs) -> list[str]:
     """Return the horizontal axis and its labels; a label that would touch another is omitted."""
     labels = ""
     for depth, column in places.items():
@@ -122,15 +128,21 @@ def _label_depths(places: Mapping[int, int], glyphs: Glyphs) -> list[str]:
         if not labels or start > len(labels):
             labels = f"{labels:<{start}}{text}"
     margin = " " * 7
+    note = [] if is_to_scale else [f"{MARGIN}(evenly spaced, not to scale)"]
     axis = f"{margin}{glyphs.corner}{glyphs.horizontal * COLUMNS}"
-    return [axis, f"{margin} {labels} layers"]
+    return [axis, f"{margin} {labels} layers", *note]
 
 
 def _describe_marks(names: Sequence[str], glyphs: Glyphs, is_shared: bool) -> list[str]:
-    """Return the legend, in one line if it fits beside the plot."""
+    """Return the legend, in one line if it fits below the plot; long names have several lines."""
     parts = [f"{mark} {name}" for mark, name in zip(glyphs.marks, names, strict=False)]
     if is_shared:
         parts.append(f"{glyphs.several} {'both' if len(names) == 2 else 'several'}")
     one_line = "  ".join(parts)
-    lines = [one_line] if len(one_line) <= COLUMNS else parts
-    return [f"        {line}" for line in lines]
+    if cell_len(one_line) <= COLUMNS:
+        return [f"{MARGIN}{one_line}"]
+    lines = []
+    for part in parts:
+        first, *others = chop_cells(part, COLUMNS)
+        lines += [f"{MARGIN}{first}", *(f"{MARGIN}  {other}" for other in others)]
+    return lines

@@ -1,5 +1,6 @@
 """Numbers and tables as the page prints them."""
 
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -27,6 +28,11 @@ def format_duration(seconds: float) -> str:
     if seconds < 3600:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:,.1f} h"
+
+
+def format_date(date: datetime) -> str:
+    """Return a date such as `26 November 2026`."""
+    return f"{date.day} {date:%B %Y}"
 
 
 def format_table(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:

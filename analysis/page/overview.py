@@ -6,7 +6,8 @@ import pandas as pd
 
 from analysis.columns import CODE_STATE, ERROR_STEP, FINISHED_STATES
 from analysis.frame import Frame
-from analysis.page.number_formats import format_duration
+from analysis.page.number_formats import format_date, format_duration
+from degradation.counting import format_count
 from degradation.records.schema import State
 from degradation.records.trained_code import CodeState
 
@@ -34,14 +35,14 @@ def describe_runs(frame: Frame) -> list[str]:
     facts = [
         *(describe_data(runs, str(name)) for name in sorted(runs["data"].dropna().unique())),
         f"{describe_states(runs)}{_describe_iterations(runs)}",
-        _count(runs["seed"].nunique(), "seed"),
+        format_count(runs["seed"].nunique(), "seed"),
         _describe_devices(runs),
     ]
     if "seconds" in runs and runs["seconds"].notna().any():
         facts.append(f"{format_duration(float(runs['seconds'].sum()))} of training")
     facts.append(f"{frame.error_kind} training error")
     if "end_time" in finished and finished["end_time"].notna().any():
-        date = _format_date(float(finished["end_time"].max()))
+        date = _describe_time(float(finished["end_time"].max()))
         facts.append(f"last run finished on {date}" if date else "")
     return [fact for fact in facts if fact]
 
@@ -55,10 +56,10 @@ def list_concerns(frame: Frame) -> list[str]:
     ]
     outdated = int((frame.runs[CODE_STATE] == CodeState.OUTDATED).sum())
     counts.append((outdated, "trained by older code"))
-    concerns = [f"{_count(count, 'run')} {what}" for count, what in counts if count]
+    concerns = [f"{format_count(count, 'run')} {what}" for count, what in counts if count]
     if frame.excluded:
         concerns.append(
-            f"{_count(len(frame.excluded), 'record or row', 'records or rows')} excluded"
+            f"{format_count(len(frame.excluded), 'record or row', 'records or rows')} excluded"
         )
     return concerns
 
@@ -83,7 +84,11 @@ def _describe_iterations(runs: pd.DataFrame) -> str:
 def describe_states(runs: pd.DataFrame) -> str:
     done = int((runs["state"] == State.DONE).sum())
     total = len(runs)
-    return _count(total, "run") if done == total else f"{done} of {_count(total, 'run')} done"
+    return (
+        format_count(total, "run")
+        if done == total
+        else f"{done} of {format_count(total, 'run')} done"
+    )
 
 
 def _describe_devices(runs: pd.DataFrame) -> str:
@@ -92,15 +97,9 @@ def _describe_devices(runs: pd.DataFrame) -> str:
     return ", ".join(devices[:MAX_DEVICES]) + (f" and {more} more" if more > 0 else "")
 
 
-def _count(count: int, noun: str, plural: str = "") -> str:
-    """Return a number with its noun: `1 seed`, `3 seeds`."""
-    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
-
-
-def _format_date(timestamp: float) -> str:
+def _describe_time(timestamp: float) -> str:
     """Return a date such as `26 November 2026`, or empty text if no calendar has it."""
     try:
-        date = datetime.fromtimestamp(timestamp, UTC)
+        return format_date(datetime.fromtimestamp(timestamp, UTC))
     except (OverflowError, OSError, ValueError):
         return ""
-    return f"{date.day} {date:%B %Y}"

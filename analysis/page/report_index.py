@@ -21,6 +21,7 @@ from analysis.figures.style import FAMILY_STYLES
 from analysis.page.badges import Badge, build_badge
 from analysis.page.charts.chart_colors import build_color_css
 from analysis.page.depth_sketch import draw_sketch
+from analysis.page.number_formats import format_date
 from analysis.report_json import UnreadableSummary, read_summary
 from analysis.report_summary import CHECK, FINDING, ReportSummary, VerdictSummary
 from degradation.counting import format_count
@@ -141,17 +142,16 @@ def _list_facts(summary: ReportSummary) -> list[str]:
     if summary.runs and summary.runs.get("done") != total:
         states = ", ".join(f"{count:,} {state}" for state, count in summary.runs.items())
         facts[-1] += f" ({states})"
-    facts += [format_count(len(summary.seeds), "seed"), _format_date(summary.written_at)]
+    facts += [format_count(len(summary.seeds), "seed"), _describe_time(summary.written_at)]
     return [fact for fact in facts if fact]
 
 
-def _format_date(text: str) -> str:
+def _describe_time(text: str) -> str:
     """Return a date such as `26 November 2026`, or empty text if the time cannot be read."""
     try:
-        date = datetime.fromisoformat(text).astimezone(UTC)
+        return format_date(datetime.fromisoformat(text).astimezone(UTC))
     except (ValueError, OverflowError):
         return ""
-    return f"{date.day} {date:%B %Y}"
 
 
 def render_index(cards: Sequence[Card], problems: Sequence[Problem]) -> str:

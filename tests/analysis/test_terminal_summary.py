@@ -4,13 +4,16 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from rich.cells import cell_len
 
 from analysis.claim import Claim, Verdict
 from analysis.condition_claims import judge_condition
 from analysis.headline import write_headline
 from analysis.report import Report
-from analysis.sections import Section
+from analysis.sections import Section, summarise
+from analysis.terminal_series import collect_series
 from analysis.terminal_summary import format_summary, print_summary
 
 ERRORS = {
@@ -26,11 +29,28 @@ class Terminal(io.StringIO):
         return True
 
 
+def build_section(frame, claims=(), title=""):
+    run_ids = tuple(frame.runs["run_id"])
+    summary = summarise(frame.runs)
+    return Section(title, 2.0, [*claims], {}, run_ids=run_ids, summary=summary)
+
+
+def build_conditions(build_frame, titles):
+    """Return a section for each title, with runs of its own, and the runs of all."""
+    frames = [build_frame(ERRORS) for _ in titles]
+    for number, frame in enumerate(frames):
+        frame.runs["run_id"] = f"{number}:" + frame.runs["run_id"]
+    sections = [
+        build_section(*pair) for pair in zip(frames, [()] * len(titles), titles, strict=True)
+    ]
+    return sections, pd.concat([frame.runs for frame in frames])
+
+
 @pytest.fixture
 def report(build_frame):
     frame = build_frame(ERRORS)
     claims = judge_condition(frame, 2.0)
-    section = Section("", 2.0, claims, {}, run_ids=tuple(frame.runs["run_id"]))
+    section = build_section(frame, claims)
     return Report(
         Path("reports/mine"), [section], frame.runs, frame, (), (), write_headline(frame, [section])
     )
@@ -101,3 +121,57 @@ def test_mechanisms_of_several_conditions_are_counted(report):
     ]
     text = format_summary(replace(report, sections=sections))
     assert "Why: the report has 1 claim about mechanisms (1 negligible)." in text
+
+
+def test_series_are_those_of_the_tables(build_frame):
+    series, notes = collect_series([build_section(build_frame(ERRORS))], build_frame(ERRORS).runs)
+    assert series == {
+        "plain": {20: pytest.approx(1.6), 56: pytest.approx(154 / 3)},
+        "residual": {20: pytest.approx(0.8), 56: pytest.approx(1.6 / 3)},
+    }
+    assert notes == []
+
+
+def test_repeated_seeds_are_not_drawn(build_frame):
+    frame = build_frame({"plain": ERRORS["plain"]})
+    frame.runs["seed"] = 0
+    assert collect_series([build_section(frame)], frame.runs) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("conditions", "notes"),
+    [
+        (2, []),
+        (3, ["Only plain networks are drawn, not residual."]),
+        (
+            10,
+            ["Only plain networks are drawn, not residual.", "2 more conditions are not drawn."],
+        ),
+    ],
+)
+def test_what_is_not_drawn_is_said(build_frame, conditions, notes):
+    titles = [f"width {number}" for number in range(conditions)]
+    series, found = collect_series(*build_conditions(build_frame, titles))
+    assert found == notes
+    assert len(series) == min(conditions * (1 if notes else 2), 8)
+    assert "plain, width 0" in series
+
+
+@pytest.mark.parametrize("label", ["z" * 120, "some words " * 12, "\u6f22\u5b57" * 40])
+def test_long_conditions_do_not_widen_the_picture(report, build_frame, label):
+    sections, runs = build_conditions(build_frame, [label, f"{label}2"])
+    frame = replace(report.frame, runs=runs)
+    lines = format_summary(replace(report, sections=sections, frame=frame)).splitlines()
+    start = lines.index("  training error, %, mean over seeds")
+    assert max(map(cell_len, lines[start:])) <= 72
+    letters = "".join("".join(lines).split())
+    assert letters.count("".join(label.split())) >= 4
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_other_encodings_get_escape_sequences(report, encoding):
+    notes = ("width \u6f22 \udc80",)
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    print_summary(replace(report, code_notes=notes), stream)
+    stream.flush()
+    assert "Warning: width \\u6f22 \\udc80" in stream.buffer.getvalue().decode(encoding)

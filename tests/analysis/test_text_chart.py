@@ -7,6 +7,10 @@ from analysis.text_chart import ASCII, UNICODE, choose_glyphs, draw_chart
 BOTH = {"plain": {20: 0.0, 110: 100.0}, "residual": {20: 0.0, 110: 0.0}}
 
 
+def find_labels(lines):
+    return next(line for line in lines if line.endswith(" layers"))
+
+
 def test_marks_stand_at_their_values():
     """The axis ends at 100 %: the marks are in the first and the last row."""
     lines = draw_chart(BOTH, "error", ASCII)
@@ -28,17 +32,24 @@ def test_axis_ends_just_above_the_largest_value():
 @pytest.mark.parametrize("depths", [(20, 32, 44, 56, 110), (8, 9, 10, 11), (20, 22, 1000), (2, 3)])
 def test_labels_of_depths_stay_apart(depths):
     lines = draw_chart({"plain": dict.fromkeys(depths, 50.0)}, "error")
-    *labels, unit = lines[-2].split()
+    *labels, unit = find_labels(lines).split()
     assert unit == "layers"
     assert {labels[0], labels[-1]} <= {str(depth) for depth in depths}
-    assert "".join(lines[1:-3]).count(UNICODE.marks[0]) == len(depths)
+    assert "".join(lines[1:10]).count(UNICODE.marks[0]) == len(depths)
     assert max(map(len, lines)) <= 80
+
+
+def test_even_spacing_is_marked():
+    near, far = {8: 1.0, 10: 2.0, 1202: 3.0}, {20: 1.0, 56: 3.0}
+    note = "(evenly spaced, not to scale)"
+    assert note in [line.strip() for line in draw_chart({"plain": near}, "error")]
+    assert note not in [line.strip() for line in draw_chart({"plain": far}, "error")]
 
 
 def test_many_depths_keep_some_labels():
     depths = range(20, 80)
     lines = draw_chart({"plain": dict.fromkeys(depths, 50.0)}, "error")
-    labels = lines[-2].split()[:-1]
+    labels = find_labels(lines).split()[:-1]
     assert labels[0] == "20"
     assert all(int(label) in depths for label in labels)
 
