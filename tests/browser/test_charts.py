@@ -336,15 +336,19 @@ def test_long_bars_are_said_to_be_cut_off(open_report, build_frame, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("errors", "words"),
-    [([1.0, 60.0], "Bands end at 0 and 100 %"), ([10.0, 10.1], "")],
+    ("shallow", "deep", "words"),
+    [
+        ([1.0, 60.0], [65.5, 65.6], "Bands end at 0 and 100 %"),
+        ([1.0, 60.0], [40.0, 40.1], "Long bands are cut off at the top."),
+        ([10.0, 10.1], [65.5, 65.6], ""),
+    ],
 )
-def test_bands_end_where_errors_do(open_report, build_frame, tmp_path, errors, words):
-    frame = build_frame({"plain": {20: errors, 56: [60.0, 60.1]}})
+def test_cut_bands_are_said_to_be_cut(open_report, build_frame, tmp_path, shallow, deep, words):
+    frame = build_frame({"plain": {20: shallow, 56: deep}})
     page = open_report(write_chart_page(tmp_path, frame))
     caption = page.locator(f"{CURVES} figcaption").text_content()
     assert words in caption
-    assert ("Bands end" in caption) == bool(words)
+    assert ("Bands end" in caption or "cut off" in caption) == bool(words)
 
 
 def test_no_bar_strikes_the_name_of_guessing_through(open_report, build_frame, tmp_path):
