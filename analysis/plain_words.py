@@ -68,9 +68,12 @@ def describe_rise(
         bound: that of the change on which the verdict rests.
     """
     if verdict is Verdict.REPRODUCED:
-        more = f"{format_amount(change)} points more training errors"
+        higher = f"{format_amount(change)} points higher"
         certainty = bound.describe(format_amount)
-        return f"At {deep} layers {networks} make {more} than at {shallow}{certainty}."
+        return (
+            f"The training error of {networks} is {higher} at {deep} layers than at"
+            f" {shallow}{certainty}."
+        )
     moves = (
         f"From {shallow} to {deep} layers the training error of {networks} changes by"
         f" {format_change(change)} points{bound.describe()}"

@@ -131,14 +131,17 @@ def judge_existence(frame: Frame) -> Claim:
         f"{format_count(len(groups), 'depth')}, worst case {worst:+.3g} points above {parent}"
         f" (tolerance for rounding: {ROUNDING_POINTS:g})"
     )
-    above = f"{format_change(worst)} points above its error"
+    if verdict is Verdict.REPRODUCED:
+        start = "with its error"
+    else:
+        start = f"up to {format_change(worst)} points above its error"
     return Claim(
         name,
         statement,
         verdict,
         decisive_line,
         evidence,
-        plain_words=f"Networks grown from a trained shallow one start at most {above}.",
+        plain_words=f"Networks grown from a trained shallow one start {start}.",
     )
 
 

@@ -7,8 +7,8 @@ from analysis.story.wording import Role, Takeaway
 
 TITLE = "in short"
 PROBES = "Probes measure inside the networks, before, during and after training."
-COMPANIONS = "With the degradation here go"
-COMPANIONS_OF_DEPTH = "With depth here go"  # if no degradation is shown
+COMPANIONS = "What goes with the degradation here"
+COMPANIONS_OF_DEPTH = "What goes with depth here"  # if no degradation is shown
 NO_PROOF = "No probe proves a cause."
 RULED_OUT = "Ruled out"
 # The other takeaways, in the order of the lead.

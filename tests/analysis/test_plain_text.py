@@ -54,6 +54,6 @@ def test_only_what_was_shown_is_said_without_doubt(describe, shown):
     for verdict, text in texts.items():
         assert text.endswith(".")
         assert len(text.split()) <= 22
-        is_certain = " make 12 points more" in text or " lower " in text
+        is_certain = " is 12 points higher" in text or " lower " in text
         assert is_certain == (verdict is Verdict[shown])
     assert texts[Verdict.INCONCLUSIVE].endswith("that is not certain yet.")
