@@ -112,6 +112,8 @@ def build(
     command: str,
     margins: dict[str, float],
     titles: str = TAKEAWAY,
+    *,
+    only_tables: bool = False,
 ) -> Report:
     """Write the report of a frame under `folder` and return it.
 
@@ -122,6 +124,8 @@ def build(
         command: the command that reproduces the report.
         margins: the margin of the claims for each data set, in points of training error.
         titles: those of the figures (`label_figures`).
+        only_tables: write the tables and the summary for programs, without the figures and the
+            page, which take most of the time.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # Until the new summary is written, the index calls the report incomplete.
@@ -129,20 +133,24 @@ def build(
     _remove_stale_files(folder)
     with style.own_settings():
         sections = build_sections(frame, margins)
-        label_figures(sections, frame, titles)
         runs = _select_columns(frame.runs, sections)
-        written = _write_files(folder, sections, runs)
+        written = _write_tables(folder, sections, runs)
+        if not only_tables:
+            label_figures(sections, frame, titles)
+            written += _write_figures(folder, sections)
     code_notes = (
         *describe_outdated_runs(frame.runs),
         *describe_unverified_runs(frame.runs),
     )
     published_notes = tuple(describe_published_runs(frame.runs))
     headline = write_headline(frame, sections)
-    page = render_page(
-        folder, sections, runs, frame, headline, name, command, code_notes, published_notes
-    )
     report = Report(folder, sections, runs, frame, code_notes, published_notes, headline)
-    write_atomically(report.page, page.encode(errors="backslashreplace"))
+    report.page.unlink(missing_ok=True)
+    if not only_tables:
+        page = render_page(
+            folder, sections, runs, frame, headline, name, command, code_notes, published_notes
+        )
+        write_atomically(report.page, page.encode(errors="backslashreplace"))
     names = "".join(f"{path.name}\n" for path in written)
     write_atomically(folder / FILE_LIST, names.encode())
     write_summary(folder, summarise_report(frame, sections, name, headline, command))
@@ -161,13 +169,20 @@ def _remove_stale_files(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
 
 
-def _write_files(folder: Path, sections: list[Section], runs: pd.DataFrame) -> list[Path]:
-    """Write all figures and tables and return their paths."""
+def _write_figures(folder: Path, sections: list[Section]) -> list[Path]:
+    """Write all figures and return their paths."""
     written: list[Path] = []
-    summaries = []
     for section in sections:
         for stem, (figure, _caption) in section.figures.items():
             written += style.save(figure, folder / stem)
+    return written
+
+
+def _write_tables(folder: Path, sections: list[Section], runs: pd.DataFrame) -> list[Path]:
+    """Write all tables and return their paths."""
+    written: list[Path] = []
+    summaries = []
+    for section in sections:
         for stem, table in section.tables.items():
             written.append(write_csv(folder / f"{stem}.csv", table))
         if section.summary is not None:

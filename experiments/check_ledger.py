@@ -68,9 +68,11 @@ def find_entries(ledger: Path, names: list[str]) -> list[Path]:
     return [entry for entry in entries if not names or entry.name in names]
 
 
-def draw(entry: Path, folder: Path) -> Path:
+def draw(entry: Path, folder: Path, *, only_tables: bool) -> Path:
     """Write the report of an entry's records and return its folder. Raises NoReport."""
     command = [sys.executable, str(REPORT), f"--reports={folder}"]
+    if only_tables:
+        command.append("--tables")
     if EXPERIMENTS.joinpath(f"{entry.name}.yaml").exists():
         command += ["tracking=disabled", f"experiment={entry.name}"]
         command += [f"record_root={entry / ARCHIVE}"]
@@ -124,7 +126,7 @@ def check_text(text: Path, entry: Path, report: Path, *, writes: bool) -> list[s
 def check_entry(entry: Path, arguments: argparse.Namespace) -> int:
     """Print which files of an entry differ from its records, and return their number."""
     with tempfile.TemporaryDirectory() as folder:
-        report = draw(entry, Path(folder))
+        report = draw(entry, Path(folder), only_tables=arguments.tables)
         differences = compare(entry, report, with_figures=not arguments.tables)
         if arguments.write:
             update(entry, report, differences, adds_new=arguments.new)

@@ -72,6 +72,9 @@ def parse_arguments() -> argparse.Namespace:
         default=REPORTS,
         help="folder in which the report gets its own folder",
     )
+    parser.add_argument(
+        "--tables", action="store_true", help="write only the tables, without figures and page"
+    )
     parser.add_argument("--index", action="store_true", help="write only the index of all reports")
     arguments = parser.parse_intermixed_args()
     if arguments.index and (arguments.records or arguments.overrides):
@@ -97,7 +100,15 @@ def report_records(arguments: argparse.Namespace) -> Report:
     margins = {name: default_margin(name) for name in data_names}
     command = f"{SETUP}\n{shlex.join([PYTHON, 'experiments/report.py', *sys.argv[1:]])}"
     with exclusive_folder(arguments.reports / arguments.name) as folder:
-        return build(frame, folder, arguments.name, command, margins, arguments.titles)
+        return build(
+            frame,
+            folder,
+            arguments.name,
+            command,
+            margins,
+            arguments.titles,
+            only_tables=arguments.tables,
+        )
 
 
 def report_sweep(arguments: argparse.Namespace, overrides: list[str]) -> Report:
@@ -112,9 +123,17 @@ def report_sweep(arguments: argparse.Namespace, overrides: list[str]) -> Report:
     title = name_report(overrides, runs, names_root=False)
     commands = format_commands(overrides, arguments.multirun)
     with exclusive_folder(arguments.reports / name) as folder:
-        report = build(frame, folder, title, commands, margins, config.report.titles)
+        report = build(
+            frame,
+            folder,
+            title,
+            commands,
+            margins,
+            config.report.titles,
+            only_tables=arguments.tables,
+        )
         # W&B ids depend on the root, and an archive is not written to.
-        if root.is_dir() and (frame.runs["state"] != "missing").any():
+        if not arguments.tables and root.is_dir() and (frame.runs["state"] != "missing").any():
             mirror_report(report, root, config.tracking)
     return report
 
@@ -169,14 +188,19 @@ def main() -> None:
         print(f"Index: {update_index(arguments.reports)}")
         return
     if arguments.records:
-        report = report_records(arguments)
-        update_index(arguments.reports)
-        print_summary(report, sys.stdout)
+        announce(report_records(arguments), arguments)
         return
     for overrides in split_experiments(arguments.overrides):
-        report = report_sweep(arguments, overrides)
-        update_index(arguments.reports)
-        print_summary(report, sys.stdout)
+        announce(report_sweep(arguments, overrides), arguments)
+
+
+def announce(report: Report, arguments: argparse.Namespace) -> None:
+    """Write the index of all reports, and print what was found and where the page is."""
+    if arguments.tables:
+        print(f"Tables: {report.folder}")
+        return
+    update_index(arguments.reports)
+    print_summary(report, sys.stdout)
 
 
 if __name__ == "__main__":

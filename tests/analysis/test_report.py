@@ -61,6 +61,14 @@ def test_figures_are_written_as_png_and_svg(report):
         assert (report.folder / f"{stem}.svg").read_text().startswith("<?xml")
 
 
+def test_only_tables_are_those_of_the_whole_report(report, tmp_path):
+    only = build(report.frame, tmp_path, "one", "", {"digits": 2.0}, only_tables=True)
+    assert {path.suffix for path in only.folder.iterdir()} == {".csv", ".json", ".txt"}
+    for table in only.folder.glob("*.csv"):
+        assert table.read_bytes() == (report.folder / table.name).read_bytes()
+    assert only.headline == report.headline
+
+
 @pytest.mark.slow
 def test_each_condition_has_a_section(build_frame, tmp_path):
     """A figure that an earlier report of one condition left behind is removed."""
