@@ -84,7 +84,7 @@ def test_commands_of_a_report_work_with_nothing_activated(clone):
     words = ["SEEDS=0", "DEPTHS=8", f"ARGS={TINY} record_root='my records'"]
     assert make("report", *words, cwd=clone).returncode == 0
     (page,) = clone.glob("reports/*/report.html")
-    commands = html.unescape(re.search("<pre>(.*?)</pre>", page.read_text(), re.DOTALL)[1])
+    commands = html.unescape(re.search("<pre[^>]*>(.*?)</pre>", page.read_text(), re.DOTALL)[1])
     assert [line.split()[:2] for line in commands.splitlines()] == [
         ["make", "setup"],
         [".venv/bin/python", "experiments/train.py"],

@@ -1,6 +1,7 @@
 """Neither the environment nor a user's configuration files change or break a report's figures."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -11,6 +12,8 @@ from analysis.figures import matplotlib_import, style
 from tests.support.clones import ROOT
 
 # Builds a report, and prints what a notebook would see of matplotlib's settings afterwards.
+WRITTEN_AT = re.compile(rb'"written_at": "[^"]*"')  # the time of the report
+
 BUILD = """
 import sys
 from pathlib import Path
@@ -102,7 +105,9 @@ def build_report(folder, variables):
     )
     assert completed.returncode == 0, completed.stderr
     assert completed.stderr == ""
-    return {path.name: path.read_bytes() for path in (folder / "report").iterdir()}
+    files = {path.name: path.read_bytes() for path in (folder / "report").iterdir()}
+    files["report.json"] = WRITTEN_AT.sub(b"", files["report.json"])
+    return files
 
 
 @pytest.fixture(scope="module")

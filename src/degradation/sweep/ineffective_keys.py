@@ -11,6 +11,8 @@ from degradation.run_id import compute_run_id
 
 log = logging.getLogger(__name__)
 
+SURFACES = "landscape."  # the section of keys that select a surface around runs, not the runs
+
 
 def warn_of_ineffective_keys(configs: Sequence[Config]) -> None:
     """Log one line for each key that varies in a sweep without changing any of its runs."""
@@ -36,7 +38,11 @@ def list_ineffective_keys(configs: Sequence[Config]) -> dict[str, int]:
         return {}
     rows = [dict(_list_values(config)) for config in configs]
     names = dict.fromkeys(name for row in rows for name in row)
-    varying = [name for name in names if len({row.get(name) for row in rows}) > 1]
+    varying = [
+        name
+        for name in names
+        if not name.startswith(SURFACES) and len({row.get(name) for row in rows}) > 1
+    ]
     ineffective = {}
     for key in varying:
         others = [name for name in varying if name != key]
