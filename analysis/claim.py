@@ -15,15 +15,10 @@ from typing import Generic, Literal, TypeVar
 import pandas as pd
 
 from analysis.columns import ERROR_STEP, TRAINING_ERROR, UNTRAINED_WITHIN_POINTS
+from analysis.estimates import Difference, Estimate
+from analysis.multiple_testing import bonferroni_level, holm_rejections
 from analysis.plain_text import write_reason
-from analysis.statistics import (
-    Difference,
-    Estimate,
-    bonferroni_level,
-    holm_rejections,
-    paired_difference,
-    welch_difference,
-)
+from analysis.statistics import paired_difference, welch_difference
 
 Key = TypeVar("Key")  # identifies one of a claim's differences, such as a depth
 Side = Literal["lower", "upper"]

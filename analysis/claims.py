@@ -7,22 +7,21 @@ the others and add it to CLAIMS.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pandas as pd
 
 from analysis.claim import (
     Claim,
     Compare,
-    RunsByDepth,
     Verdict,
     decide,
     is_untrained,
     not_tested,
     training_error_difference,
 )
-from analysis.columns import TRAINING_ERROR
+from analysis.error_increase import measure_increase, select_trained
 from analysis.evidence import describe_caveats, format_bound, format_comparison
+from analysis.family_pairs import FAMILY_PAIRS, FamilyPair, family_pair
 from analysis.frame import group_by_depth
 from analysis.plain_text import write_reason
 from analysis.plain_words import (
@@ -33,39 +32,9 @@ from analysis.plain_words import (
     find_bound,
 )
 from analysis.requirements import missing_requirements
-from analysis.statistics import Estimate
-from analysis.trend import increasing_trend
 
-SIGNIFICANCE = 0.05  # significance level of the p-value of a trend
 # The names of the three claims.
 DEGRADATION, NO_DEGRADATION, FIX = "degradation", "no degradation", "the fix"
-MIN_TREND_DEPTHS = 3  # with two depths, the bound on their difference is the more powerful test
-
-
-@dataclass(frozen=True)
-class FamilyPair:
-    """The families that a claim compares: identical except for the shortcuts."""
-
-    plain: str  # without shortcuts
-    residual: str  # with them
-
-
-FAMILY_PAIRS = (
-    FamilyPair("plain", "residual"),
-    FamilyPair("plain-preactivation", "preactivation"),
-)
-
-
-def family_pair(runs: pd.DataFrame) -> FamilyPair:
-    """Return the pair of families to which the runs of one condition belong.
-
-    All of them have the same order of BN, ReLU and convolution, so they belong to one pair.
-    """
-    families = set(runs["family"])
-    for pair in FAMILY_PAIRS:
-        if families & {pair.plain, pair.residual}:
-            return pair
-    return FAMILY_PAIRS[0]
 
 
 def judge_degradation(
@@ -124,69 +93,6 @@ def judge_degradation(
         ),
         depths=increase.depths,
     )
-
-
-@dataclass(frozen=True)
-class Increase:
-    """How the training error of one family's networks changes over the depths that train.
-
-    Attributes:
-        comparison: which depths are compared, such as `56 minus 20 layers`.
-        depths: these depths, shallowest first.
-        difference: the training error of the deepest minus that of the shallowest, in points.
-        trend_p: the p-value for an increasing trend, or None with fewer than three depths.
-        evidence: the difference with all its bounds and the trend, one line each.
-    """
-
-    comparison: str
-    depths: tuple[int, int]
-    difference: Estimate
-    trend_p: float | None
-    evidence: list[str]
-
-    def has_trend(self) -> bool:
-        """Return whether the trend is significant; with two depths no trend is required."""
-        return self.trend_p is None or self.trend_p < SIGNIFICANCE
-
-    def format_trend(self) -> str:
-        """Return `, trend p = 0.0010`, or empty text with two depths."""
-        return "" if self.trend_p is None else f", trend p = {self.trend_p:.4f}"
-
-
-def measure_increase(
-    groups: RunsByDepth, compare: Compare = training_error_difference
-) -> Increase | None:
-    """Measure the increase of the training error over the depths at which a network is trained.
-
-    Returns None if there are fewer than two such depths.
-    """
-    trained = select_trained(groups)
-    if len(trained) < 2:
-        return None
-    shallowest, deepest = min(trained), max(trained)
-    comparison = f"{deepest} minus {shallowest} layers"
-    difference = compare(trained[deepest], trained[shallowest])
-    bounds = format_comparison(difference, trained[deepest], trained[shallowest])
-    p, trend = _test_trend(trained)
-    evidence = [f"{comparison}: {bounds}", trend]
-    trend_p = p if len(trained) >= MIN_TREND_DEPTHS else None
-    return Increase(comparison, (shallowest, deepest), difference, trend_p, evidence)
-
-
-def _test_trend(groups: RunsByDepth) -> tuple[float, str]:
-    """Return the p-value for an increase of the error over depth, and its line of evidence."""
-    runs = pd.concat(groups.values())
-    tau, p = increasing_trend(runs["depth"].tolist(), runs[TRAINING_ERROR].tolist())
-    line = (
-        f"trend over {len(groups)} depths, {len(runs)} runs: Kendall's tau {tau:.2f},"
-        f" one-sided p = {p:.4f} by permutation"
-    )
-    return p, line
-
-
-def select_trained(groups: RunsByDepth) -> RunsByDepth:
-    """Return the depths at which the network is trained."""
-    return {depth: group for depth, group in groups.items() if not is_untrained(group)}
 
 
 def judge_no_degradation(

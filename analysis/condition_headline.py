@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from analysis.claim import Claim, RunsByDepth, Verdict, training_error_difference
-from analysis.claims import DEGRADATION, FIX, NO_DEGRADATION, family_pair, select_trained
+from analysis.claims import DEGRADATION, FIX, NO_DEGRADATION
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.condition_labels import capitalise_first
+from analysis.error_increase import select_trained
+from analysis.family_pairs import family_pair
 from analysis.frame import group_by_depth
 from analysis.plain_text import format_percents, join_words, shorten_reason
 from analysis.summary import compute_finished_interval

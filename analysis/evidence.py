@@ -8,7 +8,8 @@ import pandas as pd
 from analysis.claim import RunsByDepth, Side, difference_by_seed, is_untrained
 from analysis.code_notes import describe_outdated_runs
 from analysis.columns import ENDED_AT, TRAINING_ERROR, UNTRAINED_WITHIN_POINTS
-from analysis.statistics import CONFIDENCE, Difference, Estimate, bonferroni_level
+from analysis.estimates import CONFIDENCE, Difference, Estimate
+from analysis.multiple_testing import bonferroni_level
 from degradation.records.schema import State
 
 

@@ -5,9 +5,11 @@ from collections.abc import Iterable
 import pandas as pd
 
 from analysis.claim import Claim, Verdict
-from analysis.claims import DEGRADATION, family_pair, select_trained
+from analysis.claims import DEGRADATION
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.conditions import find_varying_keys
+from analysis.error_increase import select_trained
+from analysis.family_pairs import family_pair
 from analysis.figures.layout import show_sentence
 from analysis.figures.title_and_footer import add_title_and_footer, describe_data
 from analysis.frame import Frame, group_by_depth

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.claim import Decision, Side, Verdict
+from analysis.estimates import Estimate
+from analysis.multiple_testing import bonferroni_level
 from analysis.plain_text import format_amount, format_change
-from analysis.statistics import Estimate, bonferroni_level
 
 UNCERTAIN = ", but that is not certain yet"
 

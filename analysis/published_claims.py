@@ -13,6 +13,7 @@ from scipy import stats
 from analysis.abbreviation import abbreviate
 from analysis.claim import Claim, Verdict, not_tested
 from analysis.columns import FINISHED_STATES
+from analysis.estimates import CONFIDENCE, Interval
 from analysis.evidence import describe_caveats
 from analysis.paper_protocol import (
     find_departures,
@@ -22,12 +23,7 @@ from analysis.paper_protocol import (
 from analysis.plain_words import add_doubt
 from analysis.published_values import PublishedValue, find_published
 from analysis.requirements import missing_requirements
-from analysis.statistics import (
-    CONFIDENCE,
-    Interval,
-    contrast_from_summaries,
-    student_interval,
-)
+from analysis.statistics import contrast_from_summaries, student_interval
 from degradation.counting import format_count
 from degradation.metrics import (
     AUGMENTED_ERROR,

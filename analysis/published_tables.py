@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.columns import FINISHED_STATES
+from analysis.estimates import Interval
 from analysis.paper_protocol import follows_cifar10_protocol, follows_imagenet_protocol
 from analysis.published_claims import metric_values
 from analysis.published_values import MULTIPLY_ADDS, PARAMETERS, find_published
-from analysis.statistics import Interval, student_interval
+from analysis.statistics import student_interval
 from analysis.summary import interval_columns
 from degradation.metrics import (
     AUGMENTED_ERROR,

@@ -7,12 +7,13 @@ from typing import Any, Literal
 import pandas as pd
 
 from analysis.claim import Claim, Verdict
-from analysis.claims import family_pair, judge_degradation
+from analysis.claims import judge_degradation
 from analysis.columns import TRAINING_ERROR
 from analysis.comparisons import compare_conditions
 from analysis.condition_claims import judge_condition, title_condition
 from analysis.condition_labels import is_null
 from analysis.conditions import Condition, list_conditions
+from analysis.family_pairs import family_pair
 from analysis.figures import plot_condition
 from analysis.figures.matplotlib_import import Figure
 from analysis.file_names import list_suffixes

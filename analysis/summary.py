@@ -12,8 +12,9 @@ from analysis.columns import (
     TRAINING_ERROR,
     TRAINING_ERROR_AT_START,
 )
+from analysis.estimates import Interval
 from analysis.requirements import repeated_seeds
-from analysis.statistics import Interval, student_interval
+from analysis.statistics import student_interval
 from degradation.metrics import TEST_ERROR
 
 NOTE = "note"  # the column that says why a row has no mean

@@ -7,7 +7,8 @@ nothing is decided has no such title.
 from collections.abc import Mapping, Sequence
 
 from analysis.claim import Claim, Verdict
-from analysis.claims import DEGRADATION, NO_DEGRADATION, FamilyPair
+from analysis.claims import DEGRADATION, NO_DEGRADATION
+from analysis.family_pairs import FamilyPair
 
 DECIDED = (Verdict.REPRODUCED, Verdict.CONTRADICTED)
 # What networks do, or do not do, with depth: by the stem of the figure.

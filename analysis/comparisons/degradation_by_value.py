@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from analysis.claim import Decision, Finding, Verdict, decide
-from analysis.claims import Increase, measure_increase
 from analysis.comparisons.networks import Networks
 from analysis.comparisons.value_sentences import describe_degradation, place_values
+from analysis.error_increase import Increase, measure_increase
 from analysis.evidence import describe_caveats, format_bound
 from analysis.plain_text import format_amount, format_change, shorten_reason, write_reason
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from analysis.claim import Claim, Finding, Verdict
-from analysis.claims import family_pair, judge_no_degradation
+from analysis.claims import judge_no_degradation
 from analysis.comparisons.base import Comparison, FactorSection, build_table
 from analysis.comparisons.degradation_by_value import EVERYWHERE, judge_each_value
 from analysis.comparisons.factor_figures import plot_factor
@@ -24,6 +24,7 @@ from analysis.condition_labels import (
     name_key,
 )
 from analysis.factors import Factor, Stratum
+from analysis.family_pairs import family_pair
 from analysis.key_columns import PREFIX
 
 SAFE_NAME = re.compile(r"(data|model|optim|schedule|precision|parent)([._][a-z0-9]+)+")

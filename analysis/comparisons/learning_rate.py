@@ -22,12 +22,14 @@ import pandas as pd
 
 from analysis import claims as main_claims
 from analysis.claim import Claim, Compare, error_resolution, not_tested
-from analysis.claims import family_pair, judge_fix, judge_no_degradation
+from analysis.claims import judge_fix, judge_no_degradation
 from analysis.columns import FINISHED_STATES, TRAINING_ERROR
 from analysis.comparisons.base import FactorSection
+from analysis.estimates import DifferenceOfMinima
+from analysis.family_pairs import family_pair
 from analysis.figures import learning_rate_map
 from analysis.requirements import count_runs, repeated_seeds
-from analysis.statistics import DifferenceOfMinima, difference_of_minima
+from analysis.statistics import difference_of_minima
 
 KEY = "config.optim.lr"
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.claim import RunsByDepth
-from analysis.claims import FamilyPair, family_pair, select_trained
+from analysis.error_increase import select_trained
 from analysis.evidence import describe_networks
 from analysis.factors import Stratum
+from analysis.family_pairs import FamilyPair, family_pair
 from analysis.frame import group_by_depth
 from analysis.requirements import missing_requirements
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pandas as pd
 
 from analysis.claim import Claim
-from analysis.claims import family_pair, judge_degradation
+from analysis.claims import judge_degradation
 from analysis.comparisons.base import FactorSection
+from analysis.family_pairs import family_pair
 
 KEY = "config.schedule.iterations"
 

@@ -15,14 +15,15 @@ from analysis.claim import (
     not_tested,
     training_error_difference,
 )
-from analysis.claims import family_pair
 from analysis.comparisons.base import FactorSection
+from analysis.estimates import Difference
 from analysis.evidence import describe_caveats, format_comparison
+from analysis.family_pairs import family_pair
 from analysis.frame import group_by_depth
+from analysis.multiple_testing import bonferroni_level
 from analysis.plain_text import format_amount, format_change
 from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements
-from analysis.statistics import Difference, bonferroni_level
 
 KEY = "config.model.shortcut"
 

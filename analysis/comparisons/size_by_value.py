@@ -20,6 +20,7 @@ from analysis.claim import (
 from analysis.columns import TRAINING_ERROR
 from analysis.comparisons.networks import Networks, select_values
 from analysis.comparisons.value_sentences import describe_size_difference
+from analysis.estimates import Difference
 from analysis.evidence import (
     describe_caveats,
     format_bound,
@@ -27,8 +28,9 @@ from analysis.evidence import (
     format_interval,
     format_points,
 )
+from analysis.multiple_testing import bonferroni_level
 from analysis.plain_text import write_reason
-from analysis.statistics import Difference, bonferroni_level, contrast_of_means
+from analysis.statistics import contrast_of_means
 from degradation.counting import format_count
 
 ALIKE, DIFFERS = "alike", "differs"

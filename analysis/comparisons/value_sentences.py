@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from analysis.claim import Verdict, decide
-from analysis.claims import Increase
 from analysis.condition_labels import capitalise_first
+from analysis.error_increase import Increase
 from analysis.plain_text import format_amount, format_change, join_words
 
 MAX_VALUES = 6  # values that a sentence lists

@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from analysis.estimates import Interval
 from analysis.figures.depth_axis import apply_depth_axis, choose_depth_axis
 from analysis.figures.marks import BAND, CUT_INTERVAL, INTERVAL, RUN
 from analysis.figures.mean_labels import ABOVE, BELOW, print_beside
 from analysis.figures.style import TEXT_COLORS
-from analysis.statistics import Interval, student_interval
+from analysis.statistics import student_interval
 
 POINT_STYLE: dict[str, Any] = {"s": 20, "alpha": 0.6, "linewidths": 0.6, "zorder": 3, "label": RUN}
 ERROR_RANGE = (0.0, 100.0)  # an error lies between these

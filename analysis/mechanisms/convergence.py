@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.claim import Claim
-from analysis.claims import family_pair
 from analysis.columns import FINISHED_STATES
+from analysis.family_pairs import family_pair
 from analysis.figures import convergence as figure
 from analysis.frame import Frame
 from analysis.interval_censoring import GrowthFit

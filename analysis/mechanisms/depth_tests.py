@@ -11,11 +11,12 @@ import pandas as pd
 
 from analysis.abbreviation import abbreviate
 from analysis.claim import Decision, Side, Verdict, decide
-from analysis.claims import SIGNIFICANCE
+from analysis.error_increase import SIGNIFICANCE
+from analysis.estimates import Difference
 from analysis.evidence import format_bound, format_interval
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.base import find_unprobed
-from analysis.statistics import Difference, welch_difference
+from analysis.statistics import welch_difference
 from analysis.trend import increasing_trend
 from degradation.counting import format_count
 

@@ -8,8 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.claim import Claim, Decision, Verdict, decide, not_tested
-from analysis.claims import FamilyPair, family_pair, judge_degradation, select_trained
+from analysis.claims import judge_degradation
+from analysis.error_increase import select_trained
+from analysis.estimates import Difference
 from analysis.evidence import format_bound
+from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import gradient_flow as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation, find_unprobed
@@ -17,7 +20,7 @@ from analysis.mechanisms.gradient_patterns import classify_gradients
 from analysis.plain_text import write_reason
 from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements
-from analysis.statistics import Difference, mean_estimate
+from analysis.statistics import mean_estimate
 from analysis.story import gradient_flow as story
 from degradation.counting import format_count
 from degradation.metrics import ITERATION

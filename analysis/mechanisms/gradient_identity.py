@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis.claim import Check, Claim, Verdict
-from analysis.claims import family_pair
+from analysis.family_pairs import family_pair
 from analysis.figures import gradient_identity as figure
 from analysis.frame import Frame
 from analysis.mechanisms import depth_tests

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.statistics import bonferroni_level, mean_estimate
+from analysis.multiple_testing import bonferroni_level
+from analysis.statistics import mean_estimate
 from analysis.story.gradient_flow import MeasuredPattern, Pattern
 from degradation.metrics import ITERATION
 

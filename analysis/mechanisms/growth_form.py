@@ -10,7 +10,8 @@ import pandas as pd
 
 from analysis.claim import Claim, Verdict, not_tested
 from analysis.frame import group_by_depth
-from analysis.interval_censoring import EXPONENTIAL, POWER, GrowthFit, predict_discrimination
+from analysis.growth_discrimination import predict_discrimination
+from analysis.interval_censoring import EXPONENTIAL, POWER, GrowthFit
 from analysis.lr_drops import find_common_milestones, list_gradual_changes
 from analysis.mechanisms.growth import (
     HALF,
@@ -138,7 +139,7 @@ def predict_preference(
 ) -> float:
     """Return the probability that a repetition of the design clearly prefers the true form.
 
-    Approximate; see `interval_censoring.predict_discrimination`.
+    Approximate; see `growth_discrimination.predict_discrimination`.
 
     Args:
         truth: the fit that is taken as the truth.

@@ -9,16 +9,17 @@ from typing import Any
 import pandas as pd
 
 from analysis.claim import Claim, decide, is_untrained, not_tested
-from analysis.claims import FamilyPair, family_pair
 from analysis.columns import UNTRAINED_WITHIN_POINTS
+from analysis.estimates import Difference
 from analysis.evidence import format_bound, format_interval
+from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import lesions as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.base import Explanation, find_unprobed, group_known_values
 from analysis.plain_text import format_change
 from analysis.plain_words import add_doubt, find_bound
 from analysis.requirements import missing_requirements
-from analysis.statistics import Difference, student_interval, welch_difference
+from analysis.statistics import student_interval, welch_difference
 from analysis.story import lesions as story
 
 POSITION = 7

@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.claim import Claim, Decision, Verdict, decide, not_tested
-from analysis.claims import family_pair
+from analysis.estimates import Difference
 from analysis.evidence import format_bound
+from analysis.family_pairs import family_pair
 from analysis.figures import paths as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.base import (
@@ -21,7 +22,7 @@ from analysis.plain_text import format_amount, join_words
 from analysis.plain_words import add_doubt
 from analysis.probes import END, INITIALISATION
 from analysis.requirements import missing_requirements
-from analysis.statistics import Difference, mean_estimate, student_interval
+from analysis.statistics import mean_estimate, student_interval
 from analysis.story import paths as story
 from degradation.metrics import ITERATION
 

@@ -3,8 +3,9 @@
 import pandas as pd
 
 from analysis.claim import Claim, Verdict, decide, not_tested
-from analysis.claims import FamilyPair, family_pair
 from analysis.columns import UNTRAINED_WITHIN_POINTS
+from analysis.estimates import Difference
+from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import responses as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms import depth_tests
@@ -12,7 +13,6 @@ from analysis.mechanisms.base import MEASUREMENT_KEYS, Explanation
 from analysis.plain_words import add_doubt
 from analysis.probes import END, INITIALISATION
 from analysis.requirements import missing_requirements
-from analysis.statistics import Difference
 from analysis.story import responses as story
 
 POSITION = 6

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from analysis.claim import Claim, Decision, Verdict, decide, not_tested
-from analysis.claims import FamilyPair, family_pair
+from analysis.estimates import Difference, Interval
+from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import shattering as figure
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms import depth_tests
@@ -15,7 +16,7 @@ from analysis.mechanisms.depth_tests import DecreasingTrend, Groups
 from analysis.plain_words import add_doubt
 from analysis.probes import INITIALISATION
 from analysis.requirements import missing_requirements
-from analysis.statistics import Difference, Interval, student_interval
+from analysis.statistics import student_interval
 from analysis.story import shattering as story
 from degradation.metrics import ITERATION
 

@@ -7,7 +7,9 @@ from fractions import Fraction
 import pandas as pd
 
 from analysis.claim import Claim, Verdict, not_tested
-from analysis.claims import SIGNIFICANCE, FamilyPair
+from analysis.error_increase import SIGNIFICANCE
+from analysis.estimates import CONFIDENCE
+from analysis.family_pairs import FamilyPair
 from analysis.frame import group_by_depth
 from analysis.interval_censoring import EXPONENTIAL, GrowthFit
 from analysis.mechanisms.base import NEGLIGIBLE_FRACTION
@@ -15,7 +17,6 @@ from analysis.mechanisms.growth import LAYERS, MAX_EXPONENT, format_factor, form
 from analysis.mechanisms.time_to_threshold import THRESHOLDS
 from analysis.plain_words import add_doubt
 from analysis.requirements import missing_requirements
-from analysis.statistics import CONFIDENCE
 from degradation.counting import format_count
 
 PairOfFits = tuple[GrowthFit, GrowthFit]  # plain family, residual family

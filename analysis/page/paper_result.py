@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from analysis.claims import family_pair
 from analysis.columns import FINISHED_STATES
+from analysis.family_pairs import family_pair
 from analysis.plain_text import format_percents
 from analysis.published_values import PLAIN, RESIDUAL_A, find_published
 from degradation.metrics import TEST_ERROR

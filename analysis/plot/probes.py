@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from analysis.claims import family_pair
+from analysis.family_pairs import family_pair
 from analysis.figures import gradient_flow as gradient_flow_figure
 from analysis.figures import gradient_identity as gradient_identity_figure
 from analysis.figures import landscape as landscape_figure

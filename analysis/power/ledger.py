@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.statistics import CONFIDENCE
+from analysis.estimates import CONFIDENCE
 
 RANGE_OF_THREE = 1.693  # expected range of three normal values, in standard deviations
 # Columns that have been renamed since the tables in the ledger were written.

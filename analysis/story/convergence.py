@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from analysis.claim import Claim
-from analysis.claims import FamilyPair
+from analysis.family_pairs import FamilyPair
 from analysis.plain_text import join_words
 from analysis.story.wording import (
     Role,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from analysis.claim import Claim, Verdict
-from analysis.claims import FamilyPair
+from analysis.family_pairs import FamilyPair
 from analysis.plain_text import join_words
 from analysis.story.wording import (
     Role,

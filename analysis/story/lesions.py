@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from analysis.claim import Claim, Verdict
-from analysis.claims import FamilyPair
+from analysis.family_pairs import FamilyPair
 from analysis.plain_words import UNCERTAIN
 from analysis.story.wording import Takeaway, Wording, find_plain_words, find_verdict, list_takeaways
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from analysis.claim import Claim
-from analysis.claims import FamilyPair
+from analysis.family_pairs import FamilyPair
 from analysis.story.wording import Takeaway, Wording, find_verdict, is_negligible, list_takeaways
 
 FAMILIES, DEPTH = "weaker responses", "weaker with depth"  # the claims' names

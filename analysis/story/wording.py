@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from analysis.claim import Claim, Verdict
-from analysis.claims import FamilyPair
+from analysis.family_pairs import FamilyPair
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,9 @@ from analysis.claim import (
     training_error_difference,
 )
 from analysis.columns import UNTRAINED_WITHIN_POINTS
+from analysis.estimates import Difference
 from analysis.frame import group_by_depth
-from analysis.statistics import (
-    Difference,
-    difference_of_minima,
-    paired_difference,
-    welch_difference,
-)
+from analysis.statistics import difference_of_minima, paired_difference, welch_difference
 
 EXACT = {20: Difference(0.1, 0.0, 4.0), 56: Difference(0.4, 0.0, 4.0)}
 UNKNOWN = Difference(math.nan, math.nan, math.nan)

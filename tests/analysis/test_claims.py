@@ -3,8 +3,10 @@
 import pytest
 
 from analysis.claim import Verdict
-from analysis.claims import CLAIMS, FamilyPair, family_pair, judge
-from analysis.statistics import bonferroni_level, welch_difference
+from analysis.claims import CLAIMS, judge
+from analysis.family_pairs import FamilyPair, family_pair
+from analysis.multiple_testing import bonferroni_level
+from analysis.statistics import welch_difference
 
 PLAIN = {20: [1.5, 1.7, 1.6], 32: [5.1, 8.3, 6.5], 56: [51.0, 53.0, 50.0]}
 RESIDUAL = {20: [0.9, 0.7, 0.8], 32: [0.3, 0.5, 0.4], 56: [0.7, 0.5, 0.4]}

@@ -4,6 +4,7 @@ import pytest
 
 from analysis.abbreviation import abbreviate
 from analysis.claim import training_error_difference
+from analysis.estimates import Difference
 from analysis.evidence import (
     describe_caveats,
     describe_diverged,
@@ -13,7 +14,7 @@ from analysis.evidence import (
     format_interval,
 )
 from analysis.frame import group_by_depth
-from analysis.statistics import Difference, difference_of_minima, paired_difference
+from analysis.statistics import difference_of_minima, paired_difference
 
 DIFFERENCE = Difference(3.0, 1.0, 4.0)  # t(0.95) = 2.132, t(0.975) = 2.776
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from analysis.growth_discrimination import predict_discrimination
 from analysis.interval_censoring import (
     EXPONENTIAL,
     FORMS,
     POWER,
     DegenerateSample,
     fit_growth,
-    predict_discrimination,
     smallest_sigma,
 )
 

@@ -3,7 +3,8 @@
 import pytest
 
 from analysis.claim import Claim, Verdict
-from analysis.claims import FAMILY_PAIRS, judge
+from analysis.claims import judge
+from analysis.family_pairs import FAMILY_PAIRS
 from analysis.figures import error_vs_depth, learning_curves, plot_condition, style
 from analysis.figures.title_and_footer import add_title_and_footer, describe_data
 from analysis.labelled_figures import NEUTRAL, TAKEAWAY, label_figures

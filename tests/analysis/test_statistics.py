@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from analysis.estimates import Difference
+from analysis.multiple_testing import bonferroni_level, holm_rejections
 from analysis.statistics import (
-    Difference,
-    bonferroni_level,
     contrast_of_means,
     difference_of_minima,
-    holm_rejections,
     mean_estimate,
     paired_difference,
     student_interval,

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.statistics import CONFIDENCE
+from analysis.estimates import CONFIDENCE
 from degradation.metrics import ITERATION
 
 # Mean, low and high at each iteration, shape (iterations,) each; NaN where unknown.

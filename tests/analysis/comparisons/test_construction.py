@@ -8,7 +8,8 @@ import pytest
 from analysis.claim import Verdict
 from analysis.conditions import split_by_condition
 from analysis.frame import Frame
-from analysis.statistics import bonferroni_level, paired_difference, welch_difference
+from analysis.multiple_testing import bonferroni_level
+from analysis.statistics import paired_difference, welch_difference
 from tests.support.comparisons import PLAIN, constructed_frame, judge_around, judge_comparisons
 
 AT_START = "training_error_at_start"

@@ -3,7 +3,8 @@
 import pytest
 
 from analysis.claim import Verdict
-from analysis.statistics import bonferroni_level, welch_difference
+from analysis.multiple_testing import bonferroni_level
+from analysis.statistics import welch_difference
 from tests.support.comparisons import HIGH, LOW, judge_around, judge_comparisons
 
 NOISY = {20: [0.9, 0.7, 0.8], 56: [2.4, 3.9, 3.1]}

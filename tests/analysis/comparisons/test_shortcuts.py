@@ -3,7 +3,8 @@
 import pytest
 
 from analysis.claim import Verdict
-from analysis.statistics import bonferroni_level, welch_difference
+from analysis.multiple_testing import bonferroni_level
+from analysis.statistics import welch_difference
 from tests.support.comparisons import LOW, PLAIN, judge_comparisons
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from analysis.claim import Claim, Verdict
-from analysis.claims import FAMILY_PAIRS
+from analysis.family_pairs import FAMILY_PAIRS
 from analysis.story import (
     convergence,
     gradient_flow,
