@@ -6,13 +6,14 @@ another (He et al. 2015, sections 1 and 4.2). To add a claim, write a function w
 the others and add it to CLAIMS.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
 from analysis.claim import (
     Claim,
     Compare,
+    Decision,
     Verdict,
     decide,
     is_untrained,
@@ -20,6 +21,7 @@ from analysis.claim import (
     training_error_difference,
 )
 from analysis.error_increase import measure_increase, select_trained
+from analysis.estimates import Estimate
 from analysis.evidence import describe_caveats, format_bound, format_comparison
 from analysis.family_pairs import FAMILY_PAIRS, FamilyPair, family_pair
 from analysis.frame import group_by_depth
@@ -129,17 +131,8 @@ def judge_no_degradation(
     bound = format_bound(differences[decision.worst], decision.side, decision.bound_count)
     decisive_line = f"worst case, {decision.worst} minus {shallowest} layers: {bound}"
     if shallowest_trained:
-        named = decision.worst
-        if verdict is Verdict.REPRODUCED:  # every bound is below the margin
-            named = max(differences, key=lambda depth: differences[depth].mean)
-        plain_words = describe_absence(
-            verdict,
-            f"{pair.residual} networks",
-            shallowest,
-            named,
-            differences[named].mean,
-            margin,
-            find_bound(differences[named], decision),
+        plain_words = _describe_no_degradation(
+            decision, differences, f"{pair.residual} networks", shallowest, margin
         )
     else:
         plain_words = write_reason(
@@ -155,6 +148,36 @@ def judge_no_degradation(
         describe_caveats(runs, groups),
         plain_words=plain_words,
         depths=(shallowest, decision.worst),
+    )
+
+
+def _describe_no_degradation(
+    decision: Decision[int],
+    differences: Mapping[int, Estimate],
+    networks: str,
+    shallowest: int,
+    margin: float,
+) -> str:
+    """Return the finding in plain words, with the depth that best shows it.
+
+    Args:
+        decision: the decision on the differences.
+        differences: the error of each deeper network minus that of the shallowest, by depth.
+        networks: the networks in words, such as `residual networks`.
+        shallowest: the depth of the shallowest network.
+        margin: the difference in points that counts.
+    """
+    depth = decision.worst
+    if decision.verdict is Verdict.REPRODUCED:  # every bound is below the margin
+        depth = max(differences, key=lambda depth: differences[depth].mean)
+    return describe_absence(
+        decision.verdict,
+        networks,
+        shallowest,
+        depth,
+        differences[depth].mean,
+        margin,
+        find_bound(differences[depth], decision),
     )
 
 

@@ -43,17 +43,7 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
             plain_words=write_reason(reasons[0]),
             headline=f"No verdict yet on whether degradation depends on the {name}: {reason}.",
         )
-    increases = {}
-    untrained = []
-    evidence = []
-    for label, groups in networks.by_value.items():
-        increase = measure_increase(groups)
-        if increase is None:
-            untrained.append(label)
-            evidence.append(f"{label}: {TOO_FEW_TRAINED}")
-        else:
-            increases[label] = increase
-            evidence += [f"{label}, {line}" for line in increase.evidence]
+    increases, untrained, evidence = _measure_increases(networks)
     verdict, answer, line = _decide(increases, untrained, margin)
     notes = [*describe_caveats(runs), *networks.list_notes()]
     kind = f"{networks.family} networks"
@@ -77,6 +67,27 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
         plain_words=_describe_answer(answer, increases, kind, name, not networks.absent),
         headline=headline,
     )
+
+
+def _measure_increases(networks: Networks) -> tuple[dict[str, Increase], list[str], list[str]]:
+    """Measure how the training error changes with depth at each value.
+
+    Returns:
+        The increase at each value, by its label; the labels at which fewer than two depths are
+        trained; and the lines of evidence.
+    """
+    increases = {}
+    untrained = []
+    evidence = []
+    for label, groups in networks.by_value.items():
+        increase = measure_increase(groups)
+        if increase is None:
+            untrained.append(label)
+            evidence.append(f"{label}: {TOO_FEW_TRAINED}")
+        else:
+            increases[label] = increase
+            evidence += [f"{label}, {line}" for line in increase.evidence]
+    return increases, untrained, evidence
 
 
 def _decide(

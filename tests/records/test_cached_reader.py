@@ -2,7 +2,7 @@
 
 import pytest
 
-from degradation.records import record as record_module
+from degradation.records import record_files
 from degradation.records.cached_reader import CachedRecord
 from degradation.records.manifest import build_manifest
 from degradation.records.record import Record
@@ -47,13 +47,13 @@ def read_everything(record):
 
 
 def test_each_file_is_read_once(record, monkeypatch):
-    names, read_file = [], record_module.read_file
+    names, read_file = [], record_files.read_file
 
     def read_and_note(path):
         names.append(path.name)
         return read_file(path)
 
-    monkeypatch.setattr(record_module, "read_file", read_and_note)
+    monkeypatch.setattr(record_files, "read_file", read_and_note)
     read_everything(CachedRecord(record.root, record.run_id))
     assert sorted(names) == sorted([DONE_FILE, RUN_FILE, METRICS_FILE, PROBES_FILE])
 

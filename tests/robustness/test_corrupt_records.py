@@ -6,7 +6,7 @@ import os
 import pytest
 
 from degradation.checksums import CorruptData, decode_document, encode_document
-from degradation.records import record as record_module
+from degradation.records import record_files
 from degradation.records.locks import LockTimeout, hold, is_held
 from degradation.records.manifest import build_manifest, is_manifest
 from degradation.records.record import Record
@@ -64,7 +64,7 @@ def test_unreadable_file_is_not_taken_for_corrupt(record, monkeypatch, error):
     def fail(path):
         raise OSError(error, os.strerror(error), str(path))
 
-    monkeypatch.setattr(record_module, "read_file", fail)
+    monkeypatch.setattr(record_files, "read_file", fail)
     with pytest.raises(RecordError, match=rf"cannot be read \({os.strerror(error)}\)"):
         record.outcome(verify_contents=True)
 

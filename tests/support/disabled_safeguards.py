@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from degradation import checkpointing, checksums
-from degradation.records import manifest, row_integrity
+from degradation.records import manifest, record_files, row_integrity
 from degradation.records import record as record_module
 from degradation.records.record import Record
 
@@ -48,7 +48,8 @@ def _disable_checksums() -> None:
     checksums.unseal = checkpointing.unseal = unseal_unverified
     manifest.fingerprint = fingerprint_length
     Record.write = write_plain_fingerprint  # type: ignore[method-assign]
-    record_module.fingerprint = checkpointing.fingerprint = fingerprint_length
+    for module in (record_module, record_files, checkpointing):
+        module.fingerprint = fingerprint_length  # type: ignore[attr-defined]
 
 
 def _disable_locks() -> None:
@@ -59,7 +60,7 @@ def _disable_locks() -> None:
 
 
 def _accept_truncated_rows() -> None:
-    row_integrity.decode_row = record_module.decode_row = json.loads
+    row_integrity.decode_row = record_files.decode_row = json.loads
 
 
 DISABLERS: dict[str, Callable[[], None]] = {
