@@ -74,11 +74,6 @@ def find_varying_keys(runs: pd.DataFrame) -> list[str]:
     return varying
 
 
-def split_by_condition(frame: Frame) -> list[tuple[str, Frame]]:
-    """Return the label and the runs of each condition; every run belongs to at least one."""
-    return [(condition.label, condition.frame) for condition in list_conditions(frame)]
-
-
 def list_conditions(frame: Frame) -> list[Condition]:
     """Return the conditions; every run belongs to at least one.
 

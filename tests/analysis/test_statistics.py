@@ -7,7 +7,6 @@ import pytest
 from scipy import stats
 
 from analysis.estimates import Difference
-from analysis.multiple_testing import bonferroni_level, holm_rejections
 from analysis.statistics import (
     contrast_of_means,
     difference_of_minima,
@@ -127,32 +126,6 @@ def test_p_without_variance_is_0_or_1():
         1,
         0,
     )
-
-
-def test_holm_steps_down_from_the_smallest_p():
-    assert holm_rejections([0.012, 0.04, 0.02, 0.3]) == [
-        True,
-        False,
-        False,
-        False,
-    ]  # 0.05/4, then 0.02 > 0.05/3
-    assert holm_rejections([0.012, 0.04, 0.016, 0.02]) == [
-        True,
-        True,
-        True,
-        True,
-    ]  # 0.05/4, /3, /2, /1
-    assert holm_rejections([0.0125]) == [True]
-    assert holm_rejections([0.013, 0.9, 0.9, 0.9]) == [False] * 4
-    assert holm_rejections([math.nan, 0.02]) == [False, True]
-    assert holm_rejections([]) == []
-
-
-def test_simultaneous_level_is_bonferroni():
-    assert bonferroni_level(1) == 0.95
-    assert bonferroni_level(4) == pytest.approx(0.9875)
-    difference = welch_difference(A, B)
-    assert difference.p_above(difference.lower_at(bonferroni_level(4))) == pytest.approx(0.0125)
 
 
 def test_one_run_has_no_welch_bounds():

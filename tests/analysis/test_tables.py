@@ -5,7 +5,6 @@ import math
 import pandas as pd
 import pytest
 
-from analysis.conditions import split_by_condition
 from analysis.key_columns import drop_prefix, restore_prefix
 from analysis.plot.selection import check_columns
 from analysis.query import load_where
@@ -14,6 +13,7 @@ from degradation.config import ConfigError
 from degradation.errors import UserError
 from degradation.records.record import Record
 from degradation.records.schema import METRICS_FILE, RUN_FILE, State
+from tests.support.conditions import list_labels
 from tests.support.records import CONFIG, DISTINCT_LAST_ROW, write_distinct_record, write_record
 
 
@@ -153,7 +153,7 @@ def test_key_of_other_code_stays_a_key(tmp_path):
         write_record(tmp_path, f"r{value}", State.DONE, optim={"lr": 0.1, "lookahead": value})
     runs = load_runs(tmp_path)
     assert runs["config.optim.lookahead"].tolist() == [1, 2]
-    labels = [label for label, _ in split_by_condition(to_frame(runs))]
+    labels = list_labels(to_frame(runs))
     assert labels == ["lookahead 1", "lookahead 2"]
     assert load_runs(tmp_path, "`optim.lookahead` == 2")["run_id"].tolist() == ["r2"]
 

@@ -11,7 +11,6 @@ import time
 
 import pytest
 
-from analysis.conditions import split_by_condition
 from analysis.frame import load
 from degradation.cli import RUNS_FAILED_STATUS
 from degradation.config import CONF, default_margin
@@ -20,6 +19,7 @@ from degradation.records.root import list_run_ids
 from degradation.records.schema import ATTEMPTS_FILE, State
 from degradation.registry import DATASETS
 from degradation.sweep.jobs import describe_planned_run, expand_runs
+from tests.support.conditions import list_labels
 
 EXPERIMENTS = CONF.parent / "experiments"
 SWEEP = ["model=plain,residual", "model.depth=8,14", "seed=0,1", "probes=none"]
@@ -206,7 +206,7 @@ def test_paper_is_one_condition():
     """Although only its 110-layer networks have a warm-up."""
     runs = expand_runs(["experiment=paper", "seed=0"])
     frame = load("nowhere", [describe_planned_run(run) for run in runs])
-    assert [label for label, _ in split_by_condition(frame)] == [""]
+    assert list_labels(frame) == [""]
     assert len(frame.runs) == 10
 
 

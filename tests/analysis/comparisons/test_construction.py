@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 
 from analysis.claim import Verdict
-from analysis.conditions import split_by_condition
 from analysis.frame import Frame
 from analysis.multiple_testing import bonferroni_level
 from analysis.statistics import paired_difference, welch_difference
 from tests.support.comparisons import PLAIN, constructed_frame, judge_around, judge_comparisons
+from tests.support.conditions import list_labels
 
 AT_START = "training_error_at_start"
 IMPROVED = {20: [0.5, 0.6, 0.4], 56: [0.2, 0.3, 0.1]}
@@ -76,7 +76,7 @@ def test_networks_grown_from_different_depths_are_not_averaged(build_frame):
     runs = pd.concat([frame.runs for frame in frames], ignore_index=True)
     both = Frame(runs, frames[0].curves)
     assert "construction" not in judge_comparisons(both)
-    labels = [label for label, _ in split_by_condition(both)]
+    labels = list_labels(both)
     assert labels == ["grown from 20 layers", "grown from 26 layers"]
 
 
