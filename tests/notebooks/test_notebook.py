@@ -9,6 +9,7 @@ import nbformat
 import pandas as pd
 import pytest
 import yaml
+from scipy.stats import ttest_ind
 
 from notebooks.execute import NOTEBOOK, clean, execute
 
@@ -125,13 +126,43 @@ def test_written_numbers_are_those_of_the_experiments(notebook):
 
 
 def test_gap_shrinks_but_remains_as_the_text_says(notebook):
-    assert "three times the iterations the gap shrinks, but remains" in " ".join(
-        find_cell(notebook, "sure-end").source.split()
-    )
     longer = pd.read_csv(ROOT / "experiments/ledger/longer_digits/longer.csv")
     plain = longer[longer["family"] == "plain"].set_index(["schedule.iterations", "depth"])
     errors = plain["training_error_mean"]
-    assert 2 < errors[1200, 56] - errors[1200, 20] < errors[400, 56] - errors[400, 20]
+    gaps = [errors[iterations, 56] - errors[iterations, 20] for iterations in (400, 1200)]
+    assert 2 < gaps[1] < gaps[0]
+    text = f"falls from {gaps[0]:.0f} to {gaps[1]:.0f} points, but remains"
+    assert text in " ".join(find_cell(notebook, "sure-end").source.split())
+
+
+def test_solutions_state_the_ledgers_numbers(notebook):
+    runs = pd.read_csv(ROOT / "experiments/ledger/learning_rate_digits/runs.csv")
+    residual = runs[(runs["family"] == "residual") & (runs["depth"] == 56)]
+    at_worst_rate = residual[residual["optim.lr"] == 0.1].sort_values("seed")["train/clean_error"]
+    first, second, third = (f"{error:.0f}" for error in at_worst_rate)
+    assert f"{first}, {second} and {third} %" in find_cell(notebook, "solution-2").source
+
+    runs = pd.read_csv(ROOT / "experiments/ledger/width_digits/runs.csv")
+    plain = runs[(runs["family"] == "plain") & (runs["depth"] == 56)]
+    by_width = plain.groupby("model.width")["train/clean_error"].mean()
+    text = f"{by_width[16]:.0f} % with 16 filters, {by_width[32]:.0f} % with 32"
+    assert text in " ".join(find_cell(notebook, "solution-3").source.split())
+
+    runs = pd.read_csv(ROOT / "experiments/ledger/scaled_digits/runs.csv")
+    deep = runs[runs["depth"] == 56]
+    by_scale = deep.groupby("model.options.shortcut_scale")["train/clean_error"].mean()
+    text = (
+        f"{by_scale[0.25]:.0f}, {by_scale[0.5]:.0f}, {by_scale[0.75]:.1f} and {by_scale[1.0]:.1f} %"
+    )
+    assert text in " ".join(find_cell(notebook, "solution-4").source.split())
+
+
+def test_first_exercise_states_the_bound_of_welch(notebook):
+    runs = pd.read_csv(ROOT / "experiments/ledger/quick/runs.csv")
+    plain = runs[runs["family"] == "plain"].set_index("depth")["train/clean_error"]
+    test = ttest_ind(plain[32], plain[20], equal_var=False, alternative="greater")
+    bound = test.confidence_interval(0.95).low
+    assert f"lower bound, {bound:+.2f} points" in find_cell(notebook, "solution-1").source
 
 
 def test_menus_are_not_needed(notebook, monkeypatch):
