@@ -24,7 +24,7 @@ ERROR_NAMES = {
     "running": "running training error",
 }
 MAX_ANSWERS = 3  # answers of a comparison that the headline gives
-MAX_CONDITIONS = 2  # conditions without a comparison that the headline speaks of
+MAX_NAMED_CONDITIONS = 2  # conditions without a comparison that the headline speaks of
 
 
 class HasClaims(Protocol):
@@ -104,7 +104,7 @@ def _write_conditions(frame: Frame, sections: Sequence[HasClaims]) -> list[str]:
     conditions = [section for section in sections if section.kind == "condition"]
     conditions.sort(key=lambda section: not _has_finished(runs_of[section.run_ids]))
     sentences = []
-    for section in conditions[:MAX_CONDITIONS]:
+    for section in conditions[:MAX_NAMED_CONDITIONS]:
         runs = runs_of[section.run_ids]
         error = ERROR_NAMES[frame.error_kind]
         sentence = (
@@ -114,7 +114,7 @@ def _write_conditions(frame: Frame, sections: Sequence[HasClaims]) -> list[str]:
         )
         is_named = len(conditions) > 1
         sentences.append(f"{capitalise_first(section.title)}: {sentence}" if is_named else sentence)
-    rest = len(conditions) - MAX_CONDITIONS
+    rest = len(conditions) - MAX_NAMED_CONDITIONS
     if rest > 0:
         sentences.append(f"And {rest} more condition{'s' if rest > 1 else ''}.")
     return sentences

@@ -179,11 +179,11 @@ def _check_sample(depth: Array, after: Array, by: Array, located: NDArray[np.boo
     located_depths = len(np.unique(depth[located]))
     if located_depths < MIN_LOCATED_DEPTHS:
         plural = "" if located_depths == 1 else "s"
-        where = f"the time is known from both sides at {located_depths} depth{plural}"
-        raise DegenerateSample(f"{where}; a slope needs {MIN_LOCATED_DEPTHS}")
+        reason = f"the time is known from both sides at {located_depths} depth{plural}"
+        raise DegenerateSample(f"{reason}; a slope needs {MIN_LOCATED_DEPTHS}")
     if located.sum() < MIN_LOCATED_RUNS:
-        known = f"the time of {located.sum()} runs is known from both sides"
-        raise DegenerateSample(f"{known}; a spread about a slope needs {MIN_LOCATED_RUNS}")
+        reason = f"the time of {located.sum()} runs is known from both sides"
+        raise DegenerateSample(f"{reason}; a spread about a slope needs {MIN_LOCATED_RUNS}")
 
 
 def smallest_sigma(after: ArrayLike, by: ArrayLike) -> float:

@@ -32,7 +32,9 @@ def fill_tables(text: str, entry: str, summary: ReportSummary) -> str:
     def fill(block: re.Match[str]) -> str:
         if block["entry"] != entry:
             return block[0]
-        verdicts = [one for one in summary.verdicts if one.section_kind == block["kind"]]
+        verdicts = [
+            verdict for verdict in summary.verdicts if verdict.section_kind == block["kind"]
+        ]
         return f"{block['start']}{write_table(verdicts)}{block['end']}"
 
     return BLOCK.sub(fill, text)

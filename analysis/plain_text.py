@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from analysis.condition_labels import capitalise_first
 
-WHOLE_FROM = 10.0  # percent or points; smaller numbers have a decimal
+NO_DECIMAL_FROM = 10.0  # percent or points; smaller numbers have a decimal
 SMALL_BELOW = 0.095  # still smaller ones have two
 TINY_BELOW = 0.0095  # and these three: one error in 50,000 images is 0.002 %
 ZERO_BELOW = 0.0005
@@ -20,7 +20,7 @@ def format_amount(value: float) -> str:
         return "0"
     if size < TINY_BELOW:
         return f"{size:.3f}"
-    if size >= WHOLE_FROM - 0.05:
+    if size >= NO_DECIMAL_FROM - 0.05:
         return f"{size:.0f}"
     return f"{size:.2f}" if size < SMALL_BELOW else f"{size:.1f}"
 
@@ -38,10 +38,10 @@ def format_percents(values: Sequence[float]) -> list[str]:
 
     If they are close, all of them have a decimal, so that a difference is seen.
     """
-    is_wide = max(values) - min(values) >= WHOLE_FROM
+    is_wide = max(values) - min(values) >= NO_DECIMAL_FROM
     texts = []
     for value in values:
-        is_whole = value >= WHOLE_FROM - 0.05
+        is_whole = value >= NO_DECIMAL_FROM - 0.05
         text = f"{value:.1f}" if is_whole and not is_wide else format_amount(value)
         texts.append(f"{text} %")
     return texts

@@ -234,11 +234,11 @@ def _format_prediction(values: Sequence[float]) -> str:
 def _format_augmented(ours: Sequence[float], other: PublishedValue) -> list[str]:
     if not ours:
         return []
-    both = (
+    values = (
         f"ours {np.mean(ours):.2f} % (mean of {format_count(len(ours), 'run')}),"
         f" {other.source} {other.format()} % (one run)"
     )
-    return [f"training error on augmented images in evaluation mode, for information: {both}"]
+    return [f"training error on augmented images in evaluation mode, for information: {values}"]
 
 
 def _format_comparison(values: Sequence[float], other: PublishedValue) -> str:

@@ -30,8 +30,10 @@ def describe_invalid_query(query: str, runs: pd.DataFrame, error: Exception) -> 
     columns = [str(name) for name in drop_prefix(runs)]
     problems: list[str] = []
     if isinstance(error, NameError | AttributeError):
-        found = [_find_problem(name, quoted, runs, columns) for name, quoted in _list_names(query)]
-        problems = [problem for problem in found if problem is not None]
+        for name, is_quoted in _list_names(query):
+            problem = _find_problem(name, is_quoted, runs, columns)
+            if problem is not None:
+                problems.append(problem)
     reason = "; ".join(dict.fromkeys(problems)) or " ".join(str(error).split())
     return f"{reason}; columns ({BACKTICKS}): {', '.join(columns)}"
 
@@ -81,8 +83,10 @@ def _find_problem(
     if holders:
         return f"{name} is text, which needs quotes: {holders[0]} == {name!r}"
     close = get_close_matches(name, columns, n=1)
-    shown = [match if match.isidentifier() else f"`{match}`" for match in close]
-    suggestion = f" (did you mean {shown[0]}?)" if shown else ""
+    suggestion = ""
+    if close:
+        column = close[0] if close[0].isidentifier() else f"`{close[0]}`"
+        suggestion = f" (did you mean {column}?)"
     return f"{name}: no such column{suggestion}"
 
 

@@ -240,8 +240,8 @@ def _continue_at_chance(curve: Curve, config: Row, chance: float) -> Curve:
     continued = {ITERATION: np.concatenate([curve[ITERATION], remaining])}
     for name in (TRAINING_ERROR, *CURVE_METRICS):
         is_error = name == TRAINING_ERROR or is_percentage(name)
-        rest = np.full(len(remaining), chance if is_error else np.nan)
-        continued[name] = np.concatenate([curve[name], rest])
+        filling = np.full(len(remaining), chance if is_error else np.nan)
+        continued[name] = np.concatenate([curve[name], filling])
     return continued
 
 

@@ -178,7 +178,7 @@ def _build_lead(
     explanations: list[Explanation], condition: str, suffix: str, degrades: bool
 ) -> Section:
     """Return the section before the mechanisms: what they show together, in a few sentences."""
-    takeaways = [takeaway for one in explanations for takeaway in one.takeaways]
+    takeaways = [takeaway for explanation in explanations for takeaway in explanation.takeaways]
     return Section(
         title=f"Why: {lead.TITLE}{condition}",
         margin=None,

@@ -24,7 +24,7 @@ from analysis.text_chart import Glyphs, choose_glyphs, draw_chart
 from degradation.counting import format_count
 
 MIN_WIDTH, MAX_WIDTH = 60, 100  # characters
-MAX_CONDITIONS = 6  # conditions whose verdicts are listed
+MAX_LISTED_CONDITIONS = 6  # conditions whose verdicts are listed
 MAX_EXCLUDED = 5
 NAME_WIDTH = 34
 MIN_FINDING_WIDTH = 20
@@ -105,7 +105,7 @@ def _list_verdicts(sections: Sequence[Section], width: int) -> Iterator[Text | P
     """Yield titles and tables of verdicts, those of mechanisms last."""
     judged = [section for section in sections if section.kind != "mechanism" and section.claims]
     conditions = [section for section in judged if section.kind == "condition"]
-    hidden = conditions[MAX_CONDITIONS:]
+    hidden = conditions[MAX_LISTED_CONDITIONS:]
     widths = _find_widths(sections)
     for section in judged:
         if section in hidden:

@@ -143,8 +143,8 @@ def stop_at(problems: list[str]) -> None:
     for line in problems:
         print(line, file=sys.stderr)
     if problems:
-        found = format_count(len(problems), "problem")
-        raise NotPublishable(f"{found}; nothing has been published")
+        count = format_count(len(problems), "problem")
+        raise NotPublishable(f"{count}; nothing has been published")
 
 
 def name_entry(overrides: list[str]) -> str:

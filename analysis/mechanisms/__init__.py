@@ -91,8 +91,8 @@ def _complete_figures(explanation: Explanation, frame: Frame, probe: str) -> Exp
         for stem, (figure, caption) in explanation.figures.items()
     }
     run_ids = tuple(frame.probes.get(probe, frame.runs)["run_id"].unique())
-    shown = dict.fromkeys(explanation.figures, run_ids) | explanation.shown_run_ids
-    return replace(explanation, figures=figures, shown_run_ids=shown)
+    shown_run_ids = dict.fromkeys(explanation.figures, run_ids) | explanation.shown_run_ids
+    return replace(explanation, figures=figures, shown_run_ids=shown_run_ids)
 
 
 def _add_sentences(explanation: Explanation, sentences: list[str]) -> Explanation:

@@ -1,6 +1,5 @@
 """The parts of a mechanism in the section *Why*, and what several mechanisms share."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -8,7 +7,6 @@ import pandas as pd
 from analysis.abbreviation import abbreviate
 from analysis.claim import Claim
 from analysis.figures.matplotlib_import import Figure
-from analysis.frame import Frame
 from analysis.story.wording import Takeaway
 from degradation.metrics import ITERATION
 
@@ -43,11 +41,6 @@ class Explanation:
     details: str = ""
     takeaways: list[Takeaway] = field(default_factory=list)
     shown_run_ids: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-# Takes the frame of one condition and the margin in points, and returns None if the runs lack the
-# probe.
-Build = Callable[[Frame, float], Explanation | None]
 
 
 def find_unprobed(runs: pd.DataFrame, values: pd.DataFrame) -> list[str]:

@@ -43,7 +43,7 @@ def build(frame: Frame, margin: float) -> Explanation | None:
     line, line_sentences = select_specification(table, "line")
     square, square_sentences = select_specification(table, "square")
     figures: dict[str, tuple[Figure, str]] = {}
-    shown: dict[str, tuple[str, ...]] = {}
+    shown_run_ids: dict[str, tuple[str, ...]] = {}
     if len(square):
         drawn_points = _select_first_seeds(square)
         limits = figure.compute_scale_limits(drawn_points)
@@ -52,10 +52,10 @@ def build(frame: Frame, margin: float) -> Explanation | None:
         surfaces = figure.plot_surfaces(drawn_points, limits)
         figures["landscape"] = (contours, f"{figure.CONTOURS_CAPTION} {details}")
         figures["landscape-surfaces"] = (surfaces, f"{figure.SURFACES_CAPTION} {details}")
-        shown = dict.fromkeys(figures, tuple(drawn_points["run_id"].unique()))
+        shown_run_ids = dict.fromkeys(figures, tuple(drawn_points["run_id"].unique()))
     if len(line):
         figures["landscape-line"] = (figure.plot_lines(line), figure.LINES_CAPTION)
-        shown["landscape-line"] = tuple(line["run_id"].unique())
+        shown_run_ids["landscape-line"] = tuple(line["run_id"].unique())
     story_details = " ".join([story.DETAILS, *line_sentences, *square_sentences])
     claims, summary = judge(frame, margin), summarise(line, square)
     introduction = story.tell(_find_roughest(summary))
@@ -67,7 +67,7 @@ def build(frame: Frame, margin: float) -> Explanation | None:
         summary,
         figures,
         story_details,
-        shown_run_ids=shown,
+        shown_run_ids=shown_run_ids,
     )
 
 

@@ -26,8 +26,8 @@ TONES = {
     Verdict.INCONCLUSIVE: ("?", "inconclusive"),
     Verdict.NOT_TESTED: ("○", "not-tested"),
 }
-NEGLIGIBLE = ("≈", "inconclusive")
-ANSWERED = ("●", "answered")
+NEGLIGIBLE_TONE = ("≈", "inconclusive")
+ANSWERED_TONE = ("●", "answered")
 
 
 def build_badge(claim: Claim) -> Badge:
@@ -38,9 +38,9 @@ def build_badge(claim: Claim) -> Badge:
     """
     symbol, tone = TONES[claim.verdict]
     if claim.is_negligible:
-        symbol, tone = NEGLIGIBLE
+        symbol, tone = NEGLIGIBLE_TONE
     elif isinstance(claim, Finding) and tone in ("reproduced", "contradicted"):
-        symbol, tone = ANSWERED
+        symbol, tone = ANSWERED_TONE
     elif isinstance(claim, Check) and claim.verdict is Verdict.REPRODUCED:
         symbol, tone = TONES[claim.verdict][0], "answered"
     return Badge(claim.outcome, symbol, tone)

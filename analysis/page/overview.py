@@ -28,7 +28,7 @@ FAMILIES_IN_WORDS = (
 )
 
 
-def describe_runs(frame: Frame) -> list[str]:
+def list_facts(frame: Frame) -> list[str]:
     """Return what was trained, on what, for how long and when, in a few words each."""
     runs = frame.runs
     finished = runs[runs["state"].isin([*FINISHED_STATES])]

@@ -48,9 +48,11 @@ REFERENCES = (
 
 def list_references(sections: Iterable[Section]) -> list[Reference]:
     """Return the publications that the sections name; He et al. 2015 is always among them."""
-    text = " ".join(part for section in sections for part in _list_texts(section))
+    text = " ".join(text for section in sections for text in _list_texts(section))
     text = re.sub(r"\s+", " ", text)
-    return [one for one in REFERENCES if one is HE_2015 or one.label in text]
+    return [
+        reference for reference in REFERENCES if reference is HE_2015 or reference.label in text
+    ]
 
 
 def _list_texts(section: Section) -> list[str]:

@@ -21,9 +21,9 @@ from analysis.page.number_formats import format_interval, format_number
 from analysis.page.outline import PART_ANCHORS, Outline
 from analysis.page.overview import (
     FAMILIES_IN_WORDS,
-    describe_runs,
     describe_states,
     list_concerns,
+    list_facts,
 )
 from analysis.page.paper_result import describe_paper_result
 from analysis.page.references import HE_2015, list_references
@@ -69,7 +69,7 @@ def render_page(
     return load_template(glossary).render(
         title=write_title(name),
         headline=headline,
-        facts=describe_runs(frame),
+        facts=list_facts(frame),
         families=FAMILIES_IN_WORDS,
         states=describe_states(frame.runs),
         paper_result=describe_paper_result(frame.runs if outline.is_single else frame.runs.head(0)),

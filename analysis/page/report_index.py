@@ -125,8 +125,8 @@ def _select_leading(verdicts: Sequence[VerdictSummary]) -> list[VerdictSummary]:
 
 def _read_badge(verdict: VerdictSummary) -> Badge:
     """Return the badge of a verdict; one that this version does not know is inconclusive."""
-    known = {str(one): one for one in Verdict}
-    arguments = (verdict.claim, "", known.get(verdict.verdict, Verdict.INCONCLUSIVE), "")
+    verdicts = {str(member): member for member in Verdict}
+    arguments = (verdict.claim, "", verdicts.get(verdict.verdict, Verdict.INCONCLUSIVE), "")
     claim = Claim(*arguments, is_negligible=verdict.is_negligible)
     if verdict.kind == FINDING:
         claim = Finding(*arguments, answer=verdict.outcome, is_negligible=verdict.is_negligible)

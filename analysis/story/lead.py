@@ -16,7 +16,7 @@ OPENINGS = {
     Verdict.REPRODUCED: "As reported",
     Verdict.CONTRADICTED: "Unlike the papers",
 }
-NEGLIGIBLE = "Too small to matter"
+TOO_SMALL = "Too small to matter"
 OPEN = "Open"  # only if nothing is decided; each step says what it leaves open
 NOTHING_TESTED = (
     "These runs test none of the claims about mechanisms; the evidence of each step says what is "
@@ -32,8 +32,8 @@ def write_lead(takeaways: Sequence[Takeaway], degrades: bool = True) -> str:
     """
     if not takeaways:
         return NOTHING_TESTED
-    companions = [one.clause for one in takeaways if one.role is Role.COMPANION]
-    ruled_out = [one.clause for one in takeaways if one.role is Role.RULED_OUT]
+    companions = [takeaway.clause for takeaway in takeaways if takeaway.role is Role.COMPANION]
+    ruled_out = [takeaway.clause for takeaway in takeaways if takeaway.role is Role.RULED_OUT]
     answer = [PROBES]
     if companions:
         opening = COMPANIONS if degrades else COMPANIONS_OF_DEPTH
@@ -43,15 +43,17 @@ def write_lead(takeaways: Sequence[Takeaway], degrades: bool = True) -> str:
     paragraphs = [" ".join(answer)]
     for verdict, opening in OPENINGS.items():
         clauses = [
-            one.clause for one in takeaways if one.verdict is verdict and one.role is Role.OTHER
+            takeaway.clause
+            for takeaway in takeaways
+            if takeaway.verdict is verdict and takeaway.role is Role.OTHER
         ]
         if clauses:
             paragraphs.append(_write_sentence(opening, clauses))
-    negligible = [one.clause for one in takeaways if one.role is Role.NEGLIGIBLE]
+    negligible = [takeaway.clause for takeaway in takeaways if takeaway.role is Role.NEGLIGIBLE]
     if negligible:
-        paragraphs.append(_write_sentence(NEGLIGIBLE, negligible))
-    if all(one.verdict is Verdict.INCONCLUSIVE for one in takeaways):
-        paragraphs.append(_write_sentence(OPEN, [one.clause for one in takeaways]))
+        paragraphs.append(_write_sentence(TOO_SMALL, negligible))
+    if all(takeaway.verdict is Verdict.INCONCLUSIVE for takeaway in takeaways):
+        paragraphs.append(_write_sentence(OPEN, [takeaway.clause for takeaway in takeaways]))
     return "\n".join(paragraphs)
 
 

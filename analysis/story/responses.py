@@ -30,7 +30,7 @@ BY_DEPTH = Wording(
     contradicted="; responses of {residual} networks stay about level with depth, or grow",
     inconclusive="; whether responses of {residual} networks weaken with depth is open",
 )
-NEGLIGIBLE = (
+LIMIT_OF_NEGLIGIBLE = (
     " Differences below 5 % of the usual 1 are negligible, however clear on their own scale."
 )
 BY_FAMILY_IN_LEAD = Wording(
@@ -66,7 +66,7 @@ def tell(claims: Sequence[Claim], pair: FamilyPair) -> str:
     by_family = BY_FAMILY.select(find_verdict(claims, FAMILIES), pair)
     by_depth = BY_DEPTH.select(find_verdict(claims, DEPTH), pair)
     is_small = is_negligible(claims, FAMILIES) or is_negligible(claims, DEPTH)
-    return f"{EXPECTATION} {by_family}{by_depth}.{NEGLIGIBLE if is_small else ''}"
+    return f"{EXPECTATION} {by_family}{by_depth}.{LIMIT_OF_NEGLIGIBLE if is_small else ''}"
 
 
 def list_lead(claims: Sequence[Claim], pair: FamilyPair) -> list[Takeaway]:

@@ -94,8 +94,8 @@ def find_definition(reference: str) -> ExternalDefinition:
     path, folder, package = _find_file(match["place"])
     source, nodes, _ = _read_current_file(path)
     if match["name"] not in nodes:
-        known = ", ".join(nodes) or "nothing"
-        raise ExternalCodeError(f"{path} defines no {match['name']}, but {known}")
+        defined = ", ".join(nodes) or "nothing"
+        raise ExternalCodeError(f"{path} defines no {match['name']}, but {defined}")
     node = nodes[match["name"]]
     source_hash = _hash_with_imports(path, folder, package)
     return ExternalDefinition(path, folder, package, source, node, nodes, source_hash)
@@ -114,9 +114,9 @@ def _hash_with_imports(path: Path, folder: Path, package: str) -> str:
         module = pending.pop()
         file = imported[module]
         source, _, hashes[module] = _read_current_file(file)
-        found = find_imported_files(source, folder, name_package(module, file))
-        pending += [name for name in found if name not in imported]
-        imported |= found
+        files = find_imported_files(source, folder, name_package(module, file))
+        pending += [name for name in files if name not in imported]
+        imported |= files
     hashes = {name: digest for name, digest in hashes.items() if imported[name] != path}
     if not hashes:
         return source_hash

@@ -59,16 +59,18 @@ def test_two_sided_bounds_cover_the_true_slope(every, last):
 
 def test_dropping_censored_runs_biases_the_slope():
     """Without the runs that never got there, the times seem to grow more slowly in every sample."""
-    whole, without = [], []
+    all_runs, uncensored = [], []
     for seed in range(10):
         after, by = censor(draw_times(3.0, 0.05, 0.5, seed=seed), 40.0, 400.0)
-        seen = np.isfinite(by)
-        assert 0 < seen.sum() < len(seen)
-        whole.append(fit_growth(EXPONENTIAL, DEPTHS, after, by).slope)
-        without.append(fit_growth(EXPONENTIAL, DEPTHS[seen], after[seen], by[seen]).slope)
-    assert all(less < more for less, more in zip(without, whole, strict=True))
-    assert np.mean(whole) == pytest.approx(0.05, rel=0.05)
-    assert np.mean(without) < 0.044
+        reached = np.isfinite(by)
+        assert 0 < reached.sum() < len(reached)
+        all_runs.append(fit_growth(EXPONENTIAL, DEPTHS, after, by).slope)
+        uncensored.append(
+            fit_growth(EXPONENTIAL, DEPTHS[reached], after[reached], by[reached]).slope
+        )
+    assert all(less < more for less, more in zip(uncensored, all_runs, strict=True))
+    assert np.mean(all_runs) == pytest.approx(0.05, rel=0.05)
+    assert np.mean(uncensored) < 0.044
 
 
 def test_later_censoring_raises_the_slope():

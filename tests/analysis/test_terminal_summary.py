@@ -151,8 +151,8 @@ def test_repeated_seeds_are_not_drawn(build_frame):
 )
 def test_what_is_not_drawn_is_said(build_frame, conditions, notes):
     titles = [f"width {number}" for number in range(conditions)]
-    series, found = collect_series(*build_conditions(build_frame, titles))
-    assert found == notes
+    series, lines = collect_series(*build_conditions(build_frame, titles))
+    assert lines == notes
     assert len(series) == min(conditions * (1 if notes else 2), 8)
     assert "plain, width 0" in series
 

@@ -15,12 +15,12 @@ def test_axe_finds_nothing_serious(open_report, report, size, colors):
     page = open_report(report.page, size, colors)
     page.evaluate("document.querySelectorAll('main details').forEach(item => (item.open = true))")
     results = axe.Axe().run(page).response["violations"]
-    found = {
+    violations = {
         result["id"]: [node["target"] for node in result["nodes"]]
         for result in results
         if result["impact"] in SERIOUS
     }
-    assert found == {}
+    assert violations == {}
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])

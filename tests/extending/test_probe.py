@@ -47,6 +47,8 @@ def test_new_probe_runs_afterwards_and_is_reported(short, train_and_load):
         "initialisation",
         "end",
     ]
-    explanations = {one.name: one for one in explain_mechanisms(frame, margin=2.0)}
+    explanations = {
+        explanation.name: explanation for explanation in explain_mechanisms(frame, margin=2.0)
+    }
     assert len(explanations["dead-channels"].table) == 1
     assert list(explanations["dead-channels"].figures) == ["dead-channels"]

@@ -167,9 +167,9 @@ def test_first_exercise_states_the_bound_of_welch(notebook):
 
 def test_menus_are_not_needed(notebook, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ipywidgets", None)
-    said = []
-    exec(find_cell(notebook, "menus").source, {"say": said.append})
-    assert "not installed" in said[0]
+    printed = []
+    exec(find_cell(notebook, "menus").source, {"say": printed.append})
+    assert "not installed" in printed[0]
 
 
 @pytest.mark.slow

@@ -32,10 +32,10 @@ class LinearNetwork(Network):
             self.conv1.weight.zero_()[0, 0, 1, 1] = 1
             self.fc.weight.copy_(torch.tensor([[1.0], [-1.0]]))
             self.fc.bias.zero_()
-            for both in weights:
+            for pair in weights:
                 block = BasicBlock(1, 1, residual=residual, order="pre", first=True)
                 del block.bn2
-                for convolution, weight in zip((block.conv1, block.conv2), both, strict=True):
+                for convolution, weight in zip((block.conv1, block.conv2), pair, strict=True):
                     convolution.weight.zero_()[0, 0, 1, 1] = weight
                 self.layer1.append(block)
 

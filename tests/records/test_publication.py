@@ -133,8 +133,8 @@ def test_trained_and_latest_code_are_published(record):
 def test_private_text_is_found(record, text, problem):
     record.append(ATTEMPTS_FILE, {"attempt": 3, "host": "login-3.example.org"})
     names = list_private_names(record, "my-team")
-    found = find_private_text({ATTEMPTS_FILE: encode_row({"reason": text})}, names)
-    assert found is problem is None or problem in found
+    reported = find_private_text({ATTEMPTS_FILE: encode_row({"reason": text})}, names)
+    assert reported is problem is None or problem in reported
     assert find_private_text(publish(record), names) is None
 
 

@@ -18,14 +18,14 @@ from analysis.figures.layout import list_depths, list_families
 from analysis.figures.style import FAMILY_STYLES
 from analysis.frame import Frame
 from analysis.lr_drops import find_common_milestones
-from analysis.page.charts.chart_values import DECIMALS, describe_groups, describe_runs
+from analysis.page.charts.chart_values import DECIMALS, describe_groups, list_run_values
 from analysis.run_row import CURVE_METRICS
 from degradation.metrics import ITERATION, METRICS, PERCENT, is_percentage
 from degradation.records.schema import State
 
 # Limits on the numbers in a page: one number takes about six bytes.
 MAX_GROUP_NUMBERS, MAX_RUN_NUMBERS = 400_000, 200_000
-MAX_CONDITIONS = 50  # entries of a list to choose from
+MAX_CHOICES = 50  # entries of a list to choose from
 MAX_EVALUATIONS, MIN_EVALUATIONS = 120, 10  # points of a curve
 NUMBERS_PER_POINT = 3  # mean, low and high
 
@@ -102,7 +102,7 @@ def _find_limits(conditions: Sequence[Condition], metrics: int) -> _Limits:
     groups = [_count_groups(condition.frame.runs) for condition in conditions]
     smallest = np.cumsum(groups) * metrics * NUMBERS_PER_POINT * MIN_EVALUATIONS
     fitting = int((smallest <= MAX_GROUP_NUMBERS).sum())
-    shown = min(max(fitting, 1), MAX_CONDITIONS)
+    shown = min(max(fitting, 1), MAX_CHOICES)
     numbers_per_evaluation = max(sum(groups[:shown]) * metrics * NUMBERS_PER_POINT, 1)
     points = MAX_GROUP_NUMBERS // numbers_per_evaluation
     evaluations = min(max(points, MIN_EVALUATIONS), MAX_EVALUATIONS)
@@ -141,7 +141,7 @@ def _describe_condition(
         "drops": find_common_milestones(frame.runs),
         "iterations": iterations.tolist(),
         "groups": describe_groups(final, curves, iterations, metrics, headline),
-        "runs": describe_runs(final, curves, iterations, metrics) if limits.has_runs else [],
+        "runs": list_run_values(final, curves, iterations, metrics) if limits.has_runs else [],
     }
 
 

@@ -60,13 +60,13 @@ def _round_curve(curve: MeanCurve, name: str) -> list[list[float | None]]:
     return [_round_all(values, name) for values in curve]
 
 
-def describe_runs(
+def list_run_values(
     final: pd.DataFrame,
     curves: pd.DataFrame,
     iterations: NDArray[np.int_],
     metrics: Sequence[str],
 ) -> list[dict[str, Any]]:
-    """Return the finished runs."""
+    """Return the identity, the final values and the curves of each finished run."""
     by_run = {run_id: rows.set_index(ITERATION) for run_id, rows in curves.groupby("run_id")}
     empty = curves.iloc[:0].set_index(ITERATION)
     runs = []

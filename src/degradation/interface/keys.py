@@ -43,15 +43,15 @@ def compose_run(overrides: Mapping[str, Any] | None = None, **keys: Any) -> Conf
             ' values, such as {"optim.lr": 0.1}'
         )
     _check_names(keys)
-    given = {SHORT_NAMES.get(key, key): value for key, value in keys.items() if value is not None}
+    values = {SHORT_NAMES.get(key, key): value for key, value in keys.items() if value is not None}
     for key, value in (overrides or {}).items():
-        if key in given:
+        if key in values:
             raise ConfigError(f"{key}: is given twice; allowed: one value")
-        given[key] = value
-    configs = expand_configs([f"{key}={format_value(value)}" for key, value in given.items()])
+        values[key] = value
+    configs = expand_configs([f"{key}={format_value(value)}" for key, value in values.items()])
     if len(configs) != 1:
         raise ConfigError(
-            f"{', '.join(given)}: describe {len(configs)} runs; allowed: one run, so every key of"
+            f"{', '.join(values)}: describe {len(configs)} runs; allowed: one run, so every key of"
             " an experiment's grid needs a value"
         )
     return configs[0]

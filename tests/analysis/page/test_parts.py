@@ -19,7 +19,7 @@ from analysis.page.evidence_table import arrange_evidence
 from analysis.page.figure_images import PictureBudget, embed_picture
 from analysis.page.formulas import typeset, write_math
 from analysis.page.glossary import TERMS, Glossary
-from analysis.page.overview import describe_runs, list_concerns
+from analysis.page.overview import list_concerns, list_facts
 from analysis.page.run_table import MAX_RUNS, build_run_table
 from analysis.story import gradient_identity
 
@@ -162,7 +162,7 @@ def test_table_of_many_runs_is_bounded_and_failures_come_first(build_frame):
 def test_quiet_line_says_data_runs_seeds_device_time_and_date(build_frame):
     columns = {"seconds": 90.0, "end_time": 1_795_708_381.0}
     frame = build_frame({"plain": {20: [1.0, 2.0], 56: [3.0, 4.0]}}, **columns)
-    assert describe_runs(frame) == [
+    assert list_facts(frame) == [
         "scikit-learn's handwritten digits (8x8 pixels, 10 classes)",
         "4 runs",
         "2 seeds",
@@ -176,8 +176,8 @@ def test_quiet_line_says_data_runs_seeds_device_time_and_date(build_frame):
     frame.runs.loc[1, "code"] = "outdated"
     frame.runs["end_time"] = 1e300  # no calendar has it
     assert list_concerns(frame) == ["1 run failed", "1 run trained by older code"]
-    assert describe_runs(frame)[1] == "3 of 4 runs done"
-    assert not any("last run" in fact for fact in describe_runs(frame))
+    assert list_facts(frame)[1] == "3 of 4 runs done"
+    assert not any("last run" in fact for fact in list_facts(frame))
 
 
 def read_variables(block):

@@ -88,7 +88,7 @@ def test_lead_begins_with_the_answer():
 def test_only_what_is_reproduced_goes_with_degradation(step):
     names = {step: names for step, names, _ in STEPS}[step]
     for verdict in Verdict:
-        roles = [one.role for one in step.list_lead(make_claims(names, verdict), PAIR)]
+        roles = [takeaway.role for takeaway in step.list_lead(make_claims(names, verdict), PAIR)]
         assert (Role.COMPANION in roles) == (verdict is Verdict.REPRODUCED)
 
 
@@ -135,7 +135,7 @@ def test_negligible_effects_are_told_as_such(step, name, more, verdict):
     assert "negligible" in text
     lines = lead.write_lead(step.list_lead(claims, PAIR)).splitlines()
     assert lines[0] == lead.PROBES
-    assert lines[1].startswith(lead.NEGLIGIBLE)
+    assert lines[1].startswith(lead.TOO_SMALL)
     assert not any(word in f"{text} {lines}" for word in FOUND)
 
 
