@@ -47,7 +47,7 @@ run_scripts = worst=0; $(foreach script,$(1),$(RUN) experiments/$(script).py $(O
 	test $$status -eq 0 || test $$status -eq 3 || exit $$status;) exit $$worst
 
 # Why .venv cannot run this folder's code: it was interrupted, moved or copied. Asked again by every
-# target that uses it. An error of the check itself is printed, and is no reason to rebuild.
+# target that uses it. An error of the check itself is printed, and does not cause a rebuild.
 CHECK_VENV := -I src/degradation/venv_check.py
 NO_START := its Python does not start
 # The faulty .venv, until the new one is complete

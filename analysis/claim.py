@@ -51,7 +51,7 @@ class Claim:
         evidence: everything that was computed, one line each.
         notes: caveats to show with the evidence.
         plain_words: the finding in one short sentence with the number that decides, for a reader
-            who knows no statistics; empty if there is none.
+            who knows no statistics, or empty text.
         is_negligible: whether the verdict is clear, but the effect is too small to matter.
         depths: the depths that the decisive line compares, shallowest first.
     """

@@ -39,8 +39,8 @@ def describe_unverified_runs(runs: pd.DataFrame) -> list[str]:
 def describe_published_runs(runs: pd.DataFrame) -> list[str]:
     """Return a note if some of these runs are published records of earlier code.
 
-    This is no warning: nothing changes numbers that have been published. Whether the current code
-    gives the same ones is unknown, unless the records say so; then there is no note.
+    This is not a warning: nothing changes numbers that have been published. Whether the current
+    code gives the same numbers is unknown, unless the records say so; then there is no note.
     """
     has_changed = runs[PUBLISHED_CHANGE].notna() & (runs[PUBLISHED_CHANGE] != "")
     published = runs[has_changed & (runs[CODE_STATE] != CodeState.OUTDATED)]

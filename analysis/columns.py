@@ -69,7 +69,7 @@ from degradation.records.schema import State
 
 FINISHED_STATES = (State.DONE, State.DIVERGED)  # states of runs that have a result
 
-# Which training error `training_error` is, by the name that the configuration has for it.
+# The metric that `training_error` holds, by its name in the configuration.
 TRAINING_ERRORS = {"clean": CLEAN_ERROR, "augmented": AUGMENTED_ERROR, "running": RUNNING_ERROR}
 
 TRAINING_ERROR = "training_error"

@@ -170,9 +170,9 @@ def _describe_fix(
 
 
 def _describe_lacking(runs: pd.DataFrame, networks: str) -> str:
-    """Return a sentence about the kind of networks of which no run has finished.
+    """Return a sentence about networks without a finished run.
 
-    `runs`: of these networks, in whatever state.
+    `runs`: the runs of these networks, in any state.
     """
     if runs.empty:
         return f"There are no {networks} to compare with."

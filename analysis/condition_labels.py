@@ -44,8 +44,8 @@ NONE_LABELS = {
 }
 # These name what the values of other keys depend on: an optimiser has its own learning rate.
 NAMING_KEYS = ("config.data.name", "config.optim.name", "config.schedule.shape")
-# A label has these wherever they vary: a rate without its optimiser, or an error without its data
-# set, would be misread.
+# Labels name these if they vary: a learning rate without its optimiser, or an error without its
+# data set, would be misread.
 ALWAYS_NAMED = ("config.data.name", "config.optim.name")
 
 # The names of keys that do not follow from the keys themselves.

@@ -121,7 +121,7 @@ def _join_frames(frame: Frame, conditions: list[Condition]) -> Frame:
 def sort_values(values: pd.Series) -> list[Any]:
     """Return the distinct values: numbers by size, then text by letter.
 
-    What stands for nothing, `none` and null, comes first among the text.
+    Among the text, `none` and null, which mean the absence of a value, come first.
     """
 
     def rank(value: Any) -> tuple[bool, bool, Any]:

@@ -1,7 +1,7 @@
 """The headline of a report: what was found, in a sentence or two for the first screen.
 
-The numbers are means over the finished runs, as in the tables, and the words say no more than the
-verdicts. If the report compares the values of a key, the answer to that question leads.
+The numbers are means over the finished runs, like those in the tables, and the words claim nothing
+that the verdicts do not. If the report compares the values of a key, that answer comes first.
 """
 
 from collections.abc import Sequence
@@ -95,7 +95,7 @@ def _limit(answers: Sequence[str]) -> list[str]:
 def _write_conditions(frame: Frame, sections: Sequence[HasClaims]) -> list[str]:
     """Return what the claims about each condition found, for a few conditions.
 
-    Those of which no run has finished come last.
+    Conditions without a finished run come last.
     """
     runs_of = {
         section.run_ids: frame.runs[frame.runs["run_id"].isin(section.run_ids)]

@@ -1,8 +1,8 @@
 """The names of configuration keys as columns: `config.optim.lr` in a frame, `optim.lr` for users.
 
 Inside the analysis every key has the prefix, so that no key collides with another column. Users
-type the names that conf/ has; in a query, a dotted name stands between backticks. A key that this
-code does not know, of a record of other code, keeps its prefix.
+type the names that conf/ has; in a query, a dotted name needs backticks. A key that this code does
+not know, from a record of other code, keeps its prefix.
 """
 
 import pandas as pd

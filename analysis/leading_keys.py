@@ -1,9 +1,9 @@
 """The keys of a sweep that lead, and those that follow from them.
 
 A sweep over `optim=sgd,adam` changes the learning rate and the weight decay with the optimiser, and
-a longer schedule moves its milestones. Such keys are no factors of their own: they follow from the
-key that leads. If each optimiser has rates of its own, a rate determines the optimiser, which still
-is no consequence of it: then both keys lead.
+a longer schedule moves its milestones. Such keys are not factors of their own: they follow from the
+key that leads. If each optimiser has several rates of its own, each rate implies an optimiser, but
+the rates do not follow from it: then both keys lead.
 """
 
 import pandas as pd

@@ -1,8 +1,8 @@
-"""Publish records that no sweep describes: those in a folder, wherever they come from.
+"""Publish records that no sweep describes: all those in a folder.
 
-A sweep knows which runs it has, and their data; `experiments/publish.py` checks its records by
-that. The records in a folder are checked as readers of the archive will: what they are published as
-is loaded, and nothing of it may be excluded. Weights are not published, so they may be missing.
+A sweep knows its runs and their data, against which `experiments/publish.py` checks its records.
+The records in a folder are checked as readers of the archive will check them: the published form is
+loaded, and no part of it may be excluded. Weights are not published, so they may be missing.
 """
 
 import tempfile

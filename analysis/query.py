@@ -38,7 +38,7 @@ def load_where(
         return frame
     try:
         selected = frame.runs[_evaluate(frame.runs, query)]
-    except Exception as error:  # whatever the expression raises is the user's to correct
+    except Exception as error:  # anything that the expression raises is for the user to correct
         problem = describe_invalid_query(query, add_short_names(frame.runs), error)
         raise RecordError(f"{option}: {query!r} is not a valid query: {problem}") from None
     if selected.empty:
@@ -49,7 +49,7 @@ def load_where(
 
 
 def _evaluate(runs: pd.DataFrame, query: str) -> pd.Series:
-    """Return whether the query is true, for each run. Raises TypeError if it is no condition.
+    """Return whether the query is true, for each run. Raises TypeError if it is not a condition.
 
     `DataFrame.query` would take a number for a row's label, and a list for those of rows.
     """

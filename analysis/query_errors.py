@@ -11,7 +11,7 @@ from analysis.abbreviation import abbreviate
 from analysis.key_columns import drop_prefix
 from degradation.config.errors import quote
 
-BACKTICKS = "a name that has . or / stands between backticks, such as `optim.lr`"
+BACKTICKS = "a name that has . or / needs backticks, such as `optim.lr`"
 # A text between quotes, a name between backticks, a local variable, or a name with its parts.
 TOKEN = re.compile(
     r"""(?P<text>"[^"]*"|'[^']*')|`(?P<quoted>[^`]*)`|@\w+|(?P<bare>[^\W\d]\w*([./][^\W\d]\w*)*)"""
@@ -49,7 +49,7 @@ def list_values(query: str, runs: pd.DataFrame) -> str:
 
 
 def _list_names(query: str) -> Iterator[tuple[str, bool]]:
-    """Yield the names in a query, each with whether it stands between backticks."""
+    """Yield the names in a query, each with whether it is in backticks."""
     for match in TOKEN.finditer(query):
         # what follows a bracket or a text and a dot is a method, such as .startswith
         is_method = query[: match.start()].endswith(".")

@@ -77,8 +77,8 @@ class Report:
         frame: the runs as they were read, with their curves.
         code_notes: one line for each reason why runs are outdated or cannot be compared with the
             present code.
-        published_notes: one line if runs are published results of earlier code, which is no reason
-            for a warning.
+        published_notes: one line if runs are published results of earlier code, which does not
+            call for a warning.
         headline: what was found, in a sentence or two.
     """
 

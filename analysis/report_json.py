@@ -10,7 +10,7 @@ from degradation.durable_io import open_file, write_atomically
 
 SUMMARY_FILE = "report.json"
 MAX_NUMBER = 2**53  # a program in any language reads larger whole numbers wrongly
-MAX_BYTES = 16_000_000  # a larger file is no summary: that of 10,000 runs has less than 1 MB
+MAX_BYTES = 16_000_000  # a larger file is not a summary: that of 10,000 runs has less than 1 MB
 
 
 class UnreadableSummary(ValueError):

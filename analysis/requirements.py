@@ -90,7 +90,7 @@ def repeated_seeds(runs: pd.DataFrame, network: str) -> list[str]:
     """Return a reason for each seed that several finished runs of a network have.
 
     A mean would count such a seed twice. The runs differ in something that the configuration does
-    not show, so nothing says which of them is meant.
+    not show, so it is unknown which of them is meant.
     """
     finished = runs[runs["state"].isin([*FINISHED_STATES])]
     repeated = finished[finished["seed"].duplicated(keep=False)]

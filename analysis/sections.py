@@ -198,8 +198,8 @@ def _write_anchor(name: str) -> str:
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per family and depth of one condition.
 
-    Each row has the number of runs in each state, the mean errors with their 95 % Student-t
-    confidence intervals over seeds (in percent), the loss likewise, and the network's complexity.
+    Each row has the number of runs in each state, the mean errors (in percent) and the mean loss
+    with their 95 % Student-t confidence intervals over seeds, and the network's complexity.
     """
     rows = []
     for (family, depth), group in runs.groupby(["family", "depth"]):

@@ -80,7 +80,7 @@ def load_curves(
         from its divergence on; its other metrics are NaN there. `attrs` as for `load_runs`.
 
     Raises:
-        UserError: as for `load_runs`, or a key is no column.
+        UserError: as for `load_runs`, or a key is not a column.
     """
     frame = _load(record_root, where, training_error)
     return build_curves(record_root, frame, keys)
@@ -108,7 +108,7 @@ def load_probes(
     if name not in frame.probes:
         available = ", ".join(sorted(frame.probes)) or "none; experiments/explain.py runs them"
         raise ConfigError(
-            f"name: {quote(name)} is no probe of the selected runs; allowed: {available}"
+            f"name: {quote(name)} is not a probe of the selected runs; allowed: {available}"
         )
     rows = frame.probes[name].reset_index(drop=True)
     return _describe(_add_keys(rows, frame.runs, keys), frame)
@@ -228,7 +228,7 @@ def _add_keys(rows: pd.DataFrame, runs: pd.DataFrame, keys: Sequence[str]) -> pd
     for key in keys:
         if key not in named:
             allowed = ", ".join(map(str, named))
-            raise ConfigError(f"keys: {quote(key)} is no column of the runs; allowed: {allowed}")
+            raise ConfigError(f"keys: {quote(key)} is not a column of the runs; allowed: {allowed}")
     added = [key for key in dict.fromkeys(keys) if key not in rows]
     return rows.join(named[added], on="run_id")
 

@@ -26,7 +26,7 @@ class SeriesOfCondition:
 def collect_series(
     sections: Sequence[Section], runs: pd.DataFrame
 ) -> tuple[dict[str, dict[int, float]], list[str]]:
-    """Return the series by name, and a line for each kind of series that is left out.
+    """Return the series by name, and a line for each kind of series that is omitted.
 
     The means are those of the tables, so that several runs with the same seed have none. If there
     are many series, only those of the first family are returned.

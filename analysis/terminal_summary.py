@@ -1,6 +1,6 @@
 """The end of `make reproduce` in a terminal: headline, verdicts, a picture, and the report's path.
 
-Evidence and notes are in the report. The text is plain where there is no terminal.
+Evidence and notes are in the report. Without a terminal, the text is plain.
 """
 
 import io
@@ -143,7 +143,7 @@ def _find_widths(sections: Sequence[Section]) -> tuple[int, int]:
 def _build_table(claims: Sequence[Claim], widths: tuple[int, int], width: int) -> Padding:
     """Return one row per claim: its name, its verdict and its finding in plain words.
 
-    The finding is omitted where there is no room for it.
+    The finding is omitted if there is no room for it.
 
     Args:
         claims: at least one.

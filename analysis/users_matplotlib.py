@@ -1,8 +1,8 @@
-"""Imports matplotlib with the user's settings, for what a user calls from Python.
+"""Imports matplotlib with the user's settings, for the functions that a user calls from Python.
 
-Reports are drawn without them (`analysis.figures.matplotlib_import`), and whoever imports
-matplotlib first decides: import this before any figure. Settings that cannot be used are left to
-the figures, which do without.
+Reports are drawn without these settings (`analysis.figures.matplotlib_import`). The first import of
+matplotlib decides, so this module must be imported before any figure. If the user's settings cannot
+be used, the figures are drawn without them.
 """
 
 from contextlib import suppress

@@ -20,10 +20,10 @@ COLUMNS = ["section", "claim", "verdict", "decisive_line", "statement", "evidenc
 
 
 def verdicts(runs: pd.DataFrame, margin: float | None = None) -> pd.DataFrame:
-    """Judge every claim about the errors of these runs, as a report of them does.
+    """Judge every claim about the errors of these runs, as their report does.
 
     If keys other than family, depth and seed vary, their values are compared first. Then each
-    condition, a set of runs that differ in family, depth and seed only, is judged by itself. The
+    condition, a set of runs that differ in family, depth and seed only, is judged separately. The
     claims of the section *Why*, which rest on probes, are in the report only.
 
     Args:

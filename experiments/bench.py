@@ -1,11 +1,11 @@
-"""Compare the wall time of an experiment with the bare training loop, and with probes and without.
+"""Compare an experiment's wall time with the bare training loop, and with and without probes.
 
 python experiments/bench.py experiment=quick
 
 The bare loop trains the same networks on the same augmented batches, with the same slots and fork
 server; it evaluates and records nothing, and uses neither W&B nor Hydra. The variants alternate
-seed by seed, so that a machine whose speed drifts favours none of them. How long all of it takes is
-estimated first, from a few iterations of each network.
+seed by seed, so that a machine whose speed drifts favours none of them. The duration of the whole
+comparison is estimated first, from a few iterations of each network.
 """
 
 import argparse

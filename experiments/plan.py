@@ -5,7 +5,7 @@ python experiments/plan.py experiment=paper --device cuda --devices 8
 python experiments/plan.py experiment=imagenet data.root=ROOT --device cuda --rate 4000
 
 Prints runs, iterations, multiply-adds, hours and disk space. Hours are estimated from the runs in
-`record_root` that were trained on such a device; if there are none, from an assumed rate, which is
+`record_root` that were trained on such a device or, without any, from an assumed rate, which is
 printed.
 """
 

@@ -50,8 +50,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--where",
         metavar="QUERY",
-        help="with --records: a pandas query over the table of runs; a name that has a dot stands"
-        " between backticks: '`optim.lr` == 0.1 and depth < 60'",
+        help="with --records: a pandas query over the table of runs; a name that has a dot"
+        " needs backticks: '`optim.lr` == 0.1 and depth < 60'",
     )
     parser.add_argument("--name", default="records", help="with --records: the report's name")
     parser.add_argument(
@@ -163,7 +163,7 @@ def exclusive_folder(folder: Path) -> Iterator[Path]:
 def update_index(reports: Path) -> Path:
     """Write the index of all reports and return its path.
 
-    With the lock, of several reports that end at the same time the last one lists all of them.
+    Because of the lock, if several reports end at the same time, the last one lists all of them.
     """
     with hold(reports / INDEX_LOCK, NO_TIMEOUT):
         return write_index(reports)

@@ -58,7 +58,7 @@ def execute(notebook: Any, folder: Path) -> None:
 
 
 def clean(notebook: Any) -> None:
-    """Remove from an executed notebook, in place, what is no result."""
+    """Remove, in place, everything from an executed notebook that is not a result."""
     notebook.metadata = METADATA
     for cell in notebook.cells:
         cell.metadata = {}

@@ -56,7 +56,7 @@ class FactorSection:
         caption: what the figure of the error against the factor shows.
         judge: returns the paper's claims about the runs of one stratum, given the margin in points.
             They are judged only where nothing else varies with the factor.
-        followers: the beginning of the keys that may vary with it all the same.
+        followers: prefixes of keys that may nevertheless vary with it.
         plot: returns a further figure of one stratum, which then takes the section's file stem.
         plot_caption: the caption of that figure.
     """

@@ -97,7 +97,7 @@ def _decide(
 
     - At every value: each increase is above the margin and, with three or more depths, each trend
       is significant. All must be, so their number needs no correction.
-    - At no value: each increase is below the margin; likewise.
+    - At no value: each increase is below the margin; their number needs no correction either.
     - Not at every value: some increase is below the margin, with Holm's correction.
 
     Args:

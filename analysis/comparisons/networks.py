@@ -22,7 +22,7 @@ class Networks:
         family: their family, such as `plain`; two families if the factor is the order in a block.
         by_value: the runs of each depth, by the label of the value, such as `width 8`. A value
             without such networks is absent.
-        absent: the labels of these values.
+        absent: the labels of the values without such networks.
     """
 
     family: str
@@ -32,14 +32,14 @@ class Networks:
     def vary(self) -> bool:
         """Return whether the networks of two values differ.
 
-        They do not if the factor does not concern them: a plain network is the same run whatever
-        the shortcut of the others is.
+        They do not differ if the factor has no effect on them: a plain network is the same run
+        whatever shortcut the residual networks have.
         """
         distinct = {frozenset(_list_run_ids(groups)) for groups in self.by_value.values()}
         return len(distinct) > 1
 
     def find_gaps(self, depths: int) -> list[str]:
-        """Return why nothing can be found about these networks, or an empty list.
+        """Return what a verdict on these networks lacks, or an empty list.
 
         `depths`: the number of depths that are needed at each value.
         """

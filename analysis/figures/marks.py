@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 RUN = "_run"  # a point per run
 INTERVAL = "_interval"  # the error bars of means
-CUT_INTERVAL = "_interval cut off"  # likewise; some extend beyond the values that are possible
+CUT_INTERVAL = "_interval cut off"  # error bars, some of which extend beyond the possible values
 BAND = "_band"  # from the lowest run to the highest
 PRINTED_MEAN = "_printed mean"
 LR_DROP = "_learning-rate drop"
@@ -34,7 +34,7 @@ _FOOTER_WORDS = {
         "medians over seeds"
     ),
 }
-# What a caption says of them.
+# What a caption says about them.
 _CAPTION_SENTENCES = {
     RUN: "Each point is a run (one seed).",
     DIVERGED: "A cross is a diverged run, which counts as chance error, in the means too.",
@@ -74,12 +74,12 @@ def is_drawn(figure: Figure, mark: str) -> bool:
 
 
 def explain_marks(figure: Figure) -> str:
-    """Return what the points, bars and bands of a figure are, such as are drawn, for its footer."""
+    """Return, for a footer, what the points, bars and bands that a figure draws are."""
     words = [words for mark, words in _FOOTER_WORDS.items() if is_drawn(figure, mark)]
     return "; ".join(words)
 
 
 def describe_marks(figure: Figure) -> str:
-    """Return sentences for a caption: what the marks of a figure are, such as are drawn."""
+    """Return, for a caption, sentences on what the marks that a figure draws are."""
     sentences = [text for mark, text in _CAPTION_SENTENCES.items() if is_drawn(figure, mark)]
     return " ".join(sentences)

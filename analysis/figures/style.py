@@ -81,7 +81,7 @@ SETTINGS: Any = {
 }
 
 
-# The fonts of matplotlib have no date of creation, of which fontTools warns for each PDF.
+# matplotlib's fonts lack a creation date, and fontTools would warn about that for each PDF.
 logging.getLogger("fontTools.ttLib.tables._h_e_a_d").setLevel(logging.ERROR)
 
 

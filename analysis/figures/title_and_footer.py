@@ -1,6 +1,6 @@
-"""The title and the footer of a figure, which let it stand alone on a slide or in a paper.
+"""The title and the footer of a figure, so that a slide or a paper can show it without the report.
 
-The footer says the data set, the number of runs and seeds, and what points, bars and bands are.
+The footer names the data set, the number of runs and seeds, and what points, bars and bands are.
 """
 
 from collections.abc import Sequence

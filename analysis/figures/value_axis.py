@@ -29,7 +29,7 @@ class ValueAxis:
     Attributes:
         scale: linear, log or categories.
         positions: the place of each value: its size, or its index among the categories.
-        gap: the smallest distance of two values, as a difference or (log) as a factor.
+        gap: the smallest distance between two values, as a difference or (log) as a factor.
         texts: the tick label of each value.
     """
 
@@ -50,7 +50,7 @@ class ValueAxis:
         return float(self.positions[value] + self.gap * amount)
 
     def separate(self, value: Hashable, index: int, count: int, ax: Axes) -> float:
-        """Return the place of the index-th of `count` marks at one value, which would overlap."""
+        """Return the place of one of `count` marks at a value, moved aside so that none overlap."""
         gap_in_points = measure_width(ax) / (self._count_gaps() + 2 * self._margin())
         spacing = min(
             MARK_SPACING / gap_in_points, MAX_MARK_SPACING, MAX_MARKS_WIDTH / max(count - 1, 1)

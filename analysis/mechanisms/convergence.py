@@ -62,7 +62,7 @@ def judge(frame: Frame, _margin: float) -> list[Claim]:
 
 
 def _find_reached(times: pd.DataFrame) -> dict[int, list[bool]]:
-    """Return by depth whether each run gets to half of chance error."""
+    """Return, by depth, whether each run reaches half of chance error."""
     to_half = times[times["threshold"] == float(HALF)]
     return {
         int(str(depth)): np.isfinite(rows["by"]).tolist()

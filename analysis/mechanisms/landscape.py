@@ -25,9 +25,8 @@ SPECIFICATION = ["points", "reach", "pictures", "directions"]
 DIMENSIONS = {"line": 1, "square": 2}
 SHAPES_IN_TEXT = ("square", "line")  # the shape that the text is about: the first measured
 WINDOW = 5  # points per side, within which a smooth surface is fitted
-MAX_DEVIATION = (
-    0.1  # decades (about a quarter of the loss); a point farther away is off the surface
-)
+# In decades (0.1 is about a quarter of the loss); a point farther away is off the surface.
+MAX_DEVIATION = 0.1
 SCALE_SENTENCE = (
     "All panels share one scale{clipped}. The axes are in multiples of the weights' own norm, with "
     "the network at the centre."
@@ -72,9 +71,10 @@ def build(frame: Frame, margin: float) -> Explanation | None:
 
 
 def _find_roughest(summary: pd.DataFrame) -> dict[str, float]:
-    """Return by family the largest fraction of a network's points that are off a smooth surface.
+    """Return, by family, the largest fraction of a network's points off a smooth surface.
 
-    Those on the squares, or on the lines if no square was measured. `summary`: see `summarise`.
+    The points are those on the squares, or on the lines if no square was measured.
+    `summary`: see `summarise`.
     """
     for shape in SHAPES_IN_TEXT:
         column = f"{shape}_off_smooth_share"
@@ -93,8 +93,8 @@ def select_specification(table: pd.DataFrame, shape: str) -> tuple[pd.DataFrame,
     """Select the points of one specification, so that all networks are measured in the same way.
 
     A specification is the number of points, their reach, the number of images and the random
-    directions. The one that is complete for the most networks is selected; if several are, the
-    one with the most points.
+    directions. The one that is complete for the most networks is selected; among
+    several such, the one with the most points.
 
     Args:
         table: rows of the probe `landscape`.
@@ -142,7 +142,7 @@ def _select_first_seeds(square: pd.DataFrame) -> pd.DataFrame:
 
 
 def _describe_scale(drawn_points: pd.DataFrame, square: pd.DataFrame, limits: figure.Limits) -> str:
-    """Describe the scale, what it cuts off, and which of all networks are drawn."""
+    """Describe the scale, what it cuts off, and which networks are drawn."""
     text = SCALE_SENTENCE.format(clipped=_describe_clipped(drawn_points, limits))
     if len(drawn_points) == len(square):
         return text

@@ -13,7 +13,7 @@ from analysis.text_chart import choose_top
 
 WIDTH, HEIGHT = 240, 132
 LEFT, RIGHT, TOP, BOTTOM = 38, 232, 12, 108  # the frame of the data
-MAX_CURVES = 24  # more conditions than this cannot be told apart
+MAX_CURVES = 24  # the curves of more conditions cannot be distinguished
 DASHES = {"--": "5 3", "-.": "6 2 1 2", ":": "1 2"}
 
 Point = tuple[float, float]  # depth in layers, error in percent

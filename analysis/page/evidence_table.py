@@ -1,6 +1,6 @@
 """The evidence of a claim as the page shows it: a table of differences, and other lines.
 
-Each number stands once: a line that only repeats what other lines say is left out.
+Each number is shown once: a line that only repeats what other lines say is omitted.
 """
 
 import re
@@ -62,7 +62,7 @@ def arrange_evidence(claim: Claim, shown: str = "") -> Evidence:
 
     Args:
         claim: the claim.
-        shown: text beside the verdict; a line that is equal to it is left out.
+        shown: text beside the verdict; a line that is equal to it is omitted.
     """
     rows = []
     lines = []
@@ -84,7 +84,7 @@ def arrange_evidence(claim: Claim, shown: str = "") -> Evidence:
 
 
 def repeats(line: str, others: Sequence[str]) -> bool:
-    """Return whether every number of a line stands in the others, and there is one."""
+    """Return whether a line has numbers and all of them are in the others."""
     numbers = set(NUMBER.findall(line))
     known = {number for other in others for number in NUMBER.findall(other)}
     return bool(numbers) and numbers <= known

@@ -35,7 +35,7 @@ from analysis.sections import Section
 from degradation.metrics import CLEAN_LOSS, METRICS, TEST_ERROR
 
 TEMPLATE = "report.html.j2"
-# The figures of which the page has an interactive chart.
+# The figures that the page replaces by interactive charts.
 CHARTED = (error_vs_depth.FILE_STEM, learning_curves.FILE_STEM)
 
 

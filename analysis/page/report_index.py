@@ -90,7 +90,7 @@ def collect_reports(reports: Path) -> tuple[list[Card], list[Problem]]:
 
 
 def _is_report(folder: Path) -> bool:
-    """Return whether a report was begun in this folder; other folders are none of ours."""
+    """Return whether a report was started in this folder; other folders are ignored."""
     if folder.name.startswith(".") or folder.is_symlink() or not folder.is_dir():
         return False
     return any((folder / name).exists() for name in (PAGE_FILE, LOCK_FILE))

@@ -2,7 +2,7 @@
 
 Each function takes rows that `load_probes` returned for the probe that its docstring names. A panel
 shows one family, and one time point where the probe has several; `family` may be omitted if the
-table has a single one. Functions raise UserError if the rows lack what is asked for.
+table has only one. Functions raise UserError if the rows lack the requested values.
 """
 
 import pandas as pd

@@ -29,7 +29,7 @@ from analysis.summary import compute_interval
 from analysis.tables import ERROR_KIND, to_frame
 from degradation.metrics import ITERATION, METRICS, PERCENT
 
-OTHER_MARGIN = 0.15  # of the range of a metric that is no error, for the printed means
+OTHER_MARGIN = 0.15  # of the range of a metric that is not an error, for the printed means
 
 
 def error_against_depth(

@@ -32,7 +32,7 @@ class TrainingDraw:
 def training_cases(measured: Networks, margin: float) -> Iterator[Case]:
     """Yield the cases for degradation, no degradation and the fix.
 
-    If nothing degrades, a deep network varies as the shallowest of its family does.
+    If nothing degrades, a deep network has the spread of the shallowest of its family.
 
     Args:
         measured: training errors, in percent.
@@ -75,7 +75,7 @@ def _flat(depths: NormalByDepth) -> NormalByDepth:
 
 
 def _above_shallowest(depths: NormalByDepth, margin: float) -> NormalByDepth:
-    """Return the networks with every deeper one the margin above the shallowest."""
+    """Return networks in which every deeper one is the margin above the shallowest."""
     shallowest = min(depths)
     above = dict.fromkeys(depths, depths[shallowest].shifted(margin))
     return above | {shallowest: depths[shallowest]}

@@ -52,7 +52,7 @@ class Takeaway:
     """What one claim adds to the lead.
 
     Attributes:
-        verdict: decides in which sentence of the lead it stands.
+        verdict: decides which sentence of the lead holds it.
         clause: what the runs show, or `whether ...` if they leave it open.
         role: what it says about the cause of degradation.
     """

@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 # The first evaluation of an earlier release's record is repeated if it came this early.
 MAX_REPEATED_ITERATIONS = 100
 # The same code gives slightly different numbers on another machine, so there a smaller relative
-# difference of the first loss, before any update, is no evidence of a change.
+# difference of the first loss, before any update, is not evidence of a change.
 MAX_ROUNDING_DIFFERENCE = 0.01
 
 

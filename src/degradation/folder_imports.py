@@ -25,7 +25,7 @@ def imports_from(folder: Path) -> Iterator[None]:
     """Within this context, imports look in `folder` first.
 
     Modules that they import from there stay in `sys.modules` only if the folder is on `sys.path`.
-    Those whose files have been edited since are imported anew.
+    Those whose files have been edited since are imported again.
     """
     is_on_path = folder in {Path(entry).absolute() for entry in sys.path}
     shadowing = _remove_modules(_list_shadowing(folder))

@@ -3,7 +3,7 @@
     python3 src/degradation/make_variables.py "EXPERIMENT SEEDS ..." NAME ...
 
 The first argument lists the variables that may be set; the names are the others that were set. A
-name that nobody could mean for this Makefile is no mistake: V=1 out of habit, a variable of an
+name that nobody could mean for this Makefile is not a mistake: V=1 out of habit, a variable of an
 outer make, or an environment variable such as CUDA_VISIBLE_DEVICES, which make passes on. Runs as a
 file on any Python 3, before there is a .venv.
 """

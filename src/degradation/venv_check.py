@@ -2,7 +2,8 @@
 
     .venv/bin/python -I src/degradation/venv_check.py .venv
 
-An error of the check itself, such as that of a file which is being edited, is no fault of .venv.
+An error of the check itself, such as a syntax error in a file that is being edited, does not count
+as a fault of .venv.
 Runs as a file, since an environment whose Python starts may still lack this package, or import it
 from another folder: that of a clone which was moved or copied together with its .venv.
 """

@@ -119,7 +119,7 @@ def test_corrupt_rows_are_excluded_once(tmp_path):
 
 def test_unknown_probe_lists_the_available_ones(tmp_path):
     write_record(tmp_path, "a", State.DONE)
-    message = "name: 'gradient' is no probe of the selected runs; allowed: none; "
+    message = "name: 'gradient' is not a probe of the selected runs; allowed: none; "
     with pytest.raises(UserError, match=message):
         load_probes(tmp_path, "gradient")
 
@@ -127,7 +127,7 @@ def test_unknown_probe_lists_the_available_ones(tmp_path):
 @pytest.mark.parametrize("key", ["optim.learning_rate", "config.seed"])
 def test_unknown_key_is_one_line(tmp_path, key):
     write_record(tmp_path, "a", State.DONE)
-    with pytest.raises(UserError, match=f"^keys: '{key}' is no column of the runs; allowed: "):
+    with pytest.raises(UserError, match=f"^keys: '{key}' is not a column of the runs; allowed: "):
         load_curves(tmp_path, keys=[key])
 
 

@@ -99,7 +99,7 @@ def test_archive_preserves_the_bytes_of_every_file(published):
     ],
 )
 def test_file_that_would_change_is_not_archived(name, content):
-    with pytest.raises(RecordError, match=f"^a/{name}: does not have the form in which training"):
+    with pytest.raises(RecordError, match=f"^a/{name}: does not have the form that training"):
         encode_archive({"a": {name: content}})
 
 
@@ -120,7 +120,7 @@ def test_archives_of_the_ledger_are_small():
         ({"mode": stat.S_IFLNK}, "entry 'run.jsonl' is not a regular file"),
         ({"copies": 2}, "entry 'run.jsonl' occurs twice"),
         ({}, "entry 'run.jsonl' is not a table of published records (line 1 does not start"),
-        ({"compression": zipfile.ZIP_LZMA}, "is compressed in another way than by deflate"),
+        ({"compression": zipfile.ZIP_LZMA}, "is compressed by a method other than deflate"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -154,7 +154,7 @@ def test_truncated_archive_is_refused(published, tmp_path, length):
         ("metrics.jsonl", b'{"x":1,"run_id":"a"}', "does not start with the id of a run"),
         ("metrics.jsonl", b"", "does not start with the id of a run"),
         ("DONE.jsonl", b'{"run_id":"a","x":', "is not JSON"),
-        ("DONE.jsonl", b'{"run_id":"plain-20","x":1}', "is the second one of its run"),
+        ("DONE.jsonl", b'{"run_id":"plain-20","x":1}', "is a second line of its run"),
     ],
 )
 def test_strange_line_is_refused(published, tmp_path, table, line, problem):

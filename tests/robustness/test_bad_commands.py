@@ -320,7 +320,7 @@ def test_bad_command_is_one_line_and_writes_nothing(workplace, tmp_path, script,
 FILTERS = {
     "depth <": "--where: 'depth <' is not a valid query: ",
     "nosuch == 1": "--where: 'nosuch == 1' is not a valid query: nosuch: no such column;"
-    " columns (a name that has . or / stands between backticks",
+    " columns (a name that has . or / needs backticks",
     "depth == 999": "runs: contains no records for which 'depth == 999' is true",
 }
 

@@ -39,7 +39,7 @@ def network_options(model: Model) -> dict[str, Scalar]:
 
 
 def effective_options(model: Model) -> dict[str, Scalar]:
-    """Return all options that have an effect: without shortcuts, those of shortcuts have none."""
+    """Return the options that have an effect; those of shortcuts need shortcuts."""
     options: dict[str, Scalar] = {}
     for facts in _list_facts(model):
         resolved = _resolve(model, facts)

@@ -71,7 +71,7 @@ class Data:
     name: str = key("the data set", OneOf(DATASETS.names))
     root: str | None = key("folder of the files; null if they ship with a package", FOLDER)
     size: int | None = key(
-        "image_folder: side to resize to, in pixels; null: all images have one size", SIDE
+        "image_folder: side to resize to, in pixels; null: all images have the same size", SIDE
     )
     pad: int = key(
         "zero padding on each side before the random crop; 0: no crop", whole_number(0, 1024)
@@ -171,7 +171,7 @@ class Optim:
     )
     beta1: float = key("adam, adamw: decay of the mean gradient", BELOW_ONE, hash_default=0.9)
     beta2: float = key("adam, adamw: decay of the mean square", BELOW_ONE, hash_default=0.999)
-    epsilon: float = key("adam, adamw: added to that mean's root", POSITIVE, hash_default=1e-8)
+    epsilon: float = key("adam, adamw: added to the root of that mean", POSITIVE, hash_default=1e-8)
     weight_decay: float = key("weight decay: an L2 penalty; adamw: decoupled", NOT_NEGATIVE)
     decay: str = key(
         "decay all parameters, or only the weights of convolutions and linear layers",
@@ -204,8 +204,8 @@ class Warmup:
 class Plateau:
     """Lower the learning rate when the error stops falling (ImageNet: He et al. 2015, 3.4).
 
-    The error is that of the held-out training images (`data.validation`). Without any it is the
-    test error, which then decides when the rate drops and is no longer a fair test.
+    The error is that of the held-out training images (`data.validation`). Without any, it is the
+    test error, which then decides when the learning rate drops and is no longer a fair test.
     """
 
     patience: int = key("consecutive evaluations without progress before a drop", COUNT)
@@ -267,12 +267,8 @@ class Landscape:
     reach: float = key("both extend from -reach to reach; 1 is the norm of the weights", POSITIVE)
     pictures: int | None = key("training images that the loss is measured on; null: all", COUNT)
     seed: int = key("seed of the directions", SEED)
-    depths: list[int] | None = key(
-        "of a sweep, the depths whose networks are measured; null: all", EachOf(DEPTH)
-    )
-    seeds: list[int] | None = key(
-        "of a sweep, the seeds whose networks are measured; null: all", EachOf(SEED)
-    )
+    depths: list[int] | None = key("which depths of a sweep are measured; null: all", EachOf(DEPTH))
+    seeds: list[int] | None = key("which seeds of a sweep are measured; null: all", EachOf(SEED))
     parts: int = key("jobs that share the points of one network", whole_number(1, 10_000))
     part: int = key("index of this job among them, from 0")
 
@@ -307,7 +303,7 @@ class Config:
     device: str = key("auto: CUDA, else MPS, else the CPU", choice("auto", "cpu", "cuda", "mps"))
     threads: int = key("CPU threads per run", whole_number(1, 1024))
     allow_device_change: bool = key("resume a partial run on another device type")
-    retrain_outdated: bool = key("retrain runs whose numbers the current code does not give")
+    retrain_outdated: bool = key("retrain runs whose numbers the current code does not reproduce")
     record_root: str = key("folder that records are written to and read from", FOLDER)
     training_error: str = key(
         "which of the three training errors the claims and figures are about",

@@ -57,7 +57,7 @@ class FileConfigSource(file_config_source.FileConfigSource):
     """
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
-        """Return the names in a folder, without files of shared values, which are no options."""
+        """Return the names in a folder, without files of shared values, which are not options."""
         return [name for name in super().list(config_path, results_filter) if is_option(name)]
 
     def load_config(self, config_path: str) -> ConfigResult:

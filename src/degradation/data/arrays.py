@@ -40,7 +40,7 @@ class Arrays:
     def _find_degenerate_content(self) -> str | None:
         """Return why no network could learn from the data or be tested on it, or None.
 
-        Such data would end as a result, at chance or without an error.
+        Training on such data would end with a meaningless result: chance error, or none.
         """
         train_classes = np.unique(self.train_labels)
         if len(train_classes) < 2:

@@ -118,12 +118,12 @@ def join_names(names: list[str]) -> str:
 
 
 def list_classes(root: Path, split: str) -> list[str]:
-    """Return the names of a split's class folders, sorted; system folders are no classes."""
+    """Return the names of a split's class folders, sorted; system folders are not classes."""
     return [entry.name for entry in scan(root / split) if entry.is_dir()]
 
 
 def iterate_images(root: Path, split: str) -> Iterator[tuple[int, os.DirEntry[str]]]:
-    """Yield the class index and the entry of every image, by class and in a class's fixed order.
+    """Yield the class index and the entry of every image, class by class, in a fixed order.
 
     Images in subfolders of a class belong to it.
 

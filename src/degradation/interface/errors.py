@@ -11,7 +11,7 @@ from degradation.errors import UserError
 def user_errors() -> Iterator[None]:
     """Within the context, errors of the system and of Hydra become UserError; bugs pass.
 
-    What caused an error is not shown: the line says what to do, and a notebook shows all of it.
+    The original error is suppressed: the line says what to do, and a notebook would show both.
     """
     try:
         yield

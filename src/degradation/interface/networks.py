@@ -115,7 +115,7 @@ def measure_errors(
 
     Args:
         network: any module that maps images (N, C, H, W) of the data set to logits (N, classes).
-            A copy of it is measured, so it stays where and as it is. A run stands for its trained
+            A copy is measured, so it is neither moved nor changed. A run means its trained
             network and, unless `data` says otherwise, its data and precision.
         data: a file of conf/data, such as "digits" or "cifar10"; None: the default in conf/, or
             the run's own.

@@ -50,7 +50,7 @@ def train(
         overrides: values of further keys by their dotted names, such as {"optim.lr": 0.1}.
         show_progress: whether to show a line with the iteration, and the errors at the end.
         keys: other groups and keys at the top level of conf/ (`optim="sgd"`, `device="cpu"`), and
-            `width`, `lr` and `batch_size`. None stands for the default in conf/.
+            `width`, `lr` and `batch_size`. None means the default in conf/.
 
     Raises:
         UserError: a value is not allowed, or the run fails; the message is one line.

@@ -54,7 +54,8 @@ def measure_gradient_flow(
         )
     input_gradients, weight_gradients = gradients[: len(inputs)], gradients[len(inputs) :]
 
-    # in float64 on the CPU: some devices have none, and squares of small gradients underflow
+    # in float64, because squares of small gradients underflow; on the CPU, because some devices
+    # lack float64
     input_norms = [gradient.cpu().double().norm().item() for gradient in input_gradients]
     squares = iter(gradient.cpu().double().square().sum().item() for gradient in weight_gradients)
     weight_norms = []

@@ -1,9 +1,10 @@
-"""`Archive`: a zip file of published records, read like the folder of records that it was made of.
+"""`Archive`: a zip file of published records, read like the folder of records it was made from.
 
-`degradation.records.publication` says what is in it, and `degradation.records.archive_tables` in
-which form. Archives come from elsewhere, so nothing is unpacked to the disk, and an archive with
-something that publishing does not write is refused whole: entries with other names, links, folders,
-duplicates, encryption, corruption, lines without a run's id, or more bytes than the limits below.
+`degradation.records.publication` says what it holds, and `degradation.records.archive_tables` in
+which format. Archives come from elsewhere, so nothing is unpacked to the disk. An archive that
+holds anything that publishing does not write is refused as a whole: entries with other names,
+links, folders, duplicates, encryption, corruption, lines without a run's id, or more bytes than the
+limits below.
 """
 
 import errno
@@ -26,7 +27,7 @@ MAX_CONTENT_BYTES = 256 * 2**20  # of all its entries together, after decompress
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ALLOWED = "allowed: a folder of records, or an archive that `make publish` wrote"
 
-# Entries get no date, so that equal records give equal bytes. It is the earliest that zip has.
+# Every entry gets the earliest date that zip allows, so that equal records give equal bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 IS_ENCRYPTED = 0x1  # bit of an entry's flags
 UNIX = 3  # the system that writes an entry's permissions
@@ -67,7 +68,7 @@ class Archive:
             )
 
     def _add_table(self, source: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
-        """Read one table. Raises RecordError if it is corrupt or no table."""
+        """Read one table. Raises RecordError if it is corrupt or not a table."""
         name = TABLES[entry.filename]
         try:
             # At most `file_size` bytes are decompressed, even if there are more.
@@ -111,12 +112,12 @@ def _check_entry(entry: zipfile.ZipInfo) -> str | None:
     if entry.flag_bits & IS_ENCRYPTED:
         return "is encrypted"
     if entry.compress_type not in COMPRESSIONS:
-        return "is compressed in another way than by deflate"
+        return "is compressed by a method other than deflate"
     return None
 
 
 def find_archive(root: Path) -> Archive | None:
-    """Return the archive that a record root is, or None if it is a folder or does not exist.
+    """Return the archive at a record root, or None if that is a folder or does not exist.
 
     An archive is read once per process, and again if it has changed. Raises RecordError if the root
     is a file that is refused as an archive.

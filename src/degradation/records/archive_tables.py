@@ -1,8 +1,8 @@
 """The tables of an archive: the same file of all runs, joined, with the run's id in each line.
 
 Files of one kind resemble each other, so a table takes little more than half the space of the
-files, each compressed by itself. It is also what a reader without this package wants: JSON lines
-with a column `run_id`. Splitting a table gives the bytes of each file again.
+files compressed one by one. It is also what a reader without this package wants: JSON lines
+with a column `run_id`. Splitting a table restores the bytes of each file.
 """
 
 import re
@@ -38,12 +38,12 @@ RunFiles = Mapping[str, bytes]  # the content of each file of a run, by name
 
 
 def join_files(runs: Mapping[str, RunFiles]) -> dict[str, bytes]:
-    """Return the tables that hold these files, by name; tables without a line are left out.
+    """Return the tables that hold these files, by name; tables without a line are omitted.
 
     Args:
         runs: the files of each run, by run id.
 
-    Raises RecordError for a file that splitting its table would not give again.
+    Raises RecordError for a file that splitting its table would not restore.
     """
     tables = {}
     for table, name in TABLES.items():
@@ -66,7 +66,7 @@ def _format_lines(run_id: str, name: str, content: bytes) -> list[bytes]:
     except RecordError:
         is_preserved = False
     if not is_preserved:
-        raise RecordError(f"{run_id}/{name}: does not have the form in which training writes it")
+        raise RecordError(f"{run_id}/{name}: does not have the form that training writes")
     return lines
 
 
@@ -85,7 +85,7 @@ def split_table(name: str, content: bytes) -> dict[str, bytes]:
     Args:
         name: which file of a run the table holds.
 
-    Raises RecordError, which names the line, if this is no table of such files.
+    Raises RecordError, which names the line, if this is not a table of such files.
     """
     if name in DOCUMENTS:
         return _split_documents(name, content)
@@ -102,7 +102,7 @@ def _split_documents(name: str, content: bytes) -> dict[str, bytes]:
         if values is None:
             raise RecordError(f"line {number} is not JSON")
         if run_id in documents:
-            raise RecordError(f"line {number} is the second one of its run")
+            raise RecordError(f"line {number} is a second line of its run")
         if name == RUN_FILE:
             values[RUN_ID] = run_id
         documents[run_id] = format_document(values)

@@ -34,7 +34,7 @@ def hold(path: Path, timeout: float) -> Iterator[None]:
 
 
 def is_held(path: Path) -> bool:
-    """Return whether a process holds the lock file. A path that is no lock file is held by nobody.
+    """Return whether a process holds the lock file. A path that is not a lock file counts as free.
 
     The test takes a shared lock for an instant, so several processes can test at once and do not
     take each other for holders.

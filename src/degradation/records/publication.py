@@ -1,14 +1,14 @@
 """What is published of a run's record: everything that a report reads, and nothing private.
 
 A published record has the files and the form of any other, without weights, snapshots and
-checkpoints. What it says of itself is true of it: DONE lists the published files only, but all of
-them, since no row is appended to them any more. It keeps the fingerprints of the others under
+checkpoints. It is consistent: DONE lists exactly the published files, to which no more rows are
+appended. It keeps the fingerprints of the others under
 `published`, so that a repeated run can be compared with it.
 
 - run.json, metrics.jsonl and probes.jsonl are published byte for byte, and so are the points of the
   landscape, in one file.
 - attempts.jsonl and code.jsonl retain the keys below. Others, such as the host's name and the ids
-  of the process and the boot, are left out. So are the reasons of failed attempts, which may name
+  of the process and the boot, are omitted. So are the reasons of failed attempts, which may name
   files.
 - Of code.jsonl, the row of the code that trained the run is published, and the latest comparison,
   without the hashes of its files, which nothing reads.
@@ -73,7 +73,7 @@ CODE_KEYS = (CODE, RELATION, NUMBERS)
 ENVIRONMENT_KEYS = ("device", "threads", "libraries")
 
 # A path from the root of a file system: of Unix, of a home folder, of Windows, of a network.
-# What precedes it is no ASCII letter: scripts without spaces put a path right after a word.
+# No ASCII letter precedes it: scripts without spaces put a path right after a word.
 ABSOLUTE_PATH = re.compile(r"(?:^|[^A-Za-z0-9_./+-])(?:~?/+[\w.~-]|[A-Za-z]:[\\/]|\\\\\w)")
 EMAIL_ADDRESS = re.compile(r"[\w.%+-]@[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}")
 MIN_NAME_CHARACTERS = 3  # a shorter name of a host or a user would be found in other words

@@ -53,7 +53,7 @@ def _read_token(path: Path) -> str | None:
 def list_run_ids(root: Path | str) -> list[str]:
     """Return the ids of all records under a root, unfinished ones too, sorted.
 
-    Raises RecordError if the root is a file, but no archive of published records.
+    Raises RecordError if the root is a file other than an archive of published records.
     """
     archive = find_archive(Path(root))
     if archive is not None:

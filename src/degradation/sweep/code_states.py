@@ -1,8 +1,8 @@
 """Find out which finished runs of a sweep are outdated, before the sweep starts.
 
 One run is compared for all runs that differ only in seed, and its result applies to all of them.
-The comparison runs in a separate process, which imports torch; it is
-started only if some run was trained by code with another hash.
+The comparison runs in a separate process, which imports torch; it is started only if some run was
+trained by code with another hash.
 """
 
 import json

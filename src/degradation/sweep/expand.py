@@ -165,7 +165,7 @@ def _read_grid(composed: DictConfig) -> Any:
 def _swept_grid_error(
     config_name: str, job: Sequence[str], parsed: Sequence[Override], grid: Any
 ) -> ConfigError:
-    """Return the error about a sweep over options of which one has a grid, which Hydra ignores."""
+    """Return the error about a sweep over options, one of which has a grid that Hydra ignores."""
     swept = {override.get_key_element() for override in parsed if override.is_sweep_override()}
     fixed = [text for text in job if text.partition("=")[0] not in swept]
     for text in job:

@@ -254,8 +254,8 @@ def _read_last_error(record: Record) -> float | None:
 def prepare_data(data: Data) -> None:
     """Download what is missing of a data set's published files, and verify all, once per process.
 
-    Otherwise every job of a sweep would fail by itself without a network, and compute nodes often
-    have none where the node that submits the jobs has one. Raises DataError.
+    Otherwise every job of a sweep could fail for want of a network: the node that submits the jobs
+    often has one, while the compute nodes do not. Raises DataError.
     """
     files = find_file_set(data)
     if files is not None:

@@ -1,7 +1,7 @@
 """The name of a sweep's report: a part or a variant of an experiment never replaces the whole.
 
 The report of an experiment has the experiment's name. If the command line changes which runs it
-has, where their records are or what is reported of them, the name says how, as in
+has, where their records are or what is reported about them, the name says how, as in
 `quick-depth-20_56-seed-0`. Does not import torch.
 """
 
@@ -73,7 +73,7 @@ def name_report(overrides: Sequence[str], runs: Sequence[SweepRun], names_root: 
 
 
 def _changes_report(override: Override, keys: Sequence[str], config: Config) -> bool:
-    """Return whether an override can change the runs of a report, or what it says of them.
+    """Return whether an override can change the runs of a report, or what it says about them.
 
     Args:
         keys: the keys of all overrides

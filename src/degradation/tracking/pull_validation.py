@@ -87,7 +87,7 @@ def restore_types(value: Any, kind: Any) -> Any:
 
 
 def _restore_number(value: float, is_integer: bool) -> float:
-    """Return a float, or an int where one is expected. A later check refuses a 1.5 there."""
+    """Return a float, or an int where one is expected. There 1.5 stays, and is refused later."""
     if not is_integer:
         return float(value)
     return int(value) if math.isfinite(value) and float(value).is_integer() else value

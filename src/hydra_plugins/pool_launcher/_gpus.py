@@ -1,7 +1,7 @@
 """The GPUs that jobs can use, counted by the jobs' own library in a child process.
 
 Environment variables alone are unreliable: they may name GPUs that this machine lacks, or be set by
-habit or by a scheduler where there is none. This process neither imports that library nor
+habit or by a scheduler on a machine without GPUs. This process neither imports that library nor
 initialises a driver, and starts the child only if something suggests a GPU.
 """
 

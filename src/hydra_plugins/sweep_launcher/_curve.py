@@ -20,8 +20,8 @@ class CurvePoint:
 class Curve:
     """The latest error of each job, in percent.
 
-    Jobs that differ in something else than series, position and repetition have the same point. A
-    mean over them would say nothing, so there is no table then.
+    Jobs that differ in anything but series, position and repetition have the same point. A mean
+    over them would be meaningless, so then there is no table.
     """
 
     points: set[CurvePoint] = field(default_factory=set)

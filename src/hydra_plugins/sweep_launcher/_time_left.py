@@ -1,6 +1,6 @@
-"""How long a sweep still takes, from the pace of its jobs in this process.
+"""The remaining time of a sweep, from the pace of its jobs in this process.
 
-Iterations that a resumed job had done before do not count: they say nothing about the pace.
+Iterations that a resumed job had done earlier do not count: they say nothing about the pace.
 """
 
 import heapq
@@ -9,7 +9,7 @@ from bisect import bisect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-SETTLED_AFTER_S = 5.0  # before, a job's own pace is mostly that of its start
+SETTLED_AFTER_S = 5.0  # earlier, a job's own pace mostly reflects its start
 
 
 @dataclass
@@ -32,7 +32,7 @@ class JobProgress:
         """Store a report.
 
         A job may train another run first, as a constructed network's job trains its parent; the
-        iterations then begin again.
+        iterations then restart from 0.
         """
         is_first = self.total == 0
         is_another_run = total != self.total or iteration < self.iteration
@@ -55,7 +55,7 @@ class JobProgress:
         return self.work * done / expected, self.time - self.first_time
 
     def estimate_seconds_left(self, paces: "MeasuredPaces", now: float) -> float | None:
-        """Return how long the job still takes: at its own pace, or first at that of others."""
+        """Return the job's remaining time at its own pace, or, until that is known, at others'."""
         done, observed = self.iteration - self.first_iteration, self.time - self.first_time
         own = (self.total - self.iteration) * observed / done if done > 0 else None
         if own is not None and observed >= SETTLED_AFTER_S:
@@ -68,7 +68,7 @@ class JobProgress:
 
 @dataclass
 class MeasuredPaces:
-    """Seconds per unit of work, of jobs by their whole work.
+    """Seconds per unit of work, by the total work of a job.
 
     Small networks cost more time per unit of work than large ones, so a job's time is predicted
     from the measured jobs that are nearest in work.
