@@ -16,7 +16,7 @@ def test_no_line_joins_censored_medians():
 
 
 def test_texts_say_that_a_drop_speeds_learning_up():
-    """In the runs of `quick`, plain-32 has 29.8, 24.8 and 10.9 % at iterations 160, 200 and 240."""
+    """In the runs of `quick`, plain-32 has 29.8, 24.6 and 10.9 % at iterations 160, 200 and 240."""
     explanation = explain(plain=SLOW)
     ((figure, _),) = explanation.figures.values()
     caption = describe_marks(figure)
