@@ -1,6 +1,7 @@
 """Titles and footers of all figures of a report."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -11,6 +12,7 @@ from analysis.conditions import find_varying_keys
 from analysis.error_increase import select_trained
 from analysis.family_pairs import family_pair
 from analysis.figures.layout import show_sentence
+from analysis.figures.matplotlib_import import Figure
 from analysis.figures.title_and_footer import add_title_and_footer, describe_data
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.gradient_flow import MAX_SPAN
@@ -21,13 +23,36 @@ TAKEAWAY, NEUTRAL = "takeaway", "neutral"
 TITLES = (TAKEAWAY, NEUTRAL)
 
 
-def label_figures(sections: Iterable[Section], frame: Frame, titles: str) -> None:
-    """Give every figure of a report a title and a footer.
+@dataclass(frozen=True)
+class FigureLabel:
+    """The title of a figure, and what its footer says of the data and of a word of the title."""
+
+    title: str
+    data: str
+    definition: str
+
+    def add_to(self, figure: Figure) -> None:
+        """Give the figure this title and a footer; it becomes taller."""
+        add_title_and_footer(figure, self.title, self.data, self.definition)
+
+
+def label_figures(sections: Iterable[Section], labels: Mapping[str, FigureLabel]) -> None:
+    """Give every figure of a report its title and its footer (`write_labels`)."""
+    for section in sections:
+        for stem, (figure, _caption) in section.figures.items():
+            labels[stem].add_to(figure)
+
+
+def write_labels(
+    sections: Iterable[Section], frame: Frame, titles: str = TAKEAWAY
+) -> dict[str, FigureLabel]:
+    """Return the title and the footer of every figure of a report, by file stem.
 
     `titles`: `takeaway` for what the verdicts say, where they say something; `neutral` for what is
     drawn, as a paper needs it.
     """
     keys = find_varying_keys(frame.runs)
+    labels = {}
     for section in sections:
         for stem, (figure, _caption) in section.figures.items():
             runs = _select_shown(frame.runs, section, stem)
@@ -35,9 +60,9 @@ def label_figures(sections: Iterable[Section], frame: Frame, titles: str) -> Non
             if titles == TAKEAWAY:
                 takeaway, definition = _find_takeaway(stem, section, runs)
             title = takeaway or figure.get_suptitle()
-            add_title_and_footer(
-                figure, title, describe_data(runs, keys, section.condition), definition
-            )
+            data = describe_data(runs, keys, section.condition)
+            labels[stem] = FigureLabel(title, data, definition)
+    return labels
 
 
 def _select_shown(runs: pd.DataFrame, section: Section, stem: str) -> pd.DataFrame:

@@ -17,8 +17,9 @@ from analysis.figures import style
 from analysis.frame import Frame
 from analysis.headline import write_headline
 from analysis.key_columns import PREFIX
-from analysis.labelled_figures import TAKEAWAY, label_figures
-from analysis.page.render import render_page
+from analysis.labelled_figures import TAKEAWAY, label_figures, write_labels
+from analysis.page.phone_pictures import draw_phone_pictures
+from analysis.page.render import PageContent, render_page
 from analysis.report_json import SUMMARY_FILE, write_summary
 from analysis.report_summary import summarise_report
 from analysis.sections import Section, build_sections
@@ -123,7 +124,7 @@ def build(
         name: the report's name.
         command: the command that reproduces the report.
         margins: the margin of the claims for each data set, in points of training error.
-        titles: those of the figures (`label_figures`).
+        titles: those of the figures (`write_labels`).
         only_tables: write the tables and the summary for programs, without the figures and the
             page, which take most of the time.
     """
@@ -135,8 +136,11 @@ def build(
         sections = build_sections(frame, margins)
         runs = _select_columns(frame.runs, sections)
         written = _write_tables(folder, sections, runs)
+        phone_pictures = {}
         if not only_tables:
-            label_figures(sections, frame, titles)
+            labels = write_labels(sections, frame, titles)
+            phone_pictures = draw_phone_pictures(sections, labels)
+            label_figures(sections, labels)
             written += _write_figures(folder, sections)
     code_notes = (
         *describe_outdated_runs(frame.runs),
@@ -148,7 +152,18 @@ def build(
     report.page.unlink(missing_ok=True)
     if not only_tables:
         page = render_page(
-            folder, sections, runs, frame, headline, name, command, code_notes, published_notes
+            PageContent(
+                folder,
+                sections,
+                runs,
+                frame,
+                headline,
+                name,
+                command,
+                code_notes,
+                published_notes,
+                phone_pictures,
+            )
         )
         write_atomically(report.page, page.encode(errors="backslashreplace"))
     names = "".join(f"{path.name}\n" for path in written)

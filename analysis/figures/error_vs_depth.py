@@ -81,8 +81,8 @@ def applies_to(_frame: Frame) -> bool:
 def describe(figure: Figure) -> str:
     """Return the caption."""
     subject = (
-        "Error after the last iteration against depth: training error on the left, test error on "
-        "the right, on a shared scale; lines join the means over seeds."
+        "Error after the last iteration against depth: training error first, then test error, on "
+        "a shared scale; lines join the means over seeds."
     )
     return f"{subject} {describe_marks(figure)}"
 

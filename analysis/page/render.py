@@ -1,20 +1,22 @@
 """Render a report as one HTML page that contains its figures and loads nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
+from PIL.Image import Image
 
 from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.condition_labels import capitalise_first
-from analysis.figures import error_vs_depth, learning_curves
 from analysis.frame import Frame
 from analysis.page.charts.chart_data import collect_chart_data
 from analysis.page.charts.chart_parts import render_chart_parts
-from analysis.page.figure_images import PictureBudget
+from analysis.page.figure_images import PagePictures
 from analysis.page.formulas import typeset
 from analysis.page.glossary import Glossary
 from analysis.page.number_formats import format_interval, format_number
@@ -26,33 +28,23 @@ from analysis.page.overview import (
     list_facts,
 )
 from analysis.page.paper_result import describe_paper_result
+from analysis.page.phone_pictures import CHARTED
 from analysis.page.references import HE_2015, list_references
 from analysis.page.run_table import RUN_METRICS, build_run_table
-from analysis.page.section_views import FigureView, SectionView, view_section
+from analysis.page.section_views import SectionView, view_section, write_picture
 from analysis.report_summary import write_title
 from analysis.run_row import format_versions
 from analysis.sections import Section
 from degradation.metrics import CLEAN_LOSS, METRICS, TEST_ERROR
 
 TEMPLATE = "report.html.j2"
-# The figures that the page replaces by interactive charts.
-CHARTED = (error_vs_depth.FILE_STEM, learning_curves.FILE_STEM)
 
 
-def render_page(
-    folder: Path,
-    sections: Sequence[Section],
-    runs: pd.DataFrame,
-    frame: Frame,
-    headline: str,
-    name: str,
-    command: str,
-    code_notes: Sequence[str],
-    published_notes: Sequence[str],
-) -> str:
-    """Return the page; everything that comes from records or the user is escaped.
+@dataclass(frozen=True)
+class PageContent:
+    """What a page is made from.
 
-    Args:
+    Attributes:
         folder: the report's folder, where the figures have been written.
         sections: the sections in order.
         runs: the table of all runs, with the columns of runs.csv.
@@ -62,57 +54,47 @@ def render_page(
         command: the command that reproduces the report.
         code_notes: what is shown below the verdicts about the code that trained the runs.
         published_notes: what is said there about runs that are published results.
+        phone_pictures: the narrow pictures of the figures that lead the page, by file stem.
     """
-    outline = build_outline(sections, folder)
+
+    folder: Path
+    sections: Sequence[Section]
+    runs: pd.DataFrame
+    frame: Frame
+    headline: str
+    name: str
+    command: str
+    code_notes: Sequence[str]
+    published_notes: Sequence[str]
+    phone_pictures: Mapping[str, Image]
+
+
+def render_page(content: PageContent) -> str:
+    """Return the page; everything that comes from records or the user is escaped."""
+    pictures = PagePictures(content.folder, content.phone_pictures)
+    outline = build_outline(content.sections, pictures)
     glossary = Glossary()
-    trained = frame.runs.dropna(subset=["device"])
     return load_template(glossary).render(
-        title=write_title(name),
-        headline=headline,
-        facts=list_facts(frame),
-        families=FAMILIES_IN_WORDS,
-        states=describe_states(frame.runs),
-        paper_result=describe_paper_result(frame.runs if outline.is_single else frame.runs.head(0)),
-        references=list_references(sections),
-        paper=HE_2015,
-        concerns=list_concerns(frame),
-        code_notes=code_notes,
-        published_notes=published_notes,
-        excluded=frame.excluded,
-        outline=outline,
-        hero_figure=next((stem for view in outline.comparisons for stem in view.figures), ""),
-        charts=render_chart_parts(
-            collect_chart_data(frame),
-            depth_picture=_write_picture(outline.find_charted(error_vs_depth.FILE_STEM)),
-            curves_picture=_write_picture(outline.find_charted(learning_curves.FILE_STEM)),
-        ),
-        charted=CHARTED,
-        charted_figures=[figure for figure in map(outline.find_charted, CHARTED) if figure],
-        error_kind=frame.error_kind,
-        command=command,
-        commits=sorted(trained["commit"].dropna().unique()),
-        versions=sorted({format_versions(versions) for versions in trained["versions"]}),
-        run_table=build_run_table(runs, with_condition=not outline.is_single),
-        metrics=[METRICS[metric] for metric in RUN_METRICS],
-        test_error=METRICS[TEST_ERROR],
-        clean_loss=METRICS[CLEAN_LOSS],
-        untrained_within=UNTRAINED_WITHIN_POINTS,
         glossary=glossary,
+        outline=outline,
         style=Markup(files("analysis.page").joinpath("style.css").read_text(encoding="utf-8")),
+        **_describe_first_screen(content, outline),
+        **_build_charts(content.frame, outline),
+        **_describe_results(content.frame, outline),
+        **_describe_origin(content, outline),
     )
 
 
-def build_outline(sections: Sequence[Section], folder: Path) -> Outline:
+def build_outline(sections: Sequence[Section], pictures: PagePictures) -> Outline:
     """Return the sections as the page shows them, by kind, each with an anchor of its own."""
     views: dict[str, list[SectionView]] = {"comparison": [], "condition": [], "mechanism": []}
     anchors = set(PART_ANCHORS)
-    budget = PictureBudget()
     for section in sections:
         anchor = section.anchor
         while anchor in anchors:
             anchor += "-more"
         anchors.add(anchor)
-        views[section.kind].append(view_section(section, folder, anchor, budget))
+        views[section.kind].append(view_section(section, anchor, pictures))
     return Outline(views["comparison"], views["condition"], views["mechanism"])
 
 
@@ -130,12 +112,58 @@ def load_template(glossary: Glossary) -> Template:
     environment.filters["capitalise_first"] = capitalise_first
     environment.filters["explain"] = glossary.explain
     environment.filters["typeset"] = typeset
+    environment.filters["picture"] = write_picture
     return environment.get_template(TEMPLATE)
 
 
-def _write_picture(figure: FigureView | None) -> Markup:
-    """Return the static picture that a chart replaces, as HTML."""
-    if figure is None or not figure.source:
-        return Markup("")
-    image = '<img alt="{}" width="{}" src="{}">'
-    return Markup(image).format(figure.alternative, figure.width, figure.source)
+def _describe_first_screen(content: PageContent, outline: Outline) -> dict[str, Any]:
+    """Return what the template needs for the title, the headline and what is below them."""
+    return {
+        "title": write_title(content.name),
+        "headline": content.headline,
+        "hero_figure": next((stem for view in outline.comparisons for stem in view.figures), ""),
+        "facts": list_facts(content.frame),
+        "families": FAMILIES_IN_WORDS,
+        "paper": HE_2015,
+        "concerns": list_concerns(content.frame),
+        "code_notes": content.code_notes,
+        "published_notes": content.published_notes,
+        "excluded": content.frame.excluded,
+    }
+
+
+def _build_charts(frame: Frame, outline: Outline) -> dict[str, Any]:
+    """Return the interactive charts, and the static figures that they replace."""
+    figures = [outline.find_charted(stem) for stem in CHARTED]
+    depth_picture, curves_picture = map(write_picture, figures)
+    data = collect_chart_data(frame)
+    return {
+        "charts": render_chart_parts(data, depth_picture, curves_picture),
+        "charted": CHARTED,
+        "charted_figures": [figure for figure in figures if figure],
+    }
+
+
+def _describe_results(frame: Frame, outline: Outline) -> dict[str, Any]:
+    """Return what the tables of results and the comparison with the paper need."""
+    return {
+        "error_kind": frame.error_kind,
+        "metrics": [METRICS[metric] for metric in RUN_METRICS],
+        "test_error": METRICS[TEST_ERROR],
+        "clean_loss": METRICS[CLEAN_LOSS],
+        "untrained_within": UNTRAINED_WITHIN_POINTS,
+        "paper_result": describe_paper_result(frame.runs if outline.is_single else frame.runs[:0]),
+    }
+
+
+def _describe_origin(content: PageContent, outline: Outline) -> dict[str, Any]:
+    """Return where the results are from: the runs, how to repeat them, and the literature."""
+    trained = content.frame.runs.dropna(subset=["device"])
+    return {
+        "states": describe_states(content.frame.runs),
+        "run_table": build_run_table(content.runs, with_condition=not outline.is_single),
+        "command": content.command,
+        "commits": sorted(trained["commit"].dropna().unique()),
+        "versions": sorted({format_versions(versions) for versions in trained["versions"]}),
+        "references": list_references(content.sections),
+    }

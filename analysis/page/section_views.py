@@ -3,15 +3,16 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
+
+from markupsafe import Markup
 
 from analysis.claim import Check, Claim
 from analysis.condition_labels import capitalise_first
 from analysis.page.badges import Badge, build_badge
 from analysis.page.claim_labels import label_claim
 from analysis.page.evidence_table import Evidence, arrange_evidence
-from analysis.page.figure_images import PictureBudget
+from analysis.page.figure_images import PagePictures
 from analysis.page.formulas import remove_backticks
 from analysis.page.number_formats import format_table
 from analysis.published_claims import PUBLISHED, is_about_published_numbers
@@ -19,6 +20,11 @@ from analysis.sections import Section
 
 PIXELS_PER_INCH = 96  # CSS pixels
 MAX_TABLE_ROWS = 200  # the CSV file beside the page has all rows
+WIDE_PICTURE = Markup('<div class="picture" tabindex="0" role="group" aria-label="Figure">{}</div>')
+# The width is that of a phone, which the style sheet's breakpoint for phones includes.
+NARROW_OR_WIDE = Markup(
+    '<picture><source media="screen and (max-width: 36rem)" srcset="{}">{}</picture>'
+)
 _SENTENCE_END = re.compile(r"(?<=[.?!:]) (?=[A-Z])")
 
 
@@ -39,10 +45,12 @@ class FigureView:
     """A picture with its caption: the first sentence, and the others, which are folded.
 
     `source` is empty if the page has no room for the picture; `file` has it in any case.
+    `narrow_source`: the picture for a phone, or empty text if there is none.
     """
 
     file: str
     source: str
+    narrow_source: str
     width: int
     alternative: str
     caption: str
@@ -78,14 +86,13 @@ class SectionView:
     summary: list[dict[Any, Any]] = field(default_factory=list)
 
 
-def view_section(section: Section, folder: Path, anchor: str, budget: PictureBudget) -> SectionView:
+def view_section(section: Section, anchor: str, pictures: PagePictures) -> SectionView:
     """Return the parts of a section that the template shows.
 
     Args:
         section: the section.
-        folder: the report's folder, where the figures have been written.
         anchor: the section's id in the page.
-        budget: the room that the page has for pictures.
+        pictures: those of the report's figures.
     """
     claims = [claim for claim in section.claims if not isinstance(claim, Check)]
     published = [claim for claim in claims if is_about_published_numbers(claim)]
@@ -95,12 +102,7 @@ def view_section(section: Section, folder: Path, anchor: str, budget: PictureBud
         for stem, table in section.tables.items()
         if len(table)
     }
-    figures: dict[str, FigureView] = {}
-    published_figures: dict[str, FigureView] = {}
-    for stem, (figure, caption) in section.figures.items():
-        place = published_figures if stem.startswith(PUBLISHED) else figures
-        path = folder / f"{stem}.png"
-        place[stem] = _view_figure(path, figure.get_figwidth(), section.title, caption, budget)
+    figures = _view_figures(section, pictures)
     return SectionView(
         title=section.title,
         anchor=anchor,
@@ -110,12 +112,30 @@ def view_section(section: Section, folder: Path, anchor: str, budget: PictureBud
         claims=[view_claim(claim) for claim in others],
         published=[view_claim(claim) for claim in published],
         checks=[view_claim(claim) for claim in section.claims if isinstance(claim, Check)],
-        figures=figures,
-        published_figures=published_figures,
+        figures={stem: figures[stem] for stem in figures if not stem.startswith(PUBLISHED)},
+        published_figures={stem: figures[stem] for stem in figures if stem.startswith(PUBLISHED)},
         tables=[view for stem, view in tables.items() if not stem.startswith(PUBLISHED)],
         published_tables=[view for stem, view in tables.items() if stem.startswith(PUBLISHED)],
         summary=[] if section.summary is None else section.summary.to_dict("records"),
     )
+
+
+def _view_figures(section: Section, pictures: PagePictures) -> dict[str, FigureView]:
+    """Return the figures of a section by file stem."""
+    views = {}
+    for stem, (figure, caption) in section.figures.items():
+        first, *others = _SENTENCE_END.split(caption)
+        description = remove_backticks(first)
+        views[stem] = FigureView(
+            file=f"{stem}.png",
+            source=pictures.embed(stem),
+            narrow_source=pictures.embed_narrow(stem),
+            width=round(figure.get_figwidth() * PIXELS_PER_INCH),
+            alternative=f"{section.title}. {description}" if section.title else description,
+            caption=first,
+            details=" ".join(others),
+        )
+    return views
 
 
 def view_claim(claim: Claim) -> ClaimView:
@@ -131,16 +151,16 @@ def view_claim(claim: Claim) -> ClaimView:
     )
 
 
-def _view_figure(
-    path: Path, width_inches: float, title: str, caption: str, budget: PictureBudget
-) -> FigureView:
-    first, *others = _SENTENCE_END.split(caption)
-    description = remove_backticks(first)
-    return FigureView(
-        file=path.name,
-        source=budget.embed(path),
-        width=round(width_inches * PIXELS_PER_INCH),
-        alternative=f"{title}. {description}" if title else description,
-        caption=first,
-        details=" ".join(others),
+def write_picture(figure: FigureView | None) -> Markup:
+    """Return a figure's picture as HTML; empty text if there is none.
+
+    On a phone, it is the narrow picture, or else the wide one, which scrolls there sideways.
+    """
+    if figure is None or not figure.source:
+        return Markup("")
+    image = Markup('<img alt="{}" width="{}" src="{}">').format(
+        figure.alternative, figure.width, figure.source
     )
+    if not figure.narrow_source:
+        return WIDE_PICTURE.format(image)
+    return NARROW_OR_WIDE.format(figure.narrow_source, image)

@@ -7,7 +7,7 @@ from analysis.claims import judge
 from analysis.family_pairs import FAMILY_PAIRS
 from analysis.figures import error_vs_depth, learning_curves, plot_condition, style
 from analysis.figures.title_and_footer import add_title_and_footer, describe_data
-from analysis.labelled_figures import NEUTRAL, TAKEAWAY, label_figures
+from analysis.labelled_figures import NEUTRAL, TAKEAWAY, label_figures, write_labels
 from analysis.sections import Section
 from analysis.takeaways import SENTENCES, state_comparison, state_takeaway
 
@@ -103,7 +103,7 @@ def test_no_title_denies_a_rise_that_the_figure_shows(build_frame, between, titl
     with style.own_settings():
         figures = {"error-against-depth": (error_vs_depth.plot(frame), "")}
         section = Section("", 2.0, claims, figures, run_ids=tuple(frame.runs["run_id"]))
-        label_figures([section], frame, TAKEAWAY)
+        label_figures([section], write_labels([section], frame))
     heading, footer = list_texts(figures["error-against-depth"][0])
     assert heading == title
     assert footer.replace("\n", " ").endswith(
@@ -129,7 +129,7 @@ def test_figure_has_a_title_and_a_footer(build_frame, titles, title, end):
         run_ids = tuple(frame.runs["run_id"])
         claims = make_claims(YES, YES)
         section = Section("", 2.0, claims, figures, run_ids=run_ids, suffix="-a")
-        label_figures([section], frame, titles)
+        label_figures([section], write_labels([section], frame, titles))
     heading, footer = list_texts(figures["error-against-depth-a"][0])
     assert heading == title
     assert footer.startswith(
@@ -146,7 +146,7 @@ def test_titles_show_the_values_of_a_key_literally(build_frame, value):
     with style.own_settings():
         figure = error_vs_depth.plot(frame)
         section = Section("", 2.0, [claim], {"options-a": (figure, "")}, kind="comparison")
-        label_figures([section], frame, TAKEAWAY)
+        label_figures([section], write_labels([section], frame))
         figure.draw_without_rendering()
     (title,) = [text for text in figure.texts if text.get_text().startswith("The rise")]
     assert title.get_window_extent().x1 <= figure.bbox.x1

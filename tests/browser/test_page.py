@@ -75,3 +75,15 @@ def test_without_scripts_there_are_static_figures(open_report, report):
     for chart in ("#depth-chart", "#curves-chart"):
         assert page.locator(f"{chart} img").is_visible()
         assert not page.locator(f"{chart} .chart-controls").is_visible()
+
+
+def test_phone_without_scripts_gets_narrow_figures(open_report, report):
+    page = open_report(report.page, PHONE, scripts=False)
+    for chart in ("#depth-chart", "#curves-chart"):
+        picture = page.locator(f"{chart} img")
+        box = picture.bounding_box()
+        assert box["width"] <= PHONE["width"]
+        assert box["height"] > box["width"]  # the panels are below each other
+    desk = open_report(report.page, scripts=False)
+    box = desk.locator("#depth-chart img").bounding_box()
+    assert box["height"] < box["width"]

@@ -15,7 +15,7 @@ ERRORS = {
     "plain": {20: [1.5, 1.7, 1.6], 56: [51.0, 53.0, 50.0]},
     "residual": {20: [0.9, 0.7, 0.8], 56: [0.7, 0.5, 0.4]},
 }
-VOID = {"meta", "link", "img", "br", "input"}
+VOID = {"meta", "link", "img", "br", "input", "source"}
 HEADINGS = ("h1", "h2", "h3", "h4")
 
 

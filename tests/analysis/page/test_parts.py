@@ -16,7 +16,7 @@ from analysis.claim import Check, Claim, Finding, Verdict, training_error_differ
 from analysis.evidence import format_comparison
 from analysis.page.badges import build_badge
 from analysis.page.evidence_table import arrange_evidence
-from analysis.page.figure_images import PictureBudget, embed_picture
+from analysis.page.figure_images import PagePictures, embed_picture
 from analysis.page.formulas import typeset, write_math
 from analysis.page.glossary import TERMS, Glossary
 from analysis.page.overview import list_concerns, list_facts
@@ -142,9 +142,10 @@ def test_picture_is_lighter_and_keeps_its_colours(tmp_path):
 def test_pictures_beyond_the_budget_are_not_embedded(tmp_path):
     path = tmp_path / "figure.png"
     Image.new("RGB", (10, 10)).save(path)
-    budget = PictureBudget(remaining=1)
-    assert budget.embed(path).startswith("data:")
-    assert budget.embed(path) == ""
+    narrow = {"figure": Image.new("RGB", (5, 10))}
+    pictures = PagePictures(tmp_path, narrow, remaining=1)
+    assert pictures.embed("figure").startswith("data:")
+    assert pictures.embed("figure") == pictures.embed_narrow("figure") == ""
 
 
 def test_table_of_many_runs_is_bounded_and_failures_come_first(build_frame):

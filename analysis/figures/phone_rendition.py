@@ -1,0 +1,73 @@
+"""A figure for a phone: its panels below each other, as wide as the screen.
+
+The wide figure, scaled down to a phone's width, would have text of a third of its size.
+"""
+
+import copy
+from itertools import pairwise
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+
+from analysis.figures.layout import add_legend
+
+WIDTH = 4.2  # inches: on a screen of 390 CSS pixels, text of 11 points is 13 pixels high
+PANEL_HEIGHT, LEGEND_HEIGHT = 3.0, 0.4  # inches
+MAX_PANELS = 6  # more would be a long way to scroll
+UPRIGHT = 90  # degrees
+
+
+def draw_for_phone(figure: Figure) -> Figure | None:
+    """Return a narrow copy of a figure, or None if its panels are too many or not of one kind.
+
+    `figure`: one whose layout is still constrained and that has no footer yet.
+    """
+    if len(figure.axes) > MAX_PANELS or not all(_is_panel(ax) for ax in figure.axes):
+        return None
+    narrow = copy.deepcopy(figure)
+    narrow.set_size_inches(WIDTH, PANEL_HEIGHT * len(narrow.axes) + LEGEND_HEIGHT)
+    _stack(narrow.axes)
+    entries = [entry for legend in figure.legends for entry in _list_entries(legend)]
+    narrow.legends.clear()
+    add_legend(narrow, entries)
+    narrow.draw_without_rendering()
+    for ax in narrow.axes:
+        if _has_touching_labels(ax):
+            ax.tick_params(axis="x", labelrotation=UPRIGHT)
+    return narrow
+
+
+def _is_panel(ax: Axes) -> bool:
+    """Return whether an axes is a panel of a grid, and no scale of colours."""
+    return ax.get_subplotspec() is not None and ax.get_label() != "<colorbar>"
+
+
+def _stack(panels: list[Axes]) -> None:
+    """Put the panels below each other; each gets the labels that only the first of a row had."""
+    figure = panels[0].get_figure()
+    assert figure is not None  # every panel belongs to a figure
+    grid = figure.add_gridspec(len(panels), 1)
+    label = panels[0].get_ylabel()
+    for row, ax in enumerate(panels):
+        ax.set_subplotspec(grid[row, 0])
+        ax.tick_params(axis="y", labelleft=True)
+        ax.set_ylabel(ax.get_ylabel() or label)
+
+
+def _list_entries(legend: Legend) -> list[Artist]:
+    """Return the entries of a legend as artists of which another legend can be made."""
+    entries = []
+    for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
+        if handle is not None:
+            entry = copy.copy(handle)
+            entry.set_label(text.get_text())
+            entries.append(entry)
+    return entries
+
+
+def _has_touching_labels(ax: Axes) -> bool:
+    """Return whether two labels of the horizontal axis overlap."""
+    boxes = [label.get_window_extent() for label in ax.get_xticklabels() if label.get_text()]
+    return any(box.overlaps(other) for box, other in pairwise(boxes))
