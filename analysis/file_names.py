@@ -9,8 +9,8 @@ MAX_CHARACTERS = 50  # of a condition in a file's name
 def list_suffixes(labels: Sequence[str]) -> list[str]:
     """Return the end of the file names of each condition, such as `-width-8`.
 
-    It is empty for the only condition. Other characters than letters and digits become a hyphen,
-    and a point becomes `_`; names that would be the same, or have nothing left, have a number.
+    It is empty for the only condition. A point between digits becomes `_`, and other characters
+    than letters and digits become a hyphen. Names that would be equal or empty get a number.
     """
     if len(labels) == 1:
         return [""]

@@ -47,7 +47,7 @@ def restore_prefix(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def list_keys(runs: pd.DataFrame) -> list[str]:
-    """Return the columns of `drop_prefix` that are keys, but for the version of the numbers."""
+    """Return the columns of `drop_prefix` that are keys, except for the version of the numerics."""
     names = [name for name in map(str, runs) if name.startswith(PREFIX) or _is_key(name)]
     return [name for name in names if name != "numerics_version"]
 

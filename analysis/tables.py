@@ -48,7 +48,7 @@ def load_runs(
         own name. `attrs["excluded"]` has one line per record, file or group of rows that could
         not be used, and a warning says so if there are any. `attrs["error_kind"]` repeats
         `training_error`, and `attrs["keys"]` lists the columns of configuration keys, by which
-        `verdicts` and the plots tell apart what must not be averaged.
+        `verdicts` and the plots distinguish runs that must not be averaged.
 
     Raises:
         UserError: the root has no records, or the query is invalid or selects nothing.
@@ -115,7 +115,7 @@ def load_probes(
 
 
 def read_curve(record_root: Path | str, run_id: str) -> pd.DataFrame:
-    """Return the rows of `load_curves` of one run, whose record is the only one that is read."""
+    """Return the rows of `load_curves` for one run; no other record is read."""
     frame = load(record_root, [{"run_id": run_id}], with_probes=False)
     return build_curves(record_root, frame, ())
 
@@ -161,7 +161,7 @@ def to_frame(runs: pd.DataFrame) -> Frame:
 def _check_keys_distinguish(runs: pd.DataFrame) -> None:
     """Raise ConfigError if runs with different ids have equal keys: a column has been dropped.
 
-    Pandas drops `attrs` when it merges or reads tables; the ids still tell.
+    Pandas drops `attrs` when it merges or reads tables; the ids remain.
     """
     keys = [key for key in list_keys(runs) if key != "seed"]
     setting = ["family", "depth", "seed", *keys]

@@ -42,8 +42,8 @@ def build_section(key: str) -> FactorSection:
 def _file_stem(key: str) -> str:
     """Return the stem of a key's files, such as `model-width`.
 
-    The name of any other key than those of the schema's sections may be long, lack letters or be
-    that of another file, so that a checksum takes its place.
+    A key outside the schema's sections may have a name that is too long, lacks letters or clashes
+    with another file's; a checksum then takes its place.
     """
     name = key.removeprefix(PREFIX)
     if len(name) <= MAX_STEM and SAFE_NAME.fullmatch(name):
@@ -126,7 +126,7 @@ def judge_values(key: str, stratum: Stratum, margin: float) -> list[Claim]:
         findings.append(finding)
         size = judge_size(runs, varying[0], name, margin)
         if finding.answer != EVERYWHERE:
-            # What differs between the values is said already.
+            # The headline of the first finding says what differs between the values.
             size = replace(size, headline="")
         findings.append(size)
     if varying and len(plain.by_value.keys() & residual.by_value.keys()) > 1:
@@ -155,7 +155,7 @@ def _name_stratum(claims: Sequence[Claim], stratum: Stratum) -> list[Claim]:
 def _name_headline(claim: Claim, stratum: Stratum) -> Claim:
     """Return the claim with the stratum before its headline, if it has one.
 
-    A stratum has one sentence in the headline, so that the difference between sizes has none.
+    Each stratum has one sentence in the headline, so the difference between sizes gets none.
     """
     if not isinstance(claim, Finding) or not claim.headline:
         return claim
@@ -176,7 +176,7 @@ def _build_table(factor: Factor) -> pd.DataFrame:
 
 
 def _introduce(factor: Factor) -> str:
-    """Return which other keys vary with the factor, so that nothing tells their effects apart."""
+    """Return which other keys vary with the factor, so that their effects cannot be separated."""
     sentences: dict[str, None] = {}
     for stratum in factor.strata:
         for follower in stratum.followers:

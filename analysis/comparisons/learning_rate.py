@@ -11,7 +11,7 @@ points, a shallow one with 0.2, and an excess of exactly the margin)
   worse rates;
 - bounds that account for the choice (statistics.DifferenceOfMinima) are wrong in at most 5 %.
 
-The last are used. They cost power: for networks without an excess, a spread of 0.3 points and a
+The last kind is used. They cost power: for networks without an excess, a spread of 0.3 points and a
 margin of 2, no degradation is shown in 98 % of the trials with three seeds, but in only 10 to 15 %
 with two.
 """

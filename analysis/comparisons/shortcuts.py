@@ -1,4 +1,4 @@
-"""Projections are not essential: shortcuts A, B and C differ little beside the gap to plain.
+"""Projections are not essential: shortcuts A, B and C differ little compared with the gap to plain.
 
 He et al. (2015), section 3.3 and table 3.
 """
@@ -74,7 +74,7 @@ def judge_projections(runs: pd.DataFrame, margin: float) -> Claim:
 def _describe(
     differences: dict[str, Difference], gap: Difference, depth: int, verdict: Verdict
 ) -> str:
-    """Return how much the options differ beside what they gain, in a short sentence."""
+    """Compare the options' differences with what they gain, in a short sentence."""
     largest = max(abs(difference.mean) for difference in differences.values())
     return (
         f"At {depth} layers A, B and C differ by up to {format_amount(largest)} points; they gain"

@@ -97,7 +97,7 @@ def mark_shape_changes(
 def _find_shape_changes(
     deletions: pd.DataFrame, plain: str, identity: pd.DataFrame | None
 ) -> dict[int, set[int]]:
-    """Return by depth the blocks that change the shape, as far as they are known.
+    """Return, by depth, the blocks that are known to change the shape.
 
     `deletions`: rows of single deletions. `plain`: the family without shortcuts.
     """

@@ -158,7 +158,7 @@ def _describe(end: pd.DataFrame, worst: int, verdict: Verdict) -> str:
 
 
 def _is_negligible(end: pd.DataFrame) -> bool:
-    """Return whether the effective length is as good as n/2 at every depth."""
+    """Return whether the effective length is practically n/2 at every depth."""
     fractions = end["excess"] / (end["blocks"] / 2)
     return bool((fractions.groupby(end["depth"]).mean().abs() < NEGLIGIBLE_FRACTION).all())
 

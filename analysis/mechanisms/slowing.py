@@ -84,7 +84,7 @@ def _describe(fits: PairOfFits, pair: FamilyPair, verdict: Verdict) -> str:
 
 
 def _is_negligible(fits: Mapping[Fraction, PairOfFits]) -> bool:
-    """Return whether the factors of both families are as good as equal at every fraction."""
+    """Return whether the factors of both families are practically equal at every fraction."""
     gaps = [abs(plain.slope - residual.slope) for plain, residual in fits.values()]
     return math.exp(min(LAYERS * max(gaps), MAX_EXPONENT)) < 1 + NEGLIGIBLE_FRACTION
 

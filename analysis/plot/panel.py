@@ -17,7 +17,7 @@ from analysis.figures import style
 SIZE = (6.4, 4.6)  # inches
 LEGEND_GAP = 0.12  # inches between the horizontal axis and a legend below it
 MAX_LEGEND_COLUMNS = 3
-INSIDE_OPACITY = 0.6  # of a legend that covers a part of the panel
+INSIDE_OPACITY = 0.6  # of a legend that covers part of the panel
 SIDE_BY_SIDE_SIZE = (5.0, 4.2)  # inches, of each panel
 
 

@@ -129,7 +129,7 @@ def run_hydra_script(main: Callable[[], Any], config_name: str) -> NoReturn:
 
 
 def _describe_difference(typed: list[str], overrides: list[str]) -> str:
-    """Return the override that differs from the one that was typed: the experiment."""
+    """Return the override that replaces the typed one: a single experiment of several."""
     pairs = zip(typed, overrides, strict=True)
     return " ".join(override for original, override in pairs if override != original)
 

@@ -1,6 +1,6 @@
 """Measure the networks of a finished run, from its snapshots and final weights.
 
-`run_probes` takes the probes that the record lacks; `run_landscape` measures the loss around the
+`run_probes` runs the probes that the record lacks; `run_landscape` measures the loss around the
 final weights. Neither changes the run's metrics or weights.
 """
 
@@ -144,7 +144,7 @@ def _drop_corrupt_rows(record: Record) -> None:
 def _run_missing_probes(
     config: Config, record: Record, device: torch.device, missing: list[tuple[str, int]]
 ) -> None:
-    """Take the missing probes, except for those that this network has no blocks for.
+    """Run the missing probes, except those that need blocks if the network has none.
 
     Args:
         missing: (name, iteration) of each probe, in order of iteration.

@@ -117,7 +117,7 @@ def _check_options(model: Model) -> None:
 
 
 def _check_names_of_options(model: Model) -> None:
-    """Check that no option is declared by both the network and its block: it would mean two."""
+    """Check that no option is declared by both the network and its block."""
     of_network = NETWORKS.facts(model.network).get("options", {})
     for name in BLOCKS.facts(model.block).get("options", {}):
         if name in of_network:

@@ -23,12 +23,12 @@ from degradation.config.schema import KEYS
 SYNTAX = "key=value, and quotes around a value that holds any of , : = [ ] { } ( ) or a space"
 MAX_LINE_CHARACTERS = 1000
 CLOSE = 0.8  # similarity of a key to one of another section that is suggested in its place
-# What OmegaConf says of one value in place of a section.
+# OmegaConf's messages about a single value in place of a section.
 NO_SECTION = re.compile(
     r"Invalid type assigned: .* is not a subclass of .*\. value: (?P<value>.*)"
     r"|Cannot assign .* to Dict.*"
 )
-# Which other key a section is mistaken for.
+# The key that a user may have meant by a section.
 SECTION_HINTS = {"schedule.warmup": "iterations of a linear warm-up are schedule.linear_warmup"}
 
 
@@ -84,7 +84,7 @@ def unknown_key(key: str, known: list[str]) -> str:
 def suggest_key(key: str, known: Sequence[str]) -> str:
     """Return ` (did you mean KEY?)`, or an empty text if no key is close.
 
-    A key of this very name in another section, such as `optim.lr` for `lr`, precedes similar ones.
+    A key of the same name in another section, such as `optim.lr` for `lr`, precedes similar keys.
     """
     name = key.rpartition(".")[2]
     by_name: dict[str, str] = {}

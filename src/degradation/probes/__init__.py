@@ -2,7 +2,7 @@
 
 Each probe is registered in its own file. The registration states
 
-    at               the phases in which explain.py takes it: start, snapshots, end
+    at               the phases in which explain.py runs it: start, snapshots, end
     split            the images it sees: train or test
     needs_shortcuts  whether it is impossible in plain networks
     any_network      whether it takes any module, not only a `Network` of blocks; default False

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def can_measure(name: str, network: nn.Module) -> bool:
-    """Return whether a probe can take this network apart, or need not."""
+    """Return whether the network has the blocks that a probe needs, if it needs any."""
     return PROBES.facts(name).get("any_network", False) or is_separable(network)
 
 
@@ -49,10 +49,10 @@ def sample_probe_batch(name: str, loader: Loader, config: Probes) -> Batch:
 
 
 def measure_probe(name: str, network: nn.Module, batch: Batch, seed: int, iteration: int) -> Table:
-    """Take a probe of the network after `iteration` updates, and return its table.
+    """Run a probe on the network after `iteration` updates, and return its table.
 
     Its random numbers, and those that the network draws, depend only on the run's seed, the probe
-    and the iteration, so a probe that is taken after training gives the same table.
+    and the iteration, so a probe gives the same table during and after training.
     """
     images, labels = batch
     measure = PROBES.load(name)

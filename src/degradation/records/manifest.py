@@ -69,7 +69,7 @@ def build_manifest(
         outcome: DONE or DIVERGED.
         iteration: the last iteration of the training.
         files: the fingerprint of each file by name, computed when the file was written. (Computed
-            now, they would hide damage that has happened since.)
+            now, they would hide later corruption.)
         metrics: the rows of metrics.jsonl.
         probes: the rows that training has appended to probes.jsonl. The manifest holds the checksum
             of each row, not of the file, because probes that are measured later are appended to it.

@@ -136,7 +136,7 @@ def _build_manifest(record: Record, code_state: CodeState, files: dict[str, byte
     if manifest is None:
         raise RecordError(f"{record.path(DONE_FILE)}: missing or corrupt")
     fingerprints = manifest["files"]
-    # Those in DONE come first: computed now, they would hide damage since the training.
+    # Those in DONE come first: computed now, they would hide corruption since the training.
     published = {name: fingerprints.get(name, fingerprint(files[name])) for name in files}
     others = {name: value for name, value in fingerprints.items() if name not in files}
     publication = {CODE: str(code_state), "not_published": others}

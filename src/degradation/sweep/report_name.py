@@ -24,7 +24,7 @@ from degradation.registry import DATASETS
 from degradation.run_id import hashed_values
 from degradation.sweep.jobs import SweepRun, expand_runs
 
-# Keys that change no run, but the report: where its records are, what its claims are about, and how
+# Keys that change the report, but no run: where its records are, what its claims are about, and how
 # its figures are titled.
 RECORD_ROOT = "record_root"
 REPORT_KEYS = (RECORD_ROOT, "training_error", "data.margin", "report.titles")
@@ -44,8 +44,8 @@ def name_report(overrides: Sequence[str], runs: Sequence[SweepRun], names_root: 
         overrides: the command line, with at most one experiment
         runs: what it expands to
         names_root: whether the name says where the records are, if that is an override. Names of
-            folders do, since records in two places may be complete or not. A title does not: it
-            says which runs a report is about, wherever their records are.
+            folders do, since one of two record roots may lack runs. A title does not: it only
+            says which runs a report is about.
     """
     name = runs[0].config.name
     parsed = OverridesParser.create().parse_overrides(quote_text(overrides))

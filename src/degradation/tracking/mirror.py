@@ -35,7 +35,7 @@ class _Mirror:
     """A W&B run, until the first failure ends it.
 
     Attributes:
-        resend: what sends later what a failure lost, for messages.
+        resend: the command that later sends what a failure lost, for messages.
     """
 
     def __init__(self, resend: str) -> None:
@@ -119,7 +119,7 @@ def mirror(
         build_init_arguments: returns id, name, group, job_type, tags and config for wandb.init. Its
             failures count as failures of W&B.
         rows: the rows of earlier attempts. Those that the server lacks are sent first.
-        resend: what sends later what a failure lost, for messages.
+        resend: the command that later sends what a failure lost, for messages.
 
     Yields:
         A function that sends a row. It never raises an error.

@@ -111,7 +111,7 @@ class Display:
         job = self.running.pop(index)
         self.ended_iterations += job.count_iterations()
         self.ended_work += job.work
-        # Where others report, a job that has not has found its run done by another process.
+        # If other jobs report progress and this one has not, another process has done its run.
         is_representative = job.total > 0 or self.first_report is None
         if failed:
             self.failed += 1
