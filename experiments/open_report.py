@@ -2,8 +2,8 @@
 
 python experiments/open_report.py experiment=quick
 
-Without a report of this sweep, the index of all reports is opened. Where no browser can be opened,
-the path of the page is all that is printed.
+Without a report of this sweep, the index of all reports is opened. If no browser can be opened, the
+path of the page is printed instead.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """A definition in a file of the user's own: `my_module:MyBlock` or `path/to/file.py:MyBlock`.
 
 A module is searched for in the working directory, then in the folders of `sys.path`, which begin
-with those of PYTHONPATH. Its source is read and parsed first, without running it, so that a sweep is
-checked without importing torch, and executed only where the network is built.
+with those of PYTHONPATH. Its source is read and parsed first, without running it, so that a sweep
+is checked without importing torch, and executed only where the network is built.
 
 In records a definition is identified by its name and a hash of its file, such as
 `my_module:MyBlock@1f2e3d4c5b6a`. The folder is not part of it, nor are comments and formatting.
