@@ -87,7 +87,7 @@ def find_wrong_fact(registry: str, facts: Mapping[str, Any]) -> str | None:
             return f"lacks {name}: {known[name][0]}"
     for name, value in facts.items():
         if name not in known:
-            return f"states {name}, which is none of {', '.join(known)}"
+            return f"states {name}, which is not one of {', '.join(known)}"
         allowed, is_allowed = known[name]
         if not is_allowed(value):
             return f"states {name}={value!r}; it must be {allowed}"

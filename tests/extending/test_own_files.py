@@ -210,7 +210,7 @@ MISTAKES = {
     "no number": ("@BLOCKS.register('b', layers=0)\nclass B(BasicBlock): ...", "layers=0"),
     "unknown fact": (
         "@BLOCKS.register('b', layers=2, depth=3)\nclass B(BasicBlock): ...",
-        "states depth, which is none of layers",
+        "states depth, which is not one of layers",
     ),
     "bad option": (
         "@BLOCKS.register('b', layers=2, options={'a': [1]})\nclass B(BasicBlock): ...",
