@@ -72,7 +72,7 @@ def _print(report: Report, console: Console, glyphs: Glyphs) -> None:
     console.print(Text(_wrap(report.headline, console.width), style="bold"))
     for part in _list_verdicts(report.sections, console.width):
         console.print(part)
-    title = f"{ERROR_NAMES[report.frame.error_kind]}, %, mean over seeds"
+    title = f"{ERROR_NAMES[report.frame.error_kind]}, %, {_describe_values(report.sections)}"
     series, omissions = collect_series(report.sections, report.frame.runs)
     chart = draw_chart(series, title, glyphs)
     if chart:
@@ -88,6 +88,13 @@ def _print(report: Report, console: Console, glyphs: Glyphs) -> None:
     link = Style(link=report.page.absolute().as_uri())
     path = Text.assemble("Report: ", (str(report.page), link))
     console.print(path, soft_wrap=True)
+
+
+def _describe_values(sections: Sequence[Section]) -> str:
+    """Return what the values of the picture are."""
+    summaries = [section.summary for section in sections if section.summary is not None]
+    most = max((summary["training_error_n"].max() for summary in summaries), default=0)
+    return "mean over seeds" if most > 1 else "one run per network"
 
 
 def _print_line(console: Console, line: str) -> None:

@@ -54,7 +54,8 @@ def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
             print_mean(family, x, interval, ax)
             x_positions.append(x)
             intervals.append(interval)
-        style = FAMILY_STYLES[family] | {"label": f"{family} (mean)"}
+        is_averaged = any(interval.n > 1 for interval in intervals)
+        style = FAMILY_STYLES[family] | {"label": f"{family} (mean)" if is_averaged else family}
         possible = ERROR_RANGE if is_percentage(metric) else UNBOUNDED
         draw_means(x_positions, intervals, ax, style, possible)
     if is_percentage(metric):

@@ -137,18 +137,19 @@ def plot_single_deletions(table: pd.DataFrame, chance: float) -> Figure:
         bottom.set_xlabel("deleted block")
         bottom.xaxis.set_major_locator(MaxNLocator(nbins=TICKS, integer=True))
         bottom.set_xlim(left=0.5)  # blocks start at 1
-    add_legend(figure, _single_handles(chance), columns=3 if len(depths) < 4 else 5)
+    has_means = bool(table.groupby(["family", "depth"])["seed"].nunique().max() > 1)
+    add_legend(figure, _single_handles(chance, has_means), columns=3 if len(depths) < 4 else 5)
     figure.suptitle("Test error after a single block was deleted")
     return figure
 
 
-def _single_handles(chance: float) -> list[Line2D]:
+def _single_handles(chance: float, has_means: bool) -> list[Line2D]:
     point: dict[str, Any] = {"color": "0.25", "linestyle": ""}
     return [
         Line2D([], [], marker=".", label="one run", **point),
         Line2D([], [], marker="x", label="one run, block that changes the shape", **point),
-        Line2D([], [], color="0.25", linewidth=1.5, label="mean over seeds"),
-        Line2D([], [], label="intact (mean)", **INTACT_STYLE),
+        *([Line2D([], [], color="0.25", linewidth=1.5, label="mean over seeds")] * has_means),
+        Line2D([], [], label="intact (mean)" if has_means else "intact", **INTACT_STYLE),
         _chance_handle(chance),
     ]
 

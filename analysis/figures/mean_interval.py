@@ -105,11 +105,13 @@ def draw_curves(
 ) -> Axes:
     """Draw the mean of several runs' curves, with a band from the lowest run to the highest.
 
-    `curves`: one column per run, indexed by the horizontal axis. `geometric`: draw the geometric
-    mean, for positive values on a logarithmic axis.
+    The curve of a single run has no band. `curves`: one column per run, indexed by the horizontal
+    axis. `geometric`: draw the geometric mean, for positive values on a logarithmic axis.
     """
     mean = 10 ** np.log10(curves).mean(axis=1) if geometric else curves.mean(axis=1)
     ax.plot(curves.index, mean, **{"linewidth": 2, **style})
+    if curves.shape[1] == 1:
+        return ax
     lowest, highest = curves.min(axis=1), curves.max(axis=1)
     ax.fill_between(
         curves.index, lowest, highest, alpha=0.15, color=style["color"], lw=0, label=BAND

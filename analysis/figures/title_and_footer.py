@@ -11,7 +11,6 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from analysis.figures.layout import show_text
-from analysis.figures.marks import explain_marks
 from analysis.figures.text_width import wrap
 
 POINTS_PER_INCH = 72
@@ -22,16 +21,14 @@ LINE_SPACING = 1.35  # in units of the font size
 MARGIN = 6.0  # points between these texts and the panels, and at both sides of the figure
 
 
-def add_title_and_footer(figure: Figure, title: str, data: str, definition: str = "") -> Figure:
+def add_title_and_footer(figure: Figure, title: str, footer: str) -> Figure:
     """Put a title above the panels and a footer below the legend; the figure becomes taller.
 
     Args:
         figure: a figure with constrained layout; its own title is replaced.
         title: the title.
-        data: what data the figure shows (`describe_data`).
-        definition: what a word of the title means; may be empty.
+        footer: the footer.
     """
-    footer = "; ".join(filter(None, (data, explain_marks(figure), definition))) + "."
     width = POINTS_PER_INCH * figure.get_figwidth() - 2 * MARGIN
     title_lines = list(wrap(title, TITLE_FONT, width))
     footer_lines = list(wrap(footer, FOOTER_FONT, width))

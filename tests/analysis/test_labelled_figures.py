@@ -1,17 +1,33 @@
 """Titles and footers: what the verdicts say, and which runs and marks a figure shows."""
 
+import re
+
 import pytest
 
 from analysis.claim import Claim, Verdict
 from analysis.claims import judge
 from analysis.family_pairs import FAMILY_PAIRS
-from analysis.figures import error_vs_depth, learning_curves, plot_condition, style
+from analysis.figures import (
+    convergence,
+    error_vs_depth,
+    gradient_flow,
+    gradient_identity,
+    learning_curves,
+    lesions,
+    paths,
+    plot_condition,
+    responses,
+    shattering,
+    style,
+)
+from analysis.figures.single_runs import describe_single_runs
 from analysis.figures.title_and_footer import add_title_and_footer, describe_data
 from analysis.labelled_figures import NEUTRAL, TAKEAWAY, label_figures, write_labels
 from analysis.sections import Section
 from analysis.takeaways import SENTENCES, state_comparison, state_takeaway
 
 PAIR = FAMILY_PAIRS[0]
+MODULES = [convergence, gradient_flow, gradient_identity, lesions, paths, responses, shattering]
 ERRORS = {
     "plain": {20: [1.5, 1.7, 1.6], 56: [51.0, 53.0, 50.0]},
     "residual": {20: [0.9, 0.7, 0.8], 56: [0.7, 0.5, 0.4]},
@@ -162,7 +178,7 @@ def test_footer_counts_the_runs_and_seeds_that_are_shown(build_frame):
 
 def test_long_titles_wrap_and_nothing_overlaps(build_frame):
     with style.own_settings():
-        figure = add_title_and_footer(learning_curves.plot(build_frame(ERRORS)), "word " * 60, "x")
+        figure = add_title_and_footer(learning_curves.plot(build_frame(ERRORS)), "word " * 60, "x.")
         figure.draw_without_rendering()
     heading, footer = [text for text in figure.texts if text.get_text()]
     assert heading.get_text().count("\n") >= 2
@@ -187,3 +203,23 @@ def test_captions_speak_only_of_what_is_drawn(build_frame):
     depth, curves = (caption for _, caption in plot_condition(frame).values())
     assert all(word in depth for word in ("cross", "bars", "dotted"))
     assert all(word in curves for word in ("dotted", "drops"))
+
+
+def test_figures_of_single_runs_speak_of_no_mean(build_frame):
+    frame = build_frame({"plain": {20: [1.5], 56: [51.0]}, "residual": {20: [0.9], 56: [0.7]}})
+    with style.own_settings():
+        figures = plot_condition(frame)
+        section = Section("", 2.0, [], figures, run_ids=tuple(frame.runs["run_id"]))
+        label_figures([section], write_labels([section], frame))
+    for figure, caption in figures.values():
+        legend = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+        for text in [caption, *list_texts(figure), *legend]:
+            assert not re.search("mean|interval|band|seeds", text), text
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_captions_of_single_runs_speak_of_no_mean(module):
+    captions = [text for name, text in vars(module).items() if name.endswith("CAPTION")]
+    assert captions
+    for caption in captions:
+        assert "over seeds" not in describe_single_runs(caption)

@@ -175,3 +175,11 @@ def test_other_encodings_get_escape_sequences(report, encoding):
     print_summary(replace(report, code_notes=notes), stream)
     stream.flush()
     assert "Warning: width \\u6f22 \\udc80" in stream.buffer.getvalue().decode(encoding)
+
+
+def test_picture_of_single_runs_is_called_no_mean(build_frame):
+    frame = build_frame({"plain": {20: [1.0], 56: [50.0]}, "residual": {20: [1.0], 56: [0.5]}})
+    report = Report(Path("r"), [build_section(frame)], frame.runs, frame, (), (), "")
+    text = format_summary(report)
+    assert "  training error, %, one run per network" in text.splitlines()
+    assert "mean" not in text

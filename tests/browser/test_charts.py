@@ -287,6 +287,29 @@ def test_runs_that_repeat_a_seed_are_drawn_one_by_one(open_report, build_frame, 
     assert {row["value"] for row in read_table(page, DEPTH)} >= {"51.00", "0.60"}
 
 
+def test_label_gives_the_range_of_runs_that_repeat_a_seed(open_report, build_frame, tmp_path):
+    frame = build_frame({"plain": {20: [1.5, 2.5, 2.0]}, "residual": {20: [0.5, 0.6, 0.7]}})
+    frame.runs["seed"] = 0
+    page = open_report(write_chart_page(tmp_path, frame))
+    label = page.locator(f"{DEPTH} svg[role=img]").get_attribute("aria-label")
+    assert label.endswith(
+        "Plain networks: 1.50 to 2.50 % at 20 layers; residual networks: 0.50 to 0.70 % at 20"
+        " layers."
+    )
+
+
+def test_one_run_per_network_is_called_no_mean(open_report, build_frame, tmp_path):
+    frame = build_frame({"plain": {20: [1.5], 56: [50.0]}, "residual": {20: [0.5], 56: [0.4]}})
+    page = open_report(write_chart_page(tmp_path, frame))
+    assert page.locator("[data-control=mode]").count() == 0
+    assert {row["value"] for row in read_table(page, DEPTH)} == {"1.50", "50.00", "0.50", "0.40"}
+    page.locator("[data-control=scale]:not(:checked)").check()
+    text = page.locator("body").inner_text() + page.locator("[role=status]").last.text_content()
+    assert "One run per network." in text
+    assert "one run per network" in text
+    assert "mean" not in text.lower()
+
+
 def test_only_networks_with_means_are_counted_as_means(open_report, build_frame, tmp_path):
     frame = build_frame(ERRORS)
     frame.runs.loc[frame.runs["family"] == "plain", "seed"] = 0

@@ -28,7 +28,7 @@ function nameAxis(quantity) {
 function describeMean(point, quantity) {
   const lines = [
     `${point.family}, ${point.depth} layers${point.untrained ? " (untrained)" : ""}`,
-    `mean ${formatValue(point.value, quantity)}`,
+    `${point.finished > 1 ? "mean " : ""}${formatValue(point.value, quantity)}`,
   ];
   if (point.low !== null) {
     const low = formatNumber(point.low, quantity);
@@ -38,10 +38,11 @@ function describeMean(point, quantity) {
     const lowest = formatNumber(point.lowest, quantity);
     lines.push(`${point.finished} runs, ${lowest} to ${formatNumber(point.highest, quantity)}`);
   }
-  for (const run of point.runs.slice(0, 6)) {
+  const runs = point.finished > 1 ? point.runs : [];
+  for (const run of runs.slice(0, 6)) {
     lines.push(`seed ${run.seed}: ${formatValue(run.value, quantity)}`);
   }
-  if (point.runs.length > 6) lines.push(`and ${point.runs.length - 6} more runs`);
+  if (runs.length > 6) lines.push(`and ${point.runs.length - 6} more runs`);
   return lines.join(NEWLINE);
 }
 
@@ -61,11 +62,19 @@ function describeByFamily(points, quantity) {
   const byFamily = d3.group(points, (point) => point.family);
   const parts = Array.from(byFamily, ([family, members]) => {
     const values = members.map(
-      (point) => `${formatValue(point.value, quantity)} at ${point.depth} layers`,
+      (point) => `${describeValue(point, quantity)} at ${point.depth} layers`,
     );
     return `${family} networks: ${values.join(", ")}`;
   });
   return parts.length ? parts.join("; ") : "there is nothing to show";
+}
+
+// The mean of a network or, where a seed is repeated and there is none, the range of its runs.
+function describeValue({ value, runs }, quantity) {
+  if (value !== null) return formatValue(value, quantity);
+  const [lowest, highest] = d3.extent(runs, (run) => run.value);
+  if (lowest === highest) return formatValue(lowest, quantity);
+  return `${formatNumber(lowest, quantity)} to ${formatValue(highest, quantity)}`;
 }
 
 // A table element. `rows`: lists of cells, of which the first names the row.

@@ -78,6 +78,7 @@ function buildView(chart) {
     looks: data.looks,
     depths,
     groups: condition.groups,
+    hasSeveralRuns: condition.groups.some((group) => group.finished > 1),
     runs: condition.runs.filter(isSelected),
     isShown: (depth) => state.isolated.size === 0 || state.isolated.has(depth),
   };
@@ -111,8 +112,7 @@ function fillTable(chart, view, values) {
 function describeChart(chart, view, values) {
   const sentences = [];
   const isMean = state.mode === "mean";
-  const most = d3.max(view.groups, (group) => group.finished);
-  if (most === 1) sentences.push("One run per network.");
+  if (!view.hasSeveralRuns) sentences.push("One run per network.");
   else if (isMean) sentences.push(...describeMeans(chart, view, values));
   else sentences.push("A line per seed.");
   if (chart === "depth" && isMean) sentences.push(...describeCutBars(view, values));
@@ -169,17 +169,18 @@ function announce(chart) {
   const view = buildView(chart);
   const points = listDepthPoints(view).filter(
     (point) =>
-      point.value !== null && view.isShown(point.depth) && state.families.has(point.family),
+      (point.value !== null || point.runs.length > 0) && view.isShown(point.depth) && state.families.has(point.family),
   );
   const parts = [view.quantity.label];
   if (view.condition.label) parts.push(view.condition.label);
-  parts.push(state.mode === "mean" ? "means with 95 % intervals" : "every run");
+  if (!view.hasSeveralRuns) parts.push("one run per network");
+  else parts.push(state.mode === "mean" ? "means with 95 % intervals" : "every run");
   if (state.seed !== "all") parts.push(`seed ${state.seed}`);
   if (chart === "curves") parts.push(`${state.scale === "log" ? "logarithmic" : "linear"} axis`);
   if (state.isolated.size > 0) {
     parts.push(`${joinWords([...state.isolated].sort(d3.ascending).map(String))} layers isolated`);
   }
-  const sentence = `${parts.join(", ")}. Means after the last iteration: `;
+  const sentence = `${parts.join(", ")}. After the last iteration: `;
   const status = figures[chart].querySelector("[role=status]");
   status.textContent = capitaliseFirst(sentence) + describeByFamily(points, view.quantity) + ".";
 }

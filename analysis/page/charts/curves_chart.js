@@ -16,11 +16,12 @@ function listSeries(view) {
   });
 }
 
-function traceMean(view, { family, depth, curves, untrained }) {
+function traceMean(view, { family, depth, finished, curves, untrained }) {
   const [means, lows, highs] = curves[view.quantityIndex];
   const points = view.condition.iterations.map((iteration, index) => {
     const bounds = { low: lows[index], high: highs[index] };
-    const point = { family, depth, untrained, iteration, value: means[index], ...bounds };
+    const network = { family, depth, finished, untrained };
+    const point = { ...network, iteration, value: means[index], ...bounds };
     const text = () => {
       const runs = listRunsAt(view, point, index);
       const lines = describeMean({ ...point, runs }, view.quantity);
@@ -209,6 +210,7 @@ function tabulateCurves(view, series) {
     String(iteration),
     ...values.map((byIteration) => formatNumber(byIteration.get(iteration), view.quantity)),
   ]);
-  const means = view.state.mode === "mean" ? ", means over the runs" : "";
+  const isMean = view.state.mode === "mean" && view.hasSeveralRuns;
+  const means = isMean ? ", means over the runs" : "";
   return buildTable(`${nameAxis(view.quantity)}${means}`, columns, rows);
 }

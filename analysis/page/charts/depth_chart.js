@@ -52,11 +52,12 @@ function drawDepthChart(view, points, width) {
   const shown = tips.filter((point) => view.isShown(point.depth));
   const tip = { x: "depth", y: "value", title: "text", ...TIP_STYLE };
   marks.push(Plot.tip(shown, Plot.pointer(tip)));
+  const described = points.filter((point) => point.value !== null || point.runs.length > 0);
   const title = `${capitaliseFirst(view.quantity.label)} after the last iteration against depth`;
   const svg = Plot.plot({
     ...layout.options,
     marks,
-    ariaLabel: `${title}. ${capitaliseFirst(describeByFamily(means, view.quantity))}.`,
+    ariaLabel: `${title}. ${capitaliseFirst(describeByFamily(described, view.quantity))}.`,
   });
   svg.classList.add("is-clickable");
   return labelDrawing(svg);
@@ -137,8 +138,8 @@ function tabulateDepth(view, points) {
         String(point.finished),
         ...[point.value, point.low, point.high].map((value) => formatNumber(value, quantity)),
       ]);
-    const columns = ["family", "depth", "runs", "mean", "95 % from", "to"];
-    return buildTable(caption, columns, rows);
+    const name = view.hasSeveralRuns ? "mean" : "value";
+    return buildTable(caption, ["family", "depth", "runs", name, "95 % from", "to"], rows);
   }
   const rows = points
     .flatMap((point) => point.runs)
