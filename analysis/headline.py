@@ -1,10 +1,12 @@
-"""The headline of a report: what was found, in a sentence or two for the first screen.
+"""What a report found, in sentences: a headline of two for the first screen, and the others.
 
 The numbers are means over the finished runs, like those in the tables, and the words claim nothing
 that the verdicts do not. If the report compares the values of a key, that answer comes first.
 """
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import pandas as pd
@@ -23,6 +25,8 @@ ERROR_NAMES = {
     "augmented": "training error on augmented images",
     "running": "running training error",
 }
+MAX_SENTENCES = 2  # of the headline
+SENTENCE_END = re.compile(r"[.?!] (?=[A-Z])")
 MAX_ANSWERS = 3  # answers of a comparison that the headline gives
 MAX_NAMED_CONDITIONS = 2  # conditions without a comparison that the headline speaks of
 
@@ -42,13 +46,34 @@ class HasClaims(Protocol):
     def run_ids(self) -> tuple[str, ...]: ...
 
 
-def write_headline(frame: Frame, sections: Sequence[HasClaims]) -> str:
-    """Return the headline of a report.
+@dataclass(frozen=True)
+class Findings:
+    """What a report found.
+
+    Attributes:
+        headline: the first sentences, at most MAX_SENTENCES.
+        others: the other sentences, such as those about further conditions; may be empty text.
+    """
+
+    headline: str
+    others: str
+
+
+def write_findings(frame: Frame, sections: Sequence[HasClaims]) -> Findings:
+    """Return what a report found, the most important first.
 
     Args:
         frame: the runs of the report.
         sections: the report's sections, in order.
     """
+    text = _write_all(frame, sections)
+    ends = [match.end() for match in SENTENCE_END.finditer(text)]
+    end = ends[MAX_SENTENCES - 1] if len(ends) >= MAX_SENTENCES else len(text)
+    return Findings(text[:end].strip(), text[end:].strip())
+
+
+def _write_all(frame: Frame, sections: Sequence[HasClaims]) -> str:
+    """Return all sentences."""
     if not _has_finished(frame.runs):
         return f"No run has finished yet{count_states(frame.runs)}."
     comparisons = [section for section in sections if section.kind == "comparison"]

@@ -15,7 +15,7 @@ from analysis.conditions import find_varying_keys
 from analysis.csv_files import write_csv
 from analysis.figures import style
 from analysis.frame import Frame
-from analysis.headline import write_headline
+from analysis.headline import write_findings
 from analysis.key_columns import PREFIX
 from analysis.labelled_figures import TAKEAWAY, label_figures, write_labels
 from analysis.page.phone_pictures import draw_phone_pictures
@@ -81,6 +81,7 @@ class Report:
         published_notes: one line if runs are published results of earlier code, which does not
             call for a warning.
         headline: what was found, in a sentence or two.
+        further_findings: the sentences that do not fit into the headline, or empty text.
     """
 
     folder: Path
@@ -90,6 +91,7 @@ class Report:
     code_notes: tuple[str, ...]
     published_notes: tuple[str, ...]
     headline: str
+    further_findings: str = ""
 
     @property
     def page(self) -> Path:
@@ -147,8 +149,17 @@ def build(
         *describe_unverified_runs(frame.runs),
     )
     published_notes = tuple(describe_published_runs(frame.runs))
-    headline = write_headline(frame, sections)
-    report = Report(folder, sections, runs, frame, code_notes, published_notes, headline)
+    findings = write_findings(frame, sections)
+    report = Report(
+        folder,
+        sections,
+        runs,
+        frame,
+        code_notes,
+        published_notes,
+        findings.headline,
+        findings.others,
+    )
     report.page.unlink(missing_ok=True)
     if not only_tables:
         page = render_page(
@@ -157,7 +168,7 @@ def build(
                 sections,
                 runs,
                 frame,
-                headline,
+                findings,
                 name,
                 command,
                 code_notes,
@@ -168,7 +179,7 @@ def build(
         write_atomically(report.page, page.encode(errors="backslashreplace"))
     names = "".join(f"{path.name}\n" for path in written)
     write_atomically(folder / FILE_LIST, names.encode())
-    write_summary(folder, summarise_report(frame, sections, name, headline, command))
+    write_summary(folder, summarise_report(frame, sections, name, findings.headline, command))
     return report
 
 

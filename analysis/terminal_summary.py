@@ -70,6 +70,8 @@ def _print(report: Report, console: Console, glyphs: Glyphs) -> None:
         _print_line(console, f"Note: {note}")
     console.print()
     console.print(Text(_wrap(report.headline, console.width), style="bold"))
+    if report.further_findings:
+        console.print(Text(_wrap(report.further_findings, console.width)))
     for part in _list_verdicts(report.sections, console.width):
         console.print(part)
     title = f"{ERROR_NAMES[report.frame.error_kind]}, %, {_describe_values(report.sections)}"

@@ -119,10 +119,8 @@ def judge_values(key: str, stratum: Stratum, margin: float) -> list[Claim]:
     if varying:
         finding = judge_each_value(runs, varying[0], name, margin)
         if varying[0] is plain and finding.verdict is not Verdict.NOT_TESTED:
-            fixes = describe_fixes(_judge_fixes(stratum, margin))
-            if fixes:
-                headline = f"{finding.headline.removesuffix('.')}; {fixes}."
-                finding = replace(finding, headline=headline)
+            fixes = describe_fixes(_judge_fixes(stratum, margin), name)
+            finding = replace(finding, headline=f"{finding.headline} {fixes}".strip())
         findings.append(finding)
         size = judge_size(runs, varying[0], name, margin)
         if finding.answer != EVERYWHERE:

@@ -165,8 +165,10 @@ def _compare_sizes(
         name: the factor in words, such as `width`.
     """
     evidence = []
+    means = {}
     for label, (first, second) in sizes.items():
         difference = training_error_difference(first, second)
+        means[label] = difference.mean
         evidence.append(f"{label}, {comparison}: {format_comparison(difference, first, second)}")
     contrasts = {}
     for a, b in combinations(sizes, 2):
@@ -190,7 +192,7 @@ def _compare_sizes(
         notes,
         answer,
         plain_words=describe_size_difference(
-            decision.verdict, size, name, [*sizes], (a, b), contrast, margin
+            decision.verdict, size, name, means, (a, b), contrast, margin
         ),
     )
 

@@ -8,7 +8,6 @@ from analysis.error_increase import Increase
 from analysis.plain_text import format_amount, format_change, join_words
 
 MAX_VALUES = 6  # values that a sentence lists
-ON_THEIR_OWN = "on their own training set"
 
 
 def list_values(labels: Sequence[str], name: str) -> str:
@@ -66,7 +65,7 @@ def describe_degradation(
         rise = _describe_range([increases[label].difference.mean for label in worse])
         return (
             f"Changing the {name} does not cure degradation: at {where}"
-            f" {networks} get worse {ON_THEIR_OWN} with depth, by {rise} points {depths}."
+            f" {networks} get worse with depth, by {rise} points of training error {depths}."
         )
     if not worse and not open_labels:
         tried = list_values(alike, name)
@@ -78,8 +77,8 @@ def describe_degradation(
         largest = max(increases[label].difference.mean for label in alike)
         within = f" by {margin:g} points or more" if largest > 0 else ""
         return (
-            f"At {where} do {networks} get worse{within} {ON_THEIR_OWN} with"
-            f" depth: the largest change is {format_change(largest)} points {depths}."
+            f"At {where} do {networks} get worse{within} with depth: the largest change is"
+            f" {format_change(largest)} points of training error {depths}."
         )
     return _describe_mixture(increases, worse, alike, open_labels, networks, name)
 
@@ -109,28 +108,22 @@ def _describe_mixture(
     name: str,
 ) -> str:
     """Return a sentence about values at which different things are found."""
-    depths = _describe_depths(increases)
+    if not worse and not alike:
+        return f"The runs do not settle at which {name} {networks} get worse with depth."
+    where = f" of training error {_describe_depths(increases)}"
+    subject = capitalise_first(networks)
     clauses = []
-    subject = f"{capitalise_first(networks)}"
     if worse:
         rise = _describe_range([increases[label].difference.mean for label in worse])
-        clauses.append(
-            f"{subject} get worse {ON_THEIR_OWN} with depth at {place_values(worse, name)}"
-            f" (by {rise} points {depths})"
-        )
+        place = place_values(worse, name)
+        clauses.append(f"{subject} get worse with depth at {place} (by {rise} points{where})")
     if alike:
         largest = max(increases[label].difference.mean for label in alike)
-        beginning = f"{'they' if worse else subject} do not"
-        beginning += "" if worse else f" get worse {ON_THEIR_OWN} with depth"
-        clauses.append(
-            f"{beginning} at {place_values(alike, name)} (at most {format_change(largest)} points)"
-        )
-    if open_labels and clauses:
-        clauses.append(f"at {place_values(open_labels, name)} the runs do not settle it")
-    elif open_labels:
-        clauses.append(
-            f"The runs do not settle at which {name} {networks} get worse {ON_THEIR_OWN} with depth"
-        )
+        beginning = "not" if worse else f"{subject} do not get worse with depth"
+        amount = f"{format_change(largest)} points" + ("" if worse else where)
+        clauses.append(f"{beginning} at {place_values(alike, name)} (at most {amount})")
+    if open_labels:
+        clauses.append(f"at {place_values(open_labels, name)} that is undecided")
     return f"{'; '.join(clauses)}."
 
 
@@ -149,33 +142,41 @@ def _describe_range(values: Sequence[float]) -> str:
     return lowest if lowest == highest else f"{lowest} to {highest}"
 
 
-def describe_fixes(verdicts: Mapping[str, Verdict]) -> str:
-    """Return at how many values networks with shortcuts do not get worse, as a clause.
+def describe_fixes(verdicts: Mapping[str, Verdict], name: str) -> str:
+    """Return at which values networks with shortcuts get worse with depth, in a sentence.
 
     It is empty if that is open everywhere.
 
-    `verdicts`: on the claim that they do not, by the label of the value.
+    Args:
+        verdicts: on the claim that they do not, by the label of the value.
+        name: the factor in words, such as `width`.
     """
-    stable = sum(verdict is Verdict.REPRODUCED for verdict in verdicts.values())
-    worse = sum(verdict is Verdict.CONTRADICTED for verdict in verdicts.values())
-    count = len(verdicts)
-    if not stable + worse:
+    stable = [label for label in verdicts if verdicts[label] is Verdict.REPRODUCED]
+    worse = [label for label in verdicts if verdicts[label] is Verdict.CONTRADICTED]
+    open_labels = [label for label in verdicts if label not in (*stable, *worse)]
+    subject = "Networks with shortcuts"
+    if not stable and not worse:
         return ""
-    if stable == count:
-        return "networks with shortcuts do not get worse at any value"
-    if worse == count:
-        return "networks with shortcuts get worse at every value"
-    if not stable:
-        return f"networks with shortcuts get worse at {worse} of the {count} values"
-    also = f", and do at {worse}" if worse else ""
-    return f"networks with shortcuts do not get worse at {stable} of the {count} values{also}"
+    if not worse and not open_labels:
+        return f"{subject} do not get worse at any value."
+    if not stable and not open_labels:
+        return f"{subject} get worse at every value."
+    clauses = []
+    if stable:
+        clauses.append(f"{subject} do not get worse at {place_values(stable, name)}")
+    if worse:
+        beginning = "they do" if stable else f"{subject} get worse"
+        clauses.append(f"{beginning} at {place_values(worse, name)}")
+    if open_labels:
+        clauses.append(f"at {place_values(open_labels, name)} that is undecided")
+    return f"{'; '.join(clauses)}."
 
 
 def describe_size_difference(
     verdict: Verdict,
     size: str,
     name: str,
-    compared: Sequence[str],
+    sizes: Mapping[str, float],
     labels: tuple[str, str],
     contrast: float,
     margin: float,
@@ -186,7 +187,7 @@ def describe_size_difference(
         verdict: on the claim that no two values differ.
         size: what is compared, such as `the rise with depth in plain networks`.
         name: the factor in words.
-        compared: the labels of all values that were compared.
+        sizes: that of each value that was compared, in points, by the value's label.
         labels: those of the two values that decide.
         contrast: the size at the first minus that at the second, in points.
         margin: the difference between sizes that counts, in points.
@@ -195,9 +196,13 @@ def describe_size_difference(
     if verdict is Verdict.CONTRADICTED:
         larger, smaller = labels
         points = format_amount(contrast)
-        return f"{subject} is {points} points larger at {larger} than at {smaller}."
+        others = [label for label in sizes if label not in labels]
+        # Between the two values that differ, it need not change step by step.
+        each = [f"{format_change(sizes[label])} at {label}" for label in others[:MAX_VALUES]]
+        beside = f" ({', '.join(each)})" if each else ""
+        return f"{subject} is {points} points larger at {larger} than at {smaller}{beside}."
     if verdict is Verdict.REPRODUCED:
-        between = "between" if len(compared) == 2 else "between any two of"
-        values = place_values(compared, name)
+        between = "between" if len(sizes) == 2 else "between any two of"
+        values = place_values([*sizes], name)
         return f"{subject} differs by less than {margin:g} points {between} {values}."
     return f"Whether {size} depends on the {name} is not settled."

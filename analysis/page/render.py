@@ -14,6 +14,7 @@ from PIL.Image import Image
 from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.condition_labels import capitalise_first
 from analysis.frame import Frame
+from analysis.headline import Findings
 from analysis.page.charts.chart_data import collect_chart_data
 from analysis.page.charts.chart_parts import render_chart_parts
 from analysis.page.figure_images import PagePictures
@@ -49,7 +50,7 @@ class PageContent:
         sections: the sections in order.
         runs: the table of all runs, with the columns of runs.csv.
         frame: the frame that the report is about.
-        headline: what was found, in a sentence or two.
+        findings: what was found, with a headline of a sentence or two.
         name: the report's name.
         command: the command that reproduces the report.
         code_notes: what is shown below the verdicts about the code that trained the runs.
@@ -61,7 +62,7 @@ class PageContent:
     sections: Sequence[Section]
     runs: pd.DataFrame
     frame: Frame
-    headline: str
+    findings: Findings
     name: str
     command: str
     code_notes: Sequence[str]
@@ -120,7 +121,8 @@ def _describe_first_screen(content: PageContent, outline: Outline) -> dict[str, 
     """Return what the template needs for the title, the headline and what is below them."""
     return {
         "title": write_title(content.name),
-        "headline": content.headline,
+        "headline": content.findings.headline,
+        "further_findings": content.findings.others,
         "hero_figure": next((stem for view in outline.comparisons for stem in view.figures), ""),
         "facts": list_facts(content.frame),
         "families": FAMILIES_IN_WORDS,

@@ -7,7 +7,7 @@ import pytest
 
 from analysis.claim import Verdict
 from analysis.condition_claims import judge_condition
-from analysis.headline import write_headline
+from analysis.headline import write_findings
 from analysis.sections import Section
 from tests.support.frames import join_frames
 
@@ -37,6 +37,11 @@ RISES = re.compile(r"(?:^|\. )(?:Plain networks|Networks with shortcuts) get wor
 FALLS_SHORT = re.compile(r"(?:Plain networks|Networks with shortcuts|With shortcuts they) do not")
 
 
+def write_text(frame, sections):
+    findings = write_findings(frame, sections)
+    return f"{findings.headline} {findings.others}".strip()
+
+
 def build_section(frame, margin=2.0, title=""):
     run_ids = tuple(frame.runs["run_id"])
     return Section(title, margin, judge_condition(frame, margin), {}, run_ids=run_ids)
@@ -44,7 +49,7 @@ def build_section(frame, margin=2.0, title=""):
 
 def head(frame, margin=2.0):
     """Return the headline of a frame of one condition without drawing the report."""
-    return write_headline(frame, [build_section(frame, margin)])
+    return write_text(frame, [build_section(frame, margin)])
 
 
 def build(build_frame, plain, residual):
@@ -78,7 +83,7 @@ def test_words_match_the_verdicts(build_frame, plain, residual):
     frame = build(build_frame, SHAPES[plain], SHAPES[residual])
     section = build_section(frame)
     rises, absence, fix = (claim.verdict for claim in section.claims)
-    text = write_headline(frame, [section])
+    text = write_text(frame, [section])
     sentences = re.split(r"(?<=\.) (?=[A-Z])", text)
     of_plain = next((s for s in sentences if "lain networks" in s), "")
     of_residual = next((s for s in sentences if "ith shortcuts" in s and s != of_plain), "")
@@ -204,7 +209,7 @@ def test_condition_without_a_finished_run_comes_last(build_frame):
         )
         for prefix, part in zip("ab", parts, strict=True)
     ]
-    text = write_headline(frame, sections)
+    text = write_text(frame, sections)
     assert text.startswith("Data set b: Plain networks do not get worse")
     assert "Data set a: no run has finished yet (6 missing)." in text
 
@@ -254,7 +259,7 @@ def test_conditions_without_a_comparison_are_named(build_frame):
         run_ids = tuple(f"{prefix}:{run_id}" for run_id in part.runs["run_id"])
         claims = judge_condition(part, 2.0)
         sections.append(Section(f"data set {prefix}", 2.0, claims, {}, run_ids=run_ids))
-    text = write_headline(frame, sections)
+    text = write_text(frame, sections)
     assert text.startswith("Data set a: Plain networks get worse")
     assert "Data set b: Plain networks do not get worse" in text
-    assert write_headline(frame, sections * 2).endswith("And 2 more conditions.")
+    assert write_text(frame, sections * 2).endswith("And 2 more conditions.")

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from analysis.claim import Claim, Verdict
 from analysis.condition_claims import judge_condition
-from analysis.headline import write_headline
+from analysis.headline import write_findings
 from analysis.report import Report
 from analysis.sections import Section, summarise
 from analysis.terminal_series import collect_series
@@ -52,7 +52,13 @@ def report(build_frame):
     claims = judge_condition(frame, 2.0)
     section = build_section(frame, claims)
     return Report(
-        Path("reports/mine"), [section], frame.runs, frame, (), (), write_headline(frame, [section])
+        Path("reports/mine"),
+        [section],
+        frame.runs,
+        frame,
+        (),
+        (),
+        write_findings(frame, [section]).headline,
     )
 
 

@@ -1,5 +1,7 @@
 """The headline of a sweep over a key: the answer to the sweep's question."""
 
+import re
+
 import pytest
 
 from analysis.claim import Verdict, not_tested
@@ -7,7 +9,7 @@ from analysis.claims import judge
 from analysis.comparisons import judge_each_comparison
 from analysis.comparisons.value_sentences import describe_fixes, list_values
 from analysis.conditions import list_conditions
-from analysis.headline import write_headline
+from analysis.headline import write_findings
 from analysis.sections import Section
 from tests.support.frames import make_frame
 
@@ -23,7 +25,8 @@ def head(frame):
     for condition in list_conditions(frame):
         claims, run_ids = judge(condition.frame.runs, 2.0), tuple(condition.frame.runs["run_id"])
         sections.append(Section(condition.label, 2.0, claims, {}, run_ids=run_ids))
-    return write_headline(frame, sections)
+    findings = write_findings(frame, sections)
+    return f"{findings.headline} {findings.others}".strip()
 
 
 def sweep(joined, key="config.model.width", residual=FLAT, **values):
@@ -38,9 +41,9 @@ def sweep(joined, key="config.model.width", residual=FLAT, **values):
 def test_degradation_at_every_value(joined):
     assert head(sweep(joined, v8=WORSE, v16=WORSE)) == (
         "Changing the width does not cure degradation: at each value tried (8 and 16) plain"
-        " networks get worse on their own training set with depth, by 57 points from 20 to 56"
-        " layers; networks with shortcuts do not get worse at any value. The rise with depth in"
-        " plain networks differs by less than 2 points between width 8 and 16."
+        " networks get worse with depth, by 57 points of training error from 20 to 56 layers."
+        " Networks with shortcuts do not get worse at any value. The rise with depth in plain"
+        " networks differs by less than 2 points between width 8 and 16."
     )
 
 
@@ -59,7 +62,7 @@ def test_value_without_plain_networks_is_not_tried(joined):
 def test_shortcuts_that_fail_are_the_subject(joined):
     """Plain networks do not get worse, those with shortcuts do."""
     text = head(sweep(joined, v8=FLAT, v16=FLAT, residual=WORSE))
-    assert "; networks with shortcuts get worse at every value." in text
+    assert " Networks with shortcuts get worse at every value." in text
     assert "they do so too" not in text
 
 
@@ -71,17 +74,17 @@ def test_other_keys_have_their_names(joined):
 def test_degradation_at_no_value(joined):
     text = head(sweep(joined, v8=FLAT, v16=FLAT, residual=None))
     assert text.startswith(
-        "At no width tried (8 and 16) do plain networks get worse on their own training set with"
-        " depth: the largest change is -0.1 points from 20 to 56 layers."
+        "At no width tried (8 and 16) do plain networks get worse with depth: the largest change is"
+        " -0.1 points of training error from 20 to 56 layers."
     )
 
 
 def test_degradation_at_some_values(joined):
     text = head(sweep(joined, v8=WORSE, v16=FLAT, v32=WIDE))
     assert text == (
-        "Plain networks get worse on their own training set with depth at width 8 (by 57 points"
-        " from 20 to 56 layers); they do not at width 16 (at most -0.1 points); at width 32 the"
-        " runs do not settle it; networks with shortcuts do not get worse at any value."
+        "Plain networks get worse with depth at width 8 (by 57 points of training error from 20 to"
+        " 56 layers); not at width 16 (at most -0.1 points); at width 32 that is undecided. Networks"
+        " with shortcuts do not get worse at any value."
     )
 
 
@@ -90,12 +93,12 @@ def test_open_values_are_no_finding(joined):
     assert text.startswith("The runs do not settle at which width plain networks get worse")
     text = head(sweep(joined, v8=WORSE, v16=WIDE, residual=None))
     assert "at width 8 (by 57 points" in text
-    assert "at width 16 the runs do not settle it" in text
+    assert "at width 16 that is undecided" in text
 
 
 def test_value_that_does_not_train_is_open(joined):
     text = head(sweep(joined, v8=WORSE, v16=UNTRAINED, residual=None))
-    assert "at width 16 the runs do not settle it" in text
+    assert "at width 16 that is undecided" in text
 
 
 def test_unfinished_sweep_has_no_verdict(joined):
@@ -122,16 +125,60 @@ def test_crossed_keys_name_each_stratum(joined):
     ("verdicts", "sentence"),
     [
         (["reproduced", "reproduced"], "do not get worse at any value"),
-        (["reproduced", "inconclusive"], "do not get worse at 1 of the 2 values"),
-        (["reproduced", "contradicted"], "do not get worse at 1 of the 2 values, and do at 1"),
+        (
+            ["reproduced", "inconclusive"],
+            "do not get worse at width 0; at width 1 that is undecided",
+        ),
+        (["reproduced", "contradicted"], "do not get worse at width 0; they do at width 1"),
         (["contradicted", "contradicted"], "get worse at every value"),
-        (["contradicted", "inconclusive"], "get worse at 1 of the 2 values"),
+        (["contradicted", "inconclusive"], "get worse at width 0; at width 1 that is undecided"),
         (["inconclusive", "not tested"], ""),
     ],
 )
-def test_shortcuts_are_counted_by_verdict(verdicts, sentence):
-    by_value = {str(number): Verdict(verdict) for number, verdict in enumerate(verdicts)}
-    assert describe_fixes(by_value) == (sentence and f"networks with shortcuts {sentence}")
+def test_values_are_named_where_shortcuts_help(verdicts, sentence):
+    by_value = {f"width {number}": Verdict(verdict) for number, verdict in enumerate(verdicts)}
+    expected = sentence and f"Networks with shortcuts {sentence}."
+    assert describe_fixes(by_value, "width") == expected
+
+
+def test_middle_value_that_behaves_otherwise_is_named(joined):
+    """Neither end degrades; a sentence about the ends alone would deny what is between them."""
+    text = head(sweep(joined, v8=FLAT, v16=WORSE, v32=FLAT))
+    assert text.startswith(
+        "Plain networks get worse with depth at width 16 (by 57 points of training error from 20"
+        " to 56 layers); not at width 8 and 32 (at most -0.1 points)."
+    )
+
+
+def test_size_names_the_values_between_those_that_differ(joined):
+    halves = {20: [1.0, 1.2, 1.1], 56: [30.0, 31.0, 29.0]}
+    frame = sweep(joined, v8=WORSE, v16=WORSE, v32=halves)
+    sizes = [
+        claim.plain_words
+        for _, claims in judge_each_comparison(frame, {"digits": 2.0})
+        for claim in claims
+        if claim.name == "size of degradation by width"
+    ]
+    assert sizes == [
+        "The rise with depth in plain networks is 28 points larger at width 8 than at width 32"
+        " (+57 at width 16)."
+    ]
+
+
+def test_headline_of_crossed_keys_has_two_short_sentences(joined):
+    conditions = [
+        ({"plain": plain, "residual": FLAT}, {"config.model.width": w, "config.optim.lr": rate})
+        for rate, plain in ((0.1, WORSE), (0.2, FLAT), (0.4, WIDE))
+        for w in (8, 16, 32)
+    ]
+    frame = joined(*conditions)
+    comparisons = judge_each_comparison(frame, {"digits": 2.0})
+    sections = [Section(title, 2.0, claims, {}, kind="comparison") for title, claims in comparisons]
+    findings = write_findings(frame, sections)
+    sentences = re.findall(r".+?[.](?= [A-Z]|$)", findings.headline)
+    assert len(sentences) == 2
+    assert all(len(sentence.split()) <= 40 for sentence in sentences)
+    assert "Learning rate 0.2" in findings.others
 
 
 def test_many_strata_are_counted(joined):
@@ -169,7 +216,7 @@ def test_reason_of_several_claims_is_given_once():
         Section("", 2.0, claims, {}, kind="comparison"),
         Section("", 2.0, judge(plain, 2.0), {}, run_ids=tuple(plain["run_id"])),
     ]
-    text = write_headline(frame, sections)
+    text = write_findings(frame, sections).headline
     assert text.startswith("Plain networks get worse")
     assert text.count(reason) == 1
 
