@@ -63,7 +63,7 @@ def format_bounds(estimate: HasBounds, show: Callable[[float], str] = format_poi
     )
 
 
-def format_interval(
+def format_estimate(
     difference: Estimate,
     method: str | None = None,
     show: Callable[[float], str] = format_points,
@@ -82,7 +82,7 @@ def format_comparison(difference: Estimate, a: pd.DataFrame, b: pd.DataFrame) ->
 
     If both have the same seeds, the bounds of the difference paired by seed follow.
     """
-    line = format_interval(difference)
+    line = format_estimate(difference)
     by_seed = difference_by_seed(a, b) if isinstance(difference, Difference) else None
     if by_seed is None:
         return line
@@ -98,7 +98,7 @@ def describe_end(run: Mapping[Any, Any]) -> str:
     return f"at iteration {iteration:,.0f}"
 
 
-def describe_run(run: Mapping[Any, Any]) -> str:
+def describe_unfinished_run(run: Mapping[Any, Any]) -> str:
     """Return an unfinished run's id, with the iteration and the reason for its failure if known."""
     reason = run.get("reason") if run["state"] == State.FAILED else None
     details = [text for text in (describe_end(run), reason) if isinstance(text, str) and text]

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.abbreviation import abbreviate
 from analysis.claim import MIN_SEEDS, RunsByDepth
 from analysis.columns import FINISHED_STATES
-from analysis.evidence import describe_run
+from analysis.evidence import describe_unfinished_run
 from degradation.records.schema import State
 
 
@@ -59,7 +59,7 @@ def _unfinished_runs(family: str, groups: RunsByDepth) -> list[str]:
     runs = pd.concat(groups.values())
     reasons = []
     for state, unfinished in runs[~runs["state"].isin([*FINISHED_STATES])].groupby("state"):
-        names = [describe_run(run) for run in unfinished.to_dict("records")]
+        names = [describe_unfinished_run(run) for run in unfinished.to_dict("records")]
         counts = count_runs(len(names), len(runs), str(state), f"{family} runs")
         reasons.append(f"{counts}: {abbreviate(names)}")
     return reasons

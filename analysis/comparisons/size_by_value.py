@@ -25,7 +25,7 @@ from analysis.evidence import (
     describe_caveats,
     format_bound,
     format_comparison,
-    format_interval,
+    format_estimate,
     format_points,
 )
 from analysis.multiple_testing import bonferroni_level
@@ -228,7 +228,7 @@ def _list_contrasts(contrasts: Mapping[tuple[str, str], Difference]) -> Sequence
     pairs = list(contrasts)
     if len(pairs) > MAX_PAIRS:
         pairs = sorted(pairs, key=lambda pair: -abs(contrasts[pair].mean))[:MAX_PAIRS]
-    lines = [f"{a} minus {b}: {format_interval(contrasts[a, b])}" for a, b in pairs]
+    lines = [f"{a} minus {b}: {format_estimate(contrasts[a, b])}" for a, b in pairs]
     if len(contrasts) > MAX_PAIRS:
         further = len(contrasts) - MAX_PAIRS
         lines.append(

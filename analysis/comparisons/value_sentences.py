@@ -10,7 +10,7 @@ from analysis.plain_text import format_amount, format_change, join_words
 MAX_VALUES = 6  # values that a sentence lists
 
 
-def list_values(labels: Sequence[str], name: str) -> str:
+def join_values(labels: Sequence[str], name: str) -> str:
     """Return `8, 16 and 32` for labels such as `width 8`, or the labels as they are.
 
     `name`: the factor in words, such as `width`, which other labels do not begin with.
@@ -25,7 +25,7 @@ def list_values(labels: Sequence[str], name: str) -> str:
 
 def place_values(labels: Sequence[str], name: str) -> str:
     """Return `width 8, 16 and 32`: values with the name of the factor."""
-    values = list_values(labels, name)
+    values = join_values(labels, name)
     return values if values in labels or values == join_words(labels) else f"{name} {values}"
 
 
@@ -61,14 +61,14 @@ def describe_degradation(
     depths = _describe_depths(increases)
     if not alike and not open_labels:
         place = place_values(worse, name)
-        where = f"each value tried ({list_values(worse, name)})" if has_all_values else place
+        where = f"each value tried ({join_values(worse, name)})" if has_all_values else place
         rise = _describe_range([increases[label].difference.mean for label in worse])
         return (
             f"Changing the {name} does not cure degradation: at {where}"
             f" {networks} get worse with depth, by {rise} points of training error {depths}."
         )
     if not worse and not open_labels:
-        tried = list_values(alike, name)
+        tried = join_values(alike, name)
         where = (
             f"no {name} tried ({tried})"
             if has_all_values

@@ -13,7 +13,7 @@ from analysis.abbreviation import abbreviate
 from analysis.claim import Decision, Side, Verdict, decide
 from analysis.error_increase import SIGNIFICANCE
 from analysis.estimates import Difference
-from analysis.evidence import format_bound, format_interval
+from analysis.evidence import format_bound, format_estimate
 from analysis.frame import Frame, group_by_depth
 from analysis.mechanisms.base import find_unprobed
 from analysis.statistics import welch_difference
@@ -43,7 +43,7 @@ def compute_differences(groups: Groups, baselines: Groups) -> dict[int, Differen
 
 def format_difference(difference: Difference) -> str:
     """Return a difference with all its bounds."""
-    return format_interval(difference, show=format_value, unit="")
+    return format_estimate(difference, show=format_value, unit="")
 
 
 def format_value(value: float) -> str:
@@ -142,7 +142,7 @@ def measure_trend(groups: Groups, margin: float = 0.0) -> DecreasingTrend:
     return DecreasingTrend(difference, p, tau, shallowest, deepest, len(groups), margin)
 
 
-def describe_caveats(frame: Frame, values: pd.DataFrame, column: str) -> list[str]:
+def describe_unusable_runs(frame: Frame, values: pd.DataFrame, column: str) -> list[str]:
     """Return notes on the runs that were not probed, and on values that are not finite.
 
     `values`: one row per run, with the value in `column`.

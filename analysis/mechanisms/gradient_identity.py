@@ -59,7 +59,7 @@ def judge(frame: Frame, _margin: float) -> list[Claim]:
     if table is None:
         return []
     shares = measure_shares(table)
-    notes = depth_tests.describe_caveats(frame, shares, "shortcut_share")
+    notes = depth_tests.describe_unusable_runs(frame, shares, "shortcut_share")
     return [check_equations(table, shares, notes)]
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.claim import Claim, decide, is_untrained, not_tested
 from analysis.columns import UNTRAINED_WITHIN_POINTS
 from analysis.estimates import Difference
-from analysis.evidence import format_bound, format_interval
+from analysis.evidence import format_bound, format_estimate
 from analysis.family_pairs import FamilyPair, family_pair
 from analysis.figures import lesions as figure
 from analysis.frame import Frame, group_by_depth
@@ -235,7 +235,7 @@ def _describe_depths(
             increases.append(f"{family} {mean['increase']:+.2f} from {mean['intact']:.2f} %")
         lines.append(
             f"{depth} layers, one block deleted: {', '.join(increases)};"
-            f" {pair.plain} minus {pair.residual} {format_interval(difference)}"
+            f" {pair.plain} minus {pair.residual} {format_estimate(difference)}"
         )
     return lines
 

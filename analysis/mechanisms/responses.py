@@ -56,8 +56,8 @@ def judge(frame: Frame, _margin: float) -> list[Claim]:
     values = average_layers(table)
     at_end = values[values["time_point"] == END]
     pair = family_pair(frame.runs)
-    plain_notes = describe_caveats(frame, at_end, pair.plain)
-    residual_notes = describe_caveats(frame, at_end, pair.residual)
+    plain_notes = list_notes(frame, at_end, pair.plain)
+    residual_notes = list_notes(frame, at_end, pair.residual)
     return [
         judge_families(at_end, pair, [*plain_notes, *residual_notes]),
         judge_depth(at_end, pair.residual, residual_notes),
@@ -198,7 +198,7 @@ def judge_depth(values: pd.DataFrame, family: str, notes: list[str]) -> Claim:
     )
 
 
-def describe_caveats(frame: Frame, values: pd.DataFrame, family: str) -> list[str]:
+def list_notes(frame: Frame, values: pd.DataFrame, family: str) -> list[str]:
     """Return notes on the runs of one family, the untrained ones included.
 
     The responses of a network that has learned nothing say nothing about trained networks.
@@ -212,7 +212,7 @@ def describe_caveats(frame: Frame, values: pd.DataFrame, family: str) -> list[st
                 f"{int(is_untrained.sum())} of {len(is_untrained)} runs of {family}-{depth} are"
                 f" untrained (within {UNTRAINED_WITHIN_POINTS:g} points of chance) and are included"
             )
-    return [*notes, *depth_tests.describe_caveats(frame, values, "std")]
+    return [*notes, *depth_tests.describe_unusable_runs(frame, values, "std")]
 
 
 def summarise(values: pd.DataFrame) -> pd.DataFrame:

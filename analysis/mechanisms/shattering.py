@@ -51,7 +51,7 @@ def judge(frame: Frame, _margin: float) -> list[Claim]:
     """Return the claim on the correlation at initialisation."""
     values = select_nearest(frame.probes[PROBE])
     at_start = values[values["time_point"] == INITIALISATION]
-    notes = depth_tests.describe_caveats(frame, at_start, "correlation")
+    notes = depth_tests.describe_unusable_runs(frame, at_start, "correlation")
     return [judge_correlation(at_start, family_pair(frame.runs), notes)]
 
 

@@ -12,7 +12,7 @@ from analysis.claim import Claim
 # A number in a line of evidence: digits that are not part of a word, such as `+0.04` or `3e+11`.
 NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w])")
 _VALUE = r"(?:[+-]?[\d,]+(?:\.\d+)?(?:e[+-]?\d+)?|[+-]?nan|[+-]?inf)"
-# The lines that `analysis.evidence.format_comparison` and `format_interval` write.
+# The lines that `analysis.evidence.format_comparison` and `format_estimate` write.
 _DIFFERENCE = re.compile(
     rf"(?P<label>.+?):? (?P<mean>[+-]{_VALUE})(?: points)? \((?P<method>[^():]+): "
     rf"one-sided 95 % bounds (?P<lower>{_VALUE}), (?P<upper>{_VALUE}); "

@@ -39,7 +39,8 @@ class Normal:
 
 
 NormalByDepth = dict[int, Normal]
-Networks = dict[str, NormalByDepth]  # family: depth: the distribution of a value over its runs
+# family: depth: the distribution of a value over its runs
+NormalByFamily = dict[str, NormalByDepth]
 ReadNormal = Callable[[dict[Any, Any]], Normal]
 
 
@@ -49,20 +50,20 @@ def std_from_interval(low: float, high: float, runs: int) -> float:
     return float(half_width * math.sqrt(runs) / stats.t.ppf((1 + CONFIDENCE) / 2, runs - 1))
 
 
-def read_training_errors(ledger: Path) -> Networks:
+def read_training_errors(ledger: Path) -> NormalByFamily:
     """Read the training errors, in percent."""
     table = _read_table(ledger, "summary.csv")
     return _group_by_network(table, _build_interval_reader("training_error_{}", "training_error_n"))
 
 
-def read_correlations(ledger: Path) -> Networks:
+def read_correlations(ledger: Path) -> NormalByFamily:
     """Read the correlations of gradients at neighbouring inputs, at initialisation."""
     table = _read_table(ledger, "shattering.csv")
     at_start = table[table["time_point"] == "initialisation"]
     return _group_by_network(at_start, _build_interval_reader("{}", "runs", mean="correlation"))
 
 
-def read_excess_lengths(ledger: Path) -> Networks:
+def read_excess_lengths(ledger: Path) -> NormalByFamily:
     """Read the effective length of the paths minus half of the blocks, at the end of training."""
     table = _read_table(ledger, "paths.csv")
     at_end = table[table["iteration"] == table["iteration"].max()]
@@ -74,7 +75,7 @@ def read_excess_lengths(ledger: Path) -> Networks:
     return _group_by_network(at_end, excess)
 
 
-def read_responses(ledger: Path) -> Networks:
+def read_responses(ledger: Path) -> NormalByFamily:
     """Read the standard deviations of the layer responses at the end of training.
 
     The table has no spread over seeds; it follows from the range of three.
@@ -87,7 +88,7 @@ def read_responses(ledger: Path) -> Networks:
     return _group_by_network(_read_table(ledger, "responses.csv"), normal)
 
 
-def read_error_increases(ledger: Path) -> Networks:
+def read_error_increases(ledger: Path) -> NormalByFamily:
     """Read by how many points the test error increases if one block is deleted.
 
     The errors with and without that block count as independent.
@@ -141,8 +142,8 @@ def _build_interval_reader(columns: str, runs: str, mean: str | None = None) -> 
     return normal
 
 
-def _group_by_network(table: pd.DataFrame, normal: ReadNormal) -> Networks:
-    networks: Networks = {}
+def _group_by_network(table: pd.DataFrame, normal: ReadNormal) -> NormalByFamily:
+    networks: NormalByFamily = {}
     for row in table.to_dict("records"):
         networks.setdefault(row["family"], {})[int(row["depth"])] = normal(row)
     return networks

@@ -15,7 +15,7 @@ import numpy as np
 from analysis.claim import Verdict
 from analysis.mechanisms import gradient_flow, lesions, paths, responses, shattering
 from analysis.power import ledger as ledger_tables
-from analysis.power.ledger import Networks, Normal, NormalByDepth
+from analysis.power.ledger import Normal, NormalByDepth, NormalByFamily
 from analysis.power.simulated_runs import (
     CHANCE,
     LAST_ITERATION,
@@ -24,7 +24,7 @@ from analysis.power.simulated_runs import (
     draw_frame,
     run_id,
 )
-from analysis.power.simulation import AS_OBSERVED, NO_EFFECT, Case, find_verdict
+from analysis.power.simulation import AS_OBSERVED, NO_EFFECT, Case, select_verdict
 from analysis.probes import END, INITIALISATION
 
 # Standard deviation over seeds of log10 of a span: the median over the networks of `quick`, which
@@ -35,8 +35,8 @@ LOG_SPAN_LIMIT = 2.0  # the span that the claim allows
 RELEVANT_RESPONSE = 0.05  # difference of standard stds of responses, which start at 1
 MAX_TRAINED_ERROR = CHANCE - 2  # percent; networks above it count as untrained
 
-Row = dict[str, Any]
-DrawRows = Callable[[np.random.Generator], list[Row]]  # draws the rows of a probe's table
+ProbeRow = dict[str, Any]
+DrawRows = Callable[[np.random.Generator], list[ProbeRow]]  # draws the rows of a probe's table
 Spans = dict[tuple[int, int], Normal]  # (depth, iteration): log10 of the gradient's span
 
 
@@ -56,14 +56,14 @@ class ProbeDraw:
     mechanism: ModuleType
     probe: str
     claim: str
-    errors: Networks
+    errors: NormalByFamily
     draw_rows: DrawRows
     margin: float
 
     def __call__(self, generator: np.random.Generator) -> Verdict:
         runs = draw_frame(self.errors, generator).runs
         frame = add_probe(runs, self.probe, self.draw_rows(generator))
-        return find_verdict(self.mechanism.judge(frame, self.margin), self.claim)
+        return select_verdict(self.mechanism.judge(frame, self.margin), self.claim)
 
 
 def probe_cases(ledger: Path, margin: float) -> Iterator[Case]:
@@ -120,12 +120,12 @@ def _span_truths(family: str, measured: Spans) -> dict[str, DrawRows]:
     return {truth: _span_rows(family, spans) for truth, spans in truths.items()}
 
 
-def _correlation_truths(measured: Networks) -> dict[str, DrawRows]:
+def _correlation_truths(measured: NormalByFamily) -> dict[str, DrawRows]:
     plain, residual = measured["plain"], measured["residual"]
     weakest = min(plain)  # the depth at which the families differ the least
     same = {family: dict.fromkeys(depths, plain[weakest]) for family, depths in measured.items()}
     equal = Normal(plain[weakest].mean, residual[weakest].std)
-    truths: dict[str, Networks] = {
+    truths: dict[str, NormalByFamily] = {
         AS_OBSERVED: measured,
         "no effect, which is the margin (0)": same,
         f"families alike at {weakest} layers, otherwise as observed": measured
@@ -145,12 +145,12 @@ def _length_truths(measured: NormalByDepth) -> dict[str, DrawRows]:
     return {truth: _length_rows(excess) for truth, excess in truths.items()}
 
 
-def _response_truths(measured: Networks) -> dict[str, DrawRows]:
+def _response_truths(measured: NormalByFamily) -> dict[str, DrawRows]:
     plain, residual = measured["plain"], measured["residual"]
     weakest = min(plain)
     equal = {depth: Normal(plain[depth].mean, normal.std) for depth, normal in residual.items()}
     weaker = {depth: normal.shifted(-RELEVANT_RESPONSE) for depth, normal in equal.items()}
-    truths: dict[str, Networks] = {
+    truths: dict[str, NormalByFamily] = {
         AS_OBSERVED: measured,
         NO_EFFECT: measured | {"residual": equal},
         f"alike at {weakest} layers, otherwise as observed": measured
@@ -160,19 +160,24 @@ def _response_truths(measured: Networks) -> dict[str, DrawRows]:
     return {truth: _rows_per_run(networks, _response_rows) for truth, networks in truths.items()}
 
 
-def _response_trend_truths(measured: Networks) -> dict[str, DrawRows]:
+def _response_trend_truths(measured: NormalByFamily) -> dict[str, DrawRows]:
     residual = measured["residual"]
     flat = dict.fromkeys(residual, residual[min(residual)])
-    truths: dict[str, Networks] = {AS_OBSERVED: measured, NO_EFFECT: measured | {"residual": flat}}
+    truths: dict[str, NormalByFamily] = {
+        AS_OBSERVED: measured,
+        NO_EFFECT: measured | {"residual": flat},
+    }
     return {truth: _rows_per_run(networks, _response_rows) for truth, networks in truths.items()}
 
 
-def _lesion_truths(errors: Networks, measured: Networks, margin: float) -> dict[str, DrawRows]:
+def _lesion_truths(
+    errors: NormalByFamily, measured: NormalByFamily, margin: float
+) -> dict[str, DrawRows]:
     plain, residual = measured["plain"], measured["residual"]
     deepest = max(depth for depth in plain if errors["plain"][depth].mean < MAX_TRAINED_ERROR)
     equal = {depth: Normal(residual[depth].mean, normal.std) for depth, normal in plain.items()}
     at_margin = {depth: normal.shifted(margin) for depth, normal in equal.items()}
-    truths: dict[str, Networks] = {
+    truths: dict[str, NormalByFamily] = {
         AS_OBSERVED: measured,
         NO_EFFECT: measured | {"plain": equal},
         f"{margin:g} points at every depth": measured | {"plain": at_margin},
@@ -185,10 +190,12 @@ def _lesion_truths(errors: Networks, measured: Networks, margin: float) -> dict[
 # Rows of each probe's table
 
 
-def _rows_per_run(networks: Networks, build_rows: Callable[[float], list[Row]]) -> DrawRows:
+def _rows_per_run(
+    networks: NormalByFamily, build_rows: Callable[[float], list[ProbeRow]]
+) -> DrawRows:
     """Return a function that draws one value per run, and the rows that have this value."""
 
-    def draw(generator: np.random.Generator) -> list[Row]:
+    def draw(generator: np.random.Generator) -> list[ProbeRow]:
         rows = []
         for family, depths in networks.items():
             for depth, normal in depths.items():
@@ -203,7 +210,7 @@ def _rows_per_run(networks: Networks, build_rows: Callable[[float], list[Row]]) 
 def _span_rows(family: str, spans: Spans) -> DrawRows:
     """Return a function that draws two rows per run and iteration: the first block, and the end."""
 
-    def draw(generator: np.random.Generator) -> list[Row]:
+    def draw(generator: np.random.Generator) -> list[ProbeRow]:
         rows = []
         for (depth, iteration), normal in spans.items():
             log_spans = np.maximum(normal.draw(generator, SEEDS), 0.0)
@@ -233,7 +240,7 @@ def _length_rows(excess: NormalByDepth) -> DrawRows:
     Their fractions of the sum give the effective length: n/2 plus the excess that is drawn.
     """
 
-    def draw(generator: np.random.Generator) -> list[Row]:
+    def draw(generator: np.random.Generator) -> list[ProbeRow]:
         rows = []
         for depth, normal in excess.items():
             n = (depth - 2) // 2
@@ -251,7 +258,7 @@ def _length_rows(excess: NormalByDepth) -> DrawRows:
     return draw
 
 
-def _correlation_rows(correlation: float) -> list[Row]:
+def _correlation_rows(correlation: float) -> list[ProbeRow]:
     row = {"iteration": 0, "time_point": INITIALISATION}
     return [
         row | {"distance": 0.0, "correlation": 1.0},
@@ -259,12 +266,12 @@ def _correlation_rows(correlation: float) -> list[Row]:
     ]
 
 
-def _response_rows(std: float) -> list[Row]:
+def _response_rows(std: float) -> list[ProbeRow]:
     row = {"iteration": LAST_ITERATION, "time_point": END}
     return [row | {"kernel": 3, "layer": 0, "deviation": std}]
 
 
-def _lesion_rows(increase: float) -> list[Row]:
+def _lesion_rows(increase: float) -> list[ProbeRow]:
     """Return the error with all blocks and that without one; only their difference counts."""
     row = {"iteration": LAST_ITERATION, "time_point": END, "pictures": 297, "block": 0}
     return [

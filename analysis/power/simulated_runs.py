@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.columns import RUN_COLUMNS, UNTRAINED_WITHIN_POINTS
 from analysis.frame import Frame
-from analysis.power.ledger import Networks
+from analysis.power.ledger import NormalByFamily
 
 IMAGES = 1500  # training images of digits
 ERROR_STEP = 100 / IMAGES  # points; every training error is a multiple of it
@@ -16,7 +16,7 @@ SEEDS = 3
 LAST_ITERATION = 400
 
 
-def draw_frame(networks: Networks, generator: np.random.Generator) -> Frame:
+def draw_frame(networks: NormalByFamily, generator: np.random.Generator) -> Frame:
     """Draw the training errors of finished runs, and return their frame.
 
     An error corresponds to a whole number of images, between 0 and 100 %.

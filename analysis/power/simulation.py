@@ -44,7 +44,7 @@ def simulate(case: Case, repetitions: int) -> dict[Verdict, float]:
     return {verdict: counts[verdict] / repetitions for verdict in Verdict}
 
 
-def find_verdict(claims: Iterable[Claim], name: str) -> Verdict:
+def select_verdict(claims: Iterable[Claim], name: str) -> Verdict:
     """Return the verdict of the one claim with this name."""
     (verdict,) = (claim.verdict for claim in claims if claim.name == name)
     return verdict

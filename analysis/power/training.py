@@ -11,9 +11,9 @@ import numpy as np
 
 from analysis.claim import Verdict
 from analysis.claims import judge
-from analysis.power.ledger import Networks, NormalByDepth
+from analysis.power.ledger import NormalByDepth, NormalByFamily
 from analysis.power.simulated_runs import draw_frame
-from analysis.power.simulation import AS_OBSERVED, NO_EFFECT, Case, find_verdict
+from analysis.power.simulation import AS_OBSERVED, NO_EFFECT, Case, select_verdict
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,15 @@ class TrainingDraw:
     """One repetition: training errors are drawn, and a claim is judged on them."""
 
     claim: str
-    networks: Networks
+    networks: NormalByFamily
     margin: float
 
     def __call__(self, generator: np.random.Generator) -> Verdict:
         runs = draw_frame(self.networks, generator).runs
-        return find_verdict(judge(runs, self.margin), self.claim)
+        return select_verdict(judge(runs, self.margin), self.claim)
 
 
-def training_cases(measured: Networks, margin: float) -> Iterator[Case]:
+def training_cases(measured: NormalByFamily, margin: float) -> Iterator[Case]:
     """Yield the cases for degradation, no degradation and the fix.
 
     If nothing degrades, a deep network has the spread of the shallowest of its family.
@@ -43,7 +43,7 @@ def training_cases(measured: Networks, margin: float) -> Iterator[Case]:
     above_residual = {depth: normal.shifted(margin) for depth, normal in residual.items()}
     shallowest_above = residual[min(residual)].shifted(margin)
     deepest_above = residual | {max(residual): shallowest_above}
-    truths: dict[str, dict[str, Networks]] = {
+    truths: dict[str, dict[str, NormalByFamily]] = {
         "degradation": {
             AS_OBSERVED: measured,
             NO_EFFECT: flat,

@@ -15,7 +15,7 @@ INTEGER_UNITS = (ITERATIONS, COUNT)
 TRAIN, TEST, VALIDATION = "train", "test", "validation"
 
 # Whether the row of an iteration contains a metric, given the run's configuration as in run.json.
-Condition = Callable[[Mapping[str, Any], int], bool]
+RowCondition = Callable[[Mapping[str, Any], int], bool]
 
 
 def _always(_config: Mapping[str, Any], _iteration: int) -> bool:
@@ -65,7 +65,7 @@ class Metric:
     split: str | None
     label: str
     description: str
-    condition: Condition = _always
+    condition: RowCondition = _always
     required: bool = False
     nullable: bool = False
     optional: bool = False

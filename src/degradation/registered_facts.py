@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Check = tuple[str, Callable[[Any], bool]]  # the allowed values in words, and whether one is allowed
+# The allowed values in words, and a function that returns whether a value is allowed.
+FactRule = tuple[str, Callable[[Any], bool]]
 
 
 def _is_count(value: Any) -> bool:
@@ -40,8 +41,8 @@ def _is_scalar(value: Any) -> bool:
     return isinstance(value, bool | int | str)
 
 
-FLAG: Check = ("True or False", lambda value: isinstance(value, bool))
-COMMON: dict[str, Check] = {
+FLAG: FactRule = ("True or False", lambda value: isinstance(value, bool))
+COMMON: dict[str, FactRule] = {
     # keyword arguments of the constructor: `model.options.NAME`
     "options": ("names with their defaults, such as {'scale': 1.0}", _are_options),
     # options without effect on networks without shortcuts
@@ -54,7 +55,7 @@ COMMON: dict[str, Check] = {
     # whether the constructor draws all weights itself, and `initialise` leaves them as they are
     "own_initialisation": FLAG,
 }
-FACTS: dict[str, dict[str, Check]] = {
+FACTS: dict[str, dict[str, FactRule]] = {
     "BLOCKS": {
         # layers that a block adds to the depth
         "layers": ("a whole number, 1 or more", _is_count),

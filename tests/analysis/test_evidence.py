@@ -11,7 +11,7 @@ from analysis.evidence import (
     describe_end,
     format_bound,
     format_comparison,
-    format_interval,
+    format_estimate,
 )
 from analysis.frame import group_by_depth
 from analysis.statistics import difference_of_minima, paired_difference
@@ -42,18 +42,18 @@ def test_bound_in_another_unit():
 
 
 def test_interval_has_all_bounds_and_the_method():
-    assert format_interval(DIFFERENCE) == (
+    assert format_estimate(DIFFERENCE) == (
         "+3.00 points (Welch: one-sided 95 % bounds +0.87, +5.13;"
         " two-sided 95 % interval +0.22 to +5.78)"
     )
-    assert "(Student: one-sided" in format_interval(DIFFERENCE, method="Student")
+    assert "(Student: one-sided" in format_estimate(DIFFERENCE, method="Student")
 
 
 def test_bounds_by_seed_follow_those_of_welch(runs):
     by_seed = paired_difference([7.0, 5.5, 9.0], [1.0, 2.0, 4.0])
     difference = training_error_difference(runs[56], runs[20])
     line = format_comparison(difference, runs[56], runs[20])
-    assert line.startswith(format_interval(difference))
+    assert line.startswith(format_estimate(difference))
     bounds = f"{by_seed.lower:+.2f}, {by_seed.upper:+.2f}"
     assert line.endswith(f"; paired by seed: one-sided 95 % bounds {bounds}")
 
@@ -61,7 +61,7 @@ def test_bounds_by_seed_follow_those_of_welch(runs):
 def test_different_seeds_have_no_bounds_by_seed(runs):
     runs[20]["seed"] = [0, 1, 3]
     difference = training_error_difference(runs[56], runs[20])
-    assert format_comparison(difference, runs[56], runs[20]) == format_interval(difference)
+    assert format_comparison(difference, runs[56], runs[20]) == format_estimate(difference)
 
 
 def test_difference_of_minima_has_no_bounds_by_seed(runs):

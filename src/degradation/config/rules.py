@@ -27,8 +27,8 @@ class Rule(Protocol):
 
 
 @dataclass(frozen=True)
-class Condition:
-    """A condition with its description."""
+class Predicate:
+    """A rule that one function checks, with its description."""
 
     allowed: str
     accepts: Callable[[Any], bool]
@@ -111,17 +111,17 @@ def whole_number(low: int, high: int) -> Rule:
     The upper bounds in the schema are far above any sensible value, and low enough that no value
     exhausts a machine.
     """
-    return Condition(f"a whole number, {low} to {high}", lambda value: low <= value <= high)
+    return Predicate(f"a whole number, {low} to {high}", lambda value: low <= value <= high)
 
 
 def number(low: float, high: float) -> Rule:
     """Return the rule of a number from `low` to `high`, both allowed."""
-    return Condition(f"a number, {low:g} to {high:g}", lambda value: low <= value <= high)
+    return Predicate(f"a number, {low:g} to {high:g}", lambda value: low <= value <= high)
 
 
 def odd_number(high: int) -> Rule:
     """Return the rule of an odd integer from 3 to `high`, so that one point is in the middle."""
-    return Condition(
+    return Predicate(
         f"an odd number, 3 to {high}", lambda value: 3 <= value <= high and value % 2 == 1
     )
 
@@ -144,23 +144,23 @@ def _is_folder_path(value: str) -> bool:
     )
 
 
-POSITIVE = Condition("a positive number", lambda value: 0 < value < math.inf)
-NOT_NEGATIVE = Condition("a number, 0 or more", lambda value: 0 <= value < math.inf)
-BELOW_ONE = Condition("a number, 0 or more and less than 1", lambda value: 0 <= value < 1)
-TIMEOUT = Condition(
+POSITIVE = Predicate("a positive number", lambda value: 0 < value < math.inf)
+NOT_NEGATIVE = Predicate("a number, 0 or more", lambda value: 0 <= value < math.inf)
+BELOW_ONE = Predicate("a number, 0 or more and less than 1", lambda value: 0 <= value < 1)
+TIMEOUT = Predicate(
     "a number of seconds, more than 0 and at most 86400", lambda value: 0 < value <= 86400
 )
-SEED = Condition("a whole number, 0 to 2**63 - 1", lambda value: 0 <= value < 2**63)
+SEED = Predicate("a whole number, 0 to 2**63 - 1", lambda value: 0 <= value < 2**63)
 COUNT = whole_number(1, 10**9)
 ITERATIONS = whole_number(1, 10**9)
-SCALED_ITERATIONS = Condition(  # a fraction is resolved before the rule is checked
+SCALED_ITERATIONS = Predicate(  # a fraction is resolved before the rule is checked
     f"{ITERATIONS.allowed}, or a fraction of schedule.iterations such as 0.1", ITERATIONS.accepts
 )
-SCALED_COUNT = Condition(
+SCALED_COUNT = Predicate(
     "a whole number, 0 to 1000000000, or a fraction of schedule.iterations such as 0.1",
     whole_number(0, 10**9).accepts,
 )
-SCALED_LIST = Condition(
+SCALED_LIST = Predicate(
     "a list of iterations, or of fractions of schedule.iterations such as [0.5,0.75]",
     lambda iterations: all(iteration >= 0 for iteration in iterations),
 )
@@ -168,16 +168,16 @@ SIDE = whole_number(1, 16384)  # pixels
 BATCH = whole_number(1, 2**20)
 DEPTH = whole_number(1, 100_000)
 WORKERS = whole_number(0, 1024)
-PAIR_OF_SIDES = Condition("two sides in pixels, such as [256,480]", lambda sides: len(sides) == 2)
-NAME = Condition(
+PAIR_OF_SIDES = Predicate("two sides in pixels, such as [256,480]", lambda sides: len(sides) == 2)
+NAME = Predicate(
     f"a name of at most {MAX_NAME_CHARACTERS} characters, without / \\ : or line breaks", _is_name
 )
-WANDB_NAME = Condition(
+WANDB_NAME = Predicate(
     f"a name of at most {MAX_NAME_CHARACTERS} characters, without / \\ # ? % : or line breaks",
     lambda value: _is_name(value) and not set(value) & set("#?%"),
 )
-OPTIONS = Condition(
+OPTIONS = Predicate(
     "options with one value each, such as {shortcut_scale: 0.5}",
     lambda options: all(isinstance(value, bool | int | float | str) for value in options.values()),
 )
-FOLDER = Condition("the path of a folder, without line breaks", _is_folder_path)
+FOLDER = Predicate("the path of a folder, without line breaks", _is_folder_path)

@@ -11,7 +11,7 @@ from degradation.config.errors import quote
 from degradation.config.keys import split_optional
 from degradation.config.schema import KEYS
 from degradation.records.value_checks import (
-    Check,
+    ValueCheck,
     is_flag,
     is_integer,
     is_name,
@@ -32,7 +32,7 @@ REQUIRED_CONFIG_KEYS = (
 MAX_CONFIG_KEYS = 500
 MAX_EVALUATIONS = 100_000
 
-CHECKS: dict[type, Check] = {
+CHECKS: dict[type, ValueCheck] = {
     bool: is_flag,
     int: is_integer,
     float: is_number,

@@ -14,7 +14,7 @@ from degradation.checksums import Row
 from degradation.metrics import ITERATION, METRICS, PERCENT, is_known, is_percentage
 from degradation.records.schema import DEVICE, IMAGES, OUTCOME, PROBE, REASON, SECONDS, TABLE
 from degradation.records.value_checks import (
-    Check,
+    ValueCheck,
     is_count,
     is_flag,
     is_name,
@@ -32,7 +32,7 @@ CheckRow = Callable[[Row, Sequence[Row]], str | None]
 
 
 def _find_invalid_key(
-    values: Row, required: dict[str, Check], optional: dict[str, Check] | None = None
+    values: Row, required: dict[str, ValueCheck], optional: dict[str, ValueCheck] | None = None
 ) -> str | None:
     """Return what is wrong with the first key that is missing or has an invalid value."""
     for key, is_valid in required.items():
@@ -55,15 +55,15 @@ def _are_versions(value: Any) -> bool:
     return all(version is None or is_text(version) for version in value.values())
 
 
-ATTEMPT_START: dict[str, Check] = {
+ATTEMPT_START: dict[str, ValueCheck] = {
     "start": is_number,  # seconds since 1970
     "device": is_text,
     "commit": or_none(is_text),
     "versions": _are_versions,
 }
-ATTEMPT_START_OPTIONAL: dict[str, Check] = {"threads": is_count}
-ATTEMPT_END: dict[str, Check] = {"end": is_number}
-ATTEMPT_END_OPTIONAL: dict[str, Check] = {
+ATTEMPT_START_OPTIONAL: dict[str, ValueCheck] = {"threads": is_count}
+ATTEMPT_END: dict[str, ValueCheck] = {"end": is_number}
+ATTEMPT_END_OPTIONAL: dict[str, ValueCheck] = {
     OUTCOME: is_text,
     REASON: is_text,
     ITERATION: or_none(is_count),
@@ -80,7 +80,7 @@ def check_attempt_row(row: Row, _previous: Sequence[Row]) -> str | None:
 
 # --- rows of metrics.jsonl
 
-REQUIRED_METRICS: dict[str, Check] = {
+REQUIRED_METRICS: dict[str, ValueCheck] = {
     name: is_percent if metric.unit == PERCENT else is_count
     for name, metric in METRICS.items()
     if metric.required
@@ -132,7 +132,7 @@ def _are_ascending_counts(column: Sequence[Any]) -> bool:
     return ascends and is_count(column[0]) and is_count(column[-1])
 
 
-def _are_numbers_or_none(column: Sequence[Any], is_valid: Check) -> bool:
+def _are_numbers_or_none(column: Sequence[Any], is_valid: ValueCheck) -> bool:
     """Return whether every value is None or an int or a float that is valid.
 
     `is_valid` must accept an interval of numbers: only the smallest and the largest are checked.
@@ -149,7 +149,7 @@ def _are_numbers_or_none(column: Sequence[Any], is_valid: Check) -> bool:
 # --- rows of probes.jsonl
 
 NORM = or_none(is_size)  # None where it is not finite
-COLUMN_CHECKS: dict[str, Check] = {
+COLUMN_CHECKS: dict[str, ValueCheck] = {
     "count": is_count,
     "size": is_size,
     "number": is_number,
@@ -158,7 +158,7 @@ COLUMN_CHECKS: dict[str, Check] = {
 }
 
 
-def column_checks(probe: str) -> dict[str, Check]:
+def column_checks(probe: str) -> dict[str, ValueCheck]:
     """Return the check of each column that a probe's registration declares in `columns`.
 
     A kind is a key of COLUMN_CHECKS, optionally followed by ` or null`, or a tuple of the words
@@ -171,7 +171,7 @@ def column_checks(probe: str) -> dict[str, Check]:
 
 
 @cache
-def _build_check(kind: str | tuple[str, ...]) -> Check:
+def _build_check(kind: str | tuple[str, ...]) -> ValueCheck:
     if isinstance(kind, tuple):
         return is_one_of(*kind)
     name, _, or_null = kind.partition(" or ")
@@ -183,7 +183,7 @@ def _is_dict(value: Any) -> bool:
     return isinstance(value, dict)
 
 
-PROBE_ROW: dict[str, Check] = {
+PROBE_ROW: dict[str, ValueCheck] = {
     PROBE: is_name,
     ITERATION: is_count,
     IMAGES: is_count,
@@ -235,7 +235,7 @@ def _is_positive(value: Any) -> bool:
     return is_number(value) and value > 0
 
 
-POINT: dict[str, Check] = {
+POINT: dict[str, ValueCheck] = {
     "shape": is_one_of("line", "square"),
     "x": is_number,
     "y": is_number,

@@ -8,7 +8,7 @@ from typing import Any
 
 from degradation.config.errors import is_single_line
 
-Check = Callable[[Any], bool]
+ValueCheck = Callable[[Any], bool]
 
 LARGEST_NUMBER = 1e300  # no measurement is larger, and sums of larger numbers overflow
 LONGEST_TEXT = 10_000  # characters
@@ -61,7 +61,7 @@ def is_scalar(value: Any) -> bool:
     return value is None or is_flag(value) or is_number(value) or is_name(value)
 
 
-def or_none(check: Check) -> Check:
+def or_none(check: ValueCheck) -> ValueCheck:
     """Return a check that also accepts None."""
 
     def is_none_or_valid(value: Any) -> bool:
@@ -70,7 +70,7 @@ def or_none(check: Check) -> Check:
     return is_none_or_valid
 
 
-def is_one_of(*options: str) -> Check:
+def is_one_of(*options: str) -> ValueCheck:
     """Return a check that accepts these strings only."""
 
     def is_option(value: Any) -> bool:

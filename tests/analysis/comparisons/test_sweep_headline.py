@@ -7,7 +7,7 @@ import pytest
 from analysis.claim import Verdict, not_tested
 from analysis.claims import judge
 from analysis.comparisons import judge_each_comparison
-from analysis.comparisons.value_sentences import describe_fixes, list_values
+from analysis.comparisons.value_sentences import describe_fixes, join_values
 from analysis.conditions import list_conditions
 from analysis.headline import write_findings
 from analysis.sections import Section
@@ -83,8 +83,8 @@ def test_degradation_at_some_values(joined):
     text = head(sweep(joined, v8=WORSE, v16=FLAT, v32=WIDE))
     assert text == (
         "Plain networks get worse with depth at width 8 (by 57 points of training error from 20 to"
-        " 56 layers); not at width 16 (at most -0.1 points); at width 32 that is undecided. Networks"
-        " with shortcuts do not get worse at any value."
+        " 56 layers); not at width 16 (at most -0.1 points); at width 32 that is undecided."
+        " Networks with shortcuts do not get worse at any value."
     )
 
 
@@ -222,9 +222,9 @@ def test_reason_of_several_claims_is_given_once():
 
 
 def test_many_values_are_not_all_listed():
-    assert list_values([f"width {width}" for width in range(8)], "width") == (
+    assert join_values([f"width {width}" for width in range(8)], "width") == (
         "0, 1, 2, 3, 4, 5 and 2 more"
     )
-    assert list_values(["400 iterations", "800 iterations"], "schedule length") == (
+    assert join_values(["400 iterations", "800 iterations"], "schedule length") == (
         "400 iterations and 800 iterations"
     )
