@@ -81,7 +81,7 @@ TERMINAL = {"COLUMNS": "20", "NO_COLOR": "1", "TERM": "dumb", "TZ": "Asia/Tokyo"
 OPTIMISED = {"PYTHONOPTIMIZE": "2", "PYTHONHASHSEED": "5"}
 WARNINGS = {"PYTHONWARNINGS": "error"}
 DATE = {"SOURCE_DATE_EPOCH": "1"}
-# Two or three settings at a time, of which none replaces another: a report takes seconds.
+# Two or three compatible settings at a time, since a report takes seconds.
 ENVIRONMENTS = {
     "notebook, folder": lambda folder: NOTEBOOK | settings_of_a_folder(folder),
     "display, unreadable folder": lambda folder: DISPLAY | unreadable_settings_of_a_folder(folder),

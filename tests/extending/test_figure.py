@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md, "A figure": one module, which the report finds by itself."""
+"""CONTRIBUTING.md, "A figure": one module, which the report finds automatically."""
 
 from analysis.figures import plot_condition
 from tests.support.recipes import added_module, read_recipe
