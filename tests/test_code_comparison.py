@@ -2,13 +2,16 @@
 
 import csv
 import json
+import shutil
 import socket
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from analysis.evidence import describe_caveats
+from analysis.figures import style
 from analysis.frame import load
 from analysis.report import build
 from analysis.terminal_summary import format_summary
@@ -96,11 +99,19 @@ def mistake_the_error(monkeypatch):
 CHANGES = [scale_residuals, reorder_draws, decay_twice, drop_less, mistake_the_error]
 
 
+@pytest.fixture(scope="module")
+def trained_root(compose_config, tiny_overrides, tmp_path_factory):
+    """Train a tiny run once, and return its record root."""
+    root = tmp_path_factory.mktemp("trained") / "runs"
+    train(replace(compose_config(*tiny_overrides), record_root=str(root)))
+    return root
+
+
 @pytest.fixture
-def trained(tiny):
-    """Train a tiny run, and return its configuration and its record."""
+def trained(tiny, trained_root):
+    """Return the configuration of a tiny run that has been trained, and its record."""
     config = tiny()
-    train(config)
+    shutil.copytree(trained_root, config.record_root)
     return config, locate_run(config).record
 
 
@@ -432,6 +443,7 @@ def test_report_names_outdated_runs_beside_verdicts(trained, monkeypatch, tmp_pa
     give_other_hash(monkeypatch, "fedcba987654")
     scale_residuals(monkeypatch)
     verify_trained_code(config, record)
+    monkeypatch.setattr(style, "SUFFIXES", (".png",))  # that the page embeds
     frame = load(config.record_root, [describe_planned_run(locate_run(config))])
     report = build(frame, tmp_path / "report", "name", "command", {"digits": 2.0})
     expected = "1 of 1 runs was trained by code that produces different numbers (changed: "

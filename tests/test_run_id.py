@@ -10,6 +10,7 @@ from degradation.config import parent_config
 from degradation.data.fingerprint import data_fingerprint
 from degradation.run_id import compute_run_id
 from degradation.sweep.jobs import expand_runs
+from tests.support.changed_keys import change_keys
 
 PINNED = {
     (): "residual-d20-s0-89440b24",
@@ -68,20 +69,22 @@ def test_ids_are_pinned(compose_config, overrides):
 
 @pytest.mark.parametrize("override", CHANGES)
 def test_values_that_change_the_numbers_change_the_id(compose_config, override):
-    assert identifier(compose_config(override)) != identifier(compose_config())
+    assert identifier(change_keys(compose_config, override)) != identifier(compose_config())
 
 
 @pytest.mark.parametrize("override", ID_PRESERVING)
 def test_other_values_keep_the_id(compose_config, override):
-    assert identifier(compose_config(override)) == identifier(compose_config())
+    assert identifier(change_keys(compose_config, override)) == identifier(compose_config())
 
 
 def test_id_covers_only_a_warmup_that_the_network_has(compose_config):
-    with_warmup = compose_config("schedule=paper", "model.depth=56")
-    without_warmup = compose_config("schedule=paper", "model.depth=56", "schedule.warmup=null")
+    with_warmup = change_keys(compose_config, "schedule=paper", "model.depth=56")
+    without_warmup = change_keys(
+        compose_config, "schedule=paper", "model.depth=56", "schedule.warmup=null"
+    )
     assert identifier(with_warmup) == identifier(without_warmup)
     deep = [
-        compose_config("schedule=paper", "model.depth=110", f"schedule.warmup.lr={lr}")
+        change_keys(compose_config, "schedule=paper", "model.depth=110", f"schedule.warmup.lr={lr}")
         for lr in (0.01, 0.02)
     ]
     assert identifier(deep[0]) != identifier(deep[1])
@@ -118,22 +121,28 @@ NO_EFFECT = [
 @pytest.mark.parametrize(("base", "override"), NO_EFFECT)
 def test_id_does_not_cover_a_value_without_effect(compose_config, base, override):
     base = base.split()
-    assert identifier(compose_config(*base, override)) == identifier(compose_config(*base))
+    assert identifier(change_keys(compose_config, *base, override)) == identifier(
+        change_keys(compose_config, *base)
+    )
 
 
 @pytest.mark.parametrize("override", ["optim.beta1=0", "optim.beta2=0.9", "optim.epsilon=1"])
 def test_only_adam_has_the_keys_of_adam_in_its_id(compose_config, override):
-    assert identifier(compose_config(override)) == identifier(compose_config())
+    assert identifier(change_keys(compose_config, override)) == identifier(compose_config())
     for name in ("adam", "adamw"):
         base = f"optim={name}"
-        assert identifier(compose_config(base, override)) != identifier(compose_config(base))
+        assert identifier(change_keys(compose_config, base, override)) != identifier(
+            change_keys(compose_config, base)
+        )
 
 
 @pytest.mark.parametrize(("base", "override"), NO_EFFECT)
 def test_id_covers_the_same_value_with_an_effect(compose_config, base, override):
     has_warmup = base.startswith("schedule=paper")
     base = ["schedule=paper", "model.depth=110"] if has_warmup else []
-    assert identifier(compose_config(*base, override)) != identifier(compose_config(*base))
+    assert identifier(change_keys(compose_config, *base, override)) != identifier(
+        change_keys(compose_config, *base)
+    )
 
 
 def test_values_without_effect_are_those_of_the_presets(compose_config):
@@ -181,15 +190,26 @@ def test_constructed_runs_of_the_ledger_keep_their_ids(compose_config):
 LEDGER = Path(__file__).parents[1] / "experiments/ledger"
 
 
+ENTRIES = sorted(path.parent.name for path in LEDGER.glob("*_digits/runs.csv"))
+FAST_ENTRIES = ["construction_digits", "width_digits"]
+
+
 @pytest.mark.parametrize(
-    "name", ["quick", *sorted(path.parent.name for path in LEDGER.glob("*_digits/runs.csv"))]
+    "name",
+    ["quick"]
+    + [
+        pytest.param(name, marks=[pytest.mark.slow] * (name not in FAST_ENTRIES))
+        for name in ENTRIES
+    ],
 )
 def test_ids_of_the_ledgers_runs_have_not_changed(name):
     published = set(pd.read_csv(LEDGER / name / "runs.csv")["run_id"])
     assert {run.run_id for run in expand_runs([f"experiment={name}"])} == published
 
 
-@pytest.mark.parametrize("name", ["optimizer_digits", "width_digits"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("optimizer_digits", marks=pytest.mark.slow), "width_digits"]
+)
 def test_experiments_on_digits_share_the_runs_of_quick(name):
     """Those with SGD and with 16 filters are the same runs, which are trained only once."""
     quick = {run.run_id for run in expand_runs(["experiment=quick", "model.depth=20,56", "seed=2"])}

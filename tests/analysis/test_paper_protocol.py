@@ -17,6 +17,7 @@ from analysis.paper_protocol import (
 )
 from degradation.records.config_validation import config_columns
 from degradation.run_id import HASH_DEFAULTS, hashed_values
+from tests.support.changed_keys import change_keys
 
 PROTOCOLS = {
     "cifar10": ("data=cifar10", "schedule=paper", "optim.lr=0.1"),
@@ -39,7 +40,7 @@ def protocol_runs(compose_config):
     """Return a function from a protocol and overrides to a table with this one run."""
 
     def build(protocol, *overrides):
-        config = compose_config(*PROTOCOLS[protocol], *overrides)
+        config = change_keys(compose_config, *PROTOCOLS[protocol], *overrides)
         values = config_columns(hashed_values(config, "content"))
         return pd.DataFrame([{"depth": config.model.depth, **values}])
 
@@ -93,7 +94,7 @@ def test_every_reading_of_the_paper_follows_it(protocol_runs, overrides):
         ("model=constructed", "model.depth=56"),
         ("optim.lr=0.05",),
         ("optim.momentum=0.8",),
-        ("optim.weight_decay=5e-4",),
+        ("optim.weight_decay=0.0005",),
         ("optim.batch_size=64",),
         ("schedule=short",),
         ("schedule=paper_longer",),

@@ -5,6 +5,7 @@ The real client talks to a stand-in server.
 
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
 from copy import deepcopy
@@ -45,11 +46,20 @@ from degradation.tracking.wandb_rows import read_training_run
 from tests.support.wandb_server import ENTITY, PROJECT, finished_run, format_row
 
 
-@pytest.fixture
-def trained(tiny):
-    """The configuration of a tiny run that was trained without W&B."""
-    config = tiny("probes=none")
+@pytest.fixture(scope="module")
+def trained_root(compose_config, tiny_overrides, tmp_path_factory):
+    """Train a tiny run without W&B once, and return its record root."""
+    root = tmp_path_factory.mktemp("trained") / "runs"
+    config = replace(compose_config(*tiny_overrides, "probes=none"), record_root=str(root))
     assert train(config) is State.DONE
+    return root
+
+
+@pytest.fixture
+def trained(tiny, trained_root):
+    """Return the configuration of a tiny run that was trained without W&B."""
+    config = tiny("probes=none")
+    shutil.copytree(trained_root, config.record_root)
     return config
 
 
