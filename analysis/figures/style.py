@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
+from analysis.figures.pdf_fonts import shared_fonts
 from analysis.figures.png_palette import shrink_png
 from degradation.durable_io import write_atomically
 
@@ -135,15 +136,17 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     paths = []
     for suffix in SUFFIXES:
         buffer = io.BytesIO()
-        options: dict[str, Any] = {"pil_kwargs": {"compress_level": 1}} if suffix == ".png" else {}
-        figure.savefig(
-            buffer,
-            format=suffix[1:],
-            dpi=DPI,
-            metadata=metadata[suffix],
-            bbox_inches=bounds,
-            **options,
-        )
+        # A PNG is reduced to fewer colours before it is compressed.
+        options: dict[str, Any] = {"pil_kwargs": {"format": "TIFF"}} if suffix == ".png" else {}
+        with shared_fonts():
+            figure.savefig(
+                buffer,
+                format=suffix[1:],
+                dpi=DPI,
+                metadata=metadata[suffix],
+                bbox_inches=bounds,
+                **options,
+            )
         contents = buffer.getvalue()
         if suffix == ".png":
             contents = shrink_png(contents, DPI)
@@ -157,7 +160,9 @@ def save(figure: Figure, stem: Path) -> list[Path]:
 
 def _fix_layout(figure: Figure) -> Bbox:
     """Lay the figure out once for all files, and return what its artists cover, in inches."""
-    figure.draw_without_rendering()
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
     figure.set_layout_engine(None)
     return figure.get_tightbbox().padded(PADDING)
 

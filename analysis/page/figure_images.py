@@ -51,7 +51,7 @@ def embed_picture(path: Path) -> str:
         picture = _paste_on_white(file)
     if picture.width > MAX_WIDTH:
         height = round(picture.height * MAX_WIDTH / picture.width)
-        picture = picture.resize((MAX_WIDTH, height), Image.Resampling.LANCZOS)
+        picture = picture.resize((MAX_WIDTH, height), Image.Resampling.BOX)
     return write_address(picture)
 
 
@@ -67,6 +67,8 @@ def write_address(picture: Image.Image) -> str:
 
 def _paste_on_white(image: Image.Image) -> Image.Image:
     """Return an image in RGB; what is transparent becomes white."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
     opaque = Image.new("RGB", image.size, "white")
     layer = image.convert("RGBA")
     opaque.paste(layer, mask=layer)
