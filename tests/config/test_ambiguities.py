@@ -14,6 +14,7 @@ from degradation.training.evaluate import eval_batchnorm, evaluate
 from degradation.training.events import Metrics, ProbeResult
 from degradation.training.optimizer import build_optimizer
 from degradation.training.trainer import Trainer, fit
+from tests.support.changed_keys import change_keys
 
 CPU = torch.device("cpu")
 # Those that change the loss of the first or a later iteration.
@@ -55,7 +56,8 @@ def train_to_last_row(config):
 
 @pytest.mark.parametrize("override", AMBIGUITIES)
 def test_ambiguity_changes_the_run_id(compose_config, override):
-    assert compute_id(compose_config()) != compute_id(compose_config(*override.split()))
+    changed = change_keys(compose_config, *override.split())
+    assert compute_id(compose_config()) != compute_id(changed)
 
 
 @pytest.mark.parametrize(
@@ -86,13 +88,28 @@ def test_key_without_effect_is_not_part_of_the_id(compose_config, overrides):
     assert compute_id(compose_config(*context)) == compute_id(compose_config(*context, override))
 
 
+# Twelve iterations, a drop at the sixth: momentum form and weight decay have an effect.
+TRAINING_OVERRIDES = ("optim.lr=0.1", "optim.weight_decay=0.01", "probes=none")
+
+
+@pytest.fixture(scope="module")
+def default_loss(compose_config, tiny_overrides):
+    """Return the clean loss at the end of a training without any of the changes below."""
+    config = compose_config(*tiny_overrides, *TRAINING_OVERRIDES)
+    return train_to_last_row(config)["train/clean_loss"]
+
+
 @pytest.mark.parametrize("override", TRAINING_AMBIGUITIES)
-def test_ambiguity_changes_the_training(tiny, override):
-    """Twelve iterations, a drop at the sixth: momentum form and weight decay have an effect."""
-    overrides = ("optim.lr=0.1", "optim.weight_decay=0.01")
-    default = train_to_last_row(tiny(*overrides))
-    changed = train_to_last_row(tiny(*overrides, override))
-    assert default["train/clean_loss"] != changed["train/clean_loss"]
+def test_ambiguity_changes_the_training(compose_config, tiny_overrides, default_loss, override):
+    config = change_keys(compose_config, *tiny_overrides, *TRAINING_OVERRIDES, override)
+    assert train_to_last_row(config)["train/clean_loss"] != default_loss
+
+
+def test_training_that_changes_nothing_has_the_same_loss(
+    compose_config, tiny_overrides, default_loss
+):
+    config = change_keys(compose_config, *tiny_overrides, *TRAINING_OVERRIDES)
+    assert train_to_last_row(config)["train/clean_loss"] == default_loss
 
 
 def test_validation_images_are_held_out_and_evaluated(tiny):
