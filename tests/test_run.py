@@ -68,9 +68,9 @@ def test_repeat_in_another_root_is_byte_identical(tiny, tmp_path, undisturbed):
     assert_same(final(locate_run(config).record), undisturbed)
 
 
-# The first update; an evaluation, which saves a checkpoint; the learning-rate drop with a snapshot;
-# the update after it; the last update. The slow tests stop at all others.
-FAST_STOPS = (1, 4, 6, 7, 12)
+# An evaluation, which saves a checkpoint; the update after the learning-rate drop with a snapshot.
+# The slow tests stop at all others.
+FAST_STOPS = (4, 7)
 STOPS = [
     pytest.param(iteration, marks=[] if iteration in FAST_STOPS else pytest.mark.slow)
     for iteration in range(1, 13)

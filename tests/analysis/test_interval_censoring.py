@@ -150,7 +150,9 @@ def fit_both(form, other, depths, intervals):
     return true_fit, true_fit.log_likelihood - other_fit.log_likelihood
 
 
-@pytest.mark.parametrize(("every", "last"), [(10.0, 1000.0), (40.0, 200.0)])
+@pytest.mark.parametrize(
+    ("every", "last"), [pytest.param(10.0, 1000.0, marks=pytest.mark.slow), (40.0, 200.0)]
+)
 @pytest.mark.parametrize(
     ("form", "other", "a", "b"), [(EXPONENTIAL, POWER, 3.0, 0.05), (POWER, EXPONENTIAL, -0.6, 1.5)]
 )

@@ -194,7 +194,7 @@ def test_design_is_long_enough_for_its_deepest_networks(growth_models, design):
 
 
 @pytest.mark.parametrize("form", [EXPONENTIAL, POWER])
-@pytest.mark.parametrize("spread", [1.0, 2.0])
+@pytest.mark.parametrize("spread", [1.0, pytest.param(2.0, marks=pytest.mark.slow)])
 def test_convergence_digits_finds_the_true_form(growth_models, design, form, spread):
     """At least 80 % find the true form and at most 5 % the other.
 

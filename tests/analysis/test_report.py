@@ -5,6 +5,7 @@ import re
 import pandas as pd
 import pytest
 
+from analysis.figures import style
 from analysis.report import RUNS_CSV_COLUMNS, build
 from analysis.sections import summarise
 from analysis.statistics import student_interval
@@ -21,13 +22,10 @@ ERRORS = {
 def report(build_frame, tmp_path_factory):
     frame = build_frame(ERRORS)
     frame.runs.loc[0, "reason"] = "<script>alert('x')</script>"
-    return build(
-        frame,
-        tmp_path_factory.mktemp("report") / "r",
-        "mine <b>",
-        "python x.py 'a<b'",
-        {"digits": 2.0},
-    )
+    folder = tmp_path_factory.mktemp("report") / "r"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(style, "SUFFIXES", (".png", ".svg"))  # PDF files take longest to write
+        return build(frame, folder, "mine <b>", "python x.py 'a<b'", {"digits": 2.0})
 
 
 def test_page_is_self_contained_and_escaped(report):

@@ -239,10 +239,10 @@ def test_p_of_minima_is_5_percent_at_their_bound():
     ("deep", "deep_spread", "shallow", "shallow_spread"),
     [
         ([2, 2, 2, 2], 3.0, [0, 0, 0, 0], 0.2),
-        ([2, 2, 2, 2], 0.2, [0, 0, 0, 0], 3.0),
-        ([2, 5, 5, 5], 3.0, [0, 0, 0, 0], 0.2),
+        pytest.param([2, 2, 2, 2], 0.2, [0, 0, 0, 0], 3.0, marks=pytest.mark.slow),
+        pytest.param([2, 5, 5, 5], 3.0, [0, 0, 0, 0], 0.2, marks=pytest.mark.slow),
         ([2, 20, 40, 60], 3.0, [0, 10, 20, 40], 0.2),
-        ([2, 2, 2, 2], 0.2, [0, 3, 3, 3], 3.0),
+        pytest.param([2, 2, 2, 2], 0.2, [0, 3, 3, 3], 3.0, marks=pytest.mark.slow),
     ],
 )
 def test_bounds_of_minima_have_nominal_coverage(deep, deep_spread, shallow, shallow_spread):

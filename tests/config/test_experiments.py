@@ -56,7 +56,15 @@ def test_experiment_composes_and_networks_are_built(imagenet_root, name):
             assert layers == run.config.model.depth
 
 
-@pytest.mark.parametrize("name", CIFAR_EXPERIMENTS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name, marks=[pytest.mark.slow] * (name not in ("paper", "shortcuts", "longer"))
+        )
+        for name in CIFAR_EXPERIMENTS
+    ],
+)
 def test_cifar_experiment_follows_the_papers_protocol(name):
     """He et al. 2015, section 4.2, except for the keys that the experiment is about."""
     for run in expand_runs([f"experiment={name}", "seed=0"]):

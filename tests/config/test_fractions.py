@@ -34,7 +34,7 @@ def test_preset_has_the_iterations_of_existing_runs(compose_config, name):
     assert actual == PRESETS[name]
 
 
-@pytest.mark.parametrize("iterations", [1, 3, 123_457])
+@pytest.mark.parametrize("iterations", [1, pytest.param(3, marks=pytest.mark.slow), 123_457])
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_length_of_any_schedule_can_be_changed_alone(compose_config, name, iterations):
     config = compose_config(f"schedule={name}", f"schedule.iterations={iterations}")

@@ -61,7 +61,10 @@ def test_typed_text_is_kept_in_a_section(compose_config):
     assert (config.tracking.project, config.tracking.entity) == ("1_0", "1e5")
 
 
-@pytest.mark.parametrize("text", NUMBER_LIKE)
+@pytest.mark.parametrize(
+    "text",
+    [*NUMBER_LIKE[:4], *(pytest.param(text, marks=pytest.mark.slow) for text in NUMBER_LIKE[4:])],
+)
 def test_text_of_an_experiment_file_is_kept(conf_with, text):
     conf_with(f"name: {text}\ndata:\n  root: {text}\ntracking: {{entity: {text}}}\n")
     (config,) = expand_configs(["experiment=mine"])

@@ -31,7 +31,7 @@ def compute_name(*overrides):
         [],
         ["device=auto", "threads=2", "tracking=disabled", "probes=none", "landscape.square=3"],
         ["hydra/launcher=slurm", "hydra.launcher.partition=gpu"],
-        ["seed=range(0,3)", "model.depth=110,56,44,32,20"],
+        pytest.param(["seed=range(0,3)", "model.depth=110,56,44,32,20"], marks=pytest.mark.slow),
         ["optim.momentum=0.9", "record_root=./runs"],
     ],
     ids=["nothing", "devices", "launcher", "the same grid", "the same values"],

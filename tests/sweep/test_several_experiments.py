@@ -52,6 +52,7 @@ def run_command_line(monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_grids_of_several_experiments_are_joined():
     both = expand_configs(["experiment=quick,shortcuts_digits", "seed=0"])
     quick = expand_configs(["experiment=quick", "seed=0"])

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -237,16 +236,16 @@ def test_bad_launcher_value_is_one_line_and_leaves_nothing(tmp_path, tiny_overri
 
 @pytest.mark.slow
 def test_degradation_and_its_fix_show_on_digits(tmp_path):
-    """A part of `quick`, with its own networks and schedule: 20 and 56 layers, three seeds."""
-    overrides = ["experiment=quick", "model.depth=20,56", "tracking=disabled"]
+    """A part of `quick`, with its own networks and schedule: 20 and 44 layers, three seeds."""
+    overrides = ["experiment=quick", "model.depth=20,44", "tracking=disabled"]
     assert run_script("train.py", *overrides, cwd=tmp_path).returncode == 0
-    report = run_script("report.py", *overrides, cwd=tmp_path)
-    line = re.compile(
-        r"^  (\S.*?) +(reproduced|contradicted|inconclusive|not tested) ", re.MULTILINE
-    )
-    verdicts = dict(line.findall(report.stdout))
+    # the verdicts, without the figures, which take minutes
+    report = run_script("report.py", "--tables", *overrides, cwd=tmp_path)
+    assert report.returncode == 0, report.stderr
+    contents = json.loads((tmp_path / "reports/quick-depth-20_44/report.json").read_text())
+    verdicts = {claim["claim"]: claim["verdict"] for claim in contents["verdicts"]}
     claims = ("degradation", "no degradation", "the fix", "healthy norms, residual")
     expected = dict.fromkeys(claims, "reproduced")
     # gradients explode in the backward pass at initialisation
     expected["healthy norms, plain"] = "contradicted"
-    assert {name: verdicts[name] for name in expected} == expected, report.stdout
+    assert {name: verdicts[name] for name in expected} == expected

@@ -98,7 +98,7 @@ def expected_draw(seed, name, iteration):
 ALL = "gradient_flow,responses,identity,shattering,lesions,paths"
 
 
-@pytest.mark.parametrize("seed", [0, 3])
+@pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.slow), 3])
 def test_training_probes_draw_from_seed_name_and_iteration(tiny, digits, stub_probes, seed):
     config = tiny(f"seed={seed}", f"probes.training=[{ALL}]", "probes.early=3")
     results = [
@@ -111,7 +111,7 @@ def test_training_probes_draw_from_seed_name_and_iteration(tiny, digits, stub_pr
         assert event.table["drawn"] == expected_draw(seed, event.probe, event.iteration)
 
 
-@pytest.mark.parametrize("seed", [0, 3])
+@pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.slow), 3])
 def test_later_probes_draw_from_seed_name_and_iteration(tiny, stub_probes, seed):
     config = tiny(f"seed={seed}", "probes.training=[]", f"probes.afterwards=[{ALL}]")
     assert train(config) is State.DONE
@@ -123,7 +123,7 @@ def test_later_probes_draw_from_seed_name_and_iteration(tiny, stub_probes, seed)
         assert row["table"]["drawn"] == expected_draw(seed, row["probe"], row["iteration"])
 
 
-@pytest.mark.parametrize("seed", [0, 3])
+@pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.slow), 3])
 def test_probe_at_iteration_0_gets_the_initial_network(tiny, seed):
     """No snapshot of this network exists, so it is initialised again."""
     config = tiny(f"seed={seed}", "probes.training=[]", "probes.afterwards=[responses]")
@@ -139,7 +139,7 @@ def test_probe_at_iteration_0_gets_the_initial_network(tiny, seed):
     assert afterwards["table"] == measure_probe("responses", network, batch, seed, 0)
 
 
-@pytest.mark.parametrize("seed", [0, 5])
+@pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.slow), 5])
 def test_landscape_directions_depend_on_their_own_seed(tiny, monkeypatch, seed):
     """There are two directions, and the run's seed does not matter."""
     draws = []
