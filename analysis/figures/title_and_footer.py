@@ -12,6 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from analysis.figures.layout import show_text
 from analysis.figures.text_width import wrap
+from degradation.counting import format_count
 
 POINTS_PER_INCH = 72
 TITLE_FONT = FontProperties(size=14, weight="bold")
@@ -73,13 +74,19 @@ def describe_data(runs: pd.DataFrame, keys: Sequence[str] = (), condition: str =
     count = runs["run_id"].nunique()
     if not count:
         return "no finished runs"
+    return f"{subject}: {format_count(count, 'run')}, {describe_seeds(runs, keys)} per network"
+
+
+def describe_seeds(runs: pd.DataFrame, keys: Sequence[str] = ()) -> str:
+    """Return how many seeds a network has: `3 seeds`, or `2 to 3 seeds`.
+
+    Arguments: those of `describe_data`; there is at least one run.
+    """
     seeds = runs.groupby(["family", "depth", *keys], dropna=False)["seed"].nunique()
     fewest, most = int(seeds.min()), int(seeds.max())
-    number = str(most) if fewest == most else f"{fewest} to {most}"
-    return (
-        f"{subject}: {count} {'run' if count == 1 else 'runs'}, "
-        f"{number} {'seed' if most == 1 else 'seeds'} per network"
-    )
+    if fewest == most:
+        return format_count(most, "seed")
+    return f"{fewest} to {most} seeds"
 
 
 def _height(lines: list[str], font: FontProperties) -> float:

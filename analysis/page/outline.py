@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analysis.page.certainty import join_certainties
 from analysis.page.section_views import ClaimView, FigureView, SectionView
 
 # The ids of the parts of the page; no section has one of them.
@@ -54,6 +55,10 @@ class Outline:
         leading = [claim for section in self.comparisons for claim in section.claims]
         others = [claim for section in self.conditions for claim in section.claims]
         return (leading or others)[:MAX_BADGES]
+
+    def shared_certainty(self) -> str:
+        """Return how sure all claims of the first screen are, if that is the same for all."""
+        return join_certainties([claim.certainty for claim in self.leading_claims()])
 
     def published(self) -> list[SectionView]:
         """Return the conditions that are compared with published numbers."""

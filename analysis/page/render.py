@@ -11,8 +11,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 from PIL.Image import Image
 
-from analysis.columns import UNTRAINED_WITHIN_POINTS
+from analysis.columns import FINISHED_STATES, UNTRAINED_WITHIN_POINTS
 from analysis.condition_labels import capitalise_first
+from analysis.conditions import find_varying_keys
+from analysis.figures.title_and_footer import describe_seeds
 from analysis.frame import Frame
 from analysis.headline import Findings
 from analysis.page.charts.chart_data import collect_chart_data
@@ -73,7 +75,7 @@ class PageContent:
 def render_page(content: PageContent) -> str:
     """Return the page; everything that comes from records or the user is escaped."""
     pictures = PagePictures(content.folder, content.phone_pictures)
-    outline = build_outline(content.sections, pictures)
+    outline = build_outline(content.sections, pictures, _describe_seeds(content.frame))
     glossary = Glossary()
     return load_template(glossary).render(
         glossary=glossary,
@@ -86,8 +88,11 @@ def render_page(content: PageContent) -> str:
     )
 
 
-def build_outline(sections: Sequence[Section], pictures: PagePictures) -> Outline:
-    """Return the sections as the page shows them, by kind, each with an anchor of its own."""
+def build_outline(sections: Sequence[Section], pictures: PagePictures, seeds: str) -> Outline:
+    """Return the sections as the page shows them, by kind, each with an anchor of its own.
+
+    `seeds`: how many a network has, such as `3 seeds`.
+    """
     views: dict[str, list[SectionView]] = {"comparison": [], "condition": [], "mechanism": []}
     anchors = set(PART_ANCHORS)
     for section in sections:
@@ -95,8 +100,16 @@ def build_outline(sections: Sequence[Section], pictures: PagePictures) -> Outlin
         while anchor in anchors:
             anchor += "-more"
         anchors.add(anchor)
-        views[section.kind].append(view_section(section, anchor, pictures))
+        views[section.kind].append(view_section(section, anchor, pictures, seeds))
     return Outline(views["comparison"], views["condition"], views["mechanism"])
+
+
+def _describe_seeds(frame: Frame) -> str:
+    """Return how many seeds a network has that has finished: `3 seeds`."""
+    finished = frame.runs[frame.runs["state"].isin([*FINISHED_STATES])]
+    if finished.empty:
+        return "0 seeds"
+    return describe_seeds(finished, find_varying_keys(frame.runs))
 
 
 def load_template(glossary: Glossary) -> Template:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from analysis.claim import Check, Claim
 from analysis.condition_labels import capitalise_first
 from analysis.page.badges import Badge, build_badge
+from analysis.page.certainty import describe_certainty
 from analysis.page.claim_labels import label_claim
 from analysis.page.evidence_table import Evidence, arrange_evidence
 from analysis.page.figure_images import PagePictures
@@ -30,11 +31,15 @@ _SENTENCE_END = re.compile(r"(?<=[.?!:]) (?=[A-Z])")
 
 @dataclass(frozen=True)
 class ClaimView:
-    """A claim as a card: its name, badge and plain line, with the evidence folded."""
+    """A claim as a card: its name, badge and plain line, with the evidence folded.
+
+    `certainty`: how sure the outcome is, or empty text.
+    """
 
     name: str
     statement: str
     plain_line: str
+    certainty: str
     badge: Badge
     evidence: Evidence
     notes: Sequence[str]
@@ -86,13 +91,14 @@ class SectionView:
     summary: list[dict[Any, Any]] = field(default_factory=list)
 
 
-def view_section(section: Section, anchor: str, pictures: PagePictures) -> SectionView:
+def view_section(section: Section, anchor: str, pictures: PagePictures, seeds: str) -> SectionView:
     """Return the parts of a section that the template shows.
 
     Args:
         section: the section.
         anchor: the section's id in the page.
         pictures: those of the report's figures.
+        seeds: how many a network has, such as `3 seeds`.
     """
     claims = [claim for claim in section.claims if not isinstance(claim, Check)]
     published = [claim for claim in claims if is_about_published_numbers(claim)]
@@ -109,9 +115,9 @@ def view_section(section: Section, anchor: str, pictures: PagePictures) -> Secti
         introduction=section.introduction,
         details=section.details,
         margin=section.margin,
-        claims=[view_claim(claim) for claim in others],
-        published=[view_claim(claim) for claim in published],
-        checks=[view_claim(claim) for claim in section.claims if isinstance(claim, Check)],
+        claims=[view_claim(claim, seeds) for claim in others],
+        published=[view_claim(claim, seeds) for claim in published],
+        checks=[view_claim(claim, seeds) for claim in section.claims if isinstance(claim, Check)],
         figures={stem: figures[stem] for stem in figures if not stem.startswith(PUBLISHED)},
         published_figures={stem: figures[stem] for stem in figures if stem.startswith(PUBLISHED)},
         tables=[view for stem, view in tables.items() if not stem.startswith(PUBLISHED)],
@@ -138,13 +144,14 @@ def _view_figures(section: Section, pictures: PagePictures) -> dict[str, FigureV
     return views
 
 
-def view_claim(claim: Claim) -> ClaimView:
-    """Return a claim as a card."""
+def view_claim(claim: Claim, seeds: str) -> ClaimView:
+    """Return a claim as a card. `seeds`: see `view_section`."""
     plain_line = claim.plain_words or claim.decisive_line
     return ClaimView(
         name=label_claim(claim.name),
         statement=capitalise_first(claim.statement),
         plain_line=capitalise_first(plain_line),
+        certainty=describe_certainty(claim, seeds),
         badge=build_badge(claim),
         evidence=arrange_evidence(claim, plain_line),
         notes=claim.notes,

@@ -57,7 +57,7 @@ def test_term_is_explained_to_a_finger(browser, report):
     context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
     page = context.new_page()
     page.goto(report.page.as_uri())
-    page.locator(".facts .term-seed").tap()
+    page.locator(".hero .term-seed").tap()
     assert page.locator("#term-seed").is_visible()
     context.close()
 

@@ -20,7 +20,11 @@ SCRIPTS = (
     "depth_marks.js",
     "depth_chart.js",
     "curve_labels.js",
+    "curve_series.js",
+    "curve_scale.js",
     "curves_chart.js",
+    "chart_state.js",
+    "chart_descriptions.js",
     "charts.js",
 )
 

@@ -1,68 +1,6 @@
 // A quantity against the iteration: a panel per family, a line per depth or per run.
 
-const LOG_TICKS = [1, 3].flatMap((digit) =>
-  d3.range(-4, 7).map((exponent) => Number(`${digit}e${exponent}`)),
-);
-const FAR_APART = 10; // families whose last values differ by such a factor need a logarithmic axis
 const MAX_BANDS = 2; // bands of more lines of a panel would hide each other
-
-// The lines of the chart: one per network, or one per run. A network whose runs repeat a seed has
-// no mean, but its runs are there.
-function listSeries(view) {
-  if (view.state.mode !== "mean") return view.runs.map((run) => traceRun(view, run));
-  return view.groups.flatMap((group) => {
-    if (group.curves) return [traceMean(view, group)];
-    return listRunsOf(view, group).map((run) => traceRun(view, run));
-  });
-}
-
-function traceMean(view, { family, depth, finished, curves, untrained }) {
-  const [means, lows, highs] = curves[view.quantityIndex];
-  const points = view.condition.iterations.map((iteration, index) => {
-    const bounds = { low: lows[index], high: highs[index] };
-    const network = { family, depth, finished, untrained };
-    const point = { ...network, iteration, value: means[index], ...bounds };
-    const text = () => {
-      const runs = listRunsAt(view, point, index);
-      const lines = describeMean({ ...point, runs }, view.quantity);
-      return `iteration ${iteration}${NEWLINE}${lines}`;
-    };
-    return { ...point, text };
-  });
-  return { family, depth, name: `${family} ${depth}`, points: points.filter(isKnown) };
-}
-
-function traceRun(view, run) {
-  const points = view.condition.iterations.map((iteration, index) => {
-    const value = run.curves[view.quantityIndex][index];
-    const text = () => describeRun(run, value, view.quantity, iteration);
-    return { depth: run.depth, iteration, value, low: null, high: null, text };
-  });
-  const name = `${run.family} ${run.depth}, seed ${run.seed}`;
-  return { family: run.family, depth: run.depth, name, points: points.filter(isKnown) };
-}
-
-function listRunsOf(view, { family, depth }) {
-  return view.runs.filter((run) => run.family === family && run.depth === depth);
-}
-
-// The runs of the network of a point, with their values at its iteration.
-function listRunsAt(view, point, index) {
-  return listRunsOf(view, point)
-    .map((run) => ({ seed: run.seed, value: run.curves[view.quantityIndex][index] }))
-    .filter(isKnown);
-}
-
-function isKnown(point) {
-  return point.value !== null;
-}
-
-// On a linear axis that shows one family, another one would be a flat line at 0.
-function chooseFirstScale(view) {
-  const ends = listEnds(listSeries(view).map((line) => ({ ...line, depth: line.family })));
-  const values = ends.map((end) => end.value).filter((value) => value > 0);
-  return d3.max(values) > FAR_APART * d3.min(values) ? "log" : "linear";
-}
 
 // Whether the lines of each panel are few enough for bands.
 function hasBands(view) {
@@ -95,39 +33,6 @@ function drawCurvesChart(view, series, width) {
     panels.append(panel);
   }
   return panels;
-}
-
-// The domain and ticks of the vertical axis, which all panels share. On a logarithmic axis, what is
-// not above `floor` is drawn there. A few huge losses are cut off on a linear axis.
-function findVerticalScale(view, series) {
-  const values = series.flatMap((line) => line.points.map((point) => point.value));
-  const largest = d3.max(values) ?? 1;
-  if (view.state.scale === "log") {
-    const smallest = d3.min(values.filter((value) => value > 0)) ?? largest / 10;
-    const floor = smallest / 1.6;
-    const domain = [floor, Math.max(largest * 1.2, floor * 2)];
-    const decades = Math.log10(domain[1] / domain[0]);
-    const isTick = (tick) => tick >= domain[0] && tick <= domain[1];
-    const ticks = LOG_TICKS.filter(isTick).filter(
-      (tick) => decades < 3.5 || Number.isInteger(Math.log10(tick)),
-    );
-    return { type: "log", domain, ticks, floor, isCut: false };
-  }
-  const usual = d3.quantile(values, 0.9) ?? largest;
-  const isCut = largest > 5 * usual && usual > 0;
-  const bound = isCut ? usual * 1.5 : largest * 1.05;
-  const top = view.quantity.unit === "%" ? Math.min(bound, 102) : bound;
-  const domain = [0, Math.max(top, SMALLEST_TOP)];
-  return { type: "linear", domain, ticks: d3.ticks(...domain, 5), floor: 0, isCut };
-}
-
-// Say where bands do not reach the ends of their intervals. On a logarithmic axis, what is said of
-// a value of 0 holds for them.
-function describeCutBands(view, series) {
-  const shown = series.filter((line) => view.isShown(line.depth));
-  const points = shown.flatMap((line) => line.points);
-  const { domain } = findVerticalScale(view, series);
-  return describeCuts("bands", points, view.quantity, domain[1]);
 }
 
 function drawPanel(view, family, members, vertical, width) {

@@ -1,0 +1,42 @@
+"""How sure an outcome is, in a line for a reader who knows no statistics."""
+
+from collections.abc import Sequence
+
+from analysis.claim import Check, Claim, Finding, Verdict
+
+TEXTS = {
+    Verdict.REPRODUCED: "Sure, even by the cautious estimate from {seeds}.",
+    Verdict.CONTRADICTED: "Surely not, even by the favourable estimate from {seeds}.",
+    Verdict.INCONCLUSIVE: "Not settled; {seeds} leave both answers open.",
+    Verdict.NOT_TESTED: "Not known; runs that it needs are missing.",
+}
+NEGLIGIBLE = "Surely too small to matter; {seeds} show it."
+ANSWERED = "Sure; {seeds} show it with 95 % confidence."
+
+
+def describe_certainty(claim: Claim, seeds: str) -> str:
+    """Return how sure the outcome of a claim is; empty text for a check, which needs no seeds.
+
+    A verdict of a paper's claim rests on the bound that favours the other verdict: the cautious
+    estimate shows that the claim holds, or the favourable one that it does not.
+
+    Args:
+        claim: the claim.
+        seeds: how many its networks have, such as `3 seeds`.
+    """
+    if isinstance(claim, Check):
+        return ""
+    text = TEXTS[claim.verdict]
+    if claim.verdict in (Verdict.REPRODUCED, Verdict.CONTRADICTED):
+        if claim.is_negligible:
+            text = NEGLIGIBLE
+        elif isinstance(claim, Finding):
+            text = ANSWERED
+    return text.format(seeds=seeds)
+
+
+def join_certainties(certainties: Sequence[str]) -> str:
+    """Return one line for several claims that are equally sure; otherwise empty text."""
+    if len(certainties) < 2 or len(set(certainties)) > 1 or not certainties[0]:
+        return ""
+    return f"Every verdict below: {certainties[0][0].lower()}{certainties[0][1:]}"

@@ -1,0 +1,42 @@
+"""How sure an outcome is, in plain words, for every outcome."""
+
+import pytest
+
+from analysis.claim import Check, Claim, Finding, Verdict
+from analysis.page.certainty import describe_certainty, join_certainties
+
+YES, NO, OPEN, MISSING = (
+    Verdict.REPRODUCED,
+    Verdict.CONTRADICTED,
+    Verdict.INCONCLUSIVE,
+    Verdict.NOT_TESTED,
+)
+
+
+@pytest.mark.parametrize(
+    ("claim", "text"),
+    [
+        (Claim("a", "", YES, ""), "Sure, even by the cautious estimate from 3 seeds."),
+        (Claim("a", "", NO, ""), "Surely not, even by the favourable estimate from 3 seeds."),
+        (Claim("a", "", OPEN, ""), "Not settled; 3 seeds leave both answers open."),
+        (Claim("a", "", MISSING, ""), "Not known; runs that it needs are missing."),
+        (
+            Claim("a", "", YES, "", is_negligible=True),
+            "Surely too small to matter; 3 seeds show it.",
+        ),
+        (
+            Finding("a", "", NO, "", answer="differs"),
+            "Sure; 3 seeds show it with 95 % confidence.",
+        ),
+        (Finding("a", "", OPEN, ""), "Not settled; 3 seeds leave both answers open."),
+        (Check("a", "", YES, ""), ""),
+    ],
+)
+def test_every_outcome_says_how_sure_it_is(claim, text):
+    assert describe_certainty(claim, "3 seeds") == text
+
+
+def test_claims_that_are_equally_sure_share_a_line():
+    assert join_certainties(["Sure.", "Sure.", "Sure."]) == "Every verdict below: sure."
+    assert join_certainties(["Sure.", "Not settled.", "Sure."]) == ""
+    assert join_certainties(["Sure."]) == join_certainties(["", ""]) == ""
