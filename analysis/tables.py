@@ -57,9 +57,7 @@ def load_runs(
     runs = drop_prefix(frame.runs).reset_index(drop=True)
     # A mapping could be neither compared nor grouped by.
     runs["versions"] = runs["versions"].map(format_versions, na_action="ignore")
-    described = _describe(runs, frame)
-    described.attrs[KEYS] = tuple(list_keys(described))
-    return described
+    return _describe(runs, frame)
 
 
 def load_curves(
@@ -72,12 +70,13 @@ def load_curves(
 
     Args:
         record_root, where, training_error: as for `load_runs`; the query is about runs.
-        keys: columns of `load_runs` to add to each row, such as "optim.lr".
+        keys: further columns of `load_runs` to add to each row, such as "parameters".
 
     Returns:
         run_id, family, depth, seed, state, `chance` (percent), `iteration`, `training_error`
-        (percent) and all metrics (`degradation.metrics`). A diverged run counts as chance error
-        from its divergence on; its other metrics are NaN there. `attrs` as for `load_runs`.
+        (percent), all metrics (`degradation.metrics`) and each configuration key under its own
+        name. A diverged run counts as chance error from its divergence on; its other metrics are
+        NaN there. `attrs` as for `load_runs`.
 
     Raises:
         UserError: as for `load_runs`, or a key is not a column.
@@ -98,8 +97,8 @@ def load_probes(
 
     Returns:
         run_id, family, depth, seed, `iteration`, `time_point` (the iteration in words), `device`,
-        `pictures` (the number of images) and the columns that the probe measures. `attrs` as for
-        `load_runs`.
+        `pictures` (the number of images), the columns that the probe measures and each
+        configuration key under its own name. `attrs` as for `load_runs`.
 
     Raises:
         UserError: as for `load_runs`, or no selected run has this probe.
@@ -156,6 +155,19 @@ def to_frame(runs: pd.DataFrame) -> Frame:
     error_kind = str(runs.attrs.get(ERROR_KIND) or _find_error_kind(runs))
     completed = complete_columns(restore_prefix(runs)).reset_index(drop=True)
     return Frame(completed, curves, excluded, error_kind)
+
+
+def check_keys_are_present(table: pd.DataFrame, name: str) -> None:
+    """Raise ConfigError if a loaded table lacks keys by which its runs are distinguished.
+
+    `name`: what the message calls the table.
+    """
+    missing = [key for key in table.attrs.get(KEYS, ()) if key not in table]
+    if missing:
+        raise ConfigError(
+            f"{name}: lacks the columns {_list_some(missing)}; allowed: rows that were loaded, with"
+            " all columns of the configuration"
+        )
 
 
 def _check_keys_distinguish(runs: pd.DataFrame) -> None:
@@ -223,18 +235,24 @@ def _read_rows(record_root: Path | str, run_id: str) -> pd.DataFrame:
 
 
 def _add_keys(rows: pd.DataFrame, runs: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """Add columns of the runs to rows that have a `run_id`. Raises ConfigError."""
+    """Add columns of the runs, and all keys, to rows that have a `run_id`. Raises ConfigError."""
     named = drop_prefix(runs).set_index("run_id")
     for key in keys:
         if key not in named:
             allowed = ", ".join(map(str, named))
             raise ConfigError(f"keys: {quote(key)} is not a column of the runs; allowed: {allowed}")
-    added = [key for key in dict.fromkeys(keys) if key not in rows]
+    version = ["numerics_version"] if "numerics_version" in named else []
+    wanted = dict.fromkeys([*keys, *list_keys(named), *version])
+    added = [key for key in wanted if key not in rows]
     return rows.join(named[added], on="run_id")
 
 
 def _describe(table: pd.DataFrame, frame: Frame) -> pd.DataFrame:
     """Return the table with its `attrs`."""
-    attributes: dict[Any, Any] = {EXCLUDED: frame.excluded, ERROR_KIND: frame.error_kind}
+    attributes: dict[Any, Any] = {
+        EXCLUDED: frame.excluded,
+        ERROR_KIND: frame.error_kind,
+        KEYS: tuple(list_keys(table)),
+    }
     table.attrs = attributes
     return table

@@ -2,7 +2,8 @@
 
 Each function takes rows that `load_probes` returned for the probe that its docstring names. A panel
 shows one family, and one time point where the probe has several; `family` may be omitted if the
-table has only one. Functions raise UserError if the rows lack the requested values.
+table has only one. Functions raise UserError if the rows lack the requested values, or if the runs
+of the family differ in more than depth and seed.
 """
 
 import pandas as pd
@@ -20,6 +21,7 @@ from analysis.figures import shattering as shattering_figure
 from analysis.figures.layout import list_depths, make_depth_handles
 from analysis.mechanisms.lesions import average_lesions, mark_shape_changes
 from analysis.mechanisms.paths import measure_lengths
+from analysis.plot.equal_settings import check_equal_settings
 from analysis.plot.panel import add_legend, panel
 from analysis.plot.selection import select_one
 from analysis.probes import END, INITIALISATION
@@ -36,7 +38,7 @@ def gradient_flow(
 
     `column`: "input_gradient" (dE/dx) or "weight_gradient" (dE/dW).
     """
-    rows = select_one(select_one(table, "family", family), "time_point", time_point)
+    rows = select_one(_select_family(table, family), "time_point", time_point)
     depths = list_depths(rows)
     with panel(ax) as axes:
         gradient_flow_figure.draw(rows, axes, depths, column)
@@ -52,7 +54,7 @@ def shattering(
     time_point: str = INITIALISATION,
 ) -> Axes:
     """Draw the correlation of gradients against the distance of inputs: probe `shattering`."""
-    rows = select_one(select_one(table, "family", family), "time_point", time_point)
+    rows = select_one(_select_family(table, family), "time_point", time_point)
     with panel(ax) as axes:
         shattering_figure.draw(rows, axes, list_depths(rows))
         axes.set_xlabel("distance between inputs (fraction of the line)")
@@ -71,7 +73,7 @@ def responses(
 
     `by_magnitude`: sort each run's layers, largest first.
     """
-    rows = select_one(select_one(table, "family", family), "time_point", time_point)
+    rows = select_one(_select_family(table, family), "time_point", time_point)
     rows = select_one(rows, "kernel", 3)
     with panel(ax) as axes:
         if responses_figure.has_wide_range(rows):
@@ -92,7 +94,7 @@ def gradient_identity(
     time_point: str = END,
 ) -> Axes:
     """Draw the gradient's two terms, through shortcut and convolutions: probe `identity`."""
-    rows = select_one(select_one(table, "family", family), "depth", depth)
+    rows = select_one(_select_family(table, family), "depth", depth)
     rows = select_one(select_one(rows, "time_point", time_point), "form", "block")
     with panel(ax) as axes:
         gradient_identity_figure.draw(rows, axes)
@@ -115,7 +117,7 @@ def paths(
 
     `column`: "path_gradient" (one path) or "sum_gradient" (all paths of a length).
     """
-    rows = select_one(select_one(table, "family", family), "depth", depth)
+    rows = select_one(_select_family(table, family), "depth", depth)
     with panel(ax) as axes:
         for time_point in paths_figure.TIME_POINT_STYLES:
             at_time_point = rows[rows["time_point"] == time_point].dropna(subset=column)
@@ -134,7 +136,7 @@ def effective_lengths(
     table: pd.DataFrame, ax: Axes | None = None, family: str | None = None
 ) -> Axes:
     """Draw the effective length of paths, as a fraction of n, against depth: probe `paths`."""
-    rows = select_one(table, "family", family)
+    rows = _select_family(table, family)
     with panel(ax) as axes:
         paths_figure.draw_effective_lengths(measure_lengths(rows), axes)
         axes.set_title(f"{rows['family'].iloc[0]} networks")
@@ -154,6 +156,7 @@ def lesions(
     `kind`: "delete" or "swap".
     """
     errors = average_lesions(_mark_shape_changes(table))
+    _select_family(table, family)  # all rows of the family have equal settings
     rows = select_one(errors, "family", family)
     rows = pd.concat([select_one(rows, "kind", kind), rows[rows["kind"] == "none"]])
     with panel(ax) as axes:
@@ -172,7 +175,7 @@ def single_deletions(
     depth: int | None = None,
 ) -> Axes:
     """Draw the test error after each block was deleted alone: probe `lesions` (see `lesions`)."""
-    rows = select_one(_mark_shape_changes(table), "family", family)
+    rows = _select_family(_mark_shape_changes(table), family)
     rows = select_one(rows, "depth", depth)
     with panel(ax) as axes:
         lesions_figure.draw_single_deletions(rows, axes)
@@ -194,7 +197,7 @@ def landscape_line(
 
     `column`: "loss" or "error".
     """
-    rows = select_one(select_one(table, "family", family), "shape", "line")
+    rows = select_one(_select_family(table, family), "shape", "line")
     with panel(ax) as axes:
         landscape_figure.draw_lines(rows, axes, column, list_depths(rows))
         axes.set_yscale("log" if column == "loss" else "linear")
@@ -215,7 +218,7 @@ def landscape_contours(
     """
     squares = select_one(table, "shape", "square")
     limits = landscape_figure.compute_scale_limits(squares)
-    rows = select_one(select_one(squares, "family", family), "depth", depth)
+    rows = select_one(_select_family(squares, family), "depth", depth)
     rows = select_one(rows, "run_id", rows["run_id"].min())
     with panel(ax) as axes:
         landscape_figure.draw(rows, axes, limits)
@@ -223,6 +226,16 @@ def landscape_contours(
         axes.set_ylabel(landscape_figure.AXIS_LABELS[1])
         axes.set_title(_name_network(rows))
         return axes
+
+
+def _select_family(table: pd.DataFrame, family: str | None) -> pd.DataFrame:
+    """Return the rows of one family, whose runs differ in depth and seed only.
+
+    Raises ConfigError if there is no such family, several to choose from, or another difference.
+    """
+    rows = select_one(table, "family", family)
+    check_equal_settings(rows, "rows")
+    return rows
 
 
 def _mark_shape_changes(table: pd.DataFrame) -> pd.DataFrame:

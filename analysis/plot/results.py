@@ -23,6 +23,7 @@ from analysis.figures.mean_interval import (
     draw_runs,
 )
 from analysis.figures.value_axis import ValueAxis
+from analysis.plot.equal_settings import RUNS, check_equal_settings
 from analysis.plot.panel import add_legend, panel
 from analysis.plot.selection import check_columns, line_style
 from analysis.summary import compute_interval
@@ -41,14 +42,15 @@ def error_against_depth(
     is a cross at chance error.
 
     Args:
-        runs: rows of `load_runs`; they should differ in family, depth and seed only.
+        runs: rows of `load_runs` that differ in family, depth and seed only.
         metric: the column to draw, such as "test/error".
 
     Raises:
-        UserError: the table has no rows or lacks a column.
+        UserError: the table has no rows or lacks a column, or the runs differ in other keys.
     """
     check_columns(runs, [metric])
     frame = to_frame(runs)
+    check_equal_settings(_select_finished(runs), RUNS)
     with panel(ax) as axes:
         error_vs_depth.draw(frame, axes, metric)
         if is_percentage(metric):
@@ -73,15 +75,17 @@ def error_against(
     categories, whose means are not joined. Runs without a value are not drawn.
 
     Args:
-        runs: rows of `load_runs`.
+        runs: rows of `load_runs` that differ in family, depth, seed and this key only, and in keys
+            that follow from it.
         key: the column on the horizontal axis, such as "optim.lr".
         metric: the column to draw, such as "test/error".
 
     Raises:
-        UserError: the table has no rows or lacks a column.
+        UserError: the table has no rows or lacks a column, or the runs differ in other keys.
     """
     check_columns(runs, [key, metric])
     table = to_frame(runs).runs.assign(**{key: runs[key].to_numpy()})
+    check_equal_settings(_select_finished(runs), RUNS, key)
     finished = table[table["state"].isin([*FINISHED_STATES]) & table[key].notna()]
     check_columns(finished, [key])
     axis = build_axis(finished[key])
@@ -114,13 +118,15 @@ def error_against_iteration(
     There is one line per family and depth; a diverged run counts as chance error.
 
     Args:
-        curves: rows of `load_curves`; of one family and depth, they should differ in the seed only.
+        curves: rows of `load_curves` whose runs differ in family, depth and seed only.
         metric: the column to draw, such as "test/error" or "train/clean_loss".
 
     Raises:
-        UserError: the table has no rows or lacks a column.
+        UserError: the table has no rows or lacks a column, or the runs differ in other keys.
     """
     check_columns(curves, ["run_id", "family", "depth", ITERATION, metric])
+    check_equal_settings(curves, "curves")
+    curves = curves.drop_duplicates(["run_id", ITERATION])  # tables may have been joined
     families, depths = list_families(curves), list_depths(curves)
     with panel(ax) as axes:
         for (family, depth), group in curves.groupby(["family", "depth"], sort=True):
@@ -135,6 +141,12 @@ def error_against_iteration(
         axes.set_ylabel(_metric_label(metric, curves))
         add_legend(axes)
         return axes
+
+
+def _select_finished(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of runs that have a result, the only ones that are drawn."""
+    finished: pd.DataFrame = runs[runs["state"].isin([*FINISHED_STATES])]
+    return finished
 
 
 def _has_one_depth_per_value(runs: pd.DataFrame, key: str) -> bool:

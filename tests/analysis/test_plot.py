@@ -42,7 +42,7 @@ def test_depth_panel_draws_the_means_of_the_rows(runs, ax):
     few = runs[runs["seed"] == 0]
     _, other = plt.subplots()
     plot.error_against_depth(few, ax=other, metric="test/error")
-    assert heights(other, "plain (mean)")[1] == [48.6 - 2.5, 48.6 - 10]
+    assert heights(other, "plain")[1] == [48.6 - 2.5, 48.6 - 10]
     plt.close(other.figure)
 
 

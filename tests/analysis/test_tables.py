@@ -79,7 +79,7 @@ def test_training_error_can_be_chosen(tmp_path):
 
 def test_curves_have_every_metric(tmp_path):
     write_distinct_record(tmp_path, State.DONE)
-    curves = load_curves(tmp_path, keys=["model.shortcut"])
+    curves = load_curves(tmp_path, keys=["parameters"])
     assert curves["iteration"].tolist() == [40, 80, 120]
     last = curves.iloc[-1]
     for name, value in DISTINCT_LAST_ROW.items():
@@ -87,7 +87,7 @@ def test_curves_have_every_metric(tmp_path):
     assert last["training_error"] == DISTINCT_LAST_ROW["train/clean_error"]
     assert set(curves["model.shortcut"]) == {"B"}
     pd.testing.assert_frame_equal(
-        curves.drop(columns="model.shortcut"), read_curve(tmp_path, "distinct")
+        curves.drop(columns="parameters"), read_curve(tmp_path, "distinct")
     )
 
 
