@@ -85,8 +85,8 @@ unexport PYTHONPATH PYTHONHOME
 # Also with -j: a report that is made together with runs follows them.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup always data reproduce explain status report open index publish sync pull plan notebook
-.PHONY: ledger check-ledger census power test test-slow test-cluster growth faults mutants check bench clean
+.PHONY: help setup always data reproduce explain status report open index screenshots publish sync pull
+.PHONY: plan notebook ledger check-ledger census power test test-slow test-cluster growth faults mutants check bench clean
 
 help: ## List the targets
 	@echo "make TARGET [EXPERIMENT=$(EXPERIMENT)] [SEEDS=0,1,2] [DEPTHS=20,56] [LAUNCHER=slurm]" \
@@ -138,6 +138,9 @@ open: $(INSTALLED) ## Open the experiment's report in a browser, or the index of
 
 index: $(INSTALLED) ## Write reports/index.html again, which lists all reports
 	@$(RUN) experiments/report.py --index
+
+screenshots: $(INSTALLED) ## Take pictures of the experiment's report in a browser, for docs/
+	@PYTHONPATH=. $(RUN) tests/screenshots $(OVERRIDES)
 
 publish: $(INSTALLED) ## Write the experiment's records to its ledger entry, without weights
 	@$(RUN) experiments/publish.py $(OVERRIDES)

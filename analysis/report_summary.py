@@ -1,7 +1,7 @@
 """The summary of a report, as its report.json holds it: what was found, on which runs, and when.
 
 The index of reports is made from these files; other programs can read them too
-(docs/experiments.md documents the fields).
+(docs/report.md documents the fields).
 """
 
 from collections.abc import Sequence
