@@ -1,19 +1,26 @@
 """What the paper's claims about one condition found, in a sentence or two with the mean errors."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from analysis.claim import Claim, RunsByDepth, Verdict, training_error_difference
 from analysis.claims import DEGRADATION, FIX, NO_DEGRADATION
-from analysis.columns import FINISHED_STATES, TRAINING_ERROR
+from analysis.columns import FINISHED_STATES
 from analysis.condition_labels import capitalise_first
 from analysis.error_increase import select_trained
 from analysis.family_pairs import family_pair
 from analysis.frame import group_by_depth
+from analysis.headline_errors import (
+    average_error,
+    choose_depths,
+    describe_margin,
+    describe_untrained,
+    find_ends,
+    list_errors,
+    list_worse_between,
+)
 from analysis.plain_text import format_percents, join_words, shorten_reason
-from analysis.summary import compute_finished_interval
 
 PLAIN_NETWORKS = {
     "plain": "plain networks",
@@ -82,15 +89,15 @@ def _describe_plain(
     trained = select_trained(groups)
     untrained = [depth for depth in groups if depth not in trained]
     if not trained:
-        return f"No {networks} learn anything{_list_errors(groups, _ends(groups), error)}."
-    errors = _list_errors(groups, claim.depths or _ends(trained), error)
-    errors += _describe_untrained(untrained)
+        return f"No {networks} learn anything{list_errors(groups, find_ends(groups), error)}."
+    errors = list_errors(groups, claim.depths or find_ends(trained), error)
+    errors += describe_untrained(untrained)
     subject = capitalise_first(networks)
     if claim.verdict is Verdict.REPRODUCED:
         return f"{subject} {_get_worse()}{errors}."
     if claim.verdict is Verdict.CONTRADICTED:
-        within = _describe_margin(groups, claim.depths, margin)
-        if between := _list_worse_between(trained, claim.depths, margin):
+        within = describe_margin(groups, claim.depths, margin)
+        if between := list_worse_between(trained, claim.depths, margin):
             shallow, deep = claim.depths
             return (
                 f"{subject} do not get worse{within} on their own training set from {shallow} to"
@@ -112,13 +119,13 @@ def _describe_residual(
 ) -> str:
     """Return whether the networks with shortcuts get worse with depth, after the plain ones."""
     verdict = claim.verdict
-    depths = _choose_depths(claim, groups, degradation.depths)
-    plain_depths = degradation.depths or _ends(select_trained(plain) or plain)
-    is_told_apart = depths == plain_depths and bool(_list_errors(plain, plain_depths, ""))
-    errors = _list_errors(groups, depths, "", named=not is_told_apart)
+    depths = choose_depths(claim, groups, degradation.depths)
+    plain_depths = degradation.depths or find_ends(select_trained(plain) or plain)
+    is_told_apart = depths == plain_depths and bool(list_errors(plain, plain_depths, ""))
+    errors = list_errors(groups, depths, "", named=not is_told_apart)
     within = ""
     if verdict is Verdict.REPRODUCED:
-        within = _describe_margin(groups, claim.depths, margin)
+        within = describe_margin(groups, claim.depths, margin)
     if verdict is Verdict.REPRODUCED and degradation.verdict is Verdict.REPRODUCED:
         return f"With shortcuts they do not{within}{errors}."
     subject = capitalise_first(WITH_SHORTCUTS)
@@ -137,10 +144,10 @@ def _describe_residual(
 
 def _describe_residual_alone(claim: Claim, groups: RunsByDepth, margin: float, error: str) -> str:
     """Return whether the networks with shortcuts get worse with depth, without plain ones."""
-    errors = _list_errors(groups, _choose_depths(claim, groups, ()), error)
+    errors = list_errors(groups, choose_depths(claim, groups, ()), error)
     subject = capitalise_first(WITH_SHORTCUTS)
     if claim.verdict is Verdict.REPRODUCED:
-        within = _describe_margin(groups, claim.depths, margin)
+        within = describe_margin(groups, claim.depths, margin)
         return f"{subject} do not {_get_worse(within)}{errors}."
     if claim.verdict is Verdict.CONTRADICTED:
         return f"{subject} {_get_worse()}{errors}."
@@ -157,16 +164,17 @@ def _describe_fix(
     if claim.verdict is Verdict.NOT_TESTED:
         return ""
     (depth,) = claim.depths
-    without, with_them = format_percents([_mean(plain[depth]), _mean(residual[depth])])
+    errors = [average_error(runs) for runs in (plain[depth], residual[depth])]
+    without, with_them = format_percents(errors)
     if _raises_error(claim, plain, residual, margin):
         return f"At {depth} layers shortcuts raise the {error} from {without} to {with_them}."
     if claim.verdict is Verdict.REPRODUCED:
         return f"At {depth} layers shortcuts lower the {error} from {without} to {with_them}."
-    errors = f"{without} without them, {with_them} with them"
+    both = f"{without} without them, {with_them} with them"
     if claim.verdict is Verdict.CONTRADICTED:
         lower = f"lower the {error} by more than {margin:g} points"
-        return f"At {depth} layers shortcuts do not {lower}: {errors}."
-    return f"Whether shortcuts lower the {error} at {depth} layers is not settled: {errors}."
+        return f"At {depth} layers shortcuts do not {lower}: {both}."
+    return f"Whether shortcuts lower the {error} at {depth} layers is not settled: {both}."
 
 
 def _describe_lacking(runs: pd.DataFrame, networks: str) -> str:
@@ -186,81 +194,6 @@ def count_states(runs: pd.DataFrame) -> str:
     return f" ({join_words(parts)})" if parts else ""
 
 
-def _describe_untrained(depths: Sequence[int]) -> str:
-    """Return ` (at 110 layers they do no better than guessing)`, or empty text."""
-    if not depths:
-        return ""
-    return f" (at {join_words([*map(str, depths)])} layers they do no better than guessing)"
-
-
-def _list_worse_between(groups: RunsByDepth, depths: tuple[int, ...], margin: float) -> str:
-    """Return the largest error between two depths if it is above the shallow one by the margin.
-
-    It is written as by `_list_errors`; otherwise it is empty text.
-    """
-    shallow, deep = depths
-    means = {depth: _mean(runs) for depth, runs in groups.items() if shallow < depth < deep}
-    worst = max(means, key=lambda depth: means[depth], default=shallow)
-    if worst == shallow or means[worst] - _mean(groups[shallow]) <= margin:
-        return ""
-    return _list_errors(groups, [worst], "")
-
-
 def _get_worse(within: str = "") -> str:
-    """Return the predicate of degradation. `within`: see `_describe_margin`."""
+    """Return the predicate of degradation. `within`: see `describe_margin`."""
     return f"get worse{within} on their own training set as they get deeper"
-
-
-def _describe_margin(groups: RunsByDepth, depths: tuple[int, ...], margin: float) -> str:
-    """Return ` by 2 points` if the error rises at all between two depths, or empty text.
-
-    The verdict that it does not rise means that it rises by less than the margin.
-    """
-    shallow, deep = depths
-    rises = _mean(groups[deep]) > _mean(groups[shallow])
-    return f" by {margin:g} points or more" if rises else ""
-
-
-def _choose_depths(
-    claim: Claim, groups: RunsByDepth, preferred: tuple[int, ...]
-) -> tuple[int, ...]:
-    """Return the depths whose errors are named.
-
-    They are those on which the verdict rests. If the verdict holds for all depths, they are the
-    `preferred` ones, which were named for the other family.
-    """
-    if claim.verdict is Verdict.REPRODUCED and preferred and all(d in groups for d in preferred):
-        return preferred
-    return claim.depths or _ends(groups)
-
-
-def _ends(groups: RunsByDepth) -> tuple[int, ...]:
-    """Return the shallowest and the deepest depth, or the only one."""
-    return tuple(sorted({min(groups), max(groups)}))
-
-
-def _list_errors(groups: RunsByDepth, depths: Sequence[int], error: str, named: bool = True) -> str:
-    """Return `: 1.1 % training error at 20 layers, 58 % at 56`.
-
-    If it is not `named`, it is `: 0.4 % and 0.3 %`.
-
-    It is empty text if several runs have the same seed: nothing is averaged then.
-    """
-    means = [_mean(groups[depth]) for depth in depths]
-    if any(map(math.isnan, means)):
-        return ""
-    percents = format_percents(means)
-    if not named:
-        return f": {join_words(percents)}"
-    places = [f"at {depth}" for depth in depths]
-    places[0] += " layers"
-    if error:
-        percents[0] += f" {error}"
-    parts = [f"{percent} {place}" for percent, place in zip(percents, places, strict=True)]
-    return f": {', '.join(parts)}"
-
-
-def _mean(runs: pd.DataFrame) -> float:
-    """Return the mean training error of one network's runs, in percent, as in the tables."""
-    interval = compute_finished_interval(runs, TRAINING_ERROR)
-    return interval.mean if interval else math.nan
