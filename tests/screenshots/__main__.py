@@ -49,7 +49,8 @@ def take_screenshots(page: Path, folder: Path) -> list[Path]:
 
 def _photograph(tab: sync_api.Page, address: str, path: Path, style: str = "") -> Path:
     tab.goto(address)
-    tab.add_style_tag(content=style)
+    if style:
+        tab.add_style_tag(content=style)
     tab.screenshot(path=path)
     return path
 
