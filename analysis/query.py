@@ -6,6 +6,7 @@ import pandas as pd
 
 from analysis.frame import Frame, load
 from analysis.key_columns import add_short_names
+from analysis.missing_records import describe_nested_records
 from analysis.query_errors import describe_invalid_query, list_values
 from degradation.records.root import list_run_ids
 from degradation.records.schema import RecordError
@@ -30,7 +31,8 @@ def load_where(
     """
     expected = [{"run_id": run_id} for run_id in list_run_ids(root)]
     if not expected:
-        raise RecordError(f"{root}: contains no records")
+        nested = describe_nested_records(root)
+        raise RecordError(nested or f"{root}: contains no records")
     frame = load(root, expected, error_kind, with_probes)
     if frame.runs.empty:
         raise RecordError(f"{root}: contains no readable records: {'; '.join(frame.excluded)}")

@@ -14,6 +14,7 @@ import pandas as pd
 from analysis.columns import CHANCE, RUN_COLUMNS, TRAINING_ERROR, TRAINING_ERRORS
 from analysis.frame import Frame, complete_columns, load
 from analysis.key_columns import drop_prefix, list_keys, restore_prefix
+from analysis.missing_records import describe_nested_records
 from analysis.query import load_where
 from analysis.run_row import format_versions, read_metrics
 from degradation.checksums import Row
@@ -45,7 +46,8 @@ def load_runs(
 
     Returns:
         The columns of `analysis.columns` (errors in percent), and each configuration key under its
-        own name. `attrs["excluded"]` has one line per record, file or group of rows that could
+        own name. Records in a subfolder of the root are not loaded, and a warning names such
+        subfolders. `attrs["excluded"]` has one line per record, file or group of rows that could
         not be used, and a warning says so if there are any. `attrs["error_kind"]` repeats
         `training_error`, and `attrs["keys"]` lists the columns of configuration keys, by which
         `verdicts` and the plots distinguish runs that must not be averaged.
@@ -223,6 +225,9 @@ def _load(
             f" attrs[{EXCLUDED!r}] lists all",
             stacklevel=3,
         )
+    nested = describe_nested_records(record_root)
+    if nested is not None:
+        warnings.warn(nested, stacklevel=3)
     return frame
 
 

@@ -5,9 +5,10 @@ python experiments/report.py -m model=plain,residual model.depth=20,56 seed=0,1
 python experiments/report.py --records runs --where 'depth < 60' --name shallow
 python experiments/report.py --index
 
-Overrides select a sweep as for train.py; the report lists its missing runs too. Several experiments
-(experiment=a,b) get one report each. The index of all reports, reports/index.html, is written after
-each of them; --index writes only the index.
+Overrides select a sweep as for train.py; the report lists its missing runs too. Without any record
+of the sweep, no report is written. Several experiments (experiment=a,b) get one report each. The
+index of all reports, reports/index.html, is written after each of them; --index writes only the
+index.
 """
 
 import argparse
@@ -22,14 +23,17 @@ import pandas as pd
 from analysis.columns import TRAINING_ERRORS
 from analysis.frame import load
 from analysis.labelled_figures import TAKEAWAY, TITLES
+from analysis.missing_records import describe_missing_sweep, describe_nested_records
 from analysis.page.report_index import write_index
 from analysis.query import load_where
 from analysis.report import Report, build
 from analysis.terminal_summary import print_summary
-from degradation.cli import Parser, add_overrides, run_script
+from degradation.cli import Parser, add_overrides, format_error, run_script
 from degradation.config import NAME, Tracking, default_margin, split_experiments
 from degradation.config.errors import ConfigError, quote
+from degradation.progress import notify
 from degradation.records.locks import NO_TIMEOUT, hold
+from degradation.records.schema import RecordError, State
 from degradation.sweep import jobs
 from degradation.sweep.report_name import REPORTS, name_report
 
@@ -37,6 +41,10 @@ from degradation.sweep.report_name import REPORTS, name_report
 SETUP = "make setup"
 PYTHON = ".venv/bin/python"
 INDEX_LOCK = ".index.lock"
+
+
+class NoRecordsError(RecordError):
+    """No run of a sweep has a record, so there is nothing to report."""
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -96,6 +104,9 @@ def report_records(arguments: argparse.Namespace) -> Report:
     frame = load_where(
         arguments.records, arguments.where, arguments.training_error, option="--where"
     )
+    nested = describe_nested_records(arguments.records)
+    if nested is not None:
+        notify(nested)
     data_names = frame.runs["data"].dropna().unique()
     margins = {name: default_margin(name) for name in data_names}
     command = f"{SETUP}\n{shlex.join([PYTHON, 'experiments/report.py', *sys.argv[1:]])}"
@@ -112,13 +123,18 @@ def report_records(arguments: argparse.Namespace) -> Report:
 
 
 def report_sweep(arguments: argparse.Namespace, overrides: list[str]) -> Report:
-    """Write the report of a sweep, and mirror it to W&B if any of its runs has a record."""
+    """Write the report of a sweep, and mirror it to W&B.
+
+    Raises NoRecordsError, and writes nothing, if no run of the sweep has a record.
+    """
     runs = jobs.expand_runs(overrides)
     config = runs[0].config
     margins = {run.config.data.name: run.config.data.margin for run in runs}
     root = jobs.find_record_root(runs)
     planned = [jobs.describe_planned_run(run) for run in runs]
     frame = load(root, planned, config.training_error)
+    if not frame.excluded and (frame.runs["state"] == State.MISSING).all():
+        raise NoRecordsError(describe_missing_sweep(frame.runs, root))
     name = name_report(overrides, runs)
     title = name_report(overrides, runs, names_root=False)
     commands = format_commands(overrides, arguments.multirun)
@@ -133,7 +149,7 @@ def report_sweep(arguments: argparse.Namespace, overrides: list[str]) -> Report:
             only_tables=arguments.tables,
         )
         # W&B ids depend on the root, and an archive is not written to.
-        if not arguments.tables and root.is_dir() and (frame.runs["state"] != "missing").any():
+        if not arguments.tables and root.is_dir():
             mirror_report(report, root, config.tracking)
     return report
 
@@ -182,16 +198,24 @@ def mirror_report(report: Report, root: Path, tracking: Tracking) -> None:
     mirror_analysis(tracking, root, report.folder.name, tables, report.figure_paths())
 
 
-def main() -> None:
+def main() -> int:
     arguments = parse_arguments()
     if arguments.index:
         print(f"Index: {update_index(arguments.reports)}")
-        return
+        return 0
     if arguments.records:
         announce(report_records(arguments), arguments)
-        return
+        return 0
+    status = 0
     for overrides in split_experiments(arguments.overrides):
-        announce(report_sweep(arguments, overrides), arguments)
+        try:
+            report = report_sweep(arguments, overrides)
+        except NoRecordsError as error:  # other experiments may have records
+            print(format_error(error), file=sys.stderr)
+            status = 1
+        else:
+            announce(report, arguments)
+    return status
 
 
 def announce(report: Report, arguments: argparse.Namespace) -> None:

@@ -62,3 +62,15 @@ def list_run_ids(root: Path | str) -> list[str]:
     for name in (RUN_FILE, ATTEMPTS_FILE):
         run_ids |= {path.parent.name for path in Path(root).glob(f"*/{name}")}
     return sorted(run_ids)
+
+
+def list_nested_roots(root: Path | str) -> list[Path]:
+    """Return the subfolders of a root that hold records and are none, sorted.
+
+    They are record roots of their own: `list_run_ids` does not list their records.
+    """
+    run_ids = set(list_run_ids(root))
+    nested: set[Path] = set()
+    for name in (RUN_FILE, ATTEMPTS_FILE):
+        nested |= {path.parent.parent for path in Path(root).glob(f"*/*/{name}")}
+    return sorted(path for path in nested if path.name not in run_ids)
