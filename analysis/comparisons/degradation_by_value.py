@@ -6,7 +6,8 @@ import pandas as pd
 
 from analysis.claim import Decision, Finding, Verdict, decide
 from analysis.comparisons.networks import Networks
-from analysis.comparisons.value_sentences import describe_degradation, place_values
+from analysis.comparisons.value_sentences import describe_degradation, locate, place_values
+from analysis.condition_labels import capitalise_first
 from analysis.error_increase import Increase, measure_increase
 from analysis.evidence import describe_caveats, format_bound
 from analysis.plain_text import format_amount, format_change, shorten_reason, write_reason
@@ -64,7 +65,9 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
         evidence,
         notes,
         answer,
-        plain_words=_describe_answer(answer, increases, kind, name, not networks.absent),
+        plain_words=_describe_answer(
+            answer, increases, kind, name, margin, has_all_values=not networks.absent
+        ),
         headline=headline,
     )
 
@@ -111,10 +114,10 @@ def _decide(
     differences = {label: increase.difference for label, increase in increases.items()}
     below = decide(differences, "below", margin)
     if below.verdict is Verdict.REPRODUCED and not untrained:
-        return Verdict.CONTRADICTED, NOWHERE, _format_line("largest", increases, below)
+        return Verdict.CONTRADICTED, NOWHERE, _format_line("highest", increases, below)
     above = decide(differences, "above", margin)
     if above.verdict is Verdict.CONTRADICTED:
-        return Verdict.CONTRADICTED, NOT_EVERYWHERE, _format_line("smallest", increases, above)
+        return Verdict.CONTRADICTED, NOT_EVERYWHERE, _format_line("lowest", increases, above)
     if untrained:
         return Verdict.INCONCLUSIVE, "", f"{TOO_FEW_TRAINED} at {', '.join(untrained)}"
     without_trend = [label for label, increase in increases.items() if not increase.has_trend()]
@@ -122,7 +125,7 @@ def _decide(
         increase = increases[without_trend[0]]
         return Verdict.INCONCLUSIVE, "", f"{without_trend[0]}{increase.format_trend()}"
     answer = EVERYWHERE if above.verdict is Verdict.REPRODUCED else ""
-    return above.verdict, answer, _format_line("smallest", increases, above)
+    return above.verdict, answer, _format_line("lowest", increases, above)
 
 
 def _describe_answer(
@@ -130,6 +133,8 @@ def _describe_answer(
     increases: Mapping[str, Increase],
     networks: str,
     name: str,
+    margin: float,
+    *,
     has_all_values: bool,
 ) -> str:
     """Return the answer in a short sentence with the increase that decides it.
@@ -142,21 +147,33 @@ def _describe_answer(
     smallest = min(changes, key=lambda label: changes[label])
     if answer == EVERYWHERE:
         least = format_amount(changes[smallest])
-        where = f"every {name}" if has_all_values else place_values([*increases], name)
-        return f"At {where} {networks} get worse with depth, by at least {least} points."
+        where = f"at every {name}" if has_all_values else locate([*increases], name)
+        return (
+            f"{capitalise_first(where)} {networks} get worse with depth, by at least {least}"
+            " points."
+        )
     if answer == NOWHERE:
         most = format_change(max(changes.values()))
         where = f"no {name}" if has_all_values else f"none of {place_values([*changes], name)}"
         return f"At {where} do {networks} get worse with depth: {most} points at most."
-    change = format_change(changes[smallest])
-    return f"Not at every {name}: at {smallest} the error of {networks} changes by {change} points."
+    differences = {label: increase.difference for label, increase in increases.items()}
+    decides = decide(differences, "above", margin).worst
+    change = format_change(changes[decides])
+    return (
+        f"Not at every {name}: {locate([decides], name)} the error of {networks} changes by"
+        f" {change} points."
+    )
 
 
 def _format_line(extreme: str, increases: Mapping[str, Increase], decision: Decision[str]) -> str:
     """Return the line about the value on which a decision rests.
 
-    `extreme`: which of the increases it is, such as `largest`.
+    It names the bound, not the increase: where seeds differ much, the value with the lowest bound
+    need not be the one with the smallest increase.
+
+    `extreme`: which of the bounds it is, such as `highest`.
     """
     increase = increases[decision.worst]
     bound = format_bound(increase.difference, decision.side, decision.bound_count)
-    return f"{extreme} increase, {decision.worst}, {increase.comparison}: {bound}"
+    name = f"{extreme} {decision.side} bound"
+    return f"{name}, {decision.worst}, {increase.comparison}: {bound}"

@@ -180,7 +180,7 @@ def _compare_sizes(
     bound = format_bound(both_signs[a, b], decision.side, decision.bound_count)
     if decision.verdict is Verdict.INCONCLUSIVE:
         bound += f", {_format_corrected_bound(both_signs[a, b], len(both_signs))}"
-    line = f"{comparison}, larger at {a} than at {b}: {bound}"
+    line = f"{comparison}, {a} minus {b}: {bound}"
     answer = ANSWERS.get(decision.verdict, "")
     contrast = both_signs[a, b].mean
     return Finding(

@@ -1,5 +1,6 @@
 """Findings about the values of a factor in sentences, for the first screen and the badges."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from analysis.claim import Verdict, decide
@@ -8,6 +9,9 @@ from analysis.error_increase import Increase
 from analysis.plain_text import format_amount, format_change, join_words
 
 MAX_VALUES = 6  # values that a sentence lists
+# A label without the factor's name that begins or ends with a number, such as `400 iterations`.
+HAS_NUMBER = re.compile(r"[-+]?\.?\d[\d.e+-]*( |$)|.* [-+]?\.?\d[\d.e+-]*( %)?$")
+WITHOUT_ARTICLE = ("no ", "original ", "trained ", "grown ", "warm-up ")
 
 
 def join_values(labels: Sequence[str], name: str) -> str:
@@ -27,6 +31,19 @@ def place_values(labels: Sequence[str], name: str) -> str:
     """Return `width 8, 16 and 32`: values with the name of the factor."""
     values = join_values(labels, name)
     return values if values in labels or values == join_words(labels) else f"{name} {values}"
+
+
+def locate(labels: Sequence[str], name: str) -> str:
+    """Return `at width 8 and 16`, or `with the optimiser sgd and adam` if values are no numbers.
+
+    Arguments: those of `join_values`.
+    """
+    place = place_values(labels, name)
+    values = [label.removeprefix(f"{name} ") for label in labels]
+    if all(HAS_NUMBER.match(value) for value in values):
+        return f"at {place}"
+    article = "" if place.startswith(WITHOUT_ARTICLE) else "the "
+    return f"with {article}{place}"
 
 
 def describe_degradation(
@@ -60,11 +77,11 @@ def describe_degradation(
     open_labels += untrained
     depths = _describe_depths(increases)
     if not alike and not open_labels:
-        place = place_values(worse, name)
-        where = f"each value tried ({join_values(worse, name)})" if has_all_values else place
+        tried = join_values(worse, name)
+        where = f"at each value tried ({tried})" if has_all_values else locate(worse, name)
         rise = _describe_range([increases[label].difference.mean for label in worse])
         return (
-            f"Changing the {name} does not cure degradation: at {where}"
+            f"Changing the {name} does not cure degradation: {where}"
             f" {networks} get worse with depth, by {rise} points of training error {depths}."
         )
     if not worse and not open_labels:
@@ -115,15 +132,15 @@ def _describe_mixture(
     clauses = []
     if worse:
         rise = _describe_range([increases[label].difference.mean for label in worse])
-        place = place_values(worse, name)
-        clauses.append(f"{subject} get worse with depth at {place} (by {rise} points{where})")
+        place = locate(worse, name)
+        clauses.append(f"{subject} get worse with depth {place} (by {rise} points{where})")
     if alike:
         largest = max(increases[label].difference.mean for label in alike)
         beginning = "not" if worse else f"{subject} do not get worse with depth"
         amount = f"{format_change(largest)} points" + ("" if worse else where)
-        clauses.append(f"{beginning} at {place_values(alike, name)} (at most {amount})")
+        clauses.append(f"{beginning} {locate(alike, name)} (at most {amount})")
     if open_labels:
-        clauses.append(f"at {place_values(open_labels, name)} that is undecided")
+        clauses.append(f"{locate(open_labels, name)} that is undecided")
     return f"{'; '.join(clauses)}."
 
 
@@ -163,12 +180,12 @@ def describe_fixes(verdicts: Mapping[str, Verdict], name: str) -> str:
         return f"{subject} get worse at every value."
     clauses = []
     if stable:
-        clauses.append(f"{subject} do not get worse at {place_values(stable, name)}")
+        clauses.append(f"{subject} do not get worse {locate(stable, name)}")
     if worse:
         beginning = "they do" if stable else f"{subject} get worse"
-        clauses.append(f"{beginning} at {place_values(worse, name)}")
+        clauses.append(f"{beginning} {locate(worse, name)}")
     if open_labels:
-        clauses.append(f"at {place_values(open_labels, name)} that is undecided")
+        clauses.append(f"{locate(open_labels, name)} that is undecided")
     return f"{'; '.join(clauses)}."
 
 
@@ -198,9 +215,13 @@ def describe_size_difference(
         points = format_amount(contrast)
         others = [label for label in sizes if label not in labels]
         # Between the two values that differ, it need not change step by step.
-        each = [f"{format_change(sizes[label])} at {label}" for label in others[:MAX_VALUES]]
+        each = [
+            f"{format_change(sizes[label])} {locate([label], name)}"
+            for label in others[:MAX_VALUES]
+        ]
         beside = f" ({', '.join(each)})" if each else ""
-        return f"{subject} is {points} points larger at {larger} than at {smaller}{beside}."
+        pair = f"{locate([larger], name)} than {locate([smaller], name)}"
+        return f"{subject} is {points} points larger {pair}{beside}."
     if verdict is Verdict.REPRODUCED:
         between = "between" if len(sizes) == 2 else "between any two of"
         values = place_values([*sizes], name)

@@ -64,6 +64,12 @@ TERMS = (
         " such experiments the true value lies on the stated side of it.",
     ),
     Term(
+        "worst-case",
+        r"worst case",
+        "Of several differences, the one whose bound decides. Where seeds differ much, it need not"
+        " be the one with the largest mean.",
+    ),
+    Term(
         "seed",
         r"seeds?",
         "The number that fixes every random choice of a run: first weights, order and changes of"

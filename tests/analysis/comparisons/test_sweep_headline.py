@@ -7,7 +7,7 @@ import pytest
 from analysis.claim import Verdict, not_tested
 from analysis.claims import judge
 from analysis.comparisons import judge_each_comparison
-from analysis.comparisons.value_sentences import describe_fixes, join_values
+from analysis.comparisons.value_sentences import describe_fixes, join_values, locate
 from analysis.conditions import list_conditions
 from analysis.headline import write_findings
 from analysis.sections import Section
@@ -228,3 +228,19 @@ def test_many_values_are_not_all_listed():
     assert join_values(["400 iterations", "800 iterations"], "schedule length") == (
         "400 iterations and 800 iterations"
     )
+
+
+@pytest.mark.parametrize(
+    ("labels", "name", "expected"),
+    [
+        (["width 8", "width 16"], "width", "at width 8 and 16"),
+        (["learning rate 1e-3"], "learning rate", "at learning rate 1e-3"),
+        (["400 iterations"], "schedule length", "at 400 iterations"),
+        (["optimiser adam"], "optimiser", "with the optimiser adam"),
+        (["block basic", "block gate"], "block", "with the block basic and gate"),
+        (["cosine schedule"], "learning-rate schedule", "with the cosine schedule"),
+        (["no warm-up"], "longest warm-up", "with no warm-up"),
+    ],
+)
+def test_place_of_a_value_in_a_sentence(labels, name, expected):
+    assert locate(labels, name) == expected

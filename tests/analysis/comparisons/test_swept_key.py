@@ -51,7 +51,7 @@ def test_size_of_degradation_is_a_contrast_of_four_means(widths):
     lower = bound_by_hand(10 - 4, [1, 4, 1, 1], 0.975)
     line, _ = judge_around(widths, name, lower, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE)
     assert line == (
-        "56 minus 20 layers, larger at width 8 than at width 16: +6.00 points,"
+        "56 minus 20 layers, width 8 minus width 16: +6.00 points,"
         f" 95 % lower bound (Holm, 2 bounds) {lower:+.2f}"
     )
     upper = 12 - bound_by_hand(6, [1, 4, 1, 1], 0.95)
@@ -60,7 +60,7 @@ def test_size_of_degradation_is_a_contrast_of_four_means(widths):
     undecided = judge_comparisons(widths, upper - 0.1)[name]
     assert undecided.outcome == "inconclusive"
     assert undecided.decisive_line == (
-        "56 minus 20 layers, larger at width 8 than at width 16: +6.00 points,"
+        "56 minus 20 layers, width 8 minus width 16: +6.00 points,"
         f" 95 % upper bound {upper:+.2f}, lower bound (Holm, 2 bounds) {lower:+.2f}"
     )
     assert judge_comparisons(widths, upper + 0.1)[name].outcome == "alike"
@@ -72,7 +72,7 @@ def test_fix_is_a_contrast_at_the_deepest_trained_depth(widths):
     line, _ = judge_around(
         widths, "the fix by width", lower, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE
     )
-    assert line.startswith("plain minus residual, 56 layers, larger at width 8 than at width 16")
+    assert line.startswith("plain minus residual, 56 layers, width 8 minus width 16")
 
 
 @pytest.mark.parametrize(
@@ -100,6 +100,25 @@ def test_degradation_at_each_value_is_judged_at_its_bounds(widths):
     assert line.endswith(
         f"width 16, 56 minus 20 layers: +4.00 points, 95 % lower bound {smallest:+.2f}"
     )
+
+
+def test_decisive_line_names_the_bound_not_the_increase(sweep):
+    """At width 8 the increase is larger, and so uncertain that its lower bound is lower."""
+    uncertain = {20: [1.0, 1.1, 0.9], 56: [10.0, 40.0, 26.0]}
+    small = {20: [1.0, 1.1, 0.9], 56: [7.0, 7.1, 6.9]}
+    frame = sweep({8: {"plain": uncertain}, 16: {"plain": small}})
+    claim = judge_comparisons(frame)["degradation at each width"]
+    assert claim.decisive_line.startswith("lowest lower bound, width 8, 56 minus 20 layers: +24.33")
+
+
+def test_plain_words_name_the_value_that_decides(sweep):
+    """At width 8 the change is smaller, but only that at width 16 is certain."""
+    uncertain = {20: [20.0, 1.0, 9.0], 56: [1.0, 20.0, 5.0]}
+    frame = sweep({8: {"plain": uncertain}, 16: {"plain": FLAT}})
+    claim = judge_comparisons(frame)["degradation at each width"]
+    assert claim.outcome == "not at every value"
+    assert "at width 16 the error of plain networks changes by +0.1 points" in claim.plain_words
+    assert claim.decisive_line.startswith("lowest upper bound, width 16,")
 
 
 def test_degradation_at_each_value_needs_a_trend(sweep):
