@@ -20,6 +20,9 @@ from degradation.errors import UserError
 from degradation.registry import DATASETS
 from degradation.sweep.expand import expand_configs
 
+OWN_IMAGES = "image_folder"
+CANNOT_DOWNLOAD = "this command cannot download these images"
+
 
 def list_data(overrides: list[str]) -> list[Data]:
     """Return the distinct data sets of a sweep. Raises ConfigError."""
@@ -52,7 +55,8 @@ def check_data(data: Data) -> Iterator[str]:
             root, splits = check_root(data), find_splits(data)
             train, test, _ = list_images(root, splits)
         except ConfigError as error:
-            raise ConfigError(f"{error}; this command cannot download these images") from None
+            advice = "put your images there" if data.name == OWN_IMAGES else CANNOT_DOWNLOAD
+            raise ConfigError(f"{error}; {advice}") from None
         check_images(data)
         for split, listing in zip(splits, (train, test), strict=True):
             yield f"{os.path.abspath(root / split)}: {format_count(len(listing), 'image')}"

@@ -115,7 +115,7 @@ def test_image_folder_is_identified_by_content(tmp_path, folder_data):
 def test_images_of_several_sizes_need_a_size(tmp_path, folder_data):
     root = write_image_folder(tmp_path)
     Image.new("RGB", (9, 6)).save(root / "train/cat/odd.png")
-    with pytest.raises(ConfigError, match=r"^data\.size: .*odd\.png is 9x6"):
+    with pytest.raises(ConfigError, match=r"^data\.size: .*odd\.png \(9x6\)"):
         load_dataset(folder_data(root))
     assert load_dataset(folder_data(root, size=5)).side == 5
 

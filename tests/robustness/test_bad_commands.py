@@ -169,7 +169,8 @@ COMPOSED = [
         "schedule.plateau={patience:3,improvement:0.1}",
         "schedule.plateau: cannot be given, since schedule.plateau is null; allowed: a schedule of",
     ),
-    ("train", "data=imagenet", "data.root: has no value; allowed: "),
+    ("train", "data=imagenet", "data.root: is missing; allowed: the folder of "),
+    ("train", "data=image_folder", "data.root: is missing; allowed: the folder of "),
     ("train", "record_root=file", "record_root: 'file' is a file, and this command writes "),
     ("train", "record_root=dangling", "record_root: 'dangling' cannot be written to"),
     (

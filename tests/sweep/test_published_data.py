@@ -149,7 +149,7 @@ def test_data_command_fetches_or_checks_each_data_set(tmp_path):
     missing = run_script("data.py", "data=imagenet", "data.root=nowhere", cwd=tmp_path)
     assert (missing.returncode, missing.stdout) == (1, "")
     assert re.match(
-        r"imagenet: data\.root: 'nowhere' is not a folder; .*; this command cannot download",
+        r"imagenet: data\.root: 'nowhere' is not a folder .*; this command cannot download",
         missing.stderr,
     )
 

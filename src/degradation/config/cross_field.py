@@ -1,5 +1,8 @@
 """Validation of a configuration: the rule of each key, then the rules that relate keys."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from degradation.config.architecture import (
     GROWABLE,
     find_obstacle_to_growth,
@@ -164,7 +167,7 @@ def _check_data(config: Config) -> None:
     data = config.data
     facts = DATASETS.facts(data.name)
     if data.root is None and facts.get("needs_root", True):
-        raise not_allowed(config, "data.root", f"the path of a folder, for data.name={data.name}")
+        raise ConfigError(f"data.root: is missing; allowed: {_describe_root(data.name, facts)}")
     if data.size is not None and not facts.get("resizable", False):
         allowed = f"null, since the images of data.name={data.name} are not resized"
         raise not_allowed(config, "data.size", allowed)
@@ -175,6 +178,13 @@ def _check_data(config: Config) -> None:
     if data.stream is not None and not is_streamed:
         allowed = f"null, since data.name={data.name} is held in memory"
         raise not_allowed(config, "data.stream", allowed)
+
+
+def _describe_root(name: str, facts: Mapping[str, Any]) -> str:
+    """Return which folder a data set needs, with an example."""
+    splits = [f"{split}/<class>/" for split in facts.get("splits", ())]
+    contents = f" that has {' and '.join(splits)}" if splits else ""
+    return f"the folder of the images of data.name={name}{contents}, such as data.root=my_images"
 
 
 def _check_stream(config: Config) -> None:

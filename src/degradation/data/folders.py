@@ -55,7 +55,8 @@ def check_root(data: Data) -> Path:
     train, test = find_splits(data)
     allowed = f"allowed: a folder with {train}/<class>/ and {test}/<class>/"
     if not os.path.isdir(root):
-        raise ConfigError(f"data.root: {str(root)!r} is not a folder; {allowed}")
+        where = "" if root.is_absolute() else f" (looked for {escape_name(root.absolute())})"
+        raise ConfigError(f"data.root: {str(root)!r} is not a folder{where}; {allowed}")
     for split in (train, test):
         if not os.path.isdir(root / split):
             raise ConfigError(f"data.root: {str(root)!r} has no folder {split!r}; {allowed}")

@@ -2,7 +2,8 @@
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from degradation.checksums import CorruptData, seal, unseal
 from degradation.config import ConfigError, Data
 from degradation.data.arrays import Arrays
 from degradation.data.fingerprint import data_fingerprint
-from degradation.data.folders import check_root, iterate_images
+from degradation.data.folders import MAX_LISTED, check_root, iterate_images
 from degradation.data.image_files import READER_VERSION, read_rgb
 from degradation.data.parallel_reading import read_images
 from degradation.data.safe_open import escape_name, find_cache_folder, warn_once
@@ -74,8 +75,8 @@ def decode_images(root: Path, size: int | None) -> Arrays:
         size: the side in pixels to resize to, or None if all images are squares of one size
 
     Raises:
-        ConfigError: a class has no image; or `size` is None, and an image is not square or differs
-            from the first in size.
+        ConfigError: a class has no image; or `size` is None, and images are not square or differ
+            in size.
         DataError: some files cannot be used as images.
     """
     paths: list[Path] = []
@@ -86,15 +87,36 @@ def decode_images(root: Path, size: int | None) -> Arrays:
             labels[split].append(label)
             paths.append(Path(image.path))
     images = list(read_images(root, paths, partial(_decode_image, size=size)))
-    for path, pixels in zip(paths, images, strict=True):
-        if pixels.shape != images[0].shape or pixels.shape[1] != pixels.shape[2]:
-            raise ConfigError(
-                f"data.size: null is not allowed: {escape_name(path)} is"
-                f" {pixels.shape[2]}x{pixels.shape[1]} pixels, but all images must be square and"
-                " of one size; allowed: a side in pixels to resize to"
-            )
+    _check_sizes(root, paths, [(pixels.shape[2], pixels.shape[1]) for pixels in images])
     train, test = (np.array(labels[split], dtype=np.int64) for split in SPLITS)
     return Arrays(np.stack(images[: len(train)]), train, np.stack(images[len(train) :]), test)
+
+
+def _check_sizes(root: Path, paths: Sequence[Path], sizes: Sequence[tuple[int, int]]) -> None:
+    """Raise ConfigError, naming the first MAX_LISTED others, unless all are squares of one size.
+
+    Args:
+        root: the folder that the paths are below, for the message
+        sizes: width and height of each image, in pixels
+    """
+    squares = Counter(size for size in sizes if size[0] == size[1])
+    usual = squares.most_common(1)[0][0] if squares else None
+    others = [
+        f"{escape_name(path.relative_to(root))} ({width}x{height})"
+        for path, (width, height) in zip(paths, sizes, strict=True)
+        if (width, height) != usual
+    ]
+    if not others:
+        return
+    expected = "square" if usual is None else f"{usual[0]}x{usual[1]} pixels as most squares are"
+    listed = ", ".join(others[:MAX_LISTED])
+    if len(others) > MAX_LISTED:
+        listed += f" and {len(others) - MAX_LISTED} more"
+    raise ConfigError(
+        "data.size: null is not allowed: all images must be square and of one size, but"
+        f" {len(others)} of {len(paths)} in {escape_name(root)} are not {expected}: {listed};"
+        " allowed: a side in pixels to resize all images to, such as data.size=32"
+    )
 
 
 def _decode_image(path: Path, size: int | None) -> np.ndarray:
