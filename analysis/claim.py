@@ -26,6 +26,8 @@ RunsByDepth = Mapping[int, pd.DataFrame]
 Compare = Callable[[pd.DataFrame, pd.DataFrame], Estimate]  # training error of a minus that of b
 
 MIN_SEEDS = 2  # seeds that an interval needs
+# What may settle a claim about networks of which too few depths learn.
+LEARNING_DEPTHS = "depths at which the networks learn: shallower ones, or more iterations"
 # The outcome of a claim whose effect has a sign, but is too small to matter.
 NEGLIGIBLE = "negligible"
 
@@ -54,6 +56,7 @@ class Claim:
             who knows no statistics, or empty text.
         is_negligible: whether the verdict is clear, but the effect is too small to matter.
         depths: the depths that the decisive line compares, shallowest first.
+        remedy: what may settle an open claim, if that is not more seeds.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Claim:
     plain_words: str = field(default="", kw_only=True)
     is_negligible: bool = field(default=False, kw_only=True)
     depths: tuple[int, ...] = field(default=(), kw_only=True)
+    remedy: str = field(default="", kw_only=True)
 
     @property
     def outcome(self) -> str:

@@ -7,10 +7,12 @@ the others and add it to CLAIMS.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pandas as pd
 
 from analysis.claim import (
+    LEARNING_DEPTHS,
     Claim,
     Compare,
     Decision,
@@ -61,8 +63,10 @@ def judge_degradation(
     notes = describe_caveats(runs, groups)
     increase = measure_increase(groups, compare)
     if increase is None:
-        decisive_line = "fewer than two depths have trained networks"
-        plain_words = write_reason(f"fewer than two depths of {pair.plain} networks learn anything")
+        decisive_line = "fewer than two depths are better than chance"
+        plain_words = write_reason(
+            f"fewer than two depths of {pair.plain} networks are better than chance"
+        )
         return Claim(
             DEGRADATION,
             statement,
@@ -71,6 +75,7 @@ def judge_degradation(
             [],
             notes,
             plain_words=plain_words,
+            remedy=LEARNING_DEPTHS,
         )
 
     decision = decide({increase.comparison: increase.difference}, "above", margin)
@@ -136,8 +141,8 @@ def judge_no_degradation(
         )
     else:
         plain_words = write_reason(
-            f"{pair.residual} networks of {shallowest} layers learn nothing, so there is nothing to"
-            " compare with"
+            f"{pair.residual} networks of {shallowest} layers are no better than chance, so there"
+            " is nothing to compare with"
         )
     return Claim(
         NO_DEGRADATION,
@@ -148,6 +153,7 @@ def judge_no_degradation(
         describe_caveats(runs, groups),
         plain_words=plain_words,
         depths=(shallowest, decision.worst),
+        remedy="" if shallowest_trained else LEARNING_DEPTHS,
     )
 
 
@@ -204,8 +210,11 @@ def judge_fix(
     depths = sorted(plain.keys() & residual.keys())
     trained = select_trained(plain).keys() & residual.keys()
     if not trained:
-        decisive_line = "the families share no depth at which the plain network trains"
-        return not_tested(FIX, statement, [decisive_line], notes)
+        decisive_line = (
+            "the families share no depth at which the plain network is better than chance"
+        )
+        claim = not_tested(FIX, statement, [decisive_line], notes)
+        return replace(claim, remedy=LEARNING_DEPTHS)
 
     comparison = f"{pair.plain} minus {pair.residual}"
     differences = {}
@@ -213,7 +222,7 @@ def judge_fix(
     for depth in depths:
         differences[depth] = compare(plain[depth], residual[depth])
         bounds = format_comparison(differences[depth], plain[depth], residual[depth])
-        untrained = "" if depth in trained else "; this plain network is untrained"
+        untrained = "" if depth in trained else "; this plain network is no better than chance"
         evidence.append(f"{comparison}, {depth} layers: {bounds}{untrained}")
 
     deepest = max(trained)

@@ -89,7 +89,9 @@ def _describe_plain(
     trained = select_trained(groups)
     untrained = [depth for depth in groups if depth not in trained]
     if not trained:
-        return f"No {networks} learn anything{list_errors(groups, find_ends(groups), error)}."
+        return (
+            f"No {networks} are better than chance{list_errors(groups, find_ends(groups), error)}."
+        )
     errors = list_errors(groups, claim.depths or find_ends(trained), error)
     errors += describe_untrained(untrained)
     subject = capitalise_first(networks)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.claim import RunsByDepth, Side, difference_by_seed, is_untrained
 from analysis.code_notes import describe_outdated_runs
-from analysis.columns import ENDED_AT, TRAINING_ERROR, UNTRAINED_WITHIN_POINTS
+from analysis.columns import ENDED_AT, TRAINING_ERROR
 from analysis.estimates import CONFIDENCE, Difference, Estimate
 from analysis.multiple_testing import bonferroni_level
 from degradation.records.schema import State
@@ -144,8 +144,8 @@ def describe_networks(groups: RunsByDepth) -> list[str]:
         network = f"{group['family'].iloc[0]}-{depth}"
         if is_untrained(group):
             error = f"{group[TRAINING_ERROR].mean():.1f} %"
-            within = f"within {UNTRAINED_WITHIN_POINTS:g} points of chance"
-            notes.append(f"{network} is untrained: {error}, {within}")
+            chance = f"chance is {group['chance'].mean():.1f} %"
+            notes.append(f"{network} is no better than chance: {error} training error, {chance}")
         notes += describe_diverged(group, network)
     return notes
 

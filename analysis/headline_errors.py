@@ -12,10 +12,10 @@ from analysis.summary import compute_finished_interval
 
 
 def describe_untrained(depths: Sequence[int]) -> str:
-    """Return ` (at 110 layers they do no better than guessing)`, or empty text."""
+    """Return ` (at 110 layers they do no better than chance)`, or empty text."""
     if not depths:
         return ""
-    return f" (at {join_words([*map(str, depths)])} layers they do no better than guessing)"
+    return f" (at {join_words([*map(str, depths)])} layers they do no better than chance)"
 
 
 def list_worse_between(groups: RunsByDepth, depths: tuple[int, ...], margin: float) -> str:

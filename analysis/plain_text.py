@@ -47,6 +47,11 @@ def format_percents(values: Sequence[float]) -> list[str]:
     return texts
 
 
+def end_sentence(text: str) -> str:
+    """Return a text with a full stop at its end, unless it ends a sentence already."""
+    return text if text.endswith((".", "?", "!", ":")) else f"{text}."
+
+
 def join_words(words: Sequence[str], last: str = "and") -> str:
     """Return `a`, `a and b`, or `a, b and c`."""
     if len(words) < 2:
@@ -61,4 +66,4 @@ def shorten_reason(reason: str) -> str:
 
 def write_reason(reason: str) -> str:
     """Return why a claim is not tested as a sentence, without the list of runs."""
-    return f"{capitalise_first(shorten_reason(reason))}."
+    return end_sentence(capitalise_first(shorten_reason(reason)))

@@ -13,7 +13,7 @@ from analysis.evidence import describe_caveats, format_bound
 from analysis.plain_text import format_amount, format_change, shorten_reason, write_reason
 
 EVERYWHERE, NOT_EVERYWHERE, NOWHERE = "at every value", "not at every value", "at no value"
-TOO_FEW_TRAINED = "fewer than two depths have trained networks"
+TOO_FEW_TRAINED = "fewer than two depths are better than chance"
 
 
 def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: float) -> Finding:

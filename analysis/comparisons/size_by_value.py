@@ -11,6 +11,7 @@ from itertools import combinations
 import pandas as pd
 
 from analysis.claim import (
+    LEARNING_DEPTHS,
     Finding,
     Verdict,
     decide,
@@ -62,7 +63,7 @@ def judge_size(runs: pd.DataFrame, networks: Networks, name: str, margin: float)
     depths = networks.list_trained_depths()
     if len(depths) < 2:
         line = (
-            "fewer than two depths are trained at every value; untrained: "
+            "fewer than two depths are better than chance at every value; no better than chance: "
             + networks.describe_untrained()
         )
         return Finding(
@@ -73,6 +74,7 @@ def judge_size(runs: pd.DataFrame, networks: Networks, name: str, margin: float)
             [],
             notes,
             plain_words=write_reason(line),
+            remedy=LEARNING_DEPTHS,
         )
     shallowest, deepest = depths[0], depths[-1]
     sizes = {
@@ -110,8 +112,8 @@ def judge_gain(
     trained = shared.intersection(plain.list_trained_depths())
     if not trained:
         line = (
-            f"no {plain.family} network is trained at every value; untrained: "
-            + plain.describe_untrained()
+            f"no {plain.family} network is better than chance at every value; no better than"
+            " chance: " + plain.describe_untrained()
         )
         return Finding(
             title,
@@ -121,6 +123,7 @@ def judge_gain(
             [],
             notes,
             plain_words=write_reason(line),
+            remedy=LEARNING_DEPTHS,
         )
     depth = max(trained)
     sizes = {

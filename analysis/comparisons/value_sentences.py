@@ -72,7 +72,7 @@ def describe_degradation(
         has_all_values: whether such networks are trained at every value of the factor.
     """
     if not increases:
-        return f"At no {name} that was tried are {networks} of two depths trained."
+        return f"At no {name} that was tried are {networks} of two depths better than chance."
     worse, alike, open_labels = _sort_labels(increases, margin, is_settled)
     open_labels += untrained
     depths = _describe_depths(increases)

@@ -63,7 +63,10 @@ _CAPTION_SENTENCES = {
     SHAPE_CHANGE: (
         "Grey strips are blocks that change the shape, where the shortcut is not the identity."
     ),
-    CHANCE: "The dotted horizontal line is the error of guessing.",
+    CHANCE: (
+        "The dotted horizontal line is chance: the error of always guessing the most frequent"
+        " class."
+    ),
 }
 
 

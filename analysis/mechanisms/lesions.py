@@ -217,8 +217,8 @@ def _find_untrained(runs: pd.DataFrame, family: str) -> set[int]:
 
 
 def _describe_excluded(depths: set[int], family: str) -> list[str]:
-    near = f"mean within {UNTRAINED_WITHIN_POINTS:g} points of chance"
-    reason = f"it is untrained ({near}) and has nothing to lose"
+    near = f"mean within {UNTRAINED_WITHIN_POINTS:g} points of it"
+    reason = f"it is no better than chance ({near}) and has nothing to lose"
     return [f"{family}-{depth} is excluded: {reason}" for depth in sorted(depths)]
 
 

@@ -210,7 +210,8 @@ def list_notes(frame: Frame, values: pd.DataFrame, family: str) -> list[str]:
         if is_untrained.any():
             notes.append(
                 f"{int(is_untrained.sum())} of {len(is_untrained)} runs of {family}-{depth} are"
-                f" untrained (within {UNTRAINED_WITHIN_POINTS:g} points of chance) and are included"
+                f" no better than chance (within {UNTRAINED_WITHIN_POINTS:g} points of it) and are"
+                " included"
             )
     return [*notes, *depth_tests.describe_unusable_runs(frame, values, "std")]
 

@@ -10,6 +10,7 @@ TEXTS = {
     Verdict.INCONCLUSIVE: "Not settled; {seeds} leave both answers open.",
     Verdict.NOT_TESTED: "Not known; runs that it needs are missing.",
 }
+MORE_SEEDS = "more seeds"
 NEGLIGIBLE = "Surely too small to matter; {seeds} show it."
 ANSWERED = "Sure; {seeds} show it with 95 % confidence."
 
@@ -26,6 +27,8 @@ def describe_certainty(claim: Claim, seeds: str) -> str:
     """
     if isinstance(claim, Check):
         return ""
+    if claim.remedy:
+        return f"Not settled; it needs {claim.remedy}."
     text = TEXTS[claim.verdict]
     if claim.verdict in (Verdict.REPRODUCED, Verdict.CONTRADICTED):
         if claim.is_negligible:
@@ -33,6 +36,15 @@ def describe_certainty(claim: Claim, seeds: str) -> str:
         elif isinstance(claim, Finding):
             text = ANSWERED
     return text.format(seeds=seeds)
+
+
+def describe_remedy(claim: Claim) -> str:
+    """Return what may settle a claim that is open, or empty text.
+
+    Why a claim is not tested says what it lacks, so it gets no other words.
+    """
+    is_open = claim.outcome == Verdict.INCONCLUSIVE and not isinstance(claim, Check)
+    return claim.remedy or (MORE_SEEDS if is_open else "")
 
 
 def join_certainties(certainties: Sequence[str]) -> str:

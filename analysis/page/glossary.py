@@ -81,10 +81,10 @@ TERMS = (
         "Percentage points: from 1 % to 58 % are 57 points.",
     ),
     Term(
-        "untrained",
-        r"untrained",
-        "Trained, but has learned nothing: its training error is within 2 points of that of"
-        " guessing.",
+        "chance",
+        r"(?:no )?better than chance|chance(?: error)?",
+        "The error of a network that has learned nothing: it always guesses the most frequent"
+        " class. A network within 2 points of it counts as no better.",
     ),
 )
 _BY_NAME = {term.name: term for term in TERMS}

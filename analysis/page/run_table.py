@@ -76,7 +76,7 @@ def _describe_state(run: dict[Any, Any]) -> str:
     if end := describe_end(run):
         state += f" {end}"
     if run["untrained"] is True:
-        state += ", untrained"
+        state += ", no better than chance"
     if isinstance(run["reason"], str) and run["reason"]:
         state += f": {run['reason']}"
     return state

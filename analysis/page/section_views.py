@@ -10,12 +10,13 @@ from markupsafe import Markup
 from analysis.claim import Check, Claim
 from analysis.condition_labels import capitalise_first
 from analysis.page.badges import Badge, build_badge
-from analysis.page.certainty import describe_certainty
+from analysis.page.certainty import describe_certainty, describe_remedy
 from analysis.page.claim_labels import label_claim
 from analysis.page.evidence_table import Evidence, arrange_evidence
 from analysis.page.figure_images import PagePictures
 from analysis.page.formulas import remove_backticks
 from analysis.page.number_formats import format_table
+from analysis.plain_text import end_sentence
 from analysis.published_claims import PUBLISHED, is_about_published_numbers
 from analysis.sections import Section
 
@@ -33,12 +34,15 @@ _SENTENCE_END = re.compile(r"(?<=[.?!:]) (?=[A-Z])")
 class ClaimView:
     """A claim as a card: its name, badge and plain line, with the evidence folded.
 
-    `certainty`: how sure the outcome is, or empty text.
+    `is_question`: whether the statement asks, instead of claiming. `remedy`: what may settle it,
+    and `certainty`: how sure the outcome is; both may be empty text.
     """
 
     name: str
     statement: str
+    is_question: bool
     plain_line: str
+    remedy: str
     certainty: str
     badge: Badge
     evidence: Evidence
@@ -150,7 +154,9 @@ def view_claim(claim: Claim, seeds: str) -> ClaimView:
     return ClaimView(
         name=label_claim(claim.name),
         statement=capitalise_first(claim.statement),
-        plain_line=capitalise_first(plain_line),
+        is_question=claim.statement.endswith("?"),
+        plain_line=end_sentence(capitalise_first(plain_line)),
+        remedy=describe_remedy(claim),
         certainty=describe_certainty(claim, seeds),
         badge=build_badge(claim),
         evidence=arrange_evidence(claim, plain_line),

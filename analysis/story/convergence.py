@@ -17,10 +17,10 @@ from analysis.story.wording import (
 FORM_NAME = "exponentially slow"  # the claim's name
 TITLE = "stuck, or slow?"
 EXPECTATION = "Deep networks may be stuck, or only slow."
-REACHED = "Here {plain} networks of {depths} layers halve the error of guessing, so none is stuck."
+REACHED = "Here {plain} networks of {depths} layers get to half of chance error, so none is stuck."
 NEVER_REACHED = "Those of {depths} never do; only longer training would tell."
 NONE_REACHED = (
-    "No {plain} network of {depths} layers halves the error of guessing here: stuck or too slow, "
+    "No {plain} network of {depths} layers gets to half of chance error here: stuck or too slow, "
     "only longer training would tell."
 )
 SLOWING = Wording(
@@ -79,7 +79,7 @@ DETAILS = (
 def tell(claims: Sequence[Claim], pair: FamilyPair, reached: Mapping[int, Sequence[bool]]) -> str:
     """Return the sentences of this step.
 
-    `reached`: depth: whether each of its plain runs gets to half the error of guessing.
+    `reached`: depth: whether each of its plain runs gets to half of chance error.
     """
     name = _name_slowing(pair)
     slowing = SLOWING.select(find_verdict(claims, name), pair, is_negligible(claims, name))

@@ -148,7 +148,7 @@ def test_fix_is_judged_at_the_deepest_trained_plain_network(build_frame):
     residual = {depth: [0.1, 0.2, 0.3] for depth in plain}
     claim = judge_by_name(build_frame({"plain": plain, "residual": residual}))["the fix"]
     assert claim.decisive_line.startswith("plain minus residual, 56 layers: +40.30 points")
-    assert claim.evidence[2].endswith("; this plain network is untrained")
+    assert claim.evidence[2].endswith("; this plain network is no better than chance")
     assert len(claim.evidence) == 3
 
 

@@ -34,7 +34,7 @@ def test_trend_is_that_of_the_training_error(build_frame):
 def test_single_trained_depth_is_inconclusive(build_frame):
     claim = judge(build_frame({"plain": {20: [1.0, 1.1], 110: [89.0, 89.5]}}).runs, 2.0)[0]
     assert claim.verdict is Verdict.INCONCLUSIVE
-    assert claim.decisive_line == "fewer than two depths have trained networks"
+    assert claim.decisive_line == "fewer than two depths are better than chance"
     assert claim.evidence == []
 
 
@@ -43,7 +43,9 @@ def test_untrained_plain_network_does_not_count_as_degraded(build_frame):
     claim = judge_by_name(build_frame({"plain": plain}))["degradation"]
     assert claim.verdict is Verdict.REPRODUCED
     assert claim.decisive_line.startswith("56 minus 20 layers: +49.73 points, 95 % lower bound +")
-    assert "plain-110 is untrained: 89.1 %, within 2 points of chance" in claim.notes
+    assert (
+        "plain-110 is no better than chance: 89.1 % training error, chance is 90.0 %" in claim.notes
+    )
     plain = {20: PLAIN[20], 110: UNTRAINED}
     claim = judge_by_name(build_frame({"plain": plain}))["degradation"]
     assert claim.verdict is Verdict.INCONCLUSIVE

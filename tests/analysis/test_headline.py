@@ -75,7 +75,7 @@ def test_paper_is_reproduced(build_frame):
 
 def test_untrained_network_is_named_and_no_degradation(build_frame):
     text = head(build(build_frame, SHAPES["deepest untrained"], FLAT))
-    assert "58 % at 56 (at 110 layers they do no better than guessing)" in text
+    assert "58 % at 56 (at 110 layers they do no better than chance)" in text
     assert "89 %" not in text
 
 

@@ -109,7 +109,7 @@ def test_untrained_plain_110_is_noted(build_frame, errors, verdict):
     """The paper has its error above 60 %."""
     (claim,) = judge_published(paper_frame(build_frame, plain={110: errors}).runs, 0.5)
     assert claim.verdict is verdict
-    assert any("untrained" in note for note in claim.notes) == (errors[0] > 88)
+    assert any("no better than chance" in note for note in claim.notes) == (errors[0] > 88)
 
 
 @pytest.mark.parametrize(

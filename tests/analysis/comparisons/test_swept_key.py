@@ -135,12 +135,16 @@ def test_untrained_depths_are_excluded_from_the_size(sweep):
     frame = sweep({8: {"plain": UNTRAINED | deep}, 16: {"plain": STEEP | deep}})
     claim = judge_comparisons(frame)["size of degradation by width"]
     assert claim.decisive_line.startswith("32 minus 20 layers, ")
-    assert "width 8: plain-56 is untrained: 89.5 %, within 2 points of chance" in claim.notes
+    assert (
+        "width 8: plain-56 is no better than chance: 89.5 % training error, chance is 90.0 %"
+        in claim.notes
+    )
     frame = sweep({8: {"plain": UNTRAINED}, 16: {"plain": STEEP}})
     claim = judge_comparisons(frame)["size of degradation by width"]
     assert claim.verdict is Verdict.INCONCLUSIVE
     assert claim.decisive_line == (
-        "fewer than two depths are trained at every value; untrained: width 8: 56 layers"
+        "fewer than two depths are better than chance at every value; no better than chance:"
+        " width 8: 56 layers"
     )
 
 

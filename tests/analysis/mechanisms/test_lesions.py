@@ -119,7 +119,7 @@ def test_untrained_depth_is_excluded_and_named(frame_with_lesions):
     (claim,) = build(frame_with_lesions(errors), 2.0).claims
     assert claim.verdict is Verdict.REPRODUCED
     assert len(claim.evidence) == 1
-    reason = "it is untrained (mean within 2 points of chance) and has nothing to lose"
+    reason = "it is no better than chance (mean within 2 points of it) and has nothing to lose"
     assert f"plain-56 is excluded: {reason}" in claim.notes
     # The mean over seeds decides, as in the other claims.
     errors["plain"][56] = [89.0, 30.0, 89.5]

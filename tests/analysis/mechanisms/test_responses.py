@@ -150,7 +150,7 @@ def test_untrained_runs_count_and_are_noted(explain):
         responses_table(WEAK), {"plain": {8: [1.0] * 3, 14: [1.0] * 3, 20: [90.0, 89.0, 50.0]}}
     ).claims
     assert weaker.notes == [
-        "2 of 3 runs of plain-20 are untrained (within 2 points of chance) and are included"
+        "2 of 3 runs of plain-20 are no better than chance (within 2 points of it) and are included"
     ]
     assert deeper.notes == []
 
