@@ -22,7 +22,7 @@ from degradation.config import Config, ConfigError, quote
 from degradation.counting import format_count
 from degradation.sweep import jobs
 from degradation.sweep.expand import compose_launcher
-from degradation.sweep.jobs import SweepRun
+from degradation.sweep.report_pages import list_pages
 from hydra_plugins.sweep_launcher import Capacity, SweepLauncher
 
 GIGA = 1e9
@@ -90,9 +90,9 @@ def find_assumed_rate(rate: float | None, device: str, root: Path, is_measured: 
     )
 
 
-def print_networks(costs: pd.DataFrame) -> None:
-    """Print one line per family and depth."""
-    networks = costs.groupby(["family", "depth"], sort=False).agg(
+def print_networks(costs: pd.DataFrame, keys: Sequence[str]) -> None:
+    """Print one line per family, depth and value of the keys in which their networks differ."""
+    networks = costs.groupby(["family", "depth", *keys], sort=False).agg(
         runs=("is_done", "size"),
         done=("is_done", "sum"),
         left=("remaining_iterations", "sum"),
@@ -107,15 +107,13 @@ def print_networks(costs: pd.DataFrame) -> None:
     print(networks.reset_index().to_string(index=False, formatters=formatters))
 
 
-def print_totals(
-    costs: pd.DataFrame, runs: Sequence[SweepRun], rate: str, capacity: Capacity
-) -> None:
+def print_totals(costs: pd.DataFrame, name: str, rate: str, capacity: Capacity) -> None:
+    """Print what the whole sweep costs. `name`: that of its report."""
     from degradation.sweep.cost import makespan
 
     counts = costs["state"].value_counts()
     states = ", ".join(f"{count} {state}" for state, count in counts.items())
-    names = ", ".join(dict.fromkeys(run.config.name for run in runs))
-    print(f"{names}: {format_count(len(runs), 'run')} ({states})")
+    print(f"{name}: {format_count(len(costs), 'run')} ({states})")
     remaining, total = costs["remaining_iterations"].sum(), costs["iterations"].sum()
     print(
         f"left: {remaining:,} of {total:,} iterations,"
@@ -138,7 +136,7 @@ def print_totals(
 
 
 def main() -> None:
-    from degradation.sweep.cost import estimate_costs, read_rates
+    from degradation.sweep.cost import estimate_costs, list_network_keys, read_rates
 
     arguments = parse_arguments()
     runs = jobs.expand_runs(arguments.overrides)
@@ -162,8 +160,10 @@ def main() -> None:
         capacity = Capacity(arguments.devices, "as requested")
     else:
         capacity = find_capacity(launcher)
-    print_networks(costs)
-    print_totals(costs, runs, rate, capacity)
+    keys = list_network_keys([run.config for run in runs])
+    print_networks(costs.assign(**keys), list(keys))
+    names = [page.parent.name for page in list_pages(arguments.overrides, runs)]
+    print_totals(costs, ", ".join(names), rate, capacity)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from degradation.sweep.cost import (
     MeasuredRate,
     estimate_costs,
     find_nearest_rate,
+    list_network_keys,
     makespan,
     read_rates,
 )
@@ -184,3 +185,28 @@ def test_bench_estimates_its_duration_first(tmp_path, tiny_overrides):
     assert seed.startswith("seed 0: 1 run, bare ")
     assert total.startswith("1 run: bare training loop ")
     assert "1 to run, 1 at once" in completed.stderr
+
+
+def test_networks_of_several_widths_are_told_apart(compose_config):
+    configs = [
+        compose_config(f"model={model}", "model.depth=8", f"model.width={width}")
+        for model in ("plain", "residual")
+        for width in (4, 8)
+    ]
+    assert list_network_keys(configs) == {"model.width": ["4", "8"] * 2}
+    assert list_network_keys(configs[::2]) == {}  # the shortcut makes the family
+    costs = estimate_costs([locate_run(config) for config in configs], [], 1.0)
+    narrow, wide = (cost.multiply_adds for cost in costs[:2])
+    assert 3 < wide / narrow < 4  # most convolutions cost four times as much
+
+
+def test_images_of_several_shapes_have_their_own_costs(compose_config):
+    sizes = [
+        estimate_costs([locate_run(config)], [], 1.0)[0].multiply_adds
+        for config in (compose_config("data=digits"), compose_config("data=cifar10"))
+    ]
+    both = estimate_costs(
+        [locate_run(compose_config(f"data={name}")) for name in ("digits", "cifar10")], [], 1.0
+    )
+    assert [cost.multiply_adds for cost in both] == sizes
+    assert sizes[0] < sizes[1]

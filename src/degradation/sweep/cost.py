@@ -34,6 +34,7 @@ PASSES = 3
 # measured at 60e9 (ResNet-20, batches of 128, fp32). The others are guesses: a tenth of what the
 # data sheets of such devices state.
 ASSUMED_SPEEDS = {"cpu": 60e9, "mps": 300e9, "cuda": 1000e9}
+DATA_KEYS = ("name", "size", "root")  # keys of data that determine the shape of the images
 ROW_BYTES = 450  # size of a row of metrics.jsonl
 REPLACEMENT_FACTOR = 2  # a new checkpoint exists beside the old one until it replaces it
 
@@ -84,7 +85,7 @@ def estimate_costs(
     sizes: dict[str, NetworkSize] = {}
     costs = []
     for run in runs:
-        key = repr(run.config.model)
+        key = repr((run.config.model, run.config.data))
         if key not in sizes:
             sizes[key] = _measure_size(run.config.model, run.config.data)
         rate = find_nearest_rate(sizes[key].multiply_adds, rates) or assumed_rate
@@ -119,6 +120,25 @@ def _estimate_cost(run: SweepRun, size: NetworkSize, rate: float) -> RunCost:
         record_bytes=size.weights_bytes * weights_files + evaluations * ROW_BYTES,
         checkpoint_bytes=size.weights_bytes * (1 + state_values) * REPLACEMENT_FACTOR,
     )
+
+
+def list_network_keys(configs: Sequence[Config]) -> dict[str, list[str]]:
+    """Return the values, as text, of each key by which networks of one family and depth differ.
+
+    These keys may change what a network costs. There is one value per configuration, in its order.
+    """
+    rows = [
+        {f"model.{name}": value for name, value in vars(config.model).items() if name != "depth"}
+        | {f"data.{name}": getattr(config.data, name) for name in DATA_KEYS}
+        for config in configs
+    ]
+    columns = {}
+    for key in rows[0]:
+        values = [str(row[key]) for row in rows]
+        networks = [(family(config.model), config.model.depth) for config in configs]
+        if len(set(zip(networks, values, strict=True))) > len(set(networks)):
+            columns[key] = values
+    return columns
 
 
 def _count_completed_iterations(run: SweepRun, state: State) -> int:
