@@ -4,9 +4,14 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from analysis.claim import Decision, Finding, Verdict, decide
+from analysis.claim import LEARNING_DEPTHS, Decision, Finding, Verdict, decide
 from analysis.comparisons.networks import Networks
-from analysis.comparisons.value_sentences import describe_degradation, locate, place_values
+from analysis.comparisons.value_sentences import (
+    describe_degradation,
+    describe_open,
+    locate,
+    place_values,
+)
 from analysis.condition_labels import capitalise_first
 from analysis.error_increase import Increase, measure_increase
 from analysis.evidence import describe_caveats, format_bound
@@ -57,6 +62,12 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
         bool(answer),
         has_all_values=not networks.absent,
     )
+    if answer:
+        plain_words = _describe_answer(
+            answer, increases, kind, name, margin, has_all_values=not networks.absent
+        )
+    else:
+        plain_words = describe_open(increases, untrained, kind, name, margin)
     return Finding(
         title,
         statement,
@@ -65,9 +76,8 @@ def judge_each_value(runs: pd.DataFrame, networks: Networks, name: str, margin: 
         evidence,
         notes,
         answer,
-        plain_words=_describe_answer(
-            answer, increases, kind, name, margin, has_all_values=not networks.absent
-        ),
+        plain_words=plain_words,
+        remedy=LEARNING_DEPTHS if untrained and not answer else "",
         headline=headline,
     )
 
@@ -141,8 +151,6 @@ def _describe_answer(
 
     Arguments: those of `describe_degradation`.
     """
-    if not answer:
-        return f"The runs do not settle at which {name} {networks} get worse with depth."
     changes = {label: increase.difference.mean for label, increase in increases.items()}
     smallest = min(changes, key=lambda label: changes[label])
     if answer == EVERYWHERE:

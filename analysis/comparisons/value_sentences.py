@@ -100,6 +100,25 @@ def describe_degradation(
     return _describe_mixture(increases, worse, alike, open_labels, networks, name)
 
 
+def describe_open(
+    increases: Mapping[str, Increase],
+    untrained: Sequence[str],
+    networks: str,
+    name: str,
+    margin: float,
+) -> str:
+    """Return what is known if the finding has no answer: where they get worse, and what is open.
+
+    It agrees with `describe_degradation`, whose arguments it has, in fewer words.
+    """
+    worse, _, open_labels = _sort_labels(increases, margin, is_settled=False)
+    open_labels += untrained
+    if not worse:
+        return f"The runs do not settle at which {name} {networks} get worse with depth."
+    known = f"{capitalise_first(networks)} get worse with depth {locate(worse, name)}"
+    return f"{known}; {locate(open_labels, name)} the runs do not settle it."
+
+
 def _sort_labels(
     increases: Mapping[str, Increase], margin: float, is_settled: bool
 ) -> tuple[list[str], list[str], list[str]]:

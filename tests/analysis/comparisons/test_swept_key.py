@@ -5,7 +5,7 @@ import math
 import pytest
 from scipy import stats
 
-from analysis.claim import Verdict
+from analysis.claim import LEARNING_DEPTHS, Verdict
 from analysis.comparisons import compare_conditions
 from analysis.comparisons.size_by_value import contrast_sizes
 from analysis.statistics import welch_difference
@@ -119,6 +119,32 @@ def test_plain_words_name_the_value_that_decides(sweep):
     assert claim.outcome == "not at every value"
     assert "at width 16 the error of plain networks changes by +0.1 points" in claim.plain_words
     assert claim.decisive_line.startswith("lowest upper bound, width 16,")
+
+
+def test_open_finding_says_the_same_as_its_headline(sweep):
+    """Where networks get worse is known at one value, also while the other is undecided."""
+    uncertain = {20: [1.0, 9.0, 2.0], 56: [5.0, 30.0, 20.0]}
+    frame = sweep(
+        {"basic": {"plain": STEEP}, "gate": {"plain": uncertain}}, key="config.model.block"
+    )
+    claim = judge_comparisons(frame)["degradation at each block"]
+    assert claim.outcome == "inconclusive"
+    assert claim.plain_words == (
+        "Plain networks get worse with depth with the block basic; with the block gate the runs do"
+        " not settle it."
+    )
+    assert claim.headline.startswith("Plain networks get worse with depth with the block basic (")
+    assert "with the block gate that is undecided" in claim.headline
+    assert claim.remedy == ""
+
+
+def test_value_at_chance_is_not_settled_by_more_seeds(sweep):
+    frame = sweep({8: {"plain": UNTRAINED}, 16: {"plain": STEEP}})
+    claim = judge_comparisons(frame)["degradation at each width"]
+    assert claim.plain_words == (
+        "Plain networks get worse with depth at width 16; at width 8 the runs do not settle it."
+    )
+    assert claim.remedy == LEARNING_DEPTHS
 
 
 def test_degradation_at_each_value_needs_a_trend(sweep):
