@@ -16,11 +16,12 @@ BACKTICKS = "a name that has . or / needs backticks, such as `optim.lr`"
 TOKEN = re.compile(
     r"""(?P<text>"[^"]*"|'[^']*')|`(?P<quoted>[^`]*)`|@\w+|(?P<bare>[^\W\d]\w*([./][^\W\d]\w*)*)"""
 )
+NO_COLUMN = "no such column"
 MAX_VALUES = 12  # values of a column that a message lists
 
 
 def describe_invalid_query(query: str, runs: pd.DataFrame, error: Exception) -> str:
-    """Return why a query cannot be evaluated, and which columns there are.
+    """Return why a query cannot be evaluated, and what to type instead or which columns there are.
 
     Args:
         query: what the user has typed.
@@ -35,6 +36,8 @@ def describe_invalid_query(query: str, runs: pd.DataFrame, error: Exception) -> 
             if problem is not None:
                 problems.append(problem)
     reason = "; ".join(dict.fromkeys(problems)) or " ".join(str(error).split())
+    if problems and not any(problem.endswith(NO_COLUMN) for problem in problems):
+        return reason  # which says what to type instead
     return f"{reason}; columns ({BACKTICKS}): {', '.join(columns)}"
 
 
@@ -87,7 +90,7 @@ def _find_problem(
     if close:
         column = close[0] if close[0].isidentifier() else f"`{close[0]}`"
         suggestion = f" (did you mean {column}?)"
-    return f"{name}: no such column{suggestion}"
+    return f"{name}: {NO_COLUMN}{suggestion}"
 
 
 def _format_values(column: pd.Series) -> str:

@@ -19,11 +19,11 @@ RUNS = pd.DataFrame(
 @pytest.mark.parametrize(
     ("query", "problem"),
     [
-        ("optim.lr > 0.01", "optim.lr needs backticks: `optim.lr`;"),
-        ("test/error < 7", "test/error needs backticks: `test/error`;"),
-        ("depht == 20", "depht: no such column (did you mean depth?);"),
-        ("`optim.rl` == 1", "optim.rl: no such column (did you mean `optim.lr`?);"),
-        ("family == plain", "plain is text, which needs quotes: family == 'plain';"),
+        ("optim.lr > 0.01", "optim.lr needs backticks: `optim.lr`"),
+        ("test/error < 7", "test/error needs backticks: `test/error`"),
+        ("depht == 20", "depht: no such column (did you mean depth?)"),
+        ("`optim.rl` == 1", "optim.rl: no such column (did you mean `optim.lr`?)"),
+        ("family == plain", "plain is text, which needs quotes: family == 'plain'"),
         ("xyz == 'depht'", "xyz: no such column;"),
     ],
 )
@@ -31,8 +31,11 @@ def test_wrong_name_is_explained(query, problem):
     with pytest.raises((NameError, AttributeError)) as caught:
         RUNS.eval(query)
     message = describe_invalid_query(query, RUNS, caught.value)
-    assert message.startswith(f"{problem} columns (")
-    assert message.endswith("family, depth, optim.lr, test/error, model.block")
+    if problem.endswith(";"):  # nothing to suggest
+        assert message.startswith(f"{problem} columns (")
+        assert message.endswith("family, depth, optim.lr, test/error, model.block")
+    else:
+        assert message == problem
     assert "BACKTICK" not in message
 
 

@@ -152,12 +152,12 @@ COMPOSED = [
     (
         "train",
         "model.depth=deep",
-        "model.depth: Value 'deep' of type 'str' could not be converted to Integer; allowed: ",
+        "model.depth: 'deep' is no whole number; allowed: ",
     ),
     (
         "train",
         "model.depth=",
-        "model.depth: Value '' of type 'str' could not be converted to Integer; allowed: ",
+        "model.depth: '' is no whole number; allowed: ",
     ),
     (
         "train",
@@ -169,6 +169,7 @@ COMPOSED = [
         "schedule.plateau={patience:3,improvement:0.1}",
         "schedule.plateau: cannot be given, since schedule.plateau is null; allowed: a schedule of",
     ),
+    ("train", "model.width=8.5", "model.width: 8.5 is no whole number; allowed: a whole number, "),
     ("train", "data=imagenet", "data.root: is missing; allowed: the folder of "),
     ("train", "data=image_folder", "data.root: is missing; allowed: the folder of "),
     ("train", "record_root=file", "record_root: 'file' is a file, and this command writes "),
@@ -181,7 +182,7 @@ COMPOSED = [
     (
         "train",
         "-m seed=a,b",
-        "seed: Value 'a' of type 'str' could not be converted to Integer; allowed: ",
+        "seed: 'a' is no whole number; allowed: ",
     ),
     (
         "train",
@@ -196,7 +197,7 @@ COMPOSED = [
     (
         "train",
         "-m hydra.launcher.slots=some",
-        "hydra.launcher.slots: Value 'some' of type 'str' could not be converted to Integer; ",
+        "hydra.launcher.slots: 'some' is no whole number; ",
     ),
     ("train", "-m hydra.nosuch=1", "hydra.nosuch: no such key; allowed in hydra: run, "),
     (
@@ -214,7 +215,7 @@ COMPOSED = [
     (
         "status",
         "seed=a,b",
-        "seed: Value 'a' of type 'str' could not be converted to Integer; allowed: ",
+        "seed: 'a' is no whole number; allowed: ",
     ),
     (
         "bench",

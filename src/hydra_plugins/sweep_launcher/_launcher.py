@@ -97,6 +97,7 @@ class SweepLauncher(Launcher):
     def __init__(self, preflight: str | None) -> None:
         self.preflight = import_function(preflight) if preflight else None
         self.warnings: list[str] = []
+        self.labels: set[str] = set()  # of the jobs that were checked
         self.finished: list[tuple[CurvePoint, Callable[[], float | None]]] = []
 
     def setup(
@@ -135,7 +136,7 @@ class SweepLauncher(Launcher):
             )
         started = time.monotonic()
         jobs, skip_reasons = self._check_jobs(job_overrides, initial_job_idx)
-        display = Display(len(job_overrides), done=len(skip_reasons))
+        display = Display(len(jobs) + len(skip_reasons), done=len(skip_reasons))
         for warning in self.warnings:
             display.print(warning)
         if display.is_terminal():  # only there the errors are shown
@@ -154,7 +155,8 @@ class SweepLauncher(Launcher):
             for position, overrides in enumerate(job_overrides)
         ]
         elapsed = time.monotonic() - started
-        display.print(_summarise(returns, list(skip_reasons.values()), elapsed))
+        counted = [returns[position] for position in sorted([*jobs, *skip_reasons])]
+        display.print(_summarise(counted, list(skip_reasons.values()), elapsed))
         errors = [result.error for result in results.values() if result.error is not None]
         if errors:
             raise JobFailed(errors[0])  # Hydra would print its own line before raising it
@@ -163,19 +165,22 @@ class SweepLauncher(Launcher):
     def _check_jobs(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> tuple[dict[int, Job], dict[int, str]]:
-        """Return the jobs that have to run and the others' skip reasons, by position."""
+        """Return the jobs that have to run and the others' skip reasons, by position.
+
+        A job that repeats an earlier one has neither, and is not counted.
+        """
         jobs: dict[int, Job] = {}
         skip_reasons: dict[int, str] = {}
         for position, overrides in enumerate(job_overrides):
             checked = self._check_job(list(overrides), initial_job_idx + position)
             if isinstance(checked, Job):
                 jobs[position] = checked
-            else:
+            elif checked is not None:
                 skip_reasons[position] = checked
         return jobs, skip_reasons
 
-    def _check_job(self, overrides: list[str], index: int) -> Job | str:
-        """Return the job, or the reason to skip it."""
+    def _check_job(self, overrides: list[str], index: int) -> Job | str | None:
+        """Return the job, or the reason to skip it, or None if it repeats an earlier one."""
         config = self._compose(overrides, index)
         function = partial(
             _run_task, self.hydra_context, self.task_function, config, Singleton.get_state()
@@ -184,6 +189,9 @@ class SweepLauncher(Launcher):
             label = " ".join(filter_overrides(overrides))
             return Job(label, function, work=1.0, log=self.folder / f"{index}.log")
         spec = self.preflight(config)
+        if spec.label in self.labels:
+            return None
+        self.labels.add(spec.label)
         if spec.warning is not None:
             self.warnings.append(f"{spec.label}: {spec.warning}")
         point = CurvePoint(*spec.curve_point) if spec.curve_point else None
