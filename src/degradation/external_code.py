@@ -15,6 +15,7 @@ import importlib
 import importlib.util
 import re
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -84,6 +85,18 @@ def is_identity(name: str) -> bool:
 def is_external_module(name: str) -> bool:
     """Return whether a module is the file of a reference."""
     return name.rpartition(".")[2].startswith(MODULE_PREFIX)
+
+
+def locate_error(error: BaseException) -> str | None:
+    """Return the file and line of a user's own code that raised an error, or None.
+
+    It is the last of the user's lines that were being executed.
+    """
+    place = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if is_external_module(str(frame.f_globals.get("__name__", ""))):
+            place = f"{Path(frame.f_code.co_filename).name}, line {line}"
+    return place
 
 
 def find_definition(reference: str) -> ExternalDefinition:

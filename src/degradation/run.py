@@ -23,6 +23,7 @@ from degradation.data.datasets import load_dataset
 from degradation.data.errors import DataError
 from degradation.environment import InstallationError, check_installation
 from degradation.errors import UserError
+from degradation.external_code import locate_error
 from degradation.outdated_runs import discard_if_outdated, is_outdated
 from degradation.progress import notify
 from degradation.recorded_training import train_and_record
@@ -179,6 +180,9 @@ def _attempt(config: Config, record: Record, device: torch.device, group: Worker
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        place = locate_error(error)
+        if place is not None:
+            reason = f"{place}: {reason}"
         end |= {OUTCOME: str(State.FAILED), REASON: reason}
         if isinstance(error, ConfigError | RecordError | DataError | OSError):
             raise  # the message is enough; for anything else the log gets the traceback
