@@ -87,7 +87,8 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_intermixed_args()
     if arguments.index and (arguments.records or arguments.overrides):
         raise ConfigError("--index: is not allowed with --records or overrides")
-    if arguments.index and not arguments.reports.is_dir():
+    is_missing = not arguments.reports.exists()
+    if not arguments.reports.is_dir() and (arguments.index or not is_missing):
         raise ConfigError(f"--reports: {quote(str(arguments.reports))} is not a folder")
     if arguments.where and not arguments.records:
         raise ConfigError("--where: is not allowed without --records")

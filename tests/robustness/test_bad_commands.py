@@ -148,7 +148,7 @@ COMPOSED = [
     ("explain", "record_root=file", "record_root: 'file' is a file, and this command writes "),
     ("status", "record_root=file", "file: is not a zip archive; allowed: a folder of records, or "),
     ("report", "record_root=file", "file: is not a zip archive; allowed: a folder of records, or "),
-    ("report", "--reports=file", "file/custom: Not a directory"),
+    ("report", "--reports=file", "--reports: 'file' is not a folder"),
     (
         "train",
         "model.depth=deep",
