@@ -84,15 +84,21 @@ def _write_all(frame: Frame, sections: Sequence[HasClaims]) -> str:
 
 
 def _write_comparison(comparisons: Sequence[HasClaims]) -> list[str]:
-    """Return the answers of the first comparison that has any, or an empty list."""
+    """Return the answers of the comparisons, the first of each before the others.
+
+    A comparison without headlines has a say only if no earlier one has an answer.
+    """
+    firsts: list[str] = []
+    others: list[str] = []
     for section in comparisons:
         tested = [claim for claim in section.claims if claim.verdict is not Verdict.NOT_TESTED]
         findings = [claim for claim in tested if isinstance(claim, Finding)]
         answers = [finding.headline for finding in findings if finding.headline]
-        answers = answers or [claim.plain_words for claim in tested if claim.plain_words]
-        if answers:
-            return _limit([*dict.fromkeys(answers)])
-    return []
+        if not answers and not firsts:
+            answers = [claim.plain_words for claim in tested if claim.plain_words]
+        firsts += answers[:1]
+        others += answers[1:]
+    return _limit([*dict.fromkeys([*firsts, *others])])
 
 
 def _list_untested(comparisons: Sequence[HasClaims], has_answers: bool) -> list[str]:

@@ -4,6 +4,7 @@ Evidence and notes are in the report. Without a terminal, the text is plain.
 """
 
 import io
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,8 @@ NAME_WIDTH = 34
 MIN_FINDING_WIDTH = 20
 GAP = 2  # spaces between columns
 NO_BREAK = "\u00a0"
+# Why a claim about a family without any runs is not tested (`analysis.requirements`).
+HAS_NONE = re.compile(r"needs \d+ depths? of .+ networks, has 0")
 COLOURS = {Verdict.REPRODUCED: "green", Verdict.CONTRADICTED: "red"}
 
 
@@ -115,14 +118,21 @@ def _list_verdicts(sections: Sequence[Section], width: int) -> Iterator[Text | P
     judged = [section for section in sections if section.kind != "mechanism" and section.claims]
     conditions = [section for section in judged if section.kind == "condition"]
     hidden = conditions[MAX_LISTED_CONDITIONS:]
+    lacking = _find_lacking(conditions)
     widths = _find_widths(sections)
     for section in judged:
         if section in hidden:
             continue
+        claims = [claim for claim in section.claims if claim.decisive_line not in lacking]
+        if not claims:
+            continue
         yield Text()
         if section.title:
             yield Text(section.title, style="bold")
-        yield _build_table(section.claims, widths, width)
+        yield _build_table(claims, widths, width)
+    for line, names in lacking.items():
+        yield Text()
+        yield Text(_wrap(f"Not tested in any condition: {names} ({line}).", width))
     if hidden:
         yield Text()
         yield Text(f"The report has the verdicts of {format_count(len(hidden), 'more condition')}.")
@@ -139,6 +149,25 @@ def _list_verdicts(sections: Sequence[Section], width: int) -> Iterator[Text | P
         number = format_count(len(claims), "claim")
         outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
         yield Text(f"Why: the report has {number} about mechanisms ({outcomes}).")
+
+
+def _find_lacking(conditions: Sequence[Section]) -> dict[str, str]:
+    """Return why claims of all of several conditions are not tested, with the claims' names.
+
+    A sweep without residual networks would otherwise repeat the same lines in each condition.
+    """
+    if len(conditions) < 2:
+        return {}
+    untested = [
+        {
+            claim.decisive_line: claim.name
+            for claim in section.claims
+            if claim.verdict is Verdict.NOT_TESTED and HAS_NONE.fullmatch(claim.decisive_line)
+        }
+        for section in conditions
+    ]
+    shared = [line for line in untested[0] if all(line in lines for lines in untested)]
+    return {line: untested[0][line] for line in shared}
 
 
 def _find_widths(sections: Sequence[Section]) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from analysis.comparisons.degradation_by_value import EVERYWHERE, judge_each_val
 from analysis.comparisons.factor_figures import plot_factor
 from analysis.comparisons.networks import group_networks
 from analysis.comparisons.size_by_value import SIZE_OF_DEGRADATION, judge_gain, judge_size
-from analysis.comparisons.value_sentences import describe_fixes
+from analysis.comparisons.value_sentences import describe_fixes, join_labels
 from analysis.condition_labels import (
     NULL,
     OPTIONS,
@@ -83,19 +83,17 @@ def judge_factor(
         section: how it is presented, and what the paper claims about it.
         margins: the margin of the claims for each data set, in points of training error.
     """
-    claims: list[Claim] = []
     introduction = _introduce(factor)
+    judged: list[tuple[Claim, Stratum]] = []
     for stratum in factor.strata:
         margin = margins[stratum.data_set]
+        claims = judge_values(factor.key, stratum, margin)
         if varies_alone(stratum, section):
-            claims += _name_stratum(section.judge(stratum.frame.runs, margin), stratum)
-        findings = judge_values(factor.key, stratum, margin)
+            claims = [*section.judge(stratum.frame.runs, margin), *claims]
         if introduction:
-            findings = [
-                replace(finding, notes=[*finding.notes, introduction]) for finding in findings
-            ]
-        claims += _name_stratum(findings, stratum)
-    return claims
+            claims = [_add_note(claim, introduction) for claim in claims]
+        judged += [(claim, stratum) for claim in claims]
+    return _name_strata(judged)
 
 
 def varies_alone(stratum: Stratum, section: FactorSection) -> bool:
@@ -142,24 +140,35 @@ def _judge_fixes(stratum: Stratum, margin: float) -> dict[str, Verdict]:
     return verdicts
 
 
-def _name_stratum(claims: Sequence[Claim], stratum: Stratum) -> list[Claim]:
-    """Return the claims with the stratum in their names, if there are several strata."""
-    if not stratum.label:
-        return [*claims]
-    named = [replace(claim, name=f"{claim.name}, {stratum.label}") for claim in claims]
-    return [_name_headline(claim, stratum) for claim in named]
+def _add_note(claim: Claim, note: str) -> Claim:
+    """Return a finding with one more note; a claim of the paper is judged where it needs none."""
+    return replace(claim, notes=[*claim.notes, note]) if isinstance(claim, Finding) else claim
 
 
-def _name_headline(claim: Claim, stratum: Stratum) -> Claim:
-    """Return the claim with the stratum before its headline, if it has one.
+def _name_strata(judged: Sequence[tuple[Claim, Stratum]]) -> list[Claim]:
+    """Return the claims with the stratum in their names and headlines, if there are several strata.
 
-    Each stratum has one sentence in the headline, so the difference between sizes gets none.
+    Strata with the same headline share one, that of the first. Each stratum has one sentence in the
+    headline, so the difference between sizes gets none.
     """
-    if not isinstance(claim, Finding) or not claim.headline:
-        return claim
-    if claim.name.startswith(SIZE_OF_DEGRADATION):
-        return replace(claim, headline="")
-    return replace(claim, headline=f"{capitalise_first(stratum.label)}: {claim.headline}")
+    strata_of: dict[str, list[str]] = {}
+    for claim, stratum in judged:
+        if isinstance(claim, Finding) and claim.headline:
+            strata_of.setdefault(claim.headline, []).append(stratum.label)
+    named = []
+    for claim, stratum in judged:
+        if not stratum.label:
+            named.append(claim)
+            continue
+        changed = replace(claim, name=f"{claim.name}, {stratum.label}")
+        if isinstance(claim, Finding) and isinstance(changed, Finding) and claim.headline:
+            labels = strata_of.pop(claim.headline, [])
+            is_named = labels and not claim.name.startswith(SIZE_OF_DEGRADATION)
+            where = capitalise_first(join_labels(labels))
+            headline = f"{where}: {claim.headline}" if is_named else ""
+            changed = replace(changed, headline=headline)
+        named.append(changed)
+    return named
 
 
 def _build_table(factor: Factor) -> pd.DataFrame:
@@ -175,15 +184,18 @@ def _build_table(factor: Factor) -> pd.DataFrame:
 
 def _introduce(factor: Factor) -> str:
     """Return which other keys vary with the factor, so that their effects cannot be separated."""
-    sentences: dict[str, None] = {}
+    strata_of: dict[str, list[str]] = {}
     for stratum in factor.strata:
         for follower in stratum.followers:
-            where = f" ({stratum.label})" if stratum.label else ""
-            values = _describe_follower(follower, stratum)
-            sentences[f"{name_key(follower)}{where}: {values}"] = None
-    if not sentences:
+            values = f"{name_key(follower)}: {_describe_follower(follower, stratum)}"
+            strata_of.setdefault(values, []).append(stratum.label)
+    if not strata_of:
         return ""
-    return f"With the {name_key(factor.key)} vary: {'; '.join(sentences)}."
+    parts = []
+    for values, labels in strata_of.items():
+        is_everywhere = len(labels) == len(factor.strata)
+        parts.append(values if is_everywhere else f"{values} ({join_labels(labels)})")
+    return f"With the {name_key(factor.key)} vary: {'; '.join(parts)}."
 
 
 def _describe_follower(follower: str, stratum: Stratum) -> str:

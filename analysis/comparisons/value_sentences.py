@@ -27,6 +27,23 @@ def join_values(labels: Sequence[str], name: str) -> str:
     return join_words(values if rest <= 0 else [*values[:MAX_VALUES], f"{rest} more"])
 
 
+def join_labels(labels: Sequence[str]) -> str:
+    """Return `cosine schedule and step schedule`, or `batch size 16, 32 and 64`.
+
+    Words with which all labels begin stand once. Of many labels, the first are named.
+    """
+    words = [label.split(" ") for label in labels]
+    common = 0
+    if len(labels) > 1 and not any("," in label for label in labels):
+        shortest = min(map(len, words)) - 1
+        while common < shortest and len({each[common] for each in words}) == 1:
+            common += 1
+    parts = [" ".join(each[common:]) for each in words]
+    rest = len(parts) - MAX_VALUES
+    named = parts if rest <= 0 else [*parts[:MAX_VALUES], f"{rest} more"]
+    return " ".join([*(words[0][:common] if words else []), join_words(named)])
+
+
 def place_values(labels: Sequence[str], name: str) -> str:
     """Return `width 8, 16 and 32`: values with the name of the factor."""
     values = join_values(labels, name)

@@ -119,7 +119,7 @@ def view_section(section: Section, anchor: str, pictures: PagePictures, seeds: s
         introduction=section.introduction,
         details=section.details,
         margin=section.margin,
-        claims=[view_claim(claim, seeds) for claim in others],
+        claims=[view_claim(claim, seeds, section.introduction) for claim in others],
         published=[view_claim(claim, seeds) for claim in published],
         checks=[view_claim(claim, seeds) for claim in section.claims if isinstance(claim, Check)],
         figures={stem: figures[stem] for stem in figures if not stem.startswith(PUBLISHED)},
@@ -148,8 +148,14 @@ def _view_figures(section: Section, pictures: PagePictures) -> dict[str, FigureV
     return views
 
 
-def view_claim(claim: Claim, seeds: str) -> ClaimView:
-    """Return a claim as a card. `seeds`: see `view_section`."""
+def view_claim(claim: Claim, seeds: str, introduction: str = "") -> ClaimView:
+    """Return a claim as a card.
+
+    Args:
+        claim: the claim.
+        seeds: see `view_section`.
+        introduction: the text above the card, which is not repeated as a note.
+    """
     plain_line = claim.plain_words or claim.decisive_line
     return ClaimView(
         name=label_claim(claim.name),
@@ -160,7 +166,7 @@ def view_claim(claim: Claim, seeds: str) -> ClaimView:
         certainty=describe_certainty(claim, seeds),
         badge=build_badge(claim),
         evidence=arrange_evidence(claim, plain_line),
-        notes=claim.notes,
+        notes=[note for note in claim.notes if note != introduction],
     )
 
 

@@ -189,3 +189,16 @@ def test_picture_of_single_runs_is_called_no_mean(build_frame):
     text = format_summary(report)
     assert "  training error, %, one run per network" in text.splitlines()
     assert "mean" not in text
+
+
+def test_family_without_runs_is_lacking_once(report):
+    """Six conditions without residual networks have one line about them, not twelve."""
+    lacking = Claim("the fix", "", Verdict.NOT_TESTED, "needs 1 depth of residual networks, has 0")
+    found = Claim("degradation", "", Verdict.REPRODUCED, "line")
+    sections = [Section(f"width {width}", 2.0, [found, lacking], {}) for width in (8, 16, 32)]
+    text = format_summary(replace(report, sections=sections))
+    assert text.count("residual networks, has 0") == 1
+    assert (
+        "Not tested in any condition: the fix (needs 1 depth of residual networks, has 0)." in text
+    )
+    assert text.count("the fix") == 1

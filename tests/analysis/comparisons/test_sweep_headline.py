@@ -7,7 +7,7 @@ import pytest
 from analysis.claim import Verdict, not_tested
 from analysis.claims import judge
 from analysis.comparisons import judge_each_comparison
-from analysis.comparisons.value_sentences import describe_fixes, join_values, locate
+from analysis.comparisons.value_sentences import describe_fixes, join_labels, join_values, locate
 from analysis.conditions import list_conditions
 from analysis.headline import write_findings
 from analysis.sections import Section
@@ -182,15 +182,42 @@ def test_headline_of_crossed_keys_has_two_short_sentences(joined):
 
 
 def test_many_strata_are_counted(joined):
-    conditions = [
-        ({"plain": WORSE}, {"config.model.width": width, "config.optim.batch_size": batch})
-        for batch in (16, 32, 64, 128, 256)
-        for width in (8, 16)
-    ]
+    conditions = []
+    for number, batch in enumerate((16, 32, 64, 128, 256)):
+        worse = {20: WORSE[20], 56: [error + 5 * number for error in WORSE[56]]}
+        for width in (8, 16):
+            keys = {"config.model.width": width, "config.optim.batch_size": batch}
+            conditions.append(({"plain": worse}, keys))
     text = head(joined(*conditions))
     assert text.count("does not cure degradation") == 3
     assert "differs by less" not in text
-    assert text.endswith(" ... and 2 more.")
+    assert text.endswith(" ... and 3 more.")
+
+
+def test_equal_answers_of_several_strata_are_one_sentence(joined):
+    """Two keys are crossed: each has its sentence, and none is repeated."""
+    conditions = [
+        ({"plain": WORSE}, {"config.model.width": width, "config.optim.batch_size": batch})
+        for batch in (16, 32, 64)
+        for width in (8, 16)
+    ]
+    text = head(joined(*conditions))
+    assert "Batch size 16, 32 and 64: Changing the width does not cure degradation" in text
+    assert "Width 8 and 16: Changing the batch size does not cure degradation" in text
+    assert text.count("does not cure degradation") == 2
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["cosine schedule", "step schedule"], "cosine schedule and step schedule"),
+        (["batch size 16", "batch size 32"], "batch size 16 and 32"),
+        (["width 8, lr 1", "width 8, lr 2"], "width 8, lr 1 and width 8, lr 2"),
+        (["no warm-up"], "no warm-up"),
+    ],
+)
+def test_labels_of_strata_share_their_first_words(labels, expected):
+    assert join_labels(labels) == expected
 
 
 def test_untested_comparison_does_not_lead(joined):

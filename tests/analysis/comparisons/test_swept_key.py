@@ -185,6 +185,23 @@ def test_findings_name_the_keys_that_vary_with_theirs(joined):
         assert any("vary" in note and "64" in note and "128" in note for note in claim.notes)
 
 
+def test_followers_that_are_equal_in_all_strata_are_said_once(joined):
+    batch, rate = "config.optim.batch_size", "config.optim.name"
+    frame = joined(
+        *[
+            ({"plain": PLAIN_8}, {rate: name, "config.optim.lr": lr, batch: size})
+            for name, lr in (("adam", 0.001), ("sgd", 0.1))
+            for size in (64, 128)
+        ]
+    )
+    comparisons = compare_conditions(frame, {"digits": 2.0})
+    introductions = [comparison.introduction for comparison in comparisons]
+    assert (
+        "With the optimiser vary: learning rate: 0.001 (optimiser adam), 0.1 (optimiser sgd)."
+        in introductions
+    )
+
+
 @pytest.mark.parametrize("state", ["missing", "failed", "partial"])
 def test_unfinished_run_leaves_findings_untested(widths, state):
     widths.runs.loc[widths.runs["run_id"] == "1:plain-d56-s0", "state"] = state

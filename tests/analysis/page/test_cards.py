@@ -83,3 +83,8 @@ def test_depths_at_chance_are_not_settled_by_more_seeds():
             claims[name], False
         )
         assert "untrained" not in write_card(claims[name], False)
+
+
+def test_note_that_introduces_the_section_is_not_repeated():
+    claim = Claim("a", "b", Verdict.REPRODUCED, "c", [], ["With the width varies x.", "other"])
+    assert view_claim(claim, "", "With the width varies x.").notes == ["other"]
