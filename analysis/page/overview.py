@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from analysis.columns import CODE_STATE, ERROR_STEP, FINISHED_STATES
+from analysis.columns import CHANCE, CODE_STATE, ERROR_STEP, FINISHED_STATES
 from analysis.frame import Frame
 from analysis.page.number_formats import format_date, format_duration
 from degradation.counting import format_count
@@ -21,6 +21,8 @@ DATA_IN_WORDS = {
     "imagenet": "ImageNet (photographs, 1,000 classes",
 }
 ITERATIONS = "config.schedule.iterations"
+IMAGE_SIZE = "config.data.size"
+OWN_IMAGES = "image_folder"
 STREAMED = "imagenet"  # its errors are those of a sample of the training images
 FAMILIES_IN_WORDS = (
     "Plain: without shortcuts. Residual: the same networks with shortcuts. The verdicts are about"
@@ -67,12 +69,24 @@ def list_concerns(frame: Frame) -> list[str]:
 def describe_data(runs: pd.DataFrame, name: str) -> str:
     """Return what a data set is, with the number of training images if the records tell it."""
     words = DATA_IN_WORDS.get(name, "")
-    if not words:
-        return f"{name} data"
-    steps = runs.loc[runs["data"] == name, ERROR_STEP].dropna().unique()
-    if name == STREAMED or len(steps) != 1:
-        return f"{words})"
-    return f"{words}, {100 / steps[0]:,.0f} training images)"
+    members = runs[runs["data"] == name]
+    details = [] if name == STREAMED else _count_images(members)
+    if words:
+        return f"{', '.join([words, *details])})"
+    size = members.get(IMAGE_SIZE, pd.Series(dtype=float)).dropna().unique()
+    if len(size) == 1:
+        details = [f"{float(size[0]):.0f}x{float(size[0]):.0f} pixels", *details]
+    chance = members[CHANCE].dropna().unique()
+    if len(chance) == 1:
+        details.append(f"chance error {chance[0]:.3g} %")
+    what = "images of one's own" if name == OWN_IMAGES else f"{name} data"
+    return f"{what} ({', '.join(details)})" if details else what
+
+
+def _count_images(runs: pd.DataFrame) -> list[str]:
+    """Return `180 training images` in a list: an error counts in steps of one of them."""
+    steps = runs[ERROR_STEP].dropna().unique()
+    return [f"{100 / steps[0]:,.0f} training images"] if len(steps) == 1 else []
 
 
 def _describe_iterations(runs: pd.DataFrame) -> str:

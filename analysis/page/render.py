@@ -33,6 +33,7 @@ from analysis.page.overview import (
 from analysis.page.paper_result import describe_paper_result
 from analysis.page.phone_pictures import CHARTED
 from analysis.page.references import HE_2015, list_references
+from analysis.page.repetition import hide_folders, list_needs
 from analysis.page.run_table import RUN_METRICS, build_run_table
 from analysis.page.section_views import SectionView, view_section, write_picture
 from analysis.plain_text import end_sentence
@@ -179,7 +180,8 @@ def _describe_origin(content: PageContent, outline: Outline) -> dict[str, Any]:
     return {
         "states": describe_states(content.frame.runs),
         "run_table": build_run_table(content.runs, with_condition=not outline.is_single),
-        "command": content.command,
+        "command": hide_folders(content.command),
+        "needs": list_needs(content.frame.runs, content.command),
         "commits": sorted(trained["commit"].dropna().unique()),
         "versions": sorted({format_versions(versions) for versions in trained["versions"]}),
         "references": list_references(content.sections),

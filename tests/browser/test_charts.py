@@ -380,7 +380,7 @@ def test_no_bar_strikes_the_name_of_guessing_through(open_report, build_frame, t
     marks = page.locator(f"{DEPTH} svg > g").evaluate_all(
         "groups => groups.map(group => [group.dataset.mark, group.textContent])"
     )
-    (name,) = [index for index, (_, text) in enumerate(marks) if text.startswith("guessing")]
+    (name,) = [index for index, (_, text) in enumerate(marks) if text.startswith("chance")]
     assert all(mark != "rule" for mark, _ in marks[name:])
 
 

@@ -10,7 +10,7 @@ function describeChart(chart, view, values) {
   if (chart === "depth" && isMean) sentences.push(...describeCutBars(view, values));
   if (chart === "curves" && hasBands(view)) sentences.push(...describeCutBands(view, values));
   if (chart === "depth" && isMean && values.some((point) => point.untrained)) {
-    sentences.push("Hollow: untrained, no better than guessing.");
+    sentences.push("Hollow: no better than chance.");
   }
   if (chart === "depth" && view.depths.length > 1) {
     sentences.push("Click a depth to isolate it in all charts.");

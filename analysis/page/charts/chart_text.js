@@ -27,7 +27,7 @@ function nameAxis(quantity) {
 // The text of a tip about the mean of a network's runs.
 function describeMean(point, quantity) {
   const lines = [
-    `${point.family}, ${point.depth} layers${point.untrained ? " (untrained)" : ""}`,
+    `${point.family}, ${point.depth} layers${point.untrained ? " (no better than chance)" : ""}`,
     `${point.finished > 1 ? "mean " : ""}${formatValue(point.value, quantity)}`,
   ];
   if (point.low !== null) {

@@ -73,7 +73,7 @@ function markChanceName(view, layout) {
   if (!showsChance(view, layout)) return [];
   const { chance } = view.condition;
   const place = { frameAnchor: "left", textAnchor: "start", dx: 4, dy: -11, y: [chance] };
-  return [Plot.text([`guessing (${chance} %)`], { ...place, fill: "var(--muted)", ...HALO })];
+  return [Plot.text([`chance (${chance} %)`], { ...place, fill: "var(--muted)", ...HALO })];
 }
 
 // The line, the points and the intervals of a family.

@@ -181,6 +181,16 @@ def test_quiet_line_says_data_runs_seeds_device_time_and_date(build_frame):
     assert not any("last run" in fact for fact in list_facts(frame))
 
 
+def test_images_of_ones_own_are_described_as_far_as_known(build_frame):
+    frame = build_frame({"plain": {20: [1.0]}}, data="image_folder", chance=200 / 3)
+    frame.runs["error_step"] = 100 / 180
+    assert list_facts(frame)[0] == (
+        "images of one's own (180 training images, chance error 66.7 %)"
+    )
+    frame.runs["config.data.size"] = 32
+    assert list_facts(frame)[0].startswith("images of one's own (32x32 pixels, 180 training")
+
+
 def read_variables(block):
     return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6})", block))
 
