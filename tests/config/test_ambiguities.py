@@ -15,6 +15,7 @@ from degradation.training.events import Metrics, ProbeResult
 from degradation.training.optimizer import build_optimizer
 from degradation.training.trainer import Trainer, fit
 from tests.support.changed_keys import change_keys
+from tests.support.training_batches import training_batches
 
 CPU = torch.device("cpu")
 # Those that change the loss of the first or a later iteration.
@@ -135,7 +136,7 @@ def test_bn_parts_are_normalised_separately(tiny):
     """The statistics are those of each half, as on two GPUs; the averages move once per half."""
     whole = build_trainer(tiny("model.bn_parts=1"))
     halves = build_trainer(tiny("model.bn_parts=2"))
-    images, _ = next(halves.loader.training_batches(0))
+    images, _ = next(training_batches(halves.loader, 0))
     activations = halves.network.conv1(images).detach()
     mean = torch.zeros(4)
     for half in activations.chunk(2):

@@ -63,3 +63,14 @@ def test_shards_deal_the_batches_of_an_evaluation(tiny):
     assert [len(shard) for shard in shards] == [3, 3]
     for number, images in enumerate(whole):
         assert torch.equal(images, shards[number % 2][number // 2])
+
+
+def test_batches_on_a_gpu_have_equally_many_pixels(tiny):
+    """The numbers of images are those of conf/: 2,500 of CIFAR-10, all digits, never below 250."""
+    config = tiny()
+    loader = build_loader(load_dataset(config.data), config, CPU)
+    assert loader.evaluation_batch == 250
+    loader.device = torch.device("cuda")
+    for side, expected in ((32, 2500), (8, 40_000), (224, 250)):
+        loader.splits["train"].images = torch.empty(1, 1, side, side)
+        assert loader.evaluation_batch == expected

@@ -15,8 +15,9 @@ from degradation.data.errors import DataError
 from degradation.data.fingerprint import data_fingerprint
 from degradation.data.folders import list_images
 from degradation.data.image_views import augment_view
-from degradation.data.random_streams import draw_batch_indices
-from degradation.data.streaming import StreamingLoader, draw_epoch_indices
+from degradation.data.random_streams import TrainingOrder
+from degradation.data.streaming import StreamingLoader
+from tests.support.training_batches import draw_batch_indices, training_batches
 
 CPU = torch.device("cpu")
 SIZES = [(30, 24), (24, 40), (25, 25), (50, 21), (22, 22), (26, 33)]
@@ -95,7 +96,7 @@ def test_held_out_images_are_neither_trained_on_nor_lost(build_loader):
     assert train.isdisjoint(validation)
     assert train | validation == set(whole.dataset.train.names.tolist())
     assert split.dataset.checksum() == whole.dataset.checksum()
-    trained = [image for images, _ in islice(split.training_batches(0), 20) for image in images]
+    trained = [image for images, _ in islice(training_batches(split, 0), 20) for image in images]
     assert len(trained) == 60
     labels = torch.cat([labels for _, labels in split.clean_batches("validation")])
     assert labels.tolist() == split.dataset.validation.labels.tolist()
@@ -145,12 +146,12 @@ def test_order_is_that_of_other_data_sets(batch, images):
     for seed in (0, 3):
         for iteration in range(12):
             expected = draw_batch_indices(seed, iteration, batch, images)
-            assert torch.equal(draw_epoch_indices(seed, iteration, batch, images), expected)
+            assert torch.equal(TrainingOrder(seed, images).batch(iteration, batch), expected)
 
 
 def test_batches_follow_the_order(build_loader):
     loader = build_loader()
-    for iteration, (images, labels) in enumerate(islice(loader.training_batches(0), 4)):
+    for iteration, (images, labels) in enumerate(islice(training_batches(loader, 0), 4)):
         assert (images.shape, images.dtype, labels.dtype) == (
             (3, 3, 16, 16),
             torch.float32,
@@ -163,14 +164,14 @@ def test_batches_follow_the_order(build_loader):
 def test_workers_and_interruptions_change_no_bit(build_loader):
     torch.manual_seed(5)
     state = torch.get_rng_state()
-    batches = list(islice(build_loader().training_batches(0), 6))
+    batches = list(islice(training_batches(build_loader(), 0), 6))
     assert are_equal(
-        batches, list(islice(build_loader("data.stream.workers=2").training_batches(0), 6))
+        batches, list(islice(training_batches(build_loader("data.stream.workers=2"), 0), 6))
     )
     torch.manual_seed(6)
-    assert are_equal(batches[3:], list(islice(build_loader().training_batches(3), 3)))
+    assert are_equal(batches[3:], list(islice(training_batches(build_loader(), 3), 3)))
     torch.set_rng_state(state)
-    next(build_loader().training_batches(0))
+    next(training_batches(build_loader(), 0))
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -185,7 +186,7 @@ def test_workers_read_under_a_long_temporary_folder(build_loader, tmp_path, monk
 
 
 def test_workers_live_as_long_as_training(build_loader):
-    batches = build_loader("data.stream.workers=2").training_batches(0)
+    batches = training_batches(build_loader("data.stream.workers=2"), 0)
     next(batches)
     before = {process.pid for process in multiprocessing.active_children()}
     for _ in range(5):
@@ -196,9 +197,9 @@ def test_workers_live_as_long_as_training(build_loader):
 
 
 def test_seeds_and_iterations_differ(build_loader):
-    first = next(build_loader().training_batches(0))[0]
-    assert not torch.equal(first, next(build_loader("seed=1").training_batches(0))[0])
-    epochs = build_loader("optim.batch_size=8").training_batches(0)
+    first = next(training_batches(build_loader(), 0))[0]
+    assert not torch.equal(first, next(training_batches(build_loader("seed=1"), 0))[0])
+    epochs = training_batches(build_loader("optim.batch_size=8"), 0)
     first_sum, second_sum = (next(epochs)[0].sum((0, 2, 3)) for _ in range(2))
     assert not torch.equal(first_sum, second_sum)
 

@@ -5,9 +5,12 @@ from itertools import islice
 import pytest
 import torch
 
+from degradation.data import loaders
+from degradation.data.augment import unpack_draws
 from degradation.data.datasets import Dataset, Split
 from degradation.data.loaders import ResidentLoader
-from degradation.data.random_streams import Shard, build_generator
+from degradation.data.random_streams import WHOLE, Shard, build_generator
+from tests.support.training_batches import draw_batch_indices, draw_batch_offsets, training_batches
 
 CPU = torch.device("cpu")
 IMAGES, SIDE, PAD, BATCH = 20, 8, 2, 6
@@ -38,7 +41,7 @@ def build_loader(compose_config):
 
 def read_order(loader, iterations, start=0):
     """Return the index of every image of these batches."""
-    return [labels.tolist() for _, labels in islice(loader.training_batches(start), iterations)]
+    return [labels.tolist() for _, labels in islice(training_batches(loader, start), iterations)]
 
 
 def find_places(batch):
@@ -49,7 +52,7 @@ def find_places(batch):
 
 
 def read_augmentation(loader, iterations, start=0):
-    return [find_places(batch) for batch in islice(loader.training_batches(start), iterations)]
+    return [find_places(batch) for batch in islice(training_batches(loader, start), iterations)]
 
 
 def compute_places(seed, iteration):
@@ -119,9 +122,9 @@ def test_only_the_seed_and_iteration_decide_augmentation(build_loader):
 @pytest.mark.parametrize("count", [2, 3])
 def test_shards_split_every_training_batch(build_loader, count):
     """The slices of all processes make up the batch of a single process."""
-    whole = list(islice(build_loader().training_batches(5), 3))
+    whole = list(islice(training_batches(build_loader(), 5), 3))
     shards = [
-        list(islice(build_loader().training_batches(5, Shard(rank, count)), 3))
+        list(islice(training_batches(build_loader(), 5, Shard(rank, count)), 3))
         for rank in range(count)
     ]
     for number, (images, labels) in enumerate(whole):
@@ -201,3 +204,20 @@ def test_stream_is_pinned():
     """Different numbers would change every run."""
     numbers = torch.randint(1000, (5,), generator=build_generator(3, "order", 2))
     assert numbers.tolist() == [537, 531, 26, 336, 348]
+
+
+@pytest.mark.parametrize("start", [0, 3, 50])
+@pytest.mark.parametrize("shard", [WHOLE, Shard(1, 2)])
+def test_blocks_of_draws_equal_one_draw_per_iteration(build_loader, monkeypatch, start, shard):
+    """Whatever a block's size, and wherever training resumes."""
+    monkeypatch.setattr(loaders, "BATCHES_PER_BLOCK", 7)
+    loader = build_loader("seed=3")
+    inputs = loader.training_inputs(start, shard)
+    for iteration, (draws,) in enumerate(islice(inputs, 20), start=start):
+        expected_indices = draw_batch_indices(3, iteration, BATCH, IMAGES)
+        expected = draw_batch_offsets(loader.config, iteration)
+        indices, offsets = unpack_draws(draws)
+        assert torch.equal(indices, shard.select(expected_indices))
+        assert torch.equal(offsets.row, shard.select(expected.row))
+        assert torch.equal(offsets.column, shard.select(expected.column))
+        assert torch.equal(offsets.flip, shard.select(expected.flip))

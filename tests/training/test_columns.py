@@ -11,6 +11,7 @@ from degradation.data.datasets import Dataset, Split, load_dataset
 from degradation.data.loaders import build_loader
 from degradation.training.events import Metrics, Progress
 from degradation.training.trainer import Trainer, fit
+from tests.support.training_batches import training_batches
 
 CPU = torch.device("cpu")
 BATCH = 32
@@ -97,7 +98,7 @@ def test_running_columns_average_since_the_last_row(
     """They are measured in train mode, before each update."""
     config = compose_config(*tiny_overrides, *KEYS)
     trainer, _ = train_to(config, dataset, 4)
-    batches = list(islice(build_loader(dataset, config, CPU).training_batches(4), 4))
+    batches = list(islice(training_batches(build_loader(dataset, config, CPU), 4), 4))
     measured = []
     for images, labels in batches:
         measured.append(error_and_loss(copy.deepcopy(trainer.network).train(), images, labels))

@@ -44,18 +44,18 @@ def losses_in_float64(config, group):
     trainer = Trainer(config, load_dataset(config.data), torch.device("cpu"))
     trainer.network.double()
     trainer.join(group)
-    batches, all_labels, losses = trainer.batches, [], []
+    compute_batch, all_labels, losses = trainer.loader.compute_batch, [], []
 
-    def in_float64():
-        for images, labels in batches:
-            all_labels.append(labels)
-            yield images.double(), labels
+    def compute_in_float64(inputs):
+        images, labels = compute_batch(inputs)
+        all_labels.append(labels)
+        return images.double(), labels
 
-    trainer.batches = in_float64()
+    trainer.loader.compute_batch = compute_in_float64
     for _ in range(config.schedule.iterations):
-        trainer.running_loss = torch.zeros((), dtype=torch.float64)
+        trainer.sums.loss = torch.zeros((), dtype=torch.float64)
         trainer.step()
-        losses.append(trainer.running_loss)
+        losses.append(trainer.sums.loss)
     return {
         "losses": torch.stack(losses),
         "labels": torch.stack(all_labels),

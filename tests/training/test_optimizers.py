@@ -8,6 +8,7 @@ from torch import nn
 
 from degradation.config import ConfigError
 from degradation.data.datasets import load_dataset
+from degradation.optimizers import base
 from degradation.registry import OPTIMIZERS
 from degradation.training import serialization
 from degradation.training.optimizer import build_optimizer
@@ -111,3 +112,27 @@ def test_bad_value_of_an_optimiser_is_refused(compose_config, override, allowed)
     key = override.partition("=")[0]
     with pytest.raises(ConfigError, match=rf"^{key}: .* is not allowed; allowed: {allowed}$"):
         compose_config("optim=adam", override)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_checkpoints_move_between_kinds_of_updates(tiny, digits, monkeypatch, name):
+    """A GPU's updates are fused and read the learning rate from a tensor, a CPU's do neither."""
+    config = tiny(f"optim={name}", "optim.momentum_form=caffe", "schedule.milestones=[4]")
+    losses = {}
+    for first, second in ((), ("cpu",)), (("cpu",), ()), ((), ()):
+        monkeypatch.setattr(base, "FUSED_DEVICES", first)
+        trainer = Trainer(config, digits, CPU)
+        for _ in range(3):
+            trainer.step()
+        content = serialization.dump(trainer.state())
+        monkeypatch.setattr(base, "FUSED_DEVICES", second)
+        resumed = Trainer(config, digits, CPU)
+        resumed.restore(serialization.load(content))
+        for _ in range(3):
+            resumed.step()
+        (group,) = resumed.optimizer.param_groups
+        assert isinstance(group["lr"], torch.Tensor) == bool(second)
+        assert bool(group["fused"]) == bool(second)
+        assert resumed.optimizer.state_dict()["param_groups"][0]["lr"] == resumed.lr
+        losses[first, second] = resumed.sums.loss.item()
+    assert list(losses.values()) == pytest.approx([losses[(), ()]] * 3, rel=1e-5)

@@ -145,6 +145,9 @@ def test_shallow_network_may_have_a_linear_warmup(compose_config):
     assert rates(config)(0) == 0.0001
 
 
+DRAWS = (torch.zeros(4, 1, dtype=torch.int64),)  # of a batch of one image, unmoved
+
+
 @pytest.fixture
 def train_on(monkeypatch):
     """Return a function: config, errors -> a Trainer whose batches have these errors.
@@ -162,7 +165,7 @@ def train_on(monkeypatch):
             torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64)
         )
         trainer = trainer_module.Trainer(config, Dataset(images, images, 2), torch.device("cpu"))
-        trainer.batches = repeat((None, None))
+        trainer.inputs = repeat(DRAWS)
         return trainer
 
     return build
@@ -243,7 +246,7 @@ def test_resume_keeps_the_warmup_window(tiny, train_on, stop_after):
     state = first.state()
     second = train_on(with_warmup(tiny), errors.__getitem__)
     second.restore(state)
-    second.batches = repeat((None, None))
+    second.inputs = repeat(DRAWS)
     while second.iteration < 6:
         assert second.schedule_state.warmup_end is None
         second.step()

@@ -66,10 +66,10 @@ def test_three_training_errors_are_separate_measurements(tiny, digits):
             break
     again = Trainer(tiny(), digits, CPU)
     for _ in range(4):
-        before_loss, before_wrong = again.running_loss.item(), again.running_wrong.item()
+        before_loss, before_wrong = again.sums.loss.item(), again.sums.wrong.item()
         again.step()
-        losses.append(again.running_loss.item() - before_loss)
-        wrong += again.running_wrong.item() - before_wrong
+        losses.append(again.sums.loss.item() - before_loss)
+        wrong += again.sums.wrong.item() - before_wrong
     assert row["train/running_error"] == 100 * wrong / (4 * 32)
     assert row["train/running_loss"] == pytest.approx(sum(losses) / 4)
     again.network.eval()

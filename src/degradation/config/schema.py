@@ -302,6 +302,7 @@ class Config:
     seed: int = key("fixes initialisation, data order and augmentation", SEED)
     device: str = key("auto: CUDA, else MPS, else the CPU", choice("auto", "cpu", "cuda", "mps"))
     threads: int = key("CPU threads per run", whole_number(1, 1024))
+    cuda_graphs: bool = key("replay training steps on a CUDA GPU; false: launch each kernel singly")
     allow_device_change: bool = key("resume a partial run on another device type")
     retrain_outdated: bool = key("retrain runs whose numbers the current code does not reproduce")
     record_root: str = key("folder that records are written to and read from", FOLDER)

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from degradation.config import Data
 from degradation.data.datasets import Split
-from degradation.data.random_streams import Shard
 
 STATISTICS_CHUNK = 8192  # images converted to float64 at a time
 WHITE = 255.0
@@ -19,19 +18,25 @@ WHITE = 255.0
 
 @dataclass(frozen=True)
 class Offsets:
-    """The random part of the augmentation of a batch of B images, on the CPU."""
+    """The random part of the augmentation of a batch of B images. It is drawn on the CPU."""
 
     row: Tensor  # int64 (B,), -pad to pad
     column: Tensor  # int64 (B,), -pad to pad
     flip: Tensor  # bool (B,)
 
-    def select_shard(self, shard: Shard) -> "Offsets":
-        """Return the offsets of a shard's images."""
-        return Offsets(shard.select(self.row), shard.select(self.column), shard.select(self.flip))
 
-    def select(self, indices: Tensor) -> "Offsets":
-        """Return the offsets of the images at `indices`, int64 (B,)."""
-        return Offsets(self.row[indices], self.column[indices], self.flip[indices])
+def pack_draws(indices: Tensor, offsets: Offsets) -> Tensor:
+    """Return the images of a batch and their offsets as one tensor, int64 (4, B).
+
+    One tensor is one transfer to a device, and one buffer to copy a batch's draws into.
+    """
+    return torch.stack([indices, offsets.row, offsets.column, offsets.flip.long()])
+
+
+def unpack_draws(draws: Tensor) -> tuple[Tensor, Offsets]:
+    """Return what `pack_draws` has packed: the indices, int64 (B,), and the offsets."""
+    indices, row, column, flip = draws.unbind()
+    return indices, Offsets(row, column, flip.bool())
 
 
 def join_offsets(batches: list[Offsets]) -> Offsets:
@@ -125,8 +130,10 @@ class ImageBatches:
         """Return padded, cropped and flipped images: float32 (B, C, H, W), int64 (B,).
 
         Args:
-            indices: int64 (B,) on the CPU
+            indices: int64 (B,)
             offsets: the crop and flip of each of the B images
+
+        This neither waits for the device nor copies to it if both are on it already.
         """
         indices = indices.to(self.device)
         row, column = self._find_source_pixels(offsets)

@@ -1,9 +1,11 @@
 """Normalised batches on a device, for training and evaluation."""
 
 from collections.abc import Iterator
+from itertools import count
 from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from degradation.config import Config
 from degradation.data.augment import (
@@ -12,13 +14,15 @@ from degradation.data.augment import (
     compute_statistics,
     draw_offsets,
     join_offsets,
+    pack_draws,
+    unpack_draws,
 )
 from degradation.data.datasets import Batch, Dataset, Split, StreamedDataset
 from degradation.data.random_streams import (
     WHOLE,
     Shard,
+    TrainingOrder,
     build_generator,
-    draw_batch_indices,
     shuffle_into_batches,
     spread_indices,
 )
@@ -27,6 +31,13 @@ from degradation.data.streaming import StreamingLoader
 # images whose evaluation offsets are drawn in one call; changing it would change every run
 OFFSETS_PER_DRAW = 250
 EVALUATION_BATCH = 250  # fits into a core's cache: a quarter faster than 500 on digits
+GPU_EVALUATION_PIXELS = 2500 * 32 * 32  # of a batch of an evaluation on a GPU: 2,500 of CIFAR-10
+
+
+# training batches whose draws are made and sent to the device together; it changes no number
+BATCHES_PER_BLOCK = 64
+
+Inputs = tuple[Tensor, ...]  # what a batch is computed from, on the device
 
 
 class Loader(Protocol):
@@ -39,11 +50,15 @@ class Loader(Protocol):
 
     sizes: dict[str, int]  # images per split: train, test, and validation if there is one
 
-    def training_batches(self, start: int, shard: Shard = WHOLE) -> Iterator[Batch]:
-        """Yield augmented training batches without end, starting at iteration `start`.
+    def training_inputs(self, start: int, shard: Shard = WHOLE) -> Iterator[Inputs]:
+        """Yield the inputs of augmented training batches without end, from iteration `start`.
 
         The random streams are "order", per epoch, and "augmentation", per iteration.
         """
+        ...
+
+    def compute_batch(self, inputs: Inputs) -> Batch:
+        """Compute a training batch on the device, without waiting for it, from its inputs."""
         ...
 
     def clean_batches(self, split: str, shard: Shard = WHOLE) -> Iterator[Batch]:
@@ -77,7 +92,7 @@ class ResidentLoader:
     """A `Loader` of images that reside on the device (He et al. 2015, 4.2)."""
 
     def __init__(self, dataset: Dataset, config: Config, device: torch.device) -> None:
-        self.config = config
+        self.config, self.device = config, device
         mean, deviation = compute_statistics(dataset.train.images, config.data.normalisation)
 
         def place(split: Split) -> ImageBatches:
@@ -88,24 +103,46 @@ class ResidentLoader:
             self.splits["validation"] = place(dataset.validation)
         self.sizes = {name: len(split) for name, split in self.splits.items()}
 
-    def training_batches(self, start: int, shard: Shard = WHOLE) -> Iterator[Batch]:
-        """Yield augmented training batches without end, starting at iteration `start`."""
-        seed, size = self.config.seed, self.config.optim.batch_size
-        iteration = start
-        while True:
-            indices = draw_batch_indices(seed, iteration, size, self.sizes["train"])
-            random = build_generator(seed, "augmentation", iteration)
-            offsets = draw_offsets(size, self.config.data, random)
-            yield self.splits["train"].augmented_batch(
-                shard.select(indices), offsets.select_shard(shard)
-            )
-            iteration += 1
+    @property
+    def evaluation_batch(self) -> int:
+        """Images per batch of an evaluation; they change numbers by rounding only.
+
+        Where batches are normalised by their own statistics, their size is EVALUATION_BATCH on
+        every device.
+        """
+        if self.device.type == "cpu":
+            return EVALUATION_BATCH
+        side = self.splits["train"].images.shape[-1]
+        return max(EVALUATION_BATCH, GPU_EVALUATION_PIXELS // side**2)
+
+    def training_inputs(self, start: int, shard: Shard = WHOLE) -> Iterator[Inputs]:
+        """Yield the draws of each training batch without end: one tensor, int64 (4, B)."""
+        order = TrainingOrder(self.config.seed, self.sizes["train"])
+        for first in count(start, BATCHES_PER_BLOCK):
+            iterations = range(first, first + BATCHES_PER_BLOCK)
+            block = torch.stack([self._draw(order, iteration) for iteration in iterations])
+            for draws in send(shard.select(block, dim=2), self.device):
+                yield (draws,)
+
+    def _draw(self, order: TrainingOrder, iteration: int) -> Tensor:
+        """Draw the images of a training batch, and the crop and flip of each: int64 (4, B)."""
+        size = self.config.optim.batch_size
+        random = build_generator(self.config.seed, "augmentation", iteration)
+        return pack_draws(
+            order.batch(iteration, size), draw_offsets(size, self.config.data, random)
+        )
+
+    def compute_batch(self, inputs: Inputs) -> Batch:
+        """Return the augmented training images of the draws in `inputs`."""
+        (draws,) = inputs
+        return self.splits["train"].augmented_batch(*unpack_draws(draws))
 
     def clean_batches(self, split: str, shard: Shard = WHOLE) -> Iterator[Batch]:
         """Yield the images of a split in their order, without augmentation."""
-        for number, start in enumerate(range(0, self.sizes[split], EVALUATION_BATCH)):
+        size = self.evaluation_batch
+        for number, start in enumerate(range(0, self.sizes[split], size)):
             if shard.has_batch(number):
-                yield self.splits[split].eval_batch(start, start + EVALUATION_BATCH)
+                yield self.splits[split].eval_batch(start, start + size)
 
     def sample_batches(self, split: str, images: int | None) -> Iterator[Batch]:
         """Yield `images` of a split's images (None: all), spread evenly over them."""
@@ -120,15 +157,14 @@ class ResidentLoader:
 
     def augmented_batches(self, iteration: int, shard: Shard = WHOLE) -> Iterator[Batch]:
         """Yield the training images in their order, augmented as in training."""
-        offsets = self._draw_evaluation_offsets(iteration)
-        images = self.sizes["train"]
-        for number, start in enumerate(range(0, images, EVALUATION_BATCH)):
+        indices = torch.arange(self.sizes["train"])
+        draws = send(pack_draws(indices, self._draw_evaluation_offsets(iteration)), self.device)
+        for number, batch in enumerate(torch.split(draws, self.evaluation_batch, dim=1)):
             if shard.has_batch(number):
-                indices = torch.arange(start, min(start + EVALUATION_BATCH, images))
-                yield self.splits["train"].augmented_batch(indices, offsets.select(indices))
+                yield self.compute_batch((batch,))
 
     def _draw_evaluation_offsets(self, iteration: int) -> Offsets:
-        """Draw the offsets of every training image; they do not depend on EVALUATION_BATCH."""
+        """Draw the offsets of every training image; they do not depend on the batch size."""
         random = build_generator(self.config.seed, "evaluation", iteration)
         images = self.sizes["train"]
         batches = []
@@ -139,6 +175,13 @@ class ResidentLoader:
 
     def ten_crop_batches(self, shard: Shard = WHOLE) -> None:
         """Return None: these images are evaluated on the original view only."""
+
+
+def send(values: Tensor, device: torch.device) -> Tensor:
+    """Copy values to a device without waiting for it; its stream orders the copy before its use."""
+    if device.type == "cuda":
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)
 
 
 def build_loader(

@@ -19,10 +19,10 @@ class Shard:
     rank: int  # from 0
     count: int
 
-    def select(self, values: Tensor) -> Tensor:
-        """Return this process's slice of the first dimension, whose length `count` must divide."""
-        size = len(values) // self.count
-        return values[self.rank * size : (self.rank + 1) * size]
+    def select(self, values: Tensor, dim: int = 0) -> Tensor:
+        """Return this process's slice of a dimension, whose length `count` must divide."""
+        size = values.shape[dim] // self.count
+        return values.narrow(dim, self.rank * size, size)
 
     def has_batch(self, number: int) -> bool:
         """Return whether batch `number` is this process's if whole batches are dealt in turn."""
@@ -65,26 +65,44 @@ def shuffle_into_batches(images: int, batch_size: int) -> list[Tensor]:
     return list(torch.tensor_split(order, math.ceil(images / batch_size)))
 
 
-def draw_batch_indices(seed: int, iteration: int, batch_size: int, images: int) -> Tensor:
-    """Return the images of one training batch: int64 (batch_size,).
+class TrainingOrder:
+    """A run's order of the training images: an endless sequence of permutations, one per epoch.
 
-    Batches are slices of an endless sequence of permutations, one per epoch, so every batch is full
-    and every image occurs once per epoch.
+    Batches are slices of the sequence, so every batch is full and every image occurs once per
+    epoch. Permutation e comes from the stream ("order", e). It is drawn once, not for every batch,
+    which matters for many images.
 
     Args:
-        seed: the run's seed; permutation e comes from the stream ("order", e)
-        iteration: the batch's number, from 0
-        batch_size: may exceed `images`
+        seed: the run's seed
         images: the number of training images
     """
-    start = iteration * batch_size
-    remaining = batch_size
-    slices = []
-    while remaining > 0:
-        epoch, offset = divmod(start, images)
-        order = torch.randperm(images, generator=build_generator(seed, "order", epoch))
-        epoch_slice = order[offset : offset + remaining]
-        slices.append(epoch_slice)
-        start += len(epoch_slice)
-        remaining -= len(epoch_slice)
-    return torch.cat(slices)
+
+    def __init__(self, seed: int, images: int) -> None:
+        self.seed, self.images = seed, images
+        self._epoch = -1
+        self._permutation = torch.empty(0, dtype=torch.int64)
+
+    def batch(self, iteration: int, batch_size: int) -> Tensor:
+        """Return the images of one training batch: int64 (batch_size,).
+
+        Args:
+            iteration: the batch's number, from 0
+            batch_size: may exceed `images`
+        """
+        start = iteration * batch_size
+        remaining = batch_size
+        slices = []
+        while remaining > 0:
+            epoch, offset = divmod(start, self.images)
+            epoch_slice = self._draw_permutation(epoch)[offset : offset + remaining]
+            slices.append(epoch_slice)
+            start += len(epoch_slice)
+            remaining -= len(epoch_slice)
+        return torch.cat(slices)
+
+    def _draw_permutation(self, epoch: int) -> Tensor:
+        """Return the images in the order of an epoch: int64 (images,). The latest is stored."""
+        if epoch != self._epoch:
+            random = build_generator(self.seed, "order", epoch)
+            self._epoch, self._permutation = epoch, torch.randperm(self.images, generator=random)
+        return self._permutation

@@ -5,7 +5,7 @@ batches, so neither the number of workers nor an interruption changes a bit.
 """
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache, partial
+from functools import partial
 from itertools import count
 from os import fsdecode
 from pathlib import Path
@@ -26,7 +26,7 @@ from degradation.data.image_views import ViewFunction, augment_view, crop_centre
 from degradation.data.random_streams import (
     WHOLE,
     Shard,
-    build_generator,
+    TrainingOrder,
     shuffle_into_batches,
     spread_indices,
 )
@@ -60,17 +60,23 @@ class StreamingLoader:
         self.evaluated["train"] = spread_indices(limit, self.sizes["train"])
         self.centre_view = partial(crop_centre, dataset.stream)
 
-    def training_batches(self, start: int, shard: Shard = WHOLE) -> Iterator[Batch]:
+    def training_inputs(self, start: int, shard: Shard = WHOLE) -> Iterator[Batch]:
         """Yield augmented training batches without end, starting at iteration `start`."""
         return self._read(
             "train", self._augmentation("augmentation"), self._keys_from(start, shard)
         )
 
+    def compute_batch(self, inputs: tuple[Tensor, ...]) -> Batch:
+        """Return the batch that `training_inputs` has read."""
+        images, labels = inputs
+        return images, labels
+
     def _keys_from(self, start: int, shard: Shard) -> Iterator[list[Key]]:
         """Yield the keys of each training batch, starting at iteration `start`."""
         size = self.config.optim.batch_size
+        order = TrainingOrder(self.config.seed, self.sizes["train"])
         for iteration in count(start):
-            indices = draw_epoch_indices(self.config.seed, iteration, size, self.sizes["train"])
+            indices = order.batch(iteration, size)
             draws = torch.arange(iteration * size, (iteration + 1) * size)
             yield list(
                 zip(shard.select(indices).tolist(), shard.select(draws).tolist(), strict=True)
@@ -177,23 +183,3 @@ class _ImageFiles(torch.utils.data.Dataset[RawBatch | DataError]):
 
 def _return_unchanged(batch: Any) -> Any:
     return batch
-
-
-def draw_epoch_indices(seed: int, iteration: int, batch_size: int, images: int) -> Tensor:
-    """Return the same indices as `random_streams.draw_batch_indices`: int64 (batch_size,).
-
-    An epoch's permutation is drawn once, not for every batch, which matters for a million images.
-    """
-    positions = torch.arange(iteration * batch_size, (iteration + 1) * batch_size)
-    epochs = positions // images
-    slices = []
-    for epoch in range(int(epochs[0]), int(epochs[-1]) + 1):
-        order = _draw_order(seed, images, epoch)
-        slices.append(order[positions[epochs == epoch] % images])
-    return torch.cat(slices)
-
-
-@lru_cache(maxsize=1)
-def _draw_order(seed: int, images: int, epoch: int) -> Tensor:
-    """Return an epoch's permutation: int64 (images,)."""
-    return torch.randperm(images, generator=build_generator(seed, "order", epoch))

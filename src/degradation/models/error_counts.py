@@ -1,7 +1,9 @@
 """Count errors and sum losses over images, in training and in probes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import torch
 import torch.nn.functional as F
@@ -35,6 +37,38 @@ class ErrorCounts:
         return self.loss_sum / self.images
 
 
+# Of a batch: the sum of the cross-entropies in nats, how many images are misclassified, and how
+# many have a label that is not among the five likeliest classes. Scalars on the device.
+BatchCounts = tuple[Tensor, Tensor, Tensor]
+
+
+def count_batch_errors(logits: Tensor, labels: Tensor) -> BatchCounts:
+    """Count the errors of a batch without waiting for the device.
+
+    Args:
+        logits: (B, classes)
+        labels: int64 (B,)
+    """
+    loss_sum = F.cross_entropy(logits, labels, reduction="sum")
+    wrong = (logits.argmax(1) != labels).sum()
+    most_likely = logits.topk(min(TOP, logits.shape[1])).indices  # (B, 5)
+    wrong_top5 = (most_likely != labels[:, None]).all(1).sum()
+    return loss_sum, wrong, wrong_top5
+
+
+def add_counts(batches: Sequence[BatchCounts], images: int) -> ErrorCounts:
+    """Return the sums over batches of `images` images together; this waits for the device once."""
+    if not batches:
+        return ErrorCounts(0.0, 0.0, 0.0, 0.0)
+    losses, wrong, wrong_top5 = (torch.stack(counts) for counts in zip(*batches, strict=True))
+    dtype = torch.promote_types(losses.dtype, torch.float32)
+    counted = torch.stack([losses, wrong.to(dtype), wrong_top5.to(dtype)]).tolist()
+    # in float64 and from left to right, as the numbers of all records were added; the built-in
+    # sum of Python 3.12 compensates for rounding
+    loss_sum, wrong_sum, wrong_top5_sum = (reduce(add, values, 0.0) for values in counted)
+    return ErrorCounts(float(images), wrong_sum, wrong_top5_sum, loss_sum)
+
+
 def count_errors(
     forward: Callable[[Tensor], Tensor], batches: Iterable[tuple[Tensor, Tensor]]
 ) -> ErrorCounts:
@@ -46,13 +80,27 @@ def count_errors(
         forward: returns the logits (B, classes) of a batch of images.
         batches: images that `forward` accepts, and int64 labels (B,).
     """
-    images, wrong, wrong_top5, loss_sum = 0.0, 0.0, 0.0, 0.0
+
+    def count_batch(images: Tensor, labels: Tensor) -> BatchCounts:
+        return count_batch_errors(forward(images), labels)
+
+    return sum_batches(count_batch, batches)
+
+
+def sum_batches(
+    count_batch: Callable[[Tensor, Tensor], BatchCounts],
+    batches: Iterable[tuple[Tensor, Tensor]],
+) -> ErrorCounts:
+    """Count the errors of all batches without gradients, and wait for the device once, at the end.
+
+    Args:
+        count_batch: returns the counts of images and labels; they may change with its next call.
+    """
+    counts: list[BatchCounts] = []
+    images = 0
     with torch.inference_mode():
         for batch, labels in batches:
-            logits = forward(batch)
-            loss_sum += F.cross_entropy(logits, labels, reduction="sum").item()
-            wrong += (logits.argmax(1) != labels).sum().item()
-            most_likely = logits.topk(min(TOP, logits.shape[1])).indices  # (B, 5)
-            wrong_top5 += (most_likely != labels[:, None]).all(1).sum().item()
+            loss_sum, wrong, wrong_top5 = count_batch(batch, labels)
+            counts.append((loss_sum.clone(), wrong.clone(), wrong_top5.clone()))
             images += len(labels)
-    return ErrorCounts(images, wrong, wrong_top5, loss_sum)
+        return add_counts(counts, images)

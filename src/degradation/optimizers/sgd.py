@@ -3,7 +3,7 @@
 import torch
 
 from degradation.config import Optim
-from degradation.optimizers.base import ParameterGroups, ScheduledOptimizer
+from degradation.optimizers.base import ParameterGroups, ScheduledOptimizer, device_options
 from degradation.registry import OPTIMIZERS
 
 
@@ -18,10 +18,9 @@ class SGD(ScheduledOptimizer, torch.optim.SGD):
     def __init__(self, groups: ParameterGroups, optim: Optim) -> None:
         super().__init__(
             groups,
-            lr=optim.lr,
             momentum=optim.momentum,
             weight_decay=optim.weight_decay,
-            foreach=True,
+            **device_options(groups, optim.lr),
         )
         self.momentum_form = optim.momentum_form
 
@@ -36,11 +35,10 @@ class SGD(ScheduledOptimizer, torch.optim.SGD):
         super().set_learning_rate(lr)
 
     def _scale_velocities(self, lr: float) -> None:
+        if lr == self._rate:
+            return
         for group in self.param_groups:
-            old_lr = group["lr"]
-            if old_lr == lr:
-                continue
             for parameter in group["params"]:
                 velocity = self.state[parameter].get("momentum_buffer")
                 if velocity is not None:
-                    velocity.mul_(old_lr / lr)
+                    velocity.mul_(self._rate / lr)

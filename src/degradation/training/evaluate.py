@@ -25,17 +25,29 @@ from degradation.metrics import (
     VALIDATION_LOSS,
 )
 from degradation.models.batchnorm import exact_statistics
-from degradation.models.error_counts import ErrorCounts, count_errors
+from degradation.models.error_counts import (
+    BatchCounts,
+    ErrorCounts,
+    count_batch_errors,
+    sum_batches,
+)
 from degradation.models.random_draws import is_random, seeded_global_draws
+from degradation.training.cuda_graph import ReplayedCall
 from degradation.training.device import at_least_float32, autocast, memory_format
 from degradation.training.distributed import SINGLE, WorkerGroup
 from degradation.training.events import MetricsRow
 
 Forward = Callable[[Tensor], Tensor]
+ORDINARY_CALLS = ReplayedCall(None, "an evaluation")
 
 
 def measure_errors(
-    network: nn.Module, loader: Loader, iteration: int, precision: Precision, group: WorkerGroup
+    network: nn.Module,
+    loader: Loader,
+    iteration: int,
+    precision: Precision,
+    group: WorkerGroup,
+    replayed: ReplayedCall = ORDINARY_CALLS,
 ) -> MetricsRow:
     """Evaluate the network on every split, and return all errors (percent) and losses (nats).
 
@@ -45,6 +57,7 @@ def measure_errors(
     Args:
         iteration: selects the random stream of the augmentation.
         group: each of its processes evaluates its share of the batches.
+        replayed: as for `evaluate`.
     """
     shard = group.shard
     evaluations = [
@@ -57,7 +70,7 @@ def measure_errors(
         evaluations.append((VALIDATION_ERROR, VALIDATION_LOSS, validation))
     row: MetricsRow = {}
     for error, loss, batches in evaluations:
-        counts = evaluate(network, batches, precision, group)
+        counts = evaluate(network, batches, precision, group, replayed)
         row[error] = counts.error
         # with BN's moving averages, the logits of a deep plain network may overflow in its first
         # iterations although its training loss is finite
@@ -75,6 +88,7 @@ def evaluate(
     batches: Iterable[tuple[Tensor, Tensor]],
     precision: Precision,
     group: WorkerGroup = SINGLE,
+    replayed: ReplayedCall = ORDINARY_CALLS,
 ) -> ErrorCounts:
     """Count errors and sum losses over all images of the batches, in eval mode.
 
@@ -84,9 +98,15 @@ def evaluate(
         batches: images (B, C, H, W) and int64 labels (B,). Images (B, views, C, H, W) are
             classified by the mean probability over their views.
         group: each process passes its own batches, and gets the sums over all processes.
+        replayed: calls what evaluates a batch, perhaps as a CUDA graph. It must be used for this
+            network only.
     """
+
+    def evaluate_batch(images: Tensor, labels: Tensor) -> BatchCounts:
+        return count_batch_errors(compute_logits(network, images, precision), labels)
+
     network.eval()
-    counts = count_errors(partial(compute_logits, network, precision=precision), batches)
+    counts = sum_batches(partial(replayed, evaluate_batch), batches)
     network.train()
     if group.is_single:
         return counts

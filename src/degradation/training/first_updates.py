@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from itertools import islice
 
 import torch
 
@@ -49,15 +48,16 @@ def measure_first_updates(
         rates: the learning rates of the schedule, and how often its conditions are met for a
             made-up history of errors.
     """
-    trainer = Trainer(config, dataset, device)
+    # recording a graph would take longer than these few updates
+    trainer = Trainer(replace(config, cuda_graphs=False), dataset, device)
     _grow_from_untrained_parent(config, trainer)
     losses = []
     for update in range(UPDATES):
         if update == UPDATES - 1:
             _skip_to_last_learning_rate(trainer)
-        before = trainer.running_loss.item()
+        before = trainer.sums.loss.item()
         trainer.step()
-        losses.append(trainer.running_loss.item() - before)
+        losses.append(trainer.sums.loss.item() - before)
     parameters = trainer.network.parameters()
     weights = [sum(float(p.detach().cpu().double().square().sum()) for p in parameters)]
     numbers = {
@@ -72,6 +72,7 @@ def measure_first_updates(
 def _skip_to_last_learning_rate(trainer: Trainer) -> None:
     """Move the trainer to the schedule's last iteration, past the warm-up and all drops."""
     trainer.iteration = trainer.config.schedule.iterations - 1
+    trainer.sums.updates.fill_(trainer.iteration)
     if trainer.schedule.warmup is not None:
         trainer.schedule_state.warmup_end = trainer.iteration
 
@@ -95,9 +96,11 @@ def _grow_from_untrained_parent(config: Config, trainer: Trainer) -> None:
 def _evaluate_samples(trainer: Trainer) -> list[float]:
     """Return the error in percent and the mean loss of a sample of images of each kind."""
     loader = trainer.loader
+    # larger batches are evaluated on a GPU, but the images must be those of every release
+    images, labels = next(loader.augmented_batches(trainer.iteration))
     samples = [
         loader.sample_batches("train", EVALUATED_IMAGES),
-        islice(loader.augmented_batches(trainer.iteration), 1),
+        [(images[:EVALUATED_IMAGES], labels[:EVALUATED_IMAGES])],
         loader.sample_batches("test", EVALUATED_IMAGES),
     ]
     values = []

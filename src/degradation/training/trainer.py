@@ -5,7 +5,6 @@ Training knows nothing of records: the consumer of the events decides what to st
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import Any
 
@@ -23,7 +22,6 @@ from degradation.config import (
 )
 from degradation.data.datasets import Dataset, StreamedDataset
 from degradation.data.loaders import build_loader
-from degradation.data.random_streams import build_generator
 from degradation.metrics import (
     ITERATION,
     LR,
@@ -34,8 +32,8 @@ from degradation.metrics import (
     VALIDATION_ERROR,
     WARMUP_END,
 )
-from degradation.models.random_draws import is_random, seeded_global_draws
 from degradation.probes.measure import can_measure, measure_probe, sample_probe_batch
+from degradation.training.cuda_graph import ReplayedCall, find_recorder
 from degradation.training.device import memory_format
 from degradation.training.distributed import SINGLE, WorkerGroup
 from degradation.training.evaluate import eval_batchnorm, measure_errors
@@ -48,8 +46,10 @@ from degradation.training.events import (
     Progress,
     Snapshot,
 )
+from degradation.training.forward_draws import forward_draws
 from degradation.training.initial_network import build_initial_network
 from degradation.training.optimizer import build_optimizer, train_step
+from degradation.training.running_sums import RunningSums
 from degradation.training.schedule import (
     ScheduleState,
     has_plateaued,
@@ -70,9 +70,7 @@ class Trainer:
         recent_errors: training errors in percent of the latest batches, while the warm-up lasts.
         watched_errors: errors in percent at the evaluations since the last plateau. They are
             validation errors, or test errors if there are no validation images.
-        diverged_at: the first iteration whose loss was not finite, or 0 if there is none. This
-            tensor stays on the device, because reading it at every iteration would stall the
-            device.
+        sums: running sums over the training batches, and the iteration of a divergence.
     """
 
     def __init__(
@@ -84,13 +82,12 @@ class Trainer:
         check_batchnorm(config, dataset.side)
         self.start_from(build_initial_network(config, dataset.channels, dataset.classes))
         self.iteration = 0
-        self.batches = self.loader.training_batches(0)
+        self.inputs = self.loader.training_inputs(0)
         self.lr = 0.0
         self.schedule_state = ScheduleState()
         self.recent_errors: list[float] = []
         self.watched_errors: list[float] = []
-        self._reset_running()
-        self.diverged_at = torch.zeros((), dtype=torch.int64, device=device)
+        self.sums = RunningSums(device)
 
     def start_from(self, network: nn.Module) -> None:
         """Replace the network with this one and the optimizer with a new one."""
@@ -99,19 +96,27 @@ class Trainer:
         self.network.train()
         self.optimizer = build_optimizer(self.network, self.config.optim)
         self.parallel = self.group.wrap(self.network, self.config.model.bn_parts)
+        self._discard_graphs()
 
     def join(self, group: WorkerGroup) -> None:
         """Continue as one process of a group. All its processes must be in the same state."""
         self.group = group
         self.parallel = group.wrap(self.network, self.config.model.bn_parts)
-        self.batches = self.loader.training_batches(self.iteration, group.shard)
+        self.inputs = self.loader.training_inputs(self.iteration, group.shard)
+        self._discard_graphs()
+
+    def _discard_graphs(self) -> None:
+        """Let steps and evaluations be recorded anew, since graphs hold the weights' addresses."""
+        recorder = find_recorder(self.config, self.network, self.optimizer, self.group, self.device)
+        self._replayed_update = ReplayedCall(recorder, "a training step")
+        self._replayed_evaluation = ReplayedCall(recorder, "an evaluation")
 
     def state(self) -> dict[str, Any]:
         """Return everything that the next iteration depends on, as tensors and plain values.
 
         Random streams are not included: they depend only on the seed and the iteration.
         """
-        return {
+        return self.sums.state() | {
             "network": copy_weights(self.network),
             "optimizer": self.optimizer.state_dict(),
             "iteration": self.iteration,
@@ -119,8 +124,6 @@ class Trainer:
             "transitions": asdict(self.schedule_state),
             "recent_errors": self.recent_errors,
             "test_errors": self.watched_errors,  # the key that checkpoints have always used
-            "running": [self.running_loss, self.running_wrong, self.running_batches],
-            "diverged_at": self.diverged_at,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -132,70 +135,48 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.iteration, self.lr = state["iteration"], state["lr"]
-        self.batches = self.loader.training_batches(self.iteration, self.group.shard)
+        self.inputs = self.loader.training_inputs(self.iteration, self.group.shard)
         self.schedule_state = ScheduleState(**state["transitions"])
         self.recent_errors = list(state["recent_errors"])
         self.watched_errors = list(state["test_errors"])
-        loss, wrong, self.running_batches = state["running"]
-        self.running_loss, self.running_wrong = loss.to(self.device), wrong.to(self.device)
-        self.diverged_at = state["diverged_at"].to(self.device)
+        self.sums.restore(state)
+        self._discard_graphs()
 
     def step(self) -> None:
-        """Do one iteration: update the weights, the running averages and the schedule's state."""
-        config = self.config
-        images, labels = next(self.batches)
+        """Do one iteration: update the weights, the running sums and the schedule's state."""
+        config, shard = self.config, self.group.shard
+        inputs = next(self.inputs)
 
         # the learning rate depends on the number of updates before this one
         self.lr = learning_rate(self.iteration, config.optim.lr, self.schedule, self.schedule_state)
         self.optimizer.set_learning_rate(self.lr)
+        with forward_draws(self.network, config.seed, shard, self.iteration, self.device):
+            (wrong,) = self._replayed_update(self._update_weights, *inputs)
+        self.iteration += 1
+        self.sums.batches += 1
+        self._watch_warmup(wrong)
 
+    def _update_weights(self, *inputs: Tensor) -> tuple[Tensor]:
+        """Update the weights on one batch, and return the number of its misclassified images.
+
+        A CUDA graph can repeat this: it has no branch on a value and no copy to or from the CPU,
+        and all that changes is changed in place.
+        """
+        config = self.config
+        images, labels = self.loader.compute_batch(inputs)
         # each process trains on its share; afterwards BN's moving averages are merged
-        with (
-            self._forward_draws(),
-            self.group.merged_batchnorm(self.network, config.model.bn_parts),
-        ):
+        with self.group.merged_batchnorm(self.network, config.model.bn_parts):
             loss, wrong = train_step(
                 self.parallel, self.optimizer, images, labels, config.precision
             )
-
         # shares are equally large, so the mean of their losses is the loss of the whole batch
         loss = self.group.sum(loss) / self.group.shard.count
         wrong = self.group.sum(wrong)
-
-        self.iteration += 1
-        self._add_to_running(loss, wrong)
-        self._watch_divergence(loss)
-        self._watch_warmup(wrong)
-
-    def _forward_draws(self) -> AbstractContextManager[None]:
-        """Return the context in which this iteration's forward pass draws, if the network draws.
-
-        Each process of a group draws for its own share of the batch.
-        """
-        if not is_random(self.network):
-            return nullcontext()
-        stream = f"training/{self.group.shard.rank}"
-        generator = build_generator(self.config.seed, stream, self.iteration)
-        return seeded_global_draws(generator, self.device)
-
-    def _reset_running(self) -> None:
-        """Reset the sums from which the running averages over training batches are computed."""
-        self.running_loss = torch.zeros((), device=self.device)  # sum of the batches' mean losses
-        self.running_wrong = torch.zeros((), dtype=torch.int64, device=self.device)  # misclassified
-        self.running_batches = 0
-
-    def _add_to_running(self, loss: Tensor, wrong: Tensor) -> None:
-        self.running_loss += loss
-        self.running_wrong += wrong
-        self.running_batches += 1
-
-    def _watch_divergence(self, loss: Tensor) -> None:
-        """Store the first iteration whose loss is not finite, without waiting for the device."""
-        is_first = (self.diverged_at == 0) & ~torch.isfinite(loss)
-        self.diverged_at = torch.where(is_first, self.iteration, self.diverged_at)
+        self.sums.add(loss, wrong)
+        return (wrong,)
 
     def _watch_warmup(self, wrong: Tensor) -> None:
-        """End the warm-up if its condition is met. While it lasts, this waits for the device.
+        """End the warm-up if its condition is met; while it lasts, a step waits for the device.
 
         Args:
             wrong: number of misclassified images in the batch.
@@ -233,14 +214,19 @@ class Trainer:
         this also checks for a plateau.
         """
         row: MetricsRow = {ITERATION: self.iteration}
-        if self.running_batches:
-            images = self.running_batches * self.config.optim.batch_size
+        if self.sums.batches:
+            images = self.sums.batches * self.config.optim.batch_size
             row[LR] = self.lr
-            row[RUNNING_ERROR] = 100 * self.running_wrong.item() / images
-            row[RUNNING_LOSS] = self.running_loss.item() / self.running_batches
+            row[RUNNING_ERROR] = 100 * self.sums.wrong.item() / images
+            row[RUNNING_LOSS] = self.sums.loss.item() / self.sums.batches
         with eval_batchnorm(self.network, self.config, self.loader):
             row |= measure_errors(
-                self.network, self.loader, self.iteration, self.config.precision, self.group
+                self.network,
+                self.loader,
+                self.iteration,
+                self.config.precision,
+                self.group,
+                self._replayed_evaluation,
             )
         if self.schedule_state.warmup_end is not None:
             row[WARMUP_END] = self.schedule_state.warmup_end
@@ -249,7 +235,7 @@ class Trainer:
             watched = VALIDATION_ERROR if VALIDATION_ERROR in row else TEST_ERROR
             self._watch_plateau(plateau, float(row[watched] or 0.0))
             row[PLATEAUS] = len(self.schedule_state.plateaus)
-        self._reset_running()
+        self.sums.reset()
         return row
 
     def run_probes(self) -> Iterator[ProbeResult]:
@@ -277,7 +263,7 @@ def fit(trainer: Trainer) -> Iterator[Event]:
         trainer.step()
         iteration = trainer.iteration
         if is_evaluated(iteration, schedule.iterations, schedule.evaluate_every):
-            diverged_at = int(trainer.diverged_at.item())
+            diverged_at = int(trainer.sums.diverged_at.item())
             if diverged_at:
                 yield Divergence(diverged_at)
                 return

@@ -1,0 +1,171 @@
+"""Record a function of tensors in a CUDA graph, and replay it.
+
+A network of small images launches hundreds of kernels per iteration, each of which takes the CPU
+longer to launch than the GPU to run. A CUDA graph launches them all at once
+(https://pytorch.org/docs/stable/notes/cuda.html#cuda-graphs). It repeats the same kernels on the
+same memory, so replays give the numbers of ordinary calls.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from degradation.config import Config
+from degradation.models.random_draws import is_random
+from degradation.optimizers.base import ScheduledOptimizer
+from degradation.registry import BLOCKS, NETWORKS
+from degradation.training.distributed import WorkerGroup
+
+log = logging.getLogger(__name__)
+
+Outputs = TypeVar("Outputs", bound=tuple[Tensor, ...])
+
+# Calls before a function is recorded. They initialise what must not happen while recording: the
+# optimiser's state, libraries, and the choice of cuDNN's algorithms.
+WARM_UP_CALLS = 3
+
+
+class Graph(Protocol):
+    """Kernels that have been recorded; `torch.cuda.CUDAGraph` is one."""
+
+    def replay(self) -> None:
+        """Launch all of them."""
+        ...
+
+
+class GraphRecorder(Protocol):
+    """Records what a function does; `CudaGraphRecorder` on a GPU, a stand-in in tests."""
+
+    def warm_up(self, function: Callable[[], Outputs]) -> Outputs:
+        """Call a function that will be recorded later."""
+        ...
+
+    def record(self, function: Callable[[], Outputs]) -> tuple[Graph, Outputs]:
+        """Record a call without executing it; a replay writes the tensors that are returned."""
+        ...
+
+
+class CudaGraphRecorder:
+    """Records CUDA graphs on the current device. All that it records shares one memory pool.
+
+    Sharing is safe because nothing in the pool is read after another graph's replay: callers copy
+    a replay's outputs before the next one, and the next update overwrites the gradients.
+    """
+
+    def __init__(self) -> None:
+        self.stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        self.pool = torch.cuda.graph_pool_handle()
+
+    def warm_up(self, function: Callable[[], Outputs]) -> Outputs:
+        """Call the function on the stream on which it will be recorded, as PyTorch requires."""
+        current = torch.cuda.current_stream()
+        self.stream.wait_stream(current)
+        with torch.cuda.stream(self.stream):
+            outputs = function()
+        current.wait_stream(self.stream)
+        return outputs
+
+    def record(self, function: Callable[[], Outputs]) -> tuple[Graph, Outputs]:
+        """Record a call. Any exception means that it cannot be recorded; nothing has changed."""
+        current = torch.cuda.current_stream()
+        graph = torch.cuda.CUDAGraph()
+        try:
+            # other threads, such as those of W&B, may use the GPU meanwhile
+            with torch.cuda.graph(
+                graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"
+            ):
+                outputs = function()
+        finally:
+            # if ending the capture fails, the context above does not restore the stream
+            torch.cuda.set_stream(current)
+        return graph, outputs
+
+
+class ReplayedCall:
+    """Calls of one function of tensors, which are recorded once and then replayed.
+
+    Without a recorder, and with inputs of other shapes than the recorded ones, every call is an
+    ordinary one. If recording fails, a line is logged, and so is every later call.
+
+    The function reads and writes tensors at fixed addresses, waits for no device, and depends on no
+    Python value that changes between calls. It is not stored, so that a method does not keep its
+    object, and with it the memory of a GPU, from being freed.
+
+    Args:
+        recorder: None on devices without graphs.
+        name: what the function does, for the log.
+    """
+
+    def __init__(self, recorder: GraphRecorder | None, name: str) -> None:
+        self.recorder, self.name = recorder, name
+        self._ordinary_calls = 0
+        self._graph: Graph | None = None
+        self._inputs: tuple[Tensor, ...] = ()  # the tensors that a replay reads
+        self._outputs: tuple[Tensor, ...] = ()  # the tensors that a replay writes
+
+    def __call__(self, function: Callable[..., Outputs], *inputs: Tensor) -> Outputs:
+        """Return the function's outputs. After a replay, they are valid until the next call."""
+        if self._graph is None and self.recorder is not None:
+            if self._ordinary_calls < WARM_UP_CALLS:
+                self._ordinary_calls += 1
+                return self.recorder.warm_up(partial(function, *inputs))
+            self._record(self.recorder, function, inputs)
+        if self._graph is None or not self._fits(inputs):
+            return function(*inputs)
+        for recorded, value in zip(self._inputs, inputs, strict=True):
+            recorded.copy_(value)
+        self._graph.replay()
+        return cast(Outputs, self._outputs)
+
+    def _record(
+        self, recorder: GraphRecorder, function: Callable[..., Outputs], inputs: tuple[Tensor, ...]
+    ) -> None:
+        """Record a call with inputs of these shapes, or give up recording."""
+        self._inputs = tuple(value.clone() for value in inputs)
+        try:
+            self._graph, self._outputs = recorder.record(partial(function, *self._inputs))
+        except Exception as error:  # whatever an operation raises that cannot be recorded
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            log.warning(
+                "%s cannot be recorded in a CUDA graph, and takes longer without one (%s)",
+                self.name,
+                reason,
+            )
+            self.recorder = None
+
+    def _fits(self, inputs: tuple[Tensor, ...]) -> bool:
+        shapes = [value.shape for value in inputs]
+        return shapes == [value.shape for value in self._inputs]
+
+
+def find_recorder(
+    config: Config,
+    network: nn.Module,
+    optimizer: ScheduledOptimizer,
+    group: WorkerGroup,
+    device: torch.device,
+) -> GraphRecorder | None:
+    """Return what records CUDA graphs, or None if this run's steps cannot be replayed.
+
+    Only a GPU has graphs. Processes that share a run communicate in every step; code of the user's
+    own may depend on values that a graph would freeze; and draws need a new seed for every step.
+    """
+    model = config.model
+    is_built_in = NETWORKS.is_built_in(model.network) and BLOCKS.is_built_in(model.block)
+    can_replay = (
+        config.cuda_graphs
+        and optimizer.has_device_rate
+        and group.is_single
+        and is_built_in
+        and not is_random(network)
+    )
+    return build_recorder(device) if can_replay else None
+
+
+def build_recorder(device: torch.device) -> GraphRecorder | None:
+    """Return what records on a device, or None if it has no graphs."""
+    return CudaGraphRecorder() if device.type == "cuda" else None
