@@ -29,7 +29,8 @@ ANY: dict[str, tuple[object, ...]] = {
     "model.bn_statistics": ("moving", "exact"),
     "optim.momentum_form": ("pytorch", "caffe"),
     "optim.decay": ("all", "weights"),
-    "precision.dtype": ("fp32", "bf16"),
+    "precision.dtype": ("fp32", "tf32", "bf16"),
+    "precision.deterministic": (True, False),
 }
 # Number of parts into which batch normalisation (BN) may split a batch. On CIFAR-10 the paper uses
 # two GPUs with 64 images each, and does not say whether BN normalises per GPU. On ImageNet it does

@@ -75,7 +75,7 @@ def build_trainer(config: Config) -> "Trainer":
     from degradation.training.device import choose_device, make_reproducible
     from degradation.training.trainer import Trainer
 
-    make_reproducible(config.threads)
+    make_reproducible(config.threads, config.precision)
     return Trainer(config, load_dataset(config.data), choose_device(config.device))
 
 

@@ -148,6 +148,41 @@ def test_bf16_is_rejected_on_a_device_without_it(compose_config, monkeypatch, ki
     check_precision(torch.device(kind), bf16)
 
 
+@pytest.mark.parametrize(
+    ("kind", "capability", "is_supported"),
+    [("cpu", None, False), ("mps", None, False), ("cuda", (7, 5), False), ("cuda", (8, 0), True)],
+)
+def test_tf32_needs_a_gpu_that_has_it(compose_config, monkeypatch, kind, capability, is_supported):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
+    tf32 = compose_config("precision=tf32").precision
+    if is_supported:
+        check_precision(torch.device(kind), tf32)
+        return
+    with pytest.raises(
+        ConfigError,
+        match=rf"^precision\.dtype: 'tf32' is not supported by this {kind} device; .*fp32$",
+    ):
+        check_precision(torch.device(kind), tf32)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "tf32", "deterministic"),
+    [
+        ((), False, True),
+        (("precision=bf16",), False, True),
+        (("precision=tf32",), True, True),
+        (("precision.deterministic=false",), False, False),
+        (("precision=tf32", "precision.deterministic=false"), True, False),
+    ],
+)
+def test_precision_sets_the_arithmetic(compose_config, overrides, tf32, deterministic):
+    with device.restored_settings():
+        device.make_reproducible(1, compose_config(*overrides).precision)
+        cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+        assert (cudnn.allow_tf32, matmul.allow_tf32) == (tf32, tf32)
+        assert (cudnn.deterministic, cudnn.benchmark) == (deterministic, not deterministic)
+
+
 @pytest.mark.parametrize("native", [False, True])
 def test_emulated_bf16_warns_once(compose_config, monkeypatch, caplog, native):
     monkeypatch.setattr(

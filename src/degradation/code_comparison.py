@@ -139,10 +139,12 @@ def _compare_first_updates(config: Config, row: Row) -> Comparison:
     if device is None:
         return UNDECIDED
     threads = environment.get("threads", config.threads)
-    make_reproducible(threads)
+    make_reproducible(threads, config.precision)
     numbers = measure_first_updates(config, load_dataset(config.data), device)
-    make_reproducible(config.threads)
+    make_reproducible(config.threads, config.precision)
     is_same_machine = environment == describe_machine(device, threads)
+    # otherwise the same code may give other bits
+    is_same_machine &= config.precision.deterministic
     return compare(recorded, numbers, is_same_machine=is_same_machine)
 
 
@@ -155,7 +157,7 @@ def _compare_first_evaluation(config: Config, record: Record) -> Comparison:
     device = _find_device(str(starts[0].get("device", "")))
     if device is None:
         return UNDECIDED
-    make_reproducible(config.threads)
+    make_reproducible(config.threads, config.precision)
     repeated = _repeat_first_evaluation(config, device)
     is_same_machine = all(_was_made_here(start, config, device) for start in starts)
     return compare(_to_numbers(first), _to_numbers(repeated), is_same_machine=is_same_machine)

@@ -149,7 +149,7 @@ def run_worker(config: Config, group: WorkerGroup) -> None:
     A worker starts from the state that the main process sends, and writes nothing. It returns when
     training ends, when any process receives a stop signal, or if there is nothing to train.
     """
-    make_reproducible(config.threads)
+    make_reproducible(config.threads, config.precision)
     state = group.receive_state()
     if state is None:
         return
@@ -165,7 +165,7 @@ def run_worker(config: Config, group: WorkerGroup) -> None:
 
 def _attempt(config: Config, record: Record, device: torch.device, group: WorkerGroup) -> State:
     """Train the run to its end, and record the attempt: its start, and how and why it ended."""
-    make_reproducible(config.threads)
+    make_reproducible(config.threads, config.precision)
     warn_about_corrupt_rows(record)
     drop_corrupt_attempts(record)
     number = record_start(record, device, config.threads, group.shard.count)

@@ -92,7 +92,7 @@ def _measure_finished_run(config: Config, measure: Callable[[SweepRun, torch.dev
         check_installation()
         device = choose_device(config.device)
         check_precision(device, config.precision)
-        make_reproducible(config.threads)
+        make_reproducible(config.threads, config.precision)
         outcome = run.record.outcome()
         if outcome is State.DIVERGED:
             return str(outcome)

@@ -25,7 +25,7 @@ def test_rules_are_read_from_the_fields():
     assert KEYS["model.depth"].allowed == "a whole number, 1 to 100000"
     assert KEYS["model.grown_from"].allowed == "null, or a whole number, 8 to 100000"
     assert KEYS["data.flip"].allowed == "true or false"
-    assert KEYS["precision.dtype"].allowed == "fp32, bf16"
+    assert KEYS["precision.dtype"].allowed == "fp32, tf32, bf16"
 
 
 def test_bottleneck_depths_are_9n_plus_2(compose_config):

@@ -101,6 +101,8 @@ BAD = {
     "schedule.plateau.improvement": "-1 nan",
     "precision.dtype": "fp16 float32",
     "precision.channels_last": "perhaps",
+    "precision.deterministic": "perhaps",
+    "cuda_graphs": "perhaps",
     "probes.training": "[gradients] [responses,responses] responses",
     "probes.early": "0",
     "probes.afterwards": "[landscape] lesions",

@@ -39,6 +39,7 @@ from degradation.config.schedule import (
 )
 from degradation.config.schema import (
     BF16,
+    TF32,
     Config,
     Data,
     Landscape,
@@ -58,6 +59,7 @@ __all__ = [
     "BF16",
     "CONF",
     "NAME",
+    "TF32",
     "Config",
     "ConfigError",
     "Data",

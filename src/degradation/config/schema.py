@@ -38,7 +38,7 @@ from degradation.config.rules import (
 )
 from degradation.registry import BLOCKS, DATASETS, NETWORKS, OPTIMIZERS, PROBES, SHAPES
 
-FP32, BF16 = "fp32", "bf16"
+FP32, TF32, BF16 = "fp32", "tf32", "bf16"
 
 
 @dataclass
@@ -237,8 +237,12 @@ class Schedule:
 class Precision:
     """The arithmetic of the forward and backward passes."""
 
-    dtype: str = key("fp32, or bfloat16 autocast", choice(FP32, BF16))
+    dtype: str = key(
+        "fp32; tf32: fp32 with products of 10 mantissa bits, on a CUDA GPU; bf16: autocast",
+        choice(FP32, TF32, BF16),
+    )
     channels_last: bool = key("memory format of images and weights: NHWC")
+    deterministic: bool = key("false: cuDNN picks the fastest algorithms", hash_default=True)
 
 
 @dataclass

@@ -139,7 +139,7 @@ def measure_errors(
     measured = deepcopy(network).to(chosen)
     measured = measured.to(memory_format=memory_format(config.precision))
     with restored_settings():
-        make_reproducible(config.threads)
+        make_reproducible(config.threads, config.precision)
         errors = measure(measured, loader, 0, config.precision, SINGLE)
     return dict(errors)
 

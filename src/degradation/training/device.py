@@ -9,7 +9,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from degradation.config import BF16, ConfigError, Precision
+from degradation.config import BF16, TF32, ConfigError, Precision
 
 log = logging.getLogger(__name__)
 
@@ -64,17 +64,27 @@ def check_precision(device: torch.device, precision: Precision) -> None:
     """Check that the device supports the precision; warn once per process if a CPU emulates bf16.
 
     Raises:
-        ConfigError: bf16 is requested and the device does not support it.
+        ConfigError: tf32 or bf16 is requested and the device does not support it.
     """
+    if precision.dtype == TF32 and not _supports_tf32(device):
+        raise _unsupported(device, precision)
     if precision.dtype != BF16:
         return
     if device.type == "cpu":
         _warn_of_emulation()
     elif not _supports_bf16(device):
-        raise ConfigError(
-            f"precision.dtype: {BF16!r} is not supported by this {device.type} device;"
-            " allowed: fp32"
-        )
+        raise _unsupported(device, precision)
+
+
+def _unsupported(device: torch.device, precision: Precision) -> ConfigError:
+    return ConfigError(
+        f"precision.dtype: {precision.dtype!r} is not supported by this {device.type} device;"
+        " allowed: fp32"
+    )
+
+
+def _supports_tf32(device: torch.device) -> bool:
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)  # Ampere
 
 
 def _supports_bf16(device: torch.device) -> bool:
@@ -96,18 +106,21 @@ def _warn_of_emulation() -> None:
         )
 
 
-def make_reproducible(threads: int) -> None:
-    """Make repeated runs on one machine bit-identical, and disable TF32, so that fp32 means fp32.
+def make_reproducible(threads: int, precision: Precision) -> None:
+    """Make repeated runs on one machine bit-identical, and allow TF32 only where it is requested.
+
+    With `precision.deterministic: false`, cuDNN times its algorithms and picks the fastest, so
+    repeated runs on a GPU differ by rounding.
 
     Args:
         threads: number of CPU threads per operation. It determines how sums are split, and so
             changes the last bits of results on a CPU.
     """
     torch.set_num_threads(threads)
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.benchmark = not precision.deterministic
+    torch.backends.cudnn.deterministic = precision.deterministic
+    torch.backends.cudnn.allow_tf32 = precision.dtype == TF32
+    torch.backends.cuda.matmul.allow_tf32 = precision.dtype == TF32
 
 
 @contextmanager
