@@ -30,6 +30,7 @@ CHANGES = [
     "schedule.milestones=[200]",
     "schedule.factor=0.2",
     "schedule.evaluate_every=50",
+    "schedule.augmented_every=400",
     "schedule.snapshots=[]",
     "schedule.linear_warmup=10",
     "schedule=cosine",

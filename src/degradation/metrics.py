@@ -43,6 +43,22 @@ def _with_plateau(config: Mapping[str, Any], _iteration: int) -> bool:
     return bool(config["schedule"].get("plateau"))
 
 
+def _when_augmented_is_measured(config: Mapping[str, Any], iteration: int) -> bool:
+    schedule = config["schedule"]
+    every = schedule.get("augmented_every")
+    return is_augmented_measured(iteration, schedule["iterations"], every)
+
+
+def is_augmented_measured(iteration: int, last: int, every: int | None) -> bool:
+    """Return whether the evaluation at an iteration measures the augmented training error.
+
+    Args:
+        last: the schedule's number of iterations; the last evaluation always does.
+        every: `schedule.augmented_every`; None means every evaluation.
+    """
+    return every is None or iteration == last or iteration % every == 0
+
+
 @dataclass(frozen=True)
 class Metric:
     """One column of metrics.jsonl, under the same name in W&B, tables and figures.
@@ -142,6 +158,7 @@ AUGMENTED_ERROR = _define(
         split=TRAIN,
         label="augmented training error",
         description="error on augmented training images",
+        condition=_when_augmented_is_measured,
     )
 )
 AUGMENTED_LOSS = _define(
@@ -151,6 +168,7 @@ AUGMENTED_LOSS = _define(
         split=TRAIN,
         label="augmented training loss",
         description="loss on augmented training images",
+        condition=_when_augmented_is_measured,
         nullable=True,
     )
 )

@@ -270,6 +270,7 @@ FREE_KEYS = {
     "data.stream.train_evaluated",
     "model.depth",
     "schedule.evaluate_every",
+    "schedule.augmented_every",
     "schedule.snapshots",
     "precision.channels_last",
 }

@@ -20,8 +20,8 @@ def _gap(monkeypatch):
     names = execute(recipe[TABLE], metrics, TABLE)
     measure_errors = evaluate.measure_errors
 
-    def measure_gap(*arguments):
-        row = measure_errors(*arguments)
+    def measure_gap(*arguments, **options):
+        row = measure_errors(*arguments, **options)
         exec(recipe[COMPUTATION], vars(evaluate) | names | {"row": row})
         return row
 

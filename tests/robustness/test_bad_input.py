@@ -91,6 +91,7 @@ BAD = {
     "schedule.factor": "0 -1 nan inf",
     "schedule.linear_warmup": "-1 10000000000 nan",
     "schedule.evaluate_every": "0 -1",
+    "schedule.augmented_every": "0 -1 50",
     "schedule.snapshots": "[400] [-1] [3,2]",
     "schedule.warmup.lr": "0 inf nan",
     "schedule.warmup.below": "-1 0 nan",

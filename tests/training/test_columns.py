@@ -181,3 +181,21 @@ def test_resume_keeps_the_errors_since_the_last_plateau(build_trainer, stop_afte
     second = build_trainer()
     second.restore(copy.deepcopy(first.state()))
     assert collect_rows([*events, *fit(second)]) == expected
+
+
+@pytest.mark.parametrize(
+    ("every", "measured"), [("null", [4, 8, 12]), ("8", [8, 12]), ("0.999", [12]), ("12", [12])]
+)
+def test_augmented_error_is_measured_where_declared(tiny, dataset, every, measured):
+    """At the last evaluation in any case; the other columns are measured everywhere."""
+    config = tiny(*KEYS, f"schedule.augmented_every={every}")
+    trainer = Trainer(config, dataset, CPU)
+    rows = [event.row for event in fit(trainer) if isinstance(event, Metrics)]
+    expected = [
+        event.row for event in fit(Trainer(tiny(*KEYS), dataset, CPU)) if isinstance(event, Metrics)
+    ]
+    for row, whole in zip(rows, expected, strict=True):
+        is_measured = row["iteration"] in measured
+        assert ("train/augmented_error" in row) == is_measured
+        names = [name for name in whole if is_measured or "augmented" not in name]
+        assert row == {name: whole[name] for name in names}

@@ -29,6 +29,7 @@ class TypedSchedule(Schedule):
 
     milestones: list[Any] = MISSING
     evaluate_every: Any = MISSING
+    augmented_every: Any = MISSING
     snapshots: list[Any] = MISSING
     linear_warmup: Any = MISSING
     warmup: TypedWarmup | None = MISSING
@@ -59,6 +60,10 @@ def resolve_fractions(typed: Config) -> Config:
     schedule["evaluate_every"] = _resolve_interval(
         typed.schedule.evaluate_every, iterations, "schedule.evaluate_every"
     )
+    if typed.schedule.augmented_every is not None:
+        schedule["augmented_every"] = _resolve_interval(
+            typed.schedule.augmented_every, iterations, "schedule.augmented_every"
+        )
     schedule["linear_warmup"] = _resolve_interval(
         typed.schedule.linear_warmup, iterations, "schedule.linear_warmup"
     )

@@ -11,6 +11,7 @@ from degradation.registry import SHAPES
 def check_schedule(config: Config) -> None:
     """Raise ConfigError, which names the key, if a value of the schedule is not allowed."""
     _check_lists(config)
+    _check_augmented_every(config)
     _check_shape(config)
     _check_warmup(config)
     _check_linear_warmup(config)
@@ -28,6 +29,17 @@ def _check_lists(config: Config) -> None:
             " (the final weights are always saved)"
         )
         raise not_allowed(config, "schedule.snapshots", allowed)
+
+
+def _check_augmented_every(config: Config) -> None:
+    schedule = config.schedule
+    every = schedule.augmented_every
+    if every is not None and every != schedule.iterations and every % schedule.evaluate_every:
+        allowed = (
+            f"a multiple of schedule.evaluate_every, {schedule.evaluate_every}, or"
+            f" {schedule.iterations}, the last iteration"
+        )
+        raise not_allowed(config, "schedule.augmented_every", allowed)
 
 
 def _is_ascending(iterations: list[int], first: int, last: int) -> bool:

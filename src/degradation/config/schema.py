@@ -216,8 +216,8 @@ class Plateau:
 class Schedule:
     """The learning rate over the training, and when the run is evaluated. All in iterations.
 
-    Milestones, snapshots, `evaluate_every` and `linear_warmup`, as well as `warmup.max_iterations`
-    and `probes.early`, may be typed as fractions of `iterations` (`degradation.config.fractions`).
+    Milestones, snapshots, the intervals `..._every`, `linear_warmup`, `warmup.max_iterations` and
+    `probes.early` may be typed as fractions of `iterations` (`degradation.config.fractions`).
     """
 
     iterations: int = key("length of the training", ITERATIONS)
@@ -225,6 +225,9 @@ class Schedule:
     milestones: list[int] = key("iterations after which the learning rate drops", SCALED_LIST)
     factor: float = key("what a drop multiplies the learning rate by", POSITIVE)
     evaluate_every: int = key("iterations between evaluations, and checkpoints", SCALED_ITERATIONS)
+    augmented_every: int | None = key(
+        "interval of augmented evaluations; null: every one", SCALED_ITERATIONS, hash_default=None
+    )
     snapshots: list[int] = key("iterations after which the weights are saved", SCALED_LIST)
     linear_warmup: int = key("iterations of a linear warm-up", SCALED_COUNT, hash_default=0)
     warmup: Warmup | None = key("a lower learning rate at the start; null: none")

@@ -48,23 +48,28 @@ def measure_errors(
     precision: Precision,
     group: WorkerGroup,
     replayed: ReplayedCall = ORDINARY_CALLS,
+    *,
+    with_augmented: bool = True,
 ) -> MetricsRow:
     """Evaluate the network on every split, and return all errors (percent) and losses (nats).
 
-    The training images are evaluated twice: without augmentation, and augmented. A loss that is not
+    The training images are evaluated without augmentation and augmented. A loss that is not
     finite becomes None. Ten-crop errors are measured only if the data set is streamed.
 
     Args:
         iteration: selects the random stream of the augmentation.
         group: each of its processes evaluates its share of the batches.
         replayed: as for `evaluate`.
+        with_augmented: whether the training images are evaluated augmented too.
     """
     shard = group.shard
     evaluations = [
         (CLEAN_ERROR, CLEAN_LOSS, loader.clean_batches("train", shard)),
-        (AUGMENTED_ERROR, AUGMENTED_LOSS, loader.augmented_batches(iteration, shard)),
         (TEST_ERROR, TEST_LOSS, loader.clean_batches("test", shard)),
     ]
+    if with_augmented:
+        augmented = loader.augmented_batches(iteration, shard)
+        evaluations.append((AUGMENTED_ERROR, AUGMENTED_LOSS, augmented))
     if "validation" in loader.sizes:
         validation = loader.clean_batches("validation", shard)
         evaluations.append((VALIDATION_ERROR, VALIDATION_LOSS, validation))

@@ -31,6 +31,7 @@ from degradation.metrics import (
     TEST_ERROR,
     VALIDATION_ERROR,
     WARMUP_END,
+    is_augmented_measured,
 )
 from degradation.probes.measure import can_measure, measure_probe, sample_probe_batch
 from degradation.training.cuda_graph import ReplayedCall, find_recorder
@@ -213,6 +214,7 @@ class Trainer:
         of iteration 0 has no running averages and no learning rate. If `schedule.plateau` is set,
         this also checks for a plateau.
         """
+        schedule = self.config.schedule
         row: MetricsRow = {ITERATION: self.iteration}
         if self.sums.batches:
             images = self.sums.batches * self.config.optim.batch_size
@@ -227,10 +229,13 @@ class Trainer:
                 self.config.precision,
                 self.group,
                 self._replayed_evaluation,
+                with_augmented=is_augmented_measured(
+                    self.iteration, schedule.iterations, schedule.augmented_every
+                ),
             )
         if self.schedule_state.warmup_end is not None:
             row[WARMUP_END] = self.schedule_state.warmup_end
-        plateau = self.config.schedule.plateau
+        plateau = schedule.plateau
         if plateau is not None:
             watched = VALIDATION_ERROR if VALIDATION_ERROR in row else TEST_ERROR
             self._watch_plateau(plateau, float(row[watched] or 0.0))
