@@ -221,3 +221,15 @@ def test_blocks_of_draws_equal_one_draw_per_iteration(build_loader, monkeypatch,
         assert torch.equal(offsets.row, shard.select(expected.row))
         assert torch.equal(offsets.column, shard.select(expected.column))
         assert torch.equal(offsets.flip, shard.select(expected.flip))
+
+
+def test_draws_are_sent_once_per_block(build_loader, monkeypatch):
+    sent = []
+
+    def count_sent(values, device):
+        sent.append(values.shape)
+        return values.to(device)
+
+    monkeypatch.setattr(loaders, "send", count_sent)
+    list(islice(build_loader().training_inputs(3), 130))
+    assert sent == [(64, 4, BATCH)] * 3
