@@ -52,6 +52,7 @@ def test_sweep_without_records_gets_no_page(tmp_path):
     assert not (tmp_path / "reports").exists()
 
 
+@pytest.mark.slow
 def test_unfinished_sweep_keeps_its_page(tmp_path):
     root = tmp_path / "runs"
     (run,) = expand_runs([*SWEEP, f"record_root={root}"])

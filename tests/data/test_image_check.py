@@ -196,5 +196,6 @@ def test_each_side_of_resized_images_is_checked(tmp_path, sections):
     data = replace(sections["image_folder"], root=str(tmp_path))
     check_images(replace(data, size=4))
     start_again()
-    with pytest.raises(ConfigError, match=r"^data\.size: null is not allowed: .*dog/0\.png is 4x5"):
+    message = r"^data\.size: null is not allowed: .*dog/0\.png \(4x5\)"
+    with pytest.raises(ConfigError, match=message):
         check_images(data)

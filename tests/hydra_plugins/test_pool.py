@@ -234,6 +234,7 @@ class ThreePolls(Display):
             self.then.touch()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "darwin", reason="no fork server on macOS")
 def test_jobs_outlive_their_fork_server(tmp_path):
     """The server's death neither ends a running job nor frees its slot."""
