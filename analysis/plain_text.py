@@ -47,6 +47,11 @@ def format_percents(values: Sequence[float]) -> list[str]:
     return texts
 
 
+def keep_numbers(text: str) -> str:
+    """Return a text in which no line ends between a number and its percent sign."""
+    return text.replace(" %", "\u00a0%")
+
+
 def end_sentence(text: str) -> str:
     """Return a text with a full stop at its end, unless it ends a sentence already."""
     return text if text.endswith((".", "?", "!", ":")) else f"{text}."

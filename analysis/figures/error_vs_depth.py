@@ -16,7 +16,14 @@ from analysis.figures.layout import (
     set_percent_axis,
 )
 from analysis.figures.marks import DIVERGED, describe_marks
-from analysis.figures.mean_interval import ERROR_RANGE, UNBOUNDED, draw_means, draw_runs, print_mean
+from analysis.figures.mean_interval import (
+    ERROR_RANGE,
+    UNBOUNDED,
+    draw_means,
+    draw_runs,
+    mark_equal_runs,
+    print_mean,
+)
 from analysis.figures.style import FAMILY_STYLES
 from analysis.frame import Frame, group_by_depth
 from analysis.summary import compute_interval
@@ -51,6 +58,7 @@ def draw(frame: Frame, ax: Axes, metric: str) -> Axes:
             x = axis.separate(depth, index, len(families), ax)
             interval = compute_interval(group, metric)
             _draw_group(group, x, ax, metric)
+            mark_equal_runs(group[metric].tolist(), interval, ax)
             print_mean(family, x, interval, ax)
             x_positions.append(x)
             intervals.append(interval)

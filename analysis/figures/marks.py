@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 RUN = "_run"  # a point per run
 INTERVAL = "_interval"  # the error bars of means
 CUT_INTERVAL = "_interval cut off"  # error bars, some of which extend beyond the possible values
+EQUAL_RUNS = "_equal runs"  # a bar although the runs do not differ
 BAND = "_band"  # from the lowest run to the highest
 PRINTED_MEAN = "_printed mean"
 LR_DROP = "_learning-rate drop"
@@ -40,6 +41,10 @@ _CAPTION_SENTENCES = {
     DIVERGED: "A cross is a diverged run, which counts as chance error, in the means too.",
     INTERVAL: "Error bars are 95 % Student-t confidence intervals of the mean over seeds.",
     CUT_INTERVAL: "They end at 0 % and at 100 %, also where the interval extends further.",
+    EQUAL_RUNS: (
+        "Runs with equal errors have a bar too: no spread counts as smaller than that of rounding"
+        " to one image."
+    ),
     PRINTED_MEAN: "Means are printed beside their marks, where there is room.",
     BAND: "Bands extend from the lowest run to the highest.",
     LR_DROP: "Thin vertical lines are the learning-rate drops.",

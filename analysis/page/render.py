@@ -36,7 +36,7 @@ from analysis.page.references import HE_2015, list_references
 from analysis.page.repetition import hide_folders, list_needs
 from analysis.page.run_table import RUN_METRICS, build_run_table
 from analysis.page.section_views import SectionView, view_section, write_picture
-from analysis.plain_text import end_sentence
+from analysis.plain_text import end_sentence, keep_numbers
 from analysis.report_summary import write_title
 from analysis.run_row import format_versions
 from analysis.sections import Section
@@ -126,6 +126,7 @@ def load_template(glossary: Glossary) -> Template:
     environment.filters["number"] = format_number
     environment.filters["interval"] = format_interval
     environment.filters["capitalise_first"] = capitalise_first
+    environment.filters["keep_numbers"] = keep_numbers
     environment.filters["sentence"] = end_sentence
     environment.filters["explain"] = glossary.explain
     environment.filters["typeset"] = typeset

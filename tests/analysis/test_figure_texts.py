@@ -120,3 +120,15 @@ def test_figure_is_at_most_10_inches_wide_with_legible_text(build_frame):
         assert figure.get_figwidth() <= MAX_WIDTH
         texts = [text for text in figure.findobj(Text) if text.get_text()]
         assert min(text.get_fontsize() for text in texts) >= 8
+
+
+def test_bars_of_equal_runs_are_explained(build_frame):
+    """Both runs of one network make no error, and rounding to one image is their only spread."""
+    sentence = "Runs with equal errors have a bar too"
+    equal = build_frame({"plain": {20: [0.0, 0.0], 56: [1.0, 3.0]}})
+    assert sentence not in error_vs_depth.describe(error_vs_depth.plot(equal))
+    equal.runs["error_step"] = 100 / 180
+    assert sentence in error_vs_depth.describe(error_vs_depth.plot(equal))
+    different = build_frame({"plain": {20: [0.0, 2.0], 56: [1.0, 3.0]}})
+    different.runs["error_step"] = 100 / 180
+    assert sentence not in error_vs_depth.describe(error_vs_depth.plot(different))

@@ -3,7 +3,14 @@
 import pytest
 
 from analysis.claim import Verdict
-from analysis.plain_text import format_amount, format_change, format_percents, join_words
+from analysis.plain_text import (
+    end_sentence,
+    format_amount,
+    format_change,
+    format_percents,
+    join_words,
+    keep_numbers,
+)
 from analysis.plain_words import describe_absence, describe_gain, describe_rise
 
 
@@ -57,3 +64,14 @@ def test_only_what_was_shown_is_said_without_doubt(describe, shown):
         is_certain = " is 12 points higher" in text or " lower " in text
         assert is_certain == (verdict is Verdict[shown])
     assert texts[Verdict.INCONCLUSIVE].endswith("that is not certain yet.")
+
+
+def test_number_and_percent_sign_stay_together():
+    assert keep_numbers("1.1 % at 20 layers") == "1.1\u00a0% at 20 layers"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"), [("a", "a."), ("a.", "a."), ("a?", "a?"), ("(a)", "(a).")]
+)
+def test_sentences_get_one_stop(text, sentence):
+    assert end_sentence(text) == sentence

@@ -322,6 +322,15 @@ def test_only_networks_with_means_are_counted_as_means(open_report, build_frame,
     assert {"plain", "residual"} <= set(names)
 
 
+@pytest.mark.parametrize(("step", "is_explained"), [(100 / 180, True), (float("nan"), False)])
+def test_bars_of_equal_runs_are_explained(open_report, build_frame, tmp_path, step, is_explained):
+    frame = build_frame({"plain": {20: [0.0, 0.0], 56: [1.0, 3.0]}})
+    frame.runs["error_step"] = step
+    page = open_report(write_chart_page(tmp_path, frame))
+    caption = page.locator(f"{DEPTH} figcaption").text_content()
+    assert ("Runs with equal errors have a bar too" in caption) == is_explained
+
+
 def read_bars(page):
     """Return the ends of the bars, in the scale of two labels of the vertical axis."""
     _, bottom = find_point(page, 20, 0, 20)

@@ -9,6 +9,9 @@ function describeChart(chart, view, values) {
   else sentences.push("A line per seed.");
   if (chart === "depth" && isMean) sentences.push(...describeCutBars(view, values));
   if (chart === "curves" && hasBands(view)) sentences.push(...describeCutBands(view, values));
+  if (chart === "depth" && isMean && values.some(hasBarOfEqualRuns)) {
+    sentences.push("Runs with equal errors have a bar too: no spread counts as smaller than that of rounding to one image.");
+  }
   if (chart === "depth" && isMean && values.some((point) => point.untrained)) {
     sentences.push("Hollow: no better than chance.");
   }
@@ -29,6 +32,11 @@ function describeChart(chart, view, values) {
     sentences.push(`${data.omitted_conditions} further conditions are not shown.`);
   }
   return sentences.join(" ");
+}
+
+// Whether the bar of a network shows the resolution of its errors, which do not differ.
+function hasBarOfEqualRuns(point) {
+  return point.finished > 1 && point.lowest === point.highest && point.high > point.low;
 }
 
 // What the means, their intervals and their runs are drawn as. Where a seed is repeated, nothing is
